@@ -1,0 +1,4 @@
+//! stub
+pub mod trajectory;
+pub mod output;
+pub mod plot;

@@ -1,0 +1,1 @@
+//! Figures of forecasts as SVG or PNG.
