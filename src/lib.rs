@@ -1,4 +1,4 @@
 //! stub
+pub mod codec;
+pub mod model;
 pub mod trajectory;
-pub mod output;
-pub mod plot;

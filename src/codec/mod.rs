@@ -1,0 +1,63 @@
+//! Values to tokens and back: axis, bins, prompt formats and the audit of a tokenizer.
+//!
+//! A channel's values lie on an axis `[0, 10)` ([`Axis`]), cut into 1000 bins ([`Bin`]) that are
+//! written with three digits. A [`PromptFormat`] says how the digits stand in the prompt, the
+//! [`audit`](TokenTable::audit) proves that a tokenizer reads them so, and the resulting
+//! [`TokenTable`] is all that the model needs to know.
+
+mod audit;
+mod axis;
+mod bin;
+mod format;
+
+pub use audit::TokenTable;
+pub use axis::{Axis, Scale};
+pub use bin::{BIN_COUNT, BIN_WIDTH, Bin, Quantised};
+pub use format::{Bos, PromptFormat, builtin_formats};
+
+/// Why values cannot be written as tokens.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// A scale was given whose ends are not finite or not in order.
+    #[error("scale {low},{high}: both ends must be finite and the first below the second")]
+    Scale {
+        /// Lower end as given.
+        low: f64,
+        /// Upper end as given.
+        high: f64,
+    },
+    /// A scale that is neither a name nor two numbers.
+    #[error("scale '{0}': use minmax, none, or two numbers LOW,HIGH")]
+    ScaleName(String),
+    /// A channel that holds no value.
+    #[error("channel has no values")]
+    Empty,
+    /// A channel whose range is not representable.
+    #[error("channel spans {low:e} to {high:e}, more than a 64-bit float can hold: rescale it")]
+    Range {
+        /// Smallest value.
+        low: f64,
+        /// Largest value.
+        high: f64,
+    },
+    /// A prompt format file that does not parse.
+    #[error("prompt format {name}: {reason}")]
+    Format {
+        /// Name or file of the format.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The tokenizer does not read a format as the format says.
+    #[error("tokenizer does not support prompt format '{format}': {reason}")]
+    Audit {
+        /// Name of the format.
+        format: String,
+        /// The first thing found that breaks it.
+        reason: String,
+    },
+    /// No known format fits the tokenizer.
+    #[error("tokenizer supports none of the known prompt formats ({})", .0.join("; "))]
+    NoFormat(Vec<String>),
+}

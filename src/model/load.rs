@@ -1,0 +1,194 @@
+//! From what the user names to a model that is ready to read numbers.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use candle_core::{DType, Device};
+use tokenizers::Tokenizer;
+
+use super::{Decoder, DecoderConfig, ModelError, NumberHead, Weights};
+use crate::codec::{PromptFormat, TokenTable};
+
+/// Name of the checkpoint that is part of the program.
+pub const BUILTIN: &str = "builtin";
+
+const CONFIG: &[u8] = include_bytes!("../../models/builtin/config.json");
+const TOKENIZER: &[u8] = include_bytes!("../../models/builtin/tokenizer.json");
+const WEIGHTS: &[u8] = include_bytes!("../../models/builtin/model.safetensors");
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The checkpoint that is part of the program.
+    Builtin,
+    /// A folder in Hugging Face layout.
+    Folder(PathBuf),
+}
+
+impl FromStr for ModelSource {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            BUILTIN => Self::Builtin,
+            path => Self::Folder(path.into()),
+        })
+    }
+}
+
+impl std::fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Builtin => f.write_str(BUILTIN),
+            Self::Folder(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Number format in which weights are kept and products are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    F32,
+    /// 16-bit brain floats: half the memory, less exact; norms and softmax stay in 32 bits.
+    Bf16,
+}
+
+impl Precision {
+    fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+}
+
+/// What a result says about the model that made it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ModelInfo {
+    /// As the user named it.
+    pub id: String,
+    /// SHA-256 of the weights files.
+    pub sha256: String,
+    /// Name of the prompt format that its tokenizer was found to support.
+    pub prompt: String,
+    /// Tokens that it can read.
+    pub window: usize,
+}
+
+/// A decoder, its head over numbers, and the tokens that write numbers for it.
+pub struct Model {
+    source: ModelSource,
+    weights: Weights,
+    tokens: TokenTable,
+    decoder: Decoder,
+    head: NumberHead,
+}
+
+impl Model {
+    /// Loads a model and audits its tokenizer on the given prompt formats, of which the first that
+    /// fits is used.
+    ///
+    /// # Errors
+    /// Any [`ModelError`]; the message names the file.
+    ///
+    /// ```
+    /// use candle_core::Device;
+    /// use statecast::codec::builtin_formats;
+    /// use statecast::model::{Model, ModelSource, Precision};
+    ///
+    /// let formats = builtin_formats()?;
+    /// let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, &Device::Cpu)?;
+    /// assert_eq!(model.tokens().stride(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn load(
+        source: &ModelSource,
+        formats: &[PromptFormat],
+        precision: Precision,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let dtype = precision.dtype();
+        let (config, tokenizer, weights) = match source {
+            ModelSource::Builtin => (
+                DecoderConfig::parse("bundled config.json", CONFIG)?,
+                parse_tokenizer("bundled tokenizer.json", TOKENIZER)?,
+                Weights::embedded(WEIGHTS, dtype, device)?,
+            ),
+            ModelSource::Folder(folder) => {
+                if !folder.is_dir() {
+                    return Err(ModelError::NoFolder(folder.clone()));
+                }
+                let (config, name) = read(&folder.join("config.json"))?;
+                let config = DecoderConfig::parse(&name, &config)?;
+                let (tokenizer, name) = read(&folder.join("tokenizer.json"))?;
+                let tokenizer = parse_tokenizer(&name, &tokenizer)?;
+                (config, tokenizer, Weights::folder(folder, dtype, device)?)
+            }
+        };
+        let tokens = TokenTable::choose(&tokenizer, formats)?;
+        let decoder = Decoder::load(config, &weights, dtype, device)?;
+        let head = NumberHead::new(&decoder, tokens.numbers())?;
+        Ok(Self {
+            source: source.clone(),
+            weights,
+            tokens,
+            decoder,
+            head,
+        })
+    }
+
+    /// What a result should say about this model. Reads the weights once more to hash them.
+    ///
+    /// # Errors
+    /// [`ModelError::Read`] if the weights can no longer be read.
+    pub fn info(&self) -> Result<ModelInfo, ModelError> {
+        Ok(ModelInfo {
+            id: self.source.to_string(),
+            sha256: self.weights.sha256()?,
+            prompt: self.tokens.format().name.clone(),
+            window: self.window(),
+        })
+    }
+
+    /// Tokens that the model can read, prompt and forecast together.
+    pub fn window(&self) -> usize {
+        self.decoder.config().window
+    }
+
+    /// The tokens that write numbers for this model.
+    pub fn tokens(&self) -> &TokenTable {
+        &self.tokens
+    }
+
+    /// The decoder.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// The head over the 1000 numbers.
+    pub fn head(&self) -> &NumberHead {
+        &self.head
+    }
+}
+
+fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
+    let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((bytes, path.display().to_string()))
+}
+
+/// A tokenizer whose file's padding and truncation, which would change prompts, are cleared.
+fn parse_tokenizer(file: &str, json: &[u8]) -> Result<Tokenizer, ModelError> {
+    let fail = |e: tokenizers::Error| ModelError::Tokenizer {
+        file: file.to_owned(),
+        reason: e.to_string(),
+    };
+    let mut tokenizer = Tokenizer::from_bytes(json).map_err(fail)?;
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).map_err(fail)?;
+    Ok(tokenizer)
+}

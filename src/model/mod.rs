@@ -1,0 +1,93 @@
+//! Pretrained language models: configuration, weights, decoder and the head over numbers.
+//!
+//! candle-transformers' models return the logits of the last position only and keep their caches to
+//! themselves. Reading a trajectory needs a hidden state at every number, a head of the 1000 number
+//! tokens alone, and a cache that many continuations share; hence a decoder of our own.
+
+mod attention;
+mod cache;
+mod config;
+mod decoder;
+mod head;
+mod load;
+mod weights;
+
+use std::path::PathBuf;
+
+pub use cache::KvCache;
+pub use config::{DecoderConfig, RopeScaling};
+pub use decoder::Decoder;
+pub use head::NumberHead;
+pub use load::{BUILTIN, Model, ModelInfo, ModelSource, Precision};
+pub use weights::Weights;
+
+/// Why a model cannot be loaded or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The folder does not exist or is no folder.
+    #[error(
+        "model {}: no such folder; use 'builtin' or a folder with config.json, tokenizer.json and \
+         model.safetensors", .0.display()
+    )]
+    NoFolder(PathBuf),
+    /// A file of the model is missing or unreadable.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// config.json does not describe a model that is supported.
+    #[error("{file}: {reason}")]
+    Config {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// tokenizer.json cannot be used.
+    #[error("{file}: not a tokenizer this program can read: {reason}")]
+    Tokenizer {
+        /// The file.
+        file: String,
+        /// What the tokenizer library said.
+        reason: String,
+    },
+    /// A weights file is damaged or is no safetensors file.
+    #[error("{file}: not a readable safetensors file ({reason}); download it again")]
+    Weights {
+        /// The file or files.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tensor that the configuration calls for is missing or has another shape.
+    #[error("{file}: tensor {tensor}: {reason}")]
+    Tensor {
+        /// The file or files.
+        file: String,
+        /// Name of the tensor.
+        tensor: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A number token lies outside the model's vocabulary.
+    #[error("token {token} of the tokenizer is outside the model's vocabulary of {vocabulary}")]
+    Vocabulary {
+        /// The token.
+        token: u32,
+        /// Rows of the embedding table.
+        vocabulary: usize,
+    },
+    /// The model's output is not finite.
+    #[error("the model gives no finite probabilities; its weights are damaged or overflow in this precision")]
+    NotFinite,
+    /// The prompt formats and the tokenizer do not fit.
+    #[error(transparent)]
+    Codec(#[from] crate::codec::CodecError),
+    /// The tensor library failed, mostly for want of memory.
+    #[error("tensor computation: {0}")]
+    Compute(#[from] candle_core::Error),
+}

@@ -1,0 +1,208 @@
+//! Tensors by name from safetensors: the bundled bytes, a file, or the files of an index.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+use candle_core::safetensors::{Load, MmapedSafetensors, SliceSafetensors};
+use candle_core::{DType, Device, Tensor};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::ModelError;
+
+/// The tensors of a checkpoint, none of them loaded yet.
+pub struct Weights {
+    tensors: Tensors,
+    files: Vec<PathBuf>,
+    label: String,
+    device: Device,
+    dtype: DType,
+}
+
+enum Tensors {
+    Embedded(SliceSafetensors<'static>, &'static [u8]),
+    Mapped(MmapedSafetensors),
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: std::collections::HashMap<String, String>,
+}
+
+impl Weights {
+    /// Tensors of a checkpoint that is part of the program.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] if the bytes are no safetensors file.
+    pub fn embedded(
+        bytes: &'static [u8],
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let label = "bundled model.safetensors".to_owned();
+        let tensors = SliceSafetensors::new(bytes).map_err(|e| ModelError::Weights {
+            file: label.clone(),
+            reason: one_line(&e),
+        })?;
+        Ok(Self {
+            tensors: Tensors::Embedded(tensors, bytes),
+            files: Vec::new(),
+            label,
+            device: device.clone(),
+            dtype,
+        })
+    }
+
+    /// Tensors of a folder in Hugging Face layout: `model.safetensors`, or the files that
+    /// `model.safetensors.index.json` names, mapped into memory.
+    ///
+    /// # Errors
+    /// [`ModelError::Read`] for a missing file, [`ModelError::Weights`] for a damaged one or an
+    /// index that names files outside the folder.
+    pub fn folder(folder: &Path, dtype: DType, device: &Device) -> Result<Self, ModelError> {
+        let index = folder.join("model.safetensors.index.json");
+        let files = if index.exists() {
+            shards(folder, &index)?
+        } else {
+            vec![folder.join("model.safetensors")]
+        };
+        for path in &files {
+            std::fs::File::open(path).map_err(|source| ModelError::Read {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        let label = files
+            .iter()
+            .map(|p| p.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
+        // SAFETY: the mapping is read-only; the files must not be truncated or rewritten while the
+        // program runs, as for every program that maps its weights.
+        #[allow(unsafe_code)]
+        let tensors = unsafe { MmapedSafetensors::multi(&files) }.map_err(|e| {
+            ModelError::Weights {
+                file: label.clone(),
+                reason: one_line(&e),
+            }
+        })?;
+        Ok(Self {
+            tensors: Tensors::Mapped(tensors),
+            files,
+            label,
+            device: device.clone(),
+            dtype,
+        })
+    }
+
+    /// One tensor, checked against the shape that the configuration calls for, in the precision
+    /// asked for.
+    ///
+    /// # Errors
+    /// [`ModelError::Tensor`] if it is missing, has another shape or is not floating point.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, ModelError> {
+        let fail = |reason: String| ModelError::Tensor {
+            file: self.label.clone(),
+            tensor: name.to_owned(),
+            reason,
+        };
+        let view = match &self.tensors {
+            Tensors::Embedded(tensors, _) => tensors.get(name),
+            Tensors::Mapped(tensors) => tensors.get(name),
+        }
+        .map_err(|_| fail("is missing".to_owned()))?;
+        if view.shape() != shape {
+            let found = view.shape();
+            return Err(fail(format!(
+                "has shape {found:?} where config.json calls for {shape:?}"
+            )));
+        }
+        let tensor = view.load(&self.device)?;
+        if !tensor.dtype().is_float() {
+            return Err(fail(format!(
+                "holds {:?}, not floating-point numbers",
+                tensor.dtype()
+            )));
+        }
+        Ok(tensor.to_dtype(self.dtype)?)
+    }
+
+    /// True if there is a tensor of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        match &self.tensors {
+            Tensors::Embedded(tensors, _) => tensors.get(name).is_ok(),
+            Tensors::Mapped(tensors) => tensors.get(name).is_ok(),
+        }
+    }
+
+    /// SHA-256 of the weights files, in the order of their names, as hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`ModelError::Read`] if a file cannot be read.
+    pub fn sha256(&self) -> Result<String, ModelError> {
+        let mut hasher = Sha256::new();
+        if let Tensors::Embedded(_, bytes) = &self.tensors {
+            hasher.update(bytes);
+        }
+        for path in &self.files {
+            let fail = |source| ModelError::Read {
+                path: path.clone(),
+                source,
+            };
+            let mut file = std::fs::File::open(path).map_err(fail)?;
+            std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(fail)?;
+        }
+        Ok(hasher
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
+    }
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The files that an index names, each a plain name within the folder.
+fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    let fail = |reason: String| ModelError::Weights {
+        file: index.display().to_string(),
+        reason,
+    };
+    let text = std::fs::read(index).map_err(|source| ModelError::Read {
+        path: index.to_owned(),
+        source,
+    })?;
+    let parsed: Index = serde_json::from_slice(&text).map_err(|e| fail(e.to_string()))?;
+    let names: BTreeSet<String> = parsed.weight_map.into_values().collect();
+    if names.is_empty() {
+        return Err(fail("names no weights file".to_owned()));
+    }
+    names
+        .into_iter()
+        .map(|name| {
+            let mut parts = Path::new(&name).components();
+            match (parts.next(), parts.next()) {
+                (Some(Component::Normal(_)), None) if name.ends_with(".safetensors") => {
+                    Ok(folder.join(name))
+                }
+                _ => Err(fail(format!("'{name}' is not a weights file of this folder"))),
+            }
+        })
+        .collect()
+}
+
+fn one_line(error: &candle_core::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
