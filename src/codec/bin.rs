@@ -20,6 +20,9 @@ pub struct Quantised {
 }
 
 impl Bin {
+    /// The first bin.
+    pub const MIN: Self = Self(0);
+
     /// The bin with this number, if there is one.
     ///
     /// ```

@@ -1,0 +1,223 @@
+//! Predictive densities: 1000 bins of probability on a channel's axis.
+
+use crate::codec::{Axis, BIN_COUNT, BIN_WIDTH, Bin};
+
+/// The piecewise-uniform density of one channel at one step: bin `k` carries the probability
+/// `mass[k]`, spread evenly over `[k/100, (k+1)/100)` of the axis.
+///
+/// All values that go in and come out are in the channel's units, except where axis units are
+/// named. On a constant axis the density is a point.
+///
+/// ```
+/// use statecast::codec::{Axis, Bin};
+/// use statecast::density::BinnedDensity;
+///
+/// let mut mass = vec![0.0; 1000];
+/// mass[500] = 0.5;
+/// mass[501] = 0.5;
+/// let density = BinnedDensity::new(Axis::Identity, &mass).unwrap();
+/// assert!((density.mean() - 5.01).abs() < 1e-12);
+/// assert!((density.quantile(0.25) - 5.005).abs() < 1e-12);
+/// let bin = Bin::new(500).unwrap();
+/// assert!((density.log_score(bin) - 50f64.ln()).abs() < 1e-12);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct BinnedDensity<'a> {
+    axis: Axis,
+    mass: &'a [f32],
+    /// Sum of `mass`, one up to rounding.
+    total: f64,
+}
+
+impl<'a> BinnedDensity<'a> {
+    /// A density from 1000 probabilities; `None` if there are not 1000, one is negative or not
+    /// finite, or all are zero.
+    pub fn new(axis: Axis, mass: &'a [f32]) -> Option<Self> {
+        let total: f64 = mass.iter().map(|&p| f64::from(p)).sum();
+        let valid = mass.len() == BIN_COUNT
+            && mass.iter().all(|&p| p >= 0.0)
+            && total.is_finite()
+            && total > 0.0;
+        valid.then_some(Self { axis, mass, total })
+    }
+
+    /// The channel's axis.
+    pub fn axis(&self) -> Axis {
+        self.axis
+    }
+
+    /// Probability of a bin.
+    pub fn probability(&self, bin: Bin) -> f64 {
+        f64::from(self.mass[bin.index()]) / self.total
+    }
+
+    fn probabilities(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.mass
+            .iter()
+            .enumerate()
+            .map(|(k, &p)| ((k as f64 + 0.5) / 100.0, f64::from(p) / self.total))
+    }
+
+    fn mean_on_axis(&self) -> f64 {
+        self.probabilities().map(|(centre, p)| p * centre).sum()
+    }
+
+    /// Mean.
+    pub fn mean(&self) -> f64 {
+        self.axis.value(self.mean_on_axis())
+    }
+
+    /// Variance, in squared units: that between the bins' centres and that within a bin.
+    pub fn variance(&self) -> f64 {
+        let mean = self.mean_on_axis();
+        let between: f64 = self
+            .probabilities()
+            .map(|(centre, p)| p * (centre - mean).powi(2))
+            .sum();
+        (between + BIN_WIDTH.powi(2) / 12.0) * self.axis.unit().powi(2)
+    }
+
+    /// Standard deviation.
+    pub fn std(&self) -> f64 {
+        self.variance().sqrt()
+    }
+
+    /// Probability of a value of at most `x`.
+    pub fn cdf(&self, x: f64) -> f64 {
+        if let Axis::Constant(value) = self.axis {
+            return if x < value { 0.0 } else { 1.0 };
+        }
+        let position = self.axis.position(x) / BIN_WIDTH;
+        if position <= 0.0 {
+            return 0.0;
+        }
+        let whole = (position as usize).min(BIN_COUNT);
+        let below: f64 = self.mass[..whole].iter().map(|&p| f64::from(p)).sum();
+        let partial = self
+            .mass
+            .get(whole)
+            .map_or(0.0, |&p| f64::from(p) * (position - whole as f64));
+        ((below + partial) / self.total).min(1.0)
+    }
+
+    /// The value below which the share `level` of the probability lies; levels outside `[0, 1]`
+    /// are moved to its ends. Never decreases with `level`.
+    pub fn quantile(&self, level: f64) -> f64 {
+        let (bin, fraction) = self.locate(level);
+        self.axis.value(bin.within(fraction))
+    }
+
+    /// The bin, and the fraction of it, at which the cumulated probability reaches `level`: with a
+    /// uniform `level` a draw from the density.
+    pub fn locate(&self, level: f64) -> (Bin, f64) {
+        let target = level.clamp(0.0, 1.0) * self.total;
+        let mut below = 0.0;
+        let mut last = 0;
+        for (k, &p) in self.mass.iter().enumerate() {
+            let p = f64::from(p);
+            if p > 0.0 {
+                if below + p >= target {
+                    return (index(k), ((target - below) / p).clamp(0.0, 1.0));
+                }
+                last = k;
+            }
+            below += p;
+        }
+        (index(last), 1.0)
+    }
+
+    /// Logarithmic score of an observation, in nats, of the density in axis units:
+    /// `ln(100 p)` of its bin. In the channel's units it is lower by the logarithm of
+    /// [`Axis::unit`].
+    pub fn log_score(&self, observed: Bin) -> f64 {
+        (self.probability(observed) / BIN_WIDTH).ln()
+    }
+}
+
+fn index(k: usize) -> Bin {
+    Bin::new(k).expect("k counts the bins of a density, of which there are BIN_COUNT")
+}
+
+/// The mass of a density that is a point: all of it in the bin in which a constant axis has its
+/// one value.
+pub fn point_mass() -> Vec<f32> {
+    let mut mass = vec![0.0; BIN_COUNT];
+    let axis = Axis::Constant(0.0);
+    mass[axis.quantise(0.0).bin.index()] = 1.0;
+    mass
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const AXIS: Axis = Axis::Span {
+        min: -3.0,
+        max: 11.0,
+    };
+
+    fn masses() -> impl Strategy<Value = Vec<f32>> {
+        (prop::collection::vec((0..BIN_COUNT, 0f32..1.0), 1..40)).prop_map(|spikes| {
+            let mut mass = vec![0.0; BIN_COUNT];
+            for (k, p) in spikes {
+                mass[k] += p + 1e-3;
+            }
+            let total: f32 = mass.iter().sum();
+            mass.iter().map(|p| p / total).collect()
+        })
+    }
+
+    #[test]
+    fn refuses_what_is_no_density() {
+        let refused = |mass: &[f32]| BinnedDensity::new(AXIS, mass).is_none();
+        assert!(refused(&[1.0]));
+        assert!(refused(&[0.0; BIN_COUNT]));
+        let mut mass = vec![1e-3; BIN_COUNT];
+        mass[4] = f32::NAN;
+        assert!(refused(&mass));
+        mass[4] = -1.0;
+        assert!(refused(&mass));
+    }
+
+    #[test]
+    fn constant_channel_is_a_point() {
+        let mass = point_mass();
+        let density = BinnedDensity::new(Axis::Constant(7.5), &mass).unwrap();
+        assert_eq!((density.mean(), density.std()), (7.5, 0.0));
+        assert_eq!(density.quantile(0.05), density.quantile(0.95));
+        assert_eq!((density.cdf(7.4), density.cdf(7.5)), (0.0, 1.0));
+    }
+
+    proptest! {
+        #[test]
+        fn moments_equal_those_of_a_fine_grid(mass in masses()) {
+            let density = BinnedDensity::new(AXIS, &mass).unwrap();
+            let fine = 50;
+            let (mut first, mut second) = (0.0, 0.0);
+            let total: f64 = mass.iter().map(|&p| f64::from(p)).sum();
+            for (k, &p) in mass.iter().enumerate() {
+                for i in 0..fine {
+                    let y = (k as f64 + (i as f64 + 0.5) / fine as f64) / 100.0;
+                    let weight = f64::from(p) / total / fine as f64;
+                    first += weight * AXIS.value(y);
+                    second += weight * AXIS.value(y).powi(2);
+                }
+            }
+            prop_assert!((density.mean() - first).abs() < 1e-9);
+            prop_assert!((density.variance() - (second - first * first)).abs() < 1e-6);
+        }
+
+        #[test]
+        fn quantiles_never_cross_and_invert_the_cdf(mass in masses(), levels in prop::collection::vec(0.0..1.0f64, 2..20)) {
+            let density = BinnedDensity::new(AXIS, &mass).unwrap();
+            let mut levels = levels;
+            levels.sort_by(f64::total_cmp);
+            let quantiles: Vec<f64> = levels.iter().map(|&l| density.quantile(l)).collect();
+            prop_assert!(quantiles.is_sorted());
+            for (&level, &x) in levels.iter().zip(&quantiles) {
+                prop_assert!((density.cdf(x) - level).abs() < 1e-6);
+            }
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Reading a context: from variables to one-step densities and a session that can go on.
+
+use std::str::FromStr;
+
+use ndarray::{Array2, Array3};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::{Encoding, ForecastError, Levels, OneStep, Role, Session, Summary, Variables};
+use crate::codec::{BIN_COUNT, Bin, Scale};
+use crate::density::point_mass;
+use crate::disentangle::{Components, Disentangler};
+use crate::model::Model;
+
+/// Joint draws behind the one-step quantiles of a mixed variable.
+const ONE_STEP_DRAWS: usize = 1000;
+
+/// How variables become channels (Benechehab et al., arXiv 2410.11711).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Method {
+    /// Every state variable is a channel of its own.
+    #[default]
+    Vicl,
+    /// Channels are the principal components of the states.
+    DiclS,
+    /// Channels are the principal components of states and actions.
+    DiclSa,
+}
+
+impl FromStr for Method {
+    type Err = ForecastError;
+
+    fn from_str(text: &str) -> Result<Self, ForecastError> {
+        match text {
+            "vicl" => Ok(Self::Vicl),
+            "dicl-s" => Ok(Self::DiclS),
+            "dicl-sa" => Ok(Self::DiclSa),
+            other => Err(ForecastError::Method(other.to_owned())),
+        }
+    }
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Vicl => "vicl",
+            Self::DiclS => "dicl-s",
+            Self::DiclSa => "dicl-sa",
+        })
+    }
+}
+
+/// Divisor of the logits: 1 is the model as it is, below 1 is narrower, above 1 wider.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Temperature(f64);
+
+impl Temperature {
+    /// A temperature above zero.
+    ///
+    /// # Errors
+    /// [`ForecastError::Temperature`] otherwise.
+    pub fn new(value: f64) -> Result<Self, ForecastError> {
+        if value > 0.0 && value.is_finite() {
+            Ok(Self(value))
+        } else {
+            Err(ForecastError::Temperature(value))
+        }
+    }
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Default for Temperature {
+    fn default() -> Self {
+        Self(1.0)
+    }
+}
+
+/// What shapes the densities.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// How variables become channels.
+    pub method: Method,
+    /// How many principal components are kept, for the methods that have them.
+    pub components: Components,
+    /// How the channels' axes are chosen.
+    pub scale: Scale,
+    /// Divisor of the logits.
+    pub temperature: Temperature,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            method: Method::default(),
+            components: Components::All,
+            scale: Scale::default(),
+            temperature: Temperature::default(),
+        }
+    }
+}
+
+/// A model with the settings by which it reads trajectories.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use candle_core::Device;
+/// use ndarray::Array2;
+/// use statecast::codec::builtin_formats;
+/// use statecast::forecast::{Forecaster, Levels, Role, RolloutSettings, Settings, Variables};
+/// use statecast::model::{Model, ModelSource, Precision};
+///
+/// let formats = builtin_formats()?;
+/// let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, &Device::Cpu)?;
+/// let context = Variables {
+///     names: vec!["angle".to_owned()],
+///     roles: vec![Role::State],
+///     values: Array2::from_shape_fn((80, 1), |(t, _)| (0.3 * t as f64).sin()),
+/// };
+/// let reading = Forecaster::new(&model, Settings::default()).read(&context)?;
+/// let rollout = reading.rollout(&RolloutSettings {
+///     horizon: NonZeroUsize::new(5).unwrap(),
+///     ..RolloutSettings::default()
+/// }, None, &|_| ())?;
+/// let next = rollout.summary(&Levels::default()).mean[[0, 0]];
+/// assert!((next - (0.3 * 80.0f64).sin()).abs() < 0.1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Forecaster<'m> {
+    model: &'m Model,
+    settings: Settings,
+}
+
+impl<'m> Forecaster<'m> {
+    /// A forecaster.
+    pub fn new(model: &'m Model, settings: Settings) -> Self {
+        Self { model, settings }
+    }
+
+    /// Most rows of context that leave room in the model's window for a forecast of `horizon`
+    /// steps. The last step is predicted but not read.
+    pub fn longest_context(&self, horizon: usize) -> usize {
+        let rows = self.model.tokens().rows_in(self.model.window());
+        rows.saturating_sub(horizon.saturating_sub(1))
+    }
+
+    /// Reads a context `[rows, variables]`: one pass that gives the density of every row.
+    ///
+    /// # Errors
+    /// [`ForecastError::TooFewRows`], [`ForecastError::Window`] if the context alone is longer than
+    /// the window, and what the codec, the disentangler and the model report.
+    pub fn read(&self, context: &Variables) -> Result<Reading<'m>, ForecastError> {
+        let rows = context.rows();
+        if rows < 2 {
+            return Err(ForecastError::TooFewRows(rows));
+        }
+        check_window(self.model, rows, 0)?;
+        let disentangler = match self.settings.method {
+            Method::Vicl => Disentangler::identity(context.names.len()),
+            Method::DiclSa if context.of_role(Role::Action).is_empty() => {
+                return Err(ForecastError::NoActions);
+            }
+            Method::DiclS | Method::DiclSa => {
+                Disentangler::principal(context.values.view(), self.settings.components)?
+            }
+        };
+        let encoding = Encoding::fit(
+            disentangler,
+            &context.names,
+            self.settings.scale,
+            context.values.view(),
+        )?;
+        let (observed, saturated) = encoding.bins(context.values.view());
+        let active: Vec<usize> = (0..encoding.axes().len())
+            .filter(|&c| !encoding.axes()[c].is_constant())
+            .collect();
+        let mut masses = Array3::zeros((rows, encoding.axes().len(), BIN_COUNT));
+        masses
+            .lanes_mut(ndarray::Axis(2))
+            .into_iter()
+            .for_each(|mut mass| mass.assign(&ndarray::aview1(&point_mass())));
+        let session = if active.is_empty() {
+            None
+        } else {
+            let shown = Array2::from_shape_fn((rows, active.len()), |(t, i)| {
+                observed[[t, active[i]]]
+            });
+            let (session, read) = Session::start(self.model, &shown, self.settings.temperature)?;
+            for (i, &channel) in active.iter().enumerate() {
+                let to = ndarray::s![.., channel, ..];
+                masses.slice_mut(to).assign(&read.slice(ndarray::s![.., i, ..]));
+            }
+            Some(session)
+        };
+        Ok(Reading {
+            model: self.model,
+            one_step: OneStep {
+                axes: encoding.axes().to_vec(),
+                masses,
+                observed,
+            },
+            actions: context.of_role(Role::Action),
+            encoding,
+            active,
+            session,
+            saturated,
+        })
+    }
+}
+
+pub(super) fn check_window(
+    model: &Model,
+    context: usize,
+    horizon: usize,
+) -> Result<(), ForecastError> {
+    let tokens = model.tokens().tokens(context + horizon.saturating_sub(1));
+    if tokens <= model.window() {
+        return Ok(());
+    }
+    Err(ForecastError::Window {
+        context,
+        horizon,
+        tokens,
+        window: model.window(),
+    })
+}
+
+/// A context that was read: its densities, and the state from which it is continued.
+pub struct Reading<'m> {
+    pub(super) model: &'m Model,
+    pub(super) encoding: Encoding,
+    /// Channels that the model reads: all but the constant ones.
+    pub(super) active: Vec<usize>,
+    pub(super) session: Option<Session<'m>>,
+    /// Indices of the variables that are actions.
+    pub(super) actions: Vec<usize>,
+    one_step: OneStep,
+    saturated: usize,
+}
+
+impl Reading<'_> {
+    /// The map between variables and bins.
+    pub fn encoding(&self) -> &Encoding {
+        &self.encoding
+    }
+
+    /// The densities of the context's rows.
+    pub fn one_step(&self) -> &OneStep {
+        &self.one_step
+    }
+
+    /// Values of the context that lay outside their channel's axis and were moved to its end.
+    pub fn saturated(&self) -> usize {
+        self.saturated
+    }
+
+    /// One-step mean, spread and quantiles of the variables, `[rows, variables]`.
+    ///
+    /// Quantiles of mixed variables come from 1000 joint draws of the channels a row, seeded.
+    pub fn one_step_summary(&self, levels: &Levels, seed: u64) -> Summary {
+        if self.encoding.disentangler().is_identity() {
+            self.separate_summary(levels)
+        } else {
+            self.mixed_summary(levels, seed)
+        }
+    }
+
+    fn separate_summary(&self, levels: &Levels) -> Summary {
+        let (rows, channels) = self.one_step.observed().dim();
+        let mut summary = Summary::zeros(rows, channels, levels);
+        for t in 0..rows {
+            for c in 0..channels {
+                let density = self.one_step.density(t, c);
+                summary.mean[[t, c]] = density.mean();
+                summary.std[[t, c]] = density.std();
+                for (quantiles, &level) in summary.quantiles.iter_mut().zip(levels.as_slice()) {
+                    quantiles[[t, c]] = density.quantile(level);
+                }
+            }
+        }
+        summary
+    }
+
+    fn mixed_summary(&self, levels: &Levels, seed: u64) -> Summary {
+        let (rows, channels) = self.one_step.observed().dim();
+        let disentangler = self.encoding.disentangler();
+        let variables = disentangler.variables();
+        let mut summary = Summary::zeros(rows, variables, levels);
+        let mut draws = Array2::zeros((ONE_STEP_DRAWS, channels));
+        for t in 0..rows {
+            let densities: Vec<_> = (0..channels).map(|c| self.one_step.density(t, c)).collect();
+            let mean: ndarray::Array1<f64> = densities.iter().map(|d| d.mean()).collect();
+            let variance: ndarray::Array1<f64> = densities.iter().map(|d| d.variance()).collect();
+            summary.mean.row_mut(t).assign(&self.encoding.variables(mean.view()));
+            let covariance = disentangler.covariance(variance.view());
+            summary.std.row_mut(t).assign(&covariance.diag().mapv(f64::sqrt));
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(t as u64);
+            for mut draw in draws.rows_mut() {
+                for (c, density) in densities.iter().enumerate() {
+                    draw[c] = density.quantile(random.random());
+                }
+            }
+            let mut drawn = disentangler.to_variables(draws.view());
+            if let Some(residuals) = disentangler.residuals() {
+                for mut row in drawn.rows_mut() {
+                    row += &residuals.row(random.random_range(0..residuals.nrows()));
+                }
+            }
+            for (v, column) in drawn.columns().into_iter().enumerate() {
+                summary.set_quantiles(t, v, &mut column.to_vec());
+            }
+        }
+        summary
+    }
+
+    /// Bins of the channels that the model reads, of one row of variables, and how many saturated.
+    pub(super) fn active_bins(&self, variables: ndarray::ArrayView1<f64>) -> (Vec<Bin>, usize) {
+        let row = variables.insert_axis(ndarray::Axis(0));
+        let (bins, saturated) = self.encoding.bins(row);
+        (self.active.iter().map(|&c| bins[[0, c]]).collect(), saturated)
+    }
+}

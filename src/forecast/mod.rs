@@ -1,0 +1,86 @@
+//! Forecasts: one-step densities over a context and sampled rollouts beyond it.
+//!
+//! A [`Forecaster`] reads a context `[rows, variables]` once ([`Forecaster::read`]); the [`Reading`]
+//! holds the density of every row of the context, given the rows before it, and continues the
+//! context as often as asked ([`Reading::rollout`]). Row `t` is predicted from rows `0..t`; a
+//! forecast of horizon `H` after `T` rows predicts rows `T..T+H`.
+
+mod encoding;
+mod forecaster;
+mod one_step;
+mod rollout;
+mod session;
+mod summary;
+mod variables;
+
+pub use encoding::Encoding;
+pub use forecaster::{Forecaster, Method, Reading, Settings, Temperature};
+pub use one_step::OneStep;
+pub use rollout::{KnownFuture, Rollout, RolloutSettings};
+pub use session::Session;
+pub use summary::{Levels, Summary};
+pub use variables::{Role, Variables};
+
+/// Why a forecast cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForecastError {
+    /// A context of fewer than two rows.
+    #[error("the context has {0} row(s); a forecast needs at least 2")]
+    TooFewRows(usize),
+    /// A context or horizon for which the model's window is too short.
+    #[error(
+        "{context} rows of context and a horizon of {horizon} take {tokens} tokens, but the model \
+         reads {window}: shorten the context or the horizon"
+    )]
+    Window {
+        /// Rows of context.
+        context: usize,
+        /// Steps to forecast.
+        horizon: usize,
+        /// Tokens they take together.
+        tokens: usize,
+        /// Tokens that the model reads.
+        window: usize,
+    },
+    /// Known future actions of another shape than the horizon and the actions call for.
+    #[error("known future actions: {found:?} rows and columns where {expected:?} are needed")]
+    Future {
+        /// Rows and columns given.
+        found: (usize, usize),
+        /// Rows and columns needed.
+        expected: (usize, usize),
+    },
+    /// A temperature that is not above zero.
+    #[error("temperature {0}: must be a number above 0")]
+    Temperature(f64),
+    /// Quantile levels that are not strictly between 0 and 1, or none.
+    #[error("quantile levels '{0}': give numbers between 0 and 1, such as 0.05,0.5,0.95")]
+    Levels(String),
+    /// A method name that does not exist.
+    #[error("method '{0}': use vicl, dicl-s or dicl-sa")]
+    Method(String),
+    /// dicl-sa on data without actions.
+    #[error("method dicl-sa needs action columns; choose them with --action or use dicl-s")]
+    NoActions,
+    /// A variable whose values cannot be put on an axis.
+    #[error("channel {channel}: {source}")]
+    Channel {
+        /// Name of the channel.
+        channel: String,
+        /// What is wrong with it.
+        source: crate::codec::CodecError,
+    },
+    /// The variables cannot be disentangled.
+    #[error(transparent)]
+    Disentangle(#[from] crate::disentangle::DisentangleError),
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] crate::model::ModelError),
+}
+
+impl From<candle_core::Error> for ForecastError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Model(error.into())
+    }
+}

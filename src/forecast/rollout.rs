@@ -1,0 +1,217 @@
+//! Sampled continuations of a context.
+
+use std::num::NonZeroUsize;
+
+use ndarray::{Array1, Array2, Array3, s};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::forecaster::check_window;
+use super::{ForecastError, Levels, Reading, Session, Summary};
+use crate::codec::{BIN_COUNT, Bin};
+use crate::density::BinnedDensity;
+
+/// Bytes of the cache that the paths of one group may take together.
+const GROUP_BYTES: usize = 1 << 30;
+
+/// How a context is continued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RolloutSettings {
+    /// Steps to forecast.
+    pub horizon: NonZeroUsize,
+    /// Sample paths.
+    pub samples: NonZeroUsize,
+    /// Seed of the draws; equal seeds give equal paths.
+    pub seed: u64,
+    /// Paths that advance together; `None` for as many as fit into a gibibyte of cache. It changes
+    /// speed and memory, not the paths.
+    pub paths_at_once: Option<NonZeroUsize>,
+}
+
+impl Default for RolloutSettings {
+    fn default() -> Self {
+        Self {
+            horizon: const { NonZeroUsize::new(50).unwrap() },
+            samples: const { NonZeroUsize::new(100).unwrap() },
+            seed: 0,
+            paths_at_once: None,
+        }
+    }
+}
+
+/// Actions that will be taken, `[horizon, actions]`: they replace the sampled ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownFuture(pub Array2<f64>);
+
+/// Sample paths of the variables.
+#[derive(Debug, Clone)]
+pub struct Rollout {
+    /// `[samples, horizon, variables]`.
+    pub paths: Array3<f64>,
+    /// Values fed back to the model that lay outside their channel's axis and were moved to its
+    /// end; only known actions can bring them there.
+    pub saturated: usize,
+}
+
+impl Rollout {
+    /// Mean, spread and quantiles over the paths, `[horizon, variables]`.
+    pub fn summary(&self, levels: &Levels) -> Summary {
+        let (paths, horizon, variables) = self.paths.dim();
+        let mut summary = Summary::zeros(horizon, variables, levels);
+        for h in 0..horizon {
+            for v in 0..variables {
+                let mut sample = self.paths.slice(s![.., h, v]).to_vec();
+                let mean = sample.iter().sum::<f64>() / paths as f64;
+                let squares: f64 = sample.iter().map(|x| (x - mean).powi(2)).sum();
+                summary.mean[[h, v]] = mean;
+                summary.std[[h, v]] = (squares / (paths.max(2) - 1) as f64).sqrt();
+                summary.set_quantiles(h, v, &mut sample);
+            }
+        }
+        summary
+    }
+}
+
+impl Reading<'_> {
+    /// Continues the context along sampled paths. All paths and channels of a step are one batch;
+    /// the context's keys and values are shared by all paths. Every path draws from its own stream
+    /// of random numbers, so neither threads nor groups change it. `progress` is told after each
+    /// step which share of the work is done.
+    ///
+    /// # Errors
+    /// [`ForecastError::Window`] if context and horizon exceed the model's window,
+    /// [`ForecastError::Future`] if the known actions have another shape.
+    pub fn rollout(
+        &self,
+        settings: &RolloutSettings,
+        future: Option<&KnownFuture>,
+        progress: &dyn Fn(f64),
+    ) -> Result<Rollout, ForecastError> {
+        let (horizon, samples) = (settings.horizon.get(), settings.samples.get());
+        check_window(self.model, self.one_step().rows(), horizon)?;
+        if let Some(KnownFuture(actions)) = future {
+            let expected = (horizon, self.actions.len());
+            if actions.dim() != expected {
+                return Err(ForecastError::Future {
+                    found: actions.dim(),
+                    expected,
+                });
+            }
+        }
+        let variables = self.encoding.disentangler().variables();
+        let mut rollout = Rollout {
+            paths: Array3::zeros((samples, horizon, variables)),
+            saturated: 0,
+        };
+        let at_once = settings
+            .paths_at_once
+            .map_or_else(|| self.paths_in_memory(horizon), NonZeroUsize::get);
+        for first in (0..samples).step_by(at_once) {
+            let count = at_once.min(samples - first);
+            let mut group = Group::new(self, settings, first, count)?;
+            for step in 0..horizon {
+                let known = future.map(|KnownFuture(actions)| actions.row(step));
+                let feed = group.draw(known, &mut rollout, step);
+                if step + 1 < horizon {
+                    group.advance(&feed)?;
+                }
+                let done = first * horizon + count * (step + 1);
+                progress(done as f64 / (samples * horizon) as f64);
+            }
+        }
+        Ok(rollout)
+    }
+
+    fn paths_in_memory(&self, horizon: usize) -> usize {
+        let positions = horizon * self.model.tokens().stride() * self.active.len().max(1);
+        let bytes = positions * self.model.decoder().cache_bytes_a_position();
+        (GROUP_BYTES / bytes.max(1)).max(1)
+    }
+}
+
+/// Paths that advance together. Sequence `channel * paths + path` of the session is a path's
+/// channel.
+struct Group<'r, 'm> {
+    reading: &'r Reading<'m>,
+    session: Option<Session<'m>>,
+    random: Vec<ChaCha8Rng>,
+    first: usize,
+}
+
+impl<'r, 'm> Group<'r, 'm> {
+    fn new(
+        reading: &'r Reading<'m>,
+        settings: &RolloutSettings,
+        first: usize,
+        count: usize,
+    ) -> Result<Self, ForecastError> {
+        let steps = settings.horizon.get() - 1;
+        let session = reading.session.as_ref().map(|s| s.fork(count, steps));
+        let random = (first..first + count)
+            .map(|path| {
+                let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
+                random.set_stream(path as u64);
+                random
+            })
+            .collect();
+        Ok(Self {
+            reading,
+            session: session.transpose()?,
+            random,
+            first,
+        })
+    }
+
+    /// Draws one step of every path into `rollout` and returns the bins to feed back, in the
+    /// session's order.
+    fn draw(
+        &mut self,
+        known: Option<ndarray::ArrayView1<f64>>,
+        rollout: &mut Rollout,
+        step: usize,
+    ) -> Vec<Bin> {
+        let encoding = &self.reading.encoding;
+        let (axes, active) = (encoding.axes(), &self.reading.active);
+        let paths = self.random.len();
+        let next = self.session.as_ref().map_or(&[][..], Session::next);
+        let mut feed = vec![Bin::MIN; active.len() * paths];
+        for (path, random) in self.random.iter_mut().enumerate() {
+            let mut channels: Array1<f64> = axes.iter().map(|axis| axis.value(0.0)).collect();
+            for (i, &channel) in active.iter().enumerate() {
+                let sequence = i * paths + path;
+                let mass = &next[sequence * BIN_COUNT..(sequence + 1) * BIN_COUNT];
+                let density = BinnedDensity::new(axes[channel], mass)
+                    .expect("the head has checked the probabilities");
+                let (bin, fraction) = density.locate(random.random());
+                feed[sequence] = bin;
+                channels[channel] = axes[channel].value(bin.within(fraction));
+            }
+            let mut variables = encoding.variables(channels.view());
+            let mut shown = variables.clone();
+            if let Some(residuals) = encoding.disentangler().residuals() {
+                variables += &residuals.row(random.random_range(0..residuals.nrows()));
+            }
+            if let Some(known) = known {
+                for (&variable, &action) in self.reading.actions.iter().zip(known) {
+                    variables[variable] = action;
+                    shown[variable] = action;
+                }
+                let (bins, saturated) = self.reading.active_bins(shown.view());
+                rollout.saturated += saturated;
+                for (i, bin) in bins.into_iter().enumerate() {
+                    feed[i * paths + path] = bin;
+                }
+            }
+            let mut row = rollout.paths.slice_mut(s![self.first + path, step, ..]);
+            row.assign(&variables);
+        }
+        feed
+    }
+
+    fn advance(&mut self, feed: &[Bin]) -> Result<(), ForecastError> {
+        if let Some(session) = &mut self.session {
+            session.advance(feed)?;
+        }
+        Ok(())
+    }
+}

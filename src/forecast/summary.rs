@@ -1,0 +1,121 @@
+//! Mean, spread and quantiles of forecast variables.
+
+use std::str::FromStr;
+
+use ndarray::Array2;
+
+use super::ForecastError;
+
+/// Quantile levels: strictly between 0 and 1, ascending, none twice.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Levels(Vec<f64>);
+
+impl Levels {
+    /// The levels in ascending order.
+    ///
+    /// # Errors
+    /// [`ForecastError::Levels`] if there is none or one is not between 0 and 1.
+    pub fn new(mut levels: Vec<f64>) -> Result<Self, ForecastError> {
+        let inside = |l: &f64| *l > 0.0 && *l < 1.0;
+        if levels.is_empty() || !levels.iter().all(inside) {
+            let given: Vec<String> = levels.iter().map(f64::to_string).collect();
+            return Err(ForecastError::Levels(given.join(",")));
+        }
+        levels.sort_by(f64::total_cmp);
+        levels.dedup();
+        Ok(Self(levels))
+    }
+
+    /// The levels, ascending.
+    pub fn as_slice(&self) -> &[f64] {
+        &self.0
+    }
+}
+
+impl Default for Levels {
+    fn default() -> Self {
+        Self(vec![0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
+    }
+}
+
+impl FromStr for Levels {
+    type Err = ForecastError;
+
+    /// Reads numbers with commas between.
+    fn from_str(text: &str) -> Result<Self, ForecastError> {
+        let levels = text.split(',').map(|l| l.trim().parse()).collect::<Result<_, _>>();
+        Self::new(levels.map_err(|_| ForecastError::Levels(text.to_owned()))?)
+            .map_err(|_| ForecastError::Levels(text.to_owned()))
+    }
+}
+
+/// Mean, standard deviation and quantiles of every row and variable.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// Means, `[rows, variables]`.
+    pub mean: Array2<f64>,
+    /// Standard deviations, `[rows, variables]`.
+    pub std: Array2<f64>,
+    /// Quantiles, `[rows, variables]` for every level.
+    pub quantiles: Vec<Array2<f64>>,
+    /// The levels of the quantiles.
+    pub levels: Levels,
+}
+
+impl Summary {
+    pub(super) fn zeros(rows: usize, variables: usize, levels: &Levels) -> Self {
+        let zeros = || Array2::zeros((rows, variables));
+        Self {
+            mean: zeros(),
+            std: zeros(),
+            quantiles: levels.as_slice().iter().map(|_| zeros()).collect(),
+            levels: levels.clone(),
+        }
+    }
+
+    /// Sets the quantiles of a row and variable to those of a sample, which it sorts.
+    pub(super) fn set_quantiles(&mut self, row: usize, variable: usize, sample: &mut [f64]) {
+        sample.sort_by(f64::total_cmp);
+        for (quantiles, &level) in self.quantiles.iter_mut().zip(self.levels.as_slice()) {
+            quantiles[[row, variable]] = sorted_quantile(sample, level);
+        }
+    }
+}
+
+/// Quantile of a sorted, non-empty sample, linear between order statistics (Hyndman and Fan's
+/// type 7).
+pub(super) fn sorted_quantile(sorted: &[f64], level: f64) -> f64 {
+    let position = level * (sorted.len() - 1) as f64;
+    let below = position.floor();
+    let lower = sorted[below as usize];
+    let upper = sorted[position.ceil() as usize];
+    // Between equal values the result is that value, to the last bit.
+    if lower == upper {
+        lower
+    } else {
+        lower + (position - below) * (upper - lower)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_sorted_and_checked() {
+        let levels: Levels = "0.9, 0.1,0.5,0.1".parse().unwrap();
+        assert_eq!(levels.as_slice(), [0.1, 0.5, 0.9]);
+        for bad in ["", "0", "1", "x", "0.5,nan", "0.5,,0.6"] {
+            assert!(bad.parse::<Levels>().is_err(), "{bad}");
+        }
+    }
+
+    /// As numpy.quantile([1, 2, 4, 8], [0.1, 0.5, 0.9]) has it.
+    #[test]
+    fn sample_quantiles_are_type_7() {
+        let sample = [1.0, 2.0, 4.0, 8.0];
+        for (level, expected) in [(0.1, 1.3), (0.5, 3.0), (0.9, 6.8)] {
+            assert!((sorted_quantile(&sample, level) - expected).abs() < 1e-12);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The columns of an episode that a forecast is about.
+
+use ndarray::{Array2, ArrayView1, Axis, concatenate};
+
+use super::Method;
+use crate::trajectory::{Episode, Trajectory};
+
+/// What a variable is to the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Part of the state.
+    State,
+    /// Part of the action.
+    Action,
+    /// The reward.
+    Reward,
+}
+
+/// Values `[rows, variables]` with the variables' names and roles: states first, then actions, then
+/// the reward, as far as the method uses them.
+#[derive(Debug, Clone)]
+pub struct Variables {
+    /// Names, one a variable.
+    pub names: Vec<String>,
+    /// Roles, one a variable.
+    pub roles: Vec<Role>,
+    /// Values `[rows, variables]`.
+    pub values: Array2<f64>,
+}
+
+impl Variables {
+    /// The variables that a method forecasts: the states; with [`Method::DiclSa`] the actions; the
+    /// reward if asked for and recorded.
+    pub fn of(
+        trajectory: &Trajectory,
+        episode: &Episode,
+        method: Method,
+        with_reward: bool,
+    ) -> Self {
+        let mut names = trajectory.state_names().to_vec();
+        let mut roles = vec![Role::State; names.len()];
+        let mut parts = vec![episode.states().view()];
+        if method == Method::DiclSa {
+            names.extend_from_slice(trajectory.action_names());
+            roles.resize(names.len(), Role::Action);
+            parts.push(episode.actions().view());
+        }
+        if let (true, Some(name), Some(rewards)) =
+            (with_reward, trajectory.reward_name(), episode.rewards())
+        {
+            names.push(name.to_owned());
+            roles.push(Role::Reward);
+            parts.push(rewards.view().insert_axis(Axis(1)));
+        }
+        let values = concatenate(Axis(1), &parts)
+            .expect("an episode's states, actions and rewards have one row a step");
+        Self {
+            names,
+            roles,
+            values,
+        }
+    }
+
+    /// Rows.
+    pub fn rows(&self) -> usize {
+        self.values.nrows()
+    }
+
+    /// Values of one variable.
+    pub fn column(&self, variable: usize) -> ArrayView1<'_, f64> {
+        self.values.column(variable)
+    }
+
+    /// Indices of the variables of a role.
+    pub fn of_role(&self, role: Role) -> Vec<usize> {
+        (0..self.roles.len())
+            .filter(|&v| self.roles[v] == role)
+            .collect()
+    }
+}
