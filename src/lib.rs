@@ -1,4 +1,4 @@
 //! stub
-pub mod trajectory;
 pub mod output;
 pub mod plot;
+pub mod trajectory;
