@@ -1,27 +1,111 @@
 //! Recorded runs of a system: what was observed, what was done, what it earned.
 //!
-//! [`Trajectory`] is the plain data that the rest of the pipeline reads. Every file format has its
-//! own reader in this room; all of them end in the same checked [`Episode`]s.
+//! [`read`] turns a file into a [`Trajectory`], the plain data that the rest of the pipeline
+//! reads, and says in [`Roles`] which column it took for what. A format's file lists its columns
+//! (`source`), the columns get roles (`roles`, `conventions`), the used ones are streamed into one
+//! table (`table`), and the table is cut into checked [`Episode`]s.
 
-use ndarray::{Array1, Array2};
+mod conventions;
+mod csv;
+mod episode;
+mod error;
+mod npy;
+mod npz;
+mod parquet;
+mod roles;
+mod source;
+mod table;
+#[cfg(test)]
+mod tests;
 
-/// One uninterrupted run: row `t` holds the state before the step, the action taken in it and the
-/// reward it earned.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Episode {
-    name: String,
-    states: Array2<f64>,
-    actions: Array2<f64>,
-    rewards: Option<Array1<f64>>,
-    terminated: Vec<bool>,
-    truncated: Vec<bool>,
+use std::path::Path;
+
+use ndarray::Array2;
+
+pub use episode::{Episode, Trajectory};
+pub use error::TrajectoryError;
+pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
+pub use table::MissingPolicy;
+
+/// Reads a recording.
+///
+/// The format follows from the extension (`csv`, `tsv`, `txt`; `npz`; `npy`; `parquet`, `pq`), or
+/// from the first bytes where the extension says nothing. Files are streamed: memory holds the
+/// used columns once, as `f64`.
+///
+/// - CSV: delimiter `,` `;` tab or space, found by itself; with any but the comma, `1,5` is a
+///   number. `#` lines before the header are skipped. Without a header the columns are `c0`, `c1`, ….
+/// - NPZ: arrays `[rows]` and `[rows, k]`; the columns of `obs` `[rows, 2]` are `obs_0` and
+///   `obs_1`, and `obs` names them both. `[episodes, rows, k]` is read as one episode per first
+///   index. Arrays of another length are ignored.
+/// - NPY: one such array, with columns `c0`, `c1`, ….
+/// - Parquet: flat number and boolean columns; text can name episodes.
+///
+/// Rows with the same value in the episode column are one episode. Without one, an episode ends
+/// where a terminated or truncated flag is set and starts where a restart flag is.
+///
+/// # Errors
+///
+/// Any [`TrajectoryError`] but `Invalid`; the message starts with `path`.
+///
+/// ```
+/// use statecast::trajectory::{MissingPolicy, RoleSelection, read};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("run.csv");
+/// std::fs::write(&path, "t,obs_x,act_u,reward\n0,0.5,1,0\n1,0.7,-1,1\n")?;
+///
+/// let (trajectory, roles) = read(&path, &RoleSelection::default(), MissingPolicy::Error)?;
+/// assert_eq!(trajectory.state_names(), ["obs_x"]);
+/// assert_eq!(trajectory.episodes()[0].states()[[1, 0]], 0.7);
+/// assert_eq!(roles.state.columns, ["obs_x"]);
+/// assert!(roles.state.guessed);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read(
+    path: &Path,
+    selection: &RoleSelection,
+    missing: MissingPolicy,
+) -> Result<(Trajectory, Roles), TrajectoryError> {
+    let source = source::open(path, &selection.state)?;
+    let (mut roles, slots) = roles::resolve(path, source.columns(), selection)?;
+    roles.notes.extend(source.note());
+    let mut table = table::Table::new(path, missing, source.columns(), &slots);
+    source.read(&slots, &mut table)?;
+    let trajectory = table.into_trajectory(&mut roles)?;
+    Ok((trajectory, roles))
 }
 
-/// Episodes that share their columns.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Trajectory {
-    state_names: Vec<String>,
-    action_names: Vec<String>,
-    reward_name: Option<String>,
-    episodes: Vec<Episode>,
+/// Reads the actions that are going to be taken: `[rows, actions]`, columns in the order of
+/// `action_names`.
+///
+/// The columns are found by name. Where none of the names is in the file, an NPZ array called like
+/// an action (`action`, `actions`, …) is taken if it has one column per name, and so is all of a
+/// file that does not name its columns.
+///
+/// # Errors
+///
+/// [`TrajectoryError::NoMatch`] if a name is not found, [`TrajectoryError::Missing`] for a cell
+/// that is empty, NaN or infinite, and the errors of reading a file as in [`read`].
+///
+/// ```
+/// use statecast::trajectory::read_future_actions;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("plan.csv");
+/// std::fs::write(&path, "t,act_u\n0,1\n1,-1\n")?;
+///
+/// let actions = read_future_actions(&path, &["act_u".to_owned()])?;
+/// assert_eq!(actions, ndarray::array![[1.0], [-1.0]]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_future_actions(
+    path: &Path,
+    action_names: &[String],
+) -> Result<Array2<f64>, TrajectoryError> {
+    let source = source::open(path, action_names)?;
+    let slots = roles::resolve_actions(path, &*source, action_names)?;
+    let mut table = table::Table::new(path, MissingPolicy::Error, source.columns(), &slots);
+    source.read(&slots, &mut table)?;
+    table.into_actions()
 }

@@ -1,0 +1,516 @@
+//! Text tables: one row a line, cells between delimiters.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use ::csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator};
+
+use super::TrajectoryError;
+use super::error::excerpt;
+use super::source::{Column, Kind, MOST_COLUMNS, Source};
+use super::table::{Slot, Table};
+
+/// Longer than any row of numbers; a lost quote would otherwise pull the whole file into one cell.
+const LONGEST_RECORD: u64 = 16 << 20;
+/// What is looked at to find out what the columns hold.
+const SAMPLE_ROWS: usize = 1000;
+const SAMPLE_BYTES: usize = 4 << 20;
+/// What is looked at to find the delimiter.
+const HEAD_BYTES: u64 = 64 << 10;
+const HEAD_LINES: usize = 20;
+
+/// A CSV file whose header and first rows have been read.
+pub(super) struct CsvSource {
+    records: Records,
+    columns: Vec<Column>,
+    sample: Vec<Record>,
+    has_header: bool,
+}
+
+impl CsvSource {
+    pub(super) fn open(path: &Path, mut reader: BufReader<File>) -> Result<Self, TrajectoryError> {
+        let io = |source| TrajectoryError::Io {
+            file: path.to_owned(),
+            source,
+        };
+        let skipped = skip_preamble(&mut reader).map_err(io)?;
+        let mut head = Vec::new();
+        reader
+            .by_ref()
+            .take(HEAD_BYTES)
+            .read_to_end(&mut head)
+            .map_err(io)?;
+        if head.is_empty() {
+            return Err(TrajectoryError::Empty {
+                file: path.to_owned(),
+            });
+        }
+        if head.contains(&0) {
+            return Err(TrajectoryError::Corrupt {
+                file: path.to_owned(),
+                format: "CSV",
+                reason: "it holds zero bytes, so it is binary or UTF-16".to_owned(),
+            });
+        }
+        let delimiter = delimiter(&head);
+        let mut records = Records::new(path, head, reader, delimiter, skipped);
+        let Some(first) = records.next()? else {
+            return Err(TrajectoryError::Empty {
+                file: path.to_owned(),
+            });
+        };
+        if first.cells.len() > MOST_COLUMNS {
+            return Err(TrajectoryError::TooManyColumns {
+                file: path.to_owned(),
+                limit: MOST_COLUMNS,
+            });
+        }
+        records.width = first.cells.len();
+        let has_header = is_header(&first.cells, delimiter);
+        let mut sample = Vec::new();
+        let mut names = Vec::new();
+        for (index, cell) in first.cells.iter().enumerate() {
+            let name = if has_header {
+                records.text(&first, cell)?
+            } else {
+                ""
+            };
+            names.push(match name {
+                "" => format!("c{index}"),
+                name => name.to_owned(),
+            });
+        }
+        let unnamed: Vec<bool> = first
+            .cells
+            .iter()
+            .map(|cell| has_header && cell.trim_ascii().is_empty())
+            .collect();
+        if !has_header {
+            sample.push(first);
+        }
+        let mut bytes = 0;
+        while sample.len() < SAMPLE_ROWS
+            && bytes < SAMPLE_BYTES
+            && let Some(record) = records.next()?
+        {
+            bytes += record.cells.as_slice().len();
+            sample.push(record);
+        }
+        let columns = names
+            .into_iter()
+            .zip(unnamed)
+            .enumerate()
+            .map(|(index, (name, unnamed))| {
+                let kind = match kind_of(&sample, index, delimiter) {
+                    Kind::Number if unnamed => Kind::Unnamed,
+                    kind => kind,
+                };
+                let name = if unnamed && kind == Kind::Blank {
+                    String::new()
+                } else {
+                    name
+                };
+                Column {
+                    name,
+                    array: None,
+                    kind,
+                }
+            })
+            .collect();
+        Ok(Self {
+            records,
+            columns,
+            sample,
+            has_header,
+        })
+    }
+}
+
+impl Source for CsvSource {
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn has_names(&self) -> bool {
+        self.has_header
+    }
+
+    fn note(&self) -> Option<String> {
+        (!self.has_header).then(|| {
+            "the first line holds numbers, so it is taken for a row and the columns are called c0, c1, …"
+                .to_owned()
+        })
+    }
+
+    fn read(
+        mut self: Box<Self>,
+        slots: &[Option<Slot>],
+        table: &mut Table,
+    ) -> Result<(), TrajectoryError> {
+        let used: Vec<(usize, Slot)> = slots
+            .iter()
+            .enumerate()
+            .filter_map(|(index, slot)| Some((index, (*slot)?)))
+            .collect();
+        let mut row = 0;
+        let sample = std::mem::take(&mut self.sample);
+        for record in sample {
+            self.take_row(&record, row, &used, table)?;
+            row += 1;
+        }
+        let mut record = Record::default();
+        while self.records.read(&mut record)? {
+            self.take_row(&record, row, &used, table)?;
+            row += 1;
+        }
+        Ok(())
+    }
+}
+
+impl CsvSource {
+    fn take_row(
+        &self,
+        record: &Record,
+        row: usize,
+        used: &[(usize, Slot)],
+        table: &mut Table,
+    ) -> Result<(), TrajectoryError> {
+        for &(index, slot) in used {
+            let cell = &record.cells[index];
+            let missing = |what| TrajectoryError::Missing {
+                file: self.records.file.clone(),
+                row: row + 1,
+                line: Some(record.line),
+                column: self.columns[index].name.clone(),
+                what,
+            };
+            let parsed = match slot {
+                Slot::Label => {
+                    let text = self.records.text(record, cell)?;
+                    if is_missing(text) {
+                        table.label(row, "")?;
+                        Parsed::Missing("empty")
+                    } else {
+                        table.label(row, text)?;
+                        continue;
+                    }
+                }
+                Slot::Value(..) => parse(cell, self.records.delimiter),
+            };
+            let value = match parsed {
+                Parsed::Number(value) => value,
+                Parsed::Missing(what) if table.refuses_missing() => return Err(missing(what)),
+                Parsed::Missing(_) => f64::NAN,
+                Parsed::Text => {
+                    return Err(TrajectoryError::NotANumber {
+                        file: self.records.file.clone(),
+                        row: row + 1,
+                        line: Some(record.line),
+                        column: self.columns[index].name.clone(),
+                        text: excerpt(self.records.text(record, cell)?),
+                    });
+                }
+            };
+            if let Slot::Value(block, position) = slot {
+                table.set(block, position, row, value);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One line of cells.
+#[derive(Debug, Default)]
+struct Record {
+    cells: ByteRecord,
+    /// The line of the file on which it ends.
+    line: u64,
+}
+
+/// The file behind its head, and a last line end, so that every record has one.
+type Input = io::Chain<io::Chain<Cursor<Vec<u8>>, BufReader<File>>, &'static [u8]>;
+
+/// The records of a file, all of the same width.
+struct Records {
+    file: PathBuf,
+    reader: Reader<Watched>,
+    delimiter: u8,
+    /// Cells of the first record, 0 before it.
+    width: usize,
+    lines_before: u64,
+    since_record: Rc<Cell<u64>>,
+    last_line: u64,
+}
+
+impl Records {
+    fn new(
+        file: &Path,
+        head: Vec<u8>,
+        rest: BufReader<File>,
+        delimiter: u8,
+        lines_before: u64,
+    ) -> Self {
+        // Told to end records at `\n` alone the reader counts lines exactly; the `\r` before it is
+        // trimmed with the other white space. Files of old have `\r` alone.
+        let line_end = if head.contains(&b'\r') && !head.contains(&b'\n') {
+            b"\r"
+        } else {
+            b"\n"
+        };
+        let since_record = Rc::new(Cell::new(0));
+        let input = Watched {
+            input: Cursor::new(head).chain(rest).chain(line_end.as_slice()),
+            since_record: Rc::clone(&since_record),
+        };
+        Self {
+            file: file.to_owned(),
+            reader: ReaderBuilder::new()
+                .delimiter(delimiter)
+                .terminator(Terminator::Any(line_end[0]))
+                .has_headers(false)
+                .flexible(true)
+                .buffer_capacity(1 << 16)
+                .from_reader(input),
+            delimiter,
+            width: 0,
+            lines_before,
+            since_record,
+            last_line: lines_before,
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Record>, TrajectoryError> {
+        let mut record = Record::default();
+        Ok(self.read(&mut record)?.then_some(record))
+    }
+
+    /// Reads the next record over the last one; `false` at the end of the file.
+    fn read(&mut self, record: &mut Record) -> Result<bool, TrajectoryError> {
+        loop {
+            self.since_record.set(0);
+            let more = self
+                .reader
+                .read_byte_record(&mut record.cells)
+                .map_err(|fault| self.explain(fault.into_kind()))?;
+            if !more {
+                return Ok(false);
+            }
+            record.line = self.reader.position().line() - 1 + self.lines_before;
+            let blank = record.cells.len() == 1 && record.cells[0].trim_ascii().is_empty();
+            if !blank {
+                break;
+            }
+        }
+        let ragged = |line, found| TrajectoryError::Ragged {
+            file: self.file.clone(),
+            line,
+            expected: self.width,
+            found,
+        };
+        if self.width != 0 && record.cells.len() != self.width {
+            return Err(ragged(record.line, record.cells.len()));
+        }
+        // Blank lines between rows mean nothing, but in a file of one column they are lost values.
+        if self.width == 1 && record.line > self.last_line + 1 {
+            return Err(ragged(self.last_line + 1, 0));
+        }
+        self.last_line = record.line;
+        Ok(true)
+    }
+
+    fn explain(&self, fault: ErrorKind) -> TrajectoryError {
+        match fault {
+            ErrorKind::Io(fault) if fault.kind() == io::ErrorKind::FileTooLarge => {
+                TrajectoryError::LongLine {
+                    file: self.file.clone(),
+                    line: self.last_line + 1,
+                    limit: LONGEST_RECORD,
+                }
+            }
+            ErrorKind::Io(source) => TrajectoryError::Io {
+                file: self.file.clone(),
+                source,
+            },
+            fault => TrajectoryError::Corrupt {
+                file: self.file.clone(),
+                format: "CSV",
+                reason: format!("{fault:?}"),
+            },
+        }
+    }
+
+    fn text<'a>(&self, record: &Record, cell: &'a [u8]) -> Result<&'a str, TrajectoryError> {
+        let text = std::str::from_utf8(cell).map_err(|_| TrajectoryError::NotText {
+            file: self.file.clone(),
+            line: record.line,
+        })?;
+        Ok(text.trim())
+    }
+}
+
+/// Counts the bytes read since the last record, and stops when they are too many for one.
+struct Watched {
+    input: Input,
+    since_record: Rc<Cell<u64>>,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.since_record.get() > LONGEST_RECORD {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let count = self.input.read(buffer)?;
+        self.since_record
+            .set(self.since_record.get() + count as u64);
+        Ok(count)
+    }
+}
+
+enum Parsed {
+    Number(f64),
+    Missing(&'static str),
+    Text,
+}
+
+fn parse(cell: &[u8], delimiter: u8) -> Parsed {
+    let Ok(text) = std::str::from_utf8(cell.trim_ascii()) else {
+        return Parsed::Text;
+    };
+    if let Some(value) = number(text, delimiter) {
+        return match value {
+            value if value.is_finite() => Parsed::Number(value),
+            value if value.is_nan() => Parsed::Missing("NaN"),
+            _ => Parsed::Missing("infinite"),
+        };
+    }
+    if text.eq_ignore_ascii_case("true") {
+        Parsed::Number(1.0)
+    } else if text.eq_ignore_ascii_case("false") {
+        Parsed::Number(0.0)
+    } else if is_missing(text) {
+        Parsed::Missing("empty")
+    } else {
+        Parsed::Text
+    }
+}
+
+fn number(text: &str, delimiter: u8) -> Option<f64> {
+    if let Ok(value) = text.parse() {
+        return Some(value);
+    }
+    // With any other delimiter the comma can be the decimal comma.
+    if delimiter == b',' || !text.contains(',') || text.contains('.') {
+        return None;
+    }
+    text.replacen(',', ".", 1).parse().ok()
+}
+
+fn is_missing(text: &str) -> bool {
+    ["", "na", "n/a", "nan", "null", "none"]
+        .iter()
+        .any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Whether a first line names columns: it has a word, or no number at all.
+fn is_header(cells: &ByteRecord, delimiter: u8) -> bool {
+    let parsed = || cells.iter().map(|cell| parse(cell, delimiter));
+    parsed().any(|cell| matches!(cell, Parsed::Text))
+        || !parsed().any(|cell| matches!(cell, Parsed::Number(_)))
+}
+
+/// What a column holds, by its first cell that holds anything.
+fn kind_of(sample: &[Record], index: usize, delimiter: u8) -> Kind {
+    for record in sample {
+        match parse(&record.cells[index], delimiter) {
+            Parsed::Number(_) => return Kind::Number,
+            Parsed::Missing("empty") => {}
+            Parsed::Missing(_) => return Kind::Number,
+            Parsed::Text => return Kind::Text,
+        }
+    }
+    Kind::Blank
+}
+
+/// Skips the byte order mark, `#` lines and blank lines; how many lines that were.
+fn skip_preamble(reader: &mut impl BufRead) -> io::Result<u64> {
+    if reader.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+        reader.consume(3);
+    }
+    let mut lines = 0;
+    loop {
+        let start = reader.fill_buf()?;
+        match start.first() {
+            Some(b'\n') => {
+                reader.consume(1);
+                lines += 1;
+            }
+            Some(b'\r') => reader.consume(1),
+            Some(b'#') => {
+                reader.skip_until(b'\n')?;
+                lines += 1;
+            }
+            _ => return Ok(lines),
+        }
+    }
+}
+
+/// The delimiter under which the first lines have equal width and hold the most numbers.
+fn delimiter(head: &[u8]) -> u8 {
+    let mut lines: Vec<&[u8]> = head
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .map(<[u8]>::trim_ascii_end)
+        .filter(|line| !line.is_empty())
+        .take(HEAD_LINES)
+        .collect();
+    if lines.len() > 1 && head.len() as u64 == HEAD_BYTES {
+        // The last line may be cut off.
+        lines.pop();
+    }
+    let score = |delimiter: u8| {
+        let widths: Vec<usize> = lines
+            .iter()
+            .map(|line| cells(line, delimiter).len())
+            .collect();
+        let width = widths.first().copied().unwrap_or(1);
+        let equal = widths.iter().filter(|other| **other == width).count();
+        let all_cells: Vec<&[u8]> = lines
+            .iter()
+            .skip(1)
+            .flat_map(|line| cells(line, delimiter))
+            .collect();
+        let numbers = all_cells
+            .iter()
+            .filter(|cell| !matches!(parse(cell, delimiter), Parsed::Text))
+            .count();
+        let numbers = 1000 * numbers / all_cells.len().max(1);
+        (width > 1, equal == widths.len(), numbers, width)
+    };
+    // A space is the last resort: it also follows other delimiters and separates words.
+    b" \t;,"
+        .iter()
+        .copied()
+        .max_by_key(|&delimiter| {
+            let (splits, equal, numbers, width) = score(delimiter);
+            (splits && equal, splits, numbers, width, delimiter != b' ')
+        })
+        .unwrap_or(b',')
+}
+
+/// The cells of a line, quotes removed.
+fn cells(line: &[u8], delimiter: u8) -> Vec<&[u8]> {
+    let mut quoted = false;
+    line.split(|byte| {
+        quoted ^= *byte == b'"';
+        *byte == delimiter && !quoted
+    })
+    .map(|cell| {
+        let cell = cell.trim_ascii();
+        cell.strip_prefix(b"\"")
+            .and_then(|cell| cell.strip_suffix(b"\""))
+            .unwrap_or(cell)
+    })
+    .collect()
+}

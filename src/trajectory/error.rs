@@ -1,0 +1,256 @@
+//! What can be wrong with a recording, in words that say what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why a recording could not be read, or why values do not make an [`Episode`](super::Episode).
+///
+/// Each message is one line. Messages about a file start with its path; rows count from 1 at the
+/// first row of data, lines from 1 at the first line of the file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TrajectoryError {
+    /// The file is absent, a folder, or may not be read.
+    #[error("{}: cannot be read ({source}); check the path and its permissions", file.display())]
+    Io {
+        /// The file asked for.
+        file: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+
+    /// The file has no bytes, or nothing but comments and blank lines.
+    #[error("{}: is empty; expected a header line and one row per time step", file.display())]
+    Empty {
+        /// The file asked for.
+        file: PathBuf,
+    },
+
+    /// The file names its columns but holds no row.
+    #[error("{}: has columns but no rows; record at least one time step", file.display())]
+    NoRows {
+        /// The file asked for.
+        file: PathBuf,
+    },
+
+    /// No column can be a state.
+    #[error("{}: no numeric column to forecast among {columns}; name the state columns", file.display())]
+    NoState {
+        /// The file asked for.
+        file: PathBuf,
+        /// The columns of the file, listed.
+        columns: String,
+    },
+
+    /// Neither the extension nor the first bytes belong to a known format.
+    #[error("{}: is not CSV, NPZ, NPY or Parquet; convert it to one of them", file.display())]
+    UnknownFormat {
+        /// The file asked for.
+        file: PathBuf,
+    },
+
+    /// The container is damaged or is not what its name says.
+    #[error("{}: cannot be read as {format}: {reason}; write the file again", file.display())]
+    Corrupt {
+        /// The file asked for.
+        file: PathBuf,
+        /// `NPZ`, `NPY`, `Parquet` or `CSV`.
+        format: &'static str,
+        /// What was found.
+        reason: String,
+    },
+
+    /// A line is not UTF-8.
+    #[error("{}: line {line} is not UTF-8 text; save the file as UTF-8 CSV", file.display())]
+    NotText {
+        /// The file asked for.
+        file: PathBuf,
+        /// Line of the file.
+        line: u64,
+    },
+
+    /// A CSV record is longer than any row of numbers would be.
+    #[error("{}: line {line} goes on for more than {limit} bytes; check its quotes and line ends", file.display())]
+    LongLine {
+        /// The file asked for.
+        file: PathBuf,
+        /// Line on which the record starts.
+        line: u64,
+        /// The longest record accepted, in bytes.
+        limit: u64,
+    },
+
+    /// A row has more or fewer cells than the header.
+    #[error("{}: line {line} has {found} cells but the header has {expected}; repair the row", file.display())]
+    Ragged {
+        /// The file asked for.
+        file: PathBuf,
+        /// Line of the file.
+        line: u64,
+        /// Cells in the header.
+        expected: usize,
+        /// Cells in the row.
+        found: usize,
+    },
+
+    /// More columns than a recording of a system has.
+    #[error("{}: has more than {limit} columns; keep those of the recording", file.display())]
+    TooManyColumns {
+        /// The file asked for.
+        file: PathBuf,
+        /// The most columns accepted.
+        limit: usize,
+    },
+
+    /// A used cell holds words.
+    #[error("{}: row {row}{}, column {column} holds {text:?}, not a number; choose other columns or clean it", file.display(), in_line(*line))]
+    NotANumber {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data.
+        row: usize,
+        /// Line of the file, where the format has lines.
+        line: Option<u64>,
+        /// Name of the column.
+        column: String,
+        /// The start of the cell.
+        text: String,
+    },
+
+    /// A used cell is empty, NaN or infinite under [`MissingPolicy::Error`](super::MissingPolicy).
+    #[error("{}: row {row}{}, column {column} is {what}; repair it, leave the column out, or hold the last value", file.display(), in_line(*line))]
+    Missing {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data.
+        row: usize,
+        /// Line of the file, where the format has lines.
+        line: Option<u64>,
+        /// Name of the column.
+        column: String,
+        /// `empty`, `NaN or missing`, `infinite`.
+        what: &'static str,
+    },
+
+    /// [`MissingPolicy::Hold`](super::MissingPolicy) has no earlier value in the episode.
+    #[error("{}: row {row}, column {column} is {what} and starts its episode, so there is no value to hold; remove the row", file.display())]
+    NothingToHold {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// `NaN or missing`, `infinite`.
+        what: &'static str,
+    },
+
+    /// A chosen name or glob fits no column.
+    #[error("{}: no column fits {pattern:?} for {role}; the file has {columns}", file.display())]
+    NoMatch {
+        /// The file asked for.
+        file: PathBuf,
+        /// The role the column was chosen for.
+        role: &'static str,
+        /// The name or glob.
+        pattern: String,
+        /// The columns of the file, listed.
+        columns: String,
+    },
+
+    /// A chosen glob is malformed.
+    #[error("{}: {pattern:?} is neither a column nor a glob ({reason}); the file has {columns}", file.display())]
+    BadGlob {
+        /// The file asked for.
+        file: PathBuf,
+        /// The glob.
+        pattern: String,
+        /// Why it is malformed.
+        reason: String,
+        /// The columns of the file, listed.
+        columns: String,
+    },
+
+    /// Reward and episode are one column each.
+    #[error("{}: {pattern:?} fits {columns} but {role} is one column; choose one", file.display())]
+    ManyMatches {
+        /// The file asked for.
+        file: PathBuf,
+        /// `reward` or `episode`.
+        role: &'static str,
+        /// The name or glob.
+        pattern: String,
+        /// The columns it fits, listed.
+        columns: String,
+    },
+
+    /// A column was chosen for two roles.
+    #[error("{}: column {column} is chosen as {first} and as {second}; choose one", file.display())]
+    TwoRoles {
+        /// The file asked for.
+        file: PathBuf,
+        /// Name of the column.
+        column: String,
+        /// One role.
+        first: &'static str,
+        /// The other role.
+        second: &'static str,
+    },
+
+    /// Two columns share a name, so that a choice by name is ambiguous.
+    #[error("{}: two columns are called {column}; rename one", file.display())]
+    SameName {
+        /// The file asked for.
+        file: PathBuf,
+        /// Name of the columns.
+        column: String,
+    },
+
+    /// A chosen column cannot be read as numbers at all.
+    #[error("{}: column {column} cannot be used: {reason}", file.display())]
+    Unusable {
+        /// The file asked for.
+        file: PathBuf,
+        /// Name of the column or array.
+        column: String,
+        /// Its element type or shape, and what to do.
+        reason: String,
+    },
+
+    /// The rows of an episode are not together.
+    #[error("{}: episode {label} starts again at row {row}; sort the rows by episode and time", file.display())]
+    SplitEpisode {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data where the label comes back.
+        row: usize,
+        /// The label.
+        label: String,
+    },
+
+    /// Values given in memory do not make an episode or a trajectory.
+    #[error("{name}: {reason}")]
+    Invalid {
+        /// Name of the episode, or `trajectory`.
+        name: String,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+fn in_line(line: Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!(" (line {line})"))
+}
+
+/// The start of a cell, short enough for a message.
+pub(super) fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 40;
+    if text.chars().nth(LONGEST).is_none() {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(LONGEST).collect();
+    short.push('…');
+    short
+}
