@@ -494,7 +494,7 @@ fn delimiter(head: &[u8]) -> u8 {
         .copied()
         .max_by_key(|&delimiter| {
             let (splits, equal, numbers, width) = score(delimiter);
-            (splits && equal, splits, numbers, width, delimiter != b' ')
+            (splits && equal, delimiter != b' ', splits, numbers, width)
         })
         .unwrap_or(b',')
 }

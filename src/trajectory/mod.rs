@@ -9,6 +9,7 @@ mod conventions;
 mod csv;
 mod episode;
 mod error;
+mod guard;
 mod npy;
 mod npz;
 mod parquet;
