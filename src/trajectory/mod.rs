@@ -7,8 +7,10 @@
 
 mod conventions;
 mod csv;
+mod dialect;
 mod episode;
 mod error;
+mod guard;
 mod npy;
 mod npz;
 mod parquet;
@@ -35,6 +37,7 @@ pub use table::MissingPolicy;
 ///
 /// - CSV: delimiter `,` `;` tab or space, found by itself; with any but the comma, `1,5` is a
 ///   number. `#` lines before the header are skipped. Without a header the columns are `c0`, `c1`, ….
+///   Whether a column that was not chosen holds numbers is judged by the first 1000 rows.
 /// - NPZ: arrays `[rows]` and `[rows, k]`; the columns of `obs` `[rows, 2]` are `obs_0` and
 ///   `obs_1`, and `obs` names them both. `[episodes, rows, k]` is read as one episode per first
 ///   index. Arrays of another length are ignored.
@@ -85,8 +88,9 @@ pub fn read(
 ///
 /// # Errors
 ///
-/// [`TrajectoryError::NoMatch`] if a name is not found, [`TrajectoryError::Missing`] for a cell
-/// that is empty, NaN or infinite, and the errors of reading a file as in [`read`].
+/// [`TrajectoryError::Invalid`] if no name is given, [`TrajectoryError::NoMatch`] if a name is not
+/// found, [`TrajectoryError::Missing`] for a cell that is empty, NaN or infinite, and the errors of
+/// reading a file as in [`read`].
 ///
 /// ```
 /// use statecast::trajectory::read_future_actions;
@@ -103,6 +107,12 @@ pub fn read_future_actions(
     path: &Path,
     action_names: &[String],
 ) -> Result<Array2<f64>, TrajectoryError> {
+    if action_names.is_empty() {
+        return Err(TrajectoryError::Invalid {
+            name: "actions to come".to_owned(),
+            reason: "the system has no action columns".to_owned(),
+        });
+    }
     let source = source::open(path, action_names)?;
     let slots = roles::resolve_actions(path, &*source, action_names)?;
     let mut table = table::Table::new(path, MissingPolicy::Error, source.columns(), &slots);

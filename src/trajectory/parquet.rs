@@ -14,6 +14,7 @@ use half::f16;
 
 use super::TrajectoryError;
 use super::error::excerpt;
+use super::guard;
 use super::source::{Column, Kind, MOST_COLUMNS, Source};
 use super::table::{Slot, Table};
 
@@ -33,7 +34,9 @@ impl ParquetSource {
         };
         let file = File::open(path).map_err(io)?;
         let file_bytes = file.metadata().map_err(io)?.len();
-        let reader = SerializedFileReader::new(file).map_err(|fault| corrupt(path, &fault))?;
+        let reader = guard::catch(|| SerializedFileReader::new(file))
+            .map_err(|reason| corrupt(path, reason))?
+            .map_err(|fault| corrupt(path, fault))?;
         let schema = reader.metadata().file_metadata().schema_descr();
         if schema.num_columns() > MOST_COLUMNS {
             return Err(TrajectoryError::TooManyColumns {
@@ -71,7 +74,7 @@ impl ParquetSource {
         first_row: usize,
         table: &mut Table,
     ) -> Result<usize, TrajectoryError> {
-        let failed = |fault: ParquetError| corrupt(&self.file, &fault);
+        let failed = |fault: ParquetError| corrupt(&self.file, fault);
         let group = self.reader.get_row_group(group).map_err(failed)?;
         self.check_place(group.metadata().column(index))?;
         let descriptor = group.metadata().column(index).column_descr_ptr();
@@ -151,7 +154,7 @@ impl ParquetSource {
             levels.clear();
             let (rows, ..) = reader
                 .read_records(BATCH, optional.then_some(&mut levels), None, &mut values)
-                .map_err(|fault| corrupt(&self.file, &fault))?;
+                .map_err(|fault| corrupt(&self.file, fault))?;
             if rows == 0 {
                 return Ok(());
             }
@@ -219,11 +222,7 @@ impl ParquetSource {
         if inside {
             Ok(())
         } else {
-            Err(TrajectoryError::Corrupt {
-                file: self.file.clone(),
-                format: "Parquet",
-                reason: "its footer points outside the file".to_owned(),
-            })
+            Err(corrupt(&self.file, "its footer points outside the file"))
         }
     }
 }
@@ -243,13 +242,13 @@ impl Source for ParquetSource {
             let mut group_rows = None;
             for (index, slot) in slots.iter().enumerate() {
                 let Some(slot) = slot else { continue };
-                let rows = self.read_chunk(group, index, *slot, first_row, table)?;
+                let rows = guard::catch(|| self.read_chunk(group, index, *slot, first_row, table))
+                    .map_err(|reason| corrupt(&self.file, reason))??;
                 if *group_rows.get_or_insert(rows) != rows {
-                    return Err(TrajectoryError::Corrupt {
-                        file: self.file.clone(),
-                        format: "Parquet",
-                        reason: format!("its columns have different lengths in row group {group}"),
-                    });
+                    return Err(corrupt(
+                        &self.file,
+                        format!("its columns have different lengths in row group {group}"),
+                    ));
                 }
             }
             first_row += group_rows.unwrap_or(0);
@@ -319,10 +318,12 @@ fn is_blank(chunk: &ColumnChunkMetaData) -> bool {
     chunk.num_values() > 0 && nulls == Some(chunk.num_values().cast_unsigned())
 }
 
-fn corrupt(path: &Path, fault: &ParquetError) -> TrajectoryError {
+fn corrupt(path: &Path, reason: impl ToString) -> TrajectoryError {
+    // The library's messages may go over several lines.
+    let reason = reason.to_string();
     TrajectoryError::Corrupt {
         file: path.to_owned(),
         format: "Parquet",
-        reason: fault.to_string(),
+        reason: reason.lines().next().unwrap_or("damaged").to_owned(),
     }
 }
