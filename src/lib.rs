@@ -1,7 +1,28 @@
-//! stub
+//! Forecast the next states of a dynamical system, and how sure to be of them, without training: a
+//! pretrained language model reads the trajectory as digits, and its next-token probabilities are
+//! the forecast's density.
+//!
+//! The data flows one way, and the modules stand in its order:
+//!
+//! 1. [`trajectory`]: files to episodes of states, actions and rewards;
+//! 2. [`disentangle`]: correlated variables to channels;
+//! 3. [`codec`]: values to bins, digits and token ids;
+//! 4. [`model`]: token ids to probabilities;
+//! 5. [`density`]: probabilities to moments, quantiles and draws;
+//! 6. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
+//! 7. [`output`]: tables, arrays and manifests for the user; `cli`: the program.
+//!
+//! [`forecast::Forecaster`] has an example that runs. The method is DICL (Benechehab et al.,
+//! arXiv 2410.11711) on the density reading of Liu et al. (arXiv 2402.00795).
+
+pub mod baselines;
+pub mod cli;
 pub mod codec;
 pub mod density;
 pub mod disentangle;
 pub mod forecast;
+pub mod metrics;
 pub mod model;
+pub mod output;
+pub mod plot;
 pub mod trajectory;

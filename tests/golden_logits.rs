@@ -8,14 +8,22 @@ use statecast::codec::builtin_formats;
 use statecast::model::{Model, ModelSource, Precision};
 
 fn load(source: ModelSource, precision: Precision) -> Model {
-    Model::load(&source, &builtin_formats().unwrap(), precision, &Device::Cpu).unwrap()
+    Model::load(
+        &source,
+        &builtin_formats().unwrap(),
+        precision,
+        &Device::Cpu,
+    )
+    .unwrap()
 }
 
 /// Logits of all positions `[positions][vocabulary]` of one sequence.
 fn logits(model: &Model, ids: &[u32]) -> Vec<Vec<f32>> {
     let mut cache = model.decoder().cache(1, ids.len()).unwrap();
     let hidden = model.decoder().forward(ids, &mut cache).unwrap();
-    let logits = model.decoder().vocabulary_logits(&hidden.squeeze(0).unwrap());
+    let logits = model
+        .decoder()
+        .vocabulary_logits(&hidden.squeeze(0).unwrap());
     logits.unwrap().to_vec2().unwrap()
 }
 
@@ -29,7 +37,10 @@ fn bundled_model_gives_the_logits_of_transformers() {
         let (shape, expected) = array::<f32>(&file, &format!("logits_{length}"));
         let ours = logits(&model, &ids);
         let mut worst = 0f32;
-        for (row, expected) in ours[length - shape[0]..].iter().zip(expected.chunks(shape[1])) {
+        for (row, expected) in ours[length - shape[0]..]
+            .iter()
+            .zip(expected.chunks(shape[1]))
+        {
             for (a, b) in row.iter().zip(expected) {
                 worst = worst.max((a - b).abs());
             }

@@ -250,7 +250,10 @@ mod tests {
             let table = TokenTable::choose(&tokenizer, &formats);
             match (fits, table) {
                 (true, Ok(table)) => {
-                    assert_eq!((table.format().name.as_str(), table.stride()), ("number", 2));
+                    assert_eq!(
+                        (table.format().name.as_str(), table.stride()),
+                        ("number", 2)
+                    );
                 }
                 (false, Err(CodecError::NoFormat(_))) => {}
                 (_, outcome) => panic!("{name}: {outcome:?}"),

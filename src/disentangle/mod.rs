@@ -116,7 +116,9 @@ impl Disentangler {
         components: Components,
     ) -> Result<Self, DisentangleError> {
         let (rows, variables) = context.dim();
-        let offset = context.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(variables));
+        let offset = context
+            .mean_axis(Axis(0))
+            .unwrap_or_else(|| Array1::zeros(variables));
         let centred = &context - &offset;
         let deviation: Array1<f64> = centred
             .columns()
@@ -140,7 +142,11 @@ impl Disentangler {
             unmixing,
             offset,
             residuals: None,
-            share: if total > 0.0 { values[..kept].iter().sum::<f64>() / total } else { 1.0 },
+            share: if total > 0.0 {
+                values[..kept].iter().sum::<f64>() / total
+            } else {
+                1.0
+            },
         };
         if kept < Components::All.kept(&values) {
             let z = pca.to_channels(context);
@@ -211,7 +217,10 @@ impl Components {
     /// How many of the eigenvalues, largest first, are kept; at least one unless all vanish.
     fn kept(self, values: &[f64]) -> usize {
         let total: f64 = values.iter().sum();
-        let real = values.iter().take_while(|&&v| v > NEGLIGIBLE * total).count();
+        let real = values
+            .iter()
+            .take_while(|&&v| v > NEGLIGIBLE * total)
+            .count();
         match self {
             Self::All => real,
             Self::Count(count) => count.min(real),
@@ -234,10 +243,16 @@ fn eigen(matrix: &Array2<f64>) -> (Vec<f64>, Array2<f64>) {
     let eigen = SymmetricEigen::new(DMatrix::from_fn(n, n, |i, j| matrix[[i, j]]));
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| eigen.eigenvalues[j].total_cmp(&eigen.eigenvalues[i]));
-    let values = order.iter().map(|&i| eigen.eigenvalues[i].max(0.0)).collect();
+    let values = order
+        .iter()
+        .map(|&i| eigen.eigenvalues[i].max(0.0))
+        .collect();
     let mut vectors = Array2::from_shape_fn((n, n), |(i, j)| eigen.eigenvectors[(i, order[j])]);
     for mut column in vectors.columns_mut() {
-        let largest = column.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()));
+        let largest = column
+            .iter()
+            .copied()
+            .max_by(|a, b| a.abs().total_cmp(&b.abs()));
         if largest.is_some_and(|v| v < 0.0) {
             column.mapv_inplace(|v| -v);
         }

@@ -28,7 +28,9 @@ impl Encoding {
         let names: Vec<String> = if disentangler.is_identity() {
             variables.to_vec()
         } else {
-            (1..=disentangler.channels()).map(|i| format!("pc{i}")).collect()
+            (1..=disentangler.channels())
+                .map(|i| format!("pc{i}"))
+                .collect()
         };
         let channels = disentangler.to_channels(context);
         let axes = channels

@@ -185,13 +185,14 @@ impl<'m> Forecaster<'m> {
         let session = if active.is_empty() {
             None
         } else {
-            let shown = Array2::from_shape_fn((rows, active.len()), |(t, i)| {
-                observed[[t, active[i]]]
-            });
+            let shown =
+                Array2::from_shape_fn((rows, active.len()), |(t, i)| observed[[t, active[i]]]);
             let (session, read) = Session::start(self.model, &shown, self.settings.temperature)?;
             for (i, &channel) in active.iter().enumerate() {
                 let to = ndarray::s![.., channel, ..];
-                masses.slice_mut(to).assign(&read.slice(ndarray::s![.., i, ..]));
+                masses
+                    .slice_mut(to)
+                    .assign(&read.slice(ndarray::s![.., i, ..]));
             }
             Some(session)
         };
@@ -294,9 +295,15 @@ impl Reading<'_> {
             let densities: Vec<_> = (0..channels).map(|c| self.one_step.density(t, c)).collect();
             let mean: ndarray::Array1<f64> = densities.iter().map(|d| d.mean()).collect();
             let variance: ndarray::Array1<f64> = densities.iter().map(|d| d.variance()).collect();
-            summary.mean.row_mut(t).assign(&self.encoding.variables(mean.view()));
+            summary
+                .mean
+                .row_mut(t)
+                .assign(&self.encoding.variables(mean.view()));
             let covariance = disentangler.covariance(variance.view());
-            summary.std.row_mut(t).assign(&covariance.diag().mapv(f64::sqrt));
+            summary
+                .std
+                .row_mut(t)
+                .assign(&covariance.diag().mapv(f64::sqrt));
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(t as u64);
             for mut draw in draws.rows_mut() {
@@ -321,6 +328,9 @@ impl Reading<'_> {
     pub(super) fn active_bins(&self, variables: ndarray::ArrayView1<f64>) -> (Vec<Bin>, usize) {
         let row = variables.insert_axis(ndarray::Axis(0));
         let (bins, saturated) = self.encoding.bins(row);
-        (self.active.iter().map(|&c| bins[[0, c]]).collect(), saturated)
+        (
+            self.active.iter().map(|&c| bins[[0, c]]).collect(),
+            saturated,
+        )
     }
 }

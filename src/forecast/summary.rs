@@ -43,7 +43,10 @@ impl FromStr for Levels {
 
     /// Reads numbers with commas between.
     fn from_str(text: &str) -> Result<Self, ForecastError> {
-        let levels = text.split(',').map(|l| l.trim().parse()).collect::<Result<_, _>>();
+        let levels = text
+            .split(',')
+            .map(|l| l.trim().parse())
+            .collect::<Result<_, _>>();
         Self::new(levels.map_err(|_| ForecastError::Levels(text.to_owned()))?)
             .map_err(|_| ForecastError::Levels(text.to_owned()))
     }

@@ -40,11 +40,11 @@ impl Variables {
     ) -> Self {
         let mut names = trajectory.state_names().to_vec();
         let mut roles = vec![Role::State; names.len()];
-        let mut parts = vec![episode.states().view()];
+        let mut parts = vec![episode.states()];
         if method == Method::DiclSa {
             names.extend_from_slice(trajectory.action_names());
             roles.resize(names.len(), Role::Action);
-            parts.push(episode.actions().view());
+            parts.push(episode.actions());
         }
         if let (true, Some(name), Some(rewards)) =
             (with_reward, trajectory.reward_name(), episode.rewards())

@@ -72,9 +72,7 @@ impl Queries {
             .reshape((key_batch, paths, kv_heads, group * rows, head_dim))?
             .transpose(1, 2)?
             .reshape((key_batch, kv_heads, paths * group * rows, head_dim))?;
-        stacked
-            .matmul(&keys.transpose(2, 3)?)?
-            .to_dtype(DType::F32)
+        stacked.matmul(&keys.transpose(2, 3)?)?.to_dtype(DType::F32)
     }
 }
 

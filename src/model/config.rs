@@ -122,7 +122,9 @@ impl Raw {
             None => return Err("model_type is missing (llama is supported)".to_owned()),
         }
         if let Some(activation) = self.hidden_act.as_deref().filter(|&a| a != "silu") {
-            return Err(format!("activation '{activation}' is not supported (silu is)"));
+            return Err(format!(
+                "activation '{activation}' is not supported (silu is)"
+            ));
         }
         let kv_heads = self.num_key_value_heads.unwrap_or(self.num_attention_heads);
         for (name, size) in [
@@ -152,7 +154,9 @@ impl Raw {
             None => return Err("hidden_size is no multiple of the attention heads".to_owned()),
         };
         if head_dim % 2 != 0 {
-            return Err(format!("head_dim {head_dim} is odd: rotary positions need pairs"));
+            return Err(format!(
+                "head_dim {head_dim} is odd: rotary positions need pairs"
+            ));
         }
         if self.max_position_embeddings < 2 {
             return Err("max_position_embeddings is below 2".to_owned());
@@ -164,7 +168,8 @@ impl Raw {
             .and_then(|r| r.rope_theta)
             .or(self.rope_theta)
             .unwrap_or(10_000.0);
-        if !(norm_eps >= 0.0 && norm_eps.is_finite() && rope_theta > 0.0 && rope_theta.is_finite()) {
+        if !(norm_eps >= 0.0 && norm_eps.is_finite() && rope_theta > 0.0 && rope_theta.is_finite())
+        {
             return Err("rms_norm_eps or rope_theta is out of range".to_owned());
         }
         Ok(DecoderConfig {
@@ -202,7 +207,9 @@ impl RawRope {
                 let low = positive("low_freq_factor", self.low_freq_factor)?;
                 let high = positive("high_freq_factor", self.high_freq_factor)?;
                 if low >= high {
-                    return Err("rope scaling: low_freq_factor is not below high_freq_factor".into());
+                    return Err(
+                        "rope scaling: low_freq_factor is not below high_freq_factor".into(),
+                    );
                 }
                 Ok(Some(RopeScaling::Llama3 {
                     factor: positive("factor", self.factor)?,
@@ -268,9 +275,10 @@ mod tests {
     #[test]
     fn both_generations_of_rope_settings_are_read() {
         let old = parse(OLD).unwrap();
-        let new = OLD
-            .replace("\"rope_theta\": 500000.0,", "")
-            .replace("\"rope_scaling\": {", "\"rope_parameters\": {\"rope_theta\": 500000.0, ");
+        let new = OLD.replace("\"rope_theta\": 500000.0,", "").replace(
+            "\"rope_scaling\": {",
+            "\"rope_parameters\": {\"rope_theta\": 500000.0, ",
+        );
         assert_eq!(old, parse(&new).unwrap());
         assert_eq!(old.rope_theta, 500_000.0);
         assert_eq!((old.head_dim, old.kv_heads, old.window), (16, 2, 512));
@@ -282,19 +290,38 @@ mod tests {
         for (from, to, says) in [
             ("\"llama\"", "\"mamba\"", "mamba"),
             ("\"hidden_size\": 64", "\"hidden_size\": 0", "hidden_size"),
-            ("\"hidden_size\": 64", "\"hidden_size\": -1", "invalid value"),
-            ("\"hidden_size\": 64", "\"hidden_size\": 4294967296", "hidden_size"),
+            (
+                "\"hidden_size\": 64",
+                "\"hidden_size\": -1",
+                "invalid value",
+            ),
+            (
+                "\"hidden_size\": 64",
+                "\"hidden_size\": 4294967296",
+                "hidden_size",
+            ),
             ("\"hidden_size\": 64", "\"hidden_size\": 66", "multiple"),
-            ("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", "share"),
+            (
+                "\"num_key_value_heads\": 2",
+                "\"num_key_value_heads\": 3",
+                "share",
+            ),
             ("\"num_key_value_heads\": 2", "\"head_dim\": 3", "odd"),
             ("llama3\"", "yarn\"", "yarn"),
             ("\"factor\": 8.0", "\"factor\": 0.0", "factor"),
-            ("\"low_freq_factor\": 1.0", "\"low_freq_factor\": 4.0", "below"),
+            (
+                "\"low_freq_factor\": 1.0",
+                "\"low_freq_factor\": 4.0",
+                "below",
+            ),
         ] {
             let json = OLD.replace(from, to);
             assert_ne!(json, OLD);
             let error = parse(&json).unwrap_err().to_string();
-            assert!(error.starts_with("config.json: ") && error.contains(says), "{error}");
+            assert!(
+                error.starts_with("config.json: ") && error.contains(says),
+                "{error}"
+            );
         }
     }
 }

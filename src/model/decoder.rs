@@ -167,7 +167,11 @@ impl Decoder {
     /// Cosines and sines `[length, head_dim / 2]` of the positions from `start` on.
     fn rotation(&self, start: usize, length: usize) -> Result<(Tensor, Tensor)> {
         let angles: Vec<f64> = (start..start + length)
-            .flat_map(|position| self.rope_frequencies.iter().map(move |f| position as f64 * f))
+            .flat_map(|position| {
+                self.rope_frequencies
+                    .iter()
+                    .map(move |f| position as f64 * f)
+            })
             .collect();
         let shape = (length, self.rope_frequencies.len());
         let table = |f: fn(f64) -> f64| {
@@ -206,7 +210,9 @@ impl Layer {
             let stack = |suffix: &str, shape: &dyn Fn(usize) -> Vec<usize>| {
                 let tensors = parts
                     .iter()
-                    .map(|(part, out)| weights.get(&name(&format!("{part}.{suffix}")), &shape(*out)))
+                    .map(|(part, out)| {
+                        weights.get(&name(&format!("{part}.{suffix}")), &shape(*out))
+                    })
                     .collect::<std::result::Result<Vec<_>, _>>()?;
                 match tensors.as_slice() {
                     [only] => Ok(only.clone()),
@@ -214,7 +220,9 @@ impl Layer {
                 }
             };
             let weight = stack("weight", &|out| vec![out, input])?;
-            let bias = biased.then(|| stack("bias", &|out| vec![out])).transpose()?;
+            let bias = biased
+                .then(|| stack("bias", &|out| vec![out]))
+                .transpose()?;
             Ok::<_, ModelError>(Linear { weight, bias })
         };
         let (attention_bias, mlp_bias) = (config.attention_bias, config.mlp_bias);

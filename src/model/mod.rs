@@ -82,7 +82,9 @@ pub enum ModelError {
         vocabulary: usize,
     },
     /// The model's output is not finite.
-    #[error("the model gives no finite probabilities; its weights are damaged or overflow in this precision")]
+    #[error(
+        "the model gives no finite probabilities; its weights are damaged or overflow in this precision"
+    )]
     NotFinite,
     /// The prompt formats and the tokenizer do not fit.
     #[error(transparent)]

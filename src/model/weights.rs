@@ -80,12 +80,11 @@ impl Weights {
         // SAFETY: the mapping is read-only; the files must not be truncated or rewritten while the
         // program runs, as for every program that maps its weights.
         #[allow(unsafe_code)]
-        let tensors = unsafe { MmapedSafetensors::multi(&files) }.map_err(|e| {
-            ModelError::Weights {
+        let tensors =
+            unsafe { MmapedSafetensors::multi(&files) }.map_err(|e| ModelError::Weights {
                 file: label.clone(),
                 reason: one_line(&e),
-            }
-        })?;
+            })?;
         Ok(Self {
             tensors: Tensors::Mapped(tensors),
             files,
@@ -196,7 +195,9 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ModelError> {
                 (Some(Component::Normal(_)), None) if name.ends_with(".safetensors") => {
                     Ok(folder.join(name))
                 }
-                _ => Err(fail(format!("'{name}' is not a weights file of this folder"))),
+                _ => Err(fail(format!(
+                    "'{name}' is not a weights file of this folder"
+                ))),
             }
         })
         .collect()

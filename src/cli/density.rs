@@ -1,0 +1,130 @@
+//! `statecast density`: the density of every row of a context.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::bail;
+use clap::Args;
+use ndarray::s;
+use serde::Serialize;
+
+use super::input::{ModelArguments, Recording, warn_of_saturation};
+use crate::forecast::{Forecaster, Reading, Variables};
+use crate::model::ModelInfo;
+use crate::output::{NpzWriter, write_atomically, write_manifest};
+
+/// Write the predictive density of every row of a context, each given the rows before it
+///
+/// The NPZ file holds `density` float32 [rows, channels, 1000], the probabilities of the bins
+/// (they sum to 1); `low` and `high` [channels], the ends of each channel's axis in its units;
+/// `observed` int32 [rows, channels], the bins that came; `log_score` float64 [rows, channels], in
+/// nats, of the density per unit of the axis [0, 10): subtract ln((high - low) / 10) for the
+/// channel's own units; and `channel`, the names.
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = "Examples:\n  statecast density run.csv --output densities.npz\n  \
+    statecast density run.csv --state y --scale none --output densities.npz"
+)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    recording: Recording,
+    #[command(flatten)]
+    model: ModelArguments,
+    /// File to write (.npz)
+    #[arg(long, short)]
+    output: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    program: &'static str,
+    version: &'static str,
+    command: &'static str,
+    input: String,
+    episode: &'a str,
+    model: ModelInfo,
+    method: String,
+    scale: String,
+    temperature: f64,
+    first_row: usize,
+    rows: usize,
+    channels: &'a [String],
+    saturated: usize,
+    seconds: f64,
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if arguments.output.extension().is_none_or(|e| e != "npz") {
+        bail!(
+            "{}: densities are written as .npz",
+            arguments.output.display()
+        );
+    }
+    let settings = arguments.model.settings()?;
+    let trajectory = arguments.recording.read()?;
+    let episodes = arguments.recording.episodes(&trajectory)?;
+    let [episode] = episodes.as_slice() else {
+        bail!(
+            "{}: {} episodes; choose one with --select",
+            arguments.recording.file.display(),
+            episodes.len()
+        );
+    };
+    let model = arguments.model.load()?;
+    let forecaster = Forecaster::new(&model, settings);
+    let mut variables = Variables::of(
+        &trajectory,
+        episode,
+        settings.method,
+        arguments.model.with_reward,
+    );
+    let all = variables.rows();
+    let longest = forecaster.longest_context(1);
+    let rows = arguments
+        .recording
+        .context_rows(episode.name(), all, longest);
+    variables.values = variables.values.slice(s![all - rows.., ..]).to_owned();
+    let started = Instant::now();
+    let reading = forecaster.read(&variables)?;
+    let seconds = started.elapsed().as_secs_f64();
+    warn_of_saturation(episode.name(), reading.saturated());
+    write_atomically(&arguments.output, |file| {
+        write(&reading, NpzWriter::new(file))
+    })?;
+    let manifest = Manifest {
+        program: "statecast",
+        version: env!("CARGO_PKG_VERSION"),
+        command: "density",
+        input: arguments.recording.file.display().to_string(),
+        episode: episode.name(),
+        model: model.info()?,
+        method: settings.method.to_string(),
+        scale: settings.scale.to_string(),
+        temperature: settings.temperature.get(),
+        first_row: all - rows,
+        rows,
+        channels: reading.encoding().channel_names(),
+        saturated: reading.saturated(),
+        seconds,
+    };
+    Ok(write_manifest(&arguments.output, &manifest)?)
+}
+
+fn write<W: std::io::Write + std::io::Seek>(
+    reading: &Reading,
+    mut npz: NpzWriter<W>,
+) -> std::io::Result<()> {
+    let one_step = reading.one_step();
+    let axes = reading.encoding().axes();
+    let low: Vec<f64> = axes.iter().map(|axis| axis.low()).collect();
+    let high: Vec<f64> = axes.iter().map(|axis| axis.high()).collect();
+    let shape = [one_step.rows(), one_step.channels()];
+    npz.add_f32("density", one_step.masses().shape(), one_step.masses())?;
+    npz.add_f64("low", &[axes.len()], &low)?;
+    npz.add_f64("high", &[axes.len()], &high)?;
+    let observed = one_step.observed().iter().map(|bin| bin.index() as i32);
+    npz.add_i32("observed", &shape, observed)?;
+    npz.add_f64("log_score", &shape, &one_step.log_scores())?;
+    npz.add_texts("channel", reading.encoding().channel_names())?;
+    npz.finish()
+}

@@ -1,0 +1,457 @@
+//! `statecast forecast`: sampled continuations of a recording, as a table and a figure.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use ndarray::{Array2, Array3, s};
+use serde::Serialize;
+
+use super::input::{ModelArguments, Recording, warn_of_saturation};
+use super::progress::Progress;
+use crate::baselines::persistence;
+use crate::forecast::{
+    Forecaster, KnownFuture, Levels, Method, Reading, Rollout, RolloutSettings, Settings, Summary,
+    Variables,
+};
+use crate::metrics::{crps, rmse};
+use crate::model::{Model, ModelInfo};
+use crate::output::{Column, Table, TableFormat, write_manifest};
+use crate::plot::{ForecastFigure, OneStepPoint, Panel, RolloutPoint};
+use crate::trajectory::{Episode, Trajectory, read_future_actions};
+
+/// Forecast how a recording goes on, with quantiles of every variable at every step
+///
+/// The table has one row an episode, step and variable; steps count the rows of the episode from 0.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    statecast forecast run.csv --horizon 50 --plot forecast.svg\n  \
+    statecast forecast run.npz --method dicl-s --components 0.95 --output forecast.parquet\n  \
+    statecast forecast run.csv --holdout --horizon 20     # score against the last 20 rows\n  \
+    statecast forecast run.csv --method dicl-sa --future planned_actions.csv")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    recording: Recording,
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Steps to forecast
+    #[arg(long, default_value = "50")]
+    horizon: NonZeroUsize,
+    /// Sample paths
+    #[arg(long, default_value = "100")]
+    samples: NonZeroUsize,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Paths that advance together; changes speed and memory, not the result [default: what fits into 1 GiB]
+    #[arg(long, value_name = "PATHS")]
+    batch: Option<NonZeroUsize>,
+    /// File with the actions that will be taken, one row a step (dicl-sa only)
+    #[arg(long, value_name = "FILE")]
+    future: Option<PathBuf>,
+    /// Hold back the last rows of every episode, forecast them and print scores against persistence
+    #[arg(long)]
+    holdout: bool,
+    /// Quantile levels
+    #[arg(
+        long,
+        default_value = "0.05,0.1,0.25,0.5,0.75,0.9,0.95",
+        value_name = "LEVELS"
+    )]
+    quantiles: Levels,
+    /// Table to write: .csv, .json or .parquet [default: CSV to standard output]
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// Figure to write: .svg or .png (of the first episode)
+    #[arg(long)]
+    plot: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Manifest {
+    program: &'static str,
+    version: &'static str,
+    command: &'static str,
+    input: String,
+    model: ModelInfo,
+    method: String,
+    components: String,
+    scale: String,
+    temperature: f64,
+    horizon: usize,
+    samples: usize,
+    seed: u64,
+    episodes: Vec<EpisodeManifest>,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct EpisodeManifest {
+    episode: String,
+    context_first_row: usize,
+    context_rows: usize,
+    channels: Vec<String>,
+    explained_variance: f64,
+    saturated_context: usize,
+    saturated_feedback: usize,
+    seconds: f64,
+}
+
+/// What was forecast of one episode.
+struct Outcome {
+    names: Vec<String>,
+    /// Rows of the context, within the episode.
+    context: std::ops::Range<usize>,
+    observed: Array2<f64>,
+    truth: Option<Array2<f64>>,
+    one_step: Summary,
+    rollout: Rollout,
+    manifest: EpisodeManifest,
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if let Some(output) = &arguments.output {
+        TableFormat::of(output)?;
+    }
+    let settings = arguments.model.settings()?;
+    let trajectory = arguments.recording.read()?;
+    let episodes = arguments.recording.episodes(&trajectory)?;
+    let future = arguments.future(&trajectory, settings)?;
+    let started = Instant::now();
+    let model = arguments.model.load()?;
+    let outcomes = episodes
+        .iter()
+        .map(|episode| {
+            arguments
+                .forecast(&model, settings, &trajectory, episode, future.as_ref())
+                .with_context(|| {
+                    format!(
+                        "{}: episode {}",
+                        arguments.recording.file.display(),
+                        episode.name()
+                    )
+                })
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    if arguments.holdout {
+        eprint!("{}", scores(&outcomes, arguments.seed));
+    }
+    if let (Some(path), Some(outcome)) = (&arguments.plot, outcomes.first()) {
+        arguments.figure(outcome)?.save(path)?;
+        eprintln!("figure: {}", path.display());
+    }
+    let table = arguments.table(&outcomes)?;
+    let Some(output) = &arguments.output else {
+        return Ok(table.write_to(TableFormat::Csv, &mut std::io::stdout())?);
+    };
+    table.write(output)?;
+    let manifest = Manifest {
+        program: "statecast",
+        version: env!("CARGO_PKG_VERSION"),
+        command: "forecast",
+        input: arguments.recording.file.display().to_string(),
+        model: model.info()?,
+        method: settings.method.to_string(),
+        components: settings.components.to_string(),
+        scale: settings.scale.to_string(),
+        temperature: settings.temperature.get(),
+        horizon: arguments.horizon.get(),
+        samples: arguments.samples.get(),
+        seed: arguments.seed,
+        episodes: outcomes.into_iter().map(|o| o.manifest).collect(),
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    Ok(write_manifest(output, &manifest)?)
+}
+
+impl Arguments {
+    fn future(
+        &self,
+        trajectory: &Trajectory,
+        settings: Settings,
+    ) -> anyhow::Result<Option<KnownFuture>> {
+        let Some(path) = &self.future else {
+            return Ok(None);
+        };
+        if settings.method != Method::DiclSa {
+            bail!("--future needs --method dicl-sa: only there do actions act on the states");
+        }
+        let actions = read_future_actions(path, trajectory.action_names())?;
+        let horizon = self.horizon.get();
+        ensure!(
+            actions.nrows() >= horizon,
+            "{}: {} rows of actions for a horizon of {horizon}",
+            path.display(),
+            actions.nrows()
+        );
+        Ok(Some(KnownFuture(
+            actions.slice(s![..horizon, ..]).to_owned(),
+        )))
+    }
+
+    fn forecast(
+        &self,
+        model: &Model,
+        settings: Settings,
+        trajectory: &Trajectory,
+        episode: &Episode,
+        future: Option<&KnownFuture>,
+    ) -> anyhow::Result<Outcome> {
+        let started = Instant::now();
+        let horizon = self.horizon.get();
+        let with_reward = self.model.with_reward;
+        let mut variables = Variables::of(trajectory, episode, settings.method, with_reward);
+        let all = variables.values;
+        let held = if self.holdout { horizon } else { 0 };
+        ensure!(
+            all.nrows() > held + 1,
+            "{} rows are too few to hold back {held}",
+            all.nrows()
+        );
+        let end = all.nrows() - held;
+        let forecaster = Forecaster::new(model, settings);
+        let longest = forecaster.longest_context(horizon);
+        ensure!(
+            longest >= 2,
+            "a horizon of {horizon} leaves no room for a context in the model's window of {} tokens",
+            model.window()
+        );
+        let rows = self.recording.context_rows(episode.name(), end, longest);
+        variables.values = all.slice(s![end - rows..end, ..]).to_owned();
+        let reading = forecaster.read(&variables)?;
+        let progress = Progress::new(format!("episode {}", episode.name()));
+        let rollout = reading.rollout(
+            &RolloutSettings {
+                horizon: self.horizon,
+                samples: self.samples,
+                seed: self.seed,
+                paths_at_once: self.batch,
+            },
+            future,
+            &|share| progress.show(share),
+        )?;
+        drop(progress);
+        let saturated = reading.saturated() + rollout.saturated;
+        warn_of_saturation(episode.name(), saturated);
+        let manifest = self.manifest(&reading, &rollout, episode, end - rows..end, started);
+        Ok(Outcome {
+            names: variables.names,
+            context: end - rows..end,
+            observed: variables.values,
+            truth: self.holdout.then(|| all.slice(s![end.., ..]).to_owned()),
+            one_step: reading.one_step_summary(&plot_levels()?, self.seed),
+            rollout,
+            manifest,
+        })
+    }
+
+    fn manifest(
+        &self,
+        reading: &Reading,
+        rollout: &Rollout,
+        episode: &Episode,
+        context: std::ops::Range<usize>,
+        started: Instant,
+    ) -> EpisodeManifest {
+        EpisodeManifest {
+            episode: episode.name().to_owned(),
+            context_first_row: context.start,
+            context_rows: context.len(),
+            channels: reading.encoding().channel_names().to_vec(),
+            explained_variance: reading.encoding().disentangler().explained(),
+            saturated_context: reading.saturated(),
+            saturated_feedback: rollout.saturated,
+            seconds: started.elapsed().as_secs_f64(),
+        }
+    }
+
+    fn table(&self, outcomes: &[Outcome]) -> anyhow::Result<Table> {
+        let levels = self.quantiles.as_slice();
+        let (mut episodes, mut steps, mut names) = (vec![], vec![], vec![]);
+        let mut numbers = vec![Vec::new(); 2 + levels.len()];
+        for outcome in outcomes {
+            let summary = outcome.rollout.summary(&self.quantiles);
+            for ((h, v), &mean) in summary.mean.indexed_iter() {
+                episodes.push(outcome.manifest.episode.clone());
+                steps.push((outcome.context.end + h) as i64);
+                names.push(outcome.names[v].clone());
+                numbers[0].push(mean);
+                numbers[1].push(summary.std[[h, v]]);
+                for (column, quantiles) in numbers[2..].iter_mut().zip(&summary.quantiles) {
+                    column.push(quantiles[[h, v]]);
+                }
+            }
+        }
+        let mut columns = vec![
+            ("episode".to_owned(), Column::Text(episodes)),
+            ("step".to_owned(), Column::Integer(steps)),
+            ("variable".to_owned(), Column::Text(names)),
+        ];
+        let labels = ["mean".to_owned(), "std".to_owned()]
+            .into_iter()
+            .chain(levels.iter().map(|level| format!("q{level}")));
+        columns.extend(labels.zip(numbers.into_iter().map(Column::Real)));
+        Table::new(columns).context("the table's columns differ in length")
+    }
+
+    fn figure(&self, outcome: &Outcome) -> anyhow::Result<ForecastFigure> {
+        let bands = outcome.rollout.summary(&plot_levels()?);
+        let first = outcome.context.start;
+        let end = outcome.context.end;
+        let panels = (0..outcome.names.len())
+            .map(|v| {
+                let at = |summary: &Summary, q: usize, t: usize| summary.quantiles[q][[t, v]];
+                let column = |values: &Array2<f64>, from: usize| {
+                    let rows = values.column(v).to_vec();
+                    rows.into_iter()
+                        .enumerate()
+                        .map(|(t, x)| (from + t, x))
+                        .collect()
+                };
+                Panel {
+                    name: outcome.names[v].clone(),
+                    observed: column(&outcome.observed, first),
+                    held_out: outcome
+                        .truth
+                        .as_ref()
+                        .map_or(vec![], |truth| column(truth, end)),
+                    // The first row is predicted from nothing.
+                    one_step: (1..outcome.observed.nrows())
+                        .map(|t| OneStepPoint {
+                            row: first + t,
+                            mean: outcome.one_step.mean[[t, v]],
+                            low: at(&outcome.one_step, 0, t),
+                            high: at(&outcome.one_step, 4, t),
+                        })
+                        .collect(),
+                    rollout: (0..self.horizon.get())
+                        .map(|h| RolloutPoint {
+                            row: end + h,
+                            median: at(&bands, 2, h),
+                            inner: (at(&bands, 1, h), at(&bands, 3, h)),
+                            outer: (at(&bands, 0, h), at(&bands, 4, h)),
+                        })
+                        .collect(),
+                }
+            })
+            .collect();
+        let file = self
+            .recording
+            .file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        Ok(ForecastFigure {
+            title: format!("{file}, episode {}", outcome.manifest.episode),
+            subtitle: format!(
+                "{} rows of context, {} sample paths, {} steps ahead",
+                outcome.context.len(),
+                self.samples,
+                self.horizon
+            ),
+            context_end: end,
+            band: "90 %".to_owned(),
+            inner_band: "50 %".to_owned(),
+            panels,
+        })
+    }
+}
+
+/// Levels of the figure's two bands and of the median.
+fn plot_levels() -> anyhow::Result<Levels> {
+    Ok(Levels::new(vec![0.05, 0.25, 0.5, 0.75, 0.95])?)
+}
+
+/// CRPS and RMSE of the median, a variable and over all, beside persistence with the context's own
+/// increments. The mean line divides each variable by its standard deviation over the context.
+fn scores(outcomes: &[Outcome], seed: u64) -> String {
+    let Some(first) = outcomes.first() else {
+        return String::new();
+    };
+    let mut text = format!(
+        "{:<16} {:>12} {:>12} {:>12} {:>12} {:>9}\n",
+        "held-out steps", "CRPS", "persistence", "RMSE", "persistence", "in 90 %"
+    );
+    let mut relative = [0.0; 4];
+    let mut inside = 0.0;
+    let mut used = 0.0;
+    for (v, name) in first.names.iter().enumerate() {
+        let mut ours = Score::default();
+        let mut simple = Score::default();
+        let mut spread = 0.0;
+        for outcome in outcomes {
+            let Some(truth) = &outcome.truth else {
+                continue;
+            };
+            let paths = &outcome.rollout.paths;
+            let (samples, horizon, _) = paths.dim();
+            let walk = persistence(outcome.observed.view(), horizon, samples, seed);
+            let last = outcome.observed[[outcome.observed.nrows() - 1, v]];
+            ours.add(paths, truth, v, None);
+            simple.add(&walk, truth, v, Some(last));
+            spread += outcome.observed.column(v).std(0.0) / outcomes.len() as f64;
+        }
+        let row = [ours.crps(), simple.crps(), ours.rmse(), simple.rmse()];
+        let covered = ours.coverage();
+        text += &line(name, row, covered);
+        if spread > 0.0 {
+            relative
+                .iter_mut()
+                .zip(row)
+                .for_each(|(sum, x)| *sum += x / spread);
+            inside += covered;
+            used += 1.0;
+        }
+    }
+    if used > 0.0 {
+        let mean = relative.map(|sum| sum / used);
+        text += &line("mean / std", mean, inside / used);
+    }
+    text
+}
+
+fn line(name: &str, numbers: [f64; 4], covered: f64) -> String {
+    let [a, b, c, d] = numbers;
+    format!(
+        "{name:<16} {a:>12.4} {b:>12.4} {c:>12.4} {d:>12.4} {:>7.0} %\n",
+        100.0 * covered
+    )
+}
+
+/// Scores of one variable, gathered over steps and episodes.
+#[derive(Default)]
+struct Score {
+    crps: Vec<f64>,
+    points: Vec<(f64, f64)>,
+    inside: Vec<bool>,
+}
+
+impl Score {
+    /// `point` is the point forecast; without one it is the paths' median.
+    fn add(&mut self, paths: &Array3<f64>, truth: &Array2<f64>, v: usize, point: Option<f64>) {
+        for h in 0..truth.nrows() {
+            let mut sample = paths.slice(s![.., h, v]).to_vec();
+            let observed = truth[[h, v]];
+            self.crps.push(crps(&mut sample, observed));
+            let at = |level: f64| sample[(level * (sample.len() - 1) as f64).round() as usize];
+            self.points
+                .push((point.unwrap_or_else(|| at(0.5)), observed));
+            self.inside.push((at(0.05)..=at(0.95)).contains(&observed));
+        }
+    }
+
+    fn crps(&self) -> f64 {
+        self.crps.iter().sum::<f64>() / self.crps.len() as f64
+    }
+
+    fn rmse(&self) -> f64 {
+        rmse(self.points.iter().copied())
+    }
+
+    fn coverage(&self) -> f64 {
+        let inside = self.inside.iter().filter(|&&inside| inside).count();
+        inside as f64 / self.inside.len() as f64
+    }
+}

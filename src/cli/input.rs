@@ -1,0 +1,218 @@
+//! Arguments that all forecasting commands share: the recording, the model, the method.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use candle_core::Device;
+use clap::{Args, ValueEnum};
+
+use crate::codec::{PromptFormat, Scale, builtin_formats};
+use crate::disentangle::Components;
+use crate::forecast::{Method, Settings, Temperature};
+use crate::model::{Model, ModelSource, Precision};
+use crate::trajectory::{self, Episode, MissingPolicy, RoleSelection, Trajectory};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recording")]
+pub(super) struct Recording {
+    /// Trajectory file: CSV, NPZ, NPY or Parquet
+    pub(super) file: PathBuf,
+    /// State columns, names or globs [default: guessed]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    state: Vec<String>,
+    /// Action columns, names or globs [default: guessed]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    action: Vec<String>,
+    /// Reward column [default: guessed]
+    #[arg(long, value_name = "COLUMN")]
+    reward: Option<String>,
+    /// Column that labels the episodes [default: guessed]
+    #[arg(long, value_name = "COLUMN")]
+    episode: Option<String>,
+    /// Only these episodes, by label
+    #[arg(long, value_delimiter = ',', value_name = "LABELS")]
+    select: Vec<String>,
+    /// What to do with missing values, NaN and infinities
+    #[arg(long, value_enum, default_value_t = Missing::Error)]
+    missing: Missing,
+    /// Rows of context, the last ones of an episode [default: as many as the model can read]
+    #[arg(long, value_name = "ROWS")]
+    pub(super) context: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Missing {
+    /// Stop and name the place
+    Error,
+    /// Repeat the column's last value
+    Hold,
+}
+
+impl Recording {
+    /// Reads the file and says on standard error which column was taken for what.
+    pub(super) fn read(&self) -> anyhow::Result<Trajectory> {
+        let selection = RoleSelection {
+            state: self.state.clone(),
+            action: self.action.clone(),
+            reward: self.reward.clone(),
+            episode: self.episode.clone(),
+        };
+        let missing = match self.missing {
+            Missing::Error => MissingPolicy::Error,
+            Missing::Hold => MissingPolicy::Hold,
+        };
+        let (trajectory, roles) = trajectory::read(&self.file, &selection, missing)?;
+        eprintln!("{roles}");
+        Ok(trajectory)
+    }
+
+    /// The episodes asked for.
+    pub(super) fn episodes<'t>(
+        &self,
+        trajectory: &'t Trajectory,
+    ) -> anyhow::Result<Vec<&'t Episode>> {
+        let all = trajectory.episodes();
+        if self.select.is_empty() {
+            return Ok(all.iter().collect());
+        }
+        self.select
+            .iter()
+            .map(|label| {
+                all.iter().find(|e| e.name() == label).with_context(|| {
+                    let names: Vec<&str> = all.iter().take(20).map(Episode::name).collect();
+                    format!(
+                        "{}: --select {label}: no such episode; there are {}",
+                        self.file.display(),
+                        names.join(", ")
+                    )
+                })
+            })
+            .collect()
+    }
+
+    /// Rows of context to read of `rows` that are there, when the model can read `longest`. Says so
+    /// when it is not what was asked for.
+    pub(super) fn context_rows(&self, episode: &str, rows: usize, longest: usize) -> usize {
+        let wanted = self.context.unwrap_or(rows);
+        let used = wanted.min(rows).min(longest);
+        if used < wanted.min(rows) {
+            eprintln!(
+                "note: episode {episode}: the model's window leaves room for {longest} rows of \
+                 context; the last {used} of {} are used",
+                wanted.min(rows)
+            );
+        } else if wanted > rows {
+            eprintln!(
+                "note: episode {episode}: only {rows} rows of context are there, not {wanted}"
+            );
+        }
+        used
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Model and method")]
+pub(super) struct ModelArguments {
+    /// 'builtin' or a folder in Hugging Face layout
+    #[arg(long, default_value = "builtin")]
+    model: ModelSource,
+    /// Prompt format: a name (number, value) or a TOML file [default: what the tokenizer supports]
+    #[arg(long, value_name = "NAME|FILE")]
+    prompt: Option<String>,
+    /// Precision of weights and products
+    #[arg(long, value_enum, default_value_t = PrecisionName::F32)]
+    precision: PrecisionName,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
+    device: DeviceName,
+    /// How variables become channels: vicl (each alone), dicl-s (PCA of states), dicl-sa (PCA of states and actions)
+    #[arg(long, default_value_t = Method::Vicl)]
+    pub(super) method: Method,
+    /// Principal components kept: a count, a share of the variance such as 0.95, or 'all'
+    #[arg(long, default_value_t = Components::All)]
+    components: Components,
+    /// Axis of a channel: minmax of the context, known limits LOW,HIGH, or none if values lie on [0, 10)
+    #[arg(long, default_value_t = Scale::MinMax, allow_hyphen_values = true)]
+    scale: Scale,
+    /// Divisor of the logits: below 1 narrower, above 1 wider
+    #[arg(long, default_value_t = 1.0)]
+    temperature: f64,
+    /// Forecast the reward too
+    #[arg(long)]
+    pub(super) with_reward: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PrecisionName {
+    /// 32-bit floats
+    F32,
+    /// 16-bit brain floats
+    Bf16,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DeviceName {
+    /// The processor
+    Cpu,
+    /// An NVIDIA GPU (cargo feature 'cuda')
+    Cuda,
+    /// An Apple GPU (cargo feature 'metal')
+    Metal,
+}
+
+impl ModelArguments {
+    pub(super) fn load(&self) -> anyhow::Result<Model> {
+        let device = match self.device {
+            DeviceName::Cpu => Device::Cpu,
+            DeviceName::Cuda => Device::new_cuda(0).context("--device cuda")?,
+            DeviceName::Metal => Device::new_metal(0).context("--device metal")?,
+        };
+        let precision = match self.precision {
+            PrecisionName::F32 => Precision::F32,
+            PrecisionName::Bf16 => Precision::Bf16,
+        };
+        Ok(Model::load(
+            &self.model,
+            &self.formats()?,
+            precision,
+            &device,
+        )?)
+    }
+
+    fn formats(&self) -> anyhow::Result<Vec<PromptFormat>> {
+        let known = builtin_formats()?;
+        let Some(wanted) = &self.prompt else {
+            return Ok(known);
+        };
+        if let Some(format) = known.iter().find(|f| f.name == *wanted) {
+            return Ok(vec![format.clone()]);
+        }
+        if !wanted.contains(['.', '/', '\\']) {
+            let names: Vec<&str> = known.iter().map(|f| f.name.as_str()).collect();
+            bail!(
+                "--prompt {wanted}: no such format; use {} or a file",
+                names.join(", ")
+            );
+        }
+        Ok(vec![PromptFormat::read(wanted.as_ref())?])
+    }
+
+    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(Settings {
+            method: self.method,
+            components: self.components,
+            scale: self.scale,
+            temperature: Temperature::new(self.temperature)?,
+        })
+    }
+}
+
+/// Warns about values that were moved to the end of their axis.
+pub(super) fn warn_of_saturation(episode: &str, saturated: usize) {
+    if saturated > 0 {
+        eprintln!(
+            "warning: episode {episode}: {saturated} value(s) lay outside their axis and were moved \
+             to its end; choose a wider --scale"
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! The program: arguments to checked settings, a library call, output. One file a command.
+
+mod density;
+mod forecast;
+mod input;
+mod progress;
+mod shell;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Forecast the next states of a dynamical system with calibrated uncertainty, without training.
+///
+/// A pretrained language model reads the trajectory as digits; its next-token probabilities are the
+/// forecast's density.
+#[derive(Debug, Parser)]
+#[command(
+    name = "statecast",
+    version,
+    after_help = "Exit codes: 0 success, 1 error, 2 wrong usage.\nRAYON_NUM_THREADS sets the number of threads."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Forecast(forecast::Arguments),
+    Density(density::Arguments),
+    Completions(shell::Completions),
+    Man(shell::Man),
+}
+
+/// Runs the program on the process' arguments. Errors are one line on standard error with exit code
+/// 1, wrong usage ends with 2, a closed pipe ends quietly.
+pub fn run() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Forecast(arguments) => forecast::run(arguments),
+        Command::Density(arguments) => density::run(arguments),
+        Command::Completions(arguments) => shell::completions(&arguments),
+        Command::Man(arguments) => shell::man(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let line = format!("{error:#}").replace('\n', " ");
+            eprintln!("error: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,48 @@
+//! A bar for what takes over a second, on a terminal only.
+
+use std::cell::RefCell;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A progress bar that appears after a second.
+pub(super) struct Progress {
+    started: Instant,
+    label: String,
+    bar: RefCell<Option<ProgressBar>>,
+}
+
+impl Progress {
+    pub(super) fn new(label: impl Into<String>) -> Self {
+        Self {
+            started: Instant::now(),
+            label: label.into(),
+            bar: RefCell::new(None),
+        }
+    }
+
+    /// Shows that a share `0..=1` of the work is done.
+    pub(super) fn show(&self, share: f64) {
+        if self.started.elapsed() < Duration::from_secs(1) || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let mut bar = self.bar.borrow_mut();
+        let bar = bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new(1000).with_message(self.label.clone());
+            if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {percent}% {eta}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        bar.set_position((share * 1000.0) as u64);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.borrow().as_ref() {
+            bar.finish_and_clear();
+        }
+    }
+}

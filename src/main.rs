@@ -1,0 +1,5 @@
+//! The program `statecast`; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    statecast::cli::run()
+}
