@@ -1,0 +1,303 @@
+//! A grid of panels: what was observed, what was predicted, what is forecast.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Once;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::PlotError;
+use super::layout::{HEADER, first_row, grid, label, padded, shortened, size};
+use crate::output::write_atomically;
+
+const FONT: &str = "sans-serif";
+const INK: RGBColor = RGBColor(60, 60, 60);
+const GREY: RGBColor = RGBColor(150, 150, 150);
+// Blue and vermilion of Okabe and Ito's palette, told apart by all readers.
+const BLUE: RGBColor = RGBColor(0, 114, 178);
+const ORANGE: RGBColor = RGBColor(213, 94, 0);
+
+/// What a figure shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForecastFigure {
+    /// First line.
+    pub title: String,
+    /// Second line.
+    pub subtitle: String,
+    /// Row of the first forecast step.
+    pub context_end: usize,
+    /// Share that the outer band and the one-step band cover, for the legend.
+    pub band: String,
+    /// Share that the inner band covers, for the legend.
+    pub inner_band: String,
+    /// One panel a variable.
+    pub panels: Vec<Panel>,
+}
+
+/// One variable; points are (row, value).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel {
+    /// Name of the variable.
+    pub name: String,
+    /// Context that was read.
+    pub observed: Vec<(usize, f64)>,
+    /// What came after it, if known.
+    pub held_out: Vec<(usize, f64)>,
+    /// One-step predictions within the context.
+    pub one_step: Vec<OneStepPoint>,
+    /// The forecast.
+    pub rollout: Vec<RolloutPoint>,
+}
+
+/// A one-step prediction with its band.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OneStepPoint {
+    /// Row that is predicted.
+    pub row: usize,
+    /// Mean.
+    pub mean: f64,
+    /// Lower end of the band.
+    pub low: f64,
+    /// Upper end of the band.
+    pub high: f64,
+}
+
+/// Median and two bands of a forecast step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RolloutPoint {
+    /// Row that is forecast.
+    pub row: usize,
+    /// Median.
+    pub median: f64,
+    /// Ends of the inner band.
+    pub inner: (f64, f64),
+    /// Ends of the outer band.
+    pub outer: (f64, f64),
+}
+
+impl ForecastFigure {
+    /// Draws the figure into a file, SVG or PNG by its ending; nothing is left behind on an error.
+    ///
+    /// # Errors
+    /// [`PlotError`] for another ending or a file that cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), PlotError> {
+        let bytes = match path.extension().and_then(|e| e.to_str()) {
+            Some("svg") => self.svg()?.into_bytes(),
+            Some("png") => self.png()?,
+            _ => return Err(PlotError::Extension(path.to_owned())),
+        };
+        Ok(write_atomically(path, |file| file.write_all(&bytes))?)
+    }
+
+    fn svg(&self) -> Result<String, PlotError> {
+        let mut svg = String::new();
+        self.draw(SVGBackend::with_string(&mut svg, size(self.panels.len())))?;
+        Ok(svg)
+    }
+
+    fn png(&self) -> Result<Vec<u8>, PlotError> {
+        let draw_error = |e: std::io::Error| PlotError::Draw(e.to_string());
+        let file = tempfile::Builder::new()
+            .suffix(".png")
+            .tempfile()
+            .map_err(draw_error)?;
+        self.draw(BitMapBackend::new(file.path(), size(self.panels.len())))?;
+        std::fs::read(file.path()).map_err(draw_error)
+    }
+
+    fn draw<B: DrawingBackend>(&self, backend: B) -> Result<(), PlotError> {
+        register_font();
+        let root = backend.into_drawing_area();
+        self.draw_on(&root)
+            .map_err(|e| PlotError::Draw(e.to_string()))
+    }
+
+    fn draw_on<B: DrawingBackend>(
+        &self,
+        root: &DrawingArea<B, Shift>,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        root.fill(&WHITE)?;
+        let (header, body) = root.split_vertically(HEADER);
+        self.draw_header(&header)?;
+        let (columns, rows) = grid(self.panels.len());
+        for (panel, area) in self.panels.iter().zip(body.split_evenly((rows, columns))) {
+            self.draw_panel(panel, &area)?;
+        }
+        root.present()
+    }
+
+    fn draw_header<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let text = |size: i32, colour: RGBColor| (FONT, size).into_font().color(&colour);
+        area.draw(&Text::new(self.title.clone(), (14, 10), text(20, INK)))?;
+        area.draw(&Text::new(self.subtitle.clone(), (14, 36), text(14, GREY)))?;
+        let entries = [
+            ("observed".to_owned(), INK.filled(), 2),
+            ("one step ahead".to_owned(), BLUE.filled(), 2),
+            (self.band.clone(), BLUE.mix(0.2).filled(), 10),
+            ("forecast, median".to_owned(), ORANGE.filled(), 2),
+            (self.inner_band.clone(), ORANGE.mix(0.45).filled(), 10),
+            (self.band.clone(), ORANGE.mix(0.2).filled(), 10),
+        ];
+        let mut x = 14;
+        for (name, style, thickness) in entries {
+            let (top, width) = (68 - thickness / 2, 22);
+            area.draw(&Rectangle::new(
+                [(x, top), (x + width, top + thickness)],
+                style,
+            ))?;
+            x += width + 6;
+            area.draw(&Text::new(name.clone(), (x, 60), text(13, INK)))?;
+            x += 8 * name.chars().count() as i32 + 18;
+        }
+        Ok(())
+    }
+
+    fn draw_panel<B: DrawingBackend>(
+        &self,
+        panel: &Panel,
+        area: &DrawingArea<B, Shift>,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let ends =
+            |points: &[(usize, f64)]| (points.first().map(|p| p.0), points.last().map(|p| p.0));
+        let (first, _) = ends(&panel.observed);
+        let last = panel.rollout.last().map_or(self.context_end, |p| p.row);
+        let start = first_row(first.unwrap_or(self.context_end), self.context_end, last);
+        let shown = |points: &[(usize, f64)]| -> Vec<(f64, f64)> {
+            let visible = points.iter().filter(|p| p.0 >= start && p.1.is_finite());
+            visible.map(|&(row, value)| (row as f64, value)).collect()
+        };
+        let one_step: Vec<_> = panel.one_step.iter().filter(|p| p.row >= start).collect();
+        let (observed, held_out) = (shown(&panel.observed), shown(&panel.held_out));
+        let values = (observed.iter().chain(&held_out).map(|p| p.1))
+            .chain(one_step.iter().flat_map(|p| [p.low, p.high]))
+            .chain(panel.rollout.iter().flat_map(|p| [p.outer.0, p.outer.1]));
+        let range = padded(values);
+        let mut chart = ChartBuilder::on(area)
+            .caption(shortened(&panel.name), (FONT, 15).into_font().color(&INK))
+            .margin(6)
+            .margin_right(14)
+            .x_label_area_size(24)
+            .y_label_area_size(58)
+            .build_cartesian_2d(start as f64..last.max(start + 1) as f64, range.clone())?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GREY.mix(0.25))
+            .axis_style(GREY)
+            .x_labels(6)
+            .y_labels(4)
+            .label_style((FONT, 12).into_font().color(&INK))
+            .x_label_formatter(&|x| format!("{x:.0}"))
+            .y_label_formatter(&|y| label(*y))
+            .draw()?;
+        let band = |low: Vec<(f64, f64)>, high: Vec<(f64, f64)>, style: ShapeStyle| {
+            Polygon::new(
+                low.into_iter()
+                    .chain(high.into_iter().rev())
+                    .collect::<Vec<_>>(),
+                style,
+            )
+        };
+        let one = |f: fn(&OneStepPoint) -> f64| -> Vec<(f64, f64)> {
+            one_step.iter().map(|p| (p.row as f64, f(p))).collect()
+        };
+        let roll = |f: fn(&RolloutPoint) -> f64| -> Vec<(f64, f64)> {
+            panel.rollout.iter().map(|p| (p.row as f64, f(p))).collect()
+        };
+        let plotting = chart.plotting_area();
+        if one_step.len() > 1 {
+            plotting.draw(&band(
+                one(|p| p.low),
+                one(|p| p.high),
+                BLUE.mix(0.2).filled(),
+            ))?;
+        }
+        if panel.rollout.len() > 1 {
+            let (outer, inner) = (ORANGE.mix(0.2).filled(), ORANGE.mix(0.45).filled());
+            plotting.draw(&band(roll(|p| p.outer.0), roll(|p| p.outer.1), outer))?;
+            plotting.draw(&band(roll(|p| p.inner.0), roll(|p| p.inner.1), inner))?;
+        }
+        let end = self.context_end as f64;
+        plotting.draw(&PathElement::new(
+            vec![(end, range.start), (end, range.end)],
+            GREY.stroke_width(1),
+        ))?;
+        plotting.draw(&PathElement::new(one(|p| p.mean), BLUE.stroke_width(1)))?;
+        plotting.draw(&PathElement::new(observed, INK.stroke_width(1)))?;
+        plotting.draw(&PathElement::new(held_out, INK.stroke_width(1)))?;
+        plotting.draw(&PathElement::new(
+            roll(|p| p.median),
+            ORANGE.stroke_width(2),
+        ))?;
+        Ok(())
+    }
+}
+
+fn register_font() {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        // Fails only on bytes that are no font, which a test rules out.
+        let _ = plotters::style::register_font(FONT, FontStyle::Normal, dejavu::sans::regular());
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure(panels: usize) -> ForecastFigure {
+        let wave = |t: usize| (t as f64 * 0.2).sin();
+        let panel = |i: usize| Panel {
+            name: format!("variable_{i}"),
+            observed: (0..100).map(|t| (t, wave(t) * i as f64)).collect(),
+            held_out: (100..130).map(|t| (t, wave(t) * i as f64)).collect(),
+            one_step: (1..100)
+                .map(|row| OneStepPoint {
+                    row,
+                    mean: wave(row),
+                    low: wave(row) - 0.1,
+                    high: wave(row) + 0.1,
+                })
+                .collect(),
+            rollout: (100..130)
+                .map(|row| RolloutPoint {
+                    row,
+                    median: wave(row),
+                    inner: (-0.5, 0.5),
+                    outer: (-1.0, 1.0),
+                })
+                .collect(),
+        };
+        ForecastFigure {
+            title: "run.csv".to_owned(),
+            subtitle: "100 rows".to_owned(),
+            context_end: 100,
+            band: "90 %".to_owned(),
+            inner_band: "50 %".to_owned(),
+            panels: (0..panels).map(panel).collect(),
+        }
+    }
+
+    #[test]
+    fn svg_names_every_panel_and_holds_no_nan() {
+        let svg = figure(17).svg().unwrap();
+        assert!((0..17).all(|i| svg.contains(&format!("variable_{i}"))));
+        assert!(!svg.contains("NaN") && svg.trim_end().ends_with("</svg>"));
+    }
+
+    #[test]
+    fn png_is_drawn() {
+        assert!(figure(1).png().unwrap().starts_with(b"\x89PNG"));
+    }
+
+    #[test]
+    fn other_endings_and_missing_folders_are_errors() {
+        let error = figure(1).save(Path::new("x.gif")).unwrap_err();
+        assert!(error.to_string().contains(".svg or .png"));
+        assert!(figure(1).save(Path::new("/nowhere/x.svg")).is_err());
+    }
+}
