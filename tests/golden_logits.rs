@@ -49,3 +49,39 @@ fn bundled_model_gives_the_logits_of_transformers() {
         assert!(worst < 1e-4, "{length} tokens: {worst}");
     }
 }
+
+/// Checkpoints made by `tests/golden/make_llama.py`: tied and untied heads, biases, grouped heads,
+/// stretched rotary frequencies, both generations of config.json, F16, and BF16 in two files.
+#[test]
+fn tiny_checkpoints_give_the_logits_of_transformers() {
+    for name in [
+        "llama-mha-tied",
+        "llama-gqa-bias",
+        "llama3-scaled",
+        "llama-bf16-sharded",
+    ] {
+        let model = load(ModelSource::Folder(golden(name)), Precision::F32);
+        let file = golden(name).join("golden.npz");
+        let (shape, ids) = array::<i64>(&file, "ids");
+        let (_, positions) = array::<i64>(&file, "positions");
+        let (expected_shape, expected) = array::<f32>(&file, "logits");
+        let vocabulary = expected_shape[2];
+        let mut worst = 0f32;
+        for sequence in 0..shape[0] {
+            let ids: Vec<u32> = ids[sequence * shape[1]..(sequence + 1) * shape[1]]
+                .iter()
+                .map(|&id| id as u32)
+                .collect();
+            let ours = logits(&model, &ids);
+            for (i, &position) in positions.iter().enumerate() {
+                let start = (sequence * positions.len() + i) * vocabulary;
+                let row = &ours[position as usize];
+                for (a, b) in row.iter().zip(&expected[start..start + vocabulary]) {
+                    worst = worst.max((a - b).abs());
+                }
+            }
+        }
+        eprintln!("{name}: worst difference {worst:e}");
+        assert!(worst < 1e-4, "{name}: {worst}");
+    }
+}

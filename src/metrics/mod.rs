@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn crps_equals_the_sum_over_all_pairs() {
-        let mut sample = [0.3, -1.2, 2.5, 0.9, 0.3];
+        let mut sample: [f64; 5] = [0.3, -1.2, 2.5, 0.9, 0.3];
         let observed = 0.4;
         let n = sample.len() as f64;
         let mut pairs = 0.0;

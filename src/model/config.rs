@@ -140,7 +140,7 @@ impl Raw {
                 return Err(format!("{name} is {size}, not within 1 to {LARGEST}"));
             }
         }
-        if self.num_attention_heads % kv_heads != 0 {
+        if !self.num_attention_heads.is_multiple_of(kv_heads) {
             return Err(format!(
                 "{} attention heads cannot share {kv_heads} key-value heads",
                 self.num_attention_heads
@@ -148,12 +148,12 @@ impl Raw {
         }
         let head_dim = match self.head_dim {
             Some(dim) => dim,
-            None if self.hidden_size % self.num_attention_heads == 0 => {
+            None if self.hidden_size.is_multiple_of(self.num_attention_heads) => {
                 self.hidden_size / self.num_attention_heads
             }
             None => return Err("hidden_size is no multiple of the attention heads".to_owned()),
         };
-        if head_dim % 2 != 0 {
+        if !head_dim.is_multiple_of(2) {
             return Err(format!(
                 "head_dim {head_dim} is odd: rotary positions need pairs"
             ));

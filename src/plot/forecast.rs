@@ -192,7 +192,7 @@ impl ForecastFigure {
             .y_labels(4)
             .label_style((FONT, 12).into_font().color(&INK))
             .x_label_formatter(&|x| format!("{x:.0}"))
-            .y_label_formatter(&|y| label(*y))
+            .y_label_formatter(&|y| label(*y, range.end - range.start))
             .draw()?;
         let band = |low: Vec<(f64, f64)>, high: Vec<(f64, f64)>, style: ShapeStyle| {
             Polygon::new(

@@ -60,10 +60,11 @@ pub(super) fn padded(values: impl Iterator<Item = f64>) -> Range<f64> {
     low - room..high + room
 }
 
-/// A number for an axis: few digits, exponents only where they save room.
-pub(super) fn label(value: f64) -> String {
+/// A number for an axis of a given span: few digits, exponents only where they save room.
+pub(super) fn label(value: f64, span: f64) -> String {
     let size = value.abs();
-    if size == 0.0 {
+    // Grid lines at zero carry the rounding error of the step between them.
+    if size <= 1e-9 * span {
         "0".to_owned()
     } else if !(1e-3..1e5).contains(&size) {
         format!("{value:.1e}")
@@ -93,13 +94,13 @@ mod tests {
 
     #[test]
     fn labels_are_short() {
-        let labels: Vec<_> = [0.0, 1.5, -0.25, 0.012345, 1234.5, 2e9, -3e-7]
-            .map(label)
-            .into();
+        let numbers = [1.5, -0.25, 0.0125, 1234.5, 2e9, -3e-7];
+        let labels = numbers.map(|value| label(value, value.abs()));
         assert_eq!(
             labels,
-            ["0", "1.5", "-0.25", "0.01235", "1234", "2.0e9", "-3.0e-7"]
+            ["1.5", "-0.25", "0.0125", "1234", "2.0e9", "-3.0e-7"]
         );
+        assert_eq!(label(-2.8e-17, 0.4), "0");
     }
 
     #[test]

@@ -1,0 +1,201 @@
+//! The program as a user runs it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn statecast(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_statecast"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn fails(arguments: &[&str], says: &str) {
+    let output = statecast(arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+    let error = stderr.lines().find(|line| line.starts_with("error: "));
+    assert!(
+        error.is_some_and(|line| line.contains(says)),
+        "{arguments:?}: {stderr}"
+    );
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn forecast_writes_table_manifest_and_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let output = statecast(&[
+        "forecast",
+        "examples/pendulum.csv",
+        "--select",
+        "0",
+        "--horizon",
+        "5",
+        "--samples",
+        "20",
+        "--output",
+        &path("x.csv"),
+        "--plot",
+        &path("x.svg"),
+        "--method",
+        "dicl-s",
+    ]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let table = std::fs::read_to_string(path("x.csv")).unwrap();
+    assert!(table.starts_with("episode,step,variable,mean,std,q0.05,"));
+    assert_eq!(table.lines().count(), 1 + 5 * 3);
+    for line in table.lines().skip(1) {
+        let quantiles: Vec<f64> = line
+            .split(',')
+            .skip(5)
+            .map(|x| x.parse().unwrap())
+            .collect();
+        assert!(quantiles.is_sorted(), "{line}");
+    }
+    let manifest = std::fs::read_to_string(path("x.manifest.json")).unwrap();
+    assert!(manifest.contains("sha256") && manifest.contains("dicl-s"));
+    assert!(
+        std::fs::read_to_string(path("x.svg"))
+            .unwrap()
+            .contains("obs_theta_dot")
+    );
+}
+
+#[test]
+fn seeded_forecast_does_not_depend_on_threads() {
+    let run = |threads: &str| {
+        Command::new(env!("CARGO_BIN_EXE_statecast"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("RAYON_NUM_THREADS", threads)
+            .args([
+                "forecast",
+                "examples/pendulum.csv",
+                "--horizon",
+                "6",
+                "--samples",
+                "10",
+            ])
+            .output()
+            .unwrap()
+            .stdout
+    };
+    let one = run("1");
+    assert!(!one.is_empty() && one == run("2"));
+}
+
+#[test]
+fn density_writes_npz() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("d.npz").display().to_string();
+    let output = statecast(&[
+        "density",
+        "examples/pendulum.csv",
+        "--select",
+        "1",
+        "--output",
+        &path,
+    ]);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(Path::new(&path).exists());
+}
+
+#[test]
+fn bad_input_is_one_line_and_exit_code_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    fails(&["forecast", "nowhere.csv"], "nowhere.csv");
+    fails(&["forecast", &file("empty.csv", "")], "empty");
+    fails(&["forecast", &file("one.csv", "x\n1.0\n")], "too few");
+    fails(
+        &["forecast", &file("text.csv", "x,y\na,b\nc,d\n")],
+        "text.csv",
+    );
+    fails(
+        &["forecast", &file("nan.csv", "x,y\n1,2\nnan,3\n4,5\n")],
+        "nan.csv",
+    );
+    fails(
+        &["forecast", &file("ragged.csv", "x,y\n1,2\n3\n4,5\n")],
+        "ragged.csv",
+    );
+    let pendulum = "examples/pendulum.csv";
+    fails(
+        &["forecast", pendulum, "--model", "nowhere"],
+        "no such folder",
+    );
+    fails(&["forecast", pendulum, "--horizon", "2000"], "no room");
+    fails(&["forecast", pendulum, "--output", "x.xlsx"], ".parquet");
+    fails(
+        &[
+            "forecast",
+            pendulum,
+            "--horizon",
+            "1",
+            "--output",
+            "/nowhere/x.csv",
+        ],
+        "/nowhere/x.csv",
+    );
+    fails(&["forecast", pendulum, "--select", "7"], "no such episode");
+    assert_eq!(
+        statecast(&["forecast", pendulum, "--horizon", "0"])
+            .status
+            .code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn damaged_weights_are_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let builtin = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/builtin");
+    for name in ["config.json", "tokenizer.json"] {
+        std::fs::copy(builtin.join(name), folder.path().join(name)).unwrap();
+    }
+    let model = folder.path().display().to_string();
+    let run = |says: &str| {
+        fails(
+            &["forecast", "examples/pendulum.csv", "--model", &model],
+            says,
+        )
+    };
+    run("model.safetensors");
+    let weights = std::fs::read(builtin.join("model.safetensors")).unwrap();
+    std::fs::write(
+        folder.path().join("model.safetensors"),
+        &weights[..weights.len() / 2],
+    )
+    .unwrap();
+    run("safetensors");
+}
+
+#[test]
+fn constant_channel_is_forecast_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("constant.csv");
+    let rows: String = (0..30).map(|t| format!("{},4.25\n", (t * 7) % 5)).collect();
+    std::fs::write(&path, format!("x,y\n{rows}")).unwrap();
+    let output = statecast(&["forecast", &path.display().to_string(), "--horizon", "2"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    let constant: Vec<_> = table.lines().filter(|line| line.contains(",y,")).collect();
+    assert_eq!(constant.len(), 2);
+    assert!(
+        constant.iter().all(|line| line.contains(",y,4.25,0,4.25,")),
+        "{table}"
+    );
+}
