@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use ndarray::ShapeBuilder;
+
 /// A path in `tests/golden`.
 pub fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -11,13 +13,20 @@ pub fn golden(name: &str) -> PathBuf {
 }
 
 /// An array of an NPZ file, row-major, with its shape.
-pub fn array<T: npyz::Deserialize>(file: &Path, name: &str) -> (Vec<usize>, Vec<T>) {
+pub fn array<T: npyz::Deserialize + Clone>(file: &Path, name: &str) -> (Vec<usize>, Vec<T>) {
     let zip = std::fs::File::open(file).unwrap();
     let mut zip = zip::ZipArchive::new(zip).unwrap();
     let mut member = zip.by_name(&format!("{name}.npy")).unwrap();
     let mut bytes = Vec::new();
     member.read_to_end(&mut bytes).unwrap();
     let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
-    let shape = npy.shape().iter().map(|&n| n as usize).collect();
-    (shape, npy.into_vec().unwrap())
+    let shape: Vec<usize> = npy.shape().iter().map(|&n| n as usize).collect();
+    let column_major = npy.order() == npyz::Order::Fortran;
+    let values = npy.into_vec().unwrap();
+    if !column_major {
+        return (shape, values);
+    }
+    let layout = ndarray::IxDyn(&shape).set_f(true);
+    let array = ndarray::Array::from_shape_vec(layout, values).unwrap();
+    (shape, array.iter().cloned().collect())
 }
