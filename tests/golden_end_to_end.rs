@@ -6,7 +6,6 @@ use candle_core::Device;
 use common::{array, golden};
 use ndarray::Array2;
 use statecast::codec::{Bin, builtin_formats};
-use statecast::density::BinnedDensity;
 use statecast::forecast::{
     Forecaster, Reading, Role, RolloutSettings, Session, Settings, Temperature, Variables,
 };
@@ -151,22 +150,5 @@ fn paths_do_not_depend_on_how_many_advance_together() {
             rollout(Some(at_once)).iter().zip(&whole).all(close),
             "{at_once}"
         );
-    }
-}
-
-#[test]
-fn density_moments_equal_numpy() {
-    let file = golden("codec.npz");
-    let (shape, mass) = array::<f64>(&file, "density_probabilities");
-    let (_, means) = array::<f64>(&file, "density_mean");
-    let (_, variances) = array::<f64>(&file, "density_variance");
-    for i in 0..shape[0] {
-        let mass: Vec<f32> = mass[i * 1000..(i + 1) * 1000]
-            .iter()
-            .map(|&p| p as f32)
-            .collect();
-        let density = BinnedDensity::new(statecast::codec::Axis::Identity, &mass).unwrap();
-        assert!((density.mean() - means[i]).abs() < 1e-5);
-        assert!((density.variance() - variances[i]).abs() < 1e-5 * (1.0 + variances[i]));
     }
 }

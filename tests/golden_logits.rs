@@ -85,3 +85,44 @@ fn tiny_checkpoints_give_the_logits_of_transformers() {
         assert!(worst < 1e-4, "{name}: {worst}");
     }
 }
+
+/// The same model described by the config.json of an older generation.
+#[test]
+fn both_generations_of_config_give_the_same_logits() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = golden("llama3-scaled");
+    for (name, to) in [
+        ("config.old.json", "config.json"),
+        ("tokenizer.json", "tokenizer.json"),
+        ("model.safetensors", "model.safetensors"),
+    ] {
+        std::fs::copy(from.join(name), folder.path().join(to)).unwrap();
+    }
+    let old = load(
+        ModelSource::Folder(folder.path().to_owned()),
+        Precision::F32,
+    );
+    let new = load(ModelSource::Folder(from), Precision::F32);
+    let ids: Vec<u32> = (0..100).map(|i| i * 11).collect();
+    assert_eq!(logits(&old, &ids), logits(&new, &ids));
+}
+
+/// BF16 keeps eight bits of a product's 24: logits of about 10 come out within a few hundredths.
+#[test]
+fn bf16_gives_nearly_the_logits_of_transformers() {
+    let model = load(ModelSource::Builtin, Precision::Bf16);
+    let file = golden("builtin.npz");
+    let (_, ids) = array::<i64>(&file, "ids_200");
+    let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
+    let (shape, expected) = array::<f32>(&file, "logits_200");
+    let ours = logits(&model, &ids);
+    let mut worst = 0f32;
+    for (row, expected) in ours[200 - shape[0]..].iter().zip(expected.chunks(shape[1])) {
+        for (a, b) in row.iter().zip(expected) {
+            worst = worst.max((a - b).abs());
+        }
+    }
+    eprintln!("BF16: worst difference {worst:e}");
+    assert!(worst > 1e-4, "computed in F32?");
+    assert!(worst < 0.3, "{worst}");
+}

@@ -80,9 +80,13 @@ struct Manifest {
     components: String,
     scale: String,
     temperature: f64,
+    precision: String,
     horizon: usize,
     samples: usize,
     seed: u64,
+    quantiles: Vec<f64>,
+    future: Option<String>,
+    holdout: bool,
     episodes: Vec<EpisodeManifest>,
     seconds: f64,
 }
@@ -157,9 +161,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         components: settings.components.to_string(),
         scale: settings.scale.to_string(),
         temperature: settings.temperature.get(),
+        precision: arguments.model.precision(),
         horizon: arguments.horizon.get(),
         samples: arguments.samples.get(),
         seed: arguments.seed,
+        quantiles: arguments.quantiles.as_slice().to_vec(),
+        future: arguments.future.map(|path| path.display().to_string()),
+        holdout: arguments.holdout,
         episodes: outcomes.into_iter().map(|o| o.manifest).collect(),
         seconds: started.elapsed().as_secs_f64(),
     };
@@ -346,10 +354,13 @@ impl Arguments {
         Ok(ForecastFigure {
             title: format!("{file}, episode {}", outcome.manifest.episode),
             subtitle: format!(
-                "{} rows of context, {} sample paths, {} steps ahead",
+                "{} rows of context, {} sample paths, {} ahead",
                 outcome.context.len(),
                 self.samples,
-                self.horizon
+                match self.horizon.get() {
+                    1 => "1 step".to_owned(),
+                    steps => format!("{steps} steps"),
+                }
             ),
             context_end: end,
             band: "90 %".to_owned(),

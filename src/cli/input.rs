@@ -179,6 +179,15 @@ impl ModelArguments {
         )?)
     }
 
+    /// Name of the precision, for manifests.
+    pub(super) fn precision(&self) -> String {
+        let name = match self.precision {
+            PrecisionName::F32 => "f32",
+            PrecisionName::Bf16 => "bf16",
+        };
+        name.to_owned()
+    }
+
     fn formats(&self) -> anyhow::Result<Vec<PromptFormat>> {
         let known = builtin_formats()?;
         let Some(wanted) = &self.prompt else {

@@ -10,6 +10,10 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 /// Share of the total variance below which a component is rounding noise.
 const NEGLIGIBLE: f64 = 1e-12;
 
+/// Entries of an eigenvector within this factor of the largest are as large as it: two variables
+/// always give entries of equal size, and rounding must not choose between them.
+const TIED: f64 = 1.0 - 1e-6;
+
 /// How many principal components are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Components {
@@ -236,8 +240,8 @@ impl Components {
     }
 }
 
-/// Eigenvalues of a symmetric matrix, largest first, and the eigenvectors in columns, each with its
-/// largest entry positive so that equal data give equal channels.
+/// Eigenvalues of a symmetric matrix, largest first, and the eigenvectors in columns, each with the
+/// first of its largest entries positive so that equal data give equal channels.
 fn eigen(matrix: &Array2<f64>) -> (Vec<f64>, Array2<f64>) {
     let n = matrix.nrows();
     let eigen = SymmetricEigen::new(DMatrix::from_fn(n, n, |i, j| matrix[[i, j]]));
@@ -249,11 +253,9 @@ fn eigen(matrix: &Array2<f64>) -> (Vec<f64>, Array2<f64>) {
         .collect();
     let mut vectors = Array2::from_shape_fn((n, n), |(i, j)| eigen.eigenvectors[(i, order[j])]);
     for mut column in vectors.columns_mut() {
-        let largest = column
-            .iter()
-            .copied()
-            .max_by(|a, b| a.abs().total_cmp(&b.abs()));
-        if largest.is_some_and(|v| v < 0.0) {
+        let largest = column.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+        let leading = column.iter().find(|v| v.abs() >= TIED * largest);
+        if leading.is_some_and(|&v| v < 0.0) {
             column.mapv_inplace(|v| -v);
         }
     }
@@ -297,6 +299,19 @@ mod tests {
         assert_eq!(pca.channels(), 2);
         let back = pca.to_variables(pca.to_channels(context.view()).view());
         assert!((&back - &context).iter().all(|d| d.abs() < 1e-9));
+    }
+
+    /// Entries of the eigenvectors of two variables are equal in size.
+    #[test]
+    fn signs_of_components_do_not_depend_on_rounding() {
+        for noise in [0.0, 1e-15, -1e-15, 3e-15] {
+            let context = Array2::from_shape_fn((60, 2), |(t, v)| {
+                let (fast, slow) = ((0.7 * t as f64).sin(), (0.23 * t as f64).cos());
+                (slow + if v == 0 { fast } else { -fast }) * (1.0 + noise * v as f64)
+            });
+            let pca = Disentangler::principal(context.view(), Components::All).unwrap();
+            assert!(pca.mixing().row(0).iter().all(|&v| v > 0.0), "{noise}");
+        }
     }
 
     #[test]

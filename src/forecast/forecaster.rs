@@ -158,22 +158,24 @@ impl<'m> Forecaster<'m> {
             return Err(ForecastError::TooFewRows(rows));
         }
         check_window(self.model, rows, 0)?;
+        // In one memory order: sums must not round differently for what was cut from a longer array.
+        let values = context.values.as_standard_layout();
         let disentangler = match self.settings.method {
             Method::Vicl => Disentangler::identity(context.names.len()),
             Method::DiclSa if context.of_role(Role::Action).is_empty() => {
                 return Err(ForecastError::NoActions);
             }
             Method::DiclS | Method::DiclSa => {
-                Disentangler::principal(context.values.view(), self.settings.components)?
+                Disentangler::principal(values.view(), self.settings.components)?
             }
         };
         let encoding = Encoding::fit(
             disentangler,
             &context.names,
             self.settings.scale,
-            context.values.view(),
+            values.view(),
         )?;
-        let (observed, saturated) = encoding.bins(context.values.view());
+        let (observed, saturated) = encoding.bins(values.view());
         let active: Vec<usize> = (0..encoding.axes().len())
             .filter(|&c| !encoding.axes()[c].is_constant())
             .collect();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Once;
 
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::PlotError;
@@ -17,6 +18,8 @@ const GREY: RGBColor = RGBColor(150, 150, 150);
 // Blue and vermilion of Okabe and Ito's palette, told apart by all readers.
 const BLUE: RGBColor = RGBColor(0, 114, 178);
 const ORANGE: RGBColor = RGBColor(213, 94, 0);
+
+type PlottingArea<B> = DrawingArea<B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// What a figure shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,8 +153,10 @@ impl ForecastFigure {
                 style,
             ))?;
             x += width + 6;
-            area.draw(&Text::new(name.clone(), (x, 60), text(13, INK)))?;
-            x += 8 * name.chars().count() as i32 + 18;
+            let style = text(13, INK).into_text_style(area);
+            let (text_width, _) = area.estimate_text_size(&name, &style)?;
+            area.draw(&Text::new(name, (x, 60), style))?;
+            x += text_width as i32 + 20;
         }
         Ok(())
     }
@@ -165,6 +170,8 @@ impl ForecastFigure {
             |points: &[(usize, f64)]| (points.first().map(|p| p.0), points.last().map(|p| p.0));
         let (first, _) = ends(&panel.observed);
         let last = panel.rollout.last().map_or(self.context_end, |p| p.row);
+        // Room for the bars of a forecast of one step.
+        let single = usize::from(panel.rollout.len() == 1);
         let start = first_row(first.unwrap_or(self.context_end), self.context_end, last);
         let shown = |points: &[(usize, f64)]| -> Vec<(f64, f64)> {
             let visible = points.iter().filter(|p| p.0 >= start && p.1.is_finite());
@@ -182,14 +189,17 @@ impl ForecastFigure {
             .margin_right(14)
             .x_label_area_size(24)
             .y_label_area_size(58)
-            .build_cartesian_2d(start as f64..last.max(start + 1) as f64, range.clone())?;
+            .build_cartesian_2d(
+                start as f64..(last.max(start + 1) + single) as f64,
+                range.clone(),
+            )?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(GREY.mix(0.25))
             .axis_style(GREY)
             .x_labels(6)
-            .y_labels(4)
+            .y_labels(5)
             .label_style((FONT, 12).into_font().color(&INK))
             .x_label_formatter(&|x| format!("{x:.0}"))
             .y_label_formatter(&|y| label(*y, range.end - range.start))
@@ -220,6 +230,8 @@ impl ForecastFigure {
             let (outer, inner) = (ORANGE.mix(0.2).filled(), ORANGE.mix(0.45).filled());
             plotting.draw(&band(roll(|p| p.outer.0), roll(|p| p.outer.1), outer))?;
             plotting.draw(&band(roll(|p| p.inner.0), roll(|p| p.inner.1), inner))?;
+        } else if let [only] = panel.rollout.as_slice() {
+            draw_single_step(plotting, only)?;
         }
         let end = self.context_end as f64;
         plotting.draw(&PathElement::new(
@@ -228,6 +240,9 @@ impl ForecastFigure {
         ))?;
         plotting.draw(&PathElement::new(one(|p| p.mean), BLUE.stroke_width(1)))?;
         plotting.draw(&PathElement::new(observed, INK.stroke_width(1)))?;
+        if let [only] = held_out.as_slice() {
+            plotting.draw(&Circle::new(*only, 2, INK.filled()))?;
+        }
         plotting.draw(&PathElement::new(held_out, INK.stroke_width(1)))?;
         plotting.draw(&PathElement::new(
             roll(|p| p.median),
@@ -235,6 +250,21 @@ impl ForecastFigure {
         ))?;
         Ok(())
     }
+}
+
+/// A forecast of one step has no width: bars instead of bands.
+fn draw_single_step<B: DrawingBackend>(
+    plotting: &PlottingArea<B>,
+    point: &RolloutPoint,
+) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+    let row = point.row as f64;
+    for ((low, high), width, strength) in [(point.outer, 3, 0.35), (point.inner, 7, 0.6)] {
+        plotting.draw(&PathElement::new(
+            vec![(row, low), (row, high)],
+            ORANGE.mix(strength).stroke_width(width),
+        ))?;
+    }
+    plotting.draw(&Circle::new((row, point.median), 3, ORANGE.filled()))
 }
 
 fn register_font() {
