@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use candle_core::Device;
-use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use ndarray::Array2;
 use statecast::codec::{Bin, builtin_formats};
 use statecast::forecast::{Session, Temperature};
@@ -51,7 +51,7 @@ fn prefill(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("prefill");
     group
         .sample_size(20)
-        .measurement_time(Duration::from_secs(10));
+        .measurement_time(Duration::from_secs(30));
     for rows in [500, 1000] {
         let context = waves(rows, CHANNELS);
         group.bench_with_input(BenchmarkId::from_parameter(rows), &context, |b, context| {
@@ -69,7 +69,8 @@ fn rollout_step(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rollout_step");
     group
         .sample_size(10)
-        .measurement_time(Duration::from_secs(20));
+        .sampling_mode(SamplingMode::Flat)
+        .measurement_time(Duration::from_secs(70));
     group.bench_function("shared_context", |b| {
         b.iter_batched(
             || session.fork(PATHS, 1).expect("memory for one step"),
@@ -86,7 +87,8 @@ fn program(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("program");
     group
         .sample_size(10)
-        .measurement_time(Duration::from_secs(30));
+        .sampling_mode(SamplingMode::Flat)
+        .measurement_time(Duration::from_secs(50));
     for horizon in ["1", "50"] {
         group.bench_function(BenchmarkId::new("half_cheetah", horizon), |b| {
             b.iter(|| {

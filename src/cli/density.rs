@@ -81,9 +81,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     );
     let all = variables.rows();
     let longest = forecaster.longest_context(1);
-    let rows = arguments
-        .recording
-        .context_rows(episode.name(), all, longest);
+    arguments.recording.note_contexts(&[all], longest);
+    let rows = arguments.recording.context_rows(all, longest);
     variables.values = variables.values.slice(s![all - rows.., ..]).to_owned();
     let started = Instant::now();
     let reading = forecaster.read(&variables)?;

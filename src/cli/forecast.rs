@@ -17,7 +17,7 @@ use crate::forecast::{
     Variables,
 };
 use crate::metrics::{crps, rmse};
-use crate::model::{Model, ModelInfo};
+use crate::model::ModelInfo;
 use crate::output::{Column, Table, TableFormat, write_manifest};
 use crate::plot::{ForecastFigure, OneStepPoint, Panel, RolloutPoint};
 use crate::trajectory::{Episode, Trajectory, read_future_actions};
@@ -103,6 +103,9 @@ struct EpisodeManifest {
     seconds: f64,
 }
 
+/// Fewest rows that a context can have.
+const LEAST_CONTEXT: usize = 2;
+
 /// What was forecast of one episode.
 struct Outcome {
     names: Vec<String>,
@@ -125,11 +128,31 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let future = arguments.future(&trajectory, settings)?;
     let started = Instant::now();
     let model = arguments.model.load()?;
+    let forecaster = Forecaster::new(&model, settings);
+    let longest = forecaster.longest_context(arguments.horizon.get());
+    ensure!(
+        longest >= LEAST_CONTEXT,
+        "a horizon of {} leaves no room for a context in the model's window of {} tokens",
+        arguments.horizon,
+        model.window()
+    );
+    let episodes = arguments.long_enough(&episodes)?;
+    let contexts: Vec<usize> = episodes.iter().map(|e| arguments.end(e)).collect();
+    arguments.recording.note_contexts(&contexts, longest);
+    let progress = Progress::new(arguments.recording.file.display().to_string());
     let outcomes = episodes
         .iter()
-        .map(|episode| {
+        .enumerate()
+        .map(|(i, episode)| {
+            let progress = |share| progress.show((i as f64 + share) / episodes.len() as f64);
             arguments
-                .forecast(&model, settings, &trajectory, episode, future.as_ref())
+                .forecast(
+                    &forecaster,
+                    &trajectory,
+                    episode,
+                    future.as_ref(),
+                    &progress,
+                )
                 .with_context(|| {
                     format!(
                         "{}: episode {}",
@@ -139,6 +162,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
                 })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
+    drop(progress);
     if arguments.holdout {
         eprint!("{}", scores(&outcomes, arguments.seed));
     }
@@ -199,37 +223,55 @@ impl Arguments {
         )))
     }
 
+    /// Rows of an episode that may be read: all but those held back.
+    fn end(&self, episode: &Episode) -> usize {
+        let held = if self.holdout { self.horizon.get() } else { 0 };
+        episode.states().nrows().saturating_sub(held)
+    }
+
+    /// The episodes that leave a context to read; says which are left out.
+    ///
+    /// Fails if there is none.
+    fn long_enough<'t>(&self, episodes: &[&'t Episode]) -> anyhow::Result<Vec<&'t Episode>> {
+        let enough = |e: &&Episode| self.end(e) >= LEAST_CONTEXT;
+        let (long, short): (Vec<_>, Vec<_>) = episodes.iter().copied().partition(enough);
+        let held = match self.holdout {
+            true => format!(" to hold {} back", self.horizon),
+            false => String::new(),
+        };
+        ensure!(
+            !long.is_empty(),
+            "{}: too few rows{held}: a context needs at least {LEAST_CONTEXT}",
+            self.recording.file.display()
+        );
+        if let Some(first) = short.first() {
+            eprintln!(
+                "warning: {} of {} episodes are left out, {} the first of them: too few rows{held}",
+                short.len(),
+                episodes.len(),
+                first.name()
+            );
+        }
+        Ok(long)
+    }
+
     fn forecast(
         &self,
-        model: &Model,
-        settings: Settings,
+        forecaster: &Forecaster,
         trajectory: &Trajectory,
         episode: &Episode,
         future: Option<&KnownFuture>,
+        progress: &dyn Fn(f64),
     ) -> anyhow::Result<Outcome> {
         let started = Instant::now();
-        let horizon = self.horizon.get();
-        let with_reward = self.model.with_reward;
-        let mut variables = Variables::of(trajectory, episode, settings.method, with_reward);
+        let method = forecaster.settings().method;
+        let mut variables = Variables::of(trajectory, episode, method, self.model.with_reward);
         let all = variables.values;
-        let held = if self.holdout { horizon } else { 0 };
-        ensure!(
-            all.nrows() > held + 1,
-            "{} rows are too few to hold back {held}",
-            all.nrows()
-        );
-        let end = all.nrows() - held;
-        let forecaster = Forecaster::new(model, settings);
-        let longest = forecaster.longest_context(horizon);
-        ensure!(
-            longest >= 2,
-            "a horizon of {horizon} leaves no room for a context in the model's window of {} tokens",
-            model.window()
-        );
-        let rows = self.recording.context_rows(episode.name(), end, longest);
+        let end = self.end(episode);
+        let longest = forecaster.longest_context(self.horizon.get());
+        let rows = self.recording.context_rows(end, longest);
         variables.values = all.slice(s![end - rows..end, ..]).to_owned();
         let reading = forecaster.read(&variables)?;
-        let progress = Progress::new(format!("episode {}", episode.name()));
         let rollout = reading.rollout(
             &RolloutSettings {
                 horizon: self.horizon,
@@ -238,9 +280,8 @@ impl Arguments {
                 paths_at_once: self.batch,
             },
             future,
-            &|share| progress.show(share),
+            progress,
         )?;
-        drop(progress);
         let saturated = reading.saturated() + rollout.saturated;
         warn_of_saturation(episode.name(), saturated);
         let manifest = self.manifest(&reading, &rollout, episode, end - rows..end, started);

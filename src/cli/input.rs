@@ -90,23 +90,30 @@ impl Recording {
             .collect()
     }
 
-    /// Rows of context to read of `rows` that are there, when the model can read `longest`. Says so
-    /// when it is not what was asked for.
-    pub(super) fn context_rows(&self, episode: &str, rows: usize, longest: usize) -> usize {
-        let wanted = self.context.unwrap_or(rows);
-        let used = wanted.min(rows).min(longest);
-        if used < wanted.min(rows) {
+    /// Rows of context to read of `rows` that are there, when the model can read `longest`.
+    pub(super) fn context_rows(&self, rows: usize, longest: usize) -> usize {
+        self.context.unwrap_or(rows).min(rows).min(longest)
+    }
+
+    /// Says where [`context_rows`](Self::context_rows) is not what was asked for, given the rows of
+    /// every episode.
+    pub(super) fn note_contexts(&self, rows: &[usize], longest: usize) {
+        let all = rows.len();
+        let wanted = self.context.unwrap_or(usize::MAX);
+        let cut = rows.iter().filter(|&&r| r.min(wanted) > longest).count();
+        if cut > 0 {
             eprintln!(
-                "note: episode {episode}: the model's window leaves room for {longest} rows of \
-                 context; the last {used} of {} are used",
-                wanted.min(rows)
-            );
-        } else if wanted > rows {
-            eprintln!(
-                "note: episode {episode}: only {rows} rows of context are there, not {wanted}"
+                "note: the model's window leaves room for {longest} rows of context; of {cut} of \
+                 {all} episode(s) only the last {longest} are used"
             );
         }
-        used
+        let short = rows.iter().filter(|&&r| r < wanted).count();
+        if self.context.is_some() && short > 0 {
+            eprintln!(
+                "note: {short} of {all} episode(s) have fewer than {wanted} rows of context; all \
+                 that they have are used"
+            );
+        }
     }
 }
 

@@ -140,6 +140,11 @@ impl<'m> Forecaster<'m> {
         Self { model, settings }
     }
 
+    /// The settings.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
     /// Most rows of context that leave room in the model's window for a forecast of `horizon`
     /// steps. The last step is predicted but not read.
     pub fn longest_context(&self, horizon: usize) -> usize {

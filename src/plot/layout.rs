@@ -14,9 +14,9 @@ const LEAST_CONTEXT: usize = 60;
 /// Columns and rows of panels.
 pub(super) fn grid(panels: usize) -> (usize, usize) {
     let columns = match panels {
-        0..=2 => 1,
-        3..=8 => 2,
-        9..=15 => 3,
+        0 | 1 => 1,
+        2 | 4 => 2,
+        3 | 5..=9 => 3,
         _ => 4,
     };
     (columns, panels.div_ceil(columns).max(1))
