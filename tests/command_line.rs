@@ -182,6 +182,66 @@ fn damaged_weights_are_an_error() {
     )
     .unwrap();
     run("safetensors");
+    std::fs::write(folder.path().join("model.safetensors"), weights).unwrap();
+    let config = std::fs::read_to_string(builtin.join("config.json")).unwrap();
+    let wider = config.replace("\"intermediate_size\": 344", "\"intermediate_size\": 345");
+    assert_ne!(wider, config);
+    std::fs::write(folder.path().join("config.json"), wider).unwrap();
+    run("345");
+}
+
+#[test]
+fn closed_pipe_ends_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_statecast"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["forecast", "examples/pendulum.csv", "--horizon", "2"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(
+        !stderr.contains("error") && !stderr.contains("panicked"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn context_longer_than_the_window_is_cut_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("long.csv");
+    let rows: String = (0..1500)
+        .map(|t| format!("{:.4}\n", (0.3 * f64::from(t)).sin()))
+        .collect();
+    std::fs::write(&path, format!("x\n{rows}")).unwrap();
+    let path = path.display().to_string();
+    let output = statecast(&["forecast", &path, "--horizon", "2", "--samples", "3"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("only the last 1022 are used"), "{stderr}");
+}
+
+/// Fault: one short episode ended the forecast of all.
+#[test]
+fn short_episodes_are_left_out_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("uneven.csv");
+    let mut text = "episode,x\na,1\n".to_owned();
+    (0..20).for_each(|t| text += &format!("b,{}\n", t % 4));
+    std::fs::write(&path, text).unwrap();
+    let path = path.display().to_string();
+    let output = statecast(&["forecast", &path, "--horizon", "2", "--samples", "3"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(
+        stderr.contains("1 of 2 episodes are left out, a the first"),
+        "{stderr}"
+    );
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(table.lines().count(), 1 + 2);
 }
 
 #[test]
