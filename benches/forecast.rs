@@ -13,7 +13,7 @@ use candle_core::Device;
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use ndarray::Array2;
 use statecast::codec::{Bin, builtin_formats};
-use statecast::forecast::{Session, Temperature};
+use statecast::forecast::{Session, Temperature, Tolerance};
 use statecast::model::{Model, ModelSource, Precision};
 
 const CHANNELS: usize = 3;
@@ -40,7 +40,8 @@ fn waves(rows: usize, channels: usize) -> Array2<Bin> {
 }
 
 fn start<'m>(model: &'m Model, context: &Array2<Bin>) -> Session<'m> {
-    let (session, densities) = Session::start(model, context, Temperature::default())
+    let (temperature, rows) = (Temperature::default(), 0..context.nrows());
+    let (session, densities) = Session::start(model, context, temperature, Tolerance::EXACT, rows)
         .expect("the context fits into the window");
     black_box(densities);
     session

@@ -10,7 +10,7 @@ use statecast::density::BinnedDensity;
 use statecast::disentangle::Disentangler;
 use statecast::forecast::{
     Forecaster, KnownFuture, Levels, Method, Reading, Role, Rollout, RolloutSettings, Session,
-    Settings, Temperature, Variables,
+    Settings, Temperature, Tolerance, Variables,
 };
 use statecast::model::{Model, ModelSource, Precision};
 
@@ -153,7 +153,10 @@ fn sampled_paths_feed_their_own_bins_back() {
             Axis(0),
             &[reading.one_step().observed().view(), drawn.view()],
         );
-        let (_, masses) = Session::start(&model, &whole.unwrap(), Temperature::default()).unwrap();
+        let whole = whole.unwrap();
+        let (temperature, every) = (Temperature::default(), 0..whole.nrows());
+        let (_, masses) =
+            Session::start(&model, &whole, temperature, Tolerance::EXACT, every).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(5);
         random.set_stream(path as u64);
         for h in 0..horizon {

@@ -19,7 +19,7 @@ use crate::forecast::{
 use crate::metrics::{crps, rmse};
 use crate::model::ModelInfo;
 use crate::output::{Column, Table, TableFormat, write_manifest};
-use crate::plot::{ForecastFigure, OneStepPoint, Panel, RolloutPoint};
+use crate::plot::{ForecastFigure, OneStepPoint, Panel, RolloutPoint, context_shown};
 use crate::trajectory::{Episode, Trajectory, read_future_actions};
 
 /// Forecast how a recording goes on, with quantiles of every variable at every step
@@ -271,7 +271,12 @@ impl Arguments {
         let longest = forecaster.longest_context(self.horizon.get());
         let rows = self.recording.context_rows(end, longest);
         variables.values = all.slice(s![end - rows..end, ..]).to_owned();
-        let reading = forecaster.read(&variables)?;
+        // Densities of the context serve the figure only.
+        let scored = match self.plot {
+            Some(_) => context_shown(self.horizon.get()),
+            None => 0,
+        };
+        let reading = forecaster.read_last(&variables, scored)?;
         let rollout = reading.rollout(
             &RolloutSettings {
                 horizon: self.horizon,
@@ -349,6 +354,8 @@ impl Arguments {
         let bands = outcome.rollout.summary(&plot_levels()?);
         let first = outcome.context.start;
         let end = outcome.context.end;
+        let scored = outcome.one_step.mean.nrows();
+        let unscored = outcome.context.len() - scored;
         let panels = (0..outcome.names.len())
             .map(|v| {
                 let at = |summary: &Summary, q: usize, t: usize| summary.quantiles[q][[t, v]];
@@ -366,10 +373,10 @@ impl Arguments {
                         .truth
                         .as_ref()
                         .map_or(vec![], |truth| column(truth, end)),
-                    // The first row is predicted from nothing.
-                    one_step: (1..outcome.observed.nrows())
+                    // An episode's first row is predicted from nothing.
+                    one_step: (usize::from(unscored == 0)..scored)
                         .map(|t| OneStepPoint {
-                            row: first + t,
+                            row: first + unscored + t,
                             mean: outcome.one_step.mean[[t, v]],
                             low: at(&outcome.one_step, 0, t),
                             high: at(&outcome.one_step, 4, t),

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
-use crate::forecast::{Method, Settings, Temperature};
+use crate::forecast::{Method, Settings, Temperature, Tolerance};
 use crate::model::{Model, ModelSource, Precision};
 use crate::trajectory::{self, Episode, MissingPolicy, RoleSelection, Trajectory};
 
@@ -123,7 +123,7 @@ pub(super) struct ModelArguments {
     /// 'builtin' or a folder in Hugging Face layout
     #[arg(long, default_value = "builtin")]
     model: ModelSource,
-    /// Prompt format: a name (number, value) or a TOML file [default: what the tokenizer supports]
+    /// Prompt format: number, value, digit, spaced-digit, llmtime or a TOML file [default: what the tokenizer supports]
     #[arg(long, value_name = "NAME|FILE")]
     prompt: Option<String>,
     /// Precision of weights and products
@@ -144,6 +144,10 @@ pub(super) struct ModelArguments {
     /// Divisor of the logits: below 1 narrower, above 1 wider
     #[arg(long, default_value_t = 1.0)]
     temperature: f64,
+    /// Refine every branch of numbers that the model writes digit by digit [default: until at most
+    /// 0.001 of the probability is left]
+    #[arg(long)]
+    exact: bool,
     /// Forecast the reward too
     #[arg(long)]
     pub(super) with_reward: bool,
@@ -219,6 +223,11 @@ impl ModelArguments {
             components: self.components,
             scale: self.scale,
             temperature: Temperature::new(self.temperature)?,
+            tolerance: if self.exact {
+                Tolerance::EXACT
+            } else {
+                Tolerance::default()
+            },
         })
     }
 }

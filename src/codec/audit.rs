@@ -2,7 +2,7 @@
 
 use tokenizers::Tokenizer;
 
-use super::{BIN_COUNT, Bin, Bos, CodecError, PromptFormat};
+use super::{BIN_COUNT, Bin, Bos, CodecError, PromptFormat, Symbols};
 
 /// The token ids of a prompt format under one tokenizer: built from a table of the 1000 numbers,
 /// never by tokenising whole series.
@@ -10,31 +10,36 @@ use super::{BIN_COUNT, Bin, Bos, CodecError, PromptFormat};
 pub struct TokenTable {
     format: PromptFormat,
     prefix: Vec<u32>,
-    numbers: Vec<u32>,
+    places: Vec<Place>,
     separator: Vec<u32>,
+}
+
+/// One token of a number: one of a few symbols, behind tokens that are always the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Tokens between the symbol before and this one.
+    pub before: Vec<u32>,
+    /// Ids of the symbols, 1000 numbers or ten digits, in their order.
+    pub symbols: Vec<u32>,
 }
 
 impl TokenTable {
     /// Audits one format.
     ///
-    /// Checked by encoding and decoding: every number is one token of its own, the separator has a
-    /// stable encoding, and a prompt of all numbers tokenises to the concatenation of its parts,
-    /// so that every value takes the same number of tokens.
+    /// Checked by encoding and decoding: every number takes the same number of tokens, of which one
+    /// (three, if a token stands for a digit) tells the numbers apart and reads back as what it
+    /// stands for; the others are the same for all numbers; and a prompt of all numbers tokenises
+    /// to the concatenation of its parts.
     ///
     /// # Errors
     /// [`CodecError::Audit`] names the first thing that breaks the format.
     pub fn audit(tokenizer: &Tokenizer, format: &PromptFormat) -> Result<Self, CodecError> {
         let audit = Audit { tokenizer, format };
-        let numbers = audit.numbers()?;
-        let separator = audit.separator(&numbers)?;
-        let prefix = audit.prefix()?;
-        audit.concatenation(&prefix, &numbers, &separator)?;
-        Ok(Self {
-            format: format.clone(),
-            prefix,
-            numbers,
-            separator,
-        })
+        let blocks = audit.blocks()?;
+        let (table, lead) = audit.table(&blocks)?;
+        audit.symbols(&table)?;
+        audit.concatenation(&table, lead)?;
+        Ok(table)
     }
 
     /// Audits the formats in turn and takes the first that fits.
@@ -65,14 +70,30 @@ impl TokenTable {
         &self.prefix
     }
 
-    /// Ids of the numbers 000 to 999, in this order.
-    pub fn numbers(&self) -> &[u32] {
-        &self.numbers
+    /// The symbols of a number, first digit first. Nothing stands before the first one.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Every id that a prompt can hold.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        let places = self.places.iter();
+        let of_places = places.flat_map(|place| place.before.iter().chain(&place.symbols));
+        (self.prefix.iter().chain(&self.separator))
+            .chain(of_places)
+            .copied()
     }
 
     /// Tokens that one value takes, its separator included.
     pub fn stride(&self) -> usize {
-        1 + self.separator.len()
+        self.offset(self.places.len()) + self.separator.len()
+    }
+
+    /// Tokens of a number before the symbol at a place, or of all its symbols.
+    fn offset(&self, place: usize) -> usize {
+        let before = |place: &Place| place.before.len();
+        let up_to = self.places.len().min(place + 1);
+        place + self.places[..up_to].iter().map(before).sum::<usize>()
     }
 
     /// Tokens of a prompt of `rows` values.
@@ -87,20 +108,49 @@ impl TokenTable {
 
     /// Appends a value and its separator to a prompt.
     pub fn push(&self, prompt: &mut Vec<u32>, bin: Bin) {
-        prompt.push(self.numbers[bin.index()]);
+        self.push_symbols(prompt, bin, 0..self.places.len());
         prompt.extend_from_slice(&self.separator);
     }
 
-    /// Position in the prompt at which the prediction of row `t` is read: the token before that
-    /// row's number. `None` for the first row of a prompt that begins with it.
-    pub fn read_position(&self, t: usize) -> Option<usize> {
-        (self.prefix.len() + t * self.stride()).checked_sub(1)
+    /// Appends a value's symbols at some places, each with the tokens before it.
+    pub(crate) fn push_symbols(
+        &self,
+        prompt: &mut Vec<u32>,
+        bin: Bin,
+        places: std::ops::Range<usize>,
+    ) {
+        for place in places {
+            prompt.extend_from_slice(&self.places[place].before);
+            let symbol = self.format.symbols.of(bin, place);
+            prompt.push(self.places[place].symbols[symbol]);
+        }
+    }
+
+    /// Tokens that are read to draw a value: all up to its last symbol.
+    pub(crate) fn draw_length(&self) -> usize {
+        self.offset(self.places.len() - 1)
+    }
+
+    /// Position in the prompt at which the symbol at a place of row `t` is predicted: that of the
+    /// token before it. `None` for the first symbol of a prompt that begins with it.
+    pub fn read_position(&self, t: usize, place: usize) -> Option<usize> {
+        (self.tokens(t) + self.offset(place)).checked_sub(1)
     }
 }
 
 struct Audit<'a> {
     tokenizer: &'a Tokenizer,
     format: &'a PromptFormat,
+}
+
+/// The tokens of each number within a series, and the tokens before the first.
+struct Blocks {
+    prefix: Vec<u32>,
+    numbers: Vec<Vec<u32>>,
+}
+
+fn bin(k: usize) -> Bin {
+    Bin::new(k).expect("k counts the bins")
 }
 
 impl Audit<'_> {
@@ -111,82 +161,141 @@ impl Audit<'_> {
         }
     }
 
-    fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, CodecError> {
+    fn encode(&self, numbers: &[Bin], special: bool) -> Result<Vec<u32>, CodecError> {
+        let text = self.format.preamble.clone() + &self.format.write(numbers);
         let encoding = self
             .tokenizer
-            .encode(text, special)
+            .encode_fast(text.as_str(), special)
             .map_err(|e| self.fail(format!("cannot encode '{text}': {e}")))?;
         Ok(encoding.get_ids().to_vec())
     }
 
-    fn numbers(&self) -> Result<Vec<u32>, CodecError> {
-        let mut ids = Vec::with_capacity(BIN_COUNT);
-        let mut seen = std::collections::HashSet::new();
-        for k in 0..BIN_COUNT {
-            let text = format!("{k:03}");
-            let &[id] = self.encode(&text, false)?.as_slice() else {
-                return Err(self.fail(format!("'{text}' is not one token")));
-            };
-            let decoded = self
-                .tokenizer
-                .decode(&[id], false)
-                .map_err(|e| self.fail(format!("cannot decode token {id}: {e}")))?;
-            if decoded.trim() != text {
-                return Err(self.fail(format!("token {id} of '{text}' reads back as '{decoded}'")));
-            }
-            if !seen.insert(id) {
-                return Err(self.fail(format!("token {id} of '{text}' stands for two numbers")));
-            }
-            ids.push(id);
+    fn blocks(&self) -> Result<Blocks, CodecError> {
+        let zero = bin(0);
+        let (one, two) = (
+            self.encode(&[zero], false)?,
+            self.encode(&[zero, zero], false)?,
+        );
+        let stride = two.len().saturating_sub(one.len());
+        if stride == 0 || stride > one.len() {
+            return Err(self.fail("'000' has no tokens of its own"));
         }
-        Ok(ids)
-    }
-
-    fn separator(&self, numbers: &[u32]) -> Result<Vec<u32>, CodecError> {
-        let separator = &self.format.separator;
-        if separator.is_empty() {
-            return Ok(Vec::new());
-        }
-        match self.encode(&format!("123{separator}"), false)?.as_slice() {
-            [number, rest @ ..] if *number == numbers[123] && !rest.is_empty() => Ok(rest.to_vec()),
-            _ => Err(self.fail(format!("separator '{separator}' has no token of its own"))),
-        }
-    }
-
-    /// Beginning of sequence, as the tokenizer's template puts it before a number, and preamble.
-    fn prefix(&self) -> Result<Vec<u32>, CodecError> {
+        let preamble = one.len() - stride;
+        let numbers = (0..BIN_COUNT)
+            .map(|k| {
+                let ids = self.encode(&[bin(k), bin(k)], false)?;
+                let text = self.format.write(&[bin(k)]);
+                if ids.len() != two.len() || ids[..preamble] != two[..preamble] {
+                    return Err(self.fail(format!(
+                        "'{text}' takes another number of tokens than '{}'",
+                        self.format.write(&[zero])
+                    )));
+                }
+                let (first, second) = ids[preamble..].split_at(stride);
+                if first != second {
+                    return Err(self.fail(format!("'{text}' takes other tokens when repeated")));
+                }
+                Ok(second.to_vec())
+            })
+            .collect::<Result<_, _>>()?;
         let mut prefix = Vec::new();
         if self.format.bos == Bos::Auto {
-            let number = self.encode("000", false)?;
-            let templated = self.encode("000", true)?;
+            let templated = self.encode(&[zero], true)?;
             let before = templated
-                .windows(number.len())
-                .position(|window| window == number)
+                .windows(one.len())
+                .position(|window| window == one)
                 .ok_or_else(|| self.fail("the tokenizer's template drops the text"))?;
             prefix.extend_from_slice(&templated[..before]);
         }
-        prefix.extend(self.encode(&self.format.preamble, false)?);
-        Ok(prefix)
+        prefix.extend_from_slice(&one[..preamble]);
+        Ok(Blocks { prefix, numbers })
+    }
+
+    /// Finds the tokens that tell the numbers apart. Says too how many stand before the first of
+    /// them.
+    fn table(&self, blocks: &Blocks) -> Result<(TokenTable, usize), CodecError> {
+        let (symbols, zero) = (self.format.symbols, &blocks.numbers[0]);
+        let varying: Vec<usize> = (0..zero.len())
+            .filter(|&i| blocks.numbers.iter().any(|block| block[i] != zero[i]))
+            .collect();
+        if varying.len() != symbols.places() {
+            return Err(self.fail(format!(
+                "{} tokens of a number tell it from others, not {}",
+                varying.len(),
+                symbols.places()
+            )));
+        }
+        let mut places = Vec::with_capacity(varying.len());
+        let mut end = varying[0];
+        for (place, &at) in varying.iter().enumerate() {
+            let mut ids = vec![None; symbols.count()];
+            for (k, block) in blocks.numbers.iter().enumerate() {
+                let symbol = symbols.of(bin(k), place);
+                if *ids[symbol].get_or_insert(block[at]) != block[at] {
+                    return Err(self.fail("a digit's token depends on the digits beside it"));
+                }
+            }
+            places.push(Place {
+                before: zero[end..at].to_vec(),
+                symbols: ids.into_iter().flatten().collect(),
+            });
+            end = at + 1;
+        }
+        // What stands before a number's first symbol is read with the number before it, so that its
+        // prediction is at hand.
+        let (lead, separator) = (&zero[..varying[0]], &zero[end..]);
+        if separator.is_empty() && !self.format.separator.is_empty() {
+            let separator = &self.format.separator;
+            return Err(self.fail(format!("separator '{separator}' has no token of its own")));
+        }
+        let table = TokenTable {
+            format: self.format.clone(),
+            prefix: [&blocks.prefix, lead].concat(),
+            places,
+            separator: [separator, lead].concat(),
+        };
+        Ok((table, lead.len()))
+    }
+
+    /// Every symbol is distinct and reads back as what it stands for.
+    fn symbols(&self, table: &TokenTable) -> Result<(), CodecError> {
+        for place in &table.places {
+            let mut seen = std::collections::HashSet::new();
+            for (symbol, &id) in place.symbols.iter().enumerate() {
+                let text = match self.format.symbols {
+                    Symbols::Number => format!("{symbol:03}"),
+                    Symbols::Digit => symbol.to_string(),
+                };
+                if !seen.insert(id) {
+                    return Err(self.fail(format!("token {id} of '{text}' stands for two")));
+                }
+                let decoded = self
+                    .tokenizer
+                    .decode(&[id], false)
+                    .map_err(|e| self.fail(format!("cannot decode token {id}: {e}")))?;
+                if decoded.trim() != text {
+                    return Err(
+                        self.fail(format!("token {id} of '{text}' reads back as '{decoded}'"))
+                    );
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A prompt of all numbers in a scrambled order begins with the concatenation of its parts; a
     /// template may add tokens behind it.
-    fn concatenation(
-        &self,
-        prefix: &[u32],
-        numbers: &[u32],
-        separator: &[u32],
-    ) -> Result<(), CodecError> {
-        let mut text = self.format.preamble.clone();
-        let mut expected = prefix.to_vec();
+    fn concatenation(&self, table: &TokenTable, lead: usize) -> Result<(), CodecError> {
         // 387 is coprime to 1000: every number once, neighbours far apart.
-        for k in (0..BIN_COUNT).map(|i| i * 387 % BIN_COUNT) {
-            text.push_str(&format!("{k:03}{}", self.format.separator));
-            expected.push(numbers[k]);
-            expected.extend_from_slice(separator);
-        }
-        let ids = self.encode(&text, self.format.bos == Bos::Auto)?;
-        if ids.starts_with(&expected) {
+        let numbers: Vec<Bin> = (0..BIN_COUNT).map(|i| bin(i * 387 % BIN_COUNT)).collect();
+        let mut expected = table.prefix.clone();
+        numbers
+            .iter()
+            .for_each(|&number| table.push(&mut expected, number));
+        // What stands before the next number is not written yet.
+        let written = expected.len() - lead;
+        let ids = self.encode(&numbers, self.format.bos == Bos::Auto)?;
+        if ids.starts_with(&expected[..written]) {
             Ok(())
         } else {
             Err(self.fail("a series of numbers does not tokenise number by number"))
@@ -208,7 +317,7 @@ mod tests {
         let table = TokenTable::choose(&builtin(), &builtin_formats().unwrap()).unwrap();
         assert_eq!(table.format().name, "value");
         assert_eq!((table.stride(), table.prefix().len()), (1, 1));
-        assert_eq!(table.read_position(0), Some(0));
+        assert_eq!(table.read_position(0, 0), Some(0));
         assert_eq!(table.tokens(10), 11);
         assert_eq!(table.rows_in(1024), 1023);
     }
@@ -225,39 +334,7 @@ mod tests {
         let mut format = builtin_formats().unwrap().remove(1);
         format.bos = Bos::Never;
         let table = TokenTable::audit(&builtin(), &format).unwrap();
-        assert_eq!(table.read_position(0), None);
-        assert_eq!(table.read_position(1), Some(0));
-    }
-
-    /// The real tokenizers of open models, where the files are at hand.
-    #[test]
-    fn open_models_tokenizers_take_the_number_format_or_are_refused() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tokenizers");
-        if !folder.exists() {
-            eprintln!("skipped: {} is not there", folder.display());
-            return;
-        }
-        let formats = builtin_formats().unwrap();
-        for (name, fits) in [
-            ("llama3", true),
-            ("olmo2", true),
-            ("qwen", false),
-            ("smollm", false),
-            ("phi2-gpt2", false),
-            ("pythia-gpt-neox", false),
-        ] {
-            let tokenizer = Tokenizer::from_file(folder.join(name).join("tokenizer.json")).unwrap();
-            let table = TokenTable::choose(&tokenizer, &formats);
-            match (fits, table) {
-                (true, Ok(table)) => {
-                    assert_eq!(
-                        (table.format().name.as_str(), table.stride()),
-                        ("number", 2)
-                    );
-                }
-                (false, Err(CodecError::NoFormat(_))) => {}
-                (_, outcome) => panic!("{name}: {outcome:?}"),
-            }
-        }
+        assert_eq!(table.read_position(0, 0), None);
+        assert_eq!(table.read_position(1, 0), Some(0));
     }
 }

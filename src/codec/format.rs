@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::CodecError;
+use super::{BIN_COUNT, Bin, CodecError};
 
 /// Whether the prompt begins with the tokenizer's beginning-of-sequence token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -17,10 +17,48 @@ pub enum Bos {
     Never,
 }
 
+/// What one token of a number stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Symbols {
+    /// All three digits.
+    #[default]
+    Number,
+    /// One digit.
+    Digit,
+}
+
+impl Symbols {
+    /// Tokens that write a number, separators aside.
+    pub fn places(self) -> usize {
+        match self {
+            Self::Number => 1,
+            Self::Digit => 3,
+        }
+    }
+
+    /// How many symbols there are.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Number => BIN_COUNT,
+            Self::Digit => 10,
+        }
+    }
+
+    /// The symbol of a bin at a place.
+    pub fn of(self, bin: Bin, place: usize) -> usize {
+        match self {
+            Self::Number => bin.index(),
+            Self::Digit => bin.index() / [100, 10, 1][place] % 10,
+        }
+    }
+}
+
 /// A named serialisation of numbers, read from a TOML file.
 ///
-/// A prompt is `preamble`, then every number in three digits, each followed by `separator`. Every
-/// number must be one token; the prediction of a number is read at the token before it.
+/// A prompt is `preamble`, then every number in three digits: `before`, the digits with `between`
+/// between them if a token stands for one digit, `separator`. The prediction of a symbol is read at
+/// the token before it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PromptFormat {
@@ -28,6 +66,15 @@ pub struct PromptFormat {
     pub name: String,
     /// One line that says which tokenizers it is for.
     pub description: String,
+    /// What one token of a number stands for.
+    #[serde(default)]
+    pub symbols: Symbols,
+    /// Text before every number.
+    #[serde(default)]
+    pub before: String,
+    /// Text between digits.
+    #[serde(default)]
+    pub between: String,
     /// Text after every number.
     #[serde(default)]
     pub separator: String,
@@ -40,6 +87,24 @@ pub struct PromptFormat {
 }
 
 impl PromptFormat {
+    /// The text of numbers, without the preamble.
+    pub fn write(&self, numbers: &[Bin]) -> String {
+        let mut text = String::new();
+        for number in numbers {
+            let digits = format!("{:03}", number.index());
+            text.push_str(&self.before);
+            match self.symbols {
+                Symbols::Number => text.push_str(&digits),
+                Symbols::Digit => {
+                    let digits: Vec<&str> = digits.split("").filter(|d| !d.is_empty()).collect();
+                    text.push_str(&digits.join(&self.between));
+                }
+            }
+            text.push_str(&self.separator);
+        }
+        text
+    }
+
     /// Parses a format; `name` stands in the error.
     ///
     /// # Errors
@@ -73,6 +138,12 @@ pub fn builtin_formats() -> Result<Vec<PromptFormat>, CodecError> {
     [
         ("number", include_str!("../../prompts/number.toml")),
         ("value", include_str!("../../prompts/value.toml")),
+        ("digit", include_str!("../../prompts/digit.toml")),
+        (
+            "spaced-digit",
+            include_str!("../../prompts/spaced-digit.toml"),
+        ),
+        ("llmtime", include_str!("../../prompts/llmtime.toml")),
     ]
     .into_iter()
     .map(|(name, text)| PromptFormat::parse(name, text))
@@ -90,7 +161,30 @@ mod tests {
             .into_iter()
             .map(|f| f.name)
             .collect();
-        assert_eq!(names, ["number", "value"]);
+        assert_eq!(
+            names,
+            ["number", "value", "digit", "spaced-digit", "llmtime"]
+        );
+    }
+
+    #[test]
+    fn numbers_are_written_in_full_width() {
+        let numbers = [Bin::new(50).unwrap(), Bin::new(234).unwrap()];
+        let texts: Vec<String> = builtin_formats()
+            .unwrap()
+            .iter()
+            .map(|format| format.write(&numbers))
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                "050,234,",
+                "050234",
+                "050,234,",
+                " 0 5 0 , 2 3 4 ,",
+                "050, 234, "
+            ]
+        );
     }
 
     #[test]

@@ -10,10 +10,10 @@ mod axis;
 mod bin;
 mod format;
 
-pub use audit::TokenTable;
+pub use audit::{Place, TokenTable};
 pub use axis::{Axis, Scale};
 pub use bin::{BIN_COUNT, BIN_WIDTH, Bin, Quantised};
-pub use format::{Bos, PromptFormat, builtin_formats};
+pub use format::{Bos, PromptFormat, Symbols, builtin_formats};
 
 /// Why values cannot be written as tokens.
 #[derive(Debug, thiserror::Error)]

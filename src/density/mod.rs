@@ -1,6 +1,10 @@
 //! Predictive densities: 1000 bins of probability on a channel's axis.
 
+mod digits;
+
 use crate::codec::{Axis, BIN_COUNT, BIN_WIDTH, Bin};
+
+pub use digits::DigitTree;
 
 /// The piecewise-uniform density of one channel at one step: bin `k` carries the probability
 /// `mass[k]`, spread evenly over `[k/100, (k+1)/100)` of the axis.
@@ -110,20 +114,8 @@ impl<'a> BinnedDensity<'a> {
     /// The bin, and the fraction of it, at which the cumulated probability reaches `level`: with a
     /// uniform `level` a draw from the density.
     pub fn locate(&self, level: f64) -> (Bin, f64) {
-        let target = level.clamp(0.0, 1.0) * self.total;
-        let mut below = 0.0;
-        let mut last = 0;
-        for (k, &p) in self.mass.iter().enumerate() {
-            let p = f64::from(p);
-            if p > 0.0 {
-                if below + p >= target {
-                    return (index(k), ((target - below) / p).clamp(0.0, 1.0));
-                }
-                last = k;
-            }
-            below += p;
-        }
-        (index(last), 1.0)
+        let (k, fraction) = locate(self.mass, level);
+        (index(k), fraction)
     }
 
     /// Logarithmic score of an observation, in nats, of the density in axis units:
@@ -132,6 +124,26 @@ impl<'a> BinnedDensity<'a> {
     pub fn log_score(&self, observed: Bin) -> f64 {
         (self.probability(observed) / BIN_WIDTH).ln()
     }
+}
+
+/// The index, and the fraction of it, at which the cumulated probability of some masses reaches
+/// `level`; levels outside `[0, 1]` are moved to its ends. The masses need not sum to one.
+pub fn locate(mass: &[f32], level: f64) -> (usize, f64) {
+    let total: f64 = mass.iter().map(|&p| f64::from(p)).sum();
+    let target = level.clamp(0.0, 1.0) * total;
+    let mut below = 0.0;
+    let mut last = 0;
+    for (k, &p) in mass.iter().enumerate() {
+        let p = f64::from(p);
+        if p > 0.0 {
+            if below + p >= target {
+                return (k, ((target - below) / p).clamp(0.0, 1.0));
+            }
+            last = k;
+        }
+        below += p;
+    }
+    (last, 1.0)
 }
 
 fn index(k: usize) -> Bin {

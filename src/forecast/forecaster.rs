@@ -6,7 +6,9 @@ use ndarray::{Array2, Array3};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Encoding, ForecastError, Levels, OneStep, Role, Session, Summary, Variables};
+use super::{
+    Encoding, ForecastError, Levels, OneStep, Role, Session, Summary, Tolerance, Variables,
+};
 use crate::codec::{BIN_COUNT, Bin, Scale};
 use crate::density::point_mass;
 use crate::disentangle::{Components, Disentangler};
@@ -90,6 +92,8 @@ pub struct Settings {
     pub scale: Scale,
     /// Divisor of the logits.
     pub temperature: Temperature,
+    /// Probability that may stay unrefined where numbers are written digit by digit.
+    pub tolerance: Tolerance,
 }
 
 impl Default for Settings {
@@ -99,6 +103,7 @@ impl Default for Settings {
             components: Components::All,
             scale: Scale::default(),
             temperature: Temperature::default(),
+            tolerance: Tolerance::default(),
         }
     }
 }
@@ -148,17 +153,34 @@ impl<'m> Forecaster<'m> {
     /// Most rows of context that leave room in the model's window for a forecast of `horizon`
     /// steps. The last step is predicted but not read.
     pub fn longest_context(&self, horizon: usize) -> usize {
-        let rows = self.model.tokens().rows_in(self.model.window());
-        rows.saturating_sub(horizon.saturating_sub(1))
+        let tokens = self.model.tokens();
+        let window = self.model.window().saturating_sub(tokens.draw_length());
+        tokens
+            .rows_in(window)
+            .saturating_sub(horizon.saturating_sub(1))
     }
 
-    /// Reads a context `[rows, variables]`: one pass that gives the density of every row.
+    /// Reads a context `[rows, variables]` in one pass, with the density of every row.
     ///
     /// # Errors
     /// [`ForecastError::TooFewRows`], [`ForecastError::Window`] if the context alone is longer than
     /// the window, and what the codec, the disentangler and the model report.
     pub fn read(&self, context: &Variables) -> Result<Reading<'m>, ForecastError> {
+        self.read_last(context, context.rows())
+    }
+
+    /// Reads a context, with the densities of its last `scored` rows only. The others cost nothing
+    /// then, which counts for models that write numbers digit by digit.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_last(
+        &self,
+        context: &Variables,
+        scored: usize,
+    ) -> Result<Reading<'m>, ForecastError> {
         let rows = context.rows();
+        let first = rows.saturating_sub(scored);
         if rows < 2 {
             return Err(ForecastError::TooFewRows(rows));
         }
@@ -184,7 +206,7 @@ impl<'m> Forecaster<'m> {
         let active: Vec<usize> = (0..encoding.axes().len())
             .filter(|&c| !encoding.axes()[c].is_constant())
             .collect();
-        let mut masses = Array3::zeros((rows, encoding.axes().len(), BIN_COUNT));
+        let mut masses = Array3::zeros((rows - first, encoding.axes().len(), BIN_COUNT));
         masses
             .lanes_mut(ndarray::Axis(2))
             .into_iter()
@@ -194,7 +216,13 @@ impl<'m> Forecaster<'m> {
         } else {
             let shown =
                 Array2::from_shape_fn((rows, active.len()), |(t, i)| observed[[t, active[i]]]);
-            let (session, read) = Session::start(self.model, &shown, self.settings.temperature)?;
+            let (session, read) = Session::start(
+                self.model,
+                &shown,
+                self.settings.temperature,
+                self.settings.tolerance,
+                first..rows,
+            )?;
             for (i, &channel) in active.iter().enumerate() {
                 let to = ndarray::s![.., channel, ..];
                 masses
@@ -208,8 +236,9 @@ impl<'m> Forecaster<'m> {
             one_step: OneStep {
                 axes: encoding.axes().to_vec(),
                 masses,
-                observed,
+                observed: observed.slice(ndarray::s![first.., ..]).to_owned(),
             },
+            rows,
             actions: context.of_role(Role::Action),
             encoding,
             active,
@@ -224,7 +253,9 @@ pub(super) fn check_window(
     context: usize,
     horizon: usize,
 ) -> Result<(), ForecastError> {
-    let tokens = model.tokens().tokens(context + horizon.saturating_sub(1));
+    let table = model.tokens();
+    // Of the last value, only what its last symbol follows is read.
+    let tokens = table.tokens(context + horizon.saturating_sub(1)) + table.draw_length();
     if tokens <= model.window() {
         return Ok(());
     }
@@ -246,6 +277,7 @@ pub struct Reading<'m> {
     /// Indices of the variables that are actions.
     pub(super) actions: Vec<usize>,
     one_step: OneStep,
+    rows: usize,
     saturated: usize,
 }
 
@@ -255,7 +287,12 @@ impl Reading<'_> {
         &self.encoding
     }
 
-    /// The densities of the context's rows.
+    /// Rows of the context.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The densities of the context's rows, or of its last ones if only those were asked for.
     pub fn one_step(&self) -> &OneStep {
         &self.one_step
     }
@@ -265,7 +302,8 @@ impl Reading<'_> {
         self.saturated
     }
 
-    /// One-step mean, spread and quantiles of the variables, `[rows, variables]`.
+    /// One-step mean, spread and quantiles of the variables, `[rows, variables]`, of the rows that
+    /// have a density.
     ///
     /// Quantiles of mixed variables come from 1000 joint draws of the channels a row, seeded.
     pub fn one_step_summary(&self, levels: &Levels, seed: u64) -> Summary {

@@ -8,6 +8,7 @@
 mod encoding;
 mod forecaster;
 mod one_step;
+mod predicted;
 mod rollout;
 mod session;
 mod summary;
@@ -17,7 +18,7 @@ pub use encoding::Encoding;
 pub use forecaster::{Forecaster, Method, Reading, Settings, Temperature};
 pub use one_step::OneStep;
 pub use rollout::{KnownFuture, Rollout, RolloutSettings};
-pub use session::Session;
+pub use session::{Session, Tolerance};
 pub use summary::{Levels, Summary};
 pub use variables::{Role, Variables};
 

@@ -14,7 +14,7 @@ pub struct OneStep {
 }
 
 impl OneStep {
-    /// Rows of the context.
+    /// Rows that have a density.
     pub fn rows(&self) -> usize {
         self.observed.nrows()
     }

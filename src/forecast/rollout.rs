@@ -8,8 +8,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::forecaster::check_window;
 use super::{ForecastError, Levels, Reading, Session, Summary};
-use crate::codec::{BIN_COUNT, Bin};
-use crate::density::BinnedDensity;
+use crate::codec::Bin;
 
 /// Bytes of the cache that the paths of one group may take together.
 const GROUP_BYTES: usize = 1 << 30;
@@ -88,7 +87,7 @@ impl Reading<'_> {
         progress: &dyn Fn(f64),
     ) -> Result<Rollout, ForecastError> {
         let (horizon, samples) = (settings.horizon.get(), settings.samples.get());
-        check_window(self.model, self.one_step().rows(), horizon)?;
+        check_window(self.model, self.rows(), horizon)?;
         if let Some(KnownFuture(actions)) = future {
             let expected = (horizon, self.actions.len());
             if actions.dim() != expected {
@@ -111,7 +110,7 @@ impl Reading<'_> {
             let mut group = Group::new(self, settings, first, count)?;
             for step in 0..horizon {
                 let known = future.map(|KnownFuture(actions)| actions.row(step));
-                let feed = group.draw(known, &mut rollout, step);
+                let feed = group.draw(known, &mut rollout, step)?;
                 if step + 1 < horizon {
                     group.advance(&feed)?;
                 }
@@ -169,21 +168,23 @@ impl<'r, 'm> Group<'r, 'm> {
         known: Option<ndarray::ArrayView1<f64>>,
         rollout: &mut Rollout,
         step: usize,
-    ) -> Vec<Bin> {
+    ) -> Result<Vec<Bin>, ForecastError> {
         let encoding = &self.reading.encoding;
         let (axes, active) = (encoding.axes(), &self.reading.active);
         let paths = self.random.len();
-        let next = self.session.as_ref().map_or(&[][..], Session::next);
-        let mut feed = vec![Bin::MIN; active.len() * paths];
+        let mut levels = vec![0.0; active.len() * paths];
+        for (path, random) in self.random.iter_mut().enumerate() {
+            (0..active.len()).for_each(|i| levels[i * paths + path] = random.random());
+        }
+        let drawn = match &mut self.session {
+            Some(session) => session.draw(&levels)?,
+            None => Vec::new(),
+        };
+        let mut feed: Vec<Bin> = drawn.iter().map(|&(bin, _)| bin).collect();
         for (path, random) in self.random.iter_mut().enumerate() {
             let mut channels: Array1<f64> = axes.iter().map(|axis| axis.value(0.0)).collect();
             for (i, &channel) in active.iter().enumerate() {
-                let sequence = i * paths + path;
-                let mass = &next[sequence * BIN_COUNT..(sequence + 1) * BIN_COUNT];
-                let density = BinnedDensity::new(axes[channel], mass)
-                    .expect("the head has checked the probabilities");
-                let (bin, fraction) = density.locate(random.random());
-                feed[sequence] = bin;
+                let (bin, fraction) = drawn[i * paths + path];
                 channels[channel] = axes[channel].value(bin.within(fraction));
             }
             let mut variables = encoding.variables(channels.view());
@@ -205,7 +206,7 @@ impl<'r, 'm> Group<'r, 'm> {
             let mut row = rollout.paths.slice_mut(s![self.first + path, step, ..]);
             row.assign(&variables);
         }
-        feed
+        Ok(feed)
     }
 
     fn advance(&mut self, feed: &[Bin]) -> Result<(), ForecastError> {

@@ -5,7 +5,9 @@
 //! all continuations of a shared context. Attention over several blocks of keys is merged exactly
 //! by their log-sum-exp (as in flash decoding, Dao et al. 2023).
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use std::ops::Range;
+
+use candle_core::{D, DType, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
 
 use super::cache::KvCache;
@@ -14,39 +16,40 @@ use super::cache::KvCache;
 /// scores stay in the processor's cache.
 const QUERY_BLOCK: usize = 128;
 
-/// Attention of `queries` `[batch, heads, new, head_dim]`, already divided by the square root of
-/// `head_dim`, over the positions read and the `new` ones just written. Same shape out.
-pub(super) fn attend(queries: &Tensor, cache: &KvCache, layer: usize) -> Result<Tensor> {
+/// Added to scores that must not count. Finite: a query may see nothing of a shared block, and the
+/// weights that come of it vanish when the blocks are merged.
+const HIDDEN: f32 = -1e30;
+
+/// How a layer's scores differ from plain ones.
+#[derive(Clone, Copy)]
+pub(super) struct Scores {
+    /// Positions that a query sees, its own included.
+    pub(super) sliding_window: Option<usize>,
+    /// `c tanh(s / c)` of the scores.
+    pub(super) cap: Option<f64>,
+}
+
+/// Attention of `queries` `[batch, heads, new, head_dim]`, already multiplied by the scale of the
+/// scores, over the positions read and the `new` ones just written. Same shape out.
+pub(super) fn attend(
+    queries: &Tensor,
+    cache: &KvCache,
+    layer: usize,
+    scores: Scores,
+) -> Result<Tensor> {
     let (batch, heads, new, head_dim) = queries.dims4()?;
-    let past = cache.own_len();
-    let (keys, values) = cache.own().first(layer, past + new)?;
-    let kv_heads = keys.dim(1)?;
+    let kv_heads = cache.kv_heads();
     let grouped = queries.reshape((batch, kv_heads, heads / kv_heads, new, head_dim))?;
     let mut outputs = Vec::with_capacity(new.div_ceil(QUERY_BLOCK));
     for start in (0..new).step_by(QUERY_BLOCK) {
         let rows = QUERY_BLOCK.min(new - start);
         let block = Queries {
             states: grouped.narrow(3, start, rows)?.contiguous()?,
+            first: cache.positions() + start,
             rows,
+            scores,
         };
-        let end = past + start + rows;
-        let own = block.scores(&keys.narrow(2, 0, end)?, batch)?;
-        let own = causal(own, rows)?;
-        let own_values = values.narrow(2, 0, end)?;
-        let mut shared = cache.shared().peekable();
-        let mixed = if shared.peek().is_none() {
-            let weights = softmax_last_dim(&own)?.to_dtype(own_values.dtype())?;
-            weights.matmul(&own_values)?
-        } else {
-            let mut merged = Part::new(&own, &own_values)?;
-            for (prefix, len) in shared {
-                let (keys, values) = prefix.first(layer, len)?;
-                let scores = block.scores(&keys, prefix.batch())?;
-                let part = Part::new(&scores, &values)?.for_batch(batch, &block)?;
-                merged = merged.merge(&part)?;
-            }
-            merged.finish()?.to_dtype(queries.dtype())?
-        };
+        let mixed = block.attend(cache, layer, start + rows)?;
         outputs.push(mixed.reshape((batch, heads, rows, head_dim))?);
     }
     match outputs.as_slice() {
@@ -55,16 +58,63 @@ pub(super) fn attend(queries: &Tensor, cache: &KvCache, layer: usize) -> Result<
     }
 }
 
-/// A block of queries `[batch, kv_heads, group, rows, head_dim]`.
+/// A block of queries `[batch, kv_heads, group, rows, head_dim]` at the positions from `first` on.
 struct Queries {
     states: Tensor,
+    first: usize,
     rows: usize,
+    scores: Scores,
 }
 
 impl Queries {
-    /// Scores of the queries against keys `[key_batch, kv_heads, len, head_dim]`, in F32:
-    /// `[key_batch, kv_heads, paths * group * rows, len]`.
-    fn scores(&self, keys: &Tensor, key_batch: usize) -> Result<Tensor> {
+    /// Attention over the shared blocks and the first positions of the cache's own block, of which
+    /// `new` are not counted as read yet.
+    fn attend(&self, cache: &KvCache, layer: usize, new: usize) -> Result<Tensor> {
+        let batch = self.states.dim(0)?;
+        let dtype = self.states.dtype();
+        let mut start = 0;
+        let mut merged: Option<Part> = None;
+        for (prefix, len) in cache.shared() {
+            if let Some(range) = self.visible(start, len) {
+                let (keys, values) = prefix.slice(layer, range.clone())?;
+                let scores = self.scores(&keys, prefix.batch(), start + range.start)?;
+                let part = Part::new(&scores, &values)?.for_batch(batch, self)?;
+                merged = Some(match merged {
+                    Some(merged) => merged.merge(&part)?,
+                    None => part,
+                });
+            }
+            start += len;
+        }
+        // The query's own position is in this block.
+        let len = cache.positions() - start + new;
+        let range = self.visible(start, len).unwrap_or(0..len);
+        let (keys, values) = cache.own().slice(layer, range.clone())?;
+        let scores = self.scores(&keys, batch, start + range.start)?;
+        match merged {
+            None => softmax_last_dim(&scores)?
+                .to_dtype(values.dtype())?
+                .matmul(&values),
+            Some(merged) => Part::new(&scores, &values)?
+                .merge(&merged)?
+                .finish()?
+                .to_dtype(dtype),
+        }
+    }
+
+    /// Which of `len` positions from `start` on any query sees, counted from `start`.
+    fn visible(&self, start: usize, len: usize) -> Option<Range<usize>> {
+        let earliest = self
+            .scores
+            .sliding_window
+            .map_or(0, |window| (self.first + 1).saturating_sub(window));
+        let from = earliest.saturating_sub(start);
+        (from < len).then_some(from..len)
+    }
+
+    /// Scores of the queries against keys `[key_batch, kv_heads, len, head_dim]` at the positions
+    /// from `start` on, in F32: `[key_batch, kv_heads, paths * group * rows, len]`.
+    fn scores(&self, keys: &Tensor, key_batch: usize, start: usize) -> Result<Tensor> {
         let (batch, kv_heads, group, rows, head_dim) = self.states.dims5()?;
         let paths = batch / key_batch;
         let stacked = self
@@ -72,29 +122,33 @@ impl Queries {
             .reshape((key_batch, paths, kv_heads, group * rows, head_dim))?
             .transpose(1, 2)?
             .reshape((key_batch, kv_heads, paths * group * rows, head_dim))?;
-        stacked.matmul(&keys.transpose(2, 3)?)?.to_dtype(DType::F32)
+        let scores = stacked
+            .matmul(&keys.transpose(2, 3)?)?
+            .to_dtype(DType::F32)?;
+        let scores = match self.scores.cap {
+            Some(cap) => ((scores / cap)?.tanh()? * cap)?,
+            None => scores,
+        };
+        self.hide(scores, start)
     }
-}
 
-/// Hides from each of the last `rows` positions what comes after it; a single one hides nothing.
-fn causal(scores: Tensor, rows: usize) -> Result<Tensor> {
-    if rows == 1 {
-        return Ok(scores);
+    /// Hides what comes after a query and what its window has left behind.
+    fn hide(&self, scores: Tensor, start: usize) -> Result<Tensor> {
+        let (_, _, stacked, len) = scores.dims4()?;
+        let last = self.first + self.rows - 1;
+        let window = self.scores.sliding_window.unwrap_or(usize::MAX);
+        let seen = |query: usize, key: usize| key <= query && query - key < window;
+        if seen(self.first, start + len - 1) && seen(last, start) {
+            return Ok(scores);
+        }
+        let mask: Vec<f32> = (0..stacked)
+            .flat_map(|i| {
+                let query = self.first + i % self.rows;
+                (start..start + len).map(move |key| if seen(query, key) { 0.0 } else { HIDDEN })
+            })
+            .collect();
+        scores.broadcast_add(&Tensor::from_vec(mask, (stacked, len), scores.device())?)
     }
-    let (_, _, stacked, len) = scores.dims4()?;
-    let mask = causal_mask(stacked, rows, len, scores.device())?;
-    scores.broadcast_add(&mask)
-}
-
-fn causal_mask(stacked: usize, rows: usize, len: usize, device: &Device) -> Result<Tensor> {
-    let before = len - rows;
-    let mask: Vec<f32> = (0..stacked)
-        .flat_map(|i| {
-            let last = before + i % rows;
-            (0..len).map(move |j| if j <= last { 0.0 } else { f32::NEG_INFINITY })
-        })
-        .collect();
-    Tensor::from_vec(mask, (stacked, len), device)
 }
 
 /// Attention over one block of keys, not yet divided by the sum of its weights. In F32:

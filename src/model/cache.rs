@@ -1,5 +1,6 @@
 //! Keys and values of what a model has read, shared by the continuations of one context.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
@@ -25,7 +26,7 @@ impl Block {
     ) -> Result<Self> {
         let shape = (batch, config.kv_heads, capacity, config.head_dim);
         let zeros = || Tensor::zeros(shape, dtype, device);
-        let layers = (0..config.layers)
+        let layers = (0..config.layers.len())
             .map(|_| Ok((zeros()?, zeros()?)))
             .collect::<Result<_>>()?;
         Ok(Self {
@@ -40,11 +41,21 @@ impl Block {
         self.batch
     }
 
-    /// Keys and values `[batch, kv_heads, len, head_dim]` of a layer's first `len` positions.
-    pub(super) fn first(&self, layer: usize, len: usize) -> Result<(Tensor, Tensor)> {
+    /// Keys and values `[batch, kv_heads, range, head_dim]` of some of a layer's positions.
+    pub(super) fn slice(&self, layer: usize, range: Range<usize>) -> Result<(Tensor, Tensor)> {
         let (keys, values) = &self.layers[layer];
-        Ok((keys.narrow(2, 0, len)?, values.narrow(2, 0, len)?))
+        Ok((
+            keys.narrow(2, range.start, range.len())?,
+            values.narrow(2, range.start, range.len())?,
+        ))
     }
+}
+
+/// The first `len` positions of a block that several caches use.
+#[derive(Clone)]
+struct Shared {
+    block: Arc<Block>,
+    len: usize,
 }
 
 /// What a batch of sequences has read: blocks shared with other caches, then a block of its own.
@@ -52,8 +63,10 @@ impl Block {
 /// Row `i` of the batch continues row `i / (batch / b)` of a shared block of batch `b`: the
 /// continuations of one context are neighbours.
 pub struct KvCache {
-    shared: Vec<Arc<Block>>,
+    shared: Vec<Shared>,
     own: Block,
+    /// Length of the context for which it was made; some rotary positions depend on it.
+    planned: usize,
     config: DecoderConfig,
     dtype: DType,
     device: Device,
@@ -74,41 +87,63 @@ impl KvCache {
         Ok(Self {
             shared: Vec::new(),
             own: Block::new(config, dtype, device, batch, capacity)?,
+            planned: capacity,
             config: config.clone(),
             dtype,
             device: device.clone(),
         })
     }
 
-    /// Ends this cache's growth, so that continuations can share it.
-    ///
-    /// # Errors
-    /// If the memory of an empty block cannot be had.
-    pub fn freeze(mut self) -> Result<Self> {
-        let (batch, config) = (self.own.batch, &self.config);
-        let empty = Block::new(config, self.dtype, &self.device, batch, 0)?;
-        let written = std::mem::replace(&mut self.own, empty);
-        if written.len > 0 {
-            self.shared.push(Arc::new(written));
-        }
-        Ok(self)
-    }
-
-    /// A cache of `paths` continuations of every sequence, each with room for `capacity` more
-    /// positions. What was [frozen](Self::freeze) is shared, not copied.
+    /// Makes what was read shareable by [`fork`](Self::fork) and leaves room for `capacity` more
+    /// positions.
     ///
     /// # Errors
     /// If the memory cannot be had.
-    pub fn fork(&self, paths: usize, capacity: usize) -> Result<Self> {
+    pub fn freeze(&mut self, capacity: usize) -> Result<()> {
+        let (batch, config) = (self.own.batch, &self.config);
+        let empty = Block::new(config, self.dtype, &self.device, batch, capacity)?;
+        let written = std::mem::replace(&mut self.own, empty);
+        if written.len > 0 {
+            self.shared.push(Shared {
+                len: written.len,
+                block: Arc::new(written),
+            });
+        }
+        Ok(())
+    }
+
+    /// A cache of `paths` continuations of every sequence's first `positions` positions, each with
+    /// room for `capacity` more. What was [frozen](Self::freeze) is shared, not copied.
+    ///
+    /// # Errors
+    /// If the memory cannot be had.
+    pub fn fork(&self, positions: usize, paths: usize, capacity: usize) -> Result<Self> {
         debug_assert_eq!(self.own.len, 0, "only a frozen cache is forked");
         let batch = self.own.batch * paths;
+        let mut left = positions;
+        let mut shared = Vec::with_capacity(self.shared.len());
+        for part in &self.shared {
+            let len = part.len.min(left);
+            left -= len;
+            if len > 0 {
+                let block = part.block.clone();
+                shared.push(Shared { block, len });
+            }
+        }
         Ok(Self {
-            shared: self.shared.clone(),
+            shared,
             own: Block::new(&self.config, self.dtype, &self.device, batch, capacity)?,
+            planned: self.planned,
             config: self.config.clone(),
             dtype: self.dtype,
             device: self.device.clone(),
         })
+    }
+
+    /// Forgets what was read behind the first `positions` positions, as far as it is not shared.
+    pub fn truncate(&mut self, positions: usize) {
+        let kept = positions.saturating_sub(self.shared_len());
+        self.own.len = self.own.len.min(kept);
     }
 
     /// Sequences in the batch.
@@ -118,7 +153,16 @@ impl KvCache {
 
     /// Positions that have been read.
     pub fn positions(&self) -> usize {
-        self.shared.iter().map(|block| block.len).sum::<usize>() + self.own.len
+        self.shared_len() + self.own.len
+    }
+
+    fn shared_len(&self) -> usize {
+        self.shared.iter().map(|part| part.len).sum()
+    }
+
+    /// Length of the context for which the cache was made.
+    pub(super) fn planned(&self) -> usize {
+        self.planned
     }
 
     /// Positions that can still be read.
@@ -128,20 +172,21 @@ impl KvCache {
 
     /// Bytes that one position of one sequence takes.
     pub fn bytes_a_position(config: &DecoderConfig, dtype: DType) -> usize {
-        2 * config.layers * config.kv_heads * config.head_dim * dtype.size_in_bytes()
+        2 * config.layers.len() * config.key_width() * dtype.size_in_bytes()
     }
 
     pub(super) fn shared(&self) -> impl Iterator<Item = (&Block, usize)> {
-        self.shared.iter().map(|block| (block.as_ref(), block.len))
+        self.shared
+            .iter()
+            .map(|part| (part.block.as_ref(), part.len))
     }
 
     pub(super) fn own(&self) -> &Block {
         &self.own
     }
 
-    /// Positions in this cache's own block.
-    pub(super) fn own_len(&self) -> usize {
-        self.own.len
+    pub(super) fn kv_heads(&self) -> usize {
+        self.config.kv_heads
     }
 
     /// Writes a layer's keys and values `[batch, kv_heads, new, head_dim]` behind what is there.

@@ -1,33 +1,39 @@
-//! The output head over the 1000 number tokens.
+//! The output head over the symbols that write numbers.
 
 use candle_core::Tensor;
 use candle_nn::ops::softmax_last_dim;
 
 use super::{Decoder, ModelError};
-use crate::codec::BIN_COUNT;
+use crate::codec::Place;
 
-/// The rows of the output head that belong to numbers: 1000 products a position instead of one for
-/// every word of the vocabulary.
+/// The rows of the output head that belong to numbers: 1000 products a position, or ten for a
+/// digit, instead of one for every word of the vocabulary.
 pub struct NumberHead {
-    rows: Tensor,
+    /// Rows `[symbols, hidden_size]`, one tensor a place.
+    places: Vec<Tensor>,
 }
 
 impl NumberHead {
-    /// Selects the rows of the number tokens 000 to 999.
+    /// Selects the rows of the symbols.
     ///
     /// # Errors
     /// [`ModelError::Vocabulary`] if a token is outside the model's vocabulary.
-    pub fn new(decoder: &Decoder, numbers: &[u32]) -> Result<Self, ModelError> {
+    pub fn new(decoder: &Decoder, places: &[Place]) -> Result<Self, ModelError> {
         let vocabulary = decoder.config().vocab_size;
-        if let Some(&token) = numbers.iter().find(|&&id| id as usize >= vocabulary) {
-            return Err(ModelError::Vocabulary { token, vocabulary });
-        }
-        Ok(Self {
-            rows: decoder.head_rows(numbers)?,
-        })
+        let places = places
+            .iter()
+            .map(|place| {
+                let outside = place.symbols.iter().find(|&&id| id as usize >= vocabulary);
+                if let Some(&token) = outside {
+                    return Err(ModelError::Vocabulary { token, vocabulary });
+                }
+                Ok(decoder.head_rows(&place.symbols)?)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { places })
     }
 
-    /// Probabilities of the bins, row by row `[rows, 1000]`, of hidden states
+    /// Probabilities of the symbols at a place, row by row `[rows, symbols]`, of hidden states
     /// `[rows, hidden_size]`; logits are divided by `temperature` first.
     ///
     /// # Errors
@@ -36,17 +42,20 @@ impl NumberHead {
         &self,
         decoder: &Decoder,
         hidden: &Tensor,
+        place: usize,
         temperature: f64,
     ) -> Result<Vec<f32>, ModelError> {
-        let logits = decoder.logits(hidden, &self.rows)?;
+        let rows = &self.places[place];
+        let logits = decoder.logits(hidden, rows)?;
         let logits = if temperature == 1.0 {
             logits
         } else {
             (logits / temperature)?
         };
+        let symbols = rows.dim(0)?;
         let mass: Vec<f32> = softmax_last_dim(&logits)?.flatten_all()?.to_vec1()?;
         let finite = |row: &[f32]| (row.iter().sum::<f32>() - 1.0).abs() < 1e-2;
-        if mass.chunks(BIN_COUNT).all(finite) {
+        if mass.chunks(symbols).all(finite) {
             Ok(mass)
         } else {
             Err(ModelError::NotFinite)

@@ -129,7 +129,7 @@ impl Model {
         };
         let tokens = TokenTable::choose(&tokenizer, formats)?;
         let decoder = Decoder::load(config, &weights, dtype, device)?;
-        let head = NumberHead::new(&decoder, tokens.numbers())?;
+        let head = NumberHead::new(&decoder, tokens.places())?;
         Ok(Self {
             source: source.clone(),
             weights,

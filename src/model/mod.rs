@@ -8,14 +8,21 @@ mod attention;
 mod cache;
 mod config;
 mod decoder;
+mod gguf;
 mod head;
+mod layer;
+mod linear;
 mod load;
+mod names;
 mod weights;
 
 use std::path::PathBuf;
 
 pub use cache::KvCache;
-pub use config::{DecoderConfig, RopeScaling};
+pub use config::{
+    Activation, Architecture, Biases, DecoderConfig, FAMILIES, LayerPattern, Layout, Norm,
+    NormKind, NormPlacement, QueryKeyNorm, Rope, RopeScaling,
+};
 pub use decoder::Decoder;
 pub use head::NumberHead;
 pub use load::{BUILTIN, Model, ModelInfo, ModelSource, Precision};
@@ -55,8 +62,8 @@ pub enum ModelError {
         /// What the tokenizer library said.
         reason: String,
     },
-    /// A weights file is damaged or is no safetensors file.
-    #[error("{file}: not a readable safetensors file ({reason}); download it again")]
+    /// A weights file is damaged or is neither safetensors nor GGUF.
+    #[error("{file}: not a readable safetensors or GGUF file ({reason}); download it again")]
     Weights {
         /// The file or files.
         file: String,

@@ -1,14 +1,18 @@
-//! Tensors by name from safetensors: the bundled bytes, a file, or the files of an index.
+//! Tensors by name: from safetensors (the bundled bytes, a file, the files of an index) or GGUF.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
+use candle_core::quantized::{QMatMul, QTensor};
 use candle_core::safetensors::{Load, MmapedSafetensors, SliceSafetensors};
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
+use super::gguf::GgufFile;
+use super::linear::{Matrix, Table};
 
 /// The tensors of a checkpoint, none of them loaded yet.
 pub struct Weights {
@@ -22,6 +26,7 @@ pub struct Weights {
 enum Tensors {
     Embedded(SliceSafetensors<'static>, &'static [u8]),
     Mapped(MmapedSafetensors),
+    Gguf(GgufFile),
 }
 
 #[derive(Deserialize)]
@@ -94,36 +99,96 @@ impl Weights {
         })
     }
 
+    /// Tensors of a GGUF file.
+    pub(super) fn gguf(file: GgufFile, path: &Path, dtype: DType, device: &Device) -> Self {
+        Self {
+            tensors: Tensors::Gguf(file),
+            files: vec![path.to_owned()],
+            label: path.display().to_string(),
+            device: device.clone(),
+            dtype,
+        }
+    }
+
+    /// An error about a tensor of these files.
+    pub(super) fn refuse(&self, name: &str, reason: impl Into<String>) -> ModelError {
+        ModelError::Tensor {
+            file: self.label.clone(),
+            tensor: name.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    fn check_shape(&self, name: &str, found: &[usize], shape: &[usize]) -> Result<(), ModelError> {
+        if found == shape {
+            return Ok(());
+        }
+        Err(self.refuse(
+            name,
+            format!("has shape {found:?} where the configuration calls for {shape:?}"),
+        ))
+    }
+
     /// One tensor, checked against the shape that the configuration calls for, in the precision
-    /// asked for.
+    /// asked for; quantised ones are widened.
     ///
     /// # Errors
     /// [`ModelError::Tensor`] if it is missing, has another shape or is not floating point.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, ModelError> {
-        let fail = |reason: String| ModelError::Tensor {
-            file: self.label.clone(),
-            tensor: name.to_owned(),
-            reason,
-        };
+        let missing = |_| self.refuse(name, "is missing");
         let view = match &self.tensors {
-            Tensors::Embedded(tensors, _) => tensors.get(name),
-            Tensors::Mapped(tensors) => tensors.get(name),
-        }
-        .map_err(|_| fail("is missing".to_owned()))?;
-        if view.shape() != shape {
-            let found = view.shape();
-            return Err(fail(format!(
-                "has shape {found:?} where config.json calls for {shape:?}"
-            )));
-        }
+            Tensors::Embedded(tensors, _) => tensors.get(name).map_err(missing)?,
+            Tensors::Mapped(tensors) => tensors.get(name).map_err(missing)?,
+            Tensors::Gguf(_) => {
+                let tensor = self.quantised(name, shape)?;
+                return Ok(tensor.dequantize(&self.device)?.to_dtype(self.dtype)?);
+            }
+        };
+        self.check_shape(name, view.shape(), shape)?;
         let tensor = view.load(&self.device)?;
         if !tensor.dtype().is_float() {
-            return Err(fail(format!(
-                "holds {:?}, not floating-point numbers",
-                tensor.dtype()
-            )));
+            let reason = format!("holds {:?}, not floating-point numbers", tensor.dtype());
+            return Err(self.refuse(name, reason));
         }
         Ok(tensor.to_dtype(self.dtype)?)
+    }
+
+    /// A matrix `[out, in]`, quantised if it stands so in the file.
+    pub(super) fn matrix(
+        &self,
+        name: &str,
+        out: usize,
+        input: usize,
+    ) -> Result<Matrix, ModelError> {
+        Ok(match &self.tensors {
+            Tensors::Gguf(_) => {
+                let tensor = self.quantised(name, &[out, input])?;
+                Matrix::Quantised(QMatMul::from_arc(Arc::new(tensor))?)
+            }
+            _ => Matrix::Dense(self.get(name, &[out, input])?),
+        })
+    }
+
+    /// A table `[rows, width]`, quantised if it stands so in the file.
+    pub(super) fn table(&self, name: &str, rows: usize, width: usize) -> Result<Table, ModelError> {
+        Ok(match self.matrix(name, rows, width)? {
+            Matrix::Dense(tensor) | Matrix::Quantised(QMatMul::Tensor(tensor)) => {
+                Table::Dense(tensor)
+            }
+            Matrix::Quantised(table) => Table::Quantised(table),
+        })
+    }
+
+    fn quantised(&self, name: &str, shape: &[usize]) -> Result<QTensor, ModelError> {
+        let Tensors::Gguf(file) = &self.tensors else {
+            return Err(self.refuse(name, "is not quantised"));
+        };
+        let found = file
+            .shape(name)
+            .ok_or_else(|| self.refuse(name, "is missing"))?;
+        self.check_shape(name, found, shape)?;
+        file.tensor(name, &self.device)
+            .map_err(|e| self.refuse(name, one_line(&e)))
     }
 
     /// True if there is a tensor of this name.
@@ -131,6 +196,7 @@ impl Weights {
         match &self.tensors {
             Tensors::Embedded(tensors, _) => tensors.get(name).is_ok(),
             Tensors::Mapped(tensors) => tensors.get(name).is_ok(),
+            Tensors::Gguf(file) => file.shape(name).is_some(),
         }
     }
 
@@ -203,7 +269,7 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ModelError> {
         .collect()
 }
 
-fn one_line(error: &candle_core::Error) -> String {
+pub(super) fn one_line(error: &candle_core::Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().to_owned()
 }

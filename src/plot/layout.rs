@@ -37,8 +37,14 @@ pub(super) fn size(panels: usize) -> (u32, u32) {
 /// First row of the context that is shown: so much that the forecast takes a good share.
 pub(super) fn first_row(first: usize, context_end: usize, last: usize) -> usize {
     let horizon = (last + 1).saturating_sub(context_end);
-    let shown = (CONTEXT_SHARE * horizon).max(LEAST_CONTEXT);
-    context_end.saturating_sub(shown).max(first)
+    context_end
+        .saturating_sub(context_shown(horizon))
+        .max(first)
+}
+
+/// Most rows of context that a figure shows before a forecast of `horizon` steps.
+pub fn context_shown(horizon: usize) -> usize {
+    (CONTEXT_SHARE * horizon).max(LEAST_CONTEXT)
 }
 
 /// The range of some values with room around it, also when they are all equal.

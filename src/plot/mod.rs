@@ -6,6 +6,7 @@ mod layout;
 use std::path::PathBuf;
 
 pub use forecast::{ForecastFigure, OneStepPoint, Panel, RolloutPoint};
+pub use layout::context_shown;
 
 /// Why a figure cannot be made.
 #[derive(Debug, thiserror::Error)]

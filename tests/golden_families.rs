@@ -1,0 +1,171 @@
+//! Logits of every family against `transformers`, at all positions (`make_families.py`).
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device};
+use common::{array, golden};
+use statecast::model::{Decoder, DecoderConfig, Weights};
+
+/// Folders of the families, at least as many as there were when this was written.
+fn families() -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(golden("families")).unwrap();
+    let mut folders: Vec<PathBuf> = folders.map(|f| f.unwrap().path()).collect();
+    folders.sort();
+    assert!(folders.len() >= 19);
+    folders
+}
+
+fn load(folder: &Path, config: &str) -> Decoder {
+    let json = std::fs::read(folder.join(config)).unwrap();
+    let config = DecoderConfig::parse(config, &json).unwrap();
+    let weights = Weights::folder(folder, DType::F32, &Device::Cpu).unwrap();
+    Decoder::load(config, &weights, DType::F32, &Device::Cpu)
+        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+}
+
+struct Golden {
+    /// `[2, length]`, row by row.
+    ids: Vec<u32>,
+    length: usize,
+    /// `[2, length, vocabulary]`, row by row.
+    logits: Vec<f32>,
+    vocabulary: usize,
+}
+
+impl Golden {
+    fn read(folder: &Path) -> Self {
+        let file = folder.join("golden.npz");
+        let (_, ids) = array::<i64>(&file, "ids");
+        let (shape, logits) = array::<f32>(&file, "logits");
+        Self {
+            ids: ids.into_iter().map(|id| id as u32).collect(),
+            length: shape[1],
+            logits,
+            vocabulary: shape[2],
+        }
+    }
+
+    fn sequence(&self, i: usize) -> &[u32] {
+        &self.ids[i * self.length..(i + 1) * self.length]
+    }
+
+    fn logits_of(&self, i: usize, position: usize) -> &[f32] {
+        let row = i * self.length + position;
+        &self.logits[row * self.vocabulary..(row + 1) * self.vocabulary]
+    }
+}
+
+/// Logits `[batch * length, vocabulary]` of the last positions of a batch, read in pieces.
+fn logits(decoder: &Decoder, sequences: &[&[u32]], pieces: &[usize]) -> Vec<Vec<f32>> {
+    let length = sequences[0].len();
+    let mut cache = decoder.cache(sequences.len(), length).unwrap();
+    let mut all = vec![Vec::new(); sequences.len() * length];
+    let mut start = 0;
+    for &piece in pieces {
+        let ids: Vec<u32> = sequences
+            .iter()
+            .flat_map(|ids| &ids[start..start + piece])
+            .copied()
+            .collect();
+        let hidden = decoder.forward(&ids, &mut cache).unwrap();
+        let rows = decoder
+            .vocabulary_logits(&hidden.flatten_to(1).unwrap())
+            .unwrap();
+        let rows = rows.to_vec2::<f32>().unwrap();
+        for (i, row) in rows.into_iter().enumerate() {
+            all[i / piece * length + start + i % piece] = row;
+        }
+        start += piece;
+    }
+    assert_eq!(start, length);
+    all
+}
+
+fn worst(ours: &[f32], theirs: &[f32]) -> f32 {
+    assert_eq!(ours.len(), theirs.len());
+    let difference = ours.iter().zip(theirs).map(|(a, b)| (a - b).abs());
+    difference.fold(
+        0.0,
+        |worst, d| if d > worst || d.is_nan() { d } else { worst },
+    )
+}
+
+#[test]
+fn every_family_gives_the_logits_of_transformers() {
+    for folder in families() {
+        let golden = Golden::read(&folder);
+        for config in ["config.json", "config.old.json"] {
+            let decoder = load(&folder, config);
+            let mut difference = 0f32;
+            for i in 0..2 {
+                let ours = logits(&decoder, &[golden.sequence(i)], &[golden.length]);
+                for (position, row) in ours.iter().enumerate() {
+                    difference = difference.max(worst(row, golden.logits_of(i, position)));
+                }
+            }
+            eprintln!("{} {config}: {difference:e}", folder.display());
+            assert!(
+                difference < 1e-4,
+                "{} {config}: {difference}",
+                folder.display()
+            );
+        }
+    }
+}
+
+/// One token at a time, in uneven pieces, and both sequences as one batch.
+#[test]
+fn cache_and_batch_change_no_family() {
+    for folder in families() {
+        let golden = Golden::read(&folder);
+        let decoder = load(&folder, "config.json");
+        let sequences = [golden.sequence(0), golden.sequence(1)];
+        let mut pieces = vec![1; golden.length - 40];
+        pieces.extend([23, 17]);
+        let ours = logits(&decoder, &sequences, &pieces);
+        for (row, ours) in ours.iter().enumerate() {
+            let theirs = golden.logits_of(row / golden.length, row % golden.length);
+            let difference = worst(ours, theirs);
+            assert!(
+                difference < 1e-4,
+                "{} {row}: {difference}",
+                folder.display()
+            );
+        }
+    }
+}
+
+/// Continuations share the cache of a context that is longer than a sliding window.
+#[test]
+fn shared_context_changes_no_family() {
+    for folder in families() {
+        let golden = Golden::read(&folder);
+        let decoder = load(&folder, "config.json");
+        let (context, length) = (50, golden.length);
+        let ids: Vec<u32> = (0..2)
+            .flat_map(|i| &golden.sequence(i)[..context])
+            .copied()
+            .collect();
+        let mut cache = decoder.cache(2, length).unwrap();
+        decoder.forward(&ids, &mut cache).unwrap();
+        cache.freeze(0).unwrap();
+        let mut paths = cache.fork(context, 3, length - context).unwrap();
+        for position in context..length {
+            let ids: Vec<u32> = (0..6)
+                .map(|row| golden.sequence(row / 3)[position])
+                .collect();
+            let hidden = decoder.forward(&ids, &mut paths).unwrap();
+            let rows = decoder.vocabulary_logits(&hidden.flatten_to(1).unwrap());
+            for (row, ours) in rows.unwrap().to_vec2::<f32>().unwrap().iter().enumerate() {
+                let difference = worst(ours, golden.logits_of(row / 3, position));
+                assert!(
+                    difference < 1e-4,
+                    "{} {position}: {difference}",
+                    folder.display()
+                );
+            }
+        }
+    }
+}
