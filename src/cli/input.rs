@@ -127,7 +127,7 @@ pub(super) struct ModelArguments {
     #[arg(long, value_name = "NAME|FILE")]
     prompt: Option<String>,
     /// Precision of weights and products
-    #[arg(long, value_enum, default_value_t = PrecisionName::F32)]
+    #[arg(long, value_enum, default_value_t = PrecisionName::Auto)]
     precision: PrecisionName,
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
@@ -155,7 +155,9 @@ pub(super) struct ModelArguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum PrecisionName {
-    /// 32-bit floats
+    /// 32-bit floats; quantised weights of GGUF files stay quantised
+    Auto,
+    /// 32-bit floats, also for quantised weights
     F32,
     /// 16-bit brain floats
     Bf16,
@@ -179,6 +181,7 @@ impl ModelArguments {
             DeviceName::Metal => Device::new_metal(0).context("--device metal")?,
         };
         let precision = match self.precision {
+            PrecisionName::Auto => Precision::Auto,
             PrecisionName::F32 => Precision::F32,
             PrecisionName::Bf16 => Precision::Bf16,
         };
@@ -193,6 +196,7 @@ impl ModelArguments {
     /// Name of the precision, for manifests.
     pub(super) fn precision(&self) -> String {
         let name = match self.precision {
+            PrecisionName::Auto => "auto",
             PrecisionName::F32 => "f32",
             PrecisionName::Bf16 => "bf16",
         };

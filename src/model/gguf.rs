@@ -64,6 +64,16 @@ impl GgufFile {
         self.content.tensor(&mut *reader, name, device)
     }
 
+    /// As the user named it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The header.
+    pub(super) fn content(&self) -> &Content {
+        &self.content
+    }
+
     fn fail(&self, reason: impl Into<String>) -> ModelError {
         ModelError::Config {
             file: self.name.clone(),
@@ -220,7 +230,8 @@ impl Header<'_> {
                 output: shape("blk.0.attn_output.bias").is_some(),
                 mlp: false,
             },
-            attention_scale: (head_dim as f64).powf(-0.5),
+            attention_scale: (self.scaled_width(head_dim, hidden_size / heads, layers) as f64)
+                .powf(-0.5),
             attention_cap: self.positive("attn_logit_softcapping")?,
             logit_cap: self.positive("final_logit_softcapping")?,
             embedding_scale: if gemma {
@@ -236,6 +247,16 @@ impl Header<'_> {
         };
         self.slide(&mut config)?;
         Ok(config)
+    }
+
+    /// Width by whose root the scores are divided. The files do not say it; like llama.cpp we know
+    /// the two models that do not use the width of a head, Gemma 2 and 3 of 27 billion parameters,
+    /// by their layers.
+    fn scaled_width(&self, head_dim: usize, share: usize, layers: usize) -> usize {
+        match (self.family, layers) {
+            ("gemma2", 46) | ("gemma3", 62) => share.max(1),
+            _ => head_dim,
+        }
     }
 
     /// Llama 3.1 files carry a divisor for every frequency instead of a rule.

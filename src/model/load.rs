@@ -6,6 +6,7 @@ use std::str::FromStr;
 use candle_core::{DType, Device};
 use tokenizers::Tokenizer;
 
+use super::gguf::GgufFile;
 use super::{Decoder, DecoderConfig, ModelError, NumberHead, Weights};
 use crate::codec::{PromptFormat, TokenTable};
 
@@ -23,6 +24,8 @@ pub enum ModelSource {
     Builtin,
     /// A folder in Hugging Face layout.
     Folder(PathBuf),
+    /// A GGUF file.
+    Gguf(PathBuf),
 }
 
 impl FromStr for ModelSource {
@@ -31,6 +34,7 @@ impl FromStr for ModelSource {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             BUILTIN => Self::Builtin,
+            path if path.to_ascii_lowercase().ends_with(".gguf") => Self::Gguf(path.into()),
             path => Self::Folder(path.into()),
         })
     }
@@ -40,7 +44,7 @@ impl std::fmt::Display for ModelSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Builtin => f.write_str(BUILTIN),
-            Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Folder(path) | Self::Gguf(path) => write!(f, "{}", path.display()),
         }
     }
 }
@@ -48,8 +52,11 @@ impl std::fmt::Display for ModelSource {
 /// Number format in which weights are kept and products are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
-    /// 32-bit floats.
+    /// 32-bit floats, except that quantised weights of GGUF files stay quantised; their products
+    /// round the activations to eight bits, too.
     #[default]
+    Auto,
+    /// 32-bit floats, also where the file holds quantised weights.
     F32,
     /// 16-bit brain floats: half the memory, less exact; norms and softmax stay in 32 bits.
     Bf16,
@@ -58,7 +65,7 @@ pub enum Precision {
 impl Precision {
     fn dtype(self) -> DType {
         match self {
-            Self::F32 => DType::F32,
+            Self::Auto | Self::F32 => DType::F32,
             Self::Bf16 => DType::BF16,
         }
     }
@@ -125,6 +132,20 @@ impl Model {
                 let (tokenizer, name) = read(&folder.join("tokenizer.json"))?;
                 let tokenizer = parse_tokenizer(&name, &tokenizer)?;
                 (config, tokenizer, Weights::folder(folder, dtype, device)?)
+            }
+            ModelSource::Gguf(path) => {
+                let file = GgufFile::open(path)?;
+                let beside = path.with_file_name("tokenizer.json");
+                let tokenizer = if beside.exists() {
+                    let (tokenizer, name) = read(&beside)?;
+                    parse_tokenizer(&name, &tokenizer)?
+                } else {
+                    file.tokenizer()?
+                };
+                let config = file.config()?;
+                let quantised = precision == Precision::Auto;
+                let weights = Weights::gguf(file, path, dtype, device, quantised);
+                (config, tokenizer, weights)
             }
         };
         let tokens = TokenTable::choose(&tokenizer, formats)?;

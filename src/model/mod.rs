@@ -9,6 +9,7 @@ mod cache;
 mod config;
 mod decoder;
 mod gguf;
+mod gguf_tokenizer;
 mod head;
 mod layer;
 mod linear;

@@ -26,7 +26,8 @@ pub struct Weights {
 enum Tensors {
     Embedded(SliceSafetensors<'static>, &'static [u8]),
     Mapped(MmapedSafetensors),
-    Gguf(GgufFile),
+    /// A GGUF file, and whether its quantised weights stay so.
+    Gguf(GgufFile, bool),
 }
 
 #[derive(Deserialize)]
@@ -100,9 +101,15 @@ impl Weights {
     }
 
     /// Tensors of a GGUF file.
-    pub(super) fn gguf(file: GgufFile, path: &Path, dtype: DType, device: &Device) -> Self {
+    pub(super) fn gguf(
+        file: GgufFile,
+        path: &Path,
+        dtype: DType,
+        device: &Device,
+        quantised: bool,
+    ) -> Self {
         Self {
-            tensors: Tensors::Gguf(file),
+            tensors: Tensors::Gguf(file, quantised),
             files: vec![path.to_owned()],
             label: path.display().to_string(),
             device: device.clone(),
@@ -139,7 +146,7 @@ impl Weights {
         let view = match &self.tensors {
             Tensors::Embedded(tensors, _) => tensors.get(name).map_err(missing)?,
             Tensors::Mapped(tensors) => tensors.get(name).map_err(missing)?,
-            Tensors::Gguf(_) => {
+            Tensors::Gguf(..) => {
                 let tensor = self.quantised(name, shape)?;
                 return Ok(tensor.dequantize(&self.device)?.to_dtype(self.dtype)?);
             }
@@ -161,7 +168,7 @@ impl Weights {
         input: usize,
     ) -> Result<Matrix, ModelError> {
         Ok(match &self.tensors {
-            Tensors::Gguf(_) => {
+            Tensors::Gguf(_, true) => {
                 let tensor = self.quantised(name, &[out, input])?;
                 Matrix::Quantised(QMatMul::from_arc(Arc::new(tensor))?)
             }
@@ -180,7 +187,7 @@ impl Weights {
     }
 
     fn quantised(&self, name: &str, shape: &[usize]) -> Result<QTensor, ModelError> {
-        let Tensors::Gguf(file) = &self.tensors else {
+        let Tensors::Gguf(file, _) = &self.tensors else {
             return Err(self.refuse(name, "is not quantised"));
         };
         let found = file
@@ -196,7 +203,7 @@ impl Weights {
         match &self.tensors {
             Tensors::Embedded(tensors, _) => tensors.get(name).is_ok(),
             Tensors::Mapped(tensors) => tensors.get(name).is_ok(),
-            Tensors::Gguf(file) => file.shape(name).is_some(),
+            Tensors::Gguf(file, _) => file.shape(name).is_some(),
         }
     }
 
