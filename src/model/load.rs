@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use candle_core::{DType, Device};
-use tokenizers::Tokenizer;
 
 use super::gguf::GgufFile;
+use super::tokenizer_file;
 use super::{Decoder, DecoderConfig, ModelError, NumberHead, Weights};
 use crate::codec::{PromptFormat, TokenTable};
 
@@ -120,7 +120,7 @@ impl Model {
         let (config, tokenizer, weights) = match source {
             ModelSource::Builtin => (
                 DecoderConfig::parse("bundled config.json", CONFIG)?,
-                parse_tokenizer("bundled tokenizer.json", TOKENIZER)?,
+                tokenizer_file::parse("bundled tokenizer.json", TOKENIZER)?,
                 Weights::embedded(WEIGHTS, dtype, device)?,
             ),
             ModelSource::Folder(folder) => {
@@ -130,7 +130,7 @@ impl Model {
                 let (config, name) = read(&folder.join("config.json"))?;
                 let config = DecoderConfig::parse(&name, &config)?;
                 let (tokenizer, name) = read(&folder.join("tokenizer.json"))?;
-                let tokenizer = parse_tokenizer(&name, &tokenizer)?;
+                let tokenizer = tokenizer_file::parse(&name, &tokenizer)?;
                 (config, tokenizer, Weights::folder(folder, dtype, device)?)
             }
             ModelSource::Gguf(path) => {
@@ -138,7 +138,7 @@ impl Model {
                 let beside = path.with_file_name("tokenizer.json");
                 let tokenizer = if beside.exists() {
                     let (tokenizer, name) = read(&beside)?;
-                    parse_tokenizer(&name, &tokenizer)?
+                    tokenizer_file::parse(&name, &tokenizer)?
                 } else {
                     file.tokenizer()?
                 };
@@ -194,22 +194,10 @@ impl Model {
     }
 }
 
-fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
+pub(super) fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
     let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
         path: path.to_owned(),
         source,
     })?;
     Ok((bytes, path.display().to_string()))
-}
-
-/// A tokenizer whose file's padding and truncation, which would change prompts, are cleared.
-fn parse_tokenizer(file: &str, json: &[u8]) -> Result<Tokenizer, ModelError> {
-    let fail = |e: tokenizers::Error| ModelError::Tokenizer {
-        file: file.to_owned(),
-        reason: e.to_string(),
-    };
-    let mut tokenizer = Tokenizer::from_bytes(json).map_err(fail)?;
-    tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(fail)?;
-    Ok(tokenizer)
 }

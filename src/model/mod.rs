@@ -15,6 +15,7 @@ mod layer;
 mod linear;
 mod load;
 mod names;
+mod tokenizer_file;
 mod weights;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub use config::{
 pub use decoder::Decoder;
 pub use head::NumberHead;
 pub use load::{BUILTIN, Model, ModelInfo, ModelSource, Precision};
+pub use tokenizer_file::read_tokenizer;
 pub use weights::Weights;
 
 /// Why a model cannot be loaded or run.
