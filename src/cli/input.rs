@@ -1,11 +1,13 @@
 //! Arguments that all forecasting commands share: the recording, the model, the method.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use candle_core::Device;
 use clap::{Args, ValueEnum};
 
+use super::progress::Progress;
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
 use crate::forecast::{Method, Settings, Temperature, Tolerance};
@@ -120,7 +122,7 @@ impl Recording {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model and method")]
 pub(super) struct ModelArguments {
-    /// 'builtin' or a folder in Hugging Face layout
+    /// 'builtin', a folder in Hugging Face layout, a GGUF file, or ORG/NAME[@REVISION] of the hub
     #[arg(long, default_value = "builtin")]
     model: ModelSource,
     /// Prompt format: number, value, digit, spaced-digit, llmtime or a TOML file [default: what the tokenizer supports]
@@ -185,12 +187,9 @@ impl ModelArguments {
             PrecisionName::F32 => Precision::F32,
             PrecisionName::Bf16 => Precision::Bf16,
         };
-        Ok(Model::load(
-            &self.model,
-            &self.formats()?,
-            precision,
-            &device,
-        )?)
+        let local = fetched(&self.model)?;
+        let model = Model::load(&local, &self.formats()?, precision, &device)?;
+        Ok(model.named(&self.model))
     }
 
     /// Name of the precision, for manifests.
@@ -234,6 +233,20 @@ impl ModelArguments {
             },
         })
     }
+}
+
+/// The model where it lies on this machine, fetched with a progress bar a file if need be.
+pub(super) fn fetched(source: &ModelSource) -> anyhow::Result<ModelSource> {
+    let bar: RefCell<Option<(String, Progress)>> = RefCell::new(None);
+    Ok(source.local(&|file, got, size| {
+        let mut bar = bar.borrow_mut();
+        if bar.as_ref().is_none_or(|(name, _)| name != file) {
+            *bar = Some((file.to_owned(), Progress::new(file)));
+        }
+        if let Some((_, progress)) = bar.as_ref() {
+            progress.show(got as f64 / size.max(1) as f64);
+        }
+    })?)
 }
 
 /// Warns about values that were moved to the end of their axis.

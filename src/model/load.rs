@@ -7,7 +7,9 @@ use candle_core::{DType, Device};
 
 use super::gguf::GgufFile;
 use super::tokenizer_file;
-use super::{Decoder, DecoderConfig, ModelError, NumberHead, Weights};
+use super::{
+    Decoder, DecoderConfig, FetchProgress, Hub, HubModel, ModelError, NumberHead, Weights,
+};
 use crate::codec::{PromptFormat, TokenTable};
 
 /// Name of the checkpoint that is part of the program.
@@ -26,16 +28,43 @@ pub enum ModelSource {
     Folder(PathBuf),
     /// A GGUF file.
     Gguf(PathBuf),
+    /// A model of the Hugging Face hub.
+    Hub(HubModel),
+}
+
+impl ModelSource {
+    /// The same model where it lies on this machine, fetched if it is one of the hub's.
+    ///
+    /// # Errors
+    /// [`ModelError::Hub`].
+    pub fn local(&self, progress: FetchProgress) -> Result<Self, ModelError> {
+        let Self::Hub(model) = self else {
+            return Ok(self.clone());
+        };
+        let path = Hub::from_env().fetch(model, false, progress)?;
+        Ok(match model.gguf {
+            Some(_) => Self::Gguf(path),
+            None => Self::Folder(path),
+        })
+    }
 }
 
 impl FromStr for ModelSource {
     type Err = std::convert::Infallible;
 
+    /// `builtin`, a folder, a GGUF file, or if there is no such path, a model of the hub.
+
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             BUILTIN => Self::Builtin,
-            path if path.to_ascii_lowercase().ends_with(".gguf") => Self::Gguf(path.into()),
-            path => Self::Folder(path.into()),
+            path => {
+                let gguf = path.to_ascii_lowercase().ends_with(".gguf");
+                match HubModel::parse(path).filter(|_| !Path::new(path).exists()) {
+                    Some(model) => Self::Hub(model),
+                    None if gguf => Self::Gguf(path.into()),
+                    None => Self::Folder(path.into()),
+                }
+            }
         })
     }
 }
@@ -45,6 +74,7 @@ impl std::fmt::Display for ModelSource {
         match self {
             Self::Builtin => f.write_str(BUILTIN),
             Self::Folder(path) | Self::Gguf(path) => write!(f, "{}", path.display()),
+            Self::Hub(model) => write!(f, "{model}"),
         }
     }
 }
@@ -116,6 +146,24 @@ impl Model {
         precision: Precision,
         device: &Device,
     ) -> Result<Self, ModelError> {
+        let model = Self::load_local(&source.local(&|_, _, _| ())?, formats, precision, device)?;
+        Ok(model.named(source))
+    }
+
+    /// The same model under another name, for what results say about it.
+    pub fn named(self, source: &ModelSource) -> Self {
+        Self {
+            source: source.clone(),
+            ..self
+        }
+    }
+
+    fn load_local(
+        source: &ModelSource,
+        formats: &[PromptFormat],
+        precision: Precision,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
         let dtype = precision.dtype();
         let (config, tokenizer, weights) = match source {
             ModelSource::Builtin => (
@@ -132,6 +180,10 @@ impl Model {
                 let (tokenizer, name) = read(&folder.join("tokenizer.json"))?;
                 let tokenizer = tokenizer_file::parse(&name, &tokenizer)?;
                 (config, tokenizer, Weights::folder(folder, dtype, device)?)
+            }
+            // `local` leaves none; a source that was not made local is not there.
+            ModelSource::Hub(model) => {
+                return Err(ModelError::NoFolder(model.to_string().into()));
             }
             ModelSource::Gguf(path) => {
                 let file = GgufFile::open(path)?;

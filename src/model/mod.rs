@@ -11,6 +11,7 @@ mod decoder;
 mod gguf;
 mod gguf_tokenizer;
 mod head;
+mod hub;
 mod layer;
 mod linear;
 mod load;
@@ -27,6 +28,7 @@ pub use config::{
 };
 pub use decoder::Decoder;
 pub use head::NumberHead;
+pub use hub::{FetchProgress, Hub, HubError, HubModel};
 pub use load::{BUILTIN, Model, ModelInfo, ModelSource, Precision};
 pub use tokenizer_file::read_tokenizer;
 pub use weights::Weights;
@@ -37,8 +39,8 @@ pub use weights::Weights;
 pub enum ModelError {
     /// The folder does not exist or is no folder.
     #[error(
-        "model {}: no such folder; use 'builtin' or a folder with config.json, tokenizer.json and \
-         model.safetensors", .0.display()
+        "model {}: no such folder; use 'builtin', a folder with config.json, tokenizer.json and \
+         model.safetensors, a GGUF file, or ORGANISATION/NAME of the hub", .0.display()
     )]
     NoFolder(PathBuf),
     /// A file of the model is missing or unreadable.
@@ -96,6 +98,9 @@ pub enum ModelError {
         "the model gives no finite probabilities; its weights are damaged or overflow in this precision"
     )]
     NotFinite,
+    /// A model of the hub cannot be fetched.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// The prompt formats and the tokenizer do not fit.
     #[error(transparent)]
     Codec(#[from] crate::codec::CodecError),

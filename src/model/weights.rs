@@ -68,7 +68,8 @@ impl Weights {
     pub fn folder(folder: &Path, dtype: DType, device: &Device) -> Result<Self, ModelError> {
         let index = folder.join("model.safetensors.index.json");
         let files = if index.exists() {
-            shards(folder, &index)?
+            let names = shard_names(&index)?;
+            names.into_iter().map(|name| folder.join(name)).collect()
         } else {
             vec![folder.join("model.safetensors")]
         };
@@ -245,8 +246,8 @@ impl std::io::Write for HashWriter<'_> {
     }
 }
 
-/// The files that an index names, each a plain name within the folder.
-fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ModelError> {
+/// The names of the weights files that an index lists, each a plain name.
+pub(super) fn shard_names(index: &Path) -> Result<Vec<String>, ModelError> {
     let fail = |reason: String| ModelError::Weights {
         file: index.display().to_string(),
         reason,
@@ -260,20 +261,19 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ModelError> {
     if names.is_empty() {
         return Err(fail("names no weights file".to_owned()));
     }
-    names
-        .into_iter()
-        .map(|name| {
-            let mut parts = Path::new(&name).components();
-            match (parts.next(), parts.next()) {
-                (Some(Component::Normal(_)), None) if name.ends_with(".safetensors") => {
-                    Ok(folder.join(name))
-                }
-                _ => Err(fail(format!(
-                    "'{name}' is not a weights file of this folder"
-                ))),
-            }
-        })
-        .collect()
+    for name in &names {
+        let mut parts = Path::new(name).components();
+        let plain = matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        );
+        if !plain || !name.ends_with(".safetensors") {
+            return Err(fail(format!(
+                "'{name}' is not a weights file of this folder"
+            )));
+        }
+    }
+    Ok(names.into_iter().collect())
 }
 
 pub(super) fn one_line(error: &candle_core::Error) -> String {

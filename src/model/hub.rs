@@ -1,0 +1,597 @@
+//! Models of the Hugging Face hub: the files that are needed, fetched into the hub's own cache.
+//!
+//! `HF_ENDPOINT`, `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN` and `HF_HUB_OFFLINE` mean what they mean to
+//! Hugging Face's own programs, and what those have fetched is found. What a server says is not
+//! trusted: names must stay within the cache, sizes are kept, and hashes are verified before a file
+//! gets its name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
+use hf_hub::{Cache, Repo, RepoType};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::ModelError;
+
+/// How often a cut connection is taken up again.
+const ATTEMPTS: usize = 3;
+
+/// Largest answer to a listing, and the most bytes of a file that is no weights file.
+const LARGEST_TEXT: u64 = 64 << 20;
+
+/// A model on the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubModel {
+    /// `ORGANISATION/NAME`.
+    pub id: String,
+    /// Branch, tag or commit.
+    pub revision: String,
+    /// A GGUF file of the repository, instead of its safetensors.
+    pub gguf: Option<String>,
+}
+
+impl HubModel {
+    /// Reads `ORG/NAME`, `ORG/NAME@REVISION` or `ORG/NAME/FILE.gguf`; `None` for anything else.
+    ///
+    /// ```
+    /// use statecast::model::HubModel;
+    /// let model = HubModel::parse("Qwen/Qwen2.5-0.5B@v1.0").unwrap();
+    /// assert_eq!((model.id.as_str(), model.revision.as_str()), ("Qwen/Qwen2.5-0.5B", "v1.0"));
+    /// assert_eq!(HubModel::parse("../models/x"), None);
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        let (path, revision) = text.split_once('@').unwrap_or((text, "main"));
+        let parts: Vec<&str> = path.split('/').collect();
+        if !parts.iter().all(|part| is_plain(part)) || !revision.split('/').all(is_plain) {
+            return None;
+        }
+        let gguf = match parts.as_slice() {
+            [_, _] => None,
+            [_, _, file] if file.to_ascii_lowercase().ends_with(".gguf") => {
+                Some((*file).to_owned())
+            }
+            _ => return None,
+        };
+        Some(Self {
+            id: parts[..2].join("/"),
+            revision: revision.to_owned(),
+            gguf,
+        })
+    }
+
+    fn repo(&self) -> Repo {
+        Repo::with_revision(self.id.clone(), RepoType::Model, self.revision.clone())
+    }
+}
+
+impl std::fmt::Display for HubModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.id)?;
+        if let Some(file) = &self.gguf {
+            write!(f, "/{file}")?;
+        }
+        match self.revision.as_str() {
+            "main" => Ok(()),
+            revision => write!(f, "@{revision}"),
+        }
+    }
+}
+
+/// One name of a path: letters, digits, and `-_.`, not beginning with a point.
+fn is_plain(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=200).contains(&name.len()) && !name.starts_with('.') && name.chars().all(allowed)
+}
+
+/// Why a model could not be fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// Nothing of this name, revision or file.
+    #[error("{model}: not found on {endpoint}; check the name and the revision")]
+    Missing {
+        /// As asked for.
+        model: String,
+        /// The server.
+        endpoint: String,
+    },
+    /// A licence must be accepted, or the model is private.
+    #[error(
+        "{model}: access is restricted; accept its licence at {endpoint}/{id} and set HF_TOKEN to \
+         a token of yours ({endpoint}/settings/tokens)"
+    )]
+    Restricted {
+        /// As asked for.
+        model: String,
+        /// The repository.
+        id: String,
+        /// The server.
+        endpoint: String,
+    },
+    /// Not in the cache, and fetching is switched off.
+    #[error("{model}: not in the cache {}, and HF_HUB_OFFLINE is set", cache.display())]
+    Offline {
+        /// As asked for.
+        model: String,
+        /// The cache.
+        cache: PathBuf,
+    },
+    /// The server cannot be reached or fails.
+    #[error("{model}: {endpoint}: {reason}; without a network use 'builtin' or a folder")]
+    Network {
+        /// As asked for.
+        model: String,
+        /// The server.
+        endpoint: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The server's answer makes no sense or is an attempt to write elsewhere.
+    #[error("{model}: the server's answer is refused: {reason}")]
+    Refused {
+        /// As asked for.
+        model: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The repository has not the files of a model.
+    #[error("{model}: the repository has no {file}")]
+    Incomplete {
+        /// As asked for.
+        model: String,
+        /// The file.
+        file: String,
+    },
+    /// The connection was cut more than once.
+    #[error("{model}: {file} was cut at {got} of {size} bytes; run again to go on from there")]
+    Cut {
+        /// As asked for.
+        model: String,
+        /// The file.
+        file: String,
+        /// Bytes that are kept.
+        got: u64,
+        /// Bytes of the file.
+        size: u64,
+    },
+    /// What came is not what the hub says the file is.
+    #[error("{model}: {file} has the wrong SHA-256 and was deleted; run again")]
+    Hash {
+        /// As asked for.
+        model: String,
+        /// The file.
+        file: String,
+    },
+    /// The cache cannot be written.
+    #[error("{}: {source}", path.display())]
+    Write {
+        /// File or folder.
+        path: PathBuf,
+        /// What the system said; a full disk, for instance.
+        source: io::Error,
+    },
+}
+
+/// What is told of a fetch while it goes on: the file, its bytes so far, its size.
+pub type FetchProgress<'a> = &'a dyn Fn(&str, u64, u64);
+
+/// The hub and its cache, as the environment sets them.
+pub struct Hub {
+    endpoint: String,
+    cache: Cache,
+    token: Option<String>,
+    offline: bool,
+}
+
+/// A repository's listing.
+#[derive(Deserialize)]
+struct Listing {
+    sha: String,
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
+    size: Option<u64>,
+    #[serde(rename = "blobId")]
+    blob_id: Option<String>,
+    lfs: Option<Lfs>,
+}
+
+#[derive(Deserialize)]
+struct Lfs {
+    sha256: String,
+    size: u64,
+}
+
+/// A file to fetch, checked.
+struct Wanted {
+    name: String,
+    /// Name in the cache: the hash of its content.
+    blob: String,
+    size: u64,
+    sha256: Option<String>,
+}
+
+impl Hub {
+    /// The hub of the environment.
+    pub fn from_env() -> Self {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let home = || set("HF_HOME").map(PathBuf::from).or_else(default_home);
+        let folder = set("HF_HUB_CACHE")
+            .map(PathBuf::from)
+            .or_else(|| home().map(|home| home.join("hub")))
+            .unwrap_or_else(|| PathBuf::from(".huggingface"));
+        let cache = Cache::new(folder);
+        let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
+        let offline = set("HF_HUB_OFFLINE")
+            .is_some_and(|value| !["0", "false", "no", "off"].contains(&value.as_str()));
+        Self {
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            token: set("HF_TOKEN").or_else(|| cache.token()),
+            cache,
+            offline,
+        }
+    }
+
+    /// The folder in which the model's files lie (the GGUF file if one was asked for): from the
+    /// cache if it is whole there, otherwise fetched. With `refresh` the server is asked for a newer
+    /// state of the revision even then.
+    ///
+    /// # Errors
+    /// Any [`HubError`].
+    pub fn fetch(
+        &self,
+        model: &HubModel,
+        refresh: bool,
+        progress: FetchProgress,
+    ) -> Result<PathBuf, HubError> {
+        if (!refresh || self.offline)
+            && let Some(path) = self.cached(model)
+        {
+            return Ok(path);
+        }
+        if self.offline {
+            return Err(HubError::Offline {
+                model: model.to_string(),
+                cache: self.cache.path().clone(),
+            });
+        }
+        let api = self.api(model)?;
+        let listing = self.list(&api, model)?;
+        let folder = self.folder(model).join("snapshots").join(&listing.sha);
+        for file in self.wanted(model, &listing)? {
+            self.fetch_file(model, &listing.sha, &file, &folder, progress)?;
+        }
+        if model.gguf.is_none() && folder.join(INDEX).exists() {
+            for name in shards(model, &folder.join(INDEX))? {
+                let file = self.checked(model, &listing, &name)?;
+                self.fetch_file(model, &listing.sha, &file, &folder, progress)?;
+            }
+        }
+        // The revision points to the snapshot only once that is whole.
+        self.cache
+            .repo(model.repo())
+            .create_ref(&listing.sha)
+            .map_err(|source| HubError::Write {
+                path: self.folder(model).join("refs"),
+                source,
+            })?;
+        Ok(match &model.gguf {
+            Some(file) => folder.join(file),
+            None => folder,
+        })
+    }
+
+    fn folder(&self, model: &HubModel) -> PathBuf {
+        self.cache.path().join(model.repo().folder_name())
+    }
+
+    /// The model's snapshot, if all of it is in the cache.
+    fn cached(&self, model: &HubModel) -> Option<PathBuf> {
+        let repo = self.cache.repo(model.repo());
+        let of_commit = self
+            .folder(model)
+            .join("snapshots")
+            .join(&model.revision)
+            .join("config.json");
+        if let Some(file) = &model.gguf {
+            return repo.get(file);
+        }
+        let config = repo
+            .get("config.json")
+            .or_else(|| is_hash(&model.revision).then_some(of_commit))?;
+        let folder = config.parent()?.to_owned();
+        let index = folder.join(INDEX);
+        let weights = if index.exists() {
+            shards(model, &index).ok()?
+        } else {
+            vec![WEIGHTS.to_owned()]
+        };
+        let whole = ["config.json", "tokenizer.json"]
+            .into_iter()
+            .chain(weights.iter().map(String::as_str))
+            .all(|name| folder.join(name).exists());
+        whole.then_some(folder)
+    }
+
+    fn network(&self, model: &HubModel, reason: impl std::fmt::Display) -> HubError {
+        HubError::Network {
+            model: model.to_string(),
+            endpoint: self.endpoint.clone(),
+            reason: reason.to_string(),
+        }
+    }
+
+    fn refused(model: &HubModel, reason: impl Into<String>) -> HubError {
+        HubError::Refused {
+            model: model.to_string(),
+            reason: reason.into(),
+        }
+    }
+
+    fn failed(&self, model: &HubModel, error: &ureq::Error) -> HubError {
+        match error {
+            ureq::Error::StatusCode(404) => HubError::Missing {
+                model: model.to_string(),
+                endpoint: self.endpoint.clone(),
+            },
+            ureq::Error::StatusCode(401 | 403) => HubError::Restricted {
+                model: model.to_string(),
+                id: model.id.clone(),
+                endpoint: self.endpoint.clone(),
+            },
+            other => self.network(model, other),
+        }
+    }
+
+    fn api(&self, model: &HubModel) -> Result<Api, HubError> {
+        ApiBuilder::from_cache(self.cache.clone())
+            .with_endpoint(self.endpoint.clone())
+            .with_token(self.token.clone())
+            .build()
+            .map_err(|e: ApiError| self.network(model, e))
+    }
+
+    fn list(&self, api: &Api, model: &HubModel) -> Result<Listing, HubError> {
+        let request = api.repo(model.repo()).info_request().query("blobs", "true");
+        let mut response = request.call().map_err(|e| self.failed(model, &e))?;
+        let mut text = Vec::new();
+        let mut body = response.body_mut().as_reader().take(LARGEST_TEXT + 1);
+        body.read_to_end(&mut text)
+            .map_err(|e| self.network(model, e))?;
+        if text.len() as u64 > LARGEST_TEXT {
+            return Err(Self::refused(model, "a listing of more than 64 MiB"));
+        }
+        let listing: Listing = serde_json::from_slice(&text)
+            .map_err(|e| Self::refused(model, format!("no listing of files ({e})")))?;
+        if !is_hash(&listing.sha) {
+            return Err(Self::refused(model, "the commit is no hash"));
+        }
+        Ok(listing)
+    }
+
+    /// What is fetched before the index of the weights is known.
+    fn wanted(&self, model: &HubModel, listing: &Listing) -> Result<Vec<Wanted>, HubError> {
+        let has = |name: &str| listing.siblings.iter().any(|s| s.rfilename == name);
+        let names: Vec<&str> = match &model.gguf {
+            Some(file) => vec![file],
+            None if has(INDEX) => vec!["config.json", "tokenizer.json", INDEX],
+            None => vec!["config.json", "tokenizer.json", WEIGHTS],
+        };
+        names
+            .into_iter()
+            .map(|name| self.checked(model, listing, name))
+            .collect()
+    }
+
+    fn checked(&self, model: &HubModel, listing: &Listing, name: &str) -> Result<Wanted, HubError> {
+        let sibling = listing
+            .siblings
+            .iter()
+            .find(|sibling| sibling.rfilename == name)
+            .ok_or_else(|| HubError::Incomplete {
+                model: model.to_string(),
+                file: name.to_owned(),
+            })?;
+        let (hash, size) = match &sibling.lfs {
+            Some(lfs) => (Some(&lfs.sha256), Some(lfs.size)),
+            None => (sibling.blob_id.as_ref(), sibling.size),
+        };
+        let (Some(blob), Some(size)) = (hash, size) else {
+            return Err(Self::refused(model, format!("{name} has no hash or size")));
+        };
+        if !is_hash(blob) || !is_plain(name) {
+            return Err(Self::refused(
+                model,
+                format!("'{name}' with hash '{blob}' would leave the cache"),
+            ));
+        }
+        Ok(Wanted {
+            name: name.to_owned(),
+            blob: blob.clone(),
+            size,
+            sha256: sibling.lfs.as_ref().map(|lfs| lfs.sha256.clone()),
+        })
+    }
+
+    fn fetch_file(
+        &self,
+        model: &HubModel,
+        commit: &str,
+        file: &Wanted,
+        snapshot: &Path,
+        progress: FetchProgress,
+    ) -> Result<(), HubError> {
+        let blobs = self.folder(model).join("blobs");
+        let blob = blobs.join(&file.blob);
+        let write = |path: &Path| {
+            let path = path.to_owned();
+            move |source| HubError::Write { path, source }
+        };
+        fs::create_dir_all(&blobs).map_err(write(&blobs))?;
+        fs::create_dir_all(snapshot).map_err(write(snapshot))?;
+        if !blob.exists() {
+            let part = blobs.join(format!("{}.incomplete", file.blob));
+            self.download(model, commit, file, &part, progress)?;
+            fs::rename(&part, &blob).map_err(write(&blob))?;
+        }
+        let pointer = snapshot.join(&file.name);
+        if !pointer.exists() {
+            link(&file.blob, &blob, &pointer).map_err(write(&pointer))?;
+        }
+        Ok(())
+    }
+
+    /// Fetches a file into `part`, going on from what is there, and verifies it.
+    fn download(
+        &self,
+        model: &HubModel,
+        commit: &str,
+        file: &Wanted,
+        part: &Path,
+        progress: FetchProgress,
+    ) -> Result<(), HubError> {
+        let write = |source| HubError::Write {
+            path: part.to_owned(),
+            source,
+        };
+        let mut got = fs::metadata(part).map_or(0, |m| m.len());
+        if got > file.size {
+            fs::remove_file(part).map_err(write)?;
+            got = 0;
+        }
+        for _ in 0..ATTEMPTS {
+            if got >= file.size && part.exists() {
+                break;
+            }
+            got = self.download_from(model, commit, file, part, got, progress)?;
+        }
+        if got < file.size {
+            return Err(HubError::Cut {
+                model: model.to_string(),
+                file: file.name.clone(),
+                got,
+                size: file.size,
+            });
+        }
+        if let Some(expected) = &file.sha256 {
+            let mut hasher = Sha256::new();
+            let mut reader = File::open(part).map_err(write)?;
+            let mut buffer = vec![0; 1 << 20];
+            loop {
+                let count = reader.read(&mut buffer).map_err(write)?;
+                if count == 0 {
+                    break;
+                }
+                hasher.update(&buffer[..count]);
+            }
+            let found: String = hasher
+                .finalize()
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect();
+            if !found.eq_ignore_ascii_case(expected) {
+                fs::remove_file(part).map_err(write)?;
+                return Err(HubError::Hash {
+                    model: model.to_string(),
+                    file: file.name.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that are there after one request. A connection that is cut is no error here.
+    fn download_from(
+        &self,
+        model: &HubModel,
+        commit: &str,
+        file: &Wanted,
+        part: &Path,
+        from: u64,
+        progress: FetchProgress,
+    ) -> Result<u64, HubError> {
+        let write = |source| HubError::Write {
+            path: part.to_owned(),
+            source,
+        };
+        let url = format!(
+            "{}/{}/resolve/{commit}/{}",
+            self.endpoint, model.id, file.name
+        );
+        // Tokens go to the hub only, not to the storage that it sends us on to.
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost)
+            .build()
+            .into();
+        let mut request = agent.get(&url).header(
+            "user-agent",
+            concat!("statecast/", env!("CARGO_PKG_VERSION")),
+        );
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if from > 0 {
+            request = request.header("range", format!("bytes={from}-"));
+        }
+        let response = request.call().map_err(|e| self.failed(model, &e))?;
+        let goes_on = response.status() == 206;
+        let mut got = if goes_on { from } else { 0 };
+        let mut to = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(!goes_on)
+            .append(goes_on)
+            .open(part)
+            .map_err(write)?;
+        let mut body = response.into_body().into_reader();
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(count) = body.read(&mut buffer) {
+            if count == 0 {
+                break;
+            }
+            got += count as u64;
+            if got > file.size {
+                return Err(Self::refused(
+                    model,
+                    format!("{} is longer than {} bytes", file.name, file.size),
+                ));
+            }
+            to.write_all(&buffer[..count]).map_err(write)?;
+            progress(&file.name, got, file.size);
+        }
+        Ok(got)
+    }
+}
+
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+fn default_home() -> Option<PathBuf> {
+    Some(std::env::home_dir()?.join(".cache").join("huggingface"))
+}
+
+/// 40 (git) or 64 (SHA-256) hexadecimal digits.
+fn is_hash(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The weights files that an index names.
+fn shards(model: &HubModel, index: &Path) -> Result<Vec<String>, HubError> {
+    super::weights::shard_names(index).map_err(|e: ModelError| Hub::refused(model, e.to_string()))
+}
+
+#[cfg(unix)]
+fn link(blob: &str, _: &Path, pointer: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(Path::new("../../blobs").join(blob), pointer)
+}
+
+#[cfg(not(unix))]
+fn link(_: &str, blob: &Path, pointer: &Path) -> io::Result<()> {
+    fs::copy(blob, pointer).map(|_| ())
+}
