@@ -21,8 +21,7 @@ fn load(folder: &Path, config: &str) -> Decoder {
     let json = std::fs::read(folder.join(config)).unwrap();
     let config = DecoderConfig::parse(config, &json).unwrap();
     let weights = Weights::folder(folder, DType::F32, &Device::Cpu).unwrap();
-    Decoder::load(config, &weights, DType::F32, &Device::Cpu)
-        .unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+    Decoder::load(config, &weights).unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
 }
 
 struct Golden {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use crate::forecast::{Forecaster, Reading, Variables};
-use crate::model::ModelInfo;
+use crate::model::{ModelInfo, Work};
 use crate::output::{NpzWriter, write_atomically, write_manifest};
 
 /// Write the predictive density of every row of a context, each given the rows before it
@@ -71,7 +71,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             episodes.len()
         );
     };
-    let model = arguments.model.load()?;
+    let rows = episode.states().nrows();
+    let model = arguments.model.load(Work {
+        channels: trajectory.state_names().len(),
+        rows: arguments.recording.context.unwrap_or(rows).min(rows),
+        paths: 1,
+        horizon: 1,
+    })?;
     let forecaster = Forecaster::new(&model, settings);
     let mut variables = Variables::of(
         &trajectory,

@@ -17,7 +17,7 @@ use crate::forecast::{
     Variables,
 };
 use crate::metrics::{crps, rmse};
-use crate::model::ModelInfo;
+use crate::model::{ModelInfo, Work};
 use crate::output::{Column, Table, TableFormat, write_manifest};
 use crate::plot::{ForecastFigure, OneStepPoint, Panel, RolloutPoint, context_shown};
 use crate::trajectory::{Episode, Trajectory, read_future_actions};
@@ -127,7 +127,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let episodes = arguments.recording.episodes(&trajectory)?;
     let future = arguments.future(&trajectory, settings)?;
     let started = Instant::now();
-    let model = arguments.model.load()?;
+    let rows = episodes.iter().map(|e| e.states().nrows()).max();
+    let rows = rows.unwrap_or(0);
+    let model = arguments.model.load(Work {
+        channels: trajectory.state_names().len() + trajectory.action_names().len(),
+        rows: arguments.recording.context.unwrap_or(rows).min(rows),
+        paths: arguments.batch.unwrap_or(arguments.samples).get(),
+        horizon: arguments.horizon.get(),
+    })?;
     let forecaster = Forecaster::new(&model, settings);
     let longest = forecaster.longest_context(arguments.horizon.get());
     ensure!(

@@ -10,8 +10,10 @@ use clap::{Args, ValueEnum};
 use super::progress::Progress;
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
-use crate::forecast::{Method, Settings, Temperature, Tolerance};
-use crate::model::{Model, ModelSource, Precision};
+use crate::forecast::{Method, Settings, TOKENS_AT_ONCE, Temperature, Tolerance};
+use crate::model::{
+    Checkpoint, FetchProgress, MemoryNeed, Model, ModelSource, Precision, Work, bytes, free_memory,
+};
 use crate::trajectory::{self, Episode, MissingPolicy, RoleSelection, Trajectory};
 
 #[derive(Debug, Args)]
@@ -176,7 +178,8 @@ enum DeviceName {
 }
 
 impl ModelArguments {
-    pub(super) fn load(&self) -> anyhow::Result<Model> {
+    /// Loads the model for a forecast of some size, and says what that takes of the memory.
+    pub(super) fn load(&self, work: Work) -> anyhow::Result<Model> {
         let device = match self.device {
             DeviceName::Cpu => Device::Cpu,
             DeviceName::Cuda => Device::new_cuda(0).context("--device cuda")?,
@@ -187,9 +190,14 @@ impl ModelArguments {
             PrecisionName::F32 => Precision::F32,
             PrecisionName::Bf16 => Precision::Bf16,
         };
-        let local = fetched(&self.model)?;
-        let model = Model::load(&local, &self.formats()?, precision, &device)?;
-        Ok(model.named(&self.model))
+        let mut checkpoint = Checkpoint::open(&fetched(&self.model)?, precision, &device)?;
+        checkpoint.source = self.model.clone();
+        let tokens = checkpoint.tokens(&self.formats()?)?;
+        if self.model != ModelSource::Builtin {
+            let need = MemoryNeed::of(&checkpoint, &tokens, work, TOKENS_AT_ONCE);
+            report_memory(&checkpoint, &need);
+        }
+        Ok(Model::of(checkpoint, tokens)?)
     }
 
     /// Name of the precision, for manifests.
@@ -235,10 +243,31 @@ impl ModelArguments {
     }
 }
 
+fn report_memory(checkpoint: &Checkpoint, need: &MemoryNeed) {
+    let free = free_memory();
+    let of_free = free.map_or(String::new(), |free| format!(" of {} free", bytes(free)));
+    eprintln!(
+        "model: {}, {:.1} million parameters; memory: {need}{of_free}",
+        checkpoint.config.family,
+        checkpoint.weights.elements() as f64 / 1e6
+    );
+    if free.is_some_and(|free| need.total() > free) {
+        eprintln!(
+            "warning: this takes more memory than is free; use a smaller model, --precision bf16, a \
+             quantised GGUF file, fewer --samples or a shorter --context"
+        );
+    }
+}
+
 /// The model where it lies on this machine, fetched with a progress bar a file if need be.
 pub(super) fn fetched(source: &ModelSource) -> anyhow::Result<ModelSource> {
+    Ok(with_fetch_progress(|progress| source.local(progress))?)
+}
+
+/// Runs something that fetches files, with a progress bar for each.
+pub(super) fn with_fetch_progress<T>(fetch: impl FnOnce(FetchProgress) -> T) -> T {
     let bar: RefCell<Option<(String, Progress)>> = RefCell::new(None);
-    Ok(source.local(&|file, got, size| {
+    fetch(&|file, got, size| {
         let mut bar = bar.borrow_mut();
         if bar.as_ref().is_none_or(|(name, _)| name != file) {
             *bar = Some((file.to_owned(), Progress::new(file)));
@@ -246,7 +275,7 @@ pub(super) fn fetched(source: &ModelSource) -> anyhow::Result<ModelSource> {
         if let Some((_, progress)) = bar.as_ref() {
             progress.show(got as f64 / size.max(1) as f64);
         }
-    })?)
+    })
 }
 
 /// Warns about values that were moved to the end of their axis.

@@ -3,6 +3,7 @@
 mod density;
 mod forecast;
 mod input;
+mod models;
 mod progress;
 mod shell;
 
@@ -30,6 +31,7 @@ struct Arguments {
 enum Command {
     Forecast(forecast::Arguments),
     Density(density::Arguments),
+    Models(models::Arguments),
     Completions(shell::Completions),
     Man(shell::Man),
 }
@@ -40,6 +42,7 @@ pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Forecast(arguments) => forecast::run(arguments),
         Command::Density(arguments) => density::run(arguments),
+        Command::Models(arguments) => models::run(arguments),
         Command::Completions(arguments) => shell::completions(&arguments),
         Command::Man(arguments) => shell::man(&arguments),
     };

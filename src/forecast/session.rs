@@ -12,7 +12,7 @@ use crate::density::{DigitTree, locate};
 use crate::model::{KvCache, Model, ModelError};
 
 /// Tokens (sequences times positions) that are read at once; bounds the memory of a prefill.
-const TOKENS_AT_ONCE: usize = 8192;
+pub const TOKENS_AT_ONCE: usize = 8192;
 
 /// Probability that may stay unrefined in the density of a number that is written digit by digit.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -26,12 +26,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`ModelError::Tensor`] for a missing or misshapen tensor.
-    pub fn load(
-        config: DecoderConfig,
-        weights: &Weights,
-        dtype: DType,
-        device: &Device,
-    ) -> std::result::Result<Self, ModelError> {
+    pub fn load(config: DecoderConfig, weights: &Weights) -> std::result::Result<Self, ModelError> {
         let names = Names::of(config.layout, config.placement, weights);
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
         let layers = (0..config.layers.len())
@@ -56,8 +51,8 @@ impl Decoder {
                 .then(|| weights.table(&names.head(), vocab, hidden))
                 .transpose()?,
             config,
-            dtype,
-            device: device.clone(),
+            dtype: weights.dtype(),
+            device: weights.device().clone(),
         })
     }
 

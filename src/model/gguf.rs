@@ -8,8 +8,8 @@ use std::io::BufReader;
 use std::path::Path;
 use std::sync::Mutex;
 
-use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Result};
 
 use super::config::{
@@ -53,6 +53,12 @@ impl GgufFile {
     /// Shape of a tensor, rows first.
     pub(super) fn shape(&self, name: &str) -> Option<&[usize]> {
         Some(self.content.tensor_infos.get(name)?.shape.dims())
+    }
+
+    /// Number format and elements of every tensor.
+    pub(super) fn formats(&self) -> impl Iterator<Item = (GgmlDType, usize)> {
+        let infos = self.content.tensor_infos.values();
+        infos.map(|info| (info.ggml_dtype, info.shape.elem_count()))
     }
 
     /// Reads a tensor, quantised as it stands in the file.

@@ -166,7 +166,7 @@ pub enum HubError {
         file: String,
     },
     /// The cache cannot be written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: cannot be written", path.display())]
     Write {
         /// File or folder.
         path: PathBuf,

@@ -1,105 +1,10 @@
-//! From what the user names to a model that is ready to read numbers.
+//! A model that is ready to read numbers.
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use candle_core::Device;
+use candle_nn::ops::softmax_last_dim;
 
-use candle_core::{DType, Device};
-
-use super::gguf::GgufFile;
-use super::tokenizer_file;
-use super::{
-    Decoder, DecoderConfig, FetchProgress, Hub, HubModel, ModelError, NumberHead, Weights,
-};
-use crate::codec::{PromptFormat, TokenTable};
-
-/// Name of the checkpoint that is part of the program.
-pub const BUILTIN: &str = "builtin";
-
-const CONFIG: &[u8] = include_bytes!("../../models/builtin/config.json");
-const TOKENIZER: &[u8] = include_bytes!("../../models/builtin/tokenizer.json");
-const WEIGHTS: &[u8] = include_bytes!("../../models/builtin/model.safetensors");
-
-/// Where a model comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ModelSource {
-    /// The checkpoint that is part of the program.
-    Builtin,
-    /// A folder in Hugging Face layout.
-    Folder(PathBuf),
-    /// A GGUF file.
-    Gguf(PathBuf),
-    /// A model of the Hugging Face hub.
-    Hub(HubModel),
-}
-
-impl ModelSource {
-    /// The same model where it lies on this machine, fetched if it is one of the hub's.
-    ///
-    /// # Errors
-    /// [`ModelError::Hub`].
-    pub fn local(&self, progress: FetchProgress) -> Result<Self, ModelError> {
-        let Self::Hub(model) = self else {
-            return Ok(self.clone());
-        };
-        let path = Hub::from_env().fetch(model, false, progress)?;
-        Ok(match model.gguf {
-            Some(_) => Self::Gguf(path),
-            None => Self::Folder(path),
-        })
-    }
-}
-
-impl FromStr for ModelSource {
-    type Err = std::convert::Infallible;
-
-    /// `builtin`, a folder, a GGUF file, or if there is no such path, a model of the hub.
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            BUILTIN => Self::Builtin,
-            path => {
-                let gguf = path.to_ascii_lowercase().ends_with(".gguf");
-                match HubModel::parse(path).filter(|_| !Path::new(path).exists()) {
-                    Some(model) => Self::Hub(model),
-                    None if gguf => Self::Gguf(path.into()),
-                    None => Self::Folder(path.into()),
-                }
-            }
-        })
-    }
-}
-
-impl std::fmt::Display for ModelSource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Builtin => f.write_str(BUILTIN),
-            Self::Folder(path) | Self::Gguf(path) => write!(f, "{}", path.display()),
-            Self::Hub(model) => write!(f, "{model}"),
-        }
-    }
-}
-
-/// Number format in which weights are kept and products are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Precision {
-    /// 32-bit floats, except that quantised weights of GGUF files stay quantised; their products
-    /// round the activations to eight bits, too.
-    #[default]
-    Auto,
-    /// 32-bit floats, also where the file holds quantised weights.
-    F32,
-    /// 16-bit brain floats: half the memory, less exact; norms and softmax stay in 32 bits.
-    Bf16,
-}
-
-impl Precision {
-    fn dtype(self) -> DType {
-        match self {
-            Self::Auto | Self::F32 => DType::F32,
-            Self::Bf16 => DType::BF16,
-        }
-    }
-}
+use super::{Checkpoint, Decoder, ModelError, ModelSource, NumberHead, Precision, Weights};
+use crate::codec::{Bin, PromptFormat, TokenTable};
 
 /// What a result says about the model that made it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -146,66 +51,21 @@ impl Model {
         precision: Precision,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let model = Self::load_local(&source.local(&|_, _, _| ())?, formats, precision, device)?;
-        Ok(model.named(source))
+        let checkpoint = Checkpoint::open(source, precision, device)?;
+        let tokens = checkpoint.tokens(formats)?;
+        Self::of(checkpoint, tokens)
     }
 
-    /// The same model under another name, for what results say about it.
-    pub fn named(self, source: &ModelSource) -> Self {
-        Self {
-            source: source.clone(),
-            ..self
-        }
-    }
-
-    fn load_local(
-        source: &ModelSource,
-        formats: &[PromptFormat],
-        precision: Precision,
-        device: &Device,
-    ) -> Result<Self, ModelError> {
-        let dtype = precision.dtype();
-        let (config, tokenizer, weights) = match source {
-            ModelSource::Builtin => (
-                DecoderConfig::parse("bundled config.json", CONFIG)?,
-                tokenizer_file::parse("bundled tokenizer.json", TOKENIZER)?,
-                Weights::embedded(WEIGHTS, dtype, device)?,
-            ),
-            ModelSource::Folder(folder) => {
-                if !folder.is_dir() {
-                    return Err(ModelError::NoFolder(folder.clone()));
-                }
-                let (config, name) = read(&folder.join("config.json"))?;
-                let config = DecoderConfig::parse(&name, &config)?;
-                let (tokenizer, name) = read(&folder.join("tokenizer.json"))?;
-                let tokenizer = tokenizer_file::parse(&name, &tokenizer)?;
-                (config, tokenizer, Weights::folder(folder, dtype, device)?)
-            }
-            // `local` leaves none; a source that was not made local is not there.
-            ModelSource::Hub(model) => {
-                return Err(ModelError::NoFolder(model.to_string().into()));
-            }
-            ModelSource::Gguf(path) => {
-                let file = GgufFile::open(path)?;
-                let beside = path.with_file_name("tokenizer.json");
-                let tokenizer = if beside.exists() {
-                    let (tokenizer, name) = read(&beside)?;
-                    tokenizer_file::parse(&name, &tokenizer)?
-                } else {
-                    file.tokenizer()?
-                };
-                let config = file.config()?;
-                let quantised = precision == Precision::Auto;
-                let weights = Weights::gguf(file, path, dtype, device, quantised);
-                (config, tokenizer, weights)
-            }
-        };
-        let tokens = TokenTable::choose(&tokenizer, formats)?;
-        let decoder = Decoder::load(config, &weights, dtype, device)?;
+    /// Loads a checkpoint that was opened, to be read by the tokens of an audited format.
+    ///
+    /// # Errors
+    /// Any [`ModelError`]; the message names the file.
+    pub fn of(checkpoint: Checkpoint, tokens: TokenTable) -> Result<Self, ModelError> {
+        let decoder = Decoder::load(checkpoint.config, &checkpoint.weights)?;
         let head = NumberHead::new(&decoder, tokens.places())?;
         Ok(Self {
-            source: source.clone(),
-            weights,
+            source: checkpoint.source,
+            weights: checkpoint.weights,
             tokens,
             decoder,
             head,
@@ -223,6 +83,41 @@ impl Model {
             prompt: self.tokens.format().name.clone(),
             window: self.window(),
         })
+    }
+
+    /// Mean probability that the model gives, where a symbol of a number is due in this series, to
+    /// tokens that are none.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the model fails or memory runs out.
+    pub fn off_grammar_mass(&self, series: &[Bin]) -> Result<f64, ModelError> {
+        let mut ids = self.tokens.prefix().to_vec();
+        series
+            .iter()
+            .for_each(|&bin| self.tokens.push(&mut ids, bin));
+        let mut cache = self.decoder.cache(1, ids.len())?;
+        let hidden = self.decoder.forward(&ids, &mut cache)?.squeeze(0)?;
+        let (mut outside, mut count) = (0.0, 0);
+        for t in 0..series.len() {
+            for (place, symbols) in self.tokens.places().iter().enumerate() {
+                let Some(position) = self.tokens.read_position(t, place) else {
+                    continue;
+                };
+                let row = self
+                    .decoder
+                    .vocabulary_logits(&hidden.narrow(0, position, 1)?)?;
+                let mass: Vec<f32> = softmax_last_dim(&row)?.flatten_all()?.to_vec1()?;
+                let inside: f64 = symbols
+                    .symbols
+                    .iter()
+                    .map(|&id| f64::from(mass[id as usize]))
+                    .sum();
+                outside += 1.0 - inside;
+                count += 1;
+            }
+        }
+        // Rounding can leave a little less than nothing.
+        Ok((outside / f64::from(count.max(1))).max(0.0))
     }
 
     /// Tokens that the model can read, prompt and forecast together.
@@ -244,12 +139,4 @@ impl Model {
     pub fn head(&self) -> &NumberHead {
         &self.head
     }
-}
-
-pub(super) fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
-    let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok((bytes, path.display().to_string()))
 }

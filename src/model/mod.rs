@@ -6,6 +6,8 @@
 
 mod attention;
 mod cache;
+mod catalog;
+mod checkpoint;
 mod config;
 mod decoder;
 mod gguf;
@@ -15,13 +17,17 @@ mod hub;
 mod layer;
 mod linear;
 mod load;
+mod memory;
 mod names;
+mod source;
 mod tokenizer_file;
 mod weights;
 
 use std::path::PathBuf;
 
 pub use cache::KvCache;
+pub use catalog::{CatalogEntry, catalog};
+pub use checkpoint::{Checkpoint, Precision};
 pub use config::{
     Activation, Architecture, Biases, DecoderConfig, FAMILIES, LayerPattern, Layout, Norm,
     NormKind, NormPlacement, QueryKeyNorm, Rope, RopeScaling,
@@ -29,7 +35,9 @@ pub use config::{
 pub use decoder::Decoder;
 pub use head::NumberHead;
 pub use hub::{FetchProgress, Hub, HubError, HubModel};
-pub use load::{BUILTIN, Model, ModelInfo, ModelSource, Precision};
+pub use load::{Model, ModelInfo};
+pub use memory::{MemoryNeed, Work, bytes, free_memory};
+pub use source::{BUILTIN, ModelSource};
 pub use tokenizer_file::read_tokenizer;
 pub use weights::Weights;
 
@@ -44,7 +52,7 @@ pub enum ModelError {
     )]
     NoFolder(PathBuf),
     /// A file of the model is missing or unreadable.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: cannot be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use super::ModelError;
-use super::load::read;
+use super::checkpoint::read;
 
 /// Reads a tokenizer.json.
 ///

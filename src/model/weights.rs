@@ -30,6 +30,13 @@ enum Tensors {
     Gguf(GgufFile, bool),
 }
 
+/// How a tensor stands in its file.
+struct Stored {
+    format: String,
+    elements: u64,
+    bytes: u64,
+}
+
 #[derive(Deserialize)]
 struct Index {
     weight_map: std::collections::HashMap<String, String>,
@@ -115,6 +122,63 @@ impl Weights {
             label: path.display().to_string(),
             device: device.clone(),
             dtype,
+        }
+    }
+
+    /// Precision in which tensors are given out.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Where tensors are given out.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Number formats of the tensors, each with how many elements are kept in it, most first.
+    pub fn formats(&self) -> Vec<(String, u64)> {
+        let mut counts = std::collections::BTreeMap::new();
+        for tensor in self.tensors() {
+            *counts.entry(tensor.format).or_insert(0) += tensor.elements;
+        }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, elements)| std::cmp::Reverse(*elements));
+        counts
+    }
+
+    /// Elements of all tensors.
+    pub fn elements(&self) -> u64 {
+        self.tensors().iter().map(|tensor| tensor.elements).sum()
+    }
+
+    /// Bytes of the tensors once they are loaded.
+    pub fn bytes_in_memory(&self) -> u64 {
+        let stored = |tensor: &Stored| tensor.bytes;
+        let widened = |tensor: &Stored| tensor.elements * self.dtype.size_in_bytes() as u64;
+        let tensors = self.tensors();
+        match self.tensors {
+            Tensors::Gguf(_, true) => tensors.iter().map(stored).sum(),
+            _ => tensors.iter().map(widened).sum(),
+        }
+    }
+
+    fn tensors(&self) -> Vec<Stored> {
+        let of_view = |(_, view): (String, safetensors::tensor::TensorView)| Stored {
+            format: format!("{:?}", view.dtype()),
+            elements: view.shape().iter().product::<usize>() as u64,
+            bytes: view.data().len() as u64,
+        };
+        match &self.tensors {
+            Tensors::Embedded(tensors, _) => tensors.tensors().into_iter().map(of_view).collect(),
+            Tensors::Mapped(tensors) => tensors.tensors().into_iter().map(of_view).collect(),
+            Tensors::Gguf(file, _) => file
+                .formats()
+                .map(|(format, elements)| Stored {
+                    elements: elements as u64,
+                    bytes: (elements / format.block_size() * format.type_size()) as u64,
+                    format: format!("{format:?}"),
+                })
+                .collect(),
         }
     }
 

@@ -1,0 +1,169 @@
+//! `statecast models`: which models there are, fetching one, looking into one.
+
+use candle_core::Device;
+use clap::{Args, Subcommand};
+
+use super::input::fetched;
+use crate::codec::{Bin, CodecError, TokenTable, builtin_formats};
+use crate::model::{
+    Checkpoint, MemoryNeed, Model, ModelSource, Precision, Work, bytes, catalog, free_memory,
+};
+
+/// Values of the sample series on which `inspect` measures what goes to other tokens.
+const SAMPLE: usize = 64;
+
+/// List, fetch and inspect models
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_long_help = "Examples:\n  statecast models list\n  \
+    statecast models pull Qwen/Qwen2.5-0.5B\n  \
+    statecast models inspect ./Llama-3.2-1B\n  \
+    statecast models inspect smollm2-135m-q8_0.gguf"
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List open models that are known to work
+    List,
+    /// Fetch a model of the Hugging Face hub into its cache
+    Pull {
+        /// ORGANISATION/NAME, with @REVISION for a branch, tag or commit, or ORGANISATION/NAME/FILE.gguf
+        model: ModelSource,
+    },
+    /// Print a model's architecture, tokenizer audit and memory
+    Inspect {
+        /// 'builtin', a folder, a GGUF file, or ORGANISATION/NAME[@REVISION]
+        model: ModelSource,
+        /// Read the headers only: nothing that needs the weights
+        #[arg(long)]
+        headers: bool,
+    },
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    match arguments.command {
+        Command::List => list(),
+        Command::Pull { model } => pull(&model),
+        Command::Inspect { model, headers } => inspect(&model, headers),
+    }
+}
+
+fn list() -> anyhow::Result<()> {
+    let mut text = format!(
+        "{:<36} {:<12} {:>10} {:>9} {:>8}  {:<12} {:<11} {}\n",
+        "model", "family", "parameters", "in F32", "window", "prompt", "licence", "gated"
+    );
+    text += &format!(
+        "{:<36} {:<12} {:>8} M {:>9} {:>8}  {:<12} {:<11} no\n",
+        "builtin", "llama", 1, "4 MiB", 1024, "value", "MIT/Apache"
+    );
+    for model in catalog()? {
+        text += &format!(
+            "{:<36} {:<12} {:>8} M {:>9} {:>8}  {:<12} {:<11} {}\n",
+            model.id,
+            model.family,
+            model.parameters,
+            bytes(4_000_000 * u64::from(model.parameters)),
+            model.window,
+            model.format,
+            model.licence,
+            if model.gated { "yes" } else { "no" }
+        );
+    }
+    print(&text)
+}
+
+fn pull(model: &ModelSource) -> anyhow::Result<()> {
+    let ModelSource::Hub(hub_model) = model else {
+        anyhow::bail!("{model}: not a model of the hub; name it ORGANISATION/NAME");
+    };
+    let local = super::input::with_fetch_progress(|progress| {
+        crate::model::Hub::from_env().fetch(hub_model, true, progress)
+    })?;
+    print(&format!("{}\n", local.display()))
+}
+
+fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
+    let local = fetched(source)?;
+    let checkpoint = Checkpoint::open(&local, Precision::Auto, &Device::Cpu)?;
+    let config = &checkpoint.config;
+    let formats = builtin_formats()?;
+    let mut text = format!("model        {source}\nfamily       {}\n", config.family);
+    text += &format!(
+        "parameters   {:.1} million ({})\n",
+        checkpoint.weights.elements() as f64 / 1e6,
+        checkpoint
+            .weights
+            .formats()
+            .iter()
+            .map(|(format, elements)| format!("{format}: {:.1} M", *elements as f64 / 1e6))
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    text += &format!(
+        "layers       {} of width {}, {} heads of {}, {} of keys and values, MLP {}\n",
+        config.layers.len(),
+        config.hidden_size,
+        config.heads,
+        config.head_dim,
+        config.kv_heads,
+        config.intermediate_size
+    );
+    text += &format!(
+        "vocabulary   {}\nwindow       {} tokens\n",
+        config.vocab_size, config.window
+    );
+    for format in &formats {
+        let audit = match TokenTable::audit(&checkpoint.tokenizer, format) {
+            Ok(table) => format!(
+                "{} token(s) a value, {} before the first",
+                table.stride(),
+                table.prefix().len()
+            ),
+            Err(CodecError::Audit { reason, .. }) => format!("no: {reason}"),
+            Err(other) => format!("no: {other}"),
+        };
+        text += &format!("prompt       {:<13} {audit}\n", format.name);
+    }
+    print(&text)?;
+    let tokens = checkpoint.tokens(&formats)?;
+    let work = Work {
+        channels: 6,
+        rows: tokens.rows_in(config.window).min(500),
+        paths: 100,
+        horizon: 50,
+    };
+    let need = MemoryNeed::of(&checkpoint, &tokens, work, crate::forecast::TOKENS_AT_ONCE);
+    let free = free_memory().map_or(String::new(), |free| format!(", of {} free", bytes(free)));
+    print(&format!(
+        "chosen       {}\nmemory       {need}{free} (6 channels, {} rows, 100 paths of 50 steps)\n",
+        tokens.format().name,
+        work.rows
+    ))?;
+    if headers {
+        return Ok(());
+    }
+    let model = Model::of(checkpoint, tokens)?;
+    let rows = model.tokens().rows_in(model.window()).min(SAMPLE);
+    let sample: Vec<Bin> = (0..rows)
+        .map(|t| Bin::quantise(5.0 + 3.5 * (0.3 * t as f64).sin()).bin)
+        .collect();
+    print(&format!(
+        "off grammar  {:.2e} of the probability goes to tokens that are no number (a sine of {rows} values)\n\
+         sha256       {}\n",
+        model.off_grammar_mass(&sample)?,
+        model.info()?.sha256
+    ))
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    Ok(std::io::Write::write_all(
+        &mut std::io::stdout(),
+        text.as_bytes(),
+    )?)
+}

@@ -1,0 +1,117 @@
+//! What lies on the disk of a model, read as far as it costs nothing.
+
+use std::path::Path;
+
+use candle_core::{DType, Device};
+use tokenizers::Tokenizer;
+
+use super::gguf::GgufFile;
+use super::{DecoderConfig, ModelError, ModelSource, Weights, tokenizer_file};
+use crate::codec::{PromptFormat, TokenTable};
+
+const CONFIG: &[u8] = include_bytes!("../../models/builtin/config.json");
+const TOKENIZER: &[u8] = include_bytes!("../../models/builtin/tokenizer.json");
+const WEIGHTS: &[u8] = include_bytes!("../../models/builtin/model.safetensors");
+
+/// Number format in which weights are kept and products are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// 32-bit floats, except that quantised weights of GGUF files stay quantised; their products
+    /// round the activations to eight bits, too.
+    #[default]
+    Auto,
+    /// 32-bit floats, also where the file holds quantised weights.
+    F32,
+    /// 16-bit brain floats: half the memory, less exact; norms and softmax stay in 32 bits.
+    Bf16,
+}
+
+impl Precision {
+    fn dtype(self) -> DType {
+        match self {
+            Self::Auto | Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+}
+
+/// A model's configuration and tokenizer, and its weights, of which only the headers were read.
+pub struct Checkpoint {
+    /// Where it lies.
+    pub source: ModelSource,
+    /// The decoder's shape.
+    pub config: DecoderConfig,
+    /// Its tokenizer, without padding and truncation.
+    pub tokenizer: Tokenizer,
+    /// Its tensors, not loaded yet.
+    pub weights: Weights,
+}
+
+impl Checkpoint {
+    /// Opens a model; one of the hub is fetched if it is not in the cache.
+    ///
+    /// # Errors
+    /// Any [`ModelError`]; the message names the file.
+    pub fn open(
+        source: &ModelSource,
+        precision: Precision,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
+        let dtype = precision.dtype();
+        let (config, tokenizer, weights) = match &source.local(&|_, _, _| ())? {
+            ModelSource::Builtin => (
+                DecoderConfig::parse("bundled config.json", CONFIG)?,
+                tokenizer_file::parse("bundled tokenizer.json", TOKENIZER)?,
+                Weights::embedded(WEIGHTS, dtype, device)?,
+            ),
+            ModelSource::Folder(folder) => {
+                if !folder.is_dir() {
+                    return Err(ModelError::NoFolder(folder.clone()));
+                }
+                let (config, name) = read(&folder.join("config.json"))?;
+                let config = DecoderConfig::parse(&name, &config)?;
+                let tokenizer = tokenizer_file::read_tokenizer(&folder.join("tokenizer.json"))?;
+                (config, tokenizer, Weights::folder(folder, dtype, device)?)
+            }
+            ModelSource::Gguf(path) => {
+                let file = GgufFile::open(path)?;
+                let beside = path.with_file_name("tokenizer.json");
+                let tokenizer = if beside.exists() {
+                    tokenizer_file::read_tokenizer(&beside)?
+                } else {
+                    file.tokenizer()?
+                };
+                let config = file.config()?;
+                let quantised = precision == Precision::Auto;
+                let weights = Weights::gguf(file, path, dtype, device, quantised);
+                (config, tokenizer, weights)
+            }
+            // What is local is none of these.
+            ModelSource::Hub(model) => {
+                return Err(ModelError::NoFolder(model.to_string().into()));
+            }
+        };
+        Ok(Self {
+            source: source.clone(),
+            config,
+            tokenizer,
+            weights,
+        })
+    }
+
+    /// The tokens that write numbers, by the first of the formats that the tokenizer supports.
+    ///
+    /// # Errors
+    /// [`ModelError::Codec`] if it supports none.
+    pub fn tokens(&self, formats: &[PromptFormat]) -> Result<TokenTable, ModelError> {
+        Ok(TokenTable::choose(&self.tokenizer, formats)?)
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
+    let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((bytes, path.display().to_string()))
+}

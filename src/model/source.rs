@@ -1,0 +1,69 @@
+//! Where models come from.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::{FetchProgress, Hub, HubModel, ModelError};
+
+/// Name of the checkpoint that is part of the program.
+pub const BUILTIN: &str = "builtin";
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The checkpoint that is part of the program.
+    Builtin,
+    /// A folder in Hugging Face layout.
+    Folder(PathBuf),
+    /// A GGUF file.
+    Gguf(PathBuf),
+    /// A model of the Hugging Face hub.
+    Hub(HubModel),
+}
+
+impl ModelSource {
+    /// The same model where it lies on this machine, fetched if it is one of the hub's.
+    ///
+    /// # Errors
+    /// [`ModelError::Hub`].
+    pub fn local(&self, progress: FetchProgress) -> Result<Self, ModelError> {
+        let Self::Hub(model) = self else {
+            return Ok(self.clone());
+        };
+        let path = Hub::from_env().fetch(model, false, progress)?;
+        Ok(match model.gguf {
+            Some(_) => Self::Gguf(path),
+            None => Self::Folder(path),
+        })
+    }
+}
+
+impl FromStr for ModelSource {
+    type Err = std::convert::Infallible;
+
+    /// `builtin`, a folder, a GGUF file, or if there is no such path, a model of the hub.
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            BUILTIN => Self::Builtin,
+            path => {
+                let gguf = path.to_ascii_lowercase().ends_with(".gguf");
+                match HubModel::parse(path).filter(|_| !Path::new(path).exists()) {
+                    Some(model) => Self::Hub(model),
+                    None if gguf => Self::Gguf(path.into()),
+                    None => Self::Folder(path.into()),
+                }
+            }
+        })
+    }
+}
+
+impl std::fmt::Display for ModelSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Builtin => f.write_str(BUILTIN),
+            Self::Folder(path) | Self::Gguf(path) => write!(f, "{}", path.display()),
+            Self::Hub(model) => write!(f, "{model}"),
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Models from outside that are damaged or mean harm: every one is an error that names its file, none
+//! a panic, none a huge allocation.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+use serde_json::{Value, json};
+use statecast::codec::{Bin, builtin_formats};
+use statecast::forecast::{Session, Temperature, Tolerance};
+use statecast::model::{Model, ModelError, ModelSource, Precision};
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Loads a model and reads a few values with it.
+fn use_model(source: &ModelSource) -> Result<(), ModelError> {
+    let formats = builtin_formats().unwrap();
+    let model = Model::load(source, &formats, Precision::Auto, &Device::Cpu)?;
+    let context = ndarray::Array2::from_elem((4, 1), Bin::new(500).unwrap());
+    let (temperature, tolerance) = (Temperature::default(), Tolerance::default());
+    Session::start(&model, &context, temperature, tolerance, 0..4)?;
+    Ok(())
+}
+
+fn refused(name: &str, source: &ModelSource) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| use_model(source)));
+    match outcome {
+        Ok(Err(error)) => {
+            let text = error.to_string();
+            assert!(!text.is_empty() && text.len() < 2000, "{name}: {text}");
+        }
+        Ok(Ok(())) => panic!("{name}: was accepted"),
+        Err(_) => panic!("{name}: panicked"),
+    }
+}
+
+/// The bundled model in a folder of its own, with some files changed.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+            let from = root("models/builtin").join(name);
+            std::fs::copy(from, folder.path().join(name)).unwrap();
+        }
+        Self(folder)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.0.path().join(name), bytes).unwrap();
+    }
+
+    fn source(&self) -> ModelSource {
+        ModelSource::Folder(self.0.path().to_owned())
+    }
+}
+
+#[test]
+fn the_folder_as_it_is_works() {
+    use_model(&Folder::new().source()).unwrap();
+    use_model(&ModelSource::Gguf(root(
+        "tests/golden/gguf/llama-q8_0.gguf",
+    )))
+    .unwrap();
+}
+
+#[test]
+fn hostile_configs_are_refused() {
+    let text = std::fs::read_to_string(root("models/builtin/config.json")).unwrap();
+    let good: Value = serde_json::from_str(&text).unwrap();
+    let with = |name: &str, value: Value| {
+        let mut config = good.clone();
+        config[name] = value;
+        config.to_string().into_bytes()
+    };
+    let without = |name: &str| {
+        let mut config = good.clone();
+        config.as_object_mut().unwrap().remove(name);
+        config.to_string().into_bytes()
+    };
+    let rope = |settings: Value| with("rope_scaling", settings);
+    let nested = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", vec![]),
+        ("no JSON", b"\x00\xff".to_vec()),
+        ("list", b"[]".to_vec()),
+        ("deep nesting", nested.into_bytes()),
+        ("truncated", text.as_bytes()[..text.len() / 2].to_vec()),
+        ("no type", without("model_type")),
+        ("type is a number", with("model_type", json!(3))),
+        ("unknown type", with("model_type", json!("nosuch"))),
+        ("no hidden size", without("hidden_size")),
+        ("hidden size negative", with("hidden_size", json!(-128))),
+        ("hidden size huge", with("hidden_size", json!(1u64 << 62))),
+        ("hidden size other", with("hidden_size", json!(256))),
+        ("hidden size fractional", with("hidden_size", json!(128.5))),
+        ("layers huge", with("num_hidden_layers", json!(1_000_000))),
+        ("layers zero", with("num_hidden_layers", json!(0))),
+        ("heads zero", with("num_attention_heads", json!(0))),
+        ("heads odd", with("num_attention_heads", json!(3))),
+        ("head_dim odd", with("head_dim", json!(63))),
+        ("head_dim overflowing", with("head_dim", json!(1 << 20))),
+        ("vocabulary huge", with("vocab_size", json!(u64::MAX))),
+        ("vocabulary small", with("vocab_size", json!(5))),
+        ("window zero", with("max_position_embeddings", json!(0))),
+        ("theta NaN", with("rope_theta", json!("NaN"))),
+        ("theta zero", with("rope_theta", json!(0.0))),
+        ("eps negative", with("rms_norm_eps", json!(-1.0))),
+        ("activation unknown", with("hidden_act", json!("evil"))),
+        ("rope unknown", rope(json!({"rope_type": "evil"}))),
+        (
+            "rope factor zero",
+            rope(json!({"rope_type": "linear", "factor": 0})),
+        ),
+        (
+            "rope list short",
+            rope(json!({"rope_type": "longrope", "short_factor": [1.0], "long_factor": []})),
+        ),
+        ("yarn without factor", rope(json!({"rope_type": "yarn"}))),
+        (
+            "head said to be tied",
+            with("tie_word_embeddings", json!("yes")),
+        ),
+        (
+            "bias that is not there",
+            with("attention_bias", json!(true)),
+        ),
+    ];
+    assert!(cases.len() >= 30);
+    for (name, config) in cases {
+        let folder = Folder::new();
+        folder.write("config.json", &config);
+        refused(name, &folder.source());
+    }
+}
+
+#[test]
+fn hostile_tokenizers_are_refused() {
+    let text = std::fs::read_to_string(root("models/builtin/tokenizer.json")).unwrap();
+    let good: Value = serde_json::from_str(&text).unwrap();
+    let mut swapped = good.clone();
+    swapped["model"]["vocab"]["007"] = json!(8);
+    let mut outside = good.clone();
+    outside["model"]["vocab"]["007"] = json!(4_000_000_000u32);
+    let mut short = good.clone();
+    short["model"]["vocab"]
+        .as_object_mut()
+        .unwrap()
+        .remove("123");
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", vec![]),
+        ("no object", b"7".to_vec()),
+        ("truncated", text.as_bytes()[..text.len() - 20].to_vec()),
+        ("two numbers with one id", swapped.to_string().into_bytes()),
+        (
+            "id outside the vocabulary",
+            outside.to_string().into_bytes(),
+        ),
+        ("number missing", short.to_string().into_bytes()),
+        (
+            "another model",
+            br#"{"version": "1.0", "added_tokens": [], "model": {"type": "WordLevel",
+            "vocab": {"a": 0}, "unk_token": "a"}}"#
+                .to_vec(),
+        ),
+    ];
+    for (name, tokenizer) in cases {
+        let folder = Folder::new();
+        folder.write("tokenizer.json", &tokenizer);
+        refused(name, &folder.source());
+    }
+}
+
+/// A safetensors file of a header and some bytes.
+fn safetensors(header: &Value, data: &[u8]) -> Vec<u8> {
+    let header = header.to_string();
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.as_bytes());
+    file.extend(data);
+    file
+}
+
+#[test]
+fn hostile_safetensors_are_refused() {
+    let good = std::fs::read(root("models/builtin/model.safetensors")).unwrap();
+    let tensor = |dtype: &str, shape: Value, offsets: Value| json!({"model.embed_tokens.weight": {"dtype": dtype, "shape": shape, "data_offsets": offsets}});
+    let huge_header = u64::MAX.to_le_bytes().to_vec();
+    // All weights are NaN: BF16 of exponent and fraction all ones.
+    let header = 8 + u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+    let mut not_a_number = good.clone();
+    not_a_number[header..].fill(0xff);
+    let overlap = json!({
+        "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]},
+        "b": {"dtype": "F32", "shape": [1], "data_offsets": [2, 6]}});
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", vec![]),
+        ("short", good[..5].to_vec()),
+        ("header beyond the file", huge_header),
+        ("half", good[..good.len() / 2].to_vec()),
+        ("one byte short", good[..good.len() - 1].to_vec()),
+        ("one byte long", [good.as_slice(), &[0]].concat()),
+        ("other tensors", safetensors(&json!({}), &[])),
+        (
+            "shape overflows",
+            safetensors(
+                &tensor("F32", json!([1u64 << 40, 1u64 << 40]), json!([0, 8])),
+                &[0; 8],
+            ),
+        ),
+        (
+            "offsets backwards",
+            safetensors(&tensor("F32", json!([1]), json!([4, 0])), &[0; 4]),
+        ),
+        (
+            "offsets outside",
+            safetensors(&tensor("F32", json!([1]), json!([0, 400])), &[0; 4]),
+        ),
+        ("overlap", safetensors(&overlap, &[0; 6])),
+        (
+            "unknown format",
+            safetensors(&tensor("F7", json!([1]), json!([0, 4])), &[0; 4]),
+        ),
+        (
+            "integers",
+            safetensors(
+                &tensor("I64", json!([1003, 128]), json!([0, 1003 * 128 * 8])),
+                &vec![0; 1003 * 128 * 8],
+            ),
+        ),
+        (
+            "header is no JSON",
+            [4u64.to_le_bytes().as_slice(), b"nope"].concat(),
+        ),
+        ("NaN weights", not_a_number),
+    ];
+    for (name, weights) in cases {
+        let folder = Folder::new();
+        folder.write("model.safetensors", &weights);
+        refused(name, &folder.source());
+    }
+    for (name, index) in [
+        (
+            "index leaves the folder",
+            r#"{"weight_map": {"a": "../model.safetensors"}}"#,
+        ),
+        (
+            "index is absolute",
+            r#"{"weight_map": {"a": "/etc/x.safetensors"}}"#,
+        ),
+        (
+            "index names a pickle",
+            r#"{"weight_map": {"a": "pytorch_model.bin"}}"#,
+        ),
+        ("index names nothing", r#"{"weight_map": {}}"#),
+        (
+            "index names itself",
+            r#"{"weight_map": {"a": "model.safetensors.index.json"}}"#,
+        ),
+        (
+            "index names what is not there",
+            r#"{"weight_map": {"a": "x.safetensors"}}"#,
+        ),
+    ] {
+        let folder = Folder::new();
+        folder.write("model.safetensors.index.json", index.as_bytes());
+        refused(name, &folder.source());
+    }
+}
+
+/// Replaces bytes that occur in a file.
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = bytes
+        .windows(from.len())
+        .position(|window| window == from)
+        .unwrap();
+    [&bytes[..at], to, &bytes[at + from.len()..]].concat()
+}
+
+/// A key of a GGUF header, whose value of four bytes is changed.
+fn value_changed(bytes: &[u8], key: &str, to: [u8; 4]) -> Vec<u8> {
+    let at = bytes
+        .windows(key.len())
+        .position(|window| window == key.as_bytes())
+        .unwrap()
+        + key.len()
+        + 4;
+    let mut changed = bytes.to_vec();
+    changed[at..at + 4].copy_from_slice(&to);
+    changed
+}
+
+#[test]
+fn hostile_gguf_files_are_refused() {
+    let good = std::fs::read(root("tests/golden/gguf/llama-q8_0.gguf")).unwrap();
+    let counts = |tensors: u64, values: u64| {
+        let mut file = good.clone();
+        file[8..16].copy_from_slice(&tensors.to_le_bytes());
+        file[16..24].copy_from_slice(&values.to_le_bytes());
+        file
+    };
+    let infinite = f32::INFINITY.to_le_bytes();
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", vec![]),
+        ("magic", [b"GGML", &good[4..]].concat()),
+        (
+            "version",
+            [&good[..4], &99u32.to_le_bytes(), &good[8..]].concat(),
+        ),
+        ("header cut", good[..300].to_vec()),
+        ("data cut", good[..good.len() - 5000].to_vec()),
+        ("tensors overflow", counts(u64::MAX, 20)),
+        ("values overflow", counts(20, u64::MAX)),
+        (
+            "no tensors",
+            counts(0, u64::from_le_bytes(good[16..24].try_into().unwrap())),
+        ),
+        (
+            "architecture",
+            replaced(
+                &good,
+                b"\x05\0\0\0\0\0\0\0llama",
+                b"\x05\0\0\0\0\0\0\0evil!",
+            ),
+        ),
+        (
+            "heads zero",
+            value_changed(&good, "llama.attention.head_count", [0; 4]),
+        ),
+        (
+            "heads huge",
+            value_changed(&good, "llama.attention.head_count", [255; 4]),
+        ),
+        (
+            "layers huge",
+            value_changed(&good, "llama.block_count", [255, 255, 0, 0]),
+        ),
+        (
+            "width other",
+            value_changed(&good, "llama.embedding_length", 64u32.to_le_bytes()),
+        ),
+        (
+            "eps infinite",
+            value_changed(&good, "llama.attention.layer_norm_rms_epsilon", infinite),
+        ),
+        (
+            "theta infinite",
+            value_changed(&good, "llama.rope.freq_base", infinite),
+        ),
+        (
+            "rope too wide",
+            value_changed(&good, "llama.rope.dimension_count", 64u32.to_le_bytes()),
+        ),
+        (
+            "key of another name",
+            replaced(&good, b"llama.context_length", b"llama.kontext_length"),
+        ),
+        (
+            "tensor of another name",
+            replaced(&good, b"blk.0.attn_q.weight", b"blk.0.attn_x.weight"),
+        ),
+        (
+            "no such tokenizer",
+            replaced(&good, b"\x04\0\0\0\0\0\0\0gpt2", b"\x04\0\0\0\0\0\0\0gpt9"),
+        ),
+        (
+            "tokens renamed",
+            replaced(&good, b"tokenizer.ggml.tokens", b"tokenizer.ggml.tokenz"),
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in cases {
+        let path = folder.path().join("model.gguf");
+        std::fs::write(&path, bytes).unwrap();
+        refused(name, &ModelSource::Gguf(path));
+    }
+}
+
+/// Any single byte changed in the headers: whatever comes of it, no panic.
+#[test]
+fn no_changed_byte_of_a_gguf_header_panics() {
+    let good = std::fs::read(root("tests/golden/gguf/llama-q8_0.gguf")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    for at in (0..2400).step_by(31) {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut bytes = good.clone();
+            bytes[at] ^= flip;
+            std::fs::write(&path, &bytes).unwrap();
+            let source = ModelSource::Gguf(path.clone());
+            let outcome = catch_unwind(AssertUnwindSafe(|| use_model(&source).is_ok()));
+            assert!(outcome.is_ok(), "byte {at} ^ {flip:#x} panicked");
+        }
+    }
+}
