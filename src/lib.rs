@@ -21,6 +21,7 @@ pub mod codec;
 pub mod density;
 pub mod disentangle;
 pub mod forecast;
+mod guard;
 pub mod metrics;
 pub mod model;
 pub mod output;

@@ -48,10 +48,11 @@ fn brute_force(model: &Model, prompt: &[Bin], number: Bin) -> f64 {
     prompt.iter().for_each(|&bin| tokens.push(&mut ids, bin));
     let first = ids.len();
     tokens.push(&mut ids, number);
-    let mut cache = model.decoder().cache(1, ids.len()).unwrap();
-    let hidden = model.decoder().forward(&ids, &mut cache).unwrap();
+    let mut cache = model.decoder().unwrap().cache(1, ids.len()).unwrap();
+    let hidden = model.decoder().unwrap().forward(&ids, &mut cache).unwrap();
     let logits = model
         .decoder()
+        .unwrap()
         .vocabulary_logits(&hidden.squeeze(0).unwrap());
     let logits: Vec<Vec<f32>> = logits.unwrap().to_vec2().unwrap();
     tokens

@@ -21,10 +21,11 @@ fn differences(name: &str, precision: Precision) -> (f32, f32) {
     let (shape, ids) = array::<i64>(&file, "ids");
     let (_, expected) = array::<f32>(&file, "logits");
     let ids: Vec<u32> = ids.into_iter().map(|id| id as u32).collect();
-    let mut cache = model.decoder().cache(shape[0], shape[1]).unwrap();
-    let hidden = model.decoder().forward(&ids, &mut cache).unwrap();
+    let mut cache = model.decoder().unwrap().cache(shape[0], shape[1]).unwrap();
+    let hidden = model.decoder().unwrap().forward(&ids, &mut cache).unwrap();
     let ours = model
         .decoder()
+        .unwrap()
         .vocabulary_logits(&hidden.flatten_to(1).unwrap());
     let ours: Vec<f32> = ours.unwrap().flatten_all().unwrap().to_vec1().unwrap();
     assert_eq!(ours.len(), expected.len());

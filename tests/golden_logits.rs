@@ -19,10 +19,11 @@ fn load(source: ModelSource, precision: Precision) -> Model {
 
 /// Logits of all positions `[positions][vocabulary]` of one sequence.
 fn logits(model: &Model, ids: &[u32]) -> Vec<Vec<f32>> {
-    let mut cache = model.decoder().cache(1, ids.len()).unwrap();
-    let hidden = model.decoder().forward(ids, &mut cache).unwrap();
+    let mut cache = model.decoder().unwrap().cache(1, ids.len()).unwrap();
+    let hidden = model.decoder().unwrap().forward(ids, &mut cache).unwrap();
     let logits = model
         .decoder()
+        .unwrap()
         .vocabulary_logits(&hidden.squeeze(0).unwrap());
     logits.unwrap().to_vec2().unwrap()
 }

@@ -54,7 +54,7 @@ fn logits_equal_those_of_candle_transformers() {
         let source = ModelSource::Folder(folder.clone());
         let formats = builtin_formats().unwrap();
         let model = Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap();
-        let decoder = model.decoder();
+        let decoder = model.decoder().unwrap();
         let vocabulary = decoder.config().vocab_size as u32;
         let ids: Vec<u32> = (0..lengths[3] as u32)
             .map(|i| (i * i * 31 + i * 7 + 3) % vocabulary)

@@ -248,9 +248,15 @@ fn report_memory(checkpoint: &Checkpoint, need: &MemoryNeed) {
     let of_free = free.map_or(String::new(), |free| format!(" of {} free", bytes(free)));
     eprintln!(
         "model: {}, {:.1} million parameters; memory: {need}{of_free}",
-        checkpoint.config.family,
+        checkpoint.architecture.family(),
         checkpoint.weights.elements() as f64 / 1e6
     );
+    if checkpoint.architecture.described().is_none() {
+        eprintln!(
+            "note: this architecture is read token by token, path by path: the slow way; use few \
+             --samples"
+        );
+    }
     if free.is_some_and(|free| need.total() > free) {
         eprintln!(
             "warning: this takes more memory than is free; use a smaller model, --precision bf16, a \

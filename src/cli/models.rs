@@ -91,9 +91,11 @@ fn pull(model: &ModelSource) -> anyhow::Result<()> {
 fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
     let local = fetched(source)?;
     let checkpoint = Checkpoint::open(&local, Precision::Auto, &Device::Cpu)?;
-    let config = &checkpoint.config;
     let formats = builtin_formats()?;
-    let mut text = format!("model        {source}\nfamily       {}\n", config.family);
+    let mut text = format!(
+        "model        {source}\nfamily       {}\n",
+        checkpoint.architecture.family()
+    );
     text += &format!(
         "parameters   {:.1} million ({})\n",
         checkpoint.weights.elements() as f64 / 1e6,
@@ -105,19 +107,24 @@ fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
             .collect::<Vec<_>>()
             .join(", ")
     );
-    text += &format!(
-        "layers       {} of width {}, {} heads of {}, {} of keys and values, MLP {}\n",
-        config.layers.len(),
-        config.hidden_size,
-        config.heads,
-        config.head_dim,
-        config.kv_heads,
-        config.intermediate_size
-    );
-    text += &format!(
-        "vocabulary   {}\nwindow       {} tokens\n",
-        config.vocab_size, config.window
-    );
+    match checkpoint.architecture.described() {
+        Some(config) => {
+            text += &format!(
+                "layers       {} of width {}, {} heads of {}, {} of keys and values, MLP {}\n",
+                config.layers.len(),
+                config.hidden_size,
+                config.heads,
+                config.head_dim,
+                config.kv_heads,
+                config.intermediate_size
+            );
+            text += &format!(
+                "vocabulary   {}\nwindow       {} tokens\n",
+                config.vocab_size, config.window
+            );
+        }
+        None => text += "layers       read token by token, the slow way\n",
+    }
     for format in &formats {
         let audit = match TokenTable::audit(&checkpoint.tokenizer, format) {
             Ok(table) => format!(
@@ -134,7 +141,10 @@ fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
     let tokens = checkpoint.tokens(&formats)?;
     let work = Work {
         channels: 6,
-        rows: tokens.rows_in(config.window).min(500),
+        rows: checkpoint
+            .architecture
+            .described()
+            .map_or(500, |config| tokens.rows_in(config.window).min(500)),
         paths: 100,
         horizon: 50,
     };

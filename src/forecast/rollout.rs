@@ -123,7 +123,7 @@ impl Reading<'_> {
 
     fn paths_in_memory(&self, horizon: usize) -> usize {
         let positions = horizon * self.model.tokens().stride() * self.active.len().max(1);
-        let bytes = positions * self.model.decoder().cache_bytes_a_position();
+        let bytes = positions * self.model.network().bytes_a_position();
         (GROUP_BYTES / bytes.max(1)).max(1)
     }
 }

@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use candle_core::Tensor;
+use candle_nn::ops::softmax_last_dim;
 use ndarray::{Array2, Array3};
 
 use super::Temperature;
 use super::predicted::Predicted;
 use crate::codec::Bin;
 use crate::density::{DigitTree, locate};
-use crate::model::{KvCache, Model, ModelError};
+use crate::model::{Model, ModelError, Sequences, Wanted};
 
 /// Tokens (sequences times positions) that are read at once; bounds the memory of a prefill.
 pub const TOKENS_AT_ONCE: usize = 8192;
@@ -39,7 +40,7 @@ pub struct Session<'m> {
     model: &'m Model,
     temperature: Temperature,
     tolerance: Tolerance,
-    cache: KvCache,
+    sequences: Box<dyn Sequences<'m> + 'm>,
     /// Probabilities of the next value's first symbol, `[batch, symbols]`.
     first: Vec<f32>,
     /// Where the next value's first symbol will stand.
@@ -76,7 +77,7 @@ impl<'m> Session<'m> {
             model,
             temperature,
             tolerance,
-            cache: model.decoder().cache(channels, length)?,
+            sequences: model.network().sequences(channels, length)?,
             first: Vec::new(),
             end: length,
         };
@@ -89,19 +90,24 @@ impl<'m> Session<'m> {
                 .flat_map(|prompt| &prompt[start..end])
                 .copied()
                 .collect();
-            let hidden = model.decoder().forward(&ids, &mut session.cache)?;
-            for place in 0..tokens.places().len() {
-                let reads = predicted.reads_within(tokens, place, start..end);
-                if reads.is_empty() {
-                    continue;
-                }
-                let positions: Vec<u32> =
-                    reads.iter().map(|&(_, at)| (at - start) as u32).collect();
-                let mass = session.probabilities(&hidden, &positions, place)?;
-                predicted.keep(place, &reads, &mass);
+            let reads: Vec<_> = (0..tokens.places().len())
+                .map(|place| predicted.reads_within(tokens, place, start..end))
+                .enumerate()
+                .filter(|(_, reads)| !reads.is_empty())
+                .collect();
+            let wanted: Vec<Wanted> = reads
+                .iter()
+                .map(|(place, reads)| Wanted {
+                    place: *place,
+                    positions: reads.iter().map(|&(_, at)| (at - start) as u32).collect(),
+                })
+                .collect();
+            let logits = session.sequences.read(&ids, &wanted)?;
+            for ((place, reads), logits) in reads.iter().zip(&logits) {
+                predicted.keep(*place, reads, &probabilities(logits, temperature)?);
             }
         }
-        session.cache.freeze(0)?;
+        session.sequences.freeze(0)?;
         session.first = predicted.next();
         let masses = predicted.densities(context, &|row, trees| {
             session.refine(trees, tokens.tokens(row))
@@ -130,7 +136,7 @@ impl<'m> Session<'m> {
             model: self.model,
             temperature: self.temperature,
             tolerance: self.tolerance,
-            cache: self.cache.fork(self.end, paths, capacity)?,
+            sequences: self.sequences.fork(self.end, paths, capacity)?,
             first,
             end: self.end,
         })
@@ -138,7 +144,7 @@ impl<'m> Session<'m> {
 
     /// Sequences in the batch.
     pub fn batch(&self) -> usize {
-        self.cache.batch()
+        self.sequences.batch()
     }
 
     /// Probabilities of the next value's bins, `[batch, 1000]` row by row.
@@ -150,8 +156,8 @@ impl<'m> Session<'m> {
             return Ok(self.first.clone());
         }
         let mut trees: Vec<DigitTree> = self.first.chunks(10).map(DigitTree::new).collect();
-        let room = self.cache.room();
-        self.cache.freeze(room)?;
+        let room = self.sequences.room();
+        self.sequences.freeze(room)?;
         self.refine(&mut trees, self.end)?;
         Ok(trees.iter().flat_map(DigitTree::mass).collect())
     }
@@ -178,12 +184,17 @@ impl<'m> Session<'m> {
                     ids.push(tokens.places()[place].symbols[number % symbols]);
                     ids.extend_from_slice(&tokens.places()[place + 1].before);
                 }
-                let last = (ids.len() / drawn.len() - 1) as u32;
-                let hidden = self.model.decoder().forward(&ids, &mut self.cache)?;
-                mass = self.probabilities(&hidden, &[last], place + 1)?;
+                let length = ids.len() / drawn.len();
+                mass = read_last(
+                    &mut *self.sequences,
+                    &ids,
+                    length,
+                    place + 1,
+                    self.temperature,
+                )?;
             }
         }
-        self.cache.truncate(self.end);
+        self.sequences.truncate(self.end);
         let bin = |number| Bin::new(number).expect("symbols of all places are one of 1000 numbers");
         Ok(drawn
             .into_iter()
@@ -199,9 +210,8 @@ impl<'m> Session<'m> {
         let tokens = self.model.tokens();
         let mut ids = Vec::with_capacity(values.len() * tokens.stride());
         values.iter().for_each(|&bin| tokens.push(&mut ids, bin));
-        let hidden = self.model.decoder().forward(&ids, &mut self.cache)?;
-        let last = (tokens.stride() - 1) as u32;
-        self.first = self.probabilities(&hidden, &[last], 0)?;
+        let stride = tokens.stride();
+        self.first = read_last(&mut *self.sequences, &ids, stride, 0, self.temperature)?;
         self.end += tokens.stride();
         Ok(())
     }
@@ -232,9 +242,8 @@ impl<'m> Session<'m> {
                 }
             }
             let width = ids.len() / (branches * open.len());
-            let mut cache = self.cache.fork(at, branches, width)?;
-            let hidden = self.model.decoder().forward(&ids, &mut cache)?;
-            let mass = self.probabilities(&hidden, &[width as u32 - 1], length)?;
+            let mut forked = self.sequences.fork(at, branches, width)?;
+            let mass = read_last(&mut *forked, &ids, width, length, self.temperature)?;
             let mut mass = mass.chunks(10);
             for (tree, open) in trees.iter_mut().zip(&open) {
                 for (i, next) in mass.by_ref().take(branches).enumerate() {
@@ -246,18 +255,40 @@ impl<'m> Session<'m> {
         }
         Ok(())
     }
+}
 
-    /// Probabilities `[batch * positions, symbols]` of the symbols at a place, read at some
-    /// positions of `[batch, length, hidden]`.
-    fn probabilities(
-        &self,
-        hidden: &Tensor,
-        positions: &[u32],
-        place: usize,
-    ) -> Result<Vec<f32>, ModelError> {
-        let positions = Tensor::from_slice(positions, positions.len(), hidden.device())?;
-        let rows = hidden.index_select(&positions, 1)?.flatten_to(1)?;
-        let (decoder, head) = (self.model.decoder(), self.model.head());
-        head.probabilities(decoder, &rows, place, self.temperature.get())
+/// Reads `length` tokens of every sequence; the probabilities `[batch, symbols]` of the symbol that
+/// follows them.
+fn read_last(
+    sequences: &mut dyn Sequences,
+    ids: &[u32],
+    length: usize,
+    place: usize,
+    temperature: Temperature,
+) -> Result<Vec<f32>, ModelError> {
+    let wanted = Wanted {
+        place,
+        positions: vec![length as u32 - 1],
+    };
+    let logits = sequences.read(ids, &[wanted])?;
+    // One wanted place, one tensor.
+    probabilities(&logits[0], temperature)
+}
+
+/// Softmax of logits `[rows, symbols]`, divided by the temperature, row by row.
+fn probabilities(logits: &Tensor, temperature: Temperature) -> Result<Vec<f32>, ModelError> {
+    let symbols = logits.dim(1)?;
+    let mass: Vec<f32> = if temperature.get() == 1.0 {
+        softmax_last_dim(logits)?
+    } else {
+        softmax_last_dim(&(logits / temperature.get())?)?
+    }
+    .flatten_all()?
+    .to_vec1()?;
+    let finite = |row: &[f32]| (row.iter().sum::<f32>() - 1.0).abs() < 1e-2;
+    if mass.chunks(symbols).all(finite) {
+        Ok(mass)
+    } else {
+        Err(ModelError::NotFinite)
     }
 }

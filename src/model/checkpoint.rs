@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 use tokenizers::Tokenizer;
 
 use super::gguf::GgufFile;
-use super::{DecoderConfig, ModelError, ModelSource, Weights, tokenizer_file};
+use super::{Architecture, ModelError, ModelSource, Weights, tokenizer_file};
 use crate::codec::{PromptFormat, TokenTable};
 
 const CONFIG: &[u8] = include_bytes!("../../models/builtin/config.json");
@@ -39,8 +39,8 @@ impl Precision {
 pub struct Checkpoint {
     /// Where it lies.
     pub source: ModelSource,
-    /// The decoder's shape.
-    pub config: DecoderConfig,
+    /// What its config.json says it is.
+    pub architecture: Architecture,
     /// Its tokenizer, without padding and truncation.
     pub tokenizer: Tokenizer,
     /// Its tensors, not loaded yet.
@@ -58,9 +58,9 @@ impl Checkpoint {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let dtype = precision.dtype();
-        let (config, tokenizer, weights) = match &source.local(&|_, _, _| ())? {
+        let (architecture, tokenizer, weights) = match &source.local(&|_, _, _| ())? {
             ModelSource::Builtin => (
-                DecoderConfig::parse("bundled config.json", CONFIG)?,
+                Architecture::parse("bundled config.json", CONFIG)?,
                 tokenizer_file::parse("bundled tokenizer.json", TOKENIZER)?,
                 Weights::embedded(WEIGHTS, dtype, device)?,
             ),
@@ -69,7 +69,7 @@ impl Checkpoint {
                     return Err(ModelError::NoFolder(folder.clone()));
                 }
                 let (config, name) = read(&folder.join("config.json"))?;
-                let config = DecoderConfig::parse(&name, &config)?;
+                let config = Architecture::parse(&name, &config)?;
                 let tokenizer = tokenizer_file::read_tokenizer(&folder.join("tokenizer.json"))?;
                 (config, tokenizer, Weights::folder(folder, dtype, device)?)
             }
@@ -81,7 +81,7 @@ impl Checkpoint {
                 } else {
                     file.tokenizer()?
                 };
-                let config = file.config()?;
+                let config = Architecture::Described(Box::new(file.config()?));
                 let quantised = precision == Precision::Auto;
                 let weights = Weights::gguf(file, path, dtype, device, quantised);
                 (config, tokenizer, weights)
@@ -93,7 +93,7 @@ impl Checkpoint {
         };
         Ok(Self {
             source: source.clone(),
-            config,
+            architecture,
             tokenizer,
             weights,
         })

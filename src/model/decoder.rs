@@ -119,6 +119,10 @@ impl Decoder {
             .forward(&hidden.contiguous()?)?
             .matmul(&vocabulary.t()?)?
             .to_dtype(DType::F32)?;
+        let logits = match self.config.logit_scale {
+            1.0 => logits,
+            scale => (logits * scale)?,
+        };
         match self.config.logit_cap {
             Some(cap) => (logits / cap)?.tanh()? * cap,
             None => Ok(logits),

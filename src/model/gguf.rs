@@ -245,6 +245,8 @@ impl Header<'_> {
             } else {
                 1.0
             },
+            residual_scale: 1.0,
+            logit_scale: 1.0,
             learned_positions: false,
             ropes: vec![rope],
             layers: vec![layer; layers],

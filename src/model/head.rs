@@ -1,7 +1,6 @@
 //! The output head over the symbols that write numbers.
 
-use candle_core::Tensor;
-use candle_nn::ops::softmax_last_dim;
+use candle_core::{Result, Tensor};
 
 use super::{Decoder, ModelError};
 use crate::codec::Place;
@@ -18,47 +17,33 @@ impl NumberHead {
     ///
     /// # Errors
     /// [`ModelError::Vocabulary`] if a token is outside the model's vocabulary.
-    pub fn new(decoder: &Decoder, places: &[Place]) -> Result<Self, ModelError> {
-        let vocabulary = decoder.config().vocab_size;
+    pub fn new(decoder: &Decoder, places: &[Place]) -> std::result::Result<Self, ModelError> {
+        check_vocabulary(places, decoder.config().vocab_size)?;
         let places = places
             .iter()
-            .map(|place| {
-                let outside = place.symbols.iter().find(|&&id| id as usize >= vocabulary);
-                if let Some(&token) = outside {
-                    return Err(ModelError::Vocabulary { token, vocabulary });
-                }
-                Ok(decoder.head_rows(&place.symbols)?)
-            })
-            .collect::<Result<_, _>>()?;
+            .map(|place| decoder.head_rows(&place.symbols))
+            .collect::<Result<_>>()?;
         Ok(Self { places })
     }
 
-    /// Probabilities of the symbols at a place, row by row `[rows, symbols]`, of hidden states
-    /// `[rows, hidden_size]`; logits are divided by `temperature` first.
+    /// Logits `[rows, symbols]` in F32 of the symbols at a place, of hidden states
+    /// `[rows, hidden_size]`.
     ///
     /// # Errors
-    /// [`ModelError::NotFinite`] if a row's probabilities are not finite.
-    pub fn probabilities(
-        &self,
-        decoder: &Decoder,
-        hidden: &Tensor,
-        place: usize,
-        temperature: f64,
-    ) -> Result<Vec<f32>, ModelError> {
-        let rows = &self.places[place];
-        let logits = decoder.logits(hidden, rows)?;
-        let logits = if temperature == 1.0 {
-            logits
-        } else {
-            (logits / temperature)?
-        };
-        let symbols = rows.dim(0)?;
-        let mass: Vec<f32> = softmax_last_dim(&logits)?.flatten_all()?.to_vec1()?;
-        let finite = |row: &[f32]| (row.iter().sum::<f32>() - 1.0).abs() < 1e-2;
-        if mass.chunks(symbols).all(finite) {
-            Ok(mass)
-        } else {
-            Err(ModelError::NotFinite)
-        }
+    /// If memory runs out.
+    pub fn logits(&self, decoder: &Decoder, hidden: &Tensor, place: usize) -> Result<Tensor> {
+        decoder.logits(hidden, &self.places[place])
+    }
+}
+
+/// Refuses symbols outside a vocabulary.
+pub(super) fn check_vocabulary(
+    places: &[Place],
+    vocabulary: usize,
+) -> std::result::Result<(), ModelError> {
+    let mut ids = places.iter().flat_map(|place| &place.symbols);
+    match ids.find(|&&id| id as usize >= vocabulary) {
+        Some(&token) => Err(ModelError::Vocabulary { token, vocabulary }),
+        None => Ok(()),
     }
 }

@@ -145,14 +145,18 @@ impl Layer {
         let norms = &self.norms;
         let input = apply(&norms.attention, x)?;
         let attended = self.attention(&input, config, rotations, cache, index)?;
-        let attended = apply(&norms.behind_attention, &attended)?;
+        let scaled = |x: Tensor| match config.residual_scale {
+            1.0 => Ok(x),
+            scale => x * scale,
+        };
+        let attended = scaled(apply(&norms.behind_attention, &attended)?)?;
         if config.parallel {
-            let mlp = self.mlp(&apply(&norms.mlp, x)?, config)?;
+            let mlp = scaled(self.mlp(&apply(&norms.mlp, x)?, config)?)?;
             return (x + attended)? + mlp;
         }
         let x = (x + attended)?;
         let mlp = self.mlp(&apply(&norms.mlp, &x)?, config)?;
-        x + apply(&norms.behind_mlp, &mlp)?
+        x + scaled(apply(&norms.behind_mlp, &mlp)?)?
     }
 
     fn attention(

@@ -3,7 +3,11 @@
 use candle_core::Device;
 use candle_nn::ops::softmax_last_dim;
 
-use super::{Checkpoint, Decoder, ModelError, ModelSource, NumberHead, Precision, Weights};
+use super::foreign::Foreign;
+use super::network::{LanguageModel, Own};
+use super::{
+    Architecture, Checkpoint, Decoder, ModelError, ModelSource, NumberHead, Precision, Weights,
+};
 use crate::codec::{Bin, PromptFormat, TokenTable};
 
 /// What a result says about the model that made it.
@@ -19,13 +23,17 @@ pub struct ModelInfo {
     pub window: usize,
 }
 
-/// A decoder, its head over numbers, and the tokens that write numbers for it.
+/// A language model, and the tokens that write numbers for it.
 pub struct Model {
     source: ModelSource,
     weights: Weights,
     tokens: TokenTable,
-    decoder: Decoder,
-    head: NumberHead,
+    network: Network,
+}
+
+enum Network {
+    Own(Own),
+    Foreign(Foreign),
 }
 
 impl Model {
@@ -61,14 +69,22 @@ impl Model {
     /// # Errors
     /// Any [`ModelError`]; the message names the file.
     pub fn of(checkpoint: Checkpoint, tokens: TokenTable) -> Result<Self, ModelError> {
-        let decoder = Decoder::load(checkpoint.config, &checkpoint.weights)?;
-        let head = NumberHead::new(&decoder, tokens.places())?;
+        let network = match &checkpoint.architecture {
+            Architecture::Described(config) => {
+                let decoder = Decoder::load((**config).clone(), &checkpoint.weights)?;
+                let head = NumberHead::new(&decoder, tokens.places())?;
+                Network::Own(Own { decoder, head })
+            }
+            Architecture::Foreign(config) => {
+                let (weights, places) = (&checkpoint.weights, tokens.places());
+                Network::Foreign(Foreign::load(config, weights, places)?)
+            }
+        };
         Ok(Self {
             source: checkpoint.source,
             weights: checkpoint.weights,
             tokens,
-            decoder,
-            head,
+            network,
         })
     }
 
@@ -95,17 +111,14 @@ impl Model {
         series
             .iter()
             .for_each(|&bin| self.tokens.push(&mut ids, bin));
-        let mut cache = self.decoder.cache(1, ids.len())?;
-        let hidden = self.decoder.forward(&ids, &mut cache)?.squeeze(0)?;
+        let logits = self.network().vocabulary_logits(&ids)?;
         let (mut outside, mut count) = (0.0, 0);
         for t in 0..series.len() {
             for (place, symbols) in self.tokens.places().iter().enumerate() {
                 let Some(position) = self.tokens.read_position(t, place) else {
                     continue;
                 };
-                let row = self
-                    .decoder
-                    .vocabulary_logits(&hidden.narrow(0, position, 1)?)?;
+                let row = logits.narrow(0, position, 1)?;
                 let mass: Vec<f32> = softmax_last_dim(&row)?.flatten_all()?.to_vec1()?;
                 let inside: f64 = symbols
                     .symbols
@@ -122,7 +135,7 @@ impl Model {
 
     /// Tokens that the model can read, prompt and forecast together.
     pub fn window(&self) -> usize {
-        self.decoder.config().window
+        self.network().window()
     }
 
     /// The tokens that write numbers for this model.
@@ -130,13 +143,19 @@ impl Model {
         &self.tokens
     }
 
-    /// The decoder.
-    pub fn decoder(&self) -> &Decoder {
-        &self.decoder
+    /// What computes it.
+    pub fn network(&self) -> &dyn LanguageModel {
+        match &self.network {
+            Network::Own(own) => own,
+            Network::Foreign(foreign) => foreign,
+        }
     }
 
-    /// The head over the 1000 numbers.
-    pub fn head(&self) -> &NumberHead {
-        &self.head
+    /// The decoder, if it is ours.
+    pub fn decoder(&self) -> Option<&Decoder> {
+        match &self.network {
+            Network::Own(own) => Some(&own.decoder),
+            Network::Foreign(_) => None,
+        }
     }
 }

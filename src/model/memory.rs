@@ -31,14 +31,22 @@ pub struct MemoryNeed {
 
 impl MemoryNeed {
     /// The estimate for a model and the tokens of its prompt format, reading at most
-    /// `tokens_at_once` tokens together.
+    /// `tokens_at_once` tokens together. Of a model that our decoder does not describe, the weights
+    /// only.
     pub fn of(
         checkpoint: &Checkpoint,
         tokens: &TokenTable,
         work: Work,
         tokens_at_once: usize,
     ) -> Self {
-        let config = &checkpoint.config;
+        let weights = checkpoint.weights.bytes_in_memory();
+        let Some(config) = checkpoint.architecture.described() else {
+            return Self {
+                weights,
+                cache: 0,
+                activations: 0,
+            };
+        };
         let position = KvCache::bytes_a_position(config, checkpoint.weights.dtype()) as u64;
         let context = work.channels * tokens.tokens(work.rows);
         let paths = work.channels * work.paths * tokens.stride() * work.horizon;
@@ -52,7 +60,7 @@ impl MemoryNeed {
                 + 2 * config.key_width()
                 + 2 * config.intermediate_size);
         Self {
-            weights: checkpoint.weights.bytes_in_memory(),
+            weights,
             cache: position * (context + paths) as u64,
             activations: (at_once * width * DType::F32.size_in_bytes()) as u64,
         }

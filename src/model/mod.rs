@@ -10,6 +10,7 @@ mod catalog;
 mod checkpoint;
 mod config;
 mod decoder;
+mod foreign;
 mod gguf;
 mod gguf_tokenizer;
 mod head;
@@ -19,6 +20,7 @@ mod linear;
 mod load;
 mod memory;
 mod names;
+mod network;
 mod source;
 mod tokenizer_file;
 mod weights;
@@ -33,10 +35,12 @@ pub use config::{
     NormKind, NormPlacement, QueryKeyNorm, Rope, RopeScaling,
 };
 pub use decoder::Decoder;
+pub use foreign::{FOREIGN_FAMILIES, ForeignConfig};
 pub use head::NumberHead;
 pub use hub::{FetchProgress, Hub, HubError, HubModel};
 pub use load::{Model, ModelInfo};
 pub use memory::{MemoryNeed, Work, bytes, free_memory};
+pub use network::{LanguageModel, Sequences, Wanted};
 pub use source::{BUILTIN, ModelSource};
 pub use tokenizer_file::read_tokenizer;
 pub use weights::Weights;

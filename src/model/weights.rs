@@ -1,6 +1,6 @@
 //! Tensors by name: from safetensors (the bundled bytes, a file, the files of an index) or GGUF.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ struct Stored {
 
 #[derive(Deserialize)]
 struct Index {
-    weight_map: std::collections::HashMap<String, String>,
+    weight_map: HashMap<String, String>,
 }
 
 impl Weights {
@@ -223,6 +223,18 @@ impl Weights {
             return Err(self.refuse(name, reason));
         }
         Ok(tensor.to_dtype(self.dtype)?)
+    }
+
+    /// All tensors by name, in the precision asked for.
+    pub(super) fn all(&self) -> Result<HashMap<String, Tensor>, ModelError> {
+        let load = |(name, view): (String, safetensors::tensor::TensorView)| {
+            Ok((name, view.load(&self.device)?.to_dtype(self.dtype)?))
+        };
+        match &self.tensors {
+            Tensors::Embedded(tensors, _) => tensors.tensors().into_iter().map(load).collect(),
+            Tensors::Mapped(tensors) => tensors.tensors().into_iter().map(load).collect(),
+            Tensors::Gguf(..) => Err(self.refuse("any", "is in a GGUF file")),
+        }
     }
 
     /// A matrix `[out, in]`, quantised if it stands so in the file.

@@ -10,7 +10,6 @@ mod csv;
 mod dialect;
 mod episode;
 mod error;
-mod guard;
 mod npy;
 mod npz;
 mod parquet;

@@ -14,9 +14,9 @@ use half::f16;
 
 use super::TrajectoryError;
 use super::error::excerpt;
-use super::guard;
 use super::source::{Column, Kind, MOST_COLUMNS, Source};
 use super::table::{Slot, Table};
+use crate::guard;
 
 /// A Parquet file whose footer has been read.
 pub(super) struct ParquetSource {

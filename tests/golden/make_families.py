@@ -25,6 +25,7 @@ from transformers import (
     GemmaConfig,
     GPT2Config,
     GPTNeoXConfig,
+    GraniteConfig,
     LlamaConfig,
     MistralConfig,
     Olmo2Config,
@@ -107,6 +108,10 @@ VARIANTS = {
         [dict(rope_parameters=rope("default", partial_rotary_factor=0.75))],
         dict(rope_scaling={"type": "longrope", **LONG}, partial_rotary_factor=0.75)),
     "olmo2": (Olmo2Config, small(), [], {}),
+    "granite": (GraniteConfig, small(embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.5,
+                                     attention_multiplier=0.2),
+                [dict(embedding_multiplier=1.0), dict(logits_scaling=1.0), dict(residual_multiplier=1.0),
+                 dict(attention_multiplier=0.35)], {}),
     "gpt-neox": (GPTNeoXConfig, dict(
         vocab_size=VOCABULARY, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=2,
         max_position_embeddings=256, use_parallel_residual=True,

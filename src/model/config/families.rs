@@ -11,7 +11,7 @@ use super::{
 type Parsed = Result<DecoderConfig, String>;
 
 /// The `model_type`s that have a function here.
-pub(super) const NAMES: [&str; 14] = [
+pub(super) const NAMES: [&str; 15] = [
     "llama",
     "mistral",
     "qwen2",
@@ -26,6 +26,7 @@ pub(super) const NAMES: [&str; 14] = [
     "gpt_neox",
     "gpt2",
     "ministral",
+    "granite",
 ];
 
 /// The decoder that a config.json describes, or nothing if the family is another one.
@@ -45,6 +46,7 @@ pub(super) fn described(kind: &str, fields: Fields) -> Result<Option<DecoderConf
         },
         "phi3" => phi3(fields)?,
         "olmo2" => olmo2(fields)?,
+        "granite" => granite(fields)?,
         "gpt_neox" => gpt_neox(fields)?,
         "gpt2" => gpt2(fields)?,
         _ => return Ok(None),
@@ -116,6 +118,8 @@ fn llama_like(f: Fields, defaults: &Defaults) -> Parsed {
         attention_cap: None,
         logit_cap: None,
         embedding_scale: 1.0,
+        residual_scale: 1.0,
+        logit_scale: 1.0,
         learned_positions: false,
         ropes: vec![rope],
         layers: vec![layer; f.required_size("num_hidden_layers")?],
@@ -387,6 +391,18 @@ fn olmo2(f: Fields) -> Parsed {
     Ok(config)
 }
 
+/// Llama with four factors.
+fn granite(f: Fields) -> Parsed {
+    let mut config = llama_like(f, &LLAMA)?;
+    attention_bias(f, &mut config)?;
+    config.biases.mlp = f.flag("mlp_bias", false)?;
+    config.embedding_scale = f.positive("embedding_multiplier")?.unwrap_or(1.0);
+    config.residual_scale = f.positive("residual_multiplier")?.unwrap_or(1.0);
+    config.attention_scale = f.positive("attention_multiplier")?.unwrap_or(1.0);
+    config.logit_scale = 1.0 / f.positive("logits_scaling")?.unwrap_or(1.0);
+    Ok(config)
+}
+
 fn gpt_neox(f: Fields) -> Parsed {
     let hidden_size = f.required_size("hidden_size")?;
     let heads = f.required_size("num_attention_heads")?;
@@ -438,6 +454,8 @@ fn gpt_neox(f: Fields) -> Parsed {
         attention_cap: None,
         logit_cap: None,
         embedding_scale: 1.0,
+        residual_scale: 1.0,
+        logit_scale: 1.0,
         learned_positions: false,
         ropes: vec![rope],
         layers: vec![layer; f.required_size("num_hidden_layers")?],
@@ -487,6 +505,8 @@ fn gpt2(f: Fields) -> Parsed {
         attention_cap: None,
         logit_cap: None,
         embedding_scale: 1.0,
+        residual_scale: 1.0,
+        logit_scale: 1.0,
         learned_positions: true,
         ropes: Vec::new(),
         layers: vec![LayerPattern::default(); f.required_size("n_layer")?],

@@ -6,7 +6,7 @@ mod rope;
 
 pub use rope::{Rope, RopeScaling};
 
-use super::ModelError;
+use super::{FOREIGN_FAMILIES, ForeignConfig, ModelError};
 use fields::Fields;
 pub(super) use fields::LARGEST;
 
@@ -51,6 +51,10 @@ pub struct DecoderConfig {
     pub logit_cap: Option<f64>,
     /// Factor of the embeddings (Gemma).
     pub embedding_scale: f64,
+    /// Factor of what attention and MLP add to the residual stream (Granite).
+    pub residual_scale: f64,
+    /// Factor of the logits (Granite).
+    pub logit_scale: f64,
     /// Whether a learned vector a position is added to the embeddings (GPT-2).
     pub learned_positions: bool,
     /// Kinds of rotary positions that layers refer to.
@@ -158,8 +162,8 @@ pub enum Layout {
 pub enum Architecture {
     /// One that our decoder describes.
     Described(Box<DecoderConfig>),
-    /// Another one, by its `model_type`.
-    Other(String),
+    /// One that candle-transformers has.
+    Foreign(ForeignConfig),
 }
 
 impl Architecture {
@@ -179,18 +183,39 @@ impl Architecture {
             .text("model_type")
             .map_err(fail)?
             .ok_or_else(|| fail("model_type is missing".to_owned()))?;
-        match families::described(kind, fields).map_err(fail)? {
-            None => Ok(Self::Other(kind.to_owned())),
-            Some(config) => {
-                config.check().map_err(fail)?;
-                Ok(Self::Described(Box::new(config)))
-            }
+        if let Some(config) = families::described(kind, fields).map_err(fail)? {
+            config.check().map_err(fail)?;
+            return Ok(Self::Described(Box::new(config)));
+        }
+        let unknown = format!(
+            "model type '{kind}' is not supported ({}; slowly, token by token: {})",
+            FAMILIES.join(", "),
+            FOREIGN_FAMILIES.join(", ")
+        );
+        ForeignConfig::new(kind, value.clone())
+            .map(Self::Foreign)
+            .ok_or_else(|| fail(unknown))
+    }
+
+    /// The family, as `model_type` names it.
+    pub fn family(&self) -> &str {
+        match self {
+            Self::Described(config) => &config.family,
+            Self::Foreign(config) => &config.family,
+        }
+    }
+
+    /// The decoder's shape, if our decoder describes it.
+    pub fn described(&self) -> Option<&DecoderConfig> {
+        match self {
+            Self::Described(config) => Some(config),
+            Self::Foreign(_) => None,
         }
     }
 }
 
 /// The `model_type`s that our decoder describes.
-pub const FAMILIES: [&str; 14] = families::NAMES;
+pub const FAMILIES: [&str; 15] = families::NAMES;
 
 impl DecoderConfig {
     /// Reads config.json of a family that our decoder describes.
@@ -200,12 +225,9 @@ impl DecoderConfig {
     pub fn parse(file: &str, json: &[u8]) -> Result<Self, ModelError> {
         match Architecture::parse(file, json)? {
             Architecture::Described(config) => Ok(*config),
-            Architecture::Other(kind) => Err(ModelError::Config {
+            Architecture::Foreign(config) => Err(ModelError::Config {
                 file: file.to_owned(),
-                reason: format!(
-                    "model type '{kind}' is not supported ({} are)",
-                    FAMILIES.join(", ")
-                ),
+                reason: format!("our decoder does not describe '{}'", config.family),
             }),
         }
     }
@@ -277,7 +299,13 @@ impl DecoderConfig {
                 return Err("the rotary positions' settings are out of range".to_owned());
             }
         }
-        if !(self.attention_scale.is_finite() && self.embedding_scale.is_finite()) {
+        let scales = [
+            self.attention_scale,
+            self.embedding_scale,
+            self.residual_scale,
+            self.logit_scale,
+        ];
+        if !scales.iter().all(|scale| scale.is_finite()) {
             return Err("a scale is not finite".to_owned());
         }
         if self.window < 2 {
@@ -319,6 +347,7 @@ mod tests {
     fn contradictory_settings_are_refused() {
         for (from, to, says) in [
             ("\"llama\"", "\"mamba\"", "mamba"),
+            ("\"llama\"", "\"nosuch\"", "nosuch"),
             ("\"llama\"", "7", "model_type"),
             ("\"hidden_size\": 64", "\"hidden_size\": 0", "hidden_size"),
             ("\"hidden_size\": 64", "\"hidden_size\": -1", "hidden_size"),

@@ -1,7 +1,8 @@
-//! Turns a panic of a decoder into an error.
+//! Turns a panic of a library into an error.
 //!
-//! The Parquet library asserts on some damaged pages instead of refusing them. A damaged file is
-//! not a fault of this program, so it must end in a message like any other. Needs a build that
+//! The Parquet library asserts on some damaged pages instead of refusing them, and some of
+//! candle-transformers' models unwrap what a damaged checkpoint lacks. A damaged file is not a fault
+//! of this program, so it must end in a message like any other. Needs a build that
 //! unwinds; under `panic = "abort"` such a file ends the process.
 
 use std::cell::Cell;
@@ -14,7 +15,7 @@ thread_local! {
 
 /// Runs `decode`; what a panic in it said is the error. What `decode` borrows must not be used
 /// after an error.
-pub(super) fn catch<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     // Panics outside of `catch` and on other threads go to the hook that was there before.
     HOOK.call_once(|| {
@@ -33,7 +34,7 @@ pub(super) fn catch<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
             .downcast_ref::<&str>()
             .map(|text| (*text).to_owned())
             .or_else(|| said.downcast_ref::<String>().cloned());
-        said.unwrap_or_else(|| "its pages are damaged".to_owned())
+        said.unwrap_or_else(|| "it is damaged".to_owned())
     })
 }
 

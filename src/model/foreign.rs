@@ -1,0 +1,430 @@
+//! Architectures that our decoder does not describe, through candle-transformers.
+//!
+//! Its models return the logits of the last position only and keep their memory to themselves, and
+//! some of them read one sequence only. So they read token by token, and every sequence has a model
+//! of its own that shares the weights and nothing else. That is slow; what it is good for is to try
+//! such a model at all.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Result, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models;
+use serde_json::Value;
+
+use super::head::check_vocabulary;
+use super::network::{LanguageModel, Sequences, Wanted};
+use super::{ModelError, Weights};
+use crate::codec::Place;
+use crate::guard;
+
+/// The `model_type`s that are read this way.
+pub const FOREIGN_FAMILIES: [&str; 8] = [
+    "mixtral",
+    "qwen2_moe",
+    "qwen3_moe",
+    "falcon",
+    "starcoder2",
+    "mamba",
+    "phi",
+    "olmo",
+];
+
+/// Names of Hugging Face's conversions, and those of the original repositories.
+const RENAMED: [(&str, &str); 1] = [("backbone.embeddings.weight", "backbone.embedding.weight")];
+
+/// Positions kept for a way back.
+const SNAPSHOTS: usize = 4;
+
+/// A model with its memory of the sequence read so far.
+trait Stepper: Send + Sync {
+    /// Logits of one more token `[1, 1]`, in any shape of `vocab_size` elements.
+    fn step(&mut self, ids: &Tensor, position: usize) -> Result<Tensor>;
+    /// The same weights and memory, to be continued by itself.
+    fn copy(&self) -> Box<dyn Stepper>;
+}
+
+/// Models whose `forward` takes the tokens and the position.
+macro_rules! with_position {
+    ($($model:ty),*) => {$(
+        impl Stepper for $model {
+            fn step(&mut self, ids: &Tensor, position: usize) -> Result<Tensor> {
+                self.forward(ids, position)
+            }
+            fn copy(&self) -> Box<dyn Stepper> {
+                Box::new(self.clone())
+            }
+        }
+    )*};
+}
+
+/// Models that count positions themselves.
+macro_rules! without_position {
+    ($($model:ty),*) => {$(
+        impl Stepper for $model {
+            fn step(&mut self, ids: &Tensor, _: usize) -> Result<Tensor> {
+                self.forward(ids)
+            }
+            fn copy(&self) -> Box<dyn Stepper> {
+                Box::new(self.clone())
+            }
+        }
+    )*};
+}
+
+with_position!(
+    models::mixtral::Model,
+    models::qwen2_moe::Model,
+    models::qwen3_moe::ModelForCausalLM,
+    models::starcoder2::Model,
+    models::olmo::Model
+);
+without_position!(models::falcon::Falcon, models::phi::Model);
+
+/// A state-space model; its memory is made with the first token.
+struct Mamba {
+    model: models::mamba::Model,
+    config: models::mamba::Config,
+    state: Option<models::mamba::State>,
+}
+
+impl Stepper for Mamba {
+    fn step(&mut self, ids: &Tensor, _: usize) -> Result<Tensor> {
+        let state = match &mut self.state {
+            Some(state) => state,
+            none => none.insert(models::mamba::State::new(
+                1,
+                &self.config,
+                self.model.dtype(),
+                ids.device(),
+            )?),
+        };
+        self.model.forward(&ids.flatten_all()?, state)
+    }
+
+    fn copy(&self) -> Box<dyn Stepper> {
+        let state = self.state.as_ref().map(|state| models::mamba::State {
+            hs: state.hs.clone(),
+            prev_xs: state.prev_xs.clone(),
+            pos: state.pos,
+        });
+        Box::new(Self {
+            model: self.model.clone(),
+            config: self.config.clone(),
+            state,
+        })
+    }
+}
+
+/// config.json of an architecture that our decoder does not describe.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForeignConfig {
+    /// Its `model_type`.
+    pub family: String,
+    /// All of it, in the form of before transformers 5, which candle-transformers reads.
+    json: Value,
+}
+
+impl ForeignConfig {
+    /// Accepts the families that candle-transformers has and that can be continued.
+    pub(super) fn new(family: &str, mut json: Value) -> Option<Self> {
+        if !FOREIGN_FAMILIES.contains(&family) {
+            return None;
+        }
+        if let Some(settings) = json.get("rope_parameters").cloned() {
+            for name in ["rope_theta", "partial_rotary_factor"] {
+                if let (Some(value), None) = (settings.get(name), json.get(name)) {
+                    json[name] = value.clone();
+                }
+            }
+        }
+        for (name, other) in [("num_experts", "num_local_experts")] {
+            if let (None, Some(value)) = (json.get(name), json.get(other).cloned()) {
+                json[name] = value;
+            }
+        }
+        // What candle-transformers wants to be told and config.json does not say.
+        for (name, value) in [("use_flash_attn", Value::Bool(false))] {
+            if json.get(name).is_none() {
+                json[name] = value;
+            }
+        }
+        Some(Self {
+            family: family.to_owned(),
+            json,
+        })
+    }
+
+    fn size(&self, names: &[&str]) -> Option<usize> {
+        let value = names.iter().find_map(|name| self.json.get(name)?.as_u64());
+        value.and_then(|size| usize::try_from(size).ok())
+    }
+}
+
+/// A model of candle-transformers.
+pub(super) struct Foreign {
+    fresh: Box<dyn Stepper>,
+    /// Ids of the symbols, one tensor a place.
+    symbols: Vec<Tensor>,
+    window: usize,
+    vocabulary: usize,
+    device: Device,
+}
+
+impl Foreign {
+    pub(super) fn load(
+        config: &ForeignConfig,
+        weights: &Weights,
+        places: &[Place],
+    ) -> std::result::Result<Self, ModelError> {
+        let missing = || ModelError::Config {
+            file: "config.json".to_owned(),
+            reason: "vocab_size is missing".to_owned(),
+        };
+        let vocabulary = config.size(&["vocab_size"]).ok_or_else(missing)?;
+        check_vocabulary(places, vocabulary)?;
+        let device = weights.device().clone();
+        let mut tensors: HashMap<String, Tensor> = weights.all()?;
+        for (name, theirs) in RENAMED {
+            if let Some(tensor) = tensors.remove(name) {
+                tensors.insert(theirs.to_owned(), tensor);
+            }
+        }
+        // These read the embedding table as the head, whatever config.json says.
+        let tied = ["starcoder2", "mamba"].contains(&config.family.as_str());
+        if tied && tensors.contains_key("lm_head.weight") {
+            return Err(weights.refuse("lm_head.weight", "an untied head is not supported here"));
+        }
+        let builder = VarBuilder::from_tensors(tensors, weights.dtype(), &device);
+        let symbols = places
+            .iter()
+            .map(|place| Tensor::from_slice(&place.symbols, place.symbols.len(), &device))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            fresh: guard::catch(|| stepper(config, builder))
+                .map_err(|said| weights.refuse("any", said))??,
+            symbols,
+            // What has no window remembers as much as it can.
+            window: config
+                .size(&["max_position_embeddings", "n_positions"])
+                .unwrap_or(1 << 20)
+                .min(if config.family == "falcon" {
+                    2048
+                } else {
+                    1 << 20
+                }),
+            vocabulary,
+            device,
+        })
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(
+    config: &ForeignConfig,
+) -> std::result::Result<T, ModelError> {
+    serde_json::from_value(config.json.clone()).map_err(|e| ModelError::Config {
+        file: "config.json".to_owned(),
+        reason: format!("{}: {e}", config.family),
+    })
+}
+
+fn stepper(
+    config: &ForeignConfig,
+    weights: VarBuilder,
+) -> std::result::Result<Box<dyn Stepper>, ModelError> {
+    Ok(match config.family.as_str() {
+        "mixtral" => Box::new(models::mixtral::Model::new(&parsed(config)?, weights)?),
+        "qwen2_moe" => Box::new(models::qwen2_moe::Model::new(&parsed(config)?, weights)?),
+        "qwen3_moe" => Box::new(models::qwen3_moe::ModelForCausalLM::new(
+            &parsed(config)?,
+            weights,
+        )?),
+        "starcoder2" => Box::new(models::starcoder2::Model::new(&parsed(config)?, weights)?),
+        "olmo" => Box::new(models::olmo::Model::new(&parsed(config)?, weights)?),
+        "falcon" => Box::new(models::falcon::Falcon::load(weights, parsed(config)?)?),
+        "phi" => Box::new(models::phi::Model::new(&parsed(config)?, weights)?),
+        "mamba" => {
+            let parsed: models::mamba::Config = parsed(config)?;
+            Box::new(Mamba {
+                model: models::mamba::Model::new(&parsed, weights.pp("backbone"))?,
+                config: parsed,
+                state: None,
+            })
+        }
+        other => {
+            return Err(ModelError::Config {
+                file: "config.json".to_owned(),
+                reason: format!("model type '{other}' is not supported"),
+            });
+        }
+    })
+}
+
+impl LanguageModel for Foreign {
+    fn sequences(
+        &self,
+        batch: usize,
+        capacity: usize,
+    ) -> std::result::Result<Box<dyn Sequences<'_> + '_>, ModelError> {
+        Ok(Box::new(ForeignSequences {
+            model: self,
+            models: (0..batch).map(|_| self.fresh.copy()).collect(),
+            read: vec![Vec::new(); batch],
+            room: capacity,
+            snapshots: Vec::new(),
+        }))
+    }
+
+    fn vocabulary_logits(&self, ids: &[u32]) -> std::result::Result<Tensor, ModelError> {
+        let mut model = self.fresh.copy();
+        let rows = ids
+            .iter()
+            .enumerate()
+            .map(|(position, &id)| {
+                let id = Tensor::from_slice(&[id], (1, 1), &self.device)?;
+                let logits = model.step(&id, position)?;
+                logits.reshape((1, self.vocabulary))?.to_dtype(DType::F32)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&rows, 0)?)
+    }
+
+    fn window(&self) -> usize {
+        self.window
+    }
+
+    fn bytes_a_position(&self) -> usize {
+        // Not known; what a mid-sized model takes.
+        1 << 17
+    }
+}
+
+/// Sequences of a foreign model, each read by a model of its own.
+struct ForeignSequences<'m> {
+    model: &'m Foreign,
+    models: Vec<Box<dyn Stepper>>,
+    /// Tokens read of every sequence.
+    read: Vec<Vec<u32>>,
+    room: usize,
+    snapshots: Vec<(usize, Vec<Box<dyn Stepper>>)>,
+}
+
+impl ForeignSequences<'_> {
+    fn positions(&self) -> usize {
+        self.read.first().map_or(0, Vec::len)
+    }
+
+    /// Reads one token of every sequence and returns the logits `[batch, vocab_size]`.
+    fn step(&mut self, token: impl Fn(usize) -> u32) -> Result<Tensor> {
+        let position = self.positions();
+        let mut logits = Vec::with_capacity(self.models.len());
+        for (sequence, model) in self.models.iter_mut().enumerate() {
+            let id = token(sequence);
+            self.read[sequence].push(id);
+            let id = Tensor::from_slice(&[id], (1, 1), &self.model.device)?;
+            let out = model.step(&id, position)?;
+            logits.push(out.reshape((1, self.model.vocabulary))?);
+        }
+        Tensor::cat(&logits, 0)?.to_dtype(DType::F32)
+    }
+}
+
+impl<'m> Sequences<'m> for ForeignSequences<'m> {
+    fn batch(&self) -> usize {
+        self.read.len()
+    }
+
+    fn room(&self) -> usize {
+        self.room
+    }
+
+    fn read(
+        &mut self,
+        ids: &[u32],
+        wanted: &[Wanted],
+    ) -> std::result::Result<Vec<Tensor>, ModelError> {
+        let length = ids.len() / self.batch();
+        let copies = self.models.iter().map(|model| model.copy()).collect();
+        self.snapshots.push((self.positions(), copies));
+        if self.snapshots.len() > SNAPSHOTS {
+            self.snapshots.remove(0);
+        }
+        let mut kept: Vec<Vec<Tensor>> = vec![Vec::new(); wanted.len()];
+        for t in 0..length {
+            let logits = self.step(|sequence| ids[sequence * length + t])?;
+            for (wanted, kept) in wanted.iter().zip(&mut kept) {
+                for _ in wanted.positions.iter().filter(|&&p| p as usize == t) {
+                    kept.push(logits.index_select(&self.model.symbols[wanted.place], 1)?);
+                }
+            }
+        }
+        self.room = self.room.saturating_sub(length);
+        kept.iter()
+            .map(|kept| Ok(Tensor::stack(kept, 1)?.flatten_to(1)?))
+            .collect()
+    }
+
+    fn freeze(&mut self, capacity: usize) -> std::result::Result<(), ModelError> {
+        self.room = capacity;
+        Ok(())
+    }
+
+    fn fork(
+        &self,
+        positions: usize,
+        paths: usize,
+        capacity: usize,
+    ) -> std::result::Result<Box<dyn Sequences<'m> + 'm>, ModelError> {
+        let mut read: Vec<Vec<u32>> = Vec::with_capacity(self.read.len() * paths);
+        for tokens in &self.read {
+            read.extend(std::iter::repeat_n(tokens[..positions].to_vec(), paths));
+        }
+        let continued = |model: &dyn Stepper| (0..paths).map(|_| model.copy()).collect::<Vec<_>>();
+        let models = if positions == self.positions() {
+            self.models
+                .iter()
+                .flat_map(|model| continued(&**model))
+                .collect()
+        } else {
+            // There is no way back into the memory of these models: they read once more.
+            let mut again = ForeignSequences {
+                model: self.model,
+                models: self
+                    .models
+                    .iter()
+                    .map(|_| self.model.fresh.copy())
+                    .collect(),
+                read: vec![Vec::new(); self.read.len()],
+                room: positions,
+                snapshots: Vec::new(),
+            };
+            for t in 0..positions {
+                again.step(|sequence| self.read[sequence][t])?;
+            }
+            again
+                .models
+                .iter()
+                .flat_map(|model| continued(&**model))
+                .collect()
+        };
+        Ok(Box::new(ForeignSequences {
+            model: self.model,
+            models,
+            read,
+            room: capacity,
+            snapshots: Vec::new(),
+        }))
+    }
+
+    fn truncate(&mut self, positions: usize) {
+        let at = self.snapshots.iter().position(|(at, _)| *at == positions);
+        if let Some(at) = at {
+            self.room += self.positions() - positions;
+            self.models = self.snapshots.swap_remove(at).1;
+            self.snapshots.clear();
+            self.read
+                .iter_mut()
+                .for_each(|read| read.truncate(positions));
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What a session asks of a language model, whoever computes it.
+
+use candle_core::Tensor;
+
+use super::{Decoder, KvCache, ModelError, NumberHead};
+
+/// A language model that reads batches of sequences.
+pub trait LanguageModel: Send + Sync {
+    /// Begins `batch` sequences with room for `capacity` tokens each.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if the memory cannot be had.
+    fn sequences(
+        &self,
+        batch: usize,
+        capacity: usize,
+    ) -> Result<Box<dyn Sequences<'_> + '_>, ModelError>;
+
+    /// Logits `[length, vocab_size]` in F32 over the whole vocabulary behind every token of one
+    /// sequence; a diagnostic.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if memory runs out.
+    fn vocabulary_logits(&self, ids: &[u32]) -> Result<Tensor, ModelError>;
+
+    /// Tokens that the model can read.
+    fn window(&self) -> usize;
+
+    /// Bytes that one token of one sequence takes while it is remembered.
+    fn bytes_a_position(&self) -> usize;
+}
+
+/// Where the symbols of a place are to be predicted: the positions within the tokens that are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Place of the symbol within a number.
+    pub place: usize,
+    /// Positions, counted from the first token that is read.
+    pub positions: Vec<u32>,
+}
+
+/// A batch of sequences and what the model remembers of them.
+pub trait Sequences<'m> {
+    /// How many there are.
+    fn batch(&self) -> usize;
+
+    /// Tokens that each can still read.
+    fn room(&self) -> usize;
+
+    /// Reads `ids` `[batch, length]`, row by row, and returns for each of the wanted places the
+    /// logits `[batch * positions, symbols]` in F32, sequence by sequence.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if there is no room or memory runs out.
+    fn read(&mut self, ids: &[u32], wanted: &[Wanted]) -> Result<Vec<Tensor>, ModelError>;
+
+    /// Makes what was read shareable and leaves room for `capacity` more tokens.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if the memory cannot be had.
+    fn freeze(&mut self, capacity: usize) -> Result<(), ModelError>;
+
+    /// `paths` continuations of every sequence's first `positions` tokens, neighbours in the batch,
+    /// each with room for `capacity` more. What was read last must have been frozen.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if the memory cannot be had.
+    fn fork(
+        &self,
+        positions: usize,
+        paths: usize,
+        capacity: usize,
+    ) -> Result<Box<dyn Sequences<'m> + 'm>, ModelError>;
+
+    /// Forgets what was read behind the first `positions` tokens, as far as it was not frozen.
+    fn truncate(&mut self, positions: usize);
+}
+
+/// Our decoder and its head over numbers.
+pub(super) struct Own {
+    pub(super) decoder: Decoder,
+    pub(super) head: NumberHead,
+}
+
+struct OwnSequences<'m> {
+    own: &'m Own,
+    cache: KvCache,
+}
+
+impl LanguageModel for Own {
+    fn sequences(
+        &self,
+        batch: usize,
+        capacity: usize,
+    ) -> Result<Box<dyn Sequences<'_> + '_>, ModelError> {
+        let cache = self.decoder.cache(batch, capacity)?;
+        Ok(Box::new(OwnSequences { own: self, cache }))
+    }
+
+    fn vocabulary_logits(&self, ids: &[u32]) -> Result<Tensor, ModelError> {
+        let mut cache = self.decoder.cache(1, ids.len())?;
+        let hidden = self.decoder.forward(ids, &mut cache)?.squeeze(0)?;
+        Ok(self.decoder.vocabulary_logits(&hidden)?)
+    }
+
+    fn window(&self) -> usize {
+        self.decoder.config().window
+    }
+
+    fn bytes_a_position(&self) -> usize {
+        self.decoder.cache_bytes_a_position()
+    }
+}
+
+impl<'m> Sequences<'m> for OwnSequences<'m> {
+    fn batch(&self) -> usize {
+        self.cache.batch()
+    }
+
+    fn room(&self) -> usize {
+        self.cache.room()
+    }
+
+    fn read(&mut self, ids: &[u32], wanted: &[Wanted]) -> Result<Vec<Tensor>, ModelError> {
+        let Own { decoder, head } = self.own;
+        let hidden = decoder.forward(ids, &mut self.cache)?;
+        wanted
+            .iter()
+            .map(|wanted| {
+                let count = wanted.positions.len();
+                let positions = Tensor::from_slice(&wanted.positions, count, hidden.device())?;
+                let rows = hidden.index_select(&positions, 1)?.flatten_to(1)?;
+                Ok(head.logits(decoder, &rows, wanted.place)?)
+            })
+            .collect()
+    }
+
+    fn freeze(&mut self, capacity: usize) -> Result<(), ModelError> {
+        Ok(self.cache.freeze(capacity)?)
+    }
+
+    fn fork(
+        &self,
+        positions: usize,
+        paths: usize,
+        capacity: usize,
+    ) -> Result<Box<dyn Sequences<'m> + 'm>, ModelError> {
+        Ok(Box::new(OwnSequences {
+            own: self.own,
+            cache: self.cache.fork(positions, paths, capacity)?,
+        }))
+    }
+
+    fn truncate(&mut self, positions: usize) {
+        self.cache.truncate(positions);
+    }
+}
