@@ -76,7 +76,7 @@ fn exact_density_equals_brute_force() {
     let model = folder();
     let context = context(12);
     let (mut session, rows) = start(&model, &context, Tolerance::EXACT);
-    let next = session.next().unwrap();
+    let next = session.next_densities().unwrap();
     for channel in 0..2 {
         let prompt = context.column(channel).to_vec();
         for k in (0..1000).step_by(13) {
@@ -130,7 +130,7 @@ fn draws_invert_the_cumulated_density_and_leave_the_session_as_it_was() {
     let (session, _) = start(&model, &context, Tolerance::EXACT);
     let mut paths = session.fork(3, 2).unwrap();
     for _ in 0..2 {
-        let next = paths.next().unwrap();
+        let next = paths.next_densities().unwrap();
         let levels = [0.02, 0.5, 0.97, 0.3, 0.6, 0.999];
         let drawn = paths.draw(&levels).unwrap();
         for (i, &(bin, fraction)) in drawn.iter().enumerate() {

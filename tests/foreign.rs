@@ -69,7 +69,7 @@ fn continuations_are_those_of_the_whole_sequence() {
         for t in 4..6 {
             let drawn = paths.draw(&[0.3; 4]).unwrap();
             assert_eq!(drawn, paths.draw(&[0.3; 4]).unwrap(), "{family}");
-            let next = paths.next().unwrap();
+            let next = paths.next_densities().unwrap();
             for sequence in 0..4 {
                 for k in 0..1000 {
                     let (ours, theirs) = (next[sequence * 1000 + k], whole[[t, sequence / 2, k]]);

@@ -100,7 +100,7 @@ fn greedy_rollout_equals_full_recomputation_by_the_reference() {
         let (_, expected) = array::<i64>(&file, &format!("{prefix}_rollout_bins"));
         for step in expected.chunks(2) {
             let next: Vec<Bin> = session
-                .next()
+                .next_densities()
                 .unwrap()
                 .chunks(1000)
                 .map(most_probable)
@@ -128,7 +128,7 @@ fn cached_rollout_equals_full_recomputation() {
     let mut session = context.fork(1, 15).unwrap();
     let (_, whole) = start(&model, &bins);
     for t in 25..40 {
-        let next = session.next().unwrap();
+        let next = session.next_densities().unwrap();
         for c in 0..2 {
             let cached = &next[c * 1000..(c + 1) * 1000];
             for (k, &p) in cached.iter().enumerate() {

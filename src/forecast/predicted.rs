@@ -18,6 +18,9 @@ pub(super) struct Predicted {
     next: Array2<f32>,
 }
 
+/// Refines the trees of a row, one a channel.
+pub(super) type Refine<'a> = &'a dyn Fn(usize, &mut [DigitTree]) -> Result<(), ModelError>;
+
 /// A row, and the position at which one of its symbols is predicted.
 pub(super) type Read = (usize, usize);
 
@@ -80,7 +83,7 @@ impl Predicted {
     pub(super) fn densities(
         mut self,
         observed: &Array2<Bin>,
-        refine: &dyn Fn(usize, &mut [DigitTree]) -> Result<(), ModelError>,
+        refine: Refine,
     ) -> Result<Array3<f32>, ModelError> {
         if self.places.len() == 1 {
             return Ok(self.places.remove(0));

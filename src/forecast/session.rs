@@ -151,7 +151,7 @@ impl<'m> Session<'m> {
     ///
     /// # Errors
     /// [`ModelError`] if the model fails or memory runs out.
-    pub fn next(&mut self) -> Result<Vec<f32>, ModelError> {
+    pub fn next_densities(&mut self) -> Result<Vec<f32>, ModelError> {
         if self.model.tokens().places().len() == 1 {
             return Ok(self.first.clone());
         }

@@ -32,8 +32,8 @@ pub struct Model {
 }
 
 enum Network {
-    Own(Own),
-    Foreign(Foreign),
+    Own(Box<Own>),
+    Foreign(Box<Foreign>),
 }
 
 impl Model {
@@ -73,11 +73,11 @@ impl Model {
             Architecture::Described(config) => {
                 let decoder = Decoder::load((**config).clone(), &checkpoint.weights)?;
                 let head = NumberHead::new(&decoder, tokens.places())?;
-                Network::Own(Own { decoder, head })
+                Network::Own(Box::new(Own { decoder, head }))
             }
             Architecture::Foreign(config) => {
                 let (weights, places) = (&checkpoint.weights, tokens.places());
-                Network::Foreign(Foreign::load(config, weights, places)?)
+                Network::Foreign(Box::new(Foreign::load(config, weights, places)?))
             }
         };
         Ok(Self {
@@ -146,8 +146,8 @@ impl Model {
     /// What computes it.
     pub fn network(&self) -> &dyn LanguageModel {
         match &self.network {
-            Network::Own(own) => own,
-            Network::Foreign(foreign) => foreign,
+            Network::Own(own) => own.as_ref(),
+            Network::Foreign(foreign) => foreign.as_ref(),
         }
     }
 

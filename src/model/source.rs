@@ -42,7 +42,6 @@ impl FromStr for ModelSource {
     type Err = std::convert::Infallible;
 
     /// `builtin`, a folder, a GGUF file, or if there is no such path, a model of the hub.
-
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             BUILTIN => Self::Builtin,
