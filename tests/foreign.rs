@@ -22,7 +22,11 @@ fn load(family: &str) -> Model {
 #[test]
 fn every_family_gives_the_logits_of_transformers() {
     let mut wrong = Vec::new();
-    for family in FOREIGN_FAMILIES {
+    // transformers has no RWKV 5 and 6 to compare with.
+    for family in FOREIGN_FAMILIES
+        .into_iter()
+        .filter(|f| !f.starts_with("rwkv"))
+    {
         let model = load(family);
         assert!(model.decoder().is_none());
         let file = golden(&format!("others/{family}/golden.npz"));

@@ -6,6 +6,7 @@
 //! such a model at all.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -19,19 +20,20 @@ use crate::codec::Place;
 use crate::guard;
 
 /// The `model_type`s that are read this way.
-pub const FOREIGN_FAMILIES: [&str; 8] = [
+pub const FOREIGN_FAMILIES: [&str; 12] = [
     "mixtral",
     "qwen2_moe",
     "qwen3_moe",
     "falcon",
     "starcoder2",
     "mamba",
+    "mamba2",
+    "rwkv5",
+    "rwkv6",
+    "glm4",
     "phi",
     "olmo",
 ];
-
-/// Names of Hugging Face's conversions, and those of the original repositories.
-const RENAMED: [(&str, &str); 1] = [("backbone.embeddings.weight", "backbone.embedding.weight")];
 
 /// Positions kept for a way back.
 const SNAPSHOTS: usize = 4;
@@ -77,43 +79,107 @@ with_position!(
     models::qwen2_moe::Model,
     models::qwen3_moe::ModelForCausalLM,
     models::starcoder2::Model,
-    models::olmo::Model
+    models::olmo::Model,
+    models::glm4_new::ModelForCausalLM
 );
 without_position!(models::falcon::Falcon, models::phi::Model);
 
-/// A state-space model; its memory is made with the first token.
-struct Mamba {
-    model: models::mamba::Model,
-    config: models::mamba::Config,
-    state: Option<models::mamba::State>,
+/// A model whose memory is a value of its own.
+struct Recurrent<M: RecurrentModel> {
+    model: Arc<M>,
+    state: M::State,
 }
 
-impl Stepper for Mamba {
+trait RecurrentModel: Send + Sync + 'static {
+    type State: Send + Sync;
+    fn step(&self, ids: &Tensor, state: &mut Self::State) -> Result<Tensor>;
+    fn copy(state: &Self::State) -> Self::State;
+}
+
+impl<M: RecurrentModel> Stepper for Recurrent<M> {
     fn step(&mut self, ids: &Tensor, _: usize) -> Result<Tensor> {
-        let state = match &mut self.state {
-            Some(state) => state,
-            none => none.insert(models::mamba::State::new(
-                1,
-                &self.config,
-                self.model.dtype(),
-                ids.device(),
-            )?),
-        };
-        self.model.forward(&ids.flatten_all()?, state)
+        self.model.step(ids, &mut self.state)
     }
 
     fn copy(&self) -> Box<dyn Stepper> {
-        let state = self.state.as_ref().map(|state| models::mamba::State {
+        Box::new(Self {
+            model: self.model.clone(),
+            state: M::copy(&self.state),
+        })
+    }
+}
+
+impl RecurrentModel for models::mamba::Model {
+    type State = models::mamba::State;
+
+    fn step(&self, ids: &Tensor, state: &mut Self::State) -> Result<Tensor> {
+        self.forward(&ids.flatten_all()?, state)
+    }
+
+    fn copy(state: &Self::State) -> Self::State {
+        models::mamba::State {
             hs: state.hs.clone(),
             prev_xs: state.prev_xs.clone(),
             pos: state.pos,
-        });
-        Box::new(Self {
-            model: self.model.clone(),
-            config: self.config.clone(),
-            state,
-        })
+        }
     }
+}
+
+impl RecurrentModel for models::mamba2::Model {
+    type State = models::mamba2::State;
+
+    fn step(&self, ids: &Tensor, state: &mut Self::State) -> Result<Tensor> {
+        self.forward(&ids.flatten_all()?, state)
+    }
+
+    fn copy(state: &Self::State) -> Self::State {
+        models::mamba2::State {
+            hs: state.hs.clone(),
+            conv_states: state.conv_states.clone(),
+            pos: state.pos,
+        }
+    }
+}
+
+fn copy_rwkv(state: &models::rwkv_v5::State) -> models::rwkv_v5::State {
+    let copy = |layer: &models::rwkv_v5::StatePerLayer| models::rwkv_v5::StatePerLayer {
+        extract_key_value: layer.extract_key_value.clone(),
+        linear_attention: layer.linear_attention.clone(),
+        feed_forward: layer.feed_forward.clone(),
+    };
+    models::rwkv_v5::State {
+        per_layer: state.per_layer.iter().map(copy).collect(),
+        pos: state.pos,
+    }
+}
+
+impl RecurrentModel for models::rwkv_v5::Model {
+    type State = models::rwkv_v5::State;
+
+    fn step(&self, ids: &Tensor, state: &mut Self::State) -> Result<Tensor> {
+        self.forward(ids, state)
+    }
+
+    fn copy(state: &Self::State) -> Self::State {
+        copy_rwkv(state)
+    }
+}
+
+impl RecurrentModel for models::rwkv_v6::Model {
+    type State = models::rwkv_v5::State;
+
+    fn step(&self, ids: &Tensor, state: &mut Self::State) -> Result<Tensor> {
+        self.forward(ids, state)
+    }
+
+    fn copy(state: &Self::State) -> Self::State {
+        copy_rwkv(state)
+    }
+}
+
+fn recurrent<M: RecurrentModel>(model: M, state: M::State) -> Box<dyn Stepper> {
+    let model = Arc::new(model);
+    Box::new(Recurrent { model, state })
 }
 
 /// config.json of an architecture that our decoder does not describe.
@@ -185,13 +251,14 @@ impl Foreign {
         check_vocabulary(places, vocabulary)?;
         let device = weights.device().clone();
         let mut tensors: HashMap<String, Tensor> = weights.all()?;
-        for (name, theirs) in RENAMED {
-            if let Some(tensor) = tensors.remove(name) {
-                tensors.insert(theirs.to_owned(), tensor);
-            }
+        if config.family == "mamba"
+            && let Some(table) = tensors.remove("backbone.embeddings.weight")
+        {
+            // Hugging Face's name, and that of the original repository.
+            tensors.insert("backbone.embedding.weight".to_owned(), table);
         }
         // These read the embedding table as the head, whatever config.json says.
-        let tied = ["starcoder2", "mamba"].contains(&config.family.as_str());
+        let tied = ["starcoder2", "mamba", "mamba2"].contains(&config.family.as_str());
         if tied && tensors.contains_key("lm_head.weight") {
             return Err(weights.refuse("lm_head.weight", "an untied head is not supported here"));
         }
@@ -232,6 +299,7 @@ fn stepper(
     config: &ForeignConfig,
     weights: VarBuilder,
 ) -> std::result::Result<Box<dyn Stepper>, ModelError> {
+    let (device, dtype) = (weights.device().clone(), weights.dtype());
     Ok(match config.family.as_str() {
         "mixtral" => Box::new(models::mixtral::Model::new(&parsed(config)?, weights)?),
         "qwen2_moe" => Box::new(models::qwen2_moe::Model::new(&parsed(config)?, weights)?),
@@ -243,13 +311,31 @@ fn stepper(
         "olmo" => Box::new(models::olmo::Model::new(&parsed(config)?, weights)?),
         "falcon" => Box::new(models::falcon::Falcon::load(weights, parsed(config)?)?),
         "phi" => Box::new(models::phi::Model::new(&parsed(config)?, weights)?),
+        "glm4" => Box::new(models::glm4_new::ModelForCausalLM::new(
+            &parsed(config)?,
+            weights,
+        )?),
         "mamba" => {
             let parsed: models::mamba::Config = parsed(config)?;
-            Box::new(Mamba {
-                model: models::mamba::Model::new(&parsed, weights.pp("backbone"))?,
-                config: parsed,
-                state: None,
-            })
+            let state = models::mamba::State::new(1, &parsed, dtype, &device)?;
+            let weights = weights.pp("backbone");
+            recurrent(models::mamba::Model::new(&parsed, weights)?, state)
+        }
+        "mamba2" => {
+            let parsed: models::mamba2::Config = parsed(config)?;
+            let state = models::mamba2::State::new(1, &parsed, dtype, &device)?;
+            let weights = weights.pp("backbone");
+            recurrent(models::mamba2::Model::new(&parsed, weights)?, state)
+        }
+        "rwkv5" => {
+            let parsed: models::rwkv_v5::Config = parsed(config)?;
+            let state = models::rwkv_v5::State::new(1, &parsed, &device)?;
+            recurrent(models::rwkv_v5::Model::new(&parsed, weights)?, state)
+        }
+        "rwkv6" => {
+            let parsed: models::rwkv_v5::Config = parsed(config)?;
+            let state = models::rwkv_v5::State::new(1, &parsed, &device)?;
+            recurrent(models::rwkv_v6::Model::new(&parsed, weights)?, state)
         }
         other => {
             return Err(ModelError::Config {

@@ -33,6 +33,7 @@ from transformers import (
     Qwen2Config,
     Qwen3Config,
     SmolLM3Config,
+    StableLmConfig,
 )
 from transformers.utils import logging
 
@@ -112,6 +113,9 @@ VARIANTS = {
                                      attention_multiplier=0.2),
                 [dict(embedding_multiplier=1.0), dict(logits_scaling=1.0), dict(residual_multiplier=1.0),
                  dict(attention_multiplier=0.35)], {}),
+    "stablelm": (StableLmConfig, small(use_qkv_bias=True, use_parallel_residual=False, qk_layernorm=False,
+                                       rope_parameters=rope("default", partial_rotary_factor=0.5)),
+                 [dict(rope_parameters=rope("default", partial_rotary_factor=1.0))], dict(partial_rotary_factor=0.5)),
     "gpt-neox": (GPTNeoXConfig, dict(
         vocab_size=VOCABULARY, hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=2,
         max_position_embeddings=256, use_parallel_residual=True,

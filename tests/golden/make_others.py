@@ -18,6 +18,8 @@ from make_gguf import BYTES, byte_level
 from transformers import (
     AutoModelForCausalLM,
     FalconConfig,
+    Glm4Config,
+    Mamba2Config,
     MambaConfig,
     MixtralConfig,
     OlmoConfig,
@@ -51,6 +53,12 @@ VARIANTS = {
     "mamba": (MambaConfig, dict(vocab_size=len(BYTES), hidden_size=32, num_hidden_layers=2, state_size=16,
                                 bos_token_id=0, eos_token_id=1, pad_token_id=0, tie_word_embeddings=True),
               dict(d_model=32, n_layer=2, pad_vocab_size_multiple=1)),
+    "mamba2": (Mamba2Config, dict(vocab_size=len(BYTES), hidden_size=32, num_hidden_layers=2, state_size=16, expand=2,
+                                  head_dim=16, num_heads=4, n_groups=1, chunk_size=8, bos_token_id=0, eos_token_id=1,
+                                  pad_token_id=0, tie_word_embeddings=True), dict(pad_vocab_size_multiple=1)),
+    "glm4": (Glm4Config, dict(BASE, head_dim=8, attention_bias=True,
+                              rope_parameters={"rope_type": "default", "rope_theta": 10000.0,
+                                               "partial_rotary_factor": 0.5}), {}),
     "phi": (PhiConfig, dict({**BASE, "num_key_value_heads": 4}, partial_rotary_factor=0.5), {}),
     "olmo": (OlmoConfig, dict(BASE, clip_qkv=None), {}),
 }

@@ -11,7 +11,7 @@ use super::{
 type Parsed = Result<DecoderConfig, String>;
 
 /// The `model_type`s that have a function here.
-pub(super) const NAMES: [&str; 15] = [
+pub(super) const NAMES: [&str; 16] = [
     "llama",
     "mistral",
     "qwen2",
@@ -27,6 +27,7 @@ pub(super) const NAMES: [&str; 15] = [
     "gpt2",
     "ministral",
     "granite",
+    "stablelm",
 ];
 
 /// The decoder that a config.json describes, or nothing if the family is another one.
@@ -47,6 +48,7 @@ pub(super) fn described(kind: &str, fields: Fields) -> Result<Option<DecoderConf
         "phi3" => phi3(fields)?,
         "olmo2" => olmo2(fields)?,
         "granite" => granite(fields)?,
+        "stablelm" => stablelm(fields)?,
         "gpt_neox" => gpt_neox(fields)?,
         "gpt2" => gpt2(fields)?,
         _ => return Ok(None),
@@ -400,6 +402,28 @@ fn granite(f: Fields) -> Parsed {
     config.residual_scale = f.positive("residual_multiplier")?.unwrap_or(1.0);
     config.attention_scale = f.positive("attention_multiplier")?.unwrap_or(1.0);
     config.logit_scale = 1.0 / f.positive("logits_scaling")?.unwrap_or(1.0);
+    Ok(config)
+}
+
+/// Llama with layer norms and a quarter of each head turned.
+fn stablelm(f: Fields) -> Parsed {
+    for name in ["use_parallel_residual", "qk_layernorm"] {
+        if f.flag(name, false)? {
+            return Err(format!("{name} is not supported"));
+        }
+    }
+    let mut config = llama_like(f, &LLAMA)?;
+    config.norm = Norm {
+        kind: NormKind::Layer,
+        eps: f.positive("layer_norm_eps")?.unwrap_or(1e-5),
+    };
+    config.biases.qkv = f.flag("use_qkv_bias", false)?;
+    let gathered = match f.object("rope_parameters")? {
+        Some(settings) => settings.positive("partial_rotary_factor")?,
+        None => None,
+    };
+    let share = gathered.or(f.positive("partial_rotary_factor")?);
+    config.ropes[0].dim = (config.head_dim as f64 * share.unwrap_or(0.25).min(1.0)) as usize;
     Ok(config)
 }
 

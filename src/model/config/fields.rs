@@ -5,6 +5,31 @@ use serde_json::{Map, Value};
 /// Sizes beyond any model of today: a larger one is a damaged or hostile file.
 pub(in crate::model) const LARGEST: usize = 1 << 20;
 
+/// Parses JSON as Python writes it: `NaN`, `Infinity` and `-Infinity`, which some published
+/// config.json hold, count as `null`.
+pub(super) fn python_json(json: &[u8]) -> Result<Value, serde_json::Error> {
+    let error = match serde_json::from_slice(json) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let Ok(text) = std::str::from_utf8(json) else {
+        return Err(error);
+    };
+    // Every other piece between quotation marks is inside a text, unless one of them is escaped;
+    // then the words are replaced in no text that matters here.
+    let pieces: Vec<String> = text
+        .split('"')
+        .enumerate()
+        .map(|(i, piece)| match i % 2 {
+            0 => ["-Infinity", "Infinity", "NaN"]
+                .iter()
+                .fold(piece.to_owned(), |text, word| text.replace(word, "null")),
+            _ => piece.to_owned(),
+        })
+        .collect();
+    serde_json::from_str(&pieces.join("\""))
+}
+
 /// The fields of a JSON object.
 #[derive(Clone, Copy)]
 pub(super) struct Fields<'a>(&'a Map<String, Value>);
@@ -116,5 +141,20 @@ impl<'a> Fields<'a> {
             .map(|v| item(v).ok_or_else(|| format!("{name} holds {v}, not {what}")))
             .collect::<Result<_, _>>()
             .map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_python_are_null_outside_of_texts() {
+        let value =
+            python_json(br#"{"a": [0.0, Infinity], "NaN": "-Infinity", "b": NaN}"#).unwrap();
+        let expected = serde_json::json!({"a": [0.0, null], "NaN": "-Infinity", "b": null});
+        assert_eq!(value, expected);
+        assert!(python_json(b"{Infinity").is_err());
+        assert!(python_json(b"\xff").is_err());
     }
 }

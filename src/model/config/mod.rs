@@ -177,7 +177,7 @@ impl Architecture {
             reason,
         };
         let value: serde_json::Value =
-            serde_json::from_slice(json).map_err(|e| fail(e.to_string()))?;
+            fields::python_json(json).map_err(|e| fail(e.to_string()))?;
         let fields = Fields::of(&value).map_err(fail)?;
         let kind = fields
             .text("model_type")
@@ -215,7 +215,7 @@ impl Architecture {
 }
 
 /// The `model_type`s that our decoder describes.
-pub const FAMILIES: [&str; 15] = families::NAMES;
+pub const FAMILIES: [&str; 16] = families::NAMES;
 
 impl DecoderConfig {
     /// Reads config.json of a family that our decoder describes.
