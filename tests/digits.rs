@@ -144,6 +144,25 @@ fn draws_invert_the_cumulated_density_and_leave_the_session_as_it_was() {
     }
 }
 
+/// A text before the numbers counts towards the window.
+#[test]
+fn preamble_is_read_first_and_counted() {
+    let mut format = builtin_formats().unwrap().remove(2);
+    format.preamble = "angles: ".to_owned();
+    let source = ModelSource::Folder(golden("gguf/llama-folder"));
+    let model = Model::load(&source, &[format], Precision::F32, &Device::Cpu).unwrap();
+    let plain = folder();
+    let text = "angles: ".len();
+    assert_eq!(model.tokens().prefix().len(), text);
+    assert_eq!(model.tokens().tokens(10), plain.tokens().tokens(10) + text);
+    let longest = |model| Forecaster::new(model, Settings::default()).longest_context(5);
+    assert!(longest(&model) < longest(&plain));
+    let context = context(12);
+    let (_, with) = start(&model, &context, Tolerance::EXACT);
+    let (_, without) = start(&plain, &context, Tolerance::EXACT);
+    assert_ne!(with, without);
+}
+
 #[test]
 fn safetensors_and_gguf_give_the_same_forecast() {
     let variables = Variables {

@@ -38,8 +38,14 @@ struct Server {
     requests: Arc<AtomicUsize>,
 }
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/gguf/llama-folder")
+/// Where the server has a repository's files.
+fn repository(id: &str) -> PathBuf {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    golden.join(match id {
+        "org/tiny" => "gguf/llama-folder",
+        "org/parts" => "llama-bf16-sharded",
+        _ => "gguf",
+    })
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -47,24 +53,22 @@ fn sha256(bytes: &[u8]) -> String {
     digest.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn listing(fault: Fault) -> String {
+fn listing(id: &str, fault: Fault) -> String {
     if fault == Fault::Garbage {
         return "<html>".to_owned();
     }
     let mut files = Vec::new();
-    for (i, name) in [
-        "config.json",
-        "tokenizer.json",
-        "model.safetensors",
-        "pytorch_model.bin",
-    ]
-    .iter()
-    .enumerate()
-    {
-        if fault == Fault::Incomplete && *name == "tokenizer.json" {
+    let entries = std::fs::read_dir(repository(id)).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains('.'))
+        .collect();
+    names.push("pytorch_model.bin".to_owned());
+    for (i, name) in names.iter().enumerate() {
+        if fault == Fault::Incomplete && name == "tokenizer.json" {
             continue;
         }
-        let bytes = std::fs::read(repository().join(name)).unwrap_or_default();
+        let bytes = std::fs::read(repository(id).join(name)).unwrap_or_default();
         let (size, hash) = (bytes.len(), sha256(&bytes));
         let git = match fault {
             Fault::Traversal => "../../../../outside".to_owned(),
@@ -84,7 +88,7 @@ fn listing(fault: Fault) -> String {
         _ => COMMIT,
     };
     format!(
-        r#"{{"id": "org/tiny", "sha": "{commit}", "siblings": [{}]}}"#,
+        r#"{{"id": "{id}", "sha": "{commit}", "siblings": [{}]}}"#,
         files.join(", ")
     )
 }
@@ -109,16 +113,19 @@ fn answer(mut stream: TcpStream, fault: Fault, cuts: &AtomicUsize) -> std::io::R
             "HTTP/1.1 {status} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         );
     }
-    let prefix = format!("/org/tiny/resolve/{COMMIT}/");
-    let mut body = if path.starts_with("/api/models/org/tiny/revision/main") {
-        listing(fault).into_bytes()
-    } else if let Some(name) = path.strip_prefix(&prefix) {
-        std::fs::read(repository().join(name))?
-    } else {
-        return write!(
-            stream,
-            "HTTP/1.1 404 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-        );
+    let listed = path
+        .strip_prefix("/api/models/")
+        .and_then(|rest| rest.split_once("/revision/"));
+    let resolved = path.split_once(&format!("/resolve/{COMMIT}/"));
+    let mut body = match (listed, resolved) {
+        (Some((id, _)), _) => listing(id, fault).into_bytes(),
+        (_, Some((id, name))) => std::fs::read(repository(&id[1..]).join(name))?,
+        _ => {
+            return write!(
+                stream,
+                "HTTP/1.1 404 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            );
+        }
     };
     let weights = path.ends_with(".safetensors");
     if weights && fault == Fault::Hash {
@@ -157,6 +164,10 @@ impl Server {
 }
 
 fn run(port: u16, home: &Path, offline: bool) -> Output {
+    run_model("org/tiny", port, home, offline)
+}
+
+fn run_model(model: &str, port: u16, home: &Path, offline: bool) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_statecast"));
     command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -168,7 +179,7 @@ fn run(port: u16, home: &Path, offline: bool) -> Output {
         .args(["forecast", "examples/pendulum.csv", "--select", "0"])
         .args([
             "--model",
-            "org/tiny",
+            model,
             "--horizon",
             "1",
             "--samples",
@@ -263,4 +274,28 @@ fn no_network_is_one_clear_line() {
     let home = tempfile::tempdir().unwrap();
     let error = error(&run(port, home.path(), false));
     assert!(error.contains("without a network use 'builtin'"), "{error}");
+}
+
+#[test]
+fn parts_pinned_revisions_and_gguf_files_are_fetched() {
+    let server = Server::start(Fault::None);
+    let home = tempfile::tempdir().unwrap();
+    let pinned = format!("org/tiny@{COMMIT}");
+    for model in ["org/parts", pinned.as_str(), "org/gguf/qwen2-q8_0.gguf"] {
+        let first = run_model(model, server.port, home.path(), false);
+        succeeds(&first);
+        let again = run_model(model, server.port, home.path(), true);
+        succeeds(&again);
+        assert_eq!(first.stdout, again.stdout, "{model}");
+    }
+}
+
+#[test]
+fn cache_that_cannot_be_written_is_one_clear_line() {
+    let server = Server::start(Fault::None);
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = error(&run(server.port, &file, false));
+    assert!(error.contains("cannot be written"), "{error}");
 }
