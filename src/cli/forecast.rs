@@ -6,17 +6,16 @@ use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use ndarray::{Array2, Array3, s};
+use ndarray::{Array2, s};
 use serde::Serialize;
 
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use super::progress::Progress;
-use crate::baselines::persistence;
+use super::scores::scores;
 use crate::forecast::{
     Forecaster, KnownFuture, Levels, Method, Reading, Rollout, RolloutSettings, Settings, Summary,
     Variables,
 };
-use crate::metrics::{crps, rmse};
 use crate::model::{ModelInfo, Work};
 use crate::output::{Column, Table, TableFormat, write_manifest};
 use crate::plot::{ForecastFigure, OneStepPoint, Panel, RolloutPoint, context_shown};
@@ -107,14 +106,14 @@ struct EpisodeManifest {
 const LEAST_CONTEXT: usize = 2;
 
 /// What was forecast of one episode.
-struct Outcome {
-    names: Vec<String>,
+pub(super) struct Outcome {
+    pub(super) names: Vec<String>,
     /// Rows of the context, within the episode.
     context: std::ops::Range<usize>,
-    observed: Array2<f64>,
-    truth: Option<Array2<f64>>,
+    pub(super) observed: Array2<f64>,
+    pub(super) truth: Option<Array2<f64>>,
     one_step: Summary,
-    rollout: Rollout,
+    pub(super) rollout: Rollout,
     manifest: EpisodeManifest,
 }
 
@@ -428,96 +427,4 @@ impl Arguments {
 /// Levels of the figure's two bands and of the median.
 fn plot_levels() -> anyhow::Result<Levels> {
     Ok(Levels::new(vec![0.05, 0.25, 0.5, 0.75, 0.95])?)
-}
-
-/// CRPS and RMSE of the median, a variable and over all, beside persistence with the context's own
-/// increments. The mean line divides each variable by its standard deviation over the context.
-fn scores(outcomes: &[Outcome], seed: u64) -> String {
-    let Some(first) = outcomes.first() else {
-        return String::new();
-    };
-    let mut text = format!(
-        "{:<16} {:>12} {:>12} {:>12} {:>12} {:>9}\n",
-        "held-out steps", "CRPS", "persistence", "RMSE", "persistence", "in 90 %"
-    );
-    let mut relative = [0.0; 4];
-    let mut inside = 0.0;
-    let mut used = 0.0;
-    for (v, name) in first.names.iter().enumerate() {
-        let mut ours = Score::default();
-        let mut simple = Score::default();
-        let mut spread = 0.0;
-        for outcome in outcomes {
-            let Some(truth) = &outcome.truth else {
-                continue;
-            };
-            let paths = &outcome.rollout.paths;
-            let (samples, horizon, _) = paths.dim();
-            let walk = persistence(outcome.observed.view(), horizon, samples, seed);
-            let last = outcome.observed[[outcome.observed.nrows() - 1, v]];
-            ours.add(paths, truth, v, None);
-            simple.add(&walk, truth, v, Some(last));
-            spread += outcome.observed.column(v).std(0.0) / outcomes.len() as f64;
-        }
-        let row = [ours.crps(), simple.crps(), ours.rmse(), simple.rmse()];
-        let covered = ours.coverage();
-        text += &line(name, row, covered);
-        if spread > 0.0 {
-            relative
-                .iter_mut()
-                .zip(row)
-                .for_each(|(sum, x)| *sum += x / spread);
-            inside += covered;
-            used += 1.0;
-        }
-    }
-    if used > 0.0 {
-        let mean = relative.map(|sum| sum / used);
-        text += &line("mean / std", mean, inside / used);
-    }
-    text
-}
-
-fn line(name: &str, numbers: [f64; 4], covered: f64) -> String {
-    let [a, b, c, d] = numbers;
-    format!(
-        "{name:<16} {a:>12.4} {b:>12.4} {c:>12.4} {d:>12.4} {:>7.0} %\n",
-        100.0 * covered
-    )
-}
-
-/// Scores of one variable, gathered over steps and episodes.
-#[derive(Default)]
-struct Score {
-    crps: Vec<f64>,
-    points: Vec<(f64, f64)>,
-    inside: Vec<bool>,
-}
-
-impl Score {
-    /// `point` is the point forecast; without one it is the paths' median.
-    fn add(&mut self, paths: &Array3<f64>, truth: &Array2<f64>, v: usize, point: Option<f64>) {
-        for h in 0..truth.nrows() {
-            let mut sample = paths.slice(s![.., h, v]).to_vec();
-            let observed = truth[[h, v]];
-            self.crps.push(crps(&mut sample, observed));
-            let at = |level: f64| sample[(level * (sample.len() - 1) as f64).round() as usize];
-            self.points
-                .push((point.unwrap_or_else(|| at(0.5)), observed));
-            self.inside.push((at(0.05)..=at(0.95)).contains(&observed));
-        }
-    }
-
-    fn crps(&self) -> f64 {
-        self.crps.iter().sum::<f64>() / self.crps.len() as f64
-    }
-
-    fn rmse(&self) -> f64 {
-        rmse(self.points.iter().copied())
-    }
-
-    fn coverage(&self) -> f64 {
-        let inside = self.inside.iter().filter(|&&inside| inside).count();
-        inside as f64 / self.inside.len() as f64
-    }
 }

@@ -5,6 +5,7 @@ mod forecast;
 mod input;
 mod models;
 mod progress;
+mod scores;
 mod shell;
 
 use std::io;

@@ -1,12 +1,10 @@
 //! What lies on the disk of a model, read as far as it costs nothing.
 
-use std::path::Path;
-
 use candle_core::{DType, Device};
 use tokenizers::Tokenizer;
 
 use super::gguf::GgufFile;
-use super::{Architecture, ModelError, ModelSource, Weights, tokenizer_file};
+use super::{Architecture, ModelError, ModelSource, Weights, read, tokenizer_file};
 use crate::codec::{PromptFormat, TokenTable};
 
 const CONFIG: &[u8] = include_bytes!("../../models/builtin/config.json");
@@ -106,12 +104,4 @@ impl Checkpoint {
     pub fn tokens(&self, formats: &[PromptFormat]) -> Result<TokenTable, ModelError> {
         Ok(TokenTable::choose(&self.tokenizer, formats)?)
     }
-}
-
-pub(super) fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
-    let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok((bytes, path.display().to_string()))
 }

@@ -16,8 +16,7 @@ use super::config::{
     Activation, Biases, DecoderConfig, LayerPattern, Layout, Norm, NormKind, NormPlacement,
     QueryKeyNorm, Rope, RopeScaling,
 };
-use super::weights::one_line;
-use super::{ModelError, ModelError::Weights as Unreadable};
+use super::{ModelError, ModelError::Weights as Unreadable, one_line};
 
 /// An open GGUF file whose header was read.
 pub(super) struct GgufFile {

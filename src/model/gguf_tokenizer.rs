@@ -21,8 +21,8 @@ use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Tokenizer};
 
-use super::ModelError;
 use super::gguf::GgufFile;
+use super::{ModelError, one_line};
 
 /// The space of SentencePiece.
 const SPACE: &str = "▁";
@@ -54,8 +54,7 @@ impl GgufFile {
     }
 
     fn byte_level(&self) -> Result<Tokenizer, String> {
-        let mut tokenizer =
-            Tokenizer::from_gguf(self.content()).map_err(|e| super::weights::one_line(&e))?;
+        let mut tokenizer = Tokenizer::from_gguf(self.content()).map_err(|e| one_line(&e))?;
         match self.text("tokenizer.ggml.pre") {
             Some("qwen2" | "llama-bpe" | "llama3" | "smaug-bpe" | "lfm2") => {}
             Some("smollm" | "starcoder" | "refact" | "command-r") => {

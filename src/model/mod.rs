@@ -25,7 +25,7 @@ mod source;
 mod tokenizer_file;
 mod weights;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use cache::KvCache;
 pub use catalog::{CatalogEntry, catalog};
@@ -119,4 +119,19 @@ pub enum ModelError {
     /// The tensor library failed, mostly for want of memory.
     #[error("tensor computation: {0}")]
     Compute(#[from] candle_core::Error),
+}
+
+/// A file's bytes, and its name for errors.
+fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
+    let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((bytes, path.display().to_string()))
+}
+
+/// What the tensor library says, without its backtrace.
+fn one_line(error: &candle_core::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().to_owned()
 }

@@ -5,8 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::ModelError;
-use super::checkpoint::read;
+use super::{ModelError, read};
 
 /// Reads a tokenizer.json.
 ///

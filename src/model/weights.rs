@@ -10,9 +10,9 @@ use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::ModelError;
 use super::gguf::GgufFile;
 use super::linear::{Matrix, Table};
+use super::{ModelError, one_line};
 
 /// The tensors of a checkpoint, none of them loaded yet.
 pub struct Weights {
@@ -350,9 +350,4 @@ pub(super) fn shard_names(index: &Path) -> Result<Vec<String>, ModelError> {
         }
     }
     Ok(names.into_iter().collect())
-}
-
-pub(super) fn one_line(error: &candle_core::Error) -> String {
-    let text = error.to_string();
-    text.lines().next().unwrap_or_default().to_owned()
 }

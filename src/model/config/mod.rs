@@ -2,6 +2,7 @@
 
 mod families;
 mod fields;
+mod gpt;
 mod rope;
 
 pub use rope::{Rope, RopeScaling};
