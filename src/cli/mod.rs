@@ -51,11 +51,22 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let line = format!("{error:#}").replace('\n', " ");
-            eprintln!("error: {line}");
+            eprintln!("error: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes, as far as the error does not name them itself.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !line.contains(&cause) {
+            let colon = if line.is_empty() { "" } else { ": " };
+            line = format!("{line}{colon}{cause}");
+        }
+    }
+    line.replace('\n', " ")
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -68,6 +79,21 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+
+    /// Fault: the system's message stood in the line twice.
+    #[test]
+    fn causes_are_named_once() {
+        let error = anyhow::anyhow!("no such file").context("x.csv: cannot be read (no such file)");
+        assert_eq!(
+            super::one_line(&error),
+            "x.csv: cannot be read (no such file)"
+        );
+        let error = anyhow::anyhow!("no such file").context("x.csv: cannot be read");
+        assert_eq!(
+            super::one_line(&error),
+            "x.csv: cannot be read: no such file"
+        );
+    }
 
     #[test]
     fn arguments_are_consistent() {

@@ -13,19 +13,25 @@ use tokenizers::decoders::byte_fallback::ByteFallback;
 use tokenizers::decoders::fuse::Fuse;
 use tokenizers::decoders::sequence::Sequence as Decoders;
 use tokenizers::decoders::strip::Strip;
+use tokenizers::models::ModelWrapper;
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::{Prepend, Replace, Sequence as Normalizers};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, Tokenizer};
+use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
 use super::gguf::GgufFile;
 use super::{ModelError, one_line};
 
 /// The space of SentencePiece.
 const SPACE: &str = "▁";
+
+/// How Llama 3 and Qwen 2 split texts before merging: they differ in the digits that stand together.
+const LLAMA3_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN2_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Longest token, in characters, of which the ways to put it together are tried.
 const LONGEST_MERGED: usize = 64;
@@ -56,7 +62,11 @@ impl GgufFile {
     fn byte_level(&self) -> Result<Tokenizer, String> {
         let mut tokenizer = Tokenizer::from_gguf(self.content()).map_err(|e| one_line(&e))?;
         match self.text("tokenizer.ggml.pre") {
-            Some("qwen2" | "llama-bpe" | "llama3" | "smaug-bpe" | "lfm2") => {}
+            Some("qwen2") => {}
+            Some("llama-bpe" | "llama3" | "llama-v3") => self.as_llama3(&mut tokenizer)?,
+            Some("deepseek-r1-qwen") => {
+                split_then_bytes(&mut tokenizer, QWEN2_SPLIT)?;
+            }
             Some("smollm" | "starcoder" | "refact" | "command-r") => {
                 tokenizer.with_pre_tokenizer(Some(PreTokenizers::new(vec![
                     Digits::new(true).into(),
@@ -68,6 +78,25 @@ impl GgufFile {
             }
         }
         Ok(tokenizer)
+    }
+
+    /// Numbers of up to three digits stand together, words of the vocabulary are taken whole, and
+    /// unless the file says otherwise a text begins with the beginning-of-sequence token.
+    fn as_llama3(&self, tokenizer: &mut Tokenizer) -> Result<(), String> {
+        split_then_bytes(tokenizer, LLAMA3_SPLIT)?;
+        if let ModelWrapper::BPE(model) = tokenizer.get_model() {
+            let mut model = model.clone();
+            model.ignore_merges = true;
+            tokenizer.with_model(model);
+        }
+        if self.flag("tokenizer.ggml.add_bos_token").unwrap_or(true) {
+            let bos = self
+                .id("tokenizer.ggml.bos_token_id")
+                .and_then(|id| Some((tokenizer.id_to_token(id as u32)?, id)))
+                .ok_or("no token to begin with")?;
+            begin_with(tokenizer, &bos.0, bos.1)?;
+        }
+        Ok(())
     }
 
     fn sentence_piece(&self) -> Result<Tokenizer, String> {
@@ -132,13 +161,7 @@ impl GgufFile {
             let token = tokens
                 .get(bos)
                 .ok_or_else(|| format!("no token {bos} to begin with"))?;
-            let template = TemplateProcessing::builder()
-                .try_single(vec![token.clone(), "$A".to_owned()])
-                .map_err(|e| e.to_string())?
-                .special_tokens(vec![(token.clone(), bos as u32)])
-                .build()
-                .map_err(|e| e.to_string())?;
-            tokenizer.with_post_processor(Some(template));
+            begin_with(&mut tokenizer, token, bos)?;
         }
         Ok(tokenizer)
     }
@@ -172,6 +195,29 @@ impl GgufFile {
     fn flag(&self, key: &str) -> Option<bool> {
         self.value(key)?.to_bool().ok()
     }
+}
+
+/// Puts a token before every text.
+fn begin_with(tokenizer: &mut Tokenizer, token: &str, id: usize) -> Result<(), String> {
+    let template = TemplateProcessing::builder()
+        .try_single(vec![token.to_owned(), "$A".to_owned()])
+        .map_err(|e| e.to_string())?
+        .special_tokens(vec![(token.to_owned(), id as u32)])
+        .build()
+        .map_err(|e| e.to_string())?;
+    tokenizer.with_post_processor(Some(template));
+    Ok(())
+}
+
+/// Splits texts by a rule, then into bytes, without a space before.
+fn split_then_bytes(tokenizer: &mut Tokenizer, rule: &str) -> Result<(), String> {
+    let rule = SplitPattern::Regex(rule.to_owned());
+    let split = Split::new(rule, SplitDelimiterBehavior::Isolated, false);
+    tokenizer.with_pre_tokenizer(Some(PreTokenizers::new(vec![
+        split.map_err(|e| e.to_string())?.into(),
+        ByteLevel::new(false, true, false).into(),
+    ])));
+    Ok(())
 }
 
 fn merges(

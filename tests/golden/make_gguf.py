@@ -36,6 +36,9 @@ TEXT = "150,234,007,"
 BYTES = ["<|begin|>", "<|end|>", *"0123456789", ",", "Ġ", "Ġ,", *"abcdefghijklmnopqrstuvwxyz.-:"]
 PIECES = ["<unk>", "<s>", "</s>", *[f"<0x{i:02X}>" for i in range(256)], "▁", *"0123456789", ",", "a", "b", "▁a", "ab", "▁ab"]
 
+# As Llama 3: numbers are words of the vocabulary that no merge makes.
+NUMBERS = ["<|begin_of_text|>", "<|end_of_text|>", *"0123456789", ",", "Ġ", *[f"{k:03}" for k in range(1000)], "12"]
+
 QWEN_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
@@ -150,7 +153,15 @@ def write_header(writer, family, config, model, pieces):
     if family == "gemma2":
         writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
         writer.add_final_logit_softcapping(config.final_logit_softcapping)
-    if pieces:
+    if pieces == "numbers":
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("llama-bpe")
+        writer.add_token_list(NUMBERS)
+        writer.add_token_types([gguf.TokenType.CONTROL] * 2 + [gguf.TokenType.NORMAL] * (len(NUMBERS) - 2))
+        writer.add_token_merges(["1 2"])
+        writer.add_bos_token_id(0)
+        writer.add_eos_token_id(1)
+    elif pieces:
         writer.add_tokenizer_model("llama")
         writer.add_tokenizer_pre("default")
         writer.add_token_list(PIECES)
@@ -206,7 +217,9 @@ def write(folder, name, family, config, kind, seed, pieces=False, save=False):
         generator = torch.Generator().manual_seed(seed + 1)
         ids = torch.randint(0, config.vocab_size, (2, LENGTH), generator=generator)
         logits = model(ids, use_cache=False).logits.float().numpy()
-    if pieces:
+    if pieces == "numbers":
+        text_ids = [0, *[NUMBERS.index(t) for t in ("150", ",", "234", ",", "007", ",")]]
+    elif pieces:
         text_ids = [PIECES.index("<s>"), PIECES.index("▁"), *[PIECES.index(c) for c in TEXT]]
     else:
         text_ids = byte_level().encode(TEXT).ids
@@ -233,6 +246,7 @@ def main():
     wide = dict(bytes_, hidden_size=256, intermediate_size=256, num_hidden_layers=1, tie_word_embeddings=True)
     write(folder, "llama-q4_k", "llama", LlamaConfig(**wide), q4, 2)
     write(folder, "llama-pieces", "llama", LlamaConfig(**pieces), q8, 3, pieces=True)
+    write(folder, "llama-numbers", "llama", LlamaConfig(**dict(base, vocab_size=len(NUMBERS))), q8, 9, pieces="numbers")
     write(folder, "qwen2-q8_0", "qwen2", Qwen2Config(**bytes_, use_sliding_window=False), q8, 4)
     write(folder, "qwen3-q8_0", "qwen3", Qwen3Config(**bytes_, head_dim=16, use_sliding_window=False), q8, 5)
     write(folder, "gemma-f32", "gemma", GemmaConfig(**dict(pieces, head_dim=16)), f32, 6, pieces=True)

@@ -42,10 +42,7 @@ pub(super) fn described(kind: &str, fields: Fields) -> Result<Option<DecoderConf
         "gemma" => gemma(fields)?,
         "gemma2" => gemma2(fields)?,
         "gemma3_text" => gemma3(fields)?,
-        "gemma3" => match fields.object("text_config")? {
-            Some(text) => gemma3(text)?,
-            None => gemma3(fields)?,
-        },
+        "gemma3" => gemma3_with_images(fields)?,
         "phi3" => phi3(fields)?,
         "olmo2" => olmo2(fields)?,
         "granite" => granite(fields)?,
@@ -323,6 +320,21 @@ fn gemma2(f: Fields) -> Parsed {
     let window = f.size("sliding_window")?.unwrap_or(4096);
     sliding_layers(f, &mut config, Some(window), |i| i % 2 == 0)?;
     Ok(config)
+}
+
+/// The text part of the models that read images, too; their config.json says only where it differs
+/// from the smallest one.
+fn gemma3_with_images(f: Fields) -> Parsed {
+    let Some(text) = f.object("text_config")? else {
+        return gemma3(f);
+    };
+    let defaults = serde_json::json!({
+        "vocab_size": 262_208, "hidden_size": 2304, "intermediate_size": 9216,
+        "num_hidden_layers": 26, "num_attention_heads": 8, "num_key_value_heads": 4,
+        "head_dim": 256, "max_position_embeddings": 131_072
+    });
+    let whole = text.over(defaults);
+    gemma3(Fields::of(&whole)?)
 }
 
 /// Five layers with a sliding window and fast rotary positions, then one that sees everything.

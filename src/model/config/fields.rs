@@ -42,6 +42,14 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| "is no JSON object".to_owned())
     }
 
+    /// These fields, with those of `defaults` where they are silent.
+    pub(super) fn over(&self, mut defaults: Value) -> Value {
+        for (name, value) in self.0.iter().filter(|(_, value)| !value.is_null()) {
+            defaults[name] = value.clone();
+        }
+        defaults
+    }
+
     fn get(&self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }

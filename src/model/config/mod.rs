@@ -344,6 +344,27 @@ mod tests {
         assert!(matches!(old.ropes[0].scaling, RopeScaling::Llama3 { .. }));
     }
 
+    /// As gemma-3-4b has it.
+    #[test]
+    fn gemma3_with_images_says_only_what_differs() {
+        let config = parse(
+            r#"{"model_type": "gemma3", "text_config": {"hidden_size": 2560,
+            "intermediate_size": 10240, "num_hidden_layers": 34, "model_type": "gemma3_text",
+            "rope_scaling": {"factor": 8.0, "rope_type": "linear"}, "sliding_window": 1024}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (config.hidden_size, config.heads, config.head_dim),
+            (2560, 8, 256)
+        );
+        assert_eq!(config.layers[4].sliding_window, Some(1024));
+        assert_eq!(config.layers[5].sliding_window, None);
+        assert_eq!((config.ropes[0].theta, config.ropes[1].theta), (1e6, 1e4));
+        assert_eq!(config.ropes[0].scaling, RopeScaling::Linear { factor: 8.0 });
+        assert_eq!(config.ropes[1].scaling, RopeScaling::None);
+        assert!(config.tied_head);
+    }
+
     #[test]
     fn contradictory_settings_are_refused() {
         for (from, to, says) in [
