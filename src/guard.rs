@@ -1,7 +1,7 @@
 //! Turns a panic of a library into an error.
 //!
-//! The Parquet library asserts on some damaged pages instead of refusing them, and some of
-//! candle-transformers' models unwrap what a damaged checkpoint lacks. A damaged file is not a fault
+//! The Parquet library asserts on some damaged pages instead of refusing them, the tokenizer library
+//! on some damaged decoders, and some of candle-transformers' models unwrap what a checkpoint lacks. A damaged file is not a fault
 //! of this program, so it must end in a message like any other. Needs a build that
 //! unwinds; under `panic = "abort"` such a file ends the process.
 

@@ -154,6 +154,15 @@ fn hostile_tokenizers_are_refused() {
         ("empty", vec![]),
         ("no object", b"7".to_vec()),
         ("truncated", text.as_bytes()[..text.len() - 20].to_vec()),
+        // The tokenizer library panics on this one; found by fuzzing.
+        (
+            "decoder cut in its middle",
+            text.replace(
+                r#""decoder": null"#,
+                r#""decoder": {"type": "ByteLevel", "trim_offsets": tr 2"#,
+            )
+            .into_bytes(),
+        ),
         ("two numbers with one id", swapped.to_string().into_bytes()),
         (
             "id outside the vocabulary",

@@ -3,6 +3,7 @@
 use tokenizers::Tokenizer;
 
 use super::{BIN_COUNT, Bin, Bos, CodecError, PromptFormat, Symbols};
+use crate::guard;
 
 /// The token ids of a prompt format under one tokenizer: built from a table of the 1000 numbers,
 /// never by tokenising whole series.
@@ -35,11 +36,7 @@ impl TokenTable {
     /// [`CodecError::Audit`] names the first thing that breaks the format.
     pub fn audit(tokenizer: &Tokenizer, format: &PromptFormat) -> Result<Self, CodecError> {
         let audit = Audit { tokenizer, format };
-        let blocks = audit.blocks()?;
-        let (table, lead) = audit.table(&blocks)?;
-        audit.symbols(&table)?;
-        audit.concatenation(&table, lead)?;
-        Ok(table)
+        guard::catch(|| audit.proof()).unwrap_or_else(|said| Err(audit.fail(said)))
     }
 
     /// Audits the formats in turn and takes the first that fits.
@@ -159,6 +156,14 @@ impl Audit<'_> {
             format: self.format.name.clone(),
             reason: reason.into(),
         }
+    }
+
+    fn proof(&self) -> Result<TokenTable, CodecError> {
+        let blocks = self.blocks()?;
+        let (table, lead) = self.table(&blocks)?;
+        self.symbols(&table)?;
+        self.concatenation(&table, lead)?;
+        Ok(table)
     }
 
     fn encode(&self, numbers: &[Bin], special: bool) -> Result<Vec<u32>, CodecError> {

@@ -25,6 +25,7 @@ use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
 use super::gguf::GgufFile;
 use super::{ModelError, one_line};
+use crate::guard;
 
 /// The space of SentencePiece.
 const SPACE: &str = "▁";
@@ -47,8 +48,12 @@ impl GgufFile {
             reason,
         };
         match self.text("tokenizer.ggml.model") {
-            Some("gpt2") => self.byte_level().map_err(fail),
-            Some("llama") => self.sentence_piece().map_err(fail),
+            Some("gpt2") => guard::catch(|| self.byte_level())
+                .and_then(|tokenizer| tokenizer)
+                .map_err(fail),
+            Some("llama") => guard::catch(|| self.sentence_piece())
+                .and_then(|tokenizer| tokenizer)
+                .map_err(fail),
             Some(other) => Err(fail(format!(
                 "tokenizer '{other}' inside GGUF is not supported (gpt2 and llama are); put a \
                  tokenizer.json beside the file"

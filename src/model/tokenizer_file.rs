@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokenizers::Tokenizer;
 
 use super::{ModelError, read};
+use crate::guard;
 
 /// Reads a tokenizer.json.
 ///
@@ -19,20 +20,27 @@ pub fn read_tokenizer(path: &Path) -> Result<Tokenizer, ModelError> {
 /// Parses a tokenizer.json; `file` stands in errors. Padding and truncation of the file, which would
 /// change prompts, are cleared.
 pub(super) fn parse(file: &str, json: &[u8]) -> Result<Tokenizer, ModelError> {
-    let fail = |e: tokenizers::Error| ModelError::Tokenizer {
+    let fail = |reason: String| ModelError::Tokenizer {
         file: file.to_owned(),
-        reason: e.to_string(),
+        reason,
     };
-    let mut tokenizer = match Tokenizer::from_bytes(json) {
+    let mut tokenizer = match from_bytes(json) {
         Ok(tokenizer) => tokenizer,
-        Err(error) => match without_broken_merges(json) {
-            Some(repaired) => Tokenizer::from_bytes(repaired).map_err(fail)?,
-            None => return Err(fail(error)),
+        Err(reason) => match without_broken_merges(json) {
+            Some(repaired) => from_bytes(&repaired).map_err(fail)?,
+            None => return Err(fail(reason)),
         },
     };
     tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(fail)?;
+    tokenizer
+        .with_truncation(None)
+        .map_err(|e| fail(e.to_string()))?;
     Ok(tokenizer)
+}
+
+/// The library's own reader, which panics on some damaged files.
+fn from_bytes(json: &[u8]) -> Result<Tokenizer, String> {
+    guard::catch(|| Tokenizer::from_bytes(json))?.map_err(|e| e.to_string())
 }
 
 /// The same file without the merges that name no two tokens, if there are any. Files of Llama 2 in
