@@ -22,6 +22,7 @@ pub mod density;
 pub mod disentangle;
 pub mod forecast;
 mod guard;
+mod kernel;
 pub mod metrics;
 pub mod model;
 pub mod output;

@@ -4,9 +4,9 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use common::{array, golden};
-use statecast::model::{Decoder, DecoderConfig, Weights};
+use statecast::model::{Branch, Decoder, DecoderConfig, Precision, Weights};
 
 /// Folders of the families, at least as many as there were when this was written.
 fn families() -> Vec<PathBuf> {
@@ -20,7 +20,7 @@ fn families() -> Vec<PathBuf> {
 fn load(folder: &Path, config: &str) -> Decoder {
     let json = std::fs::read(folder.join(config)).unwrap();
     let config = DecoderConfig::parse(config, &json).unwrap();
-    let weights = Weights::folder(folder, DType::F32, &Device::Cpu).unwrap();
+    let weights = Weights::folder(folder, Precision::F32, &Device::Cpu).unwrap();
     Decoder::load(config, &weights).unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
 }
 
@@ -149,8 +149,13 @@ fn shared_context_changes_no_family() {
             .collect();
         let mut cache = decoder.cache(2, length).unwrap();
         decoder.forward(&ids, &mut cache).unwrap();
-        cache.freeze(0).unwrap();
-        let mut paths = cache.fork(context, 3, length - context).unwrap();
+        let branches: Vec<Branch> = (0..6)
+            .map(|row| Branch {
+                sequence: row / 3,
+                position: context,
+            })
+            .collect();
+        let mut paths = cache.fork(&branches, length - context).unwrap();
         for position in context..length {
             let ids: Vec<u32> = (0..6)
                 .map(|row| golden.sequence(row / 3)[position])
@@ -166,5 +171,48 @@ fn shared_context_changes_no_family() {
                 );
             }
         }
+    }
+}
+
+/// Continuations of different lengths, of continuations of different lengths: every row has its own
+/// positions, masks and windows.
+#[test]
+fn branches_at_different_positions_change_no_family() {
+    for folder in families() {
+        let golden = Golden::read(&folder);
+        let decoder = load(&folder, "config.json");
+        let length = golden.length;
+        let ids: Vec<u32> = (0..2).flat_map(|i| golden.sequence(i)).copied().collect();
+        let mut cache = decoder.cache(2, length).unwrap();
+        decoder.forward(&ids, &mut cache).unwrap();
+        let rows = [(0, 5), (0, 30), (0, 31), (1, 2), (1, length - 4)];
+        let branches = rows.map(|(sequence, position)| Branch { sequence, position });
+        let mut first = cache.fork(&branches, 2).unwrap();
+        let read = |cache: &mut _, rows: &[(usize, usize)], count: usize| {
+            let ids: Vec<u32> = rows
+                .iter()
+                .flat_map(|&(i, from)| &golden.sequence(i)[from..from + count])
+                .copied()
+                .collect();
+            let hidden = decoder.forward(&ids, cache).unwrap();
+            let logits = decoder.vocabulary_logits(&hidden.flatten_to(1).unwrap());
+            for (k, ours) in logits.unwrap().to_vec2::<f32>().unwrap().iter().enumerate() {
+                let (sequence, from) = rows[k / count];
+                let difference = worst(ours, golden.logits_of(sequence, from + k % count));
+                let place = format!("{} {sequence} {from} {k}", folder.display());
+                assert!(difference < 1e-4, "{place}: {difference}");
+            }
+        };
+        read(&mut first, &rows, 2);
+        let again = [0, 1, 1, 4].map(|sequence| Branch {
+            sequence,
+            position: rows[sequence].1 + 2 - sequence % 2,
+        });
+        let mut second = first.fork(&again, 1).unwrap();
+        let rows = again.map(|branch| (rows[branch.sequence].0, branch.position));
+        // More than there is room for.
+        read(&mut second, &rows, 2);
+        second.forget(1);
+        read(&mut second, &rows.map(|(i, from)| (i, from + 1)), 1);
     }
 }

@@ -87,7 +87,7 @@ impl TokenTable {
     }
 
     /// Tokens of a number before the symbol at a place, or of all its symbols.
-    fn offset(&self, place: usize) -> usize {
+    pub(crate) fn offset(&self, place: usize) -> usize {
         let before = |place: &Place| place.before.len();
         let up_to = self.places.len().min(place + 1);
         place + self.places[..up_to].iter().map(before).sum::<usize>()

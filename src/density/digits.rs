@@ -61,10 +61,17 @@ impl DigitTree {
     }
 
     /// The fewest beginnings of `length` digits, most probable first, behind which nothing is known
-    /// and whose refinement leaves at most `tolerance` of the probability unrefined.
+    /// and whose refinement leaves at most `tolerance` of the probability unrefined; of those whose
+    /// own digits are all known.
     pub fn unrefined(&self, length: usize, tolerance: f64) -> Vec<usize> {
         let mut open: Vec<(usize, f64)> = (0..self.levels[length].len())
-            .filter(|&beginning| self.levels[length][beginning].is_none())
+            .filter(|&beginning| {
+                let known = |(digits, level): (usize, &Vec<Option<_>>)| {
+                    level[beginning / BASE.pow((length - digits) as u32)].is_some()
+                };
+                self.levels[length][beginning].is_none()
+                    && self.levels[..length].iter().enumerate().all(known)
+            })
             .map(|beginning| (beginning, self.reach(length, beginning)))
             .collect();
         open.sort_by(|a, b| b.1.total_cmp(&a.1));

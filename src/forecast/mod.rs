@@ -12,6 +12,7 @@ mod predicted;
 mod rollout;
 mod session;
 mod summary;
+mod trees;
 mod variables;
 
 pub use encoding::Encoding;

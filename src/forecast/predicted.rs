@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array3, s};
+use ndarray::{Array2, Array3, ArrayView2, s};
 
+use super::trees::GrowingTree;
 use crate::codec::{BIN_COUNT, Bin, TokenTable};
 use crate::density::DigitTree;
 use crate::model::ModelError;
@@ -18,8 +19,8 @@ pub(super) struct Predicted {
     next: Array2<f32>,
 }
 
-/// Refines the trees of a row, one a channel.
-pub(super) type Refine<'a> = &'a dyn Fn(usize, &mut [DigitTree]) -> Result<(), ModelError>;
+/// Refines trees.
+pub(super) type Grow<'a> = &'a dyn Fn(&mut [GrowingTree]) -> Result<(), ModelError>;
 
 /// A row, and the position at which one of its symbols is predicted.
 pub(super) type Read = (usize, usize);
@@ -58,6 +59,20 @@ impl Predicted {
             .collect()
     }
 
+    /// Keeps what was known of the first symbol of a row before anything of it was read,
+    /// `[channels, symbols]`.
+    pub(super) fn keep_first(&mut self, row: usize, mass: &[f32]) {
+        let mass = ArrayView2::from_shape(self.next.dim(), mass)
+            .expect("a session knows the probabilities of every channel's first symbol");
+        if self.rows.contains(&row) {
+            let to = s![row - self.rows.start, .., ..];
+            self.places[0].slice_mut(to).assign(&mass);
+        }
+        if row == self.context {
+            self.next.assign(&mass);
+        }
+    }
+
     /// Keeps probabilities `[channels * reads, symbols]`.
     pub(super) fn keep(&mut self, place: usize, reads: &[Read], mass: &[f32]) {
         let symbols = self.places[place].dim().2;
@@ -78,27 +93,40 @@ impl Predicted {
         self.next.iter().copied().collect()
     }
 
-    /// Densities `[rows, channels, 1000]`. Trees of numbers that are written digit by digit begin
-    /// with what the observed digits have shown; `refine` does the rest for one row at a time.
+    /// Densities `[rows, channels, 1000]`, where `observed` begins with the row `before`. Trees of
+    /// numbers that are written digit by digit begin with what the observed digits have shown;
+    /// `grow` does the rest.
     pub(super) fn densities(
         mut self,
+        tokens: &TokenTable,
         observed: &Array2<Bin>,
-        refine: Refine,
+        before: usize,
+        grow: Grow,
     ) -> Result<Array3<f32>, ModelError> {
         if self.places.len() == 1 {
             return Ok(self.places.remove(0));
         }
         let channels = self.next.nrows();
+        let mut trees = Vec::with_capacity(channels * self.rows.len());
+        for sequence in 0..channels {
+            for row in self.rows.clone() {
+                let value = observed[[row - before, sequence]];
+                trees.push(GrowingTree {
+                    tree: self.tree(row - self.rows.start, sequence, value),
+                    sequence,
+                    at: tokens.tokens(row),
+                    observed: Some(value),
+                });
+            }
+        }
+        grow(&mut trees)?;
         let mut masses = Array3::zeros((self.rows.len(), channels, BIN_COUNT));
-        for (i, row) in self.rows.clone().enumerate() {
-            let mut trees: Vec<DigitTree> = (0..channels)
-                .map(|channel| self.tree(i, channel, observed[[row, channel]]))
-                .collect();
-            refine(row, &mut trees)?;
-            for (channel, tree) in trees.iter().enumerate() {
-                let mass = tree.mass();
+        let mut trees = trees.iter();
+        for channel in 0..channels {
+            for (row, growing) in trees.by_ref().take(self.rows.len()).enumerate() {
+                let mass = growing.tree.mass();
                 masses
-                    .slice_mut(s![i, channel, ..])
+                    .slice_mut(s![row, channel, ..])
                     .assign(&ndarray::aview1(&mass));
             }
         }

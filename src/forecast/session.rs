@@ -8,9 +8,10 @@ use ndarray::{Array2, Array3};
 
 use super::Temperature;
 use super::predicted::Predicted;
+use super::trees::{GrowingTree, grow};
 use crate::codec::Bin;
 use crate::density::{DigitTree, locate};
-use crate::model::{Model, ModelError, Sequences, Wanted};
+use crate::model::{Branch, Model, ModelError, Sequences, Wanted};
 
 /// Tokens (sequences times positions) that are read at once; bounds the memory of a prefill.
 pub const TOKENS_AT_ONCE: usize = 8192;
@@ -22,6 +23,11 @@ pub struct Tolerance(f64);
 impl Tolerance {
     /// Everything is refined.
     pub const EXACT: Self = Self(0.0);
+
+    /// The probability.
+    pub(super) fn get(self) -> f64 {
+        self.0
+    }
 
     /// A tolerance from 0 to 1.
     pub fn new(tolerance: f64) -> Option<Self> {
@@ -36,15 +42,44 @@ impl Default for Tolerance {
 }
 
 /// What a model has read of a batch of sequences, and its prediction of each one's next value.
+///
+/// A session goes on as observations come, goes back, and is continued along many paths at once,
+/// without reading anything twice:
+///
+/// ```
+/// use candle_core::Device;
+/// use ndarray::Array2;
+/// use statecast::codec::{Bin, builtin_formats};
+/// use statecast::forecast::{Session, Temperature, Tolerance};
+/// use statecast::model::{Model, ModelSource, Precision};
+///
+/// let formats = builtin_formats()?;
+/// let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, &Device::Cpu)?;
+/// let wave = Array2::from_shape_fn((60, 1), |(t, _)| {
+///     Bin::quantise(5.0 + 3.0 * (0.3 * t as f64).sin()).bin
+/// });
+/// let (temperature, tolerance) = (Temperature::default(), Tolerance::default());
+/// let (mut session, _) = Session::start(&model, &wave, temperature, tolerance, 0..0)?;
+/// let before = session.next_densities()?;
+/// session.advance(&[Bin::quantise(3.0).bin])?;
+/// session.rollback(60)?;
+/// let after = session.next_densities()?;
+/// assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Session<'m> {
     model: &'m Model,
     temperature: Temperature,
     tolerance: Tolerance,
     sequences: Box<dyn Sequences<'m> + 'm>,
+    /// Values read, row by row of the batch.
+    history: Vec<Bin>,
+    /// Tokens read of every sequence, without those ahead.
+    end: usize,
     /// Probabilities of the next value's first symbol, `[batch, symbols]`.
     first: Vec<f32>,
-    /// Where the next value's first symbol will stand.
-    end: usize,
+    /// Tokens behind the history that [`draw`](Self::draw) has read of every sequence's next value.
+    ahead: Vec<Vec<u32>>,
 }
 
 impl<'m> Session<'m> {
@@ -62,36 +97,59 @@ impl<'m> Session<'m> {
         wanted: Range<usize>,
     ) -> Result<(Self, Array3<f32>), ModelError> {
         let (rows, channels) = context.dim();
-        let tokens = model.tokens();
-        let prompts: Vec<Vec<u32>> = context
-            .columns()
-            .into_iter()
-            .map(|column| {
-                let mut prompt = tokens.prefix().to_vec();
-                column.iter().for_each(|&bin| tokens.push(&mut prompt, bin));
-                prompt
-            })
-            .collect();
-        let length = tokens.tokens(rows);
+        let capacity = model.tokens().tokens(rows);
         let mut session = Self {
             model,
             temperature,
             tolerance,
-            sequences: model.network().sequences(channels, length)?,
-            first: Vec::new(),
-            end: length,
+            sequences: model.network().sequences(channels, capacity)?,
+            history: Vec::new(),
+            end: 0,
+            first: uniform(model, channels),
+            ahead: Vec::new(),
         };
-        let mut predicted = Predicted::new(tokens, wanted, rows, channels);
-        let chunk = (TOKENS_AT_ONCE / channels.max(1)).clamp(1, length.max(1));
-        for start in (0..length).step_by(chunk) {
-            let end = (start + chunk).min(length);
+        let densities = session.extend(context, wanted)?;
+        Ok((session, densities))
+    }
+
+    /// Reads more observations `[rows, batch]` and returns the densities of some of these rows, as
+    /// [`start`](Self::start) does.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the model's window ends, the model fails or memory runs out.
+    pub fn extend(
+        &mut self,
+        observed: &Array2<Bin>,
+        wanted: Range<usize>,
+    ) -> Result<Array3<f32>, ModelError> {
+        self.forget_ahead()?;
+        let tokens = self.model.tokens();
+        let (batch, before) = (self.batch(), self.rows());
+        let rows = before + observed.nrows();
+        self.check_window(rows)?;
+        let (start, end) = (self.end, tokens.tokens(rows));
+        let prompts: Vec<Vec<u32>> = observed
+            .columns()
+            .into_iter()
+            .map(|column| {
+                let mut prompt = self.unread_prefix().to_vec();
+                column.iter().for_each(|&bin| tokens.push(&mut prompt, bin));
+                prompt
+            })
+            .collect();
+        let wanted = before + wanted.start..before + wanted.end;
+        let mut predicted = Predicted::new(tokens, wanted, rows, batch);
+        predicted.keep_first(before, &self.first);
+        let chunk = (TOKENS_AT_ONCE / batch.max(1)).max(1);
+        for start_of_chunk in (start..end).step_by(chunk) {
+            let range = start_of_chunk..end.min(start_of_chunk + chunk);
             let ids: Vec<u32> = prompts
                 .iter()
-                .flat_map(|prompt| &prompt[start..end])
+                .flat_map(|prompt| &prompt[range.start - start..range.end - start])
                 .copied()
                 .collect();
             let reads: Vec<_> = (0..tokens.places().len())
-                .map(|place| predicted.reads_within(tokens, place, start..end))
+                .map(|place| predicted.reads_within(tokens, place, range.clone()))
                 .enumerate()
                 .filter(|(_, reads)| !reads.is_empty())
                 .collect();
@@ -99,36 +157,34 @@ impl<'m> Session<'m> {
                 .iter()
                 .map(|(place, reads)| Wanted {
                     place: *place,
-                    positions: reads.iter().map(|&(_, at)| (at - start) as u32).collect(),
+                    positions: reads
+                        .iter()
+                        .map(|&(_, at)| (at - range.start) as u32)
+                        .collect(),
                 })
                 .collect();
-            let logits = session.sequences.read(&ids, &wanted)?;
+            let logits = self.sequences.read(&ids, &wanted)?;
             for ((place, reads), logits) in reads.iter().zip(&logits) {
-                predicted.keep(*place, reads, &probabilities(logits, temperature)?);
+                predicted.keep(*place, reads, &probabilities(logits, self.temperature)?);
             }
         }
-        session.sequences.freeze(0)?;
-        session.first = predicted.next();
-        let masses = predicted.densities(context, &|row, trees| {
-            session.refine(trees, tokens.tokens(row))
-        })?;
-        Ok((session, masses))
+        self.history.extend(observed.iter());
+        self.end = end;
+        self.first = predicted.next();
+        predicted.densities(tokens, observed, before, &|trees| self.grow(trees))
     }
 
     /// A session of `paths` continuations of every sequence, neighbours in the batch, with room for
-    /// `steps` more values each. The context's keys and values are shared.
+    /// `steps` more values each before memory must grow. What was read is shared.
     ///
     /// # Errors
     /// [`ModelError`] if memory runs out.
     pub fn fork(&self, paths: usize, steps: usize) -> Result<Self, ModelError> {
         let tokens = self.model.tokens();
         let symbols = tokens.places()[0].symbols.len();
-        let first = self
-            .first
-            .chunks(symbols)
-            .flat_map(|mass| std::iter::repeat_n(mass, paths))
-            .flatten()
-            .copied()
+        let position = self.end;
+        let branches: Vec<Branch> = (0..self.batch())
+            .flat_map(|sequence| std::iter::repeat_n(Branch { sequence, position }, paths))
             .collect();
         // Of the last value that is drawn, the digits before the last are read for a moment.
         let capacity = steps * tokens.stride() + tokens.draw_length();
@@ -136,15 +192,22 @@ impl<'m> Session<'m> {
             model: self.model,
             temperature: self.temperature,
             tolerance: self.tolerance,
-            sequences: self.sequences.fork(self.end, paths, capacity)?,
-            first,
+            sequences: self.sequences.fork(&branches, capacity)?,
+            history: repeated(&self.history, 1, paths),
             end: self.end,
+            first: repeated(&self.first, symbols, paths),
+            ahead: Vec::new(),
         })
     }
 
     /// Sequences in the batch.
     pub fn batch(&self) -> usize {
         self.sequences.batch()
+    }
+
+    /// Values that were read of every sequence.
+    pub fn rows(&self) -> usize {
+        self.history.len() / self.batch()
     }
 
     /// Probabilities of the next value's bins, `[batch, 1000]` row by row.
@@ -155,19 +218,29 @@ impl<'m> Session<'m> {
         if self.model.tokens().places().len() == 1 {
             return Ok(self.first.clone());
         }
-        let mut trees: Vec<DigitTree> = self.first.chunks(10).map(DigitTree::new).collect();
-        let room = self.sequences.room();
-        self.sequences.freeze(room)?;
-        self.refine(&mut trees, self.end)?;
-        Ok(trees.iter().flat_map(DigitTree::mass).collect())
+        let at = self.end;
+        let mut trees: Vec<GrowingTree> = self
+            .first
+            .chunks(10)
+            .enumerate()
+            .map(|(sequence, first)| GrowingTree {
+                tree: DigitTree::new(first),
+                sequence,
+                at,
+                observed: None,
+            })
+            .collect();
+        self.grow(&mut trees)?;
+        Ok(trees.iter().flat_map(|tree| tree.tree.mass()).collect())
     }
 
     /// Draws every sequence's next value: the bin, and the fraction of it, at which the cumulated
-    /// probability reaches the sequence's level in `[0, 1)`. Nothing is read yet.
+    /// probability reaches the sequence's level in `[0, 1)`.
     ///
     /// # Errors
     /// [`ModelError`] if the model fails.
     pub fn draw(&mut self, levels: &[f64]) -> Result<Vec<(Bin, f64)>, ModelError> {
+        self.forget_ahead()?;
         let tokens = self.model.tokens();
         let places = tokens.places().len();
         let mut drawn: Vec<(usize, f64)> = levels.iter().map(|&level| (0, level)).collect();
@@ -179,22 +252,17 @@ impl<'m> Session<'m> {
                 (*number, *level) = (*number * symbols + symbol, fraction);
             }
             if place + 1 < places {
+                self.ahead.resize(drawn.len(), Vec::new());
                 let mut ids = Vec::new();
-                for &(number, _) in &drawn {
-                    ids.push(tokens.places()[place].symbols[number % symbols]);
-                    ids.extend_from_slice(&tokens.places()[place + 1].before);
+                for (&(number, _), ahead) in drawn.iter().zip(&mut self.ahead) {
+                    let from = ahead.len();
+                    ahead.push(tokens.places()[place].symbols[number % symbols]);
+                    ahead.extend_from_slice(&tokens.places()[place + 1].before);
+                    ids.extend_from_slice(&ahead[from..]);
                 }
-                let length = ids.len() / drawn.len();
-                mass = read_last(
-                    &mut *self.sequences,
-                    &ids,
-                    length,
-                    place + 1,
-                    self.temperature,
-                )?;
+                mass = read_last(&mut *self.sequences, &ids, place + 1, self.temperature)?;
             }
         }
-        self.sequences.truncate(self.end);
         let bin = |number| Bin::new(number).expect("symbols of all places are one of 1000 numbers");
         Ok(drawn
             .into_iter()
@@ -202,70 +270,129 @@ impl<'m> Session<'m> {
             .collect())
     }
 
-    /// Reads one more value of every sequence.
+    /// Reads one more value of every sequence. Of values that have just been [drawn](Self::draw),
+    /// only the last symbol is left to read.
     ///
     /// # Errors
-    /// [`ModelError`] if there is no room left or the model fails.
+    /// [`ModelError`] if the model's window ends or the model fails.
     pub fn advance(&mut self, values: &[Bin]) -> Result<(), ModelError> {
         let tokens = self.model.tokens();
-        let mut ids = Vec::with_capacity(values.len() * tokens.stride());
-        values.iter().for_each(|&bin| tokens.push(&mut ids, bin));
-        let stride = tokens.stride();
-        self.first = read_last(&mut *self.sequences, &ids, stride, 0, self.temperature)?;
-        self.end += tokens.stride();
+        self.check_window(self.rows() + 1)?;
+        let begin = self.unread_prefix();
+        let written: Vec<Vec<u32>> = values
+            .iter()
+            .map(|&bin| {
+                let mut ids = begin.to_vec();
+                tokens.push(&mut ids, bin);
+                ids
+            })
+            .collect();
+        let mut starts = written.iter().zip(&self.ahead);
+        if self.ahead.len() != written.len() || !starts.all(|(ids, read)| ids.starts_with(read)) {
+            self.forget_ahead()?;
+        }
+        let ahead = self.ahead.first().map_or(0, Vec::len);
+        let ids: Vec<u32> = written
+            .iter()
+            .flat_map(|ids| &ids[ahead..])
+            .copied()
+            .collect();
+        self.first = read_last(&mut *self.sequences, &ids, 0, self.temperature)?;
+        self.ahead.clear();
+        self.end = tokens.tokens(self.rows() + 1);
+        self.history.extend(values);
         Ok(())
     }
 
-    /// Refines the trees of the value whose first symbol stands at a position behind what is shared,
-    /// one tree a sequence, until the tolerance is met.
-    fn refine(&self, trees: &mut [DigitTree], at: usize) -> Result<(), ModelError> {
-        let tokens = self.model.tokens();
-        for length in 1..tokens.places().len() {
-            let open: Vec<Vec<usize>> = trees
-                .iter()
-                .map(|tree| tree.unrefined(length, self.tolerance.0 / 2.0))
-                .collect();
-            let branches = open.iter().map(Vec::len).max().unwrap_or(0);
-            if branches == 0 {
-                continue;
-            }
-            // Sequences with fewer open branches repeat their first; its result is the same.
-            let branch =
-                |open: &[usize], i: usize| open.get(i).or(open.first()).copied().unwrap_or(0);
-            let mut ids = Vec::new();
-            for open in &open {
-                for i in 0..branches {
-                    let digits = branch(open, i) * 10usize.pow(3 - length as u32);
-                    let number = Bin::new(digits).expect("digits begin one of 1000 numbers");
-                    tokens.push_symbols(&mut ids, number, 0..length);
-                    ids.extend_from_slice(&tokens.places()[length].before);
-                }
-            }
-            let width = ids.len() / (branches * open.len());
-            let mut forked = self.sequences.fork(at, branches, width)?;
-            let mass = read_last(&mut *forked, &ids, width, length, self.temperature)?;
-            let mut mass = mass.chunks(10);
-            for (tree, open) in trees.iter_mut().zip(&open) {
-                for (i, next) in mass.by_ref().take(branches).enumerate() {
-                    if !open.is_empty() {
-                        tree.refine(length, branch(open, i), next);
-                    }
-                }
-            }
+    /// Goes back to what it was after its first `rows` values, at the price of one token. Does
+    /// nothing if there are no more.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the model fails.
+    pub fn rollback(&mut self, rows: usize) -> Result<(), ModelError> {
+        self.forget_ahead()?;
+        if rows >= self.rows() {
+            return Ok(());
         }
+        let (tokens, batch) = (self.model.tokens(), self.batch());
+        let end = tokens.tokens(rows);
+        self.sequences.forget(self.end - end.saturating_sub(1))?;
+        self.history.truncate(rows * batch);
+        self.end = end;
+        let last: Option<Vec<u32>> = (0..batch)
+            .map(|sequence| {
+                let mut ids = tokens.prefix().to_vec();
+                if let Some(row) = rows.checked_sub(1) {
+                    tokens.push(&mut ids, self.history[row * batch + sequence]);
+                }
+                ids.last().copied()
+            })
+            .collect();
+        self.first = match last {
+            Some(ids) => read_last(&mut *self.sequences, &ids, 0, self.temperature)?,
+            None => uniform(self.model, batch),
+        };
         Ok(())
+    }
+
+    /// What stands before the first value, if it was not read yet.
+    fn unread_prefix(&self) -> &'m [u32] {
+        match self.end {
+            0 => self.model.tokens().prefix(),
+            _ => &[],
+        }
+    }
+
+    fn check_window(&self, rows: usize) -> Result<(), ModelError> {
+        let window = self.model.window();
+        match self.model.tokens().tokens(rows) > window {
+            true => Err(ModelError::Window { rows, window }),
+            false => Ok(()),
+        }
+    }
+
+    /// Forgets the digits that a draw has read.
+    fn forget_ahead(&mut self) -> Result<(), ModelError> {
+        let ahead = self.ahead.first().map_or(0, Vec::len);
+        self.ahead.clear();
+        match ahead {
+            0 => Ok(()),
+            count => self.sequences.forget(count),
+        }
+    }
+
+    fn grow(&self, trees: &mut [GrowingTree]) -> Result<(), ModelError> {
+        let tokens = self.model.tokens();
+        let (sequences, temperature) = (&*self.sequences, self.temperature);
+        grow(sequences, tokens, temperature, self.tolerance, trees)
     }
 }
 
-/// Reads `length` tokens of every sequence; the probabilities `[batch, symbols]` of the symbol that
-/// follows them.
-fn read_last(
+/// Every item of rows of so many items, `count` times.
+fn repeated<T: Copy>(items: &[T], width: usize, count: usize) -> Vec<T> {
+    items
+        .chunks(width)
+        .flat_map(|row| std::iter::repeat_n(row, count))
+        .flatten()
+        .copied()
+        .collect()
+}
+
+/// Probabilities of a first symbol of which nothing is known.
+fn uniform(model: &Model, batch: usize) -> Vec<f32> {
+    let symbols = model.tokens().places()[0].symbols.len();
+    vec![1.0 / symbols as f32; batch * symbols]
+}
+
+/// Reads the same number of tokens of every sequence; the probabilities `[batch, symbols]` of the
+/// symbol that follows them.
+pub(super) fn read_last(
     sequences: &mut dyn Sequences,
     ids: &[u32],
-    length: usize,
     place: usize,
     temperature: Temperature,
 ) -> Result<Vec<f32>, ModelError> {
+    let length = ids.len() / sequences.batch();
     let wanted = Wanted {
         place,
         positions: vec![length as u32 - 1],

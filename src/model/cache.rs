@@ -1,19 +1,24 @@
 //! Keys and values of what a model has read, shared by the continuations of one context.
 
-use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::DecoderConfig;
+use crate::kernel::Visible;
+
+/// Least positions by which a cache grows when it is full.
+const GROWTH: usize = 64;
 
 /// Keys and values of consecutive positions, preallocated: per layer two tensors
-/// `[batch, kv_heads, capacity, head_dim]`, of which the first `len` positions are written.
+/// `[rows, kv_heads, capacity, head_dim]`.
 pub(super) struct Block {
     layers: Vec<(Tensor, Tensor)>,
-    batch: usize,
+    rows: usize,
     capacity: usize,
-    len: usize,
+    /// Positions that other caches read and that must not be written again.
+    lent: AtomicUsize,
 }
 
 impl Block {
@@ -21,50 +26,60 @@ impl Block {
         config: &DecoderConfig,
         dtype: DType,
         device: &Device,
-        batch: usize,
+        rows: usize,
         capacity: usize,
-    ) -> Result<Self> {
-        let shape = (batch, config.kv_heads, capacity, config.head_dim);
+    ) -> Result<Arc<Self>> {
+        let shape = (rows, config.kv_heads, capacity, config.head_dim);
         let zeros = || Tensor::zeros(shape, dtype, device);
         let layers = (0..config.layers.len())
             .map(|_| Ok((zeros()?, zeros()?)))
             .collect::<Result<_>>()?;
-        Ok(Self {
+        Ok(Arc::new(Self {
             layers,
-            batch,
+            rows,
             capacity,
-            len: 0,
-        })
+            lent: AtomicUsize::new(0),
+        }))
     }
 
-    pub(super) fn batch(&self) -> usize {
-        self.batch
+    /// Sequences that were read into it.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
     }
 
-    /// Keys and values `[batch, kv_heads, range, head_dim]` of some of a layer's positions.
-    pub(super) fn slice(&self, layer: usize, range: Range<usize>) -> Result<(Tensor, Tensor)> {
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// A layer's keys and values `[rows, kv_heads, capacity, head_dim]`.
+    pub(super) fn layer(&self, layer: usize) -> (&Tensor, &Tensor) {
         let (keys, values) = &self.layers[layer];
-        Ok((
-            keys.narrow(2, range.start, range.len())?,
-            values.narrow(2, range.start, range.len())?,
-        ))
+        (keys, values)
     }
 }
 
-/// The first `len` positions of a block that several caches use.
-#[derive(Clone)]
-struct Shared {
-    block: Arc<Block>,
-    len: usize,
+/// A block, and what each sequence of a cache sees of it.
+pub(super) struct Segment {
+    pub(super) block: Arc<Block>,
+    pub(super) visible: Vec<Visible>,
 }
 
-/// What a batch of sequences has read: blocks shared with other caches, then a block of its own.
-///
-/// Row `i` of the batch continues row `i / (batch / b)` of a shared block of batch `b`: the
-/// continuations of one context are neighbours.
+/// One of several continuations: of the first `position` tokens of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Branch {
+    /// Index of the sequence.
+    pub sequence: usize,
+    /// Tokens of it that are continued.
+    pub position: usize,
+}
+
+/// What a batch of sequences has read: parts of blocks that other caches may read too, then a block
+/// of its own.
 pub struct KvCache {
-    shared: Vec<Shared>,
-    own: Block,
+    shared: Vec<Segment>,
+    own: Arc<Block>,
+    /// Positions of the own block that have been read.
+    len: usize,
     /// Length of the context for which it was made; some rotary positions depend on it.
     planned: usize,
     config: DecoderConfig,
@@ -73,7 +88,8 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// An empty cache with room for `capacity` positions of `batch` sequences.
+    /// An empty cache with room for `capacity` positions of `batch` sequences; it grows if more are
+    /// read.
     ///
     /// # Errors
     /// If the memory cannot be had.
@@ -87,6 +103,7 @@ impl KvCache {
         Ok(Self {
             shared: Vec::new(),
             own: Block::new(config, dtype, device, batch, capacity)?,
+            len: 0,
             planned: capacity,
             config: config.clone(),
             dtype,
@@ -94,45 +111,50 @@ impl KvCache {
         })
     }
 
-    /// Makes what was read shareable by [`fork`](Self::fork) and leaves room for `capacity` more
-    /// positions.
+    /// A cache whose sequences continue those of this one, each with room for `capacity` more
+    /// positions. Nothing is copied: both read the same blocks.
     ///
     /// # Errors
-    /// If the memory cannot be had.
-    pub fn freeze(&mut self, capacity: usize) -> Result<()> {
-        let (batch, config) = (self.own.batch, &self.config);
-        let empty = Block::new(config, self.dtype, &self.device, batch, capacity)?;
-        let written = std::mem::replace(&mut self.own, empty);
-        if written.len > 0 {
-            self.shared.push(Shared {
-                len: written.len,
-                block: Arc::new(written),
-            });
+    /// If there is no such sequence or position, or the memory cannot be had.
+    pub fn fork(&self, branches: &[Branch], capacity: usize) -> Result<Self> {
+        if let Some(branch) = branches
+            .iter()
+            .find(|b| b.sequence >= self.batch() || b.position > self.positions(b.sequence))
+        {
+            candle_core::bail!("no such branch: {branch:?}");
         }
-        Ok(())
-    }
-
-    /// A cache of `paths` continuations of every sequence's first `positions` positions, each with
-    /// room for `capacity` more. What was [frozen](Self::freeze) is shared, not copied.
-    ///
-    /// # Errors
-    /// If the memory cannot be had.
-    pub fn fork(&self, positions: usize, paths: usize, capacity: usize) -> Result<Self> {
-        debug_assert_eq!(self.own.len, 0, "only a frozen cache is forked");
-        let batch = self.own.batch * paths;
-        let mut left = positions;
-        let mut shared = Vec::with_capacity(self.shared.len());
-        for part in &self.shared {
-            let len = part.len.min(left);
-            left -= len;
-            if len > 0 {
-                let block = part.block.clone();
-                shared.push(Shared { block, len });
-            }
-        }
+        let mut left: Vec<usize> = branches.iter().map(|branch| branch.position).collect();
+        let mut take = |seen: &dyn Fn(usize) -> Visible| -> Vec<Visible> {
+            let branches = branches.iter().zip(&mut left);
+            branches
+                .map(|(branch, left)| {
+                    let Visible { row, len } = seen(branch.sequence);
+                    let len = len.min(*left);
+                    *left -= len;
+                    Visible { row, len }
+                })
+                .collect()
+        };
+        let mut shared: Vec<Segment> = self
+            .shared
+            .iter()
+            .map(|segment| Segment {
+                block: segment.block.clone(),
+                visible: take(&|sequence| segment.visible[sequence]),
+            })
+            .collect();
+        let visible = take(&|row| Visible { row, len: self.len });
+        let lent = visible.iter().map(|seen| seen.len).max().unwrap_or(0);
+        self.own.lent.fetch_max(lent, Ordering::Relaxed);
+        shared.push(Segment {
+            block: self.own.clone(),
+            visible,
+        });
+        shared.retain(|segment| segment.visible.iter().any(|seen| seen.len > 0));
         Ok(Self {
             shared,
-            own: Block::new(&self.config, self.dtype, &self.device, batch, capacity)?,
+            own: self.empty_block(branches.len(), capacity)?,
+            len: 0,
             planned: self.planned,
             config: self.config.clone(),
             dtype: self.dtype,
@@ -140,24 +162,32 @@ impl KvCache {
         })
     }
 
-    /// Forgets what was read behind the first `positions` positions, as far as it is not shared.
-    pub fn truncate(&mut self, positions: usize) {
-        let kept = positions.saturating_sub(self.shared_len());
-        self.own.len = self.own.len.min(kept);
+    /// Forgets the last `count` positions of every sequence, as far as there are so many.
+    pub fn forget(&mut self, count: usize) {
+        let own = count.min(self.len);
+        self.len -= own;
+        let mut left = vec![count - own; self.batch()];
+        for segment in self.shared.iter_mut().rev() {
+            for (seen, left) in segment.visible.iter_mut().zip(&mut left) {
+                let forgotten = seen.len.min(*left);
+                seen.len -= forgotten;
+                *left -= forgotten;
+            }
+        }
     }
 
     /// Sequences in the batch.
     pub fn batch(&self) -> usize {
-        self.own.batch
+        self.own.rows
     }
 
-    /// Positions that have been read.
-    pub fn positions(&self) -> usize {
-        self.shared_len() + self.own.len
-    }
-
-    fn shared_len(&self) -> usize {
-        self.shared.iter().map(|part| part.len).sum()
+    /// Positions that a sequence has read.
+    ///
+    /// # Panics
+    /// If there is no such sequence.
+    pub fn positions(&self, sequence: usize) -> usize {
+        let shared = self.shared.iter().map(|part| part.visible[sequence].len);
+        shared.sum::<usize>() + self.len
     }
 
     /// Length of the context for which the cache was made.
@@ -165,39 +195,120 @@ impl KvCache {
         self.planned
     }
 
-    /// Positions that can still be read.
-    pub fn room(&self) -> usize {
-        self.own.capacity - self.own.len
-    }
-
     /// Bytes that one position of one sequence takes.
     pub fn bytes_a_position(config: &DecoderConfig, dtype: DType) -> usize {
         2 * config.layers.len() * config.key_width() * dtype.size_in_bytes()
     }
 
-    pub(super) fn shared(&self) -> impl Iterator<Item = (&Block, usize)> {
-        self.shared
-            .iter()
-            .map(|part| (part.block.as_ref(), part.len))
+    pub(super) fn shared(&self) -> &[Segment] {
+        &self.shared
     }
 
     pub(super) fn own(&self) -> &Block {
         &self.own
     }
 
+    /// Positions of the own block that have been read.
+    pub(super) fn own_len(&self) -> usize {
+        self.len
+    }
+
     pub(super) fn kv_heads(&self) -> usize {
         self.config.kv_heads
+    }
+
+    fn empty_block(&self, rows: usize, capacity: usize) -> Result<Arc<Block>> {
+        Block::new(&self.config, self.dtype, &self.device, rows, capacity)
+    }
+
+    /// Makes room for `new` positions: where the own block is full, or its next positions are read by
+    /// other caches, it becomes a shared one and a new one follows.
+    pub(super) fn reserve(&mut self, new: usize) -> Result<()> {
+        let free = self.own.capacity - self.len;
+        if new <= free && self.len >= self.own.lent.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let longest = (0..self.batch()).map(|i| self.positions(i)).max();
+        let capacity = new.max(free).max(longest.unwrap_or(0) / 4).max(GROWTH);
+        let empty = self.empty_block(self.batch(), capacity)?;
+        let block = std::mem::replace(&mut self.own, empty);
+        let len = std::mem::take(&mut self.len);
+        if len > 0 {
+            let visible = (0..block.rows).map(|row| Visible { row, len }).collect();
+            self.shared.push(Segment { block, visible });
+        }
+        Ok(())
     }
 
     /// Writes a layer's keys and values `[batch, kv_heads, new, head_dim]` behind what is there.
     pub(super) fn write(&self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<()> {
         let (own_keys, own_values) = &self.own.layers[layer];
-        own_keys.slice_set(keys, 2, self.own.len)?;
-        own_values.slice_set(values, 2, self.own.len)
+        own_keys.slice_set(keys, 2, self.len)?;
+        own_values.slice_set(values, 2, self.len)
     }
 
     /// Counts positions as read, once all layers have written them.
     pub(super) fn advance(&mut self, new: usize) {
-        self.own.len += new;
+        self.len += new;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Architecture, Checkpoint, ModelSource, Precision};
+
+    fn cache(batch: usize, capacity: usize) -> KvCache {
+        let checkpoint =
+            Checkpoint::open(&ModelSource::Builtin, Precision::F32, &Device::Cpu).unwrap();
+        let Architecture::Described(config) = &checkpoint.architecture else {
+            panic!("the bundled model is described");
+        };
+        KvCache::new(config, DType::F32, &Device::Cpu, batch, capacity).unwrap()
+    }
+
+    fn read(cache: &mut KvCache, count: usize) {
+        cache.reserve(count).unwrap();
+        cache.advance(count);
+    }
+
+    #[test]
+    fn branches_see_what_they_continue() {
+        let mut cache = cache(2, 10);
+        read(&mut cache, 10);
+        read(&mut cache, 3);
+        assert_eq!(cache.positions(1), 13);
+        let branch = |sequence, position| Branch { sequence, position };
+        let mut forked = cache.fork(&[branch(0, 4), branch(1, 12)], 5).unwrap();
+        assert_eq!((forked.positions(0), forked.positions(1)), (4, 12));
+        read(&mut forked, 2);
+        let again = forked
+            .fork(&[branch(1, 13), branch(0, 6), branch(1, 3)], 1)
+            .unwrap();
+        let positions: Vec<_> = (0..3).map(|i| again.positions(i)).collect();
+        assert_eq!(positions, [13, 6, 3]);
+        assert!(cache.fork(&[branch(0, 14)], 1).is_err());
+        assert!(cache.fork(&[branch(2, 1)], 1).is_err());
+    }
+
+    #[test]
+    fn what_was_lent_is_not_written_again() {
+        let mut cache = cache(1, 10);
+        read(&mut cache, 8);
+        let end = Branch {
+            sequence: 0,
+            position: 8,
+        };
+        let forked = cache.fork(&[end], 1).unwrap();
+        cache.forget(3);
+        assert_eq!((cache.positions(0), forked.positions(0)), (5, 8));
+        read(&mut cache, 1);
+        assert!(!std::ptr::eq(
+            cache.own(),
+            forked.shared()[0].block.as_ref()
+        ));
+        assert_eq!((cache.positions(0), forked.positions(0)), (6, 8));
+        cache.forget(4);
+        assert_eq!(cache.positions(0), 2);
     }
 }

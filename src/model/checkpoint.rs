@@ -1,6 +1,6 @@
 //! What lies on the disk of a model, read as far as it costs nothing.
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use tokenizers::Tokenizer;
 
 use super::gguf::GgufFile;
@@ -14,23 +14,17 @@ const WEIGHTS: &[u8] = include_bytes!("../../models/builtin/model.safetensors");
 /// Number format in which weights are kept and products are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
-    /// 32-bit floats, except that quantised weights of GGUF files stay quantised; their products
-    /// round the activations to eight bits, too.
+    /// As in the file: quantised weights of GGUF files stay quantised, and their products may round
+    /// the activations to eight bits, too; BF16 weights stay BF16 on processors that multiply BF16,
+    /// with activations of sixteen bits of precision; all else is 32-bit floats.
     #[default]
     Auto,
-    /// 32-bit floats, also where the file holds quantised weights.
+    /// 32-bit floats, whatever the file holds.
     F32,
-    /// 16-bit brain floats: half the memory, less exact; norms and softmax stay in 32 bits.
+    /// 16-bit brain floats, weights and activations: twice as fast and half the memory where the
+    /// device multiplies BF16, less exact; norms, softmax and, on processors, all sums are in 32
+    /// bits.
     Bf16,
-}
-
-impl Precision {
-    fn dtype(self) -> DType {
-        match self {
-            Self::Auto | Self::F32 => DType::F32,
-            Self::Bf16 => DType::BF16,
-        }
-    }
 }
 
 /// A model's configuration and tokenizer, and its weights, of which only the headers were read.
@@ -55,12 +49,11 @@ impl Checkpoint {
         precision: Precision,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let dtype = precision.dtype();
         let (architecture, tokenizer, weights) = match &source.local(&|_, _, _| ())? {
             ModelSource::Builtin => (
                 Architecture::parse("bundled config.json", CONFIG)?,
                 tokenizer_file::parse("bundled tokenizer.json", TOKENIZER)?,
-                Weights::embedded(WEIGHTS, dtype, device)?,
+                Weights::embedded(WEIGHTS, precision, device)?,
             ),
             ModelSource::Folder(folder) => {
                 if !folder.is_dir() {
@@ -69,7 +62,11 @@ impl Checkpoint {
                 let (config, name) = read(&folder.join("config.json"))?;
                 let config = Architecture::parse(&name, &config)?;
                 let tokenizer = tokenizer_file::read_tokenizer(&folder.join("tokenizer.json"))?;
-                (config, tokenizer, Weights::folder(folder, dtype, device)?)
+                (
+                    config,
+                    tokenizer,
+                    Weights::folder(folder, precision, device)?,
+                )
             }
             ModelSource::Gguf(path) => {
                 let file = GgufFile::open(path)?;
@@ -80,8 +77,7 @@ impl Checkpoint {
                     file.tokenizer()?
                 };
                 let config = Architecture::Described(Box::new(file.config()?));
-                let quantised = precision == Precision::Auto;
-                let weights = Weights::gguf(file, path, dtype, device, quantised);
+                let weights = Weights::gguf(file, path, precision, device);
                 (config, tokenizer, weights)
             }
             // What is local is none of these.

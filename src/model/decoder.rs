@@ -2,10 +2,10 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::config::Rope;
-use super::layer::{Layer, Norm, Rotation};
-use super::linear::Table;
+use super::layer::{Layer, Norm};
+use super::linear::{Matrix, Packing, Table};
 use super::names::Names;
+use super::rotary::Rotary;
 use super::{DecoderConfig, KvCache, ModelError, Weights};
 
 /// A decoder with its weights. It keeps no state: what was read is in a [`KvCache`].
@@ -13,10 +13,12 @@ pub struct Decoder {
     config: DecoderConfig,
     embedding: Table,
     positions: Option<Tensor>,
+    rotary: Vec<Rotary>,
     layers: Vec<Layer>,
     norm: Norm,
     /// The output head, if it is not the embedding table.
     head: Option<Table>,
+    packing: Packing,
     dtype: DType,
     device: Device,
 }
@@ -45,12 +47,14 @@ impl Decoder {
                 .learned_positions
                 .then(|| weights.get(&names.positions(), &[config.window, hidden]))
                 .transpose()?,
+            rotary: config.ropes.iter().cloned().map(Rotary::new).collect(),
             layers,
             norm,
             head: (!config.tied_head)
                 .then(|| weights.table(&names.head(), vocab, hidden))
                 .transpose()?,
             config,
+            packing: weights.packing(),
             dtype: weights.dtype(),
             device: weights.device().clone(),
         })
@@ -78,31 +82,37 @@ impl Decoder {
     /// hidden states `[batch, length, hidden_size]` before the final norm.
     ///
     /// # Errors
-    /// If an id is outside the vocabulary, the cache has too little room, or memory runs out.
+    /// If an id is outside the vocabulary, there is not the same number for every sequence, or memory
+    /// runs out.
     pub fn forward(&self, ids: &[u32], cache: &mut KvCache) -> Result<Tensor> {
         let batch = cache.batch();
         let length = ids.len() / batch;
-        if length * batch != ids.len() || length > cache.room() {
-            candle_core::bail!(
-                "{} tokens for {batch} sequences with room for {} each",
-                ids.len(),
-                cache.room()
-            );
+        if length * batch != ids.len() {
+            candle_core::bail!("{} tokens for {batch} sequences", ids.len());
         }
+        cache.reserve(length)?;
         let ids = Tensor::from_slice(ids, ids.len(), &self.device)?;
-        let mut x = self.embedding.rows(&ids)?.reshape((batch, length, ()))?;
+        let x = self.embedding.rows(&ids)?.to_dtype(self.dtype)?;
+        let mut x = x.reshape((batch, length, ()))?;
         if self.config.embedding_scale != 1.0 {
             x = (x * self.config.embedding_scale)?;
         }
-        let start = cache.positions();
-        if let Some(positions) = &self.positions {
-            x = x.broadcast_add(&positions.narrow(0, start, length)?)?;
+        let mut starts: Vec<usize> = (0..batch).map(|i| cache.positions(i)).collect();
+        if starts.iter().all(|&start| start == starts[0]) {
+            starts.truncate(1);
+        }
+        if let Some(table) = &self.positions {
+            let positions = starts
+                .iter()
+                .map(|&start| table.narrow(0, start, length))
+                .collect::<Result<Vec<_>>>()?;
+            x = x.broadcast_add(&Tensor::stack(&positions, 0)?)?;
         }
         let rotations = self
-            .config
-            .ropes
+            .rotary
             .iter()
-            .map(|rope| self.rotation(rope, cache.planned(), start, length))
+            .map(|rotary| rotary.rotation(cache.planned(), &starts, length, &self.device))
+            .map(|rotation| rotation?.to_dtype(self.dtype))
             .collect::<Result<Vec<_>>>()?;
         for (index, layer) in self.layers.iter().enumerate() {
             x = layer.forward(&x, &self.config, &rotations, cache, index)?;
@@ -111,14 +121,11 @@ impl Decoder {
         Ok(x)
     }
 
-    /// Final norm and output head over `vocabulary` rows of it: hidden states `[rows, hidden_size]`
-    /// to logits `[rows, vocabulary]` in F32.
-    pub(super) fn logits(&self, hidden: &Tensor, vocabulary: &Tensor) -> Result<Tensor> {
-        let logits = self
-            .norm
-            .forward(&hidden.contiguous()?)?
-            .matmul(&vocabulary.t()?)?
-            .to_dtype(DType::F32)?;
+    /// Final norm and some rows of the output head: hidden states `[rows, hidden_size]` to logits
+    /// `[rows, head rows]` in F32.
+    pub(super) fn logits(&self, hidden: &Tensor, head: &Matrix) -> Result<Tensor> {
+        let normed = self.norm.forward(&hidden.contiguous()?)?;
+        let logits = head.apply(&normed)?.to_dtype(DType::F32)?;
         let logits = match self.config.logit_scale {
             1.0 => logits,
             scale => (logits * scale)?,
@@ -136,37 +143,14 @@ impl Decoder {
     /// If memory runs out.
     pub fn vocabulary_logits(&self, hidden: &Tensor) -> Result<Tensor> {
         let head = self.head.as_ref().unwrap_or(&self.embedding);
-        self.logits(hidden, &head.all(self.config.vocab_size, &self.device)?)
+        let all = head.all(self.config.vocab_size, &self.device)?;
+        self.logits(hidden, &Matrix::Dense(all.to_dtype(self.dtype)?))
     }
 
     /// Rows of the output head.
-    pub(super) fn head_rows(&self, ids: &[u32]) -> Result<Tensor> {
+    pub(super) fn head_rows(&self, ids: &[u32]) -> Result<Matrix> {
         let ids = Tensor::from_slice(ids, ids.len(), &self.device)?;
-        self.head.as_ref().unwrap_or(&self.embedding).rows(&ids)
-    }
-
-    fn rotation(
-        &self,
-        rope: &Rope,
-        planned: usize,
-        start: usize,
-        length: usize,
-    ) -> Result<Rotation> {
-        let frequencies = rope.frequencies(planned);
-        let factor = rope.attention_factor();
-        let angles: Vec<f64> = (start..start + length)
-            .flat_map(|position| frequencies.iter().map(move |f| position as f64 * f))
-            .collect();
-        let shape = (length, frequencies.len());
-        let table = |f: fn(f64) -> f64| {
-            let values: Vec<f32> = angles.iter().map(|&a| (factor * f(a)) as f32).collect();
-            Tensor::from_vec(values, shape, &self.device)?.to_dtype(self.dtype)
-        };
-        Ok(Rotation {
-            cos: table(f64::cos)?,
-            sin: table(f64::sin)?,
-            dim: rope.dim,
-            interleaved: rope.interleaved,
-        })
+        let rows = self.head.as_ref().unwrap_or(&self.embedding).rows(&ids)?;
+        Matrix::packed(&rows, self.packing)
     }
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::head::check_vocabulary;
 use super::network::{LanguageModel, Sequences, Wanted};
-use super::{ModelError, Weights};
+use super::{Branch, ModelError, Weights};
 use crate::codec::Place;
 use crate::guard;
 
@@ -350,13 +350,12 @@ impl LanguageModel for Foreign {
     fn sequences(
         &self,
         batch: usize,
-        capacity: usize,
+        _capacity: usize,
     ) -> std::result::Result<Box<dyn Sequences<'_> + '_>, ModelError> {
         Ok(Box::new(ForeignSequences {
             model: self,
             models: (0..batch).map(|_| self.fresh.copy()).collect(),
             read: vec![Vec::new(); batch],
-            room: capacity,
             snapshots: Vec::new(),
         }))
     }
@@ -391,21 +390,16 @@ struct ForeignSequences<'m> {
     models: Vec<Box<dyn Stepper>>,
     /// Tokens read of every sequence.
     read: Vec<Vec<u32>>,
-    room: usize,
     snapshots: Vec<(usize, Vec<Box<dyn Stepper>>)>,
 }
 
 impl ForeignSequences<'_> {
-    fn positions(&self) -> usize {
-        self.read.first().map_or(0, Vec::len)
-    }
-
     /// Reads one token of every sequence and returns the logits `[batch, vocab_size]`.
     fn step(&mut self, token: impl Fn(usize) -> u32) -> Result<Tensor> {
-        let position = self.positions();
         let mut logits = Vec::with_capacity(self.models.len());
         for (sequence, model) in self.models.iter_mut().enumerate() {
             let id = token(sequence);
+            let position = self.read[sequence].len();
             self.read[sequence].push(id);
             let id = Tensor::from_slice(&[id], (1, 1), &self.model.device)?;
             let out = model.step(&id, position)?;
@@ -415,13 +409,43 @@ impl ForeignSequences<'_> {
     }
 }
 
+impl ForeignSequences<'_> {
+    /// Models that have read what the branches continue. There is no way back into their memory: a
+    /// sequence of which an earlier position is continued is read once more.
+    fn continued(&self, branches: &[Branch]) -> Result<Vec<Box<dyn Stepper>>> {
+        let mut models: Vec<Option<Box<dyn Stepper>>> = branches.iter().map(|_| None).collect();
+        for (sequence, read) in self.read.iter().enumerate() {
+            let mut wanted: Vec<usize> = (0..branches.len())
+                .filter(|&i| branches[i].sequence == sequence)
+                .collect();
+            wanted.sort_by_key(|&i| branches[i].position);
+            let mut again = (self.model.fresh.copy(), 0);
+            for i in wanted {
+                let position = branches[i].position;
+                if position == read.len() {
+                    models[i] = Some(self.models[sequence].copy());
+                    continue;
+                }
+                let tokens = read.get(again.1..position).unwrap_or_default();
+                for (at, &id) in (again.1..).zip(tokens) {
+                    let id = Tensor::from_slice(&[id], (1, 1), &self.model.device)?;
+                    again.0.step(&id, at)?;
+                }
+                again.1 = position;
+                models[i] = Some(again.0.copy());
+            }
+        }
+        let missing = || candle_core::Error::msg("no such sequence or position");
+        models
+            .into_iter()
+            .map(|model| model.ok_or_else(missing))
+            .collect()
+    }
+}
+
 impl<'m> Sequences<'m> for ForeignSequences<'m> {
     fn batch(&self) -> usize {
         self.read.len()
-    }
-
-    fn room(&self) -> usize {
-        self.room
     }
 
     fn read(
@@ -431,7 +455,7 @@ impl<'m> Sequences<'m> for ForeignSequences<'m> {
     ) -> std::result::Result<Vec<Tensor>, ModelError> {
         let length = ids.len() / self.batch();
         let copies = self.models.iter().map(|model| model.copy()).collect();
-        self.snapshots.push((self.positions(), copies));
+        self.snapshots.push((self.read[0].len(), copies));
         if self.snapshots.len() > SNAPSHOTS {
             self.snapshots.remove(0);
         }
@@ -444,73 +468,47 @@ impl<'m> Sequences<'m> for ForeignSequences<'m> {
                 }
             }
         }
-        self.room = self.room.saturating_sub(length);
         kept.iter()
             .map(|kept| Ok(Tensor::stack(kept, 1)?.flatten_to(1)?))
             .collect()
     }
 
-    fn freeze(&mut self, capacity: usize) -> std::result::Result<(), ModelError> {
-        self.room = capacity;
-        Ok(())
-    }
-
     fn fork(
         &self,
-        positions: usize,
-        paths: usize,
-        capacity: usize,
+        branches: &[Branch],
+        _capacity: usize,
     ) -> std::result::Result<Box<dyn Sequences<'m> + 'm>, ModelError> {
-        let mut read: Vec<Vec<u32>> = Vec::with_capacity(self.read.len() * paths);
-        for tokens in &self.read {
-            read.extend(std::iter::repeat_n(tokens[..positions].to_vec(), paths));
-        }
-        let continued = |model: &dyn Stepper| (0..paths).map(|_| model.copy()).collect::<Vec<_>>();
-        let models = if positions == self.positions() {
-            self.models
-                .iter()
-                .flat_map(|model| continued(&**model))
-                .collect()
-        } else {
-            // There is no way back into the memory of these models: they read once more.
-            let mut again = ForeignSequences {
-                model: self.model,
-                models: self
-                    .models
-                    .iter()
-                    .map(|_| self.model.fresh.copy())
-                    .collect(),
-                read: vec![Vec::new(); self.read.len()],
-                room: positions,
-                snapshots: Vec::new(),
-            };
-            for t in 0..positions {
-                again.step(|sequence| self.read[sequence][t])?;
-            }
-            again
-                .models
-                .iter()
-                .flat_map(|model| continued(&**model))
-                .collect()
-        };
+        let models = self.continued(branches)?;
         Ok(Box::new(ForeignSequences {
             model: self.model,
+            read: branches
+                .iter()
+                .map(|b| self.read[b.sequence][..b.position].to_vec())
+                .collect(),
             models,
-            read,
-            room: capacity,
             snapshots: Vec::new(),
         }))
     }
 
-    fn truncate(&mut self, positions: usize) {
-        let at = self.snapshots.iter().position(|(at, _)| *at == positions);
-        if let Some(at) = at {
-            self.room += self.positions() - positions;
-            self.models = self.snapshots.swap_remove(at).1;
-            self.snapshots.clear();
-            self.read
-                .iter_mut()
-                .for_each(|read| read.truncate(positions));
+    fn forget(&mut self, count: usize) -> std::result::Result<(), ModelError> {
+        let position = self.read[0].len().saturating_sub(count);
+        let at = self.snapshots.iter().position(|(at, _)| *at == position);
+        self.models = match at {
+            Some(at) => self.snapshots.swap_remove(at).1,
+            None => {
+                let branches: Vec<Branch> = (0..self.batch())
+                    .map(|sequence| Branch {
+                        sequence,
+                        position: self.read[sequence].len().saturating_sub(count),
+                    })
+                    .collect();
+                self.continued(&branches)?
+            }
+        };
+        self.snapshots.clear();
+        for read in &mut self.read {
+            read.truncate(read.len().saturating_sub(count));
         }
+        Ok(())
     }
 }

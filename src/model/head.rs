@@ -2,14 +2,15 @@
 
 use candle_core::{Result, Tensor};
 
+use super::linear::Matrix;
 use super::{Decoder, ModelError};
 use crate::codec::Place;
 
 /// The rows of the output head that belong to numbers: 1000 products a position, or ten for a
 /// digit, instead of one for every word of the vocabulary.
 pub struct NumberHead {
-    /// Rows `[symbols, hidden_size]`, one tensor a place.
-    places: Vec<Tensor>,
+    /// Rows `[symbols, hidden_size]`, one matrix a place.
+    places: Vec<Matrix>,
 }
 
 impl NumberHead {

@@ -1,8 +1,7 @@
 //! One layer of a decoder: attention and MLP around the residual stream.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::ops::{layer_norm, rms_norm, silu, swiglu};
-use candle_nn::rotary_emb::{rope, rope_i};
 
 use super::attention::{Scores, attend};
 use super::cache::KvCache;
@@ -11,6 +10,7 @@ use super::config::{
 };
 use super::linear::{Linear, Matrix};
 use super::names::{Names, Part};
+use super::rotary::Rotation;
 use super::{ModelError, Weights};
 
 type Loaded<T> = std::result::Result<T, ModelError>;
@@ -50,33 +50,6 @@ impl Norm {
             Some(bias) => layer_norm(x, &self.weight, bias, self.eps),
             None => rms_norm(x, &self.weight, self.eps),
         }
-    }
-}
-
-/// Cosines and sines `[length, dim / 2]` of some positions.
-pub(super) struct Rotation {
-    pub(super) cos: Tensor,
-    pub(super) sin: Tensor,
-    /// Leading dimensions of a head that are turned.
-    pub(super) dim: usize,
-    pub(super) interleaved: bool,
-}
-
-impl Rotation {
-    /// Turns `[batch, heads, length, head_dim]`.
-    fn turn(&self, x: &Tensor) -> Result<Tensor> {
-        let width = x.dim(D::Minus1)?;
-        let turn = if self.interleaved { rope_i } else { rope };
-        if self.dim == width {
-            return turn(x, &self.cos, &self.sin);
-        }
-        let turned = turn(
-            &x.narrow(D::Minus1, 0, self.dim)?.contiguous()?,
-            &self.cos,
-            &self.sin,
-        )?;
-        let rest = x.narrow(D::Minus1, self.dim, width - self.dim)?;
-        Tensor::cat(&[turned, rest], D::Minus1)?.contiguous()
     }
 }
 
@@ -202,9 +175,7 @@ impl Layer {
             sliding_window: pattern.sliding_window,
             cap: config.attention_cap,
         };
-        let mixed = attend(&(queries * config.attention_scale)?, cache, index, scores)?
-            .transpose(1, 2)?
-            .flatten_from(D::Minus2)?;
+        let mixed = attend(&(queries * config.attention_scale)?, cache, index, scores)?;
         self.output.forward(&mixed)
     }
 
@@ -308,7 +279,7 @@ impl Loader<'_> {
             })
             .collect::<Loaded<Option<Vec<_>>>>()?;
         let bias = biases.map(|b| Tensor::cat(&b, 0)).transpose()?;
-        Ok(Linear::stacked(matrices, bias)?)
+        Ok(Linear::stacked(matrices, bias, self.weights.packing())?)
     }
 
     fn qkv(&self) -> Loaded<Linear> {
@@ -355,7 +326,8 @@ impl Loader<'_> {
             }
             false => None,
         };
-        Ok(Linear::stacked(vec![Matrix::Dense(sorted(weight)?)], bias)?)
+        let parts = vec![Matrix::Dense(sorted(weight)?)];
+        Ok(Linear::stacked(parts, bias, self.weights.packing())?)
     }
 
     fn up(&self) -> Loaded<Linear> {

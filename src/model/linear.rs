@@ -1,21 +1,74 @@
-//! Affine maps with dense or quantised weights.
+//! Affine maps with dense, packed or quantised weights.
 
 use candle_core::quantized::QMatMul;
-use candle_core::{D, DType, Module, Result, Tensor};
+use candle_core::{CpuStorage, D, DType, Device, Module, Result, Storage, Tensor};
 
-/// A matrix `[out, in]` of a checkpoint.
+use crate::kernel::{Activations, PackedMatrix};
+
+/// Rows from which on quantised weights are widened for a product: the tensor library's quantised
+/// products cost the same for every row.
+const WIDEN_FROM: usize = 32;
+
+/// A matrix `[out, in]`.
 pub(super) enum Matrix {
     /// Floating-point numbers.
     Dense(Tensor),
+    /// The same, packed for the processor.
+    Packed(PackedMatrix),
     /// Blocks of small integers with scales, as they stand in a GGUF file.
     Quantised(QMatMul),
 }
 
+/// What becomes of dense weights on processors for which there are kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// Nothing; they are left to the tensor library.
+    None,
+    /// They are packed as they are, and their products are exact to 16 bits at least.
+    Exact,
+    /// They are packed as they are; products of BF16 weights round the activations to BF16.
+    Rounded,
+}
+
 impl Matrix {
+    /// Packs a dense matrix.
+    pub(super) fn packed(weight: &Tensor, packing: Packing) -> Result<Self> {
+        let activations = match packing {
+            Packing::None => return Ok(Self::Dense(weight.clone())),
+            Packing::Exact => Activations::Split,
+            Packing::Rounded => Activations::Rounded,
+        };
+        let weight = weight.contiguous()?;
+        let input = weight.dim(1)?;
+        let (storage, layout) = weight.storage_and_layout();
+        let range = layout.start_offset()..layout.start_offset() + layout.shape().elem_count();
+        Ok(match &*storage {
+            Storage::Cpu(CpuStorage::F32(w)) => Self::Packed(PackedMatrix::f32(&w[range], input)),
+            Storage::Cpu(CpuStorage::BF16(w)) => {
+                Self::Packed(PackedMatrix::bf16(&w[range], input, activations))
+            }
+            _ => Self::Dense(weight.clone()),
+        })
+    }
+
     /// `x` `[rows, in]` to `[rows, out]`.
-    fn apply(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Dense(weight) => x.matmul(&weight.t()?),
+            Self::Packed(weight) => {
+                let x = x.contiguous()?;
+                let rows = x.dim(0)?;
+                let (storage, layout) = x.storage_and_layout();
+                let Storage::Cpu(CpuStorage::F32(values)) = &*storage else {
+                    candle_core::bail!("packed products are of 32-bit floats in main memory");
+                };
+                let values = &values[layout.start_offset()..][..layout.shape().elem_count()];
+                let product = weight.product(values);
+                Tensor::from_vec(product, (rows, weight.out()), &Device::Cpu)
+            }
+            Self::Quantised(QMatMul::QTensor(weight)) if x.dim(0)? >= WIDEN_FROM => {
+                x.matmul(&weight.dequantize(x.device())?.t()?)
+            }
             Self::Quantised(weight) => weight.forward(&x.contiguous()?),
         }
     }
@@ -30,19 +83,35 @@ pub(super) struct Linear {
 
 impl Linear {
     /// Stacks matrices of the same input width.
-    pub(super) fn stacked(parts: Vec<Matrix>, bias: Option<Tensor>) -> Result<Self> {
+    pub(super) fn stacked(
+        parts: Vec<Matrix>,
+        bias: Option<Tensor>,
+        packing: Packing,
+    ) -> Result<Self> {
         let dense: Option<Vec<&Tensor>> = parts
             .iter()
             .map(|part| match part {
                 Matrix::Dense(weight) => Some(weight),
-                Matrix::Quantised(_) => None,
+                Matrix::Packed(_) | Matrix::Quantised(_) => None,
             })
             .collect();
-        let parts = match dense {
-            Some(weights) if weights.len() > 1 => vec![Matrix::Dense(Tensor::cat(&weights, 0)?)],
-            _ => parts,
+        let Some(weights) = dense else {
+            return Ok(Self { parts, bias });
         };
-        Ok(Self { parts, bias })
+        let weight = match weights.as_slice() {
+            [only] => (*only).clone(),
+            [first, rest @ ..] if rest.iter().all(|w| w.dtype() == first.dtype()) => {
+                Tensor::cat(&weights, 0)?
+            }
+            several => {
+                let wide = several.iter().map(|w| w.to_dtype(DType::F32));
+                Tensor::cat(&wide.collect::<Result<Vec<_>>>()?, 0)?
+            }
+        };
+        Ok(Self {
+            parts: vec![Matrix::packed(&weight, packing)?],
+            bias,
+        })
     }
 
     /// `x` `[batch, length, in]` to `[batch, length, out]`, as one product over all rows.
@@ -76,7 +145,7 @@ pub(super) enum Table {
 }
 
 impl Table {
-    /// Rows `[ids, hidden]`.
+    /// Rows `[ids, hidden]`, in the precision in which they are kept.
     pub(super) fn rows(&self, ids: &Tensor) -> Result<Tensor> {
         match self {
             Self::Dense(table) => table.index_select(ids, 0),
@@ -85,7 +154,7 @@ impl Table {
     }
 
     /// The whole table `[vocabulary, hidden]`.
-    pub(super) fn all(&self, vocabulary: usize, device: &candle_core::Device) -> Result<Tensor> {
+    pub(super) fn all(&self, vocabulary: usize, device: &Device) -> Result<Tensor> {
         match self {
             Self::Dense(table) => Ok(table.clone()),
             Self::Quantised(_) => self.rows(&Tensor::arange(0, vocabulary as u32, device)?),

@@ -21,13 +21,15 @@ mod load;
 mod memory;
 mod names;
 mod network;
+mod rotary;
+mod safetensors;
 mod source;
 mod tokenizer_file;
 mod weights;
 
 use std::path::{Path, PathBuf};
 
-pub use cache::KvCache;
+pub use cache::{Branch, KvCache};
 pub use catalog::{CatalogEntry, catalog};
 pub use checkpoint::{Checkpoint, Precision};
 pub use config::{
@@ -104,6 +106,14 @@ pub enum ModelError {
         token: u32,
         /// Rows of the embedding table.
         vocabulary: usize,
+    },
+    /// More values than the model's window takes.
+    #[error("{rows} values do not fit into the model's window of {window} tokens")]
+    Window {
+        /// Values.
+        rows: usize,
+        /// Tokens that the model reads.
+        window: usize,
     },
     /// The model's output is not finite.
     #[error(

@@ -2,11 +2,11 @@
 
 use candle_core::Tensor;
 
-use super::{Decoder, KvCache, ModelError, NumberHead};
+use super::{Branch, Decoder, KvCache, ModelError, NumberHead};
 
 /// A language model that reads batches of sequences.
 pub trait LanguageModel: Send + Sync {
-    /// Begins `batch` sequences with room for `capacity` tokens each.
+    /// Begins `batch` sequences with room for `capacity` tokens each before their memory must grow.
     ///
     /// # Errors
     /// [`ModelError::Compute`] if the memory cannot be had.
@@ -44,36 +44,29 @@ pub trait Sequences<'m> {
     /// How many there are.
     fn batch(&self) -> usize;
 
-    /// Tokens that each can still read.
-    fn room(&self) -> usize;
-
     /// Reads `ids` `[batch, length]`, row by row, and returns for each of the wanted places the
     /// logits `[batch * positions, symbols]` in F32, sequence by sequence.
     ///
     /// # Errors
-    /// [`ModelError::Compute`] if there is no room or memory runs out.
+    /// [`ModelError::Compute`] if the ids do not fit or memory runs out.
     fn read(&mut self, ids: &[u32], wanted: &[Wanted]) -> Result<Vec<Tensor>, ModelError>;
 
-    /// Makes what was read shareable and leaves room for `capacity` more tokens.
+    /// Sequences that continue some of these, each with room for `capacity` more tokens before its
+    /// memory must grow. Continuations of one sequence should be neighbours.
     ///
     /// # Errors
-    /// [`ModelError::Compute`] if the memory cannot be had.
-    fn freeze(&mut self, capacity: usize) -> Result<(), ModelError>;
-
-    /// `paths` continuations of every sequence's first `positions` tokens, neighbours in the batch,
-    /// each with room for `capacity` more. What was read last must have been frozen.
-    ///
-    /// # Errors
-    /// [`ModelError::Compute`] if the memory cannot be had.
+    /// [`ModelError::Compute`] if there is no such sequence or position, or the memory cannot be had.
     fn fork(
         &self,
-        positions: usize,
-        paths: usize,
+        branches: &[Branch],
         capacity: usize,
     ) -> Result<Box<dyn Sequences<'m> + 'm>, ModelError>;
 
-    /// Forgets what was read behind the first `positions` tokens, as far as it was not frozen.
-    fn truncate(&mut self, positions: usize);
+    /// Forgets the last `count` tokens of every sequence.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if the model cannot go back but by reading again, and fails at that.
+    fn forget(&mut self, count: usize) -> Result<(), ModelError>;
 }
 
 /// Our decoder and its head over numbers.
@@ -117,10 +110,6 @@ impl<'m> Sequences<'m> for OwnSequences<'m> {
         self.cache.batch()
     }
 
-    fn room(&self) -> usize {
-        self.cache.room()
-    }
-
     fn read(&mut self, ids: &[u32], wanted: &[Wanted]) -> Result<Vec<Tensor>, ModelError> {
         let Own { decoder, head } = self.own;
         let hidden = decoder.forward(ids, &mut self.cache)?;
@@ -135,23 +124,19 @@ impl<'m> Sequences<'m> for OwnSequences<'m> {
             .collect()
     }
 
-    fn freeze(&mut self, capacity: usize) -> Result<(), ModelError> {
-        Ok(self.cache.freeze(capacity)?)
-    }
-
     fn fork(
         &self,
-        positions: usize,
-        paths: usize,
+        branches: &[Branch],
         capacity: usize,
     ) -> Result<Box<dyn Sequences<'m> + 'm>, ModelError> {
         Ok(Box::new(OwnSequences {
             own: self.own,
-            cache: self.cache.fork(positions, paths, capacity)?,
+            cache: self.cache.fork(branches, capacity)?,
         }))
     }
 
-    fn truncate(&mut self, positions: usize) {
-        self.cache.truncate(positions);
+    fn forget(&mut self, count: usize) -> Result<(), ModelError> {
+        self.cache.forget(count);
+        Ok(())
     }
 }

@@ -4,15 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::quantized::{QMatMul, QTensor};
-use candle_core::safetensors::{Load, MmapedSafetensors, SliceSafetensors};
+use candle_core::quantized::{GgmlDType, QMatMul, QTensor};
 use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::{Dtype, TensorInfo};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::gguf::GgufFile;
-use super::linear::{Matrix, Table};
-use super::{ModelError, one_line};
+use super::linear::{Matrix, Packing, Table};
+use super::safetensors::{SafetensorsError, SafetensorsFile};
+use super::{ModelError, Precision, one_line};
+use crate::kernel::{self, Features};
 
 /// The tensors of a checkpoint, none of them loaded yet.
 pub struct Weights {
@@ -20,14 +22,13 @@ pub struct Weights {
     files: Vec<PathBuf>,
     label: String,
     device: Device,
-    dtype: DType,
+    precision: Precision,
 }
 
 enum Tensors {
-    Embedded(SliceSafetensors<'static>, &'static [u8]),
-    Mapped(MmapedSafetensors),
-    /// A GGUF file, and whether its quantised weights stay so.
-    Gguf(GgufFile, bool),
+    Embedded(SafetensorsFile, &'static [u8]),
+    Files(Vec<SafetensorsFile>),
+    Gguf(GgufFile),
 }
 
 /// How a tensor stands in its file.
@@ -49,30 +50,34 @@ impl Weights {
     /// [`ModelError::Weights`] if the bytes are no safetensors file.
     pub fn embedded(
         bytes: &'static [u8],
-        dtype: DType,
+        precision: Precision,
         device: &Device,
     ) -> Result<Self, ModelError> {
         let label = "bundled model.safetensors".to_owned();
-        let tensors = SliceSafetensors::new(bytes).map_err(|e| ModelError::Weights {
+        let tensors = SafetensorsFile::of_bytes(bytes).map_err(|e| ModelError::Weights {
             file: label.clone(),
-            reason: one_line(&e),
+            reason: e.to_string(),
         })?;
         Ok(Self {
             tensors: Tensors::Embedded(tensors, bytes),
             files: Vec::new(),
             label,
             device: device.clone(),
-            dtype,
+            precision,
         })
     }
 
     /// Tensors of a folder in Hugging Face layout: `model.safetensors`, or the files that
-    /// `model.safetensors.index.json` names, mapped into memory.
+    /// `model.safetensors.index.json` names.
     ///
     /// # Errors
     /// [`ModelError::Read`] for a missing file, [`ModelError::Weights`] for a damaged one or an
     /// index that names files outside the folder.
-    pub fn folder(folder: &Path, dtype: DType, device: &Device) -> Result<Self, ModelError> {
+    pub fn folder(
+        folder: &Path,
+        precision: Precision,
+        device: &Device,
+    ) -> Result<Self, ModelError> {
         let index = folder.join("model.safetensors.index.json");
         let files = if index.exists() {
             let names = shard_names(&index)?;
@@ -80,54 +85,75 @@ impl Weights {
         } else {
             vec![folder.join("model.safetensors")]
         };
-        for path in &files {
-            std::fs::File::open(path).map_err(|source| ModelError::Read {
-                path: path.clone(),
-                source,
-            })?;
-        }
         let label = files
             .iter()
             .map(|p| p.display().to_string())
             .collect::<Vec<_>>()
             .join(", ");
-        // SAFETY: the mapping is read-only; the files must not be truncated or rewritten while the
-        // program runs, as for every program that maps its weights.
-        #[allow(unsafe_code)]
-        let tensors =
-            unsafe { MmapedSafetensors::multi(&files) }.map_err(|e| ModelError::Weights {
-                file: label.clone(),
-                reason: one_line(&e),
-            })?;
+        let tensors = files
+            .iter()
+            .map(|path| {
+                SafetensorsFile::open(path).map_err(|error| match error {
+                    SafetensorsError::Io(source) => ModelError::Read {
+                        path: path.clone(),
+                        source,
+                    },
+                    SafetensorsError::Damaged(reason) => ModelError::Weights {
+                        file: path.display().to_string(),
+                        reason,
+                    },
+                })
+            })
+            .collect::<Result<_, _>>()?;
         Ok(Self {
-            tensors: Tensors::Mapped(tensors),
+            tensors: Tensors::Files(tensors),
             files,
             label,
             device: device.clone(),
-            dtype,
+            precision,
         })
     }
 
     /// Tensors of a GGUF file.
-    pub(super) fn gguf(
-        file: GgufFile,
-        path: &Path,
-        dtype: DType,
-        device: &Device,
-        quantised: bool,
-    ) -> Self {
+    pub(super) fn gguf(file: GgufFile, path: &Path, precision: Precision, device: &Device) -> Self {
         Self {
-            tensors: Tensors::Gguf(file, quantised),
+            tensors: Tensors::Gguf(file),
             files: vec![path.to_owned()],
             label: path.display().to_string(),
             device: device.clone(),
-            dtype,
+            precision,
         }
     }
 
-    /// Precision in which tensors are given out.
+    /// Precision of activations and of all weights but matrices. On processors, whose sums are in 32
+    /// bits anyway, these are 32 bits.
     pub fn dtype(&self) -> DType {
-        self.dtype
+        match (&self.device, self.precision) {
+            (Device::Cpu, _) | (_, Precision::Auto | Precision::F32) => DType::F32,
+            (_, Precision::Bf16) => DType::BF16,
+        }
+    }
+
+    /// What becomes of dense matrices.
+    pub(super) fn packing(&self) -> Packing {
+        match (&self.device, kernel::features(), self.precision) {
+            (Device::Cpu, Features::F32 | Features::Bf16, Precision::Bf16) => Packing::Rounded,
+            (Device::Cpu, Features::F32 | Features::Bf16, _) => Packing::Exact,
+            _ => Packing::None,
+        }
+    }
+
+    /// Precision in which a matrix is kept that is stored in another.
+    fn matrix_dtype(&self, stored: DType) -> DType {
+        let packed = self.packing() != Packing::None && kernel::features() == Features::Bf16;
+        match (self.precision, stored) {
+            (Precision::Bf16, _) | (Precision::Auto, DType::BF16) if packed => DType::BF16,
+            _ => self.dtype(),
+        }
+    }
+
+    fn keeps_quantised(&self) -> bool {
+        self.precision == Precision::Auto
     }
 
     /// Where tensors are given out.
@@ -153,25 +179,25 @@ impl Weights {
 
     /// Bytes of the tensors once they are loaded.
     pub fn bytes_in_memory(&self) -> u64 {
-        let stored = |tensor: &Stored| tensor.bytes;
-        let widened = |tensor: &Stored| tensor.elements * self.dtype.size_in_bytes() as u64;
-        let tensors = self.tensors();
-        match self.tensors {
-            Tensors::Gguf(_, true) => tensors.iter().map(stored).sum(),
-            _ => tensors.iter().map(widened).sum(),
-        }
+        let quantised = matches!(self.tensors, Tensors::Gguf(_)) && self.keeps_quantised();
+        let kept = |tensor: &Stored| match (quantised, tensor.format.as_str()) {
+            (true, _) => tensor.bytes,
+            (false, "BF16") => {
+                tensor.elements * self.matrix_dtype(DType::BF16).size_in_bytes() as u64
+            }
+            (false, _) => tensor.elements * self.matrix_dtype(DType::F32).size_in_bytes() as u64,
+        };
+        self.tensors().iter().map(kept).sum()
     }
 
     fn tensors(&self) -> Vec<Stored> {
-        let of_view = |(_, view): (String, safetensors::tensor::TensorView)| Stored {
-            format: format!("{:?}", view.dtype()),
-            elements: view.shape().iter().product::<usize>() as u64,
-            bytes: view.data().len() as u64,
+        let stored = |info: &TensorInfo| Stored {
+            format: format!("{:?}", info.dtype),
+            elements: info.shape.iter().product::<usize>() as u64,
+            bytes: (info.data_offsets.1 - info.data_offsets.0) as u64,
         };
         match &self.tensors {
-            Tensors::Embedded(tensors, _) => tensors.tensors().into_iter().map(of_view).collect(),
-            Tensors::Mapped(tensors) => tensors.tensors().into_iter().map(of_view).collect(),
-            Tensors::Gguf(file, _) => file
+            Tensors::Gguf(file) => file
                 .formats()
                 .map(|(format, elements)| Stored {
                     elements: elements as u64,
@@ -179,7 +205,26 @@ impl Weights {
                     format: format!("{format:?}"),
                 })
                 .collect(),
+            _ => self
+                .files()
+                .flat_map(|f| f.infos())
+                .map(|(_, i)| stored(i))
+                .collect(),
         }
+    }
+
+    /// The safetensors files.
+    fn files(&self) -> impl Iterator<Item = &SafetensorsFile> {
+        let files = match &self.tensors {
+            Tensors::Embedded(file, _) => std::slice::from_ref(file),
+            Tensors::Files(files) => files.as_slice(),
+            Tensors::Gguf(_) => &[],
+        };
+        files.iter()
+    }
+
+    fn stored(&self, name: &str) -> Option<(&SafetensorsFile, &TensorInfo)> {
+        self.files().find_map(|file| Some((file, file.info(name)?)))
     }
 
     /// An error about a tensor of these files.
@@ -201,40 +246,47 @@ impl Weights {
         ))
     }
 
-    /// One tensor, checked against the shape that the configuration calls for, in the precision
-    /// asked for; quantised ones are widened.
+    /// One tensor, checked against the shape that the configuration calls for, in the precision of
+    /// the activations.
     ///
     /// # Errors
     /// [`ModelError::Tensor`] if it is missing, has another shape or is not floating point.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, ModelError> {
-        let missing = |_| self.refuse(name, "is missing");
-        let view = match &self.tensors {
-            Tensors::Embedded(tensors, _) => tensors.get(name).map_err(missing)?,
-            Tensors::Mapped(tensors) => tensors.get(name).map_err(missing)?,
-            Tensors::Gguf(..) => {
-                let tensor = self.quantised(name, shape)?;
-                return Ok(tensor.dequantize(&self.device)?.to_dtype(self.dtype)?);
-            }
+        let tensor = match &self.tensors {
+            Tensors::Gguf(_) => self.quantised(name, shape)?.dequantize(&self.device)?,
+            _ => self.read(name, shape)?,
         };
-        self.check_shape(name, view.shape(), shape)?;
-        let tensor = view.load(&self.device)?;
-        if !tensor.dtype().is_float() {
-            let reason = format!("holds {:?}, not floating-point numbers", tensor.dtype());
-            return Err(self.refuse(name, reason));
-        }
-        Ok(tensor.to_dtype(self.dtype)?)
+        Ok(tensor.to_dtype(self.dtype())?)
     }
 
-    /// All tensors by name, in the precision asked for.
-    pub(super) fn all(&self) -> Result<HashMap<String, Tensor>, ModelError> {
-        let load = |(name, view): (String, safetensors::tensor::TensorView)| {
-            Ok((name, view.load(&self.device)?.to_dtype(self.dtype)?))
-        };
-        match &self.tensors {
-            Tensors::Embedded(tensors, _) => tensors.tensors().into_iter().map(load).collect(),
-            Tensors::Mapped(tensors) => tensors.tensors().into_iter().map(load).collect(),
-            Tensors::Gguf(..) => Err(self.refuse("any", "is in a GGUF file")),
+    /// One tensor of a safetensors file as it is stored.
+    fn read(&self, name: &str, shape: &[usize]) -> Result<Tensor, ModelError> {
+        let (file, info) = self
+            .stored(name)
+            .ok_or_else(|| self.refuse(name, "is missing"))?;
+        self.check_shape(name, &info.shape, shape)?;
+        if !is_float(info) {
+            let reason = format!("holds {:?}, not floating-point numbers", info.dtype);
+            return Err(self.refuse(name, reason));
         }
+        file.read(info, &self.device)
+            .map_err(|error| self.refuse(name, error.to_string()))
+    }
+
+    /// All floating-point tensors by name, in the precision of the activations.
+    pub(super) fn all(&self) -> Result<HashMap<String, Tensor>, ModelError> {
+        if let Tensors::Gguf(_) = &self.tensors {
+            return Err(self.refuse("any", "is in a GGUF file"));
+        }
+        let infos = self.files().flat_map(|file| file.infos());
+        let infos = infos.filter(|(_, info)| is_float(info));
+        let shapes = infos.map(|(name, info)| (name, info.shape.clone()));
+        shapes
+            .map(|(name, shape)| {
+                let tensor = self.get(&name, &shape)?;
+                Ok((name, tensor))
+            })
+            .collect()
     }
 
     /// A matrix `[out, in]`, quantised if it stands so in the file.
@@ -244,12 +296,30 @@ impl Weights {
         out: usize,
         input: usize,
     ) -> Result<Matrix, ModelError> {
+        let shape = [out, input];
         Ok(match &self.tensors {
-            Tensors::Gguf(_, true) => {
-                let tensor = self.quantised(name, &[out, input])?;
-                Matrix::Quantised(QMatMul::from_arc(Arc::new(tensor))?)
+            Tensors::Gguf(_) => {
+                let tensor = self.quantised(name, &shape)?;
+                let dense = matches!(
+                    tensor.dtype(),
+                    GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16
+                );
+                if self.keeps_quantised() && !dense {
+                    Matrix::Quantised(QMatMul::from_arc(Arc::new(tensor))?)
+                } else {
+                    let stored = match tensor.dtype() {
+                        GgmlDType::BF16 => DType::BF16,
+                        _ => DType::F32,
+                    };
+                    let tensor = tensor.dequantize(&self.device)?;
+                    Matrix::Dense(tensor.to_dtype(self.matrix_dtype(stored))?)
+                }
             }
-            _ => Matrix::Dense(self.get(name, &[out, input])?),
+            _ => {
+                let tensor = self.read(name, &shape)?;
+                let dtype = self.matrix_dtype(tensor.dtype());
+                Matrix::Dense(tensor.to_dtype(dtype)?)
+            }
         })
     }
 
@@ -260,11 +330,12 @@ impl Weights {
                 Table::Dense(tensor)
             }
             Matrix::Quantised(table) => Table::Quantised(table),
+            Matrix::Packed(_) => return Err(self.refuse(name, "is packed")),
         })
     }
 
     fn quantised(&self, name: &str, shape: &[usize]) -> Result<QTensor, ModelError> {
-        let Tensors::Gguf(file, _) = &self.tensors else {
+        let Tensors::Gguf(file) = &self.tensors else {
             return Err(self.refuse(name, "is not quantised"));
         };
         let found = file
@@ -278,9 +349,8 @@ impl Weights {
     /// True if there is a tensor of this name.
     pub fn contains(&self, name: &str) -> bool {
         match &self.tensors {
-            Tensors::Embedded(tensors, _) => tensors.get(name).is_ok(),
-            Tensors::Mapped(tensors) => tensors.get(name).is_ok(),
-            Tensors::Gguf(file, _) => file.shape(name).is_some(),
+            Tensors::Gguf(file) => file.shape(name).is_some(),
+            _ => self.stored(name).is_some(),
         }
     }
 
@@ -307,6 +377,13 @@ impl Weights {
             .map(|byte| format!("{byte:02x}"))
             .collect())
     }
+}
+
+fn is_float(info: &TensorInfo) -> bool {
+    matches!(
+        info.dtype,
+        Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64
+    )
 }
 
 struct HashWriter<'a>(&'a mut Sha256);

@@ -1,0 +1,282 @@
+//! The inner loops, in registers of sixteen floats.
+//!
+//! `c[r] += Σ_k a[k][r] b[k]` for a tile of rows by two registers of columns: twelve rows fill 24 of
+//! the 32 registers, so that every load of a weight serves twelve products.
+
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+/// Floats in a register.
+pub(super) const LANES: usize = 16;
+/// Columns of a packed panel.
+pub(super) const PANEL: usize = 2 * LANES;
+/// Rows of a tile.
+pub(super) const TILE: usize = 12;
+
+/// Loads and stores of whole registers; the arrays prove that they stay inside.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(from: &[f32; LANES]) -> __m512 {
+    // SAFETY: sixteen floats are read from an array of sixteen; no alignment is needed.
+    unsafe { _mm512_loadu_ps(from.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store(to: &mut [f32; LANES], value: __m512) {
+    // SAFETY: sixteen floats are written to an array of sixteen; no alignment is needed.
+    unsafe { _mm512_storeu_ps(to.as_mut_ptr(), value) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_pairs(from: &[u32; LANES]) -> __m512bh {
+    // SAFETY: as above; the two types are both 64 bytes without invalid values.
+    unsafe { std::mem::transmute(_mm512_loadu_si512(from.as_ptr().cast())) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn broadcast_pair(pair: u32) -> __m512bh {
+    // SAFETY: both types are 64 bytes without invalid values.
+    unsafe { std::mem::transmute(_mm512_set1_epi32(pair as i32)) }
+}
+
+/// A tile of results: two registers a row.
+type Sums<const R: usize> = [[f32; PANEL]; R];
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn stored<const R: usize>(sums: [[__m512; 2]; R]) -> Sums<R> {
+    let mut out = [[0.0; PANEL]; R];
+    for (out, sums) in out.iter_mut().zip(sums) {
+        let (halves, _) = out.as_chunks_mut::<LANES>();
+        store(&mut halves[0], sums[0]);
+        store(&mut halves[1], sums[1]);
+    }
+    out
+}
+
+/// `a` `[depth][R]` times `b` `[depth][PANEL]`.
+#[target_feature(enable = "avx512f")]
+pub(super) fn tile_f32<const R: usize>(a: &[[f32; R]], b: &[[f32; PANEL]]) -> Sums<R> {
+    let mut sums = [[_mm512_setzero_ps(); 2]; R];
+    for (a, b) in a.iter().zip(b) {
+        let (b, _) = b.as_chunks::<LANES>();
+        let (b0, b1) = (load(&b[0]), load(&b[1]));
+        for r in 0..R {
+            let a = _mm512_set1_ps(a[r]);
+            sums[r][0] = _mm512_fmadd_ps(a, b0, sums[r][0]);
+            sums[r][1] = _mm512_fmadd_ps(a, b1, sums[r][1]);
+        }
+    }
+    stored(sums)
+}
+
+/// Pairs of BF16: `a` `[depth / 2][R]` times `b` `[depth / 2][PANEL]`, summed in F32.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn tile_bf16<const R: usize>(a: &[[u32; R]], b: &[[u32; PANEL]]) -> Sums<R> {
+    let mut sums = [[_mm512_setzero_ps(); 2]; R];
+    for (a, b) in a.iter().zip(b) {
+        let (b, _) = b.as_chunks::<LANES>();
+        let (b0, b1) = (load_pairs(&b[0]), load_pairs(&b[1]));
+        for r in 0..R {
+            let a = broadcast_pair(a[r]);
+            sums[r][0] = _mm512_dpbf16_ps(sums[r][0], a, b0);
+            sums[r][1] = _mm512_dpbf16_ps(sums[r][1], a, b1);
+        }
+    }
+    stored(sums)
+}
+
+/// The same with activations that are the sum of two BF16 numbers.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn tile_bf16_split<const R: usize>(
+    high: &[[u32; R]],
+    low: &[[u32; R]],
+    b: &[[u32; PANEL]],
+) -> Sums<R> {
+    let mut sums = [[_mm512_setzero_ps(); 2]; R];
+    for ((high, low), b) in high.iter().zip(low).zip(b) {
+        let (b, _) = b.as_chunks::<LANES>();
+        let (b0, b1) = (load_pairs(&b[0]), load_pairs(&b[1]));
+        for r in 0..R {
+            let (high, low) = (broadcast_pair(high[r]), broadcast_pair(low[r]));
+            sums[r][0] = _mm512_dpbf16_ps(sums[r][0], high, b0);
+            sums[r][1] = _mm512_dpbf16_ps(sums[r][1], high, b1);
+            sums[r][0] = _mm512_dpbf16_ps(sums[r][0], low, b0);
+            sums[r][1] = _mm512_dpbf16_ps(sums[r][1], low, b1);
+        }
+    }
+    stored(sums)
+}
+
+/// Rounds to BF16, two neighbours to a pair, the first in the lower half.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES] {
+    let (halves, _) = from.as_chunks::<LANES>();
+    let pairs = _mm512_cvtne2ps_pbh(load(&halves[1]), load(&halves[0]));
+    // SAFETY: both types are 64 bytes without invalid values.
+    unsafe { std::mem::transmute::<__m512bh, [u32; LANES]>(pairs) }
+}
+
+/// e^x for x from -∞ to 0, within 2 units in the last place (the polynomial is that of the Cephes
+/// library).
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn exp(x: __m512) -> __m512 {
+    // Below this the result is not a normal number; scalef would still be right, but -∞ would not.
+    let x = _mm512_max_ps(x, _mm512_set1_ps(-104.0));
+    let n = _mm512_roundscale_ps::<0>(_mm512_mul_ps(x, _mm512_set1_ps(std::f32::consts::LOG2_E)));
+    // ln 2 in two parts, so that the difference stays exact.
+    let r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693_359_4), x);
+    let r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.121_944_4e-4), r);
+    let mut p = _mm512_set1_ps(1.987_569_1e-4);
+    for c in [
+        1.398_199_9e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+    ] {
+        p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(c));
+    }
+    let p = _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r);
+    _mm512_scalef_ps(_mm512_add_ps(p, _mm512_set1_ps(1.0)), n)
+}
+
+/// Transposes sixteen rows of sixteen floats: `to[i][j] = from[j][i]`.
+#[target_feature(enable = "avx512f")]
+pub(super) fn transposed(rows: [&[f32; LANES]; LANES]) -> [[f32; LANES]; LANES] {
+    let r = rows.map(|row| load(row));
+    let zero = _mm512_setzero_ps();
+    // Pairs of floats, pairs of pairs, then the four quarters of a register.
+    let mut t = [zero; LANES];
+    for i in 0..8 {
+        t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+    }
+    let mut u = [zero; LANES];
+    for i in 0..4 {
+        for half in 0..2 {
+            let (a, b) = (
+                _mm512_castps_pd(t[4 * i + half]),
+                _mm512_castps_pd(t[4 * i + 2 + half]),
+            );
+            u[4 * i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            u[4 * i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+    }
+    let mut out = [[0.0; LANES]; LANES];
+    for c in 0..4 {
+        let even = _mm512_shuffle_f32x4::<0b10_00_10_00>(u[c], u[4 + c]);
+        let odd = _mm512_shuffle_f32x4::<0b11_01_11_01>(u[c], u[4 + c]);
+        let even2 = _mm512_shuffle_f32x4::<0b10_00_10_00>(u[8 + c], u[12 + c]);
+        let odd2 = _mm512_shuffle_f32x4::<0b11_01_11_01>(u[8 + c], u[12 + c]);
+        store(
+            &mut out[c],
+            _mm512_shuffle_f32x4::<0b10_00_10_00>(even, even2),
+        );
+        store(
+            &mut out[4 + c],
+            _mm512_shuffle_f32x4::<0b10_00_10_00>(odd, odd2),
+        );
+        store(
+            &mut out[8 + c],
+            _mm512_shuffle_f32x4::<0b11_01_11_01>(even, even2),
+        );
+        store(
+            &mut out[12 + c],
+            _mm512_shuffle_f32x4::<0b11_01_11_01>(odd, odd2),
+        );
+    }
+    out
+}
+
+/// `c tanh(s / c)` of every score.
+#[target_feature(enable = "avx512f")]
+pub(super) fn cap_scores(scores: &mut [f32], cap: f32) {
+    let (chunks, _) = scores.as_chunks_mut::<LANES>();
+    let (one, sign) = (_mm512_set1_ps(1.0), _mm512_set1_ps(-0.0));
+    for chunk in chunks {
+        let x = _mm512_mul_ps(load(chunk), _mm512_set1_ps(1.0 / cap));
+        // tanh |x| = (1 - e^-2|x|) / (1 + e^-2|x|)
+        let e = exp(_mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(-2.0)));
+        let tanh = _mm512_div_ps(_mm512_sub_ps(one, e), _mm512_add_ps(one, e));
+        let signed = _mm512_castsi512_ps(_mm512_ternarylogic_epi32::<0xF8>(
+            _mm512_castps_si512(tanh),
+            _mm512_castps_si512(x),
+            _mm512_castps_si512(sign),
+        ));
+        store(chunk, _mm512_mul_ps(signed, _mm512_set1_ps(cap)));
+    }
+}
+
+/// Lanes `from..to` of the sixteen from `start` on.
+#[inline]
+fn lanes(start: usize, from: usize, to: usize) -> u16 {
+    let below = |end: usize| ((1u32 << end.saturating_sub(start).min(LANES)) - 1) as u16;
+    below(to) & !below(from)
+}
+
+/// One block of a row's online softmax. Replaces the scores by `e^(s - max)`, those outside of
+/// `from..to` by zero, and returns the new maximum and the sum.
+#[target_feature(enable = "avx512f")]
+pub(super) fn weigh(scores: &mut [f32], from: usize, to: usize, max: f32) -> (f32, f32) {
+    let (chunks, _) = scores.as_chunks_mut::<LANES>();
+    let mut top = _mm512_set1_ps(max);
+    for (i, chunk) in chunks.iter().enumerate() {
+        top = _mm512_mask_max_ps(top, lanes(i * LANES, from, to), top, load(chunk));
+    }
+    let max = _mm512_reduce_max_ps(top);
+    let (top, mut sum) = (_mm512_set1_ps(max), _mm512_setzero_ps());
+    for (i, chunk) in chunks.iter_mut().enumerate() {
+        let weight = exp(_mm512_sub_ps(load(chunk), top));
+        let weight = _mm512_maskz_mov_ps(lanes(i * LANES, from, to), weight);
+        sum = _mm512_add_ps(sum, weight);
+        store(chunk, weight);
+    }
+    (max, _mm512_reduce_add_ps(sum))
+}
+
+/// `to[r] = factors[r] to[r] + Σ_k weights[r][k] values[k]` for `V` registers of columns from `column`
+/// on; `values` has rows of `width`, `to` as well.
+#[target_feature(enable = "avx512f")]
+pub(super) fn mix<const R: usize, const V: usize>(
+    weights: [&[f32]; R],
+    values: &[f32],
+    width: usize,
+    column: usize,
+    factors: [f32; R],
+    to: &mut [f32],
+) {
+    let columns = column..column + V * LANES;
+    let mut sums = [[_mm512_setzero_ps(); V]; R];
+    for r in 0..R {
+        let (row, _) = to[r * width..][columns.clone()].as_chunks::<LANES>();
+        for v in 0..V {
+            sums[r][v] = _mm512_mul_ps(load(&row[v]), _mm512_set1_ps(factors[r]));
+        }
+    }
+    let weights = weights.map(|row| &row[..values.len() / width]);
+    for (k, row) in values.chunks_exact(width).enumerate() {
+        let (row, _) = row[columns.clone()].as_chunks::<LANES>();
+        let mut b = [_mm512_setzero_ps(); V];
+        for v in 0..V {
+            b[v] = load(&row[v]);
+        }
+        for r in 0..R {
+            let a = _mm512_set1_ps(weights[r][k]);
+            for v in 0..V {
+                sums[r][v] = _mm512_fmadd_ps(a, b[v], sums[r][v]);
+            }
+        }
+    }
+    for r in 0..R {
+        let (row, _) = to[r * width..][columns.clone()].as_chunks_mut::<LANES>();
+        for v in 0..V {
+            store(&mut row[v], sums[r][v]);
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Products with weights that were packed once.
+
+use half::bf16;
+
+use super::parallel::{for_each, threads_for};
+use super::tiles::{LANES, PANEL, TILE, tile_bf16, tile_bf16_split, tile_f32, to_pairs};
+
+/// Rows that are multiplied with one panel after another: few enough to stay in the second-level
+/// cache.
+const ROWS: usize = 20 * TILE;
+
+/// What becomes of the activations in a product with BF16 weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activations {
+    /// Rounded to BF16: 8 bits of precision.
+    Rounded,
+    /// Taken as the sum of two BF16 numbers: 16 bits of precision for two products.
+    Split,
+}
+
+/// A matrix `[out, input]`, in panels of `PANEL` output columns, each `[input, PANEL]`; of BF16, two
+/// neighbouring inputs share a word.
+pub(crate) struct PackedMatrix {
+    out: usize,
+    input: usize,
+    panels: Panels,
+}
+
+enum Panels {
+    F32(Vec<[f32; PANEL]>),
+    Bf16(Vec<[u32; PANEL]>, Activations),
+}
+
+impl PackedMatrix {
+    /// Packs rows `[out, input]`.
+    pub(crate) fn f32(weights: &[f32], input: usize) -> Self {
+        let out = weights.len() / input;
+        let mut panels = vec![[0.0; PANEL]; out.div_ceil(PANEL) * input];
+        for (panel, rows) in panels.chunks_mut(input).zip(weights.chunks(PANEL * input)) {
+            for (column, row) in rows.chunks(input).enumerate() {
+                for (to, &value) in panel.iter_mut().zip(row) {
+                    to[column] = value;
+                }
+            }
+        }
+        Self {
+            out,
+            input,
+            panels: Panels::F32(panels),
+        }
+    }
+
+    /// Packs rows `[out, input]`.
+    pub(crate) fn bf16(weights: &[bf16], input: usize, activations: Activations) -> Self {
+        let out = weights.len() / input;
+        let depth = input.div_ceil(2);
+        let mut panels = vec![[0; PANEL]; out.div_ceil(PANEL) * depth];
+        for (panel, rows) in panels.chunks_mut(depth).zip(weights.chunks(PANEL * input)) {
+            for (column, row) in rows.chunks(input).enumerate() {
+                for (to, pair) in panel.iter_mut().zip(row.chunks(2)) {
+                    let upper = pair.get(1).map_or(0, |value| value.to_bits());
+                    to[column] = u32::from(pair[0].to_bits()) | u32::from(upper) << 16;
+                }
+            }
+        }
+        Self {
+            out,
+            input,
+            panels: Panels::Bf16(panels, activations),
+        }
+    }
+
+    /// Width of the result.
+    pub(crate) fn out(&self) -> usize {
+        self.out
+    }
+
+    /// `x` `[rows, input]` to `[rows, out]`.
+    pub(crate) fn product(&self, x: &[f32]) -> Vec<f32> {
+        let rows = x.len() / self.input;
+        let threads = threads_for(rows * self.input * self.out);
+        let mut y = vec![0.0; rows * self.out];
+        if threads == 1 || rows >= 2 * threads * TILE {
+            // Every thread takes some of the rows, in whole tiles, and reads all weights.
+            let share = rows.div_ceil(threads).next_multiple_of(TILE);
+            let parts = x
+                .chunks(share * self.input)
+                .zip(y.chunks_mut(share * self.out));
+            for_each(threads, parts, |(x, y)| {
+                let blocks = x
+                    .chunks(ROWS * self.input)
+                    .zip(y.chunks_mut(ROWS * self.out));
+                blocks.for_each(|(x, y)| self.product_of_block(x, y));
+            });
+        } else {
+            // Few rows: every thread takes some of the weights.
+            let tiles = self.pack_rows(x);
+            let panels = self.out.div_ceil(PANEL);
+            let mut results = vec![[[0.0; PANEL]; TILE]; panels * tiles.len()];
+            let share = panels.div_ceil(threads) * tiles.len();
+            for_each(
+                threads,
+                results.chunks_mut(share).enumerate(),
+                |(i, part)| {
+                    for (j, result) in part.iter_mut().enumerate() {
+                        let at = i * share + j;
+                        *result = self.tile(&tiles[at % tiles.len()], at / tiles.len());
+                    }
+                },
+            );
+            for (at, result) in results.iter().enumerate() {
+                let (panel, tile) = (at / tiles.len(), at % tiles.len());
+                let from = tile * TILE * self.out;
+                let to = y.len().min(from + TILE * self.out);
+                self.write(panel, result, &mut y[from..to]);
+            }
+        }
+        y
+    }
+
+    fn product_of_block(&self, x: &[f32], y: &mut [f32]) {
+        let tiles = self.pack_rows(x);
+        for panel in 0..self.out.div_ceil(PANEL) {
+            for (tile, y) in tiles.iter().zip(y.chunks_mut(TILE * self.out)) {
+                self.write(panel, &self.tile(tile, panel), y);
+            }
+        }
+    }
+
+    fn write(&self, panel: usize, result: &[[f32; PANEL]; TILE], y: &mut [f32]) {
+        let columns = panel * PANEL..self.out.min((panel + 1) * PANEL);
+        for (result, y) in result.iter().zip(y.chunks_mut(self.out)) {
+            y[columns.clone()].copy_from_slice(&result[..columns.len()]);
+        }
+    }
+
+    fn pack_rows(&self, x: &[f32]) -> Vec<PackedRows> {
+        let pack = |x: &[f32]| match self.panels {
+            Panels::F32(_) => PackedRows::f32(x, self.input),
+            Panels::Bf16(_, activations) => PackedRows::bf16(x, self.input, activations),
+        };
+        x.chunks(TILE * self.input).map(pack).collect()
+    }
+
+    fn tile(&self, rows: &PackedRows, panel: usize) -> [[f32; PANEL]; TILE] {
+        macro_rules! of_rows {
+            ($($n:literal)*) => {
+                match rows.rows {
+                    $($n => widened(self.tile_of::<$n>(rows, panel)),)*
+                    _ => unreachable!("a tile has 1 to 12 rows"),
+                }
+            };
+        }
+        of_rows!(1 2 3 4 5 6 7 8 9 10 11 12)
+    }
+
+    fn tile_of<const R: usize>(&self, rows: &PackedRows, panel: usize) -> [[f32; PANEL]; R] {
+        match (&self.panels, &rows.values) {
+            (Panels::F32(panels), RowValues::F32(a)) => {
+                let b = &panels[panel * self.input..(panel + 1) * self.input];
+                tile_f32(a.as_chunks().0, b)
+            }
+            (Panels::Bf16(panels, _), RowValues::Bf16 { high, low }) => {
+                let depth = self.input.div_ceil(2);
+                let b = &panels[panel * depth..(panel + 1) * depth];
+                match low {
+                    None => tile_bf16(high.as_chunks().0, b),
+                    Some(low) => tile_bf16_split(high.as_chunks().0, low.as_chunks().0, b),
+                }
+            }
+            _ => unreachable!("rows are packed for this matrix"),
+        }
+    }
+}
+
+fn widened<const R: usize>(sums: [[f32; PANEL]; R]) -> [[f32; PANEL]; TILE] {
+    let mut wide = [[0.0; PANEL]; TILE];
+    wide[..R].copy_from_slice(&sums);
+    wide
+}
+
+/// Up to `TILE` rows, their columns first: `[depth, rows]`.
+struct PackedRows {
+    rows: usize,
+    values: RowValues,
+}
+
+enum RowValues {
+    F32(Vec<f32>),
+    Bf16 {
+        high: Vec<u32>,
+        low: Option<Vec<u32>>,
+    },
+}
+
+impl PackedRows {
+    fn f32(x: &[f32], input: usize) -> Self {
+        let rows = x.len() / input;
+        let mut values = vec![0.0; x.len()];
+        for (r, row) in x.chunks(input).enumerate() {
+            for (to, &value) in values.chunks_mut(rows).zip(row) {
+                to[r] = value;
+            }
+        }
+        Self {
+            rows,
+            values: RowValues::F32(values),
+        }
+    }
+
+    fn bf16(x: &[f32], input: usize, activations: Activations) -> Self {
+        let rows = x.len() / input;
+        let depth = input.div_ceil(2);
+        let mut high = vec![0; depth * rows];
+        let mut low = (activations == Activations::Split).then(|| vec![0; depth * rows]);
+        for (r, row) in x.chunks(input).enumerate() {
+            for (i, piece) in row.chunks(PANEL).enumerate() {
+                let mut padded = [0.0; PANEL];
+                padded[..piece.len()].copy_from_slice(piece);
+                let from = i * LANES * rows;
+                let scatter = |to: &mut [u32], pairs: [u32; LANES]| {
+                    for (to, pair) in to[from..].chunks_mut(rows).zip(pairs) {
+                        to[r] = pair;
+                    }
+                };
+                let pairs = to_pairs(&padded);
+                scatter(&mut high, pairs);
+                if let Some(low) = &mut low {
+                    for (value, pair) in padded.as_chunks_mut::<2>().0.iter_mut().zip(pairs) {
+                        value[0] -= f32::from_bits(pair << 16);
+                        value[1] -= f32::from_bits(pair & 0xffff_0000);
+                    }
+                    scatter(low, to_pairs(&padded));
+                }
+            }
+        }
+        Self {
+            rows,
+            values: RowValues::Bf16 { high, low },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernel::{Features, features};
+
+    fn exact(x: &[f32], w: &[f32], input: usize) -> Vec<f64> {
+        x.chunks(input)
+            .flat_map(|x| {
+                w.chunks(input).map(|w| {
+                    x.iter()
+                        .zip(w)
+                        .map(|(&x, &w)| f64::from(x) * f64::from(w))
+                        .sum()
+                })
+            })
+            .collect()
+    }
+
+    /// Largest error, in units of the precision `epsilon` and of the product of the norms.
+    fn error(found: &[f32], x: &[f32], w: &[f32], input: usize, epsilon: f64) -> f64 {
+        let norm = |v: &[f32]| v.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+        let out = w.len() / input;
+        let expected = exact(x, w, input);
+        found
+            .iter()
+            .zip(&expected)
+            .enumerate()
+            .fold(0.0, |worst, (i, (&found, &expected))| {
+                let size =
+                    norm(&x[i / out * input..][..input]) * norm(&w[i % out * input..][..input]);
+                (f64::from(found) - expected)
+                    .abs()
+                    .max(worst * size * epsilon)
+                    / (size * epsilon)
+            })
+    }
+
+    fn numbers(count: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(2_654_435_769) | 1;
+        (0..count)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                state as f32 / u32::MAX as f32 - 0.5
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn packed_products_are_exact_to_their_precision(
+            rows in 1..40usize, input in 1..80usize, out in 1..100usize, seed in 1..u32::MAX,
+        ) {
+            prop_assume!(features() >= Features::F32);
+            let (x, w) = (numbers(rows * input, seed), numbers(out * input, seed ^ 0x5555));
+            let packed = PackedMatrix::f32(&w, input).product(&x);
+            prop_assert!(error(&packed, &x, &w, input, f64::from(f32::EPSILON)) < 4.0);
+            prop_assume!(features() >= Features::Bf16);
+            let rounded: Vec<bf16> = w.iter().map(|&w| bf16::from_f32(w)).collect();
+            let w: Vec<f32> = rounded.iter().map(|w| w.to_f32()).collect();
+            let packed = PackedMatrix::bf16(&rounded, input, Activations::Rounded).product(&x);
+            prop_assert!(error(&packed, &x, &w, input, 2f64.powi(-8)) < 1.1);
+            let packed = PackedMatrix::bf16(&rounded, input, Activations::Split).product(&x);
+            prop_assert!(error(&packed, &x, &w, input, 2f64.powi(-16)) < 1.1);
+        }
+    }
+}

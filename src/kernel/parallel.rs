@@ -1,0 +1,25 @@
+//! Work in pieces, on as many threads as it is worth.
+
+use rayon::prelude::*;
+
+/// Multiplications below which a second thread costs more than it brings.
+const WORTH_A_THREAD: usize = 1 << 20;
+
+/// Threads for a piece of work of so many multiplications.
+pub(super) fn threads_for(multiplications: usize) -> usize {
+    (multiplications / WORTH_A_THREAD).clamp(1, rayon::current_num_threads())
+}
+
+/// `work` on every item, by at most `threads` threads.
+pub(super) fn for_each<T: Send>(
+    threads: usize,
+    items: impl IntoIterator<Item = T>,
+    work: impl Fn(T) + Sync + Send,
+) {
+    if threads < 2 {
+        items.into_iter().for_each(work);
+    } else {
+        let items: Vec<T> = items.into_iter().collect();
+        items.into_par_iter().for_each(work);
+    }
+}

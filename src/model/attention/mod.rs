@@ -1,0 +1,166 @@
+//! Causal attention over a cache whose blocks may be shared by many sequences.
+
+mod plain;
+
+use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor};
+
+use super::cache::KvCache;
+use crate::kernel::{self, Attention, Features, Keys, Visible};
+
+/// How a layer's scores differ from plain ones.
+#[derive(Clone, Copy)]
+pub(super) struct Scores {
+    /// Positions that a query sees, its own included.
+    pub(super) sliding_window: Option<usize>,
+    /// `c tanh(s / c)` of the scores.
+    pub(super) cap: Option<f64>,
+}
+
+/// Attention of `queries` `[batch, heads, new, head_dim]`, already multiplied by the scale of the
+/// scores, over the positions read and the `new` ones just written:
+/// `[batch, new, heads * head_dim]`.
+pub(super) fn attend(
+    queries: &Tensor,
+    cache: &KvCache,
+    layer: usize,
+    scores: Scores,
+) -> Result<Tensor> {
+    let head_dim = queries.dim(3)?;
+    let fused = matches!(queries.device(), Device::Cpu)
+        && queries.dtype() == DType::F32
+        && kernel::features() >= Features::F32
+        && kernel::supports(head_dim);
+    if fused {
+        fused_attend(queries, cache, layer, scores)
+    } else {
+        let mixed = plain::attend(queries, cache, layer, scores)?;
+        mixed.transpose(1, 2)?.flatten_from(2)
+    }
+}
+
+fn fused_attend(queries: &Tensor, cache: &KvCache, layer: usize, scores: Scores) -> Result<Tensor> {
+    let (batch, heads, new, head_dim) = queries.dims4()?;
+    let own_visible: Vec<Visible> = (0..batch)
+        .map(|row| Visible {
+            row,
+            len: cache.own_len(),
+        })
+        .collect();
+    let shared = cache.shared().iter();
+    let blocks: Vec<_> = shared
+        .map(|segment| (segment.block.as_ref(), segment.visible.as_slice()))
+        .chain([(cache.own(), own_visible.as_slice())])
+        .collect();
+    let guards: Vec<_> = blocks
+        .iter()
+        .map(|(block, _)| {
+            let (keys, values) = block.layer(layer);
+            (keys.storage_and_layout().0, values.storage_and_layout().0)
+        })
+        .collect();
+    let keys = blocks
+        .iter()
+        .zip(&guards)
+        .map(|((block, visible), (keys, values))| {
+            Ok(Keys {
+                keys: floats(keys)?,
+                values: floats(values)?,
+                capacity: block.capacity(),
+                visible,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let attention = Attention {
+        batch,
+        heads,
+        kv_heads: cache.kv_heads(),
+        head_dim,
+        new,
+        sliding_window: scores.sliding_window,
+        cap: scores.cap.map(|cap| cap as f32),
+    };
+    let queries = queries.contiguous()?;
+    let (storage, layout) = queries.storage_and_layout();
+    let queries = &floats(&storage)?[layout.start_offset()..][..layout.shape().elem_count()];
+    let mixed = attention.attend(queries, &keys);
+    Tensor::from_vec(mixed, (batch, new, heads * head_dim), &Device::Cpu)
+}
+
+fn floats(storage: &Storage) -> Result<&[f32]> {
+    match storage {
+        Storage::Cpu(CpuStorage::F32(values)) => Ok(values),
+        _ => candle_core::bail!("the kernel's keys are 32-bit floats in main memory"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Branch, DecoderConfig};
+
+    /// A Llama of two layers, of which only the cache's shape counts here.
+    fn config(heads: usize, kv_heads: usize, head_dim: usize) -> DecoderConfig {
+        let json = serde_json::json!({
+            "model_type": "llama", "vocab_size": 10, "hidden_size": heads * head_dim,
+            "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": heads,
+            "num_key_value_heads": kv_heads, "head_dim": head_dim, "hidden_act": "silu",
+            "max_position_embeddings": 1000, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+        });
+        DecoderConfig::parse("test", json.to_string().as_bytes()).unwrap()
+    }
+
+    fn random(shape: &[usize]) -> Tensor {
+        Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap()
+    }
+
+    /// Reads random keys and values.
+    fn read(cache: &mut KvCache, head_dim: usize, count: usize) {
+        cache.reserve(count).unwrap();
+        let shape = [cache.batch(), cache.kv_heads(), count, head_dim];
+        cache.write(0, &random(&shape), &random(&shape)).unwrap();
+        cache.advance(count);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn kernel_and_tensor_library_agree(
+            (group, kv_heads, registers) in (1..4usize, 1..3usize, 1..5usize),
+            (context, new) in (2..300usize, 1..200usize),
+            mut branches in prop::collection::vec((0..2usize, 0.0..1.0f64), 1..5),
+            sliding_window in prop::option::of(1..200usize),
+            cap in prop::option::of(0.5..20.0f64),
+            (nested, rest) in (any::<bool>(), 0..9usize),
+        ) {
+            prop_assume!(kernel::features() >= Features::F32);
+            let head_dim = 16 * registers;
+            let config = config(group * kv_heads, kv_heads, head_dim);
+            let mut cache = KvCache::new(&config, DType::F32, &Device::Cpu, 2, context).unwrap();
+            read(&mut cache, head_dim, context);
+            branches.sort_by_key(|branch| branch.0);
+            for _ in 0..1 + usize::from(nested) {
+                let branches: Vec<Branch> = branches.iter().map(|&(sequence, share)| {
+                    let sequence = sequence.min(cache.batch() - 1);
+                    let position = (share * cache.positions(sequence) as f64) as usize;
+                    Branch { sequence, position }
+                }).collect();
+                cache = cache.fork(&branches, rest + new).unwrap();
+                read(&mut cache, head_dim, rest);
+            }
+            cache.reserve(new).unwrap();
+            let batch = cache.batch();
+            let shape = [batch, kv_heads, new, head_dim];
+            cache.write(0, &random(&shape), &random(&shape)).unwrap();
+            let queries = random(&[batch, group * kv_heads, new, head_dim]);
+            let scores = Scores { sliding_window, cap };
+            let fused = fused_attend(&queries, &cache, 0, scores).unwrap();
+            let plain = plain::attend(&queries, &cache, 0, scores).unwrap();
+            let plain = plain.transpose(1, 2).unwrap().flatten_from(2).unwrap();
+            let difference = (fused - plain).unwrap().abs().unwrap().max_all().unwrap();
+            let difference = difference.to_scalar::<f32>().unwrap();
+            prop_assert!(difference < 2e-5, "{difference}");
+        }
+    }
+}
