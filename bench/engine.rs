@@ -58,23 +58,30 @@ fn run(model: &Model, request: Request) -> Result<Value, Box<dyn Error>> {
             let scores = ndarray::indices((rows, series.len()))
                 .into_iter()
                 .map(score);
-            // The first row of a prompt without beginning is uniform for all.
-            let total: f64 = scores.skip(series.len()).sum();
-            let mean = total / ((rows - 1) * series.len()) as f64;
+            let mean = scores.sum::<f64>() / (rows * series.len()) as f64;
             Ok(json!({"seconds": seconds, "check": mean}))
         }
         Request::Rollout { paths, levels, .. } => {
             let (session, _) = Session::start(model, &whole, temperature, exact, 0..0)?;
             let prefill = begun.elapsed().as_secs_f64();
-            let mut forked = session.fork(*paths, levels.len() - 1)?;
+            let (channels, horizon) = (series.len(), levels.len());
             let mut sum = 0;
-            for (step, levels) in levels.iter().enumerate() {
-                let drawn: Vec<Bin> = forked.draw(levels)?.iter().map(|d| d.0).collect();
-                if step == 0 {
-                    sum = drawn.iter().map(|bin| bin.index()).sum();
-                }
-                if step + 1 < levels.len() {
-                    forked.advance(&drawn)?;
+            let at_once = session.paths_at_once(horizon);
+            for first in (0..*paths).step_by(at_once) {
+                let group = at_once.min(paths - first);
+                let mut forked = session.fork(group, horizon - 1)?;
+                for (step, levels) in levels.iter().enumerate() {
+                    let here: Vec<f64> = (0..channels)
+                        .flat_map(|channel| &levels[channel * paths + first..][..group])
+                        .copied()
+                        .collect();
+                    let drawn: Vec<Bin> = forked.draw(&here)?.iter().map(|d| d.0).collect();
+                    if step == 0 {
+                        sum += drawn.iter().map(|bin| bin.index()).sum::<usize>();
+                    }
+                    if step + 1 < horizon {
+                        forked.advance(&drawn)?;
+                    }
                 }
             }
             let seconds = begun.elapsed().as_secs_f64();
@@ -110,6 +117,7 @@ fn peak() -> Option<u64> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    statecast::cli::prepare_process(None);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [model, precision] = arguments.as_slice() else {
         return Err("usage: engine MODEL auto|f32|bf16 < requests".into());

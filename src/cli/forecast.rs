@@ -44,7 +44,7 @@ pub(super) struct Arguments {
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Paths that advance together; changes speed and memory, not the result [default: what fits into 1 GiB]
+    /// Paths that advance together; changes speed and memory, not the result [default: as many as take a third of the weights]
     #[arg(long, value_name = "PATHS")]
     batch: Option<NonZeroUsize>,
     /// File with the actions that will be taken, one row a step (dicl-sa only)

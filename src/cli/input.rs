@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::progress::Progress;
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
-use crate::forecast::{Method, Settings, TOKENS_AT_ONCE, Temperature, Tolerance};
+use crate::forecast::{Method, Settings, Temperature, Tolerance};
 use crate::model::{
     Checkpoint, FetchProgress, MemoryNeed, Model, ModelSource, Precision, Work, bytes, free_memory,
 };
@@ -194,7 +194,7 @@ impl ModelArguments {
         checkpoint.source = self.model.clone();
         let tokens = checkpoint.tokens(&self.formats()?)?;
         if self.model != ModelSource::Builtin {
-            let need = MemoryNeed::of(&checkpoint, &tokens, work, TOKENS_AT_ONCE);
+            let need = MemoryNeed::of(&checkpoint, &tokens, work);
             report_memory(&checkpoint, &need);
         }
         Ok(Model::of(checkpoint, tokens)?)

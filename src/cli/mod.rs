@@ -4,14 +4,18 @@ mod density;
 mod forecast;
 mod input;
 mod models;
+mod process;
 mod progress;
 mod scores;
 mod shell;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+pub use process::prepare_process;
 
 /// Forecast the next states of a dynamical system with calibrated uncertainty, without training.
 ///
@@ -21,11 +25,25 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "statecast",
     version,
-    after_help = "Exit codes: 0 success, 1 error, 2 wrong usage.\nRAYON_NUM_THREADS sets the number of threads."
+    after_help = "Exit codes: 0 success, 1 error, 2 wrong usage."
 )]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// Threads to compute with [default: RAYON_NUM_THREADS, or one for each core]
+    #[arg(long, global = true, value_name = "COUNT", value_parser = thread_count)]
+    threads: Option<NonZeroUsize>,
+}
+
+/// A thread takes memory, and more than there are cores only take turns.
+const MOST_THREADS: usize = 1024;
+
+fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
+    let count: NonZeroUsize = text.parse().map_err(|e| format!("{e}"))?;
+    match count.get() <= MOST_THREADS {
+        true => Ok(count),
+        false => Err(format!("at most {MOST_THREADS}")),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -40,7 +58,9 @@ enum Command {
 /// Runs the program on the process' arguments. Errors are one line on standard error with exit code
 /// 1, wrong usage ends with 2, a closed pipe ends quietly.
 pub fn run() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    prepare_process(arguments.threads);
+    let outcome = match arguments.command {
         Command::Forecast(arguments) => forecast::run(arguments),
         Command::Density(arguments) => density::run(arguments),
         Command::Models(arguments) => models::run(arguments),

@@ -148,7 +148,7 @@ fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
         paths: 100,
         horizon: 50,
     };
-    let need = MemoryNeed::of(&checkpoint, &tokens, work, crate::forecast::TOKENS_AT_ONCE);
+    let need = MemoryNeed::of(&checkpoint, &tokens, work);
     let free = free_memory().map_or(String::new(), |free| format!(", of {} free", bytes(free)));
     print(&format!(
         "chosen       {}\nmemory       {need}{free} (6 channels, {} rows, 100 paths of 50 steps)\n",

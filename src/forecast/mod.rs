@@ -19,7 +19,7 @@ pub use encoding::Encoding;
 pub use forecaster::{Forecaster, Method, Reading, Settings, Temperature};
 pub use one_step::OneStep;
 pub use rollout::{KnownFuture, Rollout, RolloutSettings};
-pub use session::{Session, TOKENS_AT_ONCE, Tolerance};
+pub use session::{Session, Tolerance};
 pub use summary::{Levels, Summary};
 pub use variables::{Role, Variables};
 

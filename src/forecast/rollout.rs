@@ -10,9 +10,6 @@ use super::forecaster::check_window;
 use super::{ForecastError, Levels, Reading, Session, Summary};
 use crate::codec::Bin;
 
-/// Bytes of the cache that the paths of one group may take together.
-const GROUP_BYTES: usize = 1 << 30;
-
 /// How a context is continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RolloutSettings {
@@ -22,8 +19,8 @@ pub struct RolloutSettings {
     pub samples: NonZeroUsize,
     /// Seed of the draws; equal seeds give equal paths.
     pub seed: u64,
-    /// Paths that advance together; `None` for as many as fit into a gibibyte of cache. It changes
-    /// speed and memory, not the paths.
+    /// Paths that advance together; `None` for [`Session::paths_at_once`]. It changes speed and
+    /// memory, not the paths.
     pub paths_at_once: Option<NonZeroUsize>,
 }
 
@@ -102,9 +99,10 @@ impl Reading<'_> {
             paths: Array3::zeros((samples, horizon, variables)),
             saturated: 0,
         };
+        let fitting = self.session.as_ref().map(|s| s.paths_at_once(horizon));
         let at_once = settings
             .paths_at_once
-            .map_or_else(|| self.paths_in_memory(horizon), NonZeroUsize::get);
+            .map_or(fitting.unwrap_or(samples), NonZeroUsize::get);
         for first in (0..samples).step_by(at_once) {
             let count = at_once.min(samples - first);
             let mut group = Group::new(self, settings, first, count)?;
@@ -119,12 +117,6 @@ impl Reading<'_> {
             }
         }
         Ok(rollout)
-    }
-
-    fn paths_in_memory(&self, horizon: usize) -> usize {
-        let positions = horizon * self.model.tokens().stride() * self.active.len().max(1);
-        let bytes = positions * self.model.network().bytes_a_position();
-        (GROUP_BYTES / bytes.max(1)).max(1)
     }
 }
 

@@ -13,8 +13,11 @@ use crate::codec::Bin;
 use crate::density::{DigitTree, locate};
 use crate::model::{Branch, Model, ModelError, Sequences, Wanted};
 
-/// Tokens (sequences times positions) that are read at once; bounds the memory of a prefill.
-pub const TOKENS_AT_ONCE: usize = 8192;
+/// Fewest positions that are read at once of every sequence: each chunk goes through all keys.
+const SHORTEST_CHUNK: usize = 16;
+
+/// Bounds of what paths that advance together may take of the memory.
+const PATH_BYTES: Range<usize> = 64 << 20..2 << 30;
 
 /// Probability that may stay unrefined in the density of a number that is written digit by digit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -140,8 +143,9 @@ impl<'m> Session<'m> {
         let wanted = before + wanted.start..before + wanted.end;
         let mut predicted = Predicted::new(tokens, wanted, rows, batch);
         predicted.keep_first(before, &self.first);
-        let chunk = (TOKENS_AT_ONCE / batch.max(1)).max(1);
-        for start_of_chunk in (start..end).step_by(chunk) {
+        let at_once = self.model.network().tokens_at_once();
+        let chunk = (at_once / batch.max(1)).max(SHORTEST_CHUNK).min(end);
+        for start_of_chunk in (start..end).step_by(chunk.max(1)) {
             let range = start_of_chunk..end.min(start_of_chunk + chunk);
             let ids: Vec<u32> = prompts
                 .iter()
@@ -198,6 +202,16 @@ impl<'m> Session<'m> {
             first: repeated(&self.first, symbols, paths),
             ahead: Vec::new(),
         })
+    }
+
+    /// Paths of so many steps that should be forked together: their keys and values take a third of
+    /// what the weights take, so that weights are read often enough to be worth it and memory is
+    /// that of the model.
+    pub fn paths_at_once(&self, steps: usize) -> usize {
+        let positions = steps * self.model.tokens().stride() * self.batch();
+        let bytes = positions * self.model.network().bytes_a_position();
+        let share = usize::try_from(self.model.bytes() / 3).unwrap_or(usize::MAX);
+        (share.clamp(PATH_BYTES.start, PATH_BYTES.end) / bytes.max(1)).max(1)
     }
 
     /// Sequences in the batch.

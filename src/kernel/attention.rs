@@ -6,8 +6,14 @@
 
 use std::ops::Range;
 
+use half::bf16;
+
+use super::packed::{Activations, PackedRows, Panels};
 use super::parallel::{for_each, threads_for};
-use super::tiles::{LANES, PANEL, TILE, cap_scores, mix, tile_f32, transposed, weigh};
+use super::tiles::{
+    LANES, PANEL, TILE, cap_scores, interleave, mix, mix_bf16, to_pairs, transposed, weigh,
+};
+use super::{Features, features};
 
 /// Keys of a block: few enough that they, their values and a tile's scores stay in the second-level
 /// cache.
@@ -16,9 +22,14 @@ const BLOCK: usize = 256;
 /// Queries of a piece of work: enough to make up for transposing the keys.
 const QUERIES: usize = 192;
 
-/// The head's width must be whole registers.
+/// Heads must be whole registers wide.
 pub(crate) fn supports(head_dim: usize) -> bool {
     head_dim.is_multiple_of(LANES)
+}
+
+/// Heads of BF16 must be whole registers of pairs wide.
+pub(crate) fn supports_bf16(head_dim: usize) -> bool {
+    features() == Features::Bf16 && head_dim.is_multiple_of(2 * LANES)
 }
 
 /// Which positions of which row of a block a sequence sees.
@@ -28,10 +39,17 @@ pub(crate) struct Visible {
     pub(crate) len: usize,
 }
 
+/// Keys, then values.
+#[derive(Clone, Copy)]
+pub(crate) enum KeyValues<'a> {
+    F32(&'a [f32], &'a [f32]),
+    /// Their products round queries and weights to BF16, too.
+    Bf16(&'a [bf16], &'a [bf16]),
+}
+
 /// Keys and values `[rows, kv_heads, capacity, head_dim]`.
 pub(crate) struct Keys<'a> {
-    pub(crate) keys: &'a [f32],
-    pub(crate) values: &'a [f32],
+    pub(crate) numbers: KeyValues<'a>,
     pub(crate) capacity: usize,
     /// What each sequence sees of it. Of the last block, also its own new positions, which follow.
     pub(crate) visible: &'a [Visible],
@@ -44,6 +62,8 @@ pub(crate) struct Attention {
     pub(crate) kv_heads: usize,
     pub(crate) head_dim: usize,
     pub(crate) new: usize,
+    /// Factor of the scores.
+    pub(crate) scale: f32,
     /// Positions that a query sees, its own included.
     pub(crate) sliding_window: Option<usize>,
     /// `c tanh(s / c)` of the scores.
@@ -51,8 +71,7 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    /// Mixed values `[batch, new, heads, head_dim]` for scaled queries `[batch, heads, new,
-    /// head_dim]`. The keys of the new positions stand in the last block.
+    /// Mixed values `[batch, new, heads, head_dim]` for queries `[batch, heads, new, head_dim]`. The keys of the new positions stand in the last block.
     pub(crate) fn attend(&self, queries: &[f32], blocks: &[Keys]) -> Vec<f32> {
         let group = self.heads / self.kv_heads;
         let tokens = (QUERIES / group).clamp(1, self.new);
@@ -136,7 +155,7 @@ impl Piece<'_> {
         let mut mixed = vec![0.0; count * head_dim];
         // Positions of each sequence before the block.
         let mut before = vec![0; self.rows.len()];
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::new(blocks);
         for (i, block) in blocks.iter().enumerate() {
             let visible = &block.visible[self.rows.clone()];
             let own = i + 1 == blocks.len();
@@ -145,7 +164,7 @@ impl Piece<'_> {
                 let rows = first..first + run.len();
                 let queries_of = rows.start * self.queries_a_row()..rows.end * self.queries_a_row();
                 let limits = self.limits(run, &before[rows.clone()], blocks, own, rows.start);
-                let tiles = self.pack(queries, rows.clone());
+                let tiles = scratch.pack_queries(&self.scaled(queries, rows.clone()), head_dim);
                 let state = State {
                     softmax: &mut softmax[queries_of.clone()],
                     mixed: &mut mixed[queries_of.start * head_dim..queries_of.end * head_dim],
@@ -190,39 +209,29 @@ impl Piece<'_> {
         limits
     }
 
-    /// The queries of some of the piece's sequences in tiles, their columns first:
-    /// `[head_dim, queries]`.
-    fn pack(&self, queries: &[f32], rows: Range<usize>) -> Vec<Vec<f32>> {
+    /// The queries of some of the piece's sequences, scaled, `[queries, head_dim]`.
+    fn scaled(&self, queries: &[f32], rows: Range<usize>) -> Vec<f32> {
         let Attention {
             heads,
             kv_heads,
             head_dim,
             new,
+            scale,
             ..
         } = *self.attention;
         let group = heads / kv_heads;
         let rows = self.rows.start + rows.start..self.rows.start + rows.end;
-        let vectors: Vec<&[f32]> = rows
-            .flat_map(|row| self.tokens.clone().map(move |token| (row, token)))
-            .flat_map(|(row, token)| {
-                (0..group).map(move |g| {
-                    let head = self.head * group + g;
-                    &queries[((row * heads + head) * new + token) * head_dim..][..head_dim]
-                })
-            })
-            .collect();
-        vectors
-            .chunks(TILE)
-            .map(|vectors| {
-                let mut tile = vec![0.0; vectors.len() * head_dim];
-                for (k, to) in tile.chunks_mut(vectors.len()).enumerate() {
-                    to.iter_mut()
-                        .zip(vectors)
-                        .for_each(|(to, from)| *to = from[k]);
+        let mut scaled = Vec::with_capacity(rows.len() * self.queries_a_row() * head_dim);
+        for row in rows {
+            for token in self.tokens.clone() {
+                for head in self.head * group..(self.head + 1) * group {
+                    let from = ((row * heads + head) * new + token) * head_dim;
+                    let query = &queries[from..from + head_dim];
+                    scaled.extend(query.iter().map(|x| x * scale));
                 }
-                tile
-            })
-            .collect()
+            }
+        }
+        scaled
     }
 
     /// Adds what the queries see of a block's row.
@@ -231,20 +240,18 @@ impl Piece<'_> {
         block: &Keys,
         row: usize,
         limits: &[Range<usize>],
-        tiles: &[Vec<f32>],
+        tiles: &[PackedRows],
         state: State,
         scratch: &mut Scratch,
     ) {
         let width = self.attention.head_dim;
         let from = (row * self.attention.kv_heads + self.head) * block.capacity * width;
-        let keys = &block.keys[from..][..block.capacity * width];
-        let values = &block.values[from..][..block.capacity * width];
         let start = limits.iter().map(|limit| limit.start).min().unwrap_or(0);
         let end = limits.iter().map(|limit| limit.end).max().unwrap_or(0);
         for start in (start..end).step_by(BLOCK) {
             let range = start..end.min(start + BLOCK);
-            scratch.pack_keys(&keys[range.start * width..range.end * width], width);
-            let values = &values[range.start * width..range.end * width];
+            let place = from + range.start * width..from + range.end * width;
+            let values = scratch.pack(block.numbers, place, width);
             for (((tile, limits), softmax), mixed) in tiles
                 .iter()
                 .zip(limits.chunks(TILE))
@@ -254,12 +261,12 @@ impl Piece<'_> {
                 let sees =
                     |limit: &Range<usize>| limit.start < range.end && limit.end > range.start;
                 if limits.iter().any(sees) {
-                    scratch.score(tile, limits.len(), range.len(), width);
+                    scratch.score(tile, range.len(), width);
                     if let Some(cap) = self.attention.cap {
                         cap_scores(&mut scratch.scores[..limits.len() * BLOCK], cap);
                     }
                     let factors = scratch.weigh(limits, &range, softmax);
-                    scratch.mix(values, width, &factors[..limits.len()], mixed);
+                    scratch.mix(values, range.len(), width, &factors[..limits.len()], mixed);
                 }
             }
         }
@@ -272,60 +279,84 @@ struct State<'a> {
     mixed: &'a mut [f32],
 }
 
+/// Calls a mixing loop for each register of columns, four at a time.
+macro_rules! mix_rows {
+    ($n:literal $mix:ident, $weights:ident, $stride:expr, $values:ident, $width:ident, $factors:ident, $mixed:ident) => {{
+        let weights =
+            std::array::from_fn::<_, $n, _>(|r| &$weights[r * $stride..(r + 1) * $stride]);
+        let factors = std::array::from_fn::<_, $n, _>(|r| $factors[r]);
+        let mut column = 0;
+        while column < $width {
+            let registers = (($width - column) / LANES).min(4);
+            match registers {
+                4 => $mix::<$n, 4>(weights, $values, $width, column, factors, $mixed),
+                3 => $mix::<$n, 3>(weights, $values, $width, column, factors, $mixed),
+                2 => $mix::<$n, 2>(weights, $values, $width, column, factors, $mixed),
+                _ => $mix::<$n, 1>(weights, $values, $width, column, factors, $mixed),
+            }
+            column += registers * LANES;
+        }
+    }};
+}
+
 /// Room that is used again and again.
-#[derive(Default)]
 struct Scratch {
     /// A block of keys in panels `[head_dim, PANEL]`.
-    keys: Vec<[f32; PANEL]>,
+    keys: Panels,
+    /// Of BF16, its values in pairs of positions `[BLOCK / 2, head_dim]`.
+    values: Vec<u32>,
     /// Scores, then weights, of a tile: `[TILE, BLOCK]`.
     scores: Vec<f32>,
+    /// Of BF16, the weights in pairs of positions `[TILE, BLOCK / 2]`.
+    weights: Vec<u32>,
 }
 
 impl Scratch {
-    fn pack_keys(&mut self, keys: &[f32], width: usize) {
-        self.scores.resize(TILE * BLOCK, 0.0);
-        self.keys.resize(BLOCK / PANEL * width, [0.0; PANEL]);
-        let (keys, _) = keys.as_chunks::<LANES>();
-        let registers = width / LANES;
-        let count = keys.len() / registers;
-        for (panel, to) in self
-            .keys
-            .chunks_mut(width)
-            .take(count.div_ceil(PANEL))
-            .enumerate()
-        {
-            for half in 0..2 {
-                let first = panel * PANEL + half * LANES;
-                for register in 0..registers {
-                    // Behind the last key, the last key once more: nobody sees it.
-                    let rows = std::array::from_fn(|i| {
-                        &keys[(first + i).min(count - 1) * registers + register]
-                    });
-                    for (to, column) in to[register * LANES..].iter_mut().zip(transposed(rows)) {
-                        to[half * LANES..][..LANES].copy_from_slice(&column);
-                    }
-                }
+    fn new(blocks: &[Keys]) -> Self {
+        let rounded = matches!(blocks.first().map(|b| b.numbers), Some(KeyValues::Bf16(..)));
+        Self {
+            keys: match rounded {
+                true => Panels::Bf16(Vec::new(), Activations::Rounded),
+                false => Panels::F32(Vec::new()),
+            },
+            values: Vec::new(),
+            scores: vec![0.0; TILE * BLOCK],
+            weights: vec![0; if rounded { TILE * BLOCK / 2 } else { 0 }],
+        }
+    }
+
+    fn pack_queries(&self, queries: &[f32], width: usize) -> Vec<PackedRows> {
+        queries
+            .chunks(TILE * width)
+            .map(|queries| self.keys.pack_rows(queries, width))
+            .collect()
+    }
+
+    /// Packs the keys of a block and, if need be, the values; the values that are mixed as they are.
+    fn pack<'a>(&mut self, block: KeyValues<'a>, place: Range<usize>, width: usize) -> &'a [f32] {
+        match (block, &mut self.keys) {
+            (KeyValues::F32(keys, values), Panels::F32(panels)) => {
+                panels.resize(BLOCK / PANEL * width, [0.0; PANEL]);
+                pack_keys(&keys[place.clone()], width, panels);
+                &values[place]
             }
+            (KeyValues::Bf16(keys, values), Panels::Bf16(panels, _)) => {
+                // Pairs of BF16 move like floats: whole words, whatever is in them.
+                let words = bytemuck::cast_slice(&keys[place.clone()]);
+                panels.resize(BLOCK / PANEL * width / 2, [0; PANEL]);
+                pack_keys(words, width / 2, bytemuck::cast_slice_mut(panels));
+                pack_values(&values[place], width, &mut self.values);
+                &[]
+            }
+            _ => unreachable!("all blocks of a cache hold the same numbers"),
         }
     }
 
     /// Scores of a tile of queries against the first `count` of the packed keys.
-    fn score(&mut self, tile: &[f32], queries: usize, count: usize, width: usize) {
-        macro_rules! of_queries {
-            ($($n:literal)*) => {
-                match queries {
-                    $($n => self.score_of::<$n>(tile, count, width),)*
-                    _ => unreachable!("a tile has 1 to 12 queries"),
-                }
-            };
-        }
-        of_queries!(1 2 3 4 5 6 7 8 9 10 11 12)
-    }
-
-    fn score_of<const R: usize>(&mut self, tile: &[f32], count: usize, width: usize) {
-        let panels = self.keys.chunks(width).take(count.div_ceil(PANEL));
-        for (panel, keys) in panels.enumerate() {
-            let sums = tile_f32::<R>(tile.as_chunks().0, keys);
+    fn score(&mut self, tile: &PackedRows, count: usize, width: usize) {
+        let mut sums = [[0.0; PANEL]; TILE];
+        for panel in 0..count.div_ceil(PANEL) {
+            self.keys.tile(tile, width, panel, &mut sums);
             for (row, sums) in self.scores.chunks_mut(BLOCK).zip(&sums) {
                 row[panel * PANEL..][..PANEL].copy_from_slice(sums);
             }
@@ -340,37 +371,48 @@ impl Scratch {
         softmax: &mut [Softmax],
     ) -> [f32; TILE] {
         let mut factors = [1.0; TILE];
-        let padded = range.len().next_multiple_of(LANES);
+        let padded = range.len().next_multiple_of(PANEL);
         let rows = self.scores.chunks_mut(BLOCK).zip(limits).zip(softmax);
-        for (((row, limit), softmax), factor) in rows.zip(&mut factors) {
+        for (i, (((row, limit), softmax), factor)) in rows.zip(&mut factors).enumerate() {
             let from = limit.start.saturating_sub(range.start).min(range.len());
             let to = limit.end.saturating_sub(range.start).min(range.len());
             let row = &mut row[..padded];
             if from >= to {
                 row.fill(0.0);
-                continue;
+            } else {
+                let (max, sum) = weigh(row, from, to, softmax.max);
+                *factor = (softmax.max - max).exp();
+                softmax.sum = softmax.sum * *factor + sum;
+                softmax.max = max;
             }
-            let (max, sum) = weigh(row, from, to, softmax.max);
-            *factor = (softmax.max - max).exp();
-            softmax.sum = softmax.sum * *factor + sum;
-            softmax.max = max;
+            if let Some(words) = self.weights.chunks_mut(BLOCK / 2).nth(i) {
+                let (row, _) = row.as_chunks();
+                let (words, _) = words.as_chunks_mut();
+                for (floats, words) in row.iter().zip(words) {
+                    *words = to_pairs(floats);
+                }
+            }
         }
         factors
     }
 
     /// Adds the weighted values to what was mixed, multiplied by the factors.
-    fn mix(&self, values: &[f32], width: usize, factors: &[f32], mixed: &mut [f32]) {
+    fn mix(&self, values: &[f32], count: usize, width: usize, factors: &[f32], mixed: &mut [f32]) {
         const ROWS: usize = 6;
-        for ((weights, factors), mixed) in self
-            .scores
-            .chunks(BLOCK * ROWS)
-            .zip(factors.chunks(ROWS))
-            .zip(mixed.chunks_mut(ROWS * width))
-        {
+        let rows = factors.chunks(ROWS).zip(mixed.chunks_mut(ROWS * width));
+        for (i, (factors, mixed)) in rows.enumerate() {
             macro_rules! of_rows {
                 ($($n:literal)*) => {
-                    match factors.len() {
-                        $($n => mix_rows::<$n>(weights, values, width, factors, mixed),)*
+                    match (factors.len(), &self.keys) {
+                        $(($n, Panels::F32(_)) => {
+                            let weights = &self.scores[i * ROWS * BLOCK..];
+                            mix_rows!($n mix, weights, BLOCK, values, width, factors, mixed)
+                        })*
+                        $(($n, Panels::Bf16(..)) => {
+                            let weights = &self.weights[i * ROWS * BLOCK / 2..];
+                            let values = &self.values[..count.div_ceil(2) * width];
+                            mix_rows!($n mix_bf16, weights, BLOCK / 2, values, width, factors, mixed)
+                        })*
                         _ => unreachable!("half a tile has 1 to 6 queries"),
                     }
                 };
@@ -380,25 +422,40 @@ impl Scratch {
     }
 }
 
-fn mix_rows<const R: usize>(
-    weights: &[f32],
-    values: &[f32],
-    width: usize,
-    factors: &[f32],
-    mixed: &mut [f32],
-) {
-    let weights: [&[f32]; R] = std::array::from_fn(|r| &weights[r * BLOCK..(r + 1) * BLOCK]);
-    let factors: [f32; R] = std::array::from_fn(|r| factors[r]);
-    let mut column = 0;
-    while column < width {
-        let registers = ((width - column) / LANES).min(4);
-        match registers {
-            4 => mix::<R, 4>(weights, values, width, column, factors, mixed),
-            3 => mix::<R, 3>(weights, values, width, column, factors, mixed),
-            2 => mix::<R, 2>(weights, values, width, column, factors, mixed),
-            _ => mix::<R, 1>(weights, values, width, column, factors, mixed),
+/// Keys `[count, width]` into panels `[width, PANEL]`, by registers that are transposed.
+fn pack_keys(keys: &[f32], width: usize, panels: &mut [[f32; PANEL]]) {
+    let (keys, _) = keys.as_chunks::<LANES>();
+    let registers = width / LANES;
+    let count = keys.len() / registers;
+    let used = count.div_ceil(PANEL);
+    for (panel, to) in panels.chunks_mut(width).take(used).enumerate() {
+        for half in 0..2 {
+            let first = panel * PANEL + half * LANES;
+            for register in 0..registers {
+                // Behind the last key, the last key once more: nobody sees it.
+                let rows = std::array::from_fn(|i| {
+                    &keys[(first + i).min(count - 1) * registers + register]
+                });
+                for (to, column) in to[register * LANES..].iter_mut().zip(transposed(rows)) {
+                    to[half * LANES..][..LANES].copy_from_slice(&column);
+                }
+            }
         }
-        column += registers * LANES;
+    }
+}
+
+/// Values `[count, width]` into pairs of positions `[count / 2, width]`; behind an odd last one,
+/// zeros.
+fn pack_values(values: &[bf16], width: usize, to: &mut Vec<u32>) {
+    to.clear();
+    for pair in values.chunks(2 * width) {
+        let (first, second) = pair.split_at(width);
+        let (first, _) = first.as_chunks::<LANES>();
+        let (second, _) = second.as_chunks::<LANES>();
+        for (i, first) in first.iter().enumerate() {
+            let second = second.get(i).unwrap_or(&[bf16::ZERO; LANES]);
+            to.extend_from_slice(&interleave(first, second));
+        }
     }
 }
 
@@ -407,7 +464,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kernel::{Features, features};
 
     #[derive(Debug, Clone)]
     struct Case {
@@ -420,6 +476,7 @@ mod tests {
         /// Rows and capacity of the shared block, and what each sequence sees of it.
         shared: Vec<(usize, usize)>,
         read: usize,
+        rounded: bool,
         seed: u32,
     }
 
@@ -429,10 +486,16 @@ mod tests {
             prop::option::of(1..400usize),
             prop::option::of(1.0..20f32),
             prop::collection::vec((0..3usize, 0..600usize), 1..6),
-            (0..20usize, 1..u32::MAX),
+            (0..20usize, any::<bool>(), 1..u32::MAX),
         )
             .prop_map(
-                |((group, kv_heads, registers, new), window, cap, mut shared, (read, seed))| {
+                |(
+                    (group, kv_heads, registers, new),
+                    window,
+                    cap,
+                    mut shared,
+                    (read, rounded, seed),
+                )| {
                     shared.sort();
                     Case {
                         group,
@@ -443,6 +506,7 @@ mod tests {
                         cap,
                         shared,
                         read,
+                        rounded,
                         seed,
                     }
                 },
@@ -480,11 +544,20 @@ mod tests {
                 (0..batch).map(|row| Visible { row, len: case.read }).collect();
             let attention = Attention {
                 batch, heads, kv_heads: case.kv_heads, head_dim: width, new: case.new,
-                sliding_window: case.window, cap: case.cap,
+                scale: 0.5, sliding_window: case.window, cap: case.cap,
             };
+            let rounded = |numbers: &[f32]| -> Vec<bf16> {
+                numbers.iter().map(|&x| bf16::from_f32(x)).collect()
+            };
+            let words = [&shared.0, &shared.1, &own.0, &own.1].map(|numbers| rounded(numbers));
+            let numbers = match case.rounded && supports_bf16(width) {
+                true => [KeyValues::Bf16(&words[0], &words[1]), KeyValues::Bf16(&words[2], &words[3])],
+                false => [KeyValues::F32(&shared.0, &shared.1), KeyValues::F32(&own.0, &own.1)],
+            };
+            let tolerance = if let KeyValues::F32(..) = numbers[0] { 1e-4 } else { 0.1 };
             let blocks = [
-                Keys { keys: &shared.0, values: &shared.1, capacity: 600, visible: &shared_visible },
-                Keys { keys: &own.0, values: &own.1, capacity, visible: &own_visible },
+                Keys { numbers: numbers[0], capacity: 600, visible: &shared_visible },
+                Keys { numbers: numbers[1], capacity, visible: &own_visible },
             ];
             let found = attention.attend(&queries, &blocks);
             for (sequence, seen) in shared_visible.iter().enumerate() {
@@ -504,7 +577,7 @@ mod tests {
                         };
                         let scores: Vec<f64> = (first..=position).map(|p| {
                             let key = vector(p, |block| &block.0);
-                            let s: f64 = query.iter().zip(&key).map(|(&q, &k)| f64::from(q) * f64::from(k)).sum();
+                            let s: f64 = 0.5 * query.iter().zip(&key).map(|(&q, &k)| f64::from(q) * f64::from(k)).sum::<f64>();
                             case.cap.map_or(s, |cap| f64::from(cap) * (s / f64::from(cap)).tanh())
                         }).collect();
                         let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -516,7 +589,7 @@ mod tests {
                             }).sum();
                             let got = found[((sequence * case.new + token) * heads + head) * width + c];
                             prop_assert!(
-                                (f64::from(got) - expected).abs() < 1e-4,
+                                (f64::from(got) - expected).abs() < tolerance,
                                 "sequence {sequence} head {head} token {token} column {c}: {got} {expected}"
                             );
                         }

@@ -7,6 +7,8 @@
 
 use std::arch::x86_64::*;
 
+use half::bf16;
+
 /// Floats in a register.
 pub(super) const LANES: usize = 16;
 /// Columns of a packed panel.
@@ -43,24 +45,23 @@ fn broadcast_pair(pair: u32) -> __m512bh {
     unsafe { std::mem::transmute(_mm512_set1_epi32(pair as i32)) }
 }
 
-/// A tile of results: two registers a row.
-type Sums<const R: usize> = [[f32; PANEL]; R];
-
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn stored<const R: usize>(sums: [[__m512; 2]; R]) -> Sums<R> {
-    let mut out = [[0.0; PANEL]; R];
-    for (out, sums) in out.iter_mut().zip(sums) {
-        let (halves, _) = out.as_chunks_mut::<LANES>();
+fn store_sums<const R: usize>(sums: [[__m512; 2]; R], to: &mut [[f32; PANEL]; TILE]) {
+    for (to, sums) in to.iter_mut().zip(sums) {
+        let (halves, _) = to.as_chunks_mut::<LANES>();
         store(&mut halves[0], sums[0]);
         store(&mut halves[1], sums[1]);
     }
-    out
 }
 
-/// `a` `[depth][R]` times `b` `[depth][PANEL]`.
+/// `a` `[depth][R]` times `b` `[depth][PANEL]`, into the first rows of `to`.
 #[target_feature(enable = "avx512f")]
-pub(super) fn tile_f32<const R: usize>(a: &[[f32; R]], b: &[[f32; PANEL]]) -> Sums<R> {
+pub(super) fn tile_f32<const R: usize>(
+    a: &[[f32; R]],
+    b: &[[f32; PANEL]],
+    to: &mut [[f32; PANEL]; TILE],
+) {
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
     for (a, b) in a.iter().zip(b) {
         let (b, _) = b.as_chunks::<LANES>();
@@ -71,12 +72,16 @@ pub(super) fn tile_f32<const R: usize>(a: &[[f32; R]], b: &[[f32; PANEL]]) -> Su
             sums[r][1] = _mm512_fmadd_ps(a, b1, sums[r][1]);
         }
     }
-    stored(sums)
+    store_sums(sums, to);
 }
 
 /// Pairs of BF16: `a` `[depth / 2][R]` times `b` `[depth / 2][PANEL]`, summed in F32.
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) fn tile_bf16<const R: usize>(a: &[[u32; R]], b: &[[u32; PANEL]]) -> Sums<R> {
+pub(super) fn tile_bf16<const R: usize>(
+    a: &[[u32; R]],
+    b: &[[u32; PANEL]],
+    to: &mut [[f32; PANEL]; TILE],
+) {
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
     for (a, b) in a.iter().zip(b) {
         let (b, _) = b.as_chunks::<LANES>();
@@ -87,7 +92,7 @@ pub(super) fn tile_bf16<const R: usize>(a: &[[u32; R]], b: &[[u32; PANEL]]) -> S
             sums[r][1] = _mm512_dpbf16_ps(sums[r][1], a, b1);
         }
     }
-    stored(sums)
+    store_sums(sums, to);
 }
 
 /// The same with activations that are the sum of two BF16 numbers.
@@ -96,7 +101,8 @@ pub(super) fn tile_bf16_split<const R: usize>(
     high: &[[u32; R]],
     low: &[[u32; R]],
     b: &[[u32; PANEL]],
-) -> Sums<R> {
+    to: &mut [[f32; PANEL]; TILE],
+) {
     let mut sums = [[_mm512_setzero_ps(); 2]; R];
     for ((high, low), b) in high.iter().zip(low).zip(b) {
         let (b, _) = b.as_chunks::<LANES>();
@@ -109,7 +115,7 @@ pub(super) fn tile_bf16_split<const R: usize>(
             sums[r][1] = _mm512_dpbf16_ps(sums[r][1], low, b1);
         }
     }
-    stored(sums)
+    store_sums(sums, to);
 }
 
 /// Rounds to BF16, two neighbours to a pair, the first in the lower half.
@@ -121,13 +127,14 @@ pub(super) fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES] {
     unsafe { std::mem::transmute::<__m512bh, [u32; LANES]>(pairs) }
 }
 
-/// e^x for x from -∞ to 0, within 2 units in the last place (the polynomial is that of the Cephes
-/// library).
+/// e^x within 2 units in the last place (the polynomial is that of the Cephes library), infinite
+/// from 89 on.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn exp(x: __m512) -> __m512 {
-    // Below this the result is not a normal number; scalef would still be right, but -∞ would not.
+    // Infinities would become no numbers.
     let x = _mm512_max_ps(x, _mm512_set1_ps(-104.0));
+    let x = _mm512_min_ps(x, _mm512_set1_ps(89.0));
     let n = _mm512_roundscale_ps::<0>(_mm512_mul_ps(x, _mm512_set1_ps(std::f32::consts::LOG2_E)));
     // ln 2 in two parts, so that the difference stays exact.
     let r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693_359_4), x);
@@ -192,6 +199,18 @@ pub(super) fn transposed(rows: [&[f32; LANES]; LANES]) -> [[f32; LANES]; LANES] 
         );
     }
     out
+}
+
+/// Interleaves two rows of BF16: words of the lower half from `first`, the upper from `second`.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(super) fn interleave(first: &[bf16; LANES], second: &[bf16; LANES]) -> [u32; LANES] {
+    let wide = |row: &[bf16; LANES]| {
+        // SAFETY: 32 bytes are read from an array of 32; no alignment is needed.
+        _mm512_cvtepu16_epi32(unsafe { _mm256_loadu_si256(row.as_ptr().cast()) })
+    };
+    let pairs = _mm512_or_si512(wide(first), _mm512_slli_epi32::<16>(wide(second)));
+    // SAFETY: both types are 64 bytes without invalid values.
+    unsafe { std::mem::transmute::<__m512i, [u32; LANES]>(pairs) }
 }
 
 /// `c tanh(s / c)` of every score.
@@ -278,5 +297,74 @@ pub(super) fn mix<const R: usize, const V: usize>(
         for v in 0..V {
             store(&mut row[v], sums[r][v]);
         }
+    }
+}
+
+/// As [`mix`], with weights and values in pairs of BF16: `weights` of rows, `values`
+/// `[pairs, width]`.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn mix_bf16<const R: usize, const V: usize>(
+    weights: [&[u32]; R],
+    values: &[u32],
+    width: usize,
+    column: usize,
+    factors: [f32; R],
+    to: &mut [f32],
+) {
+    let columns = column..column + V * LANES;
+    let mut sums = [[_mm512_setzero_ps(); V]; R];
+    for r in 0..R {
+        let (row, _) = to[r * width..][columns.clone()].as_chunks::<LANES>();
+        for v in 0..V {
+            sums[r][v] = _mm512_mul_ps(load(&row[v]), _mm512_set1_ps(factors[r]));
+        }
+    }
+    let weights = weights.map(|row| &row[..values.len() / width]);
+    for (k, row) in values.chunks_exact(width).enumerate() {
+        let (row, _) = row[columns.clone()].as_chunks::<LANES>();
+        for v in 0..V {
+            let b = load_pairs(&row[v]);
+            for r in 0..R {
+                sums[r][v] = _mm512_dpbf16_ps(sums[r][v], broadcast_pair(weights[r][k]), b);
+            }
+        }
+    }
+    for r in 0..R {
+        let (row, _) = to[r * width..][columns.clone()].as_chunks_mut::<LANES>();
+        for v in 0..V {
+            store(&mut row[v], sums[r][v]);
+        }
+    }
+}
+
+/// `silu(gates) * ups`.
+#[target_feature(enable = "avx512f")]
+pub(super) fn gate(gates: &[f32], ups: &[f32], to: &mut [f32]) {
+    let one = _mm512_set1_ps(1.0);
+    let silu = |g| {
+        let e = exp(_mm512_sub_ps(_mm512_setzero_ps(), g));
+        _mm512_div_ps(g, _mm512_add_ps(one, e))
+    };
+    let (gates, last_gates) = gates.as_chunks::<LANES>();
+    let (ups, last_ups) = ups.as_chunks::<LANES>();
+    let (to, last) = to.as_chunks_mut::<LANES>();
+    for ((g, up), to) in gates.iter().zip(ups).zip(to) {
+        store(to, _mm512_mul_ps(silu(load(g)), load(up)));
+    }
+    let (mut g, mut up, mut product) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    g[..last_gates.len()].copy_from_slice(last_gates);
+    up[..last_ups.len()].copy_from_slice(last_ups);
+    store(&mut product, _mm512_mul_ps(silu(load(&g)), load(&up)));
+    last.copy_from_slice(&product[..last.len()]);
+}
+
+/// Turns the halves of a vector by angles given by their cosines and sines.
+#[target_feature(enable = "avx512f")]
+pub(super) fn rotate(x: &[f32], cos: &[f32], sin: &[f32], to: &mut [f32]) {
+    let (x, y) = x.split_at(cos.len());
+    let (to_x, to_y) = to.split_at_mut(cos.len());
+    for (i, (to_x, to_y)) in to_x.iter_mut().zip(to_y).enumerate() {
+        *to_x = x[i] * cos[i] - y[i] * sin[i];
+        *to_y = x[i] * sin[i] + y[i] * cos[i];
     }
 }

@@ -10,6 +10,7 @@
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod elementwise;
 mod packed;
 mod parallel;
 #[cfg(any(test, not(target_arch = "x86_64")))]
@@ -18,7 +19,8 @@ mod tiles;
 
 use std::sync::OnceLock;
 
-pub(crate) use attention::{Attention, Keys, Visible, supports};
+pub(crate) use attention::{Attention, KeyValues, Keys, Visible, supports, supports_bf16};
+pub(crate) use elementwise::{Angles, Heads, swiglu};
 pub(crate) use packed::{Activations, PackedMatrix};
 
 /// What the processor offers.

@@ -26,7 +26,8 @@ pub(crate) struct PackedMatrix {
     panels: Panels,
 }
 
-enum Panels {
+/// Columns in registers, inputs one after another; of BF16, two neighbouring inputs share a word.
+pub(super) enum Panels {
     F32(Vec<[f32; PANEL]>),
     Bf16(Vec<[u32; PANEL]>, Activations),
 }
@@ -104,7 +105,8 @@ impl PackedMatrix {
                 |(i, part)| {
                     for (j, result) in part.iter_mut().enumerate() {
                         let at = i * share + j;
-                        *result = self.tile(&tiles[at % tiles.len()], at / tiles.len());
+                        let (panel, tile) = (at / tiles.len(), &tiles[at % tiles.len()]);
+                        self.panels.tile(tile, self.input, panel, result);
                     }
                 },
             );
@@ -120,9 +122,11 @@ impl PackedMatrix {
 
     fn product_of_block(&self, x: &[f32], y: &mut [f32]) {
         let tiles = self.pack_rows(x);
+        let mut result = [[0.0; PANEL]; TILE];
         for panel in 0..self.out.div_ceil(PANEL) {
             for (tile, y) in tiles.iter().zip(y.chunks_mut(TILE * self.out)) {
-                self.write(panel, &self.tile(tile, panel), y);
+                self.panels.tile(tile, self.input, panel, &mut result);
+                self.write(panel, &result, y);
             }
         }
     }
@@ -135,18 +139,33 @@ impl PackedMatrix {
     }
 
     fn pack_rows(&self, x: &[f32]) -> Vec<PackedRows> {
-        let pack = |x: &[f32]| match self.panels {
-            Panels::F32(_) => PackedRows::f32(x, self.input),
-            Panels::Bf16(_, activations) => PackedRows::bf16(x, self.input, activations),
-        };
-        x.chunks(TILE * self.input).map(pack).collect()
+        x.chunks(TILE * self.input)
+            .map(|x| self.panels.pack_rows(x, self.input))
+            .collect()
+    }
+}
+
+impl Panels {
+    /// Up to `TILE` rows `[rows, input]`, packed to be multiplied with these.
+    pub(super) fn pack_rows(&self, x: &[f32], input: usize) -> PackedRows {
+        match self {
+            Self::F32(_) => PackedRows::f32(x, input),
+            Self::Bf16(_, activations) => PackedRows::bf16(x, input, *activations),
+        }
     }
 
-    fn tile(&self, rows: &PackedRows, panel: usize) -> [[f32; PANEL]; TILE] {
+    /// Products of packed rows with one panel of `input` inputs, into the first rows of `to`.
+    pub(super) fn tile(
+        &self,
+        rows: &PackedRows,
+        input: usize,
+        panel: usize,
+        to: &mut [[f32; PANEL]; TILE],
+    ) {
         macro_rules! of_rows {
             ($($n:literal)*) => {
                 match rows.rows {
-                    $($n => widened(self.tile_of::<$n>(rows, panel)),)*
+                    $($n => self.tile_of::<$n>(rows, input, panel, to),)*
                     _ => unreachable!("a tile has 1 to 12 rows"),
                 }
             };
@@ -154,18 +173,24 @@ impl PackedMatrix {
         of_rows!(1 2 3 4 5 6 7 8 9 10 11 12)
     }
 
-    fn tile_of<const R: usize>(&self, rows: &PackedRows, panel: usize) -> [[f32; PANEL]; R] {
-        match (&self.panels, &rows.values) {
-            (Panels::F32(panels), RowValues::F32(a)) => {
-                let b = &panels[panel * self.input..(panel + 1) * self.input];
-                tile_f32(a.as_chunks().0, b)
+    fn tile_of<const R: usize>(
+        &self,
+        rows: &PackedRows,
+        input: usize,
+        panel: usize,
+        to: &mut [[f32; PANEL]; TILE],
+    ) {
+        match (self, &rows.values) {
+            (Self::F32(panels), RowValues::F32(a)) => {
+                let b = &panels[panel * input..(panel + 1) * input];
+                tile_f32::<R>(a.as_chunks().0, b, to)
             }
-            (Panels::Bf16(panels, _), RowValues::Bf16 { high, low }) => {
-                let depth = self.input.div_ceil(2);
+            (Self::Bf16(panels, _), RowValues::Bf16 { high, low }) => {
+                let depth = input.div_ceil(2);
                 let b = &panels[panel * depth..(panel + 1) * depth];
                 match low {
-                    None => tile_bf16(high.as_chunks().0, b),
-                    Some(low) => tile_bf16_split(high.as_chunks().0, low.as_chunks().0, b),
+                    None => tile_bf16::<R>(high.as_chunks().0, b, to),
+                    Some(low) => tile_bf16_split::<R>(high.as_chunks().0, low.as_chunks().0, b, to),
                 }
             }
             _ => unreachable!("rows are packed for this matrix"),
@@ -173,14 +198,8 @@ impl PackedMatrix {
     }
 }
 
-fn widened<const R: usize>(sums: [[f32; PANEL]; R]) -> [[f32; PANEL]; TILE] {
-    let mut wide = [[0.0; PANEL]; TILE];
-    wide[..R].copy_from_slice(&sums);
-    wide
-}
-
 /// Up to `TILE` rows, their columns first: `[depth, rows]`.
-struct PackedRows {
+pub(super) struct PackedRows {
     rows: usize,
     values: RowValues,
 }

@@ -1,5 +1,6 @@
 //! Keys and values of what a model has read, shared by the continuations of one context.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,8 +9,8 @@ use candle_core::{DType, Device, Result, Tensor};
 use super::DecoderConfig;
 use crate::kernel::Visible;
 
-/// Least positions by which a cache grows when it is full.
-const GROWTH: usize = 64;
+/// Positions by which a cache grows when it is full: as many as it had, within these bounds.
+const GROWTH: Range<usize> = 16..256;
 
 /// Keys and values of consecutive positions, preallocated: per layer two tensors
 /// `[rows, kv_heads, capacity, head_dim]`.
@@ -228,8 +229,7 @@ impl KvCache {
         if new <= free && self.len >= self.own.lent.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let longest = (0..self.batch()).map(|i| self.positions(i)).max();
-        let capacity = new.max(free).max(longest.unwrap_or(0) / 4).max(GROWTH);
+        let capacity = self.own.capacity.clamp(GROWTH.start, GROWTH.end).max(new);
         let empty = self.empty_block(self.batch(), capacity)?;
         let block = std::mem::replace(&mut self.own, empty);
         let len = std::mem::take(&mut self.len);
@@ -243,8 +243,8 @@ impl KvCache {
     /// Writes a layer's keys and values `[batch, kv_heads, new, head_dim]` behind what is there.
     pub(super) fn write(&self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<()> {
         let (own_keys, own_values) = &self.own.layers[layer];
-        own_keys.slice_set(keys, 2, self.len)?;
-        own_values.slice_set(values, 2, self.len)
+        own_keys.slice_set(&keys.to_dtype(self.dtype)?, 2, self.len)?;
+        own_values.slice_set(&values.to_dtype(self.dtype)?, 2, self.len)
     }
 
     /// Counts positions as read, once all layers have written them.

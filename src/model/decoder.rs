@@ -20,6 +20,7 @@ pub struct Decoder {
     head: Option<Table>,
     packing: Packing,
     dtype: DType,
+    cache_dtype: DType,
     device: Device,
 }
 
@@ -53,6 +54,7 @@ impl Decoder {
             head: (!config.tied_head)
                 .then(|| weights.table(&names.head(), vocab, hidden))
                 .transpose()?,
+            cache_dtype: weights.cache_dtype(config.head_dim),
             config,
             packing: weights.packing(),
             dtype: weights.dtype(),
@@ -70,12 +72,18 @@ impl Decoder {
     /// # Errors
     /// If the memory cannot be had.
     pub fn cache(&self, batch: usize, capacity: usize) -> Result<KvCache> {
-        KvCache::new(&self.config, self.dtype, &self.device, batch, capacity)
+        KvCache::new(
+            &self.config,
+            self.cache_dtype,
+            &self.device,
+            batch,
+            capacity,
+        )
     }
 
     /// Bytes that the cache takes for one position of one sequence.
     pub fn cache_bytes_a_position(&self) -> usize {
-        KvCache::bytes_a_position(&self.config, self.dtype)
+        KvCache::bytes_a_position(&self.config, self.cache_dtype)
     }
 
     /// Reads `ids`, row by row `[batch, length]`, behind what the cache holds, and returns the

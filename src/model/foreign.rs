@@ -382,6 +382,11 @@ impl LanguageModel for Foreign {
         // Not known; what a mid-sized model takes.
         1 << 17
     }
+
+    fn tokens_at_once(&self) -> usize {
+        // They read token by token.
+        usize::MAX
+    }
 }
 
 /// Sequences of a foreign model, each read by a model of its own.

@@ -10,8 +10,10 @@ use super::config::{
 };
 use super::linear::{Linear, Matrix};
 use super::names::{Names, Part};
+use super::processor;
 use super::rotary::Rotation;
 use super::{ModelError, Weights};
+use crate::kernel;
 
 type Loaded<T> = std::result::Result<T, ModelError>;
 
@@ -143,45 +145,44 @@ impl Layer {
         let pattern = config.layers[index];
         let (heads, kv_heads) = (config.heads, config.kv_heads);
         let qkv = self.qkv.forward(x)?;
-        let split = |first: usize, heads: usize, norm: Option<&Norm>| {
-            let (batch, length, _) = qkv.dims3()?;
-            let part = qkv.narrow(2, first * config.head_dim, heads * config.head_dim)?;
-            let whole = norm.filter(|_| config.query_key_norm == QueryKeyNorm::Whole);
-            let part = match whole {
-                Some(norm) => norm.forward(&part.contiguous()?)?,
-                None => part,
-            };
-            let part = part
-                .reshape((batch, length, heads, config.head_dim))?
-                .transpose(1, 2)?
-                .contiguous()?;
-            match norm.filter(|_| config.query_key_norm == QueryKeyNorm::Head) {
-                Some(norm) => norm.forward(&part),
-                None => Ok(part),
+        let rotation = pattern.rope.map(|kind| &rotations[kind]);
+        let part = |first: usize, heads: usize, norm: Option<&Norm>, turned: bool| {
+            let rotation = rotation.filter(|_| turned);
+            Heads {
+                qkv: &qkv,
+                first,
+                heads,
+                norm,
+                rotation,
             }
+            .split(config)
         };
         let (query_norm, key_norm) = match &self.query_key_norms {
             Some((query, key)) => (Some(query), Some(key)),
             None => (None, None),
         };
-        let turn = |x: Tensor| match pattern.rope {
-            Some(kind) => rotations[kind].turn(&x),
-            None => Ok(x),
-        };
-        let queries = turn(split(0, heads, query_norm)?)?;
-        let keys = turn(split(heads, kv_heads, key_norm)?)?;
-        cache.write(index, &keys, &split(heads + kv_heads, kv_heads, None)?)?;
+        let queries = part(0, heads, query_norm, true)?;
+        let keys = part(heads, kv_heads, key_norm, true)?;
+        let values = part(heads + kv_heads, kv_heads, None, false)?;
+        cache.write(index, &keys, &values)?;
         let scores = Scores {
+            scale: config.attention_scale,
             sliding_window: pattern.sliding_window,
             cap: config.attention_cap,
         };
-        let mixed = attend(&(queries * config.attention_scale)?, cache, index, scores)?;
+        let mixed = attend(&queries, cache, index, scores)?;
         self.output.forward(&mixed)
     }
 
     fn mlp(&self, x: &Tensor, config: &DecoderConfig) -> Result<Tensor> {
         let up = self.up.forward(x)?;
         let inner = match (config.gated, config.activation) {
+            (true, Activation::Silu) if processor::takes(&up) => {
+                let (batch, length, _) = up.dims3()?;
+                let width = config.intermediate_size;
+                let inner = processor::with_floats(&up, |up| kernel::swiglu(up, width))?;
+                Tensor::from_vec(inner, (batch, length, width), up.device())?
+            }
             (true, Activation::Silu) => swiglu(&up)?,
             (true, activation) => {
                 let half = config.intermediate_size;
@@ -191,6 +192,65 @@ impl Layer {
             (false, activation) => activate(&up, activation)?,
         };
         self.down.forward(&inner)
+    }
+}
+
+/// Some neighbouring heads of stacked queries, keys and values.
+struct Heads<'a> {
+    /// `[batch, length, (heads + 2 kv_heads) * head_dim]`.
+    qkv: &'a Tensor,
+    first: usize,
+    heads: usize,
+    norm: Option<&'a Norm>,
+    rotation: Option<&'a Rotation>,
+}
+
+impl Heads<'_> {
+    /// The heads by themselves `[batch, heads, length, head_dim]`, normed and turned.
+    fn split(&self, config: &DecoderConfig) -> Result<Tensor> {
+        let (batch, length, width) = self.qkv.dims3()?;
+        let Self { first, heads, .. } = *self;
+        let head_dim = config.head_dim;
+        let shape = (batch, heads, length, head_dim);
+        let plain = self.rotation.is_none_or(|turn| turn.is_plain(head_dim));
+        if self.norm.is_none() && plain && processor::takes(self.qkv) {
+            let heads = kernel::Heads {
+                batch,
+                length,
+                width,
+                column: first * head_dim,
+                heads,
+                head_dim,
+            };
+            let split = processor::with_floats(self.qkv, |qkv| match self.rotation {
+                Some(turn) => turn.with_angles(|angles| heads.split(qkv, Some(angles))),
+                None => Ok(heads.split(qkv, None)),
+            })??;
+            return Tensor::from_vec(split, shape, self.qkv.device());
+        }
+        let part = self.qkv.narrow(2, first * head_dim, heads * head_dim)?;
+        let whole = self
+            .norm
+            .filter(|_| config.query_key_norm == QueryKeyNorm::Whole);
+        let part = match whole {
+            Some(norm) => norm.forward(&part.contiguous()?)?,
+            None => part,
+        };
+        let part = part
+            .reshape((batch, length, heads, head_dim))?
+            .transpose(1, 2)?
+            .contiguous()?;
+        let each = self
+            .norm
+            .filter(|_| config.query_key_norm == QueryKeyNorm::Head);
+        let part = match each {
+            Some(norm) => norm.forward(&part)?,
+            None => part,
+        };
+        match self.rotation {
+            Some(rotation) => rotation.turn(&part),
+            None => Ok(part),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use candle_core::quantized::QMatMul;
 use candle_core::{CpuStorage, D, DType, Device, Module, Result, Storage, Tensor};
 
+use super::processor::with_floats;
 use crate::kernel::{Activations, PackedMatrix};
 
 /// Rows from which on quantised weights are widened for a product: the tensor library's quantised
@@ -56,15 +57,8 @@ impl Matrix {
         match self {
             Self::Dense(weight) => x.matmul(&weight.t()?),
             Self::Packed(weight) => {
-                let x = x.contiguous()?;
-                let rows = x.dim(0)?;
-                let (storage, layout) = x.storage_and_layout();
-                let Storage::Cpu(CpuStorage::F32(values)) = &*storage else {
-                    candle_core::bail!("packed products are of 32-bit floats in main memory");
-                };
-                let values = &values[layout.start_offset()..][..layout.shape().elem_count()];
-                let product = weight.product(values);
-                Tensor::from_vec(product, (rows, weight.out()), &Device::Cpu)
+                let product = with_floats(x, |x| weight.product(x))?;
+                Tensor::from_vec(product, (x.dim(0)?, weight.out()), &Device::Cpu)
             }
             Self::Quantised(QMatMul::QTensor(weight)) if x.dim(0)? >= WIDEN_FROM => {
                 x.matmul(&weight.dequantize(x.device())?.t()?)

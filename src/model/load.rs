@@ -133,6 +133,11 @@ impl Model {
         Ok((outside / f64::from(count.max(1))).max(0.0))
     }
 
+    /// Bytes that the weights take in memory.
+    pub fn bytes(&self) -> u64 {
+        self.weights.bytes_in_memory()
+    }
+
     /// Tokens that the model can read, prompt and forecast together.
     pub fn window(&self) -> usize {
         self.network().window()

@@ -2,7 +2,7 @@
 
 use candle_core::DType;
 
-use super::{Checkpoint, KvCache};
+use super::{Checkpoint, DecoderConfig, KvCache};
 use crate::codec::TokenTable;
 
 /// The size of a forecast.
@@ -30,15 +30,9 @@ pub struct MemoryNeed {
 }
 
 impl MemoryNeed {
-    /// The estimate for a model and the tokens of its prompt format, reading at most
-    /// `tokens_at_once` tokens together. Of a model that our decoder does not describe, the weights
-    /// only.
-    pub fn of(
-        checkpoint: &Checkpoint,
-        tokens: &TokenTable,
-        work: Work,
-        tokens_at_once: usize,
-    ) -> Self {
+    /// The estimate for a model and the tokens of its prompt format. Of a model that our decoder
+    /// does not describe, the weights only.
+    pub fn of(checkpoint: &Checkpoint, tokens: &TokenTable, work: Work) -> Self {
         let weights = checkpoint.weights.bytes_in_memory();
         let Some(config) = checkpoint.architecture.described() else {
             return Self {
@@ -47,10 +41,13 @@ impl MemoryNeed {
                 activations: 0,
             };
         };
-        let position = KvCache::bytes_a_position(config, checkpoint.weights.dtype()) as u64;
+        let position = {
+            let dtype = checkpoint.weights.cache_dtype(config.head_dim);
+            KvCache::bytes_a_position(config, dtype) as u64
+        };
         let context = work.channels * tokens.tokens(work.rows);
         let paths = work.channels * work.paths * tokens.stride() * work.horizon;
-        let at_once = tokens_at_once
+        let at_once = tokens_at_once(config)
             .max(work.channels * work.paths)
             .min(context.max(work.channels * work.paths));
         // Residual stream, queries, keys and values, gate and up, and a copy of each.
@@ -82,6 +79,16 @@ impl std::fmt::Display for MemoryNeed {
             bytes(self.activations)
         )
     }
+}
+
+/// Bytes of the widest intermediate result of a read: about what the second-level caches hold, and
+/// little enough for the allocator to use again instead of asking the system for it.
+const WIDEST: usize = 3 << 20;
+
+/// Tokens (sequences times positions) that a decoder should read at once.
+pub(super) fn tokens_at_once(config: &DecoderConfig) -> usize {
+    let width = config.intermediate_size * if config.gated { 2 } else { 1 };
+    (WIDEST / (width * DType::F32.size_in_bytes())).clamp(64, 4096)
 }
 
 /// A number of bytes with a unit.

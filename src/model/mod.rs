@@ -21,6 +21,7 @@ mod load;
 mod memory;
 mod names;
 mod network;
+mod processor;
 mod rotary;
 mod safetensors;
 mod source;

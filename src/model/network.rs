@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::memory::tokens_at_once;
 use super::{Branch, Decoder, KvCache, ModelError, NumberHead};
 
 /// A language model that reads batches of sequences.
@@ -28,6 +29,10 @@ pub trait LanguageModel: Send + Sync {
 
     /// Bytes that one token of one sequence takes while it is remembered.
     fn bytes_a_position(&self) -> usize;
+
+    /// Tokens (sequences times positions) that are best read at once: enough for fast products, few
+    /// enough to bound the memory.
+    fn tokens_at_once(&self) -> usize;
 }
 
 /// Where the symbols of a place are to be predicted: the positions within the tokens that are read.
@@ -102,6 +107,10 @@ impl LanguageModel for Own {
 
     fn bytes_a_position(&self) -> usize {
         self.decoder.cache_bytes_a_position()
+    }
+
+    fn tokens_at_once(&self) -> usize {
+        tokens_at_once(self.decoder.config())
     }
 }
 

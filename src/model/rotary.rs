@@ -6,6 +6,8 @@ use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::rotary_emb::{rope, rope_i};
 
 use super::config::Rope;
+use super::processor::with_floats;
+use crate::kernel::Angles;
 
 /// One kind of rotary positions, with a table that grows as positions are read.
 pub(super) struct Rotary {
@@ -89,6 +91,18 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
+    /// True if a kernel can turn heads of this width: all of it, by halves.
+    pub(super) fn is_plain(&self, head_dim: usize) -> bool {
+        self.dim == head_dim && !self.interleaved
+    }
+
+    /// Runs a kernel on the tables.
+    pub(super) fn with_angles<T>(&self, kernel: impl FnOnce(Angles) -> T) -> Result<T> {
+        with_floats(&self.cos, |cos| {
+            with_floats(&self.sin, |sin| kernel(Angles { cos, sin }))
+        })?
+    }
+
     pub(super) fn to_dtype(&self, dtype: DType) -> Result<Self> {
         Ok(Self {
             cos: self.cos.to_dtype(dtype)?,

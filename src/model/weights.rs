@@ -143,6 +143,14 @@ impl Weights {
         }
     }
 
+    /// Precision in which keys and values of heads of a width are kept.
+    pub(super) fn cache_dtype(&self, head_dim: usize) -> DType {
+        match self.packing() {
+            Packing::Rounded if kernel::supports_bf16(head_dim) => DType::BF16,
+            _ => self.dtype(),
+        }
+    }
+
     /// Precision in which a matrix is kept that is stored in another.
     fn matrix_dtype(&self, stored: DType) -> DType {
         let packed = self.packing() != Packing::None && kernel::features() == Features::Bf16;

@@ -2,40 +2,36 @@
 
 mod plain;
 
-use candle_core::{CpuStorage, DType, Device, Result, Storage, Tensor};
+use candle_core::{CpuStorage, Device, Result, Storage, Tensor};
 
 use super::cache::KvCache;
-use crate::kernel::{self, Attention, Features, Keys, Visible};
+use super::processor;
+use crate::kernel::{self, Attention, KeyValues, Keys, Visible};
 
 /// How a layer's scores differ from plain ones.
 #[derive(Clone, Copy)]
 pub(super) struct Scores {
+    /// Factor of the products of queries and keys.
+    pub(super) scale: f64,
     /// Positions that a query sees, its own included.
     pub(super) sliding_window: Option<usize>,
     /// `c tanh(s / c)` of the scores.
     pub(super) cap: Option<f64>,
 }
 
-/// Attention of `queries` `[batch, heads, new, head_dim]`, already multiplied by the scale of the
-/// scores, over the positions read and the `new` ones just written:
-/// `[batch, new, heads * head_dim]`.
+/// Attention of `queries` `[batch, heads, new, head_dim]` over the positions read and the `new` ones
+/// just written: `[batch, new, heads * head_dim]`.
 pub(super) fn attend(
     queries: &Tensor,
     cache: &KvCache,
     layer: usize,
     scores: Scores,
 ) -> Result<Tensor> {
-    let head_dim = queries.dim(3)?;
-    let fused = matches!(queries.device(), Device::Cpu)
-        && queries.dtype() == DType::F32
-        && kernel::features() >= Features::F32
-        && kernel::supports(head_dim);
-    if fused {
-        fused_attend(queries, cache, layer, scores)
-    } else {
-        let mixed = plain::attend(queries, cache, layer, scores)?;
-        mixed.transpose(1, 2)?.flatten_from(2)
+    if processor::takes(queries) && kernel::supports(queries.dim(3)?) {
+        return fused_attend(queries, cache, layer, scores);
     }
+    let mixed = plain::attend(queries, cache, layer, scores)?;
+    mixed.transpose(1, 2)?.flatten_from(2)
 }
 
 fn fused_attend(queries: &Tensor, cache: &KvCache, layer: usize, scores: Scores) -> Result<Tensor> {
@@ -63,8 +59,7 @@ fn fused_attend(queries: &Tensor, cache: &KvCache, layer: usize, scores: Scores)
         .zip(&guards)
         .map(|((block, visible), (keys, values))| {
             Ok(Keys {
-                keys: floats(keys)?,
-                values: floats(values)?,
+                numbers: numbers(keys, values)?,
                 capacity: block.capacity(),
                 visible,
             })
@@ -76,20 +71,23 @@ fn fused_attend(queries: &Tensor, cache: &KvCache, layer: usize, scores: Scores)
         kv_heads: cache.kv_heads(),
         head_dim,
         new,
+        scale: scores.scale as f32,
         sliding_window: scores.sliding_window,
         cap: scores.cap.map(|cap| cap as f32),
     };
-    let queries = queries.contiguous()?;
-    let (storage, layout) = queries.storage_and_layout();
-    let queries = &floats(&storage)?[layout.start_offset()..][..layout.shape().elem_count()];
-    let mixed = attention.attend(queries, &keys);
+    let mixed = processor::with_floats(queries, |queries| attention.attend(queries, &keys))?;
     Tensor::from_vec(mixed, (batch, new, heads * head_dim), &Device::Cpu)
 }
 
-fn floats(storage: &Storage) -> Result<&[f32]> {
-    match storage {
-        Storage::Cpu(CpuStorage::F32(values)) => Ok(values),
-        _ => candle_core::bail!("the kernel's keys are 32-bit floats in main memory"),
+fn numbers<'a>(keys: &'a Storage, values: &'a Storage) -> Result<KeyValues<'a>> {
+    match (keys, values) {
+        (Storage::Cpu(CpuStorage::F32(keys)), Storage::Cpu(CpuStorage::F32(values))) => {
+            Ok(KeyValues::F32(keys, values))
+        }
+        (Storage::Cpu(CpuStorage::BF16(keys)), Storage::Cpu(CpuStorage::BF16(values))) => {
+            Ok(KeyValues::Bf16(keys, values))
+        }
+        _ => candle_core::bail!("the kernel takes keys of floats in main memory"),
     }
 }
 
@@ -97,7 +95,10 @@ fn floats(storage: &Storage) -> Result<&[f32]> {
 mod tests {
     use proptest::prelude::*;
 
+    use candle_core::DType;
+
     use super::*;
+    use crate::kernel::Features;
     use crate::model::{Branch, DecoderConfig};
 
     /// A Llama of two layers, of which only the cache's shape counts here.
@@ -154,7 +155,7 @@ mod tests {
             let shape = [batch, kv_heads, new, head_dim];
             cache.write(0, &random(&shape), &random(&shape)).unwrap();
             let queries = random(&[batch, group * kv_heads, new, head_dim]);
-            let scores = Scores { sliding_window, cap };
+            let scores = Scores { scale: 0.3, sliding_window, cap };
             let fused = fused_attend(&queries, &cache, 0, scores).unwrap();
             let plain = plain::attend(&queries, &cache, 0, scores).unwrap();
             let plain = plain.transpose(1, 2).unwrap().flatten_from(2).unwrap();

@@ -30,7 +30,8 @@ pub(super) fn attend(
 ) -> Result<Tensor> {
     let (batch, heads, new, head_dim) = queries.dims4()?;
     let kv_heads = cache.kv_heads();
-    let grouped = queries.reshape((batch, kv_heads, heads / kv_heads, new, head_dim))?;
+    let grouped =
+        (queries * scores.scale)?.reshape((batch, kv_heads, heads / kv_heads, new, head_dim))?;
     let mut outputs = Vec::with_capacity(new.div_ceil(QUERY_BLOCK));
     for start in (0..new).step_by(QUERY_BLOCK) {
         let rows = QUERY_BLOCK.min(new - start);
