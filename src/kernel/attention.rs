@@ -11,13 +11,17 @@ use half::bf16;
 use super::packed::{Activations, PackedRows, Panels};
 use super::parallel::{for_each, threads_for};
 use super::tiles::{
-    LANES, PANEL, TILE, cap_scores, interleave, mix, mix_bf16, to_pairs, transposed, weigh,
+    LANES, PANEL, TILE, cap_scores, dot_rows, dot_rows_bf16, interleave, mix, mix_bf16, to_pairs,
+    transposed, weigh,
 };
 use super::{Features, features};
 
 /// Keys of a block: few enough that they, their values and a tile's scores stay in the second-level
 /// cache.
 const BLOCK: usize = 256;
+
+/// Queries for which keys are read as they are instead of being packed.
+const FEW: usize = 4;
 
 /// Queries of a piece of work: enough to make up for transposing the keys.
 const QUERIES: usize = 192;
@@ -164,7 +168,7 @@ impl Piece<'_> {
                 let rows = first..first + run.len();
                 let queries_of = rows.start * self.queries_a_row()..rows.end * self.queries_a_row();
                 let limits = self.limits(run, &before[rows.clone()], blocks, own, rows.start);
-                let tiles = scratch.pack_queries(&self.scaled(queries, rows.clone()), head_dim);
+                let tiles = scratch.pack_queries(self.scaled(queries, rows.clone()), head_dim);
                 let state = State {
                     softmax: &mut softmax[queries_of.clone()],
                     mixed: &mut mixed[queries_of.start * head_dim..queries_of.end * head_dim],
@@ -240,7 +244,7 @@ impl Piece<'_> {
         block: &Keys,
         row: usize,
         limits: &[Range<usize>],
-        tiles: &[PackedRows],
+        tiles: &Tiles,
         state: State,
         scratch: &mut Scratch,
     ) {
@@ -251,17 +255,24 @@ impl Piece<'_> {
         for start in (start..end).step_by(BLOCK) {
             let range = start..end.min(start + BLOCK);
             let place = from + range.start * width..from + range.end * width;
-            let values = scratch.pack(block.numbers, place, width);
-            for (((tile, limits), softmax), mixed) in tiles
-                .iter()
-                .zip(limits.chunks(TILE))
+            let values = scratch.pack_values(block.numbers, place.clone(), width);
+            if let Tiles::Packed(_) = tiles {
+                scratch.pack_keys(block.numbers, place.clone(), width);
+            }
+            let tiles_of = limits
+                .chunks(TILE)
                 .zip(state.softmax.chunks_mut(TILE))
-                .zip(state.mixed.chunks_mut(TILE * width))
-            {
+                .zip(state.mixed.chunks_mut(TILE * width));
+            for (i, ((limits, softmax), mixed)) in tiles_of.enumerate() {
                 let sees =
                     |limit: &Range<usize>| limit.start < range.end && limit.end > range.start;
                 if limits.iter().any(sees) {
-                    scratch.score(tile, range.len(), width);
+                    match tiles {
+                        Tiles::Packed(tiles) => scratch.score(&tiles[i], range.len(), width),
+                        Tiles::Few(queries) => {
+                            scratch.score_few(queries, block.numbers, place.clone(), width)
+                        }
+                    }
                     if let Some(cap) = self.attention.cap {
                         cap_scores(&mut scratch.scores[..limits.len() * BLOCK], cap);
                     }
@@ -271,6 +282,13 @@ impl Piece<'_> {
             }
         }
     }
+}
+
+/// Queries of a run of sequences.
+enum Tiles {
+    Packed(Vec<PackedRows>),
+    /// `[queries, head_dim]`; so few that packing the keys would cost more than it brings.
+    Few(Vec<f32>),
 }
 
 /// What has been found for some queries.
@@ -325,30 +343,61 @@ impl Scratch {
         }
     }
 
-    fn pack_queries(&self, queries: &[f32], width: usize) -> Vec<PackedRows> {
-        queries
-            .chunks(TILE * width)
-            .map(|queries| self.keys.pack_rows(queries, width))
-            .collect()
+    fn pack_queries(&self, queries: Vec<f32>, width: usize) -> Tiles {
+        if queries.len() <= FEW * width {
+            return Tiles::Few(queries);
+        }
+        let tiles = queries.chunks(TILE * width);
+        Tiles::Packed(tiles.map(|tile| self.keys.pack_rows(tile, width)).collect())
     }
 
-    /// Packs the keys of a block and, if need be, the values; the values that are mixed as they are.
-    fn pack<'a>(&mut self, block: KeyValues<'a>, place: Range<usize>, width: usize) -> &'a [f32] {
+    fn pack_keys(&mut self, block: KeyValues, place: Range<usize>, width: usize) {
         match (block, &mut self.keys) {
-            (KeyValues::F32(keys, values), Panels::F32(panels)) => {
+            (KeyValues::F32(keys, _), Panels::F32(panels)) => {
                 panels.resize(BLOCK / PANEL * width, [0.0; PANEL]);
-                pack_keys(&keys[place.clone()], width, panels);
-                &values[place]
+                pack_keys(&keys[place], width, panels);
             }
-            (KeyValues::Bf16(keys, values), Panels::Bf16(panels, _)) => {
+            (KeyValues::Bf16(keys, _), Panels::Bf16(panels, _)) => {
                 // Pairs of BF16 move like floats: whole words, whatever is in them.
-                let words = bytemuck::cast_slice(&keys[place.clone()]);
                 panels.resize(BLOCK / PANEL * width / 2, [0; PANEL]);
+                let words = bytemuck::cast_slice(&keys[place]);
                 pack_keys(words, width / 2, bytemuck::cast_slice_mut(panels));
+            }
+            _ => unreachable!("all blocks of a cache hold the same numbers"),
+        }
+    }
+
+    /// Packs the values of a block if need be; otherwise they are mixed as they are.
+    fn pack_values<'a>(
+        &mut self,
+        block: KeyValues<'a>,
+        place: Range<usize>,
+        width: usize,
+    ) -> &'a [f32] {
+        match block {
+            KeyValues::F32(_, values) => &values[place],
+            KeyValues::Bf16(_, values) => {
                 pack_values(&values[place], width, &mut self.values);
                 &[]
             }
-            _ => unreachable!("all blocks of a cache hold the same numbers"),
+        }
+    }
+
+    /// Scores of a few queries against keys as they are.
+    fn score_few(&mut self, queries: &[f32], block: KeyValues, place: Range<usize>, width: usize) {
+        let rows = queries.chunks(width).zip(self.scores.chunks_mut(BLOCK));
+        match block {
+            KeyValues::F32(keys, _) => {
+                rows.for_each(|(query, to)| dot_rows(query, &keys[place.clone()], to));
+            }
+            KeyValues::Bf16(keys, _) => {
+                let keys: &[u32] = bytemuck::cast_slice(&keys[place]);
+                for (query, to) in rows {
+                    let (query, _) = query.as_chunks::<PANEL>();
+                    let words: Vec<u32> = query.iter().flat_map(to_pairs).collect();
+                    dot_rows_bf16(&words, keys, to);
+                }
+            }
         }
     }
 
@@ -566,17 +615,17 @@ mod tests {
                         let query = &queries[((sequence * heads + head) * case.new + token) * width..][..width];
                         let position = seen.len + case.read + token;
                         let first = (position + 1).saturating_sub(case.window.unwrap_or(usize::MAX));
-                        let vector = |position: usize, which: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>| {
+                        let vector = |position: usize, shared: &[f32], own: &[f32]| {
                             let kv_head = head / case.group;
                             if position < seen.len {
-                                which(&shared)[((seen.row * case.kv_heads + kv_head) * 600 + position) * width..][..width].to_vec()
+                                shared[((seen.row * case.kv_heads + kv_head) * 600 + position) * width..][..width].to_vec()
                             } else {
                                 let at = (sequence * case.kv_heads + kv_head) * capacity + position - seen.len;
-                                which(&own)[at * width..][..width].to_vec()
+                                own[at * width..][..width].to_vec()
                             }
                         };
                         let scores: Vec<f64> = (first..=position).map(|p| {
-                            let key = vector(p, |block| &block.0);
+                            let key = vector(p, &shared.0, &own.0);
                             let s: f64 = 0.5 * query.iter().zip(&key).map(|(&q, &k)| f64::from(q) * f64::from(k)).sum::<f64>();
                             case.cap.map_or(s, |cap| f64::from(cap) * (s / f64::from(cap)).tanh())
                         }).collect();
@@ -585,7 +634,7 @@ mod tests {
                         let sum: f64 = weights.iter().sum();
                         for c in 0..width {
                             let expected: f64 = weights.iter().zip(first..).map(|(w, p)| {
-                                w / sum * f64::from(vector(p, |block| &block.1)[c])
+                                w / sum * f64::from(vector(p, &shared.1, &own.1)[c])
                             }).sum();
                             let got = found[((sequence * case.new + token) * heads + head) * width + c];
                             prop_assert!(

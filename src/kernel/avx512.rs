@@ -9,12 +9,7 @@ use std::arch::x86_64::*;
 
 use half::bf16;
 
-/// Floats in a register.
-pub(super) const LANES: usize = 16;
-/// Columns of a packed panel.
-pub(super) const PANEL: usize = 2 * LANES;
-/// Rows of a tile.
-pub(super) const TILE: usize = 12;
+use super::tiles::{LANES, PANEL, TILE};
 
 /// Loads and stores of whole registers; the arrays prove that they stay inside.
 #[inline]
@@ -156,9 +151,19 @@ fn exp(x: __m512) -> __m512 {
 /// Transposes sixteen rows of sixteen floats: `to[i][j] = from[j][i]`.
 #[target_feature(enable = "avx512f")]
 pub(super) fn transposed(rows: [&[f32; LANES]; LANES]) -> [[f32; LANES]; LANES] {
-    let r = rows.map(|row| load(row));
+    let columns = transpose(rows.map(|row| load(row)));
+    let mut out = [[0.0; LANES]; LANES];
+    for (out, column) in out.iter_mut().zip(columns) {
+        store(out, column);
+    }
+    out
+}
+
+/// The same in registers: first pairs of floats, then pairs of pairs, then quarters of registers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose(r: [__m512; LANES]) -> [__m512; LANES] {
     let zero = _mm512_setzero_ps();
-    // Pairs of floats, pairs of pairs, then the four quarters of a register.
     let mut t = [zero; LANES];
     for i in 0..8 {
         t[2 * i] = _mm512_unpacklo_ps(r[2 * i], r[2 * i + 1]);
@@ -167,38 +172,77 @@ pub(super) fn transposed(rows: [&[f32; LANES]; LANES]) -> [[f32; LANES]; LANES] 
     let mut u = [zero; LANES];
     for i in 0..4 {
         for half in 0..2 {
-            let (a, b) = (
-                _mm512_castps_pd(t[4 * i + half]),
-                _mm512_castps_pd(t[4 * i + 2 + half]),
-            );
+            let a = _mm512_castps_pd(t[4 * i + half]);
+            let b = _mm512_castps_pd(t[4 * i + 2 + half]);
             u[4 * i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
             u[4 * i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
         }
     }
-    let mut out = [[0.0; LANES]; LANES];
+    let mut out = [zero; LANES];
     for c in 0..4 {
         let even = _mm512_shuffle_f32x4::<0b10_00_10_00>(u[c], u[4 + c]);
         let odd = _mm512_shuffle_f32x4::<0b11_01_11_01>(u[c], u[4 + c]);
         let even2 = _mm512_shuffle_f32x4::<0b10_00_10_00>(u[8 + c], u[12 + c]);
         let odd2 = _mm512_shuffle_f32x4::<0b11_01_11_01>(u[8 + c], u[12 + c]);
-        store(
-            &mut out[c],
-            _mm512_shuffle_f32x4::<0b10_00_10_00>(even, even2),
-        );
-        store(
-            &mut out[4 + c],
-            _mm512_shuffle_f32x4::<0b10_00_10_00>(odd, odd2),
-        );
-        store(
-            &mut out[8 + c],
-            _mm512_shuffle_f32x4::<0b11_01_11_01>(even, even2),
-        );
-        store(
-            &mut out[12 + c],
-            _mm512_shuffle_f32x4::<0b11_01_11_01>(odd, odd2),
-        );
+        out[c] = _mm512_shuffle_f32x4::<0b10_00_10_00>(even, even2);
+        out[4 + c] = _mm512_shuffle_f32x4::<0b10_00_10_00>(odd, odd2);
+        out[8 + c] = _mm512_shuffle_f32x4::<0b11_01_11_01>(even, even2);
+        out[12 + c] = _mm512_shuffle_f32x4::<0b11_01_11_01>(odd, odd2);
     }
     out
+}
+
+/// Sums of the lanes of sixteen registers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn lane_sums(registers: [__m512; LANES]) -> __m512 {
+    let mut columns = transpose(registers);
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            columns[i] = _mm512_add_ps(columns[i], columns[i + half]);
+        }
+    }
+    columns[0]
+}
+
+/// Products of one vector with rows of the same width; cheaper than packing the rows where there are
+/// few vectors.
+#[target_feature(enable = "avx512f")]
+pub(super) fn dot_rows(vector: &[f32], rows: &[f32], to: &mut [f32]) {
+    let (vector, _) = vector.as_chunks::<LANES>();
+    let (rows, _) = rows.as_chunks::<LANES>();
+    let count = rows.len() / vector.len();
+    let (to, _) = to.as_chunks_mut::<LANES>();
+    for (i, to) in to.iter_mut().take(count.div_ceil(LANES)).enumerate() {
+        let mut sums = [_mm512_setzero_ps(); LANES];
+        for (j, sum) in sums.iter_mut().enumerate() {
+            // Behind the last row, the last row once more.
+            let row = &rows[(i * LANES + j).min(count - 1) * vector.len()..][..vector.len()];
+            for (v, row) in vector.iter().zip(row) {
+                *sum = _mm512_fmadd_ps(load(v), load(row), *sum);
+            }
+        }
+        store(to, lane_sums(sums));
+    }
+}
+
+/// As [`dot_rows`], of pairs of BF16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn dot_rows_bf16(vector: &[u32], rows: &[u32], to: &mut [f32]) {
+    let (vector, _) = vector.as_chunks::<LANES>();
+    let (rows, _) = rows.as_chunks::<LANES>();
+    let count = rows.len() / vector.len();
+    let (to, _) = to.as_chunks_mut::<LANES>();
+    for (i, to) in to.iter_mut().take(count.div_ceil(LANES)).enumerate() {
+        let mut sums = [_mm512_setzero_ps(); LANES];
+        for (j, sum) in sums.iter_mut().enumerate() {
+            let row = &rows[(i * LANES + j).min(count - 1) * vector.len()..][..vector.len()];
+            for (v, row) in vector.iter().zip(row) {
+                *sum = _mm512_dpbf16_ps(*sum, load_pairs(v), load_pairs(row));
+            }
+        }
+        store(to, lane_sums(sums));
+    }
 }
 
 /// Interleaves two rows of BF16: words of the lower half from `first`, the upper from `second`.

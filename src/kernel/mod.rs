@@ -12,6 +12,7 @@ mod attention;
 mod avx512;
 mod elementwise;
 mod packed;
+mod pages;
 mod parallel;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 mod plain;

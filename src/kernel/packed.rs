@@ -2,6 +2,7 @@
 
 use half::bf16;
 
+use super::pages::prefer_large;
 use super::parallel::{for_each, threads_for};
 use super::tiles::{LANES, PANEL, TILE, tile_bf16, tile_bf16_split, tile_f32, to_pairs};
 
@@ -37,6 +38,7 @@ impl PackedMatrix {
     pub(crate) fn f32(weights: &[f32], input: usize) -> Self {
         let out = weights.len() / input;
         let mut panels = vec![[0.0; PANEL]; out.div_ceil(PANEL) * input];
+        prefer_large(&panels);
         for (panel, rows) in panels.chunks_mut(input).zip(weights.chunks(PANEL * input)) {
             for (column, row) in rows.chunks(input).enumerate() {
                 for (to, &value) in panel.iter_mut().zip(row) {
@@ -56,6 +58,7 @@ impl PackedMatrix {
         let out = weights.len() / input;
         let depth = input.div_ceil(2);
         let mut panels = vec![[0; PANEL]; out.div_ceil(PANEL) * depth];
+        prefer_large(&panels);
         for (panel, rows) in panels.chunks_mut(depth).zip(weights.chunks(PANEL * input)) {
             for (column, row) in rows.chunks(input).enumerate() {
                 for (to, pair) in panel.iter_mut().zip(row.chunks(2)) {

@@ -2,3 +2,160 @@
 //! to compare with.
 
 #![cfg_attr(target_arch = "x86_64", allow(dead_code))]
+
+use std::array::from_fn;
+
+use half::bf16;
+
+use super::tiles::{LANES, PANEL, TILE};
+
+fn lower(pair: u32) -> f32 {
+    f32::from_bits(pair << 16)
+}
+
+fn upper(pair: u32) -> f32 {
+    f32::from_bits(pair & 0xffff_0000)
+}
+
+/// Product of two pairs of BF16.
+fn pairs(a: u32, b: u32) -> f32 {
+    lower(a) * lower(b) + upper(a) * upper(b)
+}
+
+fn tile<T: Copy, const R: usize>(
+    a: &[[T; R]],
+    b: &[[T; PANEL]],
+    to: &mut [[f32; PANEL]; TILE],
+    product: impl Fn(T, T) -> f32,
+) {
+    for (r, to) in to.iter_mut().enumerate().take(R) {
+        *to = from_fn(|c| a.iter().zip(b).map(|(a, b)| product(a[r], b[c])).sum());
+    }
+}
+
+pub(super) fn tile_f32<const R: usize>(
+    a: &[[f32; R]],
+    b: &[[f32; PANEL]],
+    to: &mut [[f32; PANEL]; TILE],
+) {
+    tile(a, b, to, |a, b| a * b);
+}
+
+pub(super) fn tile_bf16<const R: usize>(
+    a: &[[u32; R]],
+    b: &[[u32; PANEL]],
+    to: &mut [[f32; PANEL]; TILE],
+) {
+    tile(a, b, to, pairs);
+}
+
+pub(super) fn tile_bf16_split<const R: usize>(
+    high: &[[u32; R]],
+    low: &[[u32; R]],
+    b: &[[u32; PANEL]],
+    to: &mut [[f32; PANEL]; TILE],
+) {
+    let mut rest = [[0.0; PANEL]; TILE];
+    tile(high, b, to, pairs);
+    tile(low, b, &mut rest, pairs);
+    for (to, rest) in to.iter_mut().zip(&rest).take(R) {
+        *to = from_fn(|c| to[c] + rest[c]);
+    }
+}
+
+pub(super) fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES] {
+    let bits = |x| u32::from(bf16::from_f32(x).to_bits());
+    from_fn(|i| bits(from[2 * i]) | bits(from[2 * i + 1]) << 16)
+}
+
+pub(super) fn interleave(first: &[bf16; LANES], second: &[bf16; LANES]) -> [u32; LANES] {
+    from_fn(|i| u32::from(first[i].to_bits()) | u32::from(second[i].to_bits()) << 16)
+}
+
+pub(super) fn transposed(rows: [&[f32; LANES]; LANES]) -> [[f32; LANES]; LANES] {
+    from_fn(|i| from_fn(|j| rows[j][i]))
+}
+
+fn dots<T: Copy>(vector: &[T], rows: &[T], to: &mut [f32], product: impl Fn(T, T) -> f32) {
+    for (row, to) in rows.chunks(vector.len()).zip(to) {
+        *to = vector.iter().zip(row).map(|(&a, &b)| product(a, b)).sum();
+    }
+}
+
+pub(super) fn dot_rows(vector: &[f32], rows: &[f32], to: &mut [f32]) {
+    dots(vector, rows, to, |a, b| a * b);
+}
+
+pub(super) fn dot_rows_bf16(vector: &[u32], rows: &[u32], to: &mut [f32]) {
+    dots(vector, rows, to, pairs);
+}
+
+pub(super) fn cap_scores(scores: &mut [f32], cap: f32) {
+    scores.iter_mut().for_each(|s| *s = cap * (*s / cap).tanh());
+}
+
+pub(super) fn weigh(scores: &mut [f32], from: usize, to: usize, max: f32) -> (f32, f32) {
+    let max = scores[from..to].iter().copied().fold(max, f32::max);
+    scores[..from].fill(0.0);
+    scores[to..].fill(0.0);
+    let seen = &mut scores[from..to];
+    seen.iter_mut().for_each(|s| *s = (*s - max).exp());
+    (max, seen.iter().sum())
+}
+
+/// `products[r][k]` of weights and `values` are added for `V` registers of columns.
+#[allow(clippy::too_many_arguments)]
+fn mix_rows<T: Copy, const R: usize, const V: usize>(
+    weights: [&[T]; R],
+    values: &[T],
+    width: usize,
+    column: usize,
+    factors: [f32; R],
+    to: &mut [f32],
+    product: impl Fn(T, T) -> f32,
+) {
+    for r in 0..R {
+        for c in column..column + V * LANES {
+            let rows = values.chunks_exact(width).zip(weights[r]);
+            let added: f32 = rows.map(|(row, &weight)| product(weight, row[c])).sum();
+            let sum = &mut to[r * width + c];
+            *sum = *sum * factors[r] + added;
+        }
+    }
+}
+
+pub(super) fn mix<const R: usize, const V: usize>(
+    weights: [&[f32]; R],
+    values: &[f32],
+    width: usize,
+    column: usize,
+    factors: [f32; R],
+    to: &mut [f32],
+) {
+    mix_rows::<_, R, V>(weights, values, width, column, factors, to, |a, b| a * b);
+}
+
+pub(super) fn mix_bf16<const R: usize, const V: usize>(
+    weights: [&[u32]; R],
+    values: &[u32],
+    width: usize,
+    column: usize,
+    factors: [f32; R],
+    to: &mut [f32],
+) {
+    mix_rows::<_, R, V>(weights, values, width, column, factors, to, pairs);
+}
+
+pub(super) fn gate(gates: &[f32], ups: &[f32], to: &mut [f32]) {
+    for ((g, up), to) in gates.iter().zip(ups).zip(to) {
+        *to = g / (1.0 + (-g).exp()) * up;
+    }
+}
+
+pub(super) fn rotate(x: &[f32], cos: &[f32], sin: &[f32], to: &mut [f32]) {
+    let half = cos.len();
+    for i in 0..half {
+        to[i] = x[i] * cos[i] - x[i + half] * sin[i];
+        to[i + half] = x[i] * sin[i] + x[i + half] * cos[i];
+    }
+}

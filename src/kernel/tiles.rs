@@ -11,8 +11,12 @@ use half::bf16;
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) use super::plain::*;
 
-#[cfg(target_arch = "x86_64")]
-pub(super) use super::avx512::{LANES, PANEL, TILE};
+/// Floats in a register.
+pub(super) const LANES: usize = 16;
+/// Columns of a packed panel.
+pub(super) const PANEL: usize = 2 * LANES;
+/// Rows of a tile: with twelve by two registers of sums, 24 of the 32 registers are sums.
+pub(super) const TILE: usize = 12;
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! checked {
@@ -31,6 +35,7 @@ checked! {
     F32;
     fn tile_f32[const R: usize](a: &[[f32; R]], b: &[[f32; PANEL]], to: &mut [[f32; PANEL]; TILE]);
     fn transposed(rows: [&[f32; LANES]; LANES]) -> [[f32; LANES]; LANES];
+    fn dot_rows(vector: &[f32], rows: &[f32], to: &mut [f32]);
     fn cap_scores(scores: &mut [f32], cap: f32);
     fn gate(gates: &[f32], ups: &[f32], to: &mut [f32]);
     fn rotate(x: &[f32], cos: &[f32], sin: &[f32], to: &mut [f32]);
@@ -42,6 +47,7 @@ checked! {
     Bf16;
     fn tile_bf16[const R: usize](a: &[[u32; R]], b: &[[u32; PANEL]], to: &mut [[f32; PANEL]; TILE]);
     fn tile_bf16_split[const R: usize](high: &[[u32; R]], low: &[[u32; R]], b: &[[u32; PANEL]], to: &mut [[f32; PANEL]; TILE]);
+    fn dot_rows_bf16(vector: &[u32], rows: &[u32], to: &mut [f32]);
     fn interleave(first: &[bf16; LANES], second: &[bf16; LANES]) -> [u32; LANES];
     fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES];
 }
@@ -69,3 +75,152 @@ macro_rules! mixing {
 mixing!(F32 mix f32);
 #[cfg(target_arch = "x86_64")]
 mixing!(Bf16 mix_bf16 u32);
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{Features, features, plain};
+    use super::*;
+
+    /// Numbers from -1 to 1.
+    fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        let step = |i: u64| (i ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        let parts = (0..count as u64).map(|i| step(i) as f32 / (1u64 << 24) as f32);
+        parts.map(|x| 2.0 * x - 1.0).collect()
+    }
+
+    /// Pairs of BF16, whole registers of them.
+    fn words(count: usize, seed: u64) -> Vec<u32> {
+        let numbers = numbers(2 * count, seed);
+        let (panels, _) = numbers.as_chunks::<PANEL>();
+        panels.iter().flat_map(plain::to_pairs).collect()
+    }
+
+    /// Sums of up to 100 products of numbers from -1 to 1, in any order, differ by less.
+    fn assert_close(found: &[f32], expected: &[f32]) {
+        assert_eq!(found.len(), expected.len());
+        for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+            let error = (found - expected).abs();
+            assert!(error < 2e-4, "{i}: {found}, plainly {expected}");
+        }
+    }
+
+    /// One loop, by instructions and plainly, from the same start.
+    fn compare(start: &[f32], kernel: impl Fn(&mut [f32]), plain: impl Fn(&mut [f32])) {
+        let (mut found, mut expected) = (start.to_vec(), start.to_vec());
+        kernel(&mut found);
+        plain(&mut expected);
+        assert_close(&found, &expected);
+    }
+
+    fn compare_tiles(
+        kernel: impl Fn(&mut [[f32; PANEL]; TILE]),
+        plain: impl Fn(&mut [[f32; PANEL]; TILE]),
+    ) {
+        let (mut found, mut expected) = ([[7.0; PANEL]; TILE], [[7.0; PANEL]; TILE]);
+        kernel(&mut found);
+        plain(&mut expected);
+        assert_close(found.as_flattened(), expected.as_flattened());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn loops_of_floats_are_the_plain_ones(
+            depth in 1..100usize, registers in 1..5usize, rows in 1..50usize, seed: u64,
+            (from, to) in (0..=40usize, 0..=64usize), cap in 0.5..20f32,
+        ) {
+            prop_assume!(features() >= Features::F32);
+            let (a, b) = (numbers(depth * 12, seed), numbers(depth * PANEL, seed ^ 1));
+            let (a, b) = (a.as_chunks::<12>().0, b.as_chunks().0);
+            compare_tiles(|to| tile_f32(a, b, to), |to| plain::tile_f32(a, b, to));
+            let five: Vec<[f32; 5]> = a.iter().map(|a| std::array::from_fn(|i| a[i])).collect();
+            compare_tiles(|to| tile_f32(&five, b, to), |to| plain::tile_f32(&five, b, to));
+
+            let width = registers * LANES;
+            let (vector, keys) = (numbers(width, seed), numbers(rows * width, seed ^ 2));
+            let dots = rows.next_multiple_of(LANES);
+            let mut found = vec![0.0; dots];
+            dot_rows(&vector, &keys, &mut found);
+            let mut expected = vec![0.0; rows];
+            plain::dot_rows(&vector, &keys, &mut expected);
+            assert_close(&found[..rows], &expected);
+
+            let weights = numbers(3 * rows, seed ^ 3);
+            let weights = std::array::from_fn::<_, 3, _>(|r| &weights[r * rows..(r + 1) * rows]);
+            let factors = [0.5, 0.0, 1.0];
+            compare(
+                &numbers(3 * width, seed ^ 4),
+                |to| mix::<3, 1>(weights, &keys, width, 0, factors, to),
+                |to| plain::mix::<3, 1>(weights, &keys, width, 0, factors, to),
+            );
+
+            let scores = numbers(64, seed ^ 5);
+            compare(&scores, |s| cap_scores(s, cap), |s| plain::cap_scores(s, cap));
+            prop_assume!(from < to);
+            compare(&scores, |s| { weigh(s, from, to, 0.1); }, |s| { plain::weigh(s, from, to, 0.1); });
+            let (found, expected) = (&mut scores.clone(), &mut scores.clone());
+            let (found, expected) = (weigh(found, from, to, 0.1), plain::weigh(expected, from, to, 0.1));
+            assert_close(&[found.0, found.1], &[expected.0, expected.1]);
+        }
+
+        #[test]
+        fn loops_of_bf16_are_the_plain_ones(
+            depth in 1..50usize, registers in 1..5usize, rows in 1..50usize, seed: u64,
+        ) {
+            prop_assume!(features() >= Features::Bf16);
+            let (high, low) = (words(depth * 48, seed), words(depth * 48, seed ^ 1));
+            let (high, low) = (&high.as_chunks::<12>().0[..depth], &low.as_chunks::<12>().0[..depth]);
+            let b = words(depth * PANEL, seed ^ 2);
+            let b = b.as_chunks().0;
+            compare_tiles(|to| tile_bf16(high, b, to), |to| plain::tile_bf16(high, b, to));
+            compare_tiles(
+                |to| tile_bf16_split(high, low, b, to),
+                |to| plain::tile_bf16_split(high, low, b, to),
+            );
+
+            let width = registers * LANES;
+            let (vector, keys) = (words(width, seed), words(rows * width, seed ^ 3));
+            let mut found = vec![0.0; rows.next_multiple_of(LANES)];
+            dot_rows_bf16(&vector, &keys, &mut found);
+            let mut expected = vec![0.0; rows];
+            plain::dot_rows_bf16(&vector, &keys, &mut expected);
+            assert_close(&found[..rows], &expected);
+
+            let weights = words(LANES * rows, seed ^ 4);
+            let weights = std::array::from_fn::<_, 2, _>(|r| &weights[r * rows..(r + 1) * rows]);
+            compare(
+                &numbers(2 * width, seed ^ 5),
+                |to| mix_bf16::<2, 1>(weights, &keys, width, 0, [0.5, 1.0], to),
+                |to| plain::mix_bf16::<2, 1>(weights, &keys, width, 0, [0.5, 1.0], to),
+            );
+
+            let floats = numbers(PANEL, seed ^ 6);
+            let floats = &floats.as_chunks::<PANEL>().0[0];
+            prop_assert_eq!(to_pairs(floats), plain::to_pairs(floats));
+            let rounded = floats.map(bf16::from_f32);
+            let (first, second) = (&rounded.as_chunks::<LANES>().0[0], &rounded.as_chunks().0[1]);
+            prop_assert_eq!(interleave(first, second), plain::interleave(first, second));
+        }
+    }
+
+    #[test]
+    fn transposing_gates_and_turns_are_the_plain_ones() {
+        if features() < Features::F32 {
+            return;
+        }
+        let square = numbers(LANES * LANES, 1);
+        let rows = std::array::from_fn(|i| &square.as_chunks().0[i]);
+        assert_eq!(transposed(rows), plain::transposed(rows));
+        let (a, b) = (numbers(37, 2), numbers(37, 3));
+        compare(&a, |to| gate(&a, &b, to), |to| plain::gate(&a, &b, to));
+        let (x, angles) = (numbers(32, 4), numbers(32, 5));
+        let (cos, sin) = angles.split_at(16);
+        compare(
+            &x,
+            |to| rotate(&x, cos, sin, to),
+            |to| plain::rotate(&x, cos, sin, to),
+        );
+    }
+}
