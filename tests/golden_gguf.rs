@@ -64,16 +64,28 @@ fn widened_weights_give_the_logits_of_transformers() {
     }
 }
 
-/// Products with quantised weights round the activations to eight bits, too, which moves the logits
-/// of these small, rough models (up to 6) by a few hundredths; a block or a scale read wrongly moves
-/// them by more than 1.
+/// True if the program has kernels for this processor.
+fn kernels() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let found = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+    #[cfg(not(target_arch = "x86_64"))]
+    let found = false;
+    found && std::env::var("STATECAST_KERNEL").as_deref() != Ok("plain")
+}
+
+/// The kernels take quantised weights as the numbers that they stand for. The tensor library rounds
+/// the activations to eight bits, too, which moves the logits of these small, rough models (up to 6)
+/// by a few hundredths; a block or a scale read wrongly moves them by more than 1.
 #[test]
-fn quantised_products_give_nearly_the_logits_of_transformers() {
+fn quantised_products_give_the_logits_of_transformers() {
     for name in FILES.iter().filter(|name| !name.ends_with("f32")) {
         let (worst, mean) = differences(name, Precision::Auto, 4);
-        eprintln!("{name}: worst {worst}, mean {mean}");
-        assert!(worst > 1e-4, "{name}: not quantised?");
-        assert!(mean < 0.05, "{name}: {mean}");
+        if kernels() {
+            assert!(worst < 1e-4, "{name}: {worst}");
+        } else {
+            assert!(worst > 1e-4, "{name}: not quantised?");
+            assert!(mean < 0.05, "{name}: {mean}");
+        }
         // Many rows are worth widening the weights for.
         let (worst, _) = differences(name, Precision::Auto, 1000);
         assert!(worst < 1e-4, "{name}: {worst}");

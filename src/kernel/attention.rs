@@ -462,7 +462,7 @@ impl Scratch {
                             let values = &self.values[..count.div_ceil(2) * width];
                             mix_rows!($n mix_bf16, weights, BLOCK / 2, values, width, factors, mixed)
                         })*
-                        _ => unreachable!("half a tile has 1 to 6 queries"),
+                        _ => unreachable!("half a tile has 1 to 6 queries, of floats"),
                     }
                 };
             }

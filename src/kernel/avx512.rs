@@ -9,6 +9,7 @@ use std::arch::x86_64::*;
 
 use half::bf16;
 
+use super::integers::IntegerPanel;
 use super::tiles::{LANES, PANEL, TILE};
 
 /// Loads and stores of whole registers; the arrays prove that they stay inside.
@@ -42,7 +43,7 @@ fn broadcast_pair(pair: u32) -> __m512bh {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn store_sums<const R: usize>(sums: [[__m512; 2]; R], to: &mut [[f32; PANEL]; TILE]) {
+fn store_sums<const R: usize>(sums: [[__m512; 2]; R], to: &mut [[f32; PANEL]]) {
     for (to, sums) in to.iter_mut().zip(sums) {
         let (halves, _) = to.as_chunks_mut::<LANES>();
         store(&mut halves[0], sums[0]);
@@ -111,6 +112,91 @@ pub(super) fn tile_bf16_split<const R: usize>(
         }
     }
     store_sums(sums, to);
+}
+
+/// Scales and offsets of a run of inputs, and how its integers become weights.
+#[derive(Clone, Copy)]
+struct Run {
+    scales: [__m512; 2],
+    offsets: [__m512; 2],
+}
+
+impl Run {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn load(panel: &IntegerPanel, run: usize) -> Self {
+        let both = |row: &[f32; PANEL]| {
+            let (halves, _) = row.as_chunks::<LANES>();
+            [load(&halves[0]), load(&halves[1])]
+        };
+        Self {
+            scales: both(&panel.scales[run]),
+            offsets: (panel.offsets.get(run)).map_or([_mm512_setzero_ps(); 2], both),
+        }
+    }
+
+    /// Weights of one input: of nibbles, the lower or the upper ones.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn weights<const NIBBLES: bool>(&self, quants: &[u8; PANEL], upper: bool) -> [__m512; 2] {
+        let (halves, _) = quants.as_chunks::<LANES>();
+        let weights = |half: usize| {
+            // SAFETY: sixteen bytes are read from an array of sixteen; no alignment is needed.
+            let bytes = unsafe { _mm_loadu_si128(halves[half].as_ptr().cast()) };
+            let integers = match (NIBBLES, upper) {
+                (false, _) => _mm512_cvtepi8_epi32(bytes),
+                (true, false) => {
+                    _mm512_and_si512(_mm512_cvtepu8_epi32(bytes), _mm512_set1_epi32(15))
+                }
+                (true, true) => _mm512_srli_epi32::<4>(_mm512_cvtepu8_epi32(bytes)),
+            };
+            let floats = _mm512_cvtepi32_ps(integers);
+            _mm512_fmsub_ps(floats, self.scales[half], self.offsets[half])
+        };
+        [weights(0), weights(1)]
+    }
+}
+
+/// As [`tile_f32`], of integers.
+#[target_feature(enable = "avx512f")]
+pub(super) fn tile_integers<const R: usize, const NIBBLES: bool>(
+    a: &[[f32; R]],
+    b: IntegerPanel,
+    to: &mut [[f32; PANEL]],
+) {
+    let in_a_byte = if NIBBLES { 2 } else { 1 };
+    let mut sums = [[_mm512_setzero_ps(); 2]; R];
+    let runs = a.chunks(b.run).zip(b.quants.chunks(b.run / in_a_byte));
+    for (i, (a, quants)) in runs.enumerate() {
+        let run = Run::load(&b, i);
+        for (a, quants) in a.chunks_exact(in_a_byte).zip(quants) {
+            for (j, a) in a.iter().enumerate() {
+                let weights = run.weights::<NIBBLES>(quants, j == 1);
+                for r in 0..R {
+                    let a = _mm512_set1_ps(a[r]);
+                    sums[r][0] = _mm512_fmadd_ps(a, weights[0], sums[r][0]);
+                    sums[r][1] = _mm512_fmadd_ps(a, weights[1], sums[r][1]);
+                }
+            }
+        }
+    }
+    store_sums(sums, to);
+}
+
+/// Weights `[input, PANEL]` of a panel of integers.
+#[target_feature(enable = "avx512f")]
+pub(super) fn widen_integers<const NIBBLES: bool>(b: IntegerPanel, to: &mut [[f32; PANEL]]) {
+    let in_a_byte = if NIBBLES { 2 } else { 1 };
+    let runs = to.chunks_mut(b.run).zip(b.quants.chunks(b.run / in_a_byte));
+    for (i, (to, quants)) in runs.enumerate() {
+        let run = Run::load(&b, i);
+        for (to, quants) in to.chunks_exact_mut(in_a_byte).zip(quants) {
+            for (j, to) in to.iter_mut().enumerate() {
+                let weights = run.weights::<NIBBLES>(quants, j == 1);
+                store_sums([weights], std::slice::from_mut(to));
+            }
+        }
+    }
 }
 
 /// Rounds to BF16, two neighbours to a pair, the first in the lower half.

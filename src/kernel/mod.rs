@@ -11,6 +11,7 @@ mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod elementwise;
+mod integers;
 mod packed;
 mod pages;
 mod parallel;
@@ -22,6 +23,7 @@ use std::sync::OnceLock;
 
 pub(crate) use attention::{Attention, KeyValues, Keys, Visible, supports, supports_bf16};
 pub(crate) use elementwise::{Angles, Heads, swiglu};
+pub(crate) use integers::Integers;
 pub(crate) use packed::{Activations, PackedMatrix};
 
 /// What the processor offers.

@@ -2,6 +2,7 @@
 
 use half::bf16;
 
+use super::integers::{IntegerPanels, Integers};
 use super::pages::prefer_large;
 use super::parallel::{for_each, threads_for};
 use super::tiles::{LANES, PANEL, TILE, tile_bf16, tile_bf16_split, tile_f32, to_pairs};
@@ -31,6 +32,14 @@ pub(crate) struct PackedMatrix {
 pub(super) enum Panels {
     F32(Vec<[f32; PANEL]>),
     Bf16(Vec<[u32; PANEL]>, Activations),
+    Integers(IntegerPanels),
+}
+
+/// Where a product's rows go: rows of `width`, from a column on.
+#[derive(Clone, Copy)]
+struct Place {
+    width: usize,
+    column: usize,
 }
 
 impl PackedMatrix {
@@ -74,27 +83,34 @@ impl PackedMatrix {
         }
     }
 
+    /// Packs small integers with their scales.
+    pub(crate) fn integers(weights: &Integers) -> Self {
+        Self {
+            out: weights.out(),
+            input: weights.input,
+            panels: Panels::Integers(IntegerPanels::pack(weights)),
+        }
+    }
+
     /// Width of the result.
     pub(crate) fn out(&self) -> usize {
         self.out
     }
 
-    /// `x` `[rows, input]` to `[rows, out]`.
-    pub(crate) fn product(&self, x: &[f32]) -> Vec<f32> {
+    /// `x` `[rows, input]` to `[rows, out]`, written into rows of `width` from `column` on.
+    pub(crate) fn product_into(&self, x: &[f32], y: &mut [f32], width: usize, column: usize) {
+        let place = Place { width, column };
         let rows = x.len() / self.input;
         let threads = threads_for(rows * self.input * self.out);
-        let mut y = vec![0.0; rows * self.out];
         if threads == 1 || rows >= 2 * threads * TILE {
             // Every thread takes some of the rows, in whole tiles, and reads all weights.
             let share = rows.div_ceil(threads).next_multiple_of(TILE);
             let parts = x
                 .chunks(share * self.input)
-                .zip(y.chunks_mut(share * self.out));
+                .zip(y.chunks_mut(share * width));
             for_each(threads, parts, |(x, y)| {
-                let blocks = x
-                    .chunks(ROWS * self.input)
-                    .zip(y.chunks_mut(ROWS * self.out));
-                blocks.for_each(|(x, y)| self.product_of_block(x, y));
+                let blocks = x.chunks(ROWS * self.input).zip(y.chunks_mut(ROWS * width));
+                blocks.for_each(|(x, y)| self.product_of_block(x, y, place));
             });
         } else {
             // Few rows: every thread takes some of the weights.
@@ -115,29 +131,49 @@ impl PackedMatrix {
             );
             for (at, result) in results.iter().enumerate() {
                 let (panel, tile) = (at / tiles.len(), at % tiles.len());
-                let from = tile * TILE * self.out;
-                let to = y.len().min(from + TILE * self.out);
-                self.write(panel, result, &mut y[from..to]);
+                let from = tile * TILE * width;
+                let to = y.len().min(from + TILE * width);
+                self.write(panel, result, &mut y[from..to], place);
             }
         }
+    }
+
+    /// `x` `[rows, input]` to `[rows, out]`.
+    #[cfg(test)]
+    pub(crate) fn product(&self, x: &[f32]) -> Vec<f32> {
+        let mut y = vec![0.0; x.len() / self.input * self.out];
+        self.product_into(x, &mut y, self.out, 0);
         y
     }
 
-    fn product_of_block(&self, x: &[f32], y: &mut [f32]) {
+    fn product_of_block(&self, x: &[f32], y: &mut [f32], place: Place) {
         let tiles = self.pack_rows(x);
         let mut result = [[0.0; PANEL]; TILE];
+        let mut widened = None;
         for panel in 0..self.out.div_ceil(PANEL) {
-            for (tile, y) in tiles.iter().zip(y.chunks_mut(TILE * self.out)) {
-                self.panels.tile(tile, self.input, panel, &mut result);
-                self.write(panel, &result, y);
+            // Integers are worth widening for more than one tile.
+            if let (Panels::Integers(panels), 2..) = (&self.panels, tiles.len()) {
+                let floats = vec![[0.0; PANEL]; self.input];
+                let floats = widened.get_or_insert(Panels::F32(floats));
+                if let Panels::F32(floats) = floats {
+                    panels.widen(panel, floats);
+                }
+            }
+            let (panels, at) = match &widened {
+                Some(widened) => (widened, 0),
+                None => (&self.panels, panel),
+            };
+            for (tile, y) in tiles.iter().zip(y.chunks_mut(TILE * place.width)) {
+                panels.tile(tile, self.input, at, &mut result);
+                self.write(panel, &result, y, place);
             }
         }
     }
 
-    fn write(&self, panel: usize, result: &[[f32; PANEL]; TILE], y: &mut [f32]) {
-        let columns = panel * PANEL..self.out.min((panel + 1) * PANEL);
-        for (result, y) in result.iter().zip(y.chunks_mut(self.out)) {
-            y[columns.clone()].copy_from_slice(&result[..columns.len()]);
+    fn write(&self, panel: usize, result: &[[f32; PANEL]; TILE], y: &mut [f32], place: Place) {
+        let count = PANEL.min(self.out - panel * PANEL);
+        for (result, y) in result.iter().zip(y.chunks_mut(place.width)) {
+            y[place.column + panel * PANEL..][..count].copy_from_slice(&result[..count]);
         }
     }
 
@@ -152,7 +188,7 @@ impl Panels {
     /// Up to `TILE` rows `[rows, input]`, packed to be multiplied with these.
     pub(super) fn pack_rows(&self, x: &[f32], input: usize) -> PackedRows {
         match self {
-            Self::F32(_) => PackedRows::f32(x, input),
+            Self::F32(_) | Self::Integers(_) => PackedRows::f32(x, input),
             Self::Bf16(_, activations) => PackedRows::bf16(x, input, *activations),
         }
     }
@@ -195,6 +231,9 @@ impl Panels {
                     None => tile_bf16::<R>(high.as_chunks().0, b, to),
                     Some(low) => tile_bf16_split::<R>(high.as_chunks().0, low.as_chunks().0, b, to),
                 }
+            }
+            (Self::Integers(panels), RowValues::F32(a)) => {
+                panels.tile::<R>(a.as_chunks().0, panel, to)
             }
             _ => unreachable!("rows are packed for this matrix"),
         }

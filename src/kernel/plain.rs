@@ -7,6 +7,7 @@ use std::array::from_fn;
 
 use half::bf16;
 
+use super::integers::IntegerPanel;
 use super::tiles::{LANES, PANEL, TILE};
 
 fn lower(pair: u32) -> f32 {
@@ -60,6 +61,32 @@ pub(super) fn tile_bf16_split<const R: usize>(
     tile(low, b, &mut rest, pairs);
     for (to, rest) in to.iter_mut().zip(&rest).take(R) {
         *to = from_fn(|c| to[c] + rest[c]);
+    }
+}
+
+pub(super) fn widen_integers<const NIBBLES: bool>(b: IntegerPanel, to: &mut [[f32; PANEL]]) {
+    for (k, to) in to.iter_mut().enumerate() {
+        *to = from_fn(|c| {
+            let quant = match (NIBBLES, k % 2) {
+                (false, _) => i32::from(b.quants[k][c] as i8),
+                (true, 0) => i32::from(b.quants[k / 2][c] & 15),
+                (true, _) => i32::from(b.quants[k / 2][c] >> 4),
+            };
+            let offset = b.offsets.get(k / b.run).map_or(0.0, |row| row[c]);
+            (quant as f32).mul_add(b.scales[k / b.run][c], -offset)
+        });
+    }
+}
+
+pub(super) fn tile_integers<const R: usize, const NIBBLES: bool>(
+    a: &[[f32; R]],
+    b: IntegerPanel,
+    to: &mut [[f32; PANEL]],
+) {
+    let mut wide = vec![[0.0; PANEL]; a.len()];
+    widen_integers::<NIBBLES>(b, &mut wide);
+    for (r, to) in to.iter_mut().enumerate().take(R) {
+        *to = from_fn(|c| a.iter().zip(&wide).map(|(a, b)| a[r] * b[c]).sum());
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) const PANEL: usize = 2 * LANES;
 pub(super) const TILE: usize = 12;
 
 #[cfg(target_arch = "x86_64")]
+use super::integers::IntegerPanel;
+
+#[cfg(target_arch = "x86_64")]
 macro_rules! checked {
     ($needs:ident; $(fn $name:ident $([$($generics:tt)*])? ($($arg:ident: $type:ty),*) $(-> $out:ty)?;)*) => {$(
         #[inline]
@@ -69,6 +72,26 @@ macro_rules! mixing {
             unsafe { super::avx512::$name::<R, V>(weights, values, width, column, factors, to) }
         }
     };
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) fn tile_integers<const R: usize, const NIBBLES: bool>(
+    a: &[[f32; R]],
+    b: IntegerPanel,
+    to: &mut [[f32; PANEL]],
+) {
+    debug_assert!(super::features() >= super::Features::F32);
+    // SAFETY: matrices are only packed on processors with these features.
+    unsafe { super::avx512::tile_integers::<R, NIBBLES>(a, b, to) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(super) fn widen_integers<const NIBBLES: bool>(b: IntegerPanel, to: &mut [[f32; PANEL]]) {
+    debug_assert!(super::features() >= super::Features::F32);
+    // SAFETY: matrices are only packed on processors with these features.
+    unsafe { super::avx512::widen_integers::<NIBBLES>(b, to) }
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -14,9 +14,9 @@ const WIDEN_FROM: usize = 32;
 pub(super) enum Matrix {
     /// Floating-point numbers.
     Dense(Tensor),
-    /// The same, packed for the processor.
+    /// Numbers or small integers with scales, packed for the processor.
     Packed(PackedMatrix),
-    /// Blocks of small integers with scales, as they stand in a GGUF file.
+    /// Blocks of small integers with scales, as they stand in a GGUF file, for the tensor library.
     Quantised(QMatMul),
 }
 
@@ -56,16 +56,27 @@ impl Matrix {
     pub(super) fn apply(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Dense(weight) => x.matmul(&weight.t()?),
-            Self::Packed(weight) => {
-                let product = with_floats(x, |x| weight.product(x))?;
-                Tensor::from_vec(product, (x.dim(0)?, weight.out()), &Device::Cpu)
-            }
+            Self::Packed(weight) => side_by_side(&[weight], x),
             Self::Quantised(QMatMul::QTensor(weight)) if x.dim(0)? >= WIDEN_FROM => {
                 x.matmul(&weight.dequantize(x.device())?.t()?)
             }
             Self::Quantised(weight) => weight.forward(&x.contiguous()?),
         }
     }
+}
+
+/// Products of `x` `[rows, in]` with several matrices, side by side in `[rows, out]`.
+fn side_by_side(weights: &[&PackedMatrix], x: &Tensor) -> Result<Tensor> {
+    let (rows, width) = (x.dim(0)?, weights.iter().map(|weight| weight.out()).sum());
+    let mut out = vec![0.0; rows * width];
+    with_floats(x, |x| {
+        let mut column = 0;
+        for weight in weights {
+            weight.product_into(x, &mut out, width, column);
+            column += weight.out();
+        }
+    })?;
+    Tensor::from_vec(out, (rows, width), &Device::Cpu)
 }
 
 /// `x Wᵀ + b`. Projections of the same input are stacked; dense ones into one matrix, for one large
@@ -112,9 +123,14 @@ impl Linear {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, length, width) = x.dims3()?;
         let rows = x.reshape((batch * length, width))?;
-        let out = match self.parts.as_slice() {
-            [only] => only.apply(&rows)?,
-            several => {
+        let packed = self.parts.iter().map(|part| match part {
+            Matrix::Packed(weight) => Some(weight),
+            Matrix::Dense(_) | Matrix::Quantised(_) => None,
+        });
+        let out = match (packed.collect::<Option<Vec<_>>>(), self.parts.as_slice()) {
+            (Some(weights), _) => side_by_side(&weights, &rows)?,
+            (None, [only]) => only.apply(&rows)?,
+            (None, several) => {
                 let parts: Vec<Tensor> = several
                     .iter()
                     .map(|part| part.apply(&rows))

@@ -11,6 +11,7 @@ mod checkpoint;
 mod config;
 mod decoder;
 mod foreign;
+mod ggml;
 mod gguf;
 mod gguf_tokenizer;
 mod head;

@@ -10,11 +10,12 @@ use safetensors::tensor::{Dtype, TensorInfo};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::ggml;
 use super::gguf::GgufFile;
 use super::linear::{Matrix, Packing, Table};
 use super::safetensors::{SafetensorsError, SafetensorsFile};
 use super::{ModelError, Precision, one_line};
-use crate::kernel::{self, Features};
+use crate::kernel::{self, Features, PackedMatrix};
 
 /// The tensors of a checkpoint, none of them loaded yet.
 pub struct Weights {
@@ -29,6 +30,12 @@ enum Tensors {
     Embedded(SafetensorsFile, &'static [u8]),
     Files(Vec<SafetensorsFile>),
     Gguf(GgufFile),
+}
+
+/// A matrix as it is to be kept.
+enum Stands {
+    Dense(Tensor),
+    Quantised(QTensor),
 }
 
 /// How a tensor stands in its file.
@@ -198,6 +205,15 @@ impl Weights {
         self.tensors().iter().map(kept).sum()
     }
 
+    /// Bytes of so many quantised values while they are loaded.
+    fn bytes_of(&self, format: GgmlDType, values: usize) -> usize {
+        let packed = match self.packing() {
+            Packing::None => None,
+            _ => ggml::packed_bytes(format, values),
+        };
+        packed.unwrap_or(values / format.block_size() * format.type_size())
+    }
+
     fn tensors(&self) -> Vec<Stored> {
         let stored = |info: &TensorInfo| Stored {
             format: format!("{:?}", info.dtype),
@@ -209,7 +225,7 @@ impl Weights {
                 .formats()
                 .map(|(format, elements)| Stored {
                     elements: elements as u64,
-                    bytes: (elements / format.block_size() * format.type_size()) as u64,
+                    bytes: self.bytes_of(format, elements) as u64,
                     format: format!("{format:?}"),
                 })
                 .collect(),
@@ -297,49 +313,56 @@ impl Weights {
             .collect()
     }
 
-    /// A matrix `[out, in]`, quantised if it stands so in the file.
+    /// A matrix `[out, in]`, quantised if it stands so in the file, and packed then if the kernels
+    /// take its format.
     pub(super) fn matrix(
         &self,
         name: &str,
         out: usize,
         input: usize,
     ) -> Result<Matrix, ModelError> {
-        let shape = [out, input];
-        Ok(match &self.tensors {
-            Tensors::Gguf(_) => {
-                let tensor = self.quantised(name, &shape)?;
-                let dense = matches!(
-                    tensor.dtype(),
-                    GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16
-                );
-                if self.keeps_quantised() && !dense {
-                    Matrix::Quantised(QMatMul::from_arc(Arc::new(tensor))?)
-                } else {
-                    let stored = match tensor.dtype() {
-                        GgmlDType::BF16 => DType::BF16,
-                        _ => DType::F32,
-                    };
-                    let tensor = tensor.dequantize(&self.device)?;
-                    Matrix::Dense(tensor.to_dtype(self.matrix_dtype(stored))?)
-                }
+        Ok(match self.dense_or_quantised(name, &[out, input])? {
+            Stands::Dense(tensor) => Matrix::Dense(tensor),
+            Stands::Quantised(tensor) => match self.packing() {
+                Packing::None => None,
+                _ => ggml::integers(&tensor)?,
             }
-            _ => {
-                let tensor = self.read(name, &shape)?;
-                let dtype = self.matrix_dtype(tensor.dtype());
-                Matrix::Dense(tensor.to_dtype(dtype)?)
-            }
+            .map_or_else(
+                || QMatMul::from_arc(Arc::new(tensor)).map(Matrix::Quantised),
+                |integers| Ok(Matrix::Packed(PackedMatrix::integers(&integers))),
+            )?,
         })
     }
 
     /// A table `[rows, width]`, quantised if it stands so in the file.
     pub(super) fn table(&self, name: &str, rows: usize, width: usize) -> Result<Table, ModelError> {
-        Ok(match self.matrix(name, rows, width)? {
-            Matrix::Dense(tensor) | Matrix::Quantised(QMatMul::Tensor(tensor)) => {
-                Table::Dense(tensor)
-            }
-            Matrix::Quantised(table) => Table::Quantised(table),
-            Matrix::Packed(_) => return Err(self.refuse(name, "is packed")),
+        Ok(match self.dense_or_quantised(name, &[rows, width])? {
+            Stands::Dense(tensor) => Table::Dense(tensor),
+            Stands::Quantised(tensor) => Table::Quantised(QMatMul::from_arc(Arc::new(tensor))?),
         })
+    }
+
+    fn dense_or_quantised(&self, name: &str, shape: &[usize]) -> Result<Stands, ModelError> {
+        let (tensor, stored) = match &self.tensors {
+            Tensors::Gguf(_) => {
+                let tensor = self.quantised(name, shape)?;
+                let format = tensor.dtype();
+                if self.keeps_quantised() && !is_dense(format) {
+                    return Ok(Stands::Quantised(tensor));
+                }
+                let stored = match format {
+                    GgmlDType::BF16 => DType::BF16,
+                    _ => DType::F32,
+                };
+                (tensor.dequantize(&self.device)?, stored)
+            }
+            _ => {
+                let tensor = self.read(name, shape)?;
+                let stored = tensor.dtype();
+                (tensor, stored)
+            }
+        };
+        Ok(Stands::Dense(tensor.to_dtype(self.matrix_dtype(stored))?))
     }
 
     fn quantised(&self, name: &str, shape: &[usize]) -> Result<QTensor, ModelError> {
@@ -385,6 +408,11 @@ impl Weights {
             .map(|byte| format!("{byte:02x}"))
             .collect())
     }
+}
+
+/// True if a format of ggml has no blocks.
+fn is_dense(format: GgmlDType) -> bool {
+    matches!(format, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
 }
 
 fn is_float(info: &TensorInfo) -> bool {
