@@ -5,7 +5,7 @@
 
 import json
 import os
-import resource
+import re
 import sys
 import time
 from pathlib import Path
@@ -215,6 +215,12 @@ def mean_score(logits, bins):
     return float(scores.mean())
 
 
+def peak():
+    """Most memory that this process has had, in bytes; getrusage would count that of the process that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+
 def main():
     worker = {"reference": Reference, "transformers": Transformers, "llama.cpp": LlamaCpp}[side]()
     print(json.dumps({"ready": True}), flush=True)
@@ -231,7 +237,7 @@ def main():
             answer["check"], answer["seconds"], answer["prefill"] = worker.rollout(series, request["paths"], request["levels"], steps)
         else:
             answer["check"], answer["seconds"], answer["prefill"] = worker.stream(series, request["context"] + 1)
-        answer["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        answer["peak"] = peak()
         print(json.dumps(answer), flush=True)
 
 

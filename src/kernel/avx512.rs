@@ -27,6 +27,23 @@ fn store(to: &mut [f32; LANES], value: __m512) {
     unsafe { _mm512_storeu_ps(to.as_mut_ptr(), value) }
 }
 
+/// Sixteen floats from a place on; zeros behind the end.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_some(from: &[f32], at: usize) -> __m512 {
+    let from = from.get(at..).unwrap_or(&[]);
+    // SAFETY: only floats that there are are read.
+    unsafe { _mm512_maskz_loadu_ps(lanes(0, 0, from.len()), from.as_ptr()) }
+}
+
+/// The first lanes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_some<const R: usize>(to: &mut [f32; R], value: __m512) {
+    // SAFETY: no more floats are written than the array has.
+    unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), lanes(0, 0, R), value) }
+}
+
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load_pairs(from: &[u32; LANES]) -> __m512bh {
@@ -197,6 +214,74 @@ pub(super) fn widen_integers<const NIBBLES: bool>(b: IntegerPanel, to: &mut [[f3
             }
         }
     }
+}
+
+/// Sixteen columns of `R` rows, `R` at most 16, to rows of columns; fewer if there is room for fewer.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_columns<const R: usize>(rows: [__m512; LANES], to: &mut [[f32; R]]) {
+    for (to, column) in to.iter_mut().zip(transpose(rows)) {
+        store_some(to, column);
+    }
+}
+
+/// Rows `[R, input]` to columns `[input][R]`.
+#[target_feature(enable = "avx512f")]
+pub(super) fn pack_f32<const R: usize>(x: &[f32], input: usize, to: &mut [[f32; R]]) {
+    for (i, to) in to.chunks_mut(LANES).enumerate() {
+        let mut block = [_mm512_setzero_ps(); LANES];
+        for (row, x) in block.iter_mut().zip(x.chunks_exact(input)).take(R) {
+            *row = load_some(x, i * LANES);
+        }
+        store_columns(block, to);
+    }
+}
+
+/// The same in pairs of BF16 `[input / 2][R]`, rounded.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn pack_bf16<const R: usize>(x: &[f32], input: usize, to: &mut [[u32; R]]) {
+    let (to, _) = bytemuck::cast_slice_mut(to.as_flattened_mut()).as_chunks_mut::<R>();
+    for (i, to) in to.chunks_mut(LANES).enumerate() {
+        let mut block = [_mm512_setzero_ps(); LANES];
+        for (row, x) in block.iter_mut().zip(x.chunks_exact(input)).take(R) {
+            *row = pairs(load_some(x, i * PANEL), load_some(x, i * PANEL + LANES));
+        }
+        store_columns(block, to);
+    }
+}
+
+/// The same as sums of two BF16 numbers.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn pack_bf16_split<const R: usize>(
+    x: &[f32],
+    input: usize,
+    high: &mut [[u32; R]],
+    low: &mut [[u32; R]],
+) {
+    let (high, _) = bytemuck::cast_slice_mut(high.as_flattened_mut()).as_chunks_mut::<R>();
+    let (low, _) = bytemuck::cast_slice_mut(low.as_flattened_mut()).as_chunks_mut::<R>();
+    let blocks = high.chunks_mut(LANES).zip(low.chunks_mut(LANES));
+    for (i, (high, low)) in blocks.enumerate() {
+        let mut block = [_mm512_setzero_ps(); LANES];
+        let mut rest = [_mm512_setzero_ps(); LANES];
+        let rows = block.iter_mut().zip(&mut rest).zip(x.chunks_exact(input));
+        for ((row, rest), x) in rows.take(R) {
+            let (first, second) = (load_some(x, i * PANEL), load_some(x, i * PANEL + LANES));
+            *row = pairs(first, second);
+            let left = |x| _mm512_sub_ps(x, _mm512_cvtpbh_ps(_mm512_cvtneps_pbh(x)));
+            *rest = pairs(left(first), left(second));
+        }
+        store_columns(block, high);
+        store_columns(rest, low);
+    }
+}
+
+/// Rounds to BF16, two neighbours to a word.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn pairs(first: __m512, second: __m512) -> __m512 {
+    // SAFETY: both types are 64 bytes without invalid values.
+    unsafe { std::mem::transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(second, first)) }
 }
 
 /// Rounds to BF16, two neighbours to a pair, the first in the lower half.

@@ -5,7 +5,9 @@ use half::bf16;
 use super::integers::{IntegerPanels, Integers};
 use super::pages::prefer_large;
 use super::parallel::{for_each, threads_for};
-use super::tiles::{LANES, PANEL, TILE, tile_bf16, tile_bf16_split, tile_f32, to_pairs};
+use super::tiles::{
+    PANEL, TILE, pack_bf16, pack_bf16_split, pack_f32, tile_bf16, tile_bf16_split, tile_f32,
+};
 
 /// Rows that are multiplied with one panel after another: few enough to stay in the second-level
 /// cache.
@@ -184,12 +186,32 @@ impl PackedMatrix {
     }
 }
 
+/// An expression with the number of a tile's rows as a constant.
+macro_rules! of_rows {
+    ($rows:expr, $r:ident => $work:expr) => {
+        of_rows!(@ $rows, $r => $work, 1 2 3 4 5 6 7 8 9 10 11 12)
+    };
+    (@ $rows:expr, $r:ident => $work:expr, $($n:literal)*) => {
+        match $rows {
+            $($n => {
+                const $r: usize = $n;
+                $work
+            })*
+            _ => unreachable!("a tile has 1 to 12 rows"),
+        }
+    };
+}
+
 impl Panels {
     /// Up to `TILE` rows `[rows, input]`, packed to be multiplied with these.
     pub(super) fn pack_rows(&self, x: &[f32], input: usize) -> PackedRows {
         match self {
-            Self::F32(_) | Self::Integers(_) => PackedRows::f32(x, input),
-            Self::Bf16(_, activations) => PackedRows::bf16(x, input, *activations),
+            Self::F32(_) | Self::Integers(_) => of_rows!(x.len() / input, R => {
+                PackedRows::f32::<R>(x, input)
+            }),
+            Self::Bf16(_, activations) => of_rows!(x.len() / input, R => {
+                PackedRows::bf16::<R>(x, input, *activations)
+            }),
         }
     }
 
@@ -201,15 +223,7 @@ impl Panels {
         panel: usize,
         to: &mut [[f32; PANEL]; TILE],
     ) {
-        macro_rules! of_rows {
-            ($($n:literal)*) => {
-                match rows.rows {
-                    $($n => self.tile_of::<$n>(rows, input, panel, to),)*
-                    _ => unreachable!("a tile has 1 to 12 rows"),
-                }
-            };
-        }
-        of_rows!(1 2 3 4 5 6 7 8 9 10 11 12)
+        of_rows!(rows.rows, R => self.tile_of::<R>(rows, input, panel, to))
     }
 
     fn tile_of<const R: usize>(
@@ -255,48 +269,27 @@ enum RowValues {
 }
 
 impl PackedRows {
-    fn f32(x: &[f32], input: usize) -> Self {
-        let rows = x.len() / input;
+    fn f32<const R: usize>(x: &[f32], input: usize) -> Self {
         let mut values = vec![0.0; x.len()];
-        for (r, row) in x.chunks(input).enumerate() {
-            for (to, &value) in values.chunks_mut(rows).zip(row) {
-                to[r] = value;
-            }
-        }
+        pack_f32::<R>(x, input, values.as_chunks_mut().0);
         Self {
-            rows,
+            rows: R,
             values: RowValues::F32(values),
         }
     }
 
-    fn bf16(x: &[f32], input: usize, activations: Activations) -> Self {
-        let rows = x.len() / input;
-        let depth = input.div_ceil(2);
-        let mut high = vec![0; depth * rows];
-        let mut low = (activations == Activations::Split).then(|| vec![0; depth * rows]);
-        for (r, row) in x.chunks(input).enumerate() {
-            for (i, piece) in row.chunks(PANEL).enumerate() {
-                let mut padded = [0.0; PANEL];
-                padded[..piece.len()].copy_from_slice(piece);
-                let from = i * LANES * rows;
-                let scatter = |to: &mut [u32], pairs: [u32; LANES]| {
-                    for (to, pair) in to[from..].chunks_mut(rows).zip(pairs) {
-                        to[r] = pair;
-                    }
-                };
-                let pairs = to_pairs(&padded);
-                scatter(&mut high, pairs);
-                if let Some(low) = &mut low {
-                    for (value, pair) in padded.as_chunks_mut::<2>().0.iter_mut().zip(pairs) {
-                        value[0] -= f32::from_bits(pair << 16);
-                        value[1] -= f32::from_bits(pair & 0xffff_0000);
-                    }
-                    scatter(low, to_pairs(&padded));
-                }
+    fn bf16<const R: usize>(x: &[f32], input: usize, activations: Activations) -> Self {
+        let words = input.div_ceil(2) * R;
+        let mut high = vec![0; words];
+        let mut low = (activations == Activations::Split).then(|| vec![0; words]);
+        match &mut low {
+            None => pack_bf16::<R>(x, input, high.as_chunks_mut().0),
+            Some(low) => {
+                pack_bf16_split(x, input, high.as_chunks_mut::<R>().0, low.as_chunks_mut().0);
             }
         }
         Self {
-            rows,
+            rows: R,
             values: RowValues::Bf16 { high, low },
         }
     }

@@ -90,6 +90,42 @@ pub(super) fn tile_integers<const R: usize, const NIBBLES: bool>(
     }
 }
 
+pub(super) fn pack_f32<const R: usize>(x: &[f32], input: usize, to: &mut [[f32; R]]) {
+    for (k, to) in to.iter_mut().enumerate() {
+        *to = from_fn(|r| x[r * input + k]);
+    }
+}
+
+/// Pairs of BF16 of what a function makes of the floats; behind an odd last one, zero.
+fn pack_pairs<const R: usize>(
+    x: &[f32],
+    input: usize,
+    to: &mut [[u32; R]],
+    of: impl Fn(f32) -> f32,
+) {
+    for (i, to) in to.iter_mut().enumerate() {
+        *to = from_fn(|r| {
+            let row = &x[r * input..(r + 1) * input];
+            let bits = |k: usize| row.get(k).map_or(0, |&x| bf16::from_f32(of(x)).to_bits());
+            u32::from(bits(2 * i)) | u32::from(bits(2 * i + 1)) << 16
+        });
+    }
+}
+
+pub(super) fn pack_bf16<const R: usize>(x: &[f32], input: usize, to: &mut [[u32; R]]) {
+    pack_pairs(x, input, to, |x| x);
+}
+
+pub(super) fn pack_bf16_split<const R: usize>(
+    x: &[f32],
+    input: usize,
+    high: &mut [[u32; R]],
+    low: &mut [[u32; R]],
+) {
+    pack_pairs(x, input, high, |x| x);
+    pack_pairs(x, input, low, |x| x - bf16::from_f32(x).to_f32());
+}
+
 pub(super) fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES] {
     let bits = |x| u32::from(bf16::from_f32(x).to_bits());
     from_fn(|i| bits(from[2 * i]) | bits(from[2 * i + 1]) << 16)

@@ -37,6 +37,7 @@ macro_rules! checked {
 checked! {
     F32;
     fn tile_f32[const R: usize](a: &[[f32; R]], b: &[[f32; PANEL]], to: &mut [[f32; PANEL]; TILE]);
+    fn pack_f32[const R: usize](x: &[f32], input: usize, to: &mut [[f32; R]]);
     fn transposed(rows: [&[f32; LANES]; LANES]) -> [[f32; LANES]; LANES];
     fn dot_rows(vector: &[f32], rows: &[f32], to: &mut [f32]);
     fn cap_scores(scores: &mut [f32], cap: f32);
@@ -50,6 +51,8 @@ checked! {
     Bf16;
     fn tile_bf16[const R: usize](a: &[[u32; R]], b: &[[u32; PANEL]], to: &mut [[f32; PANEL]; TILE]);
     fn tile_bf16_split[const R: usize](high: &[[u32; R]], low: &[[u32; R]], b: &[[u32; PANEL]], to: &mut [[f32; PANEL]; TILE]);
+    fn pack_bf16[const R: usize](x: &[f32], input: usize, to: &mut [[u32; R]]);
+    fn pack_bf16_split[const R: usize](x: &[f32], input: usize, high: &mut [[u32; R]], low: &mut [[u32; R]]);
     fn dot_rows_bf16(vector: &[u32], rows: &[u32], to: &mut [f32]);
     fn interleave(first: &[bf16; LANES], second: &[bf16; LANES]) -> [u32; LANES];
     fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES];
@@ -161,6 +164,12 @@ mod tests {
             let five: Vec<[f32; 5]> = a.iter().map(|a| std::array::from_fn(|i| a[i])).collect();
             compare_tiles(|to| tile_f32(&five, b, to), |to| plain::tile_f32(&five, b, to));
 
+            let (rows_of_5, mut found) = (numbers(5 * depth, seed), vec![[7.0; 5]; depth]);
+            pack_f32::<5>(&rows_of_5, depth, &mut found);
+            let mut expected = found.clone();
+            plain::pack_f32::<5>(&rows_of_5, depth, &mut expected);
+            prop_assert_eq!(found, expected);
+
             let width = registers * LANES;
             let (vector, keys) = (numbers(width, seed), numbers(rows * width, seed ^ 2));
             let dots = rows.next_multiple_of(LANES);
@@ -202,6 +211,17 @@ mod tests {
                 |to| tile_bf16_split(high, low, b, to),
                 |to| plain::tile_bf16_split(high, low, b, to),
             );
+
+            let rows_of_5 = numbers(5 * depth, seed);
+            let empty = vec![[7; 5]; depth.div_ceil(2)];
+            let (mut found, mut expected) = (empty.clone(), empty.clone());
+            pack_bf16::<5>(&rows_of_5, depth, &mut found);
+            plain::pack_bf16::<5>(&rows_of_5, depth, &mut expected);
+            prop_assert_eq!(&found, &expected);
+            let (mut low, mut expected_low) = (empty.clone(), empty);
+            pack_bf16_split::<5>(&rows_of_5, depth, &mut found, &mut low);
+            plain::pack_bf16_split::<5>(&rows_of_5, depth, &mut expected, &mut expected_low);
+            prop_assert_eq!((found, low), (expected, expected_low));
 
             let width = registers * LANES;
             let (vector, keys) = (words(width, seed), words(rows * width, seed ^ 3));
