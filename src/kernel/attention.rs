@@ -11,8 +11,8 @@ use half::bf16;
 use super::packed::{Activations, PackedRows, Panels};
 use super::parallel::{for_each, threads_for};
 use super::tiles::{
-    LANES, PANEL, TILE, cap_scores, dot_rows, dot_rows_bf16, interleave, mix, mix_bf16, to_pairs,
-    transposed, weigh,
+    LANES, PANEL, TILE, cap_scores, dot_rows, dot_rows_bf16, mix, mix_bf16, pack_panels,
+    pair_vectors, to_pairs, weigh,
 };
 use super::{Features, features};
 
@@ -355,13 +355,13 @@ impl Scratch {
         match (block, &mut self.keys) {
             (KeyValues::F32(keys, _), Panels::F32(panels)) => {
                 panels.resize(BLOCK / PANEL * width, [0.0; PANEL]);
-                pack_keys(&keys[place], width, panels);
+                pack_panels(&keys[place], width, panels);
             }
             (KeyValues::Bf16(keys, _), Panels::Bf16(panels, _)) => {
                 // Pairs of BF16 move like floats: whole words, whatever is in them.
                 panels.resize(BLOCK / PANEL * width / 2, [0; PANEL]);
                 let words = bytemuck::cast_slice(&keys[place]);
-                pack_keys(words, width / 2, bytemuck::cast_slice_mut(panels));
+                pack_panels(words, width / 2, bytemuck::cast_slice_mut(panels));
             }
             _ => unreachable!("all blocks of a cache hold the same numbers"),
         }
@@ -377,7 +377,8 @@ impl Scratch {
         match block {
             KeyValues::F32(_, values) => &values[place],
             KeyValues::Bf16(_, values) => {
-                pack_values(&values[place], width, &mut self.values);
+                self.values.resize(BLOCK / 2 * width, 0);
+                pair_vectors(&values[place], width, &mut self.values);
                 &[]
             }
         }
@@ -467,43 +468,6 @@ impl Scratch {
                 };
             }
             of_rows!(1 2 3 4 5 6)
-        }
-    }
-}
-
-/// Keys `[count, width]` into panels `[width, PANEL]`, by registers that are transposed.
-fn pack_keys(keys: &[f32], width: usize, panels: &mut [[f32; PANEL]]) {
-    let (keys, _) = keys.as_chunks::<LANES>();
-    let registers = width / LANES;
-    let count = keys.len() / registers;
-    let used = count.div_ceil(PANEL);
-    for (panel, to) in panels.chunks_mut(width).take(used).enumerate() {
-        for half in 0..2 {
-            let first = panel * PANEL + half * LANES;
-            for register in 0..registers {
-                // Behind the last key, the last key once more: nobody sees it.
-                let rows = std::array::from_fn(|i| {
-                    &keys[(first + i).min(count - 1) * registers + register]
-                });
-                for (to, column) in to[register * LANES..].iter_mut().zip(transposed(rows)) {
-                    to[half * LANES..][..LANES].copy_from_slice(&column);
-                }
-            }
-        }
-    }
-}
-
-/// Values `[count, width]` into pairs of positions `[count / 2, width]`; behind an odd last one,
-/// zeros.
-fn pack_values(values: &[bf16], width: usize, to: &mut Vec<u32>) {
-    to.clear();
-    for pair in values.chunks(2 * width) {
-        let (first, second) = pair.split_at(width);
-        let (first, _) = first.as_chunks::<LANES>();
-        let (second, _) = second.as_chunks::<LANES>();
-        for (i, first) in first.iter().enumerate() {
-            let second = second.get(i).unwrap_or(&[bf16::ZERO; LANES]);
-            to.extend_from_slice(&interleave(first, second));
         }
     }
 }

@@ -319,18 +319,27 @@ fn exp(x: __m512) -> __m512 {
     _mm512_scalef_ps(_mm512_add_ps(p, _mm512_set1_ps(1.0)), n)
 }
 
-/// Transposes sixteen rows of sixteen floats: `to[i][j] = from[j][i]`.
+/// Vectors `[count, width]` to panels `[width][PANEL]` of `PANEL` vectors. What stands in the last
+/// panel behind the last vector is of no meaning.
 #[target_feature(enable = "avx512f")]
-pub(super) fn transposed(rows: [&[f32; LANES]; LANES]) -> [[f32; LANES]; LANES] {
-    let columns = transpose(rows.map(|row| load(row)));
-    let mut out = [[0.0; LANES]; LANES];
-    for (out, column) in out.iter_mut().zip(columns) {
-        store(out, column);
+pub(super) fn pack_panels(vectors: &[f32], width: usize, panels: &mut [[f32; PANEL]]) {
+    for (vectors, panel) in vectors.chunks(PANEL * width).zip(panels.chunks_mut(width)) {
+        for (half, vectors) in vectors.chunks(LANES * width).enumerate() {
+            for (i, to) in panel.chunks_mut(LANES).enumerate() {
+                let mut block = [_mm512_setzero_ps(); LANES];
+                for (row, vector) in block.iter_mut().zip(vectors.chunks_exact(width)) {
+                    *row = load_some(vector, i * LANES);
+                }
+                for (to, column) in to.iter_mut().zip(transpose(block)) {
+                    store(&mut to.as_chunks_mut().0[half], column);
+                }
+            }
+        }
     }
-    out
 }
 
-/// The same in registers: first pairs of floats, then pairs of pairs, then quarters of registers.
+/// Transposes sixteen rows of sixteen floats: first pairs of floats, then pairs of pairs, then
+/// quarters of registers.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn transpose(r: [__m512; LANES]) -> [__m512; LANES] {
@@ -416,16 +425,31 @@ pub(super) fn dot_rows_bf16(vector: &[u32], rows: &[u32], to: &mut [f32]) {
     }
 }
 
-/// Interleaves two rows of BF16: words of the lower half from `first`, the upper from `second`.
+/// Vectors `[count, width]` of BF16 to pairs of vectors `[count / 2, width]`, the first in the lower
+/// halves; behind an odd last one, zeros.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) fn interleave(first: &[bf16; LANES], second: &[bf16; LANES]) -> [u32; LANES] {
-    let wide = |row: &[bf16; LANES]| {
-        // SAFETY: 32 bytes are read from an array of 32; no alignment is needed.
-        _mm512_cvtepu16_epi32(unsafe { _mm256_loadu_si256(row.as_ptr().cast()) })
-    };
-    let pairs = _mm512_or_si512(wide(first), _mm512_slli_epi32::<16>(wide(second)));
-    // SAFETY: both types are 64 bytes without invalid values.
-    unsafe { std::mem::transmute::<__m512i, [u32; LANES]>(pairs) }
+pub(super) fn pair_vectors(vectors: &[bf16], width: usize, to: &mut [u32]) {
+    for (pair, to) in vectors.chunks(2 * width).zip(to.chunks_exact_mut(width)) {
+        let (first, second) = pair.split_at(width);
+        let (first, _) = first.as_chunks::<LANES>();
+        let (second, _) = second.as_chunks::<LANES>();
+        let (to, _) = to.as_chunks_mut::<LANES>();
+        for (i, (first, to)) in first.iter().zip(to).enumerate() {
+            let mut words = widen_halves(first);
+            if let Some(second) = second.get(i) {
+                words = _mm512_or_si512(words, _mm512_slli_epi32::<16>(widen_halves(second)));
+            }
+            // SAFETY: sixteen words are written to an array of sixteen; no alignment is needed.
+            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), words) }
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn widen_halves(from: &[bf16; LANES]) -> __m512i {
+    // SAFETY: 32 bytes are read from an array of 32; no alignment is needed.
+    _mm512_cvtepu16_epi32(unsafe { _mm256_loadu_si256(from.as_ptr().cast()) })
 }
 
 /// `c tanh(s / c)` of every score.

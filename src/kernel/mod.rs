@@ -26,6 +26,14 @@ pub(crate) use elementwise::{Angles, Heads, swiglu};
 pub(crate) use integers::Integers;
 pub(crate) use packed::{Activations, PackedMatrix};
 
+/// Rows that a product takes together.
+pub(crate) fn rows_of_a_tile() -> usize {
+    match features() {
+        Features::Plain => 1,
+        Features::F32 | Features::Bf16 => tiles::TILE,
+    }
+}
+
 /// What the processor offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Features {

@@ -131,12 +131,23 @@ pub(super) fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES] {
     from_fn(|i| bits(from[2 * i]) | bits(from[2 * i + 1]) << 16)
 }
 
-pub(super) fn interleave(first: &[bf16; LANES], second: &[bf16; LANES]) -> [u32; LANES] {
-    from_fn(|i| u32::from(first[i].to_bits()) | u32::from(second[i].to_bits()) << 16)
+pub(super) fn pair_vectors(vectors: &[bf16], width: usize, to: &mut [u32]) {
+    for (pair, to) in vectors.chunks(2 * width).zip(to.chunks_exact_mut(width)) {
+        let bits = |at: usize| pair.get(at).map_or(0, |x| u32::from(x.to_bits()));
+        for (i, to) in to.iter_mut().enumerate() {
+            *to = bits(i) | bits(width + i) << 16;
+        }
+    }
 }
 
-pub(super) fn transposed(rows: [&[f32; LANES]; LANES]) -> [[f32; LANES]; LANES] {
-    from_fn(|i| from_fn(|j| rows[j][i]))
+pub(super) fn pack_panels(vectors: &[f32], width: usize, panels: &mut [[f32; PANEL]]) {
+    for (vectors, panel) in vectors.chunks(PANEL * width).zip(panels.chunks_mut(width)) {
+        for (column, vector) in vectors.chunks_exact(width).enumerate() {
+            for (to, &x) in panel.iter_mut().zip(vector) {
+                to[column] = x;
+            }
+        }
+    }
 }
 
 fn dots<T: Copy>(vector: &[T], rows: &[T], to: &mut [f32], product: impl Fn(T, T) -> f32) {

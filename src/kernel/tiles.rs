@@ -38,7 +38,7 @@ checked! {
     F32;
     fn tile_f32[const R: usize](a: &[[f32; R]], b: &[[f32; PANEL]], to: &mut [[f32; PANEL]; TILE]);
     fn pack_f32[const R: usize](x: &[f32], input: usize, to: &mut [[f32; R]]);
-    fn transposed(rows: [&[f32; LANES]; LANES]) -> [[f32; LANES]; LANES];
+    fn pack_panels(vectors: &[f32], width: usize, panels: &mut [[f32; PANEL]]);
     fn dot_rows(vector: &[f32], rows: &[f32], to: &mut [f32]);
     fn cap_scores(scores: &mut [f32], cap: f32);
     fn gate(gates: &[f32], ups: &[f32], to: &mut [f32]);
@@ -54,7 +54,7 @@ checked! {
     fn pack_bf16[const R: usize](x: &[f32], input: usize, to: &mut [[u32; R]]);
     fn pack_bf16_split[const R: usize](x: &[f32], input: usize, high: &mut [[u32; R]], low: &mut [[u32; R]]);
     fn dot_rows_bf16(vector: &[u32], rows: &[u32], to: &mut [f32]);
-    fn interleave(first: &[bf16; LANES], second: &[bf16; LANES]) -> [u32; LANES];
+    fn pair_vectors(vectors: &[bf16], width: usize, to: &mut [u32]);
     fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES];
 }
 
@@ -179,6 +179,12 @@ mod tests {
             plain::dot_rows(&vector, &keys, &mut expected);
             assert_close(&found[..rows], &expected);
 
+            let mut found = vec![[0.0; PANEL]; rows.div_ceil(PANEL) * width];
+            let mut expected = found.clone();
+            pack_panels(&keys, width, &mut found);
+            plain::pack_panels(&keys, width, &mut expected);
+            prop_assert_eq!(found, expected);
+
             let weights = numbers(3 * rows, seed ^ 3);
             let weights = std::array::from_fn::<_, 3, _>(|r| &weights[r * rows..(r + 1) * rows]);
             let factors = [0.5, 0.0, 1.0];
@@ -242,20 +248,21 @@ mod tests {
             let floats = numbers(PANEL, seed ^ 6);
             let floats = &floats.as_chunks::<PANEL>().0[0];
             prop_assert_eq!(to_pairs(floats), plain::to_pairs(floats));
-            let rounded = floats.map(bf16::from_f32);
-            let (first, second) = (&rounded.as_chunks::<LANES>().0[0], &rounded.as_chunks().0[1]);
-            prop_assert_eq!(interleave(first, second), plain::interleave(first, second));
+            let vectors: Vec<bf16> =
+                numbers(rows * width, seed ^ 7).into_iter().map(bf16::from_f32).collect();
+            let empty = vec![7; rows.div_ceil(2) * width];
+            let (mut found, mut expected) = (empty.clone(), empty);
+            pair_vectors(&vectors, width, &mut found);
+            plain::pair_vectors(&vectors, width, &mut expected);
+            prop_assert_eq!(found, expected);
         }
     }
 
     #[test]
-    fn transposing_gates_and_turns_are_the_plain_ones() {
+    fn gates_and_turns_are_the_plain_ones() {
         if features() < Features::F32 {
             return;
         }
-        let square = numbers(LANES * LANES, 1);
-        let rows = std::array::from_fn(|i| &square.as_chunks().0[i]);
-        assert_eq!(transposed(rows), plain::transposed(rows));
         let (a, b) = (numbers(37, 2), numbers(37, 3));
         compare(&a, |to| gate(&a, &b, to), |to| plain::gate(&a, &b, to));
         let (x, angles) = (numbers(32, 4), numbers(32, 5));
