@@ -6,24 +6,17 @@
 
 use std::ops::Range;
 
-use half::bf16;
-
-use super::packed::{Activations, PackedRows, Panels};
+use super::keys::{KeyBlock, ValueRows};
+use super::packed::{PackedRows, Panels};
 use super::parallel::{for_each, threads_for};
-use super::tiles::{
-    LANES, PANEL, TILE, cap_scores, dot_rows, dot_rows_bf16, mix, mix_bf16, pack_panels,
-    pair_vectors, to_pairs, weigh,
-};
+use super::tiles::{LANES, PANEL, TILE, cap_scores, mix, mix_bf16, round_pairs, weigh};
 use super::{Features, features};
 
 /// Keys of a block: few enough that they, their values and a tile's scores stay in the second-level
 /// cache.
 const BLOCK: usize = 256;
 
-/// Queries for which keys are read as they are instead of being packed.
-const FEW: usize = 4;
-
-/// Queries of a piece of work: enough to make up for transposing the keys.
+/// Queries of a piece of work: enough to read keys seldom, few enough for every thread to have some.
 const QUERIES: usize = 192;
 
 /// Heads must be whole registers wide.
@@ -43,19 +36,10 @@ pub(crate) struct Visible {
     pub(crate) len: usize,
 }
 
-/// Keys, then values.
-#[derive(Clone, Copy)]
-pub(crate) enum KeyValues<'a> {
-    F32(&'a [f32], &'a [f32]),
-    /// Their products round queries and weights to BF16, too.
-    Bf16(&'a [bf16], &'a [bf16]),
-}
-
-/// Keys and values `[rows, kv_heads, capacity, head_dim]`.
+/// A block of keys and values, and what each sequence sees of it. Of the last block, also its own new
+/// positions, which follow.
 pub(crate) struct Keys<'a> {
-    pub(crate) numbers: KeyValues<'a>,
-    pub(crate) capacity: usize,
-    /// What each sequence sees of it. Of the last block, also its own new positions, which follow.
+    pub(crate) block: &'a KeyBlock,
     pub(crate) visible: &'a [Visible],
 }
 
@@ -159,7 +143,7 @@ impl Piece<'_> {
         let mut mixed = vec![0.0; count * head_dim];
         // Positions of each sequence before the block.
         let mut before = vec![0; self.rows.len()];
-        let mut scratch = Scratch::new(blocks);
+        let mut scratch = Scratch::new();
         for (i, block) in blocks.iter().enumerate() {
             let visible = &block.visible[self.rows.clone()];
             let own = i + 1 == blocks.len();
@@ -168,12 +152,23 @@ impl Piece<'_> {
                 let rows = first..first + run.len();
                 let queries_of = rows.start * self.queries_a_row()..rows.end * self.queries_a_row();
                 let limits = self.limits(run, &before[rows.clone()], blocks, own, rows.start);
-                let tiles = scratch.pack_queries(self.scaled(queries, rows.clone()), head_dim);
+                let scaled = self.scaled(queries, rows.clone());
+                let tiles = scaled.chunks(TILE * head_dim);
+                let tiles: Vec<PackedRows> = tiles
+                    .map(|tile| block.block.keys.pack_rows(tile, head_dim))
+                    .collect();
                 let state = State {
                     softmax: &mut softmax[queries_of.clone()],
                     mixed: &mut mixed[queries_of.start * head_dim..queries_of.end * head_dim],
                 };
-                self.over_block(block, run[0].row, &limits, &tiles, state, &mut scratch);
+                self.over_block(
+                    block.block,
+                    run[0].row,
+                    &limits,
+                    &tiles,
+                    state,
+                    &mut scratch,
+                );
                 first = rows.end;
             }
             for (before, visible) in before.iter_mut().zip(visible) {
@@ -241,54 +236,40 @@ impl Piece<'_> {
     /// Adds what the queries see of a block's row.
     fn over_block(
         &self,
-        block: &Keys,
+        block: &KeyBlock,
         row: usize,
         limits: &[Range<usize>],
-        tiles: &Tiles,
+        tiles: &[PackedRows],
         state: State,
         scratch: &mut Scratch,
     ) {
         let width = self.attention.head_dim;
-        let from = (row * self.attention.kv_heads + self.head) * block.capacity * width;
+        let head = row * self.attention.kv_heads + self.head;
         let start = limits.iter().map(|limit| limit.start).min().unwrap_or(0);
         let end = limits.iter().map(|limit| limit.end).max().unwrap_or(0);
-        for start in (start..end).step_by(BLOCK) {
+        for start in (start / PANEL * PANEL..end).step_by(BLOCK) {
             let range = start..end.min(start + BLOCK);
-            let place = from + range.start * width..from + range.end * width;
-            let values = scratch.pack_values(block.numbers, place.clone(), width);
-            if let Tiles::Packed(_) = tiles {
-                scratch.pack_keys(block.numbers, place.clone(), width);
-            }
+            let values = block.values(head, range.start, range.len());
             let tiles_of = limits
                 .chunks(TILE)
                 .zip(state.softmax.chunks_mut(TILE))
-                .zip(state.mixed.chunks_mut(TILE * width));
-            for (i, ((limits, softmax), mixed)) in tiles_of.enumerate() {
+                .zip(state.mixed.chunks_mut(TILE * width))
+                .zip(tiles);
+            for (((limits, softmax), mixed), tile) in tiles_of {
                 let sees =
                     |limit: &Range<usize>| limit.start < range.end && limit.end > range.start;
                 if limits.iter().any(sees) {
-                    match tiles {
-                        Tiles::Packed(tiles) => scratch.score(&tiles[i], range.len(), width),
-                        Tiles::Few(queries) => {
-                            scratch.score_few(queries, block.numbers, place.clone(), width)
-                        }
-                    }
+                    let panel = block.panel(head, range.start);
+                    scratch.score(tile, &block.keys, panel, range.len(), width);
                     if let Some(cap) = self.attention.cap {
                         cap_scores(&mut scratch.scores[..limits.len() * BLOCK], cap);
                     }
                     let factors = scratch.weigh(limits, &range, softmax);
-                    scratch.mix(values, range.len(), width, &factors[..limits.len()], mixed);
+                    scratch.mix(values, width, &factors[..limits.len()], mixed);
                 }
             }
         }
     }
-}
-
-/// Queries of a run of sequences.
-enum Tiles {
-    Packed(Vec<PackedRows>),
-    /// `[queries, head_dim]`; so few that packing the keys would cost more than it brings.
-    Few(Vec<f32>),
 }
 
 /// What has been found for some queries.
@@ -319,94 +300,32 @@ macro_rules! mix_rows {
 
 /// Room that is used again and again.
 struct Scratch {
-    /// A block of keys in panels `[head_dim, PANEL]`.
-    keys: Panels,
-    /// Of BF16, its values in pairs of positions `[BLOCK / 2, head_dim]`.
-    values: Vec<u32>,
     /// Scores, then weights, of a tile: `[TILE, BLOCK]`.
     scores: Vec<f32>,
-    /// Of BF16, the weights in pairs of positions `[TILE, BLOCK / 2]`.
-    weights: Vec<u32>,
+    /// The weights in pairs of positions `[TILE, BLOCK / 2]`, for values of BF16.
+    pairs: Vec<u32>,
 }
 
 impl Scratch {
-    fn new(blocks: &[Keys]) -> Self {
-        let rounded = matches!(blocks.first().map(|b| b.numbers), Some(KeyValues::Bf16(..)));
+    fn new() -> Self {
         Self {
-            keys: match rounded {
-                true => Panels::Bf16(Vec::new(), Activations::Rounded),
-                false => Panels::F32(Vec::new()),
-            },
-            values: Vec::new(),
             scores: vec![0.0; TILE * BLOCK],
-            weights: vec![0; if rounded { TILE * BLOCK / 2 } else { 0 }],
+            pairs: vec![0; TILE * BLOCK / 2],
         }
     }
 
-    fn pack_queries(&self, queries: Vec<f32>, width: usize) -> Tiles {
-        if queries.len() <= FEW * width {
-            return Tiles::Few(queries);
-        }
-        let tiles = queries.chunks(TILE * width);
-        Tiles::Packed(tiles.map(|tile| self.keys.pack_rows(tile, width)).collect())
-    }
-
-    fn pack_keys(&mut self, block: KeyValues, place: Range<usize>, width: usize) {
-        match (block, &mut self.keys) {
-            (KeyValues::F32(keys, _), Panels::F32(panels)) => {
-                panels.resize(BLOCK / PANEL * width, [0.0; PANEL]);
-                pack_panels(&keys[place], width, panels);
-            }
-            (KeyValues::Bf16(keys, _), Panels::Bf16(panels, _)) => {
-                // Pairs of BF16 move like floats: whole words, whatever is in them.
-                panels.resize(BLOCK / PANEL * width / 2, [0; PANEL]);
-                let words = bytemuck::cast_slice(&keys[place]);
-                pack_panels(words, width / 2, bytemuck::cast_slice_mut(panels));
-            }
-            _ => unreachable!("all blocks of a cache hold the same numbers"),
-        }
-    }
-
-    /// Packs the values of a block if need be; otherwise they are mixed as they are.
-    fn pack_values<'a>(
+    /// Scores of a tile of queries against `count` keys from a panel on.
+    fn score(
         &mut self,
-        block: KeyValues<'a>,
-        place: Range<usize>,
+        tile: &PackedRows,
+        keys: &Panels,
+        first: usize,
+        count: usize,
         width: usize,
-    ) -> &'a [f32] {
-        match block {
-            KeyValues::F32(_, values) => &values[place],
-            KeyValues::Bf16(_, values) => {
-                self.values.resize(BLOCK / 2 * width, 0);
-                pair_vectors(&values[place], width, &mut self.values);
-                &[]
-            }
-        }
-    }
-
-    /// Scores of a few queries against keys as they are.
-    fn score_few(&mut self, queries: &[f32], block: KeyValues, place: Range<usize>, width: usize) {
-        let rows = queries.chunks(width).zip(self.scores.chunks_mut(BLOCK));
-        match block {
-            KeyValues::F32(keys, _) => {
-                rows.for_each(|(query, to)| dot_rows(query, &keys[place.clone()], to));
-            }
-            KeyValues::Bf16(keys, _) => {
-                let keys: &[u32] = bytemuck::cast_slice(&keys[place]);
-                for (query, to) in rows {
-                    let (query, _) = query.as_chunks::<PANEL>();
-                    let words: Vec<u32> = query.iter().flat_map(to_pairs).collect();
-                    dot_rows_bf16(&words, keys, to);
-                }
-            }
-        }
-    }
-
-    /// Scores of a tile of queries against the first `count` of the packed keys.
-    fn score(&mut self, tile: &PackedRows, count: usize, width: usize) {
+    ) {
         let mut sums = [[0.0; PANEL]; TILE];
         for panel in 0..count.div_ceil(PANEL) {
-            self.keys.tile(tile, width, panel, &mut sums);
+            keys.tile(tile, width, first + panel, &mut sums);
             for (row, sums) in self.scores.chunks_mut(BLOCK).zip(&sums) {
                 row[panel * PANEL..][..PANEL].copy_from_slice(sums);
             }
@@ -423,7 +342,7 @@ impl Scratch {
         let mut factors = [1.0; TILE];
         let padded = range.len().next_multiple_of(PANEL);
         let rows = self.scores.chunks_mut(BLOCK).zip(limits).zip(softmax);
-        for (i, (((row, limit), softmax), factor)) in rows.zip(&mut factors).enumerate() {
+        for (((row, limit), softmax), factor) in rows.zip(&mut factors) {
             let from = limit.start.saturating_sub(range.start).min(range.len());
             let to = limit.end.saturating_sub(range.start).min(range.len());
             let row = &mut row[..padded];
@@ -435,35 +354,35 @@ impl Scratch {
                 softmax.sum = softmax.sum * *factor + sum;
                 softmax.max = max;
             }
-            if let Some(words) = self.weights.chunks_mut(BLOCK / 2).nth(i) {
-                let (row, _) = row.as_chunks();
-                let (words, _) = words.as_chunks_mut();
-                for (floats, words) in row.iter().zip(words) {
-                    *words = to_pairs(floats);
-                }
-            }
         }
         factors
     }
 
     /// Adds the weighted values to what was mixed, multiplied by the factors.
-    fn mix(&self, values: &[f32], count: usize, width: usize, factors: &[f32], mixed: &mut [f32]) {
+    fn mix(&mut self, values: ValueRows, width: usize, factors: &[f32], mixed: &mut [f32]) {
         const ROWS: usize = 6;
+        let Self { scores, pairs } = self;
+        if let ValueRows::Bf16(values) = values {
+            let padded = (2 * values.len() / width).next_multiple_of(PANEL);
+            let rows = scores.chunks(BLOCK).zip(pairs.chunks_mut(BLOCK / 2));
+            for (row, pairs) in rows.take(factors.len()) {
+                round_pairs(&row[..padded], pairs);
+            }
+        }
         let rows = factors.chunks(ROWS).zip(mixed.chunks_mut(ROWS * width));
         for (i, (factors, mixed)) in rows.enumerate() {
             macro_rules! of_rows {
                 ($($n:literal)*) => {
-                    match (factors.len(), &self.keys) {
-                        $(($n, Panels::F32(_)) => {
-                            let weights = &self.scores[i * ROWS * BLOCK..];
+                    match (factors.len(), values) {
+                        $(($n, ValueRows::F32(values)) => {
+                            let weights = &scores[i * ROWS * BLOCK..];
                             mix_rows!($n mix, weights, BLOCK, values, width, factors, mixed)
                         })*
-                        $(($n, Panels::Bf16(..)) => {
-                            let weights = &self.weights[i * ROWS * BLOCK / 2..];
-                            let values = &self.values[..count.div_ceil(2) * width];
+                        $(($n, ValueRows::Bf16(values)) => {
+                            let weights = &pairs[i * ROWS * BLOCK / 2..];
                             mix_rows!($n mix_bf16, weights, BLOCK / 2, values, width, factors, mixed)
                         })*
-                        _ => unreachable!("half a tile has 1 to 6 queries, of floats"),
+                        _ => unreachable!("half a tile has 1 to 6 queries"),
                     }
                 };
             }
@@ -476,6 +395,7 @@ impl Scratch {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::keys::KeyPrecision;
     use super::*;
 
     #[derive(Debug, Clone)]
@@ -559,18 +479,28 @@ mod tests {
                 batch, heads, kv_heads: case.kv_heads, head_dim: width, new: case.new,
                 scale: 0.5, sliding_window: case.window, cap: case.cap,
             };
-            let rounded = |numbers: &[f32]| -> Vec<bf16> {
-                numbers.iter().map(|&x| bf16::from_f32(x)).collect()
+            let precision = match case.rounded && supports_bf16(width) {
+                true => KeyPrecision::Bf16,
+                false => KeyPrecision::F32,
             };
-            let words = [&shared.0, &shared.1, &own.0, &own.1].map(|numbers| rounded(numbers));
-            let numbers = match case.rounded && supports_bf16(width) {
-                true => [KeyValues::Bf16(&words[0], &words[1]), KeyValues::Bf16(&words[2], &words[3])],
-                false => [KeyValues::F32(&shared.0, &shared.1), KeyValues::F32(&own.0, &own.1)],
+            let tolerance = if precision == KeyPrecision::F32 { 1e-4 } else { 0.1 };
+            // Written in two pieces, as caches are.
+            let packed = |rows: usize, capacity: usize, (keys, values): &(Vec<f32>, Vec<f32>)| {
+                let mut block = KeyBlock::new(precision, rows * case.kv_heads, capacity, width);
+                let first = capacity / 3;
+                for part in [0..first, first..capacity] {
+                    let of_part = |numbers: &[f32]| -> Vec<f32> {
+                        let heads = numbers.chunks(capacity * width);
+                        heads.flat_map(|head| &head[part.start * width..part.end * width]).copied().collect()
+                    };
+                    block.write(part.start, &of_part(keys), &of_part(values));
+                }
+                block
             };
-            let tolerance = if let KeyValues::F32(..) = numbers[0] { 1e-4 } else { 0.1 };
+            let (shared_block, own_block) = (packed(3, 600, &shared), packed(batch, capacity, &own));
             let blocks = [
-                Keys { numbers: numbers[0], capacity: 600, visible: &shared_visible },
-                Keys { numbers: numbers[1], capacity, visible: &own_visible },
+                Keys { block: &shared_block, visible: &shared_visible },
+                Keys { block: &own_block, visible: &own_visible },
             ];
             let found = attention.attend(&queries, &blocks);
             for (sequence, seen) in shared_visible.iter().enumerate() {

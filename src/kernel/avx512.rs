@@ -7,8 +7,6 @@
 
 use std::arch::x86_64::*;
 
-use half::bf16;
-
 use super::integers::IntegerPanel;
 use super::tiles::{LANES, PANEL, TILE};
 
@@ -287,10 +285,22 @@ fn pairs(first: __m512, second: __m512) -> __m512 {
 /// Rounds to BF16, two neighbours to a pair, the first in the lower half.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES] {
-    let (halves, _) = from.as_chunks::<LANES>();
-    let pairs = _mm512_cvtne2ps_pbh(load(&halves[1]), load(&halves[0]));
-    // SAFETY: both types are 64 bytes without invalid values.
-    unsafe { std::mem::transmute::<__m512bh, [u32; LANES]>(pairs) }
+    let mut to = [0; LANES];
+    round_pairs(from, &mut to);
+    to
+}
+
+/// The same of whole panels.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn round_pairs(from: &[f32], to: &mut [u32]) {
+    let (from, _) = from.as_chunks::<PANEL>();
+    let (to, _) = to.as_chunks_mut::<LANES>();
+    for (from, to) in from.iter().zip(to) {
+        let (halves, _) = from.as_chunks::<LANES>();
+        let pairs = pairs(load(&halves[0]), load(&halves[1]));
+        // SAFETY: sixteen words are written to an array of sixteen; no alignment is needed.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr().cast(), pairs) }
+    }
 }
 
 /// e^x within 2 units in the last place (the polynomial is that of the Cephes library), infinite
@@ -317,25 +327,6 @@ fn exp(x: __m512) -> __m512 {
     }
     let p = _mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r);
     _mm512_scalef_ps(_mm512_add_ps(p, _mm512_set1_ps(1.0)), n)
-}
-
-/// Vectors `[count, width]` to panels `[width][PANEL]` of `PANEL` vectors. What stands in the last
-/// panel behind the last vector is of no meaning.
-#[target_feature(enable = "avx512f")]
-pub(super) fn pack_panels(vectors: &[f32], width: usize, panels: &mut [[f32; PANEL]]) {
-    for (vectors, panel) in vectors.chunks(PANEL * width).zip(panels.chunks_mut(width)) {
-        for (half, vectors) in vectors.chunks(LANES * width).enumerate() {
-            for (i, to) in panel.chunks_mut(LANES).enumerate() {
-                let mut block = [_mm512_setzero_ps(); LANES];
-                for (row, vector) in block.iter_mut().zip(vectors.chunks_exact(width)) {
-                    *row = load_some(vector, i * LANES);
-                }
-                for (to, column) in to.iter_mut().zip(transpose(block)) {
-                    store(&mut to.as_chunks_mut().0[half], column);
-                }
-            }
-        }
-    }
 }
 
 /// Transposes sixteen rows of sixteen floats: first pairs of floats, then pairs of pairs, then
@@ -370,86 +361,6 @@ fn transpose(r: [__m512; LANES]) -> [__m512; LANES] {
         out[12 + c] = _mm512_shuffle_f32x4::<0b11_01_11_01>(odd, odd2);
     }
     out
-}
-
-/// Sums of the lanes of sixteen registers.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn lane_sums(registers: [__m512; LANES]) -> __m512 {
-    let mut columns = transpose(registers);
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            columns[i] = _mm512_add_ps(columns[i], columns[i + half]);
-        }
-    }
-    columns[0]
-}
-
-/// Products of one vector with rows of the same width; cheaper than packing the rows where there are
-/// few vectors.
-#[target_feature(enable = "avx512f")]
-pub(super) fn dot_rows(vector: &[f32], rows: &[f32], to: &mut [f32]) {
-    let (vector, _) = vector.as_chunks::<LANES>();
-    let (rows, _) = rows.as_chunks::<LANES>();
-    let count = rows.len() / vector.len();
-    let (to, _) = to.as_chunks_mut::<LANES>();
-    for (i, to) in to.iter_mut().take(count.div_ceil(LANES)).enumerate() {
-        let mut sums = [_mm512_setzero_ps(); LANES];
-        for (j, sum) in sums.iter_mut().enumerate() {
-            // Behind the last row, the last row once more.
-            let row = &rows[(i * LANES + j).min(count - 1) * vector.len()..][..vector.len()];
-            for (v, row) in vector.iter().zip(row) {
-                *sum = _mm512_fmadd_ps(load(v), load(row), *sum);
-            }
-        }
-        store(to, lane_sums(sums));
-    }
-}
-
-/// As [`dot_rows`], of pairs of BF16.
-#[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) fn dot_rows_bf16(vector: &[u32], rows: &[u32], to: &mut [f32]) {
-    let (vector, _) = vector.as_chunks::<LANES>();
-    let (rows, _) = rows.as_chunks::<LANES>();
-    let count = rows.len() / vector.len();
-    let (to, _) = to.as_chunks_mut::<LANES>();
-    for (i, to) in to.iter_mut().take(count.div_ceil(LANES)).enumerate() {
-        let mut sums = [_mm512_setzero_ps(); LANES];
-        for (j, sum) in sums.iter_mut().enumerate() {
-            let row = &rows[(i * LANES + j).min(count - 1) * vector.len()..][..vector.len()];
-            for (v, row) in vector.iter().zip(row) {
-                *sum = _mm512_dpbf16_ps(*sum, load_pairs(v), load_pairs(row));
-            }
-        }
-        store(to, lane_sums(sums));
-    }
-}
-
-/// Vectors `[count, width]` of BF16 to pairs of vectors `[count / 2, width]`, the first in the lower
-/// halves; behind an odd last one, zeros.
-#[target_feature(enable = "avx512f,avx512bw")]
-pub(super) fn pair_vectors(vectors: &[bf16], width: usize, to: &mut [u32]) {
-    for (pair, to) in vectors.chunks(2 * width).zip(to.chunks_exact_mut(width)) {
-        let (first, second) = pair.split_at(width);
-        let (first, _) = first.as_chunks::<LANES>();
-        let (second, _) = second.as_chunks::<LANES>();
-        let (to, _) = to.as_chunks_mut::<LANES>();
-        for (i, (first, to)) in first.iter().zip(to).enumerate() {
-            let mut words = widen_halves(first);
-            if let Some(second) = second.get(i) {
-                words = _mm512_or_si512(words, _mm512_slli_epi32::<16>(widen_halves(second)));
-            }
-            // SAFETY: sixteen words are written to an array of sixteen; no alignment is needed.
-            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), words) }
-        }
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn widen_halves(from: &[bf16; LANES]) -> __m512i {
-    // SAFETY: 32 bytes are read from an array of 32; no alignment is needed.
-    _mm512_cvtepu16_epi32(unsafe { _mm256_loadu_si256(from.as_ptr().cast()) })
 }
 
 /// `c tanh(s / c)` of every score.

@@ -12,6 +12,7 @@ mod attention;
 mod avx512;
 mod elementwise;
 mod integers;
+mod keys;
 mod packed;
 mod pages;
 mod parallel;
@@ -21,9 +22,10 @@ mod tiles;
 
 use std::sync::OnceLock;
 
-pub(crate) use attention::{Attention, KeyValues, Keys, Visible, supports, supports_bf16};
+pub(crate) use attention::{Attention, Keys, Visible, supports, supports_bf16};
 pub(crate) use elementwise::{Angles, Heads, swiglu};
 pub(crate) use integers::Integers;
+pub(crate) use keys::{KeyBlock, KeyPrecision};
 pub(crate) use packed::{Activations, PackedMatrix};
 
 /// Rows that a product takes together.

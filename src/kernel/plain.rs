@@ -131,37 +131,10 @@ pub(super) fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES] {
     from_fn(|i| bits(from[2 * i]) | bits(from[2 * i + 1]) << 16)
 }
 
-pub(super) fn pair_vectors(vectors: &[bf16], width: usize, to: &mut [u32]) {
-    for (pair, to) in vectors.chunks(2 * width).zip(to.chunks_exact_mut(width)) {
-        let bits = |at: usize| pair.get(at).map_or(0, |x| u32::from(x.to_bits()));
-        for (i, to) in to.iter_mut().enumerate() {
-            *to = bits(i) | bits(width + i) << 16;
-        }
+pub(super) fn round_pairs(from: &[f32], to: &mut [u32]) {
+    for (from, to) in from.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
+        *to = to_pairs(from);
     }
-}
-
-pub(super) fn pack_panels(vectors: &[f32], width: usize, panels: &mut [[f32; PANEL]]) {
-    for (vectors, panel) in vectors.chunks(PANEL * width).zip(panels.chunks_mut(width)) {
-        for (column, vector) in vectors.chunks_exact(width).enumerate() {
-            for (to, &x) in panel.iter_mut().zip(vector) {
-                to[column] = x;
-            }
-        }
-    }
-}
-
-fn dots<T: Copy>(vector: &[T], rows: &[T], to: &mut [f32], product: impl Fn(T, T) -> f32) {
-    for (row, to) in rows.chunks(vector.len()).zip(to) {
-        *to = vector.iter().zip(row).map(|(&a, &b)| product(a, b)).sum();
-    }
-}
-
-pub(super) fn dot_rows(vector: &[f32], rows: &[f32], to: &mut [f32]) {
-    dots(vector, rows, to, |a, b| a * b);
-}
-
-pub(super) fn dot_rows_bf16(vector: &[u32], rows: &[u32], to: &mut [f32]) {
-    dots(vector, rows, to, pairs);
 }
 
 pub(super) fn cap_scores(scores: &mut [f32], cap: f32) {

@@ -5,9 +5,6 @@
 
 #![allow(unsafe_code)]
 
-#[cfg(target_arch = "x86_64")]
-use half::bf16;
-
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) use super::plain::*;
 
@@ -38,8 +35,6 @@ checked! {
     F32;
     fn tile_f32[const R: usize](a: &[[f32; R]], b: &[[f32; PANEL]], to: &mut [[f32; PANEL]; TILE]);
     fn pack_f32[const R: usize](x: &[f32], input: usize, to: &mut [[f32; R]]);
-    fn pack_panels(vectors: &[f32], width: usize, panels: &mut [[f32; PANEL]]);
-    fn dot_rows(vector: &[f32], rows: &[f32], to: &mut [f32]);
     fn cap_scores(scores: &mut [f32], cap: f32);
     fn gate(gates: &[f32], ups: &[f32], to: &mut [f32]);
     fn rotate(x: &[f32], cos: &[f32], sin: &[f32], to: &mut [f32]);
@@ -53,8 +48,7 @@ checked! {
     fn tile_bf16_split[const R: usize](high: &[[u32; R]], low: &[[u32; R]], b: &[[u32; PANEL]], to: &mut [[f32; PANEL]; TILE]);
     fn pack_bf16[const R: usize](x: &[f32], input: usize, to: &mut [[u32; R]]);
     fn pack_bf16_split[const R: usize](x: &[f32], input: usize, high: &mut [[u32; R]], low: &mut [[u32; R]]);
-    fn dot_rows_bf16(vector: &[u32], rows: &[u32], to: &mut [f32]);
-    fn pair_vectors(vectors: &[bf16], width: usize, to: &mut [u32]);
+    fn round_pairs(from: &[f32], to: &mut [u32]);
     fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES];
 }
 
@@ -171,27 +165,14 @@ mod tests {
             prop_assert_eq!(found, expected);
 
             let width = registers * LANES;
-            let (vector, keys) = (numbers(width, seed), numbers(rows * width, seed ^ 2));
-            let dots = rows.next_multiple_of(LANES);
-            let mut found = vec![0.0; dots];
-            dot_rows(&vector, &keys, &mut found);
-            let mut expected = vec![0.0; rows];
-            plain::dot_rows(&vector, &keys, &mut expected);
-            assert_close(&found[..rows], &expected);
-
-            let mut found = vec![[0.0; PANEL]; rows.div_ceil(PANEL) * width];
-            let mut expected = found.clone();
-            pack_panels(&keys, width, &mut found);
-            plain::pack_panels(&keys, width, &mut expected);
-            prop_assert_eq!(found, expected);
-
+            let values = numbers(rows * width, seed ^ 2);
             let weights = numbers(3 * rows, seed ^ 3);
             let weights = std::array::from_fn::<_, 3, _>(|r| &weights[r * rows..(r + 1) * rows]);
             let factors = [0.5, 0.0, 1.0];
             compare(
                 &numbers(3 * width, seed ^ 4),
-                |to| mix::<3, 1>(weights, &keys, width, 0, factors, to),
-                |to| plain::mix::<3, 1>(weights, &keys, width, 0, factors, to),
+                |to| mix::<3, 1>(weights, &values, width, 0, factors, to),
+                |to| plain::mix::<3, 1>(weights, &values, width, 0, factors, to),
             );
 
             let scores = numbers(64, seed ^ 5);
@@ -230,30 +211,22 @@ mod tests {
             prop_assert_eq!((found, low), (expected, expected_low));
 
             let width = registers * LANES;
-            let (vector, keys) = (words(width, seed), words(rows * width, seed ^ 3));
-            let mut found = vec![0.0; rows.next_multiple_of(LANES)];
-            dot_rows_bf16(&vector, &keys, &mut found);
-            let mut expected = vec![0.0; rows];
-            plain::dot_rows_bf16(&vector, &keys, &mut expected);
-            assert_close(&found[..rows], &expected);
-
+            let values = words(rows * width, seed ^ 3);
             let weights = words(LANES * rows, seed ^ 4);
             let weights = std::array::from_fn::<_, 2, _>(|r| &weights[r * rows..(r + 1) * rows]);
             compare(
                 &numbers(2 * width, seed ^ 5),
-                |to| mix_bf16::<2, 1>(weights, &keys, width, 0, [0.5, 1.0], to),
-                |to| plain::mix_bf16::<2, 1>(weights, &keys, width, 0, [0.5, 1.0], to),
+                |to| mix_bf16::<2, 1>(weights, &values, width, 0, [0.5, 1.0], to),
+                |to| plain::mix_bf16::<2, 1>(weights, &values, width, 0, [0.5, 1.0], to),
             );
 
             let floats = numbers(PANEL, seed ^ 6);
             let floats = &floats.as_chunks::<PANEL>().0[0];
             prop_assert_eq!(to_pairs(floats), plain::to_pairs(floats));
-            let vectors: Vec<bf16> =
-                numbers(rows * width, seed ^ 7).into_iter().map(bf16::from_f32).collect();
-            let empty = vec![7; rows.div_ceil(2) * width];
-            let (mut found, mut expected) = (empty.clone(), empty);
-            pair_vectors(&vectors, width, &mut found);
-            plain::pair_vectors(&vectors, width, &mut expected);
+            let floats = numbers(3 * PANEL, seed ^ 7);
+            let (mut found, mut expected) = ([0; 3 * LANES], [0; 3 * LANES]);
+            round_pairs(&floats, &mut found);
+            plain::round_pairs(&floats, &mut expected);
             prop_assert_eq!(found, expected);
         }
     }

@@ -1,40 +1,79 @@
 //! Keys and values of what a model has read, shared by the continuations of one context.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::DecoderConfig;
-use crate::kernel::Visible;
+use super::processor::with_floats;
+use crate::kernel::{KeyBlock, KeyPrecision, Visible};
 
 /// Positions by which a cache grows when it is full: as many as it had, within these bounds.
 const GROWTH: Range<usize> = 16..256;
 
-/// Keys and values of consecutive positions, preallocated: per layer two tensors
-/// `[rows, kv_heads, capacity, head_dim]`.
+/// How keys and values are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheFormat {
+    /// As tensors, for the tensor library.
+    Tensors(DType),
+    /// Packed for our kernels.
+    Packed(PackedFormat),
+}
+
+/// A precision in which the kernels take keys and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PackedFormat(pub(super) KeyPrecision);
+
+impl CacheFormat {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Tensors(dtype) => dtype.size_in_bytes(),
+            Self::Packed(PackedFormat(precision)) => precision.bytes(),
+        }
+    }
+}
+
+/// Keys and values of consecutive positions, preallocated.
 pub(super) struct Block {
-    layers: Vec<(Tensor, Tensor)>,
+    layers: Layers,
     rows: usize,
     capacity: usize,
     /// Positions that other caches read and that must not be written again.
     lent: AtomicUsize,
 }
 
+/// Layer by layer.
+enum Layers {
+    /// Keys and values `[rows, kv_heads, capacity, head_dim]`.
+    Tensors(Vec<(Tensor, Tensor)>),
+    Packed(Vec<RwLock<KeyBlock>>),
+}
+
 impl Block {
     fn new(
         config: &DecoderConfig,
-        dtype: DType,
+        format: CacheFormat,
         device: &Device,
         rows: usize,
         capacity: usize,
     ) -> Result<Arc<Self>> {
-        let shape = (rows, config.kv_heads, capacity, config.head_dim);
-        let zeros = || Tensor::zeros(shape, dtype, device);
-        let layers = (0..config.layers.len())
-            .map(|_| Ok((zeros()?, zeros()?)))
-            .collect::<Result<_>>()?;
+        let layers = 0..config.layers.len();
+        let (layers, capacity) = match format {
+            CacheFormat::Tensors(dtype) => {
+                let shape = (rows, config.kv_heads, capacity, config.head_dim);
+                let zeros = || Tensor::zeros(shape, dtype, device);
+                let layers = layers.map(|_| Ok((zeros()?, zeros()?)));
+                (Layers::Tensors(layers.collect::<Result<_>>()?), capacity)
+            }
+            CacheFormat::Packed(PackedFormat(precision)) => {
+                let (heads, width) = (rows * config.kv_heads, config.head_dim);
+                let block = || KeyBlock::new(precision, heads, capacity, width);
+                let layers: Vec<_> = layers.map(|_| RwLock::new(block())).collect();
+                (Layers::Packed(layers), KeyBlock::room_for(capacity))
+            }
+        };
         Ok(Arc::new(Self {
             layers,
             rows,
@@ -48,14 +87,42 @@ impl Block {
         self.rows
     }
 
-    pub(super) fn capacity(&self) -> usize {
-        self.capacity
+    /// A layer's keys and values `[rows, kv_heads, capacity, head_dim]`, if they are tensors.
+    pub(super) fn tensors(&self, layer: usize) -> Result<(&Tensor, &Tensor)> {
+        match &self.layers {
+            Layers::Tensors(layers) => Ok((&layers[layer].0, &layers[layer].1)),
+            Layers::Packed(_) => candle_core::bail!("the keys are packed"),
+        }
     }
 
-    /// A layer's keys and values `[rows, kv_heads, capacity, head_dim]`.
-    pub(super) fn layer(&self, layer: usize) -> (&Tensor, &Tensor) {
-        let (keys, values) = &self.layers[layer];
-        (keys, values)
+    /// A layer's keys and values, if they are packed.
+    pub(super) fn packed(&self, layer: usize) -> Result<RwLockReadGuard<'_, KeyBlock>> {
+        match &self.layers {
+            Layers::Packed(layers) => {
+                Ok(layers[layer].read().unwrap_or_else(PoisonError::into_inner))
+            }
+            Layers::Tensors(_) => candle_core::bail!("the keys are tensors"),
+        }
+    }
+
+    /// Writes a layer's keys and values `[rows, kv_heads, new, head_dim]` to the positions from
+    /// `first` on.
+    fn write(&self, layer: usize, first: usize, keys: &Tensor, values: &Tensor) -> Result<()> {
+        match &self.layers {
+            Layers::Tensors(layers) => {
+                let (own_keys, own_values) = &layers[layer];
+                own_keys.slice_set(&keys.to_dtype(own_keys.dtype())?, 2, first)?;
+                own_values.slice_set(&values.to_dtype(own_values.dtype())?, 2, first)
+            }
+            Layers::Packed(layers) => {
+                let mut block = layers[layer]
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
+                with_floats(keys, |keys| {
+                    with_floats(values, |values| block.write(first, keys, values))
+                })?
+            }
+        }
     }
 }
 
@@ -84,7 +151,7 @@ pub struct KvCache {
     /// Length of the context for which it was made; some rotary positions depend on it.
     planned: usize,
     config: DecoderConfig,
-    dtype: DType,
+    format: CacheFormat,
     device: Device,
 }
 
@@ -96,18 +163,18 @@ impl KvCache {
     /// If the memory cannot be had.
     pub fn new(
         config: &DecoderConfig,
-        dtype: DType,
+        format: CacheFormat,
         device: &Device,
         batch: usize,
         capacity: usize,
     ) -> Result<Self> {
         Ok(Self {
             shared: Vec::new(),
-            own: Block::new(config, dtype, device, batch, capacity)?,
+            own: Block::new(config, format, device, batch, capacity)?,
             len: 0,
             planned: capacity,
             config: config.clone(),
-            dtype,
+            format,
             device: device.clone(),
         })
     }
@@ -158,7 +225,7 @@ impl KvCache {
             len: 0,
             planned: self.planned,
             config: self.config.clone(),
-            dtype: self.dtype,
+            format: self.format,
             device: self.device.clone(),
         })
     }
@@ -197,8 +264,12 @@ impl KvCache {
     }
 
     /// Bytes that one position of one sequence takes.
-    pub fn bytes_a_position(config: &DecoderConfig, dtype: DType) -> usize {
-        2 * config.layers.len() * config.key_width() * dtype.size_in_bytes()
+    pub fn bytes_a_position(config: &DecoderConfig, format: CacheFormat) -> usize {
+        2 * config.layers.len() * config.key_width() * format.bytes()
+    }
+
+    pub(super) fn format(&self) -> CacheFormat {
+        self.format
     }
 
     pub(super) fn shared(&self) -> &[Segment] {
@@ -219,7 +290,7 @@ impl KvCache {
     }
 
     fn empty_block(&self, rows: usize, capacity: usize) -> Result<Arc<Block>> {
-        Block::new(&self.config, self.dtype, &self.device, rows, capacity)
+        Block::new(&self.config, self.format, &self.device, rows, capacity)
     }
 
     /// Makes room for `new` positions: where the own block is full, or its next positions are read by
@@ -242,9 +313,7 @@ impl KvCache {
 
     /// Writes a layer's keys and values `[batch, kv_heads, new, head_dim]` behind what is there.
     pub(super) fn write(&self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<()> {
-        let (own_keys, own_values) = &self.own.layers[layer];
-        own_keys.slice_set(&keys.to_dtype(self.dtype)?, 2, self.len)?;
-        own_values.slice_set(&values.to_dtype(self.dtype)?, 2, self.len)
+        self.own.write(layer, self.len, keys, values)
     }
 
     /// Counts positions as read, once all layers have written them.
@@ -264,7 +333,8 @@ mod tests {
         let Architecture::Described(config) = &checkpoint.architecture else {
             panic!("the bundled model is described");
         };
-        KvCache::new(config, DType::F32, &Device::Cpu, batch, capacity).unwrap()
+        let format = CacheFormat::Tensors(DType::F32);
+        KvCache::new(config, format, &Device::Cpu, batch, capacity).unwrap()
     }
 
     fn read(cache: &mut KvCache, count: usize) {

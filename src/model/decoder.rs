@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::cache::CacheFormat;
 use super::layer::{Layer, Norm};
 use super::linear::{Matrix, Packing, Table};
 use super::names::Names;
@@ -20,7 +21,7 @@ pub struct Decoder {
     head: Option<Table>,
     packing: Packing,
     dtype: DType,
-    cache_dtype: DType,
+    cache_format: CacheFormat,
     device: Device,
 }
 
@@ -54,7 +55,7 @@ impl Decoder {
             head: (!config.tied_head)
                 .then(|| weights.table(&names.head(), vocab, hidden))
                 .transpose()?,
-            cache_dtype: weights.cache_dtype(config.head_dim),
+            cache_format: weights.cache_format(config.head_dim),
             config,
             packing: weights.packing(),
             dtype: weights.dtype(),
@@ -74,7 +75,7 @@ impl Decoder {
     pub fn cache(&self, batch: usize, capacity: usize) -> Result<KvCache> {
         KvCache::new(
             &self.config,
-            self.cache_dtype,
+            self.cache_format,
             &self.device,
             batch,
             capacity,
@@ -83,7 +84,7 @@ impl Decoder {
 
     /// Bytes that the cache takes for one position of one sequence.
     pub fn cache_bytes_a_position(&self) -> usize {
-        KvCache::bytes_a_position(&self.config, self.cache_dtype)
+        KvCache::bytes_a_position(&self.config, self.cache_format)
     }
 
     /// Reads `ids`, row by row `[batch, length]`, behind what the cache holds, and returns the

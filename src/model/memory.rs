@@ -42,8 +42,8 @@ impl MemoryNeed {
             };
         };
         let position = {
-            let dtype = checkpoint.weights.cache_dtype(config.head_dim);
-            KvCache::bytes_a_position(config, dtype) as u64
+            let format = checkpoint.weights.cache_format(config.head_dim);
+            KvCache::bytes_a_position(config, format) as u64
         };
         let context = work.channels * tokens.tokens(work.rows);
         let paths = work.channels * work.paths * tokens.stride() * work.horizon;

@@ -10,12 +10,13 @@ use safetensors::tensor::{Dtype, TensorInfo};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::cache::{CacheFormat, PackedFormat};
 use super::ggml;
 use super::gguf::GgufFile;
 use super::linear::{Matrix, Packing, Table};
 use super::safetensors::{SafetensorsError, SafetensorsFile};
 use super::{ModelError, Precision, one_line};
-use crate::kernel::{self, Features, PackedMatrix};
+use crate::kernel::{self, Features, KeyPrecision, PackedMatrix};
 
 /// The tensors of a checkpoint, none of them loaded yet.
 pub struct Weights {
@@ -150,11 +151,15 @@ impl Weights {
         }
     }
 
-    /// Precision in which keys and values of heads of a width are kept.
-    pub(super) fn cache_dtype(&self, head_dim: usize) -> DType {
+    /// How keys and values of heads of a width are kept.
+    pub(super) fn cache_format(&self, head_dim: usize) -> CacheFormat {
+        let packed = |precision| CacheFormat::Packed(PackedFormat(precision));
         match self.packing() {
-            Packing::Rounded if kernel::supports_bf16(head_dim) => DType::BF16,
-            _ => self.dtype(),
+            Packing::Rounded if kernel::supports_bf16(head_dim) => packed(KeyPrecision::Bf16),
+            Packing::Rounded | Packing::Exact if kernel::supports(head_dim) => {
+                packed(KeyPrecision::F32)
+            }
+            _ => CacheFormat::Tensors(self.dtype()),
         }
     }
 

@@ -2,11 +2,11 @@
 
 mod plain;
 
-use candle_core::{CpuStorage, Device, Result, Storage, Tensor};
+use candle_core::{Device, Result, Tensor};
 
-use super::cache::KvCache;
+use super::cache::{CacheFormat, KvCache};
 use super::processor;
-use crate::kernel::{self, Attention, KeyValues, Keys, Visible};
+use crate::kernel::{Attention, Keys, Visible};
 
 /// How a layer's scores differ from plain ones.
 #[derive(Clone, Copy)]
@@ -27,7 +27,7 @@ pub(super) fn attend(
     layer: usize,
     scores: Scores,
 ) -> Result<Tensor> {
-    if processor::takes(queries) && kernel::supports(queries.dim(3)?) {
+    if let CacheFormat::Packed(_) = cache.format() {
         return fused_attend(queries, cache, layer, scores);
     }
     let mixed = plain::attend(queries, cache, layer, scores)?;
@@ -43,28 +43,15 @@ fn fused_attend(queries: &Tensor, cache: &KvCache, layer: usize, scores: Scores)
         })
         .collect();
     let shared = cache.shared().iter();
-    let blocks: Vec<_> = shared
+    let blocks = shared
         .map(|segment| (segment.block.as_ref(), segment.visible.as_slice()))
         .chain([(cache.own(), own_visible.as_slice())])
-        .collect();
-    let guards: Vec<_> = blocks
-        .iter()
-        .map(|(block, _)| {
-            let (keys, values) = block.layer(layer);
-            (keys.storage_and_layout().0, values.storage_and_layout().0)
-        })
-        .collect();
-    let keys = blocks
-        .iter()
-        .zip(&guards)
-        .map(|((block, visible), (keys, values))| {
-            Ok(Keys {
-                numbers: numbers(keys, values)?,
-                capacity: block.capacity(),
-                visible,
-            })
-        })
+        .map(|(block, visible)| Ok((block.packed(layer)?, visible)))
         .collect::<Result<Vec<_>>>()?;
+    let keys: Vec<Keys> = blocks
+        .iter()
+        .map(|(block, visible)| Keys { block, visible })
+        .collect();
     let attention = Attention {
         batch,
         heads,
@@ -79,26 +66,15 @@ fn fused_attend(queries: &Tensor, cache: &KvCache, layer: usize, scores: Scores)
     Tensor::from_vec(mixed, (batch, new, heads * head_dim), &Device::Cpu)
 }
 
-fn numbers<'a>(keys: &'a Storage, values: &'a Storage) -> Result<KeyValues<'a>> {
-    match (keys, values) {
-        (Storage::Cpu(CpuStorage::F32(keys)), Storage::Cpu(CpuStorage::F32(values))) => {
-            Ok(KeyValues::F32(keys, values))
-        }
-        (Storage::Cpu(CpuStorage::BF16(keys)), Storage::Cpu(CpuStorage::BF16(values))) => {
-            Ok(KeyValues::Bf16(keys, values))
-        }
-        _ => candle_core::bail!("the kernel takes keys of floats in main memory"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use candle_core::DType;
 
+    use super::super::cache::PackedFormat;
     use super::*;
-    use crate::kernel::Features;
+    use crate::kernel::{self, Features, KeyPrecision};
     use crate::model::{Branch, DecoderConfig};
 
     /// A Llama of two layers, of which only the cache's shape counts here.
@@ -116,12 +92,19 @@ mod tests {
         Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap()
     }
 
-    /// Reads random keys and values.
-    fn read(cache: &mut KvCache, head_dim: usize, count: usize) {
-        cache.reserve(count).unwrap();
-        let shape = [cache.batch(), cache.kv_heads(), count, head_dim];
-        cache.write(0, &random(&shape), &random(&shape)).unwrap();
-        cache.advance(count);
+    /// Reads the same random keys and values into both caches.
+    fn read(caches: &mut [KvCache; 2], head_dim: usize, count: usize) {
+        write(caches, head_dim, count);
+        caches.iter_mut().for_each(|cache| cache.advance(count));
+    }
+
+    fn write(caches: &mut [KvCache; 2], head_dim: usize, count: usize) {
+        let shape = [caches[0].batch(), caches[0].kv_heads(), count, head_dim];
+        let (keys, values) = (random(&shape), random(&shape));
+        for cache in caches {
+            cache.reserve(count).unwrap();
+            cache.write(0, &keys, &values).unwrap();
+        }
     }
 
     proptest! {
@@ -138,27 +121,28 @@ mod tests {
             prop_assume!(kernel::features() >= Features::F32);
             let head_dim = 16 * registers;
             let config = config(group * kv_heads, kv_heads, head_dim);
-            let mut cache = KvCache::new(&config, DType::F32, &Device::Cpu, 2, context).unwrap();
-            read(&mut cache, head_dim, context);
+            let formats = [
+                CacheFormat::Packed(PackedFormat(KeyPrecision::F32)),
+                CacheFormat::Tensors(DType::F32),
+            ];
+            let mut caches = formats.map(|format| {
+                KvCache::new(&config, format, &Device::Cpu, 2, context).unwrap()
+            });
+            read(&mut caches, head_dim, context);
             branches.sort_by_key(|branch| branch.0);
             for _ in 0..1 + usize::from(nested) {
                 let branches: Vec<Branch> = branches.iter().map(|&(sequence, share)| {
-                    let sequence = sequence.min(cache.batch() - 1);
-                    let position = (share * cache.positions(sequence) as f64) as usize;
+                    let sequence = sequence.min(caches[0].batch() - 1);
+                    let position = (share * caches[0].positions(sequence) as f64) as usize;
                     Branch { sequence, position }
                 }).collect();
-                cache = cache.fork(&branches, rest + new).unwrap();
-                read(&mut cache, head_dim, rest);
+                caches = caches.map(|cache| cache.fork(&branches, rest + new).unwrap());
+                read(&mut caches, head_dim, rest);
             }
-            cache.reserve(new).unwrap();
-            let batch = cache.batch();
-            let shape = [batch, kv_heads, new, head_dim];
-            cache.write(0, &random(&shape), &random(&shape)).unwrap();
-            let queries = random(&[batch, group * kv_heads, new, head_dim]);
+            write(&mut caches, head_dim, new);
+            let queries = random(&[caches[0].batch(), group * kv_heads, new, head_dim]);
             let scores = Scores { scale: 0.3, sliding_window, cap };
-            let fused = fused_attend(&queries, &cache, 0, scores).unwrap();
-            let plain = plain::attend(&queries, &cache, 0, scores).unwrap();
-            let plain = plain.transpose(1, 2).unwrap().flatten_from(2).unwrap();
+            let [fused, plain] = caches.map(|cache| attend(&queries, &cache, 0, scores).unwrap());
             let difference = (fused - plain).unwrap().abs().unwrap().max_all().unwrap();
             let difference = difference.to_scalar::<f32>().unwrap();
             prop_assert!(difference < 2e-5, "{difference}");

@@ -150,7 +150,7 @@ impl Queries {
                 .narrow(0, rows.start, rows.len())?
                 .narrow(2, from, longest - from)
         };
-        let (keys, values) = block.layer(layer);
+        let (keys, values) = block.tensors(layer)?;
         let (keys, values) = (slice(keys)?, slice(values)?);
         let (_, kv_heads, group, queries, head_dim) = self.states.dims5()?;
         let paths = sequences.len() / rows.len();
