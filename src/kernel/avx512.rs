@@ -508,6 +508,21 @@ pub(super) fn gate(gates: &[f32], ups: &[f32], to: &mut [f32]) {
     last.copy_from_slice(&product[..last.len()]);
 }
 
+/// `weight x / sqrt(mean x² + eps)`.
+#[target_feature(enable = "avx512f")]
+pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32, to: &mut [f32]) {
+    let mut squares = _mm512_setzero_ps();
+    for at in (0..x.len()).step_by(LANES) {
+        let x = load_some(x, at);
+        squares = _mm512_fmadd_ps(x, x, squares);
+    }
+    let mean = _mm512_reduce_add_ps(squares) / x.len() as f32;
+    let factor = 1.0 / (mean + eps).sqrt();
+    for ((x, weight), to) in x.iter().zip(weight).zip(to) {
+        *to = x * factor * weight;
+    }
+}
+
 /// Turns the halves of a vector by angles given by their cosines and sines.
 #[target_feature(enable = "avx512f")]
 pub(super) fn rotate(x: &[f32], cos: &[f32], sin: &[f32], to: &mut [f32]) {

@@ -1,7 +1,7 @@
 //! What a layer does between its products, in one pass over memory each.
 
 use super::parallel::{for_each, threads_for};
-use super::tiles::{gate, rotate};
+use super::tiles::{gate, rms_norm, rotate};
 
 /// `silu(gate) * up` of rows `[gate, up]`, each `inner` wide.
 pub(crate) fn swiglu(rows: &[f32], inner: usize) -> Vec<f32> {
@@ -17,6 +17,21 @@ pub(crate) fn swiglu(rows: &[f32], inner: usize) -> Vec<f32> {
         for (row, out) in rows.chunks(2 * inner).zip(out.chunks_mut(inner)) {
             let (gates, ups) = row.split_at(inner);
             gate(gates, ups, out);
+        }
+    });
+    out
+}
+
+/// `weight x / sqrt(mean x² + eps)` of every row of `x` `[rows, width]`.
+pub(crate) fn norm_rows(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
+    let width = weight.len();
+    let mut out = vec![0.0; x.len()];
+    let threads = threads_for(2 * x.len());
+    let share = (x.len() / width).div_ceil(threads).max(1) * width;
+    let parts = x.chunks(share).zip(out.chunks_mut(share));
+    for_each(threads, parts, |(x, out)| {
+        for (x, out) in x.chunks(width).zip(out.chunks_mut(width)) {
+            rms_norm(x, weight, eps, out);
         }
     });
     out

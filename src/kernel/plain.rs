@@ -199,6 +199,13 @@ pub(super) fn gate(gates: &[f32], ups: &[f32], to: &mut [f32]) {
     }
 }
 
+pub(super) fn rms_norm(x: &[f32], weight: &[f32], eps: f32, to: &mut [f32]) {
+    let mean = x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32;
+    for ((x, weight), to) in x.iter().zip(weight).zip(to) {
+        *to = x / (mean + eps).sqrt() * weight;
+    }
+}
+
 pub(super) fn rotate(x: &[f32], cos: &[f32], sin: &[f32], to: &mut [f32]) {
     let half = cos.len();
     for i in 0..half {

@@ -37,6 +37,7 @@ checked! {
     fn pack_f32[const R: usize](x: &[f32], input: usize, to: &mut [[f32; R]]);
     fn cap_scores(scores: &mut [f32], cap: f32);
     fn gate(gates: &[f32], ups: &[f32], to: &mut [f32]);
+    fn rms_norm(x: &[f32], weight: &[f32], eps: f32, to: &mut [f32]);
     fn rotate(x: &[f32], cos: &[f32], sin: &[f32], to: &mut [f32]);
     fn weigh(scores: &mut [f32], from: usize, to: usize, max: f32) -> (f32, f32);
 }
@@ -232,12 +233,17 @@ mod tests {
     }
 
     #[test]
-    fn gates_and_turns_are_the_plain_ones() {
+    fn gates_norms_and_turns_are_the_plain_ones() {
         if features() < Features::F32 {
             return;
         }
         let (a, b) = (numbers(37, 2), numbers(37, 3));
         compare(&a, |to| gate(&a, &b, to), |to| plain::gate(&a, &b, to));
+        compare(
+            &a,
+            |to| rms_norm(&a, &b, 1e-5, to),
+            |to| plain::rms_norm(&a, &b, 1e-5, to),
+        );
         let (x, angles) = (numbers(32, 4), numbers(32, 5));
         let (cos, sin) = angles.split_at(16);
         compare(

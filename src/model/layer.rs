@@ -50,6 +50,13 @@ impl Norm {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match &self.bias {
             Some(bias) => layer_norm(x, &self.weight, bias, self.eps),
+            None if processor::takes(x) => {
+                let normed = processor::with_floats(x, |x| {
+                    let weight = |w: &[f32]| kernel::norm_rows(x, w, self.eps);
+                    processor::with_floats(&self.weight, weight)
+                })??;
+                Tensor::from_vec(normed, x.shape(), x.device())
+            }
             None => rms_norm(x, &self.weight, self.eps),
         }
     }
