@@ -4,6 +4,11 @@
 
 use std::num::NonZeroUsize;
 
+use crate::kernel::{self, Features};
+
+/// Threads of the tensor library, but for its products of dense matrices.
+const TENSOR_THREADS: &str = "CANDLE_NUM_THREADS";
+
 /// Sets the number of threads, and keeps memory that was freed for the next forecast step instead of
 /// giving it back to the system and asking for it again: page faults would take a tenth of the time.
 ///
@@ -13,6 +18,12 @@ pub fn prepare_process(threads: Option<NonZeroUsize>) {
         // SAFETY: there is no other thread yet that could read the environment. Rayon and the tensor
         // library take their numbers of threads from it.
         unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
+    }
+    // The tensor library's own threads would spin between the products of the kernels, which have
+    // those of rayon, and take their time.
+    if kernel::features() != Features::Plain && std::env::var_os(TENSOR_THREADS).is_none() {
+        // SAFETY: as above.
+        unsafe { std::env::set_var(TENSOR_THREADS, "1") };
     }
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: sets two numbers of the C library's allocator.

@@ -24,6 +24,8 @@ fn layout(format: GgmlDType) -> Option<Layout> {
         GgmlDType::Q5_0 => (32, false, false, q5_0),
         GgmlDType::Q5_1 => (32, false, true, q5_1),
         GgmlDType::Q8_0 => (32, false, false, q8_0),
+        GgmlDType::Q2K => (16, true, true, q2_k),
+        GgmlDType::Q3K => (16, false, false, q3_k),
         GgmlDType::Q4K => (32, true, true, q4_k),
         GgmlDType::Q5K => (32, false, true, q5_k),
         GgmlDType::Q6K => (16, false, false, q6_k),
@@ -128,6 +130,49 @@ fn q8_0(block: &[u8], runs: &mut Runs) {
     runs.push(half(block, 0), block[2..].iter().map(|&q| q as i8));
 }
 
+/// Two bits each, of 128 values from 32 bytes: the lowest bits of all bytes first.
+fn twos(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    let halves = bytes.chunks(32);
+    halves.flat_map(|half| {
+        (0..8)
+            .step_by(2)
+            .flat_map(move |shift| half.iter().map(move |byte| byte >> shift & 3))
+    })
+}
+
+fn q2_k(block: &[u8], runs: &mut Runs) {
+    let (scales, rest) = block.split_at(16);
+    let (scale, offset) = (half(rest, 64), half(rest, 66));
+    let quants: Vec<i8> = twos(&rest[..64]).map(|q| q as i8).collect();
+    for (bits, quants) in scales.iter().zip(quants.chunks(16)) {
+        let (scale, offset) = (scale * f32::from(bits & 15), offset * f32::from(bits >> 4));
+        runs.push_offset(scale, offset, quants.iter().copied());
+    }
+}
+
+/// The third bits come first, those of all runs of 32 values in the same 32 bytes; a third bit of
+/// zero takes 4. Of the scales' six bits, the upper two stand behind the lower four.
+fn q3_k(block: &[u8], runs: &mut Runs) {
+    let (thirds, rest) = block.split_at(32);
+    let (quants, bits) = rest.split_at(64);
+    let quants: Vec<i8> = (twos(quants).enumerate())
+        .map(|(i, q)| {
+            q as i8
+                - if thirds[i % 32] >> (i / 32) & 1 == 1 {
+                    0
+                } else {
+                    4
+                }
+        })
+        .collect();
+    for (run, quants) in quants.chunks(16).enumerate() {
+        let lower = bits[run % 8] >> (run / 8 * 4) & 15;
+        let upper = bits[8 + run % 4] >> (run / 4 * 2) & 3;
+        let scale = f32::from((lower | upper << 4) as i8 - 32);
+        runs.push(half(bits, 12) * scale, quants.iter().copied());
+    }
+}
+
 /// Scales and offsets of eight runs: six bits each, of the last four runs the upper two bits in
 /// those of the first.
 fn sixes(block: &[u8]) -> [(f32, f32); 8] {
@@ -198,6 +243,8 @@ mod tests {
             GgmlDType::Q5_0,
             GgmlDType::Q5_1,
             GgmlDType::Q8_0,
+            GgmlDType::Q2K,
+            GgmlDType::Q3K,
             GgmlDType::Q4K,
             GgmlDType::Q5K,
             GgmlDType::Q6K,
