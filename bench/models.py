@@ -82,14 +82,3 @@ def write_gguf(model, kind, path):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-def number_ids(folder):
-    """Token ids of the numbers 000 to 999; one token a value, no separator, as the bundled tokenizer has it."""
-    vocabulary = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
-    return [vocabulary[f"{k:03d}"] for k in range(1000)]
-
-
-def begin_id(folder):
-    """The token before the first value."""
-    return json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]["<s>"]

@@ -15,12 +15,12 @@ import numpy as np
 side, folder, precision, threads = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 os.environ["OMP_NUM_THREADS"] = str(threads)
 
-from models import begin_id, number_ids  # noqa: E402
-
-# The bundled tokenizer begins every prompt with a token of its own; here it is bin 1000.
+# Token ids of the numbers 000 to 999, one token a value without separators, as the bundled tokenizer has them. It begins
+# every prompt with a token of its own; here that is bin 1000.
+VOCABULARY = json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"]
 BEGIN = 1000
-NUMBERS = np.array(number_ids(folder))
-IDS = np.append(NUMBERS, begin_id(folder))
+NUMBERS = np.array([VOCABULARY[f"{k:03d}"] for k in range(1000)])
+IDS = np.append(NUMBERS, VOCABULARY["<s>"])
 GROUP = 32  # paths whose copied caches are in memory at once
 
 

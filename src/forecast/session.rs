@@ -17,7 +17,7 @@ use crate::model::{Branch, Model, ModelError, Sequences, Wanted};
 const SHORTEST_CHUNK: usize = 16;
 
 /// Bounds of what paths that advance together may take of the memory.
-const PATH_BYTES: Range<usize> = 64 << 20..2 << 30;
+const PATH_BYTES: Range<usize> = 16 << 20..2 << 30;
 
 /// Probability that may stay unrefined in the density of a number that is written digit by digit.
 #[derive(Debug, Clone, Copy, PartialEq)]
