@@ -5,7 +5,8 @@
 use half::bf16;
 
 use super::packed::{Activations, Panels};
-use super::tiles::{LANES, PANEL, to_pairs};
+use super::parallel::{for_each, threads_for};
+use super::tiles::{PANEL, round_pairs};
 
 /// How keys and values are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,7 @@ impl KeyPrecision {
 /// Keys and values of so many heads (of all sequences that were read into the block, one after
 /// another), for `capacity` positions.
 pub(crate) struct KeyBlock {
+    heads: usize,
     width: usize,
     /// Positions for which there is room, of keys in whole panels.
     room: usize,
@@ -78,6 +80,7 @@ impl KeyBlock {
             ),
         };
         Self {
+            heads,
             width,
             room,
             keys,
@@ -87,65 +90,44 @@ impl KeyBlock {
 
     /// Writes keys and values `[heads, new, width]` to the positions from `first` on.
     pub(crate) fn write(&mut self, first: usize, keys: &[f32], values: &[f32]) {
-        let new = keys.len() / self.width / self.heads();
-        for (i, (key, value)) in (keys.chunks_exact(self.width))
-            .zip(values.chunks_exact(self.width))
-            .enumerate()
-        {
-            let (head, position) = (i / new, first + i % new);
-            self.write_key(head, position, key);
-            self.write_value(head, position, value);
+        if keys.is_empty() {
+            return;
         }
-    }
-
-    fn heads(&self) -> usize {
-        let values = match &self.values {
-            Values::F32(values) => values.len(),
-            Values::Bf16(values) => 2 * values.len(),
-        };
-        values / self.room / self.width
-    }
-
-    fn write_key(&mut self, head: usize, position: usize, key: &[f32]) {
-        let (panel, column) = (self.panel(head, position), position % PANEL);
-        match &mut self.keys {
-            Panels::F32(panels) => {
-                for (to, &x) in panels[panel * self.width..].iter_mut().zip(key) {
-                    to[column] = x;
-                }
+        let Self { width, room, .. } = *self;
+        let threads = threads_for(8 * keys.len());
+        let (floats, new) = (room * width, keys.len() / self.heads);
+        let written = keys.chunks(new).zip(values.chunks(new));
+        match (&mut self.keys, &mut self.values) {
+            (Panels::F32(keys), Values::F32(values)) => {
+                let heads = keys
+                    .chunks_mut(floats / PANEL)
+                    .zip(values.chunks_mut(floats));
+                for_each(
+                    threads,
+                    heads.zip(written),
+                    |((panels, rows), (keys, values))| {
+                        write_columns(panels, first, width, keys);
+                        rows[first * width..][..new].copy_from_slice(values);
+                    },
+                );
             }
-            Panels::Bf16(panels, _) => {
-                let pairs = key.as_chunks::<PANEL>().0.iter().flat_map(to_pairs);
-                for (to, pair) in panels[panel * self.width / 2..].iter_mut().zip(pairs) {
-                    to[column] = pair;
-                }
+            (Panels::Bf16(keys, _), Values::Bf16(values)) => {
+                let heads = keys
+                    .chunks_mut(floats / PANEL / 2)
+                    .zip(values.chunks_mut(floats / 2));
+                for_each(
+                    threads,
+                    heads.zip(written),
+                    |((panels, pairs), (keys, values))| {
+                        let mut words = vec![0; new / 2];
+                        round_pairs(keys, &mut words);
+                        write_columns(panels, first, width / 2, &words);
+                        round_pairs(values, &mut words);
+                        write_halves(pairs, first, width, &words);
+                    },
+                );
             }
-            Panels::Integers(_) => unreachable!("keys are floats"),
-        }
-    }
-
-    fn write_value(&mut self, head: usize, position: usize, value: &[f32]) {
-        let row = head * self.room + position;
-        match &mut self.values {
-            Values::F32(values) => {
-                values[row * self.width..][..self.width].copy_from_slice(value);
-            }
-            Values::Bf16(values) => {
-                let to = &mut values[row / 2 * self.width..][..self.width];
-                let (to, _) = to.as_chunks_mut::<PANEL>();
-                let upper = position % 2 == 1;
-                for (to, value) in to.iter_mut().zip(value.as_chunks::<PANEL>().0) {
-                    let pairs: [u32; LANES] = to_pairs(value);
-                    for (to, pair) in to.as_chunks_mut::<2>().0.iter_mut().zip(pairs) {
-                        for (to, half) in to.iter_mut().zip([pair & 0xffff, pair >> 16]) {
-                            *to = match upper {
-                                false => *to & 0xffff_0000 | half,
-                                true => *to & 0xffff | half << 16,
-                            };
-                        }
-                    }
-                }
-            }
+            _ => unreachable!("keys and values are kept alike"),
         }
     }
 
@@ -165,6 +147,31 @@ impl KeyBlock {
                 let pairs = count.div_ceil(2);
                 ValueRows::Bf16(&values[row / 2 * self.width..][..pairs * self.width])
             }
+        }
+    }
+}
+
+/// Writes vectors of so many words to the columns of panels from `first` on.
+fn write_columns<T: Copy>(panels: &mut [[T; PANEL]], first: usize, words: usize, vectors: &[T]) {
+    for (position, vector) in (first..).zip(vectors.chunks_exact(words)) {
+        let panel = panels[position / PANEL * words..].iter_mut();
+        for (to, &word) in panel.zip(vector) {
+            to[position % PANEL] = word;
+        }
+    }
+}
+
+/// Writes vectors of BF16, two neighbours to a word, to the halves of words that belong to the
+/// positions from `first` on: the lower ones of even positions, the upper ones of odd ones.
+fn write_halves(to: &mut [u32], first: usize, width: usize, vectors: &[u32]) {
+    const LOWER: u32 = 0xffff;
+    for (position, vector) in (first..).zip(vectors.chunks_exact(width / 2)) {
+        let (to, _) = to[position / 2 * width..].as_chunks_mut::<2>();
+        for ([a, b], pair) in to.iter_mut().zip(vector) {
+            (*a, *b) = match position % 2 {
+                0 => (*a & !LOWER | pair & LOWER, *b & !LOWER | pair >> 16),
+                _ => (*a & LOWER | pair << 16, *b & LOWER | pair & !LOWER),
+            };
         }
     }
 }

@@ -27,6 +27,7 @@ pub(crate) use elementwise::{Angles, Heads, norm_rows, swiglu};
 pub(crate) use integers::Integers;
 pub(crate) use keys::{KeyBlock, KeyPrecision};
 pub(crate) use packed::{Activations, PackedMatrix};
+pub(crate) use parallel::among_threads;
 
 /// Rows that a product takes together.
 pub(crate) fn rows_of_a_tile() -> usize {

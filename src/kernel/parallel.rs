@@ -23,3 +23,12 @@ pub(super) fn for_each<T: Send>(
         items.into_par_iter().for_each(work);
     }
 }
+
+/// Runs work that has many pieces for several threads, on one of them: from outside, every piece
+/// would wake the threads and wait to be woken.
+pub(crate) fn among_threads<T: Send>(multiplications: usize, work: impl FnOnce() -> T + Send) -> T {
+    match threads_for(multiplications) {
+        1 => work(),
+        _ => rayon::scope(|_| work()),
+    }
+}

@@ -129,16 +129,20 @@ impl<'m> Sequences<'m> for OwnSequences<'m> {
 
     fn read(&mut self, ids: &[u32], wanted: &[Wanted]) -> Result<Vec<Tensor>, ModelError> {
         let Own { decoder, head } = self.own;
-        let hidden = decoder.forward(ids, &mut self.cache)?;
-        wanted
-            .iter()
-            .map(|wanted| {
-                let count = wanted.positions.len();
-                let positions = Tensor::from_slice(&wanted.positions, count, hidden.device())?;
-                let rows = hidden.index_select(&positions, 1)?.flatten_to(1)?;
-                Ok(head.logits(decoder, &rows, wanted.place)?)
-            })
-            .collect()
+        let cache = &mut self.cache;
+        let work = ids.len() * decoder.config().multiplications_a_token();
+        kernel::among_threads(work, || {
+            let hidden = decoder.forward(ids, cache)?;
+            wanted
+                .iter()
+                .map(|wanted| {
+                    let count = wanted.positions.len();
+                    let positions = Tensor::from_slice(&wanted.positions, count, hidden.device())?;
+                    let rows = hidden.index_select(&positions, 1)?.flatten_to(1)?;
+                    Ok(head.logits(decoder, &rows, wanted.place)?)
+                })
+                .collect()
+        })
     }
 
     fn fork(

@@ -78,15 +78,7 @@ fn pairs(first: __m512, second: __m512) -> __m512 {
     unsafe { std::mem::transmute::<__m512bh, __m512>(_mm512_cvtne2ps_pbh(second, first)) }
 }
 
-/// Rounds to BF16, two neighbours to a pair, the first in the lower half.
-#[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) fn to_pairs(from: &[f32; PANEL]) -> [u32; LANES] {
-    let mut to = [0; LANES];
-    round_pairs(from, &mut to);
-    to
-}
-
-/// The same of whole panels.
+/// Rounds whole panels to BF16, two neighbours to a word, the first in the lower half.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) fn round_pairs(from: &[f32], to: &mut [u32]) {
     let (from, _) = from.as_chunks::<PANEL>();

@@ -238,6 +238,13 @@ impl DecoderConfig {
         self.heads * self.head_dim
     }
 
+    /// Multiplications by weights that a token takes in all layers.
+    pub(super) fn multiplications_a_token(&self) -> usize {
+        let attention = 2 * (self.query_width() + self.key_width());
+        let mlp = if self.gated { 3 } else { 2 } * self.intermediate_size;
+        self.layers.len() * self.hidden_size * (attention + mlp)
+    }
+
     /// Width of all keys, and of all values.
     pub fn key_width(&self) -> usize {
         self.kv_heads * self.head_dim
