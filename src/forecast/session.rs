@@ -206,17 +206,13 @@ impl<'m> Session<'m> {
 
     /// Paths of so many steps that should be forked together: their keys and values take two fifths
     /// of what the weights take, so that weights are read often enough to be worth it and memory is
-    /// that of the model. Products go by whole tiles of rows.
+    /// that of the model.
     pub fn paths_at_once(&self, steps: usize) -> usize {
         let positions = steps * self.model.tokens().stride() * self.batch();
         let bytes = positions * self.model.network().bytes_a_position();
         let share = usize::try_from(self.model.bytes() / 5 * 2).unwrap_or(usize::MAX);
         let paths = share.clamp(PATH_BYTES.start, PATH_BYTES.end) / bytes.max(1);
-        let tile = self.model.network().rows_of_a_tile();
-        let tile = (1..tile)
-            .find(|paths| (paths * self.batch()).is_multiple_of(tile))
-            .unwrap_or(tile);
-        (paths / tile * tile).max(paths.min(tile)).max(1)
+        paths.max(1)
     }
 
     /// Sequences in the batch.

@@ -29,14 +29,6 @@ pub(crate) use keys::{KeyBlock, KeyPrecision};
 pub(crate) use packed::{Activations, PackedMatrix};
 pub(crate) use parallel::among_threads;
 
-/// Rows that a product takes together.
-pub(crate) fn rows_of_a_tile() -> usize {
-    match features() {
-        Features::Plain => 1,
-        Features::F32 | Features::Bf16 => tiles::TILE,
-    }
-}
-
 /// What the processor offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Features {

@@ -44,6 +44,12 @@ struct Place {
     column: usize,
 }
 
+/// Rows of every tile but the last when so many rows go in as few tiles as can be: nearly as many in
+/// all of them, for a tile of few rows takes nearly as long as one of many.
+fn rows_of_a_tile(rows: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(TILE).max(1)).max(1)
+}
+
 impl PackedMatrix {
     /// Packs rows `[out, input]`.
     pub(crate) fn f32(weights: &[f32], input: usize) -> Self {
@@ -105,8 +111,8 @@ impl PackedMatrix {
         let rows = x.len() / self.input;
         let threads = threads_for(rows * self.input * self.out);
         if threads == 1 || rows >= 2 * threads * TILE {
-            // Every thread takes some of the rows, in whole tiles, and reads all weights.
-            let share = rows.div_ceil(threads).next_multiple_of(TILE);
+            // Every thread takes some of the rows and reads all weights.
+            let share = rows.div_ceil(threads);
             let parts = x
                 .chunks(share * self.input)
                 .zip(y.chunks_mut(share * width));
@@ -133,8 +139,9 @@ impl PackedMatrix {
             );
             for (at, result) in results.iter().enumerate() {
                 let (panel, tile) = (at / tiles.len(), at % tiles.len());
-                let from = tile * TILE * width;
-                let to = y.len().min(from + TILE * width);
+                let rows = rows_of_a_tile(rows);
+                let from = tile * rows * width;
+                let to = y.len().min(from + rows * width);
                 self.write(panel, result, &mut y[from..to], place);
             }
         }
@@ -150,6 +157,7 @@ impl PackedMatrix {
 
     fn product_of_block(&self, x: &[f32], y: &mut [f32], place: Place) {
         let tiles = self.pack_rows(x);
+        let rows = rows_of_a_tile(x.len() / self.input);
         let mut result = [[0.0; PANEL]; TILE];
         let mut widened = None;
         for panel in 0..self.out.div_ceil(PANEL) {
@@ -165,7 +173,7 @@ impl PackedMatrix {
                 Some(widened) => (widened, 0),
                 None => (&self.panels, panel),
             };
-            for (tile, y) in tiles.iter().zip(y.chunks_mut(TILE * place.width)) {
+            for (tile, y) in tiles.iter().zip(y.chunks_mut(rows * place.width)) {
                 panels.tile(tile, self.input, at, &mut result);
                 self.write(panel, &result, y, place);
             }
@@ -180,7 +188,8 @@ impl PackedMatrix {
     }
 
     fn pack_rows(&self, x: &[f32]) -> Vec<PackedRows> {
-        x.chunks(TILE * self.input)
+        let rows = rows_of_a_tile(x.len() / self.input);
+        x.chunks(rows * self.input)
             .map(|x| self.panels.pack_rows(x, self.input))
             .collect()
     }

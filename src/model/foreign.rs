@@ -387,10 +387,6 @@ impl LanguageModel for Foreign {
         // They read token by token.
         usize::MAX
     }
-
-    fn rows_of_a_tile(&self) -> usize {
-        1
-    }
 }
 
 /// Sequences of a foreign model, each read by a model of its own.

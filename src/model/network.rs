@@ -34,9 +34,6 @@ pub trait LanguageModel: Send + Sync {
     /// Tokens (sequences times positions) that are best read at once: enough for fast products, few
     /// enough to bound the memory.
     fn tokens_at_once(&self) -> usize;
-
-    /// Sequences that advance by a token each are computed in groups of so many.
-    fn rows_of_a_tile(&self) -> usize;
 }
 
 /// Where the symbols of a place are to be predicted: the positions within the tokens that are read.
@@ -115,10 +112,6 @@ impl LanguageModel for Own {
 
     fn tokens_at_once(&self) -> usize {
         tokens_at_once(self.decoder.config())
-    }
-
-    fn rows_of_a_tile(&self) -> usize {
-        kernel::rows_of_a_tile()
     }
 }
 
