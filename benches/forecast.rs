@@ -1,4 +1,4 @@
-//! Reading a context, one step of a rollout, and the whole program.
+//! Reading a context, one step of a rollout, an observation that comes, and the whole program.
 //!
 //!     cargo bench --bench forecast
 //!
@@ -84,6 +84,22 @@ fn rollout_step(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// An observation is read and the next one predicted; then the session goes back.
+fn observation(criterion: &mut Criterion) {
+    let model = model();
+    let mut session = start(&model, &waves(CONTEXT, 1));
+    criterion.bench_function("observation", |b| {
+        b.iter(|| {
+            session
+                .advance(&[Bin::quantise(5.0).bin])
+                .expect("room for one observation");
+            let densities = session.next_densities().expect("the model has read");
+            session.rollback(CONTEXT).expect("there is a context");
+            black_box(densities)
+        });
+    });
+}
+
 fn program(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("program");
     group
@@ -112,5 +128,5 @@ fn program(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, prefill, rollout_step, program);
+criterion_group!(benches, prefill, rollout_step, observation, program);
 criterion_main!(benches);

@@ -70,24 +70,20 @@ fn forecast_writes_table_manifest_and_figure() {
 
 #[test]
 fn seeded_forecast_does_not_depend_on_threads() {
-    let run = |threads: &str| {
+    let run = |threads: &str, more: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_statecast"))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("RAYON_NUM_THREADS", threads)
-            .args([
-                "forecast",
-                "examples/pendulum.csv",
-                "--horizon",
-                "6",
-                "--samples",
-                "10",
-            ])
+            .args(["forecast", "examples/pendulum.csv"])
+            .args(["--horizon", "20", "--samples", "50"])
+            .args(more)
             .output()
             .unwrap()
             .stdout
     };
-    let one = run("1");
-    assert!(!one.is_empty() && one == run("2"));
+    let one = run("1", &[]);
+    assert!(!one.is_empty() && one == run("2", &[]));
+    assert!(one == run("1", &["--threads", "2"]));
 }
 
 #[test]

@@ -204,13 +204,13 @@ impl<'m> Session<'m> {
         })
     }
 
-    /// Paths of so many steps that should be forked together: their keys and values take two fifths
+    /// Paths of so many steps that should be forked together: their keys and values take a third
     /// of what the weights take, so that weights are read often enough to be worth it and memory is
     /// that of the model.
     pub fn paths_at_once(&self, steps: usize) -> usize {
         let positions = steps * self.model.tokens().stride() * self.batch();
         let bytes = positions * self.model.network().bytes_a_position();
-        let share = usize::try_from(self.model.bytes() / 5 * 2).unwrap_or(usize::MAX);
+        let share = usize::try_from(self.model.bytes() / 3).unwrap_or(usize::MAX);
         let paths = share.clamp(PATH_BYTES.start, PATH_BYTES.end) / bytes.max(1);
         paths.max(1)
     }
