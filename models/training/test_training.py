@@ -1,0 +1,139 @@
+"""python -m unittest: encoding, model, export, warm start, schedule, resuming."""
+
+import os
+import tempfile
+import unittest
+
+import torch
+from transformers import AutoTokenizer, LlamaForCausalLM
+
+from config import read_config
+from draws import Draws
+from encoding import BOS, axis_ids, coarsened, training_batch
+from export import export, llama_weights, read_folder
+from model import DigitModel
+from train import HERE, Run, compiled_loss
+from warm_start import new_layer_places, start_from
+
+TINY = dict(hidden=64, layers=2, heads=1, inner=96)
+
+
+class Encoding(unittest.TestCase):
+    def test_bins_are_floors_and_the_range_is_150_to_850(self):
+        y = torch.tensor([[0.0, 0.5, 0.50099, 1.0]])
+        ids, valid = axis_ids(y, torch.zeros(1, 1), torch.ones(1, 1))
+        self.assertEqual(ids.tolist(), [[150, 500, 500, 850]])
+        self.assertTrue(valid.all())
+
+    def test_a_row_counts_until_the_first_value_off_the_axis(self):
+        y = torch.tensor([[0.0, 1.0, 1.3, 0.5]])
+        ids, valid = axis_ids(y, torch.zeros(1, 1), torch.ones(1, 1))
+        self.assertEqual(valid.tolist(), [[True, True, False, False]])
+        self.assertEqual(ids[0, 2].item(), 999)
+
+    def test_a_batch_predicts_the_next_id(self):
+        y = Draws(1).normal(64, 200).cumsum(1)
+        inputs, targets, weights = training_batch(Draws(2), y, 100)
+        self.assertEqual((inputs.shape, targets.shape, weights.shape), ((64, 100),) * 3)
+        self.assertTrue(torch.equal(inputs[:, 1:], targets[:, :-1]))
+        with_bos = (inputs[:, 0] == BOS).float().mean().item()
+        self.assertTrue(0.7 < with_bos < 1)
+
+    def test_coarse_rows_lie_on_grids_at_varied_places(self):
+        ids = Draws(1).integers(0, 1000, 400, 300)
+        coarse = coarsened(Draws(2), ids, 1.0)
+        two_digit = [row[0].item() % 10 for row in coarse if len({v.item() % 10 for v in row} - {0, 9}) == 1]
+        self.assertGreater(two_digit.count(5), 50)
+        self.assertGreater(len(set(two_digit)), 3)
+
+
+class Model(unittest.TestCase):
+    def setUp(self):
+        torch.manual_seed(0)
+        self.model = DigitModel(**TINY)
+        self.ids = torch.cat([torch.full((2, 1), BOS), Draws(1).integers(0, 1000, 2, 40)], 1)
+
+    def test_export_is_a_llama_with_the_same_logits(self):
+        with tempfile.TemporaryDirectory() as folder:
+            export(self.model, folder)
+            llama = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+            shape, weights = read_folder(folder)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            with torch.no_grad():
+                expected, got = self.model(self.ids), llama(self.ids).logits
+        self.assertEqual(shape, TINY)
+        self.assertEqual(weights.keys(), llama_weights(self.model).keys())
+        self.assertLess((expected - got).abs().max().item(), 0.05)  # BF16 weights
+        self.assertEqual(tokenizer("012, 999")["input_ids"], [BOS, 12, 999])
+
+    def test_no_position_sees_the_future(self):
+        other = self.ids.clone()
+        other[:, 20:] = 7
+        with torch.no_grad():
+            self.assertTrue(
+                torch.allclose(self.model(self.ids)[:, :20], self.model(other)[:, :20], atol=1e-5)
+            )
+
+    def test_a_grown_model_computes_the_same(self):
+        # of the size of a trained embedding; a fresh one is so small that the norms' epsilon would count
+        with torch.no_grad():
+            self.model.embedding.smooth.mul_(20)
+            self.model.embedding.free.mul_(500)
+        with tempfile.TemporaryDirectory() as folder:
+            export(self.model, folder)
+            small = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+            grown = DigitModel(hidden=128, layers=3, heads=2, inner=160)
+            start_from(grown, folder)
+            with torch.no_grad():
+                difference = (grown(self.ids) - small(self.ids).logits).abs().max().item()
+        self.assertLess(difference, 2e-3)
+
+    def test_new_layers_are_spread_over_the_depth(self):
+        self.assertEqual(new_layer_places(4, 4), [0, 1, 2, 3])
+        for old, new in ((4, 5), (4, 8), (2, 3), (5, 6)):
+            places = new_layer_places(old, new)
+            self.assertEqual(len(places), new)
+            self.assertEqual([p for p in places if p is not None], list(range(old)))
+
+
+class Training(unittest.TestCase):
+    def config(self):
+        config = read_config(f"{HERE}/toy.toml", tokens=4096)
+        config.model, config.budget["step_tokens"], config.data["round_rows"] = TINY, 256, 60
+        return config
+
+    def test_the_rates_rise_stay_and_fall_to_zero(self):
+        config = read_config(f"{HERE}/cpu.toml", tokens=1_000_000)
+        config.budget |= dict(warm_up=0.02, decay=0.4)
+        factors = [config.schedule(t) for t in (0, 10_000, 500_000, 800_000, 1_000_000)]
+        self.assertLess(factors[0], 0.01)
+        self.assertAlmostEqual(factors[2], 1)
+        self.assertAlmostEqual(factors[3], 0.5)
+        self.assertEqual(factors[4], 0)
+
+    def test_every_config_is_valid(self):
+        for name in ("cpu", "toy", "gpu"):
+            config = read_config(f"{HERE}/{name}.toml")
+            self.assertEqual(config.name, name)
+            for tokens in (0, config.budget["tokens"]):
+                self.assertAlmostEqual(sum(config.length_shares(tokens)), 1)
+
+    def test_a_resumed_run_continues_exactly(self):
+        straight = Run(self.config(), "cpu")
+        loss_of = compiled_loss(straight.model, False)
+        for _ in range(3):
+            straight.step(loss_of)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "checkpoint.pt")
+            straight.save(path)
+            resumed = Run(self.config(), "cpu")
+            resumed.load(path)
+        for _ in range(3):
+            straight.step(loss_of)
+            resumed.step(compiled_loss(resumed.model, False))
+        for a, b in zip(straight.model.parameters(), resumed.model.parameters()):
+            self.assertTrue(torch.equal(a, b))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,203 @@
+"""Trains the digit model on synthetic dynamics and exports it as a Llama folder.
+
+  python train.py --config cpu.toml --start-from ../builtin    # grow and go on from an exported model
+  python train.py --config toy.toml                            # about a minute
+
+A run lives in runs/NAME: checkpoint.pt (resumed from if it is there), log.jsonl, export/. The budget is
+counted in tokens, so a paused or interrupted run goes on as if nothing had happened; --tokens may change it
+at a resume.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import time
+
+import torch
+import torch.nn.functional as F
+
+from config import read_config
+from draws import Draws
+from encoding import training_batch
+from export import export
+from model import DigitModel
+from optimizer import Muon
+from series import SeriesStream
+from validation import ValidationSet
+from warm_start import start_from
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--config", required=True, help="TOML file: model, budget, optimizer, data, validation"
+    )
+    parser.add_argument("--name", help="run folder under runs/ (default: the name in the config)")
+    parser.add_argument("--tokens", type=int, help="budget in values instead of the config's")
+    parser.add_argument("--start-from", help="exported folder whose weights a new run starts from")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument(
+        "--no-compile", action="store_true", help="run without torch.compile (no C++ compiler)"
+    )
+    return parser.parse_args()
+
+
+class Run:
+    """Model, optimizers, data position and counters: all that a checkpoint holds."""
+
+    def __init__(self, config, device):
+        torch.manual_seed(config.seed)
+        self.config, self.device = config, device
+        self.model = DigitModel(**config.model).to(device)
+        self.average = DigitModel(**config.model).to(device)
+        settings = config.optimizer
+        self.muon = Muon(self.model.matrices(), settings["muon_rate"], weight_decay=settings["weight_decay"])
+        self.slow = self.model.tables_and_norms()
+        self.adam = torch.optim.AdamW(
+            self.slow, lr=settings["adam_rate"], betas=(0.9, 0.98), weight_decay=0, fused=True
+        )
+        self.stream = SeriesStream(config.seed, config.data["round_rows"], device)
+        self.tokens, self.steps, self.cpu_seconds = 0, 0, 0.0
+        self.reset_average()
+
+    def reset_average(self):
+        self.average.load_state_dict(self.model.state_dict())
+
+    def batch(self):
+        """The batch of this step; its random choices depend on the seed and the step only."""
+        draws = Draws(self.config.seed * 7_000_003 + self.steps, self.device)
+        data = self.config.data
+        point, length = draws.uniform(0, 1, 1).item(), data["lengths"][-1]
+        for candidate, share in zip(data["lengths"], self.config.length_shares(self.tokens)):
+            point -= share
+            if point < 0:
+                length = candidate
+                break
+        series = self.stream.take(max(1, self.config.budget["step_tokens"] // length))
+        return training_batch(draws, series, length, data["whole_range"], data["without_bos"], data["coarse"])
+
+    def step(self, loss_of):
+        batch = self.batch()
+        with torch.autocast(batch[0].device.type, dtype=torch.bfloat16):
+            loss = loss_of(*batch)
+        loss.backward()
+        factor = self.config.schedule(self.tokens)
+        torch.nn.utils.clip_grad_norm_(self.slow, 1.0)
+        for group in self.adam.param_groups:
+            group["lr"] = self.config.optimizer["adam_rate"] * factor
+        self.adam.step()
+        self.muon.step(factor)
+        self.model.zero_grad(set_to_none=True)
+        # early on the average forgets fast: it must not hold on to the start
+        keep = min(self.config.optimizer["average"], (1 + self.steps) / (10 + self.steps))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
+        self.steps, self.tokens = self.steps + 1, self.tokens + batch[0].numel()
+        return loss.detach()
+
+    def save(self, path):
+        state = dict(
+            shape=self.config.model,
+            model=self.model.state_dict(),
+            average=self.average.state_dict(),
+            muon=self.muon.state_dict(),
+            adam=self.adam.state_dict(),
+            stream=self.stream.state(),
+            counters=(self.tokens, self.steps, self.cpu_seconds),
+        )
+        torch.save(state, path + ".new")
+        os.replace(path + ".new", path)  # atomic: an interrupted write leaves the older checkpoint
+
+    def load(self, path):
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["shape"] != self.config.model:
+            raise ValueError(f"{path} holds a model of shape {state['shape']}")
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.muon.load_state_dict(state["muon"])
+        self.adam.load_state_dict(state["adam"])
+        self.stream.restore(state["stream"])
+        self.tokens, self.steps, self.cpu_seconds = state["counters"]
+
+
+def compiled_loss(model, compile_it):
+    """Mean cross-entropy over the valid positions, as a function of (inputs, targets, weights)."""
+
+    def loss(inputs, targets, weights):
+        logits = model(inputs).float()
+        each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+        return (each * weights.flatten()).sum() / weights.sum()
+
+    if compile_it and (shutil.which("g++") or shutil.which("c++")):
+        return torch.compile(loss, dynamic=False)
+    return loss
+
+
+def write_log(folder, entry):
+    with open(f"{folder}/log.jsonl", "a") as file:
+        file.write(json.dumps(entry) + "\n")
+    print(json.dumps(entry), flush=True)
+
+
+def train(run, folder, loss_of, validation):
+    """Steps until the budget is spent; validates and saves every few minutes, saves and stops on SIGTERM."""
+    interval = 60 * run.config.validation["every_minutes"]
+    clock = time.process_time if run.device == "cpu" else time.monotonic
+    begun, last, before = clock(), clock(), run.cpu_seconds
+    running = None
+
+    def checkpoint():
+        run.cpu_seconds = before + clock() - begun
+        run.save(f"{folder}/checkpoint.pt")
+        scores = {"last": validation.score(run.model), "average": validation.score(run.average)}
+        entry = dict(steps=run.steps, tokens=run.tokens, seconds=round(run.cpu_seconds), loss=running)
+        write_log(folder, entry | dict(factor=round(run.config.schedule(run.tokens), 4)) | scores)
+        return scores
+
+    stop = []
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.append(number))
+    while run.tokens < run.config.budget["tokens"]:
+        if stop:
+            run.cpu_seconds = before + clock() - begun
+            run.save(f"{folder}/checkpoint.pt")
+            raise SystemExit(f"stopped and saved at {run.tokens} tokens")
+        loss = run.step(loss_of)
+        if run.steps % 20 == 0:
+            running = loss.item() if running is None else 0.9 * running + 0.1 * loss.item()
+        if clock() - last > interval:
+            checkpoint()
+            last = clock()
+    return checkpoint()
+
+
+def main():
+    arguments = parse_arguments()
+    torch.set_num_threads(arguments.threads)
+    config = read_config(arguments.config, arguments.tokens)
+    folder = f"{HERE}/runs/{arguments.name or config.name}"
+    os.makedirs(folder, exist_ok=True)
+    run = Run(config, arguments.device)
+    validation = ValidationSet(config.validation["series"], max(config.data["lengths"]), arguments.device)
+    if os.path.exists(f"{folder}/checkpoint.pt"):
+        run.load(f"{folder}/checkpoint.pt")
+        print(f"resumed {folder} at {run.tokens} tokens", flush=True)
+    elif arguments.start_from:
+        start_from(run.model, arguments.start_from)
+        run.reset_average()
+        write_log(folder, dict(start_from=arguments.start_from, start=validation.score(run.model)))
+    print(f"{sum(p.numel() for p in run.model.parameters())} parameters in training", flush=True)
+    scores = train(run, folder, compiled_loss(run.model, not arguments.no_compile), validation)
+    best = "average" if scores["average"]["nats"] >= scores["last"]["nats"] else "last"
+    export(run.average if best == "average" else run.model, f"{folder}/export")
+    print(f"exported the {best} weights to {folder}/export", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The fixed validation set: fresh series of the training families, never the held-out ones."""
+
+import torch
+import torch.nn.functional as F
+
+from encoding import BOS, NATS_OFFSET, axis_ids
+from series import series_round
+
+BUCKETS = [(20, 50), (50, 100), (100, 200), (200, 300), (300, 500), (500, 700), (700, 850), (850, 1000)]
+SEED = 777_000_777
+
+
+class ValidationSet:
+    """`series` windows of `length` values scaled by their whole range, read with BOS."""
+
+    def __init__(self, series, length, device):
+        # One generator call, whatever the device of training: the set is the same everywhere.
+        y = series_round(SEED, max(2048, 2 * series), length + 1)[:series, :length]
+        self.ids, self.valid = axis_ids(y, y.amin(1, keepdim=True), y.amax(1, keepdim=True))
+        self.ids, self.valid = self.ids.to(device), self.valid.to(device)
+
+    @torch.no_grad()
+    def score(self, model, rows=8):
+        """Mean log density in nats (from the 20th value on), and by position."""
+        start = torch.full_like(self.ids[:, :1], BOS)
+        inputs = torch.cat([start, self.ids[:, :-1]], 1)
+        logs = []
+        for x, y in zip(inputs.split(rows), self.ids.split(rows)):
+            with torch.autocast(x.device.type, dtype=torch.bfloat16):
+                logits = model(x)
+            logs.append(
+                NATS_OFFSET
+                - F.cross_entropy(logits.float().flatten(0, 1), y.flatten(), reduction="none").view_as(x)
+            )
+        logs = torch.cat(logs) * self.valid
+
+        def mean(first, last):
+            return round((logs[:, first:last].sum() / self.valid[:, first:last].sum().clamp_min(1)).item(), 4)
+
+        length = self.ids.shape[1]
+        by_position = {f"{a}-{b}": mean(a, min(b, length)) for a, b in BUCKETS if a < length}
+        return {"nats": mean(20, length), "by_position": by_position}
