@@ -462,7 +462,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
         fn attention_equals_its_definition(case in case()) {
-            prop_assume!(features() >= Features::F32);
+            if features() < Features::F32 { return Ok(()); }
             let (width, batch) = (case.registers * LANES, case.shared.len());
             let (heads, capacity) = (case.group * case.kv_heads, case.read + case.new);
             let block = |rows: usize, capacity: usize, seed| {

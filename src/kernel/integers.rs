@@ -137,7 +137,7 @@ mod tests {
             (out, runs, rows) in (1..70usize, 1..4usize, 1..30usize),
             (nibbles, offsets, short) in any::<(bool, bool, bool)>(), seed: u64,
         ) {
-            prop_assume!(features() >= Features::F32);
+            if features() < Features::F32 { return Ok(()); }
             let run = if short { 16 } else { 32 };
             let input = runs * run;
             let random = |i: usize, salt: u64| {

@@ -361,11 +361,11 @@ mod tests {
         fn packed_products_are_exact_to_their_precision(
             rows in 1..40usize, input in 1..80usize, out in 1..100usize, seed in 1..u32::MAX,
         ) {
-            prop_assume!(features() >= Features::F32);
+            if features() < Features::F32 { return Ok(()); }
             let (x, w) = (numbers(rows * input, seed), numbers(out * input, seed ^ 0x5555));
             let packed = PackedMatrix::f32(&w, input).product(&x);
             prop_assert!(error(&packed, &x, &w, input, f64::from(f32::EPSILON)) < 4.0);
-            prop_assume!(features() >= Features::Bf16);
+            if features() < Features::Bf16 { return Ok(()); }
             let rounded: Vec<bf16> = w.iter().map(|&w| bf16::from_f32(w)).collect();
             let w: Vec<f32> = rounded.iter().map(|w| w.to_f32()).collect();
             let packed = PackedMatrix::bf16(&rounded, input, Activations::Rounded).product(&x);

@@ -151,7 +151,7 @@ mod tests {
             depth in 1..100usize, registers in 1..5usize, rows in 1..50usize, seed: u64,
             (from, to) in (0..=40usize, 0..=64usize), cap in 0.5..20f32,
         ) {
-            prop_assume!(features() >= Features::F32);
+            if features() < Features::F32 { return Ok(()); }
             let (a, b) = (numbers(depth * 12, seed), numbers(depth * PANEL, seed ^ 1));
             let (a, b) = (a.as_chunks::<12>().0, b.as_chunks().0);
             compare_tiles(|to| tile_f32(a, b, to), |to| plain::tile_f32(a, b, to));
@@ -188,7 +188,7 @@ mod tests {
         fn loops_of_bf16_are_the_plain_ones(
             depth in 1..50usize, registers in 1..5usize, rows in 1..50usize, seed: u64,
         ) {
-            prop_assume!(features() >= Features::Bf16);
+            if features() < Features::Bf16 { return Ok(()); }
             let (high, low) = (words(depth * 48, seed), words(depth * 48, seed ^ 1));
             let (high, low) = (&high.as_chunks::<12>().0[..depth], &low.as_chunks::<12>().0[..depth]);
             let b = words(depth * PANEL, seed ^ 2);

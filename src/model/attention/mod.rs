@@ -118,7 +118,7 @@ mod tests {
             cap in prop::option::of(0.5..20.0f64),
             (nested, rest) in (any::<bool>(), 0..9usize),
         ) {
-            prop_assume!(kernel::features() >= Features::F32);
+            if kernel::features() < Features::F32 { return Ok(()); }
             let head_dim = 16 * registers;
             let config = config(group * kv_heads, kv_heads, head_dim);
             let formats = [
