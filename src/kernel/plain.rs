@@ -1,8 +1,6 @@
 //! What the inner loops compute, written plainly: for other processors to compile, and for the tests
 //! to compare with.
 
-#![cfg_attr(target_arch = "x86_64", allow(dead_code))]
-
 use std::array::from_fn;
 
 use half::bf16;
@@ -151,7 +149,6 @@ pub(super) fn weigh(scores: &mut [f32], from: usize, to: usize, max: f32) -> (f3
 }
 
 /// `products[r][k]` of weights and `values` are added for `V` registers of columns.
-#[allow(clippy::too_many_arguments)]
 fn mix_rows<T: Copy, const R: usize, const V: usize>(
     weights: [&[T]; R],
     values: &[T],

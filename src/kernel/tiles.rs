@@ -229,6 +229,41 @@ mod tests {
     }
 
     #[test]
+    fn loops_of_integers_are_the_plain_ones() {
+        if features() < Features::F32 {
+            return;
+        }
+        let random: Vec<u8> = (0..64 * PANEL as u32)
+            .map(|i| (i.wrapping_mul(2_654_435_769) >> 24) as u8)
+            .collect();
+        let (scales, offsets) = (numbers(4 * PANEL, 1), numbers(4 * PANEL, 2));
+        let rows: Vec<f32> = numbers(64 * 3, 3).iter().map(|x| x / 128.0).collect();
+        let rows = rows.as_chunks::<3>().0;
+        let panel = IntegerPanel {
+            run: 16,
+            quants: random.as_chunks().0,
+            scales: scales.as_chunks().0,
+            offsets: offsets.as_chunks().0,
+        };
+        compare_tiles(
+            |to| tile_integers::<3, false>(rows, panel, to),
+            |to| plain::tile_integers::<3, false>(rows, panel, to),
+        );
+        let nibbles = IntegerPanel {
+            quants: &panel.quants[..32],
+            ..panel
+        };
+        compare_tiles(
+            |to| tile_integers::<3, true>(rows, nibbles, to),
+            |to| plain::tile_integers::<3, true>(rows, nibbles, to),
+        );
+        let (mut found, mut expected) = (vec![[0.0; PANEL]; 64], vec![[0.0; PANEL]; 64]);
+        widen_integers::<true>(nibbles, &mut found);
+        plain::widen_integers::<true>(nibbles, &mut expected);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
     fn gates_norms_and_turns_are_the_plain_ones() {
         if features() < Features::F32 {
             return;
