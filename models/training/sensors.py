@@ -7,8 +7,10 @@ def standardised(y):
     return (y - y.mean(1, keepdim=True)) / (y.std(1, keepdim=True) + 1e-9)
 
 
-def readout(draws, y):
-    """A static curve on 30 % of the rows: tanh, exp, absolute value, sine, clipping (a saturated sensor)."""
+def readout(draws, y, curved):
+    """A static curve on 30 % of the rows with `curved` set: tanh, exp, absolute value, sine, clipping (a
+    saturated sensor).
+    """
     rows = len(y)
     kind, gain = draws.integers(0, 17, rows, 1), draws.log_uniform(0.3, 2, rows, 1)
     curves = [
@@ -19,7 +21,7 @@ def readout(draws, y):
         torch.minimum(torch.maximum(y, -gain), 0.8 * gain),
     ]
     for k, curve in enumerate(curves):
-        y = torch.where(kind == k, curve, y)
+        y = torch.where(curved[:, None] & (kind == k), curve, y)
     return y
 
 
@@ -64,8 +66,9 @@ def quantised(draws, y):
     return torch.where(draws.flags(0.08, rows, 1), (y / cell).round() * cell, y)
 
 
-def sensed(draws, y):
+def sensed(draws, y, curved):
     """All effects in their physical order; [rows, length] standardised series in, readings out."""
-    for effect in (mixed_with_another, readout, disturbed, held_samples, quantised):
+    y = readout(draws, mixed_with_another(draws, y), curved)
+    for effect in (disturbed, held_samples, quantised):
         y = effect(draws, y)
     return y

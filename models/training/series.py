@@ -28,7 +28,7 @@ def series_round(seed, rows, length=LENGTH, device="cpu", families=None):
     draws = Draws(seed, device)
     chosen = [FAMILIES[name] for name in families] if families else list(FAMILIES.values())
     total = sum(f.share for f in chosen)
-    exact, touched = [], []
+    exact, touched, curved = [], [], []
     # On a GPU, tensors made inside the generators must land there; on a CPU the context would only cost time.
     with contextlib.nullcontext() if draws.device.type == "cpu" else draws.device, torch.no_grad():
         for f in chosen:
@@ -37,7 +37,8 @@ def series_round(seed, rows, length=LENGTH, device="cpu", families=None):
             untouched = draws.flags(f.exact, len(y))
             exact.append(y[untouched])
             touched.append(y[~untouched])
-        readings = standardised(sensed(draws, torch.cat(touched)))
+            curved.append(torch.full((len(touched[-1]),), f.curved, device=draws.device))
+        readings = standardised(sensed(draws, torch.cat(touched), torch.cat(curved)))
         readings = readings[alive(draws, readings)]
         y = torch.cat(exact + [readings])
         return y[torch.randperm(len(y), generator=draws.generator, device=draws.device)]

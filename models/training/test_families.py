@@ -7,7 +7,7 @@ import torch
 
 from draws import Draws
 from families import FAMILIES, HELD_OUT
-from sensors import sensed, standardised
+from sensors import readout, sensed, standardised
 from series import LENGTH, SeriesStream, alive, series_round
 
 ROWS, STEPS = 24, 300
@@ -50,10 +50,21 @@ class Families(unittest.TestCase):
 class Sensors(unittest.TestCase):
     def test_readings_are_finite_and_keep_their_shape(self):
         y = standardised(Draws(2).normal(500, STEPS).cumsum(1))
-        readings = sensed(Draws(3), y)
+        curved = torch.ones(len(y), dtype=torch.bool)
+        readings = sensed(Draws(3), y, curved)
         self.assertEqual(readings.shape, y.shape)
         self.assertTrue(torch.isfinite(readings).all())
-        self.assertTrue(torch.equal(readings, sensed(Draws(3), y)))
+        self.assertTrue(torch.equal(readings, sensed(Draws(3), y, curved)))
+
+    def test_no_sensor_bends_a_walk(self):
+        # exp of a Gaussian random walk would be a geometric Brownian motion, which is held out
+        for name, family in FAMILIES.items():
+            if family.generate.__module__.endswith("walks"):
+                self.assertFalse(family.curved, name)
+        y = standardised(Draws(2).normal(500, STEPS).cumsum(1))
+        straight = readout(Draws(3), y, torch.zeros(len(y), dtype=torch.bool))
+        self.assertTrue(torch.equal(straight, y))
+        self.assertFalse(torch.equal(readout(Draws(3), y, torch.ones(len(y), dtype=torch.bool)), y))
 
     def test_constant_and_broken_rows_are_dropped(self):
         y = Draws(2).normal(4, STEPS)

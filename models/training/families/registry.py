@@ -21,16 +21,17 @@ class Family:
     generate: Callable  # (draws, rows, length) -> float32 [rows, length]
     share: float  # relative share of the training series
     exact: float  # share of its series that no sensor touches
+    curved: bool  # whether a sensor may bend its values: the exponential of a Gaussian walk is held out
 
 
 FAMILIES: dict[str, Family] = {}
 
 
-def family(share=1.0, exact=0.3):
+def family(share=1.0, exact=0.3, curved=True):
     """Registers a generator under its function's name."""
 
     def register(generate):
-        FAMILIES[generate.__name__] = Family(generate.__name__, generate, share, exact)
+        FAMILIES[generate.__name__] = Family(generate.__name__, generate, share, exact, curved)
         return generate
 
     return register

@@ -5,7 +5,7 @@ import torch
 from .registry import family
 
 
-@family(share=1.5, exact=0.8)
+@family(share=1.5, exact=0.8, curved=False)
 def random_walk(draws, rows, length):
     """x_t = x_{t-1} + drift + e_t, e Gaussian (half) or heavy-tailed, skewed, uniform; drift in 40 %."""
     gauss = draws.flags(0.5, rows, 1)
@@ -13,7 +13,7 @@ def random_walk(draws, rows, length):
     return (e + draws.or_zero(0.6, draws.normal(rows, 1) * draws.log_uniform(0.01, 0.5, rows, 1))).cumsum(1)
 
 
-@family(share=0.8, exact=0.6)
+@family(share=0.8, exact=0.6, curved=False)
 def local_trend(draws, rows, length):
     """Local linear trend: slope a (leaky) walk of size 0.003..0.1, level with noise; an integrated walk."""
     slope = torch.zeros(rows)
@@ -30,7 +30,7 @@ def local_trend(draws, rows, length):
     return (slopes.T + level_noise[:, None] * draws.normal(rows, length)).cumsum(1)
 
 
-@family(share=1.2, exact=0.6)
+@family(share=1.2, exact=0.6, curved=False)
 def garch(draws, rows, length):
     """GARCH(1,1): s_t = w + b s_{t-1} + a e^2, a 0.02..0.3, b 0.5..0.97; returns (40 %) or their sum."""
     a = draws.uniform(0.02, 0.3, rows)
@@ -45,7 +45,7 @@ def garch(draws, rows, length):
     return torch.where(draws.flags(0.4, rows, 1), y.T, y.T.cumsum(1))
 
 
-@family(share=1.2, exact=0.7)
+@family(share=1.2, exact=0.7, curved=False)
 def stochastic_volatility(draws, rows, length):
     """Returns exp(h_t) e_t with h an AR(1) (0.9..0.998, size 0.05..0.4) or two regimes; returns (40 %) or
     their sum.
@@ -62,7 +62,7 @@ def stochastic_volatility(draws, rows, length):
     return torch.where(draws.flags(0.4, rows, 1), returns, returns.cumsum(1))
 
 
-@family(share=1.5, exact=0.85)
+@family(share=1.5, exact=0.85, curved=False)
 def cev_walk(draws, rows, length):
     """x_t = x + r(1-x) + s x^g e_t, g 0.3..0.85 (square root in 40 %), s 0.005..0.1, r 0 or 0.002..0.05;
     Gaussian e.
@@ -77,7 +77,7 @@ def cev_walk(draws, rows, length):
     return y.T
 
 
-@family(share=1.5, exact=0.85)
+@family(share=1.5, exact=0.85, curved=False)
 def multiplicative_walk(draws, rows, length):
     """exp(z): z a walk with Student-t, uniform or skewed steps (never Gaussian), size 0.003..0.06, small
     drift.
@@ -93,7 +93,7 @@ def multiplicative_walk(draws, rows, length):
     return torch.exp(z.clamp(-5, 5))
 
 
-@family(share=1.2, exact=0.8)
+@family(share=1.2, exact=0.8, curved=False)
 def log_reverting(draws, rows, length):
     """exp(z): z Gaussian, pulled back to 0 by 0.01..0.2 of z a step, size 0.01..0.2 a step."""
     back, size = draws.log_uniform(0.01, 0.2, rows), draws.log_uniform(0.01, 0.2, rows)
@@ -105,7 +105,7 @@ def log_reverting(draws, rows, length):
     return torch.exp(y.T.clamp(-5, 5))
 
 
-@family(share=1.0, exact=0.6)
+@family(share=1.0, exact=0.6, curved=False)
 def compound_walk(draws, rows, length):
     """A walk that moves at a share 0.03..0.6 of the steps only; steps of any law, or on a grid (counts)."""
     e = draws.innovations(rows, length)
@@ -113,7 +113,7 @@ def compound_walk(draws, rows, length):
     return (e * draws.flags(draws.log_uniform(0.03, 0.6, rows, 1), rows, length)).cumsum(1)
 
 
-@family(share=0.8, exact=0.7)
+@family(share=0.8, exact=0.7, curved=False)
 def bounded_walk(draws, rows, length):
     """A Gaussian walk reflected at two walls (folded triangle wave), range 3..60 step sizes."""
     width = draws.log_uniform(3, 60, rows, 1)
