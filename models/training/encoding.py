@@ -40,12 +40,18 @@ def coarsened(draws, ids, share):
     return torch.where(draws.flags(share, rows, 1), coarse, ids)
 
 
-def training_batch(draws, series, length, whole_range=0.35, without_bos=0.1, coarse=0.04):
-    """Inputs, targets, weights [rows, length] of random windows of `series` [rows, longer]."""
+def training_batch(draws, series, length, whole_range=0.05, inside=0.25, without_bos=0.1, coarse=0.04):
+    """Inputs, targets, weights [rows, length] of random windows of `series` [rows, longer].
+
+    The range that sets a window's scale is that of its first values, 12 or more. Values inside of them weigh
+    `inside`: a forecast begins where they end, and a model that mostly sees the range's edges respected takes
+    the largest value of its context for a bound.
+    """
     rows, longest = series.shape
     span = length + 1
     offset = draws.integers(0, longest - span + 1, rows, 1)
-    y = series.gather(1, offset + torch.arange(span, device=series.device)[None])
+    index = torch.arange(span, device=series.device)[None]
+    y = series.gather(1, offset + index)
     prefix = draws.log_uniform(12, span, rows).long()
     prefix = torch.where(draws.flags(whole_range, rows), torch.full_like(prefix, span), prefix)
     low, high = prefix_range(y, prefix)
@@ -53,7 +59,9 @@ def training_batch(draws, series, length, whole_range=0.35, without_bos=0.1, coa
     v = torch.where(draws.flags(0.5, rows, 1), 10 - v, v)
     ids, valid = ids_on_axis(v)
     ids = coarsened(draws, ids, coarse)
+    weights = valid * torch.where(index < prefix[:, None], inside, 1.0)
     bos = draws.flags(1 - without_bos, rows, 1)
     start = torch.full_like(ids[:, :1], BOS)
     inputs = torch.where(bos, torch.cat([start, ids[:, :-2]], 1), ids[:, :-1])
-    return inputs, torch.where(bos, ids[:, :-1], ids[:, 1:]), torch.where(bos, valid[:, :-1], valid[:, 1:])
+    targets = torch.where(bos, ids[:, :-1], ids[:, 1:])
+    return inputs, targets, torch.where(bos, weights[:, :-1], weights[:, 1:])

@@ -39,6 +39,15 @@ class Encoding(unittest.TestCase):
         with_bos = (inputs[:, 0] == BOS).float().mean().item()
         self.assertTrue(0.7 < with_bos < 1)
 
+    def test_values_that_set_the_scale_weigh_less(self):
+        y = Draws(1).normal(64, 200)
+        _, targets, weights = training_batch(Draws(2), y, 100, whole_range=0, inside=0.2, coarse=0)
+        self.assertEqual(set(weights.flatten().tolist()), {0.0, weights.max().item(), weights[0, 0].item()})
+        for row, weight in zip(targets, weights):
+            beyond = (row < 150) | (row > 850)
+            self.assertFalse((beyond & (weight > 0) & (weight < 1)).any())
+            self.assertTrue((weight[:10] < 1).all())
+
     def test_coarse_rows_lie_on_grids_at_varied_places(self):
         ids = Draws(1).integers(0, 1000, 400, 300)
         coarse = coarsened(Draws(2), ids, 1.0)

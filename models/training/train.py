@@ -81,7 +81,8 @@ class Run:
                 length = candidate
                 break
         series = self.stream.take(max(1, self.config.budget["step_tokens"] // length))
-        return training_batch(draws, series, length, data["whole_range"], data["without_bos"], data["coarse"])
+        shares = {name: data[name] for name in ("whole_range", "inside", "without_bos", "coarse")}
+        return training_batch(draws, series, length, **shares)
 
     def step(self, loss_of):
         batch = self.batch()
