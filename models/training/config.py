@@ -11,6 +11,7 @@ class Config:
     model: dict
     budget: dict
     optimizer: dict
+    objective: dict
     data: dict
     validation: dict
 

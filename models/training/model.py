@@ -62,7 +62,7 @@ class Block(nn.Module):
         return self.o(y.transpose(1, 2).reshape(rows, steps, hidden))
 
 
-def value_features(waves=32):
+def value_features(waves):
     """Features [1000, 2 waves + 3] of a value: waves of 0.25..250 periods over the axis, 1, x, x^2."""
     x = torch.arange(BINS).float() / BINS
     periods = torch.tensor(np.geomspace(0.25, 250, waves), dtype=torch.float32)
@@ -76,9 +76,9 @@ class ValueTable(nn.Module):
     tokens.
     """
 
-    def __init__(self, hidden, smooth_size, free_size):
+    def __init__(self, hidden, waves, smooth_size, free_size):
         super().__init__()
-        features = value_features()
+        features = value_features(waves)
         self.register_buffer("features", features, persistent=False)
         self.smooth = nn.Parameter(torch.randn(features.shape[1], hidden) * smooth_size)
         self.free = nn.Parameter(torch.randn(VOCAB, hidden) * free_size)
@@ -91,10 +91,12 @@ class ValueTable(nn.Module):
 
 
 class DigitModel(nn.Module):
-    def __init__(self, hidden, layers, heads, inner):
+    def __init__(self, hidden, layers, heads, inner, waves=32):
         super().__init__()
         self.shape = dict(hidden=hidden, layers=layers, heads=heads, inner=inner)
-        self.embedding, self.head = ValueTable(hidden, 0.02, 0.001), ValueTable(hidden, 0.005, 0.0)
+        # without waves the free rows start at the usual size
+        self.embedding = ValueTable(hidden, waves, 0.02, 0.001 if waves else 0.02)
+        self.head = ValueTable(hidden, waves, 0.005, 0.0)
         self.blocks = nn.ModuleList(Block(hidden, heads, inner) for _ in range(layers))
         self.norm = Norm(hidden)
         for name, p in self.blocks.named_parameters():
@@ -111,11 +113,6 @@ class DigitModel(nn.Module):
     def matrices(self):
         """The weights that Muon trains: all matrices of the blocks."""
         return [p for p in self.blocks.parameters() if p.ndim == 2]
-
-    def tables_and_norms(self):
-        """The weights that AdamW trains."""
-        matrices = {id(p) for p in self.matrices()}
-        return [p for p in self.parameters() if id(p) not in matrices]
 
     def forward(self, ids):
         """Logits [rows, steps, 1003] of the next id; ids [rows, steps <= 1024]."""

@@ -12,7 +12,8 @@ from draws import Draws
 from encoding import BOS, axis_ids, coarsened, training_batch
 from export import export, llama_weights, read_folder
 from model import DigitModel
-from train import HERE, Run, compiled_loss
+from objective import bin_crps, compiled_loss, with_own_draws
+from train import HERE, Run
 from warm_start import new_layer_places, start_from
 
 TINY = dict(hidden=64, layers=2, heads=1, inner=96)
@@ -105,6 +106,20 @@ class Model(unittest.TestCase):
             self.assertEqual([p for p in places if p is not None], list(range(old)))
 
 
+class Objective(unittest.TestCase):
+    def test_the_crps_of_a_certain_forecast_is_its_distance(self):
+        logits = torch.full((2, 1003), -1e4)
+        logits[:, 500] = 0
+        self.assertTrue(torch.allclose(bin_crps(logits, torch.tensor([470, 500])), torch.tensor([0.3, 0.0])))
+
+    def test_own_draws_replace_their_share_of_the_values(self):
+        torch.manual_seed(0)
+        inputs = torch.cat([torch.full((8, 1), BOS), Draws(1).integers(0, 1000, 8, 200)], 1)
+        drawn = with_own_draws(DigitModel(**TINY), inputs, 0.3)
+        self.assertTrue((drawn[:, 0] == BOS).all())
+        self.assertAlmostEqual((drawn != inputs)[:, 1:].float().mean().item(), 0.3, delta=0.05)
+
+
 class Training(unittest.TestCase):
     def config(self):
         config = read_config(f"{HERE}/toy.toml", tokens=4096)
@@ -129,7 +144,8 @@ class Training(unittest.TestCase):
 
     def test_a_resumed_run_continues_exactly(self):
         straight = Run(self.config(), "cpu")
-        loss_of = compiled_loss(straight.model, False)
+        settings = dict(crps=0.5, own_draws=0.3)
+        loss_of = compiled_loss(straight.model, settings, False)
         for _ in range(3):
             straight.step(loss_of)
         with tempfile.TemporaryDirectory() as folder:
@@ -139,7 +155,7 @@ class Training(unittest.TestCase):
             resumed.load(path)
         for _ in range(3):
             straight.step(loss_of)
-            resumed.step(compiled_loss(resumed.model, False))
+            resumed.step(compiled_loss(resumed.model, settings, False))
         for a, b in zip(straight.model.parameters(), resumed.model.parameters()):
             self.assertTrue(torch.equal(a, b))
 

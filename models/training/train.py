@@ -11,18 +11,17 @@ at a resume.
 import argparse
 import json
 import os
-import shutil
 import signal
 import time
 
 import torch
-import torch.nn.functional as F
 
 from config import read_config
 from draws import Draws
 from encoding import training_batch
 from export import export
 from model import DigitModel
+from objective import compiled_loss
 from optimizer import Muon
 from series import SeriesStream
 from validation import ValidationSet
@@ -58,8 +57,10 @@ class Run:
         self.model = DigitModel(**config.model).to(device)
         self.average = DigitModel(**config.model).to(device)
         settings = config.optimizer
-        self.muon = Muon(self.model.matrices(), settings["muon_rate"], weight_decay=settings["weight_decay"])
-        self.slow = self.model.tables_and_norms()
+        matrices = self.model.matrices() if settings["muon_rate"] else []
+        self.muon = Muon(matrices, settings["muon_rate"], weight_decay=settings["weight_decay"])
+        by_muon = {id(p) for p in matrices}
+        self.slow = [p for p in self.model.parameters() if id(p) not in by_muon]
         self.adam = torch.optim.AdamW(
             self.slow, lr=settings["adam_rate"], betas=(0.9, 0.98), weight_decay=0, fused=True
         )
@@ -86,6 +87,7 @@ class Run:
 
     def step(self, loss_of):
         batch = self.batch()
+        torch.manual_seed(self.config.seed * 7_000_003 + self.steps)  # the objective may draw, too
         with torch.autocast(batch[0].device.type, dtype=torch.bfloat16):
             loss = loss_of(*batch)
         loss.backward()
@@ -126,19 +128,6 @@ class Run:
         self.adam.load_state_dict(state["adam"])
         self.stream.restore(state["stream"])
         self.tokens, self.steps, self.cpu_seconds = state["counters"]
-
-
-def compiled_loss(model, compile_it):
-    """Mean cross-entropy over the valid positions, as a function of (inputs, targets, weights)."""
-
-    def loss(inputs, targets, weights):
-        logits = model(inputs).float()
-        each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-        return (each * weights.flatten()).sum() / weights.sum()
-
-    if compile_it and (shutil.which("g++") or shutil.which("c++")):
-        return torch.compile(loss, dynamic=False)
-    return loss
 
 
 def write_log(folder, entry):
@@ -194,7 +183,7 @@ def main():
         run.reset_average()
         write_log(folder, dict(start_from=arguments.start_from, start=validation.score(run.model)))
     print(f"{sum(p.numel() for p in run.model.parameters())} parameters in training", flush=True)
-    scores = train(run, folder, compiled_loss(run.model, not arguments.no_compile), validation)
+    scores = train(run, folder, compiled_loss(run.model, config.objective, not arguments.no_compile), validation)
     best = "average" if scores["average"]["nats"] >= scores["last"]["nats"] else "last"
     export(run.average if best == "average" else run.model, f"{folder}/export")
     print(f"exported the {best} weights to {folder}/export", flush=True)

@@ -20,8 +20,8 @@ class ValidationSet:
         self.ids, self.valid = self.ids.to(device), self.valid.to(device)
 
     @torch.no_grad()
-    def score(self, model, rows=8):
-        """Mean log density in nats (from the 20th value on), and by position."""
+    def log_densities(self, model, rows=8):
+        """Nats [series, values], zero where a value does not count."""
         start = torch.full_like(self.ids[:, :1], BOS)
         inputs = torch.cat([start, self.ids[:, :-1]], 1)
         logs = []
@@ -32,7 +32,11 @@ class ValidationSet:
                 NATS_OFFSET
                 - F.cross_entropy(logits.float().flatten(0, 1), y.flatten(), reduction="none").view_as(x)
             )
-        logs = torch.cat(logs) * self.valid
+        return torch.cat(logs) * self.valid
+
+    def score(self, model):
+        """Mean log density in nats (from the 20th value on), and by position."""
+        logs = self.log_densities(model)
 
         def mean(first, last):
             return round((logs[:, first:last].sum() / self.valid[:, first:last].sum().clamp_min(1)).item(), 4)
