@@ -165,11 +165,11 @@ fn preamble_is_read_first_and_counted() {
 
 #[test]
 fn safetensors_and_gguf_give_the_same_forecast() {
-    let variables = Variables {
-        names: vec!["x".to_owned()],
-        roles: vec![Role::State],
-        values: Array2::from_shape_fn((30, 1), |(t, _)| (0.4 * t as f64).sin()),
-    };
+    let variables = Variables::new(
+        vec!["x".to_owned()],
+        vec![Role::State],
+        Array2::from_shape_fn((30, 1), |(t, _)| (0.4 * t as f64).sin()),
+    );
     let settings = RolloutSettings {
         horizon: 6.try_into().unwrap(),
         samples: 5.try_into().unwrap(),

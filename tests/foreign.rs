@@ -92,11 +92,11 @@ fn continuations_are_those_of_the_whole_sequence() {
 #[test]
 fn forecast_runs_through_a_foreign_model() {
     let model = load("qwen3_moe");
-    let variables = Variables {
-        names: vec!["x".to_owned()],
-        roles: vec![Role::State],
-        values: Array2::from_shape_fn((12, 1), |(t, _)| (0.4 * t as f64).sin()),
-    };
+    let variables = Variables::new(
+        vec!["x".to_owned()],
+        vec![Role::State],
+        Array2::from_shape_fn((12, 1), |(t, _)| (0.4 * t as f64).sin()),
+    );
     let reading = Forecaster::new(&model, Settings::default())
         .read_last(&variables, 3)
         .unwrap();

@@ -19,11 +19,11 @@ fn load(source: ModelSource) -> Model {
 
 fn series() -> Variables {
     let (shape, values) = array::<f64>(&golden("end_to_end.npz"), "series");
-    Variables {
-        names: vec!["a".to_owned(), "b".to_owned()],
-        roles: vec![Role::State; 2],
-        values: Array2::from_shape_vec((shape[0], shape[1]), values).unwrap(),
-    }
+    Variables::new(
+        vec!["a".to_owned(), "b".to_owned()],
+        vec![Role::State; 2],
+        Array2::from_shape_vec((shape[0], shape[1]), values).unwrap(),
+    )
 }
 
 fn read<'m>(model: &'m Model, series: &Variables) -> Reading<'m> {

@@ -26,11 +26,8 @@ fn model() -> Model {
 }
 
 fn variables(values: Array2<f64>, roles: &[Role]) -> Variables {
-    Variables {
-        names: (0..roles.len()).map(|v| format!("x{v}")).collect(),
-        roles: roles.to_vec(),
-        values,
-    }
+    let names = (0..roles.len()).map(|v| format!("x{v}")).collect();
+    Variables::new(names, roles.to_vec(), values)
 }
 
 fn rollout(

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use anyhow::bail;
 use clap::Args;
-use ndarray::s;
 use serde::Serialize;
 
 use super::input::{ModelArguments, Recording, warn_of_saturation};
@@ -79,7 +78,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         horizon: 1,
     })?;
     let forecaster = Forecaster::new(&model, settings);
-    let mut variables = Variables::of(
+    let variables = Variables::of(
         &trajectory,
         episode,
         settings.method,
@@ -89,7 +88,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let longest = forecaster.longest_context(1);
     arguments.recording.note_contexts(&[all], longest);
     let rows = arguments.recording.context_rows(all, longest);
-    variables.values = variables.values.slice(s![all - rows.., ..]).to_owned();
+    let variables = variables.slice(all - rows..all);
     let started = Instant::now();
     let reading = forecaster.read(&variables)?;
     let seconds = started.elapsed().as_secs_f64();

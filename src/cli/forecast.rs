@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
@@ -12,6 +13,7 @@ use serde::Serialize;
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use super::progress::Progress;
 use super::scores::scores;
+use crate::baselines::Persistence;
 use crate::forecast::{
     Forecaster, KnownFuture, Levels, Method, Reading, Rollout, RolloutSettings, Settings, Summary,
     Variables,
@@ -111,7 +113,8 @@ pub(super) struct Outcome {
     /// Rows of the context, within the episode.
     context: std::ops::Range<usize>,
     pub(super) observed: Array2<f64>,
-    pub(super) truth: Option<Array2<f64>>,
+    /// What came, and how persistence went on.
+    pub(super) held_out: Option<(Array2<f64>, Rollout)>,
     one_step: Summary,
     pub(super) rollout: Rollout,
     manifest: EpisodeManifest,
@@ -170,7 +173,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         .collect::<anyhow::Result<Vec<_>>>()?;
     drop(progress);
     if arguments.holdout {
-        eprint!("{}", scores(&outcomes, arguments.seed));
+        eprint!("{}", scores(&outcomes));
     }
     if let (Some(path), Some(outcome)) = (&arguments.plot, outcomes.first()) {
         arguments.figure(outcome)?.save(path)?;
@@ -271,28 +274,32 @@ impl Arguments {
     ) -> anyhow::Result<Outcome> {
         let started = Instant::now();
         let method = forecaster.settings().method;
-        let mut variables = Variables::of(trajectory, episode, method, self.model.with_reward);
-        let all = variables.values;
+        let all = Variables::of(trajectory, episode, method, self.model.with_reward);
         let end = self.end(episode);
         let longest = forecaster.longest_context(self.horizon.get());
         let rows = self.recording.context_rows(end, longest);
-        variables.values = all.slice(s![end - rows..end, ..]).to_owned();
+        let variables = all.slice(end - rows..end);
         // Densities of the context serve the figure only.
         let scored = match self.plot {
             Some(_) => context_shown(self.horizon.get()),
             None => 0,
         };
         let reading = forecaster.read_last(&variables, scored)?;
-        let rollout = reading.rollout(
-            &RolloutSettings {
-                horizon: self.horizon,
-                samples: self.samples,
-                seed: self.seed,
-                paths_at_once: self.batch,
-            },
-            future,
-            progress,
-        )?;
+        let paths = RolloutSettings {
+            horizon: self.horizon,
+            samples: self.samples,
+            seed: self.seed,
+            paths_at_once: self.batch,
+        };
+        let rollout = reading.rollout(&paths, future, progress)?;
+        let held_out = if self.holdout {
+            let simple = Forecaster::of(Rc::new(Persistence), forecaster.settings());
+            let walk = simple.read_last(&variables, 0)?;
+            let walk = walk.rollout(&paths, future, &|_| ())?;
+            Some((all.values.slice(s![end.., ..]).to_owned(), walk))
+        } else {
+            None
+        };
         let saturated = reading.saturated() + rollout.saturated;
         warn_of_saturation(episode.name(), saturated);
         let manifest = self.manifest(&reading, &rollout, episode, end - rows..end, started);
@@ -300,7 +307,7 @@ impl Arguments {
             names: variables.names,
             context: end - rows..end,
             observed: variables.values,
-            truth: self.holdout.then(|| all.slice(s![end.., ..]).to_owned()),
+            held_out,
             one_step: reading.one_step_summary(&plot_levels()?, self.seed),
             rollout,
             manifest,
@@ -376,9 +383,9 @@ impl Arguments {
                     name: outcome.names[v].clone(),
                     observed: column(&outcome.observed, first),
                     held_out: outcome
-                        .truth
+                        .held_out
                         .as_ref()
-                        .map_or(vec![], |truth| column(truth, end)),
+                        .map_or(vec![], |(truth, _)| column(truth, end)),
                     // An episode's first row is predicted from nothing.
                     one_step: (usize::from(unscored == 0)..scored)
                         .map(|t| OneStepPoint {

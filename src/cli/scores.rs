@@ -3,12 +3,11 @@
 use ndarray::{Array2, Array3, s};
 
 use super::forecast::Outcome;
-use crate::baselines::persistence;
 use crate::metrics::{crps, rmse};
 
 /// CRPS and RMSE of the median, a variable and over all, beside persistence with the context's own
 /// increments. The mean line divides each variable by its standard deviation over the context.
-pub(super) fn scores(outcomes: &[Outcome], seed: u64) -> String {
+pub(super) fn scores(outcomes: &[Outcome]) -> String {
     let Some(first) = outcomes.first() else {
         return String::new();
     };
@@ -24,15 +23,13 @@ pub(super) fn scores(outcomes: &[Outcome], seed: u64) -> String {
         let mut simple = Score::default();
         let mut spread = 0.0;
         for outcome in outcomes {
-            let Some(truth) = &outcome.truth else {
+            let Some((truth, walk)) = &outcome.held_out else {
                 continue;
             };
             let paths = &outcome.rollout.paths;
-            let (samples, horizon, _) = paths.dim();
-            let walk = persistence(outcome.observed.view(), horizon, samples, seed);
             let last = outcome.observed[[outcome.observed.nrows() - 1, v]];
             ours.add(paths, truth, v, None);
-            simple.add(&walk, truth, v, Some(last));
+            simple.add(&walk.paths, truth, v, Some(last));
             spread += outcome.observed.column(v).std(0.0) / outcomes.len() as f64;
         }
         let row = [ours.crps(), simple.crps(), ours.rmse(), simple.rmse()];

@@ -118,6 +118,14 @@ impl<'a> BinnedDensity<'a> {
         (index(k), fraction)
     }
 
+    /// Randomised probability integral transform of an observed bin: the probability below it and
+    /// the share `random` of its own.
+    pub fn pit(&self, observed: Bin, random: f64) -> f64 {
+        let below = &self.mass[..observed.index()];
+        let below = below.iter().map(|&p| f64::from(p)).sum::<f64>() / self.total;
+        (below + random * self.probability(observed)).min(1.0)
+    }
+
     /// Logarithmic score of an observation, in nats, of the density in axis units:
     /// `ln(100 p)` of its bin. In the channel's units it is lower by the logarithm of
     /// [`Axis::unit`].

@@ -1,13 +1,15 @@
 //! Reading a context: from variables to one-step densities and a session that can go on.
 
+use std::rc::Rc;
 use std::str::FromStr;
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, ArrayView1, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::{
-    Encoding, ForecastError, Levels, OneStep, Role, Session, Summary, Tolerance, Variables,
+    Continuation, Encoding, ForecastError, Language, Levels, Observed, OneStep, Point, Predictor,
+    Role, Summary, Tolerance, Variables,
 };
 use crate::codec::{BIN_COUNT, Bin, Scale};
 use crate::density::point_mass;
@@ -108,7 +110,7 @@ impl Default for Settings {
     }
 }
 
-/// A model with the settings by which it reads trajectories.
+/// A predictor of channels with the settings by which it reads trajectories.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -120,11 +122,11 @@ impl Default for Settings {
 ///
 /// let formats = builtin_formats()?;
 /// let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, &Device::Cpu)?;
-/// let context = Variables {
-///     names: vec!["angle".to_owned()],
-///     roles: vec![Role::State],
-///     values: Array2::from_shape_fn((80, 1), |(t, _)| (0.3 * t as f64).sin()),
-/// };
+/// let context = Variables::new(
+///     vec!["angle".to_owned()],
+///     vec![Role::State],
+///     Array2::from_shape_fn((80, 1), |(t, _)| (0.3 * t as f64).sin()),
+/// );
 /// let reading = Forecaster::new(&model, Settings::default()).read(&context)?;
 /// let rollout = reading.rollout(&RolloutSettings {
 ///     horizon: NonZeroUsize::new(5).unwrap(),
@@ -134,15 +136,35 @@ impl Default for Settings {
 /// assert!((next - (0.3 * 80.0f64).sin()).abs() < 0.1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Clone)]
 pub struct Forecaster<'m> {
-    model: &'m Model,
+    predictor: Rc<dyn Predictor<'m> + 'm>,
     settings: Settings,
 }
 
 impl<'m> Forecaster<'m> {
-    /// A forecaster.
+    /// A language model that forecasts.
     pub fn new(model: &'m Model, settings: Settings) -> Self {
-        Self { model, settings }
+        let language = Language {
+            model,
+            temperature: settings.temperature,
+            tolerance: settings.tolerance,
+        };
+        Self::of(Rc::new(language), settings)
+    }
+
+    /// Any predictor that forecasts. The settings' temperature and tolerance are the predictor's
+    /// business.
+    pub fn of(predictor: Rc<dyn Predictor<'m> + 'm>, settings: Settings) -> Self {
+        Self {
+            predictor,
+            settings,
+        }
+    }
+
+    /// Name of the predictor.
+    pub fn name(&self) -> String {
+        self.predictor.name()
     }
 
     /// The settings.
@@ -150,14 +172,9 @@ impl<'m> Forecaster<'m> {
         self.settings
     }
 
-    /// Most rows of context that leave room in the model's window for a forecast of `horizon`
-    /// steps. The last step is predicted but not read.
+    /// Most rows of context that leave room for a forecast of `horizon` steps.
     pub fn longest_context(&self, horizon: usize) -> usize {
-        let tokens = self.model.tokens();
-        let window = self.model.window().saturating_sub(tokens.draw_length());
-        tokens
-            .rows_in(window)
-            .saturating_sub(horizon.saturating_sub(1))
+        self.predictor.longest_context(horizon)
     }
 
     /// Reads a context `[rows, variables]` in one pass, with the density of every row.
@@ -184,7 +201,7 @@ impl<'m> Forecaster<'m> {
         if rows < 2 {
             return Err(ForecastError::TooFewRows(rows));
         }
-        check_window(self.model, rows, 0)?;
+        self.predictor.check(rows, 0)?;
         // In one memory order: sums must not round differently for what was cut from a longer array.
         let values = context.values.as_standard_layout();
         let disentangler = match self.settings.method {
@@ -206,76 +223,56 @@ impl<'m> Forecaster<'m> {
         let active: Vec<usize> = (0..encoding.axes().len())
             .filter(|&c| !encoding.axes()[c].is_constant())
             .collect();
-        let mut masses = Array3::zeros((rows - first, encoding.axes().len(), BIN_COUNT));
-        masses
-            .lanes_mut(ndarray::Axis(2))
-            .into_iter()
-            .for_each(|mut mass| mass.assign(&ndarray::aview1(&point_mass())));
-        let session = if active.is_empty() {
-            None
-        } else {
-            let shown =
-                Array2::from_shape_fn((rows, active.len()), |(t, i)| observed[[t, active[i]]]);
-            let (session, read) = Session::start(
-                self.model,
-                &shown,
-                self.settings.temperature,
-                self.settings.tolerance,
-                first..rows,
-            )?;
-            for (i, &channel) in active.iter().enumerate() {
-                let to = ndarray::s![.., channel, ..];
-                masses
-                    .slice_mut(to)
-                    .assign(&read.slice(ndarray::s![.., i, ..]));
-            }
-            Some(session)
-        };
-        Ok(Reading {
-            model: self.model,
+        let mut reading = Reading {
+            predictor: self.predictor.clone(),
             one_step: OneStep {
                 axes: encoding.axes().to_vec(),
-                masses,
-                observed: observed.slice(ndarray::s![first.., ..]).to_owned(),
+                masses: point_masses(rows - first, encoding.axes().len()),
+                observed: observed.slice(s![first.., ..]).to_owned(),
             },
             rows,
             actions: context.of_role(Role::Action),
+            known_actions: context.actions.ncols(),
             encoding,
             active,
-            session,
+            continuation: None,
             saturated,
-        })
+        };
+        if !reading.active.is_empty() {
+            let channels = reading.active.len();
+            let mut continuation = self
+                .predictor
+                .start(channels, context.actions.ncols(), rows)?;
+            let positions = reading.active_positions(values.view());
+            let observed = Observed {
+                positions: positions.view(),
+                actions: context.actions.view(),
+            };
+            let read = continuation.observe(observed, first..rows)?;
+            reading.continuation = Some(continuation);
+            reading.keep(&read);
+        }
+        Ok(reading)
     }
 }
 
-pub(super) fn check_window(
-    model: &Model,
-    context: usize,
-    horizon: usize,
-) -> Result<(), ForecastError> {
-    let table = model.tokens();
-    // Of the last value, only what its last symbol follows is read.
-    let tokens = table.tokens(context + horizon.saturating_sub(1)) + table.draw_length();
-    if tokens <= model.window() {
-        return Ok(());
-    }
-    Err(ForecastError::Window {
-        context,
-        horizon,
-        tokens,
-        window: model.window(),
-    })
+/// Masses `[rows, channels, 1000]` of constant channels.
+fn point_masses(rows: usize, channels: usize) -> Array3<f32> {
+    let point = point_mass();
+    Array3::from_shape_fn((rows, channels, BIN_COUNT), |(_, _, k)| point[k])
 }
 
 /// A context that was read: its densities, and the state from which it is continued.
 pub struct Reading<'m> {
-    pub(super) model: &'m Model,
+    pub(super) predictor: Rc<dyn Predictor<'m> + 'm>,
     pub(super) encoding: Encoding,
-    /// Channels that the model reads: all but the constant ones.
+    /// Channels that are predicted: all but the constant ones.
     pub(super) active: Vec<usize>,
-    pub(super) session: Option<Session<'m>>,
+    pub(super) continuation: Option<Box<dyn Continuation<'m> + 'm>>,
     /// Indices of the variables that are actions.
     pub(super) actions: Vec<usize>,
+    /// Actions that were recorded, whether variables or not.
+    pub(super) known_actions: usize,
     one_step: OneStep,
     rows: usize,
     saturated: usize,
@@ -369,13 +366,60 @@ impl Reading<'_> {
         summary
     }
 
-    /// Bins of the channels that the model reads, of one row of variables, and how many saturated.
-    pub(super) fn active_bins(&self, variables: ndarray::ArrayView1<f64>) -> (Vec<Bin>, usize) {
-        let row = variables.insert_axis(ndarray::Axis(0));
-        let (bins, saturated) = self.encoding.bins(row);
-        (
-            self.active.iter().map(|&c| bins[[0, c]]).collect(),
-            saturated,
-        )
+    /// Reads rows that came after the context, `[rows, variables]` with their actions, and returns
+    /// their densities, each given all rows before it. The axes stay those of the context.
+    ///
+    /// # Errors
+    /// [`ForecastError::Window`] if the window ends, and what the predictor reports.
+    pub fn observe(&mut self, came: &Variables) -> Result<OneStep, ForecastError> {
+        let rows = came.rows();
+        self.predictor.check(self.rows + rows, 0)?;
+        let values = came.values.as_standard_layout();
+        let (observed, saturated) = self.encoding.bins(values.view());
+        self.one_step = OneStep {
+            axes: self.encoding.axes().to_vec(),
+            masses: point_masses(rows, self.encoding.axes().len()),
+            observed,
+        };
+        let positions = self.active_positions(values.view());
+        if let Some(continuation) = &mut self.continuation {
+            let observed = Observed {
+                positions: positions.view(),
+                actions: came.actions.view(),
+            };
+            let read = continuation.observe(observed, 0..rows)?;
+            self.keep(&read);
+        }
+        self.rows += rows;
+        self.saturated += saturated;
+        Ok(self.one_step.clone())
+    }
+
+    /// Keeps densities `[rows, active channels, 1000]`.
+    fn keep(&mut self, read: &Array3<f32>) {
+        for (i, &channel) in self.active.iter().enumerate() {
+            let to = s![.., channel, ..];
+            self.one_step
+                .masses
+                .slice_mut(to)
+                .assign(&read.slice(s![.., i, ..]));
+        }
+    }
+
+    /// Positions `[rows, active channels]` of variables `[rows, variables]`.
+    fn active_positions(&self, variables: ndarray::ArrayView2<f64>) -> Array2<f64> {
+        let channels = self.encoding.disentangler().to_channels(variables);
+        Array2::from_shape_fn((variables.nrows(), self.active.len()), |(t, i)| {
+            let channel = self.active[i];
+            self.encoding.axes()[channel].position(channels[[t, channel]])
+        })
+    }
+
+    /// Points of the channels that are predicted, of one row of variables, and how many saturated.
+    pub(super) fn active_points(&self, variables: ArrayView1<f64>) -> (Vec<Point>, usize) {
+        let positions = self.active_positions(variables.insert_axis(ndarray::Axis(0)));
+        let saturated = positions.iter().filter(|&&y| Bin::quantise(y).saturated);
+        let saturated = saturated.count();
+        (positions.iter().map(|&y| Point::of(y)).collect(), saturated)
     }
 }

@@ -7,8 +7,10 @@
 
 mod encoding;
 mod forecaster;
+mod language;
 mod one_step;
 mod predicted;
+mod predictor;
 mod rollout;
 mod session;
 mod summary;
@@ -17,7 +19,10 @@ mod variables;
 
 pub use encoding::Encoding;
 pub use forecaster::{Forecaster, Method, Reading, Settings, Temperature};
+pub use language::Language;
 pub use one_step::OneStep;
+pub(crate) use predictor::point_at;
+pub use predictor::{Continuation, Observed, Paths, Point, Predictor};
 pub use rollout::{KnownFuture, Rollout, RolloutSettings};
 pub use session::{Session, Tolerance};
 pub use summary::{Levels, Summary};
@@ -53,6 +58,9 @@ pub enum ForecastError {
         /// Rows and columns needed.
         expected: (usize, usize),
     },
+    /// A predictor that depends on actions, continued without them.
+    #[error("{0} predicts from actions: give those to come with --future")]
+    ActionsToCome(String),
     /// A temperature that is not above zero.
     #[error("temperature {0}: must be a number above 0")]
     Temperature(f64),

@@ -2,13 +2,11 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::{Array1, Array2, Array3, s};
+use ndarray::{Array1, Array2, Array3, ArrayView1, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::forecaster::check_window;
-use super::{ForecastError, Levels, Reading, Session, Summary};
-use crate::codec::Bin;
+use super::{Continuation, ForecastError, Levels, Paths, Point, Reading, Summary};
 
 /// How a context is continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +17,7 @@ pub struct RolloutSettings {
     pub samples: NonZeroUsize,
     /// Seed of the draws; equal seeds give equal paths.
     pub seed: u64,
-    /// Paths that advance together; `None` for [`Session::paths_at_once`]. It changes speed and
+    /// Paths that advance together; `None` for [`Continuation::paths_at_once`]. It changes speed and
     /// memory, not the paths.
     pub paths_at_once: Option<NonZeroUsize>,
 }
@@ -84,22 +82,25 @@ impl Reading<'_> {
         progress: &dyn Fn(f64),
     ) -> Result<Rollout, ForecastError> {
         let (horizon, samples) = (settings.horizon.get(), settings.samples.get());
-        check_window(self.model, self.rows(), horizon)?;
-        if let Some(KnownFuture(actions)) = future {
-            let expected = (horizon, self.actions.len());
-            if actions.dim() != expected {
+        self.predictor.check(self.rows(), horizon)?;
+        match future {
+            None if self.predictor.needs_actions() && self.known_actions > 0 => {
+                return Err(ForecastError::ActionsToCome(self.predictor.name()));
+            }
+            Some(KnownFuture(actions)) if actions.dim() != (horizon, self.known_actions) => {
                 return Err(ForecastError::Future {
                     found: actions.dim(),
-                    expected,
+                    expected: (horizon, self.known_actions),
                 });
             }
+            _ => {}
         }
         let variables = self.encoding.disentangler().variables();
         let mut rollout = Rollout {
             paths: Array3::zeros((samples, horizon, variables)),
             saturated: 0,
         };
-        let fitting = self.session.as_ref().map(|s| s.paths_at_once(horizon));
+        let fitting = self.continuation.as_ref().map(|s| s.paths_at_once(horizon));
         let at_once = settings
             .paths_at_once
             .map_or(fitting.unwrap_or(samples), NonZeroUsize::get);
@@ -110,7 +111,7 @@ impl Reading<'_> {
                 let known = future.map(|KnownFuture(actions)| actions.row(step));
                 let feed = group.draw(known, &mut rollout, step)?;
                 if step + 1 < horizon {
-                    group.advance(&feed)?;
+                    group.advance(&feed, known)?;
                 }
                 let done = first * horizon + count * (step + 1);
                 progress(done as f64 / (samples * horizon) as f64);
@@ -120,11 +121,11 @@ impl Reading<'_> {
     }
 }
 
-/// Paths that advance together. Sequence `channel * paths + path` of the session is a path's
+/// Paths that advance together. Sequence `channel * paths + path` of the continuation is a path's
 /// channel.
 struct Group<'r, 'm> {
     reading: &'r Reading<'m>,
-    session: Option<Session<'m>>,
+    continuation: Option<Box<dyn Continuation<'m> + 'm>>,
     random: Vec<ChaCha8Rng>,
     first: usize,
 }
@@ -137,7 +138,12 @@ impl<'r, 'm> Group<'r, 'm> {
         count: usize,
     ) -> Result<Self, ForecastError> {
         let steps = settings.horizon.get() - 1;
-        let session = reading.session.as_ref().map(|s| s.fork(count, steps));
+        let paths = Paths {
+            first,
+            count,
+            seed: settings.seed,
+        };
+        let forked = reading.continuation.as_ref().map(|c| c.fork(paths, steps));
         let random = (first..first + count)
             .map(|path| {
                 let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
@@ -147,20 +153,20 @@ impl<'r, 'm> Group<'r, 'm> {
             .collect();
         Ok(Self {
             reading,
-            session: session.transpose()?,
+            continuation: forked.transpose()?,
             random,
             first,
         })
     }
 
-    /// Draws one step of every path into `rollout` and returns the bins to feed back, in the
-    /// session's order.
+    /// Draws one step of every path into `rollout` and returns the points to feed back, in the
+    /// continuation's order.
     fn draw(
         &mut self,
-        known: Option<ndarray::ArrayView1<f64>>,
+        known: Option<ArrayView1<f64>>,
         rollout: &mut Rollout,
         step: usize,
-    ) -> Result<Vec<Bin>, ForecastError> {
+    ) -> Result<Vec<Point>, ForecastError> {
         let encoding = &self.reading.encoding;
         let (axes, active) = (encoding.axes(), &self.reading.active);
         let paths = self.random.len();
@@ -168,31 +174,30 @@ impl<'r, 'm> Group<'r, 'm> {
         for (path, random) in self.random.iter_mut().enumerate() {
             (0..active.len()).for_each(|i| levels[i * paths + path] = random.random());
         }
-        let drawn = match &mut self.session {
-            Some(session) => session.draw(&levels)?,
+        let drawn = match &mut self.continuation {
+            Some(continuation) => continuation.draw(&levels)?,
             None => Vec::new(),
         };
-        let mut feed: Vec<Bin> = drawn.iter().map(|&(bin, _)| bin).collect();
+        let mut feed = drawn.clone();
         for (path, random) in self.random.iter_mut().enumerate() {
             let mut channels: Array1<f64> = axes.iter().map(|axis| axis.value(0.0)).collect();
             for (i, &channel) in active.iter().enumerate() {
-                let (bin, fraction) = drawn[i * paths + path];
-                channels[channel] = axes[channel].value(bin.within(fraction));
+                channels[channel] = axes[channel].value(drawn[i * paths + path].position());
             }
             let mut variables = encoding.variables(channels.view());
             let mut shown = variables.clone();
             if let Some(residuals) = encoding.disentangler().residuals() {
                 variables += &residuals.row(random.random_range(0..residuals.nrows()));
             }
-            if let Some(known) = known {
+            if let (Some(known), false) = (known, self.reading.actions.is_empty()) {
                 for (&variable, &action) in self.reading.actions.iter().zip(known) {
                     variables[variable] = action;
                     shown[variable] = action;
                 }
-                let (bins, saturated) = self.reading.active_bins(shown.view());
+                let (points, saturated) = self.reading.active_points(shown.view());
                 rollout.saturated += saturated;
-                for (i, bin) in bins.into_iter().enumerate() {
-                    feed[i * paths + path] = bin;
+                for (i, point) in points.into_iter().enumerate() {
+                    feed[i * paths + path] = point;
                 }
             }
             let mut row = rollout.paths.slice_mut(s![self.first + path, step, ..]);
@@ -201,10 +206,16 @@ impl<'r, 'm> Group<'r, 'm> {
         Ok(feed)
     }
 
-    fn advance(&mut self, feed: &[Bin]) -> Result<(), ForecastError> {
-        if let Some(session) = &mut self.session {
-            session.advance(feed)?;
+    fn advance(
+        &mut self,
+        feed: &[Point],
+        known: Option<ArrayView1<f64>>,
+    ) -> Result<(), ForecastError> {
+        let paths = self.random.len();
+        let known = known.map_or(Vec::new(), |known| known.to_vec());
+        match &mut self.continuation {
+            Some(continuation) => continuation.advance(feed, &known.repeat(paths)),
+            None => Ok(()),
         }
-        Ok(())
     }
 }

@@ -100,8 +100,25 @@ impl<'m> Session<'m> {
         wanted: Range<usize>,
     ) -> Result<(Self, Array3<f32>), ModelError> {
         let (rows, channels) = context.dim();
+        let mut session = Self::empty(model, channels, rows, temperature, tolerance)?;
+        let densities = session.extend(context, wanted)?;
+        Ok((session, densities))
+    }
+
+    /// A session of some channels that has read nothing, with room for so many rows before memory
+    /// must grow.
+    ///
+    /// # Errors
+    /// [`ModelError`] if memory runs out.
+    pub fn empty(
+        model: &'m Model,
+        channels: usize,
+        rows: usize,
+        temperature: Temperature,
+        tolerance: Tolerance,
+    ) -> Result<Self, ModelError> {
         let capacity = model.tokens().tokens(rows);
-        let mut session = Self {
+        Ok(Self {
             model,
             temperature,
             tolerance,
@@ -110,9 +127,7 @@ impl<'m> Session<'m> {
             end: 0,
             first: uniform(model, channels),
             ahead: Vec::new(),
-        };
-        let densities = session.extend(context, wanted)?;
-        Ok((session, densities))
+        })
     }
 
     /// Reads more observations `[rows, batch]` and returns the densities of some of these rows, as

@@ -1,6 +1,8 @@
 //! The columns of an episode that a forecast is about.
 
-use ndarray::{Array2, ArrayView1, Axis, concatenate};
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, Axis, concatenate, s};
 
 use super::Method;
 use crate::trajectory::{Episode, Trajectory};
@@ -27,9 +29,29 @@ pub struct Variables {
     pub roles: Vec<Role>,
     /// Values `[rows, variables]`.
     pub values: Array2<f64>,
+    /// Actions taken in the rows, `[rows, actions]`, whether they are among the variables or not; no
+    /// columns where none were recorded.
+    pub actions: Array2<f64>,
 }
 
 impl Variables {
+    /// Variables whose actions are those among them.
+    ///
+    /// # Panics
+    /// If there is not one name and role a column.
+    pub fn new(names: Vec<String>, roles: Vec<Role>, values: Array2<f64>) -> Self {
+        assert_eq!((names.len(), roles.len()), (values.ncols(), values.ncols()));
+        let actions: Vec<usize> = (0..roles.len())
+            .filter(|&v| roles[v] == Role::Action)
+            .collect();
+        Self {
+            names,
+            roles,
+            actions: values.select(Axis(1), &actions),
+            values,
+        }
+    }
+
     /// The variables that a method forecasts: the states; with [`Method::DiclSa`] the actions; the
     /// reward if asked for and recorded.
     pub fn of(
@@ -59,6 +81,20 @@ impl Variables {
             names,
             roles,
             values,
+            actions: episode.actions().to_owned(),
+        }
+    }
+
+    /// Some of the rows.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn slice(&self, rows: Range<usize>) -> Self {
+        Self {
+            names: self.names.clone(),
+            roles: self.roles.clone(),
+            values: self.values.slice(s![rows.clone(), ..]).to_owned(),
+            actions: self.actions.slice(s![rows, ..]).to_owned(),
         }
     }
 

@@ -88,6 +88,11 @@ impl Model {
         })
     }
 
+    /// Where the model came from.
+    pub fn source(&self) -> &ModelSource {
+        &self.source
+    }
+
     /// What a result should say about this model. Reads the weights once more to hash them.
     ///
     /// # Errors

@@ -1,0 +1,105 @@
+//! Autoregression of one channel, its order chosen by BIC.
+
+use nalgebra::DVector;
+use rand::rngs::ChaCha8Rng;
+
+use super::channels::{Channels, Rule};
+use super::kernel::Mass;
+use super::regression::{Drawn, Regression};
+use crate::codec::BIN_WIDTH;
+use crate::forecast::{Continuation, ForecastError, Point, Predictor};
+
+/// Highest order that is tried.
+const HIGHEST: usize = 8;
+
+/// Prior precision of the weights.
+const RIDGE: f64 = 1e-3;
+
+/// AR(p) with intercept, p from 1 to 8 by Schwarz' criterion: Bayesian regressions on the past
+/// values, fitted row by row; a path draws its weights and noise from their posterior.
+#[derive(Debug, Clone, Copy)]
+pub struct Autoregression;
+
+impl<'m> Predictor<'m> for Autoregression {
+    fn name(&self) -> String {
+        "ar".to_owned()
+    }
+
+    fn start(
+        &self,
+        channels: usize,
+        _actions: usize,
+        _rows: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        Ok(Box::new(Channels::new(&Orders::new(), channels)))
+    }
+}
+
+/// One regression an order, the first of order 1.
+#[derive(Debug, Clone)]
+struct Orders(Vec<Regression>);
+
+impl Orders {
+    fn new() -> Self {
+        let order = |p: usize| Regression::new(p + 1, 1, RIDGE);
+        Self((1..=HIGHEST).map(order).collect())
+    }
+
+    /// The best order that has at least as many values behind it as it needs.
+    fn best(&self, available: usize) -> Option<usize> {
+        let bic = |p: usize| {
+            let regression = &self.0[p - 1];
+            // All orders are judged by the rows that the highest could predict, too.
+            let n = (regression.observations() as f64).max(1.0);
+            n * (regression.residual(0) / n).ln() + (p + 1) as f64 * n.ln()
+        };
+        (1..=HIGHEST.min(available))
+            .filter(|&p| self.0[p - 1].observations() > p + 1)
+            .min_by(|&a, &b| bic(a).total_cmp(&bic(b)))
+    }
+}
+
+/// The last `order` values, latest first, around the axis' middle, and the intercept's 1.
+fn features(tail: &[f64], order: usize) -> DVector<f64> {
+    let lags = tail.iter().rev().take(order).map(|y| y - 5.0);
+    DVector::from_iterator(order + 1, lags.chain([1.0]))
+}
+
+impl Rule for Orders {
+    type Path = Option<(usize, Drawn)>;
+    const LAGS: usize = HIGHEST;
+
+    fn learn(&mut self, tail: &[f64], value: f64) {
+        for p in 1..=HIGHEST.min(tail.len()) {
+            self.0[p - 1].learn(&features(tail, p), &[value - 5.0]);
+        }
+    }
+
+    fn density(&self, tail: &[f64]) -> Mass {
+        let mut mass = Mass::new();
+        match (self.best(tail.len()), tail.last()) {
+            (Some(p), _) => {
+                let law = self.0[p - 1].predict(&features(tail, p))[0];
+                let scale = law.scale.max(0.3 * BIN_WIDTH);
+                mass.add_student(1.0, 5.0 + law.location, scale, law.freedom);
+            }
+            (None, Some(last)) => mass.add_normal(1.0, *last, 1.0),
+            (None, None) => {}
+        }
+        mass
+    }
+
+    fn path(&self, random: &mut ChaCha8Rng) -> Self::Path {
+        let order = self.best(HIGHEST)?;
+        Some((order, self.0[order - 1].draw(0, random)))
+    }
+
+    fn draw(&self, path: &Self::Path, tail: &[f64], level: f64) -> Point {
+        match (path, tail.last()) {
+            (Some((order, drawn)), _) if tail.len() >= *order => {
+                Point::of(5.0 + drawn.value(&features(tail, *order), level))
+            }
+            (_, last) => Point::of(last.copied().unwrap_or(5.0)),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Rules that look at one channel at a time.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use ndarray::{Array3, aview1, s};
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+use super::kernel::Mass;
+use crate::codec::BIN_COUNT;
+use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point, point_at};
+
+/// A forecaster of one channel that learns value by value.
+pub(super) trait Rule: Clone {
+    /// What a path draws once, such as parameters from their posterior.
+    type Path;
+
+    /// Past values that a density depends on, beside what was learned.
+    const LAGS: usize;
+
+    /// Learns that `value` followed `tail`, the last values before it (as many as there are, at most
+    /// [`LAGS`](Self::LAGS)).
+    fn learn(&mut self, tail: &[f64], value: f64);
+
+    /// Density of what follows `tail`.
+    fn density(&self, tail: &[f64]) -> Mass;
+
+    /// Draws what a path keeps.
+    fn path(&self, random: &mut ChaCha8Rng) -> Self::Path;
+
+    /// Draws what follows `tail` on a path: by default from the density.
+    fn draw(&self, _path: &Self::Path, tail: &[f64], level: f64) -> Point {
+        let mass: Vec<f32> = self.density(tail).density().collect();
+        point_at(&mass, level)
+    }
+}
+
+/// One rule a channel.
+pub(super) struct Channels<R: Rule> {
+    rules: Vec<Rc<R>>,
+    /// Last values of every sequence.
+    tails: Vec<Vec<f64>>,
+    /// One a sequence, once forked.
+    paths: Vec<Rc<R::Path>>,
+}
+
+impl<R: Rule> Channels<R> {
+    pub(super) fn new(rule: &R, channels: usize) -> Self {
+        Self {
+            rules: (0..channels).map(|_| Rc::new(rule.clone())).collect(),
+            tails: vec![Vec::new(); channels],
+            paths: Vec::new(),
+        }
+    }
+
+    /// The rule of a sequence.
+    fn rule(&self, sequence: usize) -> &R {
+        &self.rules[sequence * self.rules.len() / self.tails.len()]
+    }
+}
+
+fn push(tail: &mut Vec<f64>, value: f64, most: usize) {
+    if tail.len() == most {
+        tail.remove(0);
+    }
+    tail.push(value);
+}
+
+impl<'m, R: Rule + 'm> Continuation<'m> for Channels<R>
+where
+    R::Path: 'm,
+{
+    fn batch(&self) -> usize {
+        self.tails.len()
+    }
+
+    fn observe(
+        &mut self,
+        rows: Observed,
+        wanted: Range<usize>,
+    ) -> Result<Array3<f32>, ForecastError> {
+        let mut densities = Array3::zeros((wanted.len(), self.batch(), BIN_COUNT));
+        for (t, row) in rows.positions.rows().into_iter().enumerate() {
+            for (c, &value) in row.iter().enumerate() {
+                if wanted.contains(&t) {
+                    let mass: Vec<f32> = self.rule(c).density(&self.tails[c]).density().collect();
+                    let to = s![t - wanted.start, c, ..];
+                    densities.slice_mut(to).assign(&aview1(&mass));
+                }
+                let value = Point::of(value).position();
+                Rc::make_mut(&mut self.rules[c]).learn(&self.tails[c], value);
+                push(&mut self.tails[c], value, R::LAGS);
+            }
+        }
+        Ok(densities)
+    }
+
+    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
+        let mut densities = Vec::with_capacity(self.batch() * BIN_COUNT);
+        for (i, tail) in self.tails.iter().enumerate() {
+            densities.extend(self.rule(i).density(tail).density());
+        }
+        Ok(densities)
+    }
+
+    fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
+        let sequences = self.tails.iter().zip(&self.paths).zip(levels).enumerate();
+        let drawn =
+            sequences.map(|(i, ((tail, path), &level))| self.rule(i).draw(path, tail, level));
+        Ok(drawn.collect())
+    }
+
+    fn advance(&mut self, values: &[Point], _actions: &[f64]) -> Result<(), ForecastError> {
+        for (tail, value) in self.tails.iter_mut().zip(values) {
+            push(tail, value.position(), R::LAGS);
+        }
+        Ok(())
+    }
+
+    fn fork(
+        &self,
+        paths: Paths,
+        _steps: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let mut forked = Self {
+            rules: self.rules.clone(),
+            tails: Vec::with_capacity(self.batch() * paths.count),
+            paths: Vec::with_capacity(self.batch() * paths.count),
+        };
+        for (c, tail) in self.tails.iter().enumerate() {
+            for path in paths.first..paths.first + paths.count {
+                let mut random = path_random(paths.seed, path, c);
+                forked.paths.push(Rc::new(self.rules[c].path(&mut random)));
+                forked.tails.push(tail.clone());
+            }
+        }
+        Ok(Box::new(forked))
+    }
+}
+
+/// Randomness of a path's channel that no level of the path's own draws shares.
+fn path_random(seed: u64, path: usize, channel: usize) -> ChaCha8Rng {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed_0f_ba5e);
+    random.set_stream(((channel as u64) << 40) + path as u64);
+    random
+}

@@ -1,0 +1,56 @@
+//! The values that were seen, whatever came last.
+
+use rand::rngs::ChaCha8Rng;
+
+use super::channels::{Channels, Rule};
+use super::kernel::{Kept, Mass, Smoothed};
+use crate::codec::BIN_COUNT;
+use crate::forecast::{Continuation, ForecastError, Predictor};
+
+/// Climatology: the smoothed distribution of the past values.
+#[derive(Debug, Clone, Copy)]
+pub struct Climatology;
+
+impl<'m> Predictor<'m> for Climatology {
+    fn name(&self) -> String {
+        "mean".to_owned()
+    }
+
+    fn start(
+        &self,
+        channels: usize,
+        _actions: usize,
+        _rows: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        Ok(Box::new(Channels::new(&Values::default(), channels)))
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Values {
+    seen: Vec<f64>,
+    smoothed: Kept,
+}
+
+impl Rule for Values {
+    type Path = ();
+    const LAGS: usize = 1;
+
+    fn learn(&mut self, _tail: &[f64], value: f64) {
+        self.seen.push(value);
+        let (seen, smoothed) = (&self.seen, &mut self.smoothed);
+        smoothed.refresh(seen.len(), || {
+            Smoothed::of(seen, seen.iter().sum::<f64>() / seen.len() as f64)
+        });
+    }
+
+    fn density(&self, _tail: &[f64]) -> Mass {
+        let mut mass = Mass::new();
+        if let Some(smoothed) = self.smoothed.get() {
+            mass.add(1.0, 0..BIN_COUNT, |edge| smoothed.cdf(edge));
+        }
+        mass
+    }
+
+    fn path(&self, _random: &mut ChaCha8Rng) {}
+}

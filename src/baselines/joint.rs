@@ -1,0 +1,182 @@
+//! Rules that look at all channels and the actions together.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use ndarray::{Array3, ArrayView1, aview1, s};
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+use super::kernel::Mass;
+use crate::codec::BIN_COUNT;
+use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
+
+/// Past rows that a rule may look at.
+pub(super) const ROWS: usize = 3;
+
+/// The last rows of a path, oldest first, and the actions taken in the last one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tail {
+    /// Positions of the channels less 5, row by row; at most [`ROWS`].
+    pub(super) rows: Vec<Vec<f64>>,
+    /// Actions in units of the largest one of the first rows.
+    pub(super) actions: Vec<f64>,
+}
+
+impl Tail {
+    fn push(&mut self, row: Vec<f64>, actions: Vec<f64>) {
+        if self.rows.len() == ROWS {
+            self.rows.remove(0);
+        }
+        self.rows.push(row);
+        self.actions = actions;
+    }
+}
+
+/// A forecaster of all channels that learns row by row.
+pub(super) trait JointRule: Clone {
+    /// What a path draws once.
+    type Path;
+
+    /// Learns that a row, channels less 5, followed `tail`.
+    fn learn(&mut self, tail: &Tail, row: &[f64]) -> Result<(), ForecastError>;
+
+    /// Densities of the channels that follow each tail.
+    fn densities(&self, tails: &[Tail]) -> Result<Vec<Vec<Mass>>, ForecastError>;
+
+    /// Draws what a path keeps.
+    fn path(&self, random: &mut ChaCha8Rng) -> Self::Path;
+
+    /// Draws the channels, as positions less 5, that follow each path's tail; levels and results are
+    /// `[path][channel]`.
+    fn draw(
+        &self,
+        paths: &[Self::Path],
+        tails: &[Tail],
+        levels: &[Vec<f64>],
+    ) -> Result<Vec<Vec<f64>>, ForecastError>;
+}
+
+/// One rule for all channels.
+pub(super) struct Joint<R: JointRule> {
+    rule: Rc<R>,
+    channels: usize,
+    tails: Vec<Tail>,
+    /// One a path, once forked.
+    paths: Vec<R::Path>,
+    /// Largest action of the first rows, one an action.
+    scales: Vec<f64>,
+}
+
+impl<R: JointRule> Joint<R> {
+    pub(super) fn new(rule: R, channels: usize) -> Self {
+        Self {
+            rule: Rc::new(rule),
+            channels,
+            tails: vec![Tail::default()],
+            paths: Vec::new(),
+            scales: Vec::new(),
+        }
+    }
+
+    fn scaled(&self, actions: ArrayView1<f64>) -> Vec<f64> {
+        let scaled = actions.iter().zip(&self.scales);
+        scaled.map(|(action, scale)| action / scale).collect()
+    }
+}
+
+impl<'m, R: JointRule + 'm> Continuation<'m> for Joint<R>
+where
+    R::Path: 'm,
+{
+    fn batch(&self) -> usize {
+        self.channels * self.tails.len()
+    }
+
+    fn observe(
+        &mut self,
+        rows: Observed,
+        wanted: Range<usize>,
+    ) -> Result<Array3<f32>, ForecastError> {
+        if self.scales.is_empty() {
+            let largest =
+                |column: ArrayView1<f64>| column.iter().fold(0.0, |m: f64, a| m.max(a.abs()));
+            let scales = rows.actions.columns().into_iter().map(largest);
+            self.scales = scales.map(|s| if s > 0.0 { s } else { 1.0 }).collect();
+        }
+        let mut densities = Array3::zeros((wanted.len(), self.channels, BIN_COUNT));
+        for t in 0..rows.len() {
+            if wanted.contains(&t) {
+                let masses = self.rule.densities(&self.tails[..1])?;
+                for (c, mass) in masses[0].iter().enumerate() {
+                    let mass: Vec<f32> = mass.density().collect();
+                    let to = s![t - wanted.start, c, ..];
+                    densities.slice_mut(to).assign(&aview1(&mass));
+                }
+            }
+            let row = rows.positions.row(t);
+            let row: Vec<f64> = row.iter().map(|&y| Point::of(y).position() - 5.0).collect();
+            Rc::make_mut(&mut self.rule).learn(&self.tails[0], &row)?;
+            let actions = self.scaled(rows.actions.row(t));
+            self.tails[0].push(row, actions);
+        }
+        Ok(densities)
+    }
+
+    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
+        let masses = self.rule.densities(&self.tails)?;
+        let mut densities = Vec::with_capacity(self.batch() * BIN_COUNT);
+        for c in 0..self.channels {
+            for path in &masses {
+                densities.extend(path[c].density());
+            }
+        }
+        Ok(densities)
+    }
+
+    fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
+        let paths = self.tails.len();
+        let of_path = |path| (0..self.channels).map(move |c| levels[c * paths + path]);
+        let levels: Vec<Vec<f64>> = (0..paths).map(|path| of_path(path).collect()).collect();
+        let drawn = self.rule.draw(&self.paths, &self.tails, &levels)?;
+        let points = (0..self.channels).flat_map(|c| drawn.iter().map(move |row| row[c]));
+        Ok(points.map(|y| Point::of(5.0 + y)).collect())
+    }
+
+    fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
+        let paths = self.tails.len();
+        let width = self.scales.len();
+        for path in 0..paths {
+            let row = (0..self.channels).map(|c| values[c * paths + path].position() - 5.0);
+            let row = row.collect();
+            // Without actions to come those of the last row are taken to go on.
+            let actions = match actions.get(path * width..(path + 1) * width) {
+                Some(actions) => self.scaled(aview1(actions)),
+                None => self.tails[path].actions.clone(),
+            };
+            self.tails[path].push(row, actions);
+        }
+        Ok(())
+    }
+
+    fn fork(
+        &self,
+        paths: Paths,
+        _steps: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let random = |path: usize| {
+            let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ 0x5eed_0f_ba5e);
+            random.set_stream(path as u64);
+            random
+        };
+        let drawn =
+            (paths.first..paths.first + paths.count).map(|path| self.rule.path(&mut random(path)));
+        Ok(Box::new(Self {
+            rule: self.rule.clone(),
+            channels: self.channels,
+            tails: vec![self.tails[0].clone(); paths.count],
+            paths: drawn.collect(),
+            scales: self.scales.clone(),
+        }))
+    }
+}

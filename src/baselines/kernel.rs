@@ -1,0 +1,215 @@
+//! Densities on the bins of the axis, built up from parts.
+
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+
+use crate::codec::{BIN_COUNT, BIN_WIDTH};
+
+/// Share of the uniform density in every baseline's.
+const UNIFORM: f64 = 1e-4;
+
+/// Widths beyond which a normal kernel is nothing.
+const REACH: f64 = 8.0;
+
+/// Degrees of freedom from which on Student's law is normal to the digits that count.
+const NORMAL: f64 = 200.0;
+
+/// A density that is built up from parts.
+pub(super) struct Mass(Vec<f64>);
+
+impl Mass {
+    pub(super) fn new() -> Self {
+        Self(vec![0.0; BIN_COUNT])
+    }
+
+    /// Adds a normal density at a position, of a width above zero.
+    pub(super) fn add_normal(&mut self, weight: f64, centre: f64, width: f64) {
+        let first = ((centre - REACH * width) / BIN_WIDTH).floor();
+        let last = ((centre + REACH * width) / BIN_WIDTH).ceil();
+        let inside = |k: f64| k.clamp(0.0, BIN_COUNT as f64) as usize;
+        self.add(weight, inside(first)..inside(last), |edge| {
+            normal_cdf((edge - centre) / width)
+        });
+    }
+
+    /// Adds Student's density of some degrees of freedom at a position, of a scale above zero.
+    pub(super) fn add_student(&mut self, weight: f64, centre: f64, scale: f64, freedom: f64) {
+        match StudentsT::new(0.0, 1.0, freedom) {
+            Ok(student) if freedom < NORMAL => self.add(weight, 0..BIN_COUNT, |edge| {
+                student.cdf((edge - centre) / scale)
+            }),
+            _ => self.add_normal(weight, centre, scale),
+        }
+    }
+
+    /// Adds a density of a given distribution function.
+    pub(super) fn add(
+        &mut self,
+        weight: f64,
+        bins: std::ops::Range<usize>,
+        cdf: impl Fn(f64) -> f64,
+    ) {
+        if bins.is_empty() {
+            return;
+        }
+        let mut below = cdf(bins.start as f64 * BIN_WIDTH);
+        for k in bins {
+            let up_to = cdf((k + 1) as f64 * BIN_WIDTH);
+            self.0[k] += weight * (up_to - below).max(0.0);
+            below = up_to;
+        }
+    }
+
+    /// Normalised probabilities. What lies off the axis is cut away: the next value is taken to lie
+    /// on it.
+    pub(super) fn density(&self) -> impl Iterator<Item = f32> + '_ {
+        let total: f64 = self.0.iter().sum();
+        let known = total > 1e-12;
+        let even = 1.0 / BIN_COUNT as f64;
+        self.0.iter().map(move |&p| {
+            let own = if known { p / total } else { even };
+            ((1.0 - UNIFORM) * own + UNIFORM * even) as f32
+        })
+    }
+}
+
+/// Distribution function of the standard normal law.
+pub(super) fn normal_cdf(z: f64) -> f64 {
+    Normal::standard().cdf(z)
+}
+
+/// Its inverse.
+pub(super) fn normal_quantile(level: f64) -> f64 {
+    Normal::standard().inverse_cdf(level.clamp(1e-12, 1.0 - 1e-12))
+}
+
+/// A sample smoothed by normal kernels: its distribution function on a grid.
+#[derive(Debug, Clone)]
+pub(super) struct Smoothed {
+    start: f64,
+    step: f64,
+    cumulated: Vec<f64>,
+}
+
+impl Smoothed {
+    /// Smooths a sample, at least one value; a share `1 / (n + 1)` goes to a wide normal law around
+    /// `centre`, for what was not seen yet.
+    pub(super) fn of(sample: &[f64], centre: f64) -> Self {
+        let width = bandwidth(sample);
+        let spread = sample.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / sample.len() as f64;
+        let wide = 3.0 * spread.sqrt().max(width);
+        let (low, high) = sample.iter().fold((centre, centre), |(low, high), &x| {
+            (low.min(x), high.max(x))
+        });
+        let start = (low - REACH * width).min(centre - REACH * wide);
+        let end = (high + REACH * width).max(centre + REACH * wide);
+        let step = (width / 4.0).min(BIN_WIDTH).max((end - start) / 20_000.0);
+        let points = ((end - start) / step).ceil() as usize + 2;
+        let mut cumulated = vec![0.0; points];
+        let weight = 1.0 / (sample.len() + 1) as f64;
+        let mut add = |centre: f64, width: f64| {
+            let first = (((centre - REACH * width - start) / step).max(0.0) as usize).min(points);
+            let last = ((centre + REACH * width - start) / step).max(0.0) as usize;
+            let last = last.clamp(first, points);
+            for (i, point) in cumulated[first..last].iter_mut().enumerate() {
+                let x = start + (first + i) as f64 * step;
+                *point += weight * normal_cdf((x - centre) / width);
+            }
+            cumulated[last..].iter_mut().for_each(|p| *p += weight);
+        };
+        sample.iter().for_each(|&x| add(x, width));
+        add(centre, wide);
+        Self {
+            start,
+            step,
+            cumulated,
+        }
+    }
+
+    /// Probability of at most `x`.
+    pub(super) fn cdf(&self, x: f64) -> f64 {
+        let at = (x - self.start) / self.step;
+        if at <= 0.0 {
+            return 0.0;
+        }
+        let i = at as usize;
+        match (self.cumulated.get(i), self.cumulated.get(i + 1)) {
+            (Some(a), Some(b)) => a + (at - i as f64) * (b - a),
+            _ => 1.0,
+        }
+    }
+}
+
+/// A smoothed sample that is made anew when the sample has grown by a fiftieth.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    size: usize,
+    smoothed: Option<Smoothed>,
+}
+
+impl Kept {
+    /// Makes it anew if the sample, which has so many values now, has grown enough.
+    pub(super) fn refresh(&mut self, size: usize, make: impl FnOnce() -> Smoothed) {
+        if size > self.size + self.size / 50 {
+            self.smoothed = Some(make());
+            self.size = size;
+        }
+    }
+
+    pub(super) fn get(&self) -> Option<&Smoothed> {
+        self.smoothed.as_ref()
+    }
+}
+
+/// Width of the kernels that smooth a sample (Silverman 1986, equation 3.31), at least half a bin.
+fn bandwidth(sample: &[f64]) -> f64 {
+    let n = sample.len() as f64;
+    let mean = sample.iter().sum::<f64>() / n;
+    let deviation = (sample.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+    let mut sorted = sample.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = |level: f64| sorted[(level * (n - 1.0)).round() as usize];
+    let quartiles = (at(0.75) - at(0.25)) / 1.34;
+    let spread = match quartiles > 0.0 {
+        true => deviation.min(quartiles),
+        false => deviation,
+    };
+    (0.9 * spread * n.powf(-0.2)).max(0.5 * BIN_WIDTH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_keep_their_weights() {
+        let mut mass = Mass::new();
+        mass.add_normal(0.25, 3.0, 0.1);
+        mass.add_student(0.75, 7.0, 0.1, 5.0);
+        let density: Vec<f32> = mass.density().collect();
+        let left: f32 = density[..500].iter().sum();
+        assert!((density.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+        assert!((left - 0.25).abs() < 1e-3, "{left}");
+        assert!(density.iter().all(|&p| p > 0.0));
+    }
+
+    #[test]
+    fn a_density_off_the_axis_is_uniform() {
+        let mut mass = Mass::new();
+        mass.add_normal(1.0, 50.0, 0.1);
+        assert!(mass.density().all(|p| (p - 1e-3).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_smoothed_sample_is_a_distribution() {
+        let sample: Vec<f64> = (0..200).map(|i| (f64::from(i) * 0.7).sin()).collect();
+        let smoothed = Smoothed::of(&sample, 0.0);
+        assert!(smoothed.cdf(-50.0) < 1e-9 && smoothed.cdf(50.0) > 1.0 - 1e-9);
+        assert!((smoothed.cdf(0.0) - 0.5).abs() < 0.02);
+        let mut points = (-300..300).map(|i| smoothed.cdf(f64::from(i) * 0.01));
+        let first = points.next().unwrap();
+        points.fold(first, |before, p| {
+            assert!(p >= before - 1e-12);
+            p
+        });
+    }
+}

@@ -1,0 +1,184 @@
+//! What followed when the channel was last like this.
+
+use rand::rngs::ChaCha8Rng;
+
+use super::channels::{Channels, Rule};
+use super::kernel::{Mass, normal_cdf};
+use crate::codec::BIN_WIDTH;
+use crate::forecast::{Continuation, ForecastError, Point, Predictor};
+
+/// Nearest neighbours ("context parroting", Zhang & Gilpin 2025): the successors of the past states
+/// most like the present one, smoothed. Which lags, how many neighbours, how wide and whether values
+/// or increments are carried over is what would have predicted best so far.
+#[derive(Debug, Clone, Copy)]
+pub struct Neighbours;
+
+impl<'m> Predictor<'m> for Neighbours {
+    fn name(&self) -> String {
+        "knn".to_owned()
+    }
+
+    fn start(
+        &self,
+        channels: usize,
+        _actions: usize,
+        _rows: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        Ok(Box::new(Channels::new(&Past::new(), channels)))
+    }
+}
+
+const LAGS: [usize; 3] = [1, 3, 6];
+const MOST_NEIGHBOURS: usize = 20;
+const RANKS: [usize; 2] = [4, 16];
+const WIDTHS: [f64; 2] = [0.4, 1.0];
+const SETTINGS: usize = LAGS.len() * 2 * RANKS.len() * WIDTHS.len();
+
+/// Probability that a setting always leaves to chance when it is judged.
+const CHANCE: f64 = 0.02;
+
+#[derive(Debug, Clone)]
+struct Past {
+    values: Vec<f64>,
+    /// Summed logarithms of the probability of what came, one a setting.
+    scores: [f64; SETTINGS],
+}
+
+/// Kernels around the neighbours' successors.
+struct Kernels {
+    weights: Vec<f64>,
+    centres: Vec<f64>,
+    width: f64,
+}
+
+impl Past {
+    fn new() -> Self {
+        Self {
+            values: Vec::new(),
+            scores: [0.0; SETTINGS],
+        }
+    }
+
+    /// The states nearest to the one that ends with `tail`: ends of past states and distances,
+    /// nearest first.
+    fn nearest(&self, tail: &[f64], lags: usize) -> Vec<(usize, f64)> {
+        let Some(from) = tail.len().checked_sub(lags) else {
+            return Vec::new();
+        };
+        let state = &tail[from..];
+        // The last value has no successor.
+        let ends = lags - 1..self.values.len().saturating_sub(1);
+        let mut all: Vec<(usize, f64)> = ends
+            .map(|end| {
+                let past = &self.values[end + 1 - lags..=end];
+                let squares = past.iter().zip(state).map(|(a, b)| (a - b).powi(2));
+                (end, squares.sum::<f64>().sqrt())
+            })
+            .collect();
+        let count = MOST_NEIGHBOURS.min(all.len());
+        if count < all.len() {
+            all.select_nth_unstable_by(count, |a, b| a.1.total_cmp(&b.1));
+            all.truncate(count);
+        }
+        all.sort_by(|a, b| a.1.total_cmp(&b.1));
+        all
+    }
+
+    fn kernels(
+        &self,
+        near: &[(usize, f64)],
+        last: f64,
+        increments: bool,
+        rank: usize,
+        width: f64,
+    ) -> Kernels {
+        let reach = near[rank.min(near.len()) - 1].1 + BIN_WIDTH;
+        let weights: Vec<f64> = near
+            .iter()
+            .map(|(_, d)| (-(d / reach).powi(2)).exp())
+            .collect();
+        let total: f64 = weights.iter().sum();
+        let weights: Vec<f64> = weights.iter().map(|w| w / total).collect();
+        let centre = |&(end, _): &(usize, f64)| {
+            let successor = self.values[end + 1];
+            match increments {
+                true => successor + last - self.values[end],
+                false => successor,
+            }
+        };
+        let centres: Vec<f64> = near.iter().map(centre).collect();
+        let weighted = || weights.iter().zip(&centres);
+        let mean: f64 = weighted().map(|(w, c)| w * c).sum();
+        let variance: f64 = weighted().map(|(w, c)| w * (c - mean).powi(2)).sum();
+        Kernels {
+            width: (width * variance.sqrt()).max(0.6 * BIN_WIDTH),
+            weights,
+            centres,
+        }
+    }
+
+    /// Kernels of every setting, in the order of the scores; `None` for those without neighbours.
+    fn all(&self, tail: &[f64], mut keep: impl FnMut(usize, &dyn Fn() -> Option<Kernels>)) {
+        let mut setting = 0;
+        for lags in LAGS {
+            let near = self.nearest(tail, lags);
+            for increments in [false, true] {
+                for rank in RANKS {
+                    for width in WIDTHS {
+                        let last = tail.last().copied();
+                        keep(setting, &|| {
+                            let last = last.filter(|_| !near.is_empty())?;
+                            Some(self.kernels(&near, last, increments, rank, width))
+                        });
+                        setting += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    fn best(&self) -> usize {
+        let order = |&a: &usize, &b: &usize| self.scores[a].total_cmp(&self.scores[b]);
+        (0..SETTINGS).max_by(order).unwrap_or(0)
+    }
+}
+
+impl Rule for Past {
+    type Path = ();
+    const LAGS: usize = 6;
+
+    fn learn(&mut self, tail: &[f64], value: f64) {
+        let bin = Point::of(value).bin;
+        let (low, high) = (bin.within(0.0), bin.within(1.0));
+        let mut gains = [(CHANCE * 1e-3).ln(); SETTINGS];
+        self.all(tail, |setting, kernels| {
+            if let Some(k) = kernels() {
+                let parts = k.weights.iter().zip(&k.centres);
+                let inside =
+                    |c: f64| normal_cdf((high - c) / k.width) - normal_cdf((low - c) / k.width);
+                let probability: f64 = parts.map(|(w, &c)| w * inside(c)).sum();
+                gains[setting] = ((1.0 - CHANCE) * probability + CHANCE * 1e-3).ln();
+            }
+        });
+        self.scores.iter_mut().zip(gains).for_each(|(s, g)| *s += g);
+        self.values.push(value);
+    }
+
+    fn density(&self, tail: &[f64]) -> Mass {
+        let mut mass = Mass::new();
+        let best = self.best();
+        self.all(tail, |setting, kernels| {
+            if let Some(k) = (setting == best).then(kernels).flatten() {
+                for (&weight, &centre) in k.weights.iter().zip(&k.centres) {
+                    mass.add_normal(weight, centre, k.width);
+                }
+                // What no neighbour has shown: a wider law around them.
+                let mean: f64 = k.weights.iter().zip(&k.centres).map(|(w, c)| w * c).sum();
+                mass.add_normal(CHANCE, mean, 10.0 * k.width);
+            }
+        });
+        mass
+    }
+
+    fn path(&self, _random: &mut ChaCha8Rng) {}
+}

@@ -1,0 +1,64 @@
+//! The last value, moved by increments that were seen.
+
+use rand::rngs::ChaCha8Rng;
+
+use super::channels::{Channels, Rule};
+use super::kernel::{Kept, Mass, Smoothed};
+use crate::codec::BIN_COUNT;
+use crate::forecast::{Continuation, ForecastError, Predictor};
+
+/// Persistence: the last value plus one of the increments of the past, less their mean, smoothed.
+#[derive(Debug, Clone, Copy)]
+pub struct Persistence;
+
+impl<'m> Predictor<'m> for Persistence {
+    fn name(&self) -> String {
+        "persistence".to_owned()
+    }
+
+    fn start(
+        &self,
+        channels: usize,
+        _actions: usize,
+        _rows: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        Ok(Box::new(Channels::new(&Increments::default(), channels)))
+    }
+}
+
+/// Increments of a channel.
+#[derive(Debug, Clone, Default)]
+struct Increments {
+    seen: Vec<f64>,
+    smoothed: Kept,
+}
+
+impl Rule for Increments {
+    type Path = ();
+    const LAGS: usize = 1;
+
+    fn learn(&mut self, tail: &[f64], value: f64) {
+        if let Some(last) = tail.last() {
+            self.seen.push(value - last);
+            self.smoothed.refresh(self.seen.len(), || {
+                let mean = self.seen.iter().sum::<f64>() / self.seen.len() as f64;
+                let centred: Vec<f64> = self.seen.iter().map(|d| d - mean).collect();
+                Smoothed::of(&centred, 0.0)
+            });
+        }
+    }
+
+    fn density(&self, tail: &[f64]) -> Mass {
+        let mut mass = Mass::new();
+        match (tail.last(), self.smoothed.get()) {
+            (Some(last), Some(smoothed)) => {
+                mass.add(1.0, 0..BIN_COUNT, |edge| smoothed.cdf(edge - last));
+            }
+            (Some(last), None) => mass.add_normal(1.0, *last, 1.0),
+            _ => {}
+        }
+        mass
+    }
+
+    fn path(&self, _random: &mut ChaCha8Rng) {}
+}

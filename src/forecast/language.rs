@@ -1,0 +1,103 @@
+//! The language model as a forecaster of channels.
+
+use std::ops::Range;
+
+use ndarray::{Array2, Array3};
+
+use super::{
+    Continuation, ForecastError, Observed, Paths, Point, Predictor, Session, Temperature, Tolerance,
+};
+use crate::codec::Bin;
+use crate::model::Model;
+
+/// A language model and how its probabilities are read.
+#[derive(Clone, Copy)]
+pub struct Language<'m> {
+    /// The model.
+    pub model: &'m Model,
+    /// Divisor of its logits.
+    pub temperature: Temperature,
+    /// Probability that may stay unrefined.
+    pub tolerance: Tolerance,
+}
+
+impl<'m> Predictor<'m> for Language<'m> {
+    fn name(&self) -> String {
+        self.model.source().to_string()
+    }
+
+    fn start(
+        &self,
+        channels: usize,
+        _actions: usize,
+        rows: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let session = Session::empty(self.model, channels, rows, self.temperature, self.tolerance)?;
+        Ok(Box::new(session))
+    }
+
+    fn longest_context(&self, horizon: usize) -> usize {
+        let tokens = self.model.tokens();
+        let window = self.model.window().saturating_sub(tokens.draw_length());
+        tokens
+            .rows_in(window)
+            .saturating_sub(horizon.saturating_sub(1))
+    }
+
+    fn check(&self, context: usize, horizon: usize) -> Result<(), ForecastError> {
+        let table = self.model.tokens();
+        // Of the last value, only what its last symbol follows is read.
+        let tokens = table.tokens(context + horizon.saturating_sub(1)) + table.draw_length();
+        if tokens <= self.model.window() {
+            return Ok(());
+        }
+        Err(ForecastError::Window {
+            context,
+            horizon,
+            tokens,
+            window: self.model.window(),
+        })
+    }
+}
+
+impl<'m> Continuation<'m> for Session<'m> {
+    fn batch(&self) -> usize {
+        Session::batch(self)
+    }
+
+    fn observe(
+        &mut self,
+        rows: Observed,
+        wanted: Range<usize>,
+    ) -> Result<Array3<f32>, ForecastError> {
+        let bins: Array2<Bin> = rows.positions.mapv(|y| Bin::quantise(y).bin);
+        Ok(self.extend(&bins, wanted)?)
+    }
+
+    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
+        Ok(Session::next_densities(self)?)
+    }
+
+    fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
+        let drawn = Session::draw(self, levels)?;
+        let point = |(bin, fraction)| Point { bin, fraction };
+        Ok(drawn.into_iter().map(point).collect())
+    }
+
+    fn advance(&mut self, values: &[Point], _actions: &[f64]) -> Result<(), ForecastError> {
+        let bins: Vec<Bin> = values.iter().map(|point| point.bin).collect();
+        Ok(Session::advance(self, &bins)?)
+    }
+
+    fn fork(
+        &self,
+        paths: Paths,
+        steps: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        Ok(Box::new(Session::fork(self, paths.count, steps)?))
+    }
+
+    fn paths_at_once(&self, steps: usize) -> usize {
+        Session::paths_at_once(self, steps)
+    }
+}

@@ -1,0 +1,188 @@
+//! What any forecaster of channels is: the language model, a baseline, a mixture of them.
+
+use std::ops::Range;
+
+use ndarray::{Array3, ArrayView2, s};
+
+use super::ForecastError;
+use crate::codec::{BIN_COUNT, Bin};
+use crate::density::locate;
+
+/// A value on the axis: its bin, and the fraction of the way through it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// The bin.
+    pub bin: Bin,
+    /// Fraction of the bin, 0 to 1.
+    pub fraction: f64,
+}
+
+impl Point {
+    /// The point of a position; one off the axis is moved to its end.
+    ///
+    /// ```
+    /// use statecast::forecast::Point;
+    /// let point = Point::of(5.0125);
+    /// assert_eq!(point.bin.index(), 501);
+    /// assert!((point.fraction - 0.25).abs() < 1e-9);
+    /// assert_eq!(Point::of(-3.0).position(), 0.0);
+    /// ```
+    pub fn of(position: f64) -> Self {
+        let bin = Bin::quantise(position).bin;
+        let fraction = 100.0 * position - bin.index() as f64;
+        Self {
+            bin,
+            fraction: fraction.clamp(0.0, 1.0),
+        }
+    }
+
+    /// The position.
+    pub fn position(self) -> f64 {
+        self.bin.within(self.fraction)
+    }
+}
+
+/// Rows that were observed.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'o> {
+    /// Positions on the channels' axes, `[rows, channels]`.
+    pub positions: ArrayView2<'o, f64>,
+    /// Actions taken in the rows, in their own units, `[rows, actions]`; no columns if there are none.
+    pub actions: ArrayView2<'o, f64>,
+}
+
+impl Observed<'_> {
+    /// Some of the rows.
+    pub fn rows(&self, rows: Range<usize>) -> Observed<'_> {
+        Observed {
+            positions: self.positions.slice(s![rows.clone(), ..]),
+            actions: self.actions.slice(s![rows, ..]),
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.positions.nrows()
+    }
+
+    /// True if there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Paths that are drawn together: `count` of them, of which the first is the `first` of all. What
+/// is random in a path follows from the seed and the path's number alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paths {
+    /// Number of the first path.
+    pub first: usize,
+    /// Paths.
+    pub count: usize,
+    /// Seed of all paths.
+    pub seed: u64,
+}
+
+/// Forecasts channels from their past, value by value.
+pub trait Predictor<'m> {
+    /// Name in tables, such as `ar`.
+    fn name(&self) -> String;
+
+    /// What is known before the first row of some channels.
+    ///
+    /// `rows` is the number of observed rows that are going to come, for what has to reserve memory.
+    ///
+    /// # Errors
+    /// [`ForecastError`] if the forecaster cannot start.
+    fn start(
+        &self,
+        channels: usize,
+        actions: usize,
+        rows: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError>;
+
+    /// Most rows of context that leave room for a forecast of `horizon` steps.
+    fn longest_context(&self, _horizon: usize) -> usize {
+        usize::MAX
+    }
+
+    /// Whether a context and a horizon fit.
+    ///
+    /// # Errors
+    /// [`ForecastError::Window`] if they do not.
+    fn check(&self, _context: usize, _horizon: usize) -> Result<(), ForecastError> {
+        Ok(())
+    }
+
+    /// True if forecasts beyond the context need the actions to come.
+    fn needs_actions(&self) -> bool {
+        false
+    }
+}
+
+/// What a forecaster has read of a batch of sequences, and its densities of each one's next value.
+///
+/// Sequence `channel * paths + path` of a forked batch is a path's channel.
+pub trait Continuation<'m> {
+    /// Sequences.
+    fn batch(&self) -> usize;
+
+    /// Reads observed rows and learns from them; densities `[wanted, batch, 1000]` of some of
+    /// these rows, each given the rows before it.
+    ///
+    /// # Errors
+    /// [`ForecastError`] if the forecaster fails.
+    fn observe(
+        &mut self,
+        rows: Observed,
+        wanted: Range<usize>,
+    ) -> Result<Array3<f32>, ForecastError>;
+
+    /// Probabilities of the next value's bins, `[batch, 1000]` row by row.
+    ///
+    /// # Errors
+    /// [`ForecastError`] if the forecaster fails.
+    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError>;
+
+    /// Draws every sequence's next value: where the cumulated probability reaches the sequence's
+    /// level in `[0, 1)`.
+    ///
+    /// # Errors
+    /// [`ForecastError`] if the forecaster fails.
+    fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
+        let densities = self.next_densities()?;
+        let drawn = densities.chunks(BIN_COUNT).zip(levels);
+        Ok(drawn.map(|(mass, &level)| point_at(mass, level)).collect())
+    }
+
+    /// Goes on with values that were imagined, of which nothing is to be learned, and the actions
+    /// `[paths * actions]` taken at them.
+    ///
+    /// # Errors
+    /// [`ForecastError`] if the forecaster fails.
+    fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError>;
+
+    /// Continuations of every sequence, with room for `steps` more values each.
+    ///
+    /// # Errors
+    /// [`ForecastError`] if memory runs out.
+    fn fork(
+        &self,
+        paths: Paths,
+        steps: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError>;
+
+    /// Paths of so many steps that should be forked together.
+    fn paths_at_once(&self, _steps: usize) -> usize {
+        usize::MAX
+    }
+}
+
+/// The point at which the cumulated probability reaches a level.
+pub(crate) fn point_at(mass: &[f32], level: f64) -> Point {
+    let (k, fraction) = locate(mass, level);
+    Point {
+        bin: Bin::new(k).expect("an index among the masses of BIN_COUNT bins"),
+        fraction,
+    }
+}

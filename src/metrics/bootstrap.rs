@@ -1,0 +1,110 @@
+//! Intervals of means over dependent values.
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+/// Share of the resamples within an interval.
+const LEVEL: f64 = 0.95;
+const RESAMPLES: usize = 2000;
+
+/// A mean with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Mean of values in the order of time, with a percentile interval of the circular block bootstrap
+/// (Politis & Romano 1992): resamples are made of runs of `block` neighbours, so that the interval
+/// does not take dependent values for independent ones. All `NaN` for no values.
+///
+/// ```
+/// use statecast::metrics::block_bootstrap;
+/// let values: Vec<f64> = (0..100).map(|i| f64::from(i % 10)).collect();
+/// let estimate = block_bootstrap(&values, 10, 0);
+/// assert_eq!(estimate.mean, 4.5);
+/// assert!(estimate.low <= 4.5 && estimate.high >= 4.5);
+/// ```
+pub fn block_bootstrap(values: &[f64], block: usize, seed: u64) -> Estimate {
+    let n = values.len();
+    let block = block.clamp(1, n.max(1));
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let resample = || {
+        let mut sum = 0.0;
+        let mut taken = 0;
+        while taken < n {
+            let start = random.random_range(0..n);
+            let length = block.min(n - taken);
+            sum += (0..length).map(|i| values[(start + i) % n]).sum::<f64>();
+            taken += length;
+        }
+        sum / n as f64
+    };
+    interval(values.iter().sum::<f64>() / n as f64, resample)
+}
+
+/// Mean over series of the series' means, with the interval of a bootstrap over whole series: what
+/// another draw of series would have given. Series without values do not count.
+pub fn mean_over_series(series: &[Vec<f64>], seed: u64) -> Estimate {
+    let means: Vec<f64> = series
+        .iter()
+        .filter(|values| !values.is_empty())
+        .map(|values| values.iter().sum::<f64>() / values.len() as f64)
+        .collect();
+    block_bootstrap(&means, 1, seed)
+}
+
+fn interval(mean: f64, mut resample: impl FnMut() -> f64) -> Estimate {
+    if mean.is_nan() {
+        return Estimate {
+            mean,
+            low: mean,
+            high: mean,
+        };
+    }
+    let mut means: Vec<f64> = (0..RESAMPLES).map(|_| resample()).collect();
+    means.sort_by(f64::total_cmp);
+    let at = |level: f64| means[(level * (RESAMPLES - 1) as f64).round() as usize];
+    Estimate {
+        mean,
+        low: at((1.0 - LEVEL) / 2.0),
+        high: at((1.0 + LEVEL) / 2.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Interval of the mean of independent normal values: +-1.96 / sqrt(n).
+    #[test]
+    fn independent_values_give_the_textbook_interval() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let values: Vec<f64> = (0..2000)
+            .map(|_| (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0)
+            .collect();
+        let estimate = block_bootstrap(&values, 1, 2);
+        let expected = 2.0 * 1.96 / (2000f64).sqrt();
+        assert!(((estimate.high - estimate.low) / expected - 1.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn blocks_widen_the_interval_of_dependent_values() {
+        let values: Vec<f64> = (0..1000).map(|i| f64::from((i / 50) % 2)).collect();
+        let width = |block| {
+            let e = block_bootstrap(&values, block, 3);
+            e.high - e.low
+        };
+        assert!(width(50) > 3.0 * width(1));
+    }
+
+    #[test]
+    fn nothing_gives_nan() {
+        assert!(block_bootstrap(&[], 5, 0).mean.is_nan());
+        assert!(mean_over_series(&[vec![]], 0).low.is_nan());
+    }
+}

@@ -1,0 +1,169 @@
+//! Proper scores; lower is better (Gneiting & Raftery, JASA 2007).
+
+use ndarray::{ArrayView1, ArrayView2};
+
+use crate::codec::{BIN_WIDTH, Bin};
+use crate::density::BinnedDensity;
+
+/// Continuous ranked probability score of a sample, in the variable's units.
+///
+/// The unbiased ("fair") estimate: the mean distance to the observation less half the mean distance
+/// between two different draws. `NaN` for fewer than two draws.
+///
+/// ```
+/// let crps = statecast::metrics::crps(&mut [0.0, 1.0], 0.0);
+/// assert_eq!(crps, 0.0);
+/// ```
+pub fn crps(sample: &mut [f64], observed: f64) -> f64 {
+    let n = sample.len();
+    if n < 2 {
+        return f64::NAN;
+    }
+    sample.sort_by(f64::total_cmp);
+    let count = n as f64;
+    let distance = sample.iter().map(|x| (x - observed).abs()).sum::<f64>() / count;
+    // Sum over pairs of sorted draws: each draw is the larger one of `i` pairs, the smaller of the rest.
+    let spread: f64 = sample
+        .iter()
+        .enumerate()
+        .map(|(i, x)| x * (2.0 * i as f64 + 1.0 - count))
+        .sum();
+    distance - spread / (count * (count - 1.0))
+}
+
+/// Continuous ranked probability score of a density, in the channel's units: the exact integral of
+/// `(F(x) - 1{x >= observed})^2` for its piecewise linear distribution function.
+///
+/// ```
+/// use statecast::{codec::Axis, density::BinnedDensity, metrics::density_crps};
+/// let uniform = BinnedDensity::new(Axis::Identity, &[0.001; 1000]).unwrap();
+/// // The uniform density on [0, 10) and its middle: 10 / 12.
+/// assert!((density_crps(&uniform, 5.0) - 10.0 / 12.0).abs() < 1e-6);
+/// ```
+pub fn density_crps(density: &BinnedDensity, observed: f64) -> f64 {
+    let axis = density.axis();
+    if axis.is_constant() {
+        return (axis.low() - observed).abs();
+    }
+    let y = axis.position(observed);
+    // A line from a to b over a width has the mean square (a^2 + ab + b^2) / 3.
+    let square = |a: f64, b: f64, width: f64| width * (a * a + a * b + b * b) / 3.0;
+    let (mut below, mut score) = (0.0, 0.0);
+    for k in 0..crate::codec::BIN_COUNT {
+        let bin = Bin::new(k).expect("k counts the bins");
+        let p = density.probability(bin);
+        let (left, right) = (bin.within(0.0), bin.within(1.0));
+        let cut = y.clamp(left, right);
+        let middle = below + p * (cut - left) / BIN_WIDTH;
+        score += square(below, middle, cut - left);
+        score += square(1.0 - middle, 1.0 - below - p, right - cut);
+        below += p;
+    }
+    let (first, last) = (0.0, BIN_WIDTH * crate::codec::BIN_COUNT as f64);
+    (score + (first - y).max(0.0) + (y - last).max(0.0)) * axis.unit()
+}
+
+/// Energy score of joint draws `[draws, variables]`, every variable divided by its entry of
+/// `scales`: the mean distance to the observation less half the mean distance between two different
+/// draws. `NaN` for fewer than two draws.
+///
+/// It sees what marginal scores do not: whether the variables go together as they should.
+pub fn energy_score(
+    draws: ArrayView2<f64>,
+    observed: ArrayView1<f64>,
+    scales: ArrayView1<f64>,
+) -> f64 {
+    let n = draws.nrows();
+    if n < 2 {
+        return f64::NAN;
+    }
+    let distance = |a: ArrayView1<f64>, b: ArrayView1<f64>| {
+        let squares = a.iter().zip(b).zip(scales);
+        squares
+            .map(|((a, b), s)| ((a - b) / s).powi(2))
+            .sum::<f64>()
+            .sqrt()
+    };
+    let rows = || draws.rows().into_iter();
+    let to_observed: f64 = rows().map(|draw| distance(draw, observed)).sum();
+    let between: f64 = rows()
+        .enumerate()
+        .map(|(i, a)| rows().take(i).map(|b| distance(a, b)).sum::<f64>())
+        .sum();
+    to_observed / n as f64 - between / (n * (n - 1)) as f64
+}
+
+/// Score of a central interval that shall hold the share `level` of the outcomes: its width, and
+/// `2 / (1 - level)` times the distance by which it is missed.
+///
+/// ```
+/// let score = statecast::metrics::interval_score((0.0, 1.0), 0.9, 1.1);
+/// assert!((score - 3.0).abs() < 1e-12);
+/// ```
+pub fn interval_score((low, high): (f64, f64), level: f64, observed: f64) -> f64 {
+    let missed = (low - observed).max(0.0) + (observed - high).max(0.0);
+    high - low + 2.0 / (1.0 - level) * missed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Axis;
+    use ndarray::{array, aview1};
+    use proptest::prelude::*;
+
+    #[test]
+    fn crps_equals_the_sum_over_all_pairs() {
+        let mut sample: [f64; 5] = [0.3, -1.2, 2.5, 0.9, 0.3];
+        let observed = 0.4;
+        let n = sample.len() as f64;
+        let mut pairs = 0.0;
+        for a in sample {
+            for b in sample {
+                pairs += (a - b).abs();
+            }
+        }
+        let distance: f64 = sample.iter().map(|x| (x - observed).abs()).sum();
+        let expected = distance / n - pairs / (2.0 * n * (n - 1.0));
+        assert!((crps(&mut sample, observed) - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn energy_score_of_one_variable_is_its_crps() {
+        let draws = array![[0.3], [-1.2], [2.5], [0.9]];
+        let energy = energy_score(draws.view(), aview1(&[0.4]), aview1(&[1.0]));
+        let single = crps(&mut draws.column(0).to_vec(), 0.4);
+        assert!((energy - single).abs() < 1e-12);
+    }
+
+    #[test]
+    fn crps_of_a_point_is_the_distance() {
+        let mass = crate::density::point_mass();
+        let density = BinnedDensity::new(Axis::Constant(2.0), &mass).unwrap();
+        assert_eq!(density_crps(&density, 5.0), 3.0);
+    }
+
+    proptest! {
+        /// Also where the observation lies off the axis.
+        #[test]
+        fn density_crps_is_the_integral(
+            spikes in prop::collection::vec((0usize..1000, 0.01f32..1.0), 1..20),
+            observed in -4.0..16.0f64,
+        ) {
+            let mut mass = vec![0.0; 1000];
+            spikes.iter().for_each(|&(k, p)| mass[k] += p);
+            let axis = Axis::Span { min: -3.0, max: 11.0 };
+            let density = BinnedDensity::new(axis, &mass).unwrap();
+            let x = axis.value(observed);
+            let (from, to, steps) = (axis.value(-5.0), axis.value(17.0), 110_000);
+            let width = (to - from) / f64::from(steps);
+            let integral: f64 = (0..steps)
+                .map(|i| {
+                    let at = from + (f64::from(i) + 0.5) * width;
+                    (density.cdf(at) - f64::from(at >= x)).powi(2) * width
+                })
+                .sum();
+            prop_assert!((density_crps(&density, x) - integral).abs() < 2.0 * width);
+        }
+    }
+}

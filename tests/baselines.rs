@@ -1,0 +1,149 @@
+//! The baselines behind the trait of the language model.
+
+use std::rc::Rc;
+
+use ndarray::Array2;
+use statecast::baselines::{NAMES, named};
+use statecast::codec::BIN_COUNT;
+use statecast::forecast::{Forecaster, KnownFuture, Role, RolloutSettings, Settings, Variables};
+
+fn normal(i: usize) -> f64 {
+    // Sum of twelve low-discrepancy values: close enough to normal for tests.
+    (0..12)
+        .map(|k| ((i * 12 + k) as f64 * 0.618_033_988_75).fract())
+        .sum::<f64>()
+        - 6.0
+}
+
+/// A driven, damped oscillator with an action, and a second variable that follows it.
+fn recording(rows: usize) -> Variables {
+    let mut values = Array2::zeros((rows, 3));
+    let (mut x, mut v) = (1.0, 0.0);
+    for t in 0..rows {
+        let action = (t as f64 * 0.37).sin() + 0.3 * normal(3 * t);
+        values[[t, 0]] = x;
+        values[[t, 1]] = v;
+        values[[t, 2]] = action;
+        v += -0.3 * x - 0.1 * v + 0.5 * action + 0.01 * normal(t);
+        x += 0.3 * v;
+    }
+    let names = ["x", "v", "u"].map(str::to_owned).to_vec();
+    let all = Variables::new(names, vec![Role::State, Role::State, Role::Action], values);
+    Variables {
+        names: all.names[..2].to_vec(),
+        roles: all.roles[..2].to_vec(),
+        values: all.values.slice(ndarray::s![.., ..2]).to_owned(),
+        actions: all.actions,
+    }
+}
+
+fn forecaster(name: &str) -> Forecaster<'static> {
+    Forecaster::of(named(name).unwrap(), Settings::default())
+}
+
+fn mean_log_score(name: &str, recording: &Variables, from: usize) -> f64 {
+    let reading = forecaster(name).read(recording).unwrap();
+    let scores = reading.one_step().log_scores();
+    scores.slice(ndarray::s![from.., ..]).mean().unwrap()
+}
+
+#[test]
+fn densities_are_probabilities_and_seeded_paths_repeat_whatever_the_groups() {
+    let recording = recording(80);
+    let future = KnownFuture(Array2::from_elem((6, 1), 0.2));
+    for name in NAMES {
+        let reading = forecaster(name).read(&recording).unwrap();
+        for mass in reading.one_step().masses().lanes(ndarray::Axis(2)) {
+            assert!((mass.sum() - 1.0).abs() < 1e-3, "{name}");
+        }
+        let paths = |at_once: usize| {
+            let settings = RolloutSettings {
+                horizon: 6.try_into().unwrap(),
+                samples: 10.try_into().unwrap(),
+                seed: 7,
+                paths_at_once: Some(at_once.try_into().unwrap()),
+            };
+            reading
+                .rollout(&settings, Some(&future), &|_| ())
+                .unwrap()
+                .paths
+        };
+        let (one, all) = (paths(1), paths(10));
+        // Sums of a network may round differently in batches of another size.
+        assert!(
+            one.iter().zip(&all).all(|(a, b)| (a - b).abs() < 1e-4),
+            "{name}"
+        );
+        assert!(one.std(0.0) > 0.0, "{name}");
+    }
+}
+
+/// No density of a row depends on that row or a later one.
+#[test]
+fn no_baseline_looks_ahead() {
+    let recording = recording(100);
+    let mut spiked = recording.clone();
+    spiked.values[[70, 0]] *= 0.5;
+    spiked.actions[[70, 0]] *= 0.5;
+    for name in NAMES {
+        let before = forecaster(name).read(&recording).unwrap();
+        let after = forecaster(name).read(&spiked).unwrap();
+        let size = 71 * 2 * BIN_COUNT;
+        let masses = |m: &ndarray::Array3<f32>| m.iter().take(size).copied().collect::<Vec<_>>();
+        assert!(
+            masses(before.one_step().masses()) == masses(after.one_step().masses()),
+            "{name}"
+        );
+        assert!(
+            before.one_step().masses() != after.one_step().masses(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_linear_model_wins_where_the_system_is_linear() {
+    let recording = recording(300);
+    let scores = NAMES.map(|name| (mean_log_score(name, &recording, 100), name));
+    let best = scores.iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+    assert_eq!(best.1, "linear", "{scores:?}");
+    let of = |name: &str| scores.iter().find(|s| s.1 == name).unwrap().0;
+    assert!(
+        of("ar") > of("persistence") && of("mlp") > of("mean"),
+        "{scores:?}"
+    );
+}
+
+#[test]
+fn a_linear_model_asks_for_the_actions_to_come() {
+    let reading = forecaster("linear").read(&recording(50)).unwrap();
+    let error = reading.rollout(&RolloutSettings::default(), None, &|_| ());
+    assert!(error.unwrap_err().to_string().contains("--future"));
+}
+
+#[test]
+fn neighbours_repeat_a_period() {
+    let values = Array2::from_shape_fn((200, 1), |(t, _)| [1.0, 4.0, 2.0, 8.0, 5.0][t % 5]);
+    let periodic = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+    let settings = RolloutSettings {
+        horizon: 10.try_into().unwrap(),
+        samples: 20.try_into().unwrap(),
+        ..RolloutSettings::default()
+    };
+    let reading = forecaster("knn").read(&periodic).unwrap();
+    let paths = reading.rollout(&settings, None, &|_| ()).unwrap().paths;
+    for h in 0..10 {
+        let mut step = paths.slice(ndarray::s![.., h, 0]).to_vec();
+        step.sort_by(f64::total_cmp);
+        assert!((step[10] - [1.0, 4.0, 2.0, 8.0, 5.0][h % 5]).abs() < 0.1);
+    }
+}
+
+#[test]
+fn a_shared_predictor_is_read_many_times() {
+    let ar = named("ar").unwrap();
+    let twice = [&ar, &ar].map(|p| Forecaster::of(Rc::clone(p), Settings::default()));
+    let recording = recording(40);
+    let [a, b] = twice.map(|f| f.read(&recording).unwrap().one_step().masses().clone());
+    assert_eq!(a, b);
+}
