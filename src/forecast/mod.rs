@@ -8,9 +8,11 @@
 mod encoding;
 mod forecaster;
 mod language;
+mod mixture;
 mod one_step;
 mod predicted;
 mod predictor;
+mod recalibration;
 mod rollout;
 mod session;
 mod summary;
@@ -20,9 +22,11 @@ mod variables;
 pub use encoding::Encoding;
 pub use forecaster::{Forecaster, Method, Reading, Settings, Temperature};
 pub use language::Language;
+pub use mixture::{Mixture, Weights};
 pub use one_step::OneStep;
 pub(crate) use predictor::point_at;
 pub use predictor::{Continuation, Observed, Paths, Point, Predictor};
+pub use recalibration::{Map, Places, Recalibrated};
 pub use rollout::{KnownFuture, Rollout, RolloutSettings};
 pub use session::{Session, Tolerance};
 pub use summary::{Levels, Summary};
@@ -61,6 +65,16 @@ pub enum ForecastError {
     /// A predictor that depends on actions, continued without them.
     #[error("{0} predicts from actions: give those to come with --future")]
     ActionsToCome(String),
+    /// A mixture of nothing, or one whose share is no share.
+    #[error(
+        "a mixture of {experts} forecasters with a share of {share}: needs one or more, and a share from 0 to 1"
+    )]
+    Mixture {
+        /// Forecasters given.
+        experts: usize,
+        /// Share given.
+        share: f64,
+    },
     /// A temperature that is not above zero.
     #[error("temperature {0}: must be a number above 0")]
     Temperature(f64),

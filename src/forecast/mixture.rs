@@ -1,0 +1,345 @@
+//! Mixtures of forecasters by what they have predicted so far.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use ndarray::{Array2, Array3, ArrayView2, s};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::{Continuation, ForecastError, Observed, Paths, Point, Predictor};
+use crate::codec::{BIN_COUNT, Bin};
+
+/// Rows that are observed at once where every density is needed for a moment only.
+pub(super) const CHUNK: usize = 64;
+
+/// Probability below which an observed bin's is not taken for less.
+const LEAST: f64 = 1e-30;
+
+/// A Bayesian mixture of forecasters: each channel's density is the average of theirs, weighted by
+/// the probability that each has given to everything the channel has shown.
+///
+/// On any series its total logarithmic score is within the logarithm of the number of forecasters of
+/// the best one's. With a share above zero (fixed share, Herbster & Warmuth 1998) every step moves
+/// that much of the weights evenly to all, and the mixture follows the best forecaster of each
+/// regime.
+///
+/// A path of a rollout draws the forecaster that it follows, each channel for itself, and keeps it
+/// but for changes at the rate of the share: paths, too, have the law of the mixture.
+pub struct Mixture<'m> {
+    experts: Vec<Rc<dyn Predictor<'m> + 'm>>,
+    share: f64,
+}
+
+impl<'m> Mixture<'m> {
+    /// A mixture of at least one forecaster, with a share from 0 to 1.
+    ///
+    /// # Errors
+    /// [`ForecastError::Mixture`] otherwise.
+    pub fn new(
+        experts: Vec<Rc<dyn Predictor<'m> + 'm>>,
+        share: f64,
+    ) -> Result<Self, ForecastError> {
+        if experts.is_empty() || !(0.0..=1.0).contains(&share) {
+            return Err(ForecastError::Mixture {
+                experts: experts.len(),
+                share,
+            });
+        }
+        Ok(Self { experts, share })
+    }
+}
+
+impl<'m> Predictor<'m> for Mixture<'m> {
+    fn name(&self) -> String {
+        "mixture".to_owned()
+    }
+
+    fn start(
+        &self,
+        channels: usize,
+        actions: usize,
+        rows: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let states = self.experts.iter();
+        let states = states.map(|expert| expert.start(channels, actions, rows));
+        Ok(Box::new(State {
+            experts: states.collect::<Result<_, _>>()?,
+            share: self.share,
+            weights: vec![Weights::even(self.experts.len()); channels],
+            paths: None,
+        }))
+    }
+
+    fn longest_context(&self, horizon: usize) -> usize {
+        let longest = self.experts.iter().map(|e| e.longest_context(horizon));
+        longest.min().unwrap_or(usize::MAX)
+    }
+
+    fn check(&self, context: usize, horizon: usize) -> Result<(), ForecastError> {
+        self.experts
+            .iter()
+            .try_for_each(|expert| expert.check(context, horizon))
+    }
+
+    fn needs_actions(&self) -> bool {
+        self.experts.iter().any(|expert| expert.needs_actions())
+    }
+}
+
+/// Weights of the experts for one channel, summing to one.
+///
+/// ```
+/// use statecast::forecast::Weights;
+/// let mut weights = Weights::even(2);
+/// weights.learn(&[0.9, 0.3], 0.0);
+/// assert!((weights.get()[0] - 0.75).abs() < 1e-12);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights(Vec<f64>);
+
+impl Weights {
+    /// Equal weights.
+    pub fn even(experts: usize) -> Self {
+        Self(vec![1.0 / experts as f64; experts])
+    }
+
+    /// The weights.
+    pub fn get(&self) -> &[f64] {
+        &self.0
+    }
+
+    /// Learns which probability each expert gave to what came; then a share of the weights is
+    /// spread evenly.
+    pub fn learn(&mut self, probabilities: &[f64], share: f64) {
+        let products = self.0.iter_mut().zip(probabilities);
+        products.for_each(|(weight, p)| *weight *= p.max(LEAST));
+        let total: f64 = self.0.iter().sum();
+        let even = share / self.0.len() as f64;
+        // A weight must be able to come back when its expert is right again.
+        self.0
+            .iter_mut()
+            .for_each(|weight| *weight = (1.0 - share) * (*weight / total).max(LEAST) + even);
+    }
+
+    /// The expert at a level in `[0, 1)` of the cumulated weights.
+    fn at(&self, level: f64) -> usize {
+        let mut below = 0.0;
+        let reached = |&weight: &f64| {
+            below += weight;
+            below > level
+        };
+        let found = self.0.iter().position(reached);
+        found.unwrap_or(self.0.len() - 1)
+    }
+}
+
+/// The experts that paths follow.
+struct Followed {
+    /// One a sequence.
+    experts: Vec<usize>,
+    /// One a path.
+    random: Vec<ChaCha8Rng>,
+}
+
+struct State<'m> {
+    experts: Vec<Box<dyn Continuation<'m> + 'm>>,
+    share: f64,
+    /// One a channel.
+    weights: Vec<Weights>,
+    paths: Option<Followed>,
+}
+
+impl State<'_> {
+    /// Averages the experts' densities, one array `[sequences, 1000]` each.
+    fn average(&self, densities: &[ArrayView2<f32>]) -> Array2<f32> {
+        let sequences = densities[0].nrows();
+        let of = |i: usize, e: usize| match &self.paths {
+            Some(paths) => f64::from(u8::from(paths.experts[i] == e)),
+            None => self.weights[i].0[e],
+        };
+        let mut average = Array2::zeros((sequences, BIN_COUNT));
+        for (e, density) in densities.iter().enumerate() {
+            for i in 0..sequences {
+                average
+                    .row_mut(i)
+                    .scaled_add(of(i, e) as f32, &density.row(i));
+            }
+        }
+        average
+    }
+}
+
+impl<'m> Continuation<'m> for State<'m> {
+    fn batch(&self) -> usize {
+        self.experts[0].batch()
+    }
+
+    fn observe(
+        &mut self,
+        rows: Observed,
+        wanted: Range<usize>,
+    ) -> Result<Array3<f32>, ForecastError> {
+        let channels = self.weights.len();
+        let mut mixed = Array3::zeros((wanted.len(), channels, BIN_COUNT));
+        for start in (0..rows.len()).step_by(CHUNK) {
+            let chunk = start..rows.len().min(start + CHUNK);
+            let part = rows.rows(chunk.clone());
+            let read = self
+                .experts
+                .iter_mut()
+                .map(|e| e.observe(part, 0..chunk.len()));
+            let read: Vec<Array3<f32>> = read.collect::<Result<_, _>>()?;
+            for t in chunk.clone() {
+                if wanted.contains(&t) {
+                    let row = |e: &'_ Array3<f32>| e.slice(s![t - start, .., ..]).to_owned();
+                    let row: Vec<Array2<f32>> = read.iter().map(row).collect();
+                    let views: Vec<_> = row.iter().map(|r| r.view()).collect();
+                    let to = s![t - wanted.start, .., ..];
+                    mixed.slice_mut(to).assign(&self.average(&views));
+                }
+                for c in 0..channels {
+                    let bin = Bin::quantise(rows.positions[[t, c]]).bin;
+                    let given = read
+                        .iter()
+                        .map(|e| f64::from(e[[t - start, c, bin.index()]]));
+                    let given: Vec<f64> = given.collect();
+                    self.weights[c].learn(&given, self.share);
+                }
+            }
+        }
+        Ok(mixed)
+    }
+
+    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
+        let batch = self.batch();
+        let read = self.experts.iter_mut().map(|e| e.next_densities());
+        let read: Vec<Vec<f32>> = read.collect::<Result<_, _>>()?;
+        let view = |mass| {
+            ArrayView2::from_shape((batch, BIN_COUNT), mass)
+                .expect("a continuation gives one density a sequence")
+        };
+        let views: Vec<_> = read.iter().map(|mass| view(mass.as_slice())).collect();
+        Ok(self.average(&views).into_iter().collect())
+    }
+
+    fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
+        let Some(paths) = &self.paths else {
+            let densities = self.next_densities()?;
+            let drawn = densities.chunks(BIN_COUNT).zip(levels);
+            return Ok(drawn.map(|(m, &l)| super::point_at(m, l)).collect());
+        };
+        let mut points = vec![None; levels.len()];
+        for (e, expert) in self.experts.iter_mut().enumerate() {
+            if paths.experts.contains(&e) {
+                let drawn = expert.draw(levels)?;
+                for (i, point) in drawn.into_iter().enumerate() {
+                    if paths.experts[i] == e {
+                        points[i] = Some(point);
+                    }
+                }
+            }
+        }
+        let known = |point: Option<Point>| point.expect("every path follows one of the experts");
+        Ok(points.into_iter().map(known).collect())
+    }
+
+    fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
+        if let Some(Followed { experts, random }) = &mut self.paths {
+            let paths = random.len();
+            let count = self.experts.len();
+            for (i, expert) in experts.iter_mut().enumerate() {
+                let random = &mut random[i % paths];
+                let (moves, to): (f64, usize) = (random.random(), random.random_range(0..count));
+                if moves < self.share {
+                    *expert = to;
+                }
+            }
+        }
+        // With a share any path may come to follow any expert; without, some are followed by none.
+        let followed = |e: usize| match &self.paths {
+            Some(paths) if self.share == 0.0 => paths.experts.contains(&e),
+            _ => true,
+        };
+        for e in 0..self.experts.len() {
+            if followed(e) {
+                self.experts[e].advance(values, actions)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fork(
+        &self,
+        paths: Paths,
+        steps: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let mut random: Vec<ChaCha8Rng> = (paths.first..paths.first + paths.count)
+            .map(|path| {
+                let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ 0x317_e5);
+                random.set_stream(path as u64);
+                random
+            })
+            .collect();
+        let mut experts = Vec::with_capacity(self.weights.len() * paths.count);
+        for weights in &self.weights {
+            experts.extend(random.iter_mut().map(|r| weights.at(r.random())));
+        }
+        let states = self.experts.iter().map(|e| e.fork(paths, steps));
+        Ok(Box::new(Self {
+            experts: states.collect::<Result<_, _>>()?,
+            share: self.share,
+            weights: self.weights.clone(),
+            paths: Some(Followed { experts, random }),
+        }))
+    }
+
+    fn paths_at_once(&self, steps: usize) -> usize {
+        let at_once = self.experts.iter().map(|e| e.paths_at_once(steps));
+        at_once.min().unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The guarantee, on any series: total log score within ln(experts) of the best expert's.
+        #[test]
+        fn the_mixture_is_within_its_bound_of_the_best_expert(
+            given in prop::collection::vec(prop::collection::vec(1e-6..1.0f64, 3), 1..300),
+        ) {
+            let mut weights = Weights::even(3);
+            let mut mixed = 0.0;
+            for probabilities in &given {
+                let sum = weights.get().iter().zip(probabilities).map(|(w, p)| w * p);
+                mixed += sum.sum::<f64>().ln();
+                weights.learn(probabilities, 0.0);
+            }
+            let best = (0..3)
+                .map(|e| given.iter().map(|p| p[e].ln()).sum::<f64>())
+                .fold(f64::NEG_INFINITY, f64::max);
+            prop_assert!(mixed >= best - 3f64.ln() - 1e-6, "{mixed} {best}");
+        }
+    }
+
+    #[test]
+    fn with_a_share_the_weights_follow_a_change_of_regime() {
+        let after = |share: f64| {
+            let mut weights = Weights::even(2);
+            (0..200).for_each(|_| weights.learn(&[0.5, 0.1], share));
+            (0..10).for_each(|_| weights.learn(&[0.1, 0.5], share));
+            weights.get()[1]
+        };
+        assert!(after(0.01) > 0.9 && after(0.0) < 0.01);
+    }
+
+    #[test]
+    fn an_impossible_outcome_leaves_weights() {
+        let mut weights = Weights::even(2);
+        weights.learn(&[0.0, 0.0], 0.0);
+        assert!((weights.get()[0] - 0.5).abs() < 1e-12);
+    }
+}
