@@ -15,6 +15,7 @@
 //! [`forecast::Forecaster`] has an example that runs. The method is DICL (Benechehab et al.,
 //! arXiv 2410.11711) on the density reading of Liu et al. (arXiv 2402.00795).
 
+pub mod backtest;
 pub mod baselines;
 pub mod cli;
 pub mod codec;

@@ -255,3 +255,100 @@ fn constant_channel_is_forecast_exactly() {
         "{table}"
     );
 }
+
+#[test]
+fn backtest_prints_scores_and_writes_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scores.csv").display().to_string();
+    let output = statecast(&[
+        "backtest",
+        "examples/pendulum.csv",
+        "--select",
+        "0",
+        "--context",
+        "60",
+        "--horizon",
+        "4",
+        "--windows",
+        "3",
+        "--samples",
+        "10",
+        "--models",
+        "builtin,mixture,ar",
+        "--experts",
+        "builtin,linear",
+        "--recalibrate",
+        "online",
+        "--output",
+        &path,
+    ]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for method in ["builtin ", "builtin+recalibrated ", "mixture ", "ar "] {
+        let lines = stdout.lines().filter(|line| line.starts_with(method));
+        assert_eq!(lines.count(), 2, "{method}: {stdout}");
+    }
+    let table = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(table.lines().count(), 1 + 4 * 3 * 4 * 3);
+    let manifest = std::fs::read_to_string(folder.path().join("scores.manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["summary"]["windows"], 3);
+    assert!(manifest["summary"]["methods"][2]["log_score"]["mean"].is_number());
+}
+
+#[test]
+fn a_mixture_forecasts_and_asks_for_actions_only_where_it_needs_them() {
+    let forecast = |experts: &str| {
+        statecast(&[
+            "forecast",
+            "examples/pendulum.csv",
+            "--select",
+            "0",
+            "--horizon",
+            "3",
+            "--samples",
+            "8",
+            "--experts",
+            experts,
+            "--recalibrate",
+            "online",
+        ])
+    };
+    let output = forecast("builtin,ar,knn");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout).lines().count(),
+        1 + 9
+    );
+    let output = forecast("builtin,linear");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--future"));
+}
+
+#[test]
+fn a_backtest_that_cannot_be_made_says_why() {
+    let run = |more: &[&str], says: &str| {
+        let mut arguments = vec!["backtest", "examples/pendulum.csv"];
+        arguments.extend_from_slice(more);
+        fails(&arguments, says);
+    };
+    run(&["--context", "500"], "no episode has the 520 rows");
+    run(&["--context", "1"], "at least 2");
+    run(&["--samples", "1"], "at least 2");
+    run(
+        &["--context", "60", "--models", "nowhere/at-all/x"],
+        "nowhere",
+    );
+    run(
+        &["--context", "60", "--models", "mixture", "--share", "1.5"],
+        "share from 0 to 1",
+    );
+}

@@ -7,6 +7,7 @@ use ndarray::{Array3, aview1, s};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
+use super::PARAMETERS;
 use super::kernel::Mass;
 use crate::codec::BIN_COUNT;
 use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point, point_at};
@@ -141,7 +142,7 @@ where
 
 /// Randomness of a path's channel that no level of the path's own draws shares.
 fn path_random(seed: u64, path: usize, channel: usize) -> ChaCha8Rng {
-    let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x5eed_0f_ba5e);
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ PARAMETERS);
     random.set_stream(((channel as u64) << 40) + path as u64);
     random
 }

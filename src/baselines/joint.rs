@@ -7,6 +7,7 @@ use ndarray::{Array3, ArrayView1, aview1, s};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
+use super::PARAMETERS;
 use super::kernel::Mass;
 use crate::codec::BIN_COUNT;
 use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
@@ -165,7 +166,7 @@ where
         _steps: usize,
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         let random = |path: usize| {
-            let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ 0x5eed_0f_ba5e);
+            let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ PARAMETERS);
             random.set_stream(path as u64);
             random
         };

@@ -155,6 +155,9 @@ impl Network {
     }
 }
 
+/// Means and spreads, `[member][row][channel]`.
+type Laws = Vec<Vec<Vec<(f64, f64)>>>;
+
 impl Ensemble {
     fn features(&self, tail: &Tail) -> Option<Vec<f32>> {
         let actions = self.inputs - ROWS * self.channels;
@@ -181,8 +184,8 @@ impl Ensemble {
         Ok(())
     }
 
-    /// Laws of the increments, `[member][tail][channel]`; `None` before the first training.
-    fn laws(&self, tails: &[Tail]) -> Result<Option<Vec<Vec<Vec<(f64, f64)>>>>, ForecastError> {
+    /// Laws of the increments after each tail; `None` before the first training.
+    fn laws(&self, tails: &[Tail]) -> Result<Option<Laws>, ForecastError> {
         let features: Option<Vec<Vec<f32>>> =
             tails.iter().map(|tail| self.features(tail)).collect();
         let Some(features) = features.filter(|_| !self.members.is_empty()) else {

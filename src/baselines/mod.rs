@@ -26,6 +26,9 @@ pub use mlp::Mlp;
 pub use neighbours::Neighbours;
 pub use persistence::Persistence;
 
+/// Sets the draws of a path's parameters apart from those of its values.
+const PARAMETERS: u64 = 0x5eed_ba5e;
+
 /// Names of the baselines, as [`named`] takes them.
 pub const NAMES: [&str; 6] = ["persistence", "mean", "ar", "linear", "knn", "mlp"];
 

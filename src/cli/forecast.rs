@@ -10,6 +10,7 @@ use clap::Args;
 use ndarray::{Array2, s};
 use serde::Serialize;
 
+use super::experts::{ExpertArguments, Models};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use super::progress::Progress;
 use super::scores::scores;
@@ -37,6 +38,12 @@ pub(super) struct Arguments {
     recording: Recording,
     #[command(flatten)]
     model: ModelArguments,
+    /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
+    /// persistence, mean, ar, linear, knn, mlp [default: the model alone]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    experts: Vec<String>,
+    #[command(flatten)]
+    uncertainty: ExpertArguments,
     /// Steps to forecast
     #[arg(long, default_value = "50")]
     horizon: NonZeroUsize,
@@ -76,7 +83,9 @@ struct Manifest {
     version: &'static str,
     command: &'static str,
     input: String,
-    model: ModelInfo,
+    models: Vec<ModelInfo>,
+    experts: Vec<String>,
+    recalibrated: bool,
     method: String,
     components: String,
     scale: String,
@@ -131,19 +140,24 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
     let rows = episodes.iter().map(|e| e.states().nrows()).max();
     let rows = rows.unwrap_or(0);
-    let model = arguments.model.load(Work {
+    let names = match arguments.experts.as_slice() {
+        [] => vec![arguments.model.source().to_string()],
+        experts => experts.to_vec(),
+    };
+    let work = Work {
         channels: trajectory.state_names().len() + trajectory.action_names().len(),
         rows: arguments.recording.context.unwrap_or(rows).min(rows),
         paths: arguments.batch.unwrap_or(arguments.samples).get(),
         horizon: arguments.horizon.get(),
-    })?;
-    let forecaster = Forecaster::new(&model, settings);
+    };
+    let models = Models::load(&names, &arguments.model, work)?;
+    let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
+    let forecaster = Forecaster::of(predictor, settings);
     let longest = forecaster.longest_context(arguments.horizon.get());
     ensure!(
         longest >= LEAST_CONTEXT,
-        "a horizon of {} leaves no room for a context in the model's window of {} tokens",
-        arguments.horizon,
-        model.window()
+        "a horizon of {} leaves no room for a context in the model's window",
+        arguments.horizon
     );
     let episodes = arguments.long_enough(&episodes)?;
     let contexts: Vec<usize> = episodes.iter().map(|e| arguments.end(e)).collect();
@@ -189,7 +203,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         version: env!("CARGO_PKG_VERSION"),
         command: "forecast",
         input: arguments.recording.file.display().to_string(),
-        model: model.info()?,
+        models: models.infos()?,
+        experts: names,
+        recalibrated: arguments.uncertainty.recalibrates(),
         method: settings.method.to_string(),
         components: settings.components.to_string(),
         scale: settings.scale.to_string(),

@@ -1,7 +1,7 @@
 //! Arguments that all forecasting commands share: the recording, the model, the method.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use candle_core::Device;
@@ -21,6 +21,17 @@ use crate::trajectory::{self, Episode, MissingPolicy, RoleSelection, Trajectory}
 pub(super) struct Recording {
     /// Trajectory file: CSV, NPZ, NPY or Parquet
     pub(super) file: PathBuf,
+    #[command(flatten)]
+    columns: Columns,
+    /// Rows of context, the last ones of an episode [default: as many as the model can read]
+    #[arg(long, value_name = "ROWS")]
+    pub(super) context: Option<usize>,
+}
+
+/// Which columns of a recording mean what, and which of its episodes are meant.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recording")]
+pub(super) struct Columns {
     /// State columns, names or globs [default: guessed]
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     state: Vec<String>,
@@ -39,9 +50,6 @@ pub(super) struct Recording {
     /// What to do with missing values, NaN and infinities
     #[arg(long, value_enum, default_value_t = Missing::Error)]
     missing: Missing,
-    /// Rows of context, the last ones of an episode [default: as many as the model can read]
-    #[arg(long, value_name = "ROWS")]
-    pub(super) context: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -52,9 +60,9 @@ enum Missing {
     Hold,
 }
 
-impl Recording {
-    /// Reads the file and says on standard error which column was taken for what.
-    pub(super) fn read(&self) -> anyhow::Result<Trajectory> {
+impl Columns {
+    /// Reads a file and says on standard error which column was taken for what.
+    pub(super) fn read(&self, file: &Path) -> anyhow::Result<Trajectory> {
         let selection = RoleSelection {
             state: self.state.clone(),
             action: self.action.clone(),
@@ -65,7 +73,7 @@ impl Recording {
             Missing::Error => MissingPolicy::Error,
             Missing::Hold => MissingPolicy::Hold,
         };
-        let (trajectory, roles) = trajectory::read(&self.file, &selection, missing)?;
+        let (trajectory, roles) = trajectory::read(file, &selection, missing)?;
         eprintln!("{roles}");
         Ok(trajectory)
     }
@@ -73,6 +81,7 @@ impl Recording {
     /// The episodes asked for.
     pub(super) fn episodes<'t>(
         &self,
+        file: &Path,
         trajectory: &'t Trajectory,
     ) -> anyhow::Result<Vec<&'t Episode>> {
         let all = trajectory.episodes();
@@ -86,12 +95,27 @@ impl Recording {
                     let names: Vec<&str> = all.iter().take(20).map(Episode::name).collect();
                     format!(
                         "{}: --select {label}: no such episode; there are {}",
-                        self.file.display(),
+                        file.display(),
                         names.join(", ")
                     )
                 })
             })
             .collect()
+    }
+}
+
+impl Recording {
+    /// Reads the file and says on standard error which column was taken for what.
+    pub(super) fn read(&self) -> anyhow::Result<Trajectory> {
+        self.columns.read(&self.file)
+    }
+
+    /// The episodes asked for.
+    pub(super) fn episodes<'t>(
+        &self,
+        trajectory: &'t Trajectory,
+    ) -> anyhow::Result<Vec<&'t Episode>> {
+        self.columns.episodes(&self.file, trajectory)
     }
 
     /// Rows of context to read of `rows` that are there, when the model can read `longest`.
@@ -180,6 +204,16 @@ enum DeviceName {
 impl ModelArguments {
     /// Loads the model for a forecast of some size, and says what that takes of the memory.
     pub(super) fn load(&self, work: Work) -> anyhow::Result<Model> {
+        self.load_from(&self.model, work)
+    }
+
+    /// The model asked for.
+    pub(super) fn source(&self) -> &ModelSource {
+        &self.model
+    }
+
+    /// Loads another model with the same arguments.
+    pub(super) fn load_from(&self, source: &ModelSource, work: Work) -> anyhow::Result<Model> {
         let device = match self.device {
             DeviceName::Cpu => Device::Cpu,
             DeviceName::Cuda => Device::new_cuda(0).context("--device cuda")?,
@@ -190,10 +224,10 @@ impl ModelArguments {
             PrecisionName::F32 => Precision::F32,
             PrecisionName::Bf16 => Precision::Bf16,
         };
-        let mut checkpoint = Checkpoint::open(&fetched(&self.model)?, precision, &device)?;
-        checkpoint.source = self.model.clone();
+        let mut checkpoint = Checkpoint::open(&fetched(source)?, precision, &device)?;
+        checkpoint.source = source.clone();
         let tokens = checkpoint.tokens(&self.formats()?)?;
-        if self.model != ModelSource::Builtin {
+        if *source != ModelSource::Builtin {
             let need = MemoryNeed::of(&checkpoint, &tokens, work);
             report_memory(&checkpoint, &need);
         }

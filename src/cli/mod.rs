@@ -1,6 +1,8 @@
 //! The program: arguments to checked settings, a library call, output. One file a command.
 
+mod backtest;
 mod density;
+mod experts;
 mod forecast;
 mod input;
 mod models;
@@ -49,6 +51,7 @@ fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
 #[derive(Debug, Subcommand)]
 enum Command {
     Forecast(forecast::Arguments),
+    Backtest(backtest::Arguments),
     Density(density::Arguments),
     Models(models::Arguments),
     Completions(shell::Completions),
@@ -62,6 +65,7 @@ pub fn run() -> ExitCode {
     prepare_process(arguments.threads);
     let outcome = match arguments.command {
         Command::Forecast(arguments) => forecast::run(arguments),
+        Command::Backtest(arguments) => backtest::run(arguments),
         Command::Density(arguments) => density::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

@@ -13,6 +13,9 @@ use crate::codec::{BIN_COUNT, Bin};
 /// Rows that are observed at once where every density is needed for a moment only.
 pub(super) const CHUNK: usize = 64;
 
+/// Sets the draws of the followed forecasters apart from those of the values.
+const FOLLOWED: u64 = 0xf0_1104;
+
 /// Probability below which an observed bin's is not taken for less.
 const LEAST: f64 = 1e-30;
 
@@ -276,7 +279,7 @@ impl<'m> Continuation<'m> for State<'m> {
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         let mut random: Vec<ChaCha8Rng> = (paths.first..paths.first + paths.count)
             .map(|path| {
-                let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ 0x317_e5);
+                let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ FOLLOWED);
                 random.set_stream(path as u64);
                 random
             })

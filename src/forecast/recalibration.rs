@@ -218,7 +218,7 @@ impl<'m> Predictor<'m> for Recalibrated<'m> {
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         Ok(Box::new(State {
             inner: self.0.start(channels, actions, rows)?,
-            places: vec![Rc::new(Places::new()); channels],
+            places: (0..channels).map(|_| Rc::default()).collect(),
         }))
     }
 

@@ -1,0 +1,145 @@
+//! Forecasters by name: baselines, language models, their mixture.
+
+use std::rc::Rc;
+
+use anyhow::ensure;
+use clap::{Args, ValueEnum};
+
+use super::input::ModelArguments;
+use crate::baselines::{NAMES, named};
+use crate::forecast::{Language, Mixture, Predictor, Recalibrated, Settings};
+use crate::model::{Model, ModelInfo, ModelSource, Work};
+
+/// Name of the mixture among the methods.
+const MIXTURE: &str = "mixture";
+
+/// Most methods of one run.
+const MOST: usize = 50;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Uncertainty")]
+pub(super) struct ExpertArguments {
+    /// Recalibrate the language models by what they got right so far
+    #[arg(long, value_enum, default_value_t = Recalibration::None)]
+    recalibrate: Recalibration,
+    /// Share of a mixture's weights that is spread evenly at every step, for systems that change
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    share: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Recalibration {
+    /// Take the densities as they are
+    None,
+    /// Learn online, from the context
+    Online,
+}
+
+/// Language models that were loaded, by name.
+pub(super) struct Models(Vec<(String, Model)>);
+
+impl Models {
+    /// Loads the models among some names.
+    pub(super) fn load(
+        names: &[String],
+        arguments: &ModelArguments,
+        work: Work,
+    ) -> anyhow::Result<Self> {
+        ensure!(
+            names.len() <= MOST,
+            "{} methods: at most {MOST}",
+            names.len()
+        );
+        let mut models: Vec<(String, Model)> = Vec::new();
+        for name in names {
+            let known = models.iter().any(|(loaded, _)| loaded == name);
+            if is_language(name) && !known {
+                let Ok(source) = name.parse::<ModelSource>();
+                models.push((name.clone(), arguments.load_from(&source, work)?));
+            }
+        }
+        Ok(Self(models))
+    }
+
+    /// What a result should say about the models.
+    pub(super) fn infos(&self) -> anyhow::Result<Vec<ModelInfo>> {
+        let infos = self.0.iter().map(|(_, model)| model.info());
+        Ok(infos.collect::<Result<_, _>>()?)
+    }
+}
+
+fn is_language(name: &str) -> bool {
+    !NAMES.contains(&name) && name != MIXTURE
+}
+
+impl ExpertArguments {
+    /// True if language models are recalibrated.
+    pub(super) fn recalibrates(&self) -> bool {
+        self.recalibrate == Recalibration::Online
+    }
+
+    /// The forecaster of a name that is no mixture; a language model as the arguments want it.
+    fn single<'m>(
+        &self,
+        name: &str,
+        models: &'m Models,
+        settings: Settings,
+    ) -> Rc<dyn Predictor<'m> + 'm> {
+        if let Some(baseline) = named(name) {
+            return baseline;
+        }
+        let found = models.0.iter().find(|(loaded, _)| loaded == name);
+        let (_, model) = found.expect("every name that is no baseline's was loaded as a model");
+        let language = Rc::new(Language {
+            model,
+            temperature: settings.temperature,
+            tolerance: settings.tolerance,
+        });
+        match self.recalibrates() {
+            true => Rc::new(Recalibrated::new(language)),
+            false => language,
+        }
+    }
+
+    /// The mixture of some forecasters, or the only one.
+    pub(super) fn mixture<'m>(
+        &self,
+        experts: &[String],
+        models: &'m Models,
+        settings: Settings,
+    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+        if let [only] = experts {
+            return Ok(self.single(only, models, settings));
+        }
+        let experts = experts.iter();
+        let experts = experts.map(|name| self.single(name, models, settings));
+        Ok(Rc::new(Mixture::new(experts.collect(), self.share)?))
+    }
+
+    /// The forecasters of some names, `mixture` that of the experts. A language model that is
+    /// recalibrated comes as it is, too.
+    pub(super) fn methods<'m>(
+        &self,
+        names: &[String],
+        experts: &[String],
+        models: &'m Models,
+        settings: Settings,
+    ) -> anyhow::Result<Vec<Rc<dyn Predictor<'m> + 'm>>> {
+        let plain = Self {
+            recalibrate: Recalibration::None,
+            share: self.share,
+        };
+        let mut methods = Vec::new();
+        for name in names {
+            if name == MIXTURE {
+                methods.push(self.mixture(experts, models, settings)?);
+                continue;
+            }
+            methods.push(plain.single(name, models, settings));
+            if is_language(name) && self.recalibrates() {
+                methods.push(self.single(name, models, settings));
+            }
+        }
+        Ok(methods)
+    }
+}

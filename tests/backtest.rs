@@ -1,0 +1,148 @@
+//! Backtests: no forecast knows what comes after its origin, and mixtures keep their promise.
+
+use std::rc::Rc;
+
+use candle_core::Device;
+use ndarray::Array2;
+use statecast::backtest::{BacktestSettings, Results, Windows, run, summarise};
+use statecast::baselines::{NAMES, named};
+use statecast::codec::builtin_formats;
+use statecast::forecast::{
+    Forecaster, Language, Mixture, Predictor, Recalibrated, Role, Settings, Temperature, Tolerance,
+    Variables,
+};
+use statecast::model::{Model, ModelSource, Precision};
+
+fn builtin() -> Model {
+    let formats = builtin_formats().unwrap();
+    Model::load(
+        &ModelSource::Builtin,
+        &formats,
+        Precision::F32,
+        &Device::Cpu,
+    )
+    .unwrap()
+}
+
+fn language(model: &Model) -> Rc<dyn Predictor<'_> + '_> {
+    Rc::new(Language {
+        model,
+        temperature: Temperature::default(),
+        tolerance: Tolerance::default(),
+    })
+}
+
+fn experts(model: &Model) -> Vec<Rc<dyn Predictor<'_> + '_>> {
+    let mut experts = vec![Rc::new(Recalibrated::new(language(model))) as Rc<dyn Predictor>];
+    experts.extend(NAMES.iter().filter_map(|name| named(name)));
+    experts
+}
+
+fn forecasters<'m>(predictors: Vec<Rc<dyn Predictor<'m> + 'm>>) -> Vec<Forecaster<'m>> {
+    let of = |predictor| Forecaster::of(predictor, Settings::default());
+    predictors.into_iter().map(of).collect()
+}
+
+/// A noisy oscillation that turns into a random walk.
+fn series(rows: usize) -> Variables {
+    let noise = |t: usize| (t as f64 * 12.9898).sin() * 43758.547 % 1.0;
+    let mut walk = 0.0;
+    let values = Array2::from_shape_fn((rows, 1), |(t, _)| {
+        if t < 150 {
+            (0.4 * t as f64).sin() + 0.05 * noise(t)
+        } else {
+            walk += 0.3 * noise(t);
+            walk
+        }
+    });
+    Variables::new(vec!["x".to_owned()], vec![Role::State], values)
+}
+
+fn backtest(values: Variables, methods: &[Forecaster]) -> (Results, BacktestSettings) {
+    let settings = BacktestSettings {
+        windows: Windows::new(80, 6.try_into().unwrap(), 3.try_into().unwrap()).unwrap(),
+        samples: 12.try_into().unwrap(),
+        seed: 3,
+    };
+    let series = [("series".to_owned(), values)];
+    (run(&series, methods, &settings, &|_| ()).unwrap(), settings)
+}
+
+/// A spike changes no sampled forecast of an origin before it, and no one-step density of a row
+/// before it.
+#[test]
+fn a_future_spike_changes_nothing_before_it() {
+    let model = builtin();
+    let mut predictors = experts(&model);
+    predictors.push(Rc::new(Mixture::new(experts(&model), 0.01).unwrap()));
+    let methods = forecasters(predictors);
+    let plain = series(200);
+    let spike = 139;
+    let mut spiked = plain.clone();
+    spiked.values[[spike, 0]] += 100.0;
+    let (before, settings) = backtest(plain, &methods);
+    let (after, _) = backtest(spiked, &methods);
+    assert_eq!(settings.windows.origins(200), [80, 137, 194]);
+    for (a, b) in before.steps.iter().zip(&after.steps) {
+        if a.origin + a.step <= spike {
+            assert_eq!((a.mean, a.interval, a.crps), (b.mean, b.interval, b.crps));
+        }
+        // Paths are drawn at the origin: also beyond the spike they are the same.
+        if a.origin <= spike {
+            assert_eq!((a.median, a.interval), (b.median, b.interval));
+        }
+    }
+    for (a, b) in before.one_step.iter().zip(&after.one_step) {
+        if a.row < spike {
+            assert_eq!((a.log_score, a.pit), (b.log_score, b.pit));
+        }
+    }
+    let last = |results: &Results| results.steps.last().unwrap().interval;
+    assert_ne!(
+        last(&before),
+        last(&after),
+        "the last context holds the spike"
+    );
+}
+
+/// Total log score within the logarithm of the number of experts of the best one's, on real
+/// densities: also across a change of regime that none of them expects.
+#[test]
+fn the_mixture_keeps_its_promise_on_real_densities() {
+    let model = builtin();
+    let values = series(300);
+    let total = |forecaster: &Forecaster| {
+        let reading = forecaster.read(&values).unwrap();
+        reading.one_step().log_scores().sum()
+    };
+    let mixture = |share| {
+        let mixture = Mixture::new(experts(&model), share).unwrap();
+        total(&Forecaster::of(Rc::new(mixture), Settings::default()))
+    };
+    let single: Vec<f64> = forecasters(experts(&model)).iter().map(total).collect();
+    let best = single.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let (mixed, count) = (mixture(0.0), single.len() as f64);
+    assert!(mixed >= best - count.ln() - 1e-3, "{mixed} {best}");
+    let sharing = mixture(0.01);
+    assert!(sharing > mixed, "a change of regime: {sharing} {mixed}");
+}
+
+#[test]
+fn a_summary_holds_what_was_scored() {
+    let methods = forecasters(vec![named("ar").unwrap(), named("mean").unwrap()]);
+    let (results, settings) = backtest(series(200), &methods);
+    let summary = summarise(&results, &settings.windows, 0);
+    assert_eq!(summary.windows, 3);
+    let ar = &summary.methods[0];
+    let crps: Vec<f64> = results
+        .steps
+        .iter()
+        .filter(|s| s.method == 0)
+        .map(|s| s.crps / s.spread)
+        .collect();
+    let mean = crps.iter().sum::<f64>() / crps.len() as f64;
+    assert!((ar.crps.mean - mean).abs() < 1e-12);
+    assert_eq!(ar.by_step.len(), 6);
+    assert_eq!(ar.crps_difference.mean, 0.0);
+    assert!(ar.crps.low <= mean && mean <= ar.crps.high);
+}
