@@ -20,6 +20,7 @@ import torch
 from baselines import all_densities, autoregression_paths, random_walk_paths
 from heldout import FIRST_SCORED, STEPS, bins_of, cached, families
 from llama2 import compare_with_llama2
+from program import compare_with_program
 from reader import Reader
 from scores import (
     crps,
@@ -46,6 +47,7 @@ def parse_arguments():
     parser.add_argument("--against", help="exported folder that MODEL must not be worse than")
     parser.add_argument("--heldout", default=f"{HERE}/../../../shared/digit-heldout/heldout.npz")
     parser.add_argument("--llama2", help="folder of LLaMA-2's densities and series (two-digit inputs)")
+    parser.add_argument("--program", help="the statecast binary, whose densities must be the same")
     parser.add_argument("--series", type=int, default=20, help="series of each family")
     parser.add_argument("--paths", type=int, default=30, help="sample paths of a rollout; 0 skips rollouts")
     parser.add_argument(
@@ -198,6 +200,10 @@ def main():
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(numbers, file)
+    if arguments.program and not compare_with_program(
+        readers["model"], arguments.model, arguments.program, series
+    ):
+        sys.exit("the program's log scores are others")
     if arguments.against and not gate(steps, "model", "shipped"):
         sys.exit(1)
 
