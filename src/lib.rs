@@ -28,4 +28,5 @@ pub mod metrics;
 pub mod model;
 pub mod output;
 pub mod plot;
+pub mod report;
 pub mod trajectory;

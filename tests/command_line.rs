@@ -180,10 +180,10 @@ fn damaged_weights_are_an_error() {
     run("safetensors");
     std::fs::write(folder.path().join("model.safetensors"), weights).unwrap();
     let config = std::fs::read_to_string(builtin.join("config.json")).unwrap();
-    let wider = config.replace("\"intermediate_size\": 344", "\"intermediate_size\": 345");
+    let wider = config.replace("\"intermediate_size\": 512", "\"intermediate_size\": 513");
     assert_ne!(wider, config);
     std::fs::write(folder.path().join("config.json"), wider).unwrap();
-    run("345");
+    run("513");
 }
 
 #[test]

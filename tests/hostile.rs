@@ -100,7 +100,7 @@ fn hostile_configs_are_refused() {
         ("layers huge", with("num_hidden_layers", json!(1_000_000))),
         ("layers zero", with("num_hidden_layers", json!(0))),
         ("heads zero", with("num_attention_heads", json!(0))),
-        ("heads odd", with("num_attention_heads", json!(3))),
+        ("heads no multiple", with("num_attention_heads", json!(4))),
         ("head_dim odd", with("head_dim", json!(63))),
         ("head_dim overflowing", with("head_dim", json!(1 << 20))),
         ("vocabulary huge", with("vocab_size", json!(u64::MAX))),

@@ -1,5 +1,6 @@
 //! `statecast backtest`: forecasts from many origins, scored beside simple rules.
 
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -13,10 +14,11 @@ use super::progress::Progress;
 use crate::backtest::{
     BacktestSettings, MethodSummary, Results, Summary, Windows, run as backtest, summarise,
 };
-use crate::forecast::{Forecaster, Settings, Variables};
+use crate::forecast::{Forecaster, Settings, Variables, Weights};
 use crate::metrics::Estimate;
 use crate::model::Work;
-use crate::output::{Column, Table, TableFormat, write_manifest};
+use crate::output::{Column, Table, TableFormat, write_atomically, write_manifest};
+use crate::report::{self, About, WeightHistory};
 
 /// Forecast from many origins of recordings and score what came, beside simple rules
 ///
@@ -26,6 +28,7 @@ use crate::output::{Column, Table, TableFormat, write_manifest};
 #[command(after_long_help = "Examples:\n  \
     statecast backtest run.csv --context 300 --horizon 20 --windows 50\n  \
     statecast backtest a.npz b.npz --models builtin,mixture,linear --recalibrate online\n  \
+    statecast backtest run.csv --report report.html\n  \
     statecast backtest run.csv --output scores.parquet     # every score, a row each")]
 pub(super) struct Arguments {
     /// Trajectory files with the same columns: CSV, NPZ, NPY or Parquet
@@ -72,6 +75,9 @@ pub(super) struct Arguments {
     /// with the summary
     #[arg(long, short)]
     output: Option<PathBuf>,
+    /// Page with tables, calibration and horizon curves (.html), readable without a network
+    #[arg(long)]
+    report: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -98,6 +104,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         arguments.samples.get() > 1,
         "--samples 1: a score needs at least 2"
     );
+    if let Some(report) = &arguments.report {
+        let html = report.extension().is_some_and(|e| e == "html");
+        ensure!(html, "{}: reports are written as .html", report.display());
+    }
     let settings = arguments.model.settings()?;
     let windows = Windows::new(arguments.context, arguments.horizon, arguments.windows)?;
     let series = arguments.series(settings, &windows)?;
@@ -136,6 +146,12 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
              where densities were scored",
             results.saturated
         );
+    }
+    if let Some(path) = &arguments.report {
+        let weights = arguments.weights(&series, &models, settings)?;
+        let page = report::html(&arguments.about(), &results, &summary, weights.as_ref())?;
+        write_atomically(path, |file| file.write_all(page.as_bytes()))?;
+        eprintln!("report: {}", path.display());
     }
     let Some(output) = &arguments.output else {
         return Ok(());
@@ -212,6 +228,69 @@ impl Arguments {
             eprintln!("warning: {short} episode(s) have fewer than {rows} rows and are left out");
         }
         Ok(series)
+    }
+
+    fn about(&self) -> About {
+        let files = self.files.iter();
+        let files: Vec<String> = files.map(|file| name(file, None)).collect();
+        let settings = [
+            ("context", self.context.to_string()),
+            ("horizon", self.horizon.to_string()),
+            ("paths", self.samples.to_string()),
+            ("method", self.model.method.to_string()),
+            ("mixture of", self.experts.join(", ")),
+        ];
+        About {
+            title: format!("Backtest of {}", files.join(", ")),
+            settings: settings
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+        }
+    }
+
+    /// Weights of the mixture's experts over the last context of the first series, if there is a
+    /// mixture.
+    fn weights(
+        &self,
+        series: &[(String, Variables)],
+        models: &Models,
+        settings: Settings,
+    ) -> anyhow::Result<Option<WeightHistory>> {
+        let Some((name, values)) = series.first() else {
+            return Ok(None);
+        };
+        if !self.models.iter().any(|name| name == "mixture") {
+            return Ok(None);
+        }
+        let end = values.rows() - self.horizon.get();
+        let context = values.slice(end - self.context..end);
+        let mut experts = Vec::new();
+        let mut readings = Vec::new();
+        for expert in self.uncertainty.experts(&self.experts, models, settings) {
+            let forecaster = Forecaster::of(expert, settings);
+            experts.push(forecaster.name());
+            readings.push(forecaster.read(&context)?);
+        }
+        let channels = readings[0].encoding().channel_names().to_vec();
+        let of_channel = |c: usize| {
+            let mut weights = Weights::even(readings.len());
+            let row = |t: usize| {
+                let given = readings.iter().map(|reading| {
+                    let one_step = reading.one_step();
+                    let observed = one_step.observed()[[t, c]];
+                    one_step.density(t, c).probability(observed)
+                });
+                weights.learn(&given.collect::<Vec<_>>(), self.uncertainty.share());
+                weights.get().to_vec()
+            };
+            (0..self.context).map(row).collect()
+        };
+        Ok(Some(WeightHistory {
+            experts,
+            weights: (0..channels.len()).map(of_channel).collect(),
+            channels,
+            of: format!("the last context of {name}"),
+        }))
     }
 
     fn work(&self, series: &[(String, Variables)]) -> Work {

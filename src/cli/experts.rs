@@ -111,9 +111,26 @@ impl ExpertArguments {
         if let [only] = experts {
             return Ok(self.single(only, models, settings));
         }
-        let experts = experts.iter();
-        let experts = experts.map(|name| self.single(name, models, settings));
-        Ok(Rc::new(Mixture::new(experts.collect(), self.share)?))
+        let experts = self.experts(experts, models, settings);
+        Ok(Rc::new(Mixture::new(experts, self.share)?))
+    }
+
+    /// The members of a mixture.
+    pub(super) fn experts<'m>(
+        &self,
+        names: &[String],
+        models: &'m Models,
+        settings: Settings,
+    ) -> Vec<Rc<dyn Predictor<'m> + 'm>> {
+        let names = names.iter();
+        names
+            .map(|name| self.single(name, models, settings))
+            .collect()
+    }
+
+    /// Share of a mixture's weights that is spread evenly at every step.
+    pub(super) fn share(&self) -> f64 {
+        self.share
     }
 
     /// The forecasters of some names, `mixture` that of the experts. A language model that is

@@ -128,8 +128,8 @@ pub fn ks_distance(values: &[f64]) -> f64 {
 const EXACT: usize = 2000;
 
 /// Probability that `n` independent uniform values are at least a distance away from the uniform
-/// law: exact up to 2000 values (Marsaglia, Tsang & Wang 2003), Kolmogorov's limit with Stephens'
-/// (1970) correction, good to 0.002, beyond. `NaN` without values.
+/// law: exact up to 2000 values (Marsaglia, Tsang & Wang 2003), Kolmogorov's limit with Vrbik's
+/// (2018) correction beyond. `NaN` without values.
 ///
 /// ```
 /// let p = statecast::metrics::ks_p_value(0.5, 1);
@@ -140,7 +140,8 @@ pub fn ks_p_value(distance: f64, n: usize) -> f64 {
     if n == 0 || distance.is_nan() {
         return f64::NAN;
     }
-    let x = distance * (count.sqrt() + 0.12 + 0.11 / count.sqrt());
+    let limit = distance * count.sqrt();
+    let x = limit + 1.0 / (6.0 * count.sqrt()) + (limit - 1.0) / (4.0 * count);
     // Far out, the limit is as good.
     if n <= EXACT && x < 2.0 {
         return (1.0 - within(distance, n)).clamp(0.0, 1.0);

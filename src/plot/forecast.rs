@@ -12,7 +12,7 @@ use super::PlotError;
 use super::layout::{HEADER, first_row, grid, label, padded, shortened, size};
 use crate::output::write_atomically;
 
-const FONT: &str = "sans-serif";
+pub(super) const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(60, 60, 60);
 const GREY: RGBColor = RGBColor(150, 150, 150);
 // Blue and vermilion of Okabe and Ito's palette, told apart by all readers.
@@ -267,7 +267,7 @@ fn draw_single_step<B: DrawingBackend>(
     plotting.draw(&Circle::new((row, point.median), 3, ORANGE.filled()))
 }
 
-fn register_font() {
+pub(super) fn register_font() {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
         // Fails only on bytes that are no font, which a test rules out.

@@ -1,10 +1,12 @@
 //! Figures of forecasts as SVG or PNG.
 
+mod chart;
 mod forecast;
 mod layout;
 
 use std::path::PathBuf;
 
+pub use chart::{Chart, Curve, colour};
 pub use forecast::{ForecastFigure, OneStepPoint, Panel, RolloutPoint};
 pub use layout::context_shown;
 

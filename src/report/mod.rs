@@ -1,0 +1,271 @@
+//! The report of a backtest: one HTML page that needs nothing else, light or dark as the reader has it.
+
+mod figures;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::backtest::{MethodSummary, Results, Summary};
+use crate::metrics::Estimate;
+use crate::plot::{PlotError, colour};
+
+/// Weights of a mixture's experts over the rows of a context.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightHistory {
+    /// Names of the experts.
+    pub experts: Vec<String>,
+    /// Names of the channels.
+    pub channels: Vec<String>,
+    /// Weights `[channel][row][expert]`.
+    pub weights: Vec<Vec<Vec<f64>>>,
+    /// Where the context stood.
+    pub of: String,
+}
+
+/// What a report says beside the scores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct About {
+    /// First line.
+    pub title: String,
+    /// Settings, as pairs of name and value.
+    pub settings: Vec<(String, String)>,
+}
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; }
+h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child { text-align: left; }
+td.best { font-weight: 700; } .wide { overflow-x: auto; } .note { opacity: .75; max-width: 50rem; }
+.interval { opacity: .65; font-size: .85em; white-space: nowrap; }
+.charts { display: flex; flex-wrap: wrap; gap: .6rem; } .key { display: flex; flex-wrap: wrap; gap: 0 1.2rem; }
+.swatch { display: inline-block; width: .9em; height: .9em; border-radius: 2px; margin-right: .4em;
+  vertical-align: -1px; }
+svg { max-width: 100%; height: auto; } .warn { border-left: 4px solid #e16410; padding-left: .8rem; }
+";
+
+/// The page.
+///
+/// # Errors
+/// [`PlotError`] if a figure cannot be drawn.
+pub fn html(
+    about: &About,
+    results: &Results,
+    summary: &Summary,
+    weights: Option<&WeightHistory>,
+) -> Result<String, PlotError> {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (about.title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { (about.title) }
+                p.note {
+                    (summary.windows) " windows of " (results.series.len()) " series"
+                    @for (name, value) in &about.settings { "; " (name) " " (value) }
+                }
+                (verdict(summary))
+                h2 { "One step ahead" }
+                p.note {
+                    "Densities of every row of the horizons, given all rows before it. Log score: nats per unit of "
+                    "the context's axis, whose range is 7 units; higher is better. CRPS and sharpness (standard "
+                    "deviation) in units of the axis. Differences are paired, with 95 % intervals."
+                }
+                (one_step_table(summary))
+                (legend(summary))
+                div.charts { (PreEscaped(figures::reliability(summary, true)?)) (PreEscaped(figures::histograms(summary, true)?)) }
+                h2 { "Sampled forecasts" }
+                p.note {
+                    "Scores of the sample paths over all steps, in standard deviations of the context. MASE: error of "
+                    "the median over that of one-step persistence. Valid steps: until the median is 0.4 standard "
+                    "deviations off."
+                }
+                (paths_table(summary))
+                div.charts { (PreEscaped(figures::horizons(summary)?)) }
+                div.charts { (PreEscaped(figures::reliability(summary, false)?)) (PreEscaped(figures::histograms(summary, false)?)) }
+                h2 { "Variables" }
+                p.note { "CRPS in standard deviations of the context, and the share of outcomes in 90 % intervals." }
+                (variables_table(summary))
+                @if let Some(weights) = weights {
+                    h2 { "Who is right" }
+                    p.note { "Weights of the mixture's experts as " (weights.of) " was read." }
+                    (experts_legend(weights))
+                    div.charts { (PreEscaped(figures::weights(weights)?)) }
+                }
+                (joint(summary))
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+fn verdict(summary: &Summary) -> Markup {
+    let one_step = summary
+        .methods
+        .iter()
+        .max_by(|a, b| a.log_score.mean.total_cmp(&b.log_score.mean));
+    let paths = summary
+        .methods
+        .iter()
+        .min_by(|a, b| a.crps.mean.total_cmp(&b.crps.mean));
+    html! {
+        @if let (Some(one_step), Some(paths)) = (one_step, paths) {
+            p {
+                "Best one step ahead: " b { (one_step.name) } ". Best sampled forecasts: " b { (paths.name) } "."
+            }
+        }
+        @if summary.saturated > 0 {
+            p.warn {
+                (summary.saturated) " value(s) lay outside the axis of their context and were moved to its end where "
+                "densities were scored."
+            }
+        }
+    }
+}
+
+fn estimate(e: &Estimate) -> Markup {
+    html! { (format!("{:.3}", e.mean)) " " span.interval { (format!("[{:.3}, {:.3}]", e.low, e.high)) } }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// The mark of the best of some values.
+fn best(
+    methods: &[MethodSummary],
+    value: impl Fn(&MethodSummary) -> f64,
+    m: &MethodSummary,
+) -> &'static str {
+    let best = methods.iter().map(&value).fold(f64::NEG_INFINITY, f64::max);
+    match value(m) == best {
+        true => "best",
+        false => "",
+    }
+}
+
+fn one_step_table(summary: &Summary) -> Markup {
+    let all = &summary.methods;
+    html! {
+        div.wide { table {
+            tr {
+                th { "method" } th { "log score" } th { "less " (all[0].name) } th { "CRPS" } th { "sharpness" }
+                th { "in 50 %" } th { "in 80 %" } th { "in 90 %" } th { "KS" } th { "p" } th { "ECE" }
+            }
+            @for m in all {
+                @let c = &m.one_step_calibration;
+                tr {
+                    td { (m.name) }
+                    td class=(best(all, |m| m.log_score.mean, m)) { (estimate(&m.log_score)) }
+                    td { (estimate(&m.log_score_difference)) }
+                    td class=(best(all, |m| -m.one_step_crps.mean, m)) { (format!("{:.4}", m.one_step_crps.mean)) }
+                    td { (format!("{:.3}", m.sharpness)) }
+                    td { (percent(c.coverage_50)) } td { (percent(c.coverage_80)) } td { (percent(c.coverage_90)) }
+                    td class=(best(all, |m| -m.one_step_calibration.ks, m)) { (format!("{:.3}", c.ks)) }
+                    td { (format!("{:.2}", c.p_value)) }
+                    td { (format!("{:.3}", c.ece)) }
+                }
+            }
+        } }
+    }
+}
+
+fn paths_table(summary: &Summary) -> Markup {
+    let all = &summary.methods;
+    html! {
+        div.wide { table {
+            tr {
+                th { "method" } th { "CRPS" } th { "less " (all[0].name) } th { "energy score" }
+                th { "interval score" } th { "in 90 %" } th { "KS" } th { "MASE" } th { "sMAPE" }
+                th { "valid steps" } th { "seconds" }
+            }
+            @for m in all {
+                tr {
+                    td { (m.name) }
+                    td class=(best(all, |m| -m.crps.mean, m)) { (estimate(&m.crps)) }
+                    td { (estimate(&m.crps_difference)) }
+                    td class=(best(all, |m| -m.energy.mean, m)) { (format!("{:.3}", m.energy.mean)) }
+                    td class=(best(all, |m| -m.interval_score.mean, m)) { (format!("{:.3}", m.interval_score.mean)) }
+                    td { (percent(m.calibration.coverage_90)) }
+                    td { (format!("{:.3}", m.calibration.ks)) }
+                    td { (format!("{:.3}", m.mase)) }
+                    td { (format!("{:.1}", m.smape)) }
+                    td { (estimate(&m.valid_steps)) }
+                    td { (format!("{:.1}", m.seconds)) }
+                }
+            }
+        } }
+    }
+}
+
+fn variables_table(summary: &Summary) -> Markup {
+    html! {
+        div.wide { table {
+            tr { th { "variable" } @for m in &summary.methods { th { (m.name) } } }
+            @for (v, name) in summary.variables.iter().enumerate() {
+                @let least = summary.methods.iter().map(|m| m.by_variable[v]).fold(f64::INFINITY, f64::min);
+                tr {
+                    td { (name) }
+                    @for m in &summary.methods {
+                        td class=(if m.by_variable[v] == least { "best" } else { "" }) {
+                            (format!("{:.3}", m.by_variable[v])) " "
+                            span.interval { (format!("{:.0} %", 100.0 * m.coverage_by_variable[v])) }
+                        }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+fn key<'n>(names: impl Iterator<Item = &'n String>) -> Markup {
+    html! {
+        div.key {
+            @for (number, name) in names.enumerate() {
+                span { span.swatch style={ "background:" (colour(number)) } {} (name) }
+            }
+        }
+    }
+}
+
+fn legend(summary: &Summary) -> Markup {
+    key(summary.methods.iter().map(|m| &m.name))
+}
+
+fn experts_legend(weights: &WeightHistory) -> Markup {
+    key(weights.experts.iter())
+}
+
+/// Whether the variables go together as their forecasts say.
+fn joint(summary: &Summary) -> Markup {
+    html! {
+        @if summary.channels.len() > 1 {
+            h2 { "Do channels go together?" }
+            p.note {
+                "Channels are forecast one by one. The largest correlation of two channels' one-step residuals says "
+                "how far that is from the truth: bands of each variable stand whatever it is, but sums, differences "
+                "and joint events come out wrong where it is large. The energy score above sees the joint forecast."
+            }
+            div.wide { table {
+                tr { th { "method" } th { "largest residual correlation" } th { "of" } }
+                @for m in &summary.methods {
+                    @if let Some((a, b, r)) = m.residuals.largest {
+                        tr {
+                            td { (m.name) } td { (format!("{r:+.2}")) }
+                            td { (summary.channels[a]) " and " (summary.channels[b]) }
+                        }
+                    }
+                }
+            } }
+            @if summary.methods[0].residuals.matter() {
+                p.warn { "It matters here: try principal components (--method dicl-s) or the linear expert." }
+            }
+        }
+    }
+}
