@@ -192,7 +192,9 @@ fn within(distance: f64, n: usize) -> f64 {
 /// Divides a matrix by its largest entry and returns that entry's logarithm.
 fn normalise(matrix: &mut DMatrix<f64>) -> f64 {
     let largest = matrix.amax();
-    *matrix /= largest;
+    if largest > 0.0 {
+        *matrix /= largest;
+    }
     largest.ln()
 }
 
