@@ -23,7 +23,9 @@ def make(folder):
     """`builtin` and `smollm2` (SmolLM2-135M's shape, random, BF16, the bundled tokenizer) below a folder."""
     for name in ("builtin", "smollm2"):
         target = folder / name
-        if (target / "done").exists():
+        weights = target / "model.safetensors"
+        current = name != "builtin" or weights.exists() and weights.read_bytes() == (BUILTIN / weights.name).read_bytes()
+        if (target / "done").exists() and current:
             continue
         shutil.rmtree(target, ignore_errors=True)
         if name == "builtin":
