@@ -9,17 +9,19 @@ use super::layout::{label, padded, shortened};
 /// Between black and white: readable on both.
 const INK: RGBColor = RGBColor(128, 128, 128);
 
-/// Okabe and Ito's palette without black and yellow, told apart by all readers and on both grounds.
-const PALETTE: [RGBColor; 6] = [
+/// Okabe and Ito's palette, with grey and violet for its black and yellow, which one of the grounds would hide.
+const PALETTE: [RGBColor; 8] = [
     RGBColor(0, 130, 200),
     RGBColor(225, 100, 10),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
     RGBColor(86, 180, 233),
     RGBColor(230, 159, 0),
+    RGBColor(150, 150, 150),
+    RGBColor(150, 90, 200),
 ];
 
-/// Colour of the curve of a number as `#rrggbb`, for legends; colours repeat after six.
+/// Colour of the curve of a number as `#rrggbb`, for legends; colours repeat after eight.
 pub fn colour(number: usize) -> String {
     let RGBColor(r, g, b) = PALETTE[number % PALETTE.len()];
     format!("#{r:02x}{g:02x}{b:02x}")

@@ -31,8 +31,8 @@ pub(super) fn reliability(summary: &Summary, one_step: bool) -> Result<String, P
         }
     };
     let chart = Chart {
-        title: "Share of outcomes below a quantile".to_owned(),
-        x: "level of the quantile".to_owned(),
+        title: "Reliability".to_owned(),
+        x: "level: share that should lie below".to_owned(),
         curves: summary.methods.iter().enumerate().map(curve).collect(),
         ideal: vec![(0.0, 0.0), (1.0, 1.0)],
         y_range: Some((0.0, 1.0)),
