@@ -260,6 +260,7 @@ fn constant_channel_is_forecast_exactly() {
 fn backtest_prints_scores_and_writes_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scores.csv").display().to_string();
+    let report = folder.path().join("report.html").display().to_string();
     let output = statecast(&[
         "backtest",
         "examples/pendulum.csv",
@@ -281,6 +282,8 @@ fn backtest_prints_scores_and_writes_them() {
         "online",
         "--output",
         &path,
+        "--report",
+        &report,
     ]);
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(
@@ -298,6 +301,20 @@ fn backtest_prints_scores_and_writes_them() {
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     assert_eq!(manifest["summary"]["windows"], 3);
     assert!(manifest["summary"]["methods"][2]["log_score"]["mean"].is_number());
+    let page = std::fs::read_to_string(&report).unwrap();
+    for part in [
+        "<svg",
+        "Who is right",
+        "builtin+recalibrated",
+        "obs_theta_dot",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let outside = ["src=", "href=", "@import", "NaN"];
+    assert!(
+        outside.iter().all(|o| !page.contains(o)),
+        "the page needs nothing else"
+    );
 }
 
 #[test]
@@ -343,6 +360,7 @@ fn a_backtest_that_cannot_be_made_says_why() {
     run(&["--context", "500"], "no episode has the 520 rows");
     run(&["--context", "1"], "at least 2");
     run(&["--samples", "1"], "at least 2");
+    run(&["--report", "report.pdf"], ".html");
     run(
         &["--context", "60", "--models", "nowhere/at-all/x"],
         "nowhere",
