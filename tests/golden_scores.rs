@@ -5,7 +5,8 @@ use serde::Deserialize;
 use statecast::codec::Axis;
 use statecast::density::BinnedDensity;
 use statecast::metrics::{
-    crps, density_crps, energy_score, interval_score, ks_distance, ks_p_value,
+    Pit, crps, density_crps, energy_score, interval_score, ks_distance, ks_p_value, mase,
+    r_squared, rmse, smape, valid_prediction_time,
 };
 
 #[derive(Deserialize)]
@@ -15,6 +16,27 @@ struct Golden {
     intervals: Vec<Interval>,
     uniformity: Vec<Uniformity>,
     densities: Vec<Density>,
+    points: Points,
+    calibration: Calibration,
+}
+
+#[derive(Deserialize)]
+struct Points {
+    context: Vec<f64>,
+    observed: Vec<f64>,
+    forecast: Vec<f64>,
+    mase: f64,
+    smape: f64,
+    r_squared: f64,
+    rmse: f64,
+    valid_steps: usize,
+}
+
+#[derive(Deserialize)]
+struct Calibration {
+    values: Vec<f64>,
+    ece: f64,
+    coverage_90: f64,
 }
 
 #[derive(Deserialize)]
@@ -117,4 +139,34 @@ fn crps_of_piecewise_uniform_densities() {
         let ours = density_crps(&density, case.observed);
         assert!((ours - case.crps).abs() < 1e-6, "{ours} {}", case.crps);
     }
+}
+
+#[test]
+fn errors_of_points() {
+    let case = golden().points;
+    let pairs: Vec<(f64, f64)> = case
+        .forecast
+        .iter()
+        .copied()
+        .zip(case.observed.clone())
+        .collect();
+    let all = || pairs.iter().copied();
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    assert!(near(mase(all(), &case.context), case.mase));
+    assert!(near(smape(all()), case.smape));
+    assert!(near(r_squared(&pairs), case.r_squared));
+    assert!(near(rmse(all()), case.rmse));
+    let spread = ndarray::aview1(&case.context).std(0.0);
+    let steps = valid_prediction_time(&case.forecast, &case.observed, spread, 0.4);
+    assert_eq!(steps, case.valid_steps);
+}
+
+#[test]
+fn calibration_of_transforms() {
+    let case = golden().calibration;
+    let mut pit = Pit::new();
+    case.values.iter().for_each(|&u| pit.push(u));
+    let ours = pit.calibration();
+    assert!((ours.ece - case.ece).abs() < 1e-9);
+    assert!((ours.coverage_90 - case.coverage_90).abs() < 1e-9);
 }

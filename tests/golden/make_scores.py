@@ -85,6 +85,34 @@ def densities():
     return cases
 
 
+def points():
+    context = random.normal(size=40).cumsum().round(6)
+    observed = random.normal(size=12).cumsum().round(6)
+    forecast = (observed + 0.7 * random.normal(size=12)).round(6)
+    error = np.abs(forecast - observed)
+    late = np.flatnonzero(error >= 0.4 * context.std())
+    return dict(
+        context=context.tolist(),
+        observed=observed.tolist(),
+        forecast=forecast.tolist(),
+        mase=error.mean() / np.abs(np.diff(context)).mean(),
+        smape=200 * (error / (np.abs(forecast) + np.abs(observed))).mean(),
+        r_squared=1 - (error**2).sum() / (len(observed) * observed.var()),
+        rmse=np.sqrt((error**2).mean()),
+        valid_steps=int(late[0]) if len(late) else len(observed),
+    )
+
+
+def calibration():
+    values = (random.random(300) ** 1.2).round(6)
+    levels = np.arange(1, 20) / 20
+    return dict(
+        values=values.tolist(),
+        ece=np.abs(scipy.stats.ecdf(values).cdf.evaluate(levels) - levels).mean(),
+        coverage_90=(np.abs(values - 0.5) <= 0.45).mean(),
+    )
+
+
 here = os.path.dirname(os.path.abspath(__file__))
 with open(f"{here}/scores.json", "w") as file:
     json.dump(
@@ -94,6 +122,8 @@ with open(f"{here}/scores.json", "w") as file:
             intervals=intervals(),
             uniformity=uniformity(),
             densities=densities(),
+            points=points(),
+            calibration=calibration(),
         ),
         file,
     )
