@@ -291,12 +291,17 @@ fn backtest_prints_scores_and_writes_them() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    for method in ["builtin ", "builtin+recalibrated ", "mixture ", "ar "] {
+    for method in [
+        "builtin ",
+        "builtin+recalibrated ",
+        "mixture ",
+        "mixture+recalibrated ",
+    ] {
         let lines = stdout.lines().filter(|line| line.starts_with(method));
         assert_eq!(lines.count(), 2, "{method}: {stdout}");
     }
     let table = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(table.lines().count(), 1 + 4 * 3 * 4 * 3);
+    assert_eq!(table.lines().count(), 1 + 5 * 3 * 4 * 3);
     let manifest = std::fs::read_to_string(folder.path().join("scores.manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     assert_eq!(manifest["summary"]["windows"], 3);

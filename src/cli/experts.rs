@@ -19,7 +19,7 @@ const MOST: usize = 50;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Uncertainty")]
 pub(super) struct ExpertArguments {
-    /// Recalibrate the language models by what they got right so far
+    /// Recalibrate language models, and the mixture, by what they got right so far
     #[arg(long, value_enum, default_value_t = Recalibration::None)]
     recalibrate: Recalibration,
     /// Share of a mixture's weights that is spread evenly at every step, for systems that change
@@ -101,7 +101,7 @@ impl ExpertArguments {
         }
     }
 
-    /// The mixture of some forecasters, or the only one.
+    /// The mixture of some forecasters, or the only one; recalibrated if the arguments want it.
     pub(super) fn mixture<'m>(
         &self,
         experts: &[String],
@@ -112,7 +112,11 @@ impl ExpertArguments {
             return Ok(self.single(only, models, settings));
         }
         let experts = self.experts(experts, models, settings);
-        Ok(Rc::new(Mixture::new(experts, self.share)?))
+        let mixture = Rc::new(Mixture::new(experts, self.share)?);
+        Ok(match self.recalibrates() {
+            true => Rc::new(Recalibrated::new(mixture)),
+            false => mixture,
+        })
     }
 
     /// The members of a mixture.
@@ -133,8 +137,8 @@ impl ExpertArguments {
         self.share
     }
 
-    /// The forecasters of some names, `mixture` that of the experts. A language model that is
-    /// recalibrated comes as it is, too.
+    /// The forecasters of some names, `mixture` that of the experts. A language model or mixture
+    /// that is recalibrated comes as it is, too.
     pub(super) fn methods<'m>(
         &self,
         names: &[String],
@@ -148,13 +152,14 @@ impl ExpertArguments {
         };
         let mut methods = Vec::new();
         for name in names {
-            if name == MIXTURE {
-                methods.push(self.mixture(experts, models, settings)?);
-                continue;
-            }
-            methods.push(plain.single(name, models, settings));
-            if is_language(name) && self.recalibrates() {
-                methods.push(self.single(name, models, settings));
+            let mixed = name == MIXTURE;
+            let of = |arguments: &Self| match mixed {
+                true => arguments.mixture(experts, models, settings),
+                false => Ok(arguments.single(name, models, settings)),
+            };
+            methods.push(of(&plain)?);
+            if self.recalibrates() && (mixed || is_language(name)) {
+                methods.push(of(self)?);
             }
         }
         Ok(methods)

@@ -196,6 +196,9 @@ fn normalised(logarithms: &[f64; PRIOR.len()]) -> [f64; PRIOR.len()] {
 }
 
 /// A forecaster whose densities are recalibrated online, each channel by its own past.
+///
+/// Draws are made at recalibrated levels. Paths of a [`Mixture`](super::Mixture) draw from the forecaster that they
+/// follow, so theirs is the law of the recalibrated densities as far as one forecaster leads.
 pub struct Recalibrated<'m>(Rc<dyn Predictor<'m> + 'm>);
 
 impl<'m> Recalibrated<'m> {
