@@ -156,7 +156,7 @@ fn errors_of_points() {
     assert!(near(smape(all()), case.smape));
     assert!(near(r_squared(&pairs), case.r_squared));
     assert!(near(rmse(all()), case.rmse));
-    let spread = ndarray::aview1(&case.context).std(0.0);
+    let spread = aview1(&case.context).std(0.0);
     let steps = valid_prediction_time(&case.forecast, &case.observed, spread, 0.4);
     assert_eq!(steps, case.valid_steps);
 }
