@@ -147,3 +147,20 @@ fn a_shared_predictor_is_read_many_times() {
     let [a, b] = twice.map(|f| f.read(&recording).unwrap().one_step().masses().clone());
     assert_eq!(a, b);
 }
+
+/// Fault: an action far beyond those of the context left the range of a float, and the density with it.
+#[test]
+fn a_later_action_of_any_size_leaves_densities() {
+    let recording = recording(80);
+    let mut came = recording.slice(0..5);
+    came.actions[[1, 0]] = 1e308;
+    let mut small = recording.clone();
+    small.actions *= 1e-10;
+    for name in NAMES {
+        let mut reading = forecaster(name).read(&small).unwrap();
+        let one_step = reading.observe(&came).unwrap();
+        for mass in one_step.masses().lanes(ndarray::Axis(2)) {
+            assert!((mass.sum() - 1.0).abs() < 1e-3, "{name}");
+        }
+    }
+}

@@ -3,11 +3,11 @@
 use nalgebra::DVector;
 use rand::rngs::ChaCha8Rng;
 
-use super::channels::{Channels, Rule};
+use super::channels::Rule;
 use super::kernel::Mass;
 use super::regression::{Drawn, Regression};
 use crate::codec::BIN_WIDTH;
-use crate::forecast::{Continuation, ForecastError, Point, Predictor};
+use crate::forecast::Point;
 
 /// Highest order that is tried.
 const HIGHEST: usize = 8;
@@ -17,30 +17,11 @@ const RIDGE: f64 = 1e-3;
 
 /// AR(p) with intercept, p from 1 to 8 by Schwarz' criterion: Bayesian regressions on the past
 /// values, fitted row by row; a path draws its weights and noise from their posterior.
-#[derive(Debug, Clone, Copy)]
-pub struct Autoregression;
-
-impl<'m> Predictor<'m> for Autoregression {
-    fn name(&self) -> String {
-        "ar".to_owned()
-    }
-
-    fn start(
-        &self,
-        channels: usize,
-        _actions: usize,
-        _rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        Ok(Box::new(Channels::new(&Orders::new(), channels)))
-    }
-}
-
-/// One regression an order, the first of order 1.
 #[derive(Debug, Clone)]
-struct Orders(Vec<Regression>);
+pub(super) struct Orders(Vec<Regression>);
 
 impl Orders {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let order = |p: usize| Regression::new(p + 1, 1, RIDGE);
         Self((1..=HIGHEST).map(order).collect())
     }

@@ -10,7 +10,7 @@ use rand::rngs::ChaCha8Rng;
 use super::PARAMETERS;
 use super::kernel::Mass;
 use crate::codec::BIN_COUNT;
-use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point, point_at};
+use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point, Predictor, point_at};
 
 /// A forecaster of one channel that learns value by value.
 pub(super) trait Rule: Clone {
@@ -37,8 +37,33 @@ pub(super) trait Rule: Clone {
     }
 }
 
+/// A rule, learned anew for every channel.
+pub(super) struct PerChannel<R> {
+    pub(super) name: &'static str,
+    /// The rule before it has learned anything.
+    pub(super) rule: R,
+}
+
+impl<'m, R: Rule + 'm> Predictor<'m> for PerChannel<R>
+where
+    R::Path: 'm,
+{
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn start(
+        &self,
+        channels: usize,
+        _actions: usize,
+        _rows: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        Ok(Box::new(Channels::new(&self.rule, channels)))
+    }
+}
+
 /// One rule a channel.
-pub(super) struct Channels<R: Rule> {
+struct Channels<R: Rule> {
     rules: Vec<Rc<R>>,
     /// Last values of every sequence.
     tails: Vec<Vec<f64>>,
@@ -47,7 +72,7 @@ pub(super) struct Channels<R: Rule> {
 }
 
 impl<R: Rule> Channels<R> {
-    pub(super) fn new(rule: &R, channels: usize) -> Self {
+    fn new(rule: &R, channels: usize) -> Self {
         Self {
             rules: (0..channels).map(|_| Rc::new(rule.clone())).collect(),
             tails: vec![Vec::new(); channels],

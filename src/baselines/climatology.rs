@@ -2,32 +2,13 @@
 
 use rand::rngs::ChaCha8Rng;
 
-use super::channels::{Channels, Rule};
+use super::channels::Rule;
 use super::kernel::{Kept, Mass, Smoothed};
 use crate::codec::BIN_COUNT;
-use crate::forecast::{Continuation, ForecastError, Predictor};
 
 /// Climatology: the smoothed distribution of the past values.
-#[derive(Debug, Clone, Copy)]
-pub struct Climatology;
-
-impl<'m> Predictor<'m> for Climatology {
-    fn name(&self) -> String {
-        "mean".to_owned()
-    }
-
-    fn start(
-        &self,
-        channels: usize,
-        _actions: usize,
-        _rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        Ok(Box::new(Channels::new(&Values::default(), channels)))
-    }
-}
-
 #[derive(Debug, Clone, Default)]
-struct Values {
+pub(super) struct Values {
     seen: Vec<f64>,
     smoothed: Kept,
 }

@@ -15,6 +15,10 @@ use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
 /// Past rows that a rule may look at.
 pub(super) const ROWS: usize = 3;
 
+/// Largest action, in units of the largest of the first rows, that is taken as it is: a later one must not
+/// leave the range of a float.
+const MOST: f64 = 1e3;
+
 /// The last rows of a path, oldest first, and the actions taken in the last one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tail {
@@ -82,7 +86,8 @@ impl<R: JointRule> Joint<R> {
 
     fn scaled(&self, actions: ArrayView1<f64>) -> Vec<f64> {
         let scaled = actions.iter().zip(&self.scales);
-        scaled.map(|(action, scale)| action / scale).collect()
+        let scaled = scaled.map(|(action, scale)| (action / scale).clamp(-MOST, MOST));
+        scaled.collect()
     }
 }
 

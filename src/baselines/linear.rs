@@ -17,7 +17,7 @@ const SETTINGS: [(usize, f64); 4] = [(1, 0.01), (1, 1.0), (2, 0.01), (2, 1.0)];
 /// the setting that would have predicted it best so far; a path draws weights and noise from their
 /// posterior.
 #[derive(Debug, Clone, Copy)]
-pub struct Linear;
+pub(super) struct Linear;
 
 impl<'m> Predictor<'m> for Linear {
     fn name(&self) -> String {

@@ -25,7 +25,7 @@ const FIRST_TRAINING: usize = 32;
 /// next increment. It is trained on the context, anew whenever the rows have doubled, so that rows
 /// between are predicted by networks that have not seen them. A path keeps one network.
 #[derive(Debug, Clone, Copy)]
-pub struct Mlp;
+pub(super) struct Mlp;
 
 impl<'m> Predictor<'m> for Mlp {
     fn name(&self) -> String {

@@ -19,12 +19,13 @@ use std::rc::Rc;
 
 use crate::forecast::Predictor;
 
-pub use autoregression::Autoregression;
-pub use climatology::Climatology;
-pub use linear::Linear;
-pub use mlp::Mlp;
-pub use neighbours::Neighbours;
-pub use persistence::Persistence;
+use autoregression::Orders;
+use channels::{PerChannel, Rule};
+use climatology::Values;
+use linear::Linear;
+use mlp::Mlp;
+use neighbours::Past;
+use persistence::Increments;
 
 /// Sets the draws of a path's parameters apart from those of its values.
 const PARAMETERS: u64 = 0x5eed_ba5e;
@@ -40,12 +41,19 @@ pub const NAMES: [&str; 6] = ["persistence", "mean", "ar", "linear", "knn", "mlp
 /// ```
 pub fn named<'m>(name: &str) -> Option<Rc<dyn Predictor<'m> + 'm>> {
     Some(match name {
-        "persistence" => Rc::new(Persistence),
-        "mean" => Rc::new(Climatology),
-        "ar" => Rc::new(Autoregression),
+        "persistence" => per_channel("persistence", Increments::default()),
+        "mean" => per_channel("mean", Values::default()),
+        "ar" => per_channel("ar", Orders::new()),
         "linear" => Rc::new(Linear),
-        "knn" => Rc::new(Neighbours),
+        "knn" => per_channel("knn", Past::new()),
         "mlp" => Rc::new(Mlp),
         _ => return None,
     })
+}
+
+fn per_channel<'m, R: Rule + 'm>(name: &'static str, rule: R) -> Rc<dyn Predictor<'m> + 'm>
+where
+    R::Path: 'm,
+{
+    Rc::new(PerChannel { name, rule })
 }

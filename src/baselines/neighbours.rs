@@ -2,31 +2,10 @@
 
 use rand::rngs::ChaCha8Rng;
 
-use super::channels::{Channels, Rule};
+use super::channels::Rule;
 use super::kernel::{Mass, normal_cdf};
 use crate::codec::BIN_WIDTH;
-use crate::forecast::{Continuation, ForecastError, Point, Predictor};
-
-/// Nearest neighbours ("context parroting", Zhang & Gilpin 2025): the successors of the past states
-/// most like the present one, smoothed. Which lags, how many neighbours, how wide and whether values
-/// or increments are carried over is what would have predicted best so far.
-#[derive(Debug, Clone, Copy)]
-pub struct Neighbours;
-
-impl<'m> Predictor<'m> for Neighbours {
-    fn name(&self) -> String {
-        "knn".to_owned()
-    }
-
-    fn start(
-        &self,
-        channels: usize,
-        _actions: usize,
-        _rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        Ok(Box::new(Channels::new(&Past::new(), channels)))
-    }
-}
+use crate::forecast::Point;
 
 const LAGS: [usize; 3] = [1, 3, 6];
 const MOST_NEIGHBOURS: usize = 20;
@@ -37,8 +16,11 @@ const SETTINGS: usize = LAGS.len() * 2 * RANKS.len() * WIDTHS.len();
 /// Probability that a setting always leaves to chance when it is judged.
 const CHANCE: f64 = 0.02;
 
+/// Nearest neighbours ("context parroting", Zhang & Gilpin 2025): the successors of the past states
+/// most like the present one, smoothed. Which lags, how many neighbours, how wide and whether values
+/// or increments are carried over is what would have predicted best so far.
 #[derive(Debug, Clone)]
-struct Past {
+pub(super) struct Past {
     values: Vec<f64>,
     /// Summed logarithms of the probability of what came, one a setting.
     scores: [f64; SETTINGS],
@@ -52,7 +34,7 @@ struct Kernels {
 }
 
 impl Past {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             values: Vec::new(),
             scores: [0.0; SETTINGS],

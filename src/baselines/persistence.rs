@@ -2,33 +2,13 @@
 
 use rand::rngs::ChaCha8Rng;
 
-use super::channels::{Channels, Rule};
+use super::channels::Rule;
 use super::kernel::{Kept, Mass, Smoothed};
 use crate::codec::BIN_COUNT;
-use crate::forecast::{Continuation, ForecastError, Predictor};
 
 /// Persistence: the last value plus one of the increments of the past, less their mean, smoothed.
-#[derive(Debug, Clone, Copy)]
-pub struct Persistence;
-
-impl<'m> Predictor<'m> for Persistence {
-    fn name(&self) -> String {
-        "persistence".to_owned()
-    }
-
-    fn start(
-        &self,
-        channels: usize,
-        _actions: usize,
-        _rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        Ok(Box::new(Channels::new(&Increments::default(), channels)))
-    }
-}
-
-/// Increments of a channel.
 #[derive(Debug, Clone, Default)]
-struct Increments {
+pub(super) struct Increments {
     seen: Vec<f64>,
     smoothed: Kept,
 }

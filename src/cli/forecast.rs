@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
@@ -14,7 +13,7 @@ use super::experts::{ExpertArguments, Models};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use super::progress::Progress;
 use super::scores::scores;
-use crate::baselines::Persistence;
+use crate::baselines::named;
 use crate::forecast::{
     Forecaster, KnownFuture, Levels, Method, Reading, Rollout, RolloutSettings, Settings, Summary,
     Variables,
@@ -309,7 +308,8 @@ impl Arguments {
         };
         let rollout = reading.rollout(&paths, future, progress)?;
         let held_out = if self.holdout {
-            let simple = Forecaster::of(Rc::new(Persistence), forecaster.settings());
+            let persistence = named("persistence").context("no baseline 'persistence'")?;
+            let simple = Forecaster::of(persistence, forecaster.settings());
             let walk = simple.read_last(&variables, 0)?;
             let walk = walk.rollout(&paths, future, &|_| ())?;
             Some((all.values.slice(s![end.., ..]).to_owned(), walk))
