@@ -297,6 +297,7 @@ impl Window<'_> {
             for channel in 0..one_step.channels() {
                 let density = one_step.density(t, channel);
                 let observed = one_step.observed()[[t, channel]];
+                let cell = one_step.cells()[[t, channel]];
                 let place: f64 = random.random();
                 if density.axis().is_constant() {
                     continue;
@@ -309,9 +310,9 @@ impl Window<'_> {
                     row: self.origin + t,
                     method: self.method,
                     channel,
-                    log_score: density.log_score(observed),
+                    log_score: density.log_score(cell),
                     crps: density_crps(&density, value) / unit,
-                    pit: density.pit(observed, place),
+                    pit: density.pit(cell, place),
                     sharpness: density.std() / unit,
                 });
             }

@@ -6,7 +6,7 @@ use rand::rngs::ChaCha8Rng;
 use super::channels::Rule;
 use super::kernel::Mass;
 use super::regression::{Drawn, Regression};
-use crate::codec::BIN_WIDTH;
+use crate::codec::{BIN_WIDTH, Cell};
 use crate::forecast::Point;
 
 /// Highest order that is tried.
@@ -50,7 +50,7 @@ impl Rule for Orders {
     type Path = Option<(usize, Drawn)>;
     const LAGS: usize = HIGHEST;
 
-    fn learn(&mut self, tail: &[f64], value: f64) {
+    fn learn(&mut self, tail: &[f64], value: f64, _cell: Cell) {
         for p in 1..=HIGHEST.min(tail.len()) {
             self.0[p - 1].learn(&features(tail, p), &[value - 5.0]);
         }

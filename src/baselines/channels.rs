@@ -9,7 +9,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::PARAMETERS;
 use super::kernel::Mass;
-use crate::codec::BIN_COUNT;
+use crate::codec::{BIN_COUNT, Cell};
 use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point, Predictor, point_at};
 
 /// A forecaster of one channel that learns value by value.
@@ -20,9 +20,9 @@ pub(super) trait Rule: Clone {
     /// Past values that a density depends on, beside what was learned.
     const LAGS: usize;
 
-    /// Learns that `value` followed `tail`, the last values before it (as many as there are, at most
-    /// [`LAGS`](Self::LAGS)).
-    fn learn(&mut self, tail: &[f64], value: f64);
+    /// Learns that `value`, which stands for `cell`, followed `tail`, the last values before it (as
+    /// many as there are, at most [`LAGS`](Self::LAGS)).
+    fn learn(&mut self, tail: &[f64], value: f64, cell: Cell);
 
     /// Density of what follows `tail`.
     fn density(&self, tail: &[f64]) -> Mass;
@@ -115,7 +115,7 @@ where
                     densities.slice_mut(to).assign(&aview1(&mass));
                 }
                 let value = Point::of(value).position();
-                Rc::make_mut(&mut self.rules[c]).learn(&self.tails[c], value);
+                Rc::make_mut(&mut self.rules[c]).learn(&self.tails[c], value, rows.cell(t, c));
                 push(&mut self.tails[c], value, R::LAGS);
             }
         }

@@ -4,7 +4,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
 use super::kernel::{Kept, Mass, Smoothed};
-use crate::codec::BIN_COUNT;
+use crate::codec::{BIN_COUNT, Cell};
 
 /// Climatology: the smoothed distribution of the past values.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +17,7 @@ impl Rule for Values {
     type Path = ();
     const LAGS: usize = 1;
 
-    fn learn(&mut self, _tail: &[f64], value: f64) {
+    fn learn(&mut self, _tail: &[f64], value: f64, _cell: Cell) {
         self.seen.push(value);
         let (seen, smoothed) = (&self.seen, &mut self.smoothed);
         smoothed.refresh(seen.len(), || {

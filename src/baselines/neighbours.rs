@@ -4,26 +4,35 @@ use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
 use super::kernel::{Mass, normal_cdf};
-use crate::codec::BIN_WIDTH;
-use crate::forecast::Point;
+use crate::codec::{BIN_WIDTH, Cell};
 
 const LAGS: [usize; 3] = [1, 3, 6];
 const MOST_NEIGHBOURS: usize = 20;
 const RANKS: [usize; 2] = [4, 16];
-const WIDTHS: [f64; 2] = [0.4, 1.0];
-const SETTINGS: usize = LAGS.len() * 2 * RANKS.len() * WIDTHS.len();
+const WIDTHS: [f64; 3] = [0.1, 0.4, 1.0];
+const CARRIES: [Carry; 3] = [Carry::Values, Carry::Increments, Carry::Slope];
+const SETTINGS: usize = LAGS.len() * CARRIES.len() * RANKS.len() * WIDTHS.len();
 
 /// Probability that a setting always leaves to chance when it is judged.
 const CHANCE: f64 = 0.02;
 
 /// Nearest neighbours ("context parroting", Zhang & Gilpin 2025): the successors of the past states
-/// most like the present one, smoothed. Which lags, how many neighbours, how wide and whether values
-/// or increments are carried over is what would have predicted best so far.
+/// most like the present one, smoothed. Which lags, how many neighbours, how wide and what of them is
+/// carried over is what would have predicted best so far.
 #[derive(Debug, Clone)]
 pub(super) struct Past {
     values: Vec<f64>,
     /// Summed logarithms of the probability of what came, one a setting.
     scores: [f64; SETTINGS],
+}
+
+/// What of a past state's successor is carried over to the present one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Carry {
+    Values,
+    Increments,
+    /// Values, moved along the slope that the neighbours' successors have on their last values.
+    Slope,
 }
 
 /// Kernels around the neighbours' successors.
@@ -42,7 +51,8 @@ impl Past {
     }
 
     /// The states nearest to the one that ends with `tail`: ends of past states and distances,
-    /// nearest first.
+    /// nearest first. As many more as are no farther than the last of them: of a channel of few values
+    /// all that are the same.
     fn nearest(&self, tail: &[f64], lags: usize) -> Vec<(usize, f64)> {
         let Some(from) = tail.len().checked_sub(lags) else {
             return Vec::new();
@@ -59,8 +69,9 @@ impl Past {
             .collect();
         let count = MOST_NEIGHBOURS.min(all.len());
         if count < all.len() {
-            all.select_nth_unstable_by(count, |a, b| a.1.total_cmp(&b.1));
-            all.truncate(count);
+            let (_, farthest, _) = all.select_nth_unstable_by(count - 1, |a, b| a.1.total_cmp(&b.1));
+            let farthest = farthest.1;
+            all.retain(|(_, distance)| *distance <= farthest);
         }
         all.sort_by(|a, b| a.1.total_cmp(&b.1));
         all
@@ -70,7 +81,7 @@ impl Past {
         &self,
         near: &[(usize, f64)],
         last: f64,
-        increments: bool,
+        carry: Carry,
         rank: usize,
         width: f64,
     ) -> Kernels {
@@ -81,12 +92,13 @@ impl Past {
             .collect();
         let total: f64 = weights.iter().sum();
         let weights: Vec<f64> = weights.iter().map(|w| w / total).collect();
+        let slope = match carry {
+            Carry::Values => 0.0,
+            Carry::Increments => 1.0,
+            Carry::Slope => self.slope(near, &weights),
+        };
         let centre = |&(end, _): &(usize, f64)| {
-            let successor = self.values[end + 1];
-            match increments {
-                true => successor + last - self.values[end],
-                false => successor,
-            }
+            self.values[end + 1] + slope * (last - self.values[end])
         };
         let centres: Vec<f64> = near.iter().map(centre).collect();
         let weighted = || weights.iter().zip(&centres);
@@ -99,18 +111,31 @@ impl Past {
         }
     }
 
+    /// Slope of the successors of neighbours on their last values, by weighted least squares.
+    fn slope(&self, near: &[(usize, f64)], weights: &[f64]) -> f64 {
+        let pairs = || {
+            let pair = |&(end, _): &(usize, f64)| (self.values[end], self.values[end + 1]);
+            weights.iter().zip(near.iter().map(pair))
+        };
+        let (x, y) = pairs().fold((0.0, 0.0), |(x, y), (w, at)| (x + w * at.0, y + w * at.1));
+        let products = pairs().map(|(w, at)| (w * (at.0 - x).powi(2), w * (at.0 - x) * (at.1 - y)));
+        let (own, both) = products.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
+        // Values that differ by less than a bin say nothing about a slope.
+        both / (own + (0.3 * BIN_WIDTH).powi(2))
+    }
+
     /// Kernels of every setting, in the order of the scores; `None` for those without neighbours.
     fn all(&self, tail: &[f64], mut keep: impl FnMut(usize, &dyn Fn() -> Option<Kernels>)) {
         let mut setting = 0;
         for lags in LAGS {
             let near = self.nearest(tail, lags);
-            for increments in [false, true] {
+            for carry in CARRIES {
                 for rank in RANKS {
                     for width in WIDTHS {
                         let last = tail.last().copied();
                         keep(setting, &|| {
                             let last = last.filter(|_| !near.is_empty())?;
-                            Some(self.kernels(&near, last, increments, rank, width))
+                            Some(self.kernels(&near, last, carry, rank, width))
                         });
                         setting += 1;
                     }
@@ -129,17 +154,18 @@ impl Rule for Past {
     type Path = ();
     const LAGS: usize = 6;
 
-    fn learn(&mut self, tail: &[f64], value: f64) {
-        let bin = Point::of(value).bin;
-        let (low, high) = (bin.within(0.0), bin.within(1.0));
-        let mut gains = [(CHANCE * 1e-3).ln(); SETTINGS];
+    fn learn(&mut self, tail: &[f64], value: f64, cell: Cell) {
+        let (low, high) = cell.bins();
+        let (low, high) = (low * BIN_WIDTH, high * BIN_WIDTH);
+        let chance = CHANCE * cell.width() / 10.0;
+        let mut gains = [chance.ln(); SETTINGS];
         self.all(tail, |setting, kernels| {
             if let Some(k) = kernels() {
                 let parts = k.weights.iter().zip(&k.centres);
                 let inside =
                     |c: f64| normal_cdf((high - c) / k.width) - normal_cdf((low - c) / k.width);
                 let probability: f64 = parts.map(|(w, &c)| w * inside(c)).sum();
-                gains[setting] = ((1.0 - CHANCE) * probability + CHANCE * 1e-3).ln();
+                gains[setting] = ((1.0 - CHANCE) * probability + chance).ln();
             }
         });
         self.scores.iter_mut().zip(gains).for_each(|(s, g)| *s += g);

@@ -4,7 +4,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
 use super::kernel::{Kept, Mass, Smoothed};
-use crate::codec::BIN_COUNT;
+use crate::codec::{BIN_COUNT, Cell};
 
 /// Persistence: the last value plus one of the increments of the past, less their mean, smoothed.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +17,7 @@ impl Rule for Increments {
     type Path = ();
     const LAGS: usize = 1;
 
-    fn learn(&mut self, tail: &[f64], value: f64) {
+    fn learn(&mut self, tail: &[f64], value: f64, _cell: Cell) {
         if let Some(last) = tail.last() {
             self.seen.push(value - last);
             self.smoothed.refresh(self.seen.len(), || {

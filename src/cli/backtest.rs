@@ -277,8 +277,8 @@ impl Arguments {
             let row = |t: usize| {
                 let given = readings.iter().map(|reading| {
                     let one_step = reading.one_step();
-                    let observed = one_step.observed()[[t, c]];
-                    one_step.density(t, c).probability(observed)
+                    let cell = one_step.cells()[[t, c]];
+                    one_step.density(t, c).log_score(cell).exp() * cell.width()
                 });
                 weights.learn(&given.collect::<Vec<_>>(), self.uncertainty.share());
                 weights.get().to_vec()

@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
+use super::experts::{ExpertArguments, Models};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use crate::forecast::{Forecaster, Reading, Variables};
 use crate::model::{ModelInfo, Work};
@@ -18,17 +19,26 @@ use crate::output::{NpzWriter, write_atomically, write_manifest};
 /// (they sum to 1); `low` and `high` [channels], the ends of each channel's axis in its units;
 /// `observed` int32 [rows, channels], the bins that came; `log_score` float64 [rows, channels], in
 /// nats, of the density per unit of the axis [0, 10): subtract ln((high - low) / 10) for the
-/// channel's own units; and `channel`, the names.
+/// channel's own units; `resolution` [channels], the step in which a channel is read, on its axis,
+/// if that is coarser than the bins (its log scores are those of the whole step), else 0; and
+/// `channel`, the names.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = "Examples:\n  statecast density run.csv --output densities.npz\n  \
-    statecast density run.csv --state y --scale none --output densities.npz"
+    statecast density run.csv --state y --scale none --output densities.npz\n  \
+    statecast density run.csv --experts builtin,ar,knn --recalibrate online --output densities.npz"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
     recording: Recording,
     #[command(flatten)]
     model: ModelArguments,
+    /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
+    /// persistence, mean, ar, linear, knn, mlp [default: the model alone]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    experts: Vec<String>,
+    #[command(flatten)]
+    uncertainty: ExpertArguments,
     /// File to write (.npz)
     #[arg(long, short)]
     output: PathBuf,
@@ -41,7 +51,9 @@ struct Manifest<'a> {
     command: &'static str,
     input: String,
     episode: &'a str,
-    model: ModelInfo,
+    models: Vec<ModelInfo>,
+    experts: Vec<String>,
+    recalibrated: bool,
     method: String,
     scale: String,
     temperature: f64,
@@ -71,13 +83,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         );
     };
     let rows = episode.states().nrows();
-    let model = arguments.model.load(Work {
+    let names = match arguments.experts.as_slice() {
+        [] => vec![arguments.model.source().to_string()],
+        experts => experts.to_vec(),
+    };
+    let work = Work {
         channels: trajectory.state_names().len(),
         rows: arguments.recording.context.unwrap_or(rows).min(rows),
         paths: 1,
         horizon: 1,
-    })?;
-    let forecaster = Forecaster::new(&model, settings);
+    };
+    let models = Models::load(&names, &arguments.model, work)?;
+    let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
+    let forecaster = Forecaster::of(predictor, settings);
     let variables = Variables::of(
         &trajectory,
         episode,
@@ -102,7 +120,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         command: "density",
         input: arguments.recording.file.display().to_string(),
         episode: episode.name(),
-        model: model.info()?,
+        models: models.infos()?,
+        experts: names,
+        recalibrated: arguments.uncertainty.recalibrates(),
         method: settings.method.to_string(),
         scale: settings.scale.to_string(),
         temperature: settings.temperature.get(),
@@ -131,6 +151,8 @@ fn write<W: std::io::Write + std::io::Seek>(
     let observed = one_step.observed().iter().map(|bin| bin.index() as i32);
     npz.add_i32("observed", &shape, observed)?;
     npz.add_f64("log_score", &shape, &one_step.log_scores())?;
+    let resolutions = reading.encoding().resolutions();
+    npz.add_f64("resolution", &[axes.len()], resolutions)?;
     npz.add_texts("channel", reading.encoding().channel_names())?;
     npz.finish()
 }

@@ -55,7 +55,7 @@ impl Models {
             let known = models.iter().any(|(loaded, _)| loaded == name);
             if is_language(name) && !known {
                 let Ok(source) = name.parse::<ModelSource>();
-                models.push((name.clone(), arguments.load_from(&source, work)?));
+                models.push((name.clone(), arguments.load(&source, work)?));
             }
         }
         Ok(Self(models))

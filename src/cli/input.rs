@@ -202,18 +202,13 @@ enum DeviceName {
 }
 
 impl ModelArguments {
-    /// Loads the model for a forecast of some size, and says what that takes of the memory.
-    pub(super) fn load(&self, work: Work) -> anyhow::Result<Model> {
-        self.load_from(&self.model, work)
-    }
-
     /// The model asked for.
     pub(super) fn source(&self) -> &ModelSource {
         &self.model
     }
 
-    /// Loads another model with the same arguments.
-    pub(super) fn load_from(&self, source: &ModelSource, work: Work) -> anyhow::Result<Model> {
+    /// Loads a model for a forecast of some size, and says what that takes of the memory.
+    pub(super) fn load(&self, source: &ModelSource, work: Work) -> anyhow::Result<Model> {
         let device = match self.device {
             DeviceName::Cpu => Device::Cpu,
             DeviceName::Cuda => Device::new_cuda(0).context("--device cuda")?,

@@ -8,11 +8,13 @@
 mod audit;
 mod axis;
 mod bin;
+mod cell;
 mod format;
 
 pub use audit::{Place, TokenTable};
 pub use axis::{Axis, Scale};
 pub use bin::{BIN_COUNT, BIN_WIDTH, Bin, Quantised};
+pub use cell::{Cell, resolution};
 pub use format::{Bos, PromptFormat, Symbols, builtin_formats};
 
 /// Why values cannot be written as tokens.

@@ -2,7 +2,7 @@
 
 mod digits;
 
-use crate::codec::{Axis, BIN_COUNT, BIN_WIDTH, Bin};
+use crate::codec::{Axis, BIN_COUNT, BIN_WIDTH, Bin, Cell};
 
 pub use digits::DigitTree;
 
@@ -118,19 +118,19 @@ impl<'a> BinnedDensity<'a> {
         (index(k), fraction)
     }
 
-    /// Randomised probability integral transform of an observed bin: the probability below it and
-    /// the share `random` of its own.
-    pub fn pit(&self, observed: Bin, random: f64) -> f64 {
-        let below = &self.mass[..observed.index()];
-        let below = below.iter().map(|&p| f64::from(p)).sum::<f64>() / self.total;
-        (below + random * self.probability(observed)).min(1.0)
+    /// Randomised probability integral transform of an observed bin or cell: the probability below
+    /// it and the share `random` of its own.
+    pub fn pit(&self, observed: impl Into<Cell>, random: f64) -> f64 {
+        let cell = observed.into();
+        let inside = random * probability(self.mass, cell);
+        (below(self.mass, cell) + inside).min(1.0)
     }
 
-    /// Logarithmic score of an observation, in nats, of the density in axis units:
-    /// `ln(100 p)` of its bin. In the channel's units it is lower by the logarithm of
-    /// [`Axis::unit`].
-    pub fn log_score(&self, observed: Bin) -> f64 {
-        (self.probability(observed) / BIN_WIDTH).ln()
+    /// Logarithmic score of an observed bin or cell, in nats, of the density in axis units: for a
+    /// bin `ln(100 p)`. In the channel's units it is lower by the logarithm of [`Axis::unit`].
+    pub fn log_score(&self, observed: impl Into<Cell>) -> f64 {
+        let cell = observed.into();
+        (probability(self.mass, cell) / cell.width()).ln()
     }
 }
 
@@ -152,6 +152,30 @@ pub fn locate(mass: &[f32], level: f64) -> (usize, f64) {
         below += p;
     }
     (last, 1.0)
+}
+
+/// Probability of the axis below a cell, for masses that need not sum to one.
+pub(crate) fn below(mass: &[f32], cell: Cell) -> f64 {
+    stretch(mass, (0.0, cell.bins().0)) / sum(mass)
+}
+
+/// Probability of a cell, for masses that need not sum to one.
+pub(crate) fn probability(mass: &[f32], cell: Cell) -> f64 {
+    stretch(mass, cell.bins()) / sum(mass)
+}
+
+/// Mass between two places, in bins.
+fn stretch(mass: &[f32], (low, high): (f64, f64)) -> f64 {
+    let part = |k: usize, share: f64| mass.get(k).map_or(0.0, |&p| share * f64::from(p));
+    let (from, to) = (low as usize, high as usize);
+    match from == to {
+        true => part(from, high - low),
+        false => part(from, 1.0 - low.fract()) + sum(&mass[from + 1..to]) + part(to, high.fract()),
+    }
+}
+
+fn sum(mass: &[f32]) -> f64 {
+    mass.iter().map(|&p| f64::from(p)).sum()
 }
 
 fn index(k: usize) -> Bin {
@@ -226,6 +250,20 @@ mod tests {
             }
             prop_assert!((density.mean() - first).abs() < 1e-9);
             prop_assert!((density.variance() - (second - first * first)).abs() < 1e-6);
+        }
+
+        /// Cells that lie side by side share out the probability between their outer ends.
+        #[test]
+        fn cells_share_out_the_probability(mass in masses(), steps in 2..200usize) {
+            let density = BinnedDensity::new(AXIS, &mass).unwrap();
+            let step = 10.0 / steps as f64;
+            let mut sum = 0.0;
+            for i in 0..steps {
+                let cell = Cell::of((i as f64 + 0.5) * step, step);
+                prop_assert!((density.pit(cell, 0.0) - sum).abs() < 1e-6);
+                sum += density.log_score(cell).exp() * cell.width();
+            }
+            prop_assert!((sum - 1.0).abs() < 1e-6);
         }
 
         #[test]

@@ -3,7 +3,7 @@
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::ForecastError;
-use crate::codec::{Axis, Bin, Scale};
+use crate::codec::{Axis, Bin, Cell, Scale, resolution};
 use crate::disentangle::Disentangler;
 
 /// The way from variables over channels to bins, with every constant taken from the context alone.
@@ -11,6 +11,7 @@ use crate::disentangle::Disentangler;
 pub struct Encoding {
     disentangler: Disentangler,
     axes: Vec<Axis>,
+    resolutions: Vec<f64>,
     names: Vec<String>,
 }
 
@@ -33,7 +34,7 @@ impl Encoding {
                 .collect()
         };
         let channels = disentangler.to_channels(context);
-        let axes = channels
+        let axes: Vec<Axis> = channels
             .columns()
             .into_iter()
             .zip(&names)
@@ -44,7 +45,12 @@ impl Encoding {
                 })
             })
             .collect::<Result<_, _>>()?;
+        let resolutions = channels.columns().into_iter().zip(&axes).map(|(column, axis)| {
+            let positions: Vec<f64> = column.iter().map(|&x| axis.position(x)).collect();
+            resolution(&positions)
+        });
         Ok(Self {
+            resolutions: resolutions.collect(),
             disentangler,
             axes,
             names,
@@ -59,6 +65,22 @@ impl Encoding {
     /// One axis a channel.
     pub fn axes(&self) -> &[Axis] {
         &self.axes
+    }
+
+    /// Steps in which the context's channels were read, in axis units; zero for those that are read
+    /// as finely as the bins are, or more so.
+    pub fn resolutions(&self) -> &[f64] {
+        &self.resolutions
+    }
+
+    /// What every value of variables `[rows, variables]` stands for on its channel's axis,
+    /// `[rows, channels]`.
+    pub fn cells(&self, variables: ArrayView2<f64>) -> Array2<Cell> {
+        let channels = self.disentangler.to_channels(variables);
+        Array2::from_shape_fn(channels.dim(), |(t, c)| {
+            let position = self.axes[c].position(channels[[t, c]]);
+            Cell::of(position, self.resolutions[c])
+        })
     }
 
     /// One name a channel: the variable's, or `pc1`, `pc2`, ... for principal components.

@@ -229,6 +229,7 @@ impl<'m> Forecaster<'m> {
                 axes: encoding.axes().to_vec(),
                 masses: point_masses(rows - first, encoding.axes().len()),
                 observed: observed.slice(s![first.., ..]).to_owned(),
+                cells: encoding.cells(values.slice(s![first.., ..])),
             },
             rows,
             actions: context.of_role(Role::Action),
@@ -244,9 +245,11 @@ impl<'m> Forecaster<'m> {
                 .predictor
                 .start(channels, context.actions.ncols(), rows)?;
             let positions = reading.active_positions(values.view());
+            let resolutions = reading.active_resolutions();
             let observed = Observed {
                 positions: positions.view(),
                 actions: context.actions.view(),
+                resolutions: &resolutions,
             };
             let read = continuation.observe(observed, first..rows)?;
             reading.continuation = Some(continuation);
@@ -380,12 +383,15 @@ impl Reading<'_> {
             axes: self.encoding.axes().to_vec(),
             masses: point_masses(rows, self.encoding.axes().len()),
             observed,
+            cells: self.encoding.cells(values.view()),
         };
         let positions = self.active_positions(values.view());
+        let resolutions = self.active_resolutions();
         if let Some(continuation) = &mut self.continuation {
             let observed = Observed {
                 positions: positions.view(),
                 actions: came.actions.view(),
+                resolutions: &resolutions,
             };
             let read = continuation.observe(observed, 0..rows)?;
             self.keep(&read);
@@ -404,6 +410,11 @@ impl Reading<'_> {
                 .slice_mut(to)
                 .assign(&read.slice(s![.., i, ..]));
         }
+    }
+
+    fn active_resolutions(&self) -> Vec<f64> {
+        let resolutions = self.encoding.resolutions();
+        self.active.iter().map(|&c| resolutions[c]).collect()
     }
 
     /// Positions `[rows, active channels]` of variables `[rows, variables]`.

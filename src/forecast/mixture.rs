@@ -8,7 +8,8 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::{Continuation, ForecastError, Observed, Paths, Point, Predictor};
-use crate::codec::{BIN_COUNT, Bin};
+use crate::codec::BIN_COUNT;
+use crate::density::probability;
 
 /// Rows that are observed at once where every density is needed for a moment only.
 pub(super) const CHUNK: usize = 64;
@@ -202,10 +203,11 @@ impl<'m> Continuation<'m> for State<'m> {
                     mixed.slice_mut(to).assign(&self.average(&views));
                 }
                 for c in 0..channels {
-                    let bin = Bin::quantise(rows.positions[[t, c]]).bin;
-                    let given = read
-                        .iter()
-                        .map(|e| f64::from(e[[t - start, c, bin.index()]]));
+                    let cell = rows.cell(t, c);
+                    let given = read.iter().map(|e| {
+                        let mass = e.slice(s![t - start, c, ..]);
+                        mass.as_slice().map_or(0.0, |mass| probability(mass, cell))
+                    });
                     let given: Vec<f64> = given.collect();
                     self.weights[c].learn(&given, self.share);
                 }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, s};
 
-use crate::codec::{Axis, Bin};
+use crate::codec::{Axis, Bin, Cell};
 use crate::density::BinnedDensity;
 
 /// One density a row and channel.
@@ -11,6 +11,7 @@ pub struct OneStep {
     pub(super) axes: Vec<Axis>,
     pub(super) masses: Array3<f32>,
     pub(super) observed: Array2<Bin>,
+    pub(super) cells: Array2<Cell>,
 }
 
 impl OneStep {
@@ -34,6 +35,12 @@ impl OneStep {
         &self.observed
     }
 
+    /// What was observed as the channels' instruments read it, `[rows, channels]`: the bins, or
+    /// the cells of those that are coarser.
+    pub fn cells(&self) -> &Array2<Cell> {
+        &self.cells
+    }
+
     /// Density of a row of a channel.
     ///
     /// # Panics
@@ -45,11 +52,11 @@ impl OneStep {
             .expect("masses are contiguous rows of probabilities that the head has checked")
     }
 
-    /// Logarithmic scores `[rows, channels]` of what was observed: nats, of the density in axis
-    /// units.
+    /// Logarithmic scores `[rows, channels]` of the cells that were observed: nats, of the density
+    /// in axis units.
     pub fn log_scores(&self) -> Array2<f64> {
         Array2::from_shape_fn(self.observed.dim(), |(t, c)| {
-            self.density(t, c).log_score(self.observed[[t, c]])
+            self.density(t, c).log_score(self.cells[[t, c]])
         })
     }
 }

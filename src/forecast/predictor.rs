@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array3, ArrayView2, s};
 
 use super::ForecastError;
-use crate::codec::{BIN_COUNT, Bin};
+use crate::codec::{BIN_COUNT, Bin, Cell};
 use crate::density::locate;
 
 /// A value on the axis: its bin, and the fraction of the way through it.
@@ -49,6 +49,8 @@ pub struct Observed<'o> {
     pub positions: ArrayView2<'o, f64>,
     /// Actions taken in the rows, in their own units, `[rows, actions]`; no columns if there are none.
     pub actions: ArrayView2<'o, f64>,
+    /// Steps in which the channels are read, in axis units; below a bin's width the bins.
+    pub resolutions: &'o [f64],
 }
 
 impl Observed<'_> {
@@ -57,7 +59,16 @@ impl Observed<'_> {
         Observed {
             positions: self.positions.slice(s![rows.clone(), ..]),
             actions: self.actions.slice(s![rows, ..]),
+            resolutions: self.resolutions,
         }
+    }
+
+    /// What an observation stands for.
+    pub fn cell(&self, row: usize, channel: usize) -> Cell {
+        Cell::of(
+            self.positions[[row, channel]],
+            self.resolutions[channel],
+        )
     }
 
     /// Number of rows.

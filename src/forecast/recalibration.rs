@@ -16,7 +16,8 @@ use statrs::function::beta::beta_reg;
 
 use super::mixture::CHUNK;
 use super::{Continuation, ForecastError, Observed, Paths, Point, Predictor};
-use crate::codec::{BIN_COUNT, Bin};
+use crate::codec::BIN_COUNT;
+use crate::density::{below, probability};
 
 /// Equal parts of `[0, 1]` on which a map is linear.
 const PARTS: usize = 60;
@@ -275,8 +276,9 @@ impl<'m> Continuation<'m> for State<'m> {
                         let mass = self.places[c].map().masses(&mass);
                         mapped.slice_mut(to).assign(&aview1(&mass));
                     }
-                    let bin = Bin::quantise(rows.positions[[t, c]]).bin;
-                    let (low, high) = levels(&mass, bin);
+                    let cell = rows.cell(t, c);
+                    let low = below(&mass, cell).min(1.0);
+                    let high = (low + probability(&mass, cell)).min(1.0);
                     Rc::make_mut(&mut self.places[c]).learn(low, high);
                 }
             }
@@ -316,15 +318,6 @@ impl<'m> Continuation<'m> for State<'m> {
     fn paths_at_once(&self, steps: usize) -> usize {
         self.inner.paths_at_once(steps)
     }
-}
-
-/// Levels of the ends of a bin.
-fn levels(mass: &[f32], bin: Bin) -> (f64, f64) {
-    let sum = |part: &[f32]| part.iter().map(|&p| f64::from(p)).sum::<f64>();
-    let (total, below) = (sum(mass), sum(&mass[..bin.index()]));
-    let low = (below / total).min(1.0);
-    let high = (low + f64::from(mass[bin.index()]) / total).min(1.0);
-    (low, high)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use crate::codec::Bin;
+use crate::codec::Cell;
 use crate::density::BinnedDensity;
 
 /// Where outcomes fell in their forecasts: probability integral transforms, uniform on `[0, 1]` if
@@ -16,9 +16,9 @@ impl Pit {
         Self::default()
     }
 
-    /// Adds an outcome of which only the bin counts: its place within the bin's probability is
-    /// drawn, `random` uniform on `[0, 1)`.
-    pub fn add_bin(&mut self, density: &BinnedDensity, observed: Bin, random: f64) {
+    /// Adds an outcome of which only the bin or the cell counts: its place within that
+    /// probability is drawn, `random` uniform on `[0, 1)`.
+    pub fn add_bin(&mut self, density: &BinnedDensity, observed: impl Into<Cell>, random: f64) {
         self.0.push(density.pit(observed, random));
     }
 

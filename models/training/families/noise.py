@@ -5,7 +5,7 @@ import torch
 from .registry import family
 
 
-@family(share=1.5, exact=0.8)
+@family(share=2.5, exact=0.8)
 def independent(draws, rows, length):
     """Independent draws: Gaussian (2 of 8), uniform (2 of 8), Student t, gamma, two clusters, 2-8 levels."""
     kind = draws.integers(0, 8, rows, 1)

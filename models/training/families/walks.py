@@ -77,7 +77,7 @@ def cev_walk(draws, rows, length):
     return y.T
 
 
-@family(share=1.5, exact=0.85, curved=False)
+@family(share=2.5, exact=0.85, curved=False)
 def multiplicative_walk(draws, rows, length):
     """exp(z): z a walk with Student-t, uniform or skewed steps (never Gaussian), size 0.003..0.06, small
     drift.

@@ -1,0 +1,119 @@
+//! What part of the axis an observation stands for, where the instrument is coarser than the bins.
+
+use super::{BIN_COUNT, BIN_WIDTH, Bin};
+
+/// Share of a step by which the gaps between values may miss a multiple of it.
+const SLACK: f64 = 0.02;
+
+/// The stretch of the axis that an observed value stands for: its bin, or all that an instrument with
+/// coarser steps reports as this value.
+///
+/// A forecast of what a coarse instrument reads is right if it gives the whole step its probability;
+/// that a model knows on which of the bins the values fall earns nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cell {
+    /// Ends in bins, `0 <= low < high <= 1000`.
+    low: f64,
+    high: f64,
+}
+
+impl Cell {
+    /// The cell of a position that is read in steps of `resolution` axis units. One of at most a bin's
+    /// width is the bin.
+    ///
+    /// ```
+    /// use statecast::codec::Cell;
+    /// let cell = Cell::of(5.05, 0.1);
+    /// assert!((cell.width() - 0.1).abs() < 1e-12);
+    /// assert_eq!(Cell::of(5.057, 0.0).bins(), (505.0, 506.0));
+    /// assert!((Cell::of(-3.0, 0.1).width() - 0.05).abs() < 1e-12);
+    /// ```
+    pub fn of(position: f64, resolution: f64) -> Self {
+        let bin = Bin::quantise(position).bin;
+        if resolution <= BIN_WIDTH {
+            return bin.into();
+        }
+        let last = BIN_COUNT as f64;
+        let (at, half) = (position / BIN_WIDTH, resolution / BIN_WIDTH / 2.0);
+        let at = at.clamp(0.0, last);
+        Self {
+            low: (at - half).max(0.0),
+            high: (at + half).min(last),
+        }
+    }
+
+    /// Its ends, in bins.
+    pub fn bins(self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+
+    /// Its width in axis units.
+    pub fn width(self) -> f64 {
+        (self.high - self.low) * BIN_WIDTH
+    }
+}
+
+impl From<Bin> for Cell {
+    fn from(bin: Bin) -> Self {
+        let low = bin.index() as f64;
+        Self {
+            low,
+            high: low + 1.0,
+        }
+    }
+}
+
+/// The step in which some positions are read, in axis units; zero if it is that of the bins or finer,
+/// or if there is none.
+///
+/// Values have a step if all gaps between different ones are multiples of the smallest gap and at
+/// least half of the values have come before.
+///
+/// ```
+/// use statecast::codec::resolution;
+/// let read: Vec<f64> = (0..40).map(|t| 0.25 * f64::from(t % 7)).collect();
+/// assert!((resolution(&read) - 0.25).abs() < 1e-9);
+/// let fine: Vec<f64> = (0..40).map(|t| (0.7 * f64::from(t)).sin()).collect();
+/// assert_eq!(resolution(&fine), 0.0);
+/// ```
+pub fn resolution(positions: &[f64]) -> f64 {
+    let mut sorted = positions.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let gaps = sorted.windows(2).map(|pair| pair[1] - pair[0]);
+    // Rounding of values that are the same is far below a bin.
+    let gaps: Vec<f64> = gaps.filter(|&gap| gap > BIN_WIDTH / 10.0).collect();
+    let step = gaps.iter().copied().fold(f64::INFINITY, f64::min);
+    let multiple = |gap: &f64| (gap / step - (gap / step).round()).abs() < SLACK;
+    let repeats = 2 * (gaps.len() + 1) <= sorted.len();
+    match repeats && step > 1.5 * BIN_WIDTH && gaps.iter().all(multiple) {
+        true if step.is_finite() => step,
+        _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_is_seen_where_there_is_none() {
+        assert_eq!(resolution(&[]), 0.0);
+        assert_eq!(resolution(&[4.0; 20]), 0.0);
+        // Two values that differ, none of which has come before.
+        assert_eq!(resolution(&[1.5, 8.5]), 0.0);
+        // A sensor that rests at its end but is fine elsewhere.
+        let rests: Vec<f64> = (0..60).map(|t| (0.37 * f64::from(t)).sin().max(0.0)).collect();
+        assert_eq!(resolution(&rests), 0.0);
+        // Bins themselves.
+        let bins: Vec<f64> = (0..100).map(|t| f64::from(t * t % 23) * 0.01).collect();
+        assert_eq!(resolution(&bins), 0.0);
+    }
+
+    #[test]
+    fn steps_survive_single_precision() {
+        let read: Vec<f64> = (0..200)
+            .map(|t| f64::from(((t * t) % 37) as f32 * 0.1 + 1.5))
+            .collect();
+        assert!((resolution(&read) - 0.1).abs() < 1e-5);
+    }
+}
