@@ -210,7 +210,6 @@ impl Window<'_> {
             .values
             .slice(self.origin - settings.windows.context..self.origin);
         let came = self.values.slice(rows);
-        let mut reading = forecaster.read_last(&context, 0)?;
         let future = KnownFuture(came.actions.clone());
         let paths = RolloutSettings {
             horizon,
@@ -219,7 +218,8 @@ impl Window<'_> {
             paths_at_once: None,
         };
         let known = (came.actions.ncols() > 0).then_some(&future);
-        let rollout = reading.rollout(&paths, known, &|_| ())?;
+        let forecast = forecaster.forecast(&context, 0, &paths, known, &|_| ())?;
+        let (mut reading, rollout) = (forecast.reading, forecast.rollout);
         self.score_paths(&context, &came, &rollout, paths.seed, results);
         let before = reading.saturated();
         let one_step = reading.observe(&came)?;

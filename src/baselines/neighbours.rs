@@ -3,8 +3,9 @@
 use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
-use super::kernel::{Mass, normal_cdf};
+use super::kernel::{Mass, normal_cdf, normal_mixture_quantile};
 use crate::codec::{BIN_WIDTH, Cell};
+use crate::forecast::Point;
 
 const LAGS: [usize; 3] = [1, 3, 6];
 const MOST_NEIGHBOURS: usize = 20;
@@ -13,8 +14,8 @@ const WIDTHS: [f64; 3] = [0.1, 0.4, 1.0];
 const CARRIES: [Carry; 3] = [Carry::Values, Carry::Increments, Carry::Slope];
 const SETTINGS: usize = LAGS.len() * CARRIES.len() * RANKS.len() * WIDTHS.len();
 
-/// Probability that a setting always leaves to chance when it is judged.
-const CHANCE: f64 = 0.02;
+/// Share of the best setting's weight below which a setting counts for nothing.
+const LEAST: f64 = 0.01;
 
 /// Nearest neighbours ("context parroting", Zhang & Gilpin 2025): the successors of the past states
 /// most like the present one, smoothed. Which lags, how many neighbours, how wide and what of them is
@@ -69,7 +70,8 @@ impl Past {
             .collect();
         let count = MOST_NEIGHBOURS.min(all.len());
         if count < all.len() {
-            let (_, farthest, _) = all.select_nth_unstable_by(count - 1, |a, b| a.1.total_cmp(&b.1));
+            let (_, farthest, _) =
+                all.select_nth_unstable_by(count - 1, |a, b| a.1.total_cmp(&b.1));
             let farthest = farthest.1;
             all.retain(|(_, distance)| *distance <= farthest);
         }
@@ -97,9 +99,8 @@ impl Past {
             Carry::Increments => 1.0,
             Carry::Slope => self.slope(near, &weights),
         };
-        let centre = |&(end, _): &(usize, f64)| {
-            self.values[end + 1] + slope * (last - self.values[end])
-        };
+        let centre =
+            |&(end, _): &(usize, f64)| self.values[end + 1] + slope * (last - self.values[end]);
         let centres: Vec<f64> = near.iter().map(centre).collect();
         let weighted = || weights.iter().zip(&centres);
         let mean: f64 = weighted().map(|(w, c)| w * c).sum();
@@ -144,9 +145,20 @@ impl Past {
         }
     }
 
-    fn best(&self) -> usize {
-        let order = |&a: &usize, &b: &usize| self.scores[a].total_cmp(&self.scores[b]);
-        (0..SETTINGS).max_by(order).unwrap_or(0)
+    /// Probability of what no neighbour has shown: it falls as the past grows.
+    fn chance(&self) -> f64 {
+        2.0 / (self.values.len() as f64 + 50.0)
+    }
+
+    /// How much each setting counts, by its scores.
+    fn weights(&self) -> [f64; SETTINGS] {
+        let best = self
+            .scores
+            .iter()
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max);
+        let weights = self.scores.map(|score| (score - best).exp());
+        weights.map(|weight| if weight < LEAST { 0.0 } else { weight })
     }
 }
 
@@ -157,15 +169,16 @@ impl Rule for Past {
     fn learn(&mut self, tail: &[f64], value: f64, cell: Cell) {
         let (low, high) = cell.bins();
         let (low, high) = (low * BIN_WIDTH, high * BIN_WIDTH);
-        let chance = CHANCE * cell.width() / 10.0;
-        let mut gains = [chance.ln(); SETTINGS];
+        let chance = self.chance();
+        let even = cell.width() / 10.0;
+        let mut gains = [(chance * even).ln(); SETTINGS];
         self.all(tail, |setting, kernels| {
             if let Some(k) = kernels() {
                 let parts = k.weights.iter().zip(&k.centres);
                 let inside =
                     |c: f64| normal_cdf((high - c) / k.width) - normal_cdf((low - c) / k.width);
                 let probability: f64 = parts.map(|(w, &c)| w * inside(c)).sum();
-                gains[setting] = ((1.0 - CHANCE) * probability + chance).ln();
+                gains[setting] = ((1.0 - chance) * probability + chance * even).ln();
             }
         });
         self.scores.iter_mut().zip(gains).for_each(|(s, g)| *s += g);
@@ -174,19 +187,37 @@ impl Rule for Past {
 
     fn density(&self, tail: &[f64]) -> Mass {
         let mut mass = Mass::new();
-        let best = self.best();
-        self.all(tail, |setting, kernels| {
-            if let Some(k) = (setting == best).then(kernels).flatten() {
-                for (&weight, &centre) in k.weights.iter().zip(&k.centres) {
-                    mass.add_normal(weight, centre, k.width);
-                }
-                // What no neighbour has shown: a wider law around them.
-                let mean: f64 = k.weights.iter().zip(&k.centres).map(|(w, c)| w * c).sum();
-                mass.add_normal(CHANCE, mean, 10.0 * k.width);
-            }
+        self.parts(tail, |weight, centre, width| {
+            mass.add_normal(weight, centre, width)
         });
         mass
     }
 
+    fn draw(&self, _path: &(), tail: &[f64], level: f64) -> Point {
+        let mut parts = Vec::new();
+        self.parts(tail, |weight, centre, width| {
+            parts.push((weight, centre, width))
+        });
+        Point::of(normal_mixture_quantile(&parts, level))
+    }
+
     fn path(&self, _random: &mut ChaCha8Rng) {}
+}
+
+impl Past {
+    /// Weight, centre and width of every normal part of the density of what follows `tail`.
+    fn parts(&self, tail: &[f64], mut add: impl FnMut(f64, f64, f64)) {
+        let weights = self.weights();
+        self.all(tail, |setting, kernels| {
+            let share = weights[setting];
+            if let Some(k) = (share > 0.0).then(kernels).flatten() {
+                for (&weight, &centre) in k.weights.iter().zip(&k.centres) {
+                    add(share * weight, centre, k.width);
+                }
+                // What no neighbour has shown: a wider law around them.
+                let mean: f64 = k.weights.iter().zip(&k.centres).map(|(w, c)| w * c).sum();
+                add(share * self.chance(), mean, 10.0 * k.width);
+            }
+        });
+    }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use super::experts::{ExpertArguments, Models};
+use super::experts::{BandArguments, ExpertArguments, Models};
 use super::input::{Columns, ModelArguments};
 use super::progress::Progress;
 use crate::backtest::{
@@ -56,6 +56,8 @@ pub(super) struct Arguments {
     experts: Vec<String>,
     #[command(flatten)]
     uncertainty: ExpertArguments,
+    #[command(flatten)]
+    bands: BandArguments,
     /// Rows of context before a forecast
     #[arg(long, default_value_t = 300, value_name = "ROWS")]
     context: usize,
@@ -113,12 +115,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let series = arguments.series(settings, &windows)?;
     let needed: Vec<String> = arguments.needed();
     let models = Models::load(&needed, &arguments.model, arguments.work(&series))?;
-    let methods: Vec<Forecaster> = arguments
-        .uncertainty
-        .methods(&arguments.models, &arguments.experts, &models, settings)?
-        .into_iter()
-        .map(|predictor| Forecaster::of(predictor, settings))
-        .collect();
+    let methods: Vec<Forecaster> = arguments.uncertainty.methods(
+        &arguments.models,
+        &arguments.experts,
+        &models,
+        settings,
+        &arguments.bands,
+    )?;
     for method in &methods {
         let longest = method.longest_context(2 * arguments.horizon.get());
         ensure!(

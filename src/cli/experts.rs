@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::input::ModelArguments;
 use crate::baselines::{NAMES, named};
-use crate::forecast::{Language, Mixture, Predictor, Recalibrated, Settings};
+use crate::forecast::{Forecaster, Language, Mixture, Predictor, Recalibrated, Settings};
 use crate::model::{Model, ModelInfo, ModelSource, Work};
 
 /// Name of the mixture among the methods.
@@ -22,9 +22,34 @@ pub(super) struct ExpertArguments {
     /// Recalibrate language models, and the mixture, by what they got right so far
     #[arg(long, value_enum, default_value_t = Recalibration::None)]
     recalibrate: Recalibration,
-    /// Share of a mixture's weights that is spread evenly at every step, for systems that change
-    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    /// Share of a mixture's weights that is spread evenly at every step: more for systems that change; 0 for
+    /// plain Bayesian weights, whose total score is within the logarithm of their number of the best's
+    #[arg(long, default_value_t = 0.003, value_name = "SHARE")]
     share: f64,
+}
+
+/// What the bands of steps ahead learn from.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Uncertainty")]
+pub(super) struct BandArguments {
+    /// Forecasts from inside of the context that the bands of steps ahead are adjusted by, where
+    /// --recalibrate is on
+    #[arg(long, default_value_t = 20, value_name = "COUNT")]
+    origins: usize,
+}
+
+impl BandArguments {
+    /// The forecaster, with adjusted bands if it is one that is recalibrated.
+    pub(super) fn apply<'m>(
+        &self,
+        forecaster: Forecaster<'m>,
+        recalibrated: bool,
+    ) -> Forecaster<'m> {
+        match recalibrated {
+            true => forecaster.with_origins(self.origins),
+            false => forecaster,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -145,7 +170,8 @@ impl ExpertArguments {
         experts: &[String],
         models: &'m Models,
         settings: Settings,
-    ) -> anyhow::Result<Vec<Rc<dyn Predictor<'m> + 'm>>> {
+        bands: &BandArguments,
+    ) -> anyhow::Result<Vec<Forecaster<'m>>> {
         let plain = Self {
             recalibrate: Recalibration::None,
             share: self.share,
@@ -157,9 +183,10 @@ impl ExpertArguments {
                 true => arguments.mixture(experts, models, settings),
                 false => Ok(arguments.single(name, models, settings)),
             };
-            methods.push(of(&plain)?);
+            methods.push(Forecaster::of(of(&plain)?, settings));
             if self.recalibrates() && (mixed || is_language(name)) {
-                methods.push(of(self)?);
+                let recalibrated = Forecaster::of(of(self)?, settings);
+                methods.push(bands.apply(recalibrated, true));
             }
         }
         Ok(methods)

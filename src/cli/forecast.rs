@@ -9,13 +9,13 @@ use clap::Args;
 use ndarray::{Array2, s};
 use serde::Serialize;
 
-use super::experts::{ExpertArguments, Models};
+use super::experts::{BandArguments, ExpertArguments, Models};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use super::progress::Progress;
 use super::scores::scores;
 use crate::baselines::named;
 use crate::forecast::{
-    Forecaster, KnownFuture, Levels, Method, Reading, Rollout, RolloutSettings, Settings, Summary,
+    Forecast, Forecaster, KnownFuture, Levels, Method, Rollout, RolloutSettings, Settings, Summary,
     Variables,
 };
 use crate::model::{ModelInfo, Work};
@@ -43,6 +43,8 @@ pub(super) struct Arguments {
     experts: Vec<String>,
     #[command(flatten)]
     uncertainty: ExpertArguments,
+    #[command(flatten)]
+    bands: BandArguments,
     /// Steps to forecast
     #[arg(long, default_value = "50")]
     horizon: NonZeroUsize,
@@ -109,6 +111,8 @@ struct EpisodeManifest {
     explained_variance: f64,
     saturated_context: usize,
     saturated_feedback: usize,
+    /// Outcomes inside of the context that the bands were adjusted by.
+    band_outcomes: usize,
     seconds: f64,
 }
 
@@ -151,7 +155,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let models = Models::load(&names, &arguments.model, work)?;
     let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
-    let forecaster = Forecaster::of(predictor, settings);
+    let recalibrated = arguments.uncertainty.recalibrates();
+    let forecaster = arguments
+        .bands
+        .apply(Forecaster::of(predictor, settings), recalibrated);
     let longest = forecaster.longest_context(arguments.horizon.get());
     ensure!(
         longest >= LEAST_CONTEXT,
@@ -204,7 +211,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         input: arguments.recording.file.display().to_string(),
         models: models.infos()?,
         experts: names,
-        recalibrated: arguments.uncertainty.recalibrates(),
+        recalibrated,
         method: settings.method.to_string(),
         components: settings.components.to_string(),
         scale: settings.scale.to_string(),
@@ -299,14 +306,22 @@ impl Arguments {
             Some(_) => context_shown(self.horizon.get()),
             None => 0,
         };
-        let reading = forecaster.read_last(&variables, scored)?;
         let paths = RolloutSettings {
             horizon: self.horizon,
             samples: self.samples,
             seed: self.seed,
             paths_at_once: self.batch,
         };
-        let rollout = reading.rollout(&paths, future, progress)?;
+        let forecast = forecaster.forecast(&variables, scored, &paths, future, progress)?;
+        let (reading, rollout) = (&forecast.reading, &forecast.rollout);
+        if forecaster.origins() > 0 && forecast.outcomes == 0 {
+            eprintln!(
+                "warning: episode {}: the context has no room for forecasts of {} steps from inside of \
+                 it; bands are not adjusted",
+                episode.name(),
+                self.horizon
+            );
+        }
         let held_out = if self.holdout {
             let persistence = named("persistence").context("no baseline 'persistence'")?;
             let simple = Forecaster::of(persistence, forecaster.settings());
@@ -318,26 +333,30 @@ impl Arguments {
         };
         let saturated = reading.saturated() + rollout.saturated;
         warn_of_saturation(episode.name(), saturated);
-        let manifest = self.manifest(&reading, &rollout, episode, end - rows..end, started);
+        let manifest = self.manifest(&forecast, episode, end - rows..end, started);
         Ok(Outcome {
             names: variables.names,
             context: end - rows..end,
             observed: variables.values,
             held_out,
             one_step: reading.one_step_summary(&plot_levels()?, self.seed),
-            rollout,
+            rollout: forecast.rollout,
             manifest,
         })
     }
 
     fn manifest(
         &self,
-        reading: &Reading,
-        rollout: &Rollout,
+        forecast: &Forecast,
         episode: &Episode,
         context: std::ops::Range<usize>,
         started: Instant,
     ) -> EpisodeManifest {
+        let Forecast {
+            reading,
+            rollout,
+            outcomes,
+        } = forecast;
         EpisodeManifest {
             episode: episode.name().to_owned(),
             context_first_row: context.start,
@@ -346,6 +365,7 @@ impl Arguments {
             explained_variance: reading.encoding().disentangler().explained(),
             saturated_context: reading.saturated(),
             saturated_feedback: rollout.saturated,
+            band_outcomes: *outcomes,
             seconds: started.elapsed().as_secs_f64(),
         }
     }

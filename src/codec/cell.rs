@@ -102,7 +102,9 @@ mod tests {
         // Two values that differ, none of which has come before.
         assert_eq!(resolution(&[1.5, 8.5]), 0.0);
         // A sensor that rests at its end but is fine elsewhere.
-        let rests: Vec<f64> = (0..60).map(|t| (0.37 * f64::from(t)).sin().max(0.0)).collect();
+        let rests: Vec<f64> = (0..60)
+            .map(|t| (0.37 * f64::from(t)).sin().max(0.0))
+            .collect();
         assert_eq!(resolution(&rests), 0.0);
         // Bins themselves.
         let bins: Vec<f64> = (0..100).map(|t| f64::from(t * t % 23) * 0.01).collect();

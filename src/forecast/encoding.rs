@@ -45,10 +45,14 @@ impl Encoding {
                 })
             })
             .collect::<Result<_, _>>()?;
-        let resolutions = channels.columns().into_iter().zip(&axes).map(|(column, axis)| {
-            let positions: Vec<f64> = column.iter().map(|&x| axis.position(x)).collect();
-            resolution(&positions)
-        });
+        let resolutions = channels
+            .columns()
+            .into_iter()
+            .zip(&axes)
+            .map(|(column, axis)| {
+                let positions: Vec<f64> = column.iter().map(|&x| axis.position(x)).collect();
+                resolution(&positions)
+            });
         Ok(Self {
             resolutions: resolutions.collect(),
             disentangler,

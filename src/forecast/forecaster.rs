@@ -140,6 +140,7 @@ impl Default for Settings {
 pub struct Forecaster<'m> {
     predictor: Rc<dyn Predictor<'m> + 'm>,
     settings: Settings,
+    origins: usize,
 }
 
 impl<'m> Forecaster<'m> {
@@ -159,7 +160,19 @@ impl<'m> Forecaster<'m> {
         Self {
             predictor,
             settings,
+            origins: 0,
         }
+    }
+
+    /// The same, with the bands of its [forecasts](Self::forecast) adjusted by forecasts from so many
+    /// origins inside of the context.
+    pub fn with_origins(self, origins: usize) -> Self {
+        Self { origins, ..self }
+    }
+
+    /// Origins inside of the context that forecasts are adjusted by.
+    pub fn origins(&self) -> usize {
+        self.origins
     }
 
     /// Name of the predictor.

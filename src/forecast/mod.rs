@@ -5,6 +5,7 @@
 //! context as often as asked ([`Reading::rollout`]). Row `t` is predicted from rows `0..t`; a
 //! forecast of horizon `H` after `T` rows predicts rows `T..T+H`.
 
+mod conformal;
 mod encoding;
 mod forecaster;
 mod language;
@@ -19,6 +20,7 @@ mod summary;
 mod trees;
 mod variables;
 
+pub use conformal::{Conformal, Forecast};
 pub use encoding::Encoding;
 pub use forecaster::{Forecaster, Method, Reading, Settings, Temperature};
 pub use language::Language;

@@ -65,10 +65,7 @@ impl Observed<'_> {
 
     /// What an observation stands for.
     pub fn cell(&self, row: usize, channel: usize) -> Cell {
-        Cell::of(
-            self.positions[[row, channel]],
-            self.resolutions[channel],
-        )
+        Cell::of(self.positions[[row, channel]], self.resolutions[channel])
     }
 
     /// Number of rows.

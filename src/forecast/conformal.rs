@@ -1,0 +1,386 @@
+//! Bands of steps ahead that hold: conformal adjustment by forecasts from inside of the context.
+//!
+//! What a one-step density gets wrong is learned by [`Recalibrated`](super::Recalibrated); how errors
+//! add up along a path is not. Forecasts from origins within the context tell: every outcome has a
+//! place among the paths that were to meet it, and the places that were seen at a step decide which of
+//! the paths' quantiles is the one that a level means (conformal prediction: Vovk, Gammerman & Shafer
+//! 2005; of quantiles: Romano, Patterson & Candès, NeurIPS 2019). The k-th of m places in order stands
+//! for the level k / (m + 1): were the places exchangeable with the next one, bands would hold
+//! whatever the forecaster is. Where the places are as likely if nothing is wrong, nothing is changed.
+
+use std::num::NonZeroUsize;
+
+use ndarray::{ArrayView1, ArrayView2, s};
+
+use super::{ForecastError, Forecaster, KnownFuture, Reading, Rollout, RolloutSettings, Variables};
+
+/// Paths of a forecast from inside of the context, at most.
+const MOST_PATHS: usize = 25;
+
+/// Log-odds beyond which a place counts as this: outcomes that lie very far off all paths.
+const FARTHEST: f64 = 50.0;
+
+/// The places of outcomes among the paths that were to meet them, step by step and variable by
+/// variable.
+///
+/// ```
+/// use ndarray::{Array3, array};
+/// use statecast::forecast::{Conformal, Rollout};
+///
+/// // Paths from -1 to 1, and outcomes that are three times as wide.
+/// let paths = Array3::from_shape_fn((50, 1, 1), |(path, _, _)| (path as f64 - 24.5) / 24.5);
+/// let rollout = Rollout { paths, saturated: 0 };
+/// let mut conformal = Conformal::new(1, 1, 1);
+/// (0..40).for_each(|i| conformal.learn(&rollout, array![[3.0 * (f64::from(i) - 19.5) / 19.5]].view()));
+/// let widest = conformal.adjusted(&rollout).paths[[49, 0, 0]];
+/// assert!(widest > 2.0);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conformal {
+    /// Rows from one forecast to the next.
+    apart: usize,
+    /// Log-odds in order, `[step][variable]`.
+    places: Vec<Vec<Vec<f64>>>,
+}
+
+impl Conformal {
+    /// Nothing seen of so many steps and variables: adjusts nothing. `apart` is the rows from the
+    /// origin of a forecast to that of the next: errors of forecasts that overlap are not new evidence.
+    pub fn new(horizon: usize, variables: usize, apart: usize) -> Self {
+        Self {
+            apart,
+            places: vec![vec![Vec::new(); variables]; horizon],
+        }
+    }
+
+    /// Learns from a forecast and what came, `[horizon, variables]`.
+    pub fn learn(&mut self, rollout: &Rollout, came: ArrayView2<f64>) {
+        for (h, step) in self.places.iter_mut().enumerate() {
+            for (v, places) in step.iter_mut().enumerate() {
+                if let Some(law) = Law::of(rollout.paths.slice(s![.., h, v])) {
+                    let place = law.log_odds(came[[h, v]]);
+                    let at = places.partition_point(|&seen| seen < place);
+                    places.insert(at, place);
+                }
+            }
+        }
+    }
+
+    /// Outcomes seen at the last step, of the variable of which most were.
+    pub fn outcomes(&self) -> usize {
+        let last = self.places.last().into_iter().flatten();
+        last.map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// A forecast whose paths are moved, step by step and variable by variable, to where they have
+    /// the law that was learned. The paths keep their order, so what goes together still does.
+    pub fn adjusted(&self, rollout: &Rollout) -> Rollout {
+        let mut adjusted = rollout.clone();
+        for (h, step) in self.places.iter().enumerate() {
+            let new = (self.apart as f64 / (h + 1) as f64).min(1.0);
+            for (v, places) in step.iter().enumerate() {
+                let mut paths = adjusted.paths.slice_mut(s![.., h, v]);
+                let law = Law::of(paths.view());
+                if let (Some(law), Some(learned)) = (law, Learned::of(places, new)) {
+                    paths.mapv_inplace(|x| law.value(learned.place(law.log_odds(x))));
+                }
+            }
+        }
+        adjusted
+    }
+}
+
+/// Which place among the paths a level stands for, both as log-odds.
+struct Learned {
+    /// Levels and places, in order.
+    points: Vec<(f64, f64)>,
+    /// How far they are trusted, 0 to 1.
+    trust: f64,
+}
+
+impl Learned {
+    /// What places in order, at least one, say, of which a share is new evidence.
+    fn of(places: &[f64], new: f64) -> Option<Self> {
+        let seen = places.len() as f64;
+        let level = |k: usize| log_odds((k as f64 + 1.0) / (seen + 1.0));
+        let points = places.iter().enumerate();
+        (!places.is_empty()).then(|| Self {
+            points: points.map(|(k, &place)| (level(k), place)).collect(),
+            trust: trust(places, new),
+        })
+    }
+
+    fn place(&self, level: f64) -> f64 {
+        let learned = interpolated(&self.points, |p| p, 1.0, level);
+        self.trust * learned + (1.0 - self.trust) * level
+    }
+}
+
+/// Probability that places, as log-odds, have another law than the standard logistic one, which they
+/// have if nothing is wrong: that of a logistic law of their mean and spread, each of the two worth the
+/// Bayesian information criterion's price (Schwarz 1978).
+fn trust(places: &[f64], new: f64) -> f64 {
+    let seen = places.len() as f64;
+    let mean = places.iter().sum::<f64>() / seen;
+    let variance = places.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / seen;
+    let scale = (3.0 * variance).sqrt() / std::f64::consts::PI;
+    if !(scale > 0.0 && places.len() > 2) {
+        return 0.0;
+    }
+    // Of the logistic law; e to the power of minus the size cannot overflow.
+    let log_density = |x: f64| -x.abs() - 2.0 * (-x.abs()).exp().ln_1p();
+    let gain = places
+        .iter()
+        .map(|l| log_density((l - mean) / scale) - scale.ln() - log_density(*l));
+    let evidence = new * gain.sum::<f64>() - (new * seen).max(1.0).ln();
+    1.0 / (1.0 + (-evidence).exp())
+}
+
+fn log_odds(level: f64) -> f64 {
+    (level / (1.0 - level)).ln()
+}
+
+/// A sample of paths as a law that is continuous and has tails: log-odds that are linear between
+/// the values, and go on beyond them as those of a logistic law of the sample's spread do.
+struct Law {
+    /// Different values in order, with their log-odds.
+    points: Vec<(f64, f64)>,
+    /// Log-odds a unit in the tails.
+    slope: f64,
+}
+
+impl Law {
+    /// The law of a sample; `None` if its values are all the same.
+    fn of(sample: ArrayView1<f64>) -> Option<Self> {
+        let count = sample.len() as f64;
+        let mut values = sample.to_vec();
+        values.sort_by(f64::total_cmp);
+        let spread = sample.std(0.0);
+        if !(spread > 0.0 && spread.is_finite()) {
+            return None;
+        }
+        let mut points: Vec<(f64, f64)> = Vec::with_capacity(values.len());
+        let mut before = 0;
+        for same in values.chunk_by(|a, b| a == b) {
+            let middle = before as f64 + same.len() as f64 / 2.0;
+            points.push((same[0], log_odds(middle / count)));
+            before += same.len();
+        }
+        let slope = std::f64::consts::PI / (3f64.sqrt() * spread);
+        (points.len() > 1).then_some(Self { points, slope })
+    }
+
+    fn log_odds(&self, value: f64) -> f64 {
+        interpolated(&self.points, |p| p, self.slope, value).clamp(-FARTHEST, FARTHEST)
+    }
+
+    fn value(&self, log_odds: f64) -> f64 {
+        interpolated(&self.points, |(x, y)| (y, x), 1.0 / self.slope, log_odds)
+    }
+}
+
+/// The line through points, of which there is at least one, at an argument; beyond them it goes on
+/// with a slope. `at` gives argument and value of a point; arguments increase.
+fn interpolated(
+    points: &[(f64, f64)],
+    at: impl Fn((f64, f64)) -> (f64, f64),
+    slope: f64,
+    argument: f64,
+) -> f64 {
+    let above = points.partition_point(|&point| at(point).0 < argument);
+    let beyond = |(x, y): (f64, f64)| y + slope * (argument - x);
+    match (
+        above.checked_sub(1).map(|k| at(points[k])),
+        points.get(above).map(|&p| at(p)),
+    ) {
+        (Some((x0, y0)), Some((x1, y1))) => y0 + (argument - x0) / (x1 - x0) * (y1 - y0),
+        (Some(end), None) | (None, Some(end)) => beyond(end),
+        (None, None) => argument,
+    }
+}
+
+/// A context that was read and continued.
+pub struct Forecast<'m> {
+    /// The context.
+    pub reading: Reading<'m>,
+    /// How it goes on.
+    pub rollout: Rollout,
+    /// Outcomes within the context that the bands were adjusted by; zero if they are as the paths
+    /// came.
+    pub outcomes: usize,
+}
+
+impl<'m> Forecaster<'m> {
+    /// Reads a context, of which the last `scored` rows get densities, and continues it along sampled
+    /// paths, which are adjusted by forecasts from inside of the context if the forecaster has
+    /// [origins](Self::with_origins).
+    ///
+    /// # Errors
+    /// As [`read`](Self::read) and [`Reading::rollout`].
+    pub fn forecast(
+        &self,
+        context: &Variables,
+        scored: usize,
+        settings: &RolloutSettings,
+        future: Option<&KnownFuture>,
+        progress: &dyn Fn(f64),
+    ) -> Result<Forecast<'m>, ForecastError> {
+        let origins = inner_origins(context.rows(), settings.horizon.get(), self.origins());
+        let part = 1.0 / (origins.len() + 1) as f64;
+        let apart = origins.windows(2).map(|pair| pair[1] - pair[0]).min();
+        let (horizon, variables) = (settings.horizon.get(), context.names.len());
+        let mut conformal = Conformal::new(horizon, variables, apart.unwrap_or(horizon));
+        for (i, &origin) in origins.iter().enumerate() {
+            let done = |share: f64| progress((i as f64 + share) * part);
+            self.learn(
+                &mut conformal,
+                context,
+                origin,
+                settings,
+                future.is_some(),
+                &done,
+            )?;
+        }
+        let reading = self.read_last(context, scored)?;
+        let done = |share: f64| progress(1.0 - (1.0 - share) * part);
+        let rollout = reading.rollout(settings, future, &done)?;
+        Ok(Forecast {
+            reading,
+            rollout: conformal.adjusted(&rollout),
+            outcomes: conformal.outcomes(),
+        })
+    }
+
+    /// Forecasts from one origin inside of a context and learns from what came.
+    fn learn(
+        &self,
+        conformal: &mut Conformal,
+        context: &Variables,
+        origin: usize,
+        settings: &RolloutSettings,
+        with_actions: bool,
+        progress: &dyn Fn(f64),
+    ) -> Result<(), ForecastError> {
+        let came = context.slice(origin..origin + settings.horizon.get());
+        let known = with_actions.then(|| KnownFuture(came.actions.clone()));
+        let fewer = RolloutSettings {
+            samples: NonZeroUsize::new(MOST_PATHS)
+                .map_or(settings.samples, |most| most.min(settings.samples)),
+            seed: settings.seed.wrapping_add(origin as u64 + 1),
+            ..*settings
+        };
+        let reading = self.read_last(&context.slice(0..origin), 0)?;
+        let rollout = reading.rollout(&fewer, known.as_ref(), progress)?;
+        conformal.learn(&rollout, came.values.view());
+        Ok(())
+    }
+}
+
+/// Origins in the second half of a context, spread evenly, whose horizon ends within it; fewer or none
+/// if there is no room.
+fn inner_origins(rows: usize, horizon: usize, count: usize) -> Vec<usize> {
+    let first = (rows / 2).max(2);
+    let Some(room) = rows.checked_sub(first + horizon) else {
+        return Vec::new();
+    };
+    let count = count.min(room + 1);
+    let place = |i: usize| rows - horizon - i * room / (count - 1).max(1);
+    (0..count).rev().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array3, array};
+    use proptest::prelude::*;
+
+    fn paths(values: &[f64]) -> Rollout {
+        Rollout {
+            paths: Array3::from_shape_fn((values.len(), 1, 1), |(path, _, _)| values[path]),
+            saturated: 0,
+        }
+    }
+
+    #[test]
+    fn origins_end_within_the_context() {
+        assert_eq!(inner_origins(100, 10, 5), [50, 60, 70, 80, 90]);
+        assert_eq!(inner_origins(100, 50, 5), [50]);
+        assert_eq!(inner_origins(20, 10, 30), [10]);
+        assert!(inner_origins(20, 11, 30).is_empty());
+        assert!(inner_origins(100, 10, 0).is_empty());
+        assert!(inner_origins(2, 1, 3).is_empty());
+    }
+
+    #[test]
+    fn a_forecast_that_is_right_stays_as_it_is() {
+        let sample: Vec<f64> = (0..99).map(|i| f64::from(i) - 49.0).collect();
+        let mut conformal = Conformal::new(1, 1, 1);
+        // Outcomes at the levels k / (m + 1) of the sample.
+        for k in 1..=24 {
+            let at = f64::from(k) / 25.0 * 99.0 - 49.5;
+            conformal.learn(&paths(&sample), array![[at]].view());
+        }
+        let adjusted = conformal.adjusted(&paths(&sample));
+        for (x, y) in sample.iter().zip(&adjusted.paths) {
+            assert!((x - y).abs() < 1.0, "{x} {y}");
+        }
+    }
+
+    #[test]
+    fn variables_that_stand_still_are_left_alone() {
+        let mut conformal = Conformal::new(1, 1, 1);
+        conformal.learn(&paths(&[2.0; 9]), array![[7.0]].view());
+        assert_eq!(conformal.outcomes(), 0);
+        assert_eq!(conformal.adjusted(&paths(&[2.0; 9])).paths[[3, 0, 0]], 2.0);
+    }
+
+    #[test]
+    fn bands_that_are_too_narrow_come_to_hold() {
+        use rand::rngs::ChaCha8Rng;
+        use rand::{RngExt, SeedableRng};
+        use statrs::distribution::{ContinuousCDF, Normal};
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let normal = Normal::standard();
+        let mut draw = |spread: f64| spread * normal.inverse_cdf(random.random());
+        let (mut before, mut after, trials) = (0, 0, 400);
+        for _ in 0..trials {
+            let mut conformal = Conformal::new(1, 1, 1);
+            for _ in 0..40 {
+                let sample: Vec<f64> = (0..100).map(|_| draw(1.0)).collect();
+                conformal.learn(&paths(&sample), array![[draw(2.5)]].view());
+            }
+            let sample: Vec<f64> = (0..100).map(|_| draw(1.0)).collect();
+            let came = draw(2.5);
+            let levels = crate::forecast::Levels::new(vec![0.05, 0.95]).unwrap();
+            let within = |rollout: &Rollout| {
+                let bands = rollout.summary(&levels).quantiles;
+                usize::from((bands[0][[0, 0]]..=bands[1][[0, 0]]).contains(&came))
+            };
+            before += within(&paths(&sample));
+            after += within(&conformal.adjusted(&paths(&sample)));
+        }
+        let (before, after) = (before as f64 / trials as f64, after as f64 / trials as f64);
+        assert!(
+            before < 0.6 && (0.86..0.94).contains(&after),
+            "{before} {after}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn paths_keep_their_order(
+            sample in prop::collection::vec(-5.0..5.0f64, 20..60),
+            shift in -20.0..20.0f64, scale in 0.1..10.0f64,
+        ) {
+            let mut conformal = Conformal::new(1, 1, 1);
+            let outcome = |i: f64| shift + scale * (i - 99.5) / 99.5;
+            (0..200).for_each(|i| conformal.learn(&paths(&sample), array![[outcome(f64::from(i))]].view()));
+            let adjusted = conformal.adjusted(&paths(&sample));
+            let mut order: Vec<usize> = (0..sample.len()).collect();
+            order.sort_by(|&a, &b| sample[a].total_cmp(&sample[b]));
+            let moved: Vec<f64> = order.iter().map(|&i| adjusted.paths[[i, 0, 0]]).collect();
+            prop_assert!(moved.is_sorted());
+            prop_assert!(moved.iter().all(|x| x.is_finite()));
+        }
+    }
+}
