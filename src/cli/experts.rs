@@ -98,6 +98,22 @@ fn is_language(name: &str) -> bool {
 }
 
 impl ExpertArguments {
+    /// Densities as they are.
+    pub(super) fn plain(share: f64) -> Self {
+        Self {
+            recalibrate: Recalibration::None,
+            share,
+        }
+    }
+
+    /// Densities that are recalibrated online.
+    pub(super) fn online(share: f64) -> Self {
+        Self {
+            recalibrate: Recalibration::Online,
+            share,
+        }
+    }
+
     /// True if language models are recalibrated.
     pub(super) fn recalibrates(&self) -> bool {
         self.recalibrate == Recalibration::Online
@@ -172,10 +188,7 @@ impl ExpertArguments {
         settings: Settings,
         bands: &BandArguments,
     ) -> anyhow::Result<Vec<Forecaster<'m>>> {
-        let plain = Self {
-            recalibrate: Recalibration::None,
-            share: self.share,
-        };
+        let plain = Self::plain(self.share);
         let mut methods = Vec::new();
         for name in names {
             let mixed = name == MIXTURE;

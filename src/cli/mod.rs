@@ -1,6 +1,7 @@
 //! The program: arguments to checked settings, a library call, output. One file a command.
 
 mod backtest;
+mod calibrate;
 mod density;
 mod experts;
 mod forecast;
@@ -10,6 +11,7 @@ mod process;
 mod progress;
 mod scores;
 mod shell;
+mod windowed;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -52,6 +54,7 @@ fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
 enum Command {
     Forecast(forecast::Arguments),
     Backtest(backtest::Arguments),
+    Calibrate(calibrate::Arguments),
     Density(density::Arguments),
     Models(models::Arguments),
     Completions(shell::Completions),
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
     let outcome = match arguments.command {
         Command::Forecast(arguments) => forecast::run(arguments),
         Command::Backtest(arguments) => backtest::run(arguments),
+        Command::Calibrate(arguments) => calibrate::run(arguments),
         Command::Density(arguments) => density::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

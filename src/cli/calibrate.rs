@@ -1,0 +1,181 @@
+//! `statecast calibrate`: how far stated probabilities are those of what came, before and after
+//! recalibration.
+
+use std::rc::Rc;
+
+use clap::Args;
+
+use super::experts::{BandArguments, ExpertArguments, Models};
+use super::input::ModelArguments;
+use super::windowed::{Study, WindowArguments, aligned};
+use crate::backtest::{Results, Summary};
+use crate::forecast::{Forecaster, Recalibrated};
+use crate::metrics::{Calibration, Pit};
+
+/// Steps ahead that the table names, beside the last one.
+const STEPS: [usize; 6] = [1, 2, 5, 10, 20, 50];
+
+/// Shares of 90 % intervals beyond which densities are called too narrow or too wide.
+const NARROW: f64 = 0.88;
+const WIDE: f64 = 0.92;
+
+/// Hold stated probabilities against what came, as they are and recalibrated
+///
+/// Forecasts recordings from many origins twice: with the densities as they are, and with what their
+/// own past has taught about them (--recalibrate online of the other commands). Says how often what
+/// came lay in the intervals, one step and several steps ahead.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    statecast calibrate run.csv\n  \
+    statecast calibrate run.csv --experts builtin,ar,knn --report calibration.html\n  \
+    statecast calibrate a.npz b.npz --context 500 --horizon 50 --output calibration.json")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    windowed: WindowArguments,
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
+    /// persistence, mean, ar, linear, knn, mlp [default: the model alone]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    experts: Vec<String>,
+    /// Share of the mixture's weights that is spread evenly at every step
+    #[arg(long, default_value_t = 0.003, value_name = "SHARE")]
+    share: f64,
+    #[command(flatten)]
+    bands: BandArguments,
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let windows = arguments.windowed.windows()?;
+    let settings = arguments.model.settings()?;
+    let with_reward = arguments.model.with_reward;
+    let series = arguments.windowed.series(settings, &windows, with_reward)?;
+    let names = match arguments.experts.as_slice() {
+        [] => vec![arguments.model.source().to_string()],
+        experts => experts.to_vec(),
+    };
+    let work = arguments.windowed.work(&series);
+    let models = Models::load(&names, &arguments.model, work)?;
+    let as_it_is = ExpertArguments::plain(arguments.share).mixture(&names, &models, settings)?;
+    let recalibrated = match names.len() {
+        1 => Rc::new(Recalibrated::new(as_it_is.clone())),
+        _ => ExpertArguments::online(arguments.share).mixture(&names, &models, settings)?,
+    };
+    let recalibrated = Forecaster::of(recalibrated, settings);
+    let methods = [
+        Forecaster::of(as_it_is, settings),
+        arguments.bands.apply(recalibrated, true),
+    ];
+    let windowed = &arguments.windowed;
+    let (results, summary) = windowed.forecast("calibrate", &series, &methods, windows)?;
+    print!("{}", text(&results, &summary));
+    let study = Study {
+        command: "calibrate",
+        experts: &names,
+        settings,
+        results,
+        summary,
+    };
+    windowed.write(&study, None)
+}
+
+fn text(results: &Results, summary: &Summary) -> String {
+    let [before, after] = summary.methods.as_slice() else {
+        return String::new();
+    };
+    let (one, two) = (&before.one_step_calibration, &after.one_step_calibration);
+    let mut text = format!(
+        "{}, {} outcomes one step ahead in {} windows\n\n",
+        before.name, one.outcomes, summary.windows
+    );
+    let row = |name: &str, of: &dyn Fn(&Calibration) -> String| [name.to_owned(), of(one), of(two)];
+    text += &aligned(&[
+        ["one step ahead", "as it is", "recalibrated"].map(str::to_owned),
+        row("in 50 %", &|c| percent(c.coverage_50)),
+        row("in 80 %", &|c| percent(c.coverage_80)),
+        row("in 90 %", &|c| percent(c.coverage_90)),
+        row("KS", &|c| format!("{:.3}", c.ks)),
+        row("p of KS", &|c| format!("{:.3}", c.p_value)),
+        row("ECE", &|c| format!("{:.3}", c.ece)),
+        [
+            "log score".to_owned(),
+            format!("{:.3}", before.log_score.mean),
+            format!("{:.3}", after.log_score.mean),
+        ],
+        [
+            "standard deviation".to_owned(),
+            format!("{:.3}", before.sharpness),
+            format!("{:.3}", after.sharpness),
+        ],
+    ]);
+    text += "\n";
+    text += &aligned(&steps_ahead(summary));
+    text += "\n";
+    text += &aligned(&channels(results));
+    text += "\n";
+    text += &verdict("One step ahead", one, two);
+    text += &verdict("Along paths", &before.calibration, &after.calibration);
+    text
+}
+
+/// Share of outcomes in 90 % intervals, and the intervals' width, by steps ahead.
+fn steps_ahead(summary: &Summary) -> Vec<[String; 5]> {
+    let mut rows =
+        vec![["steps ahead", "in 90 %", "width", "adjusted", "width"].map(str::to_owned)];
+    let last = summary.methods[0].by_step.len();
+    let wanted = STEPS.into_iter().filter(|&step| step < last);
+    for step in wanted.chain([last]) {
+        let [a, b] = [0, 1].map(|method| summary.methods[method].by_step[step - 1]);
+        rows.push([
+            step.to_string(),
+            percent(a.coverage_90),
+            format!("{:.3}", a.width),
+            percent(b.coverage_90),
+            format!("{:.3}", b.width),
+        ]);
+    }
+    rows
+}
+
+/// Calibration of every channel's one-step densities.
+fn channels(results: &Results) -> Vec<[String; 5]> {
+    let titles = ["channel", "in 90 %", "KS", "recalibrated", "KS"];
+    let mut rows = vec![titles.map(str::to_owned)];
+    for (channel, name) in results.channels.iter().enumerate() {
+        let calibration = |method: usize| {
+            let mut pit = Pit::new();
+            let of = results.one_step.iter();
+            of.filter(|s| s.method == method && s.channel == channel)
+                .for_each(|s| pit.push(s.pit));
+            pit.calibration()
+        };
+        let (a, b) = (calibration(0), calibration(1));
+        if a.outcomes > 0 {
+            rows.push([
+                name.clone(),
+                percent(a.coverage_90),
+                format!("{:.3}", a.ks),
+                percent(b.coverage_90),
+                format!("{:.3}", b.ks),
+            ]);
+        }
+    }
+    rows
+}
+
+fn verdict(what: &str, before: &Calibration, after: &Calibration) -> String {
+    let covered = percent(before.coverage_90);
+    let finding = match before.coverage_90 {
+        share if share < NARROW => {
+            format!("too narrow: 90 % intervals hold {covered} of what came")
+        }
+        share if share > WIDE => format!("too wide: 90 % intervals hold {covered} of what came"),
+        _ => format!("about right: 90 % intervals hold {covered} of what came"),
+    };
+    let after = percent(after.coverage_90);
+    format!("{what} the densities are {finding}; recalibrated {after}.\n")
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}

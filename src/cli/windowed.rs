@@ -1,0 +1,301 @@
+//! What the commands share that forecast from many origins of recordings.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde::Serialize;
+
+use super::input::Columns;
+use super::progress::Progress;
+use crate::backtest::{BacktestSettings, Results, Summary, Windows, run as backtest, summarise};
+use crate::forecast::{Forecaster, Settings, Variables};
+use crate::model::Work;
+use crate::output::{Column, Table, TableFormat, write_atomically, write_manifest};
+use crate::report::{self, About, WeightHistory};
+
+#[derive(Debug, Args)]
+pub(super) struct WindowArguments {
+    /// Trajectory files with the same columns: CSV, NPZ, NPY or Parquet
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    columns: Columns,
+    /// Rows of context before a forecast
+    #[arg(long, default_value_t = 300, value_name = "ROWS")]
+    pub(super) context: usize,
+    /// Steps of a forecast
+    #[arg(long, default_value = "20")]
+    pub(super) horizon: NonZeroUsize,
+    /// Windows of an episode, spread evenly
+    #[arg(long, default_value = "20")]
+    windows: NonZeroUsize,
+    /// Sample paths of a forecast
+    #[arg(long, default_value = "50")]
+    samples: NonZeroUsize,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Table of all scores of the sampled forecasts: .csv, .json or .parquet; beside it a manifest
+    /// with the summary
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// Page with tables, calibration and horizon curves (.html), readable without a network
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    program: &'static str,
+    version: &'static str,
+    command: &'a str,
+    inputs: Vec<String>,
+    series: &'a [String],
+    method: String,
+    context: usize,
+    horizon: usize,
+    samples: usize,
+    seed: u64,
+    experts: &'a [String],
+    summary: &'a Summary,
+}
+
+/// Forecasts of recordings and what they say.
+pub(super) struct Study<'a> {
+    /// Name of the command.
+    pub(super) command: &'static str,
+    pub(super) experts: &'a [String],
+    pub(super) settings: Settings,
+    pub(super) results: Results,
+    pub(super) summary: Summary,
+}
+
+impl WindowArguments {
+    /// Checks what can be checked before anything is read, and returns the windows.
+    pub(super) fn windows(&self) -> anyhow::Result<Windows> {
+        if let Some(output) = &self.output {
+            TableFormat::of(output)?;
+        }
+        ensure!(
+            self.samples.get() > 1,
+            "--samples 1: a score needs at least 2"
+        );
+        if let Some(report) = &self.report {
+            let html = report.extension().is_some_and(|e| e == "html");
+            ensure!(html, "{}: reports are written as .html", report.display());
+        }
+        Ok(Windows::new(self.context, self.horizon, self.windows)?)
+    }
+
+    /// The episodes of all files that are long enough for a window.
+    pub(super) fn series(
+        &self,
+        settings: Settings,
+        windows: &Windows,
+        with_reward: bool,
+    ) -> anyhow::Result<Vec<(String, Variables)>> {
+        let mut series: Vec<(String, Variables)> = Vec::new();
+        let mut short = 0;
+        for file in &self.files {
+            let trajectory = self.columns.read(file)?;
+            let episodes = self.columns.episodes(file, &trajectory)?;
+            let several = episodes.len() > 1;
+            for episode in episodes {
+                let values = Variables::of(&trajectory, episode, settings.method, with_reward);
+                if windows.origins(values.rows()).is_empty() {
+                    short += 1;
+                    continue;
+                }
+                if let Some((first, known)) = series.first() {
+                    ensure!(
+                        known.names == values.names,
+                        "{}: its columns are not those of {first}",
+                        file.display()
+                    );
+                }
+                series.push((name(file, several.then(|| episode.name())), values));
+            }
+        }
+        let rows = self.context + self.horizon.get();
+        ensure!(
+            !series.is_empty(),
+            "no episode has the {rows} rows of a window: use a shorter --context or --horizon"
+        );
+        if short > 0 {
+            eprintln!("warning: {short} episode(s) have fewer than {rows} rows and are left out");
+        }
+        Ok(series)
+    }
+
+    /// The size of a forecast.
+    pub(super) fn work(&self, series: &[(String, Variables)]) -> Work {
+        Work {
+            channels: series.first().map_or(1, |(_, values)| values.names.len()),
+            rows: self.context,
+            paths: self.samples.get(),
+            horizon: self.horizon.get(),
+        }
+    }
+
+    /// Forecasts from all origins by all methods; says where values left their axis.
+    pub(super) fn forecast(
+        &self,
+        command: &'static str,
+        series: &[(String, Variables)],
+        methods: &[Forecaster],
+        windows: Windows,
+    ) -> anyhow::Result<(Results, Summary)> {
+        for method in methods {
+            let longest = method.longest_context(2 * self.horizon.get());
+            ensure!(
+                self.context <= longest,
+                "{}: its window leaves room for {longest} rows of context, --context is {}",
+                method.name(),
+                self.context
+            );
+        }
+        let settings = BacktestSettings {
+            windows,
+            samples: self.samples,
+            seed: self.seed,
+        };
+        let progress = Progress::new(command);
+        let results = backtest(series, methods, &settings, &|share| progress.show(share))?;
+        drop(progress);
+        if results.saturated > 0 {
+            eprintln!(
+                "warning: {} value(s) lay outside the axis of their context and were moved to its end \
+                 where densities were scored",
+                results.saturated
+            );
+        }
+        let summary = summarise(&results, &windows, self.seed);
+        Ok((results, summary))
+    }
+
+    /// True if a report is wanted.
+    pub(super) fn reports(&self) -> bool {
+        self.report.is_some()
+    }
+
+    /// Writes the report and the table that were asked for.
+    pub(super) fn write(
+        &self,
+        study: &Study,
+        weights: Option<&WeightHistory>,
+    ) -> anyhow::Result<()> {
+        if let Some(path) = &self.report {
+            let page = report::html(&self.about(study), &study.results, &study.summary, weights)?;
+            write_atomically(path, |file| file.write_all(page.as_bytes()))?;
+            eprintln!("report: {}", path.display());
+        }
+        let Some(output) = &self.output else {
+            return Ok(());
+        };
+        table(&study.results)?.write(output)?;
+        let inputs = self.files.iter().map(|f| f.display().to_string());
+        let manifest = Manifest {
+            program: "statecast",
+            version: env!("CARGO_PKG_VERSION"),
+            command: study.command,
+            inputs: inputs.collect(),
+            series: &study.results.series,
+            method: study.settings.method.to_string(),
+            context: self.context,
+            horizon: self.horizon.get(),
+            samples: self.samples.get(),
+            seed: self.seed,
+            experts: study.experts,
+            summary: &study.summary,
+        };
+        Ok(write_manifest(output, &manifest)?)
+    }
+
+    fn about(&self, study: &Study) -> About {
+        let files = self.files.iter();
+        let files: Vec<String> = files.map(|file| name(file, None)).collect();
+        let mut settings = vec![
+            ("context", self.context.to_string()),
+            ("horizon", self.horizon.to_string()),
+            ("paths", self.samples.to_string()),
+            ("method", study.settings.method.to_string()),
+        ];
+        if study.experts.len() > 1 {
+            settings.push(("mixture of", study.experts.join(", ")));
+        }
+        let title = match study.command {
+            "calibrate" => "Calibration on",
+            _ => "Backtest of",
+        };
+        let settings = settings.into_iter();
+        About {
+            title: format!("{title} {}", files.join(", ")),
+            settings: settings
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        }
+    }
+}
+
+fn name(file: &Path, episode: Option<&str>) -> String {
+    let file = file.file_name().unwrap_or_default().to_string_lossy();
+    match episode {
+        Some(episode) => format!("{file}, episode {episode}"),
+        None => file.into_owned(),
+    }
+}
+
+/// Columns as wide as their widest cell, the first one to the left.
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |c: usize| {
+        rows.iter()
+            .map(|row| row[c].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let mut line = format!("{:<w$}", row[0], w = widths[0]);
+        for (cell, w) in row.iter().zip(widths).skip(1) {
+            line += &format!("  {cell:>w$}");
+        }
+        line + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+/// One row a method, series, origin, step and variable.
+fn table(results: &Results) -> anyhow::Result<Table> {
+    let steps = &results.steps;
+    let text = |of: &dyn Fn(usize) -> String| Column::Text((0..steps.len()).map(of).collect());
+    let whole = |of: &dyn Fn(usize) -> usize| {
+        Column::Integer((0..steps.len()).map(|i| of(i) as i64).collect())
+    };
+    let real = |of: &dyn Fn(usize) -> f64| Column::Real((0..steps.len()).map(of).collect());
+    let columns = [
+        ("series", text(&|i| results.series[steps[i].series].clone())),
+        ("origin", whole(&|i| steps[i].origin)),
+        (
+            "method",
+            text(&|i| results.methods[steps[i].method].clone()),
+        ),
+        ("step", whole(&|i| steps[i].step)),
+        (
+            "variable",
+            text(&|i| results.variables[steps[i].variable].clone()),
+        ),
+        ("observed", real(&|i| steps[i].observed)),
+        ("mean", real(&|i| steps[i].mean)),
+        ("median", real(&|i| steps[i].median)),
+        ("q0.05", real(&|i| steps[i].interval.0)),
+        ("q0.95", real(&|i| steps[i].interval.1)),
+        ("crps", real(&|i| steps[i].crps)),
+        ("interval_score", real(&|i| steps[i].interval_score)),
+        ("pit", real(&|i| steps[i].pit)),
+    ];
+    let columns = columns.map(|(name, column)| (name.to_owned(), column));
+    Table::new(columns.into()).context("the table's columns differ in length")
+}
