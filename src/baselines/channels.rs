@@ -10,7 +10,9 @@ use rand::rngs::ChaCha8Rng;
 use super::PARAMETERS;
 use super::kernel::Mass;
 use crate::codec::{BIN_COUNT, Cell};
-use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point, Predictor, point_at};
+use crate::forecast::{
+    Continuation, ForecastError, Observed, Paths, Point, Predictor, Start, point_at,
+};
 
 /// A forecaster of one channel that learns value by value.
 pub(super) trait Rule: Clone {
@@ -52,13 +54,8 @@ where
         self.name.to_owned()
     }
 
-    fn start(
-        &self,
-        channels: usize,
-        _actions: usize,
-        _rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        Ok(Box::new(Channels::new(&self.rule, channels)))
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        Ok(Box::new(Channels::new(&self.rule, start.channels())))
     }
 }
 

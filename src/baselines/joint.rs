@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use ndarray::{Array3, ArrayView1, aview1, s};
+use ndarray::{Array2, Array3, ArrayView1, ArrayView2, aview1, s};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
@@ -15,8 +15,8 @@ use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
 /// Past rows that a rule may look at.
 pub(super) const ROWS: usize = 3;
 
-/// Largest action, in units of the largest of the first rows, that is taken as it is: a later one must not
-/// leave the range of a float.
+/// Largest action, in units of the largest of the first rows, and farthest position that are taken as they
+/// are: later ones must not leave the range of a float.
 const MOST: f64 = 1e3;
 
 /// The last rows of a path, oldest first, and the actions taken in the last one.
@@ -84,6 +84,41 @@ impl<R: JointRule> Joint<R> {
         }
     }
 
+    /// Learns from a recording of its own: positions `[rows, channels]`, on the axis or off it, with
+    /// their actions.
+    pub(super) fn learn(
+        &mut self,
+        positions: Array2<f64>,
+        actions: ArrayView2<f64>,
+    ) -> Result<(), ForecastError> {
+        self.scale_to(actions);
+        let mut tail = Tail::default();
+        for (row, actions) in positions.rows().into_iter().zip(actions.rows()) {
+            let row: Vec<f64> = row.iter().map(|y| (y - 5.0).clamp(-MOST, MOST)).collect();
+            Rc::make_mut(&mut self.rule).learn(&tail, &row)?;
+            tail.push(row, self.scaled(actions));
+        }
+        Ok(())
+    }
+
+    /// Changes the rule.
+    pub(super) fn change(
+        &mut self,
+        change: impl FnOnce(&mut R) -> Result<(), ForecastError>,
+    ) -> Result<(), ForecastError> {
+        change(Rc::make_mut(&mut self.rule))
+    }
+
+    /// Takes the units of the actions from the first ones that come.
+    fn scale_to(&mut self, actions: ArrayView2<f64>) {
+        if self.scales.is_empty() {
+            let largest =
+                |column: ArrayView1<f64>| column.iter().fold(0.0, |m: f64, a| m.max(a.abs()));
+            let scales = actions.columns().into_iter().map(largest);
+            self.scales = scales.map(|s| if s > 0.0 { s } else { 1.0 }).collect();
+        }
+    }
+
     fn scaled(&self, actions: ArrayView1<f64>) -> Vec<f64> {
         let scaled = actions.iter().zip(&self.scales);
         let scaled = scaled.map(|(action, scale)| (action / scale).clamp(-MOST, MOST));
@@ -104,12 +139,7 @@ where
         rows: Observed,
         wanted: Range<usize>,
     ) -> Result<Array3<f32>, ForecastError> {
-        if self.scales.is_empty() {
-            let largest =
-                |column: ArrayView1<f64>| column.iter().fold(0.0, |m: f64, a| m.max(a.abs()));
-            let scales = rows.actions.columns().into_iter().map(largest);
-            self.scales = scales.map(|s| if s > 0.0 { s } else { 1.0 }).collect();
-        }
+        self.scale_to(rows.actions);
         let mut densities = Array3::zeros((wanted.len(), self.channels, BIN_COUNT));
         for t in 0..rows.len() {
             if wanted.contains(&t) {

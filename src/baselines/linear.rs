@@ -7,7 +7,7 @@ use super::joint::{Joint, JointRule, Tail};
 use super::kernel::Mass;
 use super::regression::{Drawn, Regression};
 use crate::codec::BIN_WIDTH;
-use crate::forecast::{Continuation, ForecastError, Predictor};
+use crate::forecast::{Continuation, ForecastError, Predictor, Start};
 
 /// Rows and prior precisions (ridge) that are tried.
 const SETTINGS: [(usize, f64); 4] = [(1, 0.01), (1, 1.0), (2, 0.01), (2, 1.0)];
@@ -24,12 +24,8 @@ impl<'m> Predictor<'m> for Linear {
         "linear".to_owned()
     }
 
-    fn start(
-        &self,
-        channels: usize,
-        actions: usize,
-        _rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let (channels, actions) = (start.channels(), start.actions);
         let fits = SETTINGS
             .map(|(rows, ridge)| Regression::new(rows * channels + actions + 1, channels, ridge));
         let fits = Fits {

@@ -10,11 +10,12 @@ use rand::{RngExt, SeedableRng};
 use super::joint::{Joint, JointRule, ROWS, Tail};
 use super::kernel::{Mass, normal_quantile};
 use crate::codec::BIN_WIDTH;
-use crate::forecast::{Continuation, ForecastError, Predictor};
+use crate::forecast::{Continuation, ForecastError, Predictor, Start, Variables};
 
 const MEMBERS: usize = 5;
 const HIDDEN: usize = 32;
-const STEPS: usize = 200;
+/// Steps of a training: one for every two rows, between these ends.
+const STEPS: std::ops::Range<usize> = 200..2000;
 const BATCH: usize = 64;
 
 /// Rows before the first training; the network is trained anew whenever they have doubled.
@@ -23,21 +24,20 @@ const FIRST_TRAINING: usize = 32;
 /// A probabilistic ensemble (Chua et al., NeurIPS 2018): five networks with one hidden layer of 32
 /// units from the last three rows and the last actions to the mean and spread of every channel's
 /// next increment. It is trained on the context, anew whenever the rows have doubled, so that rows
-/// between are predicted by networks that have not seen them. A path keeps one network.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Mlp;
+/// between are predicted by networks that have not seen them. Other recordings of the system, if there
+/// are any, are learned before the context. A path keeps one network.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Mlp {
+    pub(super) training: Rc<[Variables]>,
+}
 
 impl<'m> Predictor<'m> for Mlp {
     fn name(&self) -> String {
         "mlp".to_owned()
     }
 
-    fn start(
-        &self,
-        channels: usize,
-        actions: usize,
-        _rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let (channels, actions) = (start.channels(), start.actions);
         let ensemble = Ensemble {
             channels,
             inputs: ROWS * channels + actions,
@@ -45,8 +45,15 @@ impl<'m> Predictor<'m> for Mlp {
             features: Vec::new(),
             targets: Vec::new(),
             trained_on: 0,
+            waits: true,
         };
-        Ok(Box::new(Joint::new(ensemble, channels)))
+        let mut joint = Joint::new(ensemble, channels);
+        for recording in self.training.iter() {
+            let values = recording.values.as_standard_layout();
+            joint.learn(start.positions(values.view()), recording.actions.view())?;
+        }
+        joint.change(|ensemble| ensemble.begin())?;
+        Ok(Box::new(joint))
     }
 
     fn needs_actions(&self) -> bool {
@@ -63,6 +70,8 @@ struct Ensemble {
     features: Vec<f32>,
     targets: Vec<f32>,
     trained_on: usize,
+    /// True as long as rows are only gathered.
+    waits: bool,
 }
 
 /// Weights of two layers, and the spread of each target before training.
@@ -141,8 +150,9 @@ impl Network {
         let mut optimizer = AdamW::new(variables.map(Var::clone).to_vec(), settings)?;
         let rows = features.dim(0)?;
         let targets = targets.broadcast_div(&self.scale)?;
-        for step in 0..STEPS {
-            optimizer.set_learning_rate(0.01 * (1.0 - step as f64 / STEPS as f64));
+        let steps = (rows / 2).clamp(STEPS.start, STEPS.end);
+        for step in 0..steps {
+            optimizer.set_learning_rate(0.01 * (1.0 - step as f64 / steps as f64));
             let picked = (0..BATCH.min(rows)).map(|_| random.random_range(0..rows) as u32);
             let picked = Tensor::from_iter(picked, &Device::Cpu)?;
             let (mean, spread) = self.forward(&features.index_select(&picked, 0)?)?;
@@ -164,6 +174,15 @@ impl Ensemble {
         let complete = tail.rows.len() == ROWS && tail.actions.len() == actions;
         let values = tail.rows.iter().flatten().chain(&tail.actions);
         complete.then(|| values.map(|&x| x as f32).collect())
+    }
+
+    /// Trains on the rows that were gathered, if there are any.
+    fn begin(&mut self) -> Result<(), ForecastError> {
+        self.waits = false;
+        match self.targets.is_empty() {
+            true => Ok(()),
+            false => Ok(self.train()?),
+        }
     }
 
     fn train(&mut self) -> candle_core::Result<()> {
@@ -217,7 +236,7 @@ impl JointRule for Ensemble {
             .map(|(c, y)| (y - last(tail, c)) as f32);
         self.targets.extend(increments);
         let rows = self.targets.len() / self.channels;
-        if rows >= FIRST_TRAINING.max(2 * self.trained_on) {
+        if !self.waits && rows >= FIRST_TRAINING.max(2 * self.trained_on) {
             self.train()?;
         }
         Ok(())

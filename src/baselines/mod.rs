@@ -17,7 +17,7 @@ mod regression;
 
 use std::rc::Rc;
 
-use crate::forecast::Predictor;
+use crate::forecast::{Predictor, Variables};
 
 use autoregression::Orders;
 use channels::{PerChannel, Rule};
@@ -46,8 +46,16 @@ pub fn named<'m>(name: &str) -> Option<Rc<dyn Predictor<'m> + 'm>> {
         "ar" => per_channel("ar", Orders::new()),
         "linear" => Rc::new(Linear),
         "knn" => per_channel("knn", Past::new()),
-        "mlp" => Rc::new(Mlp),
+        "mlp" => Rc::new(Mlp::default()),
         _ => return None,
+    })
+}
+
+/// The baseline `mlp`, trained on other recordings of the system before it reads a context. Their
+/// variables are those of the contexts.
+pub fn trained_mlp<'m>(training: Vec<Variables>) -> Rc<dyn Predictor<'m> + 'm> {
+    Rc::new(Mlp {
+        training: training.into(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::experts::{BandArguments, ExpertArguments, Models};
+use super::experts::{BandArguments, ExpertArguments, Models, TrainArguments};
 use super::input::ModelArguments;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{MethodSummary, Summary};
@@ -45,6 +45,8 @@ pub(super) struct Arguments {
     uncertainty: ExpertArguments,
     #[command(flatten)]
     bands: BandArguments,
+    #[command(flatten)]
+    training: TrainArguments,
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -53,7 +55,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let with_reward = arguments.model.with_reward;
     let series = arguments.windowed.series(settings, &windows, with_reward)?;
     let work = arguments.windowed.work(&series);
-    let models = Models::load(&arguments.needed(), &arguments.model, work)?;
+    let models = Models::load(&arguments.needed(), &arguments.model, work)?.trained(
+        &arguments.training,
+        &arguments.windowed.columns,
+        settings,
+        with_reward,
+        &series[0].1,
+    )?;
     let methods = arguments.uncertainty.methods(
         &arguments.models,
         &arguments.experts,

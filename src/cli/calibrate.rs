@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use clap::Args;
 
-use super::experts::{BandArguments, ExpertArguments, Models};
+use super::experts::{BandArguments, ExpertArguments, Models, TrainArguments};
 use super::input::ModelArguments;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{Results, Summary};
@@ -43,6 +43,8 @@ pub(super) struct Arguments {
     share: f64,
     #[command(flatten)]
     bands: BandArguments,
+    #[command(flatten)]
+    training: TrainArguments,
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -55,7 +57,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         experts => experts.to_vec(),
     };
     let work = arguments.windowed.work(&series);
-    let models = Models::load(&names, &arguments.model, work)?;
+    let models = Models::load(&names, &arguments.model, work)?.trained(
+        &arguments.training,
+        &arguments.windowed.columns,
+        settings,
+        with_reward,
+        &series[0].1,
+    )?;
     let as_it_is = ExpertArguments::plain(arguments.share).mixture(&names, &models, settings)?;
     let recalibrated = match names.len() {
         1 => Rc::new(Recalibrated::new(as_it_is.clone())),

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
-use super::experts::{ExpertArguments, Models};
+use super::experts::{ExpertArguments, Models, TrainArguments};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use crate::forecast::{Forecaster, Reading, Variables};
 use crate::model::{ModelInfo, Work};
@@ -39,6 +39,8 @@ pub(super) struct Arguments {
     experts: Vec<String>,
     #[command(flatten)]
     uncertainty: ExpertArguments,
+    #[command(flatten)]
+    training: TrainArguments,
     /// File to write (.npz)
     #[arg(long, short)]
     output: PathBuf,
@@ -93,15 +95,21 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         paths: 1,
         horizon: 1,
     };
-    let models = Models::load(&names, &arguments.model, work)?;
-    let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
-    let forecaster = Forecaster::of(predictor, settings);
     let variables = Variables::of(
         &trajectory,
         episode,
         settings.method,
         arguments.model.with_reward,
     );
+    let models = Models::load(&names, &arguments.model, work)?.trained(
+        &arguments.training,
+        &arguments.recording.columns,
+        settings,
+        arguments.model.with_reward,
+        &variables,
+    )?;
+    let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
+    let forecaster = Forecaster::of(predictor, settings);
     let all = variables.rows();
     let longest = forecaster.longest_context(1);
     arguments.recording.note_contexts(&[all], longest);

@@ -1,13 +1,16 @@
 //! Forecasters by name: baselines, language models, their mixture.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
 
-use super::input::ModelArguments;
-use crate::baselines::{NAMES, named};
-use crate::forecast::{Forecaster, Language, Mixture, Predictor, Recalibrated, Settings};
+use super::input::{Columns, ModelArguments};
+use crate::baselines::{NAMES, named, trained_mlp};
+use crate::forecast::{
+    Forecaster, Language, Mixture, Predictor, Recalibrated, Settings, Variables,
+};
 use crate::model::{Model, ModelInfo, ModelSource, Work};
 
 /// Name of the mixture among the methods.
@@ -60,8 +63,20 @@ enum Recalibration {
     Online,
 }
 
-/// Language models that were loaded, by name.
-pub(super) struct Models(Vec<(String, Model)>);
+/// What forecasters know beforehand.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Uncertainty")]
+pub(super) struct TrainArguments {
+    /// Other recordings of the same system, which mlp learns before it reads a context
+    #[arg(long, value_delimiter = ',', value_name = "FILES")]
+    train: Vec<PathBuf>,
+}
+
+/// Language models that were loaded, by name, and recordings to train on.
+pub(super) struct Models {
+    loaded: Vec<(String, Model)>,
+    training: Vec<Variables>,
+}
 
 impl Models {
     /// Loads the models among some names.
@@ -83,12 +98,39 @@ impl Models {
                 models.push((name.clone(), arguments.load(&source, work)?));
             }
         }
-        Ok(Self(models))
+        Ok(Self {
+            loaded: models,
+            training: Vec::new(),
+        })
+    }
+
+    /// The same, with the recordings to train on; their variables must be those of `like`.
+    pub(super) fn trained(
+        mut self,
+        arguments: &TrainArguments,
+        columns: &Columns,
+        settings: Settings,
+        with_reward: bool,
+        like: &Variables,
+    ) -> anyhow::Result<Self> {
+        for file in &arguments.train {
+            let trajectory = columns.read(file)?;
+            for episode in trajectory.episodes() {
+                let values = Variables::of(&trajectory, episode, settings.method, with_reward);
+                ensure!(
+                    values.names == like.names && values.actions.ncols() == like.actions.ncols(),
+                    "{}: its columns are not those of the recording",
+                    file.display()
+                );
+                self.training.push(values);
+            }
+        }
+        Ok(self)
     }
 
     /// What a result should say about the models.
     pub(super) fn infos(&self) -> anyhow::Result<Vec<ModelInfo>> {
-        let infos = self.0.iter().map(|(_, model)| model.info());
+        let infos = self.loaded.iter().map(|(_, model)| model.info());
         Ok(infos.collect::<Result<_, _>>()?)
     }
 }
@@ -126,10 +168,13 @@ impl ExpertArguments {
         models: &'m Models,
         settings: Settings,
     ) -> Rc<dyn Predictor<'m> + 'm> {
+        if name == "mlp" && !models.training.is_empty() {
+            return trained_mlp(models.training.clone());
+        }
         if let Some(baseline) = named(name) {
             return baseline;
         }
-        let found = models.0.iter().find(|(loaded, _)| loaded == name);
+        let found = models.loaded.iter().find(|(loaded, _)| loaded == name);
         let (_, model) = found.expect("every name that is no baseline's was loaded as a model");
         let language = Rc::new(Language {
             model,

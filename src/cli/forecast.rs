@@ -9,7 +9,7 @@ use clap::Args;
 use ndarray::{Array2, s};
 use serde::Serialize;
 
-use super::experts::{BandArguments, ExpertArguments, Models};
+use super::experts::{BandArguments, ExpertArguments, Models, TrainArguments};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use super::progress::Progress;
 use super::scores::scores;
@@ -43,6 +43,8 @@ pub(super) struct Arguments {
     experts: Vec<String>,
     #[command(flatten)]
     uncertainty: ExpertArguments,
+    #[command(flatten)]
+    training: TrainArguments,
     #[command(flatten)]
     bands: BandArguments,
     /// Steps to forecast
@@ -153,7 +155,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         paths: arguments.batch.unwrap_or(arguments.samples).get(),
         horizon: arguments.horizon.get(),
     };
-    let models = Models::load(&names, &arguments.model, work)?;
+    let like = Variables::of(
+        &trajectory,
+        episodes.first().context("the recording has no episode")?,
+        settings.method,
+        arguments.model.with_reward,
+    );
+    let models = Models::load(&names, &arguments.model, work)?.trained(
+        &arguments.training,
+        &arguments.recording.columns,
+        settings,
+        arguments.model.with_reward,
+        &like,
+    )?;
     let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
     let recalibrated = arguments.uncertainty.recalibrates();
     let forecaster = arguments

@@ -22,7 +22,7 @@ pub(super) struct Recording {
     /// Trajectory file: CSV, NPZ, NPY or Parquet
     pub(super) file: PathBuf,
     #[command(flatten)]
-    columns: Columns,
+    pub(super) columns: Columns,
     /// Rows of context, the last ones of an episode [default: as many as the model can read]
     #[arg(long, value_name = "ROWS")]
     pub(super) context: Option<usize>,

@@ -22,7 +22,7 @@ pub(super) struct WindowArguments {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    columns: Columns,
+    pub(super) columns: Columns,
     /// Rows of context before a forecast
     #[arg(long, default_value_t = 300, value_name = "ROWS")]
     pub(super) context: usize,
@@ -38,8 +38,8 @@ pub(super) struct WindowArguments {
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Table of all scores of the sampled forecasts: .csv, .json or .parquet; beside it a manifest
-    /// with the summary
+    /// Table of all scores of the sampled forecasts: .csv, .json or .parquet; beside it NAME.one-step.*
+    /// with those of the one-step densities, and a manifest with the summary
     #[arg(long, short)]
     output: Option<PathBuf>,
     /// Page with tables, calibration and horizon curves (.html), readable without a network
@@ -195,7 +195,10 @@ impl WindowArguments {
         let Some(output) = &self.output else {
             return Ok(());
         };
-        table(&study.results)?.write(output)?;
+        steps(&study.results)?.write(output)?;
+        let ending = output.extension().unwrap_or_default().to_string_lossy();
+        let beside = output.with_extension(format!("one-step.{ending}"));
+        one_steps(&study.results)?.write(&beside)?;
         let inputs = self.files.iter().map(|f| f.display().to_string());
         let manifest = Manifest {
             program: "statecast",
@@ -268,34 +271,62 @@ pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
 }
 
 /// One row a method, series, origin, step and variable.
-fn table(results: &Results) -> anyhow::Result<Table> {
-    let steps = &results.steps;
-    let text = |of: &dyn Fn(usize) -> String| Column::Text((0..steps.len()).map(of).collect());
-    let whole = |of: &dyn Fn(usize) -> usize| {
-        Column::Integer((0..steps.len()).map(|i| of(i) as i64).collect())
-    };
-    let real = |of: &dyn Fn(usize) -> f64| Column::Real((0..steps.len()).map(of).collect());
+fn steps(results: &Results) -> anyhow::Result<Table> {
+    let scores = Scores(&results.steps);
     let columns = [
-        ("series", text(&|i| results.series[steps[i].series].clone())),
-        ("origin", whole(&|i| steps[i].origin)),
-        (
-            "method",
-            text(&|i| results.methods[steps[i].method].clone()),
-        ),
-        ("step", whole(&|i| steps[i].step)),
-        (
-            "variable",
-            text(&|i| results.variables[steps[i].variable].clone()),
-        ),
-        ("observed", real(&|i| steps[i].observed)),
-        ("mean", real(&|i| steps[i].mean)),
-        ("median", real(&|i| steps[i].median)),
-        ("q0.05", real(&|i| steps[i].interval.0)),
-        ("q0.95", real(&|i| steps[i].interval.1)),
-        ("crps", real(&|i| steps[i].crps)),
-        ("interval_score", real(&|i| steps[i].interval_score)),
-        ("pit", real(&|i| steps[i].pit)),
+        ("series", scores.text(|s| &results.series[s.series])),
+        ("origin", scores.whole(|s| s.origin)),
+        ("method", scores.text(|s| &results.methods[s.method])),
+        ("step", scores.whole(|s| s.step)),
+        ("variable", scores.text(|s| &results.variables[s.variable])),
+        ("observed", scores.real(|s| s.observed)),
+        ("mean", scores.real(|s| s.mean)),
+        ("median", scores.real(|s| s.median)),
+        ("q0.05", scores.real(|s| s.interval.0)),
+        ("q0.95", scores.real(|s| s.interval.1)),
+        ("crps", scores.real(|s| s.crps)),
+        ("interval_score", scores.real(|s| s.interval_score)),
+        ("pit", scores.real(|s| s.pit)),
     ];
-    let columns = columns.map(|(name, column)| (name.to_owned(), column));
-    Table::new(columns.into()).context("the table's columns differ in length")
+    table(columns.into())
+}
+
+/// One row a method, series, origin, row and channel.
+fn one_steps(results: &Results) -> anyhow::Result<Table> {
+    let scores = Scores(&results.one_step);
+    let columns = [
+        ("series", scores.text(|s| &results.series[s.series])),
+        ("origin", scores.whole(|s| s.origin)),
+        ("method", scores.text(|s| &results.methods[s.method])),
+        ("row", scores.whole(|s| s.row)),
+        ("channel", scores.text(|s| &results.channels[s.channel])),
+        ("log_score", scores.real(|s| s.log_score)),
+        ("crps", scores.real(|s| s.crps)),
+        ("pit", scores.real(|s| s.pit)),
+        ("std", scores.real(|s| s.sharpness)),
+    ];
+    table(columns.into())
+}
+
+/// Scores that become columns.
+struct Scores<'s, T>(&'s [T]);
+
+impl<T> Scores<'_, T> {
+    fn text<'r>(&self, of: impl Fn(&T) -> &'r String) -> Column {
+        Column::Text(self.0.iter().map(|s| of(s).clone()).collect())
+    }
+
+    fn whole(&self, of: impl Fn(&T) -> usize) -> Column {
+        Column::Integer(self.0.iter().map(|s| of(s) as i64).collect())
+    }
+
+    fn real(&self, of: impl Fn(&T) -> f64) -> Column {
+        Column::Real(self.0.iter().map(of).collect())
+    }
+}
+
+fn table(columns: Vec<(&str, Column)>) -> anyhow::Result<Table> {
+    let columns = columns.into_iter();
+    let named = columns.map(|(name, column)| (name.to_owned(), column));
+    Table::new(named.collect()).context("the table's columns differ in length")
 }

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::{
     Continuation, Encoding, ForecastError, Language, Levels, Observed, OneStep, Point, Predictor,
-    Role, Summary, Tolerance, Variables,
+    Role, Start, Summary, Tolerance, Variables,
 };
 use crate::codec::{BIN_COUNT, Bin, Scale};
 use crate::density::point_mass;
@@ -253,11 +253,8 @@ impl<'m> Forecaster<'m> {
             saturated,
         };
         if !reading.active.is_empty() {
-            let channels = reading.active.len();
-            let mut continuation = self
-                .predictor
-                .start(channels, context.actions.ncols(), rows)?;
-            let positions = reading.active_positions(values.view());
+            let mut continuation = self.predictor.start(reading.start(rows))?;
+            let positions = reading.start(rows).positions(values.view());
             let resolutions = reading.active_resolutions();
             let observed = Observed {
                 positions: positions.view(),
@@ -398,7 +395,7 @@ impl Reading<'_> {
             observed,
             cells: self.encoding.cells(values.view()),
         };
-        let positions = self.active_positions(values.view());
+        let positions = self.start(rows).positions(values.view());
         let resolutions = self.active_resolutions();
         if let Some(continuation) = &mut self.continuation {
             let observed = Observed {
@@ -430,18 +427,21 @@ impl Reading<'_> {
         self.active.iter().map(|&c| resolutions[c]).collect()
     }
 
-    /// Positions `[rows, active channels]` of variables `[rows, variables]`.
-    fn active_positions(&self, variables: ndarray::ArrayView2<f64>) -> Array2<f64> {
-        let channels = self.encoding.disentangler().to_channels(variables);
-        Array2::from_shape_fn((variables.nrows(), self.active.len()), |(t, i)| {
-            let channel = self.active[i];
-            self.encoding.axes()[channel].position(channels[[t, channel]])
-        })
+    /// What a predictor is started on, for so many rows.
+    fn start(&self, rows: usize) -> Start<'_> {
+        Start {
+            encoding: &self.encoding,
+            active: &self.active,
+            actions: self.known_actions,
+            rows,
+        }
     }
 
     /// Points of the channels that are predicted, of one row of variables, and how many saturated.
     pub(super) fn active_points(&self, variables: ArrayView1<f64>) -> (Vec<Point>, usize) {
-        let positions = self.active_positions(variables.insert_axis(ndarray::Axis(0)));
+        let positions = self
+            .start(1)
+            .positions(variables.insert_axis(ndarray::Axis(0)));
         let saturated = positions.iter().filter(|&&y| Bin::quantise(y).saturated);
         let saturated = saturated.count();
         (positions.iter().map(|&y| Point::of(y)).collect(), saturated)

@@ -5,7 +5,8 @@ use std::ops::Range;
 use ndarray::{Array2, Array3};
 
 use super::{
-    Continuation, ForecastError, Observed, Paths, Point, Predictor, Session, Temperature, Tolerance,
+    Continuation, ForecastError, Observed, Paths, Point, Predictor, Session, Start, Temperature,
+    Tolerance,
 };
 use crate::codec::Bin;
 use crate::model::Model;
@@ -26,13 +27,14 @@ impl<'m> Predictor<'m> for Language<'m> {
         self.model.source().to_string()
     }
 
-    fn start(
-        &self,
-        channels: usize,
-        _actions: usize,
-        rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        let session = Session::empty(self.model, channels, rows, self.temperature, self.tolerance)?;
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let session = Session::empty(
+            self.model,
+            start.channels(),
+            start.rows,
+            self.temperature,
+            self.tolerance,
+        )?;
         Ok(Box::new(session))
     }
 

@@ -7,7 +7,7 @@ use ndarray::{Array2, Array3, ArrayView2, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Continuation, ForecastError, Observed, Paths, Point, Predictor};
+use super::{Continuation, ForecastError, Observed, Paths, Point, Predictor, Start};
 use crate::codec::BIN_COUNT;
 use crate::density::probability;
 
@@ -59,18 +59,13 @@ impl<'m> Predictor<'m> for Mixture<'m> {
         "mixture".to_owned()
     }
 
-    fn start(
-        &self,
-        channels: usize,
-        actions: usize,
-        rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         let states = self.experts.iter();
-        let states = states.map(|expert| expert.start(channels, actions, rows));
+        let states = states.map(|expert| expert.start(start));
         Ok(Box::new(State {
             experts: states.collect::<Result<_, _>>()?,
             share: self.share,
-            weights: vec![Weights::even(self.experts.len()); channels],
+            weights: vec![Weights::even(self.experts.len()); start.channels()],
             paths: None,
         }))
     }

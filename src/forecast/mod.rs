@@ -27,7 +27,7 @@ pub use language::Language;
 pub use mixture::{Mixture, Weights};
 pub use one_step::OneStep;
 pub(crate) use predictor::point_at;
-pub use predictor::{Continuation, Observed, Paths, Point, Predictor};
+pub use predictor::{Continuation, Observed, Paths, Point, Predictor, Start};
 pub use recalibration::{Map, Places, Recalibrated};
 pub use rollout::{KnownFuture, Rollout, RolloutSettings};
 pub use session::{Session, Tolerance};

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use ndarray::{Array3, ArrayView2, s};
+use ndarray::{Array2, Array3, ArrayView2, s};
 
-use super::ForecastError;
+use super::{Encoding, ForecastError};
 use crate::codec::{BIN_COUNT, Bin, Cell};
 use crate::density::locate;
 
@@ -79,6 +79,35 @@ impl Observed<'_> {
     }
 }
 
+/// What is to be forecast.
+#[derive(Debug, Clone, Copy)]
+pub struct Start<'s> {
+    /// How variables become channels.
+    pub encoding: &'s Encoding,
+    /// Indices of the channels that are forecast: all but the constant ones.
+    pub active: &'s [usize],
+    /// Actions that come with every row.
+    pub actions: usize,
+    /// Observed rows that are going to come, for what has to reserve memory.
+    pub rows: usize,
+}
+
+impl Start<'_> {
+    /// Channels that are forecast.
+    pub fn channels(&self) -> usize {
+        self.active.len()
+    }
+
+    /// Positions `[rows, channels]` of variables `[rows, variables]`.
+    pub fn positions(&self, variables: ArrayView2<f64>) -> Array2<f64> {
+        let channels = self.encoding.disentangler().to_channels(variables);
+        Array2::from_shape_fn((variables.nrows(), self.active.len()), |(t, i)| {
+            let channel = self.active[i];
+            self.encoding.axes()[channel].position(channels[[t, channel]])
+        })
+    }
+}
+
 /// Paths that are drawn together: `count` of them, of which the first is the `first` of all. What
 /// is random in a path follows from the seed and the path's number alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,16 +127,9 @@ pub trait Predictor<'m> {
 
     /// What is known before the first row of some channels.
     ///
-    /// `rows` is the number of observed rows that are going to come, for what has to reserve memory.
-    ///
     /// # Errors
     /// [`ForecastError`] if the forecaster cannot start.
-    fn start(
-        &self,
-        channels: usize,
-        actions: usize,
-        rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError>;
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError>;
 
     /// Most rows of context that leave room for a forecast of `horizon` steps.
     fn longest_context(&self, _horizon: usize) -> usize {

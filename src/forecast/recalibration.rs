@@ -15,7 +15,7 @@ use ndarray::{Array3, aview1, s};
 use statrs::function::beta::beta_reg;
 
 use super::mixture::CHUNK;
-use super::{Continuation, ForecastError, Observed, Paths, Point, Predictor};
+use super::{Continuation, ForecastError, Observed, Paths, Point, Predictor, Start};
 use crate::codec::BIN_COUNT;
 use crate::density::{below, probability};
 
@@ -214,15 +214,10 @@ impl<'m> Predictor<'m> for Recalibrated<'m> {
         format!("{}+recalibrated", self.0.name())
     }
 
-    fn start(
-        &self,
-        channels: usize,
-        actions: usize,
-        rows: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         Ok(Box::new(State {
-            inner: self.0.start(channels, actions, rows)?,
-            places: (0..channels).map(|_| Rc::default()).collect(),
+            inner: self.0.start(start)?,
+            places: (0..start.channels()).map(|_| Rc::default()).collect(),
         }))
     }
 

@@ -37,6 +37,7 @@ h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 
 table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
+.matrix td, .matrix th { padding: .1rem .3rem; text-align: right; font-size: .8em; border: 0; }
 td.best { font-weight: 700; } .wide { overflow-x: auto; } .note { opacity: .75; max-width: 50rem; }
 .interval { opacity: .65; font-size: .85em; white-space: nowrap; }
 .charts { display: flex; flex-wrap: wrap; gap: .6rem; } .key { display: flex; flex-wrap: wrap; gap: 0 1.2rem; }
@@ -242,6 +243,38 @@ fn experts_legend(weights: &WeightHistory) -> Markup {
     key(weights.experts.iter())
 }
 
+/// Correlations of the first method's residuals: blue above zero, orange below.
+fn matrix(summary: &Summary) -> Markup {
+    let correlations = &summary.methods[0].residuals.correlations;
+    let cell = |r: f64| {
+        let share = if r.is_finite() { r.abs().min(1.0) } else { 0.0 };
+        let hue = if r < 0.0 {
+            "225, 100, 10"
+        } else {
+            "0, 130, 200"
+        };
+        format!("background: rgba({hue}, {share:.2})")
+    };
+    html! {
+        div.wide { table.matrix {
+            tr { th {} @for b in 1..=correlations.len() { th { (b) } } }
+            @for (a, row) in correlations.iter().enumerate() {
+                tr {
+                    th { (summary.channels[a]) " " (a + 1) }
+                    @for (b, &r) in row.iter().enumerate() {
+                        @if a == b { td {} } @else {
+                            td style=(cell(r)) title={ (summary.channels[a]) ", " (summary.channels[b]) } {
+                                (format!("{:.0}", 100.0 * r))
+                            }
+                        }
+                    }
+                }
+            }
+        } }
+        p.note { "In hundredths." }
+    }
+}
+
 /// Whether the variables go together as their forecasts say.
 fn joint(summary: &Summary) -> Markup {
     html! {
@@ -263,6 +296,8 @@ fn joint(summary: &Summary) -> Markup {
                     }
                 }
             } }
+            p.note { "All pairs, for " (summary.methods[0].name) ":" }
+            (matrix(summary))
             @if summary.methods[0].residuals.matter() {
                 p.warn { "It matters here: try principal components (--method dicl-s) or the linear expert." }
             }
