@@ -146,3 +146,77 @@ fn a_summary_holds_what_was_scored() {
     assert_eq!(ar.crps_difference.mean, 0.0);
     assert!(ar.crps.low <= mean && mean <= ar.crps.high);
 }
+
+/// A coin that a sensor reads as 0 or 1: that a density knows the two bins on which the readings fall earns
+/// nothing, and one that gives each half of the axis its half of the probability is right.
+#[test]
+fn a_coarse_sensor_is_scored_by_its_steps() {
+    let coin = |t: usize| f64::from(u8::from((t * t * 7 + t / 3) % 5 < 2));
+    let values = Array2::from_shape_fn((260, 1), |(t, _)| coin(t));
+    let series = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+    let reading = Forecaster::of(named("mean").unwrap(), Settings::default())
+        .read_last(&series, 60)
+        .unwrap();
+    assert!((reading.encoding().resolutions()[0] - 7.0).abs() < 1e-9);
+    let scores = reading.one_step().log_scores();
+    for score in &scores {
+        // Each of the two cells is half of the axis: 5 units.
+        assert!((score.exp() * 5.0 - 0.5).abs() < 0.15, "{score}");
+    }
+}
+
+#[test]
+fn given_actions_are_not_scored() {
+    let values =
+        Array2::from_shape_fn((120, 2), |(t, v)| ((0.3 + 0.2 * v as f64) * t as f64).sin());
+    let names = ["x", "force"].map(str::to_owned).to_vec();
+    let series = Variables::new(names, vec![Role::State, Role::Action], values);
+    let settings = Settings {
+        method: statecast::forecast::Method::DiclSa,
+        ..Settings::default()
+    };
+    let methods = [Forecaster::of(named("ar").unwrap(), settings)];
+    let backtest = BacktestSettings {
+        windows: Windows::new(80, 10.try_into().unwrap(), 2.try_into().unwrap()).unwrap(),
+        samples: 10.try_into().unwrap(),
+        seed: 0,
+    };
+    let results = run(&[("s".to_owned(), series)], &methods, &backtest, &|_| ()).unwrap();
+    assert_eq!(results.variables, ["x"]);
+    assert_eq!(results.steps.len(), 2 * 10);
+}
+
+/// A network that has seen other recordings of the system knows it before the context says much.
+#[test]
+fn mlp_learns_from_other_recordings() {
+    let pendulum = |start: f64, rows: usize| {
+        let (mut angle, mut speed): (f64, f64) = (start, 0.0);
+        let values = (0..rows).flat_map(|_| {
+            speed -= 0.15 * angle.sin();
+            angle += 0.3 * speed;
+            [angle, speed]
+        });
+        let values = Array2::from_shape_vec((rows, 2), values.collect()).unwrap();
+        let names = ["angle", "speed"].map(str::to_owned).to_vec();
+        Variables::new(names, vec![Role::State; 2], values)
+    };
+    let training = (0..6)
+        .map(|i| pendulum(0.4 + 0.4 * f64::from(i), 200))
+        .collect();
+    let methods = forecasters(vec![
+        named("mlp").unwrap(),
+        statecast::baselines::trained_mlp(training),
+    ]);
+    let backtest = BacktestSettings {
+        windows: Windows::new(40, 10.try_into().unwrap(), 3.try_into().unwrap()).unwrap(),
+        samples: 20.try_into().unwrap(),
+        seed: 0,
+    };
+    let series = [("s".to_owned(), pendulum(1.7, 120))];
+    let results = run(&series, &methods, &backtest, &|_| ()).unwrap();
+    let crps = |method: usize| -> f64 {
+        let of = results.steps.iter().filter(|s| s.method == method);
+        of.map(|s| s.crps).sum()
+    };
+    assert!(crps(1) < 0.5 * crps(0), "{} {}", crps(0), crps(1));
+}

@@ -375,3 +375,59 @@ fn a_backtest_that_cannot_be_made_says_why() {
         "share from 0 to 1",
     );
 }
+
+#[test]
+fn calibrate_says_how_far_intervals_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("scores.csv");
+    let output = statecast(&[
+        "calibrate",
+        "examples/pendulum.csv",
+        "--select",
+        "0",
+        "--context",
+        "100",
+        "--horizon",
+        "5",
+        "--windows",
+        "2",
+        "--origins",
+        "6",
+        "--experts",
+        "builtin,linear",
+        "--output",
+        table.to_str().unwrap(),
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "one step ahead",
+        "in 90 %",
+        "steps ahead",
+        "obs_theta_dot",
+        "Along paths",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let one_step = std::fs::read_to_string(folder.path().join("scores.one-step.csv")).unwrap();
+    // Two windows of five rows, three channels, two methods.
+    assert_eq!(one_step.lines().count(), 1 + 2 * 5 * 3 * 2);
+    assert!(one_step.starts_with("series,origin,method,row,channel,log_score,crps,pit,std"));
+    let manifest = std::fs::read_to_string(folder.path().join("scores.manifest.json")).unwrap();
+    assert!(manifest.contains("\"command\": \"calibrate\""));
+}
+
+#[test]
+fn recordings_to_train_on_have_the_same_columns() {
+    fails(
+        &[
+            "forecast",
+            "examples/pendulum.csv",
+            "--experts",
+            "mlp",
+            "--train",
+            "examples/hopper.csv",
+        ],
+        "examples/hopper.csv: its columns are not those of the recording",
+    );
+}

@@ -9,7 +9,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::Windows;
 use crate::forecast::{
-    ForecastError, Forecaster, KnownFuture, Levels, OneStep, Rollout, RolloutSettings, Variables,
+    ForecastError, Forecaster, KnownFuture, Levels, OneStep, Role, Rollout, RolloutSettings,
+    Variables,
 };
 use crate::metrics::{Pit, crps, density_crps, energy_score, interval_score};
 
@@ -104,7 +105,7 @@ pub struct Results {
     pub series: Vec<String>,
     /// Rows of the series.
     pub rows: Vec<usize>,
-    /// Names of the variables.
+    /// Names of the variables that are scored: all but the actions.
     pub variables: Vec<String>,
     /// Names of the channels.
     pub channels: Vec<String>,
@@ -161,7 +162,7 @@ pub fn run(
         methods: methods.iter().map(Forecaster::name).collect(),
         series: series.iter().map(|(name, _)| name.clone()).collect(),
         rows: series.iter().map(|(_, values)| values.rows()).collect(),
-        variables: series.first().map_or(vec![], |(_, v)| v.names.clone()),
+        variables: series.first().map_or(vec![], |(_, v)| v.forecast_names()),
         seconds: vec![0.0; methods.len()],
         ..Results::default()
     };
@@ -250,9 +251,16 @@ impl Window<'_> {
         });
         // The same randomness of ties for all methods.
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let moving: Vec<usize> = (0..spreads.len()).filter(|&v| spreads[v] > 0.0).collect();
+        // Actions are given where they were recorded: there is nothing to score.
+        let forecast = |v: &usize| came.roles[*v] != Role::Action;
+        let scored: Vec<usize> = (0..spreads.len()).filter(forecast).collect();
+        let moving: Vec<usize> = scored
+            .iter()
+            .copied()
+            .filter(|&v| spreads[v] > 0.0)
+            .collect();
         for h in 0..came.rows() {
-            for v in 0..came.values.ncols() {
+            for (number, &v) in scored.iter().enumerate() {
                 let observed = came.values[[h, v]];
                 let at = |q: usize| summary.quantiles[q][[h, v]];
                 let mut sample = rollout.paths.slice(s![.., h, v]).to_vec();
@@ -262,7 +270,7 @@ impl Window<'_> {
                     series: self.series,
                     origin: self.origin,
                     method: self.method,
-                    variable: v,
+                    variable: number,
                     step: h + 1,
                     observed,
                     mean: summary.mean[[h, v]],

@@ -23,6 +23,8 @@ pub struct Summary {
     pub variables: Vec<String>,
     /// Names of the channels.
     pub channels: Vec<String>,
+    /// True if channels are mixtures of variables.
+    pub mixed: bool,
     /// Windows of all series.
     pub windows: usize,
     /// Values off the axis of their context.
@@ -130,6 +132,7 @@ pub fn summarise(results: &Results, windows: &Windows, seed: u64) -> Summary {
         methods: methods.collect(),
         variables: results.variables.clone(),
         channels: results.channels.clone(),
+        mixed: !results.variables.starts_with(&results.channels),
         windows: all.len(),
         saturated: results.saturated,
     }

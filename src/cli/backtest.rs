@@ -220,8 +220,15 @@ fn text(summary: &Summary) -> String {
         if let Some((a, b, r)) = m.residuals.largest {
             text += &format!(
                 "Residuals of {} and {} go together (correlation {r:.2} for {}): bands of each \
-                 variable stand, sums and differences of variables may be off; try --method dicl-s.\n",
-                summary.channels[a], summary.channels[b], m.name
+                 variable stand, sums and differences of variables may be off{}.\n",
+                summary.channels[a],
+                summary.channels[b],
+                m.name,
+                if summary.mixed {
+                    ""
+                } else {
+                    "; try --method dicl-s"
+                }
             );
         }
     }

@@ -108,6 +108,13 @@ impl Variables {
         self.values.column(variable)
     }
 
+    /// Names of the variables that are no actions.
+    pub fn forecast_names(&self) -> Vec<String> {
+        let named = self.names.iter().zip(&self.roles);
+        let forecast = named.filter(|(_, role)| **role != Role::Action);
+        forecast.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Indices of the variables of a role.
     pub fn of_role(&self, role: Role) -> Vec<usize> {
         (0..self.roles.len())

@@ -299,7 +299,10 @@ fn joint(summary: &Summary) -> Markup {
             p.note { "All pairs, for " (summary.methods[0].name) ":" }
             (matrix(summary))
             @if summary.methods[0].residuals.matter() {
-                p.warn { "It matters here: try principal components (--method dicl-s) or the linear expert." }
+                p.warn {
+                    "It matters here: try "
+                    @if !summary.mixed { "principal components (--method dicl-s) or " } "the linear expert."
+                }
             }
         }
     }
