@@ -5,11 +5,12 @@
 The series and their scorer are a local reference (see its README); nothing of them is part of this project. Every method of
 `statecast density` reads the same two-digit values as LLaMA-2 did, row t given the rows before it, and its density is summed
 to the 100 values (to the states of a Markov chain; of those the first 1000 rows, which the bundled model's window holds). Scores per family, means over the steps from the given one on: nats on
-the axis [0, 10), coverage of the central 90 %, and the Kolmogorov-Smirnov distance of the PIT, mean over the series.
+the axis [0, 10), coverage of the central 90 %, and the Kolmogorov-Smirnov distance of the PIT, mean over the series. A value's
+place within the probability of its two digits is drawn (the same for all), for no reader can know it: where steps are smaller
+than a digit, as in geometric Brownian motion, values do not lie evenly within it.
 """
 
 import argparse
-import csv
 import importlib.util
 import json
 import subprocess
@@ -62,11 +63,19 @@ def cells(program, method, series):
     return inside / inside.sum(1, keepdims=True)
 
 
-def covered(probabilities, value):
-    """Share of 90 % that the central 90 % of a density in cells of 0.1 cover, value by value."""
-    cumulated = np.concatenate([np.zeros((len(probabilities), 1)), probabilities.cumsum(1)], 1)
-    low, high = (np.array([np.interp(q, row, np.arange(101) / 10) for row in cumulated]) for q in (0.05, 0.95))
-    return (low <= value) & (value <= high)
+def transforms(probabilities, observed):
+    """Randomised PIT of observed cells."""
+    at = np.arange(len(observed)), observed
+    inside = probabilities[at]
+    place = np.random.default_rng(0).random(len(observed))
+    return probabilities.cumsum(1)[at] - inside * place
+
+
+def scored(scorer, mass, series, steps):
+    """Mean log score, coverage of 90 % and distance of the transforms from uniform ones."""
+    score, observed = (scorer.score_cont, "digit") if series["kind"] == "cont" else (scorer.score_markov, "state")
+    pit = transforms(mass, series[observed])[steps]
+    return score(mass, series)["logp"][steps].mean(), (np.abs(pit - 0.5) <= 0.45).mean(), scorer.ks_uniform(pit)
 
 
 def main():
@@ -79,26 +88,17 @@ def main():
     arguments = parser.parse_args()
     scorer = load_scorer(arguments.series)
     rows = {}
-    with open(arguments.series / "llama2_per_step.csv") as file:
-        theirs = {}
-        for row in csv.DictReader(file):
-            theirs.setdefault(row["name"], {})[int(row["t"])] = (float(row["logp"]), float(row["pit"] or "nan"))
+    theirs = np.load(arguments.series / "llama2_pdf_q8.npz")
     for name, about in scorer.index().items():
         series = scorer.load_series(name)
         series = {key: value if key in ("kind", "P") else value[:LONGEST] for key, value in series.items()}
         family = rows.setdefault(about["group"], {})
-        steps = [t for t in sorted(theirs[name]) if arguments.first <= t < LONGEST]
-        logp, pit = np.array([theirs[name][t] for t in steps]).T
-        family.setdefault("LLaMA-2-13B", []).append((logp.mean(), np.nan, scorer.ks_uniform(pit)))
+        steps = slice(arguments.first, LONGEST)
+        mass = 2.0 ** (-theirs[name][:LONGEST].astype(float) / 5)
+        family.setdefault("LLaMA-2-13B", []).append(scored(scorer, mass / mass.sum(1, keepdims=True), series, steps))
         for method in arguments.methods:
             mass = cells(arguments.program, method, series)
-            if series["kind"] == "cont":
-                scores = scorer.score_cont(mass, series)
-                inside = covered(mass, series["y"])[steps].mean()
-                ks = scorer.ks_uniform(scores["pit"][steps])
-            else:
-                scores, inside, ks = scorer.score_markov(mass, series), np.nan, np.nan
-            family.setdefault(method, []).append((scores["logp"][steps].mean(), inside, ks))
+            family.setdefault(method, []).append(scored(scorer, mass, series, steps))
     methods = ["LLaMA-2-13B", *arguments.methods]
     means = {family: {m: np.mean(scores[m], 0) for m in methods} for family, scores in rows.items()}
     for title, column, form in [("Log score", 0, "{:+.3f}"), ("Coverage of 90 %", 1, "{:.3f}"), ("PIT-KS", 2, "{:.3f}")]:
