@@ -97,6 +97,8 @@ def main():
     table("One step: KS of a channel's PIT", methods, pick(2), "{:.3f}")
     of = lambda key: {name: {m["name"]: key(m) for m in found} for name, found in paths.items()}
     table("20 steps: CRPS in standard deviations", methods, of(lambda m: m["crps"]["mean"]), "{:.3f}")
+    difference = lambda m: "{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**m["crps_difference"])
+    table("20 steps: CRPS less that of builtin, with 95 % intervals over episodes", methods, of(difference), "{}")
     table("20 steps: energy score", methods, of(lambda m: m["energy"]["mean"]), "{:.3f}")
     table("20 steps: share in 90 % intervals", methods, of(lambda m: m["calibration"]["coverage_90"]), "{:.3f}")
     if arguments.json:

@@ -431,3 +431,15 @@ fn recordings_to_train_on_have_the_same_columns() {
         "examples/hopper.csv: its columns are not those of the recording",
     );
 }
+
+/// The name was taken for that of a loaded model.
+#[test]
+fn a_mixture_as_an_expert_is_an_error_and_no_panic() {
+    for command in ["forecast", "calibrate", "backtest"] {
+        let mut arguments = vec![command, "examples/pendulum.csv", "--experts", "mixture,ar"];
+        if command != "forecast" {
+            arguments.extend(["--context", "100"]);
+        }
+        fails(&arguments, "'mixture' cannot be an expert");
+    }
+}

@@ -122,7 +122,7 @@ impl Arguments {
         let context = values.slice(end - rows..end);
         let mut experts = Vec::new();
         let mut readings = Vec::new();
-        for expert in self.uncertainty.experts(&self.experts, models, settings) {
+        for expert in self.uncertainty.experts(&self.experts, models, settings)? {
             let forecaster = Forecaster::of(expert, settings);
             experts.push(forecaster.name());
             readings.push(forecaster.read(&context)?);

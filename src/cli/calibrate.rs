@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use clap::Args;
 
-use super::experts::{BandArguments, ExpertArguments, Models, TrainArguments};
+use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::ModelArguments;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{Results, Summary};
@@ -34,10 +34,8 @@ pub(super) struct Arguments {
     windowed: WindowArguments,
     #[command(flatten)]
     model: ModelArguments,
-    /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
-    /// persistence, mean, ar, linear, knn, mlp [default: the model alone]
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
-    experts: Vec<String>,
+    #[command(flatten)]
+    experts: NameArguments,
     /// Share of the mixture's weights that is spread evenly at every step
     #[arg(long, default_value_t = 0.003, value_name = "SHARE")]
     share: f64,
@@ -52,10 +50,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = arguments.model.settings()?;
     let with_reward = arguments.model.with_reward;
     let series = arguments.windowed.series(settings, &windows, with_reward)?;
-    let names = match arguments.experts.as_slice() {
-        [] => vec![arguments.model.source().to_string()],
-        experts => experts.to_vec(),
-    };
+    let names = arguments.experts.names(&arguments.model);
     let work = arguments.windowed.work(&series);
     let models = Models::load(&names, &arguments.model, work)?.trained(
         &arguments.training,

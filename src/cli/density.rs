@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
-use super::experts::{ExpertArguments, Models, TrainArguments};
+use super::experts::{ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use crate::forecast::{Forecaster, Reading, Variables};
 use crate::model::{ModelInfo, Work};
@@ -33,10 +33,8 @@ pub(super) struct Arguments {
     recording: Recording,
     #[command(flatten)]
     model: ModelArguments,
-    /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
-    /// persistence, mean, ar, linear, knn, mlp [default: the model alone]
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
-    experts: Vec<String>,
+    #[command(flatten)]
+    experts: NameArguments,
     #[command(flatten)]
     uncertainty: ExpertArguments,
     #[command(flatten)]
@@ -85,10 +83,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         );
     };
     let rows = episode.states().nrows();
-    let names = match arguments.experts.as_slice() {
-        [] => vec![arguments.model.source().to_string()],
-        experts => experts.to_vec(),
-    };
+    let names = arguments.experts.names(&arguments.model);
     let work = Work {
         channels: trajectory.state_names().len(),
         rows: arguments.recording.context.unwrap_or(rows).min(rows),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 
 use super::input::{Columns, ModelArguments};
@@ -29,6 +29,26 @@ pub(super) struct ExpertArguments {
     /// plain Bayesian weights, whose total score is within the logarithm of their number of the best's
     #[arg(long, default_value_t = 0.003, value_name = "SHARE")]
     share: f64,
+}
+
+/// Forecasters that are mixed instead of the model alone.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Uncertainty")]
+pub(super) struct NameArguments {
+    /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
+    /// persistence, mean, ar, linear, knn, mlp [default: the model alone]
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    experts: Vec<String>,
+}
+
+impl NameArguments {
+    /// The experts, or the model.
+    pub(super) fn names(&self, model: &ModelArguments) -> Vec<String> {
+        match self.experts.as_slice() {
+            [] => vec![model.source().to_string()],
+            experts => experts.to_vec(),
+        }
+    }
 }
 
 /// What the bands of steps ahead learn from.
@@ -167,24 +187,24 @@ impl ExpertArguments {
         name: &str,
         models: &'m Models,
         settings: Settings,
-    ) -> Rc<dyn Predictor<'m> + 'm> {
+    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
         if name == "mlp" && !models.training.is_empty() {
-            return trained_mlp(models.training.clone());
+            return Ok(trained_mlp(models.training.clone()));
         }
         if let Some(baseline) = named(name) {
-            return baseline;
+            return Ok(baseline);
         }
         let found = models.loaded.iter().find(|(loaded, _)| loaded == name);
-        let (_, model) = found.expect("every name that is no baseline's was loaded as a model");
+        let (_, model) = found.with_context(|| format!("'{name}' cannot be an expert"))?;
         let language = Rc::new(Language {
             model,
             temperature: settings.temperature,
             tolerance: settings.tolerance,
         });
-        match self.recalibrates() {
+        Ok(match self.recalibrates() {
             true => Rc::new(Recalibrated::new(language)),
             false => language,
-        }
+        })
     }
 
     /// The mixture of some forecasters, or the only one; recalibrated if the arguments want it.
@@ -195,9 +215,9 @@ impl ExpertArguments {
         settings: Settings,
     ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
         if let [only] = experts {
-            return Ok(self.single(only, models, settings));
+            return self.single(only, models, settings);
         }
-        let experts = self.experts(experts, models, settings);
+        let experts = self.experts(experts, models, settings)?;
         let mixture = Rc::new(Mixture::new(experts, self.share)?);
         Ok(match self.recalibrates() {
             true => Rc::new(Recalibrated::new(mixture)),
@@ -211,7 +231,7 @@ impl ExpertArguments {
         names: &[String],
         models: &'m Models,
         settings: Settings,
-    ) -> Vec<Rc<dyn Predictor<'m> + 'm>> {
+    ) -> anyhow::Result<Vec<Rc<dyn Predictor<'m> + 'm>>> {
         let names = names.iter();
         names
             .map(|name| self.single(name, models, settings))
@@ -239,7 +259,7 @@ impl ExpertArguments {
             let mixed = name == MIXTURE;
             let of = |arguments: &Self| match mixed {
                 true => arguments.mixture(experts, models, settings),
-                false => Ok(arguments.single(name, models, settings)),
+                false => arguments.single(name, models, settings),
             };
             methods.push(Forecaster::of(of(&plain)?, settings));
             if self.recalibrates() && (mixed || is_language(name)) {

@@ -9,7 +9,7 @@ use clap::Args;
 use ndarray::{Array2, s};
 use serde::Serialize;
 
-use super::experts::{BandArguments, ExpertArguments, Models, TrainArguments};
+use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use super::progress::Progress;
 use super::scores::scores;
@@ -37,10 +37,8 @@ pub(super) struct Arguments {
     recording: Recording,
     #[command(flatten)]
     model: ModelArguments,
-    /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
-    /// persistence, mean, ar, linear, knn, mlp [default: the model alone]
-    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
-    experts: Vec<String>,
+    #[command(flatten)]
+    experts: NameArguments,
     #[command(flatten)]
     uncertainty: ExpertArguments,
     #[command(flatten)]
@@ -145,10 +143,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
     let rows = episodes.iter().map(|e| e.states().nrows()).max();
     let rows = rows.unwrap_or(0);
-    let names = match arguments.experts.as_slice() {
-        [] => vec![arguments.model.source().to_string()],
-        experts => experts.to_vec(),
-    };
+    let names = arguments.experts.names(&arguments.model);
     let work = Work {
         channels: trajectory.state_names().len() + trajectory.action_names().len(),
         rows: arguments.recording.context.unwrap_or(rows).min(rows),
