@@ -322,7 +322,7 @@ mod tests {
         }
         let adjusted = conformal.adjusted(&paths(&sample));
         for (x, y) in sample.iter().zip(&adjusted.paths) {
-            assert!((x - y).abs() < 1.0, "{x} {y}");
+            assert!((x - y).abs() < 0.2, "{x} {y}");
         }
     }
 
