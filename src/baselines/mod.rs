@@ -14,9 +14,11 @@ mod mlp;
 mod neighbours;
 mod persistence;
 mod regression;
+mod transition;
 
 use std::rc::Rc;
 
+use crate::dynamics::Dynamics;
 use crate::forecast::{Predictor, Variables};
 
 use autoregression::Orders;
@@ -26,6 +28,7 @@ use linear::Linear;
 use mlp::Mlp;
 use neighbours::Past;
 use persistence::Increments;
+use transition::Transition;
 
 /// Sets the draws of a path's parameters apart from those of its values.
 const PARAMETERS: u64 = 0x5eed_ba5e;
@@ -57,6 +60,12 @@ pub fn trained_mlp<'m>(training: Vec<Variables>) -> Rc<dyn Predictor<'m> + 'm> {
     Rc::new(Mlp {
         training: training.into(),
     })
+}
+
+/// A learned model of one step as a forecaster. The variables are its states, followed by the reward of
+/// the step that led to them if there is one more; actions are none of them.
+pub fn of_dynamics<'m>(dynamics: Rc<dyn Dynamics>, states: usize) -> Rc<dyn Predictor<'m> + 'm> {
+    Rc::new(Transition { dynamics, states })
 }
 
 fn per_channel<'m, R: Rule + 'm>(name: &'static str, rule: R) -> Rc<dyn Predictor<'m> + 'm>

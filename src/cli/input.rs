@@ -63,7 +63,17 @@ enum Missing {
 impl Columns {
     /// Reads a file and says on standard error which column was taken for what.
     pub(super) fn read(&self, file: &Path) -> anyhow::Result<Trajectory> {
+        self.read_with(file, false)
+    }
+
+    /// The same, with the states after the last steps and the log densities of the actions.
+    pub(super) fn read_transitions(&self, file: &Path) -> anyhow::Result<Trajectory> {
+        self.read_with(file, true)
+    }
+
+    fn read_with(&self, file: &Path, transitions: bool) -> anyhow::Result<Trajectory> {
         let selection = RoleSelection {
+            transitions,
             state: self.state.clone(),
             action: self.action.clone(),
             reward: self.reward.clone(),

@@ -184,6 +184,11 @@ impl Disentangler {
         self.mixing.view()
     }
 
+    /// `F`, `[channels, variables]`.
+    pub fn unmixing(&self) -> ArrayView2<'_, f64> {
+        self.unmixing.view()
+    }
+
     /// `b`, one a variable.
     pub fn offset(&self) -> ArrayView1<'_, f64> {
         self.offset.view()

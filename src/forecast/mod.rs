@@ -29,7 +29,7 @@ pub use one_step::OneStep;
 pub(crate) use predictor::point_at;
 pub use predictor::{Continuation, Observed, Paths, Point, Predictor, Start};
 pub use recalibration::{Map, Places, Recalibrated};
-pub use rollout::{KnownFuture, Rollout, RolloutSettings};
+pub use rollout::{Control, KnownFuture, Rollout, RolloutSettings};
 pub use session::{Session, Tolerance};
 pub use summary::{Levels, Summary};
 pub use variables::{Role, Variables};
@@ -100,6 +100,9 @@ pub enum ForecastError {
     /// The variables cannot be disentangled.
     #[error(transparent)]
     Disentangle(#[from] crate::disentangle::DisentangleError),
+    /// What acts along the paths failed.
+    #[error(transparent)]
+    Control(Box<dyn std::error::Error + Send + Sync>),
     /// The model failed.
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::{Array1, Array2, Array3, ArrayView1, s};
+use ndarray::{Array1, Array2, Array3, ArrayViewMut2, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -36,6 +36,35 @@ impl Default for RolloutSettings {
 /// Actions that will be taken, `[horizon, actions]`: they replace the sampled ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownFuture(pub Array2<f64>);
+
+impl Control for KnownFuture {
+    fn act(
+        &mut self,
+        step: usize,
+        _first: usize,
+        drawn: ArrayViewMut2<f64>,
+    ) -> Result<Option<Array2<f64>>, ForecastError> {
+        let actions = self.0.row(step);
+        let actions = actions.broadcast((drawn.nrows(), actions.len()));
+        Ok(actions.map(|actions| actions.to_owned()))
+    }
+}
+
+/// What acts on sampled paths.
+pub trait Control {
+    /// Actions `[paths, actions]` that paths `first..` take at the variables `[paths, variables]` that
+    /// were drawn of a step; `None` if none of these paths goes on. What is known of the step may
+    /// be written over what was drawn, such as the state at which a path starts.
+    ///
+    /// # Errors
+    /// [`ForecastError::Control`] if it cannot act.
+    fn act(
+        &mut self,
+        step: usize,
+        first: usize,
+        drawn: ArrayViewMut2<f64>,
+    ) -> Result<Option<Array2<f64>>, ForecastError>;
+}
 
 /// Sample paths of the variables.
 #[derive(Debug, Clone)]
@@ -81,8 +110,7 @@ impl Reading<'_> {
         future: Option<&KnownFuture>,
         progress: &dyn Fn(f64),
     ) -> Result<Rollout, ForecastError> {
-        let (horizon, samples) = (settings.horizon.get(), settings.samples.get());
-        self.predictor.check(self.rows(), horizon)?;
+        let horizon = settings.horizon.get();
         match future {
             None if self.predictor.needs_actions() && self.known_actions > 0 => {
                 return Err(ForecastError::ActionsToCome(self.predictor.name()));
@@ -95,6 +123,37 @@ impl Reading<'_> {
             }
             _ => {}
         }
+        let mut known = future.cloned();
+        let control = known.as_mut().map(|known| known as &mut dyn Control);
+        self.paths(settings, control, progress)
+    }
+
+    /// Continues the context along sampled paths on which a policy acts, as
+    /// [`rollout`](Self::rollout) does otherwise.
+    ///
+    /// Where actions are variables, what was drawn of them is dropped and those taken are read in
+    /// their place. The steps of a path after it was ended are zero.
+    ///
+    /// # Errors
+    /// [`ForecastError::Window`] if context and horizon exceed the model's window, and what the
+    /// control reports.
+    pub fn controlled(
+        &self,
+        settings: &RolloutSettings,
+        control: &mut dyn Control,
+        progress: &dyn Fn(f64),
+    ) -> Result<Rollout, ForecastError> {
+        self.paths(settings, Some(control), progress)
+    }
+
+    fn paths(
+        &self,
+        settings: &RolloutSettings,
+        mut control: Option<&mut dyn Control>,
+        progress: &dyn Fn(f64),
+    ) -> Result<Rollout, ForecastError> {
+        let (horizon, samples) = (settings.horizon.get(), settings.samples.get());
+        self.predictor.check(self.rows(), horizon)?;
         let variables = self.encoding.disentangler().variables();
         let mut rollout = Rollout {
             paths: Array3::zeros((samples, horizon, variables)),
@@ -108,10 +167,19 @@ impl Reading<'_> {
             let count = at_once.min(samples - first);
             let mut group = Group::new(self, settings, first, count)?;
             for step in 0..horizon {
-                let known = future.map(|KnownFuture(actions)| actions.row(step));
-                let feed = group.draw(known, &mut rollout, step)?;
+                let mut row = group.draw()?;
+                let mut actions = Vec::new();
+                if let Some(control) = &mut control {
+                    let Some(taken) = control.act(step, first, row.variables.view_mut())? else {
+                        break;
+                    };
+                    rollout.saturated += group.take(&mut row, &taken);
+                    actions = taken.into_iter().collect();
+                }
+                let to = s![first..first + count, step, ..];
+                rollout.paths.slice_mut(to).assign(&row.variables);
                 if step + 1 < horizon {
-                    group.advance(&feed, known)?;
+                    group.advance(&row.feed, &actions)?;
                 }
                 let done = first * horizon + count * (step + 1);
                 progress(done as f64 / (samples * horizon) as f64);
@@ -127,7 +195,6 @@ struct Group<'r, 'm> {
     reading: &'r Reading<'m>,
     continuation: Option<Box<dyn Continuation<'m> + 'm>>,
     random: Vec<ChaCha8Rng>,
-    first: usize,
 }
 
 impl<'r, 'm> Group<'r, 'm> {
@@ -155,18 +222,11 @@ impl<'r, 'm> Group<'r, 'm> {
             reading,
             continuation: forked.transpose()?,
             random,
-            first,
         })
     }
 
-    /// Draws one step of every path into `rollout` and returns the points to feed back, in the
-    /// continuation's order.
-    fn draw(
-        &mut self,
-        known: Option<ArrayView1<f64>>,
-        rollout: &mut Rollout,
-        step: usize,
-    ) -> Result<Vec<Point>, ForecastError> {
+    /// Draws one step of every path.
+    fn draw(&mut self) -> Result<Row, ForecastError> {
         let encoding = &self.reading.encoding;
         let (axes, active) = (encoding.axes(), &self.reading.active);
         let paths = self.random.len();
@@ -174,48 +234,76 @@ impl<'r, 'm> Group<'r, 'm> {
         for (path, random) in self.random.iter_mut().enumerate() {
             (0..active.len()).for_each(|i| levels[i * paths + path] = random.random());
         }
-        let drawn = match &mut self.continuation {
+        let feed = match &mut self.continuation {
             Some(continuation) => continuation.draw(&levels)?,
             None => Vec::new(),
         };
-        let mut feed = drawn.clone();
+        let width = encoding.disentangler().variables();
+        let mut variables = Array2::zeros((paths, width));
+        let mut residuals = Array2::zeros((paths, width));
         for (path, random) in self.random.iter_mut().enumerate() {
             let mut channels: Array1<f64> = axes.iter().map(|axis| axis.value(0.0)).collect();
             for (i, &channel) in active.iter().enumerate() {
-                channels[channel] = axes[channel].value(drawn[i * paths + path].position());
+                channels[channel] = axes[channel].value(feed[i * paths + path].position());
             }
-            let mut variables = encoding.variables(channels.view());
-            let mut shown = variables.clone();
-            if let Some(residuals) = encoding.disentangler().residuals() {
-                variables += &residuals.row(random.random_range(0..residuals.nrows()));
+            let drawn = encoding.variables(channels.view());
+            variables.row_mut(path).assign(&drawn);
+            if let Some(rows) = encoding.disentangler().residuals() {
+                let row = rows.row(random.random_range(0..rows.nrows()));
+                residuals.row_mut(path).assign(&row);
             }
-            if let (Some(known), false) = (known, self.reading.actions.is_empty()) {
-                for (&variable, &action) in self.reading.actions.iter().zip(known) {
-                    variables[variable] = action;
-                    shown[variable] = action;
-                }
-                let (points, saturated) = self.reading.active_points(shown.view());
-                rollout.saturated += saturated;
-                for (i, point) in points.into_iter().enumerate() {
-                    feed[i * paths + path] = point;
-                }
-            }
-            let mut row = rollout.paths.slice_mut(s![self.first + path, step, ..]);
-            row.assign(&variables);
         }
-        Ok(feed)
+        variables += &residuals;
+        Ok(Row {
+            drawn: variables.clone(),
+            variables,
+            residuals,
+            feed,
+        })
     }
 
-    fn advance(
-        &mut self,
-        feed: &[Point],
-        known: Option<ArrayView1<f64>>,
-    ) -> Result<(), ForecastError> {
+    /// Writes the actions taken and what else is known into a row and what it feeds back; returns how
+    /// many values lay outside their axes.
+    fn take(&self, row: &mut Row, actions: &Array2<f64>) -> usize {
         let paths = self.random.len();
-        let known = known.map_or(Vec::new(), |known| known.to_vec());
+        let mut saturated = 0;
+        for path in 0..paths {
+            let of_actions = self.reading.actions.iter().zip(actions.row(path));
+            for (&variable, &action) in of_actions {
+                row.variables[[path, variable]] = action;
+            }
+            let known: Vec<usize> = (0..row.variables.ncols())
+                .filter(|&v| row.variables[[path, v]] != row.drawn[[path, v]])
+                .collect();
+            if known.is_empty() {
+                continue;
+            }
+            known.iter().for_each(|&v| row.residuals[[path, v]] = 0.0);
+            let shown = &row.variables.row(path) - &row.residuals.row(path);
+            let (points, outside) = self.reading.active_points(shown.view());
+            saturated += outside;
+            for (i, point) in points.into_iter().enumerate() {
+                row.feed[i * paths + path] = point;
+            }
+        }
+        saturated
+    }
+
+    fn advance(&mut self, feed: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
         match &mut self.continuation {
-            Some(continuation) => continuation.advance(feed, &known.repeat(paths)),
+            Some(continuation) => continuation.advance(feed, actions),
             None => Ok(()),
         }
     }
+}
+
+/// One step of all paths of a group.
+struct Row {
+    /// Variables `[paths, variables]`, as they were drawn and then as they are known.
+    variables: Array2<f64>,
+    drawn: Array2<f64>,
+    /// What the kept channels do not carry of them.
+    residuals: Array2<f64>,
+    /// Points to feed back, in the continuation's order.
+    feed: Vec<Point>,
 }

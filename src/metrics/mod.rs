@@ -10,8 +10,10 @@ mod bootstrap;
 mod calibration;
 mod points;
 mod proper;
+mod ranking;
 
 pub use bootstrap::{Estimate, block_bootstrap, mean_over_series};
 pub use calibration::{Calibration, Pit, correlation, ks_distance, ks_p_value};
 pub use points::{mae, mase, r_squared, rmse, smape, valid_prediction_time};
 pub use proper::{crps, density_crps, energy_score, interval_score};
+pub use ranking::{range, regret, spearman};

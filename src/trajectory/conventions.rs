@@ -23,6 +23,8 @@ pub(super) enum Convention {
     Index,
     /// State after the step: the next row has it.
     Successor,
+    /// Log density with which the recorded policy took the action.
+    LogProbability,
     /// Kept by the recorder, not part of the system.
     Bookkeeping,
 }
@@ -53,6 +55,15 @@ const TRUNCATED: &[&str] = &[
     "timeout",
     "timeouts",
     "is_truncated",
+];
+const LOG_PROBABILITY: &[&str] = &[
+    "log_prob",
+    "log_probs",
+    "logp",
+    "action_log_prob",
+    "action_log_probs",
+    "behavior_log_prob",
+    "behaviour_log_prob",
 ];
 const RESTART: &[&str] = &["restart", "reset", "is_first", "episode_start"];
 const INDEX: &[&str] = &[
@@ -87,6 +98,7 @@ pub(super) fn convention(name: &str) -> Option<Convention> {
         (TERMINATED, Terminated),
         (TRUNCATED, Truncated),
         (RESTART, Restart),
+        (LOG_PROBABILITY, LogProbability),
         (INDEX, Index),
         (BOOKKEEPING, Bookkeeping),
     ];
@@ -126,6 +138,7 @@ pub(super) fn rank(role: Convention, name: &str) -> usize {
         Convention::Terminated => TERMINATED,
         Convention::Truncated => TRUNCATED,
         Convention::Restart => RESTART,
+        Convention::LogProbability => LOG_PROBABILITY,
         _ => return 0,
     };
     let name = name.trim().to_ascii_lowercase();
@@ -166,6 +179,7 @@ mod tests {
             ("epoch_id", Some(Index)),
             ("Timestamp", Some(Index)),
             ("next_obs", Some(Successor)),
+            ("action_log_prob", Some(LogProbability)),
             ("seed", Some(Bookkeeping)),
         ];
         for (name, role) in cases {

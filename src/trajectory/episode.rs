@@ -36,6 +36,8 @@ pub struct Episode {
     rewards: Option<Array1<f64>>,
     terminated: Vec<bool>,
     truncated: Vec<bool>,
+    final_state: Option<Array1<f64>>,
+    log_probabilities: Option<Array1<f64>>,
 }
 
 impl Episode {
@@ -63,6 +65,8 @@ impl Episode {
             rewards,
             terminated,
             truncated,
+            final_state: None,
+            log_probabilities: None,
         }
         .checked()
     }
@@ -84,16 +88,61 @@ impl Episode {
             rewards,
             terminated,
             truncated,
+            final_state: None,
+            log_probabilities: None,
         }
         .checked()
     }
 
-    fn checked(self) -> Result<Self, TrajectoryError> {
-        let rows = self.states.nrows();
-        let invalid = |reason: String| TrajectoryError::Invalid {
+    /// The same, with the state after its last step, one value a state column.
+    ///
+    /// # Errors
+    ///
+    /// [`TrajectoryError::Invalid`] if there are more or fewer values, or one is NaN or infinite.
+    pub fn with_final_state(self, state: Option<Array1<f64>>) -> Result<Self, TrajectoryError> {
+        let fits = |state: &Array1<f64>| {
+            state.len() == self.states.ncols() && state.iter().all(|x| x.is_finite())
+        };
+        match state.as_ref().is_none_or(fits) {
+            true => Ok(Self {
+                final_state: state,
+                ..self
+            }),
+            false => Err(self.invalid("its final state is not one number a state".to_owned())),
+        }
+    }
+
+    /// The same, with the log density of each action under the policy that took it.
+    ///
+    /// # Errors
+    ///
+    /// [`TrajectoryError::Invalid`] if there is not one finite value a row.
+    pub fn with_log_probabilities(
+        self,
+        log_probabilities: Option<Array1<f64>>,
+    ) -> Result<Self, TrajectoryError> {
+        let fits = |values: &Array1<f64>| {
+            values.len() == self.rows() && values.iter().all(|x| x.is_finite())
+        };
+        match log_probabilities.as_ref().is_none_or(fits) {
+            true => Ok(Self {
+                log_probabilities,
+                ..self
+            }),
+            false => Err(self.invalid("its log probabilities are not one number a row".to_owned())),
+        }
+    }
+
+    fn invalid(&self, reason: String) -> TrajectoryError {
+        TrajectoryError::Invalid {
             name: format!("episode {}", self.name),
             reason,
-        };
+        }
+    }
+
+    fn checked(self) -> Result<Self, TrajectoryError> {
+        let rows = self.states.nrows();
+        let invalid = |reason: String| self.invalid(reason);
         if rows == 0 {
             return Err(invalid("has no rows".to_owned()));
         }
@@ -167,6 +216,17 @@ impl Episode {
     /// Whether the recording stopped after the step although the system went on, `[rows]`.
     pub fn truncated(&self) -> &[bool] {
         &self.truncated
+    }
+
+    /// State after the last step, where it was recorded and asked for, `[states]`.
+    pub fn final_state(&self) -> Option<&Array1<f64>> {
+        self.final_state.as_ref()
+    }
+
+    /// Log density of each action under the policy that took it, where it was recorded and asked
+    /// for, `[rows]`.
+    pub fn log_probabilities(&self) -> Option<&Array1<f64>> {
+        self.log_probabilities.as_ref()
     }
 }
 

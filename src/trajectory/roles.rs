@@ -25,6 +25,9 @@ pub struct RoleSelection {
     pub reward: Option<String>,
     /// The column whose value says which rows belong together.
     pub episode: Option<String>,
+    /// Whether to read what only the judgement and the training of policies need: the state after
+    /// the last step of an episode, and the log density of each action under the policy that took it.
+    pub transitions: bool,
 }
 
 /// The columns of one role.
@@ -70,6 +73,10 @@ pub struct Roles {
     pub truncated: AssignedRole,
     /// The flag of a row that starts an episode, if any: one column.
     pub restart: AssignedRole,
+    /// The states after each step, if they were asked for and are there.
+    pub next_state: AssignedRole,
+    /// The log density of the actions, if it was asked for and is there: one column.
+    pub log_probability: AssignedRole,
     /// The columns that were not read, in the order of the file.
     pub ignored: Vec<IgnoredColumn>,
     /// What else the user should know about how the file was understood.
@@ -86,6 +93,8 @@ impl fmt::Display for Roles {
             ("terminated", &self.terminated),
             ("truncated", &self.truncated),
             ("restart", &self.restart),
+            ("next state", &self.next_state),
+            ("log probability", &self.log_probability),
         ];
         let others: Vec<String> = others
             .into_iter()
@@ -269,6 +278,11 @@ impl Assignment<'_> {
                 true,
             ),
             (Convention::Restart, Slot::Value(Block::Restart, 0), true),
+            (
+                Convention::LogProbability,
+                Slot::Value(Block::LogProbability, 0),
+                selection.transitions,
+            ),
         ];
         for (role, slot, open) in singles {
             let usable =
@@ -301,7 +315,32 @@ impl Assignment<'_> {
                 self.take_all(&named, Block::State)?;
             }
         }
+        if selection.transitions {
+            self.pair_successors()?;
+        }
         Ok(())
+    }
+
+    /// Finds the state after the step of every state, `next_x` of `x` or `obs_x`; takes none unless
+    /// all are there.
+    fn pair_successors(&mut self) -> Result<(), TrajectoryError> {
+        let states = self.roles.state.columns.clone();
+        let found: Option<Vec<usize>> = states.iter().map(|name| self.successor(name)).collect();
+        match found {
+            Some(found) => self.take_all(&found, Block::Successor),
+            None => Ok(()),
+        }
+    }
+
+    fn successor(&self, state: &str) -> Option<usize> {
+        let plain = ["obs_", "state_", "observation_"]
+            .iter()
+            .find_map(|prefix| state.strip_prefix(prefix));
+        [Some(state), plain].iter().flatten().find_map(|name| {
+            let name = format!("next_{name}");
+            self.free_numbers(Some(Convention::Successor))
+                .find(|&index| self.columns[index].name == name)
+        })
     }
 
     /// Columns without a role that are called like `role`.
@@ -352,6 +391,8 @@ impl Assignment<'_> {
             Slot::Value(Block::Terminated, _) => &mut self.roles.terminated,
             Slot::Value(Block::Truncated, _) => &mut self.roles.truncated,
             Slot::Value(Block::Restart, _) => &mut self.roles.restart,
+            Slot::Value(Block::Successor, _) => &mut self.roles.next_state,
+            Slot::Value(Block::LogProbability, _) => &mut self.roles.log_probability,
         };
         role.columns.push(column.name.clone());
         role.guessed = guessed;
@@ -388,6 +429,7 @@ impl Assignment<'_> {
                 (_, Some(Convention::Index)) => "time or index",
                 (_, Some(Convention::Successor)) => "next state",
                 (_, Some(Convention::Bookkeeping)) => "bookkeeping",
+                (_, Some(Convention::LogProbability)) => "log probability",
                 (Kind::Text, _) => "text",
                 (Kind::Unnamed, _) => "no name",
                 (_, None) if chosen_states => "not chosen",

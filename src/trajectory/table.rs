@@ -30,16 +30,20 @@ pub(super) enum Block {
     Terminated,
     Truncated,
     Restart,
+    Successor,
+    LogProbability,
 }
 
 impl Block {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::State,
         Self::Action,
         Self::Reward,
         Self::Terminated,
         Self::Truncated,
         Self::Restart,
+        Self::Successor,
+        Self::LogProbability,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -50,6 +54,8 @@ impl Block {
             Self::Terminated => "terminated flag",
             Self::Truncated => "truncated flag",
             Self::Restart => "restart flag",
+            Self::Successor => "next state",
+            Self::LogProbability => "log probability",
         }
     }
 }
@@ -120,6 +126,20 @@ impl Cells {
             .is_some_and(|flag| flag.is_finite() && *flag != 0.0)
     }
 
+    /// A row, if there are columns and every value is finite.
+    fn finite_row(&self, row: usize) -> Option<Array1<f64>> {
+        let width = self.names.len();
+        let values = self.values.get(row * width..(row + 1) * width)?;
+        let finite = width > 0 && values.iter().all(|value| value.is_finite());
+        finite.then(|| Array1::from(values.to_vec()))
+    }
+
+    /// Rows of the only column, if there is one.
+    fn column(&self, rows: Range<usize>) -> Option<Array1<f64>> {
+        let some = !self.names.is_empty();
+        some.then(|| Array1::from(self.values[rows].to_vec()))
+    }
+
     /// The values as `[rows, columns]`; `rows` counts where there are no columns.
     fn into_array(mut self, rows: usize) -> Array2<f64> {
         self.values.shrink_to_fit();
@@ -152,7 +172,7 @@ struct Labels {
 pub(super) struct Table {
     file: PathBuf,
     missing: MissingPolicy,
-    blocks: [Cells; 6],
+    blocks: [Cells; 8],
     labels: Option<Labels>,
     episode_rows: Option<usize>,
 }
@@ -165,7 +185,7 @@ impl Table {
         columns: &[Column],
         slots: &[Option<Slot>],
     ) -> Self {
-        let mut blocks: [Cells; 6] = Default::default();
+        let mut blocks: [Cells; 8] = Default::default();
         let mut labels = None;
         for (column, slot) in columns.iter().zip(slots) {
             match *slot {
@@ -251,7 +271,16 @@ impl Table {
             MissingPolicy::Error => self.refuse_gaps()?,
             MissingPolicy::Hold => self.hold_gaps(&episodes)?,
         }
-        let [states, actions, rewards, terminated, truncated, _] = self.blocks;
+        let [
+            states,
+            actions,
+            rewards,
+            terminated,
+            truncated,
+            _,
+            successors,
+            log_probabilities,
+        ] = self.blocks;
         let state_names = states.names.clone();
         let action_names = actions.names.clone();
         let reward_name = rewards.names.first().cloned();
@@ -265,9 +294,14 @@ impl Table {
                     .then(|| Array1::from(rewards.values[range.clone()].to_vec()));
                 let flags = |cells: &Cells| range.clone().map(|row| cells.is_set(row)).collect();
                 let (terminated, truncated) = (flags(&terminated), flags(&truncated));
-                Episode::from_shared(
+                let last = successors.finite_row(range.end - 1);
+                let taken = log_probabilities.column(range.clone());
+                let episode = Episode::from_shared(
                     name, range, &states, &actions, rewards, terminated, truncated,
-                )
+                )?;
+                episode
+                    .with_final_state(last)?
+                    .with_log_probabilities(taken)
             })
             .collect::<Result<Vec<_>, _>>()?;
         Trajectory::new(state_names, action_names, reward_name, episodes)
@@ -398,7 +432,12 @@ impl Table {
         {
             return Err(nothing(0, &labels.column, "NaN or missing"));
         }
-        for block in [Block::State, Block::Action, Block::Reward] {
+        for block in [
+            Block::State,
+            Block::Action,
+            Block::Reward,
+            Block::LogProbability,
+        ] {
             let cells = &mut self.blocks[block as usize];
             for (_, range) in episodes {
                 cells

@@ -185,3 +185,37 @@ fn the_usual_flag_name_wins_over_its_synonym() {
     assert_eq!(roles.terminated.columns, ["terminated"]);
     assert_eq!(trajectory.episodes()[0].terminated(), [false, true]);
 }
+
+#[test]
+fn what_only_policies_need_is_read_when_asked_for() {
+    let file = csv("episode,obs_x,act_u,logp,reward,next_x,terminated\n\
+         0,1,0,-0.5,1,2,0\n0,2,0,-0.25,1,3,1\n1,5,0,-1,1,6,0\n");
+    let (plain, roles) = read_choosing(&file, &RoleSelection::default()).unwrap();
+    assert_eq!(plain.episodes()[0].final_state(), None);
+    assert_eq!(plain.episodes()[0].log_probabilities(), None);
+    assert!(roles.to_string().contains("next_x (next state)"), "{roles}");
+    let selection = RoleSelection {
+        transitions: true,
+        ..RoleSelection::default()
+    };
+    let (asked, roles) = read_choosing(&file, &selection).unwrap();
+    let [first, second] = asked.episodes() else {
+        panic!("two episodes")
+    };
+    assert_eq!(first.final_state().unwrap()[0], 3.0);
+    assert_eq!(second.final_state().unwrap()[0], 6.0);
+    assert_eq!(first.log_probabilities().unwrap()[1], -0.25);
+    assert_eq!(roles.next_state.columns, ["next_x"]);
+}
+
+#[test]
+fn states_without_all_their_successors_have_no_final_state() {
+    let file = csv("obs_x,obs_v,next_x\n1,0,2\n2,0,3\n");
+    let selection = RoleSelection {
+        transitions: true,
+        ..RoleSelection::default()
+    };
+    let (trajectory, roles) = read_choosing(&file, &selection).unwrap();
+    assert_eq!(trajectory.episodes()[0].final_state(), None);
+    assert!(roles.next_state.columns.is_empty());
+}

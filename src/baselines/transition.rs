@@ -1,0 +1,247 @@
+//! A learned model of one step as a forecaster of channels.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use ndarray::{Array1, Array2, Array3, ArrayView1, aview1, s};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::PARAMETERS;
+use super::kernel::{Mass, normal_quantile};
+use crate::codec::{BIN_COUNT, BIN_WIDTH};
+use crate::dynamics::{Dynamics, Laws};
+use crate::forecast::{
+    Continuation, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
+};
+
+/// Least standard deviation of a density, in axis units: within a bin nothing is told apart.
+const LEAST_SPREAD: f64 = 0.3 * BIN_WIDTH;
+
+/// A model of one step that was learned before, from whatever recordings, and learns nothing from the
+/// context. The variables are the states, and the reward of the step that led to them if there is one
+/// more. A path keeps one member of the model.
+#[derive(Clone)]
+pub(super) struct Transition {
+    pub(super) dynamics: Rc<dyn Dynamics>,
+    /// States of the model.
+    pub(super) states: usize,
+}
+
+impl<'m> Predictor<'m> for Transition {
+    fn name(&self) -> String {
+        self.dynamics.name().to_owned()
+    }
+
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        Ok(Box::new(Walk {
+            dynamics: self.dynamics.clone(),
+            states: self.states,
+            encoding: start.encoding.clone(),
+            active: start.active.to_vec(),
+            tails: vec![Tail::default()],
+            members: Vec::new(),
+        }))
+    }
+
+    fn needs_actions(&self) -> bool {
+        true
+    }
+}
+
+/// The last row of a path.
+#[derive(Debug, Clone, Default)]
+struct Tail {
+    /// Its states; empty before the first row.
+    states: Vec<f64>,
+    actions: Vec<f64>,
+}
+
+struct Walk {
+    dynamics: Rc<dyn Dynamics>,
+    states: usize,
+    encoding: Encoding,
+    active: Vec<usize>,
+    tails: Vec<Tail>,
+    /// One a path, once forked.
+    members: Vec<usize>,
+}
+
+/// Normal laws of the channels in axis units, `[rows, active channels]`.
+struct OnAxes {
+    centre: Array2<f64>,
+    spread: Array2<f64>,
+}
+
+impl Walk {
+    /// States of a row of positions of the active channels.
+    fn states_of(&self, positions: impl Iterator<Item = f64>) -> Vec<f64> {
+        let axes = self.encoding.axes();
+        let mut channels: Array1<f64> = axes.iter().map(|axis| axis.value(0.0)).collect();
+        for (&channel, position) in self.active.iter().zip(positions) {
+            channels[channel] = axes[channel].value(position);
+        }
+        let variables = self.encoding.variables(channels.view());
+        variables.iter().take(self.states).copied().collect()
+    }
+
+    /// Laws of the variables on the axes of the channels: the map is affine, so they stay normal.
+    fn on_axes(&self, laws: &Laws) -> OnAxes {
+        let disentangler = self.encoding.disentangler();
+        let variables = disentangler.variables();
+        let mean = laws.mean.slice(s![.., ..variables]);
+        let variance = laws.deviation.slice(s![.., ..variables]).mapv(|d| d * d);
+        let channels = disentangler.to_channels(mean);
+        let squared = disentangler.unmixing().mapv(|f| f * f);
+        let variance = variance.dot(&squared.t());
+        let shape = (mean.nrows(), self.active.len());
+        let axis = |i: usize| &self.encoding.axes()[self.active[i]];
+        OnAxes {
+            centre: Array2::from_shape_fn(shape, |(row, i)| {
+                axis(i).position(channels[[row, self.active[i]]])
+            }),
+            spread: Array2::from_shape_fn(shape, |(row, i)| {
+                let deviation = variance[[row, self.active[i]]].sqrt();
+                (deviation / axis(i).unit()).max(LEAST_SPREAD)
+            }),
+        }
+    }
+
+    /// Laws of what follows some tails, by one member.
+    fn laws(&self, member: usize, tails: &[&Tail]) -> OnAxes {
+        let actions = tails.first().map_or(0, |tail| tail.actions.len());
+        let states = Array2::from_shape_fn((tails.len(), self.states), |(i, j)| tails[i].states[j]);
+        let actions = Array2::from_shape_fn((tails.len(), actions), |(i, j)| tails[i].actions[j]);
+        let laws = self.dynamics.laws(member, states.view(), actions.view());
+        self.on_axes(&laws)
+    }
+
+    /// Densities `[rows, active channels, 1000]` of what follows some tails.
+    fn densities(&self, tails: &[&Tail]) -> Array3<f32> {
+        let known: Vec<&Tail> = tails
+            .iter()
+            .copied()
+            .filter(|t| !t.states.is_empty())
+            .collect();
+        let laws: Vec<OnAxes> = match known.is_empty() {
+            true => Vec::new(),
+            false => (0..self.dynamics.members())
+                .map(|m| self.laws(m, &known))
+                .collect(),
+        };
+        let mut densities = Array3::zeros((tails.len(), self.active.len(), BIN_COUNT));
+        let mut row = 0;
+        for (i, tail) in tails.iter().enumerate() {
+            for c in 0..self.active.len() {
+                let mut mass = Mass::new();
+                if !tail.states.is_empty() {
+                    for law in &laws {
+                        mass.add_normal(1.0, law.centre[[row, c]], law.spread[[row, c]]);
+                    }
+                }
+                let mass: Vec<f32> = mass.density().collect();
+                densities.slice_mut(s![i, c, ..]).assign(&aview1(&mass));
+            }
+            row += usize::from(!tail.states.is_empty());
+        }
+        densities
+    }
+
+    fn tail(&self, positions: impl Iterator<Item = f64>, actions: ArrayView1<f64>) -> Tail {
+        Tail {
+            states: self.states_of(positions),
+            actions: actions.to_vec(),
+        }
+    }
+}
+
+impl<'m> Continuation<'m> for Walk {
+    fn batch(&self) -> usize {
+        self.active.len() * self.tails.len()
+    }
+
+    fn observe(
+        &mut self,
+        rows: Observed,
+        wanted: Range<usize>,
+    ) -> Result<Array3<f32>, ForecastError> {
+        let of_row = |t: usize| {
+            let positions = rows.positions.row(t);
+            let positions = positions.iter().map(|&y| Point::of(y).position());
+            self.tail(positions, rows.actions.row(t))
+        };
+        let before: Vec<Tail> = std::iter::once(self.tails[0].clone())
+            .chain((0..rows.len()).map(of_row))
+            .collect();
+        let asked: Vec<&Tail> = before[wanted].iter().collect();
+        let densities = self.densities(&asked);
+        self.tails[0] = before.last().cloned().unwrap_or_default();
+        Ok(densities)
+    }
+
+    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
+        let tails: Vec<&Tail> = self.tails.iter().collect();
+        let densities = self.densities(&tails);
+        let by_channel = densities.permuted_axes([1, 0, 2]);
+        Ok(by_channel.iter().copied().collect())
+    }
+
+    fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
+        let paths = self.tails.len();
+        let mut drawn = vec![Point::of(0.0); self.batch()];
+        for member in 0..self.dynamics.members() {
+            let of_member: Vec<usize> = (0..paths)
+                .filter(|&path| self.members[path] == member)
+                .collect();
+            let tails: Vec<&Tail> = of_member.iter().map(|&path| &self.tails[path]).collect();
+            if tails.is_empty() || tails[0].states.is_empty() {
+                continue;
+            }
+            let laws = self.laws(member, &tails);
+            for (row, &path) in of_member.iter().enumerate() {
+                for c in 0..self.active.len() {
+                    let at = c * paths + path;
+                    let z = normal_quantile(levels[at]);
+                    drawn[at] = Point::of(laws.centre[[row, c]] + laws.spread[[row, c]] * z);
+                }
+            }
+        }
+        Ok(drawn)
+    }
+
+    fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
+        let paths = self.tails.len();
+        let width = self.tails.first().map_or(0, |tail| tail.actions.len());
+        let tails = (0..paths).map(|path| {
+            let positions = (0..self.active.len()).map(|c| values[c * paths + path].position());
+            // Without actions to come those of the last row are taken to go on.
+            let taken = actions.get(path * width..(path + 1) * width);
+            let taken = taken.unwrap_or(&self.tails[path].actions);
+            self.tail(positions, aview1(taken))
+        });
+        self.tails = tails.collect();
+        Ok(())
+    }
+
+    fn fork(
+        &self,
+        paths: Paths,
+        _steps: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let member = |path: usize| {
+            let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ PARAMETERS);
+            random.set_stream(path as u64);
+            random.random_range(0..self.dynamics.members())
+        };
+        Ok(Box::new(Self {
+            dynamics: self.dynamics.clone(),
+            states: self.states,
+            encoding: self.encoding.clone(),
+            active: self.active.clone(),
+            tails: vec![self.tails[0].clone(); paths.count],
+            members: (paths.first..paths.first + paths.count)
+                .map(member)
+                .collect(),
+        }))
+    }
+}

@@ -1,0 +1,217 @@
+//! Values by fitting the policy's value function to the recorded transitions.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::{EvaluationError, Logged, Path, Transitions, Value, Walk};
+use crate::network::{Activation, Adam, Network};
+use crate::policy::Policy;
+
+/// How value functions are fitted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FittedSettings {
+    /// Value functions, each of runs drawn with replacement.
+    pub members: usize,
+    /// Units of each of two hidden layers.
+    pub width: usize,
+    /// Steps of training.
+    pub updates: usize,
+    /// Transitions of a step.
+    pub batch: usize,
+    /// Learning rate.
+    pub rate: f32,
+    /// Share of the way that the target goes to the value function in a step.
+    pub follow: f32,
+}
+
+impl Default for FittedSettings {
+    fn default() -> Self {
+        Self {
+            members: 3,
+            width: 64,
+            updates: 12_000,
+            batch: 128,
+            rate: 1e-3,
+            follow: 0.005,
+        }
+    }
+}
+
+/// Fitted Q evaluation (Le et al., ICML 2019) of a finite horizon: the value function knows which
+/// share of the steps is left, and nothing is worth anything after the last. The time limit of the
+/// recordings is no end of the system.
+///
+/// # Errors
+/// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::TooFew`].
+pub fn fitted_q(
+    logged: &Logged,
+    policy: &mut dyn Policy,
+    walk: &Walk,
+    settings: FittedSettings,
+    progress: &dyn Fn(f64),
+) -> Result<Value, EvaluationError> {
+    let mut paths = Vec::new();
+    for member in 0..settings.members {
+        let mut random = ChaCha8Rng::seed_from_u64(walk.seed);
+        random.set_stream(member as u64);
+        let runs = logged.runs.len();
+        let drawn: Vec<usize> = (0..runs).map(|_| random.random_range(0..runs)).collect();
+        let transitions = logged.transitions(|run| drawn.contains(&run));
+        let times = |run: &usize| drawn.iter().filter(|d| *d == run).count();
+        let rows = transitions.run.iter().enumerate();
+        let rows: Vec<usize> = rows.flat_map(|(row, run)| vec![row; times(run)]).collect();
+        if rows.is_empty() {
+            return Err(EvaluationError::TooFew(0, 1));
+        }
+        let mut critic = Critic::new(&transitions, walk, settings, &mut random);
+        let done = |share: f64| progress((member as f64 + share) / settings.members as f64);
+        critic.fit(&transitions, &rows, policy, &mut random, &done)?;
+        let starts = walk.starts.nrows();
+        // Of every start as many actions as there are paths.
+        let index: Vec<usize> = (0..walk.paths.max(starts)).map(|i| i % starts).collect();
+        let states = walk.starts.select(Axis(0), &index);
+        let mut acting = generators(&mut random, states.nrows());
+        let actions = policy.act(states.view(), &mut acting)?;
+        let left = Array1::ones(states.nrows());
+        let values = critic.values(&critic.network, states.view(), actions.view(), &left);
+        paths.extend(index.iter().zip(values).map(|(&start, value)| Path {
+            model: member,
+            start,
+            value: f64::from(value),
+        }));
+    }
+    Ok(Value::of_paths(&paths))
+}
+
+fn generators(random: &mut ChaCha8Rng, count: usize) -> Vec<ChaCha8Rng> {
+    (0..count)
+        .map(|_| ChaCha8Rng::seed_from_u64(random.random()))
+        .collect()
+}
+
+/// A value function of state, action and the share of the steps that is left.
+struct Critic<'w> {
+    network: Network,
+    target: Network,
+    walk: &'w Walk,
+    settings: FittedSettings,
+    mean: Array1<f64>,
+    deviation: Array1<f64>,
+    /// Values are learned in this unit.
+    unit: f32,
+}
+
+impl<'w> Critic<'w> {
+    fn new(
+        transitions: &Transitions,
+        walk: &'w Walk,
+        settings: FittedSettings,
+        random: &mut ChaCha8Rng,
+    ) -> Self {
+        let all = concatenate(
+            Axis(1),
+            &[transitions.states.view(), transitions.actions.view()],
+        )
+        .expect("states and actions of the same rows");
+        let rows = all.nrows() as f64;
+        let mean = all.sum_axis(Axis(0)) / rows;
+        let squares = (&all - &mean).mapv(|x| x * x).sum_axis(Axis(0)) / rows;
+        let steps = steps_worth(walk.discount, walk.horizon);
+        let reward = transitions.rewards.mapv(f64::abs).mean().unwrap_or(0.0);
+        let widths = [all.ncols() + 1, settings.width, settings.width, 1];
+        let network = Network::new(&widths, Activation::Relu, random);
+        Self {
+            target: network.clone(),
+            network,
+            walk,
+            settings,
+            mean,
+            deviation: squares.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 }),
+            unit: (reward * steps).max(f64::MIN_POSITIVE) as f32,
+        }
+    }
+
+    fn inputs(
+        &self,
+        states: ArrayView2<f64>,
+        actions: ArrayView2<f64>,
+        left: &Array1<f64>,
+    ) -> Array2<f32> {
+        let all =
+            concatenate(Axis(1), &[states, actions]).expect("states and actions of the same rows");
+        let all = (all - &self.mean) / &self.deviation;
+        let left = (2.0 * left - 1.0).insert_axis(Axis(1));
+        let all = concatenate(Axis(1), &[all.view(), left.view()])
+            .expect("one share of steps left a row");
+        all.mapv(|x| x as f32)
+    }
+
+    fn values(
+        &self,
+        network: &Network,
+        states: ArrayView2<f64>,
+        actions: ArrayView2<f64>,
+        left: &Array1<f64>,
+    ) -> Array1<f32> {
+        let output = network.output(self.inputs(states, actions, left).view());
+        output.column(0).mapv(|q| q * self.unit)
+    }
+
+    fn fit(
+        &mut self,
+        transitions: &Transitions,
+        rows: &[usize],
+        policy: &mut dyn Policy,
+        random: &mut ChaCha8Rng,
+        progress: &dyn Fn(f64),
+    ) -> Result<(), EvaluationError> {
+        let settings = self.settings;
+        let horizon = self.walk.horizon as f64;
+        let mut adam = Adam::new(&self.network, settings.rate);
+        let mut acting = generators(random, settings.batch);
+        for step in 0..settings.updates {
+            let remains = 1.0 - step as f32 / settings.updates as f32;
+            adam.set_rate(settings.rate * remains.max(0.1));
+            let picked: Vec<usize> = (0..settings.batch)
+                .map(|_| rows[random.random_range(0..rows.len())])
+                .collect();
+            // The dynamics do not depend on time, so any number of steps may be left.
+            let left: Array1<f64> = (0..settings.batch)
+                .map(|_| random.random_range(1..=self.walk.horizon) as f64 / horizon)
+                .collect();
+            let next = transitions.next.select(Axis(0), &picked);
+            let actions = policy.act(next.view(), &mut acting)?;
+            let after = left.mapv(|l| l - 1.0 / horizon);
+            let ahead = self.values(&self.target, next.view(), actions.view(), &after);
+            let target = |(i, &row): (usize, &usize)| {
+                let ends = transitions.terminated[row] || after[i] < 0.5 / horizon;
+                let ahead = if ends { 0.0 } else { f64::from(ahead[i]) };
+                (transitions.rewards[row] + self.walk.discount * ahead) as f32 / self.unit
+            };
+            let targets: Array1<f32> = picked.iter().enumerate().map(target).collect();
+            let states = transitions.states.select(Axis(0), &picked);
+            let taken = transitions.actions.select(Axis(0), &picked);
+            let tape = self
+                .network
+                .forward(self.inputs(states.view(), taken.view(), &left).view());
+            let error = tape.output() - &targets.insert_axis(Axis(1));
+            let gradient = error * (2.0 / settings.batch as f32);
+            adam.step(&mut self.network, &tape, &gradient);
+            self.target.follow(&self.network, settings.follow);
+            if step % 100 == 0 {
+                progress(step as f64 / settings.updates as f64);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Steps' worth of a horizon: the sum of the discounts.
+fn steps_worth(discount: f64, horizon: usize) -> f64 {
+    let steps = horizon as f64;
+    match discount < 1.0 {
+        true => (1.0 - discount.powf(steps)) / (1.0 - discount),
+        false => steps,
+    }
+}

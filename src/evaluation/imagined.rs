@@ -1,0 +1,65 @@
+//! Paths that a policy walks in a model.
+
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+use super::{Path, Rules, Value};
+use crate::metrics::block_bootstrap;
+
+/// Sets the draws of a policy apart from those of the model.
+const ACTING: u64 = 0xac7;
+
+/// How a policy is walked through a model.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    /// First states of the paths, `[starts, states]`; path `i` starts in number `i` modulo `starts`.
+    pub starts: Array2<f64>,
+    /// Paths.
+    pub paths: usize,
+    /// Most steps of a path.
+    pub horizon: usize,
+    /// Worth of a step's reward, in units of that of the step before; above 0 and at most 1.
+    pub discount: f64,
+    /// What is known of the system.
+    pub rules: Rules,
+    /// Seed of all draws.
+    pub seed: u64,
+}
+
+impl Walk {
+    /// Random numbers of the policy on some paths.
+    pub(super) fn acting(&self, paths: impl Iterator<Item = usize>) -> Vec<ChaCha8Rng> {
+        let of = |path: usize| {
+            let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ ACTING);
+            random.set_stream(path as u64);
+            random
+        };
+        paths.map(of).collect()
+    }
+}
+
+/// What a policy earned on imagined paths.
+#[derive(Debug, Clone)]
+pub struct Imagined {
+    /// Returns of the paths.
+    pub paths: Vec<Path>,
+    /// Mean number of steps.
+    pub length: f64,
+    /// Values (starts, actions, states of a learned model) that left the range which the model knows,
+    /// and were moved to its end.
+    pub saturated: usize,
+}
+
+impl Imagined {
+    /// The value, with what is in doubt by models and starts.
+    pub fn value(&self) -> Value {
+        Value::of_paths(&self.paths)
+    }
+
+    /// Mean over the paths with the 95 % interval that only the number of paths gives.
+    pub fn mean(&self) -> crate::metrics::Estimate {
+        let values: Vec<f64> = self.paths.iter().map(|path| path.value).collect();
+        block_bootstrap(&values, 1, 0)
+    }
+}

@@ -1,0 +1,217 @@
+//! Policies in the model that reads the recordings as its context.
+
+use std::num::NonZeroUsize;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, concatenate, s};
+use rand::rngs::ChaCha8Rng;
+
+use super::imagined::{Imagined, Walk};
+use super::ledger::Ledger;
+use super::{EvaluationError, Logged, Path};
+use crate::forecast::{
+    Control, ForecastError, Forecaster, Method, Reading, Role, RolloutSettings, Variables,
+};
+use crate::policy::Policy;
+
+/// Recorded runs, one after the other, as contexts that a forecaster reads once for all policies.
+pub struct Contexts<'m> {
+    readings: Vec<Reading<'m>>,
+    states: usize,
+    /// Column of the reward, if it is predicted.
+    reward: Option<usize>,
+    rows: usize,
+}
+
+/// Rows of a run as the model reads them: the reward stands in the row that it leads to, so that a
+/// row's reward follows from the row before it.
+///
+/// What the first row's would be is not known; it is the mean.
+fn rows_of(logged: &Logged, run: usize, method: Method, with_reward: bool) -> Array2<f64> {
+    let run = &logged.runs[run];
+    let mut parts = vec![run.before().to_owned()];
+    if method == Method::DiclSa {
+        parts.push(run.actions.clone());
+    }
+    if with_reward {
+        let mean = run.rewards.mean().unwrap_or(0.0);
+        let before = run.rewards.slice(s![..run.steps().saturating_sub(1)]);
+        let arrived = concatenate(Axis(0), &[Array1::from_elem(1, mean).view(), before])
+            .expect("both are of one dimension");
+        parts.push(arrived.insert_axis(Axis(1)));
+    }
+    let parts: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    concatenate(Axis(1), &parts).expect("all parts have one row a step")
+}
+
+fn named(prefix: &str, count: usize) -> impl Iterator<Item = String> + '_ {
+    (0..count).map(move |i| format!("{prefix} {i}"))
+}
+
+impl<'m> Contexts<'m> {
+    /// Reads contexts of at most `rows` rows, made of the runs that are numbered for each.
+    ///
+    /// The runs of a context stand one after the other and the last ones count, as many as fit.
+    /// With `with_reward`, the reward is a channel.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Forecast`] if a context cannot be read.
+    pub fn read(
+        forecasters: &[Forecaster<'m>],
+        logged: &Logged,
+        runs: &[Vec<usize>],
+        rows: usize,
+        with_reward: bool,
+        progress: &dyn Fn(f64),
+    ) -> Result<Self, EvaluationError> {
+        let mut readings = Vec::new();
+        for (number, (forecaster, runs)) in forecasters.iter().zip(runs).enumerate() {
+            let method = forecaster.settings().method;
+            let parts: Vec<Array2<f64>> = runs
+                .iter()
+                .map(|&run| rows_of(logged, run, method, with_reward))
+                .collect();
+            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+            let values = concatenate(Axis(0), &views)
+                .expect("runs of one system are equally wide, and there is one at least");
+            let actions: Vec<_> = runs
+                .iter()
+                .map(|&r| logged.runs[r].actions.view())
+                .collect();
+            let actions = concatenate(Axis(0), &actions)
+                .expect("runs of one system are equally wide, and there is one at least");
+            let first = values.nrows().saturating_sub(rows);
+            let mut names: Vec<String> = named("state", logged.states()).collect();
+            let mut roles = vec![Role::State; names.len()];
+            if method == Method::DiclSa {
+                names.extend(named("action", logged.actions()));
+                roles.resize(names.len(), Role::Action);
+            }
+            if with_reward {
+                names.push("reward".to_owned());
+                roles.push(Role::Reward);
+            }
+            let context = Variables {
+                names,
+                roles,
+                values: values.slice(s![first.., ..]).to_owned(),
+                actions: actions.slice(s![first.., ..]).to_owned(),
+            };
+            readings.push(forecaster.read_last(&context, 0)?);
+            progress((number + 1) as f64 / forecasters.len() as f64);
+        }
+        let reward = with_reward.then(|| match forecasters[0].settings().method {
+            Method::DiclSa => logged.states() + logged.actions(),
+            _ => logged.states(),
+        });
+        Ok(Self {
+            rows: readings.iter().map(Reading::rows).max().unwrap_or(0),
+            readings,
+            states: logged.states(),
+            reward,
+        })
+    }
+
+    /// Rows of the longest context.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+}
+
+/// Walks a policy through contexts: every path goes on from the end of one of them, as if the system
+/// were set to a start there.
+///
+/// # Errors
+/// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::Forecast`] if the model does.
+pub fn in_context(
+    contexts: &Contexts,
+    logged: &Logged,
+    policy: &mut dyn Policy,
+    walk: &Walk,
+    progress: &dyn Fn(f64),
+) -> Result<Imagined, EvaluationError> {
+    let mut imagined = Imagined {
+        paths: Vec::with_capacity(walk.paths),
+        length: 0.0,
+        saturated: 0,
+    };
+    let count = contexts.readings.len();
+    for (number, reading) in contexts.readings.iter().enumerate() {
+        // Path `i` of all is in context `i` modulo their number.
+        let numbers: Vec<usize> = (number..walk.paths).step_by(count).collect();
+        let Some(samples) = NonZeroUsize::new(numbers.len()) else {
+            continue;
+        };
+        let mut walker = Walker {
+            policy,
+            random: walk.acting(numbers.iter().copied()),
+            starts: walk.starts.select(
+                Axis(0),
+                &numbers
+                    .iter()
+                    .map(|i| i % walk.starts.nrows())
+                    .collect::<Vec<_>>(),
+            ),
+            states: contexts.states,
+            reward: contexts.reward,
+            ledger: Ledger::new(numbers.len(), walk.rules, walk.discount, logged),
+        };
+        // One row more than steps: the last one is where the last step leads.
+        let settings = RolloutSettings {
+            horizon: NonZeroUsize::MIN.saturating_add(walk.horizon),
+            samples,
+            seed: walk.seed.wrapping_add(number as u64),
+            paths_at_once: None,
+        };
+        let rollout = reading.controlled(&settings, &mut walker, &|share| {
+            progress((number as f64 + share) / count as f64);
+        })?;
+        imagined.saturated += rollout.saturated;
+        let booked = walker.ledger.returns.iter().zip(&walker.ledger.lengths);
+        for (&path, (&value, &length)) in numbers.iter().zip(booked) {
+            imagined.length += length as f64 / walk.paths as f64;
+            imagined.paths.push(Path {
+                model: number,
+                start: path % walk.starts.nrows(),
+                value,
+            });
+        }
+    }
+    Ok(imagined)
+}
+
+/// A policy on the paths of one context.
+struct Walker<'w> {
+    policy: &'w mut dyn Policy,
+    random: Vec<ChaCha8Rng>,
+    /// First states `[paths, states]`.
+    starts: Array2<f64>,
+    states: usize,
+    reward: Option<usize>,
+    ledger: Ledger,
+}
+
+impl Control for Walker<'_> {
+    fn act(
+        &mut self,
+        step: usize,
+        first: usize,
+        mut drawn: ArrayViewMut2<f64>,
+    ) -> Result<Option<Array2<f64>>, ForecastError> {
+        let paths = first..first + drawn.nrows();
+        if step == 0 {
+            let starts = self.starts.slice(s![paths.clone(), ..]);
+            drawn.slice_mut(s![.., ..self.states]).assign(&starts);
+        }
+        let states = drawn.slice(s![.., ..self.states]);
+        let rewards: Option<ArrayView1<f64>> = self.reward.map(|column| drawn.column(column));
+        self.ledger.arrive(paths.clone(), states, rewards);
+        if self.ledger.all_ended(paths.clone()) {
+            return Ok(None);
+        }
+        let random = &mut self.random[paths.clone()];
+        let actions = self.policy.act(states, random);
+        let actions = actions.map_err(|error| ForecastError::Control(Box::new(error)))?;
+        self.ledger.leave(paths, states, &actions);
+        Ok(Some(actions))
+    }
+}

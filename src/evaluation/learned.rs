@@ -1,0 +1,216 @@
+//! Policies in models that were learned from the recordings.
+
+use ndarray::{Array1, Array2, Axis, s};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::imagined::{Imagined, Walk};
+use super::importance::{Critic, stacked};
+use super::ledger::Ledger;
+use super::{EvaluationError, Logged, Path};
+use crate::dynamics::Dynamics;
+use crate::policy::Policy;
+
+/// How far beyond the range of the recorded states a path may go, as a share of the range.
+const MARGIN: f64 = 0.2;
+
+/// Learned models, each from other runs.
+pub type Models<'d> = [&'d dyn Dynamics];
+
+/// Walks a policy through learned models: every path follows one member of one of them.
+///
+/// # Errors
+/// [`EvaluationError::Policy`] if the policy fails.
+pub fn learned(
+    models: &Models,
+    logged: &Logged,
+    policy: &mut dyn Policy,
+    walk: &Walk,
+    progress: &dyn Fn(f64),
+) -> Result<Imagined, EvaluationError> {
+    let starts = walk.starts.nrows();
+    let index: Vec<usize> = (0..walk.paths).map(|path| path % starts).collect();
+    let tour = Tour {
+        models,
+        logged,
+        walk,
+        starts: walk.starts.select(Axis(0), &index),
+        first_actions: None,
+        steps: vec![walk.horizon; walk.paths],
+    };
+    let (ledger, saturated) = tour.run(policy, progress)?;
+    let length = ledger.lengths.iter().sum::<usize>() as f64 / walk.paths as f64;
+    let paths = (0..walk.paths).map(|path| Path {
+        model: tour.member(path),
+        start: path % starts,
+        value: ledger.returns[path],
+    });
+    Ok(Imagined {
+        paths: paths.collect(),
+        length,
+        saturated,
+    })
+}
+
+/// What learned models say every recorded state is worth under a policy for the steps that are left
+/// of the horizon, and every recorded action in its state: one path each.
+///
+/// # Errors
+/// [`EvaluationError::Policy`] if the policy fails.
+pub fn critic(
+    models: &Models,
+    logged: &Logged,
+    policy: &mut dyn Policy,
+    walk: &Walk,
+    progress: &dyn Fn(f64),
+) -> Result<Critic, EvaluationError> {
+    let (states, actions, lengths) = stacked(logged, walk.horizon);
+    let left = lengths
+        .iter()
+        .flat_map(|&length| (0..length).map(|t| walk.horizon - t));
+    let left: Vec<usize> = left.collect();
+    let walk = Walk {
+        paths: left.len(),
+        ..walk.clone()
+    };
+    let mut values = |first_actions: Option<Array2<f64>>, done: f64| {
+        let tour = Tour {
+            models,
+            logged,
+            walk: &walk,
+            starts: states.clone(),
+            first_actions,
+            steps: left.clone(),
+        };
+        let (ledger, _) = tour.run(policy, &|share| progress(0.5 * (done + share)))?;
+        let mut returns = ledger.returns.into_iter();
+        let of_run = |&length: &usize| returns.by_ref().take(length).collect();
+        Ok::<Vec<Vec<f64>>, EvaluationError>(lengths.iter().map(of_run).collect())
+    };
+    Ok(Critic {
+        q: values(Some(actions), 0.0)?,
+        v: values(None, 1.0)?,
+    })
+}
+
+/// Paths through learned models. Those of one member stand together.
+struct Tour<'t> {
+    models: &'t Models<'t>,
+    logged: &'t Logged,
+    walk: &'t Walk,
+    /// `[paths, states]`.
+    starts: Array2<f64>,
+    /// Actions `[paths, actions]` of the first step instead of the policy's.
+    first_actions: Option<Array2<f64>>,
+    /// Most steps, one a path.
+    steps: Vec<usize>,
+}
+
+impl Tour<'_> {
+    fn members(&self) -> usize {
+        self.models.iter().map(|model| model.members()).sum()
+    }
+
+    /// Number of the member that a path follows, among those of all models.
+    fn member(&self, path: usize) -> usize {
+        path * self.members() / self.walk.paths
+    }
+
+    fn run(
+        &self,
+        policy: &mut dyn Policy,
+        progress: &dyn Fn(f64),
+    ) -> Result<(Ledger, usize), EvaluationError> {
+        let walk = self.walk;
+        let all = 0..walk.paths;
+        let limits = widened(&self.logged.limits());
+        let mut acting = walk.acting(all.clone());
+        let mut random: Vec<ChaCha8Rng> = (0..walk.paths)
+            .map(|path| {
+                let mut random = ChaCha8Rng::seed_from_u64(walk.seed);
+                random.set_stream(path as u64);
+                random
+            })
+            .collect();
+        let mut ledger = Ledger::new(walk.paths, walk.rules, walk.discount, self.logged);
+        let mut states = self.starts.clone();
+        let mut saturated = 0;
+        let longest = self.steps.iter().copied().max().unwrap_or(0);
+        for step in 0..longest {
+            for (path, &steps) in self.steps.iter().enumerate() {
+                if steps <= step {
+                    ledger.end(path);
+                }
+            }
+            if ledger.all_ended(all.clone()) {
+                break;
+            }
+            let actions = match &self.first_actions {
+                Some(actions) if step == 0 => actions.clone(),
+                _ => policy.act(states.view(), &mut acting)?,
+            };
+            ledger.leave(all.clone(), states.view(), &actions);
+            let (next, rewards, outside) = self.next(&states, &actions, &limits, &mut random);
+            states = next;
+            saturated += outside;
+            ledger.arrive(all.clone(), states.view(), Some(rewards.view()));
+            progress((step + 1) as f64 / longest as f64);
+        }
+        Ok((ledger, saturated))
+    }
+
+    /// Draws the next states and the rewards; and how many values were moved to the end of their
+    /// range.
+    fn next(
+        &self,
+        states: &Array2<f64>,
+        actions: &Array2<f64>,
+        limits: &[(f64, f64)],
+        random: &mut [ChaCha8Rng],
+    ) -> (Array2<f64>, Array1<f64>, usize) {
+        let paths = self.walk.paths;
+        let mut next = Array2::zeros(states.dim());
+        let mut rewards = Array1::zeros(paths);
+        let mut saturated = 0;
+        let mut number = 0;
+        let mut first = 0;
+        for model in self.models {
+            for member in 0..model.members() {
+                let end = (first..paths).find(|&path| self.member(path) != number);
+                let end = end.unwrap_or(paths);
+                let rows = s![first..end, ..];
+                let laws = model.laws(member, states.slice(rows), actions.slice(rows));
+                for (row, path) in (first..end).enumerate() {
+                    let mut draw = |column: usize| {
+                        // Level 0 would be minus infinity.
+                        let level = random[path].random::<f64>().max(f64::EPSILON);
+                        let z = Normal::standard().inverse_cdf(level);
+                        laws.mean[[row, column]] + laws.deviation[[row, column]] * z
+                    };
+                    for (column, &(low, high)) in limits.iter().enumerate() {
+                        let value = draw(column);
+                        let kept = if value.is_nan() {
+                            low
+                        } else {
+                            value.clamp(low, high)
+                        };
+                        saturated += usize::from(kept != value);
+                        next[[path, column]] = kept;
+                    }
+                    rewards[path] = draw(limits.len());
+                }
+                (first, number) = (end, number + 1);
+            }
+        }
+        (next, rewards, saturated)
+    }
+}
+
+fn widened(limits: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let wider = |&(low, high): &(f64, f64)| {
+        let margin = MARGIN * (high - low);
+        (low - margin, high + margin)
+    };
+    limits.iter().map(wider).collect()
+}

@@ -1,0 +1,233 @@
+//! What was recorded of the policies that collected the data.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
+
+use super::{EvaluationError, Rules};
+use crate::dynamics::Steps;
+use crate::trajectory::Trajectory;
+
+/// Fewest steps that a model is learned from.
+const LEAST_STEPS: usize = 10;
+
+/// One recorded run of a system.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Number of the recording it comes from.
+    pub source: usize,
+    /// States before every step, and the one after the last step if it is known,
+    /// `[steps or steps + 1, states]`.
+    pub states: Array2<f64>,
+    /// Actions taken, `[steps, actions]`.
+    pub actions: Array2<f64>,
+    /// Rewards earned, `[steps]`.
+    pub rewards: Array1<f64>,
+    /// Whether the last step ended the run for good.
+    pub terminated: bool,
+    /// Log densities of the actions under the policy that took them, `[steps]`.
+    pub log_probabilities: Option<Array1<f64>>,
+}
+
+impl Run {
+    /// Steps taken.
+    pub fn steps(&self) -> usize {
+        self.actions.nrows()
+    }
+
+    /// Steps whose next state is known.
+    pub fn transitions(&self) -> usize {
+        self.steps().min(self.states.nrows() - 1)
+    }
+
+    /// States before every step, `[steps, states]`.
+    pub fn before(&self) -> ArrayView2<'_, f64> {
+        self.states.slice(s![..self.steps(), ..])
+    }
+
+    /// First state.
+    pub fn start(&self) -> ArrayView1<'_, f64> {
+        self.states.row(0)
+    }
+
+    /// Sum of the first `horizon` rewards, each step worth `discount` times the one before.
+    pub fn discounted(&self, discount: f64, horizon: usize) -> f64 {
+        let rewards = self.rewards.iter().take(horizon);
+        let terms = rewards.scan(1.0, |weight, reward| {
+            let term = *weight * reward;
+            *weight *= discount;
+            Some(term)
+        });
+        terms.sum()
+    }
+}
+
+/// Runs that policies are judged by, all of one system.
+#[derive(Debug, Clone)]
+pub struct Logged {
+    /// The runs, at least one.
+    pub runs: Vec<Run>,
+    /// Recordings that they come from.
+    pub sources: usize,
+}
+
+/// States, actions, rewards and next states, row by row.
+#[derive(Debug, Clone)]
+pub struct Transitions {
+    /// `[rows, states]`.
+    pub states: Array2<f64>,
+    /// `[rows, actions]`.
+    pub actions: Array2<f64>,
+    /// `[rows]`.
+    pub rewards: Array1<f64>,
+    /// `[rows, states]`.
+    pub next: Array2<f64>,
+    /// Whether the step ended the run for good.
+    pub terminated: Vec<bool>,
+    /// Number of the run each row comes from.
+    pub run: Vec<usize>,
+}
+
+impl Logged {
+    /// The runs of some recordings. Rewards that were not recorded are computed, if the rule is known.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Recordings`] if they are not of one system, [`EvaluationError::NoActions`],
+    /// [`EvaluationError::NoReward`].
+    pub fn new(recordings: &[Trajectory], rules: &Rules) -> Result<Self, EvaluationError> {
+        let mut runs = Vec::new();
+        for (source, recording) in recordings.iter().enumerate() {
+            let first = &recordings[0];
+            if recording.state_names().len() != first.state_names().len()
+                || recording.action_names().len() != first.action_names().len()
+            {
+                return Err(EvaluationError::Recordings(source));
+            }
+            if recording.action_names().is_empty() {
+                return Err(EvaluationError::NoActions);
+            }
+            for episode in recording.episodes() {
+                let mut states = episode.states().to_owned();
+                if let Some(last) = episode.final_state() {
+                    let last = last.view().insert_axis(Axis(0));
+                    states = concatenate(Axis(0), &[states.view(), last])
+                        .expect("a final state has as many values as there are states");
+                }
+                let mut run = Run {
+                    source,
+                    states,
+                    actions: episode.actions().to_owned(),
+                    rewards: Array1::zeros(0),
+                    terminated: episode.terminated().last() == Some(&true),
+                    log_probabilities: episode.log_probabilities().cloned(),
+                };
+                run.rewards = match (episode.rewards(), rules.reward) {
+                    (Some(rewards), _) => rewards.clone(),
+                    (None, Some(reward)) => run.computed_rewards(reward),
+                    (None, None) => return Err(EvaluationError::NoReward),
+                };
+                runs.push(run);
+            }
+        }
+        match runs.is_empty() {
+            true => Err(EvaluationError::NoRuns),
+            false => Ok(Self {
+                runs,
+                sources: recordings.len(),
+            }),
+        }
+    }
+
+    /// Numbers observed.
+    pub fn states(&self) -> usize {
+        self.runs[0].states.ncols()
+    }
+
+    /// Numbers of an action.
+    pub fn actions(&self) -> usize {
+        self.runs[0].actions.ncols()
+    }
+
+    /// First states `[runs, states]`.
+    pub fn starts(&self) -> Array2<f64> {
+        let starts: Vec<_> = self.runs.iter().map(Run::start).collect();
+        ndarray::stack(Axis(0), &starts).expect("runs of one system are equally wide")
+    }
+
+    /// Smallest and largest value of each state.
+    pub fn limits(&self) -> Vec<(f64, f64)> {
+        let column = |c: usize| {
+            let values = self.runs.iter().flat_map(|run| run.states.column(c));
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
+                (x.min(low), x.max(high))
+            })
+        };
+        (0..self.states()).map(column).collect()
+    }
+
+    /// What models of one step learn from: the steps whose next state is known, of the runs that `of`
+    /// takes.
+    ///
+    /// # Errors
+    /// [`EvaluationError::TooFew`] if there are hardly any.
+    pub fn steps(&self, of: impl Fn(usize) -> bool) -> Result<Steps, EvaluationError> {
+        let all = self.transitions(of);
+        let rows = all.rewards.len();
+        if rows < LEAST_STEPS {
+            return Err(EvaluationError::TooFew(rows, LEAST_STEPS));
+        }
+        let rewards = all.rewards.insert_axis(Axis(1));
+        let moved = &all.next - &all.states;
+        let changes = concatenate(Axis(1), &[moved.view(), rewards.view()])
+            .expect("both have one row a step");
+        Ok(Steps {
+            states: all.states,
+            actions: all.actions,
+            changes,
+            run: all.run,
+        })
+    }
+
+    /// All steps whose next state is known, of the runs that `of` takes.
+    pub fn transitions(&self, of: impl Fn(usize) -> bool) -> Transitions {
+        let taken: Vec<usize> = (0..self.runs.len()).filter(|&i| of(i)).collect();
+        let rows: usize = taken.iter().map(|&i| self.runs[i].transitions()).sum();
+        let mut all = Transitions {
+            states: Array2::zeros((rows, self.states())),
+            actions: Array2::zeros((rows, self.actions())),
+            rewards: Array1::zeros(rows),
+            next: Array2::zeros((rows, self.states())),
+            terminated: Vec::with_capacity(rows),
+            run: Vec::with_capacity(rows),
+        };
+        let mut row = 0;
+        for i in taken {
+            let run = &self.runs[i];
+            for t in 0..run.transitions() {
+                all.states.row_mut(row).assign(&run.states.row(t));
+                all.actions.row_mut(row).assign(&run.actions.row(t));
+                all.rewards[row] = run.rewards[t];
+                all.next.row_mut(row).assign(&run.states.row(t + 1));
+                let last = t + 1 == run.steps();
+                all.terminated.push(last && run.terminated);
+                all.run.push(i);
+                row += 1;
+            }
+        }
+        all
+    }
+}
+
+impl Run {
+    /// Rewards by a rule; the last step's is left out where its next state is not known.
+    fn computed_rewards(&mut self, reward: super::Reward) -> Array1<f64> {
+        let known = self.transitions();
+        self.actions = self.actions.slice(s![..known, ..]).to_owned();
+        if let Some(log) = &mut self.log_probabilities {
+            *log = log.slice(s![..known]).to_owned();
+        }
+        let of = |t: usize| {
+            let (state, next) = (self.states.row(t).to_vec(), self.states.row(t + 1).to_vec());
+            reward(&state, &self.actions.row(t).to_vec(), &next)
+        };
+        (0..known).map(of).collect()
+    }
+}

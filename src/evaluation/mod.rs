@@ -1,0 +1,65 @@
+//! What policies are worth, from recorded trajectories and without running them.
+//!
+//! [`Logged`] holds what was recorded. A policy's value is estimated by walking it through a model
+//! of the system ([`in_context`], [`learned`]), by fitting its value function ([`fitted_q`]), by
+//! weighting what was recorded ([`importance`]), or by several of them together; each gives a
+//! [`Value`] with an interval.
+
+mod fitted;
+mod imagined;
+mod importance;
+mod in_context;
+mod learned;
+mod ledger;
+mod logged;
+mod value;
+
+pub use fitted::{FittedSettings, fitted_q};
+pub use imagined::{Imagined, Walk};
+pub use importance::{Critic, Weighted, behaviour_mean, doubly_robust, importance};
+pub use in_context::{Contexts, in_context};
+pub use learned::{Models, critic, learned};
+pub use logged::{Logged, Run, Transitions};
+pub use value::{Path, Value};
+
+/// Reward of a step from a state by an action to the next state.
+pub type Reward = fn(&[f64], &[f64], &[f64]) -> f64;
+
+/// Whether a state ends a run for good.
+pub type Terminated = fn(&[f64]) -> bool;
+
+/// What is known of a system beside its recordings.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    /// Its reward; predicted where it is not known.
+    pub reward: Option<Reward>,
+    /// Where it ends; nowhere if that is not known.
+    pub terminated: Option<Terminated>,
+}
+
+/// Why a policy cannot be evaluated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluationError {
+    /// A recording has other columns than the first.
+    #[error("recording {0} (counted from 0) has other states or actions than the first")]
+    Recordings(usize),
+    /// No action column.
+    #[error("the recordings have no action columns; choose them with --action")]
+    NoActions,
+    /// Nothing says what a step earned.
+    #[error("the recordings have no reward column and no environment says what a step earns")]
+    NoReward,
+    /// No run at all.
+    #[error("the recordings have no episode")]
+    NoRuns,
+    /// Too few steps to learn a model from.
+    #[error("{0} recorded steps with a next state; a model needs at least {1}")]
+    TooFew(usize, usize),
+    /// A policy that cannot act.
+    #[error(transparent)]
+    Policy(#[from] crate::policy::PolicyError),
+    /// A forecast that cannot be made.
+    #[error(transparent)]
+    Forecast(#[from] crate::forecast::ForecastError),
+}

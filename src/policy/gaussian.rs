@@ -1,0 +1,148 @@
+//! Multilayer perceptrons whose action is a squashed Gaussian.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+use super::rules::{log_normal, normal};
+use super::{Policy, PolicyError, Widths};
+
+/// Squashed actions nearer to their limits than this share of the range are taken to be so near:
+/// a 32-bit float cannot tell them apart, and the density has no bound there.
+const LEAST_MARGIN: f64 = 1e-6;
+
+/// A dense layer: `weight [out, in]` and `bias [out]`, as PyTorch stores them.
+#[derive(Debug, Clone)]
+pub(super) struct Layer {
+    pub(super) weight: Array2<f64>,
+    pub(super) bias: Array1<f64>,
+}
+
+impl Layer {
+    fn apply(&self, input: &Array2<f64>) -> Array2<f64> {
+        input.dot(&self.weight.t()) + &self.bias
+    }
+}
+
+/// What stands between layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Activation {
+    Relu,
+    Tanh,
+}
+
+impl Activation {
+    fn apply(self, x: f64) -> f64 {
+        match self {
+            Self::Relu => x.max(0.0),
+            Self::Tanh => x.tanh(),
+        }
+    }
+}
+
+/// How the output for the logarithm of the spread is kept in bounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum SpreadBounds {
+    /// `low + (high - low) (tanh x + 1) / 2`, as in CleanRL and Spinning Up's successors.
+    Squashed(f64, f64),
+    /// `x` clipped to the bounds, as in Stable-Baselines3.
+    Clipped(f64, f64),
+}
+
+impl SpreadBounds {
+    fn apply(self, x: f64) -> f64 {
+        match self {
+            Self::Squashed(low, high) => low + 0.5 * (high - low) * (x.tanh() + 1.0),
+            Self::Clipped(low, high) => x.clamp(low, high),
+        }
+    }
+}
+
+/// The policy of soft actor-critic (Haarnoja et al., arXiv 1812.05905):
+/// `a = tanh(μ(s) + σ(s) ε) scale + bias` with `ε` standard normal, and `ε = 0` if it has no spread
+/// or its mean is asked for.
+#[derive(Debug, Clone)]
+pub struct TanhGaussian {
+    pub(super) hidden: Vec<Layer>,
+    pub(super) activation: Activation,
+    pub(super) mean: Layer,
+    pub(super) spread: Option<(Layer, SpreadBounds)>,
+    pub(super) scale: Array1<f64>,
+    pub(super) bias: Array1<f64>,
+}
+
+impl TanhGaussian {
+    /// The policy that always takes the squashed mean.
+    pub fn mean(self) -> Self {
+        Self {
+            spread: None,
+            ..self
+        }
+    }
+
+    /// Mean and standard deviation before squashing, `[rows, actions]`; no spread where there is no
+    /// chance.
+    pub fn before_squashing(
+        &self,
+        observations: ArrayView2<f64>,
+    ) -> (Array2<f64>, Option<Array2<f64>>) {
+        let mut hidden = observations.to_owned();
+        for layer in &self.hidden {
+            hidden = layer.apply(&hidden);
+            hidden.mapv_inplace(|x| self.activation.apply(x));
+        }
+        let spread = self.spread.as_ref().map(|(layer, bounds)| {
+            let log = layer.apply(&hidden);
+            log.mapv_into(|x| bounds.apply(x).exp())
+        });
+        (self.mean.apply(&hidden), spread)
+    }
+}
+
+impl Policy for TanhGaussian {
+    fn widths(&self) -> Widths {
+        let first = self.hidden.first().unwrap_or(&self.mean);
+        Widths {
+            observations: first.weight.ncols(),
+            actions: self.scale.len(),
+        }
+    }
+
+    fn act(
+        &mut self,
+        observations: ArrayView2<f64>,
+        random: &mut [ChaCha8Rng],
+    ) -> Result<Array2<f64>, PolicyError> {
+        let (mut actions, spread) = self.before_squashing(observations);
+        if let Some(spread) = spread {
+            let rows = actions
+                .axis_iter_mut(Axis(0))
+                .zip(spread.axis_iter(Axis(0)));
+            for ((mut row, spread), random) in rows.zip(random) {
+                row.zip_mut_with(&spread, |z, s| *z += s * normal(random.random()));
+            }
+        }
+        actions.mapv_inplace(f64::tanh);
+        Ok(actions * &self.scale + &self.bias)
+    }
+
+    fn log_probabilities(
+        &self,
+        observations: ArrayView2<f64>,
+        actions: ArrayView2<f64>,
+    ) -> Option<Array1<f64>> {
+        let (mean, spread) = self.before_squashing(observations);
+        let spread = spread?;
+        let squashed = (&actions - &self.bias) / &self.scale;
+        let limit = 1.0 - LEAST_MARGIN;
+        let density = |((row, column), &y): ((usize, usize), &f64)| {
+            let y = y.clamp(-limit, limit);
+            let normal = log_normal(y.atanh(), mean[[row, column]], spread[[row, column]]);
+            normal - (self.scale[column] * (1.0 - y * y)).ln()
+        };
+        let terms = Array1::from_iter(squashed.indexed_iter().map(density));
+        let terms = terms.into_shape_with_order(squashed.dim()).ok()?;
+        Some(terms.sum_axis(Axis(1)))
+    }
+}

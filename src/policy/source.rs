@@ -1,0 +1,455 @@
+//! Policies by name: files, rules and programs.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ndarray::{Array1, Array2};
+use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
+
+use super::gaussian::{Activation, Layer, SpreadBounds};
+use super::rules::Limits;
+use super::{
+    Constant, Linear, Policy, PolicyError, Program, ProgramSettings, TanhGaussian, Threshold,
+    Uniform, Widths, checked,
+};
+
+/// Largest policy file that is read.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// Most hidden layers of a policy.
+const MOST_LAYERS: usize = 64;
+
+/// Bounds of the log of the spread where a file does not state them.
+const SPREAD_BOUNDS: SpreadBounds = SpreadBounds::Squashed(-5.0, 2.0);
+
+/// Where a policy comes from.
+///
+/// ```
+/// use statecast::policy::PolicySource;
+/// for text in ["pi.safetensors", "mean:pi.json", "constant:0.5,-1", "random", "command:./act --fast"] {
+///     assert_eq!(text.parse::<PolicySource>()?.to_string(), text);
+/// }
+/// # Ok::<(), statecast::policy::PolicyError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub enum PolicySource {
+    /// A file, `.safetensors` or `.json`.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// True for the policy's mean action instead of a draw (`mean:` before the path).
+        mean: bool,
+    },
+    /// The same action always (`constant:1,0.5`).
+    Constant(Vec<f64>),
+    /// Any action within the limits, all as likely (`random`).
+    Random,
+    /// Another program (`command:python act.py`).
+    Program(String),
+}
+
+impl FromStr for PolicySource {
+    type Err = PolicyError;
+
+    fn from_str(text: &str) -> Result<Self, PolicyError> {
+        let fail = || PolicyError::Source(text.to_owned());
+        if text == "random" {
+            return Ok(Self::Random);
+        }
+        if let Some(command) = text.strip_prefix("command:") {
+            let empty = command.trim().is_empty();
+            return (!empty)
+                .then(|| Self::Program(command.to_owned()))
+                .ok_or_else(fail);
+        }
+        if let Some(numbers) = text.strip_prefix("constant:") {
+            let numbers = numbers.split(',').map(|n| n.trim().parse::<f64>());
+            let numbers: Vec<f64> = numbers.collect::<Result<_, _>>().map_err(|_| fail())?;
+            let finite = numbers.iter().all(|n| n.is_finite());
+            return finite.then_some(Self::Constant(numbers)).ok_or_else(fail);
+        }
+        let (path, mean) = match text.strip_prefix("mean:") {
+            Some(path) => (path, true),
+            None => (text, false),
+        };
+        let path = PathBuf::from(path);
+        let known = |ending: &std::ffi::OsStr| ending == "safetensors" || ending == "json";
+        match path.extension().is_some_and(known) {
+            true => Ok(Self::File { path, mean }),
+            false => Err(fail()),
+        }
+    }
+}
+
+impl fmt::Display for PolicySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, mean } => {
+                let mean = if *mean { "mean:" } else { "" };
+                write!(f, "{mean}{}", path.display())
+            }
+            Self::Constant(action) => {
+                let numbers: Vec<String> = action.iter().map(f64::to_string).collect();
+                write!(f, "constant:{}", numbers.join(","))
+            }
+            Self::Random => f.write_str("random"),
+            Self::Program(command) => write!(f, "command:{command}"),
+        }
+    }
+}
+
+/// The policy of a source, for a system of some widths and limits of the actions, if they are known.
+///
+/// # Errors
+/// [`PolicyError`] if there is none, it is damaged or it does not fit the system.
+pub fn read(
+    source: &PolicySource,
+    system: Widths,
+    limits: Option<&Limits>,
+) -> Result<Box<dyn Policy>, PolicyError> {
+    let policy: Box<dyn Policy> = match source {
+        PolicySource::File { path, mean } => of_file(path, *mean)?,
+        PolicySource::Constant(action) => {
+            Box::new(Constant::new(action.clone(), system.observations))
+        }
+        PolicySource::Random => {
+            let limits = limits.ok_or(PolicyError::NoLimits)?.clone();
+            Box::new(Uniform::new(limits, system.observations))
+        }
+        PolicySource::Program(command) => {
+            Box::new(Program::start(command, system, ProgramSettings::default())?)
+        }
+    };
+    match policy.widths() == system {
+        true => Ok(policy),
+        false => Err(PolicyError::Widths {
+            policy: policy.widths(),
+            system,
+        }),
+    }
+}
+
+fn of_file(path: &Path, mean: bool) -> Result<Box<dyn Policy>, PolicyError> {
+    let fail = |reason: String| PolicyError::File {
+        file: path.display().to_string(),
+        reason,
+    };
+    let bytes = bytes_of(path).map_err(fail)?;
+    let json = path.extension().is_some_and(|ending| ending == "json");
+    let policy = match json {
+        true => of_json(&bytes, mean),
+        false => of_safetensors(&bytes).map(|policy| -> Box<dyn Policy> {
+            Box::new(if mean { policy.mean() } else { policy })
+        }),
+    };
+    policy.map_err(|error| match error {
+        PolicyError::File { reason, .. } => fail(reason),
+        error => fail(error.to_string()),
+    })
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {
+    let file = File::open(path).map_err(|e| format!("cannot be read ({e})"))?;
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| format!("cannot be read ({e})"))?;
+    match bytes.len() as u64 > MOST_BYTES {
+        true => Err(format!("is larger than {} MB", MOST_BYTES >> 20)),
+        false => Ok(bytes),
+    }
+}
+
+fn damaged(reason: impl ToString) -> PolicyError {
+    PolicyError::File {
+        file: String::new(),
+        reason: reason.to_string(),
+    }
+}
+
+/// Tensors of `fc1`, `fc2`, … with ReLU between, `fc_mean`, `fc_logstd` (absent where there is no
+/// chance), `action_scale` and `action_bias`, 32-bit floats in PyTorch's layout `[out, in]`.
+fn of_safetensors(bytes: &[u8]) -> Result<TanhGaussian, PolicyError> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let layers = (1..=MOST_LAYERS).take_while(|i| tensors.tensor(&format!("fc{i}.weight")).is_ok());
+    let mut input = None;
+    let mut hidden = Vec::new();
+    for i in layers {
+        let layer = layer_of(&tensors, &format!("fc{i}"), input, None)?;
+        input = Some(layer.bias.len());
+        hidden.push(layer);
+    }
+    let mean = layer_of(&tensors, "fc_mean", input, None)?;
+    let actions = mean.bias.len();
+    let spread = match tensors.tensor("fc_logstd.weight") {
+        Ok(_) => {
+            let layer = layer_of(&tensors, "fc_logstd", input, Some(actions))?;
+            let stated = header.metadata().as_ref().and_then(|m| m.get("logstd"));
+            Some((layer, bounds_of(stated)?))
+        }
+        Err(_) => None,
+    };
+    let vector = |name: &str| -> Result<Array1<f64>, PolicyError> {
+        let (values, shape) = numbers_of(&tensors, name)?;
+        Ok(checked(name, values, &shape, &[actions])?.into())
+    };
+    Ok(TanhGaussian {
+        hidden,
+        activation: Activation::Relu,
+        mean,
+        spread,
+        scale: positive("action_scale", vector("action_scale")?)?,
+        bias: vector("action_bias")?,
+    })
+}
+
+/// Bounds stated in a file's metadata.
+fn bounds_of(stated: Option<&String>) -> Result<SpreadBounds, PolicyError> {
+    let Some(stated) = stated else {
+        return Ok(SPREAD_BOUNDS);
+    };
+    if stated == "-5+3.5*(tanh(fc_logstd)+1)" {
+        return Ok(SPREAD_BOUNDS);
+    }
+    let numbers = |prefix: &str| -> Option<(f64, f64)> {
+        let inside = stated.strip_prefix(prefix)?.strip_suffix(')')?;
+        let (low, high) = inside.split_once(',')?;
+        let (low, high): (f64, f64) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
+        (low.is_finite() && high.is_finite() && low <= high).then_some((low, high))
+    };
+    let squashed = numbers("tanh(").map(|(low, high)| SpreadBounds::Squashed(low, high));
+    let clipped = numbers("clamp(").map(|(low, high)| SpreadBounds::Clipped(low, high));
+    squashed.or(clipped).ok_or_else(|| {
+        damaged(format!(
+            "metadata logstd '{stated}' is not known; write tanh(LOW,HIGH) or clamp(LOW,HIGH)"
+        ))
+    })
+}
+
+fn positive(what: &str, values: Array1<f64>) -> Result<Array1<f64>, PolicyError> {
+    match values.iter().position(|v| *v <= 0.0) {
+        Some(position) => Err(PolicyError::Weight {
+            what: what.to_owned(),
+            position,
+            value: values[position],
+        }),
+        None => Ok(values),
+    }
+}
+
+fn numbers_of(tensors: &SafeTensors, name: &str) -> Result<(Vec<f64>, Vec<usize>), PolicyError> {
+    let tensor = tensors.tensor(name).map_err(|_| PolicyError::Shape {
+        what: name.to_owned(),
+        found: "missing".to_owned(),
+        expected: "a tensor".to_owned(),
+    })?;
+    let values = match tensor.dtype() {
+        Dtype::F32 => {
+            let numbers = tensor.data().as_chunks::<4>().0.iter();
+            numbers.map(|&b| f64::from(f32::from_le_bytes(b))).collect()
+        }
+        Dtype::F64 => {
+            let numbers = tensor.data().as_chunks::<8>().0.iter();
+            numbers.map(|&b| f64::from_le_bytes(b)).collect()
+        }
+        other => return Err(damaged(format!("{name} is {other:?}, not F32 or F64"))),
+    };
+    Ok((values, tensor.shape().to_vec()))
+}
+
+fn layer_of(
+    tensors: &SafeTensors,
+    name: &str,
+    input: Option<usize>,
+    output: Option<usize>,
+) -> Result<Layer, PolicyError> {
+    let (weight, shape) = numbers_of(tensors, &format!("{name}.weight"))?;
+    let (bias, length) = numbers_of(tensors, &format!("{name}.bias"))?;
+    layer(name, weight, shape, bias, length, input, output)
+}
+
+/// A checked layer of some inputs and outputs, as far as they are known.
+fn layer(
+    name: &str,
+    weight: Vec<f64>,
+    shape: Vec<usize>,
+    bias: Vec<f64>,
+    length: Vec<usize>,
+    input: Option<usize>,
+    output: Option<usize>,
+) -> Result<Layer, PolicyError> {
+    let found = |axis: usize| shape.get(axis).copied().unwrap_or(0);
+    let expected = [output.unwrap_or(found(0)), input.unwrap_or(found(1))];
+    let weight = checked(&format!("{name}.weight"), weight, &shape, &expected)?;
+    let bias = checked(&format!("{name}.bias"), bias, &length, &expected[..1])?;
+    let weight = Array2::from_shape_vec((expected[0], expected[1]), weight).map_err(damaged)?;
+    match weight.is_empty() {
+        true => Err(damaged(format!("{name}.weight is empty"))),
+        false => Ok(Layer {
+            weight,
+            bias: bias.into(),
+        }),
+    }
+}
+
+/// A policy file of JSON.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+enum Json {
+    Mlp {
+        #[serde(default = "relu")]
+        activation: Activation,
+        hidden: Vec<JsonLayer>,
+        mean: JsonLayer,
+        log_std: Option<JsonLayer>,
+        log_std_bounds: Option<HashMap<String, (f64, f64)>>,
+        action_scale: Vec<f64>,
+        action_bias: Vec<f64>,
+    },
+    Linear {
+        gain: Vec<Vec<f64>>,
+        bias: Vec<f64>,
+        std: Option<Vec<f64>>,
+        low: Option<Vec<f64>>,
+        high: Option<Vec<f64>>,
+    },
+    Threshold {
+        weights: Vec<f64>,
+        #[serde(default)]
+        epsilon: f64,
+    },
+}
+
+fn relu() -> Activation {
+    Activation::Relu
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonLayer {
+    weight: Vec<Vec<f64>>,
+    bias: Vec<f64>,
+}
+
+impl JsonLayer {
+    fn layer(
+        self,
+        name: &str,
+        input: Option<usize>,
+        output: Option<usize>,
+    ) -> Result<Layer, PolicyError> {
+        let (weight, shape) = matrix(&format!("{name}.weight"), self.weight)?;
+        let length = vec![self.bias.len()];
+        layer(
+            name,
+            weight,
+            shape.to_vec(),
+            self.bias,
+            length,
+            input,
+            output,
+        )
+    }
+}
+
+/// Rows of one length, one after the other.
+fn matrix(what: &str, rows: Vec<Vec<f64>>) -> Result<(Vec<f64>, [usize; 2]), PolicyError> {
+    let width = rows.first().map_or(0, Vec::len);
+    match rows.iter().find(|row| row.len() != width) {
+        Some(other) => Err(PolicyError::Shape {
+            what: what.to_owned(),
+            found: format!("a row of {}", other.len()),
+            expected: format!("a row of {width}"),
+        }),
+        None => Ok((rows.concat(), [rows.len(), width])),
+    }
+}
+
+fn of_json(bytes: &[u8], mean: bool) -> Result<Box<dyn Policy>, PolicyError> {
+    Ok(match serde_json::from_slice(bytes).map_err(damaged)? {
+        Json::Mlp {
+            activation,
+            hidden,
+            mean: centre,
+            log_std,
+            log_std_bounds,
+            action_scale,
+            action_bias,
+        } => {
+            let mut input = None;
+            let mut layers = Vec::new();
+            for (i, layer) in hidden.into_iter().enumerate() {
+                let layer = layer.layer(&format!("hidden[{i}]"), input, None)?;
+                input = Some(layer.bias.len());
+                layers.push(layer);
+            }
+            let centre = centre.layer("mean", input, None)?;
+            let actions = centre.bias.len();
+            let bounds = json_bounds(log_std_bounds)?;
+            let spread = log_std
+                .map(|layer| Ok((layer.layer("log_std", input, Some(actions))?, bounds)))
+                .transpose()?;
+            let vector = |what: &str, values: Vec<f64>| -> Result<Array1<f64>, PolicyError> {
+                let length = values.len();
+                Ok(checked(what, values, &[length], &[actions])?.into())
+            };
+            let policy = TanhGaussian {
+                hidden: layers,
+                activation,
+                mean: centre,
+                spread,
+                scale: positive("action_scale", vector("action_scale", action_scale)?)?,
+                bias: vector("action_bias", action_bias)?,
+            };
+            Box::new(if mean { policy.mean() } else { policy })
+        }
+        Json::Linear {
+            gain,
+            bias,
+            std,
+            low,
+            high,
+        } => {
+            let (gain, shape) = matrix("gain", gain)?;
+            let gain = Array2::from_shape_vec(shape, gain).map_err(damaged)?;
+            let actions = gain.nrows();
+            let low = low.unwrap_or_else(|| vec![f64::NEG_INFINITY; actions]);
+            let high = high.unwrap_or_else(|| vec![f64::INFINITY; actions]);
+            let width = [low.len()];
+            if low.len() != high.len() {
+                checked("high", high.clone(), &[high.len()], &width)?;
+            }
+            let limits = low.into_iter().zip(high).collect();
+            let policy = Linear::new(gain, bias.into(), std.map(Array1::from), limits)?;
+            Box::new(if mean { policy.mean() } else { policy })
+        }
+        Json::Threshold { weights, epsilon } => {
+            let policy = Threshold::new(weights, epsilon)?;
+            Box::new(if mean { policy.mean() } else { policy })
+        }
+    })
+}
+
+fn json_bounds(stated: Option<HashMap<String, (f64, f64)>>) -> Result<SpreadBounds, PolicyError> {
+    let Some(stated) = stated else {
+        return Ok(SPREAD_BOUNDS);
+    };
+    let bounds: Vec<(String, (f64, f64))> = stated.into_iter().collect();
+    match bounds.as_slice() {
+        [(kind, (low, high))] if kind == "tanh" && low <= high => {
+            Ok(SpreadBounds::Squashed(*low, *high))
+        }
+        [(kind, (low, high))] if kind == "clamp" && low <= high => {
+            Ok(SpreadBounds::Clipped(*low, *high))
+        }
+        _ => Err(damaged(
+            "log_std_bounds is {\"tanh\": [LOW, HIGH]} or {\"clamp\": [LOW, HIGH]}",
+        )),
+    }
+}
