@@ -12,6 +12,8 @@
 //! 6. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
 //! 7. [`output`]: tables, arrays and manifests for the user; `cli`: the program.
 //!
+//! Beside it stands [`environment`]: control tasks and simulators of them.
+//!
 //! [`forecast::Forecaster`] has an example that runs. The method is DICL (Benechehab et al.,
 //! arXiv 2410.11711) on the density reading of Liu et al. (arXiv 2402.00795).
 
@@ -21,6 +23,7 @@ pub mod cli;
 pub mod codec;
 pub mod density;
 pub mod disentangle;
+pub mod environment;
 pub mod forecast;
 mod guard;
 mod kernel;
