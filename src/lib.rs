@@ -10,7 +10,12 @@
 //! 4. [`model`]: token ids to probabilities;
 //! 5. [`density`]: probabilities to moments, quantiles and draws;
 //! 6. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
-//! 7. [`output`]: tables, arrays and manifests for the user; `cli`: the program.
+//! 7. [`evaluation`]: what control policies are worth, by what was recorded;
+//! 8. [`output`]: tables, arrays and manifests for the user; `cli`: the program.
+//!
+//! Beside it stand [`environment`], control tasks and simulators of them, [`policy`], what acts in
+//! them, and what learns from recordings instead of reading them: [`baselines`], and [`dynamics`] on
+//! small [`network`]s.
 //!
 //! [`forecast::Forecaster`] has an example that runs. The method is DICL (Benechehab et al.,
 //! arXiv 2410.11711) on the density reading of Liu et al. (arXiv 2402.00795).
@@ -23,6 +28,7 @@ pub mod density;
 pub mod disentangle;
 pub mod dynamics;
 pub mod evaluation;
+pub mod environment;
 pub mod forecast;
 mod guard;
 mod kernel;

@@ -4,6 +4,8 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use super::{EvaluationError, Rules};
 use crate::dynamics::Steps;
+use crate::environment::Reward;
+use crate::policy::Policy;
 use crate::trajectory::Trajectory;
 
 /// Fewest steps that a model is learned from.
@@ -136,6 +138,15 @@ impl Logged {
         }
     }
 
+    /// The same, with the log densities of the actions of one recording under the policy that
+    /// took them, if it can say them.
+    pub fn taken_by(mut self, source: usize, policy: &dyn Policy) -> Self {
+        for run in self.runs.iter_mut().filter(|run| run.source == source) {
+            run.log_probabilities = policy.log_probabilities(run.before(), run.actions.view());
+        }
+        self
+    }
+
     /// Numbers observed.
     pub fn states(&self) -> usize {
         self.runs[0].states.ncols()
@@ -218,7 +229,7 @@ impl Logged {
 
 impl Run {
     /// Rewards by a rule; the last step's is left out where its next state is not known.
-    fn computed_rewards(&mut self, reward: super::Reward) -> Array1<f64> {
+    fn computed_rewards(&mut self, reward: Reward) -> Array1<f64> {
         let known = self.transitions();
         self.actions = self.actions.slice(s![..known, ..]).to_owned();
         if let Some(log) = &mut self.log_probabilities {

@@ -22,8 +22,7 @@ pub use learned::{Models, critic, learned};
 pub use logged::{Logged, Run, Transitions};
 pub use value::{Path, Value};
 
-/// Reward of a step from a state by an action to the next state.
-pub type Reward = fn(&[f64], &[f64], &[f64]) -> f64;
+use crate::environment::{Reward, Task};
 
 /// Whether a state ends a run for good.
 pub type Terminated = fn(&[f64]) -> bool;
@@ -35,6 +34,16 @@ pub struct Rules {
     pub reward: Option<Reward>,
     /// Where it ends; nowhere if that is not known.
     pub terminated: Option<Terminated>,
+}
+
+impl Rules {
+    /// What is known of a task.
+    pub fn of(task: &Task) -> Self {
+        Self {
+            reward: task.reward,
+            terminated: Some(task.terminated),
+        }
+    }
 }
 
 /// Why a policy cannot be evaluated.

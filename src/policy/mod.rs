@@ -16,7 +16,7 @@ use rand::rngs::ChaCha8Rng;
 pub use gaussian::TanhGaussian;
 pub use linear::{Linear, Threshold};
 pub use program::{Program, ProgramSettings};
-pub use rules::{Constant, Limits, Uniform};
+pub use rules::{Constant, Uniform};
 pub use source::{PolicySource, read};
 
 /// How many numbers a policy takes and gives.

@@ -6,6 +6,7 @@ use rand::rngs::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::{Policy, PolicyError, Widths};
+use crate::environment::ActionSpace;
 
 /// A standard normal number from a level in `[0, 1)`.
 pub(super) fn normal(level: f64) -> f64 {
@@ -62,24 +63,15 @@ impl Policy for Constant {
 /// Uniformly random actions.
 #[derive(Debug, Clone)]
 pub struct Uniform {
-    limits: Limits,
+    space: ActionSpace,
     observations: usize,
 }
 
-/// Actions that are possible.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Limits {
-    /// Numbers between a low and a high end each.
-    Box(Vec<(f64, f64)>),
-    /// One of so many choices, `0`, `1`, ….
-    Discrete(usize),
-}
-
 impl Uniform {
-    /// A policy that takes any action within limits, all as likely.
-    pub fn new(limits: Limits, observations: usize) -> Self {
+    /// A policy that takes any action of a space, all as likely.
+    pub fn new(space: ActionSpace, observations: usize) -> Self {
         Self {
-            limits,
+            space,
             observations,
         }
     }
@@ -89,10 +81,7 @@ impl Policy for Uniform {
     fn widths(&self) -> Widths {
         Widths {
             observations: self.observations,
-            actions: match &self.limits {
-                Limits::Box(limits) => limits.len(),
-                Limits::Discrete(_) => 1,
-            },
+            actions: self.space.width(),
         }
     }
 
@@ -103,11 +92,13 @@ impl Policy for Uniform {
     ) -> Result<Array2<f64>, PolicyError> {
         let mut actions = Array2::zeros((observations.nrows(), self.widths().actions));
         for (mut row, random) in actions.axis_iter_mut(Axis(0)).zip(random) {
-            match &self.limits {
-                Limits::Box(limits) => row.iter_mut().zip(limits).for_each(|(a, (low, high))| {
-                    *a = low + (high - low) * random.random::<f64>();
-                }),
-                Limits::Discrete(choices) => row[0] = random.random_range(0..*choices) as f64,
+            match self.space {
+                ActionSpace::Box { low, high } => {
+                    row.iter_mut().zip(low.iter().zip(high)).for_each(|(a, (low, high))| {
+                        *a = low + (high - low) * random.random::<f64>();
+                    });
+                }
+                ActionSpace::Discrete(choices) => row[0] = random.random_range(0..choices) as f64,
             }
         }
         Ok(actions)
@@ -118,9 +109,11 @@ impl Policy for Uniform {
         _: ArrayView2<f64>,
         actions: ArrayView2<f64>,
     ) -> Option<Array1<f64>> {
-        let log: f64 = match &self.limits {
-            Limits::Box(limits) => limits.iter().map(|(low, high)| -(high - low).ln()).sum(),
-            Limits::Discrete(choices) => -(*choices as f64).ln(),
+        let log: f64 = match self.space {
+            ActionSpace::Box { low, high } => {
+                low.iter().zip(high).map(|(low, high)| -(high - low).ln()).sum()
+            }
+            ActionSpace::Discrete(choices) => -(choices as f64).ln(),
         };
         Some(Array1::from_elem(actions.nrows(), log))
     }

@@ -12,11 +12,11 @@ use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use super::gaussian::{Activation, Layer, SpreadBounds};
-use super::rules::Limits;
 use super::{
     Constant, Linear, Policy, PolicyError, Program, ProgramSettings, TanhGaussian, Threshold,
     Uniform, Widths, checked,
 };
+use crate::environment::ActionSpace;
 
 /// Largest policy file that is read.
 const MOST_BYTES: u64 = 256 << 20;
@@ -103,14 +103,14 @@ impl fmt::Display for PolicySource {
     }
 }
 
-/// The policy of a source, for a system of some widths and limits of the actions, if they are known.
+/// The policy of a source, for a system of some widths and, if it is known, action space.
 ///
 /// # Errors
 /// [`PolicyError`] if there is none, it is damaged or it does not fit the system.
 pub fn read(
     source: &PolicySource,
     system: Widths,
-    limits: Option<&Limits>,
+    space: Option<ActionSpace>,
 ) -> Result<Box<dyn Policy>, PolicyError> {
     let policy: Box<dyn Policy> = match source {
         PolicySource::File { path, mean } => of_file(path, *mean)?,
@@ -118,8 +118,8 @@ pub fn read(
             Box::new(Constant::new(action.clone(), system.observations))
         }
         PolicySource::Random => {
-            let limits = limits.ok_or(PolicyError::NoLimits)?.clone();
-            Box::new(Uniform::new(limits, system.observations))
+            let space = space.ok_or(PolicyError::NoLimits)?;
+            Box::new(Uniform::new(space, system.observations))
         }
         PolicySource::Program(command) => {
             Box::new(Program::start(command, system, ProgramSettings::default())?)

@@ -1,0 +1,88 @@
+//! What can be wrong with a task's name, an action or a state, in words that say what to do.
+
+use thiserror::Error;
+
+/// Why an environment cannot be had, stepped or restored.
+///
+/// Each message is one line.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum EnvironmentError {
+    /// No task has this name.
+    #[error("there is no task {name:?}; choose one of {known}")]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The names of all tasks, listed.
+        known: String,
+    },
+
+    /// The task runs in MuJoCo, which this program was built without.
+    #[error(
+        "{task} runs in the simulator MuJoCo; build the program with `--features mujoco` to step it"
+    )]
+    NeedsMujoco {
+        /// Name of the task.
+        task: &'static str,
+    },
+
+    /// An action has too few or too many components.
+    #[error("{task}: the action has {found} components but the task takes {expected}")]
+    ActionWidth {
+        /// Name of the task.
+        task: &'static str,
+        /// Components of the task's actions.
+        expected: usize,
+        /// Components given.
+        found: usize,
+    },
+
+    /// A component of an action is NaN or infinite.
+    #[error("{task}: component {component} of the action is {value}; actions must be finite")]
+    ActionValue {
+        /// Name of the task.
+        task: &'static str,
+        /// Position of the component, from 0.
+        component: usize,
+        /// Its value.
+        value: f64,
+    },
+
+    /// An action of a discrete task is none of the choices.
+    #[error("{task}: the action is {value} but must be a whole number from 0 to {}", choices - 1)]
+    Choice {
+        /// Name of the task.
+        task: &'static str,
+        /// Number of choices, at least 1.
+        choices: usize,
+        /// The action given.
+        value: f64,
+    },
+
+    /// A step was asked for although no episode is running.
+    #[error("{task}: the episode is over or has not begun; reset the environment before a step")]
+    NotRunning {
+        /// Name of the task.
+        task: &'static str,
+    },
+
+    /// A state to restore has another width or a value that is NaN or infinite.
+    #[error("{task}: a state is {expected} finite numbers; {reason}")]
+    State {
+        /// Name of the task.
+        task: &'static str,
+        /// Numbers that make a state.
+        expected: usize,
+        /// What was given.
+        reason: String,
+    },
+
+    /// MuJoCo's description of a robot cannot be read.
+    #[error("{task}: {reason}")]
+    Model {
+        /// Name of the task.
+        task: &'static str,
+        /// What was looked for and what went wrong.
+        reason: String,
+    },
+}

@@ -1,0 +1,148 @@
+//! Control tasks: what is known of them ([`Task`]) and simulators to act in ([`Environment`]).
+//!
+//! The built-in tasks are those of Gymnasium (Farama Foundation, MIT) by the same equations,
+//! constants, starts and roundings, so that a policy has the same value here and there; the seeds
+//! draw other numbers. Tasks of MuJoCo are described always and simulated with the feature
+//! `mujoco`.
+
+mod cart_pole;
+mod error;
+mod locomotion;
+mod mountain_car;
+#[cfg(feature = "mujoco")]
+mod mujoco;
+mod pendulum;
+mod simulation;
+mod swing_up;
+mod task;
+
+pub use error::EnvironmentError;
+pub use task::{ActionSpace, Quantity, Reward, Task};
+
+use cart_pole::CartPole;
+use mountain_car::MountainCar;
+use pendulum::Pendulum;
+use simulation::Simulation;
+use swing_up::SwingUp;
+
+/// What a step led to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The observation after the step, as wide as [`Task::observation`].
+    pub observation: Vec<f64>,
+    /// The reward of the step.
+    pub reward: f64,
+    /// Whether the step ended the episode for good (a fall, a goal): nothing is earned after it.
+    pub terminated: bool,
+    /// Whether the time limit cut the episode off although the system goes on.
+    pub truncated: bool,
+}
+
+/// A simulator of a task, with the meaning of Gymnasium's `Env` under its `TimeLimit`.
+///
+/// ```
+/// let mut pendulum = statecast::environment::named("pendulum")?;
+/// let first = pendulum.reset(7);
+/// assert_eq!(first.len(), pendulum.task().observation.len());
+/// let mut value = 0.0;
+/// loop {
+///     let step = pendulum.step(&[0.5])?;
+///     value += step.reward;
+///     if step.terminated || step.truncated {
+///         break;
+///     }
+/// }
+/// assert!(value < 0.0);
+/// assert!(pendulum.step(&[0.5]).is_err());
+/// assert_eq!(pendulum.reset(7), first);
+/// # Ok::<(), statecast::environment::EnvironmentError>(())
+/// ```
+pub trait Environment {
+    /// The task that is simulated.
+    fn task(&self) -> &'static Task;
+
+    /// Starts an episode in a state drawn from the task's starts, the same for the same seed, and
+    /// returns the first observation.
+    fn reset(&mut self, seed: u64) -> Vec<f64>;
+
+    /// The exact internal state, which [`restore`](Environment::restore) takes; its width and
+    /// meaning are the simulator's own.
+    fn state(&self) -> Vec<f64>;
+
+    /// Starts an episode in an exact internal state, as if [`reset`](Environment::reset) had
+    /// drawn it, and returns the first observation.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvironmentError::State`] if the state has another width or a value that is not finite;
+    /// nothing is changed then.
+    fn restore(&mut self, state: &[f64]) -> Result<Vec<f64>, EnvironmentError>;
+
+    /// Takes an action, as wide as [`Task::action`] and in its units, and lets [`Task::dt`] pass.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Task::check_action`], and [`EnvironmentError::NotRunning`] after the end of
+    /// an episode and before the first; nothing is changed then.
+    fn step(&mut self, action: &[f64]) -> Result<Step, EnvironmentError>;
+}
+
+/// The environment of a task, by a name that [`Task::named`] knows. It has to be reset before it
+/// is stepped.
+///
+/// # Errors
+///
+/// [`EnvironmentError::Unknown`], which lists the names; [`EnvironmentError::NeedsMujoco`] for a
+/// task of MuJoCo in a program without it; [`EnvironmentError::Model`] if MuJoCo's model of the
+/// task cannot be read.
+pub fn named(name: &str) -> Result<Box<dyn Environment>, EnvironmentError> {
+    let task = Task::named(name)?;
+    Ok(match task.name {
+        "pendulum" => Box::new(Simulation::new(Pendulum::default())),
+        "mountain-car" => Box::new(Simulation::new(MountainCar::default())),
+        "cart-pole" => Box::new(Simulation::new(CartPole::default())),
+        "cart-pole-swing-up" => Box::new(Simulation::new(SwingUp::default())),
+        _ => in_mujoco(task)?,
+    })
+}
+
+#[cfg(feature = "mujoco")]
+fn in_mujoco(task: &'static Task) -> Result<Box<dyn Environment>, EnvironmentError> {
+    Ok(Box::new(Simulation::new(mujoco::Robot::load(task)?)))
+}
+
+#[cfg(not(feature = "mujoco"))]
+fn in_mujoco(task: &'static Task) -> Result<Box<dyn Environment>, EnvironmentError> {
+    Err(EnvironmentError::NeedsMujoco { task: task.name })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_task_has_its_environment() {
+        for name in [
+            "Pendulum-v1",
+            "mountain-car",
+            "CartPole-v1",
+            "cart-pole-swing-up",
+        ] {
+            let environment = named(name).unwrap();
+            assert!(std::ptr::eq(environment.task(), Task::named(name).unwrap()));
+        }
+        assert!(matches!(
+            named("pong"),
+            Err(EnvironmentError::Unknown { .. })
+        ));
+    }
+
+    #[cfg(not(feature = "mujoco"))]
+    #[test]
+    fn a_task_of_mujoco_asks_for_the_feature() {
+        let Err(error) = named("Hopper-v5") else {
+            panic!("there is no MuJoCo to simulate in");
+        };
+        assert!(error.to_string().contains("--features mujoco"));
+    }
+}

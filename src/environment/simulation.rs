@@ -1,0 +1,232 @@
+//! What all environments do alike: check actions and states, count steps, end episodes.
+
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+use super::{Environment, EnvironmentError, Step, Task};
+
+/// The dynamics of a task. What it is given has been checked.
+pub(super) trait System {
+    /// The task.
+    fn task(&self) -> &'static Task;
+
+    /// Draws a start of the task: a state.
+    fn draw(&self, random: &mut ChaCha8Rng) -> Vec<f64>;
+
+    /// The exact state.
+    fn state(&self) -> Vec<f64>;
+
+    /// Takes over the state an episode starts in, as wide as [`state`](System::state).
+    fn start(&mut self, state: &[f64]);
+
+    /// What is seen of the state.
+    fn observation(&self) -> Vec<f64>;
+
+    /// Lets one step of time pass under an action; the reward, and whether the episode ends in
+    /// the new state.
+    fn advance(&mut self, action: &[f64]) -> (f64, bool);
+}
+
+/// A system with a clock.
+#[derive(Debug)]
+pub(super) struct Simulation<S> {
+    system: S,
+    /// Steps until the time limit; none while no episode runs.
+    left: usize,
+}
+
+impl<S: System> Simulation<S> {
+    pub(super) fn new(system: S) -> Self {
+        Self { system, left: 0 }
+    }
+
+    fn start(&mut self, state: &[f64]) -> Vec<f64> {
+        self.system.start(state);
+        self.left = self.system.task().time_limit;
+        self.system.observation()
+    }
+}
+
+impl<S: System> Environment for Simulation<S> {
+    fn task(&self) -> &'static Task {
+        self.system.task()
+    }
+
+    fn reset(&mut self, seed: u64) -> Vec<f64> {
+        let state = self.system.draw(&mut ChaCha8Rng::seed_from_u64(seed));
+        self.start(&state)
+    }
+
+    fn state(&self) -> Vec<f64> {
+        self.system.state()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Result<Vec<f64>, EnvironmentError> {
+        let expected = self.system.state().len();
+        let invalid = |reason: String| EnvironmentError::State {
+            task: self.task().name,
+            expected,
+            reason,
+        };
+        if state.len() != expected {
+            return Err(invalid(format!("{} were given", state.len())));
+        }
+        if let Some(place) = state.iter().position(|value| !value.is_finite()) {
+            return Err(invalid(format!("number {place} is {}", state[place])));
+        }
+        Ok(self.start(state))
+    }
+
+    fn step(&mut self, action: &[f64]) -> Result<Step, EnvironmentError> {
+        let task = self.task();
+        task.check_action(action)?;
+        if self.left == 0 {
+            return Err(EnvironmentError::NotRunning { task: task.name });
+        }
+        let (reward, terminated) = self.system.advance(action);
+        let truncated = self.left == 1;
+        self.left = if terminated { 0 } else { self.left - 1 };
+        Ok(Step {
+            observation: self.system.observation(),
+            reward,
+            terminated,
+            truncated,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ActionSpace, named};
+    use super::*;
+    use proptest::prelude::*;
+
+    const BUILT_IN: [&str; 4] = [
+        "pendulum",
+        "mountain-car",
+        "cart-pole",
+        "cart-pole-swing-up",
+    ];
+
+    /// An action from a share of the way from the lowest to the highest.
+    fn action(task: &Task, share: f64) -> Vec<f64> {
+        match task.action_space {
+            ActionSpace::Discrete(choices) => vec![(share * choices as f64).floor()],
+            ActionSpace::Box { low, high } => low
+                .iter()
+                .zip(high)
+                .map(|(low, high)| low + share * (high - low))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_step_needs_a_running_episode() {
+        for name in BUILT_IN {
+            let mut environment = named(name).unwrap();
+            let middle = action(environment.task(), 0.5);
+            let not_running = |result| matches!(result, Err(EnvironmentError::NotRunning { .. }));
+            assert!(not_running(environment.step(&middle)));
+            environment.reset(1);
+            let limit = environment.task().time_limit;
+            let steps = (1..=limit)
+                .find(|_| {
+                    let step = environment.step(&middle).unwrap();
+                    step.terminated || step.truncated
+                })
+                .unwrap();
+            assert!(steps <= limit);
+            assert!(not_running(environment.step(&middle)));
+        }
+    }
+
+    #[test]
+    fn the_time_limit_truncates() {
+        let mut pendulum = named("pendulum").unwrap();
+        pendulum.reset(1);
+        for t in 1..=200 {
+            let step = pendulum.step(&[0.0]).unwrap();
+            assert_eq!((step.terminated, step.truncated), (false, t == 200));
+        }
+    }
+
+    #[test]
+    fn a_wrong_state_is_refused_and_changes_nothing() {
+        for name in BUILT_IN {
+            let mut environment = named(name).unwrap();
+            environment.reset(3);
+            let state = environment.state();
+            let mut wrong = state.clone();
+            wrong[1] = f64::NAN;
+            let message = environment.restore(&wrong).unwrap_err().to_string();
+            assert!(message.ends_with("number 1 is NaN"), "{message}");
+            wrong.pop();
+            assert!(environment.restore(&[]).is_err());
+            assert_eq!(environment.state(), state);
+        }
+    }
+
+    #[test]
+    fn a_wrong_action_changes_nothing() {
+        for name in BUILT_IN {
+            let mut environment = named(name).unwrap();
+            environment.reset(3);
+            let state = environment.state();
+            assert!(environment.step(&[]).is_err());
+            assert!(environment.step(&[f64::INFINITY]).is_err());
+            assert!(environment.step(&[0.0, 0.0]).is_err());
+            assert_eq!(environment.state(), state);
+        }
+    }
+
+    proptest! {
+        /// Equal seeds and actions give equal episodes, and a restored state goes on like the
+        /// one it was taken from.
+        #[test]
+        fn episodes_repeat(
+            name in prop::sample::select(&BUILT_IN[..]),
+            seed: u64,
+            shares in prop::collection::vec(0.0..1.0f64, 1..60),
+        ) {
+            let [mut one, mut two, mut three] = [(); 3].map(|()| named(name).unwrap());
+            prop_assert_eq!(one.reset(seed), two.reset(seed));
+            prop_assert_ne!(one.reset(seed.wrapping_add(1)), two.reset(seed));
+            one.reset(seed);
+            three.restore(&one.state()).unwrap();
+            for share in shares {
+                let action = action(one.task(), share);
+                let step = one.step(&action).unwrap();
+                prop_assert_eq!(step.observation.len(), one.task().observation.len());
+                prop_assert!(step.observation.iter().all(|value| value.is_finite()));
+                prop_assert_eq!(&step, &two.step(&action).unwrap());
+                prop_assert_eq!(&step, &three.step(&action).unwrap());
+                if step.terminated {
+                    break;
+                }
+            }
+        }
+
+        /// The rewards and ends of an environment are those that its task states.
+        #[test]
+        fn rewards_and_ends_are_those_of_the_task(
+            name in prop::sample::select(&BUILT_IN[..]),
+            seed: u64,
+            shares in prop::collection::vec(0.0..1.0f64, 1..200),
+        ) {
+            let mut environment = named(name).unwrap();
+            let task = environment.task();
+            let mut before = environment.reset(seed);
+            for share in shares {
+                let action = action(task, share);
+                let step = environment.step(&action).unwrap();
+                let reward = task.reward.unwrap()(&before, &action, &step.observation);
+                prop_assert!((reward - step.reward).abs() < 1e-4);
+                prop_assert_eq!((task.terminated)(&step.observation), step.terminated);
+                if step.terminated || step.truncated {
+                    break;
+                }
+                before = step.observation;
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What is known of a control task without simulating it.
+
+use super::{EnvironmentError, cart_pole, locomotion, mountain_car, pendulum, swing_up};
+
+/// A column of an observation or an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quantity {
+    /// Name, as in the columns of our recordings without their prefix `obs_` or `act_`.
+    pub name: &'static str,
+    /// Unit; `1` where there is none.
+    pub unit: &'static str,
+}
+
+/// The actions that a task takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ActionSpace {
+    /// Any numbers; those beyond the bounds are moved to them by the environment. The bounds have
+    /// one entry per component, in its unit.
+    Box {
+        /// Lower bounds.
+        low: &'static [f64],
+        /// Upper bounds, above the lower ones.
+        high: &'static [f64],
+    },
+    /// One of so many choices, written as a single number: 0, 1, ….
+    Discrete(usize),
+}
+
+impl ActionSpace {
+    /// Components of an action.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Box { low, .. } => low.len(),
+            Self::Discrete(_) => 1,
+        }
+    }
+}
+
+/// Reward of a step from the observation before it, the action, and the observation after it.
+pub type Reward = fn(&[f64], &[f64], &[f64]) -> f64;
+
+/// The description of a control task: what Gymnasium's documentation says of it, as data.
+///
+/// Observations have the units of [`observation`](Task::observation), actions those of
+/// [`action`](Task::action). The functions index what they are given and panic where it is
+/// narrower than the task says; they take any values, for a forecast has any.
+///
+/// ```
+/// use statecast::environment::Task;
+///
+/// let task = Task::named("CartPole-v1")?;
+/// assert_eq!((task.name, task.time_limit, task.dt), ("cart-pole", 500, 0.02));
+/// let upright = [0.0, 0.0, 0.0, 0.0];
+/// let fallen = [0.0, 0.0, 0.3, 0.0];
+/// assert!(!(task.terminated)(&upright) && (task.terminated)(&fallen));
+/// assert_eq!(task.reward.unwrap()(&upright, &[1.0], &fallen), 1.0);
+/// # Ok::<(), statecast::environment::EnvironmentError>(())
+/// ```
+#[derive(Debug)]
+pub struct Task {
+    /// Our name.
+    pub name: &'static str,
+    /// Gymnasium's name, where the task is one of Gymnasium's.
+    pub gymnasium_id: Option<&'static str>,
+    /// The columns of an observation.
+    pub observation: &'static [Quantity],
+    /// The columns of an action.
+    pub action: &'static [Quantity],
+    /// The actions it takes, as wide as `action`.
+    pub action_space: ActionSpace,
+    /// Steps after which an episode is cut off.
+    pub time_limit: usize,
+    /// Seconds between two steps.
+    pub dt: f64,
+    /// The reward, where it is a function of observations and action.
+    pub reward: Option<Reward>,
+    /// Whether a step that led to this observation ended the episode for good.
+    pub terminated: fn(&[f64]) -> bool,
+}
+
+/// Every task, in the order in which [`Task::all`] gives them.
+static TASKS: [&Task; 8] = [
+    &pendulum::TASK,
+    &mountain_car::TASK,
+    &cart_pole::TASK,
+    &swing_up::TASK,
+    &locomotion::HALF_CHEETAH,
+    &locomotion::HOPPER,
+    &locomotion::INVERTED_PENDULUM,
+    &locomotion::WALKER2D,
+];
+
+impl Task {
+    /// Every task that is known.
+    pub fn all() -> &'static [&'static Task] {
+        &TASKS
+    }
+
+    /// The task of one of our names or of Gymnasium's.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvironmentError::Unknown`], which lists the names.
+    pub fn named(name: &str) -> Result<&'static Task, EnvironmentError> {
+        let fits = |task: &&Task| task.name == name || task.gymnasium_id == Some(name);
+        let known = || {
+            let names = TASKS.map(|task| match task.gymnasium_id {
+                Some(id) => format!("{} ({id})", task.name),
+                None => task.name.to_owned(),
+            });
+            names.join(", ")
+        };
+        TASKS
+            .into_iter()
+            .find(fits)
+            .ok_or_else(|| EnvironmentError::Unknown {
+                name: name.to_owned(),
+                known: known(),
+            })
+    }
+
+    /// Whether `action` is one that the task takes.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvironmentError::ActionWidth`], [`EnvironmentError::ActionValue`], or
+    /// [`EnvironmentError::Choice`] for a discrete task.
+    pub fn check_action(&self, action: &[f64]) -> Result<(), EnvironmentError> {
+        let (task, expected) = (self.name, self.action_space.width());
+        if action.len() != expected {
+            return Err(EnvironmentError::ActionWidth {
+                task,
+                expected,
+                found: action.len(),
+            });
+        }
+        if let Some(component) = action.iter().position(|value| !value.is_finite()) {
+            return Err(EnvironmentError::ActionValue {
+                task,
+                component,
+                value: action[component],
+            });
+        }
+        match self.action_space {
+            ActionSpace::Discrete(choices) if !is_choice(action[0], choices) => {
+                Err(EnvironmentError::Choice {
+                    task,
+                    choices,
+                    value: action[0],
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_choice(value: f64, choices: usize) -> bool {
+    value.fract() == 0.0 && (0.0..choices as f64).contains(&value)
+}
+
+/// A column's name and unit.
+pub(super) const fn quantity(name: &'static str, unit: &'static str) -> Quantity {
+    Quantity { name, unit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_and_lead_to_one_task_each() {
+        for &task in Task::all() {
+            assert!(std::ptr::eq(Task::named(task.name).unwrap(), task));
+            if let Some(id) = task.gymnasium_id {
+                assert!(std::ptr::eq(Task::named(id).unwrap(), task));
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_the_known_ones() {
+        let message = Task::named("Ant-v5").unwrap_err().to_string();
+        assert!(message.starts_with("there is no task \"Ant-v5\""));
+        for task in Task::all() {
+            assert!(message.contains(task.name), "{message}");
+        }
+    }
+
+    #[test]
+    fn widths_and_bounds_agree() {
+        for task in Task::all() {
+            assert_eq!(task.action.len(), task.action_space.width());
+            if let ActionSpace::Box { low, high } = task.action_space {
+                assert_eq!(low.len(), high.len());
+                assert!(low.iter().zip(high).all(|(low, high)| low < high));
+            }
+            assert!(task.time_limit > 0 && task.dt > 0.0);
+        }
+    }
+
+    #[test]
+    fn the_known_functions_take_an_observation_of_the_stated_width() {
+        for task in Task::all() {
+            let observation = vec![0.1; task.observation.len()];
+            let action = vec![0.0; task.action.len()];
+            (task.terminated)(&observation);
+            if let Some(reward) = task.reward {
+                assert!(reward(&observation, &action, &observation).is_finite());
+            }
+        }
+    }
+
+    #[test]
+    fn actions_are_checked() {
+        let cart_pole = Task::named("cart-pole").unwrap();
+        let pendulum = Task::named("pendulum").unwrap();
+        assert!(cart_pole.check_action(&[1.0]).is_ok());
+        assert!(pendulum.check_action(&[-7.0]).is_ok());
+        for wrong in [2.0, -1.0, 0.5] {
+            let message = cart_pole.check_action(&[wrong]).unwrap_err().to_string();
+            assert!(message.ends_with("from 0 to 1"), "{message}");
+        }
+        let error = pendulum.check_action(&[]).unwrap_err();
+        assert!(matches!(error, EnvironmentError::ActionWidth { .. }));
+        let error = pendulum.check_action(&[f64::NAN]).unwrap_err();
+        assert!(matches!(error, EnvironmentError::ActionValue { .. }));
+    }
+}
