@@ -155,6 +155,19 @@ impl Models {
     }
 }
 
+/// The only model that was loaded, as a forecaster.
+pub(super) fn language<'m>(
+    models: &'m Models,
+    settings: Settings,
+) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+    let (_, model) = models.loaded.first().context("no language model")?;
+    Ok(Rc::new(Language {
+        model,
+        temperature: settings.temperature,
+        tolerance: settings.tolerance,
+    }))
+}
+
 fn is_language(name: &str) -> bool {
     !NAMES.contains(&name) && name != MIXTURE
 }

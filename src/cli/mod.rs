@@ -3,6 +3,7 @@
 mod backtest;
 mod calibrate;
 mod density;
+mod evaluate;
 mod experts;
 mod forecast;
 mod input;
@@ -55,6 +56,7 @@ enum Command {
     Forecast(forecast::Arguments),
     Backtest(backtest::Arguments),
     Calibrate(calibrate::Arguments),
+    Evaluate(Box<evaluate::Arguments>),
     Density(density::Arguments),
     Models(models::Arguments),
     Completions(shell::Completions),
@@ -70,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Forecast(arguments) => forecast::run(arguments),
         Command::Backtest(arguments) => backtest::run(arguments),
         Command::Calibrate(arguments) => calibrate::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(*arguments),
         Command::Density(arguments) => density::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

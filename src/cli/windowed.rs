@@ -253,19 +253,22 @@ fn name(file: &Path, episode: Option<&str>) -> String {
 
 /// Columns as wide as their widest cell, the first one to the left.
 pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |c: usize| {
-        rows.iter()
-            .map(|row| row[c].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let line = |row: &[String; N]| {
-        let mut line = format!("{:<w$}", row[0], w = widths[0]);
-        for (cell, w) in row.iter().zip(widths).skip(1) {
-            line += &format!("  {cell:>w$}");
-        }
-        line + "\n"
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.to_vec()).collect();
+    aligned_rows(&rows)
+}
+
+/// The same, for rows of equal length.
+pub(super) fn aligned_rows(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |c: usize| rows.iter().map(|row| row[c].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells = cells.map(|(c, (cell, w))| match c {
+            0 => format!("{cell:<w$}"),
+            _ => format!("  {cell:>w$}"),
+        });
+        cells.collect::<String>() + "\n"
     };
     rows.iter().map(line).collect()
 }

@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 use super::value::variance;
-use super::{EvaluationError, Logged, Value};
+use super::{Logged, Value};
 use crate::policy::Policy;
 
 /// Resamplings of the runs behind a standard error.
@@ -134,19 +134,15 @@ pub struct Critic {
 
 /// Weighted doubly robust estimate (Thomas and Brunskill, ICML 2016): a model's values, as a control
 /// variate, corrected by the weighted differences from what was recorded.
-///
-/// # Errors
-/// [`EvaluationError`] if the critic fails.
+/// `None` if the probabilities of the actions are not known.
 pub fn doubly_robust(
     logged: &Logged,
     policy: &dyn Policy,
     discount: f64,
     horizon: usize,
     critic: &Critic,
-) -> Result<Option<Weighted>, EvaluationError> {
-    let Some(terms) = Terms::new(logged, policy, horizon) else {
-        return Ok(None);
-    };
+) -> Option<Weighted> {
+    let terms = Terms::new(logged, policy, horizon)?;
     let at = |values: &[Vec<f64>], run: usize, t: usize| values[run].get(t).copied().unwrap_or(0.0);
     let estimate = |runs: &[usize]| {
         let step = |t: usize| {
@@ -161,7 +157,7 @@ pub fn doubly_robust(
         };
         (0..terms.steps).map(step).sum::<f64>()
     };
-    Ok(Some(terms.value(logged.runs.len(), estimate)))
+    Some(terms.value(logged.runs.len(), estimate))
 }
 
 /// Rows of all runs, one after the other, and how many each has.

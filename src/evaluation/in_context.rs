@@ -22,19 +22,51 @@ pub struct Contexts<'m> {
     rows: usize,
 }
 
-/// Rows of a run as the model reads them: the reward stands in the row that it leads to, so that a
+/// The first steps of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// Number of the run.
+    pub run: usize,
+    /// Steps.
+    pub steps: usize,
+}
+
+/// What contexts of at most `rows` rows are made of, one context a fold: of every recording as many
+/// rows, so that a context shows what each of them does.
+pub fn pieces(logged: &Logged, folds: usize, rows: usize) -> Vec<Vec<Piece>> {
+    let quota = (rows / logged.sources.max(1)).max(2);
+    let of_fold = |fold: usize| {
+        let mut pieces = Vec::new();
+        for source in 0..logged.sources {
+            let mut left = quota;
+            for (run, _) in logged.of_fold(fold, folds).filter(|(_, run)| run.source == source) {
+                let steps = left.min(logged.runs[run].steps());
+                pieces.push(Piece { run, steps });
+                left -= steps;
+                if left == 0 {
+                    break;
+                }
+            }
+        }
+        pieces
+    };
+    (0..folds).map(of_fold).collect()
+}
+
+/// Rows of a piece as the model reads them: the reward stands in the row that it leads to, so that a
 /// row's reward follows from the row before it.
 ///
 /// What the first row's would be is not known; it is the mean.
-fn rows_of(logged: &Logged, run: usize, method: Method, with_reward: bool) -> Array2<f64> {
-    let run = &logged.runs[run];
-    let mut parts = vec![run.before().to_owned()];
+fn rows_of(logged: &Logged, piece: Piece, method: Method, with_reward: bool) -> Array2<f64> {
+    let run = &logged.runs[piece.run];
+    let rows = s![..piece.steps, ..];
+    let mut parts = vec![run.before().slice(rows).to_owned()];
     if method == Method::DiclSa {
-        parts.push(run.actions.clone());
+        parts.push(run.actions.slice(rows).to_owned());
     }
     if with_reward {
         let mean = run.rewards.mean().unwrap_or(0.0);
-        let before = run.rewards.slice(s![..run.steps().saturating_sub(1)]);
+        let before = run.rewards.slice(s![..piece.steps.saturating_sub(1)]);
         let arrived = concatenate(Axis(0), &[Array1::from_elem(1, mean).view(), before])
             .expect("both are of one dimension");
         parts.push(arrived.insert_axis(Axis(1)));
@@ -48,38 +80,37 @@ fn named(prefix: &str, count: usize) -> impl Iterator<Item = String> + '_ {
 }
 
 impl<'m> Contexts<'m> {
-    /// Reads contexts of at most `rows` rows, made of the runs that are numbered for each.
-    ///
-    /// The runs of a context stand one after the other and the last ones count, as many as fit.
-    /// With `with_reward`, the reward is a channel.
+    /// Reads contexts, each by its forecaster; their pieces stand one after the other. With
+    /// `with_reward`, the reward is a channel.
     ///
     /// # Errors
     /// [`EvaluationError::Forecast`] if a context cannot be read.
+    ///
+    /// # Panics
+    /// If there is no forecaster, or a context has no piece.
     pub fn read(
         forecasters: &[Forecaster<'m>],
         logged: &Logged,
-        runs: &[Vec<usize>],
-        rows: usize,
+        pieces: &[Vec<Piece>],
         with_reward: bool,
         progress: &dyn Fn(f64),
     ) -> Result<Self, EvaluationError> {
         let mut readings = Vec::new();
-        for (number, (forecaster, runs)) in forecasters.iter().zip(runs).enumerate() {
+        for (number, (forecaster, pieces)) in forecasters.iter().zip(pieces).enumerate() {
             let method = forecaster.settings().method;
-            let parts: Vec<Array2<f64>> = runs
+            let values: Vec<Array2<f64>> = pieces
                 .iter()
-                .map(|&run| rows_of(logged, run, method, with_reward))
+                .map(|&piece| rows_of(logged, piece, method, with_reward))
                 .collect();
-            let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
-            let values = concatenate(Axis(0), &views)
-                .expect("runs of one system are equally wide, and there is one at least");
-            let actions: Vec<_> = runs
-                .iter()
-                .map(|&r| logged.runs[r].actions.view())
-                .collect();
-            let actions = concatenate(Axis(0), &actions)
-                .expect("runs of one system are equally wide, and there is one at least");
-            let first = values.nrows().saturating_sub(rows);
+            let actions = pieces.iter().map(|piece| {
+                let run = &logged.runs[piece.run];
+                run.actions.slice(s![..piece.steps, ..]).to_owned()
+            });
+            let stacked = |parts: &[Array2<f64>]| {
+                let parts: Vec<_> = parts.iter().map(|part| part.view()).collect();
+                concatenate(Axis(0), &parts).expect("runs of one system are equally wide")
+            };
+            let actions: Vec<Array2<f64>> = actions.collect();
             let mut names: Vec<String> = named("state", logged.states()).collect();
             let mut roles = vec![Role::State; names.len()];
             if method == Method::DiclSa {
@@ -93,8 +124,8 @@ impl<'m> Contexts<'m> {
             let context = Variables {
                 names,
                 roles,
-                values: values.slice(s![first.., ..]).to_owned(),
-                actions: actions.slice(s![first.., ..]).to_owned(),
+                values: stacked(&values),
+                actions: stacked(&actions),
             };
             readings.push(forecaster.read_last(&context, 0)?);
             progress((number + 1) as f64 / forecasters.len() as f64);

@@ -147,6 +147,16 @@ impl Logged {
         self
     }
 
+    /// Runs of a fold with their numbers: every so many of each recording.
+    pub fn of_fold(&self, fold: usize, folds: usize) -> impl Iterator<Item = (usize, &Run)> {
+        let mut before = vec![0; self.sources];
+        self.runs.iter().enumerate().filter(move |(_, run)| {
+            let number = before[run.source];
+            before[run.source] += 1;
+            number % folds == fold
+        })
+    }
+
     /// Numbers observed.
     pub fn states(&self) -> usize {
         self.runs[0].states.ncols()

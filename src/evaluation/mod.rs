@@ -5,6 +5,7 @@
 //! weighting what was recorded ([`importance`]), or by several of them together; each gives a
 //! [`Value`] with an interval.
 
+mod correction;
 mod fitted;
 mod imagined;
 mod importance;
@@ -12,14 +13,19 @@ mod in_context;
 mod learned;
 mod ledger;
 mod logged;
+mod simulated;
+mod standing;
 mod value;
 
+pub use correction::on_policy;
 pub use fitted::{FittedSettings, fitted_q};
 pub use imagined::{Imagined, Walk};
 pub use importance::{Critic, Weighted, behaviour_mean, doubly_robust, importance};
-pub use in_context::{Contexts, in_context};
+pub use in_context::{Contexts, Piece, in_context, pieces};
 pub use learned::{Models, critic, learned};
 pub use logged::{Logged, Run, Transitions};
+pub use simulated::simulated;
+pub use standing::{Standing, standing};
 pub use value::{Path, Value};
 
 use crate::environment::{Reward, Task};
@@ -68,6 +74,9 @@ pub enum EvaluationError {
     /// A policy that cannot act.
     #[error(transparent)]
     Policy(#[from] crate::policy::PolicyError),
+    /// An environment that refuses an action.
+    #[error(transparent)]
+    Environment(#[from] crate::environment::EnvironmentError),
     /// A forecast that cannot be made.
     #[error(transparent)]
     Forecast(#[from] crate::forecast::ForecastError),

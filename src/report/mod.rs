@@ -1,12 +1,15 @@
 //! The report of a backtest: one HTML page that needs nothing else, light or dark as the reader has it.
 
 mod figures;
+mod values;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::backtest::{MethodSummary, Results, Summary};
 use crate::metrics::Estimate;
 use crate::plot::{PlotError, colour};
+
+pub use values::{Evaluated, values};
 
 /// Weights of a mixture's experts over the rows of a context.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,48 @@
+//! What a policy earns in a simulator: the truth that estimates are held against.
+
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+
+use super::value::variance;
+use super::{EvaluationError, Value};
+use crate::environment::Environment;
+use crate::policy::Policy;
+
+/// Sets the seeds of starts apart from those that recordings may have used.
+const FIRST_SEED: u64 = 1_000_000;
+
+/// Mean return of a policy over some episodes of at most `horizon` steps.
+///
+/// # Errors
+/// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::Environment`] if the
+/// environment refuses its actions.
+pub fn simulated(
+    environment: &mut dyn Environment,
+    policy: &mut dyn Policy,
+    episodes: usize,
+    discount: f64,
+    horizon: usize,
+) -> Result<Value, EvaluationError> {
+    let mut returns = Vec::with_capacity(episodes);
+    for episode in 0..episodes as u64 {
+        let mut observation = environment.reset(FIRST_SEED + episode);
+        let mut random = [ChaCha8Rng::seed_from_u64(FIRST_SEED + episode)];
+        let (mut total, mut worth) = (0.0, 1.0);
+        for _ in 0..horizon {
+            let observed = Array2::from_shape_fn((1, observation.len()), |(_, c)| observation[c]);
+            let action = policy.act(observed.view(), &mut random)?;
+            let step = environment.step(&action.row(0).to_vec())?;
+            total += worth * step.reward;
+            worth *= discount;
+            if step.terminated || step.truncated {
+                break;
+            }
+            observation = step.observation;
+        }
+        returns.push(total);
+    }
+    let count = returns.len().max(1) as f64;
+    let mean = returns.iter().sum::<f64>() / count;
+    Ok(Value::new(mean, (variance(&returns) / count).sqrt(), count - 1.0))
+}

@@ -1,0 +1,51 @@
+//! How estimates stand against true values.
+
+use super::Value;
+use crate::metrics::{range, regret, spearman};
+
+/// How an estimator's values stand against the truth.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Standing {
+    /// Policies whose true value is known and that the estimator could judge.
+    pub policies: usize,
+    /// Mean absolute error.
+    pub error: f64,
+    /// The same as a share of the range of the true values.
+    pub relative: f64,
+    /// Spearman's rank correlation.
+    pub spearman: f64,
+    /// What choosing the policy that looks best costs, as a share of the range of the true values.
+    pub regret_1: f64,
+    /// The same, choosing the best of the three that look best.
+    pub regret_3: f64,
+    /// Policies whose 90 % interval covers the truth.
+    pub covered: usize,
+}
+
+/// The standing of values beside their truths; `all` are the true values of all policies, whose range
+/// is the unit of relative errors. `None` for fewer than two policies.
+///
+/// ```
+/// use statecast::evaluation::{Value, standing};
+/// let value = |mean| Value::new(mean, 1.0, 10.0);
+/// let found = standing(&[(value(1.0), 0.0), (value(4.0), 10.0)], &[0.0, 10.0]).unwrap();
+/// assert_eq!((found.error, found.relative, found.covered), (3.5, 0.35, 1));
+/// ```
+pub fn standing(pairs: &[(Value, f64)], all: &[f64]) -> Option<Standing> {
+    if pairs.len() < 2 {
+        return None;
+    }
+    let estimated: Vec<f64> = pairs.iter().map(|(value, _)| value.mean).collect();
+    let truth: Vec<f64> = pairs.iter().map(|&(_, truth)| truth).collect();
+    let errors = pairs.iter().map(|(value, truth)| (value.mean - truth).abs());
+    let error = errors.sum::<f64>() / pairs.len() as f64;
+    Some(Standing {
+        policies: pairs.len(),
+        error,
+        relative: error / range(all),
+        spearman: spearman(&estimated, &truth),
+        regret_1: regret(&estimated, &truth, 1),
+        regret_3: regret(&estimated, &truth, 3),
+        covered: pairs.iter().filter(|(value, truth)| value.covers(*truth)).count(),
+    })
+}

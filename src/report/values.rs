@@ -1,0 +1,174 @@
+//! The page of estimated values of policies.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{About, STYLE};
+use crate::evaluation::{Standing, Value};
+use crate::plot::{PlotError, colour};
+
+/// Estimated values of policies, and the true ones as far as they are known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluated {
+    /// Names of the policies.
+    pub policies: Vec<String>,
+    /// Names of the estimators.
+    pub estimators: Vec<String>,
+    /// Estimates `[estimator][policy]`; none where an estimator lacks what it needs.
+    pub values: Vec<Vec<Option<Value>>>,
+    /// True values, one a policy; with the interval of a simulation if they are one.
+    pub truth: Vec<Option<Value>>,
+}
+
+/// Sizes of a chart of intervals, in pixels.
+const LEFT: f64 = 96.0;
+const WIDTH: f64 = 250.0;
+const ROW: f64 = 20.0;
+
+/// The page.
+///
+/// # Errors
+/// [`PlotError`] if a figure cannot be drawn.
+pub fn values(
+    about: &About,
+    table: &Evaluated,
+    standings: &[(String, Standing)],
+) -> Result<String, PlotError> {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (about.title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { (about.title) }
+                p.note {
+                    (table.policies.len()) " policies"
+                    @for (name, value) in &about.settings { "; " (name) " " (value) }
+                }
+                (best(table))
+                h2 { "Estimated mean returns" }
+                p.note { "With 90 % intervals. Policies in the order of their truth, or of the first estimator." }
+                (estimates(table))
+                div.charts { @for policy in order(table) { (intervals(table, policy)) } }
+                @if !standings.is_empty() {
+                    h2 { "Against the truth" }
+                    p.note {
+                        "Error: mean absolute error. Regret: what choosing by the estimates costs, as a share of the "
+                        "range of the true values."
+                    }
+                    (standing_table(standings))
+                }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+/// Policies, best first.
+fn order(table: &Evaluated) -> Vec<usize> {
+    let known = table.truth.iter().all(Option::is_some);
+    let first = table.values.first().unwrap_or(&table.truth);
+    let by = if known { &table.truth } else { first };
+    let worth = |policy: usize| by[policy].map_or(f64::NEG_INFINITY, |value| value.mean);
+    let mut order: Vec<usize> = (0..table.policies.len()).collect();
+    order.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)));
+    order
+}
+
+fn best(table: &Evaluated) -> Markup {
+    let estimators = table.estimators.iter().zip(&table.values);
+    let choice = |values: &Vec<Option<Value>>| {
+        let known = values.iter().enumerate().filter_map(|(p, v)| Some((p, (*v)?.mean)));
+        let best = known.max_by(|a, b| a.1.total_cmp(&b.1));
+        best.map(|(policy, _)| table.policies[policy].clone())
+    };
+    let choices: Vec<(&String, String)> =
+        estimators.filter_map(|(name, values)| Some((name, choice(values)?))).collect();
+    html! {
+        @if let Some((name, policy)) = choices.first() {
+            p { "By " (name) ", the best policy is " b { (policy) } "; "
+                (choices.iter().filter(|(_, other)| other == policy).count()) " of " (choices.len())
+                " estimators say so."
+            }
+        }
+    }
+}
+
+fn estimates(table: &Evaluated) -> Markup {
+    html! {
+        div.wide { table {
+            tr { th { "policy" } @if table.truth.iter().any(Option::is_some) { th { "truth" } }
+                @for name in &table.estimators { th { (name) } } }
+            @for policy in order(table) {
+                tr {
+                    td { (table.policies[policy]) }
+                    @if table.truth.iter().any(Option::is_some) {
+                        td { (table.truth[policy].map_or(String::new(), |t| format!("{:.1}", t.mean))) }
+                    }
+                    @for values in &table.values {
+                        td { @match values[policy] {
+                            Some(v) => { (format!("{:.1}", v.mean)) " "
+                                span.interval { (format!("[{:.1}, {:.1}]", v.low, v.high)) } },
+                            None => "–",
+                        } }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+/// One policy's estimates as points with their intervals, all policies on one scale.
+fn intervals(table: &Evaluated, policy: usize) -> Markup {
+    let means = table.values.iter().flatten().chain(&table.truth).flatten().map(|v| v.mean);
+    let (low, high) = means.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| {
+        (mean.min(low), mean.max(high))
+    });
+    let margin = 0.15 * (high - low).max(1e-9);
+    let (low, high) = (low - margin, high + margin);
+    let x = |value: f64| LEFT + WIDTH * ((value - low) / (high - low)).clamp(0.0, 1.0);
+    let y = |row: usize| 34.0 + ROW * row as f64;
+    let bottom = y(table.estimators.len());
+    html! {
+        svg width=(LEFT + WIDTH + 16.0) height=(bottom + 24.0) role="img" aria-label=(table.policies[policy])
+            fill="currentColor" font-size="12" {
+            text x=(LEFT) y="16" font-weight="bold" { (table.policies[policy]) }
+            line x1=(LEFT) x2=(LEFT + WIDTH) y1=(bottom) y2=(bottom) stroke="currentColor" stroke-opacity="0.4" {}
+            text x=(LEFT) y=(bottom + 16.0) opacity="0.7" { (format!("{low:.0}")) }
+            text x=(LEFT + WIDTH) y=(bottom + 16.0) opacity="0.7" text-anchor="end" { (format!("{high:.0}")) }
+            @if let Some(truth) = table.truth[policy] {
+                line x1=(x(truth.mean)) x2=(x(truth.mean)) y1="22" y2=(bottom) stroke="currentColor"
+                    stroke-dasharray="3 3" {}
+            }
+            @for (row, (name, values)) in table.estimators.iter().zip(&table.values).enumerate() {
+                text x=(LEFT - 8.0) y=(y(row) + 4.0) text-anchor="end" { (name) }
+                @if let Some(value) = values[policy] {
+                    line x1=(x(value.low)) x2=(x(value.high)) y1=(y(row)) y2=(y(row)) stroke=(colour(row))
+                        stroke-width="3" stroke-opacity="0.5" {}
+                    circle cx=(x(value.mean)) cy=(y(row)) r="4" fill=(colour(row)) {}
+                }
+            }
+        }
+    }
+}
+
+fn standing_table(standings: &[(String, Standing)]) -> Markup {
+    html! {
+        div.wide { table {
+            tr {
+                th { "estimator" } th { "error" } th { "of range" } th { "Spearman" } th { "regret@1" }
+                th { "regret@3" } th { "in 90 %" }
+            }
+            @for (name, s) in standings {
+                tr {
+                    td { (name) } td { (format!("{:.2}", s.error)) } td { (format!("{:.3}", s.relative)) }
+                    td { (format!("{:.2}", s.spearman)) } td { (format!("{:.3}", s.regret_1)) }
+                    td { (format!("{:.3}", s.regret_3)) } td { (s.covered) " of " (s.policies) }
+                }
+            }
+        } }
+    }
+}
