@@ -4,6 +4,12 @@
 //! constants, starts and roundings, so that a policy has the same value here and there; the seeds
 //! draw other numbers. Tasks of MuJoCo are described always and simulated with the feature
 //! `mujoco`.
+//!
+//! That feature links libmujoco 3.17.0, which PyPI has as `mujoco==3.17.0`. Beside the wheel's
+//! `libmujoco.so.3.17.0` there has to be a link `libmujoco.so`; the folder of both is
+//! `MUJOCO_DYNAMIC_LINK_DIR` when the program is built and in `LD_LIBRARY_PATH` when it runs. The
+//! robots' models are those of Gymnasium: `STATECAST_MUJOCO_MODELS` names its folder
+//! `gymnasium/envs/mujoco/assets`.
 
 mod cart_pole;
 mod error;
