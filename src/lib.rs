@@ -12,6 +12,9 @@
 //! 6. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
 //! 7. [`output`]: tables, arrays and manifests for the user; `cli`: the program.
 //!
+//! Beside that way stands [`network`]: small perceptrons that are trained on the processor, for critics,
+//! policies and models of dynamics.
+//!
 //! [`forecast::Forecaster`] has an example that runs. The method is DICL (Benechehab et al.,
 //! arXiv 2410.11711) on the density reading of Liu et al. (arXiv 2402.00795).
 
@@ -26,6 +29,7 @@ mod guard;
 mod kernel;
 pub mod metrics;
 pub mod model;
+pub mod network;
 pub mod output;
 pub mod plot;
 pub mod report;
