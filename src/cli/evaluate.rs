@@ -18,8 +18,9 @@ use crate::baselines::of_dynamics;
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
 use crate::environment::{self, Task};
 use crate::evaluation::{
-    Contexts, FittedSettings, Imagined, Logged, Rules, Standing, Value, Walk, behaviour_mean, critic,
-    doubly_robust, fitted_q, importance, in_context, learned, on_policy, pieces, simulated, standing,
+    Contexts, FittedSettings, Imagined, Logged, Rules, Standing, Value, Walk, behaviour_mean,
+    critic, doubly_robust, fitted_q, importance, in_context, learned, on_policy, pieces, simulated,
+    standing,
 };
 use crate::forecast::{Forecaster, Method, Mixture, Predictor, Recalibrated, Settings};
 use crate::model::Work;
@@ -220,11 +221,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let estimates = arguments.estimates(&logged, &mut candidates, &walk)?;
     let table = Evaluated {
         policies: candidates.iter().map(|c| c.name.clone()).collect(),
-        estimators: arguments.estimators.iter().map(|e| e.name().to_owned()).collect(),
+        estimators: arguments
+            .estimators
+            .iter()
+            .map(|e| e.name().to_owned())
+            .collect(),
         values: arguments
             .estimators
             .iter()
-            .map(|e| of_estimator(&estimates, e.name()).map(|found| found.value).collect())
+            .map(|e| {
+                of_estimator(&estimates, e.name())
+                    .map(|found| found.value)
+                    .collect()
+            })
             .collect(),
         truth,
     };
@@ -238,14 +247,24 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             );
         }
     }
-    arguments.write(&table, &estimates, &standings, &candidates, task, horizon, started)
+    arguments.write(
+        &table,
+        &estimates,
+        &standings,
+        &candidates,
+        task,
+        horizon,
+        started,
+    )
 }
 
 fn of_estimator<'e>(
     estimates: &'e [Estimate],
     name: &'static str,
 ) -> impl Iterator<Item = &'e Estimate> {
-    estimates.iter().filter(move |estimate| estimate.estimator == name)
+    estimates
+        .iter()
+        .filter(move |estimate| estimate.estimator == name)
 }
 
 impl Arguments {
@@ -268,7 +287,11 @@ impl Arguments {
             self.behaviours.len(),
             self.files.len()
         );
-        ensure!(self.context >= 10, "--context {}: at least 10 rows", self.context);
+        ensure!(
+            self.context >= 10,
+            "--context {}: at least 10 rows",
+            self.context
+        );
         let mixes = self.estimators.contains(&Estimator::Mixture);
         ensure!(
             !(mixes && self.model.method == Method::DiclSa),
@@ -278,7 +301,10 @@ impl Arguments {
     }
 
     fn logged(&self, task: Option<&Task>, rules: &Rules) -> anyhow::Result<Logged> {
-        let recordings = self.files.iter().map(|file| self.columns.read_transitions(file));
+        let recordings = self
+            .files
+            .iter()
+            .map(|file| self.columns.read_transitions(file));
         let recordings = recordings.collect::<anyhow::Result<Vec<_>>>()?;
         let mut logged = Logged::new(&recordings, rules).with_context(|| {
             let files = self.files.iter().map(|file| file.display().to_string());
@@ -345,7 +371,9 @@ impl Arguments {
                 let policy = &mut *candidate.policy;
                 let episodes = episodes.get();
                 let value = simulated(&mut *environment, policy, episodes, self.discount, horizon);
-                Ok(Some(value.with_context(|| format!("policy {}", candidate.name))?))
+                Ok(Some(
+                    value.with_context(|| format!("policy {}", candidate.name))?,
+                ))
             });
             return values.collect();
         }
@@ -373,7 +401,13 @@ impl Arguments {
         walk: &Walk,
     ) -> anyhow::Result<Vec<Estimate>> {
         let shortest = (0..logged.sources)
-            .map(|source| logged.runs.iter().filter(|run| run.source == source).count())
+            .map(|source| {
+                logged
+                    .runs
+                    .iter()
+                    .filter(|run| run.source == source)
+                    .count()
+            })
             .min()
             .unwrap_or(1);
         let folds = self.contexts.get().min(shortest.max(1));
@@ -407,7 +441,15 @@ impl Arguments {
                 let begin = Instant::now();
                 let shown = |share: f64| progress.show((number as f64 + share) / count);
                 let mut estimate = self
-                    .estimate(estimator, contexts.as_ref(), &fitted, logged, candidate, walk, &shown)
+                    .estimate(
+                        estimator,
+                        contexts.as_ref(),
+                        &fitted,
+                        logged,
+                        candidate,
+                        walk,
+                        &shown,
+                    )
                     .with_context(|| format!("policy {}", candidate.name))?;
                 estimate.seconds = begin.elapsed().as_secs_f64();
                 estimates.push(estimate);
@@ -423,7 +465,9 @@ impl Arguments {
         walk: &Walk,
         folds: usize,
     ) -> anyhow::Result<Contexts<'m>> {
-        let longest = forecasters.iter().map(|f| f.longest_context(walk.horizon + 1));
+        let longest = forecasters
+            .iter()
+            .map(|f| f.longest_context(walk.horizon + 1));
         let longest = longest.min().unwrap_or(usize::MAX);
         ensure!(
             longest >= 10,
@@ -436,7 +480,13 @@ impl Arguments {
         }
         let pieces = pieces(logged, folds, rows);
         let with_reward = walk.rules.reward.is_none();
-        Ok(Contexts::read(forecasters, logged, &pieces, with_reward, &|_| ())?)
+        Ok(Contexts::read(
+            forecasters,
+            logged,
+            &pieces,
+            with_reward,
+            &|_| (),
+        )?)
     }
 
     #[expect(clippy::too_many_arguments)]
@@ -523,26 +573,37 @@ impl Arguments {
             let about = report::About {
                 title: "Values of policies".to_owned(),
                 settings: vec![
-                    ("task".to_owned(), task.map_or("unknown", |t| t.name).to_owned()),
+                    (
+                        "task".to_owned(),
+                        task.map_or("unknown", |t| t.name).to_owned(),
+                    ),
                     ("horizon".to_owned(), horizon.to_string()),
                     ("discount".to_owned(), self.discount.to_string()),
                     ("paths".to_owned(), self.paths.to_string()),
                 ],
             };
             let page = report::values(&about, table, standings)?;
-            write_atomically(path, |file| std::io::Write::write_all(file, page.as_bytes()))?;
+            write_atomically(path, |file| {
+                std::io::Write::write_all(file, page.as_bytes())
+            })?;
             eprintln!("report: {}", path.display());
         }
         let Some(output) = &self.output else {
             return Ok(());
         };
         estimates_table(estimates)?.write(output)?;
-        let sources = candidates.iter().map(|c| (c.name.clone(), c.source.to_string()));
+        let sources = candidates
+            .iter()
+            .map(|c| (c.name.clone(), c.source.to_string()));
         let manifest = Manifest {
             program: "statecast",
             version: env!("CARGO_PKG_VERSION"),
             command: "evaluate",
-            inputs: self.files.iter().map(|file| file.display().to_string()).collect(),
+            inputs: self
+                .files
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect(),
             policies: sources.collect(),
             task: task.map(|task| task.name),
             horizon,
@@ -608,7 +669,11 @@ impl Fitted {
             let steps = logged.steps(|run| !left_out.contains(&run))?;
             if mixes || wanted(&[Estimator::Linear]) {
                 let members = 8usize.div_ceil(folds).max(2);
-                linear.push(Rc::new(Ridge::fit(&steps, members, arguments.seed + fold as u64)));
+                linear.push(Rc::new(Ridge::fit(
+                    &steps,
+                    members,
+                    arguments.seed + fold as u64,
+                )));
             }
             if networks {
                 let settings = EnsembleSettings {
@@ -625,8 +690,16 @@ impl Fitted {
 
     fn of(&self, networks: bool) -> Vec<&dyn Dynamics> {
         match networks {
-            true => self.mlp.iter().map(|model| &**model as &dyn Dynamics).collect(),
-            false => self.linear.iter().map(|model| &**model as &dyn Dynamics).collect(),
+            true => self
+                .mlp
+                .iter()
+                .map(|model| &**model as &dyn Dynamics)
+                .collect(),
+            false => self
+                .linear
+                .iter()
+                .map(|model| &**model as &dyn Dynamics)
+                .collect(),
         }
     }
 
@@ -669,7 +742,10 @@ impl Fitted {
 fn read_truth(file: &PathBuf) -> anyhow::Result<Vec<(String, f64)>> {
     let shown = file.display();
     let mut reader = csv::Reader::from_path(file).with_context(|| format!("{shown}"))?;
-    let headers = reader.headers().with_context(|| format!("{shown}"))?.clone();
+    let headers = reader
+        .headers()
+        .with_context(|| format!("{shown}"))?
+        .clone();
     let column = |name: &str| {
         let found = headers.iter().position(|header| header.trim() == name);
         found.with_context(|| format!("{shown}: no column '{name}'"))
@@ -681,7 +757,10 @@ fn read_truth(file: &PathBuf) -> anyhow::Result<Vec<(String, f64)>> {
         let Ok(number) = text.parse::<f64>() else {
             bail!("{shown}: row {}, column value holds '{text}'", row + 1);
         };
-        Ok((record.get(policy).unwrap_or_default().trim().to_owned(), number))
+        Ok((
+            record.get(policy).unwrap_or_default().trim().to_owned(),
+            number,
+        ))
     });
     rows.collect()
 }
@@ -693,10 +772,20 @@ fn standings(table: &Evaluated) -> Vec<(String, Standing)> {
         let pairs: Vec<(Value, f64)> = pairs
             .filter_map(|(value, truth)| Some(((*value)?, truth.as_ref()?.mean)))
             .collect();
-        let range: Vec<f64> = table.truth.iter().flatten().map(|truth| truth.mean).collect();
+        let range: Vec<f64> = table
+            .truth
+            .iter()
+            .flatten()
+            .map(|truth| truth.mean)
+            .collect();
         standing(&pairs, &range).map(|standing| (name.clone(), standing))
     };
-    table.estimators.iter().zip(&table.values).filter_map(of).collect()
+    table
+        .estimators
+        .iter()
+        .zip(&table.values)
+        .filter_map(of)
+        .collect()
 }
 
 fn text(table: &Evaluated, standings: &[(String, Standing)]) -> String {
@@ -713,7 +802,11 @@ fn text(table: &Evaluated, standings: &[(String, Standing)]) -> String {
         let mut row = vec![policy.clone()];
         if known {
             let truth = &table.truth[number];
-            row.push(truth.as_ref().map_or("-".to_owned(), |t| format!("{:.1}", t.mean)));
+            row.push(
+                truth
+                    .as_ref()
+                    .map_or("-".to_owned(), |t| format!("{:.1}", t.mean)),
+            );
         }
         row.extend(table.values.iter().map(|values| shown(&values[number])));
         rows.push(row);
@@ -721,7 +814,15 @@ fn text(table: &Evaluated, standings: &[(String, Standing)]) -> String {
     let mut text = aligned_rows(&rows);
     text += "\nEstimated mean returns ± standard errors; -: the estimator lacks what it needs.\n";
     if !standings.is_empty() {
-        let heads = ["estimator", "error", "/ range", "Spearman", "regret@1", "regret@3", "in 90 %"];
+        let heads = [
+            "estimator",
+            "error",
+            "/ range",
+            "Spearman",
+            "regret@1",
+            "regret@3",
+            "in 90 %",
+        ];
         let mut rows = vec![heads.map(str::to_owned).to_vec()];
         for (name, s) in standings {
             rows.push(vec![
@@ -736,18 +837,27 @@ fn text(table: &Evaluated, standings: &[(String, Standing)]) -> String {
         }
         text += "\n";
         text += &aligned_rows(&rows);
-        text += "\nError: mean of |estimate - truth|; regret as a share of the true values' range.\n";
+        text +=
+            "\nError: mean of |estimate - truth|; regret as a share of the true values' range.\n";
     }
     text
 }
 
 fn estimates_table(estimates: &[Estimate]) -> anyhow::Result<Table> {
     let real = |of: &dyn Fn(&Estimate) -> Option<f64>| {
-        Column::Real(estimates.iter().map(|e| of(e).unwrap_or(f64::NAN)).collect())
+        Column::Real(
+            estimates
+                .iter()
+                .map(|e| of(e).unwrap_or(f64::NAN))
+                .collect(),
+        )
     };
     let value = |of: fn(Value) -> f64| real(&move |e: &Estimate| e.value.map(of));
     let columns = [
-        ("policy", Column::Text(estimates.iter().map(|e| e.policy.clone()).collect())),
+        (
+            "policy",
+            Column::Text(estimates.iter().map(|e| e.policy.clone()).collect()),
+        ),
         (
             "estimator",
             Column::Text(estimates.iter().map(|e| e.estimator.to_owned()).collect()),
@@ -761,6 +871,8 @@ fn estimates_table(estimates: &[Estimate]) -> anyhow::Result<Table> {
         ("effective_runs", real(&|e| e.effective)),
         ("seconds", real(&|e| Some(e.seconds))),
     ];
-    let columns = columns.into_iter().map(|(name, column)| (name.to_owned(), column));
+    let columns = columns
+        .into_iter()
+        .map(|(name, column)| (name.to_owned(), column));
     Table::new(columns.collect()).context("the table's columns differ in length")
 }

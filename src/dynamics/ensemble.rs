@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::linear::resampled;
 use super::{Dynamics, Laws, Steps};
-use crate::network::{Activation, Adam, Network};
+use crate::network::{Activation, Adam, AdamSettings, Network, Tape};
 
 /// Bounds of the log of a standard deviation, in units of the target's: softly kept.
 const LOG_SPREAD: (f32, f32) = (-6.0, 1.0);
@@ -23,7 +23,7 @@ pub struct EnsembleSettings {
     /// Transitions of a step.
     pub batch: usize,
     /// Learning rate at the start; it falls to nothing.
-    pub rate: f32,
+    pub rate: f64,
     /// Seed of the draws.
     pub seed: u64,
 }
@@ -102,18 +102,22 @@ impl Ensemble {
                 settings.width,
                 2 * outputs.ncols(),
             ];
-            let mut network = Network::new(&widths, Activation::Silu, &mut random);
-            let mut adam = Adam::new(&network, settings.rate);
+            let mut network = Network::new(&widths, Activation::Silu, &mut random)
+                .expect("a state, an action, hidden units and outputs are no empty layers");
+            let parameters = network.parameters().len();
+            let mut adam = Adam::new(parameters, AdamSettings::with_rate(settings.rate));
+            let (mut tape, mut gradients) = (Tape::default(), vec![0.0; parameters]);
             for step in 0..settings.updates {
-                let left = 1.0 - step as f32 / settings.updates as f32;
-                adam.set_rate(settings.rate * left);
+                let left = 1.0 - step as f64 / settings.updates as f64;
+                adam.settings.learning_rate = settings.rate * left;
                 let picked: Vec<usize> = (0..settings.batch)
                     .map(|_| rows[random.random_range(0..rows.len())])
                     .collect();
-                let tape = network.forward(inputs.select(Axis(0), &picked).view());
+                let shown: Vec<f32> = inputs.select(Axis(0), &picked).into_iter().collect();
                 let wanted = outputs.select(Axis(0), &picked);
-                let gradient = likelihood_gradient(tape.output(), &wanted);
-                adam.step(&mut network, &tape, &gradient);
+                let gradient = likelihood_gradient(network.forward(&shown, &mut tape), &wanted);
+                network.backward(&mut tape, &gradient, &mut gradients);
+                adam.step(network.parameters_mut(), &gradients);
                 if step % 100 == 0 {
                     let done = number as f64 + step as f64 / settings.updates as f64;
                     progress(done / settings.members as f64);
@@ -138,18 +142,19 @@ fn log_spread(raw: f32) -> (f32, f32) {
 }
 
 /// Gradient of the mean negative log likelihood of the targets `[rows, targets]` with respect to
-/// outputs `[rows, 2 targets]`.
-fn likelihood_gradient(output: &Array2<f32>, targets: &Array2<f32>) -> Array2<f32> {
+/// outputs `[rows, 2 targets]`, row by row.
+fn likelihood_gradient(output: &[f32], targets: &Array2<f32>) -> Vec<f32> {
     let (rows, width) = targets.dim();
-    let mut gradient = Array2::zeros(output.dim());
+    let mut gradient = vec![0.0; output.len()];
     let share = 1.0 / (rows * width) as f32;
     for row in 0..rows {
         for c in 0..width {
-            let (log, slope) = log_spread(output[[row, width + c]]);
+            let (at, at_spread) = (2 * row * width + c, (2 * row + 1) * width + c);
+            let (log, slope) = log_spread(output[at_spread]);
             let precision = (-2.0 * log).exp();
-            let error = output[[row, c]] - targets[[row, c]];
-            gradient[[row, c]] = share * precision * error;
-            gradient[[row, width + c]] = share * slope * (1.0 - precision * error * error);
+            let error = output[at] - targets[[row, c]];
+            gradient[at] = share * precision * error;
+            gradient[at_spread] = share * slope * (1.0 - precision * error * error);
         }
     }
     gradient
@@ -166,8 +171,12 @@ impl Dynamics for Ensemble {
 
     fn laws(&self, member: usize, states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Laws {
         let inputs = self.inputs.apply(&joined(states, actions));
-        let output = self.networks[member].output(inputs.view());
+        let inputs: Vec<f32> = inputs.into_iter().collect();
         let width = self.changes.mean.len();
+        let mut tape = Tape::default();
+        let output = self.networks[member].forward(&inputs, &mut tape);
+        let output = ArrayView2::from_shape((states.nrows(), 2 * width), output)
+            .expect("a network has as many outputs as it was made with");
         let mean = &output.slice(s![.., ..width]) * &self.changes.deviation + &self.changes.mean;
         let deviation = output
             .slice(s![.., width..])
@@ -224,12 +233,12 @@ mod tests {
 
     #[test]
     fn the_gradient_is_that_of_the_likelihood() {
-        let output = ndarray::array![[0.3f32, -0.5, 0.2, -1.0]];
+        let output = [0.3f32, -0.5, 0.2, -1.0];
         let target = ndarray::array![[0.1f32, 0.4]];
-        let loss = |output: &Array2<f32>| -> f64 {
+        let loss = |output: &[f32]| -> f64 {
             let terms = (0..2).map(|c| {
-                let (log, _) = log_spread(output[[0, 2 + c]]);
-                let error = f64::from(output[[0, c]] - target[[0, c]]);
+                let (log, _) = log_spread(output[2 + c]);
+                let error = f64::from(output[c] - target[[0, c]]);
                 f64::from(log) + 0.5 * error * error * f64::from((-2.0 * log).exp())
             });
             terms.sum::<f64>() / 2.0
@@ -237,12 +246,12 @@ mod tests {
         let gradient = likelihood_gradient(&output, &target);
         for c in 0..4 {
             let at = |step: f32| {
-                let mut moved = output.clone();
-                moved[[0, c]] += step;
+                let mut moved = output;
+                moved[c] += step;
                 loss(&moved)
             };
             let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
-            let found = f64::from(gradient[[0, c]]);
+            let found = f64::from(gradient[c]);
             assert!(
                 (slope - found).abs() < 2e-3 * (1.0 + slope.abs()),
                 "{c}: {slope} {found}"

@@ -29,7 +29,10 @@ pub fn on_policy(
         return None;
     }
     let count = own.len() as f64;
-    let real: Vec<f64> = own.iter().map(|&r| logged.runs[r].discounted(discount, horizon)).collect();
+    let real: Vec<f64> = own
+        .iter()
+        .map(|&r| logged.runs[r].discounted(discount, horizon))
+        .collect();
     let model: Vec<f64> = own.iter().map(|&run| starts[run]).collect();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (real_mean, model_mean, all_mean) = (mean(&real), mean(&model), mean(&starts));
@@ -37,7 +40,11 @@ pub fn on_policy(
     let together: f64 = pairs.map(|(r, m)| (r - real_mean) * (m - model_mean)).sum();
     let spread = variance(&model) * (count - 1.0);
     let slope = if spread > 0.0 { together / spread } else { 0.0 };
-    let left: Vec<f64> = real.iter().zip(&model).map(|(r, m)| r - slope * (m - model_mean)).collect();
+    let left: Vec<f64> = real
+        .iter()
+        .zip(&model)
+        .map(|(r, m)| r - slope * (m - model_mean))
+        .collect();
     // The starts of all runs are a sample, too.
     let of_starts = slope.powi(2) * variance(&starts) / starts.len() as f64;
     let error = (variance(&left) / count + of_starts).sqrt();

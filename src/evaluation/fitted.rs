@@ -5,8 +5,11 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::{EvaluationError, Logged, Path, Transitions, Value, Walk};
-use crate::network::{Activation, Adam, Network};
+use crate::network::{Activation, Adam, AdamSettings, Network, Tape, polyak};
 use crate::policy::Policy;
+
+/// Draws of the policy's action at every state.
+const DRAWS: usize = 8;
 
 /// How value functions are fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,7 +23,7 @@ pub struct FittedSettings {
     /// Transitions of a step.
     pub batch: usize,
     /// Learning rate.
-    pub rate: f32,
+    pub rate: f64,
     /// Share of the way that the target goes to the value function in a step.
     pub follow: f32,
 }
@@ -84,6 +87,19 @@ pub fn fitted_q(
     Ok(Value::of_paths(&paths))
 }
 
+/// Actions of a policy at states `[rows, states]`, drawn several times: acting in every step of a
+/// training would cost more than the training.
+fn drawn_actions(
+    states: &Array2<f64>,
+    policy: &mut dyn Policy,
+    random: &mut ChaCha8Rng,
+) -> Result<Vec<Array2<f64>>, EvaluationError> {
+    let mut acting = generators(random, states.nrows());
+    (0..DRAWS)
+        .map(|_| Ok(policy.act(states.view(), &mut acting)?))
+        .collect()
+}
+
 fn generators(random: &mut ChaCha8Rng, count: usize) -> Vec<ChaCha8Rng> {
     (0..count)
         .map(|_| ChaCha8Rng::seed_from_u64(random.random()))
@@ -120,7 +136,8 @@ impl<'w> Critic<'w> {
         let steps = steps_worth(walk.discount, walk.horizon);
         let reward = transitions.rewards.mapv(f64::abs).mean().unwrap_or(0.0);
         let widths = [all.ncols() + 1, settings.width, settings.width, 1];
-        let network = Network::new(&widths, Activation::Relu, random);
+        let network = Network::new(&widths, Activation::Relu, random)
+            .expect("a state, an action, hidden units and a value are no empty layers");
         Self {
             target: network.clone(),
             network,
@@ -137,14 +154,14 @@ impl<'w> Critic<'w> {
         states: ArrayView2<f64>,
         actions: ArrayView2<f64>,
         left: &Array1<f64>,
-    ) -> Array2<f32> {
+    ) -> Vec<f32> {
         let all =
             concatenate(Axis(1), &[states, actions]).expect("states and actions of the same rows");
         let all = (all - &self.mean) / &self.deviation;
         let left = (2.0 * left - 1.0).insert_axis(Axis(1));
         let all = concatenate(Axis(1), &[all.view(), left.view()])
             .expect("one share of steps left a row");
-        all.mapv(|x| x as f32)
+        all.iter().map(|&x| x as f32).collect()
     }
 
     fn values(
@@ -153,9 +170,10 @@ impl<'w> Critic<'w> {
         states: ArrayView2<f64>,
         actions: ArrayView2<f64>,
         left: &Array1<f64>,
-    ) -> Array1<f32> {
-        let output = network.output(self.inputs(states, actions, left).view());
-        output.column(0).mapv(|q| q * self.unit)
+    ) -> Vec<f32> {
+        let mut tape = Tape::default();
+        let output = network.forward(&self.inputs(states, actions, left), &mut tape);
+        output.iter().map(|q| q * self.unit).collect()
     }
 
     fn fit(
@@ -168,11 +186,13 @@ impl<'w> Critic<'w> {
     ) -> Result<(), EvaluationError> {
         let settings = self.settings;
         let horizon = self.walk.horizon as f64;
-        let mut adam = Adam::new(&self.network, settings.rate);
-        let mut acting = generators(random, settings.batch);
+        let parameters = self.network.parameters().len();
+        let mut adam = Adam::new(parameters, AdamSettings::with_rate(settings.rate));
+        let (mut tape, mut gradients) = (Tape::default(), vec![0.0; parameters]);
+        let drawn = drawn_actions(&transitions.next, policy, random)?;
         for step in 0..settings.updates {
-            let remains = 1.0 - step as f32 / settings.updates as f32;
-            adam.set_rate(settings.rate * remains.max(0.1));
+            let remains = 1.0 - step as f64 / settings.updates as f64;
+            adam.settings.learning_rate = settings.rate * remains.max(0.1);
             let picked: Vec<usize> = (0..settings.batch)
                 .map(|_| rows[random.random_range(0..rows.len())])
                 .collect();
@@ -181,7 +201,7 @@ impl<'w> Critic<'w> {
                 .map(|_| random.random_range(1..=self.walk.horizon) as f64 / horizon)
                 .collect();
             let next = transitions.next.select(Axis(0), &picked);
-            let actions = policy.act(next.view(), &mut acting)?;
+            let actions = drawn[random.random_range(0..drawn.len())].select(Axis(0), &picked);
             let after = left.mapv(|l| l - 1.0 / horizon);
             let ahead = self.values(&self.target, next.view(), actions.view(), &after);
             let target = |(i, &row): (usize, &usize)| {
@@ -189,16 +209,24 @@ impl<'w> Critic<'w> {
                 let ahead = if ends { 0.0 } else { f64::from(ahead[i]) };
                 (transitions.rewards[row] + self.walk.discount * ahead) as f32 / self.unit
             };
-            let targets: Array1<f32> = picked.iter().enumerate().map(target).collect();
+            let targets: Vec<f32> = picked.iter().enumerate().map(target).collect();
             let states = transitions.states.select(Axis(0), &picked);
             let taken = transitions.actions.select(Axis(0), &picked);
-            let tape = self
+            let inputs = self.inputs(states.view(), taken.view(), &left);
+            let found = self
                 .network
-                .forward(self.inputs(states.view(), taken.view(), &left).view());
-            let error = tape.output() - &targets.insert_axis(Axis(1));
-            let gradient = error * (2.0 / settings.batch as f32);
-            adam.step(&mut self.network, &tape, &gradient);
-            self.target.follow(&self.network, settings.follow);
+                .forward(&inputs, &mut tape)
+                .iter()
+                .zip(&targets);
+            let share = 2.0 / settings.batch as f32;
+            let gradient: Vec<f32> = found.map(|(q, target)| share * (q - target)).collect();
+            self.network.backward(&mut tape, &gradient, &mut gradients);
+            adam.step(self.network.parameters_mut(), &gradients);
+            polyak(
+                self.target.parameters_mut(),
+                self.network.parameters(),
+                settings.follow,
+            );
             if step % 100 == 0 {
                 progress(step as f64 / settings.updates as f64);
             }

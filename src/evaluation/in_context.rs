@@ -39,7 +39,10 @@ pub fn pieces(logged: &Logged, folds: usize, rows: usize) -> Vec<Vec<Piece>> {
         let mut pieces = Vec::new();
         for source in 0..logged.sources {
             let mut left = quota;
-            for (run, _) in logged.of_fold(fold, folds).filter(|(_, run)| run.source == source) {
+            for (run, _) in logged
+                .of_fold(fold, folds)
+                .filter(|(_, run)| run.source == source)
+            {
                 let steps = left.min(logged.runs[run].steps());
                 pieces.push(Piece { run, steps });
                 left -= steps;

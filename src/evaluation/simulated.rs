@@ -44,5 +44,9 @@ pub fn simulated(
     }
     let count = returns.len().max(1) as f64;
     let mean = returns.iter().sum::<f64>() / count;
-    Ok(Value::new(mean, (variance(&returns) / count).sqrt(), count - 1.0))
+    Ok(Value::new(
+        mean,
+        (variance(&returns) / count).sqrt(),
+        count - 1.0,
+    ))
 }

@@ -37,7 +37,9 @@ pub fn standing(pairs: &[(Value, f64)], all: &[f64]) -> Option<Standing> {
     }
     let estimated: Vec<f64> = pairs.iter().map(|(value, _)| value.mean).collect();
     let truth: Vec<f64> = pairs.iter().map(|&(_, truth)| truth).collect();
-    let errors = pairs.iter().map(|(value, truth)| (value.mean - truth).abs());
+    let errors = pairs
+        .iter()
+        .map(|(value, truth)| (value.mean - truth).abs());
     let error = errors.sum::<f64>() / pairs.len() as f64;
     Some(Standing {
         policies: pairs.len(),
@@ -46,6 +48,9 @@ pub fn standing(pairs: &[(Value, f64)], all: &[f64]) -> Option<Standing> {
         spearman: spearman(&estimated, &truth),
         regret_1: regret(&estimated, &truth, 1),
         regret_3: regret(&estimated, &truth, 3),
-        covered: pairs.iter().filter(|(value, truth)| value.covers(*truth)).count(),
+        covered: pairs
+            .iter()
+            .filter(|(value, truth)| value.covers(*truth))
+            .count(),
     })
 }

@@ -1,270 +1,259 @@
-//! Small multilayer perceptrons that are trained on the processor, in 32-bit floats.
+//! Small multilayer perceptrons that are trained on the processor, in F32: critics, actors, policies
+//! from files and models of dynamics.
 //!
-//! Written directly, forward, backward and Adam: for networks of a few hundred units most of the time
-//! of a general automatic differentiation is not arithmetic.
+//! Forward and backward passes are written directly, because the tensor library's differentiation
+//! computes both gradients of every product and allocates each of them; for layers of 64 to 256 units
+//! that takes most of the time. Everything runs on the calling thread and gives the same numbers for
+//! the same batch on the same processor.
+//!
+//! The parameters of a [`Network`] are one flat slice, and so are their gradients, so that [`Adam`],
+//! [`clip_norm`] and [`polyak`] are loops over slices; they serve a lone parameter, such as SAC's
+//! temperature, as well. The order is that of PyTorch's `parameters()`: `weight [out, in]` by rows and
+//! `bias [out]`, layer by layer. Several heads on a common trunk are one network whose last layer
+//! holds the rows of all of them.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, Zip};
+mod activation;
+mod adam;
+mod passes;
+mod product;
+mod tensors;
+
+use std::ops::Range;
+
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-/// What stands between the layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// `max(x, 0)`.
-    Relu,
-    /// `x / (1 + exp(-x))`, also called swish.
-    Silu,
+pub use activation::Activation;
+pub use adam::{Adam, AdamSettings, AdamState, clip_norm, polyak};
+pub use passes::Tape;
+pub use tensors::NamedTensor;
+
+/// Why there is no such network or optimizer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// Fewer than one layer, or a layer without inputs or outputs.
+    #[error("a network needs an input and an output of at least one unit, not the widths {0:?}")]
+    Sizes(Vec<usize>),
+    /// The layer's weight has other than `inputs * outputs` elements.
+    #[error("layer {layer}: {found} weights for {inputs} inputs and {outputs} outputs")]
+    Weight {
+        /// From 0.
+        layer: usize,
+        /// Units of the layer before, or columns of the first weight.
+        inputs: usize,
+        /// Elements of the bias.
+        outputs: usize,
+        /// Elements of the weight.
+        found: usize,
+    },
+    /// A parameter is infinite or not a number.
+    #[error("layer {layer} has a parameter that is not finite")]
+    NotFinite {
+        /// From 0.
+        layer: usize,
+    },
+    /// No tensor has this name.
+    #[error("there is no tensor '{0}'")]
+    Missing(String),
+    /// A tensor has another rank than a weight or bias, or its shape does not hold its values.
+    #[error("the tensor '{name}' of shape {shape:?} is no {expected} of a dense layer")]
+    Tensor {
+        /// Name of the tensor.
+        name: String,
+        /// What it says its shape is.
+        shape: Vec<usize>,
+        /// `weight` or `bias`.
+        expected: &'static str,
+    },
+    /// An optimizer's stored moments do not belong to as many parameters.
+    #[error("the optimizer's state has {first} and {second} moments for {parameters} parameters")]
+    State {
+        /// Elements of the first moment.
+        first: usize,
+        /// Elements of the second moment.
+        second: usize,
+        /// Parameters that are to be optimized.
+        parameters: usize,
+    },
 }
 
-impl Activation {
-    fn value(self, x: f32) -> f32 {
-        match self {
-            Self::Relu => x.max(0.0),
-            Self::Silu => x / (1.0 + (-x).exp()),
-        }
-    }
-
-    fn slope(self, x: f32) -> f32 {
-        match self {
-            Self::Relu => f32::from(u8::from(x > 0.0)),
-            Self::Silu => {
-                let sigmoid = 1.0 / (1.0 + (-x).exp());
-                sigmoid * (1.0 + x * (1.0 - sigmoid))
-            }
-        }
-    }
-}
-
-/// A dense layer, or what changes it.
+/// A dense layer `y = W x + b`, as parameters of its own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dense {
-    /// `[in, out]`.
-    pub weight: Array2<f32>,
-    /// `[out]`.
-    pub bias: Array1<f32>,
+pub struct Layer {
+    /// `[out, in]`, by rows.
+    pub weight: Vec<f32>,
+    /// `[out]`
+    pub bias: Vec<f32>,
 }
 
-/// Dense layers with an activation between them and a linear output.
+/// A multilayer perceptron: dense layers, an [`Activation`] after all but the last.
+///
+/// # Examples
+///
+/// Learns the sum of two numbers:
 ///
 /// ```
-/// use ndarray::array;
 /// use rand::{SeedableRng, rngs::ChaCha8Rng};
-/// use statecast::network::{Activation, Adam, Network};
+/// use statecast::network::{Activation, Adam, AdamSettings, Network, Tape};
 ///
-/// let mut random = ChaCha8Rng::seed_from_u64(0);
-/// let mut network = Network::new(&[1, 16, 1], Activation::Silu, &mut random);
-/// let mut adam = Adam::new(&network, 0.01);
-/// let (x, y) = (array![[-1.0], [0.0], [1.0]], array![[1.0], [0.0], [1.0]]);
+/// let mut random = ChaCha8Rng::seed_from_u64(1);
+/// let mut network = Network::new(&[2, 16, 1], Activation::Relu, &mut random)?;
+/// let mut adam = Adam::new(network.parameters().len(), AdamSettings::with_rate(0.01));
+/// let (mut tape, mut gradients) = (Tape::default(), vec![0.0; network.parameters().len()]);
+///
+/// let inputs = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5, 0.2]; // [5, 2]
+/// let sums = [0.0, 1.0, 1.0, 2.0, 0.7]; // [5, 1]
 /// for _ in 0..500 {
-///     let tape = network.forward(x.view());
-///     let gradient = (tape.output() - &y) * (2.0 / 3.0);
-///     adam.step(&mut network, &tape, &gradient);
+///     let found = network.forward(&inputs, &mut tape);
+///     let error: Vec<f32> = found.iter().zip(sums).map(|(y, sum)| 2.0 * (y - sum) / 5.0).collect();
+///     network.backward(&mut tape, &error, &mut gradients);
+///     adam.step(network.parameters_mut(), &gradients);
 /// }
-/// assert!((network.output(x.view()) - &y).iter().all(|e| e.abs() < 0.05));
+/// let found = network.forward(&[0.4, 0.8], &mut tape);
+/// assert!((found[0] - 1.2).abs() < 0.1);
+/// # Ok::<(), statecast::network::NetworkError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     layers: Vec<Dense>,
     activation: Activation,
+    parameters: Vec<f32>,
 }
 
-/// What a network computed, kept for the way back.
-#[derive(Debug)]
-pub struct Tape {
-    /// Inputs of every layer, `[rows, in]`.
-    inputs: Vec<Array2<f32>>,
-    /// Outputs of every layer before the activation, `[rows, out]`.
-    sums: Vec<Array2<f32>>,
+/// Where a layer's parameters are among those of the network.
+#[derive(Debug, Clone, PartialEq)]
+struct Dense {
+    inputs: usize,
+    outputs: usize,
+    weight: Range<usize>,
+    bias: Range<usize>,
 }
 
-impl Tape {
-    /// The network's output, `[rows, outputs]`.
-    pub fn output(&self) -> &Array2<f32> {
-        &self.sums[self.sums.len() - 1]
+/// Layers between these widths, one behind the other.
+fn lay_out(sizes: &[usize]) -> Result<Vec<Dense>, NetworkError> {
+    if sizes.len() < 2 || sizes.contains(&0) {
+        return Err(NetworkError::Sizes(sizes.to_vec()));
     }
+    let mut from = 0;
+    let layer = |pair: &[usize]| {
+        let (inputs, outputs) = (pair[0], pair[1]);
+        let weight = from..from + inputs * outputs;
+        let bias = weight.end..weight.end + outputs;
+        from = bias.end;
+        Dense {
+            inputs,
+            outputs,
+            weight,
+            bias,
+        }
+    };
+    Ok(sizes.windows(2).map(layer).collect())
 }
 
 impl Network {
-    /// A network of some widths, inputs first and outputs last, at least two; weights and biases are
-    /// uniform within one over the root of the inputs, as PyTorch's are.
+    /// A network between layers of these widths, the input's first, with PyTorch's default
+    /// initialisation: weights and biases uniform within 1/√in of zero.
     ///
-    /// # Panics
-    /// If there are fewer than two widths.
-    pub fn new(widths: &[usize], activation: Activation, random: &mut ChaCha8Rng) -> Self {
-        assert!(widths.len() > 1, "a network has inputs and outputs");
-        let layers = widths.windows(2).map(|pair| {
-            let reach = 1.0 / (pair[0] as f32).sqrt();
-            let mut draw = |_| reach * (2.0 * random.random::<f32>() - 1.0);
-            let weight = (0..pair[0] * pair[1])
-                .map(&mut draw)
-                .collect::<Array1<f32>>();
-            Dense {
-                weight: weight
-                    .into_shape_with_order((pair[0], pair[1]))
-                    .expect("as many numbers as the shape has"),
-                bias: (0..pair[1]).map(&mut draw).collect(),
-            }
-        });
-        Self {
-            layers: layers.collect(),
+    /// # Errors
+    ///
+    /// [`NetworkError::Sizes`] if there are fewer than two widths or one is zero.
+    pub fn new(
+        sizes: &[usize],
+        activation: Activation,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Self, NetworkError> {
+        let layers = lay_out(sizes)?;
+        let mut parameters = Vec::new();
+        for layer in &layers {
+            let bound = 1.0 / (layer.inputs as f32).sqrt();
+            let count = layer.outputs * (layer.inputs + 1);
+            parameters.extend((0..count).map(|_| random.random_range(-bound..bound)));
+        }
+        Ok(Self {
+            layers,
             activation,
-        }
+            parameters,
+        })
     }
 
-    /// The layers, first to last.
-    pub fn layers(&self) -> &[Dense] {
-        &self.layers
-    }
-
-    /// Outputs `[rows, outputs]` of inputs `[rows, inputs]`.
-    pub fn output(&self, inputs: ArrayView2<f32>) -> Array2<f32> {
-        let mut tape = self.forward(inputs);
-        tape.sums.pop().expect("a network has a layer")
-    }
-
-    /// The same, with what the way back needs.
-    pub fn forward(&self, inputs: ArrayView2<f32>) -> Tape {
-        let mut tape = Tape {
-            inputs: vec![inputs.to_owned()],
-            sums: Vec::new(),
-        };
-        for (number, layer) in self.layers.iter().enumerate() {
-            let sums = tape.inputs[number].dot(&layer.weight) + &layer.bias;
-            if number + 1 < self.layers.len() {
-                tape.inputs.push(sums.mapv(|x| self.activation.value(x)));
-            }
-            tape.sums.push(sums);
-        }
-        tape
-    }
-
-    /// Goes a share of the way to another network of the same shape (Polyak averaging).
-    pub fn follow(&mut self, other: &Self, share: f32) {
-        for (own, other) in self.layers.iter_mut().zip(&other.layers) {
-            let towards = |own: &mut f32, other: &f32| *own += share * (other - *own);
-            own.weight.zip_mut_with(&other.weight, towards);
-            own.bias.zip_mut_with(&other.bias, towards);
-        }
-    }
-
-    /// Gradients of the layers, given that of the output, `[rows, outputs]`.
-    pub fn backward(&self, tape: &Tape, output: &Array2<f32>) -> Vec<Dense> {
-        let mut gradient = output.clone();
-        let mut gradients = Vec::with_capacity(self.layers.len());
-        for number in (0..self.layers.len()).rev() {
-            gradients.push(Dense {
-                weight: tape.inputs[number].t().dot(&gradient),
-                bias: gradient.sum_axis(Axis(0)),
-            });
-            if number > 0 {
-                gradient = gradient.dot(&self.layers[number].weight.t());
-                let slope = |g: &mut f32, &x: &f32| *g *= self.activation.slope(x);
-                gradient.zip_mut_with(&tape.sums[number - 1], slope);
-            }
-        }
-        gradients.reverse();
-        gradients
-    }
-}
-
-/// The optimiser Adam (Kingma and Ba, arXiv 1412.6980).
-#[derive(Debug, Clone)]
-pub struct Adam {
-    rate: f32,
-    steps: i32,
-    first: Vec<Dense>,
-    second: Vec<Dense>,
-}
-
-const BETAS: (f32, f32) = (0.9, 0.999);
-const EPSILON: f32 = 1e-8;
-
-impl Adam {
-    /// An optimiser of a network at a learning rate.
-    pub fn new(network: &Network, rate: f32) -> Self {
-        let zeros = network.layers.iter().map(|layer| Dense {
-            weight: Array2::zeros(layer.weight.dim()),
-            bias: Array1::zeros(layer.bias.dim()),
+    /// A network of these layers, the one at the input first.
+    ///
+    /// # Errors
+    ///
+    /// If there is no layer or an empty one, a layer does not fit to the one before, or a parameter is
+    /// not finite.
+    pub fn from_layers(layers: &[Layer], activation: Activation) -> Result<Self, NetworkError> {
+        let outputs = layers.iter().map(|layer| layer.bias.len());
+        let inputs = layers.first().map_or(0, |first| {
+            first
+                .weight
+                .len()
+                .checked_div(first.bias.len())
+                .unwrap_or(0)
         });
-        let zeros: Vec<Dense> = zeros.collect();
-        Self {
-            rate,
-            steps: 0,
-            first: zeros.clone(),
-            second: zeros,
+        let sizes: Vec<usize> = std::iter::once(inputs).chain(outputs).collect();
+        let places = lay_out(&sizes)?;
+        for (i, (layer, place)) in layers.iter().zip(&places).enumerate() {
+            if layer.weight.len() != place.weight.len() {
+                return Err(NetworkError::Weight {
+                    layer: i,
+                    inputs: place.inputs,
+                    outputs: place.outputs,
+                    found: layer.weight.len(),
+                });
+            }
+            if !layer
+                .weight
+                .iter()
+                .chain(&layer.bias)
+                .all(|x| x.is_finite())
+            {
+                return Err(NetworkError::NotFinite { layer: i });
+            }
         }
+        let parameters = layers.iter().flat_map(|l| l.weight.iter().chain(&l.bias));
+        Ok(Self {
+            parameters: parameters.copied().collect(),
+            layers: places,
+            activation,
+        })
     }
 
-    /// Sets the learning rate.
-    pub fn set_rate(&mut self, rate: f32) {
-        self.rate = rate;
+    /// Units of the input.
+    pub fn inputs(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.inputs)
     }
 
-    /// One step against the gradient of the output, `[rows, outputs]`.
-    pub fn step(&mut self, network: &mut Network, tape: &Tape, output: &Array2<f32>) {
-        let gradients = network.backward(tape, output);
-        self.steps = self.steps.saturating_add(1);
-        let corrected = (
-            1.0 - BETAS.0.powi(self.steps),
-            1.0 - BETAS.1.powi(self.steps),
-        );
-        let rate = self.rate / corrected.0;
-        let update = |w: &mut f32, m: &mut f32, v: &mut f32, &g: &f32| {
-            *m = BETAS.0 * *m + (1.0 - BETAS.0) * g;
-            *v = BETAS.1 * *v + (1.0 - BETAS.1) * g * g;
-            *w -= rate * *m / ((*v / corrected.1).sqrt() + EPSILON);
+    /// Units of the output.
+    pub fn outputs(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.outputs)
+    }
+
+    /// What follows every layer but the last.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// All parameters, in the order of PyTorch's `parameters()`.
+    pub fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
+    /// All parameters, to be changed in place.
+    pub fn parameters_mut(&mut self) -> &mut [f32] {
+        &mut self.parameters
+    }
+
+    /// Copies of the layers, the one at the input first.
+    pub fn layers(&self) -> Vec<Layer> {
+        let copy = |layer: &Dense| Layer {
+            weight: self.parameters[layer.weight.clone()].to_vec(),
+            bias: self.parameters[layer.bias.clone()].to_vec(),
         };
-        let moments = self.first.iter_mut().zip(&mut self.second);
-        let layers = network.layers.iter_mut().zip(moments).zip(&gradients);
-        for ((layer, (first, second)), gradient) in layers {
-            Zip::from(&mut layer.weight)
-                .and(&mut first.weight)
-                .and(&mut second.weight)
-                .and(&gradient.weight)
-                .for_each(update);
-            Zip::from(&mut layer.bias)
-                .and(&mut first.bias)
-                .and(&mut second.bias)
-                .and(&gradient.bias)
-                .for_each(update);
-        }
+        self.layers.iter().map(copy).collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rand::SeedableRng;
-
-    /// Against central differences of the sum of the squared outputs.
-    #[test]
-    fn gradients_are_those_of_small_changes() {
-        for activation in [Activation::Relu, Activation::Silu] {
-            let mut random = ChaCha8Rng::seed_from_u64(3);
-            let network = Network::new(&[3, 5, 4, 2], activation, &mut random);
-            let inputs = Array2::from_shape_fn((7, 3), |(i, j)| ((i * 3 + j) as f32 * 0.7).sin());
-            let tape = network.forward(inputs.view());
-            let gradients = network.backward(&tape, &(tape.output() * 2.0));
-            let loss = |network: &Network| {
-                let squares = network.output(inputs.view()).mapv(|x| f64::from(x).powi(2));
-                squares.sum()
-            };
-            for layer in 0..3 {
-                let (rows, columns) = network.layers[layer].weight.dim();
-                for (i, j) in [(0, 0), (rows - 1, columns - 1), (rows / 2, columns / 2)] {
-                    let at = |step: f32| {
-                        let mut moved = network.clone();
-                        moved.layers[layer].weight[[i, j]] += step;
-                        loss(&moved)
-                    };
-                    let slope = (at(1e-3) - at(-1e-3)) / 2e-3;
-                    let found = f64::from(gradients[layer].weight[[i, j]]);
-                    assert!(
-                        (slope - found).abs() < 1e-3 * (1.0 + slope.abs()),
-                        "{slope} {found}"
-                    );
-                }
-            }
-        }
-    }
-}
+mod tests;

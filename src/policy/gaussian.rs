@@ -1,45 +1,16 @@
 //! Multilayer perceptrons whose action is a squashed Gaussian.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
 use super::rules::{log_normal, normal};
 use super::{Policy, PolicyError, Widths};
+use crate::network::{Network, Tape};
 
 /// Squashed actions nearer to their limits than this share of the range are taken to be so near:
 /// a 32-bit float cannot tell them apart, and the density has no bound there.
 const LEAST_MARGIN: f64 = 1e-6;
-
-/// A dense layer: `weight [out, in]` and `bias [out]`, as PyTorch stores them.
-#[derive(Debug, Clone)]
-pub(super) struct Layer {
-    pub(super) weight: Array2<f64>,
-    pub(super) bias: Array1<f64>,
-}
-
-impl Layer {
-    fn apply(&self, input: &Array2<f64>) -> Array2<f64> {
-        input.dot(&self.weight.t()) + &self.bias
-    }
-}
-
-/// What stands between layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Activation {
-    Relu,
-    Tanh,
-}
-
-impl Activation {
-    fn apply(self, x: f64) -> f64 {
-        match self {
-            Self::Relu => x.max(0.0),
-            Self::Tanh => x.tanh(),
-        }
-    }
-}
 
 /// How the output for the logarithm of the spread is kept in bounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,10 +35,10 @@ impl SpreadBounds {
 /// or its mean is asked for.
 #[derive(Debug, Clone)]
 pub struct TanhGaussian {
-    pub(super) hidden: Vec<Layer>,
-    pub(super) activation: Activation,
-    pub(super) mean: Layer,
-    pub(super) spread: Option<(Layer, SpreadBounds)>,
+    /// From observations to the means and, unless there is no chance, the raw logarithms of the
+    /// spreads.
+    pub(super) network: Network,
+    pub(super) spread: Option<SpreadBounds>,
     pub(super) scale: Array1<f64>,
     pub(super) bias: Array1<f64>,
 }
@@ -87,24 +58,25 @@ impl TanhGaussian {
         &self,
         observations: ArrayView2<f64>,
     ) -> (Array2<f64>, Option<Array2<f64>>) {
-        let mut hidden = observations.to_owned();
-        for layer in &self.hidden {
-            hidden = layer.apply(&hidden);
-            hidden.mapv_inplace(|x| self.activation.apply(x));
-        }
-        let spread = self.spread.as_ref().map(|(layer, bounds)| {
-            let log = layer.apply(&hidden);
-            log.mapv_into(|x| bounds.apply(x).exp())
+        let inputs: Vec<f32> = observations.iter().map(|&x| x as f32).collect();
+        let mut tape = Tape::default();
+        let outputs = self.network.forward(&inputs, &mut tape);
+        let shape = (observations.nrows(), self.network.outputs());
+        let outputs = ArrayView2::from_shape(shape, outputs)
+            .expect("a network has one row of outputs a row of inputs");
+        let actions = self.scale.len();
+        let spread = self.spread.map(|bounds| {
+            let raw = outputs.slice(s![.., actions..]);
+            raw.mapv(|x| bounds.apply(f64::from(x)).exp())
         });
-        (self.mean.apply(&hidden), spread)
+        (outputs.slice(s![.., ..actions]).mapv(f64::from), spread)
     }
 }
 
 impl Policy for TanhGaussian {
     fn widths(&self) -> Widths {
-        let first = self.hidden.first().unwrap_or(&self.mean);
         Widths {
-            observations: first.weight.ncols(),
+            observations: self.network.inputs(),
             actions: self.scale.len(),
         }
     }

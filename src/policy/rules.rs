@@ -94,9 +94,11 @@ impl Policy for Uniform {
         for (mut row, random) in actions.axis_iter_mut(Axis(0)).zip(random) {
             match self.space {
                 ActionSpace::Box { low, high } => {
-                    row.iter_mut().zip(low.iter().zip(high)).for_each(|(a, (low, high))| {
-                        *a = low + (high - low) * random.random::<f64>();
-                    });
+                    row.iter_mut()
+                        .zip(low.iter().zip(high))
+                        .for_each(|(a, (low, high))| {
+                            *a = low + (high - low) * random.random::<f64>();
+                        });
                 }
                 ActionSpace::Discrete(choices) => row[0] = random.random_range(0..choices) as f64,
             }
@@ -110,9 +112,11 @@ impl Policy for Uniform {
         actions: ArrayView2<f64>,
     ) -> Option<Array1<f64>> {
         let log: f64 = match self.space {
-            ActionSpace::Box { low, high } => {
-                low.iter().zip(high).map(|(low, high)| -(high - low).ln()).sum()
-            }
+            ActionSpace::Box { low, high } => low
+                .iter()
+                .zip(high)
+                .map(|(low, high)| -(high - low).ln())
+                .sum(),
             ActionSpace::Discrete(choices) => -(choices as f64).ln(),
         };
         Some(Array1::from_elem(actions.nrows(), log))

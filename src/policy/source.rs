@@ -11,12 +11,13 @@ use ndarray::{Array1, Array2};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use super::gaussian::{Activation, Layer, SpreadBounds};
+use super::gaussian::SpreadBounds;
 use super::{
     Constant, Linear, Policy, PolicyError, Program, ProgramSettings, TanhGaussian, Threshold,
     Uniform, Widths, checked,
 };
 use crate::environment::ActionSpace;
+use crate::network::{Activation, Layer, Network};
 
 /// Largest policy file that is read.
 const MOST_BYTES: u64 = 256 << 20;
@@ -199,14 +200,15 @@ fn of_safetensors(bytes: &[u8]) -> Result<TanhGaussian, PolicyError> {
         let (values, shape) = numbers_of(&tensors, name)?;
         Ok(checked(name, values, &shape, &[actions])?.into())
     };
-    Ok(TanhGaussian {
+    Parts {
         hidden,
         activation: Activation::Relu,
         mean,
         spread,
         scale: positive("action_scale", vector("action_scale")?)?,
         bias: vector("action_bias")?,
-    })
+    }
+    .policy()
 }
 
 /// Bounds stated in a file's metadata.
@@ -288,13 +290,40 @@ fn layer(
     let expected = [output.unwrap_or(found(0)), input.unwrap_or(found(1))];
     let weight = checked(&format!("{name}.weight"), weight, &shape, &expected)?;
     let bias = checked(&format!("{name}.bias"), bias, &length, &expected[..1])?;
-    let weight = Array2::from_shape_vec((expected[0], expected[1]), weight).map_err(damaged)?;
     match weight.is_empty() {
         true => Err(damaged(format!("{name}.weight is empty"))),
         false => Ok(Layer {
-            weight,
-            bias: bias.into(),
+            weight: weight.into_iter().map(|x| x as f32).collect(),
+            bias: bias.into_iter().map(|x| x as f32).collect(),
         }),
+    }
+}
+
+/// Layers of a policy that were checked one by one.
+struct Parts {
+    hidden: Vec<Layer>,
+    activation: Activation,
+    mean: Layer,
+    spread: Option<(Layer, SpreadBounds)>,
+    scale: Array1<f64>,
+    bias: Array1<f64>,
+}
+
+impl Parts {
+    fn policy(self) -> Result<TanhGaussian, PolicyError> {
+        // Both heads are rows of the last layer.
+        let mut last = self.mean;
+        if let Some((spread, _)) = &self.spread {
+            last.weight.extend(&spread.weight);
+            last.bias.extend(&spread.bias);
+        }
+        let layers: Vec<Layer> = self.hidden.into_iter().chain([last]).collect();
+        Ok(TanhGaussian {
+            network: Network::from_layers(&layers, self.activation).map_err(damaged)?,
+            spread: self.spread.map(|(_, bounds)| bounds),
+            scale: self.scale,
+            bias: self.bias,
+        })
     }
 }
 
@@ -399,14 +428,15 @@ fn of_json(bytes: &[u8], mean: bool) -> Result<Box<dyn Policy>, PolicyError> {
                 let length = values.len();
                 Ok(checked(what, values, &[length], &[actions])?.into())
             };
-            let policy = TanhGaussian {
+            let policy = Parts {
                 hidden: layers,
                 activation,
                 mean: centre,
                 spread,
                 scale: positive("action_scale", vector("action_scale", action_scale)?)?,
                 bias: vector("action_bias", action_bias)?,
-            };
+            }
+            .policy()?;
             Box::new(if mean { policy.mean() } else { policy })
         }
         Json::Linear {

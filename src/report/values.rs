@@ -81,12 +81,16 @@ fn order(table: &Evaluated) -> Vec<usize> {
 fn best(table: &Evaluated) -> Markup {
     let estimators = table.estimators.iter().zip(&table.values);
     let choice = |values: &Vec<Option<Value>>| {
-        let known = values.iter().enumerate().filter_map(|(p, v)| Some((p, (*v)?.mean)));
+        let known = values
+            .iter()
+            .enumerate()
+            .filter_map(|(p, v)| Some((p, (*v)?.mean)));
         let best = known.max_by(|a, b| a.1.total_cmp(&b.1));
         best.map(|(policy, _)| table.policies[policy].clone())
     };
-    let choices: Vec<(&String, String)> =
-        estimators.filter_map(|(name, values)| Some((name, choice(values)?))).collect();
+    let choices: Vec<(&String, String)> = estimators
+        .filter_map(|(name, values)| Some((name, choice(values)?)))
+        .collect();
     html! {
         @if let Some((name, policy)) = choices.first() {
             p { "By " (name) ", the best policy is " b { (policy) } "; "
@@ -123,7 +127,13 @@ fn estimates(table: &Evaluated) -> Markup {
 
 /// One policy's estimates as points with their intervals, all policies on one scale.
 fn intervals(table: &Evaluated, policy: usize) -> Markup {
-    let means = table.values.iter().flatten().chain(&table.truth).flatten().map(|v| v.mean);
+    let means = table
+        .values
+        .iter()
+        .flatten()
+        .chain(&table.truth)
+        .flatten()
+        .map(|v| v.mean);
     let (low, high) = means.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| {
         (mean.min(low), mean.max(high))
     });

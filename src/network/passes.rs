@@ -1,0 +1,172 @@
+//! Forward and backward passes.
+
+use super::product::{self, Extents};
+use super::{Dense, Network};
+
+/// What a forward pass leaves for the backward pass, and the buffers of both. One that is used again
+/// with batches no larger allocates nothing itself.
+#[derive(Debug, Clone, Default)]
+pub struct Tape {
+    rows: usize,
+    /// Input of every layer, then the output: `[rows, width]` each.
+    values: Vec<Vec<f32>>,
+    /// Slopes of the activations behind every layer but the last: `[rows, width]` each.
+    slopes: Vec<Vec<f32>>,
+    /// Gradient by the result of the layer at hand before its activation, `[rows, outputs]`.
+    gradient: Vec<f32>,
+    /// The same of the layer below.
+    below: Vec<f32>,
+}
+
+impl Tape {
+    /// The output of the last forward pass, `[rows, outputs]` by rows; empty before the first.
+    pub fn output(&self) -> &[f32] {
+        self.values.last().map_or(&[], Vec::as_slice)
+    }
+
+    fn prepare(&mut self, layers: &[Dense], rows: usize) {
+        self.rows = rows;
+        self.values.resize_with(layers.len() + 1, Vec::new);
+        self.slopes.resize_with(layers.len() - 1, Vec::new);
+        for (values, layer) in self.values[1..].iter_mut().zip(layers) {
+            values.resize(rows * layer.outputs, 0.0);
+        }
+        for (slopes, layer) in self.slopes.iter_mut().zip(layers) {
+            slopes.resize(rows * layer.outputs, 0.0);
+        }
+    }
+}
+
+impl Dense {
+    fn extents(&self, rows: usize) -> Extents {
+        Extents {
+            rows,
+            inputs: self.inputs,
+            outputs: self.outputs,
+        }
+    }
+}
+
+impl Network {
+    /// The output `[rows, outputs]` for an input `[rows, inputs]`, both by rows.
+    ///
+    /// # Panics
+    ///
+    /// If the input is not whole rows.
+    pub fn forward<'t>(&self, input: &[f32], tape: &'t mut Tape) -> &'t [f32] {
+        assert!(
+            input.len().is_multiple_of(self.inputs()),
+            "{} values are not whole rows of {}",
+            input.len(),
+            self.inputs()
+        );
+        let rows = input.len() / self.inputs();
+        tape.prepare(&self.layers, rows);
+        tape.values[0].clear();
+        tape.values[0].extend_from_slice(input);
+        for (i, layer) in self.layers.iter().enumerate() {
+            let (before, after) = tape.values.split_at_mut(i + 1);
+            let (x, y) = (&before[i], &mut after[0]);
+            let weight = &self.parameters[layer.weight.clone()];
+            let bias = &self.parameters[layer.bias.clone()];
+            product::outputs(x, weight, layer.extents(rows), y);
+            match tape.slopes.get_mut(i) {
+                Some(slopes) => self.activation.apply(y, bias, slopes),
+                None => add_bias(y, bias),
+            }
+        }
+        tape.output()
+    }
+
+    /// Gradients by the parameters, put in the place of what `gradients` held, after a
+    /// [`forward`](Self::forward) pass of this network on `tape`.
+    ///
+    /// `output_gradient` `[rows, outputs]` is the gradient of the loss by the output; `gradients` has the
+    /// order of [`parameters`](Self::parameters).
+    ///
+    /// # Panics
+    ///
+    /// If the gradients have other lengths, or the tape is that of a network of another shape.
+    pub fn backward(&self, tape: &mut Tape, output_gradient: &[f32], gradients: &mut [f32]) {
+        self.descend(tape, output_gradient, Some(gradients), false);
+    }
+
+    /// The gradient by the input, `[rows, inputs]`, with the parameters frozen: their gradients are not
+    /// computed. Otherwise like [`backward`](Self::backward).
+    ///
+    /// # Panics
+    ///
+    /// Where `backward` does.
+    pub fn backward_input<'t>(&self, tape: &'t mut Tape, output_gradient: &[f32]) -> &'t [f32] {
+        self.descend(tape, output_gradient, None, true);
+        &tape.gradient
+    }
+
+    /// Gradients by the parameters, like [`backward`](Self::backward), and by the input,
+    /// `[rows, inputs]`, as the result.
+    ///
+    /// # Panics
+    ///
+    /// Where `backward` does.
+    pub fn backward_both<'t>(
+        &self,
+        tape: &'t mut Tape,
+        output_gradient: &[f32],
+        gradients: &mut [f32],
+    ) -> &'t [f32] {
+        self.descend(tape, output_gradient, Some(gradients), true);
+        &tape.gradient
+    }
+
+    /// From the output down; with `to_input` the gradient by the input is left in `tape.gradient`.
+    fn descend(
+        &self,
+        tape: &mut Tape,
+        output_gradient: &[f32],
+        mut gradients: Option<&mut [f32]>,
+        to_input: bool,
+    ) {
+        let widths = tape.values.iter().skip(1).map(Vec::len);
+        let expected = self.layers.iter().map(|layer| tape.rows * layer.outputs);
+        assert!(
+            widths.eq(expected) && tape.values[0].len() == tape.rows * self.inputs(),
+            "the tape holds a forward pass of this network"
+        );
+        assert_eq!(
+            output_gradient.len(),
+            tape.output().len(),
+            "elements of the gradient by the output"
+        );
+        if let Some(gradients) = &gradients {
+            let (found, expected) = (gradients.len(), self.parameters.len());
+            assert_eq!(found, expected, "elements of the gradient by parameters");
+        }
+        tape.gradient.clear();
+        tape.gradient.extend_from_slice(output_gradient);
+        for (i, layer) in self.layers.iter().enumerate().rev() {
+            let extents = layer.extents(tape.rows);
+            if let Some(gradients) = &mut gradients {
+                let weight = &mut gradients[layer.weight.clone()];
+                product::weight_gradient(&tape.gradient, &tape.values[i], extents, weight);
+                product::bias_gradient(&tape.gradient, &mut gradients[layer.bias.clone()]);
+            }
+            if i == 0 && !to_input {
+                return;
+            }
+            tape.below.resize(tape.rows * layer.inputs, 0.0);
+            let weight = &self.parameters[layer.weight.clone()];
+            product::input_gradient(&tape.gradient, weight, extents, &mut tape.below);
+            if i > 0 {
+                let slopes = &tape.slopes[i - 1];
+                tape.below.iter_mut().zip(slopes).for_each(|(g, s)| *g *= s);
+            }
+            std::mem::swap(&mut tape.gradient, &mut tape.below);
+        }
+    }
+}
+
+fn add_bias(rows: &mut [f32], bias: &[f32]) {
+    for row in rows.chunks_exact_mut(bias.len()) {
+        row.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias);
+    }
+}
