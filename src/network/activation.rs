@@ -32,7 +32,8 @@ impl Activation {
                 (y, sigmoid + y * (1.0 - sigmoid))
             }),
             Self::Tanh => each(sums, bias, slopes, |x| {
-                let y = x.tanh();
+                // To 2e-7 absolute, and several times as fast as the standard library's.
+                let y = 2.0 / (1.0 + exp(-2.0 * x)) - 1.0;
                 (y, 1.0 - y * y)
             }),
             Self::Identity => each(sums, bias, slopes, |x| (x, 1.0)),
@@ -83,7 +84,17 @@ fn exp(x: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::exp;
+    use super::{Activation, exp};
+
+    #[test]
+    fn tanh_is_that_of_the_standard_library() {
+        for i in -1000..=1000 {
+            let (x, mut y, mut slope) = (i as f32 * 0.02, [i as f32 * 0.02], [0.0]);
+            Activation::Tanh.apply(&mut y, &[0.0], &mut slope);
+            let error = (f64::from(y[0]) - f64::from(x).tanh()).abs();
+            assert!(error < 2e-7, "tanh({x}) is off by {error}");
+        }
+    }
 
     #[test]
     fn exp_is_that_of_the_standard_library() {
