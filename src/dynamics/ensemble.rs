@@ -4,7 +4,6 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::linear::resampled;
 use super::{Dynamics, Laws, Steps};
 use crate::network::{Activation, Adam, AdamSettings, Network, Tape};
 
@@ -33,7 +32,7 @@ impl Default for EnsembleSettings {
         Self {
             members: 4,
             width: 128,
-            updates: 4000,
+            updates: 12_000,
             batch: 128,
             rate: 2e-3,
             seed: 0,
@@ -42,8 +41,9 @@ impl Default for EnsembleSettings {
 }
 
 /// A probabilistic ensemble (Chua et al., NeurIPS 2018): networks with two hidden layers of swish
-/// units from state and action to mean and spread of the change of state and of the reward, each
-/// trained on runs drawn with replacement.
+/// units from state and action to mean and spread of the change of state and of the reward. They differ
+/// by where they start and what they are shown when (Lakshminarayanan et al., NeurIPS 2017): runs
+/// drawn with replacement would leave a third of the recordings unseen.
 #[derive(Debug, Clone)]
 pub struct Ensemble {
     networks: Vec<Network>,
@@ -87,15 +87,10 @@ impl Ensemble {
         let changes = steps.changes.mapv(|x| x as f32);
         let (standard, targets) = (Standard::of(&raw), Standard::of(&changes));
         let (inputs, outputs) = (standard.apply(&raw), targets.apply(&changes));
+        let rows = inputs.nrows();
         let member = |number: usize| {
             let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
             random.set_stream(number as u64);
-            let weights = resampled(&steps.run, &mut random);
-            // Rows, each as often as its run was drawn.
-            let rows = weights.iter().enumerate();
-            let rows: Vec<usize> = rows
-                .flat_map(|(row, &times)| std::iter::repeat_n(row, times as usize))
-                .collect();
             let widths = [
                 inputs.ncols(),
                 settings.width,
@@ -111,7 +106,7 @@ impl Ensemble {
                 let left = 1.0 - step as f64 / settings.updates as f64;
                 adam.settings.learning_rate = settings.rate * left;
                 let picked: Vec<usize> = (0..settings.batch)
-                    .map(|_| rows[random.random_range(0..rows.len())])
+                    .map(|_| random.random_range(0..rows))
                     .collect();
                 let shown: Vec<f32> = inputs.select(Axis(0), &picked).into_iter().collect();
                 let wanted = outputs.select(Axis(0), &picked);

@@ -42,7 +42,7 @@ impl Ridge {
 }
 
 /// How often each row is used when its runs are drawn with replacement.
-pub(super) fn resampled(run: &[usize], random: &mut ChaCha8Rng) -> Vec<f64> {
+fn resampled(run: &[usize], random: &mut ChaCha8Rng) -> Vec<f64> {
     let mut runs = run.to_vec();
     runs.dedup();
     let mut drawn = std::collections::BTreeMap::<usize, f64>::new();

@@ -169,6 +169,7 @@ pub fn in_context(
         saturated: 0,
     };
     let count = contexts.readings.len();
+    let mut steps = 0;
     for (number, reading) in contexts.readings.iter().enumerate() {
         // Path `i` of all is in context `i` modulo their number.
         let numbers: Vec<usize> = (number..walk.paths).step_by(count).collect();
@@ -202,7 +203,7 @@ pub fn in_context(
         imagined.saturated += rollout.saturated;
         let booked = walker.ledger.returns.iter().zip(&walker.ledger.lengths);
         for (&path, (&value, &length)) in numbers.iter().zip(booked) {
-            imagined.length += length as f64 / walk.paths as f64;
+            steps += length;
             imagined.paths.push(Path {
                 model: number,
                 start: path % walk.starts.nrows(),
@@ -210,6 +211,7 @@ pub fn in_context(
             });
         }
     }
+    imagined.length = steps as f64 / walk.paths as f64;
     Ok(imagined)
 }
 

@@ -15,6 +15,12 @@ use crate::policy::Policy;
 /// How far beyond the range of the recorded states a path may go, as a share of the range.
 const MARGIN: f64 = 0.2;
 
+/// Steps of all paths of a critic together, as far as one path a recorded step does not take more.
+const CRITIC_STEPS: usize = 2_000_000;
+
+/// Most paths of a recorded step.
+const MOST_REPEATS: usize = 16;
+
 /// Learned models, each from other runs.
 pub type Models<'d> = [&'d dyn Dynamics];
 
@@ -54,7 +60,8 @@ pub fn learned(
 }
 
 /// What learned models say every recorded state is worth under a policy for the steps that are left
-/// of the horizon, and every recorded action in its state: one path each.
+/// of the horizon, and every recorded action in its state: means of as many paths as a bounded time
+/// allows.
 ///
 /// # Errors
 /// [`EvaluationError::Policy`] if the policy fails.
@@ -70,8 +77,14 @@ pub fn critic(
         .iter()
         .flat_map(|&length| (0..length).map(|t| walk.horizon - t));
     let left: Vec<usize> = left.collect();
+    let repeats = CRITIC_STEPS / left.iter().sum::<usize>().max(1);
+    let repeats = repeats.clamp(1, MOST_REPEATS);
+    // Row by row, the paths of a row one behind the other.
+    let row_of: Vec<usize> = (0..left.len() * repeats)
+        .map(|path| path / repeats)
+        .collect();
     let walk = Walk {
-        paths: left.len(),
+        paths: row_of.len(),
         ..walk.clone()
     };
     let mut values = |first_actions: Option<Array2<f64>>, done: f64| {
@@ -79,13 +92,14 @@ pub fn critic(
             models,
             logged,
             walk: &walk,
-            starts: states.clone(),
-            first_actions,
-            steps: left.clone(),
+            starts: states.select(Axis(0), &row_of),
+            first_actions: first_actions.map(|actions| actions.select(Axis(0), &row_of)),
+            steps: row_of.iter().map(|&row| left[row]).collect(),
         };
         let (ledger, _) = tour.run(policy, &|share| progress(0.5 * (done + share)))?;
-        let mut returns = ledger.returns.into_iter();
-        let of_run = |&length: &usize| returns.by_ref().take(length).collect();
+        let of_row = |paths: &[f64]| paths.iter().sum::<f64>() / repeats as f64;
+        let mut rows = ledger.returns.chunks(repeats).map(of_row);
+        let of_run = |&length: &usize| rows.by_ref().take(length).collect();
         Ok::<Vec<Vec<f64>>, EvaluationError>(lengths.iter().map(of_run).collect())
     };
     Ok(Critic {

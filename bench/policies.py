@@ -1,0 +1,123 @@
+"""Off-policy evaluation of the recorded policies: all estimators beside the true values, as Markdown.
+
+    .venv/bin/python bench/policies.py ../shared/data [--program target/release/statecast] [--seeds 3] [--tasks pendulum]
+
+Data: the recordings of the random and the medium policy of each task (Hopper has no medium one; there the best is
+one of the data). Targets: every policy of the task whose weights are there, with sampled actions; truth: discounted returns
+(0.99) of fresh episodes in the simulator. Nothing was tuned on them. Every seed repeats everything random in the
+estimators; errors and rank correlations are means over seeds, coverage counts all cases.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# task: environment of the files, recordings with the policies that took their actions, seed of the policies, options
+TASKS = {
+    "pendulum": ("Pendulum-v1", [("random", "random"), ("medium", "sac_s1_3500")], "s1", []),
+    "inverted-pendulum": ("InvertedPendulum-v5", [("random", "random"), ("medium", None)], "s1", []),
+    "hopper": ("Hopper-v5", [("random", "random"), ("best", None)], "s2", ["--horizon", "300"]),
+    "half-cheetah": (
+        "HalfCheetah-v5",
+        [("random", "random"), ("medium", None)],
+        "s1",
+        ["--horizon", "300", "--estimators", "mixture,linear,mlp,fqe,behaviour", "--paths", "24", "--contexts", "2"],
+    ),
+}
+
+
+def truths(data, environment, seed):
+    with open(data / "values" / f"{environment}_{seed}.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["mode"] == "stoch"]
+    known = {row["policy"]: float(row["discounted_mean"]) for row in rows}
+    paths = {name: data / "policies" / f"{environment}__{name}.safetensors" for name in known}
+    return {name: value for name, value in known.items() if paths[name].exists()}, paths
+
+
+def evaluate(program, data, task, seed):
+    environment, recordings, of, options = TASKS[task]
+    known, paths = truths(data, environment, of)
+    with tempfile.TemporaryDirectory() as folder:
+        truth, output = Path(folder) / "truth.csv", Path(folder) / "values.json"
+        truth.write_text("policy,value\n" + "".join(f"{name},{value}\n" for name, value in known.items()))
+        command = [program, "evaluate", "--env", task, "--truth", truth, "--output", output, "--seed", seed, *options]
+        command += [data / "trajectories" / f"{environment}__{level}.npz" for level, _ in recordings]
+        behaviours = [paths.get(policy, policy) for _, policy in recordings]
+        if all(behaviours):
+            for behaviour in behaviours:
+                command += ["--behaviour", behaviour]
+        for name in known:
+            command += ["--policy", f"{name}={paths[name]}"]
+        begin = time.perf_counter()
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        seconds = time.perf_counter() - begin
+        return known, json.loads(output.with_suffix(".manifest.json").read_text()), seconds
+
+
+def table(heads, rows):
+    print("| " + " | ".join(heads) + " |")
+    print("|" + "---|" * len(heads))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print()
+
+
+def interval(values):
+    """Mean with the 95 % interval of a bootstrap over the policies."""
+    values = np.asarray(values)
+    random = np.random.default_rng(0)
+    means = values[random.integers(0, len(values), (2000, len(values)))].mean(axis=1)
+    return f"{values.mean():.3f} [{np.quantile(means, 0.025):.3f}, {np.quantile(means, 0.975):.3f}]"
+
+
+def report(task, runs):
+    known = runs[0][0]
+    span = max(known.values()) - min(known.values())
+    estimates = [estimate for _, manifest, _ in runs for estimate in manifest["estimates"]]
+    standings = [dict(manifest["standings"]) for _, manifest, _ in runs]
+    names = list(dict.fromkeys(e["estimator"] for e in estimates))
+    seconds = np.mean([seconds for *_, seconds in runs])
+    print(f"### {task}\n\n{len(known)} policies, {len(runs)} seed(s), {seconds:.0f} s each.\n")
+    rows, values = [], []
+    for name in names:
+        own = [e for e in estimates if e["estimator"] == name and e["value"]]
+        if not own:
+            continue
+        error = [np.mean([abs(e["value"]["mean"] - known[p]) for e in own if e["policy"] == p]) / span
+                 for p in known if any(e["policy"] == p for e in own)]
+        covered = np.mean([e["value"]["low"] <= known[e["policy"]] <= e["value"]["high"] for e in own])
+        of = [s[name] for s in standings if name in s]
+        mean = lambda key: f"{np.mean([s[key] for s in of if s[key] is not None]):.2f}" if of else "–"
+        rows.append([name, interval(error), mean("spearman"), mean("regret_1"), mean("regret_3"),
+                     f"{100 * covered:.0f} % of {len(own)}", f"{np.mean([e['seconds'] for e in own]):.1f}"])
+    table(["estimator", "error / range", "Spearman", "regret@1", "regret@3", "truth in 90 %", "s a policy"], rows)
+    for policy in sorted(known, key=known.get):
+        row = [policy, f"{known[policy]:.1f}"]
+        for name in names:
+            own = [e["value"]["mean"] for e in estimates if (e["estimator"], e["policy"]) == (name, policy) and e["value"]]
+            row.append(f"{np.mean(own):.1f}" if own else "–")
+        values.append(row)
+    table(["policy", "truth", *names], values)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--program", type=Path, default=ROOT / "target/release/statecast")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
+    arguments = parser.parse_args()
+    for task in arguments.tasks:
+        report(task, [evaluate(arguments.program, arguments.data, task, seed) for seed in range(arguments.seeds)])
+
+
+if __name__ == "__main__":
+    main()
