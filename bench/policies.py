@@ -20,16 +20,19 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# task: environment of the files, recordings with the policies that took their actions, seed of the policies, options
+# title: task, environment of the files, recordings with the policies that took their actions (None: weights not there), seed of
+# the policies, options. By itself the language model is slow without AVX-512, so fewer paths are enough to see what it says.
+LEARNED = ["--estimators", "mixture,linear,mlp,fqe,is,on-policy,behaviour"]
+ALONE = ["--estimators", "vicl,dicl-s,dicl-sa", "--paths", "12", "--contexts", "1"]
+PENDULUM = ("pendulum", "Pendulum-v1", [("random", "random"), ("medium", "sac_s1_3500")], "s1")
 TASKS = {
-    "pendulum": ("Pendulum-v1", [("random", "random"), ("medium", "sac_s1_3500")], "s1", []),
-    "inverted-pendulum": ("InvertedPendulum-v5", [("random", "random"), ("medium", None)], "s1", []),
-    "hopper": ("Hopper-v5", [("random", "random"), ("best", None)], "s2", ["--horizon", "300"]),
+    "pendulum": (*PENDULUM, LEARNED),
+    "pendulum, language model alone": (*PENDULUM, ALONE),
+    "inverted-pendulum": ("inverted-pendulum", "InvertedPendulum-v5", [("random", None), ("medium", None)], "s1", LEARNED),
+    "hopper": ("hopper", "Hopper-v5", [("random", None), ("best", None)], "s2", [*LEARNED, "--horizon", "300"]),
     "half-cheetah": (
-        "HalfCheetah-v5",
-        [("random", "random"), ("medium", None)],
-        "s1",
-        ["--horizon", "300", "--estimators", "mixture,linear,mlp,fqe,behaviour", "--paths", "24", "--contexts", "2"],
+        "half-cheetah", "HalfCheetah-v5", [("random", None), ("medium", None)], "s1",
+        [*LEARNED, "--horizon", "300", "--paths", "24", "--contexts", "2"],
     ),
 }
 
@@ -42,15 +45,15 @@ def truths(data, environment, seed):
     return {name: value for name, value in known.items() if paths[name].exists()}, paths
 
 
-def evaluate(program, data, task, seed):
-    environment, recordings, of, options = TASKS[task]
+def evaluate(program, data, title, seed):
+    task, environment, recordings, of, options = TASKS[title]
     known, paths = truths(data, environment, of)
     with tempfile.TemporaryDirectory() as folder:
         truth, output = Path(folder) / "truth.csv", Path(folder) / "values.json"
         truth.write_text("policy,value\n" + "".join(f"{name},{value}\n" for name, value in known.items()))
         command = [program, "evaluate", "--env", task, "--truth", truth, "--output", output, "--seed", seed, *options]
         command += [data / "trajectories" / f"{environment}__{level}.npz" for level, _ in recordings]
-        behaviours = [paths.get(policy, policy) for _, policy in recordings]
+        behaviours = [policy and paths.get(policy, policy) for _, policy in recordings]
         if all(behaviours):
             for behaviour in behaviours:
                 command += ["--behaviour", behaviour]
@@ -95,7 +98,11 @@ def report(task, runs):
                  for p in known if any(e["policy"] == p for e in own)]
         covered = np.mean([e["value"]["low"] <= known[e["policy"]] <= e["value"]["high"] for e in own])
         of = [s[name] for s in standings if name in s]
-        mean = lambda key: f"{np.mean([s[key] for s in of if s[key] is not None]):.2f}" if of else "–"
+
+        def mean(key):
+            known_ones = [s[key] for s in of if s[key] is not None]
+            return f"{np.mean(known_ones):.2f}" if known_ones else "–"
+
         rows.append([name, interval(error), mean("spearman"), mean("regret_1"), mean("regret_3"),
                      f"{100 * covered:.0f} % of {len(own)}", f"{np.mean([e['seconds'] for e in own]):.1f}"])
     table(["estimator", "error / range", "Spearman", "regret@1", "regret@3", "truth in 90 %", "s a policy"], rows)

@@ -36,7 +36,7 @@ impl Default for FittedSettings {
             updates: 12_000,
             batch: 128,
             rate: 1e-3,
-            follow: 0.005,
+            follow: 0.05,
         }
     }
 }
