@@ -116,6 +116,8 @@ struct Critic<'w> {
     deviation: Array1<f64>,
     /// Values are learned in this unit.
     unit: f32,
+    /// Smallest and largest recorded reward: no step is worth less or more.
+    rewards: (f64, f64),
 }
 
 impl<'w> Critic<'w> {
@@ -133,7 +135,7 @@ impl<'w> Critic<'w> {
         let rows = all.nrows() as f64;
         let mean = all.sum_axis(Axis(0)) / rows;
         let squares = (&all - &mean).mapv(|x| x * x).sum_axis(Axis(0)) / rows;
-        let steps = steps_worth(walk.discount, walk.horizon);
+        let steps = steps_worth(walk.discount, walk.horizon as f64);
         let reward = transitions.rewards.mapv(f64::abs).mean().unwrap_or(0.0);
         let widths = [all.ncols() + 1, settings.width, settings.width, 1];
         let network = Network::new(&widths, Activation::Relu, random)
@@ -146,6 +148,12 @@ impl<'w> Critic<'w> {
             mean,
             deviation: squares.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 }),
             unit: (reward * steps).max(f64::MIN_POSITIVE) as f32,
+            rewards: transitions
+                .rewards
+                .iter()
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &r| {
+                    (r.min(low), r.max(high))
+                }),
         }
     }
 
@@ -206,7 +214,15 @@ impl<'w> Critic<'w> {
             let ahead = self.values(&self.target, next.view(), actions.view(), &after);
             let target = |(i, &row): (usize, &usize)| {
                 let ends = transitions.terminated[row] || after[i] < 0.5 / horizon;
-                let ahead = if ends { 0.0 } else { f64::from(ahead[i]) };
+                let steps = steps_worth(self.walk.discount, after[i] * horizon);
+                let ahead = match ends {
+                    true => 0.0,
+                    // What cannot be earned would feed on itself.
+                    false => f64::from(ahead[i]).clamp(
+                        self.rewards.0.min(0.0) * steps,
+                        self.rewards.1.max(0.0) * steps,
+                    ),
+                };
                 (transitions.rewards[row] + self.walk.discount * ahead) as f32 / self.unit
             };
             let targets: Vec<f32> = picked.iter().enumerate().map(target).collect();
@@ -236,8 +252,7 @@ impl<'w> Critic<'w> {
 }
 
 /// Steps' worth of a horizon: the sum of the discounts.
-fn steps_worth(discount: f64, horizon: usize) -> f64 {
-    let steps = horizon as f64;
+fn steps_worth(discount: f64, steps: f64) -> f64 {
     match discount < 1.0 {
         true => (1.0 - discount.powf(steps)) / (1.0 - discount),
         false => steps,
