@@ -147,7 +147,11 @@ impl<'w> Critic<'w> {
             settings,
             mean,
             deviation: squares.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 }),
-            unit: (reward * steps).max(f64::MIN_POSITIVE) as f32,
+            unit: if reward > 0.0 {
+                (reward * steps) as f32
+            } else {
+                1.0
+            },
             rewards: transitions
                 .rewards
                 .iter()
