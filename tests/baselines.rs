@@ -33,7 +33,7 @@ fn recording(rows: usize) -> Variables {
         names: all.names[..2].to_vec(),
         roles: all.roles[..2].to_vec(),
         values: all.values.slice(ndarray::s![.., ..2]).to_owned(),
-        actions: all.actions,
+        ..all
     }
 }
 
@@ -62,6 +62,7 @@ fn densities_are_probabilities_and_seeded_paths_repeat_whatever_the_groups() {
                 samples: 10.try_into().unwrap(),
                 seed: 7,
                 paths_at_once: Some(at_once.try_into().unwrap()),
+                stretch: None,
             };
             reading
                 .rollout(&settings, Some(&future), &|_| ())

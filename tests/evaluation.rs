@@ -9,8 +9,8 @@ use statecast::baselines::of_dynamics;
 use statecast::dynamics::{Dynamics, Ridge};
 use statecast::environment::named;
 use statecast::evaluation::{
-    Contexts, Logged, Rules, Walk, behaviour_mean, critic, doubly_robust, importance, in_context,
-    learned, on_policy, pieces,
+    Contexts, FittedQ, FittedSettings, Logged, Rules, Walk, behaviour_mean, doubly_robust,
+    importance, in_context, learned, on_policy, pieces,
 };
 use statecast::forecast::{Forecaster, Settings};
 use statecast::policy::{Linear, Policy, PolicyError, Widths};
@@ -197,9 +197,9 @@ fn weights_of_the_recorded_policy_are_even() {
     assert!(other.effective < 20.0, "{}", other.effective);
 }
 
-/// With few recorded runs the model as control variate takes away most of the noise of the weights.
+/// With few recorded runs a critic as control variate takes away most of the noise of the weights.
 #[test]
-fn a_model_as_control_variate_is_nearer_to_the_truth_than_weights_alone() {
+fn a_critic_as_control_variate_is_nearer_to_the_truth_than_weights_alone() {
     let mut target = damper(1.3);
     let errors = (0..4).map(|seed| {
         let logged = Logged::new(&[runs(&mut damper(1.0), 20, 20 + seed)], &RULES).unwrap();
@@ -207,10 +207,13 @@ fn a_model_as_control_variate_is_nearer_to_the_truth_than_weights_alone() {
         // Equal seeds give equal starts, so that those are not what differs.
         let same_starts = Logged::new(&[runs(&mut damper(1.3), 20, 20 + seed)], &RULES).unwrap();
         let truth = behaviour_mean(&same_starts, 0.95, STEPS).mean;
-        let ridge = Ridge::fit(&logged.steps(|_| true).unwrap(), 2, 0);
-        let models: [&dyn Dynamics; 1] = [&ridge];
         let walk = walk(&logged, 40);
-        let critic = critic(&models, &logged, &mut target, &walk, &|_| ()).unwrap();
+        let settings = FittedSettings {
+            updates: 4000,
+            ..FittedSettings::default()
+        };
+        let fitted = FittedQ::fit(&logged, &mut target, &walk, settings, &|_| ()).unwrap();
+        let critic = fitted.critic(&logged, &mut target).unwrap();
         let robust = doubly_robust(&logged, &target, 0.95, STEPS, &critic).unwrap();
         let weighted = importance(&logged, &target, 0.95, STEPS).unwrap();
         [robust, weighted].map(|w| (w.value.mean - truth).abs())

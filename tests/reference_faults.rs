@@ -41,6 +41,7 @@ fn rollout(
         samples: samples.try_into().unwrap(),
         seed: 5,
         paths_at_once: None,
+        stretch: None,
     };
     reading.rollout(&settings, future, &|_| ()).unwrap()
 }

@@ -217,6 +217,7 @@ impl Window<'_> {
             samples: settings.samples,
             seed: settings.seed.wrapping_add(self.origin as u64),
             paths_at_once: None,
+            stretch: None,
         };
         let known = (came.actions.ncols() > 0).then_some(&future);
         let forecast = forecaster.forecast(&context, 0, &paths, known, &|_| ())?;

@@ -320,6 +320,7 @@ impl Arguments {
             samples: self.samples,
             seed: self.seed,
             paths_at_once: self.batch,
+            stretch: None,
         };
         let forecast = forecaster.forecast(&variables, scored, &paths, future, progress)?;
         let (reading, rollout) = (&forecast.reading, &forecast.rollout);

@@ -1,4 +1,4 @@
-//! Values of policies that have recorded data of their own.
+//! What recorded runs of a policy say: of its value, and of models.
 
 use super::value::variance;
 use super::{Imagined, Logged, Value};
@@ -50,4 +50,49 @@ pub fn on_policy(
     let error = (variance(&left) / count + of_starts).sqrt();
     let value = real_mean - slope * (model_mean - all_mean);
     Some(Value::new(value, error, count - 2.0))
+}
+
+/// Standard deviation of what a model gets wrong about values beyond what it says itself: from pairs of
+/// what it imagines recorded policies to earn and what they did earn.
+///
+/// A model that is off about what it was shown will be off about other policies, too; how far, its
+/// members do not say where they agree.
+pub fn doubt(pairs: &[(Value, Value)]) -> f64 {
+    let excess = pairs.iter().map(|(imagined, earned)| {
+        let known = imagined.error.powi(2) + earned.error.powi(2);
+        (imagined.mean - earned.mean).powi(2) - known
+    });
+    let mean = excess.sum::<f64>() / pairs.len().max(1) as f64;
+    mean.max(0.0).sqrt()
+}
+
+/// Mean of what the runs of one recording earned in as many steps as all of them tell about, and how
+/// many those are; at most `horizon`.
+pub fn recorded(logged: &Logged, source: usize, discount: f64, horizon: usize) -> (Value, usize) {
+    let own = || logged.runs.iter().filter(|run| run.source == source);
+    // What would have come behind a run that was cut off is not known.
+    let cut = own().filter(|run| !run.terminated).map(|run| run.steps());
+    let horizon = cut.min().unwrap_or(horizon).min(horizon);
+    let returns: Vec<f64> = own().map(|run| run.discounted(discount, horizon)).collect();
+    let count = returns.len() as f64;
+    let mean = returns.iter().sum::<f64>() / count.max(1.0);
+    let error = (variance(&returns) / count.max(1.0)).sqrt();
+    (Value::new(mean, error, count - 1.0), horizon)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_is_doubted_by_what_it_does_not_know_that_it_gets_wrong() {
+        let value = |mean: f64, error: f64| Value::new(mean, error, 5.0);
+        assert_eq!(doubt(&[]), 0.0);
+        assert_eq!(doubt(&[(value(3.0, 4.0), value(5.0, 0.1))]), 0.0);
+        let off = doubt(&[
+            (value(3.0, 0.0), value(13.0, 0.0)),
+            (value(1.0, 0.0), value(1.0, 0.0)),
+        ]);
+        assert!((off - 50f64.sqrt()).abs() < 1e-12);
+    }
 }

@@ -1,10 +1,10 @@
 //! Values by fitting the policy's value function to the recorded transitions.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::{EvaluationError, Logged, Path, Transitions, Value, Walk};
+use super::{Critic, EvaluationError, Logged, Path, Transitions, Value, Walk};
 use crate::network::{Activation, Adam, AdamSettings, Network, Tape, polyak};
 use crate::policy::Policy;
 
@@ -14,7 +14,7 @@ const DRAWS: usize = 8;
 /// How value functions are fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FittedSettings {
-    /// Value functions, each of runs drawn with replacement.
+    /// Value functions.
     pub members: usize,
     /// Units of each of two hidden layers.
     pub width: usize,
@@ -41,50 +41,119 @@ impl Default for FittedSettings {
     }
 }
 
-/// Fitted Q evaluation (Le et al., ICML 2019) of a finite horizon: the value function knows which
+/// Fitted Q evaluation (Le et al., ICML 2019) of a finite horizon: value functions that know which
 /// share of the steps is left, and nothing is worth anything after the last. The time limit of the
 /// recordings is no end of the system.
-///
-/// # Errors
-/// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::TooFew`].
-pub fn fitted_q(
-    logged: &Logged,
-    policy: &mut dyn Policy,
-    walk: &Walk,
-    settings: FittedSettings,
-    progress: &dyn Fn(f64),
-) -> Result<Value, EvaluationError> {
-    let mut paths = Vec::new();
-    for member in 0..settings.members {
-        let mut random = ChaCha8Rng::seed_from_u64(walk.seed);
-        random.set_stream(member as u64);
-        let runs = logged.runs.len();
-        let drawn: Vec<usize> = (0..runs).map(|_| random.random_range(0..runs)).collect();
-        let transitions = logged.transitions(|run| drawn.contains(&run));
-        let times = |run: &usize| drawn.iter().filter(|d| *d == run).count();
-        let rows = transitions.run.iter().enumerate();
-        let rows: Vec<usize> = rows.flat_map(|(row, run)| vec![row; times(run)]).collect();
-        if rows.is_empty() {
-            return Err(EvaluationError::TooFew(0, 1));
+pub struct FittedQ {
+    members: Vec<ValueFunction>,
+    walk: Walk,
+}
+
+impl FittedQ {
+    /// Fits the value functions of a policy, each to runs drawn with replacement.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::TooFew`].
+    pub fn fit(
+        logged: &Logged,
+        policy: &mut dyn Policy,
+        walk: &Walk,
+        settings: FittedSettings,
+        progress: &dyn Fn(f64),
+    ) -> Result<Self, EvaluationError> {
+        let mut members = Vec::with_capacity(settings.members);
+        for member in 0..settings.members {
+            let mut random = ChaCha8Rng::seed_from_u64(walk.seed);
+            random.set_stream(member as u64);
+            let runs = logged.runs.len();
+            let drawn: Vec<usize> = (0..runs).map(|_| random.random_range(0..runs)).collect();
+            let transitions = logged.transitions(|run| drawn.contains(&run));
+            let times = |run: &usize| drawn.iter().filter(|d| *d == run).count();
+            let rows = transitions.run.iter().enumerate();
+            let rows: Vec<usize> = rows.flat_map(|(row, run)| vec![row; times(run)]).collect();
+            if rows.is_empty() {
+                return Err(EvaluationError::TooFew(0, 1));
+            }
+            let mut function = ValueFunction::new(&transitions, walk, settings, &mut random);
+            let done = |share: f64| progress((member as f64 + share) / settings.members as f64);
+            function.fit(&transitions, &rows, policy, &mut random, &done)?;
+            members.push(function);
         }
-        let mut critic = Critic::new(&transitions, walk, settings, &mut random);
-        let done = |share: f64| progress((member as f64 + share) / settings.members as f64);
-        critic.fit(&transitions, &rows, policy, &mut random, &done)?;
-        let starts = walk.starts.nrows();
-        // Of every start as many actions as there are paths.
-        let index: Vec<usize> = (0..walk.paths.max(starts)).map(|i| i % starts).collect();
-        let states = walk.starts.select(Axis(0), &index);
-        let mut acting = generators(&mut random, states.nrows());
-        let actions = policy.act(states.view(), &mut acting)?;
-        let left = Array1::ones(states.nrows());
-        let values = critic.values(&critic.network, states.view(), actions.view(), &left);
-        paths.extend(index.iter().zip(values).map(|(&start, value)| Path {
-            model: member,
-            start,
-            value: f64::from(value),
-        }));
+        Ok(Self {
+            members,
+            walk: walk.clone(),
+        })
     }
-    Ok(Value::of_paths(&paths))
+
+    /// What the policy is worth at the walk's starts.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Policy`] if the policy fails.
+    pub fn value(&self, policy: &mut dyn Policy) -> Result<Value, EvaluationError> {
+        let starts = self.walk.starts.nrows();
+        // Of every start as many actions as there are paths.
+        let paths = self.walk.paths.max(starts);
+        let index: Vec<usize> = (0..paths).map(|i| i % starts).collect();
+        let states = self.walk.starts.select(Axis(0), &index);
+        let mut acting = self.walk.acting(0..paths);
+        let actions = policy.act(states.view(), &mut acting)?;
+        let left = Array1::ones(paths);
+        let of_member = |(model, member): (usize, &ValueFunction)| {
+            let values = member.values(&member.network, states.view(), actions.view(), &left);
+            let paths = index.iter().zip(values).map(|(&start, value)| Path {
+                model,
+                start,
+                value: f64::from(value),
+            });
+            paths.collect::<Vec<_>>()
+        };
+        let paths = self.members.iter().enumerate().flat_map(of_member);
+        Ok(Value::of_paths(&paths.collect::<Vec<_>>()))
+    }
+
+    /// What every recorded state is worth under the policy for the steps that are left of the horizon,
+    /// and every recorded action in its state.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Policy`] if the policy fails.
+    pub fn critic(
+        &self,
+        logged: &Logged,
+        policy: &mut dyn Policy,
+    ) -> Result<Critic, EvaluationError> {
+        let horizon = self.walk.horizon;
+        let mut acting = ChaCha8Rng::seed_from_u64(self.walk.seed);
+        let mut critic = Critic {
+            q: Vec::with_capacity(logged.runs.len()),
+            v: Vec::with_capacity(logged.runs.len()),
+        };
+        for run in &logged.runs {
+            let steps = run.steps().min(horizon);
+            let states = run.states.slice(s![..steps, ..]).to_owned();
+            let taken = run.actions.slice(s![..steps, ..]);
+            let left = Array1::from_shape_fn(steps, |t| (horizon - t) as f64 / horizon as f64);
+            let worth = |actions: ArrayView2<f64>| {
+                let mut mean = vec![0.0; steps];
+                for member in &self.members {
+                    let of_member = member.values(&member.network, states.view(), actions, &left);
+                    for (mean, value) in mean.iter_mut().zip(of_member) {
+                        *mean += f64::from(value) / self.members.len() as f64;
+                    }
+                }
+                mean
+            };
+            let mut v = vec![0.0; steps];
+            for actions in drawn_actions(&states, policy, &mut acting)? {
+                let of_draw = worth(actions.view());
+                v.iter_mut()
+                    .zip(of_draw)
+                    .for_each(|(v, q)| *v += q / DRAWS as f64);
+            }
+            critic.q.push(worth(taken));
+            critic.v.push(v);
+        }
+        Ok(critic)
+    }
 }
 
 /// Actions of a policy at states `[rows, states]`, drawn several times: acting in every step of a
@@ -107,10 +176,11 @@ fn generators(random: &mut ChaCha8Rng, count: usize) -> Vec<ChaCha8Rng> {
 }
 
 /// A value function of state, action and the share of the steps that is left.
-struct Critic<'w> {
+struct ValueFunction {
     network: Network,
     target: Network,
-    walk: &'w Walk,
+    horizon: usize,
+    discount: f64,
     settings: FittedSettings,
     mean: Array1<f64>,
     deviation: Array1<f64>,
@@ -120,10 +190,10 @@ struct Critic<'w> {
     rewards: (f64, f64),
 }
 
-impl<'w> Critic<'w> {
+impl ValueFunction {
     fn new(
         transitions: &Transitions,
-        walk: &'w Walk,
+        walk: &Walk,
         settings: FittedSettings,
         random: &mut ChaCha8Rng,
     ) -> Self {
@@ -143,7 +213,8 @@ impl<'w> Critic<'w> {
         Self {
             target: network.clone(),
             network,
-            walk,
+            horizon: walk.horizon,
+            discount: walk.discount,
             settings,
             mean,
             deviation: squares.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 }),
@@ -197,7 +268,7 @@ impl<'w> Critic<'w> {
         progress: &dyn Fn(f64),
     ) -> Result<(), EvaluationError> {
         let settings = self.settings;
-        let horizon = self.walk.horizon as f64;
+        let horizon = self.horizon as f64;
         let parameters = self.network.parameters().len();
         let mut adam = Adam::new(parameters, AdamSettings::with_rate(settings.rate));
         let (mut tape, mut gradients) = (Tape::default(), vec![0.0; parameters]);
@@ -210,7 +281,7 @@ impl<'w> Critic<'w> {
                 .collect();
             // The dynamics do not depend on time, so any number of steps may be left.
             let left: Array1<f64> = (0..settings.batch)
-                .map(|_| random.random_range(1..=self.walk.horizon) as f64 / horizon)
+                .map(|_| random.random_range(1..=self.horizon) as f64 / horizon)
                 .collect();
             let next = transitions.next.select(Axis(0), &picked);
             let actions = drawn[random.random_range(0..drawn.len())].select(Axis(0), &picked);
@@ -218,7 +289,7 @@ impl<'w> Critic<'w> {
             let ahead = self.values(&self.target, next.view(), actions.view(), &after);
             let target = |(i, &row): (usize, &usize)| {
                 let ends = transitions.terminated[row] || after[i] < 0.5 / horizon;
-                let steps = steps_worth(self.walk.discount, after[i] * horizon);
+                let steps = steps_worth(self.discount, after[i] * horizon);
                 let ahead = match ends {
                     true => 0.0,
                     // What cannot be earned would feed on itself.
@@ -227,7 +298,7 @@ impl<'w> Critic<'w> {
                         self.rewards.1.max(0.0) * steps,
                     ),
                 };
-                (transitions.rewards[row] + self.walk.discount * ahead) as f32 / self.unit
+                (transitions.rewards[row] + self.discount * ahead) as f32 / self.unit
             };
             let targets: Vec<f32> = picked.iter().enumerate().map(target).collect();
             let states = transitions.states.select(Axis(0), &picked);

@@ -1,6 +1,5 @@
 //! Values by weighting what was recorded by how likely the policy would have done it.
 
-use ndarray::Array2;
 use rand::RngExt;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
@@ -158,22 +157,4 @@ pub fn doubly_robust(
         (0..terms.steps).map(step).sum::<f64>()
     };
     Some(terms.value(logged.runs.len(), estimate))
-}
-
-/// Rows of all runs, one after the other, and how many each has.
-pub(super) fn stacked(logged: &Logged, horizon: usize) -> (Array2<f64>, Array2<f64>, Vec<usize>) {
-    let lengths = logged.runs.iter().map(|run| run.steps().min(horizon));
-    let lengths: Vec<usize> = lengths.collect();
-    let rows: usize = lengths.iter().sum();
-    let mut states = Array2::zeros((rows, logged.states()));
-    let mut actions = Array2::zeros((rows, logged.actions()));
-    let mut row = 0;
-    for (run, &length) in logged.runs.iter().zip(&lengths) {
-        for t in 0..length {
-            states.row_mut(row).assign(&run.states.row(t));
-            actions.row_mut(row).assign(&run.actions.row(t));
-            row += 1;
-        }
-    }
-    (states, actions, lengths)
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, concatenate, s};
+use ndarray::{Array2, ArrayView1, ArrayViewMut2, Axis, concatenate, s};
 use rand::rngs::ChaCha8Rng;
 
 use super::imagined::{Imagined, Walk};
@@ -16,19 +16,21 @@ use crate::policy::Policy;
 /// Recorded runs, one after the other, as contexts that a forecaster reads once for all policies.
 pub struct Contexts<'m> {
     readings: Vec<Reading<'m>>,
+    /// Steps that the model's window leaves room for, one a context.
+    stretches: Vec<NonZeroUsize>,
     states: usize,
     /// Column of the reward, if it is predicted.
     reward: Option<usize>,
     rows: usize,
 }
 
-/// The first steps of a run.
+/// The first states of a run, with the one behind its last step if that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
     /// Number of the run.
     pub run: usize,
-    /// Steps.
-    pub steps: usize,
+    /// States.
+    pub rows: usize,
 }
 
 /// What contexts of at most `rows` rows are made of, one context a fold: of every recording as many
@@ -43,9 +45,9 @@ pub fn pieces(logged: &Logged, folds: usize, rows: usize) -> Vec<Vec<Piece>> {
                 .of_fold(fold, folds)
                 .filter(|(_, run)| run.source == source)
             {
-                let steps = left.min(logged.runs[run].steps());
-                pieces.push(Piece { run, steps });
-                left -= steps;
+                let rows = left.min(logged.runs[run].states.nrows());
+                pieces.push(Piece { run, rows });
+                left -= rows;
                 if left == 0 {
                     break;
                 }
@@ -57,25 +59,36 @@ pub fn pieces(logged: &Logged, folds: usize, rows: usize) -> Vec<Vec<Piece>> {
 }
 
 /// Rows of a piece as the model reads them: the reward stands in the row that it leads to, so that a
-/// row's reward follows from the row before it.
-///
-/// What the first row's would be is not known; it is the mean.
-fn rows_of(logged: &Logged, piece: Piece, method: Method, with_reward: bool) -> Array2<f64> {
+/// row's reward follows from the row before it. What the first row's would be is not known; it is the
+/// mean. The state behind the last step has that step's action once more: no other is known.
+fn variables_of(logged: &Logged, piece: Piece, method: Method, with_reward: bool) -> Variables {
     let run = &logged.runs[piece.run];
-    let rows = s![..piece.steps, ..];
-    let mut parts = vec![run.before().slice(rows).to_owned()];
+    let rows = piece.rows;
+    let index: Vec<usize> = (0..rows).map(|t| t.min(run.steps() - 1)).collect();
+    let actions = run.actions.select(Axis(0), &index);
+    let mut names: Vec<String> = named("state", logged.states()).collect();
+    let mut roles = vec![Role::State; names.len()];
+    let mut parts = vec![run.states.slice(s![..rows, ..]).to_owned()];
     if method == Method::DiclSa {
-        parts.push(run.actions.slice(rows).to_owned());
+        names.extend(named("action", logged.actions()));
+        roles.resize(names.len(), Role::Action);
+        parts.push(actions.clone());
     }
     if with_reward {
+        names.push("reward".to_owned());
+        roles.push(Role::Reward);
         let mean = run.rewards.mean().unwrap_or(0.0);
-        let before = run.rewards.slice(s![..piece.steps.saturating_sub(1)]);
-        let arrived = concatenate(Axis(0), &[Array1::from_elem(1, mean).view(), before])
-            .expect("both are of one dimension");
-        parts.push(arrived.insert_axis(Axis(1)));
+        let arrived = |(t, _)| if t == 0 { mean } else { run.rewards[t - 1] };
+        parts.push(Array2::from_shape_fn((rows, 1), arrived));
     }
     let parts: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    concatenate(Axis(1), &parts).expect("all parts have one row a step")
+    Variables {
+        names,
+        roles,
+        values: concatenate(Axis(1), &parts).expect("all parts have one row a state"),
+        actions,
+        begins: (0..rows).map(|t| t == 0).collect(),
+    }
 }
 
 fn named(prefix: &str, count: usize) -> impl Iterator<Item = String> + '_ {
@@ -90,7 +103,7 @@ impl<'m> Contexts<'m> {
     /// [`EvaluationError::Forecast`] if a context cannot be read.
     ///
     /// # Panics
-    /// If there is no forecaster, or a context has no piece.
+    /// If there is no forecaster, or a context has no piece, or a piece has more rows than its run.
     pub fn read(
         forecasters: &[Forecaster<'m>],
         logged: &Logged,
@@ -99,37 +112,16 @@ impl<'m> Contexts<'m> {
         progress: &dyn Fn(f64),
     ) -> Result<Self, EvaluationError> {
         let mut readings = Vec::new();
+        let mut stretches = Vec::new();
         for (number, (forecaster, pieces)) in forecasters.iter().zip(pieces).enumerate() {
             let method = forecaster.settings().method;
-            let values: Vec<Array2<f64>> = pieces
+            let pieces = pieces
                 .iter()
-                .map(|&piece| rows_of(logged, piece, method, with_reward))
-                .collect();
-            let actions = pieces.iter().map(|piece| {
-                let run = &logged.runs[piece.run];
-                run.actions.slice(s![..piece.steps, ..]).to_owned()
-            });
-            let stacked = |parts: &[Array2<f64>]| {
-                let parts: Vec<_> = parts.iter().map(|part| part.view()).collect();
-                concatenate(Axis(0), &parts).expect("runs of one system are equally wide")
-            };
-            let actions: Vec<Array2<f64>> = actions.collect();
-            let mut names: Vec<String> = named("state", logged.states()).collect();
-            let mut roles = vec![Role::State; names.len()];
-            if method == Method::DiclSa {
-                names.extend(named("action", logged.actions()));
-                roles.resize(names.len(), Role::Action);
-            }
-            if with_reward {
-                names.push("reward".to_owned());
-                roles.push(Role::Reward);
-            }
-            let context = Variables {
-                names,
-                roles,
-                values: stacked(&values),
-                actions: stacked(&actions),
-            };
+                .map(|&piece| variables_of(logged, piece, method, with_reward));
+            let pieces: Vec<Variables> = pieces.collect();
+            let context = Variables::joined(&pieces);
+            let room = forecaster.longest_context(1).saturating_sub(context.rows());
+            stretches.push(NonZeroUsize::MIN.saturating_add(room));
             readings.push(forecaster.read_last(&context, 0)?);
             progress((number + 1) as f64 / forecasters.len() as f64);
         }
@@ -140,6 +132,7 @@ impl<'m> Contexts<'m> {
         Ok(Self {
             rows: readings.iter().map(Reading::rows).max().unwrap_or(0),
             readings,
+            stretches,
             states: logged.states(),
             reward,
         })
@@ -170,7 +163,8 @@ pub fn in_context(
     };
     let count = contexts.readings.len();
     let mut steps = 0;
-    for (number, reading) in contexts.readings.iter().enumerate() {
+    let readings = contexts.readings.iter().zip(&contexts.stretches);
+    for (number, (reading, stretch)) in readings.enumerate() {
         // Path `i` of all is in context `i` modulo their number.
         let numbers: Vec<usize> = (number..walk.paths).step_by(count).collect();
         let Some(samples) = NonZeroUsize::new(numbers.len()) else {
@@ -196,6 +190,7 @@ pub fn in_context(
             samples,
             seed: walk.seed.wrapping_add(number as u64),
             paths_at_once: None,
+            stretch: Some(*stretch),
         };
         let rollout = reading.controlled(&settings, &mut walker, &|share| {
             progress((number as f64 + share) / count as f64);

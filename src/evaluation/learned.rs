@@ -6,7 +6,6 @@ use rand::{RngExt, SeedableRng};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::imagined::{Imagined, Walk};
-use super::importance::{Critic, stacked};
 use super::ledger::Ledger;
 use super::{EvaluationError, Logged, Path};
 use crate::dynamics::Dynamics;
@@ -14,12 +13,6 @@ use crate::policy::Policy;
 
 /// How far beyond the range of the recorded states a path may go, as a share of the range.
 const MARGIN: f64 = 0.2;
-
-/// Steps of all paths of a critic together, as far as one path a recorded step does not take more.
-const CRITIC_STEPS: usize = 2_000_000;
-
-/// Most paths of a recorded step.
-const MOST_REPEATS: usize = 16;
 
 /// Learned models, each from other runs.
 pub type Models<'d> = [&'d dyn Dynamics];
@@ -42,8 +35,6 @@ pub fn learned(
         logged,
         walk,
         starts: walk.starts.select(Axis(0), &index),
-        first_actions: None,
-        steps: vec![walk.horizon; walk.paths],
     };
     let (ledger, saturated) = tour.run(policy, progress)?;
     let length = ledger.lengths.iter().sum::<usize>() as f64 / walk.paths as f64;
@@ -59,55 +50,6 @@ pub fn learned(
     })
 }
 
-/// What learned models say every recorded state is worth under a policy for the steps that are left
-/// of the horizon, and every recorded action in its state: means of as many paths as a bounded time
-/// allows.
-///
-/// # Errors
-/// [`EvaluationError::Policy`] if the policy fails.
-pub fn critic(
-    models: &Models,
-    logged: &Logged,
-    policy: &mut dyn Policy,
-    walk: &Walk,
-    progress: &dyn Fn(f64),
-) -> Result<Critic, EvaluationError> {
-    let (states, actions, lengths) = stacked(logged, walk.horizon);
-    let left = lengths
-        .iter()
-        .flat_map(|&length| (0..length).map(|t| walk.horizon - t));
-    let left: Vec<usize> = left.collect();
-    let repeats = CRITIC_STEPS / left.iter().sum::<usize>().max(1);
-    let repeats = repeats.clamp(1, MOST_REPEATS);
-    // Row by row, the paths of a row one behind the other.
-    let row_of: Vec<usize> = (0..left.len() * repeats)
-        .map(|path| path / repeats)
-        .collect();
-    let walk = Walk {
-        paths: row_of.len(),
-        ..walk.clone()
-    };
-    let mut values = |first_actions: Option<Array2<f64>>, done: f64| {
-        let tour = Tour {
-            models,
-            logged,
-            walk: &walk,
-            starts: states.select(Axis(0), &row_of),
-            first_actions: first_actions.map(|actions| actions.select(Axis(0), &row_of)),
-            steps: row_of.iter().map(|&row| left[row]).collect(),
-        };
-        let (ledger, _) = tour.run(policy, &|share| progress(0.5 * (done + share)))?;
-        let of_row = |paths: &[f64]| paths.iter().sum::<f64>() / repeats as f64;
-        let mut rows = ledger.returns.chunks(repeats).map(of_row);
-        let of_run = |&length: &usize| rows.by_ref().take(length).collect();
-        Ok::<Vec<Vec<f64>>, EvaluationError>(lengths.iter().map(of_run).collect())
-    };
-    Ok(Critic {
-        q: values(Some(actions), 0.0)?,
-        v: values(None, 1.0)?,
-    })
-}
-
 /// Paths through learned models. Those of one member stand together.
 struct Tour<'t> {
     models: &'t Models<'t>,
@@ -115,10 +57,6 @@ struct Tour<'t> {
     walk: &'t Walk,
     /// `[paths, states]`.
     starts: Array2<f64>,
-    /// Actions `[paths, actions]` of the first step instead of the policy's.
-    first_actions: Option<Array2<f64>>,
-    /// Most steps, one a path.
-    steps: Vec<usize>,
 }
 
 impl Tour<'_> {
@@ -150,26 +88,17 @@ impl Tour<'_> {
         let mut ledger = Ledger::new(walk.paths, walk.rules, walk.discount, self.logged);
         let mut states = self.starts.clone();
         let mut saturated = 0;
-        let longest = self.steps.iter().copied().max().unwrap_or(0);
-        for step in 0..longest {
-            for (path, &steps) in self.steps.iter().enumerate() {
-                if steps <= step {
-                    ledger.end(path);
-                }
-            }
+        for step in 0..walk.horizon {
             if ledger.all_ended(all.clone()) {
                 break;
             }
-            let actions = match &self.first_actions {
-                Some(actions) if step == 0 => actions.clone(),
-                _ => policy.act(states.view(), &mut acting)?,
-            };
+            let actions = policy.act(states.view(), &mut acting)?;
             ledger.leave(all.clone(), states.view(), &actions);
             let (next, rewards, outside) = self.next(&states, &actions, &limits, &mut random);
             states = next;
             saturated += outside;
             ledger.arrive(all.clone(), states.view(), Some(rewards.view()));
-            progress((step + 1) as f64 / longest as f64);
+            progress((step + 1) as f64 / walk.horizon as f64);
         }
         Ok((ledger, saturated))
     }

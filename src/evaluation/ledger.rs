@@ -79,11 +79,6 @@ impl Ledger {
         }
     }
 
-    /// Ends a path where it is.
-    pub(super) fn end(&mut self, path: usize) {
-        self.ended[path] = true;
-    }
-
     /// True if all of some paths have come to their end.
     pub(super) fn all_ended(&self, paths: Range<usize>) -> bool {
         self.ended[paths].iter().all(|&ended| ended)

@@ -126,7 +126,10 @@ impl Logged {
                     (None, Some(reward)) => run.computed_rewards(reward),
                     (None, None) => return Err(EvaluationError::NoReward),
                 };
-                runs.push(run);
+                // Where the rule needs a next state, a single row is no step.
+                if run.steps() > 0 {
+                    runs.push(run);
+                }
             }
         }
         match runs.is_empty() {
@@ -171,6 +174,26 @@ impl Logged {
     pub fn starts(&self) -> Array2<f64> {
         let starts: Vec<_> = self.runs.iter().map(Run::start).collect();
         ndarray::stack(Axis(0), &starts).expect("runs of one system are equally wide")
+    }
+
+    /// First states `[runs, states]` of one recording.
+    pub fn starts_of(&self, source: usize) -> Array2<f64> {
+        let own = self.runs.iter().enumerate();
+        let own = own.filter(|(_, run)| run.source == source);
+        let own: Vec<usize> = own.map(|(number, _)| number).collect();
+        self.starts().select(Axis(0), &own)
+    }
+
+    /// Observations and actions of one recording, `[steps, states]` and `[steps, actions]`.
+    pub fn acts_of(&self, source: usize) -> (Array2<f64>, Array2<f64>) {
+        let own = || self.runs.iter().filter(|run| run.source == source);
+        let stacked = |parts: Vec<ArrayView2<f64>>| {
+            concatenate(Axis(0), &parts).expect("runs of one system are equally wide")
+        };
+        (
+            stacked(own().map(Run::before).collect()),
+            stacked(own().map(|run| run.actions.view()).collect()),
+        )
     }
 
     /// Smallest and largest value of each state.

@@ -1,7 +1,7 @@
 //! What policies are worth, from recorded trajectories and without running them.
 //!
 //! [`Logged`] holds what was recorded. A policy's value is estimated by walking it through a model
-//! of the system ([`in_context`], [`learned`]), by fitting its value function ([`fitted_q`]), by
+//! of the system ([`in_context`], [`learned`]), by fitting its value function ([`FittedQ`]), by
 //! weighting what was recorded ([`importance`]), or by several of them together; each gives a
 //! [`Value`] with an interval.
 
@@ -17,12 +17,12 @@ mod simulated;
 mod standing;
 mod value;
 
-pub use correction::on_policy;
-pub use fitted::{FittedSettings, fitted_q};
+pub use correction::{doubt, on_policy, recorded};
+pub use fitted::{FittedQ, FittedSettings};
 pub use imagined::{Imagined, Walk};
 pub use importance::{Critic, Weighted, behaviour_mean, doubly_robust, importance};
 pub use in_context::{Contexts, Piece, in_context, pieces};
-pub use learned::{Models, critic, learned};
+pub use learned::{Models, learned};
 pub use logged::{Logged, Run, Transitions};
 pub use simulated::simulated;
 pub use standing::{Standing, standing};

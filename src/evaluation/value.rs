@@ -2,6 +2,9 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+/// Standard deviations from the mean of a normal law to the end of its 90 % interval.
+const NORMAL_REACH: f64 = 1.644_853_626_951_472_7;
+
 /// What a policy is estimated to be worth.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Value {
@@ -25,6 +28,22 @@ impl Value {
             error,
             low: mean - reach,
             high: mean + reach,
+        }
+    }
+
+    /// The same with another reason to doubt it, of this standard deviation.
+    pub fn doubted(self, doubt: f64) -> Self {
+        let error = self.error.hypot(doubt);
+        // The normal law's reach, unless few models have a longer one.
+        let reach = match self.error > 0.0 {
+            true => (self.high - self.mean) / self.error,
+            false => NORMAL_REACH,
+        };
+        Self {
+            error,
+            low: self.mean - reach * error,
+            high: self.mean + reach * error,
+            ..self
         }
     }
 
@@ -130,6 +149,15 @@ mod tests {
             Value::of_paths(&(0..paths).map(path).collect::<Vec<_>>()).error
         };
         assert!(of(2800) > 1.0 && (of(2800) - of(280)).abs() < 0.1);
+    }
+
+    #[test]
+    fn doubt_widens_an_interval() {
+        let value = Value::new(1.0, 3.0, 4.0).doubted(4.0);
+        assert!((value.error - 5.0).abs() < 1e-12);
+        assert!((value.high - (1.0 + 5.0 * 2.131_847)).abs() < 1e-4);
+        let sure = Value::new(1.0, 0.0, 4.0).doubted(1.0);
+        assert!((sure.low - (1.0 - 1.644_854)).abs() < 1e-5);
     }
 
     /// Student's law with 4 degrees of freedom: 2.1318 at 95 % (Abramowitz and Stegun, table 26.10).

@@ -259,6 +259,7 @@ impl<'m> Forecaster<'m> {
             let observed = Observed {
                 positions: positions.view(),
                 actions: context.actions.view(),
+                begins: &context.begins,
                 resolutions: &resolutions,
             };
             let read = continuation.observe(observed, first..rows)?;
@@ -401,6 +402,7 @@ impl Reading<'_> {
             let observed = Observed {
                 positions: positions.view(),
                 actions: came.actions.view(),
+                begins: &came.begins,
                 resolutions: &resolutions,
             };
             let read = continuation.observe(observed, 0..rows)?;

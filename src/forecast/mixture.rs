@@ -197,6 +197,9 @@ impl<'m> Continuation<'m> for State<'m> {
                     let to = s![t - wanted.start, .., ..];
                     mixed.slice_mut(to).assign(&self.average(&views));
                 }
+                if rows.begins[t] {
+                    continue;
+                }
                 for c in 0..channels {
                     let cell = rows.cell(t, c);
                     let given = read.iter().map(|e| {

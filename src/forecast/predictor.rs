@@ -51,6 +51,8 @@ pub struct Observed<'o> {
     pub actions: ArrayView2<'o, f64>,
     /// Steps in which the channels are read, in axis units; below a bin's width the bins.
     pub resolutions: &'o [f64],
+    /// Rows that begin a run, which nothing is to be learned from about how well they were predicted.
+    pub begins: &'o [bool],
 }
 
 impl Observed<'_> {
@@ -58,7 +60,8 @@ impl Observed<'_> {
     pub fn rows(&self, rows: Range<usize>) -> Observed<'_> {
         Observed {
             positions: self.positions.slice(s![rows.clone(), ..]),
-            actions: self.actions.slice(s![rows, ..]),
+            actions: self.actions.slice(s![rows.clone(), ..]),
+            begins: &self.begins[rows],
             resolutions: self.resolutions,
         }
     }

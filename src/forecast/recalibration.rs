@@ -271,6 +271,9 @@ impl<'m> Continuation<'m> for State<'m> {
                         let mass = self.places[c].map().masses(&mass);
                         mapped.slice_mut(to).assign(&aview1(&mass));
                     }
+                    if rows.begins[t] {
+                        continue;
+                    }
                     let cell = rows.cell(t, c);
                     let low = below(&mass, cell).min(1.0);
                     let high = (low + probability(&mass, cell)).min(1.0);

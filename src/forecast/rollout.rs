@@ -20,6 +20,18 @@ pub struct RolloutSettings {
     /// Paths that advance together; `None` for [`Continuation::paths_at_once`]. It changes speed and
     /// memory, not the paths.
     pub paths_at_once: Option<NonZeroUsize>,
+    /// Steps that stand behind the context at most; `None` for all. A path that has gone so far goes on
+    /// from the context again and takes only the last quarter of them with it: so horizons are not
+    /// bounded by a model's window.
+    pub stretch: Option<NonZeroUsize>,
+}
+
+impl RolloutSettings {
+    /// Steps that stand behind the context at most.
+    fn stretch(&self) -> usize {
+        let horizon = self.horizon.get();
+        self.stretch.map_or(horizon, |s| s.get().min(horizon))
+    }
 }
 
 impl Default for RolloutSettings {
@@ -29,6 +41,7 @@ impl Default for RolloutSettings {
             samples: const { NonZeroUsize::new(100).unwrap() },
             seed: 0,
             paths_at_once: None,
+            stretch: None,
         }
     }
 }
@@ -153,13 +166,14 @@ impl Reading<'_> {
         progress: &dyn Fn(f64),
     ) -> Result<Rollout, ForecastError> {
         let (horizon, samples) = (settings.horizon.get(), settings.samples.get());
-        self.predictor.check(self.rows(), horizon)?;
+        let stretch = settings.stretch();
+        self.predictor.check(self.rows(), stretch)?;
         let variables = self.encoding.disentangler().variables();
         let mut rollout = Rollout {
             paths: Array3::zeros((samples, horizon, variables)),
             saturated: 0,
         };
-        let fitting = self.continuation.as_ref().map(|s| s.paths_at_once(horizon));
+        let fitting = self.continuation.as_ref().map(|s| s.paths_at_once(stretch));
         let at_once = settings
             .paths_at_once
             .map_or(fitting.unwrap_or(samples), NonZeroUsize::get);
@@ -179,7 +193,7 @@ impl Reading<'_> {
                 let to = s![first..first + count, step, ..];
                 rollout.paths.slice_mut(to).assign(&row.variables);
                 if step + 1 < horizon {
-                    group.advance(&row.feed, &actions)?;
+                    group.advance(row.feed, actions)?;
                 }
                 let done = first * horizon + count * (step + 1);
                 progress(done as f64 / (samples * horizon) as f64);
@@ -195,6 +209,11 @@ struct Group<'r, 'm> {
     reading: &'r Reading<'m>,
     continuation: Option<Box<dyn Continuation<'m> + 'm>>,
     random: Vec<ChaCha8Rng>,
+    paths: Paths,
+    /// Most steps behind the context.
+    stretch: usize,
+    /// What was fed back since the context, and the actions.
+    fed: Vec<(Vec<Point>, Vec<f64>)>,
 }
 
 impl<'r, 'm> Group<'r, 'm> {
@@ -204,13 +223,14 @@ impl<'r, 'm> Group<'r, 'm> {
         first: usize,
         count: usize,
     ) -> Result<Self, ForecastError> {
-        let steps = settings.horizon.get() - 1;
+        let stretch = settings.stretch();
         let paths = Paths {
             first,
             count,
             seed: settings.seed,
         };
-        let forked = reading.continuation.as_ref().map(|c| c.fork(paths, steps));
+        let forked = reading.continuation.as_ref();
+        let forked = forked.map(|c| c.fork(paths, stretch - 1));
         let random = (first..first + count)
             .map(|path| {
                 let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
@@ -222,6 +242,9 @@ impl<'r, 'm> Group<'r, 'm> {
             reading,
             continuation: forked.transpose()?,
             random,
+            paths,
+            stretch,
+            fed: Vec::new(),
         })
     }
 
@@ -289,11 +312,23 @@ impl<'r, 'm> Group<'r, 'm> {
         saturated
     }
 
-    fn advance(&mut self, feed: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
-        match &mut self.continuation {
-            Some(continuation) => continuation.advance(feed, actions),
-            None => Ok(()),
+    fn advance(&mut self, feed: Vec<Point>, actions: Vec<f64>) -> Result<(), ForecastError> {
+        let Some(continuation) = &mut self.continuation else {
+            return Ok(());
+        };
+        self.fed.push((feed, actions));
+        if self.fed.len() < self.stretch {
+            let (feed, actions) = &self.fed[self.fed.len() - 1];
+            return continuation.advance(feed, actions);
         }
+        let kept = (self.stretch / 4).max(1).min(self.stretch - 1);
+        self.fed.drain(..self.stretch - kept);
+        if let Some(context) = &self.reading.continuation {
+            *continuation = context.fork(self.paths, self.stretch - 1)?;
+        }
+        self.fed
+            .iter()
+            .try_for_each(|(feed, actions)| continuation.advance(feed, actions))
     }
 }
 

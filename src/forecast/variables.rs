@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView1, Axis, concatenate, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use super::Method;
 use crate::trajectory::{Episode, Trajectory};
@@ -32,6 +32,9 @@ pub struct Variables {
     /// Actions taken in the rows, `[rows, actions]`, whether they are among the variables or not; no
     /// columns where none were recorded.
     pub actions: Array2<f64>,
+    /// Rows that begin a run, `[rows]`: they do not follow from the row before them, and how they were
+    /// predicted says nothing of a forecaster.
+    pub begins: Vec<bool>,
 }
 
 impl Variables {
@@ -48,6 +51,7 @@ impl Variables {
             names,
             roles,
             actions: values.select(Axis(1), &actions),
+            begins: vec![false; values.nrows()],
             values,
         }
     }
@@ -80,8 +84,27 @@ impl Variables {
         Self {
             names,
             roles,
+            begins: vec![false; values.nrows()],
             values,
             actions: episode.actions().to_owned(),
+        }
+    }
+
+    /// The rows of several parts, one behind the other.
+    ///
+    /// # Panics
+    /// If there is no part, or they have other columns than the first.
+    pub fn joined(parts: &[Self]) -> Self {
+        let stacked = |of: fn(&Self) -> ArrayView2<f64>| {
+            let parts: Vec<_> = parts.iter().map(of).collect();
+            concatenate(Axis(0), &parts).expect("the caller's parts have the same columns")
+        };
+        Self {
+            names: parts[0].names.clone(),
+            roles: parts[0].roles.clone(),
+            values: stacked(|part| part.values.view()),
+            actions: stacked(|part| part.actions.view()),
+            begins: parts.iter().flat_map(|part| part.begins.clone()).collect(),
         }
     }
 
@@ -94,7 +117,8 @@ impl Variables {
             names: self.names.clone(),
             roles: self.roles.clone(),
             values: self.values.slice(s![rows.clone(), ..]).to_owned(),
-            actions: self.actions.slice(s![rows, ..]).to_owned(),
+            actions: self.actions.slice(s![rows.clone(), ..]).to_owned(),
+            begins: self.begins[rows].to_vec(),
         }
     }
 

@@ -14,6 +14,7 @@
 
 mod activation;
 mod adam;
+mod normal;
 mod passes;
 mod product;
 mod tensors;
@@ -25,6 +26,7 @@ use rand::rngs::ChaCha8Rng;
 
 pub use activation::Activation;
 pub use adam::{Adam, AdamSettings, AdamState, clip_norm, polyak};
+pub use normal::{FitSettings, NormalNetwork};
 pub use passes::Tape;
 pub use tensors::NamedTensor;
 

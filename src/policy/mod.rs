@@ -2,8 +2,9 @@
 //!
 //! A [`Policy`] acts on a batch of observations, each with random numbers of its own, and knows how
 //! likely it was to take an action, where that can be said. Policies come from files ([`read`]), from
-//! rules ([`Constant`], [`Uniform`]) and from other programs ([`Program`]).
+//! rules ([`Constant`], [`Uniform`]), from other programs ([`Program`]) and from what was done ([`Cloned`]).
 
+mod cloned;
 mod gaussian;
 mod linear;
 mod program;
@@ -13,6 +14,7 @@ mod source;
 use ndarray::{Array1, Array2, ArrayView2};
 use rand::rngs::ChaCha8Rng;
 
+pub use cloned::Cloned;
 pub use gaussian::TanhGaussian;
 pub use linear::{Linear, Threshold};
 pub use program::{Program, ProgramSettings};

@@ -9,7 +9,7 @@ use crate::backtest::{MethodSummary, Results, Summary};
 use crate::metrics::Estimate;
 use crate::plot::{PlotError, colour};
 
-pub use values::{Evaluated, values};
+pub use values::{Evaluated, Recorded, values};
 
 /// Weights of a mixture's experts over the rows of a context.
 #[derive(Debug, Clone, PartialEq)]

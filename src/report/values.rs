@@ -17,6 +17,19 @@ pub struct Evaluated {
     pub values: Vec<Vec<Option<Value>>>,
     /// True values, one a policy; with the interval of a simulation if they are one.
     pub truth: Vec<Option<Value>>,
+    /// The recordings that they were estimated from.
+    pub recorded: Vec<Recorded>,
+}
+
+/// What a recorded policy earned, and what estimators say of it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Recorded {
+    /// Name of the recording.
+    pub name: String,
+    /// What it earned, from its own starts and in the steps that it tells about.
+    pub earned: Value,
+    /// Estimates of the same, one an estimator; none of those that say nothing of other starts.
+    pub imagined: Vec<Option<Value>>,
 }
 
 /// Sizes of a chart of intervals, in pixels.
@@ -53,6 +66,14 @@ pub fn values(
                 p.note { "With 90 % intervals. Policies in the order of their truth, or of the first estimator." }
                 (estimates(table))
                 div.charts { @for policy in order(table) { (intervals(table, policy)) } }
+                @if table.recorded.iter().any(|r| r.imagined.iter().any(Option::is_some)) {
+                    h2 { "What the recorded policies earned" }
+                    p.note {
+                        "And what the estimators say of them. The intervals above are as wide as these differ: who is "
+                        "off about the recordings is off about other policies, too."
+                    }
+                    (recorded_table(table))
+                }
                 @if !standings.is_empty() {
                     h2 { "Against the truth" }
                     p.note {
@@ -113,12 +134,33 @@ fn estimates(table: &Evaluated) -> Markup {
                         td { (table.truth[policy].map_or(String::new(), |t| format!("{:.1}", t.mean))) }
                     }
                     @for values in &table.values {
-                        td { @match values[policy] {
-                            Some(v) => { (format!("{:.1}", v.mean)) " "
-                                span.interval { (format!("[{:.1}, {:.1}]", v.low, v.high)) } },
-                            None => "–",
-                        } }
+                        td { (interval(&values[policy])) }
                     }
+                }
+            }
+        } }
+    }
+}
+
+fn interval(value: &Option<Value>) -> Markup {
+    html! {
+        @match value {
+            Some(v) => { (format!("{:.1}", v.mean)) " "
+                span.interval { (format!("[{:.1}, {:.1}]", v.low, v.high)) } },
+            None => "–",
+        }
+    }
+}
+
+fn recorded_table(table: &Evaluated) -> Markup {
+    html! {
+        div.wide { table {
+            tr { th { "recording" } th { "earned" } @for name in &table.estimators { th { (name) } } }
+            @for recorded in &table.recorded {
+                tr {
+                    td { (recorded.name) }
+                    td { (interval(&Some(recorded.earned))) }
+                    @for imagined in &recorded.imagined { td { (interval(imagined)) } }
                 }
             }
         } }

@@ -1,0 +1,431 @@
+//! The estimators by name, what they learn once, and what they say of each policy.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::{Arguments, Candidate};
+use crate::baselines::of_dynamics;
+use crate::cli::experts::{Models, language};
+use crate::cli::progress::Progress;
+use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
+use crate::evaluation::{
+    Contexts, FittedQ, FittedSettings, Imagined, Logged, Value, Walk, behaviour_mean,
+    doubly_robust, doubt, importance, in_context, learned, on_policy, pieces,
+};
+use crate::forecast::{Forecaster, Method, Mixture, Predictor, Recalibrated, Settings};
+use crate::model::Work;
+use crate::report::Recorded;
+
+/// Members of learned models, all folds together.
+const MEMBERS: usize = 8;
+
+/// Steps that a context leaves room for in the model's window, if the horizon is not shorter.
+const LEAST_ROOM: usize = 100;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Estimator {
+    /// Paths of the language model, recalibrated, mixed with both learned models
+    Mixture,
+    /// Paths of the language model, every variable alone
+    Vicl,
+    /// Paths of the language model in principal components of the states
+    DiclS,
+    /// Paths of the language model in principal components of states and actions
+    DiclSa,
+    /// Paths of a linear model
+    Linear,
+    /// Paths of an ensemble of neural networks
+    Mlp,
+    /// Fitted Q evaluation
+    Fqe,
+    /// Weighted per-decision importance sampling
+    Is,
+    /// Doubly robust: the values of fqe corrected by importance sampling
+    Dr,
+    /// Recorded returns of the policy itself, the ensemble as control variate
+    OnPolicy,
+    /// Mean return of the recordings
+    Behaviour,
+}
+
+impl Estimator {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Mixture => "mixture",
+            Self::Vicl => "vicl",
+            Self::DiclS => "dicl-s",
+            Self::DiclSa => "dicl-sa",
+            Self::Linear => "linear",
+            Self::Mlp => "mlp",
+            Self::Fqe => "fqe",
+            Self::Is => "is",
+            Self::Dr => "dr",
+            Self::OnPolicy => "on-policy",
+            Self::Behaviour => "behaviour",
+        }
+    }
+
+    /// Method of the language model, if it is one.
+    fn method(self, chosen: Method) -> Option<Method> {
+        match self {
+            Self::Mixture => Some(chosen),
+            Self::Vicl => Some(Method::Vicl),
+            Self::DiclS => Some(Method::DiclS),
+            Self::DiclSa => Some(Method::DiclSa),
+            _ => None,
+        }
+    }
+
+    /// True if it says what any policy earns from any start, so that it can be held against what
+    /// was recorded.
+    fn is_model(self) -> bool {
+        !matches!(self, Self::Is | Self::Dr | Self::OnPolicy | Self::Behaviour)
+    }
+}
+
+/// One estimate of one policy's value.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Estimate {
+    pub(super) policy: String,
+    pub(super) estimator: &'static str,
+    pub(super) value: Option<Value>,
+    /// Mean steps of the imagined paths.
+    pub(super) length: Option<f64>,
+    /// Values that left the known range on the paths.
+    pub(super) saturated: Option<usize>,
+    /// Runs' worth of evidence that importance weights leave.
+    pub(super) effective: Option<f64>,
+    /// What the estimator is off by about the recordings, as a standard deviation.
+    pub(super) doubt: Option<f64>,
+    pub(super) seconds: f64,
+}
+
+/// The policy of a recording, as it was given or as it was learned from what it did.
+pub(super) struct Behaviour {
+    pub(super) candidate: Candidate,
+    /// From the recording's own starts.
+    pub(super) walk: Walk,
+    pub(super) earned: Value,
+}
+
+impl Behaviour {
+    /// What the recording earned, before any estimator is asked.
+    pub(super) fn recorded(&self) -> Recorded {
+        Recorded {
+            name: self.candidate.name.clone(),
+            earned: self.earned,
+            imagined: Vec::new(),
+        }
+    }
+}
+
+/// All that estimators need.
+pub(super) struct Study<'s> {
+    arguments: &'s Arguments,
+    logged: &'s Logged,
+    walk: &'s Walk,
+    fitted: Fitted,
+    models: Models,
+    settings: Settings,
+}
+
+impl<'s> Study<'s> {
+    pub(super) fn new(
+        arguments: &'s Arguments,
+        logged: &'s Logged,
+        walk: &'s Walk,
+    ) -> anyhow::Result<Self> {
+        let runs = |source| logged.runs.iter().filter(move |run| run.source == source);
+        let fewest = (0..logged.sources).map(|source| runs(source).count()).min();
+        let folds = arguments.contexts.get().min(fewest.unwrap_or(1).max(1));
+        let fitted = Fitted::new(arguments, logged, folds)?;
+        let models = Models::load(
+            &[arguments.model.source().to_string()],
+            &arguments.model,
+            Work {
+                channels: logged.states() + logged.actions() + 1,
+                rows: arguments.context,
+                paths: arguments.paths.get().div_ceil(folds),
+                horizon: walk.horizon + 1,
+            },
+        )?;
+        Ok(Self {
+            arguments,
+            logged,
+            walk,
+            fitted,
+            models,
+            settings: arguments.model.settings()?,
+        })
+    }
+
+    /// What an estimator says of all policies, in doubt by what it says of the recorded ones, which it is
+    /// asked for beside them.
+    pub(super) fn estimates(
+        &self,
+        estimator: Estimator,
+        candidates: &mut [Candidate],
+        behaviours: &mut [Behaviour],
+        recorded: &mut [Recorded],
+    ) -> anyhow::Result<Vec<Estimate>> {
+        let label = estimator.name();
+        let progress = Progress::new(label);
+        let contexts = match estimator.method(self.settings.method) {
+            Some(method) => {
+                let read = self.contexts(estimator, method);
+                Some(read.with_context(|| label.to_owned())?)
+            }
+            None => None,
+        };
+        let checked = if estimator.is_model() {
+            behaviours.len()
+        } else {
+            0
+        };
+        let count = (candidates.len() + checked) as f64;
+        let mut pairs = Vec::new();
+        for (number, behaviour) in behaviours.iter_mut().take(checked).enumerate() {
+            let shown = |share: f64| progress.show((number as f64 + share) / count);
+            let Behaviour {
+                candidate,
+                walk,
+                earned,
+            } = behaviour;
+            let estimate = self.estimate(estimator, contexts.as_ref(), candidate, walk, &shown);
+            // Values are functions of the steps left of one horizon: they are not asked about another.
+            candidate.values = None;
+            let estimate = estimate.with_context(|| format!("recording {}", candidate.name))?;
+            recorded[number].imagined.push(estimate.value);
+            pairs.extend(estimate.value.map(|value| (value, *earned)));
+        }
+        if checked == 0 {
+            recorded.iter_mut().for_each(|r| r.imagined.push(None));
+        }
+        let doubt = (checked > 0).then(|| doubt(&pairs));
+        let of_policy = |(number, candidate): (usize, &mut Candidate)| {
+            let begin = Instant::now();
+            let done = (checked + number) as f64;
+            let shown = |share: f64| progress.show((done + share) / count);
+            let mut estimate = self
+                .estimate(estimator, contexts.as_ref(), candidate, self.walk, &shown)
+                .with_context(|| format!("policy {}", candidate.name))?;
+            estimate.value = estimate.value.map(|v| v.doubted(doubt.unwrap_or(0.0)));
+            estimate.doubt = doubt;
+            estimate.seconds = begin.elapsed().as_secs_f64();
+            Ok(estimate)
+        };
+        candidates.iter_mut().enumerate().map(of_policy).collect()
+    }
+
+    fn contexts(&self, estimator: Estimator, method: Method) -> anyhow::Result<Contexts<'_>> {
+        let settings = Settings {
+            method,
+            ..self.settings
+        };
+        let forecasters =
+            self.fitted
+                .forecasters(estimator, &self.models, settings, self.logged)?;
+        let room = (self.walk.horizon + 1).min(LEAST_ROOM);
+        let longest = forecasters.iter().map(|f| f.longest_context(room));
+        let longest = longest.min().unwrap_or(usize::MAX);
+        ensure!(
+            longest >= 10,
+            "the model's window leaves no room for a context"
+        );
+        let rows = self.arguments.context.min(longest);
+        if rows < self.arguments.context {
+            eprintln!("note: the model's window leaves room for {rows} rows of context");
+        }
+        let pieces = pieces(self.logged, self.fitted.folds, rows);
+        let with_reward = self.walk.rules.reward.is_none();
+        Ok(Contexts::read(
+            &forecasters,
+            self.logged,
+            &pieces,
+            with_reward,
+            &|_| (),
+        )?)
+    }
+
+    fn estimate(
+        &self,
+        estimator: Estimator,
+        contexts: Option<&Contexts>,
+        candidate: &mut Candidate,
+        walk: &Walk,
+        progress: &dyn Fn(f64),
+    ) -> anyhow::Result<Estimate> {
+        let mut estimate = Estimate {
+            policy: candidate.name.clone(),
+            estimator: estimator.name(),
+            value: None,
+            length: None,
+            saturated: None,
+            effective: None,
+            doubt: None,
+            seconds: 0.0,
+        };
+        let (logged, fitted) = (self.logged, &self.fitted);
+        let (discount, horizon) = (walk.discount, walk.horizon);
+        let mut of_paths = |imagined: Imagined| {
+            estimate.value = Some(imagined.value());
+            estimate.length = Some(imagined.length);
+            estimate.saturated = Some(imagined.saturated);
+        };
+        let policy = &mut *candidate.policy;
+        match estimator {
+            Estimator::Mixture | Estimator::Vicl | Estimator::DiclS | Estimator::DiclSa => {
+                let contexts = contexts.context("contexts are read for language models")?;
+                of_paths(in_context(contexts, logged, policy, walk, progress)?);
+            }
+            Estimator::Linear | Estimator::Mlp => {
+                let models = fitted.of(estimator == Estimator::Mlp);
+                let walk = every_start(&models, walk);
+                of_paths(learned(&models, logged, policy, &walk, progress)?);
+            }
+            Estimator::Fqe => {
+                let values = candidate.values(logged, walk, progress)?;
+                estimate.value = Some(values.value(&mut *candidate.policy)?);
+            }
+            Estimator::Is => {
+                let weighted = importance(logged, policy, discount, horizon);
+                estimate.value = weighted.map(|w| w.value);
+                estimate.effective = weighted.map(|w| w.effective);
+            }
+            Estimator::Dr if importance(logged, policy, discount, horizon).is_some() => {
+                let values = candidate.values(logged, walk, progress)?;
+                let critic = values.critic(logged, &mut *candidate.policy)?;
+                let policy = &*candidate.policy;
+                let weighted = doubly_robust(logged, policy, discount, horizon, &critic);
+                estimate.value = weighted.map(|w| w.value);
+                estimate.effective = weighted.map(|w| w.effective);
+            }
+            Estimator::Dr => {}
+            Estimator::OnPolicy => {
+                let behaviours = &self.arguments.behaviours;
+                if let Some(source) = behaviours
+                    .iter()
+                    .position(|b| Some(b) == candidate.source.as_ref())
+                {
+                    let models = fitted.of(true);
+                    let walk = every_start(&models, walk);
+                    let imagined = learned(&models, logged, policy, &walk, progress)?;
+                    estimate.value = on_policy(logged, source, &imagined, discount, horizon);
+                }
+            }
+            Estimator::Behaviour => {
+                estimate.value = Some(behaviour_mean(logged, discount, horizon));
+            }
+        }
+        Ok(estimate)
+    }
+}
+
+impl Candidate {
+    /// The policy's value functions, fitted when they are first asked for.
+    fn values(
+        &mut self,
+        logged: &Logged,
+        walk: &Walk,
+        progress: &dyn Fn(f64),
+    ) -> anyhow::Result<Rc<FittedQ>> {
+        if let Some(values) = &self.values {
+            return Ok(values.clone());
+        }
+        let settings = FittedSettings::default();
+        let fitted = FittedQ::fit(logged, &mut *self.policy, walk, settings, progress)?;
+        Ok(self.values.insert(Rc::new(fitted)).clone())
+    }
+}
+
+/// Enough paths that every member goes from every start: they cost little.
+fn every_start(models: &[&dyn Dynamics], walk: &Walk) -> Walk {
+    let members: usize = models.iter().map(|model| model.members()).sum();
+    Walk {
+        paths: walk.paths.max(members * walk.starts.nrows()),
+        ..walk.clone()
+    }
+}
+
+/// Models learned from the runs of all folds but one, as many as folds.
+struct Fitted {
+    linear: Vec<Rc<Ridge>>,
+    mlp: Vec<Rc<Ensemble>>,
+    folds: usize,
+}
+
+impl Fitted {
+    fn new(arguments: &Arguments, logged: &Logged, folds: usize) -> anyhow::Result<Self> {
+        let wanted = |among: &[Estimator]| arguments.estimators.iter().any(|e| among.contains(e));
+        let mixes = wanted(&[Estimator::Mixture]);
+        let networks = mixes || wanted(&[Estimator::Mlp, Estimator::OnPolicy]);
+        let (mut linear, mut mlp) = (Vec::new(), Vec::new());
+        let progress = Progress::new("learning models");
+        let members = MEMBERS.div_ceil(folds).max(2);
+        for fold in 0..folds {
+            let left_out: HashSet<usize> = match folds {
+                1 => HashSet::new(),
+                _ => logged.of_fold(fold, folds).map(|(run, _)| run).collect(),
+            };
+            let steps = logged.steps(|run| !left_out.contains(&run))?;
+            let seed = arguments.seed.wrapping_add(fold as u64);
+            if mixes || wanted(&[Estimator::Linear]) {
+                linear.push(Rc::new(Ridge::fit(&steps, members, seed)));
+            }
+            if networks {
+                let settings = EnsembleSettings {
+                    members,
+                    seed,
+                    ..EnsembleSettings::default()
+                };
+                let shown = |share| progress.show((fold as f64 + share) / folds as f64);
+                mlp.push(Rc::new(Ensemble::fit(&steps, settings, &shown)));
+            }
+        }
+        Ok(Self { linear, mlp, folds })
+    }
+
+    fn of(&self, networks: bool) -> Vec<&dyn Dynamics> {
+        fn all<D: Dynamics>(models: &[Rc<D>]) -> Vec<&dyn Dynamics> {
+            models
+                .iter()
+                .map(|model| &**model as &dyn Dynamics)
+                .collect()
+        }
+        match networks {
+            true => all(&self.mlp),
+            false => all(&self.linear),
+        }
+    }
+
+    /// Forecasters of the contexts, one a fold.
+    fn forecasters<'m>(
+        &self,
+        estimator: Estimator,
+        models: &'m Models,
+        settings: Settings,
+        logged: &Logged,
+    ) -> anyhow::Result<Vec<Forecaster<'m>>> {
+        let of_fold = |fold: usize| {
+            let language = language(models, settings)?;
+            let predictor: Rc<dyn Predictor<'m> + 'm> = match estimator {
+                Estimator::Mixture => {
+                    let experts: Vec<Rc<dyn Predictor<'m> + 'm>> = vec![
+                        Rc::new(Recalibrated::new(language)),
+                        of_dynamics(self.linear[fold].clone(), logged.states()),
+                        of_dynamics(self.mlp[fold].clone(), logged.states()),
+                    ];
+                    Rc::new(Mixture::new(experts, 0.0)?)
+                }
+                _ => language,
+            };
+            Ok(Forecaster::of(predictor, settings))
+        };
+        (0..self.folds).map(of_fold).collect()
+    }
+}

@@ -1,0 +1,316 @@
+//! `statecast evaluate`: what policies are worth, from recorded trajectories.
+
+mod estimators;
+mod outcome;
+mod truth;
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+
+use self::estimators::{Behaviour, Estimator, Study};
+use self::outcome::{Outcome, standings};
+use super::input::{Columns, ModelArguments};
+use crate::environment::Task;
+use crate::evaluation::{FittedQ, Logged, Rules, Walk, recorded};
+use crate::forecast::Method;
+use crate::output::TableFormat;
+use crate::policy::{self, Cloned, Policy, PolicySource, Widths};
+use crate::report::Evaluated;
+
+/// Judge control policies from recorded trajectories, without running them
+///
+/// Each policy is rolled out in models of the system that know nothing but the recordings: the
+/// language model that reads them as its context, alone and mixed with learned models, and the
+/// learned models themselves. Beside them stand estimators without a model.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Policies:\n  \
+    pi.safetensors, pi.json   a file (docs/policies.md); mean:FILE takes its mean action\n  \
+    constant:0.5,-1           always the same action\n  \
+    random                    any action, all as likely (needs --env)\n  \
+    command:./act --fast      a program that reads and writes lines of JSON\n  \
+    NAME=…                    any of them under another name\n\n\
+    Examples:\n  \
+    statecast evaluate logged.npz --policy a.safetensors --policy b.safetensors --env pendulum\n  \
+    statecast evaluate random.npz medium.npz --behaviour random --behaviour medium.safetensors \\\n    \
+    --policy new.safetensors --env pendulum --report values.html\n  \
+    statecast evaluate logged.csv --policy 'mine=command:python act.py' --horizon 100 --discount 1")]
+pub(super) struct Arguments {
+    /// Trajectory files of one system: CSV, NPZ, NPY or Parquet
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    columns: Columns,
+    /// Policy to judge, [NAME=]SOURCE; give it once for each
+    #[arg(long = "policy", required = true, value_name = "[NAME=]SOURCE")]
+    policies: Vec<String>,
+    /// Policy that took the actions of a file; give it once for each file, in their order
+    #[arg(long = "behaviour", value_name = "SOURCE")]
+    behaviours: Vec<PolicySource>,
+    /// Task whose reward and end of episodes are known: pendulum, cart-pole, half-cheetah, … [default: the
+    /// reward is predicted and episodes end at the horizon]
+    #[arg(long, value_name = "TASK")]
+    env: Option<String>,
+    /// Steps of an episode [default: the task's time limit, or the longest recorded episode]
+    #[arg(long)]
+    horizon: Option<NonZeroUsize>,
+    /// Worth of a reward one step later
+    #[arg(long, default_value_t = 0.99)]
+    discount: f64,
+    /// Imagined paths of a policy
+    #[arg(long, default_value = "50")]
+    paths: NonZeroUsize,
+    /// Rows of recordings in a context
+    #[arg(long, default_value_t = 400, value_name = "ROWS")]
+    context: usize,
+    /// Contexts, of different episodes; learned models never see those of the context they are used in
+    #[arg(long, default_value = "4", value_name = "COUNT")]
+    contexts: NonZeroUsize,
+    /// Ways to estimate
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "mixture,vicl,dicl-s,dicl-sa,linear,mlp,fqe,is,dr,on-policy,behaviour"
+    )]
+    estimators: Vec<Estimator>,
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Also run the policies for so many episodes in the task's simulator, and hold the estimates
+    /// against that
+    #[arg(long, value_name = "EPISODES")]
+    simulate: Option<NonZeroUsize>,
+    /// True values to hold the estimates against: a CSV file with the columns policy and value
+    #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
+    truth: Option<PathBuf>,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Table of all estimates: .csv, .json or .parquet, with a manifest beside it
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// Page with the estimates and their intervals (.html), readable without a network
+    #[arg(long)]
+    report: Option<PathBuf>,
+}
+
+/// A policy to judge.
+struct Candidate {
+    name: String,
+    /// Where it comes from, unless it was learned from a recording.
+    source: Option<PolicySource>,
+    policy: Box<dyn Policy>,
+    values: Option<Rc<FittedQ>>,
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let started = Instant::now();
+    arguments.check()?;
+    let task = arguments.env.as_deref().map(Task::named).transpose()?;
+    let rules = task.map_or(Rules::default(), Rules::of);
+    let logged = arguments.logged(task, &rules)?;
+    let mut candidates = arguments.candidates(&logged, task)?;
+    let horizon = arguments.horizon(&logged, task);
+    let walk = Walk {
+        starts: logged.starts(),
+        paths: arguments.paths.get(),
+        horizon,
+        discount: arguments.discount,
+        rules,
+        seed: arguments.seed,
+    };
+    let truth = arguments.truth(&mut candidates, task, horizon)?;
+    let mut behaviours = arguments.behaviours(&logged, task, &walk)?;
+    let mut table = Evaluated {
+        policies: candidates.iter().map(|c| c.name.clone()).collect(),
+        estimators: Vec::new(),
+        values: Vec::new(),
+        truth,
+        recorded: behaviours.iter().map(Behaviour::recorded).collect(),
+    };
+    let study = Study::new(&arguments, &logged, &walk)?;
+    let mut estimates = Vec::new();
+    for &estimator in &arguments.estimators {
+        let recorded = &mut table.recorded;
+        let found = study.estimates(estimator, &mut candidates, &mut behaviours, recorded)?;
+        table.estimators.push(estimator.name().to_owned());
+        table
+            .values
+            .push(found.iter().map(|estimate| estimate.value).collect());
+        estimates.extend(found);
+    }
+    let outcome = Outcome {
+        arguments: &arguments,
+        task,
+        walk: &walk,
+        candidates: &candidates,
+        standings: standings(&table),
+        table,
+        estimates,
+    };
+    print!("{}", outcome.text());
+    outcome.warn();
+    outcome.write(started)
+}
+
+impl Arguments {
+    fn check(&self) -> anyhow::Result<()> {
+        if let Some(output) = &self.output {
+            TableFormat::of(output)?;
+        }
+        if let Some(report) = &self.report {
+            let html = report.extension().is_some_and(|e| e == "html");
+            ensure!(html, "{}: reports are written as .html", report.display());
+        }
+        ensure!(
+            self.discount > 0.0 && self.discount <= 1.0,
+            "--discount {}: must be above 0 and at most 1",
+            self.discount
+        );
+        ensure!(
+            self.behaviours.is_empty() || self.behaviours.len() == self.files.len(),
+            "{} --behaviour for {} files: give one for each file, or none",
+            self.behaviours.len(),
+            self.files.len()
+        );
+        ensure!(
+            self.context >= 10,
+            "--context {}: at least 10 rows",
+            self.context
+        );
+        let mixes = self.estimators.contains(&Estimator::Mixture);
+        ensure!(
+            !(mixes && self.model.method == Method::DiclSa),
+            "--method dicl-sa: learned models do not predict actions; mix with vicl or dicl-s"
+        );
+        Ok(())
+    }
+
+    fn logged(&self, task: Option<&Task>, rules: &Rules) -> anyhow::Result<Logged> {
+        let recordings = self
+            .files
+            .iter()
+            .map(|file| self.columns.read_transitions(file));
+        let recordings = recordings.collect::<anyhow::Result<Vec<_>>>()?;
+        let mut logged = Logged::new(&recordings, rules).with_context(|| {
+            let files = self.files.iter().map(|file| file.display().to_string());
+            files.collect::<Vec<_>>().join(", ")
+        })?;
+        if let Some(task) = task {
+            let (observed, acted) = (task.observation.len(), task.action_space.width());
+            ensure!(
+                (logged.states(), logged.actions()) == (observed, acted),
+                "--env {}: it has {observed} observations and {acted} actions, the recordings have \
+                 {} and {}; choose columns with --state and --action",
+                task.name,
+                logged.states(),
+                logged.actions()
+            );
+        }
+        for (source, behaviour) in self.behaviours.iter().enumerate() {
+            let policy = policy::read(behaviour, widths(&logged), task.map(|t| t.action_space))
+                .with_context(|| format!("--behaviour {behaviour}"))?;
+            logged = logged.taken_by(source, &*policy);
+        }
+        Ok(logged)
+    }
+
+    fn candidates(&self, logged: &Logged, task: Option<&Task>) -> anyhow::Result<Vec<Candidate>> {
+        let mut names = HashSet::new();
+        let candidates = self.policies.iter().map(|text| {
+            let (name, source) = named(text)?;
+            let policy = policy::read(&source, widths(logged), task.map(|t| t.action_space))
+                .with_context(|| format!("--policy {text}"))?;
+            ensure!(
+                names.insert(name.clone()),
+                "two policies are called {name}: name one with --policy NAME=SOURCE"
+            );
+            Ok(Candidate {
+                name,
+                source: Some(source),
+                policy,
+                values: None,
+            })
+        });
+        candidates.collect()
+    }
+
+    /// Policies of the recordings: as given, or as learned from what they did.
+    fn behaviours(
+        &self,
+        logged: &Logged,
+        task: Option<&Task>,
+        walk: &Walk,
+    ) -> anyhow::Result<Vec<Behaviour>> {
+        let of_source = |source: usize| {
+            let policy: Box<dyn Policy> = match self.behaviours.get(source) {
+                Some(given) => {
+                    let space = task.map(|t| t.action_space);
+                    policy::read(given, widths(logged), space)?
+                }
+                None => {
+                    let (observations, actions) = logged.acts_of(source);
+                    let cloned = Cloned::fit(observations.view(), actions.view(), self.seed);
+                    Box::new(cloned)
+                }
+            };
+            let (earned, horizon) = recorded(logged, source, self.discount, walk.horizon);
+            let file = self.files[source].file_stem().unwrap_or_default();
+            Ok(Behaviour {
+                candidate: Candidate {
+                    name: file.to_string_lossy().into_owned(),
+                    source: None,
+                    policy,
+                    values: None,
+                },
+                walk: Walk {
+                    starts: logged.starts_of(source),
+                    horizon,
+                    ..walk.clone()
+                },
+                earned,
+            })
+        };
+        (0..logged.sources).map(of_source).collect()
+    }
+
+    fn horizon(&self, logged: &Logged, task: Option<&Task>) -> usize {
+        let longest = logged.runs.iter().map(|run| run.steps()).max();
+        match (self.horizon, task) {
+            (Some(horizon), _) => horizon.get(),
+            (None, Some(task)) => task.time_limit,
+            (None, None) => longest.unwrap_or(1),
+        }
+    }
+}
+
+fn widths(logged: &Logged) -> Widths {
+    Widths {
+        observations: logged.states(),
+        actions: logged.actions(),
+    }
+}
+
+/// Name and source of a policy; the name of a file is that without its ending.
+fn named(text: &str) -> anyhow::Result<(String, PolicySource)> {
+    if let Some((name, source)) = text.split_once('=')
+        && !name.is_empty()
+        && !name.contains([':', '/', '.', ' '])
+    {
+        return Ok((name.to_owned(), source.parse()?));
+    }
+    let source: PolicySource = text.parse()?;
+    let name = match &source {
+        PolicySource::File { path, mean } => {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            format!("{stem}{}", if *mean { " (mean)" } else { "" })
+        }
+        other => other.to_string(),
+    };
+    Ok((name, source))
+}

@@ -1,0 +1,264 @@
+//! What is printed and written of an evaluation.
+
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::estimators::Estimate;
+use super::{Arguments, Candidate};
+use crate::cli::windowed::aligned_rows;
+use crate::environment::Task;
+use crate::evaluation::{Standing, Value, Walk, standing};
+use crate::output::{Column, Table, write_atomically, write_manifest};
+use crate::report::{self, Evaluated, Recorded};
+
+/// An evaluation that is done.
+pub(super) struct Outcome<'o> {
+    pub(super) arguments: &'o Arguments,
+    pub(super) task: Option<&'static Task>,
+    pub(super) walk: &'o Walk,
+    pub(super) candidates: &'o [Candidate],
+    pub(super) table: Evaluated,
+    pub(super) estimates: Vec<Estimate>,
+    pub(super) standings: Vec<(String, Standing)>,
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    program: &'static str,
+    version: &'static str,
+    command: &'static str,
+    inputs: Vec<String>,
+    policies: Vec<(String, String)>,
+    task: Option<&'static str>,
+    horizon: usize,
+    discount: f64,
+    paths: usize,
+    context: usize,
+    contexts: usize,
+    seed: u64,
+    estimates: &'a [Estimate],
+    truth: &'a [Option<Value>],
+    recorded: &'a [Recorded],
+    standings: &'a [(String, Standing)],
+    seconds: f64,
+}
+
+impl Outcome<'_> {
+    /// Tables for a terminal.
+    pub(super) fn text(&self) -> String {
+        let table = &self.table;
+        let mut text = aligned_rows(&estimate_rows(table));
+        text +=
+            "\nEstimated mean returns ± standard errors; -: the estimator lacks what it needs.\n";
+        if table
+            .recorded
+            .iter()
+            .any(|r| r.imagined.iter().any(Option::is_some))
+        {
+            text += "\n";
+            text += &aligned_rows(&recorded_rows(table));
+            text += "\nWhat the recorded policies earned and what the estimators say of them; intervals are as \
+                     wide as these differ.\n";
+        }
+        if !self.standings.is_empty() {
+            text += "\n";
+            text += &aligned_rows(&standing_rows(&self.standings));
+            text += "\nError: mean of |estimate - truth|; regret as a share of the true values' range.\n";
+        }
+        text
+    }
+
+    /// Says what on the paths gives reason for doubt.
+    pub(super) fn warn(&self) {
+        for estimate in &self.estimates {
+            if let Some(saturated @ 1..) = estimate.saturated {
+                eprintln!(
+                    "note: {} of {}: {saturated} value(s) left the range of the recordings",
+                    estimate.estimator, estimate.policy
+                );
+            }
+        }
+    }
+
+    /// Writes the report, the table and its manifest, as far as they are asked for.
+    pub(super) fn write(&self, started: Instant) -> anyhow::Result<()> {
+        let arguments = self.arguments;
+        if let Some(path) = &arguments.report {
+            let about = report::About {
+                title: "Values of policies".to_owned(),
+                settings: vec![
+                    (
+                        "task".to_owned(),
+                        self.task.map_or("unknown", |t| t.name).to_owned(),
+                    ),
+                    ("horizon".to_owned(), self.walk.horizon.to_string()),
+                    ("discount".to_owned(), self.walk.discount.to_string()),
+                    ("paths".to_owned(), self.walk.paths.to_string()),
+                ],
+            };
+            let page = report::values(&about, &self.table, &self.standings)?;
+            write_atomically(path, |file| file.write_all(page.as_bytes()))?;
+            eprintln!("report: {}", path.display());
+        }
+        let Some(output) = &arguments.output else {
+            return Ok(());
+        };
+        estimates_table(&self.estimates)?.write(output)?;
+        let sources = self
+            .candidates
+            .iter()
+            .filter_map(|c| Some((c.name.clone(), c.source.as_ref()?.to_string())));
+        let manifest = Manifest {
+            program: "statecast",
+            version: env!("CARGO_PKG_VERSION"),
+            command: "evaluate",
+            inputs: arguments
+                .files
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect(),
+            policies: sources.collect(),
+            task: self.task.map(|task| task.name),
+            horizon: self.walk.horizon,
+            discount: self.walk.discount,
+            paths: self.walk.paths,
+            context: arguments.context,
+            contexts: arguments.contexts.get(),
+            seed: arguments.seed,
+            estimates: &self.estimates,
+            truth: &self.table.truth,
+            recorded: &self.table.recorded,
+            standings: &self.standings,
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        Ok(write_manifest(output, &manifest)?)
+    }
+}
+
+/// How each estimator stands against the truth, where that is known of two policies or more.
+pub(super) fn standings(table: &Evaluated) -> Vec<(String, Standing)> {
+    let of = |(name, values): (&String, &Vec<Option<Value>>)| {
+        let pairs = values.iter().zip(&table.truth);
+        let pairs: Vec<(Value, f64)> = pairs
+            .filter_map(|(value, truth)| Some(((*value)?, truth.as_ref()?.mean)))
+            .collect();
+        let range: Vec<f64> = table
+            .truth
+            .iter()
+            .flatten()
+            .map(|truth| truth.mean)
+            .collect();
+        standing(&pairs, &range).map(|standing| (name.clone(), standing))
+    };
+    table
+        .estimators
+        .iter()
+        .zip(&table.values)
+        .filter_map(of)
+        .collect()
+}
+
+fn shown(value: &Option<Value>) -> String {
+    match value {
+        Some(value) => format!("{:.1} ± {:.1}", value.mean, value.error),
+        None => "-".to_owned(),
+    }
+}
+
+fn estimate_rows(table: &Evaluated) -> Vec<Vec<String>> {
+    let known = table.truth.iter().any(Option::is_some);
+    let mut heads = vec!["policy".to_owned()];
+    heads.extend(known.then(|| "truth".to_owned()));
+    heads.extend(table.estimators.iter().cloned());
+    let mut rows = vec![heads];
+    for (number, policy) in table.policies.iter().enumerate() {
+        let mut row = vec![policy.clone()];
+        if known {
+            let truth = &table.truth[number];
+            row.push(
+                truth
+                    .as_ref()
+                    .map_or("-".to_owned(), |t| format!("{:.1}", t.mean)),
+            );
+        }
+        row.extend(table.values.iter().map(|values| shown(&values[number])));
+        rows.push(row);
+    }
+    rows
+}
+
+fn recorded_rows(table: &Evaluated) -> Vec<Vec<String>> {
+    let mut heads = vec!["recording".to_owned(), "earned".to_owned()];
+    heads.extend(table.estimators.iter().cloned());
+    let row = |recorded: &Recorded| {
+        let mut row = vec![recorded.name.clone(), shown(&Some(recorded.earned))];
+        row.extend(recorded.imagined.iter().map(shown));
+        row
+    };
+    std::iter::once(heads)
+        .chain(table.recorded.iter().map(row))
+        .collect()
+}
+
+fn standing_rows(standings: &[(String, Standing)]) -> Vec<Vec<String>> {
+    let heads = [
+        "estimator",
+        "error",
+        "/ range",
+        "Spearman",
+        "regret@1",
+        "regret@3",
+        "in 90 %",
+    ];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    for (name, s) in standings {
+        rows.push(vec![
+            name.clone(),
+            format!("{:.2}", s.error),
+            format!("{:.3}", s.relative),
+            format!("{:.2}", s.spearman),
+            format!("{:.3}", s.regret_1),
+            format!("{:.3}", s.regret_3),
+            format!("{} of {}", s.covered, s.policies),
+        ]);
+    }
+    rows
+}
+
+fn estimates_table(estimates: &[Estimate]) -> anyhow::Result<Table> {
+    let real = |of: &dyn Fn(&Estimate) -> Option<f64>| {
+        Column::Real(
+            estimates
+                .iter()
+                .map(|e| of(e).unwrap_or(f64::NAN))
+                .collect(),
+        )
+    };
+    let value = |of: fn(Value) -> f64| real(&move |e: &Estimate| e.value.map(of));
+    let columns = [
+        (
+            "policy",
+            Column::Text(estimates.iter().map(|e| e.policy.clone()).collect()),
+        ),
+        (
+            "estimator",
+            Column::Text(estimates.iter().map(|e| e.estimator.to_owned()).collect()),
+        ),
+        ("value", value(|v| v.mean)),
+        ("standard_error", value(|v| v.error)),
+        ("low", value(|v| v.low)),
+        ("high", value(|v| v.high)),
+        ("length", real(&|e| e.length)),
+        ("saturated", real(&|e| e.saturated.map(|s| s as f64))),
+        ("effective_runs", real(&|e| e.effective)),
+        ("doubt", real(&|e| e.doubt)),
+        ("seconds", real(&|e| Some(e.seconds))),
+    ];
+    let columns = columns
+        .into_iter()
+        .map(|(name, column)| (name.to_owned(), column));
+    Table::new(columns.collect()).context("the table's columns differ in length")
+}

@@ -1,0 +1,201 @@
+//! Networks that give normal laws.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+use super::{Activation, Adam, AdamSettings, Network, Tape};
+
+/// Bounds of the log of a standard deviation, in units of the target's: softly kept.
+const LOG_SPREAD: (f32, f32) = (-6.0, 1.0);
+
+/// How a [`NormalNetwork`] is made and trained.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FitSettings {
+    /// Units of each of two hidden layers.
+    pub width: usize,
+    /// Steps of training.
+    pub updates: usize,
+    /// Rows of a step.
+    pub batch: usize,
+    /// Learning rate at the start; it falls to nothing.
+    pub rate: f64,
+}
+
+impl Default for FitSettings {
+    fn default() -> Self {
+        Self {
+            width: 128,
+            updates: 12_000,
+            batch: 128,
+            rate: 2e-3,
+        }
+    }
+}
+
+/// Two hidden layers of swish units from standardised inputs to means and standard deviations of
+/// independent normal laws, trained for the likelihood.
+///
+/// ```
+/// use ndarray::Array2;
+/// use rand::{SeedableRng, rngs::ChaCha8Rng};
+/// use statecast::network::{FitSettings, NormalNetwork};
+///
+/// let inputs = Array2::from_shape_fn((200, 1), |(i, _)| i as f32 / 100.0 - 1.0);
+/// let targets = inputs.mapv(|x| 3.0 * x * x);
+/// let settings = FitSettings { width: 16, updates: 1000, ..FitSettings::default() };
+/// let mut random = ChaCha8Rng::seed_from_u64(0);
+/// let network = NormalNetwork::fit(&inputs, &targets, settings, &mut random, &|_| ());
+/// let (mean, _) = network.laws(&ndarray::array![[0.5f32]]);
+/// assert!((mean[[0, 0]] - 0.75).abs() < 0.1);
+/// ```
+#[derive(Debug, Clone)]
+pub struct NormalNetwork {
+    network: Network,
+    inputs: Standard,
+    outputs: Standard,
+}
+
+/// Means and standard deviations of columns.
+#[derive(Debug, Clone)]
+struct Standard {
+    mean: Array1<f32>,
+    deviation: Array1<f32>,
+}
+
+impl Standard {
+    fn of(values: &Array2<f32>) -> Self {
+        let rows = values.nrows().max(1) as f32;
+        let mean = values.sum_axis(Axis(0)) / rows;
+        let squares = (values - &mean).mapv(|x| x * x).sum_axis(Axis(0)) / rows;
+        Self {
+            mean,
+            deviation: squares.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 }),
+        }
+    }
+
+    fn apply(&self, values: &Array2<f32>) -> Array2<f32> {
+        (values - &self.mean) / &self.deviation
+    }
+}
+
+impl NormalNetwork {
+    /// Learns from inputs `[rows, inputs]` and targets `[rows, targets]`; `progress` is told which
+    /// share of the work is done.
+    ///
+    /// # Panics
+    /// If there is no row, input, target or hidden unit, or not one target row an input row.
+    pub fn fit(
+        inputs: &Array2<f32>,
+        targets: &Array2<f32>,
+        settings: FitSettings,
+        random: &mut ChaCha8Rng,
+        progress: &dyn Fn(f64),
+    ) -> Self {
+        assert_eq!(inputs.nrows(), targets.nrows());
+        let (of_inputs, of_outputs) = (Standard::of(inputs), Standard::of(targets));
+        let (inputs, targets) = (of_inputs.apply(inputs), of_outputs.apply(targets));
+        let (width, outputs) = (settings.width, 2 * targets.ncols());
+        let widths = [inputs.ncols(), width, width, outputs];
+        let mut network = Network::new(&widths, Activation::Silu, random)
+            .expect("the caller has inputs, hidden units and targets");
+        let parameters = network.parameters().len();
+        let mut adam = Adam::new(parameters, AdamSettings::with_rate(settings.rate));
+        let (mut tape, mut gradients) = (Tape::default(), vec![0.0; parameters]);
+        for step in 0..settings.updates {
+            let done = step as f64 / settings.updates as f64;
+            adam.settings.learning_rate = settings.rate * (1.0 - done);
+            let picked: Vec<usize> = (0..settings.batch)
+                .map(|_| random.random_range(0..inputs.nrows()))
+                .collect();
+            let shown: Vec<f32> = inputs.select(Axis(0), &picked).into_iter().collect();
+            let wanted = targets.select(Axis(0), &picked);
+            let gradient = likelihood_gradient(network.forward(&shown, &mut tape), &wanted);
+            network.backward(&mut tape, &gradient, &mut gradients);
+            adam.step(network.parameters_mut(), &gradients);
+            if step % 100 == 0 {
+                progress(done);
+            }
+        }
+        Self {
+            network,
+            inputs: of_inputs,
+            outputs: of_outputs,
+        }
+    }
+
+    /// Means and standard deviations `[rows, targets]` of the laws at inputs `[rows, inputs]`.
+    pub fn laws(&self, inputs: &Array2<f32>) -> (Array2<f64>, Array2<f64>) {
+        let rows = inputs.nrows();
+        let inputs: Vec<f32> = self.inputs.apply(inputs).into_iter().collect();
+        let width = self.outputs.mean.len();
+        let mut tape = Tape::default();
+        let output = self.network.forward(&inputs, &mut tape);
+        let output = ArrayView2::from_shape((rows, 2 * width), output)
+            .expect("a network has as many outputs as it was made with");
+        let mean = &output.slice(s![.., ..width]) * &self.outputs.deviation + &self.outputs.mean;
+        let spread = output.slice(s![.., width..]);
+        let deviation = spread.mapv(|raw| log_spread(raw).0.exp()) * &self.outputs.deviation;
+        (mean.mapv(f64::from), deviation.mapv(f64::from))
+    }
+}
+
+/// Log of the standard deviation of a raw output, and its slope.
+fn log_spread(raw: f32) -> (f32, f32) {
+    let (low, high) = LOG_SPREAD;
+    let (middle, half) = (0.5 * (low + high), 0.5 * (high - low));
+    let bent = ((raw - middle) / half).tanh();
+    (middle + half * bent, 1.0 - bent * bent)
+}
+
+/// Gradient of the mean negative log likelihood of the targets `[rows, targets]` with respect to
+/// outputs `[rows, 2 targets]`, row by row.
+fn likelihood_gradient(output: &[f32], targets: &Array2<f32>) -> Vec<f32> {
+    let (rows, width) = targets.dim();
+    let mut gradient = vec![0.0; output.len()];
+    let share = 1.0 / (rows * width) as f32;
+    for row in 0..rows {
+        for c in 0..width {
+            let (at, at_spread) = (2 * row * width + c, (2 * row + 1) * width + c);
+            let (log, slope) = log_spread(output[at_spread]);
+            let precision = (-2.0 * log).exp();
+            let error = output[at] - targets[[row, c]];
+            gradient[at] = share * precision * error;
+            gradient[at_spread] = share * slope * (1.0 - precision * error * error);
+        }
+    }
+    gradient
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gradient_is_that_of_the_likelihood() {
+        let output = [0.3f32, -0.5, 0.2, -1.0];
+        let target = ndarray::array![[0.1f32, 0.4]];
+        let loss = |output: &[f32]| -> f64 {
+            let terms = (0..2).map(|c| {
+                let (log, _) = log_spread(output[2 + c]);
+                let error = f64::from(output[c] - target[[0, c]]);
+                f64::from(log) + 0.5 * error * error * f64::from((-2.0 * log).exp())
+            });
+            terms.sum::<f64>() / 2.0
+        };
+        let gradient = likelihood_gradient(&output, &target);
+        for c in 0..4 {
+            let at = |step: f32| {
+                let mut moved = output;
+                moved[c] += step;
+                loss(&moved)
+            };
+            let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
+            let found = f64::from(gradient[c]);
+            assert!(
+                (slope - found).abs() < 2e-3 * (1.0 + slope.abs()),
+                "{c}: {slope} {found}"
+            );
+        }
+    }
+}
