@@ -9,7 +9,7 @@ use statecast::baselines::of_dynamics;
 use statecast::dynamics::{Dynamics, Ridge};
 use statecast::environment::named;
 use statecast::evaluation::{
-    Contexts, FittedQ, FittedSettings, Logged, Rules, Walk, behaviour_mean, doubly_robust,
+    Actor, Contexts, FittedQ, FittedSettings, Logged, Rules, Walk, behaviour_mean, doubly_robust,
     importance, in_context, learned, on_policy, pieces,
 };
 use statecast::forecast::{Forecaster, Settings};
@@ -103,7 +103,14 @@ fn walks_through_a_learned_model_find_values_and_order() {
     let mut last = f64::NEG_INFINITY;
     for gain in [0.0, 1.0, 3.0] {
         let walk = walk(&logged, 4 * 30);
-        let imagined = learned(&models, &logged, &mut damper(gain), &walk, &|_| ()).unwrap();
+        let imagined = learned(
+            &models,
+            &logged,
+            Actor::Policy(&mut damper(gain)),
+            &walk,
+            &|_| (),
+        )
+        .unwrap();
         let (value, truth) = (imagined.value(), truth(gain));
         assert!(value.covers(truth), "{gain}: {value:?} {truth}");
         assert!(
@@ -111,7 +118,7 @@ fn walks_through_a_learned_model_find_values_and_order() {
             "{gain}: {value:?} {truth}"
         );
         assert!(value.mean > last);
-        assert_eq!(imagined.length, STEPS as f64);
+        assert_eq!(imagined.length(), STEPS as f64);
         last = value.mean;
     }
 }
@@ -124,9 +131,23 @@ fn contexts_of_a_learned_expert_give_the_values_of_its_walks() {
     let pieces = pieces(&logged, 1, 300);
     let contexts = Contexts::read(&[forecaster], &logged, &pieces, false, &|_| ()).unwrap();
     let walk = walk(&logged, 240);
-    let imagined = in_context(&contexts, &logged, &mut damper(1.0), &walk, &|_| ()).unwrap();
+    let imagined = in_context(
+        &contexts,
+        &logged,
+        Actor::Policy(&mut damper(1.0)),
+        &walk,
+        &|_| (),
+    )
+    .unwrap();
     let models: [&dyn Dynamics; 1] = [&*ridge];
-    let walked = learned(&models, &logged, &mut damper(1.0), &walk, &|_| ()).unwrap();
+    let walked = learned(
+        &models,
+        &logged,
+        Actor::Policy(&mut damper(1.0)),
+        &walk,
+        &|_| (),
+    )
+    .unwrap();
     let (a, b) = (imagined.value(), walked.value());
     assert!((a.mean - b.mean).abs() < 0.5, "{a:?} {b:?}");
 }
@@ -174,7 +195,7 @@ fn paths_begin_at_the_starts_and_end_where_the_rule_says() {
     let imagined = in_context(&contexts, &logged, &mut probe, &one_step, &|_| ()).unwrap();
     assert_eq!(probe.0.len(), 1, "nothing goes on after the end");
     assert_eq!(probe.0[0], logged.starts());
-    assert_eq!(imagined.length, 1.0);
+    assert_eq!(imagined.length(), 1.0);
     for path in &imagined.paths {
         assert_eq!(
             path.value,
@@ -242,7 +263,14 @@ fn runs_of_the_policy_itself_are_corrected_by_their_starts() {
     let models: [&dyn Dynamics; 1] = [&ridge];
     let starts = logged.starts();
     let walk = walk(&logged, 4 * starts.nrows());
-    let imagined = learned(&models, &logged, &mut damper(1.0), &walk, &|_| ()).unwrap();
+    let imagined = learned(
+        &models,
+        &logged,
+        Actor::Policy(&mut damper(1.0)),
+        &walk,
+        &|_| (),
+    )
+    .unwrap();
     let corrected = on_policy(&logged, 0, &imagined, 0.95, STEPS).unwrap();
     // What the same starts are worth on average, by the model that is right here.
     let all = imagined.value().mean;

@@ -10,6 +10,7 @@ mod input;
 mod models;
 mod process;
 mod progress;
+mod replay;
 mod scores;
 mod shell;
 mod windowed;
@@ -57,6 +58,7 @@ enum Command {
     Backtest(backtest::Arguments),
     Calibrate(calibrate::Arguments),
     Evaluate(Box<evaluate::Arguments>),
+    Replay(Box<replay::Arguments>),
     Density(density::Arguments),
     Models(models::Arguments),
     Completions(shell::Completions),
@@ -73,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Backtest(arguments) => backtest::run(arguments),
         Command::Calibrate(arguments) => calibrate::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(*arguments),
+        Command::Replay(arguments) => replay::run(*arguments),
         Command::Density(arguments) => density::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

@@ -44,14 +44,20 @@ impl Walk {
 pub struct Imagined {
     /// Returns of the paths.
     pub paths: Vec<Path>,
-    /// Mean number of steps.
-    pub length: f64,
+    /// Rewards of the paths, step by step until their end, undiscounted.
+    pub rewards: Vec<Vec<f64>>,
     /// Values (starts, actions, states of a learned model) that left the range which the model knows,
     /// and were moved to its end.
     pub saturated: usize,
 }
 
 impl Imagined {
+    /// Mean number of steps.
+    pub fn length(&self) -> f64 {
+        let steps: usize = self.rewards.iter().map(Vec::len).sum();
+        steps as f64 / self.rewards.len().max(1) as f64
+    }
+
     /// The value, with what is in doubt by models and starts.
     pub fn value(&self) -> Value {
         Value::of_paths(&self.paths)

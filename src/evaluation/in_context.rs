@@ -7,11 +7,10 @@ use rand::rngs::ChaCha8Rng;
 
 use super::imagined::{Imagined, Walk};
 use super::ledger::Ledger;
-use super::{EvaluationError, Logged, Path};
+use super::{Actor, EvaluationError, Logged, Path};
 use crate::forecast::{
     Control, ForecastError, Forecaster, Method, Reading, Role, RolloutSettings, Variables,
 };
-use crate::policy::Policy;
 
 /// Recorded runs, one after the other, as contexts that a forecaster reads once for all policies.
 pub struct Contexts<'m> {
@@ -144,7 +143,7 @@ impl<'m> Contexts<'m> {
     }
 }
 
-/// Walks a policy through contexts: every path goes on from the end of one of them, as if the system
+/// Walks a policy, or a recording's actions, through contexts: every path goes on from the end of one of them, as if the system
 /// were set to a start there.
 ///
 /// # Errors
@@ -152,17 +151,16 @@ impl<'m> Contexts<'m> {
 pub fn in_context(
     contexts: &Contexts,
     logged: &Logged,
-    policy: &mut dyn Policy,
+    mut actor: Actor,
     walk: &Walk,
     progress: &dyn Fn(f64),
 ) -> Result<Imagined, EvaluationError> {
     let mut imagined = Imagined {
         paths: Vec::with_capacity(walk.paths),
-        length: 0.0,
+        rewards: Vec::with_capacity(walk.paths),
         saturated: 0,
     };
     let count = contexts.readings.len();
-    let mut steps = 0;
     let readings = contexts.readings.iter().zip(&contexts.stretches);
     for (number, (reading, stretch)) in readings.enumerate() {
         // Path `i` of all is in context `i` modulo their number.
@@ -171,7 +169,7 @@ pub fn in_context(
             continue;
         };
         let mut walker = Walker {
-            policy,
+            actor: &mut actor,
             random: walk.acting(numbers.iter().copied()),
             starts: walk.starts.select(
                 Axis(0),
@@ -196,9 +194,9 @@ pub fn in_context(
             progress((number as f64 + share) / count as f64);
         })?;
         imagined.saturated += rollout.saturated;
-        let booked = walker.ledger.returns.iter().zip(&walker.ledger.lengths);
-        for (&path, (&value, &length)) in numbers.iter().zip(booked) {
-            steps += length;
+        let booked = walker.ledger.returns.iter().zip(walker.ledger.rewards);
+        for (&path, (&value, rewards)) in numbers.iter().zip(booked) {
+            imagined.rewards.push(rewards);
             imagined.paths.push(Path {
                 model: number,
                 start: path % walk.starts.nrows(),
@@ -206,13 +204,12 @@ pub fn in_context(
             });
         }
     }
-    imagined.length = steps as f64 / walk.paths as f64;
     Ok(imagined)
 }
 
 /// A policy on the paths of one context.
-struct Walker<'w> {
-    policy: &'w mut dyn Policy,
+struct Walker<'w, 'a> {
+    actor: &'w mut Actor<'a>,
     random: Vec<ChaCha8Rng>,
     /// First states `[paths, states]`.
     starts: Array2<f64>,
@@ -221,7 +218,7 @@ struct Walker<'w> {
     ledger: Ledger,
 }
 
-impl Control for Walker<'_> {
+impl Control for Walker<'_, '_> {
     fn act(
         &mut self,
         step: usize,
@@ -240,7 +237,7 @@ impl Control for Walker<'_> {
             return Ok(None);
         }
         let random = &mut self.random[paths.clone()];
-        let actions = self.policy.act(states, random);
+        let actions = self.actor.act(step, states, random);
         let actions = actions.map_err(|error| ForecastError::Control(Box::new(error)))?;
         self.ledger.leave(paths, states, &actions);
         Ok(Some(actions))

@@ -7,9 +7,8 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::imagined::{Imagined, Walk};
 use super::ledger::Ledger;
-use super::{EvaluationError, Logged, Path};
+use super::{Actor, EvaluationError, Logged, Path};
 use crate::dynamics::Dynamics;
-use crate::policy::Policy;
 
 /// How far beyond the range of the recorded states a path may go, as a share of the range.
 const MARGIN: f64 = 0.2;
@@ -17,14 +16,14 @@ const MARGIN: f64 = 0.2;
 /// Learned models, each from other runs.
 pub type Models<'d> = [&'d dyn Dynamics];
 
-/// Walks a policy through learned models: every path follows one member of one of them.
+/// Walks a policy, or a recording's actions, through learned models: every path follows one member of one of them.
 ///
 /// # Errors
 /// [`EvaluationError::Policy`] if the policy fails.
 pub fn learned(
     models: &Models,
     logged: &Logged,
-    policy: &mut dyn Policy,
+    mut actor: Actor,
     walk: &Walk,
     progress: &dyn Fn(f64),
 ) -> Result<Imagined, EvaluationError> {
@@ -36,8 +35,7 @@ pub fn learned(
         walk,
         starts: walk.starts.select(Axis(0), &index),
     };
-    let (ledger, saturated) = tour.run(policy, progress)?;
-    let length = ledger.lengths.iter().sum::<usize>() as f64 / walk.paths as f64;
+    let (ledger, saturated) = tour.run(&mut actor, progress)?;
     let paths = (0..walk.paths).map(|path| Path {
         model: tour.member(path),
         start: path % starts,
@@ -45,7 +43,7 @@ pub fn learned(
     });
     Ok(Imagined {
         paths: paths.collect(),
-        length,
+        rewards: ledger.rewards,
         saturated,
     })
 }
@@ -71,7 +69,7 @@ impl Tour<'_> {
 
     fn run(
         &self,
-        policy: &mut dyn Policy,
+        actor: &mut Actor,
         progress: &dyn Fn(f64),
     ) -> Result<(Ledger, usize), EvaluationError> {
         let walk = self.walk;
@@ -92,7 +90,7 @@ impl Tour<'_> {
             if ledger.all_ended(all.clone()) {
                 break;
             }
-            let actions = policy.act(states.view(), &mut acting)?;
+            let actions = actor.act(step, states.view(), &mut acting)?;
             ledger.leave(all.clone(), states.view(), &actions);
             let (next, rewards, outside) = self.next(&states, &actions, &limits, &mut random);
             states = next;

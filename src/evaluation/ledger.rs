@@ -12,13 +12,13 @@ pub(super) struct Ledger {
     rules: Rules,
     discount: f64,
     /// Rewards that a model may predict: those that were seen.
-    rewards: (f64, f64),
+    range: (f64, f64),
     /// States and actions of the step that is under way, one a path.
     under_way: Vec<Option<(Vec<f64>, Vec<f64>)>>,
     /// Returns so far.
     pub(super) returns: Vec<f64>,
-    /// Steps taken.
-    pub(super) lengths: Vec<usize>,
+    /// What each path earned at its steps.
+    pub(super) rewards: Vec<Vec<f64>>,
     ended: Vec<bool>,
 }
 
@@ -31,10 +31,10 @@ impl Ledger {
         Self {
             rules,
             discount,
-            rewards: seen,
+            range: seen,
             under_way: vec![None; paths],
             returns: vec![0.0; paths],
-            lengths: vec![0; paths],
+            rewards: vec![Vec::new(); paths],
             ended: vec![false; paths],
         }
     }
@@ -57,12 +57,12 @@ impl Ledger {
             let next = states.row(row).to_vec();
             let reward = match (self.rules.reward, &predicted) {
                 (Some(reward), _) => reward(&state, &action, &next),
-                (None, Some(predicted)) => predicted[row].clamp(self.rewards.0, self.rewards.1),
+                (None, Some(predicted)) => predicted[row].clamp(self.range.0, self.range.1),
                 (None, None) => 0.0,
             };
-            let steps = i32::try_from(self.lengths[path]).unwrap_or(i32::MAX);
+            let steps = i32::try_from(self.rewards[path].len()).unwrap_or(i32::MAX);
             self.returns[path] += self.discount.powi(steps) * reward;
-            self.lengths[path] += 1;
+            self.rewards[path].push(reward);
             self.ended[path] = self.rules.terminated.is_some_and(|ends| ends(&next));
         }
     }

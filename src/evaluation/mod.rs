@@ -5,6 +5,8 @@
 //! weighting what was recorded ([`importance`]), or by several of them together; each gives a
 //! [`Value`] with an interval.
 
+mod actor;
+mod continuation;
 mod correction;
 mod fitted;
 mod imagined;
@@ -17,6 +19,8 @@ mod simulated;
 mod standing;
 mod value;
 
+pub use actor::Actor;
+pub use continuation::{Continuations, Continued, Cut, Rule};
 pub use correction::{doubt, on_policy, recorded};
 pub use fitted::{FittedQ, FittedSettings};
 pub use imagined::{Imagined, Walk};
@@ -62,6 +66,9 @@ pub enum EvaluationError {
     /// No action column.
     #[error("the recordings have no action columns; choose them with --action")]
     NoActions,
+    /// No run is long enough to be cut.
+    #[error("no episode has {0} steps and {1} more")]
+    TooShort(usize, usize),
     /// Nothing says what a step earned.
     #[error("the recordings have no reward column and no environment says what a step earns")]
     NoReward,

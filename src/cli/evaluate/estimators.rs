@@ -14,7 +14,7 @@ use crate::cli::experts::{Models, language};
 use crate::cli::progress::Progress;
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
 use crate::evaluation::{
-    Contexts, FittedQ, FittedSettings, Imagined, Logged, Value, Walk, behaviour_mean,
+    Actor, Contexts, FittedQ, FittedSettings, Imagined, Logged, Value, Walk, behaviour_mean,
     doubly_robust, doubt, importance, in_context, learned, on_policy, pieces,
 };
 use crate::forecast::{Forecaster, Method, Mixture, Predictor, Recalibrated, Settings};
@@ -23,6 +23,9 @@ use crate::report::Recorded;
 
 /// Members of learned models, all folds together.
 const MEMBERS: usize = 8;
+
+/// Most paths through learned models, if there are not more starts.
+const MOST_PATHS: usize = 10_000;
 
 /// Steps that a context leaves room for in the model's window, if the horizon is not shorter.
 const LEAST_ROOM: usize = 100;
@@ -274,19 +277,31 @@ impl<'s> Study<'s> {
         let (discount, horizon) = (walk.discount, walk.horizon);
         let mut of_paths = |imagined: Imagined| {
             estimate.value = Some(imagined.value());
-            estimate.length = Some(imagined.length);
+            estimate.length = Some(imagined.length());
             estimate.saturated = Some(imagined.saturated);
         };
         let policy = &mut *candidate.policy;
         match estimator {
             Estimator::Mixture | Estimator::Vicl | Estimator::DiclS | Estimator::DiclSa => {
                 let contexts = contexts.context("contexts are read for language models")?;
-                of_paths(in_context(contexts, logged, policy, walk, progress)?);
+                of_paths(in_context(
+                    contexts,
+                    logged,
+                    Actor::Policy(policy),
+                    walk,
+                    progress,
+                )?);
             }
             Estimator::Linear | Estimator::Mlp => {
                 let models = fitted.of(estimator == Estimator::Mlp);
                 let walk = every_start(&models, walk);
-                of_paths(learned(&models, logged, policy, &walk, progress)?);
+                of_paths(learned(
+                    &models,
+                    logged,
+                    Actor::Policy(policy),
+                    &walk,
+                    progress,
+                )?);
             }
             Estimator::Fqe => {
                 let values = candidate.values(logged, walk, progress)?;
@@ -314,7 +329,8 @@ impl<'s> Study<'s> {
                 {
                     let models = fitted.of(true);
                     let walk = every_start(&models, walk);
-                    let imagined = learned(&models, logged, policy, &walk, progress)?;
+                    let imagined =
+                        learned(&models, logged, Actor::Policy(policy), &walk, progress)?;
                     estimate.value = on_policy(logged, source, &imagined, discount, horizon);
                 }
             }
@@ -346,8 +362,11 @@ impl Candidate {
 /// Enough paths that every member goes from every start: they cost little.
 fn every_start(models: &[&dyn Dynamics], walk: &Walk) -> Walk {
     let members: usize = models.iter().map(|model| model.members()).sum();
+    let starts = walk.starts.nrows();
     Walk {
-        paths: walk.paths.max(members * walk.starts.nrows()),
+        paths: walk
+            .paths
+            .max((members * starts).min(MOST_PATHS.max(starts))),
         ..walk.clone()
     }
 }

@@ -1,0 +1,513 @@
+//! `statecast replay`: the rest of recorded runs, forecast from their beginning.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use ndarray::{Array2, Axis};
+use serde::Serialize;
+
+use super::experts::{Models, language};
+use super::input::{Columns, ModelArguments};
+use super::progress::Progress;
+use super::windowed::aligned_rows;
+use crate::baselines;
+use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge, Steps};
+use crate::environment::Task;
+use crate::evaluation::{
+    Actor, Contexts, Continuations, Continued, Cut, EvaluationError, Logged, Piece, Rule, Rules,
+    Walk, in_context, learned,
+};
+use crate::forecast::{Forecaster, Method, Mixture, Predictor, Recalibrated, Settings};
+use crate::model::Work;
+use crate::network::FitSettings;
+use crate::output::{Column, Table, TableFormat, write_manifest};
+use crate::policy::{self, Policy, PolicySource, Widths};
+
+/// Steps of training of an ensemble that learns from a context or a few thousand steps.
+const UPDATES: usize = 4_000;
+
+/// Forecast the rewards of recorded runs' rest from their beginning
+///
+/// The first steps of every run are the context; the rest is imagined under the actions that were
+/// taken, and the sum of its rewards is held against what was earned. Beside the language model
+/// stand learned models and rules that look at the rewards alone.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    statecast replay cheetah.npz --context 500 --horizon 499 --steps 10,50,100,250,499\n  \
+    statecast replay pendulum.npz --context 100 --horizon 99 --env pendulum --policy pi.safetensors\n  \
+    statecast replay test.npz --context 100 --horizon 50 --train other.npz --output replay.csv")]
+pub(super) struct Arguments {
+    /// Trajectory files of one system: CSV, NPZ, NPY or Parquet
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    columns: Columns,
+    /// Steps of a run that are shown
+    #[arg(long, default_value = "100", value_name = "STEPS")]
+    context: NonZeroUsize,
+    /// Steps behind them that are forecast; shorter runs are left out
+    #[arg(long, default_value = "99")]
+    horizon: NonZeroUsize,
+    /// Numbers of steps after which the sums are compared [default: 10, 50, 100, 250 and the horizon]
+    #[arg(long, value_delimiter = ',', value_name = "COUNTS")]
+    steps: Vec<NonZeroUsize>,
+    /// Most runs, spread evenly
+    #[arg(long, value_name = "COUNT")]
+    runs: Option<NonZeroUsize>,
+    /// Ways to forecast; the rules need no model
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "mixture,vicl,dicl-s,dicl-sa,linear,mlp,rules"
+    )]
+    estimators: Vec<Estimator>,
+    /// Task whose reward is known [default: the reward is predicted]
+    #[arg(long, value_name = "TASK")]
+    env: Option<String>,
+    /// Policy that took the actions: it acts at what is imagined, in estimators of their own
+    #[arg(long, value_name = "SOURCE")]
+    policy: Option<PolicySource>,
+    /// Other recordings of the system, for learned models of their own
+    #[arg(long, value_delimiter = ',', value_name = "FILES")]
+    train: Vec<PathBuf>,
+    /// Imagined paths of a run
+    #[arg(long, default_value = "20")]
+    paths: NonZeroUsize,
+    #[command(flatten)]
+    model: ModelArguments,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Table of the errors run by run: .csv, .json or .parquet, with a manifest beside it
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Estimator {
+    /// The language model, recalibrated, mixed with in-context ar, linear, knn and mlp
+    Mixture,
+    /// The language model, every variable alone
+    Vicl,
+    /// The language model in principal components of the states
+    DiclS,
+    /// The language model in principal components of states and actions
+    DiclSa,
+    /// A linear model of the context
+    Linear,
+    /// An ensemble of neural networks of the context
+    Mlp,
+    /// Zero, means, an autoregression and the last period of the rewards
+    Rules,
+}
+
+/// A forecaster of rewards with its name.
+#[derive(Clone)]
+struct Way {
+    name: String,
+    of: Kind,
+    /// Whether the policy acts instead of the recording.
+    acts: bool,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Language(Method),
+    Mixture,
+    /// Learned from the context.
+    Fitted {
+        networks: bool,
+    },
+    /// Learned from other recordings.
+    Trained(Rc<dyn Dynamics>),
+    Rule(Rule),
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    program: &'static str,
+    version: &'static str,
+    command: &'static str,
+    inputs: Vec<String>,
+    context: usize,
+    horizon: usize,
+    paths: usize,
+    runs: usize,
+    seed: u64,
+    steps: &'a [usize],
+    estimators: &'a [(String, Continuations, f64)],
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let steps = arguments.check()?;
+    let task = arguments.env.as_deref().map(Task::named).transpose()?;
+    let cuts = arguments.cuts(task)?;
+    let widths = Widths {
+        observations: cuts[0].context.states(),
+        actions: cuts[0].context.actions(),
+    };
+    let space = task.map(|t| t.action_space);
+    let policy = arguments.policy.as_ref().map(|source| {
+        policy::read(source, widths, space).with_context(|| format!("--policy {source}"))
+    });
+    let mut policy = policy.transpose()?;
+    let ways = arguments.ways(policy.is_some(), widths)?;
+    let study = Study::new(&arguments, task, widths)?;
+    let mut scores = Vec::new();
+    for way in &ways {
+        let begin = Instant::now();
+        let progress = Progress::new(&way.name);
+        let of_run = |(number, cut): (usize, &Cut)| {
+            let shown = |share: f64| progress.show((number as f64 + share) / cuts.len() as f64);
+            let forecast = study.rewards(way, cut, policy.as_deref_mut(), &shown);
+            let forecast = forecast.with_context(|| way.name.clone())?;
+            Ok(Continued::new(cut, forecast.view()))
+        };
+        let continued = cuts.iter().enumerate().map(of_run);
+        let continued = continued.collect::<anyhow::Result<Vec<Continued>>>()?;
+        scores.push((way.name.clone(), continued, begin.elapsed().as_secs_f64()));
+    }
+    let baseline = scores
+        .iter()
+        .find(|(name, ..)| name == Rule::Mean.name())
+        .map_or(scores[0].1.clone(), |(_, runs, _)| runs.clone());
+    let summed: Vec<(String, Continuations, f64)> = scores
+        .iter()
+        .map(|(name, runs, seconds)| {
+            (
+                name.clone(),
+                Continuations::of(runs, &baseline, &steps),
+                *seconds,
+            )
+        })
+        .collect();
+    print!("{}", text(&summed, &steps, cuts.len()));
+    let Some(output) = &arguments.output else {
+        return Ok(());
+    };
+    table(&scores, &steps)?.write(output)?;
+    let manifest = Manifest {
+        program: "statecast",
+        version: env!("CARGO_PKG_VERSION"),
+        command: "replay",
+        inputs: arguments
+            .files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect(),
+        context: arguments.context.get(),
+        horizon: arguments.horizon.get(),
+        paths: arguments.paths.get(),
+        runs: cuts.len(),
+        seed: arguments.seed,
+        steps: &steps,
+        estimators: &summed,
+    };
+    Ok(write_manifest(output, &manifest)?)
+}
+
+impl Arguments {
+    /// Numbers of steps to compare after, in order.
+    fn check(&self) -> anyhow::Result<Vec<usize>> {
+        if let Some(output) = &self.output {
+            TableFormat::of(output)?;
+        }
+        ensure!(
+            self.context.get() >= 10,
+            "--context {}: at least 10 steps",
+            self.context
+        );
+        let horizon = self.horizon.get();
+        let mut steps: Vec<usize> = self.steps.iter().map(|s| s.get()).collect();
+        if let Some(beyond) = steps.iter().find(|&&s| s > horizon) {
+            anyhow::bail!("--steps {beyond}: beyond the horizon of {horizon}");
+        }
+        if steps.is_empty() {
+            steps = [10, 50, 100, 250, horizon]
+                .into_iter()
+                .filter(|&s| s <= horizon)
+                .collect();
+        }
+        steps.sort_unstable();
+        steps.dedup();
+        Ok(steps)
+    }
+
+    /// The runs of all files that are long enough.
+    fn cuts(&self, task: Option<&Task>) -> anyhow::Result<Vec<Cut>> {
+        let rules = task.map_or(Rules::default(), Rules::of);
+        let logged = self.logged(&self.files, &rules)?;
+        let (context, horizon) = (self.context.get(), self.horizon.get());
+        let cuts = logged.runs.iter();
+        let cuts: Vec<Cut> = cuts
+            .filter_map(|run| Cut::of(run, context, horizon))
+            .collect();
+        ensure!(
+            !cuts.is_empty(),
+            EvaluationError::TooShort(context, horizon)
+        );
+        let left_out = logged.runs.len() - cuts.len();
+        if left_out > 0 {
+            eprintln!("note: {left_out} run(s) with fewer steps are left out");
+        }
+        let most = self
+            .runs
+            .map_or(cuts.len(), |runs| runs.get().min(cuts.len()));
+        let taken = (0..most).map(|i| cuts[i * cuts.len() / most].clone());
+        Ok(taken.collect())
+    }
+
+    fn logged(&self, files: &[PathBuf], rules: &Rules) -> anyhow::Result<Logged> {
+        let recordings = files.iter().map(|file| self.columns.read_transitions(file));
+        let recordings = recordings.collect::<anyhow::Result<Vec<_>>>()?;
+        Logged::new(&recordings, rules).with_context(|| {
+            let files = files.iter().map(|file| file.display().to_string());
+            files.collect::<Vec<_>>().join(", ")
+        })
+    }
+
+    /// What is asked for, those with the policy behind those with the recording.
+    fn ways(&self, acts: bool, widths: Widths) -> anyhow::Result<Vec<Way>> {
+        let mut ways = Vec::new();
+        let mut add = |name: &str, of: Kind| {
+            let of_rule = matches!(of, Kind::Rule(_));
+            for acts in [false, true]
+                .into_iter()
+                .take(1 + usize::from(acts && !of_rule))
+            {
+                let name = if acts {
+                    format!("{name}, policy")
+                } else {
+                    name.to_owned()
+                };
+                let of = of.clone();
+                ways.push(Way { name, of, acts });
+            }
+        };
+        let trained = self.trained(widths)?;
+        for estimator in &self.estimators {
+            match estimator {
+                Estimator::Mixture => add("mixture", Kind::Mixture),
+                Estimator::Vicl => add("vicl", Kind::Language(Method::Vicl)),
+                Estimator::DiclS => add("dicl-s", Kind::Language(Method::DiclS)),
+                Estimator::DiclSa => add("dicl-sa", Kind::Language(Method::DiclSa)),
+                Estimator::Linear | Estimator::Mlp => {
+                    let networks = *estimator == Estimator::Mlp;
+                    let name = if networks { "mlp" } else { "linear" };
+                    add(name, Kind::Fitted { networks });
+                    if let Some(steps) = &trained {
+                        let model = fitted(steps, networks, self.seed);
+                        add(&format!("{name} of --train"), Kind::Trained(model));
+                    }
+                }
+                Estimator::Rules => Rule::ALL
+                    .into_iter()
+                    .for_each(|rule| add(rule.name(), Kind::Rule(rule))),
+            }
+        }
+        Ok(ways)
+    }
+
+    fn trained(&self, widths: Widths) -> anyhow::Result<Option<Steps>> {
+        if self.train.is_empty() {
+            return Ok(None);
+        }
+        let logged = self.logged(&self.train, &Rules::default())?;
+        ensure!(
+            (logged.states(), logged.actions()) == (widths.observations, widths.actions),
+            "--train: its recordings have {} states and {} actions, the others {} and {}",
+            logged.states(),
+            logged.actions(),
+            widths.observations,
+            widths.actions
+        );
+        Ok(Some(logged.steps(|_| true)?))
+    }
+}
+
+fn fitted(steps: &Steps, networks: bool, seed: u64) -> Rc<dyn Dynamics> {
+    match networks {
+        true => {
+            let settings = EnsembleSettings {
+                fit: FitSettings {
+                    updates: UPDATES,
+                    ..FitSettings::default()
+                },
+                seed,
+                ..EnsembleSettings::default()
+            };
+            Rc::new(Ensemble::fit(steps, settings, &|_| ()))
+        }
+        false => Rc::new(Ridge::fit(steps, 1, seed)),
+    }
+}
+
+/// What the forecasters have in common.
+struct Study<'a> {
+    arguments: &'a Arguments,
+    models: Models,
+    settings: Settings,
+    rules: Rules,
+}
+
+impl<'a> Study<'a> {
+    fn new(arguments: &'a Arguments, task: Option<&Task>, widths: Widths) -> anyhow::Result<Self> {
+        let models = Models::load(
+            &[arguments.model.source().to_string()],
+            &arguments.model,
+            Work {
+                channels: widths.observations + widths.actions + 1,
+                rows: arguments.context.get(),
+                paths: arguments.paths.get(),
+                horizon: arguments.horizon.get() + 1,
+            },
+        )?;
+        // Runs go on to their end: where they would have ended is known.
+        let rules = Rules {
+            reward: task.and_then(|task| task.reward),
+            terminated: None,
+        };
+        Ok(Self {
+            arguments,
+            models,
+            settings: arguments.model.settings()?,
+            rules,
+        })
+    }
+
+    /// Imagined rewards of a run's rest, `[paths, horizon]`.
+    fn rewards(
+        &self,
+        way: &Way,
+        cut: &Cut,
+        policy: Option<&mut (dyn Policy + 'static)>,
+        progress: &dyn Fn(f64),
+    ) -> anyhow::Result<Array2<f64>> {
+        let walk = Walk {
+            rules: self.rules,
+            ..cut.walk(self.arguments.paths.get(), self.arguments.seed)?
+        };
+        let actor = match policy {
+            Some(policy) if way.acts => Actor::Policy(policy),
+            _ => Actor::Recorded(cut.actions.view()),
+        };
+        let of_model =
+            |model: &dyn Dynamics, actor| learned(&[model], &cut.context, actor, &walk, progress);
+        let imagined = match &way.of {
+            Kind::Rule(rule) => {
+                let seen = cut.context.runs[0].rewards.view();
+                return Ok(rule.rewards(seen, walk.horizon).insert_axis(Axis(0)));
+            }
+            Kind::Trained(model) => of_model(&**model, actor)?,
+            Kind::Fitted { networks } => {
+                let steps = cut.context.steps(|_| true)?;
+                of_model(&*fitted(&steps, *networks, self.arguments.seed), actor)?
+            }
+            Kind::Language(_) | Kind::Mixture => {
+                let contexts = self.contexts(&way.of, cut)?;
+                in_context(&contexts, &cut.context, actor, &walk, progress)?
+            }
+        };
+        let (paths, horizon) = (imagined.rewards.len(), walk.horizon);
+        let earned = |(path, step): (usize, usize)| imagined.rewards[path].get(step).copied();
+        Ok(Array2::from_shape_fn((paths, horizon), |at| {
+            earned(at).unwrap_or(0.0)
+        }))
+    }
+
+    fn contexts(&self, kind: &Kind, cut: &Cut) -> anyhow::Result<Contexts<'_>> {
+        let method = match kind {
+            Kind::Language(method) => *method,
+            _ => self.settings.method,
+        };
+        let settings = Settings {
+            method,
+            ..self.settings
+        };
+        let model = language(&self.models, settings)?;
+        let predictor = match kind {
+            Kind::Mixture => {
+                let mut experts: Vec<Rc<dyn Predictor + '_>> =
+                    vec![Rc::new(Recalibrated::new(model))];
+                experts.extend(
+                    ["ar", "linear", "knn", "mlp"]
+                        .into_iter()
+                        .filter_map(baselines::named),
+                );
+                Rc::new(Mixture::new(experts, 0.0)?)
+            }
+            _ => model,
+        };
+        let piece = Piece {
+            run: 0,
+            rows: cut.context.runs[0].steps(),
+        };
+        let forecaster = Forecaster::of(predictor, settings);
+        let with_reward = self.rules.reward.is_none();
+        Ok(Contexts::read(
+            &[forecaster],
+            &cut.context,
+            &[vec![piece]],
+            with_reward,
+            &|_| (),
+        )?)
+    }
+}
+
+fn text(scores: &[(String, Continuations, f64)], steps: &[usize], runs: usize) -> String {
+    let mut heads = vec!["forecast".to_owned()];
+    heads.extend(steps.iter().map(|step| format!("after {step}")));
+    heads.extend(["size", "bias", "in 90 %", "s a run"].map(str::to_owned));
+    let mut rows = vec![heads];
+    for (name, score, seconds) in scores {
+        let mut row = vec![name.clone()];
+        row.extend(
+            score
+                .error
+                .iter()
+                .map(|e| format!("{:.1} [{:.1}, {:.1}]", e.mean, e.low, e.high)),
+        );
+        row.push(format!("{:.2}", score.size.mean));
+        row.push(format!("{:+.2}", score.bias.mean));
+        row.push(match score.covered {
+            (_, 0) => "-".to_owned(),
+            (held, known) => format!("{held} of {known}"),
+        });
+        row.push(format!("{:.1}", seconds / runs as f64));
+        rows.push(row);
+    }
+    let mut text = aligned_rows(&rows);
+    text += &format!(
+        "\n{runs} run(s): error of the summed rewards in percent of the run's return, with 95 % intervals; \
+         size and bias of\nthe error of the whole sum, in steps times the rewards' standard deviation; whole sums \
+         within their 90 % interval.\n"
+    );
+    text
+}
+
+/// One row a forecaster, run and number of steps.
+fn table(scores: &[(String, Vec<Continued>, f64)], steps: &[usize]) -> anyhow::Result<Table> {
+    let (mut names, mut runs, mut after, mut errors) = (vec![], vec![], vec![], vec![]);
+    for (name, continued, _) in scores {
+        for (run, continued) in continued.iter().enumerate() {
+            for &step in steps {
+                names.push(name.clone());
+                runs.push(run as f64);
+                after.push(step as f64);
+                errors.push(continued.error[step - 1]);
+            }
+        }
+    }
+    let columns = vec![
+        ("forecast".to_owned(), Column::Text(names)),
+        ("run".to_owned(), Column::Real(runs)),
+        ("steps".to_owned(), Column::Real(after)),
+        ("error_percent".to_owned(), Column::Real(errors)),
+    ];
+    Table::new(columns).context("the table's columns differ in length")
+}
