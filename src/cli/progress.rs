@@ -1,7 +1,7 @@
 //! A bar for what takes over a second, on a terminal only.
 
-use std::cell::RefCell;
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub(super) struct Progress {
     started: Instant,
     label: String,
-    bar: RefCell<Option<ProgressBar>>,
+    bar: OnceLock<ProgressBar>,
 }
 
 impl Progress {
@@ -18,7 +18,7 @@ impl Progress {
         Self {
             started: Instant::now(),
             label: label.into(),
-            bar: RefCell::new(None),
+            bar: OnceLock::new(),
         }
     }
 
@@ -27,8 +27,7 @@ impl Progress {
         if self.started.elapsed() < Duration::from_secs(1) || !std::io::stderr().is_terminal() {
             return;
         }
-        let mut bar = self.bar.borrow_mut();
-        let bar = bar.get_or_insert_with(|| {
+        let bar = self.bar.get_or_init(|| {
             let bar = ProgressBar::new(1000).with_message(self.label.clone());
             if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {percent}% {eta}") {
                 bar.set_style(style);
@@ -41,7 +40,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = self.bar.borrow().as_ref() {
+        if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
     }

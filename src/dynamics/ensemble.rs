@@ -1,8 +1,12 @@
 //! Ensembles of networks that predict one step.
 
+use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
+
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::{Dynamics, Laws, Steps};
 use crate::network::{FitSettings, NormalNetwork};
@@ -44,19 +48,25 @@ fn joined(states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Array2<f32> {
 }
 
 impl Ensemble {
-    /// Learns from steps, at least one; `progress` is told which share of the work is done.
-    pub fn fit(steps: &Steps, settings: EnsembleSettings, progress: &dyn Fn(f64)) -> Self {
+    /// Learns from steps, at least one, several networks at a time; `progress` is told which share of the work is done.
+    pub fn fit(steps: &Steps, settings: EnsembleSettings, progress: &(dyn Fn(f64) + Sync)) -> Self {
         let inputs = joined(steps.states.view(), steps.actions.view());
         let changes = steps.changes.mapv(|x| x as f32);
         let members = settings.members.max(1);
+        let done = Mutex::new(0.0);
         let member = |number: usize| {
             let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
             random.set_stream(number as u64);
-            let done = |share: f64| progress((number as f64 + share) / members as f64);
+            let last = Cell::new(0.0);
+            let done = |share: f64| {
+                let mut all = done.lock().unwrap_or_else(PoisonError::into_inner);
+                *all += (share - last.replace(share)) / members as f64;
+                progress(*all);
+            };
             NormalNetwork::fit(&inputs, &changes, settings.fit, &mut random, &done)
         };
         Self {
-            members: (0..members).map(member).collect(),
+            members: (0..members).into_par_iter().map(member).collect(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What was recorded of the policies that collected the data.
 
+use std::collections::HashSet;
+
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use super::{EvaluationError, Rules};
@@ -174,6 +176,17 @@ impl Logged {
     pub fn starts(&self) -> Array2<f64> {
         let starts: Vec<_> = self.runs.iter().map(Run::start).collect();
         ndarray::stack(Axis(0), &starts).expect("runs of one system are equally wide")
+    }
+
+    /// Different first states `[starts, states]`: recordings of several policies may begin alike, and
+    /// tell no more of the starts then.
+    pub fn distinct_starts(&self) -> Array2<f64> {
+        let starts = self.starts();
+        let mut seen = HashSet::new();
+        let bits = |start: ArrayView1<f64>| start.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        let new = (0..starts.nrows()).filter(|&i| seen.insert(bits(starts.row(i))));
+        let new: Vec<usize> = new.collect();
+        starts.select(Axis(0), &new)
     }
 
     /// First states `[runs, states]` of one recording.

@@ -26,7 +26,7 @@ impl Default for FitSettings {
     fn default() -> Self {
         Self {
             width: 128,
-            updates: 12_000,
+            updates: 24_000,
             batch: 128,
             rate: 2e-3,
         }

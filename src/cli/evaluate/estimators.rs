@@ -328,7 +328,11 @@ impl<'s> Study<'s> {
                     .position(|b| Some(b) == candidate.source.as_ref())
                 {
                     let models = fitted.of(true);
-                    let walk = every_start(&models, walk);
+                    let starts = Walk {
+                        starts: logged.starts(),
+                        ..walk.clone()
+                    };
+                    let walk = every_start(&models, &starts);
                     let imagined =
                         learned(&models, logged, Actor::Policy(policy), &walk, progress)?;
                     estimate.value = on_policy(logged, source, &imagined, discount, horizon);

@@ -117,7 +117,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut candidates = arguments.candidates(&logged, task)?;
     let horizon = arguments.horizon(&logged, task);
     let walk = Walk {
-        starts: logged.starts(),
+        starts: logged.distinct_starts(),
         paths: arguments.paths.get(),
         horizon,
         discount: arguments.discount,
