@@ -8,8 +8,8 @@ use statecast::backtest::{BacktestSettings, Results, Windows, run, summarise};
 use statecast::baselines::{NAMES, named};
 use statecast::codec::builtin_formats;
 use statecast::forecast::{
-    Forecaster, Language, Mixture, Predictor, Recalibrated, Role, Settings, Temperature, Tolerance,
-    Variables,
+    Forecaster, Language, Mixture, Predictor, Recalibrated, Role, RolloutSettings, Settings,
+    Temperature, Tolerance, Variables,
 };
 use statecast::model::{Model, ModelSource, Precision};
 
@@ -125,6 +125,29 @@ fn the_mixture_keeps_its_promise_on_real_densities() {
     assert!(mixed >= best - count.ln() - 1e-3, "{mixed} {best}");
     let sharing = mixture(0.01);
     assert!(sharing > mixed, "a change of regime: {sharing} {mixed}");
+}
+
+/// Context and horizon together are twice as long as the model's window.
+#[test]
+fn horizons_go_beyond_the_window_of_the_model() {
+    let model = builtin();
+    let methods = forecasters(experts(&model));
+    let (language, window) = (&methods[0], model.window());
+    let reading = language.read(&series(window / 2)).unwrap();
+    let beyond = |stretch: Option<usize>| {
+        let settings = RolloutSettings {
+            horizon: (3 * window / 2).try_into().unwrap(),
+            samples: 2.try_into().unwrap(),
+            stretch: stretch.map(|s| s.try_into().unwrap()),
+            ..RolloutSettings::default()
+        };
+        reading.rollout(&settings, None, &|_| ())
+    };
+    assert!(beyond(None).is_err(), "the window is not that long");
+    let paths = beyond(Some(window / 4)).unwrap().paths;
+    assert!(paths.iter().all(|x| x.is_finite()));
+    let last = paths.slice(ndarray::s![.., paths.dim().1 - 50.., 0]);
+    assert!(last.std(0.0) > 0.0, "paths go on moving");
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use ndarray::Array2;
 use statecast::baselines::{NAMES, named};
 use statecast::codec::BIN_COUNT;
-use statecast::forecast::{Forecaster, KnownFuture, Role, RolloutSettings, Settings, Variables};
+use statecast::forecast::{
+    Forecaster, KnownFuture, Mixture, Role, RolloutSettings, Settings, Variables,
+};
 
 fn normal(i: usize) -> f64 {
     // Sum of twelve low-discrepancy values: close enough to normal for tests.
@@ -77,6 +79,34 @@ fn densities_are_probabilities_and_seeded_paths_repeat_whatever_the_groups() {
         );
         assert!(one.std(0.0) > 0.0, "{name}");
     }
+}
+
+/// Where one run ends and the next begins, nobody can know what comes: weights stay as they were.
+#[test]
+fn the_first_row_of_a_run_teaches_a_mixture_nothing() {
+    let line = |t: usize| 0.02 * t as f64 + 0.1 * normal(t);
+    let jump = 30;
+    let values = Array2::from_shape_fn(
+        (80, 1),
+        |(t, _)| if t < jump { line(t) } else { line(t) - 0.5 },
+    );
+    let mut told = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+    let untold = told.clone();
+    told.begins[jump] = true;
+    let experts = || vec![named("linear").unwrap(), named("mean").unwrap()];
+    let densities = |variables: &Variables| {
+        let mixture = Rc::new(Mixture::new(experts(), 0.0).unwrap());
+        let reading = Forecaster::of(mixture, Settings::default())
+            .read(variables)
+            .unwrap();
+        reading.one_step().masses().to_owned()
+    };
+    let (told, untold) = (densities(&told), densities(&untold));
+    let same = |rows: std::ops::Range<usize>| {
+        let rows = ndarray::s![rows, .., ..];
+        told.slice(rows) == untold.slice(rows)
+    };
+    assert!(same(0..jump + 1) && !same(jump + 1..80));
 }
 
 /// No density of a row depends on that row or a later one.

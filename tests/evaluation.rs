@@ -9,10 +9,11 @@ use statecast::baselines::of_dynamics;
 use statecast::dynamics::{Dynamics, Ridge};
 use statecast::environment::named;
 use statecast::evaluation::{
-    Actor, Contexts, FittedQ, FittedSettings, Logged, Rules, Walk, behaviour_mean, doubly_robust,
-    importance, in_context, learned, on_policy, pieces,
+    Actor, Contexts, Continuations, Continued, Cut, FittedQ, FittedSettings, Logged, Rule, Rules,
+    Run, Walk, behaviour_mean, doubly_robust, importance, in_context, learned, on_policy, pieces,
+    recorded,
 };
-use statecast::forecast::{Forecaster, Settings};
+use statecast::forecast::{Forecaster, KnownFuture, Role, RolloutSettings, Settings, Variables};
 use statecast::policy::{Linear, Policy, PolicyError, Widths};
 use statecast::trajectory::{Episode, Trajectory};
 
@@ -192,7 +193,8 @@ fn paths_begin_at_the_starts_and_end_where_the_rule_says() {
         ..walk(&logged, 6)
     };
     let mut probe = Probe(Vec::new());
-    let imagined = in_context(&contexts, &logged, &mut probe, &one_step, &|_| ()).unwrap();
+    let actor = Actor::Policy(&mut probe);
+    let imagined = in_context(&contexts, &logged, actor, &one_step, &|_| ()).unwrap();
     assert_eq!(probe.0.len(), 1, "nothing goes on after the end");
     assert_eq!(probe.0[0], logged.starts());
     assert_eq!(imagined.length(), 1.0);
@@ -243,6 +245,97 @@ fn a_critic_as_control_variate_is_nearer_to_the_truth_than_weights_alone() {
     assert!(total[0] < 0.7 * total[1], "{total:?}");
 }
 
+/// Values were divided by the mean reward's size: 0 / 0.
+#[test]
+fn recordings_that_never_earn_anything_are_worth_nothing() {
+    let mut logged = Logged::new(&[runs(&mut damper(1.0), 5, 1)], &RULES).unwrap();
+    logged.runs.iter_mut().for_each(|run| run.rewards.fill(0.0));
+    let settings = FittedSettings {
+        members: 2,
+        updates: 200,
+        ..FittedSettings::default()
+    };
+    let walk = walk(&logged, 10);
+    let mut policy = damper(1.0);
+    let fitted = FittedQ::fit(&logged, &mut policy, &walk, settings, &|_| ()).unwrap();
+    assert!(fitted.value(&mut policy).unwrap().mean.abs() < 0.01);
+}
+
+/// What would have come behind a run that was cut off is not known.
+#[test]
+fn what_recordings_earned_is_told_for_as_many_steps_as_all_of_them_have() {
+    let mut logged = Logged::new(&[runs(&mut damper(1.0), 3, 1)], &RULES).unwrap();
+    logged.runs.iter_mut().for_each(|run| run.rewards.fill(1.0));
+    let shorter = |run: &mut Run, steps: usize| {
+        run.rewards = run.rewards.slice(ndarray::s![..steps]).to_owned();
+        run.actions = run.actions.slice(ndarray::s![..steps, ..]).to_owned();
+    };
+    shorter(&mut logged.runs[0], 10);
+    let (value, horizon) = recorded(&logged, 0, 1.0, 100);
+    assert_eq!((value.mean, horizon), (10.0, 10));
+    logged.runs[0].terminated = true;
+    let (value, horizon) = recorded(&logged, 0, 1.0, 100);
+    assert_eq!((value.mean, horizon), ((10.0 + 30.0 + 30.0) / 3.0, STEPS));
+}
+
+/// Beyond the last row the model remembers nothing, so going back to the context changes nothing.
+#[test]
+fn paths_that_go_back_to_the_context_go_on_from_where_they_were() {
+    let logged = Logged::new(&[runs(&mut damper(1.0), 10, 1)], &RULES).unwrap();
+    let ridge = std::rc::Rc::new(Ridge::fit(&logged.steps(|_| true).unwrap(), 2, 0));
+    let forecaster = Forecaster::of(of_dynamics(ridge, 2), Settings::default());
+    let run = &logged.runs[0];
+    let mut context = Variables::new(
+        vec!["x".to_owned(), "v".to_owned()],
+        vec![Role::State; 2],
+        run.before().to_owned(),
+    );
+    context.actions = run.actions.clone();
+    let reading = forecaster.read(&context).unwrap();
+    let future = KnownFuture(Array2::from_elem((23, 1), 0.1));
+    let paths = |stretch: Option<usize>| {
+        let settings = RolloutSettings {
+            horizon: 23.try_into().unwrap(),
+            samples: 5.try_into().unwrap(),
+            stretch: stretch.map(|s| s.try_into().unwrap()),
+            ..RolloutSettings::default()
+        };
+        let rollout = reading.rollout(&settings, Some(&future), &|_| ());
+        rollout.unwrap().paths
+    };
+    let all = paths(None);
+    for stretch in [1, 2, 4, 22, 23, 40] {
+        // With a stretch of 1 no row can be taken along.
+        assert_eq!(paths(Some(stretch)) == all, stretch > 1, "{stretch}");
+    }
+}
+
+/// A linear system goes on as a linear model of its beginning says; the mean reward does not.
+#[test]
+fn the_rest_of_a_run_is_told_by_a_model_of_its_beginning() {
+    let logged = Logged::new(&[runs(&mut damper(1.0), 8, 1)], &RULES).unwrap();
+    let scores = logged.runs.iter().map(|run| {
+        let cut = Cut::of(run, 15, 15).unwrap();
+        let steps = cut.context.steps(|_| true).unwrap();
+        let ridge = Ridge::fit(&steps, 1, 0);
+        let walk = Walk {
+            rules: RULES,
+            ..cut.walk(20, 0).unwrap()
+        };
+        let models: [&dyn Dynamics; 1] = [&ridge];
+        let recorded = Actor::Recorded(cut.actions.view());
+        let imagined = learned(&models, &cut.context, recorded, &walk, &|_| ()).unwrap();
+        let paths = Array2::from_shape_fn((20, 15), |(path, step)| imagined.rewards[path][step]);
+        let seen = cut.context.runs[0].rewards.view();
+        let mean = Rule::Mean.rewards(seen, 15).insert_axis(ndarray::Axis(0));
+        [paths, mean].map(|rewards| Continued::new(&cut, rewards.view()))
+    });
+    let (model, rule): (Vec<_>, Vec<_>) = scores.map(|[model, rule]| (model, rule)).unzip();
+    let beside = Continuations::of(&model, &rule, &[5, 15]);
+    assert!(beside.error[1].mean < 10.0, "{beside:?}");
+    assert!(beside.less[1].high < 0.0, "{beside:?}");
+}
+
 /// Starts that were lucky by the model are corrected for.
 #[test]
 fn runs_of_the_policy_itself_are_corrected_by_their_starts() {
@@ -285,8 +378,12 @@ fn runs_of_the_policy_itself_are_corrected_by_their_starts() {
 }
 
 fn evaluate(arguments: &[&str]) -> (bool, String, String) {
+    program("evaluate", arguments)
+}
+
+fn program(command: &str, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_statecast"))
-        .arg("evaluate")
+        .arg(command)
         .args(arguments)
         .output()
         .unwrap();
@@ -366,6 +463,7 @@ fn the_command_judges_policies_and_names_what_is_wrong() {
         out.contains("damp") && out.contains("push") && out.contains("Spearman"),
         "{out}"
     );
+    assert!(out.contains("logged") && out.contains("earned"), "{out}");
     let rows: serde_json::Value = serde_json::from_slice(&std::fs::read(&table).unwrap()).unwrap();
     let rows = rows.as_array().unwrap();
     assert_eq!(rows.len(), 12);
@@ -407,6 +505,67 @@ fn the_command_judges_policies_and_names_what_is_wrong() {
         let mut arguments = vec![logged.as_str()];
         arguments.extend(given);
         let (good, _, said) = evaluate(&arguments);
+        assert!(!good && said.contains(expected), "{given:?}: {said}");
+    }
+}
+
+#[test]
+fn replay_tells_the_rest_of_runs_and_names_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    pendulum(at("runs.csv").as_ref(), 3, 40);
+    pendulum(at("other.csv").as_ref(), 6, 40);
+    let gain =
+        r#"{"kind":"linear","gain":[[0,0,-1]],"bias":[0],"std":[0.5],"low":[-2],"high":[2]}"#;
+    std::fs::write(at("damp.json"), gain).unwrap();
+    let (runs, other, policy) = (at("runs.csv"), at("other.csv"), at("damp.json"));
+    let table = at("replay.csv");
+    let common = [runs.as_str(), "--context", "25", "--horizon", "12"];
+    let mut arguments = common.to_vec();
+    arguments.extend(["--paths", "4", "--runs", "2", "--env", "pendulum"]);
+    arguments.extend(["--train", &other, "--policy", &policy, "--output", &table]);
+    arguments.extend(["--estimators", "dicl-sa,mixture,linear,rules"]);
+    let (good, out, said) = program("replay", &arguments);
+    assert!(good, "{said}");
+    for name in [
+        "mixture, policy",
+        "dicl-sa",
+        "linear of --train, policy",
+        "seasonal",
+        "2 run(s)",
+    ] {
+        assert!(out.contains(name), "{name}: {out}");
+    }
+    let rows = std::fs::read_to_string(&table).unwrap();
+    // Two of language models, linear of both kinds, each with the recording and the policy; five rules.
+    assert_eq!(rows.lines().count(), 1 + (8 + 5) * 2 * 2);
+    assert!(
+        std::fs::read_to_string(at("replay.manifest.json"))
+            .unwrap()
+            .contains("\"less\"")
+    );
+    let (again, repeated, _) = program("replay", &arguments);
+    let without_times = |text: &str| {
+        let lines = text
+            .lines()
+            .map(|line| line.rsplit_once(' ').map_or("", |(kept, _)| kept.trim()));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(again && without_times(&repeated) == without_times(&out));
+
+    let wrong: [(&[&str], &str); 4] = [
+        (&["--steps", "5,13"], "--steps 13: beyond the horizon of 12"),
+        (&["--horizon", "30"], "no episode has 25 steps and 30 more"),
+        (&["--policy", "constant:1,2"], "gives 2 actions"),
+        (&["--output", "table.txt"], "table.txt"),
+    ];
+    for (given, expected) in wrong {
+        let mut arguments = vec![runs.as_str(), "--context", "25"];
+        if given[0] != "--horizon" {
+            arguments.extend(["--horizon", "12"]);
+        }
+        arguments.extend(given);
+        let (good, _, said) = program("replay", &arguments);
         assert!(!good && said.contains(expected), "{given:?}: {said}");
     }
 }

@@ -27,9 +27,6 @@ use crate::network::FitSettings;
 use crate::output::{Column, Table, TableFormat, write_manifest};
 use crate::policy::{self, Policy, PolicySource, Widths};
 
-/// Steps of training of an ensemble that learns from a context or a few thousand steps.
-const UPDATES: usize = 4_000;
-
 /// Forecast the rewards of recorded runs' rest from their beginning
 ///
 /// The first steps of every run are the context; the rest is imagined under the actions that were
@@ -334,10 +331,7 @@ fn fitted(steps: &Steps, networks: bool, seed: u64) -> Rc<dyn Dynamics> {
     match networks {
         true => {
             let settings = EnsembleSettings {
-                fit: FitSettings {
-                    updates: UPDATES,
-                    ..FitSettings::default()
-                },
+                fit: FitSettings::for_rows(steps.run.len()),
                 seed,
                 ..EnsembleSettings::default()
             };

@@ -84,3 +84,74 @@ impl Ledger {
         self.ended[paths].iter().all(|&ended| ended)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, array};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::evaluation::Run;
+
+    fn logged() -> Logged {
+        let run = Run {
+            source: 0,
+            states: array![[0.0], [1.0]],
+            actions: array![[0.0]],
+            rewards: array![1.0],
+            terminated: false,
+            log_probabilities: None,
+        };
+        Logged {
+            runs: vec![
+                Run {
+                    rewards: array![-1.0],
+                    ..run.clone()
+                },
+                run,
+            ],
+            sources: 1,
+        }
+    }
+
+    proptest! {
+        /// On any path: what is booked is the discounted sum of what was earned until the end, with
+        /// predicted rewards kept within those that were seen.
+        #[test]
+        fn returns_are_discounted_sums_until_the_end(
+            states in prop::collection::vec(-2.0..2.0f64, 1..20),
+            discount in 0.5..1.0f64,
+            known in any::<bool>(),
+        ) {
+            let rules = Rules {
+                reward: known.then_some(|state, action, next| state[0] + 10.0 * action[0] + 100.0 * next[0]),
+                terminated: Some(|state| state[0] > 1.5),
+            };
+            let mut ledger = Ledger::new(1, rules, discount, &logged());
+            let at = |x: f64| Array2::from_elem((1, 1), x);
+            let action = |x: f64| 0.5 * x;
+            ledger.arrive(0..1, at(0.3).view(), Some(array![7.0].view()));
+            let (mut before, mut worth, mut expected, mut steps) = (0.3, 1.0, 0.0, 0);
+            let mut ended = false;
+            for &x in &states {
+                ledger.leave(0..1, at(before).view(), &at(action(before)));
+                let predicted = Array1::from_elem(1, 3.0 * x);
+                ledger.arrive(0..1, at(x).view(), Some(predicted.view()));
+                if !ended {
+                    let reward = match known {
+                        true => before + 10.0 * action(before) + 100.0 * x,
+                        false => (3.0 * x).clamp(-1.0, 1.0),
+                    };
+                    expected += worth * reward;
+                    worth *= discount;
+                    steps += 1;
+                }
+                ended |= x > 1.5;
+                before = x;
+            }
+            prop_assert!((ledger.returns[0] - expected).abs() < 1e-9 * (1.0 + expected.abs()));
+            prop_assert_eq!(ledger.rewards[0].len(), steps);
+            prop_assert_eq!(ledger.all_ended(0..1), ended);
+        }
+    }
+}

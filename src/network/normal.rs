@@ -22,6 +22,22 @@ pub struct FitSettings {
     pub rate: f64,
 }
 
+impl FitSettings {
+    /// Training for so many rows: about a thousand passes over them, within bounds.
+    ///
+    /// ```
+    /// use statecast::network::FitSettings;
+    /// assert_eq!(FitSettings::for_rows(1000).updates, 8_000);
+    /// assert_eq!(FitSettings::for_rows(1_000_000).updates, 24_000);
+    /// ```
+    pub fn for_rows(rows: usize) -> Self {
+        Self {
+            updates: rows.saturating_mul(8).clamp(2_000, 24_000),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for FitSettings {
     fn default() -> Self {
         Self {

@@ -19,6 +19,7 @@ use crate::evaluation::{
 };
 use crate::forecast::{Forecaster, Method, Mixture, Predictor, Recalibrated, Settings};
 use crate::model::Work;
+use crate::network::FitSettings;
 use crate::report::Recorded;
 
 /// Members of learned models, all folds together.
@@ -403,8 +404,8 @@ impl Fitted {
             if networks {
                 let settings = EnsembleSettings {
                     members,
+                    fit: FitSettings::for_rows(steps.run.len()),
                     seed,
-                    ..EnsembleSettings::default()
                 };
                 let shown = |share| progress.show((fold as f64 + share) / folds as f64);
                 mlp.push(Rc::new(Ensemble::fit(&steps, settings, &shown)));
