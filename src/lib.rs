@@ -11,7 +11,8 @@
 //! 5. [`density`]: probabilities to moments, quantiles and draws;
 //! 6. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
 //! 7. [`evaluation`]: what control policies are worth, by what was recorded;
-//! 8. [`output`]: tables, arrays and manifests for the user; `cli`: the program.
+//! 8. [`learning`]: agents that learn to control;
+//! 9. [`output`]: tables, arrays and manifests for the user; `cli`: the program.
 //!
 //! Beside it stand [`environment`], control tasks and simulators of them, [`policy`], what acts in
 //! them, and what learns from recordings instead of reading them: [`baselines`], and [`dynamics`] on
@@ -32,6 +33,7 @@ pub mod evaluation;
 pub mod forecast;
 mod guard;
 mod kernel;
+pub mod learning;
 pub mod metrics;
 pub mod model;
 pub mod network;

@@ -44,6 +44,27 @@ pub struct TanhGaussian {
 }
 
 impl TanhGaussian {
+    /// A policy whose network gives the means and, behind them, raw logs of the spreads, which are
+    /// squashed to bounds; actions are `tanh(·) scale + bias`.
+    ///
+    /// # Panics
+    /// If the network does not give two outputs an action.
+    pub fn squashed(
+        network: Network,
+        log_spread: (f64, f64),
+        scale: Array1<f64>,
+        bias: Array1<f64>,
+    ) -> Self {
+        assert_eq!(network.outputs(), 2 * scale.len());
+        assert_eq!(scale.len(), bias.len());
+        Self {
+            network,
+            spread: Some(SpreadBounds::Squashed(log_spread.0, log_spread.1)),
+            scale,
+            bias,
+        }
+    }
+
     /// The policy that always takes the squashed mean.
     pub fn mean(self) -> Self {
         Self {

@@ -59,6 +59,47 @@ pub fn html(
     summary: &Summary,
     weights: Option<&WeightHistory>,
 ) -> Result<String, PlotError> {
+    let of = format!(
+        "{} windows of {} series",
+        summary.windows,
+        results.series.len()
+    );
+    let body = html! {
+        (verdict(summary))
+        h2 { "One step ahead" }
+        p.note {
+            "Densities of every row of the horizons, given all rows before it. Log score: nats per unit of "
+            "the context's axis, whose range is 7 units; higher is better. CRPS and sharpness (standard "
+            "deviation) in units of the axis. Differences are paired, with 95 % intervals."
+        }
+        (one_step_table(summary))
+        (legend(summary))
+        div.charts { (PreEscaped(figures::reliability(summary, true)?)) (PreEscaped(figures::histograms(summary, true)?)) }
+        h2 { "Sampled forecasts" }
+        p.note {
+            "Scores of the sample paths over all steps, in standard deviations of the context. MASE: error of "
+            "the median over that of one-step persistence. Valid steps: until the median is 0.4 standard "
+            "deviations off."
+        }
+        (paths_table(summary))
+        div.charts { (PreEscaped(figures::horizons(summary)?)) }
+        div.charts { (PreEscaped(figures::reliability(summary, false)?)) (PreEscaped(figures::histograms(summary, false)?)) }
+        h2 { "Variables" }
+        p.note { "CRPS in standard deviations of the context, and the share of outcomes in 90 % intervals." }
+        (variables_table(summary))
+        @if let Some(weights) = weights {
+            h2 { "Who is right" }
+            p.note { "Weights of the mixture's experts as " (weights.of) " was read." }
+            (experts_legend(weights))
+            div.charts { (PreEscaped(figures::weights(weights)?)) }
+        }
+        (joint(summary))
+    };
+    Ok(page(about, &of, &body))
+}
+
+/// A whole page: title, what it is of with the settings, and the body.
+fn page(about: &About, of: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -71,42 +112,14 @@ pub fn html(
             body {
                 h1 { (about.title) }
                 p.note {
-                    (summary.windows) " windows of " (results.series.len()) " series"
+                    (of)
                     @for (name, value) in &about.settings { "; " (name) " " (value) }
                 }
-                (verdict(summary))
-                h2 { "One step ahead" }
-                p.note {
-                    "Densities of every row of the horizons, given all rows before it. Log score: nats per unit of "
-                    "the context's axis, whose range is 7 units; higher is better. CRPS and sharpness (standard "
-                    "deviation) in units of the axis. Differences are paired, with 95 % intervals."
-                }
-                (one_step_table(summary))
-                (legend(summary))
-                div.charts { (PreEscaped(figures::reliability(summary, true)?)) (PreEscaped(figures::histograms(summary, true)?)) }
-                h2 { "Sampled forecasts" }
-                p.note {
-                    "Scores of the sample paths over all steps, in standard deviations of the context. MASE: error of "
-                    "the median over that of one-step persistence. Valid steps: until the median is 0.4 standard "
-                    "deviations off."
-                }
-                (paths_table(summary))
-                div.charts { (PreEscaped(figures::horizons(summary)?)) }
-                div.charts { (PreEscaped(figures::reliability(summary, false)?)) (PreEscaped(figures::histograms(summary, false)?)) }
-                h2 { "Variables" }
-                p.note { "CRPS in standard deviations of the context, and the share of outcomes in 90 % intervals." }
-                (variables_table(summary))
-                @if let Some(weights) = weights {
-                    h2 { "Who is right" }
-                    p.note { "Weights of the mixture's experts as " (weights.of) " was read." }
-                    (experts_legend(weights))
-                    div.charts { (PreEscaped(figures::weights(weights)?)) }
-                }
-                (joint(summary))
+                (body)
             }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 fn verdict(summary: &Summary) -> Markup {

@@ -1,8 +1,8 @@
 //! The page of estimated values of policies.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
-use super::{About, STYLE};
+use super::{About, page};
 use crate::evaluation::{Standing, Value};
 use crate::plot::{PlotError, colour};
 
@@ -46,46 +46,31 @@ pub fn values(
     table: &Evaluated,
     standings: &[(String, Standing)],
 ) -> Result<String, PlotError> {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (about.title) }
-                style { (PreEscaped(STYLE)) }
+    let of = format!("{} policies", table.policies.len());
+    let body = html! {
+        (best(table))
+        h2 { "Estimated mean returns" }
+        p.note { "With 90 % intervals. Policies in the order of their truth, or of the first estimator." }
+        (estimates(table))
+        div.charts { @for policy in order(table) { (intervals(table, policy)) } }
+        @if table.recorded.iter().any(|r| r.imagined.iter().any(Option::is_some)) {
+            h2 { "What the recorded policies earned" }
+            p.note {
+                "And what the estimators say of them. The intervals above are as wide as these differ: who is "
+                "off about the recordings is off about other policies, too."
             }
-            body {
-                h1 { (about.title) }
-                p.note {
-                    (table.policies.len()) " policies"
-                    @for (name, value) in &about.settings { "; " (name) " " (value) }
-                }
-                (best(table))
-                h2 { "Estimated mean returns" }
-                p.note { "With 90 % intervals. Policies in the order of their truth, or of the first estimator." }
-                (estimates(table))
-                div.charts { @for policy in order(table) { (intervals(table, policy)) } }
-                @if table.recorded.iter().any(|r| r.imagined.iter().any(Option::is_some)) {
-                    h2 { "What the recorded policies earned" }
-                    p.note {
-                        "And what the estimators say of them. The intervals above are as wide as these differ: who is "
-                        "off about the recordings is off about other policies, too."
-                    }
-                    (recorded_table(table))
-                }
-                @if !standings.is_empty() {
-                    h2 { "Against the truth" }
-                    p.note {
-                        "Error: mean absolute error. Regret: what choosing by the estimates costs, as a share of the "
-                        "range of the true values."
-                    }
-                    (standing_table(standings))
-                }
+            (recorded_table(table))
+        }
+        @if !standings.is_empty() {
+            h2 { "Against the truth" }
+            p.note {
+                "Error: mean absolute error. Regret: what choosing by the estimates costs, as a share of the "
+                "range of the true values."
             }
+            (standing_table(standings))
         }
     };
-    Ok(page.into_string())
+    Ok(page(about, &of, &body))
 }
 
 /// Policies, best first.

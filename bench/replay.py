@@ -1,0 +1,67 @@
+"""Rewards of recorded runs' rest, forecast from their beginning: all forecasters, as Markdown.
+
+    .venv/bin/python bench/replay.py ../shared/data [--program target/release/statecast] [--tasks pendulum-100]
+
+The published protocol of policy evaluation in context (arXiv 2410.11711): the first steps of a run are shown, the actions of
+the rest are known, rewards are predicted as one more channel. Nothing was tuned on these recordings. Learned models "of --train" learn
+from 2,000 steps or more of the other policies' recordings.
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# name: environment, levels, context, horizon, options. The language model is slow on 18 channels without AVX-512.
+TASKS = {
+    "pendulum-100": ("Pendulum-v1", ["random", "medium", "expert"], 100, 99, ["--runs", "8", "--paths", "10"]),
+    "pendulum-50": ("Pendulum-v1", ["random", "medium", "expert"], 50, 149, ["--runs", "8", "--paths", "10"]),
+    "half-cheetah-500": (
+        "HalfCheetah-v5", ["random", "medium", "best"], 500, 499,
+        ["--runs", "2", "--paths", "4", "--estimators", "mixture,vicl,dicl-sa,linear,mlp,rules"],
+    ),
+}
+
+
+def shown(estimate):
+    return f"{estimate['mean']:.1f} [{estimate['low']:.1f}, {estimate['high']:.1f}]"
+
+
+def report(program, data, name):
+    environment, levels, context, horizon, options = TASKS[name]
+    for level in levels:
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder) / "replay.csv"
+            files = {other: data / "trajectories" / f"{environment}__{other}.npz" for other in levels}
+            train = ",".join(str(files[other]) for other in levels if other != level)
+            command = [program, "replay", files[level], "--context", context, "--horizon", horizon, "--train", train,
+                       "--output", output, *options]
+            subprocess.run(list(map(str, command)), check=True, capture_output=True)
+            manifest = json.loads(output.with_suffix(".manifest.json").read_text())
+        steps = manifest["steps"]
+        print(f"### {environment}, {level}: {context} steps shown, {horizon} forecast, {manifest['runs']} runs\n")
+        heads = ["forecast", *(f"after {step}" for step in steps), "less than mean reward", "size", "in 90 %", "s a run"]
+        print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
+        for name_of, scores, seconds in manifest["estimators"]:
+            held, known = scores["covered"]
+            row = [name_of, *map(shown, scores["error"]), shown(scores["less"][-1]), f"{scores['size']['mean']:.2f}",
+                   f"{held} of {known}" if known else "–", f"{seconds / manifest['runs']:.1f}"]
+            print("| " + " | ".join(row) + " |")
+        print(flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--program", type=Path, default=ROOT / "target/release/statecast")
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
+    arguments = parser.parse_args()
+    for name in arguments.tasks:
+        report(arguments.program, arguments.data, name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+//! The actor of soft actor-critic.
+
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use crate::environment::ActionSpace;
+use crate::network::{Activation, Network, NetworkError, Tape};
+use crate::policy::TanhGaussian;
+
+/// Bounds of the log of the standard deviation before squashing.
+pub(super) const LOG_SPREAD: (f32, f32) = (-5.0, 2.0);
+
+/// Keeps the log density finite where the squashing saturates.
+const LEAST_SLOPE: f32 = 1e-6;
+
+/// `a = tanh(μ(s) + σ(s) ε) scale + bias` (Haarnoja et al., arXiv 1812.05905), with one network
+/// for `μ` and, behind it, the raw log of `σ`.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    pub(super) network: Network,
+    pub(super) scale: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+}
+
+/// Actions that were drawn, and what their gradients need.
+#[derive(Debug, Clone, Default)]
+pub struct Drawn {
+    /// `[rows, actions]`.
+    pub actions: Vec<f32>,
+    /// Log densities `[rows]`.
+    pub log_probability: Vec<f32>,
+    /// Standard normal numbers `[rows, actions]`.
+    noise: Vec<f32>,
+    /// Squashed `[rows, actions]`.
+    squashed: Vec<f32>,
+}
+
+impl Actor {
+    /// An actor with two hidden layers of `hidden` units.
+    ///
+    /// # Errors
+    /// [`NetworkError::Sizes`] for a width of zero.
+    ///
+    /// # Panics
+    /// If actions are choices and not numbers.
+    pub fn new(
+        observations: usize,
+        space: ActionSpace,
+        hidden: usize,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Self, NetworkError> {
+        let ActionSpace::Box { low, high } = space else {
+            panic!("the caller has checked that actions are numbers");
+        };
+        let ends = || low.iter().zip(high);
+        let widths = [observations, hidden, hidden, 2 * low.len()];
+        Ok(Self {
+            network: Network::new(&widths, Activation::Relu, random)?,
+            scale: ends().map(|(l, h)| (0.5 * (h - l)) as f32).collect(),
+            bias: ends().map(|(l, h)| (0.5 * (h + l)) as f32).collect(),
+        })
+    }
+
+    /// Numbers of an action.
+    pub fn actions(&self) -> usize {
+        self.scale.len()
+    }
+
+    /// Squashed means `[rows, actions]` at observations `[rows, observations]`.
+    pub fn mean(&self, observations: &[f32], tape: &mut Tape) -> Vec<f32> {
+        let width = self.actions();
+        let output = self.network.forward(observations, tape);
+        let rows = output.chunks(2 * width);
+        rows.flat_map(|row| (0..width).map(|a| row[a].tanh() * self.scale[a] + self.bias[a]))
+            .collect()
+    }
+
+    /// Draws actions at observations `[rows, observations]`.
+    pub fn draw(&self, observations: &[f32], tape: &mut Tape, random: &mut ChaCha8Rng) -> Drawn {
+        let width = self.actions();
+        let output = self.network.forward(observations, tape);
+        let count = output.len() / 2;
+        let mut drawn = Drawn {
+            actions: Vec::with_capacity(count),
+            log_probability: Vec::with_capacity(count / width),
+            noise: (0..count).map(|_| normal(random)).collect(),
+            squashed: Vec::with_capacity(count),
+        };
+        for (row, output) in output.chunks(2 * width).enumerate() {
+            let mut log = 0.0;
+            for a in 0..width {
+                let noise = drawn.noise[row * width + a];
+                let (log_spread, _) = log_spread(output[width + a]);
+                let squashed = (output[a] + log_spread.exp() * noise).tanh();
+                let slope = self.scale[a] * (1.0 - squashed * squashed) + LEAST_SLOPE;
+                log -= 0.5 * noise * noise + log_spread + HALF_LOG_TAU + slope.ln();
+                drawn.actions.push(squashed * self.scale[a] + self.bias[a]);
+                drawn.squashed.push(squashed);
+            }
+            drawn.log_probability.push(log);
+        }
+        drawn
+    }
+
+    /// The actor as a policy.
+    pub fn policy(&self) -> TanhGaussian {
+        let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect();
+        TanhGaussian::squashed(
+            self.network.clone(),
+            (f64::from(LOG_SPREAD.0), f64::from(LOG_SPREAD.1)),
+            wide(&self.scale),
+            wide(&self.bias),
+        )
+    }
+
+    /// Gradient by the network's outputs `[rows, 2 actions]` of a loss whose gradients by the drawn
+    /// actions `[rows, actions]` and their log densities `[rows]` are known. The tape is that of the
+    /// draw.
+    pub(super) fn output_gradient(
+        &self,
+        drawn: &Drawn,
+        tape: &Tape,
+        by_action: &[f32],
+        by_log: &[f32],
+    ) -> Vec<f32> {
+        let width = self.actions();
+        let mut gradient = vec![0.0; tape.output().len()];
+        for (row, output) in tape.output().chunks(2 * width).enumerate() {
+            for a in 0..width {
+                let at = row * width + a;
+                let y = drawn.squashed[at];
+                let slope = 1.0 - y * y;
+                let scale = self.scale[a];
+                let log_by_y = 2.0 * scale * y / (scale * slope + LEAST_SLOPE);
+                let by_x = (by_action[at] * scale + by_log[row] * log_by_y) * slope;
+                let (log_spread, bend) = log_spread(output[width + a]);
+                let by_spread = by_x * log_spread.exp() * drawn.noise[at] - by_log[row];
+                gradient[2 * row * width + a] = by_x;
+                gradient[(2 * row + 1) * width + a] = by_spread * bend;
+            }
+        }
+        gradient
+    }
+}
+
+/// `ln(2 π) / 2`.
+const HALF_LOG_TAU: f32 = 0.918_938_5;
+
+/// Log of the standard deviation of a raw output, and its slope.
+fn log_spread(raw: f32) -> (f32, f32) {
+    let (low, high) = LOG_SPREAD;
+    let half = 0.5 * (high - low);
+    let bent = raw.tanh();
+    (low + half * (bent + 1.0), half * (1.0 - bent * bent))
+}
+
+fn normal(random: &mut ChaCha8Rng) -> f32 {
+    // Level 0 would be minus infinity.
+    let level = random.random::<f64>().max(f64::EPSILON);
+    Normal::standard().inverse_cdf(level) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::policy::Policy;
+
+    const SPACE: ActionSpace = ActionSpace::Box {
+        low: &[-2.0, 0.0],
+        high: &[2.0, 1.0],
+    };
+
+    fn actor() -> Actor {
+        Actor::new(3, SPACE, 8, &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
+    }
+
+    /// Central differences of a loss of actions and log densities, by every parameter.
+    #[test]
+    fn gradients_are_those_of_the_loss() {
+        // Without kinks, which differences stumble over.
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let mut actor = Actor {
+            network: Network::new(&[3, 8, 8, 4], Activation::Silu, &mut random).unwrap(),
+            ..actor()
+        };
+        let observations = [0.3, -0.5, 1.0, -1.2, 0.4, 0.1];
+        let loss = |actor: &Actor| {
+            let mut tape = Tape::default();
+            let mut random = ChaCha8Rng::seed_from_u64(2);
+            let drawn = actor.draw(&observations, &mut tape, &mut random);
+            let of_actions = drawn
+                .actions
+                .iter()
+                .map(|&a| f64::from(a).powi(2))
+                .sum::<f64>();
+            let of_logs = drawn
+                .log_probability
+                .iter()
+                .map(|&l| f64::from(l))
+                .sum::<f64>();
+            (of_actions + 0.3 * of_logs, drawn, tape)
+        };
+        let (_, drawn, mut tape) = loss(&actor);
+        let by_action: Vec<f32> = drawn.actions.iter().map(|a| 2.0 * a).collect();
+        let output = actor.output_gradient(&drawn, &tape, &by_action, &[0.3, 0.3]);
+        let mut gradients = vec![0.0; actor.network.parameters().len()];
+        actor.network.backward(&mut tape, &output, &mut gradients);
+        for i in 0..gradients.len() {
+            let at = |actor: &mut Actor, step: f32| {
+                actor.network.parameters_mut()[i] += step;
+                let value = loss(actor).0;
+                actor.network.parameters_mut()[i] -= step;
+                value
+            };
+            let step = 4e-3;
+            let slope = (at(&mut actor, step) - at(&mut actor, -step)) / f64::from(2.0 * step);
+            let found = f64::from(gradients[i]);
+            assert!(
+                (slope - found).abs() < 2e-3 * (1.0 + slope.abs()),
+                "{i}: {slope} {found}"
+            );
+        }
+    }
+
+    /// The actor in training and the policy that `evaluate` reads are the same.
+    #[test]
+    fn densities_are_those_of_the_policy() {
+        let actor = actor();
+        let policy: TanhGaussian = actor.policy();
+        let observations = [0.3f32, -0.5, 1.0];
+        let mut tape = Tape::default();
+        let drawn = actor.draw(&observations, &mut tape, &mut ChaCha8Rng::seed_from_u64(2));
+        let wide = |values: &[f32]| {
+            let values: Vec<f64> = values.iter().map(|&x| f64::from(x)).collect();
+            ndarray::Array2::from_shape_vec((1, values.len()), values).unwrap()
+        };
+        let log = policy
+            .log_probabilities(wide(&observations).view(), wide(&drawn.actions).view())
+            .unwrap()[0];
+        assert!((log - f64::from(drawn.log_probability[0])).abs() < 1e-3);
+        let mean = policy
+            .mean()
+            .act(wide(&observations).view(), &mut [])
+            .unwrap();
+        for (a, b) in mean.iter().zip(actor.mean(&observations, &mut tape)) {
+            assert!((a - f64::from(b)).abs() < 1e-6);
+        }
+    }
+}

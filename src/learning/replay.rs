@@ -1,0 +1,281 @@
+//! What an agent has lived through, and what was imagined beside it.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+/// One step of an environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// Observed before the step.
+    pub observation: Vec<f32>,
+    /// Action taken.
+    pub action: Vec<f32>,
+    /// Reward earned.
+    pub reward: f32,
+    /// Observed after the step, also where the step was an episode's last.
+    pub next: Vec<f32>,
+    /// Whether nothing is earned any more. A time limit is no such end.
+    pub terminated: bool,
+}
+
+/// Transitions of a training step, row by row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// `[rows, observations]`.
+    pub observations: Vec<f32>,
+    /// `[rows, actions]`.
+    pub actions: Vec<f32>,
+    /// `[rows]`.
+    pub rewards: Vec<f32>,
+    /// `[rows, observations]`.
+    pub next: Vec<f32>,
+    /// 1 where the next observation is worth something, 0 where the step ended all, `[rows]`.
+    pub goes_on: Vec<f32>,
+    /// Weights in the losses, `[rows]`.
+    pub weights: Vec<f32>,
+}
+
+impl Batch {
+    /// Rows.
+    pub fn rows(&self) -> usize {
+        self.rewards.len()
+    }
+
+    /// Puts a transition behind the others.
+    pub fn push(&mut self, transition: &Transition, weight: f32) {
+        self.observations.extend(&transition.observation);
+        self.actions.extend(&transition.action);
+        self.rewards.push(transition.reward);
+        self.next.extend(&transition.next);
+        self.goes_on
+            .push(f32::from(u8::from(!transition.terminated)));
+        self.weights.push(weight);
+    }
+}
+
+/// The latest transitions of a run, which know their episodes.
+///
+/// Rows are numbered through the whole run; the oldest are overwritten when the buffer is full, and an
+/// episode then begins behind its overwritten rows.
+///
+/// ```
+/// use statecast::learning::{Replay, Transition};
+///
+/// let mut replay = Replay::new(5);
+/// for (t, last) in [(0, false), (1, false), (2, true), (3, false), (4, false), (5, false)] {
+///     let value = t as f32;
+///     replay.push(Transition {
+///         observation: vec![value],
+///         action: vec![0.0],
+///         reward: value,
+///         next: vec![value + 1.0],
+///         terminated: false,
+///     }, last);
+/// }
+/// // Of the first episode rows 1 and 2 are left.
+/// assert_eq!(replay.episodes().collect::<Vec<_>>(), [1..3, 3..6]);
+/// assert_eq!(replay.windows(3), 1);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replay {
+    capacity: usize,
+    /// Row `n` of the run stands at `n` modulo the capacity.
+    rows: Vec<Transition>,
+    /// Rows so far.
+    count: usize,
+    /// Rows of the episodes that have not been overwritten, oldest first; the last one may go on.
+    episodes: VecDeque<Range<usize>>,
+    /// Whether the last episode goes on.
+    open: bool,
+}
+
+impl Replay {
+    /// An empty buffer of at least one row.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity: capacity.max(1),
+            rows: Vec::new(),
+            count: 0,
+            episodes: VecDeque::new(),
+            open: false,
+        }
+    }
+
+    /// Rows that can be drawn.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Adds a row, the last of its episode or not.
+    pub fn push(&mut self, transition: Transition, last: bool) {
+        let slot = self.count % self.capacity;
+        match self.rows.get_mut(slot) {
+            Some(row) => *row = transition,
+            None => self.rows.push(transition),
+        }
+        let row = self.count;
+        self.count += 1;
+        match self.episodes.back_mut() {
+            Some(episode) if self.open => episode.end = row + 1,
+            _ => self.episodes.push_back(row..row + 1),
+        }
+        self.open = !last;
+        let oldest = self.count.saturating_sub(self.capacity);
+        while let Some(first) = self.episodes.front_mut() {
+            first.start = first.start.max(oldest);
+            if first.start < first.end {
+                break;
+            }
+            self.episodes.pop_front();
+        }
+    }
+
+    /// Numbers of the rows of the episodes, oldest first.
+    pub fn episodes(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        self.episodes.iter().cloned()
+    }
+
+    /// Whether the last episode goes on.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// A row by its number in the run; `None` if it has been overwritten or has not come.
+    pub fn row(&self, number: usize) -> Option<&Transition> {
+        let there = number < self.count && number + self.rows.len() >= self.count;
+        there.then(|| &self.rows[number % self.capacity])
+    }
+
+    /// Rows drawn with replacement, each with weight 1.
+    ///
+    /// # Panics
+    /// If the buffer is empty.
+    pub fn sample(&self, rows: usize, random: &mut ChaCha8Rng) -> Batch {
+        let mut batch = Batch::default();
+        self.sample_into(&mut batch, rows, random);
+        batch
+    }
+
+    /// Puts rows drawn with replacement behind those of a batch, each with weight 1.
+    ///
+    /// # Panics
+    /// If the buffer is empty.
+    pub fn sample_into(&self, batch: &mut Batch, rows: usize, random: &mut ChaCha8Rng) {
+        for _ in 0..rows {
+            batch.push(&self.rows[random.random_range(0..self.rows.len())], 1.0);
+        }
+    }
+
+    /// Stretches of so many rows within one episode.
+    pub fn windows(&self, rows: usize) -> usize {
+        let of = |episode: &Range<usize>| (episode.len() + 1).saturating_sub(rows.max(1));
+        self.episodes.iter().map(of).sum()
+    }
+
+    /// A stretch of so many rows within one episode, all as likely; `None` if there is none.
+    pub fn sample_window(&self, rows: usize, random: &mut ChaCha8Rng) -> Option<Range<usize>> {
+        let rows = rows.max(1);
+        let windows = self.windows(rows);
+        if windows == 0 {
+            return None;
+        }
+        let mut left = random.random_range(0..windows);
+        for episode in &self.episodes {
+            let own = (episode.len() + 1).saturating_sub(rows);
+            if left < own {
+                let start = episode.start + left;
+                return Some(start..start + rows);
+            }
+            left -= own;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn transition(row: usize) -> Transition {
+        Transition {
+            observation: vec![row as f32],
+            action: vec![-(row as f32)],
+            reward: row as f32,
+            next: vec![row as f32 + 1.0],
+            terminated: row % 7 == 6,
+        }
+    }
+
+    proptest! {
+        /// Whatever is pushed: what is left is the latest rows, episodes are those that were pushed, cut
+        /// at the oldest row, and every window lies within one of them.
+        #[test]
+        fn rows_and_episodes_are_the_latest(
+            capacity in 1usize..40, lasts in prop::collection::vec(any::<bool>(), 1..120), length in 1usize..6,
+        ) {
+            let mut replay = Replay::new(capacity);
+            for (row, &last) in lasts.iter().enumerate() {
+                replay.push(transition(row), last);
+            }
+            let oldest = lasts.len().saturating_sub(capacity);
+            prop_assert_eq!(replay.len(), lasts.len() - oldest);
+            for row in 0..lasts.len() + 3 {
+                let expected = (oldest..lasts.len()).contains(&row).then(|| transition(row));
+                prop_assert_eq!(replay.row(row), expected.as_ref());
+            }
+            let mut expected: Vec<Range<usize>> = Vec::new();
+            let mut start = 0;
+            for (row, &last) in lasts.iter().enumerate() {
+                if last || row + 1 == lasts.len() {
+                    let episode = start.max(oldest)..row + 1;
+                    expected.extend((!episode.is_empty()).then_some(episode));
+                    start = row + 1;
+                }
+            }
+            let episodes: Vec<Range<usize>> = replay.episodes().collect();
+            prop_assert_eq!(&episodes, &expected);
+            let count = episodes.iter().map(|e| (e.len() + 1).saturating_sub(length)).sum::<usize>();
+            prop_assert_eq!(replay.windows(length), count);
+            let mut random = ChaCha8Rng::seed_from_u64(0);
+            for _ in 0..20 {
+                match replay.sample_window(length, &mut random) {
+                    None => prop_assert_eq!(count, 0),
+                    Some(window) => {
+                        prop_assert_eq!(window.len(), length);
+                        let within = |e: &Range<usize>| e.start <= window.start && window.end <= e.end;
+                        prop_assert!(episodes.iter().any(within));
+                    }
+                }
+            }
+            let batch = replay.sample(50, &mut random);
+            for i in 0..50 {
+                let row = batch.rewards[i] as usize;
+                prop_assert!((oldest..lasts.len()).contains(&row));
+                prop_assert_eq!(batch.actions[i], -(row as f32));
+                prop_assert_eq!(batch.goes_on[i] == 0.0, row % 7 == 6);
+            }
+        }
+    }
+
+    /// The published code asks for more rows than a context has: an episode of exactly its length, as
+    /// every Pendulum episode is, never qualifies.
+    #[test]
+    fn an_episode_of_exactly_the_context_is_a_window() {
+        let mut replay = Replay::new(100);
+        (0..10).for_each(|row| replay.push(transition(row), row == 9));
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        assert_eq!(replay.sample_window(10, &mut random), Some(0..10));
+        assert_eq!(replay.sample_window(11, &mut random), None);
+    }
+}

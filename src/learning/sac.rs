@@ -1,0 +1,381 @@
+//! Soft actor-critic (Haarnoja et al., arXiv 1812.05905) with twin critics and a learned temperature.
+
+use rand::rngs::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::actor::Actor;
+use super::replay::Batch;
+use crate::environment::ActionSpace;
+use crate::network::{Activation, Adam, AdamSettings, Network, NetworkError, Tape, polyak};
+
+/// How an agent learns.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SacSettings {
+    /// Units of each of two hidden layers, of the actor and the critics.
+    pub hidden: usize,
+    /// Worth of a reward one step later.
+    pub discount: f32,
+    /// Share of the way that the target critics follow in an update.
+    pub follow: f32,
+    /// Learning rate of the actor.
+    pub actor_rate: f64,
+    /// Learning rate of the critics and of the temperature.
+    pub critic_rate: f64,
+    /// Updates of the critics for which the actor waits; it makes up for them then.
+    pub actor_every: usize,
+}
+
+impl Default for SacSettings {
+    fn default() -> Self {
+        Self {
+            hidden: 256,
+            discount: 0.99,
+            follow: 0.005,
+            actor_rate: 3e-4,
+            critic_rate: 1e-3,
+            actor_every: 2,
+        }
+    }
+}
+
+/// What an update found.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Losses {
+    /// Mean squared error of the critics, both together.
+    pub critics: f32,
+    /// Mean value of the first critic.
+    pub value: f32,
+    /// Temperature after the update.
+    pub temperature: f32,
+    /// Mean entropy of the actor, if it was updated.
+    pub entropy: Option<f32>,
+}
+
+/// Twin critics share this.
+#[derive(Debug, Clone)]
+pub(super) struct Critic {
+    pub(super) network: Network,
+    pub(super) target: Network,
+    pub(super) adam: Adam,
+    gradients: Vec<f32>,
+    tape: Tape,
+}
+
+/// An agent.
+#[derive(Debug, Clone)]
+pub struct Sac {
+    pub(super) settings: SacSettings,
+    pub(super) actor: Actor,
+    pub(super) actor_adam: Adam,
+    pub(super) critics: [Critic; 2],
+    /// Log of the temperature, alone in its slice.
+    pub(super) log_temperature: [f32; 1],
+    pub(super) temperature_adam: Adam,
+    pub(super) updates: usize,
+    tape: Tape,
+    gradients: Vec<f32>,
+}
+
+impl Sac {
+    /// An agent that has learned nothing.
+    ///
+    /// # Errors
+    /// [`NetworkError::Sizes`] for a width of zero.
+    ///
+    /// # Panics
+    /// If actions are choices and not numbers.
+    pub fn new(
+        observations: usize,
+        space: ActionSpace,
+        settings: SacSettings,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Self, NetworkError> {
+        let actor = Actor::new(observations, space, settings.hidden, random)?;
+        let widths = [
+            observations + space.width(),
+            settings.hidden,
+            settings.hidden,
+            1,
+        ];
+        let mut critic = || -> Result<Critic, NetworkError> {
+            let network = Network::new(&widths, Activation::Relu, random)?;
+            let parameters = network.parameters().len();
+            Ok(Critic {
+                target: network.clone(),
+                network,
+                adam: Adam::new(parameters, AdamSettings::with_rate(settings.critic_rate)),
+                gradients: vec![0.0; parameters],
+                tape: Tape::default(),
+            })
+        };
+        let critics = [critic()?, critic()?];
+        let parameters = actor.network.parameters().len();
+        Ok(Self {
+            settings,
+            actor_adam: Adam::new(parameters, AdamSettings::with_rate(settings.actor_rate)),
+            critics,
+            log_temperature: [0.0],
+            temperature_adam: Adam::new(1, AdamSettings::with_rate(settings.critic_rate)),
+            updates: 0,
+            tape: Tape::default(),
+            gradients: vec![0.0; parameters],
+            actor,
+        })
+    }
+
+    /// The actor.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Weight of the entropy.
+    pub fn temperature(&self) -> f32 {
+        self.log_temperature[0].exp()
+    }
+
+    /// Values `[rows]` of actions `[rows, actions]` at observations `[rows, observations]`: the smaller
+    /// of both critics'.
+    pub fn values(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
+        let inputs = self.joined(observations, actions);
+        let of = |critic: &Critic| {
+            let mut tape = Tape::default();
+            critic.network.forward(&inputs, &mut tape).to_vec()
+        };
+        let [first, second] = [of(&self.critics[0]), of(&self.critics[1])];
+        first.iter().zip(second).map(|(a, b)| a.min(b)).collect()
+    }
+
+    /// One optimizer step of the critics on a batch, and the actor's when it is its turn. Means are
+    /// weighted by the batch's weights.
+    ///
+    /// # Panics
+    /// If the batch is empty, or of another system.
+    pub fn update(&mut self, batch: &Batch, random: &mut ChaCha8Rng) -> Losses {
+        let total: f32 = batch.weights.iter().sum();
+        let shares: Vec<f32> = batch.weights.iter().map(|w| w / total).collect();
+        let targets = self.targets(batch, random);
+        let inputs = self.joined(&batch.observations, &batch.actions);
+        let mut losses = Losses::default();
+        for (number, critic) in self.critics.iter_mut().enumerate() {
+            let values = critic.network.forward(&inputs, &mut critic.tape);
+            let mut gradient = Vec::with_capacity(values.len());
+            for ((value, target), share) in values.iter().zip(&targets).zip(&shares) {
+                let error = value - target;
+                losses.critics += share * error * error;
+                losses.value += if number == 0 { share * value } else { 0.0 };
+                gradient.push(2.0 * share * error);
+            }
+            critic
+                .network
+                .backward(&mut critic.tape, &gradient, &mut critic.gradients);
+            critic
+                .adam
+                .step(critic.network.parameters_mut(), &critic.gradients);
+        }
+        self.updates += 1;
+        if self.updates.is_multiple_of(self.settings.actor_every) {
+            for _ in 0..self.settings.actor_every {
+                losses.entropy = Some(self.update_actor(batch, &shares, random));
+            }
+        }
+        for critic in &mut self.critics {
+            let source = critic.network.parameters();
+            polyak(critic.target.parameters_mut(), source, self.settings.follow);
+        }
+        losses.temperature = self.temperature();
+        losses
+    }
+
+    /// Where the critics should go: the reward and, where the system goes on, what the next state is worth.
+    fn targets(&mut self, batch: &Batch, random: &mut ChaCha8Rng) -> Vec<f32> {
+        let drawn = self.actor.draw(&batch.next, &mut self.tape, random);
+        let inputs = self.joined(&batch.next, &drawn.actions);
+        let temperature = self.temperature();
+        let [first, second] = &mut self.critics;
+        let first = first.target.forward(&inputs, &mut first.tape);
+        let second = second.target.forward(&inputs, &mut second.tape);
+        let worth = |row: usize| {
+            let value = first[row].min(second[row]) - temperature * drawn.log_probability[row];
+            batch.rewards[row] + self.settings.discount * batch.goes_on[row] * value
+        };
+        (0..batch.rows()).map(worth).collect()
+    }
+
+    /// A step of the actor and of the temperature; the actor's entropy.
+    fn update_actor(&mut self, batch: &Batch, shares: &[f32], random: &mut ChaCha8Rng) -> f32 {
+        let drawn = self.actor.draw(&batch.observations, &mut self.tape, random);
+        let inputs = self.joined(&batch.observations, &drawn.actions);
+        let temperature = self.temperature();
+        let [first, second] = &mut self.critics;
+        let of_first = first.network.forward(&inputs, &mut first.tape).to_vec();
+        let of_second = second.network.forward(&inputs, &mut second.tape).to_vec();
+        let smaller: Vec<bool> = of_first
+            .iter()
+            .zip(&of_second)
+            .map(|(a, b)| a <= b)
+            .collect();
+        // The loss is the mean of temperature * log density - smaller value.
+        let (actions, observations) = (self.actor.actions(), self.actor.network.inputs());
+        let mut by_action = vec![0.0; drawn.actions.len()];
+        for (critic, is_first) in [(first, true), (second, false)] {
+            let of_row = |(share, &smaller): (&f32, &bool)| {
+                if smaller == is_first { -share } else { 0.0 }
+            };
+            let by_value: Vec<f32> = shares.iter().zip(&smaller).map(of_row).collect();
+            let by_input = critic.network.backward_input(&mut critic.tape, &by_value);
+            for (row, by_input) in by_input.chunks(observations + actions).enumerate() {
+                for a in 0..actions {
+                    by_action[row * actions + a] += by_input[observations + a];
+                }
+            }
+        }
+        let by_log: Vec<f32> = shares.iter().map(|share| share * temperature).collect();
+        let gradient = self
+            .actor
+            .output_gradient(&drawn, &self.tape, &by_action, &by_log);
+        self.actor
+            .network
+            .backward(&mut self.tape, &gradient, &mut self.gradients);
+        self.actor_adam
+            .step(self.actor.network.parameters_mut(), &self.gradients);
+        let logs = shares.iter().zip(&drawn.log_probability);
+        let entropy = -logs.map(|(share, log)| share * log).sum::<f32>();
+        // The target entropy is minus the actions' number.
+        let gradient = temperature * (entropy + actions as f32);
+        self.temperature_adam
+            .step(&mut self.log_temperature, &[gradient]);
+        entropy
+    }
+
+    fn joined(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
+        let (width, acting) = (self.actor.network.inputs(), self.actor.actions());
+        let rows = observations.chunks(width).zip(actions.chunks(acting));
+        rows.flat_map(|(o, a)| o.iter().chain(a).copied()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+
+    use super::super::{Replay, Transition};
+    use super::*;
+
+    const SPACE: ActionSpace = ActionSpace::Box {
+        low: &[-1.0],
+        high: &[1.0],
+    };
+
+    fn settings() -> SacSettings {
+        SacSettings {
+            hidden: 32,
+            actor_rate: 1e-3,
+            ..SacSettings::default()
+        }
+    }
+
+    /// A bandit: one step, and the reward is largest at an action that the state tells.
+    #[test]
+    fn the_best_action_of_a_bandit_is_found() {
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut replay = Replay::new(2000);
+        for _ in 0..2000 {
+            let (state, action): (f32, f32) = (
+                random.random_range(-1.0..1.0),
+                random.random_range(-1.0..1.0),
+            );
+            replay.push(
+                Transition {
+                    observation: vec![state],
+                    action: vec![action],
+                    reward: -10.0 * (action - 0.5 * state).powi(2),
+                    next: vec![0.0],
+                    terminated: true,
+                },
+                true,
+            );
+        }
+        let mut agent = Sac::new(1, SPACE, settings(), &mut random).unwrap();
+        for _ in 0..3000 {
+            agent.update(&replay.sample(64, &mut random), &mut random);
+        }
+        let mut tape = Tape::default();
+        for state in [-0.8f32, 0.0, 0.6] {
+            let action = agent.actor.mean(&[state], &mut tape)[0];
+            assert!((action - 0.5 * state).abs() < 0.1, "{state}: {action}");
+            let value = agent.values(&[state], &[action])[0];
+            assert!(
+                value.abs() < 0.5,
+                "nothing is earned after the end: {value}"
+            );
+        }
+    }
+
+    /// A step that goes on is worth what follows; one that ends is not. Reward 1 for ever is worth 1 / (1 - 0.5).
+    #[test]
+    fn values_go_on_over_a_time_limit_and_not_over_an_end() {
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut replay = Replay::new(500);
+        for row in 0..500 {
+            let ends = row % 2 == 0;
+            let state = f32::from(u8::from(ends));
+            replay.push(
+                Transition {
+                    observation: vec![state],
+                    action: vec![random.random_range(-1.0..1.0)],
+                    reward: 1.0,
+                    next: vec![state],
+                    terminated: ends,
+                },
+                true,
+            );
+        }
+        let settings = SacSettings {
+            discount: 0.5,
+            follow: 0.05,
+            ..settings()
+        };
+        let mut agent = Sac::new(1, SPACE, settings, &mut random).unwrap();
+        // Without entropy, so that values are sums of rewards.
+        agent.log_temperature = [-20.0];
+        for _ in 0..1500 {
+            agent.update(&replay.sample(64, &mut random), &mut random);
+            agent.log_temperature = [-20.0];
+        }
+        let [on, over] = [0.0, 1.0].map(|state| agent.values(&[state], &[0.0])[0]);
+        assert!(
+            (on - 2.0).abs() < 0.1 && (over - 1.0).abs() < 0.1,
+            "{on} {over}"
+        );
+    }
+
+    /// A row of weight zero is not there.
+    #[test]
+    fn weights_are_those_of_the_loss() {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let agent = Sac::new(1, SPACE, settings(), &mut random).unwrap();
+        let row = |reward: f32| Transition {
+            observation: vec![0.2],
+            action: vec![0.1],
+            reward,
+            next: vec![0.3],
+            terminated: true,
+        };
+        let after = |rows: &[(f32, f32)]| {
+            let mut batch = Batch::default();
+            rows.iter()
+                .for_each(|&(reward, weight)| batch.push(&row(reward), weight));
+            let mut agent = agent.clone();
+            let losses = agent.update(&batch, &mut ChaCha8Rng::seed_from_u64(0));
+            (losses.critics, agent.values(&[0.2], &[0.1]))
+        };
+        assert_eq!(
+            after(&[(1.0, 2.0), (50.0, 0.0)]),
+            after(&[(1.0, 1.0), (-7.0, 0.0)])
+        );
+        assert_ne!(
+            after(&[(1.0, 1.0), (50.0, 1.0)]),
+            after(&[(1.0, 1.0), (-7.0, 1.0)])
+        );
+    }
+}
