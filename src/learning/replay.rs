@@ -104,6 +104,42 @@ impl Replay {
         }
     }
 
+    /// A buffer as it was: its rows, oldest first, the numbers of its episodes' first rows, and the number of the
+    /// row behind the last one. `None` if these do not fit.
+    pub(super) fn restored(
+        capacity: usize,
+        rows: Vec<Transition>,
+        starts: &[usize],
+        end: usize,
+        open: bool,
+    ) -> Option<Self> {
+        let oldest = end.checked_sub(rows.len())?;
+        let first = starts.first().copied().unwrap_or(end);
+        let whole = rows.len() == capacity || oldest == 0;
+        let ordered = starts.windows(2).all(|pair| pair[0] < pair[1]);
+        let within = starts.last().is_none_or(|&start| start < end);
+        if first != oldest || rows.len() > capacity || !(whole && ordered && within) {
+            return None;
+        }
+        let mut slots = rows;
+        // The oldest row stands at its number modulo the capacity.
+        if slots.len() == capacity {
+            slots.rotate_right(oldest % capacity);
+        }
+        let ends = starts.iter().skip(1).copied().chain([end]);
+        Some(Self {
+            capacity,
+            rows: slots,
+            count: end,
+            episodes: starts
+                .iter()
+                .zip(ends)
+                .map(|(&start, end)| start..end)
+                .collect(),
+            open,
+        })
+    }
+
     /// Rows that can be drawn.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -1,0 +1,418 @@
+//! Runs on disk: everything that is needed to go on as if nothing had happened.
+//!
+//! A checkpoint is one safetensors file, named by its step, with the rest as JSON in its header;
+//! `checkpoints.json` lists the last two with their hashes. A file whose hash is another is
+//! refused, and the one before it is used.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::training::Life;
+use super::{Evaluation, LearningError, Replay, Training, TrainingSettings, Transition};
+use crate::network::{Adam, AdamSettings, AdamState};
+use crate::output::write_atomically;
+
+/// Checkpoints that are kept.
+const KEPT: usize = 2;
+
+/// Most bytes of a checkpoint that is read.
+const MOST_BYTES: u64 = 8 << 30;
+
+const LIST: &str = "checkpoints.json";
+
+/// A checkpoint in the list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Entry {
+    file: String,
+    step: usize,
+    sha256: String,
+}
+
+/// What is no array.
+#[derive(Serialize, Deserialize)]
+struct State {
+    settings: TrainingSettings,
+    step: usize,
+    updates: usize,
+    life: Life,
+    evaluations: Vec<Evaluation>,
+    seconds: f64,
+    /// Steps of the optimizers: actor, critics, temperature.
+    optimizer_steps: [u64; 4],
+    /// Numbers of the episodes' first rows in the run, and of the row behind the last.
+    episodes: Vec<usize>,
+    end: usize,
+    open: bool,
+}
+
+/// A run that was read, and what was wrong with newer checkpoints than its.
+pub struct Resumed {
+    /// The run.
+    pub training: Training,
+    /// Checkpoints that were refused, with reasons.
+    pub refused: Vec<String>,
+}
+
+impl Training {
+    /// Writes a checkpoint into a folder, and forgets all but the one before it.
+    ///
+    /// # Errors
+    /// [`LearningError::Checkpoint`] if it cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<(), LearningError> {
+        let failed = |error: &dyn std::fmt::Display| LearningError::Checkpoint {
+            file: folder.display().to_string(),
+            reason: error.to_string(),
+        };
+        let bytes = self.to_bytes().map_err(|e| failed(&e))?;
+        let file = format!("checkpoint-{:09}.safetensors", self.step);
+        write_atomically(&folder.join(&file), |out| out.write_all(&bytes))
+            .map_err(|e| failed(&e))?;
+        let mut entries = entries(folder).unwrap_or_default();
+        entries.retain(|entry| entry.file != file);
+        entries.push(Entry {
+            file,
+            step: self.step,
+            sha256: hash(&bytes),
+        });
+        let old = entries.len().saturating_sub(KEPT);
+        let dropped: Vec<Entry> = entries.drain(..old).collect();
+        let list = serde_json::to_vec_pretty(&entries).map_err(|e| failed(&e))?;
+        write_atomically(&folder.join(LIST), |out| out.write_all(&list)).map_err(|e| failed(&e))?;
+        for entry in dropped {
+            // One that is left behind does no harm.
+            let _ = std::fs::remove_file(folder.join(entry.file));
+        }
+        Ok(())
+    }
+
+    /// The latest run of a folder that can be read; `None` if it holds none.
+    ///
+    /// # Errors
+    /// [`LearningError::Checkpoint`] if there are checkpoints and none can be read.
+    pub fn resume(folder: &Path) -> Result<Option<Resumed>, LearningError> {
+        if !folder.join(LIST).exists() {
+            return Ok(None);
+        }
+        let mut refused = Vec::new();
+        for entry in entries(folder)?.iter().rev() {
+            match read(folder, entry) {
+                Ok(training) => return Ok(Some(Resumed { training, refused })),
+                Err(error) => refused.push(error.to_string()),
+            }
+        }
+        Err(LearningError::Checkpoint {
+            file: folder.display().to_string(),
+            reason: format!("no checkpoint can be used: {}", refused.join("; ")),
+        })
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>, safetensors::SafeTensorError> {
+        let agent = &self.agent;
+        let mut arrays: Vec<(String, Vec<f32>)> = Vec::new();
+        let mut add = |name: &str, values: &[f32]| arrays.push((name.to_owned(), values.to_vec()));
+        let mut optimizer_steps = [0; 4];
+        let mut moments =
+            |index: usize, name: &str, adam: &Adam, add: &mut dyn FnMut(&str, &[f32])| {
+                optimizer_steps[index] = adam.state().steps;
+                add(&format!("{name}.first"), &adam.state().first);
+                add(&format!("{name}.second"), &adam.state().second);
+            };
+        add("actor", agent.actor.network.parameters());
+        moments(0, "actor", &agent.actor_adam, &mut add);
+        for (number, critic) in agent.critics.iter().enumerate() {
+            let name = format!("critic{number}");
+            add(&name, critic.network.parameters());
+            add(&format!("{name}.target"), critic.target.parameters());
+            moments(1 + number, &name, &critic.adam, &mut add);
+        }
+        add("temperature", &agent.log_temperature);
+        moments(3, "temperature", &agent.temperature_adam, &mut add);
+        let episodes: Vec<std::ops::Range<usize>> = self.replay.episodes().collect();
+        let rows = episodes.iter().cloned().flatten();
+        let rows: Vec<&Transition> = rows.filter_map(|row| self.replay.row(row)).collect();
+        let column = |of: fn(&Transition) -> &[f32]| -> Vec<f32> {
+            rows.iter().flat_map(|row| of(row)).copied().collect()
+        };
+        add("replay.observation", &column(|row| &row.observation));
+        add("replay.action", &column(|row| &row.action));
+        add("replay.next", &column(|row| &row.next));
+        add(
+            "replay.reward",
+            &column(|row| std::slice::from_ref(&row.reward)),
+        );
+        let ends: Vec<f32> = rows
+            .iter()
+            .map(|row| f32::from(u8::from(row.terminated)))
+            .collect();
+        add("replay.terminated", &ends);
+        let state = State {
+            settings: self.settings.clone(),
+            step: self.step,
+            updates: agent.updates,
+            life: self.life.clone(),
+            evaluations: self.evaluations.clone(),
+            seconds: self.seconds,
+            optimizer_steps,
+            end: episodes.last().map_or(0, |episode| episode.end),
+            episodes: episodes.iter().map(|episode| episode.start).collect(),
+            open: self.replay.is_open(),
+        };
+        let state = serde_json::to_string(&state).expect("numbers and names are valid JSON");
+        let bytes: Vec<(String, Vec<u8>)> = arrays
+            .into_iter()
+            .map(|(name, values)| (name, values.iter().flat_map(|x| x.to_le_bytes()).collect()))
+            .collect();
+        let views = bytes.iter().map(|(name, bytes)| {
+            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
+            view.map(|view| (name.as_str(), view))
+        });
+        let views = views.collect::<Result<Vec<_>, _>>()?;
+        let metadata = HashMap::from([("state".to_owned(), state)]);
+        safetensors::serialize(views, Some(metadata))
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| text(&e))?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| text(&e))?;
+        let state = header.metadata().as_ref().and_then(|m| m.get("state"));
+        let state: State = serde_json::from_str(state.ok_or("no state")?).map_err(|e| text(&e))?;
+        let array = |name: &str| -> Result<Vec<f32>, String> {
+            let tensor = tensors.tensor(name).map_err(|e| text(&e))?;
+            match tensor.dtype() {
+                Dtype::F32 => {
+                    let numbers = tensor.data().as_chunks::<4>().0.iter();
+                    Ok(numbers.map(|&b| f32::from_le_bytes(b)).collect())
+                }
+                other => Err(format!("{name} is {other:?}, not F32")),
+            }
+        };
+        let fill = |into: &mut [f32], name: &str| -> Result<(), String> {
+            let values = array(name)?;
+            match values.len() == into.len() {
+                true => into.copy_from_slice(&values),
+                false => {
+                    return Err(format!(
+                        "{name} has {} values, not {}",
+                        values.len(),
+                        into.len()
+                    ));
+                }
+            }
+            Ok(())
+        };
+        let optimizer = |index: usize, name: &str, count: usize, rate: f64| {
+            let state = AdamState {
+                steps: state.optimizer_steps[index],
+                first: array(&format!("{name}.first"))?,
+                second: array(&format!("{name}.second"))?,
+            };
+            Adam::resume(count, AdamSettings::with_rate(rate), state).map_err(|e| text(&e))
+        };
+        let mut training = Self::new(state.settings.clone()).map_err(|e| text(&e))?;
+        let rates = state.settings.agent;
+        let agent = &mut training.agent;
+        fill(agent.actor.network.parameters_mut(), "actor")?;
+        let count = agent.actor.network.parameters().len();
+        agent.actor_adam = optimizer(0, "actor", count, rates.actor_rate)?;
+        for (number, critic) in agent.critics.iter_mut().enumerate() {
+            let name = format!("critic{number}");
+            fill(critic.network.parameters_mut(), &name)?;
+            fill(critic.target.parameters_mut(), &format!("{name}.target"))?;
+            let count = critic.network.parameters().len();
+            critic.adam = optimizer(1 + number, &name, count, rates.critic_rate)?;
+        }
+        fill(&mut agent.log_temperature, "temperature")?;
+        agent.temperature_adam = optimizer(3, "temperature", 1, rates.critic_rate)?;
+        agent.updates = state.updates;
+        training.replay = replay(&state, &training, &array)?;
+        training.step = state.step;
+        training.evaluations = state.evaluations;
+        training.seconds = state.seconds;
+        training.relive(state.life).map_err(|e| text(&e))?;
+        Ok(training)
+    }
+}
+
+/// The buffer, with the rows where they were.
+fn replay(
+    state: &State,
+    training: &Training,
+    array: &dyn Fn(&str) -> Result<Vec<f32>, String>,
+) -> Result<Replay, String> {
+    let rewards = array("replay.reward")?;
+    let actor = training.agent.actor();
+    let (observations, actions) = (actor.network.inputs(), actor.actions());
+    let sized = |name: &str, width: usize| -> Result<Vec<f32>, String> {
+        let values = array(name)?;
+        match values.len() == width * rewards.len() {
+            true => Ok(values),
+            false => Err(format!("{name} does not have a row a reward")),
+        }
+    };
+    let seen = sized("replay.observation", observations)?;
+    let done = sized("replay.action", actions)?;
+    let next = sized("replay.next", observations)?;
+    let ends = sized("replay.terminated", 1)?;
+    let rows = (0..rewards.len()).map(|row| Transition {
+        observation: seen[row * observations..(row + 1) * observations].to_vec(),
+        action: done[row * actions..(row + 1) * actions].to_vec(),
+        reward: rewards[row],
+        next: next[row * observations..(row + 1) * observations].to_vec(),
+        terminated: ends[row] != 0.0,
+    });
+    Replay::restored(
+        state.settings.capacity,
+        rows.collect(),
+        &state.episodes,
+        state.end,
+        state.open,
+    )
+    .ok_or_else(|| "its episodes do not fit its rows".to_owned())
+}
+
+fn hash(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn entries(folder: &Path) -> Result<Vec<Entry>, LearningError> {
+    let file = folder.join(LIST);
+    let failed = |reason: String| LearningError::Checkpoint {
+        file: file.display().to_string(),
+        reason,
+    };
+    let bytes = bounded(&file, 1 << 20).map_err(&failed)?;
+    let entries: Vec<Entry> = serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))?;
+    let plain = |entry: &Entry| Path::new(&entry.file).file_name() == Some(entry.file.as_ref());
+    match entries.iter().all(plain) {
+        true => Ok(entries),
+        false => Err(failed("names a file outside of its folder".to_owned())),
+    }
+}
+
+fn read(folder: &Path, entry: &Entry) -> Result<Training, LearningError> {
+    let file = folder.join(&entry.file);
+    let of_file = || {
+        let bytes = bounded(&file, MOST_BYTES)?;
+        match hash(&bytes) == entry.sha256 {
+            true => Training::from_bytes(&bytes),
+            false => Err("its hash is not the one that was written".to_owned()),
+        }
+    };
+    of_file().map_err(|reason| LearningError::Checkpoint {
+        file: file.display().to_string(),
+        reason,
+    })
+}
+
+fn bounded(file: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let opened = File::open(file).map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    let mut limited = opened.take(most + 1);
+    limited.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    match bytes.len() as u64 > most {
+        true => Err(format!("more than {most} bytes")),
+        false => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> TrainingSettings {
+        let mut settings = TrainingSettings {
+            steps: 430,
+            batch: 16,
+            learning_starts: 150,
+            evaluate_every: 130,
+            evaluation_episodes: 1,
+            capacity: 250,
+            ..TrainingSettings::of_task("pendulum")
+        };
+        settings.agent.hidden = 8;
+        settings
+    }
+
+    fn finished(mut training: Training) -> Training {
+        while !training.is_done() {
+            training.advance().unwrap();
+        }
+        training
+    }
+
+    fn same(a: &Training, b: &Training) -> bool {
+        let without_time = |training: &Training| {
+            let found = training.evaluations.iter();
+            found
+                .map(|e| (e.step, e.mean, e.deviation, e.overestimation))
+                .collect::<Vec<_>>()
+        };
+        a.agent.actor.network.parameters() == b.agent.actor.network.parameters()
+            && a.agent.critics[1].target.parameters() == b.agent.critics[1].target.parameters()
+            && a.agent.log_temperature == b.agent.log_temperature
+            && a.replay.episodes().eq(b.replay.episodes())
+            && (0..500).all(|row| a.replay.row(row) == b.replay.row(row))
+            && without_time(a) == without_time(b)
+    }
+
+    /// In the middle of an episode, with a buffer that has begun to overwrite.
+    #[test]
+    fn a_run_that_was_stopped_goes_on_as_if_it_had_not_been() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut stopped = Training::new(settings()).unwrap();
+        for _ in 0..2 {
+            stopped.advance().unwrap();
+            stopped.save(folder.path()).unwrap();
+        }
+        drop(stopped);
+        let resumed = Training::resume(folder.path()).unwrap().unwrap();
+        assert!(resumed.refused.is_empty());
+        assert_eq!(resumed.training.step(), 260);
+        let (resumed, whole) = (
+            finished(resumed.training),
+            finished(Training::new(settings()).unwrap()),
+        );
+        assert!(same(&resumed, &whole));
+        assert_eq!(whole.evaluations.last().unwrap().step, 430);
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_is_refused_and_the_one_before_it_used() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Training::resume(folder.path()).unwrap().is_none());
+        let mut training = Training::new(settings()).unwrap();
+        for _ in 0..3 {
+            training.advance().unwrap();
+            training.save(folder.path()).unwrap();
+        }
+        let kept = |step: usize| {
+            folder
+                .path()
+                .join(format!("checkpoint-{step:09}.safetensors"))
+        };
+        assert!(!kept(130).exists() && kept(260).exists());
+        let mut bytes = std::fs::read(kept(390)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(kept(390), bytes).unwrap();
+        let resumed = Training::resume(folder.path()).unwrap().unwrap();
+        assert_eq!(resumed.training.step(), 260);
+        assert!(resumed.refused[0].contains("hash"), "{:?}", resumed.refused);
+        std::fs::write(kept(260), b"short").unwrap();
+        let error = Training::resume(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("no checkpoint can be used"), "{error}");
+        let list = r#"[{"file":"../elsewhere","step":1,"sha256":""}]"#;
+        std::fs::write(folder.path().join(LIST), list).unwrap();
+        let error = Training::resume(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("outside of its folder"), "{error}");
+    }
+}
