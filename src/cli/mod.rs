@@ -13,6 +13,7 @@ mod progress;
 mod replay;
 mod scores;
 mod shell;
+mod train;
 mod windowed;
 
 use std::io;
@@ -59,6 +60,7 @@ enum Command {
     Calibrate(calibrate::Arguments),
     Evaluate(Box<evaluate::Arguments>),
     Replay(Box<replay::Arguments>),
+    Train(train::Arguments),
     Density(density::Arguments),
     Models(models::Arguments),
     Completions(shell::Completions),
@@ -76,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Calibrate(arguments) => calibrate::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(*arguments),
         Command::Replay(arguments) => replay::run(*arguments),
+        Command::Train(arguments) => train::run(arguments),
         Command::Density(arguments) => density::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

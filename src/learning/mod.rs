@@ -19,6 +19,9 @@ pub enum LearningError {
     /// A count of zero.
     #[error("{0}: must not be 0")]
     Setting(&'static str),
+    /// A run with other settings.
+    #[error("it was begun with {0:?}")]
+    Other(Box<TrainingSettings>),
     /// Actions that are choices.
     #[error("{0} has choices for actions; soft actor-critic needs numbers")]
     Choices(&'static str),

@@ -158,6 +158,22 @@ impl Training {
         Ok(training)
     }
 
+    /// Lets a run that was read go on to as many steps as these settings say.
+    ///
+    /// # Errors
+    /// [`LearningError::Other`] if they differ in anything else.
+    pub fn go_on(&mut self, settings: &TrainingSettings) -> Result<(), LearningError> {
+        let own = TrainingSettings {
+            steps: settings.steps,
+            ..self.settings.clone()
+        };
+        if own != *settings {
+            return Err(LearningError::Other(Box::new(self.settings.clone())));
+        }
+        self.settings = own;
+        Ok(())
+    }
+
     /// Settings.
     pub fn settings(&self) -> &TrainingSettings {
         &self.settings

@@ -10,6 +10,7 @@ mod linear;
 mod program;
 mod rules;
 mod source;
+mod writing;
 
 use ndarray::{Array1, Array2, ArrayView2};
 use rand::rngs::ChaCha8Rng;
