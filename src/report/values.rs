@@ -56,7 +56,7 @@ pub fn values(
         @if table.recorded.iter().any(|r| r.imagined.iter().any(Option::is_some)) {
             h2 { "What the recorded policies earned" }
             p.note {
-                "And what the estimators say of them. The intervals above are as wide as these differ: who is "
+                "And what the estimators say of them. The intervals above are widened by how far these differ: who is "
                 "off about the recordings is off about other policies, too."
             }
             (recorded_table(table))

@@ -60,8 +60,8 @@ impl Outcome<'_> {
         {
             text += "\n";
             text += &aligned_rows(&recorded_rows(table));
-            text += "\nWhat the recorded policies earned and what the estimators say of them; intervals are as \
-                     wide as these differ.\n";
+            text += "\nWhat the recorded policies earned and what the estimators say of them; intervals are widened by \
+                     how far these differ.\n";
         }
         if !self.standings.is_empty() {
             text += "\n";
