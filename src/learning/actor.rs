@@ -208,7 +208,7 @@ mod tests {
         let output = actor.output_gradient(&drawn, &tape, &by_action, &[0.3, 0.3]);
         let mut gradients = vec![0.0; actor.network.parameters().len()];
         actor.network.backward(&mut tape, &output, &mut gradients);
-        for i in 0..gradients.len() {
+        for (i, &found) in gradients.iter().enumerate() {
             let at = |actor: &mut Actor, step: f32| {
                 actor.network.parameters_mut()[i] += step;
                 let value = loss(actor).0;
@@ -217,7 +217,7 @@ mod tests {
             };
             let step = 4e-3;
             let slope = (at(&mut actor, step) - at(&mut actor, -step)) / f64::from(2.0 * step);
-            let found = f64::from(gradients[i]);
+            let found = f64::from(found);
             assert!(
                 (slope - found).abs() < 2e-3 * (1.0 + slope.abs()),
                 "{i}: {slope} {found}"
