@@ -136,6 +136,7 @@ fn a_killed_run_goes_on_and_ends_like_one_that_was_not() {
     other.extend(["--seed", "9"]);
     let (good, _, said) = run(&other);
     assert!(!good && said.contains("holds another run"), "{said}");
+    assert!(said.contains("its seed is 1, not 9"), "{said}");
 }
 
 #[test]

@@ -20,8 +20,8 @@ pub enum LearningError {
     #[error("{0}: must not be 0")]
     Setting(&'static str),
     /// A run with other settings.
-    #[error("it was begun with {0:?}")]
-    Other(Box<TrainingSettings>),
+    #[error("{0}")]
+    Other(String),
     /// Actions that are choices.
     #[error("{0} has choices for actions; soft actor-critic needs numbers")]
     Choices(&'static str),

@@ -1,5 +1,7 @@
 //! A training run: an agent, its environment, and what it has lived through.
 
+use std::fmt::Display;
+
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,38 @@ impl TrainingSettings {
                 ..SacSettings::default()
             },
         }
+    }
+
+    /// The first setting in which these differ from others, in words.
+    fn difference(&self, other: &Self) -> String {
+        let (agent, others) = (&self.agent, &other.agent);
+        let told = |name: &str, own: &dyn Display, other: &dyn Display| {
+            let (own, other) = (own.to_string(), other.to_string());
+            (own != other).then(|| format!("its {name} is {own}, not {other}"))
+        };
+        let first = told("task", &self.task, &other.task)
+            .or_else(|| told("seed", &self.seed, &other.seed))
+            .or_else(|| told("batch", &self.batch, &other.batch))
+            .or_else(|| told("hidden", &agent.hidden, &others.hidden))
+            .or_else(|| {
+                told(
+                    "learning-starts",
+                    &self.learning_starts,
+                    &other.learning_starts,
+                )
+            })
+            .or_else(|| {
+                told(
+                    "evaluate-every",
+                    &self.evaluate_every,
+                    &other.evaluate_every,
+                )
+            })
+            .or_else(|| {
+                let episodes = (self.evaluation_episodes, other.evaluation_episodes);
+                told("evaluation-episodes", &episodes.0, &episodes.1)
+            });
+        first.unwrap_or_else(|| "it learns by other settings".to_owned())
     }
 
     fn check(&self) -> Result<(), LearningError> {
@@ -168,7 +202,7 @@ impl Training {
             ..self.settings.clone()
         };
         if own != *settings {
-            return Err(LearningError::Other(Box::new(self.settings.clone())));
+            return Err(LearningError::Other(own.difference(settings)));
         }
         self.settings = own;
         Ok(())
