@@ -261,6 +261,38 @@ fn recordings_that_never_earn_anything_are_worth_nothing() {
     assert!(fitted.value(&mut policy).unwrap().mean.abs() < 0.01);
 }
 
+/// A policy was to be learned from no action at all.
+#[test]
+fn a_recording_without_a_step_is_refused() {
+    let mut empty = runs(&mut damper(1.0), 1, 1);
+    let state = empty.episodes()[0]
+        .states()
+        .slice(ndarray::s![..1, ..])
+        .to_owned();
+    let flags = vec![false];
+    let single = Episode::new(
+        "0".to_owned(),
+        state,
+        Array2::zeros((1, 1)),
+        None,
+        flags.clone(),
+        flags,
+    );
+    empty = Trajectory::new(
+        empty.state_names().to_vec(),
+        empty.action_names().to_vec(),
+        None,
+        vec![single.unwrap()],
+    )
+    .unwrap();
+    let full = runs(&mut damper(1.0), 2, 1);
+    let error = Logged::new(&[full, empty], &RULES).unwrap_err().to_string();
+    assert!(
+        error.contains("recording 1") && error.contains("no step"),
+        "{error}"
+    );
+}
+
 /// What would have come behind a run that was cut off is not known.
 #[test]
 fn what_recordings_earned_is_told_for_as_many_steps_as_all_of_them_have() {

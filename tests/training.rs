@@ -153,7 +153,7 @@ fn what_cannot_be_trained_is_said() {
         ),
         (
             &["train", "pendulum", "--hidden", "100000"],
-            "--hidden is at most",
+            "hidden is at most",
         ),
     ];
     for (given, expected) in wrong {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use super::progress::Progress;
@@ -129,10 +129,6 @@ impl Arguments {
         settings.batch = self.batch.unwrap_or(settings.batch);
         settings.learning_starts = self.learning_starts.unwrap_or(settings.learning_starts);
         settings.agent.hidden = self.hidden.unwrap_or(settings.agent.hidden);
-        ensure!(
-            settings.agent.hidden <= 4096 && settings.batch <= 65_536,
-            "--hidden is at most 4096, --batch at most 65536"
-        );
         Ok(settings)
     }
 }

@@ -95,7 +95,7 @@ impl Logged {
     ///
     /// # Errors
     /// [`EvaluationError::Recordings`] if they are not of one system, [`EvaluationError::NoActions`],
-    /// [`EvaluationError::NoReward`].
+    /// [`EvaluationError::NoReward`], [`EvaluationError::NoRuns`] if one has no step.
     pub fn new(recordings: &[Trajectory], rules: &Rules) -> Result<Self, EvaluationError> {
         let mut runs = Vec::new();
         for (source, recording) in recordings.iter().enumerate() {
@@ -133,9 +133,12 @@ impl Logged {
                     runs.push(run);
                 }
             }
+            if runs.last().is_none_or(|run| run.source != source) {
+                return Err(EvaluationError::NoRuns(source));
+            }
         }
         match runs.is_empty() {
-            true => Err(EvaluationError::NoRuns),
+            true => Err(EvaluationError::NoRuns(0)),
             false => Ok(Self {
                 runs,
                 sources: recordings.len(),

@@ -72,9 +72,9 @@ pub enum EvaluationError {
     /// Nothing says what a step earned.
     #[error("the recordings have no reward column and no environment says what a step earns")]
     NoReward,
-    /// No run at all.
-    #[error("the recordings have no episode")]
-    NoRuns,
+    /// A recording without a step.
+    #[error("recording {0} (counted from 0) has no step, or none whose next state is known")]
+    NoRuns(usize),
     /// Too few steps to learn a model from.
     #[error("{0} recorded steps with a next state; a model needs at least {1}")]
     TooFew(usize, usize),

@@ -19,6 +19,9 @@ pub enum LearningError {
     /// A count of zero.
     #[error("{0}: must not be 0")]
     Setting(&'static str),
+    /// Networks or batches that take too much memory.
+    #[error("hidden is at most 4096, batch at most 65536")]
+    Large,
     /// A run with other settings.
     #[error("{0}")]
     Other(String),

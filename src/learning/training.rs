@@ -13,6 +13,12 @@ use crate::network::Tape;
 /// Seeds of the episodes that the agent is evaluated on, the same for every run.
 const EVALUATION_SEED: u64 = 100_000;
 
+/// Most units of a hidden layer.
+const MOST_HIDDEN: usize = 4096;
+
+/// Most transitions of an update.
+const MOST_BATCH: usize = 65_536;
+
 /// Random numbers of one purpose in one step, whatever the others draw.
 #[derive(Debug, Clone, Copy)]
 enum Purpose {
@@ -105,9 +111,13 @@ impl TrainingSettings {
             ("hidden", self.agent.hidden),
             ("capacity", self.capacity),
         ];
-        match counts.iter().find(|(_, count)| *count == 0) {
-            Some((name, _)) => Err(LearningError::Setting(name)),
-            None => Ok(()),
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(LearningError::Setting(name));
+        }
+        // Settings also come from files, and networks of any size would take all memory.
+        match self.agent.hidden <= MOST_HIDDEN && self.batch <= MOST_BATCH {
+            true => Ok(()),
+            false => Err(LearningError::Large),
         }
     }
 }
