@@ -24,6 +24,8 @@ EXPERTS = "builtin,ar,linear,knn,persistence,mean"
 
 # episodes, context, and rows and windows of the one-step run, windows of the paths
 RECORDINGS = {
+    "HalfCheetah-v5__medium": (2, 300, 100, 7, 2),
+    "HalfCheetah-v5__random": (2, 300, 100, 7, 2),
     "HalfCheetah-v5__best": (2, 300, 100, 7, 2),
     "MountainCarContinuous-v0__random": (4, 300, 100, 6, 3),
     "CartPole-v1__expert": (4, 300, 100, 2, 3),

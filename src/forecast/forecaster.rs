@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::str::FromStr;
 
-use ndarray::{Array2, Array3, ArrayView1, s};
+use ndarray::{Array1, Array2, Array3, ArrayView1, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -12,7 +12,7 @@ use super::{
     Role, Start, Summary, Tolerance, Variables,
 };
 use crate::codec::{BIN_COUNT, Bin, Scale};
-use crate::density::point_mass;
+use crate::density::{BinnedDensity, point_mass};
 use crate::disentangle::{Components, Disentangler};
 use crate::model::Model;
 
@@ -190,6 +190,11 @@ impl<'m> Forecaster<'m> {
         self.predictor.longest_context(horizon)
     }
 
+    /// True if its densities depend on the actions.
+    pub fn sees_actions(&self) -> bool {
+        self.settings.method == Method::DiclSa || self.predictor.needs_actions()
+    }
+
     /// Reads a context `[rows, variables]` in one pass, with the density of every row.
     ///
     /// # Errors
@@ -346,20 +351,10 @@ impl Reading<'_> {
         let disentangler = self.encoding.disentangler();
         let variables = disentangler.variables();
         let mut summary = Summary::zeros(rows, variables, levels);
+        (summary.mean, summary.std) = self.one_step_moments();
         let mut draws = Array2::zeros((ONE_STEP_DRAWS, channels));
         for t in 0..rows {
-            let densities: Vec<_> = (0..channels).map(|c| self.one_step.density(t, c)).collect();
-            let mean: ndarray::Array1<f64> = densities.iter().map(|d| d.mean()).collect();
-            let variance: ndarray::Array1<f64> = densities.iter().map(|d| d.variance()).collect();
-            summary
-                .mean
-                .row_mut(t)
-                .assign(&self.encoding.variables(mean.view()));
-            let covariance = disentangler.covariance(variance.view());
-            summary
-                .std
-                .row_mut(t)
-                .assign(&covariance.diag().mapv(f64::sqrt));
+            let densities = self.densities(t);
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(t as u64);
             for mut draw in draws.rows_mut() {
@@ -378,6 +373,47 @@ impl Reading<'_> {
             }
         }
         summary
+    }
+
+    /// One-step means and standard deviations of the variables, `[rows, variables]`, of the rows that
+    /// have a density.
+    pub fn one_step_moments(&self) -> (Array2<f64>, Array2<f64>) {
+        let disentangler = self.encoding.disentangler();
+        let shape = (self.one_step.rows(), disentangler.variables());
+        let (mut means, mut deviations) = (Array2::zeros(shape), Array2::zeros(shape));
+        for t in 0..self.one_step.rows() {
+            let densities = self.densities(t);
+            let mean: Array1<f64> = densities.iter().map(|d| d.mean()).collect();
+            let variance: Array1<f64> = densities.iter().map(|d| d.variance()).collect();
+            means
+                .row_mut(t)
+                .assign(&self.encoding.variables(mean.view()));
+            let covariance = disentangler.covariance(variance.view());
+            deviations
+                .row_mut(t)
+                .assign(&covariance.diag().mapv(f64::sqrt));
+        }
+        (means, deviations)
+    }
+
+    /// One joint draw of the variables of every row that has a density, `[rows, variables]`.
+    pub fn one_step_draw(&self, random: &mut ChaCha8Rng) -> Array2<f64> {
+        let disentangler = self.encoding.disentangler();
+        let mut drawn = Array2::zeros((self.one_step.rows(), disentangler.variables()));
+        for (t, mut row) in drawn.rows_mut().into_iter().enumerate() {
+            let levels = self.densities(t).into_iter();
+            let channels: Array1<f64> = levels.map(|d| d.quantile(random.random())).collect();
+            row.assign(&self.encoding.variables(channels.view()));
+            if let Some(residuals) = disentangler.residuals() {
+                row += &residuals.row(random.random_range(0..residuals.nrows()));
+            }
+        }
+        drawn
+    }
+
+    fn densities(&self, row: usize) -> Vec<BinnedDensity<'_>> {
+        let channels = 0..self.one_step.channels();
+        channels.map(|c| self.one_step.density(row, c)).collect()
     }
 
     /// Reads rows that came after the context, `[rows, variables]` with their actions, and returns

@@ -46,10 +46,28 @@ struct State {
     seconds: f64,
     /// Steps of the optimizers: actor, critics, temperature.
     optimizer_steps: [u64; 4],
+    replay: Places,
+    imagined: Places,
+}
+
+/// Where the rows of a buffer stand.
+#[derive(Serialize, Deserialize)]
+struct Places {
     /// Numbers of the episodes' first rows in the run, and of the row behind the last.
     episodes: Vec<usize>,
     end: usize,
     open: bool,
+}
+
+impl Places {
+    fn of(replay: &Replay) -> Self {
+        let episodes: Vec<std::ops::Range<usize>> = replay.episodes().collect();
+        Self {
+            end: episodes.last().map_or(0, |episode| episode.end),
+            episodes: episodes.iter().map(|episode| episode.start).collect(),
+            open: replay.is_open(),
+        }
+    }
 }
 
 /// A run that was read, and what was wrong with newer checkpoints than its.
@@ -134,24 +152,8 @@ impl Training {
         }
         add("temperature", &agent.log_temperature);
         moments(3, "temperature", &agent.temperature_adam, &mut add);
-        let episodes: Vec<std::ops::Range<usize>> = self.replay.episodes().collect();
-        let rows = episodes.iter().cloned().flatten();
-        let rows: Vec<&Transition> = rows.filter_map(|row| self.replay.row(row)).collect();
-        let column = |of: fn(&Transition) -> &[f32]| -> Vec<f32> {
-            rows.iter().flat_map(|row| of(row)).copied().collect()
-        };
-        add("replay.observation", &column(|row| &row.observation));
-        add("replay.action", &column(|row| &row.action));
-        add("replay.next", &column(|row| &row.next));
-        add(
-            "replay.reward",
-            &column(|row| std::slice::from_ref(&row.reward)),
-        );
-        let ends: Vec<f32> = rows
-            .iter()
-            .map(|row| f32::from(u8::from(row.terminated)))
-            .collect();
-        add("replay.terminated", &ends);
+        let states = write_rows("replay", &self.replay, &mut add);
+        write_rows("imagined", &self.imagined, &mut add);
         let state = State {
             settings: self.settings.clone(),
             step: self.step,
@@ -160,19 +162,26 @@ impl Training {
             evaluations: self.evaluations.clone(),
             seconds: self.seconds,
             optimizer_steps,
-            end: episodes.last().map_or(0, |episode| episode.end),
-            episodes: episodes.iter().map(|episode| episode.start).collect(),
-            open: self.replay.is_open(),
+            replay: Places::of(&self.replay),
+            imagined: Places::of(&self.imagined),
         };
         let state = serde_json::to_string(&state).expect("numbers and names are valid JSON");
         let bytes: Vec<(String, Vec<u8>)> = arrays
             .into_iter()
             .map(|(name, values)| (name, values.iter().flat_map(|x| x.to_le_bytes()).collect()))
             .collect();
-        let views = bytes.iter().map(|(name, bytes)| {
-            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
-            view.map(|view| (name.as_str(), view))
-        });
+        let exact: Vec<u8> = states.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let single = bytes
+            .iter()
+            .map(|(name, bytes)| (name, bytes, Dtype::F32, 4));
+        let states = STATES.to_owned();
+        let views =
+            single
+                .chain([(&states, &exact, Dtype::F64, 8)])
+                .map(|(name, bytes, dtype, size)| {
+                    let view = TensorView::new(dtype, vec![bytes.len() / size], bytes);
+                    view.map(|view| (name.as_str(), view))
+                });
         let views = views.collect::<Result<Vec<_>, _>>()?;
         let metadata = HashMap::from([("state".to_owned(), state)]);
         safetensors::serialize(views, Some(metadata))
@@ -232,7 +241,21 @@ impl Training {
         fill(&mut agent.log_temperature, "temperature")?;
         agent.temperature_adam = optimizer(3, "temperature", 1, rates.critic_rate)?;
         agent.updates = state.updates;
-        training.replay = replay(&state, &training, &array)?;
+        let states = match tensors.tensor(STATES) {
+            Ok(tensor) if tensor.dtype() == Dtype::F64 => tensor.data().as_chunks::<8>().0,
+            Ok(_) => return Err(format!("{STATES} is not F64")),
+            Err(error) => return Err(text(&error)),
+        };
+        let states: Vec<f64> = states.iter().map(|&b| f64::from_le_bytes(b)).collect();
+        let widths = {
+            let actor = training.agent.actor();
+            (actor.network.inputs(), actor.actions())
+        };
+        let capacity = state.settings.capacity;
+        let rows = read_rows("replay", widths, &states, &array)?;
+        training.replay = restored(capacity, rows, &state.replay)?;
+        let rows = read_rows("imagined", widths, &[], &array)?;
+        training.imagined = restored(capacity, rows, &state.imagined)?;
         training.step = state.step;
         training.evaluations = state.evaluations;
         training.seconds = state.seconds;
@@ -241,41 +264,71 @@ impl Training {
     }
 }
 
-/// The buffer, with the rows where they were.
-fn replay(
-    state: &State,
-    training: &Training,
+/// Name of the simulator's states before the replay's steps.
+const STATES: &str = "replay.state";
+
+/// Adds a buffer's arrays; the simulator's states, row by row.
+fn write_rows(name: &str, replay: &Replay, add: &mut dyn FnMut(&str, &[f32])) -> Vec<f64> {
+    let rows = replay.episodes().flatten();
+    let rows: Vec<&Transition> = rows.filter_map(|row| replay.row(row)).collect();
+    let mut column = |part: &str, of: fn(&Transition) -> &[f32]| {
+        let values: Vec<f32> = rows.iter().flat_map(|row| of(row)).copied().collect();
+        add(&format!("{name}.{part}"), &values);
+    };
+    column("observation", |row| &row.observation);
+    column("action", |row| &row.action);
+    column("next", |row| &row.next);
+    column("reward", |row| std::slice::from_ref(&row.reward));
+    column("weight", |row| std::slice::from_ref(&row.weight));
+    column(
+        "terminated",
+        |row| if row.terminated { &[1.0] } else { &[0.0] },
+    );
+    let states = rows.iter().flat_map(|row| &row.state);
+    states.copied().collect()
+}
+
+/// A buffer's rows, of so many observations and actions.
+fn read_rows(
+    name: &str,
+    (observations, actions): (usize, usize),
+    states: &[f64],
     array: &dyn Fn(&str) -> Result<Vec<f32>, String>,
-) -> Result<Replay, String> {
-    let rewards = array("replay.reward")?;
-    let actor = training.agent.actor();
-    let (observations, actions) = (actor.network.inputs(), actor.actions());
-    let sized = |name: &str, width: usize| -> Result<Vec<f32>, String> {
-        let values = array(name)?;
-        match values.len() == width * rewards.len() {
+) -> Result<Vec<Transition>, String> {
+    let rewards = array(&format!("{name}.reward"))?;
+    let rows = rewards.len();
+    let sized = |part: &str, width: usize| -> Result<Vec<f32>, String> {
+        let values = array(&format!("{name}.{part}"))?;
+        match values.len() == width * rows {
             true => Ok(values),
-            false => Err(format!("{name} does not have a row a reward")),
+            false => Err(format!("{name}.{part} does not have a row a reward")),
         }
     };
-    let seen = sized("replay.observation", observations)?;
-    let done = sized("replay.action", actions)?;
-    let next = sized("replay.next", observations)?;
-    let ends = sized("replay.terminated", 1)?;
-    let rows = (0..rewards.len()).map(|row| Transition {
+    if rows > 0 && !states.len().is_multiple_of(rows) {
+        return Err(format!("{STATES} does not have a row a reward"));
+    }
+    let exact = states.len() / rows.max(1);
+    let seen = sized("observation", observations)?;
+    let done = sized("action", actions)?;
+    let next = sized("next", observations)?;
+    let ends = sized("terminated", 1)?;
+    let weights = sized("weight", 1)?;
+    let rows = (0..rows).map(|row| Transition {
         observation: seen[row * observations..(row + 1) * observations].to_vec(),
         action: done[row * actions..(row + 1) * actions].to_vec(),
         reward: rewards[row],
         next: next[row * observations..(row + 1) * observations].to_vec(),
         terminated: ends[row] != 0.0,
+        weight: weights[row],
+        state: states[row * exact..(row + 1) * exact].to_vec(),
     });
-    Replay::restored(
-        state.settings.capacity,
-        rows.collect(),
-        &state.episodes,
-        state.end,
-        state.open,
-    )
-    .ok_or_else(|| "its episodes do not fit its rows".to_owned())
+    Ok(rows.collect())
+}
+
+/// The buffer, with the rows where they were.
+fn restored(capacity: usize, rows: Vec<Transition>, places: &Places) -> Result<Replay, String> {
+    Replay::restored(capacity, rows, &places.episodes, places.end, places.open)
+        .ok_or_else(|| "its episodes do not fit its rows".to_owned())
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -344,7 +397,7 @@ mod tests {
 
     fn finished(mut training: Training) -> Training {
         while !training.is_done() {
-            training.advance().unwrap();
+            training.advance(None).unwrap();
         }
         training
     }
@@ -370,7 +423,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut stopped = Training::new(settings()).unwrap();
         for _ in 0..2 {
-            stopped.advance().unwrap();
+            stopped.advance(None).unwrap();
             stopped.save(folder.path()).unwrap();
         }
         drop(stopped);
@@ -391,7 +444,7 @@ mod tests {
         assert!(Training::resume(folder.path()).unwrap().is_none());
         let mut training = Training::new(settings()).unwrap();
         for _ in 0..3 {
-            training.advance().unwrap();
+            training.advance(None).unwrap();
             training.save(folder.path()).unwrap();
         }
         let kept = |step: usize| {

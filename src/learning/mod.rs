@@ -1,16 +1,23 @@
 //! Agents that learn to control: soft actor-critic, its replay buffer, and what a forecaster adds to it.
 
 mod actor;
+mod augmentation;
 mod checkpoint;
+mod comparison;
+mod imagination;
 mod replay;
 mod sac;
+mod settings;
 mod training;
 
 pub use actor::{Actor, Drawn};
+pub use augmentation::{Acting, AugmentationSettings, Imagining, NextState, Source, Trust};
 pub use checkpoint::Resumed;
+pub use comparison::{Arm, ArmSummary, CurvePoint, compare};
 pub use replay::{Batch, Replay, Transition};
 pub use sac::{Losses, Sac, SacSettings};
-pub use training::{Evaluation, Training, TrainingSettings};
+pub use settings::TrainingSettings;
+pub use training::{Evaluation, Training};
 
 /// Why an agent cannot learn.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +26,26 @@ pub enum LearningError {
     /// A count of zero.
     #[error("{0}: must not be 0")]
     Setting(&'static str),
+    /// Rates or shares that cannot be.
+    #[error("rates are above 0 and at most 1, discount and follow from 0 to 1")]
+    Rates,
+    /// Imagined transitions that cannot be.
+    #[error("{0}")]
+    Augmentation(&'static str),
+    /// A run that needs a forecaster and has none.
+    #[error("a forecaster is needed for imagined transitions")]
+    NoForecaster,
+    /// Networks whose outputs are not finite any more.
+    #[error("the agent has diverged by step {0}: its values are not finite; try lower rates")]
+    Diverged(usize),
+    /// Runs that cannot be compared.
+    #[error("runs to compare need the same seeds and evaluations at the same steps, one at least")]
+    Runs,
+    /// A forecaster that failed.
+    #[error(transparent)]
+    Forecast(#[from] crate::forecast::ForecastError),
     /// Networks or batches that take too much memory.
-    #[error("hidden is at most 4096, batch at most 65536")]
+    #[error("hidden is at most 4096, batch at most 65536 with what is imagined")]
     Large,
     /// A run with other settings.
     #[error("{0}")]

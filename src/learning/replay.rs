@@ -19,6 +19,10 @@ pub struct Transition {
     pub next: Vec<f32>,
     /// Whether nothing is earned any more. A time limit is no such end.
     pub terminated: bool,
+    /// Weight in the losses: 1 for what happened.
+    pub weight: f32,
+    /// The simulator's exact state before the step; empty where it will not be asked for.
+    pub state: Vec<f64>,
 }
 
 /// Transitions of a training step, row by row.
@@ -45,14 +49,14 @@ impl Batch {
     }
 
     /// Puts a transition behind the others.
-    pub fn push(&mut self, transition: &Transition, weight: f32) {
+    pub fn push(&mut self, transition: &Transition) {
         self.observations.extend(&transition.observation);
         self.actions.extend(&transition.action);
         self.rewards.push(transition.reward);
         self.next.extend(&transition.next);
         self.goes_on
             .push(f32::from(u8::from(!transition.terminated)));
-        self.weights.push(weight);
+        self.weights.push(transition.weight);
     }
 }
 
@@ -73,6 +77,8 @@ impl Batch {
 ///         reward: value,
 ///         next: vec![value + 1.0],
 ///         terminated: false,
+///         weight: 1.0,
+///         state: vec![],
 ///     }, last);
 /// }
 /// // Of the first episode rows 1 and 2 are left.
@@ -190,7 +196,7 @@ impl Replay {
         there.then(|| &self.rows[number % self.capacity])
     }
 
-    /// Rows drawn with replacement, each with weight 1.
+    /// Rows drawn with replacement.
     ///
     /// # Panics
     /// If the buffer is empty.
@@ -200,13 +206,13 @@ impl Replay {
         batch
     }
 
-    /// Puts rows drawn with replacement behind those of a batch, each with weight 1.
+    /// Puts rows drawn with replacement behind those of a batch.
     ///
     /// # Panics
     /// If the buffer is empty.
     pub fn sample_into(&self, batch: &mut Batch, rows: usize, random: &mut ChaCha8Rng) {
         for _ in 0..rows {
-            batch.push(&self.rows[random.random_range(0..self.rows.len())], 1.0);
+            batch.push(&self.rows[random.random_range(0..self.rows.len())]);
         }
     }
 
@@ -250,6 +256,8 @@ mod tests {
             reward: row as f32,
             next: vec![row as f32 + 1.0],
             terminated: row % 7 == 6,
+            weight: 1.0,
+            state: Vec::new(),
         }
     }
 

@@ -291,6 +291,8 @@ mod tests {
                     reward: -10.0 * (action - 0.5 * state).powi(2),
                     next: vec![0.0],
                     terminated: true,
+                    weight: 1.0,
+                    state: Vec::new(),
                 },
                 true,
             );
@@ -326,6 +328,8 @@ mod tests {
                     reward: 1.0,
                     next: vec![state],
                     terminated: ends,
+                    weight: 1.0,
+                    state: Vec::new(),
                 },
                 true,
             );
@@ -354,17 +358,19 @@ mod tests {
     fn weights_are_those_of_the_loss() {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let agent = Sac::new(1, SPACE, settings(), &mut random).unwrap();
-        let row = |reward: f32| Transition {
+        let row = |reward: f32, weight: f32| Transition {
             observation: vec![0.2],
             action: vec![0.1],
             reward,
             next: vec![0.3],
             terminated: true,
+            weight,
+            state: Vec::new(),
         };
         let after = |rows: &[(f32, f32)]| {
             let mut batch = Batch::default();
             rows.iter()
-                .for_each(|&(reward, weight)| batch.push(&row(reward), weight));
+                .for_each(|&(reward, weight)| batch.push(&row(reward, weight)));
             let mut agent = agent.clone();
             let losses = agent.update(&batch, &mut ChaCha8Rng::seed_from_u64(0));
             (losses.critics, agent.values(&[0.2], &[0.1]))

@@ -1,125 +1,28 @@
 //! A training run: an agent, its environment, and what it has lived through.
 
-use std::fmt::Display;
-
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::{Batch, LearningError, Replay, Sac, SacSettings, Transition};
+use super::imagination::Stretch;
+use super::{
+    AugmentationSettings, Batch, Imagining, LearningError, Replay, Sac, Source, TrainingSettings,
+    Transition,
+};
 use crate::environment::{ActionSpace, Environment, named};
+use crate::forecast::Forecaster;
 use crate::network::Tape;
 
 /// Seeds of the episodes that the agent is evaluated on, the same for every run.
 const EVALUATION_SEED: u64 = 100_000;
 
-/// Most units of a hidden layer.
-const MOST_HIDDEN: usize = 4096;
-
-/// Most transitions of an update.
-const MOST_BATCH: usize = 65_536;
-
-/// Random numbers of one purpose in one step, whatever the others draw.
+/// Random numbers of one purpose in one step or update, whatever the others draw.
 #[derive(Debug, Clone, Copy)]
 enum Purpose {
     Start = 1,
     Act,
     Update,
-}
-
-/// How a run goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TrainingSettings {
-    /// Name of the task.
-    pub task: String,
-    /// Steps in the environment.
-    pub steps: usize,
-    /// Seed of everything that is random.
-    pub seed: u64,
-    /// Transitions that are kept.
-    pub capacity: usize,
-    /// Transitions of an update.
-    pub batch: usize,
-    /// Steps of random actions before the first update.
-    pub learning_starts: usize,
-    /// Steps from one evaluation to the next.
-    pub evaluate_every: usize,
-    /// Episodes of an evaluation.
-    pub evaluation_episodes: usize,
-    /// How the agent learns.
-    pub agent: SacSettings,
-}
-
-impl TrainingSettings {
-    /// What suits a task: small networks where they are enough.
-    pub fn of_task(task: &str) -> Self {
-        let small = matches!(task, "pendulum" | "mountain-car" | "cart-pole-swing-up");
-        Self {
-            task: task.to_owned(),
-            steps: 10_000,
-            seed: 1,
-            capacity: 1_000_000,
-            batch: 256,
-            learning_starts: if small { 1_000 } else { 5_000 },
-            evaluate_every: 500,
-            evaluation_episodes: 20,
-            agent: SacSettings {
-                hidden: if small { 64 } else { 256 },
-                ..SacSettings::default()
-            },
-        }
-    }
-
-    /// The first setting in which these differ from others, in words.
-    fn difference(&self, other: &Self) -> String {
-        let (agent, others) = (&self.agent, &other.agent);
-        let told = |name: &str, own: &dyn Display, other: &dyn Display| {
-            let (own, other) = (own.to_string(), other.to_string());
-            (own != other).then(|| format!("its {name} is {own}, not {other}"))
-        };
-        let first = told("task", &self.task, &other.task)
-            .or_else(|| told("seed", &self.seed, &other.seed))
-            .or_else(|| told("batch", &self.batch, &other.batch))
-            .or_else(|| told("hidden", &agent.hidden, &others.hidden))
-            .or_else(|| {
-                told(
-                    "learning-starts",
-                    &self.learning_starts,
-                    &other.learning_starts,
-                )
-            })
-            .or_else(|| {
-                told(
-                    "evaluate-every",
-                    &self.evaluate_every,
-                    &other.evaluate_every,
-                )
-            })
-            .or_else(|| {
-                let episodes = (self.evaluation_episodes, other.evaluation_episodes);
-                told("evaluation-episodes", &episodes.0, &episodes.1)
-            });
-        first.unwrap_or_else(|| "it learns by other settings".to_owned())
-    }
-
-    fn check(&self) -> Result<(), LearningError> {
-        let counts = [
-            ("steps", self.steps),
-            ("batch", self.batch),
-            ("evaluate-every", self.evaluate_every),
-            ("evaluation-episodes", self.evaluation_episodes),
-            ("hidden", self.agent.hidden),
-            ("capacity", self.capacity),
-        ];
-        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return Err(LearningError::Setting(name));
-        }
-        // Settings also come from files, and networks of any size would take all memory.
-        match self.agent.hidden <= MOST_HIDDEN && self.batch <= MOST_BATCH {
-            true => Ok(()),
-            false => Err(LearningError::Large),
-        }
-    }
+    Imagine,
 }
 
 /// What an evaluation found.
@@ -133,6 +36,8 @@ pub struct Evaluation {
     pub deviation: f64,
     /// What the critics say of the first steps less the discounted return, mean.
     pub overestimation: f64,
+    /// Weight of the entropy.
+    pub temperature: f64,
     /// Seconds of training and evaluation so far.
     pub seconds: f64,
 }
@@ -151,6 +56,8 @@ pub struct Training {
     pub(super) settings: TrainingSettings,
     pub(super) agent: Sac,
     pub(super) replay: Replay,
+    /// Transitions that were imagined.
+    pub(super) imagined: Replay,
     pub(super) step: usize,
     pub(super) life: Life,
     pub(super) evaluations: Vec<Evaluation>,
@@ -174,7 +81,7 @@ impl Training {
     ///
     /// # Errors
     /// [`LearningError`] for a task that is not known, has choices for actions or no simulator here, and
-    /// for counts of zero.
+    /// for settings that cannot be.
     pub fn new(settings: TrainingSettings) -> Result<Self, LearningError> {
         settings.check()?;
         let environment = named(&settings.task)?;
@@ -188,6 +95,7 @@ impl Training {
         let mut training = Self {
             agent,
             replay: Replay::new(settings.capacity),
+            imagined: Replay::new(settings.capacity),
             step: 0,
             life: Life::default(),
             evaluations: Vec::new(),
@@ -268,15 +176,19 @@ impl Training {
         Ok(())
     }
 
-    /// Goes on until the next evaluation, which it makes.
+    /// Goes on until the next evaluation, which it makes. The forecaster is the one of the
+    /// [source](Source) of imagined transitions, if that is one.
     ///
     /// # Errors
-    /// [`LearningError`] if the environment refuses an action.
-    pub fn advance(&mut self) -> Result<Evaluation, LearningError> {
+    /// [`LearningError`] if the environment refuses an action or the forecaster fails.
+    pub fn advance(
+        &mut self,
+        forecaster: Option<&Forecaster>,
+    ) -> Result<Evaluation, LearningError> {
         let begin = std::time::Instant::now();
         let before = self.seconds;
         loop {
-            self.take_step()?;
+            self.take_step(forecaster)?;
             let due = self.step.is_multiple_of(self.settings.evaluate_every);
             if due || self.is_done() {
                 self.seconds = before + begin.elapsed().as_secs_f64();
@@ -288,9 +200,8 @@ impl Training {
         }
     }
 
-    fn take_step(&mut self) -> Result<(), LearningError> {
-        let seed = self.settings.seed;
-        let mut acting = random(seed, Purpose::Act, self.step);
+    fn take_step(&mut self, forecaster: Option<&Forecaster>) -> Result<(), LearningError> {
+        let mut acting = random(self.settings.seed, Purpose::Act, self.step);
         let learns = self.step >= self.settings.learning_starts;
         let action = match learns {
             true => {
@@ -300,6 +211,11 @@ impl Training {
                     .actions
             }
             false => self.any_action(&mut acting),
+        };
+        let augmentation = self.settings.augmentation.as_ref();
+        let state = match augmentation.map(|a| &a.source) {
+            Some(Source::Truth) => self.environment.state(),
+            _ => Vec::new(),
         };
         let step = self.environment.step(&wide(&action))?;
         let next = narrow(&step.observation);
@@ -312,17 +228,104 @@ impl Training {
                 reward: step.reward as f32,
                 next,
                 terminated: step.terminated,
+                weight: 1.0,
+                state,
             },
             last,
         );
-        if learns {
-            let mut updating = random(seed, Purpose::Update, self.step);
-            let batch: Batch = self.replay.sample(self.settings.batch, &mut updating);
-            self.agent.update(&batch, &mut updating);
+        let round = self.settings.update_every;
+        if learns && (self.step + 1).is_multiple_of(round) {
+            (0..round).try_for_each(|_| self.update(forecaster))?;
         }
         self.step += 1;
         if last {
             self.begin(self.life.episode + 1);
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, forecaster: Option<&Forecaster>) -> Result<(), LearningError> {
+        let number = self.agent.updates;
+        let mut updating = random(self.settings.seed, Purpose::Update, number);
+        let mut batch: Batch = self.replay.sample(self.settings.batch, &mut updating);
+        let augmentation = self.settings.augmentation.clone();
+        if let Some(settings) = augmentation.filter(|a| self.step >= a.starts) {
+            if number.is_multiple_of(settings.every) {
+                self.imagine(&settings, forecaster)?;
+            }
+            let rows = settings.rows(self.settings.batch);
+            let second = match settings.source {
+                Source::Replay => &self.replay,
+                _ => &self.imagined,
+            };
+            if !second.is_empty() {
+                second.sample_into(&mut batch, rows, &mut updating);
+            }
+        }
+        self.agent.update(&batch, &mut updating);
+        Ok(())
+    }
+
+    /// Imagines what follows some stretches of the replay, if an episode is long enough.
+    fn imagine(
+        &mut self,
+        settings: &AugmentationSettings,
+        forecaster: Option<&Forecaster>,
+    ) -> Result<(), LearningError> {
+        let mut imagining = random(self.settings.seed, Purpose::Imagine, self.agent.updates);
+        let longest = self.replay.episodes().map(|episode| episode.len()).max();
+        let rows = longest.unwrap_or(0).min(settings.context);
+        if rows < settings.shortest || settings.source == Source::Replay {
+            return Ok(());
+        }
+        for _ in 0..settings.stretches {
+            let Some(window) = self.replay.sample_window(rows, &mut imagining) else {
+                continue;
+            };
+            let stretch = Stretch {
+                rows: window.filter_map(|row| self.replay.row(row)).collect(),
+                task: self.environment.task(),
+                actor: self.agent.actor(),
+            };
+            let imagined = match (&settings.source, forecaster) {
+                (Source::Truth, _) => {
+                    stretch.simulate(&mut *self.evaluator, settings, &mut imagining)?
+                }
+                (_, Some(forecaster)) => stretch.forecast(forecaster, settings, &mut imagining)?,
+                (_, None) => return Err(LearningError::NoForecaster),
+            };
+            let finite = |t: &Transition| t.next.iter().all(|x| x.is_finite());
+            for transition in imagined.into_iter().filter(finite) {
+                self.imagined.push(transition, false);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a forecaster can imagine what these settings ask for.
+    ///
+    /// # Errors
+    /// [`LearningError::Augmentation`] if it cannot read stretches of the context's length, or depends on
+    /// actions that are not those of its context.
+    pub fn check_forecaster(
+        settings: &AugmentationSettings,
+        forecaster: &Forecaster,
+    ) -> Result<(), LearningError> {
+        let steps = match settings.imagining {
+            Imagining::Rows => 0,
+            Imagining::Paths { steps, .. } => steps + 1,
+        };
+        if forecaster.longest_context(steps) <= settings.context {
+            return Err(LearningError::Augmentation(
+                "the model's window is shorter than the context",
+            ));
+        }
+        let other_actions = settings.acting == super::Acting::Policy;
+        if steps == 0 && other_actions && forecaster.sees_actions() {
+            return Err(LearningError::Augmentation(
+                "this forecaster's next states follow from the actions taken: other actions need imagined \
+                 paths (--rollout 1)",
+            ));
         }
         Ok(())
     }
@@ -360,18 +363,22 @@ impl Training {
         }
         let count = returns.len() as f64;
         let mean = returns.iter().sum::<f64>() / count;
+        if !(mean + over).is_finite() {
+            return Err(LearningError::Diverged(self.step));
+        }
         let squares: f64 = returns.iter().map(|r| (r - mean).powi(2)).sum();
         Ok(Evaluation {
             step: self.step,
             mean,
             deviation: (squares / count).sqrt(),
             overestimation: over / count,
+            temperature: f64::from(self.agent.temperature()),
             seconds: self.seconds,
         })
     }
 }
 
-/// The random numbers of a purpose in a step: none of them depends on how many others were drawn, so
+/// The random numbers of a purpose in a step or update: none of them depends on how many others were drawn, so
 /// that a run goes on as if it had not been interrupted.
 fn random(seed: u64, purpose: Purpose, step: usize) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);

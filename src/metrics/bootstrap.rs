@@ -58,6 +58,32 @@ pub fn mean_over_series(series: &[Vec<f64>], seed: u64) -> Estimate {
     block_bootstrap(&means, 1, seed)
 }
 
+/// Mean of the middle half of values, the interquartile mean: a quarter of them, rounded down, is left out at each
+/// end (Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, NeurIPS 2021).
+///
+/// ```
+/// use statecast::metrics::interquartile_mean;
+/// assert_eq!(interquartile_mean(&[100.0, 2.0, 1.0, 4.0, -50.0]), 7.0 / 3.0);
+/// ```
+pub fn interquartile_mean(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let cut = sorted.len() / 4;
+    let middle = &sorted[cut..sorted.len() - cut];
+    middle.iter().sum::<f64>() / middle.len() as f64
+}
+
+/// Interquartile mean of runs, with the interval of a bootstrap over them.
+pub fn interquartile_over_runs(values: &[f64], seed: u64) -> Estimate {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let n = values.len();
+    let resample = || {
+        let drawn: Vec<f64> = (0..n).map(|_| values[random.random_range(0..n)]).collect();
+        interquartile_mean(&drawn)
+    };
+    interval(interquartile_mean(values), resample)
+}
+
 fn interval(mean: f64, mut resample: impl FnMut() -> f64) -> Estimate {
     if mean.is_nan() {
         return Estimate {
@@ -100,6 +126,19 @@ mod tests {
             e.high - e.low
         };
         assert!(width(50) > 3.0 * width(1));
+    }
+
+    /// scipy.stats.trim_mean([3, 1, 4, 1.5, 9, 2.6, 5.3, 5.8, 9.7], 0.25), SciPy 1.17.1.
+    #[test]
+    fn the_interquartile_mean_is_that_of_scipy() {
+        let values = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.3, 5.8, 9.7];
+        assert!((interquartile_mean(&values) - 4.14).abs() < 1e-12);
+        let estimate = interquartile_over_runs(&values, 0);
+        assert!(estimate.low < estimate.mean && estimate.mean < estimate.high);
+        assert!(estimate.low >= 1.0 && estimate.high <= 9.7);
+        let one = interquartile_over_runs(&[2.0], 0);
+        assert_eq!((one.low, one.mean, one.high), (2.0, 2.0, 2.0));
+        assert!(interquartile_over_runs(&[], 0).mean.is_nan());
     }
 
     #[test]

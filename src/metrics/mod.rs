@@ -12,7 +12,9 @@ mod points;
 mod proper;
 mod ranking;
 
-pub use bootstrap::{Estimate, block_bootstrap, mean_over_series};
+pub use bootstrap::{
+    Estimate, block_bootstrap, interquartile_mean, interquartile_over_runs, mean_over_series,
+};
 pub use calibration::{Calibration, Pit, correlation, ks_distance, ks_p_value};
 pub use points::{mae, mase, r_squared, rmse, smape, valid_prediction_time};
 pub use proper::{crps, density_crps, energy_score, interval_score};

@@ -2,12 +2,14 @@
 //! half written.
 
 mod atomic;
+mod events;
 mod npz;
 mod table;
 
 use std::path::{Path, PathBuf};
 
 pub use atomic::write_atomically;
+pub use events::{ScalarEvent, write_events};
 pub use npz::NpzWriter;
 pub use table::{Column, Table, TableFormat};
 

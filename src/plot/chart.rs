@@ -28,12 +28,14 @@ pub fn colour(number: usize) -> String {
 }
 
 /// One curve.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Curve {
     /// Number of its colour.
     pub number: usize,
     /// Points in the order in which they are joined; those that are not finite are left out.
     pub points: Vec<(f64, f64)>,
+    /// A shaded band: places with its lower and upper ends there.
+    pub band: Vec<(f64, f64, f64)>,
 }
 
 /// Curves over common axes.
@@ -78,7 +80,8 @@ impl Chart {
             points.iter().filter(finite).copied().collect()
         };
         let curves: Vec<_> = self.curves.iter().map(|c| finite(&c.points)).collect();
-        let all = || curves.iter().flatten().chain(&self.ideal);
+        let bands: Vec<_> = self.curves.iter().map(|c| outline(&c.band)).collect();
+        let all = || curves.iter().chain(&bands).flatten().chain(&self.ideal);
         let (left, right) = all().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| {
             (low.min(p.0), high.max(p.0))
         });
@@ -110,6 +113,12 @@ impl Chart {
             .x_label_formatter(&|x| label(*x, across.end - across.start))
             .y_label_formatter(&|y| label(*y, up.end - up.start))
             .draw()?;
+        for (curve, band) in self.curves.iter().zip(&bands) {
+            if !band.is_empty() {
+                let shade = PALETTE[curve.number % PALETTE.len()].mix(0.15);
+                chart.draw_series([Polygon::new(band.clone(), shade)])?;
+            }
+        }
         for (curve, points) in self.curves.iter().zip(curves) {
             let colour = PALETTE[curve.number % PALETTE.len()];
             if self.bars {
@@ -133,6 +142,15 @@ impl Chart {
     }
 }
 
+/// A band's lower end to the right and its upper end back.
+fn outline(band: &[(f64, f64, f64)]) -> Vec<(f64, f64)> {
+    let finite = |p: &&(f64, f64, f64)| p.0.is_finite() && p.1.is_finite() && p.2.is_finite();
+    let band: Vec<_> = band.iter().filter(finite).collect();
+    let lower = band.iter().map(|p| (p.0, p.1));
+    let upper = band.iter().rev().map(|p| (p.0, p.2));
+    lower.chain(upper).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,7 +167,11 @@ mod tests {
                 let chart = Chart {
                     title: "a & b".to_owned(),
                     x: "steps".to_owned(),
-                    curves: vec![Curve { number: 7, points }],
+                    curves: vec![Curve {
+                        number: 7,
+                        band: points.iter().map(|&(x, y)| (x, y - 1.0, y)).collect(),
+                        points,
+                    }],
                     ideal: vec![],
                     y_range: None,
                     bars,

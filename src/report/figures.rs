@@ -28,6 +28,7 @@ pub(super) fn reliability(summary: &Summary, one_step: bool) -> Result<String, P
             points: levels
                 .map(|level| (level, pit.share_below(level)))
                 .collect(),
+            ..Curve::default()
         }
     };
     let chart = Chart {
@@ -55,7 +56,11 @@ pub(super) fn histograms(summary: &Summary, one_step: bool) -> Result<String, Pl
         let chart = Chart {
             title: method.name.clone(),
             x: "PIT".to_owned(),
-            curves: vec![Curve { number, points }],
+            curves: vec![Curve {
+                number,
+                points,
+                ..Curve::default()
+            }],
             ideal: vec![(0.0, 1.0), (1.0, 1.0)],
             y_range: Some((0.0, highest)),
             bars: true,
@@ -76,6 +81,7 @@ pub(super) fn horizons(summary: &Summary) -> Result<String, PlotError> {
                 points: steps
                     .map(|(h, step)| ((h + 1) as f64, value(step)))
                     .collect(),
+                ..Curve::default()
             }
         };
         let last = summary.methods[0].by_step.len() as f64;
@@ -100,17 +106,18 @@ pub(super) fn horizons(summary: &Summary) -> Result<String, PlotError> {
     charts.into_iter().collect()
 }
 
-/// Weights of the experts over the rows, a chart a channel.
-pub(super) fn weights(history: &WeightHistory) -> Result<String, PlotError> {
+/// Weights of the experts over the rows, a chart a channel; experts have colours by their numbers.
+pub(super) fn weights(history: &WeightHistory, colours: &[usize]) -> Result<String, PlotError> {
     let channels = history.channels.iter().zip(&history.weights);
     let charts = channels.take(MOST_CHANNELS).map(|(channel, rows)| {
         let curve = |expert: usize| {
             let rows = rows.iter().enumerate();
             Curve {
-                number: expert,
+                number: colours[expert],
                 points: rows
                     .map(|(t, weights)| (t as f64, weights[expert]))
                     .collect(),
+                ..Curve::default()
             }
         };
         let chart = Chart {

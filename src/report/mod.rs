@@ -1,6 +1,7 @@
-//! The report of a backtest: one HTML page that needs nothing else, light or dark as the reader has it.
+//! Reports: HTML pages that need nothing else, light or dark as the reader has it.
 
 mod figures;
+mod learning;
 mod values;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -9,6 +10,7 @@ use crate::backtest::{MethodSummary, Results, Summary};
 use crate::metrics::Estimate;
 use crate::plot::{PlotError, colour};
 
+pub use learning::learning;
 pub use values::{Evaluated, Recorded, values};
 
 /// Weights of a mixture's experts over the rows of a context.
@@ -88,10 +90,11 @@ pub fn html(
         p.note { "CRPS in standard deviations of the context, and the share of outcomes in 90 % intervals." }
         (variables_table(summary))
         @if let Some(weights) = weights {
+            @let colours = colours_of_experts(weights, summary);
             h2 { "Who is right" }
             p.note { "Weights of the mixture's experts as " (weights.of) " was read." }
-            (experts_legend(weights))
-            div.charts { (PreEscaped(figures::weights(weights)?)) }
+            (experts_legend(weights, &colours))
+            div.charts { (PreEscaped(figures::weights(weights, &colours)?)) }
         }
         (joint(summary))
     };
@@ -241,10 +244,10 @@ fn variables_table(summary: &Summary) -> Markup {
     }
 }
 
-fn key<'n>(names: impl Iterator<Item = &'n String>) -> Markup {
+fn key<'n>(names: impl Iterator<Item = (usize, &'n String)>) -> Markup {
     html! {
         div.key {
-            @for (number, name) in names.enumerate() {
+            @for (number, name) in names {
                 span { span.swatch style={ "background:" (colour(number)) } {} (name) }
             }
         }
@@ -252,11 +255,20 @@ fn key<'n>(names: impl Iterator<Item = &'n String>) -> Markup {
 }
 
 fn legend(summary: &Summary) -> Markup {
-    key(summary.methods.iter().map(|m| &m.name))
+    key(summary.methods.iter().map(|m| &m.name).enumerate())
 }
 
-fn experts_legend(weights: &WeightHistory) -> Markup {
-    key(weights.experts.iter())
+fn experts_legend(weights: &WeightHistory, colours: &[usize]) -> Markup {
+    key(colours.iter().copied().zip(&weights.experts))
+}
+
+/// Numbers of the experts' colours: those of the methods of their names, and new ones for others.
+fn colours_of_experts(weights: &WeightHistory, summary: &Summary) -> Vec<usize> {
+    let of_expert = |(number, expert): (usize, &String)| {
+        let method = summary.methods.iter().position(|m| m.name == *expert);
+        method.unwrap_or(summary.methods.len() + number)
+    };
+    weights.experts.iter().enumerate().map(of_expert).collect()
 }
 
 /// Correlations of the first method's residuals: blue above zero, orange below.
@@ -280,7 +292,7 @@ fn matrix(summary: &Summary) -> Markup {
                     @for (b, &r) in row.iter().enumerate() {
                         @if a == b { td {} } @else {
                             td style=(cell(r)) title={ (summary.channels[a]) ", " (summary.channels[b]) } {
-                                (format!("{:.0}", 100.0 * r))
+                                (format!("{}", (100.0 * r).round() + 0.0))
                             }
                         }
                     }

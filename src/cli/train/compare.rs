@@ -1,0 +1,479 @@
+//! `statecast train compare`: ways to train side by side.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, Parser, ValueEnum};
+use serde::Serialize;
+
+use super::single;
+use crate::cli::progress::Progress;
+use crate::environment::Task;
+use crate::learning::{Arm, ArmSummary, Evaluation, compare};
+use crate::output::{Column, Table, write_atomically, write_manifest};
+use crate::report::{self, About};
+
+/// Most runs of a comparison.
+const MOST_RUNS: usize = 1000;
+
+/// Time between two looks at the runs.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Compare ways to train: seeds in parallel processes, learning curves, how soon they get somewhere
+///
+/// Every way to train, an arm, runs with the same seeds: the same starts of episodes, the same
+/// evaluations. Runs that are there already are not run again.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    statecast train compare --env pendulum --algorithms sac,dicl-sac --seeds 5 --report learning.html\n  \
+    statecast train compare --env pendulum --algorithms sac --controls \\\n    \
+      --arm 'vicl=--algorithm dicl-sac' --arm 'dicl-s=--algorithm dicl-sac --method dicl-s' \\\n    \
+      --every-arm '--alpha 0.25' --output learning.csv")]
+pub(super) struct Arguments {
+    /// Task
+    #[arg(long, value_name = "TASK")]
+    env: String,
+    /// Arms of an algorithm as it is
+    #[arg(long, value_enum, value_delimiter = ',')]
+    algorithms: Vec<Plain>,
+    /// An arm with flags of its own, those of 'statecast train'
+    #[arg(long = "arm", value_name = "NAME=FLAGS", allow_hyphen_values = true)]
+    arms: Vec<String>,
+    /// Arms that tell what a model adds: the in-context linear model in its place, the simulator, and
+    /// more real transitions
+    #[arg(long)]
+    controls: bool,
+    /// Flags of every arm that are not its own, those of 'statecast train'
+    #[arg(
+        long,
+        value_name = "FLAGS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    every_arm: String,
+    /// Runs of an arm, with the seeds 1, 2, …
+    #[arg(long, default_value_t = 5)]
+    seeds: u64,
+    /// Steps of a run
+    #[arg(long, default_value_t = 10_000)]
+    steps: usize,
+    /// Return that counts as learned [default: -200 for pendulum; for others what the first arm reaches by the
+    /// end, less a tenth of the way there]
+    #[arg(long, allow_hyphen_values = true, value_name = "RETURN")]
+    threshold: Option<f64>,
+    /// Runs at a time [default: one a core]
+    #[arg(long, value_name = "COUNT")]
+    processes: Option<usize>,
+    /// Folder of the runs, one folder an arm and seed
+    #[arg(long, value_name = "FOLDER", default_value = "runs/compare")]
+    out: PathBuf,
+    /// Table of all evaluations: .csv, .json or .parquet, with a manifest beside it
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// HTML page with learning curves and tables
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Plain {
+    /// Soft actor-critic
+    Sac,
+    /// With the bundled model's imagined transitions
+    DiclSac,
+}
+
+/// A way to train: flags of `statecast train`.
+struct Way {
+    name: String,
+    flags: Vec<String>,
+}
+
+/// Flags are those of a run.
+#[derive(Parser)]
+#[command(name = "statecast train", no_binary_name = true)]
+struct Flags {
+    #[command(flatten)]
+    run: single::Arguments,
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    program: &'static str,
+    version: &'static str,
+    command: &'static str,
+    task: &'a str,
+    steps: usize,
+    seeds: u64,
+    threshold: f64,
+    flags: Vec<(&'a str, String)>,
+    arms: &'a [ArmSummary],
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let task = Task::named(&arguments.env)?;
+    let ways = arguments.ways()?;
+    arguments.check(&ways, task)?;
+    arguments.train(&ways, task)?;
+    let mut arms = Vec::new();
+    for way in &ways {
+        let runs = (1..=arguments.seeds).map(|seed| evaluations(&arguments.folder(way, seed)));
+        arms.push(Arm {
+            name: way.name.clone(),
+            runs: runs.collect::<anyhow::Result<_>>()?,
+        });
+    }
+    let threshold = arguments
+        .threshold
+        .or((task.name == "pendulum").then_some(-200.0))
+        .unwrap_or_else(|| nearly_there(&arms[0]));
+    let found = compare(&arms, threshold)?;
+    print!("{}", text(&found, threshold));
+    if let Some(output) = &arguments.output {
+        table(&arms)?.write(output)?;
+        let flags = ways
+            .iter()
+            .map(|way| (way.name.as_str(), way.flags.join(" ")));
+        let manifest = Manifest {
+            program: "statecast",
+            version: env!("CARGO_PKG_VERSION"),
+            command: "train compare",
+            task: task.name,
+            steps: arguments.steps,
+            seeds: arguments.seeds,
+            threshold,
+            flags: flags.collect(),
+            arms: &found,
+        };
+        write_manifest(output, &manifest)?;
+    }
+    if let Some(report) = &arguments.report {
+        let settings = [
+            ("steps", arguments.steps.to_string()),
+            ("threshold", format!("{threshold:.0}")),
+        ];
+        let about = About {
+            title: format!("Learning {}", task.name),
+            settings: settings
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+        };
+        let flags: Vec<(String, String)> = ways
+            .iter()
+            .map(|way| (way.name.clone(), way.flags.join(" ")))
+            .collect();
+        let page = report::learning(&about, &arms, &found, &flags)?;
+        write_atomically(report, |file| file.write_all(page.as_bytes()))?;
+    }
+    Ok(())
+}
+
+impl Arguments {
+    /// The arms, in the order in which they are shown.
+    fn ways(&self) -> anyhow::Result<Vec<Way>> {
+        let common = words(&self.every_arm).context("--every-arm")?;
+        let mut ways = Vec::new();
+        let mut add = |name: &str, own: Vec<String>| {
+            // Imagined transitions mean nothing to plain soft actor-critic.
+            let mut flags = own;
+            let given: Vec<&String> = flags.iter().filter(|f| f.starts_with("--")).collect();
+            let extra = without(&common, &given);
+            flags.extend(extra);
+            ways.push(Way {
+                name: name.to_owned(),
+                flags,
+            });
+        };
+        for algorithm in &self.algorithms {
+            match algorithm {
+                Plain::Sac => add("sac", words("--algorithm sac")?),
+                Plain::DiclSac => add("dicl-sac", words("--algorithm dicl-sac")?),
+            }
+        }
+        for arm in &self.arms {
+            let named = arm.split_once('=').filter(|(name, _)| is_folder_name(name));
+            let (name, flags) = named.with_context(|| {
+                format!(
+                    "--arm '{arm}': NAME=FLAGS, with a name of letters, digits, '-', '_' and '.'"
+                )
+            })?;
+            add(name, words(flags).with_context(|| format!("--arm {name}"))?);
+        }
+        if self.controls {
+            add("linear", words("--algorithm dicl-sac --experts linear")?);
+            add("truth", words("--algorithm dicl-sac --control truth")?);
+            add("replay", words("--algorithm dicl-sac --control replay")?);
+        }
+        ensure!(!ways.is_empty(), "name --algorithms or --arm");
+        let mut names: Vec<&str> = ways.iter().map(|way| way.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            bail!("two arms are named {}", pair[0]);
+        }
+        Ok(ways)
+    }
+
+    /// Whether all runs could begin.
+    fn check(&self, ways: &[Way], task: &Task) -> anyhow::Result<()> {
+        ensure!(self.seeds > 0, "--seeds 0: one at least");
+        ensure!(self.processes != Some(0), "--processes 0: one at least");
+        let runs = (ways.len() as u64).saturating_mul(self.seeds);
+        ensure!(runs <= MOST_RUNS as u64, "{runs} runs: at most {MOST_RUNS}");
+        for way in ways {
+            let flags = Flags::try_parse_from(self.command(way, 1, task)).map_err(|error| {
+                let text = error.to_string();
+                let first = text.lines().next().unwrap_or_default().to_owned();
+                anyhow::anyhow!("arm {}: {first}", way.name)
+            })?;
+            flags
+                .run
+                .settings()
+                .with_context(|| format!("arm {}", way.name))?
+                .check()
+                .with_context(|| format!("arm {}", way.name))?;
+        }
+        Ok(())
+    }
+
+    fn folder(&self, way: &Way, seed: u64) -> PathBuf {
+        self.out.join(&way.name).join(format!("seed-{seed}"))
+    }
+
+    /// Arguments of `statecast train` for a run.
+    fn command(&self, way: &Way, seed: u64, task: &Task) -> Vec<String> {
+        let mut command = vec![task.name.to_owned()];
+        command.extend(way.flags.iter().cloned());
+        let own = [
+            ("--steps", self.steps.to_string()),
+            ("--seed", seed.to_string()),
+            ("--out", self.folder(way, seed).display().to_string()),
+        ];
+        command.extend(
+            own.into_iter()
+                .flat_map(|(flag, value)| [flag.to_owned(), value]),
+        );
+        command
+    }
+
+    /// Trains all runs that are not there yet, as many at a time as there are cores.
+    fn train(&self, ways: &[Way], task: &Task) -> anyhow::Result<()> {
+        let program = std::env::current_exe().context("the program's own file")?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = self.processes.unwrap_or(cores);
+        let seeds = 1..=self.seeds;
+        let mut waiting: VecDeque<(&Way, u64)> = seeds
+            .flat_map(|seed| ways.iter().map(move |way| (way, seed)))
+            .collect();
+        let all = waiting.len();
+        let progress = Progress::new(format!("{all} runs"));
+        let mut running: Vec<Run> = Vec::new();
+        let mut done = 0;
+        while done < all {
+            while running.len() < at_once
+                && let Some((way, seed)) = waiting.pop_front()
+            {
+                let folder = self.folder(way, seed);
+                let arguments = self.command(way, seed, task);
+                running.push(Run::start(&program, &arguments, folder)?);
+            }
+            let mut still = Vec::new();
+            for mut run in running {
+                match run.is_done()? {
+                    true => done += 1,
+                    false => still.push(run),
+                }
+            }
+            running = still;
+            progress.show(done as f64 / all as f64);
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+}
+
+/// A process that trains. Dropped, it is killed: its checkpoints stay.
+struct Run {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Run {
+    fn start(program: &Path, arguments: &[String], folder: PathBuf) -> anyhow::Result<Self> {
+        let shown = || folder.display().to_string();
+        std::fs::create_dir_all(&folder).with_context(shown)?;
+        let log = File::create(folder.join("log.txt")).with_context(shown)?;
+        let child = Command::new(program)
+            .args(["--threads", "1", "train"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .with_context(shown)?;
+        Ok(Self { child, folder })
+    }
+
+    fn is_done(&mut self) -> anyhow::Result<bool> {
+        let Some(status) = self.child.try_wait().context("waiting for a run")? else {
+            return Ok(false);
+        };
+        if status.success() {
+            return Ok(true);
+        }
+        let log = self.folder.join("log.txt");
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        let last = said.lines().last().unwrap_or("it was killed").to_owned();
+        bail!("{}: {last}", self.folder.display())
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // One that has ended needs no killing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Words of flags, quoted as a shell has them.
+fn words(flags: &str) -> anyhow::Result<Vec<String>> {
+    shlex::split(flags).with_context(|| format!("'{flags}': a quote is not closed"))
+}
+
+/// Flags with their values but those that are given.
+fn without(flags: &[String], given: &[&String]) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut keeps = true;
+    for word in flags {
+        if word.starts_with("--") {
+            let name = word.split('=').next().unwrap_or(word);
+            keeps = !given
+                .iter()
+                .any(|given| given.split('=').next() == Some(name));
+        }
+        if keeps {
+            kept.push(word.clone());
+        }
+    }
+    kept
+}
+
+fn is_folder_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && name.chars().all(plain) && !name.starts_with(['.', '-'])
+}
+
+/// What an arm reaches by the end, less a tenth of the way from its first evaluation.
+fn nearly_there(arm: &Arm) -> f64 {
+    let mean_at = |of: fn(&[Evaluation]) -> Option<&Evaluation>| {
+        let found: Vec<f64> = arm
+            .runs
+            .iter()
+            .filter_map(|run| Some(of(run)?.mean))
+            .collect();
+        found.iter().sum::<f64>() / found.len().max(1) as f64
+    };
+    let (first, last) = (mean_at(|run| run.first()), mean_at(|run| run.last()));
+    last - 0.1 * (last - first)
+}
+
+/// The evaluations that a run wrote.
+fn evaluations(folder: &Path) -> anyhow::Result<Vec<Evaluation>> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        step: f64,
+        return_mean: f64,
+        return_deviation: f64,
+        overestimation: f64,
+        temperature: f64,
+        seconds: f64,
+    }
+    let file = folder.join(single::EVALUATIONS);
+    let shown = || file.display().to_string();
+    let mut reader = csv::Reader::from_path(&file).with_context(shown)?;
+    let rows = reader.deserialize().map(|row| {
+        let row: Row = row.with_context(shown)?;
+        Ok(Evaluation {
+            step: row.step as usize,
+            mean: row.return_mean,
+            deviation: row.return_deviation,
+            overestimation: row.overestimation,
+            temperature: row.temperature,
+            seconds: row.seconds,
+        })
+    });
+    rows.collect()
+}
+
+fn text(arms: &[ArmSummary], threshold: f64) -> String {
+    let width = arms
+        .iter()
+        .map(|arm| arm.name.len())
+        .max()
+        .unwrap_or(0)
+        .max(3);
+    let mut lines = format!(
+        "{:width$}  {:>28}  {:>28}  {:>26}  {:>16}  {:>9}  {:>7}\n",
+        "arm",
+        "return at the end",
+        "mean return on the way",
+        format!("less {}", arms[0].name),
+        format!("steps to {threshold:.0}"),
+        "values +",
+        "seconds"
+    );
+    for arm in arms {
+        let interval =
+            |e: crate::metrics::Estimate| format!("{:.1} [{:.1}, {:.1}]", e.mean, e.low, e.high);
+        let steps = arm.steps_to_threshold();
+        let steps = steps.map_or("never".to_owned(), |steps| format!("{steps:.0}"));
+        let there = arm.reached.iter().flatten().count();
+        lines += &format!(
+            "{:width$}  {:>28}  {:>28}  {:>26}  {:>16}  {:>9.1}  {:>7.1}\n",
+            arm.name,
+            interval(arm.last),
+            interval(arm.mean),
+            interval(arm.gain),
+            format!("{steps} ({there}/{})", arm.reached.len()),
+            arm.overestimation.mean,
+            arm.seconds
+        );
+    }
+    lines
+}
+
+/// All evaluations, row by row.
+fn table(arms: &[Arm]) -> anyhow::Result<Table> {
+    let rows = || {
+        arms.iter().flat_map(|arm| {
+            let runs = arm.runs.iter().enumerate();
+            runs.flat_map(move |(seed, run)| run.iter().map(move |e| (arm, seed + 1, e)))
+        })
+    };
+    let real = |of: fn(&Evaluation) -> f64| Column::Real(rows().map(|(.., e)| of(e)).collect());
+    let columns = [
+        (
+            "arm",
+            Column::Text(rows().map(|(arm, ..)| arm.name.clone()).collect()),
+        ),
+        (
+            "seed",
+            Column::Real(rows().map(|(_, seed, _)| seed as f64).collect()),
+        ),
+        ("step", real(|e| e.step as f64)),
+        ("return_mean", real(|e| e.mean)),
+        ("return_deviation", real(|e| e.deviation)),
+        ("overestimation", real(|e| e.overestimation)),
+        ("temperature", real(|e| e.temperature)),
+        ("seconds", real(|e| e.seconds)),
+    ];
+    let columns = columns
+        .into_iter()
+        .map(|(name, column)| (name.to_owned(), column));
+    Table::new(columns.collect()).context("one value an evaluation")
+}

@@ -1,0 +1,297 @@
+//! Transitions that nobody lived through: what a forecaster, or the simulator, says would follow.
+
+use std::num::NonZeroUsize;
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, concatenate, s};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+use super::augmentation::{Acting, AugmentationSettings, Imagining, NextState, Trust};
+use super::{Actor, LearningError, Transition};
+use crate::environment::{Environment, Task};
+use crate::forecast::{
+    Control, ForecastError, Forecaster, Method, Role, RolloutSettings, Variables,
+};
+use crate::network::Tape;
+
+/// A stretch of an episode, and who acts behind it.
+pub(super) struct Stretch<'s> {
+    pub(super) rows: Vec<&'s Transition>,
+    pub(super) task: &'static Task,
+    pub(super) actor: &'s Actor,
+}
+
+fn narrow(values: impl IntoIterator<Item = f64>) -> Vec<f32> {
+    values.into_iter().map(|x| x as f32).collect()
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&x| f64::from(x)).collect()
+}
+
+fn matrix<'r>(rows: impl Iterator<Item = &'r Vec<f32>>) -> Array2<f64> {
+    let rows: Vec<Vec<f64>> = rows.map(|row| wide(row)).collect();
+    let width = rows.first().map_or(0, Vec::len);
+    Array2::from_shape_vec((rows.len(), width), rows.concat())
+        .expect("rows of one task have one width")
+}
+
+impl Stretch<'_> {
+    /// The observations as a context, the last one behind the last action; that action stands in its
+    /// row once more, for no other is known.
+    fn variables(&self, method: Method) -> Variables {
+        let last = self.rows.last().copied();
+        let seen = self.rows.iter().map(|row| &row.observation);
+        let states = matrix(seen.chain(last.map(|row| &row.next)));
+        let taken = self.rows.iter().map(|row| &row.action);
+        let actions = matrix(taken.chain(last.map(|row| &row.action)));
+        let named = |prefix: &str, count: usize| -> Vec<String> {
+            (0..count).map(|i| format!("{prefix} {i}")).collect()
+        };
+        let mut names = named("state", states.ncols());
+        let mut roles = vec![Role::State; states.ncols()];
+        let mut values = states;
+        if method == Method::DiclSa {
+            names.extend(named("action", actions.ncols()));
+            roles.resize(names.len(), Role::Action);
+            values = concatenate(Axis(1), &[values.view(), actions.view()])
+                .expect("a stretch has an action an observation");
+        }
+        Variables {
+            names,
+            roles,
+            begins: vec![false; values.nrows()],
+            values,
+            actions,
+        }
+    }
+
+    /// What a forecaster imagines.
+    pub(super) fn forecast(
+        &self,
+        forecaster: &Forecaster,
+        settings: &AugmentationSettings,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Vec<Transition>, LearningError> {
+        match settings.imagining {
+            Imagining::Rows => self.forecast_rows(forecaster, settings, random),
+            Imagining::Paths { steps, count } => {
+                self.forecast_paths(forecaster, steps, count, random)
+            }
+        }
+    }
+
+    fn forecast_rows(
+        &self,
+        forecaster: &Forecaster,
+        settings: &AugmentationSettings,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Vec<Transition>, LearningError> {
+        let context = self.variables(forecaster.settings().method);
+        let reading = forecaster.read_last(&context, self.rows.len())?;
+        let (means, deviations) = reading.one_step_moments();
+        let states = self.rows[0].observation.len();
+        let nexts = match settings.next {
+            NextState::Mean => means,
+            NextState::Sampled => reading.one_step_draw(random),
+        };
+        let doubts = doubts(
+            context.values.slice(s![.., ..states]).to_owned(),
+            &deviations.slice(s![.., ..states]).to_owned(),
+        );
+        let mut tape = Tape::default();
+        let mut imagined = Vec::with_capacity(self.rows.len());
+        for (t, row) in self.rows.iter().enumerate() {
+            let next = nexts.slice(s![t, ..states]).to_vec();
+            let (action, reward) = match (settings.acting, self.task.reward) {
+                (Acting::Policy, Some(reward)) => {
+                    let drawn = self.actor.draw(&row.observation, &mut tape, random);
+                    let earned = reward(&wide(&row.observation), &wide(&drawn.actions), &next);
+                    (drawn.actions, earned as f32)
+                }
+                _ => (row.action.clone(), row.reward),
+            };
+            imagined.push(Transition {
+                observation: row.observation.clone(),
+                action,
+                reward,
+                terminated: (self.task.terminated)(&next),
+                next: narrow(next),
+                weight: match settings.trust {
+                    Trust::Weighted => (1.0 / (1.0 + doubts[t])) as f32,
+                    Trust::Even | Trust::SurerHalf => 1.0,
+                },
+                state: Vec::new(),
+            });
+        }
+        if settings.trust != Trust::SurerHalf {
+            return Ok(imagined);
+        }
+        let mut order: Vec<usize> = (0..imagined.len()).collect();
+        order.sort_by(|&a, &b| doubts[a].total_cmp(&doubts[b]));
+        order.truncate(imagined.len().div_ceil(2));
+        order.sort_unstable();
+        Ok(order.into_iter().map(|t| imagined[t].clone()).collect())
+    }
+
+    fn forecast_paths(
+        &self,
+        forecaster: &Forecaster,
+        steps: usize,
+        count: usize,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Vec<Transition>, LearningError> {
+        let context = self.variables(forecaster.settings().method);
+        let reading = forecaster.read_last(&context, 0)?;
+        let starts = (0..count).map(|_| random.random_range(0..self.rows.len()));
+        let starts: Vec<usize> = starts.collect();
+        let mut recorder = Recorder {
+            task: self.task,
+            actor: self.actor,
+            starts: matrix(starts.iter().map(|&row| &self.rows[row].observation)),
+            under_way: vec![None; count],
+            imagined: Vec::with_capacity(count * steps),
+            random,
+        };
+        let settings = RolloutSettings {
+            // One row more than steps: the last one is where the last step leads.
+            horizon: NonZeroUsize::MIN.saturating_add(steps),
+            samples: NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN),
+            seed: recorder.random.random(),
+            paths_at_once: None,
+            stretch: None,
+        };
+        reading.controlled(&settings, &mut recorder, &|_| ())?;
+        Ok(recorder.imagined)
+    }
+
+    /// What the simulator says.
+    pub(super) fn simulate(
+        &self,
+        simulator: &mut dyn Environment,
+        settings: &AugmentationSettings,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Vec<Transition>, LearningError> {
+        let mut imagined = Vec::new();
+        let (starts, steps): (Vec<usize>, usize) = match settings.imagining {
+            Imagining::Rows => ((0..self.rows.len()).collect(), 1),
+            Imagining::Paths { steps, count } => {
+                let starts = (0..count).map(|_| random.random_range(0..self.rows.len()));
+                (starts.collect(), steps)
+            }
+        };
+        let mut tape = Tape::default();
+        for start in starts {
+            let row = self.rows[start];
+            let mut observation = narrow(simulator.restore(&row.state)?);
+            for _ in 0..steps {
+                let action = match settings.acting {
+                    Acting::Taken => row.action.clone(),
+                    Acting::Policy => self.actor.draw(&observation, &mut tape, random).actions,
+                };
+                let step = simulator.step(&wide(&action))?;
+                let next = narrow(step.observation);
+                imagined.push(Transition {
+                    observation: std::mem::replace(&mut observation, next.clone()),
+                    action,
+                    reward: step.reward as f32,
+                    next,
+                    terminated: step.terminated,
+                    weight: 1.0,
+                    state: Vec::new(),
+                });
+                if step.terminated || step.truncated {
+                    break;
+                }
+            }
+        }
+        Ok(imagined)
+    }
+}
+
+/// How unsure one-step densities are, `[rows]`: their variances over the mean squared steps that the states
+/// `[rows + 1, states]` make, averaged over the states. 1 is what somebody knows who knows the steps' sizes only.
+fn doubts(states: Array2<f64>, deviations: &Array2<f64>) -> Array1<f64> {
+    let steps = &states.slice(s![1.., ..]) - &states.slice(s![..-1, ..]);
+    let rows = steps.nrows() as f64;
+    let moves = steps.map_axis(Axis(0), |column| column.dot(&column) / rows);
+    let of_row = |row: ArrayView1<f64>| {
+        let shares = row.iter().zip(&moves).filter(|&(_, &moves)| moves > 0.0);
+        let shares: Vec<f64> = shares.map(|(d, moves)| d * d / moves).collect();
+        shares.iter().sum::<f64>() / shares.len().max(1) as f64
+    };
+    deviations.map_axis(Axis(1), of_row)
+}
+
+/// Lets the policy act on imagined paths and writes down what it lives through.
+struct Recorder<'r> {
+    task: &'static Task,
+    actor: &'r Actor,
+    /// First states `[paths, states]`.
+    starts: Array2<f64>,
+    /// Observation and action of the step that is under way, one a path; none behind its end.
+    under_way: Vec<Option<(Vec<f32>, Vec<f32>)>>,
+    imagined: Vec<Transition>,
+    random: &'r mut ChaCha8Rng,
+}
+
+impl Recorder<'_> {
+    /// A path arrives at a state; false if it has ended.
+    fn arrive(&mut self, path: usize, state: &[f64]) -> bool {
+        let Some((observation, action)) = self.under_way[path].take() else {
+            return false;
+        };
+        let Some(reward) = self.task.reward else {
+            return false;
+        };
+        let earned = reward(&wide(&observation), &wide(&action), state);
+        let terminated = (self.task.terminated)(state);
+        self.imagined.push(Transition {
+            observation,
+            action,
+            reward: earned as f32,
+            next: narrow(state.iter().copied()),
+            terminated,
+            weight: 1.0,
+            state: Vec::new(),
+        });
+        !terminated
+    }
+}
+
+impl Control for Recorder<'_> {
+    fn act(
+        &mut self,
+        step: usize,
+        first: usize,
+        mut drawn: ArrayViewMut2<f64>,
+    ) -> Result<Option<Array2<f64>>, ForecastError> {
+        let paths = first..first + drawn.nrows();
+        let states = self.starts.ncols();
+        if step == 0 {
+            let starts = self.starts.slice(s![paths.clone(), ..]);
+            drawn.slice_mut(s![.., ..states]).assign(&starts);
+        }
+        let at: Vec<Vec<f64>> = (0..paths.len())
+            .map(|row| drawn.slice(s![row, ..states]).to_vec())
+            .collect();
+        let goes_on: Vec<bool> = paths
+            .clone()
+            .zip(&at)
+            .map(|(path, state)| step == 0 || self.arrive(path, state))
+            .collect();
+        if !goes_on.contains(&true) {
+            return Ok(None);
+        }
+        let observations: Vec<f32> = narrow(at.into_iter().flatten());
+        let mut tape = Tape::default();
+        let drawn = self.actor.draw(&observations, &mut tape, self.random);
+        let width = self.actor.actions();
+        let rows = observations.chunks(states).zip(drawn.actions.chunks(width));
+        for ((path, goes_on), (observation, action)) in paths.clone().zip(goes_on).zip(rows) {
+            self.under_way[path] = goes_on.then(|| (observation.to_vec(), action.to_vec()));
+        }
+        let actions = Array2::from_shape_vec((paths.len(), width), wide(&drawn.actions));
+        Ok(Some(actions.expect("an action a path")))
+    }
+}
