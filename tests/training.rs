@@ -23,6 +23,9 @@ fn run(arguments: &[&str]) -> (bool, String, String) {
     )
 }
 
+/// A short run: 600 steps, small networks and batches, the first updates behind an episode.
+const SHORT: &str = "--steps 600 --learning-starts 200 --evaluate-every 200 --evaluation-episodes 2 --hidden 16 --batch 32";
+
 /// Evaluations without the column of seconds.
 fn evaluations(folder: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(folder.join("evaluations.csv")).unwrap();
@@ -162,4 +165,142 @@ fn what_cannot_be_trained_is_said() {
         let (good, _, said) = run(&arguments);
         assert!(!good && said.contains(expected), "{given:?}: {said}");
     }
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+/// The bundled model reads whole episodes, as many rows as Pendulum has.
+#[test]
+fn the_bundled_model_imagines_transitions() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = |name: &str, flags: &str| {
+        let out = folder.path().join(name);
+        let mut arguments = words("train pendulum");
+        arguments.extend(words(SHORT));
+        arguments.extend(words(flags));
+        arguments.extend(["--out", out.to_str().unwrap()]);
+        let (good, _, said) = run(&arguments);
+        assert!(good, "{said}");
+        evaluations(&out)
+    };
+    let plain = train("plain", "--algorithm sac");
+    let augmented = "--algorithm dicl-sac --llm-every 100 --llm-starts 200";
+    let alone = train("alone", augmented);
+    let mixed = train("mixed", &format!("{augmented} --method dicl-s"));
+    // The same until updates are made with what was imagined.
+    assert_eq!(plain[1], alone[1]);
+    assert!(plain[3] != alone[3] && alone[3] != mixed[3]);
+    assert_eq!(train("again", augmented), alone);
+}
+
+#[test]
+fn ways_to_train_are_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (out, table, page) = (path("runs"), path("learning.csv"), path("learning.html"));
+    let mut arguments =
+        words("train compare --env pendulum --algorithms sac --controls --seeds 2 --steps 600");
+    let every = SHORT.replace("--steps 600", "");
+    arguments.extend([
+        "--every-arm",
+        &every,
+        "--augmented",
+        "--llm-every 100 --context 100",
+    ]);
+    arguments.extend([
+        "--arm",
+        "paths=--algorithm dicl-sac --control truth --rollout 2 --alpha 0.5",
+    ]);
+    arguments.extend(["--out", &out, "--output", &table, "--report", &page]);
+    let (good, text, said) = run(&arguments);
+    assert!(good, "{said}");
+    let arms = ["sac", "paths", "linear", "truth", "replay"];
+    for (line, arm) in text.lines().skip(1).zip(arms) {
+        assert!(line.starts_with(arm), "{text}");
+    }
+    let rows = std::fs::read_to_string(&table).unwrap();
+    assert_eq!(rows.lines().count(), 1 + 5 * 2 * 3, "{rows}");
+    let manifest = std::fs::read_to_string(path("learning.manifest.json")).unwrap();
+    assert!(
+        manifest.contains("--control truth --rollout 2 --alpha 0.5 --llm-every 100"),
+        "{manifest}"
+    );
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("<svg") && html.contains("paths") && !html.contains("src="));
+    let run_folder = folder.path().join("runs/truth/seed-2");
+    let events = std::fs::read(run_folder.join("events.out.tfevents.statecast")).unwrap();
+    let holds = |text: &str| {
+        events
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(holds("evaluation/return"));
+
+    // All arms begin alike, and what is there is not trained again.
+    let first =
+        |arm: &str| evaluations(&folder.path().join("runs").join(arm).join("seed-1"))[1].clone();
+    assert!(arms.iter().all(|arm| first(arm) == first("sac")));
+    let begin = Instant::now();
+    let (good, again, _) = run(&arguments);
+    assert!(good && again == text && begin.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn what_cannot_be_compared_or_imagined_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let out = out.to_str().unwrap();
+    let compare = |rest: &[&'static str]| {
+        let mut arguments = words("train compare --env pendulum");
+        arguments.extend(rest);
+        arguments
+    };
+    let single = |rest: &'static str| {
+        let mut arguments = words("train pendulum");
+        arguments.extend(words(rest));
+        arguments
+    };
+    let wrong = [
+        (compare(&[]), "--algorithms or --arm"),
+        (compare(&["--arm", "../x=--algorithm sac"]), "NAME=FLAGS"),
+        (compare(&["--arm", "x=--algorithm sacc"]), "arm x"),
+        (compare(&["--arm", "x=--batch 0"]), "batch: must not be 0"),
+        (compare(&["--arm", "x=--batch '3"]), "quote"),
+        (
+            compare(&["--algorithms", "sac", "--arm", "sac=--batch 3"]),
+            "two arms",
+        ),
+        (
+            compare(&["--algorithms", "sac", "--seeds", "0"]),
+            "--seeds 0",
+        ),
+        (single("--alpha 0.1"), "--algorithm dicl-sac"),
+        (single("--algorithm dicl-sac --alpha -1"), "alpha"),
+        (
+            single("--algorithm dicl-sac --context 9000"),
+            "window is shorter",
+        ),
+        (
+            single("--algorithm dicl-sac --experts linear --actions policy"),
+            "--rollout 1",
+        ),
+        (
+            single("--algorithm dicl-sac --model nowhere/at/all.gguf"),
+            "nowhere",
+        ),
+        (single("--discount 1.5"), "discount"),
+    ];
+    for (given, expected) in wrong {
+        let mut arguments = given;
+        arguments.extend(["--out", out]);
+        let (good, _, said) = run(&arguments);
+        assert!(!good && said.contains(expected), "{arguments:?}: {said}");
+    }
+    let (good, _, said) = run(&["train", "mountain-car", "--preset", "paper", "--out", out]);
+    assert!(
+        !good && said.contains("no settings for mountain-car"),
+        "{said}"
+    );
 }

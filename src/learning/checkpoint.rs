@@ -379,7 +379,9 @@ fn bounded(file: &Path, most: u64) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{AugmentationSettings, Source};
     use super::*;
+    use crate::forecast::Forecaster;
 
     fn settings() -> TrainingSettings {
         let mut settings = TrainingSettings {
@@ -395,9 +397,27 @@ mod tests {
         settings
     }
 
+    /// The same, with what an in-context linear model imagines, or the simulator.
+    fn augmented(source: Source) -> TrainingSettings {
+        TrainingSettings {
+            augmentation: Some(AugmentationSettings {
+                every: 50,
+                starts: 160,
+                context: 100,
+                ..AugmentationSettings::of_task("pendulum", source)
+            }),
+            ..settings()
+        }
+    }
+
+    fn linear() -> Forecaster<'static> {
+        let linear = crate::baselines::named("linear").unwrap();
+        Forecaster::of(linear, crate::forecast::Settings::default())
+    }
+
     fn finished(mut training: Training) -> Training {
         while !training.is_done() {
-            training.advance(None).unwrap();
+            training.advance(Some(&linear())).unwrap();
         }
         training
     }
@@ -414,28 +434,73 @@ mod tests {
             && a.agent.log_temperature == b.agent.log_temperature
             && a.replay.episodes().eq(b.replay.episodes())
             && (0..500).all(|row| a.replay.row(row) == b.replay.row(row))
+            && a.imagined == b.imagined
             && without_time(a) == without_time(b)
     }
 
     /// In the middle of an episode, with a buffer that has begun to overwrite.
     #[test]
     fn a_run_that_was_stopped_goes_on_as_if_it_had_not_been() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut stopped = Training::new(settings()).unwrap();
-        for _ in 0..2 {
-            stopped.advance(None).unwrap();
-            stopped.save(folder.path()).unwrap();
+        let linear_model = Source::Forecaster("linear".to_owned());
+        for settings in [
+            settings(),
+            augmented(linear_model),
+            augmented(Source::Truth),
+            augmented(Source::Replay),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut stopped = Training::new(settings.clone()).unwrap();
+            for _ in 0..2 {
+                stopped.advance(Some(&linear())).unwrap();
+                stopped.save(folder.path()).unwrap();
+            }
+            let imagines = matches!(
+                settings.augmentation.as_ref().map(|a| &a.source),
+                Some(Source::Forecaster(_) | Source::Truth)
+            );
+            assert_eq!(stopped.imagined.is_empty(), !imagines);
+            drop(stopped);
+            let resumed = Training::resume(folder.path()).unwrap().unwrap();
+            assert!(resumed.refused.is_empty());
+            assert_eq!(resumed.training.step(), 260);
+            let (resumed, whole) = (
+                finished(resumed.training),
+                finished(Training::new(settings).unwrap()),
+            );
+            assert!(same(&resumed, &whole));
+            assert_eq!(whole.evaluations.last().unwrap().step, 430);
         }
-        drop(stopped);
-        let resumed = Training::resume(folder.path()).unwrap().unwrap();
-        assert!(resumed.refused.is_empty());
-        assert_eq!(resumed.training.step(), 260);
-        let (resumed, whole) = (
-            finished(resumed.training),
-            finished(Training::new(settings()).unwrap()),
-        );
-        assert!(same(&resumed, &whole));
-        assert_eq!(whole.evaluations.last().unwrap().step, 430);
+    }
+
+    /// Fault of the published comparison: imagined transitions came with optimizer steps of their own.
+    #[test]
+    fn imagined_transitions_bring_no_updates_of_their_own() {
+        let plain = finished(Training::new(settings()).unwrap());
+        for source in [Source::Truth, Source::Replay] {
+            let other = finished(Training::new(augmented(source)).unwrap());
+            assert_eq!(other.agent.updates, plain.agent.updates);
+            assert!(!same(&other, &plain));
+        }
+    }
+
+    /// Fault: an evaluation that was not a number was written as null, and its checkpoint refused.
+    #[test]
+    fn a_run_that_diverges_says_so() {
+        let mut training = Training::new(settings()).unwrap();
+        for critic in &mut training.agent.critics {
+            critic.network.parameters_mut().fill(f32::NAN);
+        }
+        let error = training.advance(None).unwrap_err().to_string();
+        assert!(error.contains("diverged by step 130"), "{error}");
+    }
+
+    #[test]
+    fn a_forecaster_that_is_needed_is_asked_for() {
+        let source = Source::Forecaster("builtin vicl".to_owned());
+        let mut training = Training::new(augmented(source)).unwrap();
+        training.advance(None).unwrap();
+        let error = training.advance(None).unwrap_err();
+        assert!(matches!(error, LearningError::NoForecaster));
     }
 
     #[test]

@@ -217,6 +217,7 @@ impl Training {
             Some(Source::Truth) => self.environment.state(),
             _ => Vec::new(),
         };
+        self.check_finite(&action)?;
         let step = self.environment.step(&wide(&action))?;
         let next = narrow(&step.observation);
         let last = step.terminated || step.truncated;
@@ -337,6 +338,13 @@ impl Training {
             .collect()
     }
 
+    fn check_finite(&self, values: &[f32]) -> Result<(), LearningError> {
+        match values.iter().all(|x| x.is_finite()) {
+            true => Ok(()),
+            false => Err(LearningError::Diverged(self.step)),
+        }
+    }
+
     fn evaluate(&mut self) -> Result<Evaluation, LearningError> {
         let mut returns = Vec::new();
         let mut over = 0.0;
@@ -347,6 +355,7 @@ impl Training {
             let mut first_action = None;
             loop {
                 let action = self.agent.actor().mean(&observation, &mut self.tape);
+                self.check_finite(&action)?;
                 let step = self.evaluator.step(&wide(&action))?;
                 first_action.get_or_insert(action);
                 total += step.reward;
@@ -363,9 +372,7 @@ impl Training {
         }
         let count = returns.len() as f64;
         let mean = returns.iter().sum::<f64>() / count;
-        if !(mean + over).is_finite() {
-            return Err(LearningError::Diverged(self.step));
-        }
+        self.check_finite(&[mean as f32, over as f32])?;
         let squares: f64 = returns.iter().map(|r| (r - mean).powi(2)).sum();
         Ok(Evaluation {
             step: self.step,

@@ -18,19 +18,19 @@ pub(super) struct Augmentation {
     /// Updates from one pass of the model to the next [default: 16 for pendulum, 32 for other small tasks, else 256]
     #[arg(long, value_name = "UPDATES")]
     llm_every: Option<usize>,
-    /// Step of the first pass [default: 2000, for MuJoCo's tasks 10000]
+    /// Step of the first pass [default: 1000, for MuJoCo's tasks 10000]
     #[arg(long, value_name = "STEP")]
     llm_starts: Option<usize>,
-    /// Imagined transitions of an update, as a share of its real ones
+    /// Imagined transitions of an update, as a share of its real ones [default: 0.25]
     #[arg(long, value_name = "SHARE")]
     alpha: Option<f64>,
     /// Transitions of the stretches that the model reads [default: 200, for MuJoCo's tasks 500]
     #[arg(long, value_name = "STEPS")]
     context: Option<usize>,
-    /// Fewest, where no episode is long enough
+    /// Fewest, where no episode is long enough [default: 50]
     #[arg(long, value_name = "STEPS")]
     shortest_context: Option<usize>,
-    /// Stretches of a pass
+    /// Stretches of a pass [default: 1]
     #[arg(long, value_name = "COUNT")]
     stretches: Option<usize>,
     /// Actions of imagined transitions: those that were taken, or the policy's, whose reward must be known
@@ -106,23 +106,20 @@ impl Augmentation {
             && (self.trust.is_none() && self.control.is_none())
     }
 
-    /// The settings, for the forecaster that the arguments name.
-    pub(super) fn settings(
-        &self,
-        task: &str,
-        model: &ModelArguments,
-        experts: &NameArguments,
-    ) -> AugmentationSettings {
-        let source = match self.control {
+    /// Who imagines: a control, or the forecaster that the arguments name.
+    pub(super) fn source(&self, model: &ModelArguments, experts: &NameArguments) -> Source {
+        match self.control {
             Some(ControlArm::Truth) => Source::Truth,
             Some(ControlArm::Replay) => Source::Replay,
-            None => Source::Forecaster(format!(
-                "{} {}",
-                experts.names(model).join("+"),
-                model.method
-            )),
-        };
-        let mut settings = AugmentationSettings::of_task(task, source);
+            None => {
+                let names = experts.names(model).join("+");
+                Source::Forecaster(format!("{names} {}", model.method))
+            }
+        }
+    }
+
+    /// Settings with what was given over them.
+    pub(super) fn over(&self, mut settings: AugmentationSettings) -> AugmentationSettings {
         settings.every = self.llm_every.unwrap_or(settings.every);
         settings.starts = self.llm_starts.unwrap_or(settings.starts);
         settings.share = self.alpha.unwrap_or(settings.share);

@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(50);
     statecast train compare --env pendulum --algorithms sac,dicl-sac --seeds 5 --report learning.html\n  \
     statecast train compare --env pendulum --algorithms sac --controls \\\n    \
       --arm 'vicl=--algorithm dicl-sac' --arm 'dicl-s=--algorithm dicl-sac --method dicl-s' \\\n    \
-      --every-arm '--alpha 0.25' --output learning.csv")]
+      --augmented '--alpha 0.25' --every-arm '--hidden 64' --output learning.csv")]
 pub(super) struct Arguments {
     /// Task
     #[arg(long, value_name = "TASK")]
@@ -56,6 +56,14 @@ pub(super) struct Arguments {
         allow_hyphen_values = true
     )]
     every_arm: String,
+    /// Flags of every arm with imagined transitions that are not its own
+    #[arg(
+        long,
+        value_name = "FLAGS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    augmented: String,
     /// Runs of an arm, with the seeds 1, 2, …
     #[arg(long, default_value_t = 5)]
     seeds: u64,
@@ -178,12 +186,12 @@ impl Arguments {
     fn ways(&self) -> anyhow::Result<Vec<Way>> {
         let common = words(&self.every_arm).context("--every-arm")?;
         let mut ways = Vec::new();
-        let mut add = |name: &str, own: Vec<String>| {
-            // Imagined transitions mean nothing to plain soft actor-critic.
-            let mut flags = own;
-            let given: Vec<&String> = flags.iter().filter(|f| f.starts_with("--")).collect();
-            let extra = without(&common, &given);
-            flags.extend(extra);
+        let augmented = words(&self.augmented).context("--augmented")?;
+        let mut add = |name: &str, mut flags: Vec<String>| {
+            if flags.iter().any(|flag| flag.ends_with("dicl-sac")) {
+                flags.extend(without(&augmented, &flags));
+            }
+            flags.extend(without(&common, &flags));
             ways.push(Way {
                 name: name.to_owned(),
                 flags,
@@ -345,22 +353,21 @@ fn words(flags: &str) -> anyhow::Result<Vec<String>> {
     shlex::split(flags).with_context(|| format!("'{flags}': a quote is not closed"))
 }
 
-/// Flags with their values but those that are given.
-fn without(flags: &[String], given: &[&String]) -> Vec<String> {
-    let mut kept = Vec::new();
+/// Flags with their values, but those that are given.
+fn without(flags: &[String], given: &[String]) -> Vec<String> {
+    let name = |word: &str| -> Option<String> {
+        let flag = word.starts_with("--");
+        flag.then(|| word.split('=').next().unwrap_or(word).to_owned())
+    };
+    let given: Vec<String> = given.iter().filter_map(|word| name(word)).collect();
     let mut keeps = true;
-    for word in flags {
-        if word.starts_with("--") {
-            let name = word.split('=').next().unwrap_or(word);
-            keeps = !given
-                .iter()
-                .any(|given| given.split('=').next() == Some(name));
+    let kept = flags.iter().filter(|word| {
+        if let Some(flag) = name(word) {
+            keeps = !given.contains(&flag);
         }
-        if keeps {
-            kept.push(word.clone());
-        }
-    }
-    kept
+        keeps
+    });
+    kept.cloned().collect()
 }
 
 fn is_folder_name(name: &str) -> bool {

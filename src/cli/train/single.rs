@@ -12,7 +12,7 @@ use crate::cli::experts::NameArguments;
 use crate::cli::input::ModelArguments;
 use crate::cli::progress::Progress;
 use crate::environment::Task;
-use crate::learning::{Evaluation, Training, TrainingSettings};
+use crate::learning::{AugmentationSettings, Evaluation, Training, TrainingSettings};
 use crate::output::{Column, ScalarEvent, Table, write_atomically, write_events};
 
 /// Name of the table of a run's evaluations.
@@ -203,9 +203,13 @@ impl Arguments {
                 "imagined transitions are those of --algorithm dicl-sac"
             ),
             Algorithm::DiclSac => {
-                let augmentation = &self.augmentation;
-                let augmentation = augmentation.settings(task.name, &self.model, &self.experts);
-                settings.augmentation = Some(augmentation);
+                let source = self.augmentation.source(&self.model, &self.experts);
+                let own = match self.preset {
+                    Preset::Own => None,
+                    Preset::Paper => AugmentationSettings::published(task.name, source.clone()),
+                };
+                let own = own.unwrap_or_else(|| AugmentationSettings::of_task(task.name, source));
+                settings.augmentation = Some(self.augmentation.over(own));
             }
         }
         Ok(settings)
