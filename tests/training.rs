@@ -277,7 +277,7 @@ fn what_cannot_be_compared_or_imagined_is_said() {
             "--seeds 0",
         ),
         (single("--alpha 0.1"), "--algorithm dicl-sac"),
-        (single("--algorithm dicl-sac --alpha -1"), "alpha"),
+        (single("--algorithm dicl-sac --alpha 11"), "alpha"),
         (
             single("--algorithm dicl-sac --context 9000"),
             "window is shorter",
