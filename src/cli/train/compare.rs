@@ -1,18 +1,14 @@
 //! `statecast train compare`: ways to train side by side.
 
-use std::collections::VecDeque;
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Parser, ValueEnum};
 use serde::Serialize;
 
+use super::pool::{self, Job};
 use super::single;
-use crate::cli::progress::Progress;
 use crate::environment::Task;
 use crate::learning::{Arm, ArmSummary, Evaluation, compare};
 use crate::output::{Column, Table, write_atomically, write_manifest};
@@ -20,9 +16,6 @@ use crate::report::{self, About};
 
 /// Most runs of a comparison.
 const MOST_RUNS: usize = 1000;
-
-/// Time between two looks at the runs.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// Compare ways to train: seeds in parallel processes, learning curves, how soon they get somewhere
 ///
@@ -268,83 +261,15 @@ impl Arguments {
         command
     }
 
-    /// Trains all runs that are not there yet, as many at a time as there are cores.
+    /// Trains all runs that are not there yet, a seed of every arm after the other.
     fn train(&self, ways: &[Way], task: &Task) -> anyhow::Result<()> {
-        let program = std::env::current_exe().context("the program's own file")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let at_once = self.processes.unwrap_or(cores);
-        let seeds = 1..=self.seeds;
-        let mut waiting: VecDeque<(&Way, u64)> = seeds
-            .flat_map(|seed| ways.iter().map(move |way| (way, seed)))
-            .collect();
-        let all = waiting.len();
-        let progress = Progress::new(format!("{all} runs"));
-        let mut running: Vec<Run> = Vec::new();
-        let mut done = 0;
-        while done < all {
-            while running.len() < at_once
-                && let Some((way, seed)) = waiting.pop_front()
-            {
-                let folder = self.folder(way, seed);
-                let arguments = self.command(way, seed, task);
-                running.push(Run::start(&program, &arguments, folder)?);
-            }
-            let mut still = Vec::new();
-            for mut run in running {
-                match run.is_done()? {
-                    true => done += 1,
-                    false => still.push(run),
-                }
-            }
-            running = still;
-            progress.show(done as f64 / all as f64);
-            std::thread::sleep(LOOK);
-        }
-        Ok(())
-    }
-}
-
-/// A process that trains. Dropped, it is killed: its checkpoints stay.
-struct Run {
-    child: Child,
-    folder: PathBuf,
-}
-
-impl Run {
-    fn start(program: &Path, arguments: &[String], folder: PathBuf) -> anyhow::Result<Self> {
-        let shown = || folder.display().to_string();
-        std::fs::create_dir_all(&folder).with_context(shown)?;
-        let log = File::create(folder.join("log.txt")).with_context(shown)?;
-        let child = Command::new(program)
-            .args(["--threads", "1", "train"])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .with_context(shown)?;
-        Ok(Self { child, folder })
-    }
-
-    fn is_done(&mut self) -> anyhow::Result<bool> {
-        let Some(status) = self.child.try_wait().context("waiting for a run")? else {
-            return Ok(false);
+        let job = |(way, seed): (&Way, u64)| Job {
+            arguments: self.command(way, seed, task),
+            folder: self.folder(way, seed),
         };
-        if status.success() {
-            return Ok(true);
-        }
-        let log = self.folder.join("log.txt");
-        let said = std::fs::read_to_string(&log).unwrap_or_default();
-        let last = said.lines().last().unwrap_or("it was killed").to_owned();
-        bail!("{}: {last}", self.folder.display())
-    }
-}
-
-impl Drop for Run {
-    fn drop(&mut self) {
-        // One that has ended needs no killing.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let jobs = (1..=self.seeds).flat_map(|seed| ways.iter().map(move |way| (way, seed)));
+        pool::run(jobs.map(job).collect(), self.processes.unwrap_or(cores))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod augment;
 mod compare;
+mod pool;
 mod single;
 
 use clap::{Args, Subcommand};
