@@ -1,7 +1,7 @@
 """Ways to train beside each other, written into docs/dicl-sac.md: python bench/learning.py
 
 Runs `statecast train compare` for every study below (those already trained are not trained again: runs/learning holds
-them) and puts the tables between the marks of the document. About an hour and a half on two cores.
+them) and puts the tables between the marks of the document. About three hours on two cores; what was begun goes on with the same command.
 """
 
 import argparse
@@ -20,13 +20,13 @@ STUDIES = {
         *("--env", "pendulum", "--steps", "10000"),
         *("--algorithms", "sac", "--controls"),
         *(word for arm in MODELS for word in ("--arm", arm)),
-        *("--every-arm", "--evaluate-every 250 --evaluation-episodes 50"),
+        *("--every-arm", "--evaluate-every 250 --evaluation-episodes 100"),
     ],
     "swing-up": [
         *("--env", "cart-pole-swing-up", "--steps", "20000"),
         *("--algorithms", "sac", "--controls"),
         *(word for arm in MODELS for word in ("--arm", arm)),
-        *("--every-arm", "--evaluate-every 500 --evaluation-episodes 20", "--augmented", "--llm-every 64"),
+        *("--every-arm", "--evaluate-every 1000 --evaluation-episodes 100", "--augmented", "--llm-every 64"),
     ],
     "ablations": [
         *("--env", "pendulum", "--steps", "6000"),
@@ -39,7 +39,7 @@ STUDIES = {
         *("--arm", f"dicl-sa-3-steps={DICL} --method dicl-sa --rollout 3"),
         *("--arm", f"linear-3-steps={DICL} --experts linear --rollout 3"),
         *("--arm", f"truth-3-steps={DICL} --control truth --rollout 3"),
-        *("--every-arm", "--evaluate-every 250 --evaluation-episodes 50"),
+        *("--every-arm", "--evaluate-every 250 --evaluation-episodes 100"),
     ],
 }
 
@@ -81,7 +81,7 @@ def table(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=ROOT / "target/release/statecast")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--only", nargs="*", default=list(STUDIES))
     parser.add_argument("--folder", type=Path, default=ROOT / "runs/learning")
     parser.add_argument("--document", type=Path, default=ROOT / "docs/dicl-sac.md")

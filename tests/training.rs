@@ -134,6 +134,25 @@ fn a_killed_run_goes_on_and_ends_like_one_that_was_not() {
     let policy = |folder: &Path| std::fs::read(folder.join("last.safetensors")).unwrap();
     assert_eq!(policy(&killed), policy(&whole));
 
+    // Neither with fewer steps, nor while another process trains there.
+    let fewer: Vec<&str> = arguments(path(&whole))
+        .iter()
+        .map(|&word| if word == "3000" { "1000" } else { word })
+        .collect();
+    let (good, _, said) = run(&fewer);
+    assert!(
+        !good && said.contains("it has 3000 steps, not 1000"),
+        "{said}"
+    );
+    let lock = std::fs::File::create(whole.join("lock")).unwrap();
+    lock.try_lock().unwrap();
+    let (good, _, said) = run(&arguments(path(&whole)));
+    assert!(
+        !good && said.contains("another process trains here"),
+        "{said}"
+    );
+    drop(lock);
+
     // The same folder with another seed is another run.
     let mut other = arguments(path(&whole));
     other.extend(["--seed", "9"]);
@@ -216,12 +235,12 @@ fn ways_to_train_are_compared() {
     arguments.extend(["--out", &out, "--output", &table, "--report", &page]);
     let (good, text, said) = run(&arguments);
     assert!(good, "{said}");
-    let arms = ["sac", "paths", "linear", "truth", "replay"];
+    let arms = ["sac", "paths", "linear", "persistence", "truth", "replay"];
     for (line, arm) in text.lines().skip(1).zip(arms) {
         assert!(line.starts_with(arm), "{text}");
     }
     let rows = std::fs::read_to_string(&table).unwrap();
-    assert_eq!(rows.lines().count(), 1 + 5 * 2 * 3, "{rows}");
+    assert_eq!(rows.lines().count(), 1 + 6 * 2 * 3, "{rows}");
     let manifest = std::fs::read_to_string(path("learning.manifest.json")).unwrap();
     assert!(
         manifest.contains("--control truth --rollout 2 --alpha 0.5 --llm-every 100"),
@@ -291,6 +310,23 @@ fn what_cannot_be_compared_or_imagined_is_said() {
             "nowhere",
         ),
         (single("--discount 1.5"), "discount"),
+        (single("--method dicl-s"), "--algorithm dicl-sac"),
+        (
+            single("--algorithm dicl-sac --rollout 3"),
+            "does not see actions",
+        ),
+        (
+            single("--algorithm dicl-sac --control truth --experts linear"),
+            "name none",
+        ),
+        (
+            single("--algorithm dicl-sac --control replay --trust weighted"),
+            "came as it did",
+        ),
+        (
+            single("--algorithm dicl-sac --batch 9223372036854775808 --alpha 1"),
+            "batch at most",
+        ),
     ];
     for (given, expected) in wrong {
         let mut arguments = given;

@@ -42,6 +42,11 @@ pub(super) struct NameArguments {
 }
 
 impl NameArguments {
+    /// True if none are named.
+    pub(super) fn is_empty(&self) -> bool {
+        self.experts.is_empty()
+    }
+
     /// The experts, or the model.
     pub(super) fn names(&self, model: &ModelArguments) -> Vec<String> {
         match self.experts.as_slice() {

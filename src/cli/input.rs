@@ -217,6 +217,40 @@ impl ModelArguments {
         &self.model
     }
 
+    /// The settings that change forecasts, as words: the method and what is not as it is by default.
+    pub(super) fn described(&self) -> String {
+        let mut words = vec![self.method.to_string()];
+        let mut say = |name: &str, value: String, default: String| {
+            if value != default {
+                words.push(format!("{name} {value}"));
+            }
+        };
+        say(
+            "components",
+            self.components.to_string(),
+            Components::All.to_string(),
+        );
+        say("scale", self.scale.to_string(), Scale::MinMax.to_string());
+        say("temperature", self.temperature.to_string(), 1.0.to_string());
+        say(
+            "prompt",
+            self.prompt.clone().unwrap_or_default(),
+            String::new(),
+        );
+        say("precision", self.precision(), "auto".to_owned());
+        say(
+            "device",
+            format!("{:?}", self.device).to_lowercase(),
+            "cpu".to_owned(),
+        );
+        say(
+            "refinement",
+            if self.exact { "exact" } else { "" }.to_owned(),
+            String::new(),
+        );
+        words.join(", ")
+    }
+
     /// Loads a model for a forecast of some size, and says what that takes of the memory.
     pub(super) fn load(&self, source: &ModelSource, work: Work) -> anyhow::Result<Model> {
         let device = match self.device {

@@ -8,7 +8,10 @@ use crate::environment::Task;
 /// Most imagined steps from one start.
 const MOST_STEPS: usize = 1000;
 
-/// Most imagined paths of a pass.
+/// Most transitions of a stretch.
+const MOST_CONTEXT: usize = 100_000;
+
+/// Most imagined paths of a stretch.
 const MOST_PATHS: usize = 4096;
 
 /// Who knows what follows.
@@ -27,7 +30,8 @@ pub enum Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Acting {
-    /// Those that were taken, with the rewards that they earned.
+    /// Those that were taken. What they earn the task's reward function says of the imagined step; where it is not
+    /// known, they keep what they earned.
     Taken,
     /// Drawn from the policy as it is; the task's reward function says what they earn.
     Policy,
@@ -39,7 +43,8 @@ pub enum Acting {
 pub enum Imagining {
     /// From every row of a stretch: what follows it, given the rows up to it.
     Rows,
-    /// From paths of so many steps on which the policy acts, which begin at states of the stretch.
+    /// From paths of so many steps on which the policy acts. A forecaster's go on behind a part of the
+    /// stretch, the simulator's begin at states of it.
     Paths {
         /// Steps of a path.
         steps: usize,
@@ -67,7 +72,7 @@ pub enum Trust {
     /// Weights in the loss: 1 where the forecaster is sure, 1/2 where it knows no more than how far
     /// states move in a step.
     Weighted,
-    /// The half of a pass that it is least sure of is thrown away.
+    /// The half of a stretch that it is least sure of is thrown away.
     SurerHalf,
 }
 
@@ -163,6 +168,22 @@ impl AugmentationSettings {
         if self.shortest > self.context || self.shortest < 2 {
             return refuse("shortest-context is from 2 to the context");
         }
+        if self.context > MOST_CONTEXT {
+            return refuse("context is at most 100000");
+        }
+        let as_is = self.trust == Trust::Even && self.next == NextState::Mean;
+        let rows = self.imagining == Imagining::Rows;
+        match self.source {
+            Source::Replay if !(as_is && rows && self.acting == Acting::Taken) => {
+                return refuse(
+                    "what the replay holds came as it did: no other actions, paths, draws or weights",
+                );
+            }
+            Source::Truth if self.trust != Trust::Even || (rows && !as_is) => {
+                return refuse("the simulator is sure: no draws, no weights");
+            }
+            _ => {}
+        }
         let known = task.reward.is_some();
         if self.acting == Acting::Policy && !known && self.source != Source::Truth {
             return refuse("what other actions earn is not known: the task has no reward function");
@@ -172,9 +193,6 @@ impl AugmentationSettings {
         };
         if !(1..=MOST_STEPS).contains(&steps) || !(1..=MOST_PATHS).contains(&count) {
             return refuse("rollout is from 1 to 1000 steps, of 1 to 4096 paths");
-        }
-        if self.source == Source::Replay {
-            return refuse("the replay has no other paths than those that were taken");
         }
         if self.acting == Acting::Taken {
             return refuse("on imagined paths the policy acts");
@@ -217,7 +235,19 @@ mod tests {
         refused("pendulum", forecaster(), &|s| s.share = f64::NAN, "alpha");
         refused("pendulum", forecaster(), &|s| s.shortest = 201, "shortest");
         refused("hopper", forecaster(), &policy, "no reward function");
-        refused("pendulum", Source::Replay, &policy, "no other paths");
+        refused("pendulum", Source::Replay, &policy, "came as it did");
+        refused(
+            "pendulum",
+            Source::Truth,
+            &|s| s.trust = Trust::SurerHalf,
+            "is sure",
+        );
+        refused(
+            "pendulum",
+            forecaster(),
+            &|s| s.context = usize::MAX,
+            "context",
+        );
         refused(
             "pendulum",
             forecaster(),

@@ -50,6 +50,27 @@ struct State {
     imagined: Places,
 }
 
+impl State {
+    /// Whether the counts are those of a run; none of them may come near to overflowing.
+    fn check(&self) -> Result<(), String> {
+        const MOST: u64 = 1 << 53;
+        let counts = [
+            self.step as u64,
+            self.updates as u64,
+            self.imagined.end as u64,
+            self.life.episode,
+        ];
+        let small = counts
+            .iter()
+            .chain(&self.optimizer_steps)
+            .all(|&n| n < MOST);
+        match small && self.replay.end == self.step {
+            true => Ok(()),
+            false => Err("its counts are not those of a run".to_owned()),
+        }
+    }
+}
+
 /// Where the rows of a buffer stand.
 #[derive(Serialize, Deserialize)]
 struct Places {
@@ -225,6 +246,7 @@ impl Training {
             };
             Adam::resume(count, AdamSettings::with_rate(rate), state).map_err(|e| text(&e))
         };
+        state.check()?;
         let mut training = Self::new(state.settings.clone()).map_err(|e| text(&e))?;
         let rates = state.settings.agent;
         let agent = &mut training.agent;
@@ -313,6 +335,12 @@ fn read_rows(
     let next = sized("next", observations)?;
     let ends = sized("terminated", 1)?;
     let weights = sized("weight", 1)?;
+    let mut numbers = [&rewards, &seen, &done, &next, &weights]
+        .into_iter()
+        .flatten();
+    if !numbers.all(|x| x.is_finite()) || !states.iter().all(|x| x.is_finite()) {
+        return Err(format!("{name} has values that are not finite"));
+    }
     let rows = (0..rows).map(|row| Transition {
         observation: seen[row * observations..(row + 1) * observations].to_vec(),
         action: done[row * actions..(row + 1) * actions].to_vec(),
@@ -501,6 +529,49 @@ mod tests {
         training.advance(None).unwrap();
         let error = training.advance(None).unwrap_err();
         assert!(matches!(error, LearningError::NoForecaster));
+    }
+
+    /// The hashes are in the same hands as the files: counts near to overflowing are refused.
+    #[test]
+    fn counts_that_no_run_has_are_refused() {
+        let training = Training::new(settings()).unwrap();
+        let bytes = training.to_bytes().unwrap();
+        let (length, rest) = bytes.split_at(8);
+        let length = u64::from_le_bytes(length.try_into().unwrap()) as usize;
+        let (header, data) = rest.split_at(length);
+        let header = std::str::from_utf8(header).unwrap();
+        let with = |header: &str| {
+            let length = (header.len() as u64).to_le_bytes();
+            [&length[..], header.as_bytes(), data].concat()
+        };
+        assert!(Training::from_bytes(&with(header)).is_ok());
+        for (count, wrong) in [("updates", 16), ("step", 1), ("episode", 16)] {
+            let found = format!(r#"\"{count}\":0"#);
+            assert!(header.contains(&found), "{count}");
+            let other = format!(r#"\"{count}\":{}"#, "9".repeat(wrong));
+            let changed = with(&header.replace(&found, &other));
+            assert!(Training::from_bytes(&changed).is_err(), "{count}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_more_steps_goes_on_without_its_last_evaluation() {
+        let mut short = finished(Training::new(settings()).unwrap());
+        let longer = TrainingSettings {
+            steps: 520,
+            ..settings()
+        };
+        let shorter = TrainingSettings {
+            steps: 300,
+            ..settings()
+        };
+        let error = short.go_on(&shorter).unwrap_err().to_string();
+        assert!(error.contains("it has 430 steps, not 300"), "{error}");
+        short.go_on(&longer).unwrap();
+        assert!(same(
+            &finished(short),
+            &finished(Training::new(longer).unwrap())
+        ));
     }
 
     #[test]

@@ -37,14 +37,12 @@ fn matrix<'r>(rows: impl Iterator<Item = &'r Vec<f32>>) -> Array2<f64> {
 }
 
 impl Stretch<'_> {
-    /// The observations as a context, the last one behind the last action; that action stands in its
-    /// row once more, for no other is known.
-    fn variables(&self, method: Method) -> Variables {
-        let last = self.rows.last().copied();
-        let seen = self.rows.iter().map(|row| &row.observation);
-        let states = matrix(seen.chain(last.map(|row| &row.next)));
-        let taken = self.rows.iter().map(|row| &row.action);
-        let actions = matrix(taken.chain(last.map(|row| &row.action)));
+    /// The first `count` observations as a context, at most one more than there are transitions: behind the
+    /// last action, where that action stands once more, for no other is known.
+    fn variables(&self, count: usize, method: Method) -> Variables {
+        let row = |t: usize| self.rows[t.min(self.rows.len() - 1)];
+        let states = matrix((0..count).map(|t| self.observation(t)));
+        let actions = matrix((0..count).map(|t| &row(t).action));
         let named = |prefix: &str, count: usize| -> Vec<String> {
             (0..count).map(|i| format!("{prefix} {i}")).collect()
         };
@@ -66,6 +64,14 @@ impl Stretch<'_> {
         }
     }
 
+    /// Observation before transition `t`, or behind the last one.
+    fn observation(&self, t: usize) -> &Vec<f32> {
+        match self.rows.get(t) {
+            Some(row) => &row.observation,
+            None => &self.rows[self.rows.len() - 1].next,
+        }
+    }
+
     /// What a forecaster imagines.
     pub(super) fn forecast(
         &self,
@@ -76,7 +82,7 @@ impl Stretch<'_> {
         match settings.imagining {
             Imagining::Rows => self.forecast_rows(forecaster, settings, random),
             Imagining::Paths { steps, count } => {
-                self.forecast_paths(forecaster, steps, count, random)
+                self.forecast_paths(forecaster, settings.shortest, (steps, count), random)
             }
         }
     }
@@ -87,7 +93,7 @@ impl Stretch<'_> {
         settings: &AugmentationSettings,
         random: &mut ChaCha8Rng,
     ) -> Result<Vec<Transition>, LearningError> {
-        let context = self.variables(forecaster.settings().method);
+        let context = self.variables(self.rows.len() + 1, forecaster.settings().method);
         let reading = forecaster.read_last(&context, self.rows.len())?;
         let (means, deviations) = reading.one_step_moments();
         let states = self.rows[0].observation.len();
@@ -103,13 +109,14 @@ impl Stretch<'_> {
         let mut imagined = Vec::with_capacity(self.rows.len());
         for (t, row) in self.rows.iter().enumerate() {
             let next = nexts.slice(s![t, ..states]).to_vec();
-            let (action, reward) = match (settings.acting, self.task.reward) {
-                (Acting::Policy, Some(reward)) => {
-                    let drawn = self.actor.draw(&row.observation, &mut tape, random);
-                    let earned = reward(&wide(&row.observation), &wide(&drawn.actions), &next);
-                    (drawn.actions, earned as f32)
-                }
-                _ => (row.action.clone(), row.reward),
+            let action = match settings.acting {
+                Acting::Taken => row.action.clone(),
+                Acting::Policy => self.actor.draw(&row.observation, &mut tape, random).actions,
+            };
+            // Without a known reward, the action is the one that earned the recorded one.
+            let reward = match self.task.reward {
+                Some(reward) => reward(&wide(&row.observation), &wide(&action), &next) as f32,
+                None => row.reward,
             };
             imagined.push(Transition {
                 observation: row.observation.clone(),
@@ -137,18 +144,18 @@ impl Stretch<'_> {
     fn forecast_paths(
         &self,
         forecaster: &Forecaster,
-        steps: usize,
-        count: usize,
+        shortest: usize,
+        (steps, count): (usize, usize),
         random: &mut ChaCha8Rng,
     ) -> Result<Vec<Transition>, LearningError> {
-        let context = self.variables(forecaster.settings().method);
+        // Paths go on where the context ends: elsewhere the rows before their start would not be those that led there.
+        let start = random.random_range(shortest.min(self.rows.len())..=self.rows.len());
+        let context = self.variables(start, forecaster.settings().method);
         let reading = forecaster.read_last(&context, 0)?;
-        let starts = (0..count).map(|_| random.random_range(0..self.rows.len()));
-        let starts: Vec<usize> = starts.collect();
         let mut recorder = Recorder {
             task: self.task,
             actor: self.actor,
-            starts: matrix(starts.iter().map(|&row| &self.rows[row].observation)),
+            start: Array1::from(wide(self.observation(start))),
             under_way: vec![None; count],
             imagined: Vec::with_capacity(count * steps),
             random,
@@ -227,8 +234,8 @@ fn doubts(states: Array2<f64>, deviations: &Array2<f64>) -> Array1<f64> {
 struct Recorder<'r> {
     task: &'static Task,
     actor: &'r Actor,
-    /// First states `[paths, states]`.
-    starts: Array2<f64>,
+    /// The state at which all paths start.
+    start: Array1<f64>,
     /// Observation and action of the step that is under way, one a path; none behind its end.
     under_way: Vec<Option<(Vec<f32>, Vec<f32>)>>,
     imagined: Vec<Transition>,
@@ -267,10 +274,9 @@ impl Control for Recorder<'_> {
         mut drawn: ArrayViewMut2<f64>,
     ) -> Result<Option<Array2<f64>>, ForecastError> {
         let paths = first..first + drawn.nrows();
-        let states = self.starts.ncols();
+        let states = self.start.len();
         if step == 0 {
-            let starts = self.starts.slice(s![paths.clone(), ..]);
-            drawn.slice_mut(s![.., ..states]).assign(&starts);
+            drawn.slice_mut(s![.., ..states]).assign(&self.start);
         }
         let at: Vec<Vec<f64>> = (0..paths.len())
             .map(|row| drawn.slice(s![row, ..states]).to_vec())
@@ -376,10 +382,8 @@ mod tests {
         let (mut off, mut moved) = (0.0, 0.0);
         for (imagined, real) in imagined.iter().zip(&episode) {
             assert_eq!(imagined.observation, real.observation);
-            assert_eq!(
-                (&imagined.action, imagined.reward),
-                (&real.action, real.reward)
-            );
+            assert_eq!(imagined.action, real.action);
+            assert!((imagined.reward - real.reward).abs() < 1e-5);
             assert_eq!(imagined.weight, 1.0);
         }
         for (imagined, real) in imagined.iter().zip(&episode).skip(100) {
@@ -483,6 +487,16 @@ mod tests {
             .unwrap();
         let forecast = linear(&episode, &paths);
         assert_eq!((simulated.len(), forecast.len()), (12, 12));
+        // Fault: paths began at other states than the one that their context led to.
+        let start = episode
+            .iter()
+            .position(|e| e.observation == forecast[0].observation);
+        assert!(start.is_none_or(|start| start >= paths.shortest));
+        assert!(
+            forecast[..4]
+                .iter()
+                .all(|t| t.observation == forecast[0].observation)
+        );
         let begins = |t: &Transition| episode.iter().any(|e| e.observation == t.observation);
         for path in 0..4 {
             // The forecaster's paths advance together, the simulator's one by one.

@@ -83,7 +83,7 @@ impl Batch {
 /// }
 /// // Of the first episode rows 1 and 2 are left.
 /// assert_eq!(replay.episodes().collect::<Vec<_>>(), [1..3, 3..6]);
-/// assert_eq!(replay.windows(3), 1);
+/// assert_eq!(replay.row(0), None);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replay {
@@ -192,7 +192,7 @@ impl Replay {
 
     /// A row by its number in the run; `None` if it has been overwritten or has not come.
     pub fn row(&self, number: usize) -> Option<&Transition> {
-        let there = number < self.count && number + self.rows.len() >= self.count;
+        let there = number < self.count && self.count - number <= self.rows.len();
         there.then(|| &self.rows[number % self.capacity])
     }
 
@@ -216,29 +216,31 @@ impl Replay {
         }
     }
 
-    /// Stretches of so many rows within one episode.
-    pub fn windows(&self, rows: usize) -> usize {
-        let of = |episode: &Range<usize>| (episode.len() + 1).saturating_sub(rows.max(1));
-        self.episodes.iter().map(of).sum()
-    }
-
-    /// A stretch of so many rows within one episode, all as likely; `None` if there is none.
-    pub fn sample_window(&self, rows: usize, random: &mut ChaCha8Rng) -> Option<Range<usize>> {
-        let rows = rows.max(1);
-        let windows = self.windows(rows);
-        if windows == 0 {
+    /// A stretch of an episode that has at least `shortest` rows: `longest` of them, or all where there are
+    /// fewer. Episodes are drawn by their lengths, stretches of an episode are all as likely; `None` if no
+    /// episode is that long.
+    pub fn sample_stretch(
+        &self,
+        shortest: usize,
+        longest: usize,
+        random: &mut ChaCha8Rng,
+    ) -> Option<Range<usize>> {
+        let enough = |episode: &&Range<usize>| episode.len() >= shortest.max(1);
+        let fitting = || self.episodes.iter().filter(enough);
+        let rows: usize = fitting().map(Range::len).sum();
+        if rows == 0 {
             return None;
         }
-        let mut left = random.random_range(0..windows);
-        for episode in &self.episodes {
-            let own = (episode.len() + 1).saturating_sub(rows);
-            if left < own {
-                let start = episode.start + left;
-                return Some(start..start + rows);
-            }
-            left -= own;
+        let mut place = random.random_range(0..rows);
+        let mut episodes = fitting();
+        let mut episode = episodes.next()?;
+        while place >= episode.len() {
+            place -= episode.len();
+            episode = episodes.next()?;
         }
-        None
+        let length = episode.len().min(longest.max(1));
+        let start = episode.start + random.random_range(0..=episode.len() - length);
+        Some(start..start + length)
     }
 }
 
@@ -289,16 +291,17 @@ mod tests {
             }
             let episodes: Vec<Range<usize>> = replay.episodes().collect();
             prop_assert_eq!(&episodes, &expected);
-            let count = episodes.iter().map(|e| (e.len() + 1).saturating_sub(length)).sum::<usize>();
-            prop_assert_eq!(replay.windows(length), count);
             let mut random = ChaCha8Rng::seed_from_u64(0);
+            let longest = length + 2;
             for _ in 0..20 {
-                match replay.sample_window(length, &mut random) {
-                    None => prop_assert_eq!(count, 0),
-                    Some(window) => {
-                        prop_assert_eq!(window.len(), length);
-                        let within = |e: &Range<usize>| e.start <= window.start && window.end <= e.end;
-                        prop_assert!(episodes.iter().any(within));
+                match replay.sample_stretch(length, longest, &mut random) {
+                    None => prop_assert!(episodes.iter().all(|e| e.len() < length)),
+                    Some(stretch) => {
+                        let of = |e: &&Range<usize>| e.start <= stretch.start && stretch.end <= e.end;
+                        let episode = episodes.iter().find(of);
+                        let rows = episode.map(|e| e.len()).unwrap_or(0);
+                        prop_assert!(rows >= length);
+                        prop_assert_eq!(stretch.len(), rows.min(longest));
                     }
                 }
             }
@@ -315,11 +318,29 @@ mod tests {
     /// The published code asks for more rows than a context has: an episode of exactly its length, as
     /// every Pendulum episode is, never qualifies.
     #[test]
-    fn an_episode_of_exactly_the_context_is_a_window() {
+    fn an_episode_of_exactly_the_context_is_a_stretch() {
         let mut replay = Replay::new(100);
         (0..10).for_each(|row| replay.push(transition(row), row == 9));
         let mut random = ChaCha8Rng::seed_from_u64(0);
-        assert_eq!(replay.sample_window(10, &mut random), Some(0..10));
-        assert_eq!(replay.sample_window(11, &mut random), None);
+        assert_eq!(replay.sample_stretch(10, 10, &mut random), Some(0..10));
+        assert_eq!(replay.sample_stretch(11, 11, &mut random), None);
+    }
+
+    /// Fault: where no episode had the context's length, the longest one was read over and over.
+    #[test]
+    fn stretches_come_from_all_episodes_that_are_long_enough() {
+        let mut replay = Replay::new(1000);
+        let ends = [59, 119, 189, 194];
+        (0..195).for_each(|row| replay.push(transition(row), ends.contains(&row)));
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut seen = [0; 3];
+        for _ in 0..300 {
+            let stretch = replay.sample_stretch(50, 500, &mut random).unwrap();
+            seen[[0..60, 60..120, 120..190]
+                .iter()
+                .position(|e| *e == stretch)
+                .unwrap()] += 1;
+        }
+        assert!(seen.iter().all(|&times| times > 60), "{seen:?}");
     }
 }

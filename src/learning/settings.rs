@@ -123,7 +123,7 @@ impl TrainingSettings {
         let mut batch = self.batch;
         if let Some(augmentation) = &self.augmentation {
             augmentation.check(task)?;
-            batch += augmentation.rows(self.batch);
+            batch = batch.saturating_add(augmentation.rows(self.batch));
         }
         // Settings also come from files, and networks of any size would take all memory.
         match self.agent.hidden <= MOST_HIDDEN && batch <= MOST_BATCH {

@@ -23,6 +23,7 @@ enum Purpose {
     Act,
     Update,
     Imagine,
+    Evaluate,
 }
 
 /// What an evaluation found.
@@ -34,7 +35,8 @@ pub struct Evaluation {
     pub mean: f64,
     /// Standard deviation of the returns.
     pub deviation: f64,
-    /// What the critics say of the first steps less the discounted return, mean.
+    /// What the critics say of the first steps, less the discounted return with the entropy that they value, until
+    /// the time limit; mean.
     pub overestimation: f64,
     /// Weight of the entropy.
     pub temperature: f64,
@@ -113,7 +115,7 @@ impl Training {
     /// Lets a run that was read go on to as many steps as these settings say.
     ///
     /// # Errors
-    /// [`LearningError::Other`] if they differ in anything else.
+    /// [`LearningError::Other`] if they differ in anything else, or it has more steps already.
     pub fn go_on(&mut self, settings: &TrainingSettings) -> Result<(), LearningError> {
         let own = TrainingSettings {
             steps: settings.steps,
@@ -121,6 +123,15 @@ impl Training {
         };
         if own != *settings {
             return Err(LearningError::Other(own.difference(settings)));
+        }
+        if self.step > settings.steps {
+            let done = format!("it has {} steps, not {}", self.step, settings.steps);
+            return Err(LearningError::Other(done));
+        }
+        // A run of these steps from the beginning would not have stopped here to be evaluated.
+        if self.step < settings.steps {
+            let every = settings.evaluate_every;
+            self.evaluations.retain(|e| e.step.is_multiple_of(every));
         }
         self.settings = own;
         Ok(())
@@ -259,12 +270,19 @@ impl Training {
                 Source::Replay => &self.replay,
                 _ => &self.imagined,
             };
-            if !second.is_empty() {
+            // The replay's share begins when a forecaster's would.
+            if self.imagines(&settings) && !second.is_empty() {
                 second.sample_into(&mut batch, rows, &mut updating);
             }
         }
         self.agent.update(&batch, &mut updating);
         Ok(())
+    }
+
+    /// True if an episode is long enough to imagine from.
+    fn imagines(&self, settings: &AugmentationSettings) -> bool {
+        let mut episodes = self.replay.episodes();
+        episodes.any(|episode| episode.len() >= settings.shortest)
     }
 
     /// Imagines what follows some stretches of the replay, if an episode is long enough.
@@ -273,15 +291,15 @@ impl Training {
         settings: &AugmentationSettings,
         forecaster: Option<&Forecaster>,
     ) -> Result<(), LearningError> {
-        let mut imagining = random(self.settings.seed, Purpose::Imagine, self.agent.updates);
-        let longest = self.replay.episodes().map(|episode| episode.len()).max();
-        let rows = longest.unwrap_or(0).min(settings.context);
-        if rows < settings.shortest || settings.source == Source::Replay {
+        if settings.source == Source::Replay {
             return Ok(());
         }
+        let mut imagining = random(self.settings.seed, Purpose::Imagine, self.agent.updates);
+        let (shortest, longest) = (settings.shortest, settings.context);
         for _ in 0..settings.stretches {
-            let Some(window) = self.replay.sample_window(rows, &mut imagining) else {
-                continue;
+            let replay = &self.replay;
+            let Some(window) = replay.sample_stretch(shortest, longest, &mut imagining) else {
+                return Ok(());
             };
             let stretch = Stretch {
                 rows: window.filter_map(|row| self.replay.row(row)).collect(),
@@ -321,6 +339,12 @@ impl Training {
                 "the model's window is shorter than the context",
             ));
         }
+        if steps > 0 && !forecaster.sees_actions() {
+            return Err(LearningError::Augmentation(
+                "this forecaster does not see actions: its paths are the same whatever the policy does (try --method \
+                 dicl-sa or --experts linear)",
+            ));
+        }
         let other_actions = settings.acting == super::Acting::Policy;
         if steps == 0 && other_actions && forecaster.sees_actions() {
             return Err(LearningError::Augmentation(
@@ -338,6 +362,20 @@ impl Training {
             .collect()
     }
 
+    /// What the entropy of the actor is worth at the observations `[rows, observations]` of the steps behind the
+    /// first one.
+    fn entropy_bonus(&mut self, later: &[f32], discount: f64, random: &mut ChaCha8Rng) -> f64 {
+        if later.is_empty() {
+            return 0.0;
+        }
+        let drawn = self.agent.actor().draw(later, &mut self.tape, random);
+        let logs = drawn.log_probability.iter();
+        let bonus = logs.fold((0.0, discount), |(sum, worth), &log| {
+            (sum - worth * f64::from(log), worth * discount)
+        });
+        f64::from(self.agent.temperature()) * bonus.0
+    }
+
     fn check_finite(&self, values: &[f32]) -> Result<(), LearningError> {
         match values.iter().all(|x| x.is_finite()) {
             true => Ok(()),
@@ -348,11 +386,14 @@ impl Training {
     fn evaluate(&mut self) -> Result<Evaluation, LearningError> {
         let mut returns = Vec::new();
         let mut over = 0.0;
+        let mut drawing = random(self.settings.seed, Purpose::Evaluate, self.step);
+        let discount = f64::from(self.settings.agent.discount);
         for episode in 0..self.settings.evaluation_episodes {
             let mut observation = narrow(&self.evaluator.reset(EVALUATION_SEED + episode as u64));
             let (mut total, mut discounted, mut worth) = (0.0, 0.0, 1.0);
             let first = observation.clone();
             let mut first_action = None;
+            let mut later = Vec::new();
             loop {
                 let action = self.agent.actor().mean(&observation, &mut self.tape);
                 self.check_finite(&action)?;
@@ -360,12 +401,14 @@ impl Training {
                 first_action.get_or_insert(action);
                 total += step.reward;
                 discounted += worth * step.reward;
-                worth *= f64::from(self.settings.agent.discount);
+                worth *= discount;
                 observation = narrow(&step.observation);
                 if step.terminated || step.truncated {
                     break;
                 }
+                later.extend_from_slice(&observation);
             }
+            discounted += self.entropy_bonus(&later, discount, &mut drawing);
             let value = self.agent.values(&first, &first_action.unwrap_or_default());
             over += f64::from(value[0]) - discounted;
             returns.push(total);

@@ -25,7 +25,7 @@ pub fn learning(
     let of = format!("{} ways to train, {seeds} seeds each", arms.len());
     let first = summaries.first().map_or("", |arm| arm.name.as_str());
     let body = html! {
-        (verdict(summaries))
+        (verdict(summaries, seeds))
         h2 { "Learning curves" }
         p.note {
             "Interquartile means over the seeds of the evaluations' mean returns, with 95 % intervals of a bootstrap "
@@ -41,7 +41,7 @@ pub fn learning(
             "On the way: the mean over all evaluations. Less " (first) ": the same, seed by seed, with the interval of "
             "the mean; where it holds 0 these seeds show no difference. Steps to the threshold: median, and how many "
             "of the seeds came there. Values: what the critics say of the first steps of the last evaluation less what "
-            "was earned."
+            "was earned until the time limit, discounted, with the entropy that the critics value."
         }
         (table(summaries))
         h2 { "Every run" }
@@ -55,7 +55,13 @@ pub fn learning(
     Ok(page(about, &of, &body))
 }
 
-fn verdict(arms: &[ArmSummary]) -> Markup {
+/// Fewest seeds of which differences between arms are told: the bootstrap's intervals of fewer are much too narrow.
+const FEWEST_SEEDS: usize = 5;
+
+fn verdict(arms: &[ArmSummary], seeds: usize) -> Markup {
+    if seeds < FEWEST_SEEDS {
+        return html! { p { "Too few seeds to tell arms apart: " (FEWEST_SEEDS) " at least." } };
+    }
     let better: Vec<&str> = arms
         .iter()
         .filter(|arm| arm.gain.low > 0.0)

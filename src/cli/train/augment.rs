@@ -1,15 +1,16 @@
 //! The arguments of imagined transitions.
 
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
 
 use crate::cli::experts::{ExpertArguments, Models, NameArguments};
 use crate::cli::input::ModelArguments;
 use crate::environment::Task;
-use crate::forecast::Forecaster;
+use crate::forecast::{Forecaster, Method};
 use crate::learning::{
     Acting, AugmentationSettings, Imagining, NextState, Source, Training, TrainingSettings, Trust,
 };
-use crate::model::Work;
+use crate::model::{ModelSource, Work};
 
 /// How imagined transitions come about, for dicl-sac.
 #[derive(Debug, Args)]
@@ -36,8 +37,8 @@ pub(super) struct Augmentation {
     /// Actions of imagined transitions: those that were taken, or the policy's, whose reward must be known
     #[arg(long, value_enum, value_name = "WHOSE")]
     actions: Option<Whose>,
-    /// Imagine paths of so many steps on which the policy acts, from states of the stretch, instead of what
-    /// followed its rows
+    /// Imagine paths of so many steps on which the policy acts, behind a part of the stretch, instead of what
+    /// followed its rows; for models that see actions
     #[arg(long, value_name = "STEPS")]
     rollout: Option<usize>,
     /// Paths of a stretch, with --rollout [default: 32]
@@ -76,7 +77,7 @@ enum Trusted {
     Even,
     /// Weights in the loss
     Weighted,
-    /// The half that it is least sure of is thrown away
+    /// The half of a stretch that it is least sure of is thrown away
     SurerHalf,
 }
 
@@ -107,15 +108,25 @@ impl Augmentation {
     }
 
     /// Who imagines: a control, or the forecaster that the arguments name.
-    pub(super) fn source(&self, model: &ModelArguments, experts: &NameArguments) -> Source {
-        match self.control {
+    pub(super) fn source(
+        &self,
+        model: &ModelArguments,
+        experts: &NameArguments,
+    ) -> anyhow::Result<Source> {
+        if self.control.is_some() {
+            ensure!(
+                names_no_forecaster(model, experts),
+                "--control: the simulator or the replay takes the place of a model; name none"
+            );
+        }
+        Ok(match self.control {
             Some(ControlArm::Truth) => Source::Truth,
             Some(ControlArm::Replay) => Source::Replay,
             None => {
                 let names = experts.names(model).join("+");
-                Source::Forecaster(format!("{names} {}", model.method))
+                Source::Forecaster(format!("{names} {}", model.described()))
             }
-        }
+        })
     }
 
     /// Settings with what was given over them.
@@ -154,6 +165,12 @@ impl Augmentation {
         }
         settings
     }
+}
+
+/// True if the arguments say nothing about a forecaster.
+pub(super) fn names_no_forecaster(model: &ModelArguments, experts: &NameArguments) -> bool {
+    let plain = model.described() == Method::Vicl.to_string();
+    plain && experts.is_empty() && *model.source() == ModelSource::Builtin
 }
 
 /// The models that a run needs.

@@ -1,5 +1,6 @@
 //! `statecast train compare`: ways to train side by side.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -37,8 +38,8 @@ pub(super) struct Arguments {
     /// An arm with flags of its own, those of 'statecast train'
     #[arg(long = "arm", value_name = "NAME=FLAGS", allow_hyphen_values = true)]
     arms: Vec<String>,
-    /// Arms that tell what a model adds: the in-context linear model in its place, the simulator, and
-    /// more real transitions
+    /// Arms that tell what a model adds: the in-context linear model in its place, persistence, the simulator,
+    /// and more real transitions
     #[arg(long)]
     controls: bool,
     /// Flags of every arm that are not its own, those of 'statecast train'
@@ -181,7 +182,8 @@ impl Arguments {
         let mut ways = Vec::new();
         let augmented = words(&self.augmented).context("--augmented")?;
         let mut add = |name: &str, mut flags: Vec<String>| {
-            if flags.iter().any(|flag| flag.ends_with("dicl-sac")) {
+            let imagines = |flags: &[String]| flags.iter().any(|flag| flag.ends_with("dicl-sac"));
+            if imagines(&flags) || imagines(&without(&common, &flags)) {
                 flags.extend(without(&augmented, &flags));
             }
             flags.extend(without(&common, &flags));
@@ -207,6 +209,8 @@ impl Arguments {
         }
         if self.controls {
             add("linear", words("--algorithm dicl-sac --experts linear")?);
+            let persistence = "--algorithm dicl-sac --experts persistence";
+            add("persistence", words(persistence)?);
             add("truth", words("--algorithm dicl-sac --control truth")?);
             add("replay", words("--algorithm dicl-sac --control replay")?);
         }
@@ -234,8 +238,6 @@ impl Arguments {
             flags
                 .run
                 .settings()
-                .with_context(|| format!("arm {}", way.name))?
-                .check()
                 .with_context(|| format!("arm {}", way.name))?;
         }
         Ok(())
@@ -246,19 +248,16 @@ impl Arguments {
     }
 
     /// Arguments of `statecast train` for a run.
-    fn command(&self, way: &Way, seed: u64, task: &Task) -> Vec<String> {
-        let mut command = vec![task.name.to_owned()];
-        command.extend(way.flags.iter().cloned());
-        let own = [
-            ("--steps", self.steps.to_string()),
-            ("--seed", seed.to_string()),
-            ("--out", self.folder(way, seed).display().to_string()),
-        ];
-        command.extend(
-            own.into_iter()
-                .flat_map(|(flag, value)| [flag.to_owned(), value]),
-        );
-        command
+    fn command(&self, way: &Way, seed: u64, task: &Task) -> Vec<OsString> {
+        let mut out = OsString::from("--out=");
+        out.push(self.folder(way, seed));
+        let steps = ["--steps".to_owned(), self.steps.to_string()];
+        let seed = ["--seed".to_owned(), seed.to_string()];
+        let words = [task.name.to_owned()]
+            .into_iter()
+            .chain(way.flags.iter().cloned());
+        let words = words.chain(steps).chain(seed).map(OsString::from);
+        words.chain([out]).collect()
     }
 
     /// Trains all runs that are not there yet, a seed of every arm after the other.

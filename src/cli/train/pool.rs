@@ -1,6 +1,7 @@
 //! Runs in processes of their own, as many at a time as there are cores.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// A run that is to be made.
 pub(super) struct Job {
     /// Arguments of `statecast train`.
-    pub(super) arguments: Vec<String>,
+    pub(super) arguments: Vec<OsString>,
     /// Its folder, for what it says.
     pub(super) folder: PathBuf,
 }

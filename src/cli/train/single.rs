@@ -1,13 +1,14 @@
 //! `statecast train TASK`: one agent.
 
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use super::augment::{Augmentation, forecaster, models};
+use super::augment::{Augmentation, forecaster, models, names_no_forecaster};
 use crate::cli::experts::NameArguments;
 use crate::cli::input::ModelArguments;
 use crate::cli::progress::Progress;
@@ -121,6 +122,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         .map(|models| forecaster(&settings, models, model, experts))
         .transpose()?;
     std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+    let _lock = lock(folder)?;
     let progress = Progress::new(format!("{} seed {}", settings.task, settings.seed));
     let mut training = match Training::resume(folder)? {
         Some(resumed) => {
@@ -174,8 +176,28 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Keeps other processes from training in a folder, as long as the file is open.
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("lock");
+    let file = File::create(&path).with_context(|| path.display().to_string())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("{}: another process trains here", folder.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+/// The first of the best evaluations, whose policy was kept.
 fn best(evaluations: &[Evaluation]) -> Option<&Evaluation> {
-    evaluations.iter().max_by(|a, b| a.mean.total_cmp(&b.mean))
+    let better = |best: &'_ Evaluation, found: &Evaluation| found.mean > best.mean;
+    let mut all = evaluations.iter();
+    let first = all.next()?;
+    Some(all.fold(
+        first,
+        |best, found| if better(best, found) { found } else { best },
+    ))
 }
 
 impl Arguments {
@@ -199,11 +221,11 @@ impl Arguments {
         self.agent.set(&mut settings);
         match self.algorithm {
             Algorithm::Sac => ensure!(
-                self.augmentation.is_empty(),
-                "imagined transitions are those of --algorithm dicl-sac"
+                self.augmentation.is_empty() && names_no_forecaster(&self.model, &self.experts),
+                "models and imagined transitions are those of --algorithm dicl-sac"
             ),
             Algorithm::DiclSac => {
-                let source = self.augmentation.source(&self.model, &self.experts);
+                let source = self.augmentation.source(&self.model, &self.experts)?;
                 let own = match self.preset {
                     Preset::Own => None,
                     Preset::Paper => AugmentationSettings::published(task.name, source.clone()),
@@ -212,6 +234,7 @@ impl Arguments {
                 settings.augmentation = Some(self.augmentation.over(own));
             }
         }
+        settings.check()?;
         Ok(settings)
     }
 }
