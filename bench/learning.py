@@ -1,7 +1,7 @@
 """Ways to train beside each other, written into docs/dicl-sac.md: python bench/learning.py
 
 Runs `statecast train compare` for every study below (those already trained are not trained again: runs/learning holds
-them) and puts the tables between the marks of the document. About three hours on two cores; what was begun goes on with the same command.
+them) and puts the tables between the marks of the document. About an hour on two cores; what was begun goes on with the same command.
 """
 
 import argparse
@@ -23,7 +23,7 @@ STUDIES = {
         *("--every-arm", "--evaluate-every 250 --evaluation-episodes 100"),
     ],
     "swing-up": [
-        *("--env", "cart-pole-swing-up", "--steps", "20000"),
+        *("--env", "cart-pole-swing-up", "--steps", "15000"),
         *("--algorithms", "sac", "--controls"),
         *(word for arm in MODELS for word in ("--arm", arm)),
         *("--every-arm", "--evaluate-every 1000 --evaluation-episodes 100", "--augmented", "--llm-every 64"),
@@ -81,7 +81,7 @@ def table(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=ROOT / "target/release/statecast")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=list(STUDIES))
     parser.add_argument("--folder", type=Path, default=ROOT / "runs/learning")
     parser.add_argument("--document", type=Path, default=ROOT / "docs/dicl-sac.md")

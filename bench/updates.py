@@ -32,7 +32,7 @@ def mlp(inputs, hidden, outputs):
 
 
 class Agent:
-    def __init__(self, observations, actions, hidden):
+    def __init__(self, observations, actions, hidden, fused):
         self.actions = actions
         self.actor = mlp(observations, hidden, 2 * actions)
         self.critics = [mlp(observations + actions, hidden, 1) for _ in range(2)]
@@ -41,9 +41,9 @@ class Agent:
             target.load_state_dict(critic.state_dict())
         self.log_temperature = torch.zeros(1, requires_grad=True)
         critic_parameters = [p for critic in self.critics for p in critic.parameters()]
-        self.critic_adam = torch.optim.Adam(critic_parameters, lr=1e-3)
-        self.actor_adam = torch.optim.Adam(self.actor.parameters(), lr=3e-4)
-        self.temperature_adam = torch.optim.Adam([self.log_temperature], lr=1e-3)
+        self.critic_adam = torch.optim.Adam(critic_parameters, lr=1e-3, fused=fused)
+        self.actor_adam = torch.optim.Adam(self.actor.parameters(), lr=3e-4, fused=fused)
+        self.temperature_adam = torch.optim.Adam([self.log_temperature], lr=1e-3, fused=fused)
         self.critic_parameters = critic_parameters
         self.target_parameters = [p for target in self.targets for p in target.parameters()]
         self.updates = 0
@@ -90,8 +90,8 @@ class Agent:
 
 
 class Theirs:
-    def __init__(self, observations, actions, hidden, batch):
-        self.agent, self.batch = Agent(observations, actions, hidden), batch
+    def __init__(self, observations, actions, hidden, batch, fused):
+        self.agent, self.batch = Agent(observations, actions, hidden, fused), batch
         uniform = lambda width: torch.rand(ROWS, width) * 2 - 1
         self.replay = [uniform(observations), uniform(actions), uniform(1), uniform(observations)]
 
@@ -107,6 +107,7 @@ class Theirs:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=ROOT / "target/release/examples/updates")
+    parser.add_argument("--fused", action="store_true", help="PyTorch's fused Adam instead of its default")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0)
     arguments = parser.parse_args()
@@ -115,7 +116,7 @@ def main():
     ours = subprocess.Popen([arguments.program], stdin=pipe, stdout=pipe, text=True, env={"RAYON_NUM_THREADS": "1"})
     print("| task | hidden | batch | PyTorch | statecast | ratio |\n|---|---|---|---|---|---|")
     for name, *shape in SHAPES:
-        theirs = Theirs(*shape)
+        theirs = Theirs(*shape, arguments.fused)
         theirs.rate(0.3)
         rates = []
         for _ in range(arguments.turns):

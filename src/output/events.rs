@@ -24,7 +24,7 @@ pub struct ScalarEvent {
 /// ```
 /// use statecast::output::{ScalarEvent, write_events};
 ///
-/// let event = ScalarEvent { step: 3, time: 0.0, scalars: vec![("return".to_owned(), -150.0)] };
+/// let event = ScalarEvent { step: 3, time: 1.5, scalars: vec![("return".to_owned(), -150.0)] };
 /// let mut file = Vec::new();
 /// write_events(&mut file, &[event])?;
 /// assert_eq!(&file[..8], 24u64.to_le_bytes());
