@@ -12,6 +12,7 @@
 //! 6. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
 //! 7. [`evaluation`]: what control policies are worth, by what was recorded;
 //! 8. [`learning`]: agents that learn to control;
+//!    [`analysis`]: Markov chains, as models infer them;
 //! 9. [`output`]: tables, arrays and manifests for the user; `cli`: the program.
 //!
 //! Beside it stand [`environment`], control tasks and simulators of them, [`policy`], what acts in
@@ -21,6 +22,7 @@
 //! [`forecast::Forecaster`] has an example that runs. The method is DICL (Benechehab et al.,
 //! arXiv 2410.11711) on the density reading of Liu et al. (arXiv 2402.00795).
 
+pub mod analysis;
 pub mod backtest;
 pub mod baselines;
 pub mod cli;

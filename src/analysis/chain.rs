@@ -1,0 +1,290 @@
+//! Finite Markov chains.
+
+use nalgebra::DMatrix;
+use ndarray::{Array1, Array2, ArrayView1};
+
+use super::AnalysisError;
+
+/// Most states: the spectrum takes their cube of operations.
+const MOST_STATES: usize = 1000;
+
+/// How far a row's sum may be from 1; rows are then scaled to it.
+const TOLERANCE: f64 = 1e-6;
+
+/// States that lead to each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// The states, ascending.
+    pub states: Vec<usize>,
+    /// Whether it is never left.
+    pub closed: bool,
+    /// Steps of which every way back is a multiple; 0 for a state that is never returned to.
+    pub period: usize,
+}
+
+/// A chain on the states `0..n`.
+///
+/// ```
+/// use ndarray::array;
+/// use statecast::analysis::Chain;
+///
+/// let chain = Chain::new(array![[0.9, 0.1], [0.3, 0.7]])?;
+/// let law = chain.stationary().unwrap();
+/// assert!((law[0] - 0.75).abs() < 1e-12);
+/// assert!((chain.spectral_gap() - 0.4).abs() < 1e-12);
+/// # Ok::<(), statecast::analysis::AnalysisError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chain {
+    matrix: Array2<f64>,
+}
+
+impl Chain {
+    /// The chain of a transition matrix `[from, to]`.
+    ///
+    /// # Errors
+    /// [`AnalysisError::Shape`] unless it is square with 1 to 1000 states, [`AnalysisError::Row`] for a row with
+    /// entries that are negative or not finite, or whose sum is not 1 within 1e-6.
+    pub fn new(mut matrix: Array2<f64>) -> Result<Self, AnalysisError> {
+        let (rows, columns) = matrix.dim();
+        if rows != columns || !(1..=MOST_STATES).contains(&rows) {
+            return Err(AnalysisError::Shape {
+                rows,
+                columns,
+                most: MOST_STATES,
+            });
+        }
+        for (row, mut entries) in matrix.rows_mut().into_iter().enumerate() {
+            let sum = entries.sum();
+            let what = match entries.iter().find(|p| !(0.0..).contains(*p)) {
+                Some(entry) => format!("not all above 0: {entry}"),
+                None if (sum - 1.0).abs() > TOLERANCE => format!("{sum} together, not 1"),
+                None => {
+                    entries /= sum;
+                    continue;
+                }
+            };
+            return Err(AnalysisError::Row { row, what });
+        }
+        Ok(Self { matrix })
+    }
+
+    /// Number of states.
+    pub fn states(&self) -> usize {
+        self.matrix.nrows()
+    }
+
+    /// The transition matrix `[from, to]`.
+    pub fn matrix(&self) -> &Array2<f64> {
+        &self.matrix
+    }
+
+    /// Law of the state that follows one.
+    ///
+    /// # Panics
+    /// If there is no such state.
+    pub fn row(&self, state: usize) -> ArrayView1<'_, f64> {
+        self.matrix.row(state)
+    }
+
+    /// The classes of states that lead to each other, by their first states.
+    pub fn classes(&self) -> Vec<Class> {
+        let reached: Vec<Vec<bool>> = (0..self.states()).map(|s| self.reached(s)).collect();
+        let mut classed = vec![false; self.states()];
+        let mut classes = Vec::new();
+        for state in 0..self.states() {
+            if classed[state] {
+                continue;
+            }
+            let with =
+                |&other: &usize| other == state || (reached[state][other] && reached[other][state]);
+            let states: Vec<usize> = (0..self.states()).filter(with).collect();
+            states.iter().for_each(|&s| classed[s] = true);
+            let stays = |to: usize| !reached[state][to] || states.contains(&to);
+            classes.push(Class {
+                closed: (0..self.states()).all(stays),
+                period: self.period(&states),
+                states,
+            });
+        }
+        classes
+    }
+
+    /// Whether each state can be reached from one in a step or more.
+    fn reached(&self, from: usize) -> Vec<bool> {
+        let mut reached = vec![false; self.states()];
+        let mut open = vec![from];
+        while let Some(state) = open.pop() {
+            for to in (0..self.states()).filter(|&to| self.matrix[[state, to]] > 0.0) {
+                if !reached[to] {
+                    reached[to] = true;
+                    open.push(to);
+                }
+            }
+        }
+        reached
+    }
+
+    /// Greatest common divisor of the lengths of all ways back within a class.
+    fn period(&self, states: &[usize]) -> usize {
+        let mut depth = vec![None; self.states()];
+        depth[states[0]] = Some(0usize);
+        let mut open = std::collections::VecDeque::from([states[0]]);
+        let mut period = 0;
+        while let Some(state) = open.pop_front() {
+            let here = depth[state].unwrap_or(0) + 1;
+            for &to in states.iter().filter(|&&to| self.matrix[[state, to]] > 0.0) {
+                match depth[to] {
+                    Some(there) => period = divisor(period, here.abs_diff(there)),
+                    None => {
+                        depth[to] = Some(here);
+                        open.push_back(to);
+                    }
+                }
+            }
+        }
+        period
+    }
+
+    /// The stationary law; `None` if there are several, one a closed class.
+    ///
+    /// By elimination of states without subtractions (Grassmann, Taksar and Heyman 1985), exact also where
+    /// probabilities are small.
+    pub fn stationary(&self) -> Option<Array1<f64>> {
+        let classes = self.classes();
+        let mut closed = classes.iter().filter(|class| class.closed);
+        let class = closed.next()?;
+        if closed.next().is_some() {
+            return None;
+        }
+        let states = &class.states;
+        let n = states.len();
+        let mut a = Array2::from_shape_fn((n, n), |(i, j)| self.matrix[[states[i], states[j]]]);
+        for k in (1..n).rev() {
+            let out: f64 = (0..k).map(|j| a[[k, j]]).sum();
+            for i in 0..k {
+                a[[i, k]] /= out;
+                for j in 0..k {
+                    let through = a[[i, k]] * a[[k, j]];
+                    a[[i, j]] += through;
+                }
+            }
+        }
+        let mut weights = vec![1.0; n];
+        for k in 1..n {
+            weights[k] = (0..k).map(|i| weights[i] * a[[i, k]]).sum();
+        }
+        let sum: f64 = weights.iter().sum();
+        let mut law = Array1::zeros(self.states());
+        for (&state, weight) in states.iter().zip(weights) {
+            law[state] = weight / sum;
+        }
+        Some(law)
+    }
+
+    /// 1 less the second largest modulus among the eigenvalues: the share by which the past is forgotten in a step.
+    /// 0 for chains that never forget: several closed classes, or a period. 1 for one state.
+    pub fn spectral_gap(&self) -> f64 {
+        let n = self.states();
+        let matrix = DMatrix::from_fn(n, n, |i, j| self.matrix[[i, j]]);
+        let mut sizes: Vec<f64> = matrix
+            .complex_eigenvalues()
+            .iter()
+            .map(|z| z.norm())
+            .collect();
+        sizes.sort_by(|a, b| b.total_cmp(a));
+        sizes.get(1).map_or(1.0, |second| (1.0 - second).max(0.0))
+    }
+}
+
+fn divisor(a: usize, b: usize) -> usize {
+    match b {
+        0 => a,
+        _ => divisor(b, a % b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn classes_are_those_of_the_arrows() {
+        // 0 and 1 swap; 2 leads to them or to 3, which absorbs.
+        let chain = Chain::new(array![
+            [0.0, 1.0, 0.0, 0.0],
+            [1.0, 0.0, 0.0, 0.0],
+            [0.5, 0.0, 0.0, 0.5],
+            [0.0, 0.0, 0.0, 1.0]
+        ])
+        .unwrap();
+        let class = |states: &[usize], closed, period| Class {
+            states: states.to_vec(),
+            closed,
+            period,
+        };
+        let expected = [
+            class(&[0, 1], true, 2),
+            class(&[2], false, 0),
+            class(&[3], true, 1),
+        ];
+        assert_eq!(chain.classes(), expected);
+        assert_eq!(chain.stationary(), None);
+        assert!(chain.spectral_gap() < 1e-9);
+    }
+
+    #[test]
+    fn a_state_that_is_left_for_ever_has_no_weight() {
+        let chain =
+            Chain::new(array![[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.0, 0.25, 0.75]]).unwrap();
+        let law = chain.stationary().unwrap();
+        assert_eq!(law[0], 0.0);
+        assert!((law[1] - 1.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_ring_has_its_length_as_period() {
+        let ring = Array2::from_shape_fn((5, 5), |(i, j)| f64::from(u8::from((i + 1) % 5 == j)));
+        let chain = Chain::new(ring).unwrap();
+        assert_eq!(chain.classes()[0].period, 5);
+        assert!(chain.spectral_gap() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_no_chain_is_refused() {
+        let refused = |matrix| Chain::new(matrix).unwrap_err().to_string();
+        assert!(refused(array![[0.5, 0.5]]).contains("1 rows and 2 columns"));
+        assert!(refused(array![[1.0, 0.0], [0.5, 0.4]]).contains("row 1"));
+        assert!(refused(array![[-0.5, 1.5], [0.5, 0.5]]).contains("-0.5"));
+        assert!(refused(array![[f64::NAN]]).contains("NaN"));
+        assert!(refused(Array2::zeros((0, 0))).contains("0 rows"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_stationary_law_stays(weights in prop::collection::vec(1e-6..1.0f64, 36)) {
+            let mut matrix = Array2::from_shape_vec((6, 6), weights).unwrap();
+            for mut row in matrix.rows_mut() {
+                let sum = row.sum();
+                row /= sum;
+            }
+            let chain = Chain::new(matrix).unwrap();
+            let law = chain.stationary().unwrap();
+            let next = law.dot(chain.matrix());
+            prop_assert!((&next - &law).iter().all(|d| d.abs() < 1e-12));
+            prop_assert!((law.sum() - 1.0).abs() < 1e-12);
+            // Distances from it shrink by the spectral gap in the long run.
+            let gap = chain.spectral_gap();
+            let mut at = Array1::zeros(6);
+            at[0] = 1.0;
+            for _ in 0..200 {
+                at = at.dot(chain.matrix());
+            }
+            let left = (&at - &law).iter().map(|d| d.abs()).sum::<f64>();
+            prop_assert!(left <= 1e6 * (1.0 - gap).powi(200) + 1e-9);
+        }
+    }
+}
