@@ -23,7 +23,7 @@ STUDIES = {
         *("--every-arm", "--evaluate-every 250 --evaluation-episodes 100"),
     ],
     "swing-up": [
-        *("--env", "cart-pole-swing-up", "--steps", "15000"),
+        *("--env", "cart-pole-swing-up", "--steps", "12000"),
         *("--algorithms", "sac", "--controls"),
         *(word for arm in MODELS for word in ("--arm", arm)),
         *("--every-arm", "--evaluate-every 1000 --evaluation-episodes 100", "--augmented", "--llm-every 64"),
