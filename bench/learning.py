@@ -1,7 +1,7 @@
 """Ways to train beside each other, written into docs/dicl-sac.md: python bench/learning.py
 
 Runs `statecast train compare` for every study below (those already trained are not trained again: runs/learning holds
-them) and puts the tables between the marks of the document. About an hour on two cores; what was begun goes on with the same command.
+them) and puts the tables between the marks of the document. About forty minutes on two cores; what was begun goes on with the same command.
 """
 
 import argparse
