@@ -21,11 +21,11 @@ pub(super) struct Stretch<'s> {
     pub(super) actor: &'s Actor,
 }
 
-fn narrow(values: impl IntoIterator<Item = f64>) -> Vec<f32> {
+pub(super) fn narrow(values: impl IntoIterator<Item = f64>) -> Vec<f32> {
     values.into_iter().map(|x| x as f32).collect()
 }
 
-fn wide(values: &[f32]) -> Vec<f64> {
+pub(super) fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&x| f64::from(x)).collect()
 }
 

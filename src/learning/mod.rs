@@ -8,6 +8,7 @@ mod imagination;
 mod replay;
 mod sac;
 mod settings;
+mod state;
 mod training;
 
 pub use actor::{Actor, Drawn};

@@ -4,7 +4,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::imagination::Stretch;
+use super::imagination::{Stretch, narrow, wide};
 use super::{
     AugmentationSettings, Batch, Imagining, LearningError, Replay, Sac, Source, TrainingSettings,
     Transition,
@@ -68,14 +68,6 @@ pub struct Training {
     evaluator: Box<dyn Environment>,
     observation: Vec<f32>,
     tape: Tape,
-}
-
-fn narrow(values: &[f64]) -> Vec<f32> {
-    values.iter().map(|&x| x as f32).collect()
-}
-
-fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|&x| f64::from(x)).collect()
 }
 
 impl Training {
@@ -169,7 +161,7 @@ impl Training {
             .seed
             .wrapping_mul(1_000_003)
             .wrapping_add(episode);
-        self.observation = narrow(&self.environment.reset(seed));
+        self.observation = narrow(self.environment.reset(seed));
         self.life = Life {
             episode,
             actions: Vec::new(),
@@ -181,7 +173,7 @@ impl Training {
         self.begin(life.episode);
         for action in &life.actions {
             let step = self.environment.step(&wide(action))?;
-            self.observation = narrow(&step.observation);
+            self.observation = narrow(step.observation);
         }
         self.life = life;
         Ok(())
@@ -230,7 +222,7 @@ impl Training {
         };
         self.check_finite(&action)?;
         let step = self.environment.step(&wide(&action))?;
-        let next = narrow(&step.observation);
+        let next = narrow(step.observation);
         let last = step.terminated || step.truncated;
         self.life.actions.push(action.clone());
         self.replay.push(
@@ -389,7 +381,7 @@ impl Training {
         let mut drawing = random(self.settings.seed, Purpose::Evaluate, self.step);
         let discount = f64::from(self.settings.agent.discount);
         for episode in 0..self.settings.evaluation_episodes {
-            let mut observation = narrow(&self.evaluator.reset(EVALUATION_SEED + episode as u64));
+            let mut observation = narrow(self.evaluator.reset(EVALUATION_SEED + episode as u64));
             let (mut total, mut discounted, mut worth) = (0.0, 0.0, 1.0);
             let first = observation.clone();
             let mut first_action = None;
@@ -402,7 +394,7 @@ impl Training {
                 total += step.reward;
                 discounted += worth * step.reward;
                 worth *= discount;
-                observation = narrow(&step.observation);
+                observation = narrow(step.observation);
                 if step.terminated || step.truncated {
                     break;
                 }
