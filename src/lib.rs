@@ -12,7 +12,7 @@
 //! 6. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
 //! 7. [`evaluation`]: what control policies are worth, by what was recorded;
 //! 8. [`learning`]: agents that learn to control;
-//!    [`analysis`]: Markov chains, as models infer them;
+//!    [`analysis`]: Markov chains, as models infer them; [`convergence`]: where optimisation runs settle;
 //! 9. [`output`]: tables, arrays and manifests for the user; `cli`: the program.
 //!
 //! Beside it stand [`environment`], control tasks and simulators of them, [`policy`], what acts in
@@ -27,6 +27,7 @@ pub mod backtest;
 pub mod baselines;
 pub mod cli;
 pub mod codec;
+pub mod convergence;
 pub mod density;
 pub mod disentangle;
 pub mod dynamics;

@@ -3,6 +3,8 @@
 import tomllib
 from dataclasses import dataclass
 
+from families import FAMILIES
+
 
 @dataclass
 class Config:
@@ -41,4 +43,7 @@ def read_config(path, tokens=None):
         raise ValueError(f"{path}: lengths and their shares differ in number")
     if max(data["lengths"]) > 1024:
         raise ValueError(f"{path}: windows are at most 1024 values")
+    unknown = set(data.get("shares", {})) - set(FAMILIES)
+    if unknown:
+        raise ValueError(f"{path}: shares of unknown families: {', '.join(sorted(unknown))}")
     return config

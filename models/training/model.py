@@ -20,6 +20,12 @@ def linear(inputs, outputs):
     return nn.Linear(inputs, outputs, bias=False)
 
 
+def mixed_precision(device):
+    """BF16 where the device multiplies it faster than F32; without AVX-512 a CPU takes ten times as long."""
+    fast = device.type != "cpu" or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=fast)
+
+
 class Norm(nn.Module):
     def __init__(self, hidden):
         super().__init__()

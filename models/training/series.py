@@ -21,18 +21,19 @@ def alive(draws, y):
     return moving & ~(resting & draws.flags(0.85, len(y)))
 
 
-def series_round(seed, rows, length=LENGTH, device="cpu", families=None):
+def series_round(seed, rows, length=LENGTH, device="cpu", families=None, shares=None):
     """About `rows` shuffled float32 series [n, length], standardised before their sensors; a function of the
-    seed.
+    seed. `shares` replaces the share of the families that it names.
     """
     draws = Draws(seed, device)
     chosen = [FAMILIES[name] for name in families] if families else list(FAMILIES.values())
-    total = sum(f.share for f in chosen)
+    share = {f.name: f.share for f in chosen} | (shares or {})
+    total = sum(share[f.name] for f in chosen)
     exact, touched, curved = [], [], []
     # On a GPU, tensors made inside the generators must land there; on a CPU the context would only cost time.
     with contextlib.nullcontext() if draws.device.type == "cpu" else draws.device, torch.no_grad():
         for f in chosen:
-            y = f.generate(draws, max(4, round(rows * f.share / total)), length).float()
+            y = f.generate(draws, max(4, round(rows * share[f.name] / total)), length).float()
             y = standardised(y[alive(draws, y)])
             untouched = draws.flags(f.exact, len(y))
             exact.append(y[untouched])
@@ -47,8 +48,9 @@ def series_round(seed, rows, length=LENGTH, device="cpu", families=None):
 class SeriesStream:
     """Hands out series in order; `round` and `cursor` are its whole state."""
 
-    def __init__(self, seed, rows=4096, device="cpu", families=None):
-        self.seed, self.rows, self.device, self.families = seed, rows, device, families
+    def __init__(self, seed, rows=4096, device="cpu", families=None, shares=None):
+        self.seed, self.rows, self.device = seed, rows, device
+        self.families, self.shares = families, shares
         self.round, self.cursor, self.pool = 0, 0, None
 
     def take(self, count):
@@ -68,4 +70,5 @@ class SeriesStream:
         self.round, self.cursor, self.pool = state["round"], state["cursor"], None
 
     def _generate(self):
-        return series_round(self.seed * 1_000_003 + self.round, self.rows, LENGTH, self.device, self.families)
+        seed = self.seed * 1_000_003 + self.round
+        return series_round(seed, self.rows, LENGTH, self.device, self.families, self.shares)

@@ -20,7 +20,7 @@ from config import read_config
 from draws import Draws
 from encoding import training_batch
 from export import export
-from model import DigitModel
+from model import DigitModel, mixed_precision
 from objective import compiled_loss
 from optimizer import Muon
 from series import SeriesStream
@@ -64,7 +64,8 @@ class Run:
         self.adam = torch.optim.AdamW(
             self.slow, lr=settings["adam_rate"], betas=(0.9, 0.98), weight_decay=0, fused=True
         )
-        self.stream = SeriesStream(config.seed, config.data["round_rows"], device)
+        data = config.data
+        self.stream = SeriesStream(config.seed, data["round_rows"], device, shares=data.get("shares"))
         self.tokens, self.steps, self.cpu_seconds = 0, 0, 0.0
         self.reset_average()
 
@@ -88,7 +89,7 @@ class Run:
     def step(self, loss_of):
         batch = self.batch()
         torch.manual_seed(self.config.seed * 7_000_003 + self.steps)  # the objective may draw, too
-        with torch.autocast(batch[0].device.type, dtype=torch.bfloat16):
+        with mixed_precision(batch[0].device):
             loss = loss_of(*batch)
         loss.backward()
         factor = self.config.schedule(self.tokens)

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from encoding import BOS, NATS_OFFSET, axis_ids, prefix_range
+from model import mixed_precision
 from series import series_round
 
 BUCKETS = [(20, 50), (50, 100), (100, 200), (200, 300), (300, 500), (500, 700), (700, 850), (850, 1000)]
@@ -26,7 +27,7 @@ class ValidationSet:
         inputs = torch.cat([start, self.ids[:, :-1]], 1)
         logs = []
         for x, y in zip(inputs.split(rows), self.ids.split(rows)):
-            with torch.autocast(x.device.type, dtype=torch.bfloat16):
+            with mixed_precision(x.device):
                 logits = model(x)
             logs.append(
                 NATS_OFFSET

@@ -12,7 +12,7 @@ const MOST_STATES: usize = 1000;
 const TOLERANCE: f64 = 1e-6;
 
 /// States that lead to each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Class {
     /// The states, ascending.
     pub states: Vec<usize>,
@@ -197,7 +197,8 @@ impl Chain {
     }
 }
 
-fn divisor(a: usize, b: usize) -> usize {
+/// Greatest common divisor.
+pub(super) fn divisor(a: usize, b: usize) -> usize {
     match b {
         0 => a,
         _ => divisor(b, a % b),

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use statrs::distribution::{Beta, ContinuousCDF};
 
-use super::AnalysisError;
+use super::{AnalysisError, Chain, Class};
 
 /// Share of the probability in an interval.
 const LEVEL: f64 = 0.95;
@@ -71,6 +71,30 @@ impl Counts {
         self.0.row(state).sum()
     }
 
+    /// Transitions `[from, to]`.
+    pub fn table(&self) -> &Array2<u64> {
+        &self.0
+    }
+
+    /// Laws of the states that follow, `[from, to]`, as [`law`](Self::law) has them.
+    pub fn matrix(&self) -> Array2<f64> {
+        let rows: Vec<Vec<f64>> = (0..self.states()).map(|from| self.law(from)).collect();
+        Array2::from_shape_fn(self.0.dim(), |(from, to)| rows[from][to])
+    }
+
+    /// Classes of states that were seen to lead to each other; a state that was never left leads to itself.
+    pub fn classes(&self) -> Vec<Class> {
+        let share = |(from, to): (usize, usize)| match self.from(from) {
+            0 => f64::from(u8::from(from == to)),
+            total => self.get(from, to) as f64 / total as f64,
+        };
+        match Chain::new(Array2::from_shape_fn(self.0.dim(), share)) {
+            Ok(chain) => chain.classes(),
+            // Shares of counts are laws; there may be no state at all.
+            Err(_) => Vec::new(),
+        }
+    }
+
     /// Law of the state that follows one: the mean of Dirichlet's law of the counts under Jeffreys' prior.
     pub fn law(&self, from: usize) -> Vec<f64> {
         self.shares(from).map(|(mean, _)| mean).collect()
@@ -127,6 +151,20 @@ mod tests {
         );
         let one = Counts::of(&[0, 0], 1).unwrap();
         assert_eq!(one.intervals(0)[0].low, 1.0);
+    }
+
+    #[test]
+    fn classes_are_of_what_was_seen() {
+        // 0 leads to 1 and 2, which swap; 3 never came.
+        let counts = Counts::of(&[0, 0, 1, 2, 1, 2], 4).unwrap();
+        let classes = counts.classes();
+        let kinds = classes
+            .iter()
+            .map(|c| (c.states.as_slice(), c.closed, c.period));
+        let expected: [(&[usize], bool, usize); 3] =
+            [(&[0], false, 1), (&[1, 2], true, 2), (&[3], true, 1)];
+        assert_eq!(kinds.collect::<Vec<_>>(), expected);
+        assert_eq!(counts.matrix()[[1, 2]], 2.5 / 4.0);
     }
 
     #[test]

@@ -1,196 +1,115 @@
-//! The chain that a model infers from a sequence of its states.
+//! What a predictor makes of a sequence of states.
 
-use ndarray::{Array2, ArrayView1};
+use std::rc::Rc;
 
-use super::{AnalysisError, Counts, hellinger, total_variation};
+use ndarray::Array2;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use rand::seq::SliceRandom;
+
+use super::{AnalysisError, Counts, Laws, MOST_STATES};
 use crate::codec::Scale;
-use crate::forecast::{Forecaster, Role, Settings, Variables};
+use crate::density::BinnedDensity;
+use crate::forecast::{Forecaster, Predictor, Role, Settings, Variables};
 
-/// Most states that are told apart on the axis: a state then has 20 bins.
-pub const MOST_STATES: usize = 50;
-
-/// Width of the axis.
-const AXIS: f64 = 10.0;
-
-/// How a forecaster must read states: they are places on the axis.
-pub fn settings_of_states(settings: Settings) -> Settings {
-    Settings {
-        scale: Scale::None,
-        ..settings
+/// The limits of states, which are shown as the numbers `0..states`.
+pub(super) fn scale_of_states(states: usize) -> Result<Scale, AnalysisError> {
+    match Scale::range(0.0, states as f64 - 1.0) {
+        Ok(scale) if states <= MOST_STATES => Ok(scale),
+        _ => Err(AnalysisError::States(states, MOST_STATES)),
     }
 }
 
-/// A sequence of states, and what a forecaster said of each before it came.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Inferred {
-    /// The sequence.
-    pub sequence: Vec<usize>,
-    /// Law of every state given those before it, `[rows, states]`.
-    pub laws: Array2<f64>,
+/// A density's mass nearer to each state than to all others.
+pub(super) fn law_of_states(density: &BinnedDensity, states: usize) -> Vec<f64> {
+    let mut below: Vec<f64> = (1..states).map(|k| density.cdf(k as f64 - 0.5)).collect();
+    below.insert(0, 0.0);
+    below.push(1.0);
+    let law: Vec<f64> = below.windows(2).map(|p| (p[1] - p[0]).max(0.0)).collect();
+    let sum: f64 = law.iter().sum();
+    law.into_iter().map(|p| p / sum).collect()
 }
 
-/// How far laws are from true ones, behind some rows of context.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Distance {
-    /// Mean number of rows before the states that are counted here.
-    pub context: f64,
-    /// Mean total variation.
-    pub total_variation: f64,
-    /// Mean Hellinger distance.
-    pub hellinger: f64,
-}
-
-/// `distance = scale * context^-exponent`.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct PowerLaw {
-    /// Distance behind one row.
-    pub scale: f64,
-    /// How fast it falls.
-    pub exponent: f64,
-}
-
-/// Shows a forecaster a sequence of the states `0..states`, written as the middles of as many equal parts of the axis,
-/// and reads its law of every next state: its density's mass in each part.
+/// Shows a predictor a sequence of the states `0..states`, as values of a channel that has the first and the last of
+/// them as limits, and reads its law of every next state. The scale of the settings is not used.
 ///
 /// # Errors
-/// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::State`] for one beyond them, and what
-/// the forecaster reports.
-pub fn infer(
-    forecaster: &Forecaster,
+/// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::State`] for one beyond them,
+/// [`AnalysisError::Constant`] for a sequence of one, and what the forecaster reports.
+pub fn infer<'m>(
+    predictor: Rc<dyn Predictor<'m> + 'm>,
+    settings: Settings,
     sequence: &[usize],
     states: usize,
-) -> Result<Inferred, AnalysisError> {
-    if !(2..=MOST_STATES).contains(&states) {
-        return Err(AnalysisError::States(states, MOST_STATES));
-    }
+) -> Result<Laws, AnalysisError> {
+    let scale = scale_of_states(states)?;
     Counts::of(sequence, states)?;
-    let width = AXIS / states as f64;
-    let values = sequence.iter().map(|&state| width * (state as f64 + 0.5));
-    let values =
-        Array2::from_shape_vec((sequence.len(), 1), values.collect()).expect("one value a state");
+    if sequence.len() > 1 && sequence.iter().all(|state| *state == sequence[0]) {
+        return Err(AnalysisError::Constant);
+    }
+    let values = sequence.iter().map(|&state| state as f64).collect();
+    let values = Array2::from_shape_vec((sequence.len(), 1), values).expect("one value a state");
     let variables = Variables::new(vec!["state".to_owned()], vec![Role::State], values);
+    let forecaster = Forecaster::of(predictor, Settings { scale, ..settings });
     let reading = forecaster.read(&variables)?;
     let densities = reading.one_step();
     let mut laws = Array2::zeros((sequence.len(), states));
     for (t, mut law) in laws.rows_mut().into_iter().enumerate() {
-        let density = densities.density(t, 0);
-        let below: Vec<f64> = (0..=states)
-            .map(|k| density.cdf(width * k as f64))
-            .collect();
-        for (p, ends) in law.iter_mut().zip(below.windows(2)) {
-            *p = ends[1] - ends[0];
-        }
-        let sum = law.sum();
-        law /= sum;
+        let found = law_of_states(&densities.density(t, 0), states);
+        law.assign(&ndarray::ArrayView1::from(&found));
     }
-    Ok(Inferred {
-        sequence: sequence.to_vec(),
-        laws,
-    })
+    Ok(Laws::new(sequence.to_vec(), laws))
 }
 
-impl Inferred {
-    /// Law of the state at `t`, given those before it.
-    pub fn law(&self, t: usize) -> ArrayView1<'_, f64> {
-        self.laws.row(t)
-    }
-
-    /// Mean law behind every state over the last `rows` rows, `[from, to]`, and how often each was there; rows of
-    /// states that were not are uniform.
-    pub fn matrix(&self, rows: usize) -> (Array2<f64>, Vec<usize>) {
-        let states = self.laws.ncols();
-        let mut matrix = Array2::<f64>::zeros((states, states));
-        let mut counts = vec![0; states];
-        let first = self.sequence.len().saturating_sub(rows).max(1);
-        for t in first..self.sequence.len() {
-            let from = self.sequence[t - 1];
-            counts[from] += 1;
-            let mut row = matrix.row_mut(from);
-            row += &self.law(t);
-        }
-        for (mut row, &count) in matrix.rows_mut().into_iter().zip(&counts) {
-            match count {
-                0 => row.fill(1.0 / states as f64),
-                _ => row /= count as f64,
-            }
-        }
-        (matrix, counts)
-    }
-
-    /// Mean logarithm of the probabilities of the states that came, from row `first` on, nats.
-    pub fn log_score(&self, first: usize) -> f64 {
-        let rows = first..self.sequence.len();
-        let count = rows.len() as f64;
-        let score = |t: usize| self.laws[[t, self.sequence[t]]].max(f64::MIN_POSITIVE).ln();
-        rows.map(score).sum::<f64>() / count
-    }
-
-    /// Distances of the laws from those of a matrix `[from, to]`, in stretches of context that double.
-    pub fn distances(&self, matrix: &Array2<f64>) -> Vec<Distance> {
-        let rows = self.sequence.len();
-        let mut distances = Vec::new();
-        let mut first = 1;
-        while first < rows {
-            let end = (2 * first).min(rows);
-            let mut sums = [0.0; 3];
-            for t in first..end {
-                let law = self.law(t).to_vec();
-                let truth = matrix.row(self.sequence[t - 1]).to_vec();
-                let found = [
-                    t as f64,
-                    total_variation(&law, &truth),
-                    hellinger(&law, &truth),
-                ];
-                sums.iter_mut().zip(found).for_each(|(sum, x)| *sum += x);
-            }
-            let [context, total_variation, hellinger] = sums.map(|sum| sum / (end - first) as f64);
-            distances.push(Distance {
-                context,
-                total_variation,
-                hellinger,
-            });
-            first = end;
-        }
-        distances
-    }
-}
-
-/// The power law through distances `(context, distance)`, by least squares of the logarithms; `None` for fewer than
-/// two that are above zero.
+/// Shows the same sequence under permuted labels, drawn from a seed; the laws come back under the labels that they
+/// had. A predictor for which states are but names would say the same each time.
 ///
-/// ```
-/// use statecast::analysis::power_law;
-/// let law = power_law(&[(1.0, 0.5), (4.0, 0.25), (16.0, 0.125)]).unwrap();
-/// assert!((law.scale - 0.5).abs() < 1e-12 && (law.exponent - 0.5).abs() < 1e-12);
-/// ```
-pub fn power_law(distances: &[(f64, f64)]) -> Option<PowerLaw> {
-    let logs: Vec<(f64, f64)> = distances
-        .iter()
-        .filter(|(context, distance)| *context > 0.0 && *distance > 0.0)
-        .map(|(context, distance)| (context.ln(), distance.ln()))
-        .collect();
-    let n = logs.len() as f64;
-    let (x, y) = logs
-        .iter()
-        .fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
-    let squares: f64 = logs.iter().map(|p| (p.0 - x).powi(2)).sum();
-    let slope = logs.iter().map(|p| (p.0 - x) * (p.1 - y)).sum::<f64>() / squares;
-    slope.is_finite().then(|| PowerLaw {
-        scale: (y - slope * x).exp(),
-        exponent: -slope,
-    })
+/// # Errors
+/// As [`infer`].
+pub fn relabelled<'m>(
+    predictor: &Rc<dyn Predictor<'m> + 'm>,
+    settings: Settings,
+    sequence: &[usize],
+    states: usize,
+    permutations: usize,
+    seed: u64,
+    progress: &dyn Fn(f64),
+) -> Result<Vec<Laws>, AnalysisError> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let read = |number: usize| {
+        let mut names: Vec<usize> = (0..states).collect();
+        names.shuffle(&mut random);
+        let shown: Vec<usize> = sequence.iter().map(|&state| names[state]).collect();
+        let laws = infer(predictor.clone(), settings, &shown, states)?;
+        let shape = (sequence.len(), states);
+        let laws = Array2::from_shape_fn(shape, |(t, state)| laws.law(t)[names[state]]);
+        progress((number + 1) as f64 / permutations as f64);
+        Ok(Laws::new(sequence.to_vec(), laws))
+    };
+    (0..permutations).map(read).collect()
+}
+
+/// The mean of laws of one sequence, row by row; `None` of none.
+pub fn mean_laws(laws: &[Laws]) -> Option<Laws> {
+    let first = laws.first()?;
+    let shape = (first.sequence().len(), first.states());
+    let mean = Array2::from_shape_fn(shape, |(t, state)| {
+        laws.iter().map(|laws| laws.law(t)[state]).sum::<f64>() / laws.len() as f64
+    });
+    Some(Laws::new(first.sequence().to_vec(), mean))
 }
 
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
     use ndarray::array;
-    use rand::rngs::ChaCha8Rng;
-    use rand::{RngExt, SeedableRng};
+    use rand::RngExt;
 
     use super::*;
+    use crate::analysis::{frequencies, power_law, total_variation};
     use crate::baselines;
     use crate::codec::builtin_formats;
+    use crate::forecast::Language;
     use crate::model::{Model, ModelSource, Precision};
 
     /// A sequence drawn from a matrix.
@@ -210,55 +129,79 @@ mod tests {
         (0..rows).map(step).collect()
     }
 
+    fn mean_rule() -> Rc<dyn Predictor<'static>> {
+        baselines::named("mean").unwrap()
+    }
+
+    fn builtin() -> Model {
+        let formats = builtin_formats().unwrap();
+        let source = ModelSource::Builtin;
+        Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
+    }
+
     /// It comes nearer with every step, and knows more than how often the states come.
     #[test]
     fn the_bundled_model_learns_a_chain_in_context() {
-        let formats = builtin_formats().unwrap();
-        let model = Model::load(
-            &ModelSource::Builtin,
-            &formats,
-            Precision::F32,
-            &Device::Cpu,
-        )
-        .unwrap();
-        let forecaster = Forecaster::new(&model, settings_of_states(Settings::default()));
+        let model = builtin();
+        let settings = Settings::default();
+        let language: Rc<dyn Predictor> = Rc::new(Language {
+            model: &model,
+            temperature: settings.temperature,
+            tolerance: settings.tolerance,
+        });
         let truth = array![[0.8, 0.15, 0.05], [0.1, 0.2, 0.7], [0.4, 0.5, 0.1]];
         let sequence = sequence(&truth, 1000, 3);
-        let inferred = infer(&forecaster, &sequence, 3).unwrap();
-        let distances = inferred.distances(&truth);
+        let laws = infer(language.clone(), settings, &sequence, 3).unwrap();
+        let distances = laws.distances(&truth);
         assert!(distances[9].total_variation < 0.6 * distances[2].total_variation);
         let curve = distances.iter().map(|d| (d.context, d.total_variation));
         assert!(power_law(&curve.collect::<Vec<_>>()).unwrap().exponent > 0.0);
-        let mean = baselines::named("mean").unwrap();
-        let forecaster = Forecaster::of(mean, settings_of_states(Settings::default()));
-        let frequencies = infer(&forecaster, &sequence, 3).unwrap();
-        assert!(inferred.log_score(300) > frequencies.log_score(300) + 0.05);
+        let often = frequencies(&sequence, 3).unwrap();
+        assert!(laws.log_score(300) > often.log_score(300) + 0.05);
+        // Other labels, much the same laws: the states are little more than names.
+        let others = relabelled(&language, settings, &sequence, 3, 2, 1, &|_| ()).unwrap();
+        for other in &others {
+            assert!((other.log_score(300) - laws.log_score(300)).abs() < 0.1);
+        }
+        let mean = mean_laws(&others).unwrap();
+        let least = others.iter().map(|laws| laws.log_score(300));
+        assert!(mean.log_score(300) >= least.fold(f64::INFINITY, f64::min));
     }
 
     /// Rows of the mean law are the states' frequencies whatever came before.
     #[test]
-    fn laws_are_the_masses_of_the_states_parts() {
-        let mean = baselines::named("mean").unwrap();
-        let forecaster = Forecaster::of(mean, settings_of_states(Settings::default()));
+    fn laws_are_the_masses_nearest_to_the_states() {
         let truth = array![[0.0, 1.0], [0.25, 0.75]];
         let sequence = sequence(&truth, 400, 1);
-        let inferred = infer(&forecaster, &sequence, 2).unwrap();
-        let (matrix, counts) = inferred.matrix(300);
+        let laws = infer(mean_rule(), Settings::default(), &sequence, 2).unwrap();
+        let (matrix, counts) = laws.matrix(100);
         assert_eq!(counts.iter().sum::<usize>(), 300);
         for from in 0..2 {
             assert!((matrix.row(from).sum() - 1.0).abs() < 1e-9);
             assert!((matrix[[from, 1]] - 0.8).abs() < 0.08, "{matrix}");
         }
-        let law = inferred.law(399).to_vec();
+        let law = laws.law(399).to_vec();
         assert!((total_variation(&law, &[0.2, 0.8])) < 0.08);
+        // Labels mean nothing to frequencies.
+        let other = relabelled(
+            &mean_rule(),
+            Settings::default(),
+            &sequence,
+            2,
+            3,
+            0,
+            &|_| (),
+        )
+        .unwrap();
+        for laws in other {
+            assert!((laws.law(399)[1] - law[1]).abs() < 1e-3);
+        }
     }
 
     #[test]
     fn what_cannot_be_shown_is_refused() {
-        let mean = baselines::named("mean").unwrap();
-        let forecaster = Forecaster::of(mean, settings_of_states(Settings::default()));
         let refused = |sequence: &[usize], states| {
-            infer(&forecaster, sequence, states)
+            infer(mean_rule(), Settings::default(), sequence, states)
                 .unwrap_err()
                 .to_string()
         };
@@ -266,7 +209,6 @@ mod tests {
         assert!(refused(&[0, 0], 1).contains("2 to 50"));
         assert!(refused(&[0, 0], 51).contains("2 to 50"));
         assert!(refused(&[0], 2).contains("at least 2"));
-        assert!(power_law(&[(1.0, 0.5)]).is_none());
-        assert!(power_law(&[]).is_none());
+        assert!(refused(&[1, 1, 1], 2).contains("one state"));
     }
 }

@@ -67,6 +67,11 @@ pub(super) struct BandArguments {
 }
 
 impl BandArguments {
+    /// Forecasts from inside of the context, none without recalibration.
+    pub(super) fn origins(&self, recalibrated: bool) -> usize {
+        if recalibrated { self.origins } else { 0 }
+    }
+
     /// The forecaster, with adjusted bands if it is one that is recalibrated.
     pub(super) fn apply<'m>(
         &self,
@@ -160,17 +165,14 @@ impl Models {
     }
 }
 
-/// The only model that was loaded, as a forecaster.
-pub(super) fn language<'m>(
-    models: &'m Models,
-    settings: Settings,
-) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+/// The only model that was loaded.
+pub(super) fn language(models: &Models, settings: Settings) -> anyhow::Result<Language<'_>> {
     let (_, model) = models.loaded.first().context("no language model")?;
-    Ok(Rc::new(Language {
+    Ok(Language {
         model,
         temperature: settings.temperature,
         tolerance: settings.tolerance,
-    }))
+    })
 }
 
 fn is_language(name: &str) -> bool {

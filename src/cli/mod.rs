@@ -7,6 +7,7 @@ mod evaluate;
 mod experts;
 mod forecast;
 mod input;
+mod markov;
 mod models;
 mod process;
 mod progress;
@@ -14,6 +15,7 @@ mod replay;
 mod scores;
 mod shell;
 mod train;
+mod training_run;
 mod windowed;
 
 use std::io;
@@ -61,6 +63,8 @@ enum Command {
     Evaluate(Box<evaluate::Arguments>),
     Replay(Box<replay::Arguments>),
     Train(Box<train::Arguments>),
+    Markov(Box<markov::Arguments>),
+    TrainingRun(Box<training_run::Arguments>),
     Density(density::Arguments),
     Models(models::Arguments),
     Completions(shell::Completions),
@@ -79,6 +83,8 @@ pub fn run() -> ExitCode {
         Command::Evaluate(arguments) => evaluate::run(*arguments),
         Command::Replay(arguments) => replay::run(*arguments),
         Command::Train(arguments) => train::run(*arguments),
+        Command::Markov(arguments) => markov::run(*arguments),
+        Command::TrainingRun(arguments) => training_run::run(*arguments),
         Command::Density(arguments) => density::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Completions(arguments) => shell::completions(&arguments),

@@ -276,7 +276,7 @@ impl<'m> Forecaster<'m> {
 }
 
 /// Masses `[rows, channels, 1000]` of constant channels.
-fn point_masses(rows: usize, channels: usize) -> Array3<f32> {
+pub(super) fn point_masses(rows: usize, channels: usize) -> Array3<f32> {
     let point = point_mass();
     Array3::from_shape_fn((rows, channels, BIN_COUNT), |(_, _, k)| point[k])
 }

@@ -17,6 +17,7 @@ mod recalibration;
 mod rollout;
 mod session;
 mod summary;
+mod transition;
 mod trees;
 mod variables;
 
@@ -38,6 +39,9 @@ pub use variables::{Role, Variables};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForecastError {
+    /// More than one variable where one is needed.
+    #[error("{0} variables and actions: the kernel of a context is that of one variable alone")]
+    OneVariable(usize),
     /// A context of fewer than two rows.
     #[error("the context has {0} row(s); a forecast needs at least 2")]
     TooFewRows(usize),

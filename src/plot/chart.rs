@@ -3,14 +3,14 @@
 use plotters::prelude::*;
 
 use super::PlotError;
-use super::forecast::{FONT, register_font};
+use super::drawing::{FONT, register_font};
 use super::layout::{label, padded, shortened};
 
 /// Between black and white: readable on both.
 const INK: RGBColor = RGBColor(128, 128, 128);
 
 /// Okabe and Ito's palette, with grey and violet for its black and yellow, which one of the grounds would hide.
-const PALETTE: [RGBColor; 8] = [
+pub(super) const PALETTE: [RGBColor; 8] = [
     RGBColor(0, 130, 200),
     RGBColor(225, 100, 10),
     RGBColor(0, 158, 115),

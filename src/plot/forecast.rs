@@ -1,23 +1,14 @@
 //! A grid of panels: what was observed, what was predicted, what is forecast.
 
-use std::io::Write;
 use std::path::Path;
-use std::sync::Once;
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use super::PlotError;
+use super::drawing::{BLUE, Drawing, FONT, GREY, INK, ORANGE};
 use super::layout::{HEADER, first_row, grid, label, padded, shortened, size};
-use crate::output::write_atomically;
-
-pub(super) const FONT: &str = "sans-serif";
-const INK: RGBColor = RGBColor(60, 60, 60);
-const GREY: RGBColor = RGBColor(150, 150, 150);
-// Blue and vermilion of Okabe and Ito's palette, told apart by all readers.
-const BLUE: RGBColor = RGBColor(0, 114, 178);
-const ORANGE: RGBColor = RGBColor(213, 94, 0);
 
 type PlottingArea<B> = DrawingArea<B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
@@ -85,49 +76,7 @@ impl ForecastFigure {
     /// # Errors
     /// [`PlotError`] for another ending or a file that cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), PlotError> {
-        let bytes = match path.extension().and_then(|e| e.to_str()) {
-            Some("svg") => self.svg()?.into_bytes(),
-            Some("png") => self.png()?,
-            _ => return Err(PlotError::Extension(path.to_owned())),
-        };
-        Ok(write_atomically(path, |file| file.write_all(&bytes))?)
-    }
-
-    fn svg(&self) -> Result<String, PlotError> {
-        let mut svg = String::new();
-        self.draw(SVGBackend::with_string(&mut svg, size(self.panels.len())))?;
-        Ok(svg)
-    }
-
-    fn png(&self) -> Result<Vec<u8>, PlotError> {
-        let draw_error = |e: std::io::Error| PlotError::Draw(e.to_string());
-        let file = tempfile::Builder::new()
-            .suffix(".png")
-            .tempfile()
-            .map_err(draw_error)?;
-        self.draw(BitMapBackend::new(file.path(), size(self.panels.len())))?;
-        std::fs::read(file.path()).map_err(draw_error)
-    }
-
-    fn draw<B: DrawingBackend>(&self, backend: B) -> Result<(), PlotError> {
-        register_font();
-        let root = backend.into_drawing_area();
-        self.draw_on(&root)
-            .map_err(|e| PlotError::Draw(e.to_string()))
-    }
-
-    fn draw_on<B: DrawingBackend>(
-        &self,
-        root: &DrawingArea<B, Shift>,
-    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-        root.fill(&WHITE)?;
-        let (header, body) = root.split_vertically(HEADER);
-        self.draw_header(&header)?;
-        let (columns, rows) = grid(self.panels.len());
-        for (panel, area) in self.panels.iter().zip(body.split_evenly((rows, columns))) {
-            self.draw_panel(panel, &area)?;
-        }
-        root.present()
+        Drawing::save(self, path)
     }
 
     fn draw_header<B: DrawingBackend>(
@@ -252,6 +201,25 @@ impl ForecastFigure {
     }
 }
 
+impl Drawing for ForecastFigure {
+    fn size(&self) -> (u32, u32) {
+        size(self.panels.len())
+    }
+
+    fn draw_on<B: DrawingBackend>(
+        &self,
+        root: &DrawingArea<B, Shift>,
+    ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+        let (header, body) = root.split_vertically(HEADER);
+        self.draw_header(&header)?;
+        let (columns, rows) = grid(self.panels.len());
+        for (panel, area) in self.panels.iter().zip(body.split_evenly((rows, columns))) {
+            self.draw_panel(panel, &area)?;
+        }
+        Ok(())
+    }
+}
+
 /// A forecast of one step has no width: bars instead of bands.
 fn draw_single_step<B: DrawingBackend>(
     plotting: &PlottingArea<B>,
@@ -265,14 +233,6 @@ fn draw_single_step<B: DrawingBackend>(
         ))?;
     }
     plotting.draw(&Circle::new((row, point.median), 3, ORANGE.filled()))
-}
-
-pub(super) fn register_font() {
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| {
-        // Fails only on bytes that are no font, which a test rules out.
-        let _ = plotters::style::register_font(FONT, FontStyle::Normal, dejavu::sans::regular());
-    });
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! Figures of forecasts as SVG or PNG.
 
 mod chart;
+mod drawing;
 mod forecast;
 mod layout;
+mod matrices;
 
 use std::path::PathBuf;
 
 pub use chart::{Chart, Curve, colour};
 pub use forecast::{ForecastFigure, OneStepPoint, Panel, RolloutPoint};
 pub use layout::context_shown;
+pub use matrices::{MatrixFigure, NamedCurve, NamedMatrix};
 
 /// Why a figure cannot be made.
 #[derive(Debug, thiserror::Error)]

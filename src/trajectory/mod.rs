@@ -78,6 +78,32 @@ pub fn read(
     Ok((trajectory, roles))
 }
 
+/// Reads a column of labels, words or numbers, a label a row. Whole numbers that are stored as floats lose their zeros.
+///
+/// # Errors
+///
+/// [`TrajectoryError::NoMatch`] if there is no such column, [`TrajectoryError::Missing`] for a cell that is empty or
+/// NaN, and the errors of reading a file as in [`read`].
+///
+/// ```
+/// use statecast::trajectory::read_labels;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("weather.csv");
+/// std::fs::write(&path, "day,sky\n1,sun\n2,rain\n3,sun\n")?;
+/// assert_eq!(read_labels(&path, "sky")?, ["sun", "rain", "sun"]);
+/// assert_eq!(read_labels(&path, "day")?, ["1", "2", "3"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_labels(path: &Path, column: &str) -> Result<Vec<String>, TrajectoryError> {
+    let source = source::open(path, &[column.to_owned()])?;
+    let slots = roles::resolve_labels(path, &*source, column)?;
+    let mut table = table::Table::new(path, MissingPolicy::Error, source.columns(), &slots);
+    table.let_labels_recur();
+    source.read(&slots, &mut table)?;
+    table.into_labels()
+}
+
 /// Reads the actions that are going to be taken: `[rows, actions]`, columns in the order of
 /// `action_names`.
 ///

@@ -213,6 +213,28 @@ pub(super) fn resolve_actions(
     Ok(slots)
 }
 
+/// The one column of labels.
+pub(super) fn resolve_labels(
+    file: &Path,
+    source: &dyn Source,
+    column: &str,
+) -> Result<Vec<Option<Slot>>, TrajectoryError> {
+    let columns = source.columns();
+    let mut slots = vec![None; columns.len()];
+    let Some(index) = columns.iter().position(|known| known.name == column) else {
+        return Err(TrajectoryError::NoMatch {
+            file: file.to_owned(),
+            role: "label",
+            pattern: column.to_owned(),
+            columns: names(columns),
+        });
+    };
+    refuse_unusable(file, &columns[index])?;
+    slots[index] = Some(Slot::Label);
+    refuse_same_names(file, columns, &slots)?;
+    Ok(slots)
+}
+
 struct Assignment<'a> {
     file: &'a Path,
     columns: &'a [Column],

@@ -165,6 +165,8 @@ struct Labels {
     seen: HashSet<String>,
     first_gap: Option<usize>,
     rows: usize,
+    /// Whether a label may come back: it is then no episode.
+    recur: bool,
 }
 
 /// Takes the values of a file in any order of columns, then cuts them into episodes.
@@ -242,7 +244,7 @@ impl Table {
         if labels.starts.last().is_some_and(|(last, _)| last == label) {
             return Ok(());
         }
-        if !labels.seen.insert(label.to_owned()) {
+        if !labels.recur && !labels.seen.insert(label.to_owned()) {
             return Err(TrajectoryError::SplitEpisode {
                 file: self.file.clone(),
                 row: row + 1,
@@ -305,6 +307,25 @@ impl Table {
             })
             .collect::<Result<Vec<_>, _>>()?;
         Trajectory::new(state_names, action_names, reward_name, episodes)
+    }
+
+    /// Lets labels come back, for a column whose labels are no episodes.
+    pub(super) fn let_labels_recur(&mut self) {
+        if let Some(labels) = &mut self.labels {
+            labels.recur = true;
+        }
+    }
+
+    /// The label of every row.
+    pub(super) fn into_labels(self) -> Result<Vec<String>, TrajectoryError> {
+        let rows = self.checked_rows()?;
+        self.refuse_gaps()?;
+        let starts = self.labels.map(|labels| labels.starts).unwrap_or_default();
+        let ends = starts.iter().skip(1).map(|(_, start)| *start).chain([rows]);
+        let runs = starts.iter().zip(ends);
+        let repeated =
+            runs.flat_map(|((label, start), end)| std::iter::repeat_n(label.clone(), end - start));
+        Ok(repeated.collect())
     }
 
     /// The action block alone, `[rows, actions]`.

@@ -1,0 +1,197 @@
+//! States from labels, or from the values of a continuous channel.
+
+use std::collections::BTreeSet;
+
+use super::AnalysisError;
+
+/// Most states that are told apart on the axis: neighbours then lie 14 bins apart.
+pub const MOST_STATES: usize = 50;
+
+/// A sequence of states, with what they are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coded {
+    /// The states `0..labels.len()`, in the order of time.
+    pub sequence: Vec<usize>,
+    /// What the states are called, in their order on the axis.
+    pub labels: Vec<String>,
+}
+
+/// Where the range of a channel is cut into states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cuts {
+    /// Into parts of equal width.
+    #[default]
+    Width,
+    /// So that all states come about as often.
+    Count,
+}
+
+/// A sequence of labels. Their order is `order` where that is given, else that of the numbers that all of them are,
+/// else the alphabet's.
+///
+/// # Errors
+/// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::Label`] for a label that `order` lacks
+/// or has twice.
+///
+/// ```
+/// use statecast::analysis::labelled;
+/// let labels = ["10", "9", "9", "10"].map(str::to_owned);
+/// let coded = labelled(&labels, &[])?;
+/// assert_eq!(coded.labels, ["9", "10"]);
+/// assert_eq!(coded.sequence, [1, 0, 0, 1]);
+/// # Ok::<(), statecast::analysis::AnalysisError>(())
+/// ```
+pub fn labelled(sequence: &[String], order: &[String]) -> Result<Coded, AnalysisError> {
+    let there: BTreeSet<&String> = sequence.iter().collect();
+    let labels: Vec<String> = match order {
+        [] => {
+            checked(there.len())?;
+            let mut labels: Vec<String> = there.into_iter().cloned().collect();
+            let number = |label: &String| label.parse::<f64>().ok().filter(|x| x.is_finite());
+            let numbers: Option<Vec<f64>> = labels.iter().map(number).collect();
+            if numbers.is_some() {
+                labels.sort_by(|a, b| number(a).partial_cmp(&number(b)).expect("finite numbers"));
+            }
+            labels
+        }
+        order => {
+            checked(order.len())?;
+            let twice = (1..order.len()).find(|&k| order[..k].contains(&order[k]));
+            let absent = there.into_iter().find(|label| !order.contains(label));
+            if let Some(label) = twice.map(|k| &order[k]).or(absent) {
+                let what = if twice.is_some() { "twice" } else { "not" };
+                return Err(AnalysisError::Label {
+                    label: label.clone(),
+                    what,
+                });
+            }
+            order.to_vec()
+        }
+    };
+    let state = |label| labels.iter().position(|known| known == label);
+    let sequence = sequence
+        .iter()
+        .map(|label| state(label).expect("one of the labels"));
+    Ok(Coded {
+        sequence: sequence.collect(),
+        labels,
+    })
+}
+
+/// The values of a channel as so many states, named by the ends of their parts.
+///
+/// # Errors
+/// [`AnalysisError::States`] unless 2 to 50 are asked for, [`AnalysisError::Parts`] where the values do not fall into
+/// so many.
+///
+/// ```
+/// use statecast::analysis::{Cuts, binned};
+/// let coded = binned(&[0.0, 1.0, 4.0, 0.5], 2, Cuts::Width)?;
+/// assert_eq!(coded.sequence, [0, 0, 1, 0]);
+/// assert_eq!(coded.labels, ["0..2", "2..4"]);
+/// # Ok::<(), statecast::analysis::AnalysisError>(())
+/// ```
+pub fn binned(values: &[f64], states: usize, cuts: Cuts) -> Result<Coded, AnalysisError> {
+    checked(states)?;
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (Some(&low), Some(&high)) = (sorted.first(), sorted.last()) else {
+        return Err(AnalysisError::States(0, MOST_STATES));
+    };
+    let cut = |k: usize| match cuts {
+        Cuts::Width => {
+            let share = k as f64 / states as f64;
+            low * (1.0 - share) + high * share
+        }
+        Cuts::Count => sorted[(k * values.len() / states).min(values.len() - 1)],
+    };
+    let mut ends: Vec<f64> = (0..states).map(cut).collect();
+    ends.push(high);
+    if ends.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err(AnalysisError::Parts(states));
+    }
+    let state = |x: &f64| ends[1..states].partition_point(|end| end <= x);
+    let digits = digits(&ends);
+    let label = |pair: &[f64]| format!("{}..{}", short(pair[0], digits), short(pair[1], digits));
+    Ok(Coded {
+        sequence: values.iter().map(state).collect(),
+        labels: ends.windows(2).map(label).collect(),
+    })
+}
+
+fn checked(states: usize) -> Result<(), AnalysisError> {
+    match (2..=MOST_STATES).contains(&states) {
+        true => Ok(()),
+        false => Err(AnalysisError::States(states, MOST_STATES)),
+    }
+}
+
+/// Digits behind the point that tell the ends of parts apart.
+fn digits(ends: &[f64]) -> usize {
+    let narrowest = ends
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .fold(f64::INFINITY, f64::min);
+    (1.0 - narrowest.log10()).ceil().clamp(0.0, 12.0) as usize
+}
+
+fn short(x: f64, digits: usize) -> String {
+    let text = format!("{x:.digits$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_ordered_by_the_alphabet_or_as_asked() {
+        let words = ["sun", "rain", "sun", "fog"].map(str::to_owned);
+        assert_eq!(
+            labelled(&words, &[]).unwrap().labels,
+            ["fog", "rain", "sun"]
+        );
+        let order = ["sun", "fog", "snow", "rain"].map(str::to_owned);
+        assert_eq!(labelled(&words, &order).unwrap().sequence, [0, 3, 0, 1]);
+        let refused = |order: &[&str]| {
+            let order: Vec<String> = order.iter().map(|&label| label.to_owned()).collect();
+            labelled(&words, &order).unwrap_err().to_string()
+        };
+        assert!(refused(&["sun", "fog"]).contains("'rain'"));
+        assert!(refused(&["sun", "sun", "rain", "fog"]).contains("'sun' is twice"));
+        assert!(
+            labelled(&words[..1], &[])
+                .unwrap_err()
+                .to_string()
+                .contains("1 state")
+        );
+        let many: Vec<String> = (0..51).map(|k| k.to_string()).collect();
+        assert!(
+            labelled(&many, &[])
+                .unwrap_err()
+                .to_string()
+                .contains("--states")
+        );
+    }
+
+    #[test]
+    fn parts_of_equal_count_hold_as_many() {
+        let values: Vec<f64> = (0..90).map(|t| f64::from(t * t)).collect();
+        let coded = binned(&values, 3, Cuts::Count).unwrap();
+        for state in 0..3 {
+            assert_eq!(coded.sequence.iter().filter(|&&s| s == state).count(), 30);
+        }
+        // Half of the values are one: no cut tells them apart.
+        let even: Vec<f64> = (0..40).map(|t| f64::from(t.min(20))).collect();
+        let error = binned(&even, 10, Cuts::Count).unwrap_err().to_string();
+        assert!(error.contains("10 parts"));
+        assert!(binned(&[1.0, 1.0], 2, Cuts::Width).is_err());
+        assert!(binned(&[], 2, Cuts::Width).is_err());
+        // The range's width may be beyond what a number holds.
+        let far = binned(&[-1e308, 1e308, 0.5e308], 4, Cuts::Width).unwrap();
+        assert_eq!(far.sequence, [0, 3, 3]);
+    }
+}

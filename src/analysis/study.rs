@@ -1,0 +1,295 @@
+//! All that is asked about a sequence of states and a predictor that read it.
+
+use std::rc::Rc;
+
+use ndarray::{Array1, Array2};
+use serde::Serialize;
+
+use super::{
+    AnalysisError, Chain, Class, Counts, Distance, Laws, PowerLaw, Share, counted, frequencies,
+    infer, mean_laws, power_law, relabelled, staying, total_variation,
+};
+use crate::forecast::{Predictor, Settings, Temperature};
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Questions {
+    /// Rows at the end over which laws are averaged and scored.
+    pub last: usize,
+    /// Permutations of the labels.
+    pub relabellings: usize,
+    /// Seed of the permutations.
+    pub seed: u64,
+}
+
+/// A chain and where it goes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Described {
+    /// What it is: `inferred`, `counted` or `true`.
+    pub name: String,
+    /// `[from][to]`.
+    pub matrix: Vec<Vec<f64>>,
+    /// The stationary law; none if there are several.
+    pub stationary: Option<Vec<f64>>,
+    /// 1 less the second largest modulus of its eigenvalues.
+    pub spectral_gap: f64,
+    /// Steps after which a difference is a e-th of what it was: `-1 / ln(1 - gap)`; none if it stays.
+    pub relaxation: Option<f64>,
+}
+
+/// How well a rule tells the next state.
+#[derive(Debug, Clone, Serialize)]
+pub struct Judged {
+    /// Name of the rule.
+    pub name: String,
+    /// Mean log probability of what came over the last rows, nats.
+    pub log_score: f64,
+    /// Distance of the laws over the last rows from the matrix that they are judged by.
+    pub distance: Distance,
+    /// The same in stretches of context that double.
+    pub curve: Vec<Distance>,
+    /// The power law through the curve's total variations.
+    pub power_law: Option<PowerLaw>,
+}
+
+/// What a temperature does.
+#[derive(Debug, Clone, Serialize)]
+pub struct AtTemperature {
+    /// The temperature.
+    pub temperature: f64,
+    /// Mean log probability over the last rows, nats.
+    pub log_score: f64,
+    /// Mean total variation from the matrix that laws are judged by.
+    pub total_variation: f64,
+    /// The stationary law of the inferred chain; none if there are several.
+    pub stationary: Option<Vec<f64>>,
+    /// Its spectral gap.
+    pub spectral_gap: f64,
+}
+
+/// What permuted labels do.
+#[derive(Debug, Clone, Serialize)]
+pub struct Relabelling {
+    /// Permutations.
+    pub permutations: usize,
+    /// Log score of each, over the last rows, nats.
+    pub log_scores: Vec<f64>,
+    /// Mean total variation of the laws over the last rows from those under the first labels, of each.
+    pub total_variation: Vec<f64>,
+    /// Log score of the mean of all laws.
+    pub mean_log_score: f64,
+    /// Mean total variation of the mean of all laws from the matrix that laws are judged by.
+    pub mean_total_variation: f64,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Study {
+    /// Rows of the sequence.
+    pub rows: usize,
+    /// Rows at the end over which laws are averaged and scored.
+    pub last: usize,
+    /// How often each state was left in these rows.
+    pub visits: Vec<usize>,
+    /// Transitions of the whole sequence, `[from][to]`.
+    pub counts: Vec<Vec<u64>>,
+    /// Classes of states that were seen to lead to each other.
+    pub classes: Vec<Class>,
+    /// How often each state came.
+    pub seen: Vec<usize>,
+    /// Their probabilities, `[from][to]`, with intervals.
+    pub intervals: Vec<Vec<Share>>,
+    /// The inferred chain, the counted one and the true one if that is known.
+    pub chains: Vec<Described>,
+    /// Whether laws are judged by the true matrix, or by the counted one.
+    pub truth_is_known: bool,
+    /// Mean total variation between the rows of the inferred matrix and the one that laws are judged by, over the
+    /// states that were left in the last rows.
+    pub matrix_distance: f64,
+    /// The same of the matrix counted over the whole sequence; none where that is what laws are judged by.
+    pub counted_distance: Option<f64>,
+    /// The predictor and simple rules.
+    pub rules: Vec<Judged>,
+    /// Permuted labels; none if there were none.
+    pub relabelling: Option<Relabelling>,
+}
+
+/// Shows a sequence to a predictor and puts together what its laws say.
+///
+/// # Errors
+/// As [`infer`]; [`AnalysisError::Shape`] and [`AnalysisError::Row`] for a true matrix of another size or that is none.
+pub fn study<'m>(
+    predictor: &Rc<dyn Predictor<'m> + 'm>,
+    settings: Settings,
+    sequence: &[usize],
+    states: usize,
+    truth: Option<Array2<f64>>,
+    questions: &Questions,
+    progress: &dyn Fn(f64),
+) -> Result<Study, AnalysisError> {
+    let truth = truth.map(Chain::new).transpose()?;
+    if let Some(chain) = truth.as_ref().filter(|chain| chain.states() != states) {
+        return Err(AnalysisError::Truth {
+            rows: chain.states(),
+            states,
+        });
+    }
+    let counts = Counts::of(sequence, states)?;
+    let whole = 1.0 + questions.relabellings as f64;
+    let laws = infer(predictor.clone(), settings, sequence, states)?;
+    progress(1.0 / whole);
+    let first = sequence.len().saturating_sub(questions.last).max(1);
+    let (matrix, visits) = laws.matrix(first);
+    let empirical = counts.matrix();
+    let judge = truth.as_ref().map_or(&empirical, Chain::matrix);
+    let judged = |name: String, laws: &Laws| {
+        let curve = laws.distances(judge);
+        let points: Vec<_> = curve
+            .iter()
+            .map(|d| (d.context, d.total_variation))
+            .collect();
+        Judged {
+            name,
+            log_score: laws.log_score(first),
+            distance: laws.distance(judge, first, sequence.len()),
+            power_law: power_law(&points),
+            curve,
+        }
+    };
+    let mut rules = vec![judged(predictor.name(), &laws)];
+    for (name, laws) in [
+        ("counts", counted(sequence, states)?),
+        ("frequencies", frequencies(sequence, states)?),
+        ("staying", staying(sequence, states)?),
+    ] {
+        rules.push(judged(name.to_owned(), &laws));
+    }
+    if let Some(chain) = &truth {
+        let of = |t: usize| sequence[t.saturating_sub(1)];
+        let shape = (sequence.len(), states);
+        let told = Array2::from_shape_fn(shape, |(t, to)| chain.matrix()[[of(t), to]]);
+        rules.push(judged(
+            "truth".to_owned(),
+            &Laws::new(sequence.to_vec(), told),
+        ));
+    }
+    let relabelling = match questions.relabellings {
+        0 => None,
+        permutations => {
+            let others = relabelled(
+                predictor,
+                settings,
+                sequence,
+                states,
+                permutations,
+                questions.seed,
+                &|share| progress((1.0 + share * permutations as f64) / whole),
+            )?;
+            let apart = |other: &Laws| {
+                let rows = first..sequence.len();
+                let of = |t: usize| total_variation(&other.law(t).to_vec(), &laws.law(t).to_vec());
+                rows.clone().map(of).sum::<f64>() / rows.len() as f64
+            };
+            let mut all = vec![laws.clone()];
+            let (log_scores, distances) = others
+                .iter()
+                .map(|other| (other.log_score(first), apart(other)))
+                .unzip();
+            all.extend(others);
+            mean_laws(&all).map(|mean| Relabelling {
+                permutations,
+                log_scores,
+                total_variation: distances,
+                mean_log_score: mean.log_score(first),
+                mean_total_variation: mean.distance(judge, first, sequence.len()).total_variation,
+            })
+        }
+    };
+    let visited = |matrix: &Array2<f64>| {
+        let visited: Vec<usize> = (0..states).filter(|&from| visits[from] > 0).collect();
+        let distances = visited
+            .iter()
+            .map(|&from| total_variation(&matrix.row(from).to_vec(), &judge.row(from).to_vec()));
+        distances.sum::<f64>() / visited.len().max(1) as f64
+    };
+    let inferred = Chain::new(matrix)?;
+    let counted = Chain::new(empirical.clone())?;
+    let mut chains = vec![
+        Described::of("inferred", &inferred),
+        Described::of("counted", &counted),
+    ];
+    chains.extend(truth.as_ref().map(|chain| Described::of("true", chain)));
+    Ok(Study {
+        rows: sequence.len(),
+        last: sequence.len() - first,
+        matrix_distance: visited(inferred.matrix()),
+        counted_distance: truth.is_some().then(|| visited(&empirical)),
+        visits,
+        counts: rows_of(counts.table()),
+        classes: counts.classes(),
+        seen: (0..states)
+            .map(|state| sequence.iter().filter(|&&s| s == state).count())
+            .collect(),
+        intervals: (0..states).map(|from| counts.intervals(from)).collect(),
+        truth_is_known: truth.is_some(),
+        chains,
+        rules,
+        relabelling,
+    })
+}
+
+/// What a predictor infers at several temperatures.
+///
+/// # Errors
+/// As [`infer`].
+pub fn at_temperatures<'m>(
+    predictors: &[(Temperature, Rc<dyn Predictor<'m> + 'm>)],
+    settings: Settings,
+    sequence: &[usize],
+    study: &Study,
+) -> Result<Vec<AtTemperature>, AnalysisError> {
+    let judge = study.judge();
+    let states = judge.nrows();
+    let first = study.rows - study.last;
+    let read = |(temperature, predictor): &(Temperature, Rc<dyn Predictor<'m> + 'm>)| {
+        let laws = infer(predictor.clone(), settings, sequence, states)?;
+        let chain = Chain::new(laws.matrix(first).0)?;
+        Ok(AtTemperature {
+            temperature: temperature.get(),
+            log_score: laws.log_score(first),
+            total_variation: laws.distance(&judge, first, sequence.len()).total_variation,
+            stationary: chain.stationary().map(|law| law.to_vec()),
+            spectral_gap: chain.spectral_gap(),
+        })
+    };
+    predictors.iter().map(read).collect()
+}
+
+impl Study {
+    /// The matrix that laws are judged by.
+    fn judge(&self) -> Array2<f64> {
+        let chain = match self.truth_is_known {
+            true => &self.chains[2],
+            false => &self.chains[1],
+        };
+        let states = chain.matrix.len();
+        Array2::from_shape_fn((states, states), |(from, to)| chain.matrix[from][to])
+    }
+}
+
+impl Described {
+    fn of(name: &str, chain: &Chain) -> Self {
+        let gap = chain.spectral_gap();
+        Self {
+            name: name.to_owned(),
+            matrix: rows_of(chain.matrix()),
+            stationary: chain.stationary().map(|law: Array1<f64>| law.to_vec()),
+            spectral_gap: gap,
+            relaxation: (gap > 1e-12).then(|| -1.0 / (1.0 - gap).ln()),
+        }
+    }
+}
+
+fn rows_of<T: Clone>(matrix: &Array2<T>) -> Vec<Vec<T>> {
+    matrix.outer_iter().map(|row| row.to_vec()).collect()
+}

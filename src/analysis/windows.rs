@@ -1,0 +1,416 @@
+//! The chain that a model is over windows of so many states: it reads a window, says the next state, and the oldest
+//! one drops out (Zekri et al., arXiv 2410.02724, section 3).
+
+use nalgebra::DMatrix;
+use ndarray::{Array1, Array2};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::{AnalysisError, Class};
+
+/// Most windows.
+pub const MOST_WINDOWS: usize = 1_000_000;
+
+/// Steps after which the stationary law must stand.
+const MOST_STEPS: usize = 100_000;
+
+/// What the stationary law may still change by in a step, in total variation.
+const STANDS: f64 = 1e-13;
+
+/// Length below which a vector of length 1 has become rounding.
+const GONE: f64 = 1e-12;
+
+/// A chain on the windows of `window` of the states `0..states`. A window's number in base `states` has its oldest
+/// state first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowChain {
+    window: usize,
+    /// `[windows, states]`.
+    laws: Array2<f32>,
+}
+
+/// Where a chain of windows goes in the long run.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct LongRun {
+    /// How often each state comes.
+    pub law: Vec<f64>,
+    /// Modulus of the second largest eigenvalue: what is left of a difference after a step, in the long run.
+    pub second: f64,
+    /// Mean entropy of the next state, nats.
+    pub entropy: f64,
+}
+
+impl WindowChain {
+    /// The chain of the laws `[states^window, states]` of the state that follows each window.
+    ///
+    /// # Errors
+    /// [`AnalysisError::Windows`] unless there are as many rows, at most a million, [`AnalysisError::Row`] for one
+    /// that is no law.
+    pub fn new(window: usize, laws: Array2<f32>) -> Result<Self, AnalysisError> {
+        let (rows, states) = laws.dim();
+        if rows != windows(states, window)? {
+            return Err(AnalysisError::Windows { states, window });
+        }
+        for (row, law) in laws.outer_iter().enumerate() {
+            let sum: f64 = law.iter().map(|&p| f64::from(p)).sum();
+            if law.iter().any(|p| !(0.0..).contains(p)) || (sum - 1.0).abs() > 1e-3 {
+                let what = format!("{sum} together, not 1, or below 0");
+                return Err(AnalysisError::Row { row, what });
+            }
+        }
+        Ok(Self { window, laws })
+    }
+
+    /// States of a window.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
+    /// Number of states.
+    pub fn states(&self) -> usize {
+        self.laws.ncols()
+    }
+
+    /// Number of windows.
+    pub fn windows(&self) -> usize {
+        self.laws.nrows()
+    }
+
+    /// Laws `[windows, states]` of the state that follows each window.
+    pub fn laws(&self) -> &Array2<f32> {
+        &self.laws
+    }
+
+    /// The states of a window, the oldest first.
+    pub fn spelled(&self, window: usize) -> Vec<usize> {
+        spelled(window, self.states(), self.window).collect()
+    }
+
+    /// The window that follows one when a state comes.
+    fn next(&self, window: usize, state: usize) -> usize {
+        (window * self.states() + state) % self.windows()
+    }
+
+    /// Windows that lead to each other along steps of a probability above `least`, the largest classes first.
+    pub fn classes(&self, least: f64) -> Vec<Class> {
+        let mut classes: Vec<Class> = self
+            .components(least)
+            .into_iter()
+            .map(|mut windows| {
+                windows.sort_unstable();
+                let (closed, period) = self.kind(&windows, least);
+                Class {
+                    states: windows,
+                    closed,
+                    period,
+                }
+            })
+            .collect();
+        let first = |class: &Class| (std::cmp::Reverse(class.states.len()), class.states[0]);
+        classes.sort_by_key(first);
+        classes
+    }
+
+    fn arrow(&self, window: usize, state: usize, least: f64) -> bool {
+        f64::from(self.laws[[window, state]]) > least
+    }
+
+    /// Strongly connected components (Tarjan 1972), without recursion.
+    fn components(&self, least: f64) -> Vec<Vec<usize>> {
+        const UNSEEN: u32 = u32::MAX;
+        let (count, states) = (self.windows(), self.states());
+        let mut order = vec![UNSEEN; count];
+        let mut lowest = vec![0u32; count];
+        let mut open = vec![false; count];
+        let (mut stack, mut way) = (Vec::new(), Vec::new());
+        let mut components = Vec::new();
+        let mut seen = 0;
+        for root in 0..count {
+            if order[root] != UNSEEN {
+                continue;
+            }
+            way.push((root, 0));
+            while let Some(&mut (window, ref mut state)) = way.last_mut() {
+                if *state == 0 {
+                    (order[window], lowest[window]) = (seen, seen);
+                    seen += 1;
+                    open[window] = true;
+                    stack.push(window);
+                }
+                let next = (*state..states).find_map(|to| {
+                    let next = self.next(window, to);
+                    let new = self.arrow(window, to, least) && order[next] == UNSEEN;
+                    if self.arrow(window, to, least) && open[next] {
+                        lowest[window] = lowest[window].min(order[next]);
+                    }
+                    new.then_some((to, next))
+                });
+                if let Some((to, next)) = next {
+                    *state = to + 1;
+                    way.push((next, 0));
+                    continue;
+                }
+                way.pop();
+                if let Some(&(before, _)) = way.last() {
+                    lowest[before] = lowest[before].min(lowest[window]);
+                }
+                if lowest[window] == order[window] {
+                    let place = stack.iter().rposition(|&w| w == window);
+                    let component =
+                        stack.split_off(place.expect("a window that is open is stacked"));
+                    component.iter().for_each(|&w| open[w] = false);
+                    components.push(component);
+                }
+            }
+        }
+        components
+    }
+
+    /// Whether windows, in order, are never left, and the greatest common divisor of all ways back.
+    fn kind(&self, windows: &[usize], least: f64) -> (bool, usize) {
+        let place = |window: usize| windows.binary_search(&window).ok();
+        let mut depth = vec![None; windows.len()];
+        depth[0] = Some(0usize);
+        let mut open = std::collections::VecDeque::from([0]);
+        let (mut closed, mut period) = (true, 0);
+        while let Some(at) = open.pop_front() {
+            let here = depth[at].unwrap_or(0) + 1;
+            for state in (0..self.states()).filter(|&s| self.arrow(windows[at], s, least)) {
+                let Some(to) = place(self.next(windows[at], state)) else {
+                    closed = false;
+                    continue;
+                };
+                match depth[to] {
+                    Some(there) => period = super::chain::divisor(period, here.abs_diff(there)),
+                    None => {
+                        depth[to] = Some(here);
+                        open.push_back(to);
+                    }
+                }
+            }
+        }
+        (closed, period)
+    }
+
+    /// A law of windows after a step.
+    fn step(&self, law: &Array1<f64>) -> Array1<f64> {
+        let mut after = Array1::zeros(law.len());
+        for (window, weight) in law.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
+            for (state, &p) in self.laws.row(window).iter().enumerate() {
+                after[self.next(window, state)] += weight * f64::from(p);
+            }
+        }
+        after
+    }
+
+    /// The stationary law of windows when all began alike; `None` if it does not come to stand within 100,000 steps.
+    ///
+    /// A chain that goes round and round has one, too: the law is that of the chain that stays where it is every
+    /// other step on average, which has the same.
+    pub fn stationary(&self) -> Option<Array1<f64>> {
+        let mut law = Array1::from_elem(self.windows(), 1.0 / self.windows() as f64);
+        for _ in 0..MOST_STEPS {
+            let after = 0.5 * (self.step(&law) + &law);
+            let after = &after / after.sum();
+            let change: f64 = (&after - &law).mapv(f64::abs).sum() / 2.0;
+            law = after;
+            if change < STANDS {
+                return Some(law);
+            }
+        }
+        None
+    }
+
+    /// The long run behind a stationary law.
+    pub fn long_run(&self, stationary: &Array1<f64>) -> LongRun {
+        let mut law = vec![0.0; self.states()];
+        let mut entropy = 0.0;
+        for (window, weight) in stationary.iter().enumerate() {
+            law[window % self.states()] += weight;
+            let information = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+            let laws = self.laws.row(window);
+            let said = laws.iter().map(|&p| information(f64::from(p)));
+            entropy += weight * said.sum::<f64>();
+        }
+        LongRun {
+            law,
+            second: self.second(stationary),
+            entropy,
+        }
+    }
+
+    /// Modulus of the second largest eigenvalue: Arnoldi's iteration on differences of laws, behind so many plain
+    /// steps that what goes fast is gone.
+    fn second(&self, stationary: &Array1<f64>) -> f64 {
+        const STEPS: usize = 100;
+        const BASIS: usize = 24;
+        // Rounding brings back what is of the stationary law.
+        let difference = |mut law: Array1<f64>| {
+            let sum = law.sum();
+            law.zip_mut_with(stationary, |d, s| *d -= sum * s);
+            let size = law.dot(&law).sqrt();
+            (law, size)
+        };
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let start = Array1::from_shape_fn(self.windows(), |_| random.random::<f64>());
+        let (mut vector, mut size) = difference(start);
+        for _ in 0..STEPS {
+            if size < GONE {
+                return 0.0;
+            }
+            (vector, size) = difference(self.step(&(vector / size)));
+        }
+        let mut basis: Vec<Array1<f64>> = Vec::new();
+        let mut products = DMatrix::<f64>::zeros(BASIS + 1, BASIS);
+        while size >= GONE && basis.len() < BASIS {
+            let at = basis.len();
+            if at > 0 {
+                products[(at, at - 1)] = size;
+            }
+            basis.push(vector / size);
+            (vector, _) = difference(self.step(&basis[at]));
+            // Twice, for what one pass leaves of nearly parallel vectors.
+            for _ in 0..2 {
+                for (i, known) in basis.iter().enumerate() {
+                    let part = known.dot(&vector);
+                    products[(i, at)] += part;
+                    vector.scaled_add(-part, known);
+                }
+            }
+            size = vector.dot(&vector).sqrt();
+        }
+        let square = products
+            .view((0, 0), (basis.len(), basis.len()))
+            .into_owned();
+        let sizes = square
+            .complex_eigenvalues()
+            .iter()
+            .map(|z| z.norm())
+            .collect::<Vec<_>>();
+        sizes.into_iter().fold(0.0, f64::max).min(1.0)
+    }
+
+    /// The least probability of any window after `window` steps from any: ε of the paper's bound
+    /// `(1 - 2 ε)^(floor(n / window) - 1)` on the distance from the stationary law after `n` steps.
+    pub fn least_passage(&self) -> f64 {
+        // From back to front: the least probability of any way of so many steps that begins at a window.
+        let mut least = Array1::from_elem(self.windows(), 1.0f64);
+        for _ in 0..self.window {
+            least = Array1::from_shape_fn(self.windows(), |window| {
+                let ways = self.laws.row(window).into_iter().enumerate();
+                let ways = ways.map(|(s, &p)| f64::from(p) * least[self.next(window, s)]);
+                ways.fold(f64::INFINITY, f64::min)
+            });
+        }
+        least.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// Number of windows of so many states.
+///
+/// # Errors
+/// [`AnalysisError::Windows`] if there are more than a million, or none.
+pub fn windows(states: usize, window: usize) -> Result<usize, AnalysisError> {
+    let count = u32::try_from(window)
+        .ok()
+        .and_then(|w| states.checked_pow(w));
+    let fits = |count: &usize| *count <= MOST_WINDOWS && window > 0 && states > 1;
+    count
+        .filter(fits)
+        .ok_or(AnalysisError::Windows { states, window })
+}
+
+/// The states of a window's number, the oldest first.
+pub(super) fn spelled(
+    number: usize,
+    states: usize,
+    window: usize,
+) -> impl DoubleEndedIterator<Item = usize> {
+    (0..window).map(move |place| number / states.pow((window - 1 - place) as u32) % states)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Chain;
+
+    /// Laws that look at the last two of three states, some never.
+    fn chain() -> WindowChain {
+        let weight = |window: usize, state: usize| ((window % 9 + 2 * state) % 4) as f32 + 0.25;
+        let mut laws = Array2::from_shape_fn((27, 3), |(window, state)| weight(window, state));
+        for mut law in laws.rows_mut() {
+            let sum = law.sum();
+            law /= sum;
+        }
+        WindowChain::new(3, laws).unwrap()
+    }
+
+    /// The same as a chain without structure.
+    fn dense(chain: &WindowChain) -> Chain {
+        let mut matrix = Array2::zeros((chain.windows(), chain.windows()));
+        for window in 0..chain.windows() {
+            for state in 0..chain.states() {
+                matrix[[window, chain.next(window, state)]] +=
+                    f64::from(chain.laws[[window, state]]);
+            }
+        }
+        Chain::new(matrix).unwrap()
+    }
+
+    #[test]
+    fn windows_are_a_chain_like_any_other() {
+        let chain = chain();
+        let dense = dense(&chain);
+        let law = chain.stationary().unwrap();
+        let same = dense.stationary().unwrap();
+        assert!((&law - &same).iter().all(|d| d.abs() < 1e-7));
+        let long = chain.long_run(&law);
+        assert!(
+            (1.0 - long.second - dense.spectral_gap()).abs() < 1e-6,
+            "{long:?}"
+        );
+        assert!((long.law.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        assert_eq!(chain.classes(0.0), dense.classes());
+        // The paper's bound, and the least probability against a product of matrices.
+        let power = dense.matrix().dot(dense.matrix()).dot(dense.matrix());
+        let least = power.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!((chain.least_passage() - least).abs() < 1e-9);
+        assert_eq!(chain.spelled(5), [0, 1, 2]);
+        assert_eq!(chain.next(5, 1), 16);
+    }
+
+    /// A model that says one state for sure goes round for ever.
+    #[test]
+    fn certain_laws_have_classes_and_periods() {
+        // The state that was not there last: 0 1 0 1, whatever came first.
+        let laws = Array2::from_shape_fn((4, 2), |(window, state)| {
+            f32::from(u8::from(window % 2 != state))
+        });
+        let chain = WindowChain::new(2, laws).unwrap();
+        let classes = chain.classes(0.0);
+        assert_eq!(classes[0].states, [1, 2]);
+        assert_eq!((classes[0].closed, classes[0].period), (true, 2));
+        let lonely = classes[1..]
+            .iter()
+            .map(|c| (c.states.len(), c.closed, c.period));
+        assert_eq!(lonely.collect::<Vec<_>>(), [(1, false, 0); 2]);
+        let law = chain.stationary().unwrap();
+        assert!((law[1] - 0.5).abs() < 1e-9 && law[0] < 1e-9);
+        let long = chain.long_run(&law);
+        assert!((long.second - 1.0).abs() < 1e-6);
+        assert_eq!(long.entropy, 0.0);
+        assert_eq!(chain.least_passage(), 0.0);
+    }
+
+    #[test]
+    fn what_is_no_chain_of_windows_is_refused() {
+        assert_eq!(windows(10, 6).unwrap(), 1_000_000);
+        for (states, window) in [(10, 7), (2, 20), (2, 0), (1, 3), (50, 99), (2, usize::MAX)] {
+            assert!(windows(states, window).is_err(), "{states} {window}");
+        }
+        assert!(WindowChain::new(2, Array2::from_elem((3, 2), 0.5)).is_err());
+        let refused = WindowChain::new(1, Array2::from_elem((2, 2), 0.4)).unwrap_err();
+        assert!(refused.to_string().contains("row 0"));
+        assert!(WindowChain::new(1, Array2::from_elem((2, 2), f32::NAN)).is_err());
+    }
+}

@@ -1,0 +1,466 @@
+//! `statecast markov`: the chain that a model infers from a sequence of states.
+
+mod text;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, ValueEnum};
+use ndarray::{Array2, s};
+use serde::Serialize;
+
+use super::experts::{ExpertArguments, Models, NameArguments, language};
+use super::input::{ModelArguments, Recording};
+use super::progress::Progress;
+use crate::analysis::{
+    AtTemperature, Class, Coded, Cuts, LongRun, Questions, Study, WindowChain, at_temperatures,
+    binned, chain_of_windows, labelled, study,
+};
+use crate::codec::Scale;
+use crate::forecast::{Forecaster, Language, Method, Settings, Temperature};
+use crate::model::{ModelInfo, Work};
+use crate::output::write_atomically;
+use crate::plot::{MatrixFigure, NamedCurve, NamedMatrix};
+use crate::trajectory::{MissingPolicy, RoleSelection, read, read_labels};
+
+/// Show a model a sequence of discrete states and read the Markov chain that it infers
+///
+/// The states are those of a column of whole numbers or labels, or the parts of a continuous channel (--states). The
+/// laws of the next state are compared with the true matrix where that is given, else with the counted one, beside
+/// simple rules: counts (transitions so far, Dirichlet's mean), frequencies (how often states came), staying (the
+/// state stays as often as states did).
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    statecast markov weather.csv --label sky\n  \
+    statecast markov chain.csv --state s --truth matrix.csv --figure chain.svg\n  \
+    statecast markov run.csv --state x --states 8 --context 900 --output chain.json\n  \
+    statecast markov chain.csv --state s --window 4     # the model's own chain over windows of 4 states")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    recording: Recording,
+    /// Column of labels, words or numbers; all rows of the file are one sequence
+    #[arg(long, value_name = "COLUMN", help_heading = "States")]
+    label: Option<String>,
+    /// Cut the state column into so many states
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["label", "order"], help_heading = "States")]
+    states: Option<usize>,
+    /// Where --states cuts
+    #[arg(long, value_enum, default_value_t = CutsName::Width, help_heading = "States")]
+    cuts: CutsName,
+    /// The labels in their order on the axis, also those that do not come [default: those that come, sorted]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "LABELS",
+        help_heading = "States"
+    )]
+    order: Vec<String>,
+    /// File with the true transition matrix: a row a state, in their order (CSV, NPY, NPZ or Parquet)
+    #[arg(long, value_name = "FILE", help_heading = "Analysis")]
+    truth: Option<PathBuf>,
+    /// Rows at the end over which laws are averaged and scored [default: a third of all]
+    #[arg(long, value_name = "ROWS", help_heading = "Analysis")]
+    last: Option<usize>,
+    /// Permutations of the labels that the same sequence is shown under
+    #[arg(
+        long,
+        default_value_t = 4,
+        value_name = "COUNT",
+        help_heading = "Analysis"
+    )]
+    relabellings: usize,
+    /// Temperatures to compare; none for no comparison
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "0.5,1,2",
+        value_name = "VALUES",
+        help_heading = "Analysis"
+    )]
+    temperatures: Vec<String>,
+    /// Also analyse the model's exact chain over windows of so many states, with nothing before them
+    #[arg(long, value_name = "STATES", help_heading = "Analysis")]
+    window: Option<usize>,
+    /// Probability above which a step of the chain over windows joins their classes
+    #[arg(
+        long,
+        default_value_t = 0.01,
+        value_name = "PROBABILITY",
+        help_heading = "Analysis"
+    )]
+    least: f64,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    experts: NameArguments,
+    #[command(flatten)]
+    uncertainty: ExpertArguments,
+    /// Seed of the permutations
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// File to write with all numbers (.json)
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// Figure to draw (.svg or .png): matrices side by side, distances against context
+    #[arg(long)]
+    figure: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CutsName {
+    /// Into parts of equal width
+    Width,
+    /// So that all states come about as often
+    Count,
+}
+
+/// Most permutations: each is a reading of the whole sequence.
+const MOST_RELABELLINGS: usize = 1000;
+
+#[derive(Serialize)]
+struct Found<'a> {
+    program: &'static str,
+    version: &'static str,
+    command: &'static str,
+    input: String,
+    models: Vec<ModelInfo>,
+    experts: Vec<String>,
+    settings: String,
+    recalibrated: bool,
+    first_row: usize,
+    seed: u64,
+    labels: &'a [String],
+    sequence: &'a [usize],
+    study: &'a Study,
+    temperatures: &'a [AtTemperature],
+    windows: Option<&'a Windows>,
+}
+
+/// What the chain over windows is like.
+#[derive(Serialize)]
+struct Windows {
+    /// States of a window.
+    window: usize,
+    /// Number of windows.
+    windows: usize,
+    /// Sequences that are shorter than a window: left once and for all.
+    transient: usize,
+    /// Classes along steps above `least`, the largest first.
+    least: f64,
+    classes: Vec<ClassOfWindows>,
+    /// The long run; none if the stationary law does not come to stand.
+    long_run: Option<LongRun>,
+    /// ε: the least probability of any window after as many steps as it has states.
+    least_passage: f64,
+}
+
+#[derive(Serialize)]
+struct ClassOfWindows {
+    windows: usize,
+    closed: bool,
+    period: usize,
+    /// A window of it, the oldest state first.
+    first: Vec<String>,
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    arguments.check()?;
+    let settings = arguments.model.settings()?;
+    let temperatures = arguments.compared()?;
+    let all = arguments.coded()?;
+    let states = all.labels.len();
+    let truth = arguments.truth.as_deref().map(matrix).transpose()?;
+    let names = arguments.experts.names(&arguments.model);
+    let work = Work {
+        channels: 1,
+        rows: all.sequence.len(),
+        paths: 1,
+        horizon: 1,
+    };
+    let models = Models::load(&names, &arguments.model, work)?;
+    let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
+    let longest = Forecaster::of(predictor.clone(), settings).longest_context(1);
+    let rows = all.sequence.len();
+    arguments.recording.note_contexts(&[rows], longest);
+    let rows = arguments.recording.context_rows(rows, longest);
+    let first_row = all.sequence.len() - rows;
+    let coded = Coded {
+        sequence: all.sequence[first_row..].to_vec(),
+        ..all
+    };
+    let last = arguments.last.unwrap_or(rows / 3).max(1);
+    ensure!(last < rows, "--last {last}: there are {rows} rows");
+    let questions = Questions {
+        last,
+        relabellings: arguments.relabellings,
+        seed: arguments.seed,
+    };
+    let progress = Progress::new("markov");
+    let study = study(
+        &predictor,
+        settings,
+        &coded.sequence,
+        states,
+        truth,
+        &questions,
+        &|share| progress.show(share),
+    )?;
+    drop(progress);
+    let at = |&temperature: &Temperature| {
+        let settings = Settings {
+            temperature,
+            ..settings
+        };
+        let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
+        Ok((temperature, predictor))
+    };
+    let predictors: Vec<_> = temperatures.iter().map(at).collect::<anyhow::Result<_>>()?;
+    let temperatures = at_temperatures(&predictors, settings, &coded.sequence, &study)?;
+    let windows = match arguments.window {
+        Some(window) => {
+            let language = language(&models, settings)?;
+            Some(arguments.windows(language, &coded.labels, window)?)
+        }
+        None => None,
+    };
+    print!("{}", text::notes(&study, &coded.labels));
+    print!("{}", text::study(&study, &coded.labels));
+    print!("{}", text::temperatures(&temperatures, &coded.labels));
+    if let Some(windows) = &windows {
+        print!("{}", text::windows(windows, &coded.labels));
+    }
+    if let Some(path) = &arguments.figure {
+        arguments.figure(&study, &coded.labels).save(path)?;
+        eprintln!("figure: {}", path.display());
+    }
+    let Some(output) = &arguments.output else {
+        return Ok(());
+    };
+    let found = Found {
+        program: "statecast",
+        version: env!("CARGO_PKG_VERSION"),
+        command: "markov",
+        input: arguments.recording.file.display().to_string(),
+        models: models.infos()?,
+        experts: names,
+        settings: arguments.model.described(),
+        recalibrated: arguments.uncertainty.recalibrates(),
+        first_row,
+        seed: arguments.seed,
+        labels: &coded.labels,
+        sequence: &coded.sequence,
+        study: &study,
+        temperatures: &temperatures,
+        windows: windows.as_ref(),
+    };
+    Ok(write_atomically(output, |mut file| {
+        serde_json::to_writer_pretty(&mut file, &found)?;
+        file.write_all(b"\n")
+    })?)
+}
+
+impl Arguments {
+    /// Checks what can be checked before anything is read.
+    fn check(&self) -> anyhow::Result<()> {
+        for (path, endings) in [
+            (&self.output, &["json"][..]),
+            (&self.figure, &["svg", "png"]),
+        ] {
+            let Some(path) = path else { continue };
+            let ending = path.extension().and_then(|e| e.to_str());
+            ensure!(
+                ending.is_some_and(|e| endings.contains(&e)),
+                "{}: written as .{}",
+                path.display(),
+                endings.join(" or .")
+            );
+        }
+        ensure!(
+            self.relabellings <= MOST_RELABELLINGS,
+            "--relabellings {}: at most {MOST_RELABELLINGS}",
+            self.relabellings
+        );
+        ensure!(
+            (0.0..1.0).contains(&self.least),
+            "--least {}: needs a probability below 1",
+            self.least
+        );
+        ensure!(
+            self.model.method == Method::Vicl,
+            "--method {}: states are one channel",
+            self.model.method
+        );
+        ensure!(
+            self.model.settings()?.scale == Scale::MinMax,
+            "--scale: states have places of their own on the axis"
+        );
+        if self.window.is_some() {
+            ensure!(
+                self.experts.is_empty(),
+                "--window: only a model alone has a chain over windows, not --experts"
+            );
+        }
+        Ok(())
+    }
+
+    fn compared(&self) -> anyhow::Result<Vec<Temperature>> {
+        let values = self.temperatures.iter().filter(|text| *text != "none");
+        let temperature = |text: &String| {
+            let value: f64 = text
+                .trim()
+                .parse()
+                .with_context(|| format!("--temperatures {text}: no number"))?;
+            Ok(Temperature::new(value)?)
+        };
+        values.map(temperature).collect()
+    }
+
+    /// The sequence of states.
+    fn coded(&self) -> anyhow::Result<Coded> {
+        let file = &self.recording.file;
+        if let Some(column) = &self.label {
+            let labels = read_labels(file, column)?;
+            return labelled(&labels, &self.order)
+                .with_context(|| format!("{}, column {column}", file.display()));
+        }
+        let trajectory = self
+            .recording
+            .read()
+            .context("no sequence of numbers (a column of words is named with --label)")?;
+        let episodes = self.recording.episodes(&trajectory)?;
+        let [episode] = episodes.as_slice() else {
+            bail!(
+                "{}: {} episodes; choose one with --select",
+                file.display(),
+                episodes.len()
+            );
+        };
+        let [name] = trajectory.state_names() else {
+            bail!(
+                "{}: {} state columns ({}); choose one with --state",
+                file.display(),
+                trajectory.state_names().len(),
+                trajectory.state_names().join(", ")
+            );
+        };
+        let values = episode.states().column(0).to_vec();
+        let coded = match self.states {
+            Some(states) => {
+                let cuts = match self.cuts {
+                    CutsName::Width => Cuts::Width,
+                    CutsName::Count => Cuts::Count,
+                };
+                binned(&values, states, cuts)
+            }
+            None => {
+                let labels: Vec<String> = values.iter().map(f64::to_string).collect();
+                labelled(&labels, &self.order)
+            }
+        };
+        coded.with_context(|| format!("{}, column {name}", file.display()))
+    }
+
+    fn windows(
+        &self,
+        language: Language,
+        labels: &[String],
+        window: usize,
+    ) -> anyhow::Result<Windows> {
+        let progress = Progress::new("windows");
+        let states = labels.len();
+        let chain = chain_of_windows(language, states, window, &|share| progress.show(share))?;
+        drop(progress);
+        let stationary = chain.stationary();
+        let class = |class: &Class| ClassOfWindows {
+            windows: class.states.len(),
+            closed: class.closed,
+            period: class.period,
+            first: spelled(&chain, class.states[0], labels),
+        };
+        Ok(Windows {
+            window,
+            windows: chain.windows(),
+            transient: (0..window).map(|length| states.pow(length as u32)).sum(),
+            least: self.least,
+            classes: chain.classes(self.least).iter().map(class).collect(),
+            long_run: stationary.map(|law| chain.long_run(&law)),
+            least_passage: chain.least_passage(),
+        })
+    }
+
+    fn figure(&self, study: &Study, labels: &[String]) -> MatrixFigure {
+        let file = self.recording.file.file_name().unwrap_or_default();
+        let judge = match study.truth_is_known {
+            true => "true matrix",
+            false => "counted matrix",
+        };
+        let mut curves = Vec::new();
+        for (number, rule) in study.rules.iter().enumerate() {
+            if rule.name == "truth" {
+                continue;
+            }
+            let points: Vec<_> = rule
+                .curve
+                .iter()
+                .map(|d| (d.context, d.total_variation))
+                .collect();
+            let fit = rule.power_law.filter(|_| number < 2);
+            curves.push(NamedCurve {
+                name: rule.name.clone(),
+                fitted: false,
+                points: points.clone(),
+                number,
+            });
+            curves.extend(fit.map(|law| {
+                NamedCurve {
+                    name: format!("{:.2} context^{:.2}", law.scale, -law.exponent),
+                    points: points
+                        .iter()
+                        .map(|p| (p.0, law.scale * p.0.powf(-law.exponent)))
+                        .collect(),
+                    fitted: true,
+                    number,
+                }
+            }));
+        }
+        MatrixFigure {
+            title: format!("Chain inferred from {}", file.to_string_lossy()),
+            subtitle: format!(
+                "{}; {} rows, laws of the last {}; distances from the {judge}",
+                study.rules[0].name, study.rows, study.last
+            ),
+            labels: labels.to_vec(),
+            matrices: study
+                .chains
+                .iter()
+                .map(|chain| NamedMatrix {
+                    name: chain.name.clone(),
+                    matrix: chain.matrix.clone(),
+                })
+                .collect(),
+            distance: "total variation".to_owned(),
+            curves,
+        }
+    }
+}
+
+/// The labels of a window's states.
+fn spelled(chain: &WindowChain, window: usize, labels: &[String]) -> Vec<String> {
+    let states = chain.spelled(window).into_iter();
+    states.map(|state| labels[state].clone()).collect()
+}
+
+/// A matrix of numbers from a file.
+fn matrix(path: &Path) -> anyhow::Result<Array2<f64>> {
+    let selection = RoleSelection {
+        state: vec!["*".to_owned()],
+        ..RoleSelection::default()
+    };
+    let (trajectory, _) = read(path, &selection, MissingPolicy::Error)
+        .with_context(|| format!("--truth {}", path.display()))?;
+    let [episode] = trajectory.episodes() else {
+        bail!("--truth {}: several tables", path.display());
+    };
+    Ok(episode.states().slice(s![.., ..]).to_owned())
+}

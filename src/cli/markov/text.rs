@@ -1,0 +1,281 @@
+//! What was found, for a terminal.
+
+use super::Windows;
+use crate::analysis::{AtTemperature, Described, Study};
+use crate::cli::windowed::aligned_rows;
+
+/// Most states whose matrices are written.
+const MOST_WRITTEN: usize = 10;
+/// Most states whose counted probabilities are written with intervals.
+const MOST_INTERVALS: usize = 5;
+/// Most classes of windows that are written.
+const MOST_CLASSES: usize = 5;
+
+/// What makes the answer less than it looks like.
+pub(super) fn notes(study: &Study, labels: &[String]) -> String {
+    let mut text = String::new();
+    let named = |chosen: &dyn Fn(usize) -> bool| {
+        let names: Vec<&str> = (0..labels.len())
+            .filter(|&state| chosen(state))
+            .map(|state| labels[state].as_str())
+            .collect();
+        names.join(", ")
+    };
+    let left = |state: usize| study.counts[state].iter().sum::<u64>();
+    let once = named(&|state| study.seen[state] == 1);
+    if !once.is_empty() {
+        text += &format!("note: seen once: {once}; what follows is little more than a guess\n");
+    }
+    let never = named(&|state| study.seen[state] == 0);
+    if !never.is_empty() {
+        text += &format!("note: never seen: {never}; their rows are guesses\n");
+    }
+    let absorbing = named(&|state| left(state) > 1 && study.counts[state][state] == left(state));
+    if !absorbing.is_empty() {
+        text += &format!("note: never left once reached: {absorbing}\n");
+    }
+    let classes = study.classes.iter();
+    let classes: Vec<_> = classes
+        .filter(|class| study.seen[class.states[0]] > 0)
+        .collect();
+    if classes.len() > 1 {
+        let of = |class: &&crate::analysis::Class| {
+            let names: Vec<&str> = class.states.iter().map(|&s| labels[s].as_str()).collect();
+            let kind = if class.closed {
+                "never left"
+            } else {
+                "left for good"
+            };
+            format!("{{{}}} {kind}", names.join(", "))
+        };
+        let shown: Vec<String> = classes.iter().take(MOST_CLASSES).map(of).collect();
+        text += &format!(
+            "note: the transitions that were seen make {} classes ({}{}): the chain is reducible, and its counted \
+             stationary law is the prior's where they do not meet\n",
+            classes.len(),
+            shown.join("; "),
+            if classes.len() > MOST_CLASSES {
+                "; …"
+            } else {
+                ""
+            }
+        );
+    }
+    if let [class] = classes.as_slice()
+        && class.period > 1
+    {
+        text += &format!(
+            "note: the transitions that were seen go round in {} steps\n",
+            class.period
+        );
+    }
+    text
+}
+
+/// Rules, matrices, long runs, permuted labels.
+pub(super) fn study(study: &Study, labels: &[String]) -> String {
+    let judge = match study.truth_is_known {
+        true => "true",
+        false => "counted",
+    };
+    let mut text = format!(
+        "{} rows, {} states; laws of the last {} rows, distances from the {judge} matrix\n\n",
+        study.rows,
+        labels.len(),
+        study.last
+    );
+    let mut rows = vec![cells(["", "log score", "TV", "Hellinger", "TV ~ context^"])];
+    for rule in &study.rules {
+        let exponent = rule
+            .power_law
+            .map_or("-".to_owned(), |law| format!("{:.2}", -law.exponent));
+        rows.push(vec![
+            rule.name.clone(),
+            format!("{:.3}", rule.log_score),
+            format!("{:.3}", rule.distance.total_variation),
+            format!("{:.3}", rule.distance.hellinger),
+            if rule.name == "truth" {
+                "-".to_owned()
+            } else {
+                exponent
+            },
+        ]);
+    }
+    text += &aligned_rows(&rows);
+    text += &format!(
+        "\nrows of the inferred matrix are {:.3} from the {judge} ones on average",
+        study.matrix_distance
+    );
+    text += &match study.counted_distance {
+        Some(counted) => format!(" (those of the counted one {counted:.3})\n\n"),
+        None => "\n\n".to_owned(),
+    };
+    if labels.len() <= MOST_WRITTEN {
+        for (number, chain) in study.chains.iter().enumerate() {
+            text += &matrix(study, chain, labels, number == 1);
+        }
+    }
+    let mut rows = vec![cells(["chain", "gap", "relaxation", "stationary law"])];
+    rows.extend(study.chains.iter().map(|chain| {
+        let relaxation = chain
+            .relaxation
+            .map_or("never".to_owned(), |steps| format!("{steps:.1} steps"));
+        vec![
+            chain.name.clone(),
+            format!("{:.3}", chain.spectral_gap),
+            relaxation,
+            law(chain.stationary.as_deref(), labels),
+        ]
+    }));
+    text += &aligned_rows(&rows);
+    if let Some(relabelling) = &study.relabelling {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let least = relabelling
+            .log_scores
+            .iter()
+            .copied()
+            .fold(f64::INFINITY, f64::min);
+        let most = relabelling
+            .log_scores
+            .iter()
+            .copied()
+            .fold(f64::NEG_INFINITY, f64::max);
+        text += &format!(
+            "\nlabels permuted {} times: log score {least:.3} to {most:.3} ({:.3} as they are), laws {:.3} TV from \
+             those\nmean of all {}: log score {:.3}, {:.3} TV from the {judge} matrix\n",
+            relabelling.permutations,
+            study.rules[0].log_score,
+            mean(&relabelling.total_variation),
+            relabelling.permutations + 1,
+            relabelling.mean_log_score,
+            relabelling.mean_total_variation,
+        );
+    }
+    text
+}
+
+/// A matrix with the times that its states were left.
+fn matrix(study: &Study, chain: &Described, labels: &[String], counted: bool) -> String {
+    let mut head = vec![chain.name.clone()];
+    head.extend(labels.iter().cloned());
+    head.push("left".to_owned());
+    let mut rows = vec![head];
+    for (from, probabilities) in chain.matrix.iter().enumerate() {
+        let mut row = vec![labels[from].clone()];
+        row.extend(probabilities.iter().enumerate().map(|(to, p)| {
+            let share = &study.intervals[from][to];
+            match counted && labels.len() <= MOST_INTERVALS {
+                true => format!("{p:.2} [{:.2}, {:.2}]", share.low, share.high),
+                false => format!("{p:.2}"),
+            }
+        }));
+        row.push(match (chain.name.as_str(), counted) {
+            ("true", _) => String::new(),
+            (_, true) => study.counts[from].iter().sum::<u64>().to_string(),
+            _ => study.visits[from].to_string(),
+        });
+        rows.push(row);
+    }
+    aligned_rows(&rows) + "\n"
+}
+
+/// What temperatures do.
+pub(super) fn temperatures(compared: &[AtTemperature], labels: &[String]) -> String {
+    if compared.is_empty() {
+        return String::new();
+    }
+    let mut rows = vec![cells([
+        "temperature",
+        "log score",
+        "TV",
+        "gap",
+        "stationary law",
+    ])];
+    rows.extend(compared.iter().map(|at| {
+        vec![
+            at.temperature.to_string(),
+            format!("{:.3}", at.log_score),
+            format!("{:.3}", at.total_variation),
+            format!("{:.3}", at.spectral_gap),
+            law(at.stationary.as_deref(), labels),
+        ]
+    }));
+    format!("\n{}", aligned_rows(&rows))
+}
+
+/// The chain over windows.
+pub(super) fn windows(found: &Windows, labels: &[String]) -> String {
+    let mut text = format!(
+        "\nthe model over windows of {} states: {} windows, {} shorter beginnings that never come back\n",
+        found.window, found.windows, found.transient
+    );
+    let classes = found.classes.iter().take(MOST_CLASSES).map(|class| {
+        let period = match class.period {
+            0 => "without a way back".to_owned(),
+            1 => "no period".to_owned(),
+            period => format!("period {period}"),
+        };
+        format!(
+            "  {} windows such as {}: {}, {period}\n",
+            class.windows,
+            class.first.join(" "),
+            if class.closed {
+                "never left"
+            } else {
+                "left for good"
+            }
+        )
+    });
+    text += &format!(
+        "{} class(es) along steps of more than {}\n",
+        found.classes.len(),
+        found.least
+    );
+    text += &classes.collect::<String>();
+    if found.classes.len() > MOST_CLASSES {
+        text += "  …\n";
+    }
+    match &found.long_run {
+        Some(long) => {
+            let relaxation = match long.second {
+                second if second <= 0.0 => "at once".to_owned(),
+                second if second >= 1.0 => "never".to_owned(),
+                second => format!("{:.1} steps", -1.0 / second.ln()),
+            };
+            text += &format!(
+                "stationary law of the states {}; entropy of the next one {:.3} nats\n\
+                 second eigenvalue {:.4}: relaxation {relaxation}\n",
+                law(Some(&long.law), labels),
+                long.entropy,
+                long.second
+            );
+        }
+        None => text += "no stationary law within 100,000 steps\n",
+    }
+    text + &format!(
+        "any window follows any after {} steps with a probability of at least {:.2e}\n",
+        found.window, found.least_passage
+    )
+}
+
+fn cells<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.map(str::to_owned).to_vec()
+}
+
+fn law(law: Option<&[f64]>, labels: &[String]) -> String {
+    match law {
+        None => "several".to_owned(),
+        Some(law) if labels.len() <= MOST_WRITTEN => {
+            let shares: Vec<String> = law.iter().map(|p| format!("{p:.3}")).collect();
+            shares.join(" ")
+        }
+        Some(law) => {
+            let (most, p) =
+                law.iter().enumerate().fold(
+                    (0, 0.0),
+                    |best, (k, &p)| if p > best.1 { (k, p) } else { best },
+                );
+            format!("most {} ({p:.3})", labels[most])
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! `statecast training-run`: where optimisation runs go.
+
+mod minima;
+mod settling;
+mod source;
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::Args;
+use serde::Serialize;
+
+use super::experts::{BandArguments, ExpertArguments, Models};
+use super::input::ModelArguments;
+use crate::forecast::Method;
+use crate::model::{ModelInfo, Work};
+use crate::output::write_atomically;
+use source::Source;
+
+/// Forecast where a metric of optimisation runs settles, or which minimum runs reach
+///
+/// A log has one row a step and a column a metric or parameter; several runs are told apart by a column (--run). The
+/// metric's settling value is its mean over the last tenth of the steps until --until. With --minima COLUMN the runs of
+/// a parameter are shown to the forecasters, which then say where runs end from starts that none of them had.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    statecast training-run log.csv --metric loss --until 10000\n  \
+    statecast training-run runs.csv --run seed --metric val_loss --until 5000 --prefix 1000   # judged by what came\n  \
+    statecast training-run --simulate quadratic --runs 20 --steps 2000 --prefix 500 --until 2000\n  \
+    statecast training-run --simulate double-well --minima x --noise 1")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    source: Source,
+    /// Column to forecast
+    #[arg(
+        long,
+        default_value = "loss",
+        value_name = "COLUMN",
+        help_heading = "Settling value"
+    )]
+    metric: String,
+    /// Row of the log until which runs are forecast
+    #[arg(long, value_name = "ROW", help_heading = "Settling value")]
+    until: Option<usize>,
+    /// Forecast from so many rows of every run; what comes after them judges the forecast [default: all]
+    #[arg(long, value_name = "ROWS", help_heading = "Settling value")]
+    prefix: Option<usize>,
+    /// Means of rows that all steps until the end are cut into
+    #[arg(
+        long,
+        default_value = "200",
+        value_name = "COUNT",
+        help_heading = "Settling value"
+    )]
+    blocks: NonZeroUsize,
+    /// Probability of the interval
+    #[arg(
+        long,
+        default_value_t = 0.9,
+        value_name = "PROBABILITY",
+        help_heading = "Settling value"
+    )]
+    level: f64,
+    /// Parameter whose minima are forecast, a column
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        conflicts_with_all = ["until", "prefix"],
+        help_heading = "Minima"
+    )]
+    minima: Option<String>,
+    /// Where the minima are [default: the function's, or where the runs that are shown end]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "PLACES",
+        allow_hyphen_values = true,
+        help_heading = "Minima"
+    )]
+    at: Vec<f64>,
+    /// Runs that are shown; the others give unseen starts, and what became of them
+    #[arg(
+        long,
+        default_value_t = 10,
+        value_name = "COUNT",
+        help_heading = "Minima"
+    )]
+    shown: usize,
+    /// Forecasters: power-law, exponential, last (settling values only), persistence, mean, ar, linear, knn, mixture,
+    /// builtin or any other model's source
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    models: Option<Vec<String>>,
+    /// Forecasters that the mixture is made of
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAMES",
+        default_value = "builtin,ar,linear"
+    )]
+    experts: Vec<String>,
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    uncertainty: ExpertArguments,
+    #[command(flatten)]
+    bands: BandArguments,
+    /// Sample paths of a forecast
+    #[arg(long, default_value = "100")]
+    samples: NonZeroUsize,
+    /// Seed of runs and draws
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// File to write with all numbers (.json)
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// Figure to draw (.svg or .png): the first runs with the first model's forecast
+    #[arg(long)]
+    figure: Option<PathBuf>,
+}
+
+/// Forecasters of settling values that are no predictors.
+const CURVES: [&str; 3] = ["power-law", "exponential", "last"];
+
+/// What is written.
+#[derive(Serialize)]
+struct Manifest<'a, T: Serialize> {
+    program: &'static str,
+    version: &'static str,
+    command: &'static str,
+    source: String,
+    models: Vec<ModelInfo>,
+    settings: String,
+    recalibrated: bool,
+    seed: u64,
+    samples: usize,
+    #[serde(flatten)]
+    found: &'a T,
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    arguments.check()?;
+    let runs = arguments.source.read(&arguments)?;
+    match &arguments.minima {
+        Some(parameter) => minima::run(&arguments, &runs, parameter),
+        None => settling::run(&arguments, &runs),
+    }
+}
+
+impl Arguments {
+    /// Checks what can be checked before anything is read.
+    fn check(&self) -> anyhow::Result<()> {
+        for (path, endings) in [
+            (&self.output, &["json"][..]),
+            (&self.figure, &["svg", "png"]),
+        ] {
+            let Some(path) = path else { continue };
+            let ending = path.extension().and_then(|e| e.to_str());
+            ensure!(
+                ending.is_some_and(|e| endings.contains(&e)),
+                "{}: written as .{}",
+                path.display(),
+                endings.join(" or .")
+            );
+        }
+        ensure!(
+            self.level > 0.0 && self.level < 1.0,
+            "--level {}: needs a probability between 0 and 1",
+            self.level
+        );
+        ensure!(
+            self.samples.get() >= 10,
+            "--samples {}: an interval needs at least 10",
+            self.samples
+        );
+        ensure!(
+            self.model.method == Method::Vicl,
+            "--method {}: a metric is one channel",
+            self.model.method
+        );
+        ensure!(
+            self.model.settings()?.scale == crate::codec::Scale::MinMax,
+            "--scale: a metric's axis follows from its values"
+        );
+        if self.minima.is_none() {
+            ensure!(
+                self.until.is_some(),
+                "name the row that is of interest with --until"
+            );
+        }
+        Ok(())
+    }
+
+    /// The forecasters, or those that fit what is asked.
+    fn names(&self) -> Vec<String> {
+        let usual: &[&str] = match self.minima {
+            Some(_) => &["builtin", "mixture", "ar", "linear", "knn", "persistence"],
+            None => &[
+                "builtin",
+                "mixture",
+                "power-law",
+                "exponential",
+                "ar",
+                "persistence",
+                "last",
+            ],
+        };
+        let usual = || usual.iter().map(|&name| name.to_owned()).collect();
+        self.models.clone().unwrap_or_else(usual)
+    }
+
+    /// The language models that are needed.
+    fn load(&self, rows: usize, horizon: usize) -> anyhow::Result<Models> {
+        let mut names = self.names();
+        names.retain(|name| !CURVES.contains(&name.as_str()));
+        if names.iter().any(|name| name == "mixture") {
+            names.extend(self.experts.iter().cloned());
+        }
+        let work = Work {
+            channels: 1,
+            rows,
+            paths: self.samples.get(),
+            horizon,
+        };
+        Models::load(&names, &self.model, work)
+    }
+
+    fn write<T: Serialize>(&self, models: &Models, found: &T) -> anyhow::Result<()> {
+        let Some(output) = &self.output else {
+            return Ok(());
+        };
+        let manifest = Manifest {
+            program: "statecast",
+            version: env!("CARGO_PKG_VERSION"),
+            command: "training-run",
+            source: self.source.described(),
+            models: models.infos()?,
+            settings: self.model.described(),
+            recalibrated: self.uncertainty.recalibrates(),
+            seed: self.seed,
+            samples: self.samples.get(),
+            found,
+        };
+        Ok(write_atomically(output, |mut file| {
+            serde_json::to_writer_pretty(&mut file, &manifest)?;
+            file.write_all(b"\n")
+        })?)
+    }
+}

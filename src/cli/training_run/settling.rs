@@ -1,0 +1,346 @@
+//! Where a metric settles.
+
+use std::rc::Rc;
+
+use anyhow::{Context, ensure};
+use ndarray::Array2;
+use serde::Serialize;
+
+use super::source::Series;
+use super::{Arguments, CURVES};
+use crate::cli::experts::Models;
+use crate::cli::progress::Progress;
+use crate::cli::windowed::aligned_rows;
+use crate::convergence::{Decay, Settling, Span, Thinned};
+use crate::forecast::Predictor;
+use crate::metrics::{Estimate, block_bootstrap};
+use crate::plot::{ForecastFigure, Panel, RolloutPoint};
+
+/// Runs that a figure shows, and runs whose forecasts are written one by one.
+const MOST_SHOWN: usize = 6;
+
+/// A run and its forecasts.
+#[derive(Serialize)]
+struct Forecasts {
+    run: String,
+    prefix: usize,
+    /// The settling value, if the log reaches that far.
+    came: Option<f64>,
+    settles: Vec<Settling>,
+    #[serde(skip)]
+    shown: Option<(Thinned, Array2<f64>)>,
+}
+
+/// How a forecaster did over all runs whose settling value is known.
+#[derive(Serialize)]
+struct Judged {
+    name: String,
+    /// Share of intervals with the value in them.
+    coverage: f64,
+    /// Mean absolute error of the median.
+    error: Estimate,
+    /// Mean interval score: width, and what values outside cost.
+    interval_score: Estimate,
+}
+
+#[derive(Serialize)]
+struct Found {
+    metric: String,
+    until: usize,
+    level: f64,
+    runs: Vec<Forecasts>,
+    judged: Vec<Judged>,
+}
+
+pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
+    let until = arguments
+        .until
+        .context("name the row that is of interest with --until")?;
+    let mut left_out = Vec::new();
+    let mut spans = Vec::new();
+    for series in all {
+        let rows = series.values.len();
+        let prefix = arguments.prefix.unwrap_or(rows);
+        if prefix > rows {
+            left_out.push(format!("{} has {rows} rows", series.name));
+            continue;
+        }
+        match Span::new(prefix, until, arguments.blocks) {
+            Ok(span) => spans.push((series, prefix, span)),
+            Err(error) if all.len() > 1 => left_out.push(format!("{}: {error}", series.name)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if !left_out.is_empty() {
+        eprintln!(
+            "warning: {} of {} runs are left out: {}{}",
+            left_out.len(),
+            all.len(),
+            left_out
+                .iter()
+                .take(3)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join("; "),
+            if left_out.len() > 3 { "; …" } else { "" }
+        );
+    }
+    ensure!(!spans.is_empty(), "no run is long enough");
+    let longest = spans
+        .iter()
+        .map(|(_, _, span)| span.horizon())
+        .max()
+        .unwrap_or(1);
+    let models = arguments.load(arguments.blocks.get(), longest)?;
+    let names = arguments.names();
+    let progress = Progress::new("training-run");
+    let mut runs = Vec::new();
+    for (number, (series, prefix, span)) in spans.iter().enumerate() {
+        let thinned = span.thinned(&series.values);
+        let thinned = thinned.with_context(|| format!("run {}", series.name))?;
+        warn_of_rise(&series.name, &thinned);
+        let mut forecasts = Forecasts {
+            run: series.name.clone(),
+            prefix: *prefix,
+            came: span.came(&series.values),
+            settles: Vec::new(),
+            shown: None,
+        };
+        for name in &names {
+            let seed = arguments.seed.wrapping_add(number as u64);
+            let (settling, paths) = arguments.settles(name, &models, &thinned, seed)?;
+            forecasts.settles.push(settling);
+            if let Some(paths) = paths
+                && forecasts.shown.is_none()
+                && number < MOST_SHOWN
+            {
+                forecasts.shown = Some((thinned.clone(), paths));
+            }
+        }
+        progress.show((number + 1) as f64 / spans.len() as f64);
+        runs.push(forecasts);
+    }
+    drop(progress);
+    let found = Found {
+        metric: arguments.metric.clone(),
+        until,
+        level: arguments.level,
+        judged: judged(&runs, arguments.level, arguments.seed),
+        runs,
+    };
+    print!("{}", text(&found));
+    if let Some(path) = &arguments.figure {
+        figure(arguments, &found, &spans).save(path)?;
+        eprintln!("figure: {}", path.display());
+    }
+    arguments.write(&models, &found)
+}
+
+/// A metric that is far above where it began is more likely to diverge than to settle.
+fn warn_of_rise(run: &str, thinned: &Thinned) {
+    let blocks = &thinned.blocks;
+    let tenth = (blocks.len() / 10).max(1);
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let (first, last) = (
+        mean(&blocks[..tenth]),
+        mean(&blocks[blocks.len() - tenth..]),
+    );
+    if last > 3.0 * first.abs() && last > blocks[0] {
+        eprintln!(
+            "warning: run {run} rises from {first:.4} to {last:.4}: it may not settle at all"
+        );
+    }
+}
+
+impl Arguments {
+    fn settles(
+        &self,
+        name: &str,
+        models: &Models,
+        thinned: &Thinned,
+        seed: u64,
+    ) -> anyhow::Result<(Settling, Option<Array2<f64>>)> {
+        let curve = |decay| {
+            let settling = thinned.extrapolated(decay, self.samples, seed, self.level);
+            settling
+                .context("too few blocks for a curve")
+                .map(|s| (s, None))
+        };
+        if CURVES.contains(&name) {
+            return match name {
+                "power-law" => curve(Decay::PowerLaw),
+                "exponential" => curve(Decay::Exponential),
+                _ => Ok((thinned.last_value(self.level), None)),
+            };
+        }
+        let settings = self.model.settings()?;
+        let predictor: Rc<dyn Predictor> = match name {
+            "mixture" => self.uncertainty.mixture(&self.experts, models, settings)?,
+            name => self
+                .uncertainty
+                .mixture(&[name.to_owned()], models, settings)?,
+        };
+        let origins = self.bands.origins(self.uncertainty.recalibrates());
+        let (settling, paths) =
+            thinned.forecast(predictor, settings, origins, self.samples, seed, self.level)?;
+        let settling = Settling {
+            name: name.to_owned(),
+            ..settling
+        };
+        Ok((settling, Some(paths)))
+    }
+}
+
+fn judged(runs: &[Forecasts], level: f64, seed: u64) -> Vec<Judged> {
+    let known: Vec<(&Forecasts, f64)> = runs
+        .iter()
+        .filter_map(|run| Some((run, run.came?)))
+        .collect();
+    let Some((first, _)) = known.first() else {
+        return Vec::new();
+    };
+    let judge = |number: usize| {
+        let of = |score: &dyn Fn(&Settling, f64) -> f64| -> Vec<f64> {
+            let scores = known.iter();
+            scores
+                .map(|(run, came)| score(&run.settles[number], *came))
+                .collect()
+        };
+        let covered = of(&|s, came| f64::from(u8::from(s.covers(came))));
+        Judged {
+            name: first.settles[number].name.clone(),
+            coverage: covered.iter().sum::<f64>() / covered.len() as f64,
+            error: block_bootstrap(&of(&|s, came| (s.median - came).abs()), 1, seed),
+            interval_score: block_bootstrap(&of(&|s, came| s.interval_score(came, level)), 1, seed),
+        }
+    };
+    (0..first.settles.len()).map(judge).collect()
+}
+
+fn text(found: &Found) -> String {
+    let mut text = String::new();
+    for run in found.runs.iter().take(MOST_SHOWN) {
+        let came = run
+            .came
+            .map_or(String::new(), |came| format!("; came {}", number(came)));
+        let label = match found.runs.len() {
+            1 => String::new(),
+            _ => format!("run {}: ", run.run),
+        };
+        let first = &run.settles[0];
+        text += &format!(
+            "{label}{} settles at {} ({} to {}) by row {}, from {} rows{came}\n",
+            found.metric,
+            number(first.median),
+            number(first.low),
+            number(first.high),
+            found.until,
+            run.prefix
+        );
+    }
+    if found.runs.len() > MOST_SHOWN {
+        text += &format!("… {} runs\n", found.runs.len());
+    }
+    text += "\n";
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    let rows: Vec<Vec<String>> = if found.judged.is_empty() {
+        let mut rows = vec![
+            ["forecaster", "median", "low", "high"]
+                .map(str::to_owned)
+                .to_vec(),
+        ];
+        for run in found.runs.iter().take(1) {
+            rows.extend(run.settles.iter().map(|s| {
+                vec![
+                    s.name.clone(),
+                    number(s.median),
+                    number(s.low),
+                    number(s.high),
+                ]
+            }));
+        }
+        rows
+    } else {
+        let inside = format!("in {}", percent(found.level));
+        let mut rows = vec![vec![
+            "forecaster".to_owned(),
+            inside,
+            "|median - came|".to_owned(),
+            "interval score".to_owned(),
+        ]];
+        let estimate =
+            |e: &Estimate| format!("{} [{}, {}]", number(e.mean), number(e.low), number(e.high));
+        rows.extend(found.judged.iter().map(|judged| {
+            vec![
+                judged.name.clone(),
+                percent(judged.coverage),
+                estimate(&judged.error),
+                estimate(&judged.interval_score),
+            ]
+        }));
+        rows
+    };
+    text + &aligned_rows(&rows)
+}
+
+/// Four digits.
+fn number(x: f64) -> String {
+    if x == 0.0 {
+        return "0".to_owned();
+    }
+    let digits = (3 - x.abs().log10().floor() as i32).clamp(0, 8) as usize;
+    match x.abs() {
+        size if !(1e-5..1e7).contains(&size) => format!("{x:.3e}"),
+        _ => format!("{x:.digits$}"),
+    }
+}
+
+fn figure(
+    arguments: &Arguments,
+    found: &Found,
+    spans: &[(&Series, usize, Span)],
+) -> ForecastFigure {
+    let mut panels = Vec::new();
+    let mut end = 0;
+    for (run, (series, _, span)) in found.runs.iter().zip(spans) {
+        let Some((thinned, paths)) = &run.shown else {
+            continue;
+        };
+        let known = thinned.blocks.len();
+        end = end.max(known);
+        let quantile = |block: usize, share: f64| {
+            let draws = paths.column(block).to_vec();
+            Settling::of(String::new(), draws, 1.0 - 2.0 * share).low
+        };
+        let later = series
+            .values
+            .get(run.prefix..found.until.min(series.values.len()));
+        let later = later.unwrap_or_default().chunks(span.block()).enumerate();
+        let mean = |block: &[f64]| block.iter().sum::<f64>() / block.len() as f64;
+        panels.push(Panel {
+            name: format!("{} of run {}", found.metric, run.run),
+            observed: thinned.blocks.iter().copied().enumerate().collect(),
+            held_out: later
+                .map(|(block, rows)| (known + block, mean(rows)))
+                .collect(),
+            one_step: Vec::new(),
+            rollout: (0..paths.ncols())
+                .map(|block| RolloutPoint {
+                    row: known + block,
+                    median: quantile(block, 0.499),
+                    inner: (quantile(block, 0.25), quantile(block, 0.75)),
+                    outer: (quantile(block, 0.05), quantile(block, 0.95)),
+                })
+                .collect(),
+        });
+    }
+    let block = spans.first().map_or(1, |(_, _, span)| span.block());
+    ForecastFigure {
+        title: format!("{} until row {}", found.metric, found.until),
+        subtitle: format!("{}; blocks of {block} rows", arguments.source.described()),
+        context_end: end,
+        band: "90 %".to_owned(),
+        inner_band: "50 %".to_owned(),
+        panels,
+    }
+}

@@ -1,0 +1,180 @@
+//! Runs from a log, or simulated ones.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+
+use super::Arguments;
+use crate::convergence::{Descent, Landscape};
+use crate::output::{Column, Table};
+use crate::trajectory::{MissingPolicy, RoleSelection, read};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Runs")]
+pub(super) struct Source {
+    /// Log of runs: CSV, NPZ, NPY or Parquet
+    #[arg(required_unless_present = "simulate", conflicts_with = "simulate")]
+    file: Option<PathBuf>,
+    /// Column that tells runs apart [default: guessed]
+    #[arg(long, value_name = "COLUMN")]
+    run: Option<String>,
+    /// Only these runs, by label
+    #[arg(long, value_delimiter = ',', value_name = "LABELS")]
+    select: Vec<String>,
+    /// Simulate gradient descent on a function instead of reading a log
+    #[arg(long, value_enum, value_name = "FUNCTION")]
+    pub(super) simulate: Option<Function>,
+    /// Simulated runs
+    #[arg(long, default_value_t = 20, value_name = "COUNT")]
+    runs: usize,
+    /// Steps of a simulated run
+    #[arg(long, default_value_t = 1000, value_name = "COUNT")]
+    pub(super) steps: usize,
+    /// Step size of simulated runs
+    #[arg(long, default_value_t = 0.02, value_name = "NUMBER")]
+    step_size: f64,
+    /// Standard deviation of the noise on the gradient of simulated runs
+    #[arg(long, default_value_t = 0.5, value_name = "NUMBER")]
+    noise: f64,
+    /// Loss of simulated runs that no parameter can lower
+    #[arg(long, default_value_t = 0.0, value_name = "NUMBER")]
+    floor: f64,
+    /// File for the simulated runs: .csv, .json or .parquet
+    #[arg(long, value_name = "FILE", requires = "simulate")]
+    save: Option<PathBuf>,
+}
+
+/// Functions with known minima.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Function {
+    /// (x² + y²/4) / 2
+    Quadratic,
+    /// (x² - 1)² / 4, minima at -1 and 1
+    DoubleWell,
+    /// Rosenbrock's bent valley over 20, minimum at (1, 1)
+    Rosenbrock,
+}
+
+impl Function {
+    pub(super) fn landscape(self) -> Landscape {
+        match self {
+            Self::Quadratic => Landscape::Quadratic,
+            Self::DoubleWell => Landscape::DoubleWell,
+            Self::Rosenbrock => Landscape::Rosenbrock,
+        }
+    }
+}
+
+/// A run's column.
+pub(super) struct Series {
+    pub(super) name: String,
+    pub(super) values: Vec<f64>,
+}
+
+impl Source {
+    /// Where the runs come from.
+    pub(super) fn described(&self) -> String {
+        match (&self.file, self.simulate) {
+            (Some(file), _) => file.display().to_string(),
+            (None, Some(function)) => format!(
+                "{} runs of {} steps on {:?}, step size {}, noise {}, floor {}",
+                self.runs, self.steps, function, self.step_size, self.noise, self.floor
+            ),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Settings of the simulated runs.
+    pub(super) fn descent(&self, function: Function) -> anyhow::Result<Descent> {
+        let descent = Descent {
+            landscape: function.landscape(),
+            step_size: self.step_size,
+            noise: self.noise,
+            floor: self.floor,
+            steps: self.steps,
+        };
+        ensure!(self.runs > 0, "--runs 0: there is nothing to forecast");
+        Ok(descent.checked(self.runs)?)
+    }
+
+    /// The column that is asked for of every run.
+    pub(super) fn read(&self, arguments: &Arguments) -> anyhow::Result<Vec<Series>> {
+        let column = arguments.minima.as_ref().unwrap_or(&arguments.metric);
+        match self.simulate {
+            Some(function) => self.simulated(function, column, arguments.seed),
+            None => self.logged(column),
+        }
+    }
+
+    fn logged(&self, column: &str) -> anyhow::Result<Vec<Series>> {
+        let file = self.file.as_ref().context("a log or --simulate")?;
+        let selection = RoleSelection {
+            state: vec![column.to_owned()],
+            episode: self.run.clone(),
+            ..RoleSelection::default()
+        };
+        let (trajectory, roles) = read(file, &selection, MissingPolicy::Error)
+            .context("a run whose numbers end has diverged; --select leaves it out, rows before it can be kept by hand")?;
+        eprintln!("{roles}");
+        let wanted = |name: &str| self.select.is_empty() || self.select.iter().any(|s| s == name);
+        for label in &self.select {
+            let known = trajectory.episodes().iter().any(|e| e.name() == label);
+            ensure!(known, "{}: --select {label}: no such run", file.display());
+        }
+        let episodes = trajectory.episodes().iter().filter(|e| wanted(e.name()));
+        Ok(episodes
+            .map(|episode| Series {
+                name: episode.name().to_owned(),
+                values: episode.states().column(0).to_vec(),
+            })
+            .collect())
+    }
+
+    fn simulated(
+        &self,
+        function: Function,
+        column: &str,
+        seed: u64,
+    ) -> anyhow::Result<Vec<Series>> {
+        let descent = self.descent(function)?;
+        let parameters = descent.landscape.parameters();
+        let parameter = parameters.iter().position(|name| *name == column);
+        ensure!(
+            parameter.is_some() || column == "loss",
+            "{column}: simulated runs have loss, {}",
+            parameters.join(", ")
+        );
+        let runs: Vec<_> = (0..self.runs)
+            .map(|r| descent.run(None, seed, r as u64))
+            .collect();
+        if let Some(path) = &self.save {
+            let mut columns = vec![
+                ("run".to_owned(), Column::Integer(Vec::new())),
+                ("step".to_owned(), Column::Integer(Vec::new())),
+                ("loss".to_owned(), Column::Real(Vec::new())),
+            ];
+            let rows = |r: usize| std::iter::repeat_n(r as i64, self.steps);
+            columns[0].1 = Column::Integer((0..self.runs).flat_map(rows).collect());
+            let steps = |_| 0..self.steps as i64;
+            columns[1].1 = Column::Integer((0..self.runs).flat_map(steps).collect());
+            columns[2].1 = Column::Real(runs.iter().flat_map(|run| run.loss.clone()).collect());
+            for (p, name) in parameters.iter().enumerate() {
+                let values = runs
+                    .iter()
+                    .flat_map(|run| run.parameters.column(p).to_vec());
+                columns.push(((*name).to_owned(), Column::Real(values.collect())));
+            }
+            let table = Table::new(columns).context("columns of equal length")?;
+            table.write(path)?;
+        }
+        let series = |(number, run): (usize, crate::convergence::Run)| Series {
+            name: number.to_string(),
+            values: match parameter {
+                Some(parameter) => run.parameters.column(parameter).to_vec(),
+                None => run.loss,
+            },
+        };
+        Ok(runs.into_iter().enumerate().map(series).collect())
+    }
+}

@@ -1,0 +1,174 @@
+//! Stochastic gradient descent, simulated.
+
+use ndarray::Array2;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::{ConvergenceError, Landscape};
+
+/// Most values of all runs together.
+const MOST_VALUES: usize = 50_000_000;
+
+/// How runs go down.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Descent {
+    /// The function.
+    pub landscape: Landscape,
+    /// Step size.
+    pub step_size: f64,
+    /// Standard deviation of the noise on every entry of the gradient.
+    pub noise: f64,
+    /// What the loss has on top of the function: what no parameter can lower.
+    pub floor: f64,
+    /// Steps of a run.
+    pub steps: usize,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Parameters before every step, `[steps, parameters]`.
+    pub parameters: Array2<f64>,
+    /// The loss there, with its floor.
+    pub loss: Vec<f64>,
+}
+
+impl Descent {
+    /// Checks the numbers.
+    ///
+    /// # Errors
+    /// [`ConvergenceError::Setting`] for a step size that is not above zero, noise or floor below zero or not finite,
+    /// or too few or too many steps.
+    pub fn checked(self, runs: usize) -> Result<Self, ConvergenceError> {
+        let refuse = |name: &'static str, value: f64, needs: &'static str| {
+            Err(ConvergenceError::Setting { name, value, needs })
+        };
+        if !(self.step_size > 0.0 && self.step_size.is_finite()) {
+            return refuse("step size", self.step_size, "a number above 0");
+        }
+        for (name, value) in [("noise", self.noise), ("floor", self.floor)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return refuse(name, value, "a number of at least 0");
+            }
+        }
+        let columns = self.landscape.parameters().len() + 1;
+        let values = self
+            .steps
+            .checked_mul(columns)
+            .and_then(|n| n.checked_mul(runs));
+        if self.steps < 2 || values.is_none_or(|values| values > MOST_VALUES) {
+            return refuse(
+                "steps",
+                self.steps as f64,
+                "at least 2, and 50 million values of all runs",
+            );
+        }
+        Ok(self)
+    }
+
+    /// A run from given parameters, or from a place drawn from [`Landscape::starts`]. Run and seed fix what is random.
+    ///
+    /// # Panics
+    /// If a start has fewer parameters than the function.
+    pub fn run(&self, start: Option<&[f64]>, seed: u64, number: u64) -> Run {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(number);
+        let drawn: Vec<f64> = (self.landscape.starts().iter())
+            .map(|&(low, high)| low + (high - low) * random.random::<f64>())
+            .collect();
+        let mut at = start.map_or(drawn, <[f64]>::to_vec);
+        let normal = Normal::standard();
+        let mut parameters = Array2::zeros((self.steps, at.len()));
+        let mut loss = Vec::with_capacity(self.steps);
+        for mut row in parameters.rows_mut() {
+            row.iter_mut().zip(&at).for_each(|(to, x)| *to = *x);
+            loss.push(self.floor + self.landscape.value(&at));
+            let gradient = self.landscape.gradient(&at);
+            for (x, slope) in at.iter_mut().zip(gradient) {
+                let level: f64 = random.random_range(f64::EPSILON..1.0);
+                let noise = self.noise * normal.inverse_cdf(level);
+                *x -= self.step_size * (slope + noise);
+            }
+        }
+        Run { parameters, loss }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DESCENT: Descent = Descent {
+        landscape: Landscape::Quadratic,
+        step_size: 0.1,
+        noise: 0.5,
+        floor: 0.3,
+        steps: 20_000,
+    };
+
+    /// `x <- (1 - h c) x - h s e` has the variance `h s² / (c (2 - h c))` in the long run.
+    #[test]
+    fn the_loss_settles_where_the_recursion_says() {
+        let run = DESCENT.run(None, 1, 0);
+        let tail = &run.loss[2_000..];
+        let mean = tail.iter().sum::<f64>() / tail.len() as f64;
+        let variance = |curvature: f64| {
+            let (h, s) = (DESCENT.step_size, DESCENT.noise);
+            h * s * s / (curvature * (2.0 - h * curvature))
+        };
+        let expected = 0.3 + 0.5 * (variance(1.0) + 0.25 * variance(0.25));
+        assert!((mean - expected).abs() < 0.002, "{mean} {expected}");
+    }
+
+    #[test]
+    fn runs_are_fixed_by_seed_and_number() {
+        let short = Descent {
+            steps: 50,
+            ..DESCENT
+        };
+        assert_eq!(short.run(None, 1, 3), short.run(None, 1, 3));
+        assert_ne!(short.run(None, 1, 3), short.run(None, 1, 4));
+        let still = Descent {
+            noise: 0.0,
+            ..short
+        };
+        let run = still.run(Some(&[2.0, 1.0]), 0, 0);
+        assert_eq!(run.parameters.row(0).to_vec(), [2.0, 1.0]);
+        assert!((run.parameters[[1, 0]] - 1.8).abs() < 1e-12);
+    }
+
+    #[test]
+    fn settings_that_make_no_run_are_refused() {
+        for wrong in [
+            Descent {
+                step_size: 0.0,
+                ..DESCENT
+            },
+            Descent {
+                step_size: f64::NAN,
+                ..DESCENT
+            },
+            Descent {
+                noise: -1.0,
+                ..DESCENT
+            },
+            Descent {
+                floor: f64::INFINITY,
+                ..DESCENT
+            },
+            Descent {
+                steps: 1,
+                ..DESCENT
+            },
+            Descent {
+                steps: usize::MAX,
+                ..DESCENT
+            },
+        ] {
+            assert!(wrong.checked(1).is_err(), "{wrong:?}");
+        }
+        assert!(DESCENT.checked(100_000).is_err());
+        assert!(DESCENT.checked(10).is_ok());
+    }
+}

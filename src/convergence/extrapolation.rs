@@ -1,0 +1,193 @@
+//! Curves that losses are known to follow, carried on.
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+/// A curve that comes down to a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decay {
+    /// `a + b t^-c`, c from 0.05 to 3.
+    PowerLaw,
+    /// `a + b exp(-t / c)`, c from a hundredth of the rows to ten times as many.
+    Exponential,
+}
+
+/// Rows at the beginning that a curve need not fit.
+const BURN_IN: f64 = 0.1;
+/// Shapes that are tried.
+const GRID: usize = 60;
+/// Least rows for a fit.
+const LEAST_ROWS: usize = 8;
+
+/// A fitted curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fitted {
+    decay: Decay,
+    /// Value that it comes down to.
+    pub limit: f64,
+    size: f64,
+    shape: f64,
+}
+
+impl Decay {
+    /// What falls from 1, or thereabouts, to 0.
+    fn fall(self, t: f64, shape: f64) -> f64 {
+        match self {
+            Self::PowerLaw => (t + 1.0).powf(-shape),
+            Self::Exponential => (-t / shape).exp(),
+        }
+    }
+
+    /// The shapes that are tried for so many rows.
+    fn shapes(self, rows: usize) -> Vec<f64> {
+        let (low, high) = match self {
+            Self::PowerLaw => (0.05f64, 3.0),
+            Self::Exponential => (0.01 * rows as f64, 10.0 * rows as f64),
+        };
+        let share = |i: usize| i as f64 / (GRID - 1) as f64;
+        (0..GRID)
+            .map(|i| low * (high / low).powf(share(i)))
+            .collect()
+    }
+
+    /// The curve of least squares through values at the rows 0, 1, 2, … behind the first tenth of them; `None` for
+    /// fewer than 8 rows.
+    ///
+    /// ```
+    /// use statecast::convergence::Decay;
+    /// let values: Vec<f64> = (0..200).map(|t| 0.5 + 2.0 * (-f64::from(t) / 40.0).exp()).collect();
+    /// let curve = Decay::Exponential.fit(&values).unwrap();
+    /// assert!((curve.limit - 0.5).abs() < 1e-2);
+    /// ```
+    pub fn fit(self, values: &[f64]) -> Option<Fitted> {
+        if values.len() < LEAST_ROWS {
+            return None;
+        }
+        let shapes = self.shapes(values.len());
+        let first = (BURN_IN * values.len() as f64) as usize;
+        let best = |shapes: &mut dyn Iterator<Item = f64>| {
+            shapes
+                .map(|shape| self.line(values, first, shape))
+                .min_by(|a, b| a.0.total_cmp(&b.0))
+        };
+        let (_, coarse) = best(&mut shapes.iter().copied())?;
+        // Between the neighbours of the best of the grid, sixteen times as fine.
+        let ratio = (shapes[1] / shapes[0]).ln();
+        let fine = (-16..=16).map(|i| coarse.shape * (ratio * f64::from(i) / 16.0).exp());
+        best(&mut fine.into_iter()).map(|(_, fitted)| fitted)
+    }
+
+    /// The best limit and size of a shape, with what is left of the squares.
+    fn line(self, values: &[f64], first: usize, shape: f64) -> (f64, Fitted) {
+        let rows = first..values.len();
+        let n = rows.len() as f64;
+        let fall = |t: usize| self.fall(t as f64, shape);
+        let mean_fall = rows.clone().map(fall).sum::<f64>() / n;
+        let mean = values[first..].iter().sum::<f64>() / n;
+        let (mut products, mut squares) = (0.0, 0.0);
+        for t in rows.clone() {
+            let off = fall(t) - mean_fall;
+            products += off * (values[t] - mean);
+            squares += off * off;
+        }
+        let size = if squares > 0.0 {
+            products / squares
+        } else {
+            0.0
+        };
+        let fitted = Fitted {
+            decay: self,
+            limit: mean - size * mean_fall,
+            size,
+            shape,
+        };
+        let left = rows.map(|t| (values[t] - fitted.at(t)).powi(2)).sum();
+        (left, fitted)
+    }
+
+    /// Draws of the mean over the rows `from..to`, behind the values, from fits to values whose residuals are drawn
+    /// anew in blocks; `None` where there is no fit.
+    pub fn draws(
+        self,
+        values: &[f64],
+        from: usize,
+        to: usize,
+        draws: usize,
+        seed: u64,
+    ) -> Option<Vec<f64>> {
+        let fitted = self.fit(values)?;
+        let rows = values.len();
+        let residuals: Vec<f64> = (0..rows).map(|t| values[t] - fitted.at(t)).collect();
+        // What was left lately is what will be left.
+        let late = &residuals[rows / 2..];
+        let block = (late.len() as f64).sqrt().ceil() as usize;
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut drawn = |source: &[f64], count: usize| -> Vec<f64> {
+            let mut taken = Vec::with_capacity(count + block);
+            while taken.len() < count {
+                let start = random.random_range(0..=source.len() - block);
+                taken.extend_from_slice(&source[start..start + block]);
+            }
+            taken.truncate(count);
+            taken
+        };
+        let draw = |_| {
+            let again = drawn(&residuals, rows);
+            let values: Vec<f64> = (0..rows).map(|t| fitted.at(t) + again[t]).collect();
+            let curve = self.fit(&values).unwrap_or(fitted);
+            let rest = drawn(late, to - from);
+            let mean = (from..to)
+                .zip(rest)
+                .map(|(t, left)| curve.at(t) + left)
+                .sum::<f64>();
+            mean / (to - from) as f64
+        };
+        Some((0..draws).map(draw).collect())
+    }
+}
+
+impl Fitted {
+    /// The curve at a row.
+    pub fn at(&self, row: usize) -> f64 {
+        self.limit + self.size * self.decay.fall(row as f64, self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_of_its_kind_are_found_and_carried_on() {
+        let power: Vec<f64> = (0..300)
+            .map(|t| 0.2 + 3.0 * (f64::from(t) + 1.0).powf(-0.7))
+            .collect();
+        let fitted = Decay::PowerLaw.fit(&power).unwrap();
+        assert!((fitted.limit - 0.2).abs() < 0.01, "{fitted:?}");
+        assert!((fitted.at(3000) - (0.2 + 3.0 * 3001f64.powf(-0.7))).abs() < 0.01);
+        let draws = Decay::PowerLaw.draws(&power, 2700, 3000, 20, 1).unwrap();
+        let expected = (2700..3000).map(|t| fitted.at(t)).sum::<f64>() / 300.0;
+        assert!(draws.iter().all(|x| (x - expected).abs() < 0.01));
+        assert!(Decay::PowerLaw.fit(&power[..7]).is_none());
+        // A constant is its own limit, whatever the shape.
+        let flat = Decay::Exponential.fit(&[2.0; 50]).unwrap();
+        assert!((flat.at(500) - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn noise_widens_the_draws() {
+        let mut random = ChaCha8Rng::seed_from_u64(2);
+        let mut noisy = |size: f64| -> Vec<f64> {
+            let noise =
+                |t: i32| size * (random.random::<f64>() - 0.5) + (-f64::from(t) / 30.0).exp();
+            (0..200).map(noise).collect()
+        };
+        let width = |values: &[f64]| {
+            let mut draws = Decay::Exponential.draws(values, 350, 400, 200, 0).unwrap();
+            draws.sort_by(f64::total_cmp);
+            draws[189] - draws[10]
+        };
+        let (quiet, loud) = (width(&noisy(0.1)), width(&noisy(1.0)));
+        assert!(quiet > 0.0 && loud > 4.0 * quiet, "{quiet} {loud}");
+    }
+}

@@ -1,0 +1,361 @@
+//! Where a metric of a training run settles.
+
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use ndarray::{Array2, Array3, s};
+use serde::Serialize;
+
+use super::{ConvergenceError, Decay};
+use crate::codec::Scale;
+use crate::forecast::{Forecaster, Predictor, Role, Rollout, RolloutSettings, Settings, Variables};
+
+/// Least blocks of a prefix that is forecast.
+const LEAST_BLOCKS: usize = 12;
+
+/// Share of the steps until the end over which the settling value is the metric's mean.
+const TAIL: f64 = 0.1;
+
+/// Ratio of the largest to the smallest block above which logarithms are forecast.
+const WIDE: f64 = 20.0;
+
+/// Room below the smallest block, in ranges of the blocks: metrics go on falling.
+const ROOM: f64 = 0.27;
+
+/// What is known of a run and until when it is to be forecast, in rows of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    prefix: usize,
+    until: usize,
+    /// Rows that are averaged.
+    block: usize,
+}
+
+/// A prefix as means of blocks of rows, the last of which ends with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Thinned {
+    span: Span,
+    /// Means of the blocks.
+    pub blocks: Vec<f64>,
+    /// Whether their logarithms are forecast.
+    pub logarithms: bool,
+}
+
+/// A forecast of where a metric settles.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settling {
+    /// Name of what made it.
+    pub name: String,
+    /// Median.
+    pub median: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+impl Span {
+    /// Means of so many rows that there are about `blocks` of them in all.
+    ///
+    /// # Errors
+    /// [`ConvergenceError::Until`] if the end is not behind the prefix, [`ConvergenceError::Short`] if the prefix is
+    /// so short a part of it that fewer than 12 blocks are left.
+    pub fn new(
+        prefix: usize,
+        until: usize,
+        blocks: NonZeroUsize,
+    ) -> Result<Self, ConvergenceError> {
+        if until <= prefix {
+            return Err(ConvergenceError::Until { prefix, until });
+        }
+        let block = until.div_ceil(blocks.get());
+        let span = Self {
+            prefix,
+            until,
+            block,
+        };
+        match prefix / block < LEAST_BLOCKS {
+            true => Err(ConvergenceError::Short {
+                prefix,
+                until,
+                needed: LEAST_BLOCKS * block,
+            }),
+            false => Ok(span),
+        }
+    }
+
+    /// Rows that are averaged.
+    pub fn block(&self) -> usize {
+        self.block
+    }
+
+    /// Blocks that are forecast.
+    pub fn horizon(&self) -> usize {
+        (self.until - self.prefix).div_ceil(self.block)
+    }
+
+    /// Blocks at the end over which the settling value is the mean.
+    fn tail(&self) -> usize {
+        let tail = (TAIL * self.until as f64 / self.block as f64).round() as usize;
+        tail.clamp(1, self.horizon())
+    }
+
+    /// The settling value of a metric that is known until the end; `None` if it is not.
+    pub fn came(&self, metric: &[f64]) -> Option<f64> {
+        let rows = metric.get(self.prefix..self.until)?;
+        let tail = &rows[rows.len().saturating_sub(self.tail() * self.block)..];
+        Some(tail.iter().sum::<f64>() / tail.len() as f64)
+    }
+
+    /// The blocks of a prefix.
+    ///
+    /// # Errors
+    /// [`ConvergenceError::Diverged`] for a value that is not finite.
+    ///
+    /// # Panics
+    /// If there are fewer rows than the prefix has.
+    pub fn thinned(&self, metric: &[f64]) -> Result<Thinned, ConvergenceError> {
+        let prefix = &metric[..self.prefix];
+        if let Some(row) = prefix.iter().position(|value| !value.is_finite()) {
+            return Err(ConvergenceError::Diverged { row: row + 1 });
+        }
+        let whole = &prefix[self.prefix % self.block..];
+        let mean = |block: &[f64]| block.iter().sum::<f64>() / block.len() as f64;
+        let blocks: Vec<f64> = whole.chunks(self.block).map(mean).collect();
+        let (low, high) = range(&blocks);
+        Ok(Thinned {
+            span: *self,
+            logarithms: low > 0.0 && high / low > WIDE,
+            blocks,
+        })
+    }
+}
+
+fn range(values: &[f64]) -> (f64, f64) {
+    let ends = (f64::INFINITY, f64::NEG_INFINITY);
+    values
+        .iter()
+        .fold(ends, |(low, high), x| (low.min(*x), high.max(*x)))
+}
+
+impl Thinned {
+    /// Forecasts by a predictor: the mean over the tail along sampled paths, and the paths `[samples, blocks]` of the
+    /// metric.
+    ///
+    /// # Errors
+    /// What the predictor reports.
+    pub fn forecast<'m>(
+        &self,
+        predictor: Rc<dyn Predictor<'m> + 'm>,
+        settings: Settings,
+        origins: usize,
+        samples: NonZeroUsize,
+        seed: u64,
+        level: f64,
+    ) -> Result<(Settling, Array2<f64>), ConvergenceError> {
+        let name = predictor.name();
+        let paths = self.paths(predictor, settings, origins, samples, seed)?;
+        let tail = self.span.tail();
+        let draws = paths.outer_iter().map(|path| {
+            let last = path.slice(s![path.len() - tail..]);
+            last.sum() / tail as f64
+        });
+        Ok((Settling::of(name, draws.collect(), level), paths))
+    }
+
+    fn paths<'m>(
+        &self,
+        predictor: Rc<dyn Predictor<'m> + 'm>,
+        settings: Settings,
+        origins: usize,
+        samples: NonZeroUsize,
+        seed: u64,
+    ) -> Result<Array2<f64>, ConvergenceError> {
+        let horizon = self.span.horizon();
+        let (low, high) = range(&self.blocks);
+        if low == high {
+            return Ok(Array2::from_elem((samples.get(), horizon), low));
+        }
+        let shown: Vec<f64> = match self.logarithms {
+            true => self.blocks.iter().map(|x| x.ln()).collect(),
+            false => self.blocks.clone(),
+        };
+        let (low, high) = range(&shown);
+        let scale = Scale::range(low - ROOM * (high - low), high)?;
+        let forecaster = Forecaster::of(predictor, Settings { scale, ..settings });
+        let longest = forecaster.longest_context(horizon.min(MOST_AHEAD));
+        let rows = shown.len().min(longest);
+        let column = Array2::from_shape_vec((rows, 1), shown[shown.len() - rows..].to_vec())
+            .expect("as many values as rows");
+        let context = Variables::new(vec!["metric".to_owned()], vec![Role::State], column);
+        let rollout = RolloutSettings {
+            horizon: NonZeroUsize::new(horizon).expect("the end lies behind the prefix"),
+            samples,
+            seed,
+            stretch: NonZeroUsize::new(MOST_AHEAD),
+            ..RolloutSettings::default()
+        };
+        let forecaster = forecaster.with_origins(origins);
+        let forecast = forecaster.forecast(&context, 0, &rollout, None, &|_| ())?;
+        let Rollout { paths, .. } = forecast.rollout;
+        let paths: Array3<f64> = match self.logarithms {
+            true => paths.mapv_into(f64::exp),
+            false => paths,
+        };
+        Ok(paths.slice_move(s![.., .., 0]))
+    }
+
+    /// Forecasts by carrying on a curve; `None` where it cannot be fitted.
+    pub fn extrapolated(
+        &self,
+        decay: Decay,
+        samples: NonZeroUsize,
+        seed: u64,
+        level: f64,
+    ) -> Option<Settling> {
+        let end = self.blocks.len() + self.span.horizon();
+        let from = end - self.span.tail();
+        let draws = decay.draws(&self.blocks, from, end, samples.get(), seed)?;
+        let name = match decay {
+            Decay::PowerLaw => "power law",
+            Decay::Exponential => "exponential",
+        };
+        Some(Settling::of(name.to_owned(), draws, level))
+    }
+
+    /// The mean of as many of the last blocks as the settling value has, give or take what such means differ by within
+    /// the second half of the prefix.
+    pub fn last_value(&self, level: f64) -> Settling {
+        let rows = self.blocks.len();
+        let tail = self.span.tail().min(rows / 4).max(1);
+        let mean = |end: usize| self.blocks[end - tail..end].iter().sum::<f64>() / tail as f64;
+        let last = mean(rows);
+        let draws = (rows / 2..=rows).flat_map(|end| {
+            let off = mean(end.max(tail)) - last;
+            [last + off, last - off]
+        });
+        Settling::of("last value".to_owned(), draws.collect(), level)
+    }
+}
+
+/// Most blocks that stand behind the context while paths are drawn.
+const MOST_AHEAD: usize = 400;
+
+impl Settling {
+    /// Median and central interval of draws.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn of(name: String, mut draws: Vec<f64>, level: f64) -> Self {
+        draws.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let place = (share * draws.len() as f64 - 0.5).clamp(0.0, draws.len() as f64 - 1.0);
+            let (below, part) = (place as usize, place.fract());
+            let above = draws[(below + 1).min(draws.len() - 1)];
+            draws[below] * (1.0 - part) + above * part
+        };
+        let out = (1.0 - level) / 2.0;
+        Self {
+            name,
+            median: at(0.5),
+            low: at(out),
+            high: at(1.0 - out),
+        }
+    }
+
+    /// Whether a value lies in the interval.
+    pub fn covers(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
+    /// The interval's width and what a value outside of it costs (Gneiting and Raftery 2007, eq. 43).
+    pub fn interval_score(&self, value: f64, level: f64) -> f64 {
+        let off = (self.low - value).max(value - self.high).max(0.0);
+        self.high - self.low + 2.0 / (1.0 - level) * off
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baselines;
+
+    const BLOCKS: NonZeroUsize = NonZeroUsize::new(100).unwrap();
+    const SAMPLES: NonZeroUsize = NonZeroUsize::new(200).unwrap();
+
+    #[test]
+    fn spans_are_checked_and_cut_into_blocks() {
+        let span = Span::new(1003, 5000, BLOCKS).unwrap();
+        assert_eq!((span.block(), span.horizon(), span.tail()), (50, 80, 10));
+        let metric: Vec<f64> = (0..5000).map(f64::from).collect();
+        let thinned = span.thinned(&metric).unwrap();
+        assert_eq!(thinned.blocks.len(), 20);
+        // The last block ends with the prefix: rows 953 to 1002.
+        assert_eq!(thinned.blocks[19], 977.5);
+        assert!(!thinned.logarithms || thinned.blocks[0] > 0.0);
+        assert_eq!(span.came(&metric), Some(4749.5));
+        assert_eq!(span.came(&metric[..4999]), None);
+        let refused = |prefix, until| Span::new(prefix, until, BLOCKS).unwrap_err().to_string();
+        assert!(refused(10, 10).contains("10"));
+        assert!(refused(100, 5000).contains("600"));
+        let mut broken = metric;
+        broken[7] = f64::NAN;
+        assert!(
+            span.thinned(&broken)
+                .unwrap_err()
+                .to_string()
+                .contains("row 8")
+        );
+    }
+
+    #[test]
+    fn a_metric_that_stands_stays_where_it_is() {
+        let span = Span::new(400, 800, BLOCKS).unwrap();
+        let thinned = span.thinned(&[0.25; 800]).unwrap();
+        let mean = baselines::named("mean").unwrap();
+        let (settling, paths) = thinned
+            .forecast(mean, Settings::default(), 0, SAMPLES, 0, 0.9)
+            .unwrap();
+        assert_eq!(paths.dim(), (200, 50));
+        let of = |s: Settling| (s.low, s.median, s.high);
+        assert_eq!(of(settling), (0.25, 0.25, 0.25));
+        assert_eq!(of(thinned.last_value(0.9)), (0.25, 0.25, 0.25));
+        let curve = thinned
+            .extrapolated(Decay::PowerLaw, SAMPLES, 0, 0.9)
+            .unwrap();
+        assert!((curve.median - 0.25).abs() < 1e-9);
+    }
+
+    /// Curves know where an exponential ends; what looks at the last value only does not.
+    #[test]
+    fn an_exponential_is_carried_on() {
+        let metric: Vec<f64> = (0..2000)
+            .map(|t| 0.3 + 1.2 * (-f64::from(t) / 400.0).exp() + 0.01 * (f64::from(t) * 1.7).sin())
+            .collect();
+        let span = Span::new(600, 2000, BLOCKS).unwrap();
+        let thinned = span.thinned(&metric).unwrap();
+        let came = span.came(&metric).unwrap();
+        let curve = thinned
+            .extrapolated(Decay::Exponential, SAMPLES, 0, 0.9)
+            .unwrap();
+        assert!((curve.median - came).abs() < 0.02, "{curve:?} {came}");
+        let last = thinned.last_value(0.9);
+        assert!(last.median - came > 0.2, "{last:?}");
+        assert!(last.interval_score(came, 0.9) > curve.interval_score(came, 0.9));
+    }
+
+    #[test]
+    fn wide_metrics_are_forecast_as_logarithms() {
+        let metric: Vec<f64> = (0..400)
+            .map(|t| 10f64.powf(-f64::from(t) / 100.0))
+            .collect();
+        let span = Span::new(300, 400, BLOCKS).unwrap();
+        let thinned = span.thinned(&metric).unwrap();
+        assert!(thinned.logarithms);
+        let ar = baselines::named("ar").unwrap();
+        let (settling, _) = thinned
+            .forecast(ar, Settings::default(), 0, SAMPLES, 0, 0.9)
+            .unwrap();
+        assert!(settling.low > 0.0 && settling.median < 5e-4, "{settling:?}");
+    }
+}

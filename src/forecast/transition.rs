@@ -1,0 +1,78 @@
+//! The transition kernel that a context implies: what would follow values that did not come.
+
+use ndarray::Array2;
+
+use super::{ForecastError, Paths, Reading};
+use crate::codec::BIN_COUNT;
+
+impl Reading<'_> {
+    /// Probabilities `[values, 1000]` of the bins of what follows the context and one more value, for each of some
+    /// values of its only variable. None of them is learned from.
+    ///
+    /// # Errors
+    /// [`ForecastError::OneVariable`] unless there is one variable, [`ForecastError::Window`] where no room is left for
+    /// a value, and what the predictor reports.
+    pub fn next_behind(&self, values: &[f64]) -> Result<Array2<f32>, ForecastError> {
+        let variables = self.encoding.disentangler().variables();
+        if variables != 1 || self.known_actions > 0 {
+            return Err(ForecastError::OneVariable(variables + self.known_actions));
+        }
+        self.predictor.check(self.rows(), 2)?;
+        let Some(continuation) = &self.continuation else {
+            return Ok(
+                super::forecaster::point_masses(values.len(), 1).remove_axis(ndarray::Axis(1))
+            );
+        };
+        let paths = Paths {
+            first: 0,
+            count: values.len(),
+            seed: 0,
+        };
+        let mut forked = continuation.fork(paths, 2)?;
+        let mut points = Vec::with_capacity(values.len());
+        for value in values {
+            points.extend(self.active_points(ndarray::aview1(&[*value])).0);
+        }
+        forked.advance(&points, &[])?;
+        let masses = forked.next_densities()?;
+        Ok(Array2::from_shape_vec((values.len(), BIN_COUNT), masses)
+            .expect("a density for every sequence"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use crate::baselines;
+    use crate::density::BinnedDensity;
+    use crate::forecast::{Forecaster, Role, Settings, Variables};
+
+    /// A rule that says `x / 2`, learned from a context that does so.
+    #[test]
+    fn what_follows_a_value_depends_on_it() {
+        let mut x: f64 = 1.0;
+        let values = Array2::from_shape_fn((200, 1), |(t, _)| {
+            x = x / 2.0 + (t as f64 * 2.3).sin();
+            x
+        });
+        let variables = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+        let ar = baselines::named("ar").unwrap();
+        let reading = Forecaster::of(ar, Settings::default())
+            .read(&variables)
+            .unwrap();
+        let laws = reading.next_behind(&[-1.0, 1.0]).unwrap();
+        let axis = reading.encoding().axes()[0];
+        let means: Vec<f64> = laws
+            .outer_iter()
+            .map(|law| {
+                BinnedDensity::new(axis, law.as_slice().unwrap())
+                    .unwrap()
+                    .mean()
+            })
+            .collect();
+        assert!(means[1] > means[0] + 0.2, "{means:?}");
+        // The context stays as it was.
+        assert_eq!(reading.next_behind(&[-1.0, 1.0]).unwrap(), laws);
+    }
+}
