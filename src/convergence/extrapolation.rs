@@ -6,9 +6,9 @@ use rand::{RngExt, SeedableRng};
 /// A curve that comes down to a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decay {
-    /// `a + b t^-c`, c from 0.05 to 3.
+    /// `a + b t^-c`, c from 0.1 to 3.
     PowerLaw,
-    /// `a + b exp(-t / c)`, c from a hundredth of the rows to ten times as many.
+    /// `a + b exp(-t / c)`, c from a hundredth of the rows to twice as many.
     Exponential,
 }
 
@@ -41,8 +41,8 @@ impl Decay {
     /// The shapes that are tried for so many rows.
     fn shapes(self, rows: usize) -> Vec<f64> {
         let (low, high) = match self {
-            Self::PowerLaw => (0.05f64, 3.0),
-            Self::Exponential => (0.01 * rows as f64, 10.0 * rows as f64),
+            Self::PowerLaw => (0.1f64, 3.0),
+            Self::Exponential => (0.01 * rows as f64, 2.0 * rows as f64),
         };
         let share = |i: usize| i as f64 / (GRID - 1) as f64;
         (0..GRID)

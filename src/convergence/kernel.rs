@@ -2,16 +2,20 @@
 
 use std::rc::Rc;
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, s};
 
 use super::ConvergenceError;
+use crate::codec::{Axis, Scale};
 use crate::forecast::{Forecaster, Predictor, Role, Settings, Variables};
 
 /// Parts of the axis, five bins each.
 const CELLS: usize = 200;
 
-/// Least steps of a run behind its start once it is thinned.
-const LEAST_STEPS: usize = 4;
+/// Least rows of a run once it is thinned.
+const LEAST_ROWS: usize = 5;
+
+/// How near a run must have been to a place to know what follows there, in ranges of all runs.
+const NEAR: f64 = 0.02;
 
 /// A kernel on equal parts of a parameter's axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,56 +29,74 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The kernel that a predictor infers from runs of a parameter, shown one behind the other: what it says of the
-    /// value that follows, for each of 200 places. Runs are thinned so far that `rows` of them suffice.
+    /// The kernel that a predictor infers from runs of a parameter: what it says of the value that follows, for each of
+    /// 200 places. Every run is read alone, thinned to at most `rows` rows, and has a say where it came near; read
+    /// one behind the other, their starts would be taken for jumps that a run makes.
     ///
     /// # Errors
     /// [`ConvergenceError::Runs`] without a run that is long enough, [`ConvergenceError::Diverged`] for a value that is
-    /// not finite, and what the predictor reports.
+    /// not finite, [`ConvergenceError::Still`] if nothing changes, and what the predictor reports.
     pub fn infer<'m>(
-        predictor: Rc<dyn Predictor<'m> + 'm>,
+        predictor: &Rc<dyn Predictor<'m> + 'm>,
         settings: Settings,
         runs: &[Vec<f64>],
         rows: usize,
     ) -> Result<Self, ConvergenceError> {
-        let longest = predictor.longest_context(2).min(rows);
-        let all: usize = runs.iter().map(Vec::len).sum();
-        let stride = (all.div_ceil(longest.saturating_sub(runs.len()).max(1))).max(1);
-        let mut values = Vec::new();
-        let mut begins = Vec::new();
-        for run in runs.iter().filter(|run| run.len() > LEAST_STEPS * stride) {
+        let rows = predictor.longest_context(2).min(rows).max(LEAST_ROWS);
+        let longest = runs.iter().map(Vec::len).max().unwrap_or(0);
+        let stride = longest.div_ceil(rows).max(1);
+        for run in runs {
             if let Some(row) = run.iter().position(|value| !value.is_finite()) {
                 return Err(ConvergenceError::Diverged { row: row + 1 });
             }
-            let thinned: Vec<f64> = run.iter().step_by(stride).copied().collect();
-            begins.extend((0..thinned.len()).map(|t| t == 0));
-            values.extend(thinned);
         }
-        if values.is_empty() {
-            return Err(ConvergenceError::Runs {
-                needed: LEAST_STEPS * stride + 1,
-            });
+        let thin = |run: &Vec<f64>| -> Vec<f64> { run.iter().step_by(stride).copied().collect() };
+        let thinned: Vec<Vec<f64>> = runs.iter().map(thin).collect();
+        let enough = |run: &&Vec<f64>| run.len() >= LEAST_ROWS;
+        let thinned: Vec<&Vec<f64>> = thinned.iter().filter(enough).collect();
+        if thinned.is_empty() {
+            let needed = (LEAST_ROWS - 1) * stride + 1;
+            return Err(ConvergenceError::Runs { needed });
         }
-        let first = values.len().saturating_sub(longest);
-        let (values, begins) = (values.split_off(first), begins.split_off(first));
-        let column = Array2::from_shape_vec((values.len(), 1), values).expect("one column");
-        let mut context = Variables::new(vec!["parameter".to_owned()], vec![Role::State], column);
-        context.begins = begins;
-        let reading = Forecaster::of(predictor, settings).read(&context)?;
-        let axis = reading.encoding().axes()[0];
-        let (low, high) = (axis.low(), axis.high());
-        let width = (high - low) / CELLS as f64;
-        if axis.is_constant() {
+        let ends = (f64::INFINITY, f64::NEG_INFINITY);
+        let all = thinned.iter().copied().flatten();
+        let (least, most) = all.fold(ends, |(low, high), x| (low.min(*x), high.max(*x)));
+        if least == most {
             return Err(ConvergenceError::Still);
         }
-        let centres: Vec<f64> = (0..CELLS).map(|k| low + width * (k as f64 + 0.5)).collect();
-        let laws = reading.next_behind(&centres)?;
-        let bins = laws.ncols() / CELLS;
-        let matrix = Array2::from_shape_fn((CELLS, CELLS), |(from, to)| {
-            let part = laws.slice(ndarray::s![from, to * bins..(to + 1) * bins]);
-            let whole = laws.row(from).sum();
-            f64::from(part.sum() / whole)
-        });
+        let scale = Scale::range(least, most)?;
+        let axis = Axis::fit(scale, [least, most].into_iter())?;
+        let (low, width) = (axis.low(), (axis.high() - axis.low()) / CELLS as f64);
+        let places: Vec<f64> = (0..CELLS).map(|k| low + width * (k as f64 + 0.5)).collect();
+        let forecaster = Forecaster::of(predictor.clone(), Settings { scale, ..settings });
+        let mut matrix = Array2::<f64>::zeros((CELLS, CELLS));
+        for run in thinned {
+            if run.iter().all(|x| *x == run[0]) {
+                continue;
+            }
+            let column = Array2::from_shape_vec((run.len(), 1), run.clone()).expect("one column");
+            let context = Variables::new(vec!["parameter".to_owned()], vec![Role::State], column);
+            let laws = forecaster.read(&context)?.next_behind(&places)?;
+            let bins = laws.ncols() / CELLS;
+            for (from, place) in places.iter().enumerate() {
+                let near = |x: &f64| (-0.5 * ((x - place) / (NEAR * (most - least))).powi(2)).exp();
+                // However far from all runs, the nearest has the say.
+                let weight = run.iter().map(near).sum::<f64>();
+                let away = run
+                    .iter()
+                    .map(|x| (x - place).abs())
+                    .fold(f64::INFINITY, f64::min);
+                let weight = weight + 1e-12 / (away + width).powi(2);
+                for to in 0..CELLS {
+                    let part = laws.slice(s![from, to * bins..(to + 1) * bins]).sum();
+                    matrix[[from, to]] += weight * f64::from(part);
+                }
+            }
+        }
+        for mut row in matrix.rows_mut() {
+            let sum = row.sum();
+            row /= sum;
+        }
         Ok(Self {
             low,
             width,
@@ -172,7 +194,7 @@ mod tests {
     fn a_kernel_leads_into_the_near_well() {
         let runs = runs(8);
         let knn = baselines::named("knn").unwrap();
-        let kernel = Kernel::infer(knn, Settings::default(), &runs, 900).unwrap();
+        let kernel = Kernel::infer(&knn, Settings::default(), &runs, 100).unwrap();
         assert_eq!(kernel.stride(), 4);
         for row in kernel.matrix.rows() {
             assert!((row.sum() - 1.0).abs() < 1e-6);
@@ -193,13 +215,19 @@ mod tests {
     fn runs_that_say_nothing_are_refused() {
         let mean = || baselines::named("mean").unwrap();
         let infer = |runs: &[Vec<f64>]| {
-            Kernel::infer(mean(), Settings::default(), runs, 900)
+            Kernel::infer(&mean(), Settings::default(), runs, 900)
                 .unwrap_err()
                 .to_string()
         };
         assert!(infer(&[]).contains("no run"));
         assert!(infer(&[vec![1.0, 2.0]]).contains("no run"));
         assert!(infer(&[vec![1.0; 50]]).contains("never changes"));
+        // A run that stands still beside one that moves has nothing to say.
+        let moving: Vec<f64> = (0..50).map(|t| f64::from(t % 7)).collect();
+        let both = [vec![1.0; 50], moving.clone()];
+        let alone = Kernel::infer(&mean(), Settings::default(), &[moving], 900).unwrap();
+        let kernel = Kernel::infer(&mean(), Settings::default(), &both, 900).unwrap();
+        assert_eq!(kernel.places(), alone.places());
         let mut diverged = vec![1.0; 50];
         diverged[9] = f64::INFINITY;
         assert!(infer(&[diverged]).contains("row 10"));

@@ -13,6 +13,9 @@ use crate::forecast::{Forecaster, Predictor, Role, Rollout, RolloutSettings, Set
 /// Least blocks of a prefix that is forecast.
 const LEAST_BLOCKS: usize = 12;
 
+/// Least blocks that predictors read, where there are so many.
+const LEAST_READ: usize = 24;
+
 /// Share of the steps until the end over which the settling value is the metric's mean.
 const TAIL: f64 = 0.1;
 
@@ -37,7 +40,7 @@ pub struct Thinned {
     span: Span,
     /// Means of the blocks.
     pub blocks: Vec<f64>,
-    /// Whether their logarithms are forecast.
+    /// Whether the logarithms of the later half are forecast.
     pub logarithms: bool,
 }
 
@@ -52,6 +55,8 @@ pub struct Settling {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
+    /// The draws, in order.
+    pub draws: Vec<f64>,
 }
 
 impl Span {
@@ -122,12 +127,14 @@ impl Span {
         let whole = &prefix[self.prefix % self.block..];
         let mean = |block: &[f64]| block.iter().sum::<f64>() / block.len() as f64;
         let blocks: Vec<f64> = whole.chunks(self.block).map(mean).collect();
-        let (low, high) = range(&blocks);
-        Ok(Thinned {
+        let mut thinned = Thinned {
             span: *self,
-            logarithms: low > 0.0 && high / low > WIDE,
+            logarithms: false,
             blocks,
-        })
+        };
+        let (low, high) = range(thinned.recent());
+        thinned.logarithms = low > 0.0 && high / low > WIDE;
+        Ok(thinned)
     }
 }
 
@@ -139,8 +146,17 @@ fn range(values: &[f64]) -> (f64, f64) {
 }
 
 impl Thinned {
-    /// Forecasts by a predictor: the mean over the tail along sampled paths, and the paths `[samples, blocks]` of the
-    /// metric.
+    /// The blocks that predictors read: the later half, at least 24. What came before them is history: it would set the
+    /// scale of an axis on which the steps to come are too small to see.
+    fn recent(&self) -> &[f64] {
+        let count = (self.blocks.len() / 2)
+            .max(LEAST_READ)
+            .min(self.blocks.len());
+        &self.blocks[self.blocks.len() - count..]
+    }
+
+    /// Forecasts by a predictor that reads the later half of the blocks: the mean over the tail along sampled paths, and
+    /// the paths `[samples, blocks]` of the metric.
     ///
     /// # Errors
     /// What the predictor reports.
@@ -172,13 +188,14 @@ impl Thinned {
         seed: u64,
     ) -> Result<Array2<f64>, ConvergenceError> {
         let horizon = self.span.horizon();
-        let (low, high) = range(&self.blocks);
+        let blocks = self.recent();
+        let (low, high) = range(blocks);
         if low == high {
             return Ok(Array2::from_elem((samples.get(), horizon), low));
         }
         let shown: Vec<f64> = match self.logarithms {
-            true => self.blocks.iter().map(|x| x.ln()).collect(),
-            false => self.blocks.clone(),
+            true => blocks.iter().map(|x| x.ln()).collect(),
+            false => blocks.to_vec(),
         };
         let (low, high) = range(&shown);
         let scale = Scale::range(low - ROOM * (high - low), high)?;
@@ -200,9 +217,17 @@ impl Thinned {
         let Rollout { paths, .. } = forecast.rollout;
         let paths: Array3<f64> = match self.logarithms {
             true => paths.mapv_into(f64::exp),
-            false => paths,
+            false => paths.mapv_into(|x| x.max(self.least())),
         };
         Ok(paths.slice_move(s![.., .., 0]))
+    }
+
+    /// What the metric does not fall below: zero, if it never did.
+    fn least(&self) -> f64 {
+        match range(&self.blocks).0 >= 0.0 {
+            true => 0.0,
+            false => f64::NEG_INFINITY,
+        }
     }
 
     /// Forecasts by carrying on a curve; `None` where it cannot be fitted.
@@ -215,7 +240,10 @@ impl Thinned {
     ) -> Option<Settling> {
         let end = self.blocks.len() + self.span.horizon();
         let from = end - self.span.tail();
-        let draws = decay.draws(&self.blocks, from, end, samples.get(), seed)?;
+        let mut draws = decay.draws(&self.blocks, from, end, samples.get(), seed)?;
+        draws
+            .iter_mut()
+            .for_each(|draw| *draw = draw.max(self.least()));
         let name = match decay {
             Decay::PowerLaw => "power law",
             Decay::Exponential => "exponential",
@@ -260,7 +288,14 @@ impl Settling {
             median: at(0.5),
             low: at(out),
             high: at(1.0 - out),
+            draws,
         }
+    }
+
+    /// All draws of several forecasts, each of which counts as much as it has draws; `None` of none.
+    pub fn pooled(name: String, parts: &[&Self], level: f64) -> Option<Self> {
+        let draws: Vec<f64> = parts.iter().flat_map(|part| part.draws.clone()).collect();
+        (!draws.is_empty()).then(|| Self::of(name, draws, level))
     }
 
     /// Whether a value lies in the interval.
@@ -342,6 +377,10 @@ mod tests {
         let last = thinned.last_value(0.9);
         assert!(last.median - came > 0.2, "{last:?}");
         assert!(last.interval_score(came, 0.9) > curve.interval_score(came, 0.9));
+        let both = Settling::pooled("both".to_owned(), &[&curve, &last], 0.9).unwrap();
+        assert_eq!(both.draws.len(), curve.draws.len() + last.draws.len());
+        assert!(both.covers(came) && both.low <= curve.median && both.high >= last.median);
+        assert!(Settling::pooled(String::new(), &[], 0.9).is_none());
     }
 
     #[test]
@@ -356,6 +395,6 @@ mod tests {
         let (settling, _) = thinned
             .forecast(ar, Settings::default(), 0, SAMPLES, 0, 0.9)
             .unwrap();
-        assert!(settling.low > 0.0 && settling.median < 5e-4, "{settling:?}");
+        assert!(settling.low > 0.0 && settling.median < 1e-5, "{settling:?}");
     }
 }

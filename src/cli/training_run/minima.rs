@@ -13,8 +13,8 @@ use crate::convergence::{Kernel, minima_of_ends, nearest};
 use crate::forecast::Predictor;
 use crate::metrics::{Estimate, block_bootstrap};
 
-/// Rows of runs that are shown to a forecaster.
-const CONTEXT: usize = 900;
+/// Rows of a run that are shown to a forecaster.
+const CONTEXT: usize = 100;
 
 /// Simulated runs from every unseen start, for the true distribution.
 const TRUE_RUNS: usize = 400;
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
                 .uncertainty
                 .mixture(std::slice::from_ref(name), &models, settings)?,
         };
-        kernels.push(Kernel::infer(predictor, settings, &shown, CONTEXT)?);
+        kernels.push(Kernel::infer(&predictor, settings, &shown, CONTEXT)?);
         progress.show(kernels.len() as f64 / (names.len() + 1) as f64);
     }
     let mut starts = Vec::new();

@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     /// Means of rows that all steps until the end are cut into
     #[arg(
         long,
-        default_value = "200",
+        default_value = "300",
         value_name = "COUNT",
         help_heading = "Settling value"
     )]
@@ -88,10 +88,19 @@ pub(super) struct Arguments {
         help_heading = "Minima"
     )]
     shown: usize,
-    /// Forecasters: power-law, exponential, last (settling values only), persistence, mean, ar, linear, knn, mixture,
-    /// builtin or any other model's source
+    /// Forecasters, the answer first: pool, power-law, exponential, last (settling values only), persistence, mean, ar,
+    /// linear, knn, mixture, builtin or any other model's source
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     models: Option<Vec<String>>,
+    /// Forecasters whose draws of the settling value are pooled
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAMES",
+        default_value = "builtin,ar,power-law,exponential",
+        help_heading = "Settling value"
+    )]
+    pool: Vec<String>,
     /// Forecasters that the mixture is made of
     #[arg(
         long,
@@ -120,8 +129,11 @@ pub(super) struct Arguments {
     figure: Option<PathBuf>,
 }
 
+/// Name of what pools the draws of others.
+const POOL: &str = "pool";
+
 /// Forecasters of settling values that are no predictors.
-const CURVES: [&str; 3] = ["power-law", "exponential", "last"];
+const CURVES: [&str; 4] = ["power-law", "exponential", "last", POOL];
 
 /// What is written.
 #[derive(Serialize)]
@@ -183,6 +195,10 @@ impl Arguments {
             self.model.settings()?.scale == crate::codec::Scale::MinMax,
             "--scale: a metric's axis follows from its values"
         );
+        ensure!(
+            !self.pool.is_empty() && self.pool.iter().all(|name| name != POOL),
+            "--pool: needs forecasters other than itself"
+        );
         if self.minima.is_none() {
             ensure!(
                 self.until.is_some(),
@@ -197,8 +213,8 @@ impl Arguments {
         let usual: &[&str] = match self.minima {
             Some(_) => &["builtin", "mixture", "ar", "linear", "knn", "persistence"],
             None => &[
+                POOL,
                 "builtin",
-                "mixture",
                 "power-law",
                 "exponential",
                 "ar",
@@ -210,9 +226,24 @@ impl Arguments {
         self.models.clone().unwrap_or_else(usual)
     }
 
+    /// The forecasters with those that are pooled, each once.
+    fn needed(&self) -> Vec<String> {
+        let mut names = self.names();
+        if names.iter().any(|name| name == POOL) {
+            names.extend(self.pool.iter().cloned());
+        }
+        let mut needed: Vec<String> = Vec::new();
+        for name in names {
+            if name != POOL && !needed.contains(&name) {
+                needed.push(name);
+            }
+        }
+        needed
+    }
+
     /// The language models that are needed.
     fn load(&self, rows: usize, horizon: usize) -> anyhow::Result<Models> {
-        let mut names = self.names();
+        let mut names = self.needed();
         names.retain(|name| !CURVES.contains(&name.as_str()));
         if names.iter().any(|name| name == "mixture") {
             names.extend(self.experts.iter().cloned());

@@ -7,7 +7,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use super::source::Series;
-use super::{Arguments, CURVES};
+use super::{Arguments, CURVES, POOL};
 use crate::cli::experts::Models;
 use crate::cli::progress::Progress;
 use crate::cli::windowed::aligned_rows;
@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         .max()
         .unwrap_or(1);
     let models = arguments.load(arguments.blocks.get(), longest)?;
-    let names = arguments.names();
+    let (names, needed) = (arguments.names(), arguments.needed());
     let progress = Progress::new("training-run");
     let mut runs = Vec::new();
     for (number, (series, prefix, span)) in spans.iter().enumerate() {
@@ -106,16 +106,31 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
             settles: Vec::new(),
             shown: None,
         };
-        for name in &names {
-            let seed = arguments.seed.wrapping_add(number as u64);
+        let seed = arguments.seed.wrapping_add(number as u64);
+        let mut made: Vec<Settling> = Vec::new();
+        for name in &needed {
             let (settling, paths) = arguments.settles(name, &models, &thinned, seed)?;
-            forecasts.settles.push(settling);
+            made.push(settling);
             if let Some(paths) = paths
                 && forecasts.shown.is_none()
                 && number < MOST_SHOWN
             {
                 forecasts.shown = Some((thinned.clone(), paths));
             }
+        }
+        let of = |name: &String| {
+            let place = needed.iter().position(|known| known == name);
+            place.map(|place| &made[place])
+        };
+        for name in &names {
+            let settling = match name.as_str() {
+                POOL => {
+                    let parts: Vec<&Settling> = arguments.pool.iter().filter_map(of).collect();
+                    Settling::pooled(name.clone(), &parts, arguments.level)
+                }
+                _ => of(name).cloned(),
+            };
+            forecasts.settles.extend(settling);
         }
         progress.show((number + 1) as f64 / spans.len() as f64);
         runs.push(forecasts);

@@ -1,0 +1,296 @@
+"""The tables of docs/analyses.md: python bench/analyses.py [--only chains …] [--shared ../shared]
+
+Runs `statecast markov` and `statecast training-run` for every table and puts it between its marks in the document. What
+was run lies in runs/analyses and is not run again (delete it after a change of the program or the model). Intervals are
+95 % bootstraps over chains or runs. About half an hour on two cores.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+ROWS, CHAINS = 1000, 10
+STATES = [2, 3, 4, 5, 7, 10]
+TEMPERATURES = [0.5, 0.7, 1.0, 1.4, 2.0]
+
+# Functions, step sizes, noises and known rows of 2000; 20 runs each, none of which served to choose anything.
+DESCENTS = [
+    ("quadratic", 0.02, 0.5, 500),
+    ("quadratic", 0.02, 2.0, 300),
+    ("quadratic", 0.01, 1.0, 700),
+    ("quadratic", 0.005, 1.0, 1000),
+    ("double-well", 0.02, 0.5, 300),
+    ("double-well", 0.02, 2.0, 500),
+    ("double-well", 0.005, 1.0, 700),
+    ("rosenbrock", 0.02, 0.3, 500),
+    ("rosenbrock", 0.01, 0.5, 700),
+    ("rosenbrock", 0.01, 0.1, 1000),
+]
+# Step size, noise, rows of runs on the double well.
+WELLS = [(0.02, 0.5, 1000), (0.02, 2.0, 1000), (0.05, 2.0, 500), (0.05, 3.0, 500)]
+
+
+def mean(values, digits=3, sign=""):
+    """Mean with its bootstrap interval."""
+    values = np.asarray(values, float)
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(0, len(values), (4000, len(values)))].mean(1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    form = "{:" + sign + f".{digits}f" + "}"
+    return f"{form.format(values.mean())} [{form.format(low)}, {form.format(high)}]"
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+
+
+class Bench:
+    def __init__(self, program, shared, folder):
+        self.program, self.shared, self.folder = program, shared, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def run(self, name, *arguments):
+        """What a command writes as JSON."""
+        output = self.folder / f"{name}.json"
+        if not output.exists():
+            command = [self.program, *arguments, "--output", output]
+            subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+        return json.loads(output.read_text())
+
+    def chain(self, states, number):
+        """The files of a sequence and of its matrix, rows uniform on all laws."""
+        sequence, matrix = (self.folder / f"{kind}-{states}-{number}.csv" for kind in ("chain", "matrix"))
+        rng = np.random.default_rng([states, number])
+        truth = rng.dirichlet(np.ones(states), size=states)
+        state, lines = 0, ["state"]
+        for _ in range(ROWS):
+            state = rng.choice(states, p=truth[state])
+            lines.append(str(state))
+        sequence.write_text("\n".join(lines) + "\n")
+        np.savetxt(matrix, truth, delimiter=",", header=",".join(f"to{k}" for k in range(states)), comments="")
+        return sequence, matrix
+
+    def studied(self, states, number):
+        sequence, matrix = self.chain(states, number)
+        order = ",".join(map(str, range(states)))
+        return self.run(
+            f"markov-{states}-{number}",
+            *("markov", sequence, "--state", "state", "--order", order, "--truth", matrix),
+            *("--temperatures", ",".join(map(str, TEMPERATURES))),
+        )
+
+    def chains(self):
+        """Inferred matrices beside counted ones."""
+        rows = []
+        for states in STATES:
+            found = [self.studied(states, number)["study"] for number in range(CHAINS)]
+            inferred = np.array([f["matrix_distance"] for f in found])
+            counted = np.array([f["counted_distance"] for f in found])
+            rules = {r["name"]: i for i, r in enumerate(found[0]["rules"])}
+            laws = {n: [f["rules"][i]["distance"]["total_variation"] for f in found] for n, i in rules.items()}
+            within = (inferred <= counted + 0.05).sum()
+            rows.append(
+                [states, mean(inferred), mean(counted), f"{within} of {CHAINS}"]
+                + [mean(laws[name]) for name in ("builtin", "counts", "frequencies", "staying")]
+            )
+        head = "states | inferred | counted | within 0.05 more | laws: builtin | counts | frequencies | staying"
+        return table(head.split(" | "), rows)
+
+    def scores(self):
+        rows = []
+        for states in STATES:
+            found = [self.studied(states, number)["study"]["rules"] for number in range(CHAINS)]
+            score = {rule["name"]: [] for rule in found[0]}
+            for rules in found:
+                for rule in rules:
+                    score[rule["name"]].append(rule["log_score"])
+            names = ("builtin", "counts", "frequencies", "staying", "truth")
+            less = np.subtract(score["builtin"], score["counts"])
+            exponents = [-rules[0]["power_law"]["exponent"] for rules in found]
+            rows.append(
+                [states]
+                + [f"{np.mean(score[name]):.3f}" for name in names]
+                + [mean(less, sign="+"), mean(exponents, 2)]
+            )
+        head = "states | builtin | counts | frequencies | staying | truth | builtin less counts | exponent"
+        return table(head.split(" | "), rows)
+
+    def labels(self):
+        rows = []
+        for states in STATES:
+            found = [self.studied(states, number)["study"] for number in range(CHAINS)]
+            first = np.array([f["rules"][0]["log_score"] for f in found])
+            others = np.array([f["relabelling"]["log_scores"] for f in found])
+            rows.append(
+                [
+                    states,
+                    mean([np.mean(f["relabelling"]["total_variation"]) for f in found]),
+                    f"{np.abs(others - first[:, None]).max():.3f}",
+                    mean([f["relabelling"]["mean_log_score"] for f in found] - first, sign="+"),
+                    mean([f["relabelling"]["mean_total_variation"] for f in found]),
+                ]
+            )
+        head = "states | laws apart | largest difference of log scores | mean of 5 less one | its laws from the truth"
+        return table(head.split(" | "), rows)
+
+    def temperatures(self):
+        rows = []
+        for states in STATES:
+            found = [self.studied(states, number) for number in range(CHAINS)]
+            for i, temperature in enumerate(TEMPERATURES):
+                at = [f["temperatures"][i] for f in found]
+                truth = [f["study"]["chains"][2] for f in found]
+                stationary = [
+                    0.5 * np.abs(np.subtract(a["stationary"], t["stationary"])).sum()
+                    for a, t in zip(at, truth)
+                ]
+                gap = [a["spectral_gap"] - t["spectral_gap"] for a, t in zip(at, truth)]
+                rows.append(
+                    [states, temperature]
+                    + [mean([a[key] for a in at]) for key in ("log_score", "total_variation")]
+                    + [mean(stationary), mean(gap, sign="+")]
+                )
+        head = "states | temperature | log score | laws from the truth | stationary law from the truth | gap less true gap"
+        return table(head.split(" | "), rows)
+
+    def llama2(self):
+        """The chains that LLaMA-2-13B read, states from 300 to 1000."""
+        folder = self.shared / "llama2-series"
+        theirs = {}
+        for line in (folder / "llama2_per_step.csv").read_text().splitlines()[1:]:
+            name, t, logp = line.split(",")[:3]
+            if name.startswith("markov") and 300 <= int(t) < ROWS:
+                theirs.setdefault(name, []).append(float(logp))
+        rows = []
+        for name in sorted(theirs):
+            arrays = np.load(folder / "series" / f"{name}.npz")
+            sequence, matrix = (self.folder / f"llama2-{name}-{kind}.csv" for kind in ("states", "matrix"))
+            states = arrays["state"][:ROWS]
+            sequence.write_text("state\n" + "\n".join(map(str, states)) + "\n")
+            head = ",".join(f"to{k}" for k in range(len(arrays["P"])))
+            np.savetxt(matrix, arrays["P"], delimiter=",", header=head, comments="")
+            found = self.run(
+                f"llama2-{name}",
+                *("markov", sequence, "--state", "state", "--truth", matrix, "--last", ROWS - 300),
+                *("--order", ",".join(map(str, range(len(arrays["P"]))))),
+            )
+            rules = {rule["name"]: rule["log_score"] for rule in found["study"]["rules"]}
+            values = [rules["builtin"], np.mean(theirs[name]), rules["counts"], rules["frequencies"], rules["truth"]]
+            rows.append([name] + [f"{value:.3f}" for value in values])
+        head = "series | builtin | LLaMA-2-13B | counts | frequencies | truth"
+        return table(head.split(" | "), rows)
+
+    def windows(self):
+        sequence, _ = self.chain(3, 0)
+        rows = []
+        for window in (1, 2, 4, 6, 8, 10):
+            for temperature in (0.7, 1.0, 2.0):
+                found = self.run(
+                    f"windows-{window}-{temperature}",
+                    *("markov", sequence, "--state", "state", "--window", window, "--temperature", temperature),
+                    *("--relabellings", 0, "--temperatures", "none"),
+                )["windows"]
+                long = found["long_run"]
+                rows.append(
+                    [
+                        window,
+                        found["windows"],
+                        temperature,
+                        len(found["classes"]),
+                        sum(c["closed"] for c in found["classes"]),
+                        " ".join(f"{p:.3f}" for p in long["law"]),
+                        f"{long['entropy']:.3f}",
+                        f"{long['second']:.4f}",
+                        f"{found['least_passage']:.1e}",
+                    ]
+                )
+        head = (
+            "window | windows | temperature | classes | never left | stationary law | entropy | second eigenvalue | ε"
+        )
+        return table(head.split(" | "), rows)
+
+    def settling(self):
+        groups = {}
+        for seed, (function, step, noise, prefix) in enumerate(DESCENTS, 1000):
+            found = self.run(
+                f"settling-{seed}",
+                *("training-run", "--simulate", function, "--step-size", step, "--noise", noise),
+                *("--runs", 20, "--steps", 2000, "--floor", 0.3, "--prefix", prefix, "--until", 2000),
+                *("--seed", seed, "--samples", 50),
+            )
+            for run in found["runs"]:
+                for settles in run["settles"]:
+                    off = abs(settles["median"] - run["came"])
+                    inside = settles["low"] <= run["came"] <= settles["high"]
+                    outside = max(settles["low"] - run["came"], run["came"] - settles["high"], 0)
+                    score = settles["high"] - settles["low"] + 20 * outside
+                    groups.setdefault((settles["name"], "all"), []).append((inside, off, score))
+                    groups.setdefault((settles["name"], function), []).append((inside, off, score))
+        rows = []
+        functions = ["all", "quadratic", "double-well", "rosenbrock"]
+        names = list(dict.fromkeys(name for name, _ in groups))
+        for function in functions:
+            for name in names:
+                scored = np.array(groups[name, function], float)
+                rows.append(
+                    [
+                        function,
+                        name,
+                        len(scored),
+                        f"{100 * scored[:, 0].mean():.1f} %",
+                        f"{np.median(scored[:, 1]):.4f}",
+                        mean(scored[:, 1], 4),
+                        mean(scored[:, 2]),
+                    ]
+                )
+        head = "function | forecaster | runs | in 90 % | median error | mean error | interval score"
+        return table(head.split(" | "), rows)
+
+    def minima(self):
+        rows = []
+        for seed, (step, noise, steps) in enumerate(WELLS, 2000):
+            found = self.run(
+                f"minima-{seed}",
+                *("training-run", "--simulate", "double-well", "--minima", "x", "--step-size", step),
+                *("--noise", noise, "--steps", steps, "--runs", 50, "--shown", 10, "--seed", seed),
+            )
+            for judged in found["judged"]:
+                estimates = (judged["total_variation"], judged["log_score"])
+                cells = [f"{e['mean']:.3f} [{e['low']:.3f}, {e['high']:.3f}]" for e in estimates]
+                rows.append([step, noise, steps, judged["name"], *cells])
+        head = "step size | noise | steps | forecaster | from the true shares | log score"
+        return table(head.split(" | "), rows)
+
+
+TABLES = ("chains", "scores", "labels", "temperatures", "llama2", "windows", "settling", "minima")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default=ROOT / "target/release/statecast")
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
+    parser.add_argument("--folder", type=Path, default=ROOT / "runs/analyses")
+    parser.add_argument("--document", type=Path, default=ROOT / "docs/analyses.md")
+    parser.add_argument("--only", nargs="*", default=TABLES)
+    arguments = parser.parse_args()
+    bench = Bench(arguments.program, arguments.shared, arguments.folder)
+    for name in arguments.only:
+        if name == "llama2" and not (arguments.shared / "llama2-series").exists():
+            print(f"llama2: {arguments.shared} is not there; its table stays as it is")
+            continue
+        found = getattr(bench, name)()
+        text = arguments.document.read_text()
+        marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        assert marks.search(text), f"{arguments.document} has no mark for {name}"
+        arguments.document.write_text(marks.sub(lambda m: m[1] + found + m[2], text))
+        print(f"{name}: done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
