@@ -293,3 +293,83 @@ impl Described {
 fn rows_of<T: Clone>(matrix: &Array2<T>) -> Vec<Vec<T>> {
     matrix.outer_iter().map(|row| row.to_vec()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+    use crate::baselines;
+
+    /// A ring that now and then stays.
+    fn sequence() -> Vec<usize> {
+        let mut at = 0;
+        let step = |t: usize| {
+            at = (at + usize::from(!t.is_multiple_of(5))) % 3;
+            at
+        };
+        (0..300).map(step).collect()
+    }
+
+    fn questions(relabellings: usize) -> Questions {
+        Questions {
+            last: 100,
+            relabellings,
+            seed: 0,
+        }
+    }
+
+    #[test]
+    fn parts_of_a_study_agree() {
+        let mean: Rc<dyn Predictor> = baselines::named("mean").unwrap();
+        let truth = array![[0.2, 0.8, 0.0], [0.0, 0.2, 0.8], [0.8, 0.0, 0.2]];
+        let sequence = sequence();
+        let settings = Settings::default();
+        let of = |truth: Option<Array2<f64>>| {
+            study(&mean, settings, &sequence, 3, truth, &questions(2), &|_| ()).unwrap()
+        };
+        let known = of(Some(truth.clone()));
+        let names: Vec<&str> = known.rules.iter().map(|rule| rule.name.as_str()).collect();
+        assert_eq!(names, ["mean", "counts", "frequencies", "staying", "truth"]);
+        let truth_row = &known.rules[4];
+        assert_eq!(truth_row.distance.total_variation, 0.0);
+        // Frequencies say the same as the mean rule, and less than counts.
+        assert!((known.rules[0].log_score - known.rules[2].log_score).abs() < 0.02);
+        assert!(known.rules[1].log_score > known.rules[2].log_score + 0.2);
+        assert!(known.counted_distance.unwrap() < 0.05 && known.matrix_distance > 0.3);
+        assert_eq!(known.visits.iter().sum::<usize>(), 100);
+        assert_eq!(known.classes.len(), 1);
+        let relabelling = known.relabelling.as_ref().unwrap();
+        assert!(relabelling.total_variation.iter().all(|d| *d < 1e-3));
+        // Without a truth, laws are judged by what was counted.
+        let unknown = of(None);
+        assert_eq!((unknown.chains.len(), unknown.counted_distance), (2, None));
+        let plain = [(Temperature::default(), mean.clone())];
+        let at = at_temperatures(&plain, settings, &sequence, &unknown).unwrap();
+        assert_eq!(at[0].log_score, unknown.rules[0].log_score);
+        assert_eq!(
+            at[0].total_variation,
+            unknown.rules[0].distance.total_variation
+        );
+    }
+
+    #[test]
+    fn a_truth_of_other_states_is_refused() {
+        let mean: Rc<dyn Predictor> = baselines::named("mean").unwrap();
+        let settings = Settings::default();
+        let refused = |truth| {
+            let found = study(
+                &mean,
+                settings,
+                &sequence(),
+                3,
+                Some(truth),
+                &questions(0),
+                &|_| (),
+            );
+            found.unwrap_err().to_string()
+        };
+        assert!(refused(array![[1.0]]).contains("1 states for a sequence of 3"));
+        assert!(refused(array![[0.5, 0.4], [0.5, 0.5]]).contains("row 0"));
+    }
+}

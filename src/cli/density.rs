@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 
+use super::endings::written_as;
 use super::experts::{ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use crate::forecast::{Forecaster, Reading, Variables};
@@ -66,12 +67,7 @@ struct Manifest<'a> {
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    if arguments.output.extension().is_none_or(|e| e != "npz") {
-        bail!(
-            "{}: densities are written as .npz",
-            arguments.output.display()
-        );
-    }
+    written_as(Some(&arguments.output), &["npz"])?;
     let settings = arguments.model.settings()?;
     let trajectory = arguments.recording.read()?;
     let episodes = arguments.recording.episodes(&trajectory)?;

@@ -3,6 +3,7 @@
 mod backtest;
 mod calibrate;
 mod density;
+mod endings;
 mod evaluate;
 mod experts;
 mod forecast;

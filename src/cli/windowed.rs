@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
 
+use super::endings::written_as;
 use super::input::Columns;
 use super::progress::Progress;
 use crate::backtest::{BacktestSettings, Results, Summary, Windows, run as backtest, summarise};
@@ -83,10 +84,7 @@ impl WindowArguments {
             self.samples.get() > 1,
             "--samples 1: a score needs at least 2"
         );
-        if let Some(report) = &self.report {
-            let html = report.extension().is_some_and(|e| e == "html");
-            ensure!(html, "{}: reports are written as .html", report.display());
-        }
+        written_as(self.report.as_ref(), &["html"])?;
         Ok(Windows::new(self.context, self.horizon, self.windows)?)
     }
 

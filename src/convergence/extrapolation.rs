@@ -13,7 +13,7 @@ pub enum Decay {
 }
 
 /// Rows at the beginning that a curve need not fit.
-const BURN_IN: f64 = 0.1;
+const BURN_IN: f64 = 0.25;
 /// Shapes that are tried.
 const GRID: usize = 60;
 /// Least rows for a fit.
@@ -50,7 +50,7 @@ impl Decay {
             .collect()
     }
 
-    /// The curve of least squares through values at the rows 0, 1, 2, … behind the first tenth of them; `None` for
+    /// The curve of least squares through values at the rows 0, 1, 2, … behind the first quarter of them; `None` for
     /// fewer than 8 rows.
     ///
     /// ```
@@ -132,7 +132,7 @@ impl Decay {
             taken
         };
         let draw = |_| {
-            let again = drawn(&residuals, rows);
+            let again = drawn(late, rows);
             let values: Vec<f64> = (0..rows).map(|t| fitted.at(t) + again[t]).collect();
             let curve = self.fit(&values).unwrap_or(fitted);
             let rest = drawn(late, to - from);

@@ -51,8 +51,16 @@ pub fn manifest_path(output: &Path) -> PathBuf {
 /// # Errors
 /// [`OutputError::Write`] if it cannot be written.
 pub fn write_manifest(output: &Path, manifest: &impl serde::Serialize) -> Result<(), OutputError> {
-    write_atomically(&manifest_path(output), |mut file| {
-        serde_json::to_writer_pretty(&mut file, manifest)?;
+    write_json(&manifest_path(output), manifest)
+}
+
+/// Writes indented JSON.
+///
+/// # Errors
+/// [`OutputError::Write`] if it cannot be written.
+pub fn write_json(path: &Path, content: &impl serde::Serialize) -> Result<(), OutputError> {
+    write_atomically(path, |mut file| {
+        serde_json::to_writer_pretty(&mut file, content)?;
         std::io::Write::write_all(&mut file, b"\n")
     })
 }

@@ -15,6 +15,7 @@ use clap::Args;
 
 use self::estimators::{Behaviour, Estimator, Study};
 use self::outcome::{Outcome, standings};
+use super::endings::written_as;
 use super::input::{Columns, ModelArguments};
 use crate::environment::Task;
 use crate::evaluation::{FittedQ, Logged, Rules, Walk, recorded};
@@ -163,10 +164,7 @@ impl Arguments {
         if let Some(output) = &self.output {
             TableFormat::of(output)?;
         }
-        if let Some(report) = &self.report {
-            let html = report.extension().is_some_and(|e| e == "html");
-            ensure!(html, "{}: reports are written as .html", report.display());
-        }
+        written_as(self.report.as_ref(), &["html"])?;
         ensure!(
             self.discount > 0.0 && self.discount <= 1.0,
             "--discount {}: must be above 0 and at most 1",

@@ -2,7 +2,6 @@
 
 mod text;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -10,6 +9,7 @@ use clap::{Args, ValueEnum};
 use ndarray::{Array2, s};
 use serde::Serialize;
 
+use super::endings::written_as;
 use super::experts::{ExpertArguments, Models, NameArguments, language};
 use super::input::{ModelArguments, Recording};
 use super::progress::Progress;
@@ -20,7 +20,7 @@ use crate::analysis::{
 use crate::codec::Scale;
 use crate::forecast::{Forecaster, Language, Method, Settings, Temperature};
 use crate::model::{ModelInfo, Work};
-use crate::output::write_atomically;
+use crate::output::write_json;
 use crate::plot::{MatrixFigure, NamedCurve, NamedMatrix};
 use crate::trajectory::{MissingPolicy, RoleSelection, read, read_labels};
 
@@ -254,28 +254,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         temperatures: &temperatures,
         windows: windows.as_ref(),
     };
-    Ok(write_atomically(output, |mut file| {
-        serde_json::to_writer_pretty(&mut file, &found)?;
-        file.write_all(b"\n")
-    })?)
+    Ok(write_json(output, &found)?)
 }
 
 impl Arguments {
     /// Checks what can be checked before anything is read.
     fn check(&self) -> anyhow::Result<()> {
-        for (path, endings) in [
-            (&self.output, &["json"][..]),
-            (&self.figure, &["svg", "png"]),
-        ] {
-            let Some(path) = path else { continue };
-            let ending = path.extension().and_then(|e| e.to_str());
-            ensure!(
-                ending.is_some_and(|e| endings.contains(&e)),
-                "{}: written as .{}",
-                path.display(),
-                endings.join(" or .")
-            );
-        }
+        written_as(self.output.as_ref(), &["json"])?;
+        written_as(self.figure.as_ref(), &["svg", "png"])?;
         ensure!(
             self.relabellings <= MOST_RELABELLINGS,
             "--relabellings {}: at most {MOST_RELABELLINGS}",

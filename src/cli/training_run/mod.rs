@@ -4,7 +4,6 @@ mod minima;
 mod settling;
 mod source;
 
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -12,11 +11,12 @@ use anyhow::ensure;
 use clap::Args;
 use serde::Serialize;
 
+use super::endings::written_as;
 use super::experts::{BandArguments, ExpertArguments, Models};
 use super::input::ModelArguments;
 use crate::forecast::Method;
 use crate::model::{ModelInfo, Work};
-use crate::output::write_atomically;
+use crate::output::write_json;
 use source::Source;
 
 /// Forecast where a metric of optimisation runs settles, or which minimum runs reach
@@ -163,19 +163,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 impl Arguments {
     /// Checks what can be checked before anything is read.
     fn check(&self) -> anyhow::Result<()> {
-        for (path, endings) in [
-            (&self.output, &["json"][..]),
-            (&self.figure, &["svg", "png"]),
-        ] {
-            let Some(path) = path else { continue };
-            let ending = path.extension().and_then(|e| e.to_str());
-            ensure!(
-                ending.is_some_and(|e| endings.contains(&e)),
-                "{}: written as .{}",
-                path.display(),
-                endings.join(" or .")
-            );
-        }
+        written_as(self.output.as_ref(), &["json"])?;
+        written_as(self.figure.as_ref(), &["svg", "png"])?;
         ensure!(
             self.level > 0.0 && self.level < 1.0,
             "--level {}: needs a probability between 0 and 1",
@@ -273,9 +262,6 @@ impl Arguments {
             samples: self.samples.get(),
             found,
         };
-        Ok(write_atomically(output, |mut file| {
-            serde_json::to_writer_pretty(&mut file, &manifest)?;
-            file.write_all(b"\n")
-        })?)
+        Ok(write_json(output, &manifest)?)
     }
 }

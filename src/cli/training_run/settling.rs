@@ -258,20 +258,13 @@ fn text(found: &Found) -> String {
     }
     text += "\n";
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
-    let rows: Vec<Vec<String>> = if found.judged.is_empty() {
-        let mut rows = vec![
-            ["forecaster", "median", "low", "high"]
-                .map(str::to_owned)
-                .to_vec(),
-        ];
+    let rows: Vec<Vec<String>> = if found.judged.is_empty() || found.runs.len() == 1 {
+        let head = ["forecaster", "median", "low", "high"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
         for run in found.runs.iter().take(1) {
             rows.extend(run.settles.iter().map(|s| {
-                vec![
-                    s.name.clone(),
-                    number(s.median),
-                    number(s.low),
-                    number(s.high),
-                ]
+                let numbers = [s.median, s.low, s.high].map(number);
+                [vec![s.name.clone()], numbers.to_vec()].concat()
             }));
         }
         rows

@@ -1,0 +1,18 @@
+//! Names of files to write, checked before anything is computed.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+
+/// Checks that a file is one of some kinds, if there is one.
+pub(super) fn written_as(path: Option<&PathBuf>, endings: &[&str]) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let ending = path.extension().and_then(|e| e.to_str());
+    ensure!(
+        ending.is_some_and(|e| endings.contains(&e)),
+        "{}: written as .{}",
+        path.display(),
+        endings.join(" or .")
+    );
+    Ok(())
+}
