@@ -1,6 +1,5 @@
 //! `statecast markov` and `statecast training-run` as a user runs them.
 
-use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -201,7 +200,7 @@ fn markov_refuses_what_is_no_chain_in_one_line() {
     fails(&["markov", &many], "--states");
     let words = folder.column("words.csv", "s", ["a", "b", "a", "c"].into_iter());
     fails(&["markov", &words], "--label");
-    fails(&["markov", &words, "--label", "t"], "t");
+    fails(&["markov", &words, "--label", "t"], "no column fits");
     fails(
         &["markov", &words, "--label", "s", "--order", "a,b"],
         "'c' is not",
@@ -346,8 +345,11 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
     fails(&run(&["--until", "90", "--samples", "2"]), "--samples");
     fails(&run(&["--until", "90", "--output", "x.csv"]), ".json");
     fails(&run(&["--minima", "loss"]), "--shown");
-    let diverged = folder.file("diverged.csv", "loss\n1\n2\n400\ninf\n");
-    fails(&["training-run", &diverged, "--until", "90"], "diverged");
+    let diverged = folder.file("rising.csv", "loss\n1\n2\n400\ninf\n");
+    fails(
+        &["training-run", &diverged, "--until", "90"],
+        "a run that diverges",
+    );
     let simulated = [
         "training-run",
         "--simulate",
@@ -388,5 +390,103 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
         output.status.success() && stderr.contains("1 of 3 runs are left out: 1 has 8 rows"),
         "{stderr}"
     );
-    assert!(Path::new(&uneven).exists());
+    // Nothing is known of the end: every run has its own lines.
+    let text = says(&[
+        "training-run",
+        &uneven,
+        "--select",
+        "0,2",
+        "--until",
+        "90",
+        "--models",
+        "last,exponential",
+    ]);
+    assert!(text.contains("run 0 ") && text.contains("run 2 "), "{text}");
+    fails(
+        &["training-run", &uneven, "--select", "7", "--until", "90"],
+        "no such run",
+    );
+    fails(
+        &[
+            "training-run",
+            &uneven,
+            "--until",
+            "90",
+            "--models",
+            "last",
+            "--figure",
+            "x.svg",
+        ],
+        "sampled paths",
+    );
+    let wells = [
+        "training-run",
+        "--simulate",
+        "double-well",
+        "--minima",
+        "x",
+        "--models",
+        "knn",
+    ];
+    fails(&[&wells[..], &["--figure", "x.svg"]].concat(), "--figure");
+    fails(
+        &[&wells[..], &["--runs", "100000", "--steps", "100"]].concat(),
+        "fewer --runs",
+    );
+}
+
+/// Fault: runs that ended at no number counted as runs into the first minimum.
+#[test]
+fn runs_that_diverge_are_left_out_of_minima() {
+    let output = statecast(&[
+        "training-run",
+        "--simulate",
+        "double-well",
+        "--minima",
+        "x",
+        "--models",
+        "knn",
+        "--step-size",
+        "0.95",
+        "--noise",
+        "0.2",
+        "--steps",
+        "100",
+        "--runs",
+        "30",
+        "--shown",
+        "4",
+        "--seed",
+        "3",
+    ]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("diverge") && !stderr.contains("panicked"),
+        "{stderr}"
+    );
+}
+
+/// Fault: the spectrum of nearly cyclic chains was looked for for ever.
+#[test]
+fn rings_of_four_states_end() {
+    let folder = Folder::new();
+    let ring = folder.column("ring.csv", "s", (0..80).map(|t| t % 4));
+    let truth = folder.file("truth.csv", "a,b,c,d\n0,1,0,0\n0,0,1,0\n0,0,0,1\n1,0,0,0\n");
+    let text = says(&[
+        "markov",
+        &ring,
+        "--truth",
+        &truth,
+        "--relabellings",
+        "0",
+        "--temperatures",
+        "0.02,1",
+    ]);
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("true   ") && line.contains("never"));
+    assert!(
+        line.is_some_and(|line| line.contains("0.250 0.250 0.250 0.250")),
+        "{text}"
+    );
 }

@@ -132,7 +132,7 @@ fn digits(ends: &[f64]) -> usize {
         .windows(2)
         .map(|pair| pair[1] - pair[0])
         .fold(f64::INFINITY, f64::min);
-    (1.0 - narrowest.log10()).ceil().clamp(0.0, 12.0) as usize
+    (1.0 - narrowest.log10()).ceil().clamp(0.0, 18.0) as usize
 }
 
 fn short(x: f64, digits: usize) -> String {

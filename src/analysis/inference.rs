@@ -61,8 +61,9 @@ pub fn infer<'m>(
     Ok(Laws::new(sequence.to_vec(), laws))
 }
 
-/// Shows the same sequence under permuted labels, drawn from a seed; the laws come back under the labels that they
-/// had. A predictor for which states are but names would say the same each time.
+/// Shows the same sequence under permuted labels, drawn from a seed, each once and none as they are; the laws come back
+/// under the labels that they had. A predictor for which states are but names would say the same each time. Of few
+/// states there are fewer permutations than were asked for: 1 of 2, 5 of 3.
 ///
 /// # Errors
 /// As [`infer`].
@@ -75,18 +76,34 @@ pub fn relabelled<'m>(
     seed: u64,
     progress: &dyn Fn(f64),
 ) -> Result<Vec<Laws>, AnalysisError> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let read = |number: usize| {
-        let mut names: Vec<usize> = (0..states).collect();
-        names.shuffle(&mut random);
+    scale_of_states(states)?;
+    let drawn = drawn_permutations(states, permutations, seed);
+    let read = |(number, names): (usize, &Vec<usize>)| {
         let shown: Vec<usize> = sequence.iter().map(|&state| names[state]).collect();
         let laws = infer(predictor.clone(), settings, &shown, states)?;
         let shape = (sequence.len(), states);
         let laws = Array2::from_shape_fn(shape, |(t, state)| laws.law(t)[names[state]]);
-        progress((number + 1) as f64 / permutations as f64);
+        progress((number + 1) as f64 / drawn.len() as f64);
         Ok(Laws::new(sequence.to_vec(), laws))
     };
-    (0..permutations).map(read).collect()
+    drawn.iter().enumerate().map(read).collect()
+}
+
+/// Different permutations that are not the identity, as many as asked for or as there are.
+fn drawn_permutations(states: usize, count: usize, seed: u64) -> Vec<Vec<usize>> {
+    let there_are = (1..=states).try_fold(1usize, |all, k| all.checked_mul(k));
+    let count = there_are.map_or(count, |all| count.min(all - 1));
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let identity: Vec<usize> = (0..states).collect();
+    let mut drawn = vec![identity.clone()];
+    while drawn.len() <= count {
+        let mut names = identity.clone();
+        names.shuffle(&mut random);
+        if !drawn.contains(&names) {
+            drawn.push(names);
+        }
+    }
+    drawn.split_off(1)
 }
 
 /// The mean of laws of one sequence, row by row; `None` of none.
@@ -166,6 +183,16 @@ mod tests {
         let mean = mean_laws(&others).unwrap();
         let least = others.iter().map(|laws| laws.log_score(300));
         assert!(mean.log_score(300) >= least.fold(f64::INFINITY, f64::min));
+    }
+
+    /// Fault: of two states half of the permutations were none.
+    #[test]
+    fn permutations_are_different_and_permute() {
+        assert_eq!(drawn_permutations(2, 8, 0), [[1, 0]]);
+        let three = drawn_permutations(3, 100, 1);
+        assert_eq!(three.len(), 5);
+        assert!((0..5).all(|i| three[i] != [0, 1, 2] && !three[..i].contains(&three[i])));
+        assert_eq!(drawn_permutations(50, 4, 0).len(), 4);
     }
 
     /// Rows of the mean law are the states' frequencies whatever came before.

@@ -61,25 +61,34 @@ impl Laws {
         self.laws.row(t)
     }
 
-    /// Mean law behind every state from row `first` on, `[from, to]`, and how often each was there; rows of states
-    /// that were not are uniform.
+    /// Mean law behind every state from row `first` on, `[from, to]`, and how often each was left there. The row of a
+    /// state that was not is its mean over all rows; where it never was, all states are as likely.
     pub fn matrix(&self, first: usize) -> (Array2<f64>, Vec<usize>) {
         let states = self.states();
-        let mut matrix = Array2::<f64>::zeros((states, states));
+        let (mut matrix, counts) = self.sums(first);
+        let (all, ever) = self.sums(1);
+        for (from, mut row) in matrix.rows_mut().into_iter().enumerate() {
+            match (counts[from], ever[from]) {
+                (0, 0) => row.fill(1.0 / states as f64),
+                (0, ever) => row.assign(&(&all.row(from) / ever as f64)),
+                (count, _) => row /= count as f64,
+            }
+        }
+        (matrix, counts)
+    }
+
+    /// Sums of the laws behind every state from a row on, and how many they are.
+    fn sums(&self, first: usize) -> (Array2<f64>, Vec<usize>) {
+        let states = self.states();
+        let mut sums = Array2::<f64>::zeros((states, states));
         let mut counts = vec![0; states];
         for t in first.max(1)..self.sequence.len() {
             let from = self.sequence[t - 1];
             counts[from] += 1;
-            let mut row = matrix.row_mut(from);
+            let mut row = sums.row_mut(from);
             row += &self.law(t);
         }
-        for (mut row, &count) in matrix.rows_mut().into_iter().zip(&counts) {
-            match count {
-                0 => row.fill(1.0 / states as f64),
-                _ => row /= count as f64,
-            }
-        }
-        (matrix, counts)
+        (sums, counts)
     }
 
     /// Mean logarithm of the probabilities of the states that came, from row `first` on, nats.
@@ -160,7 +169,8 @@ mod tests {
         let laws = Laws::new(vec![0, 1, 1, 0], laws);
         let (matrix, counts) = laws.matrix(2);
         assert_eq!(counts, [0, 2]);
-        assert_eq!(matrix.row(0).to_vec(), [0.5, 0.5]);
+        // State 0 was left before row 2 only.
+        assert_eq!(matrix.row(0).to_vec(), [0.2, 0.8]);
         assert!((matrix[[1, 0]] - 0.65).abs() < 1e-12);
         assert!((laws.log_score(2) - 0.5 * (0.6f64.ln() + 0.9f64.ln())).abs() < 1e-12);
         let truth = array![[0.0, 1.0], [0.5, 0.5]];

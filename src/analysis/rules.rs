@@ -16,7 +16,7 @@ pub fn counted(sequence: &[usize], states: usize) -> Result<Laws, AnalysisError>
     told(sequence, states, |seen, t, to| seen[[before(t), to]])
 }
 
-/// How often every state has come so far, whatever came before.
+/// How often every state has followed another or itself so far, whatever came before: the first one is not counted.
 ///
 /// # Errors
 /// [`AnalysisError::State`] for a state beyond those there are.
@@ -85,12 +85,18 @@ mod tests {
         let staying = staying(&sequence, 2).unwrap();
         // Of four steps one stayed; at 1.
         assert!((staying.law(5)[1] - 0.3).abs() < 1e-12);
-        for laws in [counted, often, staying] {
+        let other = [0, 1, 0, 1, 0, 1];
+        let same = [
+            super::counted(&other, 2).unwrap(),
+            frequencies(&other, 2).unwrap(),
+            super::staying(&other, 2).unwrap(),
+        ];
+        for (laws, same) in [counted, often, staying].iter().zip(&same) {
             for t in 0..6 {
                 assert!((laws.law(t).sum() - 1.0).abs() < 1e-12);
             }
-            // Of a longer sequence the first laws are the same.
-            assert!(laws.law(2).iter().all(|p| *p > 0.0));
+            // What comes at row 4 changes no law before row 5.
+            assert!((0..=4).all(|t| laws.law(t) == same.law(t)) && laws.law(5) != same.law(5));
         }
         assert!(super::counted(&[0, 3], 2).is_err());
     }

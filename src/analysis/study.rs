@@ -117,7 +117,8 @@ pub struct Study {
 /// Shows a sequence to a predictor and puts together what its laws say.
 ///
 /// # Errors
-/// As [`infer`]; [`AnalysisError::Shape`] and [`AnalysisError::Row`] for a true matrix of another size or that is none.
+/// As [`infer`]; [`AnalysisError::Truth`] for a true matrix of other states, [`AnalysisError::Shape`] and
+/// [`AnalysisError::Row`] for one that is none.
 pub fn study<'m>(
     predictor: &Rc<dyn Predictor<'m> + 'm>,
     settings: Settings,
@@ -197,7 +198,7 @@ pub fn study<'m>(
                 .unzip();
             all.extend(others);
             mean_laws(&all).map(|mean| Relabelling {
-                permutations,
+                permutations: all.len() - 1,
                 log_scores,
                 total_variation: distances,
                 mean_log_score: mean.log_score(first),

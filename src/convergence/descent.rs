@@ -10,6 +10,9 @@ use super::{ConvergenceError, Landscape};
 /// Most values of all runs together.
 const MOST_VALUES: usize = 50_000_000;
 
+/// Tells the noise of a run from the draw of its start.
+const NOISE: u64 = 0x5DEE_CE66_D001;
+
 /// How runs go down.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Descent {
@@ -67,31 +70,56 @@ impl Descent {
         Ok(self)
     }
 
-    /// A run from given parameters, or from a place drawn from [`Landscape::starts`]. Run and seed fix what is random.
+    /// A place drawn from [`Landscape::starts`]. Run and seed fix it.
+    pub fn start(&self, seed: u64, number: u64) -> Vec<f64> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        random.set_stream(number);
+        let starts = self.landscape.starts().iter();
+        let drawn = starts.map(|&(low, high)| low + (high - low) * random.random::<f64>());
+        drawn.collect()
+    }
+
+    /// The parameters of a run before every step, and behind the last one; run and seed fix the noise.
     ///
     /// # Panics
     /// If a start has fewer parameters than the function.
-    pub fn run(&self, start: Option<&[f64]>, seed: u64, number: u64) -> Run {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
+    fn steps_from(&self, start: &[f64], seed: u64, number: u64) -> impl Iterator<Item = Vec<f64>> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed ^ NOISE);
         random.set_stream(number);
-        let drawn: Vec<f64> = (self.landscape.starts().iter())
-            .map(|&(low, high)| low + (high - low) * random.random::<f64>())
-            .collect();
-        let mut at = start.map_or(drawn, <[f64]>::to_vec);
-        let normal = Normal::standard();
-        let mut parameters = Array2::zeros((self.steps, at.len()));
+        let (landscape, normal) = (self.landscape, Normal::standard());
+        let (step_size, spread) = (self.step_size, self.noise);
+        std::iter::successors(Some(start.to_vec()), move |at| {
+            let gradient = landscape.gradient(at);
+            let next = at.iter().zip(gradient).map(|(x, slope)| {
+                let level: f64 = random.random_range(f64::EPSILON..1.0);
+                x - step_size * (slope + spread * normal.inverse_cdf(level))
+            });
+            Some(next.collect())
+        })
+    }
+
+    /// A run from a start, see [`start`](Self::start).
+    ///
+    /// # Panics
+    /// If the start has fewer parameters than the function.
+    pub fn run(&self, start: &[f64], seed: u64, number: u64) -> Run {
+        let mut parameters = Array2::zeros((self.steps, start.len()));
         let mut loss = Vec::with_capacity(self.steps);
-        for mut row in parameters.rows_mut() {
+        let steps = self.steps_from(start, seed, number);
+        for (mut row, at) in parameters.rows_mut().into_iter().zip(steps) {
             row.iter_mut().zip(&at).for_each(|(to, x)| *to = *x);
             loss.push(self.floor + self.landscape.value(&at));
-            let gradient = self.landscape.gradient(&at);
-            for (x, slope) in at.iter_mut().zip(gradient) {
-                let level: f64 = random.random_range(f64::EPSILON..1.0);
-                let noise = self.noise * normal.inverse_cdf(level);
-                *x -= self.step_size * (slope + noise);
-            }
         }
         Run { parameters, loss }
+    }
+
+    /// Where a run ends: the parameters of its last row.
+    ///
+    /// # Panics
+    /// If the start has fewer parameters than the function.
+    pub fn end(&self, start: &[f64], seed: u64, number: u64) -> Vec<f64> {
+        let last = self.steps_from(start, seed, number).nth(self.steps - 1);
+        last.unwrap_or_else(|| start.to_vec())
     }
 }
 
@@ -110,7 +138,7 @@ mod tests {
     /// `x <- (1 - h c) x - h s e` has the variance `h s² / (c (2 - h c))` in the long run.
     #[test]
     fn the_loss_settles_where_the_recursion_says() {
-        let run = DESCENT.run(None, 1, 0);
+        let run = DESCENT.run(&DESCENT.start(1, 0), 1, 0);
         let tail = &run.loss[2_000..];
         let mean = tail.iter().sum::<f64>() / tail.len() as f64;
         let variance = |curvature: f64| {
@@ -127,13 +155,16 @@ mod tests {
             steps: 50,
             ..DESCENT
         };
-        assert_eq!(short.run(None, 1, 3), short.run(None, 1, 3));
-        assert_ne!(short.run(None, 1, 3), short.run(None, 1, 4));
+        let run = |number| short.run(&short.start(1, number), 1, number);
+        assert_eq!(run(3), run(3));
+        assert_ne!(run(3), run(4));
+        let end = short.end(&short.start(1, 3), 1, 3);
+        assert_eq!(run(3).parameters.row(49).to_vec(), end);
         let still = Descent {
             noise: 0.0,
             ..short
         };
-        let run = still.run(Some(&[2.0, 1.0]), 0, 0);
+        let run = still.run(&[2.0, 1.0], 0, 0);
         assert_eq!(run.parameters.row(0).to_vec(), [2.0, 1.0]);
         assert!((run.parameters[[1, 0]] - 1.8).abs() < 1e-12);
     }

@@ -79,30 +79,33 @@ impl Decay {
 
     /// The best limit and size of a shape, with what is left of the squares.
     fn line(self, values: &[f64], first: usize, shape: f64) -> (f64, Fitted) {
-        let rows = first..values.len();
-        let n = rows.len() as f64;
-        let fall = |t: usize| self.fall(t as f64, shape);
-        let mean_fall = rows.clone().map(fall).sum::<f64>() / n;
-        let mean = values[first..].iter().sum::<f64>() / n;
+        let falls: Vec<f64> = (first..values.len())
+            .map(|t| self.fall(t as f64, shape))
+            .collect();
+        let values = &values[first..];
+        let n = values.len() as f64;
+        let mean_fall = falls.iter().sum::<f64>() / n;
+        let mean = values.iter().sum::<f64>() / n;
         let (mut products, mut squares) = (0.0, 0.0);
-        for t in rows.clone() {
-            let off = fall(t) - mean_fall;
-            products += off * (values[t] - mean);
-            squares += off * off;
+        for (fall, value) in falls.iter().zip(values) {
+            products += (fall - mean_fall) * (value - mean);
+            squares += (fall - mean_fall).powi(2);
         }
         let size = if squares > 0.0 {
             products / squares
         } else {
             0.0
         };
+        let limit = mean - size * mean_fall;
+        let each = falls.iter().zip(values);
+        let left = each.map(|(fall, value)| (value - limit - size * fall).powi(2));
         let fitted = Fitted {
             decay: self,
-            limit: mean - size * mean_fall,
+            limit,
             size,
             shape,
         };
-        let left = rows.map(|t| (values[t] - fitted.at(t)).powi(2)).sum();
-        (left, fitted)
+        (left.sum(), fitted)
     }
 
     /// Draws of the mean over the rows `from..to`, behind the values, from fits to values whose residuals are drawn
@@ -118,6 +121,8 @@ impl Decay {
         let fitted = self.fit(values)?;
         let rows = values.len();
         let residuals: Vec<f64> = (0..rows).map(|t| values[t] - fitted.at(t)).collect();
+        // What the curve did not fit of the rows that it had to, its misfit included.
+        let whole = &residuals[(BURN_IN * rows as f64) as usize..];
         // What was left lately is what will be left.
         let late = &residuals[rows / 2..];
         let block = (late.len() as f64).sqrt().ceil() as usize;
@@ -132,7 +137,7 @@ impl Decay {
             taken
         };
         let draw = |_| {
-            let again = drawn(late, rows);
+            let again = drawn(whole, rows);
             let values: Vec<f64> = (0..rows).map(|t| fitted.at(t) + again[t]).collect();
             let curve = self.fit(&values).unwrap_or(fitted);
             let rest = drawn(late, to - from);

@@ -86,7 +86,7 @@ impl Kernel {
                     .iter()
                     .map(|x| (x - place).abs())
                     .fold(f64::INFINITY, f64::min);
-                let weight = weight + 1e-12 / (away + width).powi(2);
+                let weight = weight + 1e-12 / ((away + width) / (most - least)).powi(2);
                 for to in 0..CELLS {
                     let part = laws.slice(s![from, to * bins..(to + 1) * bins]).sum();
                     matrix[[from, to]] += weight * f64::from(part);
@@ -165,8 +165,8 @@ pub fn minima_of_ends(runs: &[Vec<f64>]) -> Vec<f64> {
     let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
         (low.min(*x), high.max(*x))
     });
-    let apart = |a: &f64, b: &f64| b - a < 0.25 * (high - low);
-    ends.chunk_by(apart)
+    let near = |a: &f64, b: &f64| b - a < 0.25 * (high - low);
+    ends.chunk_by(near)
         .map(|near| near.iter().sum::<f64>() / near.len() as f64)
         .collect()
 }
@@ -185,7 +185,10 @@ mod tests {
             floor: 0.0,
             steps: 400,
         };
-        let run = |number| descent.run(None, 3, number).parameters.column(0).to_vec();
+        let run = |number| {
+            let start = descent.start(3, number);
+            descent.run(&start, 3, number).parameters.column(0).to_vec()
+        };
         (0..count).map(run).collect()
     }
 
@@ -206,6 +209,14 @@ mod tests {
         );
         assert!(left[0] > 0.8 && right[1] > 0.8, "{left:?} {right:?}");
         assert!((left[0] + left[1] - 1.0).abs() < 1e-9);
+        // In other units it is the same.
+        let scaled: Vec<Vec<f64>> = runs
+            .iter()
+            .map(|run| run.iter().map(|x| 1e-170 * x).collect())
+            .collect();
+        let small = Kernel::infer(&knn, Settings::default(), &scaled, 100).unwrap();
+        let of_small = small.minima(-1.5e-170, 400, &minima.map(|x| 1e-170 * x));
+        assert!((of_small[0] - left[0]).abs() < 1e-3, "{of_small:?}");
         // Far beyond its axis is at its end.
         assert!(kernel.minima(1e9, 400, &minima)[1] > 0.5);
         assert_eq!(minima_of_ends(&runs).len(), 2);

@@ -13,6 +13,9 @@ use crate::forecast::{Forecaster, Predictor, Role, Rollout, RolloutSettings, Set
 /// Least blocks of a prefix that is forecast.
 const LEAST_BLOCKS: usize = 12;
 
+/// Most blocks of a prefix and what follows it.
+const MOST_BLOCKS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
 /// Least blocks that predictors read, where there are so many.
 const LEAST_READ: usize = 24;
 
@@ -63,13 +66,20 @@ impl Span {
     /// Means of so many rows that there are about `blocks` of them in all.
     ///
     /// # Errors
-    /// [`ConvergenceError::Until`] if the end is not behind the prefix, [`ConvergenceError::Short`] if the prefix is
+    /// [`ConvergenceError::Setting`] for more than 10,000 blocks, [`ConvergenceError::Until`] if the end is not behind the prefix, [`ConvergenceError::Short`] if the prefix is
     /// so short a part of it that fewer than 12 blocks are left.
     pub fn new(
         prefix: usize,
         until: usize,
         blocks: NonZeroUsize,
     ) -> Result<Self, ConvergenceError> {
+        if blocks > MOST_BLOCKS {
+            return Err(ConvergenceError::Setting {
+                name: "blocks",
+                value: blocks.get() as f64,
+                needs: "at most 10,000",
+            });
+        }
         if until <= prefix {
             return Err(ConvergenceError::Until { prefix, until });
         }
@@ -83,7 +93,7 @@ impl Span {
             true => Err(ConvergenceError::Short {
                 prefix,
                 until,
-                needed: LEAST_BLOCKS * block,
+                needed: LEAST_BLOCKS.saturating_mul(block),
             }),
             false => Ok(span),
         }
@@ -99,17 +109,18 @@ impl Span {
         (self.until - self.prefix).div_ceil(self.block)
     }
 
-    /// Blocks at the end over which the settling value is the mean.
+    /// Blocks at the end over which the settling value is the mean; the first of them may be known.
     fn tail(&self) -> usize {
         let tail = (TAIL * self.until as f64 / self.block as f64).round() as usize;
-        tail.clamp(1, self.horizon())
+        tail.clamp(1, self.prefix / self.block + self.horizon())
     }
 
-    /// The settling value of a metric that is known until the end; `None` if it is not.
+    /// The settling value of a metric that is known until the end; `None` if it is not, or not finite.
     pub fn came(&self, metric: &[f64]) -> Option<f64> {
-        let rows = metric.get(self.prefix..self.until)?;
-        let tail = &rows[rows.len().saturating_sub(self.tail() * self.block)..];
-        Some(tail.iter().sum::<f64>() / tail.len() as f64)
+        let known = metric.get(..self.until)?;
+        let tail = &known[self.until.saturating_sub(self.tail() * self.block)..];
+        let mean = tail.iter().sum::<f64>() / tail.len() as f64;
+        mean.is_finite().then_some(mean)
     }
 
     /// The blocks of a prefix.
@@ -148,7 +159,7 @@ fn range(values: &[f64]) -> (f64, f64) {
 impl Thinned {
     /// The blocks that predictors read: the later half, at least 24. What came before them is history: it would set the
     /// scale of an axis on which the steps to come are too small to see.
-    fn recent(&self) -> &[f64] {
+    pub fn recent(&self) -> &[f64] {
         let count = (self.blocks.len() / 2)
             .max(LEAST_READ)
             .min(self.blocks.len());
@@ -171,12 +182,20 @@ impl Thinned {
     ) -> Result<(Settling, Array2<f64>), ConvergenceError> {
         let name = predictor.name();
         let paths = self.paths(predictor, settings, origins, samples, seed)?;
-        let tail = self.span.tail();
+        let (known, ahead) = self.parts();
         let draws = paths.outer_iter().map(|path| {
-            let last = path.slice(s![path.len() - tail..]);
-            last.sum() / tail as f64
+            let last = path.slice(s![path.len() - ahead..]);
+            (known.iter().sum::<f64>() + last.sum()) / (known.len() + ahead) as f64
         });
         Ok((Settling::of(name, draws.collect(), level), paths))
+    }
+
+    /// The known blocks of the tail, and how many are to come.
+    fn parts(&self) -> (&[f64], usize) {
+        let ahead = self.span.tail().min(self.span.horizon());
+        let known = self.span.tail() - ahead;
+        let known = &self.blocks[self.blocks.len().saturating_sub(known)..];
+        (known, ahead)
     }
 
     fn paths<'m>(
@@ -292,10 +311,14 @@ impl Settling {
         }
     }
 
-    /// All draws of several forecasts, each of which counts as much as it has draws; `None` of none.
+    /// The draws of several forecasts, all of which count alike; `None` of none.
     pub fn pooled(name: String, parts: &[&Self], level: f64) -> Option<Self> {
-        let draws: Vec<f64> = parts.iter().flat_map(|part| part.draws.clone()).collect();
-        (!draws.is_empty()).then(|| Self::of(name, draws, level))
+        let most = parts.iter().map(|part| part.draws.len()).max()?;
+        let draws = parts.iter().flat_map(|part| {
+            let count = part.draws.len();
+            (0..most).map(move |i| part.draws[i * count / most])
+        });
+        Some(Self::of(name, draws.collect(), level))
     }
 
     /// Whether a value lies in the interval.
@@ -327,9 +350,17 @@ mod tests {
         assert_eq!(thinned.blocks.len(), 20);
         // The last block ends with the prefix: rows 953 to 1002.
         assert_eq!(thinned.blocks[19], 977.5);
-        assert!(!thinned.logarithms || thinned.blocks[0] > 0.0);
+        assert!(!thinned.logarithms);
         assert_eq!(span.came(&metric), Some(4749.5));
         assert_eq!(span.came(&metric[..4999]), None);
+        // Most of the last tenth is known.
+        let near = Span::new(4900, 5000, BLOCKS).unwrap();
+        assert_eq!(near.came(&metric), Some(4749.5));
+        let (known, ahead) = (
+            near.thinned(&metric).unwrap().parts().0.len(),
+            near.horizon(),
+        );
+        assert_eq!((known, ahead), (8, 2));
         let refused = |prefix, until| Span::new(prefix, until, BLOCKS).unwrap_err().to_string();
         assert!(refused(10, 10).contains("10"));
         assert!(refused(100, 5000).contains("600"));
@@ -378,7 +409,10 @@ mod tests {
         assert!(last.median - came > 0.2, "{last:?}");
         assert!(last.interval_score(came, 0.9) > curve.interval_score(came, 0.9));
         let both = Settling::pooled("both".to_owned(), &[&curve, &last], 0.9).unwrap();
-        assert_eq!(both.draws.len(), curve.draws.len() + last.draws.len());
+        assert_eq!(
+            both.draws.len(),
+            2 * curve.draws.len().max(last.draws.len())
+        );
         assert!(both.covers(came) && both.low <= curve.median && both.high >= last.median);
         assert!(Settling::pooled(String::new(), &[], 0.9).is_none());
     }

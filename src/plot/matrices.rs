@@ -166,7 +166,7 @@ impl MatrixFigure {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::LowerLeft)
+            .position(SeriesLabelPosition::UpperRight)
             .background_style(WHITE.mix(0.8))
             .border_style(GREY.mix(0.4))
             .label_font((FONT, 12).into_font().color(&INK))

@@ -22,7 +22,7 @@ use crate::forecast::{Forecaster, Language, Method, Settings, Temperature};
 use crate::model::{ModelInfo, Work};
 use crate::output::write_json;
 use crate::plot::{MatrixFigure, NamedCurve, NamedMatrix};
-use crate::trajectory::{MissingPolicy, RoleSelection, read, read_labels};
+use crate::trajectory::{MissingPolicy, RoleSelection, TrajectoryError, read, read_labels};
 
 /// Show a model a sequence of discrete states and read the Markov chain that it infers
 ///
@@ -40,13 +40,18 @@ pub(super) struct Arguments {
     #[command(flatten)]
     recording: Recording,
     /// Column of labels, words or numbers; all rows of the file are one sequence
-    #[arg(long, value_name = "COLUMN", help_heading = "States")]
+    #[arg(
+        long,
+        value_name = "COLUMN",
+        conflicts_with_all = ["state", "select", "episode", "missing"],
+        help_heading = "States"
+    )]
     label: Option<String>,
     /// Cut the state column into so many states
     #[arg(long, value_name = "COUNT", conflicts_with_all = ["label", "order"], help_heading = "States")]
     states: Option<usize>,
     /// Where --states cuts
-    #[arg(long, value_enum, default_value_t = CutsName::Width, help_heading = "States")]
+    #[arg(long, value_enum, default_value_t = CutsName::Width, requires = "states", help_heading = "States")]
     cuts: CutsName,
     /// The labels in their order on the axis, also those that do not come [default: those that come, sorted]
     #[arg(
@@ -86,6 +91,7 @@ pub(super) struct Arguments {
     #[arg(
         long,
         default_value_t = 0.01,
+        requires = "window",
         value_name = "PROBABILITY",
         help_heading = "Analysis"
     )]
@@ -116,7 +122,13 @@ enum CutsName {
 }
 
 /// Most permutations: each is a reading of the whole sequence.
-const MOST_RELABELLINGS: usize = 1000;
+const MOST_RELABELLINGS: usize = 100;
+
+/// Most rows that are read.
+const MOST_ROWS: usize = 10_000;
+
+/// Most classes of windows that are written.
+const MOST_CLASSES: usize = 100;
 
 #[derive(Serialize)]
 struct Found<'a> {
@@ -146,10 +158,13 @@ struct Windows {
     windows: usize,
     /// Sequences that are shorter than a window: left once and for all.
     transient: usize,
-    /// Classes along steps above `least`, the largest first.
+    /// How many classes there are along steps above `least`, and the largest of them.
     least: f64,
+    class_count: usize,
     classes: Vec<ClassOfWindows>,
-    /// The long run; none if the stationary law does not come to stand.
+    /// Classes that are never left at all.
+    closed: usize,
+    /// The long run; none if there are several such classes, or if the stationary law was not found.
     long_run: Option<LongRun>,
     /// ε: the least probability of any window after as many steps as it has states.
     least_passage: f64,
@@ -158,6 +173,7 @@ struct Windows {
 #[derive(Serialize)]
 struct ClassOfWindows {
     windows: usize,
+    /// Whether its steps above `least` all stay in it.
     closed: bool,
     period: usize,
     /// A window of it, the oldest state first.
@@ -181,6 +197,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let models = Models::load(&names, &arguments.model, work)?;
     let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
     let longest = Forecaster::of(predictor.clone(), settings).longest_context(1);
+    let longest = longest.min(MOST_ROWS);
     let rows = all.sequence.len();
     arguments.recording.note_contexts(&[rows], longest);
     let rows = arguments.recording.context_rows(rows, longest);
@@ -189,8 +206,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         sequence: all.sequence[first_row..].to_vec(),
         ..all
     };
-    let last = arguments.last.unwrap_or(rows / 3).max(1);
-    ensure!(last < rows, "--last {last}: there are {rows} rows");
+    ensure!(rows > 2, "{rows} row(s): laws need at least 3");
+    let last = arguments.last.unwrap_or(rows / 3);
+    ensure!(
+        (1..rows).contains(&last),
+        "--last {last}: needs 1 to {} of {rows} rows",
+        rows - 1
+    );
     let questions = Questions {
         last,
         relabellings: arguments.relabellings,
@@ -283,8 +305,8 @@ impl Arguments {
         );
         if self.window.is_some() {
             ensure!(
-                self.experts.is_empty(),
-                "--window: only a model alone has a chain over windows, not --experts"
+                self.experts.is_empty() && !self.uncertainty.recalibrates(),
+                "--window: only a model alone has a chain over windows, without --experts or --recalibrate"
             );
         }
         Ok(())
@@ -310,10 +332,18 @@ impl Arguments {
             return labelled(&labels, &self.order)
                 .with_context(|| format!("{}, column {column}", file.display()));
         }
-        let trajectory = self
-            .recording
-            .read()
-            .context("no sequence of numbers (a column of words is named with --label)")?;
+        let trajectory = self.recording.read().map_err(|error| {
+            let words = error.downcast_ref().is_some_and(|error| {
+                matches!(
+                    error,
+                    TrajectoryError::NoState { .. } | TrajectoryError::NotANumber { .. }
+                )
+            });
+            match words {
+                true => error.context("a column of words is named with --label"),
+                false => error,
+            }
+        })?;
         let episodes = self.recording.episodes(&trajectory)?;
         let [episode] = episodes.as_slice() else {
             bail!(
@@ -340,7 +370,9 @@ impl Arguments {
                 binned(&values, states, cuts)
             }
             None => {
-                let labels: Vec<String> = values.iter().map(f64::to_string).collect();
+                // Zero has no sign as a label.
+                let labels = values.iter().map(|x| (x + 0.0).to_string());
+                let labels: Vec<String> = labels.collect();
                 labelled(&labels, &self.order)
             }
         };
@@ -364,12 +396,16 @@ impl Arguments {
             period: class.period,
             first: spelled(&chain, class.states[0], labels),
         };
+        let classes = chain.classes(self.least);
+        let closed = chain.classes(0.0);
         Ok(Windows {
             window,
             windows: chain.windows(),
             transient: (0..window).map(|length| states.pow(length as u32)).sum(),
             least: self.least,
-            classes: chain.classes(self.least).iter().map(class).collect(),
+            class_count: classes.len(),
+            classes: classes.iter().take(MOST_CLASSES).map(class).collect(),
+            closed: closed.iter().filter(|class| class.closed).count(),
             long_run: stationary.map(|law| chain.long_run(&law)),
             least_passage: chain.least_passage(),
         })

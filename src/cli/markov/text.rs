@@ -219,20 +219,19 @@ pub(super) fn windows(found: &Windows, labels: &[String]) -> String {
             "  {} windows such as {}: {}, {period}\n",
             class.windows,
             class.first.join(" "),
-            if class.closed {
-                "never left"
-            } else {
-                "left for good"
+            match (class.closed, class.period) {
+                (true, _) => "left by no such step",
+                (false, 0) => "passed through",
+                (false, _) => "left by such steps",
             }
         )
     });
     text += &format!(
         "{} class(es) along steps of more than {}\n",
-        found.classes.len(),
-        found.least
+        found.class_count, found.least
     );
     text += &classes.collect::<String>();
-    if found.classes.len() > MOST_CLASSES {
+    if found.class_count > MOST_CLASSES {
         text += "  …\n";
     }
     match &found.long_run {
@@ -250,7 +249,13 @@ pub(super) fn windows(found: &Windows, labels: &[String]) -> String {
                 long.second
             );
         }
-        None => text += "no stationary law within 100,000 steps\n",
+        None if found.closed > 1 => {
+            text += &format!(
+                "{} classes are never left, each with a stationary law of its own\n",
+                found.closed
+            );
+        }
+        None => text += "the stationary law was not found: the chain hardly moves\n",
     }
     text + &format!(
         "any window follows any after {} steps with a probability of at least {:.2e}\n",

@@ -19,6 +19,9 @@ const CONTEXT: usize = 100;
 /// Simulated runs from every unseen start, for the true distribution.
 const TRUE_RUNS: usize = 400;
 
+/// Most steps of all of them.
+const MOST_STEPS: usize = 500_000_000;
+
 /// Unseen starts that are written one by one.
 const MOST_SHOWN: usize = 12;
 
@@ -61,8 +64,29 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         arguments.shown,
         all.len()
     );
+    ensure!(
+        arguments.figure.is_none(),
+        "--figure: there is none of minima; --output writes all numbers"
+    );
     let (shown, others) = all.split_at(arguments.shown);
     let shown: Vec<Vec<f64>> = shown.iter().map(|series| series.values.clone()).collect();
+    let finite = |series: &&Series| series.values.iter().all(|x| x.is_finite());
+    let unseen: Vec<&Series> = others.iter().filter(finite).collect();
+    if unseen.len() < others.len() {
+        eprintln!(
+            "warning: {} unseen run(s) diverge and are left out",
+            others.len() - unseen.len()
+        );
+    }
+    let work = TRUE_RUNS
+        .saturating_mul(unseen.len())
+        .saturating_mul(arguments.source.steps);
+    ensure!(
+        arguments.source.simulate.is_none() || work <= MOST_STEPS,
+        "{} unseen starts of {} steps: the true shares take {TRUE_RUNS} runs each; choose fewer --runs or --steps",
+        unseen.len(),
+        arguments.source.steps
+    );
     let minima = arguments.places(&shown, parameter)?;
     let names: Vec<String> = arguments.names();
     if let Some(curve) = names.iter().find(|name| CURVES.contains(&name.as_str())) {
@@ -85,15 +109,15 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         progress.show(kernels.len() as f64 / (names.len() + 1) as f64);
     }
     let mut starts = Vec::new();
-    for (number, series) in others.iter().enumerate() {
+    for series in &unseen {
         let (Some(&start), Some(&end)) = (series.values.first(), series.values.last()) else {
             continue;
         };
         let rows = series.values.len() - 1;
         let came = match arguments.source.simulate {
             Some(function) => {
-                let place = arguments.shown + number;
-                arguments.true_shares(function, parameter, place, &minima)?
+                let number = series.name.parse().context("simulated runs are numbered")?;
+                arguments.true_shares(function, parameter, number, &minima)?
             }
             None => {
                 let mut came = vec![0.0; minima.len()];
@@ -135,7 +159,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         parameter: parameter.to_owned(),
         shown: arguments.shown,
         stride: kernels.first().map_or(1, Kernel::stride),
-        rows: others
+        rows: unseen
             .iter()
             .map(|series| series.values.len())
             .max()
@@ -181,24 +205,20 @@ impl Arguments {
         &self,
         function: Function,
         parameter: &str,
-        run: usize,
+        run: u64,
         minima: &[f64],
     ) -> anyhow::Result<Vec<f64>> {
         let descent = self.source.descent(function)?;
         let names = descent.landscape.parameters();
         let index = names.iter().position(|name| *name == parameter);
         let index = index.with_context(|| format!("{parameter}: no parameter"))?;
-        let start = descent
-            .run(None, self.seed, run as u64)
-            .parameters
-            .row(0)
-            .to_vec();
+        let start = descent.start(self.seed, run);
         let mut shares = vec![0.0; minima.len()];
-        for other in 0..TRUE_RUNS {
-            let number = (run * TRUE_RUNS + other) as u64;
-            let again = descent.run(Some(&start), self.seed.wrapping_add(1), number);
-            let end = again.parameters.column(index).last().copied();
-            shares[nearest(end.unwrap_or(start[index]), minima)] += 1.0 / TRUE_RUNS as f64;
+        for other in 0..TRUE_RUNS as u64 {
+            let number = run * TRUE_RUNS as u64 + other;
+            let end = descent.end(&start, self.seed.wrapping_add(1), number)[index];
+            ensure!(end.is_finite(), "run {run}: others from its start diverge");
+            shares[nearest(end, minima)] += 1.0 / TRUE_RUNS as f64;
         }
         Ok(shares)
     }

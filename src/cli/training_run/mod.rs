@@ -74,6 +74,7 @@ pub(super) struct Arguments {
     /// Where the minima are [default: the function's, or where the runs that are shown end]
     #[arg(
         long,
+        requires = "minima",
         value_delimiter = ',',
         value_name = "PLACES",
         allow_hyphen_values = true,
@@ -84,6 +85,7 @@ pub(super) struct Arguments {
     #[arg(
         long,
         default_value_t = 10,
+        requires = "minima",
         value_name = "COUNT",
         help_heading = "Minima"
     )]
@@ -124,10 +126,13 @@ pub(super) struct Arguments {
     /// File to write with all numbers (.json)
     #[arg(long, short)]
     output: Option<PathBuf>,
-    /// Figure to draw (.svg or .png): the first runs with the first model's forecast
+    /// Figure to draw (.svg or .png): the first runs, with the paths of the first forecaster that has paths
     #[arg(long)]
     figure: Option<PathBuf>,
 }
+
+/// Most sample paths: with the most blocks they take 800 MB.
+const MOST_SAMPLES: usize = 10_000;
 
 /// Name of what pools the draws of others.
 const POOL: &str = "pool";
@@ -171,8 +176,8 @@ impl Arguments {
             self.level
         );
         ensure!(
-            self.samples.get() >= 10,
-            "--samples {}: an interval needs at least 10",
+            (10..=MOST_SAMPLES).contains(&self.samples.get()),
+            "--samples {}: an interval needs 10 to {MOST_SAMPLES}",
             self.samples
         );
         ensure!(

@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         let mut forecasts = Forecasts {
             run: series.name.clone(),
             prefix: *prefix,
-            came: span.came(&series.values),
+            came: came(series, span),
             settles: Vec::new(),
             shown: None,
         };
@@ -145,13 +145,25 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
     };
     print!("{}", text(&found));
     if let Some(path) = &arguments.figure {
+        ensure!(
+            found.runs.iter().any(|run| run.shown.is_some()),
+            "--figure: shows sampled paths, which curves have none of"
+        );
         figure(arguments, &found, &spans).save(path)?;
         eprintln!("figure: {}", path.display());
     }
     arguments.write(&models, &found)
 }
 
-/// A metric that is far above where it began is more likely to diverge than to settle.
+/// The settling value that is known; says where a run diverges behind the rows that are.
+fn came(series: &Series, span: &Span) -> Option<f64> {
+    if let Some(row) = series.values.iter().position(|value| !value.is_finite()) {
+        eprintln!("warning: run {} diverges at row {}", series.name, row + 1);
+    }
+    span.came(&series.values)
+}
+
+/// A metric that is far above where it began settles only if it is one that should rise.
 fn warn_of_rise(run: &str, thinned: &Thinned) {
     let blocks = &thinned.blocks;
     let tenth = (blocks.len() / 10).max(1);
@@ -162,7 +174,7 @@ fn warn_of_rise(run: &str, thinned: &Thinned) {
     );
     if last > 3.0 * first.abs() && last > blocks[0] {
         eprintln!(
-            "warning: run {run} rises from {first:.4} to {last:.4}: it may not settle at all"
+            "warning: run {run} rises from {first:.4} to {last:.4}; a loss that does so diverges"
         );
     }
 }
@@ -259,9 +271,14 @@ fn text(found: &Found) -> String {
     text += "\n";
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     let rows: Vec<Vec<String>> = if found.judged.is_empty() || found.runs.len() == 1 {
-        let head = ["forecaster", "median", "low", "high"];
-        let mut rows = vec![head.map(str::to_owned).to_vec()];
-        for run in found.runs.iter().take(1) {
+        let mut rows = Vec::new();
+        for run in found.runs.iter().take(MOST_SHOWN) {
+            let of = match found.runs.len() {
+                1 => "forecaster".to_owned(),
+                _ => format!("run {}", run.run),
+            };
+            let head = [of.as_str(), "median", "low", "high"];
+            rows.push(head.map(str::to_owned).to_vec());
             rows.extend(run.settles.iter().map(|s| {
                 let numbers = [s.median, s.low, s.high].map(number);
                 [vec![s.name.clone()], numbers.to_vec()].concat()
@@ -314,30 +331,37 @@ fn figure(
         let Some((thinned, paths)) = &run.shown else {
             continue;
         };
-        let known = thinned.blocks.len();
-        end = end.max(known);
-        let quantile = |block: usize, share: f64| {
-            let draws = paths.column(block).to_vec();
-            Settling::of(String::new(), draws, 1.0 - 2.0 * share).low
+        let block = span.block();
+        end = end.max(run.prefix);
+        let at = |block: usize, level: f64| {
+            Settling::of(String::new(), paths.column(block).to_vec(), level)
         };
+        let recent = thinned.recent();
+        let first = run.prefix - recent.len() * block;
+        let observed = recent.iter().enumerate();
         let later = series
             .values
             .get(run.prefix..found.until.min(series.values.len()));
-        let later = later.unwrap_or_default().chunks(span.block()).enumerate();
-        let mean = |block: &[f64]| block.iter().sum::<f64>() / block.len() as f64;
+        let later = later.unwrap_or_default().chunks(block).enumerate();
+        let mean = |rows: &[f64]| rows.iter().sum::<f64>() / rows.len() as f64;
         panels.push(Panel {
             name: format!("{} of run {}", found.metric, run.run),
-            observed: thinned.blocks.iter().copied().enumerate().collect(),
+            observed: observed
+                .map(|(k, mean)| (first + k * block, *mean))
+                .collect(),
             held_out: later
-                .map(|(block, rows)| (known + block, mean(rows)))
+                .map(|(k, rows)| (run.prefix + k * block, mean(rows)))
                 .collect(),
             one_step: Vec::new(),
             rollout: (0..paths.ncols())
-                .map(|block| RolloutPoint {
-                    row: known + block,
-                    median: quantile(block, 0.499),
-                    inner: (quantile(block, 0.25), quantile(block, 0.75)),
-                    outer: (quantile(block, 0.05), quantile(block, 0.95)),
+                .map(|k| {
+                    let (inner, outer) = (at(k, 0.5), at(k, 0.9));
+                    RolloutPoint {
+                        row: run.prefix + k * block,
+                        median: inner.median,
+                        inner: (inner.low, inner.high),
+                        outer: (outer.low, outer.high),
+                    }
                 })
                 .collect(),
         });
@@ -345,7 +369,10 @@ fn figure(
     let block = spans.first().map_or(1, |(_, _, span)| span.block());
     ForecastFigure {
         title: format!("{} until row {}", found.metric, found.until),
-        subtitle: format!("{}; blocks of {block} rows", arguments.source.described()),
+        subtitle: format!(
+            "{}; means of {block} rows, as far back as they are read",
+            arguments.source.described()
+        ),
         context_end: end,
         band: "90 %".to_owned(),
         inner_band: "50 %".to_owned(),

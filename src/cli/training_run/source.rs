@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::Arguments;
 use crate::convergence::{Descent, Landscape};
 use crate::output::{Column, Table};
-use crate::trajectory::{MissingPolicy, RoleSelection, read};
+use crate::trajectory::{MissingPolicy, RoleSelection, TrajectoryError, read};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Runs")]
@@ -17,28 +17,58 @@ pub(super) struct Source {
     #[arg(required_unless_present = "simulate", conflicts_with = "simulate")]
     file: Option<PathBuf>,
     /// Column that tells runs apart [default: guessed]
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "simulate")]
     run: Option<String>,
     /// Only these runs, by label
-    #[arg(long, value_delimiter = ',', value_name = "LABELS")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "LABELS",
+        conflicts_with = "simulate"
+    )]
     select: Vec<String>,
     /// Simulate gradient descent on a function instead of reading a log
     #[arg(long, value_enum, value_name = "FUNCTION")]
     pub(super) simulate: Option<Function>,
     /// Simulated runs
-    #[arg(long, default_value_t = 20, value_name = "COUNT")]
+    #[arg(
+        long,
+        default_value_t = 20,
+        value_name = "COUNT",
+        requires = "simulate"
+    )]
     runs: usize,
     /// Steps of a simulated run
-    #[arg(long, default_value_t = 1000, value_name = "COUNT")]
+    #[arg(
+        long,
+        default_value_t = 1000,
+        value_name = "COUNT",
+        requires = "simulate"
+    )]
     pub(super) steps: usize,
     /// Step size of simulated runs
-    #[arg(long, default_value_t = 0.02, value_name = "NUMBER")]
+    #[arg(
+        long,
+        default_value_t = 0.02,
+        value_name = "NUMBER",
+        requires = "simulate"
+    )]
     step_size: f64,
     /// Standard deviation of the noise on the gradient of simulated runs
-    #[arg(long, default_value_t = 0.5, value_name = "NUMBER")]
+    #[arg(
+        long,
+        default_value_t = 0.5,
+        value_name = "NUMBER",
+        requires = "simulate"
+    )]
     noise: f64,
     /// Loss of simulated runs that no parameter can lower
-    #[arg(long, default_value_t = 0.0, value_name = "NUMBER")]
+    #[arg(
+        long,
+        default_value_t = 0.0,
+        value_name = "NUMBER",
+        requires = "simulate"
+    )]
     floor: f64,
     /// File for the simulated runs: .csv, .json or .parquet
     #[arg(long, value_name = "FILE", requires = "simulate")]
@@ -114,8 +144,21 @@ impl Source {
             episode: self.run.clone(),
             ..RoleSelection::default()
         };
-        let (trajectory, roles) = read(file, &selection, MissingPolicy::Error)
-            .context("a run whose numbers end has diverged; --select leaves it out, rows before it can be kept by hand")?;
+        let (trajectory, roles) = match read(file, &selection, MissingPolicy::Error) {
+            Err(error @ TrajectoryError::Missing { .. }) => {
+                let hint =
+                    "a run that diverges can be forecast from the rows before: cut the log there";
+                return Err(anyhow::Error::from(error).context(hint));
+            }
+            read => read?,
+        };
+        ensure!(
+            trajectory.state_names().len() == 1,
+            "{}: {column} fits {} columns ({}); name one",
+            file.display(),
+            trajectory.state_names().len(),
+            trajectory.state_names().join(", ")
+        );
         eprintln!("{roles}");
         let wanted = |name: &str| self.select.is_empty() || self.select.iter().any(|s| s == name);
         for label in &self.select {
@@ -145,9 +188,8 @@ impl Source {
             "{column}: simulated runs have loss, {}",
             parameters.join(", ")
         );
-        let runs: Vec<_> = (0..self.runs)
-            .map(|r| descent.run(None, seed, r as u64))
-            .collect();
+        let run = |number: u64| descent.run(&descent.start(seed, number), seed, number);
+        let runs: Vec<_> = (0..self.runs as u64).map(run).collect();
         if let Some(path) = &self.save {
             let mut columns = vec![
                 ("run".to_owned(), Column::Integer(Vec::new())),
