@@ -394,6 +394,8 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
     let text = says(&[
         "training-run",
         &uneven,
+        "--run",
+        "run",
         "--select",
         "0,2",
         "--until",
@@ -403,7 +405,16 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
     ]);
     assert!(text.contains("run 0 ") && text.contains("run 2 "), "{text}");
     fails(
-        &["training-run", &uneven, "--select", "7", "--until", "90"],
+        &[
+            "training-run",
+            &uneven,
+            "--run",
+            "run",
+            "--select",
+            "7",
+            "--until",
+            "90",
+        ],
         "no such run",
     );
     fails(
