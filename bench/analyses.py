@@ -181,9 +181,12 @@ class Bench:
                 *("--order", ",".join(map(str, range(len(arrays["P"]))))),
             )
             rules = {rule["name"]: rule["log_score"] for rule in found["study"]["rules"]}
-            values = [rules["builtin"], np.mean(theirs[name]), rules["counts"], rules["frequencies"], rules["truth"]]
-            rows.append([name] + [f"{value:.3f}" for value in values])
-        head = "series | builtin | LLaMA-2-13B | counts | frequencies | truth"
+            values = [rules["builtin"], found["study"]["relabelling"]["mean_log_score"], np.mean(theirs[name])]
+            values += [rules[rule] for rule in ("counts", "frequencies", "truth")]
+            rows.append([name, *values])
+        rows.append(["mean", *np.mean([row[1:] for row in rows], 0)])
+        rows = [[name] + [f"{value:.3f}" for value in values] for name, *values in rows]
+        head = "series | builtin | builtin, mean of 5 labellings | LLaMA-2-13B | counts | frequencies | truth"
         return table(head.split(" | "), rows)
 
     def windows(self):

@@ -166,7 +166,7 @@ impl MatrixFigure {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
+            .position(SeriesLabelPosition::LowerLeft)
             .background_style(WHITE.mix(0.8))
             .border_style(GREY.mix(0.4))
             .label_font((FONT, 12).into_font().color(&INK))
