@@ -136,7 +136,7 @@ class Bench:
                     mean([f["relabelling"]["mean_total_variation"] for f in found]),
                 ]
             )
-        head = "states | laws apart | largest difference of log scores | mean of 5 less one | its laws from the truth"
+        head = "states | laws apart | largest difference of log scores | mean of all less one | its laws from the truth"
         return table(head.split(" | "), rows)
 
     def temperatures(self):
