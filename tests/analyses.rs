@@ -421,6 +421,8 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
         &[
             "training-run",
             &uneven,
+            "--run",
+            "run",
             "--until",
             "90",
             "--models",
