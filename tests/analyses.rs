@@ -448,6 +448,38 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
     );
 }
 
+/// Fault: one run that diverges within the rows that are known ended the forecasts of all.
+#[test]
+fn runs_that_diverge_are_left_out_of_settling_values() {
+    let output = statecast(&[
+        "training-run",
+        "--simulate",
+        "double-well",
+        "--step-size",
+        "0.95",
+        "--noise",
+        "0.2",
+        "--steps",
+        "100",
+        "--runs",
+        "30",
+        "--seed",
+        "3",
+        "--prefix",
+        "80",
+        "--until",
+        "100",
+        "--models",
+        "last",
+    ]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(
+        stderr.contains("left out") && stderr.contains("the run diverges"),
+        "{stderr}"
+    );
+}
+
 /// Fault: runs that ended at no number counted as runs into the first minimum.
 #[test]
 fn runs_that_diverge_are_left_out_of_minima() {

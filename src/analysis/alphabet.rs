@@ -50,7 +50,11 @@ pub fn labelled(sequence: &[String], order: &[String]) -> Result<Coded, Analysis
             let number = |label: &String| label.parse::<f64>().ok().filter(|x| x.is_finite());
             let numbers: Option<Vec<f64>> = labels.iter().map(number).collect();
             if numbers.is_some() {
-                labels.sort_by(|a, b| number(a).partial_cmp(&number(b)).expect("finite numbers"));
+                labels.sort_by(|a, b| {
+                    number(a)
+                        .partial_cmp(&number(b))
+                        .expect("finite numbers have an order")
+                });
             }
             labels
         }
@@ -69,9 +73,9 @@ pub fn labelled(sequence: &[String], order: &[String]) -> Result<Coded, Analysis
         }
     };
     let state = |label| labels.iter().position(|known| known == label);
-    let sequence = sequence
-        .iter()
-        .map(|label| state(label).expect("one of the labels"));
+    let sequence = sequence.iter().map(|label| {
+        state(label).expect("all that come are among the labels, by the checks above")
+    });
     Ok(Coded {
         sequence: sequence.collect(),
         labels,

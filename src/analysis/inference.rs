@@ -48,7 +48,8 @@ pub fn infer<'m>(
         return Err(AnalysisError::Constant);
     }
     let values = sequence.iter().map(|&state| state as f64).collect();
-    let values = Array2::from_shape_vec((sequence.len(), 1), values).expect("one value a state");
+    let values = Array2::from_shape_vec((sequence.len(), 1), values)
+        .expect("one column of as many values as states came");
     let variables = Variables::new(vec!["state".to_owned()], vec![Role::State], values);
     let forecaster = Forecaster::of(predictor, Settings { scale, ..settings });
     let reading = forecaster.read(&variables)?;

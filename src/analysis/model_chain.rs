@@ -29,7 +29,8 @@ pub fn chain_of_windows(
 ) -> Result<WindowChain, AnalysisError> {
     let count = windows(states, window)?;
     let scale = scale_of_states(states)?;
-    let axis = Axis::fit(scale, [0.0, 1.0].into_iter()).expect("two different states");
+    let axis = Axis::fit(scale, [0.0, 1.0].into_iter())
+        .expect("0 and 1 differ, and the limits were checked");
     let bin = |state: usize| Bin::quantise(axis.position(state as f64)).bin;
     let mut apart = 0;
     while states.pow(apart as u32 + 1) <= MOST_AT_ONCE && apart < window {
@@ -41,7 +42,8 @@ pub fn chain_of_windows(
         let before: Vec<Bin> = spelled(beginning, states, window - apart)
             .map(bin)
             .collect();
-        let before = Array2::from_shape_vec((before.len(), 1), before).expect("one column");
+        let before = Array2::from_shape_vec((before.len(), 1), before)
+            .expect("one column of as many values as there are");
         let mut session = Session::empty(
             language.model,
             1,

@@ -74,7 +74,8 @@ impl Kernel {
             if run.iter().all(|x| *x == run[0]) {
                 continue;
             }
-            let column = Array2::from_shape_vec((run.len(), 1), run.clone()).expect("one column");
+            let column = Array2::from_shape_vec((run.len(), 1), run.clone())
+                .expect("one column of as many values as rows");
             let context = Variables::new(vec!["parameter".to_owned()], vec![Role::State], column);
             let laws = forecaster.read(&context)?.next_behind(&places)?;
             let bins = laws.ncols() / CELLS;

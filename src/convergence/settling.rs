@@ -225,7 +225,7 @@ impl Thinned {
             .expect("as many values as rows");
         let context = Variables::new(vec!["metric".to_owned()], vec![Role::State], column);
         let rollout = RolloutSettings {
-            horizon: NonZeroUsize::new(horizon).expect("the end lies behind the prefix"),
+            horizon: NonZeroUsize::new(horizon).expect("Span::new has the end behind the prefix"),
             samples,
             seed,
             stretch: NonZeroUsize::new(MOST_AHEAD),

@@ -65,8 +65,9 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
             left_out.push(format!("{} has {rows} rows", series.name));
             continue;
         }
-        match Span::new(prefix, until, arguments.blocks) {
-            Ok(span) => spans.push((series, prefix, span)),
+        let span = Span::new(prefix, until, arguments.blocks);
+        match span.and_then(|span| Ok((span, span.thinned(&series.values)?))) {
+            Ok((span, thinned)) => spans.push((series, prefix, span, thinned)),
             Err(error) if all.len() > 1 => left_out.push(format!("{}: {error}", series.name)),
             Err(error) => return Err(error.into()),
         }
@@ -85,20 +86,18 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
             if left_out.len() > 3 { "; …" } else { "" }
         );
     }
-    ensure!(!spans.is_empty(), "no run is long enough");
+    ensure!(!spans.is_empty(), "no run is left to forecast");
     let longest = spans
         .iter()
-        .map(|(_, _, span)| span.horizon())
+        .map(|(_, _, span, _)| span.horizon())
         .max()
         .unwrap_or(1);
     let models = arguments.load(arguments.blocks.get(), longest)?;
     let (names, needed) = (arguments.names(), arguments.needed());
     let progress = Progress::new("training-run");
     let mut runs = Vec::new();
-    for (number, (series, prefix, span)) in spans.iter().enumerate() {
-        let thinned = span.thinned(&series.values);
-        let thinned = thinned.with_context(|| format!("run {}", series.name))?;
-        warn_of_rise(&series.name, &thinned);
+    for (number, (series, prefix, span, thinned)) in spans.iter().enumerate() {
+        warn_of_rise(&series.name, thinned);
         let mut forecasts = Forecasts {
             run: series.name.clone(),
             prefix: *prefix,
@@ -109,7 +108,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         let seed = arguments.seed.wrapping_add(number as u64);
         let mut made: Vec<Settling> = Vec::new();
         for name in &needed {
-            let (settling, paths) = arguments.settles(name, &models, &thinned, seed)?;
+            let (settling, paths) = arguments.settles(name, &models, thinned, seed)?;
             made.push(settling);
             if let Some(paths) = paths
                 && forecasts.shown.is_none()
@@ -323,11 +322,11 @@ fn number(x: f64) -> String {
 fn figure(
     arguments: &Arguments,
     found: &Found,
-    spans: &[(&Series, usize, Span)],
+    spans: &[(&Series, usize, Span, Thinned)],
 ) -> ForecastFigure {
     let mut panels = Vec::new();
     let mut end = 0;
-    for (run, (series, _, span)) in found.runs.iter().zip(spans) {
+    for (run, (series, _, span, _)) in found.runs.iter().zip(spans) {
         let Some((thinned, paths)) = &run.shown else {
             continue;
         };
@@ -366,7 +365,7 @@ fn figure(
                 .collect(),
         });
     }
-    let block = spans.first().map_or(1, |(_, _, span)| span.block());
+    let block = spans.first().map_or(1, |(_, _, span, _)| span.block());
     ForecastFigure {
         title: format!("{} until row {}", found.metric, found.until),
         subtitle: format!(
