@@ -1,24 +1,28 @@
 """The tables of docs/analyses.md: python bench/analyses.py [--only chains …] [--shared ../shared]
 
 Runs `statecast markov` and `statecast training-run` for every table and puts it between its marks in the document. What
-was run lies in runs/analyses and is not run again (delete it after a change of the program or the model). Intervals are
-95 % bootstraps over chains or runs. About half an hour on two cores.
+was run lies in runs/analyses, in a folder for each build of the program, and is not run again. Intervals are 95 %
+bootstraps over chains or runs. About an hour on two cores.
 """
 
 import argparse
+import hashlib
 import json
-import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
+
+from document import put
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS, CHAINS = 1000, 10
 STATES = [2, 3, 4, 5, 7, 10]
 TEMPERATURES = [0.5, 0.7, 1.0, 1.4, 2.0]
 
-# Functions, step sizes, noises and known rows of 2000; 20 runs each, none of which served to choose anything.
+# Rows of runs of gradient descent, and the floor of their loss.
+LAST, FLOOR = 2000, 0.3
+# Functions, step sizes, noises and known rows; 20 runs each, none of which served to choose anything.
 DESCENTS = [
     ("quadratic", 0.02, 0.5, 500),
     ("quadratic", 0.02, 2.0, 300),
@@ -30,6 +34,27 @@ DESCENTS = [
     ("rosenbrock", 0.02, 0.3, 500),
     ("rosenbrock", 0.01, 0.5, 700),
     ("rosenbrock", 0.01, 0.1, 1000),
+]
+# The same, for what was chosen; 10 runs each.
+CHOSEN_ON = [
+    ("quadratic", 0.02, 0.5, 400),
+    ("quadratic", 0.01, 2.0, 600),
+    ("quadratic", 0.005, 0.5, 800),
+    ("double-well", 0.02, 1.0, 400),
+    ("double-well", 0.01, 0.5, 600),
+    ("double-well", 0.005, 2.0, 800),
+    ("rosenbrock", 0.02, 0.2, 400),
+    ("rosenbrock", 0.01, 0.3, 600),
+    ("rosenbrock", 0.02, 0.5, 800),
+    ("rosenbrock", 0.005, 0.3, 1000),
+]
+POOLS = [
+    ("builtin", "ar"),
+    ("power law", "exponential"),
+    ("builtin", "ar", "power law", "exponential"),
+    ("ar", "power law", "exponential", "trend"),
+    ("builtin", "ar", "trend"),
+    ("builtin", "ar", "power law", "exponential", "trend"),
 ]
 # Step size, noise, rows of runs on the double well.
 WELLS = [(0.02, 0.5, 1000), (0.02, 2.0, 1000), (0.05, 2.0, 500), (0.05, 3.0, 500)]
@@ -48,6 +73,23 @@ def mean(values, digits=3, sign=""):
 def table(head, rows):
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+
+
+def interval_scored(low, median, high, came):
+    """Whether a 90 % interval holds what came, the median's error, the interval score."""
+    outside = max(low - came, came - high, 0)
+    return low <= came <= high, abs(median - came), high - low + 20 * outside
+
+
+def settling_table(groups):
+    """Scores of (function, forecaster), by function."""
+    functions, rows = ["all", "quadratic", "double-well", "rosenbrock"], []
+    for function, name in sorted(groups, key=lambda group: functions.index(group[0])):
+        scored = np.array(groups[function, name], float)
+        cells = [f"{100 * scored[:, 0].mean():.1f} %", f"{np.median(scored[:, 1]):.4f}"]
+        rows.append([function, name, len(scored), *cells, mean(scored[:, 1], 4), mean(scored[:, 2])])
+    head = "function | forecaster | runs | in 90 % | median error | mean error | interval score"
+    return table(head.split(" | "), rows)
 
 
 class Bench:
@@ -218,42 +260,40 @@ class Bench:
         )
         return table(head.split(" | "), rows)
 
+    def descents(self, number, setting, runs, *more):
+        """Runs of gradient descent, with the settling value that is forecast and the one that came."""
+        function, step, noise, prefix = setting
+        found = self.run(
+            f"settling-{number}",
+            *("training-run", "--simulate", function, "--step-size", step, "--noise", noise),
+            *("--runs", runs, "--steps", LAST, "--floor", FLOOR, "--prefix", prefix, "--until", LAST),
+            *("--seed", number, "--samples", 50, *more),
+        )
+        return found["runs"]
+
     def settling(self):
         groups = {}
-        for seed, (function, step, noise, prefix) in enumerate(DESCENTS, 1000):
-            found = self.run(
-                f"settling-{seed}",
-                *("training-run", "--simulate", function, "--step-size", step, "--noise", noise),
-                *("--runs", 20, "--steps", 2000, "--floor", 0.3, "--prefix", prefix, "--until", 2000),
-                *("--seed", seed, "--samples", 50),
-            )
-            for run in found["runs"]:
+        for number, setting in enumerate(DESCENTS, 6000):
+            for run in self.descents(number, setting, 20):
                 for settles in run["settles"]:
-                    off = abs(settles["median"] - run["came"])
-                    inside = settles["low"] <= run["came"] <= settles["high"]
-                    outside = max(settles["low"] - run["came"], run["came"] - settles["high"], 0)
-                    score = settles["high"] - settles["low"] + 20 * outside
-                    groups.setdefault((settles["name"], "all"), []).append((inside, off, score))
-                    groups.setdefault((settles["name"], function), []).append((inside, off, score))
-        rows = []
-        functions = ["all", "quadratic", "double-well", "rosenbrock"]
-        names = list(dict.fromkeys(name for name, _ in groups))
-        for function in functions:
-            for name in names:
-                scored = np.array(groups[name, function], float)
-                rows.append(
-                    [
-                        function,
-                        name,
-                        len(scored),
-                        f"{100 * scored[:, 0].mean():.1f} %",
-                        f"{np.median(scored[:, 1]):.4f}",
-                        mean(scored[:, 1], 4),
-                        mean(scored[:, 2]),
-                    ]
-                )
-        head = "function | forecaster | runs | in 90 % | median error | mean error | interval score"
-        return table(head.split(" | "), rows)
+                    scored = interval_scored(settles["low"], settles["median"], settles["high"], run["came"])
+                    for function in ("all", setting[0]):
+                        groups.setdefault((function, settles["name"]), []).append(scored)
+        return settling_table(groups)
+
+    def pools(self):
+        groups = {}
+        models = ["--models", "builtin,ar,power-law,exponential,trend"]
+        for number, setting in enumerate(CHOSEN_ON, 5000):
+            for run in self.descents(number, setting, 10, *models):
+                draws = {settles["name"]: settles["draws"] for settles in run["settles"]}
+                for pool in POOLS:
+                    drawn = np.concatenate([draws[name] for name in pool])
+                    low, median, high = np.quantile(drawn, [0.05, 0.5, 0.95], method="hazen")
+                    scored = interval_scored(low, median, high, run["came"])
+                    for function in ("all", setting[0]):
+                        groups.setdefault((function, ", ".join(pool)), []).append(scored)
+        return settling_table(groups)
 
     def minima(self):
         rows = []
@@ -271,7 +311,12 @@ class Bench:
         return table(head.split(" | "), rows)
 
 
-TABLES = ("chains", "scores", "labels", "temperatures", "llama2", "windows", "settling", "minima")
+TABLES = ("chains", "scores", "labels", "temperatures", "llama2", "windows", "pools", "settling", "minima")
+
+
+def digest(file):
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()[:12]
 
 
 def main():
@@ -282,17 +327,12 @@ def main():
     parser.add_argument("--document", type=Path, default=ROOT / "docs/analyses.md")
     parser.add_argument("--only", nargs="*", default=TABLES)
     arguments = parser.parse_args()
-    bench = Bench(arguments.program, arguments.shared, arguments.folder)
+    bench = Bench(arguments.program, arguments.shared, arguments.folder / digest(arguments.program))
     for name in arguments.only:
         if name == "llama2" and not (arguments.shared / "llama2-series").exists():
             print(f"llama2: {arguments.shared} is not there; its table stays as it is")
             continue
-        found = getattr(bench, name)()
-        text = arguments.document.read_text()
-        marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        assert marks.search(text), f"{arguments.document} has no mark for {name}"
-        arguments.document.write_text(marks.sub(lambda m: m[1] + found + m[2], text))
-        print(f"{name}: done", flush=True)
+        put(arguments.document, name, getattr(bench, name)())
 
 
 if __name__ == "__main__":

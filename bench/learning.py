@@ -6,9 +6,10 @@ them) and puts the tables between the marks of the document. About forty minutes
 
 import argparse
 import json
-import re
 import subprocess
 from pathlib import Path
+
+from document import put
 
 ROOT = Path(__file__).resolve().parents[1]
 DICL = "--algorithm dicl-sac"
@@ -89,11 +90,7 @@ def main():
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.only:
         found = table(study(arguments.program, name, arguments.seeds, arguments.folder))
-        text = arguments.document.read_text()
-        marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        assert marks.search(text), f"{arguments.document} has no mark for {name}"
-        arguments.document.write_text(marks.sub(lambda m: m[1] + found + m[2], text))
-        print(f"{name}: done", flush=True)
+        put(arguments.document, name, found)
 
 
 if __name__ == "__main__":

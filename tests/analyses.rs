@@ -285,10 +285,8 @@ fn training_run_judges_forecasts_of_simulated_runs() {
         &saved,
         "--metric",
         "loss",
-        "--run",
-        "run",
         "--models",
-        "last,exponential",
+        "last,exponential,trend",
     ];
     let text = says(&[&logged[..], &quick].concat());
     assert!(text.contains("run 2: loss settles at"), "{text}");
@@ -345,10 +343,16 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
     fails(&run(&["--until", "90", "--samples", "2"]), "--samples");
     fails(&run(&["--until", "90", "--output", "x.csv"]), ".json");
     fails(&run(&["--minima", "loss"]), "--shown");
-    let diverged = folder.file("rising.csv", "loss\n1\n2\n400\ninf\n");
+    let rising: String = (0..50).map(|t| format!("{}\n", t * t)).collect();
+    let diverged = folder.file("rising.csv", &format!("loss\n{rising}inf\nnan\n"));
     fails(
         &["training-run", &diverged, "--until", "90"],
-        "a run that diverges",
+        "the run diverges: row 51",
+    );
+    let silent = folder.file("silent.csv", "step,loss\n0,\n1,\n");
+    fails(
+        &["training-run", &silent, "--until", "90"],
+        "no row says anything of loss",
     );
     let simulated = [
         "training-run",
@@ -478,6 +482,50 @@ fn runs_that_diverge_are_left_out_of_settling_values() {
         stderr.contains("left out") && stderr.contains("the run diverges"),
         "{stderr}"
     );
+}
+
+/// Fault: logs in which a metric stands in some rows only, as trainers write them, and logs with a run that diverged
+/// were refused.
+#[test]
+fn rows_that_do_not_log_the_metric_are_left_out() {
+    let folder = Folder::new();
+    let mut text = String::from("run_id,step,loss,val_loss\n");
+    for step in 0..400 {
+        let loss = 1.0 / f64::from(step + 1);
+        let cells = match step % 10 {
+            9 => format!(",{}", 2.0 * loss),
+            _ => format!("{loss},"),
+        };
+        text += &format!("good,{step},{cells}\n");
+    }
+    for step in 0..400 {
+        let cells = match step % 10 {
+            9 if step < 200 => ",0.5".to_owned(),
+            9 => ",nan".to_owned(),
+            _ => "0.5,".to_owned(),
+        };
+        text += &format!("lost,{step},{cells}\n");
+    }
+    let log = folder.file("sparse.csv", &text);
+    let asked = ["--metric", "val_loss", "--until", "60", "--models", "last"];
+    let output = statecast(&[&["training-run", log.as_str()][..], &asked].concat());
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        stdout.contains("by row 60, from 40 rows"),
+        "{stdout}{stderr}"
+    );
+    assert!(
+        stderr.contains("rows say nothing of val_loss")
+            && stderr.contains("lost: the run diverges: row 21"),
+        "{stderr}"
+    );
+    let both = [&asked[..], &["--select", "good"]].concat();
+    let output = statecast(&[&["training-run", log.as_str()][..], &both].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("diverge"), "{stderr}");
 }
 
 /// Fault: runs that ended at no number counted as runs into the first minimum.

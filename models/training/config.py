@@ -43,6 +43,9 @@ def read_config(path, tokens=None):
         raise ValueError(f"{path}: lengths and their shares differ in number")
     if max(data["lengths"]) > 1024:
         raise ValueError(f"{path}: windows are at most 1024 values")
+    missing = {"crps", "own_draws", "follow"} - set(config.objective)
+    if missing:
+        raise ValueError(f"{path}: [objective] lacks {', '.join(sorted(missing))}")
     unknown = set(data.get("shares", {})) - set(FAMILIES)
     if unknown:
         raise ValueError(f"{path}: shares of unknown families: {', '.join(sorted(unknown))}")

@@ -60,9 +60,9 @@ class Block(nn.Module):
         q, k, v = (z.view(rows, steps, self.heads, hidden // self.heads).transpose(1, 2) for z in packed)
         cos, sin = cos.to(q.dtype), sin.to(q.dtype)
         q, k = rotated(q, cos, sin), rotated(k, cos, sin)
-        if q.is_cuda:
+        if q.is_cuda or q.dtype == torch.float32:
             y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        else:  # on a CPU plain attention is faster at these lengths than the fused kernel
+        else:  # in BF16 on a CPU plain attention is faster at these lengths than the fused kernel
             score = (q @ k.transpose(-1, -2)) / math.sqrt(q.shape[-1])
             y = torch.softmax(score.masked_fill(~past, -1e4), -1).to(v.dtype) @ v
         return self.o(y.transpose(1, 2).reshape(rows, steps, hidden))

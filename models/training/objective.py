@@ -1,4 +1,6 @@
-"""What training minimises: cross-entropy, with an ordinal part and draws of the model's own if asked for."""
+"""What training minimises: cross-entropy, with an ordinal part, draws of the model's own or a teacher if asked
+for.
+"""
 
 import shutil
 
@@ -26,18 +28,39 @@ def with_own_draws(model, inputs, share):
     return torch.cat([inputs[:, :1], torch.where(replace, drawn, inputs[:, 1:])], 1)
 
 
-def compiled_loss(model, settings, compile_it):
+def followed(logits, targets, weights, taught, share):
+    """Losses [rows, steps] whose target is a teacher's law to `share`, in the windows that it reads better.
+
+    What a model knew it keeps by its teacher's whole densities, which say more than one value each; what the
+    teacher reads worse than the model is left to the values. logits, taught [rows, steps, 1003].
+    """
+    logs, taught = logits.log_softmax(-1), taught.log_softmax(-1)
+    hard = -logs.gather(-1, targets[..., None]).squeeze(-1)
+    soft = -(taught.exp() * logs).sum(-1)
+    lead = hard.detach() + taught.gather(-1, targets[..., None]).squeeze(-1)
+    share = share * ((lead * weights).sum(1, keepdim=True) > 0)
+    return hard + share * (soft - hard)
+
+
+def compiled_loss(model, settings, compile_it, teacher=None):
     """The mean loss over the weighted positions, as a function of (inputs, targets, weights).
 
-    `settings`: "crps", weight of the CRPS beside the cross-entropy; "own_draws", share of replaced inputs.
+    `settings`: "crps", weight of the CRPS beside the cross-entropy; "own_draws", share of replaced inputs;
+    "follow", what a teacher's law is of the target.
     """
 
     def loss(inputs, targets, weights):
-        logits, targets = model(inputs).float().flatten(0, 1), targets.flatten()
-        each = F.cross_entropy(logits, targets, reduction="none")
+        logits = model(inputs).float()
+        if teacher is None:
+            each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(weights)
+        else:
+            with torch.no_grad():
+                taught = teacher(inputs).float()
+            each = followed(logits, targets, weights, taught, settings["follow"])
         if settings["crps"]:
-            each = each + settings["crps"] * bin_crps(logits, targets)
-        return (each * weights.flatten()).sum() / weights.sum()
+            crps = bin_crps(logits.flatten(0, 1), targets.flatten())
+            each = each + settings["crps"] * crps.view_as(each)
+        return (each * weights).sum() / weights.sum()
 
     if compile_it and (shutil.which("g++") or shutil.which("c++")):
         loss = torch.compile(loss, dynamic=False)

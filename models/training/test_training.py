@@ -12,9 +12,9 @@ from draws import Draws
 from encoding import BOS, axis_ids, coarsened, training_batch
 from export import export, llama_weights, read_folder
 from model import DigitModel
-from objective import bin_crps, compiled_loss, with_own_draws
+from objective import bin_crps, compiled_loss, followed, with_own_draws
 from train import HERE, Run
-from warm_start import new_layer_places, start_from
+from warm_start import loaded, new_layer_places, start_from
 
 TINY = dict(hidden=64, layers=2, heads=1, inner=96)
 
@@ -119,6 +119,21 @@ class Objective(unittest.TestCase):
         self.assertTrue((drawn[:, 0] == BOS).all())
         self.assertAlmostEqual((drawn != inputs)[:, 1:].float().mean().item(), 0.3, delta=0.05)
 
+    def test_a_teacher_is_followed_in_the_windows_that_it_reads_better(self):
+        targets, weights = torch.full((2, 5), 300), torch.ones(2, 5)
+        logits = torch.zeros(2, 5, 1003, requires_grad=True)
+        taught = torch.zeros(2, 5, 1003)
+        taught[0, :, 300], taught[1, :, 700] = 8, 8
+        hard = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+        loss = followed(logits, targets, weights, taught, 1.0)
+        self.assertTrue(torch.allclose(loss[1], hard.view(2, 5)[1]))
+        loss.sum().backward()
+        law = taught[0].softmax(-1)
+        self.assertTrue(torch.allclose(logits.grad[0], torch.full_like(law, 1 / 1003) - law, atol=1e-6))
+        # what does not count does not say which is better
+        weights[0] = 0
+        self.assertTrue(torch.allclose(followed(logits, targets, weights, taught, 1.0), hard.view(2, 5)))
+
 
 class Training(unittest.TestCase):
     def config(self):
@@ -158,6 +173,28 @@ class Training(unittest.TestCase):
             resumed.step(compiled_loss(resumed.model, settings, False))
         for a, b in zip(straight.model.parameters(), resumed.model.parameters()):
             self.assertTrue(torch.equal(a, b))
+
+    def test_a_model_comes_near_its_teacher(self):
+        torch.manual_seed(3)
+        taught = DigitModel(**TINY)
+        with torch.no_grad():
+            taught.head.free.normal_(std=0.2)  # sure of something, so that there is much to follow
+        with tempfile.TemporaryDirectory() as folder:
+            export(taught, folder)
+            teacher = loaded(folder)
+        run = Run(self.config(), "cpu")
+        inputs = run.batch()[0]
+        with torch.no_grad():
+            law = teacher(inputs).softmax(-1)
+            targets = law.flatten(0, 1).multinomial(1).view_as(inputs)
+        loss_of = compiled_loss(run.model, dict(crps=0, own_draws=0, follow=1.0), False, teacher)
+        loss = loss_of(inputs, targets, torch.ones(inputs.shape))
+        with torch.no_grad():
+            expected = -(law * run.model(inputs).log_softmax(-1)).sum(-1).mean()
+        self.assertAlmostEqual(loss.item(), expected.item(), places=4)
+        loss.backward()
+        self.assertTrue(all(p.grad is None for p in teacher.parameters()))
+        self.assertTrue(all(p.grad is not None for p in run.model.parameters()))
 
 
 if __name__ == "__main__":

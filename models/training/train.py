@@ -25,7 +25,7 @@ from objective import compiled_loss
 from optimizer import Muon
 from series import SeriesStream
 from validation import ValidationSet
-from warm_start import start_from
+from warm_start import loaded, start_from
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -40,6 +40,7 @@ def parse_arguments():
     parser.add_argument("--name", help="run folder under runs/ (default: the name in the config)")
     parser.add_argument("--tokens", type=int, help="budget in values instead of the config's")
     parser.add_argument("--start-from", help="exported folder whose weights a new run starts from")
+    parser.add_argument("--teacher", help="exported folder whose densities are followed where they are better")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument(
@@ -184,7 +185,12 @@ def main():
         run.reset_average()
         write_log(folder, dict(start_from=arguments.start_from, start=validation.score(run.model)))
     print(f"{sum(p.numel() for p in run.model.parameters())} parameters in training", flush=True)
-    scores = train(run, folder, compiled_loss(run.model, config.objective, not arguments.no_compile), validation)
+    teacher = None
+    if arguments.teacher:
+        teacher = loaded(arguments.teacher).to(arguments.device).requires_grad_(False)
+        write_log(folder, dict(teacher=arguments.teacher, follow=config.objective["follow"]))
+    loss_of = compiled_loss(run.model, config.objective, not arguments.no_compile, teacher)
+    scores = train(run, folder, loss_of, validation)
     best = "average" if scores["average"]["nats"] >= scores["last"]["nats"] else "last"
     export(run.average if best == "average" else run.model, f"{folder}/export")
     print(f"exported the {best} weights to {folder}/export", flush=True)

@@ -10,6 +10,7 @@ import torch
 
 from encoding import BINS
 from export import BLOCK_NAMES, read_folder
+from model import DigitModel
 
 
 def new_layer_places(old, new):
@@ -20,6 +21,13 @@ def new_layer_places(old, new):
     for i in range(new):
         places.append(None if i in fresh else next(source))
     return places
+
+
+def loaded(folder):
+    """The model of an exported folder, in its own shape."""
+    model = DigitModel(**read_folder(folder)[0])
+    start_from(model, folder)
+    return model
 
 
 @torch.no_grad()

@@ -1,21 +1,30 @@
 //! Where optimisation runs go (after "Can LLMs predict the convergence of SGD?", arXiv 2408.01736).
 //!
-//! A [`Span`] cuts the metric of a run into blocks, whose continuation predictors and curves ([`Decay`]) forecast: where
-//! it settles, with an interval ([`Settling`]). A [`Kernel`] is what a predictor infers of a parameter's next value from
-//! several runs; it says which minimum a run reaches from a start that none of them had. [`Descent`] simulates runs down
-//! a [`Landscape`], for which the truth is known.
+//! A [`Span`] cuts the metric of a run into blocks, whose continuation predictors, curves ([`Decay`]) and a
+//! [`LocalTrend`] forecast: where it settles, with an interval ([`Settling`]). A [`Kernel`] is what a predictor infers of
+//! a parameter's next value from several runs; it says which minimum a run reaches from a start that none of them had.
+//! [`Descent`] simulates runs down a [`Landscape`], for which the truth is known.
 
 mod descent;
 mod extrapolation;
 mod kernel;
 mod landscape;
 mod settling;
+mod trend;
 
 pub use descent::{Descent, Run};
 pub use extrapolation::{Decay, Fitted};
 pub use kernel::{Kernel, minima_of_ends, nearest};
 pub use landscape::Landscape;
 pub use settling::{Settling, Span, Thinned};
+pub use trend::LocalTrend;
+
+fn range(values: &[f64]) -> (f64, f64) {
+    let ends = (f64::INFINITY, f64::NEG_INFINITY);
+    values
+        .iter()
+        .fold(ends, |(low, high), x| (low.min(*x), high.max(*x)))
+}
 
 /// Why a run cannot be forecast.
 #[derive(Debug, thiserror::Error)]

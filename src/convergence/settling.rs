@@ -3,10 +3,10 @@
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
-use ndarray::{Array2, Array3, s};
+use ndarray::{Array2, s};
 use serde::Serialize;
 
-use super::{ConvergenceError, Decay};
+use super::{ConvergenceError, Decay, LocalTrend, range};
 use crate::codec::Scale;
 use crate::forecast::{Forecaster, Predictor, Role, Rollout, RolloutSettings, Settings, Variables};
 
@@ -149,13 +149,6 @@ impl Span {
     }
 }
 
-fn range(values: &[f64]) -> (f64, f64) {
-    let ends = (f64::INFINITY, f64::NEG_INFINITY);
-    values
-        .iter()
-        .fold(ends, |(low, high), x| (low.min(*x), high.max(*x)))
-}
-
 impl Thinned {
     /// The blocks that predictors read: the later half, at least 24. What came before them is history: it would set the
     /// scale of an axis on which the steps to come are too small to see.
@@ -182,12 +175,17 @@ impl Thinned {
     ) -> Result<(Settling, Array2<f64>), ConvergenceError> {
         let name = predictor.name();
         let paths = self.paths(predictor, settings, origins, samples, seed)?;
+        Ok((self.settling(name, &paths, level), paths))
+    }
+
+    /// Where paths `[samples, blocks]` settle.
+    fn settling(&self, name: String, paths: &Array2<f64>, level: f64) -> Settling {
         let (known, ahead) = self.parts();
         let draws = paths.outer_iter().map(|path| {
             let last = path.slice(s![path.len() - ahead..]);
             (known.iter().sum::<f64>() + last.sum()) / (known.len() + ahead) as f64
         });
-        Ok((Settling::of(name, draws.collect(), level), paths))
+        Settling::of(name, draws.collect(), level)
     }
 
     /// The known blocks of the tail, and how many are to come.
@@ -212,10 +210,7 @@ impl Thinned {
         if low == high {
             return Ok(Array2::from_elem((samples.get(), horizon), low));
         }
-        let shown: Vec<f64> = match self.logarithms {
-            true => blocks.iter().map(|x| x.ln()).collect(),
-            false => blocks.to_vec(),
-        };
+        let shown = self.shown();
         let (low, high) = range(&shown);
         let scale = Scale::range(low - ROOM * (high - low), high)?;
         let forecaster = Forecaster::of(predictor, Settings { scale, ..settings });
@@ -234,11 +229,44 @@ impl Thinned {
         let forecaster = forecaster.with_origins(origins);
         let forecast = forecaster.forecast(&context, 0, &rollout, None, &|_| ())?;
         let Rollout { paths, .. } = forecast.rollout;
-        let paths: Array3<f64> = match self.logarithms {
-            true => paths.mapv_into(f64::exp),
-            false => paths.mapv_into(|x| x.max(self.least())),
-        };
-        Ok(paths.slice_move(s![.., .., 0]))
+        Ok(self.metric_of(paths.slice_move(s![.., .., 0])))
+    }
+
+    /// What predictors see: the later blocks, or their logarithms.
+    fn shown(&self) -> Vec<f64> {
+        let blocks = self.recent().iter();
+        match self.logarithms {
+            true => blocks.map(|x| x.ln()).collect(),
+            false => blocks.copied().collect(),
+        }
+    }
+
+    /// The metric of what predictors say.
+    fn metric_of(&self, shown: Array2<f64>) -> Array2<f64> {
+        match self.logarithms {
+            true => shown.mapv_into(f64::exp),
+            false => shown.mapv_into(|x| x.max(self.least())),
+        }
+    }
+
+    /// Forecasts by a local linear trend that reads what predictors do, with its paths `[samples, blocks]`; `None`
+    /// where [`LocalTrend::of`] has none. Logarithms do not rise by more than they have.
+    pub fn trend(
+        &self,
+        samples: NonZeroUsize,
+        seed: u64,
+        level: f64,
+    ) -> Option<(Settling, Array2<f64>)> {
+        let horizon = self.span.horizon();
+        let shown = self.shown();
+        let trend = LocalTrend::of(&shown, self.blocks.len() + horizon)?;
+        let mut paths = trend.paths(horizon, samples.get(), seed);
+        if self.logarithms {
+            let (low, high) = range(&shown);
+            paths.mapv_inplace(|x| x.min(high + (high - low)));
+        }
+        let paths = self.metric_of(paths);
+        Some((self.settling("trend".to_owned(), &paths, level), paths))
     }
 
     /// What the metric does not fall below: zero, if it never did.
@@ -431,5 +459,19 @@ mod tests {
             .forecast(ar, Settings::default(), 0, SAMPLES, 0, 0.9)
             .unwrap();
         assert!(settling.low > 0.0 && settling.high < 1e-2, "{settling:?}");
+    }
+
+    /// Fault: what a drifting slope does to logarithms was more than numbers hold.
+    #[test]
+    fn trends_of_wide_metrics_stay_finite() {
+        let metric: Vec<f64> = (0..4000)
+            .map(|t| 10f64.powf(8.0 * (f64::from(t) / 30.0).sin()))
+            .collect();
+        let span = Span::new(400, 40_000, NonZeroUsize::new(10_000).unwrap()).unwrap();
+        let thinned = span.thinned(&metric).unwrap();
+        assert!(thinned.logarithms);
+        let (settling, paths) = thinned.trend(SAMPLES, 0, 0.9).unwrap();
+        assert!(paths.iter().all(|x| x.is_finite()));
+        assert!(settling.high.is_finite());
     }
 }

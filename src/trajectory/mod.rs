@@ -104,6 +104,46 @@ pub fn read_labels(path: &Path, column: &str) -> Result<Vec<String>, TrajectoryE
     table.into_labels()
 }
 
+/// A column of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedRun {
+    /// The run's label, or its number.
+    pub name: String,
+    /// A value a row, NaN where there is none.
+    pub values: Vec<f64>,
+}
+
+/// Reads a column of several runs: the name and the values of each, NaN where a cell is empty or no finite number. Of the
+/// columns that fit `selection.state`, which the roles name, it is the first.
+///
+/// # Errors
+///
+/// [`TrajectoryError::Missing`] for a row that belongs to no run, and the errors of reading a file as in [`read`].
+///
+/// ```
+/// use statecast::trajectory::{RoleSelection, read_runs};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("metrics.csv");
+/// std::fs::write(&path, "run_id,train,val\na,0.9,\na,,0.8\nb,0.7,\n")?;
+/// let selection = RoleSelection { state: vec!["val".to_owned()], ..RoleSelection::default() };
+/// let (runs, _) = read_runs(&path, &selection)?;
+/// assert_eq!(runs[0].name, "a");
+/// assert!(runs[0].values[0].is_nan() && runs[0].values[1] == 0.8);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_runs(
+    path: &Path,
+    selection: &RoleSelection,
+) -> Result<(Vec<LoggedRun>, Roles), TrajectoryError> {
+    let source = source::open(path, &selection.state)?;
+    let (mut roles, slots) = roles::resolve(path, source.columns(), selection)?;
+    let mut table = table::Table::new(path, MissingPolicy::Hold, source.columns(), &slots);
+    source.read(&slots, &mut table)?;
+    let runs = table.into_runs(&mut roles)?;
+    Ok((runs, roles))
+}
+
 /// Reads the actions that are going to be taken: `[rows, actions]`, columns in the order of
 /// `action_names`.
 ///

@@ -8,7 +8,7 @@ use ndarray::{ArcArray2, Array1, Array2};
 
 use super::error::excerpt;
 use super::source::Column;
-use super::{Episode, Roles, Trajectory, TrajectoryError};
+use super::{Episode, LoggedRun, Roles, Trajectory, TrajectoryError};
 
 /// What to do with a used cell that is empty, NaN or infinite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -328,6 +328,28 @@ impl Table {
         Ok(repeated.collect())
     }
 
+    /// The first state column, cut into episodes; gaps stay NaN.
+    pub(super) fn into_runs(self, roles: &mut Roles) -> Result<Vec<LoggedRun>, TrajectoryError> {
+        let rows = self.checked_rows()?;
+        if let Some(gap) = self.label_gap() {
+            return Err(self.missing_at(gap));
+        }
+        let episodes = self.episode_ranges(rows, roles);
+        let states = &self.blocks[Block::State as usize];
+        let width = states.names.len();
+        let value = |row: usize| match states.values[row * width] {
+            value if value.is_finite() => value,
+            _ => f64::NAN,
+        };
+        Ok(episodes
+            .into_iter()
+            .map(|(name, rows)| LoggedRun {
+                name,
+                values: rows.map(value).collect(),
+            })
+            .collect())
+    }
+
     /// The action block alone, `[rows, actions]`.
     pub(super) fn into_actions(self) -> Result<Array2<f64>, TrajectoryError> {
         let rows = self.checked_rows()?;
@@ -414,11 +436,23 @@ impl Table {
             .collect()
     }
 
+    /// The first row without a label: row, column, what it is.
+    fn label_gap(&self) -> Option<(usize, String, &'static str)> {
+        let labels = self.labels.as_ref()?;
+        Some((labels.first_gap?, labels.column.clone(), "NaN or missing"))
+    }
+
+    fn missing_at(&self, (row, column, what): (usize, String, &'static str)) -> TrajectoryError {
+        TrajectoryError::Missing {
+            file: self.file.clone(),
+            row: row + 1,
+            line: None,
+            column,
+            what,
+        }
+    }
+
     fn refuse_gaps(&self) -> Result<(), TrajectoryError> {
-        let label = self.labels.as_ref().and_then(|labels| {
-            let row = labels.first_gap?;
-            Some((row, labels.column.clone(), "NaN or missing"))
-        });
         let first = Block::ALL
             .iter()
             .filter_map(|&block| {
@@ -426,16 +460,10 @@ impl Table {
                 let (row, column, what) = cells.first_gap()?;
                 Some((row, cells.names[column].clone(), what))
             })
-            .chain(label)
+            .chain(self.label_gap())
             .min_by_key(|(row, ..)| *row);
         match first {
-            Some((row, column, what)) => Err(TrajectoryError::Missing {
-                file: self.file.clone(),
-                row: row + 1,
-                line: None,
-                column,
-                what,
-            }),
+            Some(gap) => Err(self.missing_at(gap)),
             None => Ok(()),
         }
     }

@@ -21,8 +21,8 @@ use source::Source;
 
 /// Forecast where a metric of optimisation runs settles, or which minimum runs reach
 ///
-/// A log has one row a step and a column a metric or parameter; several runs are told apart by a column (--run). The
-/// metric's settling value is its mean over the last tenth of the steps until --until. With --minima COLUMN the runs of
+/// A log has one row a step and a column a metric or parameter; several runs are told apart by a column (--run). Rows
+/// that do not log the metric are left out. The metric's settling value is its mean over the last tenth of the steps until --until. With --minima COLUMN the runs of
 /// a parameter are shown to the forecasters, which then say where runs end from starts that none of them had.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
         help_heading = "Settling value"
     )]
     metric: String,
-    /// Row of the log until which runs are forecast
+    /// Row until which runs are forecast, of those that log the metric
     #[arg(long, value_name = "ROW", help_heading = "Settling value")]
     until: Option<usize>,
     /// Forecast from so many rows of every run; what comes after them judges the forecast [default: all]
@@ -90,8 +90,8 @@ pub(super) struct Arguments {
         help_heading = "Minima"
     )]
     shown: usize,
-    /// Forecasters, the answer first: pool, power-law, exponential, last (settling values only), persistence, mean, ar,
-    /// linear, knn, mixture, builtin or any other model's source
+    /// Forecasters, the answer first: pool, power-law, exponential, trend, last (settling values only), persistence,
+    /// mean, ar, linear, knn, mixture, builtin or any other model's source
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     models: Option<Vec<String>>,
     /// Forecasters whose draws of the settling value are pooled
@@ -99,7 +99,7 @@ pub(super) struct Arguments {
         long,
         value_delimiter = ',',
         value_name = "NAMES",
-        default_value = "builtin,ar,power-law,exponential",
+        default_value = "builtin,ar,power-law,exponential,trend",
         help_heading = "Settling value"
     )]
     pool: Vec<String>,
@@ -138,7 +138,7 @@ const MOST_SAMPLES: usize = 10_000;
 const POOL: &str = "pool";
 
 /// Forecasters of settling values that are no predictors.
-const CURVES: [&str; 4] = ["power-law", "exponential", "last", POOL];
+const CURVES: [&str; 5] = ["power-law", "exponential", "trend", "last", POOL];
 
 /// What is written.
 #[derive(Serialize)]
@@ -211,6 +211,7 @@ impl Arguments {
                 "builtin",
                 "power-law",
                 "exponential",
+                "trend",
                 "ar",
                 "persistence",
                 "last",

@@ -62,7 +62,10 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         let rows = series.values.len();
         let prefix = arguments.prefix.unwrap_or(rows);
         if prefix > rows {
-            left_out.push(format!("{} has {rows} rows", series.name));
+            left_out.push(match series.values.last() {
+                Some(last) if last.is_nan() => format!("{} diverges at row {rows}", series.name),
+                _ => format!("{} has {rows} rows", series.name),
+            });
             continue;
         }
         let span = Span::new(prefix, until, arguments.blocks);
@@ -196,6 +199,11 @@ impl Arguments {
             return match name {
                 "power-law" => curve(Decay::PowerLaw),
                 "exponential" => curve(Decay::Exponential),
+                "trend" => {
+                    let trend = thinned.trend(self.samples, seed, self.level);
+                    let (settling, paths) = trend.context("the metric is too large for a trend")?;
+                    Ok((settling, Some(paths)))
+                }
                 _ => Ok((thinned.last_value(self.level), None)),
             };
         }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::Arguments;
 use crate::convergence::{Descent, Landscape};
 use crate::output::{Column, Table};
-use crate::trajectory::{MissingPolicy, RoleSelection, TrajectoryError, read};
+use crate::trajectory::{RoleSelection, read_runs};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Runs")]
@@ -144,34 +144,39 @@ impl Source {
             episode: self.run.clone(),
             ..RoleSelection::default()
         };
-        let (trajectory, roles) = match read(file, &selection, MissingPolicy::Error) {
-            Err(error @ TrajectoryError::Missing { .. }) => {
-                let hint =
-                    "a run that diverges can be forecast from the rows before: cut the log there";
-                return Err(anyhow::Error::from(error).context(hint));
-            }
-            read => read?,
-        };
+        let (runs, roles) = read_runs(file, &selection)?;
+        let columns = &roles.state.columns;
         ensure!(
-            trajectory.state_names().len() == 1,
+            columns.len() == 1,
             "{}: {column} fits {} columns ({}); name one",
             file.display(),
-            trajectory.state_names().len(),
-            trajectory.state_names().join(", ")
+            columns.len(),
+            columns.join(", ")
         );
         eprintln!("{roles}");
-        let wanted = |name: &str| self.select.is_empty() || self.select.iter().any(|s| s == name);
         for label in &self.select {
-            let known = trajectory.episodes().iter().any(|e| e.name() == label);
+            let known = runs.iter().any(|run| run.name == *label);
             ensure!(known, "{}: --select {label}: no such run", file.display());
         }
-        let episodes = trajectory.episodes().iter().filter(|e| wanted(e.name()));
-        Ok(episodes
-            .map(|episode| Series {
-                name: episode.name().to_owned(),
-                values: episode.states().column(0).to_vec(),
+        let wanted = |name: &str| self.select.is_empty() || self.select.iter().any(|s| s == name);
+        let all: usize = runs.iter().map(|run| run.values.len()).sum();
+        let selected = runs.into_iter().filter(|run| wanted(&run.name));
+        let series: Vec<Series> = selected
+            .map(|run| Series {
+                name: run.name,
+                values: logged_values(run.values),
             })
-            .collect())
+            .collect();
+        let left: usize = series.iter().map(|series| series.values.len()).sum();
+        if self.select.is_empty() && left < all {
+            eprintln!("{} of {all} rows say nothing of {column}", all - left);
+        }
+        ensure!(
+            series.iter().any(|series| !series.values.is_empty()),
+            "{}: no row says anything of {column}",
+            file.display()
+        );
+        Ok(series)
     }
 
     fn simulated(
@@ -192,7 +197,7 @@ impl Source {
         let runs: Vec<_> = (0..self.runs as u64).map(run).collect();
         if let Some(path) = &self.save {
             let mut columns = vec![
-                ("run".to_owned(), Column::Integer(Vec::new())),
+                ("run_id".to_owned(), Column::Integer(Vec::new())),
                 ("step".to_owned(), Column::Integer(Vec::new())),
                 ("loss".to_owned(), Column::Real(Vec::new())),
             ];
@@ -218,5 +223,42 @@ impl Source {
             },
         };
         Ok(runs.into_iter().enumerate().map(series).collect())
+    }
+}
+
+/// The values of the rows that log a metric, which need not be all of them. A run whose last rows have none, more than
+/// twice as many as between any two values, diverges: its last value is NaN.
+fn logged_values(values: Vec<f64>) -> Vec<f64> {
+    let mut logged = Vec::new();
+    let (mut gap, mut longest) = (0, 0);
+    for value in values {
+        if value.is_nan() {
+            gap += 1;
+            continue;
+        }
+        longest = longest.max(gap);
+        gap = 0;
+        logged.push(value);
+    }
+    if !logged.is_empty() && gap > 2 * longest {
+        logged.push(f64::NAN);
+    }
+    logged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::logged_values;
+
+    #[test]
+    fn rows_without_the_metric_are_left_out_and_a_lost_end_is_not() {
+        let none = f64::NAN;
+        let kept = |values: &[f64]| logged_values(values.to_vec());
+        assert_eq!(kept(&[none, 1.0, none, 2.0, none, none]), [1.0, 2.0]);
+        let diverged = kept(&[none, 1.0, none, 2.0, none, none, none]);
+        assert_eq!(diverged[..2], [1.0, 2.0]);
+        assert!(diverged.len() == 3 && diverged[2].is_nan());
+        assert!(kept(&[1.0, 2.0, none])[2].is_nan());
+        assert!(kept(&[none, none]).is_empty());
     }
 }

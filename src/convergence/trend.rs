@@ -1,0 +1,296 @@
+//! A level and a slope that drift, carried on.
+
+use ndarray::{Array2, ArrayViewMut1};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+use statrs::distribution::{ChiSquared, ContinuousCDF, Normal};
+
+use super::range;
+
+/// Variances of the level's steps, in those of the noise on the values.
+const LEVELS: [f64; 5] = [0.0, 1e-3, 1e-2, 1e-1, 1.0];
+/// Variances of the slope's steps, in those of the noise on the values.
+const SLOPES: [f64; 7] = [0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];
+/// What is left of the slope from row to row, as the share of all rows in which it falls to 1/e.
+const DAMPING: [f64; 4] = [f64::INFINITY, 1.0 / 3.0, 1.0 / 9.0, 1.0 / 30.0];
+/// Variance of what is not known at first, in those of the noise.
+const DIFFUSE: f64 = 1e6;
+/// Rows that level and slope are found from.
+const FOUND_IN: usize = 2;
+/// Least rows.
+const LEAST_ROWS: usize = 8;
+/// Least range that is refused.
+const MOST_RANGE: f64 = 1e300;
+
+/// The local linear trend with a damped slope (Harvey 1989, section 2.3; Gardner and McKenzie 1985): a value is its
+/// level and noise; a level is the one before, the slope and noise; a slope is a part of the one before and noise.
+///
+/// Its variances and damping are not chosen: each of a grid counts by its likelihood, and beside them, half beforehand,
+/// that there is no slope. So its intervals are narrow where values stand and wide where they fall in a way that has
+/// changed before.
+#[derive(Debug, Clone)]
+pub struct LocalTrend {
+    states: Vec<State>,
+    /// What each of them counts.
+    weights: Vec<f64>,
+    /// Rows that tell of the noise.
+    counted: usize,
+    /// The states' zero, in units of the values.
+    origin: f64,
+    /// The states' one.
+    size: f64,
+}
+
+/// What is known of the trend behind some rows with given variances, which are in those of the noise.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    level_steps: f64,
+    slope_steps: f64,
+    keep: f64,
+    level: f64,
+    slope: f64,
+    /// Covariance of level and slope: of the level, of both, of the slope.
+    covariance: [f64; 3],
+    /// Sum of the squared errors over their variances, and of the variances' logarithms.
+    squares: f64,
+    logs: f64,
+    /// Logarithm of what it counts beforehand, but for a constant.
+    prior: f64,
+}
+
+impl State {
+    /// A level without a slope, of which nothing is known.
+    fn level(level_steps: f64, prior: f64) -> Self {
+        Self {
+            level_steps,
+            slope_steps: 0.0,
+            keep: 1.0,
+            level: 0.0,
+            slope: 0.0,
+            covariance: [DIFFUSE, 0.0, 0.0],
+            squares: 0.0,
+            logs: 0.0,
+            prior,
+        }
+    }
+
+    /// Reads a value; `counts` if its error tells of the noise.
+    fn read(&mut self, value: f64, counts: bool) {
+        let [level, both, slope] = self.covariance;
+        let keep = self.keep;
+        let (at, towards) = (self.level + keep * self.slope, keep * self.slope);
+        let ahead = level + 2.0 * keep * both + keep * keep * slope + self.level_steps;
+        let across = keep * both + keep * keep * slope;
+        let along = keep * keep * slope + self.slope_steps;
+        let (variance, error) = (ahead + 1.0, value - at);
+        if counts {
+            self.squares += error * error / variance;
+            self.logs += variance.ln();
+        }
+        let (gain, turn) = (ahead / variance, across / variance);
+        self.level = at + gain * error;
+        self.slope = towards + turn * error;
+        self.covariance = [
+            ahead * (1.0 - gain),
+            across * (1.0 - gain),
+            along - turn * across,
+        ];
+    }
+
+    /// Logarithm of what it counts behind so many rows that tell of the noise, but for a constant.
+    fn evidence(&self, counted: usize) -> f64 {
+        let counted = counted as f64;
+        self.prior - 0.5 * (counted * (self.squares / counted).ln() + self.logs)
+    }
+
+    /// Fills a path of the rows to come; `gaussian` draws with the noise's deviation.
+    fn carry_on(&self, mut path: ArrayViewMut1<f64>, mut gaussian: impl FnMut() -> f64) {
+        let [of_level, both, of_slope] = self.covariance;
+        let off = of_level.sqrt();
+        let along = if off > 0.0 { both / off } else { 0.0 };
+        let (first, second) = (gaussian(), gaussian());
+        let mut level = self.level + off * first;
+        let turned = along * first + (of_slope - along * along).max(0.0).sqrt() * second;
+        let mut slope = self.slope + turned;
+        for value in &mut path {
+            level += self.keep * slope + self.level_steps.sqrt() * gaussian();
+            slope = self.keep * slope + self.slope_steps.sqrt() * gaussian();
+            *value = level + gaussian();
+        }
+    }
+}
+
+/// What may be before any value: a level alone for one half, a level with a slope for the other.
+fn beforehand(all: usize) -> Vec<State> {
+    let damped = |share: f64| (-1.0 / (share * all as f64)).exp();
+    let mut states = Vec::new();
+    for steps in LEVELS {
+        let level = State::level(steps, 0.0);
+        states.push(level);
+        for slope_steps in SLOPES {
+            states.extend(DAMPING.map(|share| State {
+                slope_steps,
+                keep: damped(share),
+                covariance: [DIFFUSE, 0.0, DIFFUSE],
+                prior: -((SLOPES.len() * DAMPING.len()) as f64).ln(),
+                ..level
+            }));
+        }
+    }
+    states
+}
+
+impl LocalTrend {
+    /// The trends behind values of a run that has `all` rows in the end, in whose shares the damping is counted; `None`
+    /// for fewer than 8 values, or where they differ by more than 1e300.
+    ///
+    /// ```
+    /// use statecast::convergence::LocalTrend;
+    /// let falling: Vec<f64> = (0..60).map(|t| 9.0 - 0.1 * f64::from(t)).collect();
+    /// let paths = LocalTrend::of(&falling, 80).unwrap().paths(20, 100, 0);
+    /// let at_row_79 = paths.column(19).mean().unwrap();
+    /// assert!((at_row_79 - (9.0 - 0.1 * 79.0)).abs() < 0.5);
+    /// ```
+    pub fn of(values: &[f64], all: usize) -> Option<Self> {
+        let (low, high) = range(values);
+        let size = high - low;
+        if values.len() < LEAST_ROWS || size.is_nan() || size >= MOST_RANGE {
+            return None;
+        }
+        let (origin, size) = (values[0], if size > 0.0 { size } else { 1.0 });
+        let mut states = beforehand(all.max(values.len()));
+        for (row, value) in values.iter().enumerate() {
+            let value = (value - origin) / size;
+            let read = |state: &mut State| state.read(value, row >= FOUND_IN);
+            states.iter_mut().for_each(read);
+        }
+        let counted = values.len() - FOUND_IN;
+        // A line without noise leaves no squares, of which there is no logarithm.
+        states.iter_mut().for_each(|state| state.squares += 1e-12);
+        let logs = states.iter().map(|state| state.evidence(counted));
+        let best = logs.clone().fold(f64::NEG_INFINITY, f64::max);
+        Some(Self {
+            weights: logs.map(|log| (log - best).exp()).collect(),
+            states,
+            counted,
+            origin,
+            size,
+        })
+    }
+
+    /// Paths `[draws, rows]` of the rows behind the values, in their units; the seed fixes them.
+    pub fn paths(&self, rows: usize, draws: usize, seed: u64) -> Array2<f64> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let total: f64 = self.weights.iter().sum();
+        let normal = Normal::standard();
+        let noises = ChiSquared::new(self.counted as f64).expect("there are rows that count");
+        let mut paths = Array2::zeros((draws, rows));
+        for path in paths.rows_mut() {
+            let state = self.at(total * random.random::<f64>());
+            let mut level = || random.random_range(f64::EPSILON..1.0);
+            let noise = (state.squares / noises.inverse_cdf(level())).sqrt();
+            state.carry_on(path, || noise * normal.inverse_cdf(level()));
+        }
+        paths.mapv_into(|value| self.origin + self.size * value)
+    }
+
+    /// The state at a place on the line of all weights.
+    fn at(&self, mut place: f64) -> &State {
+        let reached = self.weights.iter().position(|weight| {
+            place -= weight;
+            place < 0.0
+        });
+        &self.states[reached.unwrap_or(self.states.len() - 1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(seed: u64) -> impl FnMut() -> f64 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        move || Normal::standard().inverse_cdf(random.random_range(f64::EPSILON..1.0))
+    }
+
+    /// Low, middle and high of the last row of 60 behind.
+    fn ends(values: &[f64]) -> [f64; 3] {
+        let trend = LocalTrend::of(values, values.len() + 60).unwrap();
+        let paths = trend.paths(60, 400, 3);
+        let mut last = paths.column(59).to_vec();
+        last.sort_by(f64::total_cmp);
+        [20, 200, 380].map(|place| last[place])
+    }
+
+    fn standing() -> Vec<f64> {
+        let mut gaussian = noise(1);
+        (0..100).map(|_| 2.0 + 0.1 * gaussian()).collect()
+    }
+
+    #[test]
+    fn what_stands_stays_and_what_falls_goes_on() {
+        let mut gaussian = noise(5);
+        let [low, middle, high] = ends(&standing());
+        assert!(
+            (middle - 2.0).abs() < 0.1 && high - low < 1.0,
+            "{low} {middle} {high}"
+        );
+        let falling: Vec<f64> = (0..100)
+            .map(|t| 9.0 - 0.05 * f64::from(t) + 0.01 * gaussian())
+            .collect();
+        let [low, middle, high] = ends(&falling);
+        assert!((middle - 1.05).abs() < 0.5, "{low} {middle} {high}");
+        // A slope that has changed may change again.
+        let bent: Vec<f64> = falling
+            .iter()
+            .enumerate()
+            .map(|(t, x)| {
+                if t < 60 {
+                    *x
+                } else {
+                    x - 0.1 * (t as f64 - 60.0)
+                }
+            })
+            .collect();
+        let [bent_low, _, bent_high] = ends(&bent);
+        assert!(bent_high - bent_low > 2.0 * (high - low));
+    }
+
+    /// Nine tenths of the paths of what the trend itself describes.
+    #[test]
+    fn its_own_paths_are_covered() {
+        let mut gaussian = noise(2);
+        let mut inside = 0;
+        for _ in 0..200 {
+            let (mut level, mut slope) = (0.0, 0.0);
+            let path: Vec<f64> = (0..130)
+                .map(|_| {
+                    level += slope;
+                    slope += 0.03 * gaussian();
+                    level + gaussian()
+                })
+                .collect();
+            let [low, _, high] = ends(&path[..70]);
+            inside += u32::from((low..=high).contains(&path[129]));
+        }
+        assert!((165..=195).contains(&inside), "{inside} of 200");
+    }
+
+    #[test]
+    fn values_without_noise_and_too_few_values() {
+        let line: Vec<f64> = (0..20).map(|t| f64::from(t) * 0.5).collect();
+        let [low, middle, high] = ends(&line);
+        assert!([low, middle, high].iter().all(|x| x.is_finite()));
+        assert!(low <= middle && middle <= high && high <= 60.0);
+        assert_eq!(ends(&[4.0; 20]), [4.0; 3]);
+        assert!(LocalTrend::of(&[1.0; 7], 20).is_none());
+        for size in [1e-300, 1e299] {
+            let extreme: Vec<f64> = standing().iter().map(|x| x * size).collect();
+            let scaled = ends(&extreme).map(|x| x / size);
+            let plain = ends(&standing());
+            assert!((scaled[1] - plain[1]).abs() < 1e-6, "{scaled:?} {plain:?}");
+        }
+        let huge: Vec<f64> = (0..20).map(|t| f64::from(t) * 1e300).collect();
+        assert!(LocalTrend::of(&huge, 40).is_none());
+    }
+}
