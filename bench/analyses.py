@@ -35,7 +35,7 @@ DESCENTS = [
     ("rosenbrock", 0.01, 0.5, 700),
     ("rosenbrock", 0.01, 0.1, 1000),
 ]
-# The same, for what was chosen; 10 runs each.
+# The same, for what was chosen; 5 runs each.
 CHOSEN_ON = [
     ("quadratic", 0.02, 0.5, 400),
     ("quadratic", 0.01, 2.0, 600),
@@ -285,7 +285,7 @@ class Bench:
         groups = {}
         models = ["--models", "builtin,ar,power-law,exponential,trend"]
         for number, setting in enumerate(CHOSEN_ON, 5000):
-            for run in self.descents(number, setting, 10, *models):
+            for run in self.descents(number, setting, 5, *models):
                 draws = {settles["name"]: settles["draws"] for settles in run["settles"]}
                 for pool in POOLS:
                     drawn = np.concatenate([draws[name] for name in pool])
