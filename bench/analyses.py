@@ -48,10 +48,11 @@ CHOSEN_ON = [
     ("rosenbrock", 0.02, 0.5, 800),
     ("rosenbrock", 0.005, 0.3, 1000),
 ]
+WITHOUT_TREND = ("builtin", "ar", "power law", "exponential")
 POOLS = [
     ("builtin", "ar"),
     ("power law", "exponential"),
-    ("builtin", "ar", "power law", "exponential"),
+    WITHOUT_TREND,
     ("ar", "power law", "exponential", "trend"),
     ("builtin", "ar", "trend"),
     ("builtin", "ar", "power law", "exponential", "trend"),
@@ -79,6 +80,13 @@ def interval_scored(low, median, high, came):
     """Whether a 90 % interval holds what came, the median's error, the interval score."""
     outside = max(low - came, came - high, 0)
     return low <= came <= high, abs(median - came), high - low + 20 * outside
+
+
+def pool_scored(run, pool):
+    """The same of the draws of several forecasters together."""
+    draws = {settles["name"]: settles["draws"] for settles in run["settles"]}
+    drawn = np.concatenate([draws[name] for name in pool])
+    return interval_scored(*np.quantile(drawn, [0.05, 0.5, 0.95], method="hazen"), run["came"])
 
 
 def settling_table(groups):
@@ -279,6 +287,9 @@ class Bench:
                     scored = interval_scored(settles["low"], settles["median"], settles["high"], run["came"])
                     for function in ("all", setting[0]):
                         groups.setdefault((function, settles["name"]), []).append(scored)
+                for function in ("all", setting[0]):
+                    scored = pool_scored(run, WITHOUT_TREND)
+                    groups.setdefault((function, "pool without trend"), []).append(scored)
         return settling_table(groups)
 
     def pools(self):
@@ -286,11 +297,8 @@ class Bench:
         models = ["--models", "builtin,ar,power-law,exponential,trend"]
         for number, setting in enumerate(CHOSEN_ON, 5000):
             for run in self.descents(number, setting, 5, *models):
-                draws = {settles["name"]: settles["draws"] for settles in run["settles"]}
                 for pool in POOLS:
-                    drawn = np.concatenate([draws[name] for name in pool])
-                    low, median, high = np.quantile(drawn, [0.05, 0.5, 0.95], method="hazen")
-                    scored = interval_scored(low, median, high, run["came"])
+                    scored = pool_scored(run, pool)
                     for function in ("all", setting[0]):
                         groups.setdefault((function, ", ".join(pool)), []).append(scored)
         return settling_table(groups)
