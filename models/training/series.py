@@ -1,6 +1,9 @@
 """An endless, resumable stream of synthetic series: families in their shares, sensors on a part of them."""
 
-import contextlib
+from collections import deque
+from contextlib import nullcontext
+from functools import partial
+from multiprocessing import get_context
 
 import torch
 
@@ -21,36 +24,57 @@ def alive(draws, y):
     return moving & ~(resting & draws.flags(0.85, len(y)))
 
 
-def series_round(seed, rows, length=LENGTH, device="cpu", families=None, shares=None):
+def series_round(seed, rows, length=LENGTH, families=None, shares=None):
     """About `rows` shuffled float32 series [n, length], standardised before their sensors; a function of the
     seed. `shares` replaces the share of the families that it names.
     """
-    draws = Draws(seed, device)
+    draws = Draws(seed)
     chosen = [FAMILIES[name] for name in families] if families else list(FAMILIES.values())
     share = {f.name: f.share for f in chosen} | (shares or {})
     total = sum(share[f.name] for f in chosen)
     exact, touched, curved = [], [], []
-    # On a GPU, tensors made inside the generators must land there; on a CPU the context would only cost time.
-    with contextlib.nullcontext() if draws.device.type == "cpu" else draws.device, torch.no_grad():
+    with torch.no_grad():
         for f in chosen:
             y = f.generate(draws, max(4, round(rows * share[f.name] / total)), length).float()
             y = standardised(y[alive(draws, y)])
             untouched = draws.flags(f.exact, len(y))
             exact.append(y[untouched])
             touched.append(y[~untouched])
-            curved.append(torch.full((len(touched[-1]),), f.curved, device=draws.device))
+            curved.append(torch.full((len(touched[-1]),), f.curved))
         readings = standardised(sensed(draws, torch.cat(touched), torch.cat(curved)))
         readings = readings[alive(draws, readings)]
         y = torch.cat(exact + [readings])
-        return y[torch.randperm(len(y), generator=draws.generator, device=draws.device)]
+        return y[torch.randperm(len(y), generator=draws.generator)]
+
+
+def generators(processes):
+    """A context of processes of one thread each that series can be generated in; of None for 0 of them."""
+    if not processes:
+        return nullcontext()
+    return get_context("spawn").Pool(processes, torch.set_num_threads, (1,))
+
+
+def round_as_array(*arguments, **options):
+    """A round that goes from process to process through a pipe; tensors would need shared memory."""
+    return series_round(*arguments, **options).numpy()
+
+
+def later(workers, *arguments, **options):
+    """A round when it is called for: generated meanwhile if there are `workers`, else then."""
+    if workers is None:
+        return partial(round_as_array, *arguments, **options)
+    return workers.apply_async(round_as_array, arguments, options).get
 
 
 class SeriesStream:
-    """Hands out series in order; `round` and `cursor` are its whole state."""
+    """Hands out series in order; `round` and `cursor` are its whole state. With `workers` the next `ahead`
+    rounds are generated meanwhile.
+    """
 
-    def __init__(self, seed, rows=4096, device="cpu", families=None, shares=None):
+    def __init__(self, seed, rows=4096, device="cpu", families=None, shares=None, workers=None, ahead=0):
         self.seed, self.rows, self.device = seed, rows, device
         self.families, self.shares = families, shares
+        self.workers, self.ahead, self.begun = workers, ahead, deque()
         self.round, self.cursor, self.pool = 0, 0, None
 
     def take(self, count):
@@ -68,7 +92,14 @@ class SeriesStream:
 
     def restore(self, state):
         self.round, self.cursor, self.pool = state["round"], state["cursor"], None
+        self.begun.clear()
+
+    def begin(self):
+        """Has the rounds from this one on generated, as many as are to be ahead."""
+        while len(self.begun) <= self.ahead:
+            seed = self.seed * 1_000_003 + self.round + len(self.begun)
+            self.begun.append(later(self.workers, seed, self.rows, LENGTH, self.families, self.shares))
 
     def _generate(self):
-        seed = self.seed * 1_000_003 + self.round
-        return series_round(seed, self.rows, LENGTH, self.device, self.families, self.shares)
+        self.begin()
+        return torch.from_numpy(self.begun.popleft()()).to(self.device)

@@ -8,7 +8,7 @@ import torch
 from draws import Draws
 from families import FAMILIES, HELD_OUT
 from sensors import readout, sensed, standardised
-from series import LENGTH, SeriesStream, alive, series_round
+from series import LENGTH, SeriesStream, alive, generators, series_round
 
 ROWS, STEPS = 24, 300
 
@@ -89,6 +89,14 @@ class Stream(unittest.TestCase):
         for _ in range(3):
             self.assertTrue(torch.equal(stream.take(30), other.take(30)))
         self.assertEqual(stream.take(7).shape, (7, LENGTH))
+
+    def test_processes_generate_the_same_series_in_the_same_order(self):
+        alone = SeriesStream(1, 60, families=self.names)
+        with generators(2) as workers:
+            together = SeriesStream(1, 60, families=self.names, workers=workers, ahead=2)
+            together.begin()
+            for _ in range(5):
+                self.assertTrue(torch.equal(alone.take(30), together.take(30)))
 
 
 if __name__ == "__main__":

@@ -5,18 +5,22 @@ import torch.nn.functional as F
 
 from encoding import BOS, NATS_OFFSET, axis_ids, prefix_range
 from model import mixed_precision
-from series import series_round
+from series import later
 
 BUCKETS = [(20, 50), (50, 100), (100, 200), (200, 300), (300, 500), (500, 700), (700, 850), (850, 1000)]
 SEED, SCALED_ON = 777_000_777, 200
 
 
+def validation_round(series, length, workers=None):
+    """What the set is taken from, when it is called for: one round, the same on every device."""
+    return later(workers, SEED, max(2048, 2 * series), length + 1)
+
+
 class ValidationSet:
     """`series` windows of `length` values scaled by the range of their first 200, read with BOS."""
 
-    def __init__(self, series, length, device):
-        # One generator call, whatever the device of training: the set is the same everywhere.
-        y = series_round(SEED, max(2048, 2 * series), length + 1)[:series, :length]
+    def __init__(self, series, length, device, generated=None):
+        y = torch.from_numpy((generated or validation_round(series, length))())[:series, :length]
         self.ids, self.valid = axis_ids(y, *prefix_range(y, torch.full((len(y),), SCALED_ON)))
         self.ids, self.valid = self.ids.to(device), self.valid.to(device)
 
