@@ -48,14 +48,16 @@ CHOSEN_ON = [
     ("rosenbrock", 0.02, 0.5, 800),
     ("rosenbrock", 0.005, 0.3, 1000),
 ]
-WITHOUT_TREND = ("builtin", "ar", "power law", "exponential")
+# Forecasters that are pooled, and what their draws count; the last is the default.
+WITHOUT_TREND = {"builtin": 1, "ar": 1, "power law": 1, "exponential": 1}
 POOLS = [
-    ("builtin", "ar"),
-    ("power law", "exponential"),
+    {"builtin": 1, "ar": 1},
+    {"power law": 1, "exponential": 1},
     WITHOUT_TREND,
-    ("ar", "power law", "exponential", "trend"),
-    ("builtin", "ar", "trend"),
-    ("builtin", "ar", "power law", "exponential", "trend"),
+    {"ar": 1, "power law": 1, "exponential": 1, "trend": 0.5},
+    {"builtin": 1, "ar": 1, "trend": 0.5},
+    WITHOUT_TREND | {"trend": 1},
+    WITHOUT_TREND | {"trend": 0.5},
 ]
 # Step size, noise, rows of runs on the double well.
 WELLS = [(0.02, 0.5, 1000), (0.02, 2.0, 1000), (0.05, 2.0, 500), (0.05, 3.0, 500)]
@@ -84,9 +86,17 @@ def interval_scored(low, median, high, came):
 
 def pool_scored(run, pool):
     """The same of the draws of several forecasters together."""
-    draws = {settles["name"]: settles["draws"] for settles in run["settles"]}
-    drawn = np.concatenate([draws[name] for name in pool])
-    return interval_scored(*np.quantile(drawn, [0.05, 0.5, 0.95], method="hazen"), run["came"])
+    draws = {settles["name"]: np.sort(settles["draws"]) for settles in run["settles"]}
+    most = max(len(draws[name]) for name in pool)
+    drawn = []
+    for name, weight in pool.items():
+        count = max(1, round(most * weight))
+        drawn.append(draws[name][(2 * np.arange(count) + 1) * len(draws[name]) // (2 * count)])
+    return interval_scored(*np.quantile(np.concatenate(drawn), [0.05, 0.5, 0.95], method="hazen"), run["came"])
+
+
+def pool_name(pool):
+    return ", ".join(name if weight == 1 else f"{weight:g} {name}" for name, weight in pool.items())
 
 
 def settling_table(groups):
@@ -281,7 +291,7 @@ class Bench:
 
     def settling(self):
         groups = {}
-        for number, setting in enumerate(DESCENTS, 6000):
+        for number, setting in enumerate(DESCENTS, 8000):
             for run in self.descents(number, setting, 20):
                 for settles in run["settles"]:
                     scored = interval_scored(settles["low"], settles["median"], settles["high"], run["came"])
@@ -300,8 +310,25 @@ class Bench:
                 for pool in POOLS:
                     scored = pool_scored(run, pool)
                     for function in ("all", setting[0]):
-                        groups.setdefault((function, ", ".join(pool)), []).append(scored)
+                        groups.setdefault((function, pool_name(pool)), []).append(scored)
         return settling_table(groups)
+
+    def weights(self):
+        """What the trend's draws are to count, with persistence in the bundled model's place."""
+        groups = {}
+        models = ["--models", "persistence,ar,power-law,exponential,trend"]
+        parts = {"persistence": 1, "ar": 1, "power law": 1, "exponential": 1}
+        for number, setting in enumerate(CHOSEN_ON, 7000):
+            for run in self.descents(number, setting, 40, *models):
+                for weight in (0, 0.25, 0.5, 0.75, 1):
+                    pool = parts | ({"trend": weight} if weight else {})
+                    groups.setdefault(weight, []).append(pool_scored(run, pool))
+        rows = []
+        for weight, scored in groups.items():
+            scored = np.array(scored, float)
+            held = f"{100 * scored[:, 0].mean():.1f} %"
+            rows.append([f"{weight:g}", len(scored), held, mean(scored[:, 1], 4), mean(scored[:, 2])])
+        return table("trend counts | runs | in 90 % | mean error | interval score".split(" | "), rows)
 
     def minima(self):
         rows = []
@@ -319,7 +346,7 @@ class Bench:
         return table(head.split(" | "), rows)
 
 
-TABLES = ("chains", "scores", "labels", "temperatures", "llama2", "windows", "pools", "settling", "minima")
+TABLES = ("chains", "scores", "labels", "temperatures", "llama2", "windows", "pools", "weights", "settling", "minima")
 
 
 def digest(file):

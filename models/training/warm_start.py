@@ -62,8 +62,8 @@ def load_norm(weight, old, shrink):
 
 def load_table(table, old):
     """The ridge-regression part of the table in the value features, and the rest as the free residual."""
-    features = table.features.double()
-    gram = features.T @ features + torch.eye(features.shape[1], dtype=torch.double)
+    features, old = table.features.double(), old.to(table.features.device)
+    gram = features.T @ features + torch.eye(features.shape[1], dtype=torch.double, device=old.device)
     smooth = torch.linalg.solve(gram, features.T @ old[:BINS].double()).float()
     table.smooth.zero_()
     table.free.zero_()

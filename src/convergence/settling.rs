@@ -339,12 +339,13 @@ impl Settling {
         }
     }
 
-    /// The draws of several forecasts, all of which count alike; `None` of none.
-    pub fn pooled(name: String, parts: &[&Self], level: f64) -> Option<Self> {
-        let most = parts.iter().map(|part| part.draws.len()).max()?;
-        let draws = parts.iter().flat_map(|part| {
-            let count = part.draws.len();
-            (0..most).map(move |i| part.draws[i * count / most])
+    /// The draws of several forecasts, each of which counts what stands beside it; `None` of none.
+    pub fn pooled(name: String, parts: &[(&Self, f64)], level: f64) -> Option<Self> {
+        let most = parts.iter().map(|(part, _)| part.draws.len()).max()?;
+        let heaviest = parts.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
+        let draws = parts.iter().flat_map(|(part, weight)| {
+            let count = (most as f64 * weight / heaviest).round().max(1.0) as usize;
+            (0..count).map(move |i| part.draws[(2 * i + 1) * part.draws.len() / (2 * count)])
         });
         Some(Self::of(name, draws.collect(), level))
     }
@@ -437,13 +438,39 @@ mod tests {
         let last = thinned.last_value(0.9);
         assert!(last.median - came > 0.2, "{last:?}");
         assert!(last.interval_score(came, 0.9) > curve.interval_score(came, 0.9));
-        let both = Settling::pooled("both".to_owned(), &[&curve, &last], 0.9).unwrap();
+        let both = Settling::pooled("both".to_owned(), &[(&curve, 1.0), (&last, 1.0)], 0.9);
+        let both = both.unwrap();
         assert_eq!(
             both.draws.len(),
             2 * curve.draws.len().max(last.draws.len())
         );
         assert!(both.covers(came) && both.low <= curve.median && both.high >= last.median);
         assert!(Settling::pooled(String::new(), &[], 0.9).is_none());
+    }
+
+    #[test]
+    fn pooled_draws_count_what_stands_beside_them() {
+        let of = |draws: std::ops::Range<u32>| {
+            Settling::of(String::new(), draws.map(f64::from).collect(), 0.9)
+        };
+        let (low, high) = (of(0..50), of(100..200));
+        let pool = |a, b| {
+            let pooled = Settling::pooled(String::new(), &[(&low, a), (&high, b)], 0.9).unwrap();
+            let below = pooled.draws.iter().filter(|draw| **draw < 100.0).count();
+            (below, pooled.draws.len() - below)
+        };
+        assert_eq!(pool(1.0, 1.0), (100, 100));
+        assert_eq!(pool(0.5, 1.0), (50, 100));
+        assert_eq!(pool(0.8, 0.2), (100, 25));
+        // What is thinned out keeps its middle.
+        let thinned = Settling::pooled(String::new(), &[(&low, 1.0), (&high, 0.1)], 0.9).unwrap();
+        let kept = &thinned.draws[100..];
+        assert_eq!(
+            kept,
+            [
+                105.0, 115.0, 125.0, 135.0, 145.0, 155.0, 165.0, 175.0, 185.0, 195.0
+            ]
+        );
     }
 
     #[test]

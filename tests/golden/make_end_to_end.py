@@ -118,7 +118,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=HERE)
     out = parser.parse_args().out
-    values = series(np.random.default_rng(33))
+    values = series(np.random.default_rng(1105))
     minimum, maximum = values.min(0), values.max(0)
     y = 1.5 + 7.0 * (values - minimum) / (maximum - minimum)
     bins = np.clip(np.floor(100.0 * y), 0, 999).astype(np.int64)

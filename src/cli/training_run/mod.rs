@@ -1,6 +1,7 @@
 //! `statecast training-run`: where optimisation runs go.
 
 mod minima;
+mod pool;
 mod settling;
 mod source;
 
@@ -17,6 +18,7 @@ use super::input::ModelArguments;
 use crate::forecast::Method;
 use crate::model::{ModelInfo, Work};
 use crate::output::write_json;
+use pool::Member;
 use source::Source;
 
 /// Forecast where a metric of optimisation runs settles, or which minimum runs reach
@@ -94,15 +96,15 @@ pub(super) struct Arguments {
     /// mean, ar, linear, knn, mixture, builtin or any other model's source
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     models: Option<Vec<String>>,
-    /// Forecasters whose draws of the settling value are pooled
+    /// Forecasters whose draws of the settling value are pooled; NAME=WEIGHT has them count less than those of others
     #[arg(
         long,
         value_delimiter = ',',
         value_name = "NAMES",
-        default_value = "builtin,ar,power-law,exponential,trend",
+        default_value = "builtin,ar,power-law,exponential,trend=0.5",
         help_heading = "Settling value"
     )]
-    pool: Vec<String>,
+    pool: Vec<Member>,
     /// Forecasters that the mixture is made of
     #[arg(
         long,
@@ -190,7 +192,7 @@ impl Arguments {
             "--scale: a metric's axis follows from its values"
         );
         ensure!(
-            !self.pool.is_empty() && self.pool.iter().all(|name| name != POOL),
+            !self.pool.is_empty() && self.pool.iter().all(|member| member.name != POOL),
             "--pool: needs forecasters other than itself"
         );
         if self.minima.is_none() {
@@ -225,7 +227,7 @@ impl Arguments {
     fn needed(&self) -> Vec<String> {
         let mut names = self.names();
         if names.iter().any(|name| name == POOL) {
-            names.extend(self.pool.iter().cloned());
+            names.extend(self.pool.iter().map(|member| member.name.clone()));
         }
         let mut needed: Vec<String> = Vec::new();
         for name in names {

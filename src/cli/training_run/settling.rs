@@ -120,14 +120,17 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
                 forecasts.shown = Some((thinned.clone(), paths));
             }
         }
-        let of = |name: &String| {
+        let of = |name: &str| {
             let place = needed.iter().position(|known| known == name);
             place.map(|place| &made[place])
         };
         for name in &names {
             let settling = match name.as_str() {
                 POOL => {
-                    let parts: Vec<&Settling> = arguments.pool.iter().filter_map(of).collect();
+                    let parts = arguments.pool.iter();
+                    let parts: Vec<(&Settling, f64)> = parts
+                        .filter_map(|member| Some((of(&member.name)?, member.weight)))
+                        .collect();
                     Settling::pooled(name.clone(), &parts, arguments.level)
                 }
                 _ => of(name).cloned(),
