@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 import unittest
 
 import torch
@@ -13,7 +14,7 @@ from encoding import BOS, axis_ids, coarsened, training_batch
 from export import export, llama_weights, read_folder
 from model import DigitModel
 from objective import bin_crps, compiled_loss, followed, with_own_draws
-from train import HERE, Run
+from train import HERE, Deadline, Run
 from warm_start import loaded, new_layer_places, start_from
 
 TINY = dict(hidden=64, layers=2, heads=1, inner=96)
@@ -149,6 +150,18 @@ class Training(unittest.TestCase):
         self.assertAlmostEqual(factors[2], 1)
         self.assertAlmostEqual(factors[3], 0.5)
         self.assertEqual(factors[4], 0)
+
+    def test_a_deadline_moves_the_budget_to_what_can_be_seen_until_then(self):
+        run = Run(self.config(), "cpu")
+        run.tokens = 500
+        deadline = Deadline(run, end=time.monotonic() + 30)
+        deadline.begun -= 10
+        run.tokens += 1000
+        deadline.move_budget()
+        self.assertAlmostEqual(run.config.budget["tokens"], 1500 + 3000, delta=50)
+        deadline.end -= 60
+        deadline.move_budget()
+        self.assertEqual(run.config.budget["tokens"], run.tokens)
 
     def test_every_config_is_valid(self):
         for name in ("cpu", "toy", "gpu"):
