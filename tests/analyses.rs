@@ -331,6 +331,38 @@ fn training_run_says_which_minimum_is_reached() {
 }
 
 #[test]
+fn a_weight_of_the_pool_is_what_draws_count() {
+    let folder = Folder::new();
+    let (log, output) = (
+        folder.column("log.csv", "loss", (0..100).map(|t| 1.0 / f64::from(t + 1))),
+        folder.path("pool.json"),
+    );
+    let draws = |pool: &str| {
+        let asked = ["training-run", &log, "--until", "150", "--samples", "20"];
+        says(
+            &[
+                &asked[..],
+                &[
+                    "--models",
+                    "pool,ar,trend",
+                    "--pool",
+                    pool,
+                    "--output",
+                    &output,
+                ],
+            ]
+            .concat(),
+        );
+        let settles = &json(&output)["runs"][0]["settles"];
+        let of = |k: usize| settles[k]["draws"].as_array().unwrap().len();
+        (of(0), of(1), of(2))
+    };
+    assert_eq!(draws("ar,trend"), (40, 20, 20));
+    assert_eq!(draws("ar,trend=0.5"), (30, 20, 20));
+    assert_eq!(draws("ar=0.25,trend=0.5"), (30, 20, 20));
+}
+
+#[test]
 fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
     let folder = Folder::new();
     let log = folder.column("log.csv", "loss", (0..50).map(|t| 1.0 / f64::from(t + 1)));
@@ -341,6 +373,7 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
     fails(&run(&["--until", "90", "--metric", "accuracy"]), "accuracy");
     fails(&run(&["--until", "90", "--level", "1"]), "--level");
     fails(&run(&["--until", "90", "--samples", "2"]), "--samples");
+    fails(&run(&["--until", "90", "--pool", "ar,pool=0.5"]), "--pool");
     fails(&run(&["--until", "90", "--output", "x.csv"]), ".json");
     fails(&run(&["--minima", "loss"]), "--shown");
     let rising: String = (0..50).map(|t| format!("{}\n", t * t)).collect();

@@ -1,4 +1,9 @@
-"""The fixed validation set: fresh series of the training families, never the held-out ones."""
+"""The fixed validation set: fresh series of the training families, never the held-out ones.
+
+python validation.py MODEL ...    # what exported models score on it
+"""
+
+import sys
 
 import torch
 import torch.nn.functional as F
@@ -6,6 +11,7 @@ import torch.nn.functional as F
 from encoding import BOS, NATS_OFFSET, axis_ids, prefix_range
 from model import mixed_precision
 from series import later
+from warm_start import loaded
 
 BUCKETS = [(20, 50), (50, 100), (100, 200), (200, 300), (300, 500), (500, 700), (700, 850), (850, 1000)]
 SEED, SCALED_ON = 777_000_777, 200
@@ -49,3 +55,13 @@ class ValidationSet:
         length = self.ids.shape[1]
         by_position = {f"{a}-{b}": mean(a, min(b, length)) for a, b in BUCKETS if a < length}
         return {"nats": mean(20, length), "by_position": by_position}
+
+
+def main():
+    validation = ValidationSet(160, 1024, "cpu")
+    for folder in sys.argv[1:]:
+        print(folder, validation.score(loaded(folder)))
+
+
+if __name__ == "__main__":
+    main()
