@@ -33,6 +33,7 @@ pub mod disentangle;
 pub mod dynamics;
 pub mod environment;
 pub mod evaluation;
+pub mod experts;
 pub mod forecast;
 mod guard;
 mod kernel;

@@ -5,15 +5,18 @@ use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
 use super::kernel::Mass;
-use super::regression::{Drawn, Regression};
 use crate::codec::{BIN_WIDTH, Cell};
+use crate::experts::{Prior, Regression, Sampled};
 use crate::forecast::Point;
 
 /// Highest order that is tried.
 const HIGHEST: usize = 8;
 
-/// Prior precision of the weights.
-const RIDGE: f64 = 1e-3;
+/// The noise is half a count of a hundredth of a bin squared.
+const PRIOR: Prior = Prior {
+    ridge: 1e-3,
+    noise: (0.5, 5e-5),
+};
 
 /// AR(p) with intercept, p from 1 to 8 by Schwarz' criterion: Bayesian regressions on the past
 /// values, fitted row by row; a path draws its weights and noise from their posterior.
@@ -22,7 +25,7 @@ pub(super) struct Orders(Vec<Regression>);
 
 impl Orders {
     pub(super) fn new() -> Self {
-        let order = |p: usize| Regression::new(p + 1, 1, RIDGE);
+        let order = |p: usize| Regression::new(PRIOR, p + 1, 1);
         Self((1..=HIGHEST).map(order).collect())
     }
 
@@ -47,7 +50,7 @@ fn features(tail: &[f64], order: usize) -> DVector<f64> {
 }
 
 impl Rule for Orders {
-    type Path = Option<(usize, Drawn)>;
+    type Path = Option<(usize, Sampled)>;
     const LAGS: usize = HIGHEST;
 
     fn learn(&mut self, tail: &[f64], value: f64, _cell: Cell) {
@@ -72,7 +75,7 @@ impl Rule for Orders {
 
     fn path(&self, random: &mut ChaCha8Rng) -> Self::Path {
         let order = self.best(HIGHEST)?;
-        Some((order, self.0[order - 1].draw(0, random)))
+        Some((order, self.0[order - 1].sample(0, random)))
     }
 
     fn draw(&self, path: &Self::Path, tail: &[f64], level: f64) -> Point {

@@ -37,7 +37,7 @@ impl<'m> Predictor<'m> for Mlp {
     }
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        let (channels, actions) = (start.channels(), start.actions);
+        let (channels, actions) = (start.channels(), start.units.len());
         let ensemble = Ensemble {
             channels,
             inputs: ROWS * channels + actions,

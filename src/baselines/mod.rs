@@ -9,24 +9,24 @@ mod channels;
 mod climatology;
 mod joint;
 mod kernel;
-mod linear;
 mod mlp;
 mod neighbours;
+mod online;
 mod persistence;
-mod regression;
 mod transition;
 
 use std::rc::Rc;
 
 use crate::dynamics::Dynamics;
+use crate::experts::Source;
 use crate::forecast::{Predictor, Variables};
 
 use autoregression::Orders;
 use channels::{PerChannel, Rule};
 use climatology::Values;
-use linear::Linear;
 use mlp::Mlp;
 use neighbours::Past;
+use online::Online;
 use persistence::Increments;
 use transition::Transition;
 
@@ -34,7 +34,19 @@ use transition::Transition;
 const PARAMETERS: u64 = 0x5eed_ba5e;
 
 /// Names of the baselines, as [`named`] takes them.
-pub const NAMES: [&str; 6] = ["persistence", "mean", "ar", "linear", "knn", "mlp"];
+pub const NAMES: [&str; 11] = [
+    "persistence",
+    "mean",
+    "ar",
+    "linear",
+    "knn",
+    "mlp",
+    "quadratic",
+    "smoothing",
+    "seasonal",
+    "analogue",
+    "scales",
+];
 
 /// The baseline of a name; `None` if there is none.
 ///
@@ -47,9 +59,19 @@ pub fn named<'m>(name: &str) -> Option<Rc<dyn Predictor<'m> + 'm>> {
         "persistence" => per_channel("persistence", Increments::default()),
         "mean" => per_channel("mean", Values::default()),
         "ar" => per_channel("ar", Orders::new()),
-        "linear" => Rc::new(Linear),
         "knn" => per_channel("knn", Past::new()),
         "mlp" => Rc::new(Mlp::default()),
+        "linear" => expert("linear", &[Source::Linear]),
+        "quadratic" => expert("quadratic", &[Source::Quadratic]),
+        "smoothing" => expert("smoothing", &[Source::Smoothing]),
+        // What has no period yet, or no past to compare with, is smoothed.
+        "seasonal" => expert("seasonal", &[Source::Seasonal, Source::Smoothing]),
+        "analogue" => expert("analogue", &[Source::Analogue, Source::Smoothing]),
+        "scales" => Rc::new(Online {
+            name: "scales",
+            sources: &Source::ALL,
+            mixes: true,
+        }),
         _ => return None,
     })
 }
@@ -66,6 +88,14 @@ pub fn trained_mlp<'m>(training: Vec<Variables>) -> Rc<dyn Predictor<'m> + 'm> {
 /// the step that led to them if there is one more; actions are none of them.
 pub fn of_dynamics<'m>(dynamics: Rc<dyn Dynamics>, states: usize) -> Rc<dyn Predictor<'m> + 'm> {
     Rc::new(Transition { dynamics, states })
+}
+
+fn expert<'m>(name: &'static str, sources: &'static [Source]) -> Rc<dyn Predictor<'m> + 'm> {
+    Rc::new(Online {
+        name,
+        sources,
+        mixes: false,
+    })
 }
 
 fn per_channel<'m, R: Rule + 'm>(name: &'static str, rule: R) -> Rc<dyn Predictor<'m> + 'm>

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::str::FromStr;
 
-use ndarray::{Array1, Array2, Array3, ArrayView1, s};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -251,7 +251,7 @@ impl<'m> Forecaster<'m> {
             },
             rows,
             actions: context.of_role(Role::Action),
-            known_actions: context.actions.ncols(),
+            units: largest(context.actions.view()),
             encoding,
             active,
             continuation: None,
@@ -275,6 +275,14 @@ impl<'m> Forecaster<'m> {
     }
 }
 
+/// Size of the largest value of every column.
+fn largest(actions: ArrayView2<f64>) -> Vec<f64> {
+    let columns = actions.columns().into_iter();
+    columns
+        .map(|column| column.iter().fold(0.0, |m: f64, a| m.max(a.abs())))
+        .collect()
+}
+
 /// Masses `[rows, channels, 1000]` of constant channels.
 pub(super) fn point_masses(rows: usize, channels: usize) -> Array3<f32> {
     let point = point_mass();
@@ -290,8 +298,8 @@ pub struct Reading<'m> {
     pub(super) continuation: Option<Box<dyn Continuation<'m> + 'm>>,
     /// Indices of the variables that are actions.
     pub(super) actions: Vec<usize>,
-    /// Actions that were recorded, whether variables or not.
-    pub(super) known_actions: usize,
+    /// Sizes of the largest actions that were recorded, whether they are variables or not.
+    pub(super) units: Vec<f64>,
     one_step: OneStep,
     rows: usize,
     saturated: usize,
@@ -470,7 +478,7 @@ impl Reading<'_> {
         Start {
             encoding: &self.encoding,
             active: &self.active,
-            actions: self.known_actions,
+            units: &self.units,
             rows,
         }
     }

@@ -89,8 +89,9 @@ pub struct Start<'s> {
     pub encoding: &'s Encoding,
     /// Indices of the channels that are forecast: all but the constant ones.
     pub active: &'s [usize],
-    /// Actions that come with every row.
-    pub actions: usize,
+    /// Sizes of the context's largest actions, in their own units; one an action that comes with every
+    /// row.
+    pub units: &'s [f64],
     /// Observed rows that are going to come, for what has to reserve memory.
     pub rows: usize,
 }

@@ -125,13 +125,13 @@ impl Reading<'_> {
     ) -> Result<Rollout, ForecastError> {
         let horizon = settings.horizon.get();
         match future {
-            None if self.predictor.needs_actions() && self.known_actions > 0 => {
+            None if self.predictor.needs_actions() && !self.units.is_empty() => {
                 return Err(ForecastError::ActionsToCome(self.predictor.name()));
             }
-            Some(KnownFuture(actions)) if actions.dim() != (horizon, self.known_actions) => {
+            Some(KnownFuture(actions)) if actions.dim() != (horizon, self.units.len()) => {
                 return Err(ForecastError::Future {
                     found: actions.dim(),
-                    expected: (horizon, self.known_actions),
+                    expected: (horizon, self.units.len()),
                 });
             }
             _ => {}

@@ -14,8 +14,8 @@ impl Reading<'_> {
     /// a value, and what the predictor reports.
     pub fn next_behind(&self, values: &[f64]) -> Result<Array2<f32>, ForecastError> {
         let variables = self.encoding.disentangler().variables();
-        if variables != 1 || self.known_actions > 0 {
-            return Err(ForecastError::OneVariable(variables + self.known_actions));
+        if variables != 1 || !self.units.is_empty() {
+            return Err(ForecastError::OneVariable(variables + self.units.len()));
         }
         self.predictor.check(self.rows(), 2)?;
         let Some(continuation) = &self.continuation else {

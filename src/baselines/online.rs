@@ -1,0 +1,191 @@
+//! Online experts as forecasters.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use ndarray::{Array3, ArrayView1, aview1, s};
+
+use super::kernel::Mass;
+use crate::codec::BIN_COUNT;
+use crate::experts::{Normal, Panel, Scales, Source, Student};
+use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point, Predictor, Start};
+
+/// Position that experts have as zero.
+const CENTRE: f64 = 5.0;
+
+/// Of some experts, in this order, the first that predicts a channel; or the mixture of all at several
+/// scales. Paths learn from their own draws.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Online {
+    pub(super) name: &'static str,
+    pub(super) sources: &'static [Source],
+    pub(super) mixes: bool,
+}
+
+impl<'m> Predictor<'m> for Online {
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let channels = start.channels();
+        let path = Path {
+            panel: Panel::new(self.sources, channels, start.units),
+            scales: self
+                .mixes
+                .then(|| Scales::new(self.sources.len(), channels)),
+            actions: vec![0.0; start.units.len()],
+        };
+        Ok(Box::new(State {
+            channels,
+            paths: vec![Rc::new(path)],
+        }))
+    }
+
+    fn needs_actions(&self) -> bool {
+        let acts = |source: &Source| !matches!(source, Source::Smoothing | Source::Seasonal);
+        self.sources.iter().any(acts)
+    }
+}
+
+/// One path's experts, which have predicted its next row.
+#[derive(Clone)]
+struct Path {
+    panel: Panel,
+    scales: Option<Scales>,
+    /// Taken in the last row.
+    actions: Vec<f64>,
+}
+
+/// Density of one channel.
+enum Density {
+    Student(Student),
+    Mixture(Vec<Normal>),
+    /// Nothing is known.
+    Even,
+}
+
+impl Density {
+    fn mass(&self) -> Vec<f32> {
+        let mut mass = Mass::new();
+        match self {
+            Self::Student(s) => {
+                mass.add_student(1.0, CENTRE + s.location, s.scale, s.freedom);
+            }
+            Self::Mixture(normals) => normals
+                .iter()
+                .for_each(|n| mass.add_normal(n.weight, CENTRE + n.mean, n.std)),
+            Self::Even => {}
+        }
+        mass.density().collect()
+    }
+
+    /// The position at a level of the distribution.
+    fn quantile(&self, level: f64) -> f64 {
+        match self {
+            Self::Student(s) => CENTRE + s.quantile(level),
+            Self::Mixture(normals) => CENTRE + Normal::quantile(normals, level),
+            Self::Even => 2.0 * CENTRE * level,
+        }
+    }
+}
+
+impl Path {
+    fn density(&self, channel: usize) -> Density {
+        if let Some(scales) = &self.scales {
+            return Density::Mixture(scales.mixture(&self.panel, channel));
+        }
+        let mut predicted = self.panel.predicted().iter();
+        match predicted.find_map(|expert| expert[channel]) {
+            Some(student) => Density::Student(student),
+            None => Density::Even,
+        }
+    }
+
+    fn learn(&mut self, row: &[f64], actions: ArrayView1<f64>) {
+        if let Some(scales) = &mut self.scales {
+            scales.learn(&self.panel, row);
+        }
+        self.actions = actions.to_vec();
+        self.panel.learn(row, &self.actions);
+    }
+}
+
+struct State {
+    channels: usize,
+    paths: Vec<Rc<Path>>,
+}
+
+impl<'m> Continuation<'m> for State {
+    fn batch(&self) -> usize {
+        self.channels * self.paths.len()
+    }
+
+    fn observe(
+        &mut self,
+        rows: Observed,
+        wanted: Range<usize>,
+    ) -> Result<Array3<f32>, ForecastError> {
+        let mut densities = Array3::zeros((wanted.len(), self.channels, BIN_COUNT));
+        let path = Rc::make_mut(&mut self.paths[0]);
+        for t in 0..rows.len() {
+            path.panel.predict(rows.begins[t]);
+            if wanted.contains(&t) {
+                for c in 0..self.channels {
+                    let mass = path.density(c).mass();
+                    let to = s![t - wanted.start, c, ..];
+                    densities.slice_mut(to).assign(&aview1(&mass));
+                }
+            }
+            let row = rows.positions.row(t);
+            let row: Vec<f64> = row.iter().map(|y| y - CENTRE).collect();
+            path.learn(&row, rows.actions.row(t));
+        }
+        path.panel.predict(false);
+        Ok(densities)
+    }
+
+    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
+        let mut densities = Vec::with_capacity(self.batch() * BIN_COUNT);
+        for c in 0..self.channels {
+            for path in &self.paths {
+                densities.extend(path.density(c).mass());
+            }
+        }
+        Ok(densities)
+    }
+
+    fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
+        let sequences = (0..self.channels).flat_map(|c| self.paths.iter().map(move |p| (c, p)));
+        let drawn = sequences.zip(levels);
+        let drawn = drawn.map(|((c, path), &level)| Point::of(path.density(c).quantile(level)));
+        Ok(drawn.collect())
+    }
+
+    fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
+        let count = self.paths.len();
+        for (i, path) in self.paths.iter_mut().enumerate() {
+            let path = Rc::make_mut(path);
+            let row = (0..self.channels).map(|c| values[c * count + i].position() - CENTRE);
+            let row: Vec<f64> = row.collect();
+            let width = path.actions.len();
+            // Without actions to come those of the last row are taken to go on.
+            let taken = actions.get(i * width..(i + 1) * width);
+            let taken = taken.map_or_else(|| path.actions.clone(), <[f64]>::to_vec);
+            path.learn(&row, aview1(&taken));
+            path.panel.predict(false);
+        }
+        Ok(())
+    }
+
+    fn fork(
+        &self,
+        paths: Paths,
+        _steps: usize,
+    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        Ok(Box::new(Self {
+            channels: self.channels,
+            paths: vec![Rc::clone(&self.paths[0]); paths.count],
+        }))
+    }
+}

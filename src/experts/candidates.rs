@@ -1,0 +1,41 @@
+//! The candidates of an expert: which would have predicted a channel best so far.
+
+use super::{FINEST, Student};
+
+/// Summed log scores of an expert's candidates for one channel.
+#[derive(Debug, Clone)]
+pub(super) struct Candidates {
+    scores: Vec<f64>,
+}
+
+impl Candidates {
+    pub(super) fn new(count: usize) -> Self {
+        Self {
+            scores: vec![0.0; count],
+        }
+    }
+
+    /// The distribution of the best candidate among those that have one; of equal ones the last.
+    pub(super) fn best(&self, predicted: &[Option<Student>]) -> Option<Student> {
+        let known = self.scores.iter().zip(predicted);
+        known
+            .filter_map(|(score, student)| student.map(|student| (score, student)))
+            .max_by(|a, b| a.0.total_cmp(b.0))
+            .map(|(_, student)| student)
+    }
+
+    /// Learns what came, if every candidate predicted it.
+    pub(super) fn learn(&mut self, predicted: &[Option<Student>], x: f64) {
+        if predicted.iter().any(Option::is_none) {
+            return;
+        }
+        for (score, student) in self.scores.iter_mut().zip(predicted.iter().flatten()) {
+            *score += log_score(student, x);
+        }
+    }
+}
+
+/// Log density at what came, as far as values are known.
+pub(super) fn log_score(predicted: &Student, x: f64) -> f64 {
+    predicted.log_density(x).min(FINEST.ln())
+}

@@ -1,0 +1,43 @@
+//! A linear model of all channels and the actions.
+
+use nalgebra::DVector;
+
+use super::fits::{Fits, Setting, lagged};
+use super::{Expert, Next, Student};
+
+/// Rows and prior precisions that are tried.
+const SETTINGS: [(usize, f64); 4] = [(1, 1e-4), (1, 0.1), (2, 1e-4), (2, 0.1)];
+
+/// Vector autoregression with actions: every channel on all channels of the last one or two rows, the
+/// actions of the last row and an intercept.
+#[derive(Debug, Clone)]
+pub(super) struct Linear(Fits);
+
+impl Linear {
+    pub(super) fn new(channels: usize, actions: usize) -> Self {
+        let setting = |(lags, ridge)| Setting {
+            lags,
+            ridge,
+            features: lags * channels + actions + 1,
+            last: 0,
+        };
+        Self(Fits::new(&SETTINGS.map(setting), channels))
+    }
+}
+
+impl Expert for Linear {
+    fn predict(&mut self, next: &Next) -> Vec<Option<Student>> {
+        self.0.predict(next, |lags| {
+            let all: Vec<f64> = lagged(next, lags).chain([1.0]).collect();
+            DVector::from_vec(all)
+        })
+    }
+
+    fn learn(&mut self, _next: &Next, row: &[f64]) {
+        self.0.learn(row);
+    }
+
+    fn fork(&self) -> Box<dyn Expert> {
+        Box::new(self.clone())
+    }
+}

@@ -1,0 +1,152 @@
+//! Several experts on one recording.
+
+use std::rc::Rc;
+
+use super::analogue::Analogue;
+use super::linear::Linear;
+use super::quadratic::Quadratic;
+use super::seasonal::Seasonal;
+use super::smoothing::Smoothing;
+use super::{Expert, Next, Past, Student, bounded};
+
+/// An expert, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Linear regression on all channels of the last one or two rows and the actions.
+    Linear,
+    /// The same on one row, with products of two.
+    Quadratic,
+    /// Exponential smoothing of each channel, persistence among it.
+    Smoothing,
+    /// The value one period ago, of each channel.
+    Seasonal,
+    /// What followed the past rows most like the last one.
+    Analogue,
+}
+
+impl Source {
+    /// All of them, in the order in which they stand in results.
+    pub const ALL: [Self; 5] = [
+        Self::Linear,
+        Self::Quadratic,
+        Self::Smoothing,
+        Self::Seasonal,
+        Self::Analogue,
+    ];
+
+    fn start(self, channels: usize, actions: usize) -> Box<dyn Expert> {
+        match self {
+            Self::Linear => Box::new(Linear::new(channels, actions)),
+            Self::Quadratic => Box::new(Quadratic::new(channels, actions)),
+            Self::Smoothing => Box::new(Smoothing::new(channels)),
+            Self::Seasonal => Box::new(Seasonal::new(channels, None)),
+            Self::Analogue => Box::new(Analogue::new(channels)),
+        }
+    }
+}
+
+/// Experts that read a recording row by row. Each row is [predicted](Self::predict), then
+/// [learned](Self::learn); a path goes on from a [fork](Self::fork).
+///
+/// ```
+/// use statecast::experts::{Panel, Source};
+/// // One channel that halves, driven by an action.
+/// let mut panel = Panel::new(&[Source::Linear], 1, &[1.0]);
+/// let (mut x, mut action) = (2.0, 0.0);
+/// for t in 0..60 {
+///     panel.predict(t == 0);
+///     action = (0.7 * f64::from(t)).sin();
+///     panel.learn(&[x], &[action]);
+///     x = 0.5 * x + action;
+/// }
+/// let next = panel.predict(false)[0][0].unwrap();
+/// assert!((next.location - x).abs() < 1e-3 && next.scale < 1e-2);
+/// ```
+pub struct Panel {
+    past: Rc<Past>,
+    /// Largest action of the context, one an action.
+    units: Vec<f64>,
+    experts: Vec<Box<dyn Expert>>,
+    /// `[expert][channel]`, of the row that was predicted last.
+    predicted: Vec<Vec<Option<Student>>>,
+    age: usize,
+}
+
+impl Clone for Panel {
+    fn clone(&self) -> Self {
+        self.fork()
+    }
+}
+
+impl Panel {
+    /// Experts that have seen nothing of some channels. `units` are the sizes of the context's largest
+    /// actions, one an action; zero counts as 1.
+    pub fn new(sources: &[Source], channels: usize, units: &[f64]) -> Self {
+        let start = |source: &Source| source.start(channels, units.len());
+        let unit = |&unit: &f64| if unit > 0.0 { unit } else { 1.0 };
+        Self {
+            past: Rc::default(),
+            units: units.iter().map(unit).collect(),
+            experts: sources.iter().map(start).collect(),
+            predicted: vec![vec![None; channels]; sources.len()],
+            age: 0,
+        }
+    }
+
+    /// Distributions of the next row's channels, `[expert][channel]`; `None` where an expert has none.
+    /// `begins` says that the row is the first of an episode, as the very first one always is.
+    pub fn predict(&mut self, begins: bool) -> &[Vec<Option<Student>>] {
+        self.age = self.past.next_age(begins);
+        let next = Next {
+            past: &self.past,
+            t: self.past.len(),
+            age: self.age,
+        };
+        let all = self.experts.iter_mut();
+        self.predicted = all.map(|expert| expert.predict(&next)).collect();
+        &self.predicted
+    }
+
+    /// What was predicted last.
+    pub fn predicted(&self) -> &[Vec<Option<Student>>] {
+        &self.predicted
+    }
+
+    /// Rows between the one that was predicted last and the first of its episode.
+    pub fn age(&self) -> usize {
+        self.age
+    }
+
+    /// Rows that were learned.
+    pub fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// Learns the row that was predicted last: values of the channels and, in their own units, the actions taken
+    /// in it.
+    pub fn learn(&mut self, row: &[f64], actions: &[f64]) {
+        let row: Vec<f64> = row.iter().map(|&x| bounded(x)).collect();
+        let scaled = actions.iter().zip(&self.units);
+        let scaled = scaled.map(|(action, unit)| bounded(action / unit));
+        let actions = scaled.collect();
+        let next = Next {
+            past: &self.past,
+            t: self.past.len(),
+            age: self.age,
+        };
+        let all = self.experts.iter_mut();
+        all.for_each(|expert| expert.learn(&next, &row));
+        Past::push(&mut self.past, row, actions, self.age == 0);
+    }
+
+    /// The same experts on a path of their own.
+    pub fn fork(&self) -> Self {
+        Self {
+            past: Rc::clone(&self.past),
+            units: self.units.clone(),
+            experts: self.experts.iter().map(|expert| expert.fork()).collect(),
+            predicted: self.predicted.clone(),
+            age: self.age,
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Bayesian linear regression, one observation at a time.
+
+use nalgebra::{Cholesky, DMatrix, DVector};
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::Student;
+
+/// Beliefs before the first observation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prior {
+    /// Precision of the weights.
+    pub ridge: f64,
+    /// Shape and rate of the noise's inverse-gamma distribution, in squared units of the targets.
+    pub noise: (f64, f64),
+}
+
+impl Prior {
+    /// The rate is half a count of a squared thousandth: values are known to a tenth of that.
+    pub(super) const NOISE: (f64, f64) = (0.5, 5e-7);
+
+    /// A ridge and the experts' noise.
+    pub(super) fn of(ridge: f64) -> Self {
+        Self {
+            ridge,
+            noise: Self::NOISE,
+        }
+    }
+}
+
+/// Linear regressions of several targets on the same features, with the conjugate normal and
+/// inverse-gamma prior (Gelman et al., Bayesian Data Analysis, chapter 14): Student's predictions
+/// that know how uncertain the weights are.
+///
+/// ```
+/// use nalgebra::dvector;
+/// use statecast::experts::{Prior, Regression};
+/// let prior = Prior { ridge: 1e-4, noise: (0.5, 5e-7) };
+/// let mut line = Regression::new(prior, 2, 1);
+/// for x in 0..50 {
+///     let x = f64::from(x) / 10.0;
+///     line.learn(&dvector![x, 1.0], &[3.0 * x - 1.0]);
+/// }
+/// assert!((line.predict(&dvector![7.0, 1.0])[0].location - 20.0).abs() < 1e-3);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Regression {
+    /// Covariance of the weights in units of the noise's variance.
+    covariance: DMatrix<f64>,
+    targets: Vec<Target>,
+    observations: usize,
+}
+
+/// What is known of one target.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) weights: DVector<f64>,
+    pub(super) noise: Noise,
+}
+
+/// Inverse-gamma distribution of a noise's variance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Noise {
+    shape: f64,
+    rate: f64,
+}
+
+impl Noise {
+    pub(super) fn new((shape, rate): (f64, f64)) -> Self {
+        Self { shape, rate }
+    }
+
+    /// Distribution of a value around a location; the variance is that of the noise times `leverage`.
+    pub(super) fn around(&self, location: f64, leverage: f64) -> Student {
+        Student {
+            location,
+            scale: (self.rate / self.shape * leverage).sqrt(),
+            freedom: 2.0 * self.shape,
+        }
+    }
+
+    pub(super) fn learn(&mut self, error: f64, leverage: f64) {
+        self.shape += 0.5;
+        self.rate += 0.5 * error * error / leverage;
+    }
+}
+
+/// Features of a row, with what a prediction and an update both need of them.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    features: DVector<f64>,
+    /// Covariance times features.
+    spread: DVector<f64>,
+    /// Share of a prediction's variance that the weights' uncertainty has, plus one.
+    leverage: f64,
+}
+
+/// Weights and noise that were drawn from the posterior.
+#[derive(Debug, Clone)]
+pub struct Sampled {
+    weights: DVector<f64>,
+    noise: f64,
+}
+
+impl Sampled {
+    /// The value of the next target at a level of its distribution.
+    pub fn value(&self, features: &DVector<f64>, level: f64) -> f64 {
+        self.weights.dot(features) + self.noise * standard_quantile(level)
+    }
+}
+
+impl Regression {
+    /// Regressions that know nothing; all weights are expected to be zero.
+    pub fn new(prior: Prior, features: usize, targets: usize) -> Self {
+        let weights = vec![DVector::zeros(features); targets];
+        Self::around(prior, features, weights)
+    }
+
+    /// Regressions that expect some weights, one vector a target.
+    pub(super) fn around(prior: Prior, features: usize, weights: Vec<DVector<f64>>) -> Self {
+        let target = |weights| Target {
+            weights,
+            noise: Noise::new(prior.noise),
+        };
+        Self {
+            covariance: DMatrix::identity(features, features) / prior.ridge,
+            targets: weights.into_iter().map(target).collect(),
+            observations: 0,
+        }
+    }
+
+    /// Observations that were learned.
+    pub fn observations(&self) -> usize {
+        self.observations
+    }
+
+    /// What is known of the targets.
+    pub(super) fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    pub(super) fn prepare(&self, features: DVector<f64>) -> Prepared {
+        let spread = &self.covariance * &features;
+        let leverage = 1.0 + features.dot(&spread).max(0.0);
+        Prepared {
+            features,
+            spread,
+            leverage,
+        }
+    }
+
+    pub(super) fn predict_prepared(&self, at: &Prepared, target: usize) -> Student {
+        let Target { weights, noise } = &self.targets[target];
+        noise.around(weights.dot(&at.features), at.leverage)
+    }
+
+    pub(super) fn learn_prepared(&mut self, at: &Prepared, values: impl Iterator<Item = f64>) {
+        for (target, value) in self.targets.iter_mut().zip(values) {
+            let error = value - target.weights.dot(&at.features);
+            target.weights.axpy(error / at.leverage, &at.spread, 1.0);
+            target.noise.learn(error, at.leverage);
+        }
+        self.covariance
+            .ger(-1.0 / at.leverage, &at.spread, &at.spread, 1.0);
+        self.observations += 1;
+    }
+
+    /// Distributions of the targets.
+    ///
+    /// # Panics
+    /// If there are more or fewer features than the regression has.
+    pub fn predict(&self, features: &DVector<f64>) -> Vec<Student> {
+        let at = self.prepare(features.clone());
+        (0..self.targets.len())
+            .map(|target| self.predict_prepared(&at, target))
+            .collect()
+    }
+
+    /// Learns the targets' values.
+    ///
+    /// # Panics
+    /// If there are more or fewer features than the regression has.
+    pub fn learn(&mut self, features: &DVector<f64>, values: &[f64]) {
+        let at = self.prepare(features.clone());
+        self.learn_prepared(&at, values.iter().copied());
+    }
+
+    /// Residual sum of squares of a target, as the posterior has it.
+    pub fn residual(&self, target: usize) -> f64 {
+        2.0 * self.targets[target].noise.rate
+    }
+
+    /// Draws weights and noise of a target from the posterior.
+    pub fn sample(&self, target: usize, random: &mut ChaCha8Rng) -> Sampled {
+        let Target { weights, noise } = &self.targets[target];
+        let precision = gamma(noise.shape, random) / noise.rate;
+        let noise = precision.max(1e-12).recip().sqrt();
+        let normal = DVector::from_fn(weights.len(), |_, _| standard_quantile(random.random()));
+        let symmetric = (&self.covariance + self.covariance.transpose()) / 2.0;
+        let jitter = DMatrix::identity(weights.len(), weights.len()) * 1e-12;
+        let deviation = Cholesky::new(symmetric + jitter).map(|root| root.l() * normal * noise);
+        Sampled {
+            weights: weights + deviation.unwrap_or_else(|| DVector::zeros(weights.len())),
+            noise,
+        }
+    }
+}
+
+/// Quantile of the standard normal distribution; levels are kept away from 0 and 1.
+fn standard_quantile(level: f64) -> f64 {
+    Normal::standard().inverse_cdf(level.clamp(1e-12, 1.0 - 1e-12))
+}
+
+/// A draw from the gamma distribution of a shape of at least a half and rate 1 (Marsaglia & Tsang 2000).
+fn gamma(shape: f64, random: &mut ChaCha8Rng) -> f64 {
+    if shape < 1.0 {
+        let u: f64 = random.random();
+        return gamma(shape + 1.0, random) * u.max(1e-300).powf(1.0 / shape);
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let x = standard_quantile(random.random());
+        let v = (1.0 + c * x).powi(3);
+        if v > 0.0 {
+            let u: f64 = random.random();
+            if u.max(1e-300).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+                return d * v;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    /// Ridge regression in closed form, shrunk towards the weights that were expected.
+    #[test]
+    fn online_weights_are_those_of_ridge_regression() {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let (n, d, ridge) = (40, 3, 0.3);
+        let x = DMatrix::from_fn(n, d, |_, _| standard_quantile(random.random()));
+        let y = DVector::from_fn(n, |i, _| {
+            x[(i, 0)] - 2.0 * x[(i, 2)] + 0.1 * (i as f64).sin()
+        });
+        for first in [0.0, 1.0] {
+            let prior = DVector::from_vec(vec![first, 0.0, 0.0]);
+            let mut online = Regression::around(Prior::of(ridge), d, vec![prior.clone()]);
+            for i in 0..n {
+                online.learn(&x.row(i).transpose(), &[y[i]]);
+            }
+            let gram = x.transpose() * &x + DMatrix::identity(d, d) * ridge;
+            let moment = x.transpose() * &y + &prior * ridge;
+            let expected = gram.clone().lu().solve(&moment).unwrap();
+            assert!((&online.targets[0].weights - &expected).norm() < 1e-9);
+            let rest = y.dot(&y) + ridge * prior.dot(&prior) - expected.dot(&(gram * &expected));
+            assert!((online.residual(0) - 2.0 * Prior::NOISE.1 - rest).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn drawn_parameters_scatter_as_the_predictions_say() {
+        let mut random = ChaCha8Rng::seed_from_u64(2);
+        let mut regression = Regression::new(Prior::of(1e-3), 2, 1);
+        for i in 0..30 {
+            let x = f64::from(i) / 30.0;
+            let noise = standard_quantile(random.random());
+            regression.learn(&DVector::from_vec(vec![x, 1.0]), &[x + 0.2 * noise]);
+        }
+        let features = DVector::from_vec(vec![0.5, 1.0]);
+        let predicted = regression.predict(&features)[0];
+        let drawn: Vec<f64> = (0..4000)
+            .map(|_| {
+                let parameters = regression.sample(0, &mut random);
+                parameters.value(&features, random.random())
+            })
+            .collect();
+        let mean = drawn.iter().sum::<f64>() / 4000.0;
+        let variance = drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 4000.0;
+        let expected = predicted.scale.powi(2) * predicted.freedom / (predicted.freedom - 2.0);
+        assert!((mean - predicted.location).abs() < 0.02);
+        assert!(
+            (variance / expected - 1.0).abs() < 0.1,
+            "{variance} {expected}"
+        );
+    }
+}

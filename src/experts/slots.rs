@@ -1,0 +1,124 @@
+//! Hints: the two experts that have predicted a channel best.
+
+use super::candidates::log_score;
+use super::{Panel, Student, bounded};
+
+/// Share of a score that is left after a row.
+const KEPT: f64 = 0.99;
+
+/// Score of a row that an expert has no prediction of: that of the uniform density on a context's range, less 3.
+const ABSENT: f64 = -4.945_910_149_055_313;
+
+/// Share that a row has in the mean of squared standardised residuals, and the most that one counts as.
+const NEW: f64 = 0.15;
+const MOST: f64 = 100.0;
+
+/// Distribution where no expert has one.
+const UNKNOWN: Student = Student {
+    location: 0.0,
+    scale: 2.0,
+    freedom: 1.0,
+};
+
+/// One expert's prediction of a channel, and how it has kept what it promised.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slot {
+    /// The prediction, as position on the axis less 5.
+    pub predicted: Student,
+    /// Exponential mean of squared standardised residuals: 1 if the scale was right.
+    pub ratio: f64,
+}
+
+/// What is known of a channel's next value beforehand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hint {
+    /// The expert with the best score so far, and the second.
+    pub slots: [Slot; 2],
+    /// Score of the best less that of the second, nats.
+    pub lead: f64,
+    /// False where no expert has a prediction.
+    pub known: bool,
+}
+
+/// Discounted log scores of a panel's experts, channel by channel; they say which two are the hints.
+///
+/// ```
+/// use statecast::experts::{Panel, Slots, Source};
+/// let mut panel = Panel::new(&Source::ALL, 1, &[]);
+/// let mut slots = Slots::new(Source::ALL.len(), 1);
+/// for t in 0..50 {
+///     panel.predict(false);
+///     let x = (0.3 * f64::from(t)).sin();
+///     slots.learn(&panel, &[x]);
+///     panel.learn(&[x], &[]);
+/// }
+/// panel.predict(false);
+/// let hint = slots.hints(&panel)[0];
+/// assert!((hint.slots[0].predicted.location - (0.3f64 * 50.0).sin()).abs() < 1e-3);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Slots {
+    /// `[channel][expert]`.
+    scores: Vec<Vec<f64>>,
+    ratios: Vec<Vec<f64>>,
+}
+
+impl Slots {
+    /// Nothing seen of so many experts and channels.
+    pub fn new(experts: usize, channels: usize) -> Self {
+        Self {
+            scores: vec![vec![0.0; experts]; channels],
+            ratios: vec![vec![1.0; experts]; channels],
+        }
+    }
+
+    /// Hints for the row that the panel has predicted last, one a channel.
+    pub fn hints(&self, panel: &Panel) -> Vec<Hint> {
+        (0..self.scores.len())
+            .map(|channel| self.hint(panel, channel))
+            .collect()
+    }
+
+    fn hint(&self, panel: &Panel, channel: usize) -> Hint {
+        let mut best: Vec<(f64, Slot)> = Vec::with_capacity(self.scores[channel].len());
+        for (e, predicted) in panel.predicted().iter().enumerate() {
+            if let Some(predicted) = predicted[channel] {
+                let ratio = self.ratios[channel][e];
+                best.push((self.scores[channel][e], Slot { predicted, ratio }));
+            }
+        }
+        // Stable: of equal ones the earlier stays first.
+        best.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let unknown = Slot {
+            predicted: UNKNOWN,
+            ratio: 1.0,
+        };
+        let first = best.first().copied().unwrap_or((0.0, unknown));
+        let second = best.get(1).copied().unwrap_or(first);
+        Hint {
+            slots: [first.1, second.1],
+            lead: first.0 - second.0,
+            known: !best.is_empty(),
+        }
+    }
+
+    /// Learns what came of the row that the panel has predicted last.
+    pub fn learn(&mut self, panel: &Panel, row: &[f64]) {
+        if panel.age() == 0 {
+            return;
+        }
+        for (e, predicted) in panel.predicted().iter().enumerate() {
+            for (c, (predicted, &x)) in predicted.iter().zip(row).enumerate() {
+                let x = bounded(x);
+                let came = predicted.map_or(ABSENT, |p| log_score(&p, x));
+                let score = &mut self.scores[c][e];
+                *score = KEPT * *score + came;
+                if let Some(predicted) = predicted {
+                    let z = (x - predicted.location) / predicted.scale;
+                    let ratio = &mut self.ratios[c][e];
+                    *ratio = (1.0 - NEW) * *ratio + NEW * (z * z).min(MOST);
+                }
+            }
+        }
+    }
+}
