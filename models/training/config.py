@@ -17,6 +17,11 @@ class Config:
     data: dict
     validation: dict
 
+    @property
+    def hinted(self):
+        """True if the model reads hints."""
+        return "hinted" in self.data
+
     def schedule(self, tokens):
         """Factor of the learning rates: linear warm-up, stable, linear decay to zero at the end."""
         done = tokens / self.budget["tokens"]
@@ -43,7 +48,8 @@ def read_config(path, tokens=None):
         raise ValueError(f"{path}: lengths and their shares differ in number")
     if max(data["lengths"]) > 1024:
         raise ValueError(f"{path}: windows are at most 1024 values")
-    missing = {"crps", "own_draws", "follow"} - set(config.objective)
+    missing = {"follow", "axis"} if config.hinted else {"crps", "own_draws", "follow"}
+    missing = missing - set(config.objective)
     if missing:
         raise ValueError(f"{path}: [objective] lacks {', '.join(sorted(missing))}")
     unknown = set(data.get("shares", {})) - set(FAMILIES)

@@ -120,10 +120,13 @@ class DigitModel(nn.Module):
         """The weights that Muon trains: all matrices of the blocks."""
         return [p for p in self.blocks.parameters() if p.ndim == 2]
 
-    def forward(self, ids):
-        """Logits [rows, steps, 1003] of the next id; ids [rows, steps <= 1024]."""
-        steps = ids.shape[1]
-        x = F.embedding(ids, self.embedding())
+    def states(self, x):
+        """What the head reads, [rows, steps <= 1024, hidden], of embedded inputs of that shape."""
+        steps = x.shape[1]
         for block in self.blocks:
             x = block(x, self.cos[:steps], self.sin[:steps], self.past[:steps, :steps])
-        return F.linear(self.norm(x), self.head())
+        return self.norm(x)
+
+    def forward(self, ids):
+        """Logits [rows, steps, 1003] of the next id; ids [rows, steps <= 1024]."""
+        return F.linear(self.states(F.embedding(ids, self.embedding())), self.head())

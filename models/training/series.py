@@ -59,11 +59,11 @@ def round_as_array(*arguments, **options):
     return series_round(*arguments, **options).numpy()
 
 
-def later(workers, *arguments, **options):
+def later(workers, *arguments, work=round_as_array):
     """A round when it is called for: generated meanwhile if there are `workers`, else then."""
     if workers is None:
-        return partial(round_as_array, *arguments, **options)
-    return workers.apply_async(round_as_array, arguments, options).get
+        return partial(work, *arguments)
+    return workers.apply_async(work, arguments).get
 
 
 class SeriesStream:

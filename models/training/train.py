@@ -11,20 +11,18 @@ at a resume.
 import argparse
 import json
 import os
-import random
 import signal
 import time
 
 import torch
 
 from config import read_config
-from draws import Draws
-from encoding import training_batch
 from export import export
-from model import DigitModel, mixed_precision
+from model import mixed_precision
 from objective import compiled_loss
-from optimizer import Muon
-from series import SeriesStream, generators
+from residual_run import HintedValidation, ResidualRun, residual_loss
+from run import Run
+from series import generators
 from validation import ValidationSet, validation_round
 from warm_start import loaded, start_from
 
@@ -52,86 +50,6 @@ def parse_arguments():
         "--no-compile", action="store_true", help="run without torch.compile (no C++ compiler)"
     )
     return parser.parse_args()
-
-
-class Run:
-    """Model, optimizers, data position and counters: all that a checkpoint holds."""
-
-    def __init__(self, config, device, workers=None, ahead=0):
-        torch.manual_seed(config.seed)
-        self.config, self.device = config, device
-        self.model = DigitModel(**config.model).to(device)
-        self.average = DigitModel(**config.model).to(device)
-        settings = config.optimizer
-        matrices = self.model.matrices() if settings["muon_rate"] else []
-        self.muon = Muon(matrices, settings["muon_rate"], weight_decay=settings["weight_decay"])
-        by_muon = {id(p) for p in matrices}
-        self.slow = [p for p in self.model.parameters() if id(p) not in by_muon]
-        self.adam = torch.optim.AdamW(
-            self.slow, lr=settings["adam_rate"], betas=(0.9, 0.98), weight_decay=0, fused=True
-        )
-        data = config.data
-        shares, rows = data.get("shares"), data["round_rows"]
-        self.stream = SeriesStream(config.seed, rows, device, None, shares, workers, ahead)
-        self.tokens, self.steps, self.cpu_seconds = 0, 0, 0.0
-        self.reset_average()
-
-    def reset_average(self):
-        self.average.load_state_dict(self.model.state_dict())
-
-    def batch(self):
-        """The batch of this step; its random choices depend on the seed and the step only."""
-        seed = self.config.seed * 7_000_003 + self.steps
-        draws, data = Draws(seed, self.device), self.config.data
-        # drawn on the CPU: a GPU would be waited for
-        [length] = random.Random(seed).choices(data["lengths"], self.config.length_shares(self.tokens))
-        series = self.stream.take(max(1, self.config.budget["step_tokens"] // length))
-        shares = {name: data[name] for name in ("whole_range", "inside", "without_bos", "coarse")}
-        return training_batch(draws, series, length, **shares)
-
-    def step(self, loss_of):
-        batch = self.batch()
-        torch.manual_seed(self.config.seed * 7_000_003 + self.steps)  # the objective may draw, too
-        with mixed_precision(batch[0].device):
-            loss = loss_of(*batch)
-        loss.backward()
-        factor = self.config.schedule(self.tokens)
-        torch.nn.utils.clip_grad_norm_(self.slow, 1.0)
-        for group in self.adam.param_groups:
-            group["lr"] = self.config.optimizer["adam_rate"] * factor
-        self.adam.step()
-        self.muon.step(factor)
-        self.model.zero_grad(set_to_none=True)
-        # early on the average forgets fast: it must not hold on to the start
-        keep = min(self.config.optimizer["average"], (1 + self.steps) / (10 + self.steps))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - keep)
-        self.steps, self.tokens = self.steps + 1, self.tokens + batch[0].numel()
-        return loss.detach()
-
-    def save(self, path):
-        state = dict(
-            shape=self.config.model,
-            model=self.model.state_dict(),
-            average=self.average.state_dict(),
-            muon=self.muon.state_dict(),
-            adam=self.adam.state_dict(),
-            stream=self.stream.state(),
-            counters=(self.tokens, self.steps, self.cpu_seconds),
-        )
-        torch.save(state, path + ".new")
-        os.replace(path + ".new", path)  # atomic: an interrupted write leaves the older checkpoint
-
-    def load(self, path):
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        if state["shape"] != self.config.model:
-            raise ValueError(f"{path} holds a model of shape {state['shape']}")
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.muon.load_state_dict(state["muon"])
-        self.adam.load_state_dict(state["adam"])
-        self.stream.restore(state["stream"])
-        self.tokens, self.steps, self.cpu_seconds = state["counters"]
 
 
 def compile_ahead(run, loss_of):
@@ -211,24 +129,30 @@ def export_trained(arguments, end, workers):
     os.makedirs(folder, exist_ok=True)
     size = config.validation["series"], max(config.data["lengths"])
     generated = validation_round(*size, workers)
-    run = Run(config, arguments.device, workers, arguments.generators)
+    run = (ResidualRun if config.hinted else Run)(config, arguments.device, workers, arguments.generators)
     resumed = os.path.exists(f"{folder}/checkpoint.pt")
     if resumed:
         run.load(f"{folder}/checkpoint.pt")
         print(f"resumed {folder} at {run.tokens} tokens", flush=True)
     elif arguments.start_from:
-        start_from(run.model, arguments.start_from)
+        start_from(run.model.digits if config.hinted else run.model, arguments.start_from)
         run.reset_average()
     print(f"{sum(p.numel() for p in run.model.parameters())} parameters in training", flush=True)
     teacher = None
     if arguments.teacher:
         teacher = loaded(arguments.teacher).to(arguments.device).requires_grad_(False)
         write_log(folder, dict(teacher=arguments.teacher, follow=config.objective["follow"]))
-    loss_of = compiled_loss(run.model, config.objective, not arguments.no_compile, teacher)
-    if workers:
-        run.stream.begin()
-        compile_ahead(run, loss_of)
-    validation = ValidationSet(*size, arguments.device, generated)
+    build_loss = residual_loss if config.hinted else compiled_loss
+    loss_of = build_loss(run.model, config.objective, not arguments.no_compile, teacher)
+    if workers:  # what is needed first is begun first
+        for stream in run.streams.values():
+            stream.begin()
+    if config.hinted:
+        validation = HintedValidation(config, arguments.device, generated, workers)
+    else:
+        if workers:
+            compile_ahead(run, loss_of)
+        validation = ValidationSet(*size, arguments.device, generated)
     if arguments.start_from and not resumed:
         write_log(folder, dict(start_from=arguments.start_from, start=validation.score(run.model)))
     scores = train(run, folder, loss_of, validation, end)

@@ -1,0 +1,171 @@
+"""The model that reads hints: the digit model, with the slots of the next row added to its input and an answer on
+the residual axis.
+
+The density of a value is a mixture of the digits' bins, of the residual axis' bins and of normals of several
+widths around both slots. Its weights are the components' Bayesian weights by what each gave to the values so far,
+changed by what the model makes of its state. A model that was never trained answers with Student's law around
+the best hint and Bayesian weights. Without hints it is the digit model.
+"""
+
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from encoding import BINS, BOS, NATS_OFFSET
+from hints import EDGES, LOG_WIDTHS
+from model import DigitModel, ValueTable
+
+SPREADS = torch.tensor([0.05, 0.15, 0.35, 0.6, 0.85, 1.1, 1.5, 2.5, 6.0])  # of the normals, in scales of a slot
+COMPONENTS = 2 + 2 * len(SPREADS)  # digits, residual axis, normals of the first slot, of the second
+SHARE, LEAST_LOG = 0.003, -30.0  # of the Bayesian weights: fixed share, floor of a row's log density
+FREEDOM = 4.0  # of Student's law that the residual axis starts with
+
+PERIODS = torch.tensor(np.concatenate([np.geomspace(0.25, 250, 32), [500, 1000]]), dtype=torch.float32)
+LOG_SCALES, LOG_RATIOS = torch.linspace(-6, 6, 13), torch.linspace(-4, 4, 9)
+LEADS, GAPS = torch.linspace(0, 6, 7), torch.linspace(-5, 5, 11)
+SLOT_FEATURES = 2 * len(PERIODS) + 6 + len(LOG_SCALES) + len(LOG_RATIOS)
+FEATURES = 2 * SLOT_FEATURES + len(LEADS) + len(GAPS)
+
+
+@dataclass
+class Sequences:
+    """Channels with their hints, one a sequence; arrays [sequences, rows] or [sequences, rows, 2 slots]. What
+    stands at a row is of that row: its value, and what was said of it before it came.
+    """
+
+    digits: torch.Tensor  # bin of the value on the channel's axis, clamped
+    on_axis: torch.Tensor
+    observed: torch.Tensor  # a value that is missing is neither read nor scored
+    begins: torch.Tensor  # first row of an episode: no hint of it
+    residual: torch.Tensor  # bin on the residual axis
+    position: torch.Tensor  # of the value on the channel's axis, a stand-in where it is missing
+    z: torch.Tensor  # (value - location) / scale
+    location: torch.Tensor
+    scale: torch.Tensor
+    freedom: torch.Tensor
+    ratio: torch.Tensor
+    lead: torch.Tensor
+    weight: torch.Tensor  # of the row in the loss
+
+    def map(self, change):
+        return Sequences(**{f.name: change(getattr(self, f.name)) for f in fields(self)})
+
+
+def bumps(v, at):
+    return torch.exp(-0.5 * ((v[..., None] - at) / (at[1] - at[0])) ** 2)
+
+
+def slot_features(location, scale, freedom, ratio, last):
+    """Of a hint: waves of its location as in the digits' table and finer, its log scale in bins, the recent squared
+    residuals of its expert, the move that it expects in scales and in bins, and how much is behind it.
+    """
+    x = (location / 10).clamp(-0.5, 1.5)
+    angle = 2 * math.pi * x[..., None] * PERIODS
+    move = location - last
+    centred = 2 * x - 1
+    ends = [torch.ones_like(x), centred, centred**2, torch.asinh(move / scale), torch.asinh(100 * move) / 3]
+    ends.append(freedom.rsqrt())
+    log_scale, log_ratio = (100 * scale).log().clamp(-7, 7), 0.5 * (ratio + 1e-4).log()
+    parts = [angle.cos(), angle.sin(), torch.stack(ends, -1), bumps(log_scale, LOG_SCALES), bumps(log_ratio, LOG_RATIOS)]
+    return torch.cat(parts, -1)
+
+
+def hint_features(s):
+    """Features [sequences, rows, FEATURES] of what is said of each row."""
+    last = F.pad(s.position, (1, 0), value=5.0)[:, :-1]
+    slots = [slot_features(s.location[..., k], s.scale[..., k], s.freedom[..., k], s.ratio[..., k], last) for k in (0, 1)]
+    gap = torch.asinh((s.location[..., 1] - s.location[..., 0]) / s.scale[..., 0])
+    return torch.cat([*slots, bumps(torch.asinh(s.lead).clamp(-1, 7), LEADS), bumps(gap.clamp(-6, 6), GAPS)], -1)
+
+
+def bayesian_weights(logs, counts):
+    """Log weights [sequences, rows, components] before each row, by the log densities of the rows before, with
+    fixed share (Herbster & Warmuth 1998); rows that do not count change nothing.
+    """
+    k = logs.shape[-1]
+    logs = torch.where(counts[..., None], logs.clamp_min(LEAST_LOG), 0.0)
+    w, out = torch.full_like(logs[:, 0], -math.log(k)), []
+    moves = counts[..., None].to(logs.dtype)
+    for t in range(logs.shape[1]):
+        out.append(w)
+        learned = ((1 - SHARE) * (w + logs[:, t]).softmax(-1) + SHARE / k).log()
+        w = torch.lerp(w, learned, moves[:, t])
+    return torch.stack(out, 1)
+
+
+def student_masses(edges):
+    """Log probabilities of bins under Student's law of four degrees of freedom."""
+    cdf = 0.5 + 0.5 * edges / np.sqrt(4 + edges**2) * (1 + 2 / (4 + edges**2))
+    return np.log(np.maximum(np.diff(cdf), 1e-9))
+
+
+class ResidualModel(nn.Module):
+    def __init__(self, hidden, layers, heads, inner, waves=32):
+        super().__init__()
+        self.digits = DigitModel(hidden, layers, heads, inner, waves)
+        self.shape = self.digits.shape
+        self.hint = nn.Linear(FEATURES, hidden, bias=False)
+        self.past_residual = ValueTable(hidden, waves, 0.0, 0.0)
+        self.residual_head = ValueTable(hidden, waves, 0.002, 0.0)
+        self.gate = nn.Linear(hidden, COMPONENTS)
+        self.trust = nn.Parameter(torch.ones(1))
+        self.marks = nn.Parameter(torch.zeros(3, hidden))  # hints are there, a value is missing, an episode begins
+        for weight in (self.hint.weight, self.gate.weight, self.gate.bias):
+            nn.init.zeros_(weight)
+        student = torch.tensor(student_masses(EDGES), dtype=torch.float32)
+        self.register_buffer("student", student, persistent=False)
+        self.register_buffer("log_widths", torch.tensor(LOG_WIDTHS, dtype=torch.float32), persistent=False)
+
+    def matrices(self):
+        """The weights that Muon trains."""
+        return self.digits.matrices()
+
+    def fresh(self):
+        """The weights that reading hints adds."""
+        return [p for name, p in self.named_parameters() if not name.startswith("digits.")]
+
+    def embedded(self, s, features):
+        """Inputs [sequences, rows, hidden]: the value of the row before, its residual, what is said of the row."""
+        ids = F.pad(s.digits, (1, 0), value=BOS)[:, :-1]
+        before = F.pad(s.observed, (1, 0), value=True)[:, :-1, None]
+        inner = F.pad(s.observed & ~s.begins, (1, 0), value=False)[:, :-1, None]
+        residual = F.embedding(F.pad(s.residual, (1, 0), value=0)[:, :-1], self.past_residual())
+        x = torch.where(before, F.embedding(ids, self.digits.embedding()), self.marks[1])
+        x = x + torch.where(inner, residual, 0.0) + self.marks[0]
+        return x + torch.where(s.begins[..., None], self.marks[2], self.hint(features))
+
+    def forward(self, s, features):
+        """Log probabilities [sequences, rows, 1000] of the digits' and the residual axis' bins, and the gate."""
+        return self.answers(self.digits.states(self.embedded(s, features)))
+
+    def answers(self, h):
+        digits = F.linear(h, self.digits.head()[:BINS]).float().log_softmax(-1)
+        residual = (F.linear(h, self.residual_head()[:BINS]).float() + self.student).log_softmax(-1)
+        return digits, residual, self.gate(h).float()
+
+    def components(self, s, digits, residual):
+        """Log densities [sequences, rows, COMPONENTS] of the values, axis units."""
+        digits = digits.gather(-1, s.digits[..., None])[..., 0] + NATS_OFFSET
+        digits = torch.where(s.on_axis, digits, LEAST_LOG)
+        log_scale = s.scale.log()
+        at = residual.gather(-1, s.residual[..., None])[..., 0]
+        residual = at - self.log_widths[s.residual] - log_scale[..., 0]
+        spreads = SPREADS.to(log_scale.device)
+        normals = -0.5 * (s.z[..., None] / spreads) ** 2 - spreads.log() - log_scale[..., None]
+        normals = normals - 0.5 * math.log(2 * math.pi)
+        return torch.cat([torch.stack([digits, residual], -1), normals.flatten(-2)], -1)
+
+    def mixture(self, s, digits, residual, gate):
+        """Log densities of the components and their log weights before each row, [sequences, rows, COMPONENTS]."""
+        parts = self.components(s, digits, residual)
+        bayes = bayesian_weights(parts.detach(), s.observed & ~s.begins)
+        return parts, (gate + self.trust * bayes).log_softmax(-1)
+
+    def log_density(self, s, features):
+        """Nats [sequences, rows] of the values in axis units, and the components' own."""
+        parts, log_weights = self.mixture(s, *self(s, features))
+        return torch.logsumexp(log_weights + parts, -1), parts

@@ -1,0 +1,153 @@
+"""Sequences with hints to train on: driven systems, everyday series and the other families, made on the fly."""
+
+import numpy as np
+import torch
+
+import systems
+from families import EVERYDAY, FAMILIES
+from hints import read_hints, residual_ids
+from hints.reading import axis_positions, scaled_actions
+from residual import Sequences
+from series import later, series_round
+
+MIXED = {"systems": 0.6, "everyday": 0.22, "families": 0.18}  # of the sequences with hints
+INSIDE = 0.35  # weight of the rows that set the scale
+FROZEN, MOVED = 0.1, 0.15  # windows whose experts stop learning for a while, or are pushed off for a while
+
+
+def disturbances(rng, n, rows, channels):
+    """Rows that experts do not learn from [windows, rows], and what their locations are moved by, in scales
+    [windows, rows, channels]: hints are not always as good as their past, along a path above all.
+    """
+    t = np.arange(rows)[None]
+    begin = rng.integers(rows // 4, rows, (n, 1))
+    inside = (t >= begin) & (t < begin + rng.integers(5, 80, (n, 1)))
+    frozen = inside & (rng.random((n, 1)) < FROZEN)
+    size = np.exp(rng.uniform(np.log(0.5), np.log(30), (n, 1, channels))) * (rng.random((n, 1, channels)) < 0.7)
+    keep, walk = rng.uniform(0.5, 0.99, (n, 1)), np.zeros((n, rows, channels))
+    state = rng.normal(size=(n, channels))
+    for row in range(rows):
+        state = keep * state + np.sqrt(1 - keep**2) * rng.normal(size=(n, channels))
+        walk[:, row] = state
+    moved = (inside & (rng.random((n, 1)) < MOVED))[..., None]
+    return frozen, np.where(moved, size * walk, 0)
+
+
+def windows_of(seed, kind, count, rows):
+    """Groups of raw windows, as `systems.Windows`."""
+    if kind == "systems":
+        return systems.generate(seed, count, rows)
+    chosen = EVERYDAY if kind == "everyday" else [name for name in FAMILIES if name not in EVERYDAY]
+    values = series_round(seed, count, rows, chosen).double().numpy()[..., None]
+    n = len(values)
+    starts = np.zeros((n, rows), bool)
+    starts[:, 0] = True
+    nothing = np.zeros((n, rows, 0))
+    return [systems.Windows(values, nothing, starts, np.zeros((n, 1), bool), np.zeros(values.shape, bool))]
+
+
+def sequences_of(windows, rng):
+    """Sequences of raw windows of one shape, with hints; those of channels that do not move are left out."""
+    n, rows, channels = windows.values.shape
+    most = np.where(rng.random(n) < 0.1, rows, np.exp(rng.uniform(np.log(20), np.log(0.8 * rows), n)))
+    prefix = most.astype(int)
+    positions, moves = axis_positions(windows.values, prefix, windows.missing, windows.levels)
+    positions = np.clip(positions, -495, 505)
+    mirrored = rng.random((n, 1, channels)) < 0.5
+    positions = np.where(mirrored, 10 - positions, positions)
+    frozen, pushed = disturbances(rng, n, rows, channels)
+    acts = scaled_actions(windows.actions, prefix)
+    hints = read_hints(positions, acts, windows.starts, windows.missing, None, frozen, pushed)
+    inside = np.arange(rows)[None, :, None] < prefix[:, None, None]
+    weight = np.where(inside, INSIDE, 1.0) * ~(windows.missing | windows.starts[..., None])
+    z = np.clip((hints.position[..., None] - hints.location) / hints.scale, -1e9, 1e9)
+    arrays = dict(
+        digits=np.clip(np.floor(100 * hints.position), 0, 999).astype(np.int64),
+        on_axis=(hints.position >= 0) & (hints.position < 10),
+        observed=~windows.missing,
+        begins=np.broadcast_to(windows.starts[..., None], positions.shape),
+        residual=residual_ids(z[..., 0]),
+        position=hints.position,
+        z=z,
+        location=hints.location,
+        scale=hints.scale,
+        freedom=hints.freedom,
+        ratio=hints.ratio,
+        lead=hints.lead,
+        weight=weight,
+    )
+    good = moves & np.isfinite(hints.location).all((1, 3)) & np.isfinite(hints.scale).all((1, 3))
+
+    def flat(array):
+        """[windows, rows, channels, ...] to [sequences, rows, ...]."""
+        array = np.moveaxis(array, 2, 1)[good]
+        return torch.from_numpy(array.astype(np.float32) if array.dtype == np.float64 else array)
+
+    return Sequences(**arrays).map(flat)
+
+
+def joined(parts):
+    return Sequences(*(torch.cat(columns) for columns in zip(*(vars(part).values() for part in parts))))
+
+
+def sequence_round(seed, sequences, rows):
+    """About so many shuffled sequences; a function of the seed."""
+    rng, parts = np.random.default_rng(seed), []
+    for place, (kind, share) in enumerate(MIXED.items()):
+        wanted, made = share * sequences, 0
+        for part in range(20):
+            count = 60 if kind == "systems" else round(wanted)
+            for group in windows_of(seed * 1009 + 20 * place + part, kind, count, rows):
+                parts.append(sequences_of(group, rng))
+                made += len(parts[-1].digits)
+            if made >= 0.9 * wanted:
+                break
+    whole = joined(parts)
+    order = torch.from_numpy(rng.permutation(len(whole.digits)))
+    return whole.map(lambda column: column[order])
+
+
+def round_as_arrays(*arguments):
+    """A round that goes from process to process through a pipe."""
+    return sequence_round(*arguments).map(lambda column: column.numpy())
+
+
+class SequenceStream:
+    """Hands out sequences of so many rows in order; `round` and `cursor` are its whole state. With `workers` the
+    next round is generated meanwhile.
+    """
+
+    def __init__(self, seed, values, rows, device="cpu", workers=None):
+        self.seed, self.sequences, self.rows, self.device = seed, max(1, values // rows), rows, device
+        self.workers, self.round, self.cursor, self.pool, self.next = workers, 0, 0, None, None
+
+    def take(self, count):
+        """So many sequences that were not handed out before."""
+        if self.pool is None:
+            self.pool = self._generate()
+        if self.cursor + count > len(self.pool.digits):
+            self.round, self.cursor = self.round + 1, 0
+            self.pool = self._generate()
+        first, self.cursor = self.cursor, self.cursor + count
+        return self.pool.map(lambda column: column[first : first + count])
+
+    def state(self):
+        return {"round": self.round, "cursor": self.cursor}
+
+    def restore(self, state):
+        self.round, self.cursor, self.pool, self.next = state["round"], state["cursor"], None, None
+
+    def begin(self):
+        """Has the round that comes next generated."""
+        if self.next is None:
+            self.next = self._begun(self.round)
+
+    def _begun(self, number):
+        seed = (self.seed * 10_007 + number) * 4099 + self.rows
+        return later(self.workers, seed, self.sequences, self.rows, work=round_as_arrays)
+
+    def _generate(self):
+        self.begin()
+        made = self.next().map(lambda column: torch.from_numpy(column).to(self.device))
+        self.next = self._begun(self.round + 1)
+        return made

@@ -1,0 +1,317 @@
+"""python -m unittest: experts, hints, the model that reads them, its training."""
+
+import os
+import tempfile
+import unittest
+
+import numpy as np
+import torch
+
+import systems
+from config import read_config
+from export import export
+from hints import BINS, EDGES, LOG_WIDTHS, Experts, read_hints, residual_ids
+from hints.reading import axis_positions, carried_on, scaled_actions
+from hints.regression import Regressions
+from hints.seasonal import found_periods
+from model import DigitModel
+from residual import COMPONENTS, ResidualModel, bayesian_weights, hint_features
+from residual_run import ResidualRun, residual_loss
+from sequences import SequenceStream, joined, sequence_round, sequences_of
+from train import HERE
+from warm_start import loaded, start_from
+
+TINY = dict(hidden=64, layers=2, heads=1, inner=96)
+CHANGED = 60  # row from which on a window is another one
+
+
+def driven_windows(n=5, rows=110, channels=3, seed=0):
+    """Noisy linear systems with actions, several episodes and missing values."""
+    rng = np.random.default_rng(seed)
+    u, x = rng.normal(size=(n, rows, 2)), np.zeros((n, rows, channels))
+    a, b = 0.9 * np.linalg.qr(rng.normal(size=(n, channels, channels)))[0], rng.normal(size=(n, channels, 2))
+    starts = rng.random((n, rows)) < 0.03
+    starts[:, 0] = True
+    for t in range(rows):
+        x[:, t] = rng.normal(size=(n, channels))
+        if t:
+            moved = np.einsum("nij,nj->ni", a, x[:, t - 1]) + np.einsum("nij,nj->ni", b, u[:, t - 1])
+            x[:, t] = np.where(starts[:, t, None], x[:, t], moved + 0.1 * x[:, t])
+    return systems.Windows(x, u, starts, np.zeros((n, channels), bool), rng.random(x.shape) < 0.05)
+
+
+def hints_of(windows, prefix=40):
+    first = np.full(len(windows.values), prefix)
+    positions, _ = axis_positions(windows.values, first, windows.missing, windows.levels)
+    acts = scaled_actions(windows.actions, first)
+    return read_hints(positions, acts, windows.starts, windows.missing)
+
+
+def stirred(model):
+    """The model with weights that are all of some size."""
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.05 * torch.randn(p.shape))
+    return model.eval()
+
+
+class Axis(unittest.TestCase):
+    def test_a_residual_lies_in_its_bin(self):
+        z = np.random.default_rng(0).standard_cauchy(5000) * 3
+        ids = residual_ids(z)
+        inside = np.abs(z) < 200
+        self.assertTrue(((EDGES[ids] <= z + 1e-9) & (z <= EDGES[ids + 1] + 1e-9))[inside].all())
+        self.assertEqual(residual_ids(np.array([-1e9, 0.0, 1e9])).tolist(), [0, 500, 999])
+
+    def test_the_first_answer_is_a_density(self):
+        model = ResidualModel(**TINY)
+        mass = model.student.double().exp()
+        self.assertAlmostEqual(mass.sum().item(), 1, places=4)
+        self.assertLess(abs(np.exp(LOG_WIDTHS).sum() - 400), 1e-6)
+
+
+class ExpertsOfRows(unittest.TestCase):
+    def test_regressions_are_ridge_regressions(self):
+        rng = np.random.default_rng(1)
+        f, y = rng.normal(size=(40, 4)), rng.normal(size=(40, 2))
+        online = Regressions(1, 2, 4, (0.3,))
+        for row, target in zip(f, y):
+            online.law(row[None], np.ones(1, bool))
+            online.learn(target[None], np.ones(1, bool), np.ones((1, 2), bool))
+        gram = f.T @ f + 0.3 * np.eye(4)
+        for prior, first in ((0, np.zeros((4, 2))), (1, np.eye(4)[:, :2])):
+            expected = first + np.linalg.solve(gram, f.T @ (y - f @ first))
+            self.assertTrue(np.allclose(online.weights[0, 0, prior].T, expected, atol=1e-9))
+            rest = ((y - f @ expected) ** 2).sum(0) + 0.3 * ((expected - first) ** 2).sum(0)
+            self.assertTrue(np.allclose(2 * online.rate[0, 0, prior] - 1e-6, rest, atol=1e-9))
+
+    def test_a_linear_system_without_noise_is_predicted_exactly(self):
+        windows = driven_windows()
+        rng = np.random.default_rng(3)
+        x = np.zeros_like(windows.values)
+        a = 0.95 * np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        x[:, 0] = rng.normal(size=(5, 3))
+        for t in range(1, x.shape[1]):
+            x[:, t] = x[:, t - 1] @ a.T + windows.actions[:, t - 1, :1]
+        clean = systems.Windows(x, windows.actions, windows.starts * (np.arange(110) == 0), windows.levels, windows.missing * False)
+        hints = hints_of(clean)
+        error = np.abs(hints.position - hints.location[..., 0])[:, 60:]
+        self.assertLess(np.median(error), 1e-3)
+        self.assertEqual((hints.chosen[:, 60:, :, 0] == 0).mean(), 1)
+
+    def test_seasons_are_found_at_their_period(self):
+        t = np.arange(128)
+        rng = np.random.default_rng(0)
+        profile = rng.normal(size=12)
+        x = np.stack([profile[t % 12], np.sin(2 * np.pi * t / 24) + 0.05 * rng.normal(size=128), rng.normal(size=128).cumsum()], 1)
+        self.assertEqual(found_periods(x)[0], 12)
+        self.assertIn(found_periods(x)[1], (23, 24, 25))
+        self.assertEqual(found_periods(np.ones((64, 2))).tolist(), [0, 0])
+
+    def test_a_season_is_the_best_hint_of_a_season(self):
+        rng = np.random.default_rng(0)
+        y = np.tile(rng.normal(size=(3, 24)), (1, 10))[..., None] + 0.05 * rng.normal(size=(3, 240, 1))
+        starts = np.zeros((3, 240), bool)
+        starts[:, 0] = True
+        hints = read_hints(y + 5, np.zeros((3, 240, 0)), starts, np.zeros(y.shape, bool))
+        self.assertGreater(np.isin(hints.chosen[:, 150:, 0, 0], (3, 4)).mean(), 0.95)
+        self.assertLess(np.median(np.abs(hints.location[:, 150:, 0, 0] - hints.position[:, 150:, 0])), 0.15)
+
+    def test_nothing_is_said_of_an_episodes_first_row(self):
+        windows = driven_windows()
+        hints = hints_of(windows)
+        first = windows.starts
+        self.assertTrue((hints.chosen[first] == -1).all())
+        self.assertTrue((hints.location[first] == 5).all())
+        self.assertTrue((hints.chosen[~first] >= 0).any())
+
+    def test_hints_do_not_see_what_comes(self):
+        windows = driven_windows()
+        other = driven_windows(seed=9)
+        late = np.arange(110) >= CHANGED
+        changed = systems.Windows(
+            np.where(late[None, :, None], other.values, windows.values),
+            np.where(late[None, :, None], other.actions, windows.actions),
+            np.where(late[None] & (np.arange(110) > CHANGED), other.starts, windows.starts),
+            windows.levels,
+            np.where(late[None, :, None], other.missing, windows.missing),
+        )
+        one, two = hints_of(windows), hints_of(changed)
+        for name in ("location", "scale", "freedom", "ratio", "lead", "chosen"):
+            a, b = getattr(one, name), getattr(two, name)
+            self.assertTrue(np.array_equal(a[:, : CHANGED + 1], b[:, : CHANGED + 1]), name)
+            self.assertFalse(np.array_equal(a, b), name)
+
+    def test_an_action_counts_for_the_row_after_it(self):
+        windows = driven_windows()
+        acts = windows.actions.copy()
+        acts[:, CHANGED] += 1
+        changed = systems.Windows(windows.values, acts, windows.starts, windows.levels, windows.missing)
+        one, two = hints_of(windows), hints_of(changed)
+        self.assertTrue(np.array_equal(one.location[:, : CHANGED + 1], two.location[:, : CHANGED + 1]))
+        self.assertFalse(np.allclose(one.location[:, CHANGED + 1], two.location[:, CHANGED + 1]))
+
+    def test_windows_of_a_batch_do_not_touch_each_other(self):
+        windows = driven_windows()
+        part = systems.Windows(*(column[1:2] for column in vars(windows).values()))
+        self.assertTrue(np.allclose(hints_of(windows).location[1:2], hints_of(part).location, atol=1e-9))
+
+    def test_repeated_experts_go_on_like_the_first(self):
+        windows = driven_windows(2)
+        positions, _ = axis_positions(windows.values, np.full(2, 40), windows.missing, windows.levels)
+        x, none = carried_on(positions, windows.missing) - 5, np.zeros(2, bool)
+        experts = Experts(2, 3, 2, 110)
+        for t in range(70):
+            experts.predict()
+            experts.learn(x[:, t], windows.actions[:, t], windows.starts[:, t + 1], ~windows.missing[:, t])
+        many = experts.repeated(3)
+        for t in range(70, 80):
+            one, three = experts.predict(), many.predict()
+            self.assertTrue(np.allclose(np.repeat(one.location[0], 3, 0), three.location[0], atol=1e-10))
+            seen = np.ones((2, 3), bool)
+            experts.learn(x[:, t], windows.actions[:, t], none, seen)
+            many.learn(np.repeat(x[:, t], 3, 0), np.repeat(windows.actions[:, t], 3, 0), np.repeat(none, 3), np.repeat(seen, 3, 0))
+
+    def test_a_level_of_a_billion_and_a_constant_channel_do_no_harm(self):
+        windows = driven_windows()
+        windows.values[..., 2] = 7
+        far = systems.Windows(
+            windows.values + 1e9, windows.actions, windows.starts, windows.levels, windows.missing
+        )
+        hints, near = hints_of(far), hints_of(windows)
+        self.assertTrue(np.isfinite(hints.location).all() and np.isfinite(hints.scale).all())
+        self.assertTrue((hints.position[..., 2] == 5).all())
+        self.assertLess(np.median(np.abs(hints.location[..., :2, 0] - near.location[..., :2, 0])), 1e-4)
+
+
+class Model(unittest.TestCase):
+    def sequences(self, windows):
+        return sequences_of(windows, np.random.default_rng(5))
+
+    def test_densities_do_not_see_what_comes(self):
+        windows = driven_windows()
+        values = windows.values.copy()
+        values[:, CHANGED:] = np.random.default_rng(8).normal(size=values[:, CHANGED:].shape)
+        changed = systems.Windows(values, windows.actions, windows.starts, windows.levels, windows.missing)
+        # the same prefix for both: it sets the axis
+        rng = lambda: np.random.default_rng(11)
+        one, two = sequences_of(windows, rng()), sequences_of(changed, rng())
+        model = stirred(ResidualModel(**TINY))
+        same = (one.position[:, :CHANGED] == two.position[:, :CHANGED]).all(1)
+        self.assertGreater(same.sum().item(), 5)
+        with torch.no_grad():
+            outs = []
+            for s in (one, two):
+                part = s.map(lambda column: column[same])
+                digits, residual, gate = model(part, hint_features(part))
+                weights = model.mixture(part, digits, residual, gate)[1]
+                outs.append((digits, residual, gate, weights))
+        for a, b in zip(*outs):
+            self.assertLess((a[:, : CHANGED + 1] - b[:, : CHANGED + 1]).abs().max().item(), 1e-4)
+            self.assertGreater((a[:, CHANGED + 1 :] - b[:, CHANGED + 1 :]).abs().max().item(), 1e-3)
+
+    def test_it_starts_as_the_digit_model_and_the_hint(self):
+        torch.manual_seed(0)
+        with tempfile.TemporaryDirectory() as folder:
+            export(stirred(DigitModel(**TINY)), folder)
+            model, digits = ResidualModel(**TINY), loaded(folder)
+            start_from(model.digits, folder)
+        ids = torch.randint(0, 1000, (2, 30))
+        with torch.no_grad():
+            self.assertTrue(torch.allclose(model.digits(ids), digits(ids), atol=1e-4))
+            part = self.sequences(driven_windows())
+            law, residual, gate = model(part, hint_features(part))
+        self.assertLess((residual - model.student.log_softmax(-1)).abs().max().item(), 0.5)
+        self.assertEqual(gate.abs().max().item(), 0)
+        self.assertEqual(gate.shape[-1], COMPONENTS)
+
+    def test_the_density_is_one_over_all_values(self):
+        """Sum over a fine grid of values of one row, by components."""
+        part = self.sequences(driven_windows()).map(lambda column: column[:1, :50].clone())
+        model, row = stirred(ResidualModel(**TINY)), 49
+        grid = torch.linspace(-60, 70, 40001)
+        whole = part.map(lambda column: column.repeat(len(grid), *[1] * (column.dim() - 1)))
+        with torch.no_grad():
+            digits, residual, gate = model(part, hint_features(part))
+            weights = model.mixture(part, digits, residual, gate)[1][:, row]
+            z = (grid[:, None].double() - part.location[:, row].double()) / part.scale[:, row].double()
+            whole.digits[:, row] = (100 * grid).floor().clamp(0, 999).long()
+            whole.on_axis[:, row] = (grid >= 0) & (grid < 10)
+            whole.residual[:, row] = torch.from_numpy(residual_ids(z[:, 0].numpy()))
+            whole.z[:, row] = z.float()
+            one = whole.map(lambda column: column[:, row : row + 1])
+            spread = lambda p: p[:, row : row + 1].expand(len(grid), -1, -1)
+            parts = model.components(one, spread(digits), spread(residual))
+            density = torch.logsumexp(weights[:, None] + parts, -1).double().exp()
+        self.assertAlmostEqual((density.sum() * (grid[1] - grid[0])).item(), 1, delta=0.02)
+
+    def test_weights_are_those_of_bayes_without_a_share(self):
+        logs = torch.randn(2, 30, 4)
+        counts = torch.ones(2, 30, dtype=torch.bool)
+        weights = bayesian_weights(logs, counts)
+        prior = torch.full((2, 1, 4), 0.25).log()
+        exact = (prior + F_cumulated(logs)).log_softmax(-1)
+        self.assertTrue(torch.allclose(weights[:, :3].exp(), exact[:, :3].exp(), atol=0.02))
+        counts[:, 5] = False
+        self.assertTrue(torch.equal(bayesian_weights(logs, counts)[:, 5], bayesian_weights(logs, counts)[:, 6]))
+
+
+def F_cumulated(logs):
+    return torch.cat([torch.zeros_like(logs[:, :1]), logs.cumsum(1)[:, :-1]], 1)
+
+
+class Training(unittest.TestCase):
+    def config(self):
+        config = read_config(f"{HERE}/residual.toml", tokens=4096)
+        config.model = TINY
+        config.budget["step_tokens"] = 512
+        config.data |= dict(round_rows=60, round_values=8000, lengths=[64, 128], shares_at_start=[0.5, 0.5], shares_at_end=[0.5, 0.5])
+        return config
+
+    def test_a_round_is_a_function_of_its_seed(self):
+        one, two, other = (sequence_round(seed, 60, 96) for seed in (3, 3, 4))
+        self.assertGreater(len(one.digits), 40)
+        for name, column in vars(one).items():
+            self.assertTrue(torch.equal(column, getattr(two, name)), name)
+            if column.is_floating_point():
+                self.assertTrue(torch.isfinite(column).all(), name)
+        self.assertFalse(one.digits.shape == other.digits.shape and torch.equal(one.digits, other.digits))
+
+    def test_a_stream_goes_on_where_it_stood(self):
+        stream = SequenceStream(1, 3000, 64)
+        stream.take(10)
+        state = stream.state()
+        expected = stream.take(7)
+        again = SequenceStream(1, 3000, 64)
+        again.restore(state)
+        self.assertTrue(torch.equal(again.take(7).z, expected.z))
+
+    def test_a_resumed_run_continues_exactly(self):
+        straight = ResidualRun(self.config(), "cpu")
+        settings = straight.config.objective
+        for _ in range(2):
+            straight.step(residual_loss(straight.model, settings, False))
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "checkpoint.pt")
+            straight.save(path)
+            resumed = ResidualRun(self.config(), "cpu")
+            resumed.load(path)
+        for _ in range(2):
+            for run in (straight, resumed):
+                run.step(residual_loss(run.model, settings, False))
+        for a, b in zip(straight.model.parameters(), resumed.model.parameters()):
+            self.assertTrue(torch.equal(a, b))
+
+    def test_every_weight_is_trained(self):
+        run = ResidualRun(self.config(), "cpu")
+        blind, sequences = run.batch()
+        run.model = stirred(run.model)
+        residual_loss(run.model, run.config.objective, False)(blind, sequences).backward()
+        for name, p in run.model.named_parameters():
+            self.assertIsNotNone(p.grad, name)
+        self.assertEqual(joined([sequences, sequences]).digits.shape[0], 2 * len(sequences.digits))
+
+
+if __name__ == "__main__":
+    unittest.main()
