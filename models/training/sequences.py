@@ -11,6 +11,7 @@ from residual import Sequences
 from series import later, series_round
 
 MIXED = {"systems": 0.6, "everyday": 0.22, "families": 0.18}  # of the sequences with hints
+MEAN_CHANNELS = 5  # of a driven window
 INSIDE = 0.35  # weight of the rows that set the scale
 FROZEN, MOVED = 0.1, 0.15  # windows whose experts stop learning for a while, or are pushed off for a while
 
@@ -96,7 +97,8 @@ def sequence_round(seed, sequences, rows):
     for place, (kind, share) in enumerate(MIXED.items()):
         wanted, made = share * sequences, 0
         for part in range(20):
-            count = 60 if kind == "systems" else round(wanted)
+            left = max(1.0, wanted - made)
+            count = max(48, round(left / MEAN_CHANNELS)) if kind == "systems" else round(left)
             for group in windows_of(seed * 1009 + 20 * place + part, kind, count, rows):
                 parts.append(sequences_of(group, rng))
                 made += len(parts[-1].digits)
