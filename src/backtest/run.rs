@@ -305,14 +305,13 @@ impl Window<'_> {
         for t in 0..one_step.rows() {
             for channel in 0..one_step.channels() {
                 let density = one_step.density(t, channel);
-                let observed = one_step.observed()[[t, channel]];
                 let cell = one_step.cells()[[t, channel]];
                 let place: f64 = random.random();
                 if density.axis().is_constant() {
                     continue;
                 }
                 let unit = density.axis().unit();
-                let value = density.axis().value(observed.centre());
+                let value = one_step.value(t, channel);
                 results.one_step.push(OneStepScore {
                     series: self.series,
                     origin: self.origin,

@@ -9,9 +9,9 @@ use rand::rngs::ChaCha8Rng;
 
 use super::PARAMETERS;
 use super::kernel::Mass;
-use crate::codec::{BIN_COUNT, Cell};
+use crate::codec::{BIN_COUNT, Cell, Grid};
 use crate::forecast::{
-    Continuation, ForecastError, Observed, Paths, Point, Predictor, Start, point_at,
+    Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start, point_at,
 };
 
 /// A forecaster of one channel that learns value by value.
@@ -102,7 +102,7 @@ where
         &mut self,
         rows: Observed,
         wanted: Range<usize>,
-    ) -> Result<Array3<f32>, ForecastError> {
+    ) -> Result<Densities, ForecastError> {
         let mut densities = Array3::zeros((wanted.len(), self.batch(), BIN_COUNT));
         for (t, row) in rows.positions.rows().into_iter().enumerate() {
             for (c, &value) in row.iter().enumerate() {
@@ -112,19 +112,23 @@ where
                     densities.slice_mut(to).assign(&aview1(&mass));
                 }
                 let value = Point::of(value).position();
-                Rc::make_mut(&mut self.rules[c]).learn(&self.tails[c], value, rows.cell(t, c));
+                Rc::make_mut(&mut self.rules[c]).learn(
+                    &self.tails[c],
+                    value,
+                    rows.cell(t, c, Grid::Digits),
+                );
                 push(&mut self.tails[c], value, R::LAGS);
             }
         }
-        Ok(densities)
+        Ok(densities.into())
     }
 
-    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
+    fn next_densities(&mut self) -> Result<Densities, ForecastError> {
         let mut densities = Vec::with_capacity(self.batch() * BIN_COUNT);
         for (i, tail) in self.tails.iter().enumerate() {
             densities.extend(self.rule(i).density(tail).density());
         }
-        Ok(densities)
+        Ok(Densities::of_row(densities))
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {

@@ -10,7 +10,7 @@ use rand::rngs::ChaCha8Rng;
 use super::PARAMETERS;
 use super::kernel::Mass;
 use crate::codec::BIN_COUNT;
-use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
+use crate::forecast::{Continuation, Densities, ForecastError, Observed, Paths, Point};
 
 /// Past rows that a rule may look at.
 pub(super) const ROWS: usize = 3;
@@ -138,7 +138,7 @@ where
         &mut self,
         rows: Observed,
         wanted: Range<usize>,
-    ) -> Result<Array3<f32>, ForecastError> {
+    ) -> Result<Densities, ForecastError> {
         self.scale_to(rows.actions);
         let mut densities = Array3::zeros((wanted.len(), self.channels, BIN_COUNT));
         for t in 0..rows.len() {
@@ -156,10 +156,10 @@ where
             let actions = self.scaled(rows.actions.row(t));
             self.tails[0].push(row, actions);
         }
-        Ok(densities)
+        Ok(densities.into())
     }
 
-    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
+    fn next_densities(&mut self) -> Result<Densities, ForecastError> {
         let masses = self.rule.densities(&self.tails)?;
         let mut densities = Vec::with_capacity(self.batch() * BIN_COUNT);
         for c in 0..self.channels {
@@ -167,7 +167,7 @@ where
                 densities.extend(path[c].density());
             }
         }
-        Ok(densities)
+        Ok(Densities::of_row(densities))
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {

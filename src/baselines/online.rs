@@ -8,7 +8,9 @@ use ndarray::{Array3, ArrayView1, aview1, s};
 use super::kernel::Mass;
 use crate::codec::BIN_COUNT;
 use crate::experts::{Normal, Panel, Scales, Source, Student};
-use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point, Predictor, Start};
+use crate::forecast::{
+    Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
+};
 
 /// Position that experts have as zero.
 const CENTRE: f64 = 5.0;
@@ -125,7 +127,7 @@ impl<'m> Continuation<'m> for State {
         &mut self,
         rows: Observed,
         wanted: Range<usize>,
-    ) -> Result<Array3<f32>, ForecastError> {
+    ) -> Result<Densities, ForecastError> {
         let mut densities = Array3::zeros((wanted.len(), self.channels, BIN_COUNT));
         let path = Rc::make_mut(&mut self.paths[0]);
         for t in 0..rows.len() {
@@ -142,17 +144,17 @@ impl<'m> Continuation<'m> for State {
             path.learn(&row, rows.actions.row(t));
         }
         path.panel.predict(false);
-        Ok(densities)
+        Ok(densities.into())
     }
 
-    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
+    fn next_densities(&mut self) -> Result<Densities, ForecastError> {
         let mut densities = Vec::with_capacity(self.batch() * BIN_COUNT);
         for c in 0..self.channels {
             for path in &self.paths {
                 densities.extend(path.density(c).mass());
             }
         }
-        Ok(densities)
+        Ok(Densities::of_row(densities))
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {

@@ -12,7 +12,7 @@ use super::kernel::{Mass, normal_quantile};
 use crate::codec::{BIN_COUNT, BIN_WIDTH};
 use crate::dynamics::{Dynamics, Laws};
 use crate::forecast::{
-    Continuation, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
+    Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
 
 /// Least standard deviation of a density, in axis units: within a bin nothing is told apart.
@@ -164,7 +164,7 @@ impl<'m> Continuation<'m> for Walk {
         &mut self,
         rows: Observed,
         wanted: Range<usize>,
-    ) -> Result<Array3<f32>, ForecastError> {
+    ) -> Result<Densities, ForecastError> {
         let of_row = |t: usize| {
             let positions = rows.positions.row(t);
             let positions = positions.iter().map(|&y| Point::of(y).position());
@@ -176,14 +176,14 @@ impl<'m> Continuation<'m> for Walk {
         let asked: Vec<&Tail> = before[wanted].iter().collect();
         let densities = self.densities(&asked);
         self.tails[0] = before.last().cloned().unwrap_or_default();
-        Ok(densities)
+        Ok(densities.into())
     }
 
-    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
+    fn next_densities(&mut self) -> Result<Densities, ForecastError> {
         let tails: Vec<&Tail> = self.tails.iter().collect();
         let densities = self.densities(&tails);
         let by_channel = densities.permuted_axes([1, 0, 2]);
-        Ok(by_channel.iter().copied().collect())
+        Ok(Densities::of_row(by_channel.iter().copied().collect()))
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {

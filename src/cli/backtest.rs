@@ -6,6 +6,7 @@ use super::experts::{BandArguments, ExpertArguments, Models, TrainArguments};
 use super::input::ModelArguments;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{MethodSummary, Summary};
+use crate::codec::BIN_WIDTH;
 use crate::forecast::{Forecaster, Settings, Variables, Weights};
 use crate::metrics::Estimate;
 use crate::report::WeightHistory;
@@ -18,6 +19,7 @@ use crate::report::WeightHistory;
 #[command(after_long_help = "Examples:\n  \
     statecast backtest run.csv --context 300 --horizon 20 --windows 50\n  \
     statecast backtest a.npz b.npz --models builtin,mixture,linear --recalibrate online\n  \
+    statecast backtest run.csv --method residual --models builtin,scales,linear\n  \
     statecast backtest run.csv --report report.html\n  \
     statecast backtest run.csv --output scores.parquet     # every score, a row each")]
 pub(super) struct Arguments {
@@ -25,7 +27,8 @@ pub(super) struct Arguments {
     windowed: WindowArguments,
     #[command(flatten)]
     model: ModelArguments,
-    /// Methods: persistence, mean, ar, linear, knn, mlp, mixture, builtin or any other model's source
+    /// Methods: persistence, mean, ar, linear, quadratic, smoothing, seasonal, analogue, scales, knn, mlp,
+    /// mixture, builtin or any other model's source
     #[arg(
         long,
         value_delimiter = ',',
@@ -134,7 +137,7 @@ impl Arguments {
                 let given = readings.iter().map(|reading| {
                     let one_step = reading.one_step();
                     let cell = one_step.cells()[[t, c]];
-                    one_step.density(t, c).log_score(cell).exp() * cell.width()
+                    one_step.density(t, c).log_score(cell).exp() * BIN_WIDTH
                 });
                 weights.learn(&given.collect::<Vec<_>>(), self.uncertainty.share());
                 weights.get().to_vec()

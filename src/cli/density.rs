@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::endings::written_as;
 use super::experts::{ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
+use crate::codec::Grid;
 use crate::forecast::{Forecaster, Reading, Variables};
 use crate::model::{ModelInfo, Work};
 use crate::output::{NpzWriter, write_atomically, write_manifest};
@@ -22,7 +23,9 @@ use crate::output::{NpzWriter, write_atomically, write_manifest};
 /// nats, of the density per unit of the axis [0, 10): subtract ln((high - low) / 10) for the
 /// channel's own units; `resolution` [channels], the step in which a channel is read, on its axis,
 /// if that is coarser than the bins (its log scores are those of the whole step), else 0; and
-/// `channel`, the names.
+/// `channel`, the names. With --method residual the bins are those of a residual: `centre` and `scale`
+/// [rows, channels], on the axis [0, 10), say where they lie, with edges
+/// centre + scale 200 sinh(9 u) / sinh(9), u even on [-1, 1].
 #[derive(Debug, Args)]
 #[command(
     after_long_help = "Examples:\n  statecast density run.csv --output densities.npz\n  \
@@ -152,6 +155,19 @@ fn write<W: std::io::Write + std::io::Seek>(
     npz.add_f64("log_score", &shape, &one_step.log_scores())?;
     let resolutions = reading.encoding().resolutions();
     npz.add_f64("resolution", &[axes.len()], resolutions)?;
+    if one_step.grids().iter().any(|&grid| grid != Grid::Digits) {
+        let of = |of: fn(Grid) -> f64| one_step.grids().iter().map(|&g| of(g)).collect::<Vec<_>>();
+        npz.add_f64("centre", &shape, &of(|grid| residual(grid).0))?;
+        npz.add_f64("scale", &shape, &of(|grid| residual(grid).1))?;
+    }
     npz.add_texts("channel", reading.encoding().channel_names())?;
     npz.finish()
+}
+
+/// Centre and scale of a residual's bins; not a number for those of digits.
+fn residual(grid: Grid) -> (f64, f64) {
+    match grid {
+        Grid::Residual { centre, scale } => (centre, scale),
+        Grid::Digits => (f64::NAN, f64::NAN),
+    }
 }

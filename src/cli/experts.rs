@@ -36,7 +36,8 @@ pub(super) struct ExpertArguments {
 #[command(next_help_heading = "Uncertainty")]
 pub(super) struct NameArguments {
     /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
-    /// persistence, mean, ar, linear, knn, mlp [default: the model alone]
+    /// persistence, mean, ar, linear, quadratic, smoothing, seasonal, analogue, scales, knn, mlp [default: the
+    /// model alone]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     experts: Vec<String>,
 }
@@ -216,11 +217,7 @@ impl ExpertArguments {
         }
         let found = models.loaded.iter().find(|(loaded, _)| loaded == name);
         let (_, model) = found.with_context(|| format!("'{name}' cannot be an expert"))?;
-        let language = Rc::new(Language {
-            model,
-            temperature: settings.temperature,
-            tolerance: settings.tolerance,
-        });
+        let language = Language::as_set(model, settings);
         Ok(match self.recalibrates() {
             true => Rc::new(Recalibrated::new(language)),
             false => language,

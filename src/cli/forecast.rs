@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::Args;
-use ndarray::{Array2, s};
+use ndarray::{Array2, Axis, s};
 use serde::Serialize;
 
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
@@ -15,8 +15,7 @@ use super::progress::Progress;
 use super::scores::scores;
 use crate::baselines::named;
 use crate::forecast::{
-    Forecast, Forecaster, KnownFuture, Levels, Method, Rollout, RolloutSettings, Settings, Summary,
-    Variables,
+    Forecast, Forecaster, KnownFuture, Levels, Rollout, RolloutSettings, Summary, Variables,
 };
 use crate::model::{ModelInfo, Work};
 use crate::output::{Column, Table, TableFormat, write_manifest};
@@ -31,7 +30,7 @@ use crate::trajectory::{Episode, Trajectory, read_future_actions};
     statecast forecast run.csv --horizon 50 --plot forecast.svg\n  \
     statecast forecast run.npz --method dicl-s --components 0.95 --output forecast.parquet\n  \
     statecast forecast run.csv --holdout --horizon 20     # score against the last 20 rows\n  \
-    statecast forecast run.csv --method dicl-sa --future planned_actions.csv")]
+    statecast forecast run.csv --method residual --future planned_actions.csv")]
 pub(super) struct Arguments {
     #[command(flatten)]
     recording: Recording,
@@ -57,7 +56,9 @@ pub(super) struct Arguments {
     /// Paths that advance together; changes speed and memory, not the result [default: as many as take a third of the weights]
     #[arg(long, value_name = "PATHS")]
     batch: Option<NonZeroUsize>,
-    /// File with the actions that will be taken, one row a step (dicl-sa only)
+    /// File with the actions that will be taken, one row a step, where forecasts depend on actions (methods
+    /// residual and dicl-sa, experts such as linear) [default: residual and experts go on with the last action
+    /// or, with --holdout, the recorded ones]
     #[arg(long, value_name = "FILE")]
     future: Option<PathBuf>,
     /// Hold back the last rows of every episode, forecast them and print scores against persistence
@@ -139,7 +140,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = arguments.model.settings()?;
     let trajectory = arguments.recording.read()?;
     let episodes = arguments.recording.episodes(&trajectory)?;
-    let future = arguments.future(&trajectory, settings)?;
+    let future = arguments.future(&trajectory)?;
     let started = Instant::now();
     let rows = episodes.iter().map(|e| e.states().nrows()).max();
     let rows = rows.unwrap_or(0);
@@ -168,6 +169,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let forecaster = arguments
         .bands
         .apply(Forecaster::of(predictor, settings), recalibrated);
+    arguments.check_actions(&forecaster, trajectory.action_names().len())?;
     let longest = forecaster.longest_context(arguments.horizon.get());
     ensure!(
         longest >= LEAST_CONTEXT,
@@ -239,17 +241,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    fn future(
-        &self,
-        trajectory: &Trajectory,
-        settings: Settings,
-    ) -> anyhow::Result<Option<KnownFuture>> {
+    /// The actions of the file that was given.
+    fn future(&self, trajectory: &Trajectory) -> anyhow::Result<Option<KnownFuture>> {
         let Some(path) = &self.future else {
             return Ok(None);
         };
-        if settings.method != Method::DiclSa {
-            bail!("--future needs --method dicl-sa: only there do actions act on the states");
-        }
         let actions = read_future_actions(path, trajectory.action_names())?;
         let horizon = self.horizon.get();
         ensure!(
@@ -261,6 +257,41 @@ impl Arguments {
         Ok(Some(KnownFuture(
             actions.slice(s![..horizon, ..]).to_owned(),
         )))
+    }
+
+    /// Checks that actions to come matter where they are given, and says which are taken where they are needed and
+    /// not given.
+    fn check_actions(&self, forecaster: &Forecaster, actions: usize) -> anyhow::Result<()> {
+        ensure!(
+            self.future.is_none() || forecaster.sees_actions(),
+            "--future needs --method residual or dicl-sa, or an expert such as linear: actions act on \
+             nothing else"
+        );
+        if self.future.is_none() && !self.holdout && actions > 0 && forecaster.needs_actions() {
+            eprintln!(
+                "note: no actions to come are given (--future); the last one of every episode is taken to \
+                 go on"
+            );
+        }
+        Ok(())
+    }
+
+    /// Actions to come of an episode of which the rows from `end` on are not read: those given, recorded
+    /// or last.
+    fn actions_to_come(
+        &self,
+        forecaster: &Forecaster,
+        given: Option<&KnownFuture>,
+        all: &Variables,
+        end: usize,
+    ) -> Option<KnownFuture> {
+        if given.is_some() || !forecaster.needs_actions() || all.actions.ncols() == 0 {
+            return given.cloned();
+        }
+        let horizon = self.horizon.get();
+        let row = |step: usize| if self.holdout { end + step } else { end - 1 };
+        let rows: Vec<usize> = (0..horizon).map(row).collect();
+        Some(KnownFuture(all.actions.select(Axis(0), &rows)))
     }
 
     /// Rows of an episode that may be read: all but those held back.
@@ -322,6 +353,8 @@ impl Arguments {
             paths_at_once: self.batch,
             stretch: None,
         };
+        let future = self.actions_to_come(forecaster, future, &all, end);
+        let future = future.as_ref();
         let forecast = forecaster.forecast(&variables, scored, &paths, future, progress)?;
         let (reading, rollout) = (&forecast.reading, &forecast.rollout);
         if forecaster.origins() > 0 && forecast.outcomes == 0 {

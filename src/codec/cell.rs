@@ -1,6 +1,6 @@
 //! What part of the axis an observation stands for, where the instrument is coarser than the bins.
 
-use super::{BIN_COUNT, BIN_WIDTH, Bin};
+use super::{BIN_COUNT, BIN_WIDTH, Bin, Grid};
 
 /// Share of a step by which the gaps between values may miss a multiple of it.
 const SLACK: f64 = 0.02;
@@ -12,14 +12,16 @@ const SLACK: f64 = 0.02;
 /// that a model knows on which of the bins the values fall earns nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
-    /// Ends in bins, `0 <= low < high <= 1000`.
+    /// Ends in bins of the grid, `0 <= low < high <= 1000`.
     low: f64,
     high: f64,
+    /// In axis units.
+    width: f64,
 }
 
 impl Cell {
-    /// The cell of a position that is read in steps of `resolution` axis units. One of at most a bin's
-    /// width is the bin.
+    /// The cell, among the bins of digits, of a position that is read in steps of `resolution` axis units. One
+    /// of at most a bin's width is the bin.
     ///
     /// ```
     /// use statecast::codec::Cell;
@@ -29,16 +31,42 @@ impl Cell {
     /// assert!((Cell::of(-3.0, 0.1).width() - 0.05).abs() < 1e-12);
     /// ```
     pub fn of(position: f64, resolution: f64) -> Self {
-        let bin = Bin::quantise(position).bin;
+        Self::on(Grid::Digits, position, resolution)
+    }
+
+    pub(super) fn on(grid: Grid, position: f64, resolution: f64) -> Self {
+        let bin = Self::whole(grid, grid.quantise(position).bin);
         if resolution <= BIN_WIDTH {
-            return bin.into();
+            return bin;
+        }
+        if grid != Grid::Digits {
+            let half = resolution / 2.0;
+            let (low, high) = (grid.place(position - half), grid.place(position + half));
+            let step = Self {
+                low,
+                high,
+                width: resolution,
+            };
+            return if low < high { step } else { bin };
         }
         let last = BIN_COUNT as f64;
         let (at, half) = (position / BIN_WIDTH, resolution / BIN_WIDTH / 2.0);
         let at = at.clamp(0.0, last);
+        let (low, high) = ((at - half).max(0.0), (at + half).min(last));
         Self {
-            low: (at - half).max(0.0),
-            high: (at + half).min(last),
+            low,
+            high,
+            width: (high - low) * BIN_WIDTH,
+        }
+    }
+
+    /// A bin of a grid.
+    fn whole(grid: Grid, bin: Bin) -> Self {
+        let low = bin.index() as f64;
+        Self {
+            low,
+            high: low + 1.0,
+            width: grid.width(bin.index()),
         }
     }
 
@@ -49,17 +77,13 @@ impl Cell {
 
     /// Its width in axis units.
     pub fn width(self) -> f64 {
-        (self.high - self.low) * BIN_WIDTH
+        self.width
     }
 }
 
 impl From<Bin> for Cell {
     fn from(bin: Bin) -> Self {
-        let low = bin.index() as f64;
-        Self {
-            low,
-            high: low + 1.0,
-        }
+        Self::whole(Grid::Digits, bin)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values to tokens and back: axis, bins, prompt formats and the audit of a tokenizer.
 //!
 //! A channel's values lie on an axis `[0, 10)` ([`Axis`]), cut into 1000 bins ([`Bin`]) that are
-//! written with three digits. A [`PromptFormat`] says how the digits stand in the prompt, the
+//! written with three digits; bins of a [`Grid`] may also be those of a residual around a forecast. A [`PromptFormat`] says how the digits stand in the prompt, the
 //! [`audit`](TokenTable::audit) proves that a tokenizer reads them so, and the resulting
 //! [`TokenTable`] is all that the model needs to know.
 
@@ -10,12 +10,14 @@ mod axis;
 mod bin;
 mod cell;
 mod format;
+mod grid;
 
 pub use audit::{Place, TokenTable};
 pub use axis::{Axis, Scale};
 pub use bin::{BIN_COUNT, BIN_WIDTH, Bin, Quantised};
 pub use cell::{Cell, resolution};
 pub use format::{Bos, PromptFormat, Symbols, builtin_formats};
+pub use grid::Grid;
 
 /// Why values cannot be written as tokens.
 #[derive(Debug, thiserror::Error)]

@@ -2,12 +2,12 @@
 
 mod digits;
 
-use crate::codec::{Axis, BIN_COUNT, BIN_WIDTH, Bin, Cell};
+use crate::codec::{Axis, BIN_COUNT, Bin, Cell, Grid};
 
 pub use digits::DigitTree;
 
-/// The piecewise-uniform density of one channel at one step: bin `k` carries the probability
-/// `mass[k]`, spread evenly over `[k/100, (k+1)/100)` of the axis.
+/// The piecewise-uniform density of one channel at one step: bin `k` of a [`Grid`] carries the
+/// probability `mass[k]`, spread evenly; of digits, over `[k/100, (k+1)/100)` of the axis.
 ///
 /// All values that go in and come out are in the channel's units, except where axis units are
 /// named. On a constant axis the density is a point.
@@ -28,21 +28,42 @@ pub use digits::DigitTree;
 #[derive(Debug, Clone, Copy)]
 pub struct BinnedDensity<'a> {
     axis: Axis,
+    grid: Grid,
     mass: &'a [f32],
     /// Sum of `mass`, one up to rounding.
     total: f64,
 }
 
 impl<'a> BinnedDensity<'a> {
-    /// A density from 1000 probabilities; `None` if there are not 1000, one is negative or not
+    /// A density from 1000 probabilities of the bins of digits; `None` if there are not 1000, one is negative or not
     /// finite, or all are zero.
     pub fn new(axis: Axis, mass: &'a [f32]) -> Option<Self> {
+        Self::on(axis, Grid::Digits, mass)
+    }
+
+    /// The same, of the bins of any grid.
+    ///
+    /// ```
+    /// use statecast::codec::{Axis, Grid};
+    /// use statecast::density::BinnedDensity;
+    /// let grid = Grid::Residual { centre: 20.0, scale: 0.01 };
+    /// let density = BinnedDensity::on(Axis::Identity, grid, &[0.001; 1000]).unwrap();
+    /// assert!((density.quantile(0.5) - 20.0).abs() < 1e-9);
+    /// let cell = grid.cell(20.0, 0.0);
+    /// assert!((density.log_score(cell) - (0.001 / cell.width()).ln()).abs() < 1e-4);
+    /// ```
+    pub fn on(axis: Axis, grid: Grid, mass: &'a [f32]) -> Option<Self> {
         let total: f64 = mass.iter().map(|&p| f64::from(p)).sum();
         let valid = mass.len() == BIN_COUNT
             && mass.iter().all(|&p| p >= 0.0)
             && total.is_finite()
             && total > 0.0;
-        valid.then_some(Self { axis, mass, total })
+        valid.then_some(Self {
+            axis,
+            grid,
+            mass,
+            total,
+        })
     }
 
     /// The channel's axis.
@@ -50,20 +71,25 @@ impl<'a> BinnedDensity<'a> {
         self.axis
     }
 
+    /// Where its bins lie.
+    pub fn grid(&self) -> Grid {
+        self.grid
+    }
+
     /// Probability of a bin.
     pub fn probability(&self, bin: Bin) -> f64 {
         f64::from(self.mass[bin.index()]) / self.total
     }
 
-    fn probabilities(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.mass
-            .iter()
-            .enumerate()
-            .map(|(k, &p)| ((k as f64 + 0.5) / 100.0, f64::from(p) / self.total))
+    /// Bins with their probabilities.
+    fn probabilities(&self) -> impl Iterator<Item = (usize, f64)> {
+        let masses = self.mass.iter().enumerate();
+        masses.map(|(k, &p)| (k, f64::from(p) / self.total))
     }
 
     fn mean_on_axis(&self) -> f64 {
-        self.probabilities().map(|(centre, p)| p * centre).sum()
+        let parts = self.probabilities();
+        parts.map(|(k, p)| p * self.grid.centre(k)).sum()
     }
 
     /// Mean.
@@ -74,11 +100,12 @@ impl<'a> BinnedDensity<'a> {
     /// Variance, in squared units: that between the bins' centres and that within a bin.
     pub fn variance(&self) -> f64 {
         let mean = self.mean_on_axis();
-        let between: f64 = self
-            .probabilities()
-            .map(|(centre, p)| p * (centre - mean).powi(2))
-            .sum();
-        (between + BIN_WIDTH.powi(2) / 12.0) * self.axis.unit().powi(2)
+        let of_bin = |(k, p): (usize, f64)| {
+            let (off, width) = (self.grid.centre(k) - mean, self.grid.width(k));
+            p * (off.powi(2) + width.powi(2) / 12.0)
+        };
+        let sum: f64 = self.probabilities().map(of_bin).sum();
+        sum * self.axis.unit().powi(2)
     }
 
     /// Standard deviation.
@@ -91,10 +118,7 @@ impl<'a> BinnedDensity<'a> {
         if let Axis::Constant(value) = self.axis {
             return if x < value { 0.0 } else { 1.0 };
         }
-        let position = self.axis.position(x) / BIN_WIDTH;
-        if position <= 0.0 {
-            return 0.0;
-        }
+        let position = self.grid.place(self.axis.position(x));
         let whole = (position as usize).min(BIN_COUNT);
         let below: f64 = self.mass[..whole].iter().map(|&p| f64::from(p)).sum();
         let partial = self
@@ -108,7 +132,7 @@ impl<'a> BinnedDensity<'a> {
     /// are moved to its ends. Never decreases with `level`.
     pub fn quantile(&self, level: f64) -> f64 {
         let (bin, fraction) = self.locate(level);
-        self.axis.value(bin.within(fraction))
+        self.axis.value(self.grid.position(bin, fraction))
     }
 
     /// The bin, and the fraction of it, at which the cumulated probability reaches `level`: with a
@@ -118,7 +142,7 @@ impl<'a> BinnedDensity<'a> {
         (index(k), fraction)
     }
 
-    /// Randomised probability integral transform of an observed bin or cell: the probability below
+    /// Randomised probability integral transform of an observed cell of the grid: the probability below
     /// it and the share `random` of its own.
     pub fn pit(&self, observed: impl Into<Cell>, random: f64) -> f64 {
         let cell = observed.into();
@@ -126,8 +150,8 @@ impl<'a> BinnedDensity<'a> {
         (below(self.mass, cell) + inside).min(1.0)
     }
 
-    /// Logarithmic score of an observed bin or cell, in nats, of the density in axis units: for a
-    /// bin `ln(100 p)`. In the channel's units it is lower by the logarithm of [`Axis::unit`].
+    /// Logarithmic score of an observed cell of the grid, in nats, of the density in axis units: for a
+    /// bin of digits `ln(100 p)`. In the channel's units it is lower by the logarithm of [`Axis::unit`].
     pub fn log_score(&self, observed: impl Into<Cell>) -> f64 {
         let cell = observed.into();
         (probability(self.mass, cell) / cell.width()).ln()

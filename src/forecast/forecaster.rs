@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::str::FromStr;
 
-use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -11,8 +11,8 @@ use super::{
     Continuation, Encoding, ForecastError, Language, Levels, Observed, OneStep, Point, Predictor,
     Role, Start, Summary, Tolerance, Variables,
 };
-use crate::codec::{BIN_COUNT, Bin, Scale};
-use crate::density::{BinnedDensity, point_mass};
+use crate::codec::{Bin, Scale};
+use crate::density::BinnedDensity;
 use crate::disentangle::{Components, Disentangler};
 use crate::model::Model;
 
@@ -29,6 +29,9 @@ pub enum Method {
     DiclS,
     /// Channels are the principal components of states and actions.
     DiclSa,
+    /// Every state variable is a channel of its own, read as what online experts, which see all channels and
+    /// the actions, leave over ([`Residual`]).
+    Residual,
 }
 
 impl FromStr for Method {
@@ -39,6 +42,7 @@ impl FromStr for Method {
             "vicl" => Ok(Self::Vicl),
             "dicl-s" => Ok(Self::DiclS),
             "dicl-sa" => Ok(Self::DiclSa),
+            "residual" => Ok(Self::Residual),
             other => Err(ForecastError::Method(other.to_owned())),
         }
     }
@@ -50,6 +54,7 @@ impl std::fmt::Display for Method {
             Self::Vicl => "vicl",
             Self::DiclS => "dicl-s",
             Self::DiclSa => "dicl-sa",
+            Self::Residual => "residual",
         })
     }
 }
@@ -146,12 +151,7 @@ pub struct Forecaster<'m> {
 impl<'m> Forecaster<'m> {
     /// A language model that forecasts.
     pub fn new(model: &'m Model, settings: Settings) -> Self {
-        let language = Language {
-            model,
-            temperature: settings.temperature,
-            tolerance: settings.tolerance,
-        };
-        Self::of(Rc::new(language), settings)
+        Self::of(Language::as_set(model, settings), settings)
     }
 
     /// Any predictor that forecasts. The settings' temperature and tolerance are the predictor's
@@ -190,6 +190,11 @@ impl<'m> Forecaster<'m> {
         self.predictor.longest_context(horizon)
     }
 
+    /// True if forecasts of contexts with actions need those to come.
+    pub fn needs_actions(&self) -> bool {
+        self.predictor.needs_actions()
+    }
+
     /// True if its densities depend on the actions.
     pub fn sees_actions(&self) -> bool {
         self.settings.method == Method::DiclSa || self.predictor.needs_actions()
@@ -223,7 +228,7 @@ impl<'m> Forecaster<'m> {
         // In one memory order: sums must not round differently for what was cut from a longer array.
         let values = context.values.as_standard_layout();
         let disentangler = match self.settings.method {
-            Method::Vicl => Disentangler::identity(context.names.len()),
+            Method::Vicl | Method::Residual => Disentangler::identity(context.names.len()),
             Method::DiclSa if context.of_role(Role::Action).is_empty() => {
                 return Err(ForecastError::NoActions);
             }
@@ -237,18 +242,13 @@ impl<'m> Forecaster<'m> {
             self.settings.scale,
             values.view(),
         )?;
-        let (observed, saturated) = encoding.bins(values.view());
+        let (_, saturated) = encoding.bins(values.view());
         let active: Vec<usize> = (0..encoding.axes().len())
             .filter(|&c| !encoding.axes()[c].is_constant())
             .collect();
         let mut reading = Reading {
             predictor: self.predictor.clone(),
-            one_step: OneStep {
-                axes: encoding.axes().to_vec(),
-                masses: point_masses(rows - first, encoding.axes().len()),
-                observed: observed.slice(s![first.., ..]).to_owned(),
-                cells: encoding.cells(values.slice(s![first.., ..])),
-            },
+            one_step: OneStep::constant(&encoding, values.slice(s![first.., ..])),
             rows,
             actions: context.of_role(Role::Action),
             units: largest(context.actions.view()),
@@ -269,7 +269,7 @@ impl<'m> Forecaster<'m> {
             };
             let read = continuation.observe(observed, first..rows)?;
             reading.continuation = Some(continuation);
-            reading.keep(&read);
+            reading.one_step.keep(&read, &reading.active);
         }
         Ok(reading)
     }
@@ -281,12 +281,6 @@ fn largest(actions: ArrayView2<f64>) -> Vec<f64> {
     columns
         .map(|column| column.iter().fold(0.0, |m: f64, a| m.max(a.abs())))
         .collect()
-}
-
-/// Masses `[rows, channels, 1000]` of constant channels.
-pub(super) fn point_masses(rows: usize, channels: usize) -> Array3<f32> {
-    let point = point_mass();
-    Array3::from_shape_fn((rows, channels, BIN_COUNT), |(_, _, k)| point[k])
 }
 
 /// A context that was read: its densities, and the state from which it is continued.
@@ -321,9 +315,13 @@ impl Reading<'_> {
         &self.one_step
     }
 
-    /// Values of the context that lay outside their channel's axis and were moved to its end.
+    /// Values of the context that lay outside their channel's axis, or that of its residual, and were moved to
+    /// its end.
     pub fn saturated(&self) -> usize {
-        self.saturated
+        match (&self.continuation, self.predictor.is_bounded()) {
+            (Some(continuation), false) => continuation.clipped(),
+            _ => self.saturated,
+        }
     }
 
     /// One-step mean, spread and quantiles of the variables, `[rows, variables]`, of the rows that
@@ -433,13 +431,8 @@ impl Reading<'_> {
         let rows = came.rows();
         self.predictor.check(self.rows + rows, 0)?;
         let values = came.values.as_standard_layout();
-        let (observed, saturated) = self.encoding.bins(values.view());
-        self.one_step = OneStep {
-            axes: self.encoding.axes().to_vec(),
-            masses: point_masses(rows, self.encoding.axes().len()),
-            observed,
-            cells: self.encoding.cells(values.view()),
-        };
+        let (_, saturated) = self.encoding.bins(values.view());
+        self.one_step = OneStep::constant(&self.encoding, values.view());
         let positions = self.start(rows).positions(values.view());
         let resolutions = self.active_resolutions();
         if let Some(continuation) = &mut self.continuation {
@@ -450,22 +443,11 @@ impl Reading<'_> {
                 resolutions: &resolutions,
             };
             let read = continuation.observe(observed, 0..rows)?;
-            self.keep(&read);
+            self.one_step.keep(&read, &self.active);
         }
         self.rows += rows;
         self.saturated += saturated;
         Ok(self.one_step.clone())
-    }
-
-    /// Keeps densities `[rows, active channels, 1000]`.
-    fn keep(&mut self, read: &Array3<f32>) {
-        for (i, &channel) in self.active.iter().enumerate() {
-            let to = s![.., channel, ..];
-            self.one_step
-                .masses
-                .slice_mut(to)
-                .assign(&read.slice(s![.., i, ..]));
-        }
     }
 
     fn active_resolutions(&self) -> Vec<f64> {
@@ -483,11 +465,15 @@ impl Reading<'_> {
         }
     }
 
-    /// Points of the channels that are predicted, of one row of variables, and how many saturated.
+    /// Points of the channels that are predicted, of one row of variables, and how many of them were moved to the
+    /// end of the axis.
     pub(super) fn active_points(&self, variables: ArrayView1<f64>) -> (Vec<Point>, usize) {
         let positions = self
             .start(1)
             .positions(variables.insert_axis(ndarray::Axis(0)));
+        if !self.predictor.is_bounded() {
+            return (positions.iter().map(|&y| Point::at(y)).collect(), 0);
+        }
         let saturated = positions.iter().filter(|&&y| Bin::quantise(y).saturated);
         let saturated = saturated.count();
         (positions.iter().map(|&y| Point::of(y)).collect(), saturated)

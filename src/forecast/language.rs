@@ -1,14 +1,15 @@
 //! The language model as a forecaster of channels.
 
 use std::ops::Range;
+use std::rc::Rc;
 
-use ndarray::{Array2, Array3};
+use ndarray::Array2;
 
 use super::{
-    Continuation, ForecastError, Observed, Paths, Point, Predictor, Session, Start, Temperature,
-    Tolerance,
+    Continuation, Densities, ForecastError, Method, Observed, Paths, Point, Predictor, Residual,
+    Session, Settings, Start, Temperature, Tolerance,
 };
-use crate::codec::Bin;
+use crate::codec::{Bin, Grid};
 use crate::model::Model;
 
 /// A language model and how its probabilities are read.
@@ -20,6 +21,22 @@ pub struct Language<'m> {
     pub temperature: Temperature,
     /// Probability that may stay unrefined.
     pub tolerance: Tolerance,
+}
+
+impl<'m> Language<'m> {
+    /// A language model as the settings say that it is read: as it is or, with [`Method::Residual`], on the
+    /// residual axis.
+    pub fn as_set(model: &'m Model, settings: Settings) -> Rc<dyn Predictor<'m> + 'm> {
+        let language = Rc::new(Self {
+            model,
+            temperature: settings.temperature,
+            tolerance: settings.tolerance,
+        });
+        match settings.method {
+            Method::Residual => Rc::new(Residual::new(language)),
+            _ => language,
+        }
+    }
 }
 
 impl<'m> Predictor<'m> for Language<'m> {
@@ -71,23 +88,24 @@ impl<'m> Continuation<'m> for Session<'m> {
         &mut self,
         rows: Observed,
         wanted: Range<usize>,
-    ) -> Result<Array3<f32>, ForecastError> {
+    ) -> Result<Densities, ForecastError> {
         let bins: Array2<Bin> = rows.positions.mapv(|y| Bin::quantise(y).bin);
-        Ok(self.extend(&bins, wanted)?)
+        Ok(self.extend(&bins, wanted)?.into())
     }
 
-    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
-        Ok(Session::next_densities(self)?)
+    fn next_densities(&mut self) -> Result<Densities, ForecastError> {
+        Ok(Densities::of_row(Session::next_densities(self)?))
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
         let drawn = Session::draw(self, levels)?;
-        let point = |(bin, fraction)| Point { bin, fraction };
+        let point = |(bin, fraction)| Point::on(Grid::Digits, bin, fraction);
         Ok(drawn.into_iter().map(point).collect())
     }
 
     fn advance(&mut self, values: &[Point], _actions: &[f64]) -> Result<(), ForecastError> {
-        let bins: Vec<Bin> = values.iter().map(|point| point.bin).collect();
+        let bins = values.iter().map(|point| point.quantise(Grid::Digits).bin);
+        let bins: Vec<Bin> = bins.collect();
         Ok(Session::advance(self, &bins)?)
     }
 

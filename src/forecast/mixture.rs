@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use ndarray::{Array2, Array3, ArrayView2, s};
+use ndarray::{Array2, Array3, Axis, aview1, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Continuation, ForecastError, Observed, Paths, Point, Predictor, Start};
-use crate::codec::BIN_COUNT;
+use super::{Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start};
+use crate::codec::{BIN_COUNT, BIN_WIDTH, Grid};
 use crate::density::probability;
 
 /// Rows that are observed at once where every density is needed for a moment only.
@@ -84,6 +84,10 @@ impl<'m> Predictor<'m> for Mixture<'m> {
     fn needs_actions(&self) -> bool {
         self.experts.iter().any(|expert| expert.needs_actions())
     }
+
+    fn is_bounded(&self) -> bool {
+        self.experts.iter().all(|expert| expert.is_bounded())
+    }
 }
 
 /// Weights of the experts for one channel, summing to one.
@@ -150,22 +154,34 @@ struct State<'m> {
 }
 
 impl State<'_> {
-    /// Averages the experts' densities, one array `[sequences, 1000]` each.
-    fn average(&self, densities: &[ArrayView2<f32>]) -> Array2<f32> {
-        let sequences = densities[0].nrows();
+    /// Averages the experts' densities of a row, sequence by sequence: grids, and masses `[sequences, 1000]`
+    /// on them. Where one expert's bins are those of a residual, all are brought to them.
+    fn average(&self, densities: &[Densities], row: usize) -> (Vec<Grid>, Array2<f32>) {
+        let sequences = densities[0].grids.ncols();
         let of = |i: usize, e: usize| match &self.paths {
             Some(paths) => f64::from(u8::from(paths.experts[i] == e)),
             None => self.weights[i].0[e],
         };
         let mut average = Array2::zeros((sequences, BIN_COUNT));
-        for (e, density) in densities.iter().enumerate() {
-            for i in 0..sequences {
-                average
-                    .row_mut(i)
-                    .scaled_add(of(i, e) as f32, &density.row(i));
+        let mut grids = Vec::with_capacity(sequences);
+        for i in 0..sequences {
+            let mut given = densities.iter().map(|d| d.grids[[row, i]]);
+            let grid = given.find(|&g| g != Grid::Digits).unwrap_or_default();
+            for (e, density) in densities.iter().enumerate() {
+                let mass = density.masses.slice(s![row, i, ..]);
+                let from = density.grids[[row, i]];
+                match from == grid {
+                    true => average.row_mut(i).scaled_add(of(i, e) as f32, &mass),
+                    false => {
+                        let mass = grid.project(&density.mass(row, i), from);
+                        let mass = aview1(&mass);
+                        average.row_mut(i).scaled_add(of(i, e) as f32, &mass);
+                    }
+                }
             }
+            grids.push(grid);
         }
-        average
+        (grids, average)
     }
 }
 
@@ -178,9 +194,9 @@ impl<'m> Continuation<'m> for State<'m> {
         &mut self,
         rows: Observed,
         wanted: Range<usize>,
-    ) -> Result<Array3<f32>, ForecastError> {
+    ) -> Result<Densities, ForecastError> {
         let channels = self.weights.len();
-        let mut mixed = Array3::zeros((wanted.len(), channels, BIN_COUNT));
+        let mut mixed: Densities = Array3::zeros((wanted.len(), channels, BIN_COUNT)).into();
         for start in (0..rows.len()).step_by(CHUNK) {
             let chunk = start..rows.len().min(start + CHUNK);
             let part = rows.rows(chunk.clone());
@@ -188,23 +204,23 @@ impl<'m> Continuation<'m> for State<'m> {
                 .experts
                 .iter_mut()
                 .map(|e| e.observe(part, 0..chunk.len()));
-            let read: Vec<Array3<f32>> = read.collect::<Result<_, _>>()?;
+            let read: Vec<Densities> = read.collect::<Result<_, _>>()?;
             for t in chunk.clone() {
                 if wanted.contains(&t) {
-                    let row = |e: &'_ Array3<f32>| e.slice(s![t - start, .., ..]).to_owned();
-                    let row: Vec<Array2<f32>> = read.iter().map(row).collect();
-                    let views: Vec<_> = row.iter().map(|r| r.view()).collect();
-                    let to = s![t - wanted.start, .., ..];
-                    mixed.slice_mut(to).assign(&self.average(&views));
+                    let (grids, masses) = self.average(&read, t - start);
+                    let to = t - wanted.start;
+                    mixed.masses.slice_mut(s![to, .., ..]).assign(&masses);
+                    mixed.grids.row_mut(to).assign(&aview1(&grids));
                 }
                 if rows.begins[t] {
                     continue;
                 }
                 for c in 0..channels {
-                    let cell = rows.cell(t, c);
+                    // Cells differ from grid to grid: densities do not depend on them.
                     let given = read.iter().map(|e| {
-                        let mass = e.slice(s![t - start, c, ..]);
-                        mass.as_slice().map_or(0.0, |mass| probability(mass, cell))
+                        let cell = rows.cell(t, c, e.grids[[t - start, c]]);
+                        let share = BIN_WIDTH / cell.width();
+                        share * probability(&e.mass(t - start, c), cell)
                     });
                     let given: Vec<f64> = given.collect();
                     self.weights[c].learn(&given, self.share);
@@ -214,23 +230,19 @@ impl<'m> Continuation<'m> for State<'m> {
         Ok(mixed)
     }
 
-    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
-        let batch = self.batch();
+    fn next_densities(&mut self) -> Result<Densities, ForecastError> {
         let read = self.experts.iter_mut().map(|e| e.next_densities());
-        let read: Vec<Vec<f32>> = read.collect::<Result<_, _>>()?;
-        let view = |mass| {
-            ArrayView2::from_shape((batch, BIN_COUNT), mass)
-                .expect("a continuation gives one density a sequence")
-        };
-        let views: Vec<_> = read.iter().map(|mass| view(mass.as_slice())).collect();
-        Ok(self.average(&views).into_iter().collect())
+        let read: Vec<Densities> = read.collect::<Result<_, _>>()?;
+        let (grids, masses) = self.average(&read, 0);
+        Ok(Densities {
+            masses: masses.insert_axis(Axis(0)),
+            grids: Array2::from_shape_fn((1, grids.len()), |(_, i)| grids[i]),
+        })
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
         let Some(paths) = &self.paths else {
-            let densities = self.next_densities()?;
-            let drawn = densities.chunks(BIN_COUNT).zip(levels);
-            return Ok(drawn.map(|(m, &l)| super::point_at(m, l)).collect());
+            return Ok(self.next_densities()?.points(levels));
         };
         let mut points = vec![None; levels.len()];
         for (e, expert) in self.experts.iter_mut().enumerate() {
@@ -295,6 +307,10 @@ impl<'m> Continuation<'m> for State<'m> {
             weights: self.weights.clone(),
             paths: Some(Followed { experts, random }),
         }))
+    }
+
+    fn clipped(&self) -> usize {
+        self.experts.iter().map(|expert| expert.clipped()).sum()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

@@ -14,9 +14,11 @@ mod one_step;
 mod predicted;
 mod predictor;
 mod recalibration;
+mod residual;
 mod rollout;
 mod session;
 mod summary;
+mod tails;
 mod transition;
 mod trees;
 mod variables;
@@ -28,8 +30,9 @@ pub use language::Language;
 pub use mixture::{Mixture, Weights};
 pub use one_step::OneStep;
 pub(crate) use predictor::point_at;
-pub use predictor::{Continuation, Observed, Paths, Point, Predictor, Start};
+pub use predictor::{Continuation, Densities, Observed, Paths, Point, Predictor, Start};
 pub use recalibration::{Map, Places, Recalibrated};
+pub use residual::Residual;
 pub use rollout::{Control, KnownFuture, Rollout, RolloutSettings};
 pub use session::{Session, Tolerance};
 pub use summary::{Levels, Summary};
@@ -88,7 +91,7 @@ pub enum ForecastError {
     #[error("quantile levels '{0}': give numbers between 0 and 1, such as 0.05,0.5,0.95")]
     Levels(String),
     /// A method name that does not exist.
-    #[error("method '{0}': use vicl, dicl-s or dicl-sa")]
+    #[error("method '{0}': use vicl, dicl-s, dicl-sa or residual")]
     Method(String),
     /// dicl-sa on data without actions.
     #[error("method dicl-sa needs action columns; choose them with --action or use dicl-s")]

@@ -1,20 +1,58 @@
 //! The densities of a context's rows, each given the rows before it.
 
-use ndarray::{Array2, Array3, s};
+use ndarray::{Array2, Array3, ArrayView2, s};
 
-use crate::codec::{Axis, Bin, Cell};
-use crate::density::BinnedDensity;
+use super::{Densities, Encoding};
+use crate::codec::{Axis, BIN_COUNT, Bin, Cell, Grid};
+use crate::density::{BinnedDensity, point_mass};
 
 /// One density a row and channel.
 #[derive(Debug, Clone)]
 pub struct OneStep {
-    pub(super) axes: Vec<Axis>,
-    pub(super) masses: Array3<f32>,
-    pub(super) observed: Array2<Bin>,
-    pub(super) cells: Array2<Cell>,
+    axes: Vec<Axis>,
+    masses: Array3<f32>,
+    grids: Array2<Grid>,
+    /// Positions that were observed.
+    positions: Array2<f64>,
+    observed: Array2<Bin>,
+    cells: Array2<Cell>,
+    resolutions: Vec<f64>,
 }
 
 impl OneStep {
+    /// What is known of variables `[rows, variables]` if all channels are constant.
+    pub(super) fn constant(encoding: &Encoding, values: ArrayView2<f64>) -> Self {
+        let axes = encoding.axes().to_vec();
+        let channels = encoding.disentangler().to_channels(values);
+        let positions =
+            Array2::from_shape_fn(channels.dim(), |(t, c)| axes[c].position(channels[[t, c]]));
+        let point = point_mass();
+        let (rows, channels) = channels.dim();
+        Self {
+            masses: Array3::from_shape_fn((rows, channels, BIN_COUNT), |(_, _, k)| point[k]),
+            grids: Array2::from_elem((rows, channels), Grid::Digits),
+            observed: positions.mapv(|y| Bin::quantise(y).bin),
+            cells: encoding.cells(values),
+            resolutions: encoding.resolutions().to_vec(),
+            axes,
+            positions,
+        }
+    }
+
+    /// Keeps densities of some channels, in their order.
+    pub(super) fn keep(&mut self, read: &Densities, channels: &[usize]) {
+        for (i, &c) in channels.iter().enumerate() {
+            let masses = read.masses.slice(s![.., i, ..]);
+            self.masses.slice_mut(s![.., c, ..]).assign(&masses);
+            for t in 0..self.rows() {
+                let (grid, position) = (read.grids[[t, i]], self.positions[[t, c]]);
+                self.grids[[t, c]] = grid;
+                self.observed[[t, c]] = grid.quantise(position).bin;
+                self.cells[[t, c]] = grid.cell(position, self.resolutions[c]);
+            }
+        }
+    }
+
     /// Rows that have a density.
     pub fn rows(&self) -> usize {
         self.observed.nrows()
@@ -28,6 +66,24 @@ impl OneStep {
     /// Probabilities of the bins, `[rows, channels, 1000]`.
     pub fn masses(&self) -> &Array3<f32> {
         &self.masses
+    }
+
+    /// Where the bins lie, `[rows, channels]`.
+    pub fn grids(&self) -> &Array2<Grid> {
+        &self.grids
+    }
+
+    /// Value of a channel that was observed in a row, in its units: on bins of digits the middle of the bin,
+    /// which is all that is read of it.
+    ///
+    /// # Panics
+    /// If there is no such row or channel.
+    pub fn value(&self, row: usize, channel: usize) -> f64 {
+        let at = [row, channel];
+        self.axes[channel].value(match self.grids[at] {
+            Grid::Digits => self.observed[at].centre(),
+            Grid::Residual { .. } => self.positions[at],
+        })
     }
 
     /// Bins that were observed, `[rows, channels]`.
@@ -48,7 +104,9 @@ impl OneStep {
     pub fn density(&self, row: usize, channel: usize) -> BinnedDensity<'_> {
         let mass = self.masses.slice(s![row, channel, ..]);
         mass.to_slice()
-            .and_then(|mass| BinnedDensity::new(self.axes[channel], mass))
+            .and_then(|mass| {
+                BinnedDensity::on(self.axes[channel], self.grids[[row, channel]], mass)
+            })
             .expect("masses are contiguous rows of probabilities that the head has checked")
     }
 

@@ -5,40 +5,79 @@ use std::ops::Range;
 use ndarray::{Array2, Array3, ArrayView2, s};
 
 use super::{Encoding, ForecastError};
-use crate::codec::{BIN_COUNT, Bin, Cell};
+use crate::codec::{BIN_COUNT, Bin, Cell, Grid, Quantised};
 use crate::density::locate;
 
-/// A value on the axis: its bin, and the fraction of the way through it.
+/// A value: the bin of a grid in which it was drawn or read, and the fraction of the way through it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
-    /// The bin.
-    pub bin: Bin,
-    /// Fraction of the bin, 0 to 1.
-    pub fraction: f64,
+    grid: Grid,
+    bin: Bin,
+    fraction: f64,
 }
 
 impl Point {
-    /// The point of a position; one off the axis is moved to its end.
+    /// The point of a position among the bins of digits; one off the axis is moved to its end.
     ///
     /// ```
+    /// use statecast::codec::Grid;
     /// use statecast::forecast::Point;
     /// let point = Point::of(5.0125);
-    /// assert_eq!(point.bin.index(), 501);
-    /// assert!((point.fraction - 0.25).abs() < 1e-9);
+    /// assert_eq!(point.quantise(Grid::Digits).bin.index(), 501);
     /// assert_eq!(Point::of(-3.0).position(), 0.0);
+    /// assert_eq!(Point::at(-3.0).position(), -3.0);
     /// ```
     pub fn of(position: f64) -> Self {
-        let bin = Bin::quantise(position).bin;
-        let fraction = 100.0 * position - bin.index() as f64;
+        let point = Self::at(position);
         Self {
-            bin,
-            fraction: fraction.clamp(0.0, 1.0),
+            fraction: point.fraction.clamp(0.0, 1.0),
+            ..point
         }
     }
 
-    /// The position.
+    /// The point of a position on the axis or off it.
+    pub fn at(position: f64) -> Self {
+        let bin = Bin::quantise(position).bin;
+        Self {
+            grid: Grid::Digits,
+            bin,
+            fraction: 100.0 * position - bin.index() as f64,
+        }
+    }
+
+    /// A fraction, 0 to 1, of a bin of a grid.
+    pub fn on(grid: Grid, bin: Bin, fraction: f64) -> Self {
+        Self {
+            grid,
+            bin,
+            fraction,
+        }
+    }
+
+    /// The position, in axis units.
     pub fn position(self) -> f64 {
-        self.bin.within(self.fraction)
+        self.grid.position(self.bin, self.fraction)
+    }
+
+    /// Its bin on a grid: on that on which it was drawn the very one.
+    pub fn quantise(self, grid: Grid) -> Quantised {
+        match self.grid == grid {
+            true => Quantised {
+                bin: self.bin,
+                saturated: !(0.0..=1.0).contains(&self.fraction),
+            },
+            false => grid.quantise(self.position()),
+        }
+    }
+
+    /// Its bin and the fraction of it, on the grid on which it was drawn.
+    pub(super) fn place(self) -> (Bin, f64) {
+        (self.bin, self.fraction)
+    }
+
+    /// The same fraction of the same bin of another grid.
+    pub(super) fn moved_to(self, grid: Grid) -> Self {
+        Self { grid, ..self }
     }
 }
 
@@ -66,9 +105,9 @@ impl Observed<'_> {
         }
     }
 
-    /// What an observation stands for.
-    pub fn cell(&self, row: usize, channel: usize) -> Cell {
-        Cell::of(self.positions[[row, channel]], self.resolutions[channel])
+    /// What an observation stands for on a grid.
+    pub fn cell(&self, row: usize, channel: usize, grid: Grid) -> Cell {
+        grid.cell(self.positions[[row, channel]], self.resolutions[channel])
     }
 
     /// Number of rows.
@@ -124,6 +163,51 @@ pub struct Paths {
     pub seed: u64,
 }
 
+/// Densities of rows of sequences, of 1000 bins each.
+#[derive(Debug, Clone)]
+pub struct Densities {
+    /// Probabilities of the bins, `[rows, sequences, 1000]`.
+    pub masses: Array3<f32>,
+    /// Where the bins lie, `[rows, sequences]`.
+    pub grids: Array2<Grid>,
+}
+
+impl From<Array3<f32>> for Densities {
+    /// Densities on the bins of digits.
+    fn from(masses: Array3<f32>) -> Self {
+        let (rows, sequences, _) = masses.dim();
+        let grids = Array2::from_elem((rows, sequences), Grid::Digits);
+        Self { masses, grids }
+    }
+}
+
+impl Densities {
+    /// Densities of one row on the bins of digits, `[sequences, 1000]` row by row.
+    ///
+    /// # Panics
+    /// If there are not 1000 probabilities a sequence.
+    pub fn of_row(masses: Vec<f32>) -> Self {
+        let shape = (1, masses.len() / BIN_COUNT, BIN_COUNT);
+        let masses = Array3::from_shape_vec(shape, masses);
+        masses.expect("1000 probabilities a sequence").into()
+    }
+
+    /// Probabilities of a sequence's bins in a row.
+    pub(super) fn mass(&self, row: usize, sequence: usize) -> Vec<f32> {
+        self.masses.slice(s![row, sequence, ..]).to_vec()
+    }
+
+    /// The points of the first row's sequences at which the cumulated probabilities reach levels.
+    pub(super) fn points(&self, levels: &[f64]) -> Vec<Point> {
+        let drawn = levels.iter().enumerate();
+        let point = |(i, &level)| {
+            let mass = self.mass(0, i);
+            point_at(&mass, level).moved_to(self.grids[[0, i]])
+        };
+        drawn.map(point).collect()
+    }
+}
+
 /// Forecasts channels from their past, value by value.
 pub trait Predictor<'m> {
     /// Name in tables, such as `ar`.
@@ -152,6 +236,11 @@ pub trait Predictor<'m> {
     fn needs_actions(&self) -> bool {
         false
     }
+
+    /// True if it reads positions on the axis only, and others as if they lay at its ends.
+    fn is_bounded(&self) -> bool {
+        true
+    }
 }
 
 /// What a forecaster has read of a batch of sequences, and its densities of each one's next value.
@@ -161,22 +250,19 @@ pub trait Continuation<'m> {
     /// Sequences.
     fn batch(&self) -> usize;
 
-    /// Reads observed rows and learns from them; densities `[wanted, batch, 1000]` of some of
-    /// these rows, each given the rows before it.
+    /// Reads observed rows and learns from them; densities `[wanted, batch]` of some of these rows,
+    /// each given the rows before it.
     ///
     /// # Errors
     /// [`ForecastError`] if the forecaster fails.
-    fn observe(
-        &mut self,
-        rows: Observed,
-        wanted: Range<usize>,
-    ) -> Result<Array3<f32>, ForecastError>;
+    fn observe(&mut self, rows: Observed, wanted: Range<usize>)
+    -> Result<Densities, ForecastError>;
 
-    /// Probabilities of the next value's bins, `[batch, 1000]` row by row.
+    /// Densities of the next value, of one row.
     ///
     /// # Errors
     /// [`ForecastError`] if the forecaster fails.
-    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError>;
+    fn next_densities(&mut self) -> Result<Densities, ForecastError>;
 
     /// Draws every sequence's next value: where the cumulated probability reaches the sequence's
     /// level in `[0, 1)`.
@@ -184,13 +270,11 @@ pub trait Continuation<'m> {
     /// # Errors
     /// [`ForecastError`] if the forecaster fails.
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
-        let densities = self.next_densities()?;
-        let drawn = densities.chunks(BIN_COUNT).zip(levels);
-        Ok(drawn.map(|(mass, &level)| point_at(mass, level)).collect())
+        Ok(self.next_densities()?.points(levels))
     }
 
-    /// Goes on with values that were imagined, of which nothing is to be learned, and the actions
-    /// `[paths * actions]` taken at them.
+    /// Goes on with values that were imagined and the actions `[paths * actions]` taken at them. What it
+    /// knows of how well it predicts does not change; online experts learn the path that they are on.
     ///
     /// # Errors
     /// [`ForecastError`] if the forecaster fails.
@@ -206,17 +290,20 @@ pub trait Continuation<'m> {
         steps: usize,
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError>;
 
+    /// Values that it has moved to the ends of grids of its own since it was started or forked.
+    fn clipped(&self) -> usize {
+        0
+    }
+
     /// Paths of so many steps that should be forked together.
     fn paths_at_once(&self, _steps: usize) -> usize {
         usize::MAX
     }
 }
 
-/// The point at which the cumulated probability reaches a level.
+/// The point, among the bins of digits, at which the cumulated probability reaches a level.
 pub(crate) fn point_at(mass: &[f32], level: f64) -> Point {
     let (k, fraction) = locate(mass, level);
-    Point {
-        bin: Bin::new(k).expect("an index among the masses of BIN_COUNT bins"),
-        fraction,
-    }
+    let bin = Bin::new(k).expect("an index among the masses of BIN_COUNT bins");
+    Point::on(Grid::Digits, bin, fraction)
 }

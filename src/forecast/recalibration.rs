@@ -15,7 +15,7 @@ use ndarray::{Array3, aview1, s};
 use statrs::function::beta::beta_reg;
 
 use super::mixture::CHUNK;
-use super::{Continuation, ForecastError, Observed, Paths, Point, Predictor, Start};
+use super::{Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start};
 use crate::codec::BIN_COUNT;
 use crate::density::{below, probability};
 
@@ -232,6 +232,10 @@ impl<'m> Predictor<'m> for Recalibrated<'m> {
     fn needs_actions(&self) -> bool {
         self.0.needs_actions()
     }
+
+    fn is_bounded(&self) -> bool {
+        self.0.is_bounded()
+    }
 }
 
 struct State<'m> {
@@ -255,9 +259,9 @@ impl<'m> Continuation<'m> for State<'m> {
         &mut self,
         rows: Observed,
         wanted: Range<usize>,
-    ) -> Result<Array3<f32>, ForecastError> {
+    ) -> Result<Densities, ForecastError> {
         let channels = self.places.len();
-        let mut mapped = Array3::zeros((wanted.len(), channels, BIN_COUNT));
+        let mut mapped: Densities = Array3::zeros((wanted.len(), channels, BIN_COUNT)).into();
         for start in (0..rows.len()).step_by(CHUNK) {
             let chunk = start..rows.len().min(start + CHUNK);
             let read = self
@@ -265,16 +269,19 @@ impl<'m> Continuation<'m> for State<'m> {
                 .observe(rows.rows(chunk.clone()), 0..chunk.len())?;
             for t in chunk.clone() {
                 for c in 0..channels {
-                    let mass = read.slice(s![t - start, c, ..]).to_vec();
+                    let mass = read.mass(t - start, c);
+                    let grid = read.grids[[t - start, c]];
                     if wanted.contains(&t) {
-                        let to = s![t - wanted.start, c, ..];
+                        let to = t - wanted.start;
                         let mass = self.places[c].map().masses(&mass);
-                        mapped.slice_mut(to).assign(&aview1(&mass));
+                        let masses = mapped.masses.slice_mut(s![to, c, ..]);
+                        aview1(&mass).assign_to(masses);
+                        mapped.grids[[to, c]] = grid;
                     }
                     if rows.begins[t] {
                         continue;
                     }
-                    let cell = rows.cell(t, c);
+                    let cell = rows.cell(t, c, grid);
                     let low = below(&mass, cell).min(1.0);
                     let high = (low + probability(&mass, cell)).min(1.0);
                     Rc::make_mut(&mut self.places[c]).learn(low, high);
@@ -284,12 +291,14 @@ impl<'m> Continuation<'m> for State<'m> {
         Ok(mapped)
     }
 
-    fn next_densities(&mut self) -> Result<Vec<f32>, ForecastError> {
-        let densities = self.inner.next_densities()?;
-        let mapped = densities.chunks(BIN_COUNT).enumerate();
-        Ok(mapped
-            .flat_map(|(i, mass)| self.map(i).masses(mass))
-            .collect())
+    fn next_densities(&mut self) -> Result<Densities, ForecastError> {
+        let mut densities = self.inner.next_densities()?;
+        for i in 0..self.batch() {
+            let mass = self.map(i).masses(&densities.mass(0, i));
+            let masses = densities.masses.slice_mut(s![0, i, ..]);
+            aview1(&mass).assign_to(masses);
+        }
+        Ok(densities)
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
@@ -311,6 +320,10 @@ impl<'m> Continuation<'m> for State<'m> {
             inner: self.inner.fork(paths, steps)?,
             places: self.places.clone(),
         }))
+    }
+
+    fn clipped(&self) -> usize {
+        self.inner.clipped()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

@@ -84,8 +84,8 @@ pub trait Control {
 pub struct Rollout {
     /// `[samples, horizon, variables]`.
     pub paths: Array3<f64>,
-    /// Values fed back to the model that lay outside their channel's axis and were moved to its
-    /// end; only known actions can bring them there.
+    /// Values fed back to the model that lay outside their channel's axis, where only known actions can bring
+    /// them, or outside what a residual's axis and paths on it may reach, and were moved to its end.
     pub saturated: usize,
 }
 
@@ -198,6 +198,7 @@ impl Reading<'_> {
                 let done = first * horizon + count * (step + 1);
                 progress(done as f64 / (samples * horizon) as f64);
             }
+            rollout.saturated += group.clipped();
         }
         Ok(rollout)
     }
@@ -214,6 +215,8 @@ struct Group<'r, 'm> {
     stretch: usize,
     /// What was fed back since the context, and the actions.
     fed: Vec<(Vec<Point>, Vec<f64>)>,
+    /// Values that continuations which were given up have clipped.
+    clipped: usize,
 }
 
 impl<'r, 'm> Group<'r, 'm> {
@@ -245,6 +248,7 @@ impl<'r, 'm> Group<'r, 'm> {
             paths,
             stretch,
             fed: Vec::new(),
+            clipped: 0,
         })
     }
 
@@ -312,6 +316,12 @@ impl<'r, 'm> Group<'r, 'm> {
         saturated
     }
 
+    /// Values that were moved to the ends of residual axes.
+    fn clipped(&self) -> usize {
+        let now = self.continuation.as_ref().map_or(0, |c| c.clipped());
+        self.clipped + now
+    }
+
     fn advance(&mut self, feed: Vec<Point>, actions: Vec<f64>) -> Result<(), ForecastError> {
         let Some(continuation) = &mut self.continuation else {
             return Ok(());
@@ -324,6 +334,7 @@ impl<'r, 'm> Group<'r, 'm> {
         let kept = (self.stretch / 4).max(1).min(self.stretch - 1);
         self.fed.drain(..self.stretch - kept);
         if let Some(context) = &self.reading.continuation {
+            self.clipped += continuation.clipped();
             *continuation = context.fork(self.paths, self.stretch - 1)?;
         }
         self.fed

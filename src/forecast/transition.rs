@@ -1,12 +1,13 @@
 //! The transition kernel that a context implies: what would follow values that did not come.
 
-use ndarray::Array2;
+use ndarray::{Array2, aview1};
 
 use super::{ForecastError, Paths, Reading};
-use crate::codec::BIN_COUNT;
+use crate::codec::{BIN_COUNT, Grid};
+use crate::density::point_mass;
 
 impl Reading<'_> {
-    /// Probabilities `[values, 1000]` of the bins of what follows the context and one more value, for each of some
+    /// Probabilities `[values, 1000]` of the bins of digits of what follows the context and one more value, for each of some
     /// values of its only variable. None of them is learned from.
     ///
     /// # Errors
@@ -19,9 +20,11 @@ impl Reading<'_> {
         }
         self.predictor.check(self.rows(), 2)?;
         let Some(continuation) = &self.continuation else {
-            return Ok(
-                super::forecaster::point_masses(values.len(), 1).remove_axis(ndarray::Axis(1))
-            );
+            let point = point_mass();
+            return Ok(Array2::from_shape_fn(
+                (values.len(), BIN_COUNT),
+                |(_, k)| point[k],
+            ));
         };
         let paths = Paths {
             first: 0,
@@ -31,12 +34,16 @@ impl Reading<'_> {
         let mut forked = continuation.fork(paths, 2)?;
         let mut points = Vec::with_capacity(values.len());
         for value in values {
-            points.extend(self.active_points(ndarray::aview1(&[*value])).0);
+            points.extend(self.active_points(aview1(&[*value])).0);
         }
         forked.advance(&points, &[])?;
-        let masses = forked.next_densities()?;
-        Ok(Array2::from_shape_vec((values.len(), BIN_COUNT), masses)
-            .expect("a density for every sequence"))
+        let next = forked.next_densities()?;
+        let mut masses = Array2::zeros((values.len(), BIN_COUNT));
+        for (i, mut row) in masses.rows_mut().into_iter().enumerate() {
+            let mass = Grid::Digits.project(&next.mass(0, i), next.grids[[0, i]]);
+            row.assign(&aview1(&mass));
+        }
+        Ok(masses)
     }
 }
 

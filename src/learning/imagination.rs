@@ -402,12 +402,14 @@ mod tests {
         };
         let (means, draws) = (linear(&episode, &settings()), linear(&episode, &sampled));
         let off = |imagined: &[Transition]| -> f32 {
-            let pairs = imagined.iter().zip(&episode);
+            // The first rows teach what is predicted: errors of means are as large there.
+            let pairs = imagined.iter().zip(&episode).skip(20);
             pairs
                 .map(|(i, real)| (i.next[2] - real.next[2]).powi(2))
                 .sum()
         };
-        assert!(off(&draws) > 1.2 * off(&means));
+        let (draws, means) = (off(&draws), off(&means));
+        assert!(draws > 1.2 * means, "{draws} {means}");
     }
 
     /// Another action never stands beside a reward that it did not earn.

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::codec::{BIN_WIDTH, Bin};
+use crate::codec::Bin;
 use crate::density::BinnedDensity;
 
 /// Continuous ranked probability score of a sample, in the variable's units.
@@ -46,20 +46,21 @@ pub fn density_crps(density: &BinnedDensity, observed: f64) -> f64 {
         return (axis.low() - observed).abs();
     }
     let y = axis.position(observed);
+    let grid = density.grid();
     // A line from a to b over a width has the mean square (a^2 + ab + b^2) / 3.
     let square = |a: f64, b: f64, width: f64| width * (a * a + a * b + b * b) / 3.0;
     let (mut below, mut score) = (0.0, 0.0);
     for k in 0..crate::codec::BIN_COUNT {
         let bin = Bin::new(k).expect("k counts the bins");
         let p = density.probability(bin);
-        let (left, right) = (bin.within(0.0), bin.within(1.0));
+        let (left, right) = (grid.edge(k), grid.edge(k + 1));
         let cut = y.clamp(left, right);
-        let middle = below + p * (cut - left) / BIN_WIDTH;
+        let middle = below + p * (cut - left) / (right - left);
         score += square(below, middle, cut - left);
         score += square(1.0 - middle, 1.0 - below - p, right - cut);
         below += p;
     }
-    let (first, last) = (0.0, BIN_WIDTH * crate::codec::BIN_COUNT as f64);
+    let (first, last) = (grid.edge(0), grid.edge(crate::codec::BIN_COUNT));
     (score + (first - y).max(0.0) + (y - last).max(0.0)) * axis.unit()
 }
 

@@ -1,0 +1,191 @@
+//! The 1000 bins in which a density is given: those of digits, or those of a residual.
+
+use std::sync::LazyLock;
+
+use super::{BIN_COUNT, BIN_WIDTH, Bin, Cell, Quantised};
+
+/// Scales on either side of the centre that a residual's bins reach, and how fast their widths grow.
+const REACH: f64 = 200.0;
+const CURVE: f64 = 9.0;
+
+/// Where a density's bins lie on a channel's axis. Masses, quantiles and scores are those of bins, whatever
+/// they are; the grid says where and how wide.
+///
+/// ```
+/// use statecast::codec::Grid;
+/// let fine = Grid::Residual { centre: 5.0, scale: 0.001 };
+/// assert_eq!(fine.quantise(5.0).bin.index(), 500);
+/// assert!((fine.width(500) - 9e-7).abs() < 1e-7);
+/// assert!(fine.quantise(4.7).saturated && (fine.edge(0) - 4.8).abs() < 1e-12);
+/// assert_eq!(Grid::Digits.edge(250), 2.5);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Grid {
+    /// Bin `k` covers `[k/100, (k+1)/100)` of the axis.
+    #[default]
+    Digits,
+    /// Bins of `(position - centre) / scale`, with edges `200 sinh(9 u) / sinh(9)`, `u` even on
+    /// `[-1, 1]`: a thousandth of the scale at the centre, a fiftieth of the residual far from it.
+    Residual {
+        /// Position at which the middle of the bins lies.
+        centre: f64,
+        /// Unit of the residual in axis units, above zero.
+        scale: f64,
+    },
+}
+
+/// Edges of a residual's bins.
+static EDGES: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let edge = |k: usize| {
+        let u = -1.0 + 2.0 * k as f64 / BIN_COUNT as f64;
+        REACH * (CURVE * u).sinh() / CURVE.sinh()
+    };
+    (0..=BIN_COUNT).map(edge).collect()
+});
+
+impl Grid {
+    /// Position of the lower end of bin `k`; that of bin 1000 is the end of all.
+    ///
+    /// # Panics
+    /// If `k` is above 1000.
+    pub fn edge(self, k: usize) -> f64 {
+        match self {
+            Self::Digits => k as f64 / 100.0,
+            Self::Residual { centre, scale } => centre + scale * EDGES[k],
+        }
+    }
+
+    /// Position of the middle of bin `k`, below 1000.
+    pub fn centre(self, k: usize) -> f64 {
+        match self {
+            Self::Digits => (k as f64 + 0.5) / 100.0,
+            Self::Residual { centre, scale } => centre + scale * (EDGES[k] + EDGES[k + 1]) / 2.0,
+        }
+    }
+
+    /// Width of bin `k`, below 1000, in axis units.
+    pub fn width(self, k: usize) -> f64 {
+        match self {
+            Self::Digits => BIN_WIDTH,
+            Self::Residual { scale, .. } => scale * (EDGES[k + 1] - EDGES[k]),
+        }
+    }
+
+    /// Position of a fraction of a bin. On the grid of digits fractions may lie outside of `[0, 1]`.
+    pub fn position(self, bin: Bin, fraction: f64) -> f64 {
+        match self {
+            Self::Digits => bin.within(fraction),
+            Self::Residual { centre, scale } => {
+                let (low, high) = (EDGES[bin.index()], EDGES[bin.index() + 1]);
+                centre + scale * (low + fraction * (high - low))
+            }
+        }
+    }
+
+    /// The bin of a position, or the nearest one. `position` must not be NaN.
+    pub fn quantise(self, position: f64) -> Quantised {
+        let Self::Residual { centre, scale } = self else {
+            return Bin::quantise(position);
+        };
+        let u = ((position - centre) / scale * CURVE.sinh() / REACH).asinh() / CURVE;
+        let at = (u + 1.0) / 2.0 * BIN_COUNT as f64;
+        // Bin k of the digits' axis stands for bin k.
+        Bin::quantise((at.floor() + 0.5) / 100.0)
+    }
+
+    /// A position in bins, moved to the grid's ends.
+    pub(crate) fn place(self, position: f64) -> f64 {
+        let Self::Residual { centre, scale } = self else {
+            return (position / BIN_WIDTH).clamp(0.0, BIN_COUNT as f64);
+        };
+        let k = self.quantise(position).bin.index();
+        let fraction = ((position - centre) / scale - EDGES[k]) / (EDGES[k + 1] - EDGES[k]);
+        k as f64 + fraction.clamp(0.0, 1.0)
+    }
+
+    /// The stretch of this grid that a position stands for, which is read in steps of `resolution` axis
+    /// units: its bin, or the whole step of an instrument that is coarser.
+    pub fn cell(self, position: f64, resolution: f64) -> Cell {
+        Cell::on(self, position, resolution)
+    }
+
+    /// Masses on this grid of a density with given masses on another one. What lies outside of this grid goes to
+    /// the bins at its ends.
+    pub(crate) fn project(self, masses: &[f32], from: Self) -> Vec<f32> {
+        if self == from {
+            return masses.to_vec();
+        }
+        let mut below = vec![0.0; BIN_COUNT + 1];
+        for (k, &p) in masses.iter().enumerate() {
+            below[k + 1] = below[k] + f64::from(p);
+        }
+        let up_to = |k: usize| {
+            let place = from.place(self.edge(k));
+            let whole = (place as usize).min(BIN_COUNT - 1);
+            below[whole] + (place - whole as f64) * f64::from(masses[whole])
+        };
+        let ends = |k: usize| match k {
+            0 => 0.0,
+            BIN_COUNT => below[BIN_COUNT],
+            _ => up_to(k),
+        };
+        (0..BIN_COUNT)
+            .map(|k| (ends(k + 1) - ends(k)).max(0.0) as f32)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_position_lies_in_its_bin(z in -250.0..250.0f64, centre in -3.0..13.0f64, size in -7.0..1.0f64) {
+            let scale = 10f64.powf(size);
+            let grid = Grid::Residual { centre, scale };
+            let position = centre + z * scale;
+            let Quantised { bin, saturated } = grid.quantise(position);
+            let slack = 1e-9 * scale * (1.0 + z.abs()) + 1e-12;
+            if saturated {
+                prop_assert!(z.abs() > 199.99);
+            } else {
+                prop_assert!(position >= grid.edge(bin.index()) - slack);
+                prop_assert!(position <= grid.edge(bin.index() + 1) + slack);
+                let back = grid.position(bin, grid.place(position) - bin.index() as f64);
+                prop_assert!((back - position).abs() <= slack);
+            }
+        }
+
+        #[test]
+        fn projected_masses_keep_their_distribution(centre in 2.0..8.0f64, size in -2.0..0.5f64) {
+            let masses: Vec<f32> = (0..1000).map(|k| ((k % 37) as f32 + 1.0) / 19_000.0).collect();
+            let grid = Grid::Residual { centre, scale: 10f64.powf(size) };
+            let projected = grid.project(&masses, Grid::Digits);
+            let total: f32 = masses.iter().sum();
+            prop_assert!((projected.iter().sum::<f32>() - total).abs() < 1e-4);
+            let k = grid.quantise(5.0).bin.index();
+            let below: f32 = projected[..k].iter().sum();
+            let expected: f64 = {
+                let place = Grid::Digits.place(grid.edge(k));
+                let whole = place as usize;
+                let before: f32 = masses[..whole].iter().sum();
+                f64::from(before) + (place - whole as f64) * f64::from(*masses.get(whole).unwrap_or(&0.0))
+            };
+            prop_assert!(k == 0 || (f64::from(below) - expected).abs() < 1e-4);
+        }
+    }
+
+    #[test]
+    fn centres_are_in_their_bins() {
+        let grid = Grid::Residual {
+            centre: 4.0,
+            scale: 0.02,
+        };
+        for k in 0..BIN_COUNT {
+            assert_eq!(grid.quantise(grid.centre(k)).bin.index(), k);
+            assert_eq!(Grid::Digits.quantise(Grid::Digits.centre(k)).bin.index(), k);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The residual axis: what experts leave over, read by forecasters of digits.
+
+use std::rc::Rc;
+
+use candle_core::Device;
+use ndarray::Array2;
+use proptest::prelude::*;
+use statecast::backtest::{BacktestSettings, Windows, run};
+use statecast::baselines::named;
+use statecast::codec::{BIN_COUNT, builtin_formats};
+use statecast::forecast::{
+    Forecaster, KnownFuture, Method, Mixture, Recalibrated, Residual, Role, RolloutSettings,
+    Settings, Variables,
+};
+use statecast::model::{Model, ModelSource, Precision};
+use statecast::trajectory::{MissingPolicy, RoleSelection, read};
+
+fn builtin() -> Model {
+    let formats = builtin_formats().unwrap();
+    let source = ModelSource::Builtin;
+    Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
+}
+
+fn residual(model: &Model) -> Forecaster<'_> {
+    Forecaster::new(model, settings())
+}
+
+fn settings() -> Settings {
+    Settings {
+        method: Method::Residual,
+        ..Settings::default()
+    }
+}
+
+/// Two channels of a driven, damped oscillator without noise, and its action.
+fn oscillator(rows: usize) -> Variables {
+    let mut values = Array2::zeros((rows, 2));
+    let actions = Array2::from_shape_fn((rows, 1), |(t, _)| {
+        (0.37 * t as f64).sin() + (1.1 * t as f64).cos()
+    });
+    values[[0, 0]] = 1.0;
+    for t in 1..rows {
+        let (x, v, u) = (values[[t - 1, 0]], values[[t - 1, 1]], actions[[t - 1, 0]]);
+        values[[t, 0]] = x + 0.3 * v;
+        values[[t, 1]] = 0.9 * v - 0.3 * x + 0.5 * u;
+    }
+    Variables {
+        actions,
+        ..Variables::new(
+            vec!["x".to_owned(), "v".to_owned()],
+            vec![Role::State; 2],
+            values,
+        )
+    }
+}
+
+fn paths(horizon: usize, samples: usize) -> RolloutSettings {
+    RolloutSettings {
+        horizon: horizon.try_into().unwrap(),
+        samples: samples.try_into().unwrap(),
+        ..RolloutSettings::default()
+    }
+}
+
+#[test]
+fn paths_of_a_linear_system_without_noise_are_exact() {
+    let model = builtin();
+    let all = oscillator(220);
+    let reading = residual(&model).read(&all.slice(0..200)).unwrap();
+    let came = all.slice(200..220);
+    let future = KnownFuture(came.actions.clone());
+    let rollout = reading.rollout(&paths(20, 20), Some(&future), &|_| ());
+    let rollout = rollout.unwrap();
+    assert_eq!((rollout.saturated, reading.saturated()), (0, 0));
+    for v in 0..2 {
+        let column = all.column(v);
+        let range = column.iter().copied().fold(f64::MIN, f64::max)
+            - column.iter().copied().fold(f64::MAX, f64::min);
+        for path in rollout.paths.outer_iter() {
+            for h in 0..20 {
+                let error = (path[[h, v]] - came.values[[h, v]]).abs();
+                assert!(error < 1e-3 * range, "step {h}, variable {v}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn paths_repeat_whatever_the_groups_and_the_recalibration() {
+    let model = builtin();
+    let context = oscillator(60);
+    let future = KnownFuture(Array2::from_elem((6, 1), 0.2));
+    let plain = residual(&model);
+    let language = statecast::forecast::Language::as_set(&model, settings());
+    let recalibrated = Forecaster::of(Rc::new(Recalibrated::new(language)), settings());
+    for forecaster in [plain, recalibrated] {
+        let reading = forecaster.read(&context).unwrap();
+        let drawn = |at_once: usize| {
+            let settings = RolloutSettings {
+                paths_at_once: Some(at_once.try_into().unwrap()),
+                stretch: Some(4.try_into().unwrap()),
+                ..paths(6, 9)
+            };
+            reading
+                .rollout(&settings, Some(&future), &|_| ())
+                .unwrap()
+                .paths
+        };
+        let (one, all) = (drawn(1), drawn(9));
+        assert!(one.iter().zip(&all).all(|(a, b)| (a - b).abs() < 1e-3));
+        assert!(all.std(0.0) > 0.0);
+    }
+}
+
+/// A forecaster of digits that knows nothing stands in for the language model.
+fn even() -> Forecaster<'static> {
+    Forecaster::of(
+        Rc::new(Residual::new(named("mean").unwrap())),
+        Settings::default(),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn densities_integrate_to_one_and_map_back(level in -1e3..1e3f64, size in -1.0..6.0f64, at in 10usize..80) {
+        let unit = 10f64.powf(size);
+        let mut variables = oscillator(80);
+        variables.values.mapv_inplace(|x| level + unit * x);
+        let reading = even().read(&variables).unwrap();
+        let one_step = reading.one_step();
+        for c in 0..2 {
+            let density = one_step.density(at, c);
+            let grid = one_step.grids()[[at, c]];
+            let cells = (0..BIN_COUNT).map(|k| grid.cell(grid.centre(k), 0.0));
+            let sum: f64 = cells.map(|cell| density.log_score(cell).exp() * cell.width()).sum();
+            prop_assert!((sum - 1.0).abs() < 1e-4, "{sum}");
+            let widths: f64 = (0..BIN_COUNT).map(|k| grid.width(k)).sum();
+            prop_assert!((widths - (grid.edge(BIN_COUNT) - grid.edge(0))).abs() < 1e-9 * widths);
+            // The distribution function rises by a bin's probability over it, in the channel's units.
+            let axis = density.axis();
+            let bin = one_step.observed()[[at, c]];
+            let ends = [0, 1].map(|end| axis.value(grid.edge(bin.index() + end)));
+            let inside = density.cdf(ends[1]) - density.cdf(ends[0]);
+            prop_assert!((inside - density.probability(bin)).abs() < 1e-3);
+            let value = variables.values[[at, c]];
+            let slack = 1e-9 * (level.abs() + unit);
+            prop_assert!(ends[0] - slack <= value && value <= ends[1] + slack);
+            for q in [0.05, 0.5, 0.95] {
+                prop_assert!((density.cdf(density.quantile(q)) - q).abs() < 1e-3);
+            }
+        }
+    }
+
+    /// Densities of a row change with nothing of that row or behind it.
+    #[test]
+    fn no_density_looks_ahead(at in 20usize..60, channel in 0usize..2) {
+        let before = oscillator(70);
+        let mut after = before.clone();
+        after.values[[at, channel]] *= 0.7;
+        after.actions[[at, 0]] *= 0.7;
+        let said = |variables: &Variables| {
+            let reading = even().read(variables).unwrap();
+            let one_step = reading.one_step();
+            (0..70).map(|t| format!("{:?} {:?}", one_step.grids().row(t), one_step.density(t, 0).mean())).collect::<Vec<_>>()
+        };
+        let (before, after) = (said(&before), said(&after));
+        prop_assert_eq!(&before[..=at], &after[..=at]);
+        prop_assert!(before[at + 1] != after[at + 1]);
+    }
+}
+
+/// Where an episode begins nothing is known: the density is wide, whatever the residuals before were.
+#[test]
+fn the_first_row_of_an_episode_is_masked() {
+    let first = oscillator(60);
+    let mut second = oscillator(60);
+    second.values *= -1.5;
+    second.begins[0] = true;
+    let both = Variables::joined(&[first, second]);
+    let reading = even().read(&both).unwrap();
+    let one_step = reading.one_step();
+    let std =
+        |t: usize| one_step.density(t, 0).quantile(0.75) - one_step.density(t, 0).quantile(0.25);
+    assert!(std(60) > 1.0 && std(59) < 0.05 && std(70) < 0.5);
+    assert!(one_step.log_scores()[[60, 0]] > -6.0);
+}
+
+#[test]
+fn constant_channels_and_a_level_of_a_thousand_million_are_exact() {
+    let wave = oscillator(120);
+    let values = Array2::from_shape_fn((120, 2), |(t, c)| match c {
+        0 => 1e9 + 1e-2 * wave.values[[t, 0]],
+        _ => 7.25,
+    });
+    let variables = Variables::new(wave.names.clone(), wave.roles.clone(), values);
+    let reading = even().read(&variables.slice(0..100)).unwrap();
+    let rollout = reading.rollout(&paths(10, 10), None, &|_| ()).unwrap();
+    assert!(rollout.paths.iter().all(|x| x.is_finite()));
+    assert!((0..10).all(|h| rollout.paths[[3, h, 1]] == 7.25));
+    let error = (rollout.paths[[0, 0, 0]] - variables.values[[100, 0]]).abs();
+    assert!(error < 1e-2, "{error}");
+}
+
+#[test]
+fn a_mixture_of_residuals_and_digits_scores_at_least_like_both() {
+    let model = builtin();
+    let variables = oscillator(120);
+    let language = statecast::forecast::Language::as_set(&model, settings());
+    let experts = vec![language, named("persistence").unwrap()];
+    let total = |forecaster: &Forecaster| {
+        let reading = forecaster.read(&variables).unwrap();
+        reading.one_step().log_scores().sum()
+    };
+    let single: Vec<f64> = experts
+        .iter()
+        .map(|e| total(&Forecaster::of(Rc::clone(e), settings())))
+        .collect();
+    let mixture = Forecaster::of(Rc::new(Mixture::new(experts, 0.0).unwrap()), settings());
+    let best = single.iter().copied().fold(f64::MIN, f64::max);
+    // Two channels with weights of their own; bins of digits are brought to those of residuals.
+    let mixed = total(&mixture);
+    assert!(mixed > best - 2.0 * 2f64.ln() - 0.5, "{mixed} {single:?}");
+    let reading = mixture.read(&variables).unwrap();
+    let future = KnownFuture(Array2::zeros((5, 1)));
+    let rollout = reading
+        .rollout(&paths(5, 8), Some(&future), &|_| ())
+        .unwrap();
+    assert!(rollout.paths.iter().all(|x| x.is_finite()));
+}
+
+#[test]
+fn residuals_score_better_than_the_linear_model_on_a_pendulum() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pendulum.csv");
+    let selection = RoleSelection::default();
+    let (trajectory, _) = read(file.as_ref(), &selection, MissingPolicy::Error).unwrap();
+    let of = |episode| Variables::of(&trajectory, episode, Method::Residual, false);
+    let series: Vec<(String, Variables)> = trajectory
+        .episodes()
+        .iter()
+        .take(2)
+        .map(|episode| (episode.name().to_owned(), of(episode)))
+        .collect();
+    let model = builtin();
+    let linear = Forecaster::of(named("linear").unwrap(), settings());
+    let methods = [residual(&model), linear];
+    let settings = BacktestSettings {
+        windows: Windows::new(100, 20.try_into().unwrap(), 2.try_into().unwrap()).unwrap(),
+        samples: 20.try_into().unwrap(),
+        seed: 1,
+    };
+    let results = run(&series, &methods, &settings, &|_| ()).unwrap();
+    let mean = |method: usize| {
+        let of: Vec<f64> = results
+            .one_step
+            .iter()
+            .filter(|s| s.method == method)
+            .map(|s| s.log_score)
+            .collect();
+        of.iter().sum::<f64>() / of.len() as f64
+    };
+    assert!(mean(0) > mean(1) + 1.0, "{} {}", mean(0), mean(1));
+    let inside = |s: &&statecast::backtest::OneStepScore| (0.05..=0.95).contains(&s.pit);
+    let ours: Vec<_> = results.one_step.iter().filter(|s| s.method == 0).collect();
+    let coverage = ours.iter().copied().filter(inside).count() as f64 / ours.len() as f64;
+    assert!((0.8..=1.0).contains(&coverage), "{coverage}");
+    let crps = |method: usize| {
+        let of: Vec<f64> = results
+            .steps
+            .iter()
+            .filter(|s| s.method == method)
+            .map(|s| s.crps / s.spread)
+            .collect();
+        of.iter().sum::<f64>() / of.len() as f64
+    };
+    assert!(crps(0) < crps(1), "{} {}", crps(0), crps(1));
+}
