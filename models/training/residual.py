@@ -51,6 +51,12 @@ class Sequences:
     lead: torch.Tensor
     weight: torch.Tensor  # of the row in the loss
 
+    def __len__(self):
+        return len(self.digits)
+
+    def __getitem__(self, part):
+        return self.map(lambda column: column[part])
+
     def map(self, change):
         return Sequences(**{f.name: change(getattr(self, f.name)) for f in fields(self)})
 

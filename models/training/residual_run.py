@@ -34,8 +34,12 @@ class ResidualRun(Run):
     def new_streams(self, workers, ahead):
         streams = super().new_streams(workers, ahead)
         values = self.config.data["round_values"]
-        for length in self.config.data["lengths"]:
-            streams[f"hinted{length}"] = SequenceStream(self.config.seed, values, length, self.device, workers)
+        lengths = self.config.data["lengths"]
+        # one round ahead of each at least: the first use of workers is that nothing waits
+        more = max(1, ahead // len(lengths)) if workers else 0
+        for length in lengths:
+            stream = SequenceStream(self.config.seed, values, length, self.device, workers, more)
+            streams[f"hinted{length}"] = stream
         return streams
 
     def series_batch(self, draws, length, count):
@@ -87,7 +91,7 @@ class HintedValidation:
         rows = config.data["lengths"][len(config.data["lengths"]) // 2]
         count = 2 * config.validation["series"]
         made = later(workers, VALIDATION_SEED, count, rows, work=round_as_arrays)()
-        self.sequences = made.map(lambda column: torch.from_numpy(column[:count]).to(device))
+        self.sequences = made[:count].map(lambda column: torch.from_numpy(column).to(device))
         self.features = hint_features(self.sequences)
 
     @torch.no_grad()
@@ -96,8 +100,8 @@ class HintedValidation:
         alone), and without.
         """
         sums = torch.zeros(4)
-        for i in range(0, len(self.sequences.digits), rows):
-            part = self.sequences.map(lambda column: column[i : i + rows])
+        for i in range(0, len(self.sequences), rows):
+            part = self.sequences[i : i + rows]
             density, parts = model.log_density(part, self.features[i : i + rows])
             w = part.weight.clone()
             w[:, :FIRST_SCORED] = 0

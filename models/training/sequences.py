@@ -8,7 +8,7 @@ from families import EVERYDAY, FAMILIES
 from hints import read_hints, residual_ids
 from hints.reading import axis_positions, scaled_actions
 from residual import Sequences
-from series import later, series_round
+from series import Stream, later, series_round
 
 MIXED = {"systems": 0.6, "everyday": 0.22, "families": 0.18}  # of the sequences with hints
 MEAN_CHANNELS = 5  # of a driven window
@@ -101,12 +101,12 @@ def sequence_round(seed, sequences, rows):
             count = max(48, round(left / MEAN_CHANNELS)) if kind == "systems" else round(left)
             for group in windows_of(seed * 1009 + 20 * place + part, kind, count, rows):
                 parts.append(sequences_of(group, rng))
-                made += len(parts[-1].digits)
+                made += len(parts[-1])
             if made >= 0.9 * wanted:
                 break
     whole = joined(parts)
-    order = torch.from_numpy(rng.permutation(len(whole.digits)))
-    return whole.map(lambda column: column[order])
+    order = torch.from_numpy(rng.permutation(len(whole)))
+    return whole[order]
 
 
 def round_as_arrays(*arguments):
@@ -114,42 +114,16 @@ def round_as_arrays(*arguments):
     return sequence_round(*arguments).map(lambda column: column.numpy())
 
 
-class SequenceStream:
-    """Hands out sequences of so many rows in order; `round` and `cursor` are its whole state. With `workers` the
-    next round is generated meanwhile.
-    """
+class SequenceStream(Stream):
+    """Sequences of so many rows, about `values` values a round."""
 
-    def __init__(self, seed, values, rows, device="cpu", workers=None):
-        self.seed, self.sequences, self.rows, self.device = seed, max(1, values // rows), rows, device
-        self.workers, self.round, self.cursor, self.pool, self.next = workers, 0, 0, None, None
+    def __init__(self, seed, values, rows, device="cpu", workers=None, ahead=0):
+        super().__init__(device, workers, ahead)
+        self.seed, self.sequences, self.rows = seed, max(1, values // rows), rows
 
-    def take(self, count):
-        """So many sequences that were not handed out before."""
-        if self.pool is None:
-            self.pool = self._generate()
-        if self.cursor + count > len(self.pool.digits):
-            self.round, self.cursor = self.round + 1, 0
-            self.pool = self._generate()
-        first, self.cursor = self.cursor, self.cursor + count
-        return self.pool.map(lambda column: column[first : first + count])
-
-    def state(self):
-        return {"round": self.round, "cursor": self.cursor}
-
-    def restore(self, state):
-        self.round, self.cursor, self.pool, self.next = state["round"], state["cursor"], None, None
-
-    def begin(self):
-        """Has the round that comes next generated."""
-        if self.next is None:
-            self.next = self._begun(self.round)
-
-    def _begun(self, number):
+    def begin_round(self, number):
         seed = (self.seed * 10_007 + number) * 4099 + self.rows
         return later(self.workers, seed, self.sequences, self.rows, work=round_as_arrays)
 
-    def _generate(self):
-        self.begin()
-        made = self.next().map(lambda column: torch.from_numpy(column).to(self.device))
-        self.next = self._begun(self.round + 1)
-        return made
+    def arrived(self, arrays):
+        return arrays.map(lambda column: torch.from_numpy(column).to(self.device))

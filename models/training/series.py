@@ -66,22 +66,20 @@ def later(workers, *arguments, work=round_as_array):
     return workers.apply_async(work, arguments).get
 
 
-class SeriesStream:
-    """Hands out series in order; `round` and `cursor` are its whole state. With `workers` the next `ahead`
-    rounds are generated meanwhile.
+class Stream:
+    """Hands out what is made in rounds, in order; `round` and `cursor` are its whole state. With `workers` the next
+    `ahead` rounds are made meanwhile.
     """
 
-    def __init__(self, seed, rows=4096, device="cpu", families=None, shares=None, workers=None, ahead=0):
-        self.seed, self.rows, self.device = seed, rows, device
-        self.families, self.shares = families, shares
-        self.workers, self.ahead, self.begun = workers, ahead, deque()
+    def __init__(self, device="cpu", workers=None, ahead=0):
+        self.device, self.workers, self.ahead, self.begun = device, workers, ahead, deque()
         self.round, self.cursor, self.pool = 0, 0, None
 
     def take(self, count):
-        """[count, LENGTH] series that were not handed out before."""
+        """So many that were not handed out before."""
         if self.pool is None:
             self.pool = self._generate()
-        if self.cursor + count > len(self.pool):
+        while self.cursor + count > len(self.pool):
             self.round, self.cursor = self.round + 1, 0
             self.pool = self._generate()
         self.cursor += count
@@ -95,11 +93,25 @@ class SeriesStream:
         self.begun.clear()
 
     def begin(self):
-        """Has the rounds from this one on generated, as many as are to be ahead."""
+        """Has the rounds from this one on made, as many as are to be ahead."""
         while len(self.begun) <= self.ahead:
-            seed = self.seed * 1_000_003 + self.round + len(self.begun)
-            self.begun.append(later(self.workers, seed, self.rows, LENGTH, self.families, self.shares))
+            self.begun.append(self.begin_round(self.round + len(self.begun)))
 
     def _generate(self):
         self.begin()
-        return torch.from_numpy(self.begun.popleft()()).to(self.device)
+        return self.arrived(self.begun.popleft()())
+
+
+class SeriesStream(Stream):
+    """Series [count, LENGTH]."""
+
+    def __init__(self, seed, rows=4096, device="cpu", families=None, shares=None, workers=None, ahead=0):
+        super().__init__(device, workers, ahead)
+        self.seed, self.rows, self.families, self.shares = seed, rows, families, shares
+
+    def begin_round(self, number):
+        seed = self.seed * 1_000_003 + number
+        return later(self.workers, seed, self.rows, LENGTH, self.families, self.shares)
+
+    def arrived(self, array):
+        return torch.from_numpy(array).to(self.device)

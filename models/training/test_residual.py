@@ -6,6 +6,7 @@ import unittest
 
 import numpy as np
 import torch
+from scipy.special import ndtr
 
 import systems
 from config import read_config
@@ -14,8 +15,11 @@ from hints import BINS, EDGES, LOG_WIDTHS, Experts, read_hints, residual_ids
 from hints.reading import axis_positions, carried_on, scaled_actions
 from hints.regression import Regressions
 from hints.seasonal import found_periods
+from joint import Copula
 from model import DigitModel
+from model_reading import Cached, ModelReading, bin_mass, distribution, weights_behind
 from residual import COMPONENTS, ResidualModel, bayesian_weights, hint_features
+from residual_export import export_residual, read_residual
 from residual_run import ResidualRun, residual_loss
 from sequences import SequenceStream, joined, sequence_round, sequences_of
 from train import HERE
@@ -203,7 +207,7 @@ class Model(unittest.TestCase):
         with torch.no_grad():
             outs = []
             for s in (one, two):
-                part = s.map(lambda column: column[same])
+                part = s[same]
                 digits, residual, gate = model(part, hint_features(part))
                 weights = model.mixture(part, digits, residual, gate)[1]
                 outs.append((digits, residual, gate, weights))
@@ -226,9 +230,18 @@ class Model(unittest.TestCase):
         self.assertEqual(gate.abs().max().item(), 0)
         self.assertEqual(gate.shape[-1], COMPONENTS)
 
+    def test_an_exported_folder_is_the_same_model(self):
+        model = stirred(ResidualModel(**TINY))
+        part = self.sequences(driven_windows())
+        with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+            export_residual(model, folder)
+            again = read_residual(folder)
+            for a, b in zip(model(part, hint_features(part)), again(part, hint_features(part))):
+                self.assertLess((a - b).abs().max().item(), 0.1)  # BF16 tables and matrices
+
     def test_the_density_is_one_over_all_values(self):
         """Sum over a fine grid of values of one row, by components."""
-        part = self.sequences(driven_windows()).map(lambda column: column[:1, :50].clone())
+        part = self.sequences(driven_windows())[:1, :50].map(torch.clone)
         model, row = stirred(ResidualModel(**TINY)), 49
         grid = torch.linspace(-60, 70, 40001)
         whole = part.map(lambda column: column.repeat(len(grid), *[1] * (column.dim() - 1)))
@@ -240,7 +253,7 @@ class Model(unittest.TestCase):
             whole.on_axis[:, row] = (grid >= 0) & (grid < 10)
             whole.residual[:, row] = torch.from_numpy(residual_ids(z[:, 0].numpy()))
             whole.z[:, row] = z.float()
-            one = whole.map(lambda column: column[:, row : row + 1])
+            one = whole[:, row : row + 1]
             spread = lambda p: p[:, row : row + 1].expand(len(grid), -1, -1)
             parts = model.components(one, spread(digits), spread(residual))
             density = torch.logsumexp(weights[:, None] + parts, -1).double().exp()
@@ -251,14 +264,76 @@ class Model(unittest.TestCase):
         counts = torch.ones(2, 30, dtype=torch.bool)
         weights = bayesian_weights(logs, counts)
         prior = torch.full((2, 1, 4), 0.25).log()
-        exact = (prior + F_cumulated(logs)).log_softmax(-1)
+        exact = (prior + before_each_row(logs)).log_softmax(-1)
         self.assertTrue(torch.allclose(weights[:, :3].exp(), exact[:, :3].exp(), atol=0.02))
         counts[:, 5] = False
         self.assertTrue(torch.equal(bayesian_weights(logs, counts)[:, 5], bayesian_weights(logs, counts)[:, 6]))
 
 
-def F_cumulated(logs):
+def before_each_row(logs):
     return torch.cat([torch.zeros_like(logs[:, :1]), logs.cumsum(1)[:, :-1]], 1)
+
+
+class Reading(unittest.TestCase):
+    """Cached rows, paths and their coupling."""
+
+    def setUp(self):
+        windows = driven_windows(2)
+        self.acts, self.starts = windows.actions, windows.starts
+        whole = np.zeros(windows.missing.shape, bool)
+        self.positions, _ = axis_positions(windows.values, np.full(2, 40), whole, windows.levels)
+        self.reading = ModelReading(stirred(ResidualModel(**TINY)))
+
+    def test_rows_one_by_one_are_rows_at_once(self):
+        experts, s = self.reading.hinted(self.positions, self.acts, self.starts)
+        model, cached = self.reading.model, Cached(self.reading.model.digits)
+        with torch.no_grad():
+            x = model.embedded(s, hint_features(s))
+            once = model.digits.states(x)
+            first = cached.read(x[:, :70])
+            rest = [cached.read(x[:, t : t + 1]) for t in range(70, x.shape[1])]
+        self.assertLess((torch.cat([first, *rest], 1) - once).abs().max().item(), 1e-4)
+
+    def test_weights_behind_rows_are_those_of_training(self):
+        _, s = self.reading.hinted(self.positions, self.acts, self.starts)
+        with torch.no_grad():
+            digits, residual, gate = self.reading.model(s, hint_features(s))
+            parts = self.reading.model.components(s, digits, residual)
+        expected = bayesian_weights(parts.double(), ~s.begins)[:, -1].numpy()
+        got = weights_behind(parts[:, :-1].double().numpy(), s.begins[:, :-1].numpy())
+        self.assertTrue(np.allclose(expected, got, atol=1e-6))
+
+    def test_the_distribution_function_has_the_density(self):
+        _, s = self.reading.hinted(self.positions, self.acts, self.starts)
+        s = s[:2]
+        with torch.no_grad():
+            law = self.reading.model(s, hint_features(s))
+            parts, weights = self.reading.model.mixture(s, *law)
+        low, high = (distribution(s, law[0], law[1], weights, np.full(s.digits.shape, x)) for x in (-400.0, 400.0))
+        self.assertTrue((low < 0.02).all() and (high > 0.98).all())
+        mass = bin_mass(s, law[0], law[1], weights)
+        self.assertTrue(((mass >= 0) & (mass <= 1)).all())
+
+    def test_paths_are_seeded_and_follow_the_actions(self):
+        future = np.zeros((2, 6, 2))
+        run = lambda future, seed: self.reading.paths(self.positions, self.acts, self.starts, future, 8, seed)
+        one = run(future, 1)
+        self.assertEqual(one.shape, (2, 8, 6, 3))
+        self.assertTrue(np.array_equal(one, run(future, 1)))
+        self.assertFalse(np.array_equal(one, run(future, 2)))
+        later = future.copy()
+        later[:, 3] = 1
+        other = run(later, 1)
+        self.assertTrue(np.array_equal(one[:, :, :4], other[:, :, :4]))
+        self.assertFalse(np.array_equal(one[:, :, 4], other[:, :, 4]))
+
+    def test_a_copula_couples_levels_and_keeps_them_uniform(self):
+        rng = np.random.default_rng(0)
+        z = rng.standard_normal((500, 1)) * 0.9 + 0.3 * rng.standard_normal((500, 2))
+        copula = Copula(ndtr(z))
+        levels = copula.levels(rng, 4000)
+        self.assertGreater(np.corrcoef(levels.T)[0, 1], 0.7)
+        self.assertLess(np.abs(np.quantile(levels, [0.1, 0.5, 0.9], axis=0).T - [0.1, 0.5, 0.9]).max(), 0.03)
 
 
 class Training(unittest.TestCase):

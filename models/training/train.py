@@ -20,6 +20,7 @@ from config import read_config
 from export import export
 from model import mixed_precision
 from objective import compiled_loss
+from residual_export import export_residual, start_from_residual
 from residual_run import HintedValidation, ResidualRun, residual_loss
 from run import Run
 from series import generators
@@ -123,6 +124,14 @@ def main():
         export_trained(arguments, arguments.minutes and begun + 60 * arguments.minutes, workers)
 
 
+def begin(model, folder, hinted):
+    """Takes the weights of an exported folder, those of reading hints if it has them."""
+    if hinted and os.path.exists(f"{folder}/reading.safetensors"):
+        start_from_residual(model, folder)
+    else:
+        start_from(model.digits if hinted else model, folder)
+
+
 def export_trained(arguments, end, workers):
     config = read_config(arguments.config, arguments.tokens)
     folder = f"{HERE}/runs/{arguments.name or config.name}"
@@ -135,7 +144,7 @@ def export_trained(arguments, end, workers):
         run.load(f"{folder}/checkpoint.pt")
         print(f"resumed {folder} at {run.tokens} tokens", flush=True)
     elif arguments.start_from:
-        start_from(run.model.digits if config.hinted else run.model, arguments.start_from)
+        begin(run.model, arguments.start_from, config.hinted)
         run.reset_average()
     print(f"{sum(p.numel() for p in run.model.parameters())} parameters in training", flush=True)
     teacher = None
@@ -157,7 +166,8 @@ def export_trained(arguments, end, workers):
         write_log(folder, dict(start_from=arguments.start_from, start=validation.score(run.model)))
     scores = train(run, folder, loss_of, validation, end)
     best = "average" if scores["average"]["nats"] >= scores["last"]["nats"] else "last"
-    export(run.average if best == "average" else run.model, f"{folder}/export")
+    write = export_residual if config.hinted else export
+    write(run.average if best == "average" else run.model, f"{folder}/export")
     print(f"exported the {best} weights to {folder}/export", flush=True)
 
 

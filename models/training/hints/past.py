@@ -14,9 +14,12 @@ class Past:
         self.acts = np.zeros((windows, PADDING + room, actions))
         self.row_ages = np.full((windows, PADDING + room), -1)
         self.age = np.zeros(windows, np.int64)
+        self.largest_move = np.zeros((windows, channels))  # from row to row inside of an episode
 
     def push(self, x, u, next_begins):
         at = PADDING + self.count
+        move = np.where(self.age[:, None] >= 1, np.abs(x - self.values[:, at - 1]), 0)
+        self.largest_move = np.maximum(self.largest_move, move)
         self.values[:, at], self.acts[:, at], self.row_ages[:, at] = x, u, self.age
         self.count += 1
         self.age = np.where(next_begins, 0, self.age + 1)

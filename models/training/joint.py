@@ -1,0 +1,46 @@
+"""The joint distribution of a row's channels: a Gaussian copula of the marginals' probability integral transforms.
+
+Its correlations are those of the context's PIT values as normal scores, shrunk to none by how few there are.
+Marginals stay exactly what they are: each path's channel takes the order statistic of independent draws at its level.
+"""
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+SHRINKAGE = 30.0  # rows at which correlations count half
+DRAWS = 48  # of each channel and path, among which the level chooses
+
+
+class Copula:
+    """Of PIT values [rows, channels]; rows with a NaN (an episode's first) do not count."""
+
+    def __init__(self, pit):
+        scores = ndtri(np.clip(pit[np.isfinite(pit).all(1)], 1e-4, 1 - 1e-4))
+        n, channels = scores.shape
+        self.correlation = np.eye(channels)
+        if n > 2 and channels > 1:
+            # a channel that is too wide or too narrow is as correlated as one that is right
+            sizes = np.sqrt((scores**2).mean(0)) + 1e-9
+            raw = (scores / sizes).T @ (scores / sizes) / n
+            self.correlation += n / (n + SHRINKAGE) * (raw - np.diag(np.diag(raw)))
+        values, vectors = np.linalg.eigh(self.correlation)
+        self.root = vectors * np.sqrt(np.maximum(values, 1e-6))
+
+    def levels(self, rng, count):
+        """Levels [count, channels], uniform for each channel."""
+        z = rng.standard_normal((count, len(self.root))) @ self.root.T
+        return ndtr(z / np.sqrt((self.root**2).sum(1)))
+
+
+def energy_score(paths, truth):
+    """Energy score [steps] of paths [members, steps, channels], fair in the number of members."""
+    n = len(paths)
+    apart = np.linalg.norm(paths[:, None] - paths[None], axis=-1).sum((0, 1)) / (n * (n - 1))
+    return np.linalg.norm(paths - truth, axis=-1).mean(0) - apart / 2
+
+
+def variogram_score(paths, truth, power=0.5):
+    """Variogram score [steps] (Scheuerer & Hamill 2015) over pairs of channels."""
+    expected = (np.abs(paths[..., :, None] - paths[..., None, :]) ** power).mean(0)
+    seen = np.abs(truth[..., :, None] - truth[..., None, :]) ** power
+    return ((expected - seen) ** 2).mean((-1, -2))

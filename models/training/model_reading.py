@@ -1,0 +1,261 @@
+"""The model as a forecaster of windows: one-step densities of recorded rows, and sample paths behind a context."""
+
+import math
+import os
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.special import ndtr, ndtri
+
+from hints import EDGES, Experts, residual_ids
+from joint import DRAWS, Copula
+from model import rotated
+from residual import LEAST_LOG, SHARE, SPREADS, ResidualModel, Sequences, hint_features
+from residual_export import read_residual
+
+WIDTHS = SPREADS.double().numpy()
+MOST_MOVE = 1.5  # of a path from row to row, in the largest move of the rows that were read
+ROOM = 160  # rows of a path
+FIRST_PIT = 10  # rows whose PIT values come before the experts know anything
+
+
+def sequences_at(positions, slots, begins):
+    """Sequences of rows: positions [sequences, rows] on the axis, slots' arrays [sequences, rows, 2]."""
+    z = np.clip((positions[..., None] - slots["location"]) / slots["scale"], -1e9, 1e9)
+    as_float = lambda array: torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    return Sequences(
+        digits=torch.from_numpy(np.clip(np.floor(100 * positions), 0, 999).astype(np.int64)),
+        on_axis=torch.from_numpy((positions >= 0) & (positions < 10)),
+        observed=torch.ones(positions.shape, dtype=torch.bool),
+        begins=torch.from_numpy(np.ascontiguousarray(begins)),
+        residual=torch.from_numpy(residual_ids(z[..., 0])),
+        position=as_float(positions),
+        z=as_float(z),
+        location=as_float(slots["location"]),
+        scale=as_float(slots["scale"]),
+        freedom=as_float(slots["freedom"]),
+        ratio=as_float(slots["ratio"]),
+        lead=as_float(slots["lead"]),
+        weight=torch.ones(positions.shape),
+    )
+
+
+def slot_arrays(slots):
+    """Slots of a row as arrays [windows, channels, 2]; locations on the axis."""
+    stacked = {name: np.stack(getattr(slots, name), -1) for name in ("location", "scale", "freedom", "ratio")}
+    return stacked | dict(location=5 + stacked["location"], lead=slots.lead)
+
+
+def flat(array):
+    """[windows, rows, channels, ...] to [windows * channels, rows, ...]."""
+    array = np.moveaxis(array, 2, 1)
+    return array.reshape(-1, *array.shape[2:])
+
+
+class Cached:
+    """The decoder with keys and values of what it read; every sequence is repeated when paths begin."""
+
+    def __init__(self, decoder):
+        self.model, self.caches, self.at = decoder, None, 0
+
+    def read(self, x):
+        """States [sequences, rows, hidden] of more embedded rows."""
+        rows, new = x.shape[:2]
+        cos, sin = self.model.cos[self.at : self.at + new], self.model.sin[self.at : self.at + new]
+        caches = []
+        for i, block in enumerate(self.model.blocks):
+            h = block.attention_norm(x)
+            packed = F.linear(h, torch.cat([block.q.weight, block.k.weight, block.v.weight])).chunk(3, -1)
+            q, k, v = (z.view(rows, new, block.heads, -1).transpose(1, 2) for z in packed)
+            q, k = rotated(q, cos, sin), rotated(k, cos, sin)
+            if self.caches:
+                k, v = torch.cat([self.caches[i][0], k], 2), torch.cat([self.caches[i][1], v], 2)
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=self.caches is None)
+            x = x + block.o(y.transpose(1, 2).reshape(rows, new, -1))
+            gate, up = F.linear(block.mlp_norm(x), torch.cat([block.gate.weight, block.up.weight])).chunk(2, -1)
+            x = x + block.down(F.silu(gate) * up)
+            caches.append((k, v))
+        self.caches, self.at = caches, self.at + new
+        return self.model.norm(x)
+
+    def repeat(self, index):
+        self.caches = [(k[index], v[index]) for k, v in self.caches]
+
+
+class ModelReading:
+    def __init__(self, model):
+        self.model = model.eval()
+
+    @classmethod
+    def of(cls, path, last=False):
+        """The model of a run's checkpoint, its averaged weights unless the last are asked for, or of a folder."""
+        if os.path.isdir(path):
+            return cls(read_residual(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        model = ResidualModel(**state["shape"])
+        model.load_state_dict(state["model" if last else "average"])
+        return cls(model)
+
+    def hinted(self, positions, acts, starts, periods=None):
+        """Experts behind all rows, and the sequences [windows * channels, rows] with what was said of each."""
+        n, rows, channels = positions.shape
+        experts = Experts(n, channels, acts.shape[2], rows + ROOM, periods)
+        next_begins = np.concatenate([starts[:, 1:], np.zeros((n, 1), bool)], 1)
+        seen, said = np.ones((n, channels), bool), []
+        for t in range(rows):
+            said.append(slot_arrays(experts.predict()))
+            experts.learn(positions[:, t] - 5, acts[:, t], next_begins[:, t], seen)
+        slots = {name: flat(np.stack([row[name] for row in said], 1)) for name in said[0]}
+        begins = flat(np.broadcast_to(starts[..., None], positions.shape))
+        return experts, sequences_at(flat(positions), slots, begins)
+
+    @torch.no_grad()
+    def one_step(self, positions, acts, starts, most=12):
+        """Log density of each value and the mass of its bin of 0.01, [windows, rows, channels]."""
+        _, whole = self.hinted(positions, acts, starts)
+        density, mass = [], []
+        for i in range(0, len(whole), most):
+            s = whole[i : i + most]
+            digits, residual, gate = self.model(s, hint_features(s))
+            parts, log_weights = self.model.mixture(s, digits, residual, gate)
+            density.append(torch.logsumexp(log_weights + parts, -1).double().numpy())
+            mass.append(bin_mass(s, digits, residual, log_weights))
+        shape = (len(positions), positions.shape[2], positions.shape[1])
+        return tuple(np.concatenate(part).reshape(shape).transpose(0, 2, 1) for part in (density, mass))
+
+    @torch.no_grad()
+    def paths(self, positions, acts, starts, future, count, seed=0, coupled=True, periods=None):
+        """Sample paths [windows, count, horizon, channels] on the axis behind rows [windows, rows, channels]; `future`
+        are the actions that are taken in the rows to come, scaled [windows, horizon, actions]. Channels are
+        `coupled` by the copula of the context's PIT values, or drawn independently of each other given the past.
+        """
+        rng = np.random.default_rng(seed)
+        n, _, channels = positions.shape
+        experts, s = self.hinted(positions, acts, starts, periods)
+        cached = Cached(self.model.digits)
+        digits, residual, gate = self.model.answers(cached.read(self.model.embedded(s, hint_features(s))))
+        parts, log_weights = self.model.mixture(s, digits, residual, gate)
+        weights = weights_behind(parts.double().numpy(), s.begins.numpy())
+        copulas = None
+        if coupled and channels > 1:
+            pit = distribution(s, digits, residual, log_weights, values_of(s)).reshape(n, channels, -1)
+            pit = np.where(starts[..., None], np.nan, pit.transpose(0, 2, 1))
+            copulas = [Copula(rows[FIRST_PIT:]) for rows in pit]
+        index = (np.arange(n)[:, None, None] * channels + np.arange(channels)).repeat(count, 1).reshape(-1)
+        bound, last = MOST_MOVE * experts.past.largest_move, positions[:, -1]
+        bound, last = np.repeat(bound, count, 0), np.repeat(last, count, 0)
+        out, before = [], s[:, -1:]
+        for step in range(future.shape[1]):
+            slots = slot_arrays(experts.predict())
+            said = {name: flat(array[:, None]) for name, array in slots.items()}
+            row = sequences_at(np.full(said["lead"].shape, 5.0), said, np.zeros(said["lead"].shape, bool))
+            h = cached.read(self.next_input(before, row))
+            law = tuple(part.double().numpy()[:, 0] for part in self.model.answers(h))
+            if step == 0:  # what was read is shared until here
+                law = tuple(part[index] for part in law)
+                said = {name: array[index] for name, array in said.items()}
+                experts, weights = experts.repeated(count), weights[index]
+                cached.repeat(torch.from_numpy(index))
+            levels = copulas and np.concatenate([copula.levels(rng, count) for copula in copulas]).reshape(-1)
+            x = self.drawn(law, said, weights, levels, rng).reshape(n * count, channels)
+            x = last = np.clip(x, last - bound, last + bound)
+            weights = self.weights_after(x.reshape(-1), law, said, weights)
+            before = sequences_at(x.reshape(-1, 1), said, np.zeros((x.size, 1), bool))
+            out.append(x)
+            acts_now = np.repeat(future[:, step], count, 0)
+            experts.learn(x - 5, acts_now, np.zeros(len(x), bool), np.ones(x.shape, bool))
+        return np.stack(out, 1).reshape(n, count, -1, channels)
+
+    def next_input(self, before, row):
+        """Embedded input of one row [sequences, 1, hidden] behind the row before it."""
+        pair = Sequences(*(torch.cat([a, b.to(a.dtype)], 1) for a, b in zip(vars(before).values(), vars(row).values())))
+        return self.model.embedded(pair, hint_features(pair))[:, 1:]
+
+    def drawn(self, law, said, weights, levels, rng):
+        """Values of the mixture's law, at `levels` if there are any."""
+        digits, residual, gate = law
+        log_weights = gate + float(self.model.trust) * weights
+        chance = np.exp(log_weights - log_sum(log_weights)).cumsum(-1)
+        digits_cdf, residual_cdf = np.exp(digits).cumsum(-1), np.exp(residual).cumsum(-1)
+        each = [self.draw(chance, digits_cdf, residual_cdf, said, rng) for _ in range(1 if levels is None else DRAWS)]
+        if levels is None:
+            return each[0]
+        place = np.clip((levels * DRAWS).astype(int), 0, DRAWS - 1)
+        return np.sort(np.stack(each, -1), -1)[np.arange(len(place)), place]
+
+    def weights_after(self, x, law, said, weights):
+        """Bayesian weights that have learned values that were drawn."""
+        digits, residual, _ = law
+        s = sequences_at(x[:, None], said, np.zeros((len(x), 1), bool))
+        tensors = (torch.from_numpy(array[:, None]).float() for array in (digits, residual))
+        parts = self.model.components(s, *tensors).double().numpy()[:, 0]
+        return learned(weights, parts)
+
+    def draw(self, chance, digits_cdf, residual_cdf, said, rng):
+        """One value of each sequence."""
+        rows = np.arange(len(chance))
+        part, level, inner = located(chance, rng.random(len(rows))), rng.random(len(rows)), rng.random(len(rows))
+        digit, bins = located(digits_cdf, level), located(residual_cdf, level)
+        location, scale = said["location"][:, 0], said["scale"][:, 0]
+        on_axis = location[:, 0] + scale[:, 0] * (EDGES[bins] + np.diff(EDGES)[bins] * inner)
+        k = np.clip(part - 2, 0, None)
+        slot, width = k // len(WIDTHS), WIDTHS[k % len(WIDTHS)]
+        normal = location[rows, slot] + scale[rows, slot] * width * ndtri(level)
+        return np.select([part == 0, part == 1], [(digit + inner) / 100, on_axis], normal)
+
+
+def located(cdf, levels):
+    """Where distribution functions [sequences, bins] reach levels [sequences]."""
+    return (cdf < levels[:, None] * cdf[:, -1:]).sum(-1).clip(0, cdf.shape[-1] - 1)
+
+
+def log_sum(x):
+    top = x.max(-1, keepdims=True)
+    return np.log(np.exp(x - top).sum(-1, keepdims=True)) + top
+
+
+def learned(weights, logs):
+    moved = weights + np.maximum(logs, LEAST_LOG)
+    return np.log((1 - SHARE) * np.exp(moved - log_sum(moved)) + SHARE / logs.shape[-1])
+
+
+def weights_behind(parts, begins):
+    """Bayesian log weights [sequences, components] behind rows [sequences, rows, components]."""
+    weights = np.full((len(parts), parts.shape[-1]), -math.log(parts.shape[-1]))
+    for t in range(parts.shape[1]):
+        weights = np.where(begins[:, t, None], weights, learned(weights, parts[:, t]))
+    return weights
+
+
+def values_of(s):
+    """Values [sequences, rows] as precise as their residuals are."""
+    location, scale = s.location[..., 0].double().numpy(), s.scale[..., 0].double().numpy()
+    return location + s.z[..., 0].double().numpy() * scale
+
+
+def distribution(s, digits, residual, log_weights, x):
+    """The mixture's distribution function at x [sequences, rows]."""
+    weights = log_weights.double().exp().numpy()
+    location, scale = s.location.double().numpy(), s.scale.double().numpy()
+    digit = interpolated(digits, 100 * x, np.clip(np.floor(100 * x), 0, 999).astype(int))
+    z = (x - location[..., 0]) / scale[..., 0]
+    at = residual_ids(z)
+    parts = [digit, interpolated(residual, at + (z - EDGES[at]) / (EDGES[at + 1] - EDGES[at]), at)]
+    for slot in (0, 1):
+        parts += [ndtr((x - location[..., slot]) / (width * scale[..., slot])) for width in WIDTHS]
+    return (weights * np.stack(parts, -1)).sum(-1)
+
+
+def interpolated(logs, place, at):
+    """Distribution function of bins of log probabilities [..., bins] at a place that lies in bin `at`."""
+    cdf = np.concatenate([np.zeros((*at.shape, 1)), logs.double().exp().numpy().cumsum(-1)], -1)
+    below, above = (np.take_along_axis(cdf, at[..., None] + k, -1)[..., 0] for k in (0, 1))
+    return below + np.clip(place - at, 0, 1) * (above - below)
+
+
+def bin_mass(s, digits, residual, log_weights):
+    """Mass [sequences, rows] of the bin of 0.01 of each value under the mixture."""
+    low = np.floor(100 * values_of(s)) / 100
+    ends = [distribution(s, digits, residual, log_weights, low + step) for step in (0, 0.01)]
+    return np.maximum(ends[1] - ends[0], 0)

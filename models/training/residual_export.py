@@ -1,0 +1,89 @@
+"""Writes and reads the folder of a model that reads hints: that of its digit model (export.py), and beside it
+reading.safetensors and reading.json with what hints need.
+
+python residual_export.py runs/residual/checkpoint.pt FOLDER           # the averaged weights of a run
+python residual_export.py runs/residual/checkpoint.pt FOLDER --last    # its last weights
+"""
+
+import argparse
+import json
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from encoding import BINS
+from export import export, write_json
+from hints import axis, slots
+from residual import FEATURES, SHARE, SPREADS, ResidualModel
+from warm_start import load_table, start_from
+
+TABLES = ("past_residual", "residual_head")
+PLAIN = ("hint.weight", "gate.weight", "gate.bias", "trust", "marks")
+
+
+def reading_settings():
+    """What a program must agree on with the training to read hints as the model knows them."""
+    return dict(
+        version=1,
+        features=FEATURES,
+        residual_axis=dict(bins=axis.BINS, reach=axis.REACH, curve=axis.CURVE),
+        spreads=[round(s, 4) for s in SPREADS.tolist()],
+        share=SHARE,
+        score_memory=slots.MEMORY,
+        experts=["linear", "quadratic", "smoothing", "seasonal", "analogue"],
+    )
+
+
+def export_residual(model, folder):
+    export(model.digits, folder)
+    weights = {name: getattr(model, name)()[:BINS].to(torch.bfloat16) for name in TABLES}
+    state = model.state_dict()
+    weights |= {name: state[name].float() for name in PLAIN}
+    weights = {name: w.detach().cpu().contiguous().clone() for name, w in weights.items()}
+    save_file(weights, f"{folder}/reading.safetensors", metadata={"format": "pt"})
+    write_json(f"{folder}/reading.json", reading_settings())
+
+
+@torch.no_grad()
+def read_residual(folder):
+    """The model of an exported folder."""
+    with open(f"{folder}/config.json") as file:
+        config = json.load(file)
+    shape = dict(
+        hidden=config["hidden_size"],
+        layers=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
+        inner=config["intermediate_size"],
+    )
+    model = ResidualModel(**shape)
+    start_from_residual(model, folder)
+    return model
+
+
+@torch.no_grad()
+def start_from_residual(model, folder):
+    """Weights of an exported folder of the same shape."""
+    start_from(model.digits, folder)
+    weights = load_file(f"{folder}/reading.safetensors")
+    for name in TABLES:
+        special = torch.zeros(3, weights[name].shape[1])
+        load_table(getattr(model, name), torch.cat([weights[name].float(), special]))
+    model.load_state_dict({name: weights[name] for name in PLAIN}, strict=False)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("checkpoint", help="checkpoint.pt of a run")
+    parser.add_argument("folder", help="folder to write")
+    parser.add_argument("--last", action="store_true", help="the last weights instead of their average")
+    arguments = parser.parse_args()
+    state = torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)
+    model = ResidualModel(**state["shape"])
+    model.load_state_dict(state["model" if arguments.last else "average"])
+    export_residual(model, arguments.folder)
+
+
+if __name__ == "__main__":
+    main()
