@@ -4,6 +4,7 @@ mod common;
 
 use common::{array, golden};
 use ndarray::{Array, Array2, IxDyn};
+use statecast::codec::Grid;
 use statecast::experts::{Panel, Scales, Slots, Source, Student};
 
 fn values(name: &str) -> Array<f64, IxDyn> {
@@ -28,6 +29,7 @@ fn compare(recording: &str) {
     let (expected, slots) = (values(&of("laws")), values(&of("slots")));
     let (lead, densities) = (matrix(&of("lead")), matrix(&of("scales")));
     let channels = x.ncols();
+    let bins = array::<i64>(&golden("experts.npz"), &of("bins")).1;
     let mut panel = Panel::new(&Source::ALL, channels, &vec![1.0; u.ncols()]);
     let mut hints = Slots::new(Source::ALL.len(), channels);
     let mut scales = Scales::new(Source::ALL.len(), channels);
@@ -50,6 +52,13 @@ fn compare(recording: &str) {
                 close(slot.ratio, golden[3], &what);
             }
             close(hint.lead, lead[[t, c]], &what);
+            let hint = hint.slots[0].predicted;
+            let grid = Grid::Residual {
+                centre: hint.location,
+                scale: hint.scale,
+            };
+            let bin = grid.quantise(row[c]).bin.index();
+            assert_eq!(bin as i64, bins[t * channels + c], "{what}");
             let density = scales.log_density(&panel, c, row[c]);
             close(density, densities[[t, c]], &what);
         }

@@ -9,15 +9,18 @@ use statecast::backtest::{BacktestSettings, Windows, run};
 use statecast::baselines::named;
 use statecast::codec::{BIN_COUNT, builtin_formats};
 use statecast::forecast::{
-    Forecaster, KnownFuture, Method, Mixture, Recalibrated, Residual, Role, RolloutSettings,
-    Settings, Variables,
+    Forecaster, KnownFuture, Language, Method, Mixture, Recalibrated, Residual, Role,
+    RolloutSettings, Settings, Variables,
 };
 use statecast::model::{Model, ModelSource, Precision};
 use statecast::trajectory::{MissingPolicy, RoleSelection, read};
 
 fn builtin() -> Model {
+    load(ModelSource::Builtin)
+}
+
+fn load(source: ModelSource) -> Model {
     let formats = builtin_formats().unwrap();
-    let source = ModelSource::Builtin;
     Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
 }
 
@@ -85,13 +88,22 @@ fn paths_of_a_linear_system_without_noise_are_exact() {
     }
 }
 
+/// Also those of a model that writes numbers digit by digit.
 #[test]
 fn paths_repeat_whatever_the_groups_and_the_recalibration() {
-    let model = builtin();
+    paths_repeat(&builtin());
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/golden/gguf/llama-folder"
+    );
+    paths_repeat(&load(ModelSource::Folder(folder.into())));
+}
+
+fn paths_repeat(model: &Model) {
     let context = oscillator(60);
     let future = KnownFuture(Array2::from_elem((6, 1), 0.2));
-    let plain = residual(&model);
-    let language = statecast::forecast::Language::as_set(&model, settings());
+    let plain = residual(model);
+    let language = Language::as_set(model, settings());
     let recalibrated = Forecaster::of(Rc::new(Recalibrated::new(language)), settings());
     for forecaster in [plain, recalibrated] {
         let reading = forecaster.read(&context).unwrap();
@@ -206,7 +218,7 @@ fn constant_channels_and_a_level_of_a_thousand_million_are_exact() {
 fn a_mixture_of_residuals_and_digits_scores_at_least_like_both() {
     let model = builtin();
     let variables = oscillator(120);
-    let language = statecast::forecast::Language::as_set(&model, settings());
+    let language = Language::as_set(&model, settings());
     let experts = vec![language, named("persistence").unwrap()];
     let total = |forecaster: &Forecaster| {
         let reading = forecaster.read(&variables).unwrap();

@@ -15,6 +15,9 @@ use crate::forecast::{
 /// Position that experts have as zero.
 const CENTRE: f64 = 5.0;
 
+/// Memory that paths which advance together may take.
+const PATH_BYTES: usize = 256 << 20;
+
 /// Of some experts, in this order, the first that predicts a channel; or the mixture of all at several
 /// scales. Paths learn from their own draws.
 #[derive(Debug, Clone, Copy)]
@@ -178,6 +181,10 @@ impl<'m> Continuation<'m> for State {
             path.panel.predict(false);
         }
         Ok(())
+    }
+
+    fn paths_at_once(&self, _steps: usize) -> usize {
+        (PATH_BYTES / self.paths[0].panel.path_bytes()).max(1)
     }
 
     fn fork(

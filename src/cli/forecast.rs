@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use ndarray::{Array2, Axis, s};
+use ndarray::{Array2, s};
 use serde::Serialize;
 
+use super::actions::{FutureArguments, actions_to_come};
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use super::progress::Progress;
@@ -20,7 +21,7 @@ use crate::forecast::{
 use crate::model::{ModelInfo, Work};
 use crate::output::{Column, Table, TableFormat, write_manifest};
 use crate::plot::{ForecastFigure, OneStepPoint, Panel, RolloutPoint, context_shown};
-use crate::trajectory::{Episode, Trajectory, read_future_actions};
+use crate::trajectory::{Episode, Trajectory};
 
 /// Forecast how a recording goes on, with quantiles of every variable at every step
 ///
@@ -56,11 +57,8 @@ pub(super) struct Arguments {
     /// Paths that advance together; changes speed and memory, not the result [default: as many as take a third of the weights]
     #[arg(long, value_name = "PATHS")]
     batch: Option<NonZeroUsize>,
-    /// File with the actions that will be taken, one row a step, where forecasts depend on actions (methods
-    /// residual and dicl-sa, experts such as linear) [default: residual and experts go on with the last action
-    /// or, with --holdout, the recorded ones]
-    #[arg(long, value_name = "FILE")]
-    future: Option<PathBuf>,
+    #[command(flatten)]
+    actions: FutureArguments,
     /// Hold back the last rows of every episode, forecast them and print scores against persistence
     #[arg(long)]
     holdout: bool,
@@ -140,7 +138,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = arguments.model.settings()?;
     let trajectory = arguments.recording.read()?;
     let episodes = arguments.recording.episodes(&trajectory)?;
-    let future = arguments.future(&trajectory)?;
+    let future = arguments
+        .actions
+        .read(&trajectory, arguments.horizon.get())?;
     let started = Instant::now();
     let rows = episodes.iter().map(|e| e.states().nrows()).max();
     let rows = rows.unwrap_or(0);
@@ -169,7 +169,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let forecaster = arguments
         .bands
         .apply(Forecaster::of(predictor, settings), recalibrated);
-    arguments.check_actions(&forecaster, trajectory.action_names().len())?;
+    arguments
+        .actions
+        .check(&forecaster, &trajectory, arguments.holdout)?;
     let longest = forecaster.longest_context(arguments.horizon.get());
     ensure!(
         longest >= LEAST_CONTEXT,
@@ -232,7 +234,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         samples: arguments.samples.get(),
         seed: arguments.seed,
         quantiles: arguments.quantiles.as_slice().to_vec(),
-        future: arguments.future.map(|path| path.display().to_string()),
+        future: arguments.actions.file(),
         holdout: arguments.holdout,
         episodes: outcomes.into_iter().map(|o| o.manifest).collect(),
         seconds: started.elapsed().as_secs_f64(),
@@ -241,59 +243,6 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    /// The actions of the file that was given.
-    fn future(&self, trajectory: &Trajectory) -> anyhow::Result<Option<KnownFuture>> {
-        let Some(path) = &self.future else {
-            return Ok(None);
-        };
-        let actions = read_future_actions(path, trajectory.action_names())?;
-        let horizon = self.horizon.get();
-        ensure!(
-            actions.nrows() >= horizon,
-            "{}: {} rows of actions for a horizon of {horizon}",
-            path.display(),
-            actions.nrows()
-        );
-        Ok(Some(KnownFuture(
-            actions.slice(s![..horizon, ..]).to_owned(),
-        )))
-    }
-
-    /// Checks that actions to come matter where they are given, and says which are taken where they are needed and
-    /// not given.
-    fn check_actions(&self, forecaster: &Forecaster, actions: usize) -> anyhow::Result<()> {
-        ensure!(
-            self.future.is_none() || forecaster.sees_actions(),
-            "--future needs --method residual or dicl-sa, or an expert such as linear: actions act on \
-             nothing else"
-        );
-        if self.future.is_none() && !self.holdout && actions > 0 && forecaster.needs_actions() {
-            eprintln!(
-                "note: no actions to come are given (--future); the last one of every episode is taken to \
-                 go on"
-            );
-        }
-        Ok(())
-    }
-
-    /// Actions to come of an episode of which the rows from `end` on are not read: those given, recorded
-    /// or last.
-    fn actions_to_come(
-        &self,
-        forecaster: &Forecaster,
-        given: Option<&KnownFuture>,
-        all: &Variables,
-        end: usize,
-    ) -> Option<KnownFuture> {
-        if given.is_some() || !forecaster.needs_actions() || all.actions.ncols() == 0 {
-            return given.cloned();
-        }
-        let horizon = self.horizon.get();
-        let row = |step: usize| if self.holdout { end + step } else { end - 1 };
-        let rows: Vec<usize> = (0..horizon).map(row).collect();
-        Some(KnownFuture(all.actions.select(Axis(0), &rows)))
-    }
-
     /// Rows of an episode that may be read: all but those held back.
     fn end(&self, episode: &Episode) -> usize {
         let held = if self.holdout { self.horizon.get() } else { 0 };
@@ -353,7 +302,7 @@ impl Arguments {
             paths_at_once: self.batch,
             stretch: None,
         };
-        let future = self.actions_to_come(forecaster, future, &all, end);
+        let future = actions_to_come(forecaster, future, &all, end, self.horizon.get());
         let future = future.as_ref();
         let forecast = forecaster.forecast(&variables, scored, &paths, future, progress)?;
         let (reading, rollout) = (&forecast.reading, &forecast.rollout);
@@ -375,7 +324,7 @@ impl Arguments {
             None
         };
         let saturated = reading.saturated() + rollout.saturated;
-        warn_of_saturation(episode.name(), saturated);
+        warn_of_saturation(episode.name(), saturated, method);
         let manifest = self.manifest(&forecast, episode, end - rows..end, started);
         Ok(Outcome {
             names: variables.names,

@@ -358,12 +358,16 @@ pub(super) fn with_fetch_progress<T>(fetch: impl FnOnce(FetchProgress) -> T) -> 
     })
 }
 
-/// Warns about values that were moved to the end of their axis.
-pub(super) fn warn_of_saturation(episode: &str, saturated: usize) {
-    if saturated > 0 {
-        eprintln!(
-            "warning: episode {episode}: {saturated} value(s) lay outside their axis and were moved \
-             to its end; choose a wider --scale"
-        );
-    }
+/// Warns about values that were moved to the end of what a method can read.
+pub(super) fn warn_of_saturation(episode: &str, saturated: usize, method: Method) {
+    let where_to = match method {
+        _ if saturated == 0 => return,
+        Method::Residual => {
+            "lay more than 200 scales from the best expert's forecast, or a path more than the \
+             context's range outside of it, and were moved to these ends; the experts may run off: \
+             compare with --method vicl or a shorter --horizon"
+        }
+        _ => "lay outside their axis and were moved to its end; choose a wider --scale",
+    };
+    eprintln!("warning: episode {episode}: {saturated} value(s) {where_to}");
 }

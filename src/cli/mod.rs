@@ -1,5 +1,6 @@
 //! The program: arguments to checked settings, a library call, output. One file a command.
 
+mod actions;
 mod backtest;
 mod calibrate;
 mod density;

@@ -165,8 +165,8 @@ impl WindowArguments {
         drop(progress);
         if results.saturated > 0 {
             eprintln!(
-                "warning: {} value(s) lay outside the axis of their context and were moved to its end \
-                 where densities were scored",
+                "warning: {} value(s) lay outside the axis of their context or residual and were moved to \
+                 its end where densities were scored",
                 results.saturated
             );
         }

@@ -85,6 +85,11 @@ impl Fits {
             .collect()
     }
 
+    /// Numbers of the covariances.
+    pub(super) fn size(&self) -> usize {
+        self.fits.iter().map(|fit| fit.regression.size()).sum()
+    }
+
     /// Learns the row that was predicted last.
     pub(super) fn learn(&mut self, row: &[f64]) {
         for ((scores, predicted), &x) in self.channels.iter_mut().zip(&self.predicted).zip(row) {

@@ -40,4 +40,8 @@ impl Expert for Linear {
     fn fork(&self) -> Box<dyn Expert> {
         Box::new(self.clone())
     }
+
+    fn size(&self) -> usize {
+        self.0.size()
+    }
 }

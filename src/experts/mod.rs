@@ -57,6 +57,11 @@ trait Expert {
 
     /// A copy for a sampled path.
     fn fork(&self) -> Box<dyn Expert>;
+
+    /// Numbers that a copy holds, if they are many.
+    fn size(&self) -> usize {
+        0
+    }
 }
 
 /// The row that an expert predicts.

@@ -66,6 +66,7 @@ pub struct Panel {
     past: Rc<Past>,
     /// Largest action of the context, one an action.
     units: Vec<f64>,
+    sources: Vec<Source>,
     experts: Vec<Box<dyn Expert>>,
     /// `[expert][channel]`, of the row that was predicted last.
     predicted: Vec<Vec<Option<Student>>>,
@@ -87,10 +88,38 @@ impl Panel {
         Self {
             past: Rc::default(),
             units: units.iter().map(unit).collect(),
+            sources: sources.to_vec(),
             experts: sources.iter().map(start).collect(),
             predicted: vec![vec![None; channels]; sources.len()],
             age: 0,
         }
+    }
+
+    /// The same, with a season of so many rows that is known beforehand.
+    ///
+    /// ```
+    /// use statecast::experts::{Panel, Source};
+    /// let mut panel = Panel::new(&[Source::Seasonal], 1, &[]).with_period(4);
+    /// for t in 0..8 {
+    ///     panel.predict(false);
+    ///     panel.learn(&[[0.0, 3.0, 1.0, 2.0][t % 4]], &[]);
+    /// }
+    /// assert!(panel.predict(false)[0][0].unwrap().location.abs() < 1e-3);
+    /// ```
+    pub fn with_period(mut self, period: usize) -> Self {
+        let channels = self.predicted.first().map_or(0, Vec::len);
+        for (source, expert) in self.sources.iter().zip(&mut self.experts) {
+            if *source == Source::Seasonal {
+                *expert = Box::new(Seasonal::new(channels, Some(period)));
+            }
+        }
+        self
+    }
+
+    /// Bytes that a path of its own takes, about.
+    pub(crate) fn path_bytes(&self) -> usize {
+        let numbers: usize = self.experts.iter().map(|expert| expert.size()).sum();
+        size_of::<f64>() * numbers.max(1)
     }
 
     /// Distributions of the next row's channels, `[expert][channel]`; `None` where an expert has none.
@@ -144,6 +173,7 @@ impl Panel {
         Self {
             past: Rc::clone(&self.past),
             units: self.units.clone(),
+            sources: self.sources.clone(),
             experts: self.experts.iter().map(|expert| expert.fork()).collect(),
             predicted: self.predicted.clone(),
             age: self.age,

@@ -171,4 +171,8 @@ impl Expert for Quadratic {
         }
         Box::new(forked)
     }
+
+    fn size(&self) -> usize {
+        self.fits.size()
+    }
 }

@@ -34,15 +34,16 @@ impl Prior {
 /// that know how uncertain the weights are.
 ///
 /// ```
-/// use nalgebra::dvector;
+/// use nalgebra::DVector;
 /// use statecast::experts::{Prior, Regression};
 /// let prior = Prior { ridge: 1e-4, noise: (0.5, 5e-7) };
 /// let mut line = Regression::new(prior, 2, 1);
 /// for x in 0..50 {
 ///     let x = f64::from(x) / 10.0;
-///     line.learn(&dvector![x, 1.0], &[3.0 * x - 1.0]);
+///     line.learn(&DVector::from_vec(vec![x, 1.0]), &[3.0 * x - 1.0]);
 /// }
-/// assert!((line.predict(&dvector![7.0, 1.0])[0].location - 20.0).abs() < 1e-3);
+/// let next = line.predict(&DVector::from_vec(vec![7.0, 1.0]))[0];
+/// assert!((next.location - 20.0).abs() < 1e-3);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Regression {
@@ -133,6 +134,11 @@ impl Regression {
     /// Observations that were learned.
     pub fn observations(&self) -> usize {
         self.observations
+    }
+
+    /// Numbers of the covariance.
+    pub(super) fn size(&self) -> usize {
+        self.covariance.len()
     }
 
     /// What is known of the targets.

@@ -28,6 +28,9 @@ const CENTRE: f64 = 5.0;
 /// follow a path further away run off with it.
 const PATHS: (f64, f64) = (-5.5, 15.5);
 
+/// Memory that experts of paths which advance together may take.
+const PATH_BYTES: usize = 256 << 20;
+
 /// What is read in place of a residual where no expert has a prediction: none.
 const MASKED: usize = BIN_COUNT / 2;
 
@@ -338,6 +341,7 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {
-        self.inner.paths_at_once(steps)
+        let with_experts = PATH_BYTES / self.paths[0].panel.path_bytes();
+        self.inner.paths_at_once(steps).min(with_experts.max(1))
     }
 }
