@@ -98,7 +98,7 @@ def sequence_round(seed, sequences, rows):
         wanted, made = share * sequences, 0
         for part in range(20):
             left = max(1.0, wanted - made)
-            count = max(48, round(left / MEAN_CHANNELS)) if kind == "systems" else round(left)
+            count = max(24, round(left / MEAN_CHANNELS)) if kind == "systems" else round(left)
             for group in windows_of(seed * 1009 + 20 * place + part, kind, count, rows):
                 parts.append(sequences_of(group, rng))
                 made += len(parts[-1])

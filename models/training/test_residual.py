@@ -177,6 +177,29 @@ class ExpertsOfRows(unittest.TestCase):
             experts.learn(x[:, t], windows.actions[:, t], none, seen)
             many.learn(np.repeat(x[:, t], 3, 0), np.repeat(windows.actions[:, t], 3, 0), np.repeat(none, 3), np.repeat(seen, 3, 0))
 
+    def test_laws_and_slots_are_those_of_plain_loops(self):
+        """tests/golden/make_experts.py; the program's experts are held to the same file."""
+        with np.load(f"{HERE}/../../tests/golden/experts.npz") as file:
+            golden = dict(file)
+        for name in ("driven", "seasonal"):
+            of = lambda key: golden[f"{name}_{key}"]
+            rows, channels = of("x").shape
+            experts = Experts(1, channels, of("u").shape[1], rows)
+            ends = np.append(of("begins")[1:], 0).astype(bool)
+            for t in range(rows):
+                slots, laws = experts.predict(), experts.laws
+                for k, part in enumerate((laws.location, laws.scale, laws.freedom)):
+                    expected = of("laws")[t, :, :, k].T
+                    got = np.where(laws.known[0], part[0], np.nan)
+                    self.assertTrue(np.allclose(got, expected, rtol=1e-9, atol=1e-9, equal_nan=True), (name, t, k))
+                for k, field in enumerate(("location", "scale", "freedom", "ratio")):
+                    got = np.stack(getattr(slots, field), -1)[0]
+                    self.assertTrue(np.allclose(got, of("slots")[t, :, :, k], rtol=1e-9, atol=1e-9), (name, t, field))
+                self.assertTrue(np.allclose(slots.lead[0], of("lead")[t], rtol=1e-9, atol=1e-9))
+                z = (of("x")[t] - slots.location[0][0]) / slots.scale[0][0]
+                self.assertEqual(residual_ids(z).tolist(), of("bins")[t].tolist())
+                experts.learn(of("x")[None, t], of("u")[None, t], ends[t : t + 1], np.ones((1, channels), bool))
+
     def test_a_level_of_a_billion_and_a_constant_channel_do_no_harm(self):
         windows = driven_windows()
         windows.values[..., 2] = 7
@@ -341,7 +364,7 @@ class Training(unittest.TestCase):
         config = read_config(f"{HERE}/residual.toml", tokens=4096)
         config.model = TINY
         config.budget["step_tokens"] = 512
-        config.data |= dict(round_rows=60, round_values=8000, lengths=[64, 128], shares_at_start=[0.5, 0.5], shares_at_end=[0.5, 0.5])
+        config.data |= dict(round_rows=60, round_values=4000, lengths=[64], shares_at_start=[1.0], shares_at_end=[1.0])
         return config
 
     def test_a_round_is_a_function_of_its_seed(self):
