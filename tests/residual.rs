@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use candle_core::Device;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayViewMut2};
 use proptest::prelude::*;
 use statecast::backtest::{BacktestSettings, Windows, run};
 use statecast::baselines::named;
 use statecast::codec::{BIN_COUNT, builtin_formats};
 use statecast::forecast::{
-    Forecaster, KnownFuture, Language, Method, Mixture, Recalibrated, Residual, Role,
-    RolloutSettings, Settings, Variables,
+    Control, ForecastError, Forecaster, KnownFuture, Language, Method, Mixture, Recalibrated,
+    Residual, Role, RolloutSettings, Settings, Variables,
 };
 use statecast::model::{Model, ModelSource, Precision};
 use statecast::trajectory::{MissingPolicy, RoleSelection, read};
@@ -85,6 +85,43 @@ fn paths_of_a_linear_system_without_noise_are_exact() {
                 assert!(error < 1e-3 * range, "step {h}, variable {v}: {error}");
             }
         }
+    }
+}
+
+/// Sets paths to a state and then leaves them without action.
+struct Set([f64; 2]);
+
+impl Control for Set {
+    fn act(
+        &mut self,
+        step: usize,
+        _first: usize,
+        mut drawn: ArrayViewMut2<f64>,
+    ) -> Result<Option<Array2<f64>>, ForecastError> {
+        if step == 0 {
+            drawn.rows_mut().into_iter().for_each(|mut row| {
+                (row[0], row[1]) = (self.0[0], self.0[1]);
+            });
+        }
+        Ok(Some(Array2::zeros((drawn.nrows(), 1))))
+    }
+}
+
+/// A state that does not follow from the context begins an episode: it is no residual, and experts learn nothing
+/// from the step to it.
+#[test]
+fn paths_that_are_set_to_a_state_follow_the_system_from_there() {
+    let model = builtin();
+    let reading = residual(&model).read(&oscillator(200)).unwrap();
+    let rollout = reading.controlled(&paths(10, 10), &mut Set([-1.5, 1.0]), &|_| ());
+    let rollout = rollout.unwrap();
+    let (mut x, mut v) = (-1.5, 1.0);
+    for h in 0..10 {
+        for path in rollout.paths.outer_iter() {
+            let error = (path[[h, 0]] - x).abs().max((path[[h, 1]] - v).abs());
+            assert!(error < 1e-2, "step {h}: {error}");
+        }
+        (x, v) = (x + 0.3 * v, 0.9 * v - 0.3 * x);
     }
 }
 
@@ -168,6 +205,14 @@ proptest! {
     #[test]
     fn no_density_looks_ahead(at in 20usize..60, channel in 0usize..2) {
         let before = oscillator(70);
+        // Extremes of the context are its axis, the largest action is the unit.
+        let sizes = |column: ndarray::ArrayView1<f64>| {
+            let middle = column.mean().unwrap();
+            let apart = column.mapv(|x| (x - middle).abs());
+            (apart[at], apart.fold(0.0, |m: f64, &x| m.max(x)))
+        };
+        let inside = |(size, most): (f64, f64)| size < 0.8 * most;
+        prop_assume!(inside(sizes(before.column(channel))) && inside(sizes(before.actions.column(0))));
         let mut after = before.clone();
         after.values[[at, channel]] *= 0.7;
         after.actions[[at, 0]] *= 0.7;

@@ -183,6 +183,12 @@ impl<'m> Continuation<'m> for State {
         Ok(())
     }
 
+    fn begin(&mut self, paths: &[usize]) {
+        for &path in paths {
+            Rc::make_mut(&mut self.paths[path]).panel.predict(true);
+        }
+    }
+
     fn paths_at_once(&self, _steps: usize) -> usize {
         (PATH_BYTES / self.paths[0].panel.path_bytes()).max(1)
     }

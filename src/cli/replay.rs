@@ -423,7 +423,7 @@ impl<'a> Study<'a> {
             method,
             ..self.settings
         };
-        let model: Rc<dyn Predictor + '_> = Rc::new(language(&self.models, settings)?);
+        let model = language(&self.models, settings)?.as_method(settings.method);
         let predictor = match kind {
             Kind::Mixture => {
                 let mut experts: Vec<Rc<dyn Predictor + '_>> =

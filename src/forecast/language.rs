@@ -27,14 +27,19 @@ impl<'m> Language<'m> {
     /// A language model as the settings say that it is read: as it is or, with [`Method::Residual`], on the
     /// residual axis.
     pub fn as_set(model: &'m Model, settings: Settings) -> Rc<dyn Predictor<'m> + 'm> {
-        let language = Rc::new(Self {
+        let language = Self {
             model,
             temperature: settings.temperature,
             tolerance: settings.tolerance,
-        });
-        match settings.method {
-            Method::Residual => Rc::new(Residual::new(language)),
-            _ => language,
+        };
+        language.as_method(settings.method)
+    }
+
+    /// The same, as a method reads it.
+    pub fn as_method(self, method: Method) -> Rc<dyn Predictor<'m> + 'm> {
+        match method {
+            Method::Residual => Rc::new(Residual::new(Rc::new(self))),
+            _ => Rc::new(self),
         }
     }
 }

@@ -309,6 +309,12 @@ impl<'m> Continuation<'m> for State<'m> {
         }))
     }
 
+    fn begin(&mut self, paths: &[usize]) {
+        for expert in &mut self.experts {
+            expert.begin(paths);
+        }
+    }
+
     fn clipped(&self) -> usize {
         self.experts.iter().map(|expert| expert.clipped()).sum()
     }

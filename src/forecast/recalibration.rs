@@ -322,6 +322,10 @@ impl<'m> Continuation<'m> for State<'m> {
         }))
     }
 
+    fn begin(&mut self, paths: &[usize]) {
+        self.inner.begin(paths);
+    }
+
     fn clipped(&self) -> usize {
         self.inner.clipped()
     }

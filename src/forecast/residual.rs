@@ -304,9 +304,12 @@ impl<'m> Continuation<'m> for State<'m> {
         let count = self.paths.len();
         let mut residuals = Vec::with_capacity(values.len());
         for ((path, c), value) in self.sequences().zip(values) {
-            let read = value.quantise(self.paths[path].grid(c));
-            self.clipped += usize::from(read.saturated);
-            residuals.push(Point::on(Grid::Digits, read.bin, 0.5));
+            let path = &self.paths[path];
+            let read = value.quantise(path.grid(c));
+            let known = path.hints[c].known;
+            self.clipped += usize::from(known && read.saturated);
+            let masked = Bin::new(MASKED).filter(|_| !known);
+            residuals.push(Point::on(Grid::Digits, masked.unwrap_or(read.bin), 0.5));
         }
         self.inner.advance(&residuals, actions)?;
         for (i, path) in self.paths.iter_mut().enumerate() {
@@ -334,6 +337,12 @@ impl<'m> Continuation<'m> for State<'m> {
             tails: self.tails.clone(),
             clipped: 0,
         }))
+    }
+
+    fn begin(&mut self, paths: &[usize]) {
+        for &path in paths {
+            Rc::make_mut(&mut self.paths[path]).predict(true);
+        }
     }
 
     fn clipped(&self) -> usize {

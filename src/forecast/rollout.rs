@@ -193,7 +193,7 @@ impl Reading<'_> {
                 let to = s![first..first + count, step, ..];
                 rollout.paths.slice_mut(to).assign(&row.variables);
                 if step + 1 < horizon {
-                    group.advance(row.feed, actions)?;
+                    group.advance(row, actions)?;
                 }
                 let done = first * horizon + count * (step + 1);
                 progress(done as f64 / (samples * horizon) as f64);
@@ -214,7 +214,7 @@ struct Group<'r, 'm> {
     /// Most steps behind the context.
     stretch: usize,
     /// What was fed back since the context, and the actions.
-    fed: Vec<(Vec<Point>, Vec<f64>)>,
+    fed: Vec<Fed>,
     /// Values that continuations which were given up have clipped.
     clipped: usize,
 }
@@ -286,6 +286,7 @@ impl<'r, 'm> Group<'r, 'm> {
             variables,
             residuals,
             feed,
+            begin: Vec::new(),
         })
     }
 
@@ -305,6 +306,9 @@ impl<'r, 'm> Group<'r, 'm> {
             if known.is_empty() {
                 continue;
             }
+            if known.iter().any(|v| !self.reading.actions.contains(v)) {
+                row.begin.push(path);
+            }
             known.iter().for_each(|&v| row.residuals[[path, v]] = 0.0);
             let shown = &row.variables.row(path) - &row.residuals.row(path);
             let (points, outside) = self.reading.active_points(shown.view());
@@ -322,14 +326,18 @@ impl<'r, 'm> Group<'r, 'm> {
         self.clipped + now
     }
 
-    fn advance(&mut self, feed: Vec<Point>, actions: Vec<f64>) -> Result<(), ForecastError> {
+    fn advance(&mut self, row: Row, actions: Vec<f64>) -> Result<(), ForecastError> {
+        let (points, begin) = (row.feed, row.begin);
         let Some(continuation) = &mut self.continuation else {
             return Ok(());
         };
-        self.fed.push((feed, actions));
+        self.fed.push(Fed {
+            points,
+            actions,
+            begin,
+        });
         if self.fed.len() < self.stretch {
-            let (feed, actions) = &self.fed[self.fed.len() - 1];
-            return continuation.advance(feed, actions);
+            return self.fed[self.fed.len() - 1].to(&mut **continuation);
         }
         let kept = (self.stretch / 4).max(1).min(self.stretch - 1);
         self.fed.drain(..self.stretch - kept);
@@ -337,9 +345,13 @@ impl<'r, 'm> Group<'r, 'm> {
             self.clipped += continuation.clipped();
             *continuation = context.fork(self.paths, self.stretch - 1)?;
         }
+        // The first of them does not follow from the context.
+        if let Some(first) = self.fed.first_mut() {
+            first.begin = (0..self.paths.count).collect();
+        }
         self.fed
             .iter()
-            .try_for_each(|(feed, actions)| continuation.advance(feed, actions))
+            .try_for_each(|fed| fed.to(&mut **continuation))
     }
 }
 
@@ -352,4 +364,20 @@ struct Row {
     residuals: Array2<f64>,
     /// Points to feed back, in the continuation's order.
     feed: Vec<Point>,
+    /// Paths whose state was set.
+    begin: Vec<usize>,
+}
+
+/// What was fed back of one step.
+struct Fed {
+    points: Vec<Point>,
+    actions: Vec<f64>,
+    begin: Vec<usize>,
+}
+
+impl Fed {
+    fn to(&self, continuation: &mut dyn Continuation) -> Result<(), ForecastError> {
+        continuation.begin(&self.begin);
+        continuation.advance(&self.points, &self.actions)
+    }
 }

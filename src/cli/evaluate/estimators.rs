@@ -436,7 +436,7 @@ impl Fitted {
         logged: &Logged,
     ) -> anyhow::Result<Vec<Forecaster<'m>>> {
         let of_fold = |fold: usize| {
-            let language = Rc::new(language(models, settings)?);
+            let language = language(models, settings)?.as_method(settings.method);
             let predictor: Rc<dyn Predictor<'m> + 'm> = match estimator {
                 Estimator::Mixture => {
                     let experts: Vec<Rc<dyn Predictor<'m> + 'm>> = vec![
