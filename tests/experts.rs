@@ -68,7 +68,8 @@ fn products_are_found_where_a_system_has_them() {
     assert!((350..400).any(|t| error(t, 0) > 0.1));
 }
 
-/// Of thirty variables two have a product; it is found although only 24 variables have products at a time.
+/// Of thirty variables two have a product; it is found although only 24 variables have products at
+/// a time.
 #[test]
 fn products_of_many_variables_are_those_that_count() {
     let (rows, channels) = (600, 30);
@@ -186,7 +187,8 @@ fn hints_and_mixture(values: &Array2<f64>, actions: &Array2<f64>, begins: &[usiz
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
-    /// What is said of a row changes with nothing of that row or behind it, and does with what lies before.
+    /// What is said of a row changes with nothing of that row or behind it, and does with what lies
+    /// before.
     #[test]
     fn no_expert_looks_ahead(
         seed in 0usize..1000, at in 20usize..60, channel in 0usize..2, boundary in 5usize..60,

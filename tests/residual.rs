@@ -107,8 +107,8 @@ impl Control for Set {
     }
 }
 
-/// A state that does not follow from the context begins an episode: it is no residual, and experts learn nothing
-/// from the step to it.
+/// A state that does not follow from the context begins an episode: it is no residual, and experts
+/// learn nothing from the step to it.
 #[test]
 fn paths_that_are_set_to_a_state_follow_the_system_from_there() {
     let model = builtin();
@@ -186,7 +186,8 @@ proptest! {
             prop_assert!((sum - 1.0).abs() < 1e-4, "{sum}");
             let widths: f64 = (0..BIN_COUNT).map(|k| grid.width(k)).sum();
             prop_assert!((widths - (grid.edge(BIN_COUNT) - grid.edge(0))).abs() < 1e-9 * widths);
-            // The distribution function rises by a bin's probability over it, in the channel's units.
+            // The distribution function rises by a bin's probability over it, in the channel's
+            // units.
             let axis = density.axis();
             let bin = one_step.observed()[[at, c]];
             let ends = [0, 1].map(|end| axis.value(grid.edge(bin.index() + end)));
@@ -227,7 +228,8 @@ proptest! {
     }
 }
 
-/// Where an episode begins nothing is known: the density is wide, whatever the residuals before were.
+/// Where an episode begins nothing is known: the density is wide, whatever the residuals before
+/// were.
 #[test]
 fn the_first_row_of_an_episode_is_masked() {
     let first = oscillator(60);

@@ -18,8 +18,8 @@ const CENTRE: f64 = 5.0;
 /// Memory that paths which advance together may take.
 const PATH_BYTES: usize = 256 << 20;
 
-/// Of some experts, in this order, the first that predicts a channel; or the mixture of all at several
-/// scales. Paths learn from their own draws.
+/// Of some experts, in this order, the first that predicts a channel; or the mixture of all at
+/// several scales. Paths learn from their own draws.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Online {
     pub(super) name: &'static str,

@@ -11,9 +11,9 @@ use crate::trajectory::{Trajectory, read_future_actions};
 
 #[derive(Debug, Args)]
 pub(super) struct FutureArguments {
-    /// File with the actions that will be taken, one row a step, where forecasts depend on actions (methods
-    /// residual and dicl-sa, experts such as linear) [default: residual and experts go on with the last action
-    /// or, with --holdout, the recorded ones]
+    /// File with the actions that will be taken, one row a step, where forecasts depend on actions
+    /// (methods residual and dicl-sa, experts such as linear) [default: residual and experts go on
+    /// with the last action or, with --holdout, the recorded ones]
     #[arg(long, value_name = "FILE")]
     future: Option<PathBuf>,
 }
@@ -46,8 +46,8 @@ impl FutureArguments {
         )))
     }
 
-    /// Checks that actions to come matter where they are given, and says which are taken where they are needed,
-    /// but neither given nor recorded.
+    /// Checks that actions to come matter where they are given, and says which are taken where they
+    /// are needed, but neither given nor recorded.
     pub(super) fn check(
         &self,
         forecaster: &Forecaster,
@@ -70,8 +70,8 @@ impl FutureArguments {
     }
 }
 
-/// Actions of so many steps behind row `end` of an episode: those given, those recorded or the last one before;
-/// none where none are needed.
+/// Actions of so many steps behind row `end` of an episode: those given, those recorded or the last
+/// one before; none where none are needed.
 pub(super) fn actions_to_come(
     forecaster: &Forecaster,
     given: Option<&KnownFuture>,

@@ -4,12 +4,13 @@ use std::sync::LazyLock;
 
 use super::{BIN_COUNT, BIN_WIDTH, Bin, Cell, Quantised};
 
-/// Scales on either side of the centre that a residual's bins reach, and how fast their widths grow.
+/// Scales on either side of the centre that a residual's bins reach, and how fast their widths
+/// grow.
 const REACH: f64 = 200.0;
 const CURVE: f64 = 9.0;
 
-/// Where a density's bins lie on a channel's axis. Masses, quantiles and scores are those of bins, whatever
-/// they are; the grid says where and how wide.
+/// Where a density's bins lie on a channel's axis. Masses, quantiles and scores are those of bins,
+/// whatever they are; the grid says where and how wide.
 ///
 /// ```
 /// use statecast::codec::Grid;
@@ -71,7 +72,8 @@ impl Grid {
         }
     }
 
-    /// Position of a fraction of a bin. On the grid of digits fractions may lie outside of `[0, 1]`.
+    /// Position of a fraction of a bin. On the grid of digits fractions may lie outside of `[0,
+    /// 1]`.
     pub fn position(self, bin: Bin, fraction: f64) -> f64 {
         match self {
             Self::Digits => bin.within(fraction),
@@ -103,14 +105,14 @@ impl Grid {
         k as f64 + fraction.clamp(0.0, 1.0)
     }
 
-    /// The stretch of this grid that a position stands for, which is read in steps of `resolution` axis
-    /// units: its bin, or the whole step of an instrument that is coarser.
+    /// The stretch of this grid that a position stands for, which is read in steps of `resolution`
+    /// axis units: its bin, or the whole step of an instrument that is coarser.
     pub fn cell(self, position: f64, resolution: f64) -> Cell {
         Cell::on(self, position, resolution)
     }
 
-    /// Masses on this grid of a density with given masses on another one. What lies outside of this grid goes to
-    /// the bins at its ends.
+    /// Masses on this grid of a density with given masses on another one. What lies outside of this
+    /// grid goes to the bins at its ends.
     pub(crate) fn project(self, masses: &[f32], from: Self) -> Vec<f32> {
         if self == from {
             return masses.to_vec();

@@ -10,14 +10,15 @@ const SETTINGS: [(usize, usize); 4] = [(1, 1), (1, 4), (3, 1), (3, 4)];
 /// Past rows that are searched.
 const REACH: usize = 2000;
 
-/// Squared axis units that one squared unit of an action counts as: the largest action is half of a context's range.
+/// Squared axis units that one squared unit of an action counts as: the largest action is half of a
+/// context's range.
 const ACTION: f64 = 12.25;
 
 /// Added to squared distances: what is closer than a tenth of a bin is the same.
 const SAME: f64 = 1e-6;
 
-/// The present row moved by the steps that followed the past rows most like it, over all channels and the
-/// action.
+/// The present row moved by the steps that followed the past rows most like it, over all channels
+/// and the action.
 #[derive(Debug, Clone)]
 pub(super) struct Analogue(Vec<Channel>);
 
@@ -39,8 +40,8 @@ impl Analogue {
     }
 }
 
-/// The past rows most like the one before the next, nearest first: index of the row that followed, and squared
-/// distance. Of equal ones the later is first.
+/// The past rows most like the one before the next, nearest first: index of the row that followed,
+/// and squared distance. Of equal ones the later is first.
 fn nearest(next: &Next, lags: usize, most: usize) -> Vec<(usize, f64)> {
     let Next { past, t, .. } = *next;
     let distance = |s: usize| {

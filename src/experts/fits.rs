@@ -7,7 +7,8 @@ use super::regression::{Prepared, Prior, Regression};
 use super::{Next, Student};
 
 /// One setting: how many rows it looks back, and its regression. Every channel has two targets, its
-/// level (weights are expected to be zero) and its persistence (a weight of 1 on its own last value).
+/// level (weights are expected to be zero) and its persistence (a weight of 1 on its own last
+/// value).
 #[derive(Debug, Clone)]
 struct Fit {
     lags: usize,

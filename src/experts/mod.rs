@@ -1,18 +1,19 @@
 //! Online experts: forecasters of the next row of all channels that learn row by row.
 //!
-//! An expert gives a [`Student`] distribution (location, scale, degrees of freedom) of each channel's next
-//! value from the rows before it and the actions up to the row before. Its state depends on those rows
-//! only; along a sampled path it goes on with the path's own draws. Experts bring what a model of digits
-//! cannot see: other channels, actions, trend, season and resolution.
+//! An expert gives a [`Student`] distribution (location, scale, degrees of freedom) of each
+//! channel's next value from the rows before it and the actions up to the row before. Its state
+//! depends on those rows only; along a sampled path it goes on with the path's own draws. Experts
+//! bring what a model of digits cannot see: other channels, actions, trend, season and resolution.
 //!
-//! A [`Panel`] runs several experts on one recording. [`Slots`] turns their predictions into the hints that
-//! centre a model's [residual axis](crate::codec); [`Scales`] mixes them at several scales into
-//! a forecaster of its own. Values are positions on a channel's axis less 5, so that contexts span
-//! [-3.5, 3.5]; actions are in units of the largest of the context. An episode's first row follows from nothing:
-//! no expert predicts it or learns from it, and no lag reaches over it.
+//! A [`Panel`] runs several experts on one recording. [`Slots`] turns their predictions into the
+//! hints that centre a model's [residual axis](crate::codec); [`Scales`] mixes them at several
+//! scales into a forecaster of its own. Values are positions on a channel's axis less 5, so that
+//! contexts span [-3.5, 3.5]; actions are in units of the largest of the context. An episode's
+//! first row follows from nothing: no expert predicts it or learns from it, and no lag reaches over
+//! it.
 //!
-//! The numbers are a contract with the training recipe in Python; `tests/golden_experts.rs` holds both to
-//! an independent computation.
+//! The numbers are a contract with the training recipe in Python; `tests/golden_experts.rs` holds
+//! both to an independent computation.
 
 mod analogue;
 mod candidates;
@@ -38,8 +39,8 @@ pub use student::Student;
 /// Precision, as a density, to which values are known: more than this no prediction earns.
 const FINEST: f64 = 1e4;
 
-/// Farthest value and largest action that are taken as they are: later ones must not leave the range of a
-/// float.
+/// Farthest value and largest action that are taken as they are: later ones must not leave the
+/// range of a float.
 const MOST: f64 = 1e3;
 
 fn bounded(x: f64) -> f64 {
@@ -51,8 +52,8 @@ trait Expert {
     /// Distributions of the channels of the next row, `None` where the expert has none.
     fn predict(&mut self, next: &Next) -> Vec<Option<Student>>;
 
-    /// Learns the row that was [predicted](Self::predict) last: values of the channels. The first row of an
-    /// episode teaches nothing, but what follows may start from it.
+    /// Learns the row that was [predicted](Self::predict) last: values of the channels. The first
+    /// row of an episode teaches nothing, but what follows may start from it.
     fn learn(&mut self, next: &Next, row: &[f64]);
 
     /// A copy for a sampled path.

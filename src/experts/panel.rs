@@ -80,8 +80,8 @@ impl Clone for Panel {
 }
 
 impl Panel {
-    /// Experts that have seen nothing of some channels. `units` are the sizes of the context's largest
-    /// actions, one an action; zero counts as 1.
+    /// Experts that have seen nothing of some channels. `units` are the sizes of the context's
+    /// largest actions, one an action; zero counts as 1.
     pub fn new(sources: &[Source], channels: usize, units: &[f64]) -> Self {
         let start = |source: &Source| source.start(channels, units.len());
         let unit = |&unit: &f64| if unit > 0.0 { unit } else { 1.0 };
@@ -122,8 +122,9 @@ impl Panel {
         size_of::<f64>() * numbers.max(1)
     }
 
-    /// Distributions of the next row's channels, `[expert][channel]`; `None` where an expert has none.
-    /// `begins` says that the row is the first of an episode, as the very first one always is.
+    /// Distributions of the next row's channels, `[expert][channel]`; `None` where an expert has
+    /// none. `begins` says that the row is the first of an episode, as the very first one always
+    /// is.
     pub fn predict(&mut self, begins: bool) -> &[Vec<Option<Student>>] {
         self.age = self.past.next_age(begins);
         let next = Next {
@@ -151,8 +152,8 @@ impl Panel {
         &self.past
     }
 
-    /// Learns the row that was predicted last: values of the channels and, in their own units, the actions taken
-    /// in it.
+    /// Learns the row that was predicted last: values of the channels and, in their own units, the
+    /// actions taken in it.
     pub fn learn(&mut self, row: &[f64], actions: &[f64]) {
         let row: Vec<f64> = row.iter().map(|&x| bounded(x)).collect();
         let scaled = actions.iter().zip(&self.units);

@@ -21,12 +21,14 @@ const CHOICE_RIDGE: f64 = 0.1;
 /// Units of positions in products: a context reaches a little beyond 1 in them.
 const UNIT: f64 = 3.0;
 
-/// Every channel on all channels of the last row, its actions, their products of two, and an intercept.
+/// Every channel on all channels of the last row, its actions, their products of two, and an
+/// intercept.
 ///
-/// Of more than 24 variables the products are those of 24: the first ones, and from row 32 on those that
-/// count most in a linear model of all channels, by the size of their weights times their standard
-/// deviation, summed over channels. They are chosen anew whenever the rows have doubled, and the
-/// regressions are then fitted again to all rows. Sampled paths keep the choice of their context.
+/// Of more than 24 variables the products are those of 24: the first ones, and from row 32 on those
+/// that count most in a linear model of all channels, by the size of their weights times their
+/// standard deviation, summed over channels. They are chosen anew whenever the rows have doubled,
+/// and the regressions are then fitted again to all rows. Sampled paths keep the choice of their
+/// context.
 #[derive(Debug, Clone)]
 pub(super) struct Quadratic {
     channels: usize,

@@ -72,7 +72,8 @@ impl Noise {
         Self { shape, rate }
     }
 
-    /// Distribution of a value around a location; the variance is that of the noise times `leverage`.
+    /// Distribution of a value around a location; the variance is that of the noise times
+    /// `leverage`.
     pub(super) fn around(&self, location: f64, leverage: f64) -> Student {
         Student {
             location,
@@ -218,7 +219,8 @@ fn standard_quantile(level: f64) -> f64 {
     Normal::standard().inverse_cdf(level.clamp(1e-12, 1.0 - 1e-12))
 }
 
-/// A draw from the gamma distribution of a shape of at least a half and rate 1 (Marsaglia & Tsang 2000).
+/// A draw from the gamma distribution of a shape of at least a half and rate 1 (Marsaglia & Tsang
+/// 2000).
 fn gamma(shape: f64, random: &mut ChaCha8Rng) -> f64 {
     if shape < 1.0 {
         let u: f64 = random.random();

@@ -18,7 +18,8 @@ const LEAST: f64 = -30.0;
 /// Mean and standard deviation where no expert has a prediction.
 const UNKNOWN: (f64, f64) = (0.0, 2.0);
 
-/// Standard deviations within which quantiles lie, and halvings of the interval in which one is looked for.
+/// Standard deviations within which quantiles lie, and halvings of the interval in which one is
+/// looked for.
 const REACH: f64 = 8.0;
 const HALVINGS: usize = 50;
 
@@ -65,8 +66,8 @@ impl Normal {
     }
 }
 
-/// Bayesian weights, channel by channel, of normals at nine scales around each expert's location, with fixed-share
-/// alpha (Herbster & Warmuth 1998): the strongest forecaster without training.
+/// Bayesian weights, channel by channel, of normals at nine scales around each expert's location,
+/// with fixed-share alpha (Herbster & Warmuth 1998): the strongest forecaster without training.
 ///
 /// ```
 /// use statecast::experts::{Panel, Scales, Source};
@@ -152,8 +153,8 @@ impl Scales {
         }
     }
 
-    /// Multiplies weights by densities, given as logarithms. Those of components without one keep their
-    /// share of the total.
+    /// Multiplies weights by densities, given as logarithms. Those of components without one keep
+    /// their share of the total.
     fn update(&mut self, channel: usize, densities: &[Option<f64>]) {
         let weights = &mut self.weights[channel];
         let largest = densities.iter().flatten().copied();

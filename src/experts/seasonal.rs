@@ -20,13 +20,14 @@ const AS_GOOD: f64 = 0.9;
 
 const RIDGE: f64 = 0.1;
 
-/// Weights that the two regressions expect of the last value, that a period ago and the one before that.
+/// Weights that the two regressions expect of the last value, that a period ago and the one before
+/// that.
 const EXPECTED: [[f64; 4]; 2] = [[0.0, 1.0, 0.0, 0.0], [1.0, 1.0, -1.0, 0.0]];
 
 /// What came one period ago, moved by what has changed since, or a regression on both.
 ///
-/// The period is the user's or that of the differences' autocorrelation; when it changes, everything is
-/// learned anew from the current episode.
+/// The period is the user's or that of the differences' autocorrelation; when it changes,
+/// everything is learned anew from the current episode.
 #[derive(Debug, Clone)]
 pub(super) struct Seasonal {
     given: Option<usize>,
@@ -158,8 +159,8 @@ impl Expert for Seasonal {
     }
 }
 
-/// The period of some values: of the peaks of their differences' autocorrelation that are about as high as the
-/// highest, the first. `None` if there is no peak or none is high enough.
+/// The period of some values: of the peaks of their differences' autocorrelation that are about as
+/// high as the highest, the first. `None` if there is no peak or none is high enough.
 fn period(values: &[f64]) -> Option<usize> {
     let differences: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let mean = differences.iter().sum::<f64>() / differences.len() as f64;
@@ -183,8 +184,8 @@ fn period(values: &[f64]) -> Option<usize> {
         .map(|(lag, _)| lag)
 }
 
-/// Correlation of values with those `lag` before, of values whose mean is taken as zero; 0 where one part is
-/// all zero.
+/// Correlation of values with those `lag` before, of values whose mean is taken as zero; 0 where
+/// one part is all zero.
 fn autocorrelation(values: &[f64], lag: usize) -> f64 {
     let (mut both, mut later, mut earlier) = (0.0, 0.0, 0.0);
     for (a, b) in values[lag.min(values.len())..].iter().zip(values) {

@@ -6,10 +6,12 @@ use super::{Panel, Student, bounded};
 /// Share of a score that is left after a row.
 const KEPT: f64 = 0.99;
 
-/// Score of a row that an expert has no prediction of: that of the uniform density on a context's range, less 3.
+/// Score of a row that an expert has no prediction of: that of the uniform density on a context's
+/// range, less 3.
 const ABSENT: f64 = -4.945_910_149_055_313;
 
-/// Share that a row has in the mean of squared standardised residuals, and the most that one counts as.
+/// Share that a row has in the mean of squared standardised residuals, and the most that one counts
+/// as.
 const NEW: f64 = 0.15;
 const MOST: f64 = 100.0;
 
@@ -40,7 +42,8 @@ pub struct Hint {
     pub known: bool,
 }
 
-/// Discounted log scores of a panel's experts, channel by channel; they say which two are the hints.
+/// Discounted log scores of a panel's experts, channel by channel; they say which two are the
+/// hints.
 ///
 /// ```
 /// use statecast::experts::{Panel, Slots, Source};

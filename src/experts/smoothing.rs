@@ -15,8 +15,8 @@ const SETTINGS: [(f64, f64); 7] = [
     (0.3, 0.05),
 ];
 
-/// Level and slope of every channel, smoothed exponentially (Holt 1957) at several rates; an episode starts from
-/// its first row.
+/// Level and slope of every channel, smoothed exponentially (Holt 1957) at several rates; an
+/// episode starts from its first row.
 #[derive(Debug, Clone)]
 pub(super) struct Smoothing(Vec<Channel>);
 

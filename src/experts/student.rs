@@ -4,7 +4,8 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use statrs::function::beta::beta_reg;
 use statrs::function::gamma::ln_gamma;
 
-/// Degrees of freedom from which on the distribution function is that of the normal to the digits that count.
+/// Degrees of freedom from which on the distribution function is that of the normal to the digits
+/// that count.
 const NORMAL: f64 = 1e6;
 
 /// Steps in which a quantile is found at most.

@@ -1,12 +1,13 @@
 //! A forecaster of digits that reads what online experts leave over.
 //!
-//! Before every row the experts give each channel a location and a scale. The forecaster reads the past
-//! residuals `(value - location) / scale`, each as the number of its bin among 1000 that are spaced by sinh
-//! over ±200 scales, and its probabilities of the next number are those of the next residual's bins. The
-//! density of the value is that of its residual over the scale: exact, at any level, never coarser than a
-//! bin of the residual. Channels, actions, trends and resolution come from the experts, everything that they
-//! do not know from the forecaster, which may be any language model as it is.
-//! Bins far out are weighted by how often residuals have come there so far ([`Tails`]).
+//! Before every row the experts give each channel a location and a scale. The forecaster reads the
+//! past residuals `(value - location) / scale`, each as the number of its bin among 1000 that are
+//! spaced by sinh over ±200 scales, and its probabilities of the next number are those of the next
+//! residual's bins. The density of the value is that of its residual over the scale: exact, at any
+//! level, never coarser than a bin of the residual. Channels, actions, trends and resolution come
+//! from the experts, everything that they do not know from the forecaster, which may be any
+//! language model as it is. Bins far out are weighted by how often residuals have come there so far
+//! ([`Tails`]).
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -24,8 +25,8 @@ use crate::experts::{Hint, Panel, Slots, Source};
 /// Position on the axis that experts have as zero.
 const CENTRE: f64 = 5.0;
 
-/// Positions within which paths are held: a context's range, and as much again on either side of it. Experts that
-/// follow a path further away run off with it.
+/// Positions within which paths are held: a context's range, and as much again on either side of
+/// it. Experts that follow a path further away run off with it.
 const PATHS: (f64, f64) = (-5.5, 15.5);
 
 /// Memory that experts of paths which advance together may take.
@@ -42,7 +43,8 @@ const MASKED: usize = BIN_COUNT / 2;
 /// use statecast::baselines::named;
 /// use statecast::forecast::{Forecaster, Residual, Role, Settings, Variables};
 /// // A decaying oscillation that the experts come to know to the last digit.
-/// let values = Array2::from_shape_fn((80, 1), |(t, _)| 0.97f64.powi(t as i32) * (0.3 * t as f64).sin());
+/// let wave = |t: usize| 0.97f64.powi(t as i32) * (0.3 * t as f64).sin();
+/// let values = Array2::from_shape_fn((80, 1), |(t, _)| wave(t));
 /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
 /// let residual = Residual::new(named("mean").unwrap());
 /// let reading = Forecaster::of(Rc::new(residual), Settings::default()).read(&context)?;

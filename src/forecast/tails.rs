@@ -1,7 +1,8 @@
 //! How often residuals lie far out, against how often their densities said.
 //!
-//! A language model spreads some of its probability over numbers that never come. Within the bins of digits that
-//! costs little; on a residual's axis they lie many scales off, where one draw on a path misleads experts for the rest of it.
+//! A language model spreads some of its probability over numbers that never come. Within the bins
+//! of digits that costs little; on a residual's axis they lie many scales off, where one draw on a
+//! path misleads experts for the rest of it.
 
 use std::sync::LazyLock;
 
@@ -15,8 +16,8 @@ use crate::codec::{BIN_COUNT, Grid};
 const ENDS: [f64; 5] = [2.0, 4.0, 8.0, 16.0, 64.0];
 const GROUPS: usize = ENDS.len() + 1;
 
-/// Residuals of every group that are taken to have come beforehand: as often, against what is expected, as those of
-/// the group before.
+/// Residuals of every group that are taken to have come beforehand: as often, against what is
+/// expected, as those of the group before.
 const PRIOR: f64 = 2.0;
 
 /// Draws of a level that are refused at most.
@@ -32,9 +33,10 @@ static GROUP: LazyLock<Vec<usize>> = LazyLock::new(|| {
     (0..BIN_COUNT).map(of).collect()
 });
 
-/// Residuals that came in groups of bins by their size, and how many densities said would; channels are counted
-/// together. The bins of a group are weighted by the ratio of both, shrunk towards that of the next smaller
-/// residuals: where those come less often than expected, still larger ones do so until they are seen.
+/// Residuals that came in groups of bins by their size, and how many densities said would; channels
+/// are counted together. The bins of a group are weighted by the ratio of both, shrunk towards that
+/// of the next smaller residuals: where those come less often than expected, still larger ones do
+/// so until they are seen.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tails {
     came: [f64; GROUPS],
@@ -71,9 +73,9 @@ impl Tails {
 
     /// Draws from weighted densities at levels, where `draw` draws from them as they are.
     ///
-    /// What is drawn is refused with the probability by which its group is weighted less than the heaviest; the
-    /// fraction of a bin at which a uniform level falls is uniform itself and decides. A level that is refused
-    /// seeds the next one.
+    /// What is drawn is refused with the probability by which its group is weighted less than the
+    /// heaviest; the fraction of a bin at which a uniform level falls is uniform itself and
+    /// decides. A level that is refused seeds the next one.
     pub(super) fn draw<E>(
         &self,
         levels: &[f64],
