@@ -48,7 +48,7 @@ def read_config(path, tokens=None):
         raise ValueError(f"{path}: lengths and their shares differ in number")
     if max(data["lengths"]) > 1024:
         raise ValueError(f"{path}: windows are at most 1024 values")
-    missing = {"follow", "axis"} if config.hinted else {"crps", "own_draws", "follow"}
+    missing = {"follow", "axis", "value"} if config.hinted else {"crps", "own_draws", "follow"}
     missing = missing - set(config.objective)
     if missing:
         raise ValueError(f"{path}: [objective] lacks {', '.join(sorted(missing))}")

@@ -93,8 +93,9 @@ class ModelReading:
         if os.path.isdir(path):
             return cls(read_residual(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
+        weights = state["model" if last else "average"]
         model = ResidualModel(**state["shape"])
-        model.load_state_dict(state["model" if last else "average"])
+        model.load_state_dict(weights)
         return cls(model)
 
     def hinted(self, positions, acts, starts, periods=None):

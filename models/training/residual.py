@@ -1,10 +1,9 @@
-"""The model that reads hints: the digit model, with the slots of the next row added to its input and an answer on
-the residual axis.
+"""The model that reads hints: the digit model, reading residuals as if they were digits, with the slots of the next
+row added to its input, and an answer on the residual axis.
 
-The density of a value is a mixture of the digits' bins, of the residual axis' bins and of normals of several
+The density of a value is a mixture of the bins of the residual axis, of those of digits and of normals of several
 widths around both slots. Its weights are the components' Bayesian weights by what each gave to the values so far,
-changed by what the model makes of its state. A model that was never trained answers with Student's law around
-the best hint and Bayesian weights. Without hints it is the digit model.
+changed by what the model makes of its state. Without hints it is the digit model.
 """
 
 import math
@@ -110,19 +109,38 @@ def student_masses(edges):
 
 
 class ResidualModel(nn.Module):
-    def __init__(self, hidden, layers, heads, inner, waves=32):
+    """`arm` is for ablations: "axis" answers on the residual axis alone, "plain gate" has no Bayesian weights, "one
+    slot" sees the best hint only, "digits" answers in digits alone; "values" reads the values' digits through the digit
+    model's tables, and residuals through tables of their own.
+    """
+
+    def __init__(self, hidden, layers, heads, inner, waves=32, arm=""):
         super().__init__()
+        self.arm = arm
         self.digits = DigitModel(hidden, layers, heads, inner, waves)
         self.shape = self.digits.shape
         self.hint = nn.Linear(FEATURES, hidden, bias=False)
-        self.past_residual = ValueTable(hidden, waves, 0.0, 0.0)
-        self.residual_head = ValueTable(hidden, waves, 0.002, 0.0)
+        self.other_input = ValueTable(hidden, waves, 0.0, 0.0)
+        self.other_head = ValueTable(hidden, waves, 0.0, 0.0)
         self.gate = nn.Linear(hidden, COMPONENTS)
         self.trust = nn.Parameter(torch.ones(1))
         self.marks = nn.Parameter(torch.zeros(3, hidden))  # hints are there, a value is missing, an episode begins
         for weight in (self.hint.weight, self.gate.weight, self.gate.bias):
             nn.init.zeros_(weight)
         student = torch.tensor(student_masses(EDGES), dtype=torch.float32)
+        allowed = torch.ones(COMPONENTS, dtype=torch.bool)
+        if arm == "one slot":
+            allowed[2 + len(SPREADS) :] = False
+        elif arm in ("axis", "digits"):
+            allowed[:] = False
+            allowed[1 if arm == "axis" else 0] = True
+        self.register_buffer("allowed", allowed, persistent=False)
+        if arm == "plain gate":
+            self.trust.data.zero_()
+            self.trust.requires_grad_(False)
+            with torch.no_grad():  # digits, the axis and each slot alike; normals mostly near their slot's own scale
+                widths = -((SPREADS.log() / 0.7) ** 2)
+                self.gate.bias.copy_(torch.cat([torch.zeros(2), *[widths - widths.logsumexp(0)] * 2]))
         self.register_buffer("student", student, persistent=False)
         self.register_buffer("log_widths", torch.tensor(LOG_WIDTHS, dtype=torch.float32), persistent=False)
 
@@ -135,23 +153,32 @@ class ResidualModel(nn.Module):
         return [p for name, p in self.named_parameters() if not name.startswith("digits.")]
 
     def embedded(self, s, features):
-        """Inputs [sequences, rows, hidden]: the value of the row before, its residual, what is said of the row."""
-        ids = F.pad(s.digits, (1, 0), value=BOS)[:, :-1]
+        """Inputs [sequences, rows, hidden]: the residual and the value of the row before, what is said of the row."""
         before = F.pad(s.observed, (1, 0), value=True)[:, :-1, None]
         inner = F.pad(s.observed & ~s.begins, (1, 0), value=False)[:, :-1, None]
-        residual = F.embedding(F.pad(s.residual, (1, 0), value=0)[:, :-1], self.past_residual())
-        x = torch.where(before, F.embedding(ids, self.digits.embedding()), self.marks[1])
-        x = x + torch.where(inner, residual, 0.0) + self.marks[0]
-        return x + torch.where(s.begins[..., None], self.marks[2], self.hint(features))
+        value = F.pad(s.digits, (1, 0), value=BOS)[:, :-1]
+        if self.arm == "values":
+            residual = F.pad(s.residual, (1, 0), value=0)[:, :-1]
+            x = torch.where(before, F.embedding(value, self.digits.embedding()), self.marks[1])
+            x = x + torch.where(inner, F.embedding(residual, self.other_input()), 0.0)
+        else:
+            residual = torch.where(inner[..., 0], F.pad(s.residual, (1, 0), value=0)[:, :-1], BOS)
+            x = torch.where(before, F.embedding(residual, self.digits.embedding()), self.marks[1])
+            x = x + torch.where(before, F.embedding(value, self.other_input()), 0.0)
+        if self.arm == "one slot":
+            features = features.clone()
+            features[..., SLOT_FEATURES:] = 0
+        return x + self.marks[0] + torch.where(s.begins[..., None], self.marks[2], self.hint(features))
 
     def forward(self, s, features):
         """Log probabilities [sequences, rows, 1000] of the digits' and the residual axis' bins, and the gate."""
         return self.answers(self.digits.states(self.embedded(s, features)))
 
     def answers(self, h):
-        digits = F.linear(h, self.digits.head()[:BINS]).float().log_softmax(-1)
-        residual = (F.linear(h, self.residual_head()[:BINS]).float() + self.student).log_softmax(-1)
-        return digits, residual, self.gate(h).float()
+        known = F.linear(h, self.digits.head()[:BINS]).float()
+        other = F.linear(h, self.other_head()[:BINS]).float()
+        digits, residual = (known, other + self.student) if self.arm == "values" else (other, known)
+        return digits.log_softmax(-1), residual.log_softmax(-1), self.gate(h).float()
 
     def components(self, s, digits, residual):
         """Log densities [sequences, rows, COMPONENTS] of the values, axis units."""
@@ -169,7 +196,8 @@ class ResidualModel(nn.Module):
         """Log densities of the components and their log weights before each row, [sequences, rows, COMPONENTS]."""
         parts = self.components(s, digits, residual)
         bayes = bayesian_weights(parts.detach(), s.observed & ~s.begins)
-        return parts, (gate + self.trust * bayes).log_softmax(-1)
+        weights = (gate + self.trust * bayes).masked_fill(~self.allowed, -torch.inf)
+        return parts, weights.log_softmax(-1)
 
     def log_density(self, s, features):
         """Nats [sequences, rows] of the values in axis units, and the components' own."""

@@ -11,13 +11,12 @@ import json
 import torch
 from safetensors.torch import load_file, save_file
 
-from encoding import BINS
 from export import export, write_json
 from hints import axis, slots
 from residual import FEATURES, SHARE, SPREADS, ResidualModel
 from warm_start import load_table, start_from
 
-TABLES = ("past_residual", "residual_head")
+TABLES = ("other_input", "other_head")
 PLAIN = ("hint.weight", "gate.weight", "gate.bias", "trust", "marks")
 
 
@@ -36,7 +35,7 @@ def reading_settings():
 
 def export_residual(model, folder):
     export(model.digits, folder)
-    weights = {name: getattr(model, name)()[:BINS].to(torch.bfloat16) for name in TABLES}
+    weights = {name: getattr(model, name)().to(torch.bfloat16) for name in TABLES}
     state = model.state_dict()
     weights |= {name: state[name].float() for name in PLAIN}
     weights = {name: w.detach().cpu().contiguous().clone() for name, w in weights.items()}
@@ -66,8 +65,7 @@ def start_from_residual(model, folder):
     start_from(model.digits, folder)
     weights = load_file(f"{folder}/reading.safetensors")
     for name in TABLES:
-        special = torch.zeros(3, weights[name].shape[1])
-        load_table(getattr(model, name), torch.cat([weights[name].float(), special]))
+        load_table(getattr(model, name), weights[name].float())
     model.load_state_dict({name: weights[name] for name in PLAIN}, strict=False)
 
 

@@ -20,7 +20,7 @@ class ResidualRun(Run):
     """A part of a step's sequences has no hints: the digit reading of a lone channel stays."""
 
     def new_model(self):
-        return ResidualModel(**self.config.model)
+        return ResidualModel(**self.config.model, arm=self.config.data.get("arm", ""))
 
     def rates(self):
         fresh = {id(p) for p in self.model.fresh()}
@@ -38,7 +38,8 @@ class ResidualRun(Run):
         # one round ahead of each at least: the first use of workers is that nothing waits
         more = max(1, ahead // len(lengths)) if workers else 0
         for length in lengths:
-            stream = SequenceStream(self.config.seed, values, length, self.device, workers, more)
+            disturbed = self.config.data.get("disturbed", True)
+            stream = SequenceStream(self.config.seed, values, length, self.device, workers, more, disturbed)
             streams[f"hinted{length}"] = stream
         return streams
 
@@ -55,7 +56,7 @@ def residual_loss(model, settings, compile_it, teacher=None):
     """The mean loss over the weighted positions, as a function of (blind batch, sequences).
 
     `settings`: "follow", what a teacher's law is of the target of series without hints; "axis", weight of the
-    residual axis' own cross-entropy beside that of the mixture.
+    residual axis' own cross-entropy beside that of the mixture, "value", that of the digits of the value.
     """
     states = model.digits.states
     if compile_it and (shutil.which("g++") or shutil.which("c++")):
@@ -75,7 +76,8 @@ def residual_loss(model, settings, compile_it, teacher=None):
                 taught = teacher(inputs).float()
             digits = followed(logits, targets, weights, taught, settings["follow"])
         parts, log_weights = model.mixture(sequences, *model.answers(h[count:]))
-        hinted = -torch.logsumexp(log_weights + parts, -1) - settings["axis"] * parts[..., 1]
+        alone = settings["axis"] * parts[..., 1] + settings["value"] * parts[..., 0]
+        hinted = -torch.logsumexp(log_weights + parts, -1) - alone
         total = (digits * weights).sum() + (hinted * sequences.weight).sum()
         return total / (weights.sum() + sequences.weight.sum())
 

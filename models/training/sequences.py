@@ -47,7 +47,7 @@ def windows_of(seed, kind, count, rows):
     return [systems.Windows(values, nothing, starts, np.zeros((n, 1), bool), np.zeros(values.shape, bool))]
 
 
-def sequences_of(windows, rng):
+def sequences_of(windows, rng, disturbed=True):
     """Sequences of raw windows of one shape, with hints; those of channels that do not move are left out."""
     n, rows, channels = windows.values.shape
     most = np.where(rng.random(n) < 0.1, rows, np.exp(rng.uniform(np.log(20), np.log(0.8 * rows), n)))
@@ -56,7 +56,7 @@ def sequences_of(windows, rng):
     positions = np.clip(positions, -495, 505)
     mirrored = rng.random((n, 1, channels)) < 0.5
     positions = np.where(mirrored, 10 - positions, positions)
-    frozen, pushed = disturbances(rng, n, rows, channels)
+    frozen, pushed = disturbances(rng, n, rows, channels) if disturbed else (None, None)
     acts = scaled_actions(windows.actions, prefix)
     hints = read_hints(positions, acts, windows.starts, windows.missing, None, frozen, pushed)
     inside = np.arange(rows)[None, :, None] < prefix[:, None, None]
@@ -91,7 +91,7 @@ def joined(parts):
     return Sequences(*(torch.cat(columns) for columns in zip(*(vars(part).values() for part in parts))))
 
 
-def sequence_round(seed, sequences, rows):
+def sequence_round(seed, sequences, rows, disturbed=True):
     """About so many shuffled sequences; a function of the seed."""
     rng, parts = np.random.default_rng(seed), []
     for place, (kind, share) in enumerate(MIXED.items()):
@@ -100,7 +100,7 @@ def sequence_round(seed, sequences, rows):
             left = max(1.0, wanted - made)
             count = max(24, round(left / MEAN_CHANNELS)) if kind == "systems" else round(left)
             for group in windows_of(seed * 1009 + 20 * place + part, kind, count, rows):
-                parts.append(sequences_of(group, rng))
+                parts.append(sequences_of(group, rng, disturbed))
                 made += len(parts[-1])
             if made >= 0.9 * wanted:
                 break
@@ -117,13 +117,13 @@ def round_as_arrays(*arguments):
 class SequenceStream(Stream):
     """Sequences of so many rows, about `values` values a round."""
 
-    def __init__(self, seed, values, rows, device="cpu", workers=None, ahead=0):
+    def __init__(self, seed, values, rows, device="cpu", workers=None, ahead=0, disturbed=True):
         super().__init__(device, workers, ahead)
-        self.seed, self.sequences, self.rows = seed, max(1, values // rows), rows
+        self.seed, self.sequences, self.rows, self.disturbed = seed, max(1, values // rows), rows, disturbed
 
     def begin_round(self, number):
         seed = (self.seed * 10_007 + number) * 4099 + self.rows
-        return later(self.workers, seed, self.sequences, self.rows, work=round_as_arrays)
+        return later(self.workers, seed, self.sequences, self.rows, self.disturbed, work=round_as_arrays)
 
     def arrived(self, arrays):
         return arrays.map(lambda column: torch.from_numpy(column).to(self.device))
