@@ -114,19 +114,20 @@ def read_folder(folder):
     return shape, {name: w.float() for name, w in load_file(f"{folder}/model.safetensors").items()}
 
 
-def main():
+def export_checkpoint(description, build, write):
+    """The command that exports a run's checkpoint: `build` makes the model of a shape, `write` its folder."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoint", help="checkpoint.pt of a run")
     parser.add_argument("folder", help="folder to write")
     parser.add_argument("--last", action="store_true", help="the last weights instead of their average")
     arguments = parser.parse_args()
     state = torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)
-    model = DigitModel(**state["shape"])
+    model = build(**state["shape"])
     model.load_state_dict(state["model" if arguments.last else "average"])
-    export(model, arguments.folder)
+    write(model, arguments.folder)
 
 
 if __name__ == "__main__":
-    main()
+    export_checkpoint(__doc__, DigitModel, export)

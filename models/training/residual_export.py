@@ -5,13 +5,13 @@ python residual_export.py runs/residual/checkpoint.pt FOLDER           # the ave
 python residual_export.py runs/residual/checkpoint.pt FOLDER --last    # its last weights
 """
 
-import argparse
 import json
+import os
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from export import export, write_json
+from export import export, export_checkpoint, write_json
 from hints import axis, slots
 from residual import FEATURES, SHARE, SPREADS, ResidualModel
 from warm_start import load_table, start_from
@@ -40,6 +40,7 @@ def export_residual(model, folder):
     weights |= {name: state[name].float() for name in PLAIN}
     weights = {name: w.detach().cpu().contiguous().clone() for name, w in weights.items()}
     save_file(weights, f"{folder}/reading.safetensors", metadata={"format": "pt"})
+    os.chmod(f"{folder}/reading.safetensors", 0o644)
     write_json(f"{folder}/reading.json", reading_settings())
 
 
@@ -69,19 +70,5 @@ def start_from_residual(model, folder):
     model.load_state_dict({name: weights[name] for name in PLAIN}, strict=False)
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("checkpoint", help="checkpoint.pt of a run")
-    parser.add_argument("folder", help="folder to write")
-    parser.add_argument("--last", action="store_true", help="the last weights instead of their average")
-    arguments = parser.parse_args()
-    state = torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)
-    model = ResidualModel(**state["shape"])
-    model.load_state_dict(state["model" if arguments.last else "average"])
-    export_residual(model, arguments.folder)
-
-
 if __name__ == "__main__":
-    main()
+    export_checkpoint(__doc__, ResidualModel, export_residual)
