@@ -6,6 +6,10 @@ use super::{Panel, Student, bounded};
 /// Share of a score that is left after a row.
 const KEPT: f64 = 0.99;
 
+/// Degrees of freedom from which on a prediction counts: those after two errors. Before that its
+/// scale is that of the prior, a thousandth, whatever the channel is like.
+const LEARNED: f64 = 3.0;
+
 /// Score of a row that an expert has no prediction of: that of the uniform density on a context's
 /// range, less 3.
 const ABSENT: f64 = -4.945_910_149_055_313;
@@ -38,12 +42,15 @@ pub struct Hint {
     pub slots: [Slot; 2],
     /// Score of the best less that of the second, nats.
     pub lead: f64,
-    /// False where no expert has a prediction.
+    /// False where no expert has a prediction that counts.
     pub known: bool,
 }
 
 /// Discounted log scores of a panel's experts, channel by channel; they say which two are the
 /// hints.
+///
+/// A prediction counts once its expert has learned two errors of the channel; before that the
+/// expert is taken to have none.
 ///
 /// ```
 /// use statecast::experts::{Panel, Slots, Source};
@@ -85,7 +92,7 @@ impl Slots {
     fn hint(&self, panel: &Panel, channel: usize) -> Hint {
         let mut best: Vec<(f64, Slot)> = Vec::with_capacity(self.scores[channel].len());
         for (e, predicted) in panel.predicted().iter().enumerate() {
-            if let Some(predicted) = predicted[channel] {
+            if let Some(predicted) = counting(predicted[channel]) {
                 let ratio = self.ratios[channel][e];
                 best.push((self.scores[channel][e], Slot { predicted, ratio }));
             }
@@ -111,8 +118,8 @@ impl Slots {
             return;
         }
         for (e, predicted) in panel.predicted().iter().enumerate() {
-            for (c, (predicted, &x)) in predicted.iter().zip(row).enumerate() {
-                let x = bounded(x);
+            for (c, (&predicted, &x)) in predicted.iter().zip(row).enumerate() {
+                let (predicted, x) = (counting(predicted), bounded(x));
                 let came = predicted.map_or(ABSENT, |p| log_score(&p, x));
                 let score = &mut self.scores[c][e];
                 *score = KEPT * *score + came;
@@ -123,5 +130,42 @@ impl Slots {
                 }
             }
         }
+    }
+}
+
+/// A prediction, if it counts.
+fn counting(predicted: Option<Student>) -> Option<Student> {
+    predicted.filter(|p| p.freedom >= LEARNED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experts::Source;
+
+    /// The prior's scale made residuals of thousands of scales of the first rows of any channel.
+    #[test]
+    fn experts_that_have_learned_fewer_than_two_errors_are_no_hints() {
+        let mut panel = Panel::new(&Source::ALL, 1, &[]);
+        let mut slots = Slots::new(Source::ALL.len(), 1);
+        let mut known = Vec::new();
+        for t in 0..5 {
+            panel.predict(t == 0);
+            let hint = slots.hints(&panel)[0];
+            if !hint.known {
+                assert_eq!(hint.slots[0].predicted, UNKNOWN);
+                assert_eq!((hint.slots[1].predicted, hint.lead), (UNKNOWN, 0.0));
+            }
+            known.push(hint.known);
+            let x = (1.3 * f64::from(t)).sin();
+            slots.learn(&panel, &[x]);
+            panel.learn(&[x], &[]);
+            if t == 2 {
+                let absent = ABSENT + KEPT * ABSENT;
+                assert!(slots.scores[0].iter().all(|s| (s - absent).abs() < 1e-12));
+                assert_eq!(slots.ratios[0], [1.0; 5]);
+            }
+        }
+        assert_eq!(known, [false, false, false, true, true]);
     }
 }

@@ -258,11 +258,20 @@ def best_law(expert, laws):
     return None if isinstance(expert, Seasonal) and not expert.period else expert.best.law(laws)
 
 
+def counting(laws):
+    """Laws after at least two errors: before, their scale is still that of the prior."""
+    out = []
+    for law in laws:
+        out.append(law if law is not None and law[2] >= 3 else None)
+    return out
+
+
 class Slots:
     def __init__(self):
         self.s, self.ratio = [0.0] * 5, [1.0] * 5
 
     def hints(self, laws):
+        laws = counting(laws)
         order = sorted((e for e in range(5) if laws[e] is not None), key=lambda e: (-self.s[e], e))
         if not order:
             return [(0.0, 2.0, 1.0, 1.0)] * 2, 0.0
@@ -270,7 +279,7 @@ class Slots:
         return [(*laws[e], self.ratio[e]) for e in order], self.s[order[0]] - self.s[order[1]]
 
     def learn(self, laws, x, age):
-        for e, law in enumerate(laws):
+        for e, law in enumerate(counting(laws)):
             if age == 0:
                 continue
             self.s[e] = 0.99 * self.s[e] + (score(law, x) if law else -math.log(7) - 3)
