@@ -16,7 +16,6 @@ from residual_export import read_residual
 
 WIDTHS = SPREADS.double().numpy()
 MOST_MOVE = 1.5  # of a path from row to row, in the largest move of the rows that were read
-ROOM = 160  # rows of a path
 FIRST_PIT = 10  # rows whose PIT values come before the experts know anything
 
 
@@ -98,10 +97,10 @@ class ModelReading:
         model.load_state_dict(weights)
         return cls(model)
 
-    def hinted(self, positions, acts, starts, periods=None):
+    def hinted(self, positions, acts, starts, periods=None, horizon=0):
         """Experts behind all rows, and the sequences [windows * channels, rows] with what was said of each."""
         n, rows, channels = positions.shape
-        experts = Experts(n, channels, acts.shape[2], rows + ROOM, periods)
+        experts = Experts(n, channels, acts.shape[2], rows + horizon + 1, periods)
         next_begins = np.concatenate([starts[:, 1:], np.zeros((n, 1), bool)], 1)
         seen, said = np.ones((n, channels), bool), []
         for t in range(rows):
@@ -133,7 +132,7 @@ class ModelReading:
         """
         rng = np.random.default_rng(seed)
         n, _, channels = positions.shape
-        experts, s = self.hinted(positions, acts, starts, periods)
+        experts, s = self.hinted(positions, acts, starts, periods, future.shape[1])
         cached = Cached(self.model.digits)
         digits, residual, gate = self.model.answers(cached.read(self.model.embedded(s, hint_features(s))))
         parts, log_weights = self.model.mixture(s, digits, residual, gate)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 from encoding import BINS, BOS, NATS_OFFSET
 from hints import EDGES, LOG_WIDTHS
+from hints.axis import REACH
 from model import DigitModel, ValueTable
 
 SPREADS = torch.tensor([0.05, 0.15, 0.35, 0.6, 0.85, 1.1, 1.5, 2.5, 6.0])  # of the normals, in scales of a slot
@@ -186,11 +187,18 @@ class ResidualModel(nn.Module):
         digits = torch.where(s.on_axis, digits, LEAST_LOG)
         log_scale = s.scale.log()
         at = residual.gather(-1, s.residual[..., None])[..., 0]
-        residual = at - self.log_widths[s.residual] - log_scale[..., 0]
+        residual = at - self.log_spacings(s) - log_scale[..., 0]
         spreads = SPREADS.to(log_scale.device)
         normals = -0.5 * (s.z[..., None] / spreads) ** 2 - spreads.log() - log_scale[..., None]
         normals = normals - 0.5 * math.log(2 * math.pi)
         return torch.cat([torch.stack([digits, residual], -1), normals.flatten(-2)], -1)
+
+    def log_spacings(self, s):
+        """hints.log_spacings of the values."""
+        far = s.z[..., 0].abs()
+        ends = (s.residual == 0) | (s.residual == BINS - 1)
+        inside = self.log_widths[s.residual] + ends * math.log(2.0)
+        return torch.where(far > REACH, math.log(2 / REACH) + 2 * far.clamp_min(REACH).log(), inside)
 
     def mixture(self, s, digits, residual, gate):
         """Log densities of the components and their log weights before each row, [sequences, rows, COMPONENTS]."""

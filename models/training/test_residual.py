@@ -12,7 +12,7 @@ import systems
 from config import read_config
 from encoding import BOS
 from export import export
-from hints import BINS, EDGES, LOG_WIDTHS, Experts, read_hints, residual_ids
+from hints import BINS, EDGES, LOG_WIDTHS, Experts, log_spacings, read_hints, residual_ids
 from hints.reading import axis_positions, carried_on, scaled_actions
 from hints.regression import Regressions
 from hints.seasonal import found_periods
@@ -68,6 +68,20 @@ class Axis(unittest.TestCase):
         inside = np.abs(z) < 200
         self.assertTrue(((EDGES[ids] <= z + 1e-9) & (z <= EDGES[ids + 1] + 1e-9))[inside].all())
         self.assertEqual(residual_ids(np.array([-1e9, 0.0, 1e9])).tolist(), [0, 500, 999])
+
+    def test_what_lies_beyond_the_axis_is_scored_by_how_far(self):
+        """The densities of all bins, end bins and tails sum to the masses."""
+        z = np.concatenate([EDGES[:-1] + np.diff(EDGES) / 2, np.geomspace(200.001, 1e7, 200_001)])
+        ids = residual_ids(z)
+        density = np.exp(-log_spacings(z, ids))
+        inside = density[:1000] * np.exp(LOG_WIDTHS)
+        self.assertTrue(np.allclose(inside[1:-1], 1))
+        self.assertTrue(np.allclose(inside[[0, -1]], 0.5))
+        tail, far = density[1000:], z[1000:]
+        self.assertAlmostEqual(((tail[1:] + tail[:-1]) / 2 * np.diff(far)).sum(), 0.5, places=3)
+        model, part = ResidualModel(**TINY), sequences_of(driven_windows(), np.random.default_rng(5))
+        expected = log_spacings(part.z[..., 0].double().numpy(), part.residual.numpy())
+        self.assertLess(np.abs(model.log_spacings(part).numpy() - expected).max(), 1e-4)
 
     def test_the_axis_reaches_two_hundred_scales(self):
         self.assertAlmostEqual(np.exp(LOG_WIDTHS).sum(), 400, places=6)
@@ -198,6 +212,21 @@ class ExpertsOfRows(unittest.TestCase):
                 z = (of("x")[t] - slots.location[0][0]) / slots.scale[0][0]
                 self.assertEqual(residual_ids(z).tolist(), of("bins")[t].tolist())
                 experts.learn(of("x")[None, t], of("u")[None, t], ends[t : t + 1], np.ones((1, channels), bool))
+
+    def test_products_of_many_channels_are_chosen_as_rows_come(self):
+        """Thirty channels: one is the product of two that are not among the first 24."""
+        rng = np.random.default_rng(4)
+        y = rng.normal(size=(1, 200, 30))
+        y[:, :, 26:28] += 0.9 * np.roll(y[:, :, 26:28], 1, 1)
+        y[:, 1:, 0] = y[:, :-1, 26] * y[:, :-1, 27] + y[:, :-1, 26] + y[:, :-1, 27]
+        starts = np.zeros((1, 200), bool)
+        starts[0, 0] = True
+        experts = Experts(1, 30, 0, 200)
+        for t in range(200):
+            experts.predict()
+            experts.learn(y[:, t], np.zeros((1, 0)), np.zeros(1, bool), np.ones((1, 30), bool))
+        self.assertTrue({26, 27} <= set(experts.experts[1].choice.chosen[0]))
+        self.assertFalse(experts.repeated(2).experts[1].choice.open)
 
     def test_a_level_of_a_billion_and_a_constant_channel_do_no_harm(self):
         windows = driven_windows()

@@ -8,8 +8,8 @@ Rust (src/experts); tests/golden/make_experts.py holds both to plain loops.
 Units: positions on a channel's axis less 5, not binned; actions over the largest of the context.
 """
 
-from .axis import BINS, EDGES, LOG_WIDTHS, residual_ids
+from .axis import BINS, EDGES, LOG_WIDTHS, log_spacings, residual_ids
 from .reading import Hints, read_hints
 from .slots import Experts, Slots
 
-__all__ = ["BINS", "EDGES", "LOG_WIDTHS", "Experts", "Hints", "Slots", "read_hints", "residual_ids"]
+__all__ = ["BINS", "EDGES", "LOG_WIDTHS", "Experts", "Hints", "Slots", "log_spacings", "read_hints", "residual_ids"]

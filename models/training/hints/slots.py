@@ -12,6 +12,7 @@ from .regression import Linear, Quadratic
 from .seasonal import Seasonal
 from .smoothing import Smoothing
 
+LEAST_FREEDOM = 3.0  # of a law that counts: its expert has learned two errors
 MEMORY = 0.99  # of scores, a row
 ABSENT = -np.log(7.0) - 3.0  # what a row costs that an expert has no law for
 KEEP, MOST_SQUARE = 0.85, 100.0  # of recent squared residuals
@@ -49,8 +50,9 @@ class Experts:
             for law in laws:
                 law.location = law.location + pushed * law.scale
         self.laws = Law(*(np.stack([getattr(law, f.name) for law in laws], 1) for f in fields(Law)))
-        order = np.argsort(-np.where(self.laws.known, self.scores, -np.inf), axis=1, kind="stable")[:, :2]
-        count = self.laws.known.sum(1)
+        self.counted = self.laws.known & (self.laws.freedom >= LEAST_FREEDOM)
+        order = np.argsort(-np.where(self.counted, self.scores, -np.inf), axis=1, kind="stable")[:, :2]
+        count = self.counted.sum(1)
         order = np.where(count[:, None] == 1, order[:, :1], order)
         none = count == 0
 
@@ -73,7 +75,7 @@ class Experts:
         has a stand-in in x and is learned by nobody.
         """
         x, u = np.clip(x, -1e3, 1e3), np.clip(u, -1e3, 1e3)
-        laws, known = self.laws, self.laws.known
+        laws, known = self.laws, self.counted
         gained = np.where(known, laws.log_score(x[:, None]), ABSENT)
         counts = (self.past.age >= 1)[:, None, None] & observed[:, None]
         self.scores = np.where(counts, MEMORY * self.scores + gained, self.scores)
@@ -85,7 +87,11 @@ class Experts:
 
     def repeated(self, paths):
         """The same state for so many paths of every window."""
-        return _repeated(self, len(self.past.last), paths)
+        other = _repeated(self, len(self.past.last), paths)
+        for expert in other.experts:
+            if isinstance(expert, Quadratic):
+                expert.keep_choice()
+        return other
 
 
 def _repeated(value, windows, paths):
