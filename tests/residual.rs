@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayViewMut2};
 use proptest::prelude::*;
 use statecast::backtest::{BacktestSettings, Windows, run};
 use statecast::baselines::named;
-use statecast::codec::{BIN_COUNT, builtin_formats};
+use statecast::codec::{BIN_COUNT, Bin, builtin_formats};
 use statecast::forecast::{
     Control, ForecastError, Forecaster, KnownFuture, Language, Method, Mixture, Recalibrated,
     Residual, Role, RolloutSettings, Settings, Variables,
@@ -183,6 +183,9 @@ proptest! {
             let grid = one_step.grids()[[at, c]];
             let cells = (0..BIN_COUNT).map(|k| grid.cell(grid.centre(k), 0.0));
             let sum: f64 = cells.map(|cell| density.log_score(cell).exp() * cell.width()).sum();
+            // Half of the masses at the ends lies beyond them.
+            let ends = [0, BIN_COUNT - 1].map(|k| density.probability(Bin::new(k).unwrap()));
+            let sum = sum + (ends[0] + ends[1]) / 2.0;
             prop_assert!((sum - 1.0).abs() < 1e-4, "{sum}");
             let widths: f64 = (0..BIN_COUNT).map(|k| grid.width(k)).sum();
             prop_assert!((widths - (grid.edge(BIN_COUNT) - grid.edge(0))).abs() < 1e-9 * widths);
@@ -333,4 +336,37 @@ fn residuals_score_better_than_the_linear_model_on_a_pendulum() {
         of.iter().sum::<f64>() / of.len() as f64
     };
     assert!(crps(0) < crps(1), "{} {}", crps(0), crps(1));
+}
+
+fn single(values: Vec<f64>) -> Variables {
+    let values = Array2::from_shape_vec((values.len(), 1), values).unwrap();
+    Variables::new(vec!["x".to_owned()], vec![Role::State], values)
+}
+
+/// Beyond the bins a density was that of the bin at the end at any distance; the half of another
+/// member's density that lies there made a mixture better than all of its members.
+#[test]
+fn values_far_beyond_the_bins_are_scored_by_their_distance() {
+    let model = builtin();
+    let score = |spike: f64, forecaster: &Forecaster| {
+        let mut values: Vec<f64> = (0..130).map(|t| (0.3 * f64::from(t)).sin()).collect();
+        values[125] += spike;
+        let all = single(values);
+        let mut reading = forecaster.read(&all.slice(0..120)).unwrap();
+        let came = reading.observe(&all.slice(120..130)).unwrap();
+        came.log_scores()[[5, 0]]
+    };
+    let alone = residual(&model);
+    let (near, far) = (score(3.0, &alone), score(300.0, &alone));
+    assert!(
+        ((near - far) - 2.0 * 100f64.ln()).abs() < 1.0,
+        "{near} {far}"
+    );
+    let language = Language::as_set(&model, settings());
+    let mean = named("mean").unwrap();
+    let experts = vec![language, Rc::clone(&mean)];
+    let mixture = Forecaster::of(Rc::new(Mixture::new(experts, 0.0).unwrap()), settings());
+    let mean = Forecaster::of(mean, settings());
+    let (mixed, best) = (score(3.0, &mixture), near.max(score(3.0, &mean)));
+    assert!(mixed <= best, "{mixed} {best}");
 }

@@ -1,5 +1,6 @@
 //! What part of the axis an observation stands for, where the instrument is coarser than the bins.
 
+use super::grid::REACH;
 use super::{BIN_COUNT, BIN_WIDTH, Bin, Grid};
 
 /// Share of a step by which the gaps between values may miss a multiple of it.
@@ -17,6 +18,9 @@ pub struct Cell {
     high: f64,
     /// In axis units.
     width: f64,
+    /// Shares of the masses of the first and the last bin that a density has in the cell, where
+    /// half of each lies beyond the bins.
+    ends: Option<[f64; 2]>,
 }
 
 impl Cell {
@@ -36,18 +40,16 @@ impl Cell {
 
     pub(super) fn on(grid: Grid, position: f64, resolution: f64) -> Self {
         let bin = Self::whole(grid, grid.quantise(position).bin);
+        if let Grid::Residual { scale, .. } = grid {
+            let z = grid.residual(position);
+            return match resolution > BIN_WIDTH {
+                true => bin.stepped(grid, position, resolution),
+                false if z.abs() > REACH => bin.beyond(z, scale),
+                false => bin,
+            };
+        }
         if resolution <= BIN_WIDTH {
             return bin;
-        }
-        if grid != Grid::Digits {
-            let half = resolution / 2.0;
-            let (low, high) = (grid.place(position - half), grid.place(position + half));
-            let step = Self {
-                low,
-                high,
-                width: resolution,
-            };
-            return if low < high { step } else { bin };
         }
         let last = BIN_COUNT as f64;
         let (at, half) = (position / BIN_WIDTH, resolution / BIN_WIDTH / 2.0);
@@ -57,16 +59,48 @@ impl Cell {
             low,
             high,
             width: (high - low) * BIN_WIDTH,
+            ends: None,
         }
     }
 
-    /// A bin of a grid.
-    fn whole(grid: Grid, bin: Bin) -> Self {
-        let low = bin.index() as f64;
+    /// A stretch of a residual's tail, as wide as the last bin and of the density that the tail has
+    /// at `z`; its bin is that at the end.
+    fn beyond(self, z: f64, scale: f64) -> Self {
+        let share = 0.5 * REACH * (self.width / scale) / (z * z);
+        let ends = if z < 0.0 { [share, 0.0] } else { [0.0, share] };
+        Self {
+            ends: Some(ends),
+            ..self
+        }
+    }
+
+    /// A step of an instrument on a residual's grid, around a position in this bin.
+    fn stepped(self, grid: Grid, position: f64, resolution: f64) -> Self {
+        let ends = [-0.5, 0.5].map(|half| position + half * resolution);
+        let [low, high] = ends.map(|end| grid.place(end));
+        let [from, to] = ends.map(|end| grid.residual(end));
+        let last = BIN_COUNT as f64;
+        let first = 0.5 * (high.min(1.0) - low.min(1.0) + tail(-to, -from));
+        let end = 0.5 * (high.max(last - 1.0) - low.max(last - 1.0) + tail(from, to));
+        // Beyond the grid the bin is that at its end.
+        let (low, high) = if low < high { (low, high) } else { self.bins() };
         Self {
             low,
-            high: low + 1.0,
-            width: grid.width(bin.index()),
+            high,
+            width: resolution,
+            ends: Some([first, end]),
+        }
+    }
+
+    /// A bin of a grid, as far as it lies within the grid.
+    fn whole(grid: Grid, bin: Bin) -> Self {
+        let k = bin.index();
+        let half = |end: usize| if k == end { 0.5 } else { 0.0 };
+        Self {
+            low: k as f64,
+            high: k as f64 + 1.0,
+            width: grid.width(k),
+            ends: (grid != Grid::Digits).then(|| [half(0), half(BIN_COUNT - 1)]),
         }
     }
 
@@ -79,6 +113,19 @@ impl Cell {
     pub fn width(self) -> f64 {
         self.width
     }
+
+    /// Shares of the masses of the first and the last bin that count in it, on the bins of a
+    /// residual: there half of these masses lies beyond the bins. `None` on those of digits, where
+    /// all of the mass lies in the bins.
+    pub(crate) fn ends(self) -> Option<[f64; 2]> {
+        self.ends
+    }
+}
+
+/// Share of a tail, which has the density `200 / z^2` from 200 scales on, between two places.
+fn tail(from: f64, to: f64) -> f64 {
+    let (from, to) = (from.max(REACH), to.max(REACH));
+    REACH * (to - from) / (from * to)
 }
 
 impl From<Bin> for Cell {

@@ -6,11 +6,17 @@ use super::{BIN_COUNT, BIN_WIDTH, Bin, Cell, Quantised};
 
 /// Scales on either side of the centre that a residual's bins reach, and how fast their widths
 /// grow.
-const REACH: f64 = 200.0;
+pub(super) const REACH: f64 = 200.0;
 const CURVE: f64 = 9.0;
 
-/// Where a density's bins lie on a channel's axis. Masses, quantiles and scores are those of bins,
-/// whatever they are; the grid says where and how wide.
+/// Where a density's bins lie on a channel's axis. Masses and quantiles are those of bins, whatever
+/// they are; the grid says where and how wide.
+///
+/// Bins of digits cover all of an axis. Those of a residual end 200 scales from its centre, values
+/// do not: of the mass of a bin at an end half is spread over the bin, half over the tail beyond
+/// it, with a density that falls with the square of the distance ([`Grid::cell`]). So a density is
+/// one of all values, and what lies outside of the bins is scored by how far. Moments, quantiles
+/// and the distribution function leave all of the mass in the bin.
 ///
 /// ```
 /// use statecast::codec::Grid;
@@ -106,13 +112,32 @@ impl Grid {
     }
 
     /// The stretch of this grid that a position stands for, which is read in steps of `resolution`
-    /// axis units: its bin, or the whole step of an instrument that is coarser.
+    /// axis units: its bin, or the whole step of an instrument that is coarser; beyond a residual's
+    /// bins a short stretch of the tail.
+    ///
+    /// ```
+    /// use statecast::codec::{Axis, Grid};
+    /// use statecast::density::BinnedDensity;
+    /// let grid = Grid::Residual { centre: 5.0, scale: 0.001 };
+    /// let density = BinnedDensity::on(Axis::Identity, grid, &[0.001; 1000]).unwrap();
+    /// // 1000 scales from the centre: 0.0005 * 200 / 1000^2, over the scale.
+    /// let far = density.log_score(grid.cell(6.0, 0.0));
+    /// assert!((far - 1e-4f64.ln()).abs() < 1e-4);
+    /// ```
     pub fn cell(self, position: f64, resolution: f64) -> Cell {
         Cell::on(self, position, resolution)
     }
 
+    /// Distance of a position from the centre, in scales.
+    pub(super) fn residual(self, position: f64) -> f64 {
+        match self {
+            Self::Digits => position,
+            Self::Residual { centre, scale } => (position - centre) / scale,
+        }
+    }
+
     /// Masses on this grid of a density with given masses on another one. What lies outside of this
-    /// grid goes to the bins at its ends.
+    /// grid goes to the bins at its ends, half of which is that of the tails.
     pub(crate) fn project(self, masses: &[f32], from: Self) -> Vec<f32> {
         if self == from {
             return masses.to_vec();
@@ -144,7 +169,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_position_lies_in_its_bin(z in -250.0..250.0f64, centre in -3.0..13.0f64, size in -7.0..1.0f64) {
+        fn every_position_lies_in_its_bin(
+            z in -250.0..250.0f64,
+            centre in -3.0..13.0f64,
+            size in -7.0..1.0f64,
+        ) {
             let scale = 10f64.powf(size);
             let grid = Grid::Residual { centre, scale };
             let position = centre + z * scale;
@@ -173,7 +202,8 @@ mod tests {
                 let place = Grid::Digits.place(grid.edge(k));
                 let whole = place as usize;
                 let before: f32 = masses[..whole].iter().sum();
-                f64::from(before) + (place - whole as f64) * f64::from(*masses.get(whole).unwrap_or(&0.0))
+                let part = f64::from(*masses.get(whole).unwrap_or(&0.0));
+                f64::from(before) + (place - whole as f64) * part
             };
             prop_assert!(k == 0 || (f64::from(below) - expected).abs() < 1e-4);
         }

@@ -143,7 +143,7 @@ impl<'a> BinnedDensity<'a> {
     }
 
     /// Randomised probability integral transform of an observed cell of the grid: the probability below
-    /// it and the share `random` of its own.
+    /// it and the share `random` of its own, of bins with all of their mass.
     pub fn pit(&self, observed: impl Into<Cell>, random: f64) -> f64 {
         let cell = observed.into();
         let inside = random * probability(self.mass, cell);
@@ -152,9 +152,11 @@ impl<'a> BinnedDensity<'a> {
 
     /// Logarithmic score of an observed cell of the grid, in nats, of the density in axis units: for a
     /// bin of digits `ln(100 p)`. In the channel's units it is lower by the logarithm of [`Axis::unit`].
+    ///
+    /// Of a residual's bins those at the ends have half of their mass beyond themselves
+    /// ([`Grid`]).
     pub fn log_score(&self, observed: impl Into<Cell>) -> f64 {
-        let cell = observed.into();
-        (probability(self.mass, cell) / cell.width()).ln()
+        density(self.mass, observed.into()).ln()
     }
 }
 
@@ -186,6 +188,19 @@ pub(crate) fn below(mass: &[f32], cell: Cell) -> f64 {
 /// Probability of a cell, for masses that need not sum to one.
 pub(crate) fn probability(mass: &[f32], cell: Cell) -> f64 {
     stretch(mass, cell.bins()) / sum(mass)
+}
+
+/// Mean density of a cell in axis units, for masses that need not sum to one.
+pub(crate) fn density(mass: &[f32], cell: Cell) -> f64 {
+    let Some(ends) = cell.ends() else {
+        return probability(mass, cell) / cell.width();
+    };
+    let last = BIN_COUNT - 1;
+    let (low, high) = cell.bins();
+    let inner = |place: f64| place.clamp(1.0, last as f64);
+    let inside = stretch(mass, (inner(low), inner(high)));
+    let outside = ends[0] * f64::from(mass[0]) + ends[1] * f64::from(mass[last]);
+    (inside + outside) / sum(mass) / cell.width()
 }
 
 /// Mass between two places, in bins.
@@ -288,6 +303,29 @@ mod tests {
                 sum += density.log_score(cell).exp() * cell.width();
             }
             prop_assert!((sum - 1.0).abs() < 1e-6);
+        }
+
+        /// All that lay beyond the ends used to have the density of the bin there, at any distance.
+        #[test]
+        fn densities_of_residuals_integrate_to_one_over_all_values(
+            mass in masses(),
+            ends in (0f32..0.5, 0f32..0.5),
+            steps in 5..200usize,
+        ) {
+            let mut mass = mass;
+            (mass[0], mass[BIN_COUNT - 1]) = ends;
+            let grid = Grid::Residual { centre: 4.0, scale: 0.01 };
+            let density = BinnedDensity::on(AXIS, grid, &mass).unwrap();
+            // Over 1000 axis units on either side, that is 100000 scales.
+            let step = 2000.0 / steps as f64;
+            let cells = (0..steps).map(|i| grid.cell(-996.0 + (i as f64 + 0.5) * step, step));
+            let sum: f64 = cells.map(|cell| density.log_score(cell).exp() * step).sum();
+            prop_assert!((sum - 1.0).abs() < 2e-3, "{sum}");
+            // A wide cell has the mean of the densities in it.
+            let at = |y: f64| density.log_score(grid.cell(y, 0.0)).exp();
+            let fine: f64 = (0..1000).map(|i| at(8.0 + (f64::from(i) + 0.5) * 1e-3)).sum();
+            let wide = density.log_score(grid.cell(8.5, 1.0)).exp();
+            prop_assert!((fine / 1000.0 - wide).abs() < 1e-4 * wide + 1e-12);
         }
 
         #[test]

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::{Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start};
 use crate::codec::{BIN_COUNT, BIN_WIDTH, Grid};
-use crate::density::probability;
+use crate::density::density;
 
 /// Rows that are observed at once where every density is needed for a moment only.
 pub(super) const CHUNK: usize = 64;
@@ -23,8 +23,8 @@ const LEAST: f64 = 1e-30;
 /// A Bayesian mixture of forecasters: each channel's density is the average of theirs, weighted by
 /// the probability that each has given to everything the channel has shown.
 ///
-/// On any series its total logarithmic score is within the logarithm of the number of forecasters of
-/// the best one's. With a share above zero (fixed share, Herbster & Warmuth 1998) every step moves
+/// On any series its total logarithmic score is within the logarithm of the number of forecasters
+/// of the best one's. With a share above zero (fixed share, Herbster & Warmuth 1998) every step moves
 /// that much of the weights evenly to all, and the mixture follows the best forecaster of each
 /// regime.
 ///
@@ -154,8 +154,9 @@ struct State<'m> {
 }
 
 impl State<'_> {
-    /// Averages the experts' densities of a row, sequence by sequence: grids, and masses `[sequences, 1000]`
-    /// on them. Where one expert's bins are those of a residual, all are brought to them.
+    /// Averages the experts' densities of a row, sequence by sequence: grids, and masses
+    /// `[sequences, 1000]` on them. Where one expert's bins are those of a residual, all are
+    /// brought to them.
     fn average(&self, densities: &[Densities], row: usize) -> (Vec<Grid>, Array2<f32>) {
         let sequences = densities[0].grids.ncols();
         let of = |i: usize, e: usize| match &self.paths {
@@ -219,8 +220,7 @@ impl<'m> Continuation<'m> for State<'m> {
                     // Cells differ from grid to grid: densities do not depend on them.
                     let given = read.iter().map(|e| {
                         let cell = rows.cell(t, c, e.grids[[t - start, c]]);
-                        let share = BIN_WIDTH / cell.width();
-                        share * probability(&e.mass(t - start, c), cell)
+                        BIN_WIDTH * density(&e.mass(t - start, c), cell)
                     });
                     let given: Vec<f64> = given.collect();
                     self.weights[c].learn(&given, self.share);
@@ -316,7 +316,9 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn clipped(&self) -> usize {
-        self.experts.iter().map(|expert| expert.clipped()).sum()
+        // Each reads the same values.
+        let clipped = self.experts.iter().map(|expert| expert.clipped());
+        clipped.max().unwrap_or(0)
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {
