@@ -370,3 +370,50 @@ fn values_far_beyond_the_bins_are_scored_by_their_distance() {
     let (mixed, best) = (score(3.0, &mixture), near.max(score(3.0, &mean)));
     assert!(mixed <= best, "{mixed} {best}");
 }
+
+/// Slope of a straight line, a little noise and a context of 100 rows.
+fn ramp() -> Variables {
+    single(
+        (0..100)
+            .map(|t| f64::from(t) + (1.7 * f64::from(t)).sin() / 10.0)
+            .collect(),
+    )
+}
+
+/// Draws were moved to the end of the axis without a word.
+#[test]
+fn paths_of_online_experts_leave_the_axis_and_count_what_is_held() {
+    let linear = Forecaster::of(named("linear").unwrap(), Settings::default());
+    let reading = linear.read(&ramp()).unwrap();
+    let near = reading.rollout(&paths(60, 5), None, &|_| ()).unwrap();
+    assert_eq!(near.saturated, 0);
+    assert!(near.paths.iter().all(|x| x.is_finite()));
+    let last = near.paths[[0, 59, 0]];
+    assert!((last - 159.0).abs() < 10.0, "{last}");
+    let far = reading.rollout(&paths(150, 5), None, &|_| ()).unwrap();
+    let range = reading.encoding().axes()[0].value(15.5) - 1e-6;
+    let held = far.paths.iter().filter(|&&x| x >= range).count();
+    assert!(held > 100);
+    assert_eq!(far.saturated, held);
+}
+
+/// A draw that was held counted again as a residual beyond its bins, and again when it was fed to
+/// another continuation.
+#[test]
+fn a_held_draw_counts_once() {
+    let model = builtin();
+    let reading = residual(&model).read(&ramp()).unwrap();
+    let range = reading.encoding().axes()[0].value(15.5) - 1e-6;
+    for stretch in [None, Some(20.try_into().unwrap())] {
+        let settings = RolloutSettings {
+            stretch,
+            ..paths(130, 3)
+        };
+        let rollout = reading.rollout(&settings, None, &|_| ()).unwrap();
+        let least = reading.encoding().axes()[0].value(-5.5) + 1e-6;
+        let outside = |x: &&f64| **x >= range || **x <= least;
+        let held = rollout.paths.iter().filter(outside).count();
+        assert_eq!(rollout.saturated, held);
+        assert!(held > 0 || stretch.is_some());
+    }
+}

@@ -9,7 +9,7 @@ use super::kernel::Mass;
 use crate::codec::BIN_COUNT;
 use crate::experts::{Normal, Panel, Scales, Source, Student};
 use crate::forecast::{
-    Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
+    Bounds, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
 
 /// Position that experts have as zero.
@@ -44,6 +44,8 @@ impl<'m> Predictor<'m> for Online {
         Ok(Box::new(State {
             channels,
             paths: vec![Rc::new(path)],
+            bounds: Bounds::new(channels),
+            clipped: 0,
         }))
     }
 
@@ -119,6 +121,10 @@ impl Path {
 struct State {
     channels: usize,
     paths: Vec<Rc<Path>>,
+    /// Paths leave the axis as their experts do, but not these.
+    bounds: Bounds,
+    /// Draws that were held within the bounds.
+    clipped: usize,
 }
 
 impl<'m> Continuation<'m> for State {
@@ -132,6 +138,7 @@ impl<'m> Continuation<'m> for State {
         wanted: Range<usize>,
     ) -> Result<Densities, ForecastError> {
         let mut densities = Array3::zeros((wanted.len(), self.channels, BIN_COUNT));
+        self.bounds.observe(rows.positions);
         let path = Rc::make_mut(&mut self.paths[0]);
         for t in 0..rows.len() {
             path.panel.predict(rows.begins[t]);
@@ -162,9 +169,14 @@ impl<'m> Continuation<'m> for State {
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
         let sequences = (0..self.channels).flat_map(|c| self.paths.iter().map(move |p| (c, p)));
-        let drawn = sequences.zip(levels);
-        let drawn = drawn.map(|((c, path), &level)| Point::of(path.density(c).quantile(level)));
-        Ok(drawn.collect())
+        let drawn = sequences.zip(levels).map(|((c, path), &level)| {
+            let position = path.density(c).quantile(level);
+            let held = self.bounds.held(c, position);
+            (Point::at(held.unwrap_or(position)), held.is_some())
+        });
+        let (points, held): (Vec<Point>, Vec<bool>) = drawn.unzip();
+        self.clipped += held.into_iter().filter(|&held| held).count();
+        Ok(points)
     }
 
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
@@ -189,8 +201,14 @@ impl<'m> Continuation<'m> for State {
         }
     }
 
-    fn paths_at_once(&self, _steps: usize) -> usize {
-        (PATH_BYTES / self.paths[0].panel.path_bytes()).max(1)
+    fn clipped(&self) -> usize {
+        self.clipped
+    }
+
+    fn paths_at_once(&self, steps: usize) -> usize {
+        let path = &self.paths[0];
+        let scales = path.scales.as_ref().map_or(0, Scales::bytes);
+        (PATH_BYTES / (path.panel.path_bytes(steps) + scales)).max(1)
     }
 
     fn fork(
@@ -201,6 +219,8 @@ impl<'m> Continuation<'m> for State {
         Ok(Box::new(Self {
             channels: self.channels,
             paths: vec![Rc::clone(&self.paths[0]); paths.count],
+            bounds: self.bounds.clone(),
+            clipped: 0,
         }))
     }
 }

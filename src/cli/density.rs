@@ -112,7 +112,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
     let reading = forecaster.read(&variables)?;
     let seconds = started.elapsed().as_secs_f64();
-    warn_of_saturation(episode.name(), reading.saturated(), settings.method);
+    warn_of_saturation(episode.name(), &reading, settings.method);
     write_atomically(&arguments.output, |file| {
         write(&reading, NpzWriter::new(file))
     })?;

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::actions::{FutureArguments, actions_to_come};
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
-use super::input::{ModelArguments, Recording, warn_of_saturation};
+use super::input::{ModelArguments, Recording, warn_of_held_paths, warn_of_saturation};
 use super::progress::Progress;
 use super::scores::scores;
 use crate::baselines::named;
@@ -323,8 +323,8 @@ impl Arguments {
         } else {
             None
         };
-        let saturated = reading.saturated() + rollout.saturated;
-        warn_of_saturation(episode.name(), saturated, method);
+        warn_of_saturation(episode.name(), reading, method);
+        warn_of_held_paths(episode.name(), rollout.saturated);
         let manifest = self.manifest(&forecast, episode, end - rows..end, started);
         Ok(Outcome {
             names: variables.names,

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::progress::Progress;
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
-use crate::forecast::{Method, Settings, Temperature, Tolerance};
+use crate::forecast::{Method, Reading, Settings, Temperature, Tolerance};
 use crate::model::{
     Checkpoint, FetchProgress, MemoryNeed, Model, ModelSource, Precision, Work, bytes, free_memory,
 };
@@ -358,16 +358,36 @@ pub(super) fn with_fetch_progress<T>(fetch: impl FnOnce(FetchProgress) -> T) -> 
     })
 }
 
-/// Warns about values that were moved to the end of what a method can read.
-pub(super) fn warn_of_saturation(episode: &str, saturated: usize, method: Method) {
-    let where_to = match method {
-        _ if saturated == 0 => return,
-        Method::Residual => {
-            "lay more than 200 scales from the best expert's forecast, or a path more than the \
-             context's range outside of it, and were moved to these ends; the experts may run off: \
-             compare with --method vicl or a shorter --horizon"
-        }
-        _ => "lay outside their axis and were moved to its end; choose a wider --scale",
-    };
-    eprintln!("warning: episode {episode}: {saturated} value(s) {where_to}");
+/// Share of a context's values beyond the bins of their residuals from which on it is worth a
+/// warning: some are to be expected wherever a recording jumps.
+const MANY_BEYOND: f64 = 0.01;
+
+/// Warns about values of a context that lie outside of what a method can read.
+pub(super) fn warn_of_saturation(episode: &str, reading: &Reading, method: Method) {
+    let saturated = reading.saturated();
+    let values = reading.rows() * reading.encoding().axes().len();
+    match method {
+        Method::Residual if saturated as f64 > MANY_BEYOND * values as f64 => eprintln!(
+            "warning: episode {episode}: {saturated} of the context's {values} values lie more than \
+             200 scales from the best expert's forecast; the experts do not fit: compare with \
+             --method vicl"
+        ),
+        Method::Residual => {}
+        _ if saturated > 0 => eprintln!(
+            "warning: episode {episode}: {saturated} value(s) of the context lay outside their axis \
+             and were moved to its end; choose a wider --scale"
+        ),
+        _ => {}
+    }
+}
+
+/// Warns about values of sampled paths that were moved.
+pub(super) fn warn_of_held_paths(episode: &str, moved: usize) {
+    if moved > 0 {
+        eprintln!(
+            "warning: episode {episode}: {moved} value(s) of sampled paths were moved to an end: of \
+             their axis, or of the context's range widened by as much on either side; the paths may \
+             run off: compare with other methods, a shorter --horizon or a wider --scale"
+        );
+    }
 }

@@ -165,12 +165,16 @@ impl WindowArguments {
         drop(progress);
         if results.saturated > 0 {
             eprintln!(
-                "warning: {} value(s) lay outside the axis of their context or residual and were moved to \
-                 its end where densities were scored",
+                "warning: {} value(s) lay outside the bins of their densities: of an axis they are \
+                 scored in the bin at its end, of a residual by their distance",
                 results.saturated
             );
         }
         let summary = summarise(&results, &windows, self.seed);
+        ensure!(
+            summary.windows > 0,
+            "nothing to score: every variable is constant in every context"
+        );
         Ok((results, summary))
     }
 

@@ -15,6 +15,11 @@ impl Candidates {
         }
     }
 
+    /// Bytes of a copy.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(&self.scores[..])
+    }
+
     /// The distribution of the best candidate among those that have one; of equal ones the last.
     pub(super) fn best(&self, predicted: &[Option<Student>]) -> Option<Student> {
         let known = self.scores.iter().zip(predicted);

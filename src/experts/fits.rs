@@ -86,9 +86,16 @@ impl Fits {
             .collect()
     }
 
-    /// Numbers of the covariances.
-    pub(super) fn size(&self) -> usize {
-        self.fits.iter().map(|fit| fit.regression.size()).sum()
+    /// Bytes of a copy.
+    pub(super) fn bytes(&self) -> usize {
+        let prepared = |fit: &Fit| fit.prepared.as_ref().map_or(0, Prepared::bytes);
+        let fits = self.fits.iter();
+        let fits: usize = fits.map(|fit| fit.regression.bytes() + prepared(fit)).sum();
+        let channels = self.channels.iter().zip(&self.predicted);
+        let channels = channels.map(|(scores, predicted)| {
+            scores.bytes() + size_of::<Vec<f64>>() + size_of_val(&predicted[..])
+        });
+        fits + channels.sum::<usize>()
     }
 
     /// Learns the row that was predicted last.

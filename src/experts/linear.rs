@@ -41,7 +41,7 @@ impl Expert for Linear {
         Box::new(self.clone())
     }
 
-    fn size(&self) -> usize {
-        self.0.size()
+    fn bytes(&self) -> usize {
+        self.0.bytes()
     }
 }

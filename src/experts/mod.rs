@@ -59,10 +59,8 @@ trait Expert {
     /// A copy for a sampled path.
     fn fork(&self) -> Box<dyn Expert>;
 
-    /// Numbers that a copy holds, if they are many.
-    fn size(&self) -> usize {
-        0
-    }
+    /// Bytes that a copy takes, about.
+    fn bytes(&self) -> usize;
 }
 
 /// The row that an expert predicts.

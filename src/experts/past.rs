@@ -18,6 +18,9 @@ struct Row {
 }
 
 impl Past {
+    /// Bytes of a row beside its values and actions.
+    pub(super) const ROW_BYTES: usize = size_of::<Row>();
+
     /// Adds a row to a past that others may share: theirs stays as it is.
     pub(super) fn push(past: &mut Rc<Self>, values: Vec<f64>, actions: Vec<f64>, begins: bool) {
         let age = past.next_age(begins);

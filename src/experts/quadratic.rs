@@ -174,7 +174,8 @@ impl Expert for Quadratic {
         Box::new(forked)
     }
 
-    fn size(&self) -> usize {
-        self.fits.size()
+    fn bytes(&self) -> usize {
+        let choice = self.choice.as_ref().map_or(0, |c| c.linear.bytes());
+        self.fits.bytes() + choice
     }
 }

@@ -112,6 +112,13 @@ impl Sampled {
     }
 }
 
+impl Prepared {
+    /// Bytes of a copy.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<f64>() * (self.features.len() + self.spread.len())
+    }
+}
+
 impl Regression {
     /// Regressions that know nothing; all weights are expected to be zero.
     pub fn new(prior: Prior, features: usize, targets: usize) -> Self {
@@ -137,9 +144,11 @@ impl Regression {
         self.observations
     }
 
-    /// Numbers of the covariance.
-    pub(super) fn size(&self) -> usize {
-        self.covariance.len()
+    /// Bytes of a copy: the covariance, and every target's weights and noise.
+    pub(super) fn bytes(&self) -> usize {
+        let features = self.covariance.nrows();
+        let numbers = self.covariance.len() + self.targets.len() * features;
+        size_of::<f64>() * numbers + self.targets.len() * size_of::<Target>()
     }
 
     /// What is known of the targets.

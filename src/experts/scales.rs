@@ -98,6 +98,12 @@ impl Scales {
         }
     }
 
+    /// Bytes of a copy.
+    pub(crate) fn bytes(&self) -> usize {
+        let of = |weights: &Vec<f64>| size_of::<Vec<f64>>() + size_of_val(&weights[..]);
+        self.weights.iter().map(of).sum()
+    }
+
     /// Components of a channel, `None` where the expert has no prediction.
     fn components(&self, panel: &Panel, channel: usize) -> Vec<Option<Normal>> {
         let weights = self.weights[channel].chunks(SCALES.len());

@@ -157,6 +157,16 @@ impl Expert for Seasonal {
     fn fork(&self) -> Box<dyn Expert> {
         Box::new(self.clone())
     }
+
+    fn bytes(&self) -> usize {
+        let of = |s: &Season| {
+            let prepared = s.prepared.as_ref().map_or(0, Prepared::bytes);
+            let predicted = size_of_val(&s.predicted[..]);
+            s.candidates.bytes() + s.regression.bytes() + prepared + predicted
+        };
+        let seasons = self.channels.iter().flatten().map(of).sum::<usize>();
+        size_of_val(&self.channels[..]) + seasons
+    }
 }
 
 /// The period of some values: of the peaks of their differences' autocorrelation that are about as

@@ -82,6 +82,13 @@ impl Slots {
         }
     }
 
+    /// Bytes of a copy, with those of its hints.
+    pub(crate) fn bytes(&self) -> usize {
+        let experts = self.scores.first().map_or(0, Vec::len);
+        let channel = 2 * (size_of::<Vec<f64>>() + experts * size_of::<f64>());
+        self.scores.len() * (channel + size_of::<Hint>())
+    }
+
     /// Hints for the row that the panel has predicted last, one a channel.
     pub fn hints(&self, panel: &Panel) -> Vec<Hint> {
         (0..self.scores.len())

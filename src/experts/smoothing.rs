@@ -92,4 +92,11 @@ impl Expert for Smoothing {
     fn fork(&self) -> Box<dyn Expert> {
         Box::new(self.clone())
     }
+
+    fn bytes(&self) -> usize {
+        let of = |c: &Channel| {
+            size_of::<Channel>() + c.candidates.bytes() + size_of_val(&c.predicted[..])
+        };
+        self.0.iter().map(of).sum()
+    }
 }

@@ -5,6 +5,7 @@
 //! context as often as asked ([`Reading::rollout`]). Row `t` is predicted from rows `0..t`; a
 //! forecast of horizon `H` after `T` rows predicts rows `T..T+H`.
 
+mod bounds;
 mod conformal;
 mod encoding;
 mod forecaster;
@@ -23,6 +24,7 @@ mod transition;
 mod trees;
 mod variables;
 
+pub(crate) use bounds::Bounds;
 pub use conformal::{Conformal, Forecast};
 pub use encoding::Encoding;
 pub use forecaster::{Forecaster, Method, Reading, Settings, Temperature};

@@ -17,7 +17,8 @@ use ndarray::{Array2, Array3, ArrayView1, aview1, s};
 use super::mixture::CHUNK;
 use super::tails::Tails;
 use super::{
-    Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start, point_at,
+    Bounds, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
+    point_at,
 };
 use crate::codec::{BIN_COUNT, Bin, Grid};
 use crate::experts::{Hint, Panel, Slots, Source};
@@ -25,14 +26,10 @@ use crate::experts::{Hint, Panel, Slots, Source};
 /// Position on the axis that experts have as zero.
 const CENTRE: f64 = 5.0;
 
-/// Positions within which paths are held: a context's range, and as much again on either side of
-/// it. Experts that follow a path further away run off with it.
-const PATHS: (f64, f64) = (-5.5, 15.5);
-
 /// Memory that experts of paths which advance together may take.
 const PATH_BYTES: usize = 256 << 20;
 
-/// What is read in place of a residual where no expert has a prediction: none.
+/// Bin that is read where no expert has a prediction: that of a residual of zero.
 const MASKED: usize = BIN_COUNT / 2;
 
 /// A forecaster on the residual axis of online experts.
@@ -80,6 +77,8 @@ impl<'m> Predictor<'m> for Residual<'m> {
             channels,
             paths: vec![Rc::new(path)],
             tails: Tails::default(),
+            bounds: Bounds::new(channels),
+            held: Vec::new(),
             clipped: 0,
         }))
     }
@@ -156,7 +155,10 @@ struct State<'m> {
     channels: usize,
     paths: Vec<Rc<Path>>,
     tails: Tails,
-    /// Residuals beyond the ends of their bins, and draws beyond those of paths.
+    bounds: Bounds,
+    /// Sequences whose last draw was held within the bounds, and counted.
+    held: Vec<usize>,
+    /// Residuals beyond the ends of their bins, and draws beyond the bounds.
     clipped: usize,
 }
 
@@ -174,6 +176,7 @@ impl State<'_> {
             grids: Array2::from_elem(rows.positions.dim(), Grid::Digits),
             masked: Vec::new(),
         };
+        self.bounds.observe(rows.positions);
         let path = Rc::make_mut(&mut self.paths[0]);
         for t in 0..rows.len() {
             path.predict(rows.begins[t]);
@@ -286,30 +289,32 @@ impl<'m> Continuation<'m> for State<'m> {
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
         let inner = &mut self.inner;
         let mut drawn = self.tails.draw(levels, |levels| inner.draw(levels))?;
+        self.held.clear();
         for (i, (path, c)) in self.sequences().enumerate() {
             let path = &self.paths[path];
             if !path.hints[c].known {
                 drawn[i] = point_at(&path.masked(c), levels[i]);
             }
             drawn[i] = drawn[i].moved_to(path.grid(c));
-            let position = drawn[i].position();
-            let held = position.clamp(PATHS.0, PATHS.1);
-            if held != position {
+            if let Some(held) = self.bounds.held(c, drawn[i].position()) {
                 drawn[i] = Point::at(held);
-                self.clipped += 1;
+                self.held.push(i);
             }
         }
+        self.clipped += self.held.len();
         Ok(drawn)
     }
 
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
         let count = self.paths.len();
         let mut residuals = Vec::with_capacity(values.len());
-        for ((path, c), value) in self.sequences().zip(values) {
+        let held = std::mem::take(&mut self.held);
+        for (i, ((path, c), value)) in self.sequences().zip(values).enumerate() {
             let path = &self.paths[path];
             let read = value.quantise(path.grid(c));
             let known = path.hints[c].known;
-            self.clipped += usize::from(known && read.saturated);
+            let new = known && read.saturated && !held.contains(&i);
+            self.clipped += usize::from(new);
             let masked = Bin::new(MASKED).filter(|_| !known);
             residuals.push(Point::on(Grid::Digits, masked.unwrap_or(read.bin), 0.5));
         }
@@ -337,6 +342,8 @@ impl<'m> Continuation<'m> for State<'m> {
             channels: self.channels,
             paths: vec![Rc::clone(&self.paths[0]); paths.count],
             tails: self.tails.clone(),
+            bounds: self.bounds.clone(),
+            held: Vec::new(),
             clipped: 0,
         }))
     }
@@ -352,7 +359,9 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {
-        let with_experts = PATH_BYTES / self.paths[0].panel.path_bytes();
+        let path = &self.paths[0];
+        let bytes = path.panel.path_bytes(steps) + path.slots.bytes();
+        let with_experts = PATH_BYTES / bytes;
         self.inner.paths_at_once(steps).min(with_experts.max(1))
     }
 }

@@ -84,8 +84,9 @@ pub trait Control {
 pub struct Rollout {
     /// `[samples, horizon, variables]`.
     pub paths: Array3<f64>,
-    /// Values fed back to the model that lay outside their channel's axis, where only known actions can bring
-    /// them, or outside what a residual's axis and paths on it may reach, and were moved to its end.
+    /// Values fed back that were moved to an end: of their channel's axis, where only known actions
+    /// can bring them beyond it, or, of paths that online experts follow, of the context's range
+    /// widened by as much on either side. Each is counted once.
     pub saturated: usize,
 }
 
@@ -217,6 +218,8 @@ struct Group<'r, 'm> {
     fed: Vec<Fed>,
     /// Values that continuations which were given up have clipped.
     clipped: usize,
+    /// Values that the present one has clipped of those that were fed before, which are counted.
+    replayed: usize,
 }
 
 impl<'r, 'm> Group<'r, 'm> {
@@ -249,6 +252,7 @@ impl<'r, 'm> Group<'r, 'm> {
             stretch,
             fed: Vec::new(),
             clipped: 0,
+            replayed: 0,
         })
     }
 
@@ -323,7 +327,7 @@ impl<'r, 'm> Group<'r, 'm> {
     /// Values that were moved to the ends of residual axes.
     fn clipped(&self) -> usize {
         let now = self.continuation.as_ref().map_or(0, |c| c.clipped());
-        self.clipped + now
+        self.clipped + now - self.replayed
     }
 
     fn advance(&mut self, row: Row, actions: Vec<f64>) -> Result<(), ForecastError> {
@@ -342,16 +346,17 @@ impl<'r, 'm> Group<'r, 'm> {
         let kept = (self.stretch / 4).max(1).min(self.stretch - 1);
         self.fed.drain(..self.stretch - kept);
         if let Some(context) = &self.reading.continuation {
-            self.clipped += continuation.clipped();
+            self.clipped += continuation.clipped() - self.replayed;
             *continuation = context.fork(self.paths, self.stretch - 1)?;
         }
         // The first of them does not follow from the context.
         if let Some(first) = self.fed.first_mut() {
             first.begin = (0..self.paths.count).collect();
         }
-        self.fed
-            .iter()
-            .try_for_each(|fed| fed.to(&mut **continuation))
+        let fed = self.fed.iter();
+        let read = fed.map(|fed| fed.to(&mut **continuation)).collect();
+        self.replayed = continuation.clipped();
+        read
     }
 }
 

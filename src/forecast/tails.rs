@@ -16,8 +16,8 @@ use crate::codec::{BIN_COUNT, Grid};
 const ENDS: [f64; 5] = [2.0, 4.0, 8.0, 16.0, 64.0];
 const GROUPS: usize = ENDS.len() + 1;
 
-/// Residuals of every group that are taken to have come beforehand: as often, against what is
-/// expected, as those of the group before.
+/// Weight of the prior, in residuals: each group starts as if this many had been expected in it and
+/// had come at the rate of the group before it.
 const PRIOR: f64 = 2.0;
 
 /// Draws of a level that are refused at most.
