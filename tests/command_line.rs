@@ -106,6 +106,47 @@ fn density_writes_npz() {
     assert!(Path::new(&path).exists());
 }
 
+/// Tables of "NaN" and exit code 0 were the answer.
+#[test]
+fn a_backtest_with_nothing_to_score_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("constant.csv");
+    std::fs::write(&path, format!("x\n{}", "3.5\n".repeat(60))).unwrap();
+    let path = path.display().to_string();
+    let windows = ["--context", "20", "--windows", "2", "--horizon", "5"];
+    let models = ["--samples", "5", "--models", "ar,mean"];
+    let command = [&["backtest", &path], &windows[..], &models].concat();
+    fails(&command, "nothing to score");
+}
+
+/// One jump in a recording, which experts cannot foresee, warned of experts that run off.
+#[test]
+fn residuals_warn_of_paths_but_not_of_a_single_jump() {
+    let folder = tempfile::tempdir().unwrap();
+    let warnings = |name: &str, value: &dyn Fn(f64) -> f64, horizon: &str| {
+        let path = folder.path().join(name);
+        let rows = (0..200).map(|t| format!("{}\n", value(f64::from(t))));
+        std::fs::write(&path, format!("x\n{}", rows.collect::<String>())).unwrap();
+        let path = path.display().to_string();
+        let method = ["--method", "residual", "--samples", "5"];
+        let command = [&["forecast", &path, "--horizon", horizon], &method[..]].concat();
+        let output = statecast(&command);
+        assert!(output.status.success(), "{output:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let lines = stderr.lines().filter(|line| line.starts_with("warning"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let jump = |t: f64| (0.3 * t).sin() + if t == 150.0 { 50.0 } else { 0.0 };
+    let jump = warnings("jump.csv", &jump, "1");
+    assert!(jump.is_empty(), "{jump:?}");
+    let ramp = |t: f64| t + 0.1 * (1.7 * t).sin();
+    let ramp = warnings("ramp.csv", &ramp, "400");
+    assert!(
+        ramp.len() == 1 && ramp[0].contains("sampled paths"),
+        "{ramp:?}"
+    );
+}
+
 #[test]
 fn bad_input_is_one_line_and_exit_code_1() {
     let folder = tempfile::tempdir().unwrap();

@@ -171,7 +171,8 @@ pub(super) struct ModelArguments {
     #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
     device: DeviceName,
     /// How variables become channels: vicl (each alone), dicl-s (PCA of states), dicl-sa (PCA of states and
-    /// actions), residual (each as what online experts of all channels and actions leave over)
+    /// actions), residual (each as what online experts of all channels and actions leave over). Of the
+    /// estimators of evaluate and replay only 'mixture' follows it
     #[arg(long, default_value_t = Method::Vicl)]
     pub(super) method: Method,
     /// Principal components kept: a count, a share of the variance such as 0.95, or 'all'

@@ -24,9 +24,9 @@ const LEAST: f64 = 1e-30;
 /// the probability that each has given to everything the channel has shown.
 ///
 /// On any series its total logarithmic score is within the logarithm of the number of forecasters
-/// of the best one's. With a share above zero (fixed share, Herbster & Warmuth 1998) every step moves
-/// that much of the weights evenly to all, and the mixture follows the best forecaster of each
-/// regime.
+/// of the best one's. With a share above zero (fixed share, Herbster & Warmuth 1998) every step
+/// moves that much of the weights evenly to all, and the mixture follows the best forecaster of
+/// each regime.
 ///
 /// A path of a rollout draws the forecaster that it follows, each channel for itself, and keeps it
 /// but for changes at the rate of the share: paths, too, have the law of the mixture.

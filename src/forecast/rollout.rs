@@ -353,8 +353,8 @@ impl<'r, 'm> Group<'r, 'm> {
         if let Some(first) = self.fed.first_mut() {
             first.begin = (0..self.paths.count).collect();
         }
-        let fed = self.fed.iter();
-        let read = fed.map(|fed| fed.to(&mut **continuation)).collect();
+        let mut fed = self.fed.iter();
+        let read = fed.try_for_each(|fed| fed.to(&mut **continuation));
         self.replayed = continuation.clipped();
         read
     }
