@@ -70,8 +70,8 @@ fn paths_of_a_linear_system_without_noise_are_exact() {
     let model = builtin();
     let all = oscillator(220);
     let reading = residual(&model).read(&all.slice(0..200)).unwrap();
-    let came = all.slice(200..220);
-    let future = KnownFuture(came.actions.clone());
+    let actual = all.slice(200..220);
+    let future = KnownFuture(actual.actions.clone());
     let rollout = reading.rollout(&paths(20, 20), Some(&future), &|_| ());
     let rollout = rollout.unwrap();
     assert_eq!((rollout.saturated, reading.saturated()), (0, 0));
@@ -81,7 +81,7 @@ fn paths_of_a_linear_system_without_noise_are_exact() {
             - column.iter().copied().fold(f64::MAX, f64::min);
         for path in rollout.paths.outer_iter() {
             for h in 0..20 {
-                let error = (path[[h, v]] - came.values[[h, v]]).abs();
+                let error = (path[[h, v]] - actual.values[[h, v]]).abs();
                 assert!(error < 1e-3 * range, "step {h}, variable {v}: {error}");
             }
         }
@@ -353,8 +353,8 @@ fn values_far_beyond_the_bins_are_scored_by_their_distance() {
         values[125] += spike;
         let all = single(values);
         let mut reading = forecaster.read(&all.slice(0..120)).unwrap();
-        let came = reading.observe(&all.slice(120..130)).unwrap();
-        came.log_scores()[[5, 0]]
+        let actual = reading.observe(&all.slice(120..130)).unwrap();
+        actual.log_scores()[[5, 0]]
     };
     let alone = residual(&model);
     let (near, far) = (score(3.0, &alone), score(300.0, &alone));

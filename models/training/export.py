@@ -101,17 +101,22 @@ def export(model, folder):
     write_tokenizer(folder)
 
 
-def read_folder(folder):
-    """(shape, float32 weights under Llama names) of an exported folder."""
+def read_shape(folder):
+    """Sizes of an exported folder's model."""
     with open(f"{folder}/config.json") as file:
         config = json.load(file)
-    shape = dict(
+    return dict(
         hidden=config["hidden_size"],
         layers=config["num_hidden_layers"],
         heads=config["num_attention_heads"],
         inner=config["intermediate_size"],
     )
-    return shape, {name: w.float() for name, w in load_file(f"{folder}/model.safetensors").items()}
+
+
+def read_folder(folder):
+    """(shape, float32 weights under Llama names) of an exported folder."""
+    weights = load_file(f"{folder}/model.safetensors")
+    return read_shape(folder), {name: w.float() for name, w in weights.items()}
 
 
 def export_checkpoint(description, build, write):

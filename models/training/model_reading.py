@@ -12,7 +12,7 @@ from hints import EDGES, Experts, residual_ids
 from joint import DRAWS, Copula
 from model import rotated
 from residual import LEAST_LOG, SHARE, SPREADS, ResidualModel, Sequences, hint_features
-from residual_export import read_residual
+from residual_export import read_residual, untrained
 
 WIDTHS = SPREADS.double().numpy()
 MOST_MOVE = 1.5  # of a path from row to row, in the largest move of the rows that were read
@@ -88,9 +88,12 @@ class ModelReading:
 
     @classmethod
     def of(cls, path, last=False):
-        """The model of a run's checkpoint, its averaged weights unless the last are asked for, or of a folder."""
+        """The model of a run's checkpoint, its averaged weights unless the last are asked for, or of a folder; of a
+        folder without the weights of reading hints, as it is before training.
+        """
         if os.path.isdir(path):
-            return cls(read_residual(path))
+            trained = os.path.exists(f"{path}/reading.safetensors")
+            return cls(read_residual(path) if trained else untrained(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
         weights = state["model" if last else "average"]
         model = ResidualModel(**state["shape"])

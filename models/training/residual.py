@@ -34,7 +34,7 @@ FEATURES = 2 * SLOT_FEATURES + len(LEADS) + len(GAPS)
 @dataclass
 class Sequences:
     """Channels with their hints, one a sequence; arrays [sequences, rows] or [sequences, rows, 2 slots]. What
-    stands at a row is of that row: its value, and what was said of it before it came.
+    stands at a row is of that row: its value, and its hints, which know only the rows before.
     """
 
     digits: torch.Tensor  # bin of the value on the channel's axis, clamped

@@ -5,13 +5,12 @@ python residual_export.py runs/residual/checkpoint.pt FOLDER           # the ave
 python residual_export.py runs/residual/checkpoint.pt FOLDER --last    # its last weights
 """
 
-import json
 import os
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from export import export, export_checkpoint, write_json
+from export import export, export_checkpoint, read_shape, write_json
 from hints import axis, slots
 from residual import FEATURES, SHARE, SPREADS, ResidualModel
 from warm_start import load_table, start_from
@@ -47,16 +46,15 @@ def export_residual(model, folder):
 @torch.no_grad()
 def read_residual(folder):
     """The model of an exported folder."""
-    with open(f"{folder}/config.json") as file:
-        config = json.load(file)
-    shape = dict(
-        hidden=config["hidden_size"],
-        layers=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        inner=config["intermediate_size"],
-    )
-    model = ResidualModel(**shape)
+    model = ResidualModel(**read_shape(folder))
     start_from_residual(model, folder)
+    return model
+
+
+def untrained(folder):
+    """The model as it is before training, with the digit model of an exported folder."""
+    model = ResidualModel(**read_shape(folder))
+    start_from(model.digits, folder)
     return model
 
 

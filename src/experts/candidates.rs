@@ -29,7 +29,7 @@ impl Candidates {
             .map(|(_, student)| student)
     }
 
-    /// Learns what came, if every candidate predicted it.
+    /// Learns an observed value, if every candidate predicted it.
     pub(super) fn learn(&mut self, predicted: &[Option<Student>], x: f64) {
         if predicted.iter().any(Option::is_none) {
             return;
@@ -40,7 +40,7 @@ impl Candidates {
     }
 }
 
-/// Log density at what came, as far as values are known.
+/// Log density of the observed value, capped at the precision to which values are known.
 pub(super) fn log_score(predicted: &Student, x: f64) -> f64 {
     predicted.log_density(x).min(FINEST.ln())
 }

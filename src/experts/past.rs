@@ -57,7 +57,11 @@ impl Past {
     fn row(&self, t: usize) -> &Row {
         match t.checked_sub(self.shared()) {
             Some(own) => &self.rows[own],
-            None => self.before.as_ref().expect("rows before its own").row(t),
+            None => self
+                .before
+                .as_ref()
+                .expect("a row below the shared count is one of the rows before")
+                .row(t),
         }
     }
 

@@ -146,7 +146,7 @@ impl Scales {
         largest + sum.ln()
     }
 
-    /// Learns what came of the row that the panel has predicted last.
+    /// Learns the observed values of the row that the panel predicted last.
     pub fn learn(&mut self, panel: &Panel, row: &[f64]) {
         if panel.age() == 0 {
             return;

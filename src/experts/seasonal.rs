@@ -24,7 +24,7 @@ const RIDGE: f64 = 0.1;
 /// that.
 const EXPECTED: [[f64; 4]; 2] = [[0.0, 1.0, 0.0, 0.0], [1.0, 1.0, -1.0, 0.0]];
 
-/// What came one period ago, moved by what has changed since, or a regression on both.
+/// The value of one period ago, moved by what has changed since, or a regression on both.
 ///
 /// The period is the user's or that of the differences' autocorrelation; when it changes,
 /// everything is learned anew from the current episode.

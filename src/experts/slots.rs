@@ -119,7 +119,7 @@ impl Slots {
         }
     }
 
-    /// Learns what came of the row that the panel has predicted last.
+    /// Learns the observed values of the row that the panel predicted last.
     pub fn learn(&mut self, panel: &Panel, row: &[f64]) {
         if panel.age() == 0 {
             return;
@@ -127,9 +127,9 @@ impl Slots {
         for (e, predicted) in panel.predicted().iter().enumerate() {
             for (c, (&predicted, &x)) in predicted.iter().zip(row).enumerate() {
                 let (predicted, x) = (counting(predicted), bounded(x));
-                let came = predicted.map_or(ABSENT, |p| log_score(&p, x));
+                let score_of_row = predicted.map_or(ABSENT, |p| log_score(&p, x));
                 let score = &mut self.scores[c][e];
-                *score = KEPT * *score + came;
+                *score = KEPT * *score + score_of_row;
                 if let Some(predicted) = predicted {
                     let z = (x - predicted.location) / predicted.scale;
                     let ratio = &mut self.ratios[c][e];

@@ -33,29 +33,29 @@ static GROUP: LazyLock<Vec<usize>> = LazyLock::new(|| {
     (0..BIN_COUNT).map(of).collect()
 });
 
-/// Residuals that came in groups of bins by their size, and how many densities said would; channels
+/// Observed residuals in groups of bins by their size, and how many the densities expected; channels
 /// are counted together. The bins of a group are weighted by the ratio of both, shrunk towards that
 /// of the next smaller residuals: where those come less often than expected, still larger ones do
 /// so until they are seen.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tails {
-    came: [f64; GROUPS],
+    observed: [f64; GROUPS],
     expected: [f64; GROUPS],
 }
 
 impl Tails {
-    /// Learns which bin came, of masses that sum to one.
+    /// Learns the observed bin, of masses that sum to one.
     pub(super) fn learn(&mut self, mass: &[f32], bin: usize) {
         for (&group, &p) in GROUP.iter().zip(mass) {
             self.expected[group] += f64::from(p);
         }
-        self.came[GROUP[bin]] += 1.0;
+        self.observed[GROUP[bin]] += 1.0;
     }
 
     fn ratios(&self) -> [f64; GROUPS] {
         let mut ratio = 1.0;
         std::array::from_fn(|g| {
-            ratio = (self.came[g] + PRIOR * ratio) / (self.expected[g] + PRIOR);
+            ratio = (self.observed[g] + PRIOR * ratio) / (self.expected[g] + PRIOR);
             ratio
         })
     }

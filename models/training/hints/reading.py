@@ -1,4 +1,4 @@
-"""The hints of whole windows: what the slots said of every row before it came."""
+"""The hints of whole windows: what the slots predicted of every row from the rows before it."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Hints:
 
 def axis_positions(values, prefix, missing, levels):
     """Positions [windows, rows, channels]: the range of the first `prefix` [windows] rows maps to 1.5..8.5; the
-    two levels of a flag, whether both came or not, too. A channel that is constant there stands at 5.
+    two levels of a flag, whether both occur or not, too. A channel that is constant there stands at 5.
     """
     counts = (np.arange(values.shape[1])[None] < prefix[:, None])[..., None] & ~missing
     low = np.where(counts, values, np.inf).min(1, keepdims=True)

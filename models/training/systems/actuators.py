@@ -30,7 +30,7 @@ class Actuators:
         self.lagged, self.played, self.moved = np.zeros((3, n, actions))
 
     def reset(self, which):
-        """Forget what came before, in the windows `which` [n]."""
+        """Reset the memory of the windows `which` [n]."""
         self.past[:, which] = 0
         for memory in (self.lagged, self.played, self.moved):
             memory[which] = 0
