@@ -42,6 +42,7 @@ pub mod metrics;
 pub mod model;
 pub mod network;
 pub mod output;
+mod pipe;
 pub mod plot;
 pub mod policy;
 pub mod report;

@@ -1,0 +1,234 @@
+//! Another program that answers lines of JSON on its standard input with lines of JSON on its
+//! standard output. Nothing that it does is trusted: neither that it answers, nor when, nor how much.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Longest part of the program's standard error that an error repeats.
+const MOST_SAID: usize = 400;
+
+/// Longest line that is read.
+const MOST_LINE: u64 = 64 << 20;
+
+/// What a program did that ends the talk with it.
+#[derive(Debug)]
+pub(crate) struct PipeError {
+    /// The command.
+    pub(crate) program: String,
+    /// What happened.
+    pub(crate) reason: String,
+}
+
+/// A program that was started, and the threads that talk to it. It is ended and reaped when this is
+/// dropped.
+pub(crate) struct Pipe {
+    command: String,
+    child: Child,
+    /// How long its first reply may take, and every other.
+    limits: [Duration; 2],
+    /// Lines to write; `None` once the program is told to end.
+    requests: Option<SyncSender<Vec<u8>>>,
+    /// Lines that were read, or why none could be.
+    replies: Receiver<std::io::Result<Vec<u8>>>,
+    said: Arc<Mutex<Vec<u8>>>,
+    answered: bool,
+}
+
+impl Pipe {
+    /// Starts a program by its command line, words apart by spaces and quoted as in a shell, without
+    /// a shell. `limits` are those of its first reply and of every other.
+    pub(crate) fn start(command: &str, limits: [Duration; 2]) -> Result<Self, PipeError> {
+        let fail = |reason: String| PipeError {
+            program: command.to_owned(),
+            reason,
+        };
+        let words =
+            shlex::split(command).ok_or_else(|| fail("a quote is not closed".to_owned()))?;
+        let [program, arguments @ ..] = words.as_slice() else {
+            return Err(fail("no command".to_owned()));
+        };
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| fail(format!("does not start ({e})")))?;
+        let (Some(mut input), Some(output), Some(errors)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(fail("has no standard streams".to_owned()));
+        };
+        let (requests, to_write) = mpsc::sync_channel::<Vec<u8>>(1);
+        thread::spawn(move || {
+            // A program that is gone is noticed where its reply is missing.
+            while let Ok(line) = to_write.recv() {
+                if input.write_all(&line).and_then(|()| input.flush()).is_err() {
+                    break;
+                }
+            }
+        });
+        let (read, replies) = mpsc::sync_channel(1);
+        thread::spawn(move || read_lines(output, &read));
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&said);
+        thread::spawn(move || keep_last(errors, &keep));
+        Ok(Self {
+            command: command.to_owned(),
+            child,
+            limits,
+            requests: Some(requests),
+            replies,
+            said,
+            answered: false,
+        })
+    }
+
+    /// An error of the program, with the last that it wrote to standard error.
+    pub(crate) fn fail(&mut self, reason: String) -> PipeError {
+        // It said why it ended just before it did.
+        thread::sleep(Duration::from_millis(50));
+        let said = self
+            .said
+            .lock()
+            .map(|said| said.clone())
+            .unwrap_or_default();
+        let said = String::from_utf8_lossy(&said).trim().replace('\n', " | ");
+        PipeError {
+            program: self.command.clone(),
+            reason: match said.is_empty() {
+                true => reason,
+                false => format!("{reason}; it said: {said}"),
+            },
+        }
+    }
+
+    /// Sends a line that is not answered.
+    pub(crate) fn tell(&mut self, message: &impl Serialize) -> Result<(), PipeError> {
+        let mut line = match serde_json::to_vec(message) {
+            Ok(line) => line,
+            Err(error) => return Err(self.fail(format!("cannot be asked ({error})"))),
+        };
+        line.push(b'\n');
+        match self.requests.as_ref().map(|requests| requests.send(line)) {
+            Some(Ok(())) => Ok(()),
+            _ => Err(self.ended()),
+        }
+    }
+
+    /// Sends a line and reads its answer.
+    pub(crate) fn ask<R: DeserializeOwned>(
+        &mut self,
+        request: &impl Serialize,
+    ) -> Result<R, PipeError> {
+        match self.replies.try_recv() {
+            Ok(Ok(line)) if !line.is_empty() => {
+                let start = beginning(&line);
+                return Err(self.fail(format!("wrote a line that nobody asked for: {start}")));
+            }
+            Ok(Err(error)) => return Err(self.unreadable(&error)),
+            _ => {}
+        }
+        self.tell(request)?;
+        let line = self.reply()?;
+        serde_json::from_slice(&line).map_err(|error| {
+            let start = beginning(&line);
+            self.fail(format!("its reply is no JSON ({error}): {start}"))
+        })
+    }
+
+    fn reply(&mut self) -> Result<Vec<u8>, PipeError> {
+        let limit = self.limits[usize::from(self.answered)];
+        match self.replies.recv_timeout(limit) {
+            Ok(Ok(line)) if line.is_empty() => Err(self.ended()),
+            Ok(Ok(line)) => {
+                self.answered = true;
+                Ok(line)
+            }
+            Ok(Err(error)) => Err(self.unreadable(&error)),
+            Err(RecvTimeoutError::Disconnected) => Err(self.ended()),
+            Err(RecvTimeoutError::Timeout) => {
+                // Nothing can be done about a program that cannot be stopped.
+                let _ = self.child.kill();
+                Err(self.fail(format!("gave no reply within {} s", limit.as_secs_f64())))
+            }
+        }
+    }
+
+    fn unreadable(&mut self, error: &std::io::Error) -> PipeError {
+        self.fail(format!("its reply cannot be read ({error})"))
+    }
+
+    fn ended(&mut self) -> PipeError {
+        let status = wait_for(&mut self.child, Duration::from_secs(1));
+        let how = status.map_or("closed its output".to_owned(), |s| format!("ended ({s})"));
+        self.fail(format!("{how} before it replied"))
+    }
+}
+
+/// The first characters of a line, for errors.
+fn beginning(line: &[u8]) -> String {
+    let line = &line[..line.len().min(400)];
+    String::from_utf8_lossy(line).chars().take(60).collect()
+}
+
+/// Reads lines until there are none; an empty one stands for the end.
+fn read_lines(output: impl Read, lines: &SyncSender<std::io::Result<Vec<u8>>>) {
+    let mut output = BufReader::new(output);
+    loop {
+        let mut line = Vec::new();
+        let read = output.by_ref().take(MOST_LINE).read_until(b'\n', &mut line);
+        let read = match read {
+            Ok(count) if count as u64 == MOST_LINE => Err(std::io::Error::other("it has no end")),
+            Ok(_) => Ok(line),
+            Err(error) => Err(error),
+        };
+        let last = !matches!(&read, Ok(line) if !line.is_empty());
+        if lines.send(read).is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Keeps the last that a program writes to its standard error.
+fn keep_last(mut errors: impl Read, said: &Mutex<Vec<u8>>) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = errors.read(&mut buffer) {
+        if let Ok(mut said) = said.lock() {
+            said.extend_from_slice(&buffer[..count]);
+            let surplus = said.len().saturating_sub(MOST_SAID);
+            said.drain(..surplus);
+        }
+    }
+}
+
+/// Waits for a program's end, at most so long.
+fn wait_for(child: &mut Child, limit: Duration) -> Option<std::process::ExitStatus> {
+    let begin = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if begin.elapsed() < limit => thread::sleep(Duration::from_millis(5)),
+            _ => return None,
+        }
+    }
+}
+
+impl Drop for Pipe {
+    /// Closes the program's input, and ends it if it does not end by itself.
+    fn drop(&mut self) {
+        self.requests = None;
+        if wait_for(&mut self.child, Duration::from_millis(500)).is_none() {
+            // It may have ended in between.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
