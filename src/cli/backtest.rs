@@ -20,6 +20,7 @@ use crate::report::WeightHistory;
     statecast backtest run.csv --context 300 --horizon 20 --windows 50\n  \
     statecast backtest a.npz b.npz --models builtin,mixture,linear --recalibrate online\n  \
     statecast backtest run.csv --method residual --models builtin,scales,linear\n  \
+    statecast backtest run.csv --method residual --simulator 'python model.py'\n  \
     statecast backtest run.csv --report report.html\n  \
     statecast backtest run.csv --output scores.parquet     # every score, a row each")]
 pub(super) struct Arguments {
@@ -56,8 +57,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let windows = arguments.windowed.windows()?;
     let settings = arguments.model.settings()?;
     let with_reward = arguments.model.with_reward;
-    let series = arguments.windowed.series(settings, &windows, with_reward)?;
-    let work = arguments.windowed.work(&series);
+    let episodes = arguments.windowed.series(settings, &windows, with_reward)?;
+    let series = &episodes.series;
+    let work = arguments.windowed.work(series);
     let models = Models::load(&arguments.needed(), &arguments.model, work)?.trained(
         &arguments.training,
         &arguments.windowed.columns,
@@ -65,6 +67,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         with_reward,
         &series[0].1,
     )?;
+    let models = models.hinted(arguments.windowed.hints(&episodes)?)?;
     let methods = arguments.uncertainty.methods(
         &arguments.models,
         &arguments.experts,
@@ -74,10 +77,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     )?;
     let (results, summary) = arguments
         .windowed
-        .forecast("backtest", &series, &methods, windows)?;
+        .forecast("backtest", series, &methods, windows)?;
     print!("{}", text(&summary));
     let weights = match arguments.windowed.reports() {
-        true => arguments.weights(&series, &models, settings)?,
+        true => arguments.weights(series, &models, settings)?,
         false => None,
     };
     let study = Study {

@@ -49,9 +49,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let windows = arguments.windowed.windows()?;
     let settings = arguments.model.settings()?;
     let with_reward = arguments.model.with_reward;
-    let series = arguments.windowed.series(settings, &windows, with_reward)?;
+    let episodes = arguments.windowed.series(settings, &windows, with_reward)?;
+    let series = &episodes.series;
     let names = arguments.experts.names(&arguments.model);
-    let work = arguments.windowed.work(&series);
+    let work = arguments.windowed.work(series);
     let models = Models::load(&names, &arguments.model, work)?.trained(
         &arguments.training,
         &arguments.windowed.columns,
@@ -59,6 +60,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         with_reward,
         &series[0].1,
     )?;
+    let models = models.hinted(arguments.windowed.hints(&episodes)?)?;
     let as_it_is = ExpertArguments::plain(arguments.share).mixture(&names, &models, settings)?;
     let recalibrated = match names.len() {
         1 => Rc::new(Recalibrated::new(as_it_is.clone())),
@@ -70,7 +72,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         arguments.bands.apply(recalibrated, true),
     ];
     let windowed = &arguments.windowed;
-    let (results, summary) = windowed.forecast("calibrate", &series, &methods, windows)?;
+    let (results, summary) = windowed.forecast("calibrate", series, &methods, windows)?;
     print!("{}", text(&results, &summary));
     let study = Study {
         command: "calibrate",

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::endings::written_as;
 use super::experts::{ExpertArguments, Models, NameArguments, TrainArguments};
+use super::hints::{HintArguments, Names};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use crate::codec::Grid;
 use crate::forecast::{Forecaster, Reading, Variables};
@@ -38,6 +39,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
+    hints: HintArguments,
+    #[command(flatten)]
     experts: NameArguments,
     #[command(flatten)]
     uncertainty: ExpertArguments,
@@ -62,6 +65,8 @@ struct Manifest<'a> {
     scale: String,
     temperature: f64,
     precision: String,
+    simulator: Option<String>,
+    period: Option<usize>,
     first_row: usize,
     rows: usize,
     channels: &'a [String],
@@ -72,6 +77,7 @@ struct Manifest<'a> {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     written_as(Some(&arguments.output), &["npz"])?;
     let settings = arguments.model.settings()?;
+    arguments.hints.check(settings.method)?;
     let trajectory = arguments.recording.read()?;
     let episodes = arguments.recording.episodes(&trajectory)?;
     let [episode] = episodes.as_slice() else {
@@ -102,6 +108,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         arguments.model.with_reward,
         &variables,
     )?;
+    let hint_names = Names {
+        channels: &variables.names,
+        actions: trajectory.action_names(),
+    };
+    let models = models.hinted(arguments.hints.start(&hint_names, work.rows)?)?;
     let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
     let forecaster = Forecaster::of(predictor, settings);
     let all = variables.rows();
@@ -129,6 +140,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         scale: settings.scale.to_string(),
         temperature: settings.temperature.get(),
         precision: arguments.model.precision(),
+        simulator: arguments.hints.simulator(),
+        period: arguments.hints.period(),
         first_row: all - rows,
         rows,
         channels: reading.encoding().channel_names(),

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 
+use super::hints::Hints;
 use super::input::{Columns, ModelArguments};
 use crate::baselines::{NAMES, named, trained_mlp};
 use crate::forecast::{
-    Forecaster, Language, Mixture, Predictor, Recalibrated, Settings, Variables,
+    Forecaster, Language, Method, Mixture, Predictor, Recalibrated, Residual, Settings, Variables,
 };
 use crate::model::{Model, ModelInfo, ModelSource, Work};
 
@@ -107,6 +108,7 @@ pub(super) struct TrainArguments {
 pub(super) struct Models {
     loaded: Vec<(String, Model)>,
     training: Vec<Variables>,
+    hints: Hints,
 }
 
 impl Models {
@@ -132,7 +134,38 @@ impl Models {
         Ok(Self {
             loaded: models,
             training: Vec::new(),
+            hints: Hints::default(),
         })
+    }
+
+    /// The same, with hints for those that read residuals.
+    pub(super) fn hinted(self, hints: Hints) -> anyhow::Result<Self> {
+        if self.loaded.is_empty() && !hints.is_empty() {
+            bail!("--simulator and --period: no language model among the methods reads hints");
+        }
+        Ok(Self { hints, ..self })
+    }
+
+    /// A model as the settings say that it is read.
+    fn reader<'m>(&self, model: &'m Model, settings: Settings) -> Rc<dyn Predictor<'m> + 'm> {
+        let language = Language {
+            model,
+            temperature: settings.temperature,
+            tolerance: settings.tolerance,
+        };
+        match settings.method {
+            Method::Residual => {
+                let residual = Residual::new(Rc::new(language));
+                Rc::new(self.hints.given_to(residual))
+            }
+            method => language.as_method(method),
+        }
+    }
+
+    /// The only model that was loaded, as the settings say that it is read.
+    pub(super) fn only(&self, settings: Settings) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
+        let (_, model) = self.loaded.first().context("no language model")?;
+        Ok(self.reader(model, settings))
     }
 
     /// The same, with the recordings to train on; their variables must be those of `like`.
@@ -217,7 +250,7 @@ impl ExpertArguments {
         }
         let found = models.loaded.iter().find(|(loaded, _)| loaded == name);
         let (_, model) = found.with_context(|| format!("'{name}' cannot be an expert"))?;
-        let language = Language::as_set(model, settings);
+        let language = models.reader(model, settings);
         Ok(match self.recalibrates() {
             true => Rc::new(Recalibrated::new(language)),
             false => language,

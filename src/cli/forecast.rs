@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::actions::{FutureArguments, actions_to_come};
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
+use super::hints::{HintArguments, Names};
 use super::input::{ModelArguments, Recording, warn_of_held_paths, warn_of_saturation};
 use super::progress::Progress;
 use super::scores::scores;
@@ -31,12 +32,16 @@ use crate::trajectory::{Episode, Trajectory};
     statecast forecast run.csv --horizon 50 --plot forecast.svg\n  \
     statecast forecast run.npz --method dicl-s --components 0.95 --output forecast.parquet\n  \
     statecast forecast run.csv --holdout --horizon 20     # score against the last 20 rows\n  \
-    statecast forecast run.csv --method residual --future planned_actions.csv")]
+    statecast forecast run.csv --method residual --future planned_actions.csv\n  \
+    statecast forecast run.csv --method residual --simulator 'python model.py'\n  \
+    statecast forecast hourly.csv --method residual --period 24")]
 pub(super) struct Arguments {
     #[command(flatten)]
     recording: Recording,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    hints: HintArguments,
     #[command(flatten)]
     experts: NameArguments,
     #[command(flatten)]
@@ -91,6 +96,8 @@ struct Manifest {
     scale: String,
     temperature: f64,
     precision: String,
+    simulator: Option<String>,
+    period: Option<usize>,
     horizon: usize,
     samples: usize,
     seed: u64,
@@ -136,6 +143,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         TableFormat::of(output)?;
     }
     let settings = arguments.model.settings()?;
+    arguments.hints.check(settings.method)?;
     let trajectory = arguments.recording.read()?;
     let episodes = arguments.recording.episodes(&trajectory)?;
     let future = arguments
@@ -164,6 +172,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         arguments.model.with_reward,
         &like,
     )?;
+    let hint_names = Names {
+        channels: &like.names,
+        actions: trajectory.action_names(),
+    };
+    let longest = episodes.iter().map(|e| arguments.end(e)).max();
+    let longest = longest.map_or(0, |rows| rows.min(work.rows));
+    let models = models.hinted(arguments.hints.start(&hint_names, longest)?)?;
     let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
     let recalibrated = arguments.uncertainty.recalibrates();
     let forecaster = arguments
@@ -230,6 +245,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         scale: settings.scale.to_string(),
         temperature: settings.temperature.get(),
         precision: arguments.model.precision(),
+        simulator: arguments.hints.simulator(),
+        period: arguments.hints.period(),
         horizon: arguments.horizon.get(),
         samples: arguments.samples.get(),
         seed: arguments.seed,

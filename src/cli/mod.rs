@@ -8,6 +8,7 @@ mod endings;
 mod evaluate;
 mod experts;
 mod forecast;
+mod hints;
 mod input;
 mod markov;
 mod models;

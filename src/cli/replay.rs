@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
 use ndarray::{Array2, Axis};
 use serde::Serialize;
 
-use super::experts::{Models, language};
+use super::experts::Models;
+use super::hints::{HintArguments, Hints};
 use super::input::{Columns, ModelArguments};
 use super::progress::Progress;
 use super::windowed::aligned_rows;
@@ -26,6 +27,7 @@ use crate::model::Work;
 use crate::network::FitSettings;
 use crate::output::{Column, Table, TableFormat, write_manifest};
 use crate::policy::{self, Policy, PolicySource, Widths};
+use crate::trajectory::Trajectory;
 
 /// Forecast the rewards of recorded runs' rest from their beginning
 ///
@@ -77,6 +79,8 @@ pub(super) struct Arguments {
     paths: NonZeroUsize,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    hints: HintArguments,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -143,7 +147,7 @@ struct Manifest<'a> {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let steps = arguments.check()?;
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
-    let cuts = arguments.cuts(task)?;
+    let (cuts, hints) = arguments.cuts(task)?;
     let widths = Widths {
         observations: cuts[0].context.states(),
         actions: cuts[0].context.actions(),
@@ -154,7 +158,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     });
     let mut policy = policy.transpose()?;
     let ways = arguments.ways(policy.is_some(), widths)?;
-    let study = Study::new(&arguments, task, widths)?;
+    let study = Study::new(&arguments, task, widths, hints)?;
     let mut scores = Vec::new();
     for way in &ways {
         let begin = Instant::now();
@@ -219,6 +223,11 @@ impl Arguments {
             "--context {}: at least 10 steps",
             self.context
         );
+        self.hints.check(self.model.method)?;
+        ensure!(
+            self.estimators.contains(&Estimator::Mixture) || !self.hints.are_given(),
+            "--simulator and --period are hints for the estimator 'mixture', which is not asked for"
+        );
         let horizon = self.horizon.get();
         let mut steps: Vec<usize> = self.steps.iter().map(|s| s.get()).collect();
         if let Some(beyond) = steps.iter().find(|&&s| s > horizon) {
@@ -235,10 +244,16 @@ impl Arguments {
         Ok(steps)
     }
 
-    /// The runs of all files that are long enough.
-    fn cuts(&self, task: Option<&Task>) -> anyhow::Result<Vec<Cut>> {
+    /// The runs of all files that are long enough, and the hints, their simulator started.
+    fn cuts(&self, task: Option<&Task>) -> anyhow::Result<(Vec<Cut>, Hints)> {
         let rules = task.map_or(Rules::default(), Rules::of);
-        let logged = self.logged(&self.files, &rules)?;
+        let recordings = self.recordings(&self.files)?;
+        let with_reward = rules.reward.is_none();
+        let context = self.context.get();
+        let hints = self
+            .hints
+            .start_on(recordings.first(), with_reward, context)?;
+        let logged = logged(&recordings, &self.files, &rules)?;
         let (context, horizon) = (self.context.get(), self.horizon.get());
         let cuts = logged.runs.iter();
         let cuts: Vec<Cut> = cuts
@@ -256,16 +271,12 @@ impl Arguments {
             .runs
             .map_or(cuts.len(), |runs| runs.get().min(cuts.len()));
         let taken = (0..most).map(|i| cuts[i * cuts.len() / most].clone());
-        Ok(taken.collect())
+        Ok((taken.collect(), hints))
     }
 
-    fn logged(&self, files: &[PathBuf], rules: &Rules) -> anyhow::Result<Logged> {
+    fn recordings(&self, files: &[PathBuf]) -> anyhow::Result<Vec<Trajectory>> {
         let recordings = files.iter().map(|file| self.columns.read_transitions(file));
-        let recordings = recordings.collect::<anyhow::Result<Vec<_>>>()?;
-        Logged::new(&recordings, rules).with_context(|| {
-            let files = files.iter().map(|file| file.display().to_string());
-            files.collect::<Vec<_>>().join(", ")
-        })
+        recordings.collect()
     }
 
     /// What is asked for, those with the policy behind those with the recording.
@@ -314,7 +325,8 @@ impl Arguments {
         if self.train.is_empty() {
             return Ok(None);
         }
-        let logged = self.logged(&self.train, &Rules::default())?;
+        let recordings = self.recordings(&self.train)?;
+        let logged = logged(&recordings, &self.train, &Rules::default())?;
         ensure!(
             (logged.states(), logged.actions()) == (widths.observations, widths.actions),
             "--train: its recordings have {} states and {} actions, the others {} and {}",
@@ -341,6 +353,13 @@ fn fitted(steps: &Steps, networks: bool, seed: u64) -> Rc<dyn Dynamics> {
     }
 }
 
+fn logged(recordings: &[Trajectory], files: &[PathBuf], rules: &Rules) -> anyhow::Result<Logged> {
+    Logged::new(recordings, rules).with_context(|| {
+        let files = files.iter().map(|file| file.display().to_string());
+        files.collect::<Vec<_>>().join(", ")
+    })
+}
+
 /// What the forecasters have in common.
 struct Study<'a> {
     arguments: &'a Arguments,
@@ -350,7 +369,12 @@ struct Study<'a> {
 }
 
 impl<'a> Study<'a> {
-    fn new(arguments: &'a Arguments, task: Option<&Task>, widths: Widths) -> anyhow::Result<Self> {
+    fn new(
+        arguments: &'a Arguments,
+        task: Option<&Task>,
+        widths: Widths,
+        hints: Hints,
+    ) -> anyhow::Result<Self> {
         let models = Models::load(
             &[arguments.model.source().to_string()],
             &arguments.model,
@@ -360,7 +384,8 @@ impl<'a> Study<'a> {
                 paths: arguments.paths.get(),
                 horizon: arguments.horizon.get() + 1,
             },
-        )?;
+        )?
+        .hinted(hints)?;
         // Runs go on to their end: where they would have ended is known.
         let rules = Rules {
             reward: task.and_then(|task| task.reward),
@@ -423,7 +448,7 @@ impl<'a> Study<'a> {
             method,
             ..self.settings
         };
-        let model = language(&self.models, settings)?.as_method(settings.method);
+        let model = self.models.only(settings)?;
         let predictor = match kind {
             Kind::Mixture => {
                 let mut experts: Vec<Rc<dyn Predictor + '_>> =

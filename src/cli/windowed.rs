@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::endings::written_as;
+use super::hints::{HintArguments, Hints, Names};
 use super::input::Columns;
 use super::progress::Progress;
 use crate::backtest::{BacktestSettings, Results, Summary, Windows, run as backtest, summarise};
@@ -46,6 +47,16 @@ pub(super) struct WindowArguments {
     /// Page with tables, calibration and horizon curves (.html), readable without a network
     #[arg(long)]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    hints: HintArguments,
+}
+
+/// Episodes that are long enough for a window.
+pub(super) struct Episodes {
+    /// Names and values.
+    pub(super) series: Vec<(String, Variables)>,
+    /// Names of the actions.
+    actions: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -61,6 +72,8 @@ struct Manifest<'a> {
     samples: usize,
     seed: u64,
     experts: &'a [String],
+    simulator: Option<String>,
+    period: Option<usize>,
     summary: &'a Summary,
 }
 
@@ -94,8 +107,10 @@ impl WindowArguments {
         settings: Settings,
         windows: &Windows,
         with_reward: bool,
-    ) -> anyhow::Result<Vec<(String, Variables)>> {
+    ) -> anyhow::Result<Episodes> {
+        self.hints.check(settings.method)?;
         let mut series: Vec<(String, Variables)> = Vec::new();
+        let mut actions = Vec::new();
         let mut short = 0;
         for file in &self.files {
             let trajectory = self.columns.read(file)?;
@@ -108,12 +123,15 @@ impl WindowArguments {
                     continue;
                 }
                 if let Some((first, known)) = series.first() {
+                    let same_actions = actions == trajectory.action_names();
                     ensure!(
-                        known.names == values.names,
+                        known.names == values.names
+                            && (same_actions || self.hints.simulator().is_none()),
                         "{}: its columns are not those of {first}",
                         file.display()
                     );
                 }
+                actions = trajectory.action_names().to_vec();
                 series.push((name(file, several.then(|| episode.name())), values));
             }
         }
@@ -125,7 +143,17 @@ impl WindowArguments {
         if short > 0 {
             eprintln!("warning: {short} episode(s) have fewer than {rows} rows and are left out");
         }
-        Ok(series)
+        Ok(Episodes { series, actions })
+    }
+
+    /// The hints that were given, their simulator started.
+    pub(super) fn hints(&self, episodes: &Episodes) -> anyhow::Result<Hints> {
+        let first = episodes.series.first();
+        let names = Names {
+            channels: first.map_or(&[], |(_, values)| &values.names),
+            actions: &episodes.actions,
+        };
+        self.hints.start(&names, self.context)
     }
 
     /// The size of a forecast.
@@ -214,6 +242,8 @@ impl WindowArguments {
             samples: self.samples.get(),
             seed: self.seed,
             experts: study.experts,
+            simulator: self.hints.simulator(),
+            period: self.hints.period(),
             summary: &study.summary,
         };
         Ok(write_manifest(output, &manifest)?)
@@ -228,6 +258,12 @@ impl WindowArguments {
             ("paths", self.samples.to_string()),
             ("method", study.settings.method.to_string()),
         ];
+        if let Some(command) = self.hints.simulator() {
+            settings.push(("simulator", command));
+        }
+        if let Some(period) = self.hints.period() {
+            settings.push(("period", period.to_string()));
+        }
         if study.experts.len() > 1 {
             settings.push(("mixture of", study.experts.join(", ")));
         }

@@ -5,7 +5,7 @@
 //! depends on those rows only; along a sampled path it goes on with the path's own draws. Experts
 //! bring what a model of digits cannot see: other channels, actions, trend, season and resolution.
 //!
-//! A [`Panel`] runs several experts on one recording. [`Slots`] turns their predictions into the
+//! A [`Panel`] runs several experts on one recording; a [`Simulator`] of the user may be one of them. [`Slots`] turns their predictions into the
 //! hints that centre a model's [residual axis](crate::codec); [`Scales`] mixes them at several
 //! scales into a forecaster of its own. Values are positions on a channel's axis less 5, so that
 //! contexts span [-3.5, 3.5]; actions are in units of the largest of the context. An episode's
@@ -25,6 +25,7 @@ mod quadratic;
 mod regression;
 mod scales;
 mod seasonal;
+mod simulator;
 mod slots;
 mod smoothing;
 mod student;
@@ -33,6 +34,8 @@ pub use panel::{Panel, Source};
 pub use past::Past;
 pub use regression::{Prior, Regression, Sampled};
 pub use scales::{Normal, Scales};
+pub(crate) use simulator::ask;
+pub use simulator::{Simulated, Simulator, SimulatorError, SimulatorProgram};
 pub use slots::{Hint, Slot, Slots};
 pub use student::Student;
 
@@ -72,12 +75,19 @@ struct Next<'n> {
     t: usize,
     /// Rows between it and the first row of its episode.
     age: usize,
+    /// What a simulator says of it, one a channel; empty if there is none.
+    simulated: &'n [Option<Simulated>],
 }
 
 impl<'n> Next<'n> {
     /// A row that is known already.
     fn replayed(past: &'n Past, t: usize) -> Self {
         let age = past.age(t);
-        Self { past, t, age }
+        Self {
+            past,
+            t,
+            age,
+            simulated: &[],
+        }
     }
 }

@@ -6,8 +6,9 @@ use super::analogue::Analogue;
 use super::linear::Linear;
 use super::quadratic::Quadratic;
 use super::seasonal::Seasonal;
+use super::simulator::Simulation;
 use super::smoothing::Smoothing;
-use super::{Expert, Next, Past, Student, bounded};
+use super::{Expert, Next, Past, Simulated, Student, bounded};
 
 /// An expert, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +23,12 @@ pub enum Source {
     Seasonal,
     /// What followed the past rows most like the last one.
     Analogue,
+    /// What the panel is [told](Panel::tell) of the next row.
+    Simulator,
 }
 
 impl Source {
-    /// All of them, in the order in which they stand in results.
+    /// All that need rows only, in the order in which they stand in results.
     pub const ALL: [Self; 5] = [
         Self::Linear,
         Self::Quadratic,
@@ -41,6 +44,7 @@ impl Source {
             Self::Smoothing => Box::new(Smoothing::new(channels)),
             Self::Seasonal => Box::new(Seasonal::new(channels, None)),
             Self::Analogue => Box::new(Analogue::new(channels)),
+            Self::Simulator => Box::new(Simulation::new(channels)),
         }
     }
 }
@@ -70,6 +74,8 @@ pub struct Panel {
     experts: Vec<Box<dyn Expert>>,
     /// `[expert][channel]`, of the row that was predicted last.
     predicted: Vec<Vec<Option<Student>>>,
+    /// What a simulator says of the row to come.
+    simulated: Option<Vec<Option<Simulated>>>,
     age: usize,
 }
 
@@ -91,11 +97,12 @@ impl Panel {
             sources: sources.to_vec(),
             experts: sources.iter().map(start).collect(),
             predicted: vec![vec![None; channels]; sources.len()],
+            simulated: None,
             age: 0,
         }
     }
 
-    /// The same, with a season of so many rows that is known beforehand.
+    /// The same, with a season of so many rows, at least one, that is known beforehand.
     ///
     /// ```
     /// use statecast::experts::{Panel, Source};
@@ -108,12 +115,37 @@ impl Panel {
     /// ```
     pub fn with_period(mut self, period: usize) -> Self {
         let channels = self.predicted.first().map_or(0, Vec::len);
+        let period = period.max(1);
         for (source, expert) in self.sources.iter().zip(&mut self.experts) {
             if *source == Source::Seasonal {
                 *expert = Box::new(Seasonal::new(channels, Some(period)));
             }
         }
         self
+    }
+
+    /// Says what a simulator predicts of the next row's channels, in the panel's units, before that
+    /// row is [predicted](Self::predict); it is forgotten once the row is [learned](Self::learn).
+    ///
+    /// ```
+    /// use statecast::experts::{Panel, Simulated, Source};
+    /// let mut panel = Panel::new(&[Source::Simulator], 1, &[]);
+    /// let (mut x, model) = (0.4, |x: f64| 3.9 * x * (1.0 - x));
+    /// for t in 0..10 {
+    ///     panel.predict(t == 0);
+    ///     panel.learn(&[x], &[]);
+    ///     panel.tell(vec![Some(Simulated { mean: model(x), std: None })]);
+    ///     x = model(x);
+    /// }
+    /// assert_eq!(panel.predict(false)[0][0].unwrap().location, x);
+    /// ```
+    pub fn tell(&mut self, simulated: Vec<Option<Simulated>>) {
+        self.simulated = Some(simulated);
+    }
+
+    /// True if the panel was [told](Self::tell) of the next row.
+    pub fn is_told(&self) -> bool {
+        self.simulated.is_some()
     }
 
     /// Bytes that a path of so many steps takes, about: its experts, what they predict, and its
@@ -135,6 +167,7 @@ impl Panel {
             past: &self.past,
             t: self.past.len(),
             age: self.age,
+            simulated: self.simulated.as_deref().unwrap_or_default(),
         };
         let all = self.experts.iter_mut();
         self.predicted = all.map(|expert| expert.predict(&next)).collect();
@@ -167,10 +200,12 @@ impl Panel {
             past: &self.past,
             t: self.past.len(),
             age: self.age,
+            simulated: self.simulated.as_deref().unwrap_or_default(),
         };
         let all = self.experts.iter_mut();
         all.for_each(|expert| expert.learn(&next, &row));
         Past::push(&mut self.past, row, actions, self.age == 0);
+        self.simulated = None;
     }
 
     /// The same experts on a path of their own.
@@ -181,6 +216,7 @@ impl Panel {
             sources: self.sources.clone(),
             experts: self.experts.iter().map(|expert| expert.fork()).collect(),
             predicted: self.predicted.clone(),
+            simulated: self.simulated.clone(),
             age: self.age,
         }
     }

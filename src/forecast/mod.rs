@@ -18,6 +18,7 @@ mod recalibration;
 mod residual;
 mod rollout;
 mod session;
+mod simulation;
 mod summary;
 mod tails;
 mod transition;
@@ -112,6 +113,17 @@ pub enum ForecastError {
     /// What acts along the paths failed.
     #[error(transparent)]
     Control(Box<dyn std::error::Error + Send + Sync>),
+    /// A simulator failed, or what it said is no prediction.
+    #[error("simulator, asked for row {row} (the context's first is 0): {source}")]
+    Simulator {
+        /// The row that it was to predict.
+        row: usize,
+        /// What happened.
+        source: crate::experts::SimulatorError,
+    },
+    /// A simulator of variables that are mixed to other channels.
+    #[error("a simulator predicts variables, not principal components: use method residual")]
+    SimulatedComponents,
     /// The model failed.
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),

@@ -9,22 +9,24 @@
 //! language model as it is. Bins far out are weighted by how often residuals have come there so far
 //! ([`Tails`]).
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
 use ndarray::{Array2, Array3, ArrayView1, aview1, s};
 
 use super::mixture::CHUNK;
+use super::simulation::Simulation;
 use super::tails::Tails;
 use super::{
     Bounds, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
     point_at,
 };
 use crate::codec::{BIN_COUNT, Bin, Grid};
-use crate::experts::{Hint, Panel, Slots, Source};
+use crate::experts::{Hint, Panel, Simulator, Slots, Source};
 
 /// Position on the axis that experts have as zero.
-const CENTRE: f64 = 5.0;
+pub(super) const CENTRE: f64 = 5.0;
 
 /// Memory that experts of paths which advance together may take.
 const PATH_BYTES: usize = 256 << 20;
@@ -49,31 +51,63 @@ const MASKED: usize = BIN_COUNT / 2;
 /// assert!((density.mean() - context.values[[79, 0]]).abs() < 1e-3);
 /// # Ok::<(), statecast::forecast::ForecastError>(())
 /// ```
-pub struct Residual<'m>(Rc<dyn Predictor<'m> + 'm>);
+pub struct Residual<'m> {
+    reader: Rc<dyn Predictor<'m> + 'm>,
+    simulator: Option<Rc<RefCell<dyn Simulator>>>,
+    period: Option<usize>,
+}
 
 impl<'m> Residual<'m> {
     /// Residuals as read by a forecaster.
     pub fn new(reader: Rc<dyn Predictor<'m> + 'm>) -> Self {
-        Self(reader)
+        Self {
+            reader,
+            simulator: None,
+            period: None,
+        }
+    }
+
+    /// The same, with a model of the system among the experts. In contexts it is asked row by row,
+    /// along sampled paths about those of all paths at once.
+    pub fn with_simulator(mut self, simulator: Rc<RefCell<dyn Simulator>>) -> Self {
+        self.simulator = Some(simulator);
+        self
+    }
+
+    /// The same, with a season of so many rows that is known beforehand.
+    pub fn with_period(mut self, rows: usize) -> Self {
+        self.period = Some(rows);
+        self
     }
 }
 
 impl<'m> Predictor<'m> for Residual<'m> {
     fn name(&self) -> String {
-        self.0.name()
+        self.reader.name()
     }
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         let channels = start.channels();
+        let simulation = self.simulator.as_ref();
+        let simulation = simulation.map(|simulator| Simulation::new(simulator, &start));
+        let simulation = simulation.transpose()?;
+        let mut sources = Source::ALL.to_vec();
+        sources.extend(simulation.as_ref().map(|_| Source::Simulator));
+        let panel = Panel::new(&sources, channels, start.units);
         let mut path = Path {
-            panel: Panel::new(&Source::ALL, channels, start.units),
-            slots: Slots::new(Source::ALL.len(), channels),
+            panel: match self.period {
+                Some(rows) => panel.with_period(rows),
+                None => panel,
+            },
+            slots: Slots::new(sources.len(), channels),
             hints: Vec::new(),
+            positions: vec![0.0; channels],
             actions: vec![0.0; start.units.len()],
         };
         path.predict(true);
         Ok(Box::new(State {
-            inner: self.0.start(start)?,
+            inner: self.reader.start(start)?,
+            simulation,
             channels,
             paths: vec![Rc::new(path)],
             tails: Tails::default(),
@@ -84,11 +118,11 @@ impl<'m> Predictor<'m> for Residual<'m> {
     }
 
     fn longest_context(&self, horizon: usize) -> usize {
-        self.0.longest_context(horizon)
+        self.reader.longest_context(horizon)
     }
 
     fn check(&self, context: usize, horizon: usize) -> Result<(), ForecastError> {
-        self.0.check(context, horizon)
+        self.reader.check(context, horizon)
     }
 
     fn needs_actions(&self) -> bool {
@@ -106,6 +140,8 @@ struct Path {
     panel: Panel,
     slots: Slots,
     hints: Vec<Hint>,
+    /// Of the channels in the last row.
+    positions: Vec<f64>,
     /// Taken in the last row.
     actions: Vec<f64>,
 }
@@ -126,7 +162,8 @@ impl Path {
 
     /// Learns positions of the channels.
     fn learn(&mut self, positions: impl Iterator<Item = f64>, actions: ArrayView1<f64>) {
-        let row: Vec<f64> = positions.map(|y| y - CENTRE).collect();
+        self.positions = positions.collect();
+        let row: Vec<f64> = self.positions.iter().map(|y| y - CENTRE).collect();
         self.actions = actions.to_vec();
         self.slots.learn(&self.panel, &row);
         self.panel.learn(&row, &self.actions);
@@ -152,6 +189,7 @@ impl Path {
 
 struct State<'m> {
     inner: Box<dyn Continuation<'m> + 'm>,
+    simulation: Option<Simulation>,
     channels: usize,
     paths: Vec<Rc<Path>>,
     tails: Tails,
@@ -169,16 +207,38 @@ impl State<'_> {
         (0..self.channels).flat_map(move |c| (0..paths).map(move |path| (path, c)))
     }
 
+    /// Tells the experts what the simulator says of every path's next row, unless they know.
+    fn simulate(&mut self) -> Result<(), ForecastError> {
+        let Some(simulation) = &self.simulation else {
+            return Ok(());
+        };
+        let waits = |path: &&mut Rc<Path>| !path.panel.is_told() && !path.panel.past().is_empty();
+        let mut paths: Vec<_> = self.paths.iter_mut().filter(waits).collect();
+        let Some(first) = paths.first() else {
+            return Ok(());
+        };
+        let row = first.panel.past().len();
+        let last = paths.iter().map(|p| (&p.positions[..], &p.actions[..]));
+        let said = simulation.next(row, &last.collect::<Vec<_>>())?;
+        for (path, said) in paths.iter_mut().zip(said) {
+            Rc::make_mut(path).panel.tell(said);
+        }
+        Ok(())
+    }
+
     /// Reads rows with the experts.
-    fn residuals(&mut self, rows: Observed) -> Residuals {
+    fn residuals(&mut self, rows: Observed) -> Result<Residuals, ForecastError> {
         let mut residuals = Residuals {
             bins: Array2::from_elem(rows.positions.dim(), Bin::MIN),
             grids: Array2::from_elem(rows.positions.dim(), Grid::Digits),
             masked: Vec::new(),
         };
         self.bounds.observe(rows.positions);
-        let path = Rc::make_mut(&mut self.paths[0]);
         for t in 0..rows.len() {
+            if !rows.begins[t] {
+                self.simulate()?;
+            }
+            let path = Rc::make_mut(&mut self.paths[0]);
             path.predict(rows.begins[t]);
             for c in 0..self.channels {
                 let known = path.hints[c].known;
@@ -194,8 +254,9 @@ impl State<'_> {
             let positions = rows.positions.row(t);
             path.learn(positions.iter().copied(), rows.actions.row(t));
         }
-        path.predict(false);
-        residuals
+        self.simulate()?;
+        Rc::make_mut(&mut self.paths[0]).predict(false);
+        Ok(residuals)
     }
 }
 
@@ -211,7 +272,7 @@ struct Residuals {
 impl State<'_> {
     /// Densities of all of some rows, from which tails are learned.
     fn read(&mut self, rows: Observed) -> Result<Densities, ForecastError> {
-        let residuals = self.residuals(rows);
+        let residuals = self.residuals(rows)?;
         let positions = residuals.bins.mapv(Bin::centre);
         let read = Observed {
             positions: positions.view(),
@@ -327,7 +388,10 @@ impl<'m> Continuation<'m> for State<'m> {
             let taken = taken.map_or_else(|| path.actions.clone(), <[f64]>::to_vec);
             let row = (0..self.channels).map(|c| values[c * count + i].position());
             path.learn(row, aview1(&taken));
-            path.predict(false);
+        }
+        self.simulate()?;
+        for path in &mut self.paths {
+            Rc::make_mut(path).predict(false);
         }
         Ok(())
     }
@@ -339,6 +403,7 @@ impl<'m> Continuation<'m> for State<'m> {
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         Ok(Box::new(Self {
             inner: self.inner.fork(paths, steps)?,
+            simulation: self.simulation.clone(),
             channels: self.channels,
             paths: vec![Rc::clone(&self.paths[0]); paths.count],
             tails: self.tails.clone(),

@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::{Arguments, Candidate};
 use crate::baselines::of_dynamics;
-use crate::cli::experts::{Models, language};
+use crate::cli::experts::Models;
+use crate::cli::hints::Hints;
 use crate::cli::progress::Progress;
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
 use crate::evaluation::{
@@ -143,6 +144,7 @@ impl<'s> Study<'s> {
         arguments: &'s Arguments,
         logged: &'s Logged,
         walk: &'s Walk,
+        hints: Hints,
     ) -> anyhow::Result<Self> {
         let runs = |source| logged.runs.iter().filter(move |run| run.source == source);
         let fewest = (0..logged.sources).map(|source| runs(source).count()).min();
@@ -157,7 +159,8 @@ impl<'s> Study<'s> {
                 paths: arguments.paths.get().div_ceil(folds),
                 horizon: walk.horizon + 1,
             },
-        )?;
+        )?
+        .hinted(hints)?;
         Ok(Self {
             arguments,
             logged,
@@ -436,7 +439,7 @@ impl Fitted {
         logged: &Logged,
     ) -> anyhow::Result<Vec<Forecaster<'m>>> {
         let of_fold = |fold: usize| {
-            let language = language(models, settings)?.as_method(settings.method);
+            let language = models.only(settings)?;
             let predictor: Rc<dyn Predictor<'m> + 'm> = match estimator {
                 Estimator::Mixture => {
                     let experts: Vec<Rc<dyn Predictor<'m> + 'm>> = vec![

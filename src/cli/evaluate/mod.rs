@@ -16,6 +16,7 @@ use clap::Args;
 use self::estimators::{Behaviour, Estimator, Study};
 use self::outcome::{Outcome, standings};
 use super::endings::written_as;
+use super::hints::{HintArguments, Hints};
 use super::input::{Columns, ModelArguments};
 use crate::environment::Task;
 use crate::evaluation::{FittedQ, Logged, Rules, Walk, recorded};
@@ -82,6 +83,8 @@ pub(super) struct Arguments {
     estimators: Vec<Estimator>,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    hints: HintArguments,
     /// Also run the policies for so many episodes in the task's simulator, and hold the estimates
     /// against that
     #[arg(long, value_name = "EPISODES")]
@@ -114,7 +117,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.check()?;
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
     let rules = task.map_or(Rules::default(), Rules::of);
-    let logged = arguments.logged(task, &rules)?;
+    let (logged, hints) = arguments.logged(task, &rules)?;
     let mut candidates = arguments.candidates(&logged, task)?;
     let horizon = arguments.horizon(&logged, task);
     let walk = Walk {
@@ -134,7 +137,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         truth,
         recorded: behaviours.iter().map(Behaviour::recorded).collect(),
     };
-    let study = Study::new(&arguments, &logged, &walk)?;
+    let study = Study::new(&arguments, &logged, &walk, hints)?;
     let mut estimates = Vec::new();
     for &estimator in &arguments.estimators {
         let recorded = &mut table.recorded;
@@ -186,10 +189,15 @@ impl Arguments {
             !(mixes && self.model.method == Method::DiclSa),
             "--method dicl-sa: learned models do not predict actions; mix with vicl or dicl-s"
         );
+        self.hints.check(self.model.method)?;
+        ensure!(
+            mixes || !self.hints.are_given(),
+            "--simulator and --period are hints for the estimator 'mixture', which is not asked for"
+        );
         Ok(())
     }
 
-    fn logged(&self, task: Option<&Task>, rules: &Rules) -> anyhow::Result<Logged> {
+    fn logged(&self, task: Option<&Task>, rules: &Rules) -> anyhow::Result<(Logged, Hints)> {
         let recordings = self
             .files
             .iter()
@@ -215,7 +223,11 @@ impl Arguments {
                 .with_context(|| format!("--behaviour {behaviour}"))?;
             logged = logged.taken_by(source, &*policy);
         }
-        Ok(logged)
+        let with_reward = rules.reward.is_none();
+        let hints = self
+            .hints
+            .start_on(recordings.first(), with_reward, self.context)?;
+        Ok((logged, hints))
     }
 
     fn candidates(&self, logged: &Logged, task: Option<&Task>) -> anyhow::Result<Vec<Candidate>> {

@@ -1,0 +1,141 @@
+//! What the user knows of a system, as hints for `--method residual`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::Args;
+
+use crate::experts::{Simulator, SimulatorProgram};
+use crate::forecast::{Method, Residual};
+use crate::trajectory::Trajectory;
+
+/// Rows behind a first period after which a season is a hint: two errors are learned from.
+const LEARNED: usize = 3;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Hints")]
+pub(super) struct HintArguments {
+    /// With --method residual: a program that predicts the next state from a state and its actions,
+    /// as one more expert. It is started once, without a shell (words are split and quoted as in
+    /// one), and speaks lines of JSON (docs/simulators.md)
+    #[arg(long, value_name = "COMMAND")]
+    simulator: Option<String>,
+    /// Longest time that a reply of the simulator may take, the first one too
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    simulator_timeout: f64,
+    /// With --method residual: rows of a season, at least 2 and fewer than the context has [default:
+    /// found in the differences' autocorrelation of each channel, up to 512 rows]
+    #[arg(long, value_name = "ROWS")]
+    period: Option<usize>,
+}
+
+/// Names of a recording's channels and actions.
+pub(super) struct Names<'n> {
+    pub(super) channels: &'n [String],
+    pub(super) actions: &'n [String],
+}
+
+/// Hints that were checked, their simulator started.
+#[derive(Clone, Default)]
+pub(super) struct Hints {
+    simulator: Option<Rc<RefCell<dyn Simulator>>>,
+    period: Option<usize>,
+}
+
+impl HintArguments {
+    /// Checks what can be checked before anything is read.
+    pub(super) fn check(&self, method: Method) -> anyhow::Result<()> {
+        let given = [
+            ("--simulator", self.simulator.is_some()),
+            ("--period", self.period.is_some()),
+        ];
+        for (name, _) in given.iter().filter(|(_, given)| *given) {
+            ensure!(
+                method == Method::Residual,
+                "{name} is a hint for --method residual, the method is {method}"
+            );
+        }
+        let limit = self.simulator_timeout;
+        ensure!(
+            Duration::try_from_secs_f64(limit).is_ok_and(|limit| !limit.is_zero()),
+            "--simulator-timeout {limit}: must be a number of seconds above 0"
+        );
+        let period = self.period.unwrap_or(usize::MAX);
+        ensure!(period >= 2, "--period {period}: at least 2 rows");
+        Ok(())
+    }
+
+    /// Checks the period against the longest context, and starts the simulator.
+    pub(super) fn start(&self, names: &Names, context: usize) -> anyhow::Result<Hints> {
+        if let Some(period) = self.period {
+            ensure!(
+                period <= context.saturating_sub(LEARNED),
+                "--period {period}: a context of {context} rows shows periods of at most {} rows",
+                context.saturating_sub(LEARNED)
+            );
+        }
+        let start = |command: &String| {
+            let limit = Duration::from_secs_f64(self.simulator_timeout);
+            SimulatorProgram::start(command, names.channels, names.actions, limit)
+        };
+        let simulator = self.simulator.as_ref().map(start).transpose();
+        let simulator = simulator.context("--simulator")?;
+        Ok(Hints {
+            simulator: simulator.map(|s| Rc::new(RefCell::new(s)) as Rc<RefCell<dyn Simulator>>),
+            period: self.period,
+        })
+    }
+
+    /// The same for a recording whose actions are no channels, but whose reward may be.
+    pub(super) fn start_on(
+        &self,
+        recording: Option<&Trajectory>,
+        with_reward: bool,
+        context: usize,
+    ) -> anyhow::Result<Hints> {
+        let recording = recording.context("no recording")?;
+        let reward = recording.reward_name().unwrap_or("reward").to_owned();
+        let mut channels = recording.state_names().to_vec();
+        channels.extend(with_reward.then_some(reward));
+        let names = Names {
+            channels: &channels,
+            actions: recording.action_names(),
+        };
+        self.start(&names, context)
+    }
+
+    /// True if a hint is given.
+    pub(super) fn are_given(&self) -> bool {
+        self.simulator.is_some() || self.period.is_some()
+    }
+
+    /// The simulator's command, for manifests.
+    pub(super) fn simulator(&self) -> Option<String> {
+        self.simulator.clone()
+    }
+
+    /// Rows of the season, for manifests.
+    pub(super) fn period(&self) -> Option<usize> {
+        self.period
+    }
+}
+
+impl Hints {
+    /// True if there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.simulator.is_none() && self.period.is_none()
+    }
+
+    /// Residuals of experts that have the hints.
+    pub(super) fn given_to<'m>(&self, mut residual: Residual<'m>) -> Residual<'m> {
+        if let Some(simulator) = &self.simulator {
+            residual = residual.with_simulator(Rc::clone(simulator));
+        }
+        match self.period {
+            Some(period) => residual.with_period(period),
+            None => residual,
+        }
+    }
+}
