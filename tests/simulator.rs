@@ -104,8 +104,11 @@ fn a_simulator_that_goes_wrong_is_left() {
     }
 }
 
+/// States and actions of a request.
+type Asked = (Array2<f64>, Array2<f64>);
+
 /// Keeps what it is asked about.
-struct Recorder(Rc<RefCell<Vec<(Array2<f64>, Array2<f64>)>>>);
+struct Recorder(Rc<RefCell<Vec<Asked>>>);
 
 impl Simulator for Recorder {
     fn next(
