@@ -23,6 +23,7 @@ from recording_scores import LEAST, floored, series_means
 from recordings import recordings
 from residual_run import ResidualRun, residual_loss
 from scores import paired_interval
+from set_of_experts import SetReading, SetRun
 from train import HERE
 from validation import ValidationSet
 from warm_start import loaded, start_from
@@ -37,6 +38,7 @@ ARMS = {
     "gate without Bayesian weights": {"arm": "plain gate"},
     "undisturbed hints": {"disturbed": False},
     "no teacher": {"teacher": False},
+    "set of experts": {"set": True},
 }
 
 
@@ -48,9 +50,9 @@ def configured(settings):
     return config
 
 
-def scored(model):
+def scored(model, reader=ModelReading):
     """Means over windows {recording: [nats, within bins]}."""
-    reading, out = ModelReading(model), {}
+    reading, out = reader(model), {}
     for recording in recordings():
         first = np.full(len(recording.values), recording.context)
         none = np.zeros(recording.values.shape, bool)
@@ -66,7 +68,8 @@ def scored(model):
 def run_arm(name, settings):
     settings = dict(settings)
     teacher = loaded(f"{HERE}/../builtin").requires_grad_(False) if settings.pop("teacher", True) else None
-    run, begun = ResidualRun(configured(settings), "cpu"), time.process_time()
+    kind, reader = (SetRun, SetReading) if settings.pop("set", False) else (ResidualRun, ModelReading)
+    run, begun = kind(configured(settings), "cpu"), time.process_time()
     start_from(run.model.digits, f"{HERE}/../builtin")
     run.reset_average()
     loss_of = residual_loss(run.model, run.config.objective, True, teacher)
@@ -74,7 +77,7 @@ def run_arm(name, settings):
         run.step(loss_of)
     model = run.average.eval()
     series = ValidationSet(80, 1024, "cpu").score(model.digits)["nats"]
-    return dict(recordings=scored(model), series=series, seconds=round(time.process_time() - begun))
+    return dict(recordings=scored(model, reader), series=series, seconds=round(time.process_time() - begun))
 
 
 def table():

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 SHRINKAGE = 30.0  # rows at which correlations count half
+FIRST_PIT = 10  # rows whose PIT values come before the experts know anything
 DRAWS = 48  # of each channel and path, among which the level chooses
 
 
@@ -26,10 +27,35 @@ class Copula:
         values, vectors = np.linalg.eigh(self.correlation)
         self.root = vectors * np.sqrt(np.maximum(values, 1e-6))
 
+    def log_density(self, pit):
+        """Nats of PIT values [channels]: what the joint density gains on that of independent channels."""
+        z = ndtri(np.clip(pit, 1e-4, 1 - 1e-4))
+        matrix = self.root @ self.root.T
+        matrix = matrix / np.sqrt(np.outer(np.diag(matrix), np.diag(matrix)))
+        return -0.5 * np.linalg.slogdet(matrix)[1] - 0.5 * z @ (np.linalg.solve(matrix, z) - z)
+
     def levels(self, rng, count):
         """Levels [count, channels], uniform for each channel."""
         z = rng.standard_normal((count, len(self.root))) @ self.root.T
         return ndtr(z / np.sqrt((self.root**2).sum(1)))
+
+
+def in_order(draws, past_draws, past, counts):
+    """Draws [channels, members] of a row, each channel's moved by a ridge regression of what the channels before it
+    leave over, with the spread that is left; learned from rows before: their draws [rows, channels, members] and
+    values [rows, channels], those that count.
+    """
+    centre, spread = past_draws.mean(-1), past_draws.std(-1) + 1e-12
+    z = np.clip((past - centre) / spread, -4, 4)[counts]
+    own = (draws - draws.mean(-1, keepdims=True)) / (draws.std(-1, keepdims=True) + 1e-12)
+    out = own.copy()
+    for c in range(1, len(draws)):
+        before, gram = z[:, :c], z[:, :c].T @ z[:, :c] + SHRINKAGE * np.eye(c)
+        weights = np.linalg.solve(gram, before.T @ z[:, c])
+        left = np.mean((z[:, c] - before @ weights) ** 2) if len(z) else 1.0
+        whole = np.mean(z[:, c] ** 2) if len(z) else 1.0
+        out[c] = weights @ np.clip(out[:c], -4, 4) + np.sqrt(np.clip(left / (whole + 1e-12), 0, 1)) * own[c]
+    return draws.mean(-1, keepdims=True) + out * draws.std(-1, keepdims=True)
 
 
 def energy_score(paths, truth):

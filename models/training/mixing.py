@@ -51,6 +51,12 @@ class ScalesMixture:
         learned = np.log((1 - SHARE) * softmax(self.log_weights + gained) + SHARE / self.count)
         self.log_weights = np.where(counts[..., None], learned, self.log_weights)
 
+    def learn_row(self, laws, x):
+        """Learns a row [windows, channels] that was observed, from where every channel has a law on."""
+        if laws.known.any(1).all():
+            centre, deviation, known = self.normals(laws)
+            self.learn(normal_log(x[..., None], centre, deviation), known, np.ones(x.shape, bool))
+
     def repeated(self, paths):
         other = ScalesMixture(0, 0, 1)
         other.count, other.log_weights = self.count, np.repeat(self.log_weights, paths, 0)

@@ -1,7 +1,9 @@
 """The model as a forecaster of windows: one-step densities of recorded rows, and sample paths behind a context."""
 
+import copy
 import math
 import os
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,14 +11,13 @@ import torch.nn.functional as F
 from scipy.special import ndtr, ndtri
 
 from hints import EDGES, Experts, residual_ids
-from joint import DRAWS, Copula
+from joint import DRAWS, FIRST_PIT, Copula
 from model import rotated
-from residual import LEAST_LOG, SHARE, SPREADS, ResidualModel, Sequences, hint_features
+from residual import LEAST_LOG, SHARE, SPREADS, ResidualModel, Sequences, gate_corrections, hint_features
 from residual_export import read_residual, untrained
 
 WIDTHS = SPREADS.double().numpy()
 MOST_MOVE = 1.5  # of a path from row to row, in the largest move of the rows that were read
-FIRST_PIT = 10  # rows whose PIT values come before the experts know anything
 
 
 def sequences_at(positions, slots, begins):
@@ -82,6 +83,37 @@ class Cached:
         self.caches = [(k[index], v[index]) for k, v in self.caches]
 
 
+def read_experts(positions, acts, starts, periods=None, horizon=0, mixture=None):
+    """Sequences [windows * channels, rows] with what was said of each row, and the experts behind all rows, with
+    room for a horizon. A ScalesMixture learns with them.
+    """
+    n, rows, channels = positions.shape
+    experts = Experts(n, channels, acts.shape[2], rows + horizon + 1, periods)
+    next_begins = np.concatenate([starts[:, 1:], np.zeros((n, 1), bool)], 1)
+    seen, said = np.ones((n, channels), bool), []
+    for t in range(rows):
+        said.append(slot_arrays(experts.predict()))
+        if mixture:
+            mixture.learn_row(experts.laws, positions[:, t] - 5)
+        experts.learn(positions[:, t] - 5, acts[:, t], next_begins[:, t], seen)
+    slots = {name: flat(np.stack([row[name] for row in said], 1)) for name in said[0]}
+    begins = flat(np.broadcast_to(starts[..., None], positions.shape))
+    return sequences_at(flat(positions), slots, begins), experts
+
+
+@dataclass
+class Behind:
+    """What paths go on from: of sequences (windows * channels) but for `last` [windows, channels] and the copulas."""
+
+    experts: Experts
+    cached: Cached
+    weights: np.ndarray
+    corrections: np.ndarray
+    before: Sequences
+    last: np.ndarray
+    copulas: list
+
+
 class ModelReading:
     def __init__(self, model):
         self.model = model.eval()
@@ -100,27 +132,22 @@ class ModelReading:
         model.load_state_dict(weights)
         return cls(model)
 
-    def hinted(self, positions, acts, starts, periods=None, horizon=0):
-        """Experts behind all rows, and the sequences [windows * channels, rows] with what was said of each."""
-        n, rows, channels = positions.shape
-        experts = Experts(n, channels, acts.shape[2], rows + horizon + 1, periods)
-        next_begins = np.concatenate([starts[:, 1:], np.zeros((n, 1), bool)], 1)
-        seen, said = np.ones((n, channels), bool), []
-        for t in range(rows):
-            said.append(slot_arrays(experts.predict()))
-            experts.learn(positions[:, t] - 5, acts[:, t], next_begins[:, t], seen)
-        slots = {name: flat(np.stack([row[name] for row in said], 1)) for name in said[0]}
-        begins = flat(np.broadcast_to(starts[..., None], positions.shape))
-        return experts, sequences_at(flat(positions), slots, begins)
+    def sequences(self, positions, acts, starts):
+        return read_experts(positions, acts, starts)[0]
+
+    @torch.no_grad()
+    def answered(self, whole, most=12):
+        """Parts of the sequences with the answers [sequences, rows, ...] to them: digits, residual axis, gate."""
+        for i in range(0, len(whole), most):
+            s = whole[i : i + most]
+            yield s, self.model(s, hint_features(s))
 
     @torch.no_grad()
     def one_step(self, positions, acts, starts, most=12):
         """Log density of each value and the mass of its bin of 0.01, [windows, rows, channels]."""
-        _, whole = self.hinted(positions, acts, starts)
+        whole = self.sequences(positions, acts, starts)
         density, mass = [], []
-        for i in range(0, len(whole), most):
-            s = whole[i : i + most]
-            digits, residual, gate = self.model(s, hint_features(s))
+        for s, (digits, residual, gate) in self.answered(whole, most):
             parts, log_weights = self.model.mixture(s, digits, residual, gate)
             density.append(torch.logsumexp(log_weights + parts, -1).double().numpy())
             mass.append(bin_mass(s, digits, residual, log_weights))
@@ -128,27 +155,58 @@ class ModelReading:
         return tuple(np.concatenate(part).reshape(shape).transpose(0, 2, 1) for part in (density, mass))
 
     @torch.no_grad()
-    def paths(self, positions, acts, starts, future, count, seed=0, coupled=True, periods=None):
-        """Sample paths [windows, count, horizon, channels] on the axis behind rows [windows, rows, channels]; `future`
-        are the actions that are taken in the rows to come, scaled [windows, horizon, actions]. Channels are
-        `coupled` by the copula of the context's PIT values, or drawn independently of each other given the past.
+    def one_step_draws(self, positions, acts, starts, draws, rng):
+        """Independent draws [windows, rows, channels, draws] of each value given the rows before it, and the values'
+        PIT [windows, rows, channels].
         """
-        rng = np.random.default_rng(seed)
+        whole = self.sequences(positions, acts, starts)
+        drawn, pit = [], []
+        for s, (digits, residual, gate) in self.answered(whole):
+            _, log_weights = self.model.mixture(s, digits, residual, gate)
+            pit.append(distribution(s, digits, residual, log_weights, values_of(s)))
+            rows = lambda part: part.double().numpy().reshape(-1, part.shape[-1])
+            chance, *cdfs = (np.exp(rows(part)).cumsum(-1) for part in (log_weights, digits, residual))
+            said = dict(location=rows(s.location), scale=rows(s.scale))
+            each = [self.draw(chance, *cdfs, said, rng) for _ in range(draws)]
+            drawn.append(np.stack(each, -1).reshape(*s.z.shape[:2], draws))
+        n, rows, channels = positions.shape
+        drawn = np.concatenate(drawn).reshape(n, channels, rows, draws).transpose(0, 2, 1, 3)
+        return drawn, np.concatenate(pit).reshape(n, channels, rows).transpose(0, 2, 1)
+
+    @torch.no_grad()
+    def read(self, positions, acts, starts, periods=None, horizon=0, mixture=None):
+        """What paths of up to so many steps go on from behind rows [windows, rows, channels]."""
         n, _, channels = positions.shape
-        experts, s = self.hinted(positions, acts, starts, periods, future.shape[1])
+        s, experts = read_experts(positions, acts, starts, periods, horizon, mixture)
         cached = Cached(self.model.digits)
         digits, residual, gate = self.model.answers(cached.read(self.model.embedded(s, hint_features(s))))
         parts, log_weights = self.model.mixture(s, digits, residual, gate)
         weights = weights_behind(parts.double().numpy(), s.begins.numpy())
-        copulas = None
-        if coupled and channels > 1:
-            pit = distribution(s, digits, residual, log_weights, values_of(s)).reshape(n, channels, -1)
-            pit = np.where(starts[..., None], np.nan, pit.transpose(0, 2, 1))
-            copulas = [Copula(rows[FIRST_PIT:]) for rows in pit]
+        given = self.model.gated(s, digits, residual, gate)[1]
+        corrections = gate_corrections(parts, given, s.observed & ~s.begins)[:, -1].double().numpy()
+        pit = distribution(s, digits, residual, log_weights, values_of(s)).reshape(n, channels, -1)
+        pit = np.where(starts[..., None], np.nan, pit.transpose(0, 2, 1))
+        copulas = [Copula(of[FIRST_PIT:]) for of in pit]
+        return Behind(experts, cached, weights, corrections, s[:, -1:], positions[:, -1], copulas)
+
+    def paths(self, positions, acts, starts, future, count, seed=0, coupled=True, periods=None):
+        """Sample paths [windows, count, horizon, channels] on the axis behind rows [windows, rows, channels]; `future`
+        are the actions that are taken in the rows to come, scaled [windows, horizon, actions].
+        """
+        behind = self.read(positions, acts, starts, periods, future.shape[1])
+        return self.paths_behind(behind, future, count, np.random.default_rng(seed), coupled)
+
+    @torch.no_grad()
+    def paths_behind(self, behind, future, count, rng, coupled=True):
+        """As `paths`, behind rows that were read. Channels are `coupled` by the copula of the PIT values of those rows,
+        or drawn independently of each other given the past.
+        """
+        n, channels = behind.last.shape
+        experts, weights, before = behind.experts.repeated(1), behind.weights, behind.before
+        cached, copulas = copy.copy(behind.cached), behind.copulas if coupled and channels > 1 else []
         index = (np.arange(n)[:, None, None] * channels + np.arange(channels)).repeat(count, 1).reshape(-1)
-        bound, last = MOST_MOVE * experts.past.largest_move, positions[:, -1]
-        bound, last = np.repeat(bound, count, 0), np.repeat(last, count, 0)
-        out, before = [], s[:, -1:]
+        bound = np.repeat(MOST_MOVE * experts.past.largest_move, count, 0)
+        last, corrections, out = np.repeat(behind.last, count, 0), behind.corrections[index], []
         for step in range(future.shape[1]):
             slots = slot_arrays(experts.predict())
             said = {name: flat(array[:, None]) for name, array in slots.items()}
@@ -160,8 +218,9 @@ class ModelReading:
                 said = {name: array[index] for name, array in said.items()}
                 experts, weights = experts.repeated(count), weights[index]
                 cached.repeat(torch.from_numpy(index))
-            levels = copulas and np.concatenate([copula.levels(rng, count) for copula in copulas]).reshape(-1)
-            x = self.drawn(law, said, weights, levels, rng).reshape(n * count, channels)
+            levels = np.concatenate([c.levels(rng, count) for c in copulas]).reshape(-1) if copulas else None
+            chance = self.chances(law[2], weights, corrections)
+            x = self.drawn(chance, law, said, levels, rng).reshape(n * count, channels)
             x = last = np.clip(x, last - bound, last + bound)
             weights = self.weights_after(x.reshape(-1), law, said, weights)
             before = sequences_at(x.reshape(-1, 1), said, np.zeros((x.size, 1), bool))
@@ -175,12 +234,15 @@ class ModelReading:
         pair = Sequences(*(torch.cat([a, b.to(a.dtype)], 1) for a, b in zip(vars(before).values(), vars(row).values())))
         return self.model.embedded(pair, hint_features(pair))[:, 1:]
 
-    def drawn(self, law, said, weights, levels, rng):
+    def chances(self, gate, weights, corrections):
+        """Distribution functions [sequences, components] over the components."""
+        log_weights = gate + float(self.model.trust) * weights + corrections
+        return np.exp(log_weights - log_sum(log_weights)).cumsum(-1)
+
+    def drawn(self, chance, law, said, levels, rng):
         """Values of the mixture's law, at `levels` if there are any."""
-        digits, residual, gate = law
-        log_weights = gate + float(self.model.trust) * weights
-        chance = np.exp(log_weights - log_sum(log_weights)).cumsum(-1)
-        digits_cdf, residual_cdf = np.exp(digits).cumsum(-1), np.exp(residual).cumsum(-1)
+        digits_cdf, residual_cdf = (np.exp(part).cumsum(-1) for part in law[:2])
+        said = {name: said[name][:, 0] for name in ("location", "scale")}
         each = [self.draw(chance, digits_cdf, residual_cdf, said, rng) for _ in range(1 if levels is None else DRAWS)]
         if levels is None:
             return each[0]
@@ -200,7 +262,7 @@ class ModelReading:
         rows = np.arange(len(chance))
         part, level, inner = located(chance, rng.random(len(rows))), rng.random(len(rows)), rng.random(len(rows))
         digit, bins = located(digits_cdf, level), located(residual_cdf, level)
-        location, scale = said["location"][:, 0], said["scale"][:, 0]
+        location, scale = said["location"], said["scale"]
         on_axis = location[:, 0] + scale[:, 0] * (EDGES[bins] + np.diff(EDGES)[bins] * inner)
         k = np.clip(part - 2, 0, None)
         slot, width = k // len(WIDTHS), WIDTHS[k % len(WIDTHS)]

@@ -22,6 +22,7 @@ from model import DigitModel, ValueTable
 SPREADS = torch.tensor([0.05, 0.15, 0.35, 0.6, 0.85, 1.1, 1.5, 2.5, 6.0])  # of the normals, in scales of a slot
 COMPONENTS = 2 + 2 * len(SPREADS)  # digits, residual axis, normals of the first slot, of the second
 SHARE, LEAST_LOG = 0.003, -30.0  # of the Bayesian weights: fixed share, floor of a row's log density
+PRIOR_ROWS = 0.3  # rows at which what a component was worth counts as much as what the gate gave it
 FREEDOM = 4.0  # of Student's law that the residual axis starts with
 
 PERIODS = torch.tensor(np.concatenate([np.geomspace(0.25, 250, 32), [500, 1000]]), dtype=torch.float32)
@@ -58,7 +59,7 @@ class Sequences:
         return self.map(lambda column: column[part])
 
     def map(self, change):
-        return Sequences(**{f.name: change(getattr(self, f.name)) for f in fields(self)})
+        return type(self)(**{f.name: change(getattr(self, f.name)) for f in fields(self)})
 
 
 def bumps(v, at):
@@ -101,6 +102,17 @@ def bayesian_weights(logs, counts):
         learned = ((1 - SHARE) * (w + logs[:, t]).softmax(-1) + SHARE / k).log()
         w = torch.lerp(w, learned, moves[:, t])
     return torch.stack(out, 1)
+
+
+@torch.no_grad()
+def gate_corrections(parts, log_weights, counts):
+    """What log weights are corrected by before each row and behind all, [sequences, rows + 1, components]: the log
+    ratio of the responsibilities that components had for the rows so far to the weights that the gate gave them.
+    """
+    worth, given = (parts + log_weights).softmax(-1), log_weights.exp()
+    sums = (F.pad((x * counts[..., None]).cumsum(1), (0, 0, 1, 0)) for x in (worth, given))
+    worth, given = sums
+    return ((worth + PRIOR_ROWS) / (given + PRIOR_ROWS)).log()
 
 
 def student_masses(edges):
@@ -171,9 +183,13 @@ class ResidualModel(nn.Module):
             features[..., SLOT_FEATURES:] = 0
         return x + self.marks[0] + torch.where(s.begins[..., None], self.marks[2], self.hint(features))
 
+    def beside(self, s):
+        """Further arguments of the decoder for these sequences."""
+        return ()
+
     def forward(self, s, features):
         """Log probabilities [sequences, rows, 1000] of the digits' and the residual axis' bins, and the gate."""
-        return self.answers(self.digits.states(self.embedded(s, features)))
+        return self.answers(self.digits.states(self.embedded(s, features), *self.beside(s)))
 
     def answers(self, h):
         known = F.linear(h, self.digits.head()[:BINS]).float()
@@ -200,12 +216,20 @@ class ResidualModel(nn.Module):
         inside = self.log_widths[s.residual] + ends * math.log(2.0)
         return torch.where(far > REACH, math.log(2 / REACH) + 2 * far.clamp_min(REACH).log(), inside)
 
-    def mixture(self, s, digits, residual, gate):
-        """Log densities of the components and their log weights before each row, [sequences, rows, COMPONENTS]."""
+    def gated(self, s, digits, residual, gate):
+        """Log densities of the components and the log weights that the gate gives them before each row, [sequences,
+        rows, COMPONENTS].
+        """
         parts = self.components(s, digits, residual)
         bayes = bayesian_weights(parts.detach(), s.observed & ~s.begins)
         weights = (gate + self.trust * bayes).masked_fill(~self.allowed, -torch.inf)
         return parts, weights.log_softmax(-1)
+
+    def mixture(self, s, digits, residual, gate):
+        """As `gated`, with the gate's weights corrected by what the components were worth so far."""
+        parts, log_weights = self.gated(s, digits, residual, gate)
+        corrections = gate_corrections(parts, log_weights, s.observed & ~s.begins)[:, :-1]
+        return parts, (log_weights + corrections).log_softmax(-1)
 
     def log_density(self, s, features):
         """Nats [sequences, rows] of the values in axis units, and the components' own."""

@@ -39,9 +39,12 @@ class ResidualRun(Run):
         more = max(1, ahead // len(lengths)) if workers else 0
         for length in lengths:
             disturbed = self.config.data.get("disturbed", True)
-            stream = SequenceStream(self.config.seed, values, length, self.device, workers, more, disturbed)
+            stream = self.sequence_stream(values, length, workers, more, disturbed)
             streams[f"hinted{length}"] = stream
         return streams
+
+    def sequence_stream(self, values, length, workers, ahead, disturbed):
+        return SequenceStream(self.config.seed, values, length, self.device, workers, ahead, disturbed)
 
     def series_batch(self, draws, length, count):
         hinted = min(count - 1, round(self.config.data["hinted"] * count))
@@ -67,7 +70,7 @@ def residual_loss(model, settings, compile_it, teacher=None):
         count = len(inputs)
         features = hint_features(sequences)
         embedded = F.embedding(inputs, model.digits.embedding())
-        h = states(torch.cat([embedded, model.embedded(sequences, features)]))
+        h = states(torch.cat([embedded, model.embedded(sequences, features)]), *model.beside(sequences))
         logits = F.linear(h[:count], model.digits.head()).float()
         if teacher is None:
             digits = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view_as(weights)

@@ -49,6 +49,18 @@ def windows_of(seed, kind, count, rows):
 
 def sequences_of(windows, rng, disturbed=True):
     """Sequences of raw windows of one shape, with hints; those of channels that do not move are left out."""
+    arrays, good, _ = arrays_of(windows, rng, disturbed)
+    return Sequences(**{name: flattened(array, good) for name, array in arrays.items()})
+
+
+def flattened(array, good):
+    """[windows, rows, channels, ...] to [sequences, rows, ...] of the channels [windows, channels] that are good."""
+    array = np.moveaxis(array, 2, 1)[good]
+    return torch.from_numpy(array.astype(np.float32) if array.dtype == np.float64 else array)
+
+
+def arrays_of(windows, rng, disturbed=True):
+    """The arrays of Sequences [windows, rows, channels, ...], which channels [windows, channels] are good, the hints."""
     n, rows, channels = windows.values.shape
     most = np.where(rng.random(n) < 0.1, rows, np.exp(rng.uniform(np.log(20), np.log(0.8 * rows), n)))
     prefix = most.astype(int)
@@ -78,33 +90,32 @@ def sequences_of(windows, rng, disturbed=True):
         weight=weight,
     )
     good = moves & np.isfinite(hints.location).all((1, 3)) & np.isfinite(hints.scale).all((1, 3))
-
-    def flat(array):
-        """[windows, rows, channels, ...] to [sequences, rows, ...]."""
-        array = np.moveaxis(array, 2, 1)[good]
-        return torch.from_numpy(array.astype(np.float32) if array.dtype == np.float64 else array)
-
-    return Sequences(**arrays).map(flat)
+    return arrays, good, hints
 
 
 def joined(parts):
-    return Sequences(*(torch.cat(columns) for columns in zip(*(vars(part).values() for part in parts))))
+    return type(parts[0])(*(torch.cat(columns) for columns in zip(*(vars(part).values() for part in parts))))
 
 
-def sequence_round(seed, sequences, rows, disturbed=True):
-    """About so many shuffled sequences; a function of the seed."""
-    rng, parts = np.random.default_rng(seed), []
+def made_parts(seed, sequences, rows, make):
+    """What `make` makes of groups of windows, about so many sequences; a function of the seed."""
     for place, (kind, share) in enumerate(MIXED.items()):
         wanted, made = share * sequences, 0
         for part in range(20):
             left = max(1.0, wanted - made)
             count = max(24, round(left / MEAN_CHANNELS)) if kind == "systems" else round(left)
             for group in windows_of(seed * 1009 + 20 * place + part, kind, count, rows):
-                parts.append(sequences_of(group, rng, disturbed))
-                made += len(parts[-1])
+                parts = make(group)
+                made += len(parts)
+                yield parts
             if made >= 0.9 * wanted:
                 break
-    whole = joined(parts)
+
+
+def sequence_round(seed, sequences, rows, disturbed=True):
+    """About so many shuffled sequences; a function of the seed."""
+    rng = np.random.default_rng(seed)
+    whole = joined(list(made_parts(seed, sequences, rows, lambda group: sequences_of(group, rng, disturbed))))
     order = torch.from_numpy(rng.permutation(len(whole)))
     return whole[order]
 

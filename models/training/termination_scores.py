@@ -71,7 +71,7 @@ def foreseen(model, x, u, flag, start):
     levels = np.zeros(values.shape[::2], bool)
     levels[:, -1] = True
     positions, _ = axis_positions(values, first, np.zeros(values.shape, bool), levels)
-    _, whole = model.hinted(positions, scaled_actions(u, first), start)
+    whole, _ = read_experts(positions, scaled_actions(u, first), start)
     at = np.arange(n) * values.shape[2] + values.shape[2] - 1
     s = whole[torch.from_numpy(at)]
     digits, residual, gate = model.model(s, hint_features(s))

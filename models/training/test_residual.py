@@ -18,7 +18,7 @@ from hints.regression import Regressions
 from hints.seasonal import found_periods
 from joint import Copula
 from model import DigitModel
-from model_reading import Cached, ModelReading, bin_mass, distribution, weights_behind
+from model_reading import Cached, ModelReading, bin_mass, distribution, read_experts, weights_behind
 from residual import COMPONENTS, ResidualModel, bayesian_weights, hint_features
 from residual_export import export_residual, read_residual
 from residual_run import ResidualRun, residual_loss
@@ -340,7 +340,7 @@ class Reading(unittest.TestCase):
         self.reading = ModelReading(stirred(ResidualModel(**TINY)))
 
     def test_rows_one_by_one_are_rows_at_once(self):
-        experts, s = self.reading.hinted(self.positions, self.acts, self.starts)
+        s, _ = read_experts(self.positions, self.acts, self.starts)
         model, cached = self.reading.model, Cached(self.reading.model.digits)
         with torch.no_grad():
             x = model.embedded(s, hint_features(s))
@@ -350,7 +350,7 @@ class Reading(unittest.TestCase):
         self.assertLess((torch.cat([first, *rest], 1) - once).abs().max().item(), 1e-4)
 
     def test_weights_behind_rows_are_those_of_training(self):
-        _, s = self.reading.hinted(self.positions, self.acts, self.starts)
+        s, _ = read_experts(self.positions, self.acts, self.starts)
         with torch.no_grad():
             digits, residual, gate = self.reading.model(s, hint_features(s))
             parts = self.reading.model.components(s, digits, residual)
@@ -359,7 +359,7 @@ class Reading(unittest.TestCase):
         self.assertTrue(np.allclose(expected, got, atol=1e-6))
 
     def test_the_distribution_function_has_the_density(self):
-        _, s = self.reading.hinted(self.positions, self.acts, self.starts)
+        s, _ = read_experts(self.positions, self.acts, self.starts)
         s = s[:2]
         with torch.no_grad():
             law = self.reading.model(s, hint_features(s))

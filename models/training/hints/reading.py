@@ -21,6 +21,7 @@ class Hints:
     ratio: np.ndarray
     lead: np.ndarray
     chosen: np.ndarray
+    every: dict  # of all experts, [windows, rows, channels, experts]: location, scale, freedom, ratio, score, known
 
 
 def axis_positions(values, prefix, missing, levels):
@@ -61,12 +62,13 @@ def read_hints(positions, actions, starts, missing, periods=None, frozen=None, p
     n, rows, channels = positions.shape
     positions = carried_on(positions, missing)
     experts = Experts(n, channels, actions.shape[2], rows, periods)
-    x = positions - 5
+    x, every = positions - 5, []
     next_begins = np.concatenate([starts[:, 1:], np.zeros((n, 1), bool)], 1)
     slots = []
     with np.errstate(over="ignore"):
         for t in range(rows):
             slots.append(experts.predict(None if pushed is None else pushed[:, t]))
+            every.append(experts.said())
             observed = ~missing[:, t] if frozen is None else ~(missing[:, t] | frozen[:, t, None])
             experts.learn(x[:, t], actions[:, t], next_begins[:, t], observed)
 
@@ -75,4 +77,5 @@ def read_hints(positions, actions, starts, missing, periods=None, frozen=None, p
 
     lead = np.stack([slot.lead for slot in slots], 1)
     chosen = np.stack([slot.chosen.transpose(0, 2, 1) for slot in slots], 1)
-    return Hints(positions, 5 + of("location"), of("scale"), of("freedom"), of("ratio"), lead, chosen)
+    every = {name: np.stack([row[name] for row in every], 1) for name in every[0]}
+    return Hints(positions, 5 + of("location"), of("scale"), of("freedom"), of("ratio"), lead, chosen, every)

@@ -51,7 +51,8 @@ class Experts:
                 law.location = law.location + pushed * law.scale
         self.laws = Law(*(np.stack([getattr(law, f.name) for law in laws], 1) for f in fields(Law)))
         self.counted = self.laws.known & (self.laws.freedom >= LEAST_FREEDOM)
-        order = np.argsort(-np.where(self.counted, self.scores, -np.inf), axis=1, kind="stable")[:, :2]
+        order = np.argsort(-np.where(self.counted, self.scores, -np.inf), axis=1, kind="stable")
+        order = order[:, [0, min(1, order.shape[1] - 1)]]
         count = self.counted.sum(1)
         order = np.where(count[:, None] == 1, order[:, :1], order)
         none = count == 0
@@ -70,6 +71,18 @@ class Experts:
             np.where(none[:, None], -1, order),
         )
 
+    def said(self):
+        """What every expert said of the row that was predicted, arrays [windows, channels, experts] by name."""
+        parts = dict(
+            location=5 + self.laws.location,
+            scale=self.laws.scale,
+            freedom=self.laws.freedom,
+            ratio=self.ratios,
+            score=self.scores,
+            known=self.counted,
+        )
+        return {name: part.transpose(0, 2, 1) for name, part in parts.items()}
+
     def learn(self, x, u, next_begins, observed):
         """Reads the row that was predicted: x [windows, channels], u [windows, actions]; what is not observed
         has a stand-in in x and is learned by nobody.
@@ -84,6 +97,13 @@ class Experts:
         for expert in self.experts:
             expert.learn(self.past, x, observed)
         self.past.push(x, u, next_begins)
+
+    def only(self, number):
+        """The same state of one expert by itself."""
+        other = copy.copy(self)
+        part = slice(number, number + 1)
+        other.experts, other.scores, other.ratios = self.experts[part], self.scores[:, part], self.ratios[:, part]
+        return other
 
     def repeated(self, paths):
         """The same state for so many paths of every window."""

@@ -1,0 +1,83 @@
+"""Sample paths of forecasters without training, behind one window: single experts and "scales", which learn from the
+paths' own draws, and the digit reading of each channel by itself.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from encoding import BOS
+from mixing import ScalesMixture
+from model_reading import MOST_MOVE, Cached, read_experts
+
+SAMPLERS = ("linear", "quadratic", "scales", "bundled")
+EXPERTS = ("linear", "quadratic")  # the first of hints.Experts
+
+
+class Samplers:
+    """Behind positions [rows, channels], scaled actions and episode starts; `digits` is the model of the digit reading.
+    Paths have at most so many steps.
+    """
+
+    def __init__(self, digits, positions, acts, starts, horizon):
+        self.scales = ScalesMixture(1, positions.shape[1], 5)
+        window = positions[None], acts[None], starts[None]
+        self.experts = read_experts(*window, horizon=horizon, mixture=self.scales)[1]
+        self.digits = digit_reading(digits, positions)
+
+    def paths(self, name, future, count, rng):
+        """Paths [count, steps, channels] on the axis under the actions to come [steps, actions]."""
+        if name == "bundled":
+            return digit_paths(*self.digits, len(future), count, rng)
+        if name == "scales":
+            return stepped(self.experts, self.scales, scales_draw, future, count, rng)
+        return stepped(self.experts.only(EXPERTS.index(name)), None, student_draw, future, count, rng)
+
+
+def stepped(experts, scales, draw, future, count, rng):
+    """Paths [count, steps, channels] behind one window's experts."""
+    experts, scales = experts.repeated(count), scales and scales.repeated(count)
+    bound, last, out = MOST_MOVE * experts.past.largest_move, experts.past.last, []
+    for action in future:
+        experts.predict()
+        x = last = np.clip(draw(experts.laws, scales, rng), last - bound, last + bound)
+        if scales:
+            scales.learn_row(experts.laws, x)
+        experts.learn(x, np.repeat(action[None], count, 0), np.zeros(count, bool), np.ones(x.shape, bool))
+        out.append(5 + x)
+    return np.stack(out, 1)
+
+
+def student_draw(laws, scales, rng):
+    return laws.location[:, 0] + laws.scale[:, 0] * rng.standard_t(laws.freedom[:, 0])
+
+
+def scales_draw(laws, scales, rng):
+    centre, deviation, known = scales.normals(laws)
+    chance = np.exp(scales.current(known)).cumsum(-1)
+    part = (chance < rng.random((*chance.shape[:2], 1)) * chance[..., -1:]).sum(-1, keepdims=True)
+    part = part.clip(0, chance.shape[-1] - 1)
+    of = lambda array: np.take_along_axis(array, part, -1)[..., 0]
+    return of(centre) + of(deviation) * rng.standard_normal(chance.shape[:2])
+
+
+@torch.no_grad()
+def digit_reading(model, positions):
+    """The digit model's cache behind channels [rows, channels], each by itself, and their last states."""
+    bins = np.clip(np.floor(100 * positions), 0, 999).astype(np.int64).T
+    ids = torch.from_numpy(np.concatenate([np.full((len(bins), 1), BOS), bins], 1))
+    cached = Cached(model)
+    return cached, cached.read(F.embedding(ids, model.embedding()))[:, -1:]
+
+
+@torch.no_grad()
+def digit_paths(cached, h, steps, count, rng):
+    channels, model, drawn = len(h), cached.model, []
+    cached.repeat(torch.arange(channels).repeat_interleave(count))
+    h = h.repeat_interleave(count, 0)
+    for _ in range(steps):
+        cdf = F.linear(h[:, 0], model.head()[:1000]).double().softmax(-1).numpy().cumsum(-1)
+        new = (cdf < rng.random((len(cdf), 1)) * cdf[:, -1:]).sum(-1).clip(0, 999)
+        drawn.append((new + rng.random(len(new))) / 100)
+        h = cached.read(F.embedding(torch.from_numpy(new[:, None]), model.embedding()))
+    return np.stack(drawn, -1).reshape(channels, count, steps).transpose(1, 2, 0)
