@@ -1,5 +1,5 @@
 //! Another program that answers lines of JSON on its standard input with lines of JSON on its
-//! standard output. Nothing that it does is trusted: neither that it answers, nor when, nor how much.
+//! standard output. Nothing that it does is trusted: whether it answers, when, and how much.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -42,8 +42,8 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    /// Starts a program by its command line, words apart by spaces and quoted as in a shell, without
-    /// a shell. `limits` are those of its first reply and of every other.
+    /// Starts a program by its command line, words apart by spaces and quoted as in a shell, but
+    /// without one. `limits` are those of its first reply and of every other.
     pub(crate) fn start(command: &str, limits: [Duration; 2]) -> Result<Self, PipeError> {
         let fail = |reason: String| PipeError {
             program: command.to_owned(),

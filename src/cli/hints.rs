@@ -25,8 +25,8 @@ pub(super) struct HintArguments {
     /// Longest time that a reply of the simulator may take, the first one too
     #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
     simulator_timeout: f64,
-    /// With --method residual: rows of a season, at least 2 and fewer than the context has [default:
-    /// found in the differences' autocorrelation of each channel, up to 512 rows]
+    /// With --method residual: rows of a season, at least 2 and fewer than the context has
+    /// [default: found in the differences' autocorrelation of each channel, up to 512 rows]
     #[arg(long, value_name = "ROWS")]
     period: Option<usize>,
 }

@@ -5,9 +5,10 @@
 //! depends on those rows only; along a sampled path it goes on with the path's own draws. Experts
 //! bring what a model of digits cannot see: other channels, actions, trend, season and resolution.
 //!
-//! A [`Panel`] runs several experts on one recording; a [`Simulator`] of the user may be one of them. [`Slots`] turns their predictions into the
-//! hints that centre a model's [residual axis](crate::codec); [`Scales`] mixes them at several
-//! scales into a forecaster of its own. Values are positions on a channel's axis less 5, so that
+//! A [`Panel`] runs several experts on one recording; a [`Simulator`] of the user may be one of
+//! them. [`Slots`] turns their predictions into the hints that centre a model's
+//! [residual axis](crate::codec); [`Scales`] mixes them at several scales into a forecaster of its
+//! own. Values are positions on a channel's axis less 5, so that
 //! contexts span [-3.5, 3.5]; actions are in units of the largest of the context. An episode's
 //! first row follows from nothing: no expert predicts it or learns from it, and no lag reaches over
 //! it.

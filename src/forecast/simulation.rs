@@ -38,8 +38,8 @@ impl Simulation {
         })
     }
 
-    /// Predictions of what follows rows of positions and actions, of the channels that are forecast,
-    /// as experts have them. `row` is the number of the row that is predicted.
+    /// Predictions of what follows rows of positions and actions, of the channels that are
+    /// forecast, as experts have them. `row` is the number of the row that is predicted.
     pub(super) fn next(
         &self,
         row: usize,

@@ -1,11 +1,11 @@
 //! A simulator that runs as another program, which speaks lines of JSON on its standard streams.
 //!
-//! Its first line says what the numbers are: `{"channels": ["x", "v"], "actions": ["u"]}`. It is not
-//! answered. Every further line asks about one or more states, a row each, and the actions taken in
-//! them: `{"states": [[0.5, -1.0]], "actions": [[0.2]]}`. The answer is one line,
-//! `{"next": [[0.4, -1.05]]}`: for every state the value that follows of every channel, `null` where
-//! nothing is known. `"std"`, of the same shape, may state standard deviations, and
-//! `{"error": "…"}` that there is no answer. The program ends when its input does.
+//! The first line that it reads says what the numbers are, and is not answered:
+//! `{"channels": ["x", "v"], "actions": ["u"]}`. Every further line asks about one or more states, a
+//! row each, and the actions taken in them: `{"states": [[0.5, -1.0]], "actions": [[0.2]]}`. The
+//! answer is one line, `{"next": [[0.4, -1.05]]}`: for every state the value that follows of every
+//! channel, `null` where nothing is known. `"std"`, of the same shape, may state standard
+//! deviations, and `{"error": "…"}` that there is no answer. The program ends when its input does.
 
 use std::time::Duration;
 
@@ -56,9 +56,9 @@ pub struct SimulatorProgram {
 }
 
 impl SimulatorProgram {
-    /// Starts a program by its command line, words apart by spaces and quoted as in a shell, without
-    /// a shell, and tells it the names of the channels and actions. `limit` is the time that each of
-    /// its replies may take.
+    /// Starts a program by its command line, words apart by spaces and quoted as in a shell, but
+    /// without one, and tells it the names of the channels and actions. `limit` is the time that
+    /// each of its replies may take.
     ///
     /// # Errors
     /// [`SimulatorError::Program`] if it does not start.
