@@ -5,7 +5,8 @@
   python evaluate.py MODEL --llama2 ../../../shared/llama2-series
 
 One-step densities on 1000 bins of the axis [0, 10), scale from the first 200 values, steps 20 to 300, every
-density mixed with 0.1 % uniform. Rollouts of 40 steps from contexts of 150 and 300 values, scaled by their
+density mixed with 0.1 % uniform. A model that reads
+hints is read without and with them (hints of the bins alone, beside the digits). Rollouts of 40 steps from contexts of 150 and 300 values, scaled by their
 context.
 """
 
@@ -19,6 +20,7 @@ import torch
 
 from baselines import all_densities, autoregression_paths, random_walk_paths
 from heldout import FIRST_SCORED, STEPS, bins_of, cached, families
+from hinted_reader import HintedReader
 from llama2 import compare_with_llama2
 from program import compare_with_program
 from reader import Reader
@@ -37,6 +39,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 NOT_HELD_OUT = "train_families"
 WINDOWS = [(20, 50), (50, 100), (100, 200), (200, 300)]
 CONTEXTS, HORIZON, NEAR = (150, 300), 40, 20
+LOSS_FOR_CHANNELS = 0.04  # nats that a model which reads channels and actions may lose on series alone
 
 
 def parse_arguments():
@@ -164,14 +167,14 @@ def print_rollouts(result, model):
         )
 
 
-def gate(result, model, shipped):
-    """True if the model's mean held-out log density is not below the shipped one's."""
+def gate(result, model, shipped, allowed=0.0):
+    """True if the model's mean held-out log density is at most so many nats below the shipped one's."""
     held = [f for f in result if f != NOT_HELD_OUT]
     mean, low, high = paired_interval([result[f][model]["nats"] - result[f][shipped]["nats"] for f in held])
-    verdict = "pass" if mean >= 0 else "FAIL"
+    verdict = "pass" if mean >= -allowed else "FAIL"
     print(f"\nRelease gate on the held-out families: {model} - {shipped} = {mean:+.4f} nats", end=" ")
-    print(f"[{low:+.4f}, {high:+.4f}]: {verdict}")
-    return mean >= 0
+    print(f"[{low:+.4f}, {high:+.4f}], at least {-allowed:+.2f} asked: {verdict}")
+    return mean >= -allowed
 
 
 def plain(value):
@@ -185,6 +188,8 @@ def main():
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
     readers = {"model": Reader(arguments.model, arguments.device)}
+    if os.path.exists(f"{arguments.model}/reading.safetensors"):
+        readers["with hints"] = HintedReader(arguments.model)
     if arguments.against:
         readers["shipped"] = Reader(arguments.against, arguments.device)
     series = families(arguments.heldout, arguments.series)
@@ -192,11 +197,14 @@ def main():
     print_one_step(steps, "model")
     numbers = {"one_step": plain(steps)}
     if arguments.paths:
-        runs = rollouts(series, readers, arguments.paths, arguments.cache)
+        simulators = {name: reader for name, reader in readers.items() if isinstance(reader, Reader)}
+        runs = rollouts(series, simulators, arguments.paths, arguments.cache)
         print_rollouts(runs, "model")
         numbers["rollouts"] = plain({f: {m: r.mean(0) for m, r in of.items()} for f, of in runs.items()})
     if arguments.llama2:
-        compare_with_llama2(readers["model"], arguments.llama2)
+        for name in readers.keys() - {"shipped"}:
+            print(f"\n{name}:")
+            compare_with_llama2(readers[name], arguments.llama2)
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(numbers, file)
@@ -204,7 +212,9 @@ def main():
         readers["model"], arguments.model, arguments.program, series
     ):
         sys.exit("the program's log scores are others")
-    if arguments.against and not gate(steps, "model", "shipped"):
+    gated = [name for name in readers if name != "shipped"]
+    allowed = LOSS_FOR_CHANNELS if len(gated) > 1 else 0.0
+    if arguments.against and not all([gate(steps, name, "shipped", allowed) for name in gated]):
         sys.exit(1)
 
 

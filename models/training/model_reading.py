@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy.special import ndtr, ndtri
 
+from cached import Cached
+from digit_reading import DigitsBeside
 from hints import EDGES, Experts, residual_ids
 from joint import DRAWS, FIRST_PIT, Copula
-from model import rotated
 from residual import LEAST_LOG, SHARE, SPREADS, ResidualModel, Sequences, gate_corrections, hint_features
 from residual_export import read_residual, untrained
 
 WIDTHS = SPREADS.double().numpy()
+LEAST_DRAWN = 0.03  # weight of a component that paths draw from, in that of the largest
 MOST_MOVE = 1.5  # of a path from row to row, in the largest move of the rows that were read
 
 
@@ -53,36 +54,6 @@ def flat(array):
     return array.reshape(-1, *array.shape[2:])
 
 
-class Cached:
-    """The decoder with keys and values of what it read; every sequence is repeated when paths begin."""
-
-    def __init__(self, decoder):
-        self.model, self.caches, self.at = decoder, None, 0
-
-    def read(self, x):
-        """States [sequences, rows, hidden] of more embedded rows."""
-        rows, new = x.shape[:2]
-        cos, sin = self.model.cos[self.at : self.at + new], self.model.sin[self.at : self.at + new]
-        caches = []
-        for i, block in enumerate(self.model.blocks):
-            h = block.attention_norm(x)
-            packed = F.linear(h, torch.cat([block.q.weight, block.k.weight, block.v.weight])).chunk(3, -1)
-            q, k, v = (z.view(rows, new, block.heads, -1).transpose(1, 2) for z in packed)
-            q, k = rotated(q, cos, sin), rotated(k, cos, sin)
-            if self.caches:
-                k, v = torch.cat([self.caches[i][0], k], 2), torch.cat([self.caches[i][1], v], 2)
-            y = F.scaled_dot_product_attention(q, k, v, is_causal=self.caches is None)
-            x = x + block.o(y.transpose(1, 2).reshape(rows, new, -1))
-            gate, up = F.linear(block.mlp_norm(x), torch.cat([block.gate.weight, block.up.weight])).chunk(2, -1)
-            x = x + block.down(F.silu(gate) * up)
-            caches.append((k, v))
-        self.caches, self.at = caches, self.at + new
-        return self.model.norm(x)
-
-    def repeat(self, index):
-        self.caches = [(k[index], v[index]) for k, v in self.caches]
-
-
 def read_experts(positions, acts, starts, periods=None, horizon=0, mixture=None):
     """Sequences [windows * channels, rows] with what was said of each row, and the experts behind all rows, with
     room for a horizon. A ScalesMixture learns with them.
@@ -112,6 +83,7 @@ class Behind:
     before: Sequences
     last: np.ndarray
     copulas: list
+    beside: DigitsBeside | None
 
 
 class ModelReading:
@@ -144,7 +116,9 @@ class ModelReading:
 
     @torch.no_grad()
     def one_step(self, positions, acts, starts, most=12):
-        """Log density of each value and the mass of its bin of 0.01, [windows, rows, channels]."""
+        """Log density of each value and the mass of its bin of 0.01, [windows, rows, channels]. A lone channel without
+        actions is also read as digits alone.
+        """
         whole = self.sequences(positions, acts, starts)
         density, mass = [], []
         for s, (digits, residual, gate) in self.answered(whole, most):
@@ -152,7 +126,12 @@ class ModelReading:
             density.append(torch.logsumexp(log_weights + parts, -1).double().numpy())
             mass.append(bin_mass(s, digits, residual, log_weights))
         shape = (len(positions), positions.shape[2], positions.shape[1])
-        return tuple(np.concatenate(part).reshape(shape).transpose(0, 2, 1) for part in (density, mass))
+        density, mass = (np.concatenate(part).reshape(shape).transpose(0, 2, 1) for part in (density, mass))
+        if not alone(positions, acts):
+            return density, mass
+        beside = DigitsBeside(self.model.digits, positions[..., 0])
+        density, mass = beside.mixed(positions[..., 0], density[..., 0], mass[..., 0], starts)
+        return density[..., None], mass[..., None]
 
     @torch.no_grad()
     def one_step_draws(self, positions, acts, starts, draws, rng):
@@ -187,7 +166,12 @@ class ModelReading:
         pit = distribution(s, digits, residual, log_weights, values_of(s)).reshape(n, channels, -1)
         pit = np.where(starts[..., None], np.nan, pit.transpose(0, 2, 1))
         copulas = [Copula(of[FIRST_PIT:]) for of in pit]
-        return Behind(experts, cached, weights, corrections, s[:, -1:], positions[:, -1], copulas)
+        beside = None
+        if alone(positions, acts):
+            beside = DigitsBeside(self.model.digits, positions[..., 0])
+            density = torch.logsumexp(log_weights + parts, -1).double().numpy()
+            beside.mixed(positions[..., 0], density, np.zeros_like(density), starts)
+        return Behind(experts, cached, weights, corrections, s[:, -1:], positions[:, -1], copulas, beside)
 
     def paths(self, positions, acts, starts, future, count, seed=0, coupled=True, periods=None):
         """Sample paths [windows, count, horizon, channels] on the axis behind rows [windows, rows, channels]; `future`
@@ -207,6 +191,7 @@ class ModelReading:
         index = (np.arange(n)[:, None, None] * channels + np.arange(channels)).repeat(count, 1).reshape(-1)
         bound = np.repeat(MOST_MOVE * experts.past.largest_move, count, 0)
         last, corrections, out = np.repeat(behind.last, count, 0), behind.corrections[index], []
+        beside = behind.beside and behind.beside.repeated(index)
         for step in range(future.shape[1]):
             slots = slot_arrays(experts.predict())
             said = {name: flat(array[:, None]) for name, array in slots.items()}
@@ -219,10 +204,14 @@ class ModelReading:
                 experts, weights = experts.repeated(count), weights[index]
                 cached.repeat(torch.from_numpy(index))
             levels = np.concatenate([c.levels(rng, count) for c in copulas]).reshape(-1) if copulas else None
-            chance = self.chances(law[2], weights, corrections)
-            x = self.drawn(chance, law, said, levels, rng).reshape(n * count, channels)
-            x = last = np.clip(x, last - bound, last + bound)
-            weights = self.weights_after(x.reshape(-1), law, said, weights)
+            log_weights = self.gate_logs(law[2], weights, corrections)
+            x = self.drawn(log_weights, law, said, levels, rng)
+            x = beside.drawn(x, rng) if beside else x
+            x = last = np.clip(x.reshape(n * count, channels), last - bound, last + bound)
+            parts = self.component_logs(x.reshape(-1), law, said)
+            weights = learned(weights, parts)
+            if beside:
+                beside.learn(x[:, 0], log_sum(log_weights + parts)[:, 0])
             before = sequences_at(x.reshape(-1, 1), said, np.zeros((x.size, 1), bool))
             out.append(x)
             acts_now = np.repeat(future[:, step], count, 0)
@@ -234,13 +223,15 @@ class ModelReading:
         pair = Sequences(*(torch.cat([a, b.to(a.dtype)], 1) for a, b in zip(vars(before).values(), vars(row).values())))
         return self.model.embedded(pair, hint_features(pair))[:, 1:]
 
-    def chances(self, gate, weights, corrections):
-        """Distribution functions [sequences, components] over the components."""
+    def gate_logs(self, gate, weights, corrections):
+        """Log weights [sequences, components] of the components."""
         log_weights = gate + float(self.model.trust) * weights + corrections
-        return np.exp(log_weights - log_sum(log_weights)).cumsum(-1)
+        return log_weights - log_sum(log_weights)
 
-    def drawn(self, chance, law, said, levels, rng):
+    def drawn(self, log_weights, law, said, levels, rng):
         """Values of the mixture's law, at `levels` if there are any."""
+        chance = np.exp(log_weights)
+        chance = np.where(chance < LEAST_DRAWN * chance.max(-1, keepdims=True), 0, chance).cumsum(-1)
         digits_cdf, residual_cdf = (np.exp(part).cumsum(-1) for part in law[:2])
         said = {name: said[name][:, 0] for name in ("location", "scale")}
         each = [self.draw(chance, digits_cdf, residual_cdf, said, rng) for _ in range(1 if levels is None else DRAWS)]
@@ -249,13 +240,11 @@ class ModelReading:
         place = np.clip((levels * DRAWS).astype(int), 0, DRAWS - 1)
         return np.sort(np.stack(each, -1), -1)[np.arange(len(place)), place]
 
-    def weights_after(self, x, law, said, weights):
-        """Bayesian weights that have learned values that were drawn."""
-        digits, residual, _ = law
+    def component_logs(self, x, law, said):
+        """Log densities [sequences, components] of values that were drawn."""
         s = sequences_at(x[:, None], said, np.zeros((len(x), 1), bool))
-        tensors = (torch.from_numpy(array[:, None]).float() for array in (digits, residual))
-        parts = self.model.components(s, *tensors).double().numpy()[:, 0]
-        return learned(weights, parts)
+        tensors = (torch.from_numpy(array[:, None]).float() for array in law[:2])
+        return self.model.components(s, *tensors).double().numpy()[:, 0]
 
     def draw(self, chance, digits_cdf, residual_cdf, said, rng):
         """One value of each sequence."""
@@ -268,6 +257,11 @@ class ModelReading:
         slot, width = k // len(WIDTHS), WIDTHS[k % len(WIDTHS)]
         normal = location[rows, slot] + scale[rows, slot] * width * ndtri(level)
         return np.select([part == 0, part == 1], [(digit + inner) / 100, on_axis], normal)
+
+
+def alone(positions, acts):
+    """Whether a window [windows, rows, channels] is a lone channel without actions."""
+    return positions.shape[2] == 1 and acts.shape[2] == 0
 
 
 def located(cdf, levels):

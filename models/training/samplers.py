@@ -3,12 +3,10 @@ paths' own draws, and the digit reading of each channel by itself.
 """
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
-from encoding import BOS
+from digit_reading import DigitReading, digit_paths
 from mixing import ScalesMixture
-from model_reading import MOST_MOVE, Cached, read_experts
+from model_reading import MOST_MOVE, read_experts
 
 SAMPLERS = ("linear", "quadratic", "scales", "bundled")
 EXPERTS = ("linear", "quadratic")  # the first of hints.Experts
@@ -23,12 +21,12 @@ class Samplers:
         self.scales = ScalesMixture(1, positions.shape[1], 5)
         window = positions[None], acts[None], starts[None]
         self.experts = read_experts(*window, horizon=horizon, mixture=self.scales)[1]
-        self.digits = digit_reading(digits, positions)
+        self.digits = DigitReading(digits, positions.T)
 
     def paths(self, name, future, count, rng):
         """Paths [count, steps, channels] on the axis under the actions to come [steps, actions]."""
         if name == "bundled":
-            return digit_paths(*self.digits, len(future), count, rng)
+            return digit_paths(self.digits, len(future), count, rng)
         if name == "scales":
             return stepped(self.experts, self.scales, scales_draw, future, count, rng)
         return stepped(self.experts.only(EXPERTS.index(name)), None, student_draw, future, count, rng)
@@ -59,25 +57,3 @@ def scales_draw(laws, scales, rng):
     part = part.clip(0, chance.shape[-1] - 1)
     of = lambda array: np.take_along_axis(array, part, -1)[..., 0]
     return of(centre) + of(deviation) * rng.standard_normal(chance.shape[:2])
-
-
-@torch.no_grad()
-def digit_reading(model, positions):
-    """The digit model's cache behind channels [rows, channels], each by itself, and their last states."""
-    bins = np.clip(np.floor(100 * positions), 0, 999).astype(np.int64).T
-    ids = torch.from_numpy(np.concatenate([np.full((len(bins), 1), BOS), bins], 1))
-    cached = Cached(model)
-    return cached, cached.read(F.embedding(ids, model.embedding()))[:, -1:]
-
-
-@torch.no_grad()
-def digit_paths(cached, h, steps, count, rng):
-    channels, model, drawn = len(h), cached.model, []
-    cached.repeat(torch.arange(channels).repeat_interleave(count))
-    h = h.repeat_interleave(count, 0)
-    for _ in range(steps):
-        cdf = F.linear(h[:, 0], model.head()[:1000]).double().softmax(-1).numpy().cumsum(-1)
-        new = (cdf < rng.random((len(cdf), 1)) * cdf[:, -1:]).sum(-1).clip(0, 999)
-        drawn.append((new + rng.random(len(new))) / 100)
-        h = cached.read(F.embedding(torch.from_numpy(new[:, None]), model.embedding()))
-    return np.stack(drawn, -1).reshape(channels, count, steps).transpose(1, 2, 0)

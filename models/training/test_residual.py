@@ -18,7 +18,8 @@ from hints.regression import Regressions
 from hints.seasonal import found_periods
 from joint import Copula
 from model import DigitModel
-from model_reading import Cached, ModelReading, bin_mass, distribution, read_experts, weights_behind
+from cached import Cached
+from model_reading import ModelReading, bin_mass, distribution, read_experts, weights_behind
 from residual import COMPONENTS, ResidualModel, bayesian_weights, hint_features
 from residual_export import export_residual, read_residual
 from residual_run import ResidualRun, residual_loss
