@@ -1,7 +1,7 @@
-"""The digit reading of lone channels, by itself and beside the reading of hints.
+"""The digit reading of channels, each by itself, alone and beside the reading of hints.
 
-The two readings of one channel err differently: their Bayesian mixture is better than either. Where there are more
-channels or actions the reading of hints is so far ahead that the digits beside it add nothing.
+The two readings of a channel err differently: for lone channels their Bayesian mixture is better than either; along
+paths of several channels digits stay where the series was when experts run away.
 """
 
 import copy
@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from cached import Cached
 from encoding import BINS, BOS, NATS_OFFSET
 
-READING_SHARE = 0.01  # fixed share of the mixture of the two readings
+READING_SHARE = 0.003  # fixed share of the mixture of the two readings
+LEAST_DRAWN = 0.03  # paths draw from what has this part of the largest weight at least
 OFF_AXIS = math.log(1e-5)
 
 
@@ -106,7 +107,10 @@ class DigitsBeside:
 
     def drawn(self, hinted, rng):
         """Values of the mixture, from values drawn by the reading of hints."""
-        return np.where(rng.random(len(hinted)) < self.share(), hinted, self.digits.drawn(rng))
+        share = self.share()
+        rare = np.minimum(share, 1 - share) < LEAST_DRAWN * np.maximum(share, 1 - share)
+        share = np.where(rare, np.round(share), share)
+        return np.where(rng.random(len(hinted)) < share, hinted, self.digits.drawn(rng))
 
     def learn(self, positions, density):
         """Reads values that were drawn, of so high a log density in the reading of hints."""

@@ -10,14 +10,13 @@ import torch
 from scipy.special import ndtr, ndtri
 
 from cached import Cached
-from digit_reading import DigitsBeside
+from digit_reading import LEAST_DRAWN, DigitsBeside
 from hints import EDGES, Experts, residual_ids
 from joint import DRAWS, FIRST_PIT, Copula
 from residual import LEAST_LOG, SHARE, SPREADS, ResidualModel, Sequences, gate_corrections, hint_features
 from residual_export import read_residual, untrained
 
 WIDTHS = SPREADS.double().numpy()
-LEAST_DRAWN = 0.03  # weight of a component that paths draw from, in that of the largest
 MOST_MOVE = 1.5  # of a path from row to row, in the largest move of the rows that were read
 
 
@@ -54,6 +53,10 @@ def flat(array):
     return array.reshape(-1, *array.shape[2:])
 
 
+def flat_starts(starts, positions):
+    return flat(np.broadcast_to(starts[..., None], positions.shape))
+
+
 def read_experts(positions, acts, starts, periods=None, horizon=0, mixture=None):
     """Sequences [windows * channels, rows] with what was said of each row, and the experts behind all rows, with
     room for a horizon. A ScalesMixture learns with them.
@@ -68,8 +71,7 @@ def read_experts(positions, acts, starts, periods=None, horizon=0, mixture=None)
             mixture.learn_row(experts.laws, positions[:, t] - 5)
         experts.learn(positions[:, t] - 5, acts[:, t], next_begins[:, t], seen)
     slots = {name: flat(np.stack([row[name] for row in said], 1)) for name in said[0]}
-    begins = flat(np.broadcast_to(starts[..., None], positions.shape))
-    return sequences_at(flat(positions), slots, begins), experts
+    return sequences_at(flat(positions), slots, flat_starts(starts, positions)), experts
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Behind:
     before: Sequences
     last: np.ndarray
     copulas: list
-    beside: DigitsBeside | None
+    beside: DigitsBeside
 
 
 class ModelReading:
@@ -116,9 +118,7 @@ class ModelReading:
 
     @torch.no_grad()
     def one_step(self, positions, acts, starts, most=12):
-        """Log density of each value and the mass of its bin of 0.01, [windows, rows, channels]. A lone channel without
-        actions is also read as digits alone.
-        """
+        """Log density of each value and the mass of its bin of 0.01, [windows, rows, channels]."""
         whole = self.sequences(positions, acts, starts)
         density, mass = [], []
         for s, (digits, residual, gate) in self.answered(whole, most):
@@ -126,12 +126,10 @@ class ModelReading:
             density.append(torch.logsumexp(log_weights + parts, -1).double().numpy())
             mass.append(bin_mass(s, digits, residual, log_weights))
         shape = (len(positions), positions.shape[2], positions.shape[1])
-        density, mass = (np.concatenate(part).reshape(shape).transpose(0, 2, 1) for part in (density, mass))
-        if not alone(positions, acts):
-            return density, mass
-        beside = DigitsBeside(self.model.digits, positions[..., 0])
-        density, mass = beside.mixed(positions[..., 0], density[..., 0], mass[..., 0], starts)
-        return density[..., None], mass[..., None]
+        density, mass = np.concatenate(density), np.concatenate(mass)
+        beside = DigitsBeside(self.model.digits, flat(positions))
+        parts = beside.mixed(flat(positions), density, mass, flat_starts(starts, positions))
+        return tuple(part.reshape(shape).transpose(0, 2, 1) for part in parts)
 
     @torch.no_grad()
     def one_step_draws(self, positions, acts, starts, draws, rng):
@@ -166,11 +164,9 @@ class ModelReading:
         pit = distribution(s, digits, residual, log_weights, values_of(s)).reshape(n, channels, -1)
         pit = np.where(starts[..., None], np.nan, pit.transpose(0, 2, 1))
         copulas = [Copula(of[FIRST_PIT:]) for of in pit]
-        beside = None
-        if alone(positions, acts):
-            beside = DigitsBeside(self.model.digits, positions[..., 0])
-            density = torch.logsumexp(log_weights + parts, -1).double().numpy()
-            beside.mixed(positions[..., 0], density, np.zeros_like(density), starts)
+        density = torch.logsumexp(log_weights + parts, -1).double().numpy()
+        beside = DigitsBeside(self.model.digits, flat(positions))
+        beside.mixed(flat(positions), density, np.zeros_like(density), s.begins.numpy())
         return Behind(experts, cached, weights, corrections, s[:, -1:], positions[:, -1], copulas, beside)
 
     def paths(self, positions, acts, starts, future, count, seed=0, coupled=True, periods=None):
@@ -191,7 +187,7 @@ class ModelReading:
         index = (np.arange(n)[:, None, None] * channels + np.arange(channels)).repeat(count, 1).reshape(-1)
         bound = np.repeat(MOST_MOVE * experts.past.largest_move, count, 0)
         last, corrections, out = np.repeat(behind.last, count, 0), behind.corrections[index], []
-        beside = behind.beside and behind.beside.repeated(index)
+        beside = behind.beside.repeated(index)
         for step in range(future.shape[1]):
             slots = slot_arrays(experts.predict())
             said = {name: flat(array[:, None]) for name, array in slots.items()}
@@ -205,13 +201,11 @@ class ModelReading:
                 cached.repeat(torch.from_numpy(index))
             levels = np.concatenate([c.levels(rng, count) for c in copulas]).reshape(-1) if copulas else None
             log_weights = self.gate_logs(law[2], weights, corrections)
-            x = self.drawn(log_weights, law, said, levels, rng)
-            x = beside.drawn(x, rng) if beside else x
+            x = beside.drawn(self.drawn(log_weights, law, said, levels, rng), rng)
             x = last = np.clip(x.reshape(n * count, channels), last - bound, last + bound)
             parts = self.component_logs(x.reshape(-1), law, said)
             weights = learned(weights, parts)
-            if beside:
-                beside.learn(x[:, 0], log_sum(log_weights + parts)[:, 0])
+            beside.learn(x.reshape(-1), log_sum(log_weights + parts)[:, 0])
             before = sequences_at(x.reshape(-1, 1), said, np.zeros((x.size, 1), bool))
             out.append(x)
             acts_now = np.repeat(future[:, step], count, 0)
@@ -257,11 +251,6 @@ class ModelReading:
         slot, width = k // len(WIDTHS), WIDTHS[k % len(WIDTHS)]
         normal = location[rows, slot] + scale[rows, slot] * width * ndtri(level)
         return np.select([part == 0, part == 1], [(digit + inner) / 100, on_axis], normal)
-
-
-def alone(positions, acts):
-    """Whether a window [windows, rows, channels] is a lone channel without actions."""
-    return positions.shape[2] == 1 and acts.shape[2] == 0
 
 
 def located(cdf, levels):
