@@ -1,10 +1,11 @@
 """An ablation: attention over the channels of a row, beside the channels each by itself.
 
-  python attention_over_channels.py --start-from candidate --teacher ../builtin      # resumes; residual_leg.toml's budget
-  python attention_over_channels.py --compare runs/leg/checkpoint.pt                  # on the recordings, paired
+  python attention_over_channels.py --start-from FOLDER --teacher ../builtin   # resumes; residual_leg.toml's budget
+  python attention_over_channels.py --compare runs/leg2/checkpoint.pt           # on the recordings, paired
 
 Every second block is followed by attention over the channels of the same row of the same window; it writes nothing at
-the start. A batch takes whole windows. Everything else is residual_leg.toml's.
+the start. A step takes whole windows, so it has more values of windows with many channels. Everything else is
+residual_leg.toml's: FOLDER is the one that the run to compare with started from.
 """
 
 import argparse
@@ -99,12 +100,22 @@ def windowed_round(seed, count, rows, disturbed=True):
 
 
 class WindowedStream(sequences.SequenceStream):
+    """Hands out whole windows: at least so many sequences, up to the end of the last one's window."""
+
     def begin_round(self, number):
         seed = (self.seed * 10_007 + number) * 4099 + self.rows
         return lambda: windowed_round(seed, self.sequences, self.rows, self.disturbed)
 
     def arrived(self, made):
         return made
+
+    def take(self, count):
+        taken = super().take(count)
+        last, end = taken.window[-1, 0], self.cursor
+        while end < len(self.pool) and self.pool.window[end, 0] == last:
+            end += 1
+        taken, self.cursor = self.pool[self.cursor - count : end], end
+        return taken
 
 
 class GridRun(ResidualRun):
@@ -121,8 +132,9 @@ class GridReading(ModelReading):
         window = torch.arange(windows).repeat_interleave(channels)[:, None].expand(-1, rows)
         return WindowedSequences(**vars(s), window=window)
 
-    def one_step(self, positions, acts, starts, most=None):
-        return super().one_step(positions, acts, starts, most=positions.shape[2])
+    def answered(self, whole, most=None):
+        _, sizes = torch.unique_consecutive(whole.window[:, 0], return_counts=True)
+        return super().answered(whole, most=int(sizes[0]))
 
 
 def compare(grid, base):
@@ -153,6 +165,8 @@ def main():
         begin(run.model, arguments.start_from, True)
         run.reset_average()
     if arguments.compare:
+        if not run.steps:
+            parser.error(f"{folder} has no checkpoint")
         return compare(run.average.eval(), ModelReading.of(arguments.compare).model)
     teacher = arguments.teacher and loaded(arguments.teacher).requires_grad_(False)
     validation = HintedValidation(config, "cpu")

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from model import rotated
+from model import LONGEST, rotated
 
 
 class Cached:
@@ -15,6 +15,8 @@ class Cached:
     def read(self, x):
         """States [sequences, rows, hidden] of more embedded rows."""
         rows, new = x.shape[:2]
+        if self.at + new > LONGEST:
+            raise ValueError(f"{self.at + new} rows, the model reads at most {LONGEST}")
         cos, sin = self.model.cos[self.at : self.at + new], self.model.sin[self.at : self.at + new]
         caches = []
         for i, block in enumerate(self.model.blocks):

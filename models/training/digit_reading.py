@@ -5,7 +5,6 @@ paths of several channels digits stay where the series was when experts run away
 """
 
 import copy
-import math
 
 import numpy as np
 import torch
@@ -13,43 +12,54 @@ import torch.nn.functional as F
 
 from cached import Cached
 from encoding import BINS, BOS, NATS_OFFSET
+from inverse import Inverse
+from residual import LEAST_LOG
 
-READING_SHARE = 0.003  # fixed share of the mixture of the two readings
+ALPHA = 0.003  # of the fixed share (Herbster & Warmuth 1998) between the two readings
 LEAST_DRAWN = 0.03  # paths draw from what has this part of the largest weight at least
-OFF_AXIS = math.log(1e-5)
+MOST_GAIN = 50.0  # nats of a row that count in the odds
 
 
 def digits_of(positions):
     return np.clip(np.floor(100 * positions), 0, BINS - 1).astype(np.int64)
 
 
-def on_axis(positions):
-    return (positions >= 0) & (positions < 10)
-
-
 class DigitReading:
-    """Of channels [sequences, rows], each by itself."""
+    """Of channels [sequences, rows], each by itself; all rows but the last are read."""
 
     @torch.no_grad()
     def __init__(self, model, positions):
-        ids = torch.from_numpy(np.concatenate([np.full((len(positions), 1), BOS), digits_of(positions)], 1))
-        self.model, self.cached = model, Cached(model)
-        self.states = self.cached.read(F.embedding(ids, model.embedding()))
-        self.head = model.head()[:BINS].detach()
-        self.table = model.embedding().detach()
+        ids = np.concatenate([np.full((len(positions), 1), BOS), digits_of(positions[:, :-1])], 1)
+        self.cached = Cached(model)
+        self.states = self.cached.read(F.embedding(torch.from_numpy(ids), model.embedding()))
+        self.head, self.table = model.head()[:BINS].detach(), model.embedding().detach()
 
     @torch.no_grad()
-    def log_chances(self):
-        """Log probabilities [sequences, BINS] of the next digit."""
+    def logs_of_rows(self, most=8):
+        """Parts [sequences, rows, BINS] of the log probabilities of the rows' digits."""
+        for states in self.states.split(most):
+            yield F.linear(states, self.head).double().log_softmax(-1).numpy()
+
+    def rows(self, positions):
+        """Log densities and distribution functions of the rows at positions [sequences, rows]."""
+        at, out = digits_of(positions)[..., None], []
+        for i, logs in enumerate(self.logs_of_rows()):
+            of = slice(8 * i, 8 * i + len(logs))
+            log, chances = np.take_along_axis(logs, at[of], -1)[..., 0], np.exp(logs)
+            below = np.take_along_axis(chances.cumsum(-1) - chances, at[of], -1)[..., 0]
+            inside = np.clip(100 * positions[of] - at[of][..., 0], 0, 1)
+            out.append((log, below + inside * np.exp(log)))
+        log, cdf = (np.concatenate(part) for part in zip(*out))
+        return np.where((positions >= 0) & (positions < 10), log + NATS_OFFSET, LEAST_LOG), cdf
+
+    @torch.no_grad()
+    def next_logs(self):
+        """Log probabilities [sequences, BINS] of the digits behind what was read."""
         return F.linear(self.states[:, -1], self.head).double().log_softmax(-1).numpy()
 
     @torch.no_grad()
-    def log_chances_behind(self):
-        """Those [sequences, rows, BINS] of the digits that were read at the start."""
-        return F.linear(self.states[:, :-1], self.head).double().log_softmax(-1)
-
-    @torch.no_grad()
     def read(self, positions):
+        """Reads one more row [sequences]."""
         self.states = self.cached.read(F.embedding(torch.from_numpy(digits_of(positions)[:, None]), self.table))
 
     def repeated(self, index):
@@ -59,45 +69,44 @@ class DigitReading:
         other.cached.repeat(torch.from_numpy(index))
         return other
 
-    def drawn(self, rng):
-        cdf = np.exp(self.log_chances()).cumsum(-1)
-        bins = (cdf < rng.random((len(cdf), 1)) * cdf[:, -1:]).sum(-1).clip(0, BINS - 1)
-        return (bins + rng.random(len(bins))) / 100
-
-    def log_density(self, positions):
-        """Nats [sequences] of the next values."""
-        at = digits_of(positions)[:, None]
-        return np.where(on_axis(positions), np.take_along_axis(self.log_chances(), at, -1)[:, 0] + NATS_OFFSET, OFF_AXIS)
+    def drawn(self, count, rng):
+        """Draws [count, sequences] of the next row."""
+        bins = Inverse(np.exp(self.next_logs())).at(rng.random((count, len(self.states))))
+        return (bins + rng.random(bins.shape)) / 100
 
 
 class DigitsBeside:
-    """A digit reading in a Bayesian mixture with the reading of hints; `log_odds` are of the latter."""
+    """A digit reading of channels [sequences, rows] in a Bayesian mixture with the reading of hints, which gave the
+    rows these log densities; first rows of episodes do not count.
+    """
 
-    def __init__(self, model, positions):
+    def __init__(self, model, positions, density, begins):
         self.digits = DigitReading(model, positions)
-        self.log_odds = np.zeros(len(positions))
-
-    def mixed(self, positions, density, mass, starts):
-        """Log densities of the mixture and its masses of the values' bins, [sequences, rows], from those of the
-        reading of hints; the odds are then those behind all rows.
-        """
-        logs = self.digits.log_chances_behind().numpy()
-        alone = np.take_along_axis(logs, digits_of(positions)[..., None], -1)[..., 0]
-        own = np.where(on_axis(positions), alone + NATS_OFFSET, OFF_AXIS)
-        out = np.empty_like(density), np.empty_like(mass)
+        self.own, self.cdf = self.digits.rows(positions)
+        self.log_odds = np.zeros(len(positions))  # of the reading of hints
+        self.weights = np.empty_like(density)  # of the reading of hints before each row
         for t in range(density.shape[1]):
-            w = self.share()
-            out[0][:, t] = np.logaddexp(np.log(w) + density[:, t], np.log1p(-w) + own[:, t])
-            out[1][:, t] = w * mass[:, t] + (1 - w) * np.where(on_axis(positions[:, t]), np.exp(alone[:, t]), 0)
-            self.odds_after(density[:, t] - own[:, t], ~starts[:, t])
-        return out
+            self.weights[:, t] = self.weight()
+            self.learn_gain(density[:, t] - self.own[:, t], ~begins[:, t])
+        self.inside = (positions >= 0) & (positions < 10)
 
-    def share(self):
-        """Weights [sequences] of the reading of hints."""
+    def density(self, hinted):
+        """Log densities [sequences, rows] of the mixture."""
+        return np.logaddexp(np.log(self.weights) + hinted, np.log1p(-self.weights) + self.own)
+
+    def mass(self, hinted):
+        """Masses of the values' bins in the mixture."""
+        return self.weights * hinted + (1 - self.weights) * self.inside * np.exp(self.own - NATS_OFFSET)
+
+    def pit(self, hinted):
+        return self.weights * hinted + (1 - self.weights) * self.cdf
+
+    def weight(self):
+        """Weights [sequences] of the reading of hints for the next row."""
         return 1 / (1 + np.exp(-self.log_odds))
 
-    def odds_after(self, gained, counts=True):
-        w = (1 - READING_SHARE) / (1 + np.exp(-(self.log_odds + np.clip(gained, -50, 50)))) + READING_SHARE / 2
+    def learn_gain(self, gained, counts=True):
+        w = (1 - ALPHA) / (1 + np.exp(-(self.log_odds + np.clip(gained, -MOST_GAIN, MOST_GAIN)))) + ALPHA / 2
         self.log_odds = np.where(counts, np.log(w) - np.log1p(-w), self.log_odds)
 
     def repeated(self, index):
@@ -106,15 +115,17 @@ class DigitsBeside:
         return other
 
     def drawn(self, hinted, rng):
-        """Values of the mixture, from values drawn by the reading of hints."""
-        share = self.share()
-        rare = np.minimum(share, 1 - share) < LEAST_DRAWN * np.maximum(share, 1 - share)
-        share = np.where(rare, np.round(share), share)
-        return np.where(rng.random(len(hinted)) < share, hinted, self.digits.drawn(rng))
+        """Draws [count, sequences] of the mixture for the next row, from draws of the reading of hints."""
+        weight = self.weight()
+        rare = np.minimum(weight, 1 - weight) < LEAST_DRAWN * np.maximum(weight, 1 - weight)
+        weight = np.where(rare, np.round(weight), weight)
+        return np.where(rng.random(hinted.shape) < weight, hinted, self.digits.drawn(len(hinted), rng))
 
     def learn(self, positions, density):
-        """Reads values that were drawn, of so high a log density in the reading of hints."""
-        self.odds_after(density - self.digits.log_density(positions))
+        """Reads a row [sequences] that was drawn, of so high a log density in the reading of hints."""
+        at, inside = digits_of(positions)[:, None], (positions >= 0) & (positions < 10)
+        own = np.take_along_axis(self.digits.next_logs(), at, -1)[:, 0] + NATS_OFFSET
+        self.learn_gain(density - np.where(inside, own, LEAST_LOG))
         self.digits.read(positions)
 
 
@@ -123,6 +134,6 @@ def digit_paths(reading, steps, count, rng):
     channels, drawn = len(reading.states), []
     paths = reading.repeated(np.arange(channels).repeat(count))
     for _ in range(steps):
-        drawn.append(paths.drawn(rng))
+        drawn.append(paths.drawn(1, rng)[0])
         paths.read(drawn[-1])
     return np.stack(drawn, -1).reshape(channels, count, steps).transpose(1, 2, 0)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from scipy.special import ndtr
 
-from digit_reading import DigitsBeside
 from encoding import BINS
 from hints import EDGES
 from model_reading import WIDTHS, ModelReading
@@ -23,29 +22,21 @@ class HintedReader:
         starts = np.zeros(bins.shape, bool)
         starts[:, 0] = True
         whole = self.reading.sequences(positions[..., None], np.zeros((*bins.shape, 0)), starts)
-        out = []
+        hinted, density = [], []
         for s, (digits, residual, gate) in self.reading.answered(whole):
-            _, log_weights = self.reading.model.mixture(s, digits, residual, gate)
+            parts, log_weights = self.reading.model.mixture(s, digits, residual, gate)
+            density.append(torch.logsumexp(log_weights + parts, -1).double().numpy())
             parts = zip(range(len(s)), digits, residual, log_weights)
-            out += [masses(s[i], *(part.double().exp().numpy() for part in of)) for i, *of in parts]
-        return self.beside_digits(positions, np.stack(out), starts).astype(np.float32)
-
-    def beside_digits(self, positions, hinted, starts):
-        beside = DigitsBeside(self.reading.model.digits, positions)
-        digits = beside.digits.log_chances_behind().exp().numpy()
-        at = np.floor(100 * positions).astype(int)[..., None]
-        seen = [np.log(np.take_along_axis(p, at, -1)[..., 0] + 1e-12) for p in (hinted, digits)]
-        out = np.empty_like(hinted)
-        for t in range(positions.shape[1]):
-            w = beside.share()[:, None]
-            out[:, t] = w * hinted[:, t] + (1 - w) * digits[:, t]
-            beside.odds_after(seen[0][:, t] - seen[1][:, t], ~starts[:, t])
-        return out
+            hinted += [masses(s[i], *(part.double().exp().numpy() for part in of)) for i, *of in parts]
+        beside = self.reading.beside(positions[..., None], np.concatenate(density), starts)
+        digits = np.exp(np.concatenate(list(beside.digits.logs_of_rows())))
+        weights = beside.weights[..., None]
+        return (weights * np.stack(hinted) + (1 - weights) * digits).astype(np.float32)
 
 
 def masses(s, digits, residual, weights):
-    """Masses [rows, 1000] of the bins in the mixture, for one sequence."""
-    edges = np.arange(BINS + 1) / 100
+    """Masses [rows, 1000] of the bins in the mixture, for one sequence; what lies off the axis is in the end bins."""
+    edges = np.concatenate([[-np.inf], np.arange(1, BINS) / 100, [np.inf]])
     location, scale = s.location.double().numpy(), s.scale.double().numpy()
     out = weights[:, :1] * digits
     for t in range(len(out)):

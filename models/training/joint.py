@@ -40,22 +40,29 @@ class Copula:
         return ndtr(z / np.sqrt((self.root**2).sum(1)))
 
 
+def coupled(draws, levels):
+    """Draws [channels, members] put in such an order that they have the ranks of levels [members, channels]."""
+    ranks = levels.argsort(0).argsort(0)
+    return np.take_along_axis(np.sort(draws, -1), ranks.T, -1)
+
+
 def in_order(draws, past_draws, past, counts):
-    """Draws [channels, members] of a row, each channel's moved by a ridge regression of what the channels before it
-    leave over, with the spread that is left; learned from rows before: their draws [rows, channels, members] and
-    values [rows, channels], those that count.
+    """Draws [channels, members] of a row, ranked in order of the channels: each channel by a ridge regression on what
+    the channels before it leave over and a part of its own. Learned from rows before: their draws [rows, channels,
+    members] and values [rows, channels], those that count.
     """
     centre, spread = past_draws.mean(-1), past_draws.std(-1) + 1e-12
     z = np.clip((past - centre) / spread, -4, 4)[counts]
+    z = z / (np.sqrt((z**2).mean(0)) + 1e-12)  # as wide as the standard scores that it is applied to
     own = (draws - draws.mean(-1, keepdims=True)) / (draws.std(-1, keepdims=True) + 1e-12)
-    out = own.copy()
+    scores = own.copy()
     for c in range(1, len(draws)):
-        before, gram = z[:, :c], z[:, :c].T @ z[:, :c] + SHRINKAGE * np.eye(c)
-        weights = np.linalg.solve(gram, before.T @ z[:, c])
-        left = np.mean((z[:, c] - before @ weights) ** 2) if len(z) else 1.0
-        whole = np.mean(z[:, c] ** 2) if len(z) else 1.0
-        out[c] = weights @ np.clip(out[:c], -4, 4) + np.sqrt(np.clip(left / (whole + 1e-12), 0, 1)) * own[c]
-    return draws.mean(-1, keepdims=True) + out * draws.std(-1, keepdims=True)
+        before = z[:, :c]
+        weights = np.linalg.solve(before.T @ before + SHRINKAGE * np.eye(c), before.T @ z[:, c])
+        left = np.mean((z[:, c] - before @ weights) ** 2)
+        scores[c] = weights @ scores[:c] + np.sqrt(left) * own[c]
+        scores[c] /= np.sqrt((scores[c] ** 2).mean()) + 1e-12
+    return coupled(draws, scores.T)
 
 
 def energy_score(paths, truth):

@@ -1,7 +1,7 @@
 """The joint distribution of a row's channels, one step ahead: python joint_scores.py MODEL [--json FILE]
 
-Channels drawn independently of each other, by a Gaussian copula of the PIT values so far, and in order, each channel's
-draws moved by what the channels before it leave over. Energy and variogram score of the rows in standard
+Channels drawn independently of each other, by a Gaussian copula of the PIT values so far, and in order, each channel
+ranked by what the channels before it leave over; all have the same draws of each channel. Energy and variogram score of the rows in standard
 deviations of the context, as log ratios to independent draws, and the copula's log density; means of windows, intervals
 by resampling them within recordings.
 """
@@ -11,21 +11,12 @@ import json
 
 import numpy as np
 import torch
-from scipy.special import ndtri
 
 from hints.reading import axis_positions, scaled_actions
-from joint import FIRST_PIT, Copula, energy_score, in_order, variogram_score
+from joint import DRAWS, FIRST_PIT, Copula, coupled, energy_score, in_order, variogram_score
 from model_reading import ModelReading
 from recordings import WINDOWS, recordings
 from scores import paired_interval
-
-DRAWS = 48
-
-
-def coupled(draws, levels):
-    """Draws [channels, members] in an order such that they have the ranks of levels [members, channels]."""
-    ranks = levels.argsort(0).argsort(0)
-    return np.take_along_axis(np.sort(draws, -1), ranks.T, -1)
 
 
 def window_scores(draws, pit, truth, starts, context, size, rng):
@@ -74,8 +65,11 @@ def main():
             draws, pit = reading.one_step_draws(*of, DRAWS, rng)
             x, size = positions[w][:, moves[w]], positions[w, : recording.context].std(0)[moves[w]] + 1e-9
             draws, pit = draws[0][:, moves[w]], pit[0][:, moves[w]]
-            if x.shape[1] > 1:
+            scored = ~recording.starts[w, recording.context :]
+            if x.shape[1] > 1 and scored.any():
                 each.append(window_scores(draws, pit, x, recording.starts[w], recording.context, size, rng))
+        if not each:
+            continue
         results[recording.name] = {f"{arm} {score}": [s[arm, score] for s in each] for arm, score in each[0]}
         print(recording.name, {k: f"{np.mean(v):+.4f}" for k, v in results[recording.name].items()}, flush=True)
     print("\n| arm, score | mean | interval |\n|---|---|---|")

@@ -12,6 +12,7 @@ from scipy.special import ndtr, ndtri
 from cached import Cached
 from digit_reading import LEAST_DRAWN, DigitsBeside
 from hints import EDGES, Experts, residual_ids
+from inverse import Inverse
 from joint import DRAWS, FIRST_PIT, Copula
 from residual import LEAST_LOG, SHARE, SPREADS, ResidualModel, Sequences, gate_corrections, hint_features
 from residual_export import read_residual, untrained
@@ -53,6 +54,12 @@ def flat(array):
     return array.reshape(-1, *array.shape[2:])
 
 
+def by_channel(array, positions):
+    """[windows * channels, rows, ...] to [windows, rows, channels, ...] as positions are."""
+    windows, rows, channels = positions.shape
+    return np.moveaxis(array.reshape(windows, channels, rows, *array.shape[2:]), 1, 2)
+
+
 def flat_starts(starts, positions):
     return flat(np.broadcast_to(starts[..., None], positions.shape))
 
@@ -76,7 +83,9 @@ def read_experts(positions, acts, starts, periods=None, horizon=0, mixture=None)
 
 @dataclass
 class Behind:
-    """What paths go on from: of sequences (windows * channels) but for `last` [windows, channels] and the copulas."""
+    """Where paths begin: arrays of sequences (windows * channels), but for `last` [windows, channels] and the copulas.
+    The gate's corrections stay as they are along a path.
+    """
 
     experts: Experts
     cached: Cached
@@ -119,41 +128,43 @@ class ModelReading:
     @torch.no_grad()
     def one_step(self, positions, acts, starts, most=12):
         """Log density of each value and the mass of its bin of 0.01, [windows, rows, channels]."""
-        whole = self.sequences(positions, acts, starts)
         density, mass = [], []
-        for s, (digits, residual, gate) in self.answered(whole, most):
+        for s, (digits, residual, gate) in self.answered(self.sequences(positions, acts, starts), most):
             parts, log_weights = self.model.mixture(s, digits, residual, gate)
             density.append(torch.logsumexp(log_weights + parts, -1).double().numpy())
             mass.append(bin_mass(s, digits, residual, log_weights))
-        shape = (len(positions), positions.shape[2], positions.shape[1])
         density, mass = np.concatenate(density), np.concatenate(mass)
-        beside = DigitsBeside(self.model.digits, flat(positions))
-        parts = beside.mixed(flat(positions), density, mass, flat_starts(starts, positions))
-        return tuple(part.reshape(shape).transpose(0, 2, 1) for part in parts)
+        beside = self.beside(positions, density, starts)
+        return by_channel(beside.density(density), positions), by_channel(beside.mass(mass), positions)
 
     @torch.no_grad()
     def one_step_draws(self, positions, acts, starts, draws, rng):
         """Independent draws [windows, rows, channels, draws] of each value given the rows before it, and the values'
         PIT [windows, rows, channels].
         """
-        whole = self.sequences(positions, acts, starts)
-        drawn, pit = [], []
-        for s, (digits, residual, gate) in self.answered(whole):
-            _, log_weights = self.model.mixture(s, digits, residual, gate)
+        density, pit, drawn = [], [], []
+        for s, (digits, residual, gate) in self.answered(self.sequences(positions, acts, starts)):
+            parts, log_weights = self.model.mixture(s, digits, residual, gate)
+            density.append(torch.logsumexp(log_weights + parts, -1).double().numpy())
             pit.append(distribution(s, digits, residual, log_weights, values_of(s)))
             rows = lambda part: part.double().numpy().reshape(-1, part.shape[-1])
-            chance, *cdfs = (np.exp(rows(part)).cumsum(-1) for part in (log_weights, digits, residual))
-            said = dict(location=rows(s.location), scale=rows(s.scale))
-            each = [self.draw(chance, *cdfs, said, rng) for _ in range(draws)]
-            drawn.append(np.stack(each, -1).reshape(*s.z.shape[:2], draws))
-        n, rows, channels = positions.shape
-        drawn = np.concatenate(drawn).reshape(n, channels, rows, draws).transpose(0, 2, 1, 3)
-        return drawn, np.concatenate(pit).reshape(n, channels, rows).transpose(0, 2, 1)
+            inverses = [Inverse(np.exp(rows(part))) for part in (log_weights, digits, residual)]
+            drawn.append(self.draw(inverses, rows(s.location), rows(s.scale), draws, rng).T.reshape(*s.z.shape[:2], draws))
+        drawn, pit = np.concatenate(drawn), np.concatenate(pit)
+        beside = self.beside(positions, np.concatenate(density), starts)
+        for i, logs in enumerate(beside.digits.logs_of_rows(1)):
+            bins = Inverse(np.exp(logs[0])).at(rng.random((draws, len(logs[0])))).T
+            own = (bins + rng.random(bins.shape)) / 100
+            drawn[i] = np.where(rng.random(own.shape) < beside.weights[i][:, None], drawn[i], own)
+        return by_channel(drawn, positions), by_channel(beside.pit(pit), positions)
+
+    def beside(self, positions, density, starts):
+        """The digit reading beside that of hints, which gave the rows of the sequences these log densities."""
+        return DigitsBeside(self.model.digits, flat(positions), density, flat_starts(starts, positions))
 
     @torch.no_grad()
     def read(self, positions, acts, starts, periods=None, horizon=0, mixture=None):
         """What paths of up to so many steps go on from behind rows [windows, rows, channels]."""
-        n, _, channels = positions.shape
         s, experts = read_experts(positions, acts, starts, periods, horizon, mixture)
         cached = Cached(self.model.digits)
         digits, residual, gate = self.model.answers(cached.read(self.model.embedded(s, hint_features(s))))
@@ -161,12 +172,11 @@ class ModelReading:
         weights = weights_behind(parts.double().numpy(), s.begins.numpy())
         given = self.model.gated(s, digits, residual, gate)[1]
         corrections = gate_corrections(parts, given, s.observed & ~s.begins)[:, -1].double().numpy()
-        pit = distribution(s, digits, residual, log_weights, values_of(s)).reshape(n, channels, -1)
-        pit = np.where(starts[..., None], np.nan, pit.transpose(0, 2, 1))
+        beside = self.beside(positions, torch.logsumexp(log_weights + parts, -1).double().numpy(), starts)
+        beside.digits.read(flat(positions)[:, -1])
+        pit = by_channel(beside.pit(distribution(s, digits, residual, log_weights, values_of(s))), positions)
+        pit = np.where(starts[..., None], np.nan, pit)
         copulas = [Copula(of[FIRST_PIT:]) for of in pit]
-        density = torch.logsumexp(log_weights + parts, -1).double().numpy()
-        beside = DigitsBeside(self.model.digits, flat(positions))
-        beside.mixed(flat(positions), density, np.zeros_like(density), s.begins.numpy())
         return Behind(experts, cached, weights, corrections, s[:, -1:], positions[:, -1], copulas, beside)
 
     def paths(self, positions, acts, starts, future, count, seed=0, coupled=True, periods=None):
@@ -201,7 +211,7 @@ class ModelReading:
                 cached.repeat(torch.from_numpy(index))
             levels = np.concatenate([c.levels(rng, count) for c in copulas]).reshape(-1) if copulas else None
             log_weights = self.gate_logs(law[2], weights, corrections)
-            x = beside.drawn(self.drawn(log_weights, law, said, levels, rng), rng)
+            x = self.drawn(log_weights, law, said, levels, beside, rng)
             x = last = np.clip(x.reshape(n * count, channels), last - bound, last + bound)
             parts = self.component_logs(x.reshape(-1), law, said)
             weights = learned(weights, parts)
@@ -222,17 +232,17 @@ class ModelReading:
         log_weights = gate + float(self.model.trust) * weights + corrections
         return log_weights - log_sum(log_weights)
 
-    def drawn(self, log_weights, law, said, levels, rng):
+    def drawn(self, log_weights, law, said, levels, beside, rng):
         """Values of the mixture's law, at `levels` if there are any."""
         chance = np.exp(log_weights)
-        chance = np.where(chance < LEAST_DRAWN * chance.max(-1, keepdims=True), 0, chance).cumsum(-1)
-        digits_cdf, residual_cdf = (np.exp(part).cumsum(-1) for part in law[:2])
-        said = {name: said[name][:, 0] for name in ("location", "scale")}
-        each = [self.draw(chance, digits_cdf, residual_cdf, said, rng) for _ in range(1 if levels is None else DRAWS)]
+        chance = np.where(chance < LEAST_DRAWN * chance.max(-1, keepdims=True), 0, chance)
+        inverses = [Inverse(part) for part in (chance, np.exp(law[0]), np.exp(law[1]))]
+        count = 1 if levels is None else DRAWS
+        each = beside.drawn(self.draw(inverses, said["location"][:, 0], said["scale"][:, 0], count, rng), rng)
         if levels is None:
             return each[0]
         place = np.clip((levels * DRAWS).astype(int), 0, DRAWS - 1)
-        return np.sort(np.stack(each, -1), -1)[np.arange(len(place)), place]
+        return np.sort(each, 0)[place, np.arange(len(place))]
 
     def component_logs(self, x, law, said):
         """Log densities [sequences, components] of values that were drawn."""
@@ -240,22 +250,16 @@ class ModelReading:
         tensors = (torch.from_numpy(array[:, None]).float() for array in law[:2])
         return self.model.components(s, *tensors).double().numpy()[:, 0]
 
-    def draw(self, chance, digits_cdf, residual_cdf, said, rng):
-        """One value of each sequence."""
-        rows = np.arange(len(chance))
-        part, level, inner = located(chance, rng.random(len(rows))), rng.random(len(rows)), rng.random(len(rows))
-        digit, bins = located(digits_cdf, level), located(residual_cdf, level)
-        location, scale = said["location"], said["scale"]
+    def draw(self, inverses, location, scale, count, rng):
+        """Draws [count, sequences] of the components' mixture around slots [sequences, 2]."""
+        components, digits, residual = inverses
+        part, level, inner = rng.random((3, count, len(location)))
+        part, digit, bins = components.at(part), digits.at(level), residual.at(level)
         on_axis = location[:, 0] + scale[:, 0] * (EDGES[bins] + np.diff(EDGES)[bins] * inner)
-        k = np.clip(part - 2, 0, None)
+        k, rows = np.clip(part - 2, 0, None), np.arange(len(location))
         slot, width = k // len(WIDTHS), WIDTHS[k % len(WIDTHS)]
         normal = location[rows, slot] + scale[rows, slot] * width * ndtri(level)
         return np.select([part == 0, part == 1], [(digit + inner) / 100, on_axis], normal)
-
-
-def located(cdf, levels):
-    """Where distribution functions [sequences, bins] reach levels [sequences]."""
-    return (cdf < levels[:, None] * cdf[:, -1:]).sum(-1).clip(0, cdf.shape[-1] - 1)
 
 
 def log_sum(x):

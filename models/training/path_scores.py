@@ -104,7 +104,7 @@ def main():
         for arm in (name, name + "+independent"):
             at = sum(np.mean(of[arm]["crps"]) <= 1.02 * best[r] for r, of in results.items())
             good = sum(0.86 <= np.mean(of[arm]["coverage"]) <= 0.94 for of in results.values())
-            print(f"{arm}: at most 1.02 x the best single expert on {at} of {len(results)}, coverage 86-94 % on {good}")
+            print(f"{arm}: at most 1.02 x the best of the others on {at} of {len(results)}, coverage 86-94 % on {good}")
         for key in ("energy", "variogram"):
             logs = lambda of, arm: np.log(np.array(of[arm][key]) + 1e-12)
             ratio = [logs(of, name) - logs(of, name + "+independent") for of in results.values()]

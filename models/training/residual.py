@@ -106,12 +106,11 @@ def bayesian_weights(logs, counts):
 
 @torch.no_grad()
 def gate_corrections(parts, log_weights, counts):
-    """What log weights are corrected by before each row and behind all, [sequences, rows + 1, components]: the log
-    ratio of the responsibilities that components had for the rows so far to the weights that the gate gave them.
+    """Corrections of log weights before each row and after all, [sequences, rows + 1, components]: the log ratio of the
+    responsibilities that components had for the rows so far to the weights that the gate gave them.
     """
     worth, given = (parts + log_weights).softmax(-1), log_weights.exp()
-    sums = (F.pad((x * counts[..., None]).cumsum(1), (0, 0, 1, 0)) for x in (worth, given))
-    worth, given = sums
+    worth, given = (F.pad((x * counts[..., None]).cumsum(1), (0, 0, 1, 0)) for x in (worth, given))
     return ((worth + PRIOR_ROWS) / (given + PRIOR_ROWS)).log()
 
 

@@ -22,6 +22,7 @@ class Samplers:
         window = positions[None], acts[None], starts[None]
         self.experts = read_experts(*window, horizon=horizon, mixture=self.scales)[1]
         self.digits = DigitReading(digits, positions.T)
+        self.digits.read(positions[-1])
 
     def paths(self, name, future, count, rng):
         """Paths [count, steps, channels] on the axis under the actions to come [steps, actions]."""

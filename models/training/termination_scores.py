@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from hints.reading import axis_positions, scaled_actions
-from model_reading import ModelReading, distribution, flat
+from model_reading import ModelReading, distribution, read_experts
 from recordings import FOLDER
 from residual import hint_features
 from scores import paired_interval
@@ -75,9 +75,11 @@ def foreseen(model, x, u, flag, start):
     at = np.arange(n) * values.shape[2] + values.shape[2] - 1
     s = whole[torch.from_numpy(at)]
     digits, residual, gate = model.model(s, hint_features(s))
-    _, log_weights = model.model.mixture(s, digits, residual, gate)
-    middle = np.full(s.digits.shape, 5.0)
-    return 1 - distribution(s, digits, residual, log_weights, middle)
+    parts, log_weights = model.model.mixture(s, digits, residual, gate)
+    density = torch.logsumexp(log_weights + parts, -1).double().numpy()
+    beside, middle = model.beside(positions[..., -1:], density, start), np.full(s.digits.shape, 5.0)
+    hinted, digits = distribution(s, digits, residual, log_weights, middle), beside.digits.rows(middle)[1]
+    return 1 - (beside.weights * hinted + (1 - beside.weights) * digits)
 
 
 def log_loss(p, flag):

@@ -39,6 +39,7 @@ def parse_arguments():
     )
     parser.add_argument("--name", help="run folder under runs/ (default: the name in the config)")
     parser.add_argument("--tokens", type=int, help="budget in values instead of the config's")
+    parser.add_argument("--seed", type=int, help="instead of the config's: a further leg reads other data")
     parser.add_argument("--minutes", type=float, help="end after that time instead, wherever that is")
     parser.add_argument("--start-from", help="exported folder whose weights a new run starts from")
     parser.add_argument("--teacher", help="exported folder whose densities are followed where they are better")
@@ -134,6 +135,7 @@ def begin(model, folder, hinted):
 
 def export_trained(arguments, end, workers):
     config = read_config(arguments.config, arguments.tokens)
+    config.seed = config.seed if arguments.seed is None else arguments.seed
     folder = f"{HERE}/runs/{arguments.name or config.name}"
     os.makedirs(folder, exist_ok=True)
     size = config.validation["series"], max(config.data["lengths"])
