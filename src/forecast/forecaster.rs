@@ -29,8 +29,8 @@ pub enum Method {
     DiclS,
     /// Channels are the principal components of states and actions.
     DiclSa,
-    /// Every state variable is a channel of its own, read as what online experts, which see all channels and
-    /// the actions, leave over ([`Residual`]).
+    /// Every state variable is a channel of its own, read as what online experts, which see all
+    /// channels and the actions, leave over ([`Residual`](super::Residual)).
     Residual,
 }
 

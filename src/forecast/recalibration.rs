@@ -31,7 +31,7 @@ const HISTOGRAMS: [(usize, f64); 3] = [(4, 10.0), (10, 5.0), (20, 4.0)];
 /// Prior weights: the identity, the beta law, the histograms.
 const PRIOR: [f64; 5] = [0.5, 0.2, 0.1, 0.1, 0.1];
 
-/// A monotone map of `[0, 1]` to itself, linear between [`PARTS`] equal parts.
+/// A monotone map of `[0, 1]` to itself, linear between `PARTS` equal parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Map([f64; PARTS + 1]);
 
