@@ -1,6 +1,7 @@
 //! Policies in the model that reads the recordings as its context.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use ndarray::{Array2, ArrayView1, ArrayViewMut2, Axis, concatenate, s};
 use rand::rngs::ChaCha8Rng;
@@ -241,5 +242,10 @@ impl Control for Walker<'_, '_> {
         let actions = actions.map_err(|error| ForecastError::Control(Box::new(error)))?;
         self.ledger.leave(paths, states, &actions);
         Ok(Some(actions))
+    }
+
+    fn detached(&self, step: usize, paths: Range<usize>) -> Vec<usize> {
+        let detached = |&path: &usize| step == 0 || self.ledger.all_ended(path..path + 1);
+        paths.filter(detached).collect()
     }
 }

@@ -6,7 +6,7 @@ use super::analogue::Analogue;
 use super::linear::Linear;
 use super::quadratic::Quadratic;
 use super::seasonal::Seasonal;
-use super::simulator::Simulation;
+use super::simulator::SimulatorExpert;
 use super::smoothing::Smoothing;
 use super::{Expert, Next, Past, Simulated, Student, bounded};
 
@@ -21,9 +21,9 @@ pub enum Source {
     Smoothing,
     /// The value one period ago, of each channel.
     Seasonal,
-    /// What followed the past rows most like the last one.
+    /// The rows that followed the past rows most like the last one.
     Analogue,
-    /// What the panel is [told](Panel::tell) of the next row.
+    /// The prediction that the panel is [told](Panel::tell).
     Simulator,
 }
 
@@ -44,7 +44,7 @@ impl Source {
             Self::Smoothing => Box::new(Smoothing::new(channels)),
             Self::Seasonal => Box::new(Seasonal::new(channels, None)),
             Self::Analogue => Box::new(Analogue::new(channels)),
-            Self::Simulator => Box::new(Simulation::new(channels)),
+            Self::Simulator => Box::new(SimulatorExpert::new(channels)),
         }
     }
 }
@@ -74,7 +74,7 @@ pub struct Panel {
     experts: Vec<Box<dyn Expert>>,
     /// `[expert][channel]`, of the row that was predicted last.
     predicted: Vec<Vec<Option<Student>>>,
-    /// What a simulator says of the row to come.
+    /// The simulator's prediction of the row to come.
     simulated: Option<Vec<Option<Simulated>>>,
     age: usize,
 }
@@ -143,11 +143,6 @@ impl Panel {
         self.simulated = Some(simulated);
     }
 
-    /// True if the panel was [told](Self::tell) of the next row.
-    pub fn is_told(&self) -> bool {
-        self.simulated.is_some()
-    }
-
     /// Bytes that a path of so many steps takes, about: its experts, what they predict, and its
     /// rows.
     pub(crate) fn path_bytes(&self, steps: usize) -> usize {
@@ -174,7 +169,7 @@ impl Panel {
         &self.predicted
     }
 
-    /// What was predicted last.
+    /// The last predictions.
     pub fn predicted(&self) -> &[Vec<Option<Student>>] {
         &self.predicted
     }

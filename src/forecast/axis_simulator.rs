@@ -12,7 +12,7 @@ use crate::experts::{Simulated, Simulator, ask};
 
 /// A simulator and the channels that it is asked about.
 #[derive(Clone)]
-pub(super) struct Simulation {
+pub(super) struct AxisSimulator {
     simulator: Rc<RefCell<dyn Simulator>>,
     names: Vec<String>,
     axes: Vec<Axis>,
@@ -21,7 +21,7 @@ pub(super) struct Simulation {
     actions: usize,
 }
 
-impl Simulation {
+impl AxisSimulator {
     pub(super) fn new(
         simulator: &Rc<RefCell<dyn Simulator>>,
         start: &Start,

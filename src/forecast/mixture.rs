@@ -309,6 +309,12 @@ impl<'m> Continuation<'m> for State<'m> {
         }))
     }
 
+    fn detach(&mut self, paths: &[usize]) {
+        for expert in &mut self.experts {
+            expert.detach(paths);
+        }
+    }
+
     fn begin(&mut self, paths: &[usize]) {
         for expert in &mut self.experts {
             expert.begin(paths);

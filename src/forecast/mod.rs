@@ -5,6 +5,7 @@
 //! context as often as asked ([`Reading::rollout`]). Row `t` is predicted from rows `0..t`; a
 //! forecast of horizon `H` after `T` rows predicts rows `T..T+H`.
 
+mod axis_simulator;
 mod bounds;
 mod conformal;
 mod encoding;
@@ -18,7 +19,6 @@ mod recalibration;
 mod residual;
 mod rollout;
 mod session;
-mod simulation;
 mod summary;
 mod tails;
 mod transition;

@@ -280,6 +280,10 @@ pub trait Continuation<'m> {
     /// [`ForecastError`] if the forecaster fails.
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError>;
 
+    /// Says of which paths the values that it goes on with next will not follow from those before,
+    /// before they are drawn. Draws stay what they are, but nobody is asked about them.
+    fn detach(&mut self, _paths: &[usize]) {}
+
     /// Says of some paths that the values which it goes on with next do not follow from those before, such as a
     /// state at which an episode starts.
     fn begin(&mut self, _paths: &[usize]) {}

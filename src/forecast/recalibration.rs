@@ -322,6 +322,10 @@ impl<'m> Continuation<'m> for State<'m> {
         }))
     }
 
+    fn detach(&mut self, paths: &[usize]) {
+        self.inner.detach(paths);
+    }
+
     fn begin(&mut self, paths: &[usize]) {
         self.inner.begin(paths);
     }

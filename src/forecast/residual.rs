@@ -9,21 +9,21 @@
 //! language model as it is. Bins far out are weighted by how often residuals have come there so far
 //! ([`Tails`]).
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 
 use ndarray::{Array2, Array3, ArrayView1, aview1, s};
 
+use super::axis_simulator::AxisSimulator;
 use super::mixture::CHUNK;
-use super::simulation::Simulation;
 use super::tails::Tails;
 use super::{
     Bounds, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
     point_at,
 };
 use crate::codec::{BIN_COUNT, Bin, Grid};
-use crate::experts::{Hint, Panel, Simulator, Slots, Source};
+use crate::experts::{Hint, Panel, Simulated, Simulator, Slots, Source};
 
 /// Position on the axis that experts have as zero.
 pub(super) const CENTRE: f64 = 5.0;
@@ -68,7 +68,8 @@ impl<'m> Residual<'m> {
     }
 
     /// The same, with a model of the system among the experts. In contexts it is asked row by row,
-    /// along sampled paths about those of all paths at once.
+    /// along sampled paths about those of all paths at once, and never about what follows a row
+    /// unless that is wanted.
     pub fn with_simulator(mut self, simulator: Rc<RefCell<dyn Simulator>>) -> Self {
         self.simulator = Some(simulator);
         self
@@ -88,11 +89,11 @@ impl<'m> Predictor<'m> for Residual<'m> {
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         let channels = start.channels();
-        let simulation = self.simulator.as_ref();
-        let simulation = simulation.map(|simulator| Simulation::new(simulator, &start));
-        let simulation = simulation.transpose()?;
+        let simulator = self.simulator.as_ref();
+        let simulator = simulator.map(|simulator| AxisSimulator::new(simulator, &start));
+        let simulator = simulator.transpose()?;
         let mut sources = Source::ALL.to_vec();
-        sources.extend(simulation.as_ref().map(|_| Source::Simulator));
+        sources.extend(simulator.as_ref().map(|_| Source::Simulator));
         let panel = Panel::new(&sources, channels, start.units);
         let mut path = Path {
             panel: match self.period {
@@ -101,15 +102,18 @@ impl<'m> Predictor<'m> for Residual<'m> {
             },
             slots: Slots::new(sources.len(), channels),
             hints: Vec::new(),
+            predicts: false,
+            simulated: OnceCell::new(),
             positions: vec![0.0; channels],
             actions: vec![0.0; start.units.len()],
         };
         path.predict(true);
         Ok(Box::new(State {
             inner: self.reader.start(start)?,
-            simulation,
+            simulator,
             channels,
             paths: vec![Rc::new(path)],
+            detached: vec![false],
             tails: Tails::default(),
             bounds: Bounds::new(channels),
             held: Vec::new(),
@@ -139,7 +143,11 @@ impl<'m> Predictor<'m> for Residual<'m> {
 struct Path {
     panel: Panel,
     slots: Slots,
+    /// For the next row if the experts have predicted it.
     hints: Vec<Hint>,
+    predicts: bool,
+    /// The simulator's prediction of the next row, once it was asked.
+    simulated: OnceCell<Vec<Option<Simulated>>>,
     /// Of the channels in the last row.
     positions: Vec<f64>,
     /// Taken in the last row.
@@ -150,6 +158,7 @@ impl Path {
     fn predict(&mut self, begins: bool) {
         self.panel.predict(begins);
         self.hints = self.slots.hints(&self.panel);
+        self.predicts = true;
     }
 
     fn grid(&self, channel: usize) -> Grid {
@@ -167,6 +176,8 @@ impl Path {
         self.actions = actions.to_vec();
         self.slots.learn(&self.panel, &row);
         self.panel.learn(&row, &self.actions);
+        self.predicts = false;
+        self.simulated = OnceCell::new();
     }
 
     /// Masses of a channel of which nothing is known but the hint's own distribution.
@@ -189,9 +200,11 @@ impl Path {
 
 struct State<'m> {
     inner: Box<dyn Continuation<'m> + 'm>,
-    simulation: Option<Simulation>,
+    simulator: Option<AxisSimulator>,
     channels: usize,
     paths: Vec<Rc<Path>>,
+    /// Whether a path's next row will not follow from its last.
+    detached: Vec<bool>,
     tails: Tails,
     bounds: Bounds,
     /// Sequences whose last draw was held within the bounds, and counted.
@@ -207,21 +220,49 @@ impl State<'_> {
         (0..self.channels).flat_map(move |c| (0..paths).map(move |path| (path, c)))
     }
 
-    /// Tells the experts what the simulator says of every path's next row, unless they know.
-    fn simulate(&mut self) -> Result<(), ForecastError> {
-        let Some(simulation) = &self.simulation else {
+    /// Asks the simulator about the next rows of the paths that want one and are not detached.
+    fn simulate(&self) -> Result<(), ForecastError> {
+        let Some(simulator) = &self.simulator else {
             return Ok(());
         };
-        let waits = |path: &&mut Rc<Path>| !path.panel.is_told() && !path.panel.past().is_empty();
-        let mut paths: Vec<_> = self.paths.iter_mut().filter(waits).collect();
+        let wants = |&(i, path): &(usize, &Rc<Path>)| {
+            !path.predicts && path.simulated.get().is_none() && !self.detached[i]
+        };
+        let paths = self.paths.iter().enumerate().filter(wants);
+        let mut paths: Vec<&Rc<Path>> = paths.map(|(_, path)| path).collect();
+        paths.dedup_by(|a, b| Rc::ptr_eq(a, b));
         let Some(first) = paths.first() else {
             return Ok(());
         };
         let row = first.panel.past().len();
         let last = paths.iter().map(|p| (&p.positions[..], &p.actions[..]));
-        let said = simulation.next(row, &last.collect::<Vec<_>>())?;
-        for (path, said) in paths.iter_mut().zip(said) {
-            Rc::make_mut(path).panel.tell(said);
+        let next = simulator.next(row, &last.collect::<Vec<_>>())?;
+        for (path, next) in paths.iter().zip(next) {
+            path.simulated.get_or_init(|| next);
+        }
+        Ok(())
+    }
+
+    /// Has the experts of all paths predict their next rows, unless they have.
+    fn predict(&mut self) -> Result<(), ForecastError> {
+        self.simulate()?;
+        let kind = |(path, detached): (&Rc<Path>, &bool)| (Rc::as_ptr(path), *detached);
+        let kinds: Vec<_> = self.paths.iter().zip(&self.detached).map(kind).collect();
+        for i in 0..self.paths.len() {
+            if self.paths[i].predicts {
+                continue;
+            }
+            // Paths that have just been forked are one.
+            if i > 0 && kinds[i - 1] == kinds[i] {
+                self.paths[i] = Rc::clone(&self.paths[i - 1]);
+                continue;
+            }
+            let path = Rc::make_mut(&mut self.paths[i]);
+            match path.simulated.get() {
+                Some(simulated) if !self.detached[i] => path.panel.tell(simulated.clone()),
+                _ => {}
+            }
+            path.predict(false);
         }
         Ok(())
     }
@@ -236,10 +277,12 @@ impl State<'_> {
         self.bounds.observe(rows.positions);
         for t in 0..rows.len() {
             if !rows.begins[t] {
-                self.simulate()?;
+                self.predict()?;
             }
             let path = Rc::make_mut(&mut self.paths[0]);
-            path.predict(rows.begins[t]);
+            if rows.begins[t] {
+                path.predict(true);
+            }
             for c in 0..self.channels {
                 let known = path.hints[c].known;
                 let read = path.grid(c).quantise(rows.positions[[t, c]]);
@@ -254,13 +297,11 @@ impl State<'_> {
             let positions = rows.positions.row(t);
             path.learn(positions.iter().copied(), rows.actions.row(t));
         }
-        self.simulate()?;
-        Rc::make_mut(&mut self.paths[0]).predict(false);
         Ok(residuals)
     }
 }
 
-/// What the experts have left over of some rows.
+/// Residuals of the experts in some rows.
 struct Residuals {
     /// `[rows, channels]`; where there is no hint, a stand-in.
     bins: Array2<Bin>,
@@ -329,6 +370,7 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn next_densities(&mut self) -> Result<Densities, ForecastError> {
+        self.predict()?;
         let mut densities = self.inner.next_densities()?;
         for (i, (path, c)) in self.sequences().enumerate() {
             let path = &self.paths[path];
@@ -348,6 +390,7 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
+        self.predict()?;
         let inner = &mut self.inner;
         let mut drawn = self.tails.draw(levels, |levels| inner.draw(levels))?;
         self.held.clear();
@@ -367,6 +410,7 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
+        self.predict()?;
         let count = self.paths.len();
         let mut residuals = Vec::with_capacity(values.len());
         let held = std::mem::take(&mut self.held);
@@ -389,10 +433,7 @@ impl<'m> Continuation<'m> for State<'m> {
             let row = (0..self.channels).map(|c| values[c * count + i].position());
             path.learn(row, aview1(&taken));
         }
-        self.simulate()?;
-        for path in &mut self.paths {
-            Rc::make_mut(path).predict(false);
-        }
+        self.detached.fill(false);
         Ok(())
     }
 
@@ -403,14 +444,20 @@ impl<'m> Continuation<'m> for State<'m> {
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         Ok(Box::new(Self {
             inner: self.inner.fork(paths, steps)?,
-            simulation: self.simulation.clone(),
+            simulator: self.simulator.clone(),
             channels: self.channels,
             paths: vec![Rc::clone(&self.paths[0]); paths.count],
+            detached: vec![false; paths.count],
             tails: self.tails.clone(),
             bounds: self.bounds.clone(),
             held: Vec::new(),
             clipped: 0,
         }))
+    }
+
+    fn detach(&mut self, paths: &[usize]) {
+        self.detached.fill(false);
+        paths.iter().for_each(|&path| self.detached[path] = true);
     }
 
     fn begin(&mut self, paths: &[usize]) {

@@ -1,6 +1,7 @@
 //! Sampled continuations of a context.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use ndarray::{Array1, Array2, Array3, ArrayViewMut2, s};
 use rand::rngs::ChaCha8Rng;
@@ -77,6 +78,12 @@ pub trait Control {
         first: usize,
         drawn: ArrayViewMut2<f64>,
     ) -> Result<Option<Array2<f64>>, ForecastError>;
+
+    /// Those of `paths` whose state in a step does not follow from the one before: it is going to
+    /// be written over, or the path was ended. Models of the system are not asked about them.
+    fn detached(&self, _step: usize, _paths: Range<usize>) -> Vec<usize> {
+        Vec::new()
+    }
 }
 
 /// Sample paths of the variables.
@@ -182,7 +189,13 @@ impl Reading<'_> {
             let count = at_once.min(samples - first);
             let mut group = Group::new(self, settings, first, count)?;
             for step in 0..horizon {
-                let mut row = group.draw()?;
+                let paths = first..first + count;
+                let detached = control
+                    .as_ref()
+                    .map(|control| control.detached(step, paths));
+                let detached = detached.unwrap_or_default();
+                let detached: Vec<usize> = detached.iter().map(|path| path - first).collect();
+                let mut row = group.draw(detached)?;
                 let mut actions = Vec::new();
                 if let Some(control) = &mut control {
                     let Some(taken) = control.act(step, first, row.variables.view_mut())? else {
@@ -256,8 +269,8 @@ impl<'r, 'm> Group<'r, 'm> {
         })
     }
 
-    /// Draws one step of every path.
-    fn draw(&mut self) -> Result<Row, ForecastError> {
+    /// Draws one step of every path, some of which are detached.
+    fn draw(&mut self, detached: Vec<usize>) -> Result<Row, ForecastError> {
         let encoding = &self.reading.encoding;
         let (axes, active) = (encoding.axes(), &self.reading.active);
         let paths = self.random.len();
@@ -266,7 +279,10 @@ impl<'r, 'm> Group<'r, 'm> {
             (0..active.len()).for_each(|i| levels[i * paths + path] = random.random());
         }
         let feed = match &mut self.continuation {
-            Some(continuation) => continuation.draw(&levels)?,
+            Some(continuation) => {
+                continuation.detach(&detached);
+                continuation.draw(&levels)?
+            }
             None => Vec::new(),
         };
         let width = encoding.disentangler().variables();
@@ -290,7 +306,7 @@ impl<'r, 'm> Group<'r, 'm> {
             variables,
             residuals,
             feed,
-            begin: Vec::new(),
+            begin: detached,
         })
     }
 
@@ -369,7 +385,7 @@ struct Row {
     residuals: Array2<f64>,
     /// Points to feed back, in the continuation's order.
     feed: Vec<Point>,
-    /// Paths whose state was set.
+    /// Paths whose state does not follow from the one before.
     begin: Vec<usize>,
 }
 

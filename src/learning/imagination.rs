@@ -1,6 +1,7 @@
 //! Transitions that nobody lived through: what a forecaster, or the simulator, says would follow.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, concatenate, s};
 use rand::RngExt;
@@ -299,6 +300,11 @@ impl Control for Recorder<'_> {
         }
         let actions = Array2::from_shape_vec((paths.len(), width), wide(&drawn.actions));
         Ok(Some(actions.expect("an action a path")))
+    }
+
+    fn detached(&self, step: usize, paths: Range<usize>) -> Vec<usize> {
+        let detached = |&path: &usize| step == 0 || self.under_way[path].is_none();
+        paths.filter(detached).collect()
     }
 }
 

@@ -4,15 +4,15 @@ use super::super::regression::{Noise, Prior};
 use super::super::{Expert, FINEST, MOST, Next, Student, bounded};
 use super::Simulated;
 
-/// What a simulator says of the next row, with a scale that is learned from its errors where it
-/// states none. Degrees of freedom are those of the errors seen, whether it states one or not.
+/// The simulator's prediction of the next row, with a scale that is learned from its errors where
+/// it states none. Degrees of freedom are those of the errors seen, whether it states one or not.
 #[derive(Debug, Clone)]
-pub(in crate::experts) struct Simulation {
+pub(in crate::experts) struct SimulatorExpert {
     noises: Vec<Noise>,
     predicted: Vec<Option<Student>>,
 }
 
-impl Simulation {
+impl SimulatorExpert {
     pub(in crate::experts) fn new(channels: usize) -> Self {
         Self {
             noises: vec![Noise::new(Prior::NOISE); channels],
@@ -30,7 +30,7 @@ fn distribution(said: Simulated, noise: &Noise) -> Student {
     }
 }
 
-impl Expert for Simulation {
+impl Expert for SimulatorExpert {
     fn predict(&mut self, next: &Next) -> Vec<Option<Student>> {
         self.predicted.fill(None);
         if next.age > 0 {
@@ -103,21 +103,19 @@ mod tests {
         assert!(predicted.log_density(1.0).is_finite());
     }
 
-    /// What was said is of one row only, and not of an episode's first.
+    /// An answer is about one row only, and not about an episode's first.
     #[test]
     fn rows_of_which_nothing_was_said_have_no_prediction() {
         let mut panel = Panel::new(&[Source::Simulator], 1, &[]);
         let mut slots = Slots::new(1, 1);
         for t in 0..6 {
             panel.tell(said(0.0, None));
-            assert!(panel.is_told());
             let known = panel.predict(t == 0)[0][0].is_some();
             assert_eq!(known, t > 0);
             assert_eq!(slots.hints(&panel)[0].known, t > 2);
             slots.learn(&panel, &[0.1]);
             panel.learn(&[0.1], &[]);
         }
-        assert!(!panel.is_told());
         assert_eq!(panel.predict(false)[0][0], None);
         panel.tell(said(0.0, None));
         assert_eq!(panel.predict(true)[0][0], None);

@@ -9,7 +9,7 @@ mod program;
 
 use ndarray::ArrayView2;
 
-pub(super) use expert::Simulation;
+pub(super) use expert::SimulatorExpert;
 pub use program::SimulatorProgram;
 
 /// Prediction of a channel's next value.
@@ -76,7 +76,7 @@ impl<F: FnMut(&[f64], &[f64]) -> Vec<Option<f64>>> Simulator for F {
     }
 }
 
-/// Why a simulator cannot be asked, or what is wrong with what it says.
+/// A simulator that cannot be asked, or whose answer cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimulatorError {
@@ -127,7 +127,7 @@ pub enum SimulatorError {
     Program {
         /// The command.
         program: String,
-        /// What happened.
+        /// The failure.
         reason: String,
     },
     /// It failed in its own way.
@@ -135,7 +135,7 @@ pub enum SimulatorError {
     Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What a simulator says of states, checked; `channels` are their names.
+/// Predictions of a simulator, checked; `channels` are the names of the states' columns.
 pub(crate) fn ask(
     simulator: &mut dyn Simulator,
     channels: &[String],
@@ -143,13 +143,23 @@ pub(crate) fn ask(
     actions: ArrayView2<f64>,
 ) -> Result<Vec<Vec<Option<Simulated>>>, SimulatorError> {
     let next = simulator.next(states, actions)?;
-    if next.len() != states.nrows() {
+    check(&next, states.nrows(), channels)?;
+    Ok(next)
+}
+
+/// Fails unless predictions of so many states have a usable one, or none, for every channel.
+fn check(
+    next: &[Vec<Option<Simulated>>],
+    states: usize,
+    channels: &[String],
+) -> Result<(), SimulatorError> {
+    if next.len() != states {
         return Err(SimulatorError::States {
             found: next.len(),
-            expected: states.nrows(),
+            expected: states,
         });
     }
-    for row in &next {
+    for row in next {
         if row.len() != channels.len() {
             return Err(SimulatorError::Channels {
                 found: row.len(),
@@ -160,7 +170,7 @@ pub(crate) fn ask(
             said.map_or(Ok(()), |said| checked(channel, said))?;
         }
     }
-    Ok(next)
+    Ok(())
 }
 
 fn checked(channel: &str, said: Simulated) -> Result<(), SimulatorError> {
