@@ -27,4 +27,5 @@ assert len(names["channels"]) == 3 and len(names["actions"]) == 1, names
 for line in sys.stdin:
     asked = json.loads(line)
     rows = zip(asked["states"], asked["actions"])
-    print(json.dumps({"next": [following(*state, *action) for state, action in rows]}), flush=True)
+    following_rows = [following(*state, *action) for state, action in rows]
+    print(json.dumps({"id": asked["id"], "next": following_rows}), flush=True)

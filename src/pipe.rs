@@ -10,19 +10,23 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 /// Longest part of the program's standard error that an error repeats.
-const MOST_SAID: usize = 400;
+const MAX_SAID: usize = 400;
 
 /// Longest line that is read.
-const MOST_LINE: u64 = 64 << 20;
+const MAX_LINE: u64 = 64 << 20;
 
-/// What a program did that ends the talk with it.
+/// Time that a program has to end once its input is closed.
+const TO_END: Duration = Duration::from_millis(500);
+
+/// A failure of a program that ends the talk with it.
 #[derive(Debug)]
 pub(crate) struct PipeError {
     /// The command.
     pub(crate) program: String,
-    /// What happened.
+    /// The failure, without control characters of the program.
     pub(crate) reason: String,
 }
 
@@ -100,13 +104,15 @@ impl Pipe {
             .lock()
             .map(|said| said.clone())
             .unwrap_or_default();
-        let said = String::from_utf8_lossy(&said).trim().replace('\n', " | ");
+        let said = String::from_utf8_lossy(&said);
+        let said = said.trim().lines().collect::<Vec<_>>().join(" | ");
+        let reason = match said.is_empty() {
+            true => reason,
+            false => format!("{reason}; it said: {said}"),
+        };
         PipeError {
             program: self.command.clone(),
-            reason: match said.is_empty() {
-                true => reason,
-                false => format!("{reason}; it said: {said}"),
-            },
+            reason: escaped(&reason),
         }
     }
 
@@ -128,20 +134,40 @@ impl Pipe {
         &mut self,
         request: &impl Serialize,
     ) -> Result<R, PipeError> {
-        match self.replies.try_recv() {
-            Ok(Ok(line)) if !line.is_empty() => {
-                let start = beginning(&line);
-                return Err(self.fail(format!("wrote a line that nobody asked for: {start}")));
-            }
-            Ok(Err(error)) => return Err(self.unreadable(&error)),
-            _ => {}
+        if let Ok(read) = self.replies.try_recv() {
+            self.nothing(read)?;
         }
         self.tell(request)?;
         let line = self.reply()?;
         serde_json::from_slice(&line).map_err(|error| {
             let start = beginning(&line);
-            self.fail(format!("its reply is no JSON ({error}): {start}"))
+            let fault = match error.classify() {
+                Category::Data => "breaks the protocol",
+                _ => "is no JSON",
+            };
+            self.fail(format!("its reply {fault} ({error}): {start}"))
         })
+    }
+
+    /// Tells the program to end, and fails if it has written a line that nobody asked for.
+    pub(crate) fn finish(&mut self) -> Result<(), PipeError> {
+        self.requests = None;
+        match self.replies.recv_timeout(TO_END) {
+            Ok(read) => self.nothing(read),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Fails unless what was read without a question is the output's end.
+    fn nothing(&mut self, read: std::io::Result<Vec<u8>>) -> Result<(), PipeError> {
+        match read {
+            Ok(line) if line.is_empty() => Ok(()),
+            Ok(line) => {
+                let start = beginning(&line);
+                Err(self.fail(format!("wrote a line that nobody asked for: {start}")))
+            }
+            Err(error) => Err(self.unreadable(&error)),
+        }
     }
 
     fn reply(&mut self) -> Result<Vec<u8>, PipeError> {
@@ -176,7 +202,17 @@ impl Pipe {
 /// The first characters of a line, for errors.
 fn beginning(line: &[u8]) -> String {
     let line = &line[..line.len().min(400)];
-    String::from_utf8_lossy(line).chars().take(60).collect()
+    let line = String::from_utf8_lossy(line);
+    line.trim_end().chars().take(60).collect()
+}
+
+/// A text in which control characters, which a terminal would obey, are written out.
+fn escaped(text: &str) -> String {
+    let written = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(written).collect()
 }
 
 /// Reads lines until there are none; an empty one stands for the end.
@@ -184,9 +220,9 @@ fn read_lines(output: impl Read, lines: &SyncSender<std::io::Result<Vec<u8>>>) {
     let mut output = BufReader::new(output);
     loop {
         let mut line = Vec::new();
-        let read = output.by_ref().take(MOST_LINE).read_until(b'\n', &mut line);
+        let read = output.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
         let read = match read {
-            Ok(count) if count as u64 == MOST_LINE => Err(std::io::Error::other("it has no end")),
+            Ok(count) if count as u64 == MAX_LINE => Err(std::io::Error::other("it has no end")),
             Ok(_) => Ok(line),
             Err(error) => Err(error),
         };
@@ -203,7 +239,7 @@ fn keep_last(mut errors: impl Read, said: &Mutex<Vec<u8>>) {
     while let Ok(count @ 1..) = errors.read(&mut buffer) {
         if let Ok(mut said) = said.lock() {
             said.extend_from_slice(&buffer[..count]);
-            let surplus = said.len().saturating_sub(MOST_SAID);
+            let surplus = said.len().saturating_sub(MAX_SAID);
             said.drain(..surplus);
         }
     }
@@ -225,10 +261,21 @@ impl Drop for Pipe {
     /// Closes the program's input, and ends it if it does not end by itself.
     fn drop(&mut self) {
         self.requests = None;
-        if wait_for(&mut self.child, Duration::from_millis(500)).is_none() {
+        if wait_for(&mut self.child, TO_END).is_none() {
             // It may have ended in between.
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_written_out() {
+        let text = escaped("\u{1b}[2J\rgone\u{9b}1m, é is not");
+        assert_eq!(text, "\\u{1b}[2J\\rgone\\u{9b}1m, é is not");
     }
 }

@@ -1,18 +1,20 @@
 //! A simulator that runs as another program, which speaks lines of JSON on its standard streams.
 //!
 //! The first line that it reads says what the numbers are, and is not answered:
-//! `{"channels": ["x", "v"], "actions": ["u"]}`. Every further line asks about one or more states, a
-//! row each, and the actions taken in them: `{"states": [[0.5, -1.0]], "actions": [[0.2]]}`. The
-//! answer is one line, `{"next": [[0.4, -1.05]]}`: for every state the value that follows of every
-//! channel, `null` where nothing is known. `"std"`, of the same shape, may state standard
-//! deviations, and `{"error": "…"}` that there is no answer. The program ends when its input does.
+//! `{"channels": ["x", "v"], "actions": ["u"]}`. Every further line asks about one or more states,
+//! a row each, and the actions taken in them:
+//! `{"id": 7, "states": [[0.5, -1.0]], "actions": [[0.2]]}`. The answer is one line,
+//! `{"id": 7, "next": [[0.4, -1.05]]}`: for every state the value that follows of every channel,
+//! `null` where nothing is known. `"std"`, of the same shape, may state standard deviations, and
+//! `{"error": "…"}` that there is no answer. An `"id"` must be that of the question. The program
+//! ends when its input does.
 
 use std::time::Duration;
 
 use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
-use super::{Simulated, Simulator, SimulatorError};
+use super::{Simulated, Simulator, SimulatorError, check};
 use crate::pipe::{Pipe, PipeError};
 
 #[derive(Serialize)]
@@ -23,6 +25,7 @@ struct Names<'n> {
 
 #[derive(Serialize)]
 struct Request {
+    id: u64,
     states: Vec<Vec<f64>>,
     actions: Vec<Vec<f64>>,
 }
@@ -31,9 +34,10 @@ struct Request {
 type Rows = Vec<Vec<Option<f64>>>;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Reply {
-    #[serde(default)]
-    next: Rows,
+    id: Option<u64>,
+    next: Option<Rows>,
     std: Option<Rows>,
     error: Option<String>,
 }
@@ -51,8 +55,10 @@ struct Reply {
 pub struct SimulatorProgram {
     pipe: Pipe,
     command: String,
-    channels: usize,
+    channels: Vec<String>,
     actions: usize,
+    /// Questions so far: the number of the last one.
+    asked: u64,
 }
 
 impl SimulatorProgram {
@@ -73,28 +79,49 @@ impl SimulatorProgram {
         Ok(Self {
             pipe,
             command: command.to_owned(),
-            channels: channels.len(),
+            channels: channels.to_vec(),
             actions: actions.len(),
+            asked: 0,
         })
     }
 
-    fn predictions(&mut self, reply: Reply) -> Result<Vec<Vec<Option<Simulated>>>, PipeError> {
-        let Reply { next, std, error } = reply;
-        if let Some(error) = error {
-            return Err(self.pipe.fail(format!("reports: {error}")));
+    /// Tells the program to end after its last answer.
+    ///
+    /// # Errors
+    /// [`SimulatorError::Program`] if it writes another line: without ids in its answers, they may
+    /// have been those to other questions.
+    pub fn finish(&mut self) -> Result<(), SimulatorError> {
+        self.pipe.finish().map_err(failed)
+    }
+
+    /// Predictions of so many states, or what is wrong with the reply.
+    fn predictions(
+        &self,
+        reply: Reply,
+        states: usize,
+    ) -> Result<Vec<Vec<Option<Simulated>>>, String> {
+        let id = reply.id.unwrap_or(self.asked);
+        if id != self.asked {
+            return Err(format!("answers question {id}, not {}", self.asked));
         }
+        if let Some(error) = reply.error {
+            return Err(format!("reports: {error}"));
+        }
+        let Some(next) = reply.next else {
+            return Err("its reply has neither \"next\" nor \"error\"".to_owned());
+        };
         let widths = |rows: &Rows| rows.iter().map(Vec::len).collect::<Vec<_>>();
-        match std {
+        let std = match reply.std {
             Some(std) if widths(&std) != widths(&next) => {
-                let shape = "has not as many numbers in \"std\" as in \"next\"";
-                Err(self.pipe.fail(shape.to_owned()))
+                return Err("has not as many numbers in \"std\" as in \"next\"".to_owned());
             }
-            Some(std) => Ok(next.iter().zip(&std).map(|(m, s)| stated(m, s)).collect()),
-            None => {
-                let learned = |means: &Vec<Option<f64>>| stated(means, &vec![None; means.len()]);
-                Ok(next.iter().map(learned).collect())
-            }
-        }
+            Some(std) => std,
+            None => next.iter().map(|row| vec![None; row.len()]).collect(),
+        };
+        let rows = next.iter().zip(&std);
+        let predicted: Vec<_> = rows.map(|(means, stds)| stated(means, stds)).collect();
+        check(&predicted, states, &self.channels).map_err(|error| error.to_string())?;
+        Ok(predicted)
     }
 }
 
@@ -118,19 +145,23 @@ impl Simulator for SimulatorProgram {
         states: ArrayView2<f64>,
         actions: ArrayView2<f64>,
     ) -> Result<Vec<Vec<Option<Simulated>>>, SimulatorError> {
-        if (states.ncols(), actions.ncols()) != (self.channels, self.actions) {
+        let channels = self.channels.len();
+        if (states.ncols(), actions.ncols()) != (channels, self.actions) {
             return Err(SimulatorError::Names {
                 program: self.command.clone(),
                 found: states.ncols() + actions.ncols(),
-                expected: self.channels + self.actions,
+                expected: channels + self.actions,
             });
         }
         let rows = |of: ArrayView2<f64>| of.rows().into_iter().map(|row| row.to_vec()).collect();
+        self.asked += 1;
         let request = Request {
+            id: self.asked,
             states: rows(states),
             actions: rows(actions),
         };
         let reply = self.pipe.ask(&request).map_err(failed)?;
-        self.predictions(reply).map_err(failed)
+        let predicted = self.predictions(reply, states.nrows());
+        predicted.map_err(|reason| failed(self.pipe.fail(reason)))
     }
 }
