@@ -1,14 +1,15 @@
 //! Simulators of the user as experts: closures, programs that keep to the protocol, and others.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use statecast::baselines::named;
 use statecast::experts::{Simulated, Simulator, SimulatorError};
 use statecast::forecast::{
-    ForecastError, Forecaster, KnownFuture, Reading, Residual, Role, RolloutSettings, Settings,
-    Variables,
+    Control, ForecastError, Forecaster, KnownFuture, Reading, Residual, Role, RolloutSettings,
+    Settings, Variables,
 };
 
 /// A step of a damped pendulum that is driven.
@@ -60,7 +61,7 @@ fn read(context: &Variables, simulator: Option<Shared>) -> Reading<'static> {
 }
 
 /// Mean log score of rows.
-fn score(reading: &Reading, rows: std::ops::Range<usize>) -> f64 {
+fn score(reading: &Reading, rows: Range<usize>) -> f64 {
     let scores = reading.one_step().log_scores();
     scores.slice(ndarray::s![rows, ..]).mean().unwrap()
 }
@@ -125,9 +126,9 @@ impl Simulator for Recorder {
     }
 }
 
-/// Row by row in a context, never about a row that was not observed; along paths once a step.
+/// Row by row in a context; along paths once a step; never about a row that nobody wants.
 #[test]
-fn simulators_are_asked_about_observed_rows_and_states_of_paths() {
+fn simulators_are_asked_about_wanted_rows_only() {
     let all = pendulum(30);
     let mut context = all.slice(0..20);
     context.begins[10] = true;
@@ -136,7 +137,7 @@ fn simulators_are_asked_about_observed_rows_and_states_of_paths() {
     let reading = forecaster(Some(recorder)).read(&context).unwrap();
     {
         let asked = asked.borrow();
-        let rows: Vec<usize> = (0..20).filter(|&t| t != 9).collect();
+        let rows: Vec<usize> = (0..19).filter(|&t| t != 9).collect();
         assert_eq!(asked.len(), rows.len());
         for (&t, (states, actions)) in rows.iter().zip(asked.iter()) {
             assert_eq!((states.nrows(), actions.nrows()), (1, 1));
@@ -146,20 +147,86 @@ fn simulators_are_asked_about_observed_rows_and_states_of_paths() {
         }
     }
     asked.borrow_mut().clear();
-    let settings = RolloutSettings {
-        horizon: 5.try_into().unwrap(),
-        samples: 7.try_into().unwrap(),
-        ..RolloutSettings::default()
-    };
     let future = KnownFuture(all.actions.slice(ndarray::s![20..25, ..]).to_owned());
-    let rollout = reading.rollout(&settings, Some(&future), &|_| ()).unwrap();
-    let asked = asked.borrow();
-    assert_eq!(asked.len(), 4);
+    let rollout = reading.rollout(&paths(5, 7), Some(&future), &|_| ());
+    let rollout = rollout.unwrap();
+    {
+        let asked = asked.borrow();
+        assert_eq!(asked.len(), 5);
+        let error = &asked[0].0 - &context.values.slice(ndarray::s![19.., ..]);
+        assert!(error.iter().all(|e| e.abs() < 1e-12), "{error}");
+        along(&asked[1..], &rollout.paths, &future);
+    }
+    // The last row was asked about before.
+    asked.borrow_mut().clear();
+    let again = reading.rollout(&paths(5, 7), Some(&future), &|_| ());
+    assert_eq!(again.unwrap().paths, rollout.paths);
+    assert_eq!(asked.borrow().len(), 4);
+}
+
+fn paths(horizon: usize, samples: usize) -> RolloutSettings {
+    RolloutSettings {
+        horizon: horizon.try_into().unwrap(),
+        samples: samples.try_into().unwrap(),
+        ..RolloutSettings::default()
+    }
+}
+
+fn along(asked: &[Asked], paths: &ndarray::Array3<f64>, future: &KnownFuture) {
     for (h, (states, actions)) in asked.iter().enumerate() {
-        let drawn = rollout.paths.slice(ndarray::s![.., h, ..]);
+        let drawn = paths.slice(ndarray::s![.., h, ..]);
         assert!((states - &drawn).iter().all(|e| e.abs() < 1e-12));
         assert!(actions.iter().all(|&u| u == future.0[[h, 0]]));
     }
+}
+
+/// Sets all paths to a state, and ends the first one in its third row.
+struct Ends([f64; 2]);
+
+impl Control for Ends {
+    fn act(
+        &mut self,
+        step: usize,
+        _first: usize,
+        mut drawn: ArrayViewMut2<f64>,
+    ) -> Result<Option<Array2<f64>>, ForecastError> {
+        if step == 0 {
+            drawn.rows_mut().into_iter().for_each(|mut row| {
+                (row[0], row[1]) = (self.0[0], self.0[1]);
+            });
+        }
+        Ok(Some(Array2::zeros((drawn.nrows(), 1))))
+    }
+
+    fn detached(&self, step: usize, paths: Range<usize>) -> Vec<usize> {
+        let detached = |&path: &usize| step == 0 || (path == 0 && step > 2);
+        paths.filter(detached).collect()
+    }
+}
+
+/// A simulator that refuses terminal states failed where a context or a path ends in one.
+#[test]
+fn simulators_are_not_asked_about_ended_paths_and_the_row_before_a_set_state() {
+    let asked = Rc::new(RefCell::new(Vec::new()));
+    let recorder = shared(Recorder(Rc::clone(&asked)));
+    let reading = forecaster(Some(recorder)).read(&pendulum(20)).unwrap();
+    asked.borrow_mut().clear();
+    // Paths restart from the context after every fourth step.
+    let settings = RolloutSettings {
+        stretch: Some(4.try_into().unwrap()),
+        ..paths(8, 3)
+    };
+    let control = &mut Ends([1.0, -0.5]);
+    reading.controlled(&settings, control, &|_| ()).unwrap();
+    let asked = asked.borrow();
+    let rows: Vec<usize> = asked.iter().map(|(states, _)| states.nrows()).collect();
+    assert_eq!(rows, [3, 3, 2, 2, 2, 2, 2]);
+    assert!(
+        (&asked[0].0.row(2) - &ndarray::arr1(&[1.0, -0.5]))
+            .sum()
+            .abs()
+            < 1e-12
+    );
 }
 
 #[test]
@@ -260,12 +327,13 @@ mod programs {
     use std::process::{Command, Output};
     use std::time::{Duration, Instant};
 
-    /// Answers with the pendulum's next states. Each line has an awk of its own, for some wait for
-    /// more input than a line.
+    /// Answers with the pendulum's next states, and counts the questions in a file. Each line has
+    /// an awk of its own, for some wait for more input than a line.
     const PENDULUM: &str = r#"
 read -r names
 [ "$names" = '{"channels":["x","v"],"actions":["u"]}' ] || exit 4
 while read -r line; do
+    if [ -n "$1" ]; then echo asked >> "$1"; fi
     echo "$line" | awk '{
         split($0, parts, /"actions":/)
         sub(/.*"states":/, "", parts[1])
@@ -333,7 +401,8 @@ done
         let script = write(folder.path(), "pendulum.sh", PENDULUM);
         let file = recording(folder.path(), 70);
         let at = |name: &str| folder.path().join(name).display().to_string();
-        let command = format!("sh '{script}'");
+        let asked = at("asked");
+        let command = format!("sh '{script}' '{asked}'");
         let hints = [
             "--action",
             "u",
@@ -347,24 +416,24 @@ done
         let only = ["--models", "builtin"];
         let (npz, json) = (at("d.npz"), at("b.json"));
         let horizon = ["--horizon", "5", "--holdout"];
-        let cases: [Vec<&str>; 4] = [
-            [&["forecast", &file][..], &hints, &few, &horizon].concat(),
-            [&["density", &file][..], &hints, &["--output", &npz]].concat(),
-            [
-                &["backtest", &file][..],
-                &hints,
-                &few,
-                &windows,
-                &only,
-                &["--output", &json],
-            ]
-            .concat(),
-            [&["calibrate", &file][..], &hints, &few, &windows].concat(),
+        let backtest = [&few[..], &windows, &only, &["--output", &json]].concat();
+        let calibrate = [&few[..], &windows].concat();
+        // One a row after the first, and one a step of paths.
+        let cases = [
+            ("forecast", [&few[..], &horizon].concat(), 64 + 5),
+            ("density", vec!["--output", &npz], 69),
+            ("backtest", backtest, 2 * (29 + 5)),
+            ("calibrate", calibrate, 2 * 2 * (29 + 5)),
         ];
-        for case in cases {
+        for (name, more, fewest) in cases {
+            let case = [&[name, &file][..], &hints, &more].concat();
             let output = statecast(&case);
             let stderr = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{case:?}: {stderr}");
+            let count = std::fs::read_to_string(&asked).unwrap().lines().count();
+            std::fs::remove_file(&asked).unwrap();
+            assert!(count >= fewest, "{name}: {count} questions");
+            assert!(name != "density" || count == fewest, "{count} questions");
         }
         for manifest in ["d.manifest.json", "b.manifest.json"] {
             let manifest = std::fs::read_to_string(at(manifest)).unwrap();
@@ -455,10 +524,27 @@ done
             ("is no JSON", echo("hello")),
             ("is no JSON", echo(r#"{"next": [[NaN, 0]]}"#)),
             ("is no JSON", echo(r#"{"next": [[1e999, 0]]}"#)),
-            ("is no JSON", echo(r#"{"next": [["1", 0]]}"#)),
-            ("1 channels, not 2", echo(r#"{"next": [[1]]}"#)),
+            ("breaks the protocol", echo(r#"{"next": [["1", 0]]}"#)),
+            (
+                "done': it predicts 1 channels, not 2",
+                echo(r#"{"next": [[1]]}"#),
+            ),
             ("2 states, not 1", echo(r#"{"next": [[1, 2], [1, 2]]}"#)),
-            ("0 states, not 1", echo("{}")),
+            ("0 states, not 1", echo(r#"{"next": []}"#)),
+            ("neither \"next\" nor \"error\"", echo("{}")),
+            ("unknown field `nxt`", echo(r#"{"nxt": [[1, 2]]}"#)),
+            (
+                "unknown field `stds`",
+                echo(r#"{"next": [[1, 2]], "stds": 1}"#),
+            ),
+            (
+                "answers question 9, not 1",
+                echo(r#"{"id": 9, "next": [[1, 2]]}"#),
+            ),
+            (
+                "reports: \\u{1b}[2J; it said: \\u{1b}c\\r",
+                says(r#"printf "\033c\rx" >&2; echo "{\"error\": \"\u001b[2J\"}""#),
+            ),
             (
                 "numbers in \"std\"",
                 echo(r#"{"next": [[1, 2]], "std": [[1]]}"#),
@@ -503,27 +589,118 @@ done
         }
     }
 
-    /// It ended with the program, though it does not end with its input.
+    /// The timeout killed the program before, so that nobody saw whether the end does.
     #[test]
-    fn the_process_is_gone_when_the_simulator_is_dropped() {
+    fn a_program_that_ignores_its_inputs_end_is_killed_when_the_simulator_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let pid = folder.path().join("pid");
-        let command = format!("sh -c 'echo $$ > {}; exec sleep 60'", pid.display());
-        let limit = Duration::from_millis(300);
+        let answer = r#"read names; read line; echo "{\"next\": [[]]}"; exec sleep 60"#;
+        let command = format!("sh -c 'echo $$ > {}; {answer}'", pid.display());
+        let limit = Duration::from_secs(10);
         let mut simulator = SimulatorProgram::start(&command, &[], &[], limit).unwrap();
         let nothing = Array2::zeros((1, 0));
-        assert!(simulator.next(nothing.view(), nothing.view()).is_err());
-        drop(simulator);
+        simulator.next(nothing.view(), nothing.view()).unwrap();
         let pid = std::fs::read_to_string(pid).unwrap();
-        let alive = Command::new("kill")
-            .args(["-0", pid.trim()])
-            .output()
-            .unwrap();
-        assert!(!alive.status.success());
+        let is_alive = || {
+            let sent = Command::new("kill").args(["-0", pid.trim()]).output();
+            sent.unwrap().status.success()
+        };
+        assert!(is_alive());
+        simulator.finish().unwrap();
+        drop(simulator);
+        assert!(!is_alive());
+    }
+
+    /// One that repeated an answer a little later shifted all that followed by a row.
+    #[test]
+    fn a_late_second_answer_is_an_error() {
+        let ask = |id: &str| {
+            let twice = format!(
+                r#"echo "{{{id}\"next\": [[1]]}}"; sleep 0.2; echo "{{{id}\"next\": [[1]]}}""#
+            );
+            let command = format!("sh -c 'read names; read line; {twice}; read line'");
+            let (names, limit) = (["x".to_owned()], Duration::from_secs(10));
+            let mut simulator = SimulatorProgram::start(&command, &names, &[], limit).unwrap();
+            let (state, action) = (Array2::zeros((1, 1)), Array2::zeros((1, 0)));
+            simulator.next(state.view(), action.view()).unwrap();
+            let second = simulator.next(state.view(), action.view());
+            (second.map_err(|e| e.to_string()), simulator)
+        };
+        let (second, _) = ask(r#"\"id\": 1, "#);
+        let error = second.unwrap_err();
+        assert!(error.contains("answers question 1, not 2"), "{error}");
+        // Without ids it is noticed at the end.
+        let folder = tempfile::tempdir().unwrap();
+        let file = recording(folder.path(), 20);
+        let answer = r#"echo "{\"next\": [[1, 2]]}""#;
+        let command = format!(
+            "sh -c 'read names; read line; {answer}; sleep 0.05; {answer}; \
+             while read line; do {answer}; done'"
+        );
+        let error = error_of(&statecast(
+            &[
+                &["density", &file, "--action", "u", "--method", "residual"],
+                &["--simulator", &command][..],
+                &[
+                    "--output",
+                    &folder.path().join("d.npz").display().to_string(),
+                ],
+            ]
+            .concat(),
+        ));
+        assert!(error.contains("a line that nobody asked for"), "{error}");
+        assert!(!folder.path().join("d.npz").exists());
+    }
+
+    /// The last row may be terminal: asking about what follows it failed the whole command.
+    #[test]
+    fn nobody_asks_what_follows_the_last_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = recording(folder.path(), 40);
+        let script = r#"
+read names
+for i in $(seq 39); do read line; echo '{"next": [[1, 2]]}'; done
+while read line; do echo '{"error": "state is terminal"}'; done
+"#;
+        let script = write(folder.path(), "refuses.sh", script);
+        let output = folder.path().join("d.npz").display().to_string();
+        let command = format!("sh '{script}'");
+        let hints = ["--method", "residual", "--simulator", &command];
+        let density = ["density", &file, "--action", "u", "--output", &output];
+        let output = statecast(&[&density[..], &hints].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
     }
 
     #[test]
-    fn hints_that_cannot_be_used_are_errors() {
+    fn evaluations_name_the_channel_that_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows: String = (0..30).map(|t| format!("{t},{},0,1\n", t * t)).collect();
+        let file = write(
+            folder.path(),
+            "run.csv",
+            &format!("height,speed,u,reward\n{rows}"),
+        );
+        let answer = r#"echo "{\"next\": [[1, 2, 3]], \"std\": [[1, 0, 1]]}""#;
+        let command = format!("sh -c 'read names; while read line; do {answer}; done'");
+        let replay = [
+            "replay",
+            &file,
+            "--context",
+            "12",
+            "--horizon",
+            "3",
+            "--action",
+            "u",
+        ];
+        let hints = ["--method", "residual", "--simulator", &command];
+        let only = ["--estimators", "mixture"];
+        let error = error_of(&statecast(&[&replay[..], &hints, &only].concat()));
+        assert!(error.contains("deviation of speed is 0"), "{error}");
+    }
+
+    #[test]
+    fn options_that_cannot_be_used_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let file = recording(folder.path(), 30);
         let fails = |more: &[&str], expected: &str| {
@@ -533,12 +710,9 @@ done
         let residual = |more: &[&'static str]| [&["--method", "residual"], more].concat();
         fails(
             &["--simulator", "cat"],
-            "--simulator is a hint for --method residual",
+            "--simulator is for --method residual",
         );
-        fails(
-            &["--period", "5"],
-            "--period is a hint for --method residual",
-        );
+        fails(&["--period", "5"], "--period is for --method residual");
         fails(&residual(&["--period", "1"]), "--period 1: at least 2 rows");
         fails(&residual(&["--period", "28"]), "periods of at most 27 rows");
         fails(
@@ -548,12 +722,23 @@ done
         for limit in ["0", "-1", "nan", "1e30"] {
             let limit = format!("--simulator-timeout={limit}");
             fails(
-                &["--method", "residual", &limit],
+                &["--method", "residual", "--simulator", "cat", &limit],
                 "must be a number of seconds above 0",
             );
         }
+        let alone = [
+            "forecast",
+            &file,
+            "--method",
+            "residual",
+            "--simulator-timeout",
+            "5",
+        ];
+        let alone = statecast(&alone);
+        assert_eq!(alone.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&alone.stderr).contains("--simulator <COMMAND>"));
         let no_model = residual(&["--period", "5", "--experts", "ar,knn"]);
-        fails(&no_model, "no language model among the methods reads hints");
+        fails(&no_model, "no language model among the methods takes them");
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         with_reward,
         &series[0].1,
     )?;
-    let models = models.hinted(arguments.windowed.hints(&episodes)?)?;
+    let models = models.with_options(arguments.windowed.options(&episodes)?)?;
     let methods = arguments.uncertainty.methods(
         &arguments.models,
         &arguments.experts,
@@ -78,11 +78,12 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (results, summary) = arguments
         .windowed
         .forecast("backtest", series, &methods, windows)?;
-    print!("{}", text(&summary));
     let weights = match arguments.windowed.reports() {
         true => arguments.weights(series, &models, settings)?,
         false => None,
     };
+    models.finish()?;
+    print!("{}", text(&summary));
     let study = Study {
         command: "backtest",
         experts: if arguments.mixes() {

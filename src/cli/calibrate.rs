@@ -60,7 +60,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         with_reward,
         &series[0].1,
     )?;
-    let models = models.hinted(arguments.windowed.hints(&episodes)?)?;
+    let models = models.with_options(arguments.windowed.options(&episodes)?)?;
     let as_it_is = ExpertArguments::plain(arguments.share).mixture(&names, &models, settings)?;
     let recalibrated = match names.len() {
         1 => Rc::new(Recalibrated::new(as_it_is.clone())),
@@ -73,6 +73,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     ];
     let windowed = &arguments.windowed;
     let (results, summary) = windowed.forecast("calibrate", series, &methods, windows)?;
+    models.finish()?;
     print!("{}", text(&results, &summary));
     let study = Study {
         command: "calibrate",

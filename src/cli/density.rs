@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::endings::written_as;
 use super::experts::{ExpertArguments, Models, NameArguments, TrainArguments};
-use super::hints::{HintArguments, Names};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
+use super::residual::{Names, ResidualArguments};
 use crate::codec::Grid;
 use crate::forecast::{Forecaster, Reading, Variables};
 use crate::model::{ModelInfo, Work};
@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
-    hints: HintArguments,
+    residual: ResidualArguments,
     #[command(flatten)]
     experts: NameArguments,
     #[command(flatten)]
@@ -77,7 +77,7 @@ struct Manifest<'a> {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     written_as(Some(&arguments.output), &["npz"])?;
     let settings = arguments.model.settings()?;
-    arguments.hints.check(settings.method)?;
+    arguments.residual.check(settings.method)?;
     let trajectory = arguments.recording.read()?;
     let episodes = arguments.recording.episodes(&trajectory)?;
     let [episode] = episodes.as_slice() else {
@@ -108,11 +108,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         arguments.model.with_reward,
         &variables,
     )?;
-    let hint_names = Names {
+    let columns = Names {
         channels: &variables.names,
         actions: trajectory.action_names(),
     };
-    let models = models.hinted(arguments.hints.start(&hint_names, work.rows)?)?;
+    let models = models.with_options(arguments.residual.start(&columns, work.rows)?)?;
     let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
     let forecaster = Forecaster::of(predictor, settings);
     let all = variables.rows();
@@ -122,6 +122,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let variables = variables.slice(all - rows..all);
     let started = Instant::now();
     let reading = forecaster.read(&variables)?;
+    models.finish()?;
     let seconds = started.elapsed().as_secs_f64();
     warn_of_saturation(episode.name(), &reading, settings.method);
     write_atomically(&arguments.output, |file| {
@@ -140,8 +141,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         scale: settings.scale.to_string(),
         temperature: settings.temperature.get(),
         precision: arguments.model.precision(),
-        simulator: arguments.hints.simulator(),
-        period: arguments.hints.period(),
+        simulator: arguments.residual.simulator(),
+        period: arguments.residual.period(),
         first_row: all - rows,
         rows,
         channels: reading.encoding().channel_names(),

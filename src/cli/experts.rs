@@ -6,8 +6,8 @@ use std::rc::Rc;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use super::hints::Hints;
 use super::input::{Columns, ModelArguments};
+use super::residual::ResidualOptions;
 use crate::baselines::{NAMES, named, trained_mlp};
 use crate::forecast::{
     Forecaster, Language, Method, Mixture, Predictor, Recalibrated, Residual, Settings, Variables,
@@ -108,7 +108,7 @@ pub(super) struct TrainArguments {
 pub(super) struct Models {
     loaded: Vec<(String, Model)>,
     training: Vec<Variables>,
-    hints: Hints,
+    options: ResidualOptions,
 }
 
 impl Models {
@@ -134,16 +134,21 @@ impl Models {
         Ok(Self {
             loaded: models,
             training: Vec::new(),
-            hints: Hints::default(),
+            options: ResidualOptions::default(),
         })
     }
 
-    /// The same, with hints for those that read residuals.
-    pub(super) fn hinted(self, hints: Hints) -> anyhow::Result<Self> {
-        if self.loaded.is_empty() && !hints.is_empty() {
-            bail!("--simulator and --period: no language model among the methods reads hints");
+    /// The same, with options for those that read residuals.
+    pub(super) fn with_options(self, options: ResidualOptions) -> anyhow::Result<Self> {
+        if self.loaded.is_empty() && !options.is_empty() {
+            bail!("--simulator and --period: no language model among the methods takes them");
         }
-        Ok(Self { hints, ..self })
+        Ok(Self { options, ..self })
+    }
+
+    /// Ends the simulator once all is forecast, before anything is reported.
+    pub(super) fn finish(&self) -> anyhow::Result<()> {
+        self.options.finish()
     }
 
     /// A model as the settings say that it is read.
@@ -156,7 +161,7 @@ impl Models {
         match settings.method {
             Method::Residual => {
                 let residual = Residual::new(Rc::new(language));
-                Rc::new(self.hints.given_to(residual))
+                Rc::new(self.options.given_to(residual))
             }
             method => language.as_method(method),
         }

@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::actions::{FutureArguments, actions_to_come};
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
-use super::hints::{HintArguments, Names};
 use super::input::{ModelArguments, Recording, warn_of_held_paths, warn_of_saturation};
 use super::progress::Progress;
+use super::residual::{Names, ResidualArguments};
 use super::scores::scores;
 use crate::baselines::named;
 use crate::forecast::{
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
-    hints: HintArguments,
+    residual: ResidualArguments,
     #[command(flatten)]
     experts: NameArguments,
     #[command(flatten)]
@@ -143,7 +143,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         TableFormat::of(output)?;
     }
     let settings = arguments.model.settings()?;
-    arguments.hints.check(settings.method)?;
+    arguments.residual.check(settings.method)?;
     let trajectory = arguments.recording.read()?;
     let episodes = arguments.recording.episodes(&trajectory)?;
     let future = arguments
@@ -172,13 +172,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         arguments.model.with_reward,
         &like,
     )?;
-    let hint_names = Names {
+    let columns = Names {
         channels: &like.names,
         actions: trajectory.action_names(),
     };
     let longest = episodes.iter().map(|e| arguments.end(e)).max();
     let longest = longest.map_or(0, |rows| rows.min(work.rows));
-    let models = models.hinted(arguments.hints.start(&hint_names, longest)?)?;
+    let models = models.with_options(arguments.residual.start(&columns, longest)?)?;
     let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
     let recalibrated = arguments.uncertainty.recalibrates();
     let forecaster = arguments
@@ -220,6 +220,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     drop(progress);
+    models.finish()?;
     if arguments.holdout {
         eprint!("{}", scores(&outcomes));
     }
@@ -245,8 +246,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         scale: settings.scale.to_string(),
         temperature: settings.temperature.get(),
         precision: arguments.model.precision(),
-        simulator: arguments.hints.simulator(),
-        period: arguments.hints.period(),
+        simulator: arguments.residual.simulator(),
+        period: arguments.residual.period(),
         horizon: arguments.horizon.get(),
         samples: arguments.samples.get(),
         seed: arguments.seed,

@@ -9,9 +9,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::endings::written_as;
-use super::hints::{HintArguments, Hints, Names};
 use super::input::Columns;
 use super::progress::Progress;
+use super::residual::{Names, ResidualArguments, ResidualOptions};
 use crate::backtest::{BacktestSettings, Results, Summary, Windows, run as backtest, summarise};
 use crate::forecast::{Forecaster, Settings, Variables};
 use crate::model::Work;
@@ -48,7 +48,7 @@ pub(super) struct WindowArguments {
     #[arg(long)]
     report: Option<PathBuf>,
     #[command(flatten)]
-    hints: HintArguments,
+    residual: ResidualArguments,
 }
 
 /// Episodes that are long enough for a window.
@@ -108,7 +108,7 @@ impl WindowArguments {
         windows: &Windows,
         with_reward: bool,
     ) -> anyhow::Result<Episodes> {
-        self.hints.check(settings.method)?;
+        self.residual.check(settings.method)?;
         let mut series: Vec<(String, Variables)> = Vec::new();
         let mut actions = Vec::new();
         let mut short = 0;
@@ -126,7 +126,7 @@ impl WindowArguments {
                     let same_actions = actions == trajectory.action_names();
                     ensure!(
                         known.names == values.names
-                            && (same_actions || self.hints.simulator().is_none()),
+                            && (same_actions || self.residual.simulator().is_none()),
                         "{}: its columns are not those of {first}",
                         file.display()
                     );
@@ -146,14 +146,14 @@ impl WindowArguments {
         Ok(Episodes { series, actions })
     }
 
-    /// The hints that were given, their simulator started.
-    pub(super) fn hints(&self, episodes: &Episodes) -> anyhow::Result<Hints> {
+    /// Checked options of the residual method, their simulator started.
+    pub(super) fn options(&self, episodes: &Episodes) -> anyhow::Result<ResidualOptions> {
         let first = episodes.series.first();
         let names = Names {
             channels: first.map_or(&[], |(_, values)| &values.names),
             actions: &episodes.actions,
         };
-        self.hints.start(&names, self.context)
+        self.residual.start(&names, self.context)
     }
 
     /// The size of a forecast.
@@ -242,8 +242,8 @@ impl WindowArguments {
             samples: self.samples.get(),
             seed: self.seed,
             experts: study.experts,
-            simulator: self.hints.simulator(),
-            period: self.hints.period(),
+            simulator: self.residual.simulator(),
+            period: self.residual.period(),
             summary: &study.summary,
         };
         Ok(write_manifest(output, &manifest)?)
@@ -258,10 +258,10 @@ impl WindowArguments {
             ("paths", self.samples.to_string()),
             ("method", study.settings.method.to_string()),
         ];
-        if let Some(command) = self.hints.simulator() {
+        if let Some(command) = self.residual.simulator() {
             settings.push(("simulator", command));
         }
-        if let Some(period) = self.hints.period() {
+        if let Some(period) = self.residual.period() {
             settings.push(("period", period.to_string()));
         }
         if study.experts.len() > 1 {

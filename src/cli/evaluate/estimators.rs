@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::{Arguments, Candidate};
 use crate::baselines::of_dynamics;
 use crate::cli::experts::Models;
-use crate::cli::hints::Hints;
 use crate::cli::progress::Progress;
+use crate::cli::residual::ResidualOptions;
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
 use crate::evaluation::{
     Actor, Contexts, FittedQ, FittedSettings, Imagined, Logged, Value, Walk, behaviour_mean,
@@ -144,7 +144,7 @@ impl<'s> Study<'s> {
         arguments: &'s Arguments,
         logged: &'s Logged,
         walk: &'s Walk,
-        hints: Hints,
+        options: ResidualOptions,
     ) -> anyhow::Result<Self> {
         let runs = |source| logged.runs.iter().filter(move |run| run.source == source);
         let fewest = (0..logged.sources).map(|source| runs(source).count()).min();
@@ -160,7 +160,7 @@ impl<'s> Study<'s> {
                 horizon: walk.horizon + 1,
             },
         )?
-        .hinted(hints)?;
+        .with_options(options)?;
         Ok(Self {
             arguments,
             logged,
@@ -169,6 +169,11 @@ impl<'s> Study<'s> {
             models,
             settings: arguments.model.settings()?,
         })
+    }
+
+    /// Ends what was started for the estimators.
+    pub(super) fn finish(&self) -> anyhow::Result<()> {
+        self.models.finish()
     }
 
     /// What an estimator says of all policies, in doubt by what it says of the recorded ones, which it is

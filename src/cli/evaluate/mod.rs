@@ -16,8 +16,8 @@ use clap::Args;
 use self::estimators::{Behaviour, Estimator, Study};
 use self::outcome::{Outcome, standings};
 use super::endings::written_as;
-use super::hints::{HintArguments, Hints};
 use super::input::{Columns, ModelArguments};
+use super::residual::{ResidualArguments, ResidualOptions};
 use crate::environment::Task;
 use crate::evaluation::{FittedQ, Logged, Rules, Walk, recorded};
 use crate::forecast::Method;
@@ -84,7 +84,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
-    hints: HintArguments,
+    residual: ResidualArguments,
     /// Also run the policies for so many episodes in the task's simulator, and hold the estimates
     /// against that
     #[arg(long, value_name = "EPISODES")]
@@ -117,7 +117,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.check()?;
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
     let rules = task.map_or(Rules::default(), Rules::of);
-    let (logged, hints) = arguments.logged(task, &rules)?;
+    let (logged, options) = arguments.logged(task, &rules)?;
     let mut candidates = arguments.candidates(&logged, task)?;
     let horizon = arguments.horizon(&logged, task);
     let walk = Walk {
@@ -137,7 +137,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         truth,
         recorded: behaviours.iter().map(Behaviour::recorded).collect(),
     };
-    let study = Study::new(&arguments, &logged, &walk, hints)?;
+    let study = Study::new(&arguments, &logged, &walk, options)?;
     let mut estimates = Vec::new();
     for &estimator in &arguments.estimators {
         let recorded = &mut table.recorded;
@@ -148,6 +148,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             .push(found.iter().map(|estimate| estimate.value).collect());
         estimates.extend(found);
     }
+    study.finish()?;
     let outcome = Outcome {
         arguments: &arguments,
         task,
@@ -189,15 +190,19 @@ impl Arguments {
             !(mixes && self.model.method == Method::DiclSa),
             "--method dicl-sa: learned models do not predict actions; mix with vicl or dicl-s"
         );
-        self.hints.check(self.model.method)?;
+        self.residual.check(self.model.method)?;
         ensure!(
-            mixes || !self.hints.are_given(),
-            "--simulator and --period are hints for the estimator 'mixture', which is not asked for"
+            mixes || !self.residual.are_given(),
+            "--simulator and --period are for the estimator 'mixture', which is not asked for"
         );
         Ok(())
     }
 
-    fn logged(&self, task: Option<&Task>, rules: &Rules) -> anyhow::Result<(Logged, Hints)> {
+    fn logged(
+        &self,
+        task: Option<&Task>,
+        rules: &Rules,
+    ) -> anyhow::Result<(Logged, ResidualOptions)> {
         let recordings = self
             .files
             .iter()
@@ -224,10 +229,10 @@ impl Arguments {
             logged = logged.taken_by(source, &*policy);
         }
         let with_reward = rules.reward.is_none();
-        let hints = self
-            .hints
+        let options = self
+            .residual
             .start_on(recordings.first(), with_reward, self.context)?;
-        Ok((logged, hints))
+        Ok((logged, options))
     }
 
     fn candidates(&self, logged: &Logged, task: Option<&Task>) -> anyhow::Result<Vec<Candidate>> {

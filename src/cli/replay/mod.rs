@@ -1,5 +1,7 @@
 //! `statecast replay`: the rest of recorded runs, forecast from their beginning.
 
+mod outcome;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -10,12 +12,11 @@ use clap::{Args, ValueEnum};
 use ndarray::{Array2, Axis};
 use serde::Serialize;
 
-use super::experts::Models;
-use super::hints::{HintArguments, Hints};
-use super::input::{Columns, ModelArguments};
-use super::progress::Progress;
-use super::windowed::aligned_rows;
 use crate::baselines;
+use crate::cli::experts::Models;
+use crate::cli::input::{Columns, ModelArguments};
+use crate::cli::progress::Progress;
+use crate::cli::residual::{ResidualArguments, ResidualOptions};
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge, Steps};
 use crate::environment::Task;
 use crate::evaluation::{
@@ -25,7 +26,7 @@ use crate::evaluation::{
 use crate::forecast::{Forecaster, Method, Mixture, Predictor, Recalibrated, Settings};
 use crate::model::Work;
 use crate::network::FitSettings;
-use crate::output::{Column, Table, TableFormat, write_manifest};
+use crate::output::{TableFormat, write_manifest};
 use crate::policy::{self, Policy, PolicySource, Widths};
 use crate::trajectory::Trajectory;
 
@@ -80,7 +81,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
-    hints: HintArguments,
+    residual: ResidualArguments,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -147,7 +148,7 @@ struct Manifest<'a> {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let steps = arguments.check()?;
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
-    let (cuts, hints) = arguments.cuts(task)?;
+    let (cuts, options) = arguments.cuts(task)?;
     let widths = Widths {
         observations: cuts[0].context.states(),
         actions: cuts[0].context.actions(),
@@ -158,7 +159,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     });
     let mut policy = policy.transpose()?;
     let ways = arguments.ways(policy.is_some(), widths)?;
-    let study = Study::new(&arguments, task, widths, hints)?;
+    let study = Study::new(&arguments, task, widths, options)?;
     let mut scores = Vec::new();
     for way in &ways {
         let begin = Instant::now();
@@ -173,6 +174,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         let continued = continued.collect::<anyhow::Result<Vec<Continued>>>()?;
         scores.push((way.name.clone(), continued, begin.elapsed().as_secs_f64()));
     }
+    study.models.finish()?;
     let baseline = scores
         .iter()
         .find(|(name, ..)| name == Rule::Mean.name())
@@ -187,11 +189,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             )
         })
         .collect();
-    print!("{}", text(&summed, &steps, cuts.len()));
+    print!("{}", outcome::text(&summed, &steps, cuts.len()));
     let Some(output) = &arguments.output else {
         return Ok(());
     };
-    table(&scores, &steps)?.write(output)?;
+    outcome::table(&scores, &steps)?.write(output)?;
     let manifest = Manifest {
         program: "statecast",
         version: env!("CARGO_PKG_VERSION"),
@@ -223,10 +225,10 @@ impl Arguments {
             "--context {}: at least 10 steps",
             self.context
         );
-        self.hints.check(self.model.method)?;
+        self.residual.check(self.model.method)?;
         ensure!(
-            self.estimators.contains(&Estimator::Mixture) || !self.hints.are_given(),
-            "--simulator and --period are hints for the estimator 'mixture', which is not asked for"
+            self.estimators.contains(&Estimator::Mixture) || !self.residual.are_given(),
+            "--simulator and --period are for the estimator 'mixture', which is not asked for"
         );
         let horizon = self.horizon.get();
         let mut steps: Vec<usize> = self.steps.iter().map(|s| s.get()).collect();
@@ -244,14 +246,14 @@ impl Arguments {
         Ok(steps)
     }
 
-    /// The runs of all files that are long enough, and the hints, their simulator started.
-    fn cuts(&self, task: Option<&Task>) -> anyhow::Result<(Vec<Cut>, Hints)> {
+    /// The runs of all files that are long enough, and the options, their simulator started.
+    fn cuts(&self, task: Option<&Task>) -> anyhow::Result<(Vec<Cut>, ResidualOptions)> {
         let rules = task.map_or(Rules::default(), Rules::of);
         let recordings = self.recordings(&self.files)?;
         let with_reward = rules.reward.is_none();
         let context = self.context.get();
-        let hints = self
-            .hints
+        let options = self
+            .residual
             .start_on(recordings.first(), with_reward, context)?;
         let logged = logged(&recordings, &self.files, &rules)?;
         let (context, horizon) = (self.context.get(), self.horizon.get());
@@ -271,7 +273,7 @@ impl Arguments {
             .runs
             .map_or(cuts.len(), |runs| runs.get().min(cuts.len()));
         let taken = (0..most).map(|i| cuts[i * cuts.len() / most].clone());
-        Ok((taken.collect(), hints))
+        Ok((taken.collect(), options))
     }
 
     fn recordings(&self, files: &[PathBuf]) -> anyhow::Result<Vec<Trajectory>> {
@@ -279,7 +281,7 @@ impl Arguments {
         recordings.collect()
     }
 
-    /// What is asked for, those with the policy behind those with the recording.
+    /// Estimators that are asked for, those with the policy behind those with the recording.
     fn ways(&self, acts: bool, widths: Widths) -> anyhow::Result<Vec<Way>> {
         let mut ways = Vec::new();
         let mut add = |name: &str, of: Kind| {
@@ -360,7 +362,7 @@ fn logged(recordings: &[Trajectory], files: &[PathBuf], rules: &Rules) -> anyhow
     })
 }
 
-/// What the forecasters have in common.
+/// Settings and models that the forecasters have in common.
 struct Study<'a> {
     arguments: &'a Arguments,
     models: Models,
@@ -373,7 +375,7 @@ impl<'a> Study<'a> {
         arguments: &'a Arguments,
         task: Option<&Task>,
         widths: Widths,
-        hints: Hints,
+        options: ResidualOptions,
     ) -> anyhow::Result<Self> {
         let models = Models::load(
             &[arguments.model.source().to_string()],
@@ -385,7 +387,7 @@ impl<'a> Study<'a> {
                 horizon: arguments.horizon.get() + 1,
             },
         )?
-        .hinted(hints)?;
+        .with_options(options)?;
         // Runs go on to their end: where they would have ended is known.
         let rules = Rules {
             reward: task.and_then(|task| task.reward),
@@ -476,57 +478,4 @@ impl<'a> Study<'a> {
             &|_| (),
         )?)
     }
-}
-
-fn text(scores: &[(String, Continuations, f64)], steps: &[usize], runs: usize) -> String {
-    let mut heads = vec!["forecast".to_owned()];
-    heads.extend(steps.iter().map(|step| format!("after {step}")));
-    heads.extend(["size", "bias", "in 90 %", "s a run"].map(str::to_owned));
-    let mut rows = vec![heads];
-    for (name, score, seconds) in scores {
-        let mut row = vec![name.clone()];
-        row.extend(
-            score
-                .error
-                .iter()
-                .map(|e| format!("{:.1} [{:.1}, {:.1}]", e.mean, e.low, e.high)),
-        );
-        row.push(format!("{:.2}", score.size.mean));
-        row.push(format!("{:+.2}", score.bias.mean));
-        row.push(match score.covered {
-            (_, 0) => "-".to_owned(),
-            (held, known) => format!("{held} of {known}"),
-        });
-        row.push(format!("{:.1}", seconds / runs as f64));
-        rows.push(row);
-    }
-    let mut text = aligned_rows(&rows);
-    text += &format!(
-        "\n{runs} run(s): error of the summed rewards in percent of the run's return, with 95 % intervals; \
-         size and bias of\nthe error of the whole sum, in steps times the rewards' standard deviation; whole sums \
-         within their 90 % interval.\n"
-    );
-    text
-}
-
-/// One row a forecaster, run and number of steps.
-fn table(scores: &[(String, Vec<Continued>, f64)], steps: &[usize]) -> anyhow::Result<Table> {
-    let (mut names, mut runs, mut after, mut errors) = (vec![], vec![], vec![], vec![]);
-    for (name, continued, _) in scores {
-        for (run, continued) in continued.iter().enumerate() {
-            for &step in steps {
-                names.push(name.clone());
-                runs.push(run as f64);
-                after.push(step as f64);
-                errors.push(continued.error[step - 1]);
-            }
-        }
-    }
-    let columns = vec![
-        ("forecast".to_owned(), Column::Text(names)),
-        ("run".to_owned(), Column::Real(runs)),
-        ("steps".to_owned(), Column::Real(after)),
-        ("error_percent".to_owned(), Column::Real(errors)),
-    ];
-    Table::new(columns).context("the table's columns differ in length")
 }

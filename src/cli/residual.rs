@@ -1,4 +1,4 @@
-//! What the user knows of a system, as hints for `--method residual`.
+//! Knowledge of the user about a system, for the experts of `--method residual`.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,21 +11,26 @@ use crate::experts::{Simulator, SimulatorProgram};
 use crate::forecast::{Method, Residual};
 use crate::trajectory::Trajectory;
 
-/// Rows behind a first period after which a season is a hint: two errors are learned from.
+/// Rows after a first period until its expert counts: two errors are learned from.
 const LEARNED: usize = 3;
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Hints")]
-pub(super) struct HintArguments {
+#[command(next_help_heading = "Residual method")]
+pub(super) struct ResidualArguments {
     /// With --method residual: a program that predicts the next state from a state and its actions,
     /// as one more expert. It is started once, without a shell (words are split and quoted as in
     /// one), and speaks lines of JSON (docs/simulators.md)
     #[arg(long, value_name = "COMMAND")]
     simulator: Option<String>,
     /// Longest time that a reply of the simulator may take, the first one too
-    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    #[arg(
+        long,
+        default_value_t = 10.0,
+        requires = "simulator",
+        value_name = "SECONDS"
+    )]
     simulator_timeout: f64,
-    /// With --method residual: rows of a season, at least 2 and fewer than the context has
+    /// With --method residual: rows of a season, at least 2 and at most those of the context less 3
     /// [default: found in the differences' autocorrelation of each channel, up to 512 rows]
     #[arg(long, value_name = "ROWS")]
     period: Option<usize>,
@@ -37,14 +42,14 @@ pub(super) struct Names<'n> {
     pub(super) actions: &'n [String],
 }
 
-/// Hints that were checked, their simulator started.
+/// Checked options of the residual method, their simulator started.
 #[derive(Clone, Default)]
-pub(super) struct Hints {
-    simulator: Option<Rc<RefCell<dyn Simulator>>>,
+pub(super) struct ResidualOptions {
+    simulator: Option<Rc<RefCell<SimulatorProgram>>>,
     period: Option<usize>,
 }
 
-impl HintArguments {
+impl ResidualArguments {
     /// Checks what can be checked before anything is read.
     pub(super) fn check(&self, method: Method) -> anyhow::Result<()> {
         let given = [
@@ -54,7 +59,7 @@ impl HintArguments {
         for (name, _) in given.iter().filter(|(_, given)| *given) {
             ensure!(
                 method == Method::Residual,
-                "{name} is a hint for --method residual, the method is {method}"
+                "{name} is for --method residual, the method is {method}"
             );
         }
         let limit = self.simulator_timeout;
@@ -68,7 +73,7 @@ impl HintArguments {
     }
 
     /// Checks the period against the longest context, and starts the simulator.
-    pub(super) fn start(&self, names: &Names, context: usize) -> anyhow::Result<Hints> {
+    pub(super) fn start(&self, names: &Names, context: usize) -> anyhow::Result<ResidualOptions> {
         if let Some(period) = self.period {
             ensure!(
                 period <= context.saturating_sub(LEARNED),
@@ -82,8 +87,8 @@ impl HintArguments {
         };
         let simulator = self.simulator.as_ref().map(start).transpose();
         let simulator = simulator.context("--simulator")?;
-        Ok(Hints {
-            simulator: simulator.map(|s| Rc::new(RefCell::new(s)) as Rc<RefCell<dyn Simulator>>),
+        Ok(ResidualOptions {
+            simulator: simulator.map(|s| Rc::new(RefCell::new(s))),
             period: self.period,
         })
     }
@@ -94,7 +99,7 @@ impl HintArguments {
         recording: Option<&Trajectory>,
         with_reward: bool,
         context: usize,
-    ) -> anyhow::Result<Hints> {
+    ) -> anyhow::Result<ResidualOptions> {
         let recording = recording.context("no recording")?;
         let reward = recording.reward_name().unwrap_or("reward").to_owned();
         let mut channels = recording.state_names().to_vec();
@@ -106,7 +111,7 @@ impl HintArguments {
         self.start(&names, context)
     }
 
-    /// True if a hint is given.
+    /// True if an option is given.
     pub(super) fn are_given(&self) -> bool {
         self.simulator.is_some() || self.period.is_some()
     }
@@ -122,16 +127,23 @@ impl HintArguments {
     }
 }
 
-impl Hints {
+impl ResidualOptions {
     /// True if there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.simulator.is_none() && self.period.is_none()
     }
 
-    /// Residuals of experts that have the hints.
+    /// Ends the simulator; fails if it writes more answers than it was asked for.
+    pub(super) fn finish(&self) -> anyhow::Result<()> {
+        let finished = self.simulator.as_ref().map(|s| s.borrow_mut().finish());
+        finished.transpose().context("--simulator").map(|_| ())
+    }
+
+    /// Residuals of experts that know what the options say.
     pub(super) fn given_to<'m>(&self, mut residual: Residual<'m>) -> Residual<'m> {
         if let Some(simulator) = &self.simulator {
-            residual = residual.with_simulator(Rc::clone(simulator));
+            let simulator: Rc<RefCell<dyn Simulator>> = simulator.clone();
+            residual = residual.with_simulator(simulator);
         }
         match self.period {
             Some(period) => residual.with_period(period),
