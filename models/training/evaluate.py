@@ -5,9 +5,10 @@
   python evaluate.py MODEL --llama2 ../../../shared/llama2-series
 
 One-step densities on 1000 bins of the axis [0, 10), scale from the first 200 values, steps 20 to 300, every
-density mixed with 0.1 % uniform. A model that reads hints is read without them and with them (of the bins alone,
-digits beside them). The gate holds each reading to the same one of the other model, if that has it; the first model
-with hints may lose 0.04 nats. Rollouts of 40 steps from contexts of 150 and 300 values, scaled by their context.
+density mixed with 0.1 % uniform. A model that reads hints is read without them and with them, digits beside them: of
+the bins alone, which is all that the others are told, and of the values as recorded. The gate holds each reading to
+the same one of the other model, if that has it; the first model with hints may lose 0.04 nats. Rollouts of 40 steps
+from contexts of 150 and 300 values, scaled by their context.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 
 from baselines import all_densities, autoregression_paths, random_walk_paths
-from heldout import FIRST_SCORED, STEPS, bins_of, cached, families
+from heldout import FIRST_SCORED, STEPS, bins_of, cached, families, positions_of
 from hinted_reader import HintedReader
 from llama2 import compare_with_llama2
 from program import compare_with_program
@@ -39,7 +40,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 NOT_HELD_OUT = "train_families"
 WINDOWS = [(20, 50), (50, 100), (100, 200), (200, 300)]
 CONTEXTS, HORIZON, NEAR = (150, 300), 40, 20
-WITH_HINTS = " with hints"
+WITH_HINTS, AS_RECORDED = " with hints", ", as recorded"
+FARTHEST = -495.0, 505.0  # positions on the axis
 LOSS_FOR_CHANNELS = 0.04  # nats that a model which reads channels and actions may lose on series alone
 
 
@@ -71,6 +73,10 @@ def one_step(series, readers, cache):
         bins, valid = bins[:, :STEPS], valid[:, :STEPS]
         densities = dict(cached(cache, family, bins, all_densities))
         densities |= {name: reader.densities(bins) for name, reader in readers.items()}
+        recorded = np.clip(positions_of(values)[:, :STEPS], *FARTHEST)
+        for name, reader in readers.items():
+            if isinstance(reader, HintedReader):
+                densities[name + AS_RECORDED] = reader.densities_at(recorded)
         result[family] = {}
         for name, density in densities.items():
             p, kept = floored(density), valid[:, FIRST_SCORED:]

@@ -8,13 +8,18 @@ import numpy as np
 SCALED_ON, STEPS, FIRST_SCORED = 200, 300, 20  # values that fix the scale; values scored; first scored value
 
 
+def positions_of(series, scaled_on=SCALED_ON):
+    """Positions on the axis [series, values]."""
+    low = series[:, :scaled_on].min(1, keepdims=True)
+    high = series[:, :scaled_on].max(1, keepdims=True)
+    return 1.5 + 7 * (series - low) / np.maximum(high - low, 1e-9)
+
+
 def bins_of(series, scaled_on=SCALED_ON):
     """Bins and validity [series, values]; minimum and maximum of the first values map to 1.5 and 8.5, bins
     are floors.
     """
-    low = series[:, :scaled_on].min(1, keepdims=True)
-    high = series[:, :scaled_on].max(1, keepdims=True)
-    k = np.floor(100 * (1.5 + 7 * (series - low) / np.maximum(high - low, 1e-9)))
+    k = np.floor(100 * positions_of(series, scaled_on))
     valid = np.cumprod((k >= 0) & (k <= 999), 1).astype(bool)
     return np.clip(k, 0, 999).astype(int), valid
 

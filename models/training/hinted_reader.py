@@ -1,5 +1,5 @@
-"""A model that reads hints as a forecaster of lone channels, on the bins that `reader.Reader` gives densities on. It is
-told the bins alone: values are their centres.
+"""A model that reads hints as a forecaster of lone channels, on the bins that `reader.Reader` gives densities on. From
+bins alone values are their centres.
 """
 
 import numpy as np
@@ -15,13 +15,16 @@ class HintedReader:
     def __init__(self, folder):
         self.reading = ModelReading.of(folder)
 
-    @torch.no_grad()
     def densities(self, bins):
-        """Float32 [series, values, 1000]; row t is conditioned on the values before t."""
-        positions = (bins + 0.5) / 100
-        starts = np.zeros(bins.shape, bool)
+        """Float32 [series, values, 1000]; row t is conditioned on the bins before t."""
+        return self.densities_at((bins + 0.5) / 100)
+
+    @torch.no_grad()
+    def densities_at(self, positions):
+        """The same of values on the axis, which are not rounded to bins."""
+        starts = np.zeros(positions.shape, bool)
         starts[:, 0] = True
-        whole = self.reading.sequences(positions[..., None], np.zeros((*bins.shape, 0)), starts)
+        whole = self.reading.sequences(positions[..., None], np.zeros((*positions.shape, 0)), starts)
         hinted, density = [], []
         for s, (digits, residual, gate) in self.reading.answered(whole):
             parts, log_weights = self.reading.model.mixture(s, digits, residual, gate)
