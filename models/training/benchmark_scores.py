@@ -31,8 +31,8 @@ def pinball(y, quantiles):
     return 2 * np.maximum(LEVELS * error, (LEVELS - 1) * error)
 
 
-def quantiles_behind(model, contexts, horizon, paths, seed=0):
-    """Quantiles [windows, horizon, channels, 9] behind contexts [windows, rows, channels], in their units."""
+def quantiles_after(model, contexts, horizon, paths, seed=0):
+    """Quantiles [windows, horizon, channels, 9] after contexts [windows, rows, channels], in their units."""
     n, rows, channels = contexts.shape
     none = np.zeros(contexts.shape, bool)
     positions, _ = axis_positions(contexts, np.full(n, rows), none, none[:, 0])
@@ -55,7 +55,7 @@ def m4(model, paths, most):
     for rows, names in groups.items():
         for i in range(0, len(names), 6):
             part = names[i : i + 6]
-            q = quantiles_behind(model, np.stack([train[n][-rows:] for n in part])[..., None], AHEAD, paths)[:, :, 0]
+            q = quantiles_after(model, np.stack([train[n][-rows:] for n in part])[..., None], AHEAD, paths)[:, :, 0]
             for name, quantiles in zip(part, q):
                 y, x = test[name], train[name]
                 loss, size = loss + pinball(y, quantiles).mean(-1).sum(), size + np.abs(y).sum()
@@ -68,7 +68,7 @@ def flows(model, paths):
     rows = []
     for x in np.load(f"{FOLDER}/dysts_dev.npz").values():
         context, y = x[:CONTEXT], x[CONTEXT : CONTEXT + HORIZON]
-        q = quantiles_behind(model, context[None], HORIZON, paths)[0]
+        q = quantiles_after(model, context[None], HORIZON, paths)[0]
         crps = (pinball(y, q).mean(-1) / context.std(0)).mean()
         point = q[..., 4]
         smape = [200 * np.mean(np.abs(y[:h] - point[:h]) / (np.abs(y[:h]) + np.abs(point[:h]) + 1e-12)) for h in (64, 128)]

@@ -16,8 +16,8 @@ from inverse import Inverse
 from residual import LEAST_LOG
 
 ALPHA = 0.003  # of the fixed share (Herbster & Warmuth 1998) between the two readings
-LEAST_DRAWN = 0.03  # paths draw from what has this part of the largest weight at least
-MOST_GAIN = 50.0  # nats of a row that count in the odds
+MIN_DRAWN = 0.03  # paths draw from what has this part of the largest weight at least
+MAX_GAIN = 50.0  # nats of a row that count in the odds
 
 
 def digits_of(positions):
@@ -54,7 +54,7 @@ class DigitReading:
 
     @torch.no_grad()
     def next_logs(self):
-        """Log probabilities [sequences, BINS] of the digits behind what was read."""
+        """Log probabilities [sequences, BINS] of the digits after what was read."""
         return F.linear(self.states[:, -1], self.head).double().log_softmax(-1).numpy()
 
     @torch.no_grad()
@@ -106,7 +106,7 @@ class DigitsBeside:
         return 1 / (1 + np.exp(-self.log_odds))
 
     def learn_gain(self, gained, counts=True):
-        w = (1 - ALPHA) / (1 + np.exp(-(self.log_odds + np.clip(gained, -MOST_GAIN, MOST_GAIN)))) + ALPHA / 2
+        w = (1 - ALPHA) / (1 + np.exp(-(self.log_odds + np.clip(gained, -MAX_GAIN, MAX_GAIN)))) + ALPHA / 2
         self.log_odds = np.where(counts, np.log(w) - np.log1p(-w), self.log_odds)
 
     def repeated(self, index):
@@ -117,7 +117,7 @@ class DigitsBeside:
     def drawn(self, hinted, rng):
         """Draws [count, sequences] of the mixture for the next row, from draws of the reading of hints."""
         weight = self.weight()
-        rare = np.minimum(weight, 1 - weight) < LEAST_DRAWN * np.maximum(weight, 1 - weight)
+        rare = np.minimum(weight, 1 - weight) < MIN_DRAWN * np.maximum(weight, 1 - weight)
         weight = np.where(rare, np.round(weight), weight)
         return np.where(rng.random(hinted.shape) < weight, hinted, self.digits.drawn(len(hinted), rng))
 
@@ -130,7 +130,7 @@ class DigitsBeside:
 
 
 def digit_paths(reading, steps, count, rng):
-    """Paths [count, steps, channels] behind the digit reading of a window's channels."""
+    """Paths [count, steps, channels] after the digit reading of a window's channels."""
     channels, drawn = len(reading.states), []
     paths = reading.repeated(np.arange(channels).repeat(count))
     for _ in range(steps):

@@ -1,4 +1,4 @@
-"""The model as a forecaster of windows: one-step densities of recorded rows, and sample paths behind a context."""
+"""The model as a forecaster of windows: one-step densities of recorded rows, and sample paths after a context."""
 
 import copy
 import math
@@ -10,7 +10,7 @@ import torch
 from scipy.special import ndtr, ndtri
 
 from cached import Cached
-from digit_reading import LEAST_DRAWN, DigitsBeside
+from digit_reading import MIN_DRAWN, DigitsBeside
 from hints import EDGES, Experts, residual_ids
 from inverse import Inverse
 from joint import DRAWS, FIRST_PIT, Copula
@@ -65,7 +65,7 @@ def flat_starts(starts, positions):
 
 
 def read_experts(positions, acts, starts, periods=None, horizon=0, mixture=None):
-    """Sequences [windows * channels, rows] with what was said of each row, and the experts behind all rows, with
+    """Sequences [windows * channels, rows] with what was said of each row, and the experts after all rows, with
     room for a horizon. A ScalesMixture learns with them.
     """
     n, rows, channels = positions.shape
@@ -82,7 +82,7 @@ def read_experts(positions, acts, starts, periods=None, horizon=0, mixture=None)
 
 
 @dataclass
-class Behind:
+class PathStart:
     """Where paths begin: arrays of sequences (windows * channels), but for `last` [windows, channels] and the copulas.
     The gate's corrections stay as they are along a path.
     """
@@ -164,12 +164,12 @@ class ModelReading:
 
     @torch.no_grad()
     def read(self, positions, acts, starts, periods=None, horizon=0, mixture=None):
-        """What paths of up to so many steps go on from behind rows [windows, rows, channels]."""
+        """The start of paths of up to so many steps after rows [windows, rows, channels]."""
         s, experts = read_experts(positions, acts, starts, periods, horizon, mixture)
         cached = Cached(self.model.digits)
         digits, residual, gate = self.model.answers(cached.read(self.model.embedded(s, hint_features(s))))
         parts, log_weights = self.model.mixture(s, digits, residual, gate)
-        weights = weights_behind(parts.double().numpy(), s.begins.numpy())
+        weights = weights_after(parts.double().numpy(), s.begins.numpy())
         given = self.model.gated(s, digits, residual, gate)[1]
         corrections = gate_corrections(parts, given, s.observed & ~s.begins)[:, -1].double().numpy()
         beside = self.beside(positions, torch.logsumexp(log_weights + parts, -1).double().numpy(), starts)
@@ -177,27 +177,27 @@ class ModelReading:
         pit = by_channel(beside.pit(distribution(s, digits, residual, log_weights, values_of(s))), positions)
         pit = np.where(starts[..., None], np.nan, pit)
         copulas = [Copula(of[FIRST_PIT:]) for of in pit]
-        return Behind(experts, cached, weights, corrections, s[:, -1:], positions[:, -1], copulas, beside)
+        return PathStart(experts, cached, weights, corrections, s[:, -1:], positions[:, -1], copulas, beside)
 
     def paths(self, positions, acts, starts, future, count, seed=0, coupled=True, periods=None):
-        """Sample paths [windows, count, horizon, channels] on the axis behind rows [windows, rows, channels]; `future`
+        """Sample paths [windows, count, horizon, channels] on the axis after rows [windows, rows, channels]; `future`
         are the actions that are taken in the rows to come, scaled [windows, horizon, actions].
         """
-        behind = self.read(positions, acts, starts, periods, future.shape[1])
-        return self.paths_behind(behind, future, count, np.random.default_rng(seed), coupled)
+        start = self.read(positions, acts, starts, periods, future.shape[1])
+        return self.paths_after(start, future, count, np.random.default_rng(seed), coupled)
 
     @torch.no_grad()
-    def paths_behind(self, behind, future, count, rng, coupled=True):
-        """As `paths`, behind rows that were read. Channels are `coupled` by the copula of the PIT values of those rows,
+    def paths_after(self, start, future, count, rng, coupled=True):
+        """As `paths`, after rows that were read. Channels are `coupled` by the copula of the PIT values of those rows,
         or drawn independently of each other given the past.
         """
-        n, channels = behind.last.shape
-        experts, weights, before = behind.experts.repeated(1), behind.weights, behind.before
-        cached, copulas = copy.copy(behind.cached), behind.copulas if coupled and channels > 1 else []
+        n, channels = start.last.shape
+        experts, weights, before = start.experts.repeated(1), start.weights, start.before
+        cached, copulas = copy.copy(start.cached), start.copulas if coupled and channels > 1 else []
         index = (np.arange(n)[:, None, None] * channels + np.arange(channels)).repeat(count, 1).reshape(-1)
         bound = np.repeat(MOST_MOVE * experts.past.largest_move, count, 0)
-        last, corrections, out = np.repeat(behind.last, count, 0), behind.corrections[index], []
-        beside = behind.beside.repeated(index)
+        last, corrections, out = np.repeat(start.last, count, 0), start.corrections[index], []
+        beside = start.beside.repeated(index)
         for step in range(future.shape[1]):
             slots = slot_arrays(experts.predict())
             said = {name: flat(array[:, None]) for name, array in slots.items()}
@@ -223,7 +223,7 @@ class ModelReading:
         return np.stack(out, 1).reshape(n, count, -1, channels)
 
     def next_input(self, before, row):
-        """Embedded input of one row [sequences, 1, hidden] behind the row before it."""
+        """Embedded input of one row [sequences, 1, hidden] after the row before it."""
         pair = Sequences(*(torch.cat([a, b.to(a.dtype)], 1) for a, b in zip(vars(before).values(), vars(row).values())))
         return self.model.embedded(pair, hint_features(pair))[:, 1:]
 
@@ -235,7 +235,7 @@ class ModelReading:
     def drawn(self, log_weights, law, said, levels, beside, rng):
         """Values of the mixture's law, at `levels` if there are any."""
         chance = np.exp(log_weights)
-        chance = np.where(chance < LEAST_DRAWN * chance.max(-1, keepdims=True), 0, chance)
+        chance = np.where(chance < MIN_DRAWN * chance.max(-1, keepdims=True), 0, chance)
         inverses = [Inverse(part) for part in (chance, np.exp(law[0]), np.exp(law[1]))]
         count = 1 if levels is None else DRAWS
         each = beside.drawn(self.draw(inverses, said["location"][:, 0], said["scale"][:, 0], count, rng), rng)
@@ -272,8 +272,8 @@ def learned(weights, logs):
     return np.log((1 - SHARE) * np.exp(moved - log_sum(moved)) + SHARE / logs.shape[-1])
 
 
-def weights_behind(parts, begins):
-    """Bayesian log weights [sequences, components] behind rows [sequences, rows, components]."""
+def weights_after(parts, begins):
+    """Bayesian log weights [sequences, components] after rows [sequences, rows, components]."""
     weights = np.full((len(parts), parts.shape[-1]), -math.log(parts.shape[-1]))
     for t in range(parts.shape[1]):
         weights = np.where(begins[:, t, None], weights, learned(weights, parts[:, t]))

@@ -60,9 +60,9 @@ def window_scores(recording, w, positions, acts, models, bundled, count):
     for name in SAMPLERS:
         out[name] = scored(samplers.paths(name, future, count, np.random.default_rng(w)), truth, size)
     for name, reading in models.items():
-        behind = reading.read(x[None], u[None], starts[None], horizon=end - t)
+        start = reading.read(x[None], u[None], starts[None], horizon=end - t)
         for arm in ("", "+independent"):
-            paths = reading.paths_behind(behind, future[None], count, np.random.default_rng(w), coupled=not arm)
+            paths = reading.paths_after(start, future[None], count, np.random.default_rng(w), coupled=not arm)
             out[name + arm] = scored(paths[0], truth, size)
     return out
 

@@ -1,4 +1,4 @@
-"""Sample paths of forecasters without training, behind one window: single experts and "scales", which learn from the
+"""Sample paths of forecasters without training, after one window: single experts and "scales", which learn from the
 paths' own draws, and the digit reading of each channel by itself.
 """
 
@@ -13,7 +13,7 @@ EXPERTS = ("linear", "quadratic")  # the first of hints.Experts
 
 
 class Samplers:
-    """Behind positions [rows, channels], scaled actions and episode starts; `digits` is the model of the digit reading.
+    """PathStart positions [rows, channels], scaled actions and episode starts; `digits` is the model of the digit reading.
     Paths have at most so many steps.
     """
 
@@ -34,7 +34,7 @@ class Samplers:
 
 
 def stepped(experts, scales, draw, future, count, rng):
-    """Paths [count, steps, channels] behind one window's experts."""
+    """Paths [count, steps, channels] after one window's experts."""
     experts, scales = experts.repeated(count), scales and scales.repeated(count)
     bound, last, out = MOST_MOVE * experts.past.largest_move, experts.past.last, []
     for action in future:

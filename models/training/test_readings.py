@@ -85,13 +85,13 @@ class Lone(unittest.TestCase):
         again = self.reading.paths(x, nothing[0], self.starts, nothing[1], 6, seed=1)
         self.assertEqual(paths.shape, (2, 6, 5, 1))
         np.testing.assert_array_equal(paths, again)
-        behind = self.reading.read(x, nothing[0], self.starts, horizon=5)
-        before = behind.beside.log_odds.copy()
-        run = lambda: self.reading.paths_behind(behind, nothing[1], 200, np.random.default_rng(1))
+        start = self.reading.read(x, nothing[0], self.starts, horizon=5)
+        before = start.beside.log_odds.copy()
+        run = lambda: self.reading.paths_after(start, nothing[1], 200, np.random.default_rng(1))
         run()
-        np.testing.assert_array_equal(behind.beside.log_odds, before)
-        behind.beside.log_odds[:] = -20  # digits alone
-        digits = np.exp(behind.beside.digits.next_logs())
+        np.testing.assert_array_equal(start.beside.log_odds, before)
+        start.beside.log_odds[:] = -20  # digits alone
+        digits = np.exp(start.beside.digits.next_logs())
         bins = np.floor(100 * run()[:, :, 0, 0]).astype(int)
         moved = 100 * MOST_MOVE * np.abs(np.diff(self.positions)).max(1)
         for window in (0, 1):
@@ -204,7 +204,8 @@ class Arms(unittest.TestCase):
 class Scripts(unittest.TestCase):
     def test_they_find_what_they_import(self):
         for name in ("benchmark_scores", "joint_scores", "path_scores", "recording_scores", "termination_scores", "evaluate"):
-            tree = ast.parse(open(f"{HERE}/{name}.py").read())
+            with open(f"{HERE}/{name}.py") as file:
+                tree = ast.parse(file.read())
             known = set(dir(builtins)) | {"__file__", "__doc__", "__name__"}
             for node in ast.walk(tree):
                 if isinstance(node, (ast.Import, ast.ImportFrom)):

@@ -19,7 +19,7 @@ from hints.seasonal import found_periods
 from joint import Copula
 from model import DigitModel
 from cached import Cached
-from model_reading import ModelReading, bin_mass, distribution, read_experts, weights_behind
+from model_reading import ModelReading, bin_mass, distribution, read_experts, weights_after
 from residual import COMPONENTS, ResidualModel, bayesian_weights, hint_features
 from residual_export import export_residual, read_residual
 from residual_run import ResidualRun, residual_loss
@@ -356,7 +356,7 @@ class Reading(unittest.TestCase):
             digits, residual, gate = self.reading.model(s, hint_features(s))
             parts = self.reading.model.components(s, digits, residual)
         expected = bayesian_weights(parts.double(), ~s.begins)[:, -1].numpy()
-        got = weights_behind(parts[:, :-1].double().numpy(), s.begins[:, :-1].numpy())
+        got = weights_after(parts[:, :-1].double().numpy(), s.begins[:, :-1].numpy())
         self.assertTrue(np.allclose(expected, got, atol=1e-6))
 
     def test_the_distribution_function_has_the_density(self):
