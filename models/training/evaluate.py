@@ -232,7 +232,7 @@ def main():
 
 
 def like(name, readers):
-    """The shipped model's reading that a reading of the model is held against."""
+    """The name of the shipped model's reading to compare a reading of the model with."""
     same = name.replace("model", "shipped")
     return same if same in readers else "shipped"
 

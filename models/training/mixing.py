@@ -1,4 +1,4 @@
-"""Forecasters without training that the model is held against: single experts, and normals of several widths around
+"""Untrained forecasters to compare the model with: single experts, and normals of several widths around
 all of them ("scales") in a Bayesian mixture, with the digits of an exported model beside them if asked for.
 """
 
