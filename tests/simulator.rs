@@ -8,8 +8,8 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use statecast::baselines::named;
 use statecast::experts::{Simulated, Simulator, SimulatorError};
 use statecast::forecast::{
-    Control, ForecastError, Forecaster, KnownFuture, Reading, Residual, Role, RolloutSettings,
-    Settings, Variables,
+    Control, ForecastError, Forecaster, Knowledge, KnownFuture, Reading, Residual, Role,
+    RolloutSettings, Settings, Variables,
 };
 
 /// A step of a damped pendulum that is driven.
@@ -48,11 +48,12 @@ fn exact() -> Shared {
 
 /// A reader of digits that knows nothing stands in for the language model.
 fn forecaster(simulator: Option<Shared>) -> Forecaster<'static> {
-    let residual = Residual::new(named("mean").unwrap());
-    let residual = match simulator {
-        Some(simulator) => residual.with_simulator(simulator),
-        None => residual,
+    let knowledge = Knowledge::default();
+    let knowledge = match simulator {
+        Some(simulator) => knowledge.with_simulator(simulator),
+        None => knowledge,
     };
+    let residual = Residual::new(named("mean").unwrap()).knowing(knowledge);
     Forecaster::of(Rc::new(residual), Settings::default())
 }
 
@@ -294,7 +295,8 @@ fn errors_name_the_row_and_what_is_wrong() {
         method: "dicl-s".parse().unwrap(),
         ..Settings::default()
     };
-    let residual = Residual::new(named("mean").unwrap()).with_simulator(exact());
+    let knowledge = Knowledge::default().with_simulator(exact());
+    let residual = Residual::new(named("mean").unwrap()).knowing(knowledge);
     let mixed = Forecaster::of(Rc::new(residual), settings).read(&pendulum(20));
     assert!(matches!(mixed, Err(ForecastError::SimulatedComponents)));
 }
@@ -306,11 +308,12 @@ fn a_known_period_is_used_before_it_could_be_found() {
     let values = Array2::from_shape_fn((15, 1), |(t, _)| season[t % 7]);
     let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
     let of = |period: Option<usize>| {
-        let residual = Residual::new(named("mean").unwrap());
-        let residual = match period {
-            Some(rows) => residual.with_period(rows),
-            None => residual,
+        let knowledge = Knowledge::default();
+        let knowledge = match period {
+            Some(rows) => knowledge.with_period(rows),
+            None => knowledge,
         };
+        let residual = Residual::new(named("mean").unwrap()).knowing(knowledge);
         let forecaster = Forecaster::of(Rc::new(residual), Settings::default());
         score(&forecaster.read(&context).unwrap(), 11..15)
     };

@@ -10,7 +10,7 @@ use super::input::{Columns, ModelArguments};
 use super::residual::ResidualOptions;
 use crate::baselines::{NAMES, named, trained_mlp};
 use crate::forecast::{
-    Forecaster, Language, Method, Mixture, Predictor, Recalibrated, Residual, Settings, Variables,
+    Forecaster, Language, Mixture, Predictor, Recalibrated, Settings, Variables,
 };
 use crate::model::{Model, ModelInfo, ModelSource, Work};
 
@@ -158,13 +158,7 @@ impl Models {
             temperature: settings.temperature,
             tolerance: settings.tolerance,
         };
-        match settings.method {
-            Method::Residual => {
-                let residual = Residual::new(Rc::new(language));
-                Rc::new(self.options.given_to(residual))
-            }
-            method => language.as_method(method),
-        }
+        language.as_method(settings.method, &self.options.knowledge())
     }
 
     /// The only model that was loaded, as the settings say that it is read.

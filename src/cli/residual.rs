@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 
 use crate::experts::{Simulator, SimulatorProgram};
-use crate::forecast::{Method, Residual};
+use crate::forecast::{Knowledge, Method};
 use crate::trajectory::Trajectory;
 
 /// Rows after a first period until its expert counts: two errors are learned from.
@@ -139,15 +139,16 @@ impl ResidualOptions {
         finished.transpose().context("--simulator").map(|_| ())
     }
 
-    /// Residuals of experts that know what the options say.
-    pub(super) fn given_to<'m>(&self, mut residual: Residual<'m>) -> Residual<'m> {
+    /// What they say, for experts.
+    pub(super) fn knowledge(&self) -> Knowledge {
+        let mut knowledge = Knowledge::default();
         if let Some(simulator) = &self.simulator {
             let simulator: Rc<RefCell<dyn Simulator>> = simulator.clone();
-            residual = residual.with_simulator(simulator);
+            knowledge = knowledge.with_simulator(simulator);
         }
         match self.period {
-            Some(period) => residual.with_period(period),
-            None => residual,
+            Some(period) => knowledge.with_period(period),
+            None => knowledge,
         }
     }
 }

@@ -4,10 +4,8 @@ use std::sync::LazyLock;
 
 use super::{BIN_COUNT, BIN_WIDTH, Bin, Cell, Quantised};
 
-/// Scales on either side of the centre that a residual's bins reach, and how fast their widths
-/// grow.
-pub(super) const REACH: f64 = 200.0;
-const CURVE: f64 = 9.0;
+pub(super) const REACH: f64 = Grid::REACH;
+const CURVE: f64 = Grid::CURVE;
 
 /// Where a density's bins lie on a channel's axis. Masses and quantiles are those of bins, whatever
 /// they are; the grid says where and how wide.
@@ -51,6 +49,12 @@ static EDGES: LazyLock<Vec<f64>> = LazyLock::new(|| {
 });
 
 impl Grid {
+    /// Scales on either side of the centre that a residual's bins reach.
+    pub const REACH: f64 = 200.0;
+
+    /// How fast the widths of a residual's bins grow.
+    pub const CURVE: f64 = 9.0;
+
     /// Position of the lower end of bin `k`; that of bin 1000 is the end of all.
     ///
     /// # Panics

@@ -37,6 +37,18 @@ impl Source {
         Self::Analogue,
     ];
 
+    /// Name in model files and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Quadratic => "quadratic",
+            Self::Smoothing => "smoothing",
+            Self::Seasonal => "seasonal",
+            Self::Analogue => "analogue",
+            Self::Simulator => "simulator",
+        }
+    }
+
     fn start(self, channels: usize, actions: usize) -> Box<dyn Expert> {
         match self {
             Self::Linear => Box::new(Linear::new(channels, actions)),

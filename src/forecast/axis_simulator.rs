@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use ndarray::Array2;
 
-use super::residual::CENTRE;
+use super::expert_paths::CENTRE;
 use super::{ForecastError, Start};
 use crate::codec::Axis;
 use crate::experts::{Simulated, Simulator, ask};

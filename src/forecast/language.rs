@@ -6,8 +6,8 @@ use std::rc::Rc;
 use ndarray::Array2;
 
 use super::{
-    Continuation, Densities, ForecastError, Method, Observed, Paths, Point, Predictor, Residual,
-    Session, Settings, Start, Temperature, Tolerance,
+    Continuation, Densities, ForecastError, Hinted, Knowledge, Method, Observed, Paths, Point,
+    Predictor, Residual, Session, Settings, Start, Temperature, Tolerance,
 };
 use crate::codec::{Bin, Grid};
 use crate::model::Model;
@@ -32,14 +32,19 @@ impl<'m> Language<'m> {
             temperature: settings.temperature,
             tolerance: settings.tolerance,
         };
-        language.as_method(settings.method)
+        language.as_method(settings.method, &Knowledge::default())
     }
 
-    /// The same, as a method reads it.
-    pub fn as_method(self, method: Method) -> Rc<dyn Predictor<'m> + 'm> {
-        match method {
-            Method::Residual => Rc::new(Residual::new(Rc::new(self))),
-            _ => Rc::new(self),
+    /// The same, as a method reads it. With [`Method::Residual`] a model that was trained to read
+    /// hints reads them ([`Hinted`]), any other reads residuals as digits ([`Residual`]), both with
+    /// experts that know something about the system.
+    pub fn as_method(self, method: Method, knowledge: &Knowledge) -> Rc<dyn Predictor<'m> + 'm> {
+        if method != Method::Residual {
+            return Rc::new(self);
+        }
+        match Hinted::new(self) {
+            Some(hinted) => Rc::new(hinted.knowing(knowledge.clone())),
+            None => Rc::new(Residual::new(Rc::new(self)).knowing(knowledge.clone())),
         }
     }
 }

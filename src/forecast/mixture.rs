@@ -60,14 +60,9 @@ impl<'m> Predictor<'m> for Mixture<'m> {
     }
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        let states = self.experts.iter();
-        let states = states.map(|expert| expert.start(start));
-        Ok(Box::new(State {
-            experts: states.collect::<Result<_, _>>()?,
-            share: self.share,
-            weights: vec![Weights::even(self.experts.len()); start.channels()],
-            paths: None,
-        }))
+        let states = self.experts.iter().map(|expert| expert.start(start));
+        let states = states.collect::<Result<_, _>>()?;
+        Ok(mixed(states, self.share, start.channels()))
     }
 
     fn longest_context(&self, horizon: usize) -> usize {
@@ -88,6 +83,20 @@ impl<'m> Predictor<'m> for Mixture<'m> {
     fn is_bounded(&self) -> bool {
         self.experts.iter().all(|expert| expert.is_bounded())
     }
+}
+
+/// A mixture of at least one forecaster of so many channels.
+pub(super) fn mixed<'m>(
+    experts: Vec<Box<dyn Continuation<'m> + 'm>>,
+    share: f64,
+    channels: usize,
+) -> Box<dyn Continuation<'m> + 'm> {
+    Box::new(State {
+        weights: vec![Weights::even(experts.len()); channels],
+        experts,
+        share,
+        paths: None,
+    })
 }
 
 /// Weights of the experts for one channel, summing to one.

@@ -9,27 +9,20 @@
 //! language model as it is. Bins far out are weighted by how often residuals have come there so far
 //! ([`Tails`]).
 
-use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 
-use ndarray::{Array2, Array3, ArrayView1, aview1, s};
+use ndarray::{Array2, Array3, aview1, s};
 
-use super::axis_simulator::AxisSimulator;
+use super::expert_paths::{CENTRE, ExpertPaths, grid_of};
 use super::mixture::CHUNK;
 use super::tails::Tails;
 use super::{
-    Bounds, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
-    point_at,
+    Bounds, Continuation, Densities, ForecastError, Knowledge, Observed, Paths, Point, Predictor,
+    Start, point_at,
 };
 use crate::codec::{BIN_COUNT, Bin, Grid};
-use crate::experts::{Hint, Panel, Simulated, Simulator, Slots, Source};
-
-/// Position on the axis that experts have as zero.
-pub(super) const CENTRE: f64 = 5.0;
-
-/// Memory that experts of paths which advance together may take.
-const PATH_BYTES: usize = 256 << 20;
+use crate::experts::Hint;
 
 /// Bin that is read where no expert has a prediction: that of a residual of zero.
 const MASKED: usize = BIN_COUNT / 2;
@@ -53,8 +46,7 @@ const MASKED: usize = BIN_COUNT / 2;
 /// ```
 pub struct Residual<'m> {
     reader: Rc<dyn Predictor<'m> + 'm>,
-    simulator: Option<Rc<RefCell<dyn Simulator>>>,
-    period: Option<usize>,
+    knowledge: Knowledge,
 }
 
 impl<'m> Residual<'m> {
@@ -62,22 +54,13 @@ impl<'m> Residual<'m> {
     pub fn new(reader: Rc<dyn Predictor<'m> + 'm>) -> Self {
         Self {
             reader,
-            simulator: None,
-            period: None,
+            knowledge: Knowledge::default(),
         }
     }
 
-    /// The same, with a model of the system among the experts. In contexts it is asked row by row,
-    /// along sampled paths about those of all paths at once, and never about what follows a row
-    /// unless that is wanted.
-    pub fn with_simulator(mut self, simulator: Rc<RefCell<dyn Simulator>>) -> Self {
-        self.simulator = Some(simulator);
-        self
-    }
-
-    /// The same, with a season of so many rows that is known beforehand.
-    pub fn with_period(mut self, rows: usize) -> Self {
-        self.period = Some(rows);
+    /// The same, with experts that know something about the system.
+    pub fn knowing(mut self, knowledge: Knowledge) -> Self {
+        self.knowledge = knowledge;
         self
     }
 }
@@ -89,31 +72,11 @@ impl<'m> Predictor<'m> for Residual<'m> {
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         let channels = start.channels();
-        let simulator = self.simulator.as_ref();
-        let simulator = simulator.map(|simulator| AxisSimulator::new(simulator, &start));
-        let simulator = simulator.transpose()?;
-        let mut sources = Source::ALL.to_vec();
-        sources.extend(simulator.as_ref().map(|_| Source::Simulator));
-        let panel = Panel::new(&sources, channels, start.units);
-        let mut path = Path {
-            panel: match self.period {
-                Some(rows) => panel.with_period(rows),
-                None => panel,
-            },
-            slots: Slots::new(sources.len(), channels),
-            hints: Vec::new(),
-            predicts: false,
-            simulated: OnceCell::new(),
-            positions: vec![0.0; channels],
-            actions: vec![0.0; start.units.len()],
-        };
-        path.predict(true);
+        let experts = ExpertPaths::start(&start, &self.knowledge)?;
         Ok(Box::new(State {
             inner: self.reader.start(start)?,
-            simulator,
+            experts,
             channels,
-            paths: vec![Rc::new(path)],
-            detached: vec![false],
             tails: Tails::default(),
             bounds: Bounds::new(channels),
             held: Vec::new(),
@@ -138,73 +101,25 @@ impl<'m> Predictor<'m> for Residual<'m> {
     }
 }
 
-/// One path's experts and their hints for its next row.
-#[derive(Clone)]
-struct Path {
-    panel: Panel,
-    slots: Slots,
-    /// For the next row if the experts have predicted it.
-    hints: Vec<Hint>,
-    predicts: bool,
-    /// The simulator's prediction of the next row, once it was asked.
-    simulated: OnceCell<Vec<Option<Simulated>>>,
-    /// Of the channels in the last row.
-    positions: Vec<f64>,
-    /// Taken in the last row.
-    actions: Vec<f64>,
-}
-
-impl Path {
-    fn predict(&mut self, begins: bool) {
-        self.panel.predict(begins);
-        self.hints = self.slots.hints(&self.panel);
-        self.predicts = true;
-    }
-
-    fn grid(&self, channel: usize) -> Grid {
-        let hint = self.hints[channel].slots[0].predicted;
-        Grid::Residual {
-            centre: CENTRE + hint.location,
-            scale: hint.scale,
-        }
-    }
-
-    /// Learns positions of the channels.
-    fn learn(&mut self, positions: impl Iterator<Item = f64>, actions: ArrayView1<f64>) {
-        self.positions = positions.collect();
-        let row: Vec<f64> = self.positions.iter().map(|y| y - CENTRE).collect();
-        self.actions = actions.to_vec();
-        self.slots.learn(&self.panel, &row);
-        self.panel.learn(&row, &self.actions);
-        self.predicts = false;
-        self.simulated = OnceCell::new();
-    }
-
-    /// Masses of a channel of which nothing is known but the hint's own distribution.
-    fn masked(&self, channel: usize) -> Vec<f32> {
-        let grid = self.grid(channel);
-        let hint = self.hints[channel].slots[0].predicted;
-        let below: Vec<f64> = (1..BIN_COUNT)
-            .map(|k| hint.cdf(grid.edge(k) - CENTRE))
-            .collect();
-        let edges = |k: usize| match k {
-            0 => 0.0,
-            BIN_COUNT => 1.0,
-            _ => below[k - 1],
-        };
-        (0..BIN_COUNT)
-            .map(|k| (edges(k + 1) - edges(k)) as f32)
-            .collect()
-    }
+/// Masses of a channel of which nothing is known but the hint's own distribution.
+fn masked(hint: &Hint) -> Vec<f32> {
+    let (grid, first) = (grid_of(hint), hint.slots[0].predicted);
+    let below = |k: usize| match k {
+        0 => 0.0,
+        BIN_COUNT => 1.0,
+        _ => first.cdf(grid.edge(k) - CENTRE),
+    };
+    let below: Vec<f64> = (0..=BIN_COUNT).map(below).collect();
+    below
+        .windows(2)
+        .map(|ends| (ends[1] - ends[0]) as f32)
+        .collect()
 }
 
 struct State<'m> {
     inner: Box<dyn Continuation<'m> + 'm>,
-    simulator: Option<AxisSimulator>,
+    experts: ExpertPaths,
     channels: usize,
-    paths: Vec<Rc<Path>>,
-    /// Whether a path's next row will not follow from its last.
-    detached: Vec<bool>,
     tails: Tails,
     bounds: Bounds,
     /// Sequences whose last draw was held within the bounds, and counted.
@@ -214,59 +129,6 @@ struct State<'m> {
 }
 
 impl State<'_> {
-    /// Path and channel of every sequence.
-    fn sequences(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let paths = self.paths.len();
-        (0..self.channels).flat_map(move |c| (0..paths).map(move |path| (path, c)))
-    }
-
-    /// Asks the simulator about the next rows of the paths that want one and are not detached.
-    fn simulate(&self) -> Result<(), ForecastError> {
-        let Some(simulator) = &self.simulator else {
-            return Ok(());
-        };
-        let wants = |&(i, path): &(usize, &Rc<Path>)| {
-            !path.predicts && path.simulated.get().is_none() && !self.detached[i]
-        };
-        let paths = self.paths.iter().enumerate().filter(wants);
-        let mut paths: Vec<&Rc<Path>> = paths.map(|(_, path)| path).collect();
-        paths.dedup_by(|a, b| Rc::ptr_eq(a, b));
-        let Some(first) = paths.first() else {
-            return Ok(());
-        };
-        let row = first.panel.past().len();
-        let last = paths.iter().map(|p| (&p.positions[..], &p.actions[..]));
-        let next = simulator.next(row, &last.collect::<Vec<_>>())?;
-        for (path, next) in paths.iter().zip(next) {
-            path.simulated.get_or_init(|| next);
-        }
-        Ok(())
-    }
-
-    /// Has the experts of all paths predict their next rows, unless they have.
-    fn predict(&mut self) -> Result<(), ForecastError> {
-        self.simulate()?;
-        let kind = |(path, detached): (&Rc<Path>, &bool)| (Rc::as_ptr(path), *detached);
-        let kinds: Vec<_> = self.paths.iter().zip(&self.detached).map(kind).collect();
-        for i in 0..self.paths.len() {
-            if self.paths[i].predicts {
-                continue;
-            }
-            // Paths that have just been forked are one.
-            if i > 0 && kinds[i - 1] == kinds[i] {
-                self.paths[i] = Rc::clone(&self.paths[i - 1]);
-                continue;
-            }
-            let path = Rc::make_mut(&mut self.paths[i]);
-            match path.simulated.get() {
-                Some(simulated) if !self.detached[i] => path.panel.tell(simulated.clone()),
-                _ => {}
-            }
-            path.predict(false);
-        }
-        Ok(())
-    }
-
     /// Reads rows with the experts.
     fn residuals(&mut self, rows: Observed) -> Result<Residuals, ForecastError> {
         let mut residuals = Residuals {
@@ -276,26 +138,21 @@ impl State<'_> {
         };
         self.bounds.observe(rows.positions);
         for t in 0..rows.len() {
-            if !rows.begins[t] {
-                self.predict()?;
-            }
-            let path = Rc::make_mut(&mut self.paths[0]);
-            if rows.begins[t] {
-                path.predict(true);
-            }
+            self.experts.predict_row(rows.begins[t])?;
             for c in 0..self.channels {
-                let known = path.hints[c].known;
-                let read = path.grid(c).quantise(rows.positions[[t, c]]);
-                self.clipped += usize::from(known && read.saturated);
-                let masked = Bin::new(MASKED).filter(|_| !known);
-                residuals.bins[[t, c]] = masked.unwrap_or(read.bin);
-                residuals.grids[[t, c]] = path.grid(c);
-                if !known {
-                    residuals.masked.push((t, c, path.masked(c)));
+                let hint = self.experts.hint(0, c);
+                let grid = grid_of(hint);
+                let read = grid.quantise(rows.positions[[t, c]]);
+                self.clipped += usize::from(hint.known && read.saturated);
+                let stand_in = Bin::new(MASKED).filter(|_| !hint.known);
+                residuals.bins[[t, c]] = stand_in.unwrap_or(read.bin);
+                residuals.grids[[t, c]] = grid;
+                if !hint.known {
+                    residuals.masked.push((t, c, masked(hint)));
                 }
             }
-            let positions = rows.positions.row(t);
-            path.learn(positions.iter().copied(), rows.actions.row(t));
+            self.experts
+                .learn_row(rows.positions.row(t), rows.actions.row(t));
         }
         Ok(residuals)
     }
@@ -370,18 +227,18 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn next_densities(&mut self) -> Result<Densities, ForecastError> {
-        self.predict()?;
+        self.experts.predict()?;
         let mut densities = self.inner.next_densities()?;
-        for (i, (path, c)) in self.sequences().enumerate() {
-            let path = &self.paths[path];
-            densities.grids[[0, i]] = path.grid(c);
-            let mass = match path.hints[c].known {
+        for (i, (path, c)) in self.experts.sequences().enumerate() {
+            let hint = self.experts.hint(path, c);
+            densities.grids[[0, i]] = grid_of(hint);
+            let mass = match hint.known {
                 true => {
                     let mut mass = densities.mass(0, i);
                     self.tails.weigh(&mut mass);
                     mass
                 }
-                false => path.masked(c),
+                false => masked(hint),
             };
             let masses = densities.masses.slice_mut(s![0, i, ..]);
             aview1(&mass).assign_to(masses);
@@ -390,16 +247,16 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
-        self.predict()?;
+        self.experts.predict()?;
         let inner = &mut self.inner;
         let mut drawn = self.tails.draw(levels, |levels| inner.draw(levels))?;
         self.held.clear();
-        for (i, (path, c)) in self.sequences().enumerate() {
-            let path = &self.paths[path];
-            if !path.hints[c].known {
-                drawn[i] = point_at(&path.masked(c), levels[i]);
+        for (i, (path, c)) in self.experts.sequences().enumerate() {
+            let hint = self.experts.hint(path, c);
+            if !hint.known {
+                drawn[i] = point_at(&masked(hint), levels[i]);
             }
-            drawn[i] = drawn[i].moved_to(path.grid(c));
+            drawn[i] = drawn[i].moved_to(grid_of(hint));
             if let Some(held) = self.bounds.held(c, drawn[i].position()) {
                 drawn[i] = Point::at(held);
                 self.held.push(i);
@@ -410,30 +267,20 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
-        self.predict()?;
-        let count = self.paths.len();
+        self.experts.predict()?;
         let mut residuals = Vec::with_capacity(values.len());
         let held = std::mem::take(&mut self.held);
-        for (i, ((path, c), value)) in self.sequences().zip(values).enumerate() {
-            let path = &self.paths[path];
-            let read = value.quantise(path.grid(c));
-            let known = path.hints[c].known;
-            let new = known && read.saturated && !held.contains(&i);
+        for (i, ((path, c), value)) in self.experts.sequences().zip(values).enumerate() {
+            let hint = self.experts.hint(path, c);
+            let read = value.quantise(grid_of(hint));
+            let new = hint.known && read.saturated && !held.contains(&i);
             self.clipped += usize::from(new);
-            let masked = Bin::new(MASKED).filter(|_| !known);
-            residuals.push(Point::on(Grid::Digits, masked.unwrap_or(read.bin), 0.5));
+            let stand_in = Bin::new(MASKED).filter(|_| !hint.known);
+            residuals.push(Point::on(Grid::Digits, stand_in.unwrap_or(read.bin), 0.5));
         }
         self.inner.advance(&residuals, actions)?;
-        for (i, path) in self.paths.iter_mut().enumerate() {
-            let path = Rc::make_mut(path);
-            let width = path.actions.len();
-            // Without actions to come those of the last row are taken to go on.
-            let taken = actions.get(i * width..(i + 1) * width);
-            let taken = taken.map_or_else(|| path.actions.clone(), <[f64]>::to_vec);
-            let row = (0..self.channels).map(|c| values[c * count + i].position());
-            path.learn(row, aview1(&taken));
-        }
-        self.detached.fill(false);
+        let positions: Vec<f64> = values.iter().map(|value| value.position()).collect();
+        self.experts.learn(&positions, actions);
         Ok(())
     }
 
@@ -444,10 +291,8 @@ impl<'m> Continuation<'m> for State<'m> {
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         Ok(Box::new(Self {
             inner: self.inner.fork(paths, steps)?,
-            simulator: self.simulator.clone(),
+            experts: self.experts.fork(paths.count),
             channels: self.channels,
-            paths: vec![Rc::clone(&self.paths[0]); paths.count],
-            detached: vec![false; paths.count],
             tails: self.tails.clone(),
             bounds: self.bounds.clone(),
             held: Vec::new(),
@@ -456,14 +301,11 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn detach(&mut self, paths: &[usize]) {
-        self.detached.fill(false);
-        paths.iter().for_each(|&path| self.detached[path] = true);
+        self.experts.detach(paths);
     }
 
     fn begin(&mut self, paths: &[usize]) {
-        for &path in paths {
-            Rc::make_mut(&mut self.paths[path]).predict(true);
-        }
+        self.experts.begin(paths);
     }
 
     fn clipped(&self) -> usize {
@@ -471,9 +313,7 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {
-        let path = &self.paths[0];
-        let bytes = path.panel.path_bytes(steps) + path.slots.bytes();
-        let with_experts = PATH_BYTES / bytes;
-        self.inner.paths_at_once(steps).min(with_experts.max(1))
+        let with_experts = self.experts.paths_at_once(steps);
+        self.inner.paths_at_once(steps).min(with_experts)
     }
 }

@@ -4,12 +4,16 @@ use candle_core::Device;
 use tokenizers::Tokenizer;
 
 use super::gguf::GgufFile;
+use super::hinted::ReadingSettings;
 use super::{Architecture, ModelError, ModelSource, Weights, read, tokenizer_file};
 use crate::codec::{PromptFormat, TokenTable};
 
 const CONFIG: &[u8] = include_bytes!("../../models/builtin/config.json");
 const TOKENIZER: &[u8] = include_bytes!("../../models/builtin/tokenizer.json");
 const WEIGHTS: &[u8] = include_bytes!("../../models/builtin/model.safetensors");
+
+/// File of a folder that says how its model reads hints.
+const READING: &str = "reading.json";
 
 /// Number format in which weights are kept and products are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,6 +41,8 @@ pub struct Checkpoint {
     pub tokenizer: Tokenizer,
     /// Its tensors, not loaded yet.
     pub weights: Weights,
+    /// How it reads hints, if it does.
+    pub(super) reading: Option<ReadingSettings>,
 }
 
 impl Checkpoint {
@@ -49,11 +55,12 @@ impl Checkpoint {
         precision: Precision,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let (architecture, tokenizer, weights) = match &source.local(&|_, _, _| ())? {
+        let (architecture, tokenizer, weights, reading) = match &source.local(&|_, _, _| ())? {
             ModelSource::Builtin => (
                 Architecture::parse("bundled config.json", CONFIG)?,
                 tokenizer_file::parse("bundled tokenizer.json", TOKENIZER)?,
                 Weights::embedded(WEIGHTS, precision, device)?,
+                None,
             ),
             ModelSource::Folder(folder) => {
                 if !folder.is_dir() {
@@ -62,10 +69,14 @@ impl Checkpoint {
                 let (config, name) = read(&folder.join("config.json"))?;
                 let config = Architecture::parse(&name, &config)?;
                 let tokenizer = tokenizer_file::read_tokenizer(&folder.join("tokenizer.json"))?;
+                let reading = folder.join(READING);
+                let reading = reading.exists().then(|| read(&reading)).transpose()?;
+                let reading = reading.map(|(text, name)| ReadingSettings::parse(&name, &text));
                 (
                     config,
                     tokenizer,
                     Weights::folder(folder, precision, device)?,
+                    reading.transpose()?,
                 )
             }
             ModelSource::Gguf(path) => {
@@ -78,7 +89,7 @@ impl Checkpoint {
                 };
                 let config = Architecture::Described(Box::new(file.config()?));
                 let weights = Weights::gguf(file, path, precision, device);
-                (config, tokenizer, weights)
+                (config, tokenizer, weights, None)
             }
             // What is local is none of these.
             ModelSource::Hub(model) => {
@@ -90,6 +101,7 @@ impl Checkpoint {
             architecture,
             tokenizer,
             weights,
+            reading,
         })
     }
 

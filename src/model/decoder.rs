@@ -99,13 +99,26 @@ impl Decoder {
         if length * batch != ids.len() {
             candle_core::bail!("{} tokens for {batch} sequences", ids.len());
         }
-        cache.reserve(length)?;
         let ids = Tensor::from_slice(ids, ids.len(), &self.device)?;
-        let x = self.embedding.rows(&ids)?.to_dtype(self.dtype)?;
-        let mut x = x.reshape((batch, length, ()))?;
-        if self.config.embedding_scale != 1.0 {
-            x = (x * self.config.embedding_scale)?;
+        let x = self.embedded(&ids)?.reshape((batch, length, ()))?;
+        self.states(&x, cache)
+    }
+
+    /// Embeddings `[ids, hidden_size]` of token ids.
+    pub(super) fn embedded(&self, ids: &Tensor) -> Result<Tensor> {
+        let x = self.embedding.rows(ids)?.to_dtype(self.dtype)?;
+        match self.config.embedding_scale {
+            1.0 => Ok(x),
+            scale => x * scale,
         }
+    }
+
+    /// Reads embedded inputs `[batch, length, hidden_size]` behind what the cache holds; hidden
+    /// states of that shape before the final norm.
+    pub(super) fn states(&self, x: &Tensor, cache: &mut KvCache) -> Result<Tensor> {
+        let (batch, length, _) = x.dims3()?;
+        cache.reserve(length)?;
+        let mut x = x.clone();
         let mut starts: Vec<usize> = (0..batch).map(|i| cache.positions(i)).collect();
         if starts.iter().all(|&start| start == starts[0]) {
             starts.truncate(1);
@@ -130,11 +143,19 @@ impl Decoder {
         Ok(x)
     }
 
+    /// Hidden states `[rows, hidden_size]` after the final norm.
+    pub(super) fn normed(&self, hidden: &Tensor) -> Result<Tensor> {
+        self.norm.forward(&hidden.contiguous()?)
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Final norm and some rows of the output head: hidden states `[rows, hidden_size]` to logits
     /// `[rows, head rows]` in F32.
     pub(super) fn logits(&self, hidden: &Tensor, head: &Matrix) -> Result<Tensor> {
-        let normed = self.norm.forward(&hidden.contiguous()?)?;
-        let logits = head.apply(&normed)?.to_dtype(DType::F32)?;
+        let logits = head.apply(&self.normed(hidden)?)?.to_dtype(DType::F32)?;
         let logits = match self.config.logit_scale {
             1.0 => logits,
             scale => (logits * scale)?,

@@ -4,9 +4,11 @@ use candle_core::Device;
 use candle_nn::ops::softmax_last_dim;
 
 use super::foreign::Foreign;
+use super::hinted::HintWeights;
 use super::network::{LanguageModel, Own};
 use super::{
-    Architecture, Checkpoint, Decoder, ModelError, ModelSource, NumberHead, Precision, Weights,
+    Architecture, Checkpoint, Decoder, HintedModel, ModelError, ModelSource, NumberHead, Precision,
+    Weights,
 };
 use crate::codec::{Bin, PromptFormat, TokenTable};
 
@@ -32,7 +34,7 @@ pub struct Model {
 }
 
 enum Network {
-    Own(Box<Own>),
+    Own(Box<Own>, Option<Box<HintWeights>>),
     Foreign(Box<Foreign>),
 }
 
@@ -73,7 +75,11 @@ impl Model {
             Architecture::Described(config) => {
                 let decoder = Decoder::load((**config).clone(), &checkpoint.weights)?;
                 let head = NumberHead::new(&decoder, tokens.places())?;
-                Network::Own(Box::new(Own { decoder, head }))
+                let hints = checkpoint.reading.map(|settings| {
+                    HintWeights::load(settings, &decoder, &tokens, &checkpoint.weights)
+                });
+                let hints = hints.transpose()?.map(Box::new);
+                Network::Own(Box::new(Own { decoder, head }), hints)
             }
             Architecture::Foreign(config) => {
                 let (weights, places) = (&checkpoint.weights, tokens.places());
@@ -156,7 +162,7 @@ impl Model {
     /// What computes it.
     pub fn network(&self) -> &dyn LanguageModel {
         match &self.network {
-            Network::Own(own) => own.as_ref(),
+            Network::Own(own, _) => own.as_ref(),
             Network::Foreign(foreign) => foreign.as_ref(),
         }
     }
@@ -164,8 +170,19 @@ impl Model {
     /// The decoder, if it is ours.
     pub fn decoder(&self) -> Option<&Decoder> {
         match &self.network {
-            Network::Own(own) => Some(&own.decoder),
+            Network::Own(own, _) => Some(&own.decoder),
             Network::Foreign(_) => None,
+        }
+    }
+
+    /// The model as one that reads hints, if it was trained to.
+    pub fn hinted(&self) -> Option<HintedModel<'_>> {
+        match &self.network {
+            Network::Own(own, Some(weights)) => Some(HintedModel {
+                decoder: &own.decoder,
+                weights,
+            }),
+            _ => None,
         }
     }
 }

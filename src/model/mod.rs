@@ -15,6 +15,7 @@ mod ggml;
 mod gguf;
 mod gguf_tokenizer;
 mod head;
+mod hinted;
 mod hub;
 mod layer;
 mod linear;
@@ -41,6 +42,7 @@ pub use config::{
 pub use decoder::Decoder;
 pub use foreign::{FOREIGN_FAMILIES, ForeignConfig};
 pub use head::NumberHead;
+pub use hinted::{Answers, HintedModel, HintedSequences, RowBefore, RowInput};
 pub use hub::{FetchProgress, Hub, HubError, HubModel};
 pub use load::{Model, ModelInfo};
 pub use memory::{MemoryNeed, Work, bytes, free_memory};

@@ -18,6 +18,9 @@ use super::safetensors::{SafetensorsError, SafetensorsFile};
 use super::{ModelError, Precision, one_line};
 use crate::kernel::{self, Features, KeyPrecision, PackedMatrix};
 
+/// File of a folder with the weights by which its model reads hints.
+const READING: &str = "reading.safetensors";
+
 /// The tensors of a checkpoint, none of them loaded yet.
 pub struct Weights {
     tensors: Tensors,
@@ -76,7 +79,7 @@ impl Weights {
     }
 
     /// Tensors of a folder in Hugging Face layout: `model.safetensors`, or the files that
-    /// `model.safetensors.index.json` names.
+    /// `model.safetensors.index.json` names; and `reading.safetensors` of a model that reads hints.
     ///
     /// # Errors
     /// [`ModelError::Read`] for a missing file, [`ModelError::Weights`] for a damaged one or an
@@ -87,12 +90,14 @@ impl Weights {
         device: &Device,
     ) -> Result<Self, ModelError> {
         let index = folder.join("model.safetensors.index.json");
-        let files = if index.exists() {
+        let mut files: Vec<PathBuf> = if index.exists() {
             let names = shard_names(&index)?;
             names.into_iter().map(|name| folder.join(name)).collect()
         } else {
             vec![folder.join("model.safetensors")]
         };
+        let reading = folder.join(READING);
+        files.extend(reading.exists().then_some(reading));
         let label = files
             .iter()
             .map(|p| p.display().to_string())

@@ -31,7 +31,7 @@ pub struct Simulated {
 /// use std::{cell::RefCell, rc::Rc};
 /// use ndarray::Array2;
 /// use statecast::baselines::named;
-/// use statecast::forecast::{Forecaster, Residual, Role, Settings, Variables};
+/// use statecast::forecast::{Forecaster, Knowledge, Residual, Role, Settings, Variables};
 /// // The logistic map, known but for a small term.
 /// let mut values = Array2::from_elem((60, 1), 0.3);
 /// for t in 1..60 {
@@ -40,7 +40,8 @@ pub struct Simulated {
 /// }
 /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
 /// let map = |state: &[f64], _actions: &[f64]| vec![Some(3.9 * state[0] * (1.0 - state[0]))];
-/// let residual = Residual::new(named("mean").unwrap()).with_simulator(Rc::new(RefCell::new(map)));
+/// let knowledge = Knowledge::default().with_simulator(Rc::new(RefCell::new(map)));
+/// let residual = Residual::new(named("mean").unwrap()).knowing(knowledge);
 /// let reading = Forecaster::of(Rc::new(residual), Settings::default()).read(&context)?;
 /// let density = reading.one_step().density(5, 0);
 /// assert!((density.mean() - context.values[[5, 0]]).abs() < 1e-3);

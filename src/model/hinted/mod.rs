@@ -1,0 +1,310 @@
+//! A decoder that reads the hints of online experts beside the values, and answers with the bins of
+//! digits, those of a residual and a gate between components.
+//!
+//! A sequence is one channel. The input of a row is the residual and the value of the row before it
+//! and what experts say of the row itself: [`RowInput`]. All of it is added to one embedding, so
+//! that kernels, caches and forks are those of any decoder.
+
+mod features;
+mod settings;
+
+use candle_core::Tensor;
+
+use super::linear::{Matrix, Table};
+use super::memory::tokens_at_once;
+use super::{Branch, Decoder, KvCache, ModelError, Weights};
+use crate::codec::{BIN_COUNT, Bin, TokenTable};
+use crate::experts::Hint;
+use crate::kernel;
+
+use features::{FEATURES, features};
+pub(super) use settings::ReadingSettings;
+
+/// The weights that reading hints adds to a decoder of numbers.
+pub(super) struct HintWeights {
+    settings: ReadingSettings,
+    /// Token of every number, and the one that stands where there is none.
+    numbers: Vec<u32>,
+    none: u32,
+    /// What is added for the value of the row before, `[vocabulary, hidden]`.
+    values: Table,
+    /// `[hidden, features]`.
+    hint: Matrix,
+    /// What is added to every row, and to one that begins an episode, `[2, hidden]`.
+    marks: Tensor,
+    /// Rows of the decoder's head: here they answer for the bins of the residual.
+    residual: Matrix,
+    digits: Matrix,
+    gate: Matrix,
+    gate_bias: Vec<f32>,
+    trust: f64,
+}
+
+impl HintWeights {
+    /// Takes the tensors of `reading.safetensors` for a decoder whose numbers are one token each.
+    pub(super) fn load(
+        settings: ReadingSettings,
+        decoder: &Decoder,
+        tokens: &TokenTable,
+        weights: &Weights,
+    ) -> Result<Self, ModelError> {
+        let (hidden, vocabulary) = (decoder.config().hidden_size, decoder.config().vocab_size);
+        let ([place], [none]) = (tokens.places(), tokens.prefix()) else {
+            let reason = "needs numbers of one token, and one token before the first";
+            return Err(weights.refuse("hint.weight", reason));
+        };
+        let numbers = place.symbols.clone();
+        let rows = |name: &str| -> Result<Matrix, ModelError> {
+            let ids = Tensor::from_slice(&numbers, numbers.len(), weights.device())?;
+            let table = weights.table(name, vocabulary, hidden)?;
+            Ok(Matrix::packed(&table.rows(&ids)?, weights.packing())?)
+        };
+        let matrix = |name: &str, out: usize, input: usize| -> Result<Matrix, ModelError> {
+            let weight = weights.get(name, &[out, input])?;
+            Ok(Matrix::packed(&weight, weights.packing())?)
+        };
+        let components = settings.components();
+        let gate_bias = weights.get("gate.bias", &[components])?;
+        let marks = weights.get("marks", &[3, hidden])?;
+        let (every, begins) = (marks.narrow(0, 0, 1)?, marks.narrow(0, 2, 1)?);
+        let trust = weights.get("trust", &[1])?.to_vec1::<f32>()?;
+        Ok(Self {
+            values: weights.table("other_input", vocabulary, hidden)?,
+            hint: matrix("hint.weight", hidden, FEATURES)?,
+            marks: Tensor::cat(&[&every, &(&every + begins)?], 0)?,
+            residual: decoder.head_rows(&numbers)?,
+            digits: rows("other_head")?,
+            gate: matrix("gate.weight", components, hidden)?,
+            gate_bias: gate_bias.to_vec1()?,
+            trust: f64::from(trust[0]),
+            settings,
+            numbers,
+            none: *none,
+        })
+    }
+
+    /// Ids of numbers, or of nothing.
+    fn ids(&self, numbers: impl Iterator<Item = Option<Bin>>) -> Vec<u32> {
+        let id = |bin: Bin| self.numbers[bin.index()];
+        numbers.map(|bin| bin.map_or(self.none, id)).collect()
+    }
+}
+
+/// What a sequence shows of a row before its value.
+#[derive(Debug, Clone)]
+pub struct RowInput {
+    /// Bin of the value of the row before, if there is one.
+    value: Option<Bin>,
+    /// Bin of its residual, if it had a hint.
+    residual: Option<Bin>,
+    /// Features of the row's hint; `None` if the row begins an episode.
+    hint: Option<Vec<f32>>,
+}
+
+/// The row before one that is going to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct RowBefore {
+    /// Position on the channel's axis.
+    pub position: f64,
+    /// Bin of its residual; `None` if it began an episode.
+    pub residual: Option<Bin>,
+}
+
+impl RowInput {
+    /// A row that experts say something of.
+    pub fn hinted(before: Option<RowBefore>, hint: &Hint) -> Self {
+        Self {
+            hint: Some(features(hint, before.map(|row| row.position))),
+            ..Self::beginning(before)
+        }
+    }
+
+    /// A row that begins an episode.
+    pub fn beginning(before: Option<RowBefore>) -> Self {
+        Self {
+            value: before.map(|row| Bin::quantise(row.position).bin),
+            residual: before.and_then(|row| row.residual),
+            hint: None,
+        }
+    }
+}
+
+/// A decoder and the weights with which it reads hints.
+#[derive(Clone, Copy)]
+pub struct HintedModel<'m> {
+    pub(super) decoder: &'m Decoder,
+    pub(super) weights: &'m HintWeights,
+}
+
+impl<'m> HintedModel<'m> {
+    /// Standard deviations of the gate's normals, in scales of a slot.
+    pub fn spreads(&self) -> &'m [f64] {
+        &self.weights.settings.spreads
+    }
+
+    /// Fixed share of the gate's Bayesian weights.
+    pub fn share(&self) -> f64 {
+        self.weights.settings.share
+    }
+
+    /// What the gate makes of the Bayesian weights: their factor as logarithms.
+    pub fn trust(&self) -> f64 {
+        self.weights.trust
+    }
+
+    /// Rows that are best read at once of all sequences together.
+    pub fn rows_at_once(&self) -> usize {
+        tokens_at_once(self.decoder.config())
+    }
+
+    /// Rows that the model can read.
+    pub fn window(&self) -> usize {
+        self.decoder.config().window
+    }
+
+    /// Bytes that one row of one sequence takes while it is remembered.
+    pub fn bytes_a_row(&self) -> usize {
+        self.decoder.cache_bytes_a_position()
+    }
+
+    /// Begins `batch` sequences with room for `capacity` rows each before their memory must grow.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if the memory cannot be had.
+    pub fn sequences(
+        self,
+        batch: usize,
+        capacity: usize,
+    ) -> Result<HintedSequences<'m>, ModelError> {
+        Ok(HintedSequences {
+            model: self,
+            cache: self.decoder.cache(batch, capacity)?,
+        })
+    }
+
+    /// Embedded inputs `[rows, hidden]`.
+    fn embedded(&self, inputs: &[RowInput]) -> Result<Tensor, ModelError> {
+        let HintWeights {
+            values,
+            hint,
+            marks,
+            ..
+        } = self.weights;
+        let (rows, device) = (inputs.len(), self.decoder.device());
+        let ids = |ids: Vec<u32>| Tensor::from_vec(ids, rows, device);
+        let value = ids(self.weights.ids(inputs.iter().map(|row| row.value)))?;
+        let residual = ids(self.weights.ids(inputs.iter().map(|row| row.residual)))?;
+        let begins = inputs.iter().map(|row| u32::from(row.hint.is_none()));
+        let mark = marks.index_select(&ids(begins.collect())?, 0)?;
+        let mut said = Vec::with_capacity(rows * FEATURES);
+        for input in inputs {
+            match &input.hint {
+                Some(features) => said.extend_from_slice(features),
+                None => said.resize(said.len() + FEATURES, 0.0),
+            }
+        }
+        let dtype = mark.dtype();
+        let said = Tensor::from_vec(said, (rows, FEATURES), device)?.to_dtype(dtype)?;
+        let x = self.decoder.embedded(&residual)?;
+        let x = (x + values.rows(&value)?.to_dtype(dtype)?)?;
+        Ok(((x + mark)? + hint.apply(&said)?)?)
+    }
+}
+
+/// What a model answers to some rows: logits, row by row.
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    /// Of the bins of digits, 1000 a row.
+    pub digits: Vec<f32>,
+    /// Of the bins of the residual, 1000 a row.
+    pub residual: Vec<f32>,
+    /// Of the gate's components.
+    pub gate: Vec<f32>,
+}
+
+impl Answers {
+    /// Digits, residual and gate of one row.
+    pub fn row(&self, row: usize) -> (&[f32], &[f32], &[f32]) {
+        let components = self.gate.len() * BIN_COUNT / self.digits.len().max(1);
+        let bins = BIN_COUNT * row..BIN_COUNT * (row + 1);
+        let gate = components * row..components * (row + 1);
+        (
+            &self.digits[bins.clone()],
+            &self.residual[bins],
+            &self.gate[gate],
+        )
+    }
+}
+
+/// A batch of sequences and what the model remembers of them.
+pub struct HintedSequences<'m> {
+    model: HintedModel<'m>,
+    cache: KvCache,
+}
+
+impl<'m> HintedSequences<'m> {
+    /// How many there are.
+    pub fn batch(&self) -> usize {
+        self.cache.batch()
+    }
+
+    /// Reads the same number of rows of every sequence, sequence by sequence, and answers to all.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if memory runs out, [`ModelError::NotFinite`] if the weights
+    /// overflow.
+    pub fn read(&mut self, inputs: &[RowInput]) -> Result<Answers, ModelError> {
+        let HintedModel { decoder, weights } = self.model;
+        let batch = self.cache.batch();
+        let work = inputs.len() * decoder.config().multiplications_a_token();
+        let cache = &mut self.cache;
+        let model = self.model;
+        kernel::among_threads(work, || {
+            let x = model.embedded(inputs)?;
+            let x = x.reshape((batch, inputs.len() / batch, ()))?;
+            let hidden = decoder.states(&x, cache)?.flatten_to(1)?;
+            let hidden = decoder.normed(&hidden)?;
+            let logits = |matrix: &Matrix| -> Result<Vec<f32>, ModelError> {
+                let logits = matrix.apply(&hidden)?.to_dtype(candle_core::DType::F32)?;
+                let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+                match logits.iter().all(|logit| logit.is_finite()) {
+                    true => Ok(logits),
+                    false => Err(ModelError::NotFinite),
+                }
+            };
+            let mut gate = logits(&weights.gate)?;
+            for row in gate.chunks_mut(weights.gate_bias.len()) {
+                row.iter_mut()
+                    .zip(&weights.gate_bias)
+                    .for_each(|(logit, bias)| *logit += bias);
+            }
+            Ok(Answers {
+                digits: logits(&weights.digits)?,
+                residual: logits(&weights.residual)?,
+                gate,
+            })
+        })
+    }
+
+    /// `count` continuations of every sequence, those of one sequence beside each other, each with
+    /// room for `capacity` more rows before its memory must grow.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if the memory cannot be had.
+    pub fn fork(&self, count: usize, capacity: usize) -> Result<Self, ModelError> {
+        let branch = |sequence| Branch {
+            sequence,
+            position: self.cache.positions(sequence),
+        };
+        let branches = (0..self.batch()).flat_map(|s| std::iter::repeat_n(branch(s), count));
+        Ok(Self {
+            model: self.model,
+            cache: self.cache.fork(&branches.collect::<Vec<_>>(), capacity)?,
+        })
+    }
+
+    /// Forgets the last row of every sequence.
+    pub fn forget_last(&mut self) {
+        self.cache.forget(1);
+    }
+}
