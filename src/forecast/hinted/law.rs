@@ -4,16 +4,16 @@
 use std::f64::consts::PI;
 
 use super::gate::LEAST_LOG;
-use super::normal;
 #[cfg(test)]
 use super::gate::log_sum;
+use super::normal;
 use crate::codec::{BIN_COUNT, Grid};
 use crate::experts::Hint;
 use crate::forecast::Temperature;
 use crate::forecast::expert_paths::{CENTRE, grid_of};
 
 /// Components below this part of the largest weight are not drawn.
-const LEAST_DRAWN: f64 = 0.03;
+pub(super) const LEAST_DRAWN: f64 = 0.03;
 
 /// Components below this part of the largest weight are not seen in the masses of bins.
 const LEAST_SEEN: f64 = 1e-6;
@@ -156,7 +156,7 @@ impl Law {
     }
 
     /// Weights of the components, of those that count at all.
-    fn weights(&self, least: f64) -> Vec<(usize, f64)> {
+    pub(super) fn weights(&self, least: f64) -> Vec<(usize, f64)> {
         let top = self.log_weights.iter().copied();
         let least = top.fold(f64::NEG_INFINITY, f64::max) + least.ln();
         let counting = self.log_weights.iter().enumerate();
@@ -166,7 +166,7 @@ impl Law {
         counting.into_iter().map(|(i, w)| (i, w / total)).collect()
     }
 
-    fn mixed_cdf(&self, weights: &[(usize, f64)], position: f64) -> f64 {
+    pub(super) fn mixed_cdf(&self, weights: &[(usize, f64)], position: f64) -> f64 {
         let of = |component: usize| match component {
             0 => self.digits.cdf(position),
             1 => self.residual.cdf(position),

@@ -4,6 +4,7 @@
 use candle_core::Device;
 use ndarray::{Array, Array2, ArrayView2, IxDyn, s};
 
+use super::law::LEAST_DRAWN;
 use super::*;
 use crate::codec::{Scale, builtin_formats};
 use crate::disentangle::Disentangler;
@@ -109,6 +110,137 @@ fn densities_are_those_of_pytorch() {
             let ours = law.log_density(&law.parts(position));
             close(ours, density[[c, t]], 1e-4, &what);
             close(law.cdf(position), below[[c, t]], 1e-4, &what);
+        }
+    }
+}
+
+fn masses(state: &mut State) -> Vec<f32> {
+    let densities = Continuation::next_densities(state).unwrap();
+    densities.masses.into_iter().collect()
+}
+
+#[track_caller]
+fn same(a: &[f32], b: &[f32], what: &str) {
+    assert_eq!(a.len(), b.len());
+    let apart = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    let most = apart.fold(0.0, f32::max);
+    assert!(most < 1e-5, "{what}: masses {most} apart");
+}
+
+/// In pieces with looks ahead in between, among them one at a row that turns out to begin an episode.
+#[test]
+fn rows_may_come_one_by_one() {
+    let (model, recording) = (model(), Recording::golden("driven"));
+    let rows = recording.begins.len();
+    let mut whole = state(&model, &recording);
+    let at_once = whole.observe(recording.all(), 0..rows).unwrap();
+    let mut pieces = state(&model, &recording);
+    for t in 0..rows {
+        if t % 3 == 0 || recording.begins[t] {
+            let next = masses(&mut pieces);
+            if !recording.begins[t] {
+                let known = at_once.masses.slice(s![t, .., ..]);
+                same(&next, &known.iter().copied().collect::<Vec<_>>(), "ahead");
+            }
+        }
+        let read = pieces.observe(recording.rows(t..t + 1), 0..1).unwrap();
+        let (here, there) = (read.masses.iter(), at_once.masses.slice(s![t, .., ..]));
+        let here: Vec<f32> = here.copied().collect();
+        same(&here, &there.iter().copied().collect::<Vec<_>>(), "row");
+    }
+    same(&masses(&mut pieces), &masses(&mut whole), "behind all rows");
+}
+
+/// Paths that go where the recording went know what it knows, but for what only rows teach.
+#[test]
+fn forks_go_on_as_a_recording_would() {
+    let (model, recording) = (model(), Recording::golden("driven"));
+    let (context, rows, channels) = (60, 66, 3);
+    let count = 3;
+    let paths = Paths {
+        first: 0,
+        count,
+        seed: 1,
+    };
+    let mut start = state(&model, &recording);
+    start.observe(recording.rows(0..context), 0..0).unwrap();
+    // What was looked at before a fork must not be read twice.
+    masses(&mut start);
+    let mut forked = start.fork(paths, 10).unwrap();
+    let mut alone = start.fork(Paths { count: 1, ..paths }, 10).unwrap();
+    for t in context..rows {
+        let many = forked.next_densities().unwrap();
+        let one = alone.next_densities().unwrap();
+        for c in 0..channels {
+            for path in 0..count {
+                same(&many.mass(0, c * count + path), &one.mass(0, c), "path");
+            }
+        }
+        let position = |c: usize| Point::at(recording.positions[[t, c]]);
+        let row: Vec<Point> = (0..channels).map(position).collect();
+        let actions: Vec<f64> = recording.actions.row(t).to_vec();
+        let repeated = |count: usize| -> (Vec<Point>, Vec<f64>) {
+            let points = row.iter().flat_map(|&p| std::iter::repeat_n(p, count));
+            (points.collect(), actions.repeat(count))
+        };
+        let (points, taken) = repeated(count);
+        forked.advance(&points, &taken).unwrap();
+        alone.advance(&row, &actions).unwrap();
+    }
+    // The experts and the model's memory are those of the whole recording; the gate's corrections
+    // are not.
+    let mut whole = state(&model, &recording);
+    whole.observe(recording.rows(0..rows), 0..0).unwrap();
+    let corrected = start.gates.clone();
+    for (gate, before) in whole.gates.iter_mut().zip(corrected) {
+        gate.correct_as(&before);
+    }
+    let next = alone.next_densities().unwrap();
+    same(
+        &masses(&mut whole),
+        &next.masses.iter().copied().collect::<Vec<_>>(),
+        "fork",
+    );
+}
+
+/// A path that begins anew in the middle reads no hint of that row.
+#[test]
+fn a_path_may_begin_an_episode() {
+    let (model, recording) = (model(), Recording::golden("driven"));
+    let begins = recording.begins.iter().rposition(|&b| b).unwrap();
+    let mut rows = state(&model, &recording);
+    rows.observe(recording.rows(0..begins + 1), 0..0).unwrap();
+    let mut path = state(&model, &recording);
+    path.observe(recording.rows(0..begins), 0..0).unwrap();
+    masses(&mut path);
+    path.begin(&[0]);
+    let values = recording.positions.row(begins).mapv(Point::at).to_vec();
+    let actions = recording.actions.row(begins).to_vec();
+    path.advance(&values, &actions).unwrap();
+    same(&masses(&mut path), &masses(&mut rows), "behind a beginning");
+}
+
+/// A bin of a residual is wide far out, where a narrow component may lie: masses must be those of
+/// the mixture's distribution all the same.
+#[test]
+fn masses_and_draws_are_those_of_the_mixture() {
+    let (model, recording) = (model(), Recording::golden("wave"));
+    let laws = state(&model, &recording).laws(recording.all()).unwrap();
+    for law in laws.iter().skip(5) {
+        let (masses, grid) = (law.masses(), law.grid());
+        let sum: f32 = masses.iter().sum();
+        close(f64::from(sum), 1.0, 1e-4, "sum");
+        let below: f32 = masses[..700].iter().sum();
+        close(
+            f64::from(below),
+            law.cdf(grid.edge(700)),
+            1e-4,
+            "distribution",
+        );
+        for level in [0.02, 0.3, 0.9] {
+            let drawn = law.draw(level);
+            let weights = law.weights(LEAST_DRAWN);
+            close(law.mixed_cdf(&weights, drawn), level, 1e-5, "draw");
         }
     }
 }
