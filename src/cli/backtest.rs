@@ -55,7 +55,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let windows = arguments.windowed.windows()?;
-    let settings = arguments.model.settings()?;
+    let settings = arguments.model.settings(arguments.model.method())?;
     let with_reward = arguments.model.with_reward;
     let episodes = arguments.windowed.series(settings, &windows, with_reward)?;
     let series = &episodes.series;

@@ -76,7 +76,7 @@ struct Manifest<'a> {
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     written_as(Some(&arguments.output), &["npz"])?;
-    let settings = arguments.model.settings()?;
+    let settings = arguments.model.settings(arguments.model.method())?;
     arguments.residual.check(settings.method)?;
     let trajectory = arguments.recording.read()?;
     let episodes = arguments.recording.episodes(&trajectory)?;

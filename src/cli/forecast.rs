@@ -142,7 +142,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(output) = &arguments.output {
         TableFormat::of(output)?;
     }
-    let settings = arguments.model.settings()?;
+    let settings = arguments.model.settings(arguments.model.method())?;
     arguments.residual.check(settings.method)?;
     let trajectory = arguments.recording.read()?;
     let episodes = arguments.recording.episodes(&trajectory)?;

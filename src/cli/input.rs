@@ -170,11 +170,11 @@ pub(super) struct ModelArguments {
     /// Where to compute
     #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
     device: DeviceName,
-    /// How variables become channels: vicl (each alone), dicl-s (PCA of states), dicl-sa (PCA of states and
-    /// actions), residual (each as what online experts of all channels and actions leave over). Of the
-    /// estimators of evaluate and replay only 'mixture' follows it
-    #[arg(long, default_value_t = Method::Vicl)]
-    pub(super) method: Method,
+    /// How variables become channels: residual (each as what online experts of all channels and actions
+    /// leave over), vicl (each alone), dicl-s (PCA of states), dicl-sa (PCA of states and actions)
+    /// [default: residual for models that were trained to read what experts say, as builtin; else vicl]
+    #[arg(long)]
+    method: Option<Method>,
     /// Principal components kept: a count, a share of the variance such as 0.95, or 'all'
     #[arg(long, default_value_t = Components::All)]
     components: Components,
@@ -219,9 +219,28 @@ impl ModelArguments {
         &self.model
     }
 
+    /// The method asked for, or the one that suits the model.
+    pub(super) fn method(&self) -> Method {
+        let suits = match self.model.reads_hints() {
+            true => Method::Residual,
+            false => Method::Vicl,
+        };
+        self.method.unwrap_or(suits)
+    }
+
+    /// The same where a forecast is of one variable alone, whose bins stand for states.
+    pub(super) fn method_of_one(&self) -> Method {
+        self.method.unwrap_or(Method::Vicl)
+    }
+
+    /// True if a method is asked for.
+    pub(super) fn names_method(&self) -> bool {
+        self.method.is_some()
+    }
+
     /// The settings that change forecasts, as words: the method and what is not as it is by default.
-    pub(super) fn described(&self) -> String {
-        let mut words = vec![self.method.to_string()];
+    pub(super) fn described(&self, method: Method) -> String {
+        let mut words = vec![method.to_string()];
         let mut say = |name: &str, value: String, default: String| {
             if value != default {
                 words.push(format!("{name} {value}"));
@@ -303,9 +322,9 @@ impl ModelArguments {
         Ok(vec![PromptFormat::read(wanted.as_ref())?])
     }
 
-    pub(super) fn settings(&self) -> anyhow::Result<Settings> {
+    pub(super) fn settings(&self, method: Method) -> anyhow::Result<Settings> {
         Ok(Settings {
-            method: self.method,
+            method,
             components: self.components,
             scale: self.scale,
             temperature: Temperature::new(self.temperature)?,

@@ -249,6 +249,13 @@ impl<'m> Continuation<'m> for State<'m> {
         })
     }
 
+    fn couple(&self, levels: &mut [f64]) {
+        // Those of one expert: which of them a channel follows is drawn for each by itself.
+        if let [only] = &self.experts[..] {
+            only.couple(levels);
+        }
+    }
+
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
         let Some(paths) = &self.paths else {
             return Ok(self.next_densities()?.points(levels));

@@ -264,6 +264,10 @@ pub trait Continuation<'m> {
     /// [`ForecastError`] if the forecaster fails.
     fn next_densities(&mut self) -> Result<Densities, ForecastError>;
 
+    /// Turns independent uniform levels, one a sequence, into levels that go together as the channels
+    /// of a row do, each still uniform.
+    fn couple(&self, _levels: &mut [f64]) {}
+
     /// Draws every sequence's next value: where the cumulated probability reaches the sequence's
     /// level in `[0, 1)`.
     ///

@@ -301,6 +301,10 @@ impl<'m> Continuation<'m> for State<'m> {
         Ok(densities)
     }
 
+    fn couple(&self, levels: &mut [f64]) {
+        self.inner.couple(levels);
+    }
+
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
         let levels = levels.iter().enumerate();
         let inverted: Vec<f64> = levels.map(|(i, &v)| self.map(i).invert(v)).collect();

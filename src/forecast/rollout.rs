@@ -281,6 +281,7 @@ impl<'r, 'm> Group<'r, 'm> {
         let feed = match &mut self.continuation {
             Some(continuation) => {
                 continuation.detach(&detached);
+                continuation.couple(&mut levels);
                 continuation.draw(&levels)?
             }
             None => Vec::new(),

@@ -4,16 +4,21 @@ use candle_core::Device;
 use tokenizers::Tokenizer;
 
 use super::gguf::GgufFile;
-use super::hinted::ReadingSettings;
+use super::hinted::HintsCheckpoint;
+use super::source::READING;
 use super::{Architecture, ModelError, ModelSource, Weights, read, tokenizer_file};
 use crate::codec::{PromptFormat, TokenTable};
 
 const CONFIG: &[u8] = include_bytes!("../../models/builtin/config.json");
 const TOKENIZER: &[u8] = include_bytes!("../../models/builtin/tokenizer.json");
-const WEIGHTS: &[u8] = include_bytes!("../../models/builtin/model.safetensors");
+const WEIGHTS: &[&[u8]] = &[include_bytes!("../../models/builtin/model.safetensors")];
 
-/// File of a folder that says how its model reads hints.
-const READING: &str = "reading.json";
+const HINTS_CONFIG: &[u8] = include_bytes!("../../models/hints/config.json");
+const HINTS_SETTINGS: &[u8] = include_bytes!("../../models/hints/reading.json");
+const HINTS_WEIGHTS: &[&[u8]] = &[
+    include_bytes!("../../models/hints/model.safetensors"),
+    include_bytes!("../../models/hints/reading.safetensors"),
+];
 
 /// Number format in which weights are kept and products are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,7 +47,7 @@ pub struct Checkpoint {
     /// Its tensors, not loaded yet.
     pub weights: Weights,
     /// How it reads hints, if it does.
-    pub(super) reading: Option<ReadingSettings>,
+    pub(super) hints: Option<HintsCheckpoint>,
 }
 
 impl Checkpoint {
@@ -55,12 +60,16 @@ impl Checkpoint {
         precision: Precision,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let (architecture, tokenizer, weights, reading) = match &source.local(&|_, _, _| ())? {
+        let (architecture, tokenizer, weights, hints) = match &source.local(&|_, _, _| ())? {
             ModelSource::Builtin => (
                 Architecture::parse("bundled config.json", CONFIG)?,
                 tokenizer_file::parse("bundled tokenizer.json", TOKENIZER)?,
                 Weights::embedded(WEIGHTS, precision, device)?,
-                None,
+                Some(HintsCheckpoint::with_decoder(
+                    ("bundled hints/reading.json", HINTS_SETTINGS),
+                    ("bundled hints/config.json", HINTS_CONFIG),
+                    Weights::embedded(HINTS_WEIGHTS, precision, device)?,
+                )?),
             ),
             ModelSource::Folder(folder) => {
                 if !folder.is_dir() {
@@ -69,14 +78,14 @@ impl Checkpoint {
                 let (config, name) = read(&folder.join("config.json"))?;
                 let config = Architecture::parse(&name, &config)?;
                 let tokenizer = tokenizer_file::read_tokenizer(&folder.join("tokenizer.json"))?;
-                let reading = folder.join(READING);
-                let reading = reading.exists().then(|| read(&reading)).transpose()?;
-                let reading = reading.map(|(text, name)| ReadingSettings::parse(&name, &text));
+                let settings = folder.join(READING);
+                let settings = settings.exists().then(|| read(&settings)).transpose()?;
+                let hints = settings.map(|(text, name)| HintsCheckpoint::parse(&name, &text));
                 (
                     config,
                     tokenizer,
                     Weights::folder(folder, precision, device)?,
-                    reading.transpose()?,
+                    hints.transpose()?,
                 )
             }
             ModelSource::Gguf(path) => {
@@ -101,7 +110,7 @@ impl Checkpoint {
             architecture,
             tokenizer,
             weights,
-            reading,
+            hints,
         })
     }
 

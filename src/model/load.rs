@@ -4,7 +4,7 @@ use candle_core::Device;
 use candle_nn::ops::softmax_last_dim;
 
 use super::foreign::Foreign;
-use super::hinted::HintWeights;
+use super::hinted::HintsNetwork;
 use super::network::{LanguageModel, Own};
 use super::{
     Architecture, Checkpoint, Decoder, HintedModel, ModelError, ModelSource, NumberHead, Precision,
@@ -34,7 +34,7 @@ pub struct Model {
 }
 
 enum Network {
-    Own(Box<Own>, Option<Box<HintWeights>>),
+    Own(Box<Own>, Option<Box<HintsNetwork>>),
     Foreign(Box<Foreign>),
 }
 
@@ -75,9 +75,8 @@ impl Model {
             Architecture::Described(config) => {
                 let decoder = Decoder::load((**config).clone(), &checkpoint.weights)?;
                 let head = NumberHead::new(&decoder, tokens.places())?;
-                let hints = checkpoint.reading.map(|settings| {
-                    HintWeights::load(settings, &decoder, &tokens, &checkpoint.weights)
-                });
+                let hints = checkpoint.hints;
+                let hints = hints.map(|hints| hints.load(&decoder, &tokens, &checkpoint.weights));
                 let hints = hints.transpose()?.map(Box::new);
                 Network::Own(Box::new(Own { decoder, head }), hints)
             }
@@ -106,7 +105,7 @@ impl Model {
     pub fn info(&self) -> Result<ModelInfo, ModelError> {
         Ok(ModelInfo {
             id: self.source.to_string(),
-            sha256: self.weights.sha256()?,
+            sha256: Weights::sha256_of(&self.all_weights())?,
             prompt: self.tokens.format().name.clone(),
             window: self.window(),
         })
@@ -144,9 +143,19 @@ impl Model {
         Ok((outside / f64::from(count.max(1))).max(0.0))
     }
 
+    /// Those of the digits' decoder, and of the hints' if they have one of their own.
+    fn all_weights(&self) -> Vec<&Weights> {
+        let hints = match &self.network {
+            Network::Own(_, Some(hints)) => hints.weights(),
+            _ => None,
+        };
+        std::iter::once(&self.weights).chain(hints).collect()
+    }
+
     /// Bytes that the weights take in memory.
     pub fn bytes(&self) -> u64 {
-        self.weights.bytes_in_memory()
+        let weights = self.all_weights();
+        weights.iter().map(|of| of.bytes_in_memory()).sum()
     }
 
     /// Tokens that the model can read, prompt and forecast together.
@@ -178,10 +187,7 @@ impl Model {
     /// The model as one that reads hints, if it was trained to.
     pub fn hinted(&self) -> Option<HintedModel<'_>> {
         match &self.network {
-            Network::Own(own, Some(weights)) => Some(HintedModel {
-                decoder: &own.decoder,
-                weights,
-            }),
+            Network::Own(own, Some(hints)) => Some(hints.with(&own.decoder)),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use candle_core::DType;
 
-use super::{Checkpoint, DecoderConfig, KvCache};
+use super::{Checkpoint, DecoderConfig, KvCache, Weights};
 use crate::codec::TokenTable;
 
 /// The size of a forecast.
@@ -33,7 +33,9 @@ impl MemoryNeed {
     /// The estimate for a model and the tokens of its prompt format. Of a model that our decoder
     /// does not describe, the weights only.
     pub fn of(checkpoint: &Checkpoint, tokens: &TokenTable, work: Work) -> Self {
-        let weights = checkpoint.weights.bytes_in_memory();
+        let hints = checkpoint.hints.as_ref().and_then(|hints| hints.weights());
+        let hints = hints.map_or(0, Weights::bytes_in_memory);
+        let weights = checkpoint.weights.bytes_in_memory() + hints;
         let Some(config) = checkpoint.architecture.described() else {
             return Self {
                 weights,

@@ -22,6 +22,15 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
+    /// True of models that were trained to read what online experts say.
+    pub fn reads_hints(&self) -> bool {
+        match self {
+            Self::Builtin => true,
+            Self::Folder(folder) => folder.join(READING).exists(),
+            Self::Gguf(_) | Self::Hub(_) => false,
+        }
+    }
+
     /// The same model where it lies on this machine, fetched if it is one of the hub's.
     ///
     /// # Errors
@@ -37,6 +46,9 @@ impl ModelSource {
         })
     }
 }
+
+/// File of a folder that says how its model reads hints.
+pub(super) const READING: &str = "reading.json";
 
 impl FromStr for ModelSource {
     type Err = std::convert::Infallible;

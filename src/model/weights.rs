@@ -31,7 +31,7 @@ pub struct Weights {
 }
 
 enum Tensors {
-    Embedded(SafetensorsFile, &'static [u8]),
+    Embedded(Vec<SafetensorsFile>, &'static [&'static [u8]]),
     Files(Vec<SafetensorsFile>),
     Gguf(GgufFile),
 }
@@ -55,22 +55,24 @@ struct Index {
 }
 
 impl Weights {
-    /// Tensors of a checkpoint that is part of the program.
+    /// Tensors of a checkpoint that is part of the program: the bytes of its files.
     ///
     /// # Errors
-    /// [`ModelError::Weights`] if the bytes are no safetensors file.
+    /// [`ModelError::Weights`] if they are no safetensors files.
     pub fn embedded(
-        bytes: &'static [u8],
+        files: &'static [&'static [u8]],
         precision: Precision,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let label = "bundled model.safetensors".to_owned();
-        let tensors = SafetensorsFile::of_bytes(bytes).map_err(|e| ModelError::Weights {
-            file: label.clone(),
-            reason: e.to_string(),
-        })?;
+        let label = "bundled weights".to_owned();
+        let tensors = files.iter().map(|bytes| {
+            SafetensorsFile::of_bytes(bytes).map_err(|e| ModelError::Weights {
+                file: label.clone(),
+                reason: e.to_string(),
+            })
+        });
         Ok(Self {
-            tensors: Tensors::Embedded(tensors, bytes),
+            tensors: Tensors::Embedded(tensors.collect::<Result<_, _>>()?, files),
             files: Vec::new(),
             label,
             device: device.clone(),
@@ -250,8 +252,7 @@ impl Weights {
     /// The safetensors files.
     fn files(&self) -> impl Iterator<Item = &SafetensorsFile> {
         let files = match &self.tensors {
-            Tensors::Embedded(file, _) => std::slice::from_ref(file),
-            Tensors::Files(files) => files.as_slice(),
+            Tensors::Embedded(files, _) | Tensors::Files(files) => files.as_slice(),
             Tensors::Gguf(_) => &[],
         };
         files.iter()
@@ -400,9 +401,22 @@ impl Weights {
     /// # Errors
     /// [`ModelError::Read`] if a file cannot be read.
     pub fn sha256(&self) -> Result<String, ModelError> {
+        Self::sha256_of(&[self])
+    }
+
+    /// The same of several checkpoints' files, one behind the other.
+    pub(super) fn sha256_of(weights: &[&Self]) -> Result<String, ModelError> {
         let mut hasher = Sha256::new();
-        if let Tensors::Embedded(_, bytes) = &self.tensors {
-            hasher.update(bytes);
+        for weights in weights {
+            weights.hash_into(&mut hasher)?;
+        }
+        let digest = hasher.finalize();
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn hash_into(&self, hasher: &mut Sha256) -> Result<(), ModelError> {
+        if let Tensors::Embedded(_, files) = &self.tensors {
+            files.iter().for_each(|bytes| hasher.update(bytes));
         }
         for path in &self.files {
             let fail = |source| ModelError::Read {
@@ -410,13 +424,9 @@ impl Weights {
                 source,
             };
             let mut file = std::fs::File::open(path).map_err(fail)?;
-            std::io::copy(&mut file, &mut HashWriter(&mut hasher)).map_err(fail)?;
+            std::io::copy(&mut file, &mut HashWriter(hasher)).map_err(fail)?;
         }
-        Ok(hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect())
+        Ok(())
     }
 }
 

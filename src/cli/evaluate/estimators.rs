@@ -36,6 +36,8 @@ const LEAST_ROOM: usize = 100;
 pub(super) enum Estimator {
     /// Paths of the language model, recalibrated, mixed with both learned models
     Mixture,
+    /// Paths of the language model, read as --method says
+    Builtin,
     /// Paths of the language model, every variable alone
     Vicl,
     /// Paths of the language model in principal components of the states
@@ -62,6 +64,7 @@ impl Estimator {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Mixture => "mixture",
+            Self::Builtin => "builtin",
             Self::Vicl => "vicl",
             Self::DiclS => "dicl-s",
             Self::DiclSa => "dicl-sa",
@@ -78,7 +81,7 @@ impl Estimator {
     /// Method of the language model, if it is one.
     fn method(self, chosen: Method) -> Option<Method> {
         match self {
-            Self::Mixture => Some(chosen),
+            Self::Mixture | Self::Builtin => Some(chosen),
             Self::Vicl => Some(Method::Vicl),
             Self::DiclS => Some(Method::DiclS),
             Self::DiclSa => Some(Method::DiclSa),
@@ -167,7 +170,7 @@ impl<'s> Study<'s> {
             walk,
             fitted,
             models,
-            settings: arguments.model.settings()?,
+            settings: arguments.model.settings(arguments.model.method())?,
         })
     }
 
@@ -291,7 +294,11 @@ impl<'s> Study<'s> {
         };
         let policy = &mut *candidate.policy;
         match estimator {
-            Estimator::Mixture | Estimator::Vicl | Estimator::DiclS | Estimator::DiclSa => {
+            Estimator::Mixture
+            | Estimator::Builtin
+            | Estimator::Vicl
+            | Estimator::DiclS
+            | Estimator::DiclSa => {
                 let contexts = contexts.context("contexts are read for language models")?;
                 of_paths(in_context(
                     contexts,

@@ -187,13 +187,14 @@ impl Arguments {
         );
         let mixes = self.estimators.contains(&Estimator::Mixture);
         ensure!(
-            !(mixes && self.model.method == Method::DiclSa),
+            !(mixes && self.model.method() == Method::DiclSa),
             "--method dicl-sa: learned models do not predict actions; mix with vicl or dicl-s"
         );
-        self.residual.check(self.model.method)?;
+        self.residual.check(self.model.method())?;
         ensure!(
-            mixes || !self.residual.are_given(),
-            "--simulator and --period are for the estimator 'mixture', which is not asked for"
+            mixes || self.estimators.contains(&Estimator::Builtin) || !self.residual.are_given(),
+            "--simulator and --period are for the estimators 'builtin' and 'mixture', none of which is \
+             asked for"
         );
         Ok(())
     }

@@ -182,7 +182,7 @@ struct ClassOfWindows {
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.check()?;
-    let settings = arguments.model.settings()?;
+    let settings = arguments.model.settings(Method::Vicl)?;
     let temperatures = arguments.compared()?;
     let all = arguments.coded()?;
     let states = all.labels.len();
@@ -266,7 +266,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         input: arguments.recording.file.display().to_string(),
         models: models.infos()?,
         experts: names,
-        settings: arguments.model.described(),
+        settings: arguments.model.described(Method::Vicl),
         recalibrated: arguments.uncertainty.recalibrates(),
         first_row,
         seed: arguments.seed,
@@ -295,12 +295,12 @@ impl Arguments {
             self.least
         );
         ensure!(
-            self.model.method == Method::Vicl,
+            self.model.method_of_one() == Method::Vicl,
             "--method {}: states are one channel",
-            self.model.method
+            self.model.method_of_one()
         );
         ensure!(
-            self.model.settings()?.scale == Scale::MinMax,
+            self.model.settings(Method::Vicl)?.scale == Scale::MinMax,
             "--scale: states have places of their own on the axis"
         );
         if self.window.is_some() {

@@ -94,6 +94,8 @@ pub(super) struct Arguments {
 enum Estimator {
     /// The language model, recalibrated, mixed with in-context ar, linear, knn and mlp
     Mixture,
+    /// The language model, read as --method says
+    Builtin,
     /// The language model, every variable alone
     Vicl,
     /// The language model in principal components of the states
@@ -225,10 +227,14 @@ impl Arguments {
             "--context {}: at least 10 steps",
             self.context
         );
-        self.residual.check(self.model.method)?;
+        self.residual.check(self.model.method())?;
         ensure!(
-            self.estimators.contains(&Estimator::Mixture) || !self.residual.are_given(),
-            "--simulator and --period are for the estimator 'mixture', which is not asked for"
+            [Estimator::Mixture, Estimator::Builtin]
+                .iter()
+                .any(|e| self.estimators.contains(e))
+                || !self.residual.are_given(),
+            "--simulator and --period are for the estimators 'builtin' and 'mixture', none of which is \
+             asked for"
         );
         let horizon = self.horizon.get();
         let mut steps: Vec<usize> = self.steps.iter().map(|s| s.get()).collect();
@@ -303,6 +309,7 @@ impl Arguments {
         for estimator in &self.estimators {
             match estimator {
                 Estimator::Mixture => add("mixture", Kind::Mixture),
+                Estimator::Builtin => add("builtin", Kind::Language(self.model.method())),
                 Estimator::Vicl => add("vicl", Kind::Language(Method::Vicl)),
                 Estimator::DiclS => add("dicl-s", Kind::Language(Method::DiclS)),
                 Estimator::DiclSa => add("dicl-sa", Kind::Language(Method::DiclSa)),
@@ -396,7 +403,7 @@ impl<'a> Study<'a> {
         Ok(Self {
             arguments,
             models,
-            settings: arguments.model.settings()?,
+            settings: arguments.model.settings(arguments.model.method())?,
             rules,
         })
     }

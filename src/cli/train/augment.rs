@@ -124,7 +124,10 @@ impl Augmentation {
             Some(ControlArm::Replay) => Source::Replay,
             None => {
                 let names = experts.names(model).join("+");
-                Source::Forecaster(format!("{names} {}", model.described()))
+                Source::Forecaster(format!(
+                    "{names} {}",
+                    model.described(model.method_of_one())
+                ))
             }
         })
     }
@@ -169,7 +172,8 @@ impl Augmentation {
 
 /// True if the arguments say nothing about a forecaster.
 pub(super) fn names_no_forecaster(model: &ModelArguments, experts: &NameArguments) -> bool {
-    let plain = model.described() == Method::Vicl.to_string();
+    let plain = model.described(Method::Vicl) == Method::Vicl.to_string();
+    let plain = plain && !model.names_method();
     plain && experts.is_empty() && *model.source() == ModelSource::Builtin
 }
 
@@ -206,7 +210,7 @@ pub(super) fn forecaster<'m>(
     model: &ModelArguments,
     experts: &NameArguments,
 ) -> anyhow::Result<Forecaster<'m>> {
-    let reading = model.settings()?;
+    let reading = model.settings(model.method_of_one())?;
     let mixture = ExpertArguments::plain(0.003);
     let predictor = mixture.mixture(&experts.names(model), models, reading)?;
     let forecaster = Forecaster::of(predictor, reading);

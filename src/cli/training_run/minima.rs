@@ -10,7 +10,7 @@ use super::{Arguments, CURVES};
 use crate::cli::progress::Progress;
 use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Kernel, minima_of_ends, nearest};
-use crate::forecast::Predictor;
+use crate::forecast::{Method, Predictor};
 use crate::metrics::{Estimate, block_bootstrap};
 
 /// Rows of a run that are shown to a forecaster.
@@ -93,7 +93,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         anyhow::bail!("--models {curve}: forecasts settling values only");
     }
     let models = arguments.load(CONTEXT, 2)?;
-    let settings = arguments.model.settings()?;
+    let settings = arguments.model.settings(Method::Vicl)?;
     let progress = Progress::new("training-run");
     let mut kernels = Vec::new();
     for name in &names {

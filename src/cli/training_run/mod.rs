@@ -183,12 +183,12 @@ impl Arguments {
             self.samples
         );
         ensure!(
-            self.model.method == Method::Vicl,
+            self.model.method_of_one() == Method::Vicl,
             "--method {}: a metric is one channel",
-            self.model.method
+            self.model.method_of_one()
         );
         ensure!(
-            self.model.settings()?.scale == crate::codec::Scale::MinMax,
+            self.model.settings(Method::Vicl)?.scale == crate::codec::Scale::MinMax,
             "--scale: a metric's axis follows from its values"
         );
         ensure!(
@@ -264,7 +264,7 @@ impl Arguments {
             command: "training-run",
             source: self.source.described(),
             models: models.infos()?,
-            settings: self.model.described(),
+            settings: self.model.described(Method::Vicl),
             recalibrated: self.uncertainty.recalibrates(),
             seed: self.seed,
             samples: self.samples.get(),

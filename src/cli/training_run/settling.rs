@@ -12,7 +12,7 @@ use crate::cli::experts::Models;
 use crate::cli::progress::Progress;
 use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Decay, Settling, Span, Thinned};
-use crate::forecast::Predictor;
+use crate::forecast::{Method, Predictor};
 use crate::metrics::{Estimate, block_bootstrap};
 use crate::plot::{ForecastFigure, Panel, RolloutPoint};
 
@@ -210,7 +210,7 @@ impl Arguments {
                 _ => Ok((thinned.last_value(self.level), None)),
             };
         }
-        let settings = self.model.settings()?;
+        let settings = self.model.settings(Method::Vicl)?;
         let predictor: Rc<dyn Predictor> = match name {
             "mixture" => self.uncertainty.mixture(&self.experts, models, settings)?,
             name => self

@@ -7,6 +7,7 @@
 //! that the context has taught ([`Gate`]). Densities are given on the bins of the residual; what is
 //! learned from a value, and what is drawn, is the mixture itself.
 
+mod copula;
 mod gate;
 mod law;
 mod normal;
@@ -24,6 +25,7 @@ use super::{
 use crate::codec::BIN_COUNT;
 use crate::model::{Answers, HintedModel, HintedSequences, RowBefore, RowInput};
 
+use copula::{Copula, Scores};
 use gate::Gate;
 use law::Law;
 
@@ -75,6 +77,8 @@ impl<'m> Hinted<'m> {
             before: vec![None; channels],
             gates: vec![gate; channels],
             answers: None,
+            scores: Scores::new(channels),
+            copula: None,
             bounds: Bounds::new(channels),
             held: Vec::new(),
             clipped: 0,
@@ -134,6 +138,9 @@ struct State<'m> {
     gates: Vec<Gate>,
     /// To the next row, once it was read.
     answers: Option<Answers>,
+    /// How channels go together in what was read, and from there on along sampled paths.
+    scores: Scores,
+    copula: Option<Copula>,
     bounds: Bounds,
     /// Sequences whose last draw was held within the bounds, and counted.
     held: Vec<usize>,
@@ -254,6 +261,13 @@ impl State<'_> {
             }
             laws.push(law);
         }
+        for (t, laws) in laws.chunks(self.channels).enumerate() {
+            if !rows.begins[t] {
+                let places = laws.iter().zip(rows.positions.row(t));
+                let places: Vec<f64> = places.map(|(law, &x)| law.cdf(x)).collect();
+                self.scores.learn(&places);
+            }
+        }
         Ok(laws)
     }
 }
@@ -290,6 +304,12 @@ impl<'m> Continuation<'m> for State<'m> {
         let mut densities = Array3::zeros((1, self.batch(), BIN_COUNT)).into();
         put(&mut densities, 0, &laws);
         Ok(densities)
+    }
+
+    fn couple(&self, levels: &mut [f64]) {
+        if let Some(copula) = &self.copula {
+            copula.couple(levels);
+        }
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
@@ -345,6 +365,8 @@ impl<'m> Continuation<'m> for State<'m> {
             before: repeated(&self.before, count),
             gates: repeated(&self.gates, count),
             answers: None,
+            copula: self.scores.copula(),
+            scores: self.scores.clone(),
             bounds: self.bounds.clone(),
             held: Vec::new(),
             clipped: 0,

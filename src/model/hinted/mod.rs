@@ -12,16 +12,93 @@ use candle_core::Tensor;
 
 use super::linear::{Matrix, Table};
 use super::memory::tokens_at_once;
-use super::{Branch, Decoder, KvCache, ModelError, Weights};
+use super::{Architecture, Branch, Decoder, KvCache, ModelError, Weights};
 use crate::codec::{BIN_COUNT, Bin, TokenTable};
 use crate::experts::Hint;
 use crate::kernel;
 
 use features::{FEATURES, features};
-pub(super) use settings::ReadingSettings;
+use settings::ReadingSettings;
+
+/// What lies on the disk of how a model reads hints.
+pub(in crate::model) struct HintsCheckpoint {
+    settings: ReadingSettings,
+    /// The decoder that reads them, if it is not that of the digits.
+    own: Option<(Architecture, Weights)>,
+}
+
+impl HintsCheckpoint {
+    /// Hints that are read by the decoder of the digits: the text of `reading.json`, and its name for errors.
+    pub(super) fn parse(name: &str, settings: &[u8]) -> Result<Self, ModelError> {
+        Ok(Self {
+            settings: ReadingSettings::parse(name, settings)?,
+            own: None,
+        })
+    }
+
+    /// The same, read by a decoder of their own.
+    pub(super) fn with_decoder(
+        (name, settings): (&str, &[u8]),
+        (config_name, config): (&str, &[u8]),
+        weights: Weights,
+    ) -> Result<Self, ModelError> {
+        Ok(Self {
+            own: Some((Architecture::parse(config_name, config)?, weights)),
+            ..Self::parse(name, settings)?
+        })
+    }
+
+    /// Weights of the decoder of their own.
+    pub(super) fn weights(&self) -> Option<&Weights> {
+        self.own.as_ref().map(|(_, weights)| weights)
+    }
+
+    /// Loads the weights; those of hints that the decoder of the digits reads are among its own.
+    pub(super) fn load(
+        self,
+        digits: &Decoder,
+        tokens: &TokenTable,
+        weights: &Weights,
+    ) -> Result<HintsNetwork, ModelError> {
+        let Some((architecture, weights)) = self.own else {
+            let hints = HintWeights::load(self.settings, digits, tokens, weights)?;
+            return Ok(HintsNetwork { own: None, hints });
+        };
+        let Architecture::Described(config) = architecture else {
+            return Err(weights.refuse("any", "is of a decoder that cannot read hints"));
+        };
+        let decoder = Decoder::load(*config, &weights)?;
+        let hints = HintWeights::load(self.settings, &decoder, tokens, &weights)?;
+        Ok(HintsNetwork {
+            own: Some((decoder, weights)),
+            hints,
+        })
+    }
+}
+
+/// What reads hints: weights beside the decoder of the digits, or beside one of their own.
+pub(super) struct HintsNetwork {
+    own: Option<(Decoder, Weights)>,
+    hints: HintWeights,
+}
+
+impl HintsNetwork {
+    /// The decoder, which may be that of the digits, and its weights.
+    pub(super) fn with<'m>(&'m self, digits: &'m Decoder) -> HintedModel<'m> {
+        HintedModel {
+            decoder: self.own.as_ref().map_or(digits, |(decoder, _)| decoder),
+            weights: &self.hints,
+        }
+    }
+
+    /// Weights of the decoder of their own.
+    pub(super) fn weights(&self) -> Option<&Weights> {
+        self.own.as_ref().map(|(_, weights)| weights)
+    }
+}
 
 /// The weights that reading hints adds to a decoder of numbers.
-pub(super) struct HintWeights {
+struct HintWeights {
     settings: ReadingSettings,
     /// Token of every number, and the one that stands where there is none.
     numbers: Vec<u32>,
@@ -42,7 +119,7 @@ pub(super) struct HintWeights {
 
 impl HintWeights {
     /// Takes the tensors of `reading.safetensors` for a decoder whose numbers are one token each.
-    pub(super) fn load(
+    fn load(
         settings: ReadingSettings,
         decoder: &Decoder,
         tokens: &TokenTable,
@@ -132,8 +209,8 @@ impl RowInput {
 /// A decoder and the weights with which it reads hints.
 #[derive(Clone, Copy)]
 pub struct HintedModel<'m> {
-    pub(super) decoder: &'m Decoder,
-    pub(super) weights: &'m HintWeights,
+    decoder: &'m Decoder,
+    weights: &'m HintWeights,
 }
 
 impl<'m> HintedModel<'m> {

@@ -20,7 +20,7 @@ struct ResidualAxis {
 
 /// Settings of a model that must be those of the program, and widths that are the model's own.
 #[derive(Debug, Deserialize)]
-pub(in crate::model) struct ReadingSettings {
+pub(super) struct ReadingSettings {
     version: usize,
     features: usize,
     residual_axis: ResidualAxis,
@@ -36,7 +36,7 @@ const MOST_SPREADS: usize = 64;
 
 impl ReadingSettings {
     /// Parses and checks `reading.json`, which is called `name` in errors.
-    pub(in crate::model) fn parse(name: &str, text: &[u8]) -> Result<Self, ModelError> {
+    pub(super) fn parse(name: &str, text: &[u8]) -> Result<Self, ModelError> {
         let refuse = |reason: String| ModelError::Config {
             file: name.to_owned(),
             reason,
