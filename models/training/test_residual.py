@@ -183,13 +183,31 @@ class ExpertsOfRows(unittest.TestCase):
         for t in range(70):
             experts.predict()
             experts.learn(x[:, t], windows.actions[:, t], windows.starts[:, t + 1], ~windows.missing[:, t])
-        many = experts.repeated(3)
+        path, many = experts.repeated(1), experts.repeated(3)
         for t in range(70, 80):
-            one, three = experts.predict(), many.predict()
+            one, three = path.predict(), many.predict()
             self.assertTrue(np.allclose(np.repeat(one.location[0], 3, 0), three.location[0], atol=1e-10))
             seen = np.ones((2, 3), bool)
-            experts.learn(x[:, t], windows.actions[:, t], none, seen)
+            path.learn(x[:, t], windows.actions[:, t], none, seen)
             many.learn(np.repeat(x[:, t], 3, 0), np.repeat(windows.actions[:, t], 3, 0), np.repeat(none, 3), np.repeat(seen, 3, 0))
+
+    def test_paths_teach_regressions_nothing(self):
+        """They ran off with paths that had left what was observed, for their own draws confirmed them."""
+        windows = driven_windows(2)
+        positions, _ = axis_positions(windows.values, np.full(2, 40), windows.missing, windows.levels)
+        x, seen, none = positions - 5, np.ones((2, 3), bool), np.zeros(2, bool)
+        experts = Experts(2, 3, 2, 110)
+        for t in range(70):
+            experts.predict()
+            experts.learn(x[:, t], windows.actions[:, t], windows.starts[:, t + 1], seen)
+        path = experts.repeated(1)
+        weights, scores = path.experts[1].fits.weights.copy(), path.scores.copy()
+        for t in range(70, 75):
+            path.predict()
+            path.learn(x[:, t] + 100, windows.actions[:, t], none, seen)
+        self.assertTrue(np.array_equal(path.experts[1].fits.weights, weights))
+        self.assertTrue(np.array_equal(path.scores, scores))
+        self.assertTrue(np.allclose(path.past.last, x[:, 74] + 100))
 
     def test_laws_and_slots_are_those_of_plain_loops(self):
         """tests/golden/make_experts.py; the program's experts are held to the same file."""

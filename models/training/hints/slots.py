@@ -40,6 +40,7 @@ class Experts:
         self.experts = [kind(*shape) for kind in kinds] + [Seasonal(*shape, periods), Analogue(*shape)]
         self.scores = np.zeros((windows, len(self.experts), channels))
         self.ratios = np.ones_like(self.scores)
+        self.settled = False  # along sampled paths: a path's own draws teach nothing about the system
 
     def predict(self, pushed=None):
         """The slots of the next row, their locations moved by so many scales [windows, channels] if asked for.
@@ -88,15 +89,21 @@ class Experts:
         has a stand-in in x and is learned by nobody.
         """
         x, u = np.clip(x, -1e3, 1e3), np.clip(u, -1e3, 1e3)
+        if not self.settled:
+            self.judge(x, observed)
+        for expert in self.experts:
+            if not (self.settled and isinstance(expert, (Linear, Quadratic))):
+                expert.learn(self.past, x, observed)
+        self.past.push(x, u, next_begins)
+
+    def judge(self, x, observed):
+        """Learns how well every expert predicted a row."""
         laws, known = self.laws, self.counted
         gained = np.where(known, laws.log_score(x[:, None]), ABSENT)
         counts = (self.past.age >= 1)[:, None, None] & observed[:, None]
         self.scores = np.where(counts, MEMORY * self.scores + gained, self.scores)
         square = np.minimum(((x[:, None] - laws.location) / laws.scale) ** 2, MOST_SQUARE)
         self.ratios = np.where(known & observed[:, None], KEEP * self.ratios + (1 - KEEP) * square, self.ratios)
-        for expert in self.experts:
-            expert.learn(self.past, x, observed)
-        self.past.push(x, u, next_begins)
 
     def only(self, number):
         """The same state of one expert by itself."""
@@ -106,8 +113,13 @@ class Experts:
         return other
 
     def repeated(self, paths):
-        """The same state for so many paths of every window."""
+        """The same state for so many sampled paths of every window, which go on by what the regressions know now.
+
+        Regressions that learn from paths run off with those that have left what was observed: what is drawn there is
+        their own guess.
+        """
         other = _repeated(self, len(self.past.last), paths)
+        other.settled = True
         for expert in other.experts:
             if isinstance(expert, Quadratic):
                 expert.keep_choice()
