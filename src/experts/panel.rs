@@ -190,7 +190,7 @@ impl Panel {
         let row: Vec<f64> = row.iter().map(|&x| bounded(x)).collect();
         let scaled = actions.iter().zip(&self.units);
         let scaled = scaled.map(|(action, unit)| bounded(action / unit));
-        let actions = scaled.collect();
+        let actions: Vec<f64> = scaled.collect();
         let next = Next {
             past: &self.past,
             t: self.past.len(),
@@ -199,7 +199,7 @@ impl Panel {
         };
         let all = self.experts.iter_mut();
         all.for_each(|expert| expert.learn(&next, &row));
-        Past::push(&mut self.past, row, actions, self.age == 0);
+        Past::push(&mut self.past, &row, &actions, self.age == 0);
         self.simulated = None;
     }
 
