@@ -120,7 +120,7 @@ impl Expert for Analogue {
         Box::new(self.clone())
     }
 
-    fn bytes(&self) -> usize {
+    fn bytes(&self, _rows: usize) -> usize {
         let of = |c: &Channel| {
             size_of::<Channel>() + c.candidates.bytes() + size_of_val(&c.predicted[..])
         };
