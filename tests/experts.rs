@@ -1,6 +1,6 @@
 //! Online experts: what they promise on any recording.
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use proptest::prelude::*;
 use statecast::experts::{Panel, Scales, Slots, Source, Student};
 
@@ -165,6 +165,67 @@ fn a_path_goes_on_by_itself() {
     assert_eq!((context.past().len(), path.past().len()), (120, 140));
     let persistence = path.predict(false)[2][0].unwrap().location;
     assert!((persistence - 1.0).abs() < 0.1);
+}
+
+/// Driven, nearly collinear channels without noise, of more variables than have products at a time.
+fn collinear(rows: usize, channels: usize) -> (Array2<f64>, Array2<f64>) {
+    let actions = Array2::from_shape_fn((rows, 1), |(t, _)| (1.3 * (t * t) as f64).sin());
+    let mut modes = [1.0, 0.0];
+    let mut values = Array2::zeros((rows, channels));
+    for t in 0..rows {
+        for c in 0..channels {
+            let angle = c as f64;
+            let rest = 1e-3 * ((0.7 + angle).sqrt() * t as f64).sin();
+            values[[t, c]] = modes[0] * angle.cos() + modes[1] * angle.sin() + rest;
+        }
+        let [a, b] = modes;
+        modes = [
+            0.999 * a + 0.1 * b,
+            0.98 * b - 0.1 * a + 0.1 * actions[[t, 0]],
+        ];
+    }
+    (values, actions)
+}
+
+/// Paths and paths of paths share what was learned before, and copy it when they have learned much
+/// themselves.
+#[test]
+fn a_path_is_the_same_as_a_context_that_reads_its_rows() {
+    // Contexts choose products anew at row 128 and at row 256, paths do not.
+    for (channels, context) in [(6, 3), (6, 130), (30, 130)] {
+        let rows = context + 120;
+        let (values, actions) = collinear(rows, channels);
+        let (alone, _) = read(&Source::ALL, &values, &actions, &[]);
+        let head = |values: &Array2<f64>| values.slice(s![..context, ..]).to_owned();
+        let (_, mut path) = read(&Source::ALL, &head(&values), &head(&actions), &[]);
+        let mut before = Vec::new();
+        for (t, expected) in alone.iter().enumerate().skip(context) {
+            if (t - context) % 40 == 0 {
+                before.push(path.fork());
+                path = path.fork();
+            }
+            for (e, said) in path.predict(false).iter().enumerate() {
+                for (ours, other) in said.iter().zip(&expected[e]) {
+                    let what = format!("{:?}, row {t}: {ours:?} {other:?}", Source::ALL[e]);
+                    let (Some(ours), Some(other)) = (ours, other) else {
+                        assert_eq!(ours, other, "{what}");
+                        continue;
+                    };
+                    let size = other.location.abs().max(1.0);
+                    assert!(
+                        (ours.location - other.location).abs() < 1e-9 * size,
+                        "{what}"
+                    );
+                    assert!((ours.scale / other.scale - 1.0).abs() < 1e-9, "{what}");
+                    assert_eq!(ours.freedom, other.freedom, "{what}");
+                }
+            }
+            path.learn(&values.row(t).to_vec(), &actions.row(t).to_vec());
+        }
+        for (i, path) in before.iter().enumerate() {
+            assert_eq!(path.past().len(), context + 40 * i);
+        }
+    }
 }
 
 fn hints_and_mixture(values: &Array2<f64>, actions: &Array2<f64>, begins: &[usize]) -> Vec<String> {

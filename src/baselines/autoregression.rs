@@ -1,6 +1,5 @@
 //! Autoregression of one channel, its order chosen by BIC.
 
-use nalgebra::DVector;
 use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
@@ -44,9 +43,9 @@ impl Orders {
 }
 
 /// The last `order` values, latest first, around the axis' middle, and the intercept's 1.
-fn features(tail: &[f64], order: usize) -> DVector<f64> {
+fn features(tail: &[f64], order: usize) -> Vec<f64> {
     let lags = tail.iter().rev().take(order).map(|y| y - 5.0);
-    DVector::from_iterator(order + 1, lags.chain([1.0]))
+    lags.chain([1.0]).collect()
 }
 
 impl Rule for Orders {

@@ -1,11 +1,19 @@
 //! What followed when all channels were last like this.
 
+use std::collections::VecDeque;
+use std::rc::Rc;
+
 use super::candidates::Candidates;
+use super::products::distance;
 use super::regression::{Noise, Prior};
-use super::{Expert, Next, Student};
+use super::{Expert, Next, Past, Student};
 
 /// Rows that are compared, and how many of the nearest past ones count.
 const SETTINGS: [(usize, usize); 4] = [(1, 1), (1, 4), (3, 1), (3, 4)];
+
+/// Most rows and neighbours of a setting.
+const LAGS: usize = 3;
+const NEAREST: usize = 4;
 
 /// Past rows that are searched.
 const REACH: usize = 2000;
@@ -20,7 +28,12 @@ const SAME: f64 = 1e-6;
 /// The present row moved by the steps that followed the past rows most like it, over all channels
 /// and the action.
 #[derive(Debug, Clone)]
-pub(super) struct Analogue(Vec<Channel>);
+pub(super) struct Analogue {
+    channels: Vec<Channel>,
+    /// Of the last rows, latest first: squared distances of their values to those of the rows
+    /// before, the closest in time first. The next rows are compared by the same ones again.
+    distances: VecDeque<Rc<[f64]>>,
+}
 
 #[derive(Debug, Clone)]
 struct Channel {
@@ -36,34 +49,49 @@ impl Analogue {
             noises: [Noise::new(Prior::NOISE); SETTINGS.len()],
             predicted: vec![None; SETTINGS.len()],
         };
-        Self(vec![channel; channels])
+        Self {
+            channels: vec![channel; channels],
+            distances: VecDeque::with_capacity(LAGS),
+        }
+    }
+
+    /// Measures how far a row that follows those of the past is from them.
+    fn measure(&mut self, past: &Past, row: &[f64]) {
+        let rows = past.len().saturating_sub(REACH)..past.len();
+        let squared = rows.rev().map(|s| distance(row, past.values(s)));
+        self.distances.truncate(LAGS - 1);
+        self.distances.push_front(squared.collect());
+    }
+
+    /// The past rows most like the one before the next, nearest first: index of the row that
+    /// followed, and squared distance. Of equal ones the later is first.
+    fn nearest(&self, next: &Next, lags: usize, actions: &[f64]) -> Vec<(usize, f64)> {
+        let mut near: Vec<(usize, f64)> = Vec::with_capacity(NEAREST + 1);
+        for (back, action) in actions.iter().enumerate() {
+            let s = next.t - 1 - back;
+            if next.past.age(s) < lags {
+                continue;
+            }
+            let values = self.distances.iter().take(lags).map(|lag| lag[back]);
+            let squared = values.sum::<f64>() + action;
+            let at = near.partition_point(|(_, other)| *other <= squared);
+            if at < NEAREST {
+                near.truncate(NEAREST - 1);
+                near.insert(at, (s, squared));
+            }
+        }
+        near
     }
 }
 
-/// The past rows most like the one before the next, nearest first: index of the row that followed,
-/// and squared distance. Of equal ones the later is first.
-fn nearest(next: &Next, lags: usize, most: usize) -> Vec<(usize, f64)> {
+/// Squared distances, in units of values, of the last row's actions to those of the rows before,
+/// the closest in time first.
+fn action_distances(next: &Next) -> Vec<f64> {
     let Next { past, t, .. } = *next;
-    let distance = |s: usize| {
-        let actions = past.actions(t - 1).iter().zip(past.actions(s - 1));
-        let actions: f64 = actions.map(|(a, b)| (a - b).powi(2)).sum();
-        let values =
-            (1..=lags).flat_map(|lag| past.values(t - lag).iter().zip(past.values(s - lag)));
-        let values: f64 = values.map(|(a, b)| (a - b).powi(2)).sum();
-        values + ACTION * actions
-    };
-    let rows = t.saturating_sub(REACH)..t;
-    let mut all: Vec<(usize, f64)> = rows
-        .filter(|&s| past.age(s) >= lags)
-        .map(|s| (s, distance(s)))
-        .collect();
-    let order = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0));
-    if all.len() > most {
-        all.select_nth_unstable_by(most, order);
-        all.truncate(most);
-    }
-    all.sort_by(order);
-    all
+    let last = past.actions(t - 1);
+    let rows = t.saturating_sub(REACH).max(1)..t;
+    let squared = |s: usize| ACTION * distance(last, past.actions(s - 1));
+    rows.rev().map(squared).collect()
 }
 
 /// Where the nearest rows lead each channel.
@@ -82,31 +110,31 @@ fn locations(next: &Next, near: &[(usize, f64)], channels: usize) -> Vec<f64> {
 
 impl Expert for Analogue {
     fn predict(&mut self, next: &Next) -> Vec<Option<Student>> {
-        let channels = self.0.len();
+        let channels = self.channels.len();
+        let actions = match next.age {
+            0 => Vec::new(),
+            _ => action_distances(next),
+        };
         let mut near = Vec::new();
         let mut searched = 0;
         for (candidate, (lags, count)) in SETTINGS.into_iter().enumerate() {
             if next.age >= lags && searched != lags {
-                near = nearest(
-                    next,
-                    lags,
-                    SETTINGS.map(|s| s.1).into_iter().max().unwrap_or(1),
-                );
+                near = self.nearest(next, lags, &actions);
                 searched = lags;
             }
             let known = next.age >= lags && near.len() >= count;
             let locations = known.then(|| locations(next, &near[..count], channels));
-            for (c, channel) in self.0.iter_mut().enumerate() {
+            for (c, channel) in self.channels.iter_mut().enumerate() {
                 let of = |locations: &Vec<f64>| channel.noises[candidate].around(locations[c], 1.0);
                 channel.predicted[candidate] = locations.as_ref().map(of);
             }
         }
         let best = |channel: &Channel| channel.candidates.best(&channel.predicted);
-        self.0.iter().map(best).collect()
+        self.channels.iter().map(best).collect()
     }
 
-    fn learn(&mut self, _next: &Next, row: &[f64]) {
-        for (channel, &x) in self.0.iter_mut().zip(row) {
+    fn learn(&mut self, next: &Next, row: &[f64]) {
+        for (channel, &x) in self.channels.iter_mut().zip(row) {
             channel.candidates.learn(&channel.predicted, x);
             for (noise, predicted) in channel.noises.iter_mut().zip(&channel.predicted) {
                 if let Some(predicted) = predicted {
@@ -114,16 +142,19 @@ impl Expert for Analogue {
                 }
             }
         }
+        self.measure(next.past, row);
     }
 
     fn fork(&self) -> Box<dyn Expert> {
         Box::new(self.clone())
     }
 
-    fn bytes(&self) -> usize {
+    fn bytes(&self, rows: usize) -> usize {
         let of = |c: &Channel| {
             size_of::<Channel>() + c.candidates.bytes() + size_of_val(&c.predicted[..])
         };
-        self.0.iter().map(of).sum()
+        let measured = self.distances.front().map_or(0, |last| last.len()) + rows;
+        let distances = LAGS.min(rows) * measured.min(REACH) * size_of::<f64>();
+        self.channels.iter().map(of).sum::<usize>() + distances
     }
 }

@@ -1,5 +1,6 @@
 //! The candidates of an expert: which would have predicted a channel best so far.
 
+use super::student::log_peak;
 use super::{FINEST, Student};
 
 /// Summed log scores of an expert's candidates for one channel.
@@ -34,13 +35,30 @@ impl Candidates {
         if predicted.iter().any(Option::is_none) {
             return;
         }
+        let mut scoring = LogScore::default();
         for (score, student) in self.scores.iter_mut().zip(predicted.iter().flatten()) {
-            *score += log_score(student, x);
+            *score += scoring.of(student, x);
         }
     }
 }
 
-/// Log density of the observed value, capped at the precision to which values are known.
-pub(super) fn log_score(predicted: &Student, x: f64) -> f64 {
-    predicted.log_density(x).min(FINEST.ln())
+/// Log density of an observed value, capped at the precision to which values are known.
+///
+/// Most that are scored one after the other have seen as many errors: what depends on the degrees
+/// of freedom alone, and takes longest, is kept from the last one.
+#[derive(Debug, Default)]
+pub(super) struct LogScore {
+    freedom: f64,
+    log_peak: f64,
+}
+
+impl LogScore {
+    pub(super) fn of(&mut self, predicted: &Student, x: f64) -> f64 {
+        if predicted.freedom != self.freedom {
+            self.freedom = predicted.freedom;
+            self.log_peak = log_peak(self.freedom);
+        }
+        let density = predicted.log_density_from(self.log_peak, x);
+        density.min(FINEST.ln())
+    }
 }

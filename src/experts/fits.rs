@@ -1,6 +1,6 @@
 //! Regressions of all channels on features of the past, with several settings beside each other.
 
-use nalgebra::DVector;
+use std::rc::Rc;
 
 use super::candidates::Candidates;
 use super::regression::{Prepared, Prior, Regression};
@@ -13,8 +13,8 @@ use super::{Next, Student};
 struct Fit {
     lags: usize,
     regression: Regression,
-    /// Of the row that was predicted last.
-    prepared: Option<Prepared>,
+    /// Of the row that was predicted last; copies that have learned nothing since share it.
+    prepared: Option<Rc<Prepared>>,
 }
 
 /// Regressions of every setting, and which of them predicts each channel best.
@@ -42,16 +42,14 @@ pub(super) struct Setting {
 impl Fits {
     pub(super) fn new(settings: &[Setting], channels: usize) -> Self {
         let fit = |setting: &Setting| {
-            let targets = (0..channels).flat_map(|channel| {
-                let level = DVector::zeros(setting.features);
-                let mut persistence = level.clone();
-                persistence[setting.last + channel] = 1.0;
-                [level, persistence]
-            });
-            let prior = Prior::of(setting.ridge);
+            let targets = 2 * channels;
+            let mut weights = vec![0.0; setting.features * targets];
+            for channel in 0..channels {
+                weights[(setting.last + channel) * targets + 2 * channel + 1] = 1.0;
+            }
             Fit {
                 lags: setting.lags,
-                regression: Regression::around(prior, setting.features, targets.collect()),
+                regression: Regression::around(Prior::of(setting.ridge), weights, targets),
                 prepared: None,
             }
         };
@@ -67,18 +65,24 @@ impl Fits {
     pub(super) fn predict(
         &mut self,
         next: &Next,
-        features: impl Fn(usize) -> DVector<f64>,
+        features: impl Fn(usize) -> Vec<f64>,
     ) -> Vec<Option<Student>> {
+        let mut last: Option<(usize, Rc<[f64]>)> = None;
         for fit in &mut self.fits {
-            let known = next.age >= fit.lags;
-            fit.prepared = known.then(|| fit.regression.prepare(features(fit.lags)));
+            fit.prepared = (next.age >= fit.lags).then(|| {
+                let (_, features) = match last.take().filter(|(lags, _)| *lags == fit.lags) {
+                    Some(same) => last.insert(same),
+                    None => last.insert((fit.lags, features(fit.lags).into())),
+                };
+                Rc::new(fit.regression.prepare(Rc::clone(features)))
+            });
         }
         for (channel, predicted) in self.predicted.iter_mut().enumerate() {
             for (candidate, predicted) in predicted.iter_mut().enumerate() {
                 let fit = &self.fits[candidate / 2];
                 let target = 2 * channel + candidate % 2;
                 let of = |at| fit.regression.predict_prepared(at, target);
-                *predicted = fit.prepared.as_ref().map(of);
+                *predicted = fit.prepared.as_deref().map(of);
             }
         }
         let best = self.channels.iter().zip(&self.predicted);
@@ -86,16 +90,21 @@ impl Fits {
             .collect()
     }
 
-    /// Bytes of a copy.
-    pub(super) fn bytes(&self) -> usize {
-        let prepared = |fit: &Fit| fit.prepared.as_ref().map_or(0, Prepared::bytes);
-        let fits = self.fits.iter();
-        let fits: usize = fits.map(|fit| fit.regression.bytes() + prepared(fit)).sum();
+    /// Bytes of a copy once it has learned so many rows.
+    pub(super) fn bytes(&self, rows: usize) -> usize {
+        let fit = |fit: &Fit| {
+            let prepared = fit.prepared.as_ref().map_or(0, |at| at.bytes());
+            fit.regression.bytes(rows) + prepared
+        };
+        let fits: usize = self.fits.iter().map(fit).sum();
+        // Regressions of the same lags have the same rows.
+        let groups = self.fits.chunk_by(|a, b| a.lags == b.lags);
+        let kept: usize = groups.map(|fits| fits[0].regression.row_bytes(rows)).sum();
         let channels = self.channels.iter().zip(&self.predicted);
         let channels = channels.map(|(scores, predicted)| {
             scores.bytes() + size_of::<Vec<f64>>() + size_of_val(&predicted[..])
         });
-        fits + channels.sum::<usize>()
+        fits + kept + channels.sum::<usize>()
     }
 
     /// Learns the row that was predicted last.
@@ -103,10 +112,10 @@ impl Fits {
         for ((scores, predicted), &x) in self.channels.iter_mut().zip(&self.predicted).zip(row) {
             scores.learn(predicted, x);
         }
+        let targets: Rc<[f64]> = row.iter().flat_map(|&x| [x, x]).collect();
         for fit in &mut self.fits {
             if let Some(prepared) = fit.prepared.take() {
-                let targets = row.iter().flat_map(|&x| [x, x]);
-                fit.regression.learn_prepared(&prepared, targets);
+                fit.regression.learn_prepared(&prepared, &targets);
             }
         }
     }

@@ -1,7 +1,5 @@
 //! A linear model of all channels and the actions.
 
-use nalgebra::DVector;
-
 use super::fits::{Fits, Setting, lagged};
 use super::{Expert, Next, Student};
 
@@ -27,10 +25,8 @@ impl Linear {
 
 impl Expert for Linear {
     fn predict(&mut self, next: &Next) -> Vec<Option<Student>> {
-        self.0.predict(next, |lags| {
-            let all: Vec<f64> = lagged(next, lags).chain([1.0]).collect();
-            DVector::from_vec(all)
-        })
+        self.0
+            .predict(next, |lags| lagged(next, lags).chain([1.0]).collect())
     }
 
     fn learn(&mut self, _next: &Next, row: &[f64]) {
@@ -41,7 +37,7 @@ impl Expert for Linear {
         Box::new(self.clone())
     }
 
-    fn bytes(&self) -> usize {
-        self.0.bytes()
+    fn bytes(&self, rows: usize) -> usize {
+        self.0.bytes(rows)
     }
 }

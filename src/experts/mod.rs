@@ -17,11 +17,15 @@
 //! both to an independent computation.
 
 mod analogue;
+mod branch;
 mod candidates;
+mod factors;
 mod fits;
 mod linear;
 mod panel;
 mod past;
+mod posterior;
+mod products;
 mod quadratic;
 mod regression;
 mod scales;
@@ -63,8 +67,8 @@ trait Expert {
     /// A copy for a sampled path.
     fn fork(&self) -> Box<dyn Expert>;
 
-    /// Bytes that a copy takes, about.
-    fn bytes(&self) -> usize;
+    /// Bytes that a copy takes, about, once it has learned so many rows.
+    fn bytes(&self, rows: usize) -> usize;
 }
 
 /// The row that an expert predicts.

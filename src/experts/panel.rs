@@ -158,7 +158,7 @@ impl Panel {
     /// Bytes that a path of so many steps takes, about: its experts, what they predict, and its
     /// rows.
     pub(crate) fn path_bytes(&self, steps: usize) -> usize {
-        let experts: usize = self.experts.iter().map(|expert| expert.bytes()).sum();
+        let experts: usize = self.experts.iter().map(|expert| expert.bytes(steps)).sum();
         let predicted = self.predicted.iter().map(|row| size_of_val(&row[..]));
         let row = self.predicted.first().map_or(0, Vec::len) + self.units.len();
         let row = size_of::<f64>() * row + Past::ROW_BYTES;
@@ -202,7 +202,7 @@ impl Panel {
         let row: Vec<f64> = row.iter().map(|&x| bounded(x)).collect();
         let scaled = actions.iter().zip(&self.units);
         let scaled = scaled.map(|(action, unit)| bounded(action / unit));
-        let actions = scaled.collect();
+        let actions: Vec<f64> = scaled.collect();
         let next = Next {
             past: &self.past,
             t: self.past.len(),
@@ -211,7 +211,7 @@ impl Panel {
         };
         let all = self.experts.iter_mut();
         all.for_each(|expert| expert.learn(&next, &row));
-        Past::push(&mut self.past, row, actions, self.age == 0);
+        Past::push(&mut self.past, &row, &actions, self.age == 0);
         self.simulated = None;
     }
 
@@ -233,6 +233,18 @@ impl Panel {
 mod tests {
     use super::*;
 
+    fn row(t: usize, channels: usize) -> Vec<f64> {
+        let phase = |c: usize| (t * (c + 3)) as f64;
+        (0..channels).map(|c| phase(c).sin()).collect()
+    }
+
+    fn go_on(panel: &mut Panel, rows: std::ops::Range<usize>, channels: usize) {
+        for t in rows {
+            panel.predict(t == 0);
+            panel.learn(&row(t, channels), &[]);
+        }
+    }
+
     /// Only covariances counted: 300 paths of 150 channels took twice the memory they were meant
     /// to.
     #[test]
@@ -241,12 +253,27 @@ mod tests {
         let mut panel = Panel::new(&[Source::Linear], channels, &[]);
         panel.predict(true);
         let features = [channels + 1, 2 * channels + 1];
-        let of = |features: usize| 2 * features * features + 2 * 2 * channels * features;
+        // Of so many steps that all that was shared has been copied.
+        let of = |features: usize| features * (features + 1) + 2 * 2 * channels * features;
         let numbers: usize = features.map(of).iter().sum();
-        assert!(panel.path_bytes(1) >= 8 * numbers);
-        let step = panel.path_bytes(101) - panel.path_bytes(1);
+        assert!(panel.path_bytes(200) >= 8 * (numbers + 200 * channels));
+        let step = panel.path_bytes(301) - panel.path_bytes(201);
         assert!(step >= 100 * 8 * channels);
         let small = Panel::new(&[Source::Smoothing], channels, &[]);
         assert!(small.path_bytes(1) >= channels * 7 * 4 * 8);
+    }
+
+    /// Every path had a copy of all covariances.
+    #[test]
+    fn a_path_of_few_steps_takes_little_of_what_its_experts_take() {
+        let (channels, steps) = (23, 20);
+        let mut panel = Panel::new(&[Source::Quadratic], channels, &[]);
+        go_on(&mut panel, 0..60, channels);
+        panel.predict(false);
+        let (few, many) = (panel.path_bytes(steps), panel.path_bytes(1000));
+        assert!(4 * few < many, "{few} {many}");
+        // Directions of three regressions, and the features of the rows.
+        let features = channels + channels * (channels + 1) / 2 + 1;
+        assert!(few > 8 * steps * 4 * features);
     }
 }

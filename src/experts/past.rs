@@ -7,42 +7,38 @@ use std::rc::Rc;
 #[derive(Debug, Clone, Default)]
 pub struct Past {
     before: Option<Rc<Past>>,
-    rows: Vec<Row>,
-}
-
-#[derive(Debug, Clone)]
-struct Row {
+    /// Rows of what is before.
+    shared: usize,
+    /// `[row][channel]`.
     values: Vec<f64>,
+    /// `[row][action]`.
     actions: Vec<f64>,
-    age: usize,
+    ages: Vec<usize>,
 }
 
 impl Past {
     /// Bytes of a row beside its values and actions.
-    pub(super) const ROW_BYTES: usize = size_of::<Row>();
+    pub(super) const ROW_BYTES: usize = size_of::<usize>();
 
     /// Adds a row to a past that others may share: theirs stays as it is.
-    pub(super) fn push(past: &mut Rc<Self>, values: Vec<f64>, actions: Vec<f64>, begins: bool) {
+    pub(super) fn push(past: &mut Rc<Self>, values: &[f64], actions: &[f64], begins: bool) {
         let age = past.next_age(begins);
-        let row = Row {
-            values,
-            actions,
-            age,
-        };
-        match Rc::get_mut(past) {
-            Some(own) => own.rows.push(row),
-            None => {
-                *past = Rc::new(Self {
-                    before: Some(Rc::clone(past)),
-                    rows: vec![row],
-                });
-            }
+        if Rc::get_mut(past).is_none() {
+            *past = Rc::new(Self {
+                shared: past.len(),
+                before: Some(Rc::clone(past)),
+                ..Self::default()
+            });
         }
+        let own = Rc::get_mut(past).expect("a past that was just made is not shared");
+        own.values.extend(values);
+        own.actions.extend(actions);
+        own.ages.push(age);
     }
 
     /// Rows.
     pub fn len(&self) -> usize {
-        self.shared() + self.rows.len()
+        self.shared + self.ages.len()
     }
 
     /// True if there is no row.
@@ -50,19 +46,13 @@ impl Past {
         self.len() == 0
     }
 
-    fn shared(&self) -> usize {
-        self.before.as_ref().map_or(0, |before| before.len())
-    }
-
-    fn row(&self, t: usize) -> &Row {
-        match t.checked_sub(self.shared()) {
-            Some(own) => &self.rows[own],
-            None => self
-                .before
-                .as_ref()
-                .expect("a row below the shared count is one of the rows before")
-                .row(t),
+    /// The past that has row `t` itself, and the row's number in it.
+    fn holder(&self, t: usize) -> (&Self, usize) {
+        let mut holder = self;
+        while let Some(before) = holder.before.as_deref().filter(|_| t < holder.shared) {
+            holder = before;
         }
+        (holder, t - holder.shared)
     }
 
     /// Values of the channels in row `t`.
@@ -70,7 +60,8 @@ impl Past {
     /// # Panics
     /// If there is no such row.
     pub fn values(&self, t: usize) -> &[f64] {
-        &self.row(t).values
+        let (holder, row) = self.holder(t);
+        numbers(&holder.values, holder.ages.len(), row)
     }
 
     /// Actions taken in row `t`.
@@ -78,7 +69,8 @@ impl Past {
     /// # Panics
     /// If there is no such row.
     pub fn actions(&self, t: usize) -> &[f64] {
-        &self.row(t).actions
+        let (holder, row) = self.holder(t);
+        numbers(&holder.actions, holder.ages.len(), row)
     }
 
     /// Rows between `t` and the first of its episode.
@@ -86,7 +78,8 @@ impl Past {
     /// # Panics
     /// If there is no such row.
     pub fn age(&self, t: usize) -> usize {
-        self.row(t).age
+        let (holder, row) = self.holder(t);
+        holder.ages[row]
     }
 
     /// That of the row that comes next.
@@ -96,4 +89,10 @@ impl Past {
             _ => 0,
         }
     }
+}
+
+/// Those of one of some rows that stand one after the other.
+fn numbers(all: &[f64], rows: usize, row: usize) -> &[f64] {
+    let width = all.len() / rows.max(1);
+    &all[row * width..][..width]
 }

@@ -1,7 +1,5 @@
 //! A quadratic model of all channels and the actions.
 
-use nalgebra::DVector;
-
 use super::fits::{Fits, Setting, lagged};
 use super::regression::{Prior, Regression};
 use super::{Expert, Next, Past, Student};
@@ -42,11 +40,17 @@ pub(super) struct Quadratic {
 struct Choice {
     /// In ascending order.
     chosen: Vec<usize>,
+    /// `None` on sampled paths.
+    ranking: Option<Ranking>,
+}
+
+/// What says how much variables count.
+#[derive(Debug, Clone)]
+struct Ranking {
     linear: Regression,
+    /// Of values, and of their squares.
     sums: Vec<(f64, f64)>,
     rows: usize,
-    /// False on sampled paths.
-    open: bool,
 }
 
 impl Quadratic {
@@ -54,10 +58,11 @@ impl Quadratic {
         let variables = channels + actions;
         let choice = (variables > MOST).then(|| Choice {
             chosen: (0..MOST).collect(),
-            linear: Regression::new(Prior::of(CHOICE_RIDGE), variables + 1, channels),
-            sums: vec![(0.0, 0.0); variables],
-            rows: 0,
-            open: true,
+            ranking: Some(Ranking {
+                linear: Regression::new(Prior::of(CHOICE_RIDGE), variables + 1, channels),
+                sums: vec![(0.0, 0.0); variables],
+                rows: 0,
+            }),
         });
         Self {
             channels,
@@ -79,51 +84,54 @@ impl Quadratic {
         Fits::new(&RIDGES.map(setting), channels)
     }
 
-    fn features(&self, next: &Next) -> DVector<f64> {
+    fn features(channels: usize, choice: Option<&Choice>, next: &Next) -> Vec<f64> {
         let mut all: Vec<f64> = lagged(next, 1).collect();
-        let unit = |v: usize| if v < self.channels { UNIT } else { 1.0 };
-        let scaled: Vec<f64> = (0..all.len()).map(|v| all[v] / unit(v)).collect();
-        let factors: Vec<f64> = match &self.choice {
-            Some(choice) => choice.chosen.iter().map(|&v| scaled[v]).collect(),
-            None => scaled,
+        let scaled = |v: usize| all[v] / if v < channels { UNIT } else { 1.0 };
+        let factors: Vec<f64> = match choice {
+            Some(choice) => choice.chosen.iter().map(|&v| scaled(v)).collect(),
+            None => (0..all.len()).map(scaled).collect(),
         };
         for (i, a) in factors.iter().enumerate() {
             all.extend(factors[i..].iter().map(|b| a * b));
         }
         all.push(1.0);
-        DVector::from_vec(all)
+        all
+    }
+
+    fn predict_row(&mut self, next: &Next) -> Vec<Option<Student>> {
+        let features = |_| Self::features(self.channels, self.choice.as_ref(), next);
+        self.fits.predict(next, features)
     }
 
     /// Chooses the variables of products anew, if it is time to.
     fn choose(&mut self, past: &Past) {
+        let rows = past.len();
+        if rows < FIRST_CHOICE || !rows.is_power_of_two() {
+            return;
+        }
         let Some(choice) = &mut self.choice else {
             return;
         };
-        let rows = past.len();
-        if !choice.open || rows < FIRST_CHOICE || !rows.is_power_of_two() {
+        let Some(chosen) = choice.ranking.as_ref().map(Ranking::best) else {
             return;
-        }
-        let chosen = choice.best();
+        };
         if chosen == choice.chosen {
             return;
         }
         choice.chosen = chosen;
         self.fits = Self::fits(self.channels, self.actions);
         for t in (0..rows).filter(|&t| past.age(t) > 0) {
-            let features = self.features(&Next::replayed(past, t));
-            self.fits
-                .predict(&Next::replayed(past, t), |_| features.clone());
+            self.predict_row(&Next::replayed(past, t));
             self.fits.learn(past.values(t));
         }
     }
 }
 
-impl Choice {
-    fn learn(&mut self, variables: &[f64], row: &[f64]) {
-        let mut features = variables.to_vec();
-        features.push(1.0);
-        self.linear.learn(&DVector::from_vec(features), row);
-        for (sums, x) in self.sums.iter_mut().zip(variables) {
+impl Ranking {
+    fn learn(&mut self, next: &Next, row: &[f64]) {
+        let features: Vec<f64> = lagged(next, 1).chain([1.0]).collect();
+        self.linear.learn(&features, row);
+        for (sums, x) in self.sums.iter_mut().zip(&features) {
             *sums = (sums.0 + x, sums.1 + x * x);
         }
         self.rows += 1;
@@ -131,9 +139,10 @@ impl Choice {
 
     fn best(&self) -> Vec<usize> {
         let rows = self.rows.max(1) as f64;
+        let posterior = self.linear.posterior();
         let size = |v: usize| {
             let (mean, square) = (self.sums[v].0 / rows, self.sums[v].1 / rows);
-            let weights = self.linear.targets().iter().map(|t| t.weights[v].abs());
+            let weights = posterior.weights(v).iter().map(|weight| weight.abs());
             weights.sum::<f64>() * (square - mean * mean).max(0.0).sqrt()
         };
         let sizes: Vec<f64> = (0..self.sums.len()).map(size).collect();
@@ -148,34 +157,34 @@ impl Choice {
 impl Expert for Quadratic {
     fn predict(&mut self, next: &Next) -> Vec<Option<Student>> {
         self.choose(next.past);
-        if next.age == 0 {
-            return self.fits.predict(next, |_| DVector::zeros(0));
-        }
-        let features = self.features(next);
-        self.fits.predict(next, |_| features.clone())
+        self.predict_row(next)
     }
 
     fn learn(&mut self, next: &Next, row: &[f64]) {
         if next.age == 0 {
             return;
         }
-        if let Some(choice) = self.choice.as_mut().filter(|c| c.open) {
-            let variables: Vec<f64> = lagged(next, 1).collect();
-            choice.learn(&variables, row);
+        let ranking = self.choice.as_mut().and_then(|c| c.ranking.as_mut());
+        if let Some(ranking) = ranking {
+            ranking.learn(next, row);
         }
         self.fits.learn(row);
     }
 
     fn fork(&self) -> Box<dyn Expert> {
-        let mut forked = self.clone();
-        if let Some(choice) = &mut forked.choice {
-            choice.open = false;
-        }
-        Box::new(forked)
+        let choice = self.choice.as_ref().map(|choice| Choice {
+            chosen: choice.chosen.clone(),
+            ranking: None,
+        });
+        Box::new(Self {
+            choice,
+            fits: self.fits.clone(),
+            ..*self
+        })
     }
 
-    fn bytes(&self) -> usize {
-        let choice = self.choice.as_ref().map_or(0, |c| c.linear.bytes());
-        self.fits.bytes() + choice
+    fn bytes(&self, rows: usize) -> usize {
+        let choice = self.choice.as_ref().map(|c| size_of_val(&c.chosen[..]));
+        self.fits.bytes(rows) + choice.unwrap_or(0)
     }
 }

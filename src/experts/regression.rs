@@ -1,11 +1,19 @@
 //! Bayesian linear regression, one observation at a time.
 
+use std::rc::Rc;
+
 use nalgebra::{Cholesky, DMatrix, DVector};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::Student;
+use super::branch::{Branch, Parts, Row};
+use super::posterior::Posterior;
+use super::products::dot;
+
+/// Fewer features than this are copied: a branch has more to it.
+const SMALL: usize = 32;
 
 /// Beliefs before the first observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,31 +41,28 @@ impl Prior {
 /// inverse-gamma prior (Gelman et al., Bayesian Data Analysis, chapter 14): Student's predictions
 /// that know how uncertain the weights are.
 ///
+/// A copy shares what was learned before it was made, and keeps what it learns itself in few
+/// numbers until they are so many that a posterior of its own is cheaper.
+///
 /// ```
-/// use nalgebra::DVector;
 /// use statecast::experts::{Prior, Regression};
 /// let prior = Prior { ridge: 1e-4, noise: (0.5, 5e-7) };
 /// let mut line = Regression::new(prior, 2, 1);
 /// for x in 0..50 {
 ///     let x = f64::from(x) / 10.0;
-///     line.learn(&DVector::from_vec(vec![x, 1.0]), &[3.0 * x - 1.0]);
+///     line.learn(&[x, 1.0], &[3.0 * x - 1.0]);
 /// }
-/// let next = line.predict(&DVector::from_vec(vec![7.0, 1.0]))[0];
+/// let next = line.predict(&[7.0, 1.0])[0];
 /// assert!((next.location - 20.0).abs() < 1e-3);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Regression {
-    /// Covariance of the weights in units of the noise's variance.
-    covariance: DMatrix<f64>,
-    targets: Vec<Target>,
+    shared: Rc<Posterior>,
+    /// What was learned since then, if it is not in there.
+    branch: Option<Branch>,
+    noises: Vec<Noise>,
+    features: usize,
     observations: usize,
-}
-
-/// What is known of one target.
-#[derive(Debug, Clone)]
-pub(super) struct Target {
-    pub(super) weights: DVector<f64>,
-    pub(super) noise: Noise,
 }
 
 /// Inverse-gamma distribution of a noise's variance.
@@ -89,52 +94,58 @@ impl Noise {
 }
 
 /// Features of a row, with what a prediction and an update both need of them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Prepared {
-    features: DVector<f64>,
-    /// Covariance times features.
-    spread: DVector<f64>,
+    features: Rc<[f64]>,
+    seen: Seen,
     /// Share of a prediction's variance that the weights' uncertainty has, plus one.
     leverage: f64,
+    /// Expected values of the targets.
+    locations: Vec<f64>,
+}
+
+/// Features as a posterior sees them.
+#[derive(Debug)]
+enum Seen {
+    /// As the shared factors project them; there was no branch.
+    Shared(Vec<f64>),
+    Branch(Parts),
+}
+
+impl Prepared {
+    /// Bytes, but for the features.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of::<f64>() * (self.features.len() + self.locations.len())
+    }
 }
 
 /// Weights and noise that were drawn from the posterior.
 #[derive(Debug, Clone)]
 pub struct Sampled {
-    weights: DVector<f64>,
+    weights: Vec<f64>,
     noise: f64,
 }
 
 impl Sampled {
     /// The value of the next target at a level of its distribution.
-    pub fn value(&self, features: &DVector<f64>, level: f64) -> f64 {
-        self.weights.dot(features) + self.noise * standard_quantile(level)
-    }
-}
-
-impl Prepared {
-    /// Bytes of a copy.
-    pub(super) fn bytes(&self) -> usize {
-        size_of::<f64>() * (self.features.len() + self.spread.len())
+    pub fn value(&self, features: &[f64], level: f64) -> f64 {
+        dot(&self.weights, features) + self.noise * standard_quantile(level)
     }
 }
 
 impl Regression {
     /// Regressions that know nothing; all weights are expected to be zero.
     pub fn new(prior: Prior, features: usize, targets: usize) -> Self {
-        let weights = vec![DVector::zeros(features); targets];
-        Self::around(prior, features, weights)
+        Self::around(prior, vec![0.0; features * targets], targets)
     }
 
-    /// Regressions that expect some weights, one vector a target.
-    pub(super) fn around(prior: Prior, features: usize, weights: Vec<DVector<f64>>) -> Self {
-        let target = |weights| Target {
-            weights,
-            noise: Noise::new(prior.noise),
-        };
+    /// Regressions that expect some weights, `[feature][target]`.
+    pub(super) fn around(prior: Prior, weights: Vec<f64>, targets: usize) -> Self {
         Self {
-            covariance: DMatrix::identity(features, features) / prior.ridge,
-            targets: weights.into_iter().map(target).collect(),
+            features: weights.len() / targets.max(1),
+            shared: Rc::new(Posterior::new(1.0 / prior.ridge, weights, targets)),
+            branch: None,
+            noises: vec![Noise::new(prior.noise); targets],
             observations: 0,
         }
     }
@@ -144,51 +155,115 @@ impl Regression {
         self.observations
     }
 
-    /// Bytes of a copy: the covariance, and every target's weights and noise.
-    pub(super) fn bytes(&self) -> usize {
-        let features = self.covariance.nrows();
-        let numbers = self.covariance.len() + self.targets.len() * features;
-        size_of::<f64>() * numbers + self.targets.len() * size_of::<Target>()
+    /// Rows from which on a posterior of its own is cheaper than a branch: predicting and learning
+    /// take as long at about a third of the features.
+    fn longest_branch(&self) -> usize {
+        match self.features < SMALL {
+            true => 0,
+            false => self.features / 3,
+        }
     }
 
-    /// What is known of the targets.
-    pub(super) fn targets(&self) -> &[Target] {
-        &self.targets
+    /// Rows of a copy's branch once it has learned so many, `None` if it has a posterior of its
+    /// own by then.
+    fn branch_after(&self, rows: usize) -> Option<usize> {
+        let rows = self.branch.as_ref().map_or(0, Branch::len) + rows;
+        (rows < self.longest_branch()).then_some(rows)
     }
 
-    pub(super) fn prepare(&self, features: DVector<f64>) -> Prepared {
-        let spread = &self.covariance * &features;
-        let leverage = 1.0 + features.dot(&spread).max(0.0);
+    /// Bytes that a copy takes once it has learned so many rows, but for the
+    /// [rows](Self::row_bytes).
+    pub(super) fn bytes(&self, rows: usize) -> usize {
+        let (features, targets) = (self.features, self.noises.len());
+        let learned = match self.branch_after(rows) {
+            Some(rows) => Branch::bytes(rows, features, targets),
+            None => Posterior::bytes(features, targets),
+        };
+        size_of::<Self>() + learned + size_of_val(&self.noises[..])
+    }
+
+    /// Bytes of the rows that it keeps then. Regressions on the same features share them.
+    pub(super) fn row_bytes(&self, rows: usize) -> usize {
+        let row = size_of::<f64>() * (self.features + self.noises.len());
+        self.branch_after(rows).map_or(0, |rows| rows * row)
+    }
+
+    /// All that was learned.
+    pub(super) fn posterior(&self) -> Rc<Posterior> {
+        match &self.branch {
+            None => Rc::clone(&self.shared),
+            Some(branch) => Rc::new(branch.onto(&self.shared)),
+        }
+    }
+
+    pub(super) fn prepare(&self, features: Rc<[f64]>) -> Prepared {
+        let factors = &self.shared.factors;
+        let projected = factors.project(&features);
+        let mut locations = self.shared.locate(&features);
+        let (seen, variance) = match &self.branch {
+            None => {
+                let variance = factors.variance(&projected);
+                (Seen::Shared(projected), variance)
+            }
+            Some(branch) => {
+                let parts = branch.split(factors.whiten(&projected));
+                branch.add_locations(&parts, &mut locations);
+                let variance = branch.variance(&parts);
+                (Seen::Branch(parts), variance)
+            }
+        };
         Prepared {
             features,
-            spread,
-            leverage,
+            seen,
+            leverage: 1.0 + variance,
+            locations,
         }
     }
 
     pub(super) fn predict_prepared(&self, at: &Prepared, target: usize) -> Student {
-        let Target { weights, noise } = &self.targets[target];
-        noise.around(weights.dot(&at.features), at.leverage)
+        self.noises[target].around(at.locations[target], at.leverage)
     }
 
-    pub(super) fn learn_prepared(&mut self, at: &Prepared, values: impl Iterator<Item = f64>) {
-        for (target, value) in self.targets.iter_mut().zip(values) {
-            let error = value - target.weights.dot(&at.features);
-            target.weights.axpy(error / at.leverage, &at.spread, 1.0);
-            target.noise.learn(error, at.leverage);
+    pub(super) fn learn_prepared(&mut self, at: &Prepared, values: &Rc<[f64]>) {
+        let errors = values.iter().zip(&at.locations).map(|(x, y)| x - y);
+        let errors: Vec<f64> = errors.collect();
+        for (noise, error) in self.noises.iter_mut().zip(&errors) {
+            noise.learn(*error, at.leverage);
         }
-        self.covariance
-            .ger(-1.0 / at.leverage, &at.spread, &at.spread, 1.0);
         self.observations += 1;
+        let longest = self.longest_branch();
+        match &at.seen {
+            Seen::Shared(projected) if longest == 0 || Rc::strong_count(&self.shared) == 1 => {
+                Rc::make_mut(&mut self.shared).learn(projected, &errors);
+            }
+            seen => self.learn_branch(seen, &errors, Row::new(&at.features, values)),
+        }
+        if self.branch.as_ref().is_some_and(|b| b.len() >= longest) {
+            self.shared = self.posterior();
+            self.branch = None;
+        }
+    }
+
+    fn learn_branch(&mut self, seen: &Seen, errors: &[f64], row: Row) {
+        let targets = self.noises.len();
+        let branch = self.branch.get_or_insert_with(|| Branch::new(targets));
+        match seen {
+            Seen::Branch(parts) => branch.learn(parts, errors, row),
+            Seen::Shared(projected) => {
+                let parts = branch.split(self.shared.factors.whiten(projected));
+                branch.learn(&parts, errors, row);
+            }
+        }
     }
 
     /// Distributions of the targets.
     ///
     /// # Panics
     /// If there are more or fewer features than the regression has.
-    pub fn predict(&self, features: &DVector<f64>) -> Vec<Student> {
-        let at = self.prepare(features.clone());
-        (0..self.targets.len())
+    pub fn predict(&self, features: &[f64]) -> Vec<Student> {
+        assert_eq!(features.len(), self.features);
+        let at = self.prepare(features.into());
+        (0..self.noises.len())
             .map(|target| self.predict_prepared(&at, target))
             .collect()
     }
@@ -197,27 +272,31 @@ impl Regression {
     ///
     /// # Panics
     /// If there are more or fewer features than the regression has.
-    pub fn learn(&mut self, features: &DVector<f64>, values: &[f64]) {
-        let at = self.prepare(features.clone());
-        self.learn_prepared(&at, values.iter().copied());
+    pub fn learn(&mut self, features: &[f64], values: &[f64]) {
+        assert_eq!(features.len(), self.features);
+        let at = self.prepare(features.into());
+        self.learn_prepared(&at, &values.into());
     }
 
     /// Residual sum of squares of a target, as the posterior has it.
     pub fn residual(&self, target: usize) -> f64 {
-        2.0 * self.targets[target].noise.rate
+        2.0 * self.noises[target].rate
     }
 
     /// Draws weights and noise of a target from the posterior.
     pub fn sample(&self, target: usize, random: &mut ChaCha8Rng) -> Sampled {
-        let Target { weights, noise } = &self.targets[target];
+        let posterior = self.posterior();
+        let noise = self.noises[target];
         let precision = gamma(noise.shape, random) / noise.rate;
         let noise = precision.max(1e-12).recip().sqrt();
-        let normal = DVector::from_fn(weights.len(), |_, _| standard_quantile(random.random()));
-        let symmetric = (&self.covariance + self.covariance.transpose()) / 2.0;
-        let jitter = DMatrix::identity(weights.len(), weights.len()) * 1e-12;
-        let deviation = Cholesky::new(symmetric + jitter).map(|root| root.l() * normal * noise);
+        let normal = DVector::from_fn(self.features, |_, _| standard_quantile(random.random()));
+        let jitter = DMatrix::identity(self.features, self.features) * 1e-12;
+        let root = Cholesky::new(posterior.factors.covariance() + jitter);
+        let moved = root.map(|root| root.l() * normal * noise);
+        let moved = moved.unwrap_or_else(|| DVector::zeros(self.features));
+        let weights = (0..self.features).map(|f| posterior.weights(f)[target] + moved[f]);
         Sampled {
-            weights: weights + deviation.unwrap_or_else(|| DVector::zeros(weights.len())),
+            weights: weights.collect(),
             noise,
         }
     }
@@ -265,14 +344,17 @@ mod tests {
         });
         for first in [0.0, 1.0] {
             let prior = DVector::from_vec(vec![first, 0.0, 0.0]);
-            let mut online = Regression::around(Prior::of(ridge), d, vec![prior.clone()]);
+            let expected = prior.as_slice().to_vec();
+            let mut online = Regression::around(Prior::of(ridge), expected, 1);
             for i in 0..n {
-                online.learn(&x.row(i).transpose(), &[y[i]]);
+                online.learn(x.row(i).transpose().as_slice(), &[y[i]]);
             }
             let gram = x.transpose() * &x + DMatrix::identity(d, d) * ridge;
             let moment = x.transpose() * &y + &prior * ridge;
             let expected = gram.clone().lu().solve(&moment).unwrap();
-            assert!((&online.targets[0].weights - &expected).norm() < 1e-9);
+            let weights = (0..d).map(|f| online.posterior().weights(f)[0]);
+            let weights = DVector::from_iterator(d, weights);
+            assert!((weights - &expected).norm() < 1e-9);
             let rest = y.dot(&y) + ridge * prior.dot(&prior) - expected.dot(&(gram * &expected));
             assert!((online.residual(0) - 2.0 * Prior::NOISE.1 - rest).abs() < 1e-9);
         }
@@ -285,9 +367,9 @@ mod tests {
         for i in 0..30 {
             let x = f64::from(i) / 30.0;
             let noise = standard_quantile(random.random());
-            regression.learn(&DVector::from_vec(vec![x, 1.0]), &[x + 0.2 * noise]);
+            regression.learn(&[x, 1.0], &[x + 0.2 * noise]);
         }
-        let features = DVector::from_vec(vec![0.5, 1.0]);
+        let features = [0.5, 1.0];
         let predicted = regression.predict(&features)[0];
         let drawn: Vec<f64> = (0..4000)
             .map(|_| {
@@ -303,5 +385,78 @@ mod tests {
             (variance / expected - 1.0).abs() < 0.1,
             "{variance} {expected}"
         );
+    }
+
+    /// Features of a row and values of two targets, nearly without noise.
+    fn observed(t: usize, features: usize) -> (Vec<f64>, [f64; 2]) {
+        let slow = |f: usize| ((0.1 + 0.01 * f as f64) * t as f64).sin();
+        let at: Vec<f64> = (0..features)
+            .map(|f| slow(f % 7) + 1e-3 * ((t * (f + 2)) as f64).sin())
+            .collect();
+        let sum = at.iter().sum();
+        (at, [sum, slow(3) - 0.5 * sum])
+    }
+
+    fn learn(regression: &mut Regression, rows: std::ops::Range<usize>) {
+        for t in rows {
+            let (features, values) = observed(t, regression.features);
+            regression.learn(&features, &values);
+        }
+    }
+
+    fn assert_equal(a: &Regression, b: &Regression, t: usize) {
+        let (features, _) = observed(t, a.features);
+        for (a, b) in a.predict(&features).iter().zip(b.predict(&features)) {
+            let location = (a.location - b.location).abs() / a.location.abs().max(1.0);
+            let scale = (a.scale / b.scale - 1.0).abs();
+            assert!(location < 1e-9 && scale < 1e-9, "{t}: {a:?} {b:?}");
+            assert_eq!(a.freedom, b.freedom);
+        }
+    }
+
+    /// Copies of copies, the second before and after the first has become a posterior of its own.
+    #[test]
+    fn copies_learn_what_one_that_shares_nothing_learns() {
+        let (features, longest) = (60, 20);
+        for context in [0, 3, 40, 200] {
+            let mut alone = Regression::new(Prior::of(1e-4), features, 2);
+            learn(&mut alone, 0..context);
+            let mut shared = Regression::new(Prior::of(1e-4), features, 2);
+            learn(&mut shared, 0..context);
+            let mut path = shared.clone();
+            let mut others = Vec::new();
+            for t in context..context + 3 * longest {
+                assert_equal(&alone, &path, t);
+                let steps = t - context;
+                if steps <= longest {
+                    let kept = path.branch.as_ref().map_or(0, Branch::len);
+                    assert_eq!(kept, steps % longest);
+                }
+                if steps == 5 || steps == 30 {
+                    others.push(path.clone());
+                }
+                learn(&mut alone, t..t + 1);
+                learn(&mut path, t..t + 1);
+            }
+            for (other, steps) in others.iter_mut().zip([5, 30]) {
+                learn(other, context + steps..context + 3 * longest);
+                assert_equal(&alone, other, context + 3 * longest);
+            }
+            assert_eq!(shared.observations(), context);
+        }
+    }
+
+    #[test]
+    fn a_row_that_comes_again_is_the_same_direction() {
+        let mut alone = Regression::new(Prior::of(0.1), 40, 2);
+        let shared = Regression::new(Prior::of(0.1), 40, 2);
+        let mut path = shared.clone();
+        for _ in 0..10 {
+            learn(&mut alone, 4..5);
+            learn(&mut path, 4..5);
+        }
+        assert_equal(&alone, &path, 4);
+        assert_equal(&alone, &path, 5);
+        assert_eq!(shared.observations(), 0);
     }
 }

@@ -1,10 +1,10 @@
 //! The value one period ago, for each channel by itself.
 
 use std::ops::Range;
-
-use nalgebra::DVector;
+use std::rc::Rc;
 
 use super::candidates::Candidates;
+use super::products::dot;
 use super::regression::{Noise, Prepared, Prior, Regression};
 use super::{Expert, Next, Past, Student};
 
@@ -20,9 +20,9 @@ const AS_GOOD: f64 = 0.9;
 
 const RIDGE: f64 = 0.1;
 
-/// Weights that the two regressions expect of the last value, that a period ago and the one before
-/// that.
-const EXPECTED: [[f64; 4]; 2] = [[0.0, 1.0, 0.0, 0.0], [1.0, 1.0, -1.0, 0.0]];
+/// Weights that the two regressions expect of the last value, that a period ago, the one before
+/// that and an intercept.
+const EXPECTED: [[f64; 2]; 4] = [[0.0, 1.0], [1.0, 1.0], [0.0, -1.0], [0.0, 0.0]];
 
 /// The value of one period ago, moved by what has changed since, or a regression on both.
 ///
@@ -41,7 +41,7 @@ struct Season {
     candidates: Candidates,
     naive: [Noise; 2],
     regression: Regression,
-    prepared: Option<Prepared>,
+    prepared: Option<Rc<Prepared>>,
     predicted: Vec<Option<Student>>,
 }
 
@@ -79,12 +79,11 @@ impl Seasonal {
 
 impl Season {
     fn new(period: usize) -> Self {
-        let expected = EXPECTED.map(|weights| DVector::from_vec(weights.to_vec()));
         Self {
             period,
             candidates: Candidates::new(4),
             naive: [Noise::new(Prior::NOISE); 2],
-            regression: Regression::around(Prior::of(RIDGE), 4, expected.to_vec()),
+            regression: Regression::around(Prior::of(RIDGE), EXPECTED.concat(), 2),
             prepared: None,
             predicted: vec![None; 4],
         }
@@ -109,16 +108,17 @@ impl Season {
         self.predicted.fill(None);
         if next.age > self.period {
             let [last, season, before] = self.lags(next.past, next.t, channel);
-            let features = DVector::from_vec(vec![last, season, before, 1.0]);
+            let features = Rc::new([last, season, before, 1.0]);
             let prepared = self.regression.prepare(features);
             let fitted = |target| self.regression.predict_prepared(&prepared, target);
-            self.predicted = vec![
-                Some(self.naive[0].around(season, 1.0)),
-                Some(self.naive[1].around(season + last - before, 1.0)),
-                Some(fitted(0)),
-                Some(fitted(1)),
+            let predicted = [
+                self.naive[0].around(season, 1.0),
+                self.naive[1].around(season + last - before, 1.0),
+                fitted(0),
+                fitted(1),
             ];
-            self.prepared = Some(prepared);
+            self.predicted.copy_from_slice(&predicted.map(Some));
+            self.prepared = Some(Rc::new(prepared));
         }
         self.candidates.best(&self.predicted)
     }
@@ -132,8 +132,8 @@ impl Season {
         for (noise, predicted) in self.naive.iter_mut().zip(self.predicted.iter().flatten()) {
             noise.learn(x - predicted.location, 1.0);
         }
-        self.regression
-            .learn_prepared(&prepared, [x, x].into_iter());
+        let values: Rc<[f64]> = Rc::new([x, x]);
+        self.regression.learn_prepared(&prepared, &values);
     }
 }
 
@@ -158,11 +158,11 @@ impl Expert for Seasonal {
         Box::new(self.clone())
     }
 
-    fn bytes(&self) -> usize {
+    fn bytes(&self, rows: usize) -> usize {
         let of = |s: &Season| {
-            let prepared = s.prepared.as_ref().map_or(0, Prepared::bytes);
+            let prepared = s.prepared.as_ref().map_or(0, |at| at.bytes());
             let predicted = size_of_val(&s.predicted[..]);
-            s.candidates.bytes() + s.regression.bytes() + prepared + predicted
+            s.candidates.bytes() + s.regression.bytes(rows) + prepared + predicted
         };
         let seasons = self.channels.iter().flatten().map(of).sum::<usize>();
         size_of_val(&self.channels[..]) + seasons
@@ -176,9 +176,7 @@ fn period(values: &[f64]) -> Option<usize> {
     let mean = differences.iter().sum::<f64>() / differences.len() as f64;
     let centred: Vec<f64> = differences.iter().map(|d| d - mean).collect();
     let longest = (values.len() / 2).min(LONGEST);
-    let correlations: Vec<f64> = (2..=longest)
-        .map(|lag| autocorrelation(&centred, lag))
-        .collect();
+    let correlations = autocorrelations(&centred, longest);
     let peaks = || {
         let around = correlations.windows(3).enumerate();
         around
@@ -194,17 +192,27 @@ fn period(values: &[f64]) -> Option<usize> {
         .map(|(lag, _)| lag)
 }
 
-/// Correlation of values with those `lag` before, of values whose mean is taken as zero; 0 where
-/// one part is all zero.
-fn autocorrelation(values: &[f64], lag: usize) -> f64 {
-    let (mut both, mut later, mut earlier) = (0.0, 0.0, 0.0);
-    for (a, b) in values[lag.min(values.len())..].iter().zip(values) {
-        both += a * b;
-        later += a * a;
-        earlier += b * b;
-    }
-    let size = (later * earlier).sqrt();
-    if size > 0.0 { both / size } else { 0.0 }
+/// Correlations of values with those 2, 3, ... and up to `longest` before, of values whose mean is
+/// taken as zero; 0 where one part is all zero.
+fn autocorrelations(values: &[f64], longest: usize) -> Vec<f64> {
+    let earlier = running_squares(values.iter());
+    let later = running_squares(values.iter().rev());
+    let correlation = |lag: usize| {
+        let pairs = values.len() - lag;
+        let size = (later[pairs - 1] * earlier[pairs - 1]).sqrt();
+        let both = dot(&values[lag..], &values[..pairs]);
+        if size > 0.0 { both / size } else { 0.0 }
+    };
+    (2..=longest).map(correlation).collect()
+}
+
+/// Sums of the squares up to each value.
+fn running_squares<'v>(values: impl Iterator<Item = &'v f64>) -> Vec<f64> {
+    let sums = values.scan(0.0, |sum, x| {
+        *sum += x * x;
+        Some(*sum)
+    });
+    sums.collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Hints: the two experts that have predicted a channel best.
 
-use super::candidates::log_score;
+use super::candidates::LogScore;
 use super::{Panel, Student, bounded};
 
 /// Share of a score that is left after a row.
@@ -124,10 +124,11 @@ impl Slots {
         if panel.age() == 0 {
             return;
         }
+        let mut scoring = LogScore::default();
         for (e, predicted) in panel.predicted().iter().enumerate() {
             for (c, (&predicted, &x)) in predicted.iter().zip(row).enumerate() {
                 let (predicted, x) = (counting(predicted), bounded(x));
-                let score_of_row = predicted.map_or(ABSENT, |p| log_score(&p, x));
+                let score_of_row = predicted.map_or(ABSENT, |p| scoring.of(&p, x));
                 let score = &mut self.scores[c][e];
                 *score = KEPT * *score + score_of_row;
                 if let Some(predicted) = predicted {

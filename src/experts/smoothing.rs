@@ -74,7 +74,8 @@ impl Expert for Smoothing {
         let known = next.age > 0;
         let channel = |channel: &mut Channel| {
             let of = |s: &State| known.then(|| s.noise.around(s.level + s.slope, 1.0));
-            channel.predicted = channel.states.iter().map(of).collect();
+            channel.predicted.clear();
+            channel.predicted.extend(channel.states.iter().map(of));
             channel.candidates.best(&channel.predicted)
         };
         self.0.iter_mut().map(channel).collect()
@@ -93,7 +94,7 @@ impl Expert for Smoothing {
         Box::new(self.clone())
     }
 
-    fn bytes(&self) -> usize {
+    fn bytes(&self, _rows: usize) -> usize {
         let of = |c: &Channel| {
             size_of::<Channel>() + c.candidates.bytes() + size_of_val(&c.predicted[..])
         };

@@ -32,17 +32,14 @@ pub struct Student {
 impl Student {
     /// Natural logarithm of the density.
     pub fn log_density(&self, x: f64) -> f64 {
-        let z = (x - self.location) / self.scale;
-        self.log_peak() - (self.freedom + 1.0) / 2.0 * (1.0 + z * z / self.freedom).ln()
+        self.log_density_from(log_peak(self.freedom), x)
     }
 
-    /// The same at the location.
-    fn log_peak(&self) -> f64 {
-        let v = self.freedom;
-        ln_gamma((v + 1.0) / 2.0)
-            - ln_gamma(v / 2.0)
-            - 0.5 * (v * std::f64::consts::PI).ln()
-            - self.scale.ln()
+    /// The same, from the [peak](log_peak) of the standard distribution.
+    pub(super) fn log_density_from(&self, log_peak: f64, x: f64) -> f64 {
+        let z = (x - self.location) / self.scale;
+        let fall = (self.freedom + 1.0) / 2.0 * (1.0 + z * z / self.freedom).ln();
+        log_peak - self.scale.ln() - fall
     }
 
     /// Probability of a value of at most `x`.
@@ -105,6 +102,13 @@ impl Student {
         }
         z
     }
+}
+
+/// Natural logarithm of the density of location zero and scale 1 at its peak.
+pub(super) fn log_peak(freedom: f64) -> f64 {
+    ln_gamma((freedom + 1.0) / 2.0)
+        - ln_gamma(freedom / 2.0)
+        - 0.5 * (freedom * std::f64::consts::PI).ln()
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Expert for SimulatorExpert {
         Box::new(self.clone())
     }
 
-    fn bytes(&self) -> usize {
+    fn bytes(&self, _rows: usize) -> usize {
         size_of_val(&self.noises[..]) + size_of_val(&self.predicted[..])
     }
 }
