@@ -109,6 +109,13 @@ impl Path {
         }
     }
 
+    fn fork(&self) -> Self {
+        Self {
+            panel: self.panel.fork(),
+            ..self.clone()
+        }
+    }
+
     fn learn(&mut self, row: &[f64], actions: ArrayView1<f64>) {
         if let Some(scales) = &mut self.scales {
             scales.learn(&self.panel, row);
@@ -218,7 +225,7 @@ impl<'m> Continuation<'m> for State {
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         Ok(Box::new(Self {
             channels: self.channels,
-            paths: vec![Rc::clone(&self.paths[0]); paths.count],
+            paths: vec![Rc::new(self.paths[0].fork()); paths.count],
             bounds: self.bounds.clone(),
             clipped: 0,
         }))

@@ -145,7 +145,7 @@ impl Expert for Analogue {
         self.measure(next.past, row);
     }
 
-    fn fork(&self) -> Box<dyn Expert> {
+    fn copy(&self) -> Box<dyn Expert> {
         Box::new(self.clone())
     }
 

@@ -32,13 +32,6 @@ impl Factors {
         size * (size + 1) / 2
     }
 
-    /// Adds a weight that is independent of the others.
-    pub(super) fn grow(&mut self, variance: f64) {
-        let column = self.triangle.len() + self.variances.len();
-        self.triangle.resize(column, 0.0);
-        self.variances.push(variance);
-    }
-
     /// `Uᵀ features`.
     pub(super) fn project(&self, features: &[f64]) -> Vec<f64> {
         let mut triangle = &self.triangle[..];
@@ -48,12 +41,6 @@ impl Factors {
             feature + dot(column, &features[..j])
         };
         features.iter().enumerate().map(column).collect()
-    }
-
-    /// The same in units of standard deviations: independent, each of variance 1.
-    pub(super) fn whiten(&self, projected: &[f64]) -> Vec<f64> {
-        let parts = projected.iter().zip(&self.variances);
-        parts.map(|(p, variance)| p * variance.sqrt()).collect()
     }
 
     /// Variance of the weights' sum by projected features.
@@ -109,8 +96,7 @@ mod tests {
         let rows: Vec<Vec<f64>> = (0..7)
             .map(|t| (0..4).map(|i| f64::from(3 * t + 5 * i * t).sin()).collect())
             .collect();
-        let mut factors = Factors::new(3, 4.0);
-        factors.grow(4.0);
+        let mut factors = Factors::new(4, 4.0);
         let mut information = DMatrix::identity(4, 4) / 4.0;
         for row in &rows {
             let features = DVector::from_column_slice(row);

@@ -13,7 +13,7 @@ use super::{Next, Student};
 struct Fit {
     lags: usize,
     regression: Regression,
-    /// Of the row that was predicted last; copies that have learned nothing since share it.
+    /// Of the row that was predicted last; copies share it.
     prepared: Option<Rc<Prepared>>,
 }
 
@@ -22,6 +22,8 @@ struct Fit {
 pub(super) struct Fits {
     fits: Vec<Fit>,
     channels: Vec<Candidates>,
+    /// True along sampled paths.
+    settled: bool,
     /// Of the row that was predicted last, `[channel][candidate]`.
     predicted: Vec<Vec<Option<Student>>>,
 }
@@ -57,6 +59,7 @@ impl Fits {
         Self {
             fits: settings.iter().map(fit).collect(),
             channels: vec![Candidates::new(candidates); channels],
+            settled: false,
             predicted: vec![vec![None; candidates]; channels],
         }
     }
@@ -67,14 +70,14 @@ impl Fits {
         next: &Next,
         features: impl Fn(usize) -> Vec<f64>,
     ) -> Vec<Option<Student>> {
-        let mut last: Option<(usize, Rc<[f64]>)> = None;
+        let mut last: Option<(usize, Vec<f64>)> = None;
         for fit in &mut self.fits {
             fit.prepared = (next.age >= fit.lags).then(|| {
                 let (_, features) = match last.take().filter(|(lags, _)| *lags == fit.lags) {
                     Some(same) => last.insert(same),
-                    None => last.insert((fit.lags, features(fit.lags).into())),
+                    None => last.insert((fit.lags, features(fit.lags))),
                 };
-                Rc::new(fit.regression.prepare(Rc::clone(features)))
+                Rc::new(fit.regression.prepare(features))
             });
         }
         for (channel, predicted) in self.predicted.iter_mut().enumerate() {
@@ -90,29 +93,37 @@ impl Fits {
             .collect()
     }
 
-    /// Bytes of a copy once it has learned so many rows.
-    pub(super) fn bytes(&self, rows: usize) -> usize {
+    /// Bytes of a copy that is settled.
+    pub(super) fn bytes(&self) -> usize {
         let fit = |fit: &Fit| {
             let prepared = fit.prepared.as_ref().map_or(0, |at| at.bytes());
-            fit.regression.bytes(rows) + prepared
+            fit.regression.bytes(false) + prepared
         };
         let fits: usize = self.fits.iter().map(fit).sum();
-        // Regressions of the same lags have the same rows.
-        let groups = self.fits.chunk_by(|a, b| a.lags == b.lags);
-        let kept: usize = groups.map(|fits| fits[0].regression.row_bytes(rows)).sum();
         let channels = self.channels.iter().zip(&self.predicted);
         let channels = channels.map(|(scores, predicted)| {
             scores.bytes() + size_of::<Vec<f64>>() + size_of_val(&predicted[..])
         });
-        fits + kept + channels.sum::<usize>()
+        fits + channels.sum::<usize>()
+    }
+
+    /// Goes on by what is known now.
+    ///
+    /// What is drawn beyond what was observed is the regressions' own guess: were they to learn from
+    /// it, it would confirm them, and they would run off with the path.
+    pub(super) fn settle(&mut self) {
+        self.settled = true;
     }
 
     /// Learns the row that was predicted last.
     pub(super) fn learn(&mut self, row: &[f64]) {
+        if self.settled {
+            return;
+        }
         for ((scores, predicted), &x) in self.channels.iter_mut().zip(&self.predicted).zip(row) {
             scores.learn(predicted, x);
         }
-        let targets: Rc<[f64]> = row.iter().flat_map(|&x| [x, x]).collect();
+        let targets: Vec<f64> = row.iter().flat_map(|&x| [x, x]).collect();
         for fit in &mut self.fits {
             if let Some(prepared) = fit.prepared.take() {
                 fit.regression.learn_prepared(&prepared, &targets);

@@ -33,11 +33,15 @@ impl Expert for Linear {
         self.0.learn(row);
     }
 
-    fn fork(&self) -> Box<dyn Expert> {
+    fn copy(&self) -> Box<dyn Expert> {
         Box::new(self.clone())
     }
 
-    fn bytes(&self, rows: usize) -> usize {
-        self.0.bytes(rows)
+    fn settle(&mut self) {
+        self.0.settle();
+    }
+
+    fn bytes(&self, _rows: usize) -> usize {
+        self.0.bytes()
     }
 }

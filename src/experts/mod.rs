@@ -17,7 +17,6 @@
 //! both to an independent computation.
 
 mod analogue;
-mod branch;
 mod candidates;
 mod factors;
 mod fits;
@@ -64,10 +63,14 @@ trait Expert {
     /// row of an episode teaches nothing, but what follows may start from it.
     fn learn(&mut self, next: &Next, row: &[f64]);
 
-    /// A copy for a sampled path.
-    fn fork(&self) -> Box<dyn Expert>;
+    /// A copy.
+    fn copy(&self) -> Box<dyn Expert>;
 
-    /// Bytes that a copy takes, about, once it has learned so many rows.
+    /// Goes on along a sampled path: its draws say in which state the path is, but teach nothing
+    /// about the system.
+    fn settle(&mut self) {}
+
+    /// Bytes that a copy takes, about, that is settled and has read so many rows.
     fn bytes(&self, rows: usize) -> usize;
 }
 

@@ -29,12 +29,6 @@ impl Posterior {
         size_of::<f64>() * (Factors::numbers(features) + features * targets)
     }
 
-    /// Adds a feature, whose weights are expected to be zero.
-    pub(super) fn grow(&mut self, variance: f64) {
-        self.factors.grow(variance);
-        self.weights.resize(self.weights.len() + self.targets, 0.0);
-    }
-
     /// A feature's weights, one a target.
     pub(super) fn weights(&self, feature: usize) -> &[f64] {
         &self.weights[feature * self.targets..][..self.targets]

@@ -171,20 +171,19 @@ impl Expert for Quadratic {
         self.fits.learn(row);
     }
 
-    fn fork(&self) -> Box<dyn Expert> {
-        let choice = self.choice.as_ref().map(|choice| Choice {
-            chosen: choice.chosen.clone(),
-            ranking: None,
-        });
-        Box::new(Self {
-            choice,
-            fits: self.fits.clone(),
-            ..*self
-        })
+    fn copy(&self) -> Box<dyn Expert> {
+        Box::new(self.clone())
     }
 
-    fn bytes(&self, rows: usize) -> usize {
+    fn settle(&mut self) {
+        self.fits.settle();
+        if let Some(choice) = &mut self.choice {
+            choice.ranking = None;
+        }
+    }
+
+    fn bytes(&self, _rows: usize) -> usize {
         let choice = self.choice.as_ref().map(|c| size_of_val(&c.chosen[..]));
-        self.fits.bytes(rows) + choice.unwrap_or(0)
+        self.fits.bytes() + choice.unwrap_or(0)
     }
 }

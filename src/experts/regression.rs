@@ -8,12 +8,8 @@ use rand::rngs::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::Student;
-use super::branch::{Branch, Parts, Row};
 use super::posterior::Posterior;
 use super::products::dot;
-
-/// Fewer features than this are copied: a branch has more to it.
-const SMALL: usize = 32;
 
 /// Beliefs before the first observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,8 +37,7 @@ impl Prior {
 /// inverse-gamma prior (Gelman et al., Bayesian Data Analysis, chapter 14): Student's predictions
 /// that know how uncertain the weights are.
 ///
-/// A copy shares what was learned before it was made, and keeps what it learns itself in few
-/// numbers until they are so many that a posterior of its own is cheaper.
+/// A copy shares what was learned before it was made until one of them learns more.
 ///
 /// ```
 /// use statecast::experts::{Prior, Regression};
@@ -57,9 +52,7 @@ impl Prior {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Regression {
-    shared: Rc<Posterior>,
-    /// What was learned since then, if it is not in there.
-    branch: Option<Branch>,
+    posterior: Rc<Posterior>,
     noises: Vec<Noise>,
     features: usize,
     observations: usize,
@@ -96,26 +89,18 @@ impl Noise {
 /// Features of a row, with what a prediction and an update both need of them.
 #[derive(Debug)]
 pub(super) struct Prepared {
-    features: Rc<[f64]>,
-    seen: Seen,
+    /// As the posterior's factors project them.
+    projected: Vec<f64>,
     /// Share of a prediction's variance that the weights' uncertainty has, plus one.
     leverage: f64,
     /// Expected values of the targets.
     locations: Vec<f64>,
 }
 
-/// Features as a posterior sees them.
-#[derive(Debug)]
-enum Seen {
-    /// As the shared factors project them; there was no branch.
-    Shared(Vec<f64>),
-    Branch(Parts),
-}
-
 impl Prepared {
-    /// Bytes, but for the features.
+    /// Bytes.
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of::<f64>() * (self.features.len() + self.locations.len())
+        size_of::<Self>() + size_of::<f64>() * (self.projected.len() + self.locations.len())
     }
 }
 
@@ -143,8 +128,7 @@ impl Regression {
     pub(super) fn around(prior: Prior, weights: Vec<f64>, targets: usize) -> Self {
         Self {
             features: weights.len() / targets.max(1),
-            shared: Rc::new(Posterior::new(1.0 / prior.ridge, weights, targets)),
-            branch: None,
+            posterior: Rc::new(Posterior::new(1.0 / prior.ridge, weights, targets)),
             noises: vec![Noise::new(prior.noise); targets],
             observations: 0,
         }
@@ -155,68 +139,28 @@ impl Regression {
         self.observations
     }
 
-    /// Rows from which on a posterior of its own is cheaper than a branch: predicting and learning
-    /// take as long at about a third of the features.
-    fn longest_branch(&self) -> usize {
-        match self.features < SMALL {
-            true => 0,
-            false => self.features / 3,
-        }
-    }
-
-    /// Rows of a copy's branch once it has learned so many, `None` if it has a posterior of its
-    /// own by then.
-    fn branch_after(&self, rows: usize) -> Option<usize> {
-        let rows = self.branch.as_ref().map_or(0, Branch::len) + rows;
-        (rows < self.longest_branch()).then_some(rows)
-    }
-
-    /// Bytes that a copy takes once it has learned so many rows, but for the
-    /// [rows](Self::row_bytes).
-    pub(super) fn bytes(&self, rows: usize) -> usize {
+    /// Bytes of a copy; of one that learns nothing the posterior is shared.
+    pub(super) fn bytes(&self, learns: bool) -> usize {
         let (features, targets) = (self.features, self.noises.len());
-        let learned = match self.branch_after(rows) {
-            Some(rows) => Branch::bytes(rows, features, targets),
-            None => Posterior::bytes(features, targets),
+        let posterior = match learns {
+            true => Posterior::bytes(features, targets),
+            false => 0,
         };
-        size_of::<Self>() + learned + size_of_val(&self.noises[..])
+        size_of::<Self>() + posterior + size_of_val(&self.noises[..])
     }
 
-    /// Bytes of the rows that it keeps then. Regressions on the same features share them.
-    pub(super) fn row_bytes(&self, rows: usize) -> usize {
-        let row = size_of::<f64>() * (self.features + self.noises.len());
-        self.branch_after(rows).map_or(0, |rows| rows * row)
+    /// What is known of the weights.
+    pub(super) fn posterior(&self) -> &Posterior {
+        &self.posterior
     }
 
-    /// All that was learned.
-    pub(super) fn posterior(&self) -> Rc<Posterior> {
-        match &self.branch {
-            None => Rc::clone(&self.shared),
-            Some(branch) => Rc::new(branch.onto(&self.shared)),
-        }
-    }
-
-    pub(super) fn prepare(&self, features: Rc<[f64]>) -> Prepared {
-        let factors = &self.shared.factors;
-        let projected = factors.project(&features);
-        let mut locations = self.shared.locate(&features);
-        let (seen, variance) = match &self.branch {
-            None => {
-                let variance = factors.variance(&projected);
-                (Seen::Shared(projected), variance)
-            }
-            Some(branch) => {
-                let parts = branch.split(factors.whiten(&projected));
-                branch.add_locations(&parts, &mut locations);
-                let variance = branch.variance(&parts);
-                (Seen::Branch(parts), variance)
-            }
-        };
+    pub(super) fn prepare(&self, features: &[f64]) -> Prepared {
+        let factors = &self.posterior.factors;
+        let projected = factors.project(features);
         Prepared {
-            features,
-            seen,
-            leverage: 1.0 + variance,
-            locations,
+            leverage: 1.0 + factors.variance(&projected),
+            locations: self.posterior.locate(features),
+            projected,
         }
     }
 
@@ -224,36 +168,14 @@ impl Regression {
         self.noises[target].around(at.locations[target], at.leverage)
     }
 
-    pub(super) fn learn_prepared(&mut self, at: &Prepared, values: &Rc<[f64]>) {
+    pub(super) fn learn_prepared(&mut self, at: &Prepared, values: &[f64]) {
         let errors = values.iter().zip(&at.locations).map(|(x, y)| x - y);
         let errors: Vec<f64> = errors.collect();
         for (noise, error) in self.noises.iter_mut().zip(&errors) {
             noise.learn(*error, at.leverage);
         }
         self.observations += 1;
-        let longest = self.longest_branch();
-        match &at.seen {
-            Seen::Shared(projected) if longest == 0 || Rc::strong_count(&self.shared) == 1 => {
-                Rc::make_mut(&mut self.shared).learn(projected, &errors);
-            }
-            seen => self.learn_branch(seen, &errors, Row::new(&at.features, values)),
-        }
-        if self.branch.as_ref().is_some_and(|b| b.len() >= longest) {
-            self.shared = self.posterior();
-            self.branch = None;
-        }
-    }
-
-    fn learn_branch(&mut self, seen: &Seen, errors: &[f64], row: Row) {
-        let targets = self.noises.len();
-        let branch = self.branch.get_or_insert_with(|| Branch::new(targets));
-        match seen {
-            Seen::Branch(parts) => branch.learn(parts, errors, row),
-            Seen::Shared(projected) => {
-                let parts = branch.split(self.shared.factors.whiten(projected));
-                branch.learn(&parts, errors, row);
-            }
-        }
+        Rc::make_mut(&mut self.posterior).learn(&at.projected, &errors);
     }
 
     /// Distributions of the targets.
@@ -262,7 +184,7 @@ impl Regression {
     /// If there are more or fewer features than the regression has.
     pub fn predict(&self, features: &[f64]) -> Vec<Student> {
         assert_eq!(features.len(), self.features);
-        let at = self.prepare(features.into());
+        let at = self.prepare(features);
         (0..self.noises.len())
             .map(|target| self.predict_prepared(&at, target))
             .collect()
@@ -274,8 +196,8 @@ impl Regression {
     /// If there are more or fewer features than the regression has.
     pub fn learn(&mut self, features: &[f64], values: &[f64]) {
         assert_eq!(features.len(), self.features);
-        let at = self.prepare(features.into());
-        self.learn_prepared(&at, &values.into());
+        let at = self.prepare(features);
+        self.learn_prepared(&at, values);
     }
 
     /// Residual sum of squares of a target, as the posterior has it.
@@ -285,7 +207,7 @@ impl Regression {
 
     /// Draws weights and noise of a target from the posterior.
     pub fn sample(&self, target: usize, random: &mut ChaCha8Rng) -> Sampled {
-        let posterior = self.posterior();
+        let posterior = &self.posterior;
         let noise = self.noises[target];
         let precision = gamma(noise.shape, random) / noise.rate;
         let noise = precision.max(1e-12).recip().sqrt();
@@ -385,78 +307,5 @@ mod tests {
             (variance / expected - 1.0).abs() < 0.1,
             "{variance} {expected}"
         );
-    }
-
-    /// Features of a row and values of two targets, nearly without noise.
-    fn observed(t: usize, features: usize) -> (Vec<f64>, [f64; 2]) {
-        let slow = |f: usize| ((0.1 + 0.01 * f as f64) * t as f64).sin();
-        let at: Vec<f64> = (0..features)
-            .map(|f| slow(f % 7) + 1e-3 * ((t * (f + 2)) as f64).sin())
-            .collect();
-        let sum = at.iter().sum();
-        (at, [sum, slow(3) - 0.5 * sum])
-    }
-
-    fn learn(regression: &mut Regression, rows: std::ops::Range<usize>) {
-        for t in rows {
-            let (features, values) = observed(t, regression.features);
-            regression.learn(&features, &values);
-        }
-    }
-
-    fn assert_equal(a: &Regression, b: &Regression, t: usize) {
-        let (features, _) = observed(t, a.features);
-        for (a, b) in a.predict(&features).iter().zip(b.predict(&features)) {
-            let location = (a.location - b.location).abs() / a.location.abs().max(1.0);
-            let scale = (a.scale / b.scale - 1.0).abs();
-            assert!(location < 1e-9 && scale < 1e-9, "{t}: {a:?} {b:?}");
-            assert_eq!(a.freedom, b.freedom);
-        }
-    }
-
-    /// Copies of copies, the second before and after the first has become a posterior of its own.
-    #[test]
-    fn copies_learn_what_one_that_shares_nothing_learns() {
-        let (features, longest) = (60, 20);
-        for context in [0, 3, 40, 200] {
-            let mut alone = Regression::new(Prior::of(1e-4), features, 2);
-            learn(&mut alone, 0..context);
-            let mut shared = Regression::new(Prior::of(1e-4), features, 2);
-            learn(&mut shared, 0..context);
-            let mut path = shared.clone();
-            let mut others = Vec::new();
-            for t in context..context + 3 * longest {
-                assert_equal(&alone, &path, t);
-                let steps = t - context;
-                if steps <= longest {
-                    let kept = path.branch.as_ref().map_or(0, Branch::len);
-                    assert_eq!(kept, steps % longest);
-                }
-                if steps == 5 || steps == 30 {
-                    others.push(path.clone());
-                }
-                learn(&mut alone, t..t + 1);
-                learn(&mut path, t..t + 1);
-            }
-            for (other, steps) in others.iter_mut().zip([5, 30]) {
-                learn(other, context + steps..context + 3 * longest);
-                assert_equal(&alone, other, context + 3 * longest);
-            }
-            assert_eq!(shared.observations(), context);
-        }
-    }
-
-    #[test]
-    fn a_row_that_comes_again_is_the_same_direction() {
-        let mut alone = Regression::new(Prior::of(0.1), 40, 2);
-        let shared = Regression::new(Prior::of(0.1), 40, 2);
-        let mut path = shared.clone();
-        for _ in 0..10 {
-            learn(&mut alone, 4..5);
-            learn(&mut path, 4..5);
-        }
-        assert_equal(&alone, &path, 4);
-        assert_equal(&alone, &path, 5);
-        assert_eq!(shared.observations(), 0);
     }
 }

@@ -108,8 +108,8 @@ impl Season {
         self.predicted.fill(None);
         if next.age > self.period {
             let [last, season, before] = self.lags(next.past, next.t, channel);
-            let features = Rc::new([last, season, before, 1.0]);
-            let prepared = self.regression.prepare(features);
+            let features = [last, season, before, 1.0];
+            let prepared = self.regression.prepare(&features);
             let fitted = |target| self.regression.predict_prepared(&prepared, target);
             let predicted = [
                 self.naive[0].around(season, 1.0),
@@ -132,7 +132,7 @@ impl Season {
         for (noise, predicted) in self.naive.iter_mut().zip(self.predicted.iter().flatten()) {
             noise.learn(x - predicted.location, 1.0);
         }
-        let values: Rc<[f64]> = Rc::new([x, x]);
+        let values = [x, x];
         self.regression.learn_prepared(&prepared, &values);
     }
 }
@@ -154,7 +154,7 @@ impl Expert for Seasonal {
         }
     }
 
-    fn fork(&self) -> Box<dyn Expert> {
+    fn copy(&self) -> Box<dyn Expert> {
         Box::new(self.clone())
     }
 
@@ -162,7 +162,7 @@ impl Expert for Seasonal {
         let of = |s: &Season| {
             let prepared = s.prepared.as_ref().map_or(0, |at| at.bytes());
             let predicted = size_of_val(&s.predicted[..]);
-            s.candidates.bytes() + s.regression.bytes(rows) + prepared + predicted
+            s.candidates.bytes() + s.regression.bytes(rows > 0) + prepared + predicted
         };
         let seasons = self.channels.iter().flatten().map(of).sum::<usize>();
         size_of_val(&self.channels[..]) + seasons

@@ -71,6 +71,8 @@ pub struct Slots {
     /// `[channel][expert]`.
     scores: Vec<Vec<f64>>,
     ratios: Vec<Vec<f64>>,
+    /// True along sampled paths.
+    settled: bool,
 }
 
 impl Slots {
@@ -79,6 +81,7 @@ impl Slots {
         Self {
             scores: vec![vec![0.0; experts]; channels],
             ratios: vec![vec![1.0; experts]; channels],
+            settled: false,
         }
     }
 
@@ -119,9 +122,17 @@ impl Slots {
         }
     }
 
+    /// The same on a sampled path, whose draws say nothing about which expert is right.
+    pub fn fork(&self) -> Self {
+        Self {
+            settled: true,
+            ..self.clone()
+        }
+    }
+
     /// Learns the observed values of the row that the panel predicted last.
     pub fn learn(&mut self, panel: &Panel, row: &[f64]) {
-        if panel.age() == 0 {
+        if self.settled || panel.age() == 0 {
             return;
         }
         let mut scoring = LogScore::default();

@@ -90,7 +90,7 @@ impl Expert for Smoothing {
         }
     }
 
-    fn fork(&self) -> Box<dyn Expert> {
+    fn copy(&self) -> Box<dyn Expert> {
         Box::new(self.clone())
     }
 

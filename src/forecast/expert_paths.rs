@@ -75,6 +75,14 @@ impl Path {
         self.begins = begins;
     }
 
+    fn fork(&self) -> Self {
+        Self {
+            panel: self.panel.fork(),
+            slots: self.slots.fork(),
+            ..self.clone()
+        }
+    }
+
     /// Learns positions of the channels.
     fn learn(&mut self, positions: impl Iterator<Item = f64>, actions: ArrayView1<f64>) {
         self.positions = positions.collect();
@@ -133,7 +141,7 @@ impl ExpertPaths {
         Self {
             simulator: self.simulator.clone(),
             channels: self.channels,
-            paths: vec![Rc::clone(&self.paths[0]); count],
+            paths: vec![Rc::new(self.paths[0].fork()); count],
             detached: vec![false; count],
         }
     }

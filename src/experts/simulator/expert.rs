@@ -50,7 +50,7 @@ impl Expert for SimulatorExpert {
         }
     }
 
-    fn fork(&self) -> Box<dyn Expert> {
+    fn copy(&self) -> Box<dyn Expert> {
         Box::new(self.clone())
     }
 
