@@ -43,7 +43,7 @@ def density(program, method, values, scale):
     with tempfile.TemporaryDirectory() as folder:
         table, output = Path(folder) / "series.csv", Path(folder) / "density.npz"
         np.savetxt(table, values, "%.2f", header="x", comments="")
-        command = [program, "density", table, "--scale", scale, *METHODS[method], "--output", output]
+        command = [program, "density", table, "--method", "vicl", "--scale", scale, *METHODS[method], "--output", output]
         subprocess.run(command, check=True, capture_output=True)
         with np.load(output) as arrays:
             return arrays["density"][:, 0].astype(float), arrays["low"][0], arrays["high"][0]

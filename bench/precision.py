@@ -55,7 +55,7 @@ def densities(program, model, precision):
     with tempfile.TemporaryDirectory() as folder:
         for recording in RECORDINGS:
             out = Path(folder) / "densities.npz"
-            subprocess.run([program, "density", *recording, "--model", model, "--precision", precision, "--output", out],
+            subprocess.run([program, "density", *recording, "--model", model, "--method", "vicl", "--precision", precision, "--output", out],
                            check=True, capture_output=True, cwd=ROOT / "examples")
             with np.load(out) as arrays:
                 found.append(arrays["density"].reshape(-1, 1000))

@@ -42,7 +42,7 @@ def backtest(program, recording, episodes, *arguments):
         output = Path(folder) / "scores.csv"
         select = ",".join(map(str, range(episodes)))
         command = [program, "backtest", recording, "--select", select, "--models", METHODS, "--experts", EXPERTS]
-        command += ["--recalibrate", "online", "--output", output, *map(str, arguments)]
+        command += ["--method", "vicl", "--recalibrate", "online", "--output", output, *map(str, arguments)]
         subprocess.run(command, check=True, capture_output=True)
         with open(output.with_suffix(".one-step.csv")) as file:
             rows = list(csv.DictReader(file))

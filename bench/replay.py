@@ -38,7 +38,7 @@ def report(program, data, name):
             output = Path(folder) / "replay.csv"
             files = {other: data / "trajectories" / f"{environment}__{other}.npz" for other in levels}
             train = ",".join(str(files[other]) for other in levels if other != level)
-            command = [program, "replay", files[level], "--context", context, "--horizon", horizon, "--train", train,
+            command = [program, "replay", files[level], "--method", "vicl", "--context", context, "--horizon", horizon, "--train", train,
                        "--output", output, *options]
             subprocess.run(list(map(str, command)), check=True, capture_output=True)
             manifest = json.loads(output.with_suffix(".manifest.json").read_text())

@@ -24,8 +24,15 @@ fn load(source: ModelSource) -> Model {
     Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
 }
 
+/// Residuals written as digits, also by a model that could read hints.
 fn residual(model: &Model) -> Forecaster<'_> {
-    Forecaster::new(model, settings())
+    let settings = settings();
+    let language = Language {
+        model,
+        temperature: settings.temperature,
+        tolerance: settings.tolerance,
+    };
+    Forecaster::of(Rc::new(Residual::new(Rc::new(language))), settings)
 }
 
 fn settings() -> Settings {

@@ -511,7 +511,7 @@ done
             ];
             let error = error_of(&statecast(&other.concat()));
             assert!(
-                error.contains("'mixture', which is not asked for"),
+                error.contains("'builtin' and 'mixture', none of"),
                 "{error}"
             );
         }
@@ -713,10 +713,13 @@ while read line; do echo '{"error": "state is terminal"}'; done
         };
         let residual = |more: &[&'static str]| [&["--method", "residual"], more].concat();
         fails(
-            &["--simulator", "cat"],
+            &["--method", "vicl", "--simulator", "cat"],
             "--simulator is for --method residual",
         );
-        fails(&["--period", "5"], "--period is for --method residual");
+        fails(
+            &["--method", "vicl", "--period", "5"],
+            "--period is for --method residual",
+        );
         fails(&residual(&["--period", "1"]), "--period 1: at least 2 rows");
         fails(&residual(&["--period", "28"]), "periods of at most 27 rows");
         fails(
@@ -751,8 +754,11 @@ while read line; do echo '{"error": "state is terminal"}'; done
         let season = [0.3, 2.0, -1.0, 4.0, 1.5, 0.2, -3.0];
         let text: String = (0..30).map(|t| format!("{}\n", season[t % 7])).collect();
         let file = write(folder.path(), "season.csv", &format!("x\n{text}"));
+        // As digits: hints of a lone channel stand beside its digits, which are surer here.
+        let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/models/builtin");
         let spread = |more: &[&str]| {
-            let context = ["--context", "12", "--horizon", "1", "--method", "residual"];
+            let context = ["--context", "12", "--horizon", "1", "--model", digits];
+            let context = [&context[..], &["--method", "residual"]].concat();
             let output = statecast(&[&["forecast", &file][..], &context, more].concat());
             let table = String::from_utf8(output.stdout).unwrap();
             let row = table.lines().nth(1).unwrap_or_else(|| panic!("{table}"));

@@ -16,7 +16,7 @@ def program_log_scores(program, folder, bins):
         table, output = f"{scratch}/series.csv", f"{scratch}/density.npz"
         header = ",".join(f"s{i}" for i in range(len(bins)))
         np.savetxt(table, (bins.T + 0.5) / 100, "%.3f", ",", header=header, comments="")
-        command = [program, "density", table, "--model", folder, "--state", "s*", "--scale", "none"]
+        command = [program, "density", table, "--model", folder, "--method", "vicl", "--state", "s*", "--scale", "none"]
         subprocess.run([*command, "--output", output], check=True, capture_output=True)
         with np.load(output) as file:
             assert (file["observed"] == bins.T).all()

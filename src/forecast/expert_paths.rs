@@ -59,8 +59,8 @@ struct Path {
     predicts: bool,
     /// Whether the next row was predicted as the first of an episode.
     begins: bool,
-    /// The simulator's prediction of the next row, once it was asked.
-    simulated: OnceCell<Vec<Option<Simulated>>>,
+    /// The simulator's prediction of the next row, once it was asked; forks share it.
+    simulated: Rc<OnceCell<Vec<Option<Simulated>>>>,
     /// Of the channels in the last row.
     positions: Vec<f64>,
     /// Taken in the last row.
@@ -91,7 +91,7 @@ impl Path {
         self.slots.learn(&self.panel, &row);
         self.panel.learn(&row, &self.actions);
         self.predicts = false;
-        self.simulated = OnceCell::new();
+        self.simulated = Rc::default();
     }
 }
 
@@ -123,7 +123,7 @@ impl ExpertPaths {
             hints: Vec::new(),
             predicts: false,
             begins: true,
-            simulated: OnceCell::new(),
+            simulated: Rc::default(),
             positions: vec![0.0; channels],
             actions: vec![0.0; start.units.len()],
         };

@@ -50,13 +50,6 @@ impl Gate {
         normalised(logs)
     }
 
-    /// Takes over the corrections of another gate.
-    #[cfg(test)]
-    pub(super) fn correct_as(&mut self, other: &Self) {
-        self.worth.clone_from(&other.worth);
-        self.given.clone_from(&other.given);
-    }
-
     /// Learns from an observed value of which the components gave these log densities.
     pub(super) fn observe(&mut self, answer: &[f32], parts: &[f64]) {
         let given = self.uncorrected(answer);
