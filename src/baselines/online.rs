@@ -223,9 +223,10 @@ impl<'m> Continuation<'m> for State {
         paths: Paths,
         _steps: usize,
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let forked = Rc::new(self.paths[0].fork());
         Ok(Box::new(Self {
             channels: self.channels,
-            paths: vec![Rc::new(self.paths[0].fork()); paths.count],
+            paths: vec![forked; paths.count],
             bounds: self.bounds.clone(),
             clipped: 0,
         }))

@@ -138,10 +138,11 @@ impl ExpertPaths {
 
     /// So many paths that continue the first one.
     pub(super) fn fork(&self, count: usize) -> Self {
+        let forked = Rc::new(self.paths[0].fork());
         Self {
             simulator: self.simulator.clone(),
             channels: self.channels,
-            paths: vec![Rc::new(self.paths[0].fork()); count],
+            paths: vec![forked; count],
             detached: vec![false; count],
         }
     }

@@ -246,15 +246,17 @@ impl Law {
         let edges: Vec<f64> = (0..=BIN_COUNT).map(|k| grid.edge(k)).collect();
         let mut below = vec![0.0; BIN_COUNT + 1];
         for (i, weight) in self.weights(LEAST_SEEN) {
-            let below = below.iter_mut().zip(&edges).enumerate();
-            match i {
-                0 => below.for_each(|(_, (b, &x))| *b += weight * self.digits.cdf(x)),
-                1 => below.for_each(|(k, (b, _))| *b += weight * f64::from(self.residual.below[k])),
-                _ => {
-                    let normal = &self.normals[i - 2];
-                    below.for_each(|(_, (b, &x))| *b += weight * normal.cdf(x));
-                }
+            if i == 1 {
+                let bins = below.iter_mut().zip(&self.residual.below);
+                bins.for_each(|(b, &mass)| *b += weight * f64::from(mass));
+                continue;
             }
+            let cdf = |x: f64| match i {
+                0 => self.digits.cdf(x),
+                _ => self.normals[i - 2].cdf(x),
+            };
+            let edges = below.iter_mut().zip(&edges);
+            edges.for_each(|(b, &x)| *b += weight * cdf(x));
         }
         (below[0], below[BIN_COUNT]) = (0.0, 1.0);
         let mass = below.windows(2);
