@@ -23,11 +23,12 @@ use super::{
     Predictor, Start, Temperature,
 };
 use crate::codec::BIN_COUNT;
+use crate::experts::Hint;
 use crate::model::{Answers, HintedModel, HintedSequences, RowBefore, RowInput};
 
 use copula::{Copula, Scores};
 use gate::Gate;
-use law::Law;
+use law::{Answer, Law};
 
 /// Fewest rows that are read at once of every channel.
 const FEWEST_ROWS: usize = 16;
@@ -210,12 +211,50 @@ impl State<'_> {
     /// Reads rows, and learns from them; the laws of their values, row by row.
     fn laws(&mut self, rows: Observed) -> Result<Vec<Law>, ForecastError> {
         self.bounds.observe(rows.positions);
+        if rows.begins.first() == Some(&true) && !self.experts.begins(0) {
+            self.retract();
+        }
+        let (inputs, hints) = self.read_experts(rows)?;
+        let before = self.answers.take();
+        // The first row may have been answered already.
+        let answered = usize::from(before.is_some());
+        let unread = inputs
+            .into_iter()
+            .flat_map(|of| of.into_iter().skip(answered));
+        let unread: Vec<RowInput> = unread.collect();
+        let behind = match unread.is_empty() {
+            true => Answers::default(),
+            false => self.sequences.read(&unread)?,
+        };
+        let mut laws = Vec::with_capacity(hints.len());
+        for (t, hints) in hints.chunks(self.channels).enumerate() {
+            for (c, hint) in hints.iter().enumerate() {
+                let answer = match &before {
+                    Some(before) if t == 0 => before.row(c),
+                    _ => behind.row(c * (rows.len() - answered) + t - answered),
+                };
+                let position = (!rows.begins[t]).then(|| rows.positions[[t, c]]);
+                laws.push(self.judged(c, answer, hint, position));
+            }
+        }
+        for (t, laws) in laws.chunks(self.channels).enumerate() {
+            if !rows.begins[t] {
+                let places = laws.iter().zip(rows.positions.row(t));
+                let places: Vec<f64> = places.map(|(law, &x)| law.cdf(x)).collect();
+                self.scores.learn(&places);
+            }
+        }
+        Ok(laws)
+    }
+
+    /// Reads rows with the experts: what every channel shows of them, and the hints, row by row.
+    fn read_experts(
+        &mut self,
+        rows: Observed,
+    ) -> Result<(Vec<Vec<RowInput>>, Vec<Hint>), ForecastError> {
         let mut inputs: Vec<Vec<RowInput>> = vec![Vec::with_capacity(rows.len()); self.channels];
         let mut hints = Vec::with_capacity(rows.len() * self.channels);
         for t in 0..rows.len() {
-            if rows.begins[t] && !self.experts.begins(0) {
-                self.retract();
-            }
             self.experts.predict_row(rows.begins[t])?;
             for (c, inputs) in inputs.iter_mut().enumerate() {
                 inputs.push(self.input(c, 0, c));
@@ -229,46 +268,25 @@ impl State<'_> {
             self.experts
                 .learn_row(rows.positions.row(t), rows.actions.row(t));
         }
-        let before = self.answers.take();
-        // The first row may have been answered already.
-        let answered = usize::from(before.is_some());
-        let inputs = inputs.into_iter();
-        let inputs: Vec<RowInput> = inputs
-            .flat_map(|of| of.into_iter().skip(answered))
-            .collect();
-        let behind = match inputs.is_empty() {
-            true => Answers::default(),
-            false => self.sequences.read(&inputs)?,
-        };
-        let mut laws = Vec::with_capacity(hints.len());
-        for (i, hint) in hints.iter().enumerate() {
-            let (t, c) = (i / self.channels, i % self.channels);
-            let answer = match &before {
-                Some(before) if t == 0 => before.row(c),
-                _ => behind.row(c * (rows.len() - answered) + t - answered),
-            };
-            let gate = &mut self.gates[c];
-            let weights = gate.log_weights(answer.2);
-            let law = Law::new(
-                answer,
-                hint,
-                self.model.spreads(),
-                weights,
-                self.temperature,
-            );
-            if !rows.begins[t] {
-                gate.observe(answer.2, &law.parts(rows.positions[[t, c]]));
-            }
-            laws.push(law);
+        Ok((inputs, hints))
+    }
+
+    /// The law of a value of a channel, from which the gate learns if it is known where it lies and
+    /// that it follows from the rows before.
+    fn judged(&mut self, c: usize, answer: Answer, hint: &Hint, position: Option<f64>) -> Law {
+        let gate = &mut self.gates[c];
+        let weights = gate.log_weights(answer.2);
+        let law = Law::new(
+            answer,
+            hint,
+            self.model.spreads(),
+            weights,
+            self.temperature,
+        );
+        if let Some(position) = position {
+            gate.observe(answer.2, &law.parts(position));
         }
-        for (t, laws) in laws.chunks(self.channels).enumerate() {
-            if !rows.begins[t] {
-                let places = laws.iter().zip(rows.positions.row(t));
-                let places: Vec<f64> = places.map(|(law, &x)| law.cdf(x)).collect();
-                self.scores.learn(&places);
-            }
-        }
-        Ok(laws)
+        law
     }
 }
 
