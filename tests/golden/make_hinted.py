@@ -1,8 +1,7 @@
 """A small model that reads hints, with random weights, and what PyTorch makes of it: python tests/golden/make_hinted.py
 
 Writes the folder `hinted` (the model as models/training exports it) and hinted.npz: two recordings, with and without
-actions, of several episodes; the log density of every value, the value's place in its distribution, and the first
-answers. Needs the packages of models/training/requirements.txt.
+actions, of several episodes; the log density of every value and its place in its distribution. Needs the packages of models/training/requirements.txt.
 """
 
 import argparse
@@ -71,12 +70,8 @@ def main():
             f"{name}_x": x,
             f"{name}_u": u,
             f"{name}_begins": begins.astype(np.uint8),
-            f"{name}_gate": gate.double().numpy(),
-            f"{name}_features": hint_features(s).double().numpy()[:, :12],
             f"{name}_density": torch.logsumexp(log_weights + parts, -1).double().numpy(),
             f"{name}_below": distribution(s, digits, bins, log_weights, values_of(s)),
-            f"{name}_digits": digits[:, -1].double().numpy(),
-            f"{name}_residual": bins[:, -1].double().numpy(),
         }
     np.savez_compressed(out / "hinted.npz", **arrays)
 
