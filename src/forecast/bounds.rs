@@ -13,8 +13,8 @@ const ROOM: (f64, f64) = (0.1, 1.0);
 const EARLY: usize = 4;
 
 /// Positions within which paths are held: the range of what was observed of each channel, and on
-/// either side of it as much again of this range as it has grown by since the context's first
-/// quarter. Experts that follow a path further away run off with it.
+/// either side of it as much again of this range as it has grown by since early in the context: the
+/// largest power of two of rows within its first quarter. Experts that follow a path further away run off with it.
 ///
 /// A random walk's range doubles while its rows become four times as many, and that of a trend does
 /// more; an oscillation's or a stationary process' hardly grows.

@@ -264,11 +264,14 @@ impl<'m> Continuation<'m> for State<'m> {
         for (e, expert) in self.experts.iter_mut().enumerate() {
             if paths.experts.contains(&e) {
                 let drawn = expert.draw(levels)?;
+                let mut left = Vec::new();
                 for (i, point) in drawn.into_iter().enumerate() {
-                    if paths.experts[i] == e {
-                        points[i] = Some(point);
+                    match paths.experts[i] == e {
+                        true => points[i] = Some(point),
+                        false => left.push(i),
                     }
                 }
+                expert.discard(&left);
             }
         }
         let known = |point: Option<Point>| point.expect("every path follows one of the experts");

@@ -277,6 +277,9 @@ pub trait Continuation<'m> {
         Ok(self.next_densities()?.points(levels))
     }
 
+    /// Says of which sequences the values drawn last are not taken.
+    fn discard(&mut self, _sequences: &[usize]) {}
+
     /// Goes on with values that were imagined and the actions `[paths * actions]` taken at them. What it
     /// knows of how well it predicts does not change; online experts learn the path that they are on.
     ///

@@ -300,6 +300,12 @@ impl<'m> Continuation<'m> for State<'m> {
         }))
     }
 
+    fn discard(&mut self, sequences: &[usize]) {
+        let before = self.held.len();
+        self.held.retain(|i| !sequences.contains(i));
+        self.clipped -= before - self.held.len();
+    }
+
     fn detach(&mut self, paths: &[usize]) {
         self.experts.detach(paths);
     }

@@ -35,19 +35,20 @@ struct Binned {
 
 impl Binned {
     fn new(grid: Grid, logits: &[f32], temperature: Temperature) -> Self {
-        let divisor = temperature.get() as f32;
+        // In double precision: a small divisor is not one of single precision.
+        let cooled = |logit: f32| (f64::from(logit) / temperature.get()) as f32;
         let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let mut below = Vec::with_capacity(BIN_COUNT + 1);
         below.push(0.0f32);
         let mut sum = 0.0f64;
         for &logit in logits {
-            sum += f64::from(((logit - top) / divisor).exp());
+            sum += f64::from(cooled(logit - top).exp());
             below.push(sum as f32);
         }
         let (scale, log_sum) = (sum.recip() as f32, sum.ln() as f32);
         below.iter_mut().for_each(|mass| *mass *= scale);
         let log = logits.iter();
-        let log = log.map(|logit| (logit - top) / divisor - log_sum);
+        let log = log.map(|logit| cooled(logit - top) - log_sum);
         Self {
             grid,
             log: log.collect(),
@@ -113,7 +114,6 @@ impl Law {
         hint: &Hint,
         spreads: &[f64],
         log_weights: Vec<f64>,
-        temperature: Temperature,
     ) -> Self {
         let slots = hint.slots.iter();
         let normals = slots.flat_map(|slot| {
@@ -124,9 +124,28 @@ impl Law {
         });
         Self {
             log_weights,
-            digits: Binned::new(Grid::Digits, digits, temperature),
-            residual: Binned::new(grid_of(hint), residual, temperature),
+            digits: Binned::new(Grid::Digits, digits, Temperature::default()),
+            residual: Binned::new(grid_of(hint), residual, Temperature::default()),
             normals: normals.collect(),
+        }
+    }
+
+    /// The same to the power of the inverse temperature, component by component; a law that the gate
+    /// learns from is at 1.
+    pub(super) fn tempered(self, (digits, residual, _): Answer, temperature: Temperature) -> Self {
+        if temperature == Temperature::default() {
+            return self;
+        }
+        let widened = temperature.get().sqrt();
+        let normals = self.normals.into_iter().map(|normal| Around {
+            std: widened * normal.std,
+            ..normal
+        });
+        Self {
+            digits: Binned::new(Grid::Digits, digits, temperature),
+            residual: Binned::new(self.residual.grid, residual, temperature),
+            normals: normals.collect(),
+            ..self
         }
     }
 

@@ -232,3 +232,61 @@ fn masses_and_draws_are_those_of_the_mixture() {
         }
     }
 }
+
+/// The gate learned from what a temperature made of its components, and normals stayed as they were:
+/// a high one made densities narrower.
+#[test]
+fn a_higher_temperature_is_wider() {
+    let (model, recording) = (model(), Recording::golden("driven"));
+    let width = |temperature: f64| {
+        let mut state = state(&model, &recording);
+        state.temperature = Temperature::new(temperature).unwrap();
+        let laws = state.laws(recording.all()).unwrap();
+        let width = |law: &Law| (law.draw(0.9) - law.draw(0.1)).ln();
+        laws.iter().skip(9).map(width).sum::<f64>() / (laws.len() - 9) as f64
+    };
+    let [cold, as_it_is, hot] = [0.5, 1.0, 2.0].map(width);
+    assert!(cold < as_it_is && as_it_is < hot, "{cold} {as_it_is} {hot}");
+    assert!(width(1e-50).is_finite());
+}
+
+/// 300 channels took 12 GB one step ahead: what a path takes beside its rows was not counted.
+#[test]
+fn few_paths_of_many_channels_advance_together() {
+    let (model, recording) = (model(), Recording::golden("driven"));
+    let mut state = state(&model, &recording);
+    state.observe(recording.rows(0..20), 0..0).unwrap();
+    let sequences = |steps: usize| state.paths_at_once(steps) * state.channels;
+    assert!(sequences(1) * SEQUENCE_BYTES <= PATH_BYTES);
+    assert!(sequences(1000) < sequences(1));
+}
+
+/// A copy of the model's folder in which one number is not.
+fn damaged(tensor: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(golden("hinted")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    let path = folder.path().join("reading.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let start = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..start]).unwrap();
+    let at = start + header[tensor]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(path, bytes).unwrap();
+    folder
+}
+
+/// All paths went to one place without a word.
+#[test]
+fn weights_of_the_gate_that_are_no_numbers_are_refused() {
+    let formats = builtin_formats().unwrap();
+    for tensor in ["gate.bias", "trust"] {
+        let folder = damaged(tensor);
+        let source = ModelSource::Folder(folder.path().to_owned());
+        let refused = Model::load(&source, &formats, Precision::F32, &Device::Cpu);
+        let error = refused.err().unwrap().to_string();
+        assert!(error.contains(tensor), "{error}");
+    }
+}

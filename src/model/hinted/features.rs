@@ -28,6 +28,9 @@ pub(super) const FEATURES: usize = 2 * SLOT + LEADS.count + GAPS.count;
 /// Position on the axis that experts have as zero, and that stands for the row before the first.
 const CENTRE: f64 = 5.0;
 
+/// Positions are taken as they are up to here.
+const FARTHEST: f64 = 1e6;
+
 static PERIODS: LazyLock<Vec<f32>> = LazyLock::new(|| {
     let ratio = (250.0f64 / 0.25).powf(1.0 / 31.0);
     let geometric = (0..32).map(|i| 0.25 * ratio.powi(i));
@@ -66,7 +69,8 @@ impl Bumps {
 /// the middle of the axis.
 pub(super) fn features(hint: &Hint, last: Option<f64>) -> Vec<f32> {
     let mut features = Vec::with_capacity(FEATURES);
-    let last = last.unwrap_or(CENTRE) as f32;
+    // Farther values move no feature, and must not leave the range of a float.
+    let last = last.unwrap_or(CENTRE).clamp(-FARTHEST, FARTHEST) as f32;
     for slot in &hint.slots {
         push_slot(&mut features, slot, last);
     }

@@ -144,7 +144,14 @@ impl HintWeights {
         let gate_bias = weights.get("gate.bias", &[components])?;
         let marks = weights.get("marks", &[3, hidden])?;
         let (every, begins) = (marks.narrow(0, 0, 1)?, marks.narrow(0, 2, 1)?);
+        let gate_bias: Vec<f32> = gate_bias.to_vec1()?;
         let trust = weights.get("trust", &[1])?.to_vec1::<f32>()?;
+        if !gate_bias.iter().all(|bias| bias.is_finite()) {
+            return Err(weights.refuse("gate.bias", "holds numbers that are not finite"));
+        }
+        if !(0.0..f32::INFINITY).contains(&trust[0]) {
+            return Err(weights.refuse("trust", "is no number of at least 0"));
+        }
         Ok(Self {
             values: weights.table("other_input", vocabulary, hidden)?,
             hint: matrix("hint.weight", hidden, FEATURES)?,
@@ -152,7 +159,7 @@ impl HintWeights {
             residual: decoder.head_rows(&numbers)?,
             digits: rows("other_head")?,
             gate: matrix("gate.weight", components, hidden)?,
-            gate_bias: gate_bias.to_vec1()?,
+            gate_bias,
             trust: f64::from(trust[0]),
             settings,
             numbers,

@@ -1,5 +1,7 @@
 //! What a model that reads hints was trained to expect: `reading.json` beside its weights.
 
+use std::ops::RangeInclusive;
+
 use serde::Deserialize;
 
 use super::features::FEATURES;
@@ -31,8 +33,12 @@ pub(super) struct ReadingSettings {
     experts: Vec<String>,
 }
 
-/// Most normals around a slot.
+/// Most normals around a slot, and how wide they may be.
 const MOST_SPREADS: usize = 64;
+const SPREADS: RangeInclusive<f64> = 1e-3..=1e3;
+
+/// Without a share a component that was wrong once never comes back.
+const SHARES: RangeInclusive<f64> = 1e-9..=0.5;
 
 impl ReadingSettings {
     /// Parses and checks `reading.json`, which is called `name` in errors.
@@ -68,12 +74,16 @@ impl ReadingSettings {
             return Err(format!("experts {:?}, not {known:?}", self.experts));
         }
         let widths = &self.spreads;
-        if widths.is_empty() || widths.len() > MOST_SPREADS || !widths.iter().all(|w| *w > 0.0) {
-            return Err(format!("spreads {widths:?}: 1 to {MOST_SPREADS} above 0"));
+        let fits = widths.iter().all(|width| SPREADS.contains(width));
+        if widths.is_empty() || widths.len() > MOST_SPREADS || !fits {
+            let (low, high) = (SPREADS.start(), SPREADS.end());
+            return Err(format!(
+                "spreads {widths:?}: 1 to {MOST_SPREADS} from {low} to {high}"
+            ));
         }
-        match (0.0..1.0).contains(&self.share) {
+        match SHARES.contains(&self.share) {
             true => Ok(()),
-            false => Err(format!("share {}: from 0 to below 1", self.share)),
+            false => Err(format!("share {}: a part between 0 and 1", self.share)),
         }
     }
 
