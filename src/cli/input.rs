@@ -406,8 +406,8 @@ pub(super) fn warn_of_held_paths(episode: &str, moved: usize) {
     if moved > 0 {
         eprintln!(
             "warning: episode {episode}: {moved} value(s) of sampled paths were moved to an end: of \
-             their axis, or of what lies within or close to the context's range; the paths may run \
-             off: compare with other methods, a shorter --horizon or a wider --scale"
+             their axis, or of the context's range widened by as much on either side; the paths may \
+             run off: compare with other methods, a shorter --horizon or a wider --scale"
         );
     }
 }

@@ -93,7 +93,7 @@ pub struct Rollout {
     pub paths: Array3<f64>,
     /// Values fed back that were moved to an end: of their channel's axis, where only known actions
     /// can bring them beyond it, or, of paths that online experts follow, of the context's range
-    /// and what is close to it. Each is counted once.
+    /// widened by as much on either side. Each is counted once.
     pub saturated: usize,
 }
 
