@@ -754,7 +754,7 @@ while read line; do echo '{"error": "state is terminal"}'; done
         let season = [0.3, 2.0, -1.0, 4.0, 1.5, 0.2, -3.0];
         let text: String = (0..30).map(|t| format!("{}\n", season[t % 7])).collect();
         let file = write(folder.path(), "season.csv", &format!("x\n{text}"));
-        // As digits: hints of a lone channel stand beside its digits, which are surer here.
+        // As digits: hints of a lone channel stand beside its digits, which predict better here.
         let digits = concat!(env!("CARGO_MANIFEST_DIR"), "/models/builtin");
         let spread = |more: &[&str]| {
             let context = ["--context", "12", "--horizon", "1", "--model", digits];
