@@ -3,8 +3,8 @@
 use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
-use super::kernel::Mass;
 use crate::codec::{BIN_WIDTH, Cell};
+use crate::density::Mass;
 use crate::experts::{Prior, Regression, Sampled};
 use crate::forecast::Point;
 

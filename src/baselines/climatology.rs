@@ -3,8 +3,9 @@
 use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
-use super::kernel::{Kept, Mass, Smoothed};
+use super::kernel::{Kept, Smoothed};
 use crate::codec::{BIN_COUNT, Cell};
+use crate::density::Mass;
 
 /// Climatology: the smoothed distribution of the past values.
 #[derive(Debug, Clone, Default)]

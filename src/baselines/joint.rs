@@ -8,8 +8,8 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 use super::PARAMETERS;
-use super::kernel::Mass;
 use crate::codec::BIN_COUNT;
+use crate::density::Mass;
 use crate::forecast::{Continuation, Densities, ForecastError, Observed, Paths, Point};
 
 /// Past rows that a rule may look at.

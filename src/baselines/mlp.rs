@@ -8,8 +8,8 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::joint::{Joint, JointRule, ROWS, Tail};
-use super::kernel::{Mass, normal_quantile};
 use crate::codec::BIN_WIDTH;
+use crate::density::{Mass, normal_quantile};
 use crate::forecast::{Continuation, ForecastError, Predictor, Start, Variables};
 
 const MEMBERS: usize = 5;

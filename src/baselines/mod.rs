@@ -11,7 +11,6 @@ mod joint;
 mod kernel;
 mod mlp;
 mod neighbours;
-mod online;
 mod persistence;
 mod transition;
 
@@ -19,14 +18,13 @@ use std::rc::Rc;
 
 use crate::dynamics::Dynamics;
 use crate::experts::Source;
-use crate::forecast::{Predictor, Variables};
+use crate::forecast::{Online, Predictor, Variables};
 
 use autoregression::Orders;
 use channels::{PerChannel, Rule};
 use climatology::Values;
 use mlp::Mlp;
 use neighbours::Past;
-use online::Online;
 use persistence::Increments;
 use transition::Transition;
 
@@ -67,11 +65,7 @@ pub fn named<'m>(name: &str) -> Option<Rc<dyn Predictor<'m> + 'm>> {
         // What has no period yet, or no past to compare with, is smoothed.
         "seasonal" => expert("seasonal", &[Source::Seasonal, Source::Smoothing]),
         "analogue" => expert("analogue", &[Source::Analogue, Source::Smoothing]),
-        "scales" => Rc::new(Online {
-            name: "scales",
-            sources: &Source::ALL,
-            mixes: true,
-        }),
+        "scales" => Rc::new(Online::scales()),
         _ => return None,
     })
 }
@@ -91,11 +85,7 @@ pub fn of_dynamics<'m>(dynamics: Rc<dyn Dynamics>, states: usize) -> Rc<dyn Pred
 }
 
 fn expert<'m>(name: &'static str, sources: &'static [Source]) -> Rc<dyn Predictor<'m> + 'm> {
-    Rc::new(Online {
-        name,
-        sources,
-        mixes: false,
-    })
+    Rc::new(Online::first(name, sources))
 }
 
 fn per_channel<'m, R: Rule + 'm>(name: &'static str, rule: R) -> Rc<dyn Predictor<'m> + 'm>

@@ -3,8 +3,9 @@
 use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
-use super::kernel::{Mass, normal_cdf, normal_mixture_quantile};
+use super::kernel::normal_mixture_quantile;
 use crate::codec::{BIN_WIDTH, Cell};
+use crate::density::{Mass, normal_cdf};
 use crate::forecast::Point;
 
 const LAGS: [usize; 3] = [1, 3, 6];

@@ -3,8 +3,9 @@
 use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
-use super::kernel::{Kept, Mass, Smoothed};
+use super::kernel::{Kept, Smoothed};
 use crate::codec::{BIN_COUNT, Cell};
+use crate::density::Mass;
 
 /// Persistence: the last value plus one of the increments of the past, less their mean, smoothed.
 #[derive(Debug, Clone, Default)]

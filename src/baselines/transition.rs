@@ -8,8 +8,8 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::PARAMETERS;
-use super::kernel::{Mass, normal_quantile};
 use crate::codec::{BIN_COUNT, BIN_WIDTH};
+use crate::density::{Mass, normal_quantile};
 use crate::dynamics::{Dynamics, Laws};
 use crate::forecast::{
     Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,

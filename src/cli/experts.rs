@@ -10,7 +10,7 @@ use super::input::{Columns, ModelArguments};
 use super::residual::ResidualOptions;
 use crate::baselines::{NAMES, named, trained_mlp};
 use crate::forecast::{
-    Forecaster, Language, Mixture, Predictor, Recalibrated, Settings, Variables,
+    Forecaster, Language, Method, Mixture, Predictor, Recalibrated, Settings, Stacked, Variables,
 };
 use crate::model::{Model, ModelInfo, ModelSource, Work};
 
@@ -146,25 +146,34 @@ impl Models {
         Ok(Self { options, ..self })
     }
 
+    /// The model of a name.
+    fn named(&self, name: &str) -> anyhow::Result<&Model> {
+        let found = self.loaded.iter().find(|(loaded, _)| loaded == name);
+        let (_, model) = found.with_context(|| format!("'{name}' cannot be an expert"))?;
+        Ok(model)
+    }
+
     /// Ends the simulator once all is forecast, before anything is reported.
     pub(super) fn finish(&self) -> anyhow::Result<()> {
         self.options.finish()
     }
 
-    /// A model as the settings say that it is read.
+    /// The reading of a model that the settings say.
     fn reader<'m>(&self, model: &'m Model, settings: Settings) -> Rc<dyn Predictor<'m> + 'm> {
-        let language = Language {
-            model,
-            temperature: settings.temperature,
-            tolerance: settings.tolerance,
-        };
+        let language = Language::of(model, settings);
         language.as_method(settings.method, &self.options.knowledge())
     }
 
-    /// The only model that was loaded, as the settings say that it is read.
+    /// The reading of the only model that was loaded, for mixtures.
     pub(super) fn only(&self, settings: Settings) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
         let (_, model) = self.loaded.first().context("no language model")?;
         Ok(self.reader(model, settings))
+    }
+
+    /// The same, with pooled paths.
+    pub(super) fn alone(&self, settings: Settings) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
+        let read = self.only(settings)?;
+        Ok(language(self, settings)?.stacked(settings.method, read))
     }
 
     /// The same, with the recordings to train on; their variables must be those of `like`.
@@ -201,11 +210,7 @@ impl Models {
 /// The only model that was loaded.
 pub(super) fn language(models: &Models, settings: Settings) -> anyhow::Result<Language<'_>> {
     let (_, model) = models.loaded.first().context("no language model")?;
-    Ok(Language {
-        model,
-        temperature: settings.temperature,
-        tolerance: settings.tolerance,
-    })
+    Ok(Language::of(model, settings))
 }
 
 fn is_language(name: &str) -> bool {
@@ -234,8 +239,8 @@ impl ExpertArguments {
         self.recalibrate == Recalibration::Online
     }
 
-    /// The forecaster of a name that is no mixture; a language model as the arguments want it.
-    fn single<'m>(
+    /// The member of a mixture of a name; a language model as the arguments want it.
+    fn member<'m>(
         &self,
         name: &str,
         models: &'m Models,
@@ -247,16 +252,30 @@ impl ExpertArguments {
         if let Some(baseline) = named(name) {
             return Ok(baseline);
         }
-        let found = models.loaded.iter().find(|(loaded, _)| loaded == name);
-        let (_, model) = found.with_context(|| format!("'{name}' cannot be an expert"))?;
-        let language = models.reader(model, settings);
+        let language = models.reader(models.named(name)?, settings);
         Ok(match self.recalibrates() {
             true => Rc::new(Recalibrated::new(language)),
             false => language,
         })
     }
 
-    /// The mixture of some forecasters, or the only one; recalibrated if the arguments want it.
+    /// The forecaster of a name that is no mixture.
+    fn single<'m>(
+        &self,
+        name: &str,
+        models: &'m Models,
+        settings: Settings,
+    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+        let member = self.member(name, models, settings)?;
+        if !is_language(name) {
+            return Ok(member);
+        }
+        let language = Language::of(models.named(name)?, settings);
+        Ok(language.stacked(settings.method, member))
+    }
+
+    /// The mixture of some forecasters, or the only one; recalibrated if the arguments want it. Where
+    /// models read residuals, its paths are pooled with those of its members.
     pub(super) fn mixture<'m>(
         &self,
         experts: &[String],
@@ -267,10 +286,14 @@ impl ExpertArguments {
             return self.single(only, models, settings);
         }
         let experts = self.experts(experts, models, settings)?;
-        let mixture = Rc::new(Mixture::new(experts, self.share)?);
-        Ok(match self.recalibrates() {
-            true => Rc::new(Recalibrated::new(mixture)),
-            false => mixture,
+        let mut mixture: Rc<dyn Predictor<'m> + 'm> =
+            Rc::new(Mixture::new(experts.clone(), self.share)?);
+        if self.recalibrates() {
+            mixture = Rc::new(Recalibrated::new(mixture));
+        }
+        Ok(match settings.method {
+            Method::Residual => Rc::new(Stacked::new(mixture, experts)),
+            _ => mixture,
         })
     }
 
@@ -283,7 +306,7 @@ impl ExpertArguments {
     ) -> anyhow::Result<Vec<Rc<dyn Predictor<'m> + 'm>>> {
         let names = names.iter();
         names
-            .map(|name| self.single(name, models, settings))
+            .map(|name| self.member(name, models, settings))
             .collect()
     }
 

@@ -1,10 +1,12 @@
 //! Predictive densities: 1000 bins of probability on a channel's axis.
 
 mod digits;
+mod mass;
 
 use crate::codec::{Axis, BIN_COUNT, Bin, Cell, Grid};
 
 pub use digits::DigitTree;
+pub(crate) use mass::{Mass, REACH, normal_cdf, normal_quantile};
 
 /// The piecewise-uniform density of one channel at one step: bin `k` of a [`Grid`] carries the
 /// probability `mass[k]`, spread evenly; of digits, over `[k/100, (k+1)/100)` of the axis.

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use ndarray::Array2;
 
 use super::{
-    Continuation, Densities, ForecastError, Hinted, Knowledge, Method, Observed, Paths, Point,
-    Predictor, Residual, Session, Settings, Start, Temperature, Tolerance,
+    Continuation, Densities, ForecastError, Hinted, Knowledge, Method, Observed, Online, Paths,
+    Point, Predictor, Residual, Session, Settings, Stacked, Start, Temperature, Tolerance,
 };
 use crate::codec::{Bin, Grid};
+use crate::experts::Source;
 use crate::model::Model;
 
 /// A language model and how its probabilities are read.
@@ -24,15 +25,39 @@ pub struct Language<'m> {
 }
 
 impl<'m> Language<'m> {
-    /// A language model as the settings say that it is read: as it is or, with [`Method::Residual`], on the
-    /// residual axis.
-    pub fn as_set(model: &'m Model, settings: Settings) -> Rc<dyn Predictor<'m> + 'm> {
-        let language = Self {
+    /// A model with the settings' temperature and tolerance.
+    pub fn of(model: &'m Model, settings: Settings) -> Self {
+        Self {
             model,
             temperature: settings.temperature,
             tolerance: settings.tolerance,
-        };
-        language.as_method(settings.method, &Knowledge::default())
+        }
+    }
+
+    /// A language model as the settings say that it is read, as [`as_method`](Self::as_method) does, with
+    /// paths as [`stacked`](Self::stacked) has them.
+    pub fn as_set(model: &'m Model, settings: Settings) -> Rc<dyn Predictor<'m> + 'm> {
+        let language = Self::of(model, settings);
+        let read = language.as_method(settings.method, &Knowledge::default());
+        language.stacked(settings.method, read)
+    }
+
+    /// What was made of the model's reading by a method, with paths that are pooled with those of digits and of
+    /// experts by themselves if the model reads hints ([`Stacked`]); any other is left as it is.
+    pub fn stacked(
+        self,
+        method: Method,
+        read: Rc<dyn Predictor<'m> + 'm>,
+    ) -> Rc<dyn Predictor<'m> + 'm> {
+        if method != Method::Residual || self.model.hinted().is_none() {
+            return read;
+        }
+        let others: Vec<Rc<dyn Predictor<'m> + 'm>> = vec![
+            Rc::new(self),
+            Rc::new(Online::first("linear", &[Source::Linear])),
+            Rc::new(Online::scales()),
+        ];
+        Rc::new(Stacked::new(read, others))
     }
 
     /// The same, as a method reads it. With [`Method::Residual`] a model that was trained to read

@@ -311,6 +311,10 @@ impl<'m> Continuation<'m> for State<'m> {
         self.inner.draw(&inverted)
     }
 
+    fn discard(&mut self, sequences: &[usize]) {
+        self.inner.discard(sequences);
+    }
+
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
         self.inner.advance(values, actions)
     }

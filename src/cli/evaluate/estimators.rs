@@ -451,17 +451,16 @@ impl Fitted {
         logged: &Logged,
     ) -> anyhow::Result<Vec<Forecaster<'m>>> {
         let of_fold = |fold: usize| {
-            let language = models.only(settings)?;
             let predictor: Rc<dyn Predictor<'m> + 'm> = match estimator {
                 Estimator::Mixture => {
                     let experts: Vec<Rc<dyn Predictor<'m> + 'm>> = vec![
-                        Rc::new(Recalibrated::new(language)),
+                        Rc::new(Recalibrated::new(models.only(settings)?)),
                         of_dynamics(self.linear[fold].clone(), logged.states()),
                         of_dynamics(self.mlp[fold].clone(), logged.states()),
                     ];
                     Rc::new(Mixture::new(experts, 0.0)?)
                 }
-                _ => language,
+                _ => models.alone(settings)?,
             };
             Ok(Forecaster::of(predictor, settings))
         };

@@ -457,9 +457,9 @@ impl<'a> Study<'a> {
             method,
             ..self.settings
         };
-        let model = self.models.only(settings)?;
         let predictor = match kind {
             Kind::Mixture => {
+                let model = self.models.only(settings)?;
                 let mut experts: Vec<Rc<dyn Predictor + '_>> =
                     vec![Rc::new(Recalibrated::new(model))];
                 experts.extend(
@@ -469,7 +469,7 @@ impl<'a> Study<'a> {
                 );
                 Rc::new(Mixture::new(experts, 0.0)?)
             }
-            _ => model,
+            _ => self.models.alone(settings)?,
         };
         let piece = Piece {
             run: 0,

@@ -5,26 +5,43 @@ use std::rc::Rc;
 
 use ndarray::{Array3, ArrayView1, aview1, s};
 
-use super::kernel::Mass;
-use crate::codec::BIN_COUNT;
-use crate::experts::{Normal, Panel, Scales, Source, Student};
-use crate::forecast::{
+use super::expert_paths::CENTRE;
+use super::{
     Bounds, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
-
-/// Position that experts have as zero.
-const CENTRE: f64 = 5.0;
+use crate::codec::BIN_COUNT;
+use crate::density::Mass;
+use crate::experts::{Normal, Panel, Scales, Source, Student};
 
 /// Memory that paths which advance together may take.
 const PATH_BYTES: usize = 256 << 20;
 
-/// Of some experts, in this order, the first that predicts a channel; or the mixture of all at
-/// several scales. Paths learn from their own draws.
+/// Online experts by themselves, without a language model.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Online {
-    pub(super) name: &'static str,
-    pub(super) sources: &'static [Source],
-    pub(super) mixes: bool,
+pub struct Online {
+    name: &'static str,
+    sources: &'static [Source],
+    mixes: bool,
+}
+
+impl Online {
+    /// Of some experts, in this order, the first that predicts a channel.
+    pub fn first(name: &'static str, sources: &'static [Source]) -> Self {
+        Self {
+            name,
+            sources,
+            mixes: false,
+        }
+    }
+
+    /// The mixture of all at several scales.
+    pub fn scales() -> Self {
+        Self {
+            name: "scales",
+            sources: &Source::ALL,
+            mixes: true,
+        }
+    }
 }
 
 impl<'m> Predictor<'m> for Online {

@@ -1,0 +1,170 @@
+//! Backtests inside a context: paths from origins before its end, held against what came.
+
+use ndarray::{Array2, s};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::Sampler;
+use super::rows::Rows;
+use super::weights::Distances;
+use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
+
+/// Places of the context at which backtests may begin, and how many of them do.
+const PLACES: usize = 12;
+const ORIGINS: usize = 4;
+
+/// Share of the rows that were read before the first place, and share that the steps behind an
+/// origin take at most.
+const READ: f64 = 0.4;
+const AHEAD: f64 = 0.4;
+
+/// Fewest and most steps of a backtest.
+const FEWEST: usize = 4;
+pub(super) const MOST: usize = 50;
+
+/// Paths of every sampler from an origin.
+const PATHS: usize = 8;
+
+/// Sets the draws of backtests apart from those of forecasts.
+const SEED: u64 = 0xbac7_7e57;
+
+/// Rows at which backtests may begin, evenly spaced in the last `window` of `rows` rows.
+pub(super) fn places(rows: usize, window: usize) -> Vec<usize> {
+    let window = window.min(rows);
+    let first = rows - window + (READ * window as f64) as usize;
+    let last = rows.saturating_sub(FEWEST);
+    if last < first + PLACES {
+        return Vec::new();
+    }
+    let place = |k: usize| first + k * (last - first) / (PLACES - 1);
+    (0..PLACES).map(place).collect()
+}
+
+/// Steps of the backtests in a context of so many rows that is going to be continued for `steps`, and the
+/// indices of those places at which they begin.
+pub(super) fn origins(places: &[usize], rows: usize, steps: usize) -> (usize, Vec<usize>) {
+    let steps = steps.min(MOST).min((AHEAD * rows as f64) as usize);
+    let fitting = places.iter().filter(|&&row| row + steps <= rows).count();
+    let count = ORIGINS.min(fitting);
+    let origin = |k: usize| match count {
+        1 => fitting - 1,
+        _ => k * (fitting - 1) / (count - 1),
+    };
+    (steps, (0..count).map(origin).collect())
+}
+
+/// A row, the forecasters' states before it, and the steps behind it.
+pub(super) struct Backtest<'b, 'm> {
+    pub(super) row: usize,
+    pub(super) steps: usize,
+    pub(super) forecasters: Vec<&'b (dyn Continuation<'m> + 'm)>,
+}
+
+impl Backtest<'_, '_> {
+    /// Adds the distances between the samplers' paths and to the rows that came.
+    pub(super) fn run(
+        &self,
+        samplers: &[Sampler],
+        rows: &Rows,
+        distances: &mut Distances,
+    ) -> Result<(), ForecastError> {
+        let came = rows.get(self.row..self.row + self.steps);
+        let channels = came.positions.ncols();
+        let mut paths = Vec::new();
+        for (number, forecaster) in self.forecasters.iter().enumerate() {
+            let own = samplers.iter().filter(|s| s.forecaster == number);
+            let own: Vec<Sampler> = own.copied().collect();
+            let together = Paths {
+                first: 0,
+                count: own.len() * PATHS,
+                seed: SEED,
+            };
+            let mut forked = forecaster.fork(together, self.steps)?;
+            paths.push(self.sampled(&mut *forked, &own, came)?);
+        }
+        let extents: Vec<f64> = (0..channels).map(|c| rows.extent(c)).collect();
+        for t in (0..self.steps).filter(|&t| !came.begins[t]) {
+            for c in 0..channels {
+                let of_forecaster = paths.iter().map(|paths| paths[t].row(c));
+                let draws: Vec<Vec<f64>> = of_forecaster.map(|row| row.to_vec()).collect();
+                let draws: Vec<&[f64]> = draws.iter().flat_map(|row| row.chunks(PATHS)).collect();
+                distances.add(&draws, came.positions[[t, c]], extents[c]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws of all steps, `[channels, samplers * paths]` each, along recorded actions. To the
+    /// first row of an episode all paths are led.
+    fn sampled(
+        &self,
+        forked: &mut dyn Continuation,
+        samplers: &[Sampler],
+        came: Observed,
+    ) -> Result<Vec<Array2<f64>>, ForecastError> {
+        let channels = came.positions.ncols();
+        let count = samplers.len() * PATHS;
+        let all: Vec<usize> = (0..count).collect();
+        let stream = |path: usize| {
+            let mut random = ChaCha8Rng::seed_from_u64(SEED ^ self.row as u64);
+            random.set_stream(path as u64);
+            random
+        };
+        let mut random: Vec<ChaCha8Rng> = (0..PATHS).map(stream).collect();
+        let mut drawn = Vec::with_capacity(self.steps);
+        for t in 0..self.steps {
+            // The samplers' paths differ in how they draw only.
+            let one = Array2::from_shape_fn((PATHS, channels), |(path, _)| random[path].random());
+            let shape = (channels, count);
+            let levels = Array2::from_shape_fn(shape, |(c, path)| one[[path % PATHS, c]]);
+            let mut levels: Vec<f64> = levels.into_iter().collect();
+            let points: Vec<Point> = match came.begins[t] {
+                true => {
+                    forked.begin(&all);
+                    let row = came.positions.row(t);
+                    let row = row.iter().map(|&y| Point::at(y));
+                    row.flat_map(|point| std::iter::repeat_n(point, count))
+                        .collect()
+                }
+                false => {
+                    forked.couple(&mut levels);
+                    for (i, level) in levels.iter_mut().enumerate() {
+                        *level = samplers[i % count / PATHS].level(*level);
+                    }
+                    forked.draw(&levels)?
+                }
+            };
+            let positions = points.iter().map(|point| point.position()).collect();
+            let positions = Array2::from_shape_vec(shape, positions);
+            drawn.push(positions.expect("a point for every channel of every path"));
+            if t + 1 < self.steps {
+                let taken = came.actions.slice(s![t, ..]);
+                let taken: Vec<f64> = (0..count).flat_map(|_| taken.iter().copied()).collect();
+                forked.advance(&points, &taken)?;
+            }
+        }
+        Ok(drawn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backtests_lie_in_the_context() {
+        for rows in [2, 20, 60, 500, 20_000] {
+            for (window, steps) in [(1000, 1), (100, 20), (1000, 400)] {
+                let places = places(rows, window);
+                let (steps, origins) = origins(&places, rows, steps);
+                assert!(origins.is_sorted() && origins.len() <= ORIGINS);
+                for i in origins {
+                    assert!(places[i] + steps <= rows && places[i] + window >= rows);
+                }
+            }
+        }
+        assert_eq!(origins(&places(120, 1000), 120, 50).0, 48);
+        assert_eq!(origins(&places(120, 1000), 120, 50).1.len(), ORIGINS);
+        assert!(places(16, 1000).is_empty());
+    }
+}

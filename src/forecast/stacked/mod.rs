@@ -1,0 +1,110 @@
+//! Forecasters whose sample paths are pooled by how good they were along paths inside the context.
+//!
+//! One-step densities say little about whose paths are best many steps ahead: errors add up, and
+//! what is drawn leads a forecaster to where nothing was observed. So paths are tried from origins
+//! inside the context, with the actions that were taken there, and the pool has the weights of
+//! least CRPS (stacking: Wolpert 1992; of the CRPS: Thorey, Mallet & Baudin 2017). One-step
+//! densities are those of the first forecaster.
+
+mod backtests;
+mod context;
+mod pool;
+mod rows;
+mod weights;
+
+use std::rc::Rc;
+
+use crate::density::{normal_cdf, normal_quantile};
+
+use super::{Continuation, ForecastError, Predictor, Start};
+use context::Context;
+
+/// How wide around their medians the first forecaster draws the steps of paths, see [`Sampler`].
+const SPREADS: [f64; 3] = [1.0, 0.5, 0.2];
+
+/// Forecasters whose paths are pooled; densities of one step are those of the first.
+///
+/// The others read the context when the first paths are sampled, and not before.
+pub struct Stacked<'m> {
+    first: Rc<dyn Predictor<'m> + 'm>,
+    others: Vec<Rc<dyn Predictor<'m> + 'm>>,
+}
+
+impl<'m> Stacked<'m> {
+    /// The paths of a forecaster, pooled with those of others.
+    pub fn new(first: Rc<dyn Predictor<'m> + 'm>, others: Vec<Rc<dyn Predictor<'m> + 'm>>) -> Self {
+        Self { first, others }
+    }
+}
+
+impl<'m> Predictor<'m> for Stacked<'m> {
+    fn name(&self) -> String {
+        self.first.name()
+    }
+
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        let first = self.first.start(start)?;
+        Ok(Box::new(Context::new(first, self.others.clone(), start)))
+    }
+
+    fn longest_context(&self, horizon: usize) -> usize {
+        self.first.longest_context(horizon)
+    }
+
+    fn check(&self, context: usize, horizon: usize) -> Result<(), ForecastError> {
+        self.first.check(context, horizon)
+    }
+
+    fn needs_actions(&self) -> bool {
+        self.first.needs_actions()
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.first.is_bounded()
+    }
+}
+
+/// A forecaster of the pool, by its number, and how wide around their medians it draws the steps of
+/// paths: at 1 its densities as they are.
+///
+/// What a density is uncertain about may be what has not been learned of the system. That is the
+/// same at every step, so that a path of independent draws is too wide.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Sampler {
+    forecaster: usize,
+    spread: f64,
+}
+
+impl Sampler {
+    /// Those of a pool of so many forecasters.
+    fn all(forecasters: usize) -> Vec<Self> {
+        let narrowed = SPREADS.map(|spread| Self {
+            forecaster: 0,
+            spread,
+        });
+        let others = (1..forecasters).map(|forecaster| Self {
+            forecaster,
+            spread: 1.0,
+        });
+        narrowed.into_iter().chain(others).collect()
+    }
+
+    /// What it expects to be worth before any backtest, as a weight that need not sum to one.
+    fn prior(self) -> f64 {
+        match self.forecaster == 0 && self.spread == 1.0 {
+            true => 1.0,
+            false => 0.2,
+        }
+    }
+
+    /// The level at which it draws in place of another.
+    fn level(self, level: f64) -> f64 {
+        match self.spread == 1.0 {
+            true => level,
+            false => normal_cdf(self.spread * normal_quantile(level)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use ndarray::Array2;
+
+use crate::baselines::named;
+use crate::forecast::{
+    Forecaster, KnownFuture, Predictor, Role, RolloutSettings, Settings, Stacked, Variables,
+};
+
+/// A swinging pendulum without noise, pushed by an action: two variables.
+fn pushed(rows: usize) -> Variables {
+    let mut values = Array2::zeros((rows, 2));
+    let mut actions = Array2::zeros((rows, 1));
+    let (mut x, mut v) = (1.0, 0.0);
+    for t in 0..rows {
+        let action = (0.37 * t as f64).sin();
+        values[[t, 0]] = x;
+        values[[t, 1]] = v;
+        actions[[t, 0]] = action;
+        v += 0.1 * (action - x);
+        x += 0.1 * v;
+    }
+    let names = vec!["x".to_owned(), "v".to_owned()];
+    let mut variables = Variables::new(names, vec![Role::State; 2], values);
+    variables.actions = actions;
+    variables
+}
+
+fn stacked<'m>(names: &[&str]) -> Rc<dyn Predictor<'m> + 'm> {
+    let mut members = names.iter().map(|name| named(name).unwrap());
+    let first = members.next().unwrap();
+    Rc::new(Stacked::new(first, members.collect()))
+}
+
+fn settings(samples: usize, at_once: usize) -> RolloutSettings {
+    RolloutSettings {
+        horizon: NonZeroUsize::new(20).unwrap(),
+        samples: NonZeroUsize::new(samples).unwrap(),
+        paths_at_once: NonZeroUsize::new(at_once),
+        ..RolloutSettings::default()
+    }
+}
+
+/// Mean distance of paths to what came.
+fn error(predictor: Rc<dyn Predictor>, context: usize) -> f64 {
+    let all = pushed(context + 20);
+    let forecaster = Forecaster::of(predictor, Settings::default());
+    let reading = forecaster.read(&all.slice(0..context)).unwrap();
+    let came = all.slice(context..context + 20);
+    let future = KnownFuture(came.actions.clone());
+    let rollout = reading.rollout(&settings(40, 40), Some(&future), &|_| ());
+    let paths = rollout.unwrap().paths;
+    let distances = paths
+        .outer_iter()
+        .map(|path| (&path - &came.values).mapv(f64::abs).sum());
+    distances.sum::<f64>() / paths.len() as f64
+}
+
+#[test]
+fn paths_follow_the_forecaster_that_was_best_along_paths() {
+    let alone = error(named("persistence").unwrap(), 150);
+    let best = error(named("linear").unwrap(), 150);
+    let pooled = error(stacked(&["persistence", "linear"]), 150);
+    assert!(best < 0.1 * alone, "{best} {alone}");
+    assert!(pooled < 0.1 * alone, "{pooled} {alone}");
+}
+
+/// Too few rows for a backtest: five paths in six are the first forecaster's.
+#[test]
+fn without_backtests_paths_are_shared_out_by_the_prior() {
+    let of = |names: &[&str]| error(stacked(names), 12);
+    let (linear, mean) = (of(&["linear"]), of(&["mean"]));
+    let pooled = of(&["linear", "mean"]);
+    assert!(linear < mean, "{linear} {mean}");
+    assert!(
+        (pooled - linear) / (mean - linear) < 0.5,
+        "{pooled} {linear} {mean}"
+    );
+}
+
+#[test]
+fn densities_of_one_step_are_those_of_the_first_forecaster() {
+    let context = pushed(90);
+    let read = |predictor| {
+        let forecaster = Forecaster::of(predictor, Settings::default());
+        forecaster.read(&context).unwrap().one_step().clone()
+    };
+    let (first, pooled) = (
+        read(named("linear").unwrap()),
+        read(stacked(&["linear", "mean"])),
+    );
+    for (t, c) in (0..90).flat_map(|t| [(t, 0), (t, 1)]) {
+        let (first, pooled) = (first.density(t, c), pooled.density(t, c));
+        let same = |level| first.quantile(level) == pooled.quantile(level);
+        assert!([0.05, 0.3, 0.9].into_iter().all(same));
+    }
+}
+
+/// What a path draws depends on its number alone, whatever advances with it.
+#[test]
+fn groups_do_not_change_paths() {
+    let context = pushed(90);
+    let names = ["linear", "mlp", "persistence"];
+    let forecaster = Forecaster::of(stacked(&names), Settings::default());
+    let reading = forecaster.read(&context).unwrap();
+    let future = KnownFuture(Array2::zeros((20, 1)));
+    let paths = |at_once| {
+        let rollout = reading.rollout(&settings(24, at_once), Some(&future), &|_| ());
+        rollout.unwrap().paths
+    };
+    assert_eq!(paths(24), paths(5));
+}
+
+/// A context that grows is one that was read at once, but for the weights.
+#[test]
+fn a_context_goes_on_behind_its_paths() {
+    let all = pushed(140);
+    let forecaster = Forecaster::of(stacked(&["linear", "persistence"]), Settings::default());
+    let mut reading = forecaster.read(&all.slice(0..100)).unwrap();
+    let future = KnownFuture(all.slice(120..140).actions.clone());
+    reading
+        .rollout(&settings(8, 8), Some(&future), &|_| ())
+        .unwrap();
+    reading.observe(&all.slice(100..120)).unwrap();
+    let rollout = reading
+        .rollout(&settings(40, 40), Some(&future), &|_| ())
+        .unwrap();
+    let mean = rollout.paths.mean_axis(ndarray::Axis(0)).unwrap();
+    let off = (&mean - &all.slice(120..140).values).mapv(f64::abs).sum() / mean.len() as f64;
+    assert!(off < 0.02, "{off}");
+}
+
+/// Episodes begin inside backtests as they do inside of contexts.
+#[test]
+fn backtests_go_over_the_ends_of_episodes() {
+    let all = pushed(200);
+    let episodes = [0..50, 60..110, 120..170].map(|rows| {
+        let mut episode = all.slice(rows);
+        episode.begins[0] = true;
+        episode
+    });
+    let forecaster = Forecaster::of(stacked(&["persistence", "linear"]), Settings::default());
+    let reading = forecaster.read(&Variables::joined(&episodes)).unwrap();
+    let came = all.slice(170..190);
+    let future = KnownFuture(came.actions.clone());
+    let rollout = reading
+        .rollout(&settings(20, 20), Some(&future), &|_| ())
+        .unwrap();
+    let mean = rollout.paths.mean_axis(ndarray::Axis(0)).unwrap();
+    let off = (&mean - &came.values).mapv(f64::abs).sum() / mean.len() as f64;
+    assert!(off < 0.05, "{off}");
+}
