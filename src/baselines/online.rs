@@ -7,16 +7,10 @@ use ndarray::{Array3, ArrayView1, aview1, s};
 
 use super::kernel::Mass;
 use crate::codec::BIN_COUNT;
-use crate::experts::{Normal, Panel, Scales, Source, Student};
+use crate::experts::{CENTRE, Normal, Panel, Scales, Source, Student};
 use crate::forecast::{
-    Bounds, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
+    Clipped, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
-
-/// Position that experts have as zero.
-const CENTRE: f64 = 5.0;
-
-/// Memory that paths which advance together may take.
-const PATH_BYTES: usize = 256 << 20;
 
 /// Of some experts, in this order, the first that predicts a channel; or the mixture of all at
 /// several scales. Paths learn from their own draws.
@@ -44,8 +38,7 @@ impl<'m> Predictor<'m> for Online {
         Ok(Box::new(State {
             channels,
             paths: vec![Rc::new(path)],
-            bounds: Bounds::new(channels),
-            clipped: 0,
+            clipped: Clipped::new(channels),
         }))
     }
 
@@ -129,9 +122,7 @@ struct State {
     channels: usize,
     paths: Vec<Rc<Path>>,
     /// Paths leave the axis as their experts do, but not these.
-    bounds: Bounds,
-    /// Draws that were held within the bounds.
-    clipped: usize,
+    clipped: Clipped,
 }
 
 impl<'m> Continuation<'m> for State {
@@ -145,7 +136,7 @@ impl<'m> Continuation<'m> for State {
         wanted: Range<usize>,
     ) -> Result<Densities, ForecastError> {
         let mut densities = Array3::zeros((wanted.len(), self.channels, BIN_COUNT));
-        self.bounds.observe(rows.positions);
+        self.clipped.observe(rows.positions);
         let path = Rc::make_mut(&mut self.paths[0]);
         for t in 0..rows.len() {
             path.panel.predict(rows.begins[t]);
@@ -175,15 +166,19 @@ impl<'m> Continuation<'m> for State {
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
-        let sequences = (0..self.channels).flat_map(|c| self.paths.iter().map(move |p| (c, p)));
-        let drawn = sequences.zip(levels).map(|((c, path), &level)| {
+        self.clipped.draw();
+        let count = self.paths.len();
+        let drawn = levels.iter().enumerate().map(|(i, &level)| {
+            let (c, path) = (i / count, &self.paths[i % count]);
             let position = path.density(c).quantile(level);
-            let held = self.bounds.held(c, position);
-            (Point::at(held.unwrap_or(position)), held.is_some())
+            let held = self.clipped.hold(i, c, position);
+            Point::at(held.unwrap_or(position))
         });
-        let (points, held): (Vec<Point>, Vec<bool>) = drawn.unzip();
-        self.clipped += held.into_iter().filter(|&held| held).count();
-        Ok(points)
+        Ok(drawn.collect())
+    }
+
+    fn discard(&mut self, sequences: &[usize]) {
+        self.clipped.discard(sequences);
     }
 
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
@@ -199,6 +194,7 @@ impl<'m> Continuation<'m> for State {
             path.learn(&row, aview1(&taken));
             path.panel.predict(false);
         }
+        self.clipped.advanced();
         Ok(())
     }
 
@@ -209,13 +205,13 @@ impl<'m> Continuation<'m> for State {
     }
 
     fn clipped(&self) -> usize {
-        self.clipped
+        self.clipped.count()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {
         let path = &self.paths[0];
         let scales = path.scales.as_ref().map_or(0, Scales::bytes);
-        (PATH_BYTES / (path.panel.path_bytes(steps) + scales)).max(1)
+        path.panel.paths_at_once(steps, scales)
     }
 
     fn fork(
@@ -227,8 +223,7 @@ impl<'m> Continuation<'m> for State {
         Ok(Box::new(Self {
             channels: self.channels,
             paths: vec![forked; paths.count],
-            bounds: self.bounds.clone(),
-            clipped: 0,
+            clipped: self.clipped.fork(),
         }))
     }
 }

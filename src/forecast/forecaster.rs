@@ -1,5 +1,6 @@
 //! Reading a context: from variables to one-step densities and a session that can go on.
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::str::FromStr;
 
@@ -7,6 +8,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use super::long_context::{first_shown, longest_stretch};
 use super::{
     Continuation, Encoding, ForecastError, Language, Levels, Observed, OneStep, Point, Predictor,
     Role, Start, Summary, Tolerance, Variables,
@@ -14,6 +16,7 @@ use super::{
 use crate::codec::{Bin, Scale};
 use crate::density::BinnedDensity;
 use crate::disentangle::{Components, Disentangler};
+use crate::experts::{CENTRE, MOST};
 use crate::model::Model;
 
 /// Joint draws behind the one-step quantiles of a mixed variable.
@@ -185,9 +188,23 @@ impl<'m> Forecaster<'m> {
         self.settings
     }
 
+    /// Rows of context and steps, together, that a model behind it remembers; of longer contexts it
+    /// reads the last ones, while online experts read all ([`Predictor::window`]).
+    pub fn window(&self) -> usize {
+        self.predictor.window()
+    }
+
     /// Most rows of context that leave room for a forecast of `horizon` steps.
     pub fn longest_context(&self, horizon: usize) -> usize {
         self.predictor.longest_context(horizon)
+    }
+
+    /// Steps that a path may go from a context of so many rows before it has to begin again
+    /// ([`RolloutSettings::stretch`](super::RolloutSettings::stretch)).
+    pub fn longest_stretch(&self, rows: usize) -> usize {
+        let room = self.longest_context(1).saturating_sub(rows);
+        let stretch = longest_stretch(self.predictor.window(), rows);
+        stretch.min(room.saturating_add(1))
     }
 
     /// True if forecasts of contexts with actions need those to come.
@@ -219,8 +236,56 @@ impl<'m> Forecaster<'m> {
         context: &Variables,
         scored: usize,
     ) -> Result<Reading<'m>, ForecastError> {
+        self.read_ahead(context, scored, 0)
+    }
+
+    /// The same before so many steps, which leave the less of a model's window to a longer context;
+    /// zero if their number is not known.
+    pub(super) fn read_ahead(
+        &self,
+        context: &Variables,
+        scored: usize,
+        horizon: usize,
+    ) -> Result<Reading<'m>, ForecastError> {
         let rows = context.rows();
-        let first = rows.saturating_sub(scored);
+        let wanted = rows.saturating_sub(scored);
+        let mut reading = self.begin(context)?;
+        let shown = first_shown(self.predictor.window(), rows, wanted, horizon);
+        if shown > 0 {
+            reading.pass(&context.slice(0..shown))?;
+        }
+        match shown {
+            0 => reading.take(context, wanted..rows)?,
+            _ => reading.take(&context.slice(shown..rows), wanted - shown..rows - shown)?,
+        }
+        Ok(reading)
+    }
+
+    /// A context `[rows, variables]` that was not read yet: its rows are still to be
+    /// [observed](Reading::observe). Axes are fitted on all of them.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use statecast::baselines::named;
+    /// use statecast::forecast::{Forecaster, Role, Settings, Variables};
+    /// let wave = Array2::from_shape_fn((90, 1), |(t, _)| (0.3 * t as f64).sin());
+    /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], wave);
+    /// let forecaster = Forecaster::of(named("ar").unwrap(), Settings::default());
+    /// // Densities of many rows need not be held together.
+    /// let mut reading = forecaster.begin(&context)?;
+    /// let mut score = 0.0;
+    /// for start in (0..90).step_by(30) {
+    ///     score += reading.observe(&context.slice(start..start + 30))?.log_scores().sum();
+    /// }
+    /// let at_once = forecaster.read(&context)?.one_step().log_scores().sum();
+    /// assert!((score - at_once).abs() < 1e-6);
+    /// # Ok::<(), statecast::forecast::ForecastError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn begin(&self, context: &Variables) -> Result<Reading<'m>, ForecastError> {
+        let rows = context.rows();
         if rows < 2 {
             return Err(ForecastError::TooFewRows(rows));
         }
@@ -242,37 +307,46 @@ impl<'m> Forecaster<'m> {
             self.settings.scale,
             values.view(),
         )?;
-        let (_, saturated) = encoding.bins(values.view());
         let active: Vec<usize> = (0..encoding.axes().len())
             .filter(|&c| !encoding.axes()[c].is_constant())
             .collect();
+        if !self.predictor.is_bounded() {
+            check_reach(&encoding, &active, values.view())?;
+        }
         let mut reading = Reading {
             predictor: self.predictor.clone(),
-            one_step: OneStep::constant(&encoding, values.slice(s![first.., ..])),
-            rows,
+            one_step: OneStep::constant(&encoding, values.slice(s![..0, ..])),
+            rows: 0,
             actions: context.of_role(Role::Action),
             units: largest(context.actions.view()),
             encoding,
             active,
             continuation: None,
-            saturated,
+            saturated: 0,
         };
         if !reading.active.is_empty() {
-            let mut continuation = self.predictor.start(reading.start(rows))?;
-            let positions = reading.start(rows).positions(values.view());
-            let resolutions = reading.active_resolutions();
-            let observed = Observed {
-                positions: positions.view(),
-                actions: context.actions.view(),
-                begins: &context.begins,
-                resolutions: &resolutions,
-            };
-            let read = continuation.observe(observed, first..rows)?;
-            reading.continuation = Some(continuation);
-            reading.one_step.keep(&read, &reading.active);
+            reading.continuation = Some(self.predictor.start(reading.start(rows))?);
         }
         Ok(reading)
     }
+}
+
+/// Whether all values of a context lie where online experts take them as they are.
+fn check_reach(
+    encoding: &Encoding,
+    active: &[usize],
+    values: ArrayView2<f64>,
+) -> Result<(), ForecastError> {
+    let channels = encoding.disentangler().to_channels(values);
+    for &c in active {
+        let axis = encoding.axes()[c];
+        let beyond = |x: &f64| (axis.position(*x) - CENTRE).abs() > MOST;
+        if let Some(&value) = channels.column(c).iter().find(|x| beyond(x)) {
+            let channel = encoding.channel_names()[c].clone();
+            return Err(ForecastError::BeyondReach { channel, value });
+        }
+    }
+    Ok(())
 }
 
 /// Size of the largest value of every column.
@@ -299,7 +373,7 @@ pub struct Reading<'m> {
     saturated: usize,
 }
 
-impl Reading<'_> {
+impl<'m> Reading<'m> {
     /// The map between variables and bins.
     pub fn encoding(&self) -> &Encoding {
         &self.encoding
@@ -430,24 +504,50 @@ impl Reading<'_> {
     pub fn observe(&mut self, came: &Variables) -> Result<OneStep, ForecastError> {
         let rows = came.rows();
         self.predictor.check(self.rows + rows, 0)?;
+        self.take(came, 0..rows)?;
+        Ok(self.one_step.clone())
+    }
+
+    /// Reads rows, of which the densities of those that are wanted are kept.
+    fn take(&mut self, came: &Variables, wanted: Range<usize>) -> Result<(), ForecastError> {
         let values = came.values.as_standard_layout();
-        let (_, saturated) = self.encoding.bins(values.view());
-        self.one_step = OneStep::constant(&self.encoding, values.view());
-        let positions = self.start(rows).positions(values.view());
-        let resolutions = self.active_resolutions();
-        if let Some(continuation) = &mut self.continuation {
-            let observed = Observed {
-                positions: positions.view(),
-                actions: came.actions.view(),
-                begins: &came.begins,
-                resolutions: &resolutions,
-            };
-            let read = continuation.observe(observed, 0..rows)?;
+        let scored = values.slice(s![wanted.clone(), ..]);
+        self.one_step = OneStep::constant(&self.encoding, scored);
+        let read = self.show(came, |continuation, rows| {
+            continuation.observe(rows, wanted)
+        })?;
+        if let Some(read) = read {
             self.one_step.keep(&read, &self.active);
         }
+        Ok(())
+    }
+
+    /// Passes rows that a model need not know of.
+    fn pass(&mut self, came: &Variables) -> Result<(), ForecastError> {
+        self.show(came, |continuation, rows| continuation.pass(rows))?;
+        Ok(())
+    }
+
+    /// Shows rows to what forecasts the channels, if there is any.
+    fn show<T>(
+        &mut self,
+        came: &Variables,
+        show: impl FnOnce(&mut dyn Continuation<'m>, Observed) -> Result<T, ForecastError>,
+    ) -> Result<Option<T>, ForecastError> {
+        let rows = came.rows();
+        let values = came.values.as_standard_layout();
+        self.saturated += self.encoding.bins(values.view()).1;
         self.rows += rows;
-        self.saturated += saturated;
-        Ok(self.one_step.clone())
+        let positions = self.start(rows).positions(values.view());
+        let resolutions = self.active_resolutions();
+        let observed = Observed {
+            positions: positions.view(),
+            actions: came.actions.view(),
+            begins: &came.begins,
+            resolutions: &resolutions,
+        };
+        let continuation = self.continuation.as_mut();
+        continuation.map(|c| show(&mut **c, observed)).transpose()
     }
 
     fn active_resolutions(&self) -> Vec<f64> {

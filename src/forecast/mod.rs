@@ -13,6 +13,7 @@ mod expert_paths;
 mod forecaster;
 mod hinted;
 mod language;
+mod long_context;
 mod mixture;
 mod one_step;
 mod predicted;
@@ -27,7 +28,7 @@ mod transition;
 mod trees;
 mod variables;
 
-pub(crate) use bounds::Bounds;
+pub(crate) use bounds::Clipped;
 pub use conformal::{Conformal, Forecast};
 pub use encoding::Encoding;
 pub use expert_paths::Knowledge;
@@ -110,6 +111,17 @@ pub enum ForecastError {
         channel: String,
         /// What is wrong with it.
         source: crate::codec::CodecError,
+    },
+    /// A value of a context that lies too far off its axis for online experts.
+    #[error(
+        "channel {channel}: the value {value} lies more than 1000 units of the axis [0, 10) off its \
+         middle, where online experts tell no values apart: choose another --scale, such as minmax"
+    )]
+    BeyondReach {
+        /// Name of the channel.
+        channel: String,
+        /// The value, in its units.
+        value: f64,
     },
     /// The variables cannot be disentangled.
     #[error(transparent)]

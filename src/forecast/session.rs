@@ -117,7 +117,7 @@ impl<'m> Session<'m> {
         temperature: Temperature,
         tolerance: Tolerance,
     ) -> Result<Self, ModelError> {
-        let capacity = model.tokens().tokens(rows);
+        let capacity = model.tokens().tokens(rows).min(model.window());
         Ok(Self {
             model,
             temperature,
@@ -363,6 +363,55 @@ impl<'m> Session<'m> {
             None => uniform(self.model, batch),
         };
         Ok(())
+    }
+
+    /// Values of every sequence that fit into the model's window and leave room for one to be drawn.
+    pub(super) fn most_rows(&self) -> usize {
+        let tokens = self.model.tokens();
+        let window = self.model.window().saturating_sub(tokens.draw_length());
+        tokens.rows_in(window)
+    }
+
+    /// Values that it can read of every sequence before its window is full.
+    pub(super) fn room(&self) -> usize {
+        self.most_rows().saturating_sub(self.rows())
+    }
+
+    /// Another session that has read the last `rows` values only.
+    pub(super) fn later(&self, rows: usize) -> Result<Self, ModelError> {
+        let (model, batch) = (self.model, self.batch());
+        let mut later = Self::empty(model, batch, rows, self.temperature, self.tolerance)?;
+        later.read_again(&self.last(rows))?;
+        Ok(later)
+    }
+
+    /// Forgets all but the last `rows` values, which it reads again.
+    pub(super) fn begin_again(&mut self, rows: usize) -> Result<(), ModelError> {
+        let (model, batch) = (self.model, self.batch());
+        let last = self.last(rows);
+        *self = Self::empty(
+            model,
+            batch,
+            self.most_rows(),
+            self.temperature,
+            self.tolerance,
+        )?;
+        self.read_again(&last)
+    }
+
+    fn read_again(&mut self, values: &Array2<Bin>) -> Result<(), ModelError> {
+        match values.is_empty() {
+            true => Ok(()),
+            false => self.extend(values, 0..0).map(|_| ()),
+        }
+    }
+
+    /// The last `rows` values of every sequence, `[rows, batch]`.
+    fn last(&self, rows: usize) -> Array2<Bin> {
+        let first = self.rows().saturating_sub(rows);
+        let last = &self.history[first * self.batch()..];
+        let shape = (last.len() / self.batch(), self.batch());
+        Array2::from_shape_fn(shape, |(t, i)| last[t * shape.1 + i])
     }
 
     /// What stands before the first value, if it was not read yet.

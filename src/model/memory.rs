@@ -2,8 +2,9 @@
 
 use candle_core::DType;
 
-use super::{Checkpoint, DecoderConfig, KvCache, Weights};
+use super::{Checkpoint, DecoderConfig, KvCache, RowInput, Weights};
 use crate::codec::TokenTable;
+use crate::experts::{self, Panel, Source};
 
 /// The size of a forecast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +26,11 @@ pub struct MemoryNeed {
     pub weights: u64,
     /// Keys and values of the context and of all paths.
     pub cache: u64,
-    /// Intermediate results of the largest piece that is read at once.
+    /// Intermediate results of the largest piece that is read at once; of a model that reads hints,
+    /// its answers as well.
     pub activations: u64,
+    /// Online experts of the context and of all paths, for a model that reads hints.
+    pub experts: u64,
 }
 
 impl MemoryNeed {
@@ -41,12 +45,19 @@ impl MemoryNeed {
                 weights,
                 cache: 0,
                 activations: 0,
+                experts: 0,
             };
         };
         let position = {
             let format = checkpoint.weights.cache_format(config.head_dim);
-            KvCache::bytes_a_position(config, format) as u64
+            KvCache::bytes_a_position(config, format)
         };
+        if let Some(read) = checkpoint.hints.as_ref() {
+            let config = read.config().unwrap_or(config);
+            let window = config.window;
+            return Self::of_hints(weights, position, tokens_at_once(config), window, work);
+        }
+        let position = position as u64;
         let context = work.channels * tokens.tokens(work.rows);
         let paths = work.channels * work.paths * tokens.stride() * work.horizon;
         let at_once = tokens_at_once(config)
@@ -62,12 +73,42 @@ impl MemoryNeed {
             weights,
             cache: position * (context + paths) as u64,
             activations: (at_once * width * DType::F32.size_in_bytes()) as u64,
+            experts: 0,
+        }
+    }
+
+    /// The estimate for a model that reads hints, whose keys and values take `row` bytes a row.
+    fn of_hints(weights: u64, row: usize, at_once: usize, window: usize, work: Work) -> Self {
+        let Work {
+            channels,
+            rows,
+            paths,
+            horizon,
+        } = work;
+        // A channel that comes alone is read as digits, too.
+        let readings = if channels == 1 { 2 } else { 1 };
+        let panel = Panel::new(&Source::ALL, channels, &[]);
+        let path = panel.path_bytes_after(rows, horizon);
+        let together = paths
+            .min(paths_that_fit(channels, horizon, row))
+            .min(experts::paths_that_fit(path));
+        let sequences = channels * together;
+        let read = at_once.min(channels * rows).max(sequences);
+        let context = rows.min(window) * (readings * row + size_of::<RowInput>());
+        // The recording, its channels and positions, and what experts keep of them.
+        let kept = 6 * size_of::<f64>() * rows * channels;
+        let bytes = |count: usize| count as u64;
+        Self {
+            weights,
+            cache: bytes(channels * context + readings * sequences * room(horizon) * row),
+            activations: bytes(read * SEQUENCE_BYTES),
+            experts: bytes((together + 1) * path + kept),
         }
     }
 
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.weights + self.cache + self.activations
+        self.weights + self.cache + self.activations + self.experts
     }
 }
 
@@ -79,7 +120,11 @@ impl std::fmt::Display for MemoryNeed {
             bytes(self.weights),
             bytes(self.cache),
             bytes(self.activations)
-        )
+        )?;
+        match self.experts {
+            0 => Ok(()),
+            experts => write!(f, ", experts {}", bytes(experts)),
+        }
     }
 }
 
@@ -91,6 +136,26 @@ const WIDEST: usize = 3 << 20;
 pub(super) fn tokens_at_once(config: &DecoderConfig) -> usize {
     let width = config.intermediate_size * if config.gated { 2 } else { 1 };
     (WIDEST / (width * DType::F32.size_in_bytes())).clamp(64, 4096)
+}
+
+/// Memory that paths of a model which reads hints may take together, and what a sequence takes of it
+/// beside its keys and values: features, activations and answers.
+const PATH_BYTES: usize = 256 << 20;
+const SEQUENCE_BYTES: usize = 80 << 10;
+
+/// Rows by which room for keys and values grows.
+const ROWS_OF_ROOM: usize = 16;
+
+/// Rows that a path of so many steps has room for.
+fn room(steps: usize) -> usize {
+    (steps + 1).next_multiple_of(ROWS_OF_ROOM)
+}
+
+/// Paths of so many steps of a model that reads hints which should advance together, when a row of a
+/// sequence takes so many bytes while it is remembered.
+pub(crate) fn paths_that_fit(channels: usize, steps: usize, bytes_a_row: usize) -> usize {
+    let sequence = room(steps) * bytes_a_row + SEQUENCE_BYTES;
+    (PATH_BYTES / (channels * sequence)).max(1)
 }
 
 /// A number of bytes with a unit.
@@ -115,4 +180,17 @@ pub fn free_memory() -> Option<u64> {
     let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 300 channels took 12 GB one step ahead: what a path takes beside its rows was not counted.
+    #[test]
+    fn few_paths_of_many_channels_advance_together() {
+        let sequences = |steps: usize| 300 * paths_that_fit(300, steps, 4000);
+        assert!(sequences(1) * SEQUENCE_BYTES <= PATH_BYTES);
+        assert!(sequences(1000) < sequences(1));
+    }
 }

@@ -42,9 +42,10 @@ pub use config::{
 pub use decoder::Decoder;
 pub use foreign::{FOREIGN_FAMILIES, ForeignConfig};
 pub use head::NumberHead;
-pub use hinted::{Answers, HintedModel, HintedSequences, RowBefore, RowInput};
+pub use hinted::{Answer, Answers, HintedModel, HintedSequences, Logits, RowBefore, RowInput};
 pub use hub::{FetchProgress, Hub, HubError, HubModel};
 pub use load::{Model, ModelInfo};
+pub(crate) use memory::paths_that_fit;
 pub use memory::{MemoryNeed, Work, bytes, free_memory};
 pub use network::{LanguageModel, Sequences, Wanted};
 pub use source::{BUILTIN, ModelSource};

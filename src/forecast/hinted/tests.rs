@@ -101,16 +101,15 @@ fn densities_are_those_of_pytorch() {
             values(&format!("{name}_density")),
             values(&format!("{name}_below")),
         );
-        let channels = recording.positions.ncols();
-        let laws = state(&model, &recording).laws(recording.all()).unwrap();
-        for (i, law) in laws.iter().enumerate() {
-            let (t, c) = (i / channels, i % channels);
+        let mut state = state(&model, &recording);
+        let compare = |t: usize, c: usize, law: &Law| {
             let position = recording.positions[[t, c]];
             let what = format!("{name}, row {t}, channel {c}");
             let ours = law.log_density(&law.parts(position));
             close(ours, density[[c, t]], 1e-4, &what);
             close(law.cdf(position), below[[c, t]], 1e-4, &what);
-        }
+        };
+        state.read_all(recording.all(), compare).unwrap();
     }
 }
 
@@ -213,8 +212,10 @@ fn a_path_may_begin_an_episode() {
 #[test]
 fn masses_and_draws_are_those_of_the_mixture() {
     let (model, recording) = (model(), Recording::golden("wave"));
-    let laws = state(&model, &recording).laws(recording.all()).unwrap();
-    for law in laws.iter().skip(5) {
+    let compare = |t: usize, _: usize, law: &Law| {
+        if t < 5 {
+            return;
+        }
         let (masses, grid) = (law.masses(), law.grid());
         let sum: f32 = masses.iter().sum();
         close(f64::from(sum), 1.0, 1e-4, "sum");
@@ -227,10 +228,11 @@ fn masses_and_draws_are_those_of_the_mixture() {
         );
         for level in [0.02, 0.3, 0.9] {
             let drawn = law.draw(level);
-            let weights = law.weights(LEAST_DRAWN);
-            close(law.mixed_cdf(&weights, drawn), level, 1e-5, "draw");
+            close(law.mixed(LEAST_DRAWN).cdf(drawn), level, 1e-5, "draw");
         }
-    }
+    };
+    let mut state = state(&model, &recording);
+    state.read_all(recording.all(), compare).unwrap();
 }
 
 /// The gate learned from what a temperature made of its components, and normals stayed as they were:
@@ -238,33 +240,26 @@ fn masses_and_draws_are_those_of_the_mixture() {
 #[test]
 fn a_higher_temperature_is_wider() {
     let (model, recording) = (model(), Recording::golden("driven"));
-    let laws = |temperature: f64| {
+    let at = |temperature: f64| {
         let mut state = state(&model, &recording);
         state.temperature = Temperature::new(temperature).unwrap();
-        state.laws(recording.all()).unwrap()
+        state
     };
     let width = |temperature: f64| {
-        let laws = laws(temperature);
-        let width = |law: &Law| (law.draw(0.9) - law.draw(0.1)).ln();
-        laws.iter().skip(9).map(width).sum::<f64>() / (laws.len() - 9) as f64
+        let mut widths = Vec::new();
+        let width = |_: usize, _: usize, law: &Law| {
+            widths.push((law.draw(0.9) - law.draw(0.1)).ln());
+        };
+        at(temperature).read_all(recording.all(), width).unwrap();
+        widths.iter().skip(9).sum::<f64>() / (widths.len() - 9) as f64
     };
     let [cold, as_it_is, hot] = [0.5, 1.0, 2.0].map(width);
     assert!(cold < as_it_is && as_it_is < hot, "{cold} {as_it_is} {hot}");
-    for law in laws(1e-50) {
+    let finite = |_: usize, _: usize, law: &Law| {
         let sum: f32 = law.masses().iter().sum();
         assert!(law.draw(0.5).is_finite() && (sum - 1.0).abs() < 1e-3);
-    }
-}
-
-/// 300 channels took 12 GB one step ahead: what a path takes beside its rows was not counted.
-#[test]
-fn few_paths_of_many_channels_advance_together() {
-    let (model, recording) = (model(), Recording::golden("driven"));
-    let mut state = state(&model, &recording);
-    state.observe(recording.rows(0..20), 0..0).unwrap();
-    let sequences = |steps: usize| state.paths_at_once(steps) * state.channels;
-    assert!(sequences(1) * SEQUENCE_BYTES <= PATH_BYTES);
-    assert!(sequences(1000) < sequences(1));
+    };
+    at(1e-50).read_all(recording.all(), finite).unwrap();
 }
 
 /// A copy of the model's folder in which one number is not.
