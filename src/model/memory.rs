@@ -3,7 +3,7 @@
 use candle_core::DType;
 
 use super::{Checkpoint, DecoderConfig, KvCache, RowInput, Weights};
-use crate::codec::TokenTable;
+use crate::codec::{BIN_COUNT, TokenTable};
 use crate::experts::{self, Panel, Source};
 
 /// The size of a forecast.
@@ -53,9 +53,7 @@ impl MemoryNeed {
             KvCache::bytes_a_position(config, format)
         };
         if let Some(read) = checkpoint.hints.as_ref() {
-            let config = read.config().unwrap_or(config);
-            let window = config.window;
-            return Self::of_hints(weights, position, tokens_at_once(config), window, work);
+            return Self::of_hints(weights, read.config().unwrap_or(config), position, work);
         }
         let position = position as u64;
         let context = work.channels * tokens.tokens(work.rows);
@@ -63,22 +61,16 @@ impl MemoryNeed {
         let at_once = tokens_at_once(config)
             .max(work.channels * work.paths)
             .min(context.max(work.channels * work.paths));
-        // Residual stream, queries, keys and values, gate and up, and a copy of each.
-        let width = 2
-            * (config.hidden_size
-                + config.query_width()
-                + 2 * config.key_width()
-                + 2 * config.intermediate_size);
         Self {
             weights,
             cache: position * (context + paths) as u64,
-            activations: (at_once * width * DType::F32.size_in_bytes()) as u64,
+            activations: (at_once * token_bytes(config)) as u64,
             experts: 0,
         }
     }
 
     /// The estimate for a model that reads hints, whose keys and values take `row` bytes a row.
-    fn of_hints(weights: u64, row: usize, at_once: usize, window: usize, work: Work) -> Self {
+    fn of_hints(weights: u64, config: &DecoderConfig, row: usize, work: Work) -> Self {
         let Work {
             channels,
             rows,
@@ -93,15 +85,17 @@ impl MemoryNeed {
             .min(paths_that_fit(channels, horizon, row))
             .min(experts::paths_that_fit(path));
         let sequences = channels * together;
-        let read = at_once.min(channels * rows).max(sequences);
-        let context = rows.min(window) * (readings * row + size_of::<RowInput>());
+        let read = tokens_at_once(config).min(channels * rows).max(sequences);
+        // Logits of both kinds of bins, and a copy of them.
+        let token = token_bytes(config) + 4 * BIN_COUNT * size_of::<f32>();
+        let context = rows.min(config.window) * (readings * row + size_of::<RowInput>());
         // The recording, its channels and positions, and what experts keep of them.
         let kept = 6 * size_of::<f64>() * rows * channels;
         let bytes = |count: usize| count as u64;
         Self {
             weights,
             cache: bytes(channels * context + readings * sequences * room(horizon) * row),
-            activations: bytes(read * SEQUENCE_BYTES),
+            activations: bytes(read * token),
             experts: bytes((together + 1) * path + kept),
         }
     }
@@ -126,6 +120,14 @@ impl std::fmt::Display for MemoryNeed {
             experts => write!(f, ", experts {}", bytes(experts)),
         }
     }
+}
+
+/// Bytes of the intermediate results of a token: residual stream, queries, keys and values, gate and
+/// up, and a copy of each.
+fn token_bytes(config: &DecoderConfig) -> usize {
+    let attention = config.query_width() + 2 * config.key_width();
+    let width = config.hidden_size + attention + 2 * config.intermediate_size;
+    2 * width * DType::F32.size_in_bytes()
 }
 
 /// Bytes of the widest intermediate result of a read: about what the second-level caches hold, and

@@ -1,6 +1,8 @@
 //! The program's reading of hints against PyTorch's (`tests/golden/make_hinted.py`), and against
 //! itself: in pieces, forked, in batches.
 
+use std::path::Path;
+
 use candle_core::Device;
 use ndarray::{Array, Array2, ArrayView2, IxDyn, s};
 
@@ -9,7 +11,7 @@ use super::*;
 use crate::codec::{Scale, builtin_formats};
 use crate::disentangle::Disentangler;
 use crate::forecast::{Encoding, Tolerance};
-use crate::model::{Model, ModelSource, Precision};
+use crate::model::{Logits, Model, ModelSource, Precision};
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -17,7 +19,11 @@ mod common;
 use common::{array, golden};
 
 fn model() -> Model {
-    let source = ModelSource::Folder(golden("hinted"));
+    load(&golden("hinted"))
+}
+
+fn load(folder: &Path) -> Model {
+    let source = ModelSource::Folder(folder.to_owned());
     let formats = builtin_formats().unwrap();
     Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
 }
@@ -25,6 +31,11 @@ fn model() -> Model {
 fn values(name: &str) -> Array<f64, IxDyn> {
     let (shape, values) = array::<f64>(&golden("hinted.npz"), name);
     Array::from_shape_vec(IxDyn(&shape), values).unwrap()
+}
+
+fn floats(name: &str) -> Array3<f32> {
+    let (shape, values) = array::<f32>(&golden("hinted.npz"), name);
+    Array3::from_shape_vec((shape[0], shape[1], shape[2]), values).unwrap()
 }
 
 struct Recording {
@@ -113,6 +124,41 @@ fn densities_are_those_of_pytorch() {
     }
 }
 
+/// Densities hide what a small weight of the gate covers.
+#[test]
+fn logits_are_those_of_pytorch() {
+    let model = model();
+    for (name, rows) in [("driven", [41, 42, 51, 89]), ("wave", [41, 42, 51, 69])] {
+        let recording = Recording::golden(name);
+        let (count, channels) = recording.positions.dim();
+        let golden = ["digits", "residual", "gate"].map(|of| floats(&format!("{name}_{of}")));
+        let mut state = state(&model, &recording);
+        let (inputs, _) = state.read_experts(recording.all()).unwrap();
+        let answers = state.window.read(&inputs.concat()).unwrap();
+        for (c, (k, t)) in (0..channels).flat_map(|c| rows.iter().enumerate().map(move |r| (c, r)))
+        {
+            let answer = answers.row(c * count + t);
+            let log_probabilities = |Logits { values, sum }: Logits| -> Vec<f32> {
+                let values = values.iter();
+                values.map(|logit| logit - sum.top - sum.log_sum).collect()
+            };
+            let ours = [
+                log_probabilities(answer.digits),
+                log_probabilities(answer.residual),
+                answer.gate.to_vec(),
+            ];
+            for (ours, golden) in ours.iter().zip(&golden) {
+                let golden = golden.slice(s![c, k, ..]);
+                assert_eq!(ours.len(), golden.len());
+                for (&ours, &golden) in ours.iter().zip(golden) {
+                    let what = format!("{name}, row {t}, channel {c}");
+                    close(f64::from(ours), f64::from(golden), 1e-4, &what);
+                }
+            }
+        }
+    }
+}
+
 fn masses(state: &mut State) -> Vec<f32> {
     let densities = Continuation::next_densities(state).unwrap();
     densities.masses.into_iter().collect()
@@ -129,11 +175,17 @@ fn same(a: &[f32], b: &[f32], what: &str) {
 /// In pieces with looks ahead in between, among them one at a row that turns out to begin an episode.
 #[test]
 fn rows_may_come_one_by_one() {
-    let (model, recording) = (model(), Recording::golden("driven"));
+    come_one_by_one(&model());
+    // Also where the window is full and the model begins again.
+    come_one_by_one(&load(narrow(64).path()));
+}
+
+fn come_one_by_one(model: &Model) {
+    let recording = Recording::golden("driven");
     let rows = recording.begins.len();
-    let mut whole = state(&model, &recording);
+    let mut whole = state(model, &recording);
     let at_once = whole.observe(recording.all(), 0..rows).unwrap();
-    let mut pieces = state(&model, &recording);
+    let mut pieces = state(model, &recording);
     for t in 0..rows {
         if t % 3 == 0 || recording.begins[t] {
             let next = masses(&mut pieces);
@@ -262,13 +314,116 @@ fn a_higher_temperature_is_wider() {
     at(1e-50).read_all(recording.all(), finite).unwrap();
 }
 
-/// A copy of the model's folder in which one number is not.
-fn damaged(tensor: &str) -> tempfile::TempDir {
+/// A copy of the model's folder.
+fn copied() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(golden("hinted")).unwrap() {
         let file = file.unwrap();
         std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
     }
+    folder
+}
+
+/// A copy of the model that reads so many rows.
+fn narrow(window: usize) -> tempfile::TempDir {
+    let folder = copied();
+    let path = folder.path().join("config.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    config["max_position_embeddings"] = window.into();
+    std::fs::write(path, config.to_string()).unwrap();
+    folder
+}
+
+/// Inputs of a recording's rows, of the first channel.
+fn inputs(state: &mut State, recording: &Recording) -> Vec<RowInput> {
+    state
+        .read_experts(recording.all())
+        .unwrap()
+        .0
+        .swap_remove(0)
+}
+
+fn same_answers(a: &Answers, at: usize, b: &Answers, from: usize, rows: usize) {
+    for row in 0..rows {
+        let (a, b) = (a.row(at + row), b.row(from + row));
+        same(a.digits.values, b.digits.values, "digits");
+        same(a.residual.values, b.residual.values, "residual");
+        same(a.gate, b.gate, "gate");
+    }
+}
+
+#[test]
+fn a_full_window_begins_again_with_its_later_half() {
+    let folder = narrow(32);
+    let (wide, narrow) = (model(), load(folder.path()));
+    let recording = Recording::golden("wave");
+    let inputs = inputs(&mut state(&wide, &recording), &recording);
+    let window = |model, rows| Window::new(model, 1, rows).unwrap();
+    let (wide, narrow) = (wide.hinted().unwrap(), narrow.hinted().unwrap());
+    let mut cut = window(narrow, inputs.len());
+    let read: Vec<Answers> = inputs
+        .chunks(16)
+        .map(|rows| cut.read(rows).unwrap())
+        .collect();
+    // A context of a window is read as ever.
+    let whole = window(wide, 70).read(&inputs).unwrap();
+    same_answers(&read[0], 0, &whole, 0, 16);
+    same_answers(&read[1], 0, &whole, 16, 16);
+    // Chunk 2 follows rows 16..32, chunk 3 rows 32..48.
+    for chunk in [2, 3] {
+        let first = 16 * (chunk - 1);
+        let later = window(wide, 32).read(&inputs[first..first + 32]).unwrap();
+        same_answers(&read[chunk], 0, &later, 16, 16);
+    }
+}
+
+/// A path must have room for all of its steps, and its context be the last rows that leave it.
+#[test]
+fn forks_of_a_full_window_read_it_again_from_later_on() {
+    let folder = narrow(32);
+    let (wide, narrow) = (model(), load(folder.path()));
+    let recording = Recording::golden("wave");
+    let inputs = inputs(&mut state(&wide, &recording), &recording);
+    let mut window = Window::new(narrow.hinted().unwrap(), 1, 70).unwrap();
+    inputs[..30]
+        .chunks(16)
+        .for_each(|rows| drop(window.read(rows).unwrap()));
+    for skipped in [0, 1] {
+        let end = 30 - skipped;
+        let mut forked = window.fork(2, 12, skipped).unwrap();
+        let input = inputs[end];
+        let ours = forked.read(&[input, input]).unwrap();
+        let mut later = Window::new(wide.hinted().unwrap(), 1, 32).unwrap();
+        let rows = later.read(&inputs[end - 20..=end]).unwrap();
+        for path in 0..2 {
+            same_answers(&ours, path, &rows, 20, 1);
+        }
+    }
+}
+
+/// Experts learn from rows that the model passes, and the model begins behind them.
+#[test]
+fn passed_rows_teach_the_experts() {
+    let (model, recording) = (model(), Recording::golden("driven"));
+    let rows = recording.begins.len();
+    let mut whole = state(&model, &recording);
+    let read = whole.observe(recording.all(), 60..rows).unwrap();
+    let mut passed = state(&model, &recording);
+    masses(&mut passed);
+    passed.pass(recording.rows(0..60)).unwrap();
+    let rest = passed
+        .observe(recording.rows(60..rows), 0..rows - 60)
+        .unwrap();
+    assert_eq!(read.grids, rest.grids);
+    let sums = rest.masses.sum_axis(ndarray::Axis(2));
+    assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-4));
+    assert_eq!(passed.window.fork(1, 1, 0).unwrap().batch(), 3);
+}
+
+/// A copy of the model's folder in which one number is not.
+fn damaged(tensor: &str) -> tempfile::TempDir {
+    let folder = copied();
     let path = folder.path().join("reading.safetensors");
     let mut bytes = std::fs::read(&path).unwrap();
     let start = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
