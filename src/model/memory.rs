@@ -56,7 +56,8 @@ impl MemoryNeed {
             return Self::of_hints(weights, read.config().unwrap_or(config), position, work);
         }
         let position = position as u64;
-        let context = work.channels * tokens.tokens(work.rows);
+        // Of longer contexts a model reads what its window holds.
+        let context = work.channels * tokens.tokens(work.rows).min(config.window);
         let paths = work.channels * work.paths * tokens.stride() * work.horizon;
         let at_once = tokens_at_once(config)
             .max(work.channels * work.paths)
