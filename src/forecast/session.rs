@@ -11,13 +11,10 @@ use super::predicted::Predicted;
 use super::trees::{GrowingTree, grow};
 use crate::codec::Bin;
 use crate::density::{DigitTree, locate};
-use crate::model::{Branch, Model, ModelError, Sequences, Wanted};
+use crate::model::{Branch, Model, ModelError, Sequences, Wanted, digit_paths_that_fit};
 
 /// Fewest positions that are read at once of every sequence: each chunk goes through all keys.
 const SHORTEST_CHUNK: usize = 16;
-
-/// Bounds of what paths that advance together may take of the memory.
-const PATH_BYTES: Range<usize> = 16 << 20..2 << 30;
 
 /// Probability that may stay unrefined in the density of a number that is written digit by digit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -225,9 +222,7 @@ impl<'m> Session<'m> {
     pub fn paths_at_once(&self, steps: usize) -> usize {
         let positions = steps * self.model.tokens().stride() * self.batch();
         let bytes = positions * self.model.network().bytes_a_position();
-        let share = usize::try_from(self.model.bytes() / 3).unwrap_or(usize::MAX);
-        let paths = share.clamp(PATH_BYTES.start, PATH_BYTES.end) / bytes.max(1);
-        paths.max(1)
+        digit_paths_that_fit(self.model.bytes(), bytes)
     }
 
     /// Sequences in the batch.

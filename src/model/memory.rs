@@ -1,5 +1,7 @@
 //! What a forecast takes of the memory, before it takes it.
 
+use std::ops::Range;
+
 use candle_core::DType;
 
 use super::{Checkpoint, DecoderConfig, KvCache, RowInput, Weights};
@@ -85,6 +87,10 @@ impl MemoryNeed {
         let together = paths
             .min(paths_that_fit(channels, horizon, row))
             .min(experts::paths_that_fit(path));
+        let together = match channels {
+            1 => together.min(digit_paths_that_fit(weights, row * horizon)),
+            _ => together,
+        };
         let sequences = channels * together;
         let read = tokens_at_once(config).min(channels * rows).max(sequences);
         // Logits of both kinds of bins, and a copy of them.
@@ -159,6 +165,16 @@ fn room(steps: usize) -> usize {
 pub(crate) fn paths_that_fit(channels: usize, steps: usize, bytes_a_row: usize) -> usize {
     let sequence = room(steps) * bytes_a_row + SEQUENCE_BYTES;
     (PATH_BYTES / (channels * sequence)).max(1)
+}
+
+/// Bounds of what paths that are read as digits, and advance together, may take of the memory.
+const DIGIT_PATH_BYTES: Range<usize> = 16 << 20..2 << 30;
+
+/// Paths of so many bytes that should advance together: they take a third of what the weights take.
+pub(crate) fn digit_paths_that_fit(weights: u64, path: usize) -> usize {
+    let share = usize::try_from(weights / 3).unwrap_or(usize::MAX);
+    let bytes = share.clamp(DIGIT_PATH_BYTES.start, DIGIT_PATH_BYTES.end);
+    (bytes / path.max(1)).max(1)
 }
 
 /// A number of bytes with a unit.
