@@ -247,7 +247,7 @@ fn closed_pipe_ends_quietly() {
 }
 
 #[test]
-fn context_longer_than_the_window_is_cut_and_said() {
+fn what_is_read_of_a_context_longer_than_the_window_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("long.csv");
     let rows: String = (0..1500)
@@ -255,10 +255,16 @@ fn context_longer_than_the_window_is_cut_and_said() {
         .collect();
     std::fs::write(&path, format!("x\n{rows}")).unwrap();
     let path = path.display().to_string();
-    let output = statecast(&["forecast", &path, "--horizon", "2", "--samples", "3"]);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    assert!(stderr.contains("only the last 1022 are used"), "{stderr}");
+    for (method, said) in [
+        ("residual", "experts read all, the model the last 1022"),
+        ("vicl", "only the last 1022 are used"),
+    ] {
+        let forecast = ["forecast", &path, "--horizon", "2", "--samples", "3"];
+        let output = statecast(&[&forecast[..], &["--method", method]].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
 }
 
 /// Fault: one short episode ended the forecast of all.

@@ -5,9 +5,11 @@ use std::rc::Rc;
 use candle_core::Device;
 use ndarray::{Array2, ArrayViewMut2};
 use proptest::prelude::*;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use statecast::backtest::{BacktestSettings, Windows, run};
 use statecast::baselines::named;
-use statecast::codec::{BIN_COUNT, Bin, builtin_formats};
+use statecast::codec::{BIN_COUNT, Bin, Scale, builtin_formats};
 use statecast::forecast::{
     Control, ForecastError, Forecaster, KnownFuture, Language, Method, Mixture, Recalibrated,
     Residual, Role, RolloutSettings, Settings, Variables,
@@ -423,4 +425,132 @@ fn a_held_draw_counts_once() {
         assert_eq!(rollout.saturated, held);
         assert!(held > 0 || stretch.is_some());
     }
+}
+
+/// A noisy cycle that goes on as it begins.
+fn cycle(rows: usize) -> Variables {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    let (mut x, mut before) = (0.0, 0.0);
+    let mut next = || {
+        let noise: f64 = (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
+        let value = 1.6 * x - 0.8 * before + 0.3 * noise;
+        (before, x) = (x, value);
+        value
+    };
+    single((0..rows).map(|_| next()).collect())
+}
+
+/// The model with its hints, which reads contexts of any length.
+fn hinted(model: &Model) -> Forecaster<'_> {
+    Forecaster::new(model, settings())
+}
+
+/// Contexts longer than the model's window were refused.
+#[test]
+fn experts_read_contexts_of_a_hundred_thousand_rows() {
+    let model = builtin();
+    let all = cycle(100_020);
+    let forecaster = hinted(&model);
+    let settings = paths(20, 20);
+    let forecast = |rows: std::ops::Range<usize>| {
+        let forecast = forecaster.forecast(&all.slice(rows), 1, &settings, None, &|_| ());
+        forecast.unwrap()
+    };
+    let (long, short) = (forecast(0..100_000), forecast(99_000..100_000));
+    assert_eq!(long.reading.rows(), 100_000);
+    assert!(long.rollout.paths.iter().all(|x| x.is_finite()));
+    // What a hundred times as many rows say of a system that stays the same is much the same.
+    let [a, b] = [&long, &short].map(|f| f.reading.one_step().density(0, 0).std());
+    assert!((a / b - 1.0).abs() < 0.2, "{a} {b}");
+    let error = |f: &statecast::forecast::Forecast| {
+        let mean = f.rollout.paths.mean_axis(ndarray::Axis(0)).unwrap();
+        (mean[[0, 0]] - all.values[[100_000, 0]]).abs()
+    };
+    assert!(error(&long) < 1.0 && error(&short) < 1.0);
+}
+
+/// Mean log score of some rows at the end of a context.
+fn mean_score(forecaster: &Forecaster, context: &Variables, rows: usize) -> f64 {
+    let reading = forecaster.read_last(context, rows).unwrap();
+    let axis = reading.one_step().density(0, 0).axis().unit().ln();
+    reading.one_step().log_scores().mean().unwrap() - axis
+}
+
+/// Rows that a model reads after it has begun again are predicted as well as those of a context that
+/// fits.
+#[test]
+fn densities_of_a_stream_stay_as_good_beyond_the_window() {
+    let model = builtin();
+    let all = cycle(2600);
+    let forecaster = hinted(&model);
+    let mut stream = forecaster.begin(&all).unwrap();
+    let mut scores = Vec::new();
+    for start in (0..2600).step_by(200) {
+        let read = stream.observe(&all.slice(start..start + 200)).unwrap();
+        let masses = read.masses().rows().into_iter().map(|row| row.sum());
+        assert!(masses.into_iter().all(|sum| (sum - 1.0).abs() < 1e-3));
+        scores.extend(read.log_scores());
+    }
+    let unit = stream.encoding().axes()[0].unit().ln();
+    for end in [1400, 2000, 2600] {
+        let whole = mean_score(&forecaster, &all.slice(end - 1000..end), 300);
+        let streamed = scores[end - 300..end].iter().sum::<f64>() / 300.0 - unit;
+        assert!((whole - streamed).abs() < 0.05, "{end}: {whole} {streamed}");
+    }
+    // All of them at once are the same.
+    let at_once = forecaster.read(&all).unwrap().one_step().log_scores();
+    let apart = at_once.iter().zip(&scores).map(|(a, b)| (a - b).abs());
+    assert!(apart.fold(0.0, f64::max) < 0.5);
+}
+
+/// Observed rows and steps beyond the window, of one and of several channels, and of residuals that
+/// are read as digits.
+#[test]
+fn long_contexts_are_observed_continued_and_begun_anew() {
+    let model = builtin();
+    let driven = oscillator(1500);
+    for (forecaster, all) in [
+        (hinted(&model), driven.clone()),
+        (hinted(&model), cycle(1500)),
+        (residual(&model), driven),
+    ] {
+        let future = KnownFuture(all.slice(1480..1500).actions);
+        let known = (future.0.ncols() > 0).then_some(&future);
+        let mut reading = forecaster.read_last(&all.slice(0..1200), 0).unwrap();
+        let observed = reading.observe(&all.slice(1200..1480)).unwrap();
+        assert!(observed.log_scores().iter().all(|score| score.is_finite()));
+        assert_eq!(reading.rows(), 1480);
+        for horizon in [20, 700] {
+            let settings = paths(horizon, 2);
+            let rollout = match horizon {
+                20 => reading.rollout(&settings, known, &|_| ()),
+                _ if known.is_none() => reading.rollout(&settings, None, &|_| ()),
+                _ => reading.controlled(&settings, &mut Set([0.5, 0.5]), &|_| ()),
+            };
+            assert!(rollout.unwrap().paths.iter().all(|x| x.is_finite()));
+        }
+        assert!(reading.rollout(&paths(1100, 2), None, &|_| ()).is_err());
+    }
+    let plain = Forecaster::new(&model, Settings::default());
+    assert!(plain.read(&cycle(1500)).is_err());
+}
+
+/// Values far off the axis were one value to the experts, and all paths constant.
+#[test]
+fn values_that_experts_cannot_tell_apart_are_refused() {
+    let model = builtin();
+    let mut far = cycle(100);
+    far.values.mapv_inplace(|x| 50.0 * x + 20_000.0);
+    let unscaled = Settings {
+        scale: Scale::None,
+        ..settings()
+    };
+    let refused = Forecaster::new(&model, unscaled).read(&far);
+    assert!(matches!(refused, Err(ForecastError::BeyondReach { .. })));
+    assert!(hinted(&model).read(&far).is_ok());
+    // Off the axis, but within their reach.
+    far.values.mapv_inplace(|x| x / 50.0);
+    let reading = Forecaster::new(&model, unscaled).read(&far).unwrap();
+    let rollout = reading.rollout(&paths(5, 10), None, &|_| ()).unwrap();
+    assert!(rollout.paths.std(0.0) > 0.1);
 }

@@ -1,5 +1,6 @@
 //! `statecast density`: the density of every row of a context.
 
+use std::io::{self, Seek, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -11,8 +12,8 @@ use super::endings::written_as;
 use super::experts::{ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use super::residual::{Names, ResidualArguments};
-use crate::codec::Grid;
-use crate::forecast::{Forecaster, Reading, Variables};
+use crate::codec::{BIN_COUNT, Grid};
+use crate::forecast::{ForecastError, Forecaster, OneStep, Reading, Variables};
 use crate::model::{ModelInfo, Work};
 use crate::output::{NpzWriter, write_atomically, write_manifest};
 
@@ -50,6 +51,9 @@ pub(super) struct Arguments {
     #[arg(long, short)]
     output: PathBuf,
 }
+
+/// Rows whose densities are held together.
+const ROWS_AT_ONCE: usize = 256;
 
 #[derive(Serialize)]
 struct Manifest<'a> {
@@ -121,13 +125,18 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let rows = arguments.recording.context_rows(all, longest);
     let variables = variables.slice(all - rows..all);
     let started = Instant::now();
-    let reading = forecaster.read(&variables)?;
+    let mut reading = forecaster.begin(&variables)?;
+    let mut failed = None;
+    let written = write_atomically(&arguments.output, |file| {
+        write(&mut reading, &variables, NpzWriter::new(file), &mut failed)
+    });
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    written?;
     models.finish()?;
     let seconds = started.elapsed().as_secs_f64();
     warn_of_saturation(episode.name(), &reading, settings.method);
-    write_atomically(&arguments.output, |file| {
-        write(&reading, NpzWriter::new(file))
-    })?;
     let manifest = Manifest {
         program: "statecast",
         version: env!("CARGO_PKG_VERSION"),
@@ -152,25 +161,59 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(write_manifest(&arguments.output, &manifest)?)
 }
 
-fn write<W: std::io::Write + std::io::Seek>(
-    reading: &Reading,
+/// What there is of every row beside its densities, `[rows, channels]`.
+#[derive(Default)]
+struct Rows {
+    grids: Vec<Grid>,
+    observed: Vec<i32>,
+    log_scores: Vec<f64>,
+}
+
+impl Rows {
+    fn add(&mut self, one_step: &OneStep) {
+        self.grids.extend(one_step.grids());
+        let observed = one_step.observed().iter();
+        self.observed.extend(observed.map(|bin| bin.index() as i32));
+        self.log_scores.extend(&one_step.log_scores());
+    }
+}
+
+/// Observes a context and writes its densities as they come; an error of the forecaster is told
+/// beside that of the file.
+fn write<W: Write + Seek>(
+    reading: &mut Reading,
+    variables: &Variables,
     mut npz: NpzWriter<W>,
-) -> std::io::Result<()> {
-    let one_step = reading.one_step();
+    failed: &mut Option<ForecastError>,
+) -> io::Result<()> {
+    let channels = reading.encoding().axes().len();
+    let shape = [variables.rows(), channels];
+    let mut rows = Rows::default();
+    npz.begin_f32("density", &[variables.rows(), channels, BIN_COUNT])?;
+    for start in (0..variables.rows()).step_by(ROWS_AT_ONCE) {
+        let end = variables.rows().min(start + ROWS_AT_ONCE);
+        match reading.observe(&variables.slice(start..end)) {
+            Ok(one_step) => {
+                npz.push_f32(one_step.masses())?;
+                rows.add(&one_step);
+            }
+            Err(error) => {
+                *failed = Some(error);
+                return Err(io::Error::other("no density"));
+            }
+        }
+    }
     let axes = reading.encoding().axes();
     let low: Vec<f64> = axes.iter().map(|axis| axis.low()).collect();
     let high: Vec<f64> = axes.iter().map(|axis| axis.high()).collect();
-    let shape = [one_step.rows(), one_step.channels()];
-    npz.add_f32("density", one_step.masses().shape(), one_step.masses())?;
     npz.add_f64("low", &[axes.len()], &low)?;
     npz.add_f64("high", &[axes.len()], &high)?;
-    let observed = one_step.observed().iter().map(|bin| bin.index() as i32);
-    npz.add_i32("observed", &shape, observed)?;
-    npz.add_f64("log_score", &shape, &one_step.log_scores())?;
+    npz.add_i32("observed", &shape, rows.observed)?;
+    npz.add_f64("log_score", &shape, &rows.log_scores)?;
     let resolutions = reading.encoding().resolutions();
     npz.add_f64("resolution", &[axes.len()], resolutions)?;
-    if one_step.grids().iter().any(|&grid| grid != Grid::Digits) {
-        let of = |of: fn(Grid) -> f64| one_step.grids().iter().map(|&g| of(g)).collect::<Vec<_>>();
+    if rows.grids.iter().any(|&grid| grid != Grid::Digits) {
+        let of = |of: fn(Grid) -> f64| rows.grids.iter().map(|&g| of(g)).collect::<Vec<_>>();
         npz.add_f64("centre", &shape, &of(|grid| residual(grid).0))?;
         npz.add_f64("scale", &shape, &of(|grid| residual(grid).1))?;
     }

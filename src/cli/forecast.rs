@@ -11,7 +11,9 @@ use serde::Serialize;
 
 use super::actions::{FutureArguments, actions_to_come};
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
-use super::input::{ModelArguments, Recording, warn_of_held_paths, warn_of_saturation};
+use super::input::{
+    ModelArguments, Recording, note_window, warn_of_held_paths, warn_of_saturation,
+};
 use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
 use super::scores::scores;
@@ -153,18 +155,18 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let rows = episodes.iter().map(|e| e.states().nrows()).max();
     let rows = rows.unwrap_or(0);
     let names = arguments.experts.names(&arguments.model);
-    let work = Work {
-        channels: trajectory.state_names().len() + trajectory.action_names().len(),
-        rows: arguments.recording.context.unwrap_or(rows).min(rows),
-        paths: arguments.batch.unwrap_or(arguments.samples).get(),
-        horizon: arguments.horizon.get(),
-    };
     let like = Variables::of(
         &trajectory,
         episodes.first().context("the recording has no episode")?,
         settings.method,
         arguments.model.with_reward,
     );
+    let work = Work {
+        channels: like.names.len(),
+        rows: arguments.recording.context.unwrap_or(rows).min(rows),
+        paths: arguments.batch.unwrap_or(arguments.samples).get(),
+        horizon: arguments.horizon.get(),
+    };
     let models = Models::load(&names, &arguments.model, work)?.trained(
         &arguments.training,
         &arguments.recording.columns,
@@ -196,6 +198,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let episodes = arguments.long_enough(&episodes)?;
     let contexts: Vec<usize> = episodes.iter().map(|e| arguments.end(e)).collect();
     arguments.recording.note_contexts(&contexts, longest);
+    let read = contexts.iter();
+    let read = read.map(|&rows| arguments.recording.context_rows(rows, longest));
+    note_window(
+        &read.collect::<Vec<_>>(),
+        &forecaster,
+        arguments.horizon.get(),
+    );
     let progress = Progress::new(arguments.recording.file.display().to_string());
     let outcomes = episodes
         .iter()

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::progress::Progress;
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
-use crate::forecast::{Method, Reading, Settings, Temperature, Tolerance};
+use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolerance};
 use crate::model::{
     Checkpoint, FetchProgress, MemoryNeed, Model, ModelSource, Precision, Work, bytes, free_memory,
 };
@@ -23,7 +23,8 @@ pub(super) struct Recording {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) columns: Columns,
-    /// Rows of context, the last ones of an episode [default: as many as the model can read]
+    /// Rows of context, the last ones of an episode [default: all; without --method residual as many as
+    /// fit into the model's window. With it experts read all rows, the model the last ones]
     #[arg(long, value_name = "ROWS")]
     pub(super) context: Option<usize>,
 }
@@ -152,6 +153,19 @@ impl Recording {
                  that they have are used"
             );
         }
+    }
+}
+
+/// Says what a model reads of contexts of so many rows that are longer than its window.
+pub(super) fn note_window(rows: &[usize], forecaster: &Forecaster, horizon: usize) {
+    let shown = forecaster.window().saturating_sub(horizon);
+    let longer = rows.iter().filter(|&&rows| rows > shown).count();
+    if longer > 0 {
+        eprintln!(
+            "note: of contexts of more than {shown} rows ({longer} of {}) experts read all, the \
+             model the last {shown}",
+            rows.len()
+        );
     }
 }
 
@@ -287,10 +301,11 @@ impl ModelArguments {
         let mut checkpoint = Checkpoint::open(&fetched(source)?, precision, &device)?;
         checkpoint.source = source.clone();
         let tokens = checkpoint.tokens(&self.formats()?)?;
+        let need = MemoryNeed::of(&checkpoint, &tokens, work);
         if *source != ModelSource::Builtin {
-            let need = MemoryNeed::of(&checkpoint, &tokens, work);
             report_memory(&checkpoint, &need);
         }
+        warn_of_memory(&need);
         Ok(Model::of(checkpoint, tokens)?)
     }
 
@@ -351,7 +366,11 @@ fn report_memory(checkpoint: &Checkpoint, need: &MemoryNeed) {
              --samples"
         );
     }
-    if free.is_some_and(|free| need.total() > free) {
+}
+
+/// Warns if a forecast takes more memory than there is.
+fn warn_of_memory(need: &MemoryNeed) {
+    if free_memory().is_some_and(|free| need.total() > free) {
         eprintln!(
             "warning: this takes more memory than is free; use a smaller model, --precision bf16, a \
              quantised GGUF file, fewer --samples or a shorter --context"

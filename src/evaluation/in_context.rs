@@ -120,8 +120,8 @@ impl<'m> Contexts<'m> {
                 .map(|&piece| variables_of(logged, piece, method, with_reward));
             let pieces: Vec<Variables> = pieces.collect();
             let context = Variables::joined(&pieces);
-            let room = forecaster.longest_context(1).saturating_sub(context.rows());
-            stretches.push(NonZeroUsize::MIN.saturating_add(room));
+            let stretch = forecaster.longest_stretch(context.rows());
+            stretches.push(NonZeroUsize::new(stretch).unwrap_or(NonZeroUsize::MIN));
             readings.push(forecaster.read_last(&context, 0)?);
             progress((number + 1) as f64 / forecasters.len() as f64);
         }

@@ -34,6 +34,7 @@ mod slots;
 mod smoothing;
 mod student;
 
+pub(crate) use panel::paths_that_fit;
 pub use panel::{Panel, Source};
 pub use past::Past;
 pub use regression::{Prior, Regression, Sampled};
@@ -43,12 +44,15 @@ pub use simulator::{Simulated, Simulator, SimulatorError, SimulatorProgram};
 pub use slots::{Hint, Slot, Slots};
 pub use student::Student;
 
+/// Position on a channel's axis that experts have as zero.
+pub(crate) const CENTRE: f64 = 5.0;
+
 /// Precision, as a density, to which values are known: more than this no prediction earns.
 const FINEST: f64 = 1e4;
 
 /// Farthest value and largest action that are taken as they are: later ones must not leave the
 /// range of a float.
-const MOST: f64 = 1e3;
+pub(crate) const MOST: f64 = 1e3;
 
 fn bounded(x: f64) -> f64 {
     x.clamp(-MOST, MOST)

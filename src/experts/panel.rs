@@ -10,6 +10,14 @@ use super::simulator::SimulatorExpert;
 use super::smoothing::Smoothing;
 use super::{Expert, Next, Past, Simulated, Student, bounded};
 
+/// Memory that the experts of paths which advance together may take.
+const PATH_BYTES: usize = 256 << 20;
+
+/// Paths that take no more memory than they may together, of which each takes so many bytes.
+pub(crate) fn paths_that_fit(bytes: usize) -> usize {
+    (PATH_BYTES / bytes.max(1)).max(1)
+}
+
 /// An expert, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -166,11 +174,23 @@ impl Panel {
     /// Bytes that a path of so many steps takes, about: its experts, what they predict, and its
     /// rows.
     pub(crate) fn path_bytes(&self, steps: usize) -> usize {
-        let experts: usize = self.experts.iter().map(|expert| expert.bytes(steps)).sum();
+        self.path_bytes_after(0, steps)
+    }
+
+    /// The same, once the experts have read so many rows more.
+    pub(crate) fn path_bytes_after(&self, rows: usize, steps: usize) -> usize {
+        let experts = self.experts.iter();
+        let experts: usize = experts.map(|expert| expert.bytes(rows + steps)).sum();
         let predicted = self.predicted.iter().map(|row| size_of_val(&row[..]));
         let row = self.predicted.first().map_or(0, Vec::len) + self.units.len();
         let row = size_of::<f64>() * row + Past::ROW_BYTES;
         experts + predicted.sum::<usize>() + steps * row + size_of::<Self>()
+    }
+
+    /// Paths of so many steps that take no more memory than they may together, each with `beside` bytes
+    /// of other things.
+    pub(crate) fn paths_at_once(&self, steps: usize, beside: usize) -> usize {
+        paths_that_fit(self.path_bytes(steps) + beside)
     }
 
     /// Distributions of the next row's channels, `[expert][channel]`; `None` where an expert has

@@ -5,10 +5,9 @@ use std::rc::Rc;
 
 use ndarray::Array2;
 
-use super::expert_paths::CENTRE;
 use super::{ForecastError, Start};
 use crate::codec::Axis;
-use crate::experts::{Simulated, Simulator, ask};
+use crate::experts::{CENTRE, Simulated, Simulator, ask};
 
 /// A simulator and the channels that it is asked about.
 #[derive(Clone)]

@@ -8,16 +8,16 @@ const LEAST: f64 = 1.0;
 /// Positions within which paths are held: the range of what was observed of each channel, and as
 /// much again on either side of it. Experts that follow a path further away run off with it.
 #[derive(Debug, Clone)]
-pub(crate) struct Bounds(Vec<Option<(f64, f64)>>);
+struct Bounds(Vec<Option<(f64, f64)>>);
 
 impl Bounds {
     /// Nothing observed of some channels: no bounds.
-    pub(crate) fn new(channels: usize) -> Self {
+    fn new(channels: usize) -> Self {
         Self(vec![None; channels])
     }
 
     /// Widens the ranges by positions `[rows, channels]`.
-    pub(crate) fn observe(&mut self, positions: ArrayView2<f64>) {
+    fn observe(&mut self, positions: ArrayView2<f64>) {
         for row in positions.rows() {
             for (range, &y) in self.0.iter_mut().zip(row) {
                 let (low, high) = range.unwrap_or((y, y));
@@ -27,7 +27,7 @@ impl Bounds {
     }
 
     /// Where a channel's position is held, if it lies outside.
-    pub(crate) fn held(&self, channel: usize, position: f64) -> Option<f64> {
+    fn held(&self, channel: usize, position: f64) -> Option<f64> {
         let (low, high) = self.0[channel]?;
         let room = (high - low).max(LEAST);
         let held = position.clamp(low - room, high + room);
@@ -35,10 +35,101 @@ impl Bounds {
     }
 }
 
+/// Values that were moved to an end: draws to the bounds of their channel, residuals to the ends of
+/// their bins. A value that is both counts once.
+#[derive(Debug, Clone)]
+pub(crate) struct Clipped {
+    bounds: Bounds,
+    /// Sequences whose last draw was held within the bounds, and counted.
+    held: Vec<usize>,
+    count: usize,
+}
+
+impl Clipped {
+    /// None so far, of some channels.
+    pub(crate) fn new(channels: usize) -> Self {
+        Self {
+            bounds: Bounds::new(channels),
+            held: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// None so far of what goes on from here, within the same bounds.
+    pub(crate) fn fork(&self) -> Self {
+        Self {
+            bounds: self.bounds.clone(),
+            held: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// Widens the bounds by positions `[rows, channels]`.
+    pub(crate) fn observe(&mut self, positions: ArrayView2<f64>) {
+        self.bounds.observe(positions);
+    }
+
+    /// Counts a residual that was observed, if it lies beyond its bins.
+    pub(crate) fn read(&mut self, beyond: bool) {
+        self.count += usize::from(beyond);
+    }
+
+    /// Begins a row of draws.
+    pub(crate) fn draw(&mut self) {
+        self.held.clear();
+    }
+
+    /// Where the draw of a sequence, which is that of a channel, is held, if it lies outside.
+    pub(crate) fn hold(&mut self, sequence: usize, channel: usize, position: f64) -> Option<f64> {
+        let held = self.bounds.held(channel, position)?;
+        self.held.push(sequence);
+        self.count += 1;
+        Some(held)
+    }
+
+    /// Does not count the last draws of some sequences, which are not taken.
+    pub(crate) fn discard(&mut self, sequences: &[usize]) {
+        let before = self.held.len();
+        self.held.retain(|i| !sequences.contains(i));
+        self.count -= before - self.held.len();
+    }
+
+    /// Counts the residual of a value that a sequence goes on with, if it lies beyond its bins and
+    /// the value was not held.
+    pub(crate) fn advance(&mut self, sequence: usize, beyond: bool) {
+        self.read(beyond && !self.held.contains(&sequence));
+    }
+
+    /// Ends the row.
+    pub(crate) fn advanced(&mut self) {
+        self.held.clear();
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray::array;
+
+    #[test]
+    fn a_value_that_is_moved_twice_counts_once() {
+        let mut clipped = Clipped::new(1);
+        clipped.observe(array![[1.5], [8.5]].view());
+        clipped.draw();
+        let held = [0, 1, 2].map(|i| clipped.hold(i, 0, [99.0, 5.0, -99.0][i]));
+        assert_eq!(held, [Some(15.5), None, Some(-5.5)]);
+        clipped.discard(&[2]);
+        (0..3).for_each(|i| clipped.advance(i, true));
+        clipped.advanced();
+        // The first was held, the others lie beyond the bins.
+        assert_eq!(clipped.count(), 3);
+        clipped.advance(0, true);
+        assert_eq!((clipped.count(), clipped.fork().count()), (4, 0));
+    }
 
     /// They were those of an axis that the context spans, which `--scale none` is not.
     #[test]

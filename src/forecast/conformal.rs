@@ -241,7 +241,7 @@ impl<'m> Forecaster<'m> {
                 &done,
             )?;
         }
-        let reading = self.read_last(context, scored)?;
+        let reading = self.read_ahead(context, scored, settings.stretch())?;
         let done = |share: f64| progress(1.0 - (1.0 - share) * part);
         let rollout = reading.rollout(settings, future, &done)?;
         Ok(Forecast {
@@ -269,7 +269,8 @@ impl<'m> Forecaster<'m> {
             seed: settings.seed.wrapping_add(origin as u64 + 1),
             ..*settings
         };
-        let reading = self.read_last(&context.slice(0..origin), 0)?;
+        let before = context.slice(0..origin);
+        let reading = self.read_ahead(&before, 0, settings.stretch())?;
         let rollout = reading.rollout(&fewer, known.as_ref(), progress)?;
         conformal.learn(&rollout, came.values.view());
         Ok(())

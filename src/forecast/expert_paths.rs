@@ -8,13 +8,7 @@ use ndarray::ArrayView1;
 use super::axis_simulator::AxisSimulator;
 use super::{ForecastError, Start};
 use crate::codec::Grid;
-use crate::experts::{Hint, Panel, Simulated, Simulator, Slots, Source};
-
-/// Position on the axis that experts have as zero.
-pub(super) const CENTRE: f64 = 5.0;
-
-/// Memory that experts of paths which advance together may take.
-const PATH_BYTES: usize = 256 << 20;
+use crate::experts::{CENTRE, Hint, Panel, Simulated, Simulator, Slots, Source};
 
 /// What a user knows about a system, for the experts of those who read hints or residuals.
 #[derive(Clone, Default)]
@@ -262,7 +256,6 @@ impl ExpertPaths {
     /// Paths of so many steps whose experts take no more memory than they may.
     pub(super) fn paths_at_once(&self, steps: usize) -> usize {
         let path = &self.paths[0];
-        let bytes = path.panel.path_bytes(steps) + path.slots.bytes();
-        (PATH_BYTES / bytes.max(1)).max(1)
+        path.panel.paths_at_once(steps, path.slots.bytes())
     }
 }

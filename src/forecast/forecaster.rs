@@ -1,23 +1,18 @@
-//! Reading a context: from variables to one-step densities and a session that can go on.
+//! A predictor with its settings, and how it begins to read a context.
 
 use std::rc::Rc;
 use std::str::FromStr;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
-use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
+use ndarray::{ArrayView2, s};
 
+use super::long_context::{first_shown, longest_stretch};
 use super::{
-    Continuation, Encoding, ForecastError, Language, Levels, Observed, OneStep, Point, Predictor,
-    Role, Start, Summary, Tolerance, Variables,
+    Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Tolerance, Variables,
 };
-use crate::codec::{Bin, Scale};
-use crate::density::BinnedDensity;
+use crate::codec::Scale;
 use crate::disentangle::{Components, Disentangler};
+use crate::experts::{CENTRE, MOST};
 use crate::model::Model;
-
-/// Joint draws behind the one-step quantiles of a mixed variable.
-const ONE_STEP_DRAWS: usize = 1000;
 
 /// How variables become channels (Benechehab et al., arXiv 2410.11711).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -185,9 +180,23 @@ impl<'m> Forecaster<'m> {
         self.settings
     }
 
+    /// Rows of context and steps, together, that a model behind it remembers; of longer contexts it
+    /// reads the last ones, while online experts read all ([`Predictor::window`]).
+    pub fn window(&self) -> usize {
+        self.predictor.window()
+    }
+
     /// Most rows of context that leave room for a forecast of `horizon` steps.
     pub fn longest_context(&self, horizon: usize) -> usize {
         self.predictor.longest_context(horizon)
+    }
+
+    /// Steps that a path may go from a context of so many rows before it has to begin again
+    /// ([`RolloutSettings::stretch`](super::RolloutSettings::stretch)).
+    pub fn longest_stretch(&self, rows: usize) -> usize {
+        let room = self.longest_context(1).saturating_sub(rows);
+        let stretch = longest_stretch(self.predictor.window(), rows);
+        stretch.min(room.saturating_add(1))
     }
 
     /// True if forecasts of contexts with actions need those to come.
@@ -219,8 +228,56 @@ impl<'m> Forecaster<'m> {
         context: &Variables,
         scored: usize,
     ) -> Result<Reading<'m>, ForecastError> {
+        self.read_ahead(context, scored, 0)
+    }
+
+    /// The same before so many steps, which leave the less of a model's window to a longer context;
+    /// zero if their number is not known.
+    pub(super) fn read_ahead(
+        &self,
+        context: &Variables,
+        scored: usize,
+        horizon: usize,
+    ) -> Result<Reading<'m>, ForecastError> {
         let rows = context.rows();
-        let first = rows.saturating_sub(scored);
+        let wanted = rows.saturating_sub(scored);
+        let mut reading = self.begin(context)?;
+        let shown = first_shown(self.predictor.window(), rows, wanted, horizon);
+        if shown > 0 {
+            reading.pass(&context.slice(0..shown))?;
+        }
+        match shown {
+            0 => reading.take(context, wanted..rows)?,
+            _ => reading.take(&context.slice(shown..rows), wanted - shown..rows - shown)?,
+        }
+        Ok(reading)
+    }
+
+    /// A context `[rows, variables]` that was not read yet: its rows are still to be
+    /// [observed](Reading::observe). Axes are fitted on all of them.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use statecast::baselines::named;
+    /// use statecast::forecast::{Forecaster, Role, Settings, Variables};
+    /// let wave = Array2::from_shape_fn((90, 1), |(t, _)| (0.3 * t as f64).sin());
+    /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], wave);
+    /// let forecaster = Forecaster::of(named("ar").unwrap(), Settings::default());
+    /// // Densities of many rows need not be held together.
+    /// let mut reading = forecaster.begin(&context)?;
+    /// let mut score = 0.0;
+    /// for start in (0..90).step_by(30) {
+    ///     score += reading.observe(&context.slice(start..start + 30))?.log_scores().sum();
+    /// }
+    /// let at_once = forecaster.read(&context)?.one_step().log_scores().sum();
+    /// assert!((score - at_once).abs() < 1e-6);
+    /// # Ok::<(), statecast::forecast::ForecastError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn begin(&self, context: &Variables) -> Result<Reading<'m>, ForecastError> {
+        let rows = context.rows();
         if rows < 2 {
             return Err(ForecastError::TooFewRows(rows));
         }
@@ -242,37 +299,46 @@ impl<'m> Forecaster<'m> {
             self.settings.scale,
             values.view(),
         )?;
-        let (_, saturated) = encoding.bins(values.view());
         let active: Vec<usize> = (0..encoding.axes().len())
             .filter(|&c| !encoding.axes()[c].is_constant())
             .collect();
+        if !self.predictor.is_bounded() {
+            check_reach(&encoding, &active, values.view())?;
+        }
         let mut reading = Reading {
             predictor: self.predictor.clone(),
-            one_step: OneStep::constant(&encoding, values.slice(s![first.., ..])),
-            rows,
+            one_step: OneStep::constant(&encoding, values.slice(s![..0, ..])),
+            rows: 0,
             actions: context.of_role(Role::Action),
             units: largest(context.actions.view()),
             encoding,
             active,
             continuation: None,
-            saturated,
+            saturated: 0,
         };
         if !reading.active.is_empty() {
-            let mut continuation = self.predictor.start(reading.start(rows))?;
-            let positions = reading.start(rows).positions(values.view());
-            let resolutions = reading.active_resolutions();
-            let observed = Observed {
-                positions: positions.view(),
-                actions: context.actions.view(),
-                begins: &context.begins,
-                resolutions: &resolutions,
-            };
-            let read = continuation.observe(observed, first..rows)?;
-            reading.continuation = Some(continuation);
-            reading.one_step.keep(&read, &reading.active);
+            reading.continuation = Some(self.predictor.start(reading.start(rows))?);
         }
         Ok(reading)
     }
+}
+
+/// Whether all values of a context lie where online experts take them as they are.
+fn check_reach(
+    encoding: &Encoding,
+    active: &[usize],
+    values: ArrayView2<f64>,
+) -> Result<(), ForecastError> {
+    let channels = encoding.disentangler().to_channels(values);
+    for &c in active {
+        let axis = encoding.axes()[c];
+        let beyond = |x: &f64| (axis.position(*x) - CENTRE).abs() > MOST;
+        if let Some(&value) = channels.column(c).iter().find(|x| beyond(x)) {
+            let channel = encoding.channel_names()[c].clone();
+            return Err(ForecastError::BeyondReach { channel, value });
+        }
+    }
+    Ok(())
 }
 
 /// Size of the largest value of every column.
@@ -281,201 +347,4 @@ fn largest(actions: ArrayView2<f64>) -> Vec<f64> {
     columns
         .map(|column| column.iter().fold(0.0, |m: f64, a| m.max(a.abs())))
         .collect()
-}
-
-/// A context that was read: its densities, and the state from which it is continued.
-pub struct Reading<'m> {
-    pub(super) predictor: Rc<dyn Predictor<'m> + 'm>,
-    pub(super) encoding: Encoding,
-    /// Channels that are predicted: all but the constant ones.
-    pub(super) active: Vec<usize>,
-    pub(super) continuation: Option<Box<dyn Continuation<'m> + 'm>>,
-    /// Indices of the variables that are actions.
-    pub(super) actions: Vec<usize>,
-    /// Sizes of the largest actions that were recorded, whether they are variables or not.
-    pub(super) units: Vec<f64>,
-    one_step: OneStep,
-    rows: usize,
-    saturated: usize,
-}
-
-impl Reading<'_> {
-    /// The map between variables and bins.
-    pub fn encoding(&self) -> &Encoding {
-        &self.encoding
-    }
-
-    /// Rows of the context.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// The densities of the context's rows, or of its last ones if only those were asked for.
-    pub fn one_step(&self) -> &OneStep {
-        &self.one_step
-    }
-
-    /// Values of the context that lay outside their channel's axis, or that of its residual, and were moved to
-    /// its end.
-    pub fn saturated(&self) -> usize {
-        match (&self.continuation, self.predictor.is_bounded()) {
-            (Some(continuation), false) => continuation.clipped(),
-            _ => self.saturated,
-        }
-    }
-
-    /// One-step mean, spread and quantiles of the variables, `[rows, variables]`, of the rows that
-    /// have a density.
-    ///
-    /// Quantiles of mixed variables come from 1000 joint draws of the channels a row, seeded.
-    pub fn one_step_summary(&self, levels: &Levels, seed: u64) -> Summary {
-        if self.encoding.disentangler().is_identity() {
-            self.separate_summary(levels)
-        } else {
-            self.mixed_summary(levels, seed)
-        }
-    }
-
-    fn separate_summary(&self, levels: &Levels) -> Summary {
-        let (rows, channels) = self.one_step.observed().dim();
-        let mut summary = Summary::zeros(rows, channels, levels);
-        for t in 0..rows {
-            for c in 0..channels {
-                let density = self.one_step.density(t, c);
-                summary.mean[[t, c]] = density.mean();
-                summary.std[[t, c]] = density.std();
-                for (quantiles, &level) in summary.quantiles.iter_mut().zip(levels.as_slice()) {
-                    quantiles[[t, c]] = density.quantile(level);
-                }
-            }
-        }
-        summary
-    }
-
-    fn mixed_summary(&self, levels: &Levels, seed: u64) -> Summary {
-        let (rows, channels) = self.one_step.observed().dim();
-        let disentangler = self.encoding.disentangler();
-        let variables = disentangler.variables();
-        let mut summary = Summary::zeros(rows, variables, levels);
-        (summary.mean, summary.std) = self.one_step_moments();
-        let mut draws = Array2::zeros((ONE_STEP_DRAWS, channels));
-        for t in 0..rows {
-            let densities = self.densities(t);
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream(t as u64);
-            for mut draw in draws.rows_mut() {
-                for (c, density) in densities.iter().enumerate() {
-                    draw[c] = density.quantile(random.random());
-                }
-            }
-            let mut drawn = disentangler.to_variables(draws.view());
-            if let Some(residuals) = disentangler.residuals() {
-                for mut row in drawn.rows_mut() {
-                    row += &residuals.row(random.random_range(0..residuals.nrows()));
-                }
-            }
-            for (v, column) in drawn.columns().into_iter().enumerate() {
-                summary.set_quantiles(t, v, &mut column.to_vec());
-            }
-        }
-        summary
-    }
-
-    /// One-step means and standard deviations of the variables, `[rows, variables]`, of the rows that
-    /// have a density.
-    pub fn one_step_moments(&self) -> (Array2<f64>, Array2<f64>) {
-        let disentangler = self.encoding.disentangler();
-        let shape = (self.one_step.rows(), disentangler.variables());
-        let (mut means, mut deviations) = (Array2::zeros(shape), Array2::zeros(shape));
-        for t in 0..self.one_step.rows() {
-            let densities = self.densities(t);
-            let mean: Array1<f64> = densities.iter().map(|d| d.mean()).collect();
-            let variance: Array1<f64> = densities.iter().map(|d| d.variance()).collect();
-            means
-                .row_mut(t)
-                .assign(&self.encoding.variables(mean.view()));
-            let covariance = disentangler.covariance(variance.view());
-            deviations
-                .row_mut(t)
-                .assign(&covariance.diag().mapv(f64::sqrt));
-        }
-        (means, deviations)
-    }
-
-    /// One joint draw of the variables of every row that has a density, `[rows, variables]`.
-    pub fn one_step_draw(&self, random: &mut ChaCha8Rng) -> Array2<f64> {
-        let disentangler = self.encoding.disentangler();
-        let mut drawn = Array2::zeros((self.one_step.rows(), disentangler.variables()));
-        for (t, mut row) in drawn.rows_mut().into_iter().enumerate() {
-            let levels = self.densities(t).into_iter();
-            let channels: Array1<f64> = levels.map(|d| d.quantile(random.random())).collect();
-            row.assign(&self.encoding.variables(channels.view()));
-            if let Some(residuals) = disentangler.residuals() {
-                row += &residuals.row(random.random_range(0..residuals.nrows()));
-            }
-        }
-        drawn
-    }
-
-    fn densities(&self, row: usize) -> Vec<BinnedDensity<'_>> {
-        let channels = 0..self.one_step.channels();
-        channels.map(|c| self.one_step.density(row, c)).collect()
-    }
-
-    /// Reads rows that came after the context, `[rows, variables]` with their actions, and returns
-    /// their densities, each given all rows before it. The axes stay those of the context.
-    ///
-    /// # Errors
-    /// [`ForecastError::Window`] if the window ends, and what the predictor reports.
-    pub fn observe(&mut self, came: &Variables) -> Result<OneStep, ForecastError> {
-        let rows = came.rows();
-        self.predictor.check(self.rows + rows, 0)?;
-        let values = came.values.as_standard_layout();
-        let (_, saturated) = self.encoding.bins(values.view());
-        self.one_step = OneStep::constant(&self.encoding, values.view());
-        let positions = self.start(rows).positions(values.view());
-        let resolutions = self.active_resolutions();
-        if let Some(continuation) = &mut self.continuation {
-            let observed = Observed {
-                positions: positions.view(),
-                actions: came.actions.view(),
-                begins: &came.begins,
-                resolutions: &resolutions,
-            };
-            let read = continuation.observe(observed, 0..rows)?;
-            self.one_step.keep(&read, &self.active);
-        }
-        self.rows += rows;
-        self.saturated += saturated;
-        Ok(self.one_step.clone())
-    }
-
-    fn active_resolutions(&self) -> Vec<f64> {
-        let resolutions = self.encoding.resolutions();
-        self.active.iter().map(|&c| resolutions[c]).collect()
-    }
-
-    /// What a predictor is started on, for so many rows.
-    fn start(&self, rows: usize) -> Start<'_> {
-        Start {
-            encoding: &self.encoding,
-            active: &self.active,
-            units: &self.units,
-            rows,
-        }
-    }
-
-    /// Points of the channels that are predicted, of one row of variables, and how many of them were moved to the
-    /// end of the axis.
-    pub(super) fn active_points(&self, variables: ArrayView1<f64>) -> (Vec<Point>, usize) {
-        let positions = self
-            .start(1)
-            .positions(variables.insert_axis(ndarray::Axis(0)));
-        if !self.predictor.is_bounded() {
-            return (positions.iter().map(|&y| Point::at(y)).collect(), 0);
-        }
-        let saturated = positions.iter().filter(|&&y| Bin::quantise(y).saturated);
-        let saturated = saturated.count();
-        (positions.iter().map(|&y| Point::of(y)).collect(), saturated)
-    }
 }

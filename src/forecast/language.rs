@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use ndarray::Array2;
+use ndarray::{Array2, Array3, s};
 
 use super::{
     Continuation, Densities, ForecastError, Hinted, Knowledge, Method, Observed, Online, Paths,
     Point, Predictor, Residual, Session, Settings, Stacked, Start, Temperature, Tolerance,
 };
-use crate::codec::{Bin, Grid};
+use crate::codec::{BIN_COUNT, Bin, Grid};
 use crate::experts::Source;
 use crate::model::Model;
 
@@ -90,6 +90,11 @@ impl<'m> Predictor<'m> for Language<'m> {
         Ok(Box::new(session))
     }
 
+    fn window(&self) -> usize {
+        // Of the last value, only what its last symbol follows is read.
+        self.longest_context(1) + 1
+    }
+
     fn longest_context(&self, horizon: usize) -> usize {
         let tokens = self.model.tokens();
         let window = self.model.window().saturating_sub(tokens.draw_length());
@@ -125,7 +130,29 @@ impl<'m> Continuation<'m> for Session<'m> {
         wanted: Range<usize>,
     ) -> Result<Densities, ForecastError> {
         let bins: Array2<Bin> = rows.positions.mapv(|y| Bin::quantise(y).bin);
-        Ok(self.extend(&bins, wanted)?.into())
+        let mut masses = Array3::zeros((wanted.len(), self.batch(), BIN_COUNT));
+        let mut start = 0;
+        while start < bins.nrows() {
+            let mut room = self.room();
+            if room == 0 {
+                self.begin_again(self.rows() / 2)?;
+                room = self.room().max(1);
+            }
+            let end = bins.nrows().min(start + room);
+            let part = wanted.start.clamp(start, end)..wanted.end.clamp(start, end);
+            let rows = bins.slice(s![start..end, ..]).to_owned();
+            let read = self.extend(&rows, part.start - start..part.end - start)?;
+            if !part.is_empty() {
+                let to = part.start - wanted.start..part.end - wanted.start;
+                masses.slice_mut(s![to, .., ..]).assign(&read);
+            }
+            start = end;
+        }
+        Ok(masses.into())
+    }
+
+    fn pass(&mut self, _rows: Observed) -> Result<(), ForecastError> {
+        Ok(self.begin_again(0)?)
     }
 
     fn next_densities(&mut self) -> Result<Densities, ForecastError> {
@@ -149,7 +176,12 @@ impl<'m> Continuation<'m> for Session<'m> {
         paths: Paths,
         steps: usize,
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        Ok(Box::new(Session::fork(self, paths.count, steps)?))
+        let room = self.most_rows().saturating_sub(steps);
+        if self.rows() <= room {
+            return Ok(Box::new(Session::fork(self, paths.count, steps)?));
+        }
+        let later = self.later(room)?;
+        Ok(Box::new(later.fork(paths.count, steps)?))
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

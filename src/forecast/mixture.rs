@@ -65,6 +65,11 @@ impl<'m> Predictor<'m> for Mixture<'m> {
         Ok(mixed(states, self.share, start.channels()))
     }
 
+    fn window(&self) -> usize {
+        let windows = self.experts.iter().map(|expert| expert.window());
+        windows.min().unwrap_or(usize::MAX)
+    }
+
     fn longest_context(&self, horizon: usize) -> usize {
         let longest = self.experts.iter().map(|e| e.longest_context(horizon));
         longest.min().unwrap_or(usize::MAX)
@@ -237,6 +242,10 @@ impl<'m> Continuation<'m> for State<'m> {
             }
         }
         Ok(mixed)
+    }
+
+    fn pass(&mut self, rows: Observed) -> Result<(), ForecastError> {
+        self.experts.iter_mut().try_for_each(|e| e.pass(rows))
     }
 
     fn next_densities(&mut self) -> Result<Densities, ForecastError> {

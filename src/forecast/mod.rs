@@ -13,11 +13,13 @@ mod expert_paths;
 mod forecaster;
 mod hinted;
 mod language;
+mod long_context;
 mod mixture;
 mod one_step;
 mod online;
 mod predicted;
 mod predictor;
+mod reading;
 mod recalibration;
 mod residual;
 mod rollout;
@@ -29,11 +31,11 @@ mod transition;
 mod trees;
 mod variables;
 
-use bounds::Bounds;
+use bounds::Clipped;
 pub use conformal::{Conformal, Forecast};
 pub use encoding::Encoding;
 pub use expert_paths::Knowledge;
-pub use forecaster::{Forecaster, Method, Reading, Settings, Temperature};
+pub use forecaster::{Forecaster, Method, Settings, Temperature};
 pub use hinted::Hinted;
 pub use language::Language;
 pub use mixture::{Mixture, Weights};
@@ -41,6 +43,7 @@ pub use one_step::OneStep;
 pub use online::Online;
 pub(crate) use predictor::point_at;
 pub use predictor::{Continuation, Densities, Observed, Paths, Point, Predictor, Start};
+pub use reading::Reading;
 pub use recalibration::{Map, Places, Recalibrated};
 pub use residual::Residual;
 pub use rollout::{Control, KnownFuture, Rollout, RolloutSettings};
@@ -114,6 +117,17 @@ pub enum ForecastError {
         channel: String,
         /// What is wrong with it.
         source: crate::codec::CodecError,
+    },
+    /// A value of a context that lies too far off its axis for online experts.
+    #[error(
+        "channel {channel}: the value {value} lies more than 1000 units of the axis [0, 10) off its \
+         middle, where online experts tell no values apart: choose another --scale, such as minmax"
+    )]
+    BeyondReach {
+        /// Name of the channel.
+        channel: String,
+        /// The value, in its units.
+        value: f64,
     },
     /// The variables cannot be disentangled.
     #[error(transparent)]

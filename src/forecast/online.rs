@@ -5,16 +5,12 @@ use std::rc::Rc;
 
 use ndarray::{Array3, ArrayView1, aview1, s};
 
-use super::expert_paths::CENTRE;
 use super::{
-    Bounds, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
+    Clipped, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
 use crate::codec::BIN_COUNT;
 use crate::density::Mass;
-use crate::experts::{Normal, Panel, Scales, Source, Student};
-
-/// Memory that paths which advance together may take.
-const PATH_BYTES: usize = 256 << 20;
+use crate::experts::{CENTRE, Normal, Panel, Scales, Source, Student};
 
 /// Online experts by themselves, without a language model.
 #[derive(Debug, Clone, Copy)]
@@ -61,8 +57,7 @@ impl<'m> Predictor<'m> for Online {
         Ok(Box::new(State {
             channels,
             paths: vec![Rc::new(path)],
-            bounds: Bounds::new(channels),
-            clipped: 0,
+            clipped: Clipped::new(channels),
         }))
     }
 
@@ -146,9 +141,7 @@ struct State {
     channels: usize,
     paths: Vec<Rc<Path>>,
     /// Paths leave the axis as their experts do, but not these.
-    bounds: Bounds,
-    /// Draws that were held within the bounds.
-    clipped: usize,
+    clipped: Clipped,
 }
 
 impl<'m> Continuation<'m> for State {
@@ -162,7 +155,7 @@ impl<'m> Continuation<'m> for State {
         wanted: Range<usize>,
     ) -> Result<Densities, ForecastError> {
         let mut densities = Array3::zeros((wanted.len(), self.channels, BIN_COUNT));
-        self.bounds.observe(rows.positions);
+        self.clipped.observe(rows.positions);
         let path = Rc::make_mut(&mut self.paths[0]);
         for t in 0..rows.len() {
             path.panel.predict(rows.begins[t]);
@@ -192,15 +185,19 @@ impl<'m> Continuation<'m> for State {
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
-        let sequences = (0..self.channels).flat_map(|c| self.paths.iter().map(move |p| (c, p)));
-        let drawn = sequences.zip(levels).map(|((c, path), &level)| {
+        self.clipped.draw();
+        let count = self.paths.len();
+        let drawn = levels.iter().enumerate().map(|(i, &level)| {
+            let (c, path) = (i / count, &self.paths[i % count]);
             let position = path.density(c).quantile(level);
-            let held = self.bounds.held(c, position);
-            (Point::at(held.unwrap_or(position)), held.is_some())
+            let held = self.clipped.hold(i, c, position);
+            Point::at(held.unwrap_or(position))
         });
-        let (points, held): (Vec<Point>, Vec<bool>) = drawn.unzip();
-        self.clipped += held.into_iter().filter(|&held| held).count();
-        Ok(points)
+        Ok(drawn.collect())
+    }
+
+    fn discard(&mut self, sequences: &[usize]) {
+        self.clipped.discard(sequences);
     }
 
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
@@ -216,6 +213,7 @@ impl<'m> Continuation<'m> for State {
             path.learn(&row, aview1(&taken));
             path.panel.predict(false);
         }
+        self.clipped.advanced();
         Ok(())
     }
 
@@ -226,13 +224,13 @@ impl<'m> Continuation<'m> for State {
     }
 
     fn clipped(&self) -> usize {
-        self.clipped
+        self.clipped.count()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {
         let path = &self.paths[0];
         let scales = path.scales.as_ref().map_or(0, Scales::bytes);
-        (PATH_BYTES / (path.panel.path_bytes(steps) + scales)).max(1)
+        path.panel.paths_at_once(steps, scales)
     }
 
     fn fork(
@@ -244,8 +242,7 @@ impl<'m> Continuation<'m> for State {
         Ok(Box::new(Self {
             channels: self.channels,
             paths: vec![forked; paths.count],
-            bounds: self.bounds.clone(),
-            clipped: 0,
+            clipped: self.clipped.fork(),
         }))
     }
 }

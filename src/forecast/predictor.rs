@@ -219,6 +219,12 @@ pub trait Predictor<'m> {
     /// [`ForecastError`] if the forecaster cannot start.
     fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError>;
 
+    /// Rows of context and steps, together, that it remembers at most. Of longer contexts the first rows
+    /// need only be [passed](Continuation::pass).
+    fn window(&self) -> usize {
+        usize::MAX
+    }
+
     /// Most rows of context that leave room for a forecast of `horizon` steps.
     fn longest_context(&self, _horizon: usize) -> usize {
         usize::MAX
@@ -257,6 +263,15 @@ pub trait Continuation<'m> {
     /// [`ForecastError`] if the forecaster fails.
     fn observe(&mut self, rows: Observed, wanted: Range<usize>)
     -> Result<Densities, ForecastError>;
+
+    /// Reads observed rows of which a model need not know: what has a window forgets what it remembers,
+    /// and begins behind them; everything else learns from them.
+    ///
+    /// # Errors
+    /// [`ForecastError`] if the forecaster fails.
+    fn pass(&mut self, rows: Observed) -> Result<(), ForecastError> {
+        self.observe(rows, 0..0).map(|_| ())
+    }
 
     /// Densities of the next value, of one row.
     ///

@@ -221,6 +221,10 @@ impl<'m> Predictor<'m> for Recalibrated<'m> {
         }))
     }
 
+    fn window(&self) -> usize {
+        self.0.window()
+    }
+
     fn longest_context(&self, horizon: usize) -> usize {
         self.0.longest_context(horizon)
     }
@@ -289,6 +293,10 @@ impl<'m> Continuation<'m> for State<'m> {
             }
         }
         Ok(mapped)
+    }
+
+    fn pass(&mut self, rows: Observed) -> Result<(), ForecastError> {
+        self.inner.pass(rows)
     }
 
     fn next_densities(&mut self) -> Result<Densities, ForecastError> {

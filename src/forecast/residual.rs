@@ -14,15 +14,16 @@ use std::rc::Rc;
 
 use ndarray::{Array2, Array3, aview1, s};
 
-use super::expert_paths::{CENTRE, ExpertPaths, grid_of};
+use super::expert_paths::{ExpertPaths, grid_of};
+use super::long_context::{check_window, longest_context};
 use super::mixture::CHUNK;
 use super::tails::Tails;
 use super::{
-    Bounds, Continuation, Densities, ForecastError, Knowledge, Observed, Paths, Point, Predictor,
+    Clipped, Continuation, Densities, ForecastError, Knowledge, Observed, Paths, Point, Predictor,
     Start, point_at,
 };
 use crate::codec::{BIN_COUNT, Bin, Grid};
-use crate::experts::Hint;
+use crate::experts::{CENTRE, Hint};
 
 /// Bin that is read where no expert has a prediction: that of a residual of zero.
 const MASKED: usize = BIN_COUNT / 2;
@@ -78,18 +79,20 @@ impl<'m> Predictor<'m> for Residual<'m> {
             experts,
             channels,
             tails: Tails::default(),
-            bounds: Bounds::new(channels),
-            held: Vec::new(),
-            clipped: 0,
+            clipped: Clipped::new(channels),
         }))
     }
 
+    fn window(&self) -> usize {
+        self.reader.window()
+    }
+
     fn longest_context(&self, horizon: usize) -> usize {
-        self.reader.longest_context(horizon)
+        longest_context(self.window(), horizon)
     }
 
     fn check(&self, context: usize, horizon: usize) -> Result<(), ForecastError> {
-        self.reader.check(context, horizon)
+        check_window(self.window(), context, horizon)
     }
 
     fn needs_actions(&self) -> bool {
@@ -121,11 +124,7 @@ struct State<'m> {
     experts: ExpertPaths,
     channels: usize,
     tails: Tails,
-    bounds: Bounds,
-    /// Sequences whose last draw was held within the bounds, and counted.
-    held: Vec<usize>,
-    /// Residuals beyond the ends of their bins, and draws beyond the bounds.
-    clipped: usize,
+    clipped: Clipped,
 }
 
 impl State<'_> {
@@ -136,14 +135,14 @@ impl State<'_> {
             grids: Array2::from_elem(rows.positions.dim(), Grid::Digits),
             masked: Vec::new(),
         };
-        self.bounds.observe(rows.positions);
+        self.clipped.observe(rows.positions);
         for t in 0..rows.len() {
             self.experts.predict_row(rows.begins[t])?;
             for c in 0..self.channels {
                 let hint = self.experts.hint(0, c);
                 let grid = grid_of(hint);
                 let read = grid.quantise(rows.positions[[t, c]]);
-                self.clipped += usize::from(hint.known && read.saturated);
+                self.clipped.read(hint.known && read.saturated);
                 let stand_in = Bin::new(MASKED).filter(|_| !hint.known);
                 residuals.bins[[t, c]] = stand_in.unwrap_or(read.bin);
                 residuals.grids[[t, c]] = grid;
@@ -167,17 +166,30 @@ struct Residuals {
     masked: Vec<(usize, usize, Vec<f32>)>,
 }
 
-impl State<'_> {
+impl<'m> State<'m> {
+    /// Shows the forecaster the residuals of some rows.
+    fn shown<T>(
+        &mut self,
+        residuals: &Residuals,
+        rows: Observed,
+        show: impl FnOnce(&mut dyn Continuation<'m>, Observed) -> Result<T, ForecastError>,
+    ) -> Result<T, ForecastError> {
+        let positions = residuals.bins.mapv(Bin::centre);
+        let resolutions = vec![0.0; self.channels];
+        let rows = Observed {
+            positions: positions.view(),
+            resolutions: &resolutions,
+            ..rows
+        };
+        show(&mut *self.inner, rows)
+    }
+
     /// Densities of all of some rows, from which tails are learned.
     fn read(&mut self, rows: Observed) -> Result<Densities, ForecastError> {
         let residuals = self.residuals(rows)?;
-        let positions = residuals.bins.mapv(Bin::centre);
-        let read = Observed {
-            positions: positions.view(),
-            resolutions: &vec![0.0; self.channels],
-            ..rows
-        };
-        let mut masses = self.inner.observe(read, 0..rows.len())?.masses;
+        let wanted = 0..rows.len();
+        let read = |inner: &mut dyn Continuation<'m>, rows: Observed| inner.observe(rows, wanted);
+        let mut masses = self.shown(&residuals, rows, read)?.masses;
         for (t, c, mass) in &residuals.masked {
             masses.slice_mut(s![*t, *c, ..]).assign(&aview1(mass));
         }
@@ -226,6 +238,15 @@ impl<'m> Continuation<'m> for State<'m> {
         Ok(densities)
     }
 
+    fn pass(&mut self, rows: Observed) -> Result<(), ForecastError> {
+        for start in (0..rows.len()).step_by(CHUNK) {
+            let chunk = rows.rows(start..rows.len().min(start + CHUNK));
+            let residuals = self.residuals(chunk)?;
+            self.shown(&residuals, chunk, |inner, rows| inner.pass(rows))?;
+        }
+        Ok(())
+    }
+
     fn next_densities(&mut self) -> Result<Densities, ForecastError> {
         self.experts.predict()?;
         let mut densities = self.inner.next_densities()?;
@@ -250,34 +271,31 @@ impl<'m> Continuation<'m> for State<'m> {
         self.experts.predict()?;
         let inner = &mut self.inner;
         let mut drawn = self.tails.draw(levels, |levels| inner.draw(levels))?;
-        self.held.clear();
+        self.clipped.draw();
         for (i, (path, c)) in self.experts.sequences().enumerate() {
             let hint = self.experts.hint(path, c);
             if !hint.known {
                 drawn[i] = point_at(&masked(hint), levels[i]);
             }
             drawn[i] = drawn[i].moved_to(grid_of(hint));
-            if let Some(held) = self.bounds.held(c, drawn[i].position()) {
+            if let Some(held) = self.clipped.hold(i, c, drawn[i].position()) {
                 drawn[i] = Point::at(held);
-                self.held.push(i);
             }
         }
-        self.clipped += self.held.len();
         Ok(drawn)
     }
 
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
         self.experts.predict()?;
         let mut residuals = Vec::with_capacity(values.len());
-        let held = std::mem::take(&mut self.held);
         for (i, ((path, c), value)) in self.experts.sequences().zip(values).enumerate() {
             let hint = self.experts.hint(path, c);
             let read = value.quantise(grid_of(hint));
-            let new = hint.known && read.saturated && !held.contains(&i);
-            self.clipped += usize::from(new);
+            self.clipped.advance(i, hint.known && read.saturated);
             let stand_in = Bin::new(MASKED).filter(|_| !hint.known);
             residuals.push(Point::on(Grid::Digits, stand_in.unwrap_or(read.bin), 0.5));
         }
+        self.clipped.advanced();
         self.inner.advance(&residuals, actions)?;
         let positions: Vec<f64> = values.iter().map(|value| value.position()).collect();
         self.experts.learn(&positions, actions);
@@ -294,16 +312,12 @@ impl<'m> Continuation<'m> for State<'m> {
             experts: self.experts.fork(paths.count),
             channels: self.channels,
             tails: self.tails.clone(),
-            bounds: self.bounds.clone(),
-            held: Vec::new(),
-            clipped: 0,
+            clipped: self.clipped.fork(),
         }))
     }
 
     fn discard(&mut self, sequences: &[usize]) {
-        let before = self.held.len();
-        self.held.retain(|i| !sequences.contains(i));
-        self.clipped -= before - self.held.len();
+        self.clipped.discard(sequences);
     }
 
     fn detach(&mut self, paths: &[usize]) {
@@ -315,7 +329,7 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn clipped(&self) -> usize {
-        self.clipped
+        self.clipped.count()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

@@ -29,7 +29,7 @@ pub struct RolloutSettings {
 
 impl RolloutSettings {
     /// Steps that stand behind the context at most.
-    fn stretch(&self) -> usize {
+    pub(super) fn stretch(&self) -> usize {
         let horizon = self.horizon.get();
         self.stretch.map_or(horizon, |s| s.get().min(horizon))
     }

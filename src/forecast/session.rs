@@ -11,13 +11,10 @@ use super::predicted::Predicted;
 use super::trees::{GrowingTree, grow};
 use crate::codec::Bin;
 use crate::density::{DigitTree, locate};
-use crate::model::{Branch, Model, ModelError, Sequences, Wanted};
+use crate::model::{Branch, Model, ModelError, Sequences, Wanted, digit_paths_that_fit};
 
 /// Fewest positions that are read at once of every sequence: each chunk goes through all keys.
 const SHORTEST_CHUNK: usize = 16;
-
-/// Bounds of what paths that advance together may take of the memory.
-const PATH_BYTES: Range<usize> = 16 << 20..2 << 30;
 
 /// Probability that may stay unrefined in the density of a number that is written digit by digit.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -117,7 +114,7 @@ impl<'m> Session<'m> {
         temperature: Temperature,
         tolerance: Tolerance,
     ) -> Result<Self, ModelError> {
-        let capacity = model.tokens().tokens(rows);
+        let capacity = model.tokens().tokens(rows).min(model.window());
         Ok(Self {
             model,
             temperature,
@@ -225,9 +222,7 @@ impl<'m> Session<'m> {
     pub fn paths_at_once(&self, steps: usize) -> usize {
         let positions = steps * self.model.tokens().stride() * self.batch();
         let bytes = positions * self.model.network().bytes_a_position();
-        let share = usize::try_from(self.model.bytes() / 3).unwrap_or(usize::MAX);
-        let paths = share.clamp(PATH_BYTES.start, PATH_BYTES.end) / bytes.max(1);
-        paths.max(1)
+        digit_paths_that_fit(self.model.bytes(), bytes)
     }
 
     /// Sequences in the batch.
@@ -363,6 +358,55 @@ impl<'m> Session<'m> {
             None => uniform(self.model, batch),
         };
         Ok(())
+    }
+
+    /// Values of every sequence that fit into the model's window and leave room for one to be drawn.
+    pub(super) fn most_rows(&self) -> usize {
+        let tokens = self.model.tokens();
+        let window = self.model.window().saturating_sub(tokens.draw_length());
+        tokens.rows_in(window)
+    }
+
+    /// Values that it can read of every sequence before its window is full.
+    pub(super) fn room(&self) -> usize {
+        self.most_rows().saturating_sub(self.rows())
+    }
+
+    /// Another session that has read the last `rows` values only.
+    pub(super) fn later(&self, rows: usize) -> Result<Self, ModelError> {
+        let (model, batch) = (self.model, self.batch());
+        let mut later = Self::empty(model, batch, rows, self.temperature, self.tolerance)?;
+        later.read_again(&self.last(rows))?;
+        Ok(later)
+    }
+
+    /// Forgets all but the last `rows` values, which it reads again.
+    pub(super) fn begin_again(&mut self, rows: usize) -> Result<(), ModelError> {
+        let (model, batch) = (self.model, self.batch());
+        let last = self.last(rows);
+        *self = Self::empty(
+            model,
+            batch,
+            self.most_rows(),
+            self.temperature,
+            self.tolerance,
+        )?;
+        self.read_again(&last)
+    }
+
+    fn read_again(&mut self, values: &Array2<Bin>) -> Result<(), ModelError> {
+        match values.is_empty() {
+            true => Ok(()),
+            false => self.extend(values, 0..0).map(|_| ()),
+        }
+    }
+
+    /// The last `rows` values of every sequence, `[rows, batch]`.
+    fn last(&self, rows: usize) -> Array2<Bin> {
+        let first = self.rows().saturating_sub(rows);
+        let last = &self.history[first * self.batch()..];
+        let shape = (last.len() / self.batch(), self.batch());
+        Array2::from_shape_fn(shape, |(t, i)| last[t * shape.1 + i])
     }
 
     /// What stands before the first value, if it was not read yet.

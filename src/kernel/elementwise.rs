@@ -2,6 +2,7 @@
 
 use super::parallel::{for_each, threads_for};
 use super::tiles::{gate, rms_norm, rotate};
+use super::{Features, features, tiles};
 
 /// `silu(gate) * up` of rows `[gate, up]`, each `inner` wide.
 pub(crate) fn swiglu(rows: &[f32], inner: usize) -> Vec<f32> {
@@ -35,6 +36,60 @@ pub(crate) fn norm_rows(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
         }
     });
     out
+}
+
+/// How a row of logits becomes probabilities: `e^(logit - top - log_sum)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogSum {
+    /// The largest logit.
+    pub top: f32,
+    /// Logarithm of the sum of `e^(logit - top)`.
+    pub log_sum: f32,
+}
+
+/// Those of every row of `x` `[rows, width]`, on any processor.
+pub(crate) fn log_sums(x: &[f32], width: usize) -> Vec<LogSum> {
+    let mut sums = vec![
+        LogSum {
+            top: 0.0,
+            log_sum: 0.0
+        };
+        x.len() / width
+    ];
+    let threads = threads_for(16 * x.len());
+    let share = sums.len().div_ceil(threads).max(1);
+    let parts = x.chunks(share * width).zip(sums.chunks_mut(share));
+    for_each(threads, parts, |(rows, sums)| {
+        let mut powers = vec![0.0; width];
+        for (row, sum) in rows.chunks(width).zip(sums) {
+            let top = largest(row);
+            let log_sum = exponentials(row, top, &mut powers).ln();
+            *sum = LogSum { top, log_sum };
+        }
+    });
+    sums
+}
+
+/// `e^(x - top)` of every float, on any processor; returns their sum.
+pub(crate) fn exponentials(x: &[f32], top: f32, to: &mut [f32]) -> f32 {
+    match features() {
+        Features::Plain => {
+            let powers = x.iter().map(|x| (x - top).exp());
+            to.iter_mut()
+                .zip(powers)
+                .for_each(|(to, power)| *to = power);
+            to.iter().sum()
+        }
+        _ => tiles::exponentials(x, top, to),
+    }
+}
+
+/// The largest float, on any processor.
+fn largest(x: &[f32]) -> f32 {
+    match features() {
+        Features::Plain => x.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+        _ => tiles::largest(x),
+    }
 }
 
 /// Cosines and sines `[batch, length, head_dim / 2]` of rotary positions by halves; `batch` is one if
@@ -96,7 +151,6 @@ impl Heads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::{Features, features};
 
     #[test]
     fn swiglu_is_its_definition() {
@@ -116,6 +170,26 @@ mod tests {
                 let expected = g / (1.0 + (-g).exp()) * up;
                 let error = (f64::from(found[i]) - expected).abs();
                 assert!(error < 1e-6 * expected.abs() + 1e-30, "{g} {up}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn log_sums_are_those_of_the_definition() {
+        for width in [1, 16, 37, 1000] {
+            let logit = |i: usize| 30.0 * (0.7 * i as f32).sin() - i as f32 / 9.0;
+            let rows: Vec<f32> = (0..3 * width).map(logit).collect();
+            let found = log_sums(&rows, width);
+            for (row, LogSum { top, log_sum }) in rows.chunks(width).zip(found) {
+                let powers = row.iter().map(|&x| f64::from(x).exp());
+                let expected = powers.sum::<f64>().ln();
+                let error = (f64::from(top) + f64::from(log_sum) - expected).abs();
+                assert!(error < 1e-5, "{expected}: {error}");
+                let mut powers = vec![0.0; width];
+                exponentials(row, top, &mut powers);
+                let plain = |x: f32| (x - top).exp();
+                let errors = row.iter().zip(&powers).map(|(&x, p)| (p - plain(x)).abs());
+                assert!(errors.fold(0.0, f32::max) < 1e-6);
             }
         }
     }

@@ -23,7 +23,7 @@ mod tiles;
 use std::sync::OnceLock;
 
 pub(crate) use attention::{Attention, Keys, Visible, supports, supports_bf16};
-pub(crate) use elementwise::{Angles, Heads, norm_rows, swiglu};
+pub(crate) use elementwise::{Angles, Heads, LogSum, exponentials, log_sums, norm_rows, swiglu};
 pub(crate) use integers::Integers;
 pub(crate) use keys::{KeyBlock, KeyPrecision};
 pub(crate) use packed::{Activations, PackedMatrix};

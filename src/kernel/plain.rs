@@ -210,3 +210,14 @@ pub(super) fn rotate(x: &[f32], cos: &[f32], sin: &[f32], to: &mut [f32]) {
         to[i + half] = x[i] * sin[i] + x[i + half] * cos[i];
     }
 }
+
+pub(super) fn largest(x: &[f32]) -> f32 {
+    x.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+pub(super) fn exponentials(x: &[f32], top: f32, to: &mut [f32]) -> f32 {
+    for (x, to) in x.iter().zip(&mut *to) {
+        *to = (x - top).exp();
+    }
+    to.iter().sum()
+}

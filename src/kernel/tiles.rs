@@ -40,6 +40,8 @@ checked! {
     fn rms_norm(x: &[f32], weight: &[f32], eps: f32, to: &mut [f32]);
     fn rotate(x: &[f32], cos: &[f32], sin: &[f32], to: &mut [f32]);
     fn weigh(scores: &mut [f32], from: usize, to: usize, max: f32) -> (f32, f32);
+    fn largest(x: &[f32]) -> f32;
+    fn exponentials(x: &[f32], top: f32, to: &mut [f32]) -> f32;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -274,6 +276,11 @@ mod tests {
             &a,
             |to| rms_norm(&a, &b, 1e-5, to),
             |to| plain::rms_norm(&a, &b, 1e-5, to),
+        );
+        compare(
+            &a,
+            |to| to[0] = exponentials(&b, largest(&b), &mut to[..37]),
+            |to| to[0] = plain::exponentials(&b, plain::largest(&b), &mut to[..37]),
         );
         let (x, angles) = (numbers(32, 4), numbers(32, 5));
         let (cos, sin) = angles.split_at(16);

@@ -244,6 +244,20 @@ impl KvCache {
         }
     }
 
+    /// Forgets everything, and has room for `capacity` positions before it must grow.
+    ///
+    /// # Errors
+    /// If the memory cannot be had.
+    pub fn clear(&mut self, capacity: usize) -> Result<()> {
+        self.shared.clear();
+        self.len = 0;
+        let lent = self.own.lent.load(Ordering::Relaxed) > 0;
+        if lent || self.own.capacity < capacity {
+            self.own = self.empty_block(self.batch(), capacity)?;
+        }
+        Ok(())
+    }
+
     /// Sequences in the batch.
     pub fn batch(&self) -> usize {
         self.own.rows
@@ -359,6 +373,29 @@ mod tests {
         assert_eq!(positions, [13, 6, 3]);
         assert!(cache.fork(&[branch(0, 14)], 1).is_err());
         assert!(cache.fork(&[branch(2, 1)], 1).is_err());
+    }
+
+    /// A stream must not keep what it has forgotten.
+    #[test]
+    fn a_cleared_cache_writes_its_block_again_unless_it_was_lent() {
+        let mut cache = cache(1, 10);
+        read(&mut cache, 10);
+        read(&mut cache, 30);
+        cache.clear(10).unwrap();
+        assert_eq!((cache.positions(0), cache.shared().len()), (0, 0));
+        let block: *const Block = cache.own();
+        read(&mut cache, 8);
+        cache.clear(10).unwrap();
+        assert!(std::ptr::eq(block, cache.own()));
+        read(&mut cache, 8);
+        let end = Branch {
+            sequence: 0,
+            position: 8,
+        };
+        let forked = cache.fork(&[end], 1).unwrap();
+        cache.clear(10).unwrap();
+        assert!(!std::ptr::eq(block, cache.own()));
+        assert_eq!((cache.positions(0), forked.positions(0)), (0, 8));
     }
 
     #[test]

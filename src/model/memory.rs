@@ -1,9 +1,12 @@
 //! What a forecast takes of the memory, before it takes it.
 
+use std::ops::Range;
+
 use candle_core::DType;
 
-use super::{Checkpoint, DecoderConfig, KvCache, Weights};
-use crate::codec::TokenTable;
+use super::{Checkpoint, DecoderConfig, KvCache, RowInput, Weights};
+use crate::codec::{BIN_COUNT, TokenTable};
+use crate::experts::{self, Panel, Source};
 
 /// The size of a forecast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +28,11 @@ pub struct MemoryNeed {
     pub weights: u64,
     /// Keys and values of the context and of all paths.
     pub cache: u64,
-    /// Intermediate results of the largest piece that is read at once.
+    /// Intermediate results of the largest piece that is read at once; of a model that reads hints,
+    /// its answers as well.
     pub activations: u64,
+    /// Online experts of the context and of all paths, for a model that reads hints.
+    pub experts: u64,
 }
 
 impl MemoryNeed {
@@ -41,33 +47,69 @@ impl MemoryNeed {
                 weights,
                 cache: 0,
                 activations: 0,
+                experts: 0,
             };
         };
         let position = {
             let format = checkpoint.weights.cache_format(config.head_dim);
-            KvCache::bytes_a_position(config, format) as u64
+            KvCache::bytes_a_position(config, format)
         };
-        let context = work.channels * tokens.tokens(work.rows);
+        if let Some(read) = checkpoint.hints.as_ref() {
+            return Self::of_hints(weights, read.config().unwrap_or(config), position, work);
+        }
+        let position = position as u64;
+        // Of longer contexts a model reads what its window holds.
+        let context = work.channels * tokens.tokens(work.rows).min(config.window);
         let paths = work.channels * work.paths * tokens.stride() * work.horizon;
         let at_once = tokens_at_once(config)
             .max(work.channels * work.paths)
             .min(context.max(work.channels * work.paths));
-        // Residual stream, queries, keys and values, gate and up, and a copy of each.
-        let width = 2
-            * (config.hidden_size
-                + config.query_width()
-                + 2 * config.key_width()
-                + 2 * config.intermediate_size);
         Self {
             weights,
             cache: position * (context + paths) as u64,
-            activations: (at_once * width * DType::F32.size_in_bytes()) as u64,
+            activations: (at_once * token_bytes(config)) as u64,
+            experts: 0,
+        }
+    }
+
+    /// The estimate for a model that reads hints, whose keys and values take `row` bytes a row.
+    fn of_hints(weights: u64, config: &DecoderConfig, row: usize, work: Work) -> Self {
+        let Work {
+            channels,
+            rows,
+            paths,
+            horizon,
+        } = work;
+        // A channel that comes alone is read as digits, too.
+        let readings = if channels == 1 { 2 } else { 1 };
+        let panel = Panel::new(&Source::ALL, channels, &[]);
+        let path = panel.path_bytes_after(rows, horizon);
+        let together = paths
+            .min(paths_that_fit(channels, horizon, row))
+            .min(experts::paths_that_fit(path));
+        let together = match channels {
+            1 => together.min(digit_paths_that_fit(weights, row * horizon)),
+            _ => together,
+        };
+        let sequences = channels * together;
+        let read = tokens_at_once(config).min(channels * rows).max(sequences);
+        // Logits of both kinds of bins, and a copy of them.
+        let token = token_bytes(config) + 4 * BIN_COUNT * size_of::<f32>();
+        let context = rows.min(config.window) * (readings * row + size_of::<RowInput>());
+        // The recording, its channels and positions, and what experts keep of them.
+        let kept = 6 * size_of::<f64>() * rows * channels;
+        let bytes = |count: usize| count as u64;
+        Self {
+            weights,
+            cache: bytes(channels * context + readings * sequences * room(horizon) * row),
+            activations: bytes(read * token),
+            experts: bytes((together + 1) * path + kept),
         }
     }
 
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.weights + self.cache + self.activations
+        self.weights + self.cache + self.activations + self.experts
     }
 }
 
@@ -79,8 +121,20 @@ impl std::fmt::Display for MemoryNeed {
             bytes(self.weights),
             bytes(self.cache),
             bytes(self.activations)
-        )
+        )?;
+        match self.experts {
+            0 => Ok(()),
+            experts => write!(f, ", experts {}", bytes(experts)),
+        }
     }
+}
+
+/// Bytes of the intermediate results of a token: residual stream, queries, keys and values, gate and
+/// up, and a copy of each.
+fn token_bytes(config: &DecoderConfig) -> usize {
+    let attention = config.query_width() + 2 * config.key_width();
+    let width = config.hidden_size + attention + 2 * config.intermediate_size;
+    2 * width * DType::F32.size_in_bytes()
 }
 
 /// Bytes of the widest intermediate result of a read: about what the second-level caches hold, and
@@ -91,6 +145,36 @@ const WIDEST: usize = 3 << 20;
 pub(super) fn tokens_at_once(config: &DecoderConfig) -> usize {
     let width = config.intermediate_size * if config.gated { 2 } else { 1 };
     (WIDEST / (width * DType::F32.size_in_bytes())).clamp(64, 4096)
+}
+
+/// Memory that paths of a model which reads hints may take together, and what a sequence takes of it
+/// beside its keys and values: features, activations and answers.
+const PATH_BYTES: usize = 256 << 20;
+const SEQUENCE_BYTES: usize = 80 << 10;
+
+/// Rows by which room for keys and values grows.
+const ROWS_OF_ROOM: usize = 16;
+
+/// Rows that a path of so many steps has room for.
+fn room(steps: usize) -> usize {
+    (steps + 1).next_multiple_of(ROWS_OF_ROOM)
+}
+
+/// Paths of so many steps of a model that reads hints which should advance together, when a row of a
+/// sequence takes so many bytes while it is remembered.
+pub(crate) fn paths_that_fit(channels: usize, steps: usize, bytes_a_row: usize) -> usize {
+    let sequence = room(steps) * bytes_a_row + SEQUENCE_BYTES;
+    (PATH_BYTES / (channels * sequence)).max(1)
+}
+
+/// Bounds of what paths that are read as digits, and advance together, may take of the memory.
+const DIGIT_PATH_BYTES: Range<usize> = 16 << 20..2 << 30;
+
+/// Paths of so many bytes that should advance together: they take a third of what the weights take.
+pub(crate) fn digit_paths_that_fit(weights: u64, path: usize) -> usize {
+    let share = usize::try_from(weights / 3).unwrap_or(usize::MAX);
+    let bytes = share.clamp(DIGIT_PATH_BYTES.start, DIGIT_PATH_BYTES.end);
+    (bytes / path.max(1)).max(1)
 }
 
 /// A number of bytes with a unit.
@@ -115,4 +199,17 @@ pub fn free_memory() -> Option<u64> {
     let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 300 channels took 12 GB one step ahead: what a path takes beside its rows was not counted.
+    #[test]
+    fn few_paths_of_many_channels_advance_together() {
+        let sequences = |steps: usize| 300 * paths_that_fit(300, steps, 4000);
+        assert!(sequences(1) * SEQUENCE_BYTES <= PATH_BYTES);
+        assert!(sequences(1000) < sequences(1));
+    }
 }

@@ -42,10 +42,11 @@ pub use config::{
 pub use decoder::Decoder;
 pub use foreign::{FOREIGN_FAMILIES, ForeignConfig};
 pub use head::NumberHead;
-pub use hinted::{Answers, HintedModel, HintedSequences, RowBefore, RowInput};
+pub use hinted::{Answer, Answers, HintedModel, HintedSequences, Logits, RowBefore, RowInput};
 pub use hub::{FetchProgress, Hub, HubError, HubModel};
 pub use load::{Model, ModelInfo};
 pub use memory::{MemoryNeed, Work, bytes, free_memory};
+pub(crate) use memory::{digit_paths_that_fit, paths_that_fit};
 pub use network::{LanguageModel, Sequences, Wanted};
 pub use source::{BUILTIN, ModelSource};
 pub use tokenizer_file::read_tokenizer;

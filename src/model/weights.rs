@@ -19,7 +19,7 @@ use super::{ModelError, Precision, one_line};
 use crate::kernel::{self, Features, KeyPrecision, PackedMatrix};
 
 /// File of a folder with the weights by which its model reads hints.
-const READING: &str = "reading.safetensors";
+const READING_WEIGHTS: &str = "reading.safetensors";
 
 /// The tensors of a checkpoint, none of them loaded yet.
 pub struct Weights {
@@ -98,7 +98,7 @@ impl Weights {
         } else {
             vec![folder.join("model.safetensors")]
         };
-        let reading = folder.join(READING);
+        let reading = folder.join(READING_WEIGHTS);
         files.extend(reading.exists().then_some(reading));
         let label = files
             .iter()

@@ -32,6 +32,23 @@ impl<W: Write + Seek> NpzWriter<W> {
         self.add(name, "<f4", shape, bytes)
     }
 
+    /// Begins a 32-bit float array whose values follow in row-major order, part by part
+    /// ([`push_f32`](Self::push_f32)), before anything else is added.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn begin_f32(&mut self, name: &str, shape: &[usize]) -> io::Result<()> {
+        self.begin(name, "<f4", shape)
+    }
+
+    /// Adds values to the array that was begun.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn push_f32<'a>(&mut self, values: impl IntoIterator<Item = &'a f32>) -> io::Result<()> {
+        self.push(values.into_iter().map(|v| v.to_le_bytes()))
+    }
+
     /// Adds a 64-bit float array, values in row-major order.
     ///
     /// # Errors
@@ -86,9 +103,17 @@ impl<W: Write + Seek> NpzWriter<W> {
         shape: &[usize],
         values: impl Iterator<Item = [u8; N]>,
     ) -> io::Result<()> {
+        self.begin(name, dtype, shape)?;
+        self.push(values)
+    }
+
+    fn begin(&mut self, name: &str, dtype: &str, shape: &[usize]) -> io::Result<()> {
         let options = SimpleFileOptions::default().large_file(true);
         self.zip.start_file(format!("{name}.npy"), options)?;
-        self.zip.write_all(&header(dtype, shape))?;
+        self.zip.write_all(&header(dtype, shape))
+    }
+
+    fn push<const N: usize>(&mut self, values: impl Iterator<Item = [u8; N]>) -> io::Result<()> {
         let mut buffered = io::BufWriter::with_capacity(1 << 16, &mut self.zip);
         for value in values {
             buffered.write_all(&value)?;
@@ -127,8 +152,9 @@ mod tests {
     fn arrays_read_back() {
         let mut file = io::Cursor::new(Vec::new());
         let mut npz = NpzWriter::new(&mut file);
-        npz.add_f32("a", &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-            .unwrap();
+        npz.begin_f32("a", &[2, 3]).unwrap();
+        npz.push_f32(&[1.0, 2.0]).unwrap();
+        npz.push_f32(&[3.0, 4.0, 5.0, 6.0]).unwrap();
         npz.add_texts("names", &["x".to_owned(), "θ_dot".to_owned()])
             .unwrap();
         npz.finish().unwrap();

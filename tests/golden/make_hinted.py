@@ -1,7 +1,8 @@
 """A small model that reads hints, with random weights, and what PyTorch makes of it: python tests/golden/make_hinted.py
 
 Writes the folder `hinted` (the model as models/training exports it) and hinted.npz: two recordings, with and without
-actions, of several episodes; the log density of every value and its place in its distribution. Needs the packages of models/training/requirements.txt.
+actions, of several episodes; the log density of every value and its place in its distribution; of some rows the log
+probabilities of all bins and the logits of the gate. Needs the packages of models/training/requirements.txt.
 """
 
 import argparse
@@ -17,6 +18,9 @@ sys.path.insert(0, str(HERE.parents[1] / "models/training"))
 from model_reading import ModelReading, distribution, values_of  # noqa: E402
 from residual import ResidualModel, hint_features  # noqa: E402
 from residual_export import export_residual, read_residual  # noqa: E402
+
+# Rows whose logits are kept: the first two of an episode, one behind a value off the axis, the last.
+ROWS = 41, 42, 51, -1
 
 SHAPE = dict(hidden=64, layers=2, heads=1, inner=96, waves=4)
 
@@ -73,6 +77,8 @@ def main():
             f"{name}_density": torch.logsumexp(log_weights + parts, -1).double().numpy(),
             f"{name}_below": distribution(s, digits, bins, log_weights, values_of(s)),
         }
+        logits = {"digits": digits, "residual": bins, "gate": gate}
+        arrays |= {f"{name}_{of}": of_rows[:, ROWS].float().numpy() for of, of_rows in logits.items()}
     np.savez_compressed(out / "hinted.npz", **arrays)
 
 

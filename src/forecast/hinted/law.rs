@@ -6,11 +6,14 @@ use std::f64::consts::PI;
 use super::gate::LEAST_LOG;
 #[cfg(test)]
 use super::gate::log_sum;
+use super::mixed::Mixed;
 use super::normal;
 use crate::codec::{BIN_COUNT, Grid};
-use crate::experts::Hint;
+use crate::experts::{CENTRE, Hint};
 use crate::forecast::Temperature;
-use crate::forecast::expert_paths::{CENTRE, grid_of};
+use crate::forecast::expert_paths::grid_of;
+use crate::kernel::LogSum;
+use crate::model::{Answer, Logits};
 
 /// Components below this part of the largest weight are not drawn.
 pub(super) const LEAST_DRAWN: f64 = 0.03;
@@ -18,42 +21,46 @@ pub(super) const LEAST_DRAWN: f64 = 0.03;
 /// Components below this part of the largest weight are not seen in the masses of bins.
 const LEAST_SEEN: f64 = 1e-6;
 
-/// Standard deviations within which quantiles of normals lie.
-const FARTHEST: f64 = 9.0;
-
-/// Halvings of the interval within a bin, or beyond all, in which a quantile lies.
-const HALVINGS: usize = 26;
-const HALVINGS_OUTSIDE: usize = 60;
-
 /// Bins of one grid.
-struct Binned {
-    grid: Grid,
-    /// Of the probabilities, the logarithm of their sum taken off; and what lies below each edge.
-    log: Vec<f32>,
-    below: Vec<f32>,
+#[derive(Clone, Copy)]
+pub(super) struct Binned<'a> {
+    pub(super) grid: Grid,
+    logits: Logits<'a>,
+    /// Divisor of the logits; the sum is that of the divided ones.
+    temperature: f64,
 }
 
-impl Binned {
-    fn new(grid: Grid, logits: &[f32], temperature: Temperature) -> Self {
-        // In double precision: a small divisor is not one of single precision.
-        let cooled = |logit: f32| (f64::from(logit) / temperature.get()) as f32;
-        let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut below = Vec::with_capacity(BIN_COUNT + 1);
-        below.push(0.0f32);
-        let mut sum = 0.0f64;
-        for &logit in logits {
-            sum += f64::from(cooled(logit - top).exp());
-            below.push(sum as f32);
-        }
-        let (scale, log_sum) = (sum.recip() as f32, sum.ln() as f32);
-        below.iter_mut().for_each(|mass| *mass *= scale);
-        let log = logits.iter();
-        let log = log.map(|logit| cooled(logit - top) - log_sum);
+impl<'a> Binned<'a> {
+    fn new(grid: Grid, logits: Logits<'a>) -> Self {
         Self {
             grid,
-            log: log.collect(),
-            below,
+            logits,
+            temperature: 1.0,
         }
+    }
+
+    fn tempered(self, temperature: Temperature) -> Self {
+        let tempered = Self {
+            temperature: temperature.get(),
+            ..self
+        };
+        let logits = self.logits.values.iter();
+        let powers = logits.map(|&logit| f64::from(tempered.cooled(logit).exp()));
+        let log_sum = powers.sum::<f64>().ln() as f32;
+        let sum = LogSum {
+            log_sum,
+            ..self.logits.sum
+        };
+        Self {
+            logits: Logits { sum, ..self.logits },
+            ..tempered
+        }
+    }
+
+    /// How far a logit lies below the largest. In double precision: a small temperature is no
+    /// number of single precision.
+    fn cooled(&self, logit: f32) -> f32 {
+        (f64::from(logit - self.logits.sum.top) / self.temperature) as f32
     }
 
     /// Log density at a position.
@@ -67,21 +74,29 @@ impl Binned {
             k if k == BIN_COUNT - 1 => ends[1],
             _ => 1.0,
         });
-        f64::from(self.log[at]) + share.ln() - cell.width().ln()
+        let log = self.cooled(self.logits.values[at]) - self.logits.sum.log_sum;
+        f64::from(log) + share.ln() - cell.width().ln()
     }
 
-    fn cdf(&self, position: f64) -> f64 {
-        let place = self.grid.place(position);
-        let k = (place as usize).min(BIN_COUNT - 1);
-        let (low, high) = (f64::from(self.below[k]), f64::from(self.below[k + 1]));
-        low + (place - k as f64) * (high - low)
+    /// Probabilities of the bins, up to a factor: the largest is 1.
+    pub(super) fn powers(&self) -> Vec<f32> {
+        let Logits { values, sum } = self.logits;
+        let mut powers = vec![0.0; values.len()];
+        if self.temperature == 1.0 {
+            crate::kernel::exponentials(values, sum.top, &mut powers);
+        } else {
+            let cooled = values.iter().map(|&logit| self.cooled(logit).exp());
+            powers.iter_mut().zip(cooled).for_each(|(p, e)| *p = e);
+        }
+        powers
     }
 }
 
 /// A normal component.
-struct Around {
-    mean: f64,
-    std: f64,
+#[derive(Clone, Copy)]
+pub(super) struct Around {
+    pub(super) mean: f64,
+    pub(super) std: f64,
 }
 
 impl Around {
@@ -90,27 +105,24 @@ impl Around {
         -0.5 * (z * z + (2.0 * PI).ln()) - self.std.ln()
     }
 
-    fn cdf(&self, x: f64) -> f64 {
+    pub(super) fn cdf(&self, x: f64) -> f64 {
         normal::cdf((x - self.mean) / self.std)
     }
 }
 
 /// The law of one value, in axis units.
-pub(super) struct Law {
+pub(super) struct Law<'a> {
     /// Weights of the components: digits, residual, normals of the first slot, of the second.
     log_weights: Vec<f64>,
-    digits: Binned,
-    residual: Binned,
-    normals: Vec<Around>,
+    pub(super) digits: Binned<'a>,
+    pub(super) residual: Binned<'a>,
+    pub(super) normals: Vec<Around>,
 }
 
-/// A model's logits of one value.
-pub(super) type Answer<'a> = (&'a [f32], &'a [f32], &'a [f32]);
-
-impl Law {
+impl<'a> Law<'a> {
     /// What a model's answer makes of a hint.
     pub(super) fn new(
-        (digits, residual, _): Answer,
+        answer: Answer<'a>,
         hint: &Hint,
         spreads: &[f64],
         log_weights: Vec<f64>,
@@ -124,15 +136,15 @@ impl Law {
         });
         Self {
             log_weights,
-            digits: Binned::new(Grid::Digits, digits, Temperature::default()),
-            residual: Binned::new(grid_of(hint), residual, Temperature::default()),
+            digits: Binned::new(Grid::Digits, answer.digits),
+            residual: Binned::new(grid_of(hint), answer.residual),
             normals: normals.collect(),
         }
     }
 
     /// The same to the power of the inverse temperature, component by component; a law that the gate
     /// learns from is at 1.
-    pub(super) fn tempered(self, (digits, residual, _): Answer, temperature: Temperature) -> Self {
+    pub(super) fn tempered(self, temperature: Temperature) -> Self {
         if temperature == Temperature::default() {
             return self;
         }
@@ -142,8 +154,8 @@ impl Law {
             ..normal
         });
         Self {
-            digits: Binned::new(Grid::Digits, digits, temperature),
-            residual: Binned::new(self.residual.grid, residual, temperature),
+            digits: self.digits.tempered(temperature),
+            residual: self.residual.tempered(temperature),
             normals: normals.collect(),
             ..self
         }
@@ -174,124 +186,31 @@ impl Law {
         log_sum(&joint.collect::<Vec<_>>())
     }
 
-    /// Weights of the components, of those that count at all.
-    pub(super) fn weights(&self, least: f64) -> Vec<(usize, f64)> {
+    /// The distribution of the components whose weight is at least a part of the largest.
+    pub(super) fn mixed(&self, least: f64) -> Mixed {
         let top = self.log_weights.iter().copied();
         let least = top.fold(f64::NEG_INFINITY, f64::max) + least.ln();
         let counting = self.log_weights.iter().enumerate();
         let counting = counting.filter(|(_, log)| **log >= least);
         let counting: Vec<(usize, f64)> = counting.map(|(i, log)| (i, log.exp())).collect();
-        let total: f64 = counting.iter().map(|(_, weight)| weight).sum();
-        counting.into_iter().map(|(i, w)| (i, w / total)).collect()
-    }
-
-    pub(super) fn mixed_cdf(&self, weights: &[(usize, f64)], position: f64) -> f64 {
-        let of = |component: usize| match component {
-            0 => self.digits.cdf(position),
-            1 => self.residual.cdf(position),
-            normal => self.normals[normal - 2].cdf(position),
-        };
-        weights.iter().map(|&(i, weight)| weight * of(i)).sum()
+        Mixed::new(self, &counting)
     }
 
     /// Probability of a value of at most `position`.
     pub(super) fn cdf(&self, position: f64) -> f64 {
-        self.mixed_cdf(&self.weights(f64::MIN_POSITIVE), position)
+        self.mixed(f64::MIN_POSITIVE).cdf(position)
     }
 
     /// The position at which the cumulated probability reaches `level` in `[0, 1)`, of the
     /// components that count: those of small weight are what keeps a density from being surprised,
     /// and would throw paths off.
     pub(super) fn draw(&self, level: f64) -> f64 {
-        let weights = self.weights(LEAST_DRAWN);
-        let below = |x: f64| self.mixed_cdf(&weights, x);
-        let grid = self.grid();
-        let (first, last) = (grid.edge(0), grid.edge(BIN_COUNT));
-        let farthest = |sign: f64| {
-            let ends = weights.iter().map(|&(i, _)| match i {
-                0 => {
-                    if sign < 0.0 {
-                        0.0
-                    } else {
-                        10.0
-                    }
-                }
-                1 => {
-                    if sign < 0.0 {
-                        first
-                    } else {
-                        last
-                    }
-                }
-                normal => {
-                    let Around { mean, std } = self.normals[normal - 2];
-                    mean + sign * FARTHEST * std
-                }
-            });
-            ends.fold(sign * f64::NEG_INFINITY, |far: f64, end| {
-                if sign < 0.0 {
-                    far.min(end)
-                } else {
-                    far.max(end)
-                }
-            })
-        };
-        if below(first) > level {
-            return halved((farthest(-1.0), first), HALVINGS_OUTSIDE, |x| {
-                below(x) < level
-            });
-        }
-        if below(last) <= level {
-            return halved((last, farthest(1.0)), HALVINGS_OUTSIDE, |x| {
-                below(x) < level
-            });
-        }
-        let (mut low, mut high) = (0, BIN_COUNT);
-        while high - low > 1 {
-            let middle = usize::midpoint(low, high);
-            match below(grid.edge(middle)) <= level {
-                true => low = middle,
-                false => high = middle,
-            }
-        }
-        let ends = (grid.edge(low), grid.edge(high));
-        halved(ends, HALVINGS, |x| below(x) < level)
+        self.mixed(LEAST_DRAWN).quantile(level)
     }
 
     /// Masses of the whole mixture on the bins of the residual; what lies outside of them goes to
     /// those at the ends.
     pub(super) fn masses(&self) -> Vec<f32> {
-        let grid = self.grid();
-        let edges: Vec<f64> = (0..=BIN_COUNT).map(|k| grid.edge(k)).collect();
-        let mut below = vec![0.0; BIN_COUNT + 1];
-        for (i, weight) in self.weights(LEAST_SEEN) {
-            if i == 1 {
-                let bins = below.iter_mut().zip(&self.residual.below);
-                bins.for_each(|(b, &mass)| *b += weight * f64::from(mass));
-                continue;
-            }
-            let cdf = |x: f64| match i {
-                0 => self.digits.cdf(x),
-                _ => self.normals[i - 2].cdf(x),
-            };
-            let edges = below.iter_mut().zip(&edges);
-            edges.for_each(|(b, &x)| *b += weight * cdf(x));
-        }
-        (below[0], below[BIN_COUNT]) = (0.0, 1.0);
-        let mass = below.windows(2);
-        mass.map(|ends| (ends[1] - ends[0]).max(0.0) as f32)
-            .collect()
+        self.mixed(LEAST_SEEN).masses()
     }
-}
-
-/// The end of an interval that is halved so often towards where `is_low` ceases to hold.
-fn halved((mut low, mut high): (f64, f64), halvings: usize, is_low: impl Fn(f64) -> bool) -> f64 {
-    for _ in 0..halvings {
-        let middle = f64::midpoint(low, high);
-        match is_low(middle) {
-            true => low = middle,
-            false => high = middle,
-        }
-    }
-    f64::midpoint(low, high)
 }

@@ -10,36 +10,29 @@
 mod copula;
 mod gate;
 mod law;
+mod mixed;
 mod normal;
+mod window;
 
 use std::ops::Range;
 
 use ndarray::{Array3, aview1, s};
 
 use super::expert_paths::{ExpertPaths, grid_of};
+use super::long_context::{check_window, longest_context};
 use super::mixture::mixed;
 use super::{
-    Bounds, Continuation, Densities, ForecastError, Knowledge, Language, Observed, Paths, Point,
+    Clipped, Continuation, Densities, ForecastError, Knowledge, Language, Observed, Paths, Point,
     Predictor, Start, Temperature,
 };
 use crate::codec::BIN_COUNT;
 use crate::experts::Hint;
-use crate::model::{Answers, HintedModel, HintedSequences, RowBefore, RowInput};
+use crate::model::{Answer, Answers, HintedModel, RowBefore, RowInput, paths_that_fit};
 
 use copula::{Copula, Scores};
 use gate::Gate;
-use law::{Answer, Law};
-
-/// Fewest rows that are read at once of every channel.
-const FEWEST_ROWS: usize = 16;
-
-/// Memory that paths which advance together may take, and what a sequence takes of it beside its
-/// keys and values: features, activations and answers.
-const PATH_BYTES: usize = 256 << 20;
-const SEQUENCE_BYTES: usize = 80 << 10;
-
-/// Rows by which room for keys and values grows.
-const ROWS_OF_ROOM: usize = 16;
+use law::Law;
+use window::Window;
 
 /// Share of the weights that moves between the two readings of a lone channel at every row.
 const SHARE: f64 = 0.003;
@@ -79,16 +72,14 @@ impl<'m> Hinted<'m> {
             model: self.model,
             temperature: self.language.temperature,
             experts: ExpertPaths::start(&start, &self.knowledge)?,
-            sequences: self.model.sequences(channels, start.rows)?,
+            window: Window::new(self.model, channels, start.rows)?,
             channels,
             before: vec![None; channels],
             gates: vec![gate; channels],
             answers: None,
             scores: Scores::new(channels),
             copula: None,
-            bounds: Bounds::new(channels),
-            held: Vec::new(),
-            clipped: 0,
+            clipped: Clipped::new(channels),
         })
     }
 }
@@ -107,21 +98,16 @@ impl<'m> Predictor<'m> for Hinted<'m> {
         Ok(mixed(vec![hinted, digits], SHARE, 1))
     }
 
+    fn window(&self) -> usize {
+        self.model.window().min(self.language.window())
+    }
+
     fn longest_context(&self, horizon: usize) -> usize {
-        self.model.window().saturating_sub(horizon)
+        longest_context(self.window(), horizon)
     }
 
     fn check(&self, context: usize, horizon: usize) -> Result<(), ForecastError> {
-        let (tokens, window) = (context + horizon, self.model.window());
-        match tokens <= window {
-            true => Ok(()),
-            false => Err(ForecastError::Window {
-                context,
-                horizon,
-                tokens,
-                window,
-            }),
-        }
+        check_window(self.window(), context, horizon)
     }
 
     fn needs_actions(&self) -> bool {
@@ -137,7 +123,7 @@ struct State<'m> {
     model: HintedModel<'m>,
     temperature: Temperature,
     experts: ExpertPaths,
-    sequences: HintedSequences<'m>,
+    window: Window<'m>,
     channels: usize,
     /// The last row of every sequence.
     before: Vec<Option<RowBefore>>,
@@ -148,11 +134,7 @@ struct State<'m> {
     /// How channels go together in what was read, and from there on along sampled paths.
     scores: Scores,
     copula: Option<Copula>,
-    bounds: Bounds,
-    /// Sequences whose last draw was held within the bounds, and counted.
-    held: Vec<usize>,
-    /// Values beyond the residual's bins, and draws beyond the bounds.
-    clipped: usize,
+    clipped: Clipped,
 }
 
 impl State<'_> {
@@ -175,38 +157,42 @@ impl State<'_> {
         let sequences = self.experts.sequences().enumerate();
         let inputs = sequences.map(|(i, (path, channel))| self.input(i, path, channel));
         let inputs: Vec<RowInput> = inputs.collect();
-        Ok(self.sequences.read(&inputs)?)
+        self.window.read(&inputs)
     }
 
     /// The law of a sequence's next value, at a temperature of 1.
-    fn law(&self, answers: &Answers, sequence: usize, path: usize, channel: usize) -> Law {
+    fn law<'a>(
+        &self,
+        answers: &'a Answers,
+        sequence: usize,
+        path: usize,
+        channel: usize,
+    ) -> Law<'a> {
         let answer = answers.row(sequence);
         Law::new(
             answer,
             self.experts.hint(path, channel),
             self.model.spreads(),
-            self.gates[sequence].log_weights(answer.2),
+            self.gates[sequence].log_weights(answer.gate),
         )
     }
 
     /// The same as it is asked for.
-    fn tempered(&self, answers: &Answers, sequence: usize, path: usize, channel: usize) -> Law {
+    fn tempered<'a>(
+        &self,
+        answers: &'a Answers,
+        sequence: usize,
+        path: usize,
+        channel: usize,
+    ) -> Law<'a> {
         let law = self.law(answers, sequence, path, channel);
-        law.tempered(answers.row(sequence), self.temperature)
-    }
-
-    /// The laws of all sequences' next values.
-    fn next_laws(&self, answers: &Answers) -> Vec<Law> {
-        let sequences = self.experts.sequences().enumerate();
-        sequences
-            .map(|(i, (path, c))| self.tempered(answers, i, path, c))
-            .collect()
+        law.tempered(self.temperature)
     }
 
     /// Forgets what was answered to a next row that is going to be another.
     fn retract(&mut self) {
         if self.answers.take().is_some() {
-            self.sequences.forget_last();
+            self.window.forget_last();
         }
     }
 
@@ -219,9 +205,13 @@ impl State<'_> {
         })
     }
 
-    /// Reads rows, and learns from them; the laws of their values, row by row.
-    fn laws(&mut self, rows: Observed) -> Result<Vec<Law>, ForecastError> {
-        self.bounds.observe(rows.positions);
+    /// Reads rows at once, and learns from them. `each` is given the laws of their values, row by
+    /// row, channel by channel.
+    fn read(
+        &mut self,
+        rows: Observed,
+        mut each: impl FnMut(usize, usize, &Law),
+    ) -> Result<(), ForecastError> {
         if rows.begins.first() == Some(&true) && !self.experts.begins(0) {
             self.retract();
         }
@@ -235,27 +225,41 @@ impl State<'_> {
         let unread: Vec<RowInput> = unread.collect();
         let behind = match unread.is_empty() {
             true => Answers::default(),
-            false => self.sequences.read(&unread)?,
+            false => self.window.read(&unread)?,
         };
-        let mut laws = Vec::with_capacity(hints.len());
         for (t, hints) in hints.chunks(self.channels).enumerate() {
+            let mut places = Vec::with_capacity(self.channels);
             for (c, hint) in hints.iter().enumerate() {
                 let answer = match &before {
                     Some(before) if t == 0 => before.row(c),
                     _ => behind.row(c * (rows.len() - answered) + t - answered),
                 };
-                let position = (!rows.begins[t]).then(|| rows.positions[[t, c]]);
-                laws.push(self.judged(c, answer, hint, position));
+                let x = rows.positions[[t, c]];
+                let law = self.judged(c, answer, hint, (!rows.begins[t]).then_some(x));
+                if self.channels > 1 {
+                    places.push(law.cdf(x));
+                }
+                each(t, c, &law);
             }
-        }
-        for (t, laws) in laws.chunks(self.channels).enumerate() {
-            if !rows.begins[t] {
-                let places = laws.iter().zip(rows.positions.row(t));
-                let places: Vec<f64> = places.map(|(law, &x)| law.cdf(x)).collect();
+            if self.channels > 1 && !rows.begins[t] {
                 self.scores.learn(&places);
             }
         }
-        Ok(laws)
+        Ok(())
+    }
+
+    /// The same for any number of rows, as many at once as are best.
+    fn read_all(
+        &mut self,
+        rows: Observed,
+        mut each: impl FnMut(usize, usize, &Law),
+    ) -> Result<(), ForecastError> {
+        self.clipped.observe(rows.positions);
+        for chunk in chunks(rows.len(), self.window.rows_at_once()) {
+            let start = chunk.start;
+            self.read(rows.rows(chunk), |t, c, law| each(start + t, c, law))?;
+        }
+        Ok(())
     }
 
     /// Reads rows with the experts: what every channel shows of them, and the hints, row by row.
@@ -272,7 +276,7 @@ impl State<'_> {
                 let hint = self.experts.hint(0, c);
                 let position = rows.positions[[t, c]];
                 let saturated = grid_of(hint).quantise(position).saturated;
-                self.clipped += usize::from(hint.known && saturated);
+                self.clipped.read(hint.known && saturated);
                 hints.push(*hint);
                 self.before[c] = self.gone_to(0, c, position);
             }
@@ -284,21 +288,26 @@ impl State<'_> {
 
     /// The law of a value of a channel, from which the gate learns if it is known where it lies and
     /// that it follows from the rows before. It learns at a temperature of 1.
-    fn judged(&mut self, c: usize, answer: Answer, hint: &Hint, position: Option<f64>) -> Law {
+    fn judged<'a>(
+        &mut self,
+        c: usize,
+        answer: Answer<'a>,
+        hint: &Hint,
+        position: Option<f64>,
+    ) -> Law<'a> {
         let gate = &mut self.gates[c];
-        let weights = gate.log_weights(answer.2);
-        let spreads = self.model.spreads();
-        let law = Law::new(answer, hint, spreads, weights);
+        let weights = gate.log_weights(answer.gate);
+        let law = Law::new(answer, hint, self.model.spreads(), weights);
         if let Some(position) = position {
-            gate.observe(answer.2, &law.parts(position));
+            gate.observe(answer.gate, &law.parts(position));
         }
-        law.tempered(answer, self.temperature)
+        law.tempered(self.temperature)
     }
 }
 
 impl<'m> Continuation<'m> for State<'m> {
     fn batch(&self) -> usize {
-        self.sequences.batch()
+        self.window.batch()
     }
 
     fn observe(
@@ -308,25 +317,31 @@ impl<'m> Continuation<'m> for State<'m> {
     ) -> Result<Densities, ForecastError> {
         let mut densities: Densities =
             Array3::zeros((wanted.len(), self.channels, BIN_COUNT)).into();
-        let at_once = (self.model.rows_at_once() / self.channels).max(FEWEST_ROWS);
-        for start in (0..rows.len()).step_by(at_once) {
-            let chunk = start..rows.len().min(start + at_once);
-            let laws = self.laws(rows.rows(chunk.clone()))?;
-            for (t, laws) in chunk.zip(laws.chunks(self.channels)) {
-                if wanted.contains(&t) {
-                    put(&mut densities, t - wanted.start, laws);
-                }
+        self.read_all(rows, |t, c, law| {
+            if wanted.contains(&t) {
+                put(&mut densities, t - wanted.start, c, law);
             }
-        }
+        })?;
         Ok(densities)
+    }
+
+    fn pass(&mut self, rows: Observed) -> Result<(), ForecastError> {
+        self.answers = None;
+        self.window.forget_all()?;
+        self.clipped.observe(rows.positions);
+        for chunk in chunks(rows.len(), self.window.rows_at_once()) {
+            self.read_experts(rows.rows(chunk))?;
+        }
+        Ok(())
     }
 
     fn next_densities(&mut self) -> Result<Densities, ForecastError> {
         let answers = self.answer()?;
-        let laws = self.next_laws(&answers);
-        self.answers = Some(answers);
         let mut densities = Array3::zeros((1, self.batch(), BIN_COUNT)).into();
-        put(&mut densities, 0, &laws);
+        for (i, (path, c)) in self.experts.sequences().enumerate() {
+            put(&mut densities, 0, i, &self.tempered(&answers, i, path, c));
+        }
+        self.answers = Some(answers);
         Ok(densities)
     }
 
@@ -338,33 +353,31 @@ impl<'m> Continuation<'m> for State<'m> {
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
         let answers = self.answer()?;
-        self.held.clear();
+        self.clipped.draw();
         let mut drawn = Vec::with_capacity(levels.len());
         for (i, (path, c)) in self.experts.sequences().enumerate() {
             let position = self.tempered(&answers, i, path, c).draw(levels[i]);
-            let held = self.bounds.held(c, position);
-            self.held.extend(held.map(|_| i));
+            let held = self.clipped.hold(i, c, position);
             drawn.push(Point::at(held.unwrap_or(position)));
         }
-        self.clipped += self.held.len();
         self.answers = Some(answers);
         Ok(drawn)
     }
 
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
         let answers = self.answer()?;
-        let held = std::mem::take(&mut self.held);
         let positions: Vec<f64> = values.iter().map(|value| value.position()).collect();
         for (i, (path, c)) in self.experts.sequences().enumerate() {
             let known = self.experts.hint(path, c).known;
             let saturated = self.experts.grid(path, c).quantise(positions[i]).saturated;
-            self.clipped += usize::from(known && saturated && !held.contains(&i));
+            self.clipped.advance(i, known && saturated);
             self.before[i] = self.gone_to(path, c, positions[i]);
             if !self.experts.begins(path) {
                 let law = self.law(&answers, i, path, c);
                 self.gates[i].follow(&law.parts(positions[i]));
             }
         }
+        self.clipped.advanced();
         self.experts.learn(&positions, actions);
         Ok(())
     }
@@ -375,32 +388,25 @@ impl<'m> Continuation<'m> for State<'m> {
         steps: usize,
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         let count = paths.count;
-        let mut sequences = self.sequences.fork(count, steps + 1)?;
         // The next row of a path may begin an episode, of which its context knew nothing.
-        if self.answers.is_some() {
-            sequences.forget_last();
-        }
+        let answered = usize::from(self.answers.is_some());
         Ok(Box::new(Self {
             model: self.model,
             temperature: self.temperature,
             experts: self.experts.fork(count),
-            sequences,
+            window: self.window.fork(count, steps + 1, answered)?,
             channels: self.channels,
             before: repeated(&self.before, count),
             gates: repeated(&self.gates, count),
             answers: None,
             copula: self.scores.copula(),
             scores: self.scores.clone(),
-            bounds: self.bounds.clone(),
-            held: Vec::new(),
-            clipped: 0,
+            clipped: self.clipped.fork(),
         }))
     }
 
     fn discard(&mut self, sequences: &[usize]) {
-        let before = self.held.len();
-        self.held.retain(|i| !sequences.contains(i));
-        self.clipped -= before - self.held.len();
+        self.clipped.discard(sequences);
     }
 
     fn detach(&mut self, paths: &[usize]) {
@@ -415,24 +421,26 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn clipped(&self) -> usize {
-        self.clipped
+        self.clipped.count()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {
-        let rows = (steps + 1).next_multiple_of(ROWS_OF_ROOM);
-        let sequence = rows * self.model.bytes_a_row() + SEQUENCE_BYTES;
-        let with_cache = (PATH_BYTES / (self.channels * sequence)).max(1);
+        let with_cache = paths_that_fit(self.channels, steps, self.model.bytes_a_row());
         self.experts.paths_at_once(steps).min(with_cache)
     }
 }
 
-/// Writes laws into a row of densities.
-fn put(densities: &mut Densities, row: usize, laws: &[Law]) {
-    for (i, law) in laws.iter().enumerate() {
-        densities.grids[[row, i]] = law.grid();
-        let masses = densities.masses.slice_mut(s![row, i, ..]);
-        aview1(&law.masses()).assign_to(masses);
-    }
+/// Writes a law into a row of densities, as that of a sequence.
+fn put(densities: &mut Densities, row: usize, sequence: usize, law: &Law) {
+    densities.grids[[row, sequence]] = law.grid();
+    let masses = densities.masses.slice_mut(s![row, sequence, ..]);
+    aview1(&law.masses()).assign_to(masses);
+}
+
+/// Rows in chunks of so many.
+fn chunks(rows: usize, at_once: usize) -> impl Iterator<Item = Range<usize>> {
+    let starts = (0..rows).step_by(at_once);
+    starts.map(move |start| start..rows.min(start + at_once))
 }
 
 /// Every item, `count` times.

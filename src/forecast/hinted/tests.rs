@@ -1,6 +1,8 @@
 //! The program's reading of hints against PyTorch's (`tests/golden/make_hinted.py`), and against
 //! itself: in pieces, forked, in batches.
 
+use std::path::Path;
+
 use candle_core::Device;
 use ndarray::{Array, Array2, ArrayView2, IxDyn, s};
 
@@ -9,7 +11,7 @@ use super::*;
 use crate::codec::{Scale, builtin_formats};
 use crate::disentangle::Disentangler;
 use crate::forecast::{Encoding, Tolerance};
-use crate::model::{Model, ModelSource, Precision};
+use crate::model::{Logits, Model, ModelSource, Precision};
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -17,7 +19,11 @@ mod common;
 use common::{array, golden};
 
 fn model() -> Model {
-    let source = ModelSource::Folder(golden("hinted"));
+    load(&golden("hinted"))
+}
+
+fn load(folder: &Path) -> Model {
+    let source = ModelSource::Folder(folder.to_owned());
     let formats = builtin_formats().unwrap();
     Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
 }
@@ -25,6 +31,11 @@ fn model() -> Model {
 fn values(name: &str) -> Array<f64, IxDyn> {
     let (shape, values) = array::<f64>(&golden("hinted.npz"), name);
     Array::from_shape_vec(IxDyn(&shape), values).unwrap()
+}
+
+fn floats(name: &str) -> Array3<f32> {
+    let (shape, values) = array::<f32>(&golden("hinted.npz"), name);
+    Array3::from_shape_vec((shape[0], shape[1], shape[2]), values).unwrap()
 }
 
 struct Recording {
@@ -101,15 +112,49 @@ fn densities_are_those_of_pytorch() {
             values(&format!("{name}_density")),
             values(&format!("{name}_below")),
         );
-        let channels = recording.positions.ncols();
-        let laws = state(&model, &recording).laws(recording.all()).unwrap();
-        for (i, law) in laws.iter().enumerate() {
-            let (t, c) = (i / channels, i % channels);
+        let mut state = state(&model, &recording);
+        let compare = |t: usize, c: usize, law: &Law| {
             let position = recording.positions[[t, c]];
             let what = format!("{name}, row {t}, channel {c}");
             let ours = law.log_density(&law.parts(position));
             close(ours, density[[c, t]], 1e-4, &what);
             close(law.cdf(position), below[[c, t]], 1e-4, &what);
+        };
+        state.read_all(recording.all(), compare).unwrap();
+    }
+}
+
+/// Densities hide what a small weight of the gate covers.
+#[test]
+fn logits_are_those_of_pytorch() {
+    let model = model();
+    for (name, rows) in [("driven", [41, 42, 51, 89]), ("wave", [41, 42, 51, 69])] {
+        let recording = Recording::golden(name);
+        let (count, channels) = recording.positions.dim();
+        let golden = ["digits", "residual", "gate"].map(|of| floats(&format!("{name}_{of}")));
+        let mut state = state(&model, &recording);
+        let (inputs, _) = state.read_experts(recording.all()).unwrap();
+        let answers = state.window.read(&inputs.concat()).unwrap();
+        for (c, (k, t)) in (0..channels).flat_map(|c| rows.iter().enumerate().map(move |r| (c, r)))
+        {
+            let answer = answers.row(c * count + t);
+            let log_probabilities = |Logits { values, sum }: Logits| -> Vec<f32> {
+                let values = values.iter();
+                values.map(|logit| logit - sum.top - sum.log_sum).collect()
+            };
+            let ours = [
+                log_probabilities(answer.digits),
+                log_probabilities(answer.residual),
+                answer.gate.to_vec(),
+            ];
+            for (ours, golden) in ours.iter().zip(&golden) {
+                let golden = golden.slice(s![c, k, ..]);
+                assert_eq!(ours.len(), golden.len());
+                for (&ours, &golden) in ours.iter().zip(golden) {
+                    let what = format!("{name}, row {t}, channel {c}");
+                    close(f64::from(ours), f64::from(golden), 1e-4, &what);
+                }
+            }
         }
     }
 }
@@ -130,11 +175,17 @@ fn same(a: &[f32], b: &[f32], what: &str) {
 /// In pieces with looks ahead in between, among them one at a row that turns out to begin an episode.
 #[test]
 fn rows_may_come_one_by_one() {
-    let (model, recording) = (model(), Recording::golden("driven"));
+    come_one_by_one(&model());
+    // Also where the window is full and the model begins again.
+    come_one_by_one(&load(narrow(64).path()));
+}
+
+fn come_one_by_one(model: &Model) {
+    let recording = Recording::golden("driven");
     let rows = recording.begins.len();
-    let mut whole = state(&model, &recording);
+    let mut whole = state(model, &recording);
     let at_once = whole.observe(recording.all(), 0..rows).unwrap();
-    let mut pieces = state(&model, &recording);
+    let mut pieces = state(model, &recording);
     for t in 0..rows {
         if t % 3 == 0 || recording.begins[t] {
             let next = masses(&mut pieces);
@@ -213,8 +264,10 @@ fn a_path_may_begin_an_episode() {
 #[test]
 fn masses_and_draws_are_those_of_the_mixture() {
     let (model, recording) = (model(), Recording::golden("wave"));
-    let laws = state(&model, &recording).laws(recording.all()).unwrap();
-    for law in laws.iter().skip(5) {
+    let compare = |t: usize, _: usize, law: &Law| {
+        if t < 5 {
+            return;
+        }
         let (masses, grid) = (law.masses(), law.grid());
         let sum: f32 = masses.iter().sum();
         close(f64::from(sum), 1.0, 1e-4, "sum");
@@ -227,10 +280,11 @@ fn masses_and_draws_are_those_of_the_mixture() {
         );
         for level in [0.02, 0.3, 0.9] {
             let drawn = law.draw(level);
-            let weights = law.weights(LEAST_DRAWN);
-            close(law.mixed_cdf(&weights, drawn), level, 1e-5, "draw");
+            close(law.mixed(LEAST_DRAWN).cdf(drawn), level, 1e-5, "draw");
         }
-    }
+    };
+    let mut state = state(&model, &recording);
+    state.read_all(recording.all(), compare).unwrap();
 }
 
 /// The gate learned from what a temperature made of its components, and normals stayed as they were:
@@ -238,42 +292,138 @@ fn masses_and_draws_are_those_of_the_mixture() {
 #[test]
 fn a_higher_temperature_is_wider() {
     let (model, recording) = (model(), Recording::golden("driven"));
-    let laws = |temperature: f64| {
+    let at = |temperature: f64| {
         let mut state = state(&model, &recording);
         state.temperature = Temperature::new(temperature).unwrap();
-        state.laws(recording.all()).unwrap()
+        state
     };
     let width = |temperature: f64| {
-        let laws = laws(temperature);
-        let width = |law: &Law| (law.draw(0.9) - law.draw(0.1)).ln();
-        laws.iter().skip(9).map(width).sum::<f64>() / (laws.len() - 9) as f64
+        let mut widths = Vec::new();
+        let width = |_: usize, _: usize, law: &Law| {
+            widths.push((law.draw(0.9) - law.draw(0.1)).ln());
+        };
+        at(temperature).read_all(recording.all(), width).unwrap();
+        widths.iter().skip(9).sum::<f64>() / (widths.len() - 9) as f64
     };
     let [cold, as_it_is, hot] = [0.5, 1.0, 2.0].map(width);
     assert!(cold < as_it_is && as_it_is < hot, "{cold} {as_it_is} {hot}");
-    for law in laws(1e-50) {
+    let finite = |_: usize, _: usize, law: &Law| {
         let sum: f32 = law.masses().iter().sum();
         assert!(law.draw(0.5).is_finite() && (sum - 1.0).abs() < 1e-3);
-    }
+    };
+    at(1e-50).read_all(recording.all(), finite).unwrap();
 }
 
-/// 300 channels took 12 GB one step ahead: what a path takes beside its rows was not counted.
-#[test]
-fn few_paths_of_many_channels_advance_together() {
-    let (model, recording) = (model(), Recording::golden("driven"));
-    let mut state = state(&model, &recording);
-    state.observe(recording.rows(0..20), 0..0).unwrap();
-    let sequences = |steps: usize| state.paths_at_once(steps) * state.channels;
-    assert!(sequences(1) * SEQUENCE_BYTES <= PATH_BYTES);
-    assert!(sequences(1000) < sequences(1));
-}
-
-/// A copy of the model's folder in which one number is not.
-fn damaged(tensor: &str) -> tempfile::TempDir {
+/// A copy of the model's folder.
+fn copied() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(golden("hinted")).unwrap() {
         let file = file.unwrap();
         std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
     }
+    folder
+}
+
+/// A copy of the model that reads so many rows.
+fn narrow(window: usize) -> tempfile::TempDir {
+    let folder = copied();
+    let path = folder.path().join("config.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    config["max_position_embeddings"] = window.into();
+    std::fs::write(path, config.to_string()).unwrap();
+    folder
+}
+
+/// Inputs of a recording's rows, of the first channel.
+fn inputs(state: &mut State, recording: &Recording) -> Vec<RowInput> {
+    state
+        .read_experts(recording.all())
+        .unwrap()
+        .0
+        .swap_remove(0)
+}
+
+fn same_answers(a: &Answers, at: usize, b: &Answers, from: usize, rows: usize) {
+    for row in 0..rows {
+        let (a, b) = (a.row(at + row), b.row(from + row));
+        same(a.digits.values, b.digits.values, "digits");
+        same(a.residual.values, b.residual.values, "residual");
+        same(a.gate, b.gate, "gate");
+    }
+}
+
+#[test]
+fn a_full_window_begins_again_with_its_later_half() {
+    let folder = narrow(32);
+    let (wide, narrow) = (model(), load(folder.path()));
+    let recording = Recording::golden("wave");
+    let inputs = inputs(&mut state(&wide, &recording), &recording);
+    let window = |model, rows| Window::new(model, 1, rows).unwrap();
+    let (wide, narrow) = (wide.hinted().unwrap(), narrow.hinted().unwrap());
+    let mut cut = window(narrow, inputs.len());
+    let read: Vec<Answers> = inputs
+        .chunks(16)
+        .map(|rows| cut.read(rows).unwrap())
+        .collect();
+    // A context of a window is read as ever.
+    let whole = window(wide, 70).read(&inputs).unwrap();
+    same_answers(&read[0], 0, &whole, 0, 16);
+    same_answers(&read[1], 0, &whole, 16, 16);
+    // Chunk 2 follows rows 16..32, chunk 3 rows 32..48.
+    for chunk in [2, 3] {
+        let first = 16 * (chunk - 1);
+        let later = window(wide, 32).read(&inputs[first..first + 32]).unwrap();
+        same_answers(&read[chunk], 0, &later, 16, 16);
+    }
+}
+
+/// A path must have room for all of its steps, and its context be the last rows that leave it.
+#[test]
+fn forks_of_a_full_window_read_it_again_from_later_on() {
+    let folder = narrow(32);
+    let (wide, narrow) = (model(), load(folder.path()));
+    let recording = Recording::golden("wave");
+    let inputs = inputs(&mut state(&wide, &recording), &recording);
+    let mut window = Window::new(narrow.hinted().unwrap(), 1, 70).unwrap();
+    inputs[..30]
+        .chunks(16)
+        .for_each(|rows| drop(window.read(rows).unwrap()));
+    for skipped in [0, 1] {
+        let end = 30 - skipped;
+        let mut forked = window.fork(2, 12, skipped).unwrap();
+        let input = inputs[end];
+        let ours = forked.read(&[input, input]).unwrap();
+        let mut later = Window::new(wide.hinted().unwrap(), 1, 32).unwrap();
+        let rows = later.read(&inputs[end - 20..=end]).unwrap();
+        for path in 0..2 {
+            same_answers(&ours, path, &rows, 20, 1);
+        }
+    }
+}
+
+/// Experts learn from rows that the model passes, and the model begins behind them.
+#[test]
+fn passed_rows_teach_the_experts() {
+    let (model, recording) = (model(), Recording::golden("driven"));
+    let rows = recording.begins.len();
+    let mut whole = state(&model, &recording);
+    let read = whole.observe(recording.all(), 60..rows).unwrap();
+    let mut passed = state(&model, &recording);
+    masses(&mut passed);
+    passed.pass(recording.rows(0..60)).unwrap();
+    let rest = passed
+        .observe(recording.rows(60..rows), 0..rows - 60)
+        .unwrap();
+    assert_eq!(read.grids, rest.grids);
+    let sums = rest.masses.sum_axis(ndarray::Axis(2));
+    assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-4));
+    assert_eq!(passed.window.fork(1, 1, 0).unwrap().batch(), 3);
+}
+
+/// A copy of the model's folder in which one number is not.
+fn damaged(tensor: &str) -> tempfile::TempDir {
+    let folder = copied();
     let path = folder.path().join("reading.safetensors");
     let mut bytes = std::fs::read(&path).unwrap();
     let start = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;

@@ -11,6 +11,7 @@ use super::backtests::{Backtest, MOST, origins, places};
 use super::pool::Pool;
 use super::rows::Rows;
 use super::weights::Distances;
+use crate::forecast::long_context::first_shown;
 use crate::forecast::{
     Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
@@ -39,40 +40,36 @@ struct Stack<'m> {
     weights: Vec<f64>,
 }
 
-/// One of the other forecasters and the rows that it has read.
+/// One of the other forecasters, and how many rows it has read.
 struct Other<'m> {
-    predictor: Rc<dyn Predictor<'m> + 'm>,
     continuation: Box<dyn Continuation<'m> + 'm>,
-    read: Range<usize>,
+    read: usize,
 }
 
 impl Other<'_> {
     /// Reads the rows up to one.
     fn read_to(&mut self, rows: &Rows, end: usize) -> Result<(), ForecastError> {
-        if self.read.end < end {
-            let unread = rows.get(self.read.end..end);
-            self.continuation.observe(unread, 0..0)?;
-            self.read.end = end;
+        if self.read < end {
+            self.continuation.observe(rows.get(self.read..end), 0..0)?;
+            self.read = end;
         }
         Ok(())
-    }
-
-    /// Whether the rows up to one fit, in front of so many steps.
-    fn fits(&self, end: usize, steps: usize) -> bool {
-        self.predictor.check(end - self.read.start, steps).is_ok()
     }
 }
 
 impl<'m> Context<'m> {
+    /// Nothing read yet; `window` is that of the first forecaster.
     pub(super) fn new(
         first: Box<dyn Continuation<'m> + 'm>,
+        window: usize,
         others: Vec<Rc<dyn Predictor<'m> + 'm>>,
         start: Start,
     ) -> Self {
-        let longest = others.iter().map(|other| other.longest_context(MOST));
+        let windows = others.iter().map(|other| other.window());
+        let window = windows.min().unwrap_or(usize::MAX).min(window);
         Self {
             first,
-            places: places(start.rows, longest.min().unwrap_or(usize::MAX)),
+            places: places(start.rows, window.saturating_sub(MOST)),
             others,
             encoding: start.encoding.clone(),
             active: start.active.to_vec(),
@@ -98,8 +95,12 @@ impl<'m> Context<'m> {
         let mut others: Vec<Other> = others.by_ref().collect::<Result<_, _>>()?;
         let samplers = Sampler::all(1 + others.len());
         let mut distances = Distances::new(samplers.len());
-        let (steps, origins) = origins(&self.places[..self.states.len()], rows, steps);
-        for origin in origins {
+        // None may know what comes behind an origin.
+        let passed = others.iter().map(|other| other.read).max().unwrap_or(0);
+        let come = &self.places[..self.states.len()];
+        let first = come.partition_point(|&row| row < passed);
+        let (steps, origins) = origins(&come[first..], rows, steps);
+        for origin in origins.into_iter().map(|i| first + i) {
             let row = self.places[origin];
             for other in &mut others {
                 other.read_to(&self.rows, row)?;
@@ -127,26 +128,26 @@ impl<'m> Context<'m> {
         })
     }
 
-    /// One of the other forecasters before the rows that it is going to read: the last ones, as many as
-    /// leave room for so many steps.
+    /// One of the other forecasters behind the rows that it need only pass to have so many steps ahead.
     fn started(
         &self,
         predictor: &Rc<dyn Predictor<'m> + 'm>,
         steps: usize,
     ) -> Result<Other<'m>, ForecastError> {
         let rows = self.rows.len();
-        let longest = predictor.longest_context(steps.max(MOST));
-        let begin = rows.saturating_sub(longest);
-        let continuation = predictor.start(Start {
+        let passed = first_shown(predictor.window(), rows, rows, steps.max(MOST));
+        let mut continuation = predictor.start(Start {
             encoding: &self.encoding,
             active: &self.active,
             units: &self.units,
-            rows: rows - begin,
+            rows,
         })?;
+        if passed > 0 {
+            continuation.pass(self.rows.get(0..passed))?;
+        }
         Ok(Other {
-            predictor: Rc::clone(predictor),
             continuation,
-            read: begin..begin,
+            read: passed,
         })
     }
 }
@@ -188,14 +189,9 @@ impl<'m> Continuation<'m> for Context<'m> {
             }
             start = end;
         }
-        if let Some(mut stack) = self.stack.take() {
-            let end = self.rows.len();
-            if stack.others.iter().all(|other| other.fits(end, MOST)) {
-                for other in &mut stack.others {
-                    other.read_to(&self.rows, end)?;
-                }
-                self.stack.get_or_init(|| stack);
-            }
+        if let Some(stack) = self.stack.get_mut() {
+            let mut others = stack.others.iter_mut();
+            others.try_for_each(|other| other.read_to(&self.rows, self.rows.len()))?;
         }
         let masses: Vec<_> = parts.iter().map(|part| part.masses.view()).collect();
         let grids: Vec<_> = parts.iter().map(|part| part.grids.view()).collect();
@@ -203,6 +199,15 @@ impl<'m> Continuation<'m> for Context<'m> {
             masses: concatenate(Axis(0), &masses).expect("parts have the same sequences"),
             grids: concatenate(Axis(0), &grids).expect("parts have the same sequences"),
         })
+    }
+
+    fn pass(&mut self, rows: Observed) -> Result<(), ForecastError> {
+        self.rows.add(rows);
+        let (come, passed) = (self.states.len(), self.rows.len());
+        let mut places = self.places.split_off(come);
+        places.retain(|&row| row >= passed);
+        self.places.append(&mut places);
+        self.first.pass(rows)
     }
 
     fn next_densities(&mut self) -> Result<Densities, ForecastError> {

@@ -44,7 +44,16 @@ impl<'m> Predictor<'m> for Stacked<'m> {
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
         let first = self.first.start(start)?;
-        Ok(Box::new(Context::new(first, self.others.clone(), start)))
+        Ok(Box::new(Context::new(
+            first,
+            self.window(),
+            self.others.clone(),
+            start,
+        )))
+    }
+
+    fn window(&self) -> usize {
+        self.first.window()
     }
 
     fn longest_context(&self, horizon: usize) -> usize {

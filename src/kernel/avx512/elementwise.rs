@@ -51,3 +51,36 @@ pub(in crate::kernel) fn rotate(x: &[f32], cos: &[f32], sin: &[f32], to: &mut [f
         *to_y = x[i] * sin[i] + y[i] * cos[i];
     }
 }
+
+/// The largest of some floats.
+#[target_feature(enable = "avx512f")]
+pub(in crate::kernel) fn largest(x: &[f32]) -> f32 {
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    let mut top = _mm512_set1_ps(f32::NEG_INFINITY);
+    for chunk in chunks {
+        top = _mm512_max_ps(top, load(chunk));
+    }
+    rest.iter()
+        .copied()
+        .fold(_mm512_reduce_max_ps(top), f32::max)
+}
+
+/// `e^(x - top)`; returns their sum.
+#[target_feature(enable = "avx512f")]
+pub(in crate::kernel) fn exponentials(x: &[f32], top: f32, to: &mut [f32]) -> f32 {
+    let (tops, mut sum) = (_mm512_set1_ps(top), _mm512_setzero_ps());
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    let (to, last) = to.as_chunks_mut::<LANES>();
+    for (chunk, to) in chunks.iter().zip(to) {
+        let e = exp(_mm512_sub_ps(load(chunk), tops));
+        sum = _mm512_add_ps(sum, e);
+        store(to, e);
+    }
+    // What is no float of the rest is far below the largest.
+    let mut e = [f32::NEG_INFINITY; LANES];
+    e[..rest.len()].copy_from_slice(rest);
+    let all = exp(_mm512_sub_ps(load(&e), tops));
+    store(&mut e, all);
+    last.copy_from_slice(&e[..last.len()]);
+    _mm512_reduce_add_ps(sum) + last.iter().sum::<f32>()
+}

@@ -9,7 +9,7 @@ mod products;
 use std::arch::x86_64::*;
 
 pub(super) use attention::{cap_scores, mix, mix_bf16, weigh};
-pub(super) use elementwise::{gate, rms_norm, rotate};
+pub(super) use elementwise::{exponentials, gate, largest, rms_norm, rotate};
 pub(super) use products::{
     pack_bf16, pack_bf16_split, pack_f32, tile_bf16, tile_bf16_split, tile_f32, tile_integers,
     widen_integers,

@@ -8,7 +8,7 @@ use std::f32::consts::PI;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use crate::experts::{Hint, Slot};
+use crate::experts::{CENTRE, Hint, Slot};
 
 /// Periods over the axis of the waves of a location: 32 from a quarter to 250, and two finer ones.
 const WAVES: usize = 34;
@@ -24,9 +24,6 @@ const SLOT: usize = 2 * WAVES + 6 + LOG_SCALES.count + LOG_RATIOS.count;
 
 /// Features of a hint.
 pub(super) const FEATURES: usize = 2 * SLOT + LEADS.count + GAPS.count;
-
-/// Position on the axis that experts have as zero, and that stands for the row before the first.
-const CENTRE: f64 = 5.0;
 
 /// Positions are taken as they are up to here.
 const FARTHEST: f64 = 1e6;
@@ -65,20 +62,18 @@ impl Bumps {
     }
 }
 
-/// Features of what is said of a row whose channel stood at `last` the row before; without one in
-/// the middle of the axis.
-pub(super) fn features(hint: &Hint, last: Option<f64>) -> Vec<f32> {
-    let mut features = Vec::with_capacity(FEATURES);
+/// Adds the features of what is said of a row whose channel stood at `last` the row before; without
+/// one in the middle of the axis.
+pub(super) fn push_features(features: &mut Vec<f32>, hint: &Hint, last: Option<f64>) {
     // Farther values move no feature, and must not leave the range of a float.
     let last = last.unwrap_or(CENTRE).clamp(-FARTHEST, FARTHEST) as f32;
     for slot in &hint.slots {
-        push_slot(&mut features, slot, last);
+        push_slot(features, slot, last);
     }
-    LEADS.push(&mut features, (hint.lead as f32).asinh(), -1.0..7.0);
+    LEADS.push(features, (hint.lead as f32).asinh(), -1.0..7.0);
     let [first, second] = hint.slots.map(|slot| location(&slot));
     let gap = (second - first) / hint.slots[0].predicted.scale as f32;
-    GAPS.push(&mut features, gap.asinh(), -6.0..6.0);
-    features
+    GAPS.push(features, gap.asinh(), -6.0..6.0);
 }
 
 fn location(slot: &Slot) -> f32 {

@@ -12,12 +12,12 @@ use candle_core::Tensor;
 
 use super::linear::{Matrix, Table};
 use super::memory::tokens_at_once;
-use super::{Architecture, Branch, Decoder, KvCache, ModelError, Weights};
+use super::{Architecture, Branch, Decoder, DecoderConfig, KvCache, ModelError, Weights};
 use crate::codec::{BIN_COUNT, Bin, TokenTable};
 use crate::experts::Hint;
-use crate::kernel;
+use crate::kernel::{self, LogSum};
 
-use features::{FEATURES, features};
+use features::{FEATURES, push_features};
 use settings::ReadingSettings;
 
 /// What lies on the disk of how a model reads hints.
@@ -51,6 +51,11 @@ impl HintsCheckpoint {
     /// Weights of the decoder of their own.
     pub(super) fn weights(&self) -> Option<&Weights> {
         self.own.as_ref().map(|(_, weights)| weights)
+    }
+
+    /// Configuration of the decoder of their own.
+    pub(super) fn config(&self) -> Option<&DecoderConfig> {
+        self.own.as_ref()?.0.described()
     }
 
     /// Loads the weights; those of hints that the decoder of the digits reads are among its own.
@@ -175,14 +180,15 @@ impl HintWeights {
 }
 
 /// What a sequence shows of a row before its value.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct RowInput {
     /// Bin of the value of the row before, if there is one.
     value: Option<Bin>,
     /// Bin of its residual, if it had a hint.
     residual: Option<Bin>,
-    /// Features of the row's hint; `None` if the row begins an episode.
-    hint: Option<Vec<f32>>,
+    /// The row's hint, and the position of the row before; `None` if the row begins an episode.
+    /// Features are ten times as large and made where they are read.
+    hint: Option<(Hint, Option<f64>)>,
 }
 
 /// The row before one that is going to be read.
@@ -198,7 +204,7 @@ impl RowInput {
     /// A row that experts say something of.
     pub fn hinted(before: Option<RowBefore>, hint: &Hint) -> Self {
         Self {
-            hint: Some(features(hint, before.map(|row| row.position))),
+            hint: Some((*hint, before.map(|row| row.position))),
             ..Self::beginning(before)
         }
     }
@@ -283,7 +289,7 @@ impl<'m> HintedModel<'m> {
         let mut said = Vec::with_capacity(rows * FEATURES);
         for input in inputs {
             match &input.hint {
-                Some(features) => said.extend_from_slice(features),
+                Some((hint, last)) => push_features(&mut said, hint, *last),
                 None => said.resize(said.len() + FEATURES, 0.0),
             }
         }
@@ -299,24 +305,51 @@ impl<'m> HintedModel<'m> {
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
     /// Of the bins of digits, 1000 a row.
-    pub digits: Vec<f32>,
+    digits: Vec<f32>,
+    digit_sums: Vec<LogSum>,
     /// Of the bins of the residual, 1000 a row.
-    pub residual: Vec<f32>,
+    residual: Vec<f32>,
+    residual_sums: Vec<LogSum>,
     /// Of the gate's components.
-    pub gate: Vec<f32>,
+    gate: Vec<f32>,
+}
+
+/// Logits of the bins of one value.
+#[derive(Debug, Clone, Copy)]
+pub struct Logits<'a> {
+    /// One a bin.
+    pub values: &'a [f32],
+    /// The largest, and the logarithm of the sum of the exponentials of all less it.
+    pub sum: LogSum,
+}
+
+/// What a model answers to one row.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// Of the bins of digits.
+    pub digits: Logits<'a>,
+    /// Of the bins of the residual.
+    pub residual: Logits<'a>,
+    /// Of the gate's components.
+    pub gate: &'a [f32],
 }
 
 impl Answers {
-    /// Digits, residual and gate of one row.
-    pub fn row(&self, row: usize) -> (&[f32], &[f32], &[f32]) {
-        let components = self.gate.len() * BIN_COUNT / self.digits.len().max(1);
+    /// The answer to one row.
+    pub fn row(&self, row: usize) -> Answer<'_> {
+        let components = self.gate.len() / self.digit_sums.len().max(1);
         let bins = BIN_COUNT * row..BIN_COUNT * (row + 1);
-        let gate = components * row..components * (row + 1);
-        (
-            &self.digits[bins.clone()],
-            &self.residual[bins],
-            &self.gate[gate],
-        )
+        Answer {
+            digits: Logits {
+                values: &self.digits[bins.clone()],
+                sum: self.digit_sums[row],
+            },
+            residual: Logits {
+                values: &self.residual[bins],
+                sum: self.residual_sums[row],
+            },
+            gate: &self.gate[components * row..components * (row + 1)],
+        }
     }
 }
 
@@ -338,18 +371,10 @@ impl<'m> HintedSequences<'m> {
     /// [`ModelError::Compute`] if memory runs out, [`ModelError::NotFinite`] if the weights
     /// overflow.
     pub fn read(&mut self, inputs: &[RowInput]) -> Result<Answers, ModelError> {
-        let HintedModel { decoder, weights } = self.model;
-        let batch = self.cache.batch();
-        let work = inputs.len() * decoder.config().multiplications_a_token();
-        let cache = &mut self.cache;
-        let model = self.model;
-        kernel::among_threads(work, || {
-            let x = model.embedded(inputs)?;
-            let x = x.reshape((batch, inputs.len() / batch, ()))?;
-            let hidden = decoder.states(&x, cache)?.flatten_to(1)?;
-            let hidden = decoder.normed(&hidden)?;
+        let weights = self.model.weights;
+        self.hidden(inputs, |hidden| {
             let logits = |matrix: &Matrix| -> Result<Vec<f32>, ModelError> {
-                let logits = matrix.apply(&hidden)?.to_dtype(candle_core::DType::F32)?;
+                let logits = matrix.apply(hidden)?.to_dtype(candle_core::DType::F32)?;
                 let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
                 match logits.iter().all(|logit| logit.is_finite()) {
                     true => Ok(logits),
@@ -362,12 +387,55 @@ impl<'m> HintedSequences<'m> {
                     .zip(&weights.gate_bias)
                     .for_each(|(logit, bias)| *logit += bias);
             }
+            let (digits, residual) = (logits(&weights.digits)?, logits(&weights.residual)?);
             Ok(Answers {
-                digits: logits(&weights.digits)?,
-                residual: logits(&weights.residual)?,
+                digit_sums: kernel::log_sums(&digits, BIN_COUNT),
+                residual_sums: kernel::log_sums(&residual, BIN_COUNT),
+                digits,
+                residual,
                 gate,
             })
         })
+    }
+
+    /// Reads rows as [`read`](Self::read) does, whose answers nobody needs.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn remember(&mut self, inputs: &[RowInput]) -> Result<(), ModelError> {
+        self.hidden(inputs, |_| Ok(()))
+    }
+
+    /// Reads rows, and does something with their hidden states `[rows, hidden]` after the last
+    /// norm.
+    fn hidden<T: Send>(
+        &mut self,
+        inputs: &[RowInput],
+        then: impl FnOnce(&Tensor) -> Result<T, ModelError> + Send,
+    ) -> Result<T, ModelError> {
+        let (model, cache) = (self.model, &mut self.cache);
+        let decoder = model.decoder;
+        let work = inputs.len() * decoder.config().multiplications_a_token();
+        let batch = cache.batch();
+        kernel::among_threads(work, || {
+            let x = model.embedded(inputs)?;
+            let x = x.reshape((batch, inputs.len() / batch, ()))?;
+            let hidden = decoder.states(&x, cache)?.flatten_to(1)?;
+            then(&decoder.normed(&hidden)?)
+        })
+    }
+
+    /// Rows that every sequence remembers.
+    pub fn rows(&self) -> usize {
+        self.cache.positions(0)
+    }
+
+    /// Forgets all rows; there is room for `capacity` before memory must grow.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if the memory cannot be had.
+    pub fn forget_all(&mut self, capacity: usize) -> Result<(), ModelError> {
+        Ok(self.cache.clear(capacity)?)
     }
 
     /// `count` continuations of every sequence, those of one sequence beside each other, each with

@@ -1,0 +1,245 @@
+//! A context that was read: its densities, and how it is observed further.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use ndarray::{Array1, Array2, ArrayView1, s};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::{
+    Continuation, Encoding, ForecastError, Levels, Observed, OneStep, Point, Predictor, Start,
+    Summary, Variables,
+};
+use crate::codec::Bin;
+use crate::density::BinnedDensity;
+
+/// Joint draws behind the one-step quantiles of a mixed variable.
+const ONE_STEP_DRAWS: usize = 1000;
+
+/// A context that was read: its densities, and the state from which it is continued.
+pub struct Reading<'m> {
+    pub(super) predictor: Rc<dyn Predictor<'m> + 'm>,
+    pub(super) encoding: Encoding,
+    /// Channels that are predicted: all but the constant ones.
+    pub(super) active: Vec<usize>,
+    pub(super) continuation: Option<Box<dyn Continuation<'m> + 'm>>,
+    /// Indices of the variables that are actions.
+    pub(super) actions: Vec<usize>,
+    /// Sizes of the largest actions that were recorded, whether they are variables or not.
+    pub(super) units: Vec<f64>,
+    pub(super) one_step: OneStep,
+    pub(super) rows: usize,
+    pub(super) saturated: usize,
+}
+
+impl<'m> Reading<'m> {
+    /// The map between variables and bins.
+    pub fn encoding(&self) -> &Encoding {
+        &self.encoding
+    }
+
+    /// Rows of the context.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The densities of the context's rows, or of its last ones if only those were asked for.
+    pub fn one_step(&self) -> &OneStep {
+        &self.one_step
+    }
+
+    /// Values of the context that lay outside their channel's axis, or that of its residual, and were moved to
+    /// its end.
+    pub fn saturated(&self) -> usize {
+        match (&self.continuation, self.predictor.is_bounded()) {
+            (Some(continuation), false) => continuation.clipped(),
+            _ => self.saturated,
+        }
+    }
+
+    /// One-step mean, spread and quantiles of the variables, `[rows, variables]`, of the rows that
+    /// have a density.
+    ///
+    /// Quantiles of mixed variables come from 1000 joint draws of the channels a row, seeded.
+    pub fn one_step_summary(&self, levels: &Levels, seed: u64) -> Summary {
+        if self.encoding.disentangler().is_identity() {
+            self.separate_summary(levels)
+        } else {
+            self.mixed_summary(levels, seed)
+        }
+    }
+
+    fn separate_summary(&self, levels: &Levels) -> Summary {
+        let (rows, channels) = self.one_step.observed().dim();
+        let mut summary = Summary::zeros(rows, channels, levels);
+        for t in 0..rows {
+            for c in 0..channels {
+                let density = self.one_step.density(t, c);
+                summary.mean[[t, c]] = density.mean();
+                summary.std[[t, c]] = density.std();
+                for (quantiles, &level) in summary.quantiles.iter_mut().zip(levels.as_slice()) {
+                    quantiles[[t, c]] = density.quantile(level);
+                }
+            }
+        }
+        summary
+    }
+
+    fn mixed_summary(&self, levels: &Levels, seed: u64) -> Summary {
+        let (rows, channels) = self.one_step.observed().dim();
+        let disentangler = self.encoding.disentangler();
+        let variables = disentangler.variables();
+        let mut summary = Summary::zeros(rows, variables, levels);
+        (summary.mean, summary.std) = self.one_step_moments();
+        let mut draws = Array2::zeros((ONE_STEP_DRAWS, channels));
+        for t in 0..rows {
+            let densities = self.densities(t);
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(t as u64);
+            for mut draw in draws.rows_mut() {
+                for (c, density) in densities.iter().enumerate() {
+                    draw[c] = density.quantile(random.random());
+                }
+            }
+            let mut drawn = disentangler.to_variables(draws.view());
+            if let Some(residuals) = disentangler.residuals() {
+                for mut row in drawn.rows_mut() {
+                    row += &residuals.row(random.random_range(0..residuals.nrows()));
+                }
+            }
+            for (v, column) in drawn.columns().into_iter().enumerate() {
+                summary.set_quantiles(t, v, &mut column.to_vec());
+            }
+        }
+        summary
+    }
+
+    /// One-step means and standard deviations of the variables, `[rows, variables]`, of the rows that
+    /// have a density.
+    pub fn one_step_moments(&self) -> (Array2<f64>, Array2<f64>) {
+        let disentangler = self.encoding.disentangler();
+        let shape = (self.one_step.rows(), disentangler.variables());
+        let (mut means, mut deviations) = (Array2::zeros(shape), Array2::zeros(shape));
+        for t in 0..self.one_step.rows() {
+            let densities = self.densities(t);
+            let mean: Array1<f64> = densities.iter().map(|d| d.mean()).collect();
+            let variance: Array1<f64> = densities.iter().map(|d| d.variance()).collect();
+            means
+                .row_mut(t)
+                .assign(&self.encoding.variables(mean.view()));
+            let covariance = disentangler.covariance(variance.view());
+            deviations
+                .row_mut(t)
+                .assign(&covariance.diag().mapv(f64::sqrt));
+        }
+        (means, deviations)
+    }
+
+    /// One joint draw of the variables of every row that has a density, `[rows, variables]`.
+    pub fn one_step_draw(&self, random: &mut ChaCha8Rng) -> Array2<f64> {
+        let disentangler = self.encoding.disentangler();
+        let mut drawn = Array2::zeros((self.one_step.rows(), disentangler.variables()));
+        for (t, mut row) in drawn.rows_mut().into_iter().enumerate() {
+            let levels = self.densities(t).into_iter();
+            let channels: Array1<f64> = levels.map(|d| d.quantile(random.random())).collect();
+            row.assign(&self.encoding.variables(channels.view()));
+            if let Some(residuals) = disentangler.residuals() {
+                row += &residuals.row(random.random_range(0..residuals.nrows()));
+            }
+        }
+        drawn
+    }
+
+    fn densities(&self, row: usize) -> Vec<BinnedDensity<'_>> {
+        let channels = 0..self.one_step.channels();
+        channels.map(|c| self.one_step.density(row, c)).collect()
+    }
+
+    /// Reads rows that came after the context, `[rows, variables]` with their actions, and returns
+    /// their densities, each given all rows before it. The axes stay those of the context.
+    ///
+    /// # Errors
+    /// [`ForecastError::Window`] if the window ends, and what the predictor reports.
+    pub fn observe(&mut self, came: &Variables) -> Result<OneStep, ForecastError> {
+        let rows = came.rows();
+        self.predictor.check(self.rows + rows, 0)?;
+        self.take(came, 0..rows)?;
+        Ok(self.one_step.clone())
+    }
+
+    /// Reads rows, of which the densities of those that are wanted are kept.
+    pub(super) fn take(
+        &mut self,
+        came: &Variables,
+        wanted: Range<usize>,
+    ) -> Result<(), ForecastError> {
+        let values = came.values.as_standard_layout();
+        let scored = values.slice(s![wanted.clone(), ..]);
+        self.one_step = OneStep::constant(&self.encoding, scored);
+        let read = self.show(came, |continuation, rows| {
+            continuation.observe(rows, wanted)
+        })?;
+        if let Some(read) = read {
+            self.one_step.keep(&read, &self.active);
+        }
+        Ok(())
+    }
+
+    /// Passes rows that a model need not know of.
+    pub(super) fn pass(&mut self, came: &Variables) -> Result<(), ForecastError> {
+        self.show(came, |continuation, rows| continuation.pass(rows))?;
+        Ok(())
+    }
+
+    /// Shows rows to what forecasts the channels, if there is any.
+    fn show<T>(
+        &mut self,
+        came: &Variables,
+        show: impl FnOnce(&mut dyn Continuation<'m>, Observed) -> Result<T, ForecastError>,
+    ) -> Result<Option<T>, ForecastError> {
+        let rows = came.rows();
+        let values = came.values.as_standard_layout();
+        self.saturated += self.encoding.bins(values.view()).1;
+        self.rows += rows;
+        let positions = self.start(rows).positions(values.view());
+        let resolutions = self.active_resolutions();
+        let observed = Observed {
+            positions: positions.view(),
+            actions: came.actions.view(),
+            begins: &came.begins,
+            resolutions: &resolutions,
+        };
+        let continuation = self.continuation.as_mut();
+        continuation.map(|c| show(&mut **c, observed)).transpose()
+    }
+
+    fn active_resolutions(&self) -> Vec<f64> {
+        let resolutions = self.encoding.resolutions();
+        self.active.iter().map(|&c| resolutions[c]).collect()
+    }
+
+    /// What a predictor is started on, for so many rows.
+    pub(super) fn start(&self, rows: usize) -> Start<'_> {
+        Start {
+            encoding: &self.encoding,
+            active: &self.active,
+            units: &self.units,
+            rows,
+        }
+    }
+
+    /// Points of the channels that are predicted, of one row of variables, and how many of them were moved to the
+    /// end of the axis.
+    pub(super) fn active_points(&self, variables: ArrayView1<f64>) -> (Vec<Point>, usize) {
+        let positions = self
+            .start(1)
+            .positions(variables.insert_axis(ndarray::Axis(0)));
+        if !self.predictor.is_bounded() {
+            return (positions.iter().map(|&y| Point::at(y)).collect(), 0);
+        }
+        let saturated = positions.iter().filter(|&&y| Bin::quantise(y).saturated);
+        let saturated = saturated.count();
+        (positions.iter().map(|&y| Point::of(y)).collect(), saturated)
+    }
+}
