@@ -40,7 +40,7 @@ pub use regression::{Prior, Regression, Sampled};
 pub use scales::{Normal, Scales};
 pub(crate) use simulator::ask;
 pub use simulator::{Simulated, Simulator, SimulatorError, SimulatorProgram};
-pub use slots::{Hint, Slot, Slots};
+pub use slots::{Hint, Leadership, Slot, Slots};
 pub use student::Student;
 
 /// Precision, as a density, to which values are known: more than this no prediction earns.

@@ -10,15 +10,13 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::{ArrayView1, ArrayView2, s};
+use ndarray::{ArrayView2, s};
 
+use super::sample_distribution::{SampleDistribution, interpolated, log_odds};
 use super::{ForecastError, Forecaster, KnownFuture, Reading, Rollout, RolloutSettings, Variables};
 
 /// Paths of a forecast from inside of the context, at most.
 const MOST_PATHS: usize = 25;
-
-/// Log-odds beyond which a place counts as this: outcomes that lie very far off all paths.
-const FARTHEST: f64 = 50.0;
 
 /// The places of outcomes among the paths that were to meet them, step by step and variable by
 /// variable.
@@ -57,7 +55,7 @@ impl Conformal {
     pub fn learn(&mut self, rollout: &Rollout, came: ArrayView2<f64>) {
         for (h, step) in self.places.iter_mut().enumerate() {
             for (v, places) in step.iter_mut().enumerate() {
-                if let Some(law) = Law::of(rollout.paths.slice(s![.., h, v])) {
+                if let Some(law) = SampleDistribution::of(rollout.paths.slice(s![.., h, v])) {
                     let place = law.log_odds(came[[h, v]]);
                     let at = places.partition_point(|&seen| seen < place);
                     places.insert(at, place);
@@ -80,7 +78,7 @@ impl Conformal {
             let new = (self.apart as f64 / (h + 1) as f64).min(1.0);
             for (v, places) in step.iter().enumerate() {
                 let mut paths = adjusted.paths.slice_mut(s![.., h, v]);
-                let law = Law::of(paths.view());
+                let law = SampleDistribution::of(paths.view());
                 if let (Some(law), Some(learned)) = (law, Learned::of(places, new)) {
                     paths.mapv_inplace(|x| law.value(learned.place(law.log_odds(x))));
                 }
@@ -136,69 +134,6 @@ fn trust(places: &[f64], new: f64) -> f64 {
     1.0 / (1.0 + (-evidence).exp())
 }
 
-fn log_odds(level: f64) -> f64 {
-    (level / (1.0 - level)).ln()
-}
-
-/// A sample of paths as a law that is continuous and has tails: log-odds that are linear between
-/// the values, and go on beyond them as those of a logistic law of the sample's spread do.
-struct Law {
-    /// Different values in order, with their log-odds.
-    points: Vec<(f64, f64)>,
-    /// Log-odds a unit in the tails.
-    slope: f64,
-}
-
-impl Law {
-    /// The law of a sample; `None` if its values are all the same.
-    fn of(sample: ArrayView1<f64>) -> Option<Self> {
-        let count = sample.len() as f64;
-        let mut values = sample.to_vec();
-        values.sort_by(f64::total_cmp);
-        let spread = sample.std(0.0);
-        if !(spread > 0.0 && spread.is_finite()) {
-            return None;
-        }
-        let mut points: Vec<(f64, f64)> = Vec::with_capacity(values.len());
-        let mut before = 0;
-        for same in values.chunk_by(|a, b| a == b) {
-            let middle = before as f64 + same.len() as f64 / 2.0;
-            points.push((same[0], log_odds(middle / count)));
-            before += same.len();
-        }
-        let slope = std::f64::consts::PI / (3f64.sqrt() * spread);
-        (points.len() > 1).then_some(Self { points, slope })
-    }
-
-    fn log_odds(&self, value: f64) -> f64 {
-        interpolated(&self.points, |p| p, self.slope, value).clamp(-FARTHEST, FARTHEST)
-    }
-
-    fn value(&self, log_odds: f64) -> f64 {
-        interpolated(&self.points, |(x, y)| (y, x), 1.0 / self.slope, log_odds)
-    }
-}
-
-/// The line through points, of which there is at least one, at an argument; beyond them it goes on
-/// with a slope. `at` gives argument and value of a point; arguments increase.
-fn interpolated(
-    points: &[(f64, f64)],
-    at: impl Fn((f64, f64)) -> (f64, f64),
-    slope: f64,
-    argument: f64,
-) -> f64 {
-    let above = points.partition_point(|&point| at(point).0 < argument);
-    let beyond = |(x, y): (f64, f64)| y + slope * (argument - x);
-    match (
-        above.checked_sub(1).map(|k| at(points[k])),
-        points.get(above).map(|&p| at(p)),
-    ) {
-        (Some((x0, y0)), Some((x1, y1))) => y0 + (argument - x0) / (x1 - x0) * (y1 - y0),
-        (Some(end), None) | (None, Some(end)) => beyond(end),
-        (None, None) => argument,
-    }
-}
-
 /// A context that was read and continued.
 pub struct Forecast<'m> {
     /// The context.
@@ -207,6 +142,16 @@ pub struct Forecast<'m> {
     pub rollout: Rollout,
     /// Outcomes within the context that the bands were adjusted by; zero if they are as the paths
     /// came.
+    pub outcomes: usize,
+}
+
+/// A context that was read once and continued under several futures.
+pub struct ForkedForecast<'m> {
+    /// The context.
+    pub reading: Reading<'m>,
+    /// How it goes on, one a future.
+    pub rollouts: Vec<Rollout>,
+    /// Outcomes within the context that the bands were adjusted by.
     pub outcomes: usize,
 }
 
@@ -225,8 +170,82 @@ impl<'m> Forecaster<'m> {
         future: Option<&KnownFuture>,
         progress: &dyn Fn(f64),
     ) -> Result<Forecast<'m>, ForecastError> {
+        let (conformal, left) = self.conformal(context, settings, future.is_some(), 1, progress)?;
+        let reading = self.read_last(context, scored)?;
+        let done = |share: f64| progress(1.0 - (1.0 - share) * left);
+        let rollout = reading.rollout(settings, future, &done)?;
+        Ok(Forecast {
+            reading,
+            rollout: conformal.adjusted(&rollout),
+            outcomes: conformal.outcomes(),
+        })
+    }
+
+    /// Reads a context once and continues it under each of several futures. All take the same random
+    /// numbers, path by path and step by step: differences between them are those of the actions,
+    /// not of the draws.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// use ndarray::Array2;
+    /// use statecast::baselines::named;
+    /// use statecast::forecast::{Forecaster, KnownFuture, Role, RolloutSettings, Settings, Variables};
+    /// // A state that keeps half of its value and is pushed by the action.
+    /// let push = |t: usize| (0.7 * t as f64).sin();
+    /// let mut x = 0.0;
+    /// let states = (0..60).map(|t| { let now = x; x = 0.5 * x + push(t); now });
+    /// let values = Array2::from_shape_vec((60, 1), states.collect())?;
+    /// let mut context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+    /// context.actions = Array2::from_shape_fn((60, 1), |(t, _)| push(t));
+    /// let forecaster = Forecaster::of(named("linear").unwrap(), Settings::default());
+    /// let settings = RolloutSettings { horizon: NonZeroUsize::new(10).unwrap(), ..Default::default() };
+    /// let futures = [-0.5, 0.5].map(|push| KnownFuture(Array2::from_elem((10, 1), push)));
+    /// let forked = forecaster.fork(&context, 0, &settings, &futures, &|_| ())?;
+    /// // 1 is where constant pushes of a half lead.
+    /// let last = |i: usize| forked.rollouts[i].paths[[0, 9, 0]];
+    /// assert!((last(1) - last(0) - 2.0).abs() < 0.1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forecast`](Self::forecast).
+    pub fn fork(
+        &self,
+        context: &Variables,
+        scored: usize,
+        settings: &RolloutSettings,
+        futures: &[KnownFuture],
+        progress: &dyn Fn(f64),
+    ) -> Result<ForkedForecast<'m>, ForecastError> {
+        let (conformal, left) = self.conformal(context, settings, true, futures.len(), progress)?;
+        let reading = self.read_last(context, scored)?;
+        let part = left / futures.len().max(1) as f64;
+        let rollout = |(i, future): (usize, &KnownFuture)| {
+            let done = |share: f64| progress(1.0 - left + (i as f64 + share) * part);
+            let rollout = reading.rollout(settings, Some(future), &done)?;
+            Ok(conformal.adjusted(&rollout))
+        };
+        let rollouts = futures.iter().enumerate().map(rollout);
+        let rollouts = rollouts.collect::<Result<_, ForecastError>>()?;
+        Ok(ForkedForecast {
+            reading,
+            rollouts,
+            outcomes: conformal.outcomes(),
+        })
+    }
+
+    /// What forecasts from inside of a context teach, and the share of the work that is left for so
+    /// many rollouts.
+    fn conformal(
+        &self,
+        context: &Variables,
+        settings: &RolloutSettings,
+        with_actions: bool,
+        rollouts: usize,
+        progress: &dyn Fn(f64),
+    ) -> Result<(Conformal, f64), ForecastError> {
         let origins = inner_origins(context.rows(), settings.horizon.get(), self.origins());
-        let part = 1.0 / (origins.len() + 1) as f64;
+        let part = 1.0 / (origins.len() + rollouts).max(1) as f64;
         let apart = origins.windows(2).map(|pair| pair[1] - pair[0]).min();
         let (horizon, variables) = (settings.horizon.get(), context.names.len());
         let mut conformal = Conformal::new(horizon, variables, apart.unwrap_or(horizon));
@@ -237,18 +256,11 @@ impl<'m> Forecaster<'m> {
                 context,
                 origin,
                 settings,
-                future.is_some(),
+                with_actions,
                 &done,
             )?;
         }
-        let reading = self.read_last(context, scored)?;
-        let done = |share: f64| progress(1.0 - (1.0 - share) * part);
-        let rollout = reading.rollout(settings, future, &done)?;
-        Ok(Forecast {
-            reading,
-            rollout: conformal.adjusted(&rollout),
-            outcomes: conformal.outcomes(),
-        })
+        Ok((conformal, 1.0 - origins.len() as f64 * part))
     }
 
     /// Forecasts from one origin inside of a context and learns from what came.

@@ -8,6 +8,7 @@
 mod axis_simulator;
 mod bounds;
 mod conformal;
+mod derived;
 mod encoding;
 mod expert_paths;
 mod forecaster;
@@ -20,7 +21,9 @@ mod predictor;
 mod recalibration;
 mod residual;
 mod rollout;
+mod sample_distribution;
 mod session;
+mod simultaneous;
 mod summary;
 mod tails;
 mod transition;
@@ -28,7 +31,8 @@ mod trees;
 mod variables;
 
 pub(crate) use bounds::Bounds;
-pub use conformal::{Conformal, Forecast};
+pub use conformal::{Conformal, Forecast, ForkedForecast};
+pub use derived::{Derivation, Derived, DerivedError, ExpressionError};
 pub use encoding::Encoding;
 pub use expert_paths::Knowledge;
 pub use forecaster::{Forecaster, Method, Reading, Settings, Temperature};
@@ -42,6 +46,7 @@ pub use recalibration::{Map, Places, Recalibrated};
 pub use residual::Residual;
 pub use rollout::{Control, KnownFuture, Rollout, RolloutSettings};
 pub use session::{Session, Tolerance};
+pub use simultaneous::{Level, SimultaneousBand, WholePaths};
 pub use summary::{Levels, Summary};
 pub use variables::{Role, Variables};
 
@@ -97,6 +102,9 @@ pub enum ForecastError {
     /// Quantile levels that are not strictly between 0 and 1, or none.
     #[error("quantile levels '{0}': give numbers between 0 and 1, such as 0.05,0.5,0.95")]
     Levels(String),
+    /// The level of a band that is not strictly between 0 and 1.
+    #[error("level '{0}': give a number between 0 and 1, such as 0.9")]
+    Level(String),
     /// A method name that does not exist.
     #[error("method '{0}': use vicl, dicl-s, dicl-sa or residual")]
     Method(String),

@@ -22,7 +22,7 @@ use super::{
     Start, point_at,
 };
 use crate::codec::{BIN_COUNT, Bin, Grid};
-use crate::experts::Hint;
+use crate::experts::{Hint, Leadership};
 
 /// Bin that is read where no expert has a prediction: that of a residual of zero.
 const MASKED: usize = BIN_COUNT / 2;
@@ -316,6 +316,10 @@ impl<'m> Continuation<'m> for State<'m> {
 
     fn clipped(&self) -> usize {
         self.clipped
+    }
+
+    fn leaders(&self) -> Vec<Leadership> {
+        self.experts.leaders()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

@@ -76,11 +76,15 @@ impl Summary {
         }
     }
 
-    /// Sets the quantiles of a row and variable to those of a sample, which it sorts.
+    /// Sets the quantiles of a row and variable to those of a sample, which it sorts; `NaN` if it
+    /// is empty.
     pub(super) fn set_quantiles(&mut self, row: usize, variable: usize, sample: &mut [f64]) {
         sample.sort_by(f64::total_cmp);
         for (quantiles, &level) in self.quantiles.iter_mut().zip(self.levels.as_slice()) {
-            quantiles[[row, variable]] = sorted_quantile(sample, level);
+            quantiles[[row, variable]] = match sample.is_empty() {
+                true => f64::NAN,
+                false => sorted_quantile(sample, level),
+            };
         }
     }
 }

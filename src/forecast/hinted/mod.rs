@@ -23,7 +23,7 @@ use super::{
     Predictor, Start, Temperature,
 };
 use crate::codec::BIN_COUNT;
-use crate::experts::Hint;
+use crate::experts::{Hint, Leadership};
 use crate::model::{Answers, HintedModel, HintedSequences, RowBefore, RowInput};
 
 use copula::{Copula, Scores};
@@ -416,6 +416,10 @@ impl<'m> Continuation<'m> for State<'m> {
 
     fn clipped(&self) -> usize {
         self.clipped
+    }
+
+    fn leaders(&self) -> Vec<Leadership> {
+        self.experts.leaders()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {
