@@ -10,13 +10,15 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::{ArrayView2, s};
+use ndarray::{ArrayView1, ArrayView2, s};
 
-use super::sample_distribution::{SampleDistribution, interpolated, log_odds};
 use super::{ForecastError, Forecaster, KnownFuture, Reading, Rollout, RolloutSettings, Variables};
 
 /// Paths of a forecast from inside of the context, at most.
 const MOST_PATHS: usize = 25;
+
+/// Log-odds beyond which a place counts as this: outcomes that lie very far off all paths.
+const FARTHEST: f64 = 50.0;
 
 /// The places of outcomes among the paths that were to meet them, step by step and variable by
 /// variable.
@@ -55,7 +57,7 @@ impl Conformal {
     pub fn learn(&mut self, rollout: &Rollout, came: ArrayView2<f64>) {
         for (h, step) in self.places.iter_mut().enumerate() {
             for (v, places) in step.iter_mut().enumerate() {
-                if let Some(law) = SampleDistribution::of(rollout.paths.slice(s![.., h, v])) {
+                if let Some(law) = Law::of(rollout.paths.slice(s![.., h, v])) {
                     let place = law.log_odds(came[[h, v]]);
                     let at = places.partition_point(|&seen| seen < place);
                     places.insert(at, place);
@@ -78,7 +80,7 @@ impl Conformal {
             let new = (self.apart as f64 / (h + 1) as f64).min(1.0);
             for (v, places) in step.iter().enumerate() {
                 let mut paths = adjusted.paths.slice_mut(s![.., h, v]);
-                let law = SampleDistribution::of(paths.view());
+                let law = Law::of(paths.view());
                 if let (Some(law), Some(learned)) = (law, Learned::of(places, new)) {
                     paths.mapv_inplace(|x| law.value(learned.place(law.log_odds(x))));
                 }
@@ -132,6 +134,69 @@ fn trust(places: &[f64], new: f64) -> f64 {
         .map(|l| log_density((l - mean) / scale) - scale.ln() - log_density(*l));
     let evidence = new * gain.sum::<f64>() - (new * seen).max(1.0).ln();
     1.0 / (1.0 + (-evidence).exp())
+}
+
+fn log_odds(level: f64) -> f64 {
+    (level / (1.0 - level)).ln()
+}
+
+/// A sample of paths as a law that is continuous and has tails: log-odds that are linear between
+/// the values, and go on beyond them as those of a logistic law of the sample's spread do.
+struct Law {
+    /// Different values in order, with their log-odds.
+    points: Vec<(f64, f64)>,
+    /// Log-odds a unit in the tails.
+    slope: f64,
+}
+
+impl Law {
+    /// The law of a sample; `None` if its values are all the same.
+    fn of(sample: ArrayView1<f64>) -> Option<Self> {
+        let count = sample.len() as f64;
+        let mut values = sample.to_vec();
+        values.sort_by(f64::total_cmp);
+        let spread = sample.std(0.0);
+        if !(spread > 0.0 && spread.is_finite()) {
+            return None;
+        }
+        let mut points: Vec<(f64, f64)> = Vec::with_capacity(values.len());
+        let mut before = 0;
+        for same in values.chunk_by(|a, b| a == b) {
+            let middle = before as f64 + same.len() as f64 / 2.0;
+            points.push((same[0], log_odds(middle / count)));
+            before += same.len();
+        }
+        let slope = std::f64::consts::PI / (3f64.sqrt() * spread);
+        (points.len() > 1).then_some(Self { points, slope })
+    }
+
+    fn log_odds(&self, value: f64) -> f64 {
+        interpolated(&self.points, |p| p, self.slope, value).clamp(-FARTHEST, FARTHEST)
+    }
+
+    fn value(&self, log_odds: f64) -> f64 {
+        interpolated(&self.points, |(x, y)| (y, x), 1.0 / self.slope, log_odds)
+    }
+}
+
+/// The line through points, of which there is at least one, at an argument; beyond them it goes on
+/// with a slope. `at` gives argument and value of a point; arguments increase.
+fn interpolated(
+    points: &[(f64, f64)],
+    at: impl Fn((f64, f64)) -> (f64, f64),
+    slope: f64,
+    argument: f64,
+) -> f64 {
+    let above = points.partition_point(|&point| at(point).0 < argument);
+    let beyond = |(x, y): (f64, f64)| y + slope * (argument - x);
+    match (
+        above.checked_sub(1).map(|k| at(points[k])),
+        points.get(above).map(|&p| at(p)),
+    ) {
+        (Some((x0, y0)), Some((x1, y1))) => y0 + (argument - x0) / (x1 - x0) * (y1 - y0),
+        (Some(end), None) | (None, Some(end)) => beyond(end),
+        (None, None) => argument,
+    }
 }
 
 /// A context that was read and continued.

@@ -21,7 +21,6 @@ mod predictor;
 mod recalibration;
 mod residual;
 mod rollout;
-mod sample_distribution;
 mod session;
 mod simultaneous;
 mod summary;

@@ -1,24 +1,21 @@
 //! Bands that hold a whole path at once.
 //!
 //! A pointwise 90 % band holds nine of ten values at every step, but far fewer whole paths: each
-//! step is another chance to leave it. The simultaneous band widens all steps' intervals equally in
-//! rank until it holds the share of whole paths that is wanted (the calibrated quantiles of Montiel
-//! Olea & Plagborg-Møller, Simultaneous confidence bands, Journal of Applied Econometrics 34, 2019).
-//! Ranks are log-odds here, which go on beyond the outermost paths. A path that is the outermost at
-//! a step is ranked by the others, as it was not at hand to be ranked by itself: otherwise bands of
-//! many steps would hold the paths from which they are made, but no new one.
+//! step is another chance to leave it. The simultaneous band widens the intervals of all steps by
+//! one factor, up and down from the median, until it holds the share of whole paths that is wanted:
+//! a sup-t band (Montiel Olea & Plagborg-Møller, Simultaneous confidence bands, Journal of Applied
+//! Econometrics 34, 2019) whose scales are the pointwise quantiles' distances from the median, so
+//! that it follows skewed distributions, and a few paths that run far off do not widen it.
+//!
+//! Widening to equal ranks instead would need many paths: among a hundred, more than a tenth are
+//! the outermost one at some of fifty steps, and the band would be the envelope of all of them.
 
 use std::str::FromStr;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::sample_distribution::{SampleDistribution, log_odds};
 use super::summary::sorted_quantile;
 use super::{ForecastError, Rollout};
-
-/// By how much the widening exceeds that of the path that decides it, so that rounding does not
-/// put the path outside.
-const ROUNDING: f64 = 1e-9;
 
 /// A probability strictly between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,9 +67,9 @@ impl FromStr for Level {
 /// let rollout = Rollout { paths, saturated: 0 };
 /// let band = rollout.simultaneous(Level::new(0.8)?);
 /// assert!((band.high[[0, 0]] - 0.8).abs() < 0.03 && (band.low[[4, 0]] + 4.0).abs() < 0.15);
-/// let inside = |path| band.holds(path)[0];
-/// let share = rollout.paths.outer_iter().filter(|path| inside(path.view())).count();
-/// assert!(share >= 80);
+/// let paths = rollout.paths.outer_iter();
+/// let inside = paths.filter(|path| band.holds(path.view()) == [Some(true)]);
+/// assert!(inside.count() >= 80);
 /// # Ok::<(), statecast::forecast::ForecastError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -86,14 +83,16 @@ pub struct SimultaneousBand {
 }
 
 impl SimultaneousBand {
-    /// Whether the band holds a whole path `[horizon, variables]`, variable by variable. Steps at
-    /// which the path is `NaN` do not count.
-    pub fn holds(&self, path: ArrayView2<f64>) -> Vec<bool> {
+    /// Whether the band holds a whole path `[horizon, variables]`, variable by variable; `None`
+    /// where the band is not defined, or the path at no step. Single steps at which the path is
+    /// `NaN` do not count.
+    pub fn holds(&self, path: ArrayView2<f64>) -> Vec<Option<bool>> {
         let inside = |v: usize| {
-            let steps = path.column(v).into_iter();
             let ends = self.low.column(v).into_iter().zip(self.high.column(v));
-            let mut steps = steps.zip(ends).filter(|(x, _)| !x.is_nan());
-            steps.all(|(x, (low, high))| low <= x && x <= high)
+            let steps = path.column(v).into_iter().zip(ends);
+            let mut known = steps.filter(|(x, (low, _))| !x.is_nan() && !low.is_nan());
+            let within = |(x, (low, high)): (&f64, (&f64, &f64))| low <= x && x <= high;
+            known.next().map(|first| within(first) && known.all(within))
         };
         (0..path.ncols()).map(inside).collect()
     }
@@ -128,103 +127,113 @@ impl Rollout {
 
 /// Ends of a band around at least two paths `[paths, horizon]` of one variable, step by step.
 fn ends(paths: &Array2<f64>, level: Level) -> Vec<(f64, f64)> {
-    let level = level.get();
-    let steps: Vec<Step> = paths.columns().into_iter().map(Step::of).collect();
-    let mut farthest: Vec<f64> = paths
-        .rows()
+    let steps: Vec<Step> = paths
+        .columns()
         .into_iter()
-        .map(|path| {
-            let ranks = path.iter().zip(&steps).map(|(&x, step)| step.rank(x));
-            ranks.fold(0.0, f64::max)
-        })
+        .map(|x| Step::of(x, level))
         .collect();
-    farthest.sort_by(f64::total_cmp);
+    let farthest = |path: ArrayView1<f64>| {
+        let distances = path
+            .into_iter()
+            .zip(&steps)
+            .map(|(&x, step)| step.distance(x));
+        distances.fold(0.0, f64::max)
+    };
+    let farthest: Vec<f64> = paths.rows().into_iter().map(farthest).collect();
+    let mut sorted = farthest.clone();
+    sorted.sort_by(f64::total_cmp);
     // With a new path there is one more, and it is as likely to be the k-th farthest as any.
-    let wanted = (level * (farthest.len() + 1) as f64).ceil() as usize;
-    let decides = farthest[wanted.clamp(1, farthest.len()) - 1];
-    let rank = decides.max(log_odds(0.5 + level / 2.0)) * (1.0 + ROUNDING);
-    steps.iter().map(|step| step.ends(rank, level)).collect()
+    let wanted = (level.get() * (sorted.len() + 1) as f64).ceil() as usize;
+    let factor = sorted[wanted.clamp(1, sorted.len()) - 1];
+    let mut ends: Vec<(f64, f64)> = steps.iter().map(|step| step.ends(factor)).collect();
+    // Rounding must not leave out those on which the band was made.
+    let inside = paths.rows().into_iter().zip(&farthest);
+    for (path, _) in inside.filter(|(_, far)| **far <= factor) {
+        for ((low, high), &x) in ends.iter_mut().zip(path) {
+            (*low, *high) = (low.min(x), high.max(x));
+        }
+    }
+    ends
 }
 
-/// The paths' values at one step.
+/// The pointwise interval of one step.
 struct Step {
-    /// In order.
-    sorted: Vec<f64>,
-    /// `None` if all are the same.
-    all: Option<SampleDistribution>,
-    /// That of all but the lowest and of all but the highest, where these are alone.
-    without_ends: [Option<SampleDistribution>; 2],
+    low: f64,
+    median: f64,
+    high: f64,
+    /// Units of distance below and above the median: those to the interval's ends or, where these
+    /// are the median itself, to the outermost values.
+    below: f64,
+    above: f64,
 }
 
 impl Step {
-    fn of(values: ArrayView1<f64>) -> Self {
+    fn of(values: ArrayView1<f64>, level: Level) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let last = sorted.len() - 1;
-        let distribution = |values: &[f64]| SampleDistribution::of(ArrayView1::from(values));
-        let lowest = (sorted[0] < sorted[1]).then(|| distribution(&sorted[1..]));
-        let highest = (sorted[last] > sorted[last - 1]).then(|| distribution(&sorted[..last]));
+        let half = level.get() / 2.0;
+        let at = |level: f64| sorted_quantile(&sorted, level);
+        let (low, median, high) = (at(0.5 - half), at(0.5), at(0.5 + half));
+        let unit = |to_end: f64, to_last: f64| if to_end > 0.0 { to_end } else { to_last };
         Self {
-            all: distribution(&sorted),
-            without_ends: [lowest.flatten(), highest.flatten()],
-            sorted,
+            low,
+            median,
+            high,
+            below: unit(median - low, median - sorted[0]),
+            above: unit(high - median, sorted[sorted.len() - 1] - median),
         }
     }
 
-    /// How far out one of the values lies, as the size of its log-odds.
-    fn rank(&self, value: f64) -> f64 {
-        let rank = |of: &Option<SampleDistribution>| {
-            of.as_ref().map_or(0.0, |of| of.log_odds(value).abs())
-        };
-        let [lowest, highest] = &self.without_ends;
-        let by_others = match value {
-            x if x == self.sorted[0] => rank(lowest),
-            x if x == self.sorted[self.sorted.len() - 1] => rank(highest),
+    /// Distance of one of the values from the median, in units of its side.
+    fn distance(&self, value: f64) -> f64 {
+        match value - self.median {
+            d if d > 0.0 => d / self.above,
+            d if d < 0.0 => -d / self.below,
             _ => 0.0,
-        };
-        rank(&self.all).max(by_others)
+        }
     }
 
-    /// The interval out to a rank, at least that between the level's quantiles.
-    fn ends(&self, rank: f64, level: f64) -> (f64, f64) {
-        let quantile = |level: f64| sorted_quantile(&self.sorted, level);
-        let (low, high) = (quantile(0.5 - level / 2.0), quantile(0.5 + level / 2.0));
-        match &self.all {
-            Some(all) => (low.min(all.value(-rank)), high.max(all.value(rank))),
-            None => (low, high),
-        }
+    /// The interval out to a distance, at least the pointwise one.
+    fn ends(&self, distance: f64) -> (f64, f64) {
+        let low = self.median - distance * self.below;
+        let high = self.median + distance * self.above;
+        (self.low.min(low), self.high.max(high))
     }
 }
 
 /// Share of held-out paths that bands have held whole, variable by variable.
 ///
 /// ```
-/// use ndarray::array;
 /// use statecast::forecast::WholePaths;
 /// let mut held = WholePaths::default();
-/// held.add(&[true, false]);
-/// held.add(&[true, true]);
-/// assert_eq!(held.shares(), array![1.0, 0.5]);
+/// held.add(&[Some(true), Some(false), None]);
+/// held.add(&[Some(true), Some(true), None]);
+/// let shares = held.shares();
+/// assert_eq!(shares[..2], [1.0, 0.5]);
+/// assert!(shares[2].is_nan());
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct WholePaths {
-    inside: Vec<usize>,
-    paths: usize,
+    /// Paths inside and all, one a variable.
+    counts: Vec<(usize, usize)>,
 }
 
 impl WholePaths {
     /// Adds what [`SimultaneousBand::holds`] says of a path.
-    pub fn add(&mut self, held: &[bool]) {
-        self.inside.resize(held.len(), 0);
-        let counts = self.inside.iter_mut().zip(held);
-        counts.for_each(|(count, &held)| *count += usize::from(held));
-        self.paths += 1;
+    pub fn add(&mut self, held: &[Option<bool>]) {
+        self.counts.resize(held.len(), (0, 0));
+        for ((inside, all), held) in self.counts.iter_mut().zip(held) {
+            *inside += usize::from(*held == Some(true));
+            *all += usize::from(held.is_some());
+        }
     }
 
-    /// Shares `[variables]`; empty if no path was added.
-    pub fn shares(&self) -> Array1<f64> {
-        let counts = self.inside.iter();
-        counts.map(|&n| n as f64 / self.paths as f64).collect()
+    /// Shares, one a variable; `NaN` where nothing could be said.
+    pub fn shares(&self) -> Vec<f64> {
+        let counts = self.counts.iter();
+        counts
+            .map(|&(inside, all)| inside as f64 / all as f64)
+            .collect()
     }
 }
 
@@ -270,7 +279,7 @@ mod tests {
             let new = paths(fresh, steps, kept, &mut random);
             inside += new
                 .outer_iter()
-                .filter(|path| band.holds(path.view())[0])
+                .filter(|path| band.holds(path.view())[0] == Some(true))
                 .count();
         }
         inside as f64 / (trials * fresh) as f64
@@ -285,7 +294,7 @@ mod tests {
     }
 
     /// The outermost of a hundred values at each of fifty steps are not enough for nine of ten
-    /// paths of noise: ranks within the sample alone gave a band that held a third of new ones.
+    /// paths of noise: ranks within the sample gave a band that held a third of new ones.
     #[test]
     fn bands_of_noise_hold_new_noise() {
         let share = coverage(100, 50, 0.0, 0.9);
@@ -300,7 +309,23 @@ mod tests {
         paths[[19, 1, 0]] = f64::NAN;
         assert_eq!(rollout(paths.clone()).simultaneous(Level::default()), whole);
         paths.fill(f64::NAN);
-        assert!(rollout(paths).simultaneous(Level::default()).low[[0, 0]].is_nan());
+        let none = rollout(paths.clone()).simultaneous(Level::default());
+        assert!(none.low[[0, 0]].is_nan());
+        assert_eq!(none.holds(paths.index_axis(Axis(0), 0)), [None]);
+        assert_eq!(whole.holds(paths.index_axis(Axis(0), 0)), [None]);
+    }
+
+    /// Ranks made the band the envelope of all paths where a few ran off.
+    #[test]
+    fn a_few_paths_that_run_off_do_not_widen_the_band() {
+        let mut random = ChaCha8Rng::seed_from_u64(2);
+        let mut paths = paths(100, 30, 0.0, &mut random);
+        let calm = rollout(paths.clone()).simultaneous(Level::default());
+        paths
+            .slice_mut(s![..4, 15.., ..])
+            .mapv_inplace(|x| x + 100.0);
+        let band = rollout(paths).simultaneous(Level::default());
+        assert!(band.high[[29, 0]] < 2.0 * calm.high[[29, 0]]);
     }
 
     #[test]
@@ -323,7 +348,7 @@ mod tests {
             let sample = Array3::from_shape_fn((count, steps, 1), |(i, h, _)| values[i * steps + h]);
             let sample = rollout(sample);
             let band = sample.simultaneous(Level::new(level).unwrap());
-            let inside = sample.paths.outer_iter().filter(|path| band.holds(path.view())[0]);
+            let inside = sample.paths.outer_iter().filter(|path| band.holds(path.view())[0] == Some(true));
             prop_assert!(inside.count() as f64 >= level * count as f64);
             let ends = vec![0.5 - level / 2.0, 0.5 + level / 2.0];
             let pointwise = sample.summary(&Levels::new(ends).unwrap()).quantiles;
