@@ -5,7 +5,9 @@
 //! one factor, up and down from the median, until it holds the share of whole paths that is wanted:
 //! a sup-t band (Montiel Olea & Plagborg-Møller, Simultaneous confidence bands, Journal of Applied
 //! Econometrics 34, 2019) whose scales are the pointwise quantiles' distances from the median, so
-//! that it follows skewed distributions, and a few paths that run far off do not widen it.
+//! that it follows skewed distributions, and a few paths that run far off do not widen it. Each
+//! path's distance counts among the other paths, as in the jackknife: a new path will not have been
+//! among those that make the band.
 //!
 //! Widening to equal ranks instead would need many paths: among a hundred, more than a tenth are
 //! the outermost one at some of fifty steps, and the band would be the envelope of all of them.
@@ -14,7 +16,7 @@ use std::str::FromStr;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::summary::sorted_quantile;
+use super::summary::ordered_quantile;
 use super::{ForecastError, Rollout};
 
 /// A probability strictly between 0 and 1.
@@ -130,7 +132,7 @@ fn ends(paths: &Array2<f64>, level: Level) -> Vec<(f64, f64)> {
     let steps: Vec<Step> = paths
         .columns()
         .into_iter()
-        .map(|x| Step::of(x, level))
+        .map(|values| Step::of(values, level))
         .collect();
     let farthest = |path: ArrayView1<f64>| {
         let distances = path
@@ -156,8 +158,61 @@ fn ends(paths: &Array2<f64>, level: Level) -> Vec<(f64, f64)> {
     ends
 }
 
-/// The pointwise interval of one step.
+/// The paths' values at one step.
 struct Step {
+    /// In order.
+    sorted: Vec<f64>,
+    level: f64,
+    interval: Interval,
+}
+
+impl Step {
+    fn of(values: ArrayView1<f64>, level: Level) -> Self {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let level = level.get();
+        Self {
+            interval: Interval::of(sorted.len(), |i| sorted[i], level),
+            sorted,
+            level,
+        }
+    }
+
+    /// Distance of one of the values from the median, in units of its side: among all values or,
+    /// if that is more, among the others. A new path will not have been among those that make the
+    /// band, and would be farther out than these are among themselves.
+    fn distance(&self, value: f64) -> f64 {
+        let place = self.sorted.partition_point(|&x| x < value);
+        let without = |i: usize| self.sorted[i + usize::from(i >= place)];
+        let others = Interval::of(self.sorted.len() - 1, without, self.level);
+        let among_others = others.distance(value);
+        // Where all others are the same, no distance can be given.
+        let among_others = if among_others.is_finite() {
+            among_others
+        } else {
+            0.0
+        };
+        self.interval.distance(value).max(among_others)
+    }
+
+    /// The interval out to a distance, at least the pointwise one.
+    fn ends(&self, distance: f64) -> (f64, f64) {
+        let Interval {
+            low,
+            median,
+            high,
+            below,
+            above,
+        } = self.interval;
+        (
+            low.min(median - distance * below),
+            high.max(median + distance * above),
+        )
+    }
+}
+
+/// The pointwise interval of a step.
+struct Interval {
     low: f64,
     median: f64,
     high: f64,
@@ -167,37 +222,28 @@ struct Step {
     above: f64,
 }
 
-impl Step {
-    fn of(values: ArrayView1<f64>, level: Level) -> Self {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let half = level.get() / 2.0;
-        let at = |level: f64| sorted_quantile(&sorted, level);
-        let (low, median, high) = (at(0.5 - half), at(0.5), at(0.5 + half));
+impl Interval {
+    /// That of at least one value, given in order by their places.
+    fn of(count: usize, at: impl Fn(usize) -> f64, level: f64) -> Self {
+        let quantile = |level: f64| ordered_quantile(count, &at, level);
+        let (low, high) = (quantile(0.5 - level / 2.0), quantile(0.5 + level / 2.0));
+        let median = quantile(0.5);
         let unit = |to_end: f64, to_last: f64| if to_end > 0.0 { to_end } else { to_last };
         Self {
             low,
             median,
             high,
-            below: unit(median - low, median - sorted[0]),
-            above: unit(high - median, sorted[sorted.len() - 1] - median),
+            below: unit(median - low, median - at(0)),
+            above: unit(high - median, at(count - 1) - median),
         }
     }
 
-    /// Distance of one of the values from the median, in units of its side.
     fn distance(&self, value: f64) -> f64 {
         match value - self.median {
             d if d > 0.0 => d / self.above,
             d if d < 0.0 => -d / self.below,
             _ => 0.0,
         }
-    }
-
-    /// The interval out to a distance, at least the pointwise one.
-    fn ends(&self, distance: f64) -> (f64, f64) {
-        let low = self.median - distance * self.below;
-        let high = self.median + distance * self.above;
-        (self.low.min(low), self.high.max(high))
     }
 }
 
@@ -285,6 +331,7 @@ mod tests {
         inside as f64 / (trials * fresh) as f64
     }
 
+    /// Distances of paths from quantiles to which they had contributed themselves gave 0.77 for 0.8.
     #[test]
     fn bands_of_random_walks_hold_new_walks() {
         for (samples, level) in [(100, 0.9), (50, 0.8), (400, 0.9)] {

@@ -6,6 +6,9 @@ use super::outcome::{HeldOut, Outcome};
 use crate::forecast::{Level, WholePaths};
 use crate::metrics::{JointScores, crps, rmse};
 
+/// Paths of which joint scores are computed at most: they take every pair of paths.
+const MAX_PATHS: usize = 500;
+
 /// CRPS and RMSE of the median, a variable and over all, beside persistence with the context's own
 /// increments. The mean line divides each variable by its standard deviation over the context;
 /// derived quantities are not in it.
@@ -100,7 +103,9 @@ fn joint(outcomes: &[Outcome], seed: u64) -> String {
         if moving.len() < 2 {
             return Vec::new();
         }
-        let paths = outcome.rollout().paths.select(Axis(2), &moving);
+        let paths = &outcome.rollout().paths;
+        let scored = paths.slice(s![..paths.dim().0.min(MAX_PATHS), .., ..]);
+        let paths = scored.select(Axis(2), &moving);
         let truth = held_out.truth.select(Axis(1), &moving);
         let scales = spreads.select(Axis(0), &moving);
         JointScores::of_paths(paths.view(), truth.view(), scales.view(), seed)
