@@ -80,8 +80,11 @@ pub enum ExpressionError {
     },
 }
 
+type OfOne = fn(f64) -> f64;
+type OfTwo = fn(f64, f64) -> f64;
+
 /// Functions of one number.
-const UNARY: [(&str, fn(f64) -> f64); 10] = [
+const UNARY: [(&str, OfOne); 10] = [
     ("sin", f64::sin),
     ("cos", f64::cos),
     ("tan", f64::tan),
@@ -95,11 +98,11 @@ const UNARY: [(&str, fn(f64) -> f64); 10] = [
 ];
 
 /// Functions of two numbers.
-const BINARY: [(&str, fn(f64, f64) -> f64); 2] = [("atan2", f64::atan2), ("hypot", f64::hypot)];
+const BINARY: [(&str, OfTwo); 2] = [("atan2", f64::atan2), ("hypot", f64::hypot)];
 
 /// Functions of two or more numbers. One that is not a number is not passed over, as by
 /// [`f64::min`].
-const FOLDS: [(&str, fn(f64, f64) -> f64); 2] = [("min", least), ("max", greatest)];
+const FOLDS: [(&str, OfTwo); 2] = [("min", least), ("max", greatest)];
 
 fn least(a: f64, b: f64) -> f64 {
     if b < a || b.is_nan() { b } else { a }
@@ -123,9 +126,9 @@ enum Step {
     Name(usize),
     Negative,
     /// Replaces the last number by a function of it.
-    Unary(fn(f64) -> f64),
+    Unary(OfOne),
     /// Replaces the last two numbers by a function of them.
-    Binary(fn(f64, f64) -> f64),
+    Binary(OfTwo),
 }
 
 /// A name in an expression.
@@ -301,7 +304,7 @@ impl Parser<'_> {
     fn sum(&mut self) -> Result<(), ExpressionError> {
         self.product()?;
         loop {
-            let function: fn(f64, f64) -> f64 = match self.peek() {
+            let function: OfTwo = match self.peek() {
                 Some('+') => |a, b| a + b,
                 Some('-') => |a, b| a - b,
                 _ => return Ok(()),
@@ -315,7 +318,7 @@ impl Parser<'_> {
     fn product(&mut self) -> Result<(), ExpressionError> {
         self.sign()?;
         loop {
-            let function: fn(f64, f64) -> f64 = match self.peek() {
+            let function: OfTwo = match self.peek() {
                 Some('*') => |a, b| a * b,
                 Some('/') => |a, b| a / b,
                 _ => return Ok(()),
