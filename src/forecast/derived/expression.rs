@@ -1,26 +1,17 @@
 //! Arithmetic expressions: text to a short program for a stack of numbers.
 //!
-//! A recursive-descent parser, bounded in length and depth, so that no text can exhaust the stack.
 //! The crates that do this are under the AGPL (evalexpr), no longer maintained (meval, fasteval) or
 //! do not say where an error stands (exmex).
-//!
-//! ```text
-//! sum     = product { ("+" | "-") product }
-//! product = sign { ("*" | "/") sign }
-//! sign    = ("-" | "+") sign | power
-//! power   = atom [ "^" sign ]                    right to left: -x^2 is -(x^2), 2^-1 is a half
-//! atom    = number | name | function "(" sum { "," sum } ")" | "(" sum ")"
-//! ```
 
 use std::f64::consts::PI;
-use std::iter::Peekable;
-use std::str::CharIndices;
+
+use super::parser::Parser;
 
 /// Longest text, in bytes.
 const MAX_LENGTH: usize = 4096;
 
 /// Deepest nesting of parentheses, signs and powers.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// Why a text is no expression. Positions count the expression's characters from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,11 +71,11 @@ pub enum ExpressionError {
     },
 }
 
-type OfOne = fn(f64) -> f64;
-type OfTwo = fn(f64, f64) -> f64;
+pub(super) type OfOne = fn(f64) -> f64;
+pub(super) type OfTwo = fn(f64, f64) -> f64;
 
 /// Functions of one number.
-const UNARY: [(&str, OfOne); 10] = [
+pub(super) const UNARY: [(&str, OfOne); 10] = [
     ("sin", f64::sin),
     ("cos", f64::cos),
     ("tan", f64::tan),
@@ -98,11 +89,11 @@ const UNARY: [(&str, OfOne); 10] = [
 ];
 
 /// Functions of two numbers.
-const BINARY: [(&str, OfTwo); 2] = [("atan2", f64::atan2), ("hypot", f64::hypot)];
+pub(super) const BINARY: [(&str, OfTwo); 2] = [("atan2", f64::atan2), ("hypot", f64::hypot)];
 
 /// Functions of two or more numbers. One that is not a number is not passed over, as by
 /// [`f64::min`].
-const FOLDS: [(&str, OfTwo); 2] = [("min", least), ("max", greatest)];
+pub(super) const FOLDS: [(&str, OfTwo); 2] = [("min", least), ("max", greatest)];
 
 fn least(a: f64, b: f64) -> f64 {
     if b < a || b.is_nan() { b } else { a }
@@ -120,7 +111,7 @@ fn functions() -> String {
 
 /// One step of a program.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+pub(super) enum Step {
     Number(f64),
     /// The value of a name, by its place among the expression's names.
     Name(usize),
@@ -133,19 +124,19 @@ enum Step {
 
 /// A name in an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Mention {
-    name: String,
+pub(super) struct Mention {
+    pub(super) name: String,
     /// Of its first mention, from 1.
-    position: usize,
+    pub(super) position: usize,
     /// Whether it was written in quotation marks.
-    quoted: bool,
+    pub(super) quoted: bool,
 }
 
 /// An expression whose names mean nothing yet.
 #[derive(Debug, Clone)]
 pub(super) struct Expression {
-    steps: Vec<Step>,
-    mentions: Vec<Mention>,
+    pub(super) steps: Vec<Step>,
+    pub(super) mentions: Vec<Mention>,
 }
 
 /// An expression whose names are columns of rows.
@@ -157,20 +148,7 @@ impl Expression {
         if text.len() > MAX_LENGTH {
             return Err(ExpressionError::TooLong(text.len()));
         }
-        let mut parser = Parser {
-            text,
-            left: text.char_indices().peekable(),
-            depth: 0,
-            expression: Self {
-                steps: Vec::new(),
-                mentions: Vec::new(),
-            },
-        };
-        parser.sum()?;
-        match parser.peek() {
-            Some(_) => Err(parser.unexpected("an operator or the end")),
-            None => Ok(parser.expression),
-        }
+        Parser::new(text).parse()
     }
 
     /// Names that stand in it.
@@ -236,265 +214,6 @@ fn popped(stack: &mut Vec<f64>) -> f64 {
     stack
         .pop()
         .expect("the parser puts the operands of every step before it")
-}
-
-struct Parser<'t> {
-    text: &'t str,
-    left: Peekable<CharIndices<'t>>,
-    depth: usize,
-    expression: Expression,
-}
-
-impl Parser<'_> {
-    /// The next character that is no white space.
-    fn peek(&mut self) -> Option<char> {
-        while self.left.next_if(|(_, c)| c.is_whitespace()).is_some() {}
-        self.left.peek().map(|&(_, c)| c)
-    }
-
-    /// Whether the next character is this one, which is then taken.
-    fn take(&mut self, wanted: char) -> bool {
-        let found = self.peek() == Some(wanted);
-        if found {
-            self.left.next();
-        }
-        found
-    }
-
-    /// Bytes before the next character.
-    fn offset(&mut self) -> usize {
-        self.left.peek().map_or(self.text.len(), |&(at, _)| at)
-    }
-
-    /// Position of the next character, from 1.
-    fn position(&mut self) -> usize {
-        let before = self.offset();
-        self.text[..before].chars().count() + 1
-    }
-
-    fn unexpected(&mut self, expected: &'static str) -> ExpressionError {
-        match self.peek() {
-            Some(found) => ExpressionError::Unexpected {
-                position: self.position(),
-                found,
-                expected,
-            },
-            None => ExpressionError::Ended(expected),
-        }
-    }
-
-    fn push(&mut self, step: Step) {
-        self.expression.steps.push(step);
-    }
-
-    /// Runs a rule one level deeper.
-    fn deeper(
-        &mut self,
-        rule: fn(&mut Self) -> Result<(), ExpressionError>,
-    ) -> Result<(), ExpressionError> {
-        if self.depth == MAX_DEPTH {
-            return Err(ExpressionError::TooDeep(self.position()));
-        }
-        self.depth += 1;
-        rule(self)?;
-        self.depth -= 1;
-        Ok(())
-    }
-
-    fn sum(&mut self) -> Result<(), ExpressionError> {
-        self.product()?;
-        loop {
-            let function: OfTwo = match self.peek() {
-                Some('+') => |a, b| a + b,
-                Some('-') => |a, b| a - b,
-                _ => return Ok(()),
-            };
-            self.left.next();
-            self.product()?;
-            self.push(Step::Binary(function));
-        }
-    }
-
-    fn product(&mut self) -> Result<(), ExpressionError> {
-        self.sign()?;
-        loop {
-            let function: OfTwo = match self.peek() {
-                Some('*') => |a, b| a * b,
-                Some('/') => |a, b| a / b,
-                _ => return Ok(()),
-            };
-            self.left.next();
-            self.sign()?;
-            self.push(Step::Binary(function));
-        }
-    }
-
-    fn sign(&mut self) -> Result<(), ExpressionError> {
-        if self.take('-') {
-            self.deeper(Self::sign)?;
-            self.push(Step::Negative);
-            return Ok(());
-        }
-        match self.take('+') {
-            true => self.deeper(Self::sign),
-            false => self.power(),
-        }
-    }
-
-    fn power(&mut self) -> Result<(), ExpressionError> {
-        self.atom()?;
-        if self.take('^') {
-            self.deeper(Self::sign)?;
-            self.push(Step::Binary(f64::powf));
-        }
-        Ok(())
-    }
-
-    fn atom(&mut self) -> Result<(), ExpressionError> {
-        match self.peek() {
-            Some('(') => {
-                self.left.next();
-                self.deeper(Self::sum)?;
-                match self.take(')') {
-                    true => Ok(()),
-                    false => Err(self.unexpected("an operator or ')'")),
-                }
-            }
-            Some(c) if c.is_ascii_digit() || c == '.' => self.number(),
-            Some(quote @ ('"' | '\'' | '`')) => self.quoted(quote),
-            Some(c) if begins_name(c) => self.word(),
-            _ => Err(self.unexpected("a number, a name or '('")),
-        }
-    }
-
-    fn number(&mut self) -> Result<(), ExpressionError> {
-        let (start, position) = (self.offset(), self.position());
-        self.digits();
-        if self.left.next_if(|(_, c)| *c == '.').is_some() {
-            self.digits();
-        }
-        // An exponent needs a digit; without one the letter is not part of the number.
-        let rest = self.text[self.offset()..].strip_prefix(['e', 'E']);
-        let rest = rest.map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest));
-        if rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
-            self.left.next();
-            self.left.next_if(|(_, c)| matches!(c, '+' | '-'));
-            self.digits();
-        }
-        let end = self.offset();
-        let number = self.text[start..end].parse();
-        let number = number.map_err(|_| ExpressionError::Unexpected {
-            position,
-            found: '.',
-            expected: "a number",
-        })?;
-        self.push(Step::Number(number));
-        Ok(())
-    }
-
-    fn digits(&mut self) {
-        while self.left.next_if(|(_, c)| c.is_ascii_digit()).is_some() {}
-    }
-
-    fn quoted(&mut self, quote: char) -> Result<(), ExpressionError> {
-        let position = self.position();
-        self.left.next();
-        let start = self.offset();
-        while self.left.next_if(|(_, c)| *c != quote).is_some() {}
-        let end = self.offset();
-        if self.left.next().is_none() {
-            return Err(ExpressionError::Unclosed(position));
-        }
-        self.mention(self.text[start..end].to_owned(), position, true);
-        Ok(())
-    }
-
-    /// A name or a function with its arguments.
-    fn word(&mut self) -> Result<(), ExpressionError> {
-        let (start, position) = (self.offset(), self.position());
-        while self.left.next_if(|(_, c)| goes_on_name(*c)).is_some() {}
-        let end = self.offset();
-        let name = &self.text[start..end];
-        if self.peek() != Some('(') {
-            self.mention(name.to_owned(), position, false);
-            return Ok(());
-        }
-        self.left.next();
-        let mut found = 0;
-        // After each argument but the first, what folds is applied at once.
-        let fold = FOLDS.iter().find(|(known, _)| *known == name);
-        loop {
-            self.deeper(Self::sum)?;
-            found += 1;
-            if let (Some((_, function)), true) = (fold, found > 1) {
-                self.push(Step::Binary(*function));
-            }
-            if self.take(')') {
-                break;
-            }
-            if !self.take(',') {
-                return Err(self.unexpected("an operator, ',' or ')'"));
-            }
-        }
-        self.call(name, position, found)
-    }
-
-    /// Applies a function to arguments that have been read.
-    fn call(&mut self, name: &str, position: usize, found: usize) -> Result<(), ExpressionError> {
-        let unary = UNARY.iter().find(|(known, _)| *known == name);
-        let binary = BINARY.iter().find(|(known, _)| *known == name);
-        let fold = FOLDS.iter().find(|(known, _)| *known == name);
-        let wrong = |name, expected| {
-            Err(ExpressionError::Arguments {
-                position,
-                name,
-                expected,
-                found,
-            })
-        };
-        match (unary, binary, fold) {
-            (Some((name, _)), ..) if found != 1 => wrong(*name, "1 argument"),
-            (_, Some((name, _)), _) if found != 2 => wrong(*name, "2 arguments"),
-            (.., Some((name, _))) if found < 2 => wrong(*name, "2 or more arguments"),
-            (Some((_, function)), ..) => {
-                self.push(Step::Unary(*function));
-                Ok(())
-            }
-            (_, Some((_, function)), _) => {
-                self.push(Step::Binary(*function));
-                Ok(())
-            }
-            (.., Some(_)) => Ok(()),
-            _ => Err(ExpressionError::UnknownFunction {
-                position,
-                name: name.to_owned(),
-            }),
-        }
-    }
-
-    fn mention(&mut self, name: String, position: usize, quoted: bool) {
-        let mentions = &mut self.expression.mentions;
-        let known = mentions
-            .iter()
-            .position(|m| m.name == name && m.quoted == quoted);
-        let place = known.unwrap_or_else(|| {
-            mentions.push(Mention {
-                name,
-                position,
-                quoted,
-            });
-            mentions.len() - 1
-        });
-        self.push(Step::Name(place));
-    }
-}
-
-pub(super) fn begins_name(c: char) -> bool {
-    c.is_alphabetic() || c == '_'
-}
-
-pub(super) fn goes_on_name(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '.'
 }
 
 #[cfg(test)]

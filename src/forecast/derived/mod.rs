@@ -4,6 +4,7 @@
 //! ends of the variables' bands.
 
 mod expression;
+mod parser;
 
 use std::str::FromStr;
 
@@ -11,7 +12,8 @@ use ndarray::{Array2, Array3, ArrayView2, Axis, concatenate, stack};
 
 use super::Rollout;
 pub use expression::ExpressionError;
-use expression::{Expression, Program, begins_name, goes_on_name};
+use expression::{Expression, Program};
+use parser::{begins_name, goes_on_name};
 
 /// Why quantities cannot be derived.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
