@@ -1,4 +1,5 @@
-"""Writes weather.csv (a simulated chain), weather_matrix.csv (its true matrix) and training.csv (the log of a small network's training).
+"""Writes weather.csv (a simulated chain), weather_matrix.csv (its true matrix), training.csv (the log of a small network's training) and
+pendulum_left.csv and pendulum_right.csv (torques for the pendulum).
 
     python make_examples.py      # needs numpy and torch
 """
@@ -46,5 +47,13 @@ def training(steps=3000, batch=128):
     (HERE / "training.csv").write_text("\n".join(lines) + "\n")
 
 
+def torques(steps=20):
+    """Constant torques to either side."""
+    for name, torque in ("left", 1.0), ("right", -1.0):
+        lines = ["act_torque", *[str(torque)] * steps]
+        (HERE / f"pendulum_{name}.csv").write_text("\n".join(lines) + "\n")
+
+
 weather()
 training()
+torques()

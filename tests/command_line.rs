@@ -57,7 +57,9 @@ fn forecast_writes_table_manifest_and_figure() {
             .skip(5)
             .map(|x| x.parse().unwrap())
             .collect();
+        let (quantiles, band) = quantiles.split_at(7);
         assert!(quantiles.is_sorted(), "{line}");
+        assert!(band[0] <= quantiles[0] && band[1] >= quantiles[6], "{line}");
     }
     let manifest = std::fs::read_to_string(path("x.manifest.json")).unwrap();
     assert!(manifest.contains("sha256") && manifest.contains("dicl-s"));
@@ -345,7 +347,8 @@ fn backtest_prints_scores_and_writes_them() {
         "mixture+recalibrated ",
     ] {
         let lines = stdout.lines().filter(|line| line.starts_with(method));
-        assert_eq!(lines.count(), 2, "{method}: {stdout}");
+        // One step ahead, paths, and rows of all variables.
+        assert_eq!(lines.count(), 3, "{method}: {stdout}");
     }
     let table = std::fs::read_to_string(&path).unwrap();
     assert_eq!(table.lines().count(), 1 + 5 * 3 * 4 * 3);
@@ -493,4 +496,163 @@ fn a_mixture_as_an_expert_is_an_error_and_no_panic() {
         }
         fails(&arguments, "'mixture' cannot be an expert");
     }
+}
+
+/// A table's columns by name, from CSV.
+fn column(table: &str, name: &str) -> Vec<String> {
+    let mut lines = table.lines();
+    let names = lines.next().unwrap().split(',').collect::<Vec<_>>();
+    let place = names.iter().position(|n| *n == name).unwrap();
+    let cell = |line: &str| line.split(',').nth(place).unwrap().to_owned();
+    lines.map(cell).collect()
+}
+
+#[test]
+fn derived_quantities_stand_in_table_figure_scores_and_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let output = statecast(&[
+        "forecast",
+        "examples/pendulum.csv",
+        "--select",
+        "0",
+        "--horizon",
+        "4",
+        "--samples",
+        "20",
+        "--holdout",
+        "--derive",
+        "energy = 0.5 * obs_theta_dot^2 + 10 * \"obs_cos_theta\"",
+        "--derive",
+        "power = act_torque * obs_theta_dot",
+        "--derive",
+        "root = sqrt(-1 - energy)",
+        "--output",
+        &path("x.csv"),
+        "--plot",
+        &path("x.svg"),
+    ]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let table = std::fs::read_to_string(path("x.csv")).unwrap();
+    assert_eq!(table.lines().count(), 1 + 4 * 6);
+    let names = column(&table, "variable");
+    assert_eq!(names[3..6], ["energy", "power", "root"]);
+    let means = column(&table, "mean");
+    // A pendulum upright and at rest.
+    assert!((means[3].parse::<f64>().unwrap() - 10.0).abs() < 0.1);
+    assert_eq!(means[5], "NaN");
+    assert!(
+        std::fs::read_to_string(path("x.svg"))
+            .unwrap()
+            .contains("energy")
+    );
+    let manifest = std::fs::read_to_string(path("x.manifest.json")).unwrap();
+    assert!(manifest.contains("power = act_torque * obs_theta_dot"));
+    assert!(manifest.contains("\"undefined\": 80"), "{manifest}");
+    assert!(
+        stderr.contains("root is not defined at 80 of 80 sampled steps"),
+        "{stderr}"
+    );
+    let scores = |name: &str| {
+        let line = stderr.lines().find(|line| line.starts_with(name));
+        line.unwrap()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert!(scores("energy ")[1].parse::<f64>().unwrap() < 0.1);
+    assert_eq!(scores("root ")[1..], ["-"; 6]);
+    assert!(stderr.contains("the simultaneous 90 % band holds every step"));
+    assert!(stderr.contains("if variables were drawn independently"));
+}
+
+#[test]
+fn faults_of_derived_quantities_say_where_they_are() {
+    let derive = |text: &str, says: &str, code: i32| {
+        let command = [
+            "forecast",
+            "examples/pendulum.csv",
+            "--method",
+            "vicl",
+            "--derive",
+            text,
+        ];
+        let output = statecast(&command);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(says), "{text}: {stderr}");
+    };
+    derive("e = 2 * (obs_theta_dot", "it ends where", 2);
+    derive("2 * obs_theta_dot", "NAME = EXPRESSION", 2);
+    derive(
+        "e = 2 * speed",
+        "position 5: no variable 'speed'; there are obs_cos_theta",
+        1,
+    );
+    derive(
+        "obs_theta_dot = 1",
+        "a variable, an action or another one is",
+        1,
+    );
+    derive("p = 2 * act_torque", "'act_torque' is an action", 1);
+}
+
+#[test]
+fn forked_futures_stand_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for (name, torque) in [("pull.csv", "-1\n"), ("push.csv", "1\n")] {
+        std::fs::write(path(name), format!("act_torque\n{}", torque.repeat(6))).unwrap();
+    }
+    let forecast = |actions: &[&str], to: &str| {
+        let command = [
+            "forecast",
+            "examples/pendulum.csv",
+            "--select",
+            "0",
+            "--horizon",
+            "6",
+        ];
+        let files = ["--samples", "20", "--output", to];
+        let output = statecast(&[&command[..], &files, actions].concat());
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
+        (std::fs::read_to_string(to).unwrap(), stderr)
+    };
+    let both = format!("{},{}", path("pull.csv"), path("push.csv"));
+    let figure = path("x.svg");
+    let (table, stderr) = forecast(&["--fork", &both, "--plot", &figure], &path("x.csv"));
+    assert!(table.starts_with("episode,future,step,variable,mean,"));
+    assert_eq!(table.lines().count(), 1 + 2 * 6 * 3);
+    let futures = column(&table, "future");
+    assert_eq!(
+        (&futures[0][..], &futures[35][..]),
+        ("pull.csv", "push.csv")
+    );
+    // The same random numbers: each future is what it is alone.
+    let (alone, _) = forecast(&["--future", &path("push.csv")], &path("y.csv"));
+    assert_eq!(column(&table, "mean")[18..], column(&alone, "mean"));
+    assert!(
+        stderr.contains("mean at step 205  pull.csv  push.csv"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("experts: obs_theta_dot: "), "{stderr}");
+    let manifest = std::fs::read_to_string(path("x.manifest.json")).unwrap();
+    assert!(manifest.contains("\"futures\"") && manifest.contains("push.csv"));
+    assert!(manifest.contains("\"at_the_end\""));
+    assert!(
+        std::fs::read_to_string(figure)
+            .unwrap()
+            .contains("push.csv")
+    );
+
+    let twice = format!("{0},{0}", path("push.csv"));
+    fails(
+        &["forecast", "examples/pendulum.csv", "--fork", &twice],
+        "given twice",
+    );
+    let blind = ["--horizon", "6", "--method", "vicl", "--fork", &both];
+    let blind = [&["forecast", "examples/pendulum.csv"], &blind[..]].concat();
+    fails(&blind, "--fork needs --method residual");
 }

@@ -6,7 +6,7 @@ use statecast::codec::Axis;
 use statecast::density::BinnedDensity;
 use statecast::metrics::{
     Pit, crps, density_crps, energy_score, interval_score, ks_distance, ks_p_value, mase,
-    r_squared, rmse, smape, valid_prediction_time,
+    r_squared, rmse, smape, valid_prediction_time, variogram_score,
 };
 
 #[derive(Deserialize)]
@@ -51,6 +51,7 @@ struct Energy {
     draws: Vec<Vec<f64>>,
     observed: Vec<f64>,
     energy: f64,
+    variogram: f64,
 }
 
 #[derive(Deserialize)]
@@ -92,7 +93,7 @@ fn crps_of_samples() {
 }
 
 #[test]
-fn energy_scores() {
+fn energy_and_variogram_scores() {
     for case in golden().energies {
         let (rows, variables) = (case.draws.len(), case.observed.len());
         let draws = case.draws.into_iter().flatten().collect();
@@ -100,6 +101,12 @@ fn energy_scores() {
         let ones = vec![1.0; variables];
         let ours = energy_score(draws.view(), aview1(&case.observed), aview1(&ones));
         assert!((ours - case.energy).abs() < 1e-9, "{ours} {}", case.energy);
+        let ours = variogram_score(draws.view(), aview1(&case.observed), aview1(&ones));
+        assert!(
+            (ours - case.variogram).abs() < 1e-9,
+            "{ours} {}",
+            case.variogram
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayView1, s};
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -12,7 +12,7 @@ use crate::forecast::{
     ForecastError, Forecaster, KnownFuture, Levels, OneStep, Role, Rollout, RolloutSettings,
     Variables,
 };
-use crate::metrics::{Pit, crps, density_crps, energy_score, interval_score};
+use crate::metrics::{JointScores, Pit, crps, density_crps, interval_score};
 
 /// How a backtest is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +69,9 @@ pub struct Joint {
     pub method: usize,
     /// Steps ahead, from 1.
     pub step: usize,
-    /// Energy score of the variables in units of their spreads; lower is better.
-    pub energy: f64,
+    /// Scores of the variables in units of their spreads, and of the same paths with independent
+    /// variables.
+    pub scores: JointScores,
 }
 
 /// One channel's density of one row, given the rows before it.
@@ -284,19 +285,20 @@ impl Window<'_> {
                     increment: increments[v],
                 });
             }
-            if !moving.is_empty() {
-                let draws = rollout.paths.slice(s![.., h, ..]);
-                let draws = draws.select(ndarray::Axis(1), &moving);
-                let observed = came.values.row(h).select(ndarray::Axis(0), &moving);
-                let scales = spreads.select(ndarray::Axis(0), &moving);
-                results.joint.push(Joint {
-                    series: self.series,
-                    origin: self.origin,
-                    method: self.method,
-                    step: h + 1,
-                    energy: energy_score(draws.view(), observed.view(), scales.view()),
-                });
-            }
+        }
+        if !moving.is_empty() {
+            let draws = rollout.paths.select(Axis(2), &moving);
+            let observed = came.values.select(Axis(1), &moving);
+            let scales = spreads.select(Axis(0), &moving);
+            let scores = JointScores::of_paths(draws.view(), observed.view(), scales.view(), seed);
+            let joint = scores.into_iter().enumerate().map(|(h, scores)| Joint {
+                series: self.series,
+                origin: self.origin,
+                method: self.method,
+                step: h + 1,
+                scores,
+            });
+            results.joint.extend(joint);
         }
     }
 

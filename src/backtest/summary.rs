@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::{OneStepScore, Results, Step, Windows};
 use crate::metrics::{
-    Calibration, Estimate, Pit, block_bootstrap, correlation, mean_over_series, r_squared, rmse,
-    smape, valid_prediction_time,
+    Calibration, Estimate, JointScores, Pit, block_bootstrap, correlation, mean_over_series,
+    r_squared, rmse, smape, valid_prediction_time,
 };
 
 /// Error, in standard deviations, at which a forecast of chaos has lost the track.
@@ -55,6 +55,12 @@ pub struct MethodSummary {
     pub crps_difference: Estimate,
     /// Energy score in the same units.
     pub energy: Estimate,
+    /// Energy score of the same paths with independent variables.
+    pub independent_energy: Estimate,
+    /// Variogram score in the same units; zero for a single variable.
+    pub variogram: Estimate,
+    /// Variogram score of the same paths with independent variables.
+    pub independent_variogram: Estimate,
     /// Score of the 90 % interval in the same units.
     pub interval_score: Estimate,
     /// Mean absolute error of the median over that of one-step persistence in the context.
@@ -105,6 +111,13 @@ pub struct Residuals {
     pub correlations: Vec<Vec<f64>>,
     /// The largest one of two channels: their indices and the correlation.
     pub largest: Option<(usize, usize, f64)>,
+}
+
+impl Summary {
+    /// True if several variables are scored, so that joint scores say more than single ones.
+    pub fn is_joint(&self) -> bool {
+        self.variables.len() > 1
+    }
 }
 
 impl Residuals {
@@ -162,6 +175,10 @@ impl Gatherer<'_> {
             let of = self.of(&self.results.steps, method, |s| s.method);
             self.per_window(relative(&of, |s| s.crps))
         };
+        let joint_score = |of: fn(&JointScores) -> f64| {
+            let scores = joint.iter().map(|j| (j.series, j.origin, of(&j.scores)));
+            self.estimate(&self.per_window(scores))
+        };
         let (mut one_step_pit, mut pit) = (Pit::new(), Pit::new());
         one_step.iter().for_each(|s| one_step_pit.push(s.pit));
         let moving = steps.iter().filter(|s| s.spread > 0.0);
@@ -176,8 +193,10 @@ impl Gatherer<'_> {
             one_step_calibration: one_step_pit.calibration(),
             crps: self.estimate(&crps(method)),
             crps_difference: self.difference(&crps(method), &crps(0)),
-            energy: self
-                .estimate(&self.per_window(joint.iter().map(|j| (j.series, j.origin, j.energy)))),
+            energy: joint_score(|s| s.energy),
+            independent_energy: joint_score(|s| s.independent_energy),
+            variogram: joint_score(|s| s.variogram),
+            independent_variogram: joint_score(|s| s.independent_variogram),
             interval_score: self.estimate(&self.per_window(relative(&steps, |s| s.interval_score))),
             mase: mean(
                 steps
@@ -254,7 +273,7 @@ impl Gatherer<'_> {
                 r_squared: mean(variables.filter(|r| r.is_finite())),
                 coverage_90: mean(at.iter().map(|s| f64::from(u8::from(covered(s))))),
                 width: mean(at.iter().map(|s| (s.interval.1 - s.interval.0) / s.spread)),
-                energy: mean(joint.map(|j| j.energy)),
+                energy: mean(joint.map(|j| j.scores.energy)),
             }
         };
         (1..=self.windows.horizon.get()).map(at_step).collect()

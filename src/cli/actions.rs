@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::Args;
-use ndarray::{Axis, s};
+use ndarray::{Array2, Axis, s};
 
 use crate::forecast::{Forecaster, KnownFuture, Variables};
 use crate::trajectory::{Trajectory, read_future_actions};
@@ -16,6 +16,22 @@ pub(super) struct FutureArguments {
     /// with the last action or, with --holdout, the recorded ones]
     #[arg(long, value_name = "FILE")]
     future: Option<PathBuf>,
+    /// Files as of --future, each another future of the same context: all are forecast with the same
+    /// random numbers, so that differences are those of the actions
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "FILES",
+        conflicts_with_all = ["future", "holdout"]
+    )]
+    fork: Vec<PathBuf>,
+}
+
+/// Actions that are going to be taken.
+pub(super) struct Future {
+    /// Name of its file among several.
+    pub(super) name: Option<String>,
+    pub(super) actions: KnownFuture,
 }
 
 impl FutureArguments {
@@ -25,25 +41,57 @@ impl FutureArguments {
         path.map(|path| path.display().to_string())
     }
 
-    /// The actions of the file.
+    /// True if there are several futures.
+    pub(super) fn forks(&self) -> bool {
+        !self.fork.is_empty()
+    }
+
+    /// Names of the forked futures: those of their files, or their paths where two files have the
+    /// same name.
+    pub(super) fn names(&self) -> anyhow::Result<Vec<String>> {
+        let short = |path: &PathBuf| path.file_name().unwrap_or_default().to_owned();
+        let same = |path: &PathBuf| self.fork.iter().filter(|p| short(p) == short(path)).count();
+        let name = |path: &PathBuf| match same(path) {
+            1 => short(path).to_string_lossy().into_owned(),
+            _ => path.display().to_string(),
+        };
+        let mut names: Vec<String> = self.fork.iter().map(name).collect();
+        let all = names.clone();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            bail!("--fork: {} is given twice", pair[0]);
+        }
+        Ok(all)
+    }
+
+    /// The actions of the files.
     pub(super) fn read(
         &self,
         trajectory: &Trajectory,
         horizon: usize,
-    ) -> anyhow::Result<Option<KnownFuture>> {
-        let Some(path) = &self.future else {
-            return Ok(None);
-        };
-        let actions = read_future_actions(path, trajectory.action_names())?;
-        ensure!(
-            actions.nrows() >= horizon,
-            "{}: {} rows of actions for a horizon of {horizon}",
-            path.display(),
-            actions.nrows()
-        );
-        Ok(Some(KnownFuture(
-            actions.slice(s![..horizon, ..]).to_owned(),
-        )))
+    ) -> anyhow::Result<Vec<Future>> {
+        let single = self.future.iter().map(|path| (path, None));
+        let forked = self.fork.iter().zip(self.names()?);
+        let forked = forked.map(|(path, name)| (path, Some(name)));
+        single
+            .chain(forked)
+            .map(|(path, name)| {
+                let actions = read_future_actions(path, trajectory.action_names())?;
+                ensure!(
+                    actions.nrows() >= horizon,
+                    "{}: {} rows of actions for a horizon of {horizon}",
+                    path.display(),
+                    actions.nrows()
+                );
+                let actions = KnownFuture(actions.slice(s![..horizon, ..]).to_owned());
+                Ok(Future { name, actions })
+            })
+            .collect()
+    }
+
+    /// True if actions to come are given.
+    pub(super) fn given(&self) -> bool {
+        self.future.is_some() || self.forks()
     }
 
     /// Checks that actions to come matter where they are given, and says which are taken where they
@@ -55,11 +103,12 @@ impl FutureArguments {
         recorded: bool,
     ) -> anyhow::Result<()> {
         ensure!(
-            self.future.is_none() || forecaster.sees_actions(),
-            "--future needs --method residual or dicl-sa, or an expert such as linear: actions act on \
-             nothing else"
+            !self.given() || forecaster.sees_actions(),
+            "{} needs --method residual or dicl-sa, or an expert such as linear: actions act on \
+             nothing else",
+            if self.forks() { "--fork" } else { "--future" }
         );
-        let missing = self.future.is_none() && !recorded;
+        let missing = !self.given() && !recorded;
         if missing && !trajectory.action_names().is_empty() && forecaster.needs_actions() {
             eprintln!(
                 "note: no actions to come are given (--future); the last one of every episode is taken to \
@@ -86,4 +135,21 @@ pub(super) fn actions_to_come(
     let row = |step: usize| if recorded { end + step } else { end - 1 };
     let rows: Vec<usize> = (0..horizon).map(row).collect();
     Some(KnownFuture(all.actions.select(Axis(0), &rows)))
+}
+
+/// Actions of the steps ahead, `[horizon, actions]`, for what is derived from them: those that the
+/// forecast takes, or those recorded; zeros where none are known, which nothing may use.
+pub(super) fn actions_ahead(
+    taken: Option<&KnownFuture>,
+    all: &Variables,
+    end: usize,
+    horizon: usize,
+) -> Array2<f64> {
+    match taken {
+        Some(KnownFuture(actions)) => actions.clone(),
+        None if end + horizon <= all.rows() => {
+            all.actions.slice(s![end..end + horizon, ..]).to_owned()
+        }
+        None => Array2::zeros((horizon, all.actions.ncols())),
+    }
 }

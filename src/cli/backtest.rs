@@ -213,9 +213,13 @@ fn text(summary: &Summary) -> String {
     }
     text += "\n";
     text += &aligned(&rows);
+    if summary.is_joint() {
+        text += "\n";
+        text += &joint(summary);
+    }
     text += &format!(
         "\n{} windows; means with 95 % intervals; \"less first\" is the difference from {}.\n\
-         Log scores: nats per unit of the context's axis, higher is better; CRPS and energy: lower.\n",
+         Log scores: nats per unit of the context's axis, higher is better; CRPS, energy and variogram: lower.\n",
         summary.windows, summary.methods[0].name
     );
     for m in summary
@@ -240,4 +244,29 @@ fn text(summary: &Summary) -> String {
         }
     }
     text
+}
+
+/// Joint scores of rows, beside those of the same paths with independent variables.
+fn joint(summary: &Summary) -> String {
+    let mut rows = vec![
+        [
+            "rows of all variables",
+            "energy",
+            "if independent",
+            "variogram",
+            "if independent",
+        ]
+        .map(str::to_owned),
+    ];
+    for m in &summary.methods {
+        let scores = [
+            &m.energy,
+            &m.independent_energy,
+            &m.variogram,
+            &m.independent_variogram,
+        ];
+        let [a, b, c, d] = scores.map(|score| format!("{:.4}", score.mean));
+        rows.push([m.name.clone(), a, b, c, d]);
+    }
+    aligned(&rows)
 }

@@ -15,7 +15,6 @@ mod process;
 mod progress;
 mod replay;
 mod residual;
-mod scores;
 mod shell;
 mod train;
 mod training_run;

@@ -41,7 +41,7 @@ pub use regression::{Prior, Regression, Sampled};
 pub use scales::{Normal, Scales};
 pub(crate) use simulator::ask;
 pub use simulator::{Simulated, Simulator, SimulatorError, SimulatorProgram};
-pub use slots::{Hint, Slot, Slots};
+pub use slots::{Hint, Leadership, Slot, Slots};
 pub use student::Student;
 
 /// Position on a channel's axis that experts have as zero.

@@ -214,6 +214,11 @@ impl Panel {
         &self.predicted
     }
 
+    /// The experts, in their order.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     /// Rows between the one that was predicted last and the first of its episode.
     pub fn age(&self) -> usize {
         self.age

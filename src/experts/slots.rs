@@ -1,7 +1,7 @@
 //! Hints: the two experts that have predicted a channel best.
 
 use super::candidates::LogScore;
-use super::{Panel, Student, bounded};
+use super::{Panel, Source, Student, bounded};
 
 /// Share of a score that is left after a row.
 const KEPT: f64 = 0.99;
@@ -46,6 +46,29 @@ pub struct Hint {
     pub known: bool,
 }
 
+/// Which experts have been the best of a channel, for how many rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leadership {
+    /// Experts with the rows in which their prediction was the first hint, most rows first; those
+    /// that never led are left out.
+    pub rows: Vec<(Source, usize)>,
+    /// The expert that leads at the end; `None` where none has a prediction that counts.
+    pub last: Option<Source>,
+}
+
+impl Leadership {
+    /// Rows that had a hint.
+    pub fn hinted(&self) -> usize {
+        self.rows.iter().map(|(_, rows)| rows).sum()
+    }
+
+    /// Rows in which an expert led.
+    pub fn of(&self, source: Source) -> usize {
+        let found = self.rows.iter().find(|(led, _)| *led == source);
+        found.map_or(0, |(_, rows)| *rows)
+    }
+}
+
 /// Discounted log scores of a panel's experts, channel by channel; they say which two are the
 /// hints.
 ///
@@ -71,6 +94,8 @@ pub struct Slots {
     /// `[channel][expert]`.
     scores: Vec<Vec<f64>>,
     ratios: Vec<Vec<f64>>,
+    /// Rows that each expert has led; empty along sampled paths, where nobody asks.
+    led: Vec<Vec<usize>>,
     /// True along sampled paths.
     settled: bool,
 }
@@ -81,6 +106,7 @@ impl Slots {
         Self {
             scores: vec![vec![0.0; experts]; channels],
             ratios: vec![vec![1.0; experts]; channels],
+            led: vec![vec![0; experts]; channels],
             settled: false,
         }
     }
@@ -125,15 +151,46 @@ impl Slots {
     /// The same on a sampled path, whose draws say nothing about which expert is right.
     pub fn fork(&self) -> Self {
         Self {
+            scores: self.scores.clone(),
+            ratios: self.ratios.clone(),
+            led: Vec::new(),
             settled: true,
-            ..self.clone()
         }
+    }
+
+    /// The expert with the best score among those that have a prediction that counts of the row that
+    /// the panel predicted last: that of the first hint.
+    fn leader(&self, panel: &Panel, channel: usize) -> Option<usize> {
+        let scores = self.scores[channel].iter().enumerate();
+        let counting = scores.filter(|(e, _)| counting(panel.predicted()[*e][channel]).is_some());
+        // Of equal ones the earlier leads.
+        let best = counting.rev().max_by(|a, b| a.1.total_cmp(b.1));
+        best.map(|(e, _)| e)
+    }
+
+    /// Which experts of the panel have led, channel by channel; none along sampled paths.
+    pub fn leaders(&self, panel: &Panel) -> Vec<Leadership> {
+        let sources = panel.sources();
+        let leadership = |(channel, led): (usize, &Vec<usize>)| {
+            let mut rows: Vec<(Source, usize)> =
+                sources.iter().copied().zip(led.iter().copied()).collect();
+            rows.retain(|(_, rows)| *rows > 0);
+            rows.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+            let last = self.leader(panel, channel).map(|e| sources[e]);
+            Leadership { rows, last }
+        };
+        self.led.iter().enumerate().map(leadership).collect()
     }
 
     /// Learns the observed values of the row that the panel predicted last.
     pub fn learn(&mut self, panel: &Panel, row: &[f64]) {
         if self.settled || panel.age() == 0 {
             return;
+        }
+        for channel in 0..row.len() {
+            if let Some(leader) = self.leader(panel, channel) {
+                self.led[channel][leader] += 1;
+            }
         }
         let mut scoring = LogScore::default();
         for (e, predicted) in panel.predicted().iter().enumerate() {
@@ -161,6 +218,30 @@ fn counting(predicted: Option<Student>) -> Option<Student> {
 mod tests {
     use super::*;
     use crate::experts::Source;
+
+    #[test]
+    fn the_expert_that_is_right_leads_and_paths_count_nothing() {
+        let mut panel = Panel::new(&Source::ALL, 2, &[]);
+        let mut slots = Slots::new(Source::ALL.len(), 2);
+        // A rotation, which is linear, and a value that stays.
+        for t in 0..80 {
+            panel.predict(t == 0);
+            let row = [(0.3 * f64::from(t)).sin(), 0.5];
+            slots.learn(&panel, &row);
+            panel.learn(&row, &[]);
+        }
+        let leaders = slots.leaders(&panel);
+        assert_eq!(leaders[0].last, Some(Source::Linear));
+        assert_eq!(leaders[0].rows[0].0, Source::Linear);
+        assert!(leaders[0].of(Source::Linear) > 60);
+        // The first row begins, and three more pass until two errors are learned.
+        assert_eq!(leaders[1].hinted(), 77);
+        assert_eq!(leaders[1].of(Source::Simulator), 0);
+        panel.predict(false);
+        let first = slots.hints(&panel)[0].slots[0].predicted;
+        assert_eq!(panel.predicted()[0][0], Some(first));
+        assert!(slots.fork().leaders(&panel).is_empty());
+    }
 
     /// The prior's scale made residuals of thousands of scales of the first rows of any channel.
     #[test]

@@ -210,6 +210,16 @@ pub struct Forecast<'m> {
     pub outcomes: usize,
 }
 
+/// A context that was read once and continued under several futures.
+pub struct ForkedForecast<'m> {
+    /// The context.
+    pub reading: Reading<'m>,
+    /// How it goes on, one a future.
+    pub rollouts: Vec<Rollout>,
+    /// Outcomes within the context that the bands were adjusted by.
+    pub outcomes: usize,
+}
+
 impl<'m> Forecaster<'m> {
     /// Reads a context, of which the last `scored` rows get densities, and continues it along sampled
     /// paths, which are adjusted by forecasts from inside of the context if the forecaster has
@@ -225,8 +235,82 @@ impl<'m> Forecaster<'m> {
         future: Option<&KnownFuture>,
         progress: &dyn Fn(f64),
     ) -> Result<Forecast<'m>, ForecastError> {
+        let (conformal, left) = self.conformal(context, settings, future.is_some(), 1, progress)?;
+        let reading = self.read_ahead(context, scored, settings.stretch())?;
+        let done = |share: f64| progress(1.0 - (1.0 - share) * left);
+        let rollout = reading.rollout(settings, future, &done)?;
+        Ok(Forecast {
+            reading,
+            rollout: conformal.adjusted(&rollout),
+            outcomes: conformal.outcomes(),
+        })
+    }
+
+    /// Reads a context once and continues it under each of several futures. All take the same random
+    /// numbers, path by path and step by step: differences between them are those of the actions,
+    /// not of the draws.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// use ndarray::Array2;
+    /// use statecast::baselines::named;
+    /// use statecast::forecast::{Forecaster, KnownFuture, Role, RolloutSettings, Settings, Variables};
+    /// // A state that keeps half of its value and is pushed by the action.
+    /// let push = |t: usize| (0.7 * t as f64).sin();
+    /// let mut x = 0.0;
+    /// let states = (0..60).map(|t| { let now = x; x = 0.5 * x + push(t); now });
+    /// let values = Array2::from_shape_vec((60, 1), states.collect())?;
+    /// let mut context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+    /// context.actions = Array2::from_shape_fn((60, 1), |(t, _)| push(t));
+    /// let forecaster = Forecaster::of(named("linear").unwrap(), Settings::default());
+    /// let settings = RolloutSettings { horizon: NonZeroUsize::new(10).unwrap(), ..Default::default() };
+    /// let futures = [-0.5, 0.5].map(|push| KnownFuture(Array2::from_elem((10, 1), push)));
+    /// let forked = forecaster.fork(&context, 0, &settings, &futures, &|_| ())?;
+    /// // 1 is where constant pushes of a half lead.
+    /// let last = |i: usize| forked.rollouts[i].paths[[0, 9, 0]];
+    /// assert!((last(1) - last(0) - 2.0).abs() < 0.1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forecast`](Self::forecast).
+    pub fn fork(
+        &self,
+        context: &Variables,
+        scored: usize,
+        settings: &RolloutSettings,
+        futures: &[KnownFuture],
+        progress: &dyn Fn(f64),
+    ) -> Result<ForkedForecast<'m>, ForecastError> {
+        let (conformal, left) = self.conformal(context, settings, true, futures.len(), progress)?;
+        let reading = self.read_ahead(context, scored, settings.stretch())?;
+        let part = left / futures.len().max(1) as f64;
+        let rollout = |(i, future): (usize, &KnownFuture)| {
+            let done = |share: f64| progress(1.0 - left + (i as f64 + share) * part);
+            let rollout = reading.rollout(settings, Some(future), &done)?;
+            Ok(conformal.adjusted(&rollout))
+        };
+        let rollouts = futures.iter().enumerate().map(rollout);
+        let rollouts = rollouts.collect::<Result<_, ForecastError>>()?;
+        Ok(ForkedForecast {
+            reading,
+            rollouts,
+            outcomes: conformal.outcomes(),
+        })
+    }
+
+    /// What forecasts from inside of a context teach, and the share of the work that is left for so
+    /// many rollouts.
+    fn conformal(
+        &self,
+        context: &Variables,
+        settings: &RolloutSettings,
+        with_actions: bool,
+        rollouts: usize,
+        progress: &dyn Fn(f64),
+    ) -> Result<(Conformal, f64), ForecastError> {
         let origins = inner_origins(context.rows(), settings.horizon.get(), self.origins());
-        let part = 1.0 / (origins.len() + 1) as f64;
+        let part = 1.0 / (origins.len() + rollouts).max(1) as f64;
         let apart = origins.windows(2).map(|pair| pair[1] - pair[0]).min();
         let (horizon, variables) = (settings.horizon.get(), context.names.len());
         let mut conformal = Conformal::new(horizon, variables, apart.unwrap_or(horizon));
@@ -237,18 +321,11 @@ impl<'m> Forecaster<'m> {
                 context,
                 origin,
                 settings,
-                future.is_some(),
+                with_actions,
                 &done,
             )?;
         }
-        let reading = self.read_ahead(context, scored, settings.stretch())?;
-        let done = |share: f64| progress(1.0 - (1.0 - share) * part);
-        let rollout = reading.rollout(settings, future, &done)?;
-        Ok(Forecast {
-            reading,
-            rollout: conformal.adjusted(&rollout),
-            outcomes: conformal.outcomes(),
-        })
+        Ok((conformal, 1.0 - origins.len() as f64 * part))
     }
 
     /// Forecasts from one origin inside of a context and learns from what came.

@@ -8,7 +8,7 @@ use ndarray::ArrayView1;
 use super::axis_simulator::AxisSimulator;
 use super::{ForecastError, Start};
 use crate::codec::Grid;
-use crate::experts::{CENTRE, Hint, Panel, Simulated, Simulator, Slots, Source};
+use crate::experts::{CENTRE, Hint, Leadership, Panel, Simulated, Simulator, Slots, Source};
 
 /// What a user knows about a system, for the experts of those who read hints or residuals.
 #[derive(Clone, Default)]
@@ -251,6 +251,12 @@ impl ExpertPaths {
             path.learn(row, ArrayView1::from(&taken));
         }
         self.detached.fill(false);
+    }
+
+    /// Which experts led in the rows that were observed, one a channel; none along sampled paths.
+    pub(super) fn leaders(&self) -> Vec<Leadership> {
+        let path = &self.paths[0];
+        path.slots.leaders(&path.panel)
     }
 
     /// Paths of so many steps whose experts take no more memory than they may.

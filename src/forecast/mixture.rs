@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use super::{Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start};
 use crate::codec::{BIN_COUNT, BIN_WIDTH, Grid};
 use crate::density::density;
+use crate::experts::Leadership;
 
 /// Rows that are observed at once where every density is needed for a moment only.
 pub(super) const CHUNK: usize = 64;
@@ -353,6 +354,12 @@ impl<'m> Continuation<'m> for State<'m> {
         // Each reads the same values.
         let clipped = self.experts.iter().map(|expert| expert.clipped());
         clipped.max().unwrap_or(0)
+    }
+
+    fn leaders(&self) -> Vec<Leadership> {
+        let mut of_experts = self.experts.iter().map(|expert| expert.leaders());
+        let found = of_experts.find(|leaders| !leaders.is_empty());
+        found.unwrap_or_default()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

@@ -8,6 +8,7 @@
 mod axis_simulator;
 mod bounds;
 mod conformal;
+mod derived;
 mod encoding;
 mod expert_paths;
 mod forecaster;
@@ -24,6 +25,7 @@ mod recalibration;
 mod residual;
 mod rollout;
 mod session;
+mod simultaneous;
 mod stacked;
 mod summary;
 mod tails;
@@ -32,7 +34,8 @@ mod trees;
 mod variables;
 
 use bounds::Clipped;
-pub use conformal::{Conformal, Forecast};
+pub use conformal::{Conformal, Forecast, ForkedForecast};
+pub use derived::{Derivation, Derived, DerivedError, ExpressionError};
 pub use encoding::Encoding;
 pub use expert_paths::Knowledge;
 pub use forecaster::{Forecaster, Method, Settings, Temperature};
@@ -48,6 +51,7 @@ pub use recalibration::{Map, Places, Recalibrated};
 pub use residual::Residual;
 pub use rollout::{Control, KnownFuture, Rollout, RolloutSettings};
 pub use session::{Session, Tolerance};
+pub use simultaneous::{Level, SimultaneousBand, WholePaths};
 pub use stacked::Stacked;
 pub use summary::{Levels, Summary};
 pub use variables::{Role, Variables};
@@ -104,6 +108,9 @@ pub enum ForecastError {
     /// Quantile levels that are not strictly between 0 and 1, or none.
     #[error("quantile levels '{0}': give numbers between 0 and 1, such as 0.05,0.5,0.95")]
     Levels(String),
+    /// The level of a band that is not strictly between 0 and 1.
+    #[error("level '{0}': give a number between 0 and 1, such as 0.9")]
+    Level(String),
     /// A method name that does not exist.
     #[error("method '{0}': use vicl, dicl-s, dicl-sa or residual")]
     Method(String),

@@ -7,6 +7,7 @@ use ndarray::{Array2, Array3, ArrayView2, s};
 use super::{Encoding, ForecastError};
 use crate::codec::{BIN_COUNT, Bin, Cell, Grid, Quantised};
 use crate::density::locate;
+use crate::experts::Leadership;
 
 /// A value: the bin of a grid in which it was drawn or read, and the fraction of the way through it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -323,6 +324,12 @@ pub trait Continuation<'m> {
     /// Values that it has moved to the ends of grids of its own since it was started or forked.
     fn clipped(&self) -> usize {
         0
+    }
+
+    /// Which of its online experts led in the rows that were observed, one a channel that is
+    /// forecast; none if it has no experts.
+    fn leaders(&self) -> Vec<Leadership> {
+        Vec::new()
     }
 
     /// Paths of so many steps that should be forked together.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::codec::Bin;
 use crate::density::BinnedDensity;
+use crate::experts::Leadership;
 
 /// Joint draws behind the one-step quantiles of a mixed variable.
 const ONE_STEP_DRAWS: usize = 1000;
@@ -37,6 +38,29 @@ impl<'m> Reading<'m> {
     /// The map between variables and bins.
     pub fn encoding(&self) -> &Encoding {
         &self.encoding
+    }
+
+    /// Which online experts have led in the rows that were observed, channel by channel, with the
+    /// channel's index; none where the predictor reads no experts. Constant channels have none.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use ndarray::Array2;
+    /// use statecast::baselines::named;
+    /// use statecast::experts::Source;
+    /// use statecast::forecast::{Forecaster, Residual, Role, Settings, Variables};
+    /// let values = Array2::from_shape_fn((80, 1), |(t, _)| (0.3 * t as f64).sin());
+    /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+    /// let residual = Residual::new(named("mean").unwrap());
+    /// let reading = Forecaster::of(Rc::new(residual), Settings::default()).read(&context)?;
+    /// let (channel, leadership) = &reading.leaders()[0];
+    /// assert_eq!((*channel, leadership.last), (0, Some(Source::Linear)));
+    /// # Ok::<(), statecast::forecast::ForecastError>(())
+    /// ```
+    pub fn leaders(&self) -> Vec<(usize, Leadership)> {
+        let leaders = self.continuation.as_ref().map(|c| c.leaders());
+        let leaders = leaders.unwrap_or_default();
+        self.active.iter().copied().zip(leaders).collect()
     }
 
     /// Rows of the context.

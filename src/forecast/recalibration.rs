@@ -18,6 +18,7 @@ use super::mixture::CHUNK;
 use super::{Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start};
 use crate::codec::BIN_COUNT;
 use crate::density::{below, probability};
+use crate::experts::Leadership;
 
 /// Equal parts of `[0, 1]` on which a map is linear.
 const PARTS: usize = 60;
@@ -348,6 +349,10 @@ impl<'m> Continuation<'m> for State<'m> {
 
     fn clipped(&self) -> usize {
         self.inner.clipped()
+    }
+
+    fn leaders(&self) -> Vec<Leadership> {
+        self.inner.leaders()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

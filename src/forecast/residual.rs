@@ -23,7 +23,7 @@ use super::{
     Start, point_at,
 };
 use crate::codec::{BIN_COUNT, Bin, Grid};
-use crate::experts::{CENTRE, Hint};
+use crate::experts::{CENTRE, Hint, Leadership};
 
 /// Bin that is read where no expert has a prediction: that of a residual of zero.
 const MASKED: usize = BIN_COUNT / 2;
@@ -330,6 +330,10 @@ impl<'m> Continuation<'m> for State<'m> {
 
     fn clipped(&self) -> usize {
         self.clipped.count()
+    }
+
+    fn leaders(&self) -> Vec<Leadership> {
+        self.experts.leaders()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

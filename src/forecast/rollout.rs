@@ -98,17 +98,29 @@ pub struct Rollout {
 }
 
 impl Rollout {
-    /// Mean, spread and quantiles over the paths, `[horizon, variables]`.
+    /// Values that are not defined (`NaN`), as those of a [derived](super::Derivation) quantity
+    /// may be.
+    pub fn undefined(&self) -> usize {
+        self.paths.iter().filter(|x| x.is_nan()).count()
+    }
+
+    /// Mean, spread and quantiles over the paths, `[horizon, variables]`. Values that are not defined
+    /// do not count; where none is, all are `NaN`.
     pub fn summary(&self, levels: &Levels) -> Summary {
-        let (paths, horizon, variables) = self.paths.dim();
+        let (_, horizon, variables) = self.paths.dim();
         let mut summary = Summary::zeros(horizon, variables, levels);
         for h in 0..horizon {
             for v in 0..variables {
                 let mut sample = self.paths.slice(s![.., h, v]).to_vec();
+                sample.retain(|x| !x.is_nan());
+                let paths = sample.len();
                 let mean = sample.iter().sum::<f64>() / paths as f64;
                 let squares: f64 = sample.iter().map(|x| (x - mean).powi(2)).sum();
                 summary.mean[[h, v]] = mean;
-                summary.std[[h, v]] = (squares / (paths.max(2) - 1) as f64).sqrt();
+                summary.std[[h, v]] = match paths {
+                    0 => f64::NAN,
+                    _ => (squares / (paths.max(2) - 1) as f64).sqrt(),
+                };
                 summary.set_quantiles(h, v, &mut sample);
             }
         }

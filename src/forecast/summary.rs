@@ -76,11 +76,15 @@ impl Summary {
         }
     }
 
-    /// Sets the quantiles of a row and variable to those of a sample, which it sorts.
+    /// Sets the quantiles of a row and variable to those of a sample, which it sorts; `NaN` if it
+    /// is empty.
     pub(super) fn set_quantiles(&mut self, row: usize, variable: usize, sample: &mut [f64]) {
         sample.sort_by(f64::total_cmp);
         for (quantiles, &level) in self.quantiles.iter_mut().zip(self.levels.as_slice()) {
-            quantiles[[row, variable]] = sorted_quantile(sample, level);
+            quantiles[[row, variable]] = match sample.is_empty() {
+                true => f64::NAN,
+                false => sorted_quantile(sample, level),
+            };
         }
     }
 }
@@ -88,10 +92,15 @@ impl Summary {
 /// Quantile of a sorted, non-empty sample, linear between order statistics (Hyndman and Fan's
 /// type 7).
 pub(super) fn sorted_quantile(sorted: &[f64], level: f64) -> f64 {
-    let position = level * (sorted.len() - 1) as f64;
+    ordered_quantile(sorted.len(), |i| sorted[i], level)
+}
+
+/// The same of `count` values that are given in order by their places.
+pub(super) fn ordered_quantile(count: usize, at: impl Fn(usize) -> f64, level: f64) -> f64 {
+    let position = level * (count - 1) as f64;
     let below = position.floor();
-    let lower = sorted[below as usize];
-    let upper = sorted[position.ceil() as usize];
+    let lower = at(below as usize);
+    let upper = at(position.ceil() as usize);
     // Between equal values the result is that value, to the last bit.
     if lower == upper {
         lower

@@ -94,6 +94,38 @@ pub fn energy_score(
     to_observed / n as f64 - between / (n * (n - 1)) as f64
 }
 
+/// Variogram score of order a half of joint draws `[draws, variables]`, every variable divided by
+/// its entry of `scales`: over all ordered pairs of variables, the sum of the squared differences
+/// between the root of the distance of the two that was observed and its mean over the draws
+/// (Scheuerer & Hamill, Monthly Weather Review 143, 2015, with equal weights). `NaN` without draws.
+///
+/// It sees wrong dependence where the energy score hardly does, but neither a bias that all
+/// variables share nor anything of a lone variable.
+///
+/// ```
+/// use ndarray::{array, aview1};
+/// use statecast::metrics::variogram_score;
+/// let draws = array![[0.0, 1.0], [0.0, 9.0]];
+/// let score = variogram_score(draws.view(), aview1(&[2.0, 2.0]), aview1(&[1.0, 1.0]));
+/// assert_eq!(score, 2.0 * (0.0 - (1.0 + 3.0) / 2.0f64).powi(2));
+/// ```
+pub fn variogram_score(
+    draws: ArrayView2<f64>,
+    observed: ArrayView1<f64>,
+    scales: ArrayView1<f64>,
+) -> f64 {
+    let draws = &draws / &scales;
+    let observed = &observed / &scales;
+    let distance = |row: ArrayView1<f64>, i: usize, j: usize| (row[i] - row[j]).abs().sqrt();
+    let pairs = (0..observed.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+    let differences = pairs.map(|(i, j)| {
+        let rows = draws.rows().into_iter();
+        let mean = rows.map(|row| distance(row, i, j)).sum::<f64>() / draws.nrows() as f64;
+        distance(observed.view(), i, j) - mean
+    });
+    2.0 * differences.map(|d| d * d).sum::<f64>()
+}
+
 /// Score of a central interval that shall hold the share `level` of the outcomes: its width, and
 /// `2 / (1 - level)` times the distance by which it is missed.
 ///

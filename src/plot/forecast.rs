@@ -25,6 +25,8 @@ pub struct ForecastFigure {
     pub band: String,
     /// Share that the inner band covers, for the legend.
     pub inner_band: String,
+    /// What the band of whole paths covers, for the legend; `None` where it is not drawn.
+    pub whole_band: Option<String>,
     /// One panel a variable.
     pub panels: Vec<Panel>,
 }
@@ -40,8 +42,17 @@ pub struct Panel {
     pub held_out: Vec<(usize, f64)>,
     /// One-step predictions within the context.
     pub one_step: Vec<OneStepPoint>,
-    /// The forecast.
-    pub rollout: Vec<RolloutPoint>,
+    /// The forecast, or several under different actions, in one order in all panels.
+    pub futures: Vec<PlottedFuture>,
+}
+
+/// How a variable goes on under some actions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlottedFuture {
+    /// Name for the legend, if there are several.
+    pub name: String,
+    /// The forecast. Steps at which it is not defined (`NaN`) are left out.
+    pub points: Vec<RolloutPoint>,
 }
 
 /// A one-step prediction with its band.
@@ -57,7 +68,7 @@ pub struct OneStepPoint {
     pub high: f64,
 }
 
-/// Median and two bands of a forecast step.
+/// Median and bands of a forecast step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RolloutPoint {
     /// Row that is forecast.
@@ -68,7 +79,30 @@ pub struct RolloutPoint {
     pub inner: (f64, f64),
     /// Ends of the outer band.
     pub outer: (f64, f64),
+    /// Ends of the band of whole paths, if it is known.
+    pub whole: Option<(f64, f64)>,
 }
+
+impl RolloutPoint {
+    fn is_defined(&self) -> bool {
+        let ends = [self.inner, self.outer].into_iter().chain(self.whole);
+        let finite = |(a, b): (f64, f64)| a.is_finite() && b.is_finite();
+        self.median.is_finite() && ends.into_iter().all(finite)
+    }
+}
+
+/// Colours of several futures; the first is that of a single one.
+const COLOURS: [RGBColor; 6] = [
+    ORANGE,
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(150, 90, 200),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+];
+
+/// How strongly the bands of several futures are drawn, which lie over each other.
+const FORKED: f64 = 0.15;
 
 impl ForecastFigure {
     /// Draws the figure into a file, SVG or PNG by its ending; nothing is left behind on an error.
@@ -79,6 +113,35 @@ impl ForecastFigure {
         Drawing::save(self, path)
     }
 
+    /// Names, styles and thicknesses of what is drawn.
+    fn legend(&self) -> Vec<(String, ShapeStyle, i32)> {
+        let mut entries = vec![
+            ("observed".to_owned(), INK.filled(), 2),
+            ("one step ahead".to_owned(), BLUE.filled(), 2),
+            (self.band.clone(), BLUE.mix(0.2).filled(), 10),
+        ];
+        let futures = self.panels.first().map_or(&[][..], |panel| &panel.futures);
+        match futures {
+            [] | [_] => {
+                entries.extend([
+                    ("forecast, median".to_owned(), ORANGE.filled(), 2),
+                    (self.inner_band.clone(), ORANGE.mix(0.45).filled(), 10),
+                    (self.band.clone(), ORANGE.mix(0.2).filled(), 10),
+                ]);
+                let whole = self.whole_band.clone();
+                entries.extend(whole.map(|name| (name, ORANGE.mix(0.6).filled(), 2)));
+            }
+            several => {
+                let named = several.iter().zip(COLOURS.iter().cycle());
+                let named =
+                    named.map(|(future, colour)| (shortened(&future.name), colour.filled(), 2));
+                entries.extend(named);
+                entries.push((self.band.clone(), GREY.mix(0.4).filled(), 10));
+            }
+        }
+        entries
+    }
+
     fn draw_header<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
@@ -86,16 +149,8 @@ impl ForecastFigure {
         let text = |size: i32, colour: RGBColor| (FONT, size).into_font().color(&colour);
         area.draw(&Text::new(self.title.clone(), (14, 10), text(20, INK)))?;
         area.draw(&Text::new(self.subtitle.clone(), (14, 36), text(14, GREY)))?;
-        let entries = [
-            ("observed".to_owned(), INK.filled(), 2),
-            ("one step ahead".to_owned(), BLUE.filled(), 2),
-            (self.band.clone(), BLUE.mix(0.2).filled(), 10),
-            ("forecast, median".to_owned(), ORANGE.filled(), 2),
-            (self.inner_band.clone(), ORANGE.mix(0.45).filled(), 10),
-            (self.band.clone(), ORANGE.mix(0.2).filled(), 10),
-        ];
         let mut x = 14;
-        for (name, style, thickness) in entries {
+        for (name, style, thickness) in self.legend() {
             let (top, width) = (68 - thickness / 2, 22);
             area.draw(&Rectangle::new(
                 [(x, top), (x + width, top + thickness)],
@@ -118,9 +173,14 @@ impl ForecastFigure {
         let ends =
             |points: &[(usize, f64)]| (points.first().map(|p| p.0), points.last().map(|p| p.0));
         let (first, _) = ends(&panel.observed);
-        let last = panel.rollout.last().map_or(self.context_end, |p| p.row);
+        let points = panel.futures.iter().flat_map(|future| &future.points);
+        let last = points
+            .clone()
+            .map(|p| p.row)
+            .max()
+            .unwrap_or(self.context_end);
         // Room for the bars of a forecast of one step.
-        let single = usize::from(panel.rollout.len() == 1);
+        let single = usize::from(panel.futures.iter().any(|future| future.points.len() == 1));
         let start = first_row(first.unwrap_or(self.context_end), self.context_end, last);
         let shown = |points: &[(usize, f64)]| -> Vec<(f64, f64)> {
             let visible = points.iter().filter(|p| p.0 >= start && p.1.is_finite());
@@ -130,7 +190,11 @@ impl ForecastFigure {
         let (observed, held_out) = (shown(&panel.observed), shown(&panel.held_out));
         let values = (observed.iter().chain(&held_out).map(|p| p.1))
             .chain(one_step.iter().flat_map(|p| [p.low, p.high]))
-            .chain(panel.rollout.iter().flat_map(|p| [p.outer.0, p.outer.1]));
+            .chain(
+                points
+                    .filter(|p| p.is_defined())
+                    .flat_map(|p| Self::ends(panel, p)),
+            );
         let range = padded(values);
         let mut chart = ChartBuilder::on(area)
             .caption(shortened(&panel.name), (FONT, 15).into_font().color(&INK))
@@ -153,34 +217,16 @@ impl ForecastFigure {
             .x_label_formatter(&|x| format!("{x:.0}"))
             .y_label_formatter(&|y| label(*y, range.end - range.start))
             .draw()?;
-        let band = |low: Vec<(f64, f64)>, high: Vec<(f64, f64)>, style: ShapeStyle| {
-            Polygon::new(
-                low.into_iter()
-                    .chain(high.into_iter().rev())
-                    .collect::<Vec<_>>(),
-                style,
-            )
-        };
         let one = |f: fn(&OneStepPoint) -> f64| -> Vec<(f64, f64)> {
             one_step.iter().map(|p| (p.row as f64, f(p))).collect()
         };
-        let roll = |f: fn(&RolloutPoint) -> f64| -> Vec<(f64, f64)> {
-            panel.rollout.iter().map(|p| (p.row as f64, f(p))).collect()
-        };
         let plotting = chart.plotting_area();
         if one_step.len() > 1 {
-            plotting.draw(&band(
-                one(|p| p.low),
-                one(|p| p.high),
-                BLUE.mix(0.2).filled(),
-            ))?;
+            let style = BLUE.mix(0.2).filled();
+            plotting.draw(&band(one(|p| p.low), one(|p| p.high), style))?;
         }
-        if panel.rollout.len() > 1 {
-            let (outer, inner) = (ORANGE.mix(0.2).filled(), ORANGE.mix(0.45).filled());
-            plotting.draw(&band(roll(|p| p.outer.0), roll(|p| p.outer.1), outer))?;
-            plotting.draw(&band(roll(|p| p.inner.0), roll(|p| p.inner.1), inner))?;
-        } else if let [only] = panel.rollout.as_slice() {
-            draw_single_step(plotting, only)?;
+        for (future, &colour) in panel.futures.iter().zip(COLOURS.iter().cycle()) {
+            draw_bands(plotting, future, colour, panel.futures.len() > 1)?;
         }
         let end = self.context_end as f64;
         plotting.draw(&PathElement::new(
@@ -193,12 +239,70 @@ impl ForecastFigure {
             plotting.draw(&Circle::new(*only, 2, INK.filled()))?;
         }
         plotting.draw(&PathElement::new(held_out, INK.stroke_width(1)))?;
-        plotting.draw(&PathElement::new(
-            roll(|p| p.median),
-            ORANGE.stroke_width(2),
-        ))?;
+        for (future, colour) in panel.futures.iter().zip(COLOURS.iter().cycle()) {
+            let median = future.line(|p| p.median);
+            plotting.draw(&PathElement::new(median, colour.stroke_width(2)))?;
+        }
         Ok(())
     }
+
+    /// Ends that must be seen of a step: of whole paths where these are drawn.
+    fn ends(panel: &Panel, point: &RolloutPoint) -> [f64; 2] {
+        let (low, high) = match panel.futures.len() {
+            1 => point.whole.unwrap_or(point.outer),
+            _ => point.outer,
+        };
+        [low, high]
+    }
+}
+
+impl PlottedFuture {
+    /// Points of a number of the steps, where they are defined.
+    fn line(&self, of: fn(&RolloutPoint) -> f64) -> Vec<(f64, f64)> {
+        let defined = self.points.iter().filter(|p| p.is_defined());
+        defined.map(|p| (p.row as f64, of(p))).collect()
+    }
+}
+
+/// The area between two lines.
+fn band(low: Vec<(f64, f64)>, high: Vec<(f64, f64)>, style: ShapeStyle) -> Polygon<(f64, f64)> {
+    let around = low.into_iter().chain(high.into_iter().rev());
+    Polygon::new(around.collect::<Vec<_>>(), style)
+}
+
+/// Bands of a future; of several only the outer one.
+fn draw_bands<B: DrawingBackend>(
+    plotting: &PlottingArea<B>,
+    future: &PlottedFuture,
+    colour: RGBColor,
+    several: bool,
+) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+    if let [only] = future.points.as_slice() {
+        return match only.is_defined() {
+            true => draw_single_step(plotting, only, colour),
+            false => Ok(()),
+        };
+    }
+    let (low, high) = (future.line(|p| p.outer.0), future.line(|p| p.outer.1));
+    if low.len() < 2 {
+        return Ok(());
+    }
+    let strength = if several { FORKED } else { 0.2 };
+    plotting.draw(&band(low, high, colour.mix(strength).filled()))?;
+    if several {
+        return Ok(());
+    }
+    let (low, high) = (future.line(|p| p.inner.0), future.line(|p| p.inner.1));
+    plotting.draw(&band(low, high, colour.mix(0.45).filled()))?;
+    let whole = |end: fn((f64, f64)) -> f64| {
+        let known = future.points.iter().filter(|p| p.is_defined());
+        let ends = known.filter_map(|p| Some((p.row as f64, end(p.whole?))));
+        ends.collect::<Vec<_>>()
+    };
+    for end in [whole(|ends| ends.0), whole(|ends| ends.1)] {
+        plotting.draw(&PathElement::new(end, colour.mix(0.6).stroke_width(1)))?;
+    }
+    Ok(())
 }
 
 impl Drawing for ForecastFigure {
@@ -224,20 +328,35 @@ impl Drawing for ForecastFigure {
 fn draw_single_step<B: DrawingBackend>(
     plotting: &PlottingArea<B>,
     point: &RolloutPoint,
+    colour: RGBColor,
 ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
     let row = point.row as f64;
     for ((low, high), width, strength) in [(point.outer, 3, 0.35), (point.inner, 7, 0.6)] {
         plotting.draw(&PathElement::new(
             vec![(row, low), (row, high)],
-            ORANGE.mix(strength).stroke_width(width),
+            colour.mix(strength).stroke_width(width),
         ))?;
     }
-    plotting.draw(&Circle::new((row, point.median), 3, ORANGE.filled()))
+    plotting.draw(&Circle::new((row, point.median), 3, colour.filled()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn future(name: &str, median: impl Fn(usize) -> f64) -> PlottedFuture {
+        let point = |row: usize| RolloutPoint {
+            row,
+            median: median(row),
+            inner: (-0.5, 0.5),
+            outer: (-1.0, 1.0),
+            whole: Some((-1.5, 1.5)),
+        };
+        PlottedFuture {
+            name: name.to_owned(),
+            points: (100..130).map(point).collect(),
+        }
+    }
 
     fn figure(panels: usize) -> ForecastFigure {
         let wave = |t: usize| (t as f64 * 0.2).sin();
@@ -253,14 +372,7 @@ mod tests {
                     high: wave(row) + 0.1,
                 })
                 .collect(),
-            rollout: (100..130)
-                .map(|row| RolloutPoint {
-                    row,
-                    median: wave(row),
-                    inner: (-0.5, 0.5),
-                    outer: (-1.0, 1.0),
-                })
-                .collect(),
+            futures: vec![future("", wave)],
         };
         ForecastFigure {
             title: "run.csv".to_owned(),
@@ -268,6 +380,7 @@ mod tests {
             context_end: 100,
             band: "90 %".to_owned(),
             inner_band: "50 %".to_owned(),
+            whole_band: Some("90 % of whole paths".to_owned()),
             panels: (0..panels).map(panel).collect(),
         }
     }
@@ -277,6 +390,31 @@ mod tests {
         let svg = figure(17).svg().unwrap();
         assert!((0..17).all(|i| svg.contains(&format!("variable_{i}"))));
         assert!(!svg.contains("NaN") && svg.trim_end().ends_with("</svg>"));
+    }
+
+    #[test]
+    fn several_futures_stand_in_the_legend() {
+        let mut forked = figure(2);
+        for panel in &mut forked.panels {
+            panel.futures = vec![future("brake.csv", |_| 0.2), future("coast.csv", |_| -0.2)];
+        }
+        let svg = forked.svg().unwrap();
+        assert!(svg.contains("brake.csv") && svg.contains("coast.csv"));
+        assert!(!svg.contains("whole paths"));
+    }
+
+    #[test]
+    fn steps_that_are_not_defined_are_left_out() {
+        let mut gaps = figure(1);
+        gaps.panels[0].futures[0].points[4].median = f64::NAN;
+        assert!(!gaps.svg().unwrap().contains("NaN"));
+        let points = &mut gaps.panels[0].futures[0].points;
+        points
+            .iter_mut()
+            .for_each(|p| p.whole = Some((f64::NAN, 1.0)));
+        assert!(gaps.svg().is_ok());
+        gaps.panels[0].futures[0].points.truncate(1);
+        assert!(gaps.png().is_ok());
     }
 
     #[test]

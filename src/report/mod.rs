@@ -303,6 +303,33 @@ fn matrix(summary: &Summary) -> Markup {
     }
 }
 
+/// Joint scores of rows, beside those of the same paths with independent variables.
+fn joint_scores(summary: &Summary) -> Markup {
+    let all = &summary.methods;
+    html! {
+        p.note {
+            "Scores of the rows of sampled paths, in standard deviations of the context; lower is better. Beside "
+            "them stand those of the same paths with variables drawn independently: where they are no higher, what "
+            "paths say of how variables go together is worth nothing."
+        }
+        div.wide { table {
+            tr {
+                th { "method" } th { "energy score" } th { "if independent" } th { "variogram score" }
+                th { "if independent" }
+            }
+            @for m in all {
+                tr {
+                    td { (m.name) }
+                    td class=(best(all, |m| -m.energy.mean, m)) { (estimate(&m.energy)) }
+                    td { (format!("{:.3}", m.independent_energy.mean)) }
+                    td class=(best(all, |m| -m.variogram.mean, m)) { (estimate(&m.variogram)) }
+                    td { (format!("{:.3}", m.independent_variogram.mean)) }
+                }
+            }
+        } }
+    }
+}
+
 /// Whether the variables go together as their forecasts say.
 fn joint(summary: &Summary) -> Markup {
     html! {
@@ -324,6 +351,7 @@ fn joint(summary: &Summary) -> Markup {
                     }
                 }
             } }
+            @if summary.is_joint() { (joint_scores(summary)) }
             p.note { "All pairs, for " (summary.methods[0].name) ":" }
             (matrix(summary))
             @if summary.methods[0].residuals.matter() {

@@ -2,7 +2,7 @@
 
 python make_scores.py
 
-CRPS of samples: scoringrules ("fair") and properscoring; energy and interval scores: scoringrules; KS distance and
+CRPS of samples: scoringrules ("fair") and properscoring; energy, variogram and interval scores: scoringrules; KS distance and
 p-value: scipy.stats.kstest (exact law); CRPS of a piecewise uniform density: scipy's quadrature of its definition.
 """
 
@@ -38,7 +38,12 @@ def energies():
         draws = random.normal(size=(size, variables)).round(6)
         observed = random.normal(size=variables).round(6)
         score = scoringrules.es_ensemble(observed, draws, estimator="fair")
-        cases.append(dict(draws=draws.tolist(), observed=observed.tolist(), energy=float(score)))
+        variogram = scoringrules.vs_ensemble(observed, draws, p=0.5)
+        cases.append(
+            dict(
+                draws=draws.tolist(), observed=observed.tolist(), energy=float(score), variogram=float(variogram)
+            )
+        )
     return cases
 
 

@@ -14,7 +14,7 @@ use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Decay, Settling, Span, Thinned};
 use crate::forecast::{Method, Predictor};
 use crate::metrics::{Estimate, block_bootstrap};
-use crate::plot::{ForecastFigure, Panel, RolloutPoint};
+use crate::plot::{ForecastFigure, Panel, PlottedFuture, RolloutPoint};
 
 /// Runs that a figure shows, and runs whose forecasts are written one by one.
 const MOST_SHOWN: usize = 6;
@@ -363,17 +363,21 @@ fn figure(
                 .map(|(k, rows)| (run.prefix + k * block, mean(rows)))
                 .collect(),
             one_step: Vec::new(),
-            rollout: (0..paths.ncols())
-                .map(|k| {
-                    let (inner, outer) = (at(k, 0.5), at(k, 0.9));
-                    RolloutPoint {
-                        row: run.prefix + k * block,
-                        median: inner.median,
-                        inner: (inner.low, inner.high),
-                        outer: (outer.low, outer.high),
-                    }
-                })
-                .collect(),
+            futures: vec![PlottedFuture {
+                name: String::new(),
+                points: (0..paths.ncols())
+                    .map(|k| {
+                        let (inner, outer) = (at(k, 0.5), at(k, 0.9));
+                        RolloutPoint {
+                            row: run.prefix + k * block,
+                            median: inner.median,
+                            inner: (inner.low, inner.high),
+                            outer: (outer.low, outer.high),
+                            whole: None,
+                        }
+                    })
+                    .collect(),
+            }],
         });
     }
     let block = spans.first().map_or(1, |(_, _, span, _)| span.block());
@@ -386,6 +390,7 @@ fn figure(
         context_end: end,
         band: "90 %".to_owned(),
         inner_band: "50 %".to_owned(),
+        whole_band: None,
         panels,
     }
 }

@@ -26,7 +26,7 @@ use super::{
     Predictor, Start, Temperature,
 };
 use crate::codec::BIN_COUNT;
-use crate::experts::Hint;
+use crate::experts::{Hint, Leadership};
 use crate::model::{Answer, Answers, HintedModel, RowBefore, RowInput, paths_that_fit};
 
 use copula::{Copula, Scores};
@@ -422,6 +422,10 @@ impl<'m> Continuation<'m> for State<'m> {
 
     fn clipped(&self) -> usize {
         self.clipped.count()
+    }
+
+    fn leaders(&self) -> Vec<Leadership> {
+        self.experts.leaders()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

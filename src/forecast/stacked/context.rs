@@ -11,6 +11,7 @@ use super::backtests::{Backtest, MOST, origins, places};
 use super::pool::Pool;
 use super::rows::Rows;
 use super::weights::Distances;
+use crate::experts::Leadership;
 use crate::forecast::long_context::first_shown;
 use crate::forecast::{
     Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
@@ -247,6 +248,10 @@ impl<'m> Continuation<'m> for Context<'m> {
 
     fn clipped(&self) -> usize {
         self.first.clipped()
+    }
+
+    fn leaders(&self) -> Vec<Leadership> {
+        self.first.leaders()
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

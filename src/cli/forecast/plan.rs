@@ -1,0 +1,76 @@
+//! What an episode is forecast with: the forecaster, the actions ahead, the derived quantities.
+
+use ndarray::Array2;
+
+use crate::cli::actions::{Future, actions_ahead, actions_to_come};
+use crate::forecast::{
+    Derivation, Forecast, ForecastError, Forecaster, ForkedForecast, KnownFuture, RolloutSettings,
+    Variables,
+};
+use crate::trajectory::Trajectory;
+
+/// What is the same for all episodes.
+pub(super) struct Plan<'p, 'm> {
+    pub(super) forecaster: &'p Forecaster<'m>,
+    pub(super) trajectory: &'p Trajectory,
+    pub(super) futures: &'p [Future],
+    pub(super) derivation: Derivation,
+}
+
+/// Actions of the steps ahead of an episode.
+pub(super) struct Ahead {
+    /// Name of the future among several.
+    pub(super) name: Option<String>,
+    /// Those that the forecast takes, if it takes any.
+    pub(super) taken: Option<KnownFuture>,
+    /// What quantities are derived from, `[horizon, actions]`.
+    pub(super) actions: Array2<f64>,
+}
+
+impl<'m> Plan<'_, 'm> {
+    /// The futures of an episode, one or several.
+    pub(super) fn futures_of(&self, all: &Variables, end: usize, horizon: usize) -> Vec<Ahead> {
+        let ahead = |given: Option<&Future>| {
+            let known = given.map(|future| &future.actions);
+            let taken = actions_to_come(self.forecaster, known, all, end, horizon);
+            Ahead {
+                name: given.and_then(|future| future.name.clone()),
+                actions: actions_ahead(taken.as_ref(), all, end, horizon),
+                taken,
+            }
+        };
+        match self.futures {
+            [] => vec![ahead(None)],
+            futures => futures.iter().map(|future| ahead(Some(future))).collect(),
+        }
+    }
+
+    /// Reads a context once and continues it under each future.
+    pub(super) fn forked(
+        &self,
+        context: &Variables,
+        scored: usize,
+        paths: &RolloutSettings,
+        futures: &[Ahead],
+        progress: &dyn Fn(f64),
+    ) -> Result<ForkedForecast<'m>, ForecastError> {
+        let known: Vec<KnownFuture> = futures.iter().filter_map(|f| f.taken.clone()).collect();
+        if !known.is_empty() {
+            return self
+                .forecaster
+                .fork(context, scored, paths, &known, progress);
+        }
+        let Forecast {
+            reading,
+            rollout,
+            outcomes,
+        } = self
+            .forecaster
+            .forecast(context, scored, paths, None, progress)?;
+        Ok(ForkedForecast {
+            reading,
+            rollouts: vec![rollout],
+            outcomes,
+        })
+    }
+}

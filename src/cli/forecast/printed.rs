@@ -1,0 +1,179 @@
+//! What a forecast says on standard error beside its scores.
+
+use std::collections::BTreeMap;
+
+use ndarray::s;
+
+use super::outcome::Outcome;
+use crate::cli::windowed::aligned_rows;
+use crate::experts::{Leadership, Source};
+use crate::forecast::Rollout;
+
+/// Channels of which the leading experts are said one by one.
+const FEW_CHANNELS: usize = 6;
+
+/// Names of a group that are said.
+const FEW_NAMES: usize = 4;
+
+/// Episodes of which the futures' ends are printed.
+const FEW_EPISODES: usize = 5;
+
+/// Which experts led: one line a channel, or groups of channels where there are many. Rows are
+/// summed over the episodes. Nothing if no experts are read.
+pub(super) fn leaders(outcomes: &[Outcome]) -> String {
+    let mut channels: Vec<(String, Leadership)> = Vec::new();
+    for (name, leadership) in outcomes.iter().flat_map(|outcome| &outcome.leaders) {
+        match channels.iter_mut().find(|(known, _)| known == name) {
+            Some((_, sum)) => *sum = joined(sum, leadership),
+            None => channels.push((name.clone(), leadership.clone())),
+        }
+    }
+    channels.retain(|(_, leadership)| leadership.hinted() > 0);
+    let single = outcomes.len() == 1;
+    match channels.len() {
+        0 => String::new(),
+        1..=FEW_CHANNELS => {
+            let lines = channels.iter().map(|channel| line(channel, single));
+            lines.collect()
+        }
+        _ => grouped(&channels, single),
+    }
+}
+
+/// Leadership over the rows of two episodes, and at the end of the second.
+fn joined(first: &Leadership, second: &Leadership) -> Leadership {
+    let mut rows = first.rows.clone();
+    for &(source, more) in &second.rows {
+        match rows.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, sum)) => *sum += more,
+            None => rows.push((source, more)),
+        }
+    }
+    rows.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+    Leadership {
+        rows,
+        last: second.last,
+    }
+}
+
+fn line((name, leadership): &(String, Leadership), single: bool) -> String {
+    let hinted = leadership.hinted();
+    let mut parts = leadership.rows.iter();
+    let led = parts.next().map_or(String::new(), |(source, rows)| {
+        format!("{} led {rows} of {hinted} rows", source.name())
+    });
+    let others = parts.map(|(source, rows)| format!(", {} {rows}", source.name()));
+    let end = match leadership.last {
+        Some(source) if single => format!("; {} at the end", source.name()),
+        _ => String::new(),
+    };
+    format!(
+        "experts: {name}: {led}{}{end}\n",
+        others.collect::<String>()
+    )
+}
+
+/// Channels by the expert that led most of their rows.
+fn grouped(channels: &[(String, Leadership)], single: bool) -> String {
+    let mut groups: BTreeMap<&str, Vec<&(String, Leadership)>> = BTreeMap::new();
+    for channel in channels {
+        if let Some((source, _)) = channel.1.rows.first() {
+            groups.entry(source.name()).or_default().push(channel);
+        }
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, members)| std::cmp::Reverse(members.len()));
+    let group = |(source, members): &(&str, Vec<&(String, Leadership)>)| {
+        let rows: usize = members.iter().map(|(_, l)| l.rows[0].1).sum();
+        let hinted: usize = members.iter().map(|(_, l)| l.hinted()).sum();
+        let names = members.iter().take(FEW_NAMES).map(|(name, _)| &name[..]);
+        let names = names.collect::<Vec<_>>().join(", ");
+        let more = match members.len() > FEW_NAMES {
+            true => format!(" and {} more", members.len() - FEW_NAMES),
+            false => String::new(),
+        };
+        format!(
+            "experts: {source} led most rows of {} of {} channels, {:.0} % of theirs: {names}{more}\n",
+            members.len(),
+            channels.len(),
+            100.0 * rows as f64 / hinted as f64
+        )
+    };
+    let mut text: String = groups.iter().map(group).collect();
+    if single {
+        text += &at_the_end(channels);
+    }
+    text
+}
+
+/// How many channels each expert leads at the end.
+fn at_the_end(channels: &[(String, Leadership)]) -> String {
+    let mut counts: Vec<(Source, usize)> = Vec::new();
+    for source in channels
+        .iter()
+        .filter_map(|(_, leadership)| leadership.last)
+    {
+        match counts.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((source, 1)),
+        }
+    }
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let counts = counts
+        .iter()
+        .map(|(source, count)| format!("{} {count}", source.name()));
+    let counts: Vec<String> = counts.collect();
+    format!("experts: channels led at the end: {}\n", counts.join(", "))
+}
+
+/// Means of the last step under each of several futures, variable by variable.
+pub(super) fn futures(outcomes: &[Outcome]) -> String {
+    let mut text = String::new();
+    for outcome in outcomes.iter().take(FEW_EPISODES) {
+        let last = outcome.context.end + outcome.rollout().paths.dim().1 - 1;
+        let head = format!("episode {}, mean at step {last}", outcome.manifest.episode);
+        let names = outcome
+            .futures
+            .iter()
+            .filter_map(|future| future.name.clone());
+        let mut rows = vec![[head].into_iter().chain(names).collect::<Vec<String>>()];
+        for (v, name) in outcome.names.iter().enumerate() {
+            let means = outcome
+                .futures
+                .iter()
+                .map(|future| last_mean(&future.rollout, v));
+            let means = means.map(|mean| format!("{mean:.4}"));
+            rows.push([name.clone()].into_iter().chain(means).collect());
+        }
+        text += &aligned_rows(&rows);
+    }
+    if outcomes.len() > FEW_EPISODES {
+        text += &format!(
+            "{} more episodes: see the table\n",
+            outcomes.len() - FEW_EPISODES
+        );
+    }
+    text
+}
+
+/// Mean of a variable at the last step, where it is defined.
+fn last_mean(rollout: &Rollout, variable: usize) -> f64 {
+    let mut values = rollout.paths.slice(s![.., -1, variable]).to_vec();
+    values.retain(|x| !x.is_nan());
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Says which derived quantities are not defined on some sampled paths.
+pub(super) fn warn_of_undefined(episode: &str, names: &[String], rollout: &Rollout) {
+    for (v, name) in names.iter().enumerate() {
+        let values = rollout.paths.slice(s![.., .., v]);
+        let undefined = values.iter().filter(|x| x.is_nan()).count();
+        if undefined > 0 {
+            eprintln!(
+                "warning: episode {episode}: {name} is not defined at {undefined} of {} sampled \
+                 steps, which are left out of its numbers",
+                values.len()
+            );
+        }
+    }
+}

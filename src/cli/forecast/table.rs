@@ -1,0 +1,67 @@
+//! The table of a forecast: one row an episode, future, step and variable.
+
+use anyhow::Context;
+
+use super::outcome::{FutureOutcome, Outcome};
+use crate::forecast::Levels;
+use crate::output::{Column, Table};
+
+/// Numbers of a row: mean, standard deviation, quantiles and ends of the simultaneous band.
+pub(super) fn table(outcomes: &[Outcome], levels: &Levels) -> anyhow::Result<Table> {
+    let mut rows = Rows {
+        episodes: Vec::new(),
+        futures: Vec::new(),
+        steps: Vec::new(),
+        names: Vec::new(),
+        numbers: vec![Vec::new(); levels.as_slice().len() + 4],
+    };
+    for outcome in outcomes {
+        for future in &outcome.futures {
+            rows.add(outcome, future, levels);
+        }
+    }
+    let forked = outcomes.iter().flat_map(|outcome| &outcome.futures);
+    rows.table(levels, forked.into_iter().any(|f| f.name.is_some()))
+}
+
+struct Rows {
+    episodes: Vec<String>,
+    futures: Vec<String>,
+    steps: Vec<i64>,
+    names: Vec<String>,
+    /// Columns.
+    numbers: Vec<Vec<f64>>,
+}
+
+impl Rows {
+    fn add(&mut self, outcome: &Outcome, future: &FutureOutcome, levels: &Levels) {
+        let summary = future.rollout.summary(levels);
+        for ((h, v), &mean) in summary.mean.indexed_iter() {
+            self.episodes.push(outcome.manifest.episode.clone());
+            self.futures.push(future.name.clone().unwrap_or_default());
+            self.steps.push((outcome.context.end + h) as i64);
+            self.names.push(outcome.names[v].clone());
+            let quantiles = summary.quantiles.iter().map(|quantiles| quantiles[[h, v]]);
+            let band = [future.band.low[[h, v]], future.band.high[[h, v]]];
+            let numbers = [mean, summary.std[[h, v]]].into_iter();
+            let numbers = numbers.chain(quantiles).chain(band);
+            let columns = self.numbers.iter_mut().zip(numbers);
+            columns.for_each(|(column, number)| column.push(number));
+        }
+    }
+
+    fn table(self, levels: &Levels, forked: bool) -> anyhow::Result<Table> {
+        let mut columns = vec![("episode".to_owned(), Column::Text(self.episodes))];
+        if forked {
+            columns.push(("future".to_owned(), Column::Text(self.futures)));
+        }
+        columns.push(("step".to_owned(), Column::Integer(self.steps)));
+        columns.push(("variable".to_owned(), Column::Text(self.names)));
+        let quantiles = levels.as_slice().iter().map(|level| format!("q{level}"));
+        let labels = ["mean", "std"].map(str::to_owned).into_iter();
+        let band = ["simultaneous_low", "simultaneous_high"].map(str::to_owned);
+        let labels = labels.chain(quantiles).chain(band);
+        columns.extend(labels.zip(self.numbers.into_iter().map(Column::Real)));
+        Table::new(columns).context("the table's columns differ in length")
+    }
+}

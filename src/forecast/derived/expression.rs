@@ -1,0 +1,339 @@
+//! Arithmetic expressions: text to a short program for a stack of numbers.
+//!
+//! The crates that do this are under the AGPL (evalexpr), no longer maintained (meval, fasteval) or
+//! do not say where an error stands (exmex).
+
+use std::f64::consts::PI;
+
+use super::parser::Parser;
+
+/// Longest text, in bytes.
+const MAX_LENGTH: usize = 4096;
+
+/// Deepest nesting of parentheses, signs and powers.
+pub(super) const MAX_DEPTH: usize = 64;
+
+/// Why a text is no expression. Positions count the expression's characters from 1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExpressionError {
+    /// More text than is read.
+    #[error("{0} bytes are too long: an expression has at most {MAX_LENGTH}")]
+    TooLong(usize),
+    /// More nesting than is read.
+    #[error("position {0}: nested more than {MAX_DEPTH} levels deep")]
+    TooDeep(usize),
+    /// A character that cannot stand where it stands.
+    #[error("position {position}: '{found}' where {expected} should be")]
+    Unexpected {
+        /// Where it stands.
+        position: usize,
+        /// The character.
+        found: char,
+        /// What could stand there.
+        expected: &'static str,
+    },
+    /// The text ends too early.
+    #[error("it ends where {0} should be")]
+    Ended(&'static str),
+    /// A quoted name without its end.
+    #[error("position {0}: the quotation mark is not closed")]
+    Unclosed(usize),
+    /// A function that does not exist.
+    #[error("position {position}: no function '{name}'; there are {}", functions())]
+    UnknownFunction {
+        /// Where it stands.
+        position: usize,
+        /// Its name.
+        name: String,
+    },
+    /// A function with too many or too few arguments.
+    #[error("position {position}: {name} takes {expected}, not {found}")]
+    Arguments {
+        /// Where the function stands.
+        position: usize,
+        /// Its name.
+        name: &'static str,
+        /// How many it takes.
+        expected: &'static str,
+        /// How many are given.
+        found: usize,
+    },
+    /// A name that nothing has.
+    #[error("position {position}: no variable '{name}'; there are {known}")]
+    UnknownName {
+        /// Where it stands.
+        position: usize,
+        /// The name.
+        name: String,
+        /// Names that there are, or the first of them.
+        known: String,
+    },
+}
+
+pub(super) type OfOne = fn(f64) -> f64;
+pub(super) type OfTwo = fn(f64, f64) -> f64;
+
+/// Functions of one number.
+pub(super) const UNARY: [(&str, OfOne); 10] = [
+    ("sin", f64::sin),
+    ("cos", f64::cos),
+    ("tan", f64::tan),
+    ("asin", f64::asin),
+    ("acos", f64::acos),
+    ("atan", f64::atan),
+    ("sqrt", f64::sqrt),
+    ("exp", f64::exp),
+    ("log", f64::ln),
+    ("abs", f64::abs),
+];
+
+/// Functions of two numbers.
+pub(super) const BINARY: [(&str, OfTwo); 2] = [("atan2", f64::atan2), ("hypot", f64::hypot)];
+
+/// Functions of two or more numbers. One that is not a number is not passed over, as by
+/// [`f64::min`].
+pub(super) const FOLDS: [(&str, OfTwo); 2] = [("min", least), ("max", greatest)];
+
+fn least(a: f64, b: f64) -> f64 {
+    if b < a || b.is_nan() { b } else { a }
+}
+
+fn greatest(a: f64, b: f64) -> f64 {
+    if b > a || b.is_nan() { b } else { a }
+}
+
+fn functions() -> String {
+    let unary = UNARY.iter().map(|(name, _)| *name);
+    let more = BINARY.iter().chain(&FOLDS).map(|(name, _)| *name);
+    unary.chain(more).collect::<Vec<_>>().join(", ")
+}
+
+/// One step of a program.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    Number(f64),
+    /// The value of a name, by its place among the expression's names.
+    Name(usize),
+    Negative,
+    /// Replaces the last number by a function of it.
+    Unary(OfOne),
+    /// Replaces the last two numbers by a function of them.
+    Binary(OfTwo),
+}
+
+/// A name in an expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mention {
+    pub(super) name: String,
+    /// Of its first mention, from 1.
+    pub(super) position: usize,
+    /// Whether it was written in quotation marks.
+    pub(super) quoted: bool,
+}
+
+/// An expression whose names mean nothing yet.
+#[derive(Debug, Clone)]
+pub(super) struct Expression {
+    pub(super) steps: Vec<Step>,
+    pub(super) mentions: Vec<Mention>,
+}
+
+/// An expression whose names are columns of rows.
+#[derive(Debug, Clone)]
+pub(super) struct Program(Vec<Step>);
+
+impl Expression {
+    pub(super) fn parse(text: &str) -> Result<Self, ExpressionError> {
+        if text.len() > MAX_LENGTH {
+            return Err(ExpressionError::TooLong(text.len()));
+        }
+        Parser::new(text).parse()
+    }
+
+    /// Names that stand in it.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.mentions.iter().map(|mention| &mention.name[..])
+    }
+
+    /// The program on rows whose columns have these names.
+    pub(super) fn bind(&self, names: &[String]) -> Result<Program, ExpressionError> {
+        let meanings = self.mentions.iter().map(|mention| {
+            let column = names.iter().position(|name| *name == mention.name);
+            match column {
+                Some(column) => Ok(Step::Name(column)),
+                None if mention.name == "pi" && !mention.quoted => Ok(Step::Number(PI)),
+                None => Err(ExpressionError::UnknownName {
+                    position: mention.position,
+                    name: mention.name.clone(),
+                    known: listed(names),
+                }),
+            }
+        });
+        let meanings: Vec<Step> = meanings.collect::<Result<_, _>>()?;
+        let steps = self.steps.iter().map(|&step| match step {
+            Step::Name(mention) => meanings[mention],
+            other => other,
+        });
+        Ok(Program(steps.collect()))
+    }
+}
+
+/// Names, at most so many that they can be read.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let first: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+impl Program {
+    /// The value in a row. `stack` is scratch room.
+    pub(super) fn value(&self, row: &[f64], stack: &mut Vec<f64>) -> f64 {
+        stack.clear();
+        for step in &self.0 {
+            let pushed = match *step {
+                Step::Number(number) => number,
+                Step::Name(column) => row[column],
+                Step::Negative => -popped(stack),
+                Step::Unary(function) => function(popped(stack)),
+                Step::Binary(function) => {
+                    let second = popped(stack);
+                    function(popped(stack), second)
+                }
+            };
+            stack.push(pushed);
+        }
+        popped(stack)
+    }
+}
+
+fn popped(stack: &mut Vec<f64>) -> f64 {
+    stack
+        .pop()
+        .expect("the parser puts the operands of every step before it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ROW: [f64; 3] = [3.0, -4.0, 0.5];
+
+    fn names() -> Vec<String> {
+        ["x", "y.dot", "theta (rad)"].map(str::to_owned).into()
+    }
+
+    fn value(text: &str) -> f64 {
+        let program = Expression::parse(text).unwrap().bind(&names()).unwrap();
+        program.value(&ROW, &mut Vec::new())
+    }
+
+    fn error(text: &str) -> String {
+        let parsed = Expression::parse(text).and_then(|e| e.bind(&names()));
+        parsed.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn operators_bind_as_in_mathematics() {
+        let cases = [
+            ("1 + 2 * 3", 7.0),
+            ("(1 + 2) * 3", 9.0),
+            ("8 - 3 - 2", 3.0),
+            ("8 / 4 / 2", 1.0),
+            ("2 ^ 3 ^ 2", 512.0),
+            ("-2 ^ 2", -4.0),
+            ("(-2) ^ 2", 4.0),
+            ("2 ^ -1", 0.5),
+            ("2 * -3", -6.0),
+            ("- - 2", 2.0),
+            ("1.5e2 + .5 + 2E-1 + 3.", 153.7),
+        ];
+        for (text, expected) in cases {
+            assert!((value(text) - expected).abs() < 1e-12, "{text}");
+        }
+    }
+
+    #[test]
+    fn functions_and_names_have_their_values() {
+        let cases = [
+            ("sqrt(x^2 + y.dot^2)", 5.0),
+            ("hypot(x, y.dot)", 5.0),
+            ("atan2(y.dot, x)", (-4.0f64).atan2(3.0)),
+            ("min(x, y.dot, 1) + max(1, 2, x)", -1.0),
+            ("\"theta (rad)\" + `x` + 'x'", 6.5),
+            ("sin(pi / 6) + cos(0) + tan(0)", 1.5),
+            ("asin(1) + acos(1) + atan(0)", PI / 2.0),
+            ("log(exp(2)) * abs(y.dot)", 8.0),
+        ];
+        for (text, expected) in cases {
+            assert!((value(text) - expected).abs() < 1e-12, "{text}");
+        }
+        assert!(value("sqrt(y.dot)").is_nan());
+        assert!(value("max(sqrt(y.dot), 1)").is_nan() && value("min(1, sqrt(y.dot))").is_nan());
+    }
+
+    #[test]
+    fn a_variable_may_be_called_pi() {
+        let program = Expression::parse("2 * pi").unwrap();
+        let program = program.bind(&["pi".to_owned()]).unwrap();
+        assert_eq!(program.value(&[3.0], &mut Vec::new()), 6.0);
+    }
+
+    #[test]
+    fn errors_say_where_and_what() {
+        let cases = [
+            ("", "it ends where a number, a name or '(' should be"),
+            ("x +", "it ends where a number"),
+            ("1 + ) ", "position 5: ')' where a number"),
+            ("2 x", "position 3: 'x' where an operator"),
+            ("2e", "position 2: 'e' where an operator"),
+            (
+                "ä * vz",
+                "position 1: no variable 'ä'; there are x, y.dot, theta (rad)",
+            ),
+            ("x * vz", "position 5: no variable 'vz'"),
+            ("x + \"pi\"", "no variable 'pi'"),
+            (
+                "sinus(x)",
+                "position 1: no function 'sinus'; there are sin, ",
+            ),
+            ("1 + sqrt(x, x)", "position 5: sqrt takes 1 argument, not 2"),
+            ("hypot(x)", "hypot takes 2 arguments, not 1"),
+            ("min(x)", "min takes 2 or more arguments, not 1"),
+            ("(x", "it ends where an operator or ')'"),
+            ("sin(x", "it ends where an operator, ',' or ')'"),
+            ("sin()", "position 5: ')' where a number"),
+            ("'x", "position 1: the quotation mark is not closed"),
+            (".", "position 1: '.' where a number"),
+            ("x = 2", "position 3: '=' where an operator"),
+        ];
+        for (text, says) in cases {
+            assert!(error(text).contains(says), "{text}: {}", error(text));
+        }
+    }
+
+    #[test]
+    fn no_text_exhausts_the_stack() {
+        let nested = |n: usize| format!("{}x{}", "(".repeat(n), ")".repeat(n));
+        assert!(Expression::parse(&nested(MAX_DEPTH)).is_ok());
+        assert!(error(&nested(MAX_DEPTH + 1)).contains("nested more than 64"));
+        assert!(error(&"-".repeat(2000)).contains("nested"));
+        assert!(error(&format!("x{}", "^x".repeat(2000))).contains("nested"));
+        assert!(error(&"sin(".repeat(1000)).contains("nested"));
+        assert!(error(&"x+".repeat(MAX_LENGTH)).contains("too long"));
+        assert!(value(&format!("0{}", "+1".repeat(2000))) == 2000.0);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_an_expression_or_an_error(text in "[-x0-9.e+*/^(), '\"a-z\u{e4}]{0,40}") {
+            if let Ok(program) = Expression::parse(&text).and_then(|e| e.bind(&names())) {
+                program.value(&ROW, &mut Vec::new());
+            }
+        }
+    }
+}
