@@ -66,9 +66,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         1 => Rc::new(Recalibrated::new(as_it_is.clone())),
         _ => ExpertArguments::online(arguments.share).mixture(&names, &models, settings)?,
     };
-    let recalibrated = Forecaster::of(recalibrated, settings);
+    let recalibrated = models.informed(Forecaster::of(recalibrated, settings))?;
     let methods = [
-        Forecaster::of(as_it_is, settings),
+        models.informed(Forecaster::of(as_it_is, settings))?,
         arguments.bands.apply(recalibrated, true),
     ];
     let windowed = &arguments.windowed;

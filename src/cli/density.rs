@@ -118,7 +118,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let models = models.with_options(arguments.residual.start(&columns, work.rows)?)?;
     let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
-    let forecaster = Forecaster::of(predictor, settings);
+    let forecaster = models.informed(Forecaster::of(predictor, settings))?;
     let all = variables.rows();
     let longest = forecaster.longest_context(1);
     arguments.recording.note_contexts(&[all], longest);

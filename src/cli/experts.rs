@@ -102,12 +102,18 @@ pub(super) struct TrainArguments {
     /// Other recordings of the same system, which mlp learns before it reads a context
     #[arg(long, value_delimiter = ',', value_name = "FILES")]
     train: Vec<PathBuf>,
+    /// Other recordings of the same system, which every method reads before each context: online experts
+    /// learn from all their rows
+    #[arg(long, value_delimiter = ',', value_name = "FILES")]
+    also: Vec<PathBuf>,
 }
 
 /// Language models that were loaded, by name, and recordings to train on.
 pub(super) struct Models {
     loaded: Vec<(String, Model)>,
     training: Vec<Variables>,
+    /// Episodes that are read before every context.
+    earlier: Vec<Variables>,
     options: ResidualOptions,
 }
 
@@ -134,6 +140,7 @@ impl Models {
         Ok(Self {
             loaded: models,
             training: Vec::new(),
+            earlier: Vec::new(),
             options: ResidualOptions::default(),
         })
     }
@@ -176,7 +183,7 @@ impl Models {
         Ok(language(self, settings)?.stacked(settings.method, read))
     }
 
-    /// The same, with the recordings to train on; their variables must be those of `like`.
+    /// The same, with the recordings to train on and to read; their variables must be those of `like`.
     pub(super) fn trained(
         mut self,
         arguments: &TrainArguments,
@@ -185,19 +192,34 @@ impl Models {
         with_reward: bool,
         like: &Variables,
     ) -> anyhow::Result<Self> {
-        for file in &arguments.train {
-            let trajectory = columns.read(file)?;
-            for episode in trajectory.episodes() {
-                let values = Variables::of(&trajectory, episode, settings.method, with_reward);
-                ensure!(
-                    values.names == like.names && values.actions.ncols() == like.actions.ncols(),
-                    "{}: its columns are not those of the recording",
-                    file.display()
-                );
-                self.training.push(values);
+        let read = |files: &[PathBuf]| -> anyhow::Result<Vec<Variables>> {
+            let mut all = Vec::new();
+            for file in files {
+                let trajectory = columns.read(file)?;
+                for episode in trajectory.episodes() {
+                    let values = Variables::of(&trajectory, episode, settings.method, with_reward);
+                    ensure!(
+                        values.names == like.names
+                            && values.actions.ncols() == like.actions.ncols(),
+                        "{}: its columns are not those of the recording",
+                        file.display()
+                    );
+                    all.push(values);
+                }
             }
-        }
+            Ok(all)
+        };
+        self.training = read(&arguments.train)?;
+        self.earlier = read(&arguments.also)?;
         Ok(self)
+    }
+
+    /// A forecaster that reads the earlier recordings before each context.
+    pub(super) fn informed<'m>(
+        &self,
+        forecaster: Forecaster<'m>,
+    ) -> anyhow::Result<Forecaster<'m>> {
+        Ok(forecaster.with_earlier(&self.earlier)?)
     }
 
     /// What a result should say about the models.
@@ -333,9 +355,9 @@ impl ExpertArguments {
                 true => arguments.mixture(experts, models, settings),
                 false => arguments.single(name, models, settings),
             };
-            methods.push(Forecaster::of(of(&plain)?, settings));
+            methods.push(models.informed(Forecaster::of(of(&plain)?, settings))?);
             if self.recalibrates() && (mixed || is_language(name)) {
-                let recalibrated = Forecaster::of(of(self)?, settings);
+                let recalibrated = models.informed(Forecaster::of(of(self)?, settings))?;
                 methods.push(bands.apply(recalibrated, true));
             }
         }

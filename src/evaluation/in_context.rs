@@ -91,13 +91,25 @@ fn variables_of(logged: &Logged, piece: Piece, method: Method, with_reward: bool
     }
 }
 
+/// The runs of which no piece is among some, as wholes.
+fn others(logged: &Logged, pieces: &[Piece]) -> Vec<Piece> {
+    let whole = |run: usize| Piece {
+        run,
+        rows: logged.runs[run].states.nrows(),
+    };
+    let shown = |run: &usize| pieces.iter().any(|piece| piece.run == *run);
+    let runs = (0..logged.runs.len()).filter(|run| !shown(run));
+    runs.map(whole).collect()
+}
+
 fn named(prefix: &str, count: usize) -> impl Iterator<Item = String> + '_ {
     (0..count).map(move |i| format!("{prefix} {i}"))
 }
 
 impl<'m> Contexts<'m> {
     /// Reads contexts, each by its forecaster; their pieces stand one after the other. With
-    /// `with_reward`, the reward is a channel.
+    /// [`Method::Residual`] online experts have read all other runs before. With `with_reward`, the
+    /// reward is a channel.
     ///
     /// # Errors
     /// [`EvaluationError::Forecast`] if a context cannot be read.
@@ -115,11 +127,15 @@ impl<'m> Contexts<'m> {
         let mut stretches = Vec::new();
         for (number, (forecaster, pieces)) in forecasters.iter().zip(pieces).enumerate() {
             let method = forecaster.settings().method;
-            let pieces = pieces
-                .iter()
-                .map(|&piece| variables_of(logged, piece, method, with_reward));
-            let pieces: Vec<Variables> = pieces.collect();
-            let context = Variables::joined(&pieces);
+            let earlier = others(logged, pieces);
+            let of = |&piece: &Piece| variables_of(logged, piece, method, with_reward);
+            let earlier: Vec<Variables> = earlier.iter().map(of).collect();
+            let pieces = pieces.iter().map(of);
+            let context = Variables::joined(&pieces.collect::<Vec<_>>());
+            let forecaster = match method {
+                Method::Residual => forecaster.clone().with_earlier(&earlier)?,
+                _ => forecaster.clone(),
+            };
             let stretch = forecaster.longest_stretch(context.rows());
             stretches.push(NonZeroUsize::new(stretch).unwrap_or(NonZeroUsize::MIN));
             readings.push(forecaster.read_last(&context, 0)?);

@@ -141,6 +141,7 @@ pub struct Forecaster<'m> {
     predictor: Rc<dyn Predictor<'m> + 'm>,
     settings: Settings,
     origins: usize,
+    earlier: Option<Rc<Variables>>,
 }
 
 impl<'m> Forecaster<'m> {
@@ -156,7 +157,46 @@ impl<'m> Forecaster<'m> {
             predictor,
             settings,
             origins: 0,
+            earlier: None,
         }
+    }
+
+    /// The same, with other recordings of the system that it reads before every context: what learns
+    /// online learns from all their rows, and a model's window is left to the context. Axes are
+    /// fitted on both.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use statecast::baselines::named;
+    /// use statecast::forecast::{Forecaster, Role, Settings, Variables};
+    /// // Two runs of x' = 0.9 x.
+    /// let run = |first: f64, rows: usize| {
+    ///     let values = Array2::from_shape_fn((rows, 1), |(t, _)| first * 0.9f64.powi(t as i32));
+    ///     Variables::new(vec!["x".to_owned()], vec![Role::State], values)
+    /// };
+    /// let linear = Forecaster::of(named("linear").unwrap(), Settings::default());
+    /// let informed = linear.clone().with_earlier(&[run(1.0, 40)])?;
+    /// let off = |forecaster: &Forecaster| -> Result<f64, statecast::forecast::ForecastError> {
+    ///     let reading = forecaster.read(&run(-2.0, 3))?;
+    ///     Ok((reading.one_step().density(2, 0).mean() + 2.0 * 0.81).abs())
+    /// };
+    /// assert!(off(&informed)? < 0.02 && off(&linear)? > 0.1);
+    /// # Ok::<(), statecast::forecast::ForecastError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ForecastError::Earlier`] if their variables or actions are not those of the first.
+    pub fn with_earlier(self, recordings: &[Variables]) -> Result<Self, ForecastError> {
+        let Some(first) = recordings.first() else {
+            return Ok(self);
+        };
+        recordings
+            .iter()
+            .try_for_each(|other| other.check_like(first))?;
+        Ok(Self {
+            earlier: Some(Rc::new(Variables::joined(recordings))),
+            ..self
+        })
     }
 
     /// The same, with the bands of its [forecasts](Self::forecast) adjusted by forecasts from so many
@@ -254,7 +294,8 @@ impl<'m> Forecaster<'m> {
     }
 
     /// A context `[rows, variables]` that was not read yet: its rows are still to be
-    /// [observed](Reading::observe). Axes are fitted on all of them.
+    /// [observed](Reading::observe). Axes are fitted on all of them, and on
+    /// [earlier recordings](Self::with_earlier), which are read.
     ///
     /// ```
     /// use ndarray::Array2;
@@ -277,6 +318,20 @@ impl<'m> Forecaster<'m> {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn begin(&self, context: &Variables) -> Result<Reading<'m>, ForecastError> {
+        let Some(earlier) = &self.earlier else {
+            return self.begin_on(context);
+        };
+        context.check_like(earlier)?;
+        let all = Variables::joined(&[Variables::clone(earlier), context.clone()]);
+        let mut reading = self.begin_on(&all)?;
+        reading.pass(earlier)?;
+        // They are no rows of the context.
+        reading.rows = 0;
+        Ok(reading)
+    }
+
+    /// What is fitted on some rows, of which none was read.
+    fn begin_on(&self, context: &Variables) -> Result<Reading<'m>, ForecastError> {
         let rows = context.rows();
         if rows < 2 {
             return Err(ForecastError::TooFewRows(rows));

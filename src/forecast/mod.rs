@@ -89,6 +89,18 @@ pub enum ForecastError {
         /// Rows and columns needed.
         expected: (usize, usize),
     },
+    /// Recordings of other variables or actions than those that they are read beside.
+    #[error(
+        "a recording of {} and {} action(s), beside one of {} and {}: recordings of one system have \
+         the same columns",
+        found.0.join(", "), found.1, expected.0.join(", "), expected.1
+    )]
+    Earlier {
+        /// Names of its variables, and its actions.
+        found: (Vec<String>, usize),
+        /// Those of the others.
+        expected: (Vec<String>, usize),
+    },
     /// A predictor that depends on actions, continued without them.
     #[error("{0} predicts from actions: give those to come with --future")]
     ActionsToCome(String),

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
+use super::ForecastError;
 use super::Method;
 use crate::trajectory::{Episode, Trajectory};
 
@@ -105,6 +106,18 @@ impl Variables {
             values: stacked(|part| part.values.view()),
             actions: stacked(|part| part.actions.view()),
             begins: parts.iter().flat_map(|part| part.begins.clone()).collect(),
+        }
+    }
+
+    /// Fails unless the variables, and the number of actions, are those of others.
+    pub(super) fn check_like(&self, other: &Self) -> Result<(), ForecastError> {
+        let columns = |of: &Self| (of.names.clone(), of.actions.ncols());
+        match columns(self) == columns(other) {
+            true => Ok(()),
+            false => Err(ForecastError::Earlier {
+                found: columns(self),
+                expected: columns(other),
+            }),
         }
     }
 

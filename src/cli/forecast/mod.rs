@@ -153,9 +153,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let models = models.with_options(arguments.residual.start(&columns, longest)?)?;
     let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
     let recalibrated = arguments.uncertainty.recalibrates();
-    let forecaster = arguments
-        .bands
-        .apply(Forecaster::of(predictor, settings), recalibrated);
+    let forecaster = models.informed(Forecaster::of(predictor, settings))?;
+    let forecaster = arguments.bands.apply(forecaster, recalibrated);
     arguments
         .actions
         .check(&forecaster, &trajectory, arguments.holdout)?;
