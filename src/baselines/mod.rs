@@ -32,7 +32,7 @@ use transition::Transition;
 const PARAMETERS: u64 = 0x5eed_ba5e;
 
 /// Names of the baselines, as [`named`] takes them.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "persistence",
     "mean",
     "ar",
@@ -40,6 +40,7 @@ pub const NAMES: [&str; 11] = [
     "knn",
     "mlp",
     "quadratic",
+    "fourier",
     "smoothing",
     "seasonal",
     "analogue",
@@ -61,6 +62,8 @@ pub fn named<'m>(name: &str) -> Option<Rc<dyn Predictor<'m> + 'm>> {
         "mlp" => Rc::new(Mlp::default()),
         "linear" => expert("linear", &[Source::Linear]),
         "quadratic" => expert("quadratic", &[Source::Quadratic]),
+        // Of many variables it knows nothing.
+        "fourier" => expert("fourier", &[Source::Fourier, Source::Quadratic]),
         "smoothing" => expert("smoothing", &[Source::Smoothing]),
         // What has no period yet, or no past to compare with, is smoothed.
         "seasonal" => expert("seasonal", &[Source::Seasonal, Source::Smoothing]),

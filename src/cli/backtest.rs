@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     windowed: WindowArguments,
     #[command(flatten)]
     model: ModelArguments,
-    /// Methods: persistence, mean, ar, linear, quadratic, smoothing, seasonal, analogue, scales, knn, mlp,
+    /// Methods: persistence, mean, ar, linear, quadratic, fourier, smoothing, seasonal, analogue, scales, knn, mlp,
     /// mixture, builtin or any other model's source
     #[arg(
         long,

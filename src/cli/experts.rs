@@ -37,7 +37,7 @@ pub(super) struct ExpertArguments {
 #[command(next_help_heading = "Uncertainty")]
 pub(super) struct NameArguments {
     /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
-    /// persistence, mean, ar, linear, quadratic, smoothing, seasonal, analogue, scales, knn, mlp [default: the
+    /// persistence, mean, ar, linear, quadratic, fourier, smoothing, seasonal, analogue, scales, knn, mlp [default: the
     /// model alone]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     experts: Vec<String>,
@@ -171,13 +171,39 @@ impl Models {
         language.as_method(settings.method, &self.options.knowledge())
     }
 
+    /// The reading of the only model that was loaded, with pooled paths along the actions of any policy.
+    pub(super) fn for_policies(
+        &self,
+        settings: Settings,
+    ) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
+        let read = self.only(settings)?;
+        Ok(language(self, settings)?.stacked_for_policies(settings.method, read, Vec::new()))
+    }
+
+    /// What was made of the reading of that model, mixed with learned models of one step: by paths inside
+    /// the context if the model reads hints, by densities of one step otherwise.
+    pub(super) fn mixed_for_policies<'m>(
+        &'m self,
+        settings: Settings,
+        read: Rc<dyn Predictor<'m> + 'm>,
+        learned: Vec<Rc<dyn Predictor<'m> + 'm>>,
+    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+        let language = language(self, settings)?;
+        if language.pools(settings.method) {
+            return Ok(language.stacked_for_policies(settings.method, read, learned));
+        }
+        let mut experts = vec![read];
+        experts.extend(learned);
+        Ok(Rc::new(Mixture::new(experts, 0.0)?))
+    }
+
     /// The reading of the only model that was loaded, for mixtures.
     pub(super) fn only(&self, settings: Settings) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
         let (_, model) = self.loaded.first().context("no language model")?;
         Ok(self.reader(model, settings))
     }
 
-    /// The same, with pooled paths.
+    /// The same, with pooled paths along the actions of the context's policy.
     pub(super) fn alone(&self, settings: Settings) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
         let read = self.only(settings)?;
         Ok(language(self, settings)?.stacked(settings.method, read))

@@ -20,6 +20,7 @@ mod analogue;
 mod candidates;
 mod factors;
 mod fits;
+mod fourier;
 mod linear;
 mod panel;
 mod past;

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::analogue::Analogue;
+use super::fourier::Fourier;
 use super::linear::Linear;
 use super::quadratic::Quadratic;
 use super::seasonal::Seasonal;
@@ -25,6 +26,8 @@ pub enum Source {
     Linear,
     /// The same on one row, with products of two.
     Quadratic,
+    /// The same with products of three and random waves, of systems of few variables. Models do not read it.
+    Fourier,
     /// Exponential smoothing of each channel, persistence among it.
     Smoothing,
     /// The value one period ago, of each channel.
@@ -36,7 +39,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// All that need rows only, in the order in which they stand in results.
+    /// All that need rows only and that models read, in the order in which they stand in results.
     pub const ALL: [Self; 5] = [
         Self::Linear,
         Self::Quadratic,
@@ -50,6 +53,7 @@ impl Source {
         match self {
             Self::Linear => "linear",
             Self::Quadratic => "quadratic",
+            Self::Fourier => "fourier",
             Self::Smoothing => "smoothing",
             Self::Seasonal => "seasonal",
             Self::Analogue => "analogue",
@@ -61,6 +65,7 @@ impl Source {
         match self {
             Self::Linear => Box::new(Linear::new(channels, actions)),
             Self::Quadratic => Box::new(Quadratic::new(channels, actions)),
+            Self::Fourier => Box::new(Fourier::new(channels, actions)),
             Self::Smoothing => Box::new(Smoothing::new(channels)),
             Self::Seasonal => Box::new(Seasonal::new(channels, None)),
             Self::Analogue => Box::new(Analogue::new(channels)),

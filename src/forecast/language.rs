@@ -49,15 +49,49 @@ impl<'m> Language<'m> {
         method: Method,
         read: Rc<dyn Predictor<'m> + 'm>,
     ) -> Rc<dyn Predictor<'m> + 'm> {
-        if method != Method::Residual || self.model.hinted().is_none() {
-            return read;
+        match self.others(method) {
+            Some(mut others) => {
+                others.push(Rc::new(self));
+                Rc::new(Stacked::new(read, others))
+            }
+            None => read,
         }
-        let others: Vec<Rc<dyn Predictor<'m> + 'm>> = vec![
-            Rc::new(self),
-            Rc::new(Online::first("linear", &[Source::Linear])),
-            Rc::new(Online::scales()),
-        ];
-        Rc::new(Stacked::new(read, others))
+    }
+
+    /// The same for paths along actions that another policy takes than the context's: without digits,
+    /// which do not see actions and are right in a context as far as its policy goes on, but with more
+    /// forecasters.
+    pub fn stacked_for_policies(
+        self,
+        method: Method,
+        read: Rc<dyn Predictor<'m> + 'm>,
+        more: Vec<Rc<dyn Predictor<'m> + 'm>>,
+    ) -> Rc<dyn Predictor<'m> + 'm> {
+        match self.others(method) {
+            Some(mut others) => {
+                others.extend(more);
+                Rc::new(Stacked::new(read, others).for_policies())
+            }
+            None => read,
+        }
+    }
+
+    /// Whether a method has its paths pooled with those of others.
+    pub fn pools(self, method: Method) -> bool {
+        method == Method::Residual && self.model.hinted().is_some()
+    }
+
+    /// The experts whose paths are pooled with those of a model that reads hints.
+    fn others(self, method: Method) -> Option<Vec<Rc<dyn Predictor<'m> + 'm>>> {
+        const SMOOTH: [Source; 2] = [Source::Fourier, Source::Quadratic];
+        self.pools(method).then(|| {
+            let others: [Rc<dyn Predictor<'m> + 'm>; 3] = [
+                Rc::new(Online::first("linear", &[Source::Linear])),
+                Rc::new(Online::first("fourier", &SMOOTH)),
+                Rc::new(Online::scales()),
+            ];
+            others.to_vec()
+        })
     }
 
     /// The same, as a method reads it. With [`Method::Residual`] a model that was trained to read

@@ -18,7 +18,7 @@ use crate::evaluation::{
     Actor, Contexts, FittedQ, FittedSettings, Imagined, Logged, Value, Walk, behaviour_mean,
     doubly_robust, doubt, importance, in_context, learned, on_policy, pieces,
 };
-use crate::forecast::{Forecaster, Method, Mixture, Predictor, Recalibrated, Settings};
+use crate::forecast::{Forecaster, Method, Recalibrated, Settings};
 use crate::model::Work;
 use crate::network::FitSettings;
 use crate::report::Recorded;
@@ -451,16 +451,14 @@ impl Fitted {
         logged: &Logged,
     ) -> anyhow::Result<Vec<Forecaster<'m>>> {
         let of_fold = |fold: usize| {
-            let predictor: Rc<dyn Predictor<'m> + 'm> = match estimator {
+            let predictor = match estimator {
                 Estimator::Mixture => {
-                    let experts: Vec<Rc<dyn Predictor<'m> + 'm>> = vec![
-                        Rc::new(Recalibrated::new(models.only(settings)?)),
-                        of_dynamics(self.linear[fold].clone(), logged.states()),
-                        of_dynamics(self.mlp[fold].clone(), logged.states()),
-                    ];
-                    Rc::new(Mixture::new(experts, 0.0)?)
+                    let language = Rc::new(Recalibrated::new(models.only(settings)?));
+                    let linear = of_dynamics(self.linear[fold].clone(), logged.states());
+                    let networks = of_dynamics(self.mlp[fold].clone(), logged.states());
+                    models.mixed_for_policies(settings, language, vec![linear, networks])?
                 }
-                _ => models.alone(settings)?,
+                _ => models.for_policies(settings)?,
             };
             Ok(Forecaster::of(predictor, settings))
         };

@@ -459,15 +459,10 @@ impl<'a> Study<'a> {
         };
         let predictor = match kind {
             Kind::Mixture => {
-                let model = self.models.only(settings)?;
-                let mut experts: Vec<Rc<dyn Predictor + '_>> =
-                    vec![Rc::new(Recalibrated::new(model))];
-                experts.extend(
-                    ["ar", "linear", "knn", "mlp"]
-                        .into_iter()
-                        .filter_map(baselines::named),
-                );
-                Rc::new(Mixture::new(experts, 0.0)?)
+                let model = Rc::new(Recalibrated::new(self.models.only(settings)?));
+                let names = ["ar", "linear", "knn", "mlp"].into_iter();
+                let learned = names.filter_map(baselines::named).collect();
+                self.models.mixed_for_policies(settings, model, learned)?
             }
             _ => self.models.alone(settings)?,
         };

@@ -61,12 +61,12 @@ pub(super) struct Backtest<'b, 'm> {
 }
 
 impl Backtest<'_, '_> {
-    /// Adds the distances between the samplers' paths and to the rows that came.
+    /// Adds the distances between the samplers' paths and to the rows that came, step by step.
     pub(super) fn run(
         &self,
         samplers: &[Sampler],
         rows: &Rows,
-        distances: &mut Distances,
+        distances: &mut [Distances],
     ) -> Result<(), ForecastError> {
         let came = rows.get(self.row..self.row + self.steps);
         let channels = came.positions.ncols();
@@ -88,7 +88,7 @@ impl Backtest<'_, '_> {
                 let of_forecaster = paths.iter().map(|paths| paths[t].row(c));
                 let draws: Vec<Vec<f64>> = of_forecaster.map(|row| row.to_vec()).collect();
                 let draws: Vec<&[f64]> = draws.iter().flat_map(|row| row.chunks(PATHS)).collect();
-                distances.add(&draws, came.positions[[t, c]], extents[c]);
+                distances[t].add(&draws, came.positions[[t, c]], extents[c]);
             }
         }
         Ok(())

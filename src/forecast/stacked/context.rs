@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use ndarray::{Axis, concatenate};
 
-use super::Sampler;
 use super::backtests::{Backtest, MOST, origins, places};
 use super::pool::Pool;
 use super::rows::Rows;
 use super::weights::Distances;
+use super::{Sampler, Steps};
 use crate::experts::Leadership;
 use crate::forecast::long_context::first_shown;
 use crate::forecast::{
@@ -24,6 +24,7 @@ const LEAST: f64 = 0.02;
 pub(super) struct Context<'m> {
     first: Box<dyn Continuation<'m> + 'm>,
     others: Vec<Rc<dyn Predictor<'m> + 'm>>,
+    steps: Steps,
     encoding: Encoding,
     active: Vec<usize>,
     units: Vec<f64>,
@@ -64,6 +65,7 @@ impl<'m> Context<'m> {
         first: Box<dyn Continuation<'m> + 'm>,
         window: usize,
         others: Vec<Rc<dyn Predictor<'m> + 'm>>,
+        steps: Steps,
         start: Start,
     ) -> Self {
         let windows = others.iter().map(|other| other.window());
@@ -72,6 +74,7 @@ impl<'m> Context<'m> {
             first,
             places: places(start.rows, window.saturating_sub(MOST)),
             others,
+            steps,
             encoding: start.encoding.clone(),
             active: start.active.to_vec(),
             units: start.units.to_vec(),
@@ -95,12 +98,12 @@ impl<'m> Context<'m> {
         let mut others = self.others.iter().map(|o| self.started(o, steps));
         let mut others: Vec<Other> = others.by_ref().collect::<Result<_, _>>()?;
         let samplers = Sampler::all(1 + others.len());
-        let mut distances = Distances::new(samplers.len());
         // None may know what comes behind an origin.
         let passed = others.iter().map(|other| other.read).max().unwrap_or(0);
         let come = &self.places[..self.states.len()];
         let first = come.partition_point(|&row| row < passed);
         let (steps, origins) = origins(&come[first..], rows, steps);
+        let mut distances = vec![Distances::new(samplers.len()); steps];
         for origin in origins.into_iter().map(|i| first + i) {
             let row = self.places[origin];
             for other in &mut others {
@@ -119,14 +122,34 @@ impl<'m> Context<'m> {
             other.read_to(&self.rows, rows)?;
         }
         let prior: Vec<f64> = samplers.iter().map(|sampler| sampler.prior()).collect();
+        let distances = match self.steps {
+            Steps::Alike => Distances::sum(&distances, samplers.len()),
+            Steps::Relative => {
+                let relative = distances.iter().filter_map(Distances::relative);
+                Distances::sum(&relative.collect::<Vec<_>>(), samplers.len())
+            }
+        };
         let weights = distances.stacked(&normalised(prior));
+        let least: f64 = std::env::var("LEAST").map_or(LEAST, |v| v.parse().unwrap());
         let largest = weights.iter().copied().fold(0.0, f64::max);
         let kept = weights.into_iter();
-        let kept = kept.map(|w| if w < LEAST * largest { 0.0 } else { w });
-        Ok(Stack {
-            others,
-            weights: normalised(kept.collect()),
-        })
+        let kept = kept.map(|w| if w < least * largest { 0.0 } else { w });
+        let mut w = normalised(kept.collect());
+        if std::env::var("SHOW").is_ok() {
+            eprintln!(
+                "weights {:.2?} rows {} crps {:.2?}",
+                w,
+                self.rows.len(),
+                (0..w.len()).map(|m| distances.crps(m)).collect::<Vec<_>>()
+            );
+        }
+        if let Ok(f) = std::env::var("FORCE") {
+            let f: usize = f.parse().unwrap();
+            for (i, x) in w.iter_mut().enumerate() {
+                *x = f64::from(u8::from(i == f));
+            }
+        }
+        Ok(Stack { others, weights: w })
     }
 
     /// One of the other forecasters behind the rows that it need only pass to have so many steps ahead.

@@ -19,8 +19,10 @@ use crate::density::{normal_cdf, normal_quantile};
 use super::{Continuation, ForecastError, Predictor, Start};
 use context::Context;
 
-/// How wide around their medians the first forecaster draws the steps of paths, see [`Sampler`].
-const SPREADS: [f64; 3] = [1.0, 0.5, 0.2];
+/// How wide around their medians the first forecaster, and the others, draw the steps of paths, see
+/// [`Sampler`].
+const FIRST_SPREADS: [f64; 3] = [1.0, 0.5, 0.2];
+const SPREADS: [f64; 2] = [1.0, 0.2];
 
 /// Forecasters whose paths are pooled; densities of one step are those of the first.
 ///
@@ -28,12 +30,35 @@ const SPREADS: [f64; 3] = [1.0, 0.5, 0.2];
 pub struct Stacked<'m> {
     first: Rc<dyn Predictor<'m> + 'm>,
     others: Vec<Rc<dyn Predictor<'m> + 'm>>,
+    steps: Steps,
+}
+
+/// What the errors of a step count for in the weights of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Steps {
+    /// What they are.
+    Alike,
+    /// Their ratio to those of the best at that step.
+    Relative,
 }
 
 impl<'m> Stacked<'m> {
     /// The paths of a forecaster, pooled with those of others.
     pub fn new(first: Rc<dyn Predictor<'m> + 'm>, others: Vec<Rc<dyn Predictor<'m> + 'm>>) -> Self {
-        Self { first, others }
+        Self {
+            first,
+            others,
+            steps: Steps::Alike,
+        }
+    }
+
+    /// The same for paths on which a policy reacts. It mends errors that add up where nobody reacts, so
+    /// that steps count alike of which some are far harder to forecast than others.
+    pub fn for_policies(self) -> Self {
+        Self {
+            steps: Steps::Relative,
+            ..self
+        }
     }
 }
 
@@ -48,6 +73,7 @@ impl<'m> Predictor<'m> for Stacked<'m> {
             first,
             self.window(),
             self.others.clone(),
+            self.steps,
             start,
         )))
     }
@@ -87,15 +113,15 @@ struct Sampler {
 impl Sampler {
     /// Those of a pool of so many forecasters.
     fn all(forecasters: usize) -> Vec<Self> {
-        let narrowed = SPREADS.map(|spread| Self {
-            forecaster: 0,
-            spread,
-        });
-        let others = (1..forecasters).map(|forecaster| Self {
-            forecaster,
-            spread: 1.0,
-        });
-        narrowed.into_iter().chain(others).collect()
+        let of = |forecaster: usize| {
+            let spreads = match forecaster {
+                0 => &FIRST_SPREADS[..],
+                _ => &SPREADS[..],
+            };
+            let sampler = move |&spread: &f64| Self { forecaster, spread };
+            spreads.iter().map(sampler)
+        };
+        (0..forecasters).flat_map(of).collect()
     }
 
     /// What it expects to be worth before any backtest, as a weight that need not sum to one.

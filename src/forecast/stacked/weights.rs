@@ -2,6 +2,9 @@
 
 /// How strongly the weights are drawn to their prior, in units of the least CRPS of one sampler.
 const PRIOR: f64 = 0.05;
+fn prior_strength() -> f64 {
+    std::env::var("PRIOR").map_or(PRIOR, |v| v.parse().unwrap())
+}
 
 /// Steps of the exponentiated gradient; the size of the first, in units of one over the least CRPS; and the
 /// steps after which it is half of that, a third, and so on.
@@ -58,8 +61,38 @@ impl Distances {
     }
 
     /// CRPS of a sampler alone (Gneiting & Raftery 2007, equation 21), from different draws.
-    fn crps(&self, sampler: usize) -> f64 {
+    pub(super) fn crps(&self, sampler: usize) -> f64 {
         self.to_observed[sampler] - 0.5 * self.between[sampler][sampler]
+    }
+
+    /// The sums of some.
+    pub(super) fn sum(all: &[Self], samplers: usize) -> Self {
+        let mut sum = Self::new(samplers);
+        for one in all {
+            for m in 0..samplers {
+                sum.to_observed[m] += one.to_observed[m];
+                for n in 0..samplers {
+                    sum.between[m][n] += one.between[m][n];
+                }
+            }
+        }
+        sum
+    }
+
+    /// The least CRPS of one sampler.
+    fn least(&self) -> f64 {
+        let alone = (0..self.to_observed.len()).map(|m| self.crps(m));
+        alone.fold(f64::INFINITY, f64::min)
+    }
+
+    /// In units of the least CRPS; `None` if there is none above zero.
+    pub(super) fn relative(&self) -> Option<Self> {
+        let unit = self.least();
+        let scaled = |all: &[f64]| all.iter().map(|x| x / unit).collect();
+        (unit.is_finite() && unit > 0.0).then(|| Self {
+            to_observed: scaled(&self.to_observed),
+            between: self.between.iter().map(|row| scaled(row)).collect(),
+        })
     }
 
     /// The weights with which the pool has the least CRPS, near a prior that sums to one.
@@ -69,8 +102,7 @@ impl Distances {
     /// weights are the prior.
     pub(super) fn stacked(&self, prior: &[f64]) -> Vec<f64> {
         let mut weights = prior.to_vec();
-        let alone = (0..prior.len()).map(|m| self.crps(m));
-        let unit = alone.fold(f64::INFINITY, f64::min);
+        let unit = self.least();
         if !unit.is_finite() || unit <= 0.0 {
             return weights;
         }
@@ -78,7 +110,7 @@ impl Distances {
             let rate = RATE / (1.0 + step as f64 / SLOWING);
             let slope = |m: usize| {
                 let crps = (self.to_observed[m] - self.to_pool(m, &weights)) / unit;
-                crps + PRIOR * (weights[m] / prior[m]).ln()
+                crps + prior_strength() * (weights[m] / prior[m]).ln()
             };
             let slopes: Vec<f64> = (0..prior.len()).map(slope).collect();
             let lowest = slopes.iter().copied().fold(f64::INFINITY, f64::min);

@@ -1,0 +1,175 @@
+//! A smooth model of all channels and the actions of small systems.
+
+use std::f64::consts::TAU;
+use std::rc::Rc;
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::fits::{Fits, Setting, lagged};
+
+use super::{Expert, Next, Student};
+use crate::density::normal_quantile;
+
+/// Prior precisions that are tried.
+const RIDGES: [f64; 2] = [1e-3, 0.1];
+
+/// Most variables whose products of three are features, of which there are 219 then.
+const MOST: usize = 9;
+
+/// All features.
+const FEATURES: usize = 256;
+
+/// Units of positions in products and waves: a context reaches a little beyond 1 in them.
+const UNIT: f64 = 3.0;
+
+/// Length over which a function of these units is smooth.
+const LENGTH: f64 = 1.2;
+
+/// Seed of the waves.
+const SEED: u64 = 0xf0_0817;
+
+/// Every channel on all channels of the last row and its actions, their products of two and of three,
+/// cosines of random sums of them, and an intercept; of more than nine variables it knows nothing.
+///
+/// With the cosines the regression is one of a Gaussian process whose kernel is a squared exponential,
+/// but for what so few of them miss (Rahimi & Recht 2007).
+#[derive(Debug, Clone)]
+pub(super) struct Fourier {
+    channels: usize,
+    /// `None` if there are too many variables.
+    fits: Option<Fits>,
+    waves: Rc<Vec<Wave>>,
+}
+
+/// A random frequency of every variable, and a phase.
+#[derive(Debug)]
+struct Wave {
+    frequencies: Vec<f64>,
+    phase: f64,
+}
+
+impl Wave {
+    fn random(random: &mut ChaCha8Rng, variables: usize) -> Self {
+        let frequency = |_| normal_quantile(random.random()) / LENGTH;
+        Self {
+            frequencies: (0..variables).map(frequency).collect(),
+            phase: TAU * random.random::<f64>(),
+        }
+    }
+
+    fn at(&self, factors: &[f64]) -> f64 {
+        let terms = self.frequencies.iter().zip(factors);
+        let angle: f64 = terms.map(|(frequency, x)| frequency * x).sum();
+        (angle + self.phase).cos()
+    }
+}
+
+impl Fourier {
+    pub(super) fn new(channels: usize, actions: usize) -> Self {
+        let variables = channels + actions;
+        let setting = |ridge| Setting {
+            lags: 1,
+            ridge,
+            features: FEATURES,
+            last: 0,
+        };
+        let few = variables <= MOST;
+        let polynomial = (variables + 1) * (variables + 2) * (variables + 3) / 6;
+        let mut random = ChaCha8Rng::seed_from_u64(SEED);
+        let waves = match few {
+            true => polynomial..FEATURES,
+            false => 0..0,
+        };
+        let waves = waves.map(|_| Wave::random(&mut random, variables));
+        Self {
+            channels,
+            fits: few.then(|| Fits::new(&RIDGES.map(setting), channels)),
+            waves: Rc::new(waves.collect()),
+        }
+    }
+}
+
+fn features(channels: usize, waves: &[Wave], next: &Next) -> Vec<f64> {
+    let mut all: Vec<f64> = lagged(next, 1).collect();
+    let factors = all.iter().enumerate();
+    let factors = factors.map(|(v, x)| x / if v < channels { UNIT } else { 1.0 });
+    let factors: Vec<f64> = factors.collect();
+    for (i, a) in factors.iter().enumerate() {
+        for (j, b) in factors.iter().enumerate().skip(i) {
+            all.push(a * b);
+            all.extend(factors[j..].iter().map(|c| a * b * c));
+        }
+    }
+    all.extend(waves.iter().map(|wave| wave.at(&factors)));
+    all.push(1.0);
+    all
+}
+
+impl Expert for Fourier {
+    fn predict(&mut self, next: &Next) -> Vec<Option<Student>> {
+        let Some(fits) = &mut self.fits else {
+            return vec![None; self.channels];
+        };
+        let (channels, waves) = (self.channels, &self.waves);
+        fits.predict(next, |_| features(channels, waves, next))
+    }
+
+    fn learn(&mut self, next: &Next, row: &[f64]) {
+        if let Some(fits) = self.fits.as_mut().filter(|_| next.age > 0) {
+            fits.learn(row);
+        }
+    }
+
+    fn copy(&self) -> Box<dyn Expert> {
+        Box::new(self.clone())
+    }
+
+    fn settle(&mut self) {
+        if let Some(fits) = &mut self.fits {
+            fits.settle();
+        }
+    }
+
+    fn bytes(&self, _rows: usize) -> usize {
+        self.fits.as_ref().map_or(0, Fits::bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::experts::{Panel, Source};
+
+    /// A swinging rod with a push: no polynomial of its angle's sine and cosine. It is seen twice.
+    #[test]
+    fn a_smooth_system_is_learned() {
+        let mut panel = Panel::new(&[Source::Quadratic, Source::Fourier], 3, &[2.0]);
+        let (mut angle, mut speed) = (1.0f64, 0.0f64);
+        let mut errors = [0.0, 0.0];
+        for t in 0..500 {
+            let row = [2.0 * angle.cos(), 2.0 * angle.sin(), 0.4 * speed];
+            let predicted = panel.predict(t == 0);
+            for (error, expert) in errors.iter_mut().zip(predicted) {
+                let off = expert[0].map_or(0.0, |p| (p.location - row[0]).abs());
+                *error += if t >= 400 { off / 100.0 } else { 0.0 };
+            }
+            let action = 2.0 * (f64::from(t) * 0.7).sin() * (f64::from(t) * 0.043).cos();
+            panel.learn(&row, &[action]);
+            speed += 0.05 * (15.0 * angle.sin() + 3.0 * action) - 0.01 * speed;
+            angle += 0.05 * speed;
+        }
+        assert!(
+            errors[1] < 0.3 * errors[0] && errors[1] < 0.005,
+            "{errors:?}"
+        );
+    }
+
+    #[test]
+    fn of_many_variables_it_knows_nothing() {
+        let mut panel = Panel::new(&[Source::Fourier], 10, &[]);
+        for t in 0..30 {
+            assert!(panel.predict(t == 0)[0].iter().all(Option::is_none));
+            panel.learn(&[0.1 * f64::from(t); 10], &[]);
+        }
+    }
+}
