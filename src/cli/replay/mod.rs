@@ -23,7 +23,7 @@ use crate::evaluation::{
     Actor, Contexts, Continuations, Continued, Cut, EvaluationError, Logged, Piece, Rule, Rules,
     Walk, in_context, learned,
 };
-use crate::forecast::{Forecaster, Method, Mixture, Predictor, Recalibrated, Settings};
+use crate::forecast::{Forecaster, Method, Recalibrated, Settings};
 use crate::model::Work;
 use crate::network::FitSettings;
 use crate::output::{TableFormat, write_manifest};

@@ -17,9 +17,6 @@ use crate::forecast::{
     Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
 
-/// Weight, as a share of the largest, below which a sampler draws no paths.
-const LEAST: f64 = 0.02;
-
 /// What was read of a context.
 pub(super) struct Context<'m> {
     first: Box<dyn Continuation<'m> + 'm>,
@@ -130,26 +127,14 @@ impl<'m> Context<'m> {
             }
         };
         let weights = distances.stacked(&normalised(prior));
-        let least: f64 = std::env::var("LEAST").map_or(LEAST, |v| v.parse().unwrap());
         let largest = weights.iter().copied().fold(0.0, f64::max);
         let kept = weights.into_iter();
-        let kept = kept.map(|w| if w < least * largest { 0.0 } else { w });
-        let mut w = normalised(kept.collect());
-        if std::env::var("SHOW").is_ok() {
-            eprintln!(
-                "weights {:.2?} rows {} crps {:.2?}",
-                w,
-                self.rows.len(),
-                (0..w.len()).map(|m| distances.crps(m)).collect::<Vec<_>>()
-            );
-        }
-        if let Ok(f) = std::env::var("FORCE") {
-            let f: usize = f.parse().unwrap();
-            for (i, x) in w.iter_mut().enumerate() {
-                *x = f64::from(u8::from(i == f));
-            }
-        }
-        Ok(Stack { others, weights: w })
+        let least = self.steps.least_weight() * largest;
+        let kept = kept.map(|w| if w < least { 0.0 } else { w });
+        Ok(Stack {
+            others,
+            weights: normalised(kept.collect()),
+        })
     }
 
     /// One of the other forecasters behind the rows that it need only pass to have so many steps ahead.

@@ -42,6 +42,17 @@ enum Steps {
     Relative,
 }
 
+impl Steps {
+    /// Weight, as a share of the largest, below which a sampler draws no paths. Those of a policy's value are
+    /// averaged: few bad ones are worse for a mean than for a quantile.
+    fn least_weight(self) -> f64 {
+        match self {
+            Self::Alike => 0.02,
+            Self::Relative => 0.2,
+        }
+    }
+}
+
 impl<'m> Stacked<'m> {
     /// The paths of a forecaster, pooled with those of others.
     pub fn new(first: Rc<dyn Predictor<'m> + 'm>, others: Vec<Rc<dyn Predictor<'m> + 'm>>) -> Self {

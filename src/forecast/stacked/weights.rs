@@ -2,9 +2,6 @@
 
 /// How strongly the weights are drawn to their prior, in units of the least CRPS of one sampler.
 const PRIOR: f64 = 0.05;
-fn prior_strength() -> f64 {
-    std::env::var("PRIOR").map_or(PRIOR, |v| v.parse().unwrap())
-}
 
 /// Steps of the exponentiated gradient; the size of the first, in units of one over the least CRPS; and the
 /// steps after which it is half of that, a third, and so on.
@@ -61,7 +58,7 @@ impl Distances {
     }
 
     /// CRPS of a sampler alone (Gneiting & Raftery 2007, equation 21), from different draws.
-    pub(super) fn crps(&self, sampler: usize) -> f64 {
+    fn crps(&self, sampler: usize) -> f64 {
         self.to_observed[sampler] - 0.5 * self.between[sampler][sampler]
     }
 
@@ -110,7 +107,7 @@ impl Distances {
             let rate = RATE / (1.0 + step as f64 / SLOWING);
             let slope = |m: usize| {
                 let crps = (self.to_observed[m] - self.to_pool(m, &weights)) / unit;
-                crps + prior_strength() * (weights[m] / prior[m]).ln()
+                crps + PRIOR * (weights[m] / prior[m]).ln()
             };
             let slopes: Vec<f64> = (0..prior.len()).map(slope).collect();
             let lowest = slopes.iter().copied().fold(f64::INFINITY, f64::min);
