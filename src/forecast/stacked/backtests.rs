@@ -9,9 +9,12 @@ use super::rows::Rows;
 use super::weights::Distances;
 use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
 
-/// Places of the context at which backtests may begin, and how many of them do.
+/// Places of the context at which backtests may begin, and how many of them do: fewer of many channels,
+/// which show enough, and more where steps are few.
 const PLACES: usize = 12;
 const ORIGINS: usize = 4;
+const MANY_CHANNELS: usize = 20;
+const ENOUGH_STEPS: usize = 32;
 
 /// Share of the rows that were read before the first place, and share that the steps behind an
 /// origin take at most.
@@ -22,8 +25,9 @@ const AHEAD: f64 = 0.4;
 const FEWEST: usize = 4;
 pub(super) const MOST: usize = 50;
 
-/// Paths of every sampler from an origin.
+/// Paths of every sampler from an origin, if as many may advance together, and the fewest.
 const PATHS: usize = 8;
+const FEWEST_PATHS: usize = 2;
 
 /// Sets the draws of backtests apart from those of forecasts.
 const SEED: u64 = 0xbac7_7e57;
@@ -40,12 +44,20 @@ pub(super) fn places(rows: usize, window: usize) -> Vec<usize> {
     (0..PLACES).map(place).collect()
 }
 
-/// Steps of the backtests in a context of so many rows that is going to be continued for `steps`, and the
-/// indices of those places at which they begin.
-pub(super) fn origins(places: &[usize], rows: usize, steps: usize) -> (usize, Vec<usize>) {
+/// Steps of the backtests in a context of so many rows and channels that is going to be continued for
+/// `steps`, and the indices of those places at which they begin.
+pub(super) fn origins(
+    places: &[usize],
+    (rows, channels): (usize, usize),
+    steps: usize,
+) -> (usize, Vec<usize>) {
     let steps = steps.min(MOST).min((AHEAD * rows as f64) as usize);
     let fitting = places.iter().filter(|&&row| row + steps <= rows).count();
-    let count = ORIGINS.min(fitting);
+    let wanted = match channels > MANY_CHANNELS {
+        true => ORIGINS / 2,
+        false => ORIGINS.max(ENOUGH_STEPS / steps.max(1)),
+    };
+    let count = wanted.min(fitting);
     let origin = |k: usize| match count {
         1 => fitting - 1,
         _ => k * (fitting - 1) / (count - 1),
@@ -58,6 +70,9 @@ pub(super) struct Backtest<'b, 'm> {
     pub(super) row: usize,
     pub(super) steps: usize,
     pub(super) forecasters: Vec<&'b (dyn Continuation<'m> + 'm)>,
+    /// Which of them read and draw positions on the axis only. That of the context knows more than an axis
+    /// that was fitted before the row: their draws are held to the latter.
+    pub(super) bounded: Vec<bool>,
 }
 
 impl Backtest<'_, '_> {
@@ -74,20 +89,33 @@ impl Backtest<'_, '_> {
         for (number, forecaster) in self.forecasters.iter().enumerate() {
             let own = samplers.iter().filter(|s| s.forecaster == number);
             let own: Vec<Sampler> = own.copied().collect();
+            let fitting = forecaster.paths_at_once(self.steps) / own.len();
+            let each = fitting.clamp(FEWEST_PATHS, PATHS);
             let together = Paths {
                 first: 0,
-                count: own.len() * PATHS,
+                count: own.len() * each,
                 seed: SEED,
             };
             let mut forked = forecaster.fork(together, self.steps)?;
-            paths.push(self.sampled(&mut *forked, &own, came)?);
+            let mut drawn = self.sampled(&mut *forked, &own, each, came)?;
+            if self.bounded[number] {
+                for (c, step) in (0..channels).flat_map(|c| (0..self.steps).map(move |t| (c, t))) {
+                    let (low, high) = rows.axis(c, self.row);
+                    let mut row = drawn[step].row_mut(c);
+                    row.mapv_inplace(|y| y.clamp(low, high));
+                }
+            }
+            paths.push((each, drawn));
         }
         let extents: Vec<f64> = (0..channels).map(|c| rows.extent(c)).collect();
         for t in (0..self.steps).filter(|&t| !came.begins[t]) {
             for c in 0..channels {
-                let of_forecaster = paths.iter().map(|paths| paths[t].row(c));
-                let draws: Vec<Vec<f64>> = of_forecaster.map(|row| row.to_vec()).collect();
-                let draws: Vec<&[f64]> = draws.iter().flat_map(|row| row.chunks(PATHS)).collect();
+                let of_forecaster = paths.iter().map(|(each, drawn)| (*each, drawn[t].row(c)));
+                let draws: Vec<(usize, Vec<f64>)> = of_forecaster
+                    .map(|(each, row)| (each, row.to_vec()))
+                    .collect();
+                let draws = draws.iter().flat_map(|(each, row)| row.chunks(*each));
+                let draws: Vec<&[f64]> = draws.collect();
                 distances[t].add(&draws, came.positions[[t, c]], extents[c]);
             }
         }
@@ -100,23 +128,24 @@ impl Backtest<'_, '_> {
         &self,
         forked: &mut dyn Continuation,
         samplers: &[Sampler],
+        each: usize,
         came: Observed,
     ) -> Result<Vec<Array2<f64>>, ForecastError> {
         let channels = came.positions.ncols();
-        let count = samplers.len() * PATHS;
+        let count = samplers.len() * each;
         let all: Vec<usize> = (0..count).collect();
         let stream = |path: usize| {
             let mut random = ChaCha8Rng::seed_from_u64(SEED ^ self.row as u64);
             random.set_stream(path as u64);
             random
         };
-        let mut random: Vec<ChaCha8Rng> = (0..PATHS).map(stream).collect();
+        let mut random: Vec<ChaCha8Rng> = (0..each).map(stream).collect();
         let mut drawn = Vec::with_capacity(self.steps);
         for t in 0..self.steps {
             // The samplers' paths differ in how they draw only.
-            let one = Array2::from_shape_fn((PATHS, channels), |(path, _)| random[path].random());
+            let one = Array2::from_shape_fn((each, channels), |(path, _)| random[path].random());
             let shape = (channels, count);
-            let levels = Array2::from_shape_fn(shape, |(c, path)| one[[path % PATHS, c]]);
+            let levels = Array2::from_shape_fn(shape, |(c, path)| one[[path % each, c]]);
             let mut levels: Vec<f64> = levels.into_iter().collect();
             let points: Vec<Point> = match came.begins[t] {
                 true => {
@@ -129,7 +158,7 @@ impl Backtest<'_, '_> {
                 false => {
                     forked.couple(&mut levels);
                     for (i, level) in levels.iter_mut().enumerate() {
-                        *level = samplers[i % count / PATHS].level(*level);
+                        *level = samplers[i % count / each].level(*level);
                     }
                     forked.draw(&levels)?
                 }
@@ -156,15 +185,15 @@ mod tests {
         for rows in [2, 20, 60, 500, 20_000] {
             for (window, steps) in [(1000, 1), (100, 20), (1000, 400)] {
                 let places = places(rows, window);
-                let (steps, origins) = origins(&places, rows, steps);
-                assert!(origins.is_sorted() && origins.len() <= ORIGINS);
+                let (steps, origins) = origins(&places, (rows, 2), steps);
+                assert!(origins.is_sorted() && origins.len() <= PLACES);
                 for i in origins {
                     assert!(places[i] + steps <= rows && places[i] + window >= rows);
                 }
             }
         }
-        assert_eq!(origins(&places(120, 1000), 120, 50).0, 48);
-        assert_eq!(origins(&places(120, 1000), 120, 50).1.len(), ORIGINS);
+        assert_eq!(origins(&places(120, 1000), (120, 2), 50).0, 48);
+        assert_eq!(origins(&places(120, 1000), (120, 2), 50).1.len(), ORIGINS);
         assert!(places(16, 1000).is_empty());
     }
 }

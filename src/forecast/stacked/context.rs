@@ -21,6 +21,8 @@ use crate::forecast::{
 pub(super) struct Context<'m> {
     first: Box<dyn Continuation<'m> + 'm>,
     others: Vec<Rc<dyn Predictor<'m> + 'm>>,
+    /// Whether the first draws positions on the axis only.
+    bounded: bool,
     steps: Steps,
     encoding: Encoding,
     active: Vec<usize>,
@@ -57,10 +59,10 @@ impl Other<'_> {
 }
 
 impl<'m> Context<'m> {
-    /// Nothing read yet; `window` is that of the first forecaster.
+    /// Nothing read yet; `window` and `bounded` are those of the first forecaster.
     pub(super) fn new(
         first: Box<dyn Continuation<'m> + 'm>,
-        window: usize,
+        (window, bounded): (usize, bool),
         others: Vec<Rc<dyn Predictor<'m> + 'm>>,
         steps: Steps,
         start: Start,
@@ -71,6 +73,7 @@ impl<'m> Context<'m> {
             first,
             places: places(start.rows, window.saturating_sub(MOST)),
             others,
+            bounded,
             steps,
             encoding: start.encoding.clone(),
             active: start.active.to_vec(),
@@ -95,12 +98,15 @@ impl<'m> Context<'m> {
         let mut others = self.others.iter().map(|o| self.started(o, steps));
         let mut others: Vec<Other> = others.by_ref().collect::<Result<_, _>>()?;
         let samplers = Sampler::all(1 + others.len());
+        let bounded = self.others.iter().map(|other| other.is_bounded());
+        let bounded: Vec<bool> = std::iter::once(self.bounded).chain(bounded).collect();
         // None may know what comes behind an origin.
         let passed = others.iter().map(|other| other.read).max().unwrap_or(0);
         let come = &self.places[..self.states.len()];
         let first = come.partition_point(|&row| row < passed);
-        let (steps, origins) = origins(&come[first..], rows, steps);
-        let mut distances = vec![Distances::new(samplers.len()); steps];
+        let size = (rows, self.first.batch());
+        let (steps, origins) = origins(&come[first..], size, steps);
+        let mut by_origin = Vec::with_capacity(origins.len());
         for origin in origins.into_iter().map(|i| first + i) {
             let row = self.places[origin];
             for other in &mut others {
@@ -112,20 +118,17 @@ impl<'m> Context<'m> {
                 row,
                 steps,
                 forecasters,
+                bounded: bounded.clone(),
             };
+            let mut distances = vec![Distances::new(samplers.len()); steps];
             backtest.run(&samplers, &self.rows, &mut distances)?;
+            by_origin.push(distances);
         }
         for other in &mut others {
             other.read_to(&self.rows, rows)?;
         }
         let prior: Vec<f64> = samplers.iter().map(|sampler| sampler.prior()).collect();
-        let distances = match self.steps {
-            Steps::Alike => Distances::sum(&distances, samplers.len()),
-            Steps::Relative => {
-                let relative = distances.iter().filter_map(Distances::relative);
-                Distances::sum(&relative.collect::<Vec<_>>(), samplers.len())
-            }
-        };
+        let distances = self.steps.distances(&by_origin, samplers.len());
         let weights = distances.stacked(&normalised(prior));
         let largest = weights.iter().copied().fold(0.0, f64::max);
         let kept = weights.into_iter();
@@ -246,6 +249,10 @@ impl<'m> Continuation<'m> for Context<'m> {
         paths: Paths,
         steps: usize,
     ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        if steps == 0 {
+            // The paths' only step is the one of which the first forecaster gives the density.
+            return self.first.fork(paths, steps);
+        }
         let stack = self.stack(steps + 1)?;
         let mut forecasters = vec![&*self.first];
         forecasters.extend(stack.others.iter().map(|other| &*other.continuation));

@@ -18,6 +18,7 @@ use crate::density::{normal_cdf, normal_quantile};
 
 use super::{Continuation, ForecastError, Predictor, Start};
 use context::Context;
+use weights::Distances;
 
 /// How wide around their medians the first forecaster, and the others, draw the steps of paths, see
 /// [`Sampler`].
@@ -43,6 +44,28 @@ enum Steps {
 }
 
 impl Steps {
+    /// Distances of backtests, given by origin and step, as they count. Origins count alike, however
+    /// hard what came behind them was to forecast.
+    fn distances(self, by_origin: &[Vec<Distances>], samplers: usize) -> Distances {
+        let relative: Vec<Distances> = match self {
+            Self::Alike => {
+                let of_origin = by_origin
+                    .iter()
+                    .map(|steps| Distances::sum(steps, samplers));
+                of_origin.filter_map(|sum| sum.relative()).collect()
+            }
+            Self::Relative => {
+                let steps = by_origin.first().map_or(0, Vec::len);
+                let of_step = |t: usize| {
+                    let of_origins = by_origin.iter().map(|steps| steps[t].clone());
+                    Distances::sum(&of_origins.collect::<Vec<_>>(), samplers)
+                };
+                (0..steps).filter_map(|t| of_step(t).relative()).collect()
+            }
+        };
+        Distances::sum(&relative, samplers)
+    }
+
     /// Weight, as a share of the largest, below which a sampler draws no paths. Those of a policy's value are
     /// averaged: few bad ones are worse for a mean than for a quantile.
     fn least_weight(self) -> f64 {
@@ -82,7 +105,7 @@ impl<'m> Predictor<'m> for Stacked<'m> {
         let first = self.first.start(start)?;
         Ok(Box::new(Context::new(
             first,
-            self.window(),
+            (self.window(), self.is_bounded()),
             self.others.clone(),
             self.steps,
             start,

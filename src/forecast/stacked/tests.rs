@@ -3,6 +3,8 @@ use std::rc::Rc;
 
 use ndarray::Array2;
 
+use super::Steps;
+use super::weights::Distances;
 use crate::baselines::named;
 use crate::forecast::{
     Forecaster, KnownFuture, Predictor, Role, RolloutSettings, Settings, Stacked, Variables,
@@ -150,4 +152,39 @@ fn backtests_go_over_the_ends_of_episodes() {
     let mean = rollout.paths.mean_axis(ndarray::Axis(0)).unwrap();
     let off = (&mean - &came.values).mapv(f64::abs).sum() / mean.len() as f64;
     assert!(off < 0.05, "{off}");
+}
+
+/// The first origin, where little was known yet, decided the weights by the size of its errors.
+#[test]
+fn origins_count_alike() {
+    let of_origin = |size: f64, (first, second): (f64, f64)| {
+        let mut distances = Distances::new(2);
+        let draws = |off: f64| [-0.1, 0.0, 0.1].map(|spread| off + off * spread);
+        distances.add(&[&draws(first * size), &draws(second * size)], 0.0, 1.0);
+        vec![distances]
+    };
+    // A hard origin at which both are nearly alike, and an easy one at which one is far better.
+    let origins = [of_origin(1e4, (1.0, 1.2)), of_origin(1.0, (100.0, 1.0))];
+    let weights = Steps::Alike.distances(&origins, 2).stacked(&[0.5, 0.5]);
+    assert!(weights[1] > 0.99, "{weights:?}");
+}
+
+/// Four values chose whose law a forecast of one step had.
+#[test]
+fn the_paths_of_one_step_are_the_first_forecasters() {
+    let context = pushed(90);
+    let one = RolloutSettings {
+        horizon: NonZeroUsize::MIN,
+        ..settings(30, 30)
+    };
+    let future = KnownFuture(Array2::zeros((1, 1)));
+    let paths = |predictor| {
+        let reading = Forecaster::of(predictor, Settings::default()).read(&context);
+        let rollout = reading.unwrap().rollout(&one, Some(&future), &|_| ());
+        rollout.unwrap().paths
+    };
+    assert_eq!(
+        paths(named("linear").unwrap()),
+        paths(stacked(&["linear", "persistence"]))
+    );
 }

@@ -33,15 +33,20 @@ impl Distances {
         }
     }
 
-    /// Adds a value that came and two or more draws of each sampler, in units of `scale`.
+    /// Adds a value that came and two or more draws of each sampler, in units of `scale`. The first draws of
+    /// all samplers were made at one level of their distributions, and so on.
     pub(super) fn add(&mut self, draws: &[&[f64]], observed: f64, scale: f64) {
         for (m, own) in draws.iter().enumerate() {
             let distance: f64 = own.iter().map(|x| (x - observed).abs()).sum();
             self.to_observed[m] += distance / (own.len() as f64 * scale);
             for (n, other) in draws[..=m].iter().enumerate() {
-                let from = |x: &f64| other.iter().map(|y| (x - y).abs()).sum::<f64>();
-                let sum: f64 = own.iter().map(from).sum();
-                let pairs = own.len() * (other.len() - usize::from(m == n));
+                // Draws of one number are made at one level, and are not independent.
+                let from = |(i, x): (usize, &f64)| {
+                    let others = other.iter().enumerate().filter(|(j, _)| *j != i);
+                    others.map(|(_, y)| (x - y).abs()).sum::<f64>()
+                };
+                let sum: f64 = own.iter().enumerate().map(from).sum();
+                let pairs = own.len() * other.len() - own.len().min(other.len());
                 let mean = sum / (pairs as f64 * scale);
                 self.between[m][n] += mean;
                 if m != n {
