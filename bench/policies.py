@@ -22,11 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # title: task, environment of the files, recordings with the policies that took their actions (None: weights not there), seed of
 # the policies, options. By itself the language model is slow without AVX-512, so fewer paths are enough to see what it says.
-LEARNED = ["--estimators", "mixture,linear,mlp,fqe,is,dr,on-policy,behaviour", "--method", "vicl"]
+ALL = ["--estimators", "mixture,linear,mlp,fqe,is,dr,on-policy,behaviour"]
+LEARNED = [*ALL, "--method", "vicl"]
 ALONE = ["--estimators", "builtin,vicl,dicl-s,dicl-sa", "--paths", "12", "--contexts", "1"]
 PENDULUM = ("pendulum", "Pendulum-v1", [("random", "random"), ("medium", "sac_s1_3500")], "s1")
 TASKS = {
-    "pendulum": (*PENDULUM, LEARNED),
+    "pendulum": (*PENDULUM, ALL),
+    "pendulum, bundled model": (*PENDULUM, ["--estimators", "builtin"]),
     "pendulum, language model alone": (*PENDULUM, ALONE),
     "inverted-pendulum": ("inverted-pendulum", "InvertedPendulum-v5", [("random", None), ("medium", None)], "s1", LEARNED),
     "hopper": ("hopper", "Hopper-v5", [("random", None), ("best", None)], "s2", [*LEARNED, "--horizon", "300"]),
