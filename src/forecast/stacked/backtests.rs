@@ -109,14 +109,14 @@ impl Backtest<'_, '_> {
         }
         let extents: Vec<f64> = (0..channels).map(|c| rows.extent(c)).collect();
         for t in (0..self.steps).filter(|&t| !came.begins[t]) {
-            for c in 0..channels {
+            for (c, &extent) in extents.iter().enumerate() {
                 let of_forecaster = paths.iter().map(|(each, drawn)| (*each, drawn[t].row(c)));
                 let draws: Vec<(usize, Vec<f64>)> = of_forecaster
                     .map(|(each, row)| (each, row.to_vec()))
                     .collect();
                 let draws = draws.iter().flat_map(|(each, row)| row.chunks(*each));
                 let draws: Vec<&[f64]> = draws.collect();
-                distances[t].add(&draws, came.positions[[t, c]], extents[c]);
+                distances[t].add(&draws, came.positions[[t, c]], extent);
             }
         }
         Ok(())
