@@ -13,7 +13,7 @@ use super::experts::{ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::{ModelArguments, Recording, warn_of_saturation};
 use super::residual::{Names, ResidualArguments};
 use crate::codec::{BIN_COUNT, Grid};
-use crate::forecast::{ForecastError, Forecaster, OneStep, Reading, Variables};
+use crate::forecast::{Forecaster, OneStep, Reading, Variables};
 use crate::model::{ModelInfo, Work};
 use crate::output::{NpzWriter, write_atomically, write_manifest};
 
@@ -128,13 +128,16 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut reading = forecaster.begin(&variables)?;
     let mut failed = None;
     let written = write_atomically(&arguments.output, |file| {
-        write(&mut reading, &variables, NpzWriter::new(file), &mut failed)
+        write(&mut reading, &variables, NpzWriter::new(file), &mut failed)?;
+        models.finish().map_err(|error| {
+            failed = Some(error);
+            io::Error::other("the simulator broke its protocol")
+        })
     });
     if let Some(error) = failed {
-        return Err(error.into());
+        return Err(error);
     }
     written?;
-    models.finish()?;
     let seconds = started.elapsed().as_secs_f64();
     warn_of_saturation(episode.name(), &reading, settings.method);
     let manifest = Manifest {
@@ -184,7 +187,7 @@ fn write<W: Write + Seek>(
     reading: &mut Reading,
     variables: &Variables,
     mut npz: NpzWriter<W>,
-    failed: &mut Option<ForecastError>,
+    failed: &mut Option<anyhow::Error>,
 ) -> io::Result<()> {
     let channels = reading.encoding().axes().len();
     let shape = [variables.rows(), channels];
@@ -198,7 +201,7 @@ fn write<W: Write + Seek>(
                 rows.add(&one_step);
             }
             Err(error) => {
-                *failed = Some(error);
+                *failed = Some(error.into());
                 return Err(io::Error::other("no density"));
             }
         }

@@ -177,6 +177,9 @@ impl Models {
         settings: Settings,
     ) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
         let read = self.only(settings)?;
+        if self.options.simulates() {
+            return Ok(read);
+        }
         Ok(language(self, settings)?.stacked_for_policies(settings.method, read, Vec::new()))
     }
 
@@ -189,7 +192,7 @@ impl Models {
         learned: Vec<Rc<dyn Predictor<'m> + 'm>>,
     ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
         let language = language(self, settings)?;
-        if language.pools(settings.method) {
+        if language.pools(settings.method) && !self.options.simulates() {
             return Ok(language.stacked_for_policies(settings.method, read, learned));
         }
         let mut experts = vec![read];
@@ -206,6 +209,9 @@ impl Models {
     /// The same, with pooled paths along the actions of the context's policy.
     pub(super) fn alone(&self, settings: Settings) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
         let read = self.only(settings)?;
+        if self.options.simulates() {
+            return Ok(read);
+        }
         Ok(language(self, settings)?.stacked(settings.method, read))
     }
 
@@ -315,7 +321,7 @@ impl ExpertArguments {
         settings: Settings,
     ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
         let member = self.member(name, models, settings)?;
-        if !is_language(name) {
+        if !is_language(name) || models.options.simulates() {
             return Ok(member);
         }
         let language = Language::of(models.named(name)?, settings);
@@ -340,7 +346,9 @@ impl ExpertArguments {
             mixture = Rc::new(Recalibrated::new(mixture));
         }
         Ok(match settings.method {
-            Method::Residual => Rc::new(Stacked::new(mixture, experts)),
+            Method::Residual if !models.options.simulates() => {
+                Rc::new(Stacked::new(mixture, experts))
+            }
             _ => mixture,
         })
     }

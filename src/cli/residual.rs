@@ -133,6 +133,12 @@ impl ResidualOptions {
         self.simulator.is_none() && self.period.is_none()
     }
 
+    /// True if there is a simulator: it is not asked about backtests, nor do other forecasters know it, so
+    /// that paths are not pooled.
+    pub(super) fn simulates(&self) -> bool {
+        self.simulator.is_some()
+    }
+
     /// Ends the simulator; fails if it writes more answers than it was asked for.
     pub(super) fn finish(&self) -> anyhow::Result<()> {
         let finished = self.simulator.as_ref().map(|s| s.borrow_mut().finish());
