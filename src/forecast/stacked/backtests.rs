@@ -1,4 +1,4 @@
-//! Backtests inside a context: paths from origins before its end, held against what came.
+//! Backtests inside a context: paths from origins before its end, compared with the observed rows.
 
 use ndarray::{Array2, s};
 use rand::rngs::ChaCha8Rng;
@@ -16,7 +16,7 @@ const ORIGINS: usize = 4;
 const MANY_CHANNELS: usize = 20;
 const ENOUGH_STEPS: usize = 32;
 
-/// Share of the rows that were read before the first place, and share that the steps behind an
+/// Share of the rows that were read before the first place, and share that the steps after an
 /// origin take at most.
 const READ: f64 = 0.4;
 const AHEAD: f64 = 0.4;
@@ -65,7 +65,7 @@ pub(super) fn origins(
     (steps, (0..count).map(origin).collect())
 }
 
-/// A row, the forecasters' states before it, and the steps behind it.
+/// A row, the forecasters' states before it, and the steps after it.
 pub(super) struct Backtest<'b, 'm> {
     pub(super) row: usize,
     pub(super) steps: usize,
@@ -76,7 +76,7 @@ pub(super) struct Backtest<'b, 'm> {
 }
 
 impl Backtest<'_, '_> {
-    /// Adds the distances between the samplers' paths and to the rows that came, step by step.
+    /// Adds the distances between the samplers' paths and to the observed rows, step by step.
     pub(super) fn run(
         &self,
         samplers: &[Sampler],

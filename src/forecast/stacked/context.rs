@@ -100,7 +100,7 @@ impl<'m> Context<'m> {
         let samplers = Sampler::all(1 + others.len());
         let bounded = self.others.iter().map(|other| other.is_bounded());
         let bounded: Vec<bool> = std::iter::once(self.bounded).chain(bounded).collect();
-        // None may know what comes behind an origin.
+        // None may have read rows after an origin.
         let passed = others.iter().map(|other| other.read).max().unwrap_or(0);
         let come = &self.places[..self.states.len()];
         let first = come.partition_point(|&row| row < passed);

@@ -45,7 +45,7 @@ enum Steps {
 
 impl Steps {
     /// Distances of backtests, given by origin and step, as they count. Origins count alike, however
-    /// hard what came behind them was to forecast.
+    /// hard the rows after them were to forecast.
     fn distances(self, by_origin: &[Vec<Distances>], samplers: usize) -> Distances {
         let relative: Vec<Distances> = match self {
             Self::Alike => {

@@ -44,7 +44,7 @@ fn settings(samples: usize, at_once: usize) -> RolloutSettings {
     }
 }
 
-/// Mean distance of paths to what came.
+/// Mean distance of paths to the observed rows.
 fn error(predictor: Rc<dyn Predictor>, context: usize) -> f64 {
     let all = pushed(context + 20);
     let forecaster = Forecaster::of(predictor, Settings::default());

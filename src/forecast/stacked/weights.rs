@@ -15,7 +15,7 @@ const FARTHEST: f64 = 20.0;
 /// Least weight while they are sought: logarithms are taken of them.
 const LEAST: f64 = 1e-12;
 
-/// Sums, over values that came, of mean distances between samplers' draws and to the values.
+/// Sums, over observed values, of mean distances between samplers' draws and to the values.
 #[derive(Debug, Clone)]
 pub(super) struct Distances {
     /// From a draw of a sampler to the value.
@@ -33,7 +33,7 @@ impl Distances {
         }
     }
 
-    /// Adds a value that came and two or more draws of each sampler, in units of `scale`. The first draws of
+    /// Adds an observed value and two or more draws of each sampler, in units of `scale`. The first draws of
     /// all samplers were made at one level of their distributions, and so on.
     pub(super) fn add(&mut self, draws: &[&[f64]], observed: f64, scale: f64) {
         for (m, own) in draws.iter().enumerate() {
