@@ -173,10 +173,10 @@ fn verdict(what: &str, before: &Calibration, after: &Calibration) -> String {
     let covered = percent(before.coverage_90);
     let finding = match before.coverage_90 {
         share if share < NARROW => {
-            format!("too narrow: 90 % intervals hold {covered} of what came")
+            format!("too narrow: 90 % intervals hold {covered} of the observations")
         }
-        share if share > WIDE => format!("too wide: 90 % intervals hold {covered} of what came"),
-        _ => format!("about right: 90 % intervals hold {covered} of what came"),
+        share if share > WIDE => format!("too wide: 90 % intervals hold {covered} of the observations"),
+        _ => format!("about right: 90 % intervals hold {covered} of the observations"),
     };
     let after = percent(after.coverage_90);
     format!("{what} the densities are {finding}; recalibrated {after}.\n")
