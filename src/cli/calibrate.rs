@@ -175,7 +175,9 @@ fn verdict(what: &str, before: &Calibration, after: &Calibration) -> String {
         share if share < NARROW => {
             format!("too narrow: 90 % intervals hold {covered} of the observations")
         }
-        share if share > WIDE => format!("too wide: 90 % intervals hold {covered} of the observations"),
+        share if share > WIDE => {
+            format!("too wide: 90 % intervals hold {covered} of the observations")
+        }
         _ => format!("about right: 90 % intervals hold {covered} of the observations"),
     };
     let after = percent(after.coverage_90);
