@@ -13,7 +13,7 @@ from document import put
 
 ROOT = Path(__file__).resolve().parents[1]
 DICL = "--algorithm dicl-sac"
-MODELS = [f"vicl={DICL}", f"dicl-s={DICL} --method dicl-s"]
+MODELS = [f"residual={DICL}", f"vicl={DICL} --method vicl", f"dicl-s={DICL} --method dicl-s"]
 
 # Flags of `statecast train compare`.
 STUDIES = {
@@ -32,7 +32,8 @@ STUDIES = {
     "ablations": [
         *("--env", "pendulum", "--steps", "6000"),
         *("--algorithms", "sac"),
-        *("--arm", f"vicl={DICL}"),
+        *("--arm", f"residual={DICL}"),
+        *("--arm", f"residual-3-steps={DICL} --rollout 3"),
         *("--arm", f"sampled={DICL} --next sampled"),
         *("--arm", f"weighted={DICL} --trust weighted"),
         *("--arm", f"surer-half={DICL} --trust surer-half"),

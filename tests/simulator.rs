@@ -127,6 +127,23 @@ impl Simulator for Recorder {
     }
 }
 
+/// What was learned from rows is right about them: that proves nothing.
+#[test]
+fn learned_simulators_are_not_asked_about_earlier_recordings() {
+    let asked = |knowledge: fn(Shared) -> Knowledge| {
+        let questions = Rc::default();
+        let recorder = shared(Recorder(Rc::clone(&questions)));
+        let residual = Residual::new(named("mean").unwrap()).knowing(knowledge(recorder));
+        let forecaster = Forecaster::of(Rc::new(residual), Settings::default());
+        let informed = forecaster.with_earlier(&[pendulum(30)]).unwrap();
+        informed.read(&pendulum(20)).unwrap();
+        questions.borrow().len()
+    };
+    let given = asked(|simulator| Knowledge::default().with_simulator(simulator));
+    let learned = asked(|simulator| Knowledge::default().with_learned(simulator));
+    assert_eq!((given, learned), (29 + 19, 19));
+}
+
 /// Row by row in a context; along paths once a step; never about a row that nobody wants.
 #[test]
 fn simulators_are_asked_about_wanted_rows_only() {

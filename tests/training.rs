@@ -298,7 +298,7 @@ fn what_cannot_be_compared_or_imagined_is_said() {
         (single("--alpha 0.1"), "--algorithm dicl-sac"),
         (single("--algorithm dicl-sac --alpha 11"), "alpha"),
         (
-            single("--algorithm dicl-sac --context 9000"),
+            single("--algorithm dicl-sac --method vicl --context 9000"),
             "window is shorter",
         ),
         (
@@ -312,7 +312,7 @@ fn what_cannot_be_compared_or_imagined_is_said() {
         (single("--discount 1.5"), "discount"),
         (single("--method dicl-s"), "--algorithm dicl-sac"),
         (
-            single("--algorithm dicl-sac --rollout 3"),
+            single("--algorithm dicl-sac --method vicl --rollout 3"),
             "does not see actions",
         ),
         (

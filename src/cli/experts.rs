@@ -1,5 +1,6 @@
 //! Forecasters by name: baselines, language models, their mixture.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -8,9 +9,10 @@ use clap::{Args, ValueEnum};
 
 use super::input::{Columns, ModelArguments};
 use super::residual::ResidualOptions;
-use crate::baselines::{NAMES, named, trained_mlp};
+use crate::baselines::{Learned, NAMES, named, trained_mlp};
 use crate::forecast::{
-    Forecaster, Language, Method, Mixture, Predictor, Recalibrated, Settings, Stacked, Variables,
+    Forecaster, Knowledge, Language, Method, Mixture, Predictor, Recalibrated, Settings, Stacked,
+    Variables,
 };
 use crate::model::{Model, ModelInfo, ModelSource, Work};
 
@@ -114,6 +116,8 @@ pub(super) struct Models {
     training: Vec<Variables>,
     /// Episodes that are read before every context.
     earlier: Vec<Variables>,
+    /// Networks that learned from these, once they are asked for.
+    learned: OnceCell<Option<Learned>>,
     options: ResidualOptions,
 }
 
@@ -141,6 +145,7 @@ impl Models {
             loaded: models,
             training: Vec::new(),
             earlier: Vec::new(),
+            learned: OnceCell::new(),
             options: ResidualOptions::default(),
         })
     }
@@ -168,7 +173,37 @@ impl Models {
     /// The reading of a model that the settings say.
     fn reader<'m>(&self, model: &'m Model, settings: Settings) -> Rc<dyn Predictor<'m> + 'm> {
         let language = Language::of(model, settings);
-        language.as_method(settings.method, &self.options.knowledge())
+        language.as_method(settings.method, &self.knowledge(settings.method))
+    }
+
+    /// Networks that learned from the earlier recordings, if there are any, a method that uses them, and no
+    /// simulator.
+    fn learned(&self, method: Method) -> Option<&Learned> {
+        if method != Method::Residual || self.options.simulates() {
+            return None;
+        }
+        let learn = || Learned::fit(&self.earlier, 0);
+        self.learned.get_or_init(learn).as_ref()
+    }
+
+    /// What experts know beforehand.
+    fn knowledge(&self, method: Method) -> Knowledge {
+        let knowledge = self.options.knowledge();
+        match self.learned(method) {
+            Some(learned) => knowledge.with_learned(learned.simulator()),
+            None => knowledge,
+        }
+    }
+
+    /// Paths of a member that are pooled with those of experts and learned networks.
+    fn stacked<'m>(
+        &self,
+        language: Language<'m>,
+        method: Method,
+        member: Rc<dyn Predictor<'m> + 'm>,
+    ) -> Rc<dyn Predictor<'m> + 'm> {
+        let learned = self.learned(method).map(Learned::predictor);
+        language.stacked(method, member, learned.into_iter().collect())
     }
 
     /// The reading of the only model that was loaded, with pooled paths along the actions of any policy.
@@ -212,7 +247,7 @@ impl Models {
         if self.options.simulates() {
             return Ok(read);
         }
-        Ok(language(self, settings)?.stacked(settings.method, read))
+        Ok(self.stacked(language(self, settings)?, settings.method, read))
     }
 
     /// The same, with the recordings to train on and to read; their variables must be those of `like`.
@@ -325,7 +360,7 @@ impl ExpertArguments {
             return Ok(member);
         }
         let language = Language::of(models.named(name)?, settings);
-        Ok(language.stacked(settings.method, member))
+        Ok(models.stacked(language, settings.method, member))
     }
 
     /// The mixture of some forecasters, or the only one; recalibrated if the arguments want it. Where
@@ -340,16 +375,36 @@ impl ExpertArguments {
             return self.single(only, models, settings);
         }
         let experts = self.experts(experts, models, settings)?;
-        let mut mixture: Rc<dyn Predictor<'m> + 'm> =
-            Rc::new(Mixture::new(experts.clone(), self.share)?);
-        if self.recalibrates() {
-            mixture = Rc::new(Recalibrated::new(mixture));
-        }
+        let mixture = self.mixed(experts.clone())?;
         Ok(match settings.method {
             Method::Residual if !models.options.simulates() => {
                 Rc::new(Stacked::new(mixture, experts))
             }
             _ => mixture,
+        })
+    }
+
+    /// The same, with the paths of the mixture or the only forecaster itself.
+    pub(super) fn unpooled<'m>(
+        &self,
+        experts: &[String],
+        models: &'m Models,
+        settings: Settings,
+    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+        if let [only] = experts {
+            return self.member(only, models, settings);
+        }
+        self.mixed(self.experts(experts, models, settings)?)
+    }
+
+    fn mixed<'m>(
+        &self,
+        experts: Vec<Rc<dyn Predictor<'m> + 'm>>,
+    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+        let mixture = Rc::new(Mixture::new(experts, self.share)?);
+        Ok(match self.recalibrates() {
+            true => Rc::new(Recalibrated::new(mixture)),
+            false => mixture,
         })
     }
 

@@ -242,8 +242,8 @@ impl ModelArguments {
         self.method.unwrap_or(suits)
     }
 
-    /// The same where a forecast is of one variable alone, whose bins stand for states.
-    pub(super) fn method_of_one(&self) -> Method {
+    /// The method asked for, or that of the published method.
+    pub(super) fn published_method(&self) -> Method {
         self.method.unwrap_or(Method::Vicl)
     }
 

@@ -17,7 +17,7 @@ pub struct Steps {
     pub states: Array2<f64>,
     /// Actions taken, `[rows, actions]`.
     pub actions: Array2<f64>,
-    /// Next states less the states, and the rewards, `[rows, states + 1]`.
+    /// Next states less the states, and the rewards if they are not among these, `[rows, states + 1]`.
     pub changes: Array2<f64>,
     /// Number of the run of each row: runs are resampled as wholes.
     pub run: Vec<usize>,
@@ -26,7 +26,7 @@ pub struct Steps {
 /// Normal laws of what follows, row by row.
 #[derive(Debug, Clone)]
 pub struct Laws {
-    /// Means of the next states and, last, of the reward, `[rows, states + 1]`.
+    /// Means of the next states and, last, of the reward if there was one, `[rows, states + 1]`.
     pub mean: Array2<f64>,
     /// Standard deviations of them.
     pub deviation: Array2<f64>,

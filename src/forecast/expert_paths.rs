@@ -14,6 +14,8 @@ use crate::experts::{CENTRE, Hint, Leadership, Panel, Simulated, Simulator, Slot
 #[derive(Clone, Default)]
 pub struct Knowledge {
     simulator: Option<Rc<RefCell<dyn Simulator>>>,
+    /// Whether the simulator was learned from rows that are passed.
+    learned: bool,
     period: Option<usize>,
 }
 
@@ -23,6 +25,15 @@ impl Knowledge {
     /// unless that is wanted.
     pub fn with_simulator(mut self, simulator: Rc<RefCell<dyn Simulator>>) -> Self {
         self.simulator = Some(simulator);
+        self.learned = false;
+        self
+    }
+
+    /// The same, with a model that was learned from [earlier recordings](super::Forecaster::with_earlier).
+    /// It is not asked about rows of which only the experts learn: its errors there say nothing of others.
+    pub fn with_learned(mut self, simulator: Rc<RefCell<dyn Simulator>>) -> Self {
+        self.simulator = Some(simulator);
+        self.learned = true;
         self
     }
 
@@ -37,6 +48,8 @@ impl Knowledge {
 /// Paths that have just been forked share theirs.
 pub(super) struct ExpertPaths {
     simulator: Option<AxisSimulator>,
+    /// Whether the simulator was learned from rows that are passed.
+    learned: bool,
     channels: usize,
     paths: Vec<Rc<Path>>,
     /// Whether a path's next row will not follow from its last.
@@ -124,6 +137,7 @@ impl ExpertPaths {
         path.predict(true);
         Ok(Self {
             simulator,
+            learned: knowledge.learned,
             channels,
             paths: vec![Rc::new(path)],
             detached: vec![false],
@@ -135,6 +149,7 @@ impl ExpertPaths {
         let forked = Rc::new(self.paths[0].fork());
         Self {
             simulator: self.simulator.clone(),
+            learned: self.learned,
             channels: self.channels,
             paths: vec![forked; count],
             detached: vec![false; count],
@@ -220,6 +235,11 @@ impl ExpertPaths {
     pub(super) fn detach(&mut self, paths: &[usize]) {
         self.detached.fill(false);
         paths.iter().for_each(|&path| self.detached[path] = true);
+    }
+
+    /// Says whether the next rows of the only path are passed.
+    pub(super) fn pass(&mut self, passed: bool) {
+        self.detached[0] = passed && self.learned;
     }
 
     /// Predicts the only path's next row, for which it is known whether it begins an episode.

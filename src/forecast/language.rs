@@ -39,19 +39,22 @@ impl<'m> Language<'m> {
     pub fn as_set(model: &'m Model, settings: Settings) -> Rc<dyn Predictor<'m> + 'm> {
         let language = Self::of(model, settings);
         let read = language.as_method(settings.method, &Knowledge::default());
-        language.stacked(settings.method, read)
+        language.stacked(settings.method, read, Vec::new())
     }
 
-    /// What was made of the model's reading by a method, with paths that are pooled with those of digits and of
-    /// experts by themselves if the model reads hints ([`Stacked`]); any other is left as it is.
+    /// What was made of the model's reading by a method, with paths that are pooled with those of digits, of
+    /// experts by themselves and of more forecasters if the model reads hints ([`Stacked`]); any other is left
+    /// as it is.
     pub fn stacked(
         self,
         method: Method,
         read: Rc<dyn Predictor<'m> + 'm>,
+        more: Vec<Rc<dyn Predictor<'m> + 'm>>,
     ) -> Rc<dyn Predictor<'m> + 'm> {
         match self.others(method) {
             Some(mut others) => {
                 others.push(Rc::new(self));
+                others.extend(more);
                 Rc::new(Stacked::new(read, others))
             }
             None => read,

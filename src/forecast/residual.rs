@@ -239,11 +239,13 @@ impl<'m> Continuation<'m> for State<'m> {
     }
 
     fn pass(&mut self, rows: Observed) -> Result<(), ForecastError> {
+        self.experts.pass(true);
         for start in (0..rows.len()).step_by(CHUNK) {
             let chunk = rows.rows(start..rows.len().min(start + CHUNK));
             let residuals = self.residuals(chunk)?;
             self.shown(&residuals, chunk, |inner, rows| inner.pass(rows))?;
         }
+        self.experts.pass(false);
         Ok(())
     }
 

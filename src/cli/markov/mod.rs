@@ -295,9 +295,9 @@ impl Arguments {
             self.least
         );
         ensure!(
-            self.model.method_of_one() == Method::Vicl,
+            self.model.published_method() == Method::Vicl,
             "--method {}: states are one channel",
-            self.model.method_of_one()
+            self.model.published_method()
         );
         ensure!(
             self.model.settings(Method::Vicl)?.scale == Scale::MinMax,

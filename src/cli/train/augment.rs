@@ -112,6 +112,7 @@ impl Augmentation {
         &self,
         model: &ModelArguments,
         experts: &NameArguments,
+        method: Method,
     ) -> anyhow::Result<Source> {
         if self.control.is_some() {
             ensure!(
@@ -124,10 +125,7 @@ impl Augmentation {
             Some(ControlArm::Replay) => Source::Replay,
             None => {
                 let names = experts.names(model).join("+");
-                Source::Forecaster(format!(
-                    "{names} {}",
-                    model.described(model.method_of_one())
-                ))
+                Source::Forecaster(format!("{names} {}", model.described(method)))
             }
         })
     }
@@ -209,10 +207,12 @@ pub(super) fn forecaster<'m>(
     models: &'m Models,
     model: &ModelArguments,
     experts: &NameArguments,
+    method: Method,
 ) -> anyhow::Result<Forecaster<'m>> {
-    let reading = model.settings(model.method_of_one())?;
+    let reading = model.settings(method)?;
     let mixture = ExpertArguments::plain(0.003);
-    let predictor = mixture.mixture(&experts.names(model), models, reading)?;
+    // Paths are of few steps, from a context of their own each: to pool them costs more than it brings.
+    let predictor = mixture.unpooled(&experts.names(model), models, reading)?;
     let forecaster = Forecaster::of(predictor, reading);
     if let Some(augmentation) = &settings.augmentation {
         Training::check_forecaster(augmentation, &forecaster)?;

@@ -13,6 +13,7 @@ use crate::cli::experts::NameArguments;
 use crate::cli::input::ModelArguments;
 use crate::cli::progress::Progress;
 use crate::environment::Task;
+use crate::forecast::Method;
 use crate::learning::{AugmentationSettings, Evaluation, Training, TrainingSettings};
 use crate::output::{Column, ScalarEvent, Table, write_atomically, write_events};
 
@@ -119,7 +120,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let models = models(&settings, model, experts)?;
     let forecaster = models
         .as_ref()
-        .map(|models| forecaster(&settings, models, model, experts))
+        .map(|models| forecaster(&settings, models, model, experts, arguments.method()))
         .transpose()?;
     std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
     let _lock = lock(folder)?;
@@ -201,6 +202,14 @@ fn best(evaluations: &[Evaluation]) -> Option<&Evaluation> {
 }
 
 impl Arguments {
+    /// How a forecaster reads what was lived through.
+    fn method(&self) -> Method {
+        match self.preset {
+            Preset::Own => self.model.method(),
+            Preset::Paper => self.model.published_method(),
+        }
+    }
+
     /// The checked settings.
     pub(super) fn settings(&self) -> anyhow::Result<TrainingSettings> {
         let task = self.task.as_deref().context("name a task")?;
@@ -225,7 +234,9 @@ impl Arguments {
                 "models and imagined transitions are those of --algorithm dicl-sac"
             ),
             Algorithm::DiclSac => {
-                let source = self.augmentation.source(&self.model, &self.experts)?;
+                let source = self
+                    .augmentation
+                    .source(&self.model, &self.experts, self.method())?;
                 let own = match self.preset {
                     Preset::Own => None,
                     Preset::Paper => AugmentationSettings::published(task.name, source.clone()),

@@ -183,9 +183,9 @@ impl Arguments {
             self.samples
         );
         ensure!(
-            self.model.method_of_one() == Method::Vicl,
+            self.model.published_method() == Method::Vicl,
             "--method {}: a metric is one channel",
-            self.model.method_of_one()
+            self.model.published_method()
         );
         ensure!(
             self.model.settings(Method::Vicl)?.scale == crate::codec::Scale::MinMax,

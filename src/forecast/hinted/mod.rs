@@ -329,9 +329,11 @@ impl<'m> Continuation<'m> for State<'m> {
         self.answers = None;
         self.window.forget_all()?;
         self.clipped.observe(rows.positions);
+        self.experts.pass(true);
         for chunk in chunks(rows.len(), self.window.rows_at_once()) {
             self.read_experts(rows.rows(chunk))?;
         }
+        self.experts.pass(false);
         Ok(())
     }
 

@@ -1,0 +1,187 @@
+//! Networks that learned a system from other recordings of it.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use ndarray::{Array2, ArrayView2, Axis};
+
+use super::of_dynamics;
+use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Laws, Steps};
+use crate::experts::{Simulated, Simulator, SimulatorError};
+use crate::forecast::{Predictor, Variables};
+use crate::network::FitSettings;
+
+/// Fewest steps that networks are trained on.
+const LEAST_STEPS: usize = 200;
+
+/// Updates of a training, at most and for a step.
+const UPDATES: (usize, usize) = (8_000, 4);
+
+/// An ensemble of networks that predicts the next row of any row and its actions, learned from
+/// recordings: an expert beside those that learn online, and a forecaster whose paths can be pooled.
+///
+/// ```
+/// use std::rc::Rc;
+/// use ndarray::Array2;
+/// use statecast::baselines::{Learned, named};
+/// use statecast::forecast::{Forecaster, Knowledge, Residual, Role, Settings, Variables};
+/// // A map that no line is near to.
+/// let run = |first: f64, rows: usize| {
+///     let mut x = Array2::from_elem((rows, 1), first);
+///     (1..rows).for_each(|t| x[[t, 0]] = 3.8 * x[[t - 1, 0]] * (1.0 - x[[t - 1, 0]]));
+///     Variables::new(vec!["x".to_owned()], vec![Role::State], x)
+/// };
+/// let learned = Learned::fit(&[run(0.2, 300)], 0).unwrap();
+/// let knowledge = Knowledge::default().with_learned(learned.simulator());
+/// let score = |residual: Residual| -> Result<f64, statecast::forecast::ForecastError> {
+///     let forecaster = Forecaster::of(Rc::new(residual), Settings::default());
+///     Ok(forecaster.read(&run(0.4, 20))?.one_step().log_scores().sum())
+/// };
+/// let blank = || Residual::new(named("mean").unwrap());
+/// assert!(score(blank().knowing(knowledge))? > score(blank())? + 20.0);
+/// # Ok::<(), statecast::forecast::ForecastError>(())
+/// ```
+#[derive(Clone)]
+pub struct Learned {
+    ensemble: Rc<Ensemble>,
+    channels: usize,
+}
+
+impl Learned {
+    /// Learns from recordings of the same variables and actions, with a seed of all draws; `None` if they
+    /// have less than 200 steps.
+    pub fn fit(recordings: &[Variables], seed: u64) -> Option<Self> {
+        let steps = steps(recordings)?;
+        let rows = steps.run.len();
+        if rows < LEAST_STEPS {
+            return None;
+        }
+        let (most, of_a_step) = UPDATES;
+        let settings = EnsembleSettings {
+            fit: FitSettings {
+                width: 64,
+                batch: 64,
+                updates: rows.saturating_mul(of_a_step).min(most),
+                ..FitSettings::default()
+            },
+            seed,
+            ..EnsembleSettings::default()
+        };
+        Some(Self {
+            channels: steps.states.ncols(),
+            ensemble: Rc::new(Ensemble::fit(&steps, settings, &|_| ())),
+        })
+    }
+
+    /// As an expert of those who read hints or residuals.
+    pub fn simulator(&self) -> Rc<RefCell<dyn Simulator>> {
+        Rc::new(RefCell::new(self.clone()))
+    }
+
+    /// As a forecaster by itself.
+    pub fn predictor<'m>(&self) -> Rc<dyn Predictor<'m> + 'm> {
+        of_dynamics(self.ensemble.clone(), self.channels)
+    }
+}
+
+impl Simulator for Learned {
+    fn next(
+        &mut self,
+        states: ArrayView2<f64>,
+        actions: ArrayView2<f64>,
+    ) -> Result<Vec<Vec<Option<Simulated>>>, SimulatorError> {
+        let members = 0..self.ensemble.members();
+        let laws: Vec<Laws> = members
+            .map(|member| self.ensemble.laws(member, states, actions))
+            .collect();
+        let at = |row, channel| Some(pooled(&laws, [row, channel]));
+        let row = |row| (0..states.ncols()).map(|c| at(row, c)).collect();
+        Ok((0..states.nrows()).map(row).collect())
+    }
+}
+
+/// Mean and standard deviation of equal shares of normal laws; of what is no number nothing is said.
+fn pooled(laws: &[Laws], at: [usize; 2]) -> Simulated {
+    let count = laws.len() as f64;
+    let mean = laws.iter().map(|law| law.mean[at]).sum::<f64>() / count;
+    let variance = laws
+        .iter()
+        .map(|law| law.deviation[at].powi(2) + (law.mean[at] - mean).powi(2));
+    Simulated {
+        mean,
+        std: Some((variance.sum::<f64>() / count).sqrt()),
+    }
+}
+
+/// Rows and what followed them, of recordings one after the other; `None` if there are no recordings.
+fn steps(recordings: &[Variables]) -> Option<Steps> {
+    let first = recordings.first()?;
+    let (mut states, mut actions) = (
+        Array2::zeros((0, first.values.ncols())),
+        Array2::zeros((0, first.actions.ncols())),
+    );
+    let (mut changes, mut run) = (states.clone(), Vec::new());
+    for (number, recording) in recordings.iter().enumerate() {
+        let rows = recording.rows();
+        let follows: Vec<usize> = (1..rows).filter(|&t| !recording.begins[t]).collect();
+        let before: Vec<usize> = follows.iter().map(|t| t - 1).collect();
+        let (at, next) = (
+            recording.values.select(Axis(0), &before),
+            recording.values.select(Axis(0), &follows),
+        );
+        let taken = recording.actions.select(Axis(0), &before);
+        let like = "variables and actions are those of the first recording";
+        changes.append(Axis(0), (&next - &at).view()).expect(like);
+        states.append(Axis(0), at.view()).expect(like);
+        actions.append(Axis(0), taken.view()).expect(like);
+        run.extend(follows.iter().map(|_| number));
+    }
+    Some(Steps {
+        states,
+        actions,
+        changes,
+        run,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::Role;
+
+    fn recording(values: Vec<f64>, begins: &[usize]) -> Variables {
+        let rows = values.len();
+        let values = Array2::from_shape_vec((rows, 1), values).unwrap();
+        let mut recording = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+        begins.iter().for_each(|&t| recording.begins[t] = true);
+        recording
+    }
+
+    #[test]
+    fn no_step_leads_from_one_run_to_the_next() {
+        let runs = [
+            recording(vec![0.0, 1.0, 7.0, 9.0], &[2]),
+            recording(vec![5.0, 4.0], &[]),
+        ];
+        let steps = steps(&runs).unwrap();
+        assert_eq!(steps.states.into_raw_vec_and_offset().0, [0.0, 7.0, 5.0]);
+        assert_eq!(steps.changes.into_raw_vec_and_offset().0, [1.0, 2.0, -1.0]);
+        assert_eq!(steps.run, [0, 0, 1]);
+    }
+
+    #[test]
+    fn from_few_steps_nothing_is_learned() {
+        assert!(Learned::fit(&[], 0).is_none());
+        assert!(Learned::fit(&[recording(vec![0.0; 200], &[])], 0).is_none());
+    }
+
+    #[test]
+    fn members_that_differ_widen_what_they_say_together() {
+        let law = |mean: f64| Laws {
+            mean: Array2::from_elem((1, 1), mean),
+            deviation: Array2::from_elem((1, 1), 3.0),
+        };
+        let said = pooled(&[law(-4.0), law(4.0)], [0, 0]);
+        assert_eq!((said.mean, said.std), (0.0, Some(5.0)));
+    }
+}
