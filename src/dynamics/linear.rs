@@ -63,7 +63,29 @@ fn with_intercept(states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Array2<f
 }
 
 impl Member {
+    /// Targets that are not known are NaN; those of a column count where all of such columns are known.
     fn fit(inputs: &Array2<f64>, targets: &Array2<f64>, weights: &[f64]) -> Self {
+        let unknown = targets.mapv(|x| u8::from(x.is_nan()));
+        if unknown.sum_axis(Axis(1)).iter().all(|&count| count == 0) {
+            return Self::fit_known(inputs, targets, weights);
+        }
+        let filled = targets.mapv(|x| if x.is_nan() { 0.0 } else { x });
+        let complete = weights.iter().zip(unknown.rows());
+        let complete = complete.map(|(&w, row)| if row.sum() == 0 { w } else { 0.0 });
+        let complete: Vec<f64> = complete.collect();
+        let mut member = Self::fit_known(inputs, &filled, weights);
+        let of_complete = Self::fit_known(inputs, &filled, &complete);
+        for (c, column) in unknown.columns().into_iter().enumerate() {
+            if column.iter().any(|&x| x > 0) {
+                let own = of_complete.weights.column(c);
+                member.weights.column_mut(c).assign(&own);
+                member.deviation[c] = of_complete.deviation[c];
+            }
+        }
+        member
+    }
+
+    fn fit_known(inputs: &Array2<f64>, targets: &Array2<f64>, weights: &[f64]) -> Self {
         let (rows, width) = inputs.dim();
         let weighted = Array2::from_shape_fn((rows, width), |(i, j)| weights[i] * inputs[[i, j]]);
         let squares = weighted.t().dot(inputs);

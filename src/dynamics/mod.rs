@@ -17,7 +17,8 @@ pub struct Steps {
     pub states: Array2<f64>,
     /// Actions taken, `[rows, actions]`.
     pub actions: Array2<f64>,
-    /// Next states less the states, and the rewards if they are not among these, `[rows, states + 1]`.
+    /// Next states less the states, and the rewards if they are not among these, `[rows, states + 1]`; NaN
+    /// where it is not known.
     pub changes: Array2<f64>,
     /// Number of the run of each row: runs are resampled as wholes.
     pub run: Vec<usize>,

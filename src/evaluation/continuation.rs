@@ -84,6 +84,7 @@ impl Cut {
             horizon: self.rewards.len(),
             discount: 1.0,
             rules: super::Rules::default(),
+            ends: None,
             seed,
         })
     }

@@ -1,5 +1,6 @@
 //! What recorded runs of a policy say: of its value, and of models.
 
+use super::importance::mean_return;
 use super::value::variance;
 use super::{Imagined, Logged, Value};
 
@@ -22,9 +23,7 @@ pub fn on_policy(
             values.iter().sum::<f64>() / values.len().max(1) as f64
         })
         .collect();
-    let own: Vec<usize> = (0..logged.runs.len())
-        .filter(|&run| logged.runs[run].source == source)
-        .collect();
+    let (horizon, own) = logged.telling(|run| run.source == source, horizon);
     if own.len() < 3 {
         return None;
     }
@@ -66,18 +65,27 @@ pub fn doubt(pairs: &[(Value, Value)]) -> f64 {
     mean.max(0.0).sqrt()
 }
 
-/// Mean of what the runs of one recording earned in as many steps as all of them tell about, and how
-/// many those are; at most `horizon`.
-pub fn recorded(logged: &Logged, source: usize, discount: f64, horizon: usize) -> (Value, usize) {
-    let own = || logged.runs.iter().filter(|run| run.source == source);
-    // What would have come behind a run that was cut off is not known.
-    let cut = own().filter(|run| !run.terminated).map(|run| run.steps());
-    let horizon = cut.min().unwrap_or(horizon).min(horizon);
-    let returns: Vec<f64> = own().map(|run| run.discounted(discount, horizon)).collect();
-    let count = returns.len() as f64;
-    let mean = returns.iter().sum::<f64>() / count.max(1.0);
-    let error = (variance(&returns) / count.max(1.0)).sqrt();
-    (Value::new(mean, error, count - 1.0), horizon)
+/// What the runs of one recording earned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Earned {
+    /// Mean return of the runs that tell about so many steps.
+    pub value: Value,
+    /// Steps.
+    pub horizon: usize,
+    /// Runs that were cut off before.
+    pub left_out: usize,
+}
+
+/// Mean of what the runs of one recording earned in as many steps, at most `horizon`, as the runs that
+/// have them tell most about; those that were cut off before are left out.
+pub fn recorded(logged: &Logged, source: usize, discount: f64, horizon: usize) -> Earned {
+    let (horizon, own) = logged.telling(|run| run.source == source, horizon);
+    let all = logged.runs.iter().filter(|run| run.source == source);
+    Earned {
+        value: mean_return(logged, &own, discount, horizon),
+        horizon,
+        left_out: all.count() - own.len(),
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Paths that a policy walks in a model.
 
+use std::rc::Rc;
+
 use ndarray::Array2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::{Path, Rules, Value};
+use super::{Path, RecordedEnds, Rules, Value};
 use crate::metrics::block_bootstrap;
 
 /// Sets the draws of a policy apart from those of the model.
@@ -23,6 +25,8 @@ pub struct Walk {
     pub discount: f64,
     /// What is known of the system.
     pub rules: Rules,
+    /// Where recorded runs ended, if paths may end there, too.
+    pub ends: Option<Rc<RecordedEnds>>,
     /// Seed of all draws.
     pub seed: u64,
 }

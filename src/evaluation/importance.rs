@@ -11,90 +11,114 @@ use crate::policy::Policy;
 /// Resamplings of the runs behind a standard error.
 const RESAMPLINGS: usize = 200;
 
-/// Log of the largest ratio of two probabilities of a whole path that is told from larger ones.
-const MOST_LOG_RATIO: f64 = 50.0;
+/// Fewest runs' worth of evidence that a value may rest on.
+const LEAST_EFFECTIVE: f64 = 2.0;
 
 /// A value with how many runs' worth of evidence the weights leave.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weighted {
-    /// The value.
-    pub value: Value,
-    /// Effective number of runs behind the last step's weights (Kish), between 1 and the runs.
+    /// The value; `None` if the weights leave less than two runs' worth of evidence.
+    pub value: Option<Value>,
+    /// Effective number of runs behind the last step's weights (Kish), at most that of the runs; 0 if the policy
+    /// would have done nothing of what was done.
     pub effective: f64,
 }
 
-/// Mean return of the recorded runs: what the policy is worth if it does what was done.
+/// Mean return of the recorded runs: what the policy is worth if it does what was done. Runs that were cut off
+/// early are left out.
 pub fn behaviour_mean(logged: &Logged, discount: f64, horizon: usize) -> Value {
-    let returns = logged
-        .runs
-        .iter()
-        .map(|run| run.discounted(discount, horizon));
-    let returns: Vec<f64> = returns.collect();
-    let count = returns.len() as f64;
+    let (horizon, runs) = logged.telling(|_| true, horizon);
+    mean_return(logged, &runs, discount, horizon)
+}
+
+/// Mean return of some runs.
+pub(super) fn mean_return(logged: &Logged, runs: &[usize], discount: f64, horizon: usize) -> Value {
+    let of = |&run: &usize| logged.runs[run].discounted(discount, horizon);
+    let returns: Vec<f64> = runs.iter().map(of).collect();
+    let count = returns.len().max(1) as f64;
     let mean = returns.iter().sum::<f64>() / count;
     Value::new(mean, (variance(&returns) / count).sqrt(), count - 1.0)
 }
 
 /// Terms of weighted per-decision estimators: of every run, step by step.
 struct Terms {
-    /// Cumulated ratios of the policy's to the recorded probabilities, `[runs][steps]`.
+    /// Logs of the cumulated ratios of the policy's to the recorded probabilities, `[runs][steps]`: of long
+    /// runs the ratios themselves are too small for any number.
     ratios: Vec<Vec<f64>>,
+    /// Runs that tell about all steps.
+    runs: Vec<usize>,
     steps: usize,
 }
 
 impl Terms {
     /// `None` where probabilities of the actions are not known on either side.
     fn new(logged: &Logged, policy: &dyn Policy, horizon: usize) -> Option<Self> {
+        let (horizon, runs) = logged.telling(|_| true, horizon);
         let ratios = logged.runs.iter().map(|run| {
             let taken = run.log_probabilities.as_ref()?;
             let now = policy.log_probabilities(run.before(), run.actions.view())?;
             let mut sum = 0.0f64;
             let logs = now.iter().zip(taken).take(horizon);
             let ratio = logs.map(|(now, taken)| {
-                sum = (sum + now - taken).clamp(-1e6, MOST_LOG_RATIO);
-                sum.exp()
+                sum += now - taken;
+                // Of neither policy, so that the run says nothing of this one.
+                if sum.is_nan() {
+                    sum = f64::NEG_INFINITY;
+                }
+                sum
             });
             Some(ratio.collect())
         });
         let ratios: Vec<Vec<f64>> = ratios.collect::<Option<_>>()?;
         Some(Self {
-            steps: ratios.iter().map(Vec::len).max().unwrap_or(0),
+            steps: runs.iter().map(|&run| ratios[run].len()).max().unwrap_or(0),
             ratios,
+            runs,
         })
     }
 
-    /// Weight of a run at a step, before the weights of all runs are made to sum to one. A run that
-    /// has ended keeps its last ratio; before the first step all are as likely.
+    /// Log of the weight of a run at a step, but for what is the same of all runs. A run that has ended
+    /// keeps its last ratio; before the first step all are as likely.
     fn ratio(&self, run: usize, step: Option<usize>) -> f64 {
         let ratios = &self.ratios[run];
         match step {
-            None => 1.0,
-            Some(step) => ratios.get(step).or(ratios.last()).copied().unwrap_or(1.0),
+            None => 0.0,
+            Some(step) => ratios.get(step).or(ratios.last()).copied().unwrap_or(0.0),
         }
     }
 
-    /// Weights of some runs at a step, summing to one.
+    /// Weights of some runs at a step, summing to one; none has any if the policy would have done nothing of
+    /// what was done.
     fn weights(&self, runs: &[usize], step: Option<usize>) -> Vec<f64> {
-        let ratios: Vec<f64> = runs.iter().map(|&run| self.ratio(run, step)).collect();
-        let total: f64 = ratios.iter().sum();
-        match total > 0.0 {
-            true => ratios.iter().map(|ratio| ratio / total).collect(),
-            false => vec![1.0 / runs.len() as f64; runs.len()],
+        let logs: Vec<f64> = runs.iter().map(|&run| self.ratio(run, step)).collect();
+        let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if largest == f64::NEG_INFINITY {
+            return vec![0.0; runs.len()];
         }
+        let ratios = logs.iter().map(|log| (log - largest).exp());
+        let total: f64 = ratios.clone().sum();
+        ratios.map(|ratio| ratio / total).collect()
     }
 
-    fn value(&self, runs: usize, estimate: impl Fn(&[usize]) -> f64) -> Weighted {
-        let all: Vec<usize> = (0..runs).collect();
+    fn value(&self, estimate: impl Fn(&[usize]) -> f64) -> Weighted {
+        let (all, count) = (&self.runs, self.runs.len());
+        let last = self.weights(all, self.steps.checked_sub(1));
+        let squares = last.iter().map(|w| w * w).sum::<f64>();
+        let effective = if squares > 0.0 { 1.0 / squares } else { 0.0 };
+        if effective < LEAST_EFFECTIVE {
+            return Weighted {
+                value: None,
+                effective,
+            };
+        }
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let resampled = (0..RESAMPLINGS).map(|_| {
-            let drawn: Vec<usize> = (0..runs).map(|_| random.random_range(0..runs)).collect();
-            estimate(&drawn)
+            let drawn = (0..count).map(|_| all[random.random_range(0..count)]);
+            estimate(&drawn.collect::<Vec<_>>())
         });
         let error = variance(&resampled.collect::<Vec<_>>()).sqrt();
-        let last = self.weights(&all, self.steps.checked_sub(1));
-        let effective = 1.0 / last.iter().map(|w| w * w).sum::<f64>();
         Weighted {
-            value: Value::new(estimate(&all), error, effective - 1.0),
+            value: Some(Value::new(estimate(all), error, effective - 1.0)),
             effective,
         }
     }
@@ -109,7 +133,7 @@ pub fn importance(
     horizon: usize,
 ) -> Option<Weighted> {
     let terms = Terms::new(logged, policy, horizon)?;
-    Some(terms.value(logged.runs.len(), |runs| {
+    Some(terms.value(|runs| {
         let step = |t: usize| {
             let weights = terms.weights(runs, Some(t));
             let earned = runs.iter().zip(weights).map(|(&run, weight)| {
@@ -156,5 +180,5 @@ pub fn doubly_robust(
         };
         (0..terms.steps).map(step).sum::<f64>()
     };
-    Some(terms.value(logged.runs.len(), estimate))
+    Some(terms.value(estimate))
 }

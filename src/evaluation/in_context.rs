@@ -197,7 +197,7 @@ pub fn in_context(
             ),
             states: contexts.states,
             reward: contexts.reward,
-            ledger: Ledger::new(numbers.len(), walk.rules, walk.discount, logged),
+            ledger: Ledger::new(numbers.len(), walk, logged),
         };
         // One row more than steps: the last one is where the last step leads.
         let settings = RolloutSettings {

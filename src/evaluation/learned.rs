@@ -83,7 +83,7 @@ impl Tour<'_> {
                 random
             })
             .collect();
-        let mut ledger = Ledger::new(walk.paths, walk.rules, walk.discount, self.logged);
+        let mut ledger = Ledger::new(walk.paths, walk, self.logged);
         let mut states = self.starts.clone();
         let mut saturated = 0;
         for step in 0..walk.horizon {

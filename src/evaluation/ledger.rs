@@ -1,15 +1,17 @@
 //! What paths earn while a policy walks them.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use super::{Logged, Rules};
+use super::{Logged, RecordedEnds, Rules, Walk};
 
 /// Returns of paths, booked step by step.
 #[derive(Debug)]
 pub(super) struct Ledger {
     rules: Rules,
+    ends: Option<Rc<RecordedEnds>>,
     discount: f64,
     /// Rewards that a model may predict: those that were seen.
     range: (f64, f64),
@@ -17,25 +19,30 @@ pub(super) struct Ledger {
     under_way: Vec<Option<(Vec<f64>, Vec<f64>)>>,
     /// Returns so far.
     pub(super) returns: Vec<f64>,
-    /// What each path earned at its steps.
+    /// What each path earned at its steps, as far as it had not ended.
     pub(super) rewards: Vec<Vec<f64>>,
-    ended: Vec<bool>,
+    /// Probability that a path has not ended.
+    alive: Vec<f64>,
 }
 
+/// Probability below which a path has ended.
+const ENDED: f64 = 1e-3;
+
 impl Ledger {
-    pub(super) fn new(paths: usize, rules: Rules, discount: f64, logged: &Logged) -> Self {
+    pub(super) fn new(paths: usize, walk: &Walk, logged: &Logged) -> Self {
         let rewards = logged.runs.iter().flat_map(|run| &run.rewards);
         let seen = rewards.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &r| {
             (r.min(low), r.max(high))
         });
         Self {
-            rules,
-            discount,
+            rules: walk.rules,
+            ends: walk.ends.clone(),
+            discount: walk.discount,
             range: seen,
             under_way: vec![None; paths],
             returns: vec![0.0; paths],
             rewards: vec![Vec::new(); paths],
-            ended: vec![false; paths],
+            alive: vec![1.0; paths],
         }
     }
 
@@ -51,7 +58,7 @@ impl Ledger {
             let Some((state, action)) = self.under_way[path].take() else {
                 continue;
             };
-            if self.ended[path] {
+            if self.ended(path) {
                 continue;
             }
             let next = states.row(row).to_vec();
@@ -61,9 +68,15 @@ impl Ledger {
                 (None, None) => 0.0,
             };
             let steps = i32::try_from(self.rewards[path].len()).unwrap_or(i32::MAX);
+            let reward = self.alive[path] * reward;
             self.returns[path] += self.discount.powi(steps) * reward;
             self.rewards[path].push(reward);
-            self.ended[path] = self.rules.terminated.is_some_and(|ends| ends(&next));
+            if self.rules.terminated.is_some_and(|ends| ends(&next)) {
+                self.alive[path] = 0.0;
+            }
+            if let Some(ends) = &self.ends {
+                self.alive[path] *= 1.0 - ends.probability(&state, &action, &next);
+            }
         }
     }
 
@@ -81,7 +94,11 @@ impl Ledger {
 
     /// True if all of some paths have come to their end.
     pub(super) fn all_ended(&self, paths: Range<usize>) -> bool {
-        self.ended[paths].iter().all(|&ended| ended)
+        paths.into_iter().all(|path| self.ended(path))
+    }
+
+    fn ended(&self, path: usize) -> bool {
+        self.alive[path] < ENDED
     }
 }
 
@@ -127,7 +144,16 @@ mod tests {
                 reward: known.then_some(|state, action, next| state[0] + 10.0 * action[0] + 100.0 * next[0]),
                 terminated: Some(|state| state[0] > 1.5),
             };
-            let mut ledger = Ledger::new(1, rules, discount, &logged());
+            let walk = Walk {
+                starts: array![[0.3]],
+                paths: 1,
+                horizon: 20,
+                discount,
+                rules,
+                ends: None,
+                seed: 0,
+            };
+            let mut ledger = Ledger::new(1, &walk, &logged());
             let at = |x: f64| Array2::from_elem((1, 1), x);
             let action = |x: f64| 0.5 * x;
             ledger.arrive(0..1, at(0.3).view(), Some(array![7.0].view()));

@@ -42,6 +42,16 @@ impl Run {
         self.steps().min(self.states.nrows() - 1)
     }
 
+    /// True if what an end leads to is not known: an end needs no next state.
+    fn ends_unseen(&self) -> bool {
+        self.terminated && self.transitions() < self.steps()
+    }
+
+    /// True if it tells what the first `horizon` steps earn: it has as many, or has ended.
+    pub fn tells(&self, horizon: usize) -> bool {
+        self.terminated || self.steps() >= horizon
+    }
+
     /// States before every step, `[steps, states]`.
     pub fn before(&self) -> ArrayView2<'_, f64> {
         self.states.slice(s![..self.steps(), ..])
@@ -82,8 +92,10 @@ pub struct Transitions {
     pub actions: Array2<f64>,
     /// `[rows]`.
     pub rewards: Array1<f64>,
-    /// `[rows, states]`.
+    /// `[rows, states]`; of a step that ended the run in a state that was not recorded, the state before it.
     pub next: Array2<f64>,
+    /// Whether the next state was recorded.
+    pub known: Vec<bool>,
     /// Whether the step ended the run for good.
     pub terminated: Vec<bool>,
     /// Number of the run each row comes from.
@@ -165,6 +177,36 @@ impl Logged {
         })
     }
 
+    /// Most steps, `horizon` at most, of which some runs tell most all together, and which runs these are: what
+    /// would have come behind a run that was cut off is not known.
+    pub fn telling(&self, of: impl Fn(&Run) -> bool, horizon: usize) -> (usize, Vec<usize>) {
+        let telling = |steps: usize| {
+            let tells = |i: &usize| of(&self.runs[*i]) && self.runs[*i].tells(steps);
+            (0..self.runs.len()).filter(tells).collect::<Vec<_>>()
+        };
+        let steps = self
+            .runs
+            .iter()
+            .filter(|run| of(run))
+            .map(|run| match run.terminated {
+                true => horizon,
+                false => run.steps().min(horizon),
+            });
+        let told = |steps: usize| (steps * telling(steps).len(), steps);
+        let best = steps.max_by_key(|&steps| told(steps)).unwrap_or(horizon);
+        (best, telling(best))
+    }
+
+    /// The same without the runs of one recording; `None` if none is left.
+    pub fn without(&self, source: usize) -> Option<Self> {
+        let others = self.runs.iter().filter(|run| run.source != source);
+        let runs: Vec<Run> = others.cloned().collect();
+        (!runs.is_empty()).then_some(Self {
+            runs,
+            sources: self.sources,
+        })
+    }
+
     /// Numbers observed.
     pub fn states(&self) -> usize {
         self.runs[0].states.ncols()
@@ -223,8 +265,8 @@ impl Logged {
         (0..self.states()).map(column).collect()
     }
 
-    /// What models of one step learn from: the steps whose next state is known, of the runs that `of`
-    /// takes.
+    /// What models of one step learn from, of the runs that `of` takes: the steps whose next state is known, and
+    /// the rewards of those that ended a run.
     ///
     /// # Errors
     /// [`EvaluationError::TooFew`] if there are hardly any.
@@ -235,7 +277,15 @@ impl Logged {
             return Err(EvaluationError::TooFew(rows, LEAST_STEPS));
         }
         let rewards = all.rewards.insert_axis(Axis(1));
-        let moved = &all.next - &all.states;
+        let mut moved = &all.next - &all.states;
+        for (mut row, _) in moved
+            .rows_mut()
+            .into_iter()
+            .zip(&all.known)
+            .filter(|(_, known)| !**known)
+        {
+            row.fill(f64::NAN);
+        }
         let changes = concatenate(Axis(1), &[moved.view(), rewards.view()])
             .expect("both have one row a step");
         Ok(Steps {
@@ -246,26 +296,31 @@ impl Logged {
         })
     }
 
-    /// All steps whose next state is known, of the runs that `of` takes.
+    /// All steps whose next state is known or which ended a run, of the runs that `of` takes.
     pub fn transitions(&self, of: impl Fn(usize) -> bool) -> Transitions {
         let taken: Vec<usize> = (0..self.runs.len()).filter(|&i| of(i)).collect();
-        let rows: usize = taken.iter().map(|&i| self.runs[i].transitions()).sum();
+        let steps = |run: &Run| run.transitions() + usize::from(run.ends_unseen());
+        let rows: usize = taken.iter().map(|&i| steps(&self.runs[i])).sum();
         let mut all = Transitions {
             states: Array2::zeros((rows, self.states())),
             actions: Array2::zeros((rows, self.actions())),
             rewards: Array1::zeros(rows),
             next: Array2::zeros((rows, self.states())),
+            known: Vec::with_capacity(rows),
             terminated: Vec::with_capacity(rows),
             run: Vec::with_capacity(rows),
         };
         let mut row = 0;
         for i in taken {
             let run = &self.runs[i];
-            for t in 0..run.transitions() {
+            for t in 0..steps(run) {
+                let known = t < run.transitions();
                 all.states.row_mut(row).assign(&run.states.row(t));
                 all.actions.row_mut(row).assign(&run.actions.row(t));
                 all.rewards[row] = run.rewards[t];
-                all.next.row_mut(row).assign(&run.states.row(t + 1));
+                let next = run.states.row(t + usize::from(known));
+                all.next.row_mut(row).assign(&next);
+                all.known.push(known);
                 let last = t + 1 == run.steps();
                 all.terminated.push(last && run.terminated);
                 all.run.push(i);
@@ -277,16 +332,25 @@ impl Logged {
 }
 
 impl Run {
-    /// Rewards by a rule; the last step's is left out where its next state is not known.
+    /// Rewards by a rule. Where the last step's next state is not known, the step is left out, unless it ended the
+    /// run: then the states are taken to have gone on as in the step before.
     fn computed_rewards(&mut self, reward: Reward) -> Array1<f64> {
-        let known = self.transitions();
+        let known = self.transitions() + usize::from(self.ends_unseen());
         self.actions = self.actions.slice(s![..known, ..]).to_owned();
         if let Some(log) = &mut self.log_probabilities {
             *log = log.slice(s![..known]).to_owned();
         }
         let of = |t: usize| {
-            let (state, next) = (self.states.row(t).to_vec(), self.states.row(t + 1).to_vec());
-            reward(&state, &self.actions.row(t).to_vec(), &next)
+            let state = self.states.row(t);
+            let next = match t + 1 < self.states.nrows() {
+                true => self.states.row(t + 1).to_owned(),
+                false => &state + &(&state - &self.states.row(t.saturating_sub(1))),
+            };
+            reward(
+                &state.to_vec(),
+                &self.actions.row(t).to_vec(),
+                &next.to_vec(),
+            )
         };
         (0..known).map(of).collect()
     }

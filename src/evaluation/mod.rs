@@ -8,6 +8,7 @@
 mod actor;
 mod continuation;
 mod correction;
+mod ends;
 mod fitted;
 mod imagined;
 mod importance;
@@ -21,7 +22,8 @@ mod value;
 
 pub use actor::Actor;
 pub use continuation::{Continuations, Continued, Cut, Rule};
-pub use correction::{doubt, on_policy, recorded};
+pub use correction::{Earned, doubt, on_policy, recorded};
+pub use ends::RecordedEnds;
 pub use fitted::{FittedQ, FittedSettings};
 pub use imagined::{Imagined, Walk};
 pub use importance::{Critic, Weighted, behaviour_mean, doubly_robust, importance};

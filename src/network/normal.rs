@@ -81,9 +81,11 @@ struct Standard {
 
 impl Standard {
     fn of(values: &Array2<f32>) -> Self {
-        let rows = values.nrows().max(1) as f32;
-        let mean = values.sum_axis(Axis(0)) / rows;
-        let squares = (values - &mean).mapv(|x| x * x).sum_axis(Axis(0)) / rows;
+        let known = values.mapv(|x| f32::from(u8::from(!x.is_nan())));
+        let rows = known.sum_axis(Axis(0)).mapv(|count| count.max(1.0));
+        let or_zero = |x: f32| if x.is_nan() { 0.0 } else { x };
+        let mean = values.mapv(or_zero).sum_axis(Axis(0)) / &rows;
+        let squares = (values - &mean).mapv(|x| or_zero(x * x)).sum_axis(Axis(0)) / &rows;
         Self {
             mean,
             deviation: squares.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 }),
@@ -96,7 +98,7 @@ impl Standard {
 }
 
 impl NormalNetwork {
-    /// Learns from inputs `[rows, inputs]` and targets `[rows, targets]`; `progress` is told which
+    /// Learns from inputs `[rows, inputs]` and targets `[rows, targets]`, NaN where they are not known; `progress` is told which
     /// share of the work is done.
     ///
     /// # Panics
@@ -171,7 +173,7 @@ fn likelihood_gradient(output: &[f32], targets: &Array2<f32>) -> Vec<f32> {
     let mut gradient = vec![0.0; output.len()];
     let share = 1.0 / (rows * width) as f32;
     for row in 0..rows {
-        for c in 0..width {
+        for c in (0..width).filter(|&c| !targets[[row, c]].is_nan()) {
             let (at, at_spread) = (2 * row * width + c, (2 * row + 1) * width + c);
             let (log, slope) = log_spread(output[at_spread]);
             let precision = (-2.0 * log).exp();

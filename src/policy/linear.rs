@@ -86,6 +86,12 @@ impl Linear {
     }
 }
 
+/// Whether an action is outside of limits, by more than what recordings in single precision round.
+fn beyond(action: f64, low: f64, high: f64) -> bool {
+    let margin = |limit: f64| 1e-6 * limit.abs().max(1e-3);
+    action < low - margin(low) || action > high + margin(high)
+}
+
 impl Policy for Linear {
     fn widths(&self) -> Widths {
         Widths {
@@ -111,7 +117,7 @@ impl Policy for Linear {
         Ok(actions)
     }
 
-    /// At a limit the log of the probability of being clipped to it.
+    /// At a limit the log of the probability of being clipped to it; beyond it nothing is taken.
     fn log_probabilities(
         &self,
         observations: ArrayView2<f64>,
@@ -127,7 +133,9 @@ impl Policy for Linear {
                 spread[column],
             );
             let standard = Normal::standard();
-            if a <= low {
+            if beyond(a, low, high) {
+                f64::NEG_INFINITY
+            } else if a <= low {
                 standard.cdf((low - mean) / deviation).ln()
             } else if a >= high {
                 standard.sf((high - mean) / deviation).ln()

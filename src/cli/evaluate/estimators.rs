@@ -89,10 +89,14 @@ impl Estimator {
         }
     }
 
-    /// True if it says what any policy earns from any start, so that it can be held against what
-    /// was recorded.
-    fn is_model(self) -> bool {
-        !matches!(self, Self::Is | Self::Dr | Self::OnPolicy | Self::Behaviour)
+    /// True if it says what any policy earns, so that it can be held against what was recorded.
+    fn is_checked(self) -> bool {
+        !matches!(self, Self::OnPolicy | Self::Behaviour)
+    }
+
+    /// True if it weighs what was recorded: of a recorded policy, the recordings of the others.
+    fn weighs(self) -> bool {
+        matches!(self, Self::Is | Self::Dr)
     }
 }
 
@@ -197,7 +201,7 @@ impl<'s> Study<'s> {
             }
             None => None,
         };
-        let checked = if estimator.is_model() {
+        let checked = if estimator.is_checked() {
             behaviours.len()
         } else {
             0
@@ -211,7 +215,17 @@ impl<'s> Study<'s> {
                 walk,
                 earned,
             } = behaviour;
-            let estimate = self.estimate(estimator, contexts.as_ref(), candidate, walk, &shown);
+            let others = estimator.weighs().then(|| self.logged.without(number));
+            let logged = match &others {
+                None => self.logged,
+                Some(Some(others)) => others,
+                Some(None) => {
+                    recorded[number].imagined.push(None);
+                    continue;
+                }
+            };
+            let read = contexts.as_ref();
+            let estimate = self.estimate(estimator, read, logged, candidate, walk, &shown);
             // Values are functions of the steps left of one horizon: they are not asked about another.
             candidate.values = None;
             let estimate = estimate.with_context(|| format!("recording {}", candidate.name))?;
@@ -227,7 +241,14 @@ impl<'s> Study<'s> {
             let done = (checked + number) as f64;
             let shown = |share: f64| progress.show((done + share) / count);
             let mut estimate = self
-                .estimate(estimator, contexts.as_ref(), candidate, self.walk, &shown)
+                .estimate(
+                    estimator,
+                    contexts.as_ref(),
+                    self.logged,
+                    candidate,
+                    self.walk,
+                    &shown,
+                )
                 .with_context(|| format!("policy {}", candidate.name))?;
             estimate.value = estimate.value.map(|v| v.doubted(doubt.unwrap_or(0.0)));
             estimate.doubt = doubt;
@@ -271,6 +292,7 @@ impl<'s> Study<'s> {
         &self,
         estimator: Estimator,
         contexts: Option<&Contexts>,
+        logged: &Logged,
         candidate: &mut Candidate,
         walk: &Walk,
         progress: &dyn Fn(f64),
@@ -285,7 +307,7 @@ impl<'s> Study<'s> {
             doubt: None,
             seconds: 0.0,
         };
-        let (logged, fitted) = (self.logged, &self.fitted);
+        let fitted = &self.fitted;
         let (discount, horizon) = (walk.discount, walk.horizon);
         let mut of_paths = |imagined: Imagined| {
             estimate.value = Some(imagined.value());
@@ -325,7 +347,7 @@ impl<'s> Study<'s> {
             }
             Estimator::Is => {
                 let weighted = importance(logged, policy, discount, horizon);
-                estimate.value = weighted.map(|w| w.value);
+                estimate.value = weighted.and_then(|w| w.value);
                 estimate.effective = weighted.map(|w| w.effective);
             }
             Estimator::Dr if importance(logged, policy, discount, horizon).is_some() => {
@@ -333,7 +355,7 @@ impl<'s> Study<'s> {
                 let critic = values.critic(logged, &mut *candidate.policy)?;
                 let policy = &*candidate.policy;
                 let weighted = doubly_robust(logged, policy, discount, horizon, &critic);
-                estimate.value = weighted.map(|w| w.value);
+                estimate.value = weighted.and_then(|w| w.value);
                 estimate.effective = weighted.map(|w| w.effective);
             }
             Estimator::Dr => {}

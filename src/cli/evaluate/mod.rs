@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use self::estimators::{Behaviour, Estimator, Study};
 use self::outcome::{Outcome, standings};
@@ -19,7 +19,7 @@ use super::endings::written_as;
 use super::input::{Columns, ModelArguments};
 use super::residual::{ResidualArguments, ResidualOptions};
 use crate::environment::Task;
-use crate::evaluation::{FittedQ, Logged, Rules, Walk, recorded};
+use crate::evaluation::{FittedQ, Logged, RecordedEnds, Rules, Walk, recorded};
 use crate::forecast::Method;
 use crate::output::TableFormat;
 use crate::policy::{self, Cloned, Policy, PolicySource, Widths};
@@ -55,9 +55,12 @@ pub(super) struct Arguments {
     #[arg(long = "behaviour", value_name = "SOURCE")]
     behaviours: Vec<PolicySource>,
     /// Task whose reward and end of episodes are known: pendulum, cart-pole, half-cheetah, … [default: the
-    /// reward is predicted and episodes end at the horizon]
+    /// reward is predicted, and episodes end where recorded ones did]
     #[arg(long, value_name = "TASK")]
     env: Option<String>,
+    /// Where imagined episodes end before the horizon [default: by the task's rule, or as recorded]
+    #[arg(long, value_enum)]
+    termination: Option<Termination>,
     /// Steps of an episode [default: the task's time limit, or the longest recorded episode]
     #[arg(long)]
     horizon: Option<NonZeroUsize>,
@@ -103,6 +106,17 @@ pub(super) struct Arguments {
     report: Option<PathBuf>,
 }
 
+/// Where imagined episodes end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Termination {
+    /// Where the recorded steps nearest to theirs ended an episode
+    Recorded,
+    /// Nowhere
+    Never,
+    /// By the rule of --env
+    Task,
+}
+
 /// A policy to judge.
 struct Candidate {
     name: String,
@@ -116,7 +130,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
     arguments.check()?;
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
-    let rules = task.map_or(Rules::default(), Rules::of);
+    let rules = arguments.rules(task)?;
     let (logged, options) = arguments.logged(task, &rules)?;
     let mut candidates = arguments.candidates(&logged, task)?;
     let horizon = arguments.horizon(&logged, task);
@@ -126,6 +140,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         horizon,
         discount: arguments.discount,
         rules,
+        ends: arguments.ends(&logged, task),
         seed: arguments.seed,
     };
     let truth = arguments.truth(&mut candidates, task, horizon)?;
@@ -256,6 +271,38 @@ impl Arguments {
         candidates.collect()
     }
 
+    /// What is known of the task, as far as it counts.
+    fn rules(&self, task: Option<&Task>) -> anyhow::Result<Rules> {
+        ensure!(
+            self.termination != Some(Termination::Task) || task.is_some(),
+            "--termination task: which task it is says --env"
+        );
+        let mut rules = task.map_or(Rules::default(), Rules::of);
+        if matches!(
+            self.termination,
+            Some(Termination::Recorded | Termination::Never)
+        ) {
+            rules.terminated = None;
+        }
+        Ok(rules)
+    }
+
+    /// Where recorded episodes ended, if imagined ones end there, too.
+    fn ends(&self, logged: &Logged, task: Option<&Task>) -> Option<Rc<RecordedEnds>> {
+        let recorded = match self.termination {
+            Some(termination) => termination == Termination::Recorded,
+            None => task.is_none(),
+        };
+        let ends = recorded.then(|| RecordedEnds::of(logged)).flatten()?;
+        let ended = logged.runs.iter().filter(|run| run.terminated).count();
+        eprintln!(
+            "note: imagined episodes end where recorded ones did ({ended} of {} ended before they were cut off); \
+             --termination never lets them go on",
+            logged.runs.len()
+        );
+        Some(Rc::new(ends))
+    }
+
     /// Policies of the recordings: as given, or as learned from what they did.
     fn behaviours(
         &self,
@@ -275,8 +322,16 @@ impl Arguments {
                     Box::new(cloned)
                 }
             };
-            let (earned, horizon) = recorded(logged, source, self.discount, walk.horizon);
+            let earned = recorded(logged, source, self.discount, walk.horizon);
             let file = self.files[source].file_stem().unwrap_or_default();
+            if earned.left_out > 0 {
+                eprintln!(
+                    "note: {}: {} episode(s) were cut off before {} steps and do not count in what it earned",
+                    self.files[source].display(),
+                    earned.left_out,
+                    earned.horizon
+                );
+            }
             Ok(Behaviour {
                 candidate: Candidate {
                     name: file.to_string_lossy().into_owned(),
@@ -286,10 +341,10 @@ impl Arguments {
                 },
                 walk: Walk {
                     starts: logged.starts_of(source),
-                    horizon,
+                    horizon: earned.horizon,
                     ..walk.clone()
                 },
-                earned,
+                earned: earned.value,
             })
         };
         (0..logged.sources).map(of_source).collect()
