@@ -45,8 +45,8 @@ use plan::Plan;
     statecast forecast run.npz --method dicl-s --components 0.95 --output forecast.parquet\n  \
     statecast forecast run.csv --holdout --horizon 20     # score against the last 20 rows\n  \
     statecast forecast run.csv --method residual --future planned_actions.csv\n  \
-    statecast forecast run.csv --fork brake.csv,coast.csv   # several futures of one context
-    statecast forecast run.csv --derive 'speed = hypot(vx, vy)'
+    statecast forecast run.csv --fork brake.csv,coast.csv   # several futures of one context\n  \
+    statecast forecast run.csv --derive 'speed = hypot(vx, vy)'\n  \
     statecast forecast run.csv --method residual --simulator 'python model.py'\n  \
     statecast forecast hourly.csv --method residual --period 24")]
 pub(super) struct Arguments {

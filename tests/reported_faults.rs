@@ -1,0 +1,37 @@
+//! Faults that users of the program saw, each with the test that would have found it.
+
+use std::process::{Command, Output};
+
+fn statecast(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_statecast"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const PENDULUM: [&str; 4] = ["forecast", "examples/pendulum.csv", "--select", "0"];
+
+/// The help said that the model is alone where paths are pooled, and its examples were not aligned.
+#[test]
+fn the_help_of_forecasts_says_that_paths_are_pooled() {
+    let output = statecast(&["forecast", "--help"]);
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!help.contains("the model alone"), "{help}");
+    let words: Vec<&str> = help.split_whitespace().collect();
+    assert!(
+        words
+            .join(" ")
+            .contains("paths of several steps are shared out")
+    );
+    let examples = help
+        .lines()
+        .filter(|line| line.trim_start().starts_with("statecast "));
+    for line in examples {
+        assert!(line.starts_with("  statecast "), "{line}");
+    }
+}
