@@ -16,6 +16,18 @@ fn stderr(output: &Output) -> String {
 
 const PENDULUM: [&str; 4] = ["forecast", "examples/pendulum.csv", "--select", "0"];
 
+/// `.csv: written as .npz` was the whole answer to a name that ends in `.csv`.
+#[test]
+fn a_name_that_does_not_end_as_it_must_is_told_how_it_must() {
+    let output = statecast(&["density", "examples/pendulum.csv", "-o", "x.csv"]);
+    let says = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{says}");
+    assert!(
+        says.contains("x.csv: the name of the file to write must end in .npz"),
+        "{says}"
+    );
+}
+
 /// The help said that the model is alone where paths are pooled, and its examples were not aligned.
 #[test]
 fn the_help_of_forecasts_says_that_paths_are_pooled() {
