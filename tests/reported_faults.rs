@@ -28,6 +28,19 @@ fn a_name_that_does_not_end_as_it_must_is_told_how_it_must() {
     );
 }
 
+/// The same file by another spelling was taken for another future.
+#[test]
+fn a_future_that_is_spelled_twice_is_given_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("push.csv");
+    std::fs::write(&path, format!("act_torque\n{}", "1\n".repeat(5))).unwrap();
+    let both = format!("{},{}/./push.csv", path.display(), folder.path().display());
+    let output = statecast(&[&PENDULUM[..], &["--horizon", "5", "--fork", &both]].concat());
+    let says = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{says}");
+    assert!(says.contains("given twice"), "{says}");
+}
+
 /// The help said that the model is alone where paths are pooled, and its examples were not aligned.
 #[test]
 fn the_help_of_forecasts_says_that_paths_are_pooled() {
