@@ -41,6 +41,25 @@ fn a_future_that_is_spelled_twice_is_given_twice() {
     assert!(says.contains("given twice"), "{says}");
 }
 
+/// Errors showed the whole text of an expression, however long.
+#[test]
+fn errors_of_long_expressions_are_short() {
+    let long = "x".repeat(4000);
+    for derive in [
+        format!("e = {long}"),
+        format!("e = 2 * {long}("),
+        format!("e = {long}{long}{long}"),
+        long.clone(),
+        format!("{long} = 1"),
+        format!("2{long} = 1"),
+    ] {
+        let output = statecast(&[&PENDULUM[..], &["--derive", &derive]].concat());
+        let says = stderr(&output);
+        assert!(!output.status.success());
+        assert!(says.contains("error: ") && says.len() < 1000, "{says}");
+    }
+}
+
 /// The help said that the model is alone where paths are pooled, and its examples were not aligned.
 #[test]
 fn the_help_of_forecasts_says_that_paths_are_pooled() {

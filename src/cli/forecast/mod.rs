@@ -1,5 +1,6 @@
 //! `statecast forecast`: sampled continuations of a recording, as a table and a figure.
 
+mod derived;
 mod figure;
 mod manifest;
 mod outcome;
@@ -32,6 +33,7 @@ use crate::model::Work;
 use crate::output::{TableFormat, write_manifest};
 use crate::plot::context_shown;
 use crate::trajectory::{Episode, Trajectory};
+use derived::DerivedParser;
 use manifest::Manifest;
 use outcome::{ChannelLeadership, EpisodeManifest, FutureOutcome, HeldOut, Outcome};
 use plan::Plan;
@@ -85,7 +87,7 @@ pub(super) struct Arguments {
     /// may be given several times. There are + - * / ^, parentheses, pi, names of variables, known
     /// actions and earlier quantities (quoted where they hold other characters than letters, digits,
     /// _ and .), sin cos tan asin acos atan atan2 sqrt exp log abs min max hypot
-    #[arg(long, value_name = "NAME = EXPRESSION")]
+    #[arg(long, value_name = "NAME = EXPRESSION", value_parser = DerivedParser)]
     derive: Vec<Derived>,
     /// Probability with which the simultaneous band of a variable holds its whole path
     #[arg(long, default_value = "0.9", value_name = "LEVEL")]
