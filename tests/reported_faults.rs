@@ -16,6 +16,19 @@ fn stderr(output: &Output) -> String {
 
 const PENDULUM: [&str; 4] = ["forecast", "examples/pendulum.csv", "--select", "0"];
 
+/// Scores that need two paths were printed as NaN.
+#[test]
+fn a_single_path_has_no_scores_that_need_two() {
+    let single = ["--samples", "1", "--holdout", "--horizon", "5"];
+    let output = statecast(&[&PENDULUM[..], &single].concat());
+    let says = stderr(&output);
+    assert!(output.status.success(), "{says}");
+    assert!(!says.contains("NaN"), "{says}");
+    let line = says.lines().find(|line| line.starts_with("obs_cos_theta"));
+    let crps = line.and_then(|line| line.split_whitespace().nth(1));
+    assert_eq!(crps, Some("-"), "{says}");
+}
+
 /// `.csv: written as .npz` was the whole answer to a name that ends in `.csv`.
 #[test]
 fn a_name_that_does_not_end_as_it_must_is_told_how_it_must() {

@@ -7,7 +7,8 @@ use ndarray::s;
 use super::outcome::Outcome;
 use crate::cli::windowed::aligned_rows;
 use crate::experts::{Leadership, Source};
-use crate::forecast::Rollout;
+use crate::forecast::{PathWeight, Rollout};
+use crate::output::{number, percent};
 
 /// Channels of which the leading experts are said one by one.
 const FEW_CHANNELS: usize = 6;
@@ -93,10 +94,10 @@ fn grouped(channels: &[(String, Leadership)], single: bool) -> String {
             false => String::new(),
         };
         format!(
-            "experts: {source} led most rows of {} of {} channels, {:.0} % of theirs: {names}{more}\n",
+            "experts: {source} led most rows of {} of {} channels, {} of theirs: {names}{more}\n",
             members.len(),
             channels.len(),
-            100.0 * rows as f64 / hinted as f64
+            percent(rows as f64 / hinted as f64, 0)
         )
     };
     let mut text: String = groups.iter().map(group).collect();
@@ -142,7 +143,7 @@ pub(super) fn futures(outcomes: &[Outcome]) -> String {
                 .futures
                 .iter()
                 .map(|future| last_mean(&future.rollout, v));
-            let means = means.map(|mean| format!("{mean:.4}"));
+            let means = means.map(|mean| number(mean, 4));
             rows.push([name.clone()].into_iter().chain(means).collect());
         }
         text += &aligned_rows(&rows);
