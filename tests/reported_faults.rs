@@ -92,3 +92,19 @@ fn the_help_of_forecasts_says_that_paths_are_pooled() {
         assert!(line.starts_with("  statecast "), "{line}");
     }
 }
+
+/// Horizons of more than three quarters of the window took rows from the context, and longer ones than
+/// the window were an error.
+#[test]
+fn a_horizon_may_be_longer_than_the_window() {
+    let long = ["--samples", "1", "--horizon", "1100"];
+    let output = statecast(&[&PENDULUM[..], &long].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        !stderr(&output).contains("leaves room"),
+        "{}",
+        stderr(&output)
+    );
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(table.lines().count(), 1 + 1100 * 3);
+}

@@ -167,11 +167,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         futures: &futures,
         derivation: arguments.derivation(&like, &trajectory, known)?,
     };
-    let longest = forecaster.longest_context(arguments.horizon.get());
+    let longest = forecaster.longest_context_of_paths(arguments.horizon.get());
     ensure!(
         longest >= LEAST_CONTEXT,
-        "a horizon of {} leaves no room for a context in the model's window",
-        arguments.horizon
+        "the model's window leaves no room for a context"
     );
     let episodes = arguments.long_enough(&episodes)?;
     let contexts: Vec<usize> = episodes.iter().map(|e| arguments.end(e)).collect();
@@ -329,7 +328,7 @@ impl Arguments {
         let (end, horizon) = (self.end(episode), self.horizon.get());
         let rows = self
             .recording
-            .context_rows(end, forecaster.longest_context(horizon));
+            .context_rows(end, forecaster.longest_context_of_paths(horizon));
         let context = all.slice(end - rows..end);
         // Densities of the context serve the figure only.
         let scored = match self.plot {
