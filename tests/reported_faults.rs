@@ -93,6 +93,24 @@ fn the_help_of_forecasts_says_that_paths_are_pooled() {
     }
 }
 
+/// What the pool of paths had chosen was not told anywhere.
+#[test]
+fn a_forecast_says_whose_paths_were_pooled() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("x.csv").display().to_string();
+    let few = ["--samples", "4", "--horizon", "6", "--output", &table];
+    let output = statecast(&[&PENDULUM[..], &few].concat());
+    let says = stderr(&output);
+    assert!(output.status.success(), "{says}");
+    let paths = says.lines().find_map(|line| line.strip_prefix("paths: "));
+    assert!(paths.is_some_and(|paths| paths.contains(" % ")), "{says}");
+    let manifest = std::fs::read_to_string(folder.path().join("x.manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let weights = manifest["episodes"][0]["paths"].as_array().unwrap();
+    let total: f64 = weights.iter().filter_map(|w| w["weight"].as_f64()).sum();
+    assert!((total - 1.0).abs() < 1e-9, "{weights:?}");
+}
+
 /// Horizons of more than three quarters of the window took rows from the context, and longer ones than
 /// the window were an error.
 #[test]

@@ -50,10 +50,7 @@ impl<'m> Language<'m> {
         read: Rc<dyn Predictor<'m> + 'm>,
     ) -> Rc<dyn Predictor<'m> + 'm> {
         match self.others(method) {
-            Some(mut others) => {
-                others.push(Rc::new(self));
-                Rc::new(Stacked::new(read, others))
-            }
+            Some(others) => Rc::new(Stacked::new(read, others).with("digits", Rc::new(self))),
             None => read,
         }
     }

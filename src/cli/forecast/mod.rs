@@ -296,6 +296,7 @@ impl Arguments {
             eprintln!("figure: {}", path.display());
         }
         eprint!("{}", printed::leaders(outcomes));
+        eprint!("{}", printed::paths(outcomes));
         if self.holdout {
             eprint!("{}", scores::scores(outcomes, self.simultaneous, self.seed));
         }
@@ -428,6 +429,7 @@ impl Arguments {
             saturated_feedback: forked.rollouts.iter().map(|r| r.saturated).sum(),
             undefined: 0,
             band_outcomes: forked.outcomes,
+            paths: reading.path_weights(),
             experts_led: leaders
                 .map(|(c, led)| ChannelLeadership::of(&(channels[c].clone(), led)))
                 .collect(),

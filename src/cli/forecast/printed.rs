@@ -16,6 +16,9 @@ const FEW_CHANNELS: usize = 6;
 /// Names of a group that are said.
 const FEW_NAMES: usize = 4;
 
+/// Share of the paths from which on a sampler is named.
+const LEAST_SHARE: f64 = 0.01;
+
 /// Episodes of which the futures' ends are printed.
 const FEW_EPISODES: usize = 5;
 
@@ -125,6 +128,42 @@ fn at_the_end(channels: &[(String, Leadership)]) -> String {
         .map(|(source, count)| format!("{} {count}", source.name()));
     let counts: Vec<String> = counts.collect();
     format!("experts: channels led at the end: {}\n", counts.join(", "))
+}
+
+/// Whose paths were pooled, as means over the episodes; nothing if none were.
+pub(super) fn paths(outcomes: &[Outcome]) -> String {
+    let mut weights: Vec<PathWeight> = Vec::new();
+    for weight in outcomes.iter().flat_map(|outcome| &outcome.manifest.paths) {
+        let same =
+            |w: &&mut PathWeight| (&w.forecaster, w.spread) == (&weight.forecaster, weight.spread);
+        match weights.iter_mut().find(same) {
+            Some(sum) => sum.weight += weight.weight,
+            None => weights.push(weight.clone()),
+        }
+    }
+    weights.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let total: f64 = weights.iter().map(|w| w.weight).sum();
+    let shown: Vec<String> = weights
+        .iter()
+        .map(|w| (w, w.weight / total))
+        .take_while(|(_, share)| *share >= LEAST_SHARE)
+        .map(|(w, share)| format!("{} {}", percent(share, 0), sampler(w)))
+        .collect();
+    match shown.is_empty() {
+        true => String::new(),
+        false => format!("paths: {}\n", shown.join(", ")),
+    }
+}
+
+/// A forecaster and how wide its steps are drawn.
+fn sampler(weight: &PathWeight) -> String {
+    let name = &weight.forecaster;
+    match weight.spread {
+        1.0 => name.clone(),
+        0.5 => format!("{name} (half as wide)"),
+        0.2 => format!("{name} (a fifth as wide)"),
+        spread => format!("{name} ({spread} times as wide)"),
+    }
 }
 
 /// Means of the last step under each of several futures, variable by variable.
