@@ -1,5 +1,6 @@
 //! Actions to come, where forecasts depend on them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{bail, ensure};
@@ -55,13 +56,13 @@ impl FutureArguments {
             1 => short(path).to_string_lossy().into_owned(),
             _ => path.display().to_string(),
         };
-        let mut names: Vec<String> = self.fork.iter().map(name).collect();
-        let all = names.clone();
-        names.sort_unstable();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            bail!("--fork: {} is given twice", pair[0]);
+        // However a file is spelled, it is one. One that does not exist is an error when it is read.
+        let file = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let mut files = BTreeSet::new();
+        if let Some(twice) = self.fork.iter().find(|path| !files.insert(file(path))) {
+            bail!("--fork: {} is given twice", twice.display());
         }
-        Ok(all)
+        Ok(self.fork.iter().map(name).collect())
     }
 
     /// The actions of the files.

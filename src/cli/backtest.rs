@@ -8,7 +8,7 @@ use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{MethodSummary, Summary};
 use crate::codec::BIN_WIDTH;
 use crate::forecast::{Forecaster, Settings, Variables, Weights};
-use crate::metrics::Estimate;
+use crate::output::{estimate, number, percent};
 use crate::report::WeightHistory;
 
 /// Forecast from many origins of recordings and score what came, beside simple rules
@@ -159,7 +159,6 @@ impl Arguments {
 
 /// The summary as two tables.
 fn text(summary: &Summary) -> String {
-    let estimate = |e: &Estimate| format!("{:.3} [{:.3}, {:.3}]", e.mean, e.low, e.high);
     let mut rows = vec![
         [
             "one step ahead",
@@ -171,7 +170,6 @@ fn text(summary: &Summary) -> String {
         ]
         .map(str::to_owned),
     ];
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
     for m in &summary.methods {
         let MethodSummary {
             log_score,
@@ -182,11 +180,11 @@ fn text(summary: &Summary) -> String {
         } = m;
         rows.push([
             m.name.clone(),
-            estimate(log_score),
-            estimate(difference),
-            format!("{:.4}", one_step_crps.mean),
-            percent(calibration.coverage_90),
-            format!("{:.3}", calibration.ks),
+            estimate(log_score, 3),
+            estimate(difference, 3),
+            number(one_step_crps.mean, 4),
+            percent(calibration.coverage_90, 1),
+            number(calibration.ks, 3),
         ]);
     }
     let mut text = aligned(&rows);
@@ -204,11 +202,11 @@ fn text(summary: &Summary) -> String {
     for m in &summary.methods {
         rows.push([
             m.name.clone(),
-            estimate(&m.crps),
-            estimate(&m.crps_difference),
-            format!("{:.3}", m.energy.mean),
-            percent(m.calibration.coverage_90),
-            format!("{:.3}", m.mase),
+            estimate(&m.crps, 3),
+            estimate(&m.crps_difference, 3),
+            number(m.energy.mean, 3),
+            percent(m.calibration.coverage_90, 1),
+            number(m.mase, 3),
         ]);
     }
     text += "\n";
@@ -265,7 +263,7 @@ fn joint(summary: &Summary) -> String {
             &m.variogram,
             &m.independent_variogram,
         ];
-        let [a, b, c, d] = scores.map(|score| format!("{:.4}", score.mean));
+        let [a, b, c, d] = scores.map(|score| number(score.mean, 4));
         rows.push([m.name.clone(), a, b, c, d]);
     }
     aligned(&rows)

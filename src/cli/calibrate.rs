@@ -11,6 +11,7 @@ use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{Results, Summary};
 use crate::forecast::{Forecaster, Recalibrated};
 use crate::metrics::{Calibration, Pit};
+use crate::output::{number, percent};
 
 /// Steps ahead that the table names, beside the last one.
 const STEPS: [usize; 6] = [1, 2, 5, 10, 20, 50];
@@ -97,21 +98,21 @@ fn text(results: &Results, summary: &Summary) -> String {
     let row = |name: &str, of: &dyn Fn(&Calibration) -> String| [name.to_owned(), of(one), of(two)];
     text += &aligned(&[
         ["one step ahead", "as it is", "recalibrated"].map(str::to_owned),
-        row("in 50 %", &|c| percent(c.coverage_50)),
-        row("in 80 %", &|c| percent(c.coverage_80)),
-        row("in 90 %", &|c| percent(c.coverage_90)),
-        row("KS", &|c| format!("{:.3}", c.ks)),
-        row("p of KS", &|c| format!("{:.3}", c.p_value)),
-        row("ECE", &|c| format!("{:.3}", c.ece)),
+        row("in 50 %", &|c| percent(c.coverage_50, 1)),
+        row("in 80 %", &|c| percent(c.coverage_80, 1)),
+        row("in 90 %", &|c| percent(c.coverage_90, 1)),
+        row("KS", &|c| number(c.ks, 3)),
+        row("p of KS", &|c| number(c.p_value, 3)),
+        row("ECE", &|c| number(c.ece, 3)),
         [
             "log score".to_owned(),
-            format!("{:.3}", before.log_score.mean),
-            format!("{:.3}", after.log_score.mean),
+            number(before.log_score.mean, 3),
+            number(after.log_score.mean, 3),
         ],
         [
             "standard deviation".to_owned(),
-            format!("{:.3}", before.sharpness),
-            format!("{:.3}", after.sharpness),
+            number(before.sharpness, 3),
+            number(after.sharpness, 3),
         ],
     ]);
     text += "\n";
@@ -134,10 +135,10 @@ fn steps_ahead(summary: &Summary) -> Vec<[String; 5]> {
         let [a, b] = [0, 1].map(|method| summary.methods[method].by_step[step - 1]);
         rows.push([
             step.to_string(),
-            percent(a.coverage_90),
-            format!("{:.3}", a.width),
-            percent(b.coverage_90),
-            format!("{:.3}", b.width),
+            percent(a.coverage_90, 1),
+            number(a.width, 3),
+            percent(b.coverage_90, 1),
+            number(b.width, 3),
         ]);
     }
     rows
@@ -159,10 +160,10 @@ fn channels(results: &Results) -> Vec<[String; 5]> {
         if a.outcomes > 0 {
             rows.push([
                 name.clone(),
-                percent(a.coverage_90),
-                format!("{:.3}", a.ks),
-                percent(b.coverage_90),
-                format!("{:.3}", b.ks),
+                percent(a.coverage_90, 1),
+                number(a.ks, 3),
+                percent(b.coverage_90, 1),
+                number(b.ks, 3),
             ]);
         }
     }
@@ -170,7 +171,7 @@ fn channels(results: &Results) -> Vec<[String; 5]> {
 }
 
 fn verdict(what: &str, before: &Calibration, after: &Calibration) -> String {
-    let covered = percent(before.coverage_90);
+    let covered = percent(before.coverage_90, 1);
     let finding = match before.coverage_90 {
         share if share < NARROW => {
             format!("too narrow: 90 % intervals hold {covered} of the observations")
@@ -180,10 +181,6 @@ fn verdict(what: &str, before: &Calibration, after: &Calibration) -> String {
         }
         _ => format!("about right: 90 % intervals hold {covered} of the observations"),
     };
-    let after = percent(after.coverage_90);
+    let after = percent(after.coverage_90, 1);
     format!("{what} the densities are {finding}; recalibrated {after}.\n")
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }

@@ -10,7 +10,7 @@ pub(super) fn written_as(path: Option<&PathBuf>, endings: &[&str]) -> anyhow::Re
     let ending = path.extension().and_then(|e| e.to_str());
     ensure!(
         ending.is_some_and(|e| endings.contains(&e)),
-        "{}: written as .{}",
+        "{}: the name of the file to write must end in .{}",
         path.display(),
         endings.join(" or .")
     );

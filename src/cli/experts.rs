@@ -34,13 +34,14 @@ pub(super) struct ExpertArguments {
     share: f64,
 }
 
-/// Forecasters that are mixed instead of the model alone.
+/// Forecasters that are mixed instead of the model.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Uncertainty")]
 pub(super) struct NameArguments {
     /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
     /// persistence, mean, ar, linear, quadratic, fourier, smoothing, seasonal, analogue, scales, knn, mlp [default: the
-    /// model alone]
+    /// model; where it is the bundled one and the method residual, paths of several steps are shared out among those of
+    /// the model, of its digits and of the experts linear, fourier and scales, but not with --simulator]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     experts: Vec<String>,
 }

@@ -158,7 +158,7 @@ impl Recording {
 
 /// Says what a model reads of contexts of so many rows that are longer than its window.
 pub(super) fn note_window(rows: &[usize], forecaster: &Forecaster, horizon: usize) {
-    let shown = forecaster.window().saturating_sub(horizon);
+    let shown = forecaster.rows_before_paths(horizon);
     let longer = rows.iter().filter(|&&rows| rows > shown).count();
     if longer > 0 {
         eprintln!(

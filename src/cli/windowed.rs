@@ -175,7 +175,7 @@ impl WindowArguments {
         windows: Windows,
     ) -> anyhow::Result<(Results, Summary)> {
         for method in methods {
-            let longest = method.longest_context(2 * self.horizon.get());
+            let longest = method.longest_context_of_paths(2 * self.horizon.get());
             ensure!(
                 self.context <= longest,
                 "{}: its window leaves room for {longest} rows of context, --context is {}",

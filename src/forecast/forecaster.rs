@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use ndarray::{ArrayView2, s};
 
-use super::long_context::{first_shown, longest_stretch};
+use super::long_context::{first_shown, longest_stretch, most_steps};
 use super::{
     Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Tolerance, Variables,
 };
@@ -231,6 +231,22 @@ impl<'m> Forecaster<'m> {
         self.predictor.longest_context(horizon)
     }
 
+    /// Most rows of context that leave room for paths of `horizon` steps, which begin again where the
+    /// window is full: whatever the horizon, a quarter of the window is left.
+    pub fn longest_context_of_paths(&self, horizon: usize) -> usize {
+        self.longest_context(self.at_once(horizon))
+    }
+
+    /// Last rows of longer contexts that a model behind it reads before paths of `horizon` steps.
+    pub fn rows_before_paths(&self, horizon: usize) -> usize {
+        self.window().saturating_sub(self.at_once(horizon))
+    }
+
+    /// Steps that are drawn from a context before a path begins again, at least.
+    fn at_once(&self, horizon: usize) -> usize {
+        horizon.min(most_steps(self.window()))
+    }
+
     /// Steps that a path may go from a context of so many rows before it has to begin again
     /// ([`RolloutSettings::stretch`](super::RolloutSettings::stretch)).
     pub fn longest_stretch(&self, rows: usize) -> usize {
@@ -282,7 +298,8 @@ impl<'m> Forecaster<'m> {
         let rows = context.rows();
         let wanted = rows.saturating_sub(scored);
         let mut reading = self.begin(context)?;
-        let shown = first_shown(self.predictor.window(), rows, wanted, horizon);
+        let ahead = self.at_once(horizon);
+        let shown = first_shown(self.predictor.window(), rows, wanted, ahead);
         if shown > 0 {
             reading.pass(&context.slice(0..shown))?;
         }

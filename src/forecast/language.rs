@@ -52,10 +52,12 @@ impl<'m> Language<'m> {
         more: Vec<Rc<dyn Predictor<'m> + 'm>>,
     ) -> Rc<dyn Predictor<'m> + 'm> {
         match self.others(method) {
-            Some(mut others) => {
-                others.push(Rc::new(self));
-                others.extend(more);
-                Rc::new(Stacked::new(read, others))
+            Some(others) => {
+                let stacked = Stacked::new(read, others).with("digits", Rc::new(self));
+                let add = |stacked: Stacked<'m>, other: Rc<dyn Predictor<'m> + 'm>| {
+                    stacked.with(&other.name(), other)
+                };
+                Rc::new(more.into_iter().fold(stacked, add))
             }
             None => read,
         }

@@ -5,7 +5,7 @@
 //! densities are wanted are all read: where the window is full, the model begins again with the
 //! later half of it.
 
-use super::ForecastError;
+use super::{ForecastError, Predictor};
 
 /// Part of a window that is left to a context, however many steps are to come, and to steps whose
 /// number is not known when the context is read.
@@ -14,9 +14,27 @@ const PART: usize = 4;
 /// Most rows of context that a forecaster can read which begins again: any number, unless the
 /// horizon leaves less than a quarter of the window to them.
 pub(super) fn longest_context(window: usize, horizon: usize) -> usize {
-    match horizon <= window - window / PART {
+    match horizon <= most_steps(window) {
         true => usize::MAX,
         false => window.saturating_sub(horizon),
+    }
+}
+
+/// Most steps that a path draws at once, where a window leaves its part to a context.
+pub(super) fn most_steps(window: usize) -> usize {
+    window - window / PART
+}
+
+/// Steps of `horizon` that a path draws from a context before it has to begin again: all, if they fit.
+pub(super) fn stretch_of(predictor: &dyn Predictor, context: usize, horizon: usize) -> usize {
+    let window = predictor.window();
+    let fits = |&steps: &usize| predictor.check(context, steps).is_ok();
+    let parts = [most_steps(window), window.saturating_sub(context)];
+    let most = parts.into_iter().filter(fits).max();
+    match fits(&horizon) {
+        true => horizon,
+        // If none fits, the check of the horizon says why.
+        false => most.unwrap_or(horizon),
     }
 }
 
@@ -60,7 +78,65 @@ pub(super) fn longest_stretch(window: usize, context: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+    use std::rc::Rc;
+
+    use ndarray::{Array2, s};
+
     use super::*;
+    use crate::baselines::named;
+    use crate::forecast::{
+        Continuation, Forecaster, Role, RolloutSettings, Settings, Start, Variables,
+    };
+
+    /// A baseline with a window.
+    struct Narrow(usize);
+
+    impl<'m> Predictor<'m> for Narrow {
+        fn name(&self) -> String {
+            "narrow".to_owned()
+        }
+
+        fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+            named("ar").unwrap().start(start)
+        }
+
+        fn window(&self) -> usize {
+            self.0
+        }
+
+        fn check(&self, context: usize, horizon: usize) -> Result<(), ForecastError> {
+            check_window(self.0, context, horizon)
+        }
+    }
+
+    /// Horizons of more than three quarters of a window, whatever the context, were an error.
+    #[test]
+    fn paths_of_any_horizon_begin_again_where_the_window_is_full() {
+        let wave = Array2::from_shape_fn((50, 1), |(t, _)| (0.3 * t as f64).sin());
+        let context = Variables::new(vec!["x".to_owned()], vec![Role::State], wave);
+        let paths = |predictor: Rc<dyn Predictor>, rows: usize| {
+            let settings = RolloutSettings {
+                horizon: NonZeroUsize::new(100).unwrap(),
+                samples: NonZeroUsize::new(5).unwrap(),
+                ..RolloutSettings::default()
+            };
+            let forecaster = Forecaster::of(predictor, Settings::default());
+            let forecast =
+                forecaster.forecast(&context.slice(0..rows), 0, &settings, None, &|_| ());
+            forecast.unwrap().rollout.paths
+        };
+        for (rows, at_once) in [(50, 30), (5, 35)] {
+            let (narrow, wide) = (
+                paths(Rc::new(Narrow(40)), rows),
+                paths(named("ar").unwrap(), rows),
+            );
+            let first = s![.., ..at_once, ..];
+            assert_eq!(narrow.slice(first), wide.slice(first));
+            assert_ne!(narrow, wide);
+            assert!(narrow.iter().all(|x| x.is_finite()));
+        }
+    }
 
     #[test]
     fn a_window_shows_what_leaves_room_for_the_steps() {

@@ -52,7 +52,7 @@ pub use residual::Residual;
 pub use rollout::{Control, KnownFuture, Rollout, RolloutSettings};
 pub use session::{Session, Tolerance};
 pub use simultaneous::{Level, SimultaneousBand, WholePaths};
-pub use stacked::Stacked;
+pub use stacked::{PathWeight, Stacked};
 pub use summary::{Levels, Summary};
 pub use variables::{Role, Variables};
 

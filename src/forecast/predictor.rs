@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array2, Array3, ArrayView2, s};
 
-use super::{Encoding, ForecastError};
+use super::{Encoding, ForecastError, PathWeight};
 use crate::codec::{BIN_COUNT, Bin, Cell, Grid, Quantised};
 use crate::density::locate;
 use crate::experts::Leadership;
@@ -329,6 +329,12 @@ pub trait Continuation<'m> {
     /// Which of its online experts led in the rows that were observed, one a channel that is
     /// forecast; none if it has no experts.
     fn leaders(&self) -> Vec<Leadership> {
+        Vec::new()
+    }
+
+    /// Whose paths were pooled, the largest weight first, once it was forked for more than one step;
+    /// none if all paths are its own.
+    fn path_weights(&self) -> Vec<PathWeight> {
         Vec::new()
     }
 

@@ -8,8 +8,8 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::{
-    Continuation, Encoding, ForecastError, Levels, Observed, OneStep, Point, Predictor, Start,
-    Summary, Variables,
+    Continuation, Encoding, ForecastError, Levels, Observed, OneStep, PathWeight, Point, Predictor,
+    Start, Summary, Variables,
 };
 use crate::codec::Bin;
 use crate::density::BinnedDensity;
@@ -61,6 +61,30 @@ impl<'m> Reading<'m> {
         let leaders = self.continuation.as_ref().map(|c| c.leaders());
         let leaders = leaders.unwrap_or_default();
         self.active.iter().copied().zip(leaders).collect()
+    }
+
+    /// Whose paths were pooled in its rollouts, the largest weight first ([`Stacked`](super::Stacked));
+    /// none where all paths are the predictor's own, or it was not continued for more than one step.
+    ///
+    /// ```
+    /// use std::num::NonZeroUsize;
+    /// use std::rc::Rc;
+    /// use ndarray::Array2;
+    /// use statecast::baselines::named;
+    /// use statecast::forecast::{Forecaster, Role, RolloutSettings, Settings, Stacked, Variables};
+    /// let values = Array2::from_shape_fn((120, 1), |(t, _)| (0.3 * t as f64).sin());
+    /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+    /// let others = vec![named("linear").unwrap()];
+    /// let stacked = Stacked::new(named("persistence").unwrap(), others);
+    /// let reading = Forecaster::of(Rc::new(stacked), Settings::default()).read(&context)?;
+    /// let horizon = NonZeroUsize::new(10).unwrap();
+    /// reading.rollout(&RolloutSettings { horizon, ..Default::default() }, None, &|_| ())?;
+    /// assert_eq!(reading.path_weights()[0].forecaster, "linear");
+    /// # Ok::<(), statecast::forecast::ForecastError>(())
+    /// ```
+    pub fn path_weights(&self) -> Vec<PathWeight> {
+        let continuation = self.continuation.as_ref();
+        continuation.map(|c| c.path_weights()).unwrap_or_default()
     }
 
     /// Rows of the context.

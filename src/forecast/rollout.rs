@@ -7,6 +7,7 @@ use ndarray::{Array1, Array2, Array3, ArrayViewMut2, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use super::long_context::stretch_of;
 use super::{Continuation, ForecastError, Levels, Paths, Point, Reading, Summary};
 
 /// How a context is continued.
@@ -21,9 +22,9 @@ pub struct RolloutSettings {
     /// Paths that advance together; `None` for [`Continuation::paths_at_once`]. It changes speed and
     /// memory, not the paths.
     pub paths_at_once: Option<NonZeroUsize>,
-    /// Steps that stand behind the context at most; `None` for all. A path that has gone so far goes on
-    /// from the context again and takes only the last quarter of them with it: so horizons are not
-    /// bounded by a model's window.
+    /// Steps that stand behind the context at most; `None` for all, or as many as fit into a model's
+    /// window. A path that has gone so far goes on from the context again and takes only the last
+    /// quarter of them with it: so horizons are not bounded by the window.
     pub stretch: Option<NonZeroUsize>,
 }
 
@@ -135,7 +136,7 @@ impl Reading<'_> {
     /// step which share of the work is done.
     ///
     /// # Errors
-    /// [`ForecastError::Window`] if context and horizon exceed the model's window,
+    /// [`ForecastError::Window`] if the context leaves no room in the model's window,
     /// [`ForecastError::Future`] if the known actions have another shape.
     pub fn rollout(
         &self,
@@ -168,7 +169,7 @@ impl Reading<'_> {
     /// their place. The steps of a path after it was ended are zero.
     ///
     /// # Errors
-    /// [`ForecastError::Window`] if context and horizon exceed the model's window, and what the
+    /// [`ForecastError::Window`] if the context leaves no room in the model's window, and what the
     /// control reports.
     pub fn controlled(
         &self,
@@ -186,8 +187,12 @@ impl Reading<'_> {
         progress: &dyn Fn(f64),
     ) -> Result<Rollout, ForecastError> {
         let (horizon, samples) = (settings.horizon.get(), settings.samples.get());
-        let stretch = settings.stretch();
-        self.predictor.check(self.rows(), stretch)?;
+        let predictor = &*self.predictor;
+        let stretch = match settings.stretch {
+            None => stretch_of(predictor, self.rows(), horizon),
+            Some(_) => settings.stretch(),
+        };
+        predictor.check(self.rows(), stretch)?;
         let variables = self.encoding.disentangler().variables();
         let mut rollout = Rollout {
             paths: Array3::zeros((samples, horizon, variables)),
@@ -199,7 +204,7 @@ impl Reading<'_> {
             .map_or(fitting.unwrap_or(samples), NonZeroUsize::get);
         for first in (0..samples).step_by(at_once) {
             let count = at_once.min(samples - first);
-            let mut group = Group::new(self, settings, first, count)?;
+            let mut group = Group::new(self, (settings.seed, stretch), first, count)?;
             for step in 0..horizon {
                 let paths = first..first + count;
                 let detached = control
@@ -250,21 +255,16 @@ struct Group<'r, 'm> {
 impl<'r, 'm> Group<'r, 'm> {
     fn new(
         reading: &'r Reading<'m>,
-        settings: &RolloutSettings,
+        (seed, stretch): (u64, usize),
         first: usize,
         count: usize,
     ) -> Result<Self, ForecastError> {
-        let stretch = settings.stretch();
-        let paths = Paths {
-            first,
-            count,
-            seed: settings.seed,
-        };
+        let paths = Paths { first, count, seed };
         let forked = reading.continuation.as_ref();
         let forked = forked.map(|c| c.fork(paths, stretch - 1));
         let random = (first..first + count)
             .map(|path| {
-                let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
+                let mut random = ChaCha8Rng::seed_from_u64(seed);
                 random.set_stream(path as u64);
                 random
             })

@@ -2,12 +2,16 @@
 //!
 //! A pointwise 90 % band holds nine of ten values at every step, but far fewer whole paths: each
 //! step is another chance to leave it. The simultaneous band widens the intervals of all steps by
-//! one factor, up and down from the median, until it holds the share of whole paths that is wanted:
+//! one factor, up and down from the median, until they hold the share of whole paths that is wanted:
 //! a sup-t band (Montiel Olea & Plagborg-Møller, Simultaneous confidence bands, Journal of Applied
 //! Econometrics 34, 2019) whose scales are the pointwise quantiles' distances from the median, so
 //! that it follows skewed distributions, and a few paths that run far off do not widen it. Each
 //! path's distance counts among the other paths, as in the jackknife: a new path will not have been
 //! among those that make the band.
+//!
+//! Where more paths run off than may be left out, each from steps at which the others lie close
+//! together, that factor says nothing of other steps. So it is bounded by what independent normal
+//! steps would call for, and beyond that the band is the envelope of its most central paths.
 //!
 //! Widening to equal ranks instead would need many paths: among a hundred, more than a tenth are
 //! the outermost one at some of fifty steps, and the band would be the envelope of all of them.
@@ -18,6 +22,12 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
 use super::summary::ordered_quantile;
 use super::{ForecastError, Rollout};
+use crate::density::normal_quantile;
+
+/// Part of what Bonferroni's inequality leaves to the values outside of a step's ends that bounds the
+/// factor. With normal distributions that are known, all of it would hold enough paths; the rest is
+/// for quantiles of few paths.
+const LEFT_OUTSIDE: f64 = 0.05;
 
 /// A probability strictly between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -146,16 +156,24 @@ fn ends(paths: &Array2<f64>, level: Level) -> Vec<(f64, f64)> {
     sorted.sort_by(f64::total_cmp);
     // With a new path there is one more, and it is as likely to be the k-th farthest as any.
     let wanted = (level.get() * (sorted.len() + 1) as f64).ceil() as usize;
-    let factor = sorted[wanted.clamp(1, sorted.len()) - 1];
+    let reached = sorted[wanted.clamp(1, sorted.len()) - 1];
+    let factor = reached.min(largest_factor(level, paths.ncols()));
     let mut ends: Vec<(f64, f64)> = steps.iter().map(|step| step.ends(factor)).collect();
-    // Rounding must not leave out those on which the band was made.
+    // The paths that are wanted lie inside, also those that reach beyond that factor.
     let inside = paths.rows().into_iter().zip(&farthest);
-    for (path, _) in inside.filter(|(_, far)| **far <= factor) {
+    for (path, _) in inside.filter(|(_, far)| **far <= reached) {
         for ((low, high), &x) in ends.iter_mut().zip(path) {
             (*low, *high) = (low.min(x), high.max(x));
         }
     }
     ends
+}
+
+/// Most that one factor widens the intervals of all steps.
+fn largest_factor(level: Level, steps: usize) -> f64 {
+    let level = level.get();
+    let outside = LEFT_OUTSIDE * (1.0 - level) / (2 * steps) as f64;
+    normal_quantile(1.0 - outside) / normal_quantile(0.5 + level / 2.0)
 }
 
 /// The paths' values at one step.
@@ -360,6 +378,40 @@ mod tests {
         assert!(none.low[[0, 0]].is_nan());
         assert_eq!(none.holds(paths.index_axis(Axis(0), 0)), [None]);
         assert_eq!(whole.holds(paths.index_axis(Axis(0), 0)), [None]);
+    }
+
+    /// The factor by which one step had to be widened widened the steps at which many had run off: bands
+    /// were many times as wide as all paths together.
+    #[test]
+    fn paths_that_run_off_one_after_the_other_do_not_widen_the_band_beyond_them() {
+        let mut random = ChaCha8Rng::seed_from_u64(4);
+        let mut mixed = |count: usize| {
+            let mut paths = 0.01 * paths(count, 50, 0.0, &mut random);
+            for mut path in paths.outer_iter_mut().step_by(8) {
+                let (start, slope) = (random.random_range(0..40), random.random::<f64>() - 0.5);
+                for h in start..50 {
+                    path[[h, 0]] += slope * (h - start) as f64;
+                }
+            }
+            rollout(paths)
+        };
+        let (mut inside, mut fresh) = (0, 0);
+        for _ in 0..20 {
+            let sample = mixed(100);
+            let band = sample.simultaneous(Level::default());
+            for h in 0..50 {
+                let values = sample.paths.slice(s![.., h, 0]);
+                let range = |sign: f64| values.iter().map(|x| sign * x).fold(f64::MIN, f64::max);
+                let width = band.high[[h, 0]] - band.low[[h, 0]];
+                assert!(width < 3.0 * (range(1.0) + range(-1.0)), "{h}: {width}");
+            }
+            let new = mixed(80).paths;
+            fresh += 80;
+            let held = |path: &ArrayView2<f64>| band.holds(*path)[0] == Some(true);
+            inside += new.outer_iter().filter(held).count();
+        }
+        let share = inside as f64 / f64::from(fresh);
+        assert!((0.85..0.96).contains(&share), "{share}");
     }
 
     /// Ranks made the band the envelope of all paths where a few ran off.

@@ -4,6 +4,7 @@
 mod atomic;
 mod events;
 mod npz;
+mod numbers;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 pub use atomic::write_atomically;
 pub use events::{ScalarEvent, write_events};
 pub use npz::NpzWriter;
+pub(crate) use numbers::{estimate, number, numbers, percent};
 pub use table::{Column, Table, TableFormat};
 
 /// Why a file cannot be written.

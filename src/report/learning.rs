@@ -5,6 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use super::{About, key, page};
 use crate::learning::{Arm, ArmSummary};
 use crate::metrics::Estimate;
+use crate::output::numbers;
 use crate::plot::{Chart, Curve, PlotError};
 
 /// Width and height of a chart of all arms, and of one of an arm's runs, in pixels.
@@ -83,10 +84,8 @@ fn verdict(arms: &[ArmSummary], seeds: usize) -> Markup {
 }
 
 fn interval(estimate: Estimate) -> Markup {
-    html! {
-        (format!("{:.1}", estimate.mean)) " "
-        span.interval { (format!("[{:.1}, {:.1}]", estimate.low, estimate.high)) }
-    }
+    let [mean, low, high] = numbers([estimate.mean, estimate.low, estimate.high], 1);
+    html! { (mean) " " @if !estimate.mean.is_nan() { span.interval { "[" (low) ", " (high) "]" } } }
 }
 
 fn table(arms: &[ArmSummary]) -> Markup {

@@ -8,6 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::backtest::{MethodSummary, Results, Summary};
 use crate::metrics::Estimate;
+use crate::output::{number, numbers, percent};
 use crate::plot::{PlotError, colour};
 
 pub use learning::learning;
@@ -150,11 +151,8 @@ fn verdict(summary: &Summary) -> Markup {
 }
 
 fn estimate(e: &Estimate) -> Markup {
-    html! { (format!("{:.3}", e.mean)) " " span.interval { (format!("[{:.3}, {:.3}]", e.low, e.high)) } }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
+    let [mean, low, high] = numbers([e.mean, e.low, e.high], 3);
+    html! { (mean) " " @if !e.mean.is_nan() { span.interval { "[" (low) ", " (high) "]" } } }
 }
 
 /// The mark of the best of some values.
@@ -184,12 +182,12 @@ fn one_step_table(summary: &Summary) -> Markup {
                     td { (m.name) }
                     td class=(best(all, |m| m.log_score.mean, m)) { (estimate(&m.log_score)) }
                     td { (estimate(&m.log_score_difference)) }
-                    td class=(best(all, |m| -m.one_step_crps.mean, m)) { (format!("{:.4}", m.one_step_crps.mean)) }
-                    td { (format!("{:.3}", m.sharpness)) }
-                    td { (percent(c.coverage_50)) } td { (percent(c.coverage_80)) } td { (percent(c.coverage_90)) }
-                    td class=(best(all, |m| -m.one_step_calibration.ks, m)) { (format!("{:.3}", c.ks)) }
-                    td { (format!("{:.2}", c.p_value)) }
-                    td { (format!("{:.3}", c.ece)) }
+                    td class=(best(all, |m| -m.one_step_crps.mean, m)) { (number(m.one_step_crps.mean, 4)) }
+                    td { (number(m.sharpness, 3)) }
+                    td { (percent(c.coverage_50, 1)) } td { (percent(c.coverage_80, 1)) } td { (percent(c.coverage_90, 1)) }
+                    td class=(best(all, |m| -m.one_step_calibration.ks, m)) { (number(c.ks, 3)) }
+                    td { (number(c.p_value, 2)) }
+                    td { (number(c.ece, 3)) }
                 }
             }
         } }
@@ -210,14 +208,14 @@ fn paths_table(summary: &Summary) -> Markup {
                     td { (m.name) }
                     td class=(best(all, |m| -m.crps.mean, m)) { (estimate(&m.crps)) }
                     td { (estimate(&m.crps_difference)) }
-                    td class=(best(all, |m| -m.energy.mean, m)) { (format!("{:.3}", m.energy.mean)) }
-                    td class=(best(all, |m| -m.interval_score.mean, m)) { (format!("{:.3}", m.interval_score.mean)) }
-                    td { (percent(m.calibration.coverage_90)) }
-                    td { (format!("{:.3}", m.calibration.ks)) }
-                    td { (format!("{:.3}", m.mase)) }
-                    td { (format!("{:.1}", m.smape)) }
+                    td class=(best(all, |m| -m.energy.mean, m)) { (number(m.energy.mean, 3)) }
+                    td class=(best(all, |m| -m.interval_score.mean, m)) { (number(m.interval_score.mean, 3)) }
+                    td { (percent(m.calibration.coverage_90, 1)) }
+                    td { (number(m.calibration.ks, 3)) }
+                    td { (number(m.mase, 3)) }
+                    td { (number(m.smape, 1)) }
                     td { (estimate(&m.valid_steps)) }
-                    td { (format!("{:.1}", m.seconds)) }
+                    td { (number(m.seconds, 1)) }
                 }
             }
         } }
@@ -234,8 +232,8 @@ fn variables_table(summary: &Summary) -> Markup {
                     td { (name) }
                     @for m in &summary.methods {
                         td class=(if m.by_variable[v] == least { "best" } else { "" }) {
-                            (format!("{:.3}", m.by_variable[v])) " "
-                            span.interval { (format!("{:.0} %", 100.0 * m.coverage_by_variable[v])) }
+                            (number(m.by_variable[v], 3)) " "
+                            span.interval { (percent(m.coverage_by_variable[v], 0)) }
                         }
                     }
                 }
@@ -321,9 +319,9 @@ fn joint_scores(summary: &Summary) -> Markup {
                 tr {
                     td { (m.name) }
                     td class=(best(all, |m| -m.energy.mean, m)) { (estimate(&m.energy)) }
-                    td { (format!("{:.3}", m.independent_energy.mean)) }
+                    td { (number(m.independent_energy.mean, 3)) }
                     td class=(best(all, |m| -m.variogram.mean, m)) { (estimate(&m.variogram)) }
-                    td { (format!("{:.3}", m.independent_variogram.mean)) }
+                    td { (number(m.independent_variogram.mean, 3)) }
                 }
             }
         } }

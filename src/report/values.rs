@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::{About, page};
 use crate::evaluation::{Standing, Value};
+use crate::output::{number, numbers};
 use crate::plot::{PlotError, colour};
 
 /// Estimated values of policies, and the true ones as far as they are known.
@@ -116,7 +117,7 @@ fn estimates(table: &Evaluated) -> Markup {
                 tr {
                     td { (table.policies[policy]) }
                     @if table.truth.iter().any(Option::is_some) {
-                        td { (table.truth[policy].map_or(String::new(), |t| format!("{:.1}", t.mean))) }
+                        td { (table.truth[policy].map_or(String::new(), |t| number(t.mean, 1))) }
                     }
                     @for values in &table.values {
                         td { (interval(&values[policy])) }
@@ -130,8 +131,10 @@ fn estimates(table: &Evaluated) -> Markup {
 fn interval(value: &Option<Value>) -> Markup {
     html! {
         @match value {
-            Some(v) => { (format!("{:.1}", v.mean)) " "
-                span.interval { (format!("[{:.1}, {:.1}]", v.low, v.high)) } },
+            Some(v) => {
+                @let [mean, low, high] = numbers([v.mean, v.low, v.high], 1);
+                (mean) " " span.interval { "[" (low) ", " (high) "]" }
+            },
             None => "–",
         }
     }
@@ -201,9 +204,9 @@ fn standing_table(standings: &[(String, Standing)]) -> Markup {
             }
             @for (name, s) in standings {
                 tr {
-                    td { (name) } td { (format!("{:.2}", s.error)) } td { (format!("{:.3}", s.relative)) }
-                    td { (format!("{:.2}", s.spearman)) } td { (format!("{:.3}", s.regret_1)) }
-                    td { (format!("{:.3}", s.regret_3)) } td { (s.covered) " of " (s.policies) }
+                    td { (name) } td { (number(s.error, 2)) } td { (number(s.relative, 3)) }
+                    td { (number(s.spearman, 2)) } td { (number(s.regret_1, 3)) }
+                    td { (number(s.regret_3, 3)) } td { (s.covered) " of " (s.policies) }
                 }
             }
         } }

@@ -11,7 +11,7 @@ use super::{Arguments, Candidate};
 use crate::cli::windowed::aligned_rows;
 use crate::environment::Task;
 use crate::evaluation::{Standing, Value, Walk, standing};
-use crate::output::{Column, Table, write_atomically, write_manifest};
+use crate::output::{Column, Table, number, numbers, write_atomically, write_manifest};
 use crate::report::{self, Evaluated, Recorded};
 
 /// An evaluation that is done.
@@ -163,7 +163,10 @@ pub(super) fn standings(table: &Evaluated) -> Vec<(String, Standing)> {
 
 fn shown(value: &Option<Value>) -> String {
     match value {
-        Some(value) => format!("{:.1} ± {:.1}", value.mean, value.error),
+        Some(value) => {
+            let [mean, error] = numbers([value.mean, value.error], 1);
+            format!("{mean} ± {error}")
+        }
         None => "-".to_owned(),
     }
 }
@@ -174,17 +177,13 @@ fn estimate_rows(table: &Evaluated) -> Vec<Vec<String>> {
     heads.extend(known.then(|| "truth".to_owned()));
     heads.extend(table.estimators.iter().cloned());
     let mut rows = vec![heads];
-    for (number, policy) in table.policies.iter().enumerate() {
+    for (i, policy) in table.policies.iter().enumerate() {
         let mut row = vec![policy.clone()];
         if known {
-            let truth = &table.truth[number];
-            row.push(
-                truth
-                    .as_ref()
-                    .map_or("-".to_owned(), |t| format!("{:.1}", t.mean)),
-            );
+            let truth = &table.truth[i];
+            row.push(truth.as_ref().map_or("-".to_owned(), |t| number(t.mean, 1)));
         }
-        row.extend(table.values.iter().map(|values| shown(&values[number])));
+        row.extend(table.values.iter().map(|values| shown(&values[i])));
         rows.push(row);
     }
     rows
@@ -217,11 +216,11 @@ fn standing_rows(standings: &[(String, Standing)]) -> Vec<Vec<String>> {
     for (name, s) in standings {
         rows.push(vec![
             name.clone(),
-            format!("{:.2}", s.error),
-            format!("{:.3}", s.relative),
-            format!("{:.2}", s.spearman),
-            format!("{:.3}", s.regret_1),
-            format!("{:.3}", s.regret_3),
+            number(s.error, 2),
+            number(s.relative, 3),
+            number(s.spearman, 2),
+            number(s.regret_1, 3),
+            number(s.regret_3, 3),
             format!("{} of {}", s.covered, s.policies),
         ]);
     }

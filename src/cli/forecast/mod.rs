@@ -1,5 +1,6 @@
 //! `statecast forecast`: sampled continuations of a recording, as a table and a figure.
 
+mod derived;
 mod figure;
 mod manifest;
 mod outcome;
@@ -32,6 +33,7 @@ use crate::model::Work;
 use crate::output::{TableFormat, write_manifest};
 use crate::plot::context_shown;
 use crate::trajectory::{Episode, Trajectory};
+use derived::DerivedParser;
 use manifest::Manifest;
 use outcome::{ChannelLeadership, EpisodeManifest, FutureOutcome, HeldOut, Outcome};
 use plan::Plan;
@@ -45,8 +47,8 @@ use plan::Plan;
     statecast forecast run.npz --method dicl-s --components 0.95 --output forecast.parquet\n  \
     statecast forecast run.csv --holdout --horizon 20     # score against the last 20 rows\n  \
     statecast forecast run.csv --method residual --future planned_actions.csv\n  \
-    statecast forecast run.csv --fork brake.csv,coast.csv   # several futures of one context
-    statecast forecast run.csv --derive 'speed = hypot(vx, vy)'
+    statecast forecast run.csv --fork brake.csv,coast.csv   # several futures of one context\n  \
+    statecast forecast run.csv --derive 'speed = hypot(vx, vy)'\n  \
     statecast forecast run.csv --method residual --simulator 'python model.py'\n  \
     statecast forecast hourly.csv --method residual --period 24")]
 pub(super) struct Arguments {
@@ -85,7 +87,7 @@ pub(super) struct Arguments {
     /// may be given several times. There are + - * / ^, parentheses, pi, names of variables, known
     /// actions and earlier quantities (quoted where they hold other characters than letters, digits,
     /// _ and .), sin cos tan asin acos atan atan2 sqrt exp log abs min max hypot
-    #[arg(long, value_name = "NAME = EXPRESSION")]
+    #[arg(long, value_name = "NAME = EXPRESSION", value_parser = DerivedParser)]
     derive: Vec<Derived>,
     /// Probability with which the simultaneous band of a variable holds its whole path
     #[arg(long, default_value = "0.9", value_name = "LEVEL")]
@@ -165,11 +167,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         futures: &futures,
         derivation: arguments.derivation(&like, &trajectory, known)?,
     };
-    let longest = forecaster.longest_context(arguments.horizon.get());
+    let longest = forecaster.longest_context_of_paths(arguments.horizon.get());
     ensure!(
         longest >= LEAST_CONTEXT,
-        "a horizon of {} leaves no room for a context in the model's window",
-        arguments.horizon
+        "the model's window leaves no room for a context"
     );
     let episodes = arguments.long_enough(&episodes)?;
     let contexts: Vec<usize> = episodes.iter().map(|e| arguments.end(e)).collect();
@@ -295,6 +296,7 @@ impl Arguments {
             eprintln!("figure: {}", path.display());
         }
         eprint!("{}", printed::leaders(outcomes));
+        eprint!("{}", printed::paths(outcomes));
         if self.holdout {
             eprint!("{}", scores::scores(outcomes, self.simultaneous, self.seed));
         }
@@ -327,7 +329,7 @@ impl Arguments {
         let (end, horizon) = (self.end(episode), self.horizon.get());
         let rows = self
             .recording
-            .context_rows(end, forecaster.longest_context(horizon));
+            .context_rows(end, forecaster.longest_context_of_paths(horizon));
         let context = all.slice(end - rows..end);
         // Densities of the context serve the figure only.
         let scored = match self.plot {
@@ -427,6 +429,7 @@ impl Arguments {
             saturated_feedback: forked.rollouts.iter().map(|r| r.saturated).sum(),
             undefined: 0,
             band_outcomes: forked.outcomes,
+            paths: reading.path_weights(),
             experts_led: leaders
                 .map(|(c, led)| ChannelLeadership::of(&(channels[c].clone(), led)))
                 .collect(),

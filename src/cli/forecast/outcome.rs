@@ -6,7 +6,7 @@ use ndarray::Array2;
 use serde::Serialize;
 
 use crate::experts::Leadership;
-use crate::forecast::{Rollout, SimultaneousBand, Summary};
+use crate::forecast::{PathWeight, Rollout, SimultaneousBand, Summary};
 
 /// Variables stand first, then derived quantities, everywhere but in the one-step summary.
 pub(super) struct Outcome {
@@ -67,6 +67,8 @@ pub(super) struct EpisodeManifest {
     pub(super) undefined: usize,
     /// Outcomes inside of the context that the bands were adjusted by.
     pub(super) band_outcomes: usize,
+    /// Whose paths were pooled, the largest weight first; empty where all are the forecaster's.
+    pub(super) paths: Vec<PathWeight>,
     /// Which expert led each channel; empty where no experts are read.
     pub(super) experts_led: Vec<ChannelLeadership>,
     pub(super) seconds: f64,

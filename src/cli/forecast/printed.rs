@@ -7,13 +7,17 @@ use ndarray::s;
 use super::outcome::Outcome;
 use crate::cli::windowed::aligned_rows;
 use crate::experts::{Leadership, Source};
-use crate::forecast::Rollout;
+use crate::forecast::{PathWeight, Rollout};
+use crate::output::{number, percent};
 
 /// Channels of which the leading experts are said one by one.
 const FEW_CHANNELS: usize = 6;
 
 /// Names of a group that are said.
 const FEW_NAMES: usize = 4;
+
+/// Share of the paths from which on a sampler is named.
+const LEAST_SHARE: f64 = 0.01;
 
 /// Episodes of which the futures' ends are printed.
 const FEW_EPISODES: usize = 5;
@@ -93,10 +97,10 @@ fn grouped(channels: &[(String, Leadership)], single: bool) -> String {
             false => String::new(),
         };
         format!(
-            "experts: {source} led most rows of {} of {} channels, {:.0} % of theirs: {names}{more}\n",
+            "experts: {source} led most rows of {} of {} channels, {} of theirs: {names}{more}\n",
             members.len(),
             channels.len(),
-            100.0 * rows as f64 / hinted as f64
+            percent(rows as f64 / hinted as f64, 0)
         )
     };
     let mut text: String = groups.iter().map(group).collect();
@@ -126,6 +130,42 @@ fn at_the_end(channels: &[(String, Leadership)]) -> String {
     format!("experts: channels led at the end: {}\n", counts.join(", "))
 }
 
+/// Whose paths were pooled, as means over the episodes; nothing if none were.
+pub(super) fn paths(outcomes: &[Outcome]) -> String {
+    let mut weights: Vec<PathWeight> = Vec::new();
+    for weight in outcomes.iter().flat_map(|outcome| &outcome.manifest.paths) {
+        let same =
+            |w: &&mut PathWeight| (&w.forecaster, w.spread) == (&weight.forecaster, weight.spread);
+        match weights.iter_mut().find(same) {
+            Some(sum) => sum.weight += weight.weight,
+            None => weights.push(weight.clone()),
+        }
+    }
+    weights.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let total: f64 = weights.iter().map(|w| w.weight).sum();
+    let shown: Vec<String> = weights
+        .iter()
+        .map(|w| (w, w.weight / total))
+        .take_while(|(_, share)| *share >= LEAST_SHARE)
+        .map(|(w, share)| format!("{} {}", percent(share, 0), sampler(w)))
+        .collect();
+    match shown.is_empty() {
+        true => String::new(),
+        false => format!("paths: {}\n", shown.join(", ")),
+    }
+}
+
+/// A forecaster and how wide its steps are drawn.
+fn sampler(weight: &PathWeight) -> String {
+    let name = &weight.forecaster;
+    match weight.spread {
+        1.0 => name.clone(),
+        0.5 => format!("{name} (half as wide)"),
+        0.2 => format!("{name} (a fifth as wide)"),
+        spread => format!("{name} ({spread} times as wide)"),
+    }
+}
+
 /// Means of the last step under each of several futures, variable by variable.
 pub(super) fn futures(outcomes: &[Outcome]) -> String {
     let mut text = String::new();
@@ -142,7 +182,7 @@ pub(super) fn futures(outcomes: &[Outcome]) -> String {
                 .futures
                 .iter()
                 .map(|future| last_mean(&future.rollout, v));
-            let means = means.map(|mean| format!("{mean:.4}"));
+            let means = means.map(|mean| number(mean, 4));
             rows.push([name.clone()].into_iter().chain(means).collect());
         }
         text += &aligned_rows(&rows);

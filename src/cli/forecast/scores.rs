@@ -5,6 +5,7 @@ use ndarray::{Array2, Array3, Axis, s};
 use super::outcome::{HeldOut, Outcome};
 use crate::forecast::{Level, WholePaths};
 use crate::metrics::{JointScores, crps, rmse};
+use crate::output::{number, numbers, percent};
 
 /// Paths of which joint scores are computed at most: they take every pair of paths.
 const MAX_PATHS: usize = 500;
@@ -55,27 +56,21 @@ pub(super) fn scores(outcomes: &[Outcome], level: Level, seed: u64) -> String {
         let whole = shares[..first.variables].iter().sum::<f64>() / first.variables as f64;
         text += &line("mean / std", mean, inside / used, whole);
     }
-    text += &format!(
-        "whole: held-out paths of which the simultaneous {} % band holds every step\n",
-        100.0 * level.get()
-    );
+    if shares.iter().any(|share| !share.is_nan()) {
+        text += &format!(
+            "whole: held-out paths of which the simultaneous {} % band holds every step\n",
+            100.0 * level.get()
+        );
+    }
     text + &joint(outcomes, seed)
 }
 
-fn line(name: &str, numbers: [f64; 4], covered: f64, whole: f64) -> String {
-    let number = |x: f64| match x.is_nan() {
-        true => "-".to_owned(),
-        false => format!("{x:.4}"),
-    };
-    let percent = |share: f64| match share.is_nan() {
-        true => "-".to_owned(),
-        false => format!("{:.0} %", 100.0 * share),
-    };
-    let [a, b, c, d] = numbers.map(number);
+fn line(name: &str, scores: [f64; 4], covered: f64, whole: f64) -> String {
+    let [a, b, c, d] = scores.map(|x| number(x, 4));
     format!(
         "{name:<16} {a:>12} {b:>12} {c:>12} {d:>12} {:>9} {:>9}\n",
-        percent(covered),
-        percent(whole)
+        percent(covered, 0),
+        percent(whole, 0)
     )
 }
 
@@ -115,10 +110,11 @@ fn joint(outcomes: &[Outcome], seed: u64) -> String {
         return String::new();
     }
     let mean = JointScores::mean(&scores);
+    let [energy, apart] = numbers([mean.energy, mean.independent_energy], 4);
+    let [variogram, variogram_apart] = numbers([mean.variogram, mean.independent_variogram], 4);
     format!(
-        "rows of all variables, in standard deviations: energy score {:.4} ({:.4} if variables were \
-         drawn independently), variogram score {:.4} ({:.4}); lower is better\n",
-        mean.energy, mean.independent_energy, mean.variogram, mean.independent_variogram
+        "rows of all variables, in standard deviations: energy score {energy} ({apart} if variables were \
+         drawn independently), variogram score {variogram} ({variogram_apart}); lower is better\n"
     )
 }
 

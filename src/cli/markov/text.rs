@@ -3,6 +3,7 @@
 use super::Windows;
 use crate::analysis::{AtTemperature, Described, Study};
 use crate::cli::windowed::aligned_rows;
+use crate::output::number;
 
 /// Most states whose matrices are written.
 const MOST_WRITTEN: usize = 10;
@@ -88,12 +89,12 @@ pub(super) fn study(study: &Study, labels: &[String]) -> String {
     for rule in &study.rules {
         let exponent = rule
             .power_law
-            .map_or("-".to_owned(), |law| format!("{:.2}", -law.exponent));
+            .map_or("-".to_owned(), |law| number(-law.exponent, 2));
         rows.push(vec![
             rule.name.clone(),
-            format!("{:.3}", rule.log_score),
-            format!("{:.3}", rule.distance.total_variation),
-            format!("{:.3}", rule.distance.hellinger),
+            number(rule.log_score, 3),
+            number(rule.distance.total_variation, 3),
+            number(rule.distance.hellinger, 3),
             if rule.name == "truth" {
                 "-".to_owned()
             } else {
@@ -103,11 +104,11 @@ pub(super) fn study(study: &Study, labels: &[String]) -> String {
     }
     text += &aligned_rows(&rows);
     text += &format!(
-        "\nrows of the inferred matrix are {:.3} from the {judge} ones on average",
-        study.matrix_distance
+        "\nrows of the inferred matrix are {} from the {judge} ones on average",
+        number(study.matrix_distance, 3)
     );
     text += &match study.counted_distance {
-        Some(counted) => format!(" (those of the counted one {counted:.3})\n\n"),
+        Some(counted) => format!(" (those of the counted one {})\n\n", number(counted, 3)),
         None => "\n\n".to_owned(),
     };
     if labels.len() <= MOST_WRITTEN {
@@ -122,7 +123,7 @@ pub(super) fn study(study: &Study, labels: &[String]) -> String {
             .map_or("never".to_owned(), |steps| format!("{steps:.1} steps"));
         vec![
             chain.name.clone(),
-            format!("{:.3}", chain.spectral_gap),
+            number(chain.spectral_gap, 3),
             relaxation,
             law(chain.stationary.as_deref(), labels),
         ]
@@ -141,14 +142,16 @@ pub(super) fn study(study: &Study, labels: &[String]) -> String {
             .copied()
             .fold(f64::NEG_INFINITY, f64::max);
         text += &format!(
-            "\nlabels permuted {} times: log score {least:.3} to {most:.3} ({:.3} as they are), laws {:.3} TV from \
-             those\nmean of all {}: log score {:.3}, {:.3} TV from the {judge} matrix\n",
+            "\nlabels permuted {} times: log score {} to {} ({} as they are), laws {} TV from \
+             those\nmean of all {}: log score {}, {} TV from the {judge} matrix\n",
             relabelling.permutations,
-            study.rules[0].log_score,
-            mean(&relabelling.total_variation),
+            number(least, 3),
+            number(most, 3),
+            number(study.rules[0].log_score, 3),
+            number(mean(&relabelling.total_variation), 3),
             relabelling.permutations + 1,
-            relabelling.mean_log_score,
-            relabelling.mean_total_variation,
+            number(relabelling.mean_log_score, 3),
+            number(relabelling.mean_total_variation, 3),
         );
     }
     text
@@ -194,9 +197,9 @@ pub(super) fn temperatures(compared: &[AtTemperature], labels: &[String]) -> Str
     rows.extend(compared.iter().map(|at| {
         vec![
             at.temperature.to_string(),
-            format!("{:.3}", at.log_score),
-            format!("{:.3}", at.total_variation),
-            format!("{:.3}", at.spectral_gap),
+            number(at.log_score, 3),
+            number(at.total_variation, 3),
+            number(at.spectral_gap, 3),
             law(at.stationary.as_deref(), labels),
         ]
     }));

@@ -4,7 +4,7 @@ use anyhow::Context;
 
 use crate::cli::windowed::aligned_rows;
 use crate::evaluation::{Continuations, Continued};
-use crate::output::{Column, Table};
+use crate::output::{Column, Table, estimate, number};
 
 pub(super) fn text(
     scores: &[(String, Continuations, f64)],
@@ -17,14 +17,10 @@ pub(super) fn text(
     let mut rows = vec![heads];
     for (name, score, seconds) in scores {
         let mut row = vec![name.clone()];
-        row.extend(
-            score
-                .error
-                .iter()
-                .map(|e| format!("{:.1} [{:.1}, {:.1}]", e.mean, e.low, e.high)),
-        );
-        row.push(format!("{:.2}", score.size.mean));
-        row.push(format!("{:+.2}", score.bias.mean));
+        row.extend(score.error.iter().map(|e| estimate(e, 1)));
+        row.push(number(score.size.mean, 2));
+        let sign = if score.bias.mean > 0.0 { "+" } else { "" };
+        row.push(format!("{sign}{}", number(score.bias.mean, 2)));
         row.push(match score.covered {
             (_, 0) => "-".to_owned(),
             (held, known) => format!("{held} of {known}"),

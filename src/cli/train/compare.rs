@@ -12,7 +12,7 @@ use super::pool::{self, Job};
 use super::single;
 use crate::environment::Task;
 use crate::learning::{Arm, ArmSummary, Evaluation, compare};
-use crate::output::{Column, Table, write_atomically, write_manifest};
+use crate::output::{Column, Table, estimate, number, write_atomically, write_manifest};
 use crate::report::{self, About};
 
 /// Most runs of a comparison.
@@ -359,19 +359,17 @@ fn text(arms: &[ArmSummary], threshold: f64) -> String {
         "seconds"
     );
     for arm in arms {
-        let interval =
-            |e: crate::metrics::Estimate| format!("{:.1} [{:.1}, {:.1}]", e.mean, e.low, e.high);
         let steps = arm.steps_to_threshold();
         let steps = steps.map_or("never".to_owned(), |steps| format!("{steps:.0}"));
         let there = arm.reached.iter().flatten().count();
         lines += &format!(
-            "{:width$}  {:>28}  {:>28}  {:>26}  {:>16}  {:>9.1}  {:>7.1}\n",
+            "{:width$}  {:>28}  {:>28}  {:>26}  {:>16}  {:>9}  {:>7.1}\n",
             arm.name,
-            interval(arm.last),
-            interval(arm.mean),
-            interval(arm.gain),
+            estimate(&arm.last, 1),
+            estimate(&arm.mean, 1),
+            estimate(&arm.gain, 1),
             format!("{steps} ({there}/{})", arm.reached.len()),
-            arm.overestimation.mean,
+            number(arm.overestimation.mean, 1),
             arm.seconds
         );
     }

@@ -15,7 +15,7 @@ use crate::cli::progress::Progress;
 use crate::environment::Task;
 use crate::forecast::Method;
 use crate::learning::{AugmentationSettings, Evaluation, Training, TrainingSettings};
-use crate::output::{Column, ScalarEvent, Table, write_atomically, write_events};
+use crate::output::{Column, ScalarEvent, Table, number, write_atomically, write_events};
 
 /// Name of the table of a run's evaluations.
 pub(super) const EVALUATIONS: &str = "evaluations.csv";
@@ -161,8 +161,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     for found in training.evaluations() {
         writeln!(
             out,
-            "step {:>8}  return {:>9.1} ± {:<7.1}  values too high by {:>7.1}",
-            found.step, found.mean, found.deviation, found.overestimation
+            "step {:>8}  return {:>9.1} ± {:<7.1}  values too high by {:>7}",
+            found.step,
+            found.mean,
+            found.deviation,
+            number(found.overestimation, 1)
         )?;
     }
     if let Some(best) = best(training.evaluations()) {

@@ -12,6 +12,7 @@ use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Kernel, minima_of_ends, nearest};
 use crate::forecast::{Method, Predictor};
 use crate::metrics::{Estimate, block_bootstrap};
+use crate::output::{estimate, number};
 
 /// Rows of a run that are shown to a forecaster.
 const CONTEXT: usize = 100;
@@ -249,7 +250,7 @@ fn text(found: &Found) -> String {
     for start in found.starts.iter().take(MOST_SHOWN) {
         let mut row = vec![
             start.run.clone(),
-            format!("{:.3}", start.start),
+            number(start.start, 3),
             shares(&start.came),
         ];
         row.extend(start.forecast.iter().map(|p| shares(p)));
@@ -259,7 +260,6 @@ fn text(found: &Found) -> String {
     if found.starts.len() > MOST_SHOWN {
         text += "…\n";
     }
-    let estimate = |e: &Estimate| format!("{:.3} [{:.3}, {:.3}]", e.mean, e.low, e.high);
     let mut rows = vec![
         ["forecaster", "TV", "log score"]
             .map(str::to_owned)
@@ -268,8 +268,8 @@ fn text(found: &Found) -> String {
     rows.extend(found.judged.iter().map(|judged| {
         vec![
             judged.name.clone(),
-            estimate(&judged.total_variation),
-            estimate(&judged.log_score),
+            estimate(&judged.total_variation, 3),
+            estimate(&judged.log_score, 3),
         ]
     }));
     format!("{text}\n{}", aligned_rows(&rows))

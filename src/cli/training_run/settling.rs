@@ -14,6 +14,7 @@ use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Decay, Settling, Span, Thinned};
 use crate::forecast::{Method, Predictor};
 use crate::metrics::{Estimate, block_bootstrap};
+use crate::output::percent;
 use crate::plot::{ForecastFigure, Panel, PlottedFuture, RolloutPoint};
 
 /// Runs that a figure shows, and runs whose forecasts are written one by one.
@@ -279,7 +280,6 @@ fn text(found: &Found) -> String {
         text += &format!("… {} runs\n", found.runs.len());
     }
     text += "\n";
-    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     let rows: Vec<Vec<String>> = if found.judged.is_empty() || found.runs.len() == 1 {
         let mut rows = Vec::new();
         for run in found.runs.iter().take(MOST_SHOWN) {
@@ -296,7 +296,7 @@ fn text(found: &Found) -> String {
         }
         rows
     } else {
-        let inside = format!("in {}", percent(found.level));
+        let inside = format!("in {}", percent(found.level, 0));
         let mut rows = vec![vec![
             "forecaster".to_owned(),
             inside,
@@ -308,7 +308,7 @@ fn text(found: &Found) -> String {
         rows.extend(found.judged.iter().map(|judged| {
             vec![
                 judged.name.clone(),
-                percent(judged.coverage),
+                percent(judged.coverage, 0),
                 estimate(&judged.error),
                 estimate(&judged.interval_score),
             ]
@@ -318,10 +318,12 @@ fn text(found: &Found) -> String {
     text + &aligned_rows(&rows)
 }
 
-/// Four digits.
+/// Four digits; "-" if it is not defined.
 fn number(x: f64) -> String {
-    if x == 0.0 {
-        return "0".to_owned();
+    match x {
+        0.0 => return "0".to_owned(),
+        _ if x.is_nan() => return "-".to_owned(),
+        _ => {}
     }
     let digits = (3 - x.abs().log10().floor() as i32).clamp(0, 8) as usize;
     match x.abs() {

@@ -6,6 +6,7 @@
 use std::f64::consts::PI;
 
 use super::parser::Parser;
+use super::shortened;
 
 /// Longest text, in bytes.
 const MAX_LENGTH: usize = 4096;
@@ -40,7 +41,11 @@ pub enum ExpressionError {
     #[error("position {0}: the quotation mark is not closed")]
     Unclosed(usize),
     /// A function that does not exist.
-    #[error("position {position}: no function '{name}'; there are {}", functions())]
+    #[error(
+        "position {position}: no function '{}'; there are {}",
+        shortened(name),
+        functions()
+    )]
     UnknownFunction {
         /// Where it stands.
         position: usize,
@@ -59,8 +64,14 @@ pub enum ExpressionError {
         /// How many are given.
         found: usize,
     },
+    /// A number that is infinite or none.
+    #[error("position {0}: numbers must be finite")]
+    NotFinite(usize),
     /// A name that nothing has.
-    #[error("position {position}: no variable '{name}'; there are {known}")]
+    #[error(
+        "position {position}: no variable '{}'; there are {known}",
+        shortened(name)
+    )]
     UnknownName {
         /// Where it stands.
         position: usize,
@@ -163,6 +174,9 @@ impl Expression {
             match column {
                 Some(column) => Ok(Step::Name(column)),
                 None if mention.name == "pi" && !mention.quoted => Ok(Step::Number(PI)),
+                None if is_not_finite(&mention.name) && !mention.quoted => {
+                    Err(ExpressionError::NotFinite(mention.position))
+                }
                 None => Err(ExpressionError::UnknownName {
                     position: mention.position,
                     name: mention.name.clone(),
@@ -177,6 +191,11 @@ impl Expression {
         });
         Ok(Program(steps.collect()))
     }
+}
+
+/// Whether a name is that of a number which is infinite or none.
+fn is_not_finite(name: &str) -> bool {
+    name.parse().is_ok_and(|number: f64| !number.is_finite())
 }
 
 /// Names, at most so many that they can be read.
@@ -309,6 +328,9 @@ mod tests {
             ("sin()", "position 5: ')' where a number"),
             ("'x", "position 1: the quotation mark is not closed"),
             (".", "position 1: '.' where a number"),
+            ("2 * Infinity", "position 5: numbers must be finite"),
+            ("x + nan", "position 5: numbers must be finite"),
+            ("x * 1e999", "position 5: numbers must be finite"),
             ("x = 2", "position 3: '=' where an operator"),
         ];
         for (text, says) in cases {

@@ -20,13 +20,16 @@ use parser::{begins_name, goes_on_name};
 #[non_exhaustive]
 pub enum DerivedError {
     /// A text without a name and an equals sign.
-    #[error("'{0}': write NAME = EXPRESSION, such as 'speed = hypot(vx, vy)'")]
+    #[error("'{}': write NAME = EXPRESSION, such as 'speed = hypot(vx, vy)'", shortened(.0))]
     NoName(String),
     /// A name that is none.
-    #[error("'{0}' is no name: use letters, digits, '_' and '.', a letter or '_' first")]
+    #[error(
+        "'{}' is no name: use letters, digits, '_' and '.', a letter or '_' first",
+        shortened(.0)
+    )]
     Name(String),
     /// What is behind the equals sign is wrong.
-    #[error("{name} = {text}: {source}")]
+    #[error("{} = {}: {source}", shortened(name), shortened(text))]
     Expression {
         /// Name of the quantity.
         name: String,
@@ -36,12 +39,17 @@ pub enum DerivedError {
         source: ExpressionError,
     },
     /// A name that something else has.
-    #[error("a derived quantity cannot be called '{0}': a variable, an action or another one is")]
+    #[error(
+        "a derived quantity cannot be called '{}': a variable, an action or another one is",
+        shortened(.0)
+    )]
     Taken(String),
     /// An action whose values are not known ahead.
     #[error(
-        "{name} = {text}: '{action}' is an action, and what is forecast here does not know the \
-         actions to come: use --future, --holdout, or a method that sees actions"
+        "{} = {}: '{action}' is an action, and what is forecast here does not know the actions to \
+         come: use --future, --holdout, or a method that sees actions",
+        shortened(name),
+        shortened(text)
     )]
     UnknownAction {
         /// Name of the quantity.
@@ -51,6 +59,15 @@ pub enum DerivedError {
         /// Name of the action.
         action: String,
     },
+}
+
+/// The beginning of a text that is too long for a message.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// A quantity by its name and the expression that computes it.

@@ -189,8 +189,13 @@ impl<'t> Parser<'t> {
             found: '.',
             expected: "a number",
         })?;
-        self.push(Step::Number(number));
-        Ok(())
+        match f64::is_finite(number) {
+            true => {
+                self.push(Step::Number(number));
+                Ok(())
+            }
+            false => Err(ExpressionError::NotFinite(position)),
+        }
     }
 
     fn digits(&mut self) {

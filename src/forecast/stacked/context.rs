@@ -1,6 +1,6 @@
 //! A context that was read by the first forecaster of a pool, and by the others once they are needed.
 
-use std::cell::OnceCell;
+use std::cell::{Ref, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -10,19 +10,25 @@ use super::backtests::{Backtest, MOST, origins, places};
 use super::pool::Pool;
 use super::rows::Rows;
 use super::weights::Distances;
-use super::{Sampler, Steps};
+use super::{PathWeight, Sampler, Steps};
 use crate::experts::Leadership;
 use crate::forecast::long_context::first_shown;
 use crate::forecast::{
     Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
 
+/// Growth of a context, and of the steps asked for, since weights were chosen, from which on they are
+/// chosen anew.
+const GROWN: f64 = 1.5;
+const LONGER: usize = 2;
+
 /// What was read of a context.
 pub(super) struct Context<'m> {
+    predictor: Rc<dyn Predictor<'m> + 'm>,
     first: Box<dyn Continuation<'m> + 'm>,
     others: Vec<Rc<dyn Predictor<'m> + 'm>>,
-    /// Whether the first draws positions on the axis only.
-    bounded: bool,
+    /// Names of all, the first one's first.
+    names: Vec<String>,
     steps: Steps,
     encoding: Encoding,
     active: Vec<usize>,
@@ -32,13 +38,16 @@ pub(super) struct Context<'m> {
     /// have come.
     places: Vec<usize>,
     states: Vec<Box<dyn Continuation<'m> + 'm>>,
-    stack: OnceCell<Stack<'m>>,
+    stack: RefCell<Option<Stack<'m>>>,
 }
 
 /// The other forecasters behind the context, and the weights of all samplers.
 struct Stack<'m> {
     others: Vec<Other<'m>>,
     weights: Vec<f64>,
+    /// Rows of the context and steps for which they were chosen.
+    rows: usize,
+    steps: usize,
 }
 
 /// One of the other forecasters, and how many rows it has read.
@@ -59,47 +68,81 @@ impl Other<'_> {
 }
 
 impl<'m> Context<'m> {
-    /// Nothing read yet; `window` and `bounded` are those of the first forecaster.
+    /// Nothing read yet; `predictor` is the first forecaster.
     pub(super) fn new(
-        first: Box<dyn Continuation<'m> + 'm>,
-        (window, bounded): (usize, bool),
-        others: Vec<Rc<dyn Predictor<'m> + 'm>>,
+        predictor: Rc<dyn Predictor<'m> + 'm>,
+        (others, names): (Vec<Rc<dyn Predictor<'m> + 'm>>, Vec<String>),
         steps: Steps,
         start: Start,
-    ) -> Self {
+    ) -> Result<Self, ForecastError> {
         let windows = others.iter().map(|other| other.window());
-        let window = windows.min().unwrap_or(usize::MAX).min(window);
-        Self {
-            first,
+        let window = windows.min().unwrap_or(usize::MAX).min(predictor.window());
+        Ok(Self {
+            first: predictor.start(start)?,
+            predictor,
             places: places(start.rows, window.saturating_sub(MOST)),
             others,
-            bounded,
+            names,
             steps,
             encoding: start.encoding.clone(),
             active: start.active.to_vec(),
             units: start.units.to_vec(),
             rows: Rows::new(start.channels(), start.units.len()),
             states: Vec::new(),
-            stack: OnceCell::new(),
-        }
+            stack: RefCell::default(),
+        })
     }
 
-    /// The other forecasters and the weights, for paths of so many steps if this is asked first.
-    fn stack(&self, steps: usize) -> Result<&Stack<'m>, ForecastError> {
-        if let Some(stack) = self.stack.get() {
-            return Ok(stack);
+    /// The other forecasters and the weights, which are chosen for paths of so many steps if there are
+    /// none for nearly as long a context and as many steps.
+    fn stack(&self, steps: usize) -> Result<Ref<'_, Stack<'m>>, ForecastError> {
+        let before = self.stack.borrow().as_ref().map(|s| (s.rows, s.steps));
+        let chosen = match before {
+            None => Some(self.stacked(steps)?),
+            Some((rows, _)) if self.rows.len() as f64 >= GROWN * rows as f64 => {
+                Some(self.read_again()?.stacked(steps)?)
+            }
+            Some((_, few)) if steps.min(MOST) > LONGER * few => Some(self.stacked(steps)?),
+            Some(_) => None,
+        };
+        if chosen.is_some() {
+            self.stack.replace(chosen);
         }
-        let stack = self.stacked(steps)?;
-        Ok(self.stack.get_or_init(|| stack))
+        let stack = self.stack.borrow();
+        Ok(Ref::map(stack, |stack| {
+            stack.as_ref().expect("there was one, or it was chosen")
+        }))
+    }
+
+    /// The same context, with states of the first forecaster from all over its rows.
+    fn read_again(&self) -> Result<Self, ForecastError> {
+        let rows = self.rows.len();
+        let start = Start {
+            encoding: &self.encoding,
+            active: &self.active,
+            units: &self.units,
+            rows,
+        };
+        let pool = (self.others.clone(), self.names.clone());
+        let mut again = Self::new(self.predictor.clone(), pool, self.steps, start)?;
+        let passed = first_shown(self.predictor.window(), rows, rows, MOST);
+        if passed > 0 {
+            again.pass(self.rows.get(0..passed))?;
+        }
+        again.observe(self.rows.get(passed..rows), 0..0)?;
+        Ok(again)
     }
 
     fn stacked(&self, steps: usize) -> Result<Stack<'m>, ForecastError> {
         let rows = self.rows.len();
+        let asked = steps.min(MOST);
         let mut others = self.others.iter().map(|o| self.started(o, steps));
         let mut others: Vec<Other> = others.by_ref().collect::<Result<_, _>>()?;
         let samplers = Sampler::all(1 + others.len());
         let bounded = self.others.iter().map(|other| other.is_bounded());
-        let bounded: Vec<bool> = std::iter::once(self.bounded).chain(bounded).collect();
+        let bounded: Vec<bool> = std::iter::once(self.predictor.is_bounded())
+            .chain(bounded)
+            .collect();
         // None may have read rows after an origin.
         let passed = others.iter().map(|other| other.read).max().unwrap_or(0);
         let come = &self.places[..self.states.len()];
@@ -137,6 +180,8 @@ impl<'m> Context<'m> {
         Ok(Stack {
             others,
             weights: normalised(kept.collect()),
+            rows,
+            steps: asked,
         })
     }
 
@@ -267,6 +312,23 @@ impl<'m> Continuation<'m> for Context<'m> {
 
     fn leaders(&self) -> Vec<Leadership> {
         self.first.leaders()
+    }
+
+    fn path_weights(&self) -> Vec<PathWeight> {
+        let stack = self.stack.borrow();
+        let Some(stack) = stack.as_ref() else {
+            return Vec::new();
+        };
+        let samplers = Sampler::all(self.names.len()).into_iter();
+        let weighed = samplers.zip(&stack.weights).filter(|(_, w)| **w > 0.0);
+        let weighed = weighed.map(|(sampler, &weight)| PathWeight {
+            forecaster: self.names[sampler.forecaster].clone(),
+            spread: sampler.spread,
+            weight,
+        });
+        let mut weights: Vec<PathWeight> = weighed.collect();
+        weights.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        weights
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {

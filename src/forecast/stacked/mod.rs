@@ -31,7 +31,20 @@ const SPREADS: [f64; 2] = [1.0, 0.2];
 pub struct Stacked<'m> {
     first: Rc<dyn Predictor<'m> + 'm>,
     others: Vec<Rc<dyn Predictor<'m> + 'm>>,
+    /// Names of all, the first one's first.
+    names: Vec<String>,
     steps: Steps,
+}
+
+/// The weight of a sampler among those whose paths are pooled.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct PathWeight {
+    /// Name of the forecaster whose paths they are.
+    pub forecaster: String,
+    /// How wide around their medians its steps are drawn: at 1 its densities as they are.
+    pub spread: f64,
+    /// Share of the paths.
+    pub weight: f64,
 }
 
 /// What the errors of a step count for in the weights of a pool.
@@ -79,11 +92,20 @@ impl Steps {
 impl<'m> Stacked<'m> {
     /// The paths of a forecaster, pooled with those of others.
     pub fn new(first: Rc<dyn Predictor<'m> + 'm>, others: Vec<Rc<dyn Predictor<'m> + 'm>>) -> Self {
+        let names = std::iter::once(&first).chain(&others);
         Self {
+            names: names.map(|forecaster| forecaster.name()).collect(),
             first,
             others,
             steps: Steps::Alike,
         }
+    }
+
+    /// The same, with one more that is called by a name of its own.
+    pub fn with(mut self, name: &str, other: Rc<dyn Predictor<'m> + 'm>) -> Self {
+        self.names.push(name.to_owned());
+        self.others.push(other);
+        self
     }
 
     /// The same for paths on which a policy reacts. It mends errors that add up where nobody reacts, so
@@ -102,14 +124,9 @@ impl<'m> Predictor<'m> for Stacked<'m> {
     }
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        let first = self.first.start(start)?;
-        Ok(Box::new(Context::new(
-            first,
-            (self.window(), self.is_bounded()),
-            self.others.clone(),
-            self.steps,
-            start,
-        )))
+        let pool = (self.others.clone(), self.names.clone());
+        let context = Context::new(self.first.clone(), pool, self.steps, start)?;
+        Ok(Box::new(context))
     }
 
     fn window(&self) -> usize {

@@ -7,7 +7,8 @@ use super::Steps;
 use super::weights::Distances;
 use crate::baselines::named;
 use crate::forecast::{
-    Forecaster, KnownFuture, Predictor, Role, RolloutSettings, Settings, Stacked, Variables,
+    Forecaster, KnownFuture, Predictor, Reading, Role, RolloutSettings, Settings, Stacked,
+    Variables,
 };
 
 /// A swinging pendulum without noise, pushed by an action: two variables.
@@ -131,6 +132,62 @@ fn a_context_goes_on_behind_its_paths() {
     let mean = rollout.paths.mean_axis(ndarray::Axis(0)).unwrap();
     let off = (&mean - &all.slice(120..140).values).mapv(f64::abs).sum() / mean.len() as f64;
     assert!(off < 0.02, "{off}");
+}
+
+fn weight_of(reading: &Reading, forecaster: &str) -> f64 {
+    let weights = reading.path_weights().into_iter();
+    let own = weights.filter(|weight| weight.forecaster == forecaster);
+    own.map(|weight| weight.weight).sum()
+}
+
+/// Weights that were chosen once were kept however much of the context came later.
+#[test]
+fn weights_are_chosen_anew_behind_a_context_that_has_grown() {
+    let mut all = pushed(200);
+    // The last value says nothing of the next until row 60.
+    for t in 0..60 {
+        all.values[[t, 0]] = (t as f64 * 37.7).sin();
+        all.values[[t, 1]] = (t as f64 * 91.3).cos();
+    }
+    let forecaster = Forecaster::of(stacked(&["mean", "linear"]), Settings::default());
+    let mut reading = forecaster.read(&all.slice(0..60)).unwrap();
+    let rollout = |reading: &Reading| {
+        let future = KnownFuture(Array2::zeros((20, 1)));
+        reading
+            .rollout(&settings(8, 8), Some(&future), &|_| ())
+            .unwrap();
+    };
+    rollout(&reading);
+    let before = weight_of(&reading, "linear");
+    reading.observe(&all.slice(60..80)).unwrap();
+    rollout(&reading);
+    assert_eq!(weight_of(&reading, "linear"), before);
+    reading.observe(&all.slice(80..200)).unwrap();
+    rollout(&reading);
+    let after = weight_of(&reading, "linear");
+    assert!(before < 0.5 && after > 0.8, "{before} {after}");
+}
+
+/// Weights that were chosen for few steps were kept for many.
+#[test]
+fn weights_are_chosen_anew_for_many_more_steps() {
+    let context = pushed(120);
+    let forecaster = Forecaster::of(stacked(&["persistence", "linear"]), Settings::default());
+    let weights = |horizons: &[usize]| {
+        let reading = forecaster.read(&context).unwrap();
+        for &horizon in horizons {
+            let settings = RolloutSettings {
+                horizon: NonZeroUsize::new(horizon).unwrap(),
+                ..settings(4, 4)
+            };
+            let future = KnownFuture(Array2::zeros((horizon, 1)));
+            reading.rollout(&settings, Some(&future), &|_| ()).unwrap();
+        }
+        reading.path_weights()
+    };
+    assert_ne!(weights(&[2]), weights(&[20]));
+    assert_eq!(weights(&[2, 20]), weights(&[20]));
+    assert_eq!(weights(&[2, 4]), weights(&[2]));
 }
 
 /// Episodes begin inside backtests as they do inside of contexts.

@@ -1,0 +1,128 @@
+//! Faults that users of the program saw, each with the test that would have found it.
+
+use std::process::{Command, Output};
+
+fn statecast(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_statecast"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+const PENDULUM: [&str; 4] = ["forecast", "examples/pendulum.csv", "--select", "0"];
+
+/// Scores that need two paths were printed as NaN.
+#[test]
+fn a_single_path_has_no_scores_that_need_two() {
+    let single = ["--samples", "1", "--holdout", "--horizon", "5"];
+    let output = statecast(&[&PENDULUM[..], &single].concat());
+    let says = stderr(&output);
+    assert!(output.status.success(), "{says}");
+    assert!(!says.contains("NaN"), "{says}");
+    let line = says.lines().find(|line| line.starts_with("obs_cos_theta"));
+    let crps = line.and_then(|line| line.split_whitespace().nth(1));
+    assert_eq!(crps, Some("-"), "{says}");
+}
+
+/// `.csv: written as .npz` was the whole answer to a name that ends in `.csv`.
+#[test]
+fn a_name_that_does_not_end_as_it_must_is_told_how_it_must() {
+    let output = statecast(&["density", "examples/pendulum.csv", "-o", "x.csv"]);
+    let says = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{says}");
+    assert!(
+        says.contains("x.csv: the name of the file to write must end in .npz"),
+        "{says}"
+    );
+}
+
+/// The same file by another spelling was taken for another future.
+#[test]
+fn a_future_that_is_spelled_twice_is_given_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("push.csv");
+    std::fs::write(&path, format!("act_torque\n{}", "1\n".repeat(5))).unwrap();
+    let both = format!("{},{}/./push.csv", path.display(), folder.path().display());
+    let output = statecast(&[&PENDULUM[..], &["--horizon", "5", "--fork", &both]].concat());
+    let says = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{says}");
+    assert!(says.contains("given twice"), "{says}");
+}
+
+/// Errors showed the whole text of an expression, however long.
+#[test]
+fn errors_of_long_expressions_are_short() {
+    let long = "x".repeat(4000);
+    for derive in [
+        format!("e = {long}"),
+        format!("e = 2 * {long}("),
+        format!("e = {long}{long}{long}"),
+        long.clone(),
+        format!("{long} = 1"),
+        format!("2{long} = 1"),
+    ] {
+        let output = statecast(&[&PENDULUM[..], &["--derive", &derive]].concat());
+        let says = stderr(&output);
+        assert!(!output.status.success());
+        assert!(says.contains("error: ") && says.len() < 1000, "{says}");
+    }
+}
+
+/// The help said that the model is alone where paths are pooled, and its examples were not aligned.
+#[test]
+fn the_help_of_forecasts_says_that_paths_are_pooled() {
+    let output = statecast(&["forecast", "--help"]);
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!help.contains("the model alone"), "{help}");
+    let words: Vec<&str> = help.split_whitespace().collect();
+    assert!(
+        words
+            .join(" ")
+            .contains("paths of several steps are shared out")
+    );
+    let examples = help
+        .lines()
+        .filter(|line| line.trim_start().starts_with("statecast "));
+    for line in examples {
+        assert!(line.starts_with("  statecast "), "{line}");
+    }
+}
+
+/// What the pool of paths had chosen was not told anywhere.
+#[test]
+fn a_forecast_says_whose_paths_were_pooled() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("x.csv").display().to_string();
+    let few = ["--samples", "4", "--horizon", "6", "--output", &table];
+    let output = statecast(&[&PENDULUM[..], &few].concat());
+    let says = stderr(&output);
+    assert!(output.status.success(), "{says}");
+    let paths = says.lines().find_map(|line| line.strip_prefix("paths: "));
+    assert!(paths.is_some_and(|paths| paths.contains(" % ")), "{says}");
+    let manifest = std::fs::read_to_string(folder.path().join("x.manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let weights = manifest["episodes"][0]["paths"].as_array().unwrap();
+    let total: f64 = weights.iter().filter_map(|w| w["weight"].as_f64()).sum();
+    assert!((total - 1.0).abs() < 1e-9, "{weights:?}");
+}
+
+/// Horizons of more than three quarters of the window took rows from the context, and longer ones than
+/// the window were an error.
+#[test]
+fn a_horizon_may_be_longer_than_the_window() {
+    let long = ["--samples", "1", "--horizon", "1100"];
+    let output = statecast(&[&PENDULUM[..], &long].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        !stderr(&output).contains("leaves room"),
+        "{}",
+        stderr(&output)
+    );
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(table.lines().count(), 1 + 1100 * 3);
+}
