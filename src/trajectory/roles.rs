@@ -5,10 +5,13 @@ use std::path::Path;
 
 use globset::{Glob, GlobMatcher};
 
-use super::TrajectoryError;
-use super::conventions::{Convention, convention, rank};
+use super::conventions::{
+    Convention, convention, is_bare_action, is_vague_episode, rank, time_rank,
+};
+use super::labels::Claim;
 use super::source::{Column, Kind, Source, list};
-use super::table::{Block, Slot};
+use super::table::{Block, Slot, Table};
+use super::{Duplicates, MissingPolicy, TrajectoryError};
 
 /// Which columns play which role, by name or glob (`obs_*`, `q[12]`); a name that exists is never
 /// read as a glob, and the name of an NPZ array stands for all its columns.
@@ -25,6 +28,10 @@ pub struct RoleSelection {
     pub reward: Option<String>,
     /// The column whose value says which rows belong together.
     pub episode: Option<String>,
+    /// The column that says when rows were recorded; `none` for the order of the file.
+    pub time: Option<String>,
+    /// What to do with rows of one time in one episode.
+    pub duplicates: Duplicates,
     /// Whether to read what only the judgement and the training of policies need: the state after
     /// the last step of an episode, and the log density of each action under the policy that took it.
     pub transitions: bool,
@@ -54,8 +61,8 @@ pub struct IgnoredColumn {
 ///
 /// ```text
 /// state: obs_x, obs_x_dot (guessed)
-/// action: act_push (guessed); reward: reward (guessed); episode: episode (guessed)
-/// ignored: t (time or index); next_x, next_x_dot (next state)
+/// action: act_push (guessed); reward: reward (guessed); episode: episode (guessed); time: t (guessed)
+/// ignored: next_x, next_x_dot (next state)
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roles {
@@ -65,8 +72,10 @@ pub struct Roles {
     pub action: AssignedRole,
     /// The reward, if any: one column.
     pub reward: AssignedRole,
-    /// The episode label, if any: one column.
+    /// What tells episodes or series apart, if anything: one column, several if one is not enough.
     pub episode: AssignedRole,
+    /// What orders the rows, if anything: one column.
+    pub time: AssignedRole,
     /// The flag of a step that ended the run for good, if any: one column.
     pub terminated: AssignedRole,
     /// The flag of a step after which the recording stopped, if any: one column.
@@ -81,6 +90,8 @@ pub struct Roles {
     pub ignored: Vec<IgnoredColumn>,
     /// What else the user should know about how the file was understood.
     pub notes: Vec<String>,
+    /// What makes forecasts doubtful.
+    pub warnings: Vec<String>,
 }
 
 impl fmt::Display for Roles {
@@ -90,6 +101,7 @@ impl fmt::Display for Roles {
             ("action", &self.action),
             ("reward", &self.reward),
             ("episode", &self.episode),
+            ("time", &self.time),
             ("terminated", &self.terminated),
             ("truncated", &self.truncated),
             ("restart", &self.restart),
@@ -121,6 +133,9 @@ impl fmt::Display for Roles {
         for note in &self.notes {
             write!(f, "\nnote: {note}")?;
         }
+        for warning in &self.warnings {
+            write!(f, "\nwarning: {warning}")?;
+        }
         Ok(())
     }
 }
@@ -146,37 +161,161 @@ fn shorten(names: &[&str]) -> String {
     }
 }
 
-/// Gives the columns their roles; the slots are parallel to `columns`.
-pub(super) fn resolve(
-    file: &Path,
-    columns: &[Column],
-    selection: &RoleSelection,
-) -> Result<(Roles, Vec<Option<Slot>>), TrajectoryError> {
-    let mut assignment = Assignment {
-        file,
-        columns,
-        slots: vec![None; columns.len()],
-        roles: Roles::default(),
-    };
-    assignment.choose(selection)?;
-    assignment.guess(selection)?;
-    if assignment.roles.state.columns.is_empty() {
-        return Err(TrajectoryError::NoState {
-            file: file.to_owned(),
-            columns: names(columns),
-        });
-    }
-    refuse_same_names(file, columns, &assignment.slots)?;
-    assignment.explain_ignored();
-    Ok((assignment.roles, assignment.slots))
+/// What is known of the columns before the rows are read.
+pub(super) struct Resolved<'a> {
+    file: &'a Path,
+    pub(super) columns: Vec<Column>,
+    pub(super) slots: Vec<Option<Slot>>,
+    pub(super) roles: Roles,
+    open_states: bool,
+    needs_states: bool,
+    duplicates: Duplicates,
 }
 
-/// Finds the columns of the actions to come; the slots are parallel to the columns of `source`.
-pub(super) fn resolve_actions(
-    file: &Path,
+/// Gives the columns their roles.
+pub(super) fn resolve<'a>(
+    file: &'a Path,
+    columns: &[Column],
+    selection: &RoleSelection,
+) -> Result<Resolved<'a>, TrajectoryError> {
+    let mut assignment = Assignment::new(file, columns);
+    assignment.choose(selection)?;
+    assignment.guess(selection)?;
+    let mut open_states = assignment.open_states;
+    if assignment.roles.state.columns.is_empty() {
+        let vague = |slot: &Option<Slot>| *slot == Some(Slot::Label(Claim::Vague));
+        let mut numbers = assignment.slots.iter().zip(columns);
+        open_states = numbers.any(|(slot, column)| vague(slot) && column.kind == Kind::Number);
+        if !open_states {
+            return Err(TrajectoryError::NoState {
+                file: file.to_owned(),
+                columns: names(columns),
+            });
+        }
+        assignment.roles.state.guessed = true;
+    }
+    assignment.resolved(open_states, true, selection.duplicates)
+}
+
+/// Finds a column of labels, beside what cuts and orders the rows.
+pub(super) fn resolve_sequence<'a>(
+    file: &'a Path,
+    columns: &[Column],
+    column: &str,
+    selection: &RoleSelection,
+) -> Result<Resolved<'a>, TrajectoryError> {
+    let mut assignment = Assignment::new(file, columns);
+    let Some(index) = columns.iter().position(|known| known.name == column) else {
+        return Err(TrajectoryError::NoMatch {
+            file: file.to_owned(),
+            role: "label",
+            pattern: column.to_owned(),
+            columns: names(columns),
+        });
+    };
+    assignment.take(index, Slot::Word, false)?;
+    let only = RoleSelection {
+        episode: selection.episode.clone(),
+        time: selection.time.clone(),
+        ..RoleSelection::default()
+    };
+    assignment.choose(&only)?;
+    assignment.guess_cuts(&only)?;
+    assignment.resolved(false, false, selection.duplicates)
+}
+
+impl Resolved<'_> {
+    /// An empty table for the columns that have a slot.
+    pub(super) fn table(&self, missing: MissingPolicy) -> Table {
+        let mut table = Table::new(self.file, missing, &self.columns, &self.slots);
+        table.duplicates = self.duplicates;
+        table.open_states = self.open_states;
+        table.needs_states = self.needs_states;
+        table.time_is_chosen = !self.roles.time.columns.is_empty();
+        table
+    }
+
+    /// Says why columns are not used, once the rows are known; `counters` are states that turned
+    /// out to be none.
+    pub(super) fn explain_ignored(&self, roles: &mut Roles, counters: &[String]) {
+        let chosen_states = !roles.state.guessed;
+        let used: Vec<&String> = roles.assigned().flat_map(|role| &role.columns).collect();
+        let mut ignored = Vec::new();
+        for (column, slot) in self.columns.iter().zip(&self.slots) {
+            let given = slot.is_some() && used.contains(&&column.name);
+            // A nameless column without values is a comma too many at the line ends.
+            if given
+                || *slot == Some(Slot::Word)
+                || (column.name.is_empty() && column.kind == Kind::Blank)
+            {
+                continue;
+            }
+            let reason = match (&column.kind, convention(column.family())) {
+                (Kind::Blank, _) => "empty",
+                (Kind::Unusable(reason), _) => reason,
+                _ if counters.contains(&column.name) => "regular as a clock or a counter",
+                (Kind::Date, _) | (_, Some(Convention::Time)) => "time or index",
+                (Kind::Number, Some(Convention::Series | Convention::Episode)) => "identifier",
+                (_, Some(Convention::Successor)) => "next state",
+                (_, Some(Convention::Bookkeeping)) => "bookkeeping",
+                (_, Some(Convention::LogProbability)) => "log probability",
+                (Kind::Text, _) => "text",
+                (Kind::Unnamed, _) => "no name",
+                (_, None) if chosen_states => "not chosen",
+                (_, None) => "not named like a state",
+                (_, Some(_)) => "not chosen",
+            };
+            ignored.push(IgnoredColumn {
+                name: column.name.clone(),
+                reason: reason.to_owned(),
+            });
+        }
+        roles.ignored = ignored;
+    }
+}
+
+impl Roles {
+    /// What cuts and orders the rows, with the notes and warnings, to be written behind the name of
+    /// a column that has no role here.
+    pub fn cuts(&self) -> String {
+        let mut text = String::new();
+        for (name, role) in [("episode", &self.episode), ("time", &self.time)] {
+            if !role.columns.is_empty() {
+                text += &format!("; {name}: {role}");
+            }
+        }
+        for note in &self.notes {
+            text += &format!("\nnote: {note}");
+        }
+        for warning in &self.warnings {
+            text += &format!("\nwarning: {warning}");
+        }
+        text
+    }
+
+    fn assigned(&self) -> impl Iterator<Item = &AssignedRole> {
+        [
+            &self.state,
+            &self.action,
+            &self.reward,
+            &self.episode,
+            &self.time,
+            &self.terminated,
+            &self.truncated,
+            &self.restart,
+            &self.next_state,
+            &self.log_probability,
+        ]
+        .into_iter()
+    }
+}
+
+/// Finds the columns of the actions to come, and the time.
+pub(super) fn resolve_actions<'a>(
+    file: &'a Path,
     source: &dyn Source,
     action_names: &[String],
-) -> Result<Vec<Option<Slot>>, TrajectoryError> {
+) -> Result<Resolved<'a>, TrajectoryError> {
     let columns = source.columns();
     let position = |name: &String| columns.iter().position(|column| column.name == *name);
     let found: Vec<Option<usize>> = action_names.iter().map(position).collect();
@@ -195,7 +334,7 @@ pub(super) fn resolve_actions(
     } else {
         found.iter().flatten().copied().collect()
     };
-    let mut slots = vec![None; columns.len()];
+    let mut assignment = Assignment::new(file, columns);
     if chosen.len() < action_names.len() {
         let absent = found.iter().position(Option::is_none).unwrap_or(0);
         return Err(TrajectoryError::NoMatch {
@@ -206,43 +345,53 @@ pub(super) fn resolve_actions(
         });
     }
     for (position, index) in chosen.into_iter().enumerate() {
-        refuse_unusable(file, &columns[index])?;
-        slots[index] = Some(Slot::Value(Block::Action, position));
+        assignment.take(index, Slot::Value(Block::Action, position), false)?;
     }
-    refuse_same_names(file, columns, &slots)?;
-    Ok(slots)
+    assignment.guess_times();
+    assignment.resolved(false, false, Duplicates::Error)
 }
 
-/// The one column of labels.
-pub(super) fn resolve_labels(
-    file: &Path,
-    source: &dyn Source,
-    column: &str,
-) -> Result<Vec<Option<Slot>>, TrajectoryError> {
-    let columns = source.columns();
-    let mut slots = vec![None; columns.len()];
-    let Some(index) = columns.iter().position(|known| known.name == column) else {
-        return Err(TrajectoryError::NoMatch {
-            file: file.to_owned(),
-            role: "label",
-            pattern: column.to_owned(),
-            columns: names(columns),
-        });
-    };
-    refuse_unusable(file, &columns[index])?;
-    slots[index] = Some(Slot::Label);
-    refuse_same_names(file, columns, &slots)?;
-    Ok(slots)
-}
-
-struct Assignment<'a> {
-    file: &'a Path,
-    columns: &'a [Column],
+struct Assignment<'f, 'c> {
+    file: &'f Path,
+    columns: &'c [Column],
     slots: Vec<Option<Slot>>,
     roles: Roles,
+    /// Whether the states are guessed from columns without a known name.
+    open_states: bool,
+    /// Whether all that could be states are called like actions, such as `u`.
+    bare_states: bool,
 }
 
-impl Assignment<'_> {
+impl<'f, 'c> Assignment<'f, 'c> {
+    fn new(file: &'f Path, columns: &'c [Column]) -> Self {
+        Self {
+            file,
+            columns,
+            slots: vec![None; columns.len()],
+            roles: Roles::default(),
+            open_states: false,
+            bare_states: false,
+        }
+    }
+
+    fn resolved(
+        self,
+        open_states: bool,
+        needs_states: bool,
+        duplicates: Duplicates,
+    ) -> Result<Resolved<'f>, TrajectoryError> {
+        refuse_same_names(self.file, self.columns, &self.slots)?;
+        Ok(Resolved {
+            file: self.file,
+            columns: self.columns.to_vec(),
+            slots: self.slots,
+            roles: self.roles,
+            open_states,
+            needs_states,
+            duplicates,
+        })
+    }
+
     fn choose(&mut self, selection: &RoleSelection) -> Result<(), TrajectoryError> {
         for (block, patterns) in [
             (Block::State, &selection.state),
@@ -259,9 +408,14 @@ impl Assignment<'_> {
         }
         for (slot, pattern) in [
             (Slot::Value(Block::Reward, 0), &selection.reward),
-            (Slot::Label, &selection.episode),
+            (Slot::Label(Claim::Chosen), &selection.episode),
+            (Slot::Time((0, 0)), &selection.time),
         ] {
             let Some(pattern) = pattern else { continue };
+            let is_none = matches!(slot, Slot::Time(_)) && pattern == "none";
+            if is_none && self.columns.iter().all(|column| column.name != "none") {
+                continue;
+            }
             let found = self.matches(pattern, slot.role())?;
             let &[index] = found.as_slice() else {
                 let found = found.iter().map(|&index| self.columns[index].name.as_str());
@@ -285,40 +439,29 @@ impl Assignment<'_> {
                 selection.reward.is_none(),
             ),
             (
-                Convention::Episode,
-                Slot::Label,
-                selection.episode.is_none(),
-            ),
-            (
-                Convention::Terminated,
-                Slot::Value(Block::Terminated, 0),
-                true,
-            ),
-            (
-                Convention::Truncated,
-                Slot::Value(Block::Truncated, 0),
-                true,
-            ),
-            (Convention::Restart, Slot::Value(Block::Restart, 0), true),
-            (
                 Convention::LogProbability,
                 Slot::Value(Block::LogProbability, 0),
                 selection.transitions,
             ),
         ];
         for (role, slot, open) in singles {
-            let usable =
-                |kind: &Kind| *kind == Kind::Number || (slot == Slot::Label && *kind == Kind::Text);
             let best = self
                 .free(role)
-                .filter(|&index| usable(&self.columns[index].kind))
+                .filter(|&index| self.columns[index].kind == Kind::Number)
                 .min_by_key(|&index| rank(role, self.columns[index].family()));
             if let Some(index) = best.filter(|_| open) {
                 self.take(index, slot, true)?;
             }
         }
+        if selection.state.is_empty() {
+            self.bare_states = self.has_bare_states();
+        }
+        self.guess_cuts(selection)?;
         if selection.action.is_empty() {
-            let actions: Vec<usize> = self.free_numbers(Some(Convention::Action)).collect();
+            let actions: Vec<usize> = self
+                .free_numbers(Some(Convention::Action))
+                .filter(|&index| !self.bare_states || !is_bare_action(self.columns[index].family()))
+                .collect();
             self.take_all(&actions, Block::Action)?;
         }
         if selection.state.is_empty() {
@@ -331,8 +474,12 @@ impl Assignment<'_> {
                 if let Some(index) = unreadable {
                     refuse_unusable(self.file, &self.columns[index])?;
                 }
-                let others: Vec<usize> = self.free_numbers(None).collect();
+                let others: Vec<usize> = match self.bare_states {
+                    true => self.free_numbers(Some(Convention::Action)).collect(),
+                    false => self.free_numbers(None).collect(),
+                };
                 self.take_all(&others, Block::State)?;
+                self.open_states = true;
             } else {
                 self.take_all(&named, Block::State)?;
             }
@@ -341,6 +488,69 @@ impl Assignment<'_> {
             self.pair_successors()?;
         }
         Ok(())
+    }
+
+    /// Whether all that could be states are called like actions: a file of nothing but a column `u`
+    /// or `torque` is a recording of that.
+    fn has_bare_states(&self) -> bool {
+        let others = self.free_numbers(None).chain(self.free(Convention::State));
+        let vague = |&index: &usize| is_vague_episode(self.columns[index].family());
+        let vague = self.free_numbers(Some(Convention::Episode)).filter(vague);
+        let mut bare = self.free_numbers(Some(Convention::Action));
+        let is_bare = |index: usize| is_bare_action(self.columns[index].family());
+        others.chain(vague).next().is_none() && bare.any(is_bare)
+    }
+
+    /// Guesses what may cut the rows into episodes and what may order them.
+    fn guess_cuts(&mut self, selection: &RoleSelection) -> Result<(), TrajectoryError> {
+        if selection.time.is_none() {
+            self.guess_times();
+        }
+        for index in 0..self.columns.len() {
+            let column = &self.columns[index];
+            let vague = is_vague_episode(column.family());
+            let claim = match (convention(column.family()), &column.kind) {
+                (Some(Convention::Episode), Kind::Number | Kind::Text) if vague => Claim::Vague,
+                (Some(Convention::Episode), Kind::Number | Kind::Text) => Claim::Named,
+                (Some(Convention::Series), Kind::Number | Kind::Text) => Claim::Perhaps,
+                (Some(Convention::Bookkeeping), _) => continue,
+                (_, Kind::Text) => Claim::Words,
+                _ => continue,
+            };
+            if self.slots[index].is_none() && selection.episode.is_none() {
+                self.slots[index] = Some(Slot::Label(claim));
+            }
+        }
+        for (role, block) in [
+            (Convention::Terminated, Block::Terminated),
+            (Convention::Truncated, Block::Truncated),
+            (Convention::Restart, Block::Restart),
+        ] {
+            let best = self
+                .free(role)
+                .filter(|&index| self.columns[index].kind == Kind::Number)
+                .min_by_key(|&index| rank(role, self.columns[index].family()));
+            if let Some(index) = best {
+                self.take(index, Slot::Value(block, 0), true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever may be the time: one of them will be.
+    fn guess_times(&mut self) {
+        for (index, column) in self.columns.iter().enumerate() {
+            let called = convention(column.family());
+            let rank = match (&column.kind, called) {
+                (Kind::Number | Kind::Text | Kind::Date, Some(Convention::Time)) => {
+                    time_rank(column.family())
+                }
+                (Kind::Date, _) => (0, usize::MAX),
+                (Kind::Unnamed, _) => (2, usize::MAX),
+                _ => continue,
+            };
+            self.slots[index].get_or_insert(Slot::Time(rank));
+        }
     }
 
     /// Finds the state after the step of every state, `next_x` of `x` or `obs_x`; takes none unless
@@ -404,9 +614,18 @@ impl Assignment<'_> {
             });
         }
         refuse_unusable(self.file, column)?;
+        if column.kind == Kind::Date && matches!(slot, Slot::Value(..)) {
+            return Err(TrajectoryError::Unusable {
+                file: self.file.to_owned(),
+                column: column.name.clone(),
+                reason: "a date or time".to_owned(),
+            });
+        }
         self.slots[index] = Some(slot);
         let role = match slot {
-            Slot::Label => &mut self.roles.episode,
+            Slot::Word => return Ok(true),
+            Slot::Label(_) => &mut self.roles.episode,
+            Slot::Time(_) => &mut self.roles.time,
             Slot::Value(Block::State, _) => &mut self.roles.state,
             Slot::Value(Block::Action, _) => &mut self.roles.action,
             Slot::Value(Block::Reward, _) => &mut self.roles.reward,
@@ -437,36 +656,6 @@ impl Assignment<'_> {
             });
         }
         Ok(found)
-    }
-
-    fn explain_ignored(&mut self) {
-        let chosen_states = !self.roles.state.guessed;
-        for (column, slot) in self.columns.iter().zip(&self.slots) {
-            if slot.is_some() {
-                continue;
-            }
-            let reason = match (&column.kind, convention(column.family())) {
-                (Kind::Blank, _) => "empty",
-                (Kind::Unusable(reason), _) => reason,
-                (_, Some(Convention::Index)) => "time or index",
-                (_, Some(Convention::Successor)) => "next state",
-                (_, Some(Convention::Bookkeeping)) => "bookkeeping",
-                (_, Some(Convention::LogProbability)) => "log probability",
-                (Kind::Text, _) => "text",
-                (Kind::Unnamed, _) => "no name",
-                (_, None) if chosen_states => "not chosen",
-                (_, None) => "not named like a state",
-                (_, Some(_)) => "not chosen",
-            };
-            // A nameless column without values is a comma too many at the line ends.
-            if column.name.is_empty() && column.kind == Kind::Blank {
-                continue;
-            }
-            self.roles.ignored.push(IgnoredColumn {
-                name: column.name.clone(),
-                reason: reason.to_owned(),
-            });
-        }
     }
 }
 
@@ -507,10 +696,10 @@ fn refuse_same_names(
     for column in columns {
         *count.entry(column.name.as_str()).or_insert(0) += 1;
     }
-    let twice = columns
-        .iter()
-        .zip(slots)
-        .find(|(column, slot)| slot.is_some() && count[column.name.as_str()] > 1);
+    let twice = columns.iter().zip(slots).find(|(column, slot)| {
+        let used = matches!(slot, Some(Slot::Value(..) | Slot::Word));
+        used && count[column.name.as_str()] > 1
+    });
     match twice {
         Some((column, _)) => Err(TrajectoryError::SameName {
             file: file.to_owned(),
@@ -520,7 +709,7 @@ fn refuse_same_names(
     }
 }
 
-fn names(columns: &[Column]) -> String {
+pub(super) fn names(columns: &[Column]) -> String {
     let named: Vec<&str> = columns
         .iter()
         .map(|column| column.name.as_str())
