@@ -2,10 +2,12 @@
 //!
 //! [`read`] turns a file into a [`Trajectory`], the plain data that the rest of the pipeline
 //! reads, and says in [`Roles`] which column it took for what. A format's file lists its columns
-//! (`source`), the columns get roles (`roles`, `conventions`), the used ones are streamed into one
+//! (`source`), the columns get roles (`assignment`, `conventions`), the used ones are streamed into one
 //! table (`table`), and its rows, put in the order of time (`clock`, `order`) and cut where series or
 //! runs end (`labels`, `settle`), are checked [`Episode`]s.
 
+mod assignment;
+mod cells;
 mod clock;
 mod conventions;
 mod csv;
@@ -81,7 +83,7 @@ pub fn read(
     missing: MissingPolicy,
 ) -> Result<(Trajectory, Roles), TrajectoryError> {
     let source = source::open(path, &selection.state)?;
-    let resolved = roles::resolve(path, source.columns(), selection)?;
+    let resolved = assignment::resolve(path, source.columns(), selection)?;
     let mut roles = resolved.roles.clone();
     roles.notes.extend(source.note());
     let mut table = resolved.table(missing);
@@ -125,7 +127,7 @@ pub fn read_labels(
     selection: &RoleSelection,
 ) -> Result<(Vec<LabelledRun>, Roles), TrajectoryError> {
     let source = source::open(path, &[column.to_owned()])?;
-    let resolved = roles::resolve_sequence(path, source.columns(), column, selection)?;
+    let resolved = assignment::resolve_sequence(path, source.columns(), column, selection)?;
     let mut roles = resolved.roles.clone();
     let mut table = resolved.table(MissingPolicy::Error);
     source.read(&resolved.slots, &mut table)?;
@@ -169,7 +171,7 @@ pub fn read_runs(
     selection: &RoleSelection,
 ) -> Result<(Vec<LoggedRun>, Roles), TrajectoryError> {
     let source = source::open(path, &selection.state)?;
-    let resolved = roles::resolve(path, source.columns(), selection)?;
+    let resolved = assignment::resolve(path, source.columns(), selection)?;
     let mut roles = resolved.roles.clone();
     let mut table = resolved.table(MissingPolicy::Hold);
     source.read(&resolved.slots, &mut table)?;
@@ -214,7 +216,7 @@ pub fn read_future_actions(
         });
     }
     let source = source::open(path, action_names)?;
-    let resolved = roles::resolve_actions(path, &*source, action_names)?;
+    let resolved = assignment::resolve_actions(path, &*source, action_names)?;
     let mut roles = resolved.roles.clone();
     let mut table = resolved.table(MissingPolicy::Error);
     source.read(&resolved.slots, &mut table)?;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::TrajectoryError;
+use super::assignment::matching;
 use super::conventions::{Convention, convention};
 use super::npy::{Fault, Header, Layout};
-use super::roles::matching;
 use super::source::{Column, Kind, MOST_COLUMNS, Source};
 use super::table::{Slot, Table};
 

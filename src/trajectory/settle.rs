@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use super::cells::Block;
 use super::conventions::{is_called_episode, is_coarse, time_rank};
 use super::error::excerpt;
 use super::labels::{Claim, Groups, group};
 use super::order::{
     Arranged, Change, Resumption, arrange, arrange_log, conflicts, gaps, is_regular,
 };
-use super::table::{Block, Table};
+use super::table::Table;
 use super::{Duplicates, Roles, TrajectoryError, clock::Times};
 
 /// Fewest rows from which on a column without a known name may be a counter or a clock.
