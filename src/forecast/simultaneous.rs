@@ -16,8 +16,8 @@ use std::str::FromStr;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::summary::ordered_quantile;
 use super::{ForecastError, Rollout};
+use crate::metrics::ordered_quantile;
 
 /// A probability strictly between 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
