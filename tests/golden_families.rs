@@ -114,6 +114,29 @@ fn every_family_gives_the_logits_of_transformers() {
     }
 }
 
+/// transformers uses the head of the file where config.json says that it is the embedding table.
+#[test]
+fn a_head_in_the_file_is_used_where_the_config_says_tied() {
+    for family in ["qwen2", "granite", "gpt-neox"] {
+        let folder = golden("families").join(family);
+        let golden = Golden::read(&folder);
+        let json = std::fs::read(folder.join("config.json")).unwrap();
+        let mut json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        json["tie_word_embeddings"] = true.into();
+        let json = serde_json::to_vec(&json).unwrap();
+        let config = DecoderConfig::parse("config.json", &json).unwrap();
+        assert!(config.tied_head, "{family}");
+        let weights = Weights::folder(&folder, Precision::F32, &Device::Cpu).unwrap();
+        let decoder = Decoder::load(config, &weights).unwrap();
+        assert!(!decoder.config().tied_head, "{family}");
+        let ours = logits(&decoder, &[golden.sequence(0)], &[golden.length]);
+        for (position, row) in ours.iter().enumerate() {
+            let difference = worst(row, golden.logits_of(0, position));
+            assert!(difference < 1e-4, "{family}: {difference}");
+        }
+    }
+}
+
 /// One token at a time, in uneven pieces, and both sequences as one batch.
 #[test]
 fn cache_and_batch_change_no_family() {

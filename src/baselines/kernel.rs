@@ -2,6 +2,7 @@
 
 use crate::codec::{BIN_COUNT, BIN_WIDTH};
 use crate::density::{REACH, normal_cdf};
+use crate::metrics::quantile;
 
 /// The position at which the cumulated probability of normal parts (weight, centre, width) that are cut
 /// to the axis reaches a level; that of the uniform density if nothing is on it.
@@ -121,8 +122,7 @@ fn bandwidth(sample: &[f64]) -> f64 {
     let deviation = (sample.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
     let mut sorted = sample.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let at = |level: f64| sorted[(level * (n - 1.0)).round() as usize];
-    let quartiles = (at(0.75) - at(0.25)) / 1.34;
+    let quartiles = (quantile(&sorted, 0.75) - quantile(&sorted, 0.25)) / 1.34;
     let spread = match quartiles > 0.0 {
         true => deviation.min(quartiles),
         false => deviation,

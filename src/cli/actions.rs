@@ -77,7 +77,10 @@ impl FutureArguments {
         single
             .chain(forked)
             .map(|(path, name)| {
-                let actions = read_future_actions(path, trajectory.action_names())?;
+                let (actions, notes) = read_future_actions(path, trajectory.action_names())?;
+                for note in notes {
+                    eprintln!("note: {}: {note}", path.display());
+                }
                 ensure!(
                     actions.nrows() >= horizon,
                     "{}: {} rows of actions for a horizon of {horizon}",

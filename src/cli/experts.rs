@@ -303,7 +303,8 @@ pub(super) fn language(models: &Models, settings: Settings) -> anyhow::Result<La
     Ok(Language::of(model, settings))
 }
 
-fn is_language(name: &str) -> bool {
+/// Whether a name is that of a language model.
+pub(super) fn is_language(name: &str) -> bool {
     !NAMES.contains(&name) && name != MIXTURE
 }
 

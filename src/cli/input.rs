@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use candle_core::Device;
 use clap::{Args, ValueEnum};
 
@@ -14,7 +14,7 @@ use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolera
 use crate::model::{
     Checkpoint, FetchProgress, MemoryNeed, Model, ModelSource, Precision, Work, bytes, free_memory,
 };
-use crate::trajectory::{self, Episode, MissingPolicy, RoleSelection, Trajectory};
+use crate::trajectory::{self, Duplicates, Episode, MissingPolicy, RoleSelection, Trajectory};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recording")]
@@ -45,6 +45,13 @@ pub(super) struct Columns {
     /// Column that labels the episodes [default: guessed]
     #[arg(long, value_name = "COLUMN")]
     episode: Option<String>,
+    /// Column that says when rows were recorded, or 'none' to read them in the order of the file
+    /// [default: guessed]
+    #[arg(long, value_name = "COLUMN")]
+    time: Option<String>,
+    /// What to do with rows of one time in one episode
+    #[arg(long, value_enum, default_value_t = DuplicatesName::Error)]
+    duplicates: DuplicatesName,
     /// Only these episodes, by label
     #[arg(long, value_delimiter = ',', value_name = "LABELS")]
     select: Vec<String>,
@@ -61,7 +68,46 @@ enum Missing {
     Hold,
 }
 
+/// What becomes of rows of one time.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum DuplicatesName {
+    /// Stop and name two of them
+    Error,
+    /// Keep the one written last
+    Last,
+    /// Take their mean
+    Mean,
+}
+
+impl From<DuplicatesName> for Duplicates {
+    fn from(name: DuplicatesName) -> Self {
+        match name {
+            DuplicatesName::Error => Self::Error,
+            DuplicatesName::Last => Self::Last,
+            DuplicatesName::Mean => Self::Mean,
+        }
+    }
+}
+
 impl Columns {
+    /// Which columns mean what.
+    pub(super) fn selection(&self) -> RoleSelection {
+        RoleSelection {
+            state: self.state.clone(),
+            action: self.action.clone(),
+            reward: self.reward.clone(),
+            episode: self.episode.clone(),
+            time: self.time.clone(),
+            duplicates: self.duplicates.into(),
+            transitions: false,
+        }
+    }
+
+    /// The labels of the episodes asked for, none for all.
+    pub(super) fn selected(&self) -> &[String] {
+        &self.select
+    }
+
     /// Reads a file and says on standard error which column was taken for what.
     pub(super) fn read(&self, file: &Path) -> anyhow::Result<Trajectory> {
         self.read_with(file, false)
@@ -75,10 +121,7 @@ impl Columns {
     fn read_with(&self, file: &Path, transitions: bool) -> anyhow::Result<Trajectory> {
         let selection = RoleSelection {
             transitions,
-            state: self.state.clone(),
-            action: self.action.clone(),
-            reward: self.reward.clone(),
-            episode: self.episode.clone(),
+            ..self.selection()
         };
         let missing = match self.missing {
             Missing::Error => MissingPolicy::Error,
@@ -284,6 +327,16 @@ impl ModelArguments {
             String::new(),
         );
         words.join(", ")
+    }
+
+    /// Checks that there is a reward to forecast where one is asked for.
+    pub(super) fn check_reward(&self, file: &Path, trajectory: &Trajectory) -> anyhow::Result<()> {
+        ensure!(
+            !self.with_reward || trajectory.reward_name().is_some(),
+            "{}: --with-reward has no effect: there is no reward column; name it with --reward",
+            file.display()
+        );
+        Ok(())
     }
 
     /// Loads a model for a forecast of some size, and says what that takes of the memory.

@@ -8,6 +8,7 @@ mod endings;
 mod evaluate;
 mod experts;
 mod forecast;
+mod ignored;
 mod input;
 mod markov;
 mod models;
@@ -24,7 +25,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use process::prepare_process;
 
@@ -76,9 +77,22 @@ enum Command {
 /// Runs the program on the process' arguments. Errors are one line on standard error with exit code
 /// 1, wrong usage ends with 2, a closed pipe ends quietly.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|fault| fault.exit());
     prepare_process(arguments.threads);
-    let outcome = match arguments.command {
+    let outcome = ignored::refuse(&matches).and_then(|()| execute(arguments.command));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", one_line(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Forecast(arguments) => forecast::run(arguments),
         Command::Backtest(arguments) => backtest::run(arguments),
         Command::Calibrate(arguments) => calibrate::run(arguments),
@@ -91,14 +105,6 @@ pub fn run() -> ExitCode {
         Command::Models(arguments) => models::run(arguments),
         Command::Completions(arguments) => shell::completions(&arguments),
         Command::Man(arguments) => shell::man(&arguments),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", one_line(&error));
-            ExitCode::FAILURE
-        }
     }
 }
 

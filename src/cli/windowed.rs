@@ -114,6 +114,11 @@ impl WindowArguments {
         let mut short = 0;
         for file in &self.files {
             let trajectory = self.columns.read(file)?;
+            ensure!(
+                !with_reward || trajectory.reward_name().is_some(),
+                "{}: --with-reward has no effect: there is no reward column; name it with --reward",
+                file.display()
+            );
             let episodes = self.columns.episodes(file, &trajectory)?;
             let several = episodes.len() > 1;
             for episode in episodes {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{ConvergenceError, Decay, LocalTrend, range};
 use crate::codec::Scale;
 use crate::forecast::{Forecaster, Predictor, Role, Rollout, RolloutSettings, Settings, Variables};
+use crate::metrics::quantile;
 
 /// Least blocks of a prefix that is forecast.
 const LEAST_BLOCKS: usize = 12;
@@ -317,24 +318,15 @@ impl Thinned {
 const MOST_AHEAD: usize = 400;
 
 impl Settling {
-    /// Median and central interval of draws.
-    ///
-    /// # Panics
-    /// If there are none.
+    /// Median and central interval of draws, `NaN` of none.
     pub fn of(name: String, mut draws: Vec<f64>, level: f64) -> Self {
         draws.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let place = (share * draws.len() as f64 - 0.5).clamp(0.0, draws.len() as f64 - 1.0);
-            let (below, part) = (place as usize, place.fract());
-            let above = draws[(below + 1).min(draws.len() - 1)];
-            draws[below] * (1.0 - part) + above * part
-        };
         let out = (1.0 - level) / 2.0;
         Self {
             name,
-            median: at(0.5),
-            low: at(out),
-            high: at(1.0 - out),
+            median: quantile(&draws, 0.5),
+            low: quantile(&draws, out),
+            high: quantile(&draws, 1.0 - out),
             draws,
         }
     }

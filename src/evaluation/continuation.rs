@@ -4,7 +4,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
 use super::{EvaluationError, Logged, Run, Walk};
-use crate::metrics::{Estimate, block_bootstrap};
+use crate::metrics::{Estimate, block_bootstrap, quantile};
 
 /// Rewards that [`Rule::Recent`] is the mean of.
 const RECENT: usize = 100;
@@ -250,14 +250,6 @@ impl Continued {
             covered: spread.then(covered),
         }
     }
-}
-
-/// Quantile of values in order: the k-th of n stands for k / (n + 1).
-fn quantile(values: &[f64], level: f64) -> f64 {
-    let at = (level * (values.len() + 1) as f64 - 1.0).clamp(0.0, (values.len() - 1) as f64);
-    let below = at.floor() as usize;
-    let above = (below + 1).min(values.len() - 1);
-    values[below] + (at - below as f64) * (values[above] - values[below])
 }
 
 /// Scores of several runs.

@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::long_context::stretch_of;
 use super::{Continuation, ForecastError, Levels, Paths, Point, Reading, Summary};
+use crate::metrics::mean_and_std;
 
 /// How a context is continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,14 +115,7 @@ impl Rollout {
             for v in 0..variables {
                 let mut sample = self.paths.slice(s![.., h, v]).to_vec();
                 sample.retain(|x| !x.is_nan());
-                let paths = sample.len();
-                let mean = sample.iter().sum::<f64>() / paths as f64;
-                let squares: f64 = sample.iter().map(|x| (x - mean).powi(2)).sum();
-                summary.mean[[h, v]] = mean;
-                summary.std[[h, v]] = match paths {
-                    0 => f64::NAN,
-                    _ => (squares / (paths.max(2) - 1) as f64).sqrt(),
-                };
+                (summary.mean[[h, v]], summary.std[[h, v]]) = mean_and_std(&sample);
                 summary.set_quantiles(h, v, &mut sample);
             }
         }

@@ -20,9 +20,9 @@ use std::str::FromStr;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::summary::ordered_quantile;
 use super::{ForecastError, Rollout};
 use crate::density::normal_quantile;
+use crate::metrics::ordered_quantile;
 
 /// Part of what Bonferroni's inequality leaves to the values outside of a step's ends that bounds the
 /// factor. With normal distributions that are known, all of it would hold enough paths; the rest is

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use ndarray::Array2;
 
 use super::ForecastError;
+use crate::metrics::quantile;
 
 /// Quantile levels: strictly between 0 and 1, ascending, none twice.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,31 +82,8 @@ impl Summary {
     pub(super) fn set_quantiles(&mut self, row: usize, variable: usize, sample: &mut [f64]) {
         sample.sort_by(f64::total_cmp);
         for (quantiles, &level) in self.quantiles.iter_mut().zip(self.levels.as_slice()) {
-            quantiles[[row, variable]] = match sample.is_empty() {
-                true => f64::NAN,
-                false => sorted_quantile(sample, level),
-            };
+            quantiles[[row, variable]] = quantile(sample, level);
         }
-    }
-}
-
-/// Quantile of a sorted, non-empty sample, linear between order statistics (Hyndman and Fan's
-/// type 7).
-pub(super) fn sorted_quantile(sorted: &[f64], level: f64) -> f64 {
-    ordered_quantile(sorted.len(), |i| sorted[i], level)
-}
-
-/// The same of `count` values that are given in order by their places.
-pub(super) fn ordered_quantile(count: usize, at: impl Fn(usize) -> f64, level: f64) -> f64 {
-    let position = level * (count - 1) as f64;
-    let below = position.floor();
-    let lower = at(below as usize);
-    let upper = at(position.ceil() as usize);
-    // Between equal values the result is that value, to the last bit.
-    if lower == upper {
-        lower
-    } else {
-        lower + (position - below) * (upper - lower)
     }
 }
 
@@ -119,15 +97,6 @@ mod tests {
         assert_eq!(levels.as_slice(), [0.1, 0.5, 0.9]);
         for bad in ["", "0", "1", "x", "0.5,nan", "0.5,,0.6"] {
             assert!(bad.parse::<Levels>().is_err(), "{bad}");
-        }
-    }
-
-    /// As numpy.quantile([1, 2, 4, 8], [0.1, 0.5, 0.9]) has it.
-    #[test]
-    fn sample_quantiles_are_type_7() {
-        let sample = [1.0, 2.0, 4.0, 8.0];
-        for (level, expected) in [(0.1, 1.3), (0.5, 3.0), (0.9, 6.8)] {
-            assert!((sorted_quantile(&sample, level) - expected).abs() < 1e-12);
         }
     }
 }

@@ -3,6 +3,8 @@
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use super::quantile;
+
 /// Share of the resamples within an interval.
 const LEVEL: f64 = 0.95;
 const RESAMPLES: usize = 2000;
@@ -94,11 +96,10 @@ fn interval(mean: f64, mut resample: impl FnMut() -> f64) -> Estimate {
     }
     let mut means: Vec<f64> = (0..RESAMPLES).map(|_| resample()).collect();
     means.sort_by(f64::total_cmp);
-    let at = |level: f64| means[(level * (RESAMPLES - 1) as f64).round() as usize];
     Estimate {
         mean,
-        low: at((1.0 - LEVEL) / 2.0),
-        high: at((1.0 + LEVEL) / 2.0),
+        low: quantile(&means, (1.0 - LEVEL) / 2.0),
+        high: quantile(&means, (1.0 + LEVEL) / 2.0),
     }
 }
 

@@ -13,6 +13,7 @@ mod joint;
 mod points;
 mod proper;
 mod ranking;
+mod sample;
 
 pub use bootstrap::{
     Estimate, block_bootstrap, interquartile_mean, interquartile_over_runs, mean_over_series,
@@ -22,3 +23,5 @@ pub use joint::{JointScores, independent_paths};
 pub use points::{mae, mase, r_squared, rmse, smape, valid_prediction_time};
 pub use proper::{crps, density_crps, energy_score, interval_score, variogram_score};
 pub use ranking::{range, regret, spearman};
+pub(crate) use sample::ordered_quantile;
+pub use sample::{mean_and_std, quantile};

@@ -23,10 +23,11 @@ pub fn crps(sample: &mut [f64], observed: f64) -> f64 {
     let count = n as f64;
     let distance = sample.iter().map(|x| (x - observed).abs()).sum::<f64>() / count;
     // Sum over pairs of sorted draws: each draw is the larger one of `i` pairs, the smaller of the rest.
+    // The weights sum to nothing, so a level may be taken off.
     let spread: f64 = sample
         .iter()
         .enumerate()
-        .map(|(i, x)| x * (2.0 * i as f64 + 1.0 - count))
+        .map(|(i, x)| (x - observed) * (2.0 * i as f64 + 1.0 - count))
         .sum();
     distance - spread / (count * (count - 1.0))
 }

@@ -30,8 +30,13 @@ impl Decoder {
     ///
     /// # Errors
     /// [`ModelError::Tensor`] for a missing or misshapen tensor.
-    pub fn load(config: DecoderConfig, weights: &Weights) -> std::result::Result<Self, ModelError> {
+    pub fn load(
+        mut config: DecoderConfig,
+        weights: &Weights,
+    ) -> std::result::Result<Self, ModelError> {
         let names = Names::of(config.layout, config.placement, weights);
+        // A head in the file counts, whatever config.json says of tied embeddings.
+        config.tied_head &= !weights.contains(&names.head());
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
         let layers = (0..config.layers.len())
             .map(|i| Layer::load(&config, &names, weights, i))

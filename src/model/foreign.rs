@@ -262,13 +262,18 @@ impl Foreign {
         if tied && tensors.contains_key("lm_head.weight") {
             return Err(weights.refuse("lm_head.weight", "an untied head is not supported here"));
         }
+        let mut config = config.clone();
+        if tensors.contains_key("lm_head.weight") && config.json["tie_word_embeddings"] == true {
+            // A head in the file counts, whatever config.json says.
+            config.json["tie_word_embeddings"] = false.into();
+        }
         let builder = VarBuilder::from_tensors(tensors, weights.dtype(), &device);
         let symbols = places
             .iter()
             .map(|place| Tensor::from_slice(&place.symbols, place.symbols.len(), &device))
             .collect::<Result<_>>()?;
         Ok(Self {
-            fresh: guard::catch(|| stepper(config, builder))
+            fresh: guard::catch(|| stepper(&config, builder))
                 .map_err(|said| weights.refuse("any", said))??,
             symbols,
             // What has no window remembers as much as it can.

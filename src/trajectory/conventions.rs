@@ -1,6 +1,7 @@
 //! What a column is by the name people give it.
 //!
-//! Names of Gymnasium recordings, D4RL files and control data loggers. Matching ignores case.
+//! Names of Gymnasium recordings, D4RL files, training loggers, control data loggers and tables of
+//! series. Matching ignores case, units in brackets and leading underscores.
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,16 +12,18 @@ pub(super) enum Convention {
     Action,
     /// The reward.
     Reward,
-    /// Label of the episode.
+    /// Label of the episode or of the series.
     Episode,
+    /// What may tell series apart: it does where the time would go back otherwise.
+    Series,
     /// Flag: the run ended for good.
     Terminated,
     /// Flag: the recording stopped, the system went on.
     Truncated,
     /// Flag: an episode starts in this row.
     Restart,
-    /// Time, row number, date or identifier.
-    Index,
+    /// Time: a clock, a date, a counter of steps or rows.
+    Time,
     /// State after the step: the next row has it.
     Successor,
     /// Log density with which the recorded policy took the action.
@@ -30,31 +33,77 @@ pub(super) enum Convention {
 }
 
 // The first name of a list wins where a file has several of them.
-const REWARD: &[&str] = &["reward", "rewards", "rew"];
+const REWARD: &[&str] = &["reward", "rewards", "rew", "rews", "next.reward"];
 const EPISODE: &[&str] = &[
     "episode",
     "episode_id",
     "episode_index",
+    "episode_idx",
+    "episode_number",
+    "episode_num",
+    "episode_no",
+    "eps_id",
+    "ep_id",
     "unique_id",
+    "item_id",
+    "series_id",
     "trajectory_id",
     "traj_id",
     "run_id",
+    "rollout_id",
+    "trial_id",
+    "experiment_id",
+    "session_id",
+    "sequence_id",
+    "subject_id",
+    "vehicle_id",
+];
+/// Names of episodes that may also be those of quantities.
+const VAGUE_EPISODE: &[&str] = &[
+    "ep",
+    "trajectory",
+    "traj",
+    "series",
+    "series_name",
+    "run",
+    "run_name",
+    "rollout",
+    "trial",
+    "experiment",
+    "session",
+    "subject",
+    "vehicle",
+];
+const SERIES: &[&str] = &[
+    "id",
+    "agent_index",
+    "agent",
+    "env_index",
+    "worker_index",
+    "machine",
+    "device",
+    "unit",
 ];
 const TERMINATED: &[&str] = &[
     "terminated",
+    "terminateds",
     "terminations",
     "terminal",
     "terminals",
     "is_terminal",
     "done",
     "dones",
+    "next.done",
+    "is_last",
 ];
 const TRUNCATED: &[&str] = &[
     "truncated",
+    "truncateds",
     "truncations",
     "timeout",
     "timeouts",
     "is_truncated",
+    "episode_terminals",
 ];
 const LOG_PROBABILITY: &[&str] = &[
     "log_prob",
@@ -62,76 +111,284 @@ const LOG_PROBABILITY: &[&str] = &[
     "logp",
     "action_log_prob",
     "action_log_probs",
+    "action_logp",
+    "action_logprob",
+    "logprob",
+    "logprobs",
+    "log_pi",
+    "old_log_prob",
     "behavior_log_prob",
     "behaviour_log_prob",
 ];
 const RESTART: &[&str] = &["restart", "reset", "is_first", "episode_start"];
-const INDEX: &[&str] = &[
-    "t",
-    "ts",
-    "time",
-    "times",
+const CLOCKS: &[&str] = &[
     "timestamp",
     "timestamps",
+    "datetime",
+    "date",
+    "ds",
+    "time",
+    "times",
+    "t",
+    "ts",
+    "date_time",
+    "time_stamp",
+    "unix",
+    "unix_time",
+    "unixtime",
+    "epoch_time",
+    "utc",
+    "utc_time",
+    "local_time",
+    "sim_time",
+    "elapsed",
+    "elapsed_time",
+    "time_elapsed",
+    "time_total",
+    "wall_time",
+    "walltime",
+    "runtime",
+    "relative_time",
+];
+const STEPS: &[&str] = &[
+    "step",
+    "steps",
     "timestep",
     "timesteps",
     "time_step",
-    "step",
-    "steps",
+    "time_steps",
+    "time_idx",
+    "time_index",
+    "step_index",
+    "step_id",
+    "global_step",
+    "total_timesteps",
+    "timesteps_total",
+    "env_step",
+    "training_iteration",
+    "iteration",
+    "iterations",
+    "iter",
+    "epoch",
+    "epochs",
+    "epoch_id",
+    "frame",
+    "frame_index",
+    "frame_idx",
+    "frame_id",
+    "frame_number",
+    "tick",
+    "ticks",
+    "seq",
+    "seqno",
+    "sequence_number",
+    "sample_index",
+    "sample_number",
+    "sample_no",
+];
+const ROW_NUMBERS: &[&str] = &[
     "index",
     "idx",
     "row",
-    "id",
-    "date",
-    "datetime",
+    "row_id",
+    "row_number",
+    "row_index",
+    "unnamed:_0",
+    "counter",
 ];
-const BOOKKEEPING: &[&str] = &["seed", "seeds", "episode_starts", "initial_state"];
+/// Counters that may stand still over many rows.
+const COARSE: &[&str] = &[
+    "epoch",
+    "epochs",
+    "epoch_id",
+    "iteration",
+    "iterations",
+    "training_iteration",
+];
+const BOOKKEEPING: &[&str] = &[
+    "seed",
+    "seeds",
+    "episode_starts",
+    "initial_state",
+    "info",
+    "infos",
+    "vf_preds",
+    "advantage",
+    "advantages",
+    "value_targets",
+    "unroll_id",
+    "task",
+    "task_id",
+    "task_index",
+    "next.success",
+    "prev_action",
+    "prev_actions",
+    "prev_reward",
+    "prev_rewards",
+    "batch_indexes",
+    "total_steps",
+    "neglogp",
+    "neglogpac",
+    "time_this_iter_s",
+    "discount",
+    "discounts",
+];
+const ACTIONS: &[&str] = &["act", "acts"];
+/// Names of actions that measured quantities may have too.
+const BARE_ACTIONS: &[&str] = &[
+    "u", "torque", "torques", "tau", "throttle", "ctrl", "cmd", "command", "commands",
+];
+/// What is said of actions without being one.
+const ABOUT_ACTIONS: &[&str] = &[
+    "prob",
+    "probs",
+    "probability",
+    "probabilities",
+    "dist",
+    "logits",
+    "mask",
+    "masks",
+    "entropy",
+    "pad",
+    "is_pad",
+    "value",
+    "values",
+    "space",
+];
+/// Groups that loggers put before the names of metrics.
+const GROUPS: &[&str] = &["time/", "infos/", "rollout/", "train/"];
+const UNITS: &[&str] = &[
+    "_s", "_sec", "_secs", "_seconds", "_ms", "_us", "_ns", "_min", "_h", "_hours", "_utc",
+];
+
+/// A name as the lists have it: in lower case, without a unit in brackets, blanks as `_`.
+fn plain(name: &str) -> String {
+    let name = name.trim().to_ascii_lowercase();
+    let before = |text: &str, mark: &str| -> String {
+        let start = text.split(mark).next().unwrap_or_default().trim();
+        if start.is_empty() { text } else { start }.to_owned()
+    };
+    let bare = before(&before(&before(&name, "["), "("), " / ");
+    let group = GROUPS.iter().find_map(|group| bare.strip_prefix(group));
+    let bare = group.unwrap_or(&bare).trim_start_matches('_');
+    bare.replace(' ', "_")
+}
+
+/// How near to time itself a name of time is: 0 for clocks, 1 for counters of steps, 2 for numbers
+/// of rows; and its place among those. A unit behind the name does not count.
+fn time_place(name: &str) -> Option<(usize, usize)> {
+    let lists = [CLOCKS, STEPS, ROW_NUMBERS];
+    let place = |name: &str| {
+        let found = |list: &[&str]| list.iter().position(|known| *known == name);
+        lists
+            .iter()
+            .enumerate()
+            .find_map(|(class, list)| Some((class, found(list)?)))
+    };
+    place(name)
+        .or_else(|| {
+            UNITS
+                .iter()
+                .find_map(|unit| place(name.strip_suffix(unit)?))
+        })
+        .or_else(|| name.ends_with("_ts").then_some((0, CLOCKS.len())))
+}
 
 /// What `name` stands for, if it follows a convention.
 pub(super) fn convention(name: &str) -> Option<Convention> {
     use Convention::*;
-    let name = name.trim().to_ascii_lowercase();
+    let name = plain(name);
     let name = name.as_str();
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
     let singles = [
         (REWARD, Reward),
         (EPISODE, Episode),
+        (VAGUE_EPISODE, Episode),
         (TERMINATED, Terminated),
         (TRUNCATED, Truncated),
         (RESTART, Restart),
         (LOG_PROBABILITY, LogProbability),
-        (INDEX, Index),
         (BOOKKEEPING, Bookkeeping),
+        (SERIES, Series),
+        (ACTIONS, Action),
+        (BARE_ACTIONS, Action),
     ];
     if let Some((_, role)) = singles.iter().find(|(names, _)| names.contains(&name)) {
         return Some(*role);
     }
-    if name.starts_with("next_") {
+    if time_place(name).is_some() || name.ends_with("_-__step") {
+        return Some(Time);
+    }
+    if starts(&["next_", "next.", "new_obs"]) {
         return Some(Successor);
     }
+    if starts(&["state_in", "state_out"]) || ends(&["__min", "__max"]) {
+        return Some(Bookkeeping);
+    }
     if matches!(name, "obs" | "state" | "states")
-        || ["obs_", "observation", "state_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+        || starts(&["obs_", "observation", "state_"])
         || ["obs", "s"].iter().any(|prefix| numbered(name, prefix))
     {
         return Some(State);
     }
-    if matches!(name, "act")
-        || ["act_", "action", "u_"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-        || ["a", "u"].iter().any(|prefix| numbered(name, prefix))
+    if is_about_actions(name) {
+        return Some(Bookkeeping);
+    }
+    if starts(&["act_", "action", "u_", "ctrl_", "cmd_"])
+        || ends(&["_cmd", "_ctrl"])
+        || numbered(name, "a")
+        || is_numbered_action(name)
     {
         return Some(Action);
     }
-    if name.ends_with("_ts") || name.ends_with("_id") {
-        return Some(Index);
-    }
-    None
+    name.ends_with("_id").then_some(Series)
+}
+
+/// `action_prob`, `action_dist_inputs`: what is said of actions.
+fn is_about_actions(name: &str) -> bool {
+    let about = ["action_", "actions_", "act_"]
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix));
+    about.is_some_and(|about| {
+        ABOUT_ACTIONS.iter().any(|word| {
+            let rest = about.strip_prefix(word);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        })
+    })
+}
+
+/// `u1`, `torque_2`: an action of several.
+fn is_numbered_action(name: &str) -> bool {
+    BARE_ACTIONS.iter().any(|known| {
+        numbered(name, known) || name.strip_prefix(known).is_some_and(|r| numbered(r, "_"))
+    })
+}
+
+/// Whether an action is called as a measured quantity may be too, such as `u` or `torque`.
+pub(super) fn is_bare_action(name: &str) -> bool {
+    let name = plain(name);
+    BARE_ACTIONS.contains(&name.as_str()) || is_numbered_action(&name)
+}
+
+/// Whether a column says of itself that it tells episodes apart.
+pub(super) fn is_called_episode(name: &str) -> bool {
+    plain(name).starts_with("ep")
+}
+
+/// Whether a name of episodes may also be that of a quantity, as `trial`.
+pub(super) fn is_vague_episode(name: &str) -> bool {
+    VAGUE_EPISODE.contains(&plain(name).as_str())
+}
+
+/// Whether a counter may stand still over many rows, as `epoch`.
+pub(super) fn is_coarse(name: &str) -> bool {
+    COARSE.contains(&plain(name).as_str())
 }
 
 /// Position of `name` among the names for a single-column role: lower is more usual.
 pub(super) fn rank(role: Convention, name: &str) -> usize {
+    let name = plain(name);
     let names = match role {
         Convention::Reward => REWARD,
         Convention::Episode => EPISODE,
@@ -141,11 +398,16 @@ pub(super) fn rank(role: Convention, name: &str) -> usize {
         Convention::LogProbability => LOG_PROBABILITY,
         _ => return 0,
     };
-    let name = name.trim().to_ascii_lowercase();
+    let vague = || names.len() + VAGUE_EPISODE.iter().take_while(|n| **n != name).count();
     names
         .iter()
         .position(|known| *known == name)
-        .unwrap_or(names.len())
+        .unwrap_or_else(vague)
+}
+
+/// The order in which names of time are tried: clocks, counters of steps, numbers of rows.
+pub(super) fn time_rank(name: &str) -> (usize, usize) {
+    time_place(&plain(name)).unwrap_or((0, usize::MAX))
 }
 
 fn numbered(name: &str, prefix: &str) -> bool {
@@ -175,15 +437,79 @@ mod tests {
             ("terminals", Some(Terminated)),
             ("timeouts", Some(Truncated)),
             ("restart", Some(Restart)),
-            ("fake_ts", Some(Index)),
-            ("epoch_id", Some(Index)),
-            ("Timestamp", Some(Index)),
+            ("fake_ts", Some(Time)),
+            ("epoch_id", Some(Time)),
+            ("Timestamp", Some(Time)),
             ("next_obs", Some(Successor)),
             ("action_log_prob", Some(LogProbability)),
             ("seed", Some(Bookkeeping)),
+            ("gear_id", Some(Series)),
         ];
         for (name, role) in cases {
             assert_eq!(convention(name), role, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_times_with_units_are_times() {
+        for name in [
+            "Time [s]",
+            "time (ms)",
+            "time / s",
+            "time_s",
+            "t_ms",
+            "unix",
+            "timestamp_ms",
+            "Unnamed: 0",
+            "frame_index",
+            "seq",
+            "_step",
+            "_runtime",
+            "Wall time",
+            "time/total_timesteps",
+            "run-a - _step",
+        ] {
+            assert_eq!(convention(name), Some(Convention::Time), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_actions_is_no_action() {
+        use Convention::*;
+        for (name, role) in [
+            ("action_prob", Bookkeeping),
+            ("action_dist", Bookkeeping),
+            ("action_dist_inputs", Bookkeeping),
+            ("action_mask", Bookkeeping),
+            ("action_logits", Bookkeeping),
+            ("action_logp", LogProbability),
+            ("action_log_probs", LogProbability),
+            ("action_masking_tape", Action),
+            ("action_is_pad", Bookkeeping),
+            ("action_x", Action),
+        ] {
+            assert_eq!(convention(name), Some(role), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_inputs_are_actions() {
+        for name in [
+            "u",
+            "u1",
+            "u_2",
+            "torque",
+            "tau",
+            "tau_1",
+            "throttle",
+            "ctrl",
+            "ctrl_left",
+            "cmd",
+            "steer_cmd",
+            "acts",
+            "actions",
+        ] {
+            assert_eq!(convention(name), Some(Convention::Action), "{name}");
         }
     }
 
@@ -193,7 +519,6 @@ mod tests {
             "speed",
             "sun",
             "a",
-            "u",
             "uEst",
             "area",
             "CO2%",
@@ -202,6 +527,9 @@ mod tests {
             "obstacle",
             "s",
             "status",
+            "torque_sensor",
+            "runs",
+            "GasRate(ft3/min)",
         ] {
             assert_eq!(convention(name), None, "{name}");
         }
@@ -210,6 +538,9 @@ mod tests {
     #[test]
     fn the_more_usual_name_ranks_first() {
         assert!(rank(Convention::Episode, "episode") < rank(Convention::Episode, "Unique_ID"));
+        assert!(rank(Convention::Episode, "unique_id") < rank(Convention::Episode, "trial"));
         assert!(rank(Convention::Terminated, "terminated") < rank(Convention::Terminated, "done"));
+        assert!(time_rank("time [s]") < time_rank("step"));
+        assert!(time_rank("step") < time_rank("Unnamed: 0"));
     }
 }

@@ -9,8 +9,10 @@ use std::rc::Rc;
 use ::csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator};
 
 use super::TrajectoryError;
+use super::clock::is_date;
 use super::dialect::{HEAD_BYTES, Parsed, delimiter, is_header, is_missing, parse, skip_preamble};
 use super::error::excerpt;
+use super::labels::Claim;
 use super::source::{Column, Kind, MOST_COLUMNS, Source};
 use super::table::{Slot, Table};
 
@@ -191,15 +193,32 @@ impl CsvSource {
                 what,
             };
             let parsed = match slot {
-                Slot::Label => {
-                    let text = self.records.text(record, cell)?;
-                    if is_missing(text) {
-                        table.label(row, "")?;
+                Slot::Label(_) | Slot::Word => {
+                    let sure =
+                        matches!(slot, Slot::Label(Claim::Chosen | Claim::Named) | Slot::Word);
+                    let text = match self.records.text(record, cell) {
+                        // What may be a remark need not be text that can be read.
+                        Err(_) if !sure => "",
+                        text => text?,
+                    };
+                    let text = if is_missing(text) { "" } else { text };
+                    table.label(index, slot, row, text);
+                    if sure && text.is_empty() {
                         Parsed::Missing("empty")
                     } else {
-                        table.label(row, text)?;
                         continue;
                     }
+                }
+                Slot::Time(_) => {
+                    match parse(cell, self.records.delimiter) {
+                        Parsed::Number(value) => table.clock(index).number(value),
+                        Parsed::Missing(_) => table.clock(index).missing(),
+                        Parsed::Text => {
+                            let text = std::str::from_utf8(cell).unwrap_or_default();
+                            table.clock(index).text(text);
+                        }
+                    }
+                    continue;
                 }
                 Slot::Value(..) => parse(cell, self.records.delimiter),
             };
@@ -379,7 +398,14 @@ fn kind_of(sample: &[Record], index: usize, delimiter: u8) -> Kind {
             Parsed::Number(_) => return Kind::Number,
             Parsed::Missing("empty") => {}
             Parsed::Missing(_) => return Kind::Number,
-            Parsed::Text => return Kind::Text,
+            Parsed::Text => {
+                let text = std::str::from_utf8(&record.cells[index]).unwrap_or_default();
+                return if is_date(text) {
+                    Kind::Date
+                } else {
+                    Kind::Text
+                };
+            }
         }
     }
     Kind::Blank

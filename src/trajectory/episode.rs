@@ -4,10 +4,13 @@ use ndarray::{ArcArray2, Array1, Array2, ArrayView2, s};
 
 use super::TrajectoryError;
 
+/// The largest size of a value: sums of squares of such values are finite.
+pub(super) const LARGEST: f64 = 1e150;
+
 /// One uninterrupted run.
 ///
 /// Row `t` holds the state before step `t`, the action taken in it and the reward it earned. Every
-/// value is finite. Values are in the units of the recording. Clones and the episodes of one file
+/// value is finite, and at most 1e150 in size. Values are in the units of the recording. Clones and the episodes of one file
 /// share their memory.
 ///
 /// ```
@@ -49,7 +52,7 @@ impl Episode {
     /// # Errors
     ///
     /// [`TrajectoryError::Invalid`] if there is no row or no state column, if a part has another
-    /// number of rows, or if a value is NaN or infinite.
+    /// number of rows, or if a value is NaN, infinite or more than 1e150 in size.
     pub fn new(
         name: String,
         states: Array2<f64>,
@@ -162,7 +165,7 @@ impl Episode {
         }
         for (part, values) in [("state", &self.states), ("action", &self.actions)] {
             if let Some(((row, column), value)) =
-                values.indexed_iter().find(|(_, value)| !value.is_finite())
+                values.indexed_iter().find(|(_, value)| !is_usable(**value))
             {
                 return Err(invalid(format!(
                     "row {}, {part} {column} is {value}",
@@ -175,7 +178,7 @@ impl Episode {
             .iter()
             .flatten()
             .enumerate()
-            .find(|(_, value)| !value.is_finite())
+            .find(|(_, value)| !is_usable(**value))
         {
             return Err(invalid(format!("row {}, reward is {value}", row + 1)));
         }
@@ -228,6 +231,10 @@ impl Episode {
     pub fn log_probabilities(&self) -> Option<&Array1<f64>> {
         self.log_probabilities.as_ref()
     }
+}
+
+fn is_usable(value: f64) -> bool {
+    value.is_finite() && value.abs() <= LARGEST
 }
 
 /// Episodes that share their columns.

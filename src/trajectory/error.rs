@@ -134,6 +134,21 @@ pub enum TrajectoryError {
         what: &'static str,
     },
 
+    /// A used cell is so large that squares of such numbers are not finite.
+    #[error("{}: row {row}, column {column} is {value:e}, more than {limit:e} in size; give the column in a larger unit", file.display())]
+    TooLarge {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// The value.
+        value: f64,
+        /// The largest size that is accepted.
+        limit: f64,
+    },
+
     /// [`MissingPolicy::Hold`](super::MissingPolicy) has no earlier value in the episode.
     #[error("{}: row {row}, column {column} is {what} and starts its episode, so there is no value to hold; remove the row", file.display())]
     NothingToHold {
@@ -230,6 +245,32 @@ pub enum TrajectoryError {
         label: String,
     },
 
+    /// Two rows of an episode have one time, under [`Duplicates::Error`](super::Duplicates).
+    #[error("{}: rows {first} and {second} have the same {column}{}; keep one of such rows (--duplicates last), average them (mean), or name the column that tells series apart (--episode) or the one that is the time (--time)", file.display(), and_others(*others))]
+    SameTime {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data.
+        first: usize,
+        /// The other row of data.
+        second: usize,
+        /// How many rows more repeat a time.
+        others: usize,
+        /// Name of the column of the time.
+        column: String,
+    },
+
+    /// The actions to come are those of several runs.
+    #[error("{}: holds {plans} runs, the second from row {row}; keep the actions of one", file.display())]
+    ManyPlans {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data where the second run starts.
+        row: usize,
+        /// How many there are.
+        plans: usize,
+    },
+
     /// Values given in memory do not make an episode or a trajectory.
     #[error("{name}: {reason}")]
     Invalid {
@@ -242,6 +283,13 @@ pub enum TrajectoryError {
 
 fn in_line(line: Option<u64>) -> String {
     line.map_or_else(String::new, |line| format!(" (line {line})"))
+}
+
+fn and_others(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(", as have {count} more"),
+    }
 }
 
 /// The start of a cell, short enough for a message.

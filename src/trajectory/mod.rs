@@ -2,18 +2,25 @@
 //!
 //! [`read`] turns a file into a [`Trajectory`], the plain data that the rest of the pipeline
 //! reads, and says in [`Roles`] which column it took for what. A format's file lists its columns
-//! (`source`), the columns get roles (`roles`, `conventions`), the used ones are streamed into one
-//! table (`table`), and the table is cut into checked [`Episode`]s.
+//! (`source`), the columns get roles (`assignment`, `conventions`), the used ones are streamed into one
+//! table (`table`), and its rows, put in the order of time (`clock`, `order`) and cut where series or
+//! runs end (`labels`, `settle`), are checked [`Episode`]s.
 
+mod assignment;
+mod cells;
+mod clock;
 mod conventions;
 mod csv;
 mod dialect;
 mod episode;
 mod error;
+mod labels;
 mod npy;
 mod npz;
+mod order;
 mod parquet;
 mod roles;
+mod settle;
 mod source;
 mod table;
 #[cfg(test)]
@@ -26,7 +33,7 @@ use ndarray::Array2;
 pub use episode::{Episode, Trajectory};
 pub use error::TrajectoryError;
 pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
-pub use table::MissingPolicy;
+pub use table::{Duplicates, MissingPolicy};
 
 /// Reads a recording.
 ///
@@ -41,10 +48,16 @@ pub use table::MissingPolicy;
 ///   `obs_1`, and `obs` names them both. `[episodes, rows, k]` is read as one episode per first
 ///   index. Arrays of another length are ignored.
 /// - NPY: one such array, with columns `c0`, `c1`, ….
-/// - Parquet: flat number and boolean columns; text can name episodes.
+/// - Parquet: flat number and boolean columns; text can name episodes; dates and times are times.
 ///
-/// Rows with the same value in the episode column are one episode. Without one, an episode ends
-/// where a terminated or truncated flag is set and starts where a restart flag is.
+/// Rows with the same value in the episode column are one episode. Columns that are called like
+/// identifiers are such columns, others of words where the time would go back otherwise. Without
+/// any, an episode ends where a terminated or truncated flag is set and starts where a restart flag
+/// is or where the time starts over.
+///
+/// Within an episode rows are put in the order of the time: a column called like one, or one of
+/// dates. Where it starts over, another episode begins. Guessed states that go up by the same step
+/// in every row are counters and are left out. [`Roles`] notes all of this, and warns of gaps.
 ///
 /// # Errors
 ///
@@ -70,15 +83,27 @@ pub fn read(
     missing: MissingPolicy,
 ) -> Result<(Trajectory, Roles), TrajectoryError> {
     let source = source::open(path, &selection.state)?;
-    let (mut roles, slots) = roles::resolve(path, source.columns(), selection)?;
+    let resolved = assignment::resolve(path, source.columns(), selection)?;
+    let mut roles = resolved.roles.clone();
     roles.notes.extend(source.note());
-    let mut table = table::Table::new(path, missing, source.columns(), &slots);
-    source.read(&slots, &mut table)?;
-    let trajectory = table.into_trajectory(&mut roles)?;
+    let mut table = resolved.table(missing);
+    source.read(&resolved.slots, &mut table)?;
+    let (trajectory, counters) = table.into_trajectory(&mut roles)?;
+    resolved.explain_ignored(&mut roles, &counters);
     Ok((trajectory, roles))
 }
 
-/// Reads a column of labels, words or numbers, a label a row. Whole numbers that are stored as floats lose their zeros.
+/// A column of labels of an episode.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelledRun {
+    /// The episode's label, or its number.
+    pub name: String,
+    /// A label a row, in the order of time.
+    pub labels: Vec<String>,
+}
+
+/// Reads a column of labels, words or numbers, a label a row, for each episode. Whole numbers that are stored as floats
+/// lose their zeros. Of the selection the episode, the time and the duplicates count.
 ///
 /// # Errors
 ///
@@ -86,22 +111,29 @@ pub fn read(
 /// NaN, and the errors of reading a file as in [`read`].
 ///
 /// ```
-/// use statecast::trajectory::read_labels;
+/// use statecast::trajectory::{RoleSelection, read_labels};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("weather.csv");
-/// std::fs::write(&path, "day,sky\n1,sun\n2,rain\n3,sun\n")?;
-/// assert_eq!(read_labels(&path, "sky")?, ["sun", "rain", "sun"]);
-/// assert_eq!(read_labels(&path, "day")?, ["1", "2", "3"]);
+/// std::fs::write(&path, "date,sky\n2024-05-03,sun\n2024-05-02,rain\n2024-05-01,sun\n")?;
+/// let (runs, roles) = read_labels(&path, "sky", &RoleSelection::default())?;
+/// assert_eq!(runs[0].labels, ["sun", "rain", "sun"]);
+/// assert_eq!(roles.time.columns, ["date"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn read_labels(path: &Path, column: &str) -> Result<Vec<String>, TrajectoryError> {
+pub fn read_labels(
+    path: &Path,
+    column: &str,
+    selection: &RoleSelection,
+) -> Result<(Vec<LabelledRun>, Roles), TrajectoryError> {
     let source = source::open(path, &[column.to_owned()])?;
-    let slots = roles::resolve_labels(path, &*source, column)?;
-    let mut table = table::Table::new(path, MissingPolicy::Error, source.columns(), &slots);
-    table.let_labels_recur();
-    source.read(&slots, &mut table)?;
-    table.into_labels()
+    let resolved = assignment::resolve_sequence(path, source.columns(), column, selection)?;
+    let mut roles = resolved.roles.clone();
+    let mut table = resolved.table(MissingPolicy::Error);
+    source.read(&resolved.slots, &mut table)?;
+    let runs = table.into_sequences(&mut roles)?;
+    resolved.explain_ignored(&mut roles, &[]);
+    Ok((runs, roles))
 }
 
 /// A column of a run.
@@ -113,8 +145,10 @@ pub struct LoggedRun {
     pub values: Vec<f64>,
 }
 
-/// Reads a column of several runs: the name and the values of each, NaN where a cell is empty or no finite number. Of the
-/// columns that fit `selection.state`, which the roles name, it is the first.
+/// Reads a column of several runs: the name and the values of each, NaN where a cell is empty, no finite number or more than
+/// 1e150 in size. Of the
+/// columns that fit `selection.state`, which the roles name, it is the first. Where a run's counter goes back, but not
+/// to its start, the log was taken up again: later rows replace those from that step on.
 ///
 /// # Errors
 ///
@@ -137,10 +171,12 @@ pub fn read_runs(
     selection: &RoleSelection,
 ) -> Result<(Vec<LoggedRun>, Roles), TrajectoryError> {
     let source = source::open(path, &selection.state)?;
-    let (mut roles, slots) = roles::resolve(path, source.columns(), selection)?;
-    let mut table = table::Table::new(path, MissingPolicy::Hold, source.columns(), &slots);
-    source.read(&slots, &mut table)?;
+    let resolved = assignment::resolve(path, source.columns(), selection)?;
+    let mut roles = resolved.roles.clone();
+    let mut table = resolved.table(MissingPolicy::Hold);
+    source.read(&resolved.slots, &mut table)?;
     let runs = table.into_runs(&mut roles)?;
+    resolved.explain_ignored(&mut roles, &[]);
     Ok((runs, roles))
 }
 
@@ -149,12 +185,13 @@ pub fn read_runs(
 ///
 /// The columns are found by name. Where none of the names is in the file, an NPZ array called like
 /// an action (`action`, `actions`, …) is taken if it has one column per name, and so is all of a
-/// file that does not name its columns.
+/// file that does not name its columns. Rows are put in the order of a column of time; the second
+/// value is what there is to say about that.
 ///
 /// # Errors
 ///
 /// [`TrajectoryError::Invalid`] if no name is given, [`TrajectoryError::NoMatch`] if a name is not
-/// found, [`TrajectoryError::Missing`] for a cell that is empty, NaN or infinite, and the errors of
+/// found, [`TrajectoryError::ManyPlans`] if the time starts over, [`TrajectoryError::Missing`] for a cell that is empty, NaN or infinite, and the errors of
 /// reading a file as in [`read`].
 ///
 /// ```
@@ -164,14 +201,14 @@ pub fn read_runs(
 /// let path = folder.path().join("plan.csv");
 /// std::fs::write(&path, "t,act_u\n0,1\n1,-1\n")?;
 ///
-/// let actions = read_future_actions(&path, &["act_u".to_owned()])?;
+/// let (actions, _) = read_future_actions(&path, &["act_u".to_owned()])?;
 /// assert_eq!(actions, ndarray::array![[1.0], [-1.0]]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_future_actions(
     path: &Path,
     action_names: &[String],
-) -> Result<Array2<f64>, TrajectoryError> {
+) -> Result<(Array2<f64>, Vec<String>), TrajectoryError> {
     if action_names.is_empty() {
         return Err(TrajectoryError::Invalid {
             name: "actions to come".to_owned(),
@@ -179,8 +216,10 @@ pub fn read_future_actions(
         });
     }
     let source = source::open(path, action_names)?;
-    let slots = roles::resolve_actions(path, &*source, action_names)?;
-    let mut table = table::Table::new(path, MissingPolicy::Error, source.columns(), &slots);
-    source.read(&slots, &mut table)?;
-    table.into_actions()
+    let resolved = assignment::resolve_actions(path, &*source, action_names)?;
+    let mut roles = resolved.roles.clone();
+    let mut table = resolved.table(MissingPolicy::Error);
+    source.read(&resolved.slots, &mut table)?;
+    let actions = table.into_actions(&mut roles)?;
+    Ok((actions, [roles.notes, roles.warnings].concat()))
 }

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use super::TrajectoryError;
+use super::assignment::matching;
 use super::conventions::{Convention, convention};
 use super::npy::{Fault, Header, Layout};
-use super::roles::matching;
 use super::source::{Column, Kind, MOST_COLUMNS, Source};
 use super::table::{Slot, Table};
 
@@ -125,12 +125,15 @@ impl Source for NpzSource {
                 .map_err(|fault| corrupt(&self.file, "NPZ", fault.to_string()))?;
             Header::read(&mut member).map_err(|reason| corrupt(&self.file, "NPZ", reason))?;
             let name = self.columns[array.first_column].family();
-            stream(array.layout, &mut member, slots, table).map_err(|fault| match fault {
-                Fault::Data(reason) => {
-                    corrupt(&self.file, "NPZ", format!("array {name}: {reason}"))
-                }
-                Fault::Receiver(fault) => fault,
-            })?;
+            let first = array.first_column;
+            stream(array.layout, &mut member, (first, slots), table).map_err(
+                |fault| match fault {
+                    Fault::Data(reason) => {
+                        corrupt(&self.file, "NPZ", format!("array {name}: {reason}"))
+                    }
+                    Fault::Receiver(fault) => fault,
+                },
+            )?;
         }
         Ok(())
     }
@@ -186,34 +189,44 @@ impl Source for NpySource {
         if let Some(rows) = self.episode_rows {
             table.cut_every(rows);
         }
-        stream(self.array.layout, &mut self.reader, slots, table).map_err(|fault| match fault {
-            Fault::Data(reason) => corrupt(&self.file, "NPY", reason),
-            Fault::Receiver(fault) => fault,
-        })
+        stream(self.array.layout, &mut self.reader, (0, slots), table).map_err(
+            |fault| match fault {
+                Fault::Data(reason) => corrupt(&self.file, "NPY", reason),
+                Fault::Receiver(fault) => fault,
+            },
+        )
     }
 }
 
-/// Puts the values of an array into the table; `slots` are those of its columns.
+/// Puts the values of an array into the table; `slots` are those of its columns, of which the first
+/// is column `first` of the file.
 fn stream(
     layout: Layout,
     reader: &mut dyn Read,
-    slots: &[Option<Slot>],
+    (first, slots): (usize, &[Option<Slot>]),
     table: &mut Table,
 ) -> Result<(), Fault<TrajectoryError>> {
-    let mut last = Vec::new();
+    let mut last = vec![Vec::new(); slots.len()];
     layout.stream(reader, |row, column, bytes| match slots[column] {
         Some(Slot::Value(block, position)) => {
             table.set(block, position, row, layout.element.number(bytes));
             Ok(())
         }
-        Some(Slot::Label) => {
+        Some(Slot::Time(_)) => {
+            table
+                .clock(first + column)
+                .number(layout.element.number(bytes));
+            Ok(())
+        }
+        Some(slot) => {
             // Most rows carry the label of the row before; only new ones become text.
-            if last == bytes && row > 0 {
-                table.same_label(row);
+            if last[column] == bytes && row > 0 {
+                table.same_label(first + column, slot, row);
                 return Ok(());
             }
-            last = bytes.to_vec();
-            table.label(row, &layout.element.text(bytes))
+            last[column] = bytes.to_vec();
+            table.label(first + column, slot, row, &layout.element.text(bytes));
+            Ok(())
         }
         None => Ok(()),
     })

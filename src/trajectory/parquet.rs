@@ -81,7 +81,7 @@ impl ParquetSource {
         let column = &self.columns[index];
         let mut row = first_row;
         let mut put = |cell: Option<Value<'_>>| {
-            let result = self.put(cell, slot, row, column, table);
+            let result = self.put(cell, slot, (row, index), column, table);
             row += 1;
             result
         };
@@ -174,7 +174,7 @@ impl ParquetSource {
         &self,
         cell: Option<Value<'_>>,
         slot: Slot,
-        row: usize,
+        (row, index): (usize, usize),
         column: &Column,
         table: &mut Table,
     ) -> Result<(), TrajectoryError> {
@@ -186,15 +186,26 @@ impl ParquetSource {
             text: excerpt(text),
         };
         match slot {
-            Slot::Label => match cell {
-                None => table.label(row, ""),
-                Some(Value::Integer(value)) => table.label(row, &value.to_string()),
-                Some(Value::Float(value)) if value.is_finite() => {
-                    table.label(row, &value.to_string())
+            Slot::Label(_) | Slot::Word => {
+                let text = match cell {
+                    Some(Value::Integer(value)) => value.to_string(),
+                    Some(Value::Float(value)) if value.is_finite() => value.to_string(),
+                    Some(Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+                    Some(Value::Float(_)) | None => String::new(),
+                };
+                table.label(index, slot, row, &text);
+                Ok(())
+            }
+            Slot::Time(_) => {
+                let clock = table.clock(index);
+                match cell {
+                    Some(Value::Integer(value)) => clock.number(value as f64),
+                    Some(Value::Float(value)) => clock.number(value),
+                    Some(Value::Bytes(bytes)) => clock.text(&String::from_utf8_lossy(bytes)),
+                    None => clock.missing(),
                 }
-                Some(Value::Float(_)) => table.label(row, ""),
-                Some(Value::Bytes(bytes)) => table.label(row, &String::from_utf8_lossy(bytes)),
-            },
+                Ok(())
+            }
             Slot::Value(block, position) => {
                 let value = match cell {
                     None => f64::NAN,
@@ -293,7 +304,8 @@ fn kind(descriptor: &ColumnDescriptor) -> Kind {
         (_, Some(LogicalType::Decimal(_)), _) | (_, _, ConvertedType::DECIMAL) => {
             unusable("a decimal; save it as double")
         }
-        (Type::INT32 | Type::INT64 | Type::INT96, ..) => unusable("a date or time"),
+        (Type::INT32 | Type::INT64, ..) => Kind::Date,
+        (Type::INT96, ..) => unusable("a date or time"),
         (Type::BYTE_ARRAY, ..) => Kind::Text,
         (Type::FIXED_LEN_BYTE_ARRAY, ..) => unusable("raw bytes"),
     }

@@ -35,6 +35,8 @@ pub(super) enum Kind {
     Number,
     /// Words, which can name episodes and nothing else.
     Text,
+    /// Dates or times.
+    Date,
     /// Nothing.
     Blank,
     /// Numbers under an invented name: an index in most files, so never guessed to be a state.

@@ -1,14 +1,17 @@
 //! The used columns of a file, and how they become episodes.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArcArray2, Array1, Array2};
 
-use super::error::excerpt;
-use super::source::Column;
-use super::{Episode, LoggedRun, Roles, Trajectory, TrajectoryError};
+use super::cells::{Block, Cells};
+use super::clock::Clock;
+use super::conventions::time_rank;
+use super::episode::LARGEST;
+use super::labels::{Claim, Labels};
+use super::source::{Column, Kind};
+use super::{Episode, LabelledRun, LoggedRun, Roles, Trajectory, TrajectoryError};
 
 /// What to do with a used cell that is empty, NaN or infinite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,43 +24,16 @@ pub enum MissingPolicy {
     Hold,
 }
 
-/// Columns that belong together in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Block {
-    State,
-    Action,
-    Reward,
-    Terminated,
-    Truncated,
-    Restart,
-    Successor,
-    LogProbability,
-}
-
-impl Block {
-    const ALL: [Self; 8] = [
-        Self::State,
-        Self::Action,
-        Self::Reward,
-        Self::Terminated,
-        Self::Truncated,
-        Self::Restart,
-        Self::Successor,
-        Self::LogProbability,
-    ];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::State => "state",
-            Self::Action => "action",
-            Self::Reward => "reward",
-            Self::Terminated => "terminated flag",
-            Self::Truncated => "truncated flag",
-            Self::Restart => "restart flag",
-            Self::Successor => "next state",
-            Self::LogProbability => "log probability",
-        }
-    }
+/// What to do with rows of one time in one episode.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Refuse the file and name two of them.
+    #[default]
+    Error,
+    /// Keep the one that was written last.
+    Last,
+    /// Take the mean of their values; a flag is set if one of them sets it.
+    Mean,
 }
 
 /// Where the values of a column go.
@@ -65,118 +41,54 @@ impl Block {
 pub(super) enum Slot {
     /// A column of a block, by position.
     Value(Block, usize),
-    /// The episode label.
-    Label,
+    /// What may tell episodes apart, by its claim.
+    Label(Claim),
+    /// What may be the time; those that are tried first have lower ranks.
+    Time((usize, usize)),
+    /// A label that is read as it is.
+    Word,
 }
 
 impl Slot {
     pub(super) fn role(self) -> &'static str {
         match self {
             Self::Value(block, _) => block.name(),
-            Self::Label => "episode",
+            Self::Label(_) => "episode",
+            Self::Time(_) => "time",
+            Self::Word => "label",
         }
     }
-}
-
-/// Rows of a few columns, row-major. Cells that were never set are NaN.
-#[derive(Debug, Default)]
-struct Cells {
-    names: Vec<String>,
-    values: Vec<f64>,
-}
-
-impl Cells {
-    fn rows(&self) -> usize {
-        self.values.len().checked_div(self.names.len()).unwrap_or(0)
-    }
-
-    fn set(&mut self, row: usize, column: usize, value: f64) {
-        let width = self.names.len();
-        let end = (row + 1) * width;
-        if self.values.len() < end {
-            self.values.resize(end, f64::NAN);
-        }
-        self.values[row * width + column] = value;
-    }
-
-    /// The first row with a cell that is no finite number: row, column, what it is.
-    fn first_gap(&self) -> Option<(usize, usize, &'static str)> {
-        let index = self.values.iter().position(|value| !value.is_finite())?;
-        let width = self.names.len();
-        Some((index / width, index % width, gap_name(self.values[index])))
-    }
-
-    fn hold(&mut self, rows: &Range<usize>) -> Result<(), (usize, usize, &'static str)> {
-        let width = self.names.len();
-        for index in rows.start * width..rows.end * width {
-            if self.values[index].is_finite() {
-                continue;
-            }
-            if index < (rows.start + 1) * width {
-                return Err((index / width, index % width, gap_name(self.values[index])));
-            }
-            self.values[index] = self.values[index - width];
-        }
-        Ok(())
-    }
-
-    fn is_set(&self, row: usize) -> bool {
-        self.values
-            .get(row)
-            .is_some_and(|flag| flag.is_finite() && *flag != 0.0)
-    }
-
-    /// A row, if there are columns and every value is finite.
-    fn finite_row(&self, row: usize) -> Option<Array1<f64>> {
-        let width = self.names.len();
-        let values = self.values.get(row * width..(row + 1) * width)?;
-        let finite = width > 0 && values.iter().all(|value| value.is_finite());
-        finite.then(|| Array1::from(values.to_vec()))
-    }
-
-    /// Rows of the only column, if there is one.
-    fn column(&self, rows: Range<usize>) -> Option<Array1<f64>> {
-        let some = !self.names.is_empty();
-        some.then(|| Array1::from(self.values[rows].to_vec()))
-    }
-
-    /// The values as `[rows, columns]`; `rows` counts where there are no columns.
-    fn into_array(mut self, rows: usize) -> Array2<f64> {
-        self.values.shrink_to_fit();
-        let width = self.names.len();
-        Array2::from_shape_vec((rows, width), self.values)
-            .expect("every block with columns was checked to have `rows` rows")
-    }
-}
-
-fn gap_name(value: f64) -> &'static str {
-    if value.is_nan() {
-        "NaN or missing"
-    } else {
-        "infinite"
-    }
-}
-
-/// Runs of equal labels.
-#[derive(Debug, Default)]
-struct Labels {
-    column: String,
-    starts: Vec<(String, usize)>,
-    seen: HashSet<String>,
-    first_gap: Option<usize>,
-    rows: usize,
-    /// Whether a label may come back: it is then no episode.
-    recur: bool,
 }
 
 /// Takes the values of a file in any order of columns, then cuts them into episodes.
 #[derive(Debug)]
 pub(super) struct Table {
-    file: PathBuf,
+    pub(super) file: PathBuf,
     missing: MissingPolicy,
-    blocks: [Cells; 8],
-    labels: Option<Labels>,
-    episode_rows: Option<usize>,
+    pub(super) duplicates: Duplicates,
+    pub(super) blocks: [Cells; 8],
+    /// Columns that may tell episodes apart, in the order of the file.
+    pub(super) labels: Vec<Labels>,
+    /// Columns that may be the time, in the order in which they are tried.
+    pub(super) clocks: Vec<Clock>,
+    words: Option<Labels>,
+    pub(super) episode_rows: Option<usize>,
+    /// Whether the states are guessed from columns without a known name.
+    pub(super) open_states: bool,
+    /// Whether the table is nothing without states.
+    pub(super) needs_states: bool,
+    /// Whether the user chose the time.
+    pub(super) time_is_chosen: bool,
+    /// Whether the rows are a log, whose later rows replace earlier ones.
+    pub(super) is_log: bool,
+    /// The columns of the file, for messages.
+    pub(super) column_names: String,
+    /// Names of guessed states that turned out to be counters.
+    pub(super) counters: Vec<String>,
+    /// The row of the file behind each row, once they are in order.
+    row_in_file: Vec<usize>,
+    /// Positions among `labels` and `clocks`, by the column of the file.
+    places: Vec<usize>,
 }
 
 impl Table {
@@ -188,29 +100,49 @@ impl Table {
         slots: &[Option<Slot>],
     ) -> Self {
         let mut blocks: [Cells; 8] = Default::default();
-        let mut labels = None;
-        for (column, slot) in columns.iter().zip(slots) {
+        let mut labels = Vec::new();
+        let mut clocks = Vec::new();
+        let mut words = None;
+        let mut places = vec![0; columns.len()];
+        for (index, (column, slot)) in columns.iter().zip(slots).enumerate() {
+            let numeric = column.kind == Kind::Number;
             match *slot {
                 Some(Slot::Value(block, position)) => {
                     let names = &mut blocks[block as usize].names;
                     names.resize(names.len().max(position + 1), String::new());
                     names[position].clone_from(&column.name);
                 }
-                Some(Slot::Label) => {
-                    labels = Some(Labels {
-                        column: column.name.clone(),
-                        ..Labels::default()
-                    });
+                Some(Slot::Label(claim)) => {
+                    places[index] = labels.len();
+                    labels.push(Labels::new(&column.name, claim, numeric));
                 }
+                Some(Slot::Time(rank)) => clocks.push((rank, index)),
+                Some(Slot::Word) => words = Some(Labels::new(&column.name, Claim::Chosen, numeric)),
                 None => {}
             }
         }
+        clocks.sort_unstable();
+        for (place, (_, index)) in clocks.iter().enumerate() {
+            places[*index] = place;
+        }
+        let clock = |&(_, index): &(_, usize)| Clock::new(&columns[index].name);
         Self {
             file: file.to_owned(),
             missing,
+            duplicates: Duplicates::default(),
             blocks,
             labels,
+            clocks: clocks.iter().map(clock).collect(),
+            words,
             episode_rows: None,
+            open_states: false,
+            needs_states: false,
+            time_is_chosen: false,
+            is_log: false,
+            column_names: super::assignment::names(columns),
+            counters: Vec::new(),
+            row_in_file: Vec::new(),
+            places,
         }
     }
 
@@ -229,50 +161,59 @@ impl Table {
         self.blocks[block as usize].set(row, position, value);
     }
 
-    /// Says to which episode a row belongs; rows come in order. No text stands for missing.
-    pub(super) fn label(&mut self, row: usize, text: &str) -> Result<(), TrajectoryError> {
-        let Some(labels) = &mut self.labels else {
-            return Ok(());
-        };
-        labels.rows = row + 1;
-        let text = text.trim();
-        if text.is_empty() {
-            labels.first_gap.get_or_insert(row);
-            return Ok(());
-        }
-        let label = whole_number(text);
-        if labels.starts.last().is_some_and(|(last, _)| last == label) {
-            return Ok(());
-        }
-        if !labels.recur && !labels.seen.insert(label.to_owned()) {
-            return Err(TrajectoryError::SplitEpisode {
-                file: self.file.clone(),
-                row: row + 1,
-                label: excerpt(label),
-            });
-        }
-        labels.starts.push((label.to_owned(), row));
-        Ok(())
-    }
-
-    /// Says that a row belongs to the episode of the row before.
-    pub(super) fn same_label(&mut self, row: usize) {
-        if let Some(labels) = &mut self.labels {
-            labels.rows = row + 1;
+    /// Says what label a row has in column `index` of the file; rows come in order. No text stands
+    /// for missing.
+    pub(super) fn label(&mut self, index: usize, slot: Slot, row: usize, text: &str) {
+        match slot {
+            Slot::Word => self
+                .words
+                .iter_mut()
+                .for_each(|words| words.push(row, text)),
+            _ => self.labels[self.places[index]].push(row, text),
         }
     }
 
-    /// The checked episodes.
+    /// Says that a row has the label of the row before.
+    pub(super) fn same_label(&mut self, index: usize, slot: Slot, row: usize) {
+        match slot {
+            Slot::Word => self.words.iter_mut().for_each(|words| words.same(row)),
+            _ => self.labels[self.places[index]].same(row),
+        }
+    }
+
+    /// The clock in column `index` of the file; rows come in order.
+    pub(super) fn clock(&mut self, index: usize) -> &mut Clock {
+        &mut self.clocks[self.places[index]]
+    }
+
+    pub(super) fn put_in_order(&mut self, order: Vec<usize>) {
+        let in_order = order.iter().enumerate().all(|(at, &row)| at == row);
+        if !in_order || order.len() < self.rows() {
+            self.blocks
+                .iter_mut()
+                .for_each(|cells| cells.put_in_order(&order));
+        }
+        self.row_in_file = order;
+    }
+
+    fn rows(&self) -> usize {
+        let blocks = self.blocks.iter().map(Cells::rows);
+        let labels = self.labels.iter().chain(&self.words).map(|l| l.rows);
+        blocks.chain(labels).max().unwrap_or(0)
+    }
+
+    /// The checked episodes, and guessed states that are counters and left out.
     pub(super) fn into_trajectory(
         mut self,
         roles: &mut Roles,
-    ) -> Result<Trajectory, TrajectoryError> {
-        let rows = self.checked_rows()?;
-        let episodes = self.episode_ranges(rows, roles);
+    ) -> Result<(Trajectory, Vec<String>), TrajectoryError> {
+        let episodes = self.settle(roles)?;
+        let rows = self.row_in_file.len();
         match self.missing {
-            MissingPolicy::Error => self.refuse_gaps()?,
-            MissingPolicy::Hold => self.hold_gaps(&episodes)?,
+            MissingPolicy::Error => self.refuse_gaps(roles)?,
+            MissingPolicy::Hold => self.hold_gaps(&episodes, roles)?,
         }
+        self.refuse_large()?;
         let [
             states,
             actions,
@@ -306,39 +247,51 @@ impl Table {
                     .with_log_probabilities(taken)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Trajectory::new(state_names, action_names, reward_name, episodes)
+        let trajectory = Trajectory::new(state_names, action_names, reward_name, episodes)?;
+        Ok((trajectory, self.counters))
     }
 
-    /// Lets labels come back, for a column whose labels are no episodes.
-    pub(super) fn let_labels_recur(&mut self) {
-        if let Some(labels) = &mut self.labels {
-            labels.recur = true;
-        }
-    }
-
-    /// The label of every row.
-    pub(super) fn into_labels(self) -> Result<Vec<String>, TrajectoryError> {
-        let rows = self.checked_rows()?;
-        self.refuse_gaps()?;
-        let starts = self.labels.map(|labels| labels.starts).unwrap_or_default();
-        let ends = starts.iter().skip(1).map(|(_, start)| *start).chain([rows]);
-        let runs = starts.iter().zip(ends);
-        let repeated =
-            runs.flat_map(|((label, start), end)| std::iter::repeat_n(label.clone(), end - start));
-        Ok(repeated.collect())
+    /// The words of every row, cut into episodes.
+    pub(super) fn into_sequences(
+        mut self,
+        roles: &mut Roles,
+    ) -> Result<Vec<LabelledRun>, TrajectoryError> {
+        let episodes = self.settle(roles)?;
+        self.refuse_gaps(roles)?;
+        let Some(words) = &self.words else {
+            return Ok(Vec::new());
+        };
+        let of_rows = words.of_rows();
+        let label = |&row: &usize| words.word(of_rows[row]).to_owned();
+        Ok(episodes
+            .into_iter()
+            .map(|(name, rows)| LabelledRun {
+                name,
+                labels: self.row_in_file[rows].iter().map(label).collect(),
+            })
+            .collect())
     }
 
     /// The first state column, cut into episodes; gaps stay NaN.
-    pub(super) fn into_runs(self, roles: &mut Roles) -> Result<Vec<LoggedRun>, TrajectoryError> {
-        let rows = self.checked_rows()?;
-        if let Some(gap) = self.label_gap() {
+    pub(super) fn into_runs(
+        mut self,
+        roles: &mut Roles,
+    ) -> Result<Vec<LoggedRun>, TrajectoryError> {
+        self.is_log = true;
+        // Logs count steps; a clock of theirs may run on where the steps go back.
+        self.clocks
+            .sort_by_key(|clock| match time_rank(&clock.column) {
+                (1, place) => (0, place),
+                (class, place) => (class + 1, place),
+            });
+        let episodes = self.settle(roles)?;
+        if let Some(gap) = self.label_gap(roles) {
             return Err(self.missing_at(gap));
         }
-        let episodes = self.episode_ranges(rows, roles);
         let states = &self.blocks[Block::State as usize];
         let width = states.names.len();
         let value = |row: usize| match states.values[row * width] {
-            value if value.is_finite() => value,
+            value if value.abs() <= LARGEST => value,
             _ => f64::NAN,
         };
         Ok(episodes
@@ -351,17 +304,29 @@ impl Table {
     }
 
     /// The action block alone, `[rows, actions]`.
-    pub(super) fn into_actions(self) -> Result<Array2<f64>, TrajectoryError> {
-        let rows = self.checked_rows()?;
-        self.refuse_gaps()?;
+    pub(super) fn into_actions(
+        mut self,
+        roles: &mut Roles,
+    ) -> Result<Array2<f64>, TrajectoryError> {
+        let episodes = self.settle(roles)?;
+        self.refuse_gaps(roles)?;
+        self.refuse_large()?;
+        if episodes.len() > 1 {
+            return Err(TrajectoryError::ManyPlans {
+                file: self.file.clone(),
+                row: self.row_in_file[episodes[1].1.start] + 1,
+                plans: episodes.len(),
+            });
+        }
+        let rows = self.row_in_file.len();
         let [_, actions, ..] = self.blocks;
         Ok(actions.into_array(rows))
     }
 
     /// Rows of the table: at least one, and as many in every block.
-    fn checked_rows(&self) -> Result<usize, TrajectoryError> {
+    pub(super) fn checked_rows(&self) -> Result<usize, TrajectoryError> {
         let used = || self.blocks.iter().filter(|cells| !cells.names.is_empty());
-        let labelled = self.labels.as_ref().map(|labels| labels.rows);
+        let labelled = self.labels.iter().chain(&self.words).map(|l| l.rows);
         let mut lengths = used().map(Cells::rows).chain(labelled);
         let rows = lengths.next().unwrap_or(0);
         if rows == 0 {
@@ -379,67 +344,12 @@ impl Table {
         }
     }
 
-    /// Name and rows of each episode, in order.
-    fn episode_ranges(&self, rows: usize, roles: &mut Roles) -> Vec<(String, Range<usize>)> {
-        let ends = |row: usize| {
-            self.blocks[Block::Terminated as usize].is_set(row)
-                || self.blocks[Block::Truncated as usize].is_set(row)
-        };
-        let starts = |row: usize| {
-            row > 0 && (self.blocks[Block::Restart as usize].is_set(row) || ends(row - 1))
-        };
-        let fixed: Option<Vec<(String, usize)>> = match (&self.labels, self.episode_rows) {
-            (Some(labels), _) => Some(labels.starts.clone()),
-            (None, Some(length)) => {
-                let every = (0..rows).step_by(length.max(1)).enumerate();
-                Some(every.map(|(index, row)| (index.to_string(), row)).collect())
-            }
-            (None, None) => None,
-        };
-        let named: Vec<(String, usize)> = match fixed {
-            Some(named) => {
-                // Most recordings agree with their own flags; a user must hear of one that does not.
-                let mut boundaries = named.iter().map(|(_, start)| *start).peekable();
-                let inside = (0..rows).find(|&row| {
-                    let boundary = boundaries.next_if_eq(&row).is_some();
-                    !boundary && starts(row)
-                });
-                if let Some(row) = inside {
-                    roles.notes.push(format!(
-                        "row {} would start an episode by its flags, but the episodes follow {}",
-                        row + 1,
-                        match &self.labels {
-                            Some(labels) => format!("column {}", labels.column),
-                            None => "the shape of the arrays".to_owned(),
-                        }
-                    ));
-                }
-                named
-            }
-            None => std::iter::once(0)
-                .chain((1..rows).filter(|&row| starts(row)))
-                .enumerate()
-                .map(|(index, row)| (index.to_string(), row))
-                .collect(),
-        };
-        let ends: Vec<usize> = named
-            .iter()
-            .skip(1)
-            .map(|(_, start)| *start)
-            .chain([rows])
-            .collect();
-        // A missing first label leaves rows before the first start; `hold_gaps` refuses them.
-        named
-            .into_iter()
-            .zip(ends)
-            .map(|((name, start), end)| (name, start..end))
-            .collect()
-    }
-
-    /// The first row without a label: row, column, what it is.
-    fn label_gap(&self) -> Option<(usize, String, &'static str)> {
-        let labels = self.labels.as_ref()?;
-        Some((labels.first_gap?, labels.column.clone(), "NaN or missing"))
+    /// The first row without a label of those that are used: row, column, what it is.
+    fn label_gap(&self, roles: &Roles) -> Option<(usize, String, &'static str)> {
+        let used = |labels: &&Labels| roles.episode.columns.contains(&labels.column);
+        let used = self.labels.iter().filter(used).chain(&self.words);
+        let gaps = used.filter_map(|l| Some((l.first_gap()?, l.column.clone(), "NaN or missing")));
+        gaps.min_by_key(|(row, ..)| *row)
     }
 
     fn missing_at(&self, (row, column, what): (usize, String, &'static str)) -> TrajectoryError {
@@ -452,15 +362,34 @@ impl Table {
         }
     }
 
-    fn refuse_gaps(&self) -> Result<(), TrajectoryError> {
+    /// Values whose squares are not finite would leave as results that are not.
+    fn refuse_large(&self) -> Result<(), TrajectoryError> {
+        for block in [Block::State, Block::Action, Block::Reward, Block::Successor] {
+            let cells = &self.blocks[block as usize];
+            let is_large = |value: &f64| value.abs() > LARGEST;
+            if let Some(index) = cells.values.iter().position(is_large) {
+                let width = cells.names.len();
+                return Err(TrajectoryError::TooLarge {
+                    file: self.file.clone(),
+                    row: self.row_in_file[index / width] + 1,
+                    column: cells.names[index % width].clone(),
+                    value: cells.values[index],
+                    limit: LARGEST,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_gaps(&self, roles: &Roles) -> Result<(), TrajectoryError> {
         let first = Block::ALL
             .iter()
             .filter_map(|&block| {
                 let cells = &self.blocks[block as usize];
                 let (row, column, what) = cells.first_gap()?;
-                Some((row, cells.names[column].clone(), what))
+                Some((self.row_in_file[row], cells.names[column].clone(), what))
             })
-            .chain(self.label_gap())
+            .chain(self.label_gap(roles))
             .min_by_key(|(row, ..)| *row);
         match first {
             Some(gap) => Err(self.missing_at(gap)),
@@ -468,17 +397,23 @@ impl Table {
         }
     }
 
-    fn hold_gaps(&mut self, episodes: &[(String, Range<usize>)]) -> Result<(), TrajectoryError> {
+    fn hold_gaps(
+        &mut self,
+        episodes: &[(String, Range<usize>)],
+        roles: &Roles,
+    ) -> Result<(), TrajectoryError> {
         let file = &self.file;
+        let rows = &self.row_in_file;
+        let gap = self.labels.iter().find(|labels| {
+            labels.first_gap() == Some(0) && roles.episode.columns.contains(&labels.column)
+        });
         let nothing = |row: usize, column: &str, what| TrajectoryError::NothingToHold {
             file: file.clone(),
-            row: row + 1,
+            row: rows[row] + 1,
             column: column.to_owned(),
             what,
         };
-        if let Some(labels) = &self.labels
-            && labels.starts.first().is_none_or(|(_, start)| *start > 0)
-        {
+        if let Some(labels) = gap {
             return Err(nothing(0, &labels.column, "NaN or missing"));
         }
         for block in [
@@ -495,39 +430,5 @@ impl Table {
             }
         }
         Ok(())
-    }
-}
-
-/// `3.0` is episode `3`: tables with a gap anywhere store their integers as floats.
-fn whole_number(text: &str) -> &str {
-    match text.split_once('.') {
-        Some((whole, zeros))
-            if whole.trim_start_matches('-').parse::<u64>().is_ok()
-                && zeros.bytes().all(|digit| digit == b'0') =>
-        {
-            whole
-        }
-        _ => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::whole_number;
-
-    #[test]
-    fn labels_lose_their_zero_decimals_and_nothing_else() {
-        for (text, label) in [
-            ("0.0", "0"),
-            ("12.000", "12"),
-            ("-3.", "-3"),
-            ("1.5", "1.5"),
-            ("run.0", "run.0"),
-            ("v1.0.0", "v1.0.0"),
-            (".0", ".0"),
-            ("007", "007"),
-        ] {
-            assert_eq!(whole_number(text), label, "{text}");
-        }
     }
 }

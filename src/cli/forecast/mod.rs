@@ -117,6 +117,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = arguments.model.settings(arguments.model.method())?;
     arguments.residual.check(settings.method)?;
     let trajectory = arguments.recording.read()?;
+    let file = &arguments.recording.file;
+    arguments.model.check_reward(file, &trajectory)?;
     let episodes = arguments.recording.episodes(&trajectory)?;
     let futures = arguments
         .actions

@@ -8,6 +8,7 @@ use super::outcome::Outcome;
 use crate::cli::windowed::aligned_rows;
 use crate::experts::{Leadership, Source};
 use crate::forecast::{PathWeight, Rollout};
+use crate::metrics::mean_and_std;
 use crate::output::{number, percent};
 
 /// Channels of which the leading experts are said one by one.
@@ -200,7 +201,7 @@ pub(super) fn futures(outcomes: &[Outcome]) -> String {
 fn last_mean(rollout: &Rollout, variable: usize) -> f64 {
     let mut values = rollout.paths.slice(s![.., -1, variable]).to_vec();
     values.retain(|x| !x.is_nan());
-    values.iter().sum::<f64>() / values.len() as f64
+    mean_and_std(&values).0
 }
 
 /// Says which derived quantities are not defined on some sampled paths.

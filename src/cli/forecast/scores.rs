@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, Axis, s};
 
 use super::outcome::{HeldOut, Outcome};
 use crate::forecast::{Level, WholePaths};
-use crate::metrics::{JointScores, crps, rmse};
+use crate::metrics::{JointScores, crps, quantile, rmse};
 use crate::output::{number, numbers, percent};
 
 /// Paths of which joint scores are computed at most: they take every pair of paths.
@@ -138,7 +138,8 @@ impl Score {
                 continue;
             }
             self.crps.push(crps(&mut sample, observed));
-            let at = |level: f64| sample[(level * (sample.len() - 1) as f64).round() as usize];
+            // `crps` has put the sample in order.
+            let at = |level: f64| quantile(&sample, level);
             self.points
                 .push((point.unwrap_or_else(|| at(0.5)), observed));
             self.inside.push((at(0.05)..=at(0.95)).contains(&observed));

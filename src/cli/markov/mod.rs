@@ -39,11 +39,11 @@ use crate::trajectory::{MissingPolicy, RoleSelection, TrajectoryError, read, rea
 pub(super) struct Arguments {
     #[command(flatten)]
     recording: Recording,
-    /// Column of labels, words or numbers; all rows of the file are one sequence
+    /// Column of labels, words or numbers
     #[arg(
         long,
         value_name = "COLUMN",
-        conflicts_with_all = ["state", "select", "episode", "missing"],
+        conflicts_with_all = ["state", "action", "reward", "missing"],
         help_heading = "States"
     )]
     label: Option<String>,
@@ -328,8 +328,25 @@ impl Arguments {
     fn coded(&self) -> anyhow::Result<Coded> {
         let file = &self.recording.file;
         if let Some(column) = &self.label {
-            let labels = read_labels(file, column)?;
-            return labelled(&labels, &self.order)
+            let columns = &self.recording.columns;
+            let (mut runs, roles) = read_labels(file, column, &columns.selection())?;
+            eprintln!("label: {column}{}", roles.cuts());
+            if let [label] = columns.selected() {
+                runs.retain(|run| run.name == *label);
+                ensure!(
+                    !runs.is_empty(),
+                    "{}: --select {label}: no such episode",
+                    file.display()
+                );
+            }
+            let [run] = runs.as_slice() else {
+                bail!(
+                    "{}: {} episodes; a chain does not run from one into the next, so choose one with --select",
+                    file.display(),
+                    runs.len()
+                );
+            };
+            return labelled(&run.labels, &self.order)
                 .with_context(|| format!("{}, column {column}", file.display()));
         }
         let trajectory = self.recording.read().map_err(|error| {

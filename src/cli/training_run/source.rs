@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 
 use super::Arguments;
+use crate::cli::input::DuplicatesName;
 use crate::convergence::{Descent, Landscape};
 use crate::output::{Column, Table};
 use crate::trajectory::{RoleSelection, read_runs};
@@ -19,6 +20,12 @@ pub(super) struct Source {
     /// Column that tells runs apart [default: guessed]
     #[arg(long, value_name = "COLUMN", conflicts_with = "simulate")]
     run: Option<String>,
+    /// Column that counts steps, or 'none' to read rows in the order of the log [default: guessed]
+    #[arg(long, value_name = "COLUMN", conflicts_with = "simulate")]
+    time: Option<String>,
+    /// What to do with rows of one step in one run
+    #[arg(long, value_enum, default_value_t = DuplicatesName::Error, conflicts_with = "simulate")]
+    duplicates: DuplicatesName,
     /// Only these runs, by label
     #[arg(
         long,
@@ -142,6 +149,8 @@ impl Source {
         let selection = RoleSelection {
             state: vec![column.to_owned()],
             episode: self.run.clone(),
+            time: self.time.clone(),
+            duplicates: self.duplicates.into(),
             ..RoleSelection::default()
         };
         let (runs, roles) = read_runs(file, &selection)?;

@@ -147,6 +147,18 @@ fn empty_and_infinite_cells_name_their_place() {
 }
 
 #[test]
+fn values_whose_squares_are_not_finite_name_their_place() {
+    assert_eq!(
+        csv("t,obs_x,reward\n0,1,0\n1,2,-1e300\n").refusal(),
+        "run.csv: row 2, column reward is -1e300, more than 1e150 in size; \
+         give the column in a larger unit"
+    );
+    let refusal = csv("x\n1e308\n1e308\n").refusal();
+    assert!(refusal.contains("row 1, column x is 1e308"), "{refusal}");
+    assert!(csv("x\n1e15\n-1e149\n").read().is_ok());
+}
+
+#[test]
 fn words_in_a_column_of_numbers_name_their_place() {
     assert_eq!(
         csv("t,x\n0,1\n\n1,1.2.3\n").refusal(),

@@ -253,7 +253,7 @@ fn actions_to_come_are_found_by_name_or_as_an_array() {
     let names = ["act_b".to_owned(), "act_a".to_owned()];
     let wanted = array![[2.0, 1.0], [4.0, 3.0]];
     let file = csv("t,act_a,act_b\n0,1,2\n1,3,4\n");
-    assert_eq!(read_future_actions(&file.path, &names).unwrap(), wanted);
+    assert_eq!(read_future_actions(&file.path, &names).unwrap().0, wanted);
     let values = [2.0, 1.0, 4.0, 3.0];
     for (name, content) in [
         (
@@ -274,12 +274,14 @@ fn actions_to_come_are_found_by_name_or_as_an_array() {
         ("plan.csv", b"2,1\n4,3\n".to_vec()),
     ] {
         let file = Scratch::new(name, content);
-        assert_eq!(read_future_actions(&file.path, &names).unwrap(), wanted);
+        assert_eq!(read_future_actions(&file.path, &names).unwrap().0, wanted);
     }
     let trained_on_array = ["action_0".to_owned(), "action_1".to_owned()];
     let file = Scratch::new("plan.npz", npz(&[("action", floats(&[2, 2], &values))]));
     assert_eq!(
-        read_future_actions(&file.path, &trained_on_array).unwrap(),
+        read_future_actions(&file.path, &trained_on_array)
+            .unwrap()
+            .0,
         wanted
     );
 }
@@ -303,7 +305,7 @@ fn actions_to_come_that_are_not_there_are_named() {
 
 fn tables() -> impl Strategy<Value = (Vec<[f64; 3]>, Vec<usize>)> {
     let number = prop_oneof![
-        any::<f64>().prop_filter("finite", |value| value.is_finite()),
+        any::<f64>().prop_filter("usable", |value| value.abs() <= 1e150),
         -1e3..1e3,
         (-1000i32..1000).prop_map(f64::from),
     ];

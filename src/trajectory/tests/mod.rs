@@ -2,15 +2,17 @@
 
 mod faults;
 mod formats;
+mod headers;
 mod recordings;
 mod roles;
+mod times;
 mod written;
 
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{MissingPolicy, RoleSelection, Roles, Trajectory, TrajectoryError, read};
+use super::{Duplicates, MissingPolicy, RoleSelection, Roles, Trajectory, TrajectoryError, read};
 
 /// A file in a folder that disappears with it.
 struct Scratch {

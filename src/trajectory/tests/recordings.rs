@@ -64,7 +64,7 @@ fn pendulum_recordings_have_the_shape_their_notes_say() {
         column.map(|column| column.reason.clone())
     };
     assert_eq!(reason("initial_state").as_deref(), Some("shape [20, 2]"));
-    assert_eq!(reason("t").as_deref(), Some("time or index"));
+    assert_eq!(roles.time.columns, ["t"]);
     assert_eq!(reason("next_obs_0").as_deref(), Some("next state"));
 }
 

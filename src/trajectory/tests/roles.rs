@@ -39,8 +39,8 @@ fn control_recordings_are_understood_by_their_names() {
         roles.to_string(),
         "state: obs_x, obs_v (guessed)\n\
          action: act_u (guessed); reward: reward (guessed); episode: episode (guessed); \
-         terminated: terminated (guessed); truncated: truncated (guessed)\n\
-         ignored: t (time or index); next_x, next_v (next state); seed (bookkeeping); \
+         time: t (guessed); terminated: terminated (guessed); truncated: truncated (guessed)\n\
+         ignored: next_x, next_v (next state); seed (bookkeeping); \
          x_position (not named like a state)"
     );
 }
@@ -52,7 +52,8 @@ fn without_conventions_numbers_are_states_and_times_are_not() {
     assert_eq!(trajectory.state_names(), ["north", "south"]);
     assert_eq!(
         roles.to_string(),
-        "state: north, south (guessed)\nignored: Date, step (time or index); name (text)"
+        "state: north, south (guessed)\ntime: Date (guessed)\n\
+         ignored: step (time or index); name (text)"
     );
 }
 
@@ -60,8 +61,7 @@ fn without_conventions_numbers_are_states_and_times_are_not() {
 fn a_row_number_without_a_name_is_no_state() {
     let (trajectory, roles) = csv(",level\n0,5\n1,6\n").read().unwrap();
     assert_eq!(trajectory.state_names(), ["level"]);
-    assert_eq!(roles.ignored[0].name, "c0");
-    assert_eq!(roles.ignored[0].reason, "no name");
+    assert_eq!(roles.time.columns, ["c0"]);
 }
 
 #[test]

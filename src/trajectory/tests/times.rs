@@ -1,0 +1,276 @@
+//! The order of rows, and where one series ends: a test a fault.
+
+use super::super::{read_future_actions, read_labels, read_runs};
+use super::*;
+
+fn column(trajectory: &Trajectory, episode: usize) -> Vec<f64> {
+    trajectory.episodes()[episode].states().column(0).to_vec()
+}
+
+fn with(duplicates: Duplicates) -> RoleSelection {
+    RoleSelection {
+        duplicates,
+        ..RoleSelection::default()
+    }
+}
+
+/// A file of lines made of a number each.
+fn lines(header: &str, rows: usize, line: impl Fn(usize) -> String) -> Scratch {
+    let lines: Vec<String> = (0..rows).map(line).collect();
+    csv(&format!("{header}\n{}\n", lines.join("\n")))
+}
+
+#[test]
+fn newest_first_is_read_oldest_first() {
+    let file = csv("date,level\n2024-01-04,4\n2024-01-03,3\n2024-01-02,2\n2024-01-01,1\n");
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(column(&trajectory, 0), [1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(roles.time.columns, ["date"]);
+    assert_eq!(
+        roles.notes,
+        ["rows came newest first by date; they are read oldest first"]
+    );
+}
+
+#[test]
+fn shuffled_rows_are_sorted_with_all_their_columns() {
+    let file = csv("t,obs_x,act_u,reward\n2,3,30,300\n0,1,10,100\n3,4,40,400\n1,2,20,200\n");
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(column(&trajectory, 0), [1.0, 2.0, 3.0, 4.0]);
+    let episode = &trajectory.episodes()[0];
+    assert_eq!(
+        episode.actions().column(0).to_vec(),
+        [10.0, 20.0, 30.0, 40.0]
+    );
+    assert_eq!(episode.rewards().unwrap()[3], 400.0);
+    assert!(roles.notes[0].contains("sorted"), "{roles}");
+}
+
+#[test]
+fn rows_of_a_sorted_file_keep_their_numbers_in_messages() {
+    let file = csv("t,x\n2,3\n1,\n0,1\n");
+    let selection = RoleSelection::default();
+    assert!(
+        file.refusal_of(read(&file.path, &selection, MissingPolicy::Error))
+            .contains("row 2 (line 3), column x is empty")
+    );
+    // What is held is the value before in time, not in the file.
+    let (trajectory, _) = read(&file.path, &selection, MissingPolicy::Hold).unwrap();
+    assert_eq!(column(&trajectory, 0), [1.0, 1.0, 3.0]);
+}
+
+#[test]
+fn duplicated_times_are_refused_kept_or_averaged() {
+    let file = csv("t,x,done\n0,1,0\n1,2,1\n1,4,0\n2,5,0\n");
+    let refusal = file.refusal();
+    assert!(
+        refusal.starts_with("run.csv: rows 2 and 3 have the same t; "),
+        "{refusal}"
+    );
+    let with = |duplicates| read(&file.path, &with(duplicates), MissingPolicy::Error).unwrap();
+    let (last, roles) = with(Duplicates::Last);
+    assert_eq!(column(&last, 0), [1.0, 4.0, 5.0]);
+    assert!(
+        roles.notes[0].contains("1 row(s) repeat a time of t"),
+        "{roles}"
+    );
+    let (mean, _) = with(Duplicates::Mean);
+    assert_eq!(lengths(&mean), [2, 1]);
+    assert_eq!(column(&mean, 0), [1.0, 3.0]);
+}
+
+#[test]
+fn a_counter_that_restarts_begins_an_episode() {
+    let file = csv("step,x\n0,1\n1,2\n2,3\n0,4\n1,5\n");
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(lengths(&trajectory), [3, 2]);
+    assert_eq!(
+        roles.notes,
+        ["step starts over in row 4, which begins an episode"]
+    );
+    let file = csv("run,t,x\na,0,1\na,1,2\na,0,3\na,1,4\nb,0,5\nb,1,6\n");
+    assert_eq!(names(&file.read().unwrap().0), ["a", "a#2", "b"]);
+}
+
+#[test]
+fn gaps_of_a_regular_clock_are_said() {
+    let file = lines("time,x", 20, |i| {
+        format!("{},{}", i + 3 * usize::from(i > 7), i * i)
+    });
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(lengths(&trajectory), [20]);
+    assert_eq!(
+        roles.warnings,
+        [
+            "time goes on by 1 a row, but has 1 gap (the largest 4, before row 9); a gap is read \
+             as one step"
+        ]
+    );
+    let months = [
+        "2024-01", "2024-02", "2024-03", "2024-04", "2024-05", "2024-08",
+    ];
+    let file = lines("Month,x", 6, |i| format!("{},{i}", months[i]));
+    let (_, roles) = file.read().unwrap();
+    assert!(roles.warnings[0].contains("1 month a row"), "{roles}");
+    assert!(roles.warnings[0].contains("largest 3 months"), "{roles}");
+}
+
+#[test]
+fn the_time_can_be_chosen_and_left_alone() {
+    let file = csv("t,stamp,x\n0,9,1\n1,8,2\n2,7,3\n");
+    let chosen = |time: &str| RoleSelection {
+        time: Some(time.to_owned()),
+        state: vec!["x".to_owned()],
+        ..RoleSelection::default()
+    };
+    let read = |time: &str| read(&file.path, &chosen(time), MissingPolicy::Error).unwrap();
+    assert_eq!(column(&read("stamp").0, 0), [3.0, 2.0, 1.0]);
+    assert!(!read("stamp").1.time.guessed);
+    assert_eq!(column(&read("none").0, 0), [1.0, 2.0, 3.0]);
+}
+
+#[test]
+fn identifiers_split_series_however_they_are_stored() {
+    for (header, one, other) in [
+        ("item_id,timestamp,target", "a", "b"),
+        ("unique_id,ds,y", "H1", "H2"),
+        ("series,date,value", "1", "2"),
+        ("vehicle_id,time,speed", "17", "4"),
+        ("run,t,temperature", "first", "second"),
+        ("Experiment,t,temperature", "1", "2"),
+        ("trial,t,x", "1", "2"),
+        ("city,date,sales", "Oslo", "Rome"),
+    ] {
+        // Below each other, and row by row.
+        let below = |i: usize| format!("{},{},{}", [one, other][i / 6], i % 6, i * i);
+        let beside = |i: usize| format!("{},{},{}", [one, other][i % 2], i / 2, i * i);
+        for file in [lines(header, 12, below), lines(header, 12, beside)] {
+            let (trajectory, roles) = file.read().unwrap();
+            assert_eq!(names(&trajectory), [one, other], "{header}");
+            assert_eq!(lengths(&trajectory), [6, 6], "{header}");
+            let id = header.split(',').next().unwrap();
+            assert_eq!(
+                roles.notes[0],
+                format!("2 episodes, told apart by {id}"),
+                "{header}"
+            );
+        }
+    }
+}
+
+#[test]
+fn two_identifiers_split_where_one_is_not_enough() {
+    let file = lines("store,item_id,date,sales", 24, |i| {
+        let (store, item) = (i / 12, i / 6 % 2);
+        format!("s{store},i{item},{},{}", i % 6, i * i)
+    });
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(names(&trajectory), ["i0/s0", "i1/s0", "i0/s1", "i1/s1"]);
+    assert_eq!(roles.episode.columns, ["item_id", "store"]);
+}
+
+#[test]
+fn series_without_an_identifier_are_cut_where_the_time_goes_back() {
+    let file = lines("ds,y", 30, |i| {
+        let day = if i < 18 { i + 1 } else { i - 10 };
+        format!("2024-03-{day:02},{}", i * i)
+    });
+    assert_eq!(lengths(&file.read().unwrap().0), [18, 12]);
+}
+
+#[test]
+fn quantities_called_like_identifiers_stay_states() {
+    let file = lines("trial,x", 12, |i| format!("{}.5,{}", i % 3, i * i));
+    let (trajectory, _) = file.read().unwrap();
+    assert_eq!(trajectory.state_names(), ["x", "trial"]);
+    let (trajectory, _) = csv("series\n58\n62\n70\n").read().unwrap();
+    assert_eq!(trajectory.state_names(), ["series"]);
+    assert_eq!(column(&trajectory, 0), [58.0, 62.0, 70.0]);
+    let (trajectory, _) = csv("t,torque\n0,5\n1,7\n2,4\n").read().unwrap();
+    assert_eq!(trajectory.state_names(), ["torque"]);
+}
+
+#[test]
+fn counters_of_any_name_are_no_states() {
+    let file = lines("messung,zeit [s],x", 12, |i| {
+        format!("{i},{:.2},{}", 0.02 * i as f64, i * i)
+    });
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(trajectory.state_names(), ["x"]);
+    assert_eq!(roles.ignored[0].reason, "regular as a clock or a counter");
+    // A ramp that is all there is, and one that is chosen, are states.
+    let file = lines("x", 12, |i| i.to_string());
+    assert_eq!(file.read().unwrap().0.state_names(), ["x"]);
+    let file = lines("obs_x,obs_y", 12, |i| format!("{i},{}", i * i));
+    assert_eq!(file.read().unwrap().0.state_names(), ["obs_x", "obs_y"]);
+}
+
+#[test]
+fn a_constant_or_broken_column_of_time_orders_nothing() {
+    let (trajectory, roles) = csv("Ts,x\n4,3\n4,1\n4,2\n").read().unwrap();
+    assert_eq!(column(&trajectory, 0), [3.0, 1.0, 2.0]);
+    assert!(roles.time.columns.is_empty() && roles.warnings.is_empty());
+    let (_, roles) = csv("t,x\n0,3\n1,1\n2,2\n,4\n").read().unwrap();
+    assert!(
+        roles.warnings[0].contains("column t has no time in row 4"),
+        "{roles}"
+    );
+}
+
+#[test]
+fn a_chain_of_labels_is_in_order_and_does_not_run_across_a_seam() {
+    let file = csv("day,sky\n3,sun\n2,rain\n1,cloud\n");
+    let selection = RoleSelection {
+        time: Some("day".to_owned()),
+        ..RoleSelection::default()
+    };
+    let (runs, _) = read_labels(&file.path, "sky", &selection).unwrap();
+    assert_eq!(runs[0].labels, ["cloud", "rain", "sun"]);
+    let file = csv("city,date,sky\na,1,sun\na,2,rain\nb,1,sun\nb,2,sun\n");
+    let (runs, _) = read_labels(&file.path, "sky", &RoleSelection::default()).unwrap();
+    assert_eq!(runs.len(), 2);
+    assert_eq!(runs[1].labels, ["sun", "sun"]);
+}
+
+#[test]
+fn a_log_resumed_at_an_earlier_step_is_replaced_from_there() {
+    let selection = RoleSelection {
+        state: vec!["loss".to_owned()],
+        ..RoleSelection::default()
+    };
+    let file = csv("step,loss\n0,9\n1,8\n2,7\n3,6\n2,5\n3,4\n4,3\n");
+    let (runs, roles) = read_runs(&file.path, &selection).unwrap();
+    assert_eq!(runs[0].values, [9.0, 8.0, 5.0, 4.0, 3.0]);
+    assert_eq!(
+        roles.notes,
+        [
+            "step goes back in row 5: the log was taken up again, and its rows replace 2 written \
+             before"
+        ]
+    );
+    let (runs, _) = read_runs(&csv("step,loss\n0,9\n1,8\n0,7\n1,6\n").path, &selection).unwrap();
+    assert_eq!(runs.len(), 2);
+    // A row that logs another metric of the step is no duplicate.
+    let file = csv("step,loss,val\n0,9,\n0,,1\n1,8,\n1,,1\n");
+    let (runs, _) = read_runs(&file.path, &selection).unwrap();
+    assert_eq!(runs[0].values, [9.0, 8.0]);
+    let file = csv("step,loss\n0,9\n1,8\n1,7\n");
+    assert!(
+        file.refusal_of(read_runs(&file.path, &selection))
+            .contains("rows 2 and 3 have the same step")
+    );
+}
+
+#[test]
+fn plans_are_in_the_order_of_their_time() {
+    let names = ["u".to_owned()];
+    let file = csv("t,u\n2,3\n1,2\n0,1\n");
+    let (actions, notes) = read_future_actions(&file.path, &names).unwrap();
+    assert_eq!(actions.column(0).to_vec(), [1.0, 2.0, 3.0]);
+    assert!(notes[0].contains("newest first"));
+    let file = csv("t,u\n0,3\n1,2\n0,1\n1,1\n");
+    assert_eq!(
+        file.refusal_of(read_future_actions(&file.path, &names)),
+        "run.csv: holds 2 runs, the second from row 3; keep the actions of one"
+    );
+}
