@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use ndarray::{Array1, Array2, array};
 use statecast::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
+use statecast::environment::Task;
 use statecast::evaluation::{
     Actor, FittedQ, FittedSettings, Logged, RecordedEnds, Rules, Walk, behaviour_mean, importance,
     learned,
 };
 use statecast::network::FitSettings;
-use statecast::policy::{Linear, Policy};
+use statecast::policy::{self, Linear, Policy, Widths};
 use statecast::trajectory::{Episode, Trajectory};
 
 /// Always takes the same action, with a spread if there is one.
@@ -181,4 +182,18 @@ fn a_clipped_policy_takes_no_action_beyond_its_limits() {
     let logged = taken_by(&[5; 20], &constant(0.0, Some(1.0), f64::INFINITY));
     let weighted = importance(&logged, &clipped, 1.0, 5).unwrap();
     assert_eq!((weighted.value, weighted.effective), (None, 0.0));
+}
+
+#[test]
+fn a_constant_policy_takes_one_of_the_choices_there_are() {
+    let task = Task::named("cart-pole").unwrap();
+    let widths = Widths {
+        observations: 4,
+        actions: 1,
+    };
+    let of = |text: &str| policy::read(&text.parse().unwrap(), widths, Some(task.action_space));
+    assert!(of("constant:1").is_ok());
+    let error = of("constant:5").err().unwrap().to_string();
+    assert!(error.contains("0 to 1"), "{error}");
+    assert!(of("constant:0.5").is_err());
 }

@@ -177,8 +177,8 @@ impl Logged {
         })
     }
 
-    /// Most steps, `horizon` at most, of which some runs tell most all together, and which runs these are: what
-    /// would have come behind a run that was cut off is not known.
+    /// Steps, `horizon` at most, about which the runs that tell of all of them hold most rewards together, and these
+    /// runs: what would have followed a run that was cut off is not known.
     pub fn telling(&self, of: impl Fn(&Run) -> bool, horizon: usize) -> (usize, Vec<usize>) {
         let telling = |steps: usize| {
             let tells = |i: &usize| of(&self.runs[*i]) && self.runs[*i].tells(steps);
@@ -192,7 +192,10 @@ impl Logged {
                 true => horizon,
                 false => run.steps().min(horizon),
             });
-        let told = |steps: usize| (steps * telling(steps).len(), steps);
+        let told = |steps: usize| {
+            let of = |&i: &usize| self.runs[i].steps().min(steps);
+            (telling(steps).iter().map(of).sum::<usize>(), steps)
+        };
         let best = steps.max_by_key(|&steps| told(steps)).unwrap_or(horizon);
         (best, telling(best))
     }

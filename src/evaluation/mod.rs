@@ -16,6 +16,7 @@ mod in_context;
 mod learned;
 mod ledger;
 mod logged;
+mod recommended;
 mod simulated;
 mod standing;
 mod value;
@@ -30,6 +31,7 @@ pub use importance::{Critic, Weighted, behaviour_mean, doubly_robust, importance
 pub use in_context::{Contexts, Piece, in_context, pieces};
 pub use learned::{Models, learned};
 pub use logged::{Logged, Run, Transitions};
+pub use recommended::{Recommended, leading};
 pub use simulated::simulated;
 pub use standing::{Standing, standing};
 pub use value::{Path, Value};

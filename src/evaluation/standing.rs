@@ -10,7 +10,7 @@ pub struct Standing {
     pub policies: usize,
     /// Mean absolute error.
     pub error: f64,
-    /// The same as a share of the range of the true values.
+    /// The same as a share of the range of the true values; NaN if these are all the same.
     pub relative: f64,
     /// Spearman's rank correlation.
     pub spearman: f64,
@@ -41,13 +41,17 @@ pub fn standing(pairs: &[(Value, f64)], all: &[f64]) -> Option<Standing> {
         .iter()
         .map(|(value, truth)| (value.mean - truth).abs());
     let error = errors.sum::<f64>() / pairs.len() as f64;
+    // Values that differ by what rounding leaves have no range.
+    let largest = all.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+    let unit = Some(range(all)).filter(|unit| *unit > 1e-9 * largest);
+    let share = |of: f64| if unit.is_some() { of } else { f64::NAN };
     Some(Standing {
         policies: pairs.len(),
         error,
-        relative: error / range(all),
+        relative: unit.map_or(f64::NAN, |unit| error / unit),
         spearman: spearman(&estimated, &truth),
-        regret_1: regret(&estimated, &truth, 1),
-        regret_3: regret(&estimated, &truth, 3),
+        regret_1: share(regret(&estimated, &truth, 1)),
+        regret_3: share(regret(&estimated, &truth, 3)),
         covered: pairs
             .iter()
             .filter(|(value, truth)| value.covers(*truth))

@@ -111,6 +111,14 @@ pub enum PolicyError {
         /// What the system has.
         system: Widths,
     },
+    /// An action that is none of a system's choices.
+    #[error("constant:{action} is none of the actions 0 to {}", choices - 1)]
+    Choice {
+        /// The action.
+        action: f64,
+        /// Number of choices.
+        choices: usize,
+    },
     /// A text names no policy.
     #[error(
         "policy '{0}': use a .safetensors or .json file, mean:FILE, constant:NUMBERS, random or command:PROGRAM"

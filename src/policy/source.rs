@@ -116,6 +116,14 @@ pub fn read(
     let policy: Box<dyn Policy> = match source {
         PolicySource::File { path, mean } => of_file(path, *mean)?,
         PolicySource::Constant(action) => {
+            if let (Some(ActionSpace::Discrete(choices)), [action]) = (space, &action[..])
+                && !(0..choices).any(|choice| choice as f64 == *action)
+            {
+                return Err(PolicyError::Choice {
+                    action: *action,
+                    choices,
+                });
+            }
             Box::new(Constant::new(action.clone(), system.observations))
         }
         PolicySource::Random => {

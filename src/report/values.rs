@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{About, page};
-use crate::evaluation::{Standing, Value};
+use crate::evaluation::{Recommended, Standing, Value, leading};
 use crate::output::{number, numbers};
 use crate::plot::{PlotError, colour};
 
@@ -33,6 +33,49 @@ pub struct Recorded {
     pub imagined: Vec<Option<Value>>,
 }
 
+impl Evaluated {
+    /// The estimator that is nearest to what the recorded policies earned.
+    pub fn recommended(&self) -> Option<Recommended> {
+        let earned: Vec<Value> = self.recorded.iter().map(|r| r.earned).collect();
+        let said: Vec<_> = self.recorded.iter().map(|r| r.imagined.clone()).collect();
+        Recommended::of(&earned, &said)
+    }
+
+    /// One line about whom to trust, and one about the best policy by it.
+    pub fn verdict(&self) -> Vec<String> {
+        let Some(found) = self.recommended() else {
+            return vec![
+                "No estimator says what the recorded policies earned: none is recommended."
+                    .to_owned(),
+            ];
+        };
+        let name = &self.estimators[found.estimator];
+        let [off, guess] = numbers([found.off, found.guess], 1);
+        if !found.is_fit() {
+            return vec![format!(
+                "No estimator is fit: the nearest, {name}, is off by {off} about what the recorded policies earned, a guess by {guess}."
+            )];
+        }
+        let mut lines = vec![format!(
+            "Recommended: {name}, off by {off} about what the recorded policies earned (a guess by {guess})."
+        )];
+        if let Some((best, alike)) = leading(&self.values[found.estimator])
+            && self.policies.len() > 1
+        {
+            let alike: Vec<&str> = alike.iter().map(|&i| self.policies[i].as_str()).collect();
+            let best = &self.policies[best];
+            lines.push(match alike.is_empty() {
+                true => format!("By it, {best} is the best policy."),
+                false => format!(
+                    "By it, {best} is worth most, but cannot be told apart from {}: their intervals overlap.",
+                    alike.join(", ")
+                ),
+            });
+        }
+        lines
+    }
+}
+
 /// Sizes of a chart of intervals, in pixels.
 const LEFT: f64 = 96.0;
 const WIDTH: f64 = 250.0;
@@ -49,7 +92,7 @@ pub fn values(
 ) -> Result<String, PlotError> {
     let of = format!("{} policies", table.policies.len());
     let body = html! {
-        (best(table))
+        p { (table.verdict().join(" ")) }
         h2 { "Estimated mean returns" }
         p.note { "With 90 % intervals. Policies in the order of their truth, or of the first estimator." }
         (estimates(table))
@@ -83,29 +126,6 @@ fn order(table: &Evaluated) -> Vec<usize> {
     let mut order: Vec<usize> = (0..table.policies.len()).collect();
     order.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)));
     order
-}
-
-fn best(table: &Evaluated) -> Markup {
-    let estimators = table.estimators.iter().zip(&table.values);
-    let choice = |values: &Vec<Option<Value>>| {
-        let known = values
-            .iter()
-            .enumerate()
-            .filter_map(|(p, v)| Some((p, (*v)?.mean)));
-        let best = known.max_by(|a, b| a.1.total_cmp(&b.1));
-        best.map(|(policy, _)| table.policies[policy].clone())
-    };
-    let choices: Vec<(&String, String)> = estimators
-        .filter_map(|(name, values)| Some((name, choice(values)?)))
-        .collect();
-    html! {
-        @if let Some((name, policy)) = choices.first() {
-            p { "By " (name) ", the best policy is " b { (policy) } "; "
-                (choices.iter().filter(|(_, other)| other == policy).count()) " of " (choices.len())
-                " estimators say so."
-            }
-        }
-    }
 }
 
 fn estimates(table: &Evaluated) -> Markup {

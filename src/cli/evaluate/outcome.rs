@@ -10,7 +10,7 @@ use super::estimators::Estimate;
 use super::{Arguments, Candidate};
 use crate::cli::windowed::aligned_rows;
 use crate::environment::Task;
-use crate::evaluation::{Standing, Value, Walk, standing};
+use crate::evaluation::{Recommended, Standing, Value, Walk, standing};
 use crate::output::{Column, Table, number, numbers, write_atomically, write_manifest};
 use crate::report::{self, Evaluated, Recorded};
 
@@ -42,6 +42,8 @@ struct Manifest<'a> {
     estimates: &'a [Estimate],
     truth: &'a [Option<Value>],
     recorded: &'a [Recorded],
+    /// Name of the estimator that is nearest to the recorded policies, if it is fit.
+    recommended: Option<&'a str>,
     standings: &'a [(String, Standing)],
     seconds: f64,
 }
@@ -52,7 +54,7 @@ impl Outcome<'_> {
         let table = &self.table;
         let mut text = aligned_rows(&estimate_rows(table));
         text +=
-            "\nEstimated mean returns ± standard errors; -: the estimator lacks what it needs.\n";
+            "\nEstimated mean returns with 90 % intervals; -: the estimator lacks what it needs.\n";
         if table
             .recorded
             .iter()
@@ -63,12 +65,22 @@ impl Outcome<'_> {
             text += "\nWhat the recorded policies earned and what the estimators say of them; intervals are widened by \
                      how far these differ.\n";
         }
+        text += "\n";
+        for line in table.verdict() {
+            text += &line;
+            text += "\n";
+        }
         if !self.standings.is_empty() {
             text += "\n";
             text += &aligned_rows(&standing_rows(&self.standings));
             text += "\nError: mean of |estimate - truth|; regret as a share of the true values' range.\n";
         }
         text
+    }
+
+    fn recommended(&self) -> Option<&str> {
+        let found = self.table.recommended().filter(Recommended::is_fit)?;
+        Some(&self.table.estimators[found.estimator])
     }
 
     /// Says what on the paths gives reason for doubt.
@@ -131,6 +143,7 @@ impl Outcome<'_> {
             estimates: &self.estimates,
             truth: &self.table.truth,
             recorded: &self.table.recorded,
+            recommended: self.recommended(),
             standings: &self.standings,
             seconds: started.elapsed().as_secs_f64(),
         };
@@ -164,8 +177,8 @@ pub(super) fn standings(table: &Evaluated) -> Vec<(String, Standing)> {
 fn shown(value: &Option<Value>) -> String {
     match value {
         Some(value) => {
-            let [mean, error] = numbers([value.mean, value.error], 1);
-            format!("{mean} ± {error}")
+            let [mean, low, high] = numbers([value.mean, value.low, value.high], 1);
+            format!("{mean} [{low}, {high}]")
         }
         None => "-".to_owned(),
     }
