@@ -696,7 +696,9 @@ while read line; do echo '{"error": "state is terminal"}'; done
     #[test]
     fn evaluations_name_the_channel_that_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
-        let rows: String = (0..30).map(|t| format!("{t},{},0,1\n", t * t)).collect();
+        let rows: String = (0..30)
+            .map(|t| format!("{},{},0,1\n", 7 * t % 5, t * t))
+            .collect();
         let file = write(
             folder.path(),
             "run.csv",

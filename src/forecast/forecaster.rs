@@ -342,8 +342,9 @@ impl<'m> Forecaster<'m> {
         let all = Variables::joined(&[Variables::clone(earlier), context.clone()]);
         let mut reading = self.begin_on(&all)?;
         reading.pass(earlier)?;
-        // They are no rows of the context.
+        // They are no rows of the context, whose first does not follow from their last.
         reading.rows = 0;
+        reading.begins_anew = true;
         Ok(reading)
     }
 
@@ -386,6 +387,7 @@ impl<'m> Forecaster<'m> {
             encoding,
             active,
             continuation: None,
+            begins_anew: false,
             saturated: 0,
         };
         if !reading.active.is_empty() {

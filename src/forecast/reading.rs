@@ -31,6 +31,8 @@ pub struct Reading<'m> {
     pub(super) units: Vec<f64>,
     pub(super) one_step: OneStep,
     pub(super) rows: usize,
+    /// Whether the next row does not follow from the last that was shown.
+    pub(super) begins_anew: bool,
     pub(super) saturated: usize,
 }
 
@@ -252,10 +254,14 @@ impl<'m> Reading<'m> {
         self.rows += rows;
         let positions = self.start(rows).positions(values.view());
         let resolutions = self.active_resolutions();
+        let mut begins = came.begins.clone();
+        if let Some(first) = begins.first_mut() {
+            *first |= std::mem::take(&mut self.begins_anew);
+        }
         let observed = Observed {
             positions: positions.view(),
             actions: came.actions.view(),
-            begins: &came.begins,
+            begins: &begins,
             resolutions: &resolutions,
         };
         let continuation = self.continuation.as_mut();
