@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 
 use ndarray::{ArrayView1, ArrayView2, s};
 
+use super::levels::FewLevels;
 use super::{ForecastError, Forecaster, KnownFuture, Reading, Rollout, RolloutSettings, Variables};
 
 /// Paths of a forecast from inside of the context, at most.
@@ -239,9 +240,11 @@ impl<'m> Forecaster<'m> {
         let reading = self.read_ahead(context, scored, settings.stretch())?;
         let done = |share: f64| progress(1.0 - (1.0 - share) * left);
         let rollout = reading.rollout(settings, future, &done)?;
+        let mut rollout = conformal.adjusted(&rollout);
+        FewLevels::of(context.values.view()).settle(&mut rollout);
         Ok(Forecast {
             reading,
-            rollout: conformal.adjusted(&rollout),
+            rollout,
             outcomes: conformal.outcomes(),
         })
     }
@@ -285,10 +288,13 @@ impl<'m> Forecaster<'m> {
         let (conformal, left) = self.conformal(context, settings, true, futures.len(), progress)?;
         let reading = self.read_ahead(context, scored, settings.stretch())?;
         let part = left / futures.len().max(1) as f64;
+        let levels = FewLevels::of(context.values.view());
         let rollout = |(i, future): (usize, &KnownFuture)| {
             let done = |share: f64| progress(1.0 - left + (i as f64 + share) * part);
             let rollout = reading.rollout(settings, Some(future), &done)?;
-            Ok(conformal.adjusted(&rollout))
+            let mut rollout = conformal.adjusted(&rollout);
+            levels.settle(&mut rollout);
+            Ok(rollout)
         };
         let rollouts = futures.iter().enumerate().map(rollout);
         let rollouts = rollouts.collect::<Result<_, ForecastError>>()?;

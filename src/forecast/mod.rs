@@ -14,6 +14,7 @@ mod expert_paths;
 mod forecaster;
 mod hinted;
 mod language;
+mod levels;
 mod long_context;
 mod mixture;
 mod one_step;
