@@ -297,8 +297,8 @@ impl<'m> Forecaster<'m> {
     ) -> Result<Reading<'m>, ForecastError> {
         let rows = context.rows();
         let wanted = rows.saturating_sub(scored);
-        let mut reading = self.begin(context)?;
         let ahead = self.at_once(horizon);
+        let mut reading = self.begin_ahead(context, ahead)?;
         let shown = first_shown(self.predictor.window(), rows, wanted, ahead);
         if shown > 0 {
             reading.pass(&context.slice(0..shown))?;
@@ -335,12 +335,21 @@ impl<'m> Forecaster<'m> {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn begin(&self, context: &Variables) -> Result<Reading<'m>, ForecastError> {
+        self.begin_ahead(context, 0)
+    }
+
+    /// The same before so many steps; zero if their number is not known.
+    fn begin_ahead(
+        &self,
+        context: &Variables,
+        horizon: usize,
+    ) -> Result<Reading<'m>, ForecastError> {
         let Some(earlier) = &self.earlier else {
-            return self.begin_on(context);
+            return self.begin_on(context, horizon);
         };
         context.check_like(earlier)?;
         let all = Variables::joined(&[Variables::clone(earlier), context.clone()]);
-        let mut reading = self.begin_on(&all)?;
+        let mut reading = self.begin_on(&all, horizon)?;
         reading.pass(earlier)?;
         // They are no rows of the context, whose first does not follow from their last.
         reading.rows = 0;
@@ -349,7 +358,7 @@ impl<'m> Forecaster<'m> {
     }
 
     /// What is fitted on some rows, of which none was read.
-    fn begin_on(&self, context: &Variables) -> Result<Reading<'m>, ForecastError> {
+    fn begin_on(&self, context: &Variables, horizon: usize) -> Result<Reading<'m>, ForecastError> {
         let rows = context.rows();
         if rows < 2 {
             return Err(ForecastError::TooFewRows(rows));
@@ -391,7 +400,7 @@ impl<'m> Forecaster<'m> {
             saturated: 0,
         };
         if !reading.active.is_empty() {
-            reading.continuation = Some(self.predictor.start(reading.start(rows))?);
+            reading.continuation = Some(self.predictor.start(reading.start(rows, horizon))?);
         }
         Ok(reading)
     }

@@ -134,6 +134,8 @@ pub struct Start<'s> {
     pub units: &'s [f64],
     /// Observed rows that are going to come, for what has to reserve memory.
     pub rows: usize,
+    /// Steps that are going to be forecast behind them; zero if their number is not known.
+    pub ahead: usize,
 }
 
 impl Start<'_> {
@@ -310,6 +312,20 @@ pub trait Continuation<'m> {
     /// Says of some paths that the values which it goes on with next do not follow from those before, such as a
     /// state at which an episode starts.
     fn begin(&mut self, _paths: &[usize]) {}
+
+    /// Steps of paths that [`prepare`](Self::prepare) takes before paths of so many steps are sampled.
+    fn preparation(&self, _steps: usize) -> usize {
+        0
+    }
+
+    /// Does what the first paths of so many steps need, which is otherwise done when they are forked.
+    /// `progress` is told which share of it is done.
+    ///
+    /// # Errors
+    /// [`ForecastError`] if the forecaster fails.
+    fn prepare(&self, _steps: usize, _progress: &dyn Fn(f64)) -> Result<(), ForecastError> {
+        Ok(())
+    }
 
     /// Continuations of every sequence, with room for `steps` more values each.
     ///

@@ -252,7 +252,7 @@ impl<'m> Reading<'m> {
         let values = came.values.as_standard_layout();
         self.saturated += self.encoding.bins(values.view()).1;
         self.rows += rows;
-        let positions = self.start(rows).positions(values.view());
+        let positions = self.start(rows, 0).positions(values.view());
         let resolutions = self.active_resolutions();
         let mut begins = came.begins.clone();
         if let Some(first) = begins.first_mut() {
@@ -273,13 +273,14 @@ impl<'m> Reading<'m> {
         self.active.iter().map(|&c| resolutions[c]).collect()
     }
 
-    /// What a predictor is started on, for so many rows.
-    pub(super) fn start(&self, rows: usize) -> Start<'_> {
+    /// What a predictor is started on, for so many rows and a forecast of `ahead` steps.
+    pub(super) fn start(&self, rows: usize, ahead: usize) -> Start<'_> {
         Start {
             encoding: &self.encoding,
             active: &self.active,
             units: &self.units,
             rows,
+            ahead,
         }
     }
 
@@ -287,7 +288,7 @@ impl<'m> Reading<'m> {
     /// end of the axis.
     pub(super) fn active_points(&self, variables: ArrayView1<f64>) -> (Vec<Point>, usize) {
         let positions = self
-            .start(1)
+            .start(1, 0)
             .positions(variables.insert_axis(ndarray::Axis(0)));
         if !self.predictor.is_bounded() {
             return (positions.iter().map(|&y| Point::at(y)).collect(), 0);

@@ -324,6 +324,14 @@ impl<'m> Continuation<'m> for State<'m> {
         self.inner.discard(sequences);
     }
 
+    fn preparation(&self, steps: usize) -> usize {
+        self.inner.preparation(steps)
+    }
+
+    fn prepare(&self, steps: usize, progress: &dyn Fn(f64)) -> Result<(), ForecastError> {
+        self.inner.prepare(steps, progress)
+    }
+
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
         self.inner.advance(values, actions)
     }

@@ -196,6 +196,12 @@ impl Reading<'_> {
         let at_once = settings
             .paths_at_once
             .map_or(fitting.unwrap_or(samples), NonZeroUsize::get);
+        let mut before = 0;
+        if let Some(continuation) = &self.continuation {
+            before = continuation.preparation(stretch);
+            let share = before as f64 / (before + samples * horizon) as f64;
+            continuation.prepare(stretch, &|done| progress(done * share))?;
+        }
         for first in (0..samples).step_by(at_once) {
             let count = at_once.min(samples - first);
             let mut group = Group::new(self, (settings.seed, stretch), first, count)?;
@@ -220,8 +226,8 @@ impl Reading<'_> {
                 if step + 1 < horizon {
                     group.advance(row, actions)?;
                 }
-                let done = first * horizon + count * (step + 1);
-                progress(done as f64 / (samples * horizon) as f64);
+                let done = before + first * horizon + count * (step + 1);
+                progress(done as f64 / (before + samples * horizon) as f64);
             }
             rollout.saturated += group.clipped();
         }

@@ -80,8 +80,11 @@ impl MemoryNeed {
             paths,
             horizon,
         } = work;
-        // A channel that comes alone is read as digits, too.
+        // A channel that comes alone is read as digits, too. The paths of more than a step are pooled with
+        // those of digits and of experts by themselves.
         let readings = if channels == 1 { 2 } else { 1 };
+        let pooled = usize::from(horizon > 1);
+        let paths = paths.max(pooled * TRIED_PATHS);
         let panel = Panel::new(&Source::ALL, channels, &[]);
         let path = panel.path_bytes_after(rows, horizon);
         let together = paths
@@ -95,7 +98,8 @@ impl MemoryNeed {
         let read = tokens_at_once(config).min(channels * rows).max(sequences);
         // Logits of both kinds of bins, and a copy of them.
         let token = token_bytes(config) + 4 * BIN_COUNT * size_of::<f32>();
-        let context = rows.min(config.window) * (readings * row + size_of::<RowInput>());
+        let cached = (readings + pooled) * row + size_of::<RowInput>();
+        let context = rows.min(config.window) * cached + pooled * KEPT_STATES * room(0) * row;
         // The recording, its channels and positions, and what experts keep of them.
         let kept = 6 * size_of::<f64>() * rows * channels;
         let bytes = |count: usize| count as u64;
@@ -103,7 +107,7 @@ impl MemoryNeed {
             weights,
             cache: bytes(channels * context + readings * sequences * room(horizon) * row),
             activations: bytes(read * token),
-            experts: bytes((together + 1) * path + kept),
+            experts: bytes((together + 1 + pooled * (KEPT_STATES + POOLED_EXPERTS)) * path + kept),
         }
     }
 
@@ -146,6 +150,12 @@ pub(super) fn tokens_at_once(config: &DecoderConfig) -> usize {
     let width = config.intermediate_size * if config.gated { 2 } else { 1 };
     (WIDEST / (width * DType::F32.size_in_bytes())).clamp(64, 4096)
 }
+
+/// What pooling keeps beside: states inside the context, paths that are tried from each of them, and
+/// forecasters of experts by themselves.
+const KEPT_STATES: usize = 2;
+const TRIED_PATHS: usize = 24;
+const POOLED_EXPERTS: usize = 3;
 
 /// Memory that paths of a model which reads hints may take together, and what a sequence takes of it
 /// beside its keys and values: features, activations and answers.

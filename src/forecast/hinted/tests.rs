@@ -91,6 +91,7 @@ fn state<'m>(model: &'m Model, recording: &Recording) -> State<'m> {
             active: &(0..channels).collect::<Vec<_>>(),
             units: &vec![1.0; recording.actions.ncols()],
             rows: recording.begins.len(),
+            ahead: 0,
         })
         .unwrap()
 }

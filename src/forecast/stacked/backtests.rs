@@ -1,6 +1,6 @@
 //! Backtests inside a context: paths from origins before its end, compared with the observed rows.
 
-use ndarray::{Array2, s};
+use ndarray::{Array2, Axis, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -9,12 +9,10 @@ use super::rows::Rows;
 use super::weights::Distances;
 use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
 
-/// Places of the context at which backtests may begin, and how many of them do: fewer of many channels,
-/// which show enough, and more where steps are few.
+/// Places of the context at which backtests may begin, and how many of them do: more where steps are few.
 const PLACES: usize = 12;
-const ORIGINS: usize = 4;
-const MANY_CHANNELS: usize = 20;
-const ENOUGH_STEPS: usize = 32;
+const ORIGINS: usize = 2;
+const ENOUGH_STEPS: usize = 48;
 
 /// Share of the rows that were read before the first place, and share that the steps after an
 /// origin take at most.
@@ -28,6 +26,11 @@ pub(super) const MOST: usize = 50;
 /// Paths of every sampler from an origin, if as many may advance together, and the fewest.
 const PATHS: usize = 8;
 const FEWEST_PATHS: usize = 2;
+
+/// Channels from which on there are fewer: many channels show enough, and narrow paths, which differ less,
+/// most of it.
+const MANY_CHANNELS: usize = 21;
+const PATHS_OF_MANY: f64 = 4.0;
 
 /// Sets the draws of backtests apart from those of forecasts.
 const SEED: u64 = 0xbac7_7e57;
@@ -44,25 +47,32 @@ pub(super) fn places(rows: usize, window: usize) -> Vec<usize> {
     (0..PLACES).map(place).collect()
 }
 
-/// Steps of the backtests in a context of so many rows and channels that is going to be continued for
+/// Steps of the backtests in a context of so many rows that is going to be continued for
 /// `steps`, and the indices of those places at which they begin.
-pub(super) fn origins(
-    places: &[usize],
-    (rows, channels): (usize, usize),
-    steps: usize,
-) -> (usize, Vec<usize>) {
+pub(super) fn origins(places: &[usize], rows: usize, steps: usize) -> (usize, Vec<usize>) {
     let steps = steps.min(MOST).min((AHEAD * rows as f64) as usize);
     let fitting = places.iter().filter(|&&row| row + steps <= rows).count();
-    let wanted = match channels > MANY_CHANNELS {
-        true => ORIGINS / 2,
-        false => ORIGINS.max(ENOUGH_STEPS / steps.max(1)),
-    };
+    let wanted = ORIGINS.max(ENOUGH_STEPS / steps.max(1));
     let count = wanted.min(fitting);
     let origin = |k: usize| match count {
         1 => fitting - 1,
         _ => k * (fitting - 1) / (count - 1),
     };
     (steps, (0..count).map(origin).collect())
+}
+
+/// Paths of a sampler of so many channels from an origin.
+fn paths_of(sampler: Sampler, channels: usize) -> usize {
+    match channels < MANY_CHANNELS {
+        true => PATHS,
+        false => FEWEST_PATHS.max((PATHS_OF_MANY * sampler.spread) as usize),
+    }
+}
+
+/// Steps of all paths of some samplers of so many channels from an origin, each of so many steps.
+pub(super) fn path_steps(samplers: &[Sampler], channels: usize, steps: usize) -> usize {
+    let paths = samplers.iter().map(|&s| paths_of(s, channels));
+    steps * paths.sum::<usize>()
 }
 
 /// A row, the forecasters' states before it, and the steps after it.
@@ -76,76 +86,95 @@ pub(super) struct Backtest<'b, 'm> {
 }
 
 impl Backtest<'_, '_> {
-    /// Adds the distances between the samplers' paths and to the observed rows, step by step.
+    /// Distances between the samplers' paths and to the observed rows, step by step. `progress` is told
+    /// which share of the work is done.
     pub(super) fn run(
         &self,
         samplers: &[Sampler],
         rows: &Rows,
-        distances: &mut [Distances],
-    ) -> Result<(), ForecastError> {
+        progress: &dyn Fn(f64),
+    ) -> Result<Vec<Distances>, ForecastError> {
         let came = rows.get(self.row..self.row + self.steps);
         let channels = came.positions.ncols();
-        let mut paths = Vec::new();
+        let mut counts = Vec::with_capacity(samplers.len());
+        let mut drawn: Vec<Array2<f64>> = vec![Array2::zeros((channels, 0)); self.steps];
         for (number, forecaster) in self.forecasters.iter().enumerate() {
             let own = samplers.iter().filter(|s| s.forecaster == number);
             let own: Vec<Sampler> = own.copied().collect();
+            if own.is_empty() {
+                continue;
+            }
             let fitting = forecaster.paths_at_once(self.steps) / own.len();
-            let each = fitting.clamp(FEWEST_PATHS, PATHS);
+            let count =
+                |&sampler: &Sampler| paths_of(sampler, channels).min(fitting.max(FEWEST_PATHS));
+            let batch = Batch::new(own.iter().map(|sampler| (*sampler, count(sampler))));
             let together = Paths {
                 first: 0,
-                count: own.len() * each,
+                count: batch.paths.len(),
                 seed: SEED,
             };
             let mut forked = forecaster.fork(together, self.steps)?;
-            let mut drawn = self.sampled(&mut *forked, &own, each, came)?;
+            let before = counts.len() as f64;
+            let done = |share: f64| {
+                progress((before + share * own.len() as f64) / samplers.len() as f64);
+            };
+            let mut sampled = self.sampled(&mut *forked, &batch, came, &done)?;
             if self.bounded[number] {
                 for (c, step) in (0..channels).flat_map(|c| (0..self.steps).map(move |t| (c, t))) {
                     let (low, high) = rows.axis(c, self.row);
-                    let mut row = drawn[step].row_mut(c);
+                    let mut row = sampled[step].row_mut(c);
                     row.mapv_inplace(|y| y.clamp(low, high));
                 }
             }
-            paths.push((each, drawn));
+            for (all, sampled) in drawn.iter_mut().zip(sampled) {
+                all.append(Axis(1), sampled.view())
+                    .expect("one row a channel");
+            }
+            counts.extend(own.iter().map(count));
         }
         let extents: Vec<f64> = (0..channels).map(|c| rows.extent(c)).collect();
+        let mut distances = vec![Distances::new(samplers.len()); self.steps];
         for t in (0..self.steps).filter(|&t| !came.begins[t]) {
             for (c, &extent) in extents.iter().enumerate() {
-                let of_forecaster = paths.iter().map(|(each, drawn)| (*each, drawn[t].row(c)));
-                let draws: Vec<(usize, Vec<f64>)> = of_forecaster
-                    .map(|(each, row)| (each, row.to_vec()))
-                    .collect();
-                let draws = draws.iter().flat_map(|(each, row)| row.chunks(*each));
-                let draws: Vec<&[f64]> = draws.collect();
+                let row = drawn[t].row(c).to_vec();
+                let mut rest = &row[..];
+                let of_samplers = counts.iter().map(|&count| {
+                    let (own, others) = rest.split_at(count);
+                    rest = others;
+                    own
+                });
+                let draws: Vec<&[f64]> = of_samplers.collect();
                 distances[t].add(&draws, came.positions[[t, c]], extent);
             }
         }
-        Ok(())
+        Ok(distances)
     }
 
-    /// Draws of all steps, `[channels, samplers * paths]` each, along recorded actions. To the
-    /// first row of an episode all paths are led.
+    /// Draws of all steps, `[channels, paths]` each, along recorded actions. To the first row of an
+    /// episode all paths are led.
     fn sampled(
         &self,
         forked: &mut dyn Continuation,
-        samplers: &[Sampler],
-        each: usize,
+        batch: &Batch,
         came: Observed,
+        progress: &dyn Fn(f64),
     ) -> Result<Vec<Array2<f64>>, ForecastError> {
         let channels = came.positions.ncols();
-        let count = samplers.len() * each;
+        let count = batch.paths.len();
         let all: Vec<usize> = (0..count).collect();
         let stream = |path: usize| {
             let mut random = ChaCha8Rng::seed_from_u64(SEED ^ self.row as u64);
             random.set_stream(path as u64);
             random
         };
-        let mut random: Vec<ChaCha8Rng> = (0..each).map(stream).collect();
+        let mut random: Vec<ChaCha8Rng> = (0..batch.most).map(stream).collect();
         let mut drawn = Vec::with_capacity(self.steps);
         for t in 0..self.steps {
             // The samplers' paths differ in how they draw only.
-            let one = Array2::from_shape_fn((each, channels), |(path, _)| random[path].random());
+            let shape = (batch.most, channels);
+            let one = Array2::from_shape_fn(shape, |(path, _)| random[path].random());
             let shape = (channels, count);
-            let levels = Array2::from_shape_fn(shape, |(c, path)| one[[path % each, c]]);
+            let levels = Array2::from_shape_fn(shape, |(c, path)| one[[batch.paths[path].1, c]]);
             let mut levels: Vec<f64> = levels.into_iter().collect();
             let points: Vec<Point> = match came.begins[t] {
                 true => {
@@ -158,7 +187,7 @@ impl Backtest<'_, '_> {
                 false => {
                     forked.couple(&mut levels);
                     for (i, level) in levels.iter_mut().enumerate() {
-                        *level = samplers[i % count / each].level(*level);
+                        *level = batch.paths[i % count].0.level(*level);
                     }
                     forked.draw(&levels)?
                 }
@@ -171,8 +200,29 @@ impl Backtest<'_, '_> {
                 let taken: Vec<f64> = (0..count).flat_map(|_| taken.iter().copied()).collect();
                 forked.advance(&points, &taken)?;
             }
+            progress((t + 1) as f64 / self.steps as f64);
         }
         Ok(drawn)
+    }
+}
+
+/// Paths of one forecaster's samplers that advance together.
+struct Batch {
+    /// The sampler of each, and its number among that sampler's.
+    paths: Vec<(Sampler, usize)>,
+    /// Most paths of one sampler.
+    most: usize,
+}
+
+impl Batch {
+    fn new(counts: impl Iterator<Item = (Sampler, usize)>) -> Self {
+        let of = |(sampler, count)| (0..count).map(move |path| (sampler, path));
+        let paths: Vec<(Sampler, usize)> = counts.flat_map(of).collect();
+        let most = paths.iter().map(|(_, path)| path + 1).max();
+        Self {
+            most: most.unwrap_or(0),
+            paths,
+        }
     }
 }
 
@@ -185,15 +235,15 @@ mod tests {
         for rows in [2, 20, 60, 500, 20_000] {
             for (window, steps) in [(1000, 1), (100, 20), (1000, 400)] {
                 let places = places(rows, window);
-                let (steps, origins) = origins(&places, (rows, 2), steps);
+                let (steps, origins) = origins(&places, rows, steps);
                 assert!(origins.is_sorted() && origins.len() <= PLACES);
                 for i in origins {
                     assert!(places[i] + steps <= rows && places[i] + window >= rows);
                 }
             }
         }
-        assert_eq!(origins(&places(120, 1000), (120, 2), 50).0, 48);
-        assert_eq!(origins(&places(120, 1000), (120, 2), 50).1.len(), ORIGINS);
+        assert_eq!(origins(&places(120, 1000), 120, 50).0, 48);
+        assert_eq!(origins(&places(120, 1000), 120, 50).1.len(), ORIGINS);
         assert!(places(16, 1000).is_empty());
     }
 }

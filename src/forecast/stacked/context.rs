@@ -6,10 +6,10 @@ use std::rc::Rc;
 
 use ndarray::{Axis, concatenate};
 
-use super::backtests::{Backtest, MOST, origins, places};
+use super::backtests::{Backtest, MOST, origins, path_steps, places};
 use super::pool::Pool;
 use super::rows::Rows;
-use super::weights::Distances;
+use super::trial::Trial;
 use super::{PathWeight, Sampler, Steps};
 use crate::experts::Leadership;
 use crate::forecast::long_context::first_shown;
@@ -29,21 +29,27 @@ pub(super) struct Context<'m> {
     others: Vec<Rc<dyn Predictor<'m> + 'm>>,
     /// Names of all, the first one's first.
     names: Vec<String>,
+    /// The shortest of all.
+    window: usize,
     steps: Steps,
     encoding: Encoding,
     active: Vec<usize>,
     units: Vec<f64>,
     rows: Rows,
-    /// Rows at which backtests may begin, and the first forecaster's states before those that
-    /// have come.
+    /// Rows that are going to come, and steps that are going to be forecast behind them: until the first
+    /// rows come that were not passed.
+    expected: Option<(usize, usize)>,
+    /// Rows at which backtests begin, and the first forecaster's states before those that have come.
     places: Vec<usize>,
     states: Vec<Box<dyn Continuation<'m> + 'm>>,
     stack: RefCell<Option<Stack<'m>>>,
 }
 
-/// The other forecasters behind the context, and the weights of all samplers.
+/// The samplers that draw paths, their weights, and the other forecasters that they need, behind the
+/// context.
 struct Stack<'m> {
     others: Vec<Other<'m>>,
+    samplers: Vec<Sampler>,
     weights: Vec<f64>,
     /// Rows of the context and steps for which they were chosen.
     rows: usize,
@@ -52,7 +58,9 @@ struct Stack<'m> {
 
 /// One of the other forecasters, and how many rows it has read.
 struct Other<'m> {
+    name: String,
     continuation: Box<dyn Continuation<'m> + 'm>,
+    bounded: bool,
     read: usize,
 }
 
@@ -65,6 +73,18 @@ impl Other<'_> {
         }
         Ok(())
     }
+}
+
+/// Keeps those of the other forecasters that samplers need; samplers are numbered anew.
+fn keep_needed(others: &mut Vec<Other>, samplers: &mut [Sampler]) {
+    let needs = |number: usize| samplers.iter().any(|s| s.forecaster == number);
+    let needed: Vec<bool> = (1..=others.len()).map(needs).collect();
+    for sampler in samplers {
+        let before = &needed[..sampler.forecaster.saturating_sub(1)];
+        sampler.forecaster -= before.iter().filter(|needed| !**needed).count();
+    }
+    let mut needed = needed.into_iter();
+    others.retain(|_| needed.next().unwrap_or(true));
 }
 
 impl<'m> Context<'m> {
@@ -80,6 +100,8 @@ impl<'m> Context<'m> {
         Ok(Self {
             first: predictor.start(start)?,
             predictor,
+            window,
+            expected: Some((start.rows, start.ahead)),
             places: places(start.rows, window.saturating_sub(MOST)),
             others,
             names,
@@ -93,20 +115,44 @@ impl<'m> Context<'m> {
         })
     }
 
-    /// The other forecasters and the weights, which are chosen for paths of so many steps if there are
-    /// none for nearly as long a context and as many steps.
-    fn stack(&self, steps: usize) -> Result<Ref<'_, Stack<'m>>, ForecastError> {
-        let before = self.stack.borrow().as_ref().map(|s| (s.rows, s.steps));
-        let chosen = match before {
-            None => Some(self.stacked(steps)?),
-            Some((rows, _)) if self.rows.len() as f64 >= GROWN * rows as f64 => {
-                Some(self.read_again()?.stacked(steps)?)
-            }
-            Some((_, few)) if steps.min(MOST) > LONGER * few => Some(self.stacked(steps)?),
-            Some(_) => None,
+    /// Leaves those of the places at which backtests begin if as many rows and steps come as were
+    /// expected.
+    fn choose_places(&mut self) {
+        let Some((rows, steps)) = self.expected.take() else {
+            return;
         };
-        if chosen.is_some() {
-            self.stack.replace(chosen);
+        let steps = if steps == 0 { MOST } else { steps };
+        let passed = first_shown(self.window, rows, rows, steps.max(MOST));
+        self.places.retain(|&row| row >= passed);
+        let (_, origins) = origins(&self.places, rows, steps);
+        self.places = match steps {
+            // A single step is not backtested.
+            1 => Vec::new(),
+            _ => origins.into_iter().map(|i| self.places[i]).collect(),
+        };
+    }
+
+    /// Whether weights were chosen for nearly as long a context and as many steps.
+    fn is_chosen_for(&self, steps: usize) -> bool {
+        let (rows, steps) = (self.rows.len() as f64, steps.min(MOST));
+        let holds = |s: &Stack| rows < GROWN * s.rows as f64 && steps <= LONGER * s.steps;
+        self.stack.borrow().as_ref().is_some_and(holds)
+    }
+
+    /// The other forecasters and the weights, which are chosen for paths of so many steps if they were
+    /// not.
+    fn stack(
+        &self,
+        steps: usize,
+        progress: &dyn Fn(f64),
+    ) -> Result<Ref<'_, Stack<'m>>, ForecastError> {
+        if !self.is_chosen_for(steps) {
+            let is_first = self.stack.borrow().is_none();
+            let chosen = match is_first {
+                true => self.stacked(steps, progress)?,
+                false => self.read_again(steps)?.stacked(steps, progress)?,
+            };
+            self.stack.replace(Some(chosen));
         }
         let stack = self.stack.borrow();
         Ok(Ref::map(stack, |stack| {
@@ -114,18 +160,19 @@ impl<'m> Context<'m> {
         }))
     }
 
-    /// The same context, with states of the first forecaster from all over its rows.
-    fn read_again(&self) -> Result<Self, ForecastError> {
+    /// The same context, with states of the first forecaster where backtests of so many steps begin.
+    fn read_again(&self, steps: usize) -> Result<Self, ForecastError> {
         let rows = self.rows.len();
         let start = Start {
             encoding: &self.encoding,
             active: &self.active,
             units: &self.units,
             rows,
+            ahead: steps,
         };
         let pool = (self.others.clone(), self.names.clone());
         let mut again = Self::new(self.predictor.clone(), pool, self.steps, start)?;
-        let passed = first_shown(self.predictor.window(), rows, rows, MOST);
+        let passed = first_shown(self.predictor.window(), rows, rows, steps.max(MOST));
         if passed > 0 {
             again.pass(self.rows.get(0..passed))?;
         }
@@ -133,53 +180,51 @@ impl<'m> Context<'m> {
         Ok(again)
     }
 
-    fn stacked(&self, steps: usize) -> Result<Stack<'m>, ForecastError> {
+    fn stacked(&self, steps: usize, progress: &dyn Fn(f64)) -> Result<Stack<'m>, ForecastError> {
         let rows = self.rows.len();
         let asked = steps.min(MOST);
-        let mut others = self.others.iter().map(|o| self.started(o, steps));
-        let mut others: Vec<Other> = others.by_ref().collect::<Result<_, _>>()?;
-        let samplers = Sampler::all(1 + others.len());
-        let bounded = self.others.iter().map(|other| other.is_bounded());
-        let bounded: Vec<bool> = std::iter::once(self.predictor.is_bounded())
-            .chain(bounded)
-            .collect();
+        let others = self.others.iter().zip(&self.names[1..]);
+        let others = others.map(|(other, name)| self.started(other, name, steps));
+        let mut others: Vec<Other> = others.collect::<Result<_, _>>()?;
         // None may have read rows after an origin.
         let passed = others.iter().map(|other| other.read).max().unwrap_or(0);
         let come = &self.places[..self.states.len()];
         let first = come.partition_point(|&row| row < passed);
-        let size = (rows, self.first.batch());
-        let (steps, origins) = origins(&come[first..], size, steps);
-        let mut by_origin = Vec::with_capacity(origins.len());
-        for origin in origins.into_iter().map(|i| first + i) {
+        let (steps, origins) = origins(&come[first..], rows, steps);
+        let mut trial = Trial::new(Sampler::all(1 + others.len()), self.steps);
+        for (i, origin) in origins.iter().map(|i| first + i).enumerate() {
+            if i > 0 {
+                trial.leave_out_hopeless();
+                keep_needed(&mut others, trial.samplers_mut());
+            }
             let row = self.places[origin];
             for other in &mut others {
                 other.read_to(&self.rows, row)?;
             }
             let mut forecasters = vec![&*self.states[origin]];
             forecasters.extend(others.iter().map(|other| &*other.continuation));
+            let bounded = others.iter().map(|other| other.bounded);
             let backtest = Backtest {
                 row,
                 steps,
                 forecasters,
-                bounded: bounded.clone(),
+                bounded: std::iter::once(self.predictor.is_bounded())
+                    .chain(bounded)
+                    .collect(),
             };
-            let mut distances = vec![Distances::new(samplers.len()); steps];
-            backtest.run(&samplers, &self.rows, &mut distances)?;
-            by_origin.push(distances);
+            let done = |share: f64| progress((i as f64 + share) / origins.len() as f64);
+            trial.add(backtest.run(trial.samplers(), &self.rows, &done)?);
         }
+        let (mut samplers, weights): (Vec<Sampler>, Vec<f64>) =
+            trial.weighted().into_iter().unzip();
+        keep_needed(&mut others, &mut samplers);
         for other in &mut others {
             other.read_to(&self.rows, rows)?;
         }
-        let prior: Vec<f64> = samplers.iter().map(|sampler| sampler.prior()).collect();
-        let distances = self.steps.distances(&by_origin, samplers.len());
-        let weights = distances.stacked(&normalised(prior));
-        let largest = weights.iter().copied().fold(0.0, f64::max);
-        let kept = weights.into_iter();
-        let least = self.steps.least_weight() * largest;
-        let kept = kept.map(|w| if w < least { 0.0 } else { w });
         Ok(Stack {
             others,
-            weights: normalised(kept.collect()),
+            samplers,
+            weights,
             rows,
             steps: asked,
         })
@@ -189,6 +234,7 @@ impl<'m> Context<'m> {
     fn started(
         &self,
         predictor: &Rc<dyn Predictor<'m> + 'm>,
+        name: &str,
         steps: usize,
     ) -> Result<Other<'m>, ForecastError> {
         let rows = self.rows.len();
@@ -198,20 +244,18 @@ impl<'m> Context<'m> {
             active: &self.active,
             units: &self.units,
             rows,
+            ahead: steps,
         })?;
         if passed > 0 {
             continuation.pass(self.rows.get(0..passed))?;
         }
         Ok(Other {
+            name: name.to_owned(),
             continuation,
+            bounded: predictor.is_bounded(),
             read: passed,
         })
     }
-}
-
-fn normalised(weights: Vec<f64>) -> Vec<f64> {
-    let total: f64 = weights.iter().sum();
-    weights.into_iter().map(|weight| weight / total).collect()
 }
 
 impl<'m> Continuation<'m> for Context<'m> {
@@ -224,6 +268,7 @@ impl<'m> Continuation<'m> for Context<'m> {
         rows: Observed,
         wanted: Range<usize>,
     ) -> Result<Densities, ForecastError> {
+        self.choose_places();
         let before = self.rows.len();
         self.rows.add(rows);
         let cuts = self.places[self.states.len()..].iter();
@@ -298,12 +343,28 @@ impl<'m> Continuation<'m> for Context<'m> {
             // The paths' only step is the one of which the first forecaster gives the density.
             return self.first.fork(paths, steps);
         }
-        let stack = self.stack(steps + 1)?;
+        let stack = self.stack(steps + 1, &|_| ())?;
         let mut forecasters = vec![&*self.first];
         forecasters.extend(stack.others.iter().map(|other| &*other.continuation));
-        let samplers = Sampler::all(forecasters.len());
-        let pool = Pool::new(&forecasters, &samplers, &stack.weights, paths, steps)?;
+        let pool = Pool::new(&forecasters, &stack.samplers, &stack.weights, paths, steps)?;
         Ok(Box::new(pool))
+    }
+
+    fn preparation(&self, steps: usize) -> usize {
+        if steps == 1 || self.is_chosen_for(steps) {
+            return 0;
+        }
+        let come = &self.places[..self.states.len()];
+        let (steps, origins) = origins(come, self.rows.len(), steps);
+        let samplers = Sampler::all(1 + self.others.len());
+        origins.len() * path_steps(&samplers, self.first.batch(), steps)
+    }
+
+    fn prepare(&self, steps: usize, progress: &dyn Fn(f64)) -> Result<(), ForecastError> {
+        match steps {
+            1 => Ok(()),
+            _ => self.stack(steps, progress).map(|_| ()),
+        }
     }
 
     fn clipped(&self) -> usize {
@@ -319,10 +380,11 @@ impl<'m> Continuation<'m> for Context<'m> {
         let Some(stack) = stack.as_ref() else {
             return Vec::new();
         };
-        let samplers = Sampler::all(self.names.len()).into_iter();
-        let weighed = samplers.zip(&stack.weights).filter(|(_, w)| **w > 0.0);
+        let others = stack.others.iter().map(|other| &other.name);
+        let names: Vec<&String> = self.names.iter().take(1).chain(others).collect();
+        let weighed = stack.samplers.iter().zip(&stack.weights);
         let weighed = weighed.map(|(sampler, &weight)| PathWeight {
-            forecaster: self.names[sampler.forecaster].clone(),
+            forecaster: names[sampler.forecaster].clone(),
             spread: sampler.spread,
             weight,
         });

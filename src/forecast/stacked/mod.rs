@@ -10,6 +10,7 @@ mod backtests;
 mod context;
 mod pool;
 mod rows;
+mod trial;
 mod weights;
 
 use std::rc::Rc;

@@ -63,7 +63,7 @@ impl Distances {
     }
 
     /// CRPS of a sampler alone (Gneiting & Raftery 2007, equation 21), from different draws.
-    fn crps(&self, sampler: usize) -> f64 {
+    pub(super) fn crps(&self, sampler: usize) -> f64 {
         self.to_observed[sampler] - 0.5 * self.between[sampler][sampler]
     }
 
@@ -81,8 +81,17 @@ impl Distances {
         sum
     }
 
+    /// Those of some samplers.
+    pub(super) fn of(&self, samplers: &[usize]) -> Self {
+        let some = |all: &[f64]| samplers.iter().map(|&i| all[i]).collect();
+        Self {
+            to_observed: some(&self.to_observed),
+            between: samplers.iter().map(|&i| some(&self.between[i])).collect(),
+        }
+    }
+
     /// The least CRPS of one sampler.
-    fn least(&self) -> f64 {
+    pub(super) fn least(&self) -> f64 {
         let alone = (0..self.to_observed.len()).map(|m| self.crps(m));
         alone.fold(f64::INFINITY, f64::min)
     }
