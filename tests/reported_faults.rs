@@ -125,3 +125,48 @@ fn a_horizon_may_be_longer_than_the_window() {
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(table.lines().count(), 1 + 1100 * 3);
 }
+
+/// Persistence stood in principal components if the model did.
+#[test]
+fn a_rival_is_the_same_whatever_the_model_reads() {
+    let line = |method: &str| {
+        let few = [
+            "--windows",
+            "1",
+            "--context",
+            "60",
+            "--horizon",
+            "5",
+            "--samples",
+            "20",
+        ];
+        let command = ["backtest", "examples/pendulum.csv", "--select", "0"];
+        let models = ["--models", "builtin,persistence", "--method", method];
+        let output = statecast(&[&command[..], &few, &models].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let paths = text.split("\npaths").nth(1).unwrap();
+        let line = paths.lines().find(|line| line.starts_with("persistence"));
+        line.unwrap().split_whitespace().nth(1).unwrap().to_owned()
+    };
+    let alone = line("vicl");
+    for method in ["residual", "dicl-s", "dicl-sa"] {
+        assert_eq!(line(method), alone, "{method}");
+    }
+}
+
+/// All probability of a level is in one bin, and paths were spread in it: 8 % "in 90 %" of a perfect wave.
+#[test]
+fn a_switch_is_forecast_as_a_switch() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("switch.csv");
+    let rows: String = (0..140).map(|t| format!("{}\n", (t / 4) % 2)).collect();
+    std::fs::write(&path, format!("x\n{rows}")).unwrap();
+    let path = path.display().to_string();
+    let output = statecast(&["forecast", &path, "--holdout", "--horizon", "20"]);
+    let says = stderr(&output);
+    assert!(output.status.success(), "{says}");
+    let line = says.lines().find(|line| line.starts_with("x ")).unwrap();
+    let inside: f64 = line.split_whitespace().nth(5).unwrap().parse().unwrap();
+    assert!(inside >= 85.0, "{line}");
+}

@@ -208,10 +208,10 @@ impl Window<'_> {
     ) -> Result<(), ForecastError> {
         let horizon = settings.windows.horizon;
         let rows: Range<usize> = self.origin..self.origin + horizon.get();
-        let context = self
-            .values
-            .slice(self.origin - settings.windows.context..self.origin);
-        let came = self.values.slice(rows);
+        let method = forecaster.settings().method;
+        let part = |rows: Range<usize>| self.values.slice(rows).of_method(method);
+        let context = part(self.origin - settings.windows.context..self.origin);
+        let came = part(rows);
         let future = KnownFuture(came.actions.clone());
         let paths = RolloutSettings {
             horizon,

@@ -287,7 +287,10 @@ impl Models {
         &self,
         forecaster: Forecaster<'m>,
     ) -> anyhow::Result<Forecaster<'m>> {
-        Ok(forecaster.with_earlier(&self.earlier)?)
+        let method = forecaster.settings().method;
+        let earlier = self.earlier.iter().cloned();
+        let earlier: Vec<Variables> = earlier.map(|of| of.of_method(method)).collect();
+        Ok(forecaster.with_earlier(&earlier)?)
     }
 
     /// What a result should say about the models.
@@ -301,6 +304,15 @@ impl Models {
 pub(super) fn language(models: &Models, settings: Settings) -> anyhow::Result<Language<'_>> {
     let (_, model) = models.loaded.first().context("no language model")?;
     Ok(Language::of(model, settings))
+}
+
+/// Settings of a baseline: the same whatever stands beside it.
+fn baseline(settings: Settings) -> Settings {
+    let method = match settings.method {
+        Method::DiclS | Method::DiclSa => Method::Vicl,
+        same => same,
+    };
+    Settings { method, ..settings }
 }
 
 /// Whether a name is that of a language model.
@@ -442,6 +454,10 @@ impl ExpertArguments {
         let mut methods = Vec::new();
         for name in names {
             let mixed = name == MIXTURE;
+            let settings = match mixed || is_language(name) {
+                true => settings,
+                false => baseline(settings),
+            };
             let of = |arguments: &Self| match mixed {
                 true => arguments.mixture(experts, models, settings),
                 false => arguments.single(name, models, settings),

@@ -91,6 +91,22 @@ impl Variables {
         }
     }
 
+    /// Those that a method forecasts: without actions, unless these are among its channels.
+    pub fn of_method(self, method: Method) -> Self {
+        if method == Method::DiclSa || !self.roles.contains(&Role::Action) {
+            return self;
+        }
+        let kept: Vec<usize> = (0..self.roles.len())
+            .filter(|&v| self.roles[v] != Role::Action)
+            .collect();
+        Self {
+            names: kept.iter().map(|&v| self.names[v].clone()).collect(),
+            roles: kept.iter().map(|&v| self.roles[v]).collect(),
+            values: self.values.select(Axis(1), &kept),
+            ..self
+        }
+    }
+
     /// The rows of several parts, one behind the other.
     ///
     /// # Panics
