@@ -679,7 +679,9 @@ while read line; do echo '{"error": "state is terminal"}'; done
     #[test]
     fn evaluations_name_the_channel_that_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
-        let rows: String = (0..30).map(|t| format!("{t},{},0,1\n", t * t)).collect();
+        let rows: String = (0..30)
+            .map(|t| format!("{},{},0,1\n", t * t % 7, t * t))
+            .collect();
         let file = write(
             folder.path(),
             "run.csv",
