@@ -146,6 +146,19 @@ mod tests {
     use ndarray::{array, aview1};
     use proptest::prelude::*;
 
+    /// Fault: a high level took all digits from the distance between draws.
+    #[test]
+    fn a_level_does_not_change_the_score_of_a_sample() {
+        let draws = |level: f64| -> Vec<f64> {
+            (0..50)
+                .map(|i| level + 0.125 * f64::from(i * i % 17))
+                .collect()
+        };
+        let low = crps(&mut draws(0.0), 1.5);
+        let high = crps(&mut draws(1e14), 1e14 + 1.5);
+        assert!((low - high).abs() < 1e-9, "{low} {high}");
+    }
+
     #[test]
     fn crps_equals_the_sum_over_all_pairs() {
         let mut sample: [f64; 5] = [0.3, -1.2, 2.5, 0.9, 0.3];

@@ -8,6 +8,7 @@ use super::cells::Block;
 use super::conventions::{
     Convention, convention, is_bare_action, is_vague_episode, rank, time_rank,
 };
+use super::episode::LARGEST_OF_TRANSITIONS;
 use super::labels::Claim;
 use super::source::{Column, Kind, Source, list};
 use super::table::{Slot, Table};
@@ -21,6 +22,7 @@ pub(super) struct Resolved<'a> {
     pub(super) roles: Roles,
     open_states: bool,
     needs_states: bool,
+    transitions: bool,
     duplicates: Duplicates,
 }
 
@@ -46,7 +48,11 @@ pub(super) fn resolve<'a>(
         }
         assignment.roles.state.guessed = true;
     }
-    assignment.resolved(open_states, true, selection.duplicates)
+    let resolved = assignment.resolved(open_states, true, selection.duplicates)?;
+    Ok(Resolved {
+        transitions: selection.transitions,
+        ..resolved
+    })
 }
 
 /// Finds a column of labels, beside what cuts and orders the rows.
@@ -83,6 +89,9 @@ impl Resolved<'_> {
         table.duplicates = self.duplicates;
         table.open_states = self.open_states;
         table.needs_states = self.needs_states;
+        if self.transitions {
+            table.largest = LARGEST_OF_TRANSITIONS;
+        }
         table.time_is_chosen = !self.roles.time.columns.is_empty();
         table
     }
@@ -204,6 +213,7 @@ impl<'f, 'c> Assignment<'f, 'c> {
             roles: self.roles,
             open_states,
             needs_states,
+            transitions: false,
             duplicates,
         })
     }

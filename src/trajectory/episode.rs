@@ -7,6 +7,9 @@ use super::TrajectoryError;
 /// The largest size of a value: sums of squares of such values are finite.
 pub(super) const LARGEST: f64 = 1e150;
 
+/// The same where networks learn from the values in single precision.
+pub(super) const LARGEST_OF_TRANSITIONS: f64 = 1e15;
+
 /// One uninterrupted run.
 ///
 /// Row `t` holds the state before step `t`, the action taken in it and the reward it earned. Every

@@ -81,6 +81,8 @@ pub(super) struct Table {
     pub(super) time_is_chosen: bool,
     /// Whether the rows are a log, whose later rows replace earlier ones.
     pub(super) is_log: bool,
+    /// The largest size of a value.
+    pub(super) largest: f64,
     /// The columns of the file, for messages.
     pub(super) column_names: String,
     /// Names of guessed states that turned out to be counters.
@@ -139,6 +141,7 @@ impl Table {
             needs_states: false,
             time_is_chosen: false,
             is_log: false,
+            largest: LARGEST,
             column_names: super::assignment::names(columns),
             counters: Vec::new(),
             row_in_file: Vec::new(),
@@ -366,7 +369,7 @@ impl Table {
     fn refuse_large(&self) -> Result<(), TrajectoryError> {
         for block in [Block::State, Block::Action, Block::Reward, Block::Successor] {
             let cells = &self.blocks[block as usize];
-            let is_large = |value: &f64| value.abs() > LARGEST;
+            let is_large = |value: &f64| value.abs() > self.largest;
             if let Some(index) = cells.values.iter().position(is_large) {
                 let width = cells.names.len();
                 return Err(TrajectoryError::TooLarge {
@@ -374,7 +377,7 @@ impl Table {
                     row: self.row_in_file[index / width] + 1,
                     column: cells.names[index % width].clone(),
                     value: cells.values[index],
-                    limit: LARGEST,
+                    limit: self.largest,
                 });
             }
         }

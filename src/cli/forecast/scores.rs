@@ -160,3 +160,31 @@ impl Score {
         inside as f64 / self.inside.len() as f64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forecast::{Levels, Rollout};
+
+    /// Fault: coverage was counted by other quantiles than those of the table.
+    #[test]
+    fn coverage_is_that_of_the_table() {
+        let paths = Array3::from_shape_fn((30, 200, 1), |(i, h, _)| {
+            (7.3 * (i * i + 11 * h) as f64).sin() + 0.01 * h as f64
+        });
+        let truth = Array2::from_shape_fn((200, 1), |(h, _)| 1.1 * (3.7 * h as f64).sin());
+        let mut score = Score::default();
+        score.add(&paths, &truth, 0, None);
+        let levels = Levels::new(vec![0.05, 0.95]).unwrap();
+        let rollout = Rollout {
+            paths,
+            saturated: 0,
+        };
+        let summary = rollout.summary(&levels);
+        let inside = (0..200).filter(|&h| {
+            let at = |q: usize| summary.quantiles[q][[h, 0]];
+            (at(0)..=at(1)).contains(&truth[[h, 0]])
+        });
+        assert_eq!(score.coverage(), inside.count() as f64 / 200.0);
+    }
+}

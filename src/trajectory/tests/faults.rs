@@ -155,7 +155,15 @@ fn values_whose_squares_are_not_finite_name_their_place() {
     );
     let refusal = csv("x\n1e308\n1e308\n").refusal();
     assert!(refusal.contains("row 1, column x is 1e308"), "{refusal}");
-    assert!(csv("x\n1e15\n-1e149\n").read().is_ok());
+    let file = csv("x\n1e15\n-1e149\n");
+    assert!(file.read().is_ok());
+    // Networks, which learn from transitions, have single precision.
+    let selection = RoleSelection {
+        transitions: true,
+        ..RoleSelection::default()
+    };
+    let refusal = file.refusal_of(read(&file.path, &selection, MissingPolicy::Error));
+    assert!(refusal.contains("more than 1e15 in size"), "{refusal}");
 }
 
 #[test]

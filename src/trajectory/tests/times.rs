@@ -1,6 +1,7 @@
 //! The order of rows, and where one series ends: a test a fault.
 
 use super::super::{read_future_actions, read_labels, read_runs};
+use super::written::{Cells, codecs, floats, npz, parquet};
 use super::*;
 
 fn column(trajectory: &Trajectory, episode: usize) -> Vec<f64> {
@@ -273,4 +274,31 @@ fn plans_are_in_the_order_of_their_time() {
         file.refusal_of(read_future_actions(&file.path, &names)),
         "run.csv: holds 2 runs, the second from row 3; keep the actions of one"
     );
+}
+
+#[test]
+fn arrays_and_parquet_are_put_in_order_too() {
+    let file = Scratch::new(
+        "run.npz",
+        npz(&[
+            ("t", floats(&[4], &[3.0, 2.0, 1.0, 0.0])),
+            ("obs", floats(&[4, 1], &[4.0, 3.0, 2.0, 1.0])),
+        ]),
+    );
+    assert_eq!(column(&file.read().unwrap().0, 0), [1.0, 2.0, 3.0, 4.0]);
+    let path = file.sibling("run.parquet");
+    let columns = [
+        ("item_id", Cells::Texts(vec!["a", "b", "a", "b"])),
+        (
+            "ds",
+            Cells::Texts(vec!["2024-01-02", "2024-01-02", "2024-01-01", "2024-01-01"]),
+        ),
+        ("y", Cells::Doubles([4.0, 3.0, 2.0, 1.0].map(Some).to_vec())),
+    ];
+    parquet(&path, codecs()[0], 3, &columns);
+    let (trajectory, roles) = read_guessing(&path).unwrap();
+    assert_eq!(names(&trajectory), ["a", "b"]);
+    assert_eq!(column(&trajectory, 0), [2.0, 4.0]);
+    assert_eq!(column(&trajectory, 1), [1.0, 3.0]);
+    assert_eq!(roles.time.columns, ["ds"]);
 }
