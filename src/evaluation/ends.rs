@@ -27,7 +27,7 @@ pub struct RecordedEnds {
 enum Compared {
     /// Where it led.
     Next,
-    /// Where it was taken, and the action: where some ends led is not known.
+    /// Where it was taken: where some ends led is not known.
     Before,
 }
 
@@ -41,10 +41,7 @@ impl RecordedEnds {
         };
         let numbers = match by {
             Compared::Next => all.next,
-            Compared::Before => {
-                let parts = [all.states.view(), all.actions.view()];
-                ndarray::concatenate(Axis(1), &parts).expect("one action a state")
-            }
+            Compared::Before => all.states,
         };
         let (ends, others): (Vec<usize>, Vec<usize>) =
             (0..numbers.nrows()).partition(|&row| all.terminated[row]);
@@ -66,13 +63,13 @@ impl RecordedEnds {
         })
     }
 
-    /// Probability that a step from a state by an action to the next state ends a run.
-    pub(super) fn probability(&self, state: &[f64], action: &[f64], next: &[f64]) -> f64 {
-        let at: Vec<f64> = match self.by {
-            Compared::Next => next.to_vec(),
-            Compared::Before => [state, action].concat(),
+    /// Probability that a step from a state to the next ends a run.
+    pub(super) fn probability(&self, state: &[f64], next: &[f64]) -> f64 {
+        let at = match self.by {
+            Compared::Next => next,
+            Compared::Before => state,
         };
-        let at = Array1::from(at) / &self.unit;
+        let at = Array1::from(at.to_vec()) / &self.unit;
         let mut nearest: Vec<(f64, usize)> = Vec::with_capacity(NEIGHBOURS + 1);
         for (i, step) in self.steps.rows().into_iter().enumerate() {
             let distance = squared_distance(step, at.view());
@@ -127,7 +124,7 @@ mod tests {
     fn steps_end_where_recorded_ones_did() {
         for final_state in [true, false] {
             let ends = RecordedEnds::of(&counted(final_state)).unwrap();
-            let of = |t: f64| ends.probability(&[t], &[0.0], &[t + 1.0]);
+            let of = |t: f64| ends.probability(&[t], &[t + 1.0]);
             assert_eq!((of(2.1), of(3.1), of(4.1)), (0.0, 0.0, 1.0));
         }
     }

@@ -75,7 +75,7 @@ impl Ledger {
                 self.alive[path] = 0.0;
             }
             if let Some(ends) = &self.ends {
-                self.alive[path] *= 1.0 - ends.probability(&state, &action, &next);
+                self.alive[path] *= 1.0 - ends.probability(&state, &next);
             }
         }
     }
