@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{bail, ensure};
-use clap::Args;
-use ndarray::{Array2, Axis, s};
+use anyhow::{Context, bail, ensure};
+use clap::{Args, ValueEnum};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::forecast::{Forecaster, KnownFuture, Variables};
+use crate::policy::{self, Policy, PolicySource, Widths};
 use crate::trajectory::{Trajectory, read_future_actions};
 
 #[derive(Debug, Args)]
@@ -26,6 +27,40 @@ pub(super) struct FutureArguments {
         conflicts_with_all = ["future", "holdout"]
     )]
     fork: Vec<PathBuf>,
+    /// Actions of all steps to come [default: the last one or, with --holdout, the recorded ones]
+    #[arg(long, value_enum, value_name = "WHICH", conflicts_with_all = ["future", "fork"])]
+    hold_actions: Option<Held>,
+    /// Policy that acts at the states of every sampled path: a .safetensors or .json file, mean:FILE,
+    /// constant:NUMBERS or command:PROGRAM
+    #[arg(
+        long,
+        value_name = "SOURCE",
+        conflicts_with_all = ["future", "fork", "hold_actions", "holdout"]
+    )]
+    policy: Option<PolicySource>,
+}
+
+/// Actions that are taken in all steps to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Held {
+    /// That of the last row before the forecast
+    Last,
+    /// Zero
+    Zero,
+    /// The mean of the recorded ones before the forecast
+    Mean,
+}
+
+impl Held {
+    /// The action behind recorded ones, `[rows, actions]`.
+    fn behind(self, recorded: ArrayView2<f64>) -> Array1<f64> {
+        let zero = Array1::zeros(recorded.ncols());
+        match (self, recorded.nrows()) {
+            (Self::Zero, _) | (_, 0) => zero,
+            (Self::Last, rows) => recorded.row(rows - 1).to_owned(),
+            (Self::Mean, _) => recorded.mean_axis(Axis(0)).unwrap_or(zero),
+        }
+    }
 }
 
 /// Actions that are going to be taken.
@@ -98,6 +133,31 @@ impl FutureArguments {
         self.future.is_some() || self.forks()
     }
 
+    /// Which are taken all the time, if that is asked for.
+    pub(super) fn held(&self) -> Option<Held> {
+        self.hold_actions
+    }
+
+    /// True if a policy acts.
+    pub(super) fn acts(&self) -> bool {
+        self.policy.is_some()
+    }
+
+    /// The policy that acts, for a recording's states and actions.
+    pub(super) fn policy(
+        &self,
+        trajectory: &Trajectory,
+    ) -> anyhow::Result<Option<Box<dyn Policy>>> {
+        let widths = Widths {
+            observations: trajectory.state_names().len(),
+            actions: trajectory.action_names().len(),
+        };
+        let read = |source: &PolicySource| {
+            policy::read(source, widths, None).with_context(|| format!("--policy {source}"))
+        };
+        self.policy.as_ref().map(read).transpose()
+    }
+
     /// Checks that actions to come matter where they are given, and says which are taken where they
     /// are needed, but neither given nor recorded.
     pub(super) fn check(
@@ -106,39 +166,58 @@ impl FutureArguments {
         trajectory: &Trajectory,
         recorded: bool,
     ) -> anyhow::Result<()> {
-        ensure!(
-            !self.given() || forecaster.sees_actions(),
-            "{} needs --method residual or dicl-sa, or an expert such as linear: actions act on \
-             nothing else",
-            if self.forks() { "--fork" } else { "--future" }
-        );
-        let missing = !self.given() && !recorded;
+        let flags = [
+            ("--future", self.future.is_some()),
+            ("--fork", self.forks()),
+            ("--hold-actions", self.hold_actions.is_some()),
+            ("--policy", self.acts()),
+        ];
+        let given = flags.iter().find(|(_, given)| *given);
+        if let Some((flag, _)) = given {
+            ensure!(
+                !trajectory.action_names().is_empty(),
+                "{flag}: the recording has no action columns; choose them with --action"
+            );
+            ensure!(
+                forecaster.sees_actions(),
+                "{flag} needs --method residual or dicl-sa, or an expert such as linear: actions act on \
+                 nothing else"
+            );
+        }
+        let missing = given.is_none() && !recorded;
         if missing && !trajectory.action_names().is_empty() && forecaster.needs_actions() {
             eprintln!(
-                "note: no actions to come are given (--future); the last one of every episode is taken to \
-                 go on"
+                "note: no actions to come are given (--future, --hold-actions, --policy); the last one of every \
+                 episode is taken to go on"
             );
         }
         Ok(())
     }
 }
 
-/// Actions of so many steps behind row `end` of an episode: those given, those recorded or the last
+/// Actions of so many steps behind row `end` of an episode: those given or held, those recorded or the last
 /// one before; none where none are needed.
 pub(super) fn actions_to_come(
     forecaster: &Forecaster,
     given: Option<&KnownFuture>,
+    held: Option<Held>,
     all: &Variables,
     end: usize,
     horizon: usize,
 ) -> Option<KnownFuture> {
-    if given.is_some() || !forecaster.needs_actions() || all.actions.ncols() == 0 {
+    let needed = held.is_some() || forecaster.needs_actions();
+    if given.is_some() || !needed || all.actions.ncols() == 0 {
         return given.cloned();
     }
-    let recorded = end + horizon <= all.rows();
-    let row = |step: usize| if recorded { end + step } else { end - 1 };
-    let rows: Vec<usize> = (0..horizon).map(row).collect();
-    Some(KnownFuture(all.actions.select(Axis(0), &rows)))
+    if held.is_none() && end + horizon <= all.rows() {
+        let recorded = all.actions.slice(s![end..end + horizon, ..]);
+        return Some(KnownFuture(recorded.to_owned()));
+    }
+    let held = held
+        .unwrap_or(Held::Last)
+        .behind(all.actions.slice(s![..end, ..]));
+    let shape = (horizon, held.len());
+    Some(KnownFuture(Array2::from_shape_fn(shape, |(_, a)| held[a])))
 }
 
 /// Actions of the steps ahead, `[horizon, actions]`, for what is derived from them: those that the

@@ -1,8 +1,11 @@
 //! Who acts on imagined paths.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
+use super::imagined::ACTING;
+use crate::forecast::{Control, ForecastError};
 use crate::policy::{Policy, PolicyError};
 
 /// Who acts on imagined paths.
@@ -29,6 +32,85 @@ impl Actor<'_> {
                 let shape = (states.nrows(), row.len());
                 Ok(Array2::from_shape_fn(shape, |(_, a)| row[a]))
             }
+        }
+    }
+}
+
+/// A policy that acts on sampled paths from the end of a context on. Its observations are the first of the
+/// variables.
+pub struct Follower<'a> {
+    policy: &'a mut dyn Policy,
+    /// One a path.
+    random: Vec<ChaCha8Rng>,
+}
+
+impl<'a> Follower<'a> {
+    /// On so many paths, with a seed of the policy's draws.
+    pub fn new(policy: &'a mut dyn Policy, paths: usize, seed: u64) -> Self {
+        let of = |path: usize| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed ^ ACTING);
+            random.set_stream(path as u64);
+            random
+        };
+        Self {
+            policy,
+            random: (0..paths).map(of).collect(),
+        }
+    }
+}
+
+impl Control for Follower<'_> {
+    fn act(
+        &mut self,
+        _step: usize,
+        first: usize,
+        drawn: ArrayViewMut2<f64>,
+    ) -> Result<Option<Array2<f64>>, ForecastError> {
+        let observed = drawn.slice(s![.., ..self.policy.widths().observations]);
+        let random = &mut self.random[first..first + drawn.nrows()];
+        let actions = self.policy.act(observed, random);
+        let actions = actions.map_err(|error| ForecastError::Control(Box::new(error)))?;
+        Ok(Some(actions))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::baselines::named;
+    use crate::forecast::{Forecaster, Role, RolloutSettings, Settings, Variables};
+    use crate::policy::Linear;
+
+    /// A state that keeps what it is pushed by: `x' = 0.5 x + a`.
+    #[test]
+    fn a_policy_acts_at_what_was_drawn() {
+        let push = |t: usize| (0.7 * t as f64).sin();
+        let mut x = 0.0;
+        let values = Array2::from_shape_fn((80, 1), |(t, _)| {
+            let now = x;
+            x = 0.5 * x + push(t);
+            now
+        });
+        let mut context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+        context.actions = Array2::from_shape_fn((80, 1), |(t, _)| push(t));
+        let settings = RolloutSettings {
+            horizon: NonZeroUsize::new(20).unwrap(),
+            samples: NonZeroUsize::new(4).unwrap(),
+            ..RolloutSettings::default()
+        };
+        let limits = vec![(f64::NEG_INFINITY, f64::INFINITY)];
+        // Behind it, x' = 0.2 + 0.1 x.
+        let mut policy = Linear::new(array![[-0.4]], array![0.2], None, limits).unwrap();
+        let mut follower = Follower::new(&mut policy, 4, 0);
+        let forecaster = Forecaster::of(named("linear").unwrap(), Settings::default());
+        let forecast = forecaster
+            .controlled(&context, 0, &settings, &mut follower, &|_| ())
+            .unwrap();
+        for last in forecast.rollout.paths.slice(s![.., 19, 0]) {
+            assert!((last - 0.2 / 0.9).abs() < 0.05, "{last}");
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{Path, RecordedEnds, Rules, Value};
 use crate::metrics::block_bootstrap;
 
 /// Sets the draws of a policy apart from those of the model.
-const ACTING: u64 = 0xac7;
+pub(super) const ACTING: u64 = 0xac7;
 
 /// How a policy is walked through a model.
 #[derive(Debug, Clone)]

@@ -21,7 +21,7 @@ mod simulated;
 mod standing;
 mod value;
 
-pub use actor::Actor;
+pub use actor::{Actor, Follower};
 pub use continuation::{Continuations, Continued, Cut, Rule};
 pub use correction::{Earned, doubt, on_policy, recorded};
 pub use ends::RecordedEnds;

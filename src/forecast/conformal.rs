@@ -13,7 +13,9 @@ use std::num::NonZeroUsize;
 use ndarray::{ArrayView1, ArrayView2, s};
 
 use super::levels::FewLevels;
-use super::{ForecastError, Forecaster, KnownFuture, Reading, Rollout, RolloutSettings, Variables};
+use super::{
+    Control, ForecastError, Forecaster, KnownFuture, Reading, Rollout, RolloutSettings, Variables,
+};
 
 /// Paths of a forecast from inside of the context, at most.
 const MOST_PATHS: usize = 25;
@@ -240,6 +242,32 @@ impl<'m> Forecaster<'m> {
         let reading = self.read_ahead(context, scored, settings.stretch())?;
         let done = |share: f64| progress(1.0 - (1.0 - share) * left);
         let rollout = reading.rollout(settings, future, &done)?;
+        let mut rollout = conformal.adjusted(&rollout);
+        FewLevels::of(context.values.view()).settle(&mut rollout);
+        Ok(Forecast {
+            reading,
+            rollout,
+            outcomes: conformal.outcomes(),
+        })
+    }
+
+    /// Reads a context and continues it along sampled paths on which a control acts, as
+    /// [`forecast`](Self::forecast) does along known actions.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read) and [`Reading::controlled`].
+    pub fn controlled(
+        &self,
+        context: &Variables,
+        scored: usize,
+        settings: &RolloutSettings,
+        control: &mut dyn Control,
+        progress: &dyn Fn(f64),
+    ) -> Result<Forecast<'m>, ForecastError> {
+        let (conformal, left) = self.conformal(context, settings, true, 1, progress)?;
+        let reading = self.read_ahead(context, scored, settings.stretch())?;
+        let done = |share: f64| progress(1.0 - (1.0 - share) * left);
+        let rollout = reading.controlled(settings, control, &done)?;
         let mut rollout = conformal.adjusted(&rollout);
         FewLevels::of(context.values.view()).settle(&mut rollout);
         Ok(Forecast {

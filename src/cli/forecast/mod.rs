@@ -9,6 +9,7 @@ mod printed;
 mod scores;
 mod table;
 
+use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -163,10 +164,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         .actions
         .check(&forecaster, &trajectory, arguments.holdout)?;
     let known = arguments.actions.given() || arguments.holdout || forecaster.needs_actions();
+    let known = known && !arguments.actions.acts();
     let plan = Plan {
         forecaster: &forecaster,
         trajectory: &trajectory,
         futures: &futures,
+        held: arguments.actions.held(),
+        policy: arguments.actions.policy(&trajectory)?.map(RefCell::new),
         derivation: arguments.derivation(&like, &trajectory, known)?,
     };
     let longest = forecaster.longest_context_of_paths(arguments.horizon.get());

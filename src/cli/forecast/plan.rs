@@ -1,12 +1,16 @@
 //! What an episode is forecast with: the forecaster, the actions ahead, the derived quantities.
 
+use std::cell::RefCell;
+
 use ndarray::Array2;
 
-use crate::cli::actions::{Future, actions_ahead, actions_to_come};
+use crate::cli::actions::{Future, Held, actions_ahead, actions_to_come};
+use crate::evaluation::Follower;
 use crate::forecast::{
     Derivation, Forecast, ForecastError, Forecaster, ForkedForecast, KnownFuture, RolloutSettings,
     Variables,
 };
+use crate::policy::Policy;
 use crate::trajectory::Trajectory;
 
 /// What is the same for all episodes.
@@ -14,6 +18,10 @@ pub(super) struct Plan<'p, 'm> {
     pub(super) forecaster: &'p Forecaster<'m>,
     pub(super) trajectory: &'p Trajectory,
     pub(super) futures: &'p [Future],
+    /// Actions that are taken all the time.
+    pub(super) held: Option<Held>,
+    /// A policy that acts.
+    pub(super) policy: Option<RefCell<Box<dyn Policy>>>,
     pub(super) derivation: Derivation,
 }
 
@@ -32,7 +40,7 @@ impl<'m> Plan<'_, 'm> {
     pub(super) fn futures_of(&self, all: &Variables, end: usize, horizon: usize) -> Vec<Ahead> {
         let ahead = |given: Option<&Future>| {
             let known = given.map(|future| &future.actions);
-            let taken = actions_to_come(self.forecaster, known, all, end, horizon);
+            let taken = actions_to_come(self.forecaster, known, self.held, all, end, horizon);
             Ahead {
                 name: given.and_then(|future| future.name.clone()),
                 actions: actions_ahead(taken.as_ref(), all, end, horizon),
@@ -54,6 +62,18 @@ impl<'m> Plan<'_, 'm> {
         futures: &[Ahead],
         progress: &dyn Fn(f64),
     ) -> Result<ForkedForecast<'m>, ForecastError> {
+        if let Some(policy) = &self.policy {
+            let policy = &mut **policy.borrow_mut();
+            let mut follower = Follower::new(policy, paths.samples.get(), paths.seed);
+            let forecast =
+                self.forecaster
+                    .controlled(context, scored, paths, &mut follower, progress)?;
+            return Ok(ForkedForecast {
+                reading: forecast.reading,
+                rollouts: vec![forecast.rollout],
+                outcomes: forecast.outcomes,
+            });
+        }
         let known: Vec<KnownFuture> = futures.iter().filter_map(|f| f.taken.clone()).collect();
         if !known.is_empty() {
             return self
