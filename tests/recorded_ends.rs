@@ -94,11 +94,7 @@ fn a_step_that_ends_an_episode_needs_no_next_state() {
     let steps = logged.steps(|_| true).unwrap();
     let settings = EnsembleSettings {
         members: 2,
-        fit: FitSettings {
-            width: 32,
-            updates: 3000,
-            ..FitSettings::default()
-        },
+        fit: FitSettings::for_rows(steps.run.len()),
         seed: 0,
     };
     let networks = imagined(&Ensemble::fit(&steps, settings, &|_| ()), &logged, 5);
