@@ -337,6 +337,7 @@ fn steps(results: &Results) -> anyhow::Result<Table> {
         ("q0.95", scores.real(|s| s.interval.1)),
         ("crps", scores.real(|s| s.crps)),
         ("interval_score", scores.real(|s| s.interval_score)),
+        ("context_std", scores.real(|s| s.spread)),
         ("pit", scores.real(|s| s.pit)),
     ];
     table(columns.into())

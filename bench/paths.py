@@ -1,0 +1,125 @@
+"""Path forecasts: the bundled model, its mixture, their recalibration and every expert, as Markdown tables.
+
+    .venv/bin/python bench/paths.py ../shared [--program target/release/statecast] [--horizons 20 50] [--flows]
+
+CRPS of sample paths in standard deviations of the context, one window of every episode of the recordings of
+../shared/data/trajectories; with --flows of the chaotic flows of ../shared/series-benchmarks (context 512, 128 steps).
+Ratios are of means over episodes, with 95 % intervals of a paired bootstrap over episodes: of the mixture to the best
+expert of the recording, and of recalibrated paths to those that are not. "Held": share of outcomes in 90 % intervals.
+"""
+
+import argparse
+import csv
+import subprocess
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+EXPERTS = ["builtin", "linear", "quadratic", "fourier", "scales"]
+
+# Context and episodes at most.
+RECORDINGS = {
+    "Pendulum-v1__expert": (120, 20),
+    "Pendulum-v1__medium": (120, 20),
+    "Pendulum-v1__random": (120, 20),
+    "CartPole-v1__good": (100, 20),
+    "CartPole-v1__medium": (60, 20),
+    "MountainCarContinuous-v0__random": (200, 10),
+    "MountainCarContinuous-v0__expert": (55, 20),
+    "InvertedPendulum-v5__best": (50, 20),
+    "Hopper-v5__best": (110, 6),
+    "HalfCheetah-v5__random": (200, 4),
+    "HalfCheetah-v5__medium": (200, 4),
+    "HalfCheetah-v5__best": (200, 4),
+}
+
+
+def backtest(program, recording, context, horizon, samples, *arguments):
+    """CRPS and coverage of every method, one number an episode."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "scores.csv"
+        command = [program, "backtest", recording, "--models", ",".join([*EXPERTS, "mixture"])]
+        command += ["--experts", ",".join(EXPERTS), "--recalibrate", "online", "--context", context, "--horizon", horizon]
+        command += ["--windows", "1", "--samples", samples, "--output", output, *arguments]
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        crps, held = defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list))
+        with open(output) as file:
+            for row in csv.DictReader(file):
+                spread = float(row["context_std"])
+                if spread > 0:
+                    crps[row["method"]][row["series"]].append(float(row["crps"]) / spread)
+                    inside = float(row["q0.05"]) <= float(row["observed"]) <= float(row["q0.95"])
+                    held[row["method"]][row["series"]].append(inside)
+    mean = lambda of: {method: np.array([np.mean(v) for v in series.values()]) for method, series in of.items()}
+    return mean(crps), mean(held)
+
+
+def ratio(a, b):
+    """Of means, with its interval over episodes."""
+    random = np.random.default_rng(0)
+    picked = random.integers(0, len(a), (2000, len(a)))
+    ratios = a[picked].mean(axis=1) / b[picked].mean(axis=1)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return f"{a.mean() / b.mean():.3f} [{low:.3f}, {high:.3f}]"
+
+
+def row(name, crps, held):
+    best = min(EXPERTS, key=lambda method: crps[method].mean())
+    recalibrated = crps["builtin+recalibrated"]
+    cells = [name, str(len(recalibrated)), f"{crps['builtin'].mean():.4f}", f"{crps['mixture'].mean():.4f}"]
+    cells += [best, ratio(crps["mixture"], crps[best]), ratio(crps["builtin"], crps[best])]
+    cells += [ratio(recalibrated, crps["builtin"])]
+    cells += [f"{100 * held[m].mean():.0f} %" for m in ("builtin", "mixture", "builtin+recalibrated")]
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def head(title):
+    print(f"\n{title}\n")
+    heads = ["recording", "episodes", "builtin", "mixture", "best expert", "mixture / best", "builtin / best"]
+    heads += ["recalibrated / builtin", "held: builtin", "mixture", "recalibrated"]
+    print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
+
+
+def flows(program, folder):
+    head("Chaotic flows, 128 steps behind 512 rows")
+    rows = np.load(folder / "series-benchmarks" / "dysts_dev.npz")
+    with tempfile.TemporaryDirectory() as place:
+        crps, held = defaultdict(list), defaultdict(list)
+        for name in rows.files:
+            path = Path(place) / f"{name}.csv"
+            values = rows[name][: 512 + 128]
+            names = ",".join(f"x{c}" for c in range(values.shape[1]))
+            np.savetxt(path, values, delimiter=",", header=names, comments="", fmt="%.9g")
+            of_flow, held_of_flow = backtest(program, path, 512, 128, 50)
+            for method in of_flow:
+                crps[method].extend(of_flow[method])
+                held[method].extend(held_of_flow[method])
+        row("flows", {m: np.array(v) for m, v in crps.items()}, {m: np.array(v) for m, v in held.items()})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shared", type=Path)
+    parser.add_argument("--program", type=Path, default=ROOT / "target/release/statecast")
+    parser.add_argument("--horizons", type=int, nargs="+", default=[20])
+    parser.add_argument("--recordings", nargs="+", default=list(RECORDINGS), choices=list(RECORDINGS))
+    parser.add_argument("--samples", type=int, default=40)
+    parser.add_argument("--flows", action="store_true")
+    arguments = parser.parse_args()
+    for horizon in arguments.horizons:
+        head(f"{horizon} steps")
+        for name in arguments.recordings:
+            context, episodes = RECORDINGS[name]
+            recording = arguments.shared / "data/trajectories" / f"{name}.npz"
+            select = ",".join(map(str, range(episodes)))
+            scores = backtest(arguments.program, recording, context, horizon, arguments.samples, "--select", select)
+            row(name, *scores)
+    if arguments.flows:
+        flows(arguments.program, arguments.shared)
+
+
+if __name__ == "__main__":
+    main()
