@@ -170,3 +170,43 @@ fn a_switch_is_forecast_as_a_switch() {
     let inside: f64 = line.split_whitespace().nth(5).unwrap().parse().unwrap();
     assert!(inside >= 85.0, "{line}");
 }
+
+/// What backtest ranked best needed actions to come that forecast did not take.
+#[test]
+fn mixtures_of_experts_take_actions_to_come_however_they_are_given() {
+    let experts = [
+        "--experts",
+        "builtin,linear",
+        "--horizon",
+        "4",
+        "--samples",
+        "8",
+    ];
+    let command = [&PENDULUM[..], &experts].concat();
+    let given: [&[&str]; 6] = [
+        &[],
+        &["--holdout"],
+        &["--hold-actions", "zero"],
+        &["--hold-actions", "mean"],
+        &["--policy", "constant:1"],
+        &["--hold-actions", "last", "--holdout"],
+    ];
+    let tables = given.map(|given| {
+        let output = statecast(&[&command[..], given].concat());
+        assert!(output.status.success(), "{given:?}: {}", stderr(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    });
+    assert_ne!(tables[2], tables[4], "zero and one are other actions");
+    let both = ["--policy", "constant:1", "--holdout"];
+    assert!(!statecast(&[&command[..], &both].concat()).status.success());
+    let vicl = [
+        "forecast",
+        "examples/pendulum.csv",
+        "--method",
+        "vicl",
+        "--hold-actions",
+        "zero",
+    ];
+    let says = stderr(&statecast(&vicl));
+    assert!(says.contains("--hold-actions needs"), "{says}");
+}
