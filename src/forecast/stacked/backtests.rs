@@ -9,7 +9,8 @@ use super::rows::Rows;
 use super::weights::Distances;
 use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
 
-/// Places of the context at which backtests may begin, and how many of them do: more where steps are few.
+/// Places of the context at which backtests may begin, and how many of them do: more where few channels are
+/// continued for few steps.
 const PLACES: usize = 12;
 const ORIGINS: usize = 2;
 const ENOUGH_STEPS: usize = 48;
@@ -47,12 +48,19 @@ pub(super) fn places(rows: usize, window: usize) -> Vec<usize> {
     (0..PLACES).map(place).collect()
 }
 
-/// Steps of the backtests in a context of so many rows that is going to be continued for
+/// Steps of the backtests in a context of so many rows and channels that is going to be continued for
 /// `steps`, and the indices of those places at which they begin.
-pub(super) fn origins(places: &[usize], rows: usize, steps: usize) -> (usize, Vec<usize>) {
+pub(super) fn origins(
+    places: &[usize],
+    (rows, channels): (usize, usize),
+    steps: usize,
+) -> (usize, Vec<usize>) {
     let steps = steps.min(MOST).min((AHEAD * rows as f64) as usize);
     let fitting = places.iter().filter(|&&row| row + steps <= rows).count();
-    let wanted = ORIGINS.max(ENOUGH_STEPS / steps.max(1));
+    let wanted = match channels < MANY_CHANNELS {
+        true => ORIGINS.max(ENOUGH_STEPS / steps.max(1)),
+        false => ORIGINS,
+    };
     let count = wanted.min(fitting);
     let origin = |k: usize| match count {
         1 => fitting - 1,
@@ -235,15 +243,23 @@ mod tests {
         for rows in [2, 20, 60, 500, 20_000] {
             for (window, steps) in [(1000, 1), (100, 20), (1000, 400)] {
                 let places = places(rows, window);
-                let (steps, origins) = origins(&places, rows, steps);
+                let (steps, origins) = origins(&places, (rows, 2), steps);
                 assert!(origins.is_sorted() && origins.len() <= PLACES);
                 for i in origins {
                     assert!(places[i] + steps <= rows && places[i] + window >= rows);
                 }
             }
         }
-        assert_eq!(origins(&places(120, 1000), 120, 50).0, 48);
-        assert_eq!(origins(&places(120, 1000), 120, 50).1.len(), ORIGINS);
+        assert_eq!(origins(&places(120, 1000), (120, 2), 50).0, 48);
+        assert_eq!(origins(&places(120, 1000), (120, 2), 50).1.len(), ORIGINS);
         assert!(places(16, 1000).is_empty());
+    }
+
+    /// Nine origins of five steps took longer than the forecast of 200 channels.
+    #[test]
+    fn contexts_of_many_channels_have_few_backtests() {
+        let places = places(500, 1000);
+        assert_eq!(origins(&places, (500, 200), 5).1.len(), ORIGINS);
+        assert!(origins(&places, (500, 2), 5).1.len() > ORIGINS);
     }
 }
