@@ -5,7 +5,7 @@
 CRPS of sample paths in standard deviations of the context, one window of every episode of the recordings of
 ../shared/data/trajectories; with --flows of the chaotic flows of ../shared/series-benchmarks (context 512, 128 steps).
 Ratios are of means over episodes, with 95 % intervals of a paired bootstrap over episodes: of the mixture to the best
-expert of the recording, and of recalibrated paths to those that are not. "Held": share of outcomes in 90 % intervals.
+expert of the recording, and of recalibrated paths to those that are not, over the first four episodes ("few"). "Held": share of outcomes in 90 % intervals.
 """
 
 import argparse
@@ -20,16 +20,19 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 EXPERTS = ["builtin", "linear", "quadratic", "fourier", "scales"]
 
+# Episodes for recalibrated forecasts: each is made from twenty places inside of the context, too.
+FEW = 4
+
 # Context and episodes at most.
 RECORDINGS = {
-    "Pendulum-v1__expert": (120, 20),
-    "Pendulum-v1__medium": (120, 20),
-    "Pendulum-v1__random": (120, 20),
-    "CartPole-v1__good": (100, 20),
-    "CartPole-v1__medium": (60, 20),
+    "Pendulum-v1__expert": (120, 10),
+    "Pendulum-v1__medium": (120, 10),
+    "Pendulum-v1__random": (120, 10),
+    "CartPole-v1__good": (100, 10),
+    "CartPole-v1__medium": (60, 10),
     "MountainCarContinuous-v0__random": (200, 10),
-    "MountainCarContinuous-v0__expert": (55, 20),
-    "InvertedPendulum-v5__best": (50, 20),
+    "MountainCarContinuous-v0__expert": (55, 10),
+    "InvertedPendulum-v5__best": (50, 10),
     "Hopper-v5__best": (110, 6),
     "HalfCheetah-v5__random": (200, 4),
     "HalfCheetah-v5__medium": (200, 4),
@@ -37,12 +40,11 @@ RECORDINGS = {
 }
 
 
-def backtest(program, recording, context, horizon, samples, *arguments):
+def backtest(program, recording, context, horizon, samples, methods, *arguments):
     """CRPS and coverage of every method, one number an episode."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "scores.csv"
-        command = [program, "backtest", recording, "--models", ",".join([*EXPERTS, "mixture"])]
-        command += ["--experts", ",".join(EXPERTS), "--recalibrate", "online", "--context", context, "--horizon", horizon]
+        command = [program, "backtest", recording, *methods, "--context", context, "--horizon", horizon]
         command += ["--windows", "1", "--samples", samples, "--output", output, *arguments]
         subprocess.run(list(map(str, command)), check=True, capture_output=True)
         crps, held = defaultdict(lambda: defaultdict(list)), defaultdict(lambda: defaultdict(list))
@@ -66,20 +68,33 @@ def ratio(a, b):
     return f"{a.mean() / b.mean():.3f} [{low:.3f}, {high:.3f}]"
 
 
+ALL = ["--models", ",".join([*EXPERTS, "mixture"]), "--experts", ",".join(EXPERTS)]
+RECALIBRATED = ["--models", "builtin", "--recalibrate", "online"]
+
+
+def scores(program, recording, context, horizon, samples, *arguments):
+    """Those of all methods and, of fewer episodes, of the model with and without recalibration."""
+    crps, held = backtest(program, recording, context, horizon, samples, ALL, *arguments)
+    few = ["--select", ",".join(map(str, range(FEW)))] if arguments else []
+    plain = backtest(program, recording, context, horizon, samples, RECALIBRATED, *few)
+    for of, found in zip((crps, held), plain):
+        of["recalibrated"], of["plain"] = found["builtin+recalibrated"], found["builtin"]
+    return crps, held
+
+
 def row(name, crps, held):
     best = min(EXPERTS, key=lambda method: crps[method].mean())
-    recalibrated = crps["builtin+recalibrated"]
-    cells = [name, str(len(recalibrated)), f"{crps['builtin'].mean():.4f}", f"{crps['mixture'].mean():.4f}"]
+    cells = [name, str(len(crps["builtin"])), f"{crps['builtin'].mean():.4f}", f"{crps['mixture'].mean():.4f}"]
     cells += [best, ratio(crps["mixture"], crps[best]), ratio(crps["builtin"], crps[best])]
-    cells += [ratio(recalibrated, crps["builtin"])]
-    cells += [f"{100 * held[m].mean():.0f} %" for m in ("builtin", "mixture", "builtin+recalibrated")]
+    cells += [ratio(crps["recalibrated"], crps["plain"])]
+    cells += [f"{100 * held[m].mean():.0f} %" for m in ("builtin", "mixture", "plain", "recalibrated")]
     print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def head(title):
     print(f"\n{title}\n")
     heads = ["recording", "episodes", "builtin", "mixture", "best expert", "mixture / best", "builtin / best"]
-    heads += ["recalibrated / builtin", "held: builtin", "mixture", "recalibrated"]
+    heads += ["recalibrated / builtin", "held: builtin", "mixture", "builtin, few", "recalibrated, few"]
     print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
 
 
@@ -93,7 +108,7 @@ def flows(program, folder):
             values = rows[name][: 512 + 128]
             names = ",".join(f"x{c}" for c in range(values.shape[1]))
             np.savetxt(path, values, delimiter=",", header=names, comments="", fmt="%.9g")
-            of_flow, held_of_flow = backtest(program, path, 512, 128, 50)
+            of_flow, held_of_flow = scores(program, path, 512, 128, 50)
             for method in of_flow:
                 crps[method].extend(of_flow[method])
                 held[method].extend(held_of_flow[method])
@@ -106,7 +121,7 @@ def main():
     parser.add_argument("--program", type=Path, default=ROOT / "target/release/statecast")
     parser.add_argument("--horizons", type=int, nargs="+", default=[20])
     parser.add_argument("--recordings", nargs="+", default=list(RECORDINGS), choices=list(RECORDINGS))
-    parser.add_argument("--samples", type=int, default=40)
+    parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--flows", action="store_true")
     arguments = parser.parse_args()
     for horizon in arguments.horizons:
@@ -115,8 +130,8 @@ def main():
             context, episodes = RECORDINGS[name]
             recording = arguments.shared / "data/trajectories" / f"{name}.npz"
             select = ",".join(map(str, range(episodes)))
-            scores = backtest(arguments.program, recording, context, horizon, arguments.samples, "--select", select)
-            row(name, *scores)
+            found = scores(arguments.program, recording, context, horizon, arguments.samples, "--select", select)
+            row(name, *found)
     if arguments.flows:
         flows(arguments.program, arguments.shared)
 

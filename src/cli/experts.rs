@@ -196,15 +196,17 @@ impl Models {
         }
     }
 
-    /// Paths of a member that are pooled with those of experts and learned networks.
+    /// Paths of a member that are pooled with those of experts, learned networks, and of the member before it was
+    /// recalibrated.
     fn stacked<'m>(
         &self,
         language: Language<'m>,
         method: Method,
         member: Rc<dyn Predictor<'m> + 'm>,
+        plain: Option<Rc<dyn Predictor<'m> + 'm>>,
     ) -> Rc<dyn Predictor<'m> + 'm> {
         let learned = self.learned(method).map(Learned::predictor);
-        language.stacked(method, member, learned.into_iter().collect())
+        language.stacked(method, member, learned.into_iter().chain(plain).collect())
     }
 
     /// The reading of the only model that was loaded, with pooled paths along the actions of any policy.
@@ -248,7 +250,7 @@ impl Models {
         if self.options.simulates() {
             return Ok(read);
         }
-        Ok(self.stacked(language(self, settings)?, settings.method, read))
+        Ok(self.stacked(language(self, settings)?, settings.method, read, None))
     }
 
     /// The same, with the recordings to train on and to read; their variables must be those of `like`.
@@ -373,8 +375,11 @@ impl ExpertArguments {
         if !is_language(name) || models.options.simulates() {
             return Ok(member);
         }
-        let language = Language::of(models.named(name)?, settings);
-        Ok(models.stacked(language, settings.method, member))
+        let model = models.named(name)?;
+        let language = Language::of(model, settings);
+        // Paths of densities that are recalibrated need not be better than those of densities as they are.
+        let plain = self.recalibrates().then(|| models.reader(model, settings));
+        Ok(models.stacked(language, settings.method, member, plain))
     }
 
     /// The mixture of some forecasters, or the only one; recalibrated if the arguments want it. Where

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use super::Logged;
+use super::{Logged, Run};
 
 /// Recorded steps that share the say about a step.
 const NEIGHBOURS: usize = 5;
@@ -63,6 +63,14 @@ impl RecordedEnds {
         })
     }
 
+    /// Mean probability that it gives to the ends of a recorded run by those of all others: near zero where
+    /// ends have nothing to do with states.
+    fn foresight(&self) -> f64 {
+        let ends: Vec<usize> = (0..self.ended.len()).filter(|&i| self.ended[i]).collect();
+        let of = |&i: &usize| self.share(self.steps.row(i), Some(i));
+        ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64
+    }
+
     /// Probability that a step from a state to the next ends a run.
     pub(super) fn probability(&self, state: &[f64], next: &[f64]) -> f64 {
         let at = match self.by {
@@ -70,9 +78,17 @@ impl RecordedEnds {
             Compared::Before => state,
         };
         let at = Array1::from(at.to_vec()) / &self.unit;
+        self.share(at.view(), None)
+    }
+
+    /// Share of the steps nearest to a place, but for one of them, that ended a run.
+    fn share(&self, at: ArrayView1<f64>, without: Option<usize>) -> f64 {
         let mut nearest: Vec<(f64, usize)> = Vec::with_capacity(NEIGHBOURS + 1);
         for (i, step) in self.steps.rows().into_iter().enumerate() {
-            let distance = squared_distance(step, at.view());
+            if without == Some(i) {
+                continue;
+            }
+            let distance = squared_distance(step, at);
             if nearest.len() < NEIGHBOURS || distance < nearest[nearest.len() - 1].0 {
                 let place = nearest.partition_point(|(d, _)| *d <= distance);
                 nearest.insert(place, (distance, i));
@@ -84,6 +100,18 @@ impl RecordedEnds {
         let ended = nearest.iter().filter(|(_, i)| self.ended[*i]).count();
         ended as f64 / all.max(1.0)
     }
+}
+
+/// Steps after which all runs ended, if it is a time limit rather than what the states say: all ended alike, in
+/// states in which others went on.
+pub fn time_limit(logged: &Logged) -> Option<usize> {
+    let first = logged.runs.first()?;
+    let alike = |run: &Run| run.terminated && run.steps() == first.steps();
+    if logged.runs.len() < 2 || first.steps() < 2 || !logged.runs.iter().all(alike) {
+        return None;
+    }
+    let ends = RecordedEnds::of(logged)?;
+    (ends.foresight() < 0.5).then_some(first.steps())
 }
 
 /// At most so many of some rows, evenly spread.
@@ -127,6 +155,20 @@ mod tests {
             let of = |t: f64| ends.probability(&[t], &[t + 1.0]);
             assert_eq!((of(2.1), of(3.1), of(4.1)), (0.0, 0.0, 1.0));
         }
+    }
+
+    /// Values were halved: states at the limit are those of all other steps.
+    #[test]
+    fn ends_at_one_step_in_any_state_are_a_time_limit() {
+        let mut logged = counted(true);
+        assert_eq!(time_limit(&logged), None);
+        for (r, run) in logged.runs.iter_mut().enumerate() {
+            let state = |(t, _)| ((r * 7 + t * t * 3) % 11) as f64;
+            run.states = Array2::from_shape_fn((6, 1), state);
+        }
+        assert_eq!(time_limit(&logged), Some(5));
+        logged.runs[0].terminated = false;
+        assert_eq!(time_limit(&logged), None);
     }
 
     #[test]

@@ -200,6 +200,12 @@ impl Logged {
         (best, telling(best))
     }
 
+    /// The same, with ends as moments at which runs were cut off.
+    pub fn endless(mut self) -> Self {
+        self.runs.iter_mut().for_each(|run| run.terminated = false);
+        self
+    }
+
     /// The same without the runs of one recording; `None` if none is left.
     pub fn without(&self, source: usize) -> Option<Self> {
         let others = self.runs.iter().filter(|run| run.source != source);

@@ -9,8 +9,9 @@ pub struct Recommended {
     pub estimator: usize,
     /// Mean size of its errors about the recorded policies.
     pub off: f64,
-    /// The same of a guess: that each earned what the others did on average, or of a single one nothing.
-    pub guess: f64,
+    /// The same of a guess: that each earned what the others did on average. There is none about a single one,
+    /// which is too little to recommend by.
+    pub guess: Option<f64>,
 }
 
 impl Recommended {
@@ -23,7 +24,7 @@ impl Recommended {
     /// let earned = [value(10.0), value(50.0)];
     /// let said = [vec![Some(value(30.0)), Some(value(12.0))], vec![None, Some(value(47.0))]];
     /// let found = Recommended::of(&earned, &said).unwrap();
-    /// assert_eq!((found.estimator, found.off, found.guess), (1, 2.5, 40.0));
+    /// assert_eq!((found.estimator, found.off, found.guess), (1, 2.5, Some(40.0)));
     /// assert!(found.is_fit());
     /// ```
     pub fn of(earned: &[Value], said: &[Vec<Option<Value>>]) -> Option<Self> {
@@ -40,20 +41,20 @@ impl Recommended {
         let nearest = (0..estimators).filter_map(off);
         let (estimator, off) = nearest.min_by(|a, b| a.1.total_cmp(&b.1))?;
         let sum: f64 = earned.iter().map(|value| value.mean).sum();
-        let guess = earned.iter().map(|value| match earned.len() {
-            1 => value.mean.abs(),
-            _ => (value.mean - (sum - value.mean) / (count - 1.0)).abs(),
-        });
+        let others = |value: &Value| (sum - value.mean) / (count - 1.0);
+        let guess = earned
+            .iter()
+            .map(|value| (value.mean - others(value)).abs());
         Some(Self {
             estimator,
             off,
-            guess: guess.sum::<f64>() / count,
+            guess: (earned.len() > 1).then(|| guess.sum::<f64>() / count),
         })
     }
 
     /// Whether it is nearer than half of what a guess is off by.
     pub fn is_fit(&self) -> bool {
-        self.off <= 0.5 * self.guess
+        self.guess.is_some_and(|guess| self.off <= 0.5 * guess)
     }
 }
 
@@ -91,7 +92,10 @@ mod tests {
             vec![Some(value(-480.0)), Some(value(-700.0))],
         ];
         let found = Recommended::of(&earned, &said).unwrap();
-        assert_eq!((found.estimator, found.guess), (0, 400.0));
+        assert_eq!((found.estimator, found.guess), (0, Some(400.0)));
+        // A number that is added to all rewards makes nobody fit.
+        let single = Recommended::of(&[value(1000.0)], &[vec![Some(value(1010.0))]]).unwrap();
+        assert!(!single.is_fit());
         assert!(!found.is_fit(), "{found:?}");
         assert_eq!(Recommended::of(&[], &[]), None);
     }

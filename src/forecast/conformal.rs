@@ -10,15 +10,19 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::{ArrayView1, ArrayView2, s};
+use ndarray::{Array2, ArrayView1, ArrayView2, s};
 
 use super::levels::FewLevels;
 use super::{
     Control, ForecastError, Forecaster, KnownFuture, Reading, Rollout, RolloutSettings, Variables,
 };
+use crate::metrics::{crps, mean_and_std};
 
 /// Paths of a forecast from inside of the context, at most.
 const MOST_PATHS: usize = 25;
+
+/// Standard errors by which adjusted paths must be better at origins that they were not adjusted by.
+const BETTER_BY: f64 = 1.645;
 
 /// Log-odds beyond which a place counts as this: outcomes that lie very far off all paths.
 const FARTHEST: f64 = 50.0;
@@ -44,6 +48,8 @@ pub struct Conformal {
     apart: usize,
     /// Log-odds in order, `[step][variable]`.
     places: Vec<Vec<Vec<f64>>>,
+    /// Variables that are left as they came.
+    left: Vec<bool>,
 }
 
 impl Conformal {
@@ -53,7 +59,49 @@ impl Conformal {
         Self {
             apart,
             places: vec![vec![Vec::new(); variables]; horizon],
+            left: vec![false; variables],
         }
+    }
+
+    /// Learned from forecasts and what came, in the order of their origins. Variables are left as they
+    /// came whose paths are not surely better for it (CRPS) in the half of the forecasts that was not learned from.
+    fn tested(
+        seen: &[(Rollout, Array2<f64>)],
+        horizon: usize,
+        variables: usize,
+        apart: usize,
+    ) -> Self {
+        let learned = |part: &[(Rollout, Array2<f64>)]| {
+            let mut conformal = Self::new(horizon, variables, apart);
+            for (rollout, came) in part {
+                conformal.learn(rollout, came.view());
+            }
+            conformal
+        };
+        let mut all = learned(seen);
+        let (early, late) = seen.split_at(seen.len() / 2);
+        let mut gains = vec![Vec::with_capacity(seen.len()); variables];
+        for (part, other) in [(early, late), (late, early)] {
+            let conformal = learned(part);
+            for (rollout, came) in other {
+                let adjusted = conformal.adjusted(rollout);
+                for (v, gains) in gains.iter_mut().enumerate() {
+                    let error = |paths: &Rollout| {
+                        let of = |h: usize| {
+                            crps(&mut paths.paths.slice(s![.., h, v]).to_vec(), came[[h, v]])
+                        };
+                        (0..horizon).map(of).sum::<f64>()
+                    };
+                    gains.push(error(rollout) - error(&adjusted));
+                }
+            }
+        }
+        let new = (apart as f64 / horizon as f64).min(1.0);
+        all.left = gains
+            .iter()
+            .map(|gains| !surely_above_zero(gains, new))
+            .collect();
+        all
     }
 
     /// Learns from a forecast and what came, `[horizon, variables]`.
@@ -81,7 +129,7 @@ impl Conformal {
         let mut adjusted = rollout.clone();
         for (h, step) in self.places.iter().enumerate() {
             let new = (self.apart as f64 / (h + 1) as f64).min(1.0);
-            for (v, places) in step.iter().enumerate() {
+            for (v, places) in step.iter().enumerate().filter(|(v, _)| !self.left[*v]) {
                 let mut paths = adjusted.paths.slice_mut(s![.., h, v]);
                 let law = Law::of(paths.view());
                 if let (Some(law), Some(learned)) = (law, Learned::of(places, new)) {
@@ -91,6 +139,13 @@ impl Conformal {
         }
         adjusted
     }
+}
+
+/// Whether the mean of values, of which a share is new evidence, is above zero beyond doubt.
+fn surely_above_zero(values: &[f64], new: f64) -> bool {
+    let (mean, deviation) = mean_and_std(values);
+    let count = new * values.len() as f64;
+    count >= 2.0 && mean > BETTER_BY * deviation / (count - 1.0).max(1.0).sqrt()
 }
 
 /// Which place among the paths a level stands for, both as log-odds.
@@ -347,31 +402,25 @@ impl<'m> Forecaster<'m> {
         let part = 1.0 / (origins.len() + rollouts).max(1) as f64;
         let apart = origins.windows(2).map(|pair| pair[1] - pair[0]).min();
         let (horizon, variables) = (settings.horizon.get(), context.names.len());
-        let mut conformal = Conformal::new(horizon, variables, apart.unwrap_or(horizon));
+        let mut seen = Vec::with_capacity(origins.len());
         for (i, &origin) in origins.iter().enumerate() {
             let done = |share: f64| progress((i as f64 + share) * part);
-            self.learn(
-                &mut conformal,
-                context,
-                origin,
-                settings,
-                with_actions,
-                &done,
-            )?;
+            seen.push(self.from_inside(context, origin, settings, with_actions, &done)?);
         }
+        let apart = apart.unwrap_or(horizon);
+        let conformal = Conformal::tested(&seen, horizon, variables, apart);
         Ok((conformal, 1.0 - origins.len() as f64 * part))
     }
 
-    /// Forecasts from one origin inside of a context and learns from what came.
-    fn learn(
+    /// A forecast from one origin inside of a context, and what came.
+    fn from_inside(
         &self,
-        conformal: &mut Conformal,
         context: &Variables,
         origin: usize,
         settings: &RolloutSettings,
         with_actions: bool,
         progress: &dyn Fn(f64),
-    ) -> Result<(), ForecastError> {
+    ) -> Result<(Rollout, Array2<f64>), ForecastError> {
         let came = context.slice(origin..origin + settings.horizon.get());
         let known = with_actions.then(|| KnownFuture(came.actions.clone()));
         let fewer = RolloutSettings {
@@ -383,8 +432,7 @@ impl<'m> Forecaster<'m> {
         let before = context.slice(0..origin);
         let reading = self.read_ahead(&before, 0, settings.stretch())?;
         let rollout = reading.rollout(&fewer, known.as_ref(), progress)?;
-        conformal.learn(&rollout, came.values.view());
-        Ok(())
+        Ok((rollout, came.values))
     }
 }
 
@@ -436,6 +484,28 @@ mod tests {
         for (x, y) in sample.iter().zip(&adjusted.paths) {
             assert!((x - y).abs() < 0.2, "{x} {y}");
         }
+    }
+
+    /// Adjusted bands were four to ten times worse along paths where they had been right.
+    #[test]
+    fn variables_are_adjusted_where_others_that_were_not_learned_from_gain() {
+        use rand::rngs::ChaCha8Rng;
+        use rand::{RngExt, SeedableRng};
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let mut draw = |spread: f64| spread * crate::density::normal_quantile(random.random());
+        // The first variable's paths are right, the second's far too narrow.
+        let seen: Vec<(Rollout, Array2<f64>)> = (0..20)
+            .map(|_| {
+                let paths = Array3::from_shape_fn((25, 1, 2), |_| draw(1.0));
+                let rollout = Rollout {
+                    paths,
+                    saturated: 0,
+                };
+                (rollout, array![[draw(1.0), draw(8.0)]])
+            })
+            .collect();
+        assert_eq!(Conformal::tested(&seen, 1, 2, 1).left, [true, false]);
+        assert_eq!(Conformal::tested(&seen[..3], 1, 2, 1).left, [true, true]);
     }
 
     #[test]

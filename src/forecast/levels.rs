@@ -19,8 +19,8 @@ pub(super) struct FewLevels(Vec<Option<Levels>>);
 
 /// Levels in their order.
 enum Levels {
-    /// Evenly spaced: first and distance. They go on where nothing was observed.
-    Even(f64, f64),
+    /// Evenly spaced, and their distance. They go on where nothing was observed.
+    Even(Vec<f64>, f64),
     Uneven(Vec<f64>),
 }
 
@@ -47,7 +47,11 @@ impl Levels {
         };
         Some(
             match levels.len() >= LEAST_GOING_ON && distances.clone().all(whole) {
-                true => Self::Even(levels[0], step),
+                true => {
+                    // Of all levels: differences of two are less exact.
+                    let range = levels[levels.len() - 1] - levels[0];
+                    Self::Even(levels, range / (range / step).round())
+                }
                 false => Self::Uneven(levels),
             },
         )
@@ -55,16 +59,32 @@ impl Levels {
 
     fn nearest(&self, x: f64) -> f64 {
         match self {
-            Self::Even(first, step) => first + ((x - first) / step).round() * step,
-            Self::Uneven(levels) => {
-                let place = levels.partition_point(|level| *level < x);
-                let around = &levels[place.saturating_sub(1)..levels.len().min(place + 1)];
-                let off = |level: &&f64| (**level - x).abs();
-                let nearest = around.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
-                nearest.copied().unwrap_or(x)
+            Self::Even(levels, step) => {
+                let value = levels[0] + ((x - levels[0]) / step).round() * step;
+                let observed = observed_near(levels, value);
+                match (observed - value).abs() < 0.5 * step {
+                    true => observed,
+                    false => short(value, *step),
+                }
             }
+            Self::Uneven(levels) => observed_near(levels, x),
         }
     }
+}
+
+/// The nearest of levels in order.
+fn observed_near(levels: &[f64], x: f64) -> f64 {
+    let place = levels.partition_point(|level| *level < x);
+    let around = &levels[place.saturating_sub(1)..levels.len().min(place + 1)];
+    let off = |level: &&f64| (**level - x).abs();
+    let nearest = around.iter().min_by(|a, b| off(a).total_cmp(&off(b)));
+    nearest.copied().unwrap_or(x)
+}
+
+/// A value with the digits that a step tells, six more than its first.
+fn short(value: f64, step: f64) -> f64 {
+    let decimals = (6.0 - step.log10().floor()).clamp(0.0, 15.0) as usize;
+    format!("{value:.decimals$}").parse().unwrap_or(value)
 }
 
 impl FewLevels {
@@ -111,6 +131,22 @@ mod tests {
         assert_eq!(row(0), [0.0, 10.0, 0.123, 5.0]);
         // Even levels go on, uneven ones do not.
         assert_eq!(row(1), [3.0, 10.0, 0.123 + 2.4, 7.4]);
+    }
+
+    /// Sums of rounded steps were beside the levels, and outcomes on a level outside of bands that end there.
+    #[test]
+    fn levels_of_coarse_sensors_are_those_that_were_recorded() {
+        let recorded = |k: usize| {
+            format!("{}.{}", 20 + k / 10, k % 10)
+                .parse::<f64>()
+                .unwrap()
+        };
+        let context = Array2::from_shape_fn((60, 1), |(t, _)| recorded(t % 7));
+        let levels = FewLevels::of(context.view());
+        let levels = levels.0[0].as_ref().unwrap();
+        for k in 0..30 {
+            assert_eq!(levels.nearest(recorded(k) + 0.03), recorded(k));
+        }
     }
 
     #[test]

@@ -50,7 +50,13 @@ impl Evaluated {
             ];
         };
         let name = &self.estimators[found.estimator];
-        let [off, guess] = numbers([found.off, found.guess], 1);
+        let Some(guess) = found.guess else {
+            return vec![format!(
+                "No estimator is recommended: one recording is too little to judge by. The nearest, {name}, is off by {} about it.",
+                number(found.off, 1)
+            )];
+        };
+        let [off, guess] = numbers([found.off, guess], 1);
         if !found.is_fit() {
             return vec![format!(
                 "No estimator is fit: the nearest, {name}, is off by {off} about what the recorded policies earned, a guess by {guess}."

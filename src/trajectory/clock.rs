@@ -8,6 +8,8 @@ pub(super) struct Clock {
     dates: Vec<Date>,
     /// The first row without a number or a date.
     gap: Option<usize>,
+    /// Whether a row holds words that are no date.
+    written: bool,
 }
 
 /// The times of a column that has one for every row.
@@ -57,7 +59,10 @@ impl Clock {
     pub(super) fn text(&mut self, text: &str) {
         match date(text.trim()) {
             Some(date) if self.numbers.is_empty() => self.dates.push(date),
-            _ => self.missing(),
+            _ => {
+                self.written |= !text.trim().is_empty();
+                self.missing();
+            }
         }
     }
 
@@ -71,6 +76,11 @@ impl Clock {
     pub(super) fn gap(&self) -> Option<usize> {
         let some = self.numbers.len().max(self.dates.len()) > 1;
         self.gap.filter(|_| some)
+    }
+
+    /// Whether it has values, of which none or one is a time that is known.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.written && self.gap.is_some() && self.gap().is_none()
     }
 
     /// The times of all `rows` rows; none if one of them has none, or if all are one.

@@ -173,7 +173,15 @@ impl Table {
                 clock.column,
                 row + 1
             )),
-            _ => {}
+            _ => {
+                let unreadable = self.clocks.iter().find(|clock| clock.is_unreadable());
+                roles.warnings.extend(unreadable.map(|clock| {
+                    format!(
+                        "the times of column {} cannot be read, so rows are read in the order of the file",
+                        clock.column
+                    )
+                }));
+            }
         }
         self.read_by(None, rows)
     }
@@ -418,6 +426,18 @@ impl Table {
                 long && several.all(|(_, rows)| is_regular(of(rows)))
             })
             .collect();
+        let falling = (0..block.names.len()).find(|&column| {
+            let of = |rows: &Range<usize>| block.column_values(column, rows.clone()).map(|x| -x);
+            let mut several = episodes.iter().filter(|(_, rows)| rows.len() > 1);
+            long && several.all(|(_, rows)| is_regular(of(rows)))
+        });
+        roles.warnings.extend(falling.map(|column| {
+            format!(
+                "{} falls by the same step in every row: if it is a time, name it with --time, for the file is newest \
+                 first then",
+                block.names[column]
+            )
+        }));
         if regular.len() == block.names.len() {
             return;
         }

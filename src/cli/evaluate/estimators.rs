@@ -94,6 +94,11 @@ impl Estimator {
         !matches!(self, Self::OnPolicy | Self::Behaviour)
     }
 
+    /// True if it needs recorded episodes of the whole horizon.
+    pub(super) fn counts_recorded(self) -> bool {
+        self.weighs() || matches!(self, Self::OnPolicy | Self::Behaviour)
+    }
+
     /// True if it weighs what was recorded: of a recorded policy, the recordings of the others.
     fn weighs(self) -> bool {
         matches!(self, Self::Is | Self::Dr)
@@ -315,6 +320,9 @@ impl<'s> Study<'s> {
             estimate.saturated = Some(imagined.saturated);
         };
         let policy = &mut *candidate.policy;
+        if estimator.counts_recorded() && logged.telling(|_| true, horizon).0 < horizon {
+            return Ok(estimate);
+        }
         match estimator {
             Estimator::Mixture
             | Estimator::Builtin

@@ -19,7 +19,7 @@ use super::endings::written_as;
 use super::input::{Columns, ModelArguments};
 use super::residual::{ResidualArguments, ResidualOptions};
 use crate::environment::Task;
-use crate::evaluation::{FittedQ, Logged, RecordedEnds, Rules, Walk, recorded};
+use crate::evaluation::{FittedQ, Logged, RecordedEnds, Rules, Walk, recorded, time_limit};
 use crate::forecast::Method;
 use crate::output::TableFormat;
 use crate::policy::{self, Cloned, Policy, PolicySource, Widths};
@@ -132,6 +132,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
     let rules = arguments.rules(task)?;
     let (logged, options) = arguments.logged(task, &rules)?;
+    let logged = arguments.with_ends(logged);
     let mut candidates = arguments.candidates(&logged, task)?;
     let horizon = arguments.horizon(&logged, task);
     let walk = Walk {
@@ -153,6 +154,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         recorded: behaviours.iter().map(Behaviour::recorded).collect(),
     };
     let study = Study::new(&arguments, &logged, &walk, options)?;
+    arguments.note_short_episodes(&logged, horizon);
     let mut estimates = Vec::new();
     for &estimator in &arguments.estimators {
         let recorded = &mut table.recorded;
@@ -285,6 +287,34 @@ impl Arguments {
             rules.terminated = None;
         }
         Ok(rules)
+    }
+
+    /// Says which estimators have nothing to say of a horizon that no episode has.
+    fn note_short_episodes(&self, logged: &Logged, horizon: usize) {
+        let told = logged.telling(|_| true, horizon).0;
+        let counting = self.estimators.iter().filter(|e| e.counts_recorded());
+        let names: Vec<&str> = counting.map(|estimator| estimator.name()).collect();
+        if told < horizon && !names.is_empty() {
+            eprintln!(
+                "note: {}: no value, for recorded episodes tell of {told} steps and the horizon is {horizon} (--horizon)",
+                names.join(", ")
+            );
+        }
+    }
+
+    /// What was recorded, without ends that do not count.
+    fn with_ends(&self, logged: Logged) -> Logged {
+        match (self.termination, time_limit(&logged)) {
+            (Some(Termination::Never), _) => logged.endless(),
+            (None, Some(limit)) => {
+                eprintln!(
+                    "note: all episodes end after {limit} steps, in states in which others go on: that is taken for a \
+                     time limit; --termination recorded takes it for the system's end"
+                );
+                logged.endless()
+            }
+            _ => logged,
+        }
     }
 
     /// Where recorded episodes ended, if imagined ones end there, too.
