@@ -405,7 +405,7 @@ impl<'m> Forecaster<'m> {
         let mut seen = Vec::with_capacity(origins.len());
         for (i, &origin) in origins.iter().enumerate() {
             let done = |share: f64| progress((i as f64 + share) * part);
-            seen.push(self.from_inside(context, origin, settings, with_actions, &done)?);
+            seen.push(self.backtested(context, origin, settings, with_actions, &done)?);
         }
         let apart = apart.unwrap_or(horizon);
         let conformal = Conformal::tested(&seen, horizon, variables, apart);
@@ -413,7 +413,7 @@ impl<'m> Forecaster<'m> {
     }
 
     /// A forecast from one origin inside of a context, and what came.
-    fn from_inside(
+    fn backtested(
         &self,
         context: &Variables,
         origin: usize,
