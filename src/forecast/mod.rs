@@ -61,6 +61,21 @@ pub use variables::{Role, Variables};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForecastError {
+    /// More values of sample paths than can be held.
+    #[error(
+        "{samples} paths of {horizon} steps and {variables} variables are more than {most} values; take a shorter \
+         horizon or fewer paths"
+    )]
+    TooManyValues {
+        /// Paths.
+        samples: usize,
+        /// Steps.
+        horizon: usize,
+        /// Variables.
+        variables: usize,
+        /// Values that can be held.
+        most: usize,
+    },
     /// More than one variable where one is needed.
     #[error("{0} variables and actions: the kernel of a context is that of one variable alone")]
     OneVariable(usize),

@@ -29,7 +29,28 @@ pub struct RolloutSettings {
     pub stretch: Option<NonZeroUsize>,
 }
 
+/// Most values of sample paths, of 8 bytes each.
+const MOST_VALUES: usize = 200_000_000;
+
 impl RolloutSettings {
+    /// Checks that paths of so many variables can be held.
+    ///
+    /// # Errors
+    /// [`ForecastError::TooManyValues`] if they cannot.
+    pub fn check(&self, variables: usize) -> Result<(), ForecastError> {
+        let (horizon, samples) = (self.horizon.get(), self.samples.get());
+        let values = samples.saturating_mul(horizon).saturating_mul(variables);
+        match values <= MOST_VALUES && horizon <= MOST_VALUES / 10 {
+            true => Ok(()),
+            false => Err(ForecastError::TooManyValues {
+                samples,
+                horizon,
+                variables,
+                most: MOST_VALUES,
+            }),
+        }
+    }
+
     /// Steps that stand behind the context at most.
     pub(super) fn stretch(&self) -> usize {
         let horizon = self.horizon.get();
@@ -188,6 +209,7 @@ impl Reading<'_> {
         };
         predictor.check(self.rows(), stretch)?;
         let variables = self.encoding.disentangler().variables();
+        settings.check(variables)?;
         let mut rollout = Rollout {
             paths: Array3::zeros((samples, horizon, variables)),
             saturated: 0,

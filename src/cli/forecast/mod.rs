@@ -121,6 +121,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = &arguments.recording.file;
     arguments.model.check_reward(file, &trajectory)?;
     let episodes = arguments.recording.episodes(&trajectory)?;
+    arguments.paths().check(trajectory.state_names().len())?;
     let futures = arguments
         .actions
         .read(&trajectory, arguments.horizon.get())?;
