@@ -29,6 +29,8 @@ pub struct Recorded {
     pub name: String,
     /// What it earned, from its own starts and in the steps that it tells about.
     pub earned: Value,
+    /// Steps, at most, in which it earned that.
+    pub steps: usize,
     /// Estimates of the same, one an estimator; none of those that say nothing of other starts.
     pub imagined: Vec<Option<Value>>,
 }
@@ -169,10 +171,11 @@ fn interval(value: &Option<Value>) -> Markup {
 fn recorded_table(table: &Evaluated) -> Markup {
     html! {
         div.wide { table {
-            tr { th { "recording" } th { "earned" } @for name in &table.estimators { th { (name) } } }
+            tr { th { "recording" } th { "steps" } th { "earned" } @for name in &table.estimators { th { (name) } } }
             @for recorded in &table.recorded {
                 tr {
                     td { (recorded.name) }
+                    td { (recorded.steps) }
                     td { (interval(&Some(recorded.earned))) }
                     @for imagined in &recorded.imagined { td { (interval(imagined)) } }
                 }

@@ -136,6 +136,7 @@ impl Behaviour {
         Recorded {
             name: self.candidate.name.clone(),
             earned: self.earned,
+            steps: self.walk.horizon,
             imagined: Vec::new(),
         }
     }

@@ -62,7 +62,7 @@ impl Outcome<'_> {
         {
             text += "\n";
             text += &aligned_rows(&recorded_rows(table));
-            text += "\nWhat the recorded policies earned and what the estimators say of them; intervals are widened by \
+            text += "\nWhat the recorded policies earned in so many steps and what the estimators say of them; intervals are widened by \
                      how far these differ.\n";
         }
         text += "\n";
@@ -203,10 +203,14 @@ fn estimate_rows(table: &Evaluated) -> Vec<Vec<String>> {
 }
 
 fn recorded_rows(table: &Evaluated) -> Vec<Vec<String>> {
-    let mut heads = vec!["recording".to_owned(), "earned".to_owned()];
+    let mut heads = ["recording", "steps", "earned"].map(str::to_owned).to_vec();
     heads.extend(table.estimators.iter().cloned());
     let row = |recorded: &Recorded| {
-        let mut row = vec![recorded.name.clone(), shown(&Some(recorded.earned))];
+        let mut row = vec![
+            recorded.name.clone(),
+            recorded.steps.to_string(),
+            shown(&Some(recorded.earned)),
+        ];
         row.extend(recorded.imagined.iter().map(shown));
         row
     };
