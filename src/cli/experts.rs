@@ -393,26 +393,13 @@ impl ExpertArguments {
         if let [only] = experts {
             return self.single(only, models, settings);
         }
-        let members = self.experts(experts, models, settings)?;
-        let mixture = self.mixed(members.clone())?;
-        if settings.method != Method::Residual || models.options.simulates() {
-            return Ok(mixture);
-        }
-        // Digits by themselves are pooled with a model that reads hints, alone or in a mixture.
-        let of_digits = |name: &&String| is_language(name);
-        let languages = experts
-            .iter()
-            .filter(of_digits)
-            .map(|name| models.named(name));
-        let languages = languages.collect::<anyhow::Result<Vec<_>>>()?;
-        let mut digits = languages
-            .into_iter()
-            .map(|model| Language::of(model, settings));
-        let digits = digits.find(|language| language.pools(settings.method));
-        let stacked = Stacked::new(mixture, members);
-        Ok(match digits {
-            Some(digits) => Rc::new(stacked.with("digits", Rc::new(digits))),
-            None => Rc::new(stacked),
+        let experts = self.experts(experts, models, settings)?;
+        let mixture = self.mixed(experts.clone())?;
+        Ok(match settings.method {
+            Method::Residual if !models.options.simulates() => {
+                Rc::new(Stacked::new(mixture, experts))
+            }
+            _ => mixture,
         })
     }
 

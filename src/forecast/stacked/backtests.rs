@@ -12,7 +12,9 @@ use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
 /// Places of the context at which backtests may begin, and how many of them do: more where few channels are
 /// continued for few steps.
 const PLACES: usize = 12;
-const ORIGINS: usize = 2;
+pub(super) const ORIGINS: usize = 2;
+/// Those of paths on which a policy acts: contexts serve many policies, and means mend no wild path.
+pub(super) const ORIGINS_FOR_POLICIES: usize = 4;
 const ENOUGH_STEPS: usize = 48;
 
 /// Share of the rows that were read before the first place, and share that the steps after an
@@ -49,16 +51,17 @@ pub(super) fn places(rows: usize, window: usize) -> Vec<usize> {
 }
 
 /// Steps of the backtests in a context of so many rows and channels that is going to be continued for
-/// `steps`, and the indices of those places at which they begin.
+/// `steps`, and the indices of those places at which they begin, `least` or more of few channels.
 pub(super) fn origins(
     places: &[usize],
     (rows, channels): (usize, usize),
     steps: usize,
+    least: usize,
 ) -> (usize, Vec<usize>) {
     let steps = steps.min(MOST).min((AHEAD * rows as f64) as usize);
     let fitting = places.iter().filter(|&&row| row + steps <= rows).count();
     let wanted = match channels < MANY_CHANNELS {
-        true => ORIGINS.max(ENOUGH_STEPS / steps.max(1)),
+        true => least.max(ENOUGH_STEPS / steps.max(1)),
         false => ORIGINS,
     };
     let count = wanted.min(fitting);
@@ -243,15 +246,18 @@ mod tests {
         for rows in [2, 20, 60, 500, 20_000] {
             for (window, steps) in [(1000, 1), (100, 20), (1000, 400)] {
                 let places = places(rows, window);
-                let (steps, origins) = origins(&places, (rows, 2), steps);
+                let (steps, origins) = origins(&places, (rows, 2), steps, ORIGINS);
                 assert!(origins.is_sorted() && origins.len() <= PLACES);
                 for i in origins {
                     assert!(places[i] + steps <= rows && places[i] + window >= rows);
                 }
             }
         }
-        assert_eq!(origins(&places(120, 1000), (120, 2), 50).0, 48);
-        assert_eq!(origins(&places(120, 1000), (120, 2), 50).1.len(), ORIGINS);
+        assert_eq!(origins(&places(120, 1000), (120, 2), 50, ORIGINS).0, 48);
+        assert_eq!(
+            origins(&places(120, 1000), (120, 2), 50, ORIGINS).1.len(),
+            ORIGINS
+        );
         assert!(places(16, 1000).is_empty());
     }
 
@@ -259,7 +265,7 @@ mod tests {
     #[test]
     fn contexts_of_many_channels_have_few_backtests() {
         let places = places(500, 1000);
-        assert_eq!(origins(&places, (500, 200), 5).1.len(), ORIGINS);
-        assert!(origins(&places, (500, 2), 5).1.len() > ORIGINS);
+        assert_eq!(origins(&places, (500, 200), 5, ORIGINS).1.len(), ORIGINS);
+        assert!(origins(&places, (500, 2), 5, ORIGINS).1.len() > ORIGINS);
     }
 }

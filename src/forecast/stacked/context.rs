@@ -124,7 +124,12 @@ impl<'m> Context<'m> {
         let steps = if steps == 0 { MOST } else { steps };
         let passed = first_shown(self.window, rows, rows, steps.max(MOST));
         self.places.retain(|&row| row >= passed);
-        let (_, origins) = origins(&self.places, (rows, self.first.batch()), steps);
+        let (_, origins) = origins(
+            &self.places,
+            (rows, self.first.batch()),
+            steps,
+            self.steps.origins(),
+        );
         self.places = match steps {
             // A single step is not backtested.
             1 => Vec::new(),
@@ -190,7 +195,12 @@ impl<'m> Context<'m> {
         let passed = others.iter().map(|other| other.read).max().unwrap_or(0);
         let come = &self.places[..self.states.len()];
         let first = come.partition_point(|&row| row < passed);
-        let (steps, origins) = origins(&come[first..], (rows, self.first.batch()), steps);
+        let (steps, origins) = origins(
+            &come[first..],
+            (rows, self.first.batch()),
+            steps,
+            self.steps.origins(),
+        );
         let mut trial = Trial::new(Sampler::all(1 + others.len()), self.steps);
         for (i, origin) in origins.iter().map(|i| first + i).enumerate() {
             if i > 0 {
@@ -355,7 +365,12 @@ impl<'m> Continuation<'m> for Context<'m> {
             return 0;
         }
         let come = &self.places[..self.states.len()];
-        let (steps, origins) = origins(come, (self.rows.len(), self.first.batch()), steps);
+        let (steps, origins) = origins(
+            come,
+            (self.rows.len(), self.first.batch()),
+            steps,
+            self.steps.origins(),
+        );
         let samplers = Sampler::all(1 + self.others.len());
         origins.len() * path_steps(&samplers, self.first.batch(), steps)
     }

@@ -80,6 +80,14 @@ impl Steps {
         Distances::sum(&relative, samplers)
     }
 
+    /// Origins of backtests at least, of few channels.
+    fn origins(self) -> usize {
+        match self {
+            Self::Alike => backtests::ORIGINS,
+            Self::Relative => backtests::ORIGINS_FOR_POLICIES,
+        }
+    }
+
     /// Weight, as a share of the largest, below which a sampler draws no paths. Those of a policy's value are
     /// averaged: few bad ones are worse for a mean than for a quantile.
     fn least_weight(self) -> f64 {
