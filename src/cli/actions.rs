@@ -52,8 +52,8 @@ pub(super) enum Held {
 }
 
 impl Held {
-    /// The action behind recorded ones, `[rows, actions]`.
-    fn behind(self, recorded: ArrayView2<f64>) -> Array1<f64> {
+    /// The action after recorded ones, `[rows, actions]`.
+    fn after(self, recorded: ArrayView2<f64>) -> Array1<f64> {
         let zero = Array1::zeros(recorded.ncols());
         match (self, recorded.nrows()) {
             (Self::Zero, _) | (_, 0) => zero,
@@ -195,7 +195,7 @@ impl FutureArguments {
     }
 }
 
-/// Actions of so many steps behind row `end` of an episode: those given or held, those recorded or the last
+/// Actions of so many steps after row `end` of an episode: those given or held, those recorded or the last
 /// one before; none where none are needed.
 pub(super) fn actions_to_come(
     forecaster: &Forecaster,
@@ -215,7 +215,7 @@ pub(super) fn actions_to_come(
     }
     let held = held
         .unwrap_or(Held::Last)
-        .behind(all.actions.slice(s![..end, ..]));
+        .after(all.actions.slice(s![..end, ..]));
     let shape = (horizon, held.len());
     Some(KnownFuture(Array2::from_shape_fn(shape, |(_, a)| held[a])))
 }

@@ -178,16 +178,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         flag: "duplicates",
-        commands: &[
-            "forecast",
-            "density",
-            "calibrate",
-            "markov",
-            "backtest",
-            "training-run",
-            "evaluate",
-            "replay",
-        ],
+        commands: FORECASTING,
         reason: |given| {
             (given.word("time") == "none")
                 .then(|| "with --time none no two rows are of one time".to_owned())

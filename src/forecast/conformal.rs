@@ -48,7 +48,7 @@ pub struct Conformal {
     apart: usize,
     /// Log-odds in order, `[step][variable]`.
     places: Vec<Vec<Vec<f64>>>,
-    /// Variables that are left as they came.
+    /// Variables that are not adjusted.
     left: Vec<bool>,
 }
 
@@ -63,8 +63,8 @@ impl Conformal {
         }
     }
 
-    /// Learned from forecasts and what came, in the order of their origins. Variables are left as they
-    /// came whose paths are not surely better for it (CRPS) in the half of the forecasts that was not learned from.
+    /// Learned from forecasts and observations, in the order of their origins. A variable is not adjusted unless
+    /// the CRPS of its paths falls significantly in the half of the forecasts that was not learned from.
     fn tested(
         seen: &[(Rollout, Array2<f64>)],
         horizon: usize,
@@ -141,7 +141,7 @@ impl Conformal {
     }
 }
 
-/// Whether the mean of values, of which a share is new evidence, is above zero beyond doubt.
+/// Whether the mean of values, of which a share is new evidence, is significantly above zero.
 fn surely_above_zero(values: &[f64], new: f64) -> bool {
     let (mean, deviation) = mean_and_std(values);
     let count = new * values.len() as f64;
@@ -412,7 +412,7 @@ impl<'m> Forecaster<'m> {
         Ok((conformal, 1.0 - origins.len() as f64 * part))
     }
 
-    /// A forecast from one origin inside of a context, and what came.
+    /// A forecast from one origin inside of a context, and what was observed.
     fn backtested(
         &self,
         context: &Variables,

@@ -89,7 +89,7 @@ impl Estimator {
         }
     }
 
-    /// True if it says what any policy earns, so that it can be held against what was recorded.
+    /// True if it says what any policy earns, so that it can be compared with what recorded policies earned.
     fn is_checked(self) -> bool {
         !matches!(self, Self::OnPolicy | Self::Behaviour)
     }
