@@ -393,13 +393,19 @@ impl ExpertArguments {
         if let [only] = experts {
             return self.single(only, models, settings);
         }
-        let experts = self.experts(experts, models, settings)?;
-        let mixture = self.mixed(experts.clone())?;
-        Ok(match settings.method {
-            Method::Residual if !models.options.simulates() => {
-                Rc::new(Stacked::new(mixture, experts))
-            }
-            _ => mixture,
+        let members = self.experts(experts, models, settings)?;
+        let mixture = self.mixed(members.clone())?;
+        if settings.method != Method::Residual || models.options.simulates() {
+            return Ok(mixture);
+        }
+        Ok(match experts.iter().position(|name| is_language(name)) {
+            Some(own) => Language::of(models.named(&experts[own])?, settings).stacked_in(
+                settings.method,
+                mixture,
+                members,
+                own,
+            ),
+            None => Rc::new(Stacked::new(mixture, members)),
         })
     }
 

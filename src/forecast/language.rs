@@ -63,7 +63,26 @@ impl<'m> Language<'m> {
         }
     }
 
-    /// The same for paths along actions that another policy takes than the context's: without digits,
+    /// A mixture with the paths of its members. If the model, member `own`, reads hints, they are pooled with
+    /// all that [`stacked`](Self::stacked) pools its own with, and the mixture's own paths are left out.
+    pub fn stacked_in(
+        self,
+        method: Method,
+        mixture: Rc<dyn Predictor<'m> + 'm>,
+        members: Vec<Rc<dyn Predictor<'m> + 'm>>,
+        own: usize,
+    ) -> Rc<dyn Predictor<'m> + 'm> {
+        let Some(mut others) = self.others(method) else {
+            return Rc::new(Stacked::new(mixture, members));
+        };
+        let names: Vec<String> = members.iter().map(|member| member.name()).collect();
+        others.retain(|other| !names.contains(&other.name()));
+        let others = members.into_iter().chain(others).collect();
+        let stacked = Stacked::new(mixture, others).with_paths_of_others(own);
+        Rc::new(stacked.with("digits", Rc::new(self)))
+    }
+
+    /// As [`stacked`](Self::stacked) for paths along actions that another policy takes than the context's: without digits,
     /// which do not see actions and are right in a context as far as its policy goes on, but with more
     /// forecasters.
     pub fn stacked_for_policies(

@@ -10,7 +10,7 @@ use super::backtests::{Backtest, MOST, origins, path_steps, places};
 use super::pool::Pool;
 use super::rows::Rows;
 use super::trial::Trial;
-use super::{PathWeight, Sampler, Steps};
+use super::{PathWeight, Sampler, Stacked};
 use crate::experts::Leadership;
 use crate::forecast::long_context::first_shown;
 use crate::forecast::{
@@ -24,14 +24,10 @@ const LONGER: usize = 2;
 
 /// What was read of a context.
 pub(super) struct Context<'m> {
-    predictor: Rc<dyn Predictor<'m> + 'm>,
+    forecasters: Stacked<'m>,
     first: Box<dyn Continuation<'m> + 'm>,
-    others: Vec<Rc<dyn Predictor<'m> + 'm>>,
-    /// Names of all, the first one's first.
-    names: Vec<String>,
     /// The shortest of all.
     window: usize,
-    steps: Steps,
     encoding: Encoding,
     active: Vec<usize>,
     units: Vec<f64>,
@@ -88,24 +84,17 @@ fn keep_needed(others: &mut Vec<Other>, samplers: &mut [Sampler]) {
 }
 
 impl<'m> Context<'m> {
-    /// Nothing read yet; `predictor` is the first forecaster.
-    pub(super) fn new(
-        predictor: Rc<dyn Predictor<'m> + 'm>,
-        (others, names): (Vec<Rc<dyn Predictor<'m> + 'm>>, Vec<String>),
-        steps: Steps,
-        start: Start,
-    ) -> Result<Self, ForecastError> {
-        let windows = others.iter().map(|other| other.window());
-        let window = windows.min().unwrap_or(usize::MAX).min(predictor.window());
+    /// Nothing read yet.
+    pub(super) fn new(forecasters: Stacked<'m>, start: Start) -> Result<Self, ForecastError> {
+        let windows = forecasters.others.iter().map(|other| other.window());
+        let window = windows.min().unwrap_or(usize::MAX);
+        let window = window.min(forecasters.first.window());
         Ok(Self {
-            first: predictor.start(start)?,
-            predictor,
+            first: forecasters.first.start(start)?,
+            forecasters,
             window,
             expected: Some((start.rows, start.ahead)),
             places: places(start.rows, window.saturating_sub(MOST)),
-            others,
-            names,
-            steps,
             encoding: start.encoding.clone(),
             active: start.active.to_vec(),
             units: start.units.to_vec(),
@@ -128,7 +117,7 @@ impl<'m> Context<'m> {
             &self.places,
             (rows, self.first.batch()),
             steps,
-            self.steps.origins(),
+            self.forecasters.steps.origins(),
         );
         self.places = match steps {
             // A single step is not backtested.
@@ -175,9 +164,8 @@ impl<'m> Context<'m> {
             rows,
             ahead: steps,
         };
-        let pool = (self.others.clone(), self.names.clone());
-        let mut again = Self::new(self.predictor.clone(), pool, self.steps, start)?;
-        let passed = first_shown(self.predictor.window(), rows, rows, steps.max(MOST));
+        let mut again = Self::new(self.forecasters.clone(), start)?;
+        let passed = first_shown(self.forecasters.first.window(), rows, rows, steps.max(MOST));
         if passed > 0 {
             again.pass(self.rows.get(0..passed))?;
         }
@@ -188,7 +176,8 @@ impl<'m> Context<'m> {
     fn stacked(&self, steps: usize, progress: &dyn Fn(f64)) -> Result<Stack<'m>, ForecastError> {
         let rows = self.rows.len();
         let asked = steps.min(MOST);
-        let others = self.others.iter().zip(&self.names[1..]);
+        let forecasters = &self.forecasters;
+        let others = forecasters.others.iter().zip(&forecasters.names[1..]);
         let others = others.map(|(other, name)| self.started(other, name, steps));
         let mut others: Vec<Other> = others.collect::<Result<_, _>>()?;
         // None may have read rows after an origin.
@@ -199,9 +188,12 @@ impl<'m> Context<'m> {
             &come[first..],
             (rows, self.first.batch()),
             steps,
-            self.steps.origins(),
+            self.forecasters.steps.origins(),
         );
-        let mut trial = Trial::new(Sampler::all(1 + others.len()), self.steps);
+        let mut trial = Trial::new(
+            Sampler::all(1 + others.len(), forecasters.trusted),
+            forecasters.steps,
+        );
         for (i, origin) in origins.iter().map(|i| first + i).enumerate() {
             if i > 0 {
                 trial.leave_out_hopeless();
@@ -218,7 +210,7 @@ impl<'m> Context<'m> {
                 row,
                 steps,
                 forecasters,
-                bounded: std::iter::once(self.predictor.is_bounded())
+                bounded: std::iter::once(self.forecasters.first.is_bounded())
                     .chain(bounded)
                     .collect(),
             };
@@ -369,9 +361,9 @@ impl<'m> Continuation<'m> for Context<'m> {
             come,
             (self.rows.len(), self.first.batch()),
             steps,
-            self.steps.origins(),
+            self.forecasters.steps.origins(),
         );
-        let samplers = Sampler::all(1 + self.others.len());
+        let samplers = Sampler::all(1 + self.forecasters.others.len(), self.forecasters.trusted);
         origins.len() * path_steps(&samplers, self.first.batch(), steps)
     }
 
@@ -396,7 +388,7 @@ impl<'m> Continuation<'m> for Context<'m> {
             return Vec::new();
         };
         let others = stack.others.iter().map(|other| &other.name);
-        let names: Vec<&String> = self.names.iter().take(1).chain(others).collect();
+        let names: Vec<&String> = self.forecasters.names.iter().take(1).chain(others).collect();
         let weighed = stack.samplers.iter().zip(&stack.weights);
         let weighed = weighed.map(|(sampler, &weight)| PathWeight {
             forecaster: names[sampler.forecaster].clone(),

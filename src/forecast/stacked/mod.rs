@@ -21,19 +21,27 @@ use super::{Continuation, ForecastError, Predictor, Start};
 use context::Context;
 use weights::Distances;
 
-/// How wide around their medians the first forecaster, and the others, draw the steps of paths, see
+/// How wide around their medians the trusted forecaster, and the others, draw the steps of paths, see
 /// [`Sampler`].
-const FIRST_SPREADS: [f64; 3] = [1.0, 0.5, 0.2];
+const TRUSTED_SPREADS: [f64; 3] = [1.0, 0.5, 0.2];
 const SPREADS: [f64; 2] = [1.0, 0.2];
+
+/// What a sampler is expected to be worth before any backtest, if the densities of the trusted
+/// forecaster as they are have one.
+const PRIOR_OF_OTHERS: f64 = 0.2;
 
 /// Forecasters whose paths are pooled; densities of one step are those of the first.
 ///
 /// The others read the context when the first paths are sampled, and not before.
+#[derive(Clone)]
 pub struct Stacked<'m> {
     first: Rc<dyn Predictor<'m> + 'm>,
     others: Vec<Rc<dyn Predictor<'m> + 'm>>,
     /// Names of all, the first one's first.
     names: Vec<String>,
+    /// Number of the one whose paths are trusted before any backtest; if it is not the first, the first draws
+    /// none.
+    trusted: usize,
     steps: Steps,
 }
 
@@ -106,7 +114,20 @@ impl<'m> Stacked<'m> {
             names: names.map(|forecaster| forecaster.name()).collect(),
             first,
             others,
+            trusted: 0,
             steps: Steps::Alike,
+        }
+    }
+
+    /// The same, where the first has the densities of one step only. Paths are drawn from the others, of
+    /// which one, by its number among them, is trusted before any backtest.
+    ///
+    /// Of a mixture: weights learned from densities of one step do not say whose paths are good, and its own
+    /// paths win few backtests narrowly that do not hold beyond the context.
+    pub fn with_paths_of_others(self, trusted: usize) -> Self {
+        Self {
+            trusted: 1 + trusted,
+            ..self
         }
     }
 
@@ -133,9 +154,7 @@ impl<'m> Predictor<'m> for Stacked<'m> {
     }
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        let pool = (self.others.clone(), self.names.clone());
-        let context = Context::new(self.first.clone(), pool, self.steps, start)?;
-        Ok(Box::new(context))
+        Ok(Box::new(Context::new(self.clone(), start)?))
     }
 
     fn window(&self) -> usize {
@@ -168,28 +187,30 @@ impl<'m> Predictor<'m> for Stacked<'m> {
 struct Sampler {
     forecaster: usize,
     spread: f64,
+    /// What it is expected to be worth before any backtest: a weight that need not sum to one.
+    prior: f64,
 }
 
 impl Sampler {
-    /// Those of a pool of so many forecasters.
-    fn all(forecasters: usize) -> Vec<Self> {
+    /// Those of a pool of so many forecasters; the first draws paths only if it is the trusted one.
+    fn all(forecasters: usize, trusted: usize) -> Vec<Self> {
         let of = |forecaster: usize| {
-            let spreads = match forecaster {
-                0 => &FIRST_SPREADS[..],
-                _ => &SPREADS[..],
+            let spreads = match forecaster == trusted {
+                true => &TRUSTED_SPREADS[..],
+                false => &SPREADS[..],
             };
-            let sampler = move |&spread: &f64| Self { forecaster, spread };
+            let sampler = move |&spread: &f64| Self {
+                forecaster,
+                spread,
+                prior: match forecaster == trusted && spread == 1.0 {
+                    true => 1.0,
+                    false => PRIOR_OF_OTHERS,
+                },
+            };
             spreads.iter().map(sampler)
         };
-        (0..forecasters).flat_map(of).collect()
-    }
-
-    /// What it expects to be worth before any backtest, as a weight that need not sum to one.
-    fn prior(self) -> f64 {
-        match self.forecaster == 0 && self.spread == 1.0 {
-            true => 1.0,
-            false => 0.2,
-        }
+        let first = if trusted == 0 { 0 } else { 1 };
+        (first..forecasters).flat_map(of).collect()
     }
 
     /// The level at which it draws in place of another.

@@ -71,7 +71,7 @@ impl Trial {
 
     /// Sums to one.
     fn prior(&self) -> Vec<f64> {
-        let prior = self.samplers.iter().map(|sampler| sampler.prior());
+        let prior = self.samplers.iter().map(|sampler| sampler.prior);
         let total: f64 = prior.clone().sum();
         prior.map(|weight| weight / total).collect()
     }
@@ -97,6 +97,7 @@ mod tests {
         let sampler = |forecaster| Sampler {
             forecaster,
             spread: 1.0,
+            prior: 1.0,
         };
         Trial::new((0..3).map(sampler).collect(), Steps::Alike)
     }
