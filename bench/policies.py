@@ -23,18 +23,18 @@ ROOT = Path(__file__).resolve().parents[1]
 # title: task, environment of the files, recordings with the policies that took their actions (None: weights not there), seed of
 # the policies, options. By itself the language model is slow without AVX-512, so fewer paths are enough to see what it says.
 ALL = ["--estimators", "mixture,linear,mlp,fqe,is,dr,on-policy,behaviour"]
-LEARNED = [*ALL, "--method", "vicl"]
+ALL_AND_ALONE = ["--estimators", "builtin,mixture,linear,mlp,fqe,is,dr,on-policy,behaviour"]
 ALONE = ["--estimators", "builtin,vicl,dicl-s,dicl-sa", "--paths", "12", "--contexts", "1"]
 PENDULUM = ("pendulum", "Pendulum-v1", [("random", "random"), ("medium", "sac_s1_3500")], "s1")
 TASKS = {
     "pendulum": (*PENDULUM, ALL),
     "pendulum, bundled model": (*PENDULUM, ["--estimators", "builtin"]),
     "pendulum, language model alone": (*PENDULUM, ALONE),
-    "inverted-pendulum": ("inverted-pendulum", "InvertedPendulum-v5", [("random", None), ("medium", None)], "s1", LEARNED),
-    "hopper": ("hopper", "Hopper-v5", [("random", None), ("best", None)], "s2", [*LEARNED, "--horizon", "300"]),
+    "inverted-pendulum": ("inverted-pendulum", "InvertedPendulum-v5", [("random", None), ("medium", None)], "s1", ALL_AND_ALONE),
+    "hopper": ("hopper", "Hopper-v5", [("random", None), ("best", None)], "s2", [*ALL_AND_ALONE, "--horizon", "300"]),
     "half-cheetah": (
         "half-cheetah", "HalfCheetah-v5", [("random", None), ("medium", None)], "s1",
-        [*LEARNED, "--horizon", "300", "--paths", "24", "--contexts", "2"],
+        [*ALL_AND_ALONE, "--horizon", "300", "--paths", "24", "--contexts", "2"],
     ),
 }
 
