@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-METHODS = "builtin,mixture,ar,linear,knn,persistence,mean,mlp"
-EXPERTS = "builtin,ar,linear,knn,persistence,mean"
+METHODS = "builtin,mixture,scales,quadratic,linear,ar,knn,persistence,mean,mlp"
+EXPERTS = "builtin,scales,quadratic,linear,knn"
 
 # episodes, context, and rows and windows of the one-step run, windows of the paths
 RECORDINGS = {
@@ -42,7 +42,7 @@ def backtest(program, recording, episodes, *arguments):
         output = Path(folder) / "scores.csv"
         select = ",".join(map(str, range(episodes)))
         command = [program, "backtest", recording, "--select", select, "--models", METHODS, "--experts", EXPERTS]
-        command += ["--method", "vicl", "--recalibrate", "online", "--output", output, *map(str, arguments)]
+        command += ["--recalibrate", "online", "--output", output, *map(str, arguments)]
         subprocess.run(command, check=True, capture_output=True)
         with open(output.with_suffix(".one-step.csv")) as file:
             rows = list(csv.DictReader(file))

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::experts::{BandArguments, ExpertArguments, Models, TrainArguments};
 use super::input::ModelArguments;
+use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{MethodSummary, Summary};
 use crate::codec::BIN_WIDTH;
@@ -83,7 +84,6 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         false => None,
     };
     models.finish()?;
-    print!("{}", text(&summary));
     let study = Study {
         command: "backtest",
         experts: if arguments.mixes() {
@@ -95,7 +95,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         results,
         summary,
     };
-    arguments.windowed.write(&study, weights.as_ref())
+    let mut ending = Ending::new();
+    arguments
+        .windowed
+        .write(&study, weights.as_ref(), &mut ending);
+    ending.show(&text(&study.summary))
 }
 
 impl Arguments {

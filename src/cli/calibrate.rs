@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::ModelArguments;
+use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{Results, Summary};
 use crate::forecast::{Forecaster, Recalibrated};
@@ -75,7 +76,6 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let windowed = &arguments.windowed;
     let (results, summary) = windowed.forecast("calibrate", series, &methods, windows)?;
     models.finish()?;
-    print!("{}", text(&results, &summary));
     let study = Study {
         command: "calibrate",
         experts: &names,
@@ -83,7 +83,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         results,
         summary,
     };
-    windowed.write(&study, None)
+    let mut ending = Ending::new();
+    windowed.write(&study, None, &mut ending);
+    ending.show(&text(&study.results, &study.summary))
 }
 
 fn text(results: &Results, summary: &Summary) -> String {

@@ -15,7 +15,7 @@ use super::residual::{Names, ResidualArguments};
 use crate::codec::{BIN_COUNT, Grid};
 use crate::forecast::{Forecaster, OneStep, Reading, Variables};
 use crate::model::{ModelInfo, Work};
-use crate::output::{NpzWriter, write_atomically, write_manifest};
+use crate::output::{Bundle, NpzWriter};
 
 /// Write the predictive density of every row of a context, each given the rows before it
 ///
@@ -129,7 +129,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut reading = forecaster.begin(&variables)?;
     let mut failed = None;
-    let written = write_atomically(&arguments.output, |file| {
+    let mut bundle = Bundle::new();
+    let written = bundle.add(&arguments.output, |file| {
         write(&mut reading, &variables, NpzWriter::new(file), &mut failed)?;
         models.finish().map_err(|error| {
             failed = Some(error);
@@ -163,7 +164,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         saturated: reading.saturated(),
         seconds,
     };
-    Ok(write_manifest(&arguments.output, &manifest)?)
+    Ok(bundle.finish(&arguments.output, &manifest)?)
 }
 
 /// What there is of every row beside its densities, `[rows, channels]`.

@@ -12,6 +12,7 @@ mod ignored;
 mod input;
 mod markov;
 mod models;
+mod outputs;
 mod process;
 mod progress;
 mod replay;
@@ -80,7 +81,9 @@ pub fn run() -> ExitCode {
     let matches = Arguments::command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|fault| fault.exit());
     prepare_process(arguments.threads);
-    let outcome = ignored::refuse(&matches).and_then(|()| execute(arguments.command));
+    let outcome = ignored::refuse(&matches)
+        .and_then(|()| outputs::check(&matches))
+        .and_then(|()| execute(arguments.command));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,

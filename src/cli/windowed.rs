@@ -10,12 +10,13 @@ use serde::Serialize;
 
 use super::endings::written_as;
 use super::input::Columns;
+use super::outputs::Ending;
 use super::progress::Progress;
 use super::residual::{Names, ResidualArguments, ResidualOptions};
 use crate::backtest::{BacktestSettings, Results, Summary, Windows, run as backtest, summarise};
 use crate::forecast::{Forecaster, Settings, Variables};
 use crate::model::Work;
-use crate::output::{Column, Table, TableFormat, write_atomically, write_manifest};
+use crate::output::{Bundle, Column, Table, TableFormat, write_atomically};
 use crate::report::{self, About, WeightHistory};
 
 #[derive(Debug, Args)]
@@ -221,19 +222,28 @@ impl WindowArguments {
         &self,
         study: &Study,
         weights: Option<&WeightHistory>,
-    ) -> anyhow::Result<()> {
+        ending: &mut Ending,
+    ) {
         if let Some(path) = &self.report {
-            let page = report::html(&self.about(study), &study.results, &study.summary, weights)?;
-            write_atomically(path, |file| file.write_all(page.as_bytes()))?;
-            eprintln!("report: {}", path.display());
+            ending.write(|| {
+                let about = self.about(study);
+                let page = report::html(&about, &study.results, &study.summary, weights)?;
+                write_atomically(path, |file| file.write_all(page.as_bytes()))?;
+                eprintln!("report: {}", path.display());
+                Ok(())
+            });
         }
-        let Some(output) = &self.output else {
-            return Ok(());
-        };
-        steps(&study.results)?.write(output)?;
-        let ending = output.extension().unwrap_or_default().to_string_lossy();
-        let beside = output.with_extension(format!("one-step.{ending}"));
-        one_steps(&study.results)?.write(&beside)?;
+        if let Some(output) = &self.output {
+            ending.write(|| self.write_tables(study, output));
+        }
+    }
+
+    fn write_tables(&self, study: &Study, output: &Path) -> anyhow::Result<()> {
+        let mut bundle = Bundle::new();
+        bundle.add_table(output, &steps(&study.results)?)?;
+        let format = output.extension().unwrap_or_default().to_string_lossy();
+        let beside = output.with_extension(format!("one-step.{format}"));
+        bundle.add_table(&beside, &one_steps(&study.results)?)?;
         let inputs = self.files.iter().map(|f| f.display().to_string());
         let manifest = Manifest {
             program: "statecast",
@@ -251,7 +261,7 @@ impl WindowArguments {
             period: self.residual.period(),
             summary: &study.summary,
         };
-        Ok(write_manifest(output, &manifest)?)
+        Ok(bundle.finish(output, &manifest)?)
     }
 
     fn about(&self, study: &Study) -> About {

@@ -2,12 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use super::OutputError;
 
 /// Writes a file under a temporary name in its folder and renames it when it is complete. On any
-/// error nothing is left behind, and a file of that name stays as it was.
+/// error nothing is left behind, and a file of that name stays as it was. A link is followed; a
+/// device or a pipe is written to.
 ///
 /// # Errors
 /// [`OutputError::Write`] with the system's reason.
@@ -24,38 +27,114 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
 ) -> Result<(), OutputError> {
-    attempt(path, write).map_err(|source| OutputError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    let written = Staged::write(path, write).and_then(Staged::appear);
+    written.map_err(|source| failed(path, source))
 }
 
-fn attempt(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
-) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::Error::other("it is a folder"));
+/// Checks that a file could be written, before anything is computed for it.
+///
+/// # Errors
+/// [`OutputError::Write`] if its folder does not exist or is not writable, or if it is a folder.
+///
+/// ```
+/// use std::path::Path;
+/// assert!(statecast::output::check_writable(Path::new("/nowhere/x.csv")).is_err());
+/// ```
+pub fn check_writable(path: &Path) -> Result<(), OutputError> {
+    let place = Place::of(path).and_then(|place| match place {
+        Place::File(target) => temporary(&target).map(|_| ()),
+        Place::Device(_) => Ok(()),
+    });
+    place.map_err(|source| failed(path, source))
+}
+
+pub(super) fn failed(path: &Path, source: io::Error) -> OutputError {
+    OutputError::Write {
+        path: path.to_owned(),
+        source,
     }
-    let folder = match path.parent() {
+}
+
+/// Where an output goes.
+enum Place {
+    /// A file that is there or not.
+    File(PathBuf),
+    /// Something that cannot be replaced.
+    Device(PathBuf),
+}
+
+impl Place {
+    fn of(path: &Path) -> io::Result<Self> {
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        match std::fs::metadata(&target) {
+            Ok(found) if found.is_dir() => Err(io::Error::other("it is a folder")),
+            Ok(found) if !found.is_file() => Ok(Self::Device(target)),
+            _ => Ok(Self::File(target)),
+        }
+    }
+}
+
+/// A file that is written but for its name.
+pub(super) struct Staged(Option<(NamedTempFile, PathBuf)>);
+
+impl Staged {
+    pub(super) fn write(
+        path: &Path,
+        write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
+    ) -> io::Result<Self> {
+        let target = match Place::of(path)? {
+            Place::File(target) => target,
+            Place::Device(target) => {
+                let mut device = File::options().write(true).open(target)?;
+                let mut buffered = BufWriter::new(&mut device);
+                write(&mut buffered)?;
+                buffered.flush()?;
+                return Ok(Self(None));
+            }
+        };
+        let mut temporary = temporary(&target)?;
+        let mut buffered = BufWriter::new(temporary.as_file_mut());
+        write(&mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
+        temporary.as_file().sync_all()?;
+        Ok(Self(Some((temporary, target))))
+    }
+
+    /// The file under its temporary name; a device has none.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.0.as_ref().map(|(temporary, _)| temporary.path())
+    }
+
+    /// Gives the file its name.
+    pub(super) fn appear(self) -> io::Result<()> {
+        match self.0 {
+            Some((temporary, target)) => {
+                temporary.persist(target).map_err(|e| e.error)?;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The folder of a file.
+pub(super) fn folder(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".statecast-");
     // Temporary files are private; an output has the permissions of any new file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder
-        .tempfile_in(folder)
-        .map_err(|e| io::Error::new(e.kind(), system_message(&e)))?;
-    let mut buffered = BufWriter::new(temporary.as_file_mut());
-    write(&mut buffered)?;
-    buffered.flush()?;
-    drop(buffered);
-    temporary.as_file().sync_all()?;
-    temporary.persist(path).map_err(|e| e.error)?;
-    Ok(())
+    builder
+        .tempfile_in(folder(target))
+        .map_err(|e| io::Error::new(e.kind(), system_message(&e)))
 }
 
 /// The system's words without the temporary name, which would only confuse.
@@ -87,11 +166,32 @@ mod tests {
 
     #[test]
     fn missing_folder_is_named() {
-        let error = write_atomically(Path::new("/nowhere/x.csv"), |_| Ok(())).unwrap_err();
-        let text = error.to_string();
-        assert!(
-            text.contains("/nowhere/x.csv") && text.contains("folder does not exist"),
-            "{text}"
-        );
+        let path = Path::new("/nowhere/x.csv");
+        let written = write_atomically(path, |_| Ok(()));
+        for error in [written.unwrap_err(), check_writable(path).unwrap_err()] {
+            let text = error.to_string();
+            assert!(
+                text.contains("/nowhere/x.csv") && text.contains("folder does not exist"),
+                "{text}"
+            );
+        }
+    }
+
+    /// The null device became a file.
+    #[cfg(unix)]
+    #[test]
+    fn devices_stay_and_links_are_followed() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        write_atomically(Path::new("/dev/null"), |file| file.write_all(b"x")).unwrap();
+        let null = std::fs::metadata("/dev/null").unwrap();
+        assert!(null.file_type().is_char_device());
+
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        std::fs::write(&file, "old").unwrap();
+        symlink(&file, &link).unwrap();
+        write_atomically(&link, |file| file.write_all(b"new")).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        assert!(link.is_symlink());
     }
 }

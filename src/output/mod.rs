@@ -2,6 +2,7 @@
 //! half written.
 
 mod atomic;
+mod bundle;
 mod events;
 mod npz;
 mod numbers;
@@ -9,7 +10,8 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-pub use atomic::write_atomically;
+pub use atomic::{check_writable, write_atomically};
+pub use bundle::Bundle;
 pub use events::{ScalarEvent, write_events};
 pub use npz::NpzWriter;
 pub(crate) use numbers::{estimate, number, numbers, percent};
@@ -46,14 +48,6 @@ pub enum OutputError {
 /// ```
 pub fn manifest_path(output: &Path) -> PathBuf {
     output.with_extension("manifest.json")
-}
-
-/// Writes a manifest beside an output, as indented JSON.
-///
-/// # Errors
-/// [`OutputError::Write`] if it cannot be written.
-pub fn write_manifest(output: &Path, manifest: &impl serde::Serialize) -> Result<(), OutputError> {
-    write_json(&manifest_path(output), manifest)
 }
 
 /// Writes indented JSON.

@@ -17,6 +17,7 @@ use self::estimators::{Behaviour, Estimator, Study};
 use self::outcome::{Outcome, standings};
 use super::endings::written_as;
 use super::input::{Columns, ModelArguments};
+use super::outputs::Ending;
 use super::residual::{ResidualArguments, ResidualOptions};
 use crate::environment::Task;
 use crate::evaluation::{FittedQ, Logged, RecordedEnds, Rules, Walk, recorded, time_limit};
@@ -175,9 +176,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         table,
         estimates,
     };
-    print!("{}", outcome.text());
+    let mut ending = Ending::new();
+    outcome.write(started, &mut ending);
     outcome.warn();
-    outcome.write(started)
+    ending.show(&outcome.text())
 }
 
 impl Arguments {

@@ -1,6 +1,7 @@
 //! What is printed and written of an evaluation.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -8,10 +9,11 @@ use serde::Serialize;
 
 use super::estimators::Estimate;
 use super::{Arguments, Candidate};
+use crate::cli::outputs::Ending;
 use crate::cli::windowed::aligned_rows;
 use crate::environment::Task;
 use crate::evaluation::{Recommended, Standing, Value, Walk, standing};
-use crate::output::{Column, Table, number, numbers, write_atomically, write_manifest};
+use crate::output::{Bundle, Column, Table, number, numbers, write_atomically};
 use crate::report::{self, Evaluated, Recorded};
 
 /// An evaluation that is done.
@@ -96,29 +98,38 @@ impl Outcome<'_> {
     }
 
     /// Writes the report, the table and its manifest, as far as they are asked for.
-    pub(super) fn write(&self, started: Instant) -> anyhow::Result<()> {
-        let arguments = self.arguments;
-        if let Some(path) = &arguments.report {
-            let about = report::About {
-                title: "Values of policies".to_owned(),
-                settings: vec![
-                    (
-                        "task".to_owned(),
-                        self.task.map_or("unknown", |t| t.name).to_owned(),
-                    ),
-                    ("horizon".to_owned(), self.walk.horizon.to_string()),
-                    ("discount".to_owned(), self.walk.discount.to_string()),
-                    ("paths".to_owned(), self.walk.paths.to_string()),
-                ],
-            };
-            let page = report::values(&about, &self.table, &self.standings)?;
-            write_atomically(path, |file| file.write_all(page.as_bytes()))?;
-            eprintln!("report: {}", path.display());
+    pub(super) fn write(&self, started: Instant, ending: &mut Ending) {
+        if let Some(path) = &self.arguments.report {
+            ending.write(|| self.write_report(path));
         }
-        let Some(output) = &arguments.output else {
-            return Ok(());
+        if let Some(output) = &self.arguments.output {
+            ending.write(|| self.write_table(output, started));
+        }
+    }
+
+    fn write_report(&self, path: &Path) -> anyhow::Result<()> {
+        let settings = [
+            ("task", self.task.map_or("unknown", |t| t.name).to_owned()),
+            ("horizon", self.walk.horizon.to_string()),
+            ("discount", self.walk.discount.to_string()),
+            ("paths", self.walk.paths.to_string()),
+        ];
+        let about = report::About {
+            title: "Values of policies".to_owned(),
+            settings: settings
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
         };
-        estimates_table(&self.estimates)?.write(output)?;
+        let page = report::values(&about, &self.table, &self.standings)?;
+        write_atomically(path, |file| file.write_all(page.as_bytes()))?;
+        eprintln!("report: {}", path.display());
+        Ok(())
+    }
+
+    fn write_table(&self, output: &Path, started: Instant) -> anyhow::Result<()> {
+        let arguments = self.arguments;
+        let mut bundle = Bundle::new();
+        bundle.add_table(output, &estimates_table(&self.estimates)?)?;
         let sources = self
             .candidates
             .iter()
@@ -147,7 +158,7 @@ impl Outcome<'_> {
             standings: &self.standings,
             seconds: started.elapsed().as_secs_f64(),
         };
-        Ok(write_manifest(output, &manifest)?)
+        Ok(bundle.finish(output, &manifest)?)
     }
 }
 

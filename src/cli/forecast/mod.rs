@@ -23,6 +23,7 @@ use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, Trai
 use super::input::{
     ModelArguments, Recording, note_window, warn_of_held_paths, warn_of_saturation,
 };
+use super::outputs::Ending;
 use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
 use crate::baselines::named;
@@ -31,7 +32,7 @@ use crate::forecast::{
     Variables,
 };
 use crate::model::Work;
-use crate::output::{TableFormat, write_manifest};
+use crate::output::{Bundle, TableFormat};
 use crate::plot::context_shown;
 use crate::trajectory::{Episode, Trajectory};
 use derived::DerivedParser;
@@ -209,13 +210,17 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     drop(progress);
     models.finish()?;
     let table = table::table(&outcomes, &arguments.quantiles)?;
+    let mut ending = Ending::new();
     if let (Some(path), Some(outcome)) = (&arguments.plot, outcomes.first()) {
         let file = &arguments.recording.file;
         let samples = arguments.samples.get();
-        figure::figure(outcome, file, samples, arguments.simultaneous)?.save(path)?;
+        ending.write(|| {
+            figure::figure(outcome, file, samples, arguments.simultaneous)?.save(path)?;
+            eprintln!("figure: {}", path.display());
+            Ok(())
+        });
     }
     if let Some(output) = &arguments.output {
-        table.write(output)?;
         let manifest = Manifest {
             program: "statecast",
             version: env!("CARGO_PKG_VERSION"),
@@ -243,9 +248,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             episodes: outcomes.iter().map(|outcome| &outcome.manifest).collect(),
             seconds: started.elapsed().as_secs_f64(),
         };
-        write_manifest(output, &manifest)?;
+        ending.write(|| {
+            let mut bundle = Bundle::new();
+            bundle.add_table(output, &table)?;
+            Ok(bundle.finish(output, &manifest)?)
+        });
     }
     arguments.print(&outcomes);
+    ending.show("")?;
     match &arguments.output {
         Some(_) => Ok(()),
         None => Ok(table.write_to(TableFormat::Csv, &mut std::io::stdout())?),
@@ -299,9 +309,6 @@ impl Arguments {
 
     /// Says on standard error what was forecast, once all files are written.
     fn print(&self, outcomes: &[Outcome]) {
-        if let Some(path) = &self.plot {
-            eprintln!("figure: {}", path.display());
-        }
         eprint!("{}", printed::leaders(outcomes));
         eprint!("{}", printed::paths(outcomes));
         if self.holdout {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::endings::written_as;
 use super::experts::{ExpertArguments, Models, NameArguments, language};
 use super::input::{ModelArguments, Recording};
+use super::outputs::Ending;
 use super::progress::Progress;
 use crate::analysis::{
     AtTemperature, Class, Coded, Cuts, LongRun, Questions, Study, WindowChain, at_temperatures,
@@ -246,19 +247,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         None => None,
     };
-    print!("{}", text::notes(&study, &coded.labels));
-    print!("{}", text::study(&study, &coded.labels));
-    print!("{}", text::temperatures(&temperatures, &coded.labels));
-    if let Some(windows) = &windows {
-        print!("{}", text::windows(windows, &coded.labels));
-    }
+    let mut ending = Ending::new();
     if let Some(path) = &arguments.figure {
-        arguments.figure(&study, &coded.labels).save(path)?;
-        eprintln!("figure: {}", path.display());
+        ending.write(|| {
+            arguments.figure(&study, &coded.labels).save(path)?;
+            eprintln!("figure: {}", path.display());
+            Ok(())
+        });
     }
-    let Some(output) = &arguments.output else {
-        return Ok(());
-    };
     let found = Found {
         program: "statecast",
         version: env!("CARGO_PKG_VERSION"),
@@ -276,7 +272,16 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         temperatures: &temperatures,
         windows: windows.as_ref(),
     };
-    Ok(write_json(output, &found)?)
+    if let Some(output) = &arguments.output {
+        ending.write(|| Ok(write_json(output, &found)?));
+    }
+    let mut shown = text::notes(&study, &coded.labels);
+    shown += &text::study(&study, &coded.labels);
+    shown += &text::temperatures(&temperatures, &coded.labels);
+    if let Some(windows) = &windows {
+        shown += &text::windows(windows, &coded.labels);
+    }
+    ending.show(&shown)
 }
 
 impl Arguments {

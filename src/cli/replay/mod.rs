@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::baselines;
 use crate::cli::experts::Models;
 use crate::cli::input::{Columns, ModelArguments};
+use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
 use crate::cli::residual::{ResidualArguments, ResidualOptions};
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge, Steps};
@@ -26,7 +27,7 @@ use crate::evaluation::{
 use crate::forecast::{Forecaster, Method, Recalibrated, Settings};
 use crate::model::Work;
 use crate::network::FitSettings;
-use crate::output::{TableFormat, write_manifest};
+use crate::output::{Bundle, TableFormat};
 use crate::policy::{self, Policy, PolicySource, Widths};
 use crate::trajectory::Trajectory;
 
@@ -191,32 +192,41 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             )
         })
         .collect();
-    print!("{}", outcome::text(&summed, &steps, cuts.len()));
-    let Some(output) = &arguments.output else {
-        return Ok(());
-    };
-    outcome::table(&scores, &steps)?.write(output)?;
-    let manifest = Manifest {
-        program: "statecast",
-        version: env!("CARGO_PKG_VERSION"),
-        command: "replay",
-        inputs: arguments
-            .files
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect(),
-        context: arguments.context.get(),
-        horizon: arguments.horizon.get(),
-        paths: arguments.paths.get(),
-        runs: cuts.len(),
-        seed: arguments.seed,
-        steps: &steps,
-        estimators: &summed,
-    };
-    Ok(write_manifest(output, &manifest)?)
+    let mut ending = Ending::new();
+    if let Some(output) = &arguments.output {
+        ending.write(|| {
+            let mut bundle = Bundle::new();
+            bundle.add_table(output, &outcome::table(&scores, &steps)?)?;
+            let manifest = arguments.manifest(cuts.len(), &steps, &summed);
+            Ok(bundle.finish(output, &manifest)?)
+        });
+    }
+    ending.show(&outcome::text(&summed, &steps, cuts.len()))
 }
 
 impl Arguments {
+    fn manifest<'a>(
+        &self,
+        runs: usize,
+        steps: &'a [usize],
+        estimators: &'a [(String, Continuations, f64)],
+    ) -> Manifest<'a> {
+        let files = self.files.iter().map(|file| file.display().to_string());
+        Manifest {
+            program: "statecast",
+            version: env!("CARGO_PKG_VERSION"),
+            command: "replay",
+            inputs: files.collect(),
+            context: self.context.get(),
+            horizon: self.horizon.get(),
+            paths: self.paths.get(),
+            runs,
+            seed: self.seed,
+            steps,
+            estimators,
+        }
+    }
+
     /// Numbers of steps to compare after, in order.
     fn check(&self) -> anyhow::Result<Vec<usize>> {
         if let Some(output) = &self.output {

@@ -10,9 +10,10 @@ use serde::Serialize;
 
 use super::pool::{self, Job};
 use super::single;
+use crate::cli::outputs::Ending;
 use crate::environment::Task;
 use crate::learning::{Arm, ArmSummary, Evaluation, compare};
-use crate::output::{Column, Table, estimate, number, write_atomically, write_manifest};
+use crate::output::{Bundle, Column, Table, estimate, number, write_atomically};
 use crate::report::{self, About};
 
 /// Most runs of a comparison.
@@ -113,7 +114,7 @@ struct Manifest<'a> {
     steps: usize,
     seeds: u64,
     threshold: f64,
-    flags: Vec<(&'a str, String)>,
+    flags: Vec<(String, String)>,
     arms: &'a [ArmSummary],
 }
 
@@ -135,28 +136,56 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         .or((task.name == "pendulum").then_some(-200.0))
         .unwrap_or_else(|| nearly_there(&arms[0]));
     let found = compare(&arms, threshold)?;
-    print!("{}", text(&found, threshold));
+    let mut ending = Ending::new();
     if let Some(output) = &arguments.output {
-        table(&arms)?.write(output)?;
-        let flags = ways
-            .iter()
-            .map(|way| (way.name.as_str(), way.flags.join(" ")));
+        ending.write(|| arguments.write_table(output, (&ways, &arms), (&found, threshold), task));
+    }
+    if let Some(report) = &arguments.report {
+        ending.write(|| arguments.write_report(report, (&ways, &arms), (&found, threshold), task));
+    }
+    ending.show(&text(&found, threshold))
+}
+
+/// Name and flags of each way.
+fn flags(ways: &[Way]) -> Vec<(String, String)> {
+    let ways = ways.iter();
+    ways.map(|way| (way.name.clone(), way.flags.join(" ")))
+        .collect()
+}
+
+impl Arguments {
+    fn write_table(
+        &self,
+        output: &Path,
+        (ways, arms): (&[Way], &[Arm]),
+        (found, threshold): (&[ArmSummary], f64),
+        task: &Task,
+    ) -> anyhow::Result<()> {
+        let mut bundle = Bundle::new();
+        bundle.add_table(output, &table(arms)?)?;
         let manifest = Manifest {
             program: "statecast",
             version: env!("CARGO_PKG_VERSION"),
             command: "train compare",
             task: task.name,
-            steps: arguments.steps,
-            seeds: arguments.seeds,
+            steps: self.steps,
+            seeds: self.seeds,
             threshold,
-            flags: flags.collect(),
-            arms: &found,
+            flags: flags(ways),
+            arms: found,
         };
-        write_manifest(output, &manifest)?;
+        Ok(bundle.finish(output, &manifest)?)
     }
-    if let Some(report) = &arguments.report {
+
+    fn write_report(
+        &self,
+        path: &Path,
+        (ways, arms): (&[Way], &[Arm]),
+        (found, threshold): (&[ArmSummary], f64),
+        task: &Task,
+    ) -> anyhow::Result<()> {
         let settings = [
-            ("steps", arguments.steps.to_string()),
+            ("steps", self.steps.to_string()),
             ("threshold", format!("{threshold:.0}")),
         ];
         let about = About {
@@ -165,14 +194,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
         };
-        let flags: Vec<(String, String)> = ways
-            .iter()
-            .map(|way| (way.name.clone(), way.flags.join(" ")))
-            .collect();
-        let page = report::learning(&about, &arms, &found, &flags)?;
-        write_atomically(report, |file| file.write_all(page.as_bytes()))?;
+        let page = report::learning(&about, arms, found, &flags(ways))?;
+        Ok(write_atomically(path, |file| {
+            file.write_all(page.as_bytes())
+        })?)
     }
-    Ok(())
 }
 
 impl Arguments {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::source::{Function, Series};
 use super::{Arguments, CURVES};
+use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
 use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Kernel, minima_of_ends, nearest};
@@ -169,8 +170,9 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         starts,
         judged,
     };
-    print!("{}", text(&found));
-    arguments.write(&models, &found)
+    let mut ending = Ending::new();
+    ending.write(|| arguments.write(&models, &found));
+    ending.show(&text(&found))
 }
 
 impl Arguments {

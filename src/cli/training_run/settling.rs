@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::source::Series;
 use super::{Arguments, CURVES, POOL};
 use crate::cli::experts::Models;
+use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
 use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Decay, Settling, Span, Thinned};
@@ -149,16 +150,20 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         judged: judged(&runs, arguments.level, arguments.seed),
         runs,
     };
-    print!("{}", text(&found));
+    let mut ending = Ending::new();
     if let Some(path) = &arguments.figure {
-        ensure!(
-            found.runs.iter().any(|run| run.shown.is_some()),
-            "--figure: shows sampled paths, which curves have none of"
-        );
-        figure(arguments, &found, &spans).save(path)?;
-        eprintln!("figure: {}", path.display());
+        ending.write(|| {
+            ensure!(
+                found.runs.iter().any(|run| run.shown.is_some()),
+                "--figure: shows sampled paths, which curves have none of"
+            );
+            figure(arguments, &found, &spans).save(path)?;
+            eprintln!("figure: {}", path.display());
+            Ok(())
+        });
     }
-    arguments.write(&models, &found)
+    ending.write(|| arguments.write(&models, &found));
+    ending.show(&text(&found))
 }
 
 /// The settling value that is known; says where a run diverges behind the rows that are.

@@ -388,7 +388,13 @@ impl<'m> Continuation<'m> for Context<'m> {
             return Vec::new();
         };
         let others = stack.others.iter().map(|other| &other.name);
-        let names: Vec<&String> = self.forecasters.names.iter().take(1).chain(others).collect();
+        let names: Vec<&String> = self
+            .forecasters
+            .names
+            .iter()
+            .take(1)
+            .chain(others)
+            .collect();
         let weighed = stack.samplers.iter().zip(&stack.weights);
         let weighed = weighed.map(|(sampler, &weight)| PathWeight {
             forecaster: names[sampler.forecaster].clone(),

@@ -1,0 +1,141 @@
+//! Files that a command writes: checked before its work, written before anything is shown.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use clap::ArgMatches;
+
+use super::one_line;
+use crate::output::{check_writable, manifest_path};
+
+/// Flags whose value is a file to write.
+const WRITTEN: &[&str] = &["output", "report", "figure", "plot"];
+
+/// Stands for standard output.
+const STANDARD: &str = "-";
+
+/// Checks the files that a command is going to write: that each can be written, that they differ, and that
+/// none of them or of their manifests is a file that the command reads.
+pub(super) fn check(matches: &ArgMatches) -> anyhow::Result<()> {
+    let mut command = matches;
+    while let Some((_, below)) = command.subcommand() {
+        command = below;
+    }
+    let written: Vec<(&str, &PathBuf)> = WRITTEN
+        .iter()
+        .filter_map(|&flag| Some((flag, command.try_get_one::<PathBuf>(flag).ok()??)))
+        .filter(|(_, path)| path.as_os_str() != STANDARD)
+        .collect();
+    let read = read(command);
+    for (i, (flag, path)) in written.iter().enumerate() {
+        for output in [path.to_path_buf(), manifest_path(path)] {
+            let Ok(there) = output.canonicalize() else {
+                continue;
+            };
+            ensure!(
+                !there.is_file() || !read.contains(&there),
+                "--{flag} {}: would overwrite {}, which is read",
+                path.display(),
+                output.display()
+            );
+        }
+        let other = written[..i]
+            .iter()
+            .find(|(_, other)| place(other) == place(path));
+        if let Some((other, _)) = other {
+            anyhow::bail!(
+                "--{flag} and --{other} are the same file, {}",
+                path.display()
+            );
+        }
+        check_writable(path)?;
+    }
+    Ok(())
+}
+
+/// A path, however its folder is written.
+fn place(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default();
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let folder = folder.canonicalize();
+    folder.map_or(path.to_owned(), |folder| folder.join(name))
+}
+
+/// Files that are named in any other argument, also in lists and behind names.
+fn read(command: &ArgMatches) -> Vec<PathBuf> {
+    let others = command.ids().map(|id| id.as_str());
+    let others = others.filter(|id| !WRITTEN.contains(id));
+    let values = others.filter_map(|id| command.try_get_raw(id).ok().flatten());
+    let parts = values.flatten().flat_map(|value| {
+        let text = value.to_string_lossy();
+        let parts = text.split([',', '=']).map(OsString::from);
+        parts.chain([value.to_owned()]).collect::<Vec<_>>()
+    });
+    let there = parts.filter_map(|part| Path::new(&part).canonicalize().ok());
+    there.filter(|path| path.is_file()).collect()
+}
+
+/// What a command does once all is computed: files first, then the terminal. A file that cannot be written
+/// costs no other.
+#[derive(Default)]
+pub(super) struct Ending {
+    failed: Vec<anyhow::Error>,
+}
+
+impl Ending {
+    /// Nothing written yet.
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Writes a file, or what belongs together.
+    pub(super) fn write(&mut self, write: impl FnOnce() -> anyhow::Result<()>) {
+        self.failed.extend(write().err());
+    }
+
+    /// Writes the text to standard output, and fails with the first error of all; others are told.
+    pub(super) fn show(mut self, text: &str) -> anyhow::Result<()> {
+        self.failed.extend(show(text).err());
+        let mut failed = self.failed.into_iter();
+        let first = failed.next();
+        for other in failed {
+            eprintln!("error: {}", one_line(&other));
+        }
+        first.map_or(Ok(()), Err)
+    }
+}
+
+/// Writes a text to standard output. That nobody reads it is no error.
+pub(super) fn show(text: &str) -> anyhow::Result<()> {
+    let mut standard = io::stdout().lock();
+    let written = standard
+        .write_all(text.as_bytes())
+        .and_then(|()| standard.flush());
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_costs_no_other() {
+        let mut written = 0;
+        let mut ending = Ending::new();
+        ending.write(|| anyhow::bail!("no space"));
+        ending.write(|| {
+            written += 1;
+            Ok(())
+        });
+        assert_eq!(ending.show("").unwrap_err().to_string(), "no space");
+        assert_eq!(written, 1);
+    }
+}
