@@ -18,6 +18,9 @@ const MAX_SAID: usize = 400;
 /// Longest line that is read.
 const MAX_LINE: u64 = 64 << 20;
 
+/// Time between two looks at a program that does not reply.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// Time that a program has to end once its input is closed.
 const TO_END: Duration = Duration::from_millis(500);
 
@@ -170,9 +173,28 @@ impl Pipe {
         }
     }
 
+    /// The next line, as soon as there is one. A program that has ended is not waited for, even if one that
+    /// it had started holds its output open.
+    fn received(&mut self, limit: Duration) -> Result<std::io::Result<Vec<u8>>, RecvTimeoutError> {
+        let begin = Instant::now();
+        loop {
+            let left = limit.saturating_sub(begin.elapsed());
+            match self.replies.recv_timeout(left.min(LOOK)) {
+                Err(RecvTimeoutError::Timeout) if left > LOOK => {
+                    if let Ok(Some(_)) = self.child.try_wait() {
+                        // What it wrote before is on its way.
+                        let last = self.replies.recv_timeout(LOOK);
+                        return last.map_err(|_| RecvTimeoutError::Disconnected);
+                    }
+                }
+                received => return received,
+            }
+        }
+    }
+
     fn reply(&mut self) -> Result<Vec<u8>, PipeError> {
         let limit = self.limits[usize::from(self.answered)];
-        match self.replies.recv_timeout(limit) {
+        match self.received(limit) {
             Ok(Ok(line)) if line.is_empty() => Err(self.ended()),
             Ok(Ok(line)) => {
                 self.answered = true;

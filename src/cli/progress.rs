@@ -36,6 +36,14 @@ impl Progress {
         });
         bar.set_position((share * 1000.0) as u64);
     }
+
+    /// Shows something else, above the bar.
+    pub(super) fn aside<T>(&self, show: impl FnOnce() -> T) -> T {
+        match self.bar.get() {
+            Some(bar) => bar.suspend(show),
+            None => show(),
+        }
+    }
 }
 
 impl Drop for Progress {

@@ -19,6 +19,7 @@ use clap::Args;
 use ndarray::{ArrayView2, s};
 
 use super::actions::FutureArguments;
+use super::endings::written_as;
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::{
     ModelArguments, Recording, note_window, warn_of_held_paths, warn_of_saturation,
@@ -116,6 +117,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(output) = &arguments.output {
         TableFormat::of(output)?;
     }
+    written_as(arguments.plot.as_ref(), &["svg", "png"])?;
     let settings = arguments.model.settings(arguments.model.method())?;
     arguments.residual.check(settings.method)?;
     let trajectory = arguments.recording.read()?;

@@ -61,9 +61,10 @@ impl Run {
         std::fs::create_dir_all(&folder).with_context(shown)?;
         let log = File::create(folder.join("log.txt")).with_context(shown)?;
         let child = Command::new(program)
-            .args(["--threads", "1", "train"])
+            .args(["--threads", "1", "train", "--attended"])
             .args(arguments)
-            .stdin(Stdio::null())
+            // Closed when this process ends, also where it is killed: the run ends with it.
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

@@ -1,7 +1,6 @@
 //! `statecast train TASK`: one agent.
 
 use std::fs::{File, TryLockError};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::augment::{Augmentation, forecaster, models, names_no_forecaster};
 use crate::cli::experts::NameArguments;
 use crate::cli::input::ModelArguments;
+use crate::cli::outputs::show;
 use crate::cli::progress::Progress;
 use crate::environment::Task;
 use crate::forecast::Method;
@@ -57,6 +57,9 @@ pub(super) struct Arguments {
     experts: NameArguments,
     #[command(flatten)]
     model: ModelArguments,
+    /// End when standard input does: that of a run which another process has started
+    #[arg(long, hide = true)]
+    attended: bool,
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +114,9 @@ enum Preset {
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if arguments.attended {
+        end_with_input();
+    }
     let settings = arguments.settings()?;
     let folder = arguments
         .out
@@ -142,6 +148,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     if training.is_done() {
         eprintln!("all {} steps are done", training.step());
     }
+    show(&training.evaluations().iter().map(line).collect::<String>())?;
     while !training.is_done() {
         let best = best(training.evaluations()).map(|e| e.mean);
         let found = training.advance(forecaster.as_ref())?;
@@ -154,30 +161,39 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         let events = events(training.evaluations());
         write_atomically(&folder.join(EVENTS), |file| write_events(file, &events))?;
         training.save(folder)?;
+        progress.aside(|| show(&line(&found)))?;
         progress.show(training.step() as f64 / training.settings().steps as f64);
     }
     drop(progress);
-    let mut out = std::io::stdout().lock();
-    for found in training.evaluations() {
-        writeln!(
-            out,
-            "step {:>8}  return {:>9.1} ± {:<7.1}  values too high by {:>7}",
-            found.step,
-            found.mean,
-            found.deviation,
-            number(found.overestimation, 1)
-        )?;
-    }
-    if let Some(best) = best(training.evaluations()) {
-        writeln!(
-            out,
-            "best: {:.1} at step {}, {}",
-            best.mean,
-            best.step,
-            folder.join("best.safetensors").display()
-        )?;
-    }
-    Ok(())
+    let Some(best) = best(training.evaluations()) else {
+        return Ok(());
+    };
+    show(&format!(
+        "best: {:.1} at step {}, {}\n",
+        best.mean,
+        best.step,
+        folder.join("best.safetensors").display()
+    ))
+}
+
+/// What is shown of an evaluation.
+fn line(found: &Evaluation) -> String {
+    format!(
+        "step {:>8}  return {:>9.1} ± {:<7.1}  values too high by {:>7}\n",
+        found.step,
+        found.mean,
+        found.deviation,
+        number(found.overestimation, 1)
+    )
+}
+
+/// Ends the process once its standard input does, as it does when the process that holds the other end is
+/// gone, however that ended. Checkpoints stay.
+fn end_with_input() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(1);
+    });
 }
 
 /// Keeps other processes from training in a folder, as long as the file is open.
