@@ -134,6 +134,19 @@ pub enum TrajectoryError {
         what: &'static str,
     },
 
+    /// A cell of the chosen time holds words that are no time.
+    #[error("{}: row {row}, column {column} holds {text:?}, which cannot be read as a time; write times as 2024-01-31 10:59:00", file.display())]
+    NotATime {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// The start of the cell.
+        text: String,
+    },
+
     /// A used cell is so large that squares of such numbers are not finite.
     #[error("{}: row {row}, column {column} is {value:e}, more than {limit:e} in size; give the column in a larger unit", file.display())]
     TooLarge {

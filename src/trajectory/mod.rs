@@ -7,8 +7,10 @@
 //! runs end (`labels`, `settle`), are checked [`Episode`]s.
 
 mod assignment;
+mod calendar;
 mod cells;
 mod clock;
+mod combined;
 mod conventions;
 mod csv;
 mod dialect;

@@ -7,7 +7,8 @@ use ndarray::{ArcArray2, Array1, Array2};
 
 use super::cells::{Block, Cells};
 use super::clock::Clock;
-use super::conventions::time_rank;
+use super::combined::PartColumn;
+use super::conventions::{Part, time_rank};
 use super::episode::LARGEST;
 use super::labels::{Claim, Labels};
 use super::source::{Column, Kind};
@@ -43,6 +44,8 @@ pub(super) enum Slot {
     Value(Block, usize),
     /// What may tell episodes apart, by its claim.
     Label(Claim),
+    /// What may be a part of the time beside others.
+    Part(Part),
     /// What may be the time; those that are tried first have lower ranks.
     Time((usize, usize)),
     /// A label that is read as it is.
@@ -54,7 +57,7 @@ impl Slot {
         match self {
             Self::Value(block, _) => block.name(),
             Self::Label(_) => "episode",
-            Self::Time(_) => "time",
+            Self::Time(_) | Self::Part(_) => "time",
             Self::Word => "label",
         }
     }
@@ -71,6 +74,8 @@ pub(super) struct Table {
     pub(super) labels: Vec<Labels>,
     /// Columns that may be the time, in the order in which they are tried.
     pub(super) clocks: Vec<Clock>,
+    /// Columns that may be the time together, in the order of the file.
+    pub(super) parts: Vec<PartColumn>,
     words: Option<Labels>,
     pub(super) episode_rows: Option<usize>,
     /// Whether the states are guessed from columns without a known name.
@@ -104,6 +109,7 @@ impl Table {
         let mut blocks: [Cells; 8] = Default::default();
         let mut labels = Vec::new();
         let mut clocks = Vec::new();
+        let mut parts = Vec::new();
         let mut words = None;
         let mut places = vec![0; columns.len()];
         for (index, (column, slot)) in columns.iter().zip(slots).enumerate() {
@@ -117,6 +123,10 @@ impl Table {
                 Some(Slot::Label(claim)) => {
                     places[index] = labels.len();
                     labels.push(Labels::new(&column.name, claim, numeric));
+                }
+                Some(Slot::Part(part)) => {
+                    places[index] = parts.len();
+                    parts.push(PartColumn::new(&column.name, part));
                 }
                 Some(Slot::Time(rank)) => clocks.push((rank, index)),
                 Some(Slot::Word) => words = Some(Labels::new(&column.name, Claim::Chosen, numeric)),
@@ -135,6 +145,7 @@ impl Table {
             blocks,
             labels,
             clocks: clocks.iter().map(clock).collect(),
+            parts,
             words,
             episode_rows: None,
             open_states: false,
@@ -187,6 +198,11 @@ impl Table {
     /// The clock in column `index` of the file; rows come in order.
     pub(super) fn clock(&mut self, index: usize) -> &mut Clock {
         &mut self.clocks[self.places[index]]
+    }
+
+    /// Takes a part of the time of the next row from column `index` of the file; NaN for nothing.
+    pub(super) fn part(&mut self, index: usize, value: f64) {
+        self.parts[self.places[index]].values.push(value);
     }
 
     pub(super) fn put_in_order(&mut self, order: Vec<usize>) {
@@ -283,7 +299,7 @@ impl Table {
         self.is_log = true;
         // Logs count steps; a clock of theirs may run on where the steps go back.
         self.clocks
-            .sort_by_key(|clock| match time_rank(&clock.column) {
+            .sort_by_key(|clock| match time_rank(&clock.name()) {
                 (1, place) => (0, place),
                 (class, place) => (class + 1, place),
             });
