@@ -140,6 +140,7 @@ pub(super) fn resolve_actions<'a>(
     file: &'a Path,
     source: &dyn Source,
     action_names: &[String],
+    time: Option<&str>,
 ) -> Result<Resolved<'a>, TrajectoryError> {
     let columns = source.columns();
     let position = |name: &String| columns.iter().position(|column| column.name == *name);
@@ -172,7 +173,13 @@ pub(super) fn resolve_actions<'a>(
     for (position, index) in chosen.into_iter().enumerate() {
         assignment.take(index, Slot::Value(Block::Action, position), false)?;
     }
-    assignment.guess_times();
+    match columns.iter().position(|column| Some(&*column.name) == time) {
+        Some(index) => {
+            assignment.take(index, Slot::Time((0, 0)), false)?;
+        }
+        None if time == Some("none") => {}
+        None => assignment.guess_times(),
+    }
     assignment.resolved(false, false, Duplicates::Error)
 }
 

@@ -12,7 +12,7 @@ use super::conventions::{Part, time_rank};
 use super::episode::LARGEST;
 use super::labels::{Claim, Labels};
 use super::source::{Column, Kind};
-use super::{Episode, LabelledRun, LoggedRun, Roles, Trajectory, TrajectoryError};
+use super::{Timeline, clock::Times, Episode, LabelledRun, LoggedRun, Roles, Trajectory, TrajectoryError};
 
 /// What to do with a used cell that is empty, NaN or infinite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub(super) struct Table {
     pub(super) column_names: String,
     /// Names of guessed states that turned out to be counters.
     pub(super) counters: Vec<String>,
+    /// The chosen time and its column, once the rows are in order.
+    pub(super) times: Option<(String, Times)>,
     /// The row of the file behind each row, once they are in order.
     row_in_file: Vec<usize>,
     /// Positions among `labels` and `clocks`, by the column of the file.
@@ -155,6 +157,7 @@ impl Table {
             largest: LARGEST,
             column_names: super::assignment::names(columns),
             counters: Vec::new(),
+            times: None,
             row_in_file: Vec::new(),
             places,
         }
@@ -233,6 +236,12 @@ impl Table {
             MissingPolicy::Hold => self.hold_gaps(&episodes, roles)?,
         }
         self.refuse_large()?;
+        let timeline = |range: Range<usize>| {
+            let (column, times) = self.times.as_ref()?;
+            Timeline::of(column, times, &self.row_in_file[range])
+        };
+        let timelines: Vec<Option<Timeline>> =
+            episodes.iter().map(|(_, range)| timeline(range.clone())).collect();
         let [
             states,
             actions,
@@ -250,7 +259,8 @@ impl Table {
         let actions: ArcArray2<f64> = actions.into_array(rows).into_shared();
         let episodes = episodes
             .into_iter()
-            .map(|(name, range)| {
+            .zip(timelines)
+            .map(|((name, range), timeline)| {
                 let rewards = reward_name
                     .is_some()
                     .then(|| Array1::from(rewards.values[range.clone()].to_vec()));
@@ -262,6 +272,7 @@ impl Table {
                     name, range, &states, &actions, rewards, terminated, truncated,
                 )?;
                 episode
+                    .with_timeline(timeline)
                     .with_final_state(last)?
                     .with_log_probabilities(taken)
             })
@@ -322,11 +333,11 @@ impl Table {
             .collect())
     }
 
-    /// The action block alone, `[rows, actions]`.
+    /// The action block alone, `[rows, actions]`, and the times of its rows.
     pub(super) fn into_actions(
         mut self,
         roles: &mut Roles,
-    ) -> Result<Array2<f64>, TrajectoryError> {
+    ) -> Result<(Array2<f64>, Option<Timeline>), TrajectoryError> {
         let episodes = self.settle(roles)?;
         self.refuse_gaps(roles)?;
         self.refuse_large()?;
@@ -338,8 +349,10 @@ impl Table {
             });
         }
         let rows = self.row_in_file.len();
+        let times = self.times.as_ref();
+        let timeline = times.and_then(|(column, times)| Timeline::of(column, times, &self.row_in_file));
         let [_, actions, ..] = self.blocks;
-        Ok(actions.into_array(rows))
+        Ok((actions.into_array(rows), timeline))
     }
 
     /// Rows of the table: at least one, and as many in every block.

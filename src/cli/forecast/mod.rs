@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use ndarray::{ArrayView2, s};
 
@@ -27,13 +27,13 @@ use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
 use crate::baselines::named;
 use crate::forecast::{
-    Derivation, Derived, Forecaster, ForkedForecast, Level, Levels, Role, Rollout, RolloutSettings,
+    Derivation, Derived, DerivedError, Forecaster, ForkedForecast, Level, Levels, Role, Rollout, RolloutSettings,
     Variables,
 };
 use crate::model::Work;
 use crate::output::{TableFormat, write_manifest};
 use crate::plot::context_shown;
-use crate::trajectory::{Episode, Trajectory};
+use crate::trajectory::{Episode, LARGEST, Trajectory};
 use derived::DerivedParser;
 use manifest::Manifest;
 use outcome::{ChannelLeadership, EpisodeManifest, FutureOutcome, HeldOut, Outcome};
@@ -122,9 +122,12 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.model.check_reward(file, &trajectory)?;
     let episodes = arguments.recording.episodes(&trajectory)?;
     arguments.paths().check(trajectory.state_names().len())?;
+    let ends = episodes.iter().map(|&episode| (episode, arguments.end(episode)));
+    let ends: Vec<(&Episode, usize)> = ends.filter(|(_, end)| *end >= LEAST_CONTEXT).collect();
+    let time = arguments.recording.columns.time();
     let futures = arguments
         .actions
-        .read(&trajectory, arguments.horizon.get())?;
+        .read(&trajectory, time, &ends, arguments.horizon.get())?;
     let started = Instant::now();
     let rows = episodes.iter().map(|e| e.states().nrows()).max();
     let rows = rows.unwrap_or(0);
@@ -164,6 +167,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments
         .actions
         .check(&forecaster, &trajectory, arguments.holdout)?;
+    arguments.actions.warn_of_policy(&trajectory, &ends, arguments.seed)?;
     let known = arguments.actions.given() || arguments.holdout || forecaster.needs_actions();
     let known = known && !arguments.actions.acts();
     let plan = Plan {
@@ -294,7 +298,25 @@ impl Arguments {
     ) -> anyhow::Result<Derivation> {
         let actions = trajectory.action_names();
         let derivation = Derivation::new(&self.derive, &like.names, actions, known);
-        derivation.context("--derive")
+        derivation.map_err(|error| match error {
+            DerivedError::UnknownAction { action, .. } if self.actions.acts() => anyhow!(
+                "--derive: {action} is an action, and with --policy every path takes actions of its own; \
+                 derive from the variables only, or give the actions with --future or --hold-actions"
+            ),
+            error => anyhow!(error).context("--derive"),
+        })
+    }
+
+    /// Fails if a quantity is nowhere defined on the paths, whose first `variables` columns are not derived.
+    fn refuse_undefined(&self, rollout: &Rollout, variables: usize) -> anyhow::Result<()> {
+        for (quantity, derived) in self.derive.iter().enumerate() {
+            let values = rollout.paths.slice(s![.., .., variables + quantity]);
+            ensure!(
+                values.iter().any(|value| value.is_finite()),
+                "--derive: {derived} is at no step of any sampled path a number of at most {LARGEST:e} in size"
+            );
+        }
+        Ok(())
     }
 
     /// Says on standard error what was forecast, once all files are written.
@@ -343,7 +365,7 @@ impl Arguments {
             Some(_) => context_shown(horizon),
             None => 0,
         };
-        let futures = plan.futures_of(&all, end, horizon);
+        let futures = plan.futures_of(episode, &all, end, horizon)?;
         let forked = plan.forked(&context, scored, &self.paths(), &futures, progress)?;
         let reading = &forked.reading;
         if forecaster.origins() > 0 && forked.outcomes == 0 {
@@ -381,12 +403,16 @@ impl Arguments {
         let named = futures.into_iter().zip(&forked.rollouts);
         let futures = named.map(|(future, rollout)| {
             let rollout = derive(rollout, future.actions.view());
-            FutureOutcome {
+            self.refuse_undefined(&rollout, context.names.len())?;
+            let mut band = rollout.simultaneous(self.simultaneous);
+            band.settle_on_levels(context.values.view());
+            Ok(FutureOutcome {
                 name: future.name,
-                band: rollout.simultaneous(self.simultaneous),
+                band,
                 rollout,
-            }
+            })
         });
+        let futures = futures.collect::<anyhow::Result<Vec<_>>>()?;
         let recorded = context.actions.view();
         let mut outcome = Outcome {
             variables: context.names.len(),
@@ -400,7 +426,7 @@ impl Arguments {
             names: [&context.names[..], plan.derivation.names()].concat(),
             held_out,
             one_step: reading.one_step_summary(&figure::plot_levels()?, self.seed),
-            futures: futures.collect(),
+            futures,
             leaders: leaders.map(|(c, led)| (channels[c].clone(), led)).collect(),
             manifest,
         };
@@ -410,7 +436,7 @@ impl Arguments {
                 None => episode.name().to_owned(),
             };
             warn_of_held_paths(&of, future.rollout.saturated);
-            printed::warn_of_undefined(&of, &outcome.names, &future.rollout);
+            printed::warn_of_undefined(&of, &self.derive, end, &future.rollout);
             outcome.manifest.undefined += future.rollout.undefined();
         }
         Ok(outcome)
