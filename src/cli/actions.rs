@@ -180,13 +180,22 @@ impl FutureArguments {
         seed: u64,
     ) -> anyhow::Result<()> {
         // A program may draw: what it is asked beside its paths would change these.
-        let Some(source) = self.policy.as_ref().filter(|s| !matches!(s, PolicySource::Program(_)))
+        let Some(source) = self
+            .policy
+            .as_ref()
+            .filter(|s| !matches!(s, PolicySource::Program(_)))
         else {
             return Ok(());
         };
         if let Some(mut policy) = self.policy(trajectory)? {
-            let states: Vec<_> = episodes.iter().map(|(episode, _)| episode.states()).collect();
-            let actions: Vec<_> = episodes.iter().map(|(episode, _)| episode.actions()).collect();
+            let states: Vec<_> = episodes
+                .iter()
+                .map(|(episode, _)| episode.states())
+                .collect();
+            let actions: Vec<_> = episodes
+                .iter()
+                .map(|(episode, _)| episode.actions())
+                .collect();
             let found = actions_beyond(&mut *policy, &states, &actions, seed)?;
             warn_of_actions(&source.to_string(), trajectory.action_names(), &found);
         }
@@ -234,7 +243,12 @@ impl FutureArguments {
 pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[Beyond]) {
     for beyond in found {
         let [taken_low, taken_high, low, high] = numbers(
-            [beyond.taken.0, beyond.taken.1, beyond.recorded.0, beyond.recorded.1],
+            [
+                beyond.taken.0,
+                beyond.taken.1,
+                beyond.recorded.0,
+                beyond.recorded.1,
+            ],
             3,
         );
         eprintln!(

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use super::units::other_units;
 use super::input::{Columns, ModelArguments};
 use super::residual::ResidualOptions;
+use super::units::other_units;
 use crate::baselines::{Learned, NAMES, named, trained_mlp};
 use crate::forecast::{
     Forecaster, Knowledge, Language, Method, Mixture, Predictor, Recalibrated, Settings, Stacked,

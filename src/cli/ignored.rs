@@ -214,13 +214,10 @@ const RULES: &[Rule] = &[
         flag: "missing",
         commands: &["markov"],
         reason: |given| {
-            given.is("label").then(|| "labels have no last value to hold".to_owned())
+            given
+                .is("label")
+                .then(|| "labels have no last value to hold".to_owned())
         },
-    },
-    Rule {
-        flag: "missing",
-        commands: &["training-run"],
-        reason: |_| Some("rows of a log without the metric are left out".to_owned()),
     },
     Rule {
         flag: "duplicates",
@@ -325,7 +322,9 @@ impl Given<'_> {
     /// Whether one of some estimators is asked for.
     fn estimates(&self, names: &[&str]) -> bool {
         let estimators = self.words("estimators");
-        estimators.iter().any(|estimator| names.contains(&estimator.as_str()))
+        estimators
+            .iter()
+            .any(|estimator| names.contains(&estimator.as_str()))
     }
 
     /// Whether a language model or a learned one is asked for.
@@ -507,7 +506,6 @@ mod tests {
                 "--method",
             ),
             ("markov a.csv --label x --missing hold", "--missing"),
-            ("training-run a.csv --until 9 --missing hold", "--missing"),
             ("markov a.csv --relabellings 0 --seed 3", "--seed"),
             ("training-run a.csv --minima x --metric loss", "--metric"),
             ("training-run a.csv --minima x --blocks 9", "--blocks"),

@@ -108,10 +108,14 @@ mod tests {
     /// Fault: degrees beside radians were learned from without a word.
     #[test]
     fn other_units_are_found() {
-        let warning = |scale: f64, offset: f64| other_units(&of(1.0, 0.0), &[of(scale, offset)], &[]);
+        let warning =
+            |scale: f64, offset: f64| other_units(&of(1.0, 0.0), &[of(scale, offset)], &[]);
         for (scale, offset) in [(57.3, 0.0), (1000.0, 0.0), (0.001, 0.0), (1.0, 273.0)] {
             let says = warning(scale, offset).unwrap();
-            assert!(says.starts_with("angle seems to have another unit"), "{says}");
+            assert!(
+                says.starts_with("angle seems to have another unit"),
+                "{says}"
+            );
         }
         for (scale, offset) in [(1.0, 0.0), (3.0, 1.0), (0.2, 0.5), (0.0, 0.0)] {
             assert_eq!(warning(scale, offset), None, "{scale} {offset}");
@@ -121,7 +125,11 @@ mod tests {
             vec![Role::State],
             array![[0.0], [0.0], [0.0]],
         );
-        let moves = Variables::new(rest.names.clone(), vec![Role::State], array![[9.0], [1.0], [4.0]]);
+        let moves = Variables::new(
+            rest.names.clone(),
+            vec![Role::State],
+            array![[9.0], [1.0], [4.0]],
+        );
         assert_eq!(other_units(&rest, &[moves], &[]), None);
     }
 }

@@ -100,7 +100,12 @@ mod tests {
         assert!(found(0.0, 1.0).is_empty() && found(1.1, 0.0).is_empty());
         let half = found(2.4, 0.0);
         assert!((half[0].share - 0.54).abs() < 0.02, "{half:?}");
-        let [all] = found(0.0, 50.0)[..] else { panic!() };
-        assert_eq!((all.share, all.recorded, all.taken), (1.0, (-1.0, 1.0), (50.0, 50.0)));
+        let [all] = found(0.0, 50.0)[..] else {
+            panic!()
+        };
+        assert_eq!(
+            (all.share, all.recorded, all.taken),
+            (1.0, (-1.0, 1.0), (50.0, 50.0))
+        );
     }
 }

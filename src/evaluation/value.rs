@@ -174,7 +174,11 @@ mod tests {
     fn one_episode_has_no_interval() {
         let single = Value::single(3.0).doubted(0.0);
         assert!(single.mean == 3.0 && !single.has_interval() && !single.covers(3.0));
-        let path = |value| Path { model: 0, start: 0, value };
+        let path = |value| Path {
+            model: 0,
+            start: 0,
+            value,
+        };
         assert!(!Value::of_paths(&[path(1.0), path(1.0)]).has_interval());
     }
 

@@ -73,7 +73,12 @@ impl Clipped {
         Self {
             bounds: self.bounds.clone(),
             held: Vec::new(),
-            is_switch: self.bounds.distinct.iter().map(Distinct::is_switch).collect(),
+            is_switch: self
+                .bounds
+                .distinct
+                .iter()
+                .map(Distinct::is_switch)
+                .collect(),
             count: 0,
         }
     }
@@ -139,12 +144,30 @@ mod tests {
         let held = [0, 1, 2].map(|i| clipped.hold(i, 0, [99.0, 5.0, -99.0][i]));
         assert_eq!(held, [Some(15.5), None, Some(-5.5)]);
         clipped.discard(&[2]);
-        (0..3).for_each(|i| clipped.advance(i, true));
+        (0..3).for_each(|i| clipped.advance(i, 0, true));
         clipped.advanced();
         // The first was held, the others lie beyond the bins.
         assert_eq!(clipped.count(), 3);
-        clipped.advance(0, true);
+        clipped.advance(0, 0, true);
         assert_eq!((clipped.count(), clipped.fork().count()), (4, 0));
+    }
+
+    /// Fault: paths of a switch were said to have been moved to an end, and to run off.
+    #[test]
+    fn draws_of_a_switch_are_not_counted_as_moved() {
+        let rows = ndarray::Array2::from_shape_fn((40, 2), |(t, c)| match c {
+            0 => 1.5 + 7.0 * (t % 2) as f64,
+            _ => 1.5 + 0.1 * t as f64,
+        });
+        let mut context = Clipped::new(2);
+        context.observe(rows.view());
+        let mut clipped = context.fork();
+        clipped.draw();
+        assert!(clipped.hold(0, 0, 99.0).is_some());
+        clipped.advance(0, 0, true);
+        assert_eq!(clipped.count(), 0);
+        assert!(clipped.hold(1, 1, 99.0).is_some());
+        assert_eq!(clipped.count(), 1);
     }
 
     /// They were those of an axis that the context spans, which `--scale none` is not.

@@ -138,7 +138,13 @@ impl FewLevels {
     pub(super) fn settle_band(&self, band: &mut SimultaneousBand) {
         for (v, levels) in self.0.iter().enumerate() {
             if let Some(levels) = levels {
-                let settled = |x: f64, above| if x.is_finite() { beside(levels, x, above) } else { x };
+                let settled = |x: f64, above| {
+                    if x.is_finite() {
+                        beside(levels, x, above)
+                    } else {
+                        x
+                    }
+                };
                 band.low.column_mut(v).mapv_inplace(|x| settled(x, false));
                 band.high.column_mut(v).mapv_inplace(|x| settled(x, true));
             }

@@ -159,7 +159,7 @@ fn estimates(table: &Evaluated) -> Markup {
 fn interval(value: &Option<Value>) -> Markup {
     html! {
         @match value {
-            Some(v) if !v.has_interval() => (number(v.mean, 1)) " [–]",
+            Some(v) if !v.has_interval() => { (number(v.mean, 1)) " [–]" },
             Some(v) => {
                 @let [mean, low, high] = numbers([v.mean, v.low, v.high], 1);
                 (mean) " " span.interval { "[" (low) ", " (high) "]" }

@@ -173,7 +173,10 @@ pub(super) fn resolve_actions<'a>(
     for (position, index) in chosen.into_iter().enumerate() {
         assignment.take(index, Slot::Value(Block::Action, position), false)?;
     }
-    match columns.iter().position(|column| Some(&*column.name) == time) {
+    match columns
+        .iter()
+        .position(|column| Some(&*column.name) == time)
+    {
         Some(index) => {
             assignment.take(index, Slot::Time((0, 0)), false)?;
         }
@@ -399,13 +402,23 @@ impl<'f, 'c> Assignment<'f, 'c> {
             })
             .collect();
         let find = |part: Part| free.iter().find(|(_, known)| *known == part).copied();
-        let clocks = || self.columns.iter().zip(&self.slots).filter(|(_, slot)| matches!(slot, Some(Slot::Time(_))));
+        let clocks = || {
+            self.columns
+                .iter()
+                .zip(&self.slots)
+                .filter(|(_, slot)| matches!(slot, Some(Slot::Time(_))))
+        };
         let days = clocks().any(|(column, _)| column.kind == Kind::Date(Precision::Day));
         let complete = clocks().any(|(column, slot)| {
             let by_name = column.kind == Kind::Number && matches!(slot, Some(Slot::Time((0, _))));
             by_name || column.kind == Kind::Date(Precision::Time)
         });
-        let wanted: &[Part] = match (days, find(Part::Year), find(Part::Quarter), find(Part::Month)) {
+        let wanted: &[Part] = match (
+            days,
+            find(Part::Year),
+            find(Part::Quarter),
+            find(Part::Month),
+        ) {
             _ if complete => &[],
             (true, ..) => &[Part::Hour, Part::Minute, Part::Second],
             (_, Some(_), _, Some(_)) => &Part::CALENDAR,

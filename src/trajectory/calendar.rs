@@ -58,7 +58,9 @@ impl Instant {
     pub(super) fn plus_nanos(self, nanos: i128) -> Self {
         let sum = i128::from(self.nanos) + nanos;
         let day = i128::from(NANOS_OF_DAY);
-        let days = i64::try_from(sum.div_euclid(day)).unwrap_or(0).clamp(-4_000_000, 4_000_000);
+        let days = i64::try_from(sum.div_euclid(day))
+            .unwrap_or(0)
+            .clamp(-4_000_000, 4_000_000);
         let nanos = i64::try_from(sum.rem_euclid(day)).unwrap_or(0);
         Self { nanos, ..self }.plus_days(days)
     }
@@ -146,7 +148,10 @@ impl Date {
 
     /// Whether it says nothing of the time of the day.
     pub(super) fn is_day(&self) -> bool {
-        self.readings.iter().flatten().all(|instant| instant.nanos == 0)
+        self.readings
+            .iter()
+            .flatten()
+            .all(|instant| instant.nanos == 0)
     }
 }
 
@@ -180,17 +185,35 @@ pub(super) fn when(text: &str) -> Option<When> {
 /// Number of a month by its English name, in full or its first three letters.
 pub(super) fn month_named(word: &str) -> Option<i64> {
     const NAMES: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september",
-        "october", "november", "december",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
     ];
     named(word, &NAMES).or_else(|| word.eq_ignore_ascii_case("sept").then_some(9))
 }
 
 fn without_weekday(text: &str) -> &str {
     const NAMES: [&str; 7] = [
-        "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
     ];
-    let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
     match named(&text[..end], &NAMES) {
         Some(_) => text[end..].trim_start_matches([',', '.', ' ']),
         None => text,
@@ -201,7 +224,11 @@ fn without_weekday(text: &str) -> &str {
 fn named(word: &str, names: &[&str]) -> Option<i64> {
     let word = word.to_ascii_lowercase();
     let is = |name: &&str| **name == word || name.get(..3) == Some(word.as_str());
-    names.iter().zip(1..).find(|(name, _)| is(name)).map(|(_, number)| number)
+    names
+        .iter()
+        .zip(1..)
+        .find(|(name, _)| is(name))
+        .map(|(_, number)| number)
 }
 
 /// What is written of the day, and what of the time of the day.
@@ -210,19 +237,32 @@ fn split(text: &str) -> (String, String) {
         return match text.split_once(['T', 't']) {
             // 20240229T1030
             Some((day, clock)) if day.len() == 8 && is_number(day) => {
-                let (digits, zone) = clock.split_at(clock.find(|c: char| !c.is_ascii_digit()).unwrap_or(clock.len()));
-                let pairs: Vec<String> = digits.chars().collect::<Vec<_>>().chunks(2).map(String::from_iter).collect();
+                let (digits, zone) = clock.split_at(
+                    clock
+                        .find(|c: char| !c.is_ascii_digit())
+                        .unwrap_or(clock.len()),
+                );
+                let pairs: Vec<String> = digits
+                    .chars()
+                    .collect::<Vec<_>>()
+                    .chunks(2)
+                    .map(String::from_iter)
+                    .collect();
                 (day.to_owned(), pairs.join(":") + zone)
             }
             _ => (text.to_owned(), String::new()),
         };
     };
-    let hour = text[..colon].trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let hour = text[..colon]
+        .trim_end_matches(|c: char| c.is_ascii_digit())
+        .len();
     let day = text[..hour].trim_end_matches(['T', 't', ' ', ',']);
     let clock = &text[hour..];
     // Thu Feb 29 10:00:00 2024
     match clock.rsplit_once(' ') {
-        Some((clock, year)) if year.len() == 4 && is_number(year) => (format!("{day} {year}"), clock.to_owned()),
+        Some((clock, year)) if year.len() == 4 && is_number(year) => {
+            (format!("{day} {year}"), clock.to_owned())
+        }
         _ => (day.to_owned(), clock.to_owned()),
     }
 }
@@ -236,8 +276,15 @@ fn date(day: &str) -> Option<Date> {
     if tokens.iter().all(|token| is_number(token)) {
         return date_of_numbers(&tokens, &marks);
     }
-    let lower: Vec<String> = tokens.iter().map(|token| token.to_ascii_lowercase()).collect();
-    let words: Vec<&str> = lower.iter().map(String::as_str).filter(|word| !["st", "nd", "rd", "th"].contains(word)).collect();
+    let lower: Vec<String> = tokens
+        .iter()
+        .map(|token| token.to_ascii_lowercase())
+        .collect();
+    let words: Vec<&str> = lower
+        .iter()
+        .map(String::as_str)
+        .filter(|word| !["st", "nd", "rd", "th"].contains(word))
+        .collect();
     let number = |text: &str| is_number(text).then(|| text.parse::<i64>().ok()).flatten();
     let year = |text: &str| (text.len() == 4).then(|| number(text)).flatten();
     let instant = match words.as_slice() {
@@ -250,7 +297,9 @@ fn date(day: &str) -> Option<Date> {
         [y, m] if year(y).is_some() => Instant::new(year(y)?, month_named(m)?, 1, 0),
         [m, y] => Instant::new(year(y)?, month_named(m)?, 1, 0),
         [y, m, d] if year(y).is_some() => Instant::new(year(y)?, month_named(m)?, number(d)?, 0),
-        [m, d, y] if month_named(m).is_some() => Instant::new(year(y)?, month_named(m)?, number(d)?, 0),
+        [m, d, y] if month_named(m).is_some() => {
+            Instant::new(year(y)?, month_named(m)?, number(d)?, 0)
+        }
         [d, m, y] => {
             let full = year(y).or_else(|| (y.len() == 2).then(|| number(y).map(century)).flatten());
             Instant::new(full?, month_named(m)?, number(d)?, 0)
@@ -261,20 +310,36 @@ fn date(day: &str) -> Option<Date> {
 }
 
 fn date_of_numbers(tokens: &[&str], marks: &[&str]) -> Option<Date> {
-    let values: Vec<i64> = tokens.iter().map(|token| token.parse().ok()).collect::<Option<_>>()?;
+    let values: Vec<i64> = tokens
+        .iter()
+        .map(|token| token.parse().ok())
+        .collect::<Option<_>>()?;
     let lengths: Vec<usize> = tokens.iter().map(|token| token.len()).collect();
     let mark = match marks {
         [] => "",
-        [mark, others @ ..] if ["-", "/", "."].contains(mark) && others.iter().all(|m| m == mark) => *mark,
+        [mark, others @ ..]
+            if ["-", "/", "."].contains(mark) && others.iter().all(|m| m == mark) =>
+        {
+            *mark
+        }
         _ => return None,
     };
     let only = |instant: Option<Instant>| instant.map(Date::certain);
     match (values.as_slice(), lengths.as_slice()) {
-        (&[number], &[8]) => only(Instant::new(number / 10_000, number / 100 % 100, number % 100, 0)),
+        (&[number], &[8]) => only(Instant::new(
+            number / 10_000,
+            number / 100 % 100,
+            number % 100,
+            0,
+        )),
         (&[year, month], &[4, 2]) => only(Instant::new(year, month, 1, 0)),
         (&[year, month, day], &[4, _, _]) => only(Instant::new(year, month, day, 0)),
         (&[day, month, year], &[_, _, 4]) if mark == "." => only(Instant::new(year, month, day, 0)),
-        (&[a, b, year], &[_, _, 4]) => Date::of([Instant::new(year, a, b, 0), Instant::new(year, b, a, 0), None]),
+        (&[a, b, year], &[_, _, 4]) => Date::of([
+            Instant::new(year, a, b, 0),
+            Instant::new(year, b, a, 0),
+            None,
+        ]),
         (&[a, b, c], &[1 | 2, 1 | 2, 2]) => Date::of([
             Instant::new(century(c), a, b, 0).filter(|_| mark != "."),
             Instant::new(century(c), b, a, 0),
@@ -311,7 +376,9 @@ fn tokens(text: &str) -> Option<(Vec<&str>, Vec<&str>)> {
     let (mut tokens, mut marks) = (Vec::new(), Vec::new());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let end = rest.find(|c| class(c) != class(first)).unwrap_or(rest.len());
+        let end = rest
+            .find(|c| class(c) != class(first))
+            .unwrap_or(rest.len());
         let (token, after) = rest.split_at(end);
         match class(first) {
             2 if tokens.is_empty() || after.is_empty() => return None,
@@ -336,14 +403,21 @@ fn time_of_day(text: &str, most_hours: i64) -> Option<i64> {
         .unwrap_or(text)
         .trim();
     let half = |suffixes: [&str; 4]| suffixes.iter().find_map(|suffix| text.strip_suffix(suffix));
-    let (text, noon) = match (half(["AM", "am", "a.m.", "A.M."]), half(["PM", "pm", "p.m.", "P.M."])) {
+    let (text, noon) = match (
+        half(["AM", "am", "a.m.", "A.M."]),
+        half(["PM", "pm", "p.m.", "P.M."]),
+    ) {
         (Some(text), _) => (text.trim(), Some(0)),
         (_, Some(text)) => (text.trim(), Some(12)),
         _ => (text, None),
     };
     let (clock, offset) = match text.rfind(['+', '-']) {
         Some(place) => {
-            let sign = if text[place..].starts_with('-') { -1 } else { 1 };
+            let sign = if text[place..].starts_with('-') {
+                -1
+            } else {
+                1
+            };
             (&text[..place], sign * minutes(&text[place + 1..])?)
         }
         None => (text, 0),
@@ -358,7 +432,11 @@ fn time_of_day(text: &str, most_hours: i64) -> Option<i64> {
     if !is_number(decimals) {
         return None;
     }
-    let decimals: String = decimals.chars().chain("000000000".chars()).take(9).collect();
+    let decimals: String = decimals
+        .chars()
+        .chain("000000000".chars())
+        .take(9)
+        .collect();
     let nanos: i64 = decimals.parse().ok()?;
     let hour = match noon {
         None => hour,
@@ -389,7 +467,10 @@ mod tests {
 
     fn shown(text: &str) -> Option<String> {
         match when(text)? {
-            When::Date(date) => Order::ALL.iter().find_map(|&order| date.read(order)).map(|i| i.to_string()),
+            When::Date(date) => Order::ALL
+                .iter()
+                .find_map(|&order| date.read(order))
+                .map(|i| i.to_string()),
             When::TimeOfDay(nanos) => Some(format!("{} s", nanos as f64 / 1e9)),
         }
     }
@@ -432,9 +513,31 @@ mod tests {
     #[test]
     fn what_is_no_date_is_none() {
         for text in [
-            "", "sun", "12", "1.5", "2024-13-01", "2023-02-29", "1/2", "v1-2-3", "10.0.0.1",
-            "2024-01-01 25:00", "2024-01-01 noon", "-5", "1e5", "2024-1", "é-1-2024", "may", "16:9",
-            "2024-Q5", "2024-W54", "a:b", ":", "10:", "12:3x", "2024-01-01 10:00:00.é", "Mon 12",
+            "",
+            "sun",
+            "12",
+            "1.5",
+            "2024-13-01",
+            "2023-02-29",
+            "1/2",
+            "v1-2-3",
+            "10.0.0.1",
+            "2024-01-01 25:00",
+            "2024-01-01 noon",
+            "-5",
+            "1e5",
+            "2024-1",
+            "é-1-2024",
+            "may",
+            "16:9",
+            "2024-Q5",
+            "2024-W54",
+            "a:b",
+            ":",
+            "10:",
+            "12:3x",
+            "2024-01-01 10:00:00.é",
+            "Mon 12",
         ] {
             assert_eq!(when(text), None, "{text}");
         }

@@ -204,7 +204,9 @@ fn disorder(values: &[f64]) -> (usize, usize) {
     }
     let middle = sizes.len() / 2;
     let usual = *sizes.select_nth_unstable_by(middle, f64::total_cmp).1;
-    let unusual = sizes.iter().filter(|&&step| (step - usual).abs() > 0.05 * usual);
+    let unusual = sizes
+        .iter()
+        .filter(|&&step| (step - usual).abs() > 0.05 * usual);
     (back.min(on), unusual.count())
 }
 
@@ -361,7 +363,10 @@ mod tests {
         let month_first = months(|month, year| format!("{month}/5/{year}"));
         let (day, month) = (Some(Order::DayFirst), Some(Order::MonthFirst));
         assert_eq!(read(&day_first), ("2023-02-05".to_owned(), day, "month"));
-        assert_eq!(read(&month_first), ("2023-02-05".to_owned(), month, "month"));
+        assert_eq!(
+            read(&month_first),
+            ("2023-02-05".to_owned(), month, "month")
+        );
         let newest_first: Vec<String> = day_first.into_iter().rev().collect();
         assert_eq!(read(&newest_first), ("2024-01-05".to_owned(), day, "month"));
         // One day beyond the 12th decides.
@@ -390,11 +395,11 @@ mod tests {
             [0.0, 1.0, 3.0]
         );
         assert_eq!(clock(&[20240131.0, 20240132.0]), [20240131.0, 20240132.0]);
-        assert_eq!(clock(&[202411.0, 202412.0, 202501.0])[2] - clock(&[202411.0])[0], 2.0);
         assert_eq!(
-            clock(&[20240131235959.0, 20240201000001.0]),
-            [0.0, 2.0]
+            clock(&[202411.0, 202412.0, 202501.0])[2] - clock(&[202411.0])[0],
+            2.0
         );
+        assert_eq!(clock(&[20240131235959.0, 20240201000001.0]), [0.0, 2.0]);
     }
 
     #[test]

@@ -29,10 +29,14 @@ impl Table {
     /// Makes one clock of the columns that are the time together. Those that are not are states where states are
     /// guessed.
     pub(super) fn combine_times(&mut self, rows: usize, roles: &mut Roles) {
-        let combined = self.date_of_parts(rows).or_else(|| self.date_and_time(rows));
+        let combined = self
+            .date_of_parts(rows)
+            .or_else(|| self.date_and_time(rows));
         let parts = std::mem::take(&mut self.parts);
         let used = |part: &PartColumn| {
-            combined.as_ref().is_some_and(|clock| clock.columns.contains(&part.column))
+            combined
+                .as_ref()
+                .is_some_and(|clock| clock.columns.contains(&part.column))
         };
         let quantities = parts.iter().filter(|part| {
             self.open_states && !used(part) && part.values.iter().all(|value| value.is_finite())
@@ -93,7 +97,10 @@ impl Table {
         let dates = dates.map(|(row, day)| Some(day.at(self.time_of_day(row)?)));
         let dates: Vec<Date> = dates.collect::<Option<_>>()?;
         let parts = self.parts.iter().map(|part| part.column.clone());
-        Some(Clock::of_dates(date.columns.iter().cloned().chain(parts).collect(), dates))
+        Some(Clock::of_dates(
+            date.columns.iter().cloned().chain(parts).collect(),
+            dates,
+        ))
     }
 
     fn part_column(&self, part: Part) -> Option<&PartColumn> {
@@ -103,7 +110,9 @@ impl Table {
     /// Nanoseconds of the day by the columns of hours, minutes and seconds that there are.
     fn time_of_day(&self, row: usize) -> Option<i64> {
         let of = |part, most| match self.part_column(part) {
-            Some(column) => whole(*column.values.get(row)?).filter(|value| (0..=most).contains(value)),
+            Some(column) => {
+                whole(*column.values.get(row)?).filter(|value| (0..=most).contains(value))
+            }
             None => Some(0),
         };
         let minutes = 60 * of(Part::Hour, 24)? + of(Part::Minute, 59)?;

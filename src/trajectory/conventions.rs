@@ -68,7 +68,9 @@ pub(super) fn part_of_time(name: &str) -> Option<Part> {
         (&["second"], Part::Second),
     ];
     let name = plain(name);
-    let found = names.iter().find(|(names, _)| names.contains(&name.as_str()));
+    let found = names
+        .iter()
+        .find(|(names, _)| names.contains(&name.as_str()));
     found.map(|(_, part)| *part)
 }
 

@@ -88,7 +88,9 @@ impl Table {
                 roles.notes.insert(0, note);
             }
         }
-        let clock = reading.clock.map(|(clock, times)| (self.clocks[clock].name(), times));
+        let clock = reading
+            .clock
+            .map(|(clock, times)| (self.clocks[clock].name(), times));
         self.times = clock;
         let order: Vec<usize> = found.iter().flat_map(|run| run.rows.clone()).collect();
         self.put_in_order(order);

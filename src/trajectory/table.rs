@@ -12,7 +12,9 @@ use super::conventions::{Part, time_rank};
 use super::episode::LARGEST;
 use super::labels::{Claim, Labels};
 use super::source::{Column, Kind};
-use super::{Timeline, clock::Times, Episode, LabelledRun, LoggedRun, Roles, Trajectory, TrajectoryError};
+use super::{
+    Episode, LabelledRun, LoggedRun, Roles, Timeline, Trajectory, TrajectoryError, clock::Times,
+};
 
 /// What to do with a used cell that is empty, NaN or infinite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -240,8 +242,10 @@ impl Table {
             let (column, times) = self.times.as_ref()?;
             Timeline::of(column, times, &self.row_in_file[range])
         };
-        let timelines: Vec<Option<Timeline>> =
-            episodes.iter().map(|(_, range)| timeline(range.clone())).collect();
+        let timelines: Vec<Option<Timeline>> = episodes
+            .iter()
+            .map(|(_, range)| timeline(range.clone()))
+            .collect();
         let [
             states,
             actions,
@@ -350,7 +354,8 @@ impl Table {
         }
         let rows = self.row_in_file.len();
         let times = self.times.as_ref();
-        let timeline = times.and_then(|(column, times)| Timeline::of(column, times, &self.row_in_file));
+        let timeline =
+            times.and_then(|(column, times)| Timeline::of(column, times, &self.row_in_file));
         let [_, actions, ..] = self.blocks;
         Ok((actions.into_array(rows), timeline))
     }

@@ -72,7 +72,9 @@ impl Timeline {
         };
         let nanos = (instant.nanos_since_year_0() - first.nanos_since_year_0()) as f64;
         match self.unit {
-            "month" => instant.month as f64 + (f64::from(instant.day) - f64::from(first.day)) / 31.0,
+            "month" => {
+                instant.month as f64 + (f64::from(instant.day) - f64::from(first.day)) / 31.0
+            }
             "day" => nanos / NANOS_OF_DAY as f64,
             _ => nanos / NANOS_OF_SECOND as f64,
         }
@@ -83,7 +85,10 @@ impl Timeline {
         match &self.marks {
             Marks::Numbers(values) => {
                 let value = values[row] + behind;
-                format!("{:.9e}", value).parse().unwrap_or(value).to_string()
+                format!("{:.9e}", value)
+                    .parse()
+                    .unwrap_or(value)
+                    .to_string()
             }
             Marks::Dates(instants) => {
                 let instant = instants[row];
@@ -95,7 +100,9 @@ impl Timeline {
                     "day" => NANOS_OF_DAY,
                     _ => NANOS_OF_SECOND,
                 };
-                instant.plus_nanos((behind * unit as f64).round() as i128).to_string()
+                instant
+                    .plus_nanos((behind * unit as f64).round() as i128)
+                    .to_string()
             }
         }
     }
@@ -194,7 +201,9 @@ impl FutureActions {
         };
         let usual = |gap: f64| {
             let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
-            let alike = steps.filter(|found| (found - gap).abs() <= 0.1 * step).count();
+            let alike = steps
+                .filter(|found| (found - gap).abs() <= 0.1 * step)
+                .count();
             alike as f64 >= USUAL * times.len() as f64
         };
         let mut before = last;

@@ -256,7 +256,9 @@ impl Arguments {
         let options = self
             .residual
             .start_on(recordings.first(), with_reward, self.context)?;
-        let names = recordings.first().map(|first| first.action_names().to_vec());
+        let names = recordings
+            .first()
+            .map(|first| first.action_names().to_vec());
         Ok((logged, names.unwrap_or_default(), options))
     }
 

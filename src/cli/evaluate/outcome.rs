@@ -55,8 +55,7 @@ impl Outcome<'_> {
     pub(super) fn text(&self) -> String {
         let table = &self.table;
         let mut text = aligned_rows(&estimate_rows(table));
-        text +=
-            "\nEstimated mean returns with 90 % intervals; [-]: one episode tells of none; -: the estimator lacks what it needs.\n";
+        text += "\nEstimated mean returns with 90 % intervals; [-]: one episode tells of none; -: the estimator lacks what it needs.\n";
         if table
             .recorded
             .iter()

@@ -27,8 +27,8 @@ use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
 use crate::baselines::named;
 use crate::forecast::{
-    Derivation, Derived, DerivedError, Forecaster, ForkedForecast, Level, Levels, Role, Rollout, RolloutSettings,
-    Variables,
+    Derivation, Derived, DerivedError, Forecaster, ForkedForecast, Level, Levels, Role, Rollout,
+    RolloutSettings, Variables,
 };
 use crate::model::Work;
 use crate::output::{TableFormat, write_manifest};
@@ -122,7 +122,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.model.check_reward(file, &trajectory)?;
     let episodes = arguments.recording.episodes(&trajectory)?;
     arguments.paths().check(trajectory.state_names().len())?;
-    let ends = episodes.iter().map(|&episode| (episode, arguments.end(episode)));
+    let ends = episodes
+        .iter()
+        .map(|&episode| (episode, arguments.end(episode)));
     let ends: Vec<(&Episode, usize)> = ends.filter(|(_, end)| *end >= LEAST_CONTEXT).collect();
     let time = arguments.recording.columns.time();
     let futures = arguments
@@ -167,7 +169,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments
         .actions
         .check(&forecaster, &trajectory, arguments.holdout)?;
-    arguments.actions.warn_of_policy(&trajectory, &ends, arguments.seed)?;
+    arguments
+        .actions
+        .warn_of_policy(&trajectory, &ends, arguments.seed)?;
     let known = arguments.actions.given() || arguments.holdout || forecaster.needs_actions();
     let known = known && !arguments.actions.acts();
     let plan = Plan {

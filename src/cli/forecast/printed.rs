@@ -211,7 +211,9 @@ pub(super) fn warn_of_undefined(episode: &str, derived: &[Derived], row: usize, 
         let values = rollout.paths.slice(s![.., .., variables + quantity]);
         let undefined = values.iter().filter(|x| x.is_nan()).count();
         let steps = values.columns().into_iter();
-        let first = steps.enumerate().find(|(_, values)| values.iter().any(|x| x.is_nan()));
+        let first = steps
+            .enumerate()
+            .find(|(_, values)| values.iter().any(|x| x.is_nan()));
         if let Some((step, _)) = first {
             eprintln!(
                 "warning: episode {episode}: {derived} is no finite number at {undefined} of {} sampled \

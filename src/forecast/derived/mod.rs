@@ -226,7 +226,11 @@ impl Derivation {
             row.extend(actions.row(t));
             for (program, derived) in self.programs.iter().zip(&mut derived) {
                 let value = program.value(&row, &mut stack);
-                *derived = if value.abs() <= LARGEST { value } else { f64::NAN };
+                *derived = if value.abs() <= LARGEST {
+                    value
+                } else {
+                    f64::NAN
+                };
                 row.push(*derived);
             }
         }
@@ -347,12 +351,20 @@ mod tests {
     #[test]
     fn what_has_an_undefined_part_or_overflows_is_undefined() {
         let derivation = derive(
-            &["a = 1 / (1 / x)", "b = min(1 / x, 1)", "c = 1e200 * v", "d = atan(1 / x)", "e = min(exp(v * 1000), 1)"],
+            &[
+                "a = 1 / (1 / x)",
+                "b = min(1 / x, 1)",
+                "c = 1e200 * v",
+                "d = atan(1 / x)",
+                "e = min(exp(v * 1000), 1)",
+            ],
             &[],
             true,
         );
         let none = Array2::zeros((1, 0));
-        let rows = derivation.unwrap().of_rows(array![[0.0, 1.0]].view(), none.view());
+        let rows = derivation
+            .unwrap()
+            .of_rows(array![[0.0, 1.0]].view(), none.view());
         assert!(rows.iter().all(|x| x.is_nan()), "{rows}");
     }
 }

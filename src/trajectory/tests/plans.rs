@@ -33,7 +33,11 @@ fn rows_of_a_plan_are_those_of_the_times_ahead() {
         |i| format!("{}-{:02}-01", 2020 + i / 12, i % 12 + 1),
         |i| format!("2024-03-01 {:02}:00:00", i),
     ];
-    for (clock, missing) in clocks.into_iter().zip(["1", "2024-03-21", "2021-09-01", "2024-03-01 20:00:00"]) {
+    for (clock, missing) in
+        clocks
+            .into_iter()
+            .zip(["1", "2024-03-21", "2021-09-01", "2024-03-01 20:00:00"])
+    {
         let range = |rows: std::ops::Range<usize>| rows.collect::<Vec<usize>>();
         let next = ahead(clock, &range(20..23), 20).unwrap();
         assert_eq!(next, (vec![20.0, 21.0, 22.0], None));
@@ -41,13 +45,22 @@ fn rows_of_a_plan_are_those_of_the_times_ahead() {
         assert_eq!(early, [20.0, 21.0, 22.0]);
         assert!(note.unwrap().starts_with("5 row(s) up to time "));
         // With rows held back the times are those of the rows.
-        assert_eq!(ahead(clock, &range(15..23), 17).unwrap().0, [17.0, 18.0, 19.0]);
+        assert_eq!(
+            ahead(clock, &range(15..23), 17).unwrap().0,
+            [17.0, 18.0, 19.0]
+        );
         let late = ahead(clock, &range(21..24), 20).unwrap_err();
-        assert!(late.contains(&format!("no action for time {missing}; row 1 is of")), "{late}");
+        assert!(
+            late.contains(&format!("no action for time {missing}; row 1 is of")),
+            "{late}"
+        );
         let skips = ahead(clock, &[18, 19, 20, 22, 23], 20).unwrap_err();
         assert!(skips.contains("; row 4 is of "), "{skips}");
         let short = ahead(clock, &range(15..22), 20).unwrap_err();
-        assert!(short.contains("2 rows of actions after the context for a horizon of 3"), "{short}");
+        assert!(
+            short.contains("2 rows of actions after the context for a horizon of 3"),
+            "{short}"
+        );
     }
 }
 
@@ -58,5 +71,10 @@ fn plans_of_another_clock_are_taken_as_they_come() {
     let plan = read_future_actions(&plan.path, &["act_u".to_owned()], None).unwrap();
     let steps = plan.ahead(&trajectory.episodes()[0], 20, 3).unwrap();
     assert_eq!(steps.actions.column(0).to_vec(), [7.0, 8.0, 9.0]);
-    assert!(steps.note.unwrap().contains("(step) are not those of the recording (time)"));
+    assert!(
+        steps
+            .note
+            .unwrap()
+            .contains("(step) are not those of the recording (time)")
+    );
 }

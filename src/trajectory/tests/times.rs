@@ -333,7 +333,9 @@ fn rows_repeated_later_are_duplicates() {
 fn columns_make_one_time_together() {
     let file = lines("year,month,passengers", 24, |i| {
         let i = 23 - i;
-        let name = ["Jan", "February", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][i % 12];
+        let name = [
+            "Jan", "February", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ][i % 12];
         format!("{},{name},{}", 1949 + i / 12, i * i)
     });
     let (trajectory, roles) = file.read().unwrap();
@@ -378,7 +380,10 @@ fn a_time_that_cannot_be_read_is_shown() {
         ..RoleSelection::default()
     };
     let refusal = file.refusal_of(read(&file.path, &chosen, MissingPolicy::Error));
-    assert!(refusal.contains("row 3, column time holds \"some day\""), "{refusal}");
+    assert!(
+        refusal.contains("row 3, column time holds \"some day\""),
+        "{refusal}"
+    );
 }
 
 /// Fault: which of day and month came first was not said where it was a choice.
