@@ -211,15 +211,6 @@ const RULES: &[Rule] = &[
         },
     },
     Rule {
-        flag: "missing",
-        commands: &["markov"],
-        reason: |given| {
-            given
-                .is("label")
-                .then(|| "labels have no last value to hold".to_owned())
-        },
-    },
-    Rule {
         flag: "duplicates",
         commands: FORECASTING,
         reason: |given| {
@@ -505,7 +496,6 @@ mod tests {
                 "replay a.csv --estimators vicl,rules --method residual",
                 "--method",
             ),
-            ("markov a.csv --label x --missing hold", "--missing"),
             ("markov a.csv --relabellings 0 --seed 3", "--seed"),
             ("training-run a.csv --minima x --metric loss", "--metric"),
             ("training-run a.csv --minima x --blocks 9", "--blocks"),

@@ -99,7 +99,7 @@ mod tests {
         };
         assert!(found(0.0, 1.0).is_empty() && found(1.1, 0.0).is_empty());
         let half = found(2.4, 0.0);
-        assert!((half[0].share - 0.54).abs() < 0.02, "{half:?}");
+        assert_eq!(half[0].share, 0.49, "{half:?}");
         let [all] = found(0.0, 50.0)[..] else {
             panic!()
         };

@@ -343,7 +343,8 @@ fn date_of_numbers(tokens: &[&str], marks: &[&str]) -> Option<Date> {
         (&[a, b, c], &[1 | 2, 1 | 2, 2]) => Date::of([
             Instant::new(century(c), a, b, 0).filter(|_| mark != "."),
             Instant::new(century(c), b, a, 0),
-            Instant::new(century(a), b, c, 0).filter(|_| lengths[0] == 2 && lengths[1] == 2),
+            Instant::new(century(a), b, c, 0)
+                .filter(|_| mark == "-" && lengths[0] == 2 && lengths[1] == 2),
         ]),
         _ => None,
     }

@@ -29,8 +29,8 @@ pub(super) struct Times {
     pub(super) unit: &'static str,
     /// The same as instants, where they are dates.
     pub(super) instants: Vec<Instant>,
-    /// How dates were read that have several readings.
-    pub(super) chosen: Option<Order>,
+    /// How dates were read that have several readings, and the first row in which these differ.
+    pub(super) chosen: Option<(Order, usize)>,
 }
 
 impl Clock {
@@ -181,9 +181,12 @@ fn times_of_dates(dates: &[Date]) -> Option<Times> {
             readings.push((order, instants.clone()));
         }
     }
+    let first = &readings.first()?.1;
+    let differs = |row: &usize| readings.iter().any(|(_, other)| other[*row] != first[*row]);
+    let differing = (0..first.len()).find(differs);
     let several = readings.len() > 1;
     let times = readings.into_iter().map(|(order, instants)| Times {
-        chosen: several.then_some(order),
+        chosen: differing.map(|row| (order, row)),
         ..times_of_instants(instants)
     });
     // Of equals the first is taken.
@@ -354,7 +357,11 @@ mod tests {
         let read = |texts: &[String]| {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             let found = times(&texts).unwrap();
-            (found.instants[1].to_string(), found.chosen, found.unit)
+            (
+                found.instants[1].to_string(),
+                found.chosen.map(|(order, _)| order),
+                found.unit,
+            )
         };
         let months = |of: fn(usize, usize) -> String| -> Vec<String> {
             (0..14).map(|i| of(i % 12 + 1, 2023 + i / 12)).collect()

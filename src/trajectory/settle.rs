@@ -289,13 +289,15 @@ impl Table {
         let column = self.clocks[*clock].name();
         roles.time.columns.clone_from(&self.clocks[*clock].columns);
         roles.time.guessed = !self.time_is_chosen;
-        if let (Some(order), Some(first)) = (times.chosen, times.instants.first()) {
+        if let Some((order, row)) = times.chosen {
             roles.notes.insert(
                 0,
                 format!(
-                    "dates of {column} have two readings; they are read {}, row 1 as {first}; if that \
+                    "dates of {column} have two readings; they are read {}, row {} as {}; if that \
                      is wrong, write them as 2024-01-31",
-                    order.name()
+                    order.name(),
+                    row + 1,
+                    times.instants[row]
                 ),
             );
         }
