@@ -33,7 +33,7 @@ use crate::forecast::{
 use crate::model::Work;
 use crate::output::{TableFormat, write_manifest};
 use crate::plot::context_shown;
-use crate::trajectory::{Episode, LARGEST, Trajectory};
+use crate::trajectory::{Episode, Trajectory};
 use derived::DerivedParser;
 use manifest::Manifest;
 use outcome::{ChannelLeadership, EpisodeManifest, FutureOutcome, HeldOut, Outcome};
@@ -311,18 +311,6 @@ impl Arguments {
         })
     }
 
-    /// Fails if a quantity is nowhere defined on the paths, whose first `variables` columns are not derived.
-    fn refuse_undefined(&self, rollout: &Rollout, variables: usize) -> anyhow::Result<()> {
-        for (quantity, derived) in self.derive.iter().enumerate() {
-            let values = rollout.paths.slice(s![.., .., variables + quantity]);
-            ensure!(
-                values.iter().any(|value| value.is_finite()),
-                "--derive: {derived} is at no step of any sampled path a number of at most {LARGEST:e} in size"
-            );
-        }
-        Ok(())
-    }
-
     /// Says on standard error what was forecast, once all files are written.
     fn print(&self, outcomes: &[Outcome]) {
         if let Some(path) = &self.plot {
@@ -407,16 +395,14 @@ impl Arguments {
         let named = futures.into_iter().zip(&forked.rollouts);
         let futures = named.map(|(future, rollout)| {
             let rollout = derive(rollout, future.actions.view());
-            self.refuse_undefined(&rollout, context.names.len())?;
             let mut band = rollout.simultaneous(self.simultaneous);
             band.settle_on_levels(context.values.view());
-            Ok(FutureOutcome {
+            FutureOutcome {
                 name: future.name,
                 band,
                 rollout,
-            })
+            }
         });
-        let futures = futures.collect::<anyhow::Result<Vec<_>>>()?;
         let recorded = context.actions.view();
         let mut outcome = Outcome {
             variables: context.names.len(),
@@ -430,7 +416,7 @@ impl Arguments {
             names: [&context.names[..], plan.derivation.names()].concat(),
             held_out,
             one_step: reading.one_step_summary(&figure::plot_levels()?, self.seed),
-            futures,
+            futures: futures.collect(),
             leaders: leaders.map(|(c, led)| (channels[c].clone(), led)).collect(),
             manifest,
         };

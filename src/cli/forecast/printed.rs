@@ -216,7 +216,7 @@ pub(super) fn warn_of_undefined(episode: &str, derived: &[Derived], row: usize, 
             .find(|(_, values)| values.iter().any(|x| x.is_nan()));
         if let Some((step, _)) = first {
             eprintln!(
-                "warning: episode {episode}: {derived} is no finite number at {undefined} of {} sampled \
+                "warning: episode {episode}: {derived} is not defined at {undefined} of {} sampled \
                  steps, the first of them step {}; they are left out of its numbers",
                 values.len(),
                 row + step
