@@ -95,28 +95,28 @@ pub(super) fn days_of_month(month: i64) -> u32 {
     }
 }
 
-/// The order of the numbers of a date.
+/// What is written first in a date of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    MonthFirst,
-    DayFirst,
-    YearFirst,
+pub(super) enum First {
+    Month,
+    Day,
+    Year,
 }
 
-impl Order {
+impl First {
     /// In the order in which they are preferred.
-    pub(super) const ALL: [Self; 3] = [Self::MonthFirst, Self::DayFirst, Self::YearFirst];
+    pub(super) const ALL: [Self; 3] = [Self::Month, Self::Day, Self::Year];
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::MonthFirst => "month first",
-            Self::DayFirst => "day first",
-            Self::YearFirst => "year first",
+            Self::Month => "month first",
+            Self::Day => "day first",
+            Self::Year => "year first",
         }
     }
 }
 
-/// A date by each order of its numbers; 31/1/2024 has one reading, 3/4/2024 two.
+/// A date by each reading of its numbers; 31/1/2024 has one reading, 3/4/2024 two.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Date {
     readings: [Option<Instant>; 3],
@@ -134,7 +134,7 @@ impl Date {
         any.then_some(Self { readings })
     }
 
-    pub(super) fn read(&self, order: Order) -> Option<Instant> {
+    pub(super) fn read(&self, order: First) -> Option<Instant> {
         self.readings[order as usize]
     }
 
@@ -468,7 +468,7 @@ mod tests {
 
     fn shown(text: &str) -> Option<String> {
         match when(text)? {
-            When::Date(date) => Order::ALL
+            When::Date(date) => First::ALL
                 .iter()
                 .find_map(|&order| date.read(order))
                 .map(|i| i.to_string()),

@@ -1,7 +1,7 @@
 //! Columns of time: numbers, dates or times of the day, one a row.
 
 use super::calendar::{
-    Date, Instant, NANOS_OF_DAY, NANOS_OF_SECOND, Order, When, days_of_month, when,
+    Date, First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND, When, days_of_month, when,
 };
 use super::error::excerpt;
 
@@ -30,7 +30,7 @@ pub(super) struct Times {
     /// The same as instants, where they are dates.
     pub(super) instants: Vec<Instant>,
     /// How dates were read that have several readings, and the first row in which these differ.
-    pub(super) chosen: Option<(Order, usize)>,
+    pub(super) chosen: Option<(First, usize)>,
 }
 
 impl Clock {
@@ -173,10 +173,10 @@ fn across_midnight(times: &[i64]) -> Vec<f64> {
 
 /// The reading of all dates that makes the most regular times.
 fn times_of_dates(dates: &[Date]) -> Option<Times> {
-    let mut readings: Vec<(Order, Vec<Instant>)> = Vec::new();
-    for order in Order::ALL {
+    let mut readings: Vec<(First, Vec<Instant>)> = Vec::new();
+    for order in First::ALL {
         let instants: Option<Vec<Instant>> = dates.iter().map(|date| date.read(order)).collect();
-        let other = |known: &(Order, Vec<Instant>)| Some(&known.1) != instants.as_ref();
+        let other = |known: &(First, Vec<Instant>)| Some(&known.1) != instants.as_ref();
         if let (true, Some(instants)) = (readings.iter().all(other), &instants) {
             readings.push((order, instants.clone()));
         }
@@ -368,7 +368,7 @@ mod tests {
         };
         let day_first = months(|month, year| format!("5/{month}/{year}"));
         let month_first = months(|month, year| format!("{month}/5/{year}"));
-        let (day, month) = (Some(Order::DayFirst), Some(Order::MonthFirst));
+        let (day, month) = (Some(First::Day), Some(First::Month));
         assert_eq!(read(&day_first), ("2023-02-05".to_owned(), day, "month"));
         assert_eq!(
             read(&month_first),
