@@ -210,3 +210,135 @@ fn mixtures_of_experts_take_actions_to_come_however_they_are_given() {
     let says = stderr(&statecast(&vicl));
     assert!(says.contains("--hold-actions needs"), "{says}");
 }
+
+/// `--derive` wrote infinite spreads, and 0 for 1 / (1 / 0), without a word.
+#[test]
+fn quantities_that_are_not_defined_are_missing_and_named() {
+    let few = ["--experts", "linear", "--horizon", "3", "--samples", "20"];
+    let command = [&PENDULUM[..], &few].concat();
+    for (derive, everywhere) in [
+        ("z = 1 / (1 / (obs_cos_theta - obs_cos_theta))", true),
+        ("z = 1e200 * (2 + obs_cos_theta)", true),
+        ("z = log(obs_sin_theta)", false),
+    ] {
+        let output = statecast(&[&command[..], &["--derive", derive]].concat());
+        let says = stderr(&output);
+        assert!(output.status.success(), "{says}");
+        let warning = says.lines().find(|line| line.contains(derive));
+        let names_step = |line: &str| line.contains("the first of them step 20");
+        assert!(warning.is_some_and(names_step), "{says}");
+        let table = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!table.contains("inf"), "{table}");
+        let mut lines = table.lines().filter(|line| line.contains(",z,"));
+        assert!(
+            lines.all(|line| line.ends_with(",NaN,NaN") || !everywhere),
+            "{table}"
+        );
+    }
+}
+
+/// The error named flags that exclude `--policy`.
+#[test]
+fn quantities_of_a_policys_actions_are_refused_in_words_of_policies() {
+    let policy = [
+        "--experts",
+        "linear",
+        "--policy",
+        "constant:1",
+        "--horizon",
+        "3",
+    ];
+    let derive = ["--derive", "p = act_torque * obs_theta_dot"];
+    let output = statecast(&[&PENDULUM[..], &policy, &derive].concat());
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("with --policy every path takes actions of its own"));
+}
+
+/// A policy of actions that were never recorded was followed without a word.
+#[test]
+fn a_policy_far_from_what_was_recorded_is_warned_of() {
+    let few = ["--experts", "linear", "--horizon", "3", "--samples", "4"];
+    let warning = |policy: &str| {
+        let output = statecast(&[&PENDULUM[..], &few, &["--policy", policy]].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let says = stderr(&output);
+        let line = says
+            .lines()
+            .find(|line| line.starts_with("warning: policy "));
+        line.map(str::to_owned)
+    };
+    assert_eq!(warning("constant:1"), None);
+    let far = warning("constant:50").unwrap();
+    assert!(
+        far.contains("at 100 % of the recorded states it takes act_torque"),
+        "{far}"
+    );
+}
+
+/// The first row of a plan was taken for the first step, whatever its time was.
+#[test]
+fn a_plan_that_begins_elsewhere_is_cut_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.csv").display().to_string();
+    let few = ["--experts", "linear", "--horizon", "3", "--samples", "4"];
+    let future = |first: usize| {
+        let rows = (first..first + 20).map(|t| format!("{t},1\n"));
+        std::fs::write(&path, format!("t,act_torque\n{}", rows.collect::<String>())).unwrap();
+        statecast(&[&PENDULUM[..], &few, &["--future", &path]].concat())
+    };
+    assert!(future(200).status.success());
+    let early = future(190);
+    assert!(early.status.success(), "{}", stderr(&early));
+    assert!(
+        stderr(&early).contains("10 row(s) up to t 199"),
+        "{}",
+        stderr(&early)
+    );
+    let late = future(203);
+    assert_eq!(late.status.code(), Some(1));
+    assert!(
+        stderr(&late).contains("no action for t 200"),
+        "{}",
+        stderr(&late)
+    );
+}
+
+/// Ends were said to be never or recorded ones where there is none.
+#[test]
+fn ends_that_are_nowhere_cannot_be_chosen() {
+    let policy = [
+        "evaluate",
+        "examples/pendulum.csv",
+        "--policy",
+        "constant:0",
+    ];
+    for termination in ["never", "recorded"] {
+        let output = statecast(&[&policy[..], &["--termination", termination]].concat());
+        let says = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{says}");
+        assert!(
+            says.contains("has no effect: no recorded episode ended"),
+            "{says}"
+        );
+    }
+}
+
+/// What one episode earned stood in an interval of no width.
+#[test]
+fn one_episode_earns_without_an_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.csv").display().to_string();
+    let rows = (0..60).map(|t| {
+        let x = (0.3 * t as f64).sin();
+        format!("{t},{x},{},{}\n", t % 5, 1.0 + 0.1 * x)
+    });
+    let rows = rows.collect::<String>();
+    std::fs::write(&path, format!("t,obs_x,act_u,reward\n{rows}")).unwrap();
+    let few = ["--policy", "constant:1", "--estimators", "is,behaviour"];
+    let output = statecast(&[&["evaluate", &path][..], &few].concat());
+    let says = stderr(&output);
+    assert!(output.status.success(), "{says}");
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(table.contains(" [-]"), "{table}");
+    assert!(says.contains("note: is of constant:1: no value"), "{says}");
+}

@@ -7,9 +7,11 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
+use crate::evaluation::{Beyond, actions_beyond};
 use crate::forecast::{Forecaster, KnownFuture, Variables};
+use crate::output::{numbers, percent};
 use crate::policy::{self, Policy, PolicySource, Widths};
-use crate::trajectory::{Trajectory, read_future_actions};
+use crate::trajectory::{Episode, FutureActions, Trajectory, read_future_actions};
 
 #[derive(Debug, Args)]
 pub(super) struct FutureArguments {
@@ -67,7 +69,19 @@ impl Held {
 pub(super) struct Future {
     /// Name of its file among several.
     pub(super) name: Option<String>,
-    pub(super) actions: KnownFuture,
+    plan: FutureActions,
+}
+
+impl Future {
+    /// The actions of the steps after row `end` of an episode.
+    pub(super) fn ahead(
+        &self,
+        episode: &Episode,
+        end: usize,
+        horizon: usize,
+    ) -> anyhow::Result<KnownFuture> {
+        Ok(KnownFuture(self.plan.ahead(episode, end, horizon)?.actions))
+    }
 }
 
 impl FutureArguments {
@@ -100,10 +114,12 @@ impl FutureArguments {
         Ok(self.fork.iter().map(name).collect())
     }
 
-    /// The actions of the files.
+    /// The actions of the files, and whether they are those of the steps after the rows of some episodes.
     pub(super) fn read(
         &self,
         trajectory: &Trajectory,
+        time: Option<&str>,
+        episodes: &[(&Episode, usize)],
         horizon: usize,
     ) -> anyhow::Result<Vec<Future>> {
         let single = self.future.iter().map(|path| (path, None));
@@ -112,18 +128,16 @@ impl FutureArguments {
         single
             .chain(forked)
             .map(|(path, name)| {
-                let (actions, notes) = read_future_actions(path, trajectory.action_names())?;
+                let plan = read_future_actions(path, trajectory.action_names(), time)?;
+                let mut notes = plan.notes.clone();
+                for &(episode, end) in episodes {
+                    let steps = plan.ahead(episode, end, horizon)?;
+                    notes.extend(steps.note.filter(|note| !notes.contains(note)));
+                }
                 for note in notes {
                     eprintln!("note: {}: {note}", path.display());
                 }
-                ensure!(
-                    actions.nrows() >= horizon,
-                    "{}: {} rows of actions for a horizon of {horizon}",
-                    path.display(),
-                    actions.nrows()
-                );
-                let actions = KnownFuture(actions.slice(s![..horizon, ..]).to_owned());
-                Ok(Future { name, actions })
+                Ok(Future { name, plan })
             })
             .collect()
     }
@@ -156,6 +170,36 @@ impl FutureArguments {
             policy::read(source, widths, None).with_context(|| format!("--policy {source}"))
         };
         self.policy.as_ref().map(read).transpose()
+    }
+
+    /// Warns if the policy takes actions far outside of those recorded in some episodes.
+    pub(super) fn warn_of_policy(
+        &self,
+        trajectory: &Trajectory,
+        episodes: &[(&Episode, usize)],
+        seed: u64,
+    ) -> anyhow::Result<()> {
+        // A program may draw: what it is asked beside its paths would change these.
+        let Some(source) = self
+            .policy
+            .as_ref()
+            .filter(|s| !matches!(s, PolicySource::Program(_)))
+        else {
+            return Ok(());
+        };
+        if let Some(mut policy) = self.policy(trajectory)? {
+            let states: Vec<_> = episodes
+                .iter()
+                .map(|(episode, _)| episode.states())
+                .collect();
+            let actions: Vec<_> = episodes
+                .iter()
+                .map(|(episode, _)| episode.actions())
+                .collect();
+            let found = actions_beyond(&mut *policy, &states, &actions, seed)?;
+            warn_of_actions(&source.to_string(), trajectory.action_names(), &found);
+        }
+        Ok(())
     }
 
     /// Checks that actions to come matter where they are given, and says which are taken where they
@@ -195,11 +239,32 @@ impl FutureArguments {
     }
 }
 
+/// Warns of a policy that takes actions far outside of those recorded, by the names of the columns.
+pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[Beyond]) {
+    for beyond in found {
+        let [taken_low, taken_high, low, high] = numbers(
+            [
+                beyond.taken.0,
+                beyond.taken.1,
+                beyond.recorded.0,
+                beyond.recorded.1,
+            ],
+            3,
+        );
+        eprintln!(
+            "warning: policy {policy}: at {} of the recorded states it takes {} outside of what was recorded: \
+             {taken_low} to {taken_high}, recorded {low} to {high}; nothing is known of what such actions do",
+            percent(beyond.share, 0),
+            names.get(beyond.action).map_or("actions", String::as_str)
+        );
+    }
+}
+
 /// Actions of so many steps after row `end` of an episode: those given or held, those recorded or the last
 /// one before; none where none are needed.
 pub(super) fn actions_to_come(
     forecaster: &Forecaster,
-    given: Option<&KnownFuture>,
+    given: Option<KnownFuture>,
     held: Option<Held>,
     all: &Variables,
     end: usize,
@@ -207,7 +272,7 @@ pub(super) fn actions_to_come(
 ) -> Option<KnownFuture> {
     let needed = held.is_some() || forecaster.needs_actions();
     if given.is_some() || !needed || all.actions.ncols() == 0 {
-        return given.cloned();
+        return given;
     }
     if held.is_none() && end + horizon <= all.rows() {
         let recorded = all.actions.slice(s![end..end + horizon, ..]);

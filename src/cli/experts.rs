@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::input::{Columns, ModelArguments};
 use super::residual::ResidualOptions;
+use super::units::other_units;
 use crate::baselines::{Learned, NAMES, named, trained_mlp};
 use crate::forecast::{
     Forecaster, Knowledge, Language, Method, Mixture, Predictor, Recalibrated, Settings, Stacked,
@@ -266,6 +267,7 @@ impl Models {
             let mut all = Vec::new();
             for file in files {
                 let trajectory = columns.read(file)?;
+                let before = all.len();
                 for episode in trajectory.episodes() {
                     let values = Variables::of(&trajectory, episode, settings.method, with_reward);
                     ensure!(
@@ -275,6 +277,10 @@ impl Models {
                         file.display()
                     );
                     all.push(values);
+                }
+                let actions = trajectory.action_names();
+                if let Some(warning) = other_units(like, &all[before..], actions) {
+                    eprintln!("warning: {}: {warning}", file.display());
                 }
             }
             Ok(all)

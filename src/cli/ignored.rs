@@ -177,6 +177,40 @@ const RULES: &[Rule] = &[
         },
     },
     Rule {
+        flag: "paths",
+        commands: &["evaluate"],
+        reason: |given| {
+            let values = ["fqe", "dr"];
+            let imagines = given.imagines() || given.estimates(&values);
+            (!imagines).then(|| "no estimator imagines paths".to_owned())
+        },
+    },
+    Rule {
+        flag: "contexts",
+        commands: &["evaluate"],
+        reason: |given| {
+            (!given.imagines()).then(|| "no estimator learns from part of the episodes".to_owned())
+        },
+    },
+    Rule {
+        flag: "context",
+        commands: &["evaluate"],
+        reason: no_language,
+    },
+    Rule {
+        flag: "scale",
+        commands: ESTIMATING,
+        reason: no_language,
+    },
+    Rule {
+        flag: "method",
+        commands: ESTIMATING,
+        reason: |given| {
+            (!given.estimates(&["mixture", "builtin"]))
+                .then(|| "it is that of the estimators mixture and builtin".to_owned())
+        },
+    },
+    Rule {
         flag: "duplicates",
         commands: FORECASTING,
         reason: |given| {
@@ -274,6 +308,19 @@ impl Given<'_> {
             names.push(self.word("model"));
         }
         names
+    }
+
+    /// Whether one of some estimators is asked for.
+    fn estimates(&self, names: &[&str]) -> bool {
+        let estimators = self.words("estimators");
+        estimators
+            .iter()
+            .any(|estimator| names.contains(&estimator.as_str()))
+    }
+
+    /// Whether a language model or a learned one is asked for.
+    fn imagines(&self) -> bool {
+        self.reads() || self.estimates(&["linear", "mlp", "on-policy"])
     }
 
     /// Whether a language model takes part.
@@ -429,6 +476,26 @@ mod tests {
                 "--with-reward",
             ),
             ("replay a.csv --with-reward", "--with-reward"),
+            (
+                "evaluate a.csv --policy random --estimators is,behaviour --paths 9",
+                "--paths",
+            ),
+            (
+                "evaluate a.csv --policy random --estimators fqe --contexts 2",
+                "--contexts",
+            ),
+            (
+                "evaluate a.csv --policy random --estimators linear,fqe --context 50",
+                "--context",
+            ),
+            (
+                "evaluate a.csv --policy random --estimators mlp --scale none",
+                "--scale",
+            ),
+            (
+                "replay a.csv --estimators vicl,rules --method residual",
+                "--method",
+            ),
             ("markov a.csv --relabellings 0 --seed 3", "--seed"),
             ("training-run a.csv --minima x --metric loss", "--metric"),
             ("training-run a.csv --minima x --blocks 9", "--blocks"),

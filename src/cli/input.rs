@@ -103,6 +103,11 @@ impl Columns {
         }
     }
 
+    /// The column of the time, if it was chosen.
+    pub(super) fn time(&self) -> Option<&str> {
+        self.time.as_deref()
+    }
+
     /// The labels of the episodes asked for, none for all.
     pub(super) fn selected(&self) -> &[String] {
         &self.select

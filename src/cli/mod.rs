@@ -20,6 +20,7 @@ mod residual;
 mod shell;
 mod train;
 mod training_run;
+mod units;
 mod windowed;
 
 use std::io;

@@ -58,7 +58,13 @@ pub fn on_policy(
 /// members do not say where they agree.
 pub fn doubt(pairs: &[(Value, Value)]) -> f64 {
     let excess = pairs.iter().map(|(imagined, earned)| {
-        let known = imagined.error.powi(2) + earned.error.powi(2);
+        // Of a value without an interval it is not known how much of the difference is chance.
+        let errors = [imagined.error, earned.error];
+        let known: f64 = errors
+            .iter()
+            .filter(|e| e.is_finite())
+            .map(|e| e.powi(2))
+            .sum();
         (imagined.mean - earned.mean).powi(2) - known
     });
     let mean = excess.sum::<f64>() / pairs.len().max(1) as f64;

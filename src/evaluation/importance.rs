@@ -37,6 +37,9 @@ pub(super) fn mean_return(logged: &Logged, runs: &[usize], discount: f64, horizo
     let returns: Vec<f64> = runs.iter().map(of).collect();
     let count = returns.len().max(1) as f64;
     let mean = returns.iter().sum::<f64>() / count;
+    if returns.len() < 2 {
+        return Value::single(mean);
+    }
     Value::new(mean, (variance(&returns) / count).sqrt(), count - 1.0)
 }
 

@@ -19,6 +19,7 @@ mod logged;
 mod recommended;
 mod simulated;
 mod standing;
+mod support;
 mod value;
 
 pub use actor::{Actor, Follower};
@@ -34,6 +35,7 @@ pub use logged::{Logged, Run, Transitions};
 pub use recommended::{Recommended, leading};
 pub use simulated::simulated;
 pub use standing::{Standing, standing};
+pub use support::{Beyond, actions_beyond};
 pub use value::{Path, Value};
 
 use crate::environment::{Reward, Task};

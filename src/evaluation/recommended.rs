@@ -58,7 +58,8 @@ impl Recommended {
     }
 }
 
-/// The policy of the largest value, and those that cannot be told apart from it: their intervals overlap.
+/// The policy of the largest value, and those that cannot be told apart from it: their intervals overlap, or are not
+/// known.
 /// `None` without any value.
 ///
 /// ```
@@ -70,9 +71,10 @@ pub fn leading(values: &[Option<Value>]) -> Option<(usize, Vec<usize>)> {
     let known = values.iter().enumerate();
     let known: Vec<(usize, Value)> = known.filter_map(|(i, v)| Some((i, (*v)?))).collect();
     let best = known.iter().max_by(|a, b| a.1.mean.total_cmp(&b.1.mean))?;
-    let alike = known
-        .iter()
-        .filter(|(i, value)| *i != best.0 && value.high >= best.1.low);
+    let alike = known.iter().filter(|(i, value)| {
+        let apart = value.high < best.1.low;
+        *i != best.0 && !apart
+    });
     Some((best.0, alike.map(|(i, _)| *i).collect()))
 }
 

@@ -44,6 +44,9 @@ pub fn simulated(
     }
     let count = returns.len().max(1) as f64;
     let mean = returns.iter().sum::<f64>() / count;
+    if returns.len() < 2 {
+        return Ok(Value::single(mean));
+    }
     Ok(Value::new(
         mean,
         (variance(&returns) / count).sqrt(),

@@ -31,6 +31,21 @@ impl Value {
         }
     }
 
+    /// A value without an interval: that of one episode, which says nothing of how far others differ.
+    pub fn single(mean: f64) -> Self {
+        Self {
+            mean,
+            error: f64::NAN,
+            low: f64::NAN,
+            high: f64::NAN,
+        }
+    }
+
+    /// Whether an interval is known.
+    pub fn has_interval(&self) -> bool {
+        self.low.is_finite() && self.high.is_finite()
+    }
+
     /// The same with another reason to doubt it, of this standard deviation.
     pub fn doubted(self, doubt: f64) -> Self {
         let error = self.error.hypot(doubt);
@@ -60,6 +75,9 @@ impl Value {
         let mean = mean(paths.iter().map(|path| path.value));
         let models = groups(paths, |path| path.model);
         let starts = groups(paths, |path| path.start);
+        if models.len() == 1 && starts.len() == 1 {
+            return Self::single(mean);
+        }
         let of_models = between(&models);
         let of_starts = between(&starts);
         let count = models.len() as f64;
@@ -149,6 +167,19 @@ mod tests {
             Value::of_paths(&(0..paths).map(path).collect::<Vec<_>>()).error
         };
         assert!(of(2800) > 1.0 && (of(2800) - of(280)).abs() < 0.1);
+    }
+
+    /// Fault: one episode had an interval of no width.
+    #[test]
+    fn one_episode_has_no_interval() {
+        let single = Value::single(3.0).doubted(0.0);
+        assert!(single.mean == 3.0 && !single.has_interval() && !single.covers(3.0));
+        let path = |value| Path {
+            model: 0,
+            start: 0,
+            value,
+        };
+        assert!(!Value::of_paths(&[path(1.0), path(1.0)]).has_interval());
     }
 
     #[test]

@@ -2,33 +2,42 @@
 
 use ndarray::ArrayView2;
 
+use super::levels::Distinct;
+
 /// Least range that a channel's context is taken to have, in axis units.
 const LEAST: f64 = 1.0;
 
 /// Positions within which paths are held: the range of what was observed of each channel, and as
 /// much again on either side of it. Experts that follow a path further away run off with it.
 #[derive(Debug, Clone)]
-struct Bounds(Vec<Option<(f64, f64)>>);
+struct Bounds {
+    ranges: Vec<Option<(f64, f64)>>,
+    distinct: Vec<Distinct>,
+}
 
 impl Bounds {
     /// Nothing observed of some channels: no bounds.
     fn new(channels: usize) -> Self {
-        Self(vec![None; channels])
+        Self {
+            ranges: vec![None; channels],
+            distinct: vec![Distinct::default(); channels],
+        }
     }
 
     /// Widens the ranges by positions `[rows, channels]`.
     fn observe(&mut self, positions: ArrayView2<f64>) {
         for row in positions.rows() {
-            for (range, &y) in self.0.iter_mut().zip(row) {
+            for ((range, distinct), &y) in self.ranges.iter_mut().zip(&mut self.distinct).zip(row) {
                 let (low, high) = range.unwrap_or((y, y));
                 *range = Some((low.min(y), high.max(y)));
+                distinct.observe(y);
             }
         }
     }
 
     /// Where a channel's position is held, if it lies outside.
     fn held(&self, channel: usize, position: f64) -> Option<f64> {
-        let (low, high) = self.0[channel]?;
+        let (low, high) = self.ranges[channel]?;
         let room = (high - low).max(LEAST);
         let held = position.clamp(low - room, high + room);
         (held != position).then_some(held)
@@ -36,12 +45,15 @@ impl Bounds {
 }
 
 /// Values that were moved to an end: draws to the bounds of their channel, residuals to the ends of
-/// their bins. A value that is both counts once.
+/// their bins. A value that is both counts once. Those of switches do not count: their paths go on with one of
+/// their levels, wherever it was drawn.
 #[derive(Debug, Clone)]
 pub(crate) struct Clipped {
     bounds: Bounds,
     /// Sequences whose last draw was held within the bounds, and counted.
     held: Vec<usize>,
+    /// A flag a channel.
+    is_switch: Vec<bool>,
     count: usize,
 }
 
@@ -51,6 +63,7 @@ impl Clipped {
         Self {
             bounds: Bounds::new(channels),
             held: Vec::new(),
+            is_switch: vec![false; channels],
             count: 0,
         }
     }
@@ -60,6 +73,12 @@ impl Clipped {
         Self {
             bounds: self.bounds.clone(),
             held: Vec::new(),
+            is_switch: self
+                .bounds
+                .distinct
+                .iter()
+                .map(Distinct::is_switch)
+                .collect(),
             count: 0,
         }
     }
@@ -82,8 +101,10 @@ impl Clipped {
     /// Where the draw of a sequence, which is that of a channel, is held, if it lies outside.
     pub(crate) fn hold(&mut self, sequence: usize, channel: usize, position: f64) -> Option<f64> {
         let held = self.bounds.held(channel, position)?;
-        self.held.push(sequence);
-        self.count += 1;
+        if !self.is_switch[channel] {
+            self.held.push(sequence);
+            self.count += 1;
+        }
         Some(held)
     }
 
@@ -96,8 +117,8 @@ impl Clipped {
 
     /// Counts the residual of a value that a sequence goes on with, if it lies beyond its bins and
     /// the value was not held.
-    pub(crate) fn advance(&mut self, sequence: usize, beyond: bool) {
-        self.read(beyond && !self.held.contains(&sequence));
+    pub(crate) fn advance(&mut self, sequence: usize, channel: usize, beyond: bool) {
+        self.read(beyond && !self.is_switch[channel] && !self.held.contains(&sequence));
     }
 
     /// Ends the row.
@@ -123,12 +144,30 @@ mod tests {
         let held = [0, 1, 2].map(|i| clipped.hold(i, 0, [99.0, 5.0, -99.0][i]));
         assert_eq!(held, [Some(15.5), None, Some(-5.5)]);
         clipped.discard(&[2]);
-        (0..3).for_each(|i| clipped.advance(i, true));
+        (0..3).for_each(|i| clipped.advance(i, 0, true));
         clipped.advanced();
         // The first was held, the others lie beyond the bins.
         assert_eq!(clipped.count(), 3);
-        clipped.advance(0, true);
+        clipped.advance(0, 0, true);
         assert_eq!((clipped.count(), clipped.fork().count()), (4, 0));
+    }
+
+    /// Fault: paths of a switch were said to have been moved to an end, and to run off.
+    #[test]
+    fn draws_of_a_switch_are_not_counted_as_moved() {
+        let rows = ndarray::Array2::from_shape_fn((40, 2), |(t, c)| match c {
+            0 => 1.5 + 7.0 * (t % 2) as f64,
+            _ => 1.5 + 0.1 * t as f64,
+        });
+        let mut context = Clipped::new(2);
+        context.observe(rows.view());
+        let mut clipped = context.fork();
+        clipped.draw();
+        assert!(clipped.hold(0, 0, 99.0).is_some());
+        clipped.advance(0, 0, true);
+        assert_eq!(clipped.count(), 0);
+        assert!(clipped.hold(1, 1, 99.0).is_some());
+        assert_eq!(clipped.count(), 1);
     }
 
     /// They were those of an axis that the context spans, which `--scale none` is not.

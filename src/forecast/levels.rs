@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView1, ArrayView2, Axis};
 
-use super::Rollout;
+use super::{Rollout, SimultaneousBand};
 
 /// Most levels of a variable, and rows that there must be of each on average.
 const MOST: usize = 20;
@@ -24,19 +24,36 @@ enum Levels {
     Uneven(Vec<f64>),
 }
 
-impl Levels {
-    fn of(column: ArrayView1<f64>) -> Option<Self> {
-        let mut levels: Vec<f64> = Vec::new();
-        for &x in column {
-            let place = levels.partition_point(|level| *level < x);
-            if levels.get(place) != Some(&x) {
-                levels.insert(place, x);
-            }
-            if levels.len() > MOST {
-                return None;
-            }
+/// The different values of a column, as long as they are few.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Distinct {
+    /// In order, at most one more than may be levels.
+    values: Vec<f64>,
+    rows: usize,
+}
+
+impl Distinct {
+    pub(super) fn observe(&mut self, x: f64) {
+        self.rows += 1;
+        if self.values.len() > MOST {
+            return;
         }
-        if levels.len() < 2 || column.len() < ROWS_EACH * levels.len() {
+        let place = self.values.partition_point(|value| *value < x);
+        if self.values.get(place) != Some(&x) {
+            self.values.insert(place, x);
+        }
+    }
+
+    /// Whether they are the levels of a switch: few, and none follows beyond them.
+    pub(super) fn is_switch(&self) -> bool {
+        matches!(Levels::of(self), Some(Levels::Uneven(_)))
+    }
+}
+
+impl Levels {
+    fn of(found: &Distinct) -> Option<Self> {
+        let levels = found.values.clone();
+        if !(2..=MOST).contains(&levels.len()) || found.rows < ROWS_EACH * levels.len() {
             return None;
         }
         let distances = levels.windows(2).map(|pair| pair[1] - pair[0]);
@@ -72,6 +89,25 @@ impl Levels {
     }
 }
 
+/// The nearest level on one side of a value, or the outermost.
+fn beside(levels: &Levels, x: f64, above: bool) -> f64 {
+    let nearest = levels.nearest(x);
+    if (above && nearest >= x) || (!above && nearest <= x) {
+        return nearest;
+    }
+    match levels {
+        Levels::Even(_, step) => levels.nearest(if above { x + step } else { x - step }),
+        Levels::Uneven(levels) if above => {
+            let next = levels.iter().find(|level| **level >= x);
+            next.copied().unwrap_or(nearest)
+        }
+        Levels::Uneven(levels) => {
+            let next = levels.iter().rfind(|level| **level <= x);
+            next.copied().unwrap_or(nearest)
+        }
+    }
+}
+
 /// The nearest of levels in order.
 fn observed_near(levels: &[f64], x: f64) -> f64 {
     let place = levels.partition_point(|level| *level < x);
@@ -90,7 +126,29 @@ fn short(value: f64, step: f64) -> f64 {
 impl FewLevels {
     /// Of the columns of a context `[rows, variables]`.
     pub(super) fn of(values: ArrayView2<f64>) -> Self {
-        Self(values.columns().into_iter().map(Levels::of).collect())
+        let of = |column: ArrayView1<f64>| {
+            let mut found = Distinct::default();
+            column.iter().for_each(|&x| found.observe(x));
+            Levels::of(&found)
+        };
+        Self(values.columns().into_iter().map(of).collect())
+    }
+
+    /// Moves the ends of bands of such variables outwards to a level, or to the outermost there is.
+    pub(super) fn settle_band(&self, band: &mut SimultaneousBand) {
+        for (v, levels) in self.0.iter().enumerate() {
+            if let Some(levels) = levels {
+                let settled = |x: f64, above| {
+                    if x.is_finite() {
+                        beside(levels, x, above)
+                    } else {
+                        x
+                    }
+                };
+                band.low.column_mut(v).mapv_inplace(|x| settled(x, false));
+                band.high.column_mut(v).mapv_inplace(|x| settled(x, true));
+            }
+        }
     }
 
     /// Brings the paths of variables that take few levels to these.
@@ -147,6 +205,29 @@ mod tests {
         for k in 0..30 {
             assert_eq!(levels.nearest(recorded(k) + 0.03), recorded(k));
         }
+    }
+
+    /// Fault: bands of a switch ended between its levels, and beyond them.
+    #[test]
+    fn bands_of_a_switch_are_made_of_its_levels() {
+        let context = Array2::from_shape_fn((60, 2), |(t, v)| match v {
+            0 => (t % 2) as f64,
+            _ => (t % 5) as f64,
+        });
+        let band = |low: f64, high: f64| SimultaneousBand {
+            level: crate::forecast::Level::default(),
+            low: Array2::from_elem((1, 2), low),
+            high: Array2::from_elem((1, 2), high),
+        };
+        let settled = |low, high| {
+            let mut band = band(low, high);
+            band.settle_on_levels(context.view());
+            [0, 1].map(|v| (band.low[[0, v]], band.high[[0, v]]))
+        };
+        assert_eq!(settled(-0.7, 1.6), [(0.0, 1.0), (-1.0, 2.0)]);
+        assert_eq!(settled(0.2, 0.8), [(0.0, 1.0), (0.0, 1.0)]);
+        assert_eq!(settled(1.0, 1.0), [(1.0, 1.0), (1.0, 1.0)]);
+        assert_eq!(settled(2.3, 5.6)[1], (2.0, 6.0));
     }
 
     #[test]

@@ -293,7 +293,7 @@ impl<'m> Continuation<'m> for State<'m> {
         for (i, ((path, c), value)) in self.experts.sequences().zip(values).enumerate() {
             let hint = self.experts.hint(path, c);
             let read = value.quantise(grid_of(hint));
-            self.clipped.advance(i, hint.known && read.saturated);
+            self.clipped.advance(i, c, hint.known && read.saturated);
             let stand_in = Bin::new(MASKED).filter(|_| !hint.known);
             residuals.push(Point::on(Grid::Digits, stand_in.unwrap_or(read.bin), 0.5));
         }

@@ -20,6 +20,7 @@ use std::str::FromStr;
 
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
+use super::levels::FewLevels;
 use super::{ForecastError, Rollout};
 use crate::density::normal_quantile;
 use crate::metrics::ordered_quantile;
@@ -95,6 +96,12 @@ pub struct SimultaneousBand {
 }
 
 impl SimultaneousBand {
+    /// Moves ends outwards to levels, of variables that took few in a context `[rows, variables]`: a switch takes
+    /// nothing between its levels, nor beyond them.
+    pub fn settle_on_levels(&mut self, context: ArrayView2<f64>) {
+        FewLevels::of(context).settle_band(self);
+    }
+
     /// Whether the band holds a whole path `[horizon, variables]`, variable by variable; `None`
     /// where the band is not defined, or the path at no step. Single steps at which the path is
     /// `NaN` do not count.

@@ -159,6 +159,7 @@ fn estimates(table: &Evaluated) -> Markup {
 fn interval(value: &Option<Value>) -> Markup {
     html! {
         @match value {
+            Some(v) if !v.has_interval() => { (number(v.mean, 1)) " [–]" },
             Some(v) => {
                 @let [mean, low, high] = numbers([v.mean, v.low, v.high], 1);
                 (mean) " " span.interval { "[" (low) ", " (high) "]" }
@@ -215,8 +216,10 @@ fn intervals(table: &Evaluated, policy: usize) -> Markup {
             @for (row, (name, values)) in table.estimators.iter().zip(&table.values).enumerate() {
                 text x=(LEFT - 8.0) y=(y(row) + 4.0) text-anchor="end" { (name) }
                 @if let Some(value) = values[policy] {
-                    line x1=(x(value.low)) x2=(x(value.high)) y1=(y(row)) y2=(y(row)) stroke=(colour(row))
-                        stroke-width="3" stroke-opacity="0.5" {}
+                    @if value.has_interval() {
+                        line x1=(x(value.low)) x2=(x(value.high)) y1=(y(row)) y2=(y(row)) stroke=(colour(row))
+                            stroke-width="3" stroke-opacity="0.5" {}
+                    }
                     circle cx=(x(value.mean)) cy=(y(row)) r="4" fill=(colour(row)) {}
                 }
             }

@@ -6,11 +6,11 @@ use globset::{Glob, GlobMatcher};
 
 use super::cells::Block;
 use super::conventions::{
-    Convention, convention, is_bare_action, is_vague_episode, rank, time_rank,
+    Convention, Part, convention, is_bare_action, is_vague_episode, part_of_time, rank, time_rank,
 };
 use super::episode::LARGEST_OF_TRANSITIONS;
 use super::labels::Claim;
-use super::source::{Column, Kind, Source, list};
+use super::source::{Column, Kind, Precision, Source, list};
 use super::table::{Slot, Table};
 use super::{Duplicates, IgnoredColumn, MissingPolicy, RoleSelection, Roles, TrajectoryError};
 
@@ -115,7 +115,7 @@ impl Resolved<'_> {
                 (Kind::Blank, _) => "empty",
                 (Kind::Unusable(reason), _) => reason,
                 _ if counters.contains(&column.name) => "regular as a clock or a counter",
-                (Kind::Date, _) | (_, Some(Convention::Time)) => "time or index",
+                (Kind::Date(_), _) | (_, Some(Convention::Time)) => "time or index",
                 (Kind::Number, Some(Convention::Series | Convention::Episode)) => "identifier",
                 (_, Some(Convention::Successor)) => "next state",
                 (_, Some(Convention::Bookkeeping)) => "bookkeeping",
@@ -140,6 +140,7 @@ pub(super) fn resolve_actions<'a>(
     file: &'a Path,
     source: &dyn Source,
     action_names: &[String],
+    time: Option<&str>,
 ) -> Result<Resolved<'a>, TrajectoryError> {
     let columns = source.columns();
     let position = |name: &String| columns.iter().position(|column| column.name == *name);
@@ -172,7 +173,16 @@ pub(super) fn resolve_actions<'a>(
     for (position, index) in chosen.into_iter().enumerate() {
         assignment.take(index, Slot::Value(Block::Action, position), false)?;
     }
-    assignment.guess_times();
+    match columns
+        .iter()
+        .position(|column| Some(&*column.name) == time)
+    {
+        Some(index) => {
+            assignment.take(index, Slot::Time((0, 0)), false)?;
+        }
+        None if time == Some("none") => {}
+        None => assignment.guess_times(),
+    }
     assignment.resolved(false, false, Duplicates::Error)
 }
 
@@ -368,14 +378,56 @@ impl<'f, 'c> Assignment<'f, 'c> {
         for (index, column) in self.columns.iter().enumerate() {
             let called = convention(column.family());
             let rank = match (&column.kind, called) {
-                (Kind::Number | Kind::Text | Kind::Date, Some(Convention::Time)) => {
+                (Kind::Number | Kind::Text | Kind::Date(_), Some(Convention::Time)) => {
                     time_rank(column.family())
                 }
-                (Kind::Date, _) => (0, usize::MAX),
+                (Kind::Date(_), _) => (0, usize::MAX),
                 (Kind::Unnamed, _) => (2, usize::MAX),
                 _ => continue,
             };
             self.slots[index].get_or_insert(Slot::Time(rank));
+        }
+        self.guess_parts();
+    }
+
+    /// Columns that are the time together: year and month with what is finer, or hours beside days.
+    fn guess_parts(&mut self) {
+        let free: Vec<(usize, Part)> = (0..self.columns.len())
+            .filter(|&index| self.slots[index].is_none())
+            .filter_map(|index| {
+                let column = &self.columns[index];
+                let part = part_of_time(column.family())?;
+                let named = part == Part::Month && column.kind == Kind::Text;
+                (named || column.kind == Kind::Number).then_some((index, part))
+            })
+            .collect();
+        let find = |part: Part| free.iter().find(|(_, known)| *known == part).copied();
+        let clocks = || {
+            self.columns
+                .iter()
+                .zip(&self.slots)
+                .filter(|(_, slot)| matches!(slot, Some(Slot::Time(_))))
+        };
+        let days = clocks().any(|(column, _)| column.kind == Kind::Date(Precision::Day));
+        let complete = clocks().any(|(column, slot)| {
+            let by_name = column.kind == Kind::Number && matches!(slot, Some(Slot::Time((0, _))));
+            by_name || column.kind == Kind::Date(Precision::Time)
+        });
+        let wanted: &[Part] = match (
+            days,
+            find(Part::Year),
+            find(Part::Quarter),
+            find(Part::Month),
+        ) {
+            _ if complete => &[],
+            (true, ..) => &[Part::Hour, Part::Minute, Part::Second],
+            (_, Some(_), _, Some(_)) => &Part::CALENDAR,
+            (_, Some(_), Some(_), None) => &[Part::Year, Part::Quarter],
+            _ => &[],
+        };
+        let found: Vec<(usize, Part)> = wanted.iter().map_while(|&part| find(part)).collect();
+        for (index, part) in found {
+            self.slots[index] = Some(Slot::Part(part));
         }
     }
 
@@ -440,7 +492,7 @@ impl<'f, 'c> Assignment<'f, 'c> {
             });
         }
         refuse_unusable(self.file, column)?;
-        if column.kind == Kind::Date && matches!(slot, Slot::Value(..)) {
+        if matches!(column.kind, Kind::Date(_)) && matches!(slot, Slot::Value(..)) {
             return Err(TrajectoryError::Unusable {
                 file: self.file.to_owned(),
                 column: column.name.clone(),
@@ -451,7 +503,7 @@ impl<'f, 'c> Assignment<'f, 'c> {
         let role = match slot {
             Slot::Word => return Ok(true),
             Slot::Label(_) => &mut self.roles.episode,
-            Slot::Time(_) => &mut self.roles.time,
+            Slot::Time(_) | Slot::Part(_) => &mut self.roles.time,
             Slot::Value(Block::State, _) => &mut self.roles.state,
             Slot::Value(Block::Action, _) => &mut self.roles.action,
             Slot::Value(Block::Reward, _) => &mut self.roles.reward,

@@ -1,15 +1,23 @@
-//! Columns of time: numbers or dates, one a row.
+//! Columns of time: numbers, dates or times of the day, one a row.
+
+use super::calendar::{
+    Date, First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND, When, days_of_month, when,
+};
+use super::error::excerpt;
 
 /// A column that may say when its rows were recorded.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
-    pub(super) column: String,
+    /// Its name, or those of the columns that it is made of.
+    pub(super) columns: Vec<String>,
     numbers: Vec<f64>,
     dates: Vec<Date>,
-    /// The first row without a number or a date.
+    /// Nanoseconds since midnight.
+    times_of_day: Vec<i64>,
+    /// The first row without a time.
     gap: Option<usize>,
-    /// Whether a row holds words that are no date.
-    written: bool,
+    /// The first row with words that are no time, and these.
+    unread: Option<(usize, String)>,
 }
 
 /// The times of a column that has one for every row.
@@ -19,37 +27,46 @@ pub(super) struct Times {
     pub(super) values: Vec<f64>,
     /// What the numbers count, empty where the column does not say.
     pub(super) unit: &'static str,
+    /// The same as instants, where they are dates.
+    pub(super) instants: Vec<Instant>,
+    /// How dates were read that have several readings, and the first row in which these differ.
+    pub(super) chosen: Option<(First, usize)>,
 }
-
-/// A date as it is written; `day_first` is the other reading of 3/4/2024.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Date {
-    month_first: Option<Instant>,
-    day_first: Option<Instant>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Instant {
-    /// Months since the year 0.
-    month: i64,
-    day: u32,
-    /// Nanoseconds of the day.
-    nanos: i64,
-}
-
-const NANOS_OF_DAY: i64 = 86_400_000_000_000;
 
 impl Clock {
     pub(super) fn new(column: &str) -> Self {
         Self {
-            column: column.to_owned(),
+            columns: vec![column.to_owned()],
             ..Self::default()
         }
     }
 
+    /// A clock of dates that several columns make together.
+    pub(super) fn of_dates(columns: Vec<String>, dates: Vec<Date>) -> Self {
+        Self {
+            columns,
+            dates,
+            ..Self::default()
+        }
+    }
+
+    /// Its name in messages.
+    pub(super) fn name(&self) -> String {
+        self.columns.join("+")
+    }
+
+    fn rows(&self) -> usize {
+        let counts = [
+            self.numbers.len(),
+            self.dates.len(),
+            self.times_of_day.len(),
+        ];
+        counts.into_iter().max().unwrap_or(0)
+    }
+
     /// Takes the number of the next row.
     pub(super) fn number(&mut self, value: f64) {
-        if !value.is_finite() || !self.dates.is_empty() {
+        if !value.is_finite() || self.rows() > self.numbers.len() {
             return self.missing();
         }
         self.numbers.push(value);
@@ -57,10 +74,16 @@ impl Clock {
 
     /// Takes the date of the next row.
     pub(super) fn text(&mut self, text: &str) {
-        match date(text.trim()) {
-            Some(date) if self.numbers.is_empty() => self.dates.push(date),
+        let rows = self.rows();
+        match when(text) {
+            Some(When::Date(date)) if rows == self.dates.len() => self.dates.push(date),
+            Some(When::TimeOfDay(nanos)) if rows == self.times_of_day.len() => {
+                self.times_of_day.push(nanos);
+            }
             _ => {
-                self.written |= !text.trim().is_empty();
+                if !text.trim().is_empty() && self.unread.is_none() {
+                    self.unread = Some((self.gap.unwrap_or(rows), excerpt(text.trim())));
+                }
                 self.missing();
             }
         }
@@ -68,216 +91,174 @@ impl Clock {
 
     /// Takes a row without a time.
     pub(super) fn missing(&mut self) {
-        let row = self.numbers.len().max(self.dates.len());
+        let row = self.rows();
         self.gap.get_or_insert(row);
     }
 
     /// The first row without a time, if some rows have one.
     pub(super) fn gap(&self) -> Option<usize> {
-        let some = self.numbers.len().max(self.dates.len()) > 1;
-        self.gap.filter(|_| some)
+        self.gap.filter(|_| self.rows() > 1)
     }
 
-    /// Whether it has values, of which none or one is a time that is known.
-    pub(super) fn is_unreadable(&self) -> bool {
-        self.written && self.gap.is_some() && self.gap().is_none()
+    /// The first row with words that are no time, and these, if it is the first without a time.
+    pub(super) fn unread(&self) -> Option<(usize, &str)> {
+        let (row, text) = self.unread.as_ref()?;
+        (self.gap == Some(*row)).then_some((*row, text))
+    }
+
+    /// The dates, if all of so many rows have one and none says the time of the day.
+    pub(super) fn days(&self, rows: usize) -> Option<&[Date]> {
+        let all = self.gap.is_none() && self.dates.len() == rows;
+        (all && self.dates.iter().all(Date::is_day)).then_some(&self.dates)
+    }
+
+    /// The times of the day, if all of so many rows have one.
+    pub(super) fn times_of_day(&self, rows: usize) -> Option<&[i64]> {
+        let all = self.gap.is_none() && self.times_of_day.len() == rows;
+        all.then_some(&self.times_of_day)
     }
 
     /// The times of all `rows` rows; none if one of them has none, or if all are one.
     pub(super) fn times(&self, rows: usize) -> Option<Times> {
-        let all = self.gap.is_none() && self.numbers.len().max(self.dates.len()) == rows;
-        let times = match self.numbers.is_empty() {
-            _ if !all => return None,
-            true => times_of_dates(&self.dates)?,
-            false => match digits_of_dates(&self.numbers) {
+        if self.gap.is_some() || self.rows() != rows {
+            return None;
+        }
+        let times = if !self.numbers.is_empty() {
+            match digits_of_dates(&self.numbers) {
                 Some(dates) => times_of_dates(&dates)?,
-                None => Times {
-                    values: self.numbers.clone(),
-                    unit: "",
-                },
-            },
+                None => times_of(self.numbers.clone(), ""),
+            }
+        } else if !self.times_of_day.is_empty() {
+            times_of(across_midnight(&self.times_of_day), "s")
+        } else {
+            times_of_dates(&self.dates)?
         };
         let moves = times.values.windows(2).any(|pair| pair[0] != pair[1]);
         (moves || rows == 1).then_some(times)
     }
 }
 
-fn times_of_dates(dates: &[Date]) -> Option<Times> {
-    let reading = |of: fn(&Date) -> Option<Instant>| dates.iter().map(of).collect();
-    let month_first: Option<Vec<Instant>> = reading(|date| date.month_first);
-    let day_first: Option<Vec<Instant>> = reading(|date| date.day_first);
-    let instants = match (month_first, day_first) {
-        (Some(a), Some(b)) if steps_back(&b) < steps_back(&a) => b,
-        (Some(a), _) => a,
-        (None, b) => b?,
-    };
-    let first = instants.first()?;
-    let same_place = |i: &Instant| (i.day, i.nanos) == (first.day, first.nanos);
-    let at_end = |i: &Instant| i.day == days_of_month(i.month) && i.nanos == first.nanos;
-    if instants.iter().all(same_place) || instants.iter().all(at_end) {
-        return Some(Times {
-            values: instants.iter().map(|i| i.month as f64).collect(),
-            unit: "month",
-        });
+fn times_of(values: Vec<f64>, unit: &'static str) -> Times {
+    Times {
+        values,
+        unit,
+        instants: Vec::new(),
+        chosen: None,
     }
-    let since_year_0 =
-        |i: &Instant| i128::from(i.day_number()) * i128::from(NANOS_OF_DAY) + i128::from(i.nanos);
-    let start = since_year_0(first);
-    let nanos = |i: &Instant| since_year_0(i) - start;
-    let days = instants.iter().all(|i| i.nanos == first.nanos);
-    let unit = if days { NANOS_OF_DAY as f64 } else { 1e9 };
-    Some(Times {
-        values: instants.iter().map(|i| nanos(i) as f64 / unit).collect(),
-        unit: if days { "day" } else { "s" },
+}
+
+/// Seconds of times of the day that go on over midnight: every step is the shortest that fits. Durations of more than
+/// a day are left alone.
+fn across_midnight(times: &[i64]) -> Vec<f64> {
+    let seconds = |nanos: i128| nanos as f64 / NANOS_OF_SECOND as f64;
+    if times.iter().any(|&nanos| nanos > NANOS_OF_DAY) {
+        return times.iter().map(|&nanos| seconds(nanos.into())).collect();
+    }
+    let (day, mut total) = (i128::from(NANOS_OF_DAY), 0);
+    let mut previous: Option<i128> = None;
+    let on = |&nanos: &i64| {
+        let nanos = i128::from(nanos);
+        total = match previous {
+            None => nanos,
+            Some(before) => {
+                let step = (nanos - before).rem_euclid(day);
+                total + if 2 * step > day { step - day } else { step }
+            }
+        };
+        previous = Some(nanos);
+        seconds(total)
+    };
+    times.iter().map(on).collect()
+}
+
+/// The reading of all dates that makes the most regular times.
+fn times_of_dates(dates: &[Date]) -> Option<Times> {
+    let mut readings: Vec<(First, Vec<Instant>)> = Vec::new();
+    for order in First::ALL {
+        let instants: Option<Vec<Instant>> = dates.iter().map(|date| date.read(order)).collect();
+        let other = |known: &(First, Vec<Instant>)| Some(&known.1) != instants.as_ref();
+        if let (true, Some(instants)) = (readings.iter().all(other), &instants) {
+            readings.push((order, instants.clone()));
+        }
+    }
+    let first = &readings.first()?.1;
+    let differs = |row: &usize| readings.iter().any(|(_, other)| other[*row] != first[*row]);
+    let differing = (0..first.len()).find(differs);
+    let several = readings.len() > 1;
+    let times = readings.into_iter().map(|(order, instants)| Times {
+        chosen: differing.map(|row| (order, row)),
+        ..times_of_instants(instants)
+    });
+    // Of equals the first is taken.
+    times.min_by_key(|times| match several {
+        true => disorder(&times.values),
+        false => (0, 0),
     })
 }
 
-fn steps_back(instants: &[Instant]) -> usize {
-    let key = |i: &Instant| (i.month, i.day, i.nanos);
-    instants
-        .windows(2)
-        .filter(|pair| key(&pair[1]) < key(&pair[0]))
-        .count()
+/// How little times are like those of a clock: turns of their direction, and steps that are not the usual one.
+fn disorder(values: &[f64]) -> (usize, usize) {
+    let steps = values.windows(2).map(|pair| pair[1] - pair[0]);
+    let back = steps.clone().filter(|&step| step < 0.0).count();
+    let on = steps.clone().filter(|&step| step > 0.0).count();
+    let mut sizes: Vec<f64> = steps.map(f64::abs).filter(|&step| step > 0.0).collect();
+    if sizes.is_empty() {
+        return (0, 0);
+    }
+    let middle = sizes.len() / 2;
+    let usual = *sizes.select_nth_unstable_by(middle, f64::total_cmp).1;
+    let unusual = sizes
+        .iter()
+        .filter(|&&step| (step - usual).abs() > 0.05 * usual);
+    (back.min(on), unusual.count())
 }
 
-/// Numbers such as 20240131, if all of them are dates of our time.
+fn times_of_instants(instants: Vec<Instant>) -> Times {
+    let first = instants[0];
+    let same_place = |i: &Instant| (i.day, i.nanos) == (first.day, first.nanos);
+    let at_end = |i: &Instant| i.day == days_of_month(i.month) && i.nanos == first.nanos;
+    if instants.iter().all(same_place) || instants.iter().all(at_end) {
+        return Times {
+            values: instants.iter().map(|i| i.month as f64).collect(),
+            unit: "month",
+            instants,
+            chosen: None,
+        };
+    }
+    let start = first.nanos_since_year_0();
+    let nanos = |i: &Instant| i.nanos_since_year_0() - start;
+    let days = instants.iter().all(|i| i.nanos == first.nanos);
+    let unit = if days { NANOS_OF_DAY } else { NANOS_OF_SECOND } as f64;
+    Times {
+        values: instants.iter().map(|i| nanos(i) as f64 / unit).collect(),
+        unit: if days { "day" } else { "s" },
+        instants,
+        chosen: None,
+    }
+}
+
+/// Numbers such as 20240131, 202401 or 20240131235900, if all of them are dates of our time.
 fn digits_of_dates(numbers: &[f64]) -> Option<Vec<Date>> {
     let date = |&number: &f64| {
-        let near = (19_000_101.0..21_001_232.0).contains(&number) && number.fract() == 0.0;
-        let number = near.then_some(number as i64)?;
-        let instant = instant(number / 10_000, number / 100 % 100, number % 100, 0)?;
-        Some(Date {
-            month_first: Some(instant),
-            day_first: None,
-        })
+        let within = |digits: i32| {
+            let scale = 10f64.powi(digits);
+            number.fract() == 0.0 && (1900.0 * scale..2101.0 * scale).contains(&number)
+        };
+        let whole = number as i64;
+        let (day, clock) = match () {
+            () if within(2) => (100 * whole + 1, 0),
+            () if within(4) => (whole, 0),
+            () if within(8) => (whole / 10_000, 100 * (whole % 10_000)),
+            () if within(10) => (whole / 1_000_000, whole % 1_000_000),
+            () => return None,
+        };
+        let (hour, minute, second) = (clock / 10_000, clock / 100 % 100, clock % 100);
+        let valid = hour < 24 && minute < 60 && second < 60;
+        let nanos = (3600 * hour + 60 * minute + second) * NANOS_OF_SECOND;
+        let instant = Instant::new(day / 10_000, day / 100 % 100, day % 100, nanos);
+        instant.filter(|_| valid).map(Date::certain)
     };
     numbers.iter().map(date).collect()
-}
-
-impl Instant {
-    /// Days since the first day of the year 0.
-    fn day_number(&self) -> i64 {
-        let (year, month) = (self.month.div_euclid(12), self.month.rem_euclid(12));
-        let before = |year: i64| {
-            365 * year + (year + 3).div_euclid(4) - (year + 99).div_euclid(100)
-                + (year + 399).div_euclid(400)
-        };
-        let months = (0..month).map(|m| i64::from(days_of_month(12 * year + m)));
-        before(year) + months.sum::<i64>() + i64::from(self.day) - 1
-    }
-}
-
-fn days_of_month(month: i64) -> u32 {
-    let year = month.div_euclid(12);
-    match month.rem_euclid(12) {
-        1 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        1 => 28,
-        3 | 5 | 8 | 10 => 30,
-        _ => 31,
-    }
-}
-
-fn instant(year: i64, month: i64, day: i64, nanos: i64) -> Option<Instant> {
-    if !(1..=12).contains(&month) || !(0..10_000).contains(&year) {
-        return None;
-    }
-    let month = 12 * year + month - 1;
-    let day = u32::try_from(day).ok()?;
-    (1..=days_of_month(month))
-        .contains(&day)
-        .then_some(Instant { month, day, nanos })
-}
-
-/// Whether a cell is a date: 2024-01-31, 2024-01, 31.1.2024, 1/31/2024, with or without the time of day.
-pub(super) fn is_date(text: &str) -> bool {
-    date(text.trim()).is_some()
-}
-
-fn date(text: &str) -> Option<Date> {
-    let (day, clock) = match text.find([' ', 'T', 't']) {
-        Some(place) => (&text[..place], text[place + 1..].trim()),
-        None => (text, ""),
-    };
-    let mark = day.bytes().find(|byte| !byte.is_ascii_digit())?;
-    let parts: Vec<&str> = day.split(char::from(mark)).collect();
-    let number = |part: &&str| {
-        let digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| part.parse::<i64>().ok()).flatten()
-    };
-    let values: Vec<i64> = parts.iter().map(number).collect::<Option<_>>()?;
-    let nanos = time_of_day(clock)?;
-    let only = |instant: Instant| Date {
-        month_first: Some(instant),
-        day_first: None,
-    };
-    let year_first = parts[0].len() == 4;
-    match (mark, values.as_slice()) {
-        (b'-' | b'/' | b'.', &[year, month]) if year_first && parts[1].len() == 2 => {
-            instant(year, month, 1, nanos).map(only)
-        }
-        (b'-' | b'/' | b'.', &[year, month, day]) if year_first => {
-            instant(year, month, day, nanos).map(only)
-        }
-        (b'.', &[day, month, year]) if parts[2].len() == 4 => {
-            instant(year, month, day, nanos).map(only)
-        }
-        (b'/' | b'-', &[a, b, year]) if parts[2].len() == 4 => {
-            let date = Date {
-                month_first: instant(year, a, b, nanos),
-                day_first: instant(year, b, a, nanos),
-            };
-            (date.month_first.is_some() || date.day_first.is_some()).then_some(date)
-        }
-        _ => None,
-    }
-}
-
-/// Nanoseconds of the day in UTC: `12:30`, `12:30:15.25`, `12:30:15+02:00`, nothing for midnight.
-fn time_of_day(text: &str) -> Option<i64> {
-    if text.is_empty() {
-        return Some(0);
-    }
-    let text = text.strip_suffix(['Z', 'z']).unwrap_or(text);
-    let text = text.strip_suffix(" UTC").unwrap_or(text);
-    let (clock, offset) = match text.rfind(['+', '-']) {
-        Some(place) => {
-            let sign = if text[place..].starts_with('-') {
-                -1
-            } else {
-                1
-            };
-            (&text[..place], sign * minutes(&text[place + 1..])?)
-        }
-        None => (text, 0),
-    };
-    let mut parts = clock.trim().split(':');
-    let hour: i64 = parts.next()?.parse().ok()?;
-    let minute: i64 = parts.next()?.parse().ok()?;
-    let second = parts.next().unwrap_or("0");
-    let (whole, decimals) = second.split_once(['.', ',']).unwrap_or((second, ""));
-    let whole: i64 = whole.parse().ok()?;
-    let decimals: String = decimals
-        .chars()
-        .chain("000000000".chars())
-        .take(9)
-        .collect();
-    let nanos: i64 = decimals.parse().ok()?;
-    let valid = parts.next().is_none()
-        && (0..=24).contains(&hour)
-        && (0..60).contains(&minute)
-        && (0..=60).contains(&whole);
-    valid.then_some(((hour * 60 + minute - offset) * 60 + whole) * 1_000_000_000 + nanos)
-}
-
-/// Minutes of an offset: `02:00`, `0200`, `02`.
-fn minutes(text: &str) -> Option<i64> {
-    let digits: String = text.chars().filter(|&c| c != ':').collect();
-    let number: i64 = digits.parse().ok()?;
-    match digits.len() {
-        1 | 2 => Some(60 * number),
-        4 => Some(60 * (number / 100) + number % 100),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -359,27 +340,54 @@ mod tests {
         }
     }
 
+    /// Fault: times of the day were words.
     #[test]
-    fn what_is_no_date_is_none() {
-        for text in [
-            "",
-            "sun",
-            "12",
-            "1.5",
-            "2024-13-01",
-            "2023-02-29",
-            "1/2",
-            "v1-2-3",
-            "10.0.0.1",
-            "2024-01-01 25:00",
-            "2024-01-01 noon",
-            "-5",
-            "1e5",
-            "2024-1",
-            "é-1-2024",
-        ] {
-            assert!(!is_date(text), "{text}");
+    fn times_of_the_day_go_on_over_midnight() {
+        let found = times(&["22:00:00", "23:00:00", "00:00:00", "01:00:00"]).unwrap();
+        assert_eq!(found.values, [79200.0, 82800.0, 86400.0, 90000.0]);
+        let found = times(&["01:00", "00:00", "23:00"]).unwrap();
+        assert_eq!(found.values, [3600.0, 0.0, -3600.0]);
+        let found = times(&["10:00:00", "10:00:01", "10:00:00"]).unwrap();
+        assert_eq!(found.values, [36000.0, 36001.0, 36000.0]);
+    }
+
+    /// Fault: where both readings of d/m fit, a file that was newest first was read by the wrong one.
+    #[test]
+    fn days_and_months_are_told_apart_by_all_rows() {
+        let read = |texts: &[String]| {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let found = times(&texts).unwrap();
+            (
+                found.instants[1].to_string(),
+                found.chosen.map(|(order, _)| order),
+                found.unit,
+            )
+        };
+        let months = |of: fn(usize, usize) -> String| -> Vec<String> {
+            (0..14).map(|i| of(i % 12 + 1, 2023 + i / 12)).collect()
+        };
+        let day_first = months(|month, year| format!("5/{month}/{year}"));
+        let month_first = months(|month, year| format!("{month}/5/{year}"));
+        let (day, month) = (Some(First::Day), Some(First::Month));
+        assert_eq!(read(&day_first), ("2023-02-05".to_owned(), day, "month"));
+        assert_eq!(
+            read(&month_first),
+            ("2023-02-05".to_owned(), month, "month")
+        );
+        let newest_first: Vec<String> = day_first.into_iter().rev().collect();
+        assert_eq!(read(&newest_first), ("2024-01-05".to_owned(), day, "month"));
+        // One day beyond the 12th decides.
+        let days: Vec<String> = (10..14).map(|day| format!("{day}/3/24")).collect();
+        assert_eq!(read(&days), ("2024-03-11".to_owned(), None, "day"));
+    }
+
+    #[test]
+    fn words_that_are_no_time_are_kept_for_the_warning() {
+        let mut clock = Clock::new("date");
+        for text in ["2024-01-01", "2024-01-02", "soon", "later"] {
+            clock.text(text);
         }
+        assert_eq!(clock.unread(), Some((2, "soon")));
     }
 
     #[test]
@@ -394,6 +402,11 @@ mod tests {
             [0.0, 1.0, 3.0]
         );
         assert_eq!(clock(&[20240131.0, 20240132.0]), [20240131.0, 20240132.0]);
+        assert_eq!(
+            clock(&[202411.0, 202412.0, 202501.0])[2] - clock(&[202411.0])[0],
+            2.0
+        );
+        assert_eq!(clock(&[20240131235959.0, 20240201000001.0]), [0.0, 2.0]);
     }
 
     #[test]

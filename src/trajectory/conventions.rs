@@ -32,6 +32,48 @@ pub(super) enum Convention {
     Bookkeeping,
 }
 
+/// What a column may say of the time beside others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Year,
+    Quarter,
+    Month,
+    Day,
+    Hour,
+    Minute,
+    Second,
+}
+
+impl Part {
+    /// Those that make a date and its time of the day, from the coarsest on.
+    pub(super) const CALENDAR: [Self; 6] = [
+        Self::Year,
+        Self::Month,
+        Self::Day,
+        Self::Hour,
+        Self::Minute,
+        Self::Second,
+    ];
+}
+
+/// The part of the time that a column may be by its name.
+pub(super) fn part_of_time(name: &str) -> Option<Part> {
+    let names: [(&[&str], Part); 7] = [
+        (&["year", "yr", "yyyy"], Part::Year),
+        (&["quarter", "qtr"], Part::Quarter),
+        (&["month", "mon", "mnth"], Part::Month),
+        (&["day", "dd", "mday", "day_of_month"], Part::Day),
+        (&["hour", "hr", "hh"], Part::Hour),
+        (&["minute"], Part::Minute),
+        (&["second"], Part::Second),
+    ];
+    let name = plain(name);
+    let found = names
+        .iter()
+        .find(|(names, _)| names.contains(&name.as_str()));
+    found.map(|(_, part)| *part)
+}
+
 // The first name of a list wins where a file has several of them.
 const REWARD: &[&str] = &["reward", "rewards", "rew", "rews", "next.reward"];
 const EPISODE: &[&str] = &[

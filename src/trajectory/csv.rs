@@ -9,11 +9,11 @@ use std::rc::Rc;
 use ::csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder, Terminator};
 
 use super::TrajectoryError;
-use super::clock::is_date;
+use super::calendar::{When, month_named, when};
 use super::dialect::{HEAD_BYTES, Parsed, delimiter, is_header, is_missing, parse, skip_preamble};
 use super::error::excerpt;
 use super::labels::Claim;
-use super::source::{Column, Kind, MOST_COLUMNS, Source};
+use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 
 /// Longer than any row of numbers; a lost quote would otherwise pull the whole file into one cell.
@@ -220,6 +220,18 @@ impl CsvSource {
                     }
                     continue;
                 }
+                Slot::Part(_) => {
+                    let value = match parse(cell, self.records.delimiter) {
+                        Parsed::Number(value) => Some(value),
+                        Parsed::Missing(_) => None,
+                        Parsed::Text => {
+                            let text = std::str::from_utf8(cell).unwrap_or_default();
+                            month_named(text.trim()).map(|month| month as f64)
+                        }
+                    };
+                    table.part(index, value.unwrap_or(f64::NAN));
+                    continue;
+                }
                 Slot::Value(..) => parse(cell, self.records.delimiter),
             };
             let value = match parsed {
@@ -400,10 +412,10 @@ fn kind_of(sample: &[Record], index: usize, delimiter: u8) -> Kind {
             Parsed::Missing(_) => return Kind::Number,
             Parsed::Text => {
                 let text = std::str::from_utf8(&record.cells[index]).unwrap_or_default();
-                return if is_date(text) {
-                    Kind::Date
-                } else {
-                    Kind::Text
+                return match when(text) {
+                    Some(When::Date(date)) if date.is_day() => Kind::Date(Precision::Day),
+                    Some(_) => Kind::Date(Precision::Time),
+                    None => Kind::Text,
                 };
             }
         }

@@ -2,10 +2,10 @@
 
 use ndarray::{ArcArray2, Array1, Array2, ArrayView2, s};
 
-use super::TrajectoryError;
+use super::{Timeline, TrajectoryError};
 
 /// The largest size of a value: sums of squares of such values are finite.
-pub(super) const LARGEST: f64 = 1e150;
+pub(crate) const LARGEST: f64 = 1e150;
 
 /// The same where networks learn from the values in single precision.
 pub(super) const LARGEST_OF_TRANSITIONS: f64 = 1e15;
@@ -44,6 +44,7 @@ pub struct Episode {
     truncated: Vec<bool>,
     final_state: Option<Array1<f64>>,
     log_probabilities: Option<Array1<f64>>,
+    timeline: Option<Timeline>,
 }
 
 impl Episode {
@@ -73,6 +74,7 @@ impl Episode {
             truncated,
             final_state: None,
             log_probabilities: None,
+            timeline: None,
         }
         .checked()
     }
@@ -96,6 +98,7 @@ impl Episode {
             truncated,
             final_state: None,
             log_probabilities: None,
+            timeline: None,
         }
         .checked()
     }
@@ -137,6 +140,10 @@ impl Episode {
             }),
             false => Err(self.invalid("its log probabilities are not one number a row".to_owned())),
         }
+    }
+
+    pub(super) fn with_timeline(self, timeline: Option<Timeline>) -> Self {
+        Self { timeline, ..self }
     }
 
     fn invalid(&self, reason: String) -> TrajectoryError {
@@ -227,6 +234,11 @@ impl Episode {
     /// State after the last step, where it was recorded and asked for, `[states]`.
     pub fn final_state(&self) -> Option<&Array1<f64>> {
         self.final_state.as_ref()
+    }
+
+    /// When the rows were recorded, where the file says so.
+    pub fn timeline(&self) -> Option<&Timeline> {
+        self.timeline.as_ref()
     }
 
     /// Log density of each action under the policy that took it, where it was recorded and asked

@@ -134,6 +134,19 @@ pub enum TrajectoryError {
         what: &'static str,
     },
 
+    /// A cell of the chosen time holds words that are no time.
+    #[error("{}: row {row}, column {column} holds {text:?}, which cannot be read as a time; write times as 2024-01-31 10:59:00", file.display())]
+    NotATime {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// The start of the cell.
+        text: String,
+    },
+
     /// A used cell is so large that squares of such numbers are not finite.
     #[error("{}: row {row}, column {column} is {value:e}, more than {limit:e} in size; give the column in a larger unit", file.display())]
     TooLarge {
@@ -271,6 +284,49 @@ pub enum TrajectoryError {
         plans: usize,
     },
 
+    /// The actions to come end before the last step.
+    #[error("{}: {rows} rows of actions{} for a horizon of {horizon}", file.display(), after_context(*cut))]
+    PlanTooShort {
+        /// The file asked for.
+        file: PathBuf,
+        /// Rows of steps ahead.
+        rows: usize,
+        /// Steps to forecast.
+        horizon: usize,
+        /// Rows before them.
+        cut: usize,
+    },
+
+    /// The actions to come lack a step.
+    #[error("{}: no action for {column} {missing}; row {row} is of {found}; add the missing rows, or leave out {column} to take the rows as they come", file.display())]
+    PlanSkips {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data after the gap.
+        row: usize,
+        /// Name of the column of the time.
+        column: String,
+        /// The first time without a row.
+        missing: String,
+        /// Time of the row after the gap.
+        found: String,
+    },
+
+    /// The actions to come are nearer to each other than the recording's rows.
+    #[error("{}: row {row} is of {column} {found}, but the next step is {expected}; give one row a step of the recording", file.display())]
+    PlanOutOfStep {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data.
+        row: usize,
+        /// Name of the column of the time.
+        column: String,
+        /// Time of the step.
+        expected: String,
+        /// Time of the row.
+        found: String,
+    },
+
     /// Values given in memory do not make an episode or a trajectory.
     #[error("{name}: {reason}")]
     Invalid {
@@ -283,6 +339,13 @@ pub enum TrajectoryError {
 
 fn in_line(line: Option<u64>) -> String {
     line.map_or_else(String::new, |line| format!(" (line {line})"))
+}
+
+fn after_context(cut: usize) -> &'static str {
+    match cut {
+        0 => "",
+        _ => " after the context",
+    }
 }
 
 fn and_others(count: usize) -> String {

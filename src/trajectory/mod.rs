@@ -7,8 +7,10 @@
 //! runs end (`labels`, `settle`), are checked [`Episode`]s.
 
 mod assignment;
+mod calendar;
 mod cells;
 mod clock;
+mod combined;
 mod conventions;
 mod csv;
 mod dialect;
@@ -25,15 +27,16 @@ mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
 use std::path::Path;
 
-use ndarray::Array2;
-
+pub(crate) use episode::LARGEST;
 pub use episode::{Episode, Trajectory};
 pub use error::TrajectoryError;
 pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
 pub use table::{Duplicates, MissingPolicy};
+pub use timeline::{FutureActions, PlannedSteps, Timeline};
 
 /// Reads a recording.
 ///
@@ -180,13 +183,12 @@ pub fn read_runs(
     Ok((runs, roles))
 }
 
-/// Reads the actions that are going to be taken: `[rows, actions]`, columns in the order of
-/// `action_names`.
+/// Reads the actions that are going to be taken, columns in the order of `action_names`, and their times where the
+/// file has them: in the column `time` if it is there, or guessed.
 ///
 /// The columns are found by name. Where none of the names is in the file, an NPZ array called like
 /// an action (`action`, `actions`, …) is taken if it has one column per name, and so is all of a
-/// file that does not name its columns. Rows are put in the order of a column of time; the second
-/// value is what there is to say about that.
+/// file that does not name its columns. Rows are put in the order of a column of time.
 ///
 /// # Errors
 ///
@@ -201,14 +203,15 @@ pub fn read_runs(
 /// let path = folder.path().join("plan.csv");
 /// std::fs::write(&path, "t,act_u\n0,1\n1,-1\n")?;
 ///
-/// let (actions, _) = read_future_actions(&path, &["act_u".to_owned()])?;
-/// assert_eq!(actions, ndarray::array![[1.0], [-1.0]]);
+/// let plan = read_future_actions(&path, &["act_u".to_owned()], None)?;
+/// assert_eq!(plan.actions, ndarray::array![[1.0], [-1.0]]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_future_actions(
     path: &Path,
     action_names: &[String],
-) -> Result<(Array2<f64>, Vec<String>), TrajectoryError> {
+    time: Option<&str>,
+) -> Result<FutureActions, TrajectoryError> {
     if action_names.is_empty() {
         return Err(TrajectoryError::Invalid {
             name: "actions to come".to_owned(),
@@ -216,10 +219,15 @@ pub fn read_future_actions(
         });
     }
     let source = source::open(path, action_names)?;
-    let resolved = assignment::resolve_actions(path, &*source, action_names)?;
+    let resolved = assignment::resolve_actions(path, &*source, action_names, time)?;
     let mut roles = resolved.roles.clone();
     let mut table = resolved.table(MissingPolicy::Error);
     source.read(&resolved.slots, &mut table)?;
-    let actions = table.into_actions(&mut roles)?;
-    Ok((actions, [roles.notes, roles.warnings].concat()))
+    let (actions, timeline) = table.into_actions(&mut roles)?;
+    Ok(FutureActions {
+        file: path.to_owned(),
+        actions,
+        timeline,
+        notes: [roles.notes, roles.warnings].concat(),
+    })
 }

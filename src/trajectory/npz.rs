@@ -212,6 +212,10 @@ fn stream(
             table.set(block, position, row, layout.element.number(bytes));
             Ok(())
         }
+        Some(Slot::Part(_)) => {
+            table.part(first + column, layout.element.number(bytes));
+            Ok(())
+        }
         Some(Slot::Time(_)) => {
             table
                 .clock(first + column)

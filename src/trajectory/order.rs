@@ -42,6 +42,8 @@ enum Plain {
         /// Ascending stretches, at least two.
         stretches: Vec<Vec<usize>>,
         sorted: Vec<usize>,
+        /// Usual step of the sorted times.
+        step: f64,
         change: Change,
     },
 }
@@ -50,15 +52,17 @@ enum Plain {
 ///
 /// Mostly descending times are read backwards. Ascending stretches that all begin at the same time
 /// are runs. Otherwise rows are sorted if that makes one regular clock or one clock without an
-/// overlap; long stretches that overlap are runs of their own; anything else is sorted.
+/// overlap; stretches that repeat times of the run before belong to it; other long stretches that
+/// overlap are runs of their own; anything else is sorted.
 pub(super) fn arrange(times: &[f64]) -> Arranged {
-    let (stretches, sorted, mut change) = match plain(times) {
+    let (stretches, sorted, step, mut change) = match plain(times) {
         Plain::Arranged(arranged) => return arranged,
         Plain::Doubtful {
             stretches,
             sorted,
+            step,
             change,
-        } => (stretches, sorted, change),
+        } => (stretches, sorted, step, change),
     };
     if times.len() < SHORTEST_RUN * stretches.len() {
         return Arranged {
@@ -69,21 +73,49 @@ pub(super) fn arrange(times: &[f64]) -> Arranged {
     let mut runs: Vec<Vec<usize>> = Vec::new();
     for stretch in stretches {
         let start = times[stretch[0]];
-        let late = runs.last().is_some_and(|run| {
+        let belongs = runs.last().is_some_and(|run| {
             let behind = run.iter().rev().take_while(|&&row| times[row] > start);
-            behind.count() as f64 <= (LATE * run.len() as f64).max(1.0)
+            let late = behind.count() as f64 <= (LATE * run.len() as f64).max(1.0);
+            late || repeats(run, &stretch, times, step)
         });
-        match runs.last_mut().filter(|_| late) {
+        match runs.last_mut().filter(|_| belongs) {
             Some(run) => {
                 run.extend(stretch);
+                run.sort_by(|&a, &b| times[a].total_cmp(&times[b]));
                 change = Change::Sorted;
             }
             None => runs.push(stretch),
         }
     }
-    runs.iter_mut()
-        .for_each(|run| run.sort_by(|&a, &b| times[a].total_cmp(&times[b])));
     Arranged { runs, change }
+}
+
+/// Whether the times of a stretch that goes back are those of rows of the ascending run before it, so that rows
+/// are repeated: it leaps over the rest of that run, is a scrap, or goes back less than half of the way to the
+/// start. A clock that starts over goes back further and goes on from there.
+fn repeats(run: &[usize], stretch: &[usize], times: &[f64], step: f64) -> bool {
+    let (first, last) = (times[run[0]], times[run[run.len() - 1]]);
+    let start = times[stretch[0]];
+    let within = stretch.iter().take_while(|&&row| times[row] <= last);
+    let same = |&&row: &&usize| {
+        run.binary_search_by(|&at| times[at].total_cmp(&times[row]))
+            .is_ok()
+    };
+    let scrap = stretch.len() < SHORTEST_RUN && start - first >= 0.5 * step;
+    let near_end = start - first > 0.5 * (last - first);
+    within.clone().all(|row| same(&row)) && (scrap || near_end || leaps(run, stretch, times, step))
+}
+
+/// Whether a stretch that goes back repeats a few times of the run before it and goes on behind that run.
+fn leaps(run: &[usize], stretch: &[usize], times: &[f64], step: f64) -> bool {
+    let last = times[run[run.len() - 1]];
+    let within = stretch.iter().take_while(|&&row| times[row] <= last);
+    let count = within.count();
+    let (true, Some(&beyond)) = (count > 0 && 2 * count < run.len(), stretch.get(count)) else {
+        return false;
+    };
+    let before = times[stretch[count - 1]];
+    before < last && times[beyond] - before > 1.5 * step
 }
 
 /// A log that was taken up again at an earlier step.
@@ -98,21 +130,26 @@ pub(super) struct Resumption {
 /// Like [`arrange`], for logs of training: where a counter goes back, but not to its start, later
 /// rows replace those from that step on.
 pub(super) fn arrange_log(times: &[f64]) -> (Arranged, Vec<Resumption>) {
-    let (stretches, sorted, change) = match plain(times) {
+    let (stretches, step, mut change) = match plain(times) {
         Plain::Arranged(arranged) => return (arranged, Vec::new()),
         Plain::Doubtful {
             stretches,
-            sorted,
+            step,
             change,
-        } => (stretches, sorted, change),
+            ..
+        } => (stretches, step, change),
     };
-    let step = median_step(&sorted, times);
     let first = times[stretches[0][0]];
     let mut runs: Vec<Vec<usize>> = Vec::new();
     let mut resumed = Vec::new();
     for stretch in stretches {
         let start = times[stretch[0]];
         match runs.last_mut() {
+            Some(run) if leaps(run, &stretch, times, step) => {
+                run.extend(stretch);
+                run.sort_by(|&a, &b| times[a].total_cmp(&times[b]));
+                change = Change::Sorted;
+            }
             Some(run) if (start - first).abs() >= 0.5 * step => {
                 let before = run.len();
                 run.retain(|&row| times[row] < start);
@@ -147,7 +184,8 @@ fn plain(times: &[f64]) -> Plain {
     let step = median_step(&sorted, times);
     let first = times[rows[0]];
     let starts_over = |stretch: &Vec<usize>| (times[stretch[0]] - first).abs() < 0.5 * step;
-    if stretches.iter().all(starts_over) {
+    let leap = |pair: &[Vec<usize>]| leaps(&pair[0], &pair[1], times, step);
+    if stretches.iter().all(starts_over) && !stretches.windows(2).any(leap) {
         let runs = stretches;
         return Plain::Arranged(Arranged { runs, change });
     }
@@ -162,6 +200,7 @@ fn plain(times: &[f64]) -> Plain {
         false => Plain::Doubtful {
             stretches,
             sorted,
+            step,
             change,
         },
     }
@@ -312,6 +351,31 @@ mod tests {
             .map(|i| f64::from(i % 20) + 0.3 * f64::from(i * 7 % 5) / 5.0)
             .collect();
         assert_eq!(ordered(&times).0.len(), 2);
+    }
+
+    /// Fault: a row that was repeated later was taken for the start of an episode.
+    #[test]
+    fn rows_repeated_later_are_no_runs() {
+        let clock = |numbers: &[i32]| numbers.iter().map(|&i| 0.05 * f64::from(i)).collect();
+        let after = |repeated: &[i32]| [&Vec::from_iter(0..20)[..], repeated].concat();
+        for repeated in [
+            after(&[&[15][..], &Vec::from_iter(20..40)].concat()),
+            after(&[&[3][..], &Vec::from_iter(20..40)].concat()),
+            after(&[&[0][..], &Vec::from_iter(20..40)].concat()),
+            after(&[&[4, 5, 6][..], &Vec::from_iter(20..40)].concat()),
+            after(&Vec::from_iter(15..30)),
+            after(&[3]),
+        ] {
+            let times: Vec<f64> = clock(&repeated);
+            let backwards: Vec<f64> = times.iter().rev().copied().collect();
+            for times in [times, backwards] {
+                let (runs, _) = ordered(&times);
+                assert_eq!(runs.len(), 1, "{repeated:?}");
+                assert!(conflicts(&arrange(&times), &times) > 0, "{repeated:?}");
+            }
+        }
+        let times: Vec<f64> = clock(&after(&[&[3][..], &Vec::from_iter(20..40)].concat()));
+        assert!(arrange_log(&times).1.is_empty());
     }
 
     #[test]

@@ -13,8 +13,9 @@ use ::parquet::schema::types::ColumnDescriptor;
 use half::f16;
 
 use super::TrajectoryError;
+use super::calendar::month_named;
 use super::error::excerpt;
-use super::source::{Column, Kind, MOST_COLUMNS, Source};
+use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 use crate::guard;
 
@@ -206,6 +207,18 @@ impl ParquetSource {
                 }
                 Ok(())
             }
+            Slot::Part(_) => {
+                let value = match cell {
+                    Some(Value::Integer(value)) => Some(value as f64),
+                    Some(Value::Float(value)) => Some(value),
+                    Some(Value::Bytes(bytes)) => {
+                        month_named(&String::from_utf8_lossy(bytes)).map(|month| month as f64)
+                    }
+                    None => None,
+                };
+                table.part(index, value.unwrap_or(f64::NAN));
+                Ok(())
+            }
             Slot::Value(block, position) => {
                 let value = match cell {
                     None => f64::NAN,
@@ -304,7 +317,7 @@ fn kind(descriptor: &ColumnDescriptor) -> Kind {
         (_, Some(LogicalType::Decimal(_)), _) | (_, _, ConvertedType::DECIMAL) => {
             unusable("a decimal; save it as double")
         }
-        (Type::INT32 | Type::INT64, ..) => Kind::Date,
+        (Type::INT32 | Type::INT64, ..) => Kind::Date(Precision::Time),
         (Type::INT96, ..) => unusable("a date or time"),
         (Type::BYTE_ARRAY, ..) => Kind::Text,
         (Type::FIXED_LEN_BYTE_ARRAY, ..) => unusable("raw bytes"),

@@ -26,7 +26,7 @@ struct Run {
 
 /// One way to read the table: a clock, the groups and the runs that follow from it.
 struct Reading {
-    clock: Option<(String, Times)>,
+    clock: Option<(usize, Times)>,
     groups: Groups,
     arranged: Vec<Arranged>,
     resumed: Vec<Resumption>,
@@ -41,6 +41,7 @@ impl Table {
         roles: &mut Roles,
     ) -> Result<Vec<(String, Range<usize>)>, TrajectoryError> {
         let rows = self.checked_rows()?;
+        self.combine_times(rows, roles);
         self.take_quantities(roles);
         let reading = self.reading(rows, roles)?;
         let mut found = Vec::new();
@@ -64,9 +65,10 @@ impl Table {
             }
         }
         self.say_order(&reading, &restarts, roles);
-        if let Some((column, times)) = &reading.clock {
-            self.merge_duplicates(&mut found, column, times, roles)?;
-            say_gaps(&found, column, times, roles);
+        if let Some((clock, times)) = &reading.clock {
+            let column = self.clocks[*clock].name();
+            self.merge_duplicates(&mut found, &column, times, roles)?;
+            say_gaps(&found, &column, times, roles);
         }
         match labelled {
             true => self.note_flags(&found, &reading.groups, roles),
@@ -86,6 +88,10 @@ impl Table {
                 roles.notes.insert(0, note);
             }
         }
+        let clock = reading
+            .clock
+            .map(|(clock, times)| (self.clocks[clock].name(), times));
+        self.times = clock;
         let order: Vec<usize> = found.iter().flat_map(|run| run.rows.clone()).collect();
         self.put_in_order(order);
         let mut start = 0;
@@ -133,19 +139,19 @@ impl Table {
     /// Chooses the clock: the first of those that fit without equal times, or the first of all.
     fn reading(&self, rows: usize, roles: &mut Roles) -> Result<Reading, TrajectoryError> {
         let mut first: Option<Reading> = None;
-        for clock in &self.clocks {
+        for (place, clock) in self.clocks.iter().enumerate() {
             let Some(times) = clock.times(rows) else {
                 continue;
             };
+            let column = clock.name();
             let still = |pair: &&[f64]| pair[0] == pair[1];
             let stands = times.values.windows(2).filter(still).count();
-            if is_coarse(&clock.column) && 2 * stands >= rows {
+            if is_coarse(&column) && 2 * stands >= rows {
                 continue;
             }
-            let chosen = clock.column.clone();
-            let reading = self.read_by(Some((chosen, times)), rows)?;
+            let reading = self.read_by(Some((place, times)), rows)?;
             // Row numbers tell nothing about rows of equal times.
-            let may = first.is_none() || time_rank(&clock.column).0 < 2;
+            let may = first.is_none() || time_rank(&column).0 < 2;
             if reading.repeated == 0 && may {
                 return Ok(reading);
             }
@@ -154,41 +160,57 @@ impl Table {
         if let Some(first) = first {
             return Ok(first);
         }
-        let broken = self
-            .clocks
-            .iter()
-            .find_map(|clock| Some((clock, clock.gap()?)));
-        match broken {
-            Some((clock, row)) if self.time_is_chosen => {
-                return Err(TrajectoryError::Missing {
-                    file: self.file.clone(),
-                    row: row + 1,
-                    line: None,
-                    column: clock.column.clone(),
-                    what: "no number and no date",
-                });
-            }
-            Some((clock, row)) if 2 * row > rows || row > 100 => roles.warnings.push(format!(
-                "column {} has no time in row {}, so rows are read in the order of the file",
-                clock.column,
-                row + 1
-            )),
-            _ => {
-                let unreadable = self.clocks.iter().find(|clock| clock.is_unreadable());
-                roles.warnings.extend(unreadable.map(|clock| {
-                    format!(
-                        "the times of column {} cannot be read, so rows are read in the order of the file",
-                        clock.column
-                    )
-                }));
-            }
-        }
+        self.say_unread(rows, roles)?;
         self.read_by(None, rows)
+    }
+
+    /// Says why no column is the time, if one is called like it or was chosen.
+    fn say_unread(&self, rows: usize, roles: &mut Roles) -> Result<(), TrajectoryError> {
+        let mut unread = self.clocks.iter().filter_map(|clock| {
+            let (row, text) = clock.unread()?;
+            Some((clock.name(), row + 1, text.to_owned()))
+        });
+        let mut gaps = self.clocks.iter().filter_map(|clock| {
+            let row = clock.gap()?;
+            Some((clock.name(), row + 1))
+        });
+        match (unread.next(), gaps.next()) {
+            (Some((column, row, text)), _) if self.time_is_chosen => {
+                Err(TrajectoryError::NotATime {
+                    file: self.file.clone(),
+                    row,
+                    column,
+                    text,
+                })
+            }
+            (None, Some((column, row))) if self.time_is_chosen => Err(TrajectoryError::Missing {
+                file: self.file.clone(),
+                row,
+                line: None,
+                column,
+                what: "no number and no date",
+            }),
+            (Some((column, row, text)), _) => {
+                roles.warnings.push(format!(
+                    "column {column} holds {text:?} in row {row}, which cannot be read as a time, so \
+                     rows are read in the order of the file; write times as 2024-01-31 10:59:00"
+                ));
+                Ok(())
+            }
+            (None, Some((column, row))) if 2 * row > rows || row > 100 => {
+                roles.warnings.push(format!(
+                    "column {column} has no time in row {row}, so rows are read in the order of the \
+                     file"
+                ));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn read_by(
         &self,
-        clock: Option<(String, Times)>,
+        clock: Option<(usize, Times)>,
         rows: usize,
     ) -> Result<Reading, TrajectoryError> {
         let times = clock.as_ref().map(|(_, times)| times.values.as_slice());
@@ -261,11 +283,24 @@ impl Table {
 
     /// Says what became of the order of the file.
     fn say_order(&self, reading: &Reading, restarts: &[usize], roles: &mut Roles) {
-        let Some((column, _)) = &reading.clock else {
+        let Some((clock, times)) = &reading.clock else {
             return;
         };
-        roles.time.columns = vec![column.clone()];
+        let column = self.clocks[*clock].name();
+        roles.time.columns.clone_from(&self.clocks[*clock].columns);
         roles.time.guessed = !self.time_is_chosen;
+        if let Some((order, row)) = times.chosen {
+            roles.notes.insert(
+                0,
+                format!(
+                    "dates of {column} have two readings; they are read {}, row {} as {}; if that \
+                     is wrong, write them as 2024-01-31",
+                    order.name(),
+                    row + 1,
+                    times.instants[row]
+                ),
+            );
+        }
         let changed = |change| reading.arranged.iter().any(|a| a.change == change);
         if changed(Change::Reversed) {
             roles.notes.push(format!(

@@ -35,14 +35,23 @@ pub(super) enum Kind {
     Number,
     /// Words, which can name episodes and nothing else.
     Text,
-    /// Dates or times.
-    Date,
+    /// Dates or times, of some precision.
+    Date(Precision),
     /// Nothing.
     Blank,
     /// Numbers under an invented name: an index in most files, so never guessed to be a state.
     Unnamed,
     /// Something else; why it cannot be used, and what to do.
     Unusable(String),
+}
+
+/// What the first date of a column says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Precision {
+    /// The day.
+    Day,
+    /// The time of the day, with or without the day.
+    Time,
 }
 
 /// An opened file: its columns are known, its rows are still to be read.

@@ -7,11 +7,14 @@ use ndarray::{ArcArray2, Array1, Array2};
 
 use super::cells::{Block, Cells};
 use super::clock::Clock;
-use super::conventions::time_rank;
+use super::combined::PartColumn;
+use super::conventions::{Part, time_rank};
 use super::episode::LARGEST;
 use super::labels::{Claim, Labels};
 use super::source::{Column, Kind};
-use super::{Episode, LabelledRun, LoggedRun, Roles, Trajectory, TrajectoryError};
+use super::{
+    Episode, LabelledRun, LoggedRun, Roles, Timeline, Trajectory, TrajectoryError, clock::Times,
+};
 
 /// What to do with a used cell that is empty, NaN or infinite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub(super) enum Slot {
     Value(Block, usize),
     /// What may tell episodes apart, by its claim.
     Label(Claim),
+    /// What may be a part of the time beside others.
+    Part(Part),
     /// What may be the time; those that are tried first have lower ranks.
     Time((usize, usize)),
     /// A label that is read as it is.
@@ -54,7 +59,7 @@ impl Slot {
         match self {
             Self::Value(block, _) => block.name(),
             Self::Label(_) => "episode",
-            Self::Time(_) => "time",
+            Self::Time(_) | Self::Part(_) => "time",
             Self::Word => "label",
         }
     }
@@ -71,6 +76,8 @@ pub(super) struct Table {
     pub(super) labels: Vec<Labels>,
     /// Columns that may be the time, in the order in which they are tried.
     pub(super) clocks: Vec<Clock>,
+    /// Columns that may be the time together, in the order of the file.
+    pub(super) parts: Vec<PartColumn>,
     words: Option<Labels>,
     pub(super) episode_rows: Option<usize>,
     /// Whether the states are guessed from columns without a known name.
@@ -87,6 +94,8 @@ pub(super) struct Table {
     pub(super) column_names: String,
     /// Names of guessed states that turned out to be counters.
     pub(super) counters: Vec<String>,
+    /// The chosen time and its column, once the rows are in order.
+    pub(super) times: Option<(String, Times)>,
     /// The row of the file behind each row, once they are in order.
     row_in_file: Vec<usize>,
     /// Positions among `labels` and `clocks`, by the column of the file.
@@ -104,6 +113,7 @@ impl Table {
         let mut blocks: [Cells; 8] = Default::default();
         let mut labels = Vec::new();
         let mut clocks = Vec::new();
+        let mut parts = Vec::new();
         let mut words = None;
         let mut places = vec![0; columns.len()];
         for (index, (column, slot)) in columns.iter().zip(slots).enumerate() {
@@ -117,6 +127,10 @@ impl Table {
                 Some(Slot::Label(claim)) => {
                     places[index] = labels.len();
                     labels.push(Labels::new(&column.name, claim, numeric));
+                }
+                Some(Slot::Part(part)) => {
+                    places[index] = parts.len();
+                    parts.push(PartColumn::new(&column.name, part));
                 }
                 Some(Slot::Time(rank)) => clocks.push((rank, index)),
                 Some(Slot::Word) => words = Some(Labels::new(&column.name, Claim::Chosen, numeric)),
@@ -135,6 +149,7 @@ impl Table {
             blocks,
             labels,
             clocks: clocks.iter().map(clock).collect(),
+            parts,
             words,
             episode_rows: None,
             open_states: false,
@@ -144,6 +159,7 @@ impl Table {
             largest: LARGEST,
             column_names: super::assignment::names(columns),
             counters: Vec::new(),
+            times: None,
             row_in_file: Vec::new(),
             places,
         }
@@ -189,6 +205,11 @@ impl Table {
         &mut self.clocks[self.places[index]]
     }
 
+    /// Takes a part of the time of the next row from column `index` of the file; NaN for nothing.
+    pub(super) fn part(&mut self, index: usize, value: f64) {
+        self.parts[self.places[index]].values.push(value);
+    }
+
     pub(super) fn put_in_order(&mut self, order: Vec<usize>) {
         let in_order = order.iter().enumerate().all(|(at, &row)| at == row);
         if !in_order || order.len() < self.rows() {
@@ -217,6 +238,14 @@ impl Table {
             MissingPolicy::Hold => self.hold_gaps(&episodes, roles)?,
         }
         self.refuse_large()?;
+        let timeline = |range: Range<usize>| {
+            let (column, times) = self.times.as_ref()?;
+            Timeline::of(column, times, &self.row_in_file[range])
+        };
+        let timelines: Vec<Option<Timeline>> = episodes
+            .iter()
+            .map(|(_, range)| timeline(range.clone()))
+            .collect();
         let [
             states,
             actions,
@@ -234,7 +263,8 @@ impl Table {
         let actions: ArcArray2<f64> = actions.into_array(rows).into_shared();
         let episodes = episodes
             .into_iter()
-            .map(|(name, range)| {
+            .zip(timelines)
+            .map(|((name, range), timeline)| {
                 let rewards = reward_name
                     .is_some()
                     .then(|| Array1::from(rewards.values[range.clone()].to_vec()));
@@ -246,6 +276,7 @@ impl Table {
                     name, range, &states, &actions, rewards, terminated, truncated,
                 )?;
                 episode
+                    .with_timeline(timeline)
                     .with_final_state(last)?
                     .with_log_probabilities(taken)
             })
@@ -283,7 +314,7 @@ impl Table {
         self.is_log = true;
         // Logs count steps; a clock of theirs may run on where the steps go back.
         self.clocks
-            .sort_by_key(|clock| match time_rank(&clock.column) {
+            .sort_by_key(|clock| match time_rank(&clock.name()) {
                 (1, place) => (0, place),
                 (class, place) => (class + 1, place),
             });
@@ -306,11 +337,11 @@ impl Table {
             .collect())
     }
 
-    /// The action block alone, `[rows, actions]`.
+    /// The action block alone, `[rows, actions]`, and the times of its rows.
     pub(super) fn into_actions(
         mut self,
         roles: &mut Roles,
-    ) -> Result<Array2<f64>, TrajectoryError> {
+    ) -> Result<(Array2<f64>, Option<Timeline>), TrajectoryError> {
         let episodes = self.settle(roles)?;
         self.refuse_gaps(roles)?;
         self.refuse_large()?;
@@ -322,8 +353,11 @@ impl Table {
             });
         }
         let rows = self.row_in_file.len();
+        let times = self.times.as_ref();
+        let timeline =
+            times.and_then(|(column, times)| Timeline::of(column, times, &self.row_in_file));
         let [_, actions, ..] = self.blocks;
-        Ok(actions.into_array(rows))
+        Ok((actions.into_array(rows), timeline))
     }
 
     /// Rows of the table: at least one, and as many in every block.

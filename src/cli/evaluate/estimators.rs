@@ -117,6 +117,9 @@ pub(super) struct Estimate {
     pub(super) saturated: Option<usize>,
     /// Runs' worth of evidence that importance weights leave.
     pub(super) effective: Option<f64>,
+    /// Whether it weighs what was recorded.
+    #[serde(skip)]
+    pub(super) is_weighted: bool,
     /// What the estimator is off by about the recordings, as a standard deviation.
     pub(super) doubt: Option<f64>,
     pub(super) seconds: f64,
@@ -310,6 +313,7 @@ impl<'s> Study<'s> {
             length: None,
             saturated: None,
             effective: None,
+            is_weighted: estimator.weighs(),
             doubt: None,
             seconds: 0.0,
         };

@@ -10,17 +10,20 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use self::estimators::{Behaviour, Estimator, Study};
 use self::outcome::{Outcome, standings};
+use super::actions::warn_of_actions;
 use super::endings::written_as;
 use super::input::{Columns, ModelArguments};
 use super::outputs::Ending;
 use super::residual::{ResidualArguments, ResidualOptions};
 use crate::environment::Task;
-use crate::evaluation::{FittedQ, Logged, RecordedEnds, Rules, Walk, recorded, time_limit};
+use crate::evaluation::{
+    FittedQ, Logged, RecordedEnds, Rules, Walk, actions_beyond, recorded, time_limit,
+};
 use crate::forecast::Method;
 use crate::output::TableFormat;
 use crate::policy::{self, Cloned, Policy, PolicySource, Widths};
@@ -132,7 +135,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.check()?;
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
     let rules = arguments.rules(task)?;
-    let (logged, options) = arguments.logged(task, &rules)?;
+    let (logged, action_names, options) = arguments.logged(task, &rules)?;
+    arguments.check_termination(task, &logged)?;
     let logged = arguments.with_ends(logged);
     let mut candidates = arguments.candidates(&logged, task)?;
     let horizon = arguments.horizon(&logged, task);
@@ -155,7 +159,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         recorded: behaviours.iter().map(Behaviour::recorded).collect(),
     };
     let study = Study::new(&arguments, &logged, &walk, options)?;
-    arguments.note_short_episodes(&logged, horizon);
+    arguments.warn_of_actions(&action_names, &logged, &mut candidates)?;
     let mut estimates = Vec::new();
     for &estimator in &arguments.estimators {
         let recorded = &mut table.recorded;
@@ -171,6 +175,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         arguments: &arguments,
         task,
         walk: &walk,
+        is_short: logged.telling(|_| true, horizon).0 < horizon,
         candidates: &candidates,
         standings: standings(&table),
         table,
@@ -178,6 +183,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let mut ending = Ending::new();
     outcome.write(started, &mut ending);
+    arguments.note_short_episodes(&logged, horizon);
     outcome.warn();
     ending.show(&outcome.text())
 }
@@ -222,7 +228,7 @@ impl Arguments {
         &self,
         task: Option<&Task>,
         rules: &Rules,
-    ) -> anyhow::Result<(Logged, ResidualOptions)> {
+    ) -> anyhow::Result<(Logged, Vec<String>, ResidualOptions)> {
         let recordings = self
             .files
             .iter()
@@ -252,7 +258,10 @@ impl Arguments {
         let options = self
             .residual
             .start_on(recordings.first(), with_reward, self.context)?;
-        Ok((logged, options))
+        let names = recordings
+            .first()
+            .map(|first| first.action_names().to_vec());
+        Ok((logged, names.unwrap_or_default(), options))
     }
 
     fn candidates(&self, logged: &Logged, task: Option<&Task>) -> anyhow::Result<Vec<Candidate>> {
@@ -273,6 +282,27 @@ impl Arguments {
             })
         });
         candidates.collect()
+    }
+
+    /// Warns of policies whose actions lie far from what was recorded.
+    fn warn_of_actions(
+        &self,
+        names: &[String],
+        logged: &Logged,
+        candidates: &mut [Candidate],
+    ) -> anyhow::Result<()> {
+        let states: Vec<_> = logged.runs.iter().map(|run| run.before()).collect();
+        let actions: Vec<_> = logged.runs.iter().map(|run| run.actions.view()).collect();
+        for candidate in candidates {
+            // A program may draw: what it is asked beside its paths would change these.
+            if matches!(candidate.source, Some(PolicySource::Program(_))) {
+                continue;
+            }
+            let policy = &mut *candidate.policy;
+            let found = actions_beyond(policy, &states, &actions, self.seed)?;
+            warn_of_actions(&candidate.name, names, &found);
+        }
+        Ok(())
     }
 
     /// What is known of the task, as far as it counts.
@@ -302,6 +332,20 @@ impl Arguments {
                 names.join(", ")
             );
         }
+    }
+
+    /// Fails if where episodes end was asked for and there is nothing that could end them.
+    fn check_termination(&self, task: Option<&Task>, logged: &Logged) -> anyhow::Result<()> {
+        let ended = logged.runs.iter().any(|run| run.terminated);
+        let flag = match self.termination {
+            Some(Termination::Recorded) if !ended => "recorded",
+            Some(Termination::Never) if !ended && task.is_none() => "never",
+            _ => return Ok(()),
+        };
+        bail!(
+            "--termination {flag} has no effect: no recorded episode ended, or none says so (a column such as \
+             terminated)"
+        )
     }
 
     /// What was recorded, without ends that do not count.

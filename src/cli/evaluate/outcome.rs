@@ -24,6 +24,8 @@ pub(super) struct Outcome<'o> {
     pub(super) candidates: &'o [Candidate],
     pub(super) table: Evaluated,
     pub(super) estimates: Vec<Estimate>,
+    /// Whether no recorded episode tells of the whole horizon.
+    pub(super) is_short: bool,
     pub(super) standings: Vec<(String, Standing)>,
 }
 
@@ -55,8 +57,7 @@ impl Outcome<'_> {
     pub(super) fn text(&self) -> String {
         let table = &self.table;
         let mut text = aligned_rows(&estimate_rows(table));
-        text +=
-            "\nEstimated mean returns with 90 % intervals; -: the estimator lacks what it needs.\n";
+        text += "\nEstimated mean returns with 90 % intervals; [-]: one episode tells of none; -: the estimator lacks what it needs.\n";
         if table
             .recorded
             .iter()
@@ -85,8 +86,23 @@ impl Outcome<'_> {
         Some(&self.table.estimators[found.estimator])
     }
 
-    /// Says what on the paths gives reason for doubt.
+    /// Says why importance sampling has no values, and what on the paths gives reason for doubt.
     pub(super) fn warn(&self) {
+        for estimate in self.estimates.iter().filter(|e| e.value.is_none()) {
+            let (name, policy) = (estimate.estimator, &estimate.policy);
+            match (estimate.effective, estimate.is_weighted && !self.is_short) {
+                (Some(effective), true) => eprintln!(
+                    "note: {name} of {policy}: no value, for the weights leave the evidence of {} episode(s), \
+                     fewer than 2: its actions are not those that were recorded",
+                    number(effective, 1)
+                ),
+                (None, true) => eprintln!(
+                    "note: {name} of {policy}: no value, for how likely the policy or the recorded one takes an \
+                     action is not known (--behaviour, or a column such as log_prob)"
+                ),
+                _ => {}
+            }
+        }
         for estimate in &self.estimates {
             if let Some(saturated @ 1..) = estimate.saturated {
                 eprintln!(
@@ -187,6 +203,7 @@ pub(super) fn standings(table: &Evaluated) -> Vec<(String, Standing)> {
 
 fn shown(value: &Option<Value>) -> String {
     match value {
+        Some(value) if !value.has_interval() => format!("{} [-]", number(value.mean, 1)),
         Some(value) => {
             let [mean, low, high] = numbers([value.mean, value.low, value.high], 1);
             format!("{mean} [{low}, {high}]")

@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use ndarray::{ArrayView2, s};
 
@@ -29,8 +29,8 @@ use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
 use crate::baselines::named;
 use crate::forecast::{
-    Derivation, Derived, Forecaster, ForkedForecast, Level, Levels, Role, Rollout, RolloutSettings,
-    Variables,
+    Derivation, Derived, DerivedError, Forecaster, ForkedForecast, Level, Levels, Role, Rollout,
+    RolloutSettings, Variables,
 };
 use crate::model::Work;
 use crate::output::{Bundle, TableFormat};
@@ -125,9 +125,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.model.check_reward(file, &trajectory)?;
     let episodes = arguments.recording.episodes(&trajectory)?;
     arguments.paths().check(trajectory.state_names().len())?;
+    let ends = episodes
+        .iter()
+        .map(|&episode| (episode, arguments.end(episode)));
+    let ends: Vec<(&Episode, usize)> = ends.filter(|(_, end)| *end >= LEAST_CONTEXT).collect();
+    let time = arguments.recording.columns.time();
     let futures = arguments
         .actions
-        .read(&trajectory, arguments.horizon.get())?;
+        .read(&trajectory, time, &ends, arguments.horizon.get())?;
     let started = Instant::now();
     let rows = episodes.iter().map(|e| e.states().nrows()).max();
     let rows = rows.unwrap_or(0);
@@ -167,6 +172,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments
         .actions
         .check(&forecaster, &trajectory, arguments.holdout)?;
+    arguments
+        .actions
+        .warn_of_policy(&trajectory, &ends, arguments.seed)?;
     let known = arguments.actions.given() || arguments.holdout || forecaster.needs_actions();
     let known = known && !arguments.actions.acts();
     let plan = Plan {
@@ -306,7 +314,13 @@ impl Arguments {
     ) -> anyhow::Result<Derivation> {
         let actions = trajectory.action_names();
         let derivation = Derivation::new(&self.derive, &like.names, actions, known);
-        derivation.context("--derive")
+        derivation.map_err(|error| match error {
+            DerivedError::UnknownAction { action, .. } if self.actions.acts() => anyhow!(
+                "--derive: {action} is an action, and with --policy every path takes actions of its own; \
+                 derive from the variables only, or give the actions with --future or --hold-actions"
+            ),
+            error => anyhow!(error).context("--derive"),
+        })
     }
 
     /// Says on standard error what was forecast, once all files are written.
@@ -352,7 +366,7 @@ impl Arguments {
             Some(_) => context_shown(horizon),
             None => 0,
         };
-        let futures = plan.futures_of(&all, end, horizon);
+        let futures = plan.futures_of(episode, &all, end, horizon)?;
         let forked = plan.forked(&context, scored, &self.paths(), &futures, progress)?;
         let reading = &forked.reading;
         if forecaster.origins() > 0 && forked.outcomes == 0 {
@@ -390,9 +404,11 @@ impl Arguments {
         let named = futures.into_iter().zip(&forked.rollouts);
         let futures = named.map(|(future, rollout)| {
             let rollout = derive(rollout, future.actions.view());
+            let mut band = rollout.simultaneous(self.simultaneous);
+            band.settle_on_levels(context.values.view());
             FutureOutcome {
                 name: future.name,
-                band: rollout.simultaneous(self.simultaneous),
+                band,
                 rollout,
             }
         });
@@ -419,7 +435,7 @@ impl Arguments {
                 None => episode.name().to_owned(),
             };
             warn_of_held_paths(&of, future.rollout.saturated);
-            printed::warn_of_undefined(&of, &outcome.names, &future.rollout);
+            printed::warn_of_undefined(&of, &self.derive, end, &future.rollout);
             outcome.manifest.undefined += future.rollout.undefined();
         }
         Ok(outcome)

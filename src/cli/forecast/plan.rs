@@ -11,7 +11,7 @@ use crate::forecast::{
     Variables,
 };
 use crate::policy::Policy;
-use crate::trajectory::Trajectory;
+use crate::trajectory::{Episode, Trajectory};
 
 /// What is the same for all episodes.
 pub(super) struct Plan<'p, 'm> {
@@ -37,18 +37,25 @@ pub(super) struct Ahead {
 
 impl<'m> Plan<'_, 'm> {
     /// The futures of an episode, one or several.
-    pub(super) fn futures_of(&self, all: &Variables, end: usize, horizon: usize) -> Vec<Ahead> {
+    pub(super) fn futures_of(
+        &self,
+        episode: &Episode,
+        all: &Variables,
+        end: usize,
+        horizon: usize,
+    ) -> anyhow::Result<Vec<Ahead>> {
         let ahead = |given: Option<&Future>| {
-            let known = given.map(|future| &future.actions);
+            let known = given.map(|future| future.ahead(episode, end, horizon));
+            let known = known.transpose()?;
             let taken = actions_to_come(self.forecaster, known, self.held, all, end, horizon);
-            Ahead {
+            Ok(Ahead {
                 name: given.and_then(|future| future.name.clone()),
                 actions: actions_ahead(taken.as_ref(), all, end, horizon),
                 taken,
-            }
+            })
         };
         match self.futures {
-            [] => vec![ahead(None)],
+            [] => Ok(vec![ahead(None)?]),
             futures => futures.iter().map(|future| ahead(Some(future))).collect(),
         }
     }

@@ -7,7 +7,7 @@ use ndarray::s;
 use super::outcome::Outcome;
 use crate::cli::windowed::aligned_rows;
 use crate::experts::{Leadership, Source};
-use crate::forecast::{PathWeight, Rollout};
+use crate::forecast::{Derived, PathWeight, Rollout};
 use crate::metrics::mean_and_std;
 use crate::output::{number, percent};
 
@@ -204,16 +204,22 @@ fn last_mean(rollout: &Rollout, variable: usize) -> f64 {
     mean_and_std(&values).0
 }
 
-/// Says which derived quantities are not defined on some sampled paths.
-pub(super) fn warn_of_undefined(episode: &str, names: &[String], rollout: &Rollout) {
-    for (v, name) in names.iter().enumerate() {
-        let values = rollout.paths.slice(s![.., .., v]);
+/// Says which derived quantities, the last columns of the paths, are not defined on some of them from a row on.
+pub(super) fn warn_of_undefined(episode: &str, derived: &[Derived], row: usize, rollout: &Rollout) {
+    let variables = rollout.paths.dim().2 - derived.len();
+    for (quantity, derived) in derived.iter().enumerate() {
+        let values = rollout.paths.slice(s![.., .., variables + quantity]);
         let undefined = values.iter().filter(|x| x.is_nan()).count();
-        if undefined > 0 {
+        let steps = values.columns().into_iter();
+        let first = steps
+            .enumerate()
+            .find(|(_, values)| values.iter().any(|x| x.is_nan()));
+        if let Some((step, _)) = first {
             eprintln!(
-                "warning: episode {episode}: {name} is not defined at {undefined} of {} sampled \
-                 steps, which are left out of its numbers",
-                values.len()
+                "warning: episode {episode}: {derived} is not defined at {undefined} of {} sampled \
+                 steps, the first of them step {}; they are left out of its numbers",
+                values.len(),
+                row + step
             );
         }
     }

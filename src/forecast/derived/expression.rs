@@ -209,7 +209,7 @@ fn listed(names: &[String]) -> String {
 }
 
 impl Program {
-    /// The value in a row. `stack` is scratch room.
+    /// The value in a row, NaN if that of a part is not finite. `stack` is scratch room.
     pub(super) fn value(&self, row: &[f64], stack: &mut Vec<f64>) -> f64 {
         stack.clear();
         for step in &self.0 {
@@ -223,6 +223,9 @@ impl Program {
                     function(popped(stack), second)
                 }
             };
+            if !pushed.is_finite() {
+                return f64::NAN;
+            }
             stack.push(pushed);
         }
         popped(stack)

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use ndarray::{Array2, Array3, ArrayView2, Axis, concatenate, stack};
 
 use super::Rollout;
+use crate::trajectory::LARGEST;
 pub use expression::ExpressionError;
 use expression::{Expression, Program};
 use parser::{begins_name, goes_on_name};
@@ -211,8 +212,8 @@ impl Derivation {
     }
 
     /// The quantities `[rows, quantities]` of rows of variables `[rows, variables]` and actions
-    /// `[rows, actions]`. Where one is not a finite number (the root of a negative draw, a division
-    /// by zero), it is `NaN`.
+    /// `[rows, actions]`. Where one or a part of it is not a finite number (the root of a negative draw, a
+    /// division by zero), or it is more than 1e150 in size, it is `NaN`.
     ///
     /// # Panics
     /// If the rows do not have the columns for which it was made.
@@ -225,8 +226,12 @@ impl Derivation {
             row.extend(actions.row(t));
             for (program, derived) in self.programs.iter().zip(&mut derived) {
                 let value = program.value(&row, &mut stack);
-                row.push(value);
-                *derived = if value.is_finite() { value } else { f64::NAN };
+                *derived = if value.abs() <= LARGEST {
+                    value
+                } else {
+                    f64::NAN
+                };
+                row.push(*derived);
             }
         }
         derived
@@ -340,5 +345,26 @@ mod tests {
         let none = Array2::zeros((1, 0));
         let rows = derivation.of_rows(array![[0.0, -1.0]].view(), none.view());
         assert!(rows.iter().all(|x| x.is_nan()));
+    }
+
+    /// Fault: `1 / (1 / 0)` was 0, `min(1 / 0, 1)` was 1, and the squares of 1e200 made infinite spreads.
+    #[test]
+    fn what_has_an_undefined_part_or_overflows_is_undefined() {
+        let derivation = derive(
+            &[
+                "a = 1 / (1 / x)",
+                "b = min(1 / x, 1)",
+                "c = 1e200 * v",
+                "d = atan(1 / x)",
+                "e = min(exp(v * 1000), 1)",
+            ],
+            &[],
+            true,
+        );
+        let none = Array2::zeros((1, 0));
+        let rows = derivation
+            .unwrap()
+            .of_rows(array![[0.0, 1.0]].view(), none.view());
+        assert!(rows.iter().all(|x| x.is_nan()), "{rows}");
     }
 }

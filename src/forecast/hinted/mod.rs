@@ -372,7 +372,7 @@ impl<'m> Continuation<'m> for State<'m> {
         for (i, (path, c)) in self.experts.sequences().enumerate() {
             let known = self.experts.hint(path, c).known;
             let saturated = self.experts.grid(path, c).quantise(positions[i]).saturated;
-            self.clipped.advance(i, known && saturated);
+            self.clipped.advance(i, c, known && saturated);
             self.before[i] = self.gone_to(path, c, positions[i]);
             if !self.experts.begins(path) {
                 let law = self.law(&answers, i, path, c);

@@ -253,7 +253,12 @@ fn actions_to_come_are_found_by_name_or_as_an_array() {
     let names = ["act_b".to_owned(), "act_a".to_owned()];
     let wanted = array![[2.0, 1.0], [4.0, 3.0]];
     let file = csv("t,act_a,act_b\n0,1,2\n1,3,4\n");
-    assert_eq!(read_future_actions(&file.path, &names).unwrap().0, wanted);
+    assert_eq!(
+        read_future_actions(&file.path, &names, None)
+            .unwrap()
+            .actions,
+        wanted
+    );
     let values = [2.0, 1.0, 4.0, 3.0];
     for (name, content) in [
         (
@@ -274,14 +279,19 @@ fn actions_to_come_are_found_by_name_or_as_an_array() {
         ("plan.csv", b"2,1\n4,3\n".to_vec()),
     ] {
         let file = Scratch::new(name, content);
-        assert_eq!(read_future_actions(&file.path, &names).unwrap().0, wanted);
+        assert_eq!(
+            read_future_actions(&file.path, &names, None)
+                .unwrap()
+                .actions,
+            wanted
+        );
     }
     let trained_on_array = ["action_0".to_owned(), "action_1".to_owned()];
     let file = Scratch::new("plan.npz", npz(&[("action", floats(&[2, 2], &values))]));
     assert_eq!(
-        read_future_actions(&file.path, &trained_on_array)
+        read_future_actions(&file.path, &trained_on_array, None)
             .unwrap()
-            .0,
+            .actions,
         wanted
     );
 }
@@ -291,14 +301,14 @@ fn actions_to_come_that_are_not_there_are_named() {
     let names = ["act_a".to_owned(), "act_b".to_owned()];
     let file = csv("t,act_a\n0,1\n");
     assert_eq!(
-        file.refusal_of(read_future_actions(&file.path, &names)),
+        file.refusal_of(read_future_actions(&file.path, &names, None)),
         "run.csv: no column fits \"act_b\" for action; the file has t, act_a"
     );
     let file = Scratch::new("plan.npz", npz(&[("action", floats(&[1, 3], &[0.0; 3]))]));
-    assert!(read_future_actions(&file.path, &names).is_err());
+    assert!(read_future_actions(&file.path, &names, None).is_err());
     let file = csv("act_a,act_b\n0,\n");
     assert!(
-        file.refusal_of(read_future_actions(&file.path, &names))
+        file.refusal_of(read_future_actions(&file.path, &names, None))
             .contains("row 1 (line 2), column act_b is empty")
     );
 }

@@ -266,12 +266,12 @@ fn a_log_resumed_at_an_earlier_step_is_replaced_from_there() {
 fn plans_are_in_the_order_of_their_time() {
     let names = ["u".to_owned()];
     let file = csv("t,u\n2,3\n1,2\n0,1\n");
-    let (actions, notes) = read_future_actions(&file.path, &names).unwrap();
-    assert_eq!(actions.column(0).to_vec(), [1.0, 2.0, 3.0]);
-    assert!(notes[0].contains("newest first"));
+    let plan = read_future_actions(&file.path, &names, None).unwrap();
+    assert_eq!(plan.actions.column(0).to_vec(), [1.0, 2.0, 3.0]);
+    assert!(plan.notes[0].contains("newest first"));
     let file = csv("t,u\n0,3\n1,2\n0,1\n1,1\n");
     assert_eq!(
-        file.refusal_of(read_future_actions(&file.path, &names)),
+        file.refusal_of(read_future_actions(&file.path, &names, None)),
         "run.csv: holds 2 runs, the second from row 3; keep the actions of one"
     );
 }
@@ -301,4 +301,97 @@ fn arrays_and_parquet_are_put_in_order_too() {
     assert_eq!(column(&trajectory, 0), [2.0, 4.0]);
     assert_eq!(column(&trajectory, 1), [1.0, 3.0]);
     assert_eq!(roles.time.columns, ["ds"]);
+}
+
+/// Fault: a row repeated later was an episode of its own, and `--duplicates` did nothing.
+#[test]
+fn rows_repeated_later_are_duplicates() {
+    for dated in [true, false] {
+        let numbers: Vec<usize> = (0..20).chain([15]).chain(20..30).collect();
+        let time = |at: usize| match dated {
+            true => format!("2024-03-{:02}", at + 1),
+            false => format!("{:.2}", 0.05 * at as f64),
+        };
+        let file = lines("time,x", numbers.len(), |i| {
+            format!("{},{}", time(numbers[i]), i * i)
+        });
+        let refusal = file.refusal();
+        assert!(
+            refusal.contains("rows 16 and 21 have the same time"),
+            "{refusal}"
+        );
+        let read = |duplicates| read(&file.path, &with(duplicates), MissingPolicy::Error).unwrap();
+        let (last, _) = read(Duplicates::Last);
+        assert_eq!(lengths(&last), [30]);
+        assert_eq!(column(&last, 0)[15], 400.0);
+        assert_eq!(column(&read(Duplicates::Mean).0, 0)[15], 312.5);
+    }
+}
+
+/// Fault: years, months and hours in columns of their own were states, and the order was that of the file.
+#[test]
+fn columns_make_one_time_together() {
+    let file = lines("year,month,passengers", 24, |i| {
+        let i = 23 - i;
+        let name = [
+            "Jan", "February", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ][i % 12];
+        format!("{},{name},{}", 1949 + i / 12, i * i)
+    });
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(roles.time.columns, ["year", "month"]);
+    assert_eq!(trajectory.state_names(), ["passengers"]);
+    assert_eq!(column(&trajectory, 0)[23], 529.0);
+    let hourly = |i: usize| format!("2023,12,{},{},{}", 30 + i / 24, i % 24, i * i);
+    let file = lines("year,month,day,hour,pm", 48, hourly);
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(roles.time.columns, ["year", "month", "day", "hour"]);
+    assert!(roles.warnings.is_empty(), "{roles}");
+    assert_eq!(lengths(&trajectory), [48]);
+    let file = lines("Date,Time,x", 48, |i| {
+        format!("{}/12/2006,{:02}:00:00,{}", 16 + i / 24, i % 24, i * i)
+    });
+    let (_, roles) = file.read().unwrap();
+    assert_eq!(roles.time.columns, ["Date", "Time"], "{roles}");
+    let file = lines("dteday,hr,x", 48, |i| {
+        format!("2011-01-{:02},{},{}", 1 + i / 24, i % 24, i * i)
+    });
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(roles.time.columns, ["dteday", "hr"], "{roles}");
+    assert_eq!(trajectory.state_names(), ["x"]);
+    // An hour that no time needs is a quantity.
+    let file = lines("date,x,hour", 12, |i| {
+        format!("2011-01-{:02},{},{}", 1 + i, i * i, i * 7 % 24)
+    });
+    assert_eq!(file.read().unwrap().0.state_names(), ["x", "hour"]);
+}
+
+/// Fault: the warning did not say what could not be read.
+#[test]
+fn a_time_that_cannot_be_read_is_shown() {
+    let file = csv("time,x\n2024-01-01,1\n2024-01-02,2\nsome day,3\n2024-01-04,4\n");
+    let (_, roles) = file.read().unwrap();
+    assert!(
+        roles.warnings[0].contains("column time holds \"some day\" in row 3"),
+        "{roles}"
+    );
+    let chosen = RoleSelection {
+        time: Some("time".to_owned()),
+        ..RoleSelection::default()
+    };
+    let refusal = file.refusal_of(read(&file.path, &chosen, MissingPolicy::Error));
+    assert!(
+        refusal.contains("row 3, column time holds \"some day\""),
+        "{refusal}"
+    );
+}
+
+/// Fault: which of day and month came first was not said where it was a choice.
+#[test]
+fn a_choice_between_day_and_month_is_said_first() {
+    let file = csv("date,x\n05/01/2024,1\n05/02/2024,2\n05/03/2024,4\n05/04/2024,3\n");
+    let (_, roles) = file.read().unwrap();
+    assert!(roles.notes[0].contains("have two readings"), "{roles}");
+    let file = csv("date,x\n12/01/2024,1\n13/01/2024,2\n14/01/2024,4\n");
+    assert!(file.read().unwrap().1.notes.is_empty());
 }

@@ -1,0 +1,125 @@
+//! Times that several columns make together: year and month, a date and the time of the day.
+
+use super::calendar::{Date, Instant, NANOS_OF_SECOND};
+use super::cells::Block;
+use super::clock::Clock;
+use super::conventions::Part;
+use super::table::Table;
+use super::{Roles, calendar::NANOS_OF_DAY};
+
+/// A column that may be a part of the time; NaN where it says nothing.
+#[derive(Debug)]
+pub(super) struct PartColumn {
+    column: String,
+    part: Part,
+    pub(super) values: Vec<f64>,
+}
+
+impl PartColumn {
+    pub(super) fn new(column: &str, part: Part) -> Self {
+        Self {
+            column: column.to_owned(),
+            part,
+            values: Vec::new(),
+        }
+    }
+}
+
+impl Table {
+    /// Makes one clock of the columns that are the time together. Those that are not are states where states are
+    /// guessed.
+    pub(super) fn combine_times(&mut self, rows: usize, roles: &mut Roles) {
+        let combined = self
+            .date_of_parts(rows)
+            .or_else(|| self.date_and_time(rows));
+        let parts = std::mem::take(&mut self.parts);
+        let used = |part: &PartColumn| {
+            combined
+                .as_ref()
+                .is_some_and(|clock| clock.columns.contains(&part.column))
+        };
+        let quantities = parts.iter().filter(|part| {
+            self.open_states && !used(part) && part.values.iter().all(|value| value.is_finite())
+        });
+        for part in quantities {
+            self.blocks[Block::State as usize].append(&part.column, &part.values);
+            roles.state.columns.push(part.column.clone());
+        }
+        if let Some(clock) = combined {
+            self.clocks.insert(0, clock);
+        }
+    }
+
+    /// Dates of a year, a month or quarter, and what is finer.
+    fn date_of_parts(&self, rows: usize) -> Option<Clock> {
+        let year = self.part_column(Part::Year)?;
+        let month = self.part_column(Part::Month);
+        let day = self.part_column(Part::Day);
+        let quarter = self.part_column(Part::Quarter);
+        let dates = (0..rows).map(|row| {
+            let whole = |column: &PartColumn| whole(*column.values.get(row)?);
+            let month = match (month, quarter) {
+                (Some(month), _) => whole(month)?,
+                (None, Some(quarter)) => 3 * whole(quarter)? - 2,
+                (None, None) => return None,
+            };
+            let day = day.map_or(Some(1), whole)?;
+            let nanos = self.time_of_day(row)?;
+            Instant::new(whole(year)?, month, day, nanos).map(Date::certain)
+        });
+        let dates: Vec<Date> = dates.collect::<Option<_>>()?;
+        let columns = self.parts.iter().map(|part| part.column.clone());
+        Some(Clock::of_dates(columns.collect(), dates))
+    }
+
+    /// Days of one column at the times of the day, or the hours, of another.
+    fn date_and_time(&self, rows: usize) -> Option<Clock> {
+        if self.time_is_chosen {
+            return None;
+        }
+        let (date, days) = self
+            .clocks
+            .iter()
+            .find_map(|clock| Some((clock, clock.days(rows)?)))?;
+        let clock = self
+            .clocks
+            .iter()
+            .find_map(|clock| Some((clock, clock.times_of_day(rows)?)));
+        if let Some((clock, times)) = clock {
+            let within = times.iter().all(|nanos| (0..=NANOS_OF_DAY).contains(nanos));
+            let dates = days.iter().zip(times).map(|(day, &nanos)| day.at(nanos));
+            let columns = [&date.columns[..], &clock.columns[..]].concat();
+            return within.then(|| Clock::of_dates(columns, dates.collect()));
+        }
+        let repeats = days.windows(2).any(|pair| pair[0] == pair[1]);
+        self.part_column(Part::Hour).filter(|_| repeats)?;
+        let dates = days.iter().enumerate();
+        let dates = dates.map(|(row, day)| Some(day.at(self.time_of_day(row)?)));
+        let dates: Vec<Date> = dates.collect::<Option<_>>()?;
+        let parts = self.parts.iter().map(|part| part.column.clone());
+        Some(Clock::of_dates(
+            date.columns.iter().cloned().chain(parts).collect(),
+            dates,
+        ))
+    }
+
+    fn part_column(&self, part: Part) -> Option<&PartColumn> {
+        self.parts.iter().find(|column| column.part == part)
+    }
+
+    /// Nanoseconds of the day by the columns of hours, minutes and seconds that there are.
+    fn time_of_day(&self, row: usize) -> Option<i64> {
+        let of = |part, most| match self.part_column(part) {
+            Some(column) => {
+                whole(*column.values.get(row)?).filter(|value| (0..=most).contains(value))
+            }
+            None => Some(0),
+        };
+        let minutes = 60 * of(Part::Hour, 24)? + of(Part::Minute, 59)?;
+        Some((60 * minutes + of(Part::Second, 60)?) * NANOS_OF_SECOND)
+    }
+}
+
+fn whole(value: f64) -> Option<i64> {
+    (value.fract() == 0.0 && value.abs() < 1e6).then_some(value as i64)
+}
