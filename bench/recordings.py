@@ -42,7 +42,7 @@ def backtest(program, recording, episodes, *arguments):
         output = Path(folder) / "scores.csv"
         select = ",".join(map(str, range(episodes)))
         command = [program, "backtest", recording, "--select", select, "--models", METHODS, "--experts", EXPERTS]
-        command += ["--recalibrate", "online", "--output", output, *map(str, arguments)]
+        command += ["--output", output, *map(str, arguments)]
         subprocess.run(command, check=True, capture_output=True)
         with open(output.with_suffix(".one-step.csv")) as file:
             rows = list(csv.DictReader(file))
@@ -87,22 +87,23 @@ def main():
         episodes, context, horizon, windows, origins = RECORDINGS[name]
         file = arguments.folder / f"{name}.npz"
         shape = ["--context", context, "--horizon", horizon, "--windows", windows]
-        rows, _ = backtest(arguments.program, file, episodes, *shape, "--samples", 2, "--origins", 0)
+        rows, _ = backtest(arguments.program, file, episodes, *shape, "--samples", 2, "--recalibrate", "online", "--origins", 0)
         steps[name] = one_step(rows)
         shape = ["--context", context, "--horizon", 20, "--windows", origins]
         _, paths[name] = backtest(arguments.program, file, episodes, *shape, "--samples", 50)
         print(f"{name} done", flush=True)
-    methods = [m["name"] for m in next(iter(paths.values()))]
+    methods = list(next(iter(steps.values())))
+    of_paths = [m["name"] for m in next(iter(paths.values()))]
     pick = lambda k: {name: {m: row[m][k] for m in methods} for name, row in steps.items()}
     table("One step: log score, nats per unit of the axis", methods, pick(0), "{:+.3f}")
     table("One step: share in 90 % intervals", methods, pick(1), "{:.3f}")
     table("One step: KS of a channel's PIT", methods, pick(2), "{:.3f}")
     of = lambda key: {name: {m["name"]: key(m) for m in found} for name, found in paths.items()}
-    table("20 steps: CRPS in standard deviations", methods, of(lambda m: m["crps"]["mean"]), "{:.3f}")
+    table("20 steps: CRPS in standard deviations", of_paths, of(lambda m: m["crps"]["mean"]), "{:.3f}")
     difference = lambda m: "{mean:+.3f} [{low:+.3f}, {high:+.3f}]".format(**m["crps_difference"])
-    table("20 steps: CRPS less that of builtin, with 95 % intervals over episodes", methods, of(difference), "{}")
-    table("20 steps: energy score", methods, of(lambda m: m["energy"]["mean"]), "{:.3f}")
-    table("20 steps: share in 90 % intervals", methods, of(lambda m: m["calibration"]["coverage_90"]), "{:.3f}")
+    table("20 steps: CRPS less that of builtin, with 95 % intervals over episodes", of_paths, of(difference), "{}")
+    table("20 steps: energy score", of_paths, of(lambda m: m["energy"]["mean"]), "{:.3f}")
+    table("20 steps: share in 90 % intervals", of_paths, of(lambda m: m["calibration"]["coverage_90"]), "{:.3f}")
     if arguments.json:
         arguments.json.write_text(json.dumps({"one_step": steps, "paths": paths}, indent=1))
 
