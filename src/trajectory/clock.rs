@@ -1,5 +1,7 @@
 //! Columns of time: numbers or dates, one a row.
 
+use super::calendar::civil;
+
 /// A column that may say when its rows were recorded.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
@@ -70,6 +72,36 @@ impl Clock {
     pub(super) fn missing(&mut self) {
         let row = self.numbers.len().max(self.dates.len());
         self.gap.get_or_insert(row);
+    }
+
+    /// Takes the time of the next row, in nanoseconds since the beginning of 1970.
+    pub(super) fn nanos(&mut self, nanos: i128) {
+        let (year, month, day, of_day) = civil(nanos);
+        match instant(year, month, day, of_day) {
+            Some(instant) if self.numbers.is_empty() => self.dates.push(Date {
+                month_first: Some(instant),
+                day_first: None,
+            }),
+            _ => self.missing(),
+        }
+    }
+
+    /// Rows with a time.
+    pub(super) fn rows(&self) -> usize {
+        self.numbers.len().max(self.dates.len())
+    }
+
+    /// Leaves out the times of some rows, which ascend.
+    pub(super) fn remove_rows(&mut self, rows: &[usize]) {
+        let mut index = 0;
+        let mut kept = || {
+            index += 1;
+            rows.binary_search(&(index - 1)).is_err()
+        };
+        match self.dates.is_empty() {
+            true => self.numbers.retain(|_| kept()),
+            false => self.dates.retain(|_| kept()),
+        }
     }
 
     /// The first row without a time, if some rows have one.

@@ -6,7 +6,13 @@
 //! table (`table`), and its rows, put in the order of time (`clock`, `order`) and cut where series or
 //! runs end (`labels`, `settle`), are checked [`Episode`]s.
 
+mod arrays;
+mod arrow;
+mod arrow_data;
 mod assignment;
+mod bounds;
+mod calendar;
+mod cell;
 mod cells;
 mod clock;
 mod conventions;
@@ -14,7 +20,14 @@ mod csv;
 mod dialect;
 mod episode;
 mod error;
+mod finals;
+mod flat;
+mod hdf5;
+mod input;
+mod json;
 mod labels;
+mod lerobot;
+mod mat;
 mod npy;
 mod npz;
 mod order;
@@ -37,18 +50,23 @@ pub use table::{Duplicates, MissingPolicy};
 
 /// Reads a recording.
 ///
-/// The format follows from the extension (`csv`, `tsv`, `txt`; `npz`; `npy`; `parquet`, `pq`), or
-/// from the first bytes where the extension says nothing. Files are streamed: memory holds the
-/// used columns once, as `f64`.
+/// `-` is standard input. The format follows from the first bytes, or from the extension where these
+/// say nothing. Files are streamed: memory holds the used columns once, as `f64`. Files that are
+/// compressed by gzip or zstd are unpacked, and a zip archive of one file is that file. How much is
+/// unpacked of a file is limited: see `docs/formats.md`.
 ///
-/// - CSV: delimiter `,` `;` tab or space, found by itself; with any but the comma, `1,5` is a
-///   number. `#` lines before the header are skipped. Without a header the columns are `c0`, `c1`, ….
+/// - CSV: delimiter `,` `;` `|` tab or blanks, found by itself; with any but the comma, `1,5` is a
+///   number. Comments and lines that are no part of the table are skipped before it, and lines of
+///   units below the header. Without a header the columns are `c0`, `c1`, ….
 ///   Whether a column that was not chosen holds numbers is judged by the first 1000 rows.
-/// - NPZ: arrays `[rows]` and `[rows, k]`; the columns of `obs` `[rows, 2]` are `obs_0` and
+/// - JSON: an object a line, an array of objects, an object of columns, an object an episode.
+/// - NPZ, HDF5, MAT: arrays `[rows]` and `[rows, k]`; the columns of `obs` `[rows, 2]` are `obs_0` and
 ///   `obs_1`, and `obs` names them both. `[episodes, rows, k]` is read as one episode per first
-///   index. Arrays of another length are ignored.
+///   index, and groups that are numbered alike as one episode each. Where the states have a row more
+///   for each episode than actions, it is the final state. Arrays of another length are ignored.
 /// - NPY: one such array, with columns `c0`, `c1`, ….
-/// - Parquet: flat number and boolean columns; text can name episodes; dates and times are times.
+/// - Parquet, Arrow: number and boolean columns, and lists of them; text can name episodes; dates and
+///   times are times.
 ///
 /// Rows with the same value in the episode column are one episode. Columns that are called like
 /// identifiers are such columns, others of words where the time would go back otherwise. Without
@@ -82,12 +100,12 @@ pub fn read(
     selection: &RoleSelection,
     missing: MissingPolicy,
 ) -> Result<(Trajectory, Roles), TrajectoryError> {
-    let source = source::open(path, &selection.state)?;
-    let resolved = assignment::resolve(path, source.columns(), selection)?;
+    let source = source::open(path, &selection.state, selection.encoding.as_deref())?;
+    let file = source.file().to_owned();
+    let resolved = assignment::resolve(&file, source.columns(), selection)?;
     let mut roles = resolved.roles.clone();
-    roles.notes.extend(source.note());
-    let mut table = resolved.table(missing);
-    source.read(&resolved.slots, &mut table)?;
+    roles.notes.extend(source.notes());
+    let table = resolved.filled(source, missing)?;
     let (trajectory, counters) = table.into_trajectory(&mut roles)?;
     resolved.explain_ignored(&mut roles, &counters);
     Ok((trajectory, roles))
@@ -126,11 +144,13 @@ pub fn read_labels(
     column: &str,
     selection: &RoleSelection,
 ) -> Result<(Vec<LabelledRun>, Roles), TrajectoryError> {
-    let source = source::open(path, &[column.to_owned()])?;
-    let resolved = assignment::resolve_sequence(path, source.columns(), column, selection)?;
+    let wanted = [column.to_owned()];
+    let source = source::open(path, &wanted, selection.encoding.as_deref())?;
+    let file = source.file().to_owned();
+    let resolved = assignment::resolve_sequence(&file, source.columns(), column, selection)?;
     let mut roles = resolved.roles.clone();
-    let mut table = resolved.table(MissingPolicy::Error);
-    source.read(&resolved.slots, &mut table)?;
+    roles.notes.extend(source.notes());
+    let table = resolved.filled(source, MissingPolicy::Error)?;
     let runs = table.into_sequences(&mut roles)?;
     resolved.explain_ignored(&mut roles, &[]);
     Ok((runs, roles))
@@ -170,11 +190,12 @@ pub fn read_runs(
     path: &Path,
     selection: &RoleSelection,
 ) -> Result<(Vec<LoggedRun>, Roles), TrajectoryError> {
-    let source = source::open(path, &selection.state)?;
-    let resolved = assignment::resolve(path, source.columns(), selection)?;
+    let source = source::open(path, &selection.state, selection.encoding.as_deref())?;
+    let file = source.file().to_owned();
+    let resolved = assignment::resolve(&file, source.columns(), selection)?;
     let mut roles = resolved.roles.clone();
-    let mut table = resolved.table(MissingPolicy::Hold);
-    source.read(&resolved.slots, &mut table)?;
+    roles.notes.extend(source.notes());
+    let table = resolved.filled(source, MissingPolicy::Hold)?;
     let runs = table.into_runs(&mut roles)?;
     resolved.explain_ignored(&mut roles, &[]);
     Ok((runs, roles))
@@ -215,11 +236,11 @@ pub fn read_future_actions(
             reason: "the system has no action columns".to_owned(),
         });
     }
-    let source = source::open(path, action_names)?;
-    let resolved = assignment::resolve_actions(path, &*source, action_names)?;
+    let source = source::open(path, action_names, None)?;
+    let file = source.file().to_owned();
+    let resolved = assignment::resolve_actions(&file, &*source, action_names)?;
     let mut roles = resolved.roles.clone();
-    let mut table = resolved.table(MissingPolicy::Error);
-    source.read(&resolved.slots, &mut table)?;
+    let table = resolved.filled(source, MissingPolicy::Error)?;
     let actions = table.into_actions(&mut roles)?;
     Ok((actions, [roles.notes, roles.warnings].concat()))
 }

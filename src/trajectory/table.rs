@@ -1,10 +1,12 @@
 //! The used columns of a file, and how they become episodes.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArcArray2, Array1, Array2};
 
+use super::bounds::Bounds;
 use super::cells::{Block, Cells};
 use super::clock::Clock;
 use super::conventions::time_rank;
@@ -72,7 +74,14 @@ pub(super) struct Table {
     /// Columns that may be the time, in the order in which they are tried.
     pub(super) clocks: Vec<Clock>,
     words: Option<Labels>,
-    pub(super) episode_rows: Option<usize>,
+    /// Names and rows of episodes that the file itself tells apart.
+    pub(super) parts: Option<Vec<(String, usize)>>,
+    /// States behind the last steps of episodes, by the rows of these.
+    pub(super) final_states: BTreeMap<usize, Vec<f64>>,
+    /// Line and kind of cells that are missing where a final state may have none, by their rows.
+    gaps: BTreeMap<usize, (u64, &'static str)>,
+    /// How much may be read of the file.
+    pub(super) bounds: Option<Bounds>,
     /// Whether the states are guessed from columns without a known name.
     pub(super) open_states: bool,
     /// Whether the table is nothing without states.
@@ -136,7 +145,10 @@ impl Table {
             labels,
             clocks: clocks.iter().map(clock).collect(),
             words,
-            episode_rows: None,
+            parts: None,
+            final_states: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            bounds: None,
             open_states: false,
             needs_states: false,
             time_is_chosen: false,
@@ -154,9 +166,30 @@ impl Table {
         self.missing == MissingPolicy::Error
     }
 
-    /// Without an episode column, every `rows` rows are one episode.
-    pub(super) fn cut_every(&mut self, rows: usize) {
-        self.episode_rows = Some(rows);
+    /// Without an episode column, rows are those of some episodes, one behind the other.
+    pub(super) fn cut_at(&mut self, episodes: Vec<(String, usize)>) {
+        self.parts = Some(episodes);
+    }
+
+    /// Notes a cell that is missing in a line of the file, and may be so if its row is a final state.
+    pub(super) fn remember_gap(&mut self, row: usize, line: u64, what: &'static str) {
+        self.gaps.entry(row).or_insert((line, what));
+    }
+
+    /// Refuses more rows than may be unpacked of the file.
+    pub(super) fn make_room(&self, rows: usize) -> Result<(), TrajectoryError> {
+        let columns = self
+            .blocks
+            .iter()
+            .map(|cells| cells.names.len())
+            .sum::<usize>();
+        let columns = columns + self.labels.len() + self.clocks.len();
+        match self.bounds {
+            Some(bounds) => {
+                bounds.check_values(&self.file, (rows as u64).saturating_mul(columns as u64))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Sets one value; `row` counts from 0, and rows come without gaps. NaN stands for missing.
@@ -212,6 +245,10 @@ impl Table {
     ) -> Result<(Trajectory, Vec<String>), TrajectoryError> {
         let episodes = self.settle(roles)?;
         let rows = self.row_in_file.len();
+        let final_states: Vec<Option<Vec<f64>>> = episodes
+            .iter()
+            .map(|(_, range)| self.final_states.remove(&self.row_in_file[range.end - 1]))
+            .collect();
         match self.missing {
             MissingPolicy::Error => self.refuse_gaps(roles)?,
             MissingPolicy::Hold => self.hold_gaps(&episodes, roles)?,
@@ -232,15 +269,18 @@ impl Table {
         let reward_name = rewards.names.first().cloned();
         let states: ArcArray2<f64> = states.into_array(rows).into_shared();
         let actions: ArcArray2<f64> = actions.into_array(rows).into_shared();
+        let fits = |state: &Vec<f64>| state.len() == state_names.len();
         let episodes = episodes
             .into_iter()
-            .map(|(name, range)| {
+            .zip(final_states)
+            .map(|((name, range), final_state)| {
                 let rewards = reward_name
                     .is_some()
                     .then(|| Array1::from(rewards.values[range.clone()].to_vec()));
                 let flags = |cells: &Cells| range.clone().map(|row| cells.is_set(row)).collect();
                 let (terminated, truncated) = (flags(&terminated), flags(&truncated));
                 let last = successors.finite_row(range.end - 1);
+                let last = last.or_else(|| final_state.filter(fits).map(Array1::from));
                 let taken = log_probabilities.column(range.clone());
                 let episode = Episode::from_shared(
                     name, range, &states, &actions, rewards, terminated, truncated,
@@ -356,12 +396,13 @@ impl Table {
     }
 
     fn missing_at(&self, (row, column, what): (usize, String, &'static str)) -> TrajectoryError {
+        let known = self.gaps.get(&row);
         TrajectoryError::Missing {
             file: self.file.clone(),
             row: row + 1,
-            line: None,
+            line: known.map(|(line, _)| *line),
             column,
-            what,
+            what: known.map_or(what, |(_, what)| what),
         }
     }
 
