@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::endings::show;
 use super::experts::{BandArguments, ExpertArguments, Models, TrainArguments};
 use super::input::ModelArguments;
 use super::windowed::{Study, WindowArguments, aligned};
@@ -83,7 +84,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         false => None,
     };
     models.finish()?;
-    print!("{}", text(&summary));
+    show(arguments.windowed.output(), &text(&summary));
     let study = Study {
         command: "backtest",
         experts: if arguments.mixes() {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use clap::Args;
 
+use super::endings::show;
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::ModelArguments;
 use super::windowed::{Study, WindowArguments, aligned};
@@ -75,7 +76,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let windowed = &arguments.windowed;
     let (results, summary) = windowed.forecast("calibrate", series, &methods, windows)?;
     models.finish()?;
-    print!("{}", text(&results, &summary));
+    show(windowed.output(), &text(&results, &summary));
     let study = Study {
         command: "calibrate",
         experts: &names,

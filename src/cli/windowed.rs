@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use super::endings::written_as;
+use super::endings::{is_standard_output, written_as};
 use super::input::Columns;
 use super::progress::Progress;
 use super::residual::{Names, ResidualArguments, ResidualOptions};
@@ -216,6 +216,11 @@ impl WindowArguments {
         self.report.is_some()
     }
 
+    /// The table to write, if there is one.
+    pub(super) fn output(&self) -> Option<&PathBuf> {
+        self.output.as_ref()
+    }
+
     /// Writes the report and the table that were asked for.
     pub(super) fn write(
         &self,
@@ -231,9 +236,11 @@ impl WindowArguments {
             return Ok(());
         };
         steps(&study.results)?.write(output)?;
-        let ending = output.extension().unwrap_or_default().to_string_lossy();
-        let beside = output.with_extension(format!("one-step.{ending}"));
-        one_steps(&study.results)?.write(&beside)?;
+        if !is_standard_output(output) {
+            let ending = output.extension().unwrap_or_default().to_string_lossy();
+            let beside = output.with_extension(format!("one-step.{ending}"));
+            one_steps(&study.results)?.write(&beside)?;
+        }
         let inputs = self.files.iter().map(|f| f.display().to_string());
         let manifest = Manifest {
             program: "statecast",

@@ -1,13 +1,14 @@
 //! Files appear whole or not at all.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
 use super::OutputError;
 
 /// Writes a file under a temporary name in its folder and renames it when it is complete. On any
-/// error nothing is left behind, and a file of that name stays as it was.
+/// error nothing is left behind, and a file of that name stays as it was. `-` is standard output,
+/// to which nothing is written unless all is.
 ///
 /// # Errors
 /// [`OutputError::Write`] with the system's reason.
@@ -34,6 +35,17 @@ fn attempt(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
 ) -> io::Result<()> {
+    if is_standard_output(path) {
+        let mut temporary = tempfile::tempfile()?;
+        let mut buffered = BufWriter::new(&mut temporary);
+        write(&mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
+        temporary.rewind()?;
+        let mut out = io::stdout().lock();
+        io::copy(&mut temporary, &mut out)?;
+        return out.flush();
+    }
     if path.is_dir() {
         return Err(io::Error::other("it is a folder"));
     }
@@ -56,6 +68,11 @@ fn attempt(
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|e| e.error)?;
     Ok(())
+}
+
+/// Whether a name of an output is that of standard output.
+pub(super) fn is_standard_output(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// The system's words without the temporary name, which would only confuse.

@@ -48,12 +48,15 @@ pub fn manifest_path(output: &Path) -> PathBuf {
     output.with_extension("manifest.json")
 }
 
-/// Writes a manifest beside an output, as indented JSON.
+/// Writes a manifest beside an output, as indented JSON; beside standard output there is none.
 ///
 /// # Errors
 /// [`OutputError::Write`] if it cannot be written.
 pub fn write_manifest(output: &Path, manifest: &impl serde::Serialize) -> Result<(), OutputError> {
-    write_json(&manifest_path(output), manifest)
+    match atomic::is_standard_output(output) {
+        true => Ok(()),
+        false => write_json(&manifest_path(output), manifest),
+    }
 }
 
 /// Writes indented JSON.

@@ -1,7 +1,7 @@
 //! A cell of a table that is no text file, on its way into the table.
 
 use super::TrajectoryError;
-use super::calendar::civil;
+use super::calendar::Date;
 use super::dialect::{Parsed, is_missing, parse};
 use super::error::excerpt;
 use super::table::{Slot, Table};
@@ -32,10 +32,7 @@ impl Table {
                     Cell::Integer(value) => value.to_string(),
                     Cell::Float(value) if value.is_finite() => value.to_string(),
                     Cell::Text(text) if !is_missing(text.trim()) => text.to_owned(),
-                    Cell::Time(nanos) => {
-                        let (year, month, day, _) = civil(nanos);
-                        format!("{year:04}-{month:02}-{day:02}")
-                    }
+                    Cell::Time(nanos) => Date::since_1970(nanos).to_string(),
                     Cell::Float(_) | Cell::Text(_) | Cell::Missing => String::new(),
                 };
                 self.label(index, slot, row, &text);

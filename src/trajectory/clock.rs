@@ -1,6 +1,7 @@
 //! Columns of time: numbers or dates, one a row.
 
-use super::calendar::civil;
+use super::calendar::{self, days_of_month};
+use super::times::{Scale, Unit};
 
 /// A column that may say when its rows were recorded.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub(super) struct Times {
     pub(super) values: Vec<f64>,
     /// What the numbers count, empty where the column does not say.
     pub(super) unit: &'static str,
+    /// What times of the column they stand for.
+    pub(super) scale: Scale,
 }
 
 /// A date as it is written; `day_first` is the other reading of 3/4/2024.
@@ -76,8 +79,8 @@ impl Clock {
 
     /// Takes the time of the next row, in nanoseconds since the beginning of 1970.
     pub(super) fn nanos(&mut self, nanos: i128) {
-        let (year, month, day, of_day) = civil(nanos);
-        match instant(year, month, day, of_day) {
+        let date = calendar::Date::since_1970(nanos);
+        match instant(date.year, date.month, date.day, date.nanos) {
             Some(instant) if self.numbers.is_empty() => self.dates.push(Date {
                 month_first: Some(instant),
                 day_first: None,
@@ -126,6 +129,7 @@ impl Clock {
                 None => Times {
                     values: self.numbers.clone(),
                     unit: "",
+                    scale: Scale::Plain,
                 },
             },
         };
@@ -146,10 +150,15 @@ fn times_of_dates(dates: &[Date]) -> Option<Times> {
     let first = instants.first()?;
     let same_place = |i: &Instant| (i.day, i.nanos) == (first.day, first.nanos);
     let at_end = |i: &Instant| i.day == days_of_month(i.month) && i.nanos == first.nanos;
-    if instants.iter().all(same_place) || instants.iter().all(at_end) {
+    let keep_place = instants.iter().all(same_place);
+    if keep_place || instants.iter().all(at_end) {
         return Some(Times {
             values: instants.iter().map(|i| i.month as f64).collect(),
             unit: "month",
+            scale: Scale::Months {
+                day: keep_place.then_some(first.day),
+                nanos: first.nanos,
+            },
         });
     }
     let since_year_0 =
@@ -161,6 +170,15 @@ fn times_of_dates(dates: &[Date]) -> Option<Times> {
     Some(Times {
         values: instants.iter().map(|i| nanos(i) as f64 / unit).collect(),
         unit: if days { "day" } else { "s" },
+        scale: Scale::Since(
+            calendar::Date {
+                year: first.month.div_euclid(12),
+                month: first.month.rem_euclid(12) + 1,
+                day: i64::from(first.day),
+                nanos: first.nanos,
+            },
+            if days { Unit::Day } else { Unit::Second },
+        ),
     })
 }
 
@@ -196,16 +214,6 @@ impl Instant {
         };
         let months = (0..month).map(|m| i64::from(days_of_month(12 * year + m)));
         before(year) + months.sum::<i64>() + i64::from(self.day) - 1
-    }
-}
-
-fn days_of_month(month: i64) -> u32 {
-    let year = month.div_euclid(12);
-    match month.rem_euclid(12) {
-        1 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        1 => 28,
-        3 | 5 | 8 | 10 => 30,
-        _ => 31,
     }
 }
 

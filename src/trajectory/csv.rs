@@ -228,8 +228,8 @@ fn unit_lines(sample: &[Record], delimiter: u8) -> usize {
     count
 }
 
-/// Whether the first of some rows holds no number, but words in columns of numbers that do not come
-/// back there.
+/// Whether the first of some rows holds no number, but words in columns of numbers or dates that do
+/// not come back there.
 fn are_units(rows: &[Record], delimiter: u8) -> bool {
     let Some((first, others)) = rows.split_first() else {
         return false;
@@ -238,15 +238,16 @@ fn are_units(rows: &[Record], delimiter: u8) -> bool {
     let mut words = 0;
     for (index, cell) in first.cells.iter().enumerate() {
         let below = || others.iter().map(|record| &record.cells[index]);
-        let numbers = below()
-            .filter(|c| matches!(parse(c, delimiter), Parsed::Number(_)))
+        let text = |c: &&[u8]| matches!(parse(c, delimiter), Parsed::Text);
+        let date = |c: &[u8]| is_date(std::str::from_utf8(c).unwrap_or_default());
+        let values = below()
+            .filter(|&c| !c.is_empty() && (!text(&c) || date(c)))
             .count();
-        let texts = below()
-            .filter(|c| matches!(parse(c, delimiter), Parsed::Text))
-            .count();
+        let words_below = below().filter(|&c| text(&c) && !date(c)).count();
         match parse(cell, delimiter) {
             Parsed::Number(_) => return false,
-            Parsed::Text if numbers > texts => match below().any(|c| c == cell) {
+            Parsed::Text if date(cell) => return false,
+            Parsed::Text if values > words_below => match below().any(|c| c == cell) {
                 true => return false,
                 false => words += 1,
             },

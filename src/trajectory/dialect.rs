@@ -122,7 +122,7 @@ pub(super) fn skip_preamble(reader: &mut impl BufRead) -> io::Result<Preamble> {
                 preamble.lines += 1;
             }
             [b'\r', ..] => reader.consume(1),
-            [b'#' | b'%', ..] => {
+            [b'#' | b'%' | b'@', ..] => {
                 let comment = &mut preamble.comment;
                 comment.clear();
                 reader
@@ -173,7 +173,7 @@ pub(super) fn names_in_comment(
     let text = comment.trim_ascii_end();
     let marks = text
         .iter()
-        .take_while(|byte| matches!(byte, b'#' | b'%'))
+        .take_while(|byte| matches!(byte, b'#' | b'%' | b'@'))
         .count();
     let cells = cells(
         text[marks..].trim_ascii_start(),
@@ -348,7 +348,7 @@ fn table_start(
     }
     let rows_before = split[..start]
         .iter()
-        .any(|cells| cells.len() >= width && holds_number(cells));
+        .any(|cells| cells.len() == width && holds_number(cells));
     let found = start > 0 && width > 1 && table >= FEWEST_TABLE_LINES && !rows_before;
     // Without a header the line before the rows would be one with a cell too few.
     let headed = !holds_number(&split[start.min(split.len() - 1)]);

@@ -2,7 +2,7 @@
 
 use ndarray::{ArcArray2, Array1, Array2, ArrayView2, s};
 
-use super::TrajectoryError;
+use super::{TimeAxis, TrajectoryError};
 
 /// The largest size of a value: sums of squares of such values are finite.
 pub(super) const LARGEST: f64 = 1e150;
@@ -44,6 +44,7 @@ pub struct Episode {
     truncated: Vec<bool>,
     final_state: Option<Array1<f64>>,
     log_probabilities: Option<Array1<f64>>,
+    times: Option<TimeAxis>,
 }
 
 impl Episode {
@@ -73,6 +74,7 @@ impl Episode {
             truncated,
             final_state: None,
             log_probabilities: None,
+            times: None,
         }
         .checked()
     }
@@ -96,6 +98,7 @@ impl Episode {
             truncated,
             final_state: None,
             log_probabilities: None,
+            times: None,
         }
         .checked()
     }
@@ -137,6 +140,16 @@ impl Episode {
             }),
             false => Err(self.invalid("its log probabilities are not one number a row".to_owned())),
         }
+    }
+
+    /// The same, with the times of its rows.
+    pub(super) fn with_times(self, times: Option<TimeAxis>) -> Self {
+        Self { times, ..self }
+    }
+
+    /// When its rows were recorded, if the recording has a column that says so.
+    pub fn times(&self) -> Option<&TimeAxis> {
+        self.times.as_ref()
     }
 
     fn invalid(&self, reason: String) -> TrajectoryError {
@@ -224,7 +237,7 @@ impl Episode {
         &self.truncated
     }
 
-    /// State after the last step, where it was recorded and asked for, `[states]`.
+    /// State after the last step, where it was recorded behind the rows or asked for, `[states]`.
     pub fn final_state(&self) -> Option<&Array1<f64>> {
         self.final_state.as_ref()
     }

@@ -38,6 +38,7 @@ mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::path::Path;
 
@@ -47,6 +48,7 @@ pub use episode::{Episode, Trajectory};
 pub use error::TrajectoryError;
 pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
 pub use table::{Duplicates, MissingPolicy};
+pub use times::{TimeAxis, TimeStamp};
 
 /// Reads a recording.
 ///

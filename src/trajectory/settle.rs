@@ -99,6 +99,7 @@ impl Table {
         }
         let order: Vec<usize> = found.iter().flat_map(|run| run.rows.clone()).collect();
         self.put_in_order(order);
+        self.times = reading.clock.map(|(_, times)| times);
         let mut start = 0;
         let ranges: Vec<(String, Range<usize>)> = found
             .into_iter()

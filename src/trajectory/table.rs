@@ -8,11 +8,12 @@ use ndarray::{ArcArray2, Array1, Array2};
 
 use super::bounds::Bounds;
 use super::cells::{Block, Cells};
-use super::clock::Clock;
+use super::clock::{Clock, Times};
 use super::conventions::time_rank;
 use super::episode::LARGEST;
 use super::labels::{Claim, Labels};
 use super::source::{Column, Kind};
+use super::times::TimeAxis;
 use super::{Episode, LabelledRun, LoggedRun, Roles, Trajectory, TrajectoryError};
 
 /// What to do with a used cell that is empty, NaN or infinite.
@@ -80,6 +81,8 @@ pub(super) struct Table {
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
     gaps: BTreeMap<usize, (u64, &'static str)>,
+    /// The chosen clock's times, by the rows of the file.
+    pub(super) times: Option<Times>,
     /// How much may be read of the file.
     pub(super) bounds: Option<Bounds>,
     /// Whether the states are guessed from columns without a known name.
@@ -148,6 +151,7 @@ impl Table {
             parts: None,
             final_states: BTreeMap::new(),
             gaps: BTreeMap::new(),
+            times: None,
             bounds: None,
             open_states: false,
             needs_states: false,
@@ -254,6 +258,7 @@ impl Table {
             MissingPolicy::Hold => self.hold_gaps(&episodes, roles)?,
         }
         self.refuse_large()?;
+        let (times, order) = (self.times, self.row_in_file);
         let [
             states,
             actions,
@@ -282,12 +287,17 @@ impl Table {
                 let last = successors.finite_row(range.end - 1);
                 let last = last.or_else(|| final_state.filter(fits).map(Array1::from));
                 let taken = log_probabilities.column(range.clone());
+                let times = times.as_ref().map(|times| {
+                    let rows = order[range.clone()].iter();
+                    TimeAxis::new(rows.map(|&row| times.values[row]).collect(), times.scale)
+                });
                 let episode = Episode::from_shared(
                     name, range, &states, &actions, rewards, terminated, truncated,
                 )?;
                 episode
                     .with_final_state(last)?
                     .with_log_probabilities(taken)
+                    .map(|episode| episode.with_times(times))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let trajectory = Trajectory::new(state_names, action_names, reward_name, episodes)?;

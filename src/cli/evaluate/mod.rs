@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 
 use self::estimators::{Behaviour, Estimator, Study};
 use self::outcome::{Outcome, standings};
-use super::endings::written_as;
+use super::endings::{show, written_as};
 use super::input::{Columns, ModelArguments};
 use super::residual::{ResidualArguments, ResidualOptions};
 use crate::environment::Task;
@@ -175,7 +175,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         table,
         estimates,
     };
-    print!("{}", outcome.text());
+    show(arguments.output.as_ref(), &outcome.text());
     outcome.warn();
     outcome.write(started)
 }

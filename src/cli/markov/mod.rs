@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use ndarray::{Array2, s};
 use serde::Serialize;
 
-use super::endings::written_as;
+use super::endings::{show, written_as};
 use super::experts::{ExpertArguments, Models, NameArguments, language};
 use super::input::{ModelArguments, Recording};
 use super::progress::Progress;
@@ -246,12 +246,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         None => None,
     };
-    print!("{}", text::notes(&study, &coded.labels));
-    print!("{}", text::study(&study, &coded.labels));
-    print!("{}", text::temperatures(&temperatures, &coded.labels));
+    let mut shown = text::notes(&study, &coded.labels);
+    shown += &text::study(&study, &coded.labels);
+    shown += &text::temperatures(&temperatures, &coded.labels);
     if let Some(windows) = &windows {
-        print!("{}", text::windows(windows, &coded.labels));
+        shown += &text::windows(windows, &coded.labels);
     }
+    show(arguments.output.as_ref(), &shown);
     if let Some(path) = &arguments.figure {
         arguments.figure(&study, &coded.labels).save(path)?;
         eprintln!("figure: {}", path.display());

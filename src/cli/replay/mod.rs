@@ -13,6 +13,7 @@ use ndarray::{Array2, Axis};
 use serde::Serialize;
 
 use crate::baselines;
+use crate::cli::endings::show;
 use crate::cli::experts::Models;
 use crate::cli::input::{Columns, ModelArguments};
 use crate::cli::progress::Progress;
@@ -191,7 +192,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             )
         })
         .collect();
-    print!("{}", outcome::text(&summed, &steps, cuts.len()));
+    show(
+        arguments.output.as_ref(),
+        &outcome::text(&summed, &steps, cuts.len()),
+    );
     let Some(output) = &arguments.output else {
         return Ok(());
     };

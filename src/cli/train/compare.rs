@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::pool::{self, Job};
 use super::single;
+use crate::cli::endings::show;
 use crate::environment::Task;
 use crate::learning::{Arm, ArmSummary, Evaluation, compare};
 use crate::output::{Column, Table, estimate, number, write_atomically, write_manifest};
@@ -135,7 +136,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         .or((task.name == "pendulum").then_some(-200.0))
         .unwrap_or_else(|| nearly_there(&arms[0]));
     let found = compare(&arms, threshold)?;
-    print!("{}", text(&found, threshold));
+    show(arguments.output.as_ref(), &text(&found, threshold));
     if let Some(output) = &arguments.output {
         table(&arms)?.write(output)?;
         let flags = ways

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::source::{Function, Series};
 use super::{Arguments, CURVES};
+use crate::cli::endings::show;
 use crate::cli::progress::Progress;
 use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Kernel, minima_of_ends, nearest};
@@ -169,7 +170,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         starts,
         judged,
     };
-    print!("{}", text(&found));
+    show(arguments.output.as_ref(), &text(&found));
     arguments.write(&models, &found)
 }
 

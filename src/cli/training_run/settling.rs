@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::source::Series;
 use super::{Arguments, CURVES, POOL};
+use crate::cli::endings::show;
 use crate::cli::experts::Models;
 use crate::cli::progress::Progress;
 use crate::cli::windowed::aligned_rows;
@@ -149,7 +150,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         judged: judged(&runs, arguments.level, arguments.seed),
         runs,
     };
-    print!("{}", text(&found));
+    show(arguments.output.as_ref(), &text(&found));
     if let Some(path) = &arguments.figure {
         ensure!(
             found.runs.iter().any(|run| run.shown.is_some()),
