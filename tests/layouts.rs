@@ -135,6 +135,31 @@ fn files_of_other_programs_are_read_at_once() {
 }
 
 #[test]
+fn a_folder_of_lerobot_is_one_recording() {
+    let table = folder().join("lerobot/data/chunk-000/file-000.parquet");
+    let scratch = tempfile::tempdir().unwrap();
+    let root = scratch.path();
+    std::fs::create_dir_all(root.join("meta")).unwrap();
+    std::fs::copy(
+        folder().join("lerobot/meta/info.json"),
+        root.join("meta/info.json"),
+    )
+    .unwrap();
+    for chunk in ["chunk-000", "chunk-001"] {
+        let data = root.join("data").join(chunk);
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::copy(&table, data.join("file-000.parquet")).unwrap();
+    }
+    let selection = RoleSelection {
+        time: Some("none".to_owned()),
+        ..RoleSelection::default()
+    };
+    let (trajectory, _) = read(root, &selection, MissingPolicy::Error).unwrap();
+    assert_eq!(trajectory.rows(), 32);
+    assert_eq!(trajectory.action_names(), ["action.torque"]);
+}
+
+#[test]
 fn the_page_of_formats_names_every_layout() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/formats.md");
     let page = std::fs::read_to_string(page).unwrap();

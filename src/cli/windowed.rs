@@ -20,7 +20,7 @@ use crate::report::{self, About, WeightHistory};
 
 #[derive(Debug, Args)]
 pub(super) struct WindowArguments {
-    /// Trajectory files with the same columns: CSV, NPZ, NPY or Parquet
+    /// Trajectory files with the same columns, in any format that forecast reads
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]

@@ -10,10 +10,12 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::TrajectoryError;
+use super::arrow_body::Body;
 use super::arrow_data::{Data, Field, Type};
+use super::arrow_schema::{damaged, fields};
 use super::bounds::Bounds;
 use super::cell::Cell;
-use super::flat::{Flat, Items};
+use super::flat::Flat;
 use super::input::Input;
 use super::source::{Column, Kind, MOST_COLUMNS, Source};
 use super::table::{Slot, Table};
@@ -21,14 +23,12 @@ use super::table::{Slot, Table};
 const MAGIC: &[u8] = b"ARROW1";
 const CONTINUES: u32 = u32::MAX;
 const LONGEST_METADATA: u64 = 64 << 20;
-/// Fields in fields that are looked into.
-const DEEPEST: usize = 8;
 
 /// An Arrow file whose schema has been read.
 pub(super) struct ArrowSource {
-    name: PathBuf,
-    file: File,
-    bounds: Bounds,
+    pub(super) name: PathBuf,
+    pub(super) file: File,
+    pub(super) bounds: Bounds,
     fields: Vec<Field>,
     messages: Vec<Message>,
     columns: Vec<Column>,
@@ -37,10 +37,10 @@ pub(super) struct ArrowSource {
 }
 
 /// A message whose body holds the buffers of a batch.
-struct Message {
+pub(super) struct Message {
     metadata: Vec<u8>,
-    body: u64,
-    body_bytes: u64,
+    pub(super) body: u64,
+    pub(super) body_bytes: u64,
 }
 
 /// The field of a column, by its position in those around it, and the item of its lists.
@@ -71,7 +71,7 @@ impl ArrowSource {
         Ok(source)
     }
 
-    fn corrupt(&self, reason: Reason) -> TrajectoryError {
+    pub(super) fn corrupt(&self, reason: Reason) -> TrajectoryError {
         TrajectoryError::Corrupt {
             file: self.name.clone(),
             format: "Arrow",
@@ -392,277 +392,4 @@ fn entry<'d>(field: &Field, entries: &'d [Data], cell: Cell) -> Option<Cell<'d>>
         index -= part.rows;
     }
     None
-}
-
-/// The buffers of a batch, taken in the order of its fields.
-struct Body<'s, 'm> {
-    source: &'s ArrowSource,
-    message: &'m Message,
-    rows: usize,
-    nodes: Items<'m>,
-    buffers: Items<'m>,
-    views: Items<'m>,
-    /// The compression of buffers: 0 LZ4, 1 zstd.
-    codec: Option<u8>,
-    node: usize,
-    buffer: usize,
-    view: usize,
-    unpacked: u64,
-}
-
-impl<'s, 'm> Body<'s, 'm> {
-    fn new(
-        source: &'s ArrowSource,
-        message: &'m Message,
-        batch: Flat<'m>,
-    ) -> Result<Self, TrajectoryError> {
-        let of = || {
-            Some(Self {
-                source,
-                message,
-                rows: usize::try_from(batch.long(0).unwrap_or(0)).ok()?,
-                nodes: batch.items(1, 16)?,
-                buffers: batch.items(2, 16)?,
-                views: batch.items(4, 8)?,
-                codec: batch
-                    .table(3)
-                    .map(|compression| compression.byte(0).unwrap_or(0)),
-                node: 0,
-                buffer: 0,
-                view: 0,
-                unpacked: 0,
-            })
-        };
-        of().ok_or_else(|| source.corrupt(damaged()))
-    }
-
-    fn take(&mut self, field: &Field, used: bool) -> Result<Data, TrajectoryError> {
-        let rows = self
-            .nodes
-            .number(self.node, 2, 0)
-            .filter(|_| self.node < self.nodes.count);
-        let rows = rows.and_then(|rows| usize::try_from(rows).ok());
-        let mut data = Data {
-            rows: rows.ok_or_else(|| self.source.corrupt(damaged()))?,
-            ..Data::default()
-        };
-        self.node += 1;
-        let mut count = field.buffers();
-        if field.of == Type::TextView && field.dictionary.is_none() {
-            let more = self
-                .views
-                .number(self.view, 1, 0)
-                .filter(|_| self.view < self.views.count);
-            self.view += 1;
-            let more = more.and_then(|more| usize::try_from(more).ok());
-            let more = more.filter(|&more| more <= self.buffers.count);
-            count += more.ok_or_else(|| self.source.corrupt(damaged()))?;
-        }
-        for _ in 0..count {
-            let buffer = match used {
-                true => self.unpacked_buffer()?,
-                false => Vec::new(),
-            };
-            data.buffers.push(buffer);
-            self.buffer += 1;
-        }
-        if field.dictionary.is_none() {
-            for child in &field.children {
-                let child = self.take(child, used)?;
-                data.children.push(child);
-            }
-        }
-        Ok(data)
-    }
-
-    fn unpacked_buffer(&mut self) -> Result<Vec<u8>, TrajectoryError> {
-        let damaged = || self.source.corrupt(damaged());
-        if self.buffer >= self.buffers.count {
-            return Err(damaged());
-        }
-        let part = |which| {
-            let number = self.buffers.number(self.buffer, 2, which);
-            number
-                .and_then(|number| u64::try_from(number).ok())
-                .ok_or_else(damaged)
-        };
-        let (offset, length) = (part(0)?, part(1)?);
-        let end = offset
-            .checked_add(length)
-            .filter(|&end| end <= self.message.body_bytes);
-        end.ok_or_else(damaged)?;
-        let io = |source| TrajectoryError::Io {
-            file: self.source.name.clone(),
-            source,
-        };
-        let mut file = &self.source.file;
-        file.seek(SeekFrom::Start(self.message.body + offset))
-            .map_err(io)?;
-        let mut packed = Vec::new();
-        file.take(length).read_to_end(&mut packed).map_err(io)?;
-        let (Some(codec), false) = (self.codec, packed.is_empty()) else {
-            return Ok(packed);
-        };
-        let (claim, packed) = packed.split_at_checked(8).ok_or_else(damaged)?;
-        let claim = claim
-            .try_into()
-            .map(i64::from_le_bytes)
-            .map_err(|_| damaged())?;
-        // Buffers that would not become smaller are stored as they are.
-        if claim == -1 {
-            return Ok(packed.to_vec());
-        }
-        let bytes = u64::try_from(claim).map_err(|_| damaged())?;
-        self.unpacked = self.unpacked.saturating_add(bytes);
-        if self.unpacked > self.source.bounds.bytes() {
-            return Err(self.source.bounds.too_many_bytes(&self.source.name));
-        }
-        let mut unpacked = Vec::new();
-        let read = match codec {
-            0 => lz4_flex::frame::FrameDecoder::new(packed)
-                .take(bytes)
-                .read_to_end(&mut unpacked),
-            1 => zstd::Decoder::with_buffer(packed)
-                .and_then(|decoder| decoder.take(bytes).read_to_end(&mut unpacked)),
-            _ => {
-                return Err(self
-                    .source
-                    .corrupt("its compression is not known".to_owned()));
-            }
-        };
-        match read {
-            Ok(read) if read as u64 == bytes => Ok(unpacked),
-            _ => Err(self
-                .source
-                .corrupt("a compressed buffer is damaged".to_owned())),
-        }
-    }
-}
-
-impl Field {
-    fn has_lists(&self) -> bool {
-        matches!(self.of, Type::List(_) | Type::FixedList(_))
-            || self.children.iter().any(Self::has_lists)
-    }
-
-    fn with_dictionary(&self, id: i64) -> Option<&Self> {
-        match &self.dictionary {
-            Some((known, _)) if *known == id => Some(self),
-            _ => self
-                .children
-                .iter()
-                .find_map(|child| child.with_dictionary(id)),
-        }
-    }
-
-    fn kind(&self) -> Kind {
-        match self.of {
-            Type::Null => Kind::Blank,
-            Type::Bool | Type::Signed(_) | Type::Unsigned(_) | Type::Float(_) => Kind::Number,
-            Type::Decimal(..) => Kind::Number,
-            Type::Time(..) => Kind::Date,
-            Type::Text(_) | Type::TextView => Kind::Text,
-            Type::Struct | Type::List(_) | Type::FixedList(_) => {
-                Kind::Unusable("nested; save one column per number".to_owned())
-            }
-            Type::Other(_, reason) => Kind::Unusable(reason.to_owned()),
-        }
-    }
-}
-
-fn damaged() -> Reason {
-    "its metadata is damaged".to_owned()
-}
-
-/// The fields of a schema or of a field.
-fn fields(items: Items, depth: usize) -> Result<Vec<Field>, Reason> {
-    if depth > DEEPEST {
-        return Err("its columns are nested too deeply".to_owned());
-    }
-    if items.count > MOST_COLUMNS {
-        return Err(format!("it has more than {MOST_COLUMNS} columns"));
-    }
-    let field = |index| {
-        let field = items.table(index).ok_or_else(damaged)?;
-        let dictionary = field.table(4).map(|dictionary| {
-            let of = dictionary
-                .table(1)
-                .map_or(Type::Signed(4), |index| integer(&index));
-            (dictionary.long(0).unwrap_or(0), of)
-        });
-        Ok(Field {
-            name: field.text(0).unwrap_or_default(),
-            of: field_type(&field),
-            children: fields(field.items(5, 4).ok_or_else(damaged)?, depth + 1)?,
-            dictionary,
-        })
-    };
-    (0..items.count).map(field).collect()
-}
-
-fn integer(of: &Flat) -> Type {
-    let size = match of.int(0) {
-        Some(bits @ (8 | 16 | 32 | 64)) => bits as usize / 8,
-        _ => return Type::Other(2, "an integer of an unusual size"),
-    };
-    match of.byte(1) == Some(1) {
-        true => Type::Signed(size),
-        false => Type::Unsigned(size),
-    }
-}
-
-fn field_type(field: &Flat) -> Type {
-    const SECOND: i128 = 1_000_000_000;
-    let unit = |number: Option<i16>| match number.unwrap_or(0) {
-        0 => SECOND,
-        1 => SECOND / 1000,
-        2 => 1000,
-        _ => 1,
-    };
-    let empty = || Type::Other(0, "of a type that is not known");
-    let Some(of) = field.table(3) else {
-        return empty();
-    };
-    match field.byte(2).unwrap_or(0) {
-        1 => Type::Null,
-        2 => integer(&of),
-        3 => Type::Float(match of.short(0).unwrap_or(0) {
-            0 => 2,
-            1 => 4,
-            _ => 8,
-        }),
-        4 => Type::Other(3, "raw bytes"),
-        5 => Type::Text(4),
-        6 => Type::Bool,
-        7 => match of.int(2).unwrap_or(128) {
-            bits @ (32 | 64 | 128 | 256) => {
-                Type::Decimal(bits as usize / 8, of.int(1).unwrap_or(0))
-            }
-            _ => Type::Other(2, "a decimal of an unusual size"),
-        },
-        8 => match of.short(0) {
-            Some(0) => Type::Time(4, 86_400 * SECOND),
-            _ => Type::Time(8, SECOND / 1000),
-        },
-        // A time of day.
-        9 => Type::Signed(of.int(1).map_or(4, |bits| if bits == 64 { 8 } else { 4 })),
-        10 => Type::Time(8, unit(of.short(0))),
-        11 => Type::Other(2, "a span of time"),
-        12 | 17 => Type::List(4),
-        13 => Type::Struct,
-        14 => Type::Other(1 + usize::from(of.short(0) == Some(1)), "a union"),
-        15 => Type::Other(2, "raw bytes"),
-        16 => Type::FixedList(
-            of.int(0)
-                .and_then(|size| usize::try_from(size).ok())
-                .unwrap_or(0),
-        ),
-        18 => Type::Signed(8),
-        19 => Type::Other(3, "raw bytes"),
-        20 => Type::Text(8),
-        21 => Type::List(8),
-        23 | 24 => Type::TextView,
-        25 | 26 => Type::Other(3, "a view of lists"),
-        _ => empty(),
-    }
 }

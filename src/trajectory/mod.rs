@@ -6,9 +6,12 @@
 //! table (`table`), and its rows, put in the order of time (`clock`, `order`) and cut where series or
 //! runs end (`labels`, `settle`), are checked [`Episode`]s.
 
+mod array_rows;
 mod arrays;
 mod arrow;
+mod arrow_body;
 mod arrow_data;
+mod arrow_schema;
 mod assignment;
 mod bounds;
 mod calendar;
@@ -32,6 +35,7 @@ mod npy;
 mod npz;
 mod order;
 mod parquet;
+mod records;
 mod roles;
 mod settle;
 mod source;

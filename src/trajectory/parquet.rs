@@ -227,6 +227,35 @@ impl ParquetSource {
         Ok(rows.row - first_row)
     }
 
+    /// Streams the used columns into the table, from a row of it on; how many rows there are.
+    pub(super) fn read_from(
+        &self,
+        start: usize,
+        slots: &[Option<Slot>],
+        table: &mut Table,
+    ) -> Result<usize, TrajectoryError> {
+        let mut first_row = start;
+        for group in 0..self.reader.num_row_groups() {
+            let mut group_rows = None;
+            for (index, leaf) in self.leaves.iter().enumerate() {
+                let slots = &slots[leaf.first..][..leaf.width];
+                if slots.iter().all(Option::is_none) {
+                    continue;
+                }
+                let rows = guard::catch(|| self.read_chunk(group, index, slots, first_row, table))
+                    .map_err(|reason| corrupt(&self.file, reason))??;
+                if *group_rows.get_or_insert(rows) != rows {
+                    return Err(corrupt(
+                        &self.file,
+                        format!("its columns have different lengths in row group {group}"),
+                    ));
+                }
+            }
+            first_row += group_rows.unwrap_or(0);
+        }
+        Ok(first_row - start)
+    }
+
     /// Passes every cell of a column chunk on, null as missing.
     fn drain<T: DataType>(
         &self,
@@ -362,26 +391,7 @@ impl Source for ParquetSource {
         slots: &[Option<Slot>],
         table: &mut Table,
     ) -> Result<(), TrajectoryError> {
-        let mut first_row = 0;
-        for group in 0..self.reader.num_row_groups() {
-            let mut group_rows = None;
-            for (index, leaf) in self.leaves.iter().enumerate() {
-                let slots = &slots[leaf.first..][..leaf.width];
-                if slots.iter().all(Option::is_none) {
-                    continue;
-                }
-                let rows = guard::catch(|| self.read_chunk(group, index, slots, first_row, table))
-                    .map_err(|reason| corrupt(&self.file, reason))??;
-                if *group_rows.get_or_insert(rows) != rows {
-                    return Err(corrupt(
-                        &self.file,
-                        format!("its columns have different lengths in row group {group}"),
-                    ));
-                }
-            }
-            first_row += group_rows.unwrap_or(0);
-        }
-        Ok(())
+        self.read_from(0, slots, table).map(|_| ())
     }
 }
 

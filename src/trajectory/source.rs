@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::bounds::Bounds;
 use super::input::Input;
+use super::lerobot::DataSet;
 use super::table::{Slot, Table};
 use super::{TrajectoryError, arrays, arrow, csv, hdf5, json, mat, npz, parquet};
 
@@ -83,6 +84,9 @@ pub(super) fn open(
     wanted: &[String],
     encoding: Option<&str>,
 ) -> Result<Box<dyn Source>, TrajectoryError> {
+    if let Some(data_set) = DataSet::open(path) {
+        return Ok(Box::new(data_set?));
+    }
     let mut input = Input::open(path)?;
     let start = input.start(START)?;
     if start.is_empty() {

@@ -42,7 +42,7 @@ use crate::trajectory::Trajectory;
     statecast replay pendulum.npz --context 100 --horizon 99 --env pendulum --policy pi.safetensors\n  \
     statecast replay test.npz --context 100 --horizon 50 --train other.npz --output replay.csv")]
 pub(super) struct Arguments {
-    /// Trajectory files of one system: CSV, NPZ, NPY or Parquet
+    /// Trajectory files of one system, in any format that forecast reads
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]

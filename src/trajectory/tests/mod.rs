@@ -3,6 +3,7 @@
 mod faults;
 mod formats;
 mod headers;
+mod others;
 mod recordings;
 mod roles;
 mod times;
