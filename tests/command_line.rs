@@ -718,7 +718,7 @@ fn recordings_come_from_standard_input_and_tables_go_to_standard_output() {
         "-o",
         "-",
     ];
-    let models = ["backtest", "-", "--models", "persistence,climatology"];
+    let models = ["backtest", "-", "--models", "persistence,ar"];
     let table = piped(
         &[&models[..], &arguments].concat(),
         &std::fs::read(path).unwrap(),

@@ -82,11 +82,11 @@ impl Variables {
         let mut names = trajectory.state_names().to_vec();
         let mut roles = vec![Role::State; names.len()];
         let of_rows = s![rows, ..];
-        let mut parts = vec![episode.states().slice_move(of_rows.clone())];
+        let mut parts = vec![episode.states().slice_move(of_rows)];
         if method == Method::DiclSa {
             names.extend_from_slice(trajectory.action_names());
             roles.resize(names.len(), Role::Action);
-            parts.push(episode.actions().slice_move(of_rows.clone()));
+            parts.push(episode.actions().slice_move(of_rows));
         }
         if let (true, Some(name), Some(rewards)) =
             (with_reward, trajectory.reward_name(), episode.rewards())
@@ -94,7 +94,7 @@ impl Variables {
             names.push(name.to_owned());
             roles.push(Role::Reward);
             let rewards = rewards.view().insert_axis(Axis(1));
-            parts.push(rewards.slice_move(of_rows.clone()));
+            parts.push(rewards.slice_move(of_rows));
         }
         let values = concatenate(Axis(1), &parts)
             .expect("an episode's states, actions and rewards have one row a step");

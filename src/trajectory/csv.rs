@@ -93,7 +93,14 @@ impl CsvSource {
                 limit: MOST_COLUMNS,
             });
         }
-        let has_header = is_header(&first.cells, dialect.delimiter);
+        let commented = names_in_comment(&preamble.comment, &dialect, first.cells.len());
+        // Under names in a comment a first line with a number is a row, whatever words it has.
+        let holds_number = first
+            .cells
+            .iter()
+            .any(|cell| matches!(parse(cell, dialect.delimiter), Parsed::Number(_)));
+        let commented = commented.filter(|_| holds_number);
+        let has_header = commented.is_none() && is_header(&first.cells, dialect.delimiter);
         let mut sample = Vec::new();
         let mut names = Vec::new();
         match has_header {
@@ -113,10 +120,6 @@ impl CsvSource {
                 sample.push(first);
             }
         }
-        let commented = match has_header {
-            true => None,
-            false => names_in_comment(&preamble.comment, &dialect, records.width),
-        };
         let has_names = has_header || commented.is_some();
         names = commented.unwrap_or(names);
         names.resize(records.width, String::new());

@@ -165,7 +165,7 @@ impl JsonSource {
             .next()
             .transpose()
             .map_err(|fault| self.corrupt(fault))?;
-        let is_alone = matches!(values.next(), None);
+        let is_alone = values.next().is_none();
         match start {
             b'[' if is_alone => Ok(Shape::Array),
             b'{' if is_alone => Ok(Shape::Columns),
@@ -383,11 +383,16 @@ fn cell(value: &Value) -> Cell<'_> {
     }
 }
 
-/// The rows of an object that is an episode: its fields are lists, of which one has lists as items or
+/// The rows of an episode: a list of objects, or an object whose fields are lists, of which one has lists as items or
 /// of which most are as long as each other.
 fn episode(value: &Value) -> Option<Vec<Value>> {
-    let Value::Object(fields) = value else {
-        return None;
+    let fields = match value {
+        Value::Object(fields) => fields,
+        // A list of rows in a list of episodes.
+        Value::Array(rows) if !rows.is_empty() && rows.iter().all(Value::is_object) => {
+            return Some(rows.clone());
+        }
+        _ => return None,
     };
     let lists = || fields.values().filter_map(Value::as_array);
     let of_rows = lists().find(|items| items.len() > 1 && items.iter().all(Value::is_array));

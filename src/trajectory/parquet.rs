@@ -221,7 +221,7 @@ impl ParquetSource {
                 })
             }
             ColumnReader::Int96ColumnReader(reader) => {
-                self.drain(reader, &descriptor, &mut rows, |value| time_of_int96(value))
+                self.drain(reader, &descriptor, &mut rows, time_of_int96)
             }
         }?;
         Ok(rows.row - first_row)
@@ -284,13 +284,13 @@ impl ParquetSource {
                 return rows.end_row();
             }
             let mut present = values.iter();
-            let levels = if optional {
-                defined.len()
-            } else {
-                values.len()
+            let levels = match optional {
+                true => defined.len(),
+                false => values.len(),
             };
             for index in 0..levels {
-                let is_present = !optional || defined[index] == descriptor.max_def_level();
+                let level = defined.get(index).copied();
+                let is_present = level.is_none_or(|level| level == descriptor.max_def_level());
                 let value = if is_present { present.next() } else { None };
                 let starts = !listed || repeated.get(index) == Some(&0);
                 rows.put(starts, value.map_or(Cell::Missing, &cell))?;
@@ -407,7 +407,7 @@ fn decimal(bytes: &[u8], digits: i32) -> Cell<'static> {
 }
 
 /// The nanoseconds of the day and the day of a time of old writers.
-fn time_of_int96(value: &Int96) -> Cell<'static> {
+fn time_of_int96(value: &Int96) -> Cell<'_> {
     match *value.data() {
         [low, high, day] => {
             let of_day = i128::from(low) | i128::from(high) << 32;

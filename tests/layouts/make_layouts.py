@@ -128,7 +128,7 @@ def plain_text():
          states=["x, rad", "v, rad/s"], values=XV, choose=["x, rad", "v, rad/s"])
     text("latin1.csv", "old Windows program, with `--encoding latin1`", "Zeit;Winkel in °;Größe\n" + table([T, X, V], ";", comma),
          charset="latin-1", states=["Winkel in °", "Größe"], values=XV, encoding="latin1")
-    text("psql.txt", "PostgreSQL `\\copy ... delimiter '|'`", "t|x|v\n" + table([T, X, V], "|"), **TIMED)
+    text("psql.txt", "PostgreSQL, vertical bars", "t|x|v\n" + table([T, X, V], "|"), **TIMED)
     text("mysql.txt", "MySQL client", "t\tx\tv\tremark\n" + table([T, X, V, ["NULL"] * ROWS], "\t"), **TIMED)
     big = 1000 * (X + 2)
     text("thousands.csv", "spreadsheet, thousands with commas", "t,x\n" + "".join(f'{t},"{b:,.1f}"\n' for t, b in zip(T, big)), states=["x"], values=np.round(big, 1), time="t")
@@ -173,6 +173,12 @@ def json_text():
     text("pandas_table.json", "pandas `to_json(orient='table')`", frame.to_json(orient="table"), **TIMED)
     text("lists.json", "`json.dump` of a dict of lists", json.dumps({"t": T.tolist(), "x": X.tolist(), "v": V.tolist()}), **TIMED)
     text("web.json", "web service, records under a name", json.dumps({"status": "ok", "data": frame.to_dict("records")}, indent=1), **TIMED)
+    text("values.json", "pandas `to_json(orient='values')`", json.dumps(XV.tolist()), states=["c0", "c1"], values=XV)
+    episodes = 2 * [[{"obs": [x, v], "action": u} for x, v, u in swing()]]
+    text("episodes.json", "a list of episodes of steps", json.dumps(episodes), states=["obs_0", "obs_1"], values=XV, actions=["action"], lengths=[ROWS, ROWS])
+    batch = {"type": "SampleBatch", "obs": XV.tolist(), "actions": U.tolist(), "rewards": REWARD.tolist(), "eps_id": [3] * 8 + [4] * 8, "t": 2 * [*range(8)]}
+    text("rllib.json", "RLlib JSON output", json.dumps(batch) + "\n", states=["obs_0", "obs_1"], values=XV, actions=["actions"],
+         reward=True, lengths=[8, 8], time="t")
     rows = [{"step": i, "obs": [x, v], "action": [u], "info": {"power": u * u}} for i, (x, v, u) in enumerate(swing())]
     text("logger.jsonl", "logger, lists and objects in a line", "".join(json.dumps(row) + "\n" for row in rows),
          states=["obs_0", "obs_1"], values=XV, actions=["action_0"], time="step")
@@ -313,6 +319,11 @@ def main():
     arrow_files()
     hdf5_files()
     mat_files()
+    for path in HERE.glob("*.mat"):
+        # SciPy writes the date into the header.
+        content = path.read_bytes()
+        if content.startswith(b"MATLAB 5.0"):
+            path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(116) + content[116:])
     lines = ",\n".join(json.dumps(entry) for entry in found)
     (HERE / "layouts.json").write_text(f"[\n{lines}\n]\n")
     rows = [f"| {entry['writer']} | `{pathlib.Path(entry['file']).name}` |" for entry in found]

@@ -72,6 +72,19 @@ fn a_last_row_without_an_action_is_the_final_state() {
     );
 }
 
+/// Fault: with names in a comment, a first row that held a word was taken for the header.
+#[test]
+fn rows_under_names_in_a_comment_are_rows() {
+    let text = "%time,x,frame\n0,1,base\n1,2,base\n";
+    let (trajectory, roles) = csv(text).read().unwrap();
+    assert_eq!(states(&trajectory, 0), [[1.0], [2.0]]);
+    assert_eq!(roles.time.columns, ["time"]);
+    let (trajectory, _) = csv("# made by hand, in a hurry\nx,y\n1,2\n")
+        .read()
+        .unwrap();
+    assert_eq!(trajectory.state_names(), ["x", "y"]);
+}
+
 /// Fault: names that hold commas could not be chosen.
 #[test]
 fn names_with_commas_are_chosen_in_parts() {
