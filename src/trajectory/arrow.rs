@@ -310,7 +310,7 @@ impl Source for ArrowSource {
             .collect();
         let is_used = |field: usize| used.iter().any(|&(c, _)| self.places[c].path[0] == field);
         let mut dictionaries: HashMap<i64, Vec<Data>> = HashMap::new();
-        let mut start = 0;
+        let mut start: usize = 0;
         for message in &self.messages {
             if message.kind() == Some(2) {
                 let (id, entries) = self.entries(message)?;
@@ -322,8 +322,11 @@ impl Source for ArrowSource {
                 known.push(entries);
                 continue;
             }
+            // Before anything is unpacked for them.
+            let claimed = message.batch().and_then(|batch| batch.long(0)).unwrap_or(0);
+            let claimed = usize::try_from(claimed).map_err(|_| self.corrupt(damaged()))?;
+            table.make_room(start.saturating_add(claimed))?;
             let (rows, columns) = self.batch(message, &is_used)?;
-            table.make_room(start + rows)?;
             for &(index, slot) in &used {
                 let place = &self.places[index];
                 let (field, data) = find(&self.fields, &columns, &place.path)

@@ -1,5 +1,6 @@
 //! Text tables: one row a line, cells between delimiters.
 
+use std::collections::HashSet;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -235,25 +236,26 @@ fn unit_lines(sample: &[Record], delimiter: u8) -> usize {
 }
 
 /// Whether the first of some rows holds no number, but words in columns of numbers or dates that do
-/// not come back there.
+/// not come back below.
 fn are_units(rows: &[Record], delimiter: u8) -> bool {
     let Some((first, others)) = rows.split_first() else {
         return false;
     };
     let others = &others[..others.len().min(ROWS_UNDER_UNITS)];
+    let below: HashSet<&[u8]> = others.iter().flat_map(|record| &record.cells).collect();
     let mut words = 0;
     for (index, cell) in first.cells.iter().enumerate() {
-        let below = || others.iter().map(|record| &record.cells[index]);
+        let column = || others.iter().map(|record| &record.cells[index]);
         let text = |c: &&[u8]| matches!(parse(c, delimiter), Parsed::Text);
         let date = |c: &[u8]| is_date(std::str::from_utf8(c).unwrap_or_default());
-        let values = below()
+        let values = column()
             .filter(|&c| !c.is_empty() && (!text(&c) || date(c)))
             .count();
-        let words_below = below().filter(|&c| text(&c) && !date(c)).count();
+        let words_below = column().filter(|&c| text(&c) && !date(c)).count();
         match parse(cell, delimiter) {
             Parsed::Number(_) => return false,
             Parsed::Text if date(cell) => return false,
-            Parsed::Text if values > words_below => match below().any(|c| c == cell) {
+            Parsed::Text if values > words_below => match below.contains(cell) {
                 true => return false,
                 false => words += 1,
             },

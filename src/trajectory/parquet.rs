@@ -234,6 +234,8 @@ impl ParquetSource {
         slots: &[Option<Slot>],
         table: &mut Table,
     ) -> Result<usize, TrajectoryError> {
+        let claimed = self.reader.metadata().file_metadata().num_rows();
+        table.make_room(start.saturating_add(usize::try_from(claimed).unwrap_or(0)))?;
         let mut first_row = start;
         for group in 0..self.reader.num_row_groups() {
             let mut group_rows = None;

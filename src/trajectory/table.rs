@@ -16,6 +16,9 @@ use super::source::{Column, Kind};
 use super::times::TimeAxis;
 use super::{Episode, LabelledRun, LoggedRun, Roles, Trajectory, TrajectoryError};
 
+/// Values whose memory a date or a label takes.
+const COSTLY: usize = 8;
+
 /// What to do with a used cell that is empty, NaN or infinite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum MissingPolicy {
@@ -187,7 +190,7 @@ impl Table {
             .iter()
             .map(|cells| cells.names.len())
             .sum::<usize>();
-        let columns = columns + self.labels.len() + self.clocks.len();
+        let columns = columns + COSTLY * (self.labels.len() + self.clocks.len());
         match self.bounds {
             Some(bounds) => {
                 bounds.check_values(&self.file, (rows as u64).saturating_mul(columns as u64))
