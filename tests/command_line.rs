@@ -49,12 +49,12 @@ fn forecast_writes_table_manifest_and_figure() {
         String::from_utf8_lossy(&output.stderr)
     );
     let table = std::fs::read_to_string(path("x.csv")).unwrap();
-    assert!(table.starts_with("episode,step,variable,mean,std,q0.05,"));
+    assert!(table.starts_with("episode,step,time,variable,mean,std,q0.05,"));
     assert_eq!(table.lines().count(), 1 + 5 * 3);
     for line in table.lines().skip(1) {
         let quantiles: Vec<f64> = line
             .split(',')
-            .skip(5)
+            .skip(6)
             .map(|x| x.parse().unwrap())
             .collect();
         let (quantiles, band) = quantiles.split_at(7);
@@ -626,7 +626,7 @@ fn forked_futures_stand_side_by_side() {
     let both = format!("{},{}", path("pull.csv"), path("push.csv"));
     let figure = path("x.svg");
     let (table, stderr) = forecast(&["--fork", &both, "--plot", &figure], &path("x.csv"));
-    assert!(table.starts_with("episode,future,step,variable,mean,"));
+    assert!(table.starts_with("episode,future,step,time,variable,mean,"));
     assert_eq!(table.lines().count(), 1 + 2 * 6 * 3);
     let futures = column(&table, "future");
     assert_eq!(
@@ -658,4 +658,121 @@ fn forked_futures_stand_side_by_side() {
     let blind = ["--horizon", "6", "--method", "vicl", "--fork", &both];
     let blind = [&["forecast", "examples/pendulum.csv"], &blind[..]].concat();
     fails(&blind, "--fork needs --method residual");
+}
+
+/// Runs the program with something on standard input; what it prints on standard output.
+fn piped(arguments: &[&str], input: &[u8]) -> String {
+    use std::io::Write;
+    use std::process::Stdio;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_statecast"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn recordings_come_from_standard_input_and_tables_go_to_standard_output() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let quick = [
+        "--horizon",
+        "3",
+        "--samples",
+        "5",
+        "--experts",
+        "persistence",
+    ];
+    let of = |file: &str, input: &[u8]| {
+        let named = [&["forecast", file], &quick[..], &["--output", "-"]].concat();
+        piped(&named, input)
+    };
+    let files = [
+        "layouts/records.jsonl.gz",
+        "layouts/minari.hdf5",
+        "layouts/pandas.parquet",
+    ];
+    for file in files {
+        let path = folder.join("tests").join(file);
+        let table = of("-", &std::fs::read(&path).unwrap());
+        assert!(table.starts_with("episode,step,"), "{table}");
+        assert_eq!(table, of(path.to_str().unwrap(), b""));
+    }
+    assert!(!folder.join("-.manifest.json").exists());
+    // Text for people leaves standard output to the table.
+    let path = folder.join("tests/layouts/pandas.csv");
+    let arguments = [
+        "--context",
+        "6",
+        "--horizon",
+        "2",
+        "--samples",
+        "5",
+        "-o",
+        "-",
+    ];
+    let models = ["backtest", "-", "--models", "persistence,ar"];
+    let table = piped(
+        &[&models[..], &arguments].concat(),
+        &std::fs::read(path).unwrap(),
+    );
+    let widths: Vec<usize> = table.lines().map(|line| line.split(',').count()).collect();
+    assert!(
+        widths.len() > 1 && widths.iter().all(|width| *width == widths[0]),
+        "{table}"
+    );
+}
+
+/// Fault: a forecast of dates had steps only.
+#[test]
+fn forecasts_have_times_observed_values_and_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let recording = folder.path().join("monthly.csv");
+    let mut text = String::from("month,x\n");
+    let months = [
+        "01-31", "02-29", "03-31", "04-30", "05-31", "06-30", "07-31", "08-31",
+    ];
+    for (row, month) in months.iter().enumerate() {
+        text += &format!("2024-{month},{}\n", row * row);
+    }
+    std::fs::write(&recording, text).unwrap();
+    let recording = recording.to_str().unwrap();
+    let paths = folder.path().join("paths.csv").display().to_string();
+    let quick = [
+        "--samples",
+        "4",
+        "--experts",
+        "persistence",
+        "--horizon",
+        "2",
+    ];
+    let run = |more: &[&str]| piped(&[&["forecast", recording], &quick[..], more].concat(), b"");
+    let table = run(&["--paths", &paths]);
+    assert!(
+        table.starts_with("episode,step,time,variable,mean,"),
+        "{table}"
+    );
+    assert!(
+        table.contains("8,2024-09-30,x") && table.contains("9,2024-10-31,x"),
+        "{table}"
+    );
+    let paths = std::fs::read_to_string(paths).unwrap();
+    assert!(paths.starts_with("episode,path,step,time,x\n"), "{paths}");
+    assert_eq!(paths.lines().count(), 1 + 4 * 2);
+    let held = run(&["--holdout"]);
+    assert!(
+        held.starts_with("episode,step,time,variable,observed,mean,"),
+        "{held}"
+    );
+    assert!(
+        held.contains("6,2024-07-31,x,36,") && held.contains("7,2024-08-31,x,49,"),
+        "{held}"
+    );
 }

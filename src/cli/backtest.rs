@@ -95,7 +95,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         results,
         summary,
     };
-    let mut ending = Ending::new();
+    let mut ending = Ending::new(arguments.windowed.output());
     arguments
         .windowed
         .write(&study, weights.as_ref(), &mut ending);

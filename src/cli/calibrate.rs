@@ -83,7 +83,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         results,
         summary,
     };
-    let mut ending = Ending::new();
+    let mut ending = Ending::new(arguments.windowed.output());
     windowed.write(&study, None, &mut ending);
     ending.show(&text(&study.results, &study.summary))
 }

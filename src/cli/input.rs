@@ -19,7 +19,7 @@ use crate::trajectory::{self, Duplicates, Episode, MissingPolicy, RoleSelection,
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recording")]
 pub(super) struct Recording {
-    /// Trajectory file: CSV, NPZ, NPY or Parquet
+    /// Trajectory file: CSV, JSON, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; '-' for standard input
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) columns: Columns,
@@ -58,6 +58,9 @@ pub(super) struct Columns {
     /// What to do with missing values, NaN and infinities
     #[arg(long, value_enum, default_value_t = Missing::Error)]
     missing: Missing,
+    /// Encoding of a text file, such as latin1 or utf-16le [default: utf-8, or what its first bytes say]
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -99,6 +102,7 @@ impl Columns {
             episode: self.episode.clone(),
             time: self.time.clone(),
             duplicates: self.duplicates.into(),
+            encoding: self.encoding.clone(),
             transitions: false,
         }
     }

@@ -18,6 +18,7 @@ mod progress;
 mod replay;
 mod residual;
 mod shell;
+mod terminal;
 mod train;
 mod training_run;
 mod units;

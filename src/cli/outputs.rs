@@ -1,20 +1,18 @@
 //! Files that a command writes: checked before its work, written before anything is shown.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::ArgMatches;
 
+use super::endings::is_standard_output;
 use super::one_line;
+use super::terminal::{note, show, tell};
 use crate::output::{check_writable, manifest_path};
 
 /// Flags whose value is a file to write.
-const WRITTEN: &[&str] = &["output", "report", "figure", "plot"];
-
-/// Stands for standard output.
-const STANDARD: &str = "-";
+const WRITTEN: &[&str] = &["output", "report", "figure", "plot", "paths"];
 
 /// Checks the files that a command is going to write: that each can be written, that they differ, and that
 /// none of them or of their manifests is a file that the command reads.
@@ -26,7 +24,7 @@ pub(super) fn check(matches: &ArgMatches) -> anyhow::Result<()> {
     let written: Vec<(&str, &PathBuf)> = WRITTEN
         .iter()
         .filter_map(|&flag| Some((flag, command.try_get_one::<PathBuf>(flag).ok()??)))
-        .filter(|(_, path)| path.as_os_str() != STANDARD)
+        .filter(|(_, path)| !is_standard_output(path))
         .collect();
     let read = read(command);
     for (i, (flag, path)) in written.iter().enumerate() {
@@ -82,15 +80,19 @@ fn read(command: &ArgMatches) -> Vec<PathBuf> {
 
 /// What a command does once all is computed: files first, then the terminal. A file that cannot be written
 /// costs no other.
-#[derive(Default)]
 pub(super) struct Ending {
+    /// Whether a file takes standard output, so that text goes to standard error.
+    aside: bool,
     failed: Vec<anyhow::Error>,
 }
 
 impl Ending {
-    /// Nothing written yet.
-    pub(super) fn new() -> Self {
-        Self::default()
+    /// Nothing written yet, of a command whose table is `output`.
+    pub(super) fn new(output: Option<&PathBuf>) -> Self {
+        Self {
+            aside: output.is_some_and(|path| is_standard_output(path)),
+            failed: Vec::new(),
+        }
     }
 
     /// Writes a file, or what belongs together.
@@ -98,27 +100,18 @@ impl Ending {
         self.failed.extend(write().err());
     }
 
-    /// Writes the text to standard output, and fails with the first error of all; others are told.
+    /// Shows the text, and fails with the first error of all; others are told.
     pub(super) fn show(mut self, text: &str) -> anyhow::Result<()> {
-        self.failed.extend(show(text).err());
+        match self.aside {
+            true => note(text),
+            false => self.failed.extend(show(text).err()),
+        }
         let mut failed = self.failed.into_iter();
         let first = failed.next();
         for other in failed {
-            eprintln!("error: {}", one_line(&other));
+            tell!("error: {}", one_line(&other));
         }
         first.map_or(Ok(()), Err)
-    }
-}
-
-/// Writes a text to standard output. That nobody reads it is no error.
-pub(super) fn show(text: &str) -> anyhow::Result<()> {
-    let mut standard = io::stdout().lock();
-    let written = standard
-        .write_all(text.as_bytes())
-        .and_then(|()| standard.flush());
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output"),
     }
 }
 
@@ -129,7 +122,7 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_written_costs_no_other() {
         let mut written = 0;
-        let mut ending = Ending::new();
+        let mut ending = Ending::new(None);
         ending.write(|| anyhow::bail!("no space"));
         ending.write(|| {
             written += 1;

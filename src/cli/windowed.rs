@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use super::endings::written_as;
+use super::endings::{is_standard_output, written_as};
 use super::input::Columns;
 use super::outputs::Ending;
 use super::progress::Progress;
@@ -21,7 +21,7 @@ use crate::report::{self, About, WeightHistory};
 
 #[derive(Debug, Args)]
 pub(super) struct WindowArguments {
-    /// Trajectory files with the same columns: CSV, NPZ, NPY or Parquet
+    /// Trajectory files with the same columns, in any format that forecast reads
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -217,6 +217,11 @@ impl WindowArguments {
         self.report.is_some()
     }
 
+    /// The table to write, if there is one.
+    pub(super) fn output(&self) -> Option<&PathBuf> {
+        self.output.as_ref()
+    }
+
     /// Writes the report and the table that were asked for.
     pub(super) fn write(
         &self,
@@ -241,9 +246,11 @@ impl WindowArguments {
     fn write_tables(&self, study: &Study, output: &Path) -> anyhow::Result<()> {
         let mut bundle = Bundle::new();
         bundle.add_table(output, &steps(&study.results)?)?;
-        let format = output.extension().unwrap_or_default().to_string_lossy();
-        let beside = output.with_extension(format!("one-step.{format}"));
-        bundle.add_table(&beside, &one_steps(&study.results)?)?;
+        if !is_standard_output(output) {
+            let format = output.extension().unwrap_or_default().to_string_lossy();
+            let beside = output.with_extension(format!("one-step.{format}"));
+            bundle.add_table(&beside, &one_steps(&study.results)?)?;
+        }
         let inputs = self.files.iter().map(|f| f.display().to_string());
         let manifest = Manifest {
             program: "statecast",

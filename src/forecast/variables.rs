@@ -65,20 +65,36 @@ impl Variables {
         method: Method,
         with_reward: bool,
     ) -> Self {
+        Self::of_rows(trajectory, episode, 0..episode.rows(), method, with_reward)
+    }
+
+    /// The same of some rows of the episode alone.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn of_rows(
+        trajectory: &Trajectory,
+        episode: &Episode,
+        rows: Range<usize>,
+        method: Method,
+        with_reward: bool,
+    ) -> Self {
         let mut names = trajectory.state_names().to_vec();
         let mut roles = vec![Role::State; names.len()];
-        let mut parts = vec![episode.states()];
+        let of_rows = s![rows, ..];
+        let mut parts = vec![episode.states().slice_move(of_rows)];
         if method == Method::DiclSa {
             names.extend_from_slice(trajectory.action_names());
             roles.resize(names.len(), Role::Action);
-            parts.push(episode.actions());
+            parts.push(episode.actions().slice_move(of_rows));
         }
         if let (true, Some(name), Some(rewards)) =
             (with_reward, trajectory.reward_name(), episode.rewards())
         {
             names.push(name.to_owned());
             roles.push(Role::Reward);
-            parts.push(rewards.view().insert_axis(Axis(1)));
+            let rewards = rewards.view().insert_axis(Axis(1));
+            parts.push(rewards.slice_move(of_rows));
         }
         let values = concatenate(Axis(1), &parts)
             .expect("an episode's states, actions and rewards have one row a step");
@@ -87,7 +103,7 @@ impl Variables {
             roles,
             begins: vec![false; values.nrows()],
             values,
-            actions: episode.actions().to_owned(),
+            actions: episode.actions().slice(of_rows).to_owned(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Files appear whole or not at all.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -10,7 +10,7 @@ use super::OutputError;
 
 /// Writes a file under a temporary name in its folder and renames it when it is complete. On any
 /// error nothing is left behind, and a file of that name stays as it was. A link is followed; a
-/// device or a pipe is written to.
+/// device or a pipe is written to. `-` is standard output, to which nothing is written unless all is.
 ///
 /// # Errors
 /// [`OutputError::Write`] with the system's reason.
@@ -43,7 +43,7 @@ pub fn write_atomically(
 pub fn check_writable(path: &Path) -> Result<(), OutputError> {
     let place = Place::of(path).and_then(|place| match place {
         Place::File(target) => temporary(&target).map(|_| ()),
-        Place::Device(_) => Ok(()),
+        Place::Device(_) | Place::Standard => Ok(()),
     });
     place.map_err(|source| failed(path, source))
 }
@@ -61,10 +61,19 @@ enum Place {
     File(PathBuf),
     /// Something that cannot be replaced.
     Device(PathBuf),
+    Standard,
+}
+
+/// Whether an output is standard output.
+pub(super) fn is_standard_output(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 impl Place {
     fn of(path: &Path) -> io::Result<Self> {
+        if is_standard_output(path) {
+            return Ok(Self::Standard);
+        }
         let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         match std::fs::metadata(&target) {
             Ok(found) if found.is_dir() => Err(io::Error::other("it is a folder")),
@@ -75,45 +84,64 @@ impl Place {
 }
 
 /// A file that is written but for its name.
-pub(super) struct Staged(Option<(NamedTempFile, PathBuf)>);
+pub(super) enum Staged {
+    File(NamedTempFile, PathBuf),
+    Standard(File),
+    /// Written already.
+    Device,
+}
 
 impl Staged {
     pub(super) fn write(
         path: &Path,
         write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
     ) -> io::Result<Self> {
-        let target = match Place::of(path)? {
-            Place::File(target) => target,
-            Place::Device(target) => {
-                let mut device = File::options().write(true).open(target)?;
-                let mut buffered = BufWriter::new(&mut device);
-                write(&mut buffered)?;
-                buffered.flush()?;
-                return Ok(Self(None));
-            }
+        let written = |file: &mut File| {
+            let mut buffered = BufWriter::new(file);
+            write(&mut buffered)?;
+            buffered.flush()
         };
-        let mut temporary = temporary(&target)?;
-        let mut buffered = BufWriter::new(temporary.as_file_mut());
-        write(&mut buffered)?;
-        buffered.flush()?;
-        drop(buffered);
-        temporary.as_file().sync_all()?;
-        Ok(Self(Some((temporary, target))))
+        match Place::of(path)? {
+            Place::File(target) => {
+                let mut temporary = temporary(&target)?;
+                written(temporary.as_file_mut())?;
+                temporary.as_file().sync_all()?;
+                Ok(Self::File(temporary, target))
+            }
+            Place::Device(target) => {
+                written(&mut File::options().write(true).open(target)?)?;
+                Ok(Self::Device)
+            }
+            Place::Standard => {
+                let mut temporary = tempfile::tempfile()?;
+                written(&mut temporary)?;
+                Ok(Self::Standard(temporary))
+            }
+        }
     }
 
-    /// The file under its temporary name; a device has none.
+    /// The file under its temporary name, if it is going to have a name.
     pub(super) fn path(&self) -> Option<&Path> {
-        self.0.as_ref().map(|(temporary, _)| temporary.path())
+        match self {
+            Self::File(temporary, _) => Some(temporary.path()),
+            Self::Standard(_) | Self::Device => None,
+        }
     }
 
-    /// Gives the file its name.
+    /// Gives the file its name, or its content to standard output.
     pub(super) fn appear(self) -> io::Result<()> {
-        match self.0 {
-            Some((temporary, target)) => {
+        match self {
+            Self::File(temporary, target) => {
                 temporary.persist(target).map_err(|e| e.error)?;
                 Ok(())
             }
-            None => Ok(()),
+            Self::Standard(mut temporary) => {
+                temporary.rewind()?;
+                let mut out = io::stdout().lock();
+                io::copy(&mut temporary, &mut out)?;
+                out.flush()
+            }
+            Self::Device => Ok(()),
         }
     }
 }

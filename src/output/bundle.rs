@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::atomic::{Staged, failed, folder};
+use super::atomic::{Staged, failed, folder, is_standard_output};
 use super::{OutputError, Table, TableFormat, manifest_path};
 
 /// Files that are written under temporary names and appear together with the manifest of their run, which
@@ -82,11 +82,18 @@ impl Bundle {
         self.add(path, |file| table.write_to(format, file))
     }
 
-    /// Gives all files their names, and a manifest the one beside `output`.
+    /// Gives all files their names, and a manifest the one beside `output`; beside standard output there is
+    /// none.
     ///
     /// # Errors
     /// [`OutputError::Write`] for the first file that cannot be renamed.
     pub fn finish(self, output: &Path, manifest: &impl Serialize) -> Result<(), OutputError> {
+        if is_standard_output(output) {
+            let mut staged = self.staged.into_iter();
+            return staged.try_for_each(|(path, staged)| {
+                staged.appear().map_err(|source| failed(&path, source))
+            });
+        }
         let beside = manifest_path(output);
         let whole = Whole {
             manifest,

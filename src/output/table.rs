@@ -10,6 +10,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
+use super::atomic::is_standard_output;
 use super::{OutputError, write_atomically};
 
 /// One column's values.
@@ -61,11 +62,14 @@ pub enum TableFormat {
 }
 
 impl TableFormat {
-    /// The format that a file's ending names.
+    /// The format that a file's ending names; CSV for standard output.
     ///
     /// # Errors
     /// [`OutputError::Format`] for another ending.
     pub fn of(path: &Path) -> Result<Self, OutputError> {
+        if is_standard_output(path) {
+            return Ok(Self::Csv);
+        }
         match path.extension().and_then(|e| e.to_str()) {
             Some("csv") => Ok(Self::Csv),
             Some("json") => Ok(Self::Json),

@@ -84,7 +84,7 @@ pub(super) fn resolve_sequence<'a>(
 
 impl Resolved<'_> {
     /// An empty table for the columns that have a slot.
-    pub(super) fn table(&self, missing: MissingPolicy) -> Table {
+    fn table(&self, missing: MissingPolicy) -> Table {
         let mut table = Table::new(self.file, missing, &self.columns, &self.slots);
         table.duplicates = self.duplicates;
         table.open_states = self.open_states;
@@ -94,6 +94,18 @@ impl Resolved<'_> {
         }
         table.time_is_chosen = !self.roles.time.columns.is_empty();
         table
+    }
+
+    /// The table of a source whose columns these are.
+    pub(super) fn filled(
+        &self,
+        source: Box<dyn Source>,
+        missing: MissingPolicy,
+    ) -> Result<Table, TrajectoryError> {
+        let mut table = self.table(missing);
+        table.bounds = Some(source.bounds());
+        source.read(&self.slots, &mut table)?;
+        Ok(table)
     }
 
     /// Says why columns are not used, once the rows are known; `counters` are states that turned
@@ -234,7 +246,7 @@ impl<'f, 'c> Assignment<'f, 'c> {
             (Block::Action, &selection.action),
         ] {
             let mut position = 0;
-            for pattern in patterns {
+            for pattern in &self.joined(patterns) {
                 for index in self.matches(pattern, block.name())? {
                     if self.take(index, Slot::Value(block, position), false)? {
                         position += 1;
@@ -265,6 +277,23 @@ impl<'f, 'c> Assignment<'f, 'c> {
             self.take(index, slot, false)?;
         }
         Ok(())
+    }
+
+    /// Patterns of a list, of which those that are a name together once held a comma.
+    fn joined(&self, patterns: &[String]) -> Vec<String> {
+        let mut joined = Vec::new();
+        let mut rest = patterns;
+        while let Some(first) = rest.first() {
+            let named = (2..=rest.len()).rev().find_map(|count| {
+                let name = rest[..count].join(",");
+                let known = |column: &Column| column.name == name;
+                self.columns.iter().any(known).then_some((name, count))
+            });
+            let (name, count) = named.unwrap_or_else(|| (first.clone(), 1));
+            joined.push(name);
+            rest = &rest[count..];
+        }
+        joined
     }
 
     fn guess(&mut self, selection: &RoleSelection) -> Result<(), TrajectoryError> {

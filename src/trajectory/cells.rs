@@ -64,6 +64,24 @@ impl Cells {
         self.values[row * width + column] = value;
     }
 
+    /// The values of a row, none if it is not there.
+    pub(super) fn row(&self, row: usize) -> &[f64] {
+        let width = self.names.len();
+        self.values
+            .get(row * width..(row + 1) * width)
+            .unwrap_or_default()
+    }
+
+    /// Leaves out some rows, which ascend.
+    pub(super) fn remove_rows(&mut self, rows: &[usize]) {
+        let width = self.names.len();
+        let mut index = 0;
+        self.values.retain(|_| {
+            index += 1;
+            rows.binary_search(&((index - 1) / width)).is_err()
+        });
+    }
+
     /// The first row with a cell that is no finite number: row, column, what it is.
     pub(super) fn first_gap(&self) -> Option<(usize, usize, &'static str)> {
         let index = self.values.iter().position(|value| !value.is_finite())?;

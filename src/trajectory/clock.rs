@@ -4,6 +4,8 @@ use super::calendar::{
     Date, First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND, When, days_of_month, when,
 };
 use super::error::excerpt;
+use super::gregorian;
+use super::times::{Scale, Unit};
 
 /// A column that may say when its rows were recorded.
 #[derive(Debug, Default)]
@@ -29,6 +31,8 @@ pub(super) struct Times {
     pub(super) unit: &'static str,
     /// The same as instants, where they are dates.
     pub(super) instants: Vec<Instant>,
+    /// What times of the column they stand for.
+    pub(super) scale: Scale,
     /// How dates were read that have several readings, and the first row in which these differ.
     pub(super) chosen: Option<(First, usize)>,
 }
@@ -55,7 +59,8 @@ impl Clock {
         self.columns.join("+")
     }
 
-    fn rows(&self) -> usize {
+    /// Rows with a time.
+    pub(super) fn rows(&self) -> usize {
         let counts = [
             self.numbers.len(),
             self.dates.len(),
@@ -87,6 +92,31 @@ impl Clock {
                 self.missing();
             }
         }
+    }
+
+    /// Takes the time of the next row, in nanoseconds since the beginning of 1970.
+    pub(super) fn nanos(&mut self, nanos: i128) {
+        let date = gregorian::Date::since_1970(nanos);
+        match Instant::new(date.year, date.month, date.day, date.nanos) {
+            Some(instant) if self.rows() == self.dates.len() => {
+                self.dates.push(Date::certain(instant));
+            }
+            _ => self.missing(),
+        }
+    }
+
+    /// Leaves out the times of some rows, which ascend.
+    pub(super) fn remove_rows(&mut self, rows: &[usize]) {
+        fn keep<T>(times: &mut Vec<T>, rows: &[usize]) {
+            let mut index = 0;
+            times.retain(|_| {
+                index += 1;
+                rows.binary_search(&(index - 1)).is_err()
+            });
+        }
+        keep(&mut self.numbers, rows);
+        keep(&mut self.dates, rows);
+        keep(&mut self.times_of_day, rows);
     }
 
     /// Takes a row without a time.
@@ -143,6 +173,7 @@ fn times_of(values: Vec<f64>, unit: &'static str) -> Times {
         values,
         unit,
         instants: Vec::new(),
+        scale: Scale::Plain,
         chosen: None,
     }
 }
@@ -217,10 +248,15 @@ fn times_of_instants(instants: Vec<Instant>) -> Times {
     let first = instants[0];
     let same_place = |i: &Instant| (i.day, i.nanos) == (first.day, first.nanos);
     let at_end = |i: &Instant| i.day == days_of_month(i.month) && i.nanos == first.nanos;
-    if instants.iter().all(same_place) || instants.iter().all(at_end) {
+    let keep_place = instants.iter().all(same_place);
+    if keep_place || instants.iter().all(at_end) {
         return Times {
             values: instants.iter().map(|i| i.month as f64).collect(),
             unit: "month",
+            scale: Scale::Months {
+                day: keep_place.then_some(first.day),
+                nanos: first.nanos,
+            },
             instants,
             chosen: None,
         };
@@ -232,6 +268,15 @@ fn times_of_instants(instants: Vec<Instant>) -> Times {
     Times {
         values: instants.iter().map(|i| nanos(i) as f64 / unit).collect(),
         unit: if days { "day" } else { "s" },
+        scale: Scale::Since(
+            gregorian::Date {
+                year: first.month.div_euclid(12),
+                month: first.month.rem_euclid(12) + 1,
+                day: i64::from(first.day),
+                nanos: first.nanos,
+            },
+            if days { Unit::Day } else { Unit::Second },
+        ),
         instants,
         chosen: None,
     }
@@ -259,6 +304,11 @@ fn digits_of_dates(numbers: &[f64]) -> Option<Vec<Date>> {
         instant.filter(|_| valid).map(Date::certain)
     };
     numbers.iter().map(date).collect()
+}
+
+/// Whether a cell is a date, with or without the time of day, or a time of the day.
+pub(super) fn is_date(text: &str) -> bool {
+    when(text).is_some()
 }
 
 #[cfg(test)]

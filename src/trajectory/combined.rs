@@ -32,7 +32,7 @@ impl Table {
         let combined = self
             .date_of_parts(rows)
             .or_else(|| self.date_and_time(rows));
-        let parts = std::mem::take(&mut self.parts);
+        let parts = std::mem::take(&mut self.time_parts);
         let used = |part: &PartColumn| {
             combined
                 .as_ref()
@@ -68,7 +68,7 @@ impl Table {
             Instant::new(whole(year)?, month, day, nanos).map(Date::certain)
         });
         let dates: Vec<Date> = dates.collect::<Option<_>>()?;
-        let columns = self.parts.iter().map(|part| part.column.clone());
+        let columns = self.time_parts.iter().map(|part| part.column.clone());
         Some(Clock::of_dates(columns.collect(), dates))
     }
 
@@ -96,7 +96,7 @@ impl Table {
         let dates = days.iter().enumerate();
         let dates = dates.map(|(row, day)| Some(day.at(self.time_of_day(row)?)));
         let dates: Vec<Date> = dates.collect::<Option<_>>()?;
-        let parts = self.parts.iter().map(|part| part.column.clone());
+        let parts = self.time_parts.iter().map(|part| part.column.clone());
         Some(Clock::of_dates(
             date.columns.iter().cloned().chain(parts).collect(),
             dates,
@@ -104,7 +104,7 @@ impl Table {
     }
 
     fn part_column(&self, part: Part) -> Option<&PartColumn> {
-        self.parts.iter().find(|column| column.part == part)
+        self.time_parts.iter().find(|column| column.part == part)
     }
 
     /// Nanoseconds of the day by the columns of hours, minutes and seconds that there are.

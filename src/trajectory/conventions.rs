@@ -316,6 +316,11 @@ fn plain(name: &str) -> String {
     bare.replace(' ', "_")
 }
 
+/// The last part of the name of a field, `t` of `run.t`.
+fn field(name: &str) -> &str {
+    name.rsplit(['.', '/']).next().unwrap_or(name)
+}
+
 /// How near to time itself a name of time is: 0 for clocks, 1 for counters of steps, 2 for numbers
 /// of rows; and its place among those. A unit behind the name does not count.
 fn time_place(name: &str) -> Option<(usize, usize)> {
@@ -328,6 +333,7 @@ fn time_place(name: &str) -> Option<(usize, usize)> {
             .find_map(|(class, list)| Some((class, found(list)?)))
     };
     place(name)
+        .or_else(|| place(field(name)))
         .or_else(|| {
             UNITS
                 .iter()
@@ -356,7 +362,12 @@ pub(super) fn convention(name: &str) -> Option<Convention> {
         (ACTIONS, Action),
         (BARE_ACTIONS, Action),
     ];
-    if let Some((_, role)) = singles.iter().find(|(names, _)| names.contains(&name)) {
+    let single = |name: &str| singles.iter().find(|(names, _)| names.contains(&name));
+    if let Some((_, role)) = single(name) {
+        return Some(*role);
+    }
+    // Fields of structs and of objects, such as `run.reward`.
+    if let Some((_, role @ (Reward | Terminated | Truncated))) = single(field(name)) {
         return Some(*role);
     }
     if time_place(name).is_some() || name.ends_with("_-__step") {
@@ -369,7 +380,15 @@ pub(super) fn convention(name: &str) -> Option<Convention> {
         return Some(Bookkeeping);
     }
     if matches!(name, "obs" | "state" | "states")
-        || starts(&["obs_", "observation", "state_"])
+        || starts(&[
+            "obs_",
+            "obs.",
+            "obs/",
+            "observation",
+            "state_",
+            "state.",
+            "state/",
+        ])
         || ["obs", "s"].iter().any(|prefix| numbered(name, prefix))
     {
         return Some(State);

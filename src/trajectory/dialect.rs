@@ -1,12 +1,18 @@
-//! What the bytes of a text table mean: its preamble, its delimiter, its numbers.
+//! What the bytes of a text table mean: where it begins, its delimiter, its numbers.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use ::csv::ByteRecord;
 
 /// What is looked at to find the delimiter.
 pub(super) const HEAD_BYTES: u64 = 64 << 10;
 const HEAD_LINES: usize = 20;
+/// Lines of which the last ones tell what is no table before them.
+const PREAMBLE_LINES: usize = 100;
+/// Lines of one width that are a table behind others.
+const FEWEST_TABLE_LINES: usize = 3;
+/// Longer comments hold no names of columns.
+const LONGEST_COMMENT: u64 = 64 << 10;
 
 /// A cell read as a number.
 pub(super) enum Parsed {
@@ -43,18 +49,46 @@ fn number(text: &str, delimiter: u8) -> Option<f64> {
     if let Ok(value) = text.parse() {
         return Some(value);
     }
-    // With any other delimiter the comma can be the decimal comma.
-    if delimiter == b',' || !text.contains(',') || text.contains('.') {
+    if !text.contains(',') {
         return None;
     }
-    text.replacen(',', ".", 1).parse().ok()
+    if let Some(value) = grouped(text, ',', '.') {
+        return Some(value);
+    }
+    // With any other delimiter the comma can be the decimal comma.
+    if delimiter == b',' {
+        return None;
+    }
+    match text.contains('.') {
+        true => grouped(text, '.', ','),
+        false => text.replacen(',', ".", 1).parse().ok(),
+    }
+}
+
+/// A number whose thousands are marked and that has decimals, too, so that the marks cannot be
+/// decimal ones: `1,234.5`, `1.234,5`.
+fn grouped(text: &str, thousands: char, decimal: char) -> Option<f64> {
+    let (whole, decimals) = text.split_once(decimal)?;
+    let mut groups = whole.trim_start_matches(['+', '-']).split(thousands);
+    let digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    let first = groups
+        .next()
+        .is_some_and(|g| digits(g) && (1..=3).contains(&g.len()));
+    let others = groups.clone().count() > 0 && groups.all(|g| digits(g) && g.len() == 3);
+    if !(first && others && digits(decimals)) {
+        return None;
+    }
+    let whole: String = whole.chars().filter(|&c| c != thousands).collect();
+    format!("{whole}.{decimals}").parse().ok()
 }
 
 /// Whether a cell holds one of the words for nothing.
 pub(super) fn is_missing(text: &str) -> bool {
-    ["", "na", "n/a", "nan", "null", "none"]
-        .iter()
-        .any(|word| text.eq_ignore_ascii_case(word))
+    [
+        "", "na", "n/a", "#n/a", "<na>", "nan", "nat", "null", "none",
+    ]
+    .iter()
+    .any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Whether a first line names columns: it has a word, or no number at all.
@@ -64,83 +98,338 @@ pub(super) fn is_header(cells: &ByteRecord, delimiter: u8) -> bool {
         || !parsed().any(|cell| matches!(cell, Parsed::Number(_)))
 }
 
-/// Skips the byte order mark, `#` lines and blank lines; how many lines that were.
-pub(super) fn skip_preamble(reader: &mut impl BufRead) -> io::Result<u64> {
+/// What stands before a table.
+#[derive(Debug, Default)]
+pub(super) struct Preamble {
+    pub(super) lines: u64,
+    /// The last comment, which may name the columns.
+    pub(super) comment: Vec<u8>,
+    /// The delimiter of a line `sep=;`.
+    pub(super) separator: Option<u8>,
+}
+
+/// Skips the byte order mark, lines of comments, blank lines and the line that names the delimiter.
+pub(super) fn skip_preamble(reader: &mut impl BufRead) -> io::Result<Preamble> {
     if reader.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
         reader.consume(3);
     }
-    let mut lines = 0;
+    let mut preamble = Preamble::default();
     loop {
         let start = reader.fill_buf()?;
-        match start.first() {
-            Some(b'\n') => {
+        match start {
+            [b'\n', ..] => {
                 reader.consume(1);
-                lines += 1;
+                preamble.lines += 1;
             }
-            Some(b'\r') => reader.consume(1),
-            Some(b'#') => {
+            [b'\r', ..] => reader.consume(1),
+            [b'#' | b'%' | b'@', ..] => {
+                let comment = &mut preamble.comment;
+                comment.clear();
+                reader
+                    .by_ref()
+                    .take(LONGEST_COMMENT)
+                    .read_until(b'\n', comment)?;
+                if !comment.ends_with(b"\n") {
+                    reader.skip_until(b'\n')?;
+                }
+                preamble.lines += 1;
+            }
+            _ => {
+                let line = start
+                    .split(|&byte| byte == b'\n')
+                    .next()
+                    .unwrap_or_default();
+                let Some(separator) = named_separator(line) else {
+                    return Ok(preamble);
+                };
+                preamble.separator = Some(separator);
                 reader.skip_until(b'\n')?;
-                lines += 1;
+                preamble.lines += 1;
             }
-            _ => return Ok(lines),
         }
     }
 }
 
-/// The delimiter under which the first lines have equal width and hold the most numbers.
-pub(super) fn delimiter(head: &[u8]) -> u8 {
-    let mut lines: Vec<&[u8]> = head
-        .split(|byte| matches!(byte, b'\n' | b'\r'))
-        .map(<[u8]>::trim_ascii_end)
-        .filter(|line| !line.is_empty())
-        .take(HEAD_LINES)
+/// The delimiter that spreadsheets name in a first line of its own.
+fn named_separator(line: &[u8]) -> Option<u8> {
+    let line = line.trim_ascii_end();
+    let bare = line
+        .strip_prefix(b"\"")
+        .and_then(|line| line.strip_suffix(b"\""));
+    match bare.unwrap_or(line) {
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', separator] => Some(*separator),
+        // The white space at the end may have been the delimiter.
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'='] => Some(b'\t'),
+        _ => None,
+    }
+}
+
+/// Names of columns in a comment right before rows without a header, as NumPy writes them.
+pub(super) fn names_in_comment(
+    comment: &[u8],
+    dialect: &Dialect,
+    width: usize,
+) -> Option<Vec<String>> {
+    let text = comment.trim_ascii_end();
+    let marks = text
+        .iter()
+        .take_while(|byte| matches!(byte, b'#' | b'%' | b'@'))
+        .count();
+    let cells = cells(
+        text[marks..].trim_ascii_start(),
+        dialect.delimiter,
+        dialect.runs,
+    );
+    let names: Vec<String> = cells
+        .iter()
+        .map(|cell| String::from_utf8_lossy(cell).trim().to_owned())
         .collect();
-    if lines.len() > 1 && head.len() as u64 == HEAD_BYTES {
-        // The last line may be cut off.
+    let word = |cell: &&[u8]| matches!(parse(cell, dialect.delimiter), Parsed::Text);
+    (names.len() == width && cells.iter().all(word)).then_some(names)
+}
+
+/// How the cells of a table are told apart.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Dialect {
+    pub(super) delimiter: u8,
+    /// Whether several blanks are one delimiter.
+    pub(super) runs: bool,
+    /// Lines before the table.
+    pub(super) skipped: usize,
+    /// How the header fits the rows.
+    pub(super) header: HeaderFit,
+}
+
+/// How many cells the first line has beside the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum HeaderFit {
+    /// As many.
+    Equal,
+    /// None for the first column, which numbers or names the rows, as R writes it.
+    NoFirst,
+    /// None for the delimiter at the end of each row.
+    NoLast,
+}
+
+/// The dialect under which the first lines have equal width and hold the most numbers, or in which
+/// the last of them are a table behind others.
+pub(super) fn dialect(head: &[u8], separator: Option<u8>) -> Dialect {
+    let lines = lines(head);
+    let blanks = |line: &&[u8]| {
+        line.first().is_some_and(u8::is_ascii_whitespace)
+            || line.windows(2).any(|pair| pair == b"  " || pair == b" \t")
+    };
+    let runs = lines.iter().take(HEAD_LINES).any(|(_, line)| blanks(line));
+    let all = [
+        (b' ', runs),
+        (b'|', false),
+        (b'\t', false),
+        (b';', false),
+        (b',', false),
+    ];
+    let named = separator.map(|separator| [(separator, separator == b' ' && runs)]);
+    let candidates = named.as_ref().map_or(&all[..], |named| &named[..]);
+    let first: Vec<&[u8]> = lines
+        .iter()
+        .take(HEAD_LINES)
+        .map(|(_, line)| *line)
+        .collect();
+    // A space is the last resort: it also follows other delimiters and separates words.
+    let whole = candidates.iter().max_by_key(|&&(delimiter, runs)| {
+        let (splits, equal, numbers, width) = score(&first, delimiter, runs);
+        (splits && equal, delimiter != b' ', splits, numbers, width)
+    });
+    let &(delimiter, runs) = whole.unwrap_or(&(b',', false));
+    let whole = Dialect {
+        delimiter,
+        runs,
+        skipped: 0,
+        header: HeaderFit::Equal,
+    };
+    let (splits, equal, ..) = score(&first, delimiter, runs);
+    if splits && equal {
+        return whole;
+    }
+    let tables = candidates.iter().filter_map(|&(delimiter, runs)| {
+        let (skipped, header, numbers) = table_start(&lines, delimiter, runs)?;
+        let found = Dialect {
+            delimiter,
+            runs,
+            skipped,
+            header,
+        };
+        Some(((delimiter != b' ', numbers), found))
+    });
+    tables
+        .max_by_key(|(rank, _)| *rank)
+        .map_or(whole, |(_, found)| found)
+}
+
+/// The lines that are not blank, each with its number; the last one may be cut off and is left out.
+fn lines(head: &[u8]) -> Vec<(usize, &[u8])> {
+    let end = match head.contains(&b'\n') {
+        true => b'\n',
+        false => b'\r',
+    };
+    let mut lines: Vec<(usize, &[u8])> = head
+        .split(|&byte| byte == end)
+        .map(<[u8]>::trim_ascii_end)
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+        .take(PREAMBLE_LINES)
+        .collect();
+    if lines.len() > 1 && lines.len() < PREAMBLE_LINES && head.len() as u64 == HEAD_BYTES {
         lines.pop();
     }
-    let score = |delimiter: u8| {
-        let widths: Vec<usize> = lines
-            .iter()
-            .map(|line| cells(line, delimiter).len())
-            .collect();
-        let width = widths.first().copied().unwrap_or(1);
-        let equal = widths.iter().filter(|other| **other == width).count();
-        let all_cells: Vec<&[u8]> = lines
-            .iter()
-            .skip(1)
-            .flat_map(|line| cells(line, delimiter))
-            .collect();
-        let numbers = all_cells
-            .iter()
-            .filter(|cell| !matches!(parse(cell, delimiter), Parsed::Text))
-            .count();
-        let numbers = 1000 * numbers / all_cells.len().max(1);
-        (width > 1, equal == widths.len(), numbers, width)
-    };
-    // A space is the last resort: it also follows other delimiters and separates words.
-    b" \t;,"
+    lines
+}
+
+fn score(lines: &[&[u8]], delimiter: u8, runs: bool) -> (bool, bool, usize, usize) {
+    let widths: Vec<usize> = lines
         .iter()
-        .copied()
-        .max_by_key(|&delimiter| {
-            let (splits, equal, numbers, width) = score(delimiter);
-            (splits && equal, delimiter != b' ', splits, numbers, width)
-        })
-        .unwrap_or(b',')
+        .map(|line| cells(line, delimiter, runs).len())
+        .collect();
+    let width = widths.first().copied().unwrap_or(1);
+    let equal = widths.iter().all(|other| *other == width);
+    (
+        width > 1,
+        equal,
+        numbers(&lines[1.min(lines.len())..], delimiter, runs),
+        width,
+    )
+}
+
+/// Cells of a thousand that are numbers or missing.
+fn numbers(lines: &[&[u8]], delimiter: u8, runs: bool) -> usize {
+    let all: Vec<&[u8]> = lines
+        .iter()
+        .flat_map(|line| cells(line, delimiter, runs))
+        .collect();
+    let numbers = all
+        .iter()
+        .filter(|cell| !matches!(parse(cell, delimiter), Parsed::Text))
+        .count();
+    1000 * numbers / all.len().max(1)
+}
+
+/// Where the last lines begin that have one width: lines before them, how the header fits, and how
+/// many of their cells are numbers. Nothing if what stands before them may be rows with a cell too
+/// many or too few.
+fn table_start(
+    lines: &[(usize, &[u8])],
+    delimiter: u8,
+    runs: bool,
+) -> Option<(usize, HeaderFit, usize)> {
+    let split: Vec<Vec<&[u8]>> = lines
+        .iter()
+        .map(|(_, line)| cells(line, delimiter, runs))
+        .collect();
+    let width = split.last()?.len();
+    let table = split
+        .iter()
+        .rev()
+        .take_while(|cells| cells.len() == width)
+        .count();
+    let start = lines.len() - table;
+    let holds_number = |cells: &[&[u8]]| {
+        let mut parsed = cells.iter().map(|cell| parse(cell, delimiter));
+        parsed.any(|cell| matches!(cell, Parsed::Number(_)))
+    };
+    let texts: Vec<&[u8]> = lines[start..].iter().map(|(_, line)| *line).collect();
+    let numbers = numbers(&texts[1.min(texts.len())..], delimiter, runs);
+    let all_words = |cells: &[&[u8]]| !holds_number(cells) && !cells.is_empty();
+    if start == 1 && table > 1 && split[0].len() + 1 == width && all_words(&split[0]) {
+        let trailing = split[1..].iter().all(|cells| cells[width - 1].is_empty());
+        let fit = match trailing {
+            true => HeaderFit::NoLast,
+            false => HeaderFit::NoFirst,
+        };
+        return Some((0, fit, numbers));
+    }
+    let rows_before = split[..start]
+        .iter()
+        .any(|cells| cells.len() == width && holds_number(cells));
+    let found = start > 0 && width > 1 && table >= FEWEST_TABLE_LINES && !rows_before;
+    // Without a header the line before the rows would be one with a cell too few.
+    let headed = !holds_number(&split[start.min(split.len() - 1)]);
+    (found && headed && numbers > 500).then(|| (lines[start].0, HeaderFit::Equal, numbers))
 }
 
 /// The cells of a line, quotes removed.
-fn cells(line: &[u8], delimiter: u8) -> Vec<&[u8]> {
+fn cells(line: &[u8], delimiter: u8, runs: bool) -> Vec<&[u8]> {
     let mut quoted = false;
-    line.split(|byte| {
+    let is_delimiter = |byte: u8| byte == delimiter || (runs && byte == b'\t');
+    let cells = line.split(|byte| {
         quoted ^= *byte == b'"';
-        *byte == delimiter && !quoted
-    })
-    .map(|cell| {
-        let cell = cell.trim_ascii();
-        cell.strip_prefix(b"\"")
-            .and_then(|cell| cell.strip_suffix(b"\""))
-            .unwrap_or(cell)
-    })
-    .collect()
+        is_delimiter(*byte) && !quoted
+    });
+    cells
+        .map(<[u8]>::trim_ascii)
+        .filter(|cell| !runs || !cell.is_empty())
+        .map(|cell| {
+            cell.strip_prefix(b"\"")
+                .and_then(|cell| cell.strip_suffix(b"\""))
+                .unwrap_or(cell)
+        })
+        .collect()
+}
+
+/// Text whose runs of blanks are one blank, and whose lines begin and end without any.
+pub(super) struct Squeezed<R> {
+    inner: R,
+    quoted: bool,
+    blanks: bool,
+    line_start: bool,
+    ready: Vec<u8>,
+    taken: usize,
+}
+
+impl<R: Read> Squeezed<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Self {
+            inner,
+            quoted: false,
+            blanks: false,
+            line_start: true,
+            ready: Vec::new(),
+            taken: 0,
+        }
+    }
+
+    fn take(&mut self, byte: u8) {
+        match byte {
+            b' ' | b'\t' if !self.quoted => self.blanks = true,
+            b'\n' | b'\r' => {
+                (self.blanks, self.line_start) = (false, true);
+                self.ready.push(byte);
+            }
+            _ => {
+                if self.blanks && !self.line_start {
+                    self.ready.push(b' ');
+                }
+                (self.blanks, self.line_start) = (false, false);
+                self.quoted ^= byte == b'"';
+                self.ready.push(byte);
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for Squeezed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut chunk = [0; 8192];
+        while self.taken == self.ready.len() {
+            self.ready.clear();
+            self.taken = 0;
+            let count = self.inner.read(&mut chunk)?;
+            if count == 0 {
+                return Ok(0);
+            }
+            chunk[..count].iter().for_each(|&byte| self.take(byte));
+        }
+        let count = buffer.len().min(self.ready.len() - self.taken);
+        buffer[..count].copy_from_slice(&self.ready[self.taken..][..count]);
+        self.taken += count;
+        Ok(count)
+    }
 }

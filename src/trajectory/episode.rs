@@ -2,7 +2,7 @@
 
 use ndarray::{ArcArray2, Array1, Array2, ArrayView2, s};
 
-use super::{Timeline, TrajectoryError};
+use super::{TimeAxis, Timeline, TrajectoryError};
 
 /// The largest size of a value: sums of squares of such values are finite.
 pub(crate) const LARGEST: f64 = 1e150;
@@ -45,6 +45,7 @@ pub struct Episode {
     final_state: Option<Array1<f64>>,
     log_probabilities: Option<Array1<f64>>,
     timeline: Option<Timeline>,
+    times: Option<TimeAxis>,
 }
 
 impl Episode {
@@ -75,6 +76,7 @@ impl Episode {
             final_state: None,
             log_probabilities: None,
             timeline: None,
+            times: None,
         }
         .checked()
     }
@@ -99,6 +101,7 @@ impl Episode {
             final_state: None,
             log_probabilities: None,
             timeline: None,
+            times: None,
         }
         .checked()
     }
@@ -144,6 +147,16 @@ impl Episode {
 
     pub(super) fn with_timeline(self, timeline: Option<Timeline>) -> Self {
         Self { timeline, ..self }
+    }
+
+    /// The same, with the times of its rows.
+    pub(super) fn with_times(self, times: Option<TimeAxis>) -> Self {
+        Self { times, ..self }
+    }
+
+    /// When its rows were recorded, if the recording has a column that says so.
+    pub fn times(&self) -> Option<&TimeAxis> {
+        self.times.as_ref()
     }
 
     fn invalid(&self, reason: String) -> TrajectoryError {
@@ -231,7 +244,7 @@ impl Episode {
         &self.truncated
     }
 
-    /// State after the last step, where it was recorded and asked for, `[states]`.
+    /// State after the last step, where it was recorded behind the rows or asked for, `[states]`.
     pub fn final_state(&self) -> Option<&Array1<f64>> {
         self.final_state.as_ref()
     }

@@ -45,7 +45,7 @@ pub enum TrajectoryError {
     },
 
     /// Neither the extension nor the first bytes belong to a known format.
-    #[error("{}: is not CSV, NPZ, NPY or Parquet; convert it to one of them", file.display())]
+    #[error("{}: is not CSV, JSON, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; convert it to one of them", file.display())]
     UnknownFormat {
         /// The file asked for.
         file: PathBuf,
@@ -56,14 +56,54 @@ pub enum TrajectoryError {
     Corrupt {
         /// The file asked for.
         file: PathBuf,
-        /// `NPZ`, `NPY`, `Parquet` or `CSV`.
+        /// Name of the format, such as `NPZ`.
         format: &'static str,
         /// What was found.
         reason: String,
     },
 
+    /// The file is compressed or packed in a way that is not read.
+    #[error("{}: {reason}", file.display())]
+    Packed {
+        /// The file asked for.
+        file: PathBuf,
+        /// What it is, and what to do.
+        reason: String,
+    },
+
+    /// The file unpacks to more than is read of one of its size.
+    #[error("{}: unpacks to more than {limit} {what}, the limit for a file of its size; read fewer columns (--state, --action), or save its parts as files", file.display())]
+    TooMuch {
+        /// The file asked for.
+        file: PathBuf,
+        /// The most that is read.
+        limit: u64,
+        /// `values` or `bytes`.
+        what: &'static str,
+    },
+
+    /// An encoding of text that is not known.
+    #[error("{}: there is no encoding {encoding:?}; use latin1, windows-1252, utf-16le or another of the web's", file.display())]
+    UnknownEncoding {
+        /// The file asked for.
+        file: PathBuf,
+        /// The encoding asked for.
+        encoding: String,
+    },
+
+    /// Some columns have more rows than others, and nothing says which of them are final states.
+    #[error("{}: some arrays have {rows} rows and others {others}, and no column of ends or episodes says which of the rows are final states; add one", file.display())]
+    FinalRows {
+        /// The file asked for.
+        file: PathBuf,
+        /// Rows of the longer ones.
+        rows: usize,
+        /// Rows of the others.
+        others: usize,
+    },
+
     /// A line is not UTF-8.
-    #[error("{}: line {line} is not UTF-8 text; save the file as UTF-8 CSV", file.display())]
+    #[error("{}: line {line} is not UTF-8 text; save the file as UTF-8, or name its encoding (--encoding latin1)", file.display())]
     NotText {
         /// The file asked for.
         file: PathBuf,

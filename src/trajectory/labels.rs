@@ -95,6 +95,11 @@ impl Labels {
         self.gaps.first().copied()
     }
 
+    /// Whether a row has no label.
+    pub(super) fn is_gap(&self, row: usize) -> bool {
+        self.gaps.binary_search(&row).is_ok()
+    }
+
     pub(super) fn word(&self, word: usize) -> &str {
         self.words.get(word).map_or("", String::as_str)
     }

@@ -6,8 +6,16 @@
 //! table (`table`), and its rows, put in the order of time (`clock`, `order`) and cut where series or
 //! runs end (`labels`, `settle`), are checked [`Episode`]s.
 
+mod array_rows;
+mod arrays;
+mod arrow;
+mod arrow_body;
+mod arrow_data;
+mod arrow_schema;
 mod assignment;
+mod bounds;
 mod calendar;
+mod cell;
 mod cells;
 mod clock;
 mod combined;
@@ -16,11 +24,20 @@ mod csv;
 mod dialect;
 mod episode;
 mod error;
+mod finals;
+mod flat;
+mod gregorian;
+mod hdf5;
+mod input;
+mod json;
 mod labels;
+mod lerobot;
+mod mat;
 mod npy;
 mod npz;
 mod order;
 mod parquet;
+mod records;
 mod roles;
 mod settle;
 mod source;
@@ -28,6 +45,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod times;
 
 use std::path::Path;
 
@@ -37,21 +55,27 @@ pub use error::TrajectoryError;
 pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
 pub use table::{Duplicates, MissingPolicy};
 pub use timeline::{FutureActions, PlannedSteps, Timeline};
+pub use times::{TimeAxis, TimeStamp};
 
 /// Reads a recording.
 ///
-/// The format follows from the extension (`csv`, `tsv`, `txt`; `npz`; `npy`; `parquet`, `pq`), or
-/// from the first bytes where the extension says nothing. Files are streamed: memory holds the
-/// used columns once, as `f64`.
+/// `-` is standard input. The format follows from the first bytes, or from the extension where these
+/// say nothing. Files are streamed: memory holds the used columns once, as `f64`. Files that are
+/// compressed by gzip or zstd are unpacked, and a zip archive of one file is that file. How much is
+/// unpacked of a file is limited: see `docs/formats.md`.
 ///
-/// - CSV: delimiter `,` `;` tab or space, found by itself; with any but the comma, `1,5` is a
-///   number. `#` lines before the header are skipped. Without a header the columns are `c0`, `c1`, ….
+/// - CSV: delimiter `,` `;` `|` tab or blanks, found by itself; with any but the comma, `1,5` is a
+///   number. Comments and lines that are no part of the table are skipped before it, and lines of
+///   units below the header. Without a header the columns are `c0`, `c1`, ….
 ///   Whether a column that was not chosen holds numbers is judged by the first 1000 rows.
-/// - NPZ: arrays `[rows]` and `[rows, k]`; the columns of `obs` `[rows, 2]` are `obs_0` and
+/// - JSON: an object a line, an array of objects, an object of columns, an object an episode.
+/// - NPZ, HDF5, MAT: arrays `[rows]` and `[rows, k]`; the columns of `obs` `[rows, 2]` are `obs_0` and
 ///   `obs_1`, and `obs` names them both. `[episodes, rows, k]` is read as one episode per first
-///   index. Arrays of another length are ignored.
+///   index, and groups that are numbered alike as one episode each. Where the states have a row more
+///   for each episode than actions, it is the final state. Arrays of another length are ignored.
 /// - NPY: one such array, with columns `c0`, `c1`, ….
-/// - Parquet: flat number and boolean columns; text can name episodes; dates and times are times.
+/// - Parquet, Arrow: number and boolean columns, and lists of them; text can name episodes; dates and
+///   times are times.
 ///
 /// Rows with the same value in the episode column are one episode. Columns that are called like
 /// identifiers are such columns, others of words where the time would go back otherwise. Without
@@ -85,12 +109,12 @@ pub fn read(
     selection: &RoleSelection,
     missing: MissingPolicy,
 ) -> Result<(Trajectory, Roles), TrajectoryError> {
-    let source = source::open(path, &selection.state)?;
-    let resolved = assignment::resolve(path, source.columns(), selection)?;
+    let source = source::open(path, &selection.state, selection.encoding.as_deref())?;
+    let file = source.file().to_owned();
+    let resolved = assignment::resolve(&file, source.columns(), selection)?;
     let mut roles = resolved.roles.clone();
-    roles.notes.extend(source.note());
-    let mut table = resolved.table(missing);
-    source.read(&resolved.slots, &mut table)?;
+    roles.notes.extend(source.notes());
+    let table = resolved.filled(source, missing)?;
     let (trajectory, counters) = table.into_trajectory(&mut roles)?;
     resolved.explain_ignored(&mut roles, &counters);
     Ok((trajectory, roles))
@@ -129,11 +153,13 @@ pub fn read_labels(
     column: &str,
     selection: &RoleSelection,
 ) -> Result<(Vec<LabelledRun>, Roles), TrajectoryError> {
-    let source = source::open(path, &[column.to_owned()])?;
-    let resolved = assignment::resolve_sequence(path, source.columns(), column, selection)?;
+    let wanted = [column.to_owned()];
+    let source = source::open(path, &wanted, selection.encoding.as_deref())?;
+    let file = source.file().to_owned();
+    let resolved = assignment::resolve_sequence(&file, source.columns(), column, selection)?;
     let mut roles = resolved.roles.clone();
-    let mut table = resolved.table(MissingPolicy::Error);
-    source.read(&resolved.slots, &mut table)?;
+    roles.notes.extend(source.notes());
+    let table = resolved.filled(source, MissingPolicy::Error)?;
     let runs = table.into_sequences(&mut roles)?;
     resolved.explain_ignored(&mut roles, &[]);
     Ok((runs, roles))
@@ -173,11 +199,12 @@ pub fn read_runs(
     path: &Path,
     selection: &RoleSelection,
 ) -> Result<(Vec<LoggedRun>, Roles), TrajectoryError> {
-    let source = source::open(path, &selection.state)?;
-    let resolved = assignment::resolve(path, source.columns(), selection)?;
+    let source = source::open(path, &selection.state, selection.encoding.as_deref())?;
+    let file = source.file().to_owned();
+    let resolved = assignment::resolve(&file, source.columns(), selection)?;
     let mut roles = resolved.roles.clone();
-    let mut table = resolved.table(MissingPolicy::Hold);
-    source.read(&resolved.slots, &mut table)?;
+    roles.notes.extend(source.notes());
+    let table = resolved.filled(source, MissingPolicy::Hold)?;
     let runs = table.into_runs(&mut roles)?;
     resolved.explain_ignored(&mut roles, &[]);
     Ok((runs, roles))
@@ -218,14 +245,14 @@ pub fn read_future_actions(
             reason: "the system has no action columns".to_owned(),
         });
     }
-    let source = source::open(path, action_names)?;
-    let resolved = assignment::resolve_actions(path, &*source, action_names, time)?;
+    let source = source::open(path, action_names, None)?;
+    let file = source.file().to_owned();
+    let resolved = assignment::resolve_actions(&file, &*source, action_names, time)?;
     let mut roles = resolved.roles.clone();
-    let mut table = resolved.table(MissingPolicy::Error);
-    source.read(&resolved.slots, &mut table)?;
+    let table = resolved.filled(source, MissingPolicy::Error)?;
     let (actions, timeline) = table.into_actions(&mut roles)?;
     Ok(FutureActions {
-        file: path.to_owned(),
+        file,
         actions,
         timeline,
         notes: [roles.notes, roles.warnings].concat(),

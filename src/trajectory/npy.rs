@@ -111,8 +111,9 @@ pub(super) struct Element {
     big_endian: bool,
 }
 
+/// What a number is to its bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum ElementKind {
+pub(super) enum ElementKind {
     Float,
     Signed,
     Unsigned,
@@ -120,6 +121,25 @@ enum ElementKind {
 }
 
 impl Element {
+    /// A number of up to eight bytes; nothing of such a kind and size.
+    pub(super) fn new(kind: ElementKind, size: usize, big_endian: bool) -> Option<Self> {
+        let known = match kind {
+            ElementKind::Float => [2, 4, 8].contains(&size),
+            ElementKind::Signed | ElementKind::Unsigned => [1, 2, 4, 8].contains(&size),
+            ElementKind::Bool => size == 1,
+        };
+        known.then_some(Self {
+            kind,
+            size,
+            big_endian,
+        })
+    }
+
+    /// Bytes of a number.
+    pub(super) fn bytes(self) -> usize {
+        self.size
+    }
+
     fn parse(descr: &str) -> Result<Self, String> {
         let refuse = |what: &str| {
             Err(format!(

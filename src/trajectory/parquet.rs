@@ -1,11 +1,12 @@
-//! Parquet files: columns in row groups, of which only the used ones are decoded.
+//! Parquet files: columns in row groups, of which only the used ones are decoded; lists of as many
+//! numbers in every row are columns, too, as in the tables of LeRobot.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use ::parquet::basic::{ConvertedType, LogicalType, Type};
+use ::parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use ::parquet::data_type::DataType;
+use ::parquet::data_type::{DataType, Int96};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
@@ -13,223 +14,288 @@ use ::parquet::schema::types::ColumnDescriptor;
 use half::f16;
 
 use super::TrajectoryError;
-use super::calendar::month_named;
-use super::error::excerpt;
+use super::bounds::Bounds;
+use super::cell::Cell;
+use super::input::Input;
+use super::lerobot::Features;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 use crate::guard;
 
+const NANOS_OF_DAY: i128 = 86_400_000_000_000;
+/// The day of 1970 among those that INT96 counts.
+const DAY_OF_1970: i128 = 2_440_588;
+
 /// A Parquet file whose footer has been read.
 pub(super) struct ParquetSource {
     file: PathBuf,
+    bounds: Bounds,
     reader: SerializedFileReader<File>,
     columns: Vec<Column>,
+    leaves: Vec<Leaf>,
     file_bytes: u64,
 }
 
+/// A column of the file, which is several of the recording if it holds lists.
+#[derive(Debug, Clone, Copy)]
+struct Leaf {
+    /// Position of its first column of the recording.
+    first: usize,
+    /// Items of a row.
+    width: usize,
+}
+
 impl ParquetSource {
-    pub(super) fn open(path: &Path) -> Result<Self, TrajectoryError> {
+    pub(super) fn open(mut input: Input, path: &Path) -> Result<Self, TrajectoryError> {
+        let file = input.handle()?;
         let io = |source| TrajectoryError::Io {
-            file: path.to_owned(),
+            file: input.name.clone(),
             source,
         };
-        let file = File::open(path).map_err(io)?;
         let file_bytes = file.metadata().map_err(io)?.len();
+        let name = input.name.as_path();
         let reader = guard::catch(|| SerializedFileReader::new(file))
-            .map_err(|reason| corrupt(path, reason))?
-            .map_err(|fault| corrupt(path, fault))?;
-        let schema = reader.metadata().file_metadata().schema_descr();
-        if schema.num_columns() > MOST_COLUMNS {
-            return Err(TrajectoryError::TooManyColumns {
-                file: path.to_owned(),
-                limit: MOST_COLUMNS,
-            });
-        }
-        let groups = reader.metadata().row_groups();
-        let mut columns = Vec::new();
+            .map_err(|reason| corrupt(name, reason))?
+            .map_err(|fault| corrupt(name, fault))?;
+        let mut source = Self {
+            bounds: input.bounds,
+            file: input.name,
+            reader,
+            columns: Vec::new(),
+            leaves: Vec::new(),
+            file_bytes,
+        };
+        let features = Features::beside(path);
+        let file = source.file.clone();
+        guard::catch(|| source.find_columns(&features))
+            .map_err(|reason| corrupt(&file, reason))??;
+        Ok(source)
+    }
+
+    fn find_columns(&mut self, features: &Features) -> Result<(), TrajectoryError> {
+        let schema = self.reader.metadata().file_metadata().schema_descr_ptr();
         for (leaf, descriptor) in schema.columns().iter().enumerate() {
+            let groups = self.reader.metadata().row_groups();
             let blank = !groups.is_empty()
                 && groups
                     .iter()
                     .all(|group| group.columns().get(leaf).is_some_and(is_blank));
-            columns.push(Column {
-                name: descriptor.path().string(),
-                array: None,
-                kind: if blank { Kind::Blank } else { kind(descriptor) },
+            let kind = if blank { Kind::Blank } else { kind(descriptor) };
+            let first = self.columns.len();
+            let parts = descriptor.path().parts();
+            let is_list = descriptor.max_rep_level() == 1 && kind == Kind::Number;
+            let width = match is_list {
+                true => self.first_width(leaf)?,
+                false => 0,
+            };
+            let named =
+                |name: String, array: Option<String>, kind: Kind| Column { name, array, kind };
+            match width {
+                0 => {
+                    let kind = match descriptor.max_rep_level() {
+                        0 => kind,
+                        _ => Kind::Unusable("nested; save one column per number".to_owned()),
+                    };
+                    self.columns.push(named(parts.join("."), None, kind));
+                }
+                width => {
+                    // Between the name and the numbers there are words of the format.
+                    let name = parts.first().cloned().unwrap_or_default();
+                    let names = features.names(&name, width);
+                    let columns = names.into_iter();
+                    self.columns
+                        .extend(columns.map(|c| named(c, Some(name.clone()), Kind::Number)));
+                }
+            }
+            self.leaves.push(Leaf {
+                first,
+                width: width.max(1),
             });
+            if self.columns.len() > MOST_COLUMNS {
+                return Err(TrajectoryError::TooManyColumns {
+                    file: self.file.clone(),
+                    limit: MOST_COLUMNS,
+                });
+            }
         }
-        Ok(Self {
-            file: path.to_owned(),
-            reader,
-            columns,
-            file_bytes,
-        })
+        Ok(())
     }
 
-    /// Streams one column of one row group, starting at `first_row`; how many rows it has.
+    /// Items of the list in the first row; none if there is none.
+    fn first_width(&self, leaf: usize) -> Result<usize, TrajectoryError> {
+        let failed = |fault: ParquetError| corrupt(&self.file, fault);
+        if self.reader.num_row_groups() == 0 {
+            return Ok(0);
+        }
+        let group = self.reader.get_row_group(0).map_err(failed)?;
+        self.check_place(group.metadata().column(leaf))?;
+        fn count<T: DataType>(mut reader: ColumnReaderImpl<T>) -> Result<usize, ParquetError> {
+            let (mut values, mut defined, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
+            reader.read_records(1, Some(&mut defined), Some(&mut repeated), &mut values)?;
+            Ok(values.len())
+        }
+        let counted = match group.get_column_reader(leaf).map_err(failed)? {
+            ColumnReader::BoolColumnReader(reader) => count(reader),
+            ColumnReader::Int32ColumnReader(reader) => count(reader),
+            ColumnReader::Int64ColumnReader(reader) => count(reader),
+            ColumnReader::FloatColumnReader(reader) => count(reader),
+            ColumnReader::DoubleColumnReader(reader) => count(reader),
+            _ => Ok(0),
+        };
+        Ok(counted.map_err(failed)?.min(MOST_COLUMNS + 1))
+    }
+
+    /// Streams the used columns of a leaf of one row group, starting at `first_row`; how many rows it
+    /// has.
     fn read_chunk(
         &self,
         group: usize,
-        index: usize,
-        slot: Slot,
+        leaf: usize,
+        slots: &[Option<Slot>],
         first_row: usize,
         table: &mut Table,
     ) -> Result<usize, TrajectoryError> {
         let failed = |fault: ParquetError| corrupt(&self.file, fault);
         let group = self.reader.get_row_group(group).map_err(failed)?;
-        self.check_place(group.metadata().column(index))?;
-        let descriptor = group.metadata().column(index).column_descr_ptr();
-        let column = &self.columns[index];
-        let mut row = first_row;
-        let mut put = |cell: Option<Value<'_>>| {
-            let result = self.put(cell, slot, (row, index), column, table);
-            row += 1;
-            result
+        self.check_place(group.metadata().column(leaf))?;
+        let descriptor = group.metadata().column(leaf).column_descr_ptr();
+        let mut rows = Rows {
+            source: self,
+            leaf: self.leaves[leaf],
+            slots,
+            table,
+            row: first_row,
+            items: 0,
+            missing: false,
         };
         let unsigned = is_unsigned(&descriptor);
+        let unit = unit(&descriptor);
+        let digits = decimal_digits(&descriptor);
+        let integer = |value: i128| match (unit, digits) {
+            (Some(unit), _) => value.checked_mul(unit).map_or(Cell::Missing, Cell::Time),
+            (None, Some(digits)) => Cell::Float(value as f64 / 10f64.powi(digits)),
+            (None, None) => Cell::Integer(value),
+        };
         let float16 = descriptor.logical_type_ref() == Some(&LogicalType::Float16);
-        match group.get_column_reader(index).map_err(failed)? {
-            ColumnReader::BoolColumnReader(reader) => self.drain(reader, &descriptor, |cell| {
-                put(cell.map(|&value| Value::Integer(i128::from(value))))
-            }),
-            ColumnReader::Int32ColumnReader(reader) => self.drain(reader, &descriptor, |cell| {
-                put(cell.map(|&value| {
-                    Value::Integer(if unsigned {
-                        i128::from(value.cast_unsigned())
-                    } else {
-                        i128::from(value)
-                    })
-                }))
-            }),
-            ColumnReader::Int64ColumnReader(reader) => self.drain(reader, &descriptor, |cell| {
-                put(cell.map(|&value| {
-                    Value::Integer(if unsigned {
-                        i128::from(value.cast_unsigned())
-                    } else {
-                        i128::from(value)
-                    })
-                }))
-            }),
-            ColumnReader::FloatColumnReader(reader) => self.drain(reader, &descriptor, |cell| {
-                put(cell.map(|&value| Value::Float(f64::from(value))))
-            }),
-            ColumnReader::DoubleColumnReader(reader) => self.drain(reader, &descriptor, |cell| {
-                put(cell.map(|&value| Value::Float(value)))
-            }),
+        match group.get_column_reader(leaf).map_err(failed)? {
+            ColumnReader::BoolColumnReader(reader) => {
+                self.drain(reader, &descriptor, &mut rows, |&value| {
+                    Cell::Integer(i128::from(value))
+                })
+            }
+            ColumnReader::Int32ColumnReader(reader) => {
+                self.drain(reader, &descriptor, &mut rows, |&value| match unsigned {
+                    true => integer(i128::from(value.cast_unsigned())),
+                    false => integer(i128::from(value)),
+                })
+            }
+            ColumnReader::Int64ColumnReader(reader) => {
+                self.drain(reader, &descriptor, &mut rows, |&value| match unsigned {
+                    true => integer(i128::from(value.cast_unsigned())),
+                    false => integer(i128::from(value)),
+                })
+            }
+            ColumnReader::FloatColumnReader(reader) => {
+                self.drain(reader, &descriptor, &mut rows, |&value| {
+                    Cell::Float(f64::from(value))
+                })
+            }
+            ColumnReader::DoubleColumnReader(reader) => {
+                self.drain(reader, &descriptor, &mut rows, |&value| Cell::Float(value))
+            }
             ColumnReader::ByteArrayColumnReader(reader) => {
-                self.drain(reader, &descriptor, |cell| {
-                    put(cell.map(|value| Value::Bytes(value.data())))
+                self.drain(reader, &descriptor, &mut rows, |value| match digits {
+                    Some(digits) => decimal(value.data(), digits),
+                    None => std::str::from_utf8(value.data()).map_or(Cell::Missing, Cell::Text),
                 })
             }
             ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-                self.drain(reader, &descriptor, |cell| {
-                    put(cell.map(|value| match value.data() {
-                        &[low, high] if float16 => {
-                            Value::Float(f16::from_le_bytes([low, high]).to_f64())
+                self.drain(reader, &descriptor, &mut rows, |value| {
+                    match (value.data(), digits) {
+                        (&[low, high], _) if float16 => {
+                            Cell::Float(f16::from_le_bytes([low, high]).to_f64())
                         }
-                        bytes => Value::Bytes(bytes),
-                    }))
+                        (bytes, Some(digits)) => decimal(bytes, digits),
+                        _ => Cell::Missing,
+                    }
                 })
             }
-            ColumnReader::Int96ColumnReader(_) => Err(TrajectoryError::Unusable {
-                file: self.file.clone(),
-                column: column.name.clone(),
-                reason: "a time".to_owned(),
-            }),
+            ColumnReader::Int96ColumnReader(reader) => {
+                self.drain(reader, &descriptor, &mut rows, time_of_int96)
+            }
         }?;
-        Ok(row - first_row)
+        Ok(rows.row - first_row)
     }
 
-    /// Passes every cell of a column chunk to `put`, null as `None`.
+    /// Streams the used columns into the table, from a row of it on; how many rows there are.
+    pub(super) fn read_from(
+        &self,
+        start: usize,
+        slots: &[Option<Slot>],
+        table: &mut Table,
+    ) -> Result<usize, TrajectoryError> {
+        let claimed = self.reader.metadata().file_metadata().num_rows();
+        table.make_room(start.saturating_add(usize::try_from(claimed).unwrap_or(0)))?;
+        let mut first_row = start;
+        for group in 0..self.reader.num_row_groups() {
+            let mut group_rows = None;
+            for (index, leaf) in self.leaves.iter().enumerate() {
+                let slots = &slots[leaf.first..][..leaf.width];
+                if slots.iter().all(Option::is_none) {
+                    continue;
+                }
+                let rows = guard::catch(|| self.read_chunk(group, index, slots, first_row, table))
+                    .map_err(|reason| corrupt(&self.file, reason))??;
+                if *group_rows.get_or_insert(rows) != rows {
+                    return Err(corrupt(
+                        &self.file,
+                        format!("its columns have different lengths in row group {group}"),
+                    ));
+                }
+            }
+            first_row += group_rows.unwrap_or(0);
+        }
+        Ok(first_row - start)
+    }
+
+    /// Passes every cell of a column chunk on, null as missing.
     fn drain<T: DataType>(
         &self,
         mut reader: ColumnReaderImpl<T>,
         descriptor: &ColumnDescriptor,
-        mut put: impl FnMut(Option<&T::T>) -> Result<(), TrajectoryError>,
+        rows: &mut Rows,
+        cell: impl Fn(&T::T) -> Cell<'_>,
     ) -> Result<(), TrajectoryError> {
         const BATCH: usize = 8192;
-        let (mut values, mut levels) = (Vec::new(), Vec::new());
+        let (mut values, mut defined, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
         let optional = descriptor.max_def_level() > 0;
+        let listed = descriptor.max_rep_level() > 0;
         loop {
             values.clear();
-            levels.clear();
-            let (rows, ..) = reader
-                .read_records(BATCH, optional.then_some(&mut levels), None, &mut values)
+            defined.clear();
+            repeated.clear();
+            let (records, ..) = reader
+                .read_records(
+                    BATCH,
+                    optional.then_some(&mut defined),
+                    listed.then_some(&mut repeated),
+                    &mut values,
+                )
                 .map_err(|fault| corrupt(&self.file, fault))?;
-            if rows == 0 {
-                return Ok(());
+            if records == 0 {
+                return rows.end_row();
             }
-            if optional {
-                let mut present = values.iter();
-                for &level in &levels {
-                    let is_present = level == descriptor.max_def_level();
-                    put(if is_present { present.next() } else { None })?;
-                }
-            } else {
-                values.iter().try_for_each(|value| put(Some(value)))?;
-            }
-        }
-    }
-
-    fn put(
-        &self,
-        cell: Option<Value<'_>>,
-        slot: Slot,
-        (row, index): (usize, usize),
-        column: &Column,
-        table: &mut Table,
-    ) -> Result<(), TrajectoryError> {
-        let not_a_number = |text: &str| TrajectoryError::NotANumber {
-            file: self.file.clone(),
-            row: row + 1,
-            line: None,
-            column: column.name.clone(),
-            text: excerpt(text),
-        };
-        match slot {
-            Slot::Label(_) | Slot::Word => {
-                let text = match cell {
-                    Some(Value::Integer(value)) => value.to_string(),
-                    Some(Value::Float(value)) if value.is_finite() => value.to_string(),
-                    Some(Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-                    Some(Value::Float(_)) | None => String::new(),
-                };
-                table.label(index, slot, row, &text);
-                Ok(())
-            }
-            Slot::Time(_) => {
-                let clock = table.clock(index);
-                match cell {
-                    Some(Value::Integer(value)) => clock.number(value as f64),
-                    Some(Value::Float(value)) => clock.number(value),
-                    Some(Value::Bytes(bytes)) => clock.text(&String::from_utf8_lossy(bytes)),
-                    None => clock.missing(),
-                }
-                Ok(())
-            }
-            Slot::Part(_) => {
-                let value = match cell {
-                    Some(Value::Integer(value)) => Some(value as f64),
-                    Some(Value::Float(value)) => Some(value),
-                    Some(Value::Bytes(bytes)) => {
-                        month_named(&String::from_utf8_lossy(bytes)).map(|month| month as f64)
-                    }
-                    None => None,
-                };
-                table.part(index, value.unwrap_or(f64::NAN));
-                Ok(())
-            }
-            Slot::Value(block, position) => {
-                let value = match cell {
-                    None => f64::NAN,
-                    Some(Value::Integer(value)) => value as f64,
-                    Some(Value::Float(value)) => value,
-                    Some(Value::Bytes(bytes)) => {
-                        return Err(not_a_number(&String::from_utf8_lossy(bytes)));
-                    }
-                };
-                table.set(block, position, row, value);
-                Ok(())
+            let mut present = values.iter();
+            let levels = match optional {
+                true => defined.len(),
+                false => values.len(),
+            };
+            for index in 0..levels {
+                let level = defined.get(index).copied();
+                let is_present = level.is_none_or(|level| level == descriptor.max_def_level());
+                let value = if is_present { present.next() } else { None };
+                let starts = !listed || repeated.get(index) == Some(&0);
+                rows.put(starts, value.map_or(Cell::Missing, &cell))?;
             }
         }
     }
@@ -251,9 +317,75 @@ impl ParquetSource {
     }
 }
 
+/// The rows of a leaf on their way into the table.
+struct Rows<'s, 't> {
+    source: &'s ParquetSource,
+    leaf: Leaf,
+    slots: &'s [Option<Slot>],
+    table: &'t mut Table,
+    row: usize,
+    /// Items of the row so far, and whether the last of them is missing.
+    items: usize,
+    missing: bool,
+}
+
+impl Rows<'_, '_> {
+    /// Takes a cell, which may be the first of a row.
+    fn put(&mut self, starts: bool, cell: Cell) -> Result<(), TrajectoryError> {
+        if starts {
+            self.end_row()?;
+            self.table.make_room(self.row + 1)?;
+        }
+        if let Some(Some(slot)) = self.slots.get(self.items) {
+            self.table
+                .put(self.leaf.first + self.items, *slot, self.row, cell)?;
+        }
+        self.missing = cell == Cell::Missing;
+        self.items += 1;
+        Ok(())
+    }
+
+    /// Goes on to the next row, if there is one before it.
+    fn end_row(&mut self) -> Result<(), TrajectoryError> {
+        let width = self.leaf.width;
+        if self.items == 0 {
+            return Ok(());
+        }
+        // A list that is missing is one missing item.
+        if self.items == 1 && self.missing {
+            for (item, slot) in self.slots.iter().enumerate().skip(1) {
+                if let Some(slot) = slot {
+                    self.table
+                        .put(self.leaf.first + item, *slot, self.row, Cell::Missing)?;
+                }
+            }
+        } else if self.items != width {
+            let column = &self.source.columns[self.leaf.first];
+            let reason = format!(
+                "column {} has {} values in row {} and {width} in the first",
+                column.family(),
+                self.items,
+                self.row + 1
+            );
+            return Err(corrupt(&self.source.file, reason));
+        }
+        self.items = 0;
+        self.row += 1;
+        Ok(())
+    }
+}
+
 impl Source for ParquetSource {
+    fn file(&self) -> &Path {
+        &self.file
+    }
+
     fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     fn read(
@@ -261,38 +393,56 @@ impl Source for ParquetSource {
         slots: &[Option<Slot>],
         table: &mut Table,
     ) -> Result<(), TrajectoryError> {
-        let mut first_row = 0;
-        for group in 0..self.reader.num_row_groups() {
-            let mut group_rows = None;
-            for (index, slot) in slots.iter().enumerate() {
-                let Some(slot) = slot else { continue };
-                let rows = guard::catch(|| self.read_chunk(group, index, *slot, first_row, table))
-                    .map_err(|reason| corrupt(&self.file, reason))??;
-                if *group_rows.get_or_insert(rows) != rows {
-                    return Err(corrupt(
-                        &self.file,
-                        format!("its columns have different lengths in row group {group}"),
-                    ));
-                }
-            }
-            first_row += group_rows.unwrap_or(0);
-        }
-        Ok(())
+        self.read_from(0, slots, table).map(|_| ())
     }
 }
 
-/// A cell that is not null.
-enum Value<'a> {
-    Integer(i128),
-    Float(f64),
-    Bytes(&'a [u8]),
+/// A decimal of big-endian bytes.
+fn decimal(bytes: &[u8], digits: i32) -> Cell<'static> {
+    let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
+    let value = bytes
+        .iter()
+        .fold(if negative { -1.0 } else { 0.0 }, |value: f64, &byte| {
+            256.0 * value + f64::from(byte)
+        });
+    Cell::Float(value / 10f64.powi(digits))
+}
+
+/// The nanoseconds of the day and the day of a time of old writers.
+fn time_of_int96(value: &Int96) -> Cell<'_> {
+    match *value.data() {
+        [low, high, day] => {
+            let of_day = i128::from(low) | i128::from(high) << 32;
+            Cell::Time((i128::from(day) - DAY_OF_1970) * NANOS_OF_DAY + of_day)
+        }
+        _ => Cell::Missing,
+    }
+}
+
+/// Nanoseconds of the unit of a date or time.
+fn unit(descriptor: &ColumnDescriptor) -> Option<i128> {
+    match (descriptor.logical_type_ref(), descriptor.converted_type()) {
+        (Some(LogicalType::Timestamp(timestamp)), _) => Some(match timestamp.unit {
+            TimeUnit::MILLIS => 1_000_000,
+            TimeUnit::MICROS => 1000,
+            TimeUnit::NANOS => 1,
+        }),
+        (Some(LogicalType::Date), _) | (_, ConvertedType::DATE) => Some(NANOS_OF_DAY),
+        (_, ConvertedType::TIMESTAMP_MILLIS) => Some(1_000_000),
+        (_, ConvertedType::TIMESTAMP_MICROS) => Some(1000),
+        _ => None,
+    }
+}
+
+/// Digits behind the point of a decimal.
+fn decimal_digits(descriptor: &ColumnDescriptor) -> Option<i32> {
+    let is_decimal = matches!(descriptor.logical_type_ref(), Some(LogicalType::Decimal(_)))
+        || descriptor.converted_type() == ConvertedType::DECIMAL;
+    is_decimal.then(|| descriptor.type_scale())
 }
 
 fn kind(descriptor: &ColumnDescriptor) -> Kind {
     let unusable = |reason: &str| Kind::Unusable(reason.to_owned());
-    if descriptor.max_rep_level() > 0 || descriptor.path().parts().len() > 1 {
-        return unusable("nested; save one column per number");
-    }
     match (
         descriptor.physical_type(),
         descriptor.logical_type_ref(),
@@ -314,11 +464,8 @@ fn kind(descriptor: &ColumnDescriptor) -> Kind {
             | ConvertedType::UINT_64,
         ) => Kind::Number,
         (Type::FIXED_LEN_BYTE_ARRAY, Some(LogicalType::Float16), _) => Kind::Number,
-        (_, Some(LogicalType::Decimal(_)), _) | (_, _, ConvertedType::DECIMAL) => {
-            unusable("a decimal; save it as double")
-        }
-        (Type::INT32 | Type::INT64, ..) => Kind::Date(Precision::Time),
-        (Type::INT96, ..) => unusable("a date or time"),
+        (_, Some(LogicalType::Decimal(_)), _) | (_, _, ConvertedType::DECIMAL) => Kind::Number,
+        (Type::INT32 | Type::INT64 | Type::INT96, ..) => Kind::Date(Precision::Time),
         (Type::BYTE_ARRAY, ..) => Kind::Text,
         (Type::FIXED_LEN_BYTE_ARRAY, ..) => unusable("raw bytes"),
     }

@@ -23,6 +23,8 @@ pub struct RoleSelection {
     pub time: Option<String>,
     /// What to do with rows of one time in one episode.
     pub duplicates: Duplicates,
+    /// The encoding of a text file by its label on the web, such as `latin1`; UTF-8 without one.
+    pub encoding: Option<String>,
     /// Whether to read what only the judgement and the training of policies need: the state after
     /// the last step of an episode, and the log density of each action under the policy that took it.
     pub transitions: bool,

@@ -40,12 +40,13 @@ impl Table {
         &mut self,
         roles: &mut Roles,
     ) -> Result<Vec<(String, Range<usize>)>, TrajectoryError> {
+        self.split_final_states(roles)?;
         let rows = self.checked_rows()?;
         self.combine_times(rows, roles);
         self.take_quantities(roles);
         let reading = self.reading(rows, roles)?;
         let mut found = Vec::new();
-        let labelled = !reading.groups.columns.is_empty() || self.episode_rows.is_some();
+        let labelled = !reading.groups.columns.is_empty() || self.parts.is_some();
         let mut restarts = Vec::new();
         for (g, (name, members)) in reading.groups.members.iter().enumerate() {
             for (number, run) in reading.arranged[g].runs.iter().enumerate() {
@@ -73,6 +74,16 @@ impl Table {
         match labelled {
             true => self.note_flags(&found, &reading.groups, roles),
             false => found = self.cut_at_flags(found),
+        }
+        let mut finals = 0;
+        for run in &mut found {
+            finals += usize::from(self.take_final_row(&mut run.rows));
+        }
+        if finals > 0 {
+            roles.notes.push(format!(
+                "the last row of {finals} of {} episode(s) has a state and no action: it is the final state",
+                found.len()
+            ));
         }
         let named = reading.groups.columns.iter();
         let named: Vec<String> = named.map(|&l| self.labels[l].column.clone()).collect();
@@ -214,15 +225,17 @@ impl Table {
         rows: usize,
     ) -> Result<Reading, TrajectoryError> {
         let times = clock.as_ref().map(|(_, times)| times.values.as_slice());
-        let groups = match self.episode_rows {
-            Some(length) if self.labels.iter().all(|l| l.claim > Claim::Named) => {
-                let every = (0..rows).step_by(length.max(1)).enumerate();
-                let group = |(index, row): (usize, usize)| {
-                    (index.to_string(), (row..(row + length).min(rows)).collect())
+        let groups = match &self.parts {
+            Some(parts) if self.labels.iter().all(|l| l.claim > Claim::Named) => {
+                let mut start = 0;
+                let group = |(name, length): &(String, usize)| {
+                    let range = start..(start + length).min(rows);
+                    start = range.end;
+                    (name.clone(), range.collect())
                 };
                 Groups {
                     columns: Vec::new(),
-                    members: every.map(group).collect(),
+                    members: parts.iter().map(group).collect(),
                 }
             }
             _ => {
@@ -478,6 +491,9 @@ impl Table {
         }
         for &column in regular.iter().rev() {
             let name = block.remove(column);
+            for state in self.final_states.values_mut() {
+                state.remove(column);
+            }
             roles.state.columns.retain(|known| *known != name);
             self.counters.push(name);
         }

@@ -1,14 +1,17 @@
 //! What a file of any format looks like before its columns have roles.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use super::bounds::Bounds;
+use super::input::Input;
+use super::lerobot::DataSet;
 use super::table::{Slot, Table};
-use super::{TrajectoryError, csv, npz, parquet};
+use super::{TrajectoryError, arrays, arrow, csv, hdf5, json, mat, npz, parquet};
 
 /// The most columns a recording may have, so that a forged header cannot ask for more memory.
 pub(super) const MOST_COLUMNS: usize = 65_536;
+/// First bytes that tell formats apart; an HDF5 file may have others before its own.
+const START: usize = 4096;
 
 /// One column of a file.
 #[derive(Debug, Clone)]
@@ -56,8 +59,14 @@ pub(super) enum Precision {
 
 /// An opened file: its columns are known, its rows are still to be read.
 pub(super) trait Source {
+    /// Its name in messages.
+    fn file(&self) -> &Path;
+
     /// The columns in the order of the file.
     fn columns(&self) -> &[Column];
+
+    /// How much may be read of it.
+    fn bounds(&self) -> Bounds;
 
     /// Whether the file itself names its columns.
     fn has_names(&self) -> bool {
@@ -65,8 +74,8 @@ pub(super) trait Source {
     }
 
     /// What the user should know about how the file was understood.
-    fn note(&self) -> Option<String> {
-        None
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Streams the columns that have a slot into the table; `slots` is parallel to `columns`.
@@ -77,85 +86,160 @@ pub(super) trait Source {
     ) -> Result<(), TrajectoryError>;
 }
 
-/// Opens a file. Of several arrays, those named in `wanted` say how many rows the recording has.
-pub(super) fn open(path: &Path, wanted: &[String]) -> Result<Box<dyn Source>, TrajectoryError> {
-    let io = |source| TrajectoryError::Io {
-        file: path.to_owned(),
-        source,
-    };
-    let mut file = BufReader::new(File::open(path).map_err(io)?);
-    let start = file.fill_buf().map_err(io)?;
+/// Opens a file, whose text has the encoding that is given or that it says. Of several arrays, those
+/// named in `wanted` say how many rows the recording has.
+pub(super) fn open(
+    path: &Path,
+    wanted: &[String],
+    encoding: Option<&str>,
+) -> Result<Box<dyn Source>, TrajectoryError> {
+    if let Some(data_set) = DataSet::open(path) {
+        return Ok(Box::new(data_set?));
+    }
+    let mut input = Input::open(path)?;
+    let start = input.start(START)?;
     if start.is_empty() {
-        return Err(TrajectoryError::Empty {
-            file: path.to_owned(),
-        });
+        return Err(TrajectoryError::Empty { file: input.name });
     }
-    let by_content = Format::of_content(start);
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    match extension.and_then(Format::of_extension).or(by_content) {
-        Some(Format::Text) => {
-            if let Some(format) = by_content.and_then(Format::binary_name) {
-                return Err(TrajectoryError::Corrupt {
-                    file: path.to_owned(),
-                    format: "CSV",
-                    reason: format!("it starts like {format}, so its extension may be wrong"),
-                });
-            }
-            Ok(Box::new(csv::CsvSource::open(path, file)?))
+    let by_content = Format::of_content(&start);
+    let by_ending = input.ending.as_deref().and_then(Format::of_ending);
+    let format = match (by_ending, by_content) {
+        (Some(Format::Text), Some(content)) if content.is_binary() => {
+            return Err(TrajectoryError::Corrupt {
+                file: input.name,
+                format: "CSV",
+                reason: format!(
+                    "it starts like {}, so its extension may be wrong",
+                    content.name()
+                ),
+            });
         }
-        Some(Format::Npz) => Ok(Box::new(npz::NpzSource::open(path, wanted)?)),
-        Some(Format::Npy) => Ok(Box::new(npz::NpySource::open(path)?)),
-        Some(Format::Parquet) => Ok(Box::new(parquet::ParquetSource::open(path)?)),
-        None => Err(TrajectoryError::UnknownFormat {
-            file: path.to_owned(),
-        }),
-    }
+        (_, Some(content)) if content.is_binary() => Some(content),
+        (Some(Format::Text), Some(Format::Json)) => Some(Format::Json),
+        (ending, content) => ending.or(content),
+    };
+    // An encoding that is given says that there is text.
+    let format = format.or(encoding.map(|_| Format::Text));
+    Ok(match format {
+        Some(Format::Text) => Box::new(csv::CsvSource::open(input, encoding)?),
+        Some(Format::Json) => Box::new(json::JsonSource::open(input)?),
+        Some(Format::Npz) => Box::new(arrays::ArraySource::open(
+            npz::NpzArchive::open(&mut input)?,
+            input,
+            wanted,
+        )?),
+        Some(Format::Npy) => Box::new(arrays::ArraySource::open(
+            npz::NpyFile::open(&mut input)?,
+            input,
+            wanted,
+        )?),
+        Some(Format::Hdf5) => Box::new(arrays::ArraySource::open(
+            hdf5::Hdf5Container::open(&mut input)?,
+            input,
+            wanted,
+        )?),
+        Some(Format::Mat) => Box::new(arrays::ArraySource::open(
+            mat::MatFile::open(&mut input)?,
+            input,
+            wanted,
+        )?),
+        Some(Format::Parquet) => Box::new(parquet::ParquetSource::open(input, path)?),
+        Some(Format::Arrow) => Box::new(arrow::ArrowSource::open(input)?),
+        None => return Err(TrajectoryError::UnknownFormat { file: input.name }),
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Format {
     Text,
+    Json,
     Npz,
     Npy,
     Parquet,
+    Arrow,
+    Hdf5,
+    Mat,
 }
 
 impl Format {
-    fn of_extension(extension: &str) -> Option<Self> {
-        match extension.to_ascii_lowercase().as_str() {
-            "csv" | "tsv" | "txt" => Some(Self::Text),
+    fn of_ending(ending: &str) -> Option<Self> {
+        match ending {
+            "csv" | "tsv" | "txt" | "tab" => Some(Self::Text),
+            "json" | "jsonl" | "ndjson" => Some(Self::Json),
             "npz" => Some(Self::Npz),
             "npy" => Some(Self::Npy),
             "parquet" | "pq" => Some(Self::Parquet),
+            "arrow" | "arrows" | "feather" | "ipc" => Some(Self::Arrow),
+            "h5" | "hdf5" | "hdf" => Some(Self::Hdf5),
+            "mat" => Some(Self::Mat),
             _ => None,
         }
     }
 
     fn of_content(start: &[u8]) -> Option<Self> {
-        if start.starts_with(b"PK\x03\x04") || start.starts_with(b"PK\x05\x06") {
-            Some(Self::Npz)
-        } else if start.starts_with(b"\x93NUMPY") {
-            Some(Self::Npy)
-        } else if start.starts_with(b"PAR1") {
-            Some(Self::Parquet)
-        } else {
-            // The buffer may end inside a character, which is no fault of the file.
-            let text = match std::str::from_utf8(start) {
-                Ok(_) => true,
-                Err(fault) => fault.error_len().is_none(),
-            };
-            (text && !start.contains(&0)).then_some(Self::Text)
+        const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+        // HDF5 may stand behind another header of 512, 1024, … bytes, as in files of MATLAB 7.3.
+        let is_hdf5 = [0, 512, 1024, 2048].iter().any(|&place| {
+            let rest = start.get(place..);
+            rest.is_some_and(|rest| rest.starts_with(HDF5))
+        });
+        let marks: [(&[u8], Self); 7] = [
+            (b"PK\x03\x04", Self::Npz),
+            (b"PK\x05\x06", Self::Npz),
+            (b"\x93NUMPY", Self::Npy),
+            (b"PAR1", Self::Parquet),
+            (b"ARROW1", Self::Arrow),
+            (b"MATLAB 5.0 MAT-file", Self::Mat),
+            // UTF-16 with its mark.
+            (b"\xff\xfe", Self::Text),
+        ];
+        if is_hdf5 {
+            return Some(Self::Hdf5);
+        }
+        if start.starts_with(b"\xff\xff\xff\xff") {
+            return Some(Self::Arrow);
+        }
+        if let Some((_, format)) = marks.iter().find(|(mark, _)| start.starts_with(mark)) {
+            return Some(*format);
+        }
+        // The part may end inside a character, which is no fault of the file.
+        let text = match std::str::from_utf8(start) {
+            Ok(_) => true,
+            Err(fault) => fault.error_len().is_none(),
+        };
+        match text && !start.contains(&0) {
+            true if is_json(start) => Some(Self::Json),
+            true => Some(Self::Text),
+            false => start.starts_with(b"\xfe\xff").then_some(Self::Text),
         }
     }
 
-    fn binary_name(self) -> Option<&'static str> {
+    fn is_binary(self) -> bool {
+        !matches!(self, Self::Text | Self::Json)
+    }
+
+    fn name(self) -> &'static str {
         match self {
-            Self::Text => None,
-            Self::Npz => Some("NPZ"),
-            Self::Npy => Some("NPY"),
-            Self::Parquet => Some("Parquet"),
+            Self::Text => "CSV",
+            Self::Json => "JSON",
+            Self::Npz => "NPZ",
+            Self::Npy => "NPY",
+            Self::Parquet => "Parquet",
+            Self::Arrow => "Arrow",
+            Self::Hdf5 => "HDF5",
+            Self::Mat => "MAT",
         }
     }
+}
+
+/// Whether text begins as JSON of several values does, and no header of a table.
+fn is_json(start: &[u8]) -> bool {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let mut marks = start.iter().filter(|byte| !byte.is_ascii_whitespace());
+    matches!(
+        (marks.next(), marks.next()),
+        (Some(b'{'), Some(b'"')) | (Some(b'['), Some(b'{' | b'['))
+    )
 }
 
 /// Names for a message: all of them while they fit.

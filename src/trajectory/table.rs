@@ -1,20 +1,24 @@
 //! The used columns of a file, and how they become episodes.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArcArray2, Array1, Array2};
 
+use super::bounds::Bounds;
 use super::cells::{Block, Cells};
-use super::clock::Clock;
+use super::clock::{Clock, Times};
 use super::combined::PartColumn;
 use super::conventions::{Part, time_rank};
 use super::episode::LARGEST;
 use super::labels::{Claim, Labels};
 use super::source::{Column, Kind};
-use super::{
-    Episode, LabelledRun, LoggedRun, Roles, Timeline, Trajectory, TrajectoryError, clock::Times,
-};
+use super::times::TimeAxis;
+use super::{Episode, LabelledRun, LoggedRun, Roles, Timeline, Trajectory, TrajectoryError};
+
+/// Values whose memory a date or a label takes.
+const COSTLY: usize = 8;
 
 /// What to do with a used cell that is empty, NaN or infinite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,9 +81,16 @@ pub(super) struct Table {
     /// Columns that may be the time, in the order in which they are tried.
     pub(super) clocks: Vec<Clock>,
     /// Columns that may be the time together, in the order of the file.
-    pub(super) parts: Vec<PartColumn>,
+    pub(super) time_parts: Vec<PartColumn>,
     words: Option<Labels>,
-    pub(super) episode_rows: Option<usize>,
+    /// Names and rows of episodes that the file itself tells apart.
+    pub(super) parts: Option<Vec<(String, usize)>>,
+    /// States behind the last steps of episodes, by the rows of these.
+    pub(super) final_states: BTreeMap<usize, Vec<f64>>,
+    /// Line and kind of cells that are missing where a final state may have none, by their rows.
+    gaps: BTreeMap<usize, (u64, &'static str)>,
+    /// How much may be read of the file.
+    pub(super) bounds: Option<Bounds>,
     /// Whether the states are guessed from columns without a known name.
     pub(super) open_states: bool,
     /// Whether the table is nothing without states.
@@ -113,7 +124,7 @@ impl Table {
         let mut blocks: [Cells; 8] = Default::default();
         let mut labels = Vec::new();
         let mut clocks = Vec::new();
-        let mut parts = Vec::new();
+        let mut time_parts = Vec::new();
         let mut words = None;
         let mut places = vec![0; columns.len()];
         for (index, (column, slot)) in columns.iter().zip(slots).enumerate() {
@@ -129,8 +140,8 @@ impl Table {
                     labels.push(Labels::new(&column.name, claim, numeric));
                 }
                 Some(Slot::Part(part)) => {
-                    places[index] = parts.len();
-                    parts.push(PartColumn::new(&column.name, part));
+                    places[index] = time_parts.len();
+                    time_parts.push(PartColumn::new(&column.name, part));
                 }
                 Some(Slot::Time(rank)) => clocks.push((rank, index)),
                 Some(Slot::Word) => words = Some(Labels::new(&column.name, Claim::Chosen, numeric)),
@@ -149,9 +160,12 @@ impl Table {
             blocks,
             labels,
             clocks: clocks.iter().map(clock).collect(),
-            parts,
+            time_parts,
             words,
-            episode_rows: None,
+            parts: None,
+            final_states: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            bounds: None,
             open_states: false,
             needs_states: false,
             time_is_chosen: false,
@@ -170,9 +184,30 @@ impl Table {
         self.missing == MissingPolicy::Error
     }
 
-    /// Without an episode column, every `rows` rows are one episode.
-    pub(super) fn cut_every(&mut self, rows: usize) {
-        self.episode_rows = Some(rows);
+    /// Without an episode column, rows are those of some episodes, one behind the other.
+    pub(super) fn cut_at(&mut self, episodes: Vec<(String, usize)>) {
+        self.parts = Some(episodes);
+    }
+
+    /// Notes a cell that is missing in a line of the file, and may be so if its row is a final state.
+    pub(super) fn remember_gap(&mut self, row: usize, line: u64, what: &'static str) {
+        self.gaps.entry(row).or_insert((line, what));
+    }
+
+    /// Refuses more rows than may be unpacked of the file.
+    pub(super) fn make_room(&self, rows: usize) -> Result<(), TrajectoryError> {
+        let columns = self
+            .blocks
+            .iter()
+            .map(|cells| cells.names.len())
+            .sum::<usize>();
+        let columns = columns + COSTLY * (self.labels.len() + self.clocks.len());
+        match self.bounds {
+            Some(bounds) => {
+                bounds.check_values(&self.file, (rows as u64).saturating_mul(columns as u64))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Sets one value; `row` counts from 0, and rows come without gaps. NaN stands for missing.
@@ -207,7 +242,7 @@ impl Table {
 
     /// Takes a part of the time of the next row from column `index` of the file; NaN for nothing.
     pub(super) fn part(&mut self, index: usize, value: f64) {
-        self.parts[self.places[index]].values.push(value);
+        self.time_parts[self.places[index]].values.push(value);
     }
 
     pub(super) fn put_in_order(&mut self, order: Vec<usize>) {
@@ -233,6 +268,10 @@ impl Table {
     ) -> Result<(Trajectory, Vec<String>), TrajectoryError> {
         let episodes = self.settle(roles)?;
         let rows = self.row_in_file.len();
+        let final_states: Vec<Option<Vec<f64>>> = episodes
+            .iter()
+            .map(|(_, range)| self.final_states.remove(&self.row_in_file[range.end - 1]))
+            .collect();
         match self.missing {
             MissingPolicy::Error => self.refuse_gaps(roles)?,
             MissingPolicy::Hold => self.hold_gaps(&episodes, roles)?,
@@ -246,6 +285,7 @@ impl Table {
             .iter()
             .map(|(_, range)| timeline(range.clone()))
             .collect();
+        let (times, order) = (self.times, self.row_in_file);
         let [
             states,
             actions,
@@ -261,17 +301,24 @@ impl Table {
         let reward_name = rewards.names.first().cloned();
         let states: ArcArray2<f64> = states.into_array(rows).into_shared();
         let actions: ArcArray2<f64> = actions.into_array(rows).into_shared();
+        let fits = |state: &Vec<f64>| state.len() == state_names.len();
         let episodes = episodes
             .into_iter()
             .zip(timelines)
-            .map(|((name, range), timeline)| {
+            .zip(final_states)
+            .map(|(((name, range), timeline), final_state)| {
                 let rewards = reward_name
                     .is_some()
                     .then(|| Array1::from(rewards.values[range.clone()].to_vec()));
                 let flags = |cells: &Cells| range.clone().map(|row| cells.is_set(row)).collect();
                 let (terminated, truncated) = (flags(&terminated), flags(&truncated));
                 let last = successors.finite_row(range.end - 1);
+                let last = last.or_else(|| final_state.filter(fits).map(Array1::from));
                 let taken = log_probabilities.column(range.clone());
+                let times = times.as_ref().map(|(_, times)| {
+                    let rows = order[range.clone()].iter();
+                    TimeAxis::new(rows.map(|&row| times.values[row]).collect(), times.scale)
+                });
                 let episode = Episode::from_shared(
                     name, range, &states, &actions, rewards, terminated, truncated,
                 )?;
@@ -279,6 +326,7 @@ impl Table {
                     .with_timeline(timeline)
                     .with_final_state(last)?
                     .with_log_probabilities(taken)
+                    .map(|episode| episode.with_times(times))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let trajectory = Trajectory::new(state_names, action_names, reward_name, episodes)?;
@@ -390,12 +438,13 @@ impl Table {
     }
 
     fn missing_at(&self, (row, column, what): (usize, String, &'static str)) -> TrajectoryError {
+        let known = self.gaps.get(&row);
         TrajectoryError::Missing {
             file: self.file.clone(),
             row: row + 1,
-            line: None,
+            line: known.map(|(line, _)| *line),
             column,
-            what,
+            what: known.map_or(what, |(_, what)| what),
         }
     }
 

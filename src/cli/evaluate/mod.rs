@@ -47,7 +47,7 @@ use crate::report::Evaluated;
     --policy new.safetensors --env pendulum --report values.html\n  \
     statecast evaluate logged.csv --policy 'mine=command:python act.py' --horizon 100 --discount 1")]
 pub(super) struct Arguments {
-    /// Trajectory files of one system: CSV, NPZ, NPY or Parquet
+    /// Trajectory files of one system, in any format that forecast reads
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -181,7 +181,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         table,
         estimates,
     };
-    let mut ending = Ending::new();
+    let mut ending = Ending::new(arguments.output.as_ref());
     outcome.write(started, &mut ending);
     arguments.note_short_episodes(&logged, horizon);
     outcome.warn();

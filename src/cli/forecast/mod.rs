@@ -4,6 +4,7 @@ mod derived;
 mod figure;
 mod manifest;
 mod outcome;
+mod paths_table;
 mod plan;
 mod printed;
 mod scores;
@@ -18,7 +19,7 @@ use anyhow::{Context, anyhow, ensure};
 use clap::Args;
 use ndarray::{ArrayView2, s};
 
-use super::actions::FutureArguments;
+use super::actions::{FutureArguments, Held};
 use super::endings::written_as;
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::{
@@ -43,7 +44,8 @@ use plan::Plan;
 
 /// Forecast how a recording goes on, with quantiles of every variable at every step
 ///
-/// The table has one row an episode, step and variable; steps count the rows of the episode from 0.
+/// The table has one row an episode, step and variable; steps count the rows of the episode from 0. Where the
+/// recording has regular times, so has the table; with --holdout it has what was observed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast forecast run.csv --horizon 50 --plot forecast.svg\n  \
@@ -53,7 +55,8 @@ use plan::Plan;
     statecast forecast run.csv --fork brake.csv,coast.csv   # several futures of one context\n  \
     statecast forecast run.csv --derive 'speed = hypot(vx, vy)'\n  \
     statecast forecast run.csv --method residual --simulator 'python model.py'\n  \
-    statecast forecast hourly.csv --method residual --period 24")]
+    statecast forecast hourly.csv --method residual --period 24\n  \
+    zcat run.csv.gz | statecast forecast - --output -         # standard input and output")]
 pub(super) struct Arguments {
     #[command(flatten)]
     recording: Recording,
@@ -102,9 +105,12 @@ pub(super) struct Arguments {
         value_name = "LEVELS"
     )]
     quantiles: Levels,
-    /// Table to write: .csv, .json or .parquet [default: CSV to standard output]
+    /// Table to write: .csv, .json or .parquet [default: CSV to standard output, as for '-']
     #[arg(long, short)]
     output: Option<PathBuf>,
+    /// Sample paths to write, a row a path and step and a column a variable: .csv, .json or .parquet
+    #[arg(long, value_name = "FILE")]
+    paths: Option<PathBuf>,
     /// Figure to write: .svg or .png (of the first episode)
     #[arg(long)]
     plot: Option<PathBuf>,
@@ -114,7 +120,7 @@ pub(super) struct Arguments {
 const LEAST_CONTEXT: usize = 2;
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    if let Some(output) = &arguments.output {
+    for output in arguments.output.iter().chain(&arguments.paths) {
         TableFormat::of(output)?;
     }
     written_as(arguments.plot.as_ref(), &["svg", "png"])?;
@@ -124,7 +130,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let file = &arguments.recording.file;
     arguments.model.check_reward(file, &trajectory)?;
     let episodes = arguments.recording.episodes(&trajectory)?;
-    arguments.paths().check(trajectory.state_names().len())?;
+    arguments.rollout().check(trajectory.state_names().len())?;
     let ends = episodes
         .iter()
         .map(|&episode| (episode, arguments.end(episode)));
@@ -137,9 +143,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let rows = episodes.iter().map(|e| e.states().nrows()).max();
     let rows = rows.unwrap_or(0);
     let names = arguments.experts.names(&arguments.model);
-    let like = Variables::of(
+    let like = Variables::of_rows(
         &trajectory,
         episodes.first().context("the recording has no episode")?,
+        0..0,
         settings.method,
         arguments.model.with_reward,
     );
@@ -220,7 +227,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     drop(progress);
     models.finish()?;
     let table = table::table(&outcomes, &arguments.quantiles)?;
-    let mut ending = Ending::new();
+    let mut ending = Ending::new(arguments.output.as_ref());
+    if let Some(path) = &arguments.paths {
+        ending.write(|| Ok(paths_table::table(&outcomes)?.write(path)?));
+    }
     if let (Some(path), Some(outcome)) = (&arguments.plot, outcomes.first()) {
         let file = &arguments.recording.file;
         let samples = arguments.samples.get();
@@ -336,7 +346,7 @@ impl Arguments {
     }
 
     /// How many rows of which kind are forecast.
-    fn paths(&self) -> RolloutSettings {
+    fn rollout(&self) -> RolloutSettings {
         RolloutSettings {
             horizon: self.horizon,
             samples: self.samples,
@@ -355,19 +365,31 @@ impl Arguments {
         let started = Instant::now();
         let forecaster = plan.forecaster;
         let method = forecaster.settings().method;
-        let all = Variables::of(plan.trajectory, episode, method, self.model.with_reward);
         let (end, horizon) = (self.end(episode), self.horizon.get());
         let rows = self
             .recording
             .context_rows(end, forecaster.longest_context_of_paths(horizon));
-        let context = all.slice(end - rows..end);
+        // Rows before the context are read for the mean of all actions only.
+        let first = match self.actions.held() {
+            Some(Held::Mean) => 0,
+            _ => end - rows,
+        };
+        let read = first..(end + horizon).min(episode.rows());
+        let all = Variables::of_rows(
+            plan.trajectory,
+            episode,
+            read,
+            method,
+            self.model.with_reward,
+        );
+        let context = all.slice(end - rows - first..end - first);
         // Densities of the context serve the figure only.
         let scored = match self.plot {
             Some(_) => context_shown(horizon),
             None => 0,
         };
-        let futures = plan.futures_of(episode, &all, end, horizon)?;
-        let forked = plan.forked(&context, scored, &self.paths(), &futures, progress)?;
+        let futures = plan.futures_of(episode, (&all, first), end, horizon)?;
+        let forked = plan.forked(&context, scored, &self.rollout(), &futures, progress)?;
         let reading = &forked.reading;
         if forecaster.origins() > 0 && forked.outcomes == 0 {
             eprintln!(
@@ -388,9 +410,9 @@ impl Arguments {
                 let simple = Forecaster::of(persistence, forecaster.settings());
                 let future = futures[0].taken.as_ref();
                 let walk = simple.read_last(&context, 0)?;
-                let walk = walk.rollout(&self.paths(), future, &|_| ())?;
+                let walk = walk.rollout(&self.rollout(), future, &|_| ())?;
                 let actions = futures[0].actions.view();
-                let truth = all.values.slice(s![end.., ..]);
+                let truth = all.values.slice(s![end - first.., ..]);
                 Some(HeldOut {
                     truth: plan.derivation.append_to_rows(truth, actions),
                     walk: derive(&walk, actions),
@@ -419,6 +441,9 @@ impl Arguments {
                 .filter(|&v| context.roles[v] != Role::Action)
                 .collect(),
             context: end - rows..end,
+            times: (end..end + horizon)
+                .map(|row| episode.times().and_then(|times| times.at(row)))
+                .collect(),
             observed: plan
                 .derivation
                 .append_to_rows(context.values.view(), recorded),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::experts::Leadership;
 use crate::forecast::{PathWeight, Rollout, SimultaneousBand, Summary};
+use crate::trajectory::TimeStamp;
 
 /// Variables stand first, then derived quantities, everywhere but in the one-step summary.
 pub(super) struct Outcome {
@@ -17,6 +18,8 @@ pub(super) struct Outcome {
     pub(super) states: Vec<usize>,
     /// Rows of the context, within the episode.
     pub(super) context: Range<usize>,
+    /// Times of the steps ahead, as far as they are known.
+    pub(super) times: Vec<Option<TimeStamp>>,
     pub(super) observed: Array2<f64>,
     pub(super) held_out: Option<HeldOut>,
     pub(super) one_step: Summary,

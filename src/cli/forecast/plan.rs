@@ -40,17 +40,24 @@ impl<'m> Plan<'_, 'm> {
     pub(super) fn futures_of(
         &self,
         episode: &Episode,
-        all: &Variables,
+        (rows, first): (&Variables, usize),
         end: usize,
         horizon: usize,
     ) -> anyhow::Result<Vec<Ahead>> {
         let ahead = |given: Option<&Future>| {
             let known = given.map(|future| future.ahead(episode, end, horizon));
             let known = known.transpose()?;
-            let taken = actions_to_come(self.forecaster, known, self.held, all, end, horizon);
+            let taken = actions_to_come(
+                self.forecaster,
+                known,
+                self.held,
+                rows,
+                end - first,
+                horizon,
+            );
             Ok(Ahead {
                 name: given.and_then(|future| future.name.clone()),
-                actions: actions_ahead(taken.as_ref(), all, end, horizon),
+                actions: actions_ahead(taken.as_ref(), rows, end - first, horizon),
                 taken,
             })
         };

@@ -5,14 +5,17 @@ use anyhow::Context;
 use super::outcome::{FutureOutcome, Outcome};
 use crate::forecast::Levels;
 use crate::output::{Column, Table};
+use crate::trajectory::TimeStamp;
 
-/// Numbers of a row: mean, standard deviation, quantiles and ends of the simultaneous band.
+/// Numbers of a row: what was observed if it was held back, mean, standard deviation, quantiles and ends of the simultaneous band.
 pub(super) fn table(outcomes: &[Outcome], levels: &Levels) -> anyhow::Result<Table> {
     let mut rows = Rows {
         episodes: Vec::new(),
         futures: Vec::new(),
         steps: Vec::new(),
+        times: Vec::new(),
         names: Vec::new(),
+        observed: Vec::new(),
         numbers: vec![Vec::new(); levels.as_slice().len() + 4],
     };
     for outcome in outcomes {
@@ -28,7 +31,10 @@ struct Rows {
     episodes: Vec<String>,
     futures: Vec<String>,
     steps: Vec<i64>,
+    times: Vec<Option<TimeStamp>>,
     names: Vec<String>,
+    /// What was held back, if anything was.
+    observed: Vec<f64>,
     /// Columns.
     numbers: Vec<Vec<f64>>,
 }
@@ -40,7 +46,11 @@ impl Rows {
             self.episodes.push(outcome.manifest.episode.clone());
             self.futures.push(future.name.clone().unwrap_or_default());
             self.steps.push((outcome.context.end + h) as i64);
+            self.times.push(outcome.times[h].clone());
             self.names.push(outcome.names[v].clone());
+            if let Some(held_out) = &outcome.held_out {
+                self.observed.push(held_out.truth[[h, v]]);
+            }
             let quantiles = summary.quantiles.iter().map(|quantiles| quantiles[[h, v]]);
             let band = [future.band.low[[h, v]], future.band.high[[h, v]]];
             let numbers = [mean, summary.std[[h, v]]].into_iter();
@@ -56,7 +66,11 @@ impl Rows {
             columns.push(("future".to_owned(), Column::Text(self.futures)));
         }
         columns.push(("step".to_owned(), Column::Integer(self.steps)));
+        columns.extend(time_column(&self.times));
         columns.push(("variable".to_owned(), Column::Text(self.names)));
+        if !self.observed.is_empty() {
+            columns.push(("observed".to_owned(), Column::Real(self.observed)));
+        }
         let quantiles = levels.as_slice().iter().map(|level| format!("q{level}"));
         let labels = ["mean", "std"].map(str::to_owned).into_iter();
         let band = ["simultaneous_low", "simultaneous_high"].map(str::to_owned);
@@ -64,4 +78,26 @@ impl Rows {
         columns.extend(labels.zip(self.numbers.into_iter().map(Column::Real)));
         Table::new(columns).context("the table's columns differ in length")
     }
+}
+
+/// The column of the times of rows, numbers or dates; nothing where none are known.
+pub(super) fn time_column(times: &[Option<TimeStamp>]) -> Option<(String, Column)> {
+    times.iter().any(Option::is_some).then(|| {
+        let number = |time: &Option<TimeStamp>| match time {
+            Some(TimeStamp::Number(value)) => Some(*value),
+            Some(TimeStamp::Date(_)) => None,
+            None => Some(f64::NAN),
+        };
+        let text = |time: &Option<TimeStamp>| match time {
+            Some(TimeStamp::Number(value)) => value.to_string(),
+            Some(TimeStamp::Date(text)) => text.clone(),
+            None => String::new(),
+        };
+        let numbers: Option<Vec<f64>> = times.iter().map(number).collect();
+        let column = match numbers {
+            Some(numbers) => Column::Real(numbers),
+            None => Column::Text(times.iter().map(text).collect()),
+        };
+        ("time".to_owned(), column)
+    })
 }

@@ -247,7 +247,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let mut ending = Ending::new();
+    let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.figure {
         ending.write(|| {
             arguments.figure(&study, &coded.labels).save(path)?;

@@ -42,7 +42,7 @@ use crate::trajectory::Trajectory;
     statecast replay pendulum.npz --context 100 --horizon 99 --env pendulum --policy pi.safetensors\n  \
     statecast replay test.npz --context 100 --horizon 50 --train other.npz --output replay.csv")]
 pub(super) struct Arguments {
-    /// Trajectory files of one system: CSV, NPZ, NPY or Parquet
+    /// Trajectory files of one system, in any format that forecast reads
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -192,7 +192,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             )
         })
         .collect();
-    let mut ending = Ending::new();
+    let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(output) = &arguments.output {
         ending.write(|| {
             let mut bundle = Bundle::new();

@@ -136,7 +136,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         .or((task.name == "pendulum").then_some(-200.0))
         .unwrap_or_else(|| nearly_there(&arms[0]));
     let found = compare(&arms, threshold)?;
-    let mut ending = Ending::new();
+    let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(output) = &arguments.output {
         ending.write(|| arguments.write_table(output, (&ways, &arms), (&found, threshold), task));
     }

@@ -10,8 +10,9 @@ use clap::{Args, ValueEnum};
 use super::augment::{Augmentation, forecaster, models, names_no_forecaster};
 use crate::cli::experts::NameArguments;
 use crate::cli::input::ModelArguments;
-use crate::cli::outputs::show;
+
 use crate::cli::progress::Progress;
+use crate::cli::terminal::show;
 use crate::environment::Task;
 use crate::forecast::Method;
 use crate::learning::{AugmentationSettings, Evaluation, Training, TrainingSettings};

@@ -170,7 +170,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         starts,
         judged,
     };
-    let mut ending = Ending::new();
+    let mut ending = Ending::new(arguments.output.as_ref());
     ending.write(|| arguments.write(&models, &found));
     ending.show(&text(&found))
 }

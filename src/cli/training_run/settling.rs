@@ -150,7 +150,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         judged: judged(&runs, arguments.level, arguments.seed),
         runs,
     };
-    let mut ending = Ending::new();
+    let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.figure {
         ending.write(|| {
             ensure!(

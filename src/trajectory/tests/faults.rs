@@ -70,7 +70,7 @@ fn an_unknown_format() {
     let refusal = Scratch::new("run.bin", [0u8, 159, 146, 150]).refusal();
     assert_eq!(
         refusal,
-        "run.bin: is not CSV, NPZ, NPY or Parquet; convert it to one of them"
+        "run.bin: is not CSV, JSON, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; convert it to one of them"
     );
 }
 
@@ -192,12 +192,14 @@ fn text_that_is_not_utf8() {
     let refusal = Scratch::new("run.csv", b"x,\xff\n1,2\n").refusal();
     assert_eq!(
         refusal,
-        "run.csv: line 1 is not UTF-8 text; save the file as UTF-8 CSV"
+        "run.csv: line 1 is not UTF-8 text; save the file as UTF-8, or name its \
+         encoding (--encoding latin1)"
     );
     let refusal = Scratch::new("run.csv", b"x,y\n1,2\n1,\xe9\n").refusal();
     assert_eq!(
         refusal,
-        "run.csv: line 3 is not UTF-8 text; save the file as UTF-8 CSV"
+        "run.csv: line 3 is not UTF-8 text; save the file as UTF-8, or name its \
+         encoding (--encoding latin1)"
     );
     // In a column that is not used it does no harm.
     assert!(Scratch::new("run.csv", b"x,y\n1,\xe9\n").read().is_ok());
@@ -396,10 +398,24 @@ proptest! {
 
     #[test]
     fn any_bytes_get_an_answer(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        for name in ["run.csv", "run.npz", "run.npy", "run.parquet", "run"] {
+        for name in [
+            "run.csv", "run.npz", "run.npy", "run.parquet", "run", "run.json", "run.arrow", "run.h5",
+            "run.mat",
+        ] {
             let _ = Scratch::new(name, &bytes).read();
         }
-        for start in [&b"PK\x03\x04"[..], b"\x93NUMPY\x01\x00", b"PAR1", b"a,b\n"] {
+        for start in [
+            &b"PK\x03\x04"[..],
+            b"\x93NUMPY\x01\x00",
+            b"PAR1",
+            b"a,b\n",
+            b"\x1f\x8b\x08\x00",
+            b"\x28\xb5\x2f\xfd",
+            b"ARROW1\0\0",
+            b"\xff\xff\xff\xff\x10\0\0\0",
+            b"\x89HDF\r\n\x1a\n\0",
+            b"{\"x\": ",
+        ] {
             let _ = Scratch::new("run", [start, &bytes].concat()).read();
         }
     }

@@ -3,6 +3,7 @@
 mod faults;
 mod formats;
 mod headers;
+mod others;
 mod plans;
 mod recordings;
 mod roles;

@@ -1,0 +1,94 @@
+//! A cell of a table that is no text file, on its way into the table.
+
+use super::TrajectoryError;
+use super::calendar::month_named;
+use super::dialect::{Parsed, is_missing, parse};
+use super::error::excerpt;
+use super::gregorian::Date;
+use super::table::{Slot, Table};
+
+/// What a cell holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cell<'a> {
+    Missing,
+    Integer(i128),
+    Float(f64),
+    Text(&'a str),
+    /// Nanoseconds since the beginning of 1970.
+    Time(i128),
+}
+
+impl Table {
+    /// Takes a cell of column `index` of the file; rows come in order.
+    pub(super) fn put(
+        &mut self,
+        index: usize,
+        slot: Slot,
+        row: usize,
+        cell: Cell,
+    ) -> Result<(), TrajectoryError> {
+        match slot {
+            Slot::Label(_) | Slot::Word => {
+                let text = match cell {
+                    Cell::Integer(value) => value.to_string(),
+                    Cell::Float(value) if value.is_finite() => value.to_string(),
+                    Cell::Text(text) if !is_missing(text.trim()) => text.to_owned(),
+                    Cell::Time(nanos) => Date::since_1970(nanos).to_string(),
+                    Cell::Float(_) | Cell::Text(_) | Cell::Missing => String::new(),
+                };
+                self.label(index, slot, row, &text);
+            }
+            Slot::Time(_) => {
+                let clock = self.clock(index);
+                match cell {
+                    Cell::Integer(value) => clock.number(value as f64),
+                    Cell::Float(value) => clock.number(value),
+                    Cell::Time(nanos) => clock.nanos(nanos),
+                    Cell::Text(text) => match parse(text.as_bytes(), b',') {
+                        Parsed::Number(value) => clock.number(value),
+                        Parsed::Missing(_) => clock.missing(),
+                        Parsed::Text => clock.text(text),
+                    },
+                    Cell::Missing => clock.missing(),
+                }
+            }
+            Slot::Part(_) => {
+                let value = match cell {
+                    Cell::Integer(value) => value as f64,
+                    Cell::Float(value) => value,
+                    Cell::Text(text) => match parse(text.as_bytes(), b',') {
+                        Parsed::Number(value) => value,
+                        Parsed::Missing(_) => f64::NAN,
+                        Parsed::Text => month_named(text.trim()).map_or(f64::NAN, |m| m as f64),
+                    },
+                    Cell::Time(_) | Cell::Missing => f64::NAN,
+                };
+                self.part(index, value);
+            }
+            Slot::Value(block, position) => {
+                let value = match cell {
+                    Cell::Missing => f64::NAN,
+                    Cell::Integer(value) => value as f64,
+                    Cell::Float(value) => value,
+                    Cell::Time(nanos) => nanos as f64 * 1e-9,
+                    Cell::Text(text) => match parse(text.as_bytes(), b',') {
+                        Parsed::Number(value) => value,
+                        Parsed::Missing("infinite") => f64::INFINITY,
+                        Parsed::Missing(_) => f64::NAN,
+                        Parsed::Text => {
+                            return Err(TrajectoryError::NotANumber {
+                                file: self.file.clone(),
+                                row: row + 1,
+                                line: None,
+                                column: self.blocks[block as usize].names[position].clone(),
+                                text: excerpt(text),
+                            });
+                        }
+                    },
+                };
+                self.set(block, position, row, value);
+            }
+        }
+        Ok(())
+    }
+}
