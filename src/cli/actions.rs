@@ -7,6 +7,7 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
+use crate::cli::terminal::tell;
 use crate::evaluation::{Beyond, actions_beyond};
 use crate::forecast::{Forecaster, KnownFuture, Variables};
 use crate::output::{numbers, percent};
@@ -135,7 +136,7 @@ impl FutureArguments {
                     notes.extend(steps.note.filter(|note| !notes.contains(note)));
                 }
                 for note in notes {
-                    eprintln!("note: {}: {note}", path.display());
+                    tell!("note: {}: {note}", path.display());
                 }
                 Ok(Future { name, plan })
             })
@@ -230,7 +231,7 @@ impl FutureArguments {
         }
         let missing = given.is_none() && !recorded;
         if missing && !trajectory.action_names().is_empty() && forecaster.needs_actions() {
-            eprintln!(
+            tell!(
                 "note: no actions to come are given (--future, --hold-actions, --policy); the last one of every \
                  episode is taken to go on"
             );
@@ -251,7 +252,7 @@ pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[Beyond]) 
             ],
             3,
         );
-        eprintln!(
+        tell!(
             "warning: policy {policy}: at {} of the recorded states it takes {} outside of what was recorded: \
              {taken_low} to {taken_high}, recorded {low} to {high}; nothing is known of what such actions do",
             percent(beyond.share, 0),

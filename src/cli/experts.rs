@@ -11,6 +11,7 @@ use super::input::{Columns, ModelArguments};
 use super::residual::ResidualOptions;
 use super::units::other_units;
 use crate::baselines::{Learned, NAMES, named, trained_mlp};
+use crate::cli::terminal::tell;
 use crate::forecast::{
     Forecaster, Knowledge, Language, Method, Mixture, Predictor, Recalibrated, Settings, Stacked,
     Variables,
@@ -280,7 +281,7 @@ impl Models {
                 }
                 let actions = trajectory.action_names();
                 if let Some(warning) = other_units(like, &all[before..], actions) {
-                    eprintln!("warning: {}: {warning}", file.display());
+                    tell!("warning: {}: {warning}", file.display());
                 }
             }
             Ok(all)

@@ -8,6 +8,7 @@ use candle_core::Device;
 use clap::{Args, ValueEnum};
 
 use super::progress::Progress;
+use crate::cli::terminal::tell;
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
 use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolerance};
@@ -137,7 +138,7 @@ impl Columns {
             Missing::Hold => MissingPolicy::Hold,
         };
         let (trajectory, roles) = trajectory::read(file, &selection, missing)?;
-        eprintln!("{roles}");
+        tell!("{roles}");
         Ok(trajectory)
     }
 
@@ -193,14 +194,14 @@ impl Recording {
         let wanted = self.context.unwrap_or(usize::MAX);
         let cut = rows.iter().filter(|&&r| r.min(wanted) > longest).count();
         if cut > 0 {
-            eprintln!(
+            tell!(
                 "note: the model's window leaves room for {longest} rows of context; of {cut} of \
                  {all} episode(s) only the last {longest} are used"
             );
         }
         let short = rows.iter().filter(|&&r| r < wanted).count();
         if self.context.is_some() && short > 0 {
-            eprintln!(
+            tell!(
                 "note: {short} of {all} episode(s) have fewer than {wanted} rows of context; all \
                  that they have are used"
             );
@@ -213,7 +214,7 @@ pub(super) fn note_window(rows: &[usize], forecaster: &Forecaster, horizon: usiz
     let shown = forecaster.rows_before_paths(horizon);
     let longer = rows.iter().filter(|&&rows| rows > shown).count();
     if longer > 0 {
-        eprintln!(
+        tell!(
             "note: of contexts of more than {shown} rows ({longer} of {}) experts read all, the \
              model the last {shown}",
             rows.len()
@@ -417,13 +418,13 @@ impl ModelArguments {
 fn report_memory(checkpoint: &Checkpoint, need: &MemoryNeed) {
     let free = free_memory();
     let of_free = free.map_or(String::new(), |free| format!(" of {} free", bytes(free)));
-    eprintln!(
+    tell!(
         "model: {}, {:.1} million parameters; memory: {need}{of_free}",
         checkpoint.architecture.family(),
         checkpoint.weights.elements() as f64 / 1e6
     );
     if checkpoint.architecture.described().is_none() {
-        eprintln!(
+        tell!(
             "note: this architecture is read token by token, path by path: the slow way; use few \
              --samples"
         );
@@ -433,7 +434,7 @@ fn report_memory(checkpoint: &Checkpoint, need: &MemoryNeed) {
 /// Warns if a forecast takes more memory than there is.
 fn warn_of_memory(need: &MemoryNeed) {
     if free_memory().is_some_and(|free| need.total() > free) {
-        eprintln!(
+        tell!(
             "warning: this takes more memory than is free; use a smaller model, --precision bf16, a \
              quantised GGUF file, fewer --samples or a shorter --context"
         );
@@ -468,13 +469,13 @@ pub(super) fn warn_of_saturation(episode: &str, reading: &Reading, method: Metho
     let saturated = reading.saturated();
     let values = reading.rows() * reading.encoding().axes().len();
     match method {
-        Method::Residual if saturated as f64 > MANY_BEYOND * values as f64 => eprintln!(
+        Method::Residual if saturated as f64 > MANY_BEYOND * values as f64 => tell!(
             "warning: episode {episode}: {saturated} of the context's {values} values lie more than \
              200 scales from the best expert's forecast; the experts do not fit: compare with \
              --method vicl"
         ),
         Method::Residual => {}
-        _ if saturated > 0 => eprintln!(
+        _ if saturated > 0 => tell!(
             "warning: episode {episode}: {saturated} value(s) of the context lay outside their axis \
              and were moved to its end; choose a wider --scale"
         ),
@@ -485,7 +486,7 @@ pub(super) fn warn_of_saturation(episode: &str, reading: &Reading, method: Metho
 /// Warns about values of sampled paths that were moved.
 pub(super) fn warn_of_held_paths(episode: &str, moved: usize) {
     if moved > 0 {
-        eprintln!(
+        tell!(
             "warning: episode {episode}: {moved} value(s) of sampled paths were moved to an end: of \
              their axis, or of the context's range widened by as much on either side; the paths may \
              run off: compare with other methods, a shorter --horizon or a wider --scale"

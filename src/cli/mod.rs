@@ -30,6 +30,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::terminal::tell;
+
 pub use process::prepare_process;
 
 /// Forecast the next states of a dynamical system with calibrated uncertainty, without training.
@@ -90,7 +92,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", one_line(&error));
+            tell!("error: {}", one_line(&error));
             ExitCode::FAILURE
         }
     }

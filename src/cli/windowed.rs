@@ -14,6 +14,7 @@ use super::outputs::Ending;
 use super::progress::Progress;
 use super::residual::{Names, ResidualArguments, ResidualOptions};
 use crate::backtest::{BacktestSettings, Results, Summary, Windows, run as backtest, summarise};
+use crate::cli::terminal::tell;
 use crate::forecast::{Forecaster, Settings, Variables};
 use crate::model::Work;
 use crate::output::{Bundle, Column, Table, TableFormat, write_atomically};
@@ -147,7 +148,7 @@ impl WindowArguments {
             "no episode has the {rows} rows of a window: use a shorter --context or --horizon"
         );
         if short > 0 {
-            eprintln!("warning: {short} episode(s) have fewer than {rows} rows and are left out");
+            tell!("warning: {short} episode(s) have fewer than {rows} rows and are left out");
         }
         Ok(Episodes { series, actions })
     }
@@ -198,7 +199,7 @@ impl WindowArguments {
         let results = backtest(series, methods, &settings, &|share| progress.show(share))?;
         drop(progress);
         if results.saturated > 0 {
-            eprintln!(
+            tell!(
                 "warning: {} value(s) lay outside the bins of their densities: of an axis they are \
                  scored in the bin at its end, of a residual by their distance",
                 results.saturated
@@ -234,7 +235,7 @@ impl WindowArguments {
                 let about = self.about(study);
                 let page = report::html(&about, &study.results, &study.summary, weights)?;
                 write_atomically(path, |file| file.write_all(page.as_bytes()))?;
-                eprintln!("report: {}", path.display());
+                tell!("report: {}", path.display());
                 Ok(())
             });
         }

@@ -13,6 +13,7 @@ use crate::baselines::of_dynamics;
 use crate::cli::experts::Models;
 use crate::cli::progress::Progress;
 use crate::cli::residual::ResidualOptions;
+use crate::cli::terminal::tell;
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
 use crate::evaluation::{
     Actor, Contexts, FittedQ, FittedSettings, Imagined, Logged, Value, Walk, behaviour_mean,
@@ -284,7 +285,7 @@ impl<'s> Study<'s> {
         );
         let rows = self.arguments.context.min(longest);
         if rows < self.arguments.context {
-            eprintln!("note: the model's window leaves room for {rows} rows of context");
+            tell!("note: the model's window leaves room for {rows} rows of context");
         }
         let pieces = pieces(self.logged, self.fitted.folds, rows);
         let with_reward = self.walk.rules.reward.is_none();

@@ -20,6 +20,7 @@ use super::endings::written_as;
 use super::input::{Columns, ModelArguments};
 use super::outputs::Ending;
 use super::residual::{ResidualArguments, ResidualOptions};
+use crate::cli::terminal::tell;
 use crate::environment::Task;
 use crate::evaluation::{
     FittedQ, Logged, RecordedEnds, Rules, Walk, actions_beyond, recorded, time_limit,
@@ -327,7 +328,7 @@ impl Arguments {
         let counting = self.estimators.iter().filter(|e| e.counts_recorded());
         let names: Vec<&str> = counting.map(|estimator| estimator.name()).collect();
         if told < horizon && !names.is_empty() {
-            eprintln!(
+            tell!(
                 "note: {}: no value, for recorded episodes tell of {told} steps and the horizon is {horizon} (--horizon)",
                 names.join(", ")
             );
@@ -353,7 +354,7 @@ impl Arguments {
         match (self.termination, time_limit(&logged)) {
             (Some(Termination::Never), _) => logged.endless(),
             (None, Some(limit)) => {
-                eprintln!(
+                tell!(
                     "note: all episodes end after {limit} steps, in states in which others go on: that is taken for a \
                      time limit; --termination recorded takes it for the system's end"
                 );
@@ -371,7 +372,7 @@ impl Arguments {
         };
         let ends = recorded.then(|| RecordedEnds::of(logged)).flatten()?;
         let ended = logged.runs.iter().filter(|run| run.terminated).count();
-        eprintln!(
+        tell!(
             "note: imagined episodes end where recorded ones did ({ended} of {} ended before they were cut off); \
              --termination never lets them go on",
             logged.runs.len()
@@ -401,7 +402,7 @@ impl Arguments {
             let earned = recorded(logged, source, self.discount, walk.horizon);
             let file = self.files[source].file_stem().unwrap_or_default();
             if earned.left_out > 0 {
-                eprintln!(
+                tell!(
                     "note: {}: {} episode(s) were cut off before {} steps and do not count in what it earned",
                     self.files[source].display(),
                     earned.left_out,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::estimators::Estimate;
 use super::{Arguments, Candidate};
 use crate::cli::outputs::Ending;
+use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
 use crate::environment::Task;
 use crate::evaluation::{Recommended, Standing, Value, Walk, standing};
@@ -91,12 +92,12 @@ impl Outcome<'_> {
         for estimate in self.estimates.iter().filter(|e| e.value.is_none()) {
             let (name, policy) = (estimate.estimator, &estimate.policy);
             match (estimate.effective, estimate.is_weighted && !self.is_short) {
-                (Some(effective), true) => eprintln!(
+                (Some(effective), true) => tell!(
                     "note: {name} of {policy}: no value, for the weights leave the evidence of {} episode(s), \
                      fewer than 2: its actions are not those that were recorded",
                     number(effective, 1)
                 ),
-                (None, true) => eprintln!(
+                (None, true) => tell!(
                     "note: {name} of {policy}: no value, for how likely the policy or the recorded one takes an \
                      action is not known (--behaviour, or a column such as log_prob)"
                 ),
@@ -105,9 +106,10 @@ impl Outcome<'_> {
         }
         for estimate in &self.estimates {
             if let Some(saturated @ 1..) = estimate.saturated {
-                eprintln!(
+                tell!(
                     "note: {} of {}: {saturated} value(s) left the range of the recordings",
-                    estimate.estimator, estimate.policy
+                    estimate.estimator,
+                    estimate.policy
                 );
             }
         }
@@ -138,7 +140,7 @@ impl Outcome<'_> {
         };
         let page = report::values(&about, &self.table, &self.standings)?;
         write_atomically(path, |file| file.write_all(page.as_bytes()))?;
-        eprintln!("report: {}", path.display());
+        tell!("report: {}", path.display());
         Ok(())
     }
 

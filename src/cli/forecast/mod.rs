@@ -29,6 +29,7 @@ use super::outputs::Ending;
 use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
 use crate::baselines::named;
+use crate::cli::terminal::{note, tell};
 use crate::forecast::{
     Derivation, Derived, DerivedError, Forecaster, ForkedForecast, Level, Levels, Role, Rollout,
     RolloutSettings, Variables,
@@ -236,7 +237,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         let samples = arguments.samples.get();
         ending.write(|| {
             figure::figure(outcome, file, samples, arguments.simultaneous)?.save(path)?;
-            eprintln!("figure: {}", path.display());
+            tell!("figure: {}", path.display());
             Ok(())
         });
     }
@@ -305,7 +306,7 @@ impl Arguments {
             self.recording.file.display()
         );
         if let Some(first) = short.first() {
-            eprintln!(
+            tell!(
                 "warning: {} of {} episodes are left out, {} the first of them: too few rows{held}",
                 short.len(),
                 episodes.len(),
@@ -335,13 +336,13 @@ impl Arguments {
 
     /// Says on standard error what was forecast, once all files are written.
     fn print(&self, outcomes: &[Outcome]) {
-        eprint!("{}", printed::leaders(outcomes));
-        eprint!("{}", printed::paths(outcomes));
+        note(&printed::leaders(outcomes));
+        note(&printed::paths(outcomes));
         if self.holdout {
-            eprint!("{}", scores::scores(outcomes, self.simultaneous, self.seed));
+            note(&scores::scores(outcomes, self.simultaneous, self.seed));
         }
         if self.actions.forks() {
-            eprint!("{}", printed::futures(outcomes));
+            note(&printed::futures(outcomes));
         }
     }
 
@@ -392,7 +393,7 @@ impl Arguments {
         let forked = plan.forked(&context, scored, &self.rollout(), &futures, progress)?;
         let reading = &forked.reading;
         if forecaster.origins() > 0 && forked.outcomes == 0 {
-            eprintln!(
+            tell!(
                 "warning: episode {}: the context has no room for forecasts of {} steps from inside of \
                  it; bands are not adjusted",
                 episode.name(),

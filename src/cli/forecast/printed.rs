@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::s;
 
 use super::outcome::Outcome;
+use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
 use crate::experts::{Leadership, Source};
 use crate::forecast::{Derived, PathWeight, Rollout};
@@ -215,7 +216,7 @@ pub(super) fn warn_of_undefined(episode: &str, derived: &[Derived], row: usize, 
             .enumerate()
             .find(|(_, values)| values.iter().any(|x| x.is_nan()));
         if let Some((step, _)) = first {
-            eprintln!(
+            tell!(
                 "warning: episode {episode}: {derived} is not defined at {undefined} of {} sampled \
                  steps, the first of them step {}; they are left out of its numbers",
                 values.len(),

@@ -18,6 +18,7 @@ use crate::analysis::{
     AtTemperature, Class, Coded, Cuts, LongRun, Questions, Study, WindowChain, at_temperatures,
     binned, chain_of_windows, labelled, study,
 };
+use crate::cli::terminal::tell;
 use crate::codec::Scale;
 use crate::forecast::{Forecaster, Language, Method, Settings, Temperature};
 use crate::model::{ModelInfo, Work};
@@ -251,7 +252,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.figure {
         ending.write(|| {
             arguments.figure(&study, &coded.labels).save(path)?;
-            eprintln!("figure: {}", path.display());
+            tell!("figure: {}", path.display());
             Ok(())
         });
     }
@@ -335,7 +336,7 @@ impl Arguments {
         if let Some(column) = &self.label {
             let columns = &self.recording.columns;
             let (mut runs, roles) = read_labels(file, column, &columns.selection())?;
-            eprintln!("label: {column}{}", roles.cuts());
+            tell!("label: {column}{}", roles.cuts());
             if let [label] = columns.selected() {
                 runs.retain(|run| run.name == *label);
                 ensure!(

@@ -18,6 +18,7 @@ use crate::cli::input::{Columns, ModelArguments};
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
 use crate::cli::residual::{ResidualArguments, ResidualOptions};
+use crate::cli::terminal::tell;
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge, Steps};
 use crate::environment::Task;
 use crate::evaluation::{
@@ -283,7 +284,7 @@ impl Arguments {
         );
         let left_out = logged.runs.len() - cuts.len();
         if left_out > 0 {
-            eprintln!("note: {left_out} run(s) with fewer steps are left out");
+            tell!("note: {left_out} run(s) with fewer steps are left out");
         }
         let most = self
             .runs

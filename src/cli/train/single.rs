@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::augment::{Augmentation, forecaster, models, names_no_forecaster};
 use crate::cli::experts::NameArguments;
 use crate::cli::input::ModelArguments;
+use crate::cli::terminal::tell;
 
 use crate::cli::progress::Progress;
 use crate::cli::terminal::show;
@@ -135,19 +136,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut training = match Training::resume(folder)? {
         Some(resumed) => {
             for reason in &resumed.refused {
-                eprintln!("warning: {reason}; going on from the checkpoint before it");
+                tell!("warning: {reason}; going on from the checkpoint before it");
             }
             let mut training = resumed.training;
             training
                 .go_on(&settings)
                 .with_context(|| format!("{} holds another run", folder.display()))?;
-            eprintln!("going on behind step {}", training.step());
+            tell!("going on behind step {}", training.step());
             training
         }
         None => Training::new(settings)?,
     };
     if training.is_done() {
-        eprintln!("all {} steps are done", training.step());
+        tell!("all {} steps are done", training.step());
     }
     show(&training.evaluations().iter().map(line).collect::<String>())?;
     while !training.is_done() {

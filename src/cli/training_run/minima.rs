@@ -9,6 +9,7 @@ use super::source::{Function, Series};
 use super::{Arguments, CURVES};
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
+use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Kernel, minima_of_ends, nearest};
 use crate::forecast::{Method, Predictor};
@@ -75,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
     let finite = |series: &&Series| series.values.iter().all(|x| x.is_finite());
     let unseen: Vec<&Series> = others.iter().filter(finite).collect();
     if unseen.len() < others.len() {
-        eprintln!(
+        tell!(
             "warning: {} unseen run(s) diverge and are left out",
             others.len() - unseen.len()
         );

@@ -11,6 +11,7 @@ use super::{Arguments, CURVES, POOL};
 use crate::cli::experts::Models;
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
+use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Decay, Settling, Span, Thinned};
 use crate::forecast::{Method, Predictor};
@@ -78,7 +79,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         }
     }
     if !left_out.is_empty() {
-        eprintln!(
+        tell!(
             "warning: {} of {} runs are left out: {}{}",
             left_out.len(),
             all.len(),
@@ -158,7 +159,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
                 "--figure: shows sampled paths, which curves have none of"
             );
             figure(arguments, &found, &spans).save(path)?;
-            eprintln!("figure: {}", path.display());
+            tell!("figure: {}", path.display());
             Ok(())
         });
     }
@@ -169,7 +170,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
 /// The settling value that is known; says where a run diverges behind the rows that are.
 fn came(series: &Series, span: &Span) -> Option<f64> {
     if let Some(row) = series.values.iter().position(|value| !value.is_finite()) {
-        eprintln!("warning: run {} diverges at row {}", series.name, row + 1);
+        tell!("warning: run {} diverges at row {}", series.name, row + 1);
     }
     span.came(&series.values)
 }
@@ -184,7 +185,7 @@ fn warn_of_rise(run: &str, thinned: &Thinned) {
         mean(&blocks[blocks.len() - tenth..]),
     );
     if last > 3.0 * first.abs() && last > blocks[0] {
-        eprintln!(
+        tell!(
             "warning: run {run} rises from {first:.4} to {last:.4}; a loss that does so diverges"
         );
     }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::Arguments;
 use crate::cli::input::DuplicatesName;
+use crate::cli::terminal::tell;
 use crate::convergence::{Descent, Landscape};
 use crate::output::{Column, Table};
 use crate::trajectory::{RoleSelection, read_runs};
@@ -162,7 +163,7 @@ impl Source {
             columns.len(),
             columns.join(", ")
         );
-        eprintln!("{roles}");
+        tell!("{roles}");
         for label in &self.select {
             let known = runs.iter().any(|run| run.name == *label);
             ensure!(known, "{}: --select {label}: no such run", file.display());
@@ -178,7 +179,7 @@ impl Source {
             .collect();
         let left: usize = series.iter().map(|series| series.values.len()).sum();
         if self.select.is_empty() && left < all {
-            eprintln!("{} of {all} rows say nothing of {column}", all - left);
+            tell!("{} of {all} rows say nothing of {column}", all - left);
         }
         ensure!(
             series.iter().any(|series| !series.values.is_empty()),
