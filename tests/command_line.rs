@@ -659,3 +659,81 @@ fn forked_futures_stand_side_by_side() {
     let blind = [&["forecast", "examples/pendulum.csv"], &blind[..]].concat();
     fails(&blind, "--fork needs --method residual");
 }
+
+/// Faults: counts of 1e8 aborted for want of memory, a million threads hung, and an unknown kernel was passed over.
+#[test]
+fn sizes_beyond_sense_are_usage_errors_that_name_the_largest() {
+    let check = |command: &mut Command, says: &[&str]| {
+        let output = command
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        says.iter()
+            .for_each(|said| assert!(stderr.contains(said), "{stderr}"));
+    };
+    let with = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statecast"));
+        command.args(arguments);
+        command
+    };
+    let file = "examples/pendulum.csv";
+    let policy = ["--policy", "zero"];
+    for arguments in [
+        &["forecast", file, "--samples", "100000000"][..],
+        &["forecast", file, "--horizon", "100000000"],
+        &["backtest", file, "--samples", "100000000"],
+        &["backtest", file, "--horizon", "100000000"],
+        &[
+            "evaluate",
+            file,
+            policy[0],
+            policy[1],
+            "--paths",
+            "100000000",
+        ],
+        &[
+            "evaluate",
+            file,
+            policy[0],
+            policy[1],
+            "--horizon",
+            "100000000",
+        ],
+        &[
+            "evaluate",
+            file,
+            policy[0],
+            policy[1],
+            "--env",
+            "pendulum",
+            "--simulate",
+            "100000000",
+        ],
+        &["replay", file, "--paths", "100000000"],
+        &["training-run", file, "--samples", "100000000"],
+    ] {
+        let flag = arguments[arguments.len() - 2];
+        check(&mut with(arguments), &[flag, "at most 100000"]);
+    }
+    check(
+        &mut with(&["forecast", file, "--samples", "100000", "--horizon", "1000"]),
+        &["at most 20000 paths of 1000 steps"],
+    );
+    check(
+        &mut with(&["forecast", file, "--threads", "1000000"]),
+        &["1024"],
+    );
+    for (name, value, says) in [
+        ("RAYON_NUM_THREADS", "1000000", "1024"),
+        ("RAYON_NUM_THREADS", "many", "1024"),
+        ("CANDLE_NUM_THREADS", "1000000", "1024"),
+        ("STATECAST_KERNEL", "avx", "plain or f32"),
+    ] {
+        check(
+            with(&["forecast", file]).env(name, value),
+            &[name, value, says],
+        );
+    }
+}

@@ -83,6 +83,11 @@ impl Clock {
         self.written && self.gap.is_some() && self.gap().is_none()
     }
 
+    /// The numbers of all rows, if they are numbers.
+    pub(super) fn numbers_of_rows(&self) -> Option<&[f64]> {
+        (self.gap.is_none() && self.dates.is_empty()).then_some(&self.numbers)
+    }
+
     /// The times of all `rows` rows; none if one of them has none, or if all are one.
     pub(super) fn times(&self, rows: usize) -> Option<Times> {
         let all = self.gap.is_none() && self.numbers.len().max(self.dates.len()) == rows;

@@ -214,7 +214,7 @@ impl Table {
         let rows = self.row_in_file.len();
         match self.missing {
             MissingPolicy::Error => self.refuse_gaps(roles)?,
-            MissingPolicy::Hold => self.hold_gaps(&episodes, roles)?,
+            MissingPolicy::Hold => roles.held = self.hold_gaps(&episodes, roles)?,
         }
         self.refuse_large()?;
         let [
@@ -291,6 +291,7 @@ impl Table {
         if let Some(gap) = self.label_gap(roles) {
             return Err(self.missing_at(gap));
         }
+        let steps = self.steps(roles);
         let states = &self.blocks[Block::State as usize];
         let width = states.names.len();
         let value = |row: usize| match states.values[row * width] {
@@ -301,9 +302,21 @@ impl Table {
             .into_iter()
             .map(|(name, rows)| LoggedRun {
                 name,
+                steps: steps.as_ref().map(|steps| steps[rows.clone()].to_vec()),
                 values: rows.map(value).collect(),
             })
             .collect())
+    }
+
+    /// The counter of steps that orders the rows, if one does.
+    fn steps(&self, roles: &Roles) -> Option<Vec<f64>> {
+        let counts = |clock: &&Clock| {
+            roles.time.columns.contains(&clock.column) && time_rank(&clock.column).0 == 1
+        };
+        let clock = self.clocks.iter().find(counts)?;
+        let steps = clock.numbers_of_rows()?;
+        let rows = self.row_in_file.iter();
+        rows.map(|&row| steps.get(row).copied()).collect()
     }
 
     /// The action block alone, `[rows, actions]`.
@@ -404,7 +417,7 @@ impl Table {
         &mut self,
         episodes: &[(String, Range<usize>)],
         roles: &Roles,
-    ) -> Result<(), TrajectoryError> {
+    ) -> Result<usize, TrajectoryError> {
         let file = &self.file;
         let rows = &self.row_in_file;
         let gap = self.labels.iter().find(|labels| {
@@ -419,6 +432,7 @@ impl Table {
         if let Some(labels) = gap {
             return Err(nothing(0, &labels.column, "NaN or missing"));
         }
+        let mut held = 0;
         for block in [
             Block::State,
             Block::Action,
@@ -427,11 +441,11 @@ impl Table {
         ] {
             let cells = &mut self.blocks[block as usize];
             for (_, range) in episodes {
-                cells
+                held += cells
                     .hold(range)
                     .map_err(|(row, column, what)| nothing(row, &cells.names[column], what))?;
             }
         }
-        Ok(())
+        Ok(held)
     }
 }

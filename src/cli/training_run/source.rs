@@ -107,6 +107,42 @@ impl Function {
 pub(super) struct Series {
     pub(super) name: String,
     pub(super) values: Vec<f64>,
+    /// The step of every row with a value, rising, where the log counts steps.
+    pub(super) steps: Option<Vec<f64>>,
+}
+
+impl Series {
+    /// Rows that the run has made until a step, which is a row where the log counts none. A log that counts from 0 makes
+    /// its first step in its first row.
+    pub(super) fn rows_until(&self, until: usize) -> usize {
+        let Some((steps, last, stride)) = self.pace() else {
+            return until;
+        };
+        let until = until as f64 - if steps[0] == 0.0 { stride } else { 0.0 };
+        // What is a whole number but for rounding counts as one.
+        let within = |step: &&f64| **step <= until + 1e-9 * stride;
+        match until <= last {
+            true => steps.iter().filter(within).count(),
+            false => steps.len() + ((until - last) / stride - 1e-9).ceil() as usize,
+        }
+    }
+
+    /// The step of a row that is there or to come.
+    pub(super) fn step_of(&self, row: usize) -> usize {
+        let Some((steps, last, stride)) = self.pace() else {
+            return row;
+        };
+        let ahead = || last + (row + 1 - steps.len()) as f64 * stride;
+        steps.get(row).copied().unwrap_or_else(ahead).round() as usize
+    }
+
+    /// The steps, the last of them, and the mean from one to the next.
+    fn pace(&self) -> Option<(&[f64], f64, f64)> {
+        let steps = self.steps.as_deref()?;
+        let (first, last) = (*steps.first()?, *steps.last()?);
+        let stride = (last - first) / (steps.len() - 1) as f64;
+        (first >= 0.0 && stride > 0.0 && stride.is_finite()).then_some((steps, last, stride))
+    }
 }
 
 impl Source {
@@ -172,8 +208,13 @@ impl Source {
         let selected = runs.into_iter().filter(|run| wanted(&run.name));
         let series: Vec<Series> = selected
             .map(|run| Series {
-                name: run.name,
+                steps: run.steps.map(|steps| {
+                    let rows = steps.into_iter().zip(&run.values);
+                    let logged = rows.filter(|(_, value)| !value.is_nan());
+                    logged.map(|(step, _)| step).collect()
+                }),
                 values: logged_values(run.values),
+                name: run.name,
             })
             .collect();
         let left: usize = series.iter().map(|series| series.values.len()).sum();
@@ -226,6 +267,7 @@ impl Source {
         }
         let series = |(number, run): (usize, crate::convergence::Run)| Series {
             name: number.to_string(),
+            steps: None,
             values: match parameter {
                 Some(parameter) => run.parameters.column(parameter).to_vec(),
                 None => run.loss,
@@ -257,7 +299,43 @@ fn logged_values(values: Vec<f64>) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::logged_values;
+    use super::{Series, logged_values};
+
+    /// Fault: the end was a number of rows, also of a log that has a row every hundred steps.
+    #[test]
+    fn ends_are_steps_of_the_log() {
+        let series = |steps: Option<Vec<f64>>| Series {
+            name: String::new(),
+            values: vec![1.0; 10],
+            steps,
+        };
+        let of = |first: u32, stride: u32| {
+            series(Some(
+                (0..10).map(|row| f64::from(first + row * stride)).collect(),
+            ))
+        };
+        assert_eq!(series(None).rows_until(300), 300);
+        // Ten steps are made in rows 0 to 9, and in rows 1 to 10.
+        assert_eq!([of(0, 1).rows_until(10), of(1, 1).rows_until(10)], [10, 10]);
+        assert_eq!(
+            [of(0, 1).rows_until(300), of(1, 1).rows_until(300)],
+            [300, 300]
+        );
+        assert_eq!(
+            [of(0, 100).rows_until(5000), of(100, 100).rows_until(5000)],
+            [50, 50]
+        );
+        assert_eq!(
+            [of(0, 100).rows_until(500), of(100, 100).rows_until(500)],
+            [5, 5]
+        );
+        assert_eq!(of(100, 100).rows_until(5001), 51);
+        assert_eq!(
+            [of(100, 100).step_of(0), of(100, 100).step_of(49)],
+            [100, 5000]
+        );
+        assert_eq!(series(Some(vec![3.0; 10])).rows_until(7), 7);
+    }
 
     #[test]
     fn rows_without_the_metric_are_left_out_and_a_lost_end_is_not() {
