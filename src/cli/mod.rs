@@ -120,7 +120,21 @@ fn one_line(error: &anyhow::Error) -> String {
             line = format!("{line}{colon}{cause}");
         }
     }
-    line.replace('\n', " ")
+    shortened(&line.replace('\n', " "))
+}
+
+/// Longest error that is printed, in characters: some repeat what a file holds.
+const LONGEST_ERROR: usize = 2000;
+
+/// A line of bearable length: its two ends.
+fn shortened(line: &str) -> String {
+    let length = line.chars().count();
+    if length <= LONGEST_ERROR {
+        return line.to_owned();
+    }
+    let start: String = line.chars().take(LONGEST_ERROR / 2).collect();
+    let end: String = line.chars().skip(length - LONGEST_ERROR / 2).collect();
+    format!("{start} … {end}")
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -147,6 +161,15 @@ mod tests {
             super::one_line(&error),
             "x.csv: cannot be read: no such file"
         );
+    }
+
+    /// Fault: an error repeated a name of millions of characters that a file had given.
+    #[test]
+    fn errors_are_of_bearable_length() {
+        let error = anyhow::anyhow!("column '{}' is no number", "x".repeat(5_000_000));
+        let line = super::one_line(&error);
+        assert!(line.starts_with("column 'x") && line.ends_with("x' is no number"));
+        assert!(line.chars().count() <= super::LONGEST_ERROR + 3);
     }
 
     #[test]

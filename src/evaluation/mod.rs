@@ -20,6 +20,7 @@ mod recommended;
 mod recording;
 mod simulated;
 mod standing;
+mod truth;
 mod value;
 
 pub use actor::{Actor, Follower};
@@ -36,7 +37,10 @@ pub use recommended::{Recommended, leading};
 pub use recording::{RecordingFormat, SimulatedEpisodes};
 pub use simulated::simulated;
 pub use standing::{Standing, standing};
+pub use truth::read_truth;
 pub use value::{Path, Value};
+
+use std::path::PathBuf;
 
 use crate::environment::{Reward, Task};
 
@@ -84,6 +88,14 @@ pub enum EvaluationError {
     /// Too few steps to learn a model from.
     #[error("{0} recorded steps with a next state; a model needs at least {1}")]
     TooFew(usize, usize),
+    /// A table of true values that is none.
+    #[error("{}: {reason}", file.display())]
+    Truth {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A policy that cannot act.
     #[error(transparent)]
     Policy(#[from] crate::policy::PolicyError),

@@ -64,6 +64,17 @@ impl HubModel {
         })
     }
 
+    /// Names of the files that are fetched first, by the server's listing of the repository (JSON).
+    ///
+    /// # Errors
+    /// [`HubError::Refused`] if the listing makes no sense or names what would leave the cache, [`HubError::Incomplete`]
+    /// if the files of a model are not among them.
+    pub fn files(&self, listing: &[u8]) -> Result<Vec<String>, HubError> {
+        let listing = Listing::parse(self, listing)?;
+        let wanted = listing.wanted(self)?;
+        Ok(wanted.into_iter().map(|file| file.name).collect())
+    }
+
     fn repo(&self) -> Repo {
         Repo::with_revision(self.id.clone(), RepoType::Model, self.revision.clone())
     }
@@ -119,6 +130,73 @@ struct Sibling {
 struct Lfs {
     sha256: String,
     size: u64,
+}
+
+impl Listing {
+    fn parse(model: &HubModel, text: &[u8]) -> Result<Self, HubError> {
+        let listing: Listing = serde_json::from_slice(text)
+            .map_err(|e| Hub::refused(model, format!("no listing of files ({e})")))?;
+        if !is_hash(&listing.sha) {
+            return Err(Hub::refused(model, "the commit is no hash"));
+        }
+        Ok(listing)
+    }
+
+    /// What is fetched before the index of the weights is known.
+    fn wanted(&self, model: &HubModel) -> Result<Vec<Wanted>, HubError> {
+        let has = |name: &str| self.siblings.iter().any(|s| s.rfilename == name);
+        let names: Vec<&str> = match &model.gguf {
+            Some(file) => vec![file],
+            None if has(INDEX) => vec!["config.json", "tokenizer.json", INDEX],
+            None => vec!["config.json", "tokenizer.json", WEIGHTS],
+        };
+        names
+            .into_iter()
+            .map(|name| self.checked(model, name))
+            .collect()
+    }
+
+    fn checked(&self, model: &HubModel, name: &str) -> Result<Wanted, HubError> {
+        let sibling = self
+            .siblings
+            .iter()
+            .find(|sibling| sibling.rfilename == name)
+            .ok_or_else(|| HubError::Incomplete {
+                model: model.to_string(),
+                file: name.to_owned(),
+            })?;
+        let (hash, size) = match &sibling.lfs {
+            Some(lfs) => (Some(Hash::Sha256(lfs.sha256.clone())), Some(lfs.size)),
+            None => (sibling.blob_id.clone().map(Hash::Git), sibling.size),
+        };
+        let (Some(hash), Some(size)) = (hash, size) else {
+            return Err(Hub::refused(model, format!("{name} has no hash or size")));
+        };
+        if !hash.is_sound() || !is_plain(name) {
+            return Err(Hub::refused(
+                model,
+                format!(
+                    "'{name}' with hash '{}' would leave the cache",
+                    hash.digits()
+                ),
+            ));
+        }
+        let weights = [".safetensors", ".gguf"];
+        let is_text = !weights
+            .iter()
+            .any(|end| name.to_ascii_lowercase().ends_with(end));
+        if is_text && size > LARGEST_TEXT {
+            return Err(Hub::refused(
+                model,
+                format!("{name} has {size} bytes, more than 64 MiB"),
+            ));
+        }
+        Ok(Wanted {
+            name: name.to_owned(),
+            hash,
+            size,
+        })
+    }
 }
 
 /// A file to fetch, checked.
@@ -177,12 +255,12 @@ impl Hub {
         }
         let listing = self.list(model)?;
         let folder = self.folder(model).join("snapshots").join(&listing.sha);
-        for file in self.wanted(model, &listing)? {
+        for file in listing.wanted(model)? {
             self.fetch_file(model, &listing.sha, &file, &folder, progress)?;
         }
         if model.gguf.is_none() && folder.join(INDEX).exists() {
             for name in shards(model, &folder.join(INDEX))? {
-                let file = self.checked(model, &listing, &name)?;
+                let file = listing.checked(model, &name)?;
                 self.fetch_file(model, &listing.sha, &file, &folder, progress)?;
             }
         }
@@ -291,68 +369,7 @@ impl Hub {
         if !whole {
             return Err(self.network(model, "the listing was cut"));
         }
-        let listing: Listing = serde_json::from_slice(&text)
-            .map_err(|e| Self::refused(model, format!("no listing of files ({e})")))?;
-        if !is_hash(&listing.sha) {
-            return Err(Self::refused(model, "the commit is no hash"));
-        }
-        Ok(listing)
-    }
-
-    /// What is fetched before the index of the weights is known.
-    fn wanted(&self, model: &HubModel, listing: &Listing) -> Result<Vec<Wanted>, HubError> {
-        let has = |name: &str| listing.siblings.iter().any(|s| s.rfilename == name);
-        let names: Vec<&str> = match &model.gguf {
-            Some(file) => vec![file],
-            None if has(INDEX) => vec!["config.json", "tokenizer.json", INDEX],
-            None => vec!["config.json", "tokenizer.json", WEIGHTS],
-        };
-        names
-            .into_iter()
-            .map(|name| self.checked(model, listing, name))
-            .collect()
-    }
-
-    fn checked(&self, model: &HubModel, listing: &Listing, name: &str) -> Result<Wanted, HubError> {
-        let sibling = listing
-            .siblings
-            .iter()
-            .find(|sibling| sibling.rfilename == name)
-            .ok_or_else(|| HubError::Incomplete {
-                model: model.to_string(),
-                file: name.to_owned(),
-            })?;
-        let (hash, size) = match &sibling.lfs {
-            Some(lfs) => (Some(Hash::Sha256(lfs.sha256.clone())), Some(lfs.size)),
-            None => (sibling.blob_id.clone().map(Hash::Git), sibling.size),
-        };
-        let (Some(hash), Some(size)) = (hash, size) else {
-            return Err(Self::refused(model, format!("{name} has no hash or size")));
-        };
-        if !hash.is_sound() || !is_plain(name) {
-            return Err(Self::refused(
-                model,
-                format!(
-                    "'{name}' with hash '{}' would leave the cache",
-                    hash.digits()
-                ),
-            ));
-        }
-        let weights = [".safetensors", ".gguf"];
-        let is_text = !weights
-            .iter()
-            .any(|end| name.to_ascii_lowercase().ends_with(end));
-        if is_text && size > LARGEST_TEXT {
-            return Err(Self::refused(
-                model,
-                format!("{name} has {size} bytes, more than 64 MiB"),
-            ));
-        }
-        Ok(Wanted {
-            name: name.to_owned(),
-            hash,
-            size,
-        })
+        Listing::parse(model, &text)
     }
 
     fn fetch_file(
