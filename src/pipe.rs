@@ -15,6 +15,9 @@ use serde_json::error::Category;
 /// Longest part of the program's standard error that an error repeats.
 const MAX_SAID: usize = 400;
 
+/// Longest reason of an error, in characters; a program may put anything into it.
+const MAX_REASON: usize = 400;
+
 /// Longest line that is read.
 const MAX_LINE: u64 = 64 << 20;
 
@@ -109,6 +112,7 @@ impl Pipe {
             .unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
         let said = said.trim().lines().collect::<Vec<_>>().join(" | ");
+        let reason = shortened(reason);
         let reason = match said.is_empty() {
             true => reason,
             false => format!("{reason}; it said: {said}"),
@@ -228,6 +232,17 @@ fn beginning(line: &[u8]) -> String {
     line.trim_end().chars().take(60).collect()
 }
 
+/// A reason of bearable length: its two ends.
+fn shortened(reason: String) -> String {
+    let length = reason.chars().count();
+    if length <= MAX_REASON {
+        return reason;
+    }
+    let start: String = reason.chars().take(MAX_REASON / 2).collect();
+    let end: String = reason.chars().skip(length - MAX_REASON / 2).collect();
+    format!("{start} … {end}")
+}
+
 /// A text in which control characters, which a terminal would obey, are written out.
 fn escaped(text: &str) -> String {
     let written = |c: char| match c.is_control() {
@@ -294,6 +309,26 @@ impl Drop for Pipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Fault: an error repeated all that a program reported, or wrote in the wrong place.
+    #[cfg(unix)]
+    #[test]
+    fn errors_are_of_bearable_length() {
+        let limits = [Duration::from_secs(20); 2];
+        let mut pipe = Pipe::start(
+            r#"sh -c 'printf "\"%1000000d\"\n" 7; cat >/dev/null'"#,
+            limits,
+        )
+        .unwrap();
+        // A text where a number is due: the parser's message repeats it.
+        let wrong = pipe.ask::<u32>(&1).unwrap_err();
+        assert!(wrong.reason.contains("breaks the protocol"), "{wrong:?}");
+        let reported = pipe.fail(format!("it reports: {} in row 7", "é".repeat(1_000_000)));
+        assert!(reported.reason.ends_with("in row 7"), "{reported:?}");
+        for error in [wrong, reported] {
+            assert!(error.reason.chars().count() < 1000, "{error:?}");
+        }
+    }
 
     #[test]
     fn control_characters_are_written_out() {

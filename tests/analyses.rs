@@ -293,7 +293,7 @@ fn training_run_judges_forecasts_of_simulated_runs() {
     // Until beyond the log: nothing to judge by.
     let text = says(&[&logged[..], &["--select", "1", "--until", "900"]].concat());
     assert!(
-        text.contains("by row 900, from 400 rows\n") && text.contains("last value"),
+        text.contains("by step 900, from 400 rows\n") && text.contains("last value"),
         "{text}"
     );
 }
@@ -540,14 +540,14 @@ fn rows_that_do_not_log_the_metric_are_left_out() {
         text += &format!("lost,{step},{cells}\n");
     }
     let log = folder.file("sparse.csv", &text);
-    let asked = ["--metric", "val_loss", "--until", "60", "--models", "last"];
+    let asked = ["--metric", "val_loss", "--until", "600", "--models", "last"];
     let output = statecast(&[&["training-run", log.as_str()][..], &asked].concat());
     let (stdout, stderr) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
     assert!(
-        stdout.contains("by row 60, from 40 rows"),
+        stdout.contains("by step 600, from 40 rows"),
         "{stdout}{stderr}"
     );
     assert!(

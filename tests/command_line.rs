@@ -776,3 +776,260 @@ fn forecasts_have_times_observed_values_and_paths() {
         "{held}"
     );
 }
+
+/// Faults: counts of 1e8 aborted for want of memory, a million threads hung, and an unknown kernel was passed over.
+#[test]
+fn sizes_beyond_sense_are_usage_errors_that_name_the_largest() {
+    let check = |command: &mut Command, says: &[&str]| {
+        let output = command
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        says.iter()
+            .for_each(|said| assert!(stderr.contains(said), "{stderr}"));
+    };
+    let with = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statecast"));
+        command.args(arguments);
+        command
+    };
+    let file = "examples/pendulum.csv";
+    let policy = ["--policy", "zero"];
+    for arguments in [
+        &["forecast", file, "--samples", "100000000"][..],
+        &["forecast", file, "--horizon", "100000000"],
+        &["backtest", file, "--samples", "100000000"],
+        &["backtest", file, "--horizon", "100000000"],
+        &[
+            "evaluate",
+            file,
+            policy[0],
+            policy[1],
+            "--paths",
+            "100000000",
+        ],
+        &[
+            "evaluate",
+            file,
+            policy[0],
+            policy[1],
+            "--horizon",
+            "100000000",
+        ],
+        &[
+            "evaluate",
+            file,
+            policy[0],
+            policy[1],
+            "--env",
+            "pendulum",
+            "--simulate",
+            "100000000",
+        ],
+        &["replay", file, "--paths", "100000000"],
+        &["training-run", file, "--samples", "100000000"],
+    ] {
+        let flag = arguments[arguments.len() - 2];
+        check(&mut with(arguments), &[flag, "at most 100000"]);
+    }
+    check(
+        &mut with(&["forecast", file, "--samples", "100000", "--horizon", "1000"]),
+        &["at most 20000 paths of 1000 steps"],
+    );
+    check(
+        &mut with(&["forecast", file, "--threads", "1000000"]),
+        &["1024"],
+    );
+    for (name, value, says) in [
+        ("RAYON_NUM_THREADS", "1000000", "1024"),
+        ("RAYON_NUM_THREADS", "many", "1024"),
+        ("CANDLE_NUM_THREADS", "1000000", "1024"),
+        ("STATECAST_KERNEL", "avx", "plain or f32"),
+    ] {
+        check(
+            with(&["forecast", file]).env(name, value),
+            &[name, value, says],
+        );
+    }
+}
+
+/// Fault: commands of the README named files that nobody has.
+#[test]
+fn files_of_the_readme_are_there_or_made_above() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let text = text.replace("\\\n", " ");
+    let commands: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("    statecast "))
+        .map(|line| line.split("  #").next().unwrap_or(line))
+        .collect();
+    assert!(commands.len() > 15, "{commands:?}");
+    let written = ["--out", "--output", "--plot", "--report", "--figure", "-o"];
+    let endings = [
+        "csv",
+        "npz",
+        "npy",
+        "parquet",
+        "json",
+        "safetensors",
+        "gguf",
+        "py",
+        "html",
+        "svg",
+    ];
+    let mut made: Vec<String> = Vec::new();
+    for command in commands {
+        let parts: Vec<&str> = command
+            .split([' ', ',', '=', ':', '\''])
+            .filter(|part| !part.is_empty())
+            .collect();
+        for (place, part) in parts.iter().enumerate() {
+            if written.contains(&parts[place.saturating_sub(1)]) {
+                made.push((*part).to_owned());
+                continue;
+            }
+            let ending = part.rsplit_once('.').map_or("", |(_, ending)| ending);
+            let there = root.join(part).exists() || made.iter().any(|made| part.starts_with(made));
+            assert!(there || !endings.contains(&ending), "{part} in {command}");
+        }
+    }
+    assert!(text.contains("cargo install --path ."));
+}
+
+/// What `simulate` writes is what `evaluate` reads.
+#[test]
+fn simulated_recordings_are_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("random.npz").display().to_string();
+    let task = ["simulate", "pendulum", "--policy", "random"];
+    let made = statecast(&[&task[..], &["--episodes", "6", "--out", &path]].concat());
+    assert!(made.status.success(), "{made:?}");
+    let said = String::from_utf8_lossy(&made.stdout);
+    assert!(
+        said.starts_with("6 episodes of pendulum, 1200 steps; mean return -"),
+        "{said}"
+    );
+    let judged = statecast(&[
+        "evaluate",
+        &path,
+        "--behaviour",
+        "random",
+        "--policy",
+        "constant:0.5",
+        "--env",
+        "pendulum",
+        "--estimators",
+        "behaviour,linear",
+        "--paths",
+        "5",
+    ]);
+    let stderr = String::from_utf8_lossy(&judged.stderr);
+    assert!(judged.status.success(), "{stderr}");
+    assert!(
+        stderr.contains("next state: next_obs_cos_theta"),
+        "{stderr}"
+    );
+    fails(
+        &[&task[..], &["--out", "x.json"]].concat(),
+        ".npz, .csv or .parquet",
+    );
+    fails(&["simulate", "pong", "--out", &path], "there is no task");
+}
+
+/// Fault: the list said one million parameters where `inspect` said more.
+#[test]
+fn models_are_listed_as_they_are_inspected() {
+    let said = |arguments: &[&str]| {
+        let output = statecast(arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let list = said(&["models", "list"]);
+    let listed: Vec<&str> = list
+        .lines()
+        .find(|line| line.starts_with("builtin"))
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let inspected = said(&["models", "inspect", "builtin", "--headers"]);
+    let of = |name: &str| {
+        let line = inspected
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap();
+        line.split_whitespace().nth(1).unwrap()
+    };
+    assert_eq!(listed[1], of("family"));
+    assert_eq!(listed[2], of("parameters"));
+    assert!(
+        listed.contains(&of("window")) && listed.contains(&of("chosen")),
+        "{listed:?}"
+    );
+}
+
+/// Fault: the error at a gap did not say how to go on, nor how many there are.
+#[test]
+fn the_error_at_a_gap_counts_them_and_names_the_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gaps.csv").display().to_string();
+    let forecast = ["forecast", &path, "--horizon", "2", "--samples", "3"];
+    let rows = |gap: &dyn Fn(i32) -> bool| {
+        let row = |t: i32| match gap(t) {
+            true => format!("{t},\n"),
+            false => format!("{t},{}\n", f64::from(t).sin()),
+        };
+        format!("t,x\n{}", (0..60).map(row).collect::<String>())
+    };
+    std::fs::write(&path, rows(&|t| t % 20 == 7)).unwrap();
+    fails(&forecast, "row 8");
+    fails(&forecast, "--missing hold; it is the first of 3 gaps");
+    assert!(
+        statecast(&[&forecast[..], &["--missing", "hold"]].concat())
+            .status
+            .success()
+    );
+    std::fs::write(&path, rows(&|t| t == 7)).unwrap();
+    fails(&forecast, "it is the only gap");
+}
+
+/// Faults: --until counted rows of a log that has one every ten steps, and the figure had no pool.
+#[test]
+fn a_training_run_ends_at_a_step_and_its_figure_shows_the_pool() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (log, figure) = (at("log.csv"), at("x.svg"));
+    let row = |t: i32| format!("{},{}\n", 10 * (t + 1), 0.3 + (-f64::from(t) / 40.0).exp());
+    let rows: String = (0..200).map(row).collect();
+    std::fs::write(&log, format!("step,loss\n{rows}")).unwrap();
+    let output = statecast(&[
+        "training-run",
+        &log,
+        "--metric",
+        "loss",
+        "--prefix",
+        "100",
+        "--until",
+        "2000",
+        "--pool",
+        "ar,power-law",
+        "--models",
+        "pool,ar,power-law",
+        "--samples",
+        "20",
+        "--figure",
+        &figure,
+    ]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("by step 2000, from 100 rows; came 0.3"),
+        "{said}"
+    );
+    let figure = std::fs::read_to_string(&figure).unwrap();
+    assert!(figure.contains("pool, median") && figure.contains("until step 2000"));
+    assert!(!figure.contains("one step ahead"));
+}

@@ -404,3 +404,126 @@ fn no_changed_byte_of_a_gguf_header_panics() {
         }
     }
 }
+
+/// Faults: an alignment of zero divided by zero, and a tensor of more numbers than can be counted wrapped around.
+#[test]
+fn sizes_in_gguf_headers_are_checked_before_they_are_used() {
+    let good = std::fs::read(root("tests/golden/gguf/llama-q8_0.gguf")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    // One more value in the header: a 32-bit alignment.
+    for alignment in [0u32, 3, u32::MAX] {
+        let mut bytes = good.clone();
+        let values = u64::from_le_bytes(good[16..24].try_into().unwrap());
+        bytes[16..24].copy_from_slice(&(values + 1).to_le_bytes());
+        let mut value = 17u64.to_le_bytes().to_vec();
+        value.extend(b"general.alignment");
+        value.extend(4u32.to_le_bytes());
+        value.extend(alignment.to_le_bytes());
+        bytes.splice(24..24, value);
+        std::fs::write(&path, bytes).unwrap();
+        refused(
+            &format!("alignment {alignment}"),
+            &ModelSource::Gguf(path.clone()),
+        );
+    }
+    let name = b"blk.0.attn_q.weight";
+    let at = good.windows(name.len()).position(|w| w == name).unwrap() + name.len() + 4;
+    for dims in [
+        [1u64 << 32, 1 << 32],
+        [u64::MAX, u64::MAX],
+        [0, 32],
+        [1 << 50, 1],
+    ] {
+        let mut bytes = good.clone();
+        bytes[at..at + 8].copy_from_slice(&dims[0].to_le_bytes());
+        bytes[at + 8..at + 16].copy_from_slice(&dims[1].to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        refused(&format!("dims {dims:?}"), &ModelSource::Gguf(path.clone()));
+    }
+}
+
+/// A folder of a family that candle-transformers reads, with its config.json changed.
+fn foreign(family: &str, change: impl FnOnce(&mut Value)) -> Folder {
+    let from = root(&format!("tests/golden/others/{family}"));
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["tokenizer.json", "model.safetensors"] {
+        std::fs::copy(from.join(name), folder.path().join(name)).unwrap();
+    }
+    let text = std::fs::read_to_string(from.join("config.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&text.replace("Infinity", "1e9")).unwrap();
+    change(&mut config);
+    std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    Folder(folder)
+}
+
+const FOREIGN: [&str; 10] = [
+    "falcon",
+    "glm4",
+    "mamba",
+    "mamba2",
+    "mixtral",
+    "olmo",
+    "phi",
+    "qwen2_moe",
+    "qwen3_moe",
+    "starcoder2",
+];
+
+/// Faults: Falcon of no layers panicked, nine families of none forecast, Mamba 2 of a width of 2^40 aborted.
+#[test]
+fn hostile_sizes_of_foreign_families_are_refused() {
+    let numbers = |config: &Value| -> Vec<String> {
+        let fields = config.as_object().unwrap().iter();
+        let sizes = fields.filter(|(_, value)| value.is_u64());
+        sizes.map(|(name, _)| name.clone()).collect()
+    };
+    for family in FOREIGN {
+        use_model(&foreign(family, |_| ()).source()).unwrap_or_else(|e| panic!("{family}: {e}"));
+        let layers = |config: &mut Value, count: u64| {
+            for name in ["num_hidden_layers", "n_layer"] {
+                if config.get(name).is_some() {
+                    config[name] = json!(count);
+                }
+            }
+        };
+        for count in [0, 1 << 40] {
+            let folder = foreign(family, |config| layers(config, count));
+            refused(&format!("{family} of {count} layers"), &folder.source());
+        }
+        // The unit tests of the check try every size of every family on configurations alone.
+        if !["falcon", "mamba2", "qwen2_moe"].contains(&family) {
+            continue;
+        }
+        let mut names = Vec::new();
+        foreign(family, |config| names = numbers(config));
+        for name in names.into_iter().filter(|name| !name.ends_with("_id")) {
+            for size in [0, 1, 1 << 20] {
+                let folder = foreign(family, |config| config[&name] = json!(size));
+                let source = folder.source();
+                // Some fields mean nothing to some families; none may panic or abort.
+                let outcome = catch_unwind(AssertUnwindSafe(|| use_model(&source).is_ok()));
+                assert!(outcome.is_ok(), "{family}: {name} {size} panicked");
+            }
+        }
+        let wide = |config: &mut Value| config["hidden_size"] = json!(1u64 << 40);
+        refused("too wide", &foreign(family, wide).source());
+    }
+}
+
+/// Fault: a file of any length was read into memory.
+#[test]
+fn texts_of_a_model_have_a_largest_size() {
+    for name in [
+        "config.json",
+        "tokenizer.json",
+        "model.safetensors.index.json",
+    ] {
+        let folder = Folder::new();
+        // A sparse file takes no room on the disk.
+        let file = std::fs::File::create(folder.0.path().join(name)).unwrap();
+        file.set_len(1 << 36).unwrap();
+        let error = use_model(&folder.source()).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("64 MiB"), "{error}");
+    }
+}

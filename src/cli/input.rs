@@ -15,7 +15,9 @@ use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolera
 use crate::model::{
     Checkpoint, FetchProgress, MemoryNeed, Model, ModelSource, Precision, Work, bytes, free_memory,
 };
-use crate::trajectory::{self, Duplicates, Episode, MissingPolicy, RoleSelection, Trajectory};
+use crate::trajectory::{
+    self, Duplicates, Episode, MissingPolicy, RoleSelection, Trajectory, TrajectoryError,
+};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recording")]
@@ -137,7 +139,8 @@ impl Columns {
             Missing::Error => MissingPolicy::Error,
             Missing::Hold => MissingPolicy::Hold,
         };
-        let (trajectory, roles) = trajectory::read(file, &selection, missing)?;
+        let (trajectory, roles) = trajectory::read(file, &selection, missing)
+            .map_err(|error| with_remedy(error, file, &selection))?;
         tell!("{roles}");
         Ok(trajectory)
     }
@@ -421,7 +424,7 @@ fn report_memory(checkpoint: &Checkpoint, need: &MemoryNeed) {
     tell!(
         "model: {}, {:.1} million parameters; memory: {need}{of_free}",
         checkpoint.architecture.family(),
-        checkpoint.weights.elements() as f64 / 1e6
+        checkpoint.elements() as f64 / 1e6
     );
     if checkpoint.architecture.described().is_none() {
         tell!(
@@ -458,6 +461,21 @@ pub(super) fn with_fetch_progress<T>(fetch: impl FnOnce(FetchProgress) -> T) -> 
             progress.show(got as f64 / size.max(1) as f64);
         }
     })
+}
+
+/// An error at the first gap of a file, with the flag that would fill all of them.
+fn with_remedy(error: TrajectoryError, file: &Path, selection: &RoleSelection) -> anyhow::Error {
+    let gap = matches!(error, TrajectoryError::Missing { .. });
+    match gap.then(|| trajectory::read(file, selection, MissingPolicy::Hold)) {
+        Some(Ok((_, roles))) if roles.held > 0 => {
+            let gaps = match roles.held {
+                1 => "the only gap".to_owned(),
+                count => format!("the first of {count} gaps"),
+            };
+            anyhow::anyhow!("{error} with --missing hold; it is {gaps}")
+        }
+        _ => error.into(),
+    }
 }
 
 /// Share of a context's values beyond the bins of their residuals from which on it is worth a

@@ -10,6 +10,7 @@ mod experts;
 mod forecast;
 mod ignored;
 mod input;
+mod limits;
 mod markov;
 mod models;
 mod outputs;
@@ -18,6 +19,7 @@ mod progress;
 mod replay;
 mod residual;
 mod shell;
+mod simulate;
 mod terminal;
 mod train;
 mod training_run;
@@ -28,6 +30,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::terminal::tell;
@@ -48,19 +51,8 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// Threads to compute with [default: RAYON_NUM_THREADS, or one for each core]
-    #[arg(long, global = true, value_name = "COUNT", value_parser = thread_count)]
+    #[arg(long, global = true, value_name = "COUNT")]
     threads: Option<NonZeroUsize>,
-}
-
-/// A thread takes memory, and more than there are cores only take turns.
-const MOST_THREADS: usize = 1024;
-
-fn thread_count(text: &str) -> Result<NonZeroUsize, String> {
-    let count: NonZeroUsize = text.parse().map_err(|e| format!("{e}"))?;
-    match count.get() <= MOST_THREADS {
-        true => Ok(count),
-        false => Err(format!("at most {MOST_THREADS}")),
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -74,6 +66,7 @@ enum Command {
     Markov(Box<markov::Arguments>),
     TrainingRun(Box<training_run::Arguments>),
     Density(density::Arguments),
+    Simulate(simulate::Arguments),
     Models(models::Arguments),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -82,8 +75,14 @@ enum Command {
 /// Runs the program on the process' arguments. Errors are one line on standard error with exit code
 /// 1, wrong usage ends with 2, a closed pipe ends quietly.
 pub fn run() -> ExitCode {
-    let matches = Arguments::command().get_matches();
+    let mut command = Arguments::command();
+    let matches = command.get_matches_mut();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|fault| fault.exit());
+    let environment = process::check_environment()
+        .map_err(|said| command.error(ErrorKind::ValueValidation, said));
+    limits::check(&mut command, &matches)
+        .and(environment)
+        .unwrap_or_else(|fault| fault.exit());
     prepare_process(arguments.threads);
     let outcome = ignored::refuse(&matches)
         .and_then(|()| outputs::check(&matches))
@@ -109,6 +108,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Markov(arguments) => markov::run(*arguments),
         Command::TrainingRun(arguments) => training_run::run(*arguments),
         Command::Density(arguments) => density::run(arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Completions(arguments) => shell::completions(&arguments),
         Command::Man(arguments) => shell::man(&arguments),
@@ -124,7 +124,21 @@ fn one_line(error: &anyhow::Error) -> String {
             line = format!("{line}{colon}{cause}");
         }
     }
-    line.replace('\n', " ")
+    shortened(&line.replace('\n', " "))
+}
+
+/// Longest error that is printed, in characters: some repeat what a file holds.
+const LONGEST_ERROR: usize = 2000;
+
+/// A line of bearable length: its two ends.
+fn shortened(line: &str) -> String {
+    let length = line.chars().count();
+    if length <= LONGEST_ERROR {
+        return line.to_owned();
+    }
+    let start: String = line.chars().take(LONGEST_ERROR / 2).collect();
+    let end: String = line.chars().skip(length - LONGEST_ERROR / 2).collect();
+    format!("{start} … {end}")
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -151,6 +165,15 @@ mod tests {
             super::one_line(&error),
             "x.csv: cannot be read: no such file"
         );
+    }
+
+    /// Fault: an error repeated a name of millions of characters that a file had given.
+    #[test]
+    fn errors_are_of_bearable_length() {
+        let error = anyhow::anyhow!("column '{}' is no number", "x".repeat(5_000_000));
+        let line = super::one_line(&error);
+        assert!(line.starts_with("column 'x") && line.ends_with("x' is no number"));
+        assert!(line.chars().count() <= super::LONGEST_ERROR + 3);
     }
 
     #[test]

@@ -58,9 +58,17 @@ fn list() -> anyhow::Result<()> {
         "{:<36} {:<12} {:>10} {:>9} {:>8}  {:<12} {:<11} {}\n",
         "model", "family", "parameters", "in F32", "window", "prompt", "licence", "gated"
     );
+    let builtin = Checkpoint::open(&ModelSource::Builtin, Precision::Auto, &Device::Cpu)?;
+    let window = builtin.architecture.described().map_or(0, |c| c.window);
     text += &format!(
-        "{:<36} {:<12} {:>8} M {:>9} {:>8}  {:<12} {:<11} no\n",
-        "builtin", "llama", 1, "4 MiB", 1024, "value", "MIT/Apache"
+        "{:<36} {:<12} {:>8.1} M {:>9} {:>8}  {:<12} {:<11} no\n",
+        builtin.source.to_string(),
+        builtin.architecture.family(),
+        builtin.elements() as f64 / 1e6,
+        bytes(4 * builtin.elements()),
+        window,
+        builtin.tokens(&builtin_formats()?)?.format().name,
+        "MIT/Apache"
     );
     for model in catalog()? {
         text += &format!(
@@ -98,9 +106,8 @@ fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
     );
     text += &format!(
         "parameters   {:.1} million ({})\n",
-        checkpoint.weights.elements() as f64 / 1e6,
+        checkpoint.elements() as f64 / 1e6,
         checkpoint
-            .weights
             .formats()
             .iter()
             .map(|(format, elements)| format!("{format}: {:.1} M", *elements as f64 / 1e6))

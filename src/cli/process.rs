@@ -9,6 +9,26 @@ use crate::kernel::{self, Features};
 /// Threads of the tensor library, but for its products of dense matrices.
 const TENSOR_THREADS: &str = "CANDLE_NUM_THREADS";
 
+/// A thread takes memory, and more than there are cores only take turns.
+const MOST_THREADS: usize = 1024;
+
+/// Refuses values of environment variables that would be passed over or end the program.
+pub(super) fn check_environment() -> Result<(), String> {
+    for name in ["RAYON_NUM_THREADS", TENSOR_THREADS] {
+        let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        let count = value.to_str().and_then(|text| text.parse::<usize>().ok());
+        if count.is_none_or(|count| count > MOST_THREADS) {
+            return Err(format!(
+                "{name}={}: a number of threads, at most {MOST_THREADS}",
+                value.display()
+            ));
+        }
+    }
+    kernel::check_switch()
+}
+
 /// Sets the number of threads, and keeps memory that was freed for the next forecast step instead of
 /// giving it back to the system and asking for it again: page faults would take a tenth of the time.
 ///

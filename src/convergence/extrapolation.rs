@@ -108,8 +108,8 @@ impl Decay {
         (left.sum(), fitted)
     }
 
-    /// Draws of the mean over the rows `from..to`, behind the values, from fits to values whose residuals are drawn
-    /// anew in blocks; `None` where there is no fit.
+    /// Draws of the mean over the rows `from..to`, behind the values, each with its curve, from fits to values whose
+    /// residuals are drawn anew in blocks; `None` where there is no fit.
     pub fn draws(
         self,
         values: &[f64],
@@ -117,7 +117,7 @@ impl Decay {
         to: usize,
         draws: usize,
         seed: u64,
-    ) -> Option<Vec<f64>> {
+    ) -> Option<Vec<(f64, Fitted)>> {
         let fitted = self.fit(values)?;
         let rows = values.len();
         let residuals: Vec<f64> = (0..rows).map(|t| values[t] - fitted.at(t)).collect();
@@ -145,7 +145,7 @@ impl Decay {
                 .zip(rest)
                 .map(|(t, left)| curve.at(t) + left)
                 .sum::<f64>();
-            mean / (to - from) as f64
+            (mean / (to - from) as f64, curve)
         };
         Some((0..draws).map(draw).collect())
     }
@@ -172,7 +172,7 @@ mod tests {
         assert!((fitted.at(3000) - (0.2 + 3.0 * 3001f64.powf(-0.7))).abs() < 0.01);
         let draws = Decay::PowerLaw.draws(&power, 2700, 3000, 20, 1).unwrap();
         let expected = (2700..3000).map(|t| fitted.at(t)).sum::<f64>() / 300.0;
-        assert!(draws.iter().all(|x| (x - expected).abs() < 0.01));
+        assert!(draws.iter().all(|(x, _)| (x - expected).abs() < 0.01));
         assert!(Decay::PowerLaw.fit(&power[..7]).is_none());
         // A constant is its own limit, whatever the shape.
         let flat = Decay::Exponential.fit(&[2.0; 50]).unwrap();
@@ -188,7 +188,8 @@ mod tests {
             (0..200).map(noise).collect()
         };
         let width = |values: &[f64]| {
-            let mut draws = Decay::Exponential.draws(values, 350, 400, 200, 0).unwrap();
+            let draws = Decay::Exponential.draws(values, 350, 400, 200, 0).unwrap();
+            let mut draws: Vec<f64> = draws.into_iter().map(|(draw, _)| draw).collect();
             draws.sort_by(f64::total_cmp);
             draws[189] - draws[10]
         };

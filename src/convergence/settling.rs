@@ -100,6 +100,11 @@ impl Span {
         }
     }
 
+    /// Rows that are known.
+    pub fn prefix(&self) -> usize {
+        self.prefix
+    }
+
     /// Rows that are averaged.
     pub fn block(&self) -> usize {
         self.block
@@ -278,25 +283,29 @@ impl Thinned {
         }
     }
 
-    /// Forecasts by carrying on a curve; `None` where it cannot be fitted.
+    /// Forecasts by carrying on a curve, with the curves of its draws `[samples, blocks]`; `None` where it cannot be
+    /// fitted.
     pub fn extrapolated(
         &self,
         decay: Decay,
         samples: NonZeroUsize,
         seed: u64,
         level: f64,
-    ) -> Option<Settling> {
-        let end = self.blocks.len() + self.span.horizon();
+    ) -> Option<(Settling, Array2<f64>)> {
+        let (known, horizon) = (self.blocks.len(), self.span.horizon());
+        let end = known + horizon;
         let from = end - self.span.tail();
-        let mut draws = decay.draws(&self.blocks, from, end, samples.get(), seed)?;
-        draws
-            .iter_mut()
-            .for_each(|draw| *draw = draw.max(self.least()));
+        let drawn = decay.draws(&self.blocks, from, end, samples.get(), seed)?;
+        let least = self.least();
+        let paths = Array2::from_shape_fn((drawn.len(), horizon), |(i, k)| {
+            drawn[i].1.at(known + k).max(least)
+        });
+        let draws = drawn.into_iter().map(|(draw, _)| draw.max(least)).collect();
         let name = match decay {
             Decay::PowerLaw => "power law",
             Decay::Exponential => "exponential",
         };
-        Some(Settling::of(name.to_owned(), draws, level))
+        Some((Settling::of(name.to_owned(), draws, level), paths))
     }
 
     /// The mean of as many of the last blocks as the settling value has, give or take what such means differ by within
@@ -408,7 +417,7 @@ mod tests {
         let of = |s: Settling| (s.low, s.median, s.high);
         assert_eq!(of(settling), (0.25, 0.25, 0.25));
         assert_eq!(of(thinned.last_value(0.9)), (0.25, 0.25, 0.25));
-        let curve = thinned
+        let (curve, _) = thinned
             .extrapolated(Decay::PowerLaw, SAMPLES, 0, 0.9)
             .unwrap();
         assert!((curve.median - 0.25).abs() < 1e-9);
@@ -423,7 +432,7 @@ mod tests {
         let span = Span::new(600, 2000, BLOCKS).unwrap();
         let thinned = span.thinned(&metric).unwrap();
         let came = span.came(&metric).unwrap();
-        let curve = thinned
+        let (curve, _) = thinned
             .extrapolated(Decay::Exponential, SAMPLES, 0, 0.9)
             .unwrap();
         assert!((curve.median - came).abs() < 0.02, "{curve:?} {came}");

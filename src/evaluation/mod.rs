@@ -17,9 +17,11 @@ mod learned;
 mod ledger;
 mod logged;
 mod recommended;
+mod recording;
 mod simulated;
 mod standing;
 mod support;
+mod truth;
 mod value;
 
 pub use actor::{Actor, Follower};
@@ -33,10 +35,14 @@ pub use in_context::{Contexts, Piece, in_context, pieces};
 pub use learned::{Models, learned};
 pub use logged::{Logged, Run, Transitions};
 pub use recommended::{Recommended, leading};
+pub use recording::{RecordingFormat, SimulatedEpisodes};
 pub use simulated::simulated;
 pub use standing::{Standing, standing};
 pub use support::{Beyond, actions_beyond};
+pub use truth::read_truth;
 pub use value::{Path, Value};
+
+use std::path::PathBuf;
 
 use crate::environment::{Reward, Task};
 
@@ -84,6 +90,14 @@ pub enum EvaluationError {
     /// Too few steps to learn a model from.
     #[error("{0} recorded steps with a next state; a model needs at least {1}")]
     TooFew(usize, usize),
+    /// A table of true values that is none.
+    #[error("{}: {reason}", file.display())]
+    Truth {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A policy that cannot act.
     #[error(transparent)]
     Policy(#[from] crate::policy::PolicyError),

@@ -43,6 +43,17 @@ pub(crate) enum Features {
 /// Setting this variable to `plain` or `f32` switches features off, to compare and to test.
 const SWITCH: &str = "STATECAST_KERNEL";
 
+/// Refuses a value of [`SWITCH`] that switches nothing off.
+pub(crate) fn check_switch() -> Result<(), String> {
+    match std::env::var_os(SWITCH) {
+        Some(value) if !["", "plain", "f32"].iter().any(|known| value == *known) => Err(format!(
+            "{SWITCH}={}: plain or f32, or not set",
+            value.display()
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Found once.
 pub(crate) fn features() -> Features {
     static FOUND: OnceLock<Features> = OnceLock::new();

@@ -105,6 +105,12 @@ impl Checkpoint {
                 return Err(ModelError::NoFolder(model.to_string().into()));
             }
         };
+        architecture
+            .fits(weights.elements())
+            .map_err(|reason| ModelError::Config {
+                file: source.to_string(),
+                reason,
+            })?;
         Ok(Self {
             source: source.clone(),
             architecture,
@@ -112,6 +118,26 @@ impl Checkpoint {
             weights,
             hints,
         })
+    }
+
+    /// Number formats of all tensors, each with how many elements are kept in it, most first; those of a decoder of hints
+    /// are among them.
+    pub fn formats(&self) -> Vec<(String, u64)> {
+        let mut formats = self.weights.formats();
+        let hints = self.hints.as_ref().and_then(HintsCheckpoint::weights);
+        for (format, elements) in hints.map(Weights::formats).unwrap_or_default() {
+            match formats.iter_mut().find(|(known, _)| *known == format) {
+                Some((_, count)) => *count += elements,
+                None => formats.push((format, elements)),
+            }
+        }
+        formats.sort_by_key(|(_, elements)| std::cmp::Reverse(*elements));
+        formats
+    }
+
+    /// Elements of all tensors, those of a decoder of hints among them.
+    pub fn elements(&self) -> u64 {
+        self.formats().iter().map(|(_, elements)| elements).sum()
     }
 
     /// The tokens that write numbers, by the first of the formats that the tokenizer supports.

@@ -46,6 +46,11 @@ trait Stepper: Send + Sync {
     fn copy(&self) -> Box<dyn Stepper>;
 }
 
+/// One more token; a panic in the library is an error.
+fn stepped(model: &mut dyn Stepper, ids: &Tensor, position: usize) -> Result<Tensor> {
+    guard::catch(|| model.step(ids, position)).map_err(candle_core::Error::msg)?
+}
+
 /// Models whose `forward` takes the tokens and the position.
 macro_rules! with_position {
     ($($model:ty),*) => {$(
@@ -221,6 +226,11 @@ impl ForeignConfig {
         })
     }
 
+    /// All of its fields.
+    pub(super) fn json(&self) -> &Value {
+        &self.json
+    }
+
     fn size(&self, names: &[&str]) -> Option<usize> {
         let value = names.iter().find_map(|name| self.json.get(name)?.as_u64());
         value.and_then(|size| usize::try_from(size).ok())
@@ -372,7 +382,7 @@ impl LanguageModel for Foreign {
             .enumerate()
             .map(|(position, &id)| {
                 let id = Tensor::from_slice(&[id], (1, 1), &self.device)?;
-                let logits = model.step(&id, position)?;
+                let logits = stepped(model.as_mut(), &id, position)?;
                 logits.reshape((1, self.vocabulary))?.to_dtype(DType::F32)
             })
             .collect::<Result<Vec<_>>>()?;
@@ -412,7 +422,7 @@ impl ForeignSequences<'_> {
             let position = self.read[sequence].len();
             self.read[sequence].push(id);
             let id = Tensor::from_slice(&[id], (1, 1), &self.model.device)?;
-            let out = model.step(&id, position)?;
+            let out = stepped(model.as_mut(), &id, position)?;
             logits.push(out.reshape((1, self.model.vocabulary))?);
         }
         Tensor::cat(&logits, 0)?.to_dtype(DType::F32)
@@ -439,7 +449,7 @@ impl ForeignSequences<'_> {
                 let tokens = read.get(again.1..position).unwrap_or_default();
                 for (at, &id) in (again.1..).zip(tokens) {
                     let id = Tensor::from_slice(&[id], (1, 1), &self.model.device)?;
-                    again.0.step(&id, at)?;
+                    stepped(again.0.as_mut(), &id, at)?;
                 }
                 again.1 = position;
                 models[i] = Some(again.0.copy());

@@ -17,6 +17,7 @@ use super::config::{
     QueryKeyNorm, Rope, RopeScaling,
 };
 use super::{ModelError, ModelError::Weights as Unreadable, one_line};
+use crate::guard;
 
 /// An open GGUF file whose header was read.
 pub(super) struct GgufFile {
@@ -38,10 +39,21 @@ impl GgufFile {
         })?;
         let mut reader = BufReader::new(file);
         let name = path.display().to_string();
-        let content = Content::read(&mut reader).map_err(|e| Unreadable {
+        let fail = |reason: String| Unreadable {
             file: name.clone(),
-            reason: one_line(&e),
-        })?;
+            reason,
+        };
+        // The library divides by the alignment that the file names.
+        let content = guard::catch(|| Content::read(&mut reader))
+            .map_err(|said| fail(format!("its header is damaged: {said}")))?
+            .map_err(|e| fail(one_line(&e)))?;
+        for (tensor, info) in &content.tensor_infos {
+            let dims = info.shape.dims().iter();
+            dims.copied()
+                .try_fold(1usize, usize::checked_mul)
+                .filter(|elements| elements / info.ggml_dtype.block_size() < 1 << 40)
+                .ok_or_else(|| fail(format!("tensor {tensor} is larger than any file")))?;
+        }
         Ok(Self {
             content,
             reader: Mutex::new(reader),

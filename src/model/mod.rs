@@ -30,6 +30,7 @@ mod source;
 mod tokenizer_file;
 mod weights;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use cache::{Branch, KvCache};
@@ -70,6 +71,9 @@ pub enum ModelError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file that is no weights file is longer than any of a real model.
+    #[error("{}: larger than {} MiB", .0.display(), LARGEST_TEXT >> 20)]
+    TooLarge(PathBuf),
     /// config.json does not describe a model that is supported.
     #[error("{file}: {reason}")]
     Config {
@@ -136,12 +140,23 @@ pub enum ModelError {
     Compute(#[from] candle_core::Error),
 }
 
+/// Most bytes of a file that is no weights file; the largest tokenizers take half of it.
+const LARGEST_TEXT: u64 = 64 << 20;
+
 /// A file's bytes, and its name for errors.
 fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
-    let bytes = std::fs::read(path).map_err(|source| ModelError::Read {
+    let fail = |source| ModelError::Read {
         path: path.to_owned(),
         source,
-    })?;
+    };
+    let mut bytes = Vec::new();
+    let mut file = std::fs::File::open(path)
+        .map_err(fail)?
+        .take(LARGEST_TEXT + 1);
+    file.read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > LARGEST_TEXT {
+        return Err(ModelError::TooLarge(path.to_owned()));
+    }
     Ok((bytes, path.display().to_string()))
 }
 

@@ -15,7 +15,7 @@ use super::ggml;
 use super::gguf::GgufFile;
 use super::linear::{Matrix, Packing, Table};
 use super::safetensors::{SafetensorsError, SafetensorsFile};
-use super::{ModelError, Precision, one_line};
+use super::{ModelError, Precision, one_line, read};
 use crate::kernel::{self, Features, KeyPrecision, PackedMatrix};
 
 /// File of a folder with the weights by which its model reads hints.
@@ -461,10 +461,7 @@ pub(super) fn shard_names(index: &Path) -> Result<Vec<String>, ModelError> {
         file: index.display().to_string(),
         reason,
     };
-    let text = std::fs::read(index).map_err(|source| ModelError::Read {
-        path: index.to_owned(),
-        source,
-    })?;
+    let (text, _) = read(index)?;
     let parsed: Index = serde_json::from_slice(&text).map_err(|e| fail(e.to_string()))?;
     let names: BTreeSet<String> = parsed.weight_map.into_values().collect();
     if names.is_empty() {

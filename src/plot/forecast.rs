@@ -115,16 +115,23 @@ impl ForecastFigure {
 
     /// Names, styles and thicknesses of what is drawn.
     fn legend(&self) -> Vec<(String, ShapeStyle, i32)> {
-        let mut entries = vec![
-            ("observed".to_owned(), INK.filled(), 2),
-            ("one step ahead".to_owned(), BLUE.filled(), 2),
-            (self.band.clone(), BLUE.mix(0.2).filled(), 10),
-        ];
+        let mut entries = vec![("observed".to_owned(), INK.filled(), 2)];
+        if self.panels.iter().any(|panel| !panel.one_step.is_empty()) {
+            entries.extend([
+                ("one step ahead".to_owned(), BLUE.filled(), 2),
+                (self.band.clone(), BLUE.mix(0.2).filled(), 10),
+            ]);
+        }
         let futures = self.panels.first().map_or(&[][..], |panel| &panel.futures);
         match futures {
             [] | [_] => {
+                let name = futures.first().map_or("", |future| &future.name);
+                let name = match name {
+                    "" => "forecast",
+                    name => name,
+                };
                 entries.extend([
-                    ("forecast, median".to_owned(), ORANGE.filled(), 2),
+                    (format!("{}, median", shortened(name)), ORANGE.filled(), 2),
                     (self.inner_band.clone(), ORANGE.mix(0.45).filled(), 10),
                     (self.band.clone(), ORANGE.mix(0.2).filled(), 10),
                 ]);
@@ -139,6 +146,7 @@ impl ForecastFigure {
                 entries.push((self.band.clone(), GREY.mix(0.4).filled(), 10));
             }
         }
+        entries.push(("end of the context".to_owned(), GREY.filled(), 1));
         entries
     }
 

@@ -89,8 +89,13 @@ impl Cells {
         Some((index / width, index % width, gap_name(self.values[index])))
     }
 
-    pub(super) fn hold(&mut self, rows: &Range<usize>) -> Result<(), (usize, usize, &'static str)> {
+    /// Repeats the value before every gap of an episode, and counts them.
+    pub(super) fn hold(
+        &mut self,
+        rows: &Range<usize>,
+    ) -> Result<usize, (usize, usize, &'static str)> {
         let width = self.names.len();
+        let mut held = 0;
         for index in rows.start * width..rows.end * width {
             if self.values[index].is_finite() {
                 continue;
@@ -99,8 +104,9 @@ impl Cells {
                 return Err((index / width, index % width, gap_name(self.values[index])));
             }
             self.values[index] = self.values[index - width];
+            held += 1;
         }
-        Ok(())
+        Ok(held)
     }
 
     pub(super) fn is_set(&self, row: usize) -> bool {

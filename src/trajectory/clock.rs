@@ -148,6 +148,11 @@ impl Clock {
         all.then_some(&self.times_of_day)
     }
 
+    /// The numbers of all rows, if they are numbers.
+    pub(super) fn numbers_of_rows(&self) -> Option<&[f64]> {
+        (self.gap.is_none() && self.dates.is_empty()).then_some(&self.numbers)
+    }
+
     /// The times of all `rows` rows; none if one of them has none, or if all are one.
     pub(super) fn times(&self, rows: usize) -> Option<Times> {
         if self.gap.is_some() || self.rows() != rows {

@@ -170,6 +170,8 @@ pub fn read_labels(
 pub struct LoggedRun {
     /// The run's label, or its number.
     pub name: String,
+    /// The step of every row, where the log counts steps.
+    pub steps: Option<Vec<f64>>,
     /// A value a row, NaN where there is none.
     pub values: Vec<f64>,
 }

@@ -81,6 +81,8 @@ pub struct Roles {
     pub log_probability: AssignedRole,
     /// The columns that were not read, in the order of the file.
     pub ignored: Vec<IgnoredColumn>,
+    /// Gaps that repeat the value before them, under [`MissingPolicy::Hold`](super::MissingPolicy).
+    pub held: usize,
     /// What else the user should know about how the file was understood.
     pub notes: Vec<String>,
     /// What makes forecasts doubtful.

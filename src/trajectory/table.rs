@@ -274,7 +274,7 @@ impl Table {
             .collect();
         match self.missing {
             MissingPolicy::Error => self.refuse_gaps(roles)?,
-            MissingPolicy::Hold => self.hold_gaps(&episodes, roles)?,
+            MissingPolicy::Hold => roles.held = self.hold_gaps(&episodes, roles)?,
         }
         self.refuse_large()?;
         let timeline = |range: Range<usize>| {
@@ -370,6 +370,7 @@ impl Table {
         if let Some(gap) = self.label_gap(roles) {
             return Err(self.missing_at(gap));
         }
+        let steps = self.steps(roles);
         let states = &self.blocks[Block::State as usize];
         let width = states.names.len();
         let value = |row: usize| match states.values[row * width] {
@@ -380,9 +381,22 @@ impl Table {
             .into_iter()
             .map(|(name, rows)| LoggedRun {
                 name,
+                steps: steps.as_ref().map(|steps| steps[rows.clone()].to_vec()),
                 values: rows.map(value).collect(),
             })
             .collect())
+    }
+
+    /// The counter of steps that orders the rows, if one does.
+    fn steps(&self, roles: &Roles) -> Option<Vec<f64>> {
+        let counts = |clock: &&Clock| match clock.columns.as_slice() {
+            [column] => roles.time.columns.contains(column) && time_rank(column).0 == 1,
+            _ => false,
+        };
+        let clock = self.clocks.iter().find(counts)?;
+        let steps = clock.numbers_of_rows()?;
+        let rows = self.row_in_file.iter();
+        rows.map(|&row| steps.get(row).copied()).collect()
     }
 
     /// The action block alone, `[rows, actions]`, and the times of its rows.
@@ -487,7 +501,7 @@ impl Table {
         &mut self,
         episodes: &[(String, Range<usize>)],
         roles: &Roles,
-    ) -> Result<(), TrajectoryError> {
+    ) -> Result<usize, TrajectoryError> {
         let file = &self.file;
         let rows = &self.row_in_file;
         let gap = self.labels.iter().find(|labels| {
@@ -502,6 +516,7 @@ impl Table {
         if let Some(labels) = gap {
             return Err(nothing(0, &labels.column, "NaN or missing"));
         }
+        let mut held = 0;
         for block in [
             Block::State,
             Block::Action,
@@ -510,11 +525,11 @@ impl Table {
         ] {
             let cells = &mut self.blocks[block as usize];
             for (_, range) in episodes {
-                cells
+                held += cells
                     .hold(range)
                     .map_err(|(row, column, what)| nothing(row, &cells.names[column], what))?;
             }
         }
-        Ok(())
+        Ok(held)
     }
 }

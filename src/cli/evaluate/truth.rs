@@ -1,12 +1,10 @@
 //! True values that estimates are held against.
 
-use std::path::Path;
-
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 
 use super::{Arguments, Candidate};
 use crate::environment::{self, Task};
-use crate::evaluation::{Value, simulated};
+use crate::evaluation::{Value, read_truth, simulated};
 
 impl Arguments {
     /// True values of the policies, as far as they are known.
@@ -45,30 +43,4 @@ impl Arguments {
         );
         Ok(found)
     }
-}
-
-fn read_truth(file: &Path) -> anyhow::Result<Vec<(String, f64)>> {
-    let shown = file.display();
-    let mut reader = csv::Reader::from_path(file).with_context(|| format!("{shown}"))?;
-    let headers = reader
-        .headers()
-        .with_context(|| format!("{shown}"))?
-        .clone();
-    let column = |name: &str| {
-        let found = headers.iter().position(|header| header.trim() == name);
-        found.with_context(|| format!("{shown}: no column '{name}'"))
-    };
-    let (policy, value) = (column("policy")?, column("value")?);
-    let rows = reader.records().enumerate().map(|(row, record)| {
-        let record = record.with_context(|| format!("{shown}: row {}", row + 1))?;
-        let text = record.get(value).unwrap_or_default().trim();
-        let Ok(number) = text.parse::<f64>() else {
-            bail!("{shown}: row {}, column value holds '{text}'", row + 1);
-        };
-        Ok((
-            record.get(policy).unwrap_or_default().trim().to_owned(),
-            number,
-        ))
-    });
-    rows.collect()
 }

@@ -43,8 +43,8 @@ pub(super) struct Arguments {
         help_heading = "Settling value"
     )]
     metric: String,
-    /// Row until which runs are forecast, of those that log the metric
-    #[arg(long, value_name = "ROW", help_heading = "Settling value")]
+    /// Step until which runs are forecast; a row of those that log the metric, if the log counts no steps
+    #[arg(long, value_name = "STEP", help_heading = "Settling value")]
     until: Option<usize>,
     /// Forecast from so many rows of every run; what comes after them judges the forecast [default: all]
     #[arg(long, value_name = "ROWS", help_heading = "Settling value")]
@@ -128,7 +128,7 @@ pub(super) struct Arguments {
     /// File to write with all numbers (.json)
     #[arg(long, short)]
     output: Option<PathBuf>,
-    /// Figure to draw (.svg or .png): the first runs, with the paths of the first forecaster that has paths
+    /// Figure to draw (.svg or .png): the first runs, with the pool, or the first forecaster that has paths where it is not asked for
     #[arg(long)]
     figure: Option<PathBuf>,
 }
@@ -198,7 +198,7 @@ impl Arguments {
         if self.minima.is_none() {
             ensure!(
                 self.until.is_some(),
-                "name the row that is of interest with --until"
+                "name the step that is of interest with --until"
             );
         }
         Ok(())

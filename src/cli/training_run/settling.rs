@@ -27,11 +27,13 @@ const MOST_SHOWN: usize = 6;
 struct Forecasts {
     run: String,
     prefix: usize,
+    /// Rows until the end.
+    until_rows: usize,
     /// The settling value, if the log reaches that far.
     came: Option<f64>,
     settles: Vec<Settling>,
     #[serde(skip)]
-    shown: Option<(Thinned, Array2<f64>)>,
+    shown: Option<PlottedFuture>,
 }
 
 /// How a forecaster did over all runs whose settling value is known.
@@ -58,7 +60,7 @@ struct Found {
 pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
     let until = arguments
         .until
-        .context("name the row that is of interest with --until")?;
+        .context("name the step that is of interest with --until")?;
     let mut left_out = Vec::new();
     let mut spans = Vec::new();
     for series in all {
@@ -71,10 +73,14 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
             });
             continue;
         }
-        let span = Span::new(prefix, until, arguments.blocks);
+        let until_rows = series.rows_until(until);
+        let span = Span::new(prefix, until_rows, arguments.blocks);
         match span.and_then(|span| Ok((span, span.thinned(&series.values)?))) {
             Ok((span, thinned)) => spans.push((series, prefix, span, thinned)),
             Err(error) if all.len() > 1 => left_out.push(format!("{}: {error}", series.name)),
+            Err(error) if until_rows != until => {
+                return Err(error).context(format!("--until {until} is row {until_rows}"));
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -107,22 +113,22 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         let mut forecasts = Forecasts {
             run: series.name.clone(),
             prefix: *prefix,
+            until_rows: series.rows_until(until),
             came: came(series, span),
             settles: Vec::new(),
             shown: None,
         };
         let seed = arguments.seed.wrapping_add(number as u64);
         let mut made: Vec<Settling> = Vec::new();
+        let mut sampled = Vec::new();
         for name in &needed {
             let (settling, paths) = arguments.settles(name, &models, thinned, seed)?;
             made.push(settling);
-            if let Some(paths) = paths
-                && forecasts.shown.is_none()
-                && number < MOST_SHOWN
-            {
-                forecasts.shown = Some((thinned.clone(), paths));
+            if arguments.figure.is_some() && number < MOST_SHOWN {
+                sampled.extend(paths.map(|paths| (name.as_str(), paths)));
             }
         }
+        forecasts.shown = arguments.future(&names, &sampled, series, span);
         let of = |name: &str| {
             let place = needed.iter().position(|known| known == name);
             place.map(|place| &made[place])
@@ -156,7 +162,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         ending.write(|| {
             ensure!(
                 found.runs.iter().any(|run| run.shown.is_some()),
-                "--figure: shows sampled paths, which curves have none of"
+                "--figure: shows sampled paths, which the last value has none of"
             );
             figure(arguments, &found, &spans).save(path)?;
             tell!("figure: {}", path.display());
@@ -200,10 +206,9 @@ impl Arguments {
         seed: u64,
     ) -> anyhow::Result<(Settling, Option<Array2<f64>>)> {
         let curve = |decay| {
-            let settling = thinned.extrapolated(decay, self.samples, seed, self.level);
-            settling
-                .context("too few blocks for a curve")
-                .map(|s| (s, None))
+            let extrapolated = thinned.extrapolated(decay, self.samples, seed, self.level);
+            let (settling, paths) = extrapolated.context("too few blocks for a curve")?;
+            Ok((settling, Some(paths)))
         };
         if CURVES.contains(&name) {
             return match name {
@@ -232,6 +237,52 @@ impl Arguments {
             ..settling
         };
         Ok((settling, Some(paths)))
+    }
+
+    /// What a figure shows of a run: the pool, or if it is not asked for, the first forecaster that has paths.
+    fn future(
+        &self,
+        names: &[String],
+        sampled: &[(&str, Array2<f64>)],
+        series: &Series,
+        span: &Span,
+    ) -> Option<PlottedFuture> {
+        let of = |name: &str| sampled.iter().find(|(known, _)| *known == name);
+        let (name, parts): (&str, Vec<(&Array2<f64>, f64)>) =
+            match names.iter().any(|name| name == POOL) {
+                true => {
+                    let members = self.pool.iter();
+                    let parts = members.filter_map(|m| Some((&of(&m.name)?.1, m.weight)));
+                    (POOL, parts.collect())
+                }
+                false => {
+                    let (name, paths) = names.iter().find_map(|name| of(name))?;
+                    (name, vec![(paths, 1.0)])
+                }
+            };
+        let point = |block: usize| {
+            let at = |level: f64| {
+                let columns = parts.iter().map(|(paths, weight)| {
+                    let draws = paths.column(block).to_vec();
+                    (Settling::of(String::new(), draws, level), *weight)
+                });
+                let columns: Vec<(Settling, f64)> = columns.collect();
+                let columns: Vec<(&Settling, f64)> = columns.iter().map(|(s, w)| (s, *w)).collect();
+                Settling::pooled(String::new(), &columns, level)
+            };
+            let (inner, outer) = (at(0.5)?, at(0.9)?);
+            Some(RolloutPoint {
+                row: series.step_of(span.prefix() + block * span.block()),
+                median: inner.median,
+                inner: (inner.low, inner.high),
+                outer: (outer.low, outer.high),
+                whole: None,
+            })
+        };
+        Some(PlottedFuture {
+            name: name.to_owned(),
+            points: (0..span.horizon()).map(point).collect::<Option<_>>()?,
+        })
     }
 }
 
@@ -273,7 +324,7 @@ fn text(found: &Found) -> String {
         };
         let first = &run.settles[0];
         text += &format!(
-            "{label}{} settles at {} ({} to {}) by row {}, from {} rows{came}\n",
+            "{label}{} settles at {} ({} to {}) by step {}, from {} rows{came}\n",
             found.metric,
             number(first.median),
             number(first.low),
@@ -345,52 +396,35 @@ fn figure(
 ) -> ForecastFigure {
     let mut panels = Vec::new();
     let mut end = 0;
-    for (run, (series, _, span, _)) in found.runs.iter().zip(spans) {
-        let Some((thinned, paths)) = &run.shown else {
+    for (run, (series, _, span, thinned)) in found.runs.iter().zip(spans) {
+        let Some(future) = &run.shown else {
             continue;
         };
         let block = span.block();
-        end = end.max(run.prefix);
-        let at = |block: usize, level: f64| {
-            Settling::of(String::new(), paths.column(block).to_vec(), level)
-        };
+        end = end.max(series.step_of(run.prefix));
         let recent = thinned.recent();
         let first = run.prefix - recent.len() * block;
         let observed = recent.iter().enumerate();
         let later = series
             .values
-            .get(run.prefix..found.until.min(series.values.len()));
+            .get(run.prefix..run.until_rows.min(series.values.len()));
         let later = later.unwrap_or_default().chunks(block).enumerate();
         let mean = |rows: &[f64]| rows.iter().sum::<f64>() / rows.len() as f64;
         panels.push(Panel {
             name: format!("{} of run {}", found.metric, run.run),
             observed: observed
-                .map(|(k, mean)| (first + k * block, *mean))
+                .map(|(k, mean)| (series.step_of(first + k * block), *mean))
                 .collect(),
             held_out: later
-                .map(|(k, rows)| (run.prefix + k * block, mean(rows)))
+                .map(|(k, rows)| (series.step_of(run.prefix + k * block), mean(rows)))
                 .collect(),
             one_step: Vec::new(),
-            futures: vec![PlottedFuture {
-                name: String::new(),
-                points: (0..paths.ncols())
-                    .map(|k| {
-                        let (inner, outer) = (at(k, 0.5), at(k, 0.9));
-                        RolloutPoint {
-                            row: run.prefix + k * block,
-                            median: inner.median,
-                            inner: (inner.low, inner.high),
-                            outer: (outer.low, outer.high),
-                            whole: None,
-                        }
-                    })
-                    .collect(),
-            }],
+            futures: vec![future.clone()],
         });
     }
     let block = spans.first().map_or(1, |(_, _, span, _)| span.block());
     ForecastFigure {
-        title: format!("{} until row {}", found.metric, found.until),
+        title: format!("{} until step {}", found.metric, found.until),
         subtitle: format!(
             "{}; means of {block} rows, as far back as they are read",
             arguments.source.described()

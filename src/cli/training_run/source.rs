@@ -108,6 +108,52 @@ impl Function {
 pub(super) struct Series {
     pub(super) name: String,
     pub(super) values: Vec<f64>,
+    /// Its steps, where the log counts them.
+    pub(super) steps: Option<Steps>,
+}
+
+/// What a log counts.
+pub(super) struct Steps {
+    /// The step of every row with a value, rising.
+    of_rows: Vec<f64>,
+    /// Whether the log begins with step 0: its Nth step is called N - 1.
+    from_zero: bool,
+}
+
+impl Series {
+    /// Rows that the run has made until so many steps, or rows where the log counts no steps.
+    pub(super) fn rows_until(&self, until: usize) -> usize {
+        let Some((steps, last, stride)) = self.pace() else {
+            return until;
+        };
+        let from_zero = self.steps.as_ref().is_some_and(|steps| steps.from_zero);
+        let until = until as f64;
+        // What is a whole number but for rounding counts as one.
+        let ahead = (until - last) / stride;
+        let ahead = match from_zero {
+            true => (ahead - 1e-9).ceil() - 1.0,
+            false => (ahead + 1e-9).floor(),
+        };
+        let made = |step: &&f64| **step < until || (!from_zero && **step == until);
+        steps.iter().filter(made).count() + ahead.max(0.0) as usize
+    }
+
+    /// The step of a row that is there or to come.
+    pub(super) fn step_of(&self, row: usize) -> usize {
+        let Some((steps, last, stride)) = self.pace() else {
+            return row;
+        };
+        let ahead = || last + (row + 1 - steps.len()) as f64 * stride;
+        steps.get(row).copied().unwrap_or_else(ahead).round() as usize
+    }
+
+    /// The steps, the last of them, and the mean from one to the next.
+    fn pace(&self) -> Option<(&[f64], f64, f64)> {
+        let steps = &self.steps.as_ref()?.of_rows;
+        let (first, last) = (*steps.first()?, *steps.last()?);
+        let stride = (last - first) / (steps.len() - 1) as f64;
+        (first >= 0.0 && stride > 0.0 && stride.is_finite()).then_some((steps, last, stride))
+    }
 }
 
 impl Source {
@@ -173,8 +219,16 @@ impl Source {
         let selected = runs.into_iter().filter(|run| wanted(&run.name));
         let series: Vec<Series> = selected
             .map(|run| Series {
-                name: run.name,
+                steps: run.steps.map(|steps| Steps {
+                    from_zero: steps.first() == Some(&0.0),
+                    of_rows: {
+                        let rows = steps.into_iter().zip(&run.values);
+                        let logged = rows.filter(|(_, value)| !value.is_nan());
+                        logged.map(|(step, _)| step).collect()
+                    },
+                }),
                 values: logged_values(run.values),
+                name: run.name,
             })
             .collect();
         let left: usize = series.iter().map(|series| series.values.len()).sum();
@@ -227,6 +281,7 @@ impl Source {
         }
         let series = |(number, run): (usize, crate::convergence::Run)| Series {
             name: number.to_string(),
+            steps: None,
             values: match parameter {
                 Some(parameter) => run.parameters.column(parameter).to_vec(),
                 None => run.loss,
@@ -258,7 +313,57 @@ fn logged_values(values: Vec<f64>) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::logged_values;
+    use super::{Series, Steps, logged_values};
+
+    /// Fault: the end was a number of rows, also of a log that has a row every hundred steps.
+    #[test]
+    fn ends_are_steps_of_the_log() {
+        let series = |steps| Series {
+            name: String::new(),
+            values: vec![1.0; 10],
+            steps,
+        };
+        let of = |first: u32, stride: u32| {
+            let of_rows = (0..10).map(|row| f64::from(first + row * stride));
+            series(Some(Steps {
+                of_rows: of_rows.collect(),
+                from_zero: first < stride,
+            }))
+        };
+        assert_eq!(series(None).rows_until(300), 300);
+        // Ten steps are made in rows 0 to 9, and in rows 1 to 10.
+        assert_eq!([of(0, 1).rows_until(10), of(1, 1).rows_until(10)], [10, 10]);
+        assert_eq!(
+            [of(0, 1).rows_until(300), of(1, 1).rows_until(300)],
+            [300, 300]
+        );
+        assert_eq!(
+            [of(0, 100).rows_until(5000), of(100, 100).rows_until(5000)],
+            [50, 50]
+        );
+        assert_eq!(
+            [of(0, 100).rows_until(500), of(100, 100).rows_until(500)],
+            [5, 5]
+        );
+        assert_eq!(
+            [of(100, 100).rows_until(5099), of(0, 100).rows_until(5001)],
+            [50, 51]
+        );
+        // A metric that is logged in every tenth row of a log from 0.
+        assert_eq!(
+            [of(9, 10).rows_until(100), of(9, 10).rows_until(600)],
+            [10, 60]
+        );
+        assert_eq!(
+            [of(100, 100).step_of(0), of(100, 100).step_of(49)],
+            [100, 5000]
+        );
+        let stands = Steps {
+            of_rows: vec![3.0; 10],
+            from_zero: false,
+        };
+        assert_eq!(series(Some(stands)).rows_until(7), 7);
+    }
 
     #[test]
     fn rows_without_the_metric_are_left_out_and_a_lost_end_is_not() {

@@ -4,6 +4,7 @@ mod families;
 mod fields;
 mod gpt;
 mod rope;
+mod sizes;
 
 pub use rope::{Rope, RopeScaling};
 
@@ -193,9 +194,9 @@ impl Architecture {
             FAMILIES.join(", "),
             FOREIGN_FAMILIES.join(", ")
         );
-        ForeignConfig::new(kind, value.clone())
-            .map(Self::Foreign)
-            .ok_or_else(|| fail(unknown))
+        let config = ForeignConfig::new(kind, value.clone()).ok_or_else(|| fail(unknown))?;
+        sizes::check_foreign(kind, config.json()).map_err(fail)?;
+        Ok(Self::Foreign(config))
     }
 
     /// The family, as `model_type` names it.

@@ -75,12 +75,14 @@ pub enum HubError {
         size: u64,
     },
     /// What came is not what the hub says the file is.
-    #[error("{model}: {file} has the wrong SHA-256 and was deleted; run again")]
+    #[error("{model}: {file} has the wrong {kind} and was deleted; run again")]
     Hash {
         /// As asked for.
         model: String,
         /// The file.
         file: String,
+        /// Which hash.
+        kind: &'static str,
     },
     /// The cache cannot be written.
     #[error("{}: cannot be written", path.display())]

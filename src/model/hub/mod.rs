@@ -5,25 +5,24 @@
 //! trusted: names must stay within the cache, sizes are kept, and hashes are verified before a file
 //! gets its name.
 
+mod client;
 mod error;
+mod verified;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
-use super::ModelError;
+use super::{LARGEST_TEXT, ModelError};
+use client::{Client, Failure};
 pub use error::HubError;
+use verified::Hash;
 
-/// How often a cut connection is taken up again.
+/// How often a connection is taken up again that was cut or fell silent.
 const ATTEMPTS: usize = 3;
-
-/// Largest answer to a listing, and the most bytes of a file that is no weights file.
-const LARGEST_TEXT: u64 = 64 << 20;
 
 /// A model on the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +64,17 @@ impl HubModel {
         })
     }
 
+    /// Names of the files that are fetched first, by the server's listing of the repository (JSON).
+    ///
+    /// # Errors
+    /// [`HubError::Refused`] if the listing makes no sense or names what would leave the cache, [`HubError::Incomplete`]
+    /// if the files of a model are not among them.
+    pub fn files(&self, listing: &[u8]) -> Result<Vec<String>, HubError> {
+        let listing = Listing::parse(self, listing)?;
+        let wanted = listing.wanted(self)?;
+        Ok(wanted.into_iter().map(|file| file.name).collect())
+    }
+
     fn repo(&self) -> Repo {
         Repo::with_revision(self.id.clone(), RepoType::Model, self.revision.clone())
     }
@@ -96,7 +106,7 @@ pub type FetchProgress<'a> = &'a dyn Fn(&str, u64, u64);
 pub struct Hub {
     endpoint: String,
     cache: Cache,
-    token: Option<String>,
+    client: Client,
     offline: bool,
 }
 
@@ -122,13 +132,79 @@ struct Lfs {
     size: u64,
 }
 
+impl Listing {
+    fn parse(model: &HubModel, text: &[u8]) -> Result<Self, HubError> {
+        let listing: Listing = serde_json::from_slice(text)
+            .map_err(|e| Hub::refused(model, format!("no listing of files ({e})")))?;
+        if !is_hash(&listing.sha) {
+            return Err(Hub::refused(model, "the commit is no hash"));
+        }
+        Ok(listing)
+    }
+
+    /// What is fetched before the index of the weights is known.
+    fn wanted(&self, model: &HubModel) -> Result<Vec<Wanted>, HubError> {
+        let has = |name: &str| self.siblings.iter().any(|s| s.rfilename == name);
+        let names: Vec<&str> = match &model.gguf {
+            Some(file) => vec![file],
+            None if has(INDEX) => vec!["config.json", "tokenizer.json", INDEX],
+            None => vec!["config.json", "tokenizer.json", WEIGHTS],
+        };
+        names
+            .into_iter()
+            .map(|name| self.checked(model, name))
+            .collect()
+    }
+
+    fn checked(&self, model: &HubModel, name: &str) -> Result<Wanted, HubError> {
+        let sibling = self
+            .siblings
+            .iter()
+            .find(|sibling| sibling.rfilename == name)
+            .ok_or_else(|| HubError::Incomplete {
+                model: model.to_string(),
+                file: name.to_owned(),
+            })?;
+        let (hash, size) = match &sibling.lfs {
+            Some(lfs) => (Some(Hash::Sha256(lfs.sha256.clone())), Some(lfs.size)),
+            None => (sibling.blob_id.clone().map(Hash::Git), sibling.size),
+        };
+        let (Some(hash), Some(size)) = (hash, size) else {
+            return Err(Hub::refused(model, format!("{name} has no hash or size")));
+        };
+        if !hash.is_sound() || !is_plain(name) {
+            return Err(Hub::refused(
+                model,
+                format!(
+                    "'{name}' with hash '{}' would leave the cache",
+                    hash.digits()
+                ),
+            ));
+        }
+        let weights = [".safetensors", ".gguf"];
+        let is_text = !weights
+            .iter()
+            .any(|end| name.to_ascii_lowercase().ends_with(end));
+        if is_text && size > LARGEST_TEXT {
+            return Err(Hub::refused(
+                model,
+                format!("{name} has {size} bytes, more than 64 MiB"),
+            ));
+        }
+        Ok(Wanted {
+            name: name.to_owned(),
+            hash,
+            size,
+        })
+    }
+}
+
 /// A file to fetch, checked.
 struct Wanted {
     name: String,
-    /// Name in the cache: the hash of its content.
-    blob: String,
+    /// Its digits are the name in the cache.
+    hash: Hash,
     size: u64,
-    sha256: Option<String>,
 }
 
 impl Hub {
@@ -144,9 +220,11 @@ impl Hub {
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         let offline = set("HF_HUB_OFFLINE")
             .is_some_and(|value| !["0", "false", "no", "off"].contains(&value.as_str()));
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        let token = set("HF_TOKEN").or_else(|| cache.token());
         Self {
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
-            token: set("HF_TOKEN").or_else(|| cache.token()),
+            client: Client::new(&endpoint, token),
+            endpoint,
             cache,
             offline,
         }
@@ -175,15 +253,14 @@ impl Hub {
                 cache: self.cache.path().clone(),
             });
         }
-        let api = self.api(model)?;
-        let listing = self.list(&api, model)?;
+        let listing = self.list(model)?;
         let folder = self.folder(model).join("snapshots").join(&listing.sha);
-        for file in self.wanted(model, &listing)? {
+        for file in listing.wanted(model)? {
             self.fetch_file(model, &listing.sha, &file, &folder, progress)?;
         }
         if model.gguf.is_none() && folder.join(INDEX).exists() {
             for name in shards(model, &folder.join(INDEX))? {
-                let file = self.checked(model, &listing, &name)?;
+                let file = listing.checked(model, &name)?;
                 self.fetch_file(model, &listing.sha, &file, &folder, progress)?;
             }
         }
@@ -248,89 +325,51 @@ impl Hub {
         }
     }
 
-    fn failed(&self, model: &HubModel, error: &ureq::Error) -> HubError {
-        match error {
-            ureq::Error::StatusCode(404) => HubError::Missing {
+    fn failed(&self, model: &HubModel, failure: Failure) -> HubError {
+        match failure {
+            Failure::Status(404) => HubError::Missing {
                 model: model.to_string(),
                 endpoint: self.endpoint.clone(),
             },
-            ureq::Error::StatusCode(401 | 403) => HubError::Restricted {
+            Failure::Status(401 | 403) => HubError::Restricted {
                 model: model.to_string(),
                 id: model.id.clone(),
                 endpoint: self.endpoint.clone(),
             },
-            other => self.network(model, other),
-        }
-    }
-
-    fn api(&self, model: &HubModel) -> Result<Api, HubError> {
-        ApiBuilder::from_cache(self.cache.clone())
-            .with_endpoint(self.endpoint.clone())
-            .with_token(self.token.clone())
-            .build()
-            .map_err(|e: ApiError| self.network(model, e))
-    }
-
-    fn list(&self, api: &Api, model: &HubModel) -> Result<Listing, HubError> {
-        let request = api.repo(model.repo()).info_request().query("blobs", "true");
-        let mut response = request.call().map_err(|e| self.failed(model, &e))?;
-        let mut text = Vec::new();
-        let mut body = response.body_mut().as_reader().take(LARGEST_TEXT + 1);
-        body.read_to_end(&mut text)
-            .map_err(|e| self.network(model, e))?;
-        if text.len() as u64 > LARGEST_TEXT {
-            return Err(Self::refused(model, "a listing of more than 64 MiB"));
-        }
-        let listing: Listing = serde_json::from_slice(&text)
-            .map_err(|e| Self::refused(model, format!("no listing of files ({e})")))?;
-        if !is_hash(&listing.sha) {
-            return Err(Self::refused(model, "the commit is no hash"));
-        }
-        Ok(listing)
-    }
-
-    /// What is fetched before the index of the weights is known.
-    fn wanted(&self, model: &HubModel, listing: &Listing) -> Result<Vec<Wanted>, HubError> {
-        let has = |name: &str| listing.siblings.iter().any(|s| s.rfilename == name);
-        let names: Vec<&str> = match &model.gguf {
-            Some(file) => vec![file],
-            None if has(INDEX) => vec!["config.json", "tokenizer.json", INDEX],
-            None => vec!["config.json", "tokenizer.json", WEIGHTS],
-        };
-        names
-            .into_iter()
-            .map(|name| self.checked(model, listing, name))
-            .collect()
-    }
-
-    fn checked(&self, model: &HubModel, listing: &Listing, name: &str) -> Result<Wanted, HubError> {
-        let sibling = listing
-            .siblings
-            .iter()
-            .find(|sibling| sibling.rfilename == name)
-            .ok_or_else(|| HubError::Incomplete {
-                model: model.to_string(),
-                file: name.to_owned(),
-            })?;
-        let (hash, size) = match &sibling.lfs {
-            Some(lfs) => (Some(&lfs.sha256), Some(lfs.size)),
-            None => (sibling.blob_id.as_ref(), sibling.size),
-        };
-        let (Some(blob), Some(size)) = (hash, size) else {
-            return Err(Self::refused(model, format!("{name} has no hash or size")));
-        };
-        if !is_hash(blob) || !is_plain(name) {
-            return Err(Self::refused(
+            Failure::Status(status) => self.network(model, format!("http status {status}")),
+            Failure::Busy { status, pause } => self.network(
                 model,
-                format!("'{name}' with hash '{blob}' would leave the cache"),
-            ));
+                format!(
+                    "http status {status}, with {} seconds to wait; try again then",
+                    pause.as_secs()
+                ),
+            ),
+            Failure::Network(reason) => self.network(model, reason),
+            Failure::Redirect(reason) => Self::refused(model, reason),
         }
-        Ok(Wanted {
-            name: name.to_owned(),
-            blob: blob.clone(),
-            size,
-            sha256: sibling.lfs.as_ref().map(|lfs| lfs.sha256.clone()),
-        })
+    }
+
+    fn list(&self, model: &HubModel) -> Result<Listing, HubError> {
+        let url = format!(
+            "{}/api/models/{}/revision/{}?blobs=true",
+            self.endpoint,
+            model.id,
+            model.revision.replace('/', "%2F")
+        );
+        let answer = self.client.get(&url, 0);
+        let answer = answer.map_err(|failure| self.failed(model, failure))?;
+        let mut text = Vec::new();
+        let whole = answer.read(|bytes| {
+            text.extend_from_slice(bytes);
+            match text.len() as u64 > LARGEST_TEXT {
+                true => Err(Self::refused(model, "a listing of more than 64 MiB")),
+                false => Ok(()),
+            }
+        })?;
+        if !whole {
+            return Err(self.network(model, "the listing was cut"));
+        }
+        Listing::parse(model, &text)
     }
 
     fn fetch_file(
@@ -338,25 +377,36 @@ impl Hub {
         model: &HubModel,
         commit: &str,
         file: &Wanted,
-        snapshot: &Path,
+        snapshot: &PathBuf,
         progress: FetchProgress,
     ) -> Result<(), HubError> {
         let blobs = self.folder(model).join("blobs");
-        let blob = blobs.join(&file.blob);
+        let name = file.hash.digits();
+        let blob = blobs.join(name);
         let write = |path: &Path| {
             let path = path.to_owned();
             move |source| HubError::Write { path, source }
         };
-        fs::create_dir_all(&blobs).map_err(write(&blobs))?;
-        fs::create_dir_all(snapshot).map_err(write(snapshot))?;
+        // As Hugging Face's own programs lock what they fetch.
+        let locks = self
+            .cache
+            .path()
+            .join(".locks")
+            .join(model.repo().folder_name());
+        for folder in [&blobs, snapshot, &locks] {
+            fs::create_dir_all(folder).map_err(write(folder))?;
+        }
+        let lock = locks.join(format!("{name}.lock"));
+        // Held until the file has its name: another pull of the model waits here.
+        let _held = held(&lock).map_err(write(&lock))?;
         if !blob.exists() {
-            let part = blobs.join(format!("{}.incomplete", file.blob));
+            let part = blobs.join(format!("{name}.incomplete"));
             self.download(model, commit, file, &part, progress)?;
             fs::rename(&part, &blob).map_err(write(&blob))?;
         }
         let pointer = snapshot.join(&file.name);
         if !pointer.exists() {
-            link(&file.blob, &blob, &pointer).map_err(write(&pointer))?;
+            link(name, &blob, &pointer).map_err(write(&pointer))?;
         }
         Ok(())
     }
@@ -393,29 +443,13 @@ impl Hub {
                 size: file.size,
             });
         }
-        if let Some(expected) = &file.sha256 {
-            let mut hasher = Sha256::new();
-            let mut reader = File::open(part).map_err(write)?;
-            let mut buffer = vec![0; 1 << 20];
-            loop {
-                let count = reader.read(&mut buffer).map_err(write)?;
-                if count == 0 {
-                    break;
-                }
-                hasher.update(&buffer[..count]);
-            }
-            let found: String = hasher
-                .finalize()
-                .iter()
-                .map(|b| format!("{b:02x}"))
-                .collect();
-            if !found.eq_ignore_ascii_case(expected) {
-                fs::remove_file(part).map_err(write)?;
-                return Err(HubError::Hash {
-                    model: model.to_string(),
-                    file: file.name.clone(),
-                });
-            }
+        if !file.hash.is_of(part).map_err(write)? {
+            fs::remove_file(part).map_err(write)?;
+            return Err(HubError::Hash {
+                model: model.to_string(),
+                file: file.name.clone(),
+                kind: file.hash.kind(),
+            });
         }
         Ok(())
     }
@@ -438,47 +472,28 @@ impl Hub {
             "{}/{}/resolve/{commit}/{}",
             self.endpoint, model.id, file.name
         );
-        // Tokens go to the hub only, not to the storage that it sends us on to.
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .redirect_auth_headers(ureq::config::RedirectAuthHeaders::SameHost)
-            .build()
-            .into();
-        let mut request = agent.get(&url).header(
-            "user-agent",
-            concat!("statecast/", env!("CARGO_PKG_VERSION")),
-        );
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        if from > 0 {
-            request = request.header("range", format!("bytes={from}-"));
-        }
-        let response = request.call().map_err(|e| self.failed(model, &e))?;
-        let goes_on = response.status() == 206;
-        let mut got = if goes_on { from } else { 0 };
+        let answer = self.client.get(&url, from);
+        let answer = answer.map_err(|failure| self.failed(model, failure))?;
+        let mut got = if answer.continued { from } else { 0 };
         let mut to = OpenOptions::new()
             .create(true)
             .write(true)
-            .truncate(!goes_on)
-            .append(goes_on)
+            .truncate(!answer.continued)
+            .append(answer.continued)
             .open(part)
             .map_err(write)?;
-        let mut body = response.into_body().into_reader();
-        let mut buffer = vec![0; 1 << 16];
-        while let Ok(count) = body.read(&mut buffer) {
-            if count == 0 {
-                break;
-            }
-            got += count as u64;
+        answer.read(|bytes| {
+            got += bytes.len() as u64;
             if got > file.size {
                 return Err(Self::refused(
                     model,
                     format!("{} is longer than {} bytes", file.name, file.size),
                 ));
             }
-            to.write_all(&buffer[..count]).map_err(write)?;
+            to.write_all(bytes).map_err(write)?;
             progress(&file.name, got, file.size);
-        }
+            Ok(())
+        })?;
         Ok(got)
     }
 }
@@ -488,6 +503,19 @@ const INDEX: &str = "model.safetensors.index.json";
 
 fn default_home() -> Option<PathBuf> {
     Some(std::env::home_dir()?.join(".cache").join("huggingface"))
+}
+
+/// A lock that other processes wait for until it is dropped. File systems without locks have none.
+fn held(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(path)?;
+    match file.lock() {
+        Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(error),
+        _ => Ok(file),
+    }
 }
 
 /// 40 (git) or 64 (SHA-256) hexadecimal digits.

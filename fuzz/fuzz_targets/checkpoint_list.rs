@@ -1,0 +1,8 @@
+//! The list of a training's checkpoints.
+#![no_main]
+
+#[allow(dead_code)]
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::checkpoint_list(bytes));

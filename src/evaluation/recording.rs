@@ -1,0 +1,277 @@
+//! Recordings of simulated tasks, in the columns by which recordings are understood.
+
+use std::path::Path;
+
+use ndarray::{Array2, ArrayView2};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+use super::EvaluationError;
+use crate::environment::Environment;
+use crate::output::{Column, NpzWriter, OutputError, Table, TableFormat, write_atomically};
+use crate::policy::Policy;
+
+/// Episodes of a policy in a simulator, a row a step.
+///
+/// ```
+/// use statecast::environment;
+/// use statecast::evaluation::SimulatedEpisodes;
+/// use statecast::policy::Constant;
+///
+/// let mut pendulum = environment::named("pendulum")?;
+/// let mut still = Constant::new(vec![0.0], 3);
+/// let episodes = SimulatedEpisodes::record(&mut *pendulum, &mut still, 2, None, 0)?;
+/// assert_eq!((episodes.returns.len(), episodes.steps()), (2, 400));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimulatedEpisodes {
+    /// Sum of the rewards of every episode.
+    pub returns: Vec<f64>,
+    columns: Vec<(String, Vec<f64>)>,
+}
+
+/// Columns of whole numbers.
+const WHOLE: [&str; 4] = ["episode", "step", "terminated", "truncated"];
+
+impl SimulatedEpisodes {
+    /// Lets a policy act for some episodes of at most `steps` steps, else of the task's time limit. The seed fixes starts
+    /// and draws.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::Environment`] if the environment refuses its
+    /// actions.
+    pub fn record(
+        environment: &mut dyn Environment,
+        policy: &mut dyn Policy,
+        episodes: usize,
+        steps: Option<usize>,
+        seed: u64,
+    ) -> Result<Self, EvaluationError> {
+        let task = environment.task();
+        let mut starts = ChaCha8Rng::seed_from_u64(seed);
+        let mut rows: Vec<Row> = Vec::new();
+        let mut returns = Vec::with_capacity(episodes);
+        for episode in 0..episodes {
+            let start: u64 = starts.random();
+            let mut observation = environment.reset(start);
+            let mut random = [ChaCha8Rng::seed_from_u64(start)];
+            let mut total = 0.0;
+            for number in 0..steps.unwrap_or(task.time_limit) {
+                let observed = one_row(&observation);
+                let actions = policy.act(observed.view(), &mut random)?;
+                let log_probability = log_probability(policy, observed.view(), actions.view());
+                let action = actions.row(0).to_vec();
+                let step = environment.step(&action)?;
+                let last = step.terminated || step.truncated || Some(number + 1) == steps;
+                total += step.reward;
+                rows.push(Row {
+                    episode,
+                    number,
+                    observation,
+                    action,
+                    reward: step.reward,
+                    terminated: step.terminated,
+                    truncated: last && !step.terminated,
+                    next: step.observation.clone(),
+                    log_probability,
+                });
+                observation = step.observation;
+                if last {
+                    break;
+                }
+            }
+            returns.push(total);
+        }
+        Ok(Self {
+            returns,
+            columns: columns(
+                &rows,
+                task.observation.iter().map(|quantity| quantity.name),
+                task.action.iter().map(|quantity| quantity.name),
+            ),
+        })
+    }
+
+    /// Steps of all episodes.
+    pub fn steps(&self) -> usize {
+        self.columns.first().map_or(0, |(_, values)| values.len())
+    }
+
+    /// Writes the recording: `.npz`, `.csv` or `.parquet` by its ending.
+    ///
+    /// # Errors
+    /// [`OutputError`] for another ending or a file that cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), OutputError> {
+        match RecordingFormat::of(path)? {
+            RecordingFormat::Npz => write_atomically(path, |file| {
+                let mut npz = NpzWriter::new(file);
+                for (name, values) in &self.columns {
+                    npz.add_f64(name, &[values.len()], values)?;
+                }
+                npz.finish()
+            }),
+            RecordingFormat::Table => {
+                let columns = self.columns.iter().map(|(name, values)| {
+                    let column = match WHOLE.contains(&name.as_str()) {
+                        true => Column::Integer(values.iter().map(|x| *x as i64).collect()),
+                        false => Column::Real(values.clone()),
+                    };
+                    (name.clone(), column)
+                });
+                Table::new(columns.collect())
+                    .expect("every column has a value a row")
+                    .write(path)
+            }
+        }
+    }
+}
+
+/// Formats that recordings are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordingFormat {
+    /// Arrays of numpy, one a column.
+    Npz,
+    /// CSV or Parquet.
+    Table,
+}
+
+impl RecordingFormat {
+    /// The format that a file's ending names.
+    ///
+    /// # Errors
+    /// [`OutputError::Format`] for another ending.
+    pub fn of(path: &Path) -> Result<Self, OutputError> {
+        if path.extension().is_some_and(|ending| ending == "npz") {
+            return Ok(Self::Npz);
+        }
+        match TableFormat::of(path) {
+            Ok(TableFormat::Csv | TableFormat::Parquet) => Ok(Self::Table),
+            _ => Err(OutputError::Format {
+                path: path.to_owned(),
+                supported: ".npz, .csv or .parquet",
+            }),
+        }
+    }
+}
+
+/// A step.
+struct Row {
+    episode: usize,
+    number: usize,
+    observation: Vec<f64>,
+    action: Vec<f64>,
+    reward: f64,
+    terminated: bool,
+    truncated: bool,
+    next: Vec<f64>,
+    log_probability: Option<f64>,
+}
+
+fn one_row(values: &[f64]) -> Array2<f64> {
+    Array2::from_shape_fn((1, values.len()), |(_, c)| values[c])
+}
+
+fn log_probability(
+    policy: &dyn Policy,
+    observations: ArrayView2<f64>,
+    actions: ArrayView2<f64>,
+) -> Option<f64> {
+    let known = policy.log_probabilities(observations, actions)?;
+    known.first().copied().filter(|value| value.is_finite())
+}
+
+fn columns<'n>(
+    rows: &[Row],
+    observation: impl Iterator<Item = &'n str>,
+    action: impl Iterator<Item = &'n str>,
+) -> Vec<(String, Vec<f64>)> {
+    let column = |of: &dyn Fn(&Row) -> f64| rows.iter().map(of).collect::<Vec<f64>>();
+    let flag = |of: fn(&Row) -> bool| column(&|row| f64::from(u8::from(of(row))));
+    let observation: Vec<&str> = observation.collect();
+    let mut columns = vec![
+        ("episode".to_owned(), column(&|row| row.episode as f64)),
+        ("step".to_owned(), column(&|row| row.number as f64)),
+    ];
+    for (c, name) in observation.iter().enumerate() {
+        columns.push((format!("obs_{name}"), column(&|row| row.observation[c])));
+    }
+    for (c, name) in action.enumerate() {
+        columns.push((format!("act_{name}"), column(&|row| row.action[c])));
+    }
+    columns.push(("reward".to_owned(), column(&|row| row.reward)));
+    columns.push(("terminated".to_owned(), flag(|row| row.terminated)));
+    columns.push(("truncated".to_owned(), flag(|row| row.truncated)));
+    for (c, name) in observation.iter().enumerate() {
+        columns.push((format!("next_obs_{name}"), column(&|row| row.next[c])));
+    }
+    let known: Option<Vec<f64>> = rows.iter().map(|row| row.log_probability).collect();
+    columns.extend(known.map(|values| ("log_prob".to_owned(), values)));
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment;
+    use crate::policy::{Constant, Uniform};
+    use crate::trajectory::{MissingPolicy, RoleSelection, read};
+
+    /// What is written is understood as it was meant.
+    #[test]
+    fn recordings_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let selection = RoleSelection {
+            transitions: true,
+            ..RoleSelection::default()
+        };
+        let mut first = None;
+        for name in ["x.npz", "x.csv", "x.parquet"] {
+            let mut cart_pole = environment::named("cart-pole").unwrap();
+            let space = cart_pole.task().action_space;
+            let mut random = Uniform::new(space, 4);
+            let made = SimulatedEpisodes::record(&mut *cart_pole, &mut random, 5, None, 3).unwrap();
+            let path = folder.path().join(name);
+            made.write(&path).unwrap();
+            let (trajectory, roles) = read(&path, &selection, MissingPolicy::Error).unwrap();
+            assert_eq!(trajectory.episodes().len(), 5, "{roles}");
+            assert_eq!(trajectory.state_names().len(), 4, "{roles}");
+            assert_eq!(trajectory.action_names().len(), 1, "{roles}");
+            for (episode, total) in trajectory.episodes().iter().zip(&made.returns) {
+                assert_eq!(episode.terminated().last(), Some(&true));
+                assert_eq!(episode.rewards().unwrap().sum(), *total);
+                assert!(episode.final_state().is_some(), "{roles}");
+                assert!(episode.log_probabilities().is_some(), "{roles}");
+            }
+            assert_eq!(
+                *first.get_or_insert(trajectory.clone()),
+                trajectory,
+                "{name}"
+            );
+        }
+        assert!(RecordingFormat::of(Path::new("x.json")).is_err());
+    }
+
+    #[test]
+    fn shorter_episodes_are_cut_off_and_seeds_differ() {
+        let record = |seed| {
+            let mut pendulum = environment::named("pendulum").unwrap();
+            let mut still = Constant::new(vec![0.0], 3);
+            SimulatedEpisodes::record(&mut *pendulum, &mut still, 2, Some(7), seed).unwrap()
+        };
+        let made = record(0);
+        assert_eq!(made.steps(), 14);
+        assert_eq!(made, record(0));
+        assert_ne!(made.returns, record(1).returns);
+        let of = |name: &str| {
+            &made
+                .columns
+                .iter()
+                .find(|(known, _)| known == name)
+                .unwrap()
+                .1
+        };
+        assert_eq!(of("truncated").iter().sum::<f64>(), 2.0);
+        assert_eq!(of("next_obs_cos_theta")[0], of("obs_cos_theta")[1]);
+    }
+}
