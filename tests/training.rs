@@ -175,7 +175,7 @@ fn what_cannot_be_trained_is_said() {
         ),
         (
             &["train", "pendulum", "--hidden", "100000"],
-            "hidden is at most",
+            "--hidden 100000: at most 4096",
         ),
     ];
     for (given, expected) in wrong {

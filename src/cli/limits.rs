@@ -28,7 +28,6 @@ const LIMITS: &[(u64, &[&str])] = &[
     (
         100_000,
         &[
-            "batch",
             "evaluation_episodes",
             "horizon",
             "paths",
@@ -46,12 +45,13 @@ const LIMITS: &[(u64, &[&str])] = &[
             "blocks",
             "contexts",
             "episodes",
-            "hidden",
             "origins",
             "seeds",
             "stretches",
         ],
     ),
+    (65_536, &["batch"]),
+    (4_096, &["hidden"]),
     (1_024, &["processes", "threads"]),
     (1_000, &["relabellings", "states", "window"]),
 ];
