@@ -1,5 +1,7 @@
 //! Flags that cannot take effect beside the others: an error that says why.
 
+use std::path::Path;
+
 use anyhow::bail;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -237,10 +239,29 @@ pub(super) fn refuse(matches: &ArgMatches) -> anyhow::Result<()> {
             bail!("--{} has no effect: {reason}", rule.flag.replace('_', "-"));
         }
     }
-    Ok(())
+    given.refuse_own_recording()
 }
 
 impl Given<'_> {
+    /// Other recordings are those of other runs: a forecast that has read what it is compared with is none.
+    fn refuse_own_recording(&self) -> anyhow::Result<()> {
+        let place = |name: &String| Path::new(name).canonicalize().ok();
+        let words = |flags: [&str; 2]| flags.map(|flag| self.words(flag)).concat();
+        let recordings: Vec<_> = words(["file", "files"]).iter().filter_map(place).collect();
+        for flag in ["also", "train"] {
+            let values = self.words(flag);
+            let values = values.iter().flat_map(|value| value.split(','));
+            for file in values.map(str::to_owned) {
+                if place(&file).is_some_and(|file| recordings.contains(&file)) {
+                    bail!(
+                        "--{flag} {file}: is the recording itself; it takes recordings of other runs"
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn knows(&self, flag: &str) -> bool {
         self.matches.ids().any(|id| id == flag)
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use candle_core::Device;
 use clap::{Args, ValueEnum};
 
@@ -128,6 +128,18 @@ impl Columns {
     /// The same, with the states after the last steps and the log densities of the actions.
     pub(super) fn read_transitions(&self, file: &Path) -> anyhow::Result<Trajectory> {
         self.read_with(file, true)
+    }
+
+    /// The same, of the episodes that are selected.
+    pub(super) fn read_selected_transitions(&self, file: &Path) -> anyhow::Result<Trajectory> {
+        let trajectory = self.read_transitions(file)?;
+        self.episodes(file, &trajectory)?;
+        match self.select.as_slice() {
+            [] => Ok(trajectory),
+            labels => trajectory
+                .only(labels)
+                .map_err(|label| anyhow!("--select {label}: no such episode")),
+        }
     }
 
     fn read_with(&self, file: &Path, transitions: bool) -> anyhow::Result<Trajectory> {

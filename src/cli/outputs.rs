@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::ArgMatches;
 
 use super::endings::is_standard_output;
 use super::one_line;
 use super::terminal::{note, show, tell};
+use super::windowed::one_step_path;
 use crate::output::{check_writable, manifest_path};
 
 /// Flags whose value is a file to write.
@@ -17,9 +18,9 @@ const WRITTEN: &[&str] = &["output", "report", "figure", "plot", "paths"];
 /// Checks the files that a command is going to write: that each can be written, that they differ, and that
 /// none of them or of their manifests is a file that the command reads.
 pub(super) fn check(matches: &ArgMatches) -> anyhow::Result<()> {
-    let mut command = matches;
-    while let Some((_, below)) = command.subcommand() {
-        command = below;
+    let (mut command, mut name) = (matches, "");
+    while let Some((below, matches)) = command.subcommand() {
+        (command, name) = (matches, below);
     }
     let written: Vec<(&str, &PathBuf)> = WRITTEN
         .iter()
@@ -27,30 +28,40 @@ pub(super) fn check(matches: &ArgMatches) -> anyhow::Result<()> {
         .filter(|(_, path)| !is_standard_output(path))
         .collect();
     let read = read(command);
-    for (i, (flag, path)) in written.iter().enumerate() {
-        for output in [path.to_path_buf(), manifest_path(path)] {
-            let Ok(there) = output.canonicalize() else {
-                continue;
-            };
+    let mut all: Vec<(&str, PathBuf)> = Vec::new();
+    for (flag, path) in written {
+        for output in files(name, flag, path) {
+            let there = output.canonicalize().unwrap_or_default();
             ensure!(
                 !there.is_file() || !read.contains(&there),
                 "--{flag} {}: would overwrite {}, which is read",
                 path.display(),
                 output.display()
             );
-        }
-        let other = written[..i]
-            .iter()
-            .find(|(_, other)| place(other) == place(path));
-        if let Some((other, _)) = other {
-            anyhow::bail!(
-                "--{flag} and --{other} are the same file, {}",
-                path.display()
-            );
+            let same = |(_, other): &&(&str, PathBuf)| place(other) == place(&output);
+            if let Some((other, _)) = all.iter().find(same) {
+                bail!(
+                    "--{flag} and --{other} would write the same file, {}",
+                    output.display()
+                );
+            }
+            all.push((flag, output));
         }
         check_writable(path)?;
     }
     Ok(())
+}
+
+/// The files that a command writes for a flag: a table has others beside it.
+fn files(command: &str, flag: &str, path: &Path) -> Vec<PathBuf> {
+    let mut files = vec![path.to_owned()];
+    if flag == "output" {
+        files.push(manifest_path(path));
+        if ["backtest", "calibrate"].contains(&command) {
+            files.push(one_step_path(path));
+        }
+    }
+    files
 }
 
 /// A path, however its folder is written.

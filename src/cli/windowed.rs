@@ -89,6 +89,12 @@ pub(super) struct Study<'a> {
     pub(super) summary: Summary,
 }
 
+/// Where the table of one step stands, beside that of all.
+pub(super) fn one_step_path(output: &Path) -> PathBuf {
+    let format = output.extension().unwrap_or_default().to_string_lossy();
+    output.with_extension(format!("one-step.{format}"))
+}
+
 impl WindowArguments {
     /// Checks what can be checked before anything is read, and returns the windows.
     pub(super) fn windows(&self) -> anyhow::Result<Windows> {
@@ -248,9 +254,7 @@ impl WindowArguments {
         let mut bundle = Bundle::new();
         bundle.add_table(output, &steps(&study.results)?)?;
         if !is_standard_output(output) {
-            let format = output.extension().unwrap_or_default().to_string_lossy();
-            let beside = output.with_extension(format!("one-step.{format}"));
-            bundle.add_table(&beside, &one_steps(&study.results)?)?;
+            bundle.add_table(&one_step_path(output), &one_steps(&study.results)?)?;
         }
         let inputs = self.files.iter().map(|f| f.display().to_string());
         let manifest = Manifest {

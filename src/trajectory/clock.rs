@@ -251,15 +251,18 @@ fn disorder(values: &[f64]) -> (usize, usize) {
 
 fn times_of_instants(instants: Vec<Instant>) -> Times {
     let first = instants[0];
-    let same_place = |i: &Instant| (i.day, i.nanos) == (first.day, first.nanos);
+    // The 30th of each month is the last day of February.
+    let place = instants.iter().map(|i| i.day).max().unwrap_or(first.day);
+    let same_place =
+        |i: &Instant| i.day == place.min(days_of_month(i.month)) && i.nanos == first.nanos;
     let at_end = |i: &Instant| i.day == days_of_month(i.month) && i.nanos == first.nanos;
-    let keep_place = instants.iter().all(same_place);
-    if keep_place || instants.iter().all(at_end) {
+    let ends = instants.iter().all(at_end);
+    if ends || instants.iter().all(same_place) {
         return Times {
             values: instants.iter().map(|i| i.month as f64).collect(),
             unit: "month",
             scale: Scale::Months {
-                day: keep_place.then_some(first.day),
+                day: (!ends).then_some(place),
                 nanos: first.nanos,
             },
             instants,

@@ -294,6 +294,20 @@ pub struct Trajectory {
 }
 
 impl Trajectory {
+    /// The episodes of some names alone, in the order of the names.
+    ///
+    /// # Errors
+    ///
+    /// The first name that no episode has.
+    pub fn only<'n>(self, names: &'n [String]) -> Result<Self, &'n str> {
+        let of = |name: &'n String| {
+            let found = self.episodes.iter().find(|episode| episode.name() == name);
+            found.cloned().ok_or(name.as_str())
+        };
+        let episodes = names.iter().map(of).collect::<Result<_, _>>()?;
+        Ok(Self { episodes, ..self })
+    }
+
     /// Joins episodes under the names of their columns.
     ///
     /// # Errors

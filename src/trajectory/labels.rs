@@ -19,6 +19,9 @@ pub(super) enum Claim {
     Words,
 }
 
+/// Fewest rows a kind of what may be series.
+const FEWEST_ROWS: usize = 5;
+
 /// The labels of a column, one a row.
 #[derive(Debug)]
 pub(super) struct Labels {
@@ -47,6 +50,16 @@ impl Labels {
             gaps: Vec::new(),
             rows: 0,
         }
+    }
+
+    /// How many kinds of rows it tells apart, if these may be series: by its name, because the rows of each stand
+    /// together, or because they take turns.
+    pub(super) fn may_be_series(&self) -> Option<usize> {
+        let (kinds, stretches) = (self.words.len(), self.starts.len());
+        let apart = kinds > 1 && kinds * FEWEST_ROWS <= self.rows && self.gaps.is_empty();
+        let turns = 2 * stretches > self.rows;
+        let named = self.claim != Claim::Words;
+        (apart && (named || turns || stretches == kinds)).then_some(kinds)
     }
 
     /// Takes the label of a row; rows come in order. No text stands for missing.

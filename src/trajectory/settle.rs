@@ -66,6 +66,9 @@ impl Table {
             }
         }
         self.say_order(&reading, &restarts, roles);
+        if found.len() == 1 {
+            self.warn_of_series(roles);
+        }
         if let Some((clock, times)) = &reading.clock {
             let column = self.clocks[*clock].name();
             self.merge_duplicates(&mut found, &column, times, roles)?;
@@ -279,6 +282,18 @@ impl Table {
             resumed,
             repeated,
         })
+    }
+
+    /// Says which columns may have told series apart where all rows are one.
+    fn warn_of_series(&self, roles: &mut Roles) {
+        for label in &self.labels {
+            if let Some(kinds) = label.may_be_series() {
+                let column = &label.column;
+                roles.warnings.push(format!(
+                    "{column} has {kinds} values, and its rows are read as one series: --episode {column} splits them"
+                ));
+            }
+        }
     }
 
     fn starts(&self, row: usize) -> bool {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ndarray::{Array2, s};
+use ndarray::{Array2, Axis};
 
 use super::calendar::{Instant, NANOS_OF_DAY, NANOS_OF_SECOND};
 use super::clock::Times;
@@ -11,6 +11,9 @@ use super::{Episode, TrajectoryError};
 
 /// Share of a recording's steps from which on a gap of one length is part of its calendar, as a weekend.
 const USUAL: f64 = 0.05;
+
+/// How far the time of a planned row may be from that of its step, in steps.
+const NEAR: f64 = 0.1;
 
 /// The times of a run's rows, in their order.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,9 +75,7 @@ impl Timeline {
         };
         let nanos = (instant.nanos_since_year_0() - first.nanos_since_year_0()) as f64;
         match self.unit {
-            "month" => {
-                instant.month as f64 + (f64::from(instant.day) - f64::from(first.day)) / 31.0
-            }
+            "month" => instant.month as f64,
             "day" => nanos / NANOS_OF_DAY as f64,
             _ => nanos / NANOS_OF_SECOND as f64,
         }
@@ -134,7 +135,7 @@ impl FutureActions {
     ///
     /// # Errors
     /// [`TrajectoryError::PlanTooShort`], [`TrajectoryError::PlanSkips`] if there is no row of one of the steps, and
-    /// [`TrajectoryError::PlanOutOfStep`] if rows are nearer to each other than steps.
+    /// [`TrajectoryError::PlanOutOfStep`] if two rows are of one step.
     ///
     /// # Panics
     /// If `end` is 0 or more than the episode's rows.
@@ -144,17 +145,11 @@ impl FutureActions {
         end: usize,
         horizon: usize,
     ) -> Result<PlannedSteps, TrajectoryError> {
-        let (first, note) = match (episode.timeline(), &self.timeline) {
+        let (rows, note) = match (episode.timeline(), &self.timeline) {
             (Some(recorded), Some(planned)) if recorded.is_like(planned) => {
-                let first = self.first_row(recorded, planned, end, horizon)?;
-                let cut = || {
-                    format!(
-                        "{first} row(s) up to {} {}, the last of the context, are left out",
-                        recorded.column,
-                        recorded.shown(end - 1, 0.0)
-                    )
-                };
-                (first, (first > 0).then(cut))
+                let rows = self.rows_ahead(episode, (recorded, planned), end, horizon)?;
+                let note = left_out(&rows, recorded, end);
+                (rows, note)
             }
             (Some(recorded), Some(planned)) => {
                 let note = format!(
@@ -162,73 +157,116 @@ impl FutureActions {
                      first step",
                     planned.column, recorded.column
                 );
-                (0, Some(note))
+                ((0..horizon).collect(), Some(note))
             }
-            _ => (0, None),
+            _ => ((0..horizon).collect(), None),
         };
-        if self.actions.nrows() < first + horizon {
-            return Err(TrajectoryError::PlanTooShort {
-                file: self.file.clone(),
-                rows: self.actions.nrows() - first,
-                horizon,
-                cut: first,
-            });
-        }
-        let actions = self.actions.slice(s![first..first + horizon, ..]);
+        self.long_enough(&rows, horizon)?;
         Ok(PlannedSteps {
-            actions: actions.to_owned(),
+            actions: self.actions.select(Axis(0), &rows),
             note,
         })
     }
 
-    /// The row of the first step. All steps that have a row are checked.
-    fn first_row(
+    fn long_enough(&self, rows: &[usize], horizon: usize) -> Result<(), TrajectoryError> {
+        let cut = rows.first().copied().unwrap_or(self.actions.nrows());
+        match rows.len() == horizon && rows.iter().all(|&row| row < self.actions.nrows()) {
+            true => Ok(()),
+            false => Err(TrajectoryError::PlanTooShort {
+                file: self.file.clone(),
+                rows: self.actions.nrows() - cut,
+                horizon,
+                cut,
+            }),
+        }
+    }
+
+    /// The rows of the steps ahead, fewer if the plan ends before. Steps that the clock leaves out, as nights and
+    /// weekends, may be left out by the plan.
+    fn rows_ahead(
         &self,
-        recorded: &Timeline,
-        planned: &Timeline,
+        episode: &Episode,
+        (recorded, planned): (&Timeline, &Timeline),
         end: usize,
         horizon: usize,
-    ) -> Result<usize, TrajectoryError> {
+    ) -> Result<Vec<usize>, TrajectoryError> {
         let times = recorded.positions(recorded);
         let plan = recorded.positions(planned);
         let rows: Vec<usize> = (0..times.len()).collect();
-        let step = gaps(&rows, &times).map(|gaps| gaps.step);
         let last = times[end - 1];
-        let half = 0.5 * step.unwrap_or(0.0);
-        let first = plan.iter().take_while(|&&time| time <= last + half).count();
-        let Some(step) = step else {
-            return Ok(first);
+        let (Some(gaps), Some(axis)) = (gaps(&rows, &times), episode.times()) else {
+            let first = plan.iter().take_while(|&&time| time <= last).count();
+            return Ok((first..first + horizon).collect());
         };
+        let near = NEAR * gaps.step;
         let usual = |gap: f64| {
             let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
             let alike = steps
-                .filter(|found| (found - gap).abs() <= 0.1 * step)
+                .filter(|found| (found - gap).abs() <= 0.1 * gaps.step)
                 .count();
             alike as f64 >= USUAL * times.len() as f64
         };
-        let mut before = last;
-        for (ahead, &time) in plan[first..].iter().take(horizon).enumerate() {
-            let expected = times.get(end + ahead).copied().unwrap_or(before + step);
-            if time > expected + half && !usual(time - before) {
+        let mut taken = Vec::with_capacity(horizon);
+        let (mut before, mut next) = (last, 0);
+        for row in end..end + horizon {
+            let on = axis.value(row).zip(axis.value(row - 1));
+            let on = on.map_or(gaps.step, |(to, from)| to - from);
+            let expected = times.get(row).copied().unwrap_or(before + on);
+            let passed = plan[next..]
+                .iter()
+                .take_while(|&&time| time < expected - near);
+            let found = next + passed.count();
+            let Some(&time) = plan.get(found) else {
+                break;
+            };
+            if time > expected + near && !(usual(time - before) && time - before > on) {
                 return Err(TrajectoryError::PlanSkips {
                     file: self.file.clone(),
-                    row: first + ahead + 1,
+                    row: found + 1,
                     column: recorded.column.clone(),
                     missing: recorded.shown(end - 1, expected - last),
-                    found: planned.shown(first + ahead, 0.0),
+                    found: planned.shown(found, 0.0),
                 });
             }
-            if time < expected - half {
+            // Two rows of one step.
+            if plan
+                .get(found + 1)
+                .is_some_and(|&other| other <= time + near)
+            {
                 return Err(TrajectoryError::PlanOutOfStep {
                     file: self.file.clone(),
-                    row: first + ahead + 1,
+                    row: found + 2,
                     column: recorded.column.clone(),
                     expected: recorded.shown(end - 1, expected - last),
-                    found: planned.shown(first + ahead, 0.0),
+                    found: planned.shown(found + 1, 0.0),
                 });
             }
-            before = time;
+            taken.push(found);
+            (before, next) = (time, found + 1);
         }
-        Ok(first)
+        if taken.is_empty() {
+            // None is ahead: the error counts from the plan's end.
+            taken.push(plan.len());
+        }
+        Ok(taken)
+    }
+}
+
+/// Says which rows of a plan are of other times than those of the steps.
+fn left_out(rows: &[usize], recorded: &Timeline, end: usize) -> Option<String> {
+    let (first, last) = (*rows.first()?, *rows.last()?);
+    let between = last + 1 - first - rows.len();
+    let up_to = format!(
+        "{first} row(s) up to {} {}, the last of the context, are left out",
+        recorded.column,
+        recorded.shown(end - 1, 0.0)
+    );
+    match (first, between) {
+        (0, 0) => None,
+        (_, 0) => Some(up_to),
+        _ => Some(format!(
+            "{} row(s) of other times than those of the steps are left out",
+            first + between
+        )),
     }
 }

@@ -90,10 +90,7 @@ impl TimeAxis {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn at(&self, row: usize) -> Option<TimeStamp> {
-        let value = match self.values.get(row) {
-            Some(&value) => value,
-            None => self.after(row + 1 - self.values.len())?,
-        };
+        let value = self.value(row)?;
         Some(match self.scale {
             Scale::Plain if row < self.values.len() => TimeStamp::Number(value),
             Scale::Plain => TimeStamp::Number(self.rounded(value)),
@@ -113,6 +110,14 @@ impl TimeAxis {
                 TimeStamp::Date(text(since(origin, unit, value), with_time))
             }
         })
+    }
+
+    /// What the clock counts at a row, which may follow those of the recording.
+    pub(super) fn value(&self, row: usize) -> Option<f64> {
+        match self.values.get(row) {
+            Some(&value) => Some(value),
+            None => self.after(row + 1 - self.values.len()),
+        }
     }
 
     /// The value so many rows behind the last one.

@@ -233,7 +233,7 @@ impl Arguments {
         let recordings = self
             .files
             .iter()
-            .map(|file| self.columns.read_transitions(file));
+            .map(|file| self.columns.read_selected_transitions(file));
         let recordings = recordings.collect::<anyhow::Result<Vec<_>>>()?;
         let mut logged = Logged::new(&recordings, rules).with_context(|| {
             let files = self.files.iter().map(|file| file.display().to_string());

@@ -266,7 +266,9 @@ impl Arguments {
     /// The runs of all files that are long enough, and the options, their simulator started.
     fn cuts(&self, task: Option<&Task>) -> anyhow::Result<(Vec<Cut>, ResidualOptions)> {
         let rules = task.map_or(Rules::default(), Rules::of);
-        let recordings = self.recordings(&self.files)?;
+        let recordings = self.files.iter();
+        let recordings = recordings.map(|file| self.columns.read_selected_transitions(file));
+        let recordings: Vec<Trajectory> = recordings.collect::<anyhow::Result<_>>()?;
         let with_reward = rules.reward.is_none();
         let context = self.context.get();
         let options = self
