@@ -211,6 +211,101 @@ fn what_is_read_is_not_overwritten() {
     );
 }
 
+/// The table of one step, beside that of all, replaced the recording; paths and manifest had one name.
+#[test]
+fn files_beside_an_output_are_no_other_files() {
+    let folder = folder();
+    let recording = folder.path().join("x.one-step.csv");
+    fs::copy(folder.path().join("pendulum.csv"), &recording).unwrap();
+    let backtest = [
+        "backtest",
+        "x.one-step.csv",
+        "--context",
+        "100",
+        "--models",
+        "linear",
+        "-o",
+        "x.csv",
+    ];
+    let forecast = [
+        "forecast",
+        "pendulum.csv",
+        "-o",
+        "y.json",
+        "--paths",
+        "y.manifest.json",
+    ];
+    for (arguments, what) in [
+        (&backtest[..], "which is read"),
+        (&forecast[..], "would write the same file"),
+    ] {
+        let output = statecast(folder.path(), arguments).output().unwrap();
+        let says = says(&output);
+        assert_eq!(output.status.code(), Some(1), "{says}");
+        assert!(says.contains(what), "{says}");
+    }
+}
+
+/// A recording that was given as another one told forecasts what they were compared with.
+#[test]
+fn a_recording_is_no_other_recording() {
+    let folder = folder();
+    let backtest = [
+        "backtest",
+        "pendulum.csv",
+        "--context",
+        "100",
+        "--models",
+        "linear",
+        "--also",
+        "./pendulum.csv",
+    ];
+    let output = statecast(folder.path(), &backtest).output().unwrap();
+    let says = says(&output);
+    assert_eq!(output.status.code(), Some(1), "{says}");
+    assert!(says.contains("is the recording itself"), "{says}");
+}
+
+/// `evaluate` and `replay` read all episodes whatever was selected.
+#[test]
+fn only_selected_episodes_are_evaluated() {
+    let folder = folder();
+    let text: String = (0..6)
+        .flat_map(|episode| {
+            (0..10).map(move |t| format!("{episode},{t},{t},0,{episode},{}\n", i32::from(t == 9)))
+        })
+        .collect();
+    let text = format!("episode,t,obs_x,action,reward,terminated\n{text}");
+    fs::write(folder.path().join("runs.csv"), text).unwrap();
+    let evaluate = [
+        "evaluate",
+        "runs.csv",
+        "--policy",
+        "constant:0",
+        "--estimators",
+        "behaviour",
+        "--discount",
+        "1",
+        "--horizon",
+        "10",
+    ];
+    let value = |select: &[&str]| {
+        let output = statecast(folder.path(), &[&evaluate[..], select].concat())
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned() + &says(&output),
+        )
+    };
+    let (code, text) = value(&["--select", "2,3"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("25.0"), "{text}");
+    let (code, text) = value(&["--select", "7"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("--select 7: no such episode"), "{text}");
+}
+
 /// A folder that is missing was found once all was computed.
 #[test]
 fn a_wrong_output_is_found_before_the_work() {

@@ -18,6 +18,7 @@ use super::calendar::{When, when};
 use super::cell::Cell;
 use super::dialect::{Parsed, parse};
 use super::input::Input;
+use super::json_words::Words;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 
@@ -127,7 +128,7 @@ impl JsonSource {
         }
     }
 
-    fn reader(&self) -> Result<BufReader<File>, TrajectoryError> {
+    fn reader(&self) -> Result<BufReader<Words<BufReader<File>>>, TrajectoryError> {
         let io = |source| TrajectoryError::Io {
             file: self.file.clone(),
             source,
@@ -138,7 +139,7 @@ impl JsonSource {
         if reader.fill_buf().map_err(io)?.starts_with(b"\xef\xbb\xbf") {
             reader.consume(3);
         }
-        Ok(reader)
+        Ok(BufReader::new(Words::new(reader)))
     }
 
     /// Looks at the beginning, and whether anything follows the first value.

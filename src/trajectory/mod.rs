@@ -30,6 +30,7 @@ mod gregorian;
 mod hdf5;
 mod input;
 mod json;
+mod json_words;
 mod labels;
 mod lerobot;
 mod mat;

@@ -278,4 +278,22 @@ mod tests {
         );
         assert_eq!(date(&tenths, 9), "2024-01-29T00:00:00.9");
     }
+
+    /// Fault: the 29th of each month became the 28th of the next one after a February.
+    #[test]
+    fn late_days_of_months_are_kept() {
+        let place = Scale::Months {
+            day: Some(30),
+            nanos: 0,
+        };
+        let axis = TimeAxis::new((24_288..24_300).map(f64::from).collect(), place);
+        let at = |row| match axis.at(row) {
+            Some(TimeStamp::Date(date)) => date,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            [at(12), at(13), at(14)],
+            ["2025-01-30", "2025-02-28", "2025-03-30"]
+        );
+    }
 }

@@ -195,3 +195,25 @@ fn episodes_know_when_rows_are() {
     let (trajectory, _) = csv("x\n1\n2\n").read().unwrap();
     assert!(trajectory.episodes()[0].times().is_none());
 }
+
+/// Fault: `NaN`, as Python writes it, was no JSON.
+#[test]
+fn json_has_numbers_that_are_none() {
+    let text = "{\"obs_x\": 1.0, \"act\": 0}\n{\"obs_x\": NaN, \"act\": 1}\n{\"obs_x\": 3.0, \"act\": 0}\n";
+    let refusal = of("run.jsonl", text.as_bytes()).refusal();
+    assert!(
+        refusal.contains("row 2") && refusal.contains("obs_x"),
+        "{refusal}"
+    );
+}
+
+/// Fault: rows of several sensors at times of their own were one series without a word.
+#[test]
+fn what_may_be_series_is_said() {
+    let row = |i: usize| format!("{},{},{}\n", i, ["a", "b", "c"][i % 3], 100 * (i % 3) + i);
+    let text: String = (0..30).map(row).collect();
+    let (_, roles) = csv(&format!("time,sensor,obs_x\n{text}")).read().unwrap();
+    let warned = roles.warnings.join("; ");
+    assert!(warned.contains("sensor has 3 values"), "{warned}");
+    assert!(warned.contains("--episode sensor"), "{warned}");
+}

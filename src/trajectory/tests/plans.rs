@@ -78,3 +78,54 @@ fn plans_of_another_clock_are_taken_as_they_come() {
             .contains("(step) are not those of the recording (time)")
     );
 }
+
+fn days_ahead(plan: &str) -> Result<Vec<f64>, String> {
+    // From Monday, the fourth of March, without weekends.
+    let day = |i: usize| 4 + i + 2 * (i / 5);
+    let rows = (0..15).map(|i| format!("2024-03-{:02},{i},{}\n", day(i), i % 3));
+    let recording = csv(&format!("time,obs_x,act_u\n{}", rows.collect::<String>()));
+    let plan = csv(&format!("time,act_u\n{plan}"));
+    let plan = read_future_actions(&plan.path, &["act_u".to_owned()], None).unwrap();
+    let (trajectory, _) = recording.read().unwrap();
+    let steps = plan.ahead(&trajectory.episodes()[0], 15, 2);
+    let steps = steps.map_err(|fault| fault.to_string())?;
+    Ok(steps.actions.column(0).to_vec())
+}
+
+/// Faults: a plan of another pace was read row by row, and Saturday's action was Monday's.
+#[test]
+fn rows_of_other_times_are_left_out() {
+    let daily: String = (22..28)
+        .map(|day| format!("2024-03-{day},{day}\n"))
+        .collect();
+    assert_eq!(days_ahead(&daily).unwrap(), [25.0, 26.0]);
+    let twice: String = (22..28)
+        .map(|day| format!("2024-03-{day} 00:00,{day}\n2024-03-{day} 12:00,0\n"))
+        .collect();
+    assert_eq!(days_ahead(&twice).unwrap(), [25.0, 26.0]);
+    // Half a step off is no time of a step.
+    let noons: String = (22..28)
+        .map(|day| format!("2024-03-{day} 12:00,{day}\n"))
+        .collect();
+    let refusal = days_ahead(&noons).unwrap_err();
+    assert!(
+        refusal.contains("no action for time 2024-03-25"),
+        "{refusal}"
+    );
+}
+
+/// Fault: of a plan of the first of each month, February's action was that of January's last day.
+#[test]
+fn months_are_matched_by_their_number() {
+    let months = ["2023-10-31", "2023-11-30", "2023-12-31"];
+    let rows: String = months
+        .iter()
+        .map(|month| format!("{month},1,0\n"))
+        .collect();
+    let recording = csv(&format!("time,obs_x,act_u\n{rows}"));
+    let plan = csv("time,act_u\n2023-12-01,12\n2024-01-01,1\n2024-02-01,2\n");
+    let plan = read_future_actions(&plan.path, &["act_u".to_owned()], None).unwrap();
+    let (trajectory, _) = recording.read().unwrap();
+    let steps = plan.ahead(&trajectory.episodes()[0], 3, 2).unwrap();
+    assert_eq!(steps.actions.column(0).to_vec(), [1.0, 2.0]);
+}
