@@ -177,10 +177,6 @@ fn bad_input_is_one_line_and_exit_code_1() {
         &["forecast", pendulum, "--model", "nowhere"],
         "no such folder",
     );
-    fails(
-        &["forecast", pendulum, "--horizon", "100000000"],
-        "fewer paths",
-    );
     fails(&["forecast", pendulum, "--output", "x.xlsx"], ".parquet");
     fails(
         &[

@@ -201,8 +201,9 @@ fn since(origin: Date, unit: Unit, value: f64) -> Date {
             // Whole and broken seconds apart, so that neither loses digits.
             let whole = i128::from(value.floor() as i64) * 1_000_000_000;
             let rest = (value - value.floor()) * NANOS_OF_SECOND;
-            // A double of seconds since long ago is exact to less than a microsecond.
-            let rest = (rest / 1000.0).round() as i128 * 1000;
+            // A double of seconds is exact to a nanosecond for some days, and long after to a microsecond.
+            let grain = if value.abs() < 1e6 { 1.0 } else { 1000.0 };
+            let rest = ((rest / grain).round() * grain) as i128;
             origin.after(whole + rest)
         }
     }

@@ -260,20 +260,20 @@ fn the_paths_of_one_step_are_the_first_forecasters() {
 /// A mixture's own paths won backtests narrowly and were worse beyond the context.
 #[test]
 fn a_forecaster_of_densities_only_draws_no_paths() {
-    let others = ["persistence", "linear"].map(|name| named(name).unwrap());
-    let stacked = Stacked::new(named("quadratic").unwrap(), others.to_vec());
+    let others = ["persistence", "quadratic"].map(|name| named(name).unwrap());
+    let stacked = Stacked::new(named("linear").unwrap(), others.to_vec());
     let future = KnownFuture(Array2::zeros((20, 1)));
     let weights = |stacked: Stacked<'static>, rows: usize| {
         let forecaster = Forecaster::of(Rc::new(stacked), Settings::default());
         let reading = forecaster.read(&pushed(rows)).unwrap();
         let rollout = reading.rollout(&settings(8, 8), Some(&future), &|_| ());
         rollout.unwrap();
-        ["quadratic", "persistence", "linear"].map(|name| weight_of(&reading, name))
+        ["linear", "persistence", "quadratic"].map(|name| weight_of(&reading, name))
     };
     assert!(weights(stacked.clone(), 90)[0] > 0.0);
     assert_eq!(weights(stacked.clone().with_paths_of_others(1), 90)[0], 0.0);
     // Without backtests paths are shared out by the prior.
-    let [quadratic, persistence, linear] = weights(stacked.with_paths_of_others(1), 12);
-    assert_eq!(quadratic, 0.0);
-    assert!(linear > 2.0 * persistence, "{linear} {persistence}");
+    let [linear, persistence, quadratic] = weights(stacked.with_paths_of_others(1), 12);
+    assert_eq!(linear, 0.0);
+    assert!(quadratic > 2.0 * persistence, "{quadratic} {persistence}");
 }
