@@ -272,7 +272,7 @@ fn only_selected_episodes_are_evaluated() {
     let folder = folder();
     let text: String = (0..6)
         .flat_map(|episode| {
-            (0..10).map(move |t| format!("{episode},{t},{t},0,{episode},{}\n", i32::from(t == 9)))
+            (0..30).map(move |t| format!("{episode},{t},{t},0,{episode},{}\n", i32::from(t == 29)))
         })
         .collect();
     let text = format!("episode,t,obs_x,action,reward,terminated\n{text}");
@@ -287,7 +287,7 @@ fn only_selected_episodes_are_evaluated() {
         "--discount",
         "1",
         "--horizon",
-        "10",
+        "30",
     ];
     let value = |select: &[&str]| {
         let output = statecast(folder.path(), &[&evaluate[..], select].concat())
@@ -300,7 +300,7 @@ fn only_selected_episodes_are_evaluated() {
     };
     let (code, text) = value(&["--select", "2,3"]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("25.0"), "{text}");
+    assert!(text.contains("75.0"), "{text}");
     let (code, text) = value(&["--select", "7"]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("--select 7: no such episode"), "{text}");

@@ -518,14 +518,7 @@ done
             assert_eq!(told.lines().next(), Some(expected));
             assert!(told.lines().count() > 20, "{told}");
             let without = ["--estimators", "linear", "--period", "5"];
-            let other = [
-                &case[..1],
-                &[&file],
-                &case[1..],
-                &only[2..4],
-                &hints[..2],
-                &without,
-            ];
+            let other = [&case[..1], &[&file], &case[1..], &only[2..4], &without];
             let error = error_of(&statecast(&other.concat()));
             assert!(
                 error.contains("'builtin' and 'mixture', none of"),

@@ -325,7 +325,7 @@ fn what_cannot_be_compared_or_imagined_is_said() {
         ),
         (
             single("--algorithm dicl-sac --batch 9223372036854775808 --alpha 1"),
-            "batch at most",
+            "at most 65536",
         ),
     ];
     for (given, expected) in wrong {
