@@ -1,8 +1,4 @@
 //! The list of a training's checkpoints.
 #![no_main]
 
-#[allow(dead_code)]
-#[path = "../targets.rs"]
-mod targets;
-
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::checkpoint_list(bytes));

@@ -1,8 +1,4 @@
 //! config.json of any family.
 #![no_main]
 
-#[allow(dead_code)]
-#[path = "../targets.rs"]
-mod targets;
-
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::config(bytes));

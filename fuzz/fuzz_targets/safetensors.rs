@@ -1,16 +1,16 @@
 //! The weights of a folder whose other files are sound.
 #![no_main]
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use libfuzzer_sys::fuzz_target;
-use statecast::model::{Architecture, Decoder, Weights};
+use statecast::model::{Architecture, Decoder, Precision, Weights};
 
 const CONFIG: &[u8] = include_bytes!("../../tests/golden/llama-mha-tied/config.json");
 
 fuzz_target!(|bytes: &[u8]| {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
-    let Ok(weights) = Weights::folder(folder.path(), DType::F32, &Device::Cpu) else {
+    let Ok(weights) = Weights::folder(folder.path(), Precision::F32, &Device::Cpu) else {
         return;
     };
     let architecture = Architecture::parse("config.json", CONFIG).unwrap();

@@ -1,8 +1,4 @@
 //! The index of a model's weights.
 #![no_main]
 
-#[allow(dead_code)]
-#[path = "../targets.rs"]
-mod targets;
-
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::weights_index(bytes));
