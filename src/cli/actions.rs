@@ -129,7 +129,8 @@ impl FutureArguments {
         single
             .chain(forked)
             .map(|(path, name)| {
-                let plan = read_future_actions(path, trajectory.action_names(), time)?;
+                let recorded = episodes.first().and_then(|(episode, _)| episode.timeline());
+                let plan = read_future_actions(path, trajectory.action_names(), time, recorded)?;
                 let mut notes = plan.notes.clone();
                 for &(episode, end) in episodes {
                     let steps = plan.ahead(episode, end, horizon)?;

@@ -452,6 +452,8 @@ impl<'f, 'c> Assignment<'f, 'c> {
             (true, ..) => &[Part::Hour, Part::Minute, Part::Second],
             (_, Some(_), _, Some(_)) => &Part::CALENDAR,
             (_, Some(_), Some(_), None) => &[Part::Year, Part::Quarter],
+            (_, Some(_), ..) if find(Part::DayOfYear).is_some() => &Part::DAYS_OF_YEARS,
+            (_, Some(_), ..) => &[Part::Year, Part::Week],
             _ => &[],
         };
         let found: Vec<(usize, Part)> = wanted.iter().map_while(|&part| find(part)).collect();

@@ -24,6 +24,15 @@ impl Instant {
         valid.then_some(Self { month, day, nanos })
     }
 
+    /// The same day of the century before 2000, if there is such a day.
+    pub(super) fn before_2000(self) -> Option<Self> {
+        let month = match self.month >= 12 * 2000 {
+            true => self.month - 1200,
+            false => self.month,
+        };
+        (self.day <= days_of_month(month)).then_some(Self { month, ..self })
+    }
+
     /// Nanoseconds since the first day of the year 0.
     pub(super) fn nanos_since_year_0(&self) -> i128 {
         i128::from(self.day_number()) * i128::from(NANOS_OF_DAY) + i128::from(self.nanos)
@@ -40,7 +49,7 @@ impl Instant {
         before(year) + months.sum::<i64>() + i64::from(self.day) - 1
     }
 
-    fn plus_days(self, days: i64) -> Self {
+    pub(super) fn plus_days(self, days: i64) -> Self {
         let (mut month, mut day) = (self.month, i64::from(self.day) + days);
         while day < 1 {
             month -= 1;
@@ -120,18 +129,23 @@ impl First {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Date {
     readings: [Option<Instant>; 3],
+    short_year: bool,
 }
 
 impl Date {
     pub(super) fn certain(instant: Instant) -> Self {
         Self {
             readings: [Some(instant); 3],
+            short_year: false,
         }
     }
 
     fn of(readings: [Option<Instant>; 3]) -> Option<Self> {
         let any = readings.iter().any(Option::is_some);
-        any.then_some(Self { readings })
+        any.then_some(Self {
+            readings,
+            short_year: false,
+        })
     }
 
     pub(super) fn read(&self, order: First) -> Option<Instant> {
@@ -143,6 +157,26 @@ impl Date {
         let at = |reading: Option<Instant>| reading.map(|instant| Instant { nanos, ..instant });
         Self {
             readings: self.readings.map(at),
+            ..self
+        }
+    }
+
+    /// Whether there is one way to read it.
+    pub(super) fn is_certain(&self) -> bool {
+        self.readings
+            .iter()
+            .all(|reading| *reading == self.readings[0])
+    }
+
+    /// Whether its year has two digits, so that its century is a guess.
+    pub(super) fn has_short_year(&self) -> bool {
+        self.short_year
+    }
+
+    fn with_short_year(self) -> Self {
+        Self {
+            short_year: true,
+            ..self
         }
     }
 
@@ -306,7 +340,13 @@ fn date(day: &str) -> Option<Date> {
         }
         _ => None,
     };
-    instant.map(Date::certain)
+    let short_year = matches!(words.as_slice(), [_, _, y] if y.len() == 2);
+    let date = instant.map(Date::certain)?;
+    Some(if short_year {
+        date.with_short_year()
+    } else {
+        date
+    })
 }
 
 fn date_of_numbers(tokens: &[&str], marks: &[&str]) -> Option<Date> {
@@ -340,12 +380,15 @@ fn date_of_numbers(tokens: &[&str], marks: &[&str]) -> Option<Date> {
             Instant::new(year, b, a, 0),
             None,
         ]),
-        (&[a, b, c], &[1 | 2, 1 | 2, 2]) => Date::of([
-            Instant::new(century(c), a, b, 0).filter(|_| mark != "."),
-            Instant::new(century(c), b, a, 0),
-            Instant::new(century(a), b, c, 0)
-                .filter(|_| mark == "-" && lengths[0] == 2 && lengths[1] == 2),
-        ]),
+        (&[a, b, c], &[1 | 2, 1 | 2, 2]) => Some(
+            Date::of([
+                Instant::new(century(c), a, b, 0).filter(|_| mark != "."),
+                Instant::new(century(c), b, a, 0),
+                Instant::new(century(a), b, c, 0)
+                    .filter(|_| mark == "-" && lengths[0] == 2 && lengths[1] == 2),
+            ])?
+            .with_short_year(),
+        ),
         _ => None,
     }
 }
@@ -356,7 +399,7 @@ fn century(year: i64) -> i64 {
 }
 
 /// The day of a week by ISO 8601: week 1 holds the 4th of January.
-fn of_week(year: i64, week: i64, day: i64) -> Option<Instant> {
+pub(super) fn of_week(year: i64, week: i64, day: i64) -> Option<Instant> {
     if !(1..=53).contains(&week) || !(1..=7).contains(&day) {
         return None;
     }

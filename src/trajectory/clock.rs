@@ -6,6 +6,15 @@ use super::calendar::{
 use super::error::excerpt;
 use super::gregorian;
 use super::times::{Scale, Unit};
+use super::wrapped::{Wrap, unwrapped, wrap};
+
+/// First words of rows below a table that sum it up.
+const TOTALS: [&str; 12] = [
+    "total", "totals", "grand", "subtotal", "sum", "summe", "gesamt", "average", "avg", "mean",
+    "std", "totaal",
+];
+/// Most such rows.
+const MOST_TOTALS: usize = 4;
 
 /// A column that may say when its rows were recorded.
 #[derive(Debug, Default)]
@@ -20,6 +29,8 @@ pub(super) struct Clock {
     gap: Option<usize>,
     /// The first row with words that are no time, and these.
     unread: Option<(usize, String)>,
+    /// Whether it is the time only if no time repeats.
+    pub(super) is_tentative: bool,
 }
 
 /// The times of a column that has one for every row.
@@ -35,6 +46,10 @@ pub(super) struct Times {
     pub(super) scale: Scale,
     /// How dates were read that have several readings, and the first row in which these differ.
     pub(super) chosen: Option<(First, usize)>,
+    /// What is written first in dates, where that is not the same for all.
+    pub(super) order: Option<First>,
+    /// Where a clock was full and began again; its values count on.
+    pub(super) wrap: Option<Wrap>,
 }
 
 impl Clock {
@@ -50,6 +65,16 @@ impl Clock {
         Self {
             columns,
             dates,
+            ..Self::default()
+        }
+    }
+
+    /// A clock of numbers that may be one.
+    pub(super) fn tentative(column: &str, numbers: &[f64]) -> Self {
+        Self {
+            columns: vec![column.to_owned()],
+            numbers: numbers.to_vec(),
+            is_tentative: true,
             ..Self::default()
         }
     }
@@ -136,6 +161,25 @@ impl Clock {
         (self.gap == Some(*row)).then_some((*row, text))
     }
 
+    /// The row from which on the column holds totals rather than times, up to the last of so many rows.
+    pub(super) fn totals(&self, rows: usize) -> Option<usize> {
+        let (row, text) = self.unread()?;
+        let word = text.split_whitespace().next()?.to_ascii_lowercase();
+        let is_total = TOTALS.contains(&word.trim_matches(|c: char| !c.is_alphanumeric()));
+        let last = self.rows() == row && row >= 2 && rows - row <= MOST_TOTALS;
+        (is_total && last).then_some(row)
+    }
+
+    /// Forgets the rows from one without a time on.
+    pub(super) fn end_at(&mut self, row: usize) {
+        if self.gap.is_some_and(|gap| gap >= row) {
+            (self.gap, self.unread) = (None, None);
+        }
+        self.numbers.truncate(row);
+        self.dates.truncate(row);
+        self.times_of_day.truncate(row);
+    }
+
     /// The dates, if all of so many rows have one and none says the time of the day.
     pub(super) fn days(&self, rows: usize) -> Option<&[Date]> {
         let all = self.gap.is_none() && self.dates.len() == rows;
@@ -148,25 +192,40 @@ impl Clock {
         all.then_some(&self.times_of_day)
     }
 
+    /// The times of the day of numbers such as 0, 930 or 2359, in nanoseconds, if all of so many rows are such.
+    pub(super) fn hours_and_minutes(&self, rows: usize) -> Option<Vec<i64>> {
+        let numbers = self
+            .numbers_of_rows()
+            .filter(|numbers| numbers.len() == rows)?;
+        let time = |&number: &f64| {
+            let whole = number.fract() == 0.0 && (0.0..=2400.0).contains(&number);
+            let (hours, minutes) = (number as i64 / 100, number as i64 % 100);
+            (whole && minutes < 60).then(|| (60 * hours + minutes) * 60 * NANOS_OF_SECOND)
+        };
+        let times = numbers.iter().map(time).collect::<Option<_>>();
+        times.filter(|_| numbers.iter().any(|&number| number > 100.0))
+    }
+
     /// The numbers of all rows, if they are numbers.
     pub(super) fn numbers_of_rows(&self) -> Option<&[f64]> {
         (self.gap.is_none() && self.dates.is_empty()).then_some(&self.numbers)
     }
 
-    /// The times of all `rows` rows; none if one of them has none, or if all are one.
-    pub(super) fn times(&self, rows: usize) -> Option<Times> {
+    /// The times of all `rows` rows; none if one of them has none, or if all are one. Dates are read as `order` says
+    /// if they can be.
+    pub(super) fn times(&self, rows: usize, order: Option<First>) -> Option<Times> {
         if self.gap.is_some() || self.rows() != rows {
             return None;
         }
         let times = if !self.numbers.is_empty() {
             match digits_of_dates(&self.numbers) {
-                Some(dates) => times_of_dates(&dates)?,
-                None => times_of(self.numbers.clone(), ""),
+                Some(dates) => times_of_dates(&dates, order)?,
+                None => times_of_numbers(&self.numbers),
             }
         } else if !self.times_of_day.is_empty() {
             times_of(across_midnight(&self.times_of_day), "s")
         } else {
-            times_of_dates(&self.dates)?
+            times_of_dates(&self.dates, order)?
         };
         let moves = times.values.windows(2).any(|pair| pair[0] != pair[1]);
         (moves || rows == 1).then_some(times)
@@ -180,6 +239,27 @@ fn times_of(values: Vec<f64>, unit: &'static str) -> Times {
         instants: Vec::new(),
         scale: Scale::Plain,
         chosen: None,
+        order: None,
+        wrap: None,
+    }
+}
+
+fn times_of_numbers(numbers: &[f64]) -> Times {
+    let Some(wrap) = wrap(numbers) else {
+        return times_of(numbers.to_vec(), "");
+    };
+    let from = numbers.iter().copied().fold(0.0, f64::min);
+    Times {
+        scale: Scale::Modulo {
+            modulus: wrap.modulus,
+            // Counters that never say zero begin at one.
+            from: match numbers.contains(&wrap.modulus) {
+                true => 1.0,
+                false => from,
+            },
+        },
+        wrap: Some(wrap),
+        ..times_of(unwrapped(numbers, wrap.modulus), "")
     }
 }
 
@@ -207,8 +287,8 @@ fn across_midnight(times: &[i64]) -> Vec<f64> {
     times.iter().map(on).collect()
 }
 
-/// The reading of all dates that makes the most regular times.
-fn times_of_dates(dates: &[Date]) -> Option<Times> {
+/// The reading of all dates that makes the most regular times, or the one that is asked for if there is one.
+fn times_of_dates(dates: &[Date], wanted: Option<First>) -> Option<Times> {
     let mut readings: Vec<(First, Vec<Instant>)> = Vec::new();
     for order in First::ALL {
         let instants: Option<Vec<Instant>> = dates.iter().map(|date| date.read(order)).collect();
@@ -221,12 +301,32 @@ fn times_of_dates(dates: &[Date]) -> Option<Times> {
     let differs = |row: &usize| readings.iter().any(|(_, other)| other[*row] != first[*row]);
     let differing = (0..first.len()).find(differs);
     let several = readings.len() > 1;
-    let times = readings.into_iter().map(|(order, instants)| Times {
-        chosen: differing.map(|row| (order, row)),
+    let is_sure = dates.iter().all(Date::is_certain);
+    let asked = |(order, _): &&(First, Vec<Instant>)| Some(*order) == wanted;
+    if let Some(reading) = readings.iter().find(asked).cloned() {
+        readings = vec![reading];
+    }
+    // Of two digits the century is a guess.
+    let all_short = dates.iter().all(Date::has_short_year);
+    let mut all = readings.clone();
+    for (order, instants) in readings.iter().filter(|_| all_short) {
+        let before: Option<Vec<Instant>> = instants.iter().map(|i| i.before_2000()).collect();
+        all.extend(
+            before
+                .filter(|before| before != instants)
+                .map(|before| (*order, before)),
+        );
+    }
+    let unread = all.len() > 1;
+    let times = all.into_iter().map(|(order, instants)| Times {
+        chosen: differing
+            .filter(|_| wanted.is_none() && several)
+            .map(|row| (order, row)),
+        order: (!is_sure).then_some(order),
         ..times_of_instants(instants)
     });
     // Of equals the first is taken.
-    times.min_by_key(|times| match several {
+    times.min_by_key(|times| match unread {
         true => disorder(&times.values),
         false => (0, 0),
     })
@@ -267,6 +367,8 @@ fn times_of_instants(instants: Vec<Instant>) -> Times {
             },
             instants,
             chosen: None,
+            order: None,
+            wrap: None,
         };
     }
     let start = first.nanos_since_year_0();
@@ -287,6 +389,8 @@ fn times_of_instants(instants: Vec<Instant>) -> Times {
         ),
         instants,
         chosen: None,
+        order: None,
+        wrap: None,
     }
 }
 
@@ -326,7 +430,7 @@ mod tests {
     fn times(dates: &[&str]) -> Option<Times> {
         let mut clock = Clock::new("date");
         dates.iter().for_each(|text| clock.text(text));
-        clock.times(dates.len())
+        clock.times(dates.len(), None)
     }
 
     #[test]
@@ -454,7 +558,7 @@ mod tests {
         let clock = |numbers: &[f64]| {
             let mut clock = Clock::new("date");
             numbers.iter().for_each(|&number| clock.number(number));
-            clock.times(numbers.len()).unwrap().values
+            clock.times(numbers.len(), None).unwrap().values
         };
         assert_eq!(
             clock(&[20240131.0, 20240201.0, 20240203.0]),
@@ -473,10 +577,10 @@ mod tests {
         let mut clock = Clock::new("t");
         clock.number(4.0);
         clock.number(f64::NAN);
-        assert_eq!(clock.times(2), None);
+        assert_eq!(clock.times(2, None), None);
         let mut clock = Clock::new("Ts");
         clock.number(4.0);
         clock.number(4.0);
-        assert_eq!(clock.times(2), None);
+        assert_eq!(clock.times(2, None), None);
     }
 }

@@ -1,11 +1,14 @@
 //! Times that several columns make together: year and month, a date and the time of the day.
 
-use super::calendar::{Date, Instant, NANOS_OF_SECOND};
+use super::calendar::{Date, Instant, NANOS_OF_SECOND, of_week};
 use super::cells::Block;
 use super::clock::Clock;
-use super::conventions::Part;
+use super::conventions::{Part, time_rank};
 use super::table::Table;
 use super::{Roles, calendar::NANOS_OF_DAY};
+
+/// Years that are taken for such.
+const YEARS: std::ops::RangeInclusive<i64> = 1000..=2200;
 
 /// A column that may be a part of the time; NaN where it says nothing.
 #[derive(Debug)]
@@ -31,7 +34,8 @@ impl Table {
     pub(super) fn combine_times(&mut self, rows: usize, roles: &mut Roles) {
         let combined = self
             .date_of_parts(rows)
-            .or_else(|| self.date_and_time(rows));
+            .or_else(|| self.date_and_time(rows))
+            .or_else(|| self.years(rows));
         let parts = std::mem::take(&mut self.time_parts);
         let used = |part: &PartColumn| {
             combined
@@ -56,8 +60,19 @@ impl Table {
         let month = self.part_column(Part::Month);
         let day = self.part_column(Part::Day);
         let quarter = self.part_column(Part::Quarter);
+        let week = self.part_column(Part::Week);
+        let day_of_year = self.part_column(Part::DayOfYear);
         let dates = (0..rows).map(|row| {
             let whole = |column: &PartColumn| whole(*column.values.get(row)?);
+            if let Some(week) = week {
+                return of_week(whole(year)?, whole(week)?, 1).map(Date::certain);
+            }
+            if let Some(day) = day_of_year {
+                let (day, nanos) = (whole(day)?, self.time_of_day(row)?);
+                let first = Instant::new(whole(year)?, 1, 1, nanos)?;
+                let is_day = (1..=366).contains(&day);
+                return is_day.then(|| Date::certain(first.plus_days(day - 1)));
+            }
             let month = match (month, quarter) {
                 (Some(month), _) => whole(month)?,
                 (None, Some(quarter)) => 3 * whole(quarter)? - 2,
@@ -70,6 +85,23 @@ impl Table {
         let dates: Vec<Date> = dates.collect::<Option<_>>()?;
         let columns = self.time_parts.iter().map(|part| part.column.clone());
         Some(Clock::of_dates(columns.collect(), dates))
+    }
+
+    /// A column of years alone, for a clock if none is in two rows of a series.
+    fn years(&self, rows: usize) -> Option<Clock> {
+        let [
+            PartColumn {
+                column,
+                part: Part::Year,
+                values,
+            },
+        ] = self.time_parts.as_slice()
+        else {
+            return None;
+        };
+        let is_year = |&value: &f64| whole(value).is_some_and(|year| YEARS.contains(&year));
+        let all = values.len() == rows && values.iter().all(is_year);
+        all.then(|| Clock::tentative(column, values))
     }
 
     /// Days of one column at the times of the day, or the hours, of another.
@@ -92,6 +124,15 @@ impl Table {
             return within.then(|| Clock::of_dates(columns, dates.collect()));
         }
         let repeats = days.windows(2).any(|pair| pair[0] == pair[1]);
+        let numbered = self.clocks.iter().filter(|_| repeats);
+        let numbered = numbered.filter(|clock| time_rank(&clock.name()).0 == 0);
+        let mut numbered =
+            numbered.filter_map(|clock| Some((clock, clock.hours_and_minutes(rows)?)));
+        if let Some((clock, times)) = numbered.next() {
+            let dates = days.iter().zip(times).map(|(day, nanos)| day.at(nanos));
+            let columns = [&date.columns[..], &clock.columns[..]].concat();
+            return Some(Clock::of_dates(columns, dates.collect()));
+        }
         self.part_column(Part::Hour).filter(|_| repeats)?;
         let dates = days.iter().enumerate();
         let dates = dates.map(|(row, day)| Some(day.at(self.time_of_day(row)?)));

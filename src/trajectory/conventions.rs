@@ -38,6 +38,10 @@ pub(super) enum Part {
     Year,
     Quarter,
     Month,
+    /// Week of the year as of ISO 8601.
+    Week,
+    /// Day of the year, from 1 on.
+    DayOfYear,
     Day,
     Hour,
     Minute,
@@ -54,14 +58,45 @@ impl Part {
         Self::Minute,
         Self::Second,
     ];
+
+    /// The same of dates whose days are numbered through the year.
+    pub(super) const DAYS_OF_YEARS: [Self; 5] = [
+        Self::Year,
+        Self::DayOfYear,
+        Self::Hour,
+        Self::Minute,
+        Self::Second,
+    ];
 }
 
 /// The part of the time that a column may be by its name.
 pub(super) fn part_of_time(name: &str) -> Option<Part> {
-    let names: [(&[&str], Part); 7] = [
+    let names: [(&[&str], Part); 9] = [
         (&["year", "yr", "yyyy"], Part::Year),
         (&["quarter", "qtr"], Part::Quarter),
         (&["month", "mon", "mnth"], Part::Month),
+        (
+            &[
+                "week",
+                "weeknum",
+                "week_number",
+                "week_of_year",
+                "iso_week",
+                "isoweek",
+            ],
+            Part::Week,
+        ),
+        (
+            &[
+                "doy",
+                "yday",
+                "jday",
+                "day_of_year",
+                "dayofyear",
+                "julian_day",
+            ],
+            Part::DayOfYear,
+        ),
         (&["day", "dd", "mday", "day_of_month"], Part::Day),
         (&["hour", "hr", "hh"], Part::Hour),
         (&["minute"], Part::Minute),
@@ -191,6 +226,11 @@ const CLOCKS: &[&str] = &[
     "walltime",
     "runtime",
     "relative_time",
+    "tow",
+    "itow",
+    "gps_time",
+    "gps_seconds",
+    "hhmm",
 ];
 const STEPS: &[&str] = &[
     "step",

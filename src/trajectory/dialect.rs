@@ -57,7 +57,8 @@ fn number(text: &str, delimiter: u8) -> Option<f64> {
     }
     // With any other delimiter the comma can be the decimal comma.
     if delimiter == b',' {
-        return None;
+        let is_decimal = text.trim_start_matches(['+', '-']).starts_with('0');
+        return grouped(&format!("{text}.0"), ',', '.').filter(|_| !is_decimal);
     }
     match text.contains('.') {
         true => grouped(text, '.', ','),

@@ -1,5 +1,5 @@
-//! States behind the last step of an episode, which no action follows: they are no rows of it, but
-//! its final state.
+//! Rows that are no steps: states behind the last step of an episode, which no action follows and which are its final
+//! state, and totals below a table.
 
 use super::Roles;
 use super::TrajectoryError;
@@ -48,6 +48,33 @@ impl Table {
             clock.remove_rows(&finals);
         }
         Ok(())
+    }
+
+    /// Leaves out rows below the table that sum it up, and gives the rows that stay.
+    pub(super) fn leave_out_totals(&mut self, rows: usize, roles: &mut Roles) -> usize {
+        let found = self
+            .clocks
+            .iter()
+            .find_map(|clock| Some((clock.totals(rows)?, clock.name())));
+        let Some((first, column)) = found else {
+            return rows;
+        };
+        let removed: Vec<usize> = (first..rows).collect();
+        self.blocks
+            .iter_mut()
+            .for_each(|cells| cells.remove_rows(&removed));
+        self.labels
+            .iter_mut()
+            .for_each(|labels| *labels = labels.without_rows(&removed));
+        self.clocks.iter_mut().for_each(|clock| clock.end_at(first));
+        self.time_parts
+            .iter_mut()
+            .for_each(|part| part.values.truncate(first));
+        roles.notes.push(format!(
+            "rows from {} on are totals by {column}; they are left out",
+            first + 1
+        ));
+        first
     }
 
     /// Rows of every column that is used.

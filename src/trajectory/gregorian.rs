@@ -51,8 +51,14 @@ impl Date {
         Self::since_1970(day + i128::from(self.nanos) + nanos)
     }
 
+    /// Nanoseconds since another date.
+    pub(super) fn nanos_since(self, other: Self) -> i128 {
+        let days = i128::from(self.days() - other.days());
+        days * i128::from(NANOS_OF_DAY) + i128::from(self.nanos - other.nanos)
+    }
+
     /// Days since the beginning of 1970.
-    fn days(self) -> i64 {
+    pub(super) fn days(self) -> i64 {
         let year = self.year - i64::from(self.month <= 2);
         let era = year.div_euclid(400);
         let of_era = year.rem_euclid(400);

@@ -47,6 +47,8 @@ mod table;
 mod tests;
 mod timeline;
 mod times;
+mod weekly;
+mod wrapped;
 
 use std::path::Path;
 
@@ -214,7 +216,8 @@ pub fn read_runs(
 }
 
 /// Reads the actions that are going to be taken, columns in the order of `action_names`, and their times where the
-/// file has them: in the column `time` if it is there, or guessed.
+/// file has them: in the column `time` if it is there, or guessed. Dates that can be read in several ways are read as
+/// those of `recorded`, the times of the recording that the plan goes on from.
 ///
 /// The columns are found by name. Where none of the names is in the file, an NPZ array called like
 /// an action (`action`, `actions`, …) is taken if it has one column per name, and so is all of a
@@ -233,7 +236,7 @@ pub fn read_runs(
 /// let path = folder.path().join("plan.csv");
 /// std::fs::write(&path, "t,act_u\n0,1\n1,-1\n")?;
 ///
-/// let plan = read_future_actions(&path, &["act_u".to_owned()], None)?;
+/// let plan = read_future_actions(&path, &["act_u".to_owned()], None, None)?;
 /// assert_eq!(plan.actions, ndarray::array![[1.0], [-1.0]]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -241,6 +244,7 @@ pub fn read_future_actions(
     path: &Path,
     action_names: &[String],
     time: Option<&str>,
+    recorded: Option<&Timeline>,
 ) -> Result<FutureActions, TrajectoryError> {
     if action_names.is_empty() {
         return Err(TrajectoryError::Invalid {
@@ -252,7 +256,8 @@ pub fn read_future_actions(
     let file = source.file().to_owned();
     let resolved = assignment::resolve_actions(&file, &*source, action_names, time)?;
     let mut roles = resolved.roles.clone();
-    let table = resolved.filled(source, MissingPolicy::Error)?;
+    let mut table = resolved.filled(source, MissingPolicy::Error)?;
+    table.date_order = recorded.and_then(Timeline::date_order);
     let (actions, timeline) = table.into_actions(&mut roles)?;
     Ok(FutureActions {
         file,

@@ -192,7 +192,11 @@ fn plain(times: &[f64]) -> Plain {
     let distinct = sorted
         .windows(2)
         .all(|pair| times[pair[0]] < times[pair[1]]);
-    match distinct && (gaps(&sorted, times).is_some() || are_disjoint(&stretches, times)) {
+    let is_one_clock = || {
+        let regular = gaps(&sorted, times).is_some() && !interleave(&stretches, &sorted);
+        regular || are_disjoint(&stretches, times)
+    };
+    match distinct && is_one_clock() {
         true => Plain::Arranged(Arranged {
             runs: vec![sorted],
             change: Change::Sorted,
@@ -288,6 +292,18 @@ fn median_step(rows: &[usize], times: &[f64]) -> f64 {
     *steps.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
+/// Whether most rows that follow each other in time are of different stretches: clocks that run side by side, as
+/// those of runs that begin half a step later, or of machines that take turns.
+fn interleave(stretches: &[Vec<usize>], sorted: &[usize]) -> bool {
+    let mut stretch_of = vec![0; sorted.len()];
+    for (number, stretch) in stretches.iter().enumerate() {
+        stretch.iter().for_each(|&row| stretch_of[row] = number);
+    }
+    let pairs = sorted.windows(2);
+    let changes = pairs.filter(|pair| stretch_of[pair[0]] != stretch_of[pair[1]]);
+    2 * changes.count() > sorted.len()
+}
+
 fn are_disjoint(stretches: &[Vec<usize>], times: &[f64]) -> bool {
     let mut ranges: Vec<(f64, f64)> = stretches
         .iter()
@@ -351,6 +367,28 @@ mod tests {
             .map(|i| f64::from(i % 20) + 0.3 * f64::from(i * 7 % 5) / 5.0)
             .collect();
         assert_eq!(ordered(&times).0.len(), 2);
+    }
+
+    /// Fault: runs whose clocks begin half a step apart were sorted into one of twice the rate.
+    #[test]
+    fn clocks_side_by_side_are_runs() {
+        for offset in [0.5, 1.0 / 3.0, 2.0] {
+            let times: Vec<f64> = (0..40)
+                .map(|i| {
+                    f64::from(i % 20) * if offset > 1.0 { 4.0 } else { 1.0 }
+                        + offset * f64::from(i / 20)
+                })
+                .collect();
+            let (runs, change) = ordered(&times);
+            assert_eq!((runs.len(), change), (2, Change::None), "{offset}");
+        }
+        // Rows that were sent in later fill gaps, however many they are.
+        let missing = |i: &i32| i % 6 == 2;
+        let times = (0..60)
+            .filter(|i| !missing(i))
+            .chain((0..60).filter(missing));
+        let (runs, change) = ordered(&times.map(f64::from).collect::<Vec<_>>());
+        assert_eq!((runs.len(), change), (1, Change::Sorted));
     }
 
     /// Fault: a row that was repeated later was taken for the start of an episode.

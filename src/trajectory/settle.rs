@@ -10,6 +10,7 @@ use super::order::{
     Arranged, Change, Resumption, arrange, arrange_log, conflicts, gaps, is_regular,
 };
 use super::table::Table;
+use super::wrapped::{unwrapped, wrap};
 use super::{Duplicates, Roles, TrajectoryError, clock::Times};
 
 /// Fewest rows from which on a column without a known name may be a counter or a clock.
@@ -42,6 +43,7 @@ impl Table {
     ) -> Result<Vec<(String, Range<usize>)>, TrajectoryError> {
         self.split_final_states(roles)?;
         let rows = self.checked_rows()?;
+        let rows = self.leave_out_totals(rows, roles);
         self.combine_times(rows, roles);
         self.take_quantities(roles);
         let reading = self.reading(rows, roles)?;
@@ -154,7 +156,7 @@ impl Table {
     fn reading(&self, rows: usize, roles: &mut Roles) -> Result<Reading, TrajectoryError> {
         let mut first: Option<Reading> = None;
         for (place, clock) in self.clocks.iter().enumerate() {
-            let Some(times) = clock.times(rows) else {
+            let Some(times) = clock.times(rows, self.date_order) else {
                 continue;
             };
             let column = clock.name();
@@ -169,7 +171,9 @@ impl Table {
             if reading.repeated == 0 && may {
                 return Ok(reading);
             }
-            first = first.or(Some(reading));
+            if !clock.is_tentative {
+                first = first.or(Some(reading));
+            }
         }
         if let Some(first) = first {
             return Ok(first);
@@ -329,6 +333,13 @@ impl Table {
                 ),
             );
         }
+        if let Some(wrap) = times.wrap {
+            roles.notes.push(format!(
+                "{column} is full at {} in row {} and counts on from there",
+                wrap.modulus,
+                wrap.row + 1
+            ));
+        }
         let changed = |change| reading.arranged.iter().any(|a| a.change == change);
         if changed(Change::Reversed) {
             roles.notes.push(format!(
@@ -485,8 +496,9 @@ impl Table {
         let regular: Vec<usize> = (0..block.names.len())
             .filter(|&column| {
                 let of = |rows: &Range<usize>| block.column_values(column, rows.clone());
+                let counts = |rows: &Range<usize>| is_regular(of(rows)) || is_full_clock(of(rows));
                 let mut several = episodes.iter().filter(|(_, rows)| rows.len() > 1);
-                long && several.all(|(_, rows)| is_regular(of(rows)))
+                long && several.all(|(_, rows)| counts(rows))
             })
             .collect();
         let falling = (0..block.names.len()).find(|&column| {
@@ -513,6 +525,12 @@ impl Table {
             self.counters.push(name);
         }
     }
+}
+
+/// Whether values are those of a regular counter that begins again when it is full.
+fn is_full_clock(values: impl Iterator<Item = f64>) -> bool {
+    let values: Vec<f64> = values.collect();
+    wrap(&values).is_some_and(|wrap| is_regular(unwrapped(&values, wrap.modulus).into_iter()))
 }
 
 /// Warns of rows that a regular clock says are missing.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArcArray2, Array1, Array2};
 
 use super::bounds::Bounds;
+use super::calendar::First;
 use super::cells::{Block, Cells};
 use super::clock::{Clock, Times};
 use super::combined::PartColumn;
@@ -97,6 +98,8 @@ pub(super) struct Table {
     pub(super) needs_states: bool,
     /// Whether the user chose the time.
     pub(super) time_is_chosen: bool,
+    /// What is written first in dates that can be read in several ways, if it is known.
+    pub(super) date_order: Option<First>,
     /// Whether the rows are a log, whose later rows replace earlier ones.
     pub(super) is_log: bool,
     /// The largest size of a value.
@@ -169,6 +172,7 @@ impl Table {
             open_states: false,
             needs_states: false,
             time_is_chosen: false,
+            date_order: None,
             is_log: false,
             largest: LARGEST,
             column_names: super::assignment::names(columns),

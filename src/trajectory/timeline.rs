@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ndarray::{Array2, Axis};
 
-use super::calendar::{Instant, NANOS_OF_DAY, NANOS_OF_SECOND};
+use super::calendar::{First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND};
 use super::clock::Times;
 use super::order::gaps;
 use super::{Episode, TrajectoryError};
@@ -21,6 +21,7 @@ pub struct Timeline {
     column: String,
     unit: &'static str,
     marks: Marks,
+    order: Option<First>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -30,9 +31,11 @@ enum Marks {
 }
 
 impl Timeline {
-    /// Those of some rows. Times of the day alone say nothing of another file's day.
+    /// Those of some rows. Times of the day alone say nothing of another file's day, and those of a clock that was
+    /// full nothing of how often.
     pub(super) fn of(column: &str, times: &Times, rows: &[usize]) -> Option<Self> {
         let marks = match (times.instants.is_empty(), times.unit) {
+            _ if times.wrap.is_some() => return None,
             (false, _) => Marks::Dates(rows.iter().map(|&row| times.instants[row]).collect()),
             (true, "") => Marks::Numbers(rows.iter().map(|&row| times.values[row]).collect()),
             _ => return None,
@@ -41,12 +44,18 @@ impl Timeline {
             column: column.to_owned(),
             unit: times.unit,
             marks,
+            order: times.order,
         })
     }
 
     /// Name of the column, or of several with `+` between.
     pub fn column(&self) -> &str {
         &self.column
+    }
+
+    /// What is written first in its dates, where they can be read in several ways.
+    pub(super) fn date_order(&self) -> Option<First> {
+        self.order
     }
 
     /// Whether its times and another's are of one clock: dates, or numbers of columns of one name.

@@ -3,6 +3,7 @@
 use super::calendar::{NANOS_OF_DAY, days_of_month};
 use super::gregorian::{Date, WithTime};
 use super::order::gaps;
+use super::weekly::Weekly;
 
 /// Digits behind the point that a number of time has at most.
 const MOST_DECIMALS: usize = 9;
@@ -24,8 +25,9 @@ pub enum TimeStamp {
 
 /// The times of an episode, as far as its recording has them.
 ///
-/// Times go on by the step of the clock if it is regular, months by the calendar, and days without
-/// weekends from Friday to Monday.
+/// Times go on by the step of the clock if it is regular, months by the calendar, days without
+/// weekends from Friday to Monday, and a clock that left out the same times of the day or days of the
+/// week all along leaves them out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeAxis {
     values: Vec<f64>,
@@ -38,6 +40,8 @@ pub struct TimeAxis {
 pub(super) enum Scale {
     /// They are what the column holds.
     Plain,
+    /// They are more than what it holds by a multiple of the modulus.
+    Modulo { modulus: f64, from: f64 },
     /// Days or seconds since a date.
     Since(Date, Unit),
     /// Months since the year 0, on some day of these at some time.
@@ -56,12 +60,27 @@ pub(super) enum Unit {
     Second,
 }
 
+impl Unit {
+    fn nanos(self) -> i64 {
+        match self {
+            Self::Day => NANOS_OF_DAY,
+            Self::Second => super::calendar::NANOS_OF_SECOND,
+        }
+    }
+
+    fn of_nanos(self, nanos: i128) -> f64 {
+        nanos as f64 / self.nanos() as f64
+    }
+}
+
 /// How a clock goes on.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Step {
     By(f64),
     /// By one day, without weekends.
     Workday,
+    /// By a step, without what a calendar leaves out.
+    Weekly(Weekly),
 }
 
 impl TimeAxis {
@@ -94,6 +113,9 @@ impl TimeAxis {
         Some(match self.scale {
             Scale::Plain if row < self.values.len() => TimeStamp::Number(value),
             Scale::Plain => TimeStamp::Number(self.rounded(value)),
+            Scale::Modulo { modulus, from } => {
+                TimeStamp::Number(self.rounded((value - from).rem_euclid(modulus) + from))
+            }
             Scale::Months { day, nanos } => {
                 let month = value.round() as i64;
                 let last = days_of_month(month);
@@ -123,8 +145,8 @@ impl TimeAxis {
     /// The value so many rows behind the last one.
     fn after(&self, rows: usize) -> Option<f64> {
         let last = *self.values.last()?;
-        match self.step? {
-            Step::By(step) => Some(last + rows as f64 * step),
+        match self.step.as_ref()? {
+            &Step::By(step) => Some(last + rows as f64 * step),
             Step::Workday => {
                 let mut value = last;
                 for _ in 0..rows {
@@ -135,13 +157,21 @@ impl TimeAxis {
                 }
                 Some(value)
             }
+            Step::Weekly(calendar) => {
+                let Scale::Since(origin, unit) = self.scale else {
+                    return None;
+                };
+                let last = since(origin, unit, last);
+                let time = (0..rows).fold(last, |time, _| calendar.after(time));
+                Some(unit.of_nanos(time.nanos_since(origin)))
+            }
         }
     }
 
     fn is_weekend(&self, value: f64) -> bool {
         match self.scale {
             Scale::Since(origin, unit) => since(origin, unit, value).is_weekend(),
-            Scale::Plain | Scale::Months { .. } => false,
+            Scale::Plain | Scale::Modulo { .. } | Scale::Months { .. } => false,
         }
     }
 
@@ -158,6 +188,9 @@ impl TimeAxis {
         if is_daily && works() {
             return Some(Step::Workday);
         }
+        if let Some(calendar) = self.calendar(found.step) {
+            return Some(Step::Weekly(calendar));
+        }
         // Differences of decimal numbers are less exact than their mean.
         let count = (values.len() - 1) as f64;
         let mean = (values.last()? - values.first()?) / count;
@@ -166,6 +199,18 @@ impl TimeAxis {
             true => mean,
             false => found.step,
         }))
+    }
+
+    fn calendar(&self, step: f64) -> Option<Weekly> {
+        let Scale::Since(origin, unit) = self.scale else {
+            return None;
+        };
+        let times: Vec<Date> = self
+            .values
+            .iter()
+            .map(|&v| since(origin, unit, v))
+            .collect();
+        Weekly::of(&times, (step * unit.nanos() as f64).round() as i64)
     }
 
     /// A number with as many digits behind the point as those of the recording.

@@ -254,7 +254,7 @@ fn actions_to_come_are_found_by_name_or_as_an_array() {
     let wanted = array![[2.0, 1.0], [4.0, 3.0]];
     let file = csv("t,act_a,act_b\n0,1,2\n1,3,4\n");
     assert_eq!(
-        read_future_actions(&file.path, &names, None)
+        read_future_actions(&file.path, &names, None, None)
             .unwrap()
             .actions,
         wanted
@@ -280,7 +280,7 @@ fn actions_to_come_are_found_by_name_or_as_an_array() {
     ] {
         let file = Scratch::new(name, content);
         assert_eq!(
-            read_future_actions(&file.path, &names, None)
+            read_future_actions(&file.path, &names, None, None)
                 .unwrap()
                 .actions,
             wanted
@@ -289,7 +289,7 @@ fn actions_to_come_are_found_by_name_or_as_an_array() {
     let trained_on_array = ["action_0".to_owned(), "action_1".to_owned()];
     let file = Scratch::new("plan.npz", npz(&[("action", floats(&[2, 2], &values))]));
     assert_eq!(
-        read_future_actions(&file.path, &trained_on_array, None)
+        read_future_actions(&file.path, &trained_on_array, None, None)
             .unwrap()
             .actions,
         wanted
@@ -301,14 +301,14 @@ fn actions_to_come_that_are_not_there_are_named() {
     let names = ["act_a".to_owned(), "act_b".to_owned()];
     let file = csv("t,act_a\n0,1\n");
     assert_eq!(
-        file.refusal_of(read_future_actions(&file.path, &names, None)),
+        file.refusal_of(read_future_actions(&file.path, &names, None, None)),
         "run.csv: no column fits \"act_b\" for action; the file has t, act_a"
     );
     let file = Scratch::new("plan.npz", npz(&[("action", floats(&[1, 3], &[0.0; 3]))]));
-    assert!(read_future_actions(&file.path, &names, None).is_err());
+    assert!(read_future_actions(&file.path, &names, None, None).is_err());
     let file = csv("act_a,act_b\n0,\n");
     assert!(
-        file.refusal_of(read_future_actions(&file.path, &names, None))
+        file.refusal_of(read_future_actions(&file.path, &names, None, None))
             .contains("row 1 (line 2), column act_b is empty")
     );
 }

@@ -1,5 +1,6 @@
 //! The readers from outside, on files written here with the crates that define the formats.
 
+mod clocks;
 mod faults;
 mod formats;
 mod headers;

@@ -9,7 +9,7 @@ fn files(times: impl Fn(usize) -> String, plan: &[usize]) -> (Trajectory, Future
     let recording = csv(&format!("time,obs_x,act_u\n{}", rows.collect::<String>()));
     let rows = plan.iter().map(|&i| format!("{},{i}\n", times(i)));
     let plan = csv(&format!("time,act_u\n{}", rows.collect::<String>()));
-    let actions = read_future_actions(&plan.path, &["act_u".to_owned()], None).unwrap();
+    let actions = read_future_actions(&plan.path, &["act_u".to_owned()], None, None).unwrap();
     (recording.read().unwrap().0, actions)
 }
 
@@ -68,7 +68,7 @@ fn rows_of_a_plan_are_those_of_the_times_ahead() {
 fn plans_of_another_clock_are_taken_as_they_come() {
     let (trajectory, _) = files(|i| i.to_string(), &[0]);
     let plan = csv("step,act_u\n0,7\n1,8\n2,9\n");
-    let plan = read_future_actions(&plan.path, &["act_u".to_owned()], None).unwrap();
+    let plan = read_future_actions(&plan.path, &["act_u".to_owned()], None, None).unwrap();
     let steps = plan.ahead(&trajectory.episodes()[0], 20, 3).unwrap();
     assert_eq!(steps.actions.column(0).to_vec(), [7.0, 8.0, 9.0]);
     assert!(
@@ -85,7 +85,7 @@ fn days_ahead(plan: &str) -> Result<Vec<f64>, String> {
     let rows = (0..15).map(|i| format!("2024-03-{:02},{i},{}\n", day(i), i % 3));
     let recording = csv(&format!("time,obs_x,act_u\n{}", rows.collect::<String>()));
     let plan = csv(&format!("time,act_u\n{plan}"));
-    let plan = read_future_actions(&plan.path, &["act_u".to_owned()], None).unwrap();
+    let plan = read_future_actions(&plan.path, &["act_u".to_owned()], None, None).unwrap();
     let (trajectory, _) = recording.read().unwrap();
     let steps = plan.ahead(&trajectory.episodes()[0], 15, 2);
     let steps = steps.map_err(|fault| fault.to_string())?;
@@ -124,7 +124,7 @@ fn months_are_matched_by_their_number() {
         .collect();
     let recording = csv(&format!("time,obs_x,act_u\n{rows}"));
     let plan = csv("time,act_u\n2023-12-01,12\n2024-01-01,1\n2024-02-01,2\n");
-    let plan = read_future_actions(&plan.path, &["act_u".to_owned()], None).unwrap();
+    let plan = read_future_actions(&plan.path, &["act_u".to_owned()], None, None).unwrap();
     let (trajectory, _) = recording.read().unwrap();
     let steps = plan.ahead(&trajectory.episodes()[0], 3, 2).unwrap();
     assert_eq!(steps.actions.column(0).to_vec(), [1.0, 2.0]);

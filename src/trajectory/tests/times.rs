@@ -266,12 +266,12 @@ fn a_log_resumed_at_an_earlier_step_is_replaced_from_there() {
 fn plans_are_in_the_order_of_their_time() {
     let names = ["u".to_owned()];
     let file = csv("t,u\n2,3\n1,2\n0,1\n");
-    let plan = read_future_actions(&file.path, &names, None).unwrap();
+    let plan = read_future_actions(&file.path, &names, None, None).unwrap();
     assert_eq!(plan.actions.column(0).to_vec(), [1.0, 2.0, 3.0]);
     assert!(plan.notes[0].contains("newest first"));
     let file = csv("t,u\n0,3\n1,2\n0,1\n1,1\n");
     assert_eq!(
-        file.refusal_of(read_future_actions(&file.path, &names, None)),
+        file.refusal_of(read_future_actions(&file.path, &names, None, None)),
         "run.csv: holds 2 runs, the second from row 3; keep the actions of one"
     );
 }

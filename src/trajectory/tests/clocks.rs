@@ -1,0 +1,195 @@
+//! Clocks as recorders and people write them: full ones, two digits of a year, offices, totals below.
+
+use super::super::{TimeStamp, read_future_actions};
+use super::*;
+
+fn lines(header: &str, rows: usize, line: impl Fn(usize) -> String) -> Scratch {
+    let rows: Vec<String> = (0..rows).map(line).collect();
+    csv(&format!("{header}\n{}\n", rows.join("\n")))
+}
+
+fn ahead(trajectory: &Trajectory, row: usize) -> String {
+    match trajectory.episodes()[0].times().unwrap().at(row) {
+        Some(TimeStamp::Number(number)) => number.to_string(),
+        Some(TimeStamp::Date(date)) => date,
+        None => String::new(),
+    }
+}
+
+fn noted(roles: &Roles, what: &str) {
+    assert!(
+        roles.notes.iter().any(|note| note.contains(what)),
+        "{roles}"
+    );
+}
+
+/// Fault: rows after the end of the week came before those that it followed.
+#[test]
+fn full_clocks_count_on() {
+    let file = lines("tow,x", 60, |i| {
+        format!("{},{}", (604_790 + i) % 604_800, i * i)
+    });
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(roles.time.columns, ["tow"]);
+    assert_eq!(trajectory.state_names(), ["x"]);
+    assert_eq!(
+        (lengths(&trajectory), states(&trajectory, 0)[10][0]),
+        (vec![60], 100.0)
+    );
+    assert_eq!(ahead(&trajectory, 60), "50");
+    noted(&roles, "tow is full at 604800 in row 11");
+    // Of any name, if it is regular.
+    let file = lines("n,x", 600, |i| {
+        format!("{},{}", (250 + i) % 256, i * i % 77)
+    });
+    assert_eq!(file.read().unwrap().0.state_names(), ["x"]);
+    // Episodes of a byte's length are none.
+    let file = lines("step,x", 512, |i| format!("{},{}", i % 256, i * i % 77));
+    assert_eq!(lengths(&file.read().unwrap().0), [256, 256]);
+}
+
+/// Fault: December 1968 was a hundred years after January 1969.
+#[test]
+fn two_digits_of_a_year_are_of_one_century() {
+    let date = |i: usize| format!("{:02}/15/{:02}", i % 12 + 1, 65 + i / 12);
+    let file = lines("date,x", 84, |i| format!("{},{i}", date(i)));
+    let (trajectory, _) = file.read().unwrap();
+    assert_eq!(lengths(&trajectory), [84]);
+    assert_eq!(
+        (ahead(&trajectory, 0), ahead(&trajectory, 84)),
+        ("1965-01-15".into(), "1972-01-15".into())
+    );
+    // The turn of the century stays where it is.
+    let file = lines("date,x", 84, |i| {
+        format!("{:02}/15/{:02},{i}", i % 12 + 1, (95 + i / 12) % 100)
+    });
+    assert_eq!(ahead(&file.read().unwrap().0, 84), "2002-01-15");
+    let file = lines("date,x", 30, |i| {
+        format!("{}-Jan-{:02},{i}", 1 + i % 3, 60 + i)
+    });
+    assert_eq!(ahead(&file.read().unwrap().0, 0), "1960-01-01");
+}
+
+/// Fault: a row of totals made the file one without times.
+#[test]
+fn totals_below_a_table_are_no_rows() {
+    for last in ["Total,999", "Grand total,999\nMean,4", "Sum:,999"] {
+        let rows: String = (1..=12)
+            .map(|m| format!("2023-{m:02},{}\n", m * m))
+            .collect();
+        let (trajectory, roles) = csv(&format!("month,sales\n{rows}{last}\n")).read().unwrap();
+        assert_eq!(lengths(&trajectory), [12], "{last}");
+        assert_eq!(ahead(&trajectory, 12), "2024-01-01");
+        noted(&roles, "rows from 13 on are totals by month");
+    }
+    // Among the rows it is no total.
+    let (_, roles) = csv("date,x\n2024-01-01,1\nTotal,2\n2024-01-03,3\n")
+        .read()
+        .unwrap();
+    assert!(roles.warnings[0].contains("\"Total\" in row 2"), "{roles}");
+}
+
+/// Fault: years alone were left out, years and weeks or days were states.
+#[test]
+fn years_alone_or_with_weeks_or_days_are_times() {
+    let (trajectory, roles) = lines("year,x", 30, |i| format!("{},{}", 1990 + i, i * i))
+        .read()
+        .unwrap();
+    assert_eq!(roles.time.columns, ["year"]);
+    assert_eq!(
+        (trajectory.state_names(), ahead(&trajectory, 30)),
+        (&["x".to_owned()][..], "2020".to_owned())
+    );
+    let week = |i: usize| format!("{},{},{}", 2021 + i / 52, i % 52 + 1, i * i % 91);
+    let (trajectory, roles) = lines("year,week,x", 104, week).read().unwrap();
+    assert_eq!(roles.time.columns, ["year", "week"]);
+    assert_eq!(
+        (ahead(&trajectory, 0), ahead(&trajectory, 104)),
+        ("2021-01-04".into(), "2023-01-02".into())
+    );
+    assert!(roles.warnings.is_empty(), "{roles}");
+    let day = |i: usize| format!("{},{},{}", 2021 + i / 365, i % 365 + 1, i * i % 91);
+    let (trajectory, roles) = lines("year,doy,x", 400, day).read().unwrap();
+    assert_eq!(roles.time.columns, ["year", "doy"]);
+    assert_eq!(ahead(&trajectory, 400), "2022-02-05");
+    // Of a panel in which years repeat, they are no clock and no state.
+    let panel = |i: usize| format!("{},{},{}", 1990 + i / 3, i * i % 7, i % 3);
+    let (trajectory, roles) = lines("year,x,y", 30, panel).read().unwrap();
+    assert_eq!(trajectory.state_names(), ["x", "y"], "{roles}");
+    assert_eq!(lengths(&trajectory), [30]);
+}
+
+/// Fault: hours such as 0000 to 2300 were the time without their date, and began an episode every day.
+#[test]
+fn hours_and_minutes_in_one_number_belong_to_their_date() {
+    for zeros in [true, false] {
+        let time = |i: usize| match zeros {
+            true => format!("{:02}30", i % 24),
+            false => (100 * (i % 24) + 30).to_string(),
+        };
+        let file = lines("date,time,x", 60, |i| {
+            format!("2024-01-{:02},{},{}", 1 + i / 24, time(i), i * i)
+        });
+        let (trajectory, roles) = file.read().unwrap();
+        assert_eq!(roles.time.columns, ["date", "time"], "{roles}");
+        assert_eq!(
+            (lengths(&trajectory), ahead(&trajectory, 60)),
+            (vec![60], "2024-01-03T12:30:00".to_owned())
+        );
+    }
+}
+
+/// Fault: the hour after an office's last one was in its night.
+#[test]
+fn clocks_of_offices_leave_out_nights() {
+    let file = lines("date,x", 45, |i| {
+        format!(
+            "2024-01-{:02} {:02}:00,{}",
+            1 + i / 9,
+            9 + i % 9,
+            i * i % 31
+        )
+    });
+    let (trajectory, _) = file.read().unwrap();
+    assert_eq!(ahead(&trajectory, 45), "2024-01-06T09:00:00");
+    // Weeks from Sunday to Thursday.
+    let day = |i: usize| format!("2024-01-{:02},{}", 7 + 7 * (i / 5) + i % 5, i * i % 31);
+    assert_eq!(
+        ahead(&lines("date,x", 15, day).read().unwrap().0, 15),
+        "2024-01-28"
+    );
+}
+
+/// Fault: a plan's 3rd of February was the 2nd of March where the recording wrote days first.
+#[test]
+fn dates_of_a_plan_are_read_as_those_of_the_recording() {
+    let recorded = lines("date,x,action", 31, |i| {
+        format!("{:02}/01/2024,{},{i}", i + 1, i * i % 31)
+    });
+    let plan = lines("date,action", 8, |i| format!("{:02}/02/2024,{i}", i + 1));
+    let (trajectory, _) = recorded.read().unwrap();
+    let episode = &trajectory.episodes()[0];
+    let names = ["action".to_owned()];
+    let read = |recorded| read_future_actions(&plan.path, &names, None, recorded).unwrap();
+    let planned = read(episode.timeline());
+    assert!(planned.notes.is_empty(), "{:?}", planned.notes);
+    let steps = planned.ahead(episode, 31, 3).unwrap();
+    assert_eq!(steps.actions.column(0).to_vec(), [0.0, 1.0, 2.0]);
+    assert!(read(None).ahead(episode, 31, 3).is_err());
+}
+
+/// Fault: a column with thousands was text, or an error from the first one on.
+#[test]
+fn quoted_thousands_are_numbers() {
+    let file = csv("x,y\n\"1,234\",0.5\n937,1\n\"-12,345,678\",2\n");
+    assert_eq!(
+        states(&file.read().unwrap().0, 0),
+        [[1234.0, 0.5], [937.0, 1.0], [-12_345_678.0, 2.0]]
+    );
+    for decimal in ["\"0,123\"", "\"1,25\"", "\"1,2345\""] {
+        assert!(
+            csv(&format!("x,y\n1,2\n{decimal},3\n")).read().is_err(),
+            "{decimal}"
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! Counters and clocks that begin again at zero when they are full.
+
+/// Where such clocks are full, and whether one that began at zero is taken for it, too: an episode may have 256 rows,
+/// but hardly ends with a day.
+const FULL: [(f64, bool); 13] = [
+    (24.0, false),
+    (60.0, false),
+    (256.0, false),
+    (1_440.0, false),
+    (3_600.0, false),
+    (65_536.0, true),
+    (86_400.0, true),
+    (604_800.0, true),
+    (16_777_216.0, true),
+    (86_400_000.0, true),
+    (604_800_000.0, true),
+    (4_294_967_296.0, true),
+    (86_400_000_000.0, true),
+];
+
+/// How far the step over the end may be from the usual one, in usual steps.
+const NEAR: f64 = 0.5;
+
+/// A clock that counts modulo a number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Wrap {
+    /// Number after which it begins again.
+    pub(super) modulus: f64,
+    /// The first row after the end.
+    pub(super) row: usize,
+}
+
+/// Finds where a clock is full, if every step back goes over that end as any other step would go on.
+pub(super) fn wrap(values: &[f64]) -> Option<Wrap> {
+    let steps = || values.windows(2).map(|pair| pair[1] - pair[0]);
+    let row = 1 + steps().position(|step| step < 0.0)?;
+    let mut on: Vec<f64> = steps().filter(|&step| step > 0.0).collect();
+    let middle = on.len() / 2;
+    if on.is_empty() {
+        return None;
+    }
+    let usual = *on.select_nth_unstable_by(middle, f64::total_cmp).1;
+    let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // One that counts from one is full at its modulus, a signed one counts from below zero.
+    let begins_late = values[0] - lowest >= 2.0 * usual;
+    let fits = |modulus: f64| {
+        let over = |step: f64| (step + modulus - usual).abs() <= NEAR * usual;
+        highest - lowest < modulus && steps().filter(|&step| step < 0.0).all(over)
+    };
+    let found = FULL
+        .iter()
+        .find(|&&(modulus, always)| (always || begins_late) && fits(modulus));
+    found.map(|&(modulus, _)| Wrap { modulus, row })
+}
+
+/// The values as those of a clock that counts on.
+pub(super) fn unwrapped(values: &[f64], modulus: f64) -> Vec<f64> {
+    let mut turns = 0.0;
+    let mut before = f64::NEG_INFINITY;
+    let on = |&value: &f64| {
+        if value < before {
+            turns += 1.0;
+        }
+        before = value;
+        value + turns * modulus
+    };
+    values.iter().map(on).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault: seconds of the week over its end were sorted, counters of a byte were cut into episodes.
+    #[test]
+    fn full_clocks_count_on() {
+        for (start, step, modulus, lowest) in [
+            (604_790.0, 1.0, 604_800.0, 0.0),
+            (0.0, 600.0, 86_400.0, 0.0),
+            (250.0, 1.0, 256.0, 0.0),
+            (254.0, 1.0, 256.0, 1.0),
+            (32_760.0, 1.0, 65_536.0, -32_768.0),
+            (59.0, 0.5, 60.0, 0.0),
+        ] {
+            let whole: Vec<f64> = (0..400).map(|i| start + step * f64::from(i)).collect();
+            let full = |&value: &f64| (value - lowest).rem_euclid(modulus) + lowest;
+            let values: Vec<f64> = whole.iter().map(full).collect();
+            let found = wrap(&values).unwrap_or_else(|| panic!("{modulus}"));
+            assert_eq!(found.modulus, modulus);
+            assert_eq!(unwrapped(&values, modulus), whole, "{modulus}");
+        }
+    }
+
+    #[test]
+    fn episodes_and_other_clocks_are_no_wraps() {
+        let episodes = |length: i32| (0..3 * length).map(move |i| f64::from(i % length));
+        for values in [
+            episodes(256).collect(),
+            episodes(1000).collect(),
+            episodes(60).chain((3..40).map(f64::from)).collect(),
+            (200..255).chain(3..90).map(f64::from).collect(),
+            vec![3.0, 2.0, 1.0],
+            vec![1.0],
+            Vec::new(),
+        ] as [Vec<f64>; 7]
+        {
+            assert_eq!(wrap(&values), None);
+        }
+    }
+}
