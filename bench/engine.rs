@@ -17,8 +17,14 @@ use statecast::model::{Model, ModelSource, Precision};
 #[derive(Deserialize)]
 #[serde(tag = "task", rename_all = "lowercase")]
 enum Request {
-    /// Densities of all rows of a context.
-    Score { series: Series },
+    /// A context, nothing of which is asked.
+    Read { series: Series },
+    /// Densities of all rows of a context, exact or up to a tolerance.
+    Score {
+        series: Series,
+        #[serde(default)]
+        tolerance: f64,
+    },
     /// Sampled continuations of a context; `levels` `[horizon][channels * paths]`.
     Rollout {
         series: Series,
@@ -43,7 +49,8 @@ fn bins(series: &Series, rows: std::ops::Range<usize>) -> Option<Array2<Bin>> {
 fn run(model: &Model, request: Request) -> Result<Value, Box<dyn Error>> {
     let (temperature, exact) = (Temperature::default(), Tolerance::EXACT);
     let series = match &request {
-        Request::Score { series }
+        Request::Read { series }
+        | Request::Score { series, .. }
         | Request::Rollout { series, .. }
         | Request::Stream { series, .. } => series,
     };
@@ -51,8 +58,13 @@ fn run(model: &Model, request: Request) -> Result<Value, Box<dyn Error>> {
     let whole = bins(series, 0..rows).ok_or("not bins")?;
     let begun = Instant::now();
     match &request {
-        Request::Score { .. } => {
-            let (_, densities) = Session::start(model, &whole, temperature, exact, 0..rows)?;
+        Request::Read { .. } => {
+            Session::start(model, &whole, temperature, exact, 0..0)?;
+            Ok(json!({"seconds": begun.elapsed().as_secs_f64()}))
+        }
+        Request::Score { tolerance, .. } => {
+            let tolerance = Tolerance::new(*tolerance).ok_or("tolerance")?;
+            let (_, densities) = Session::start(model, &whole, temperature, tolerance, 0..rows)?;
             let seconds = begun.elapsed().as_secs_f64();
             let score = |(t, c)| f64::from(densities[[t, c, whole[[t, c]].index()]]).ln();
             let scores = ndarray::indices((rows, series.len()))

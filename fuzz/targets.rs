@@ -160,7 +160,7 @@ pub fn tables(bytes: &[u8]) {
     let folder = folder();
     let path = written(folder.path(), "x.csv", bytes);
     let _ = read_truth(&path);
-    let _ = trajectory::read_future_actions(&path, &["act_torque".to_owned()], None);
+    let _ = trajectory::read_future_actions(&path, &["act_torque".to_owned()], None, None);
 }
 
 /// Roles that a user names, a line each, and behind an empty line the table that they are of.

@@ -72,6 +72,11 @@ const RULES: &[Rule] = &[
         reason: no_language,
     },
     Rule {
+        flag: "tolerance",
+        commands: FORECASTING,
+        reason: no_language,
+    },
+    Rule {
         flag: "components",
         commands: FORECASTING,
         reason: no_components,

@@ -266,9 +266,12 @@ pub(super) struct ModelArguments {
     /// Divisor of the logits: below 1 narrower, above 1 wider
     #[arg(long, default_value_t = 1.0)]
     temperature: f64,
-    /// Refine every branch of numbers that the model writes digit by digit [default: until at most
-    /// 0.001 of the probability is left]
-    #[arg(long)]
+    /// Greatest error of the cumulated probability of numbers that the model writes digit by digit: beginnings with less
+    /// are not read on
+    #[arg(long, value_name = "PROBABILITY", default_value_t = Tolerance::default(), value_parser = tolerance)]
+    tolerance: Tolerance,
+    /// Read every beginning of such numbers: no such error
+    #[arg(long, conflicts_with = "tolerance")]
     exact: bool,
     /// Forecast the reward too
     #[arg(long)]
@@ -347,9 +350,9 @@ impl ModelArguments {
             "cpu".to_owned(),
         );
         say(
-            "refinement",
-            if self.exact { "exact" } else { "" }.to_owned(),
-            String::new(),
+            "tolerance",
+            self.tolerance().to_string(),
+            Tolerance::default().to_string(),
         );
         words.join(", ")
     }
@@ -421,12 +424,15 @@ impl ModelArguments {
             components: self.components,
             scale: self.scale,
             temperature: Temperature::new(self.temperature)?,
-            tolerance: if self.exact {
-                Tolerance::EXACT
-            } else {
-                Tolerance::default()
-            },
+            tolerance: self.tolerance(),
         })
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        match self.exact {
+            true => Tolerance::EXACT,
+            false => self.tolerance,
+        }
     }
 }
 
@@ -522,4 +528,9 @@ pub(super) fn warn_of_held_paths(episode: &str, moved: usize) {
              run off: compare with other methods, a shorter --horizon or a wider --scale"
         );
     }
+}
+
+fn tolerance(text: &str) -> Result<Tolerance, String> {
+    let tolerance = text.parse().ok().and_then(Tolerance::new);
+    tolerance.ok_or_else(|| "a tolerance is a probability from 0 to 1".to_owned())
 }

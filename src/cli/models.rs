@@ -70,7 +70,8 @@ fn list() -> anyhow::Result<()> {
         builtin.tokens(&builtin_formats()?)?.format().name,
         "MIT/Apache"
     );
-    for model in catalog()? {
+    let models = catalog()?;
+    for model in &models {
         text += &format!(
             "{:<36} {:<12} {:>8} M {:>9} {:>8}  {:<12} {:<11} {}\n",
             model.id,
@@ -82,6 +83,11 @@ fn list() -> anyhow::Result<()> {
             model.licence,
             if model.gated { "yes" } else { "no" }
         );
+    }
+    for model in models {
+        if let Some(offline) = model.offline {
+            text += &format!("\nwithout the hub: {}: {offline}\n", model.id);
+        }
     }
     print(&text)
 }

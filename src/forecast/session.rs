@@ -16,7 +16,9 @@ use crate::model::{Branch, Model, ModelError, Sequences, Wanted, digit_paths_tha
 /// Fewest positions that are read at once of every sequence: each chunk goes through all keys.
 const SHORTEST_CHUNK: usize = 16;
 
-/// Probability that may stay unrefined in the density of a number that is written digit by digit.
+/// Greatest error of the cumulated probability in the density of a number that is written digit by digit. Beginnings
+/// with less probability are not read on: what they have is spread evenly over their numbers. A number that was observed
+/// has its exact probability in any case.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerance(f64);
 
@@ -35,9 +37,15 @@ impl Tolerance {
     }
 }
 
+impl std::fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl Default for Tolerance {
     fn default() -> Self {
-        Self(1e-3)
+        Self(0.03)
     }
 }
 

@@ -9,10 +9,10 @@ use crate::density::DigitTree;
 use crate::model::{Branch, ModelError, Sequences};
 
 /// Trees that grow together.
-const TREES_AT_ONCE: usize = 64;
+const TREES_AT_ONCE: usize = 16;
 
-/// Branches that are read together: all of the second digits of the trees that grow together.
-const BRANCHES_AT_ONCE: usize = 10 * TREES_AT_ONCE;
+/// Branches that are read together: enough rows for products, few enough for memory to be that of the context.
+const BRANCHES_AT_ONCE: usize = 64;
 
 /// The tree of one value.
 pub(super) struct GrowingTree {
@@ -49,7 +49,7 @@ pub(super) fn grow<'m>(
                 .iter()
                 .enumerate()
                 .flat_map(|(tree, growing)| {
-                    let open = growing.tree.unrefined(length, tolerance.get() / 2.0);
+                    let open = growing.tree.unrefined(length, tolerance.get());
                     open.into_iter()
                         .map(move |digits| Beginning { tree, digits })
                 })

@@ -22,6 +22,9 @@ pub struct CatalogEntry {
     pub gated: bool,
     /// Prompt format that its tokenizer supports.
     pub format: String,
+    /// How to get its weights where the hub cannot be reached.
+    #[serde(default)]
+    pub offline: Option<String>,
 }
 
 #[derive(Deserialize)]
