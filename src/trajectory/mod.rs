@@ -47,6 +47,7 @@ mod table;
 mod tests;
 mod timeline;
 mod times;
+mod unread;
 
 use std::path::Path;
 
