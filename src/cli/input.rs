@@ -62,6 +62,9 @@ pub(super) struct Columns {
     /// What to do with missing values, NaN and infinities
     #[arg(long, value_enum, default_value_t = Missing::Error)]
     missing: Missing,
+    /// Number that stands for a missing value, such as -999; may be given again
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    missing_value: Vec<f64>,
     /// Encoding of a text file, such as latin1 or utf-16le [default: utf-8, or what its first bytes say]
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
@@ -107,6 +110,7 @@ impl Columns {
             time: self.time.clone(),
             duplicates: self.duplicates.into(),
             encoding: self.encoding.clone(),
+            missing_values: self.missing_value.clone(),
             transitions: false,
         }
     }

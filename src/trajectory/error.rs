@@ -113,6 +113,21 @@ pub enum TrajectoryError {
         others: usize,
     },
 
+    /// An episode would be longer than the arrays that hold it with its padding.
+    #[error("{}: {array} says that episode {episode} has {length} rows, but the arrays hold {rows} of each; correct or remove {array}", file.display())]
+    PaddedLength {
+        /// The file asked for.
+        file: PathBuf,
+        /// Name of the array of lengths.
+        array: String,
+        /// Position of the episode, from 0.
+        episode: usize,
+        /// Its length.
+        length: u64,
+        /// Rows that there are.
+        rows: usize,
+    },
+
     /// A line is not UTF-8.
     #[error("{}: line {line} is not UTF-8 text; save the file as UTF-8, or name its encoding (--encoding latin1)", file.display())]
     NotText {
