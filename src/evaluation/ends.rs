@@ -166,6 +166,8 @@ fn squared_distance(a: ArrayView1<f64>, b: ArrayView1<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use ndarray::{Array1, Array2};
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
 
     use super::*;
     use crate::evaluation::Run;
@@ -226,20 +228,19 @@ mod tests {
         }
     }
 
-    /// Runs of a walk that ends beyond 3 and is cut off after 12 steps, with or without the last state.
+    const LIMIT: usize = 40;
+
+    /// Runs of a walk that ends beyond 3 and is cut off by a limit, with or without the last state.
     fn walks(known: bool) -> Logged {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut runs = Vec::new();
-        for r in 0..60_usize {
-            let step = |t: usize| ((r * 37 + t * t * 11 + r * t * 5) % 13) as f64 / 6.0 - 1.0;
-            let mut states = vec![0.0];
+        for _ in 0..60 {
+            let mut states = vec![0.0_f64];
             let mut ended = false;
-            for t in 0..12 {
-                let next = states[t] + step(t);
-                states.push(next);
+            while !ended && states.len() <= LIMIT {
+                let next = states[states.len() - 1] + random.random_range(-1.0..1.0);
                 ended = next.abs() > 3.0;
-                if ended {
-                    break;
-                }
+                states.push(next);
             }
             let steps = states.len() - 1;
             states.truncate(steps + usize::from(known));
@@ -248,7 +249,7 @@ mod tests {
                 actions: Array2::zeros((steps, 1)),
                 rewards: Array1::ones(steps),
                 states: Array2::from_shape_vec((states.len(), 1), states).unwrap(),
-                terminated: steps == 12 || ended,
+                terminated: ended || steps == LIMIT,
                 log_probabilities: None,
             });
         }
@@ -264,8 +265,12 @@ mod tests {
         for known in [true, false] {
             let logged = walks(known);
             let limit = time_limit(&logged).unwrap();
-            let cut = logged.runs.iter().filter(|run| run.steps() == 12).count();
-            assert_eq!((limit.steps, limit.runs.len()), (12, cut));
+            let cut = logged
+                .runs
+                .iter()
+                .filter(|run| run.steps() == LIMIT)
+                .count();
+            assert_eq!((limit.steps, limit.runs.len()), (LIMIT, cut));
             assert!(cut < logged.runs.len());
             let rest = logged.cut_off(&limit);
             let ended = rest.runs.iter().filter(|run| run.terminated).count();
@@ -276,15 +281,15 @@ mod tests {
         }
     }
 
-    /// Two failures after as many steps are no time limit.
+    /// Failures after as many steps are no time limit, however many there are.
     #[test]
     fn the_longest_of_runs_that_all_fail_are_no_time_limit() {
         let mut logged = walks(true);
-        logged.runs.retain(|run| run.steps() < 12);
+        logged.runs.retain(|run| run.steps() < LIMIT);
         let longest = logged.runs.iter().map(Run::steps).max().unwrap();
         let last = logged.runs.iter().find(|run| run.steps() == longest);
         let again = last.unwrap().clone();
-        logged.runs.extend([again.clone(), again]);
+        logged.runs.extend(std::iter::repeat_n(again, 20));
         assert_eq!(time_limit(&logged), None);
     }
 
