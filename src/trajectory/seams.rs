@@ -5,6 +5,9 @@ use super::cells::{Block, Cells};
 use super::settle::Run;
 use super::table::Table;
 
+/// The most by which a state may differ from the one that a step led to, in usual steps.
+const ROUNDING: f64 = 0.01;
+
 /// Rows that do not begin where the step before led.
 #[derive(Debug, Default)]
 pub(super) struct Seams {
@@ -28,12 +31,13 @@ impl Table {
         if successors.names.is_empty() || successors.names.len() != states.names.len() {
             return Seams::default();
         }
+        let usual = usual_steps(states, successors);
         let pairs = runs.iter().flat_map(|run| run.rows.windows(2));
         let pairs = pairs.filter(|pair| !self.ends(pair[0]) && !self.starts(pair[1]));
         let (mut all, mut before, mut first) = (0, Vec::new(), None);
         for pair in pairs {
             all += 1;
-            if leads_elsewhere(successors.row(pair[0]), states, pair[1]) {
+            if leads_elsewhere(successors.row(pair[0]), states.row(pair[1]), &usual) {
                 before.push(pair[0]);
                 first.get_or_insert(pair[1]);
             }
@@ -74,8 +78,21 @@ impl Table {
     }
 }
 
-fn leads_elsewhere(led_to: &[f64], states: &Cells, row: usize) -> bool {
-    let known = led_to.iter().all(|value| value.is_finite());
-    let there = states.row(row);
-    known && there.iter().all(|value| value.is_finite()) && there != led_to
+/// Mean size of the step of each column.
+fn usual_steps(states: &Cells, successors: &Cells) -> Vec<f64> {
+    let rows = states.rows().min(successors.rows());
+    let column = |column: usize| {
+        let [before, after] =
+            [states, successors].map(|cells| cells.column_values(column, 0..rows));
+        let steps = before.zip(after).map(|(x, next)| (next - x).abs());
+        let known: Vec<f64> = steps.filter(|step| step.is_finite()).collect();
+        known.iter().map(|step| step / known.len() as f64).sum()
+    };
+    (0..states.names.len()).map(column).collect()
+}
+
+/// Whether a state is not the one that a step led to, but for the rounding of numbers.
+fn leads_elsewhere(led_to: &[f64], state: &[f64], usual: &[f64]) -> bool {
+    let differs = |((a, b), usual): ((&f64, &f64), &f64)| (a - b).abs() > ROUNDING * usual;
+    led_to.iter().zip(state).zip(usual).any(differs)
 }

@@ -39,7 +39,8 @@ struct Suspect {
 impl Table {
     /// Takes the numbers that the user says stand for missing values as such.
     pub(super) fn take_missing_values(&mut self) {
-        for block in QUANTITIES {
+        // The states after the steps are compared with those of the rows.
+        for block in QUANTITIES.into_iter().chain([Block::Successor]) {
             for value in &mut self.blocks[block as usize].values {
                 if self.missing_values.iter().any(|&m| is_same(*value, m)) {
                     *value = f64::NAN;

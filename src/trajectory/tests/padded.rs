@@ -165,6 +165,16 @@ fn a_state_that_the_step_before_did_not_lead_to_begins_an_episode() {
     assert_eq!(last[0], next[11]);
 }
 
+/// Numbers of single precision beside others are the same.
+#[test]
+fn rounded_next_states_begin_no_episode() {
+    let (observed, next) = walk(&[0, 5, 12]);
+    let shift = |(t, x): (usize, &f64)| x + if t % 3 == 0 { 1e-5 } else { 0.0 };
+    let rounded: Vec<f64> = next.iter().enumerate().map(shift).collect();
+    let (trajectory, _) = d4rl(&observed, &rounded).read().unwrap();
+    assert_eq!(lengths(&trajectory), [5, 7, 8]);
+}
+
 #[test]
 fn next_states_of_another_scale_tell_nothing() {
     let (observed, next) = walk(&[0, 5, 12]);
