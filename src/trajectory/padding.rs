@@ -74,7 +74,7 @@ impl Says {
     pub(super) fn lengths(self, values: &[f64], rows: usize) -> Option<Vec<u64>> {
         match self {
             Self::Lengths => {
-                let whole = |&value: &f64| value >= 0.0 && value < 1e15 && value.fract() == 0.0;
+                let whole = |value: &f64| (0.0..1e15).contains(value) && value.fract() == 0.0;
                 let all = values.iter().all(whole);
                 all.then(|| values.iter().map(|&value| value as u64).collect())
             }
