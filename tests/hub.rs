@@ -451,10 +451,20 @@ fn two_pulls_at_once_fetch_every_file_once() {
         let piped = std::process::Stdio::piped;
         command.stdout(piped()).stderr(piped()).spawn().unwrap()
     };
-    let pulls = [start(), start()];
-    for pull in pulls {
-        succeeds(&pull.wait_with_output().unwrap());
-    }
+    let pulls = [start(), start()].map(|pull| pull.wait_with_output().unwrap());
+    pulls.iter().for_each(succeeds);
+    // Fault: the second pull waited without a word.
+    let said = pulls.map(|pull| String::from_utf8_lossy(&pull.stderr).into_owned());
+    let waits = said.each_ref().map(|said| {
+        let notes = said.lines().filter(|line| {
+            line.starts_with("note: another process fetches ") && line.ends_with("waiting for it")
+        });
+        notes.count()
+    });
+    assert!(
+        waits.contains(&1) && waits.iter().all(|&w| w <= 1),
+        "{said:?}"
+    );
     // Two listings, config, tokenizer and weights.
     assert_eq!(server.requests.load(Ordering::SeqCst), 5);
 }

@@ -16,6 +16,21 @@ fn says(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// Fails unless a run ended with an error, whose line it returns.
+fn refusal(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let says = says(&output);
+    assert_eq!(output.status.code(), Some(1), "{says}");
+    says
+}
+
+/// Fails unless all files are in the folder.
+fn has(folder: &Path, files: &[&str]) {
+    for file in files {
+        assert!(folder.join(file).exists(), "no {file}");
+    }
+}
+
 /// A folder with a recording of two swing-ups and a sequence of weather.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -113,12 +128,7 @@ fn a_closed_standard_output_loses_no_file() {
         let says = says(&output);
         assert!(output.status.success(), "{arguments:?}: {says}");
         assert!(!says.contains("panicked"), "{arguments:?}: {says}");
-        for file in files {
-            assert!(
-                folder.path().join(file).exists(),
-                "{arguments:?}: no {file}"
-            );
-        }
+        has(folder.path(), files);
     }
 }
 
@@ -135,12 +145,7 @@ fn a_closed_standard_error_loses_no_file() {
             .status()
             .unwrap();
         assert!(status.success(), "{arguments:?}: {status}");
-        for file in files {
-            assert!(
-                folder.path().join(file).exists(),
-                "{arguments:?}: no {file}"
-            );
-        }
+        has(folder.path(), files);
     }
 }
 
@@ -151,24 +156,45 @@ fn a_full_standard_output_is_an_error_behind_the_files() {
     for (arguments, files) in &WRITING[..3] {
         let folder = folder();
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let output = statecast(folder.path(), arguments)
-            .stdout(full)
-            .stderr(Stdio::piped())
-            .output()
-            .unwrap();
-        let says = says(&output);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {says}");
+        let says = refusal(statecast(folder.path(), arguments).stdout(full));
         assert!(
             says.contains("error: standard output: No space left"),
             "{says}"
         );
-        for file in *files {
-            assert!(
-                folder.path().join(file).exists(),
-                "{arguments:?}: no {file}"
-            );
-        }
+        has(folder.path(), files);
     }
+}
+
+/// What was to be printed was lost and the command succeeded.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_standard_output_that_was_closed_before_is_an_error_behind_the_files() {
+    let closed = |folder: &Path, arguments: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_statecast");
+        let mut shell = Command::new("sh");
+        shell
+            .current_dir(folder)
+            .args(["-c", "exec \"$0\" \"$@\" >&-"]);
+        shell.arg(program).args(arguments);
+        shell
+    };
+    for (arguments, files) in &WRITING[..3] {
+        let folder = folder();
+        let says = refusal(&mut closed(folder.path(), arguments));
+        assert!(says.contains("error: standard output: is closed"), "{says}");
+        has(folder.path(), files);
+    }
+    let folder = folder();
+    let forecast = ["forecast", "weather.csv", "--horizon", "3", "-o", "-"];
+    for arguments in [&["models", "list"][..], &["man"], &forecast] {
+        let says = refusal(&mut closed(folder.path(), arguments));
+        assert_eq!(says.matches("is closed").count(), 1, "{says}");
+    }
+    // All that this one has to say is in its files.
+    let (arguments, files) = WRITING[3];
+    let output = closed(folder.path(), arguments).output().unwrap();
+    assert!(output.status.success(), "{}", says(&output));
+    has(folder.path(), files);
 }
 
 /// `-o` with the recording's name replaced the recording.
@@ -199,10 +225,10 @@ fn what_is_read_is_not_overwritten() {
         (&backtest[..], same.as_str()),
         (&forecast[..], "pendulum.csv"),
     ] {
-        let output = statecast(folder.path(), &[command, &[output]].concat());
-        let output = { output }.output().unwrap();
-        let says = says(&output);
-        assert_eq!(output.status.code(), Some(1), "{says}");
+        let says = refusal(&mut statecast(
+            folder.path(),
+            &[command, &[output]].concat(),
+        ));
         assert!(says.contains("pendulum.csv, which is read"), "{says}");
     }
     assert_eq!(
@@ -239,9 +265,7 @@ fn files_beside_an_output_are_no_other_files() {
         (&backtest[..], "which is read"),
         (&forecast[..], "would write the same file"),
     ] {
-        let output = statecast(folder.path(), arguments).output().unwrap();
-        let says = says(&output);
-        assert_eq!(output.status.code(), Some(1), "{says}");
+        let says = refusal(&mut statecast(folder.path(), arguments));
         assert!(says.contains(what), "{says}");
     }
 }
@@ -260,9 +284,7 @@ fn a_recording_is_no_other_recording() {
         "--also",
         "./pendulum.csv",
     ];
-    let output = statecast(folder.path(), &backtest).output().unwrap();
-    let says = says(&output);
-    assert_eq!(output.status.code(), Some(1), "{says}");
+    let says = refusal(&mut statecast(folder.path(), &backtest));
     assert!(says.contains("is the recording itself"), "{says}");
 }
 
@@ -317,10 +339,10 @@ fn a_wrong_output_is_found_before_the_work() {
         ["--plot", "f.gif"],
     ] {
         let forecast = ["forecast", "no-such-recording.csv", "--horizon", "3"];
-        let output = statecast(folder.path(), &[&forecast[..], &flags].concat());
-        let output = { output }.output().unwrap();
-        let says = says(&output);
-        assert_eq!(output.status.code(), Some(1), "{says}");
+        let says = refusal(&mut statecast(
+            folder.path(),
+            &[&forecast[..], &flags].concat(),
+        ));
         assert!(
             says.contains(flags[1]) && !says.contains("recording"),
             "{says}"

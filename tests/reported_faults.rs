@@ -342,3 +342,56 @@ fn one_episode_earns_without_an_interval() {
     assert!(table.contains(" [-]"), "{table}");
     assert!(says.contains("note: is of constant:1: no value"), "{says}");
 }
+
+/// An old `done` that is set at the time limit, too, ended the longest episodes where others were shorter.
+#[test]
+fn a_done_at_the_time_limit_is_no_end() {
+    let mut rows = String::new();
+    for episode in 0..24 {
+        // A walk that ends beyond 2 and is cut off after 30 steps.
+        let (mut x, mut t) = (0.0_f64, 0);
+        loop {
+            let action = ((episode * 37 + t * t * 11 + t * 29 + 5) % 41) as f64 / 20.5 - 1.0;
+            let next = 0.9 * x + action;
+            let done = next.abs() > 2.0 || t == 29;
+            rows += &format!("{episode},{t},{x},{action},1,{}\n", i32::from(done));
+            if done {
+                break;
+            }
+            (x, t) = (next, t + 1);
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let evaluated = |flag: &str, options: &[&str]| {
+        let path = folder.path().join("runs.csv");
+        std::fs::write(&path, format!("episode,t,obs_x,act,reward,{flag}\n{rows}")).unwrap();
+        let path = path.to_str().unwrap();
+        let evaluate = [
+            "evaluate",
+            path,
+            "--policy",
+            "constant:0",
+            "--discount",
+            "1",
+        ];
+        let others = ["--estimators", "linear", "--paths", "4"];
+        let output = statecast(&[&evaluate[..], &others, options].concat());
+        let says = stderr(&output);
+        assert!(output.status.success(), "{says}");
+        says
+    };
+    let cut = rows
+        .lines()
+        .filter(|row| row.split(',').nth(1) == Some("29"))
+        .count();
+    assert!((2..22).contains(&cut), "{cut}");
+    let says = evaluated("done", &[]);
+    let note = format!("note: {cut} of 24 episodes are done after 30 steps");
+    assert!(says.contains(&note), "{says}");
+    let ended = format!("({} of 24 ended", 24 - cut);
+    assert!(says.contains(&ended), "{says}");
+    let says = evaluated("done", &["--termination", "recorded"]);
+    assert!(says.contains("(24 of 24 ended"), "{says}");
+    let says = evaluated("terminated", &[]);
+    assert!(says.contains("(24 of 24 ended"), "{says}");
+}

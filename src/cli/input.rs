@@ -1,6 +1,6 @@
 //! Arguments that all forecasting commands share: the recording, the model, the method.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail, ensure};
@@ -13,7 +13,8 @@ use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
 use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolerance};
 use crate::model::{
-    Checkpoint, FetchProgress, MemoryNeed, Model, ModelSource, Precision, Work, bytes, free_memory,
+    Checkpoint, FetchProgress, FetchStep, MemoryNeed, Model, ModelSource, Precision, Work, bytes,
+    free_memory,
 };
 use crate::trajectory::{
     self, Duplicates, Episode, MissingPolicy, RoleSelection, Trajectory, TrajectoryError,
@@ -61,6 +62,9 @@ pub(super) struct Columns {
     /// What to do with missing values, NaN and infinities
     #[arg(long, value_enum, default_value_t = Missing::Error)]
     missing: Missing,
+    /// Number that stands for a missing value, such as -999; may be given again
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    missing_value: Vec<f64>,
     /// Encoding of a text file, such as latin1 or utf-16le [default: utf-8, or what its first bytes say]
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
@@ -106,6 +110,7 @@ impl Columns {
             time: self.time.clone(),
             duplicates: self.duplicates.into(),
             encoding: self.encoding.clone(),
+            missing_values: self.missing_value.clone(),
             transitions: false,
         }
     }
@@ -470,13 +475,21 @@ pub(super) fn fetched(source: &ModelSource) -> anyhow::Result<ModelSource> {
 /// Runs something that fetches files, with a progress bar for each.
 pub(super) fn with_fetch_progress<T>(fetch: impl FnOnce(FetchProgress) -> T) -> T {
     let bar: RefCell<Option<(String, Progress)>> = RefCell::new(None);
-    fetch(&|file, got, size| {
-        let mut bar = bar.borrow_mut();
-        if bar.as_ref().is_none_or(|(name, _)| name != file) {
-            *bar = Some((file.to_owned(), Progress::new(file)));
+    let waited = Cell::new(false);
+    fetch(&|step| match step {
+        FetchStep::Waiting(file) => {
+            if !waited.replace(true) {
+                tell!("note: another process fetches {file} of this model; waiting for it");
+            }
         }
-        if let Some((_, progress)) = bar.as_ref() {
-            progress.show(got as f64 / size.max(1) as f64);
+        FetchStep::Got { file, bytes, size } => {
+            let mut bar = bar.borrow_mut();
+            if bar.as_ref().is_none_or(|(name, _)| name != file) {
+                *bar = Some((file.to_owned(), Progress::new(file)));
+            }
+            if let Some((_, progress)) = bar.as_ref() {
+                progress.show(bytes as f64 / size.max(1) as f64);
+            }
         }
     })
 }

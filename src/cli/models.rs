@@ -4,6 +4,7 @@ use candle_core::Device;
 use clap::{Args, Subcommand};
 
 use super::input::fetched;
+use super::terminal::show;
 use crate::codec::{Bin, CodecError, TokenTable, builtin_formats};
 use crate::model::{
     Checkpoint, MemoryNeed, Model, ModelSource, Precision, Work, bytes, catalog, free_memory,
@@ -89,7 +90,7 @@ fn list() -> anyhow::Result<()> {
             text += &format!("\nwithout the hub: {}: {offline}\n", model.id);
         }
     }
-    print(&text)
+    show(&text)
 }
 
 fn pull(model: &ModelSource) -> anyhow::Result<()> {
@@ -99,7 +100,7 @@ fn pull(model: &ModelSource) -> anyhow::Result<()> {
     let local = super::input::with_fetch_progress(|progress| {
         crate::model::Hub::from_env().fetch(hub_model, true, progress)
     })?;
-    print(&format!("{}\n", local.display()))
+    show(&format!("{}\n", local.display()))
 }
 
 fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
@@ -150,7 +151,7 @@ fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
         };
         text += &format!("prompt       {:<13} {audit}\n", format.name);
     }
-    print(&text)?;
+    show(&text)?;
     let tokens = checkpoint.tokens(&formats)?;
     let work = Work {
         channels: 6,
@@ -163,7 +164,7 @@ fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
     };
     let need = MemoryNeed::of(&checkpoint, &tokens, work);
     let free = free_memory().map_or(String::new(), |free| format!(", of {} free", bytes(free)));
-    print(&format!(
+    show(&format!(
         "chosen       {}\nmemory       {need}{free} (6 channels, {} rows, 100 paths of 50 steps)\n",
         tokens.format().name,
         work.rows
@@ -176,17 +177,10 @@ fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
     let sample: Vec<Bin> = (0..rows)
         .map(|t| Bin::quantise(5.0 + 3.5 * (0.3 * t as f64).sin()).bin)
         .collect();
-    print(&format!(
+    show(&format!(
         "off grammar  {:.2e} of the probability goes to tokens that are no number (a sine of {rows} values)\n\
          sha256       {}\n",
         model.off_grammar_mass(&sample)?,
         model.info()?.sha256
     ))
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    Ok(std::io::Write::write_all(
-        &mut std::io::stdout(),
-        text.as_bytes(),
-    )?)
 }

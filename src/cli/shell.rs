@@ -1,8 +1,11 @@
 //! Shell completions and the manual page, from the same definitions as the help.
 
-use std::io::{self, Write};
+use std::io::Write;
 
+use anyhow::Context;
 use clap::{Args, CommandFactory};
+
+use crate::output::standard_output;
 
 /// Print a completion script for a shell
 ///
@@ -23,7 +26,7 @@ pub(super) fn completions(arguments: &Completions) -> anyhow::Result<()> {
     let mut script = Vec::new();
     let mut command = super::Arguments::command();
     clap_complete::generate(arguments.shell, &mut command, "statecast", &mut script);
-    Ok(io::stdout().write_all(&script)?)
+    printed(&script)
 }
 
 pub(super) fn man(_: &Man) -> anyhow::Result<()> {
@@ -33,5 +36,13 @@ pub(super) fn man(_: &Man) -> anyhow::Result<()> {
         let name = format!("statecast {}", command.get_name());
         clap_mangen::Man::new(command.clone().display_name(name)).render(&mut page)?;
     }
-    Ok(io::stdout().write_all(&page)?)
+    printed(&page)
+}
+
+fn printed(text: &[u8]) -> anyhow::Result<()> {
+    let written = standard_output().and_then(|mut standard| {
+        standard.write_all(text)?;
+        standard.flush()
+    });
+    written.context("standard output")
 }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 
+use crate::output::standard_output;
+
 /// Says a line on standard error.
 macro_rules! tell {
     ($($line:tt)*) => {
@@ -25,10 +27,13 @@ pub(in crate::cli) fn note(lines: &str) {
 
 /// Writes lines to standard output.
 pub(in crate::cli) fn show(lines: &str) -> anyhow::Result<()> {
-    let mut standard = io::stdout().lock();
-    let written = standard
-        .write_all(visible(lines).as_bytes())
-        .and_then(|()| standard.flush());
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let written = standard_output().and_then(|mut standard| {
+        standard.write_all(visible(lines).as_bytes())?;
+        standard.flush()
+    });
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output"),

@@ -5,6 +5,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
 use super::{EvaluationError, Logged, Run, Walk};
 use crate::metrics::{Estimate, block_bootstrap, quantile};
+use crate::trajectory::EndFlag;
 
 /// Rewards that [`Rule::Recent`] is the mean of.
 const RECENT: usize = 100;
@@ -60,7 +61,7 @@ impl Cut {
         Some(Self {
             context: Logged {
                 runs: vec![shown],
-                sources: 1,
+                end_flags: vec![EndFlag::Terminated],
             },
             actions: run.actions.slice(s![rest.clone(), ..]).to_owned(),
             rewards: run.rewards.slice(s![rest]).to_owned(),

@@ -1,14 +1,20 @@
 //! Where recorded runs ended.
 
+use std::collections::HashMap;
+
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::{Logged, Run};
+use crate::trajectory::EndFlag;
 
 /// Recorded steps that share the say about a step.
 const NEIGHBOURS: usize = 5;
 
 /// Most recorded steps that are compared with, of those that ended a run and of the others.
 const MOST: usize = 2_000;
+
+/// Share of the steps around an end that ended a run, from which on it is an end of the system.
+const FORESEEN: f64 = 0.5;
 
 /// How likely a step ends a run, by the recorded steps nearest to it.
 #[derive(Debug, Clone)]
@@ -17,6 +23,8 @@ pub struct RecordedEnds {
     steps: Array2<f64>,
     unit: Array1<f64>,
     ended: Vec<bool>,
+    /// The run that each step is of.
+    runs: Vec<usize>,
     /// Steps that one of those that did not end a run stands for.
     stands_for: f64,
     by: Compared,
@@ -58,17 +66,20 @@ impl RecordedEnds {
             steps: numbers.select(Axis(0), &kept) / &unit,
             unit,
             ended: kept.iter().map(|&row| all.terminated[row]).collect(),
+            runs: kept.iter().map(|&row| all.run[row]).collect(),
             stands_for,
             by,
         })
     }
 
-    /// Mean probability that it gives to the ends of a recorded run by those of all others: near zero where
-    /// ends have nothing to do with states.
-    fn foresight(&self) -> f64 {
-        let ends: Vec<usize> = (0..self.ended.len()).filter(|&i| self.ended[i]).collect();
+    /// Mean probability that it gives to the ends of some runs by those of all others: near zero where
+    /// ends have nothing to do with states; `None` without such ends.
+    fn foresight(&self, of_runs: impl Fn(usize) -> bool) -> Option<f64> {
+        let is_one = |&i: &usize| self.ended[i] && of_runs(self.runs[i]);
+        let ends: Vec<usize> = (0..self.ended.len()).filter(is_one).collect();
         let of = |&i: &usize| self.share(self.steps.row(i), Some(i));
-        ends.iter().map(of).sum::<f64>() / ends.len().max(1) as f64
+        let sum: f64 = ends.iter().map(of).sum();
+        (!ends.is_empty()).then(|| sum / ends.len() as f64)
     }
 
     /// Probability that a step from a state to the next ends a run.
@@ -102,16 +113,44 @@ impl RecordedEnds {
     }
 }
 
-/// Steps after which all runs ended, if it is a time limit rather than what the states say: all ended alike, in
-/// states in which others went on.
-pub fn time_limit(logged: &Logged) -> Option<usize> {
-    let first = logged.runs.first()?;
-    let alike = |run: &Run| run.terminated && run.steps() == first.steps();
-    if logged.runs.len() < 2 || first.steps() < 2 || !logged.runs.iter().all(alike) {
+/// A time limit at which runs were cut off, although their flag says that they ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeLimit {
+    /// Steps before it.
+    pub steps: usize,
+    /// The runs that it cut off.
+    pub runs: Vec<usize>,
+}
+
+/// The time limit of runs whose flag does not tell it from an end of the system: several runs share the longest
+/// length, more than the lengths before it, and end in states in which others went on.
+pub fn time_limit(logged: &Logged) -> Option<TimeLimit> {
+    let unsure = |run: &Run| logged.end_flags.get(run.source) == Some(&EndFlag::Done);
+    let steps = logged.runs.iter().map(Run::steps).max()?;
+    let at_limit = |run: &Run| run.terminated && unsure(run) && run.steps() == steps;
+    let runs: Vec<usize> = (0..logged.runs.len())
+        .filter(|&i| at_limit(&logged.runs[i]))
+        .collect();
+    if steps < 2 || runs.len() < 2 * most_of_one_length(logged, steps).max(1) {
         return None;
     }
     let ends = RecordedEnds::of(logged)?;
-    (ends.foresight() < 0.5).then_some(first.steps())
+    let foreseen = ends.foresight(|run| at_limit(&logged.runs[run]))?;
+    // Where shorter runs end as far from others, the states tell of no end at all.
+    let usual = ends.foresight(|run| !at_limit(&logged.runs[run]));
+    let is_cut = foreseen < FORESEEN && usual.is_none_or(|usual| foreseen <= FORESEEN * usual);
+    is_cut.then_some(TimeLimit { steps, runs })
+}
+
+/// The most runs that ended at one length in the upper half of those below the longest.
+fn most_of_one_length(logged: &Logged, longest: usize) -> usize {
+    let mut counts = HashMap::new();
+    for run in logged.runs.iter().filter(|run| run.terminated) {
+        if (longest / 2..longest).contains(&run.steps()) {
+            *counts.entry(run.steps()).or_insert(0) += 1;
+        }
+    }
+    counts.into_values().max().unwrap_or(0)
 }
 
 /// At most so many of some rows, evenly spread.
@@ -127,6 +166,8 @@ fn squared_distance(a: ArrayView1<f64>, b: ArrayView1<f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use ndarray::{Array1, Array2};
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt, SeedableRng};
 
     use super::*;
     use crate::evaluation::Run;
@@ -144,7 +185,7 @@ mod tests {
         };
         Logged {
             runs: vec![run; 8],
-            sources: 1,
+            end_flags: vec![EndFlag::Done],
         }
     }
 
@@ -157,17 +198,98 @@ mod tests {
         }
     }
 
-    /// Values were halved: states at the limit are those of all other steps.
-    #[test]
-    fn ends_at_one_step_in_any_state_are_a_time_limit() {
+    /// The same, in states that say nothing of the steps before.
+    fn scattered() -> Logged {
         let mut logged = counted(true);
-        assert_eq!(time_limit(&logged), None);
         for (r, run) in logged.runs.iter_mut().enumerate() {
             let state = |(t, _)| ((r * 7 + t * t * 3) % 11) as f64;
             run.states = Array2::from_shape_fn((6, 1), state);
         }
-        assert_eq!(time_limit(&logged), Some(5));
-        logged.runs[0].terminated = false;
+        logged
+    }
+
+    /// Values were halved: states at the limit are those of all other steps.
+    #[test]
+    fn ends_at_one_step_in_any_state_are_a_time_limit() {
+        assert_eq!(time_limit(&counted(true)), None);
+        let limit = time_limit(&scattered()).unwrap();
+        assert_eq!((limit.steps, limit.runs.len()), (5, 8));
+    }
+
+    /// Fault: a flag called `terminated` was taken for a time limit where all runs were of one length.
+    #[test]
+    fn a_flag_that_is_believed_is_no_time_limit() {
+        for flag in [EndFlag::Terminated, EndFlag::DoneOrTruncated] {
+            let logged = Logged {
+                end_flags: vec![flag],
+                ..scattered()
+            };
+            assert_eq!(time_limit(&logged), None);
+        }
+    }
+
+    const LIMIT: usize = 40;
+
+    /// Runs of a walk that ends beyond 3 and is cut off by a limit, with or without the last state.
+    fn walks(known: bool) -> Logged {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let mut runs = Vec::new();
+        for _ in 0..60 {
+            let mut states = vec![0.0_f64];
+            let mut ended = false;
+            while !ended && states.len() <= LIMIT {
+                let next = states[states.len() - 1] + random.random_range(-1.0..1.0);
+                ended = next.abs() > 3.0;
+                states.push(next);
+            }
+            let steps = states.len() - 1;
+            states.truncate(steps + usize::from(known));
+            runs.push(Run {
+                source: 0,
+                actions: Array2::zeros((steps, 1)),
+                rewards: Array1::ones(steps),
+                states: Array2::from_shape_vec((states.len(), 1), states).unwrap(),
+                terminated: ended || steps == LIMIT,
+                log_probabilities: None,
+            });
+        }
+        Logged {
+            runs,
+            end_flags: vec![EndFlag::Done],
+        }
+    }
+
+    /// Fault: of runs of several lengths those that were cut off counted as ended, too.
+    #[test]
+    fn the_longest_runs_of_many_are_cut_off_and_shorter_ones_end() {
+        for known in [true, false] {
+            let logged = walks(known);
+            let limit = time_limit(&logged).unwrap();
+            let cut = logged
+                .runs
+                .iter()
+                .filter(|run| run.steps() == LIMIT)
+                .count();
+            assert_eq!((limit.steps, limit.runs.len()), (LIMIT, cut));
+            assert!(cut < logged.runs.len());
+            let rest = logged.cut_off(&limit);
+            let ended = rest.runs.iter().filter(|run| run.terminated).count();
+            assert_eq!(ended, rest.runs.len() - cut);
+            // The reward of the last step is kept, whatever it led to.
+            let steps: usize = rest.runs.iter().map(Run::steps).sum();
+            assert_eq!(rest.steps(|_| true).unwrap().changes.nrows(), steps);
+        }
+    }
+
+    /// Failures after as many steps are no time limit, however many there are.
+    #[test]
+    fn the_longest_of_runs_that_all_fail_are_no_time_limit() {
+        let mut logged = walks(true);
+        logged.runs.retain(|run| run.steps() < LIMIT);
+        let longest = logged.runs.iter().map(Run::steps).max().unwrap();
+        let last = logged.runs.iter().find(|run| run.steps() == longest);
+        let again = last.unwrap().clone();
+        logged.runs.extend(std::iter::repeat_n(again, 20));
         assert_eq!(time_limit(&logged), None);
     }
 

@@ -36,10 +36,10 @@ pub struct Piece {
 /// What contexts of at most `rows` rows are made of, one context a fold: of every recording as many
 /// rows, so that a context shows what each of them does.
 pub fn pieces(logged: &Logged, folds: usize, rows: usize) -> Vec<Vec<Piece>> {
-    let quota = (rows / logged.sources.max(1)).max(2);
+    let quota = (rows / logged.sources().max(1)).max(2);
     let of_fold = |fold: usize| {
         let mut pieces = Vec::new();
-        for source in 0..logged.sources {
+        for source in 0..logged.sources() {
             let mut left = quota;
             for (run, _) in logged
                 .of_fold(fold, folds)

@@ -109,6 +109,7 @@ mod tests {
 
     use super::*;
     use crate::evaluation::Run;
+    use crate::trajectory::EndFlag;
 
     fn logged() -> Logged {
         let run = Run {
@@ -127,7 +128,7 @@ mod tests {
                 },
                 run,
             ],
-            sources: 1,
+            end_flags: vec![EndFlag::Terminated],
         }
     }
 

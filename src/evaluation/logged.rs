@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
-use super::{EvaluationError, Rules};
+use super::{EvaluationError, Rules, TimeLimit};
 use crate::dynamics::Steps;
 use crate::environment::Reward;
 use crate::policy::Policy;
-use crate::trajectory::Trajectory;
+use crate::trajectory::{EndFlag, Episode, Trajectory};
 
 /// Fewest steps that a model is learned from.
 const LEAST_STEPS: usize = 10;
@@ -79,8 +79,8 @@ impl Run {
 pub struct Logged {
     /// The runs, at least one.
     pub runs: Vec<Run>,
-    /// Recordings that they come from.
-    pub sources: usize,
+    /// What the ends of each recording that they come from mean.
+    pub end_flags: Vec<EndFlag>,
 }
 
 /// States, actions, rewards and next states, row by row.
@@ -132,7 +132,7 @@ impl Logged {
                     states,
                     actions: episode.actions().to_owned(),
                     rewards: Array1::zeros(0),
-                    terminated: episode.terminated().last() == Some(&true),
+                    terminated: ended(recording.end_flag(), episode),
                     log_probabilities: episode.log_probabilities().cloned(),
                 };
                 run.rewards = match (episode.rewards(), rules.reward) {
@@ -153,7 +153,7 @@ impl Logged {
             true => Err(EvaluationError::NoRuns(0)),
             false => Ok(Self {
                 runs,
-                sources: recordings.len(),
+                end_flags: recordings.iter().map(Trajectory::end_flag).collect(),
             }),
         }
     }
@@ -169,7 +169,7 @@ impl Logged {
 
     /// Runs of a fold with their numbers: every so many of each recording.
     pub fn of_fold(&self, fold: usize, folds: usize) -> impl Iterator<Item = (usize, &Run)> {
-        let mut before = vec![0; self.sources];
+        let mut before = vec![0; self.sources()];
         self.runs.iter().enumerate().filter(move |(_, run)| {
             let number = before[run.source];
             before[run.source] += 1;
@@ -200,6 +200,19 @@ impl Logged {
         (best, telling(best))
     }
 
+    /// Recordings that the runs come from.
+    pub fn sources(&self) -> usize {
+        self.end_flags.len()
+    }
+
+    /// The same, with the ends of some runs as moments at which a time limit cut them off.
+    pub fn cut_off(mut self, limit: &TimeLimit) -> Self {
+        for &run in &limit.runs {
+            self.runs[run].terminated = false;
+        }
+        self
+    }
+
     /// The same, with ends as moments at which runs were cut off.
     pub fn endless(mut self) -> Self {
         self.runs.iter_mut().for_each(|run| run.terminated = false);
@@ -212,7 +225,7 @@ impl Logged {
         let runs: Vec<Run> = others.cloned().collect();
         (!runs.is_empty()).then_some(Self {
             runs,
-            sources: self.sources,
+            end_flags: self.end_flags.clone(),
         })
     }
 
@@ -274,13 +287,13 @@ impl Logged {
         (0..self.states()).map(column).collect()
     }
 
-    /// What models of one step learn from, of the runs that `of` takes: the steps whose next state is known, and
-    /// the rewards of those that ended a run.
+    /// What models of one step learn from, of the runs that `of` takes: the changes of state of the steps whose next
+    /// state is known, and the rewards of all.
     ///
     /// # Errors
     /// [`EvaluationError::TooFew`] if there are hardly any.
     pub fn steps(&self, of: impl Fn(usize) -> bool) -> Result<Steps, EvaluationError> {
-        let all = self.transitions(of);
+        let all = self.rows(of, Run::steps);
         let rows = all.rewards.len();
         if rows < LEAST_STEPS {
             return Err(EvaluationError::TooFew(rows, LEAST_STEPS));
@@ -307,8 +320,12 @@ impl Logged {
 
     /// All steps whose next state is known or which ended a run, of the runs that `of` takes.
     pub fn transitions(&self, of: impl Fn(usize) -> bool) -> Transitions {
+        self.rows(of, |run| run.transitions() + usize::from(run.ends_unseen()))
+    }
+
+    /// The first steps, so many of each, of the runs that `of` takes.
+    fn rows(&self, of: impl Fn(usize) -> bool, steps: impl Fn(&Run) -> usize) -> Transitions {
         let taken: Vec<usize> = (0..self.runs.len()).filter(|&i| of(i)).collect();
-        let steps = |run: &Run| run.transitions() + usize::from(run.ends_unseen());
         let rows: usize = taken.iter().map(|&i| steps(&self.runs[i])).sum();
         let mut all = Transitions {
             states: Array2::zeros((rows, self.states())),
@@ -337,6 +354,15 @@ impl Logged {
             }
         }
         all
+    }
+}
+
+/// Whether the last step of an episode ended the run for good.
+fn ended(flag: EndFlag, episode: &Episode) -> bool {
+    let is_set = |flags: &[bool]| flags.last() == Some(&true);
+    match flag {
+        EndFlag::Terminated | EndFlag::Done => is_set(episode.terminated()),
+        EndFlag::DoneOrTruncated => is_set(episode.terminated()) && !is_set(episode.truncated()),
     }
 }
 

@@ -27,7 +27,7 @@ mod value;
 pub use actor::{Actor, Follower};
 pub use continuation::{Continuations, Continued, Cut, Rule};
 pub use correction::{Earned, doubt, on_policy, recorded};
-pub use ends::{RecordedEnds, time_limit};
+pub use ends::{RecordedEnds, TimeLimit, time_limit};
 pub use fitted::{FittedQ, FittedSettings};
 pub use imagined::{Imagined, Walk};
 pub use importance::{Critic, Weighted, behaviour_mean, doubly_robust, importance};

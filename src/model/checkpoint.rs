@@ -60,7 +60,7 @@ impl Checkpoint {
         precision: Precision,
         device: &Device,
     ) -> Result<Self, ModelError> {
-        let (architecture, tokenizer, weights, hints) = match &source.local(&|_, _, _| ())? {
+        let (architecture, tokenizer, weights, hints) = match &source.local(&|_| ())? {
             ModelSource::Builtin => (
                 Architecture::parse("bundled config.json", CONFIG)?,
                 tokenizer_file::parse("bundled tokenizer.json", TOKENIZER)?,

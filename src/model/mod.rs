@@ -44,7 +44,7 @@ pub use decoder::Decoder;
 pub use foreign::{FOREIGN_FAMILIES, ForeignConfig};
 pub use head::NumberHead;
 pub use hinted::{Answer, Answers, HintedModel, HintedSequences, Logits, RowBefore, RowInput};
-pub use hub::{FetchProgress, Hub, HubError, HubModel};
+pub use hub::{FetchProgress, FetchStep, Hub, HubError, HubModel};
 pub use load::{Model, ModelInfo};
 pub use memory::{MemoryNeed, Work, bytes, free_memory};
 pub(crate) use memory::{digit_paths_that_fit, paths_that_fit};

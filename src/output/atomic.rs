@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::OutputError;
+use super::{OutputError, standard_output};
 
 /// Writes a file under a temporary name in its folder and renames it when it is complete. On any
 /// error nothing is left behind, and a file of that name stays as it was. A link is followed; a
@@ -137,7 +137,7 @@ impl Staged {
             }
             Self::Standard(mut temporary) => {
                 temporary.rewind()?;
-                let mut out = io::stdout().lock();
+                let mut out = standard_output()?;
                 io::copy(&mut temporary, &mut out)?;
                 out.flush()
             }

@@ -6,6 +6,7 @@ mod bundle;
 mod events;
 mod npz;
 mod numbers;
+mod standard;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ pub use bundle::Bundle;
 pub use events::{ScalarEvent, write_events};
 pub use npz::NpzWriter;
 pub(crate) use numbers::{estimate, number, numbers, percent};
+pub(crate) use standard::standard_output;
 pub use table::{Column, Table, TableFormat};
 
 /// Why a file cannot be written.

@@ -1,6 +1,6 @@
 //! Files of named arrays: which of them are columns of the recording, and of which rows.
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use super::TrajectoryError;
@@ -8,6 +8,7 @@ use super::array_rows::{Family, Rows, families, rows_of};
 use super::bounds::Bounds;
 use super::input::Input;
 use super::npy::{Fault, Header, Layout};
+use super::padding::{Padding, Says};
 use super::source::{Column, Kind, MOST_COLUMNS, Source};
 use super::table::{Slot, Table};
 
@@ -45,6 +46,7 @@ pub(super) struct ArraySource<C> {
     columns: Vec<Column>,
     arrays: Vec<Array>,
     rows: Rows,
+    padding: Option<Padding>,
 }
 
 /// An array whose columns can be read, or the arrays of one name of all episodes.
@@ -60,7 +62,7 @@ struct Array {
 impl<C: Container> ArraySource<C> {
     /// Finds the arrays of the recording; those in `wanted` say how many rows it has.
     pub(super) fn open(
-        container: C,
+        mut container: C,
         input: Input,
         wanted: &[String],
     ) -> Result<Self, TrajectoryError> {
@@ -75,10 +77,22 @@ impl<C: Container> ArraySource<C> {
         }
         let (families, episodes) = families(&members);
         let rows = rows_of(&families, episodes, wanted);
+        let padding = padding(&mut container, &families, &rows, &input)?;
         let mut columns = Vec::new();
         let mut arrays = Vec::new();
         for family in &families {
             let first_column = columns.len();
+            if padding
+                .as_ref()
+                .is_some_and(|known| known.name == family.name)
+            {
+                columns.push(Column {
+                    name: family.name.clone(),
+                    array: None,
+                    kind: Kind::Unusable("lengths of the episodes".to_owned()),
+                });
+                continue;
+            }
             match family.layouts(&members, &rows) {
                 Ok((parts, is_long)) => {
                     let room = MOST_COLUMNS - first_column;
@@ -117,6 +131,7 @@ impl<C: Container> ArraySource<C> {
             columns,
             arrays,
             rows,
+            padding,
         })
     }
 
@@ -155,6 +170,11 @@ impl<C: Container> Source for ArraySource<C> {
         self.container.has_names()
     }
 
+    fn notes(&self) -> Vec<String> {
+        let note = self.padding.as_ref().and_then(Padding::note);
+        note.into_iter().collect()
+    }
+
     fn read(
         mut self: Box<Self>,
         slots: &[Option<Slot>],
@@ -169,11 +189,22 @@ impl<C: Container> Source for ArraySource<C> {
             .collect();
         self.check_size(&used)?;
         let all_long = used.iter().all(|(array, _)| array.is_long);
-        if let Some(episodes) = self.rows.episodes(all_long) {
-            table.cut_at(episodes);
+        let all_long = all_long && self.rows.long.is_some();
+        match &self.padding {
+            Some(padding) => table.cut_at(padding.episodes(all_long)),
+            None => self
+                .rows
+                .episodes(all_long)
+                .into_iter()
+                .for_each(|episodes| table.cut_at(episodes)),
         }
         for (array, _) in used {
             let mut row = 0;
+            let is_long = array.is_long;
+            let row_of = |row: usize| match &self.padding {
+                Some(padding) => padding.row(row, is_long),
+                None => Some(row),
+            };
             for &(member, layout) in &array.parts {
                 let name = self.columns[array.first_column].family();
                 let format = self.container.format();
@@ -182,7 +213,17 @@ impl<C: Container> Source for ArraySource<C> {
                     _ => corrupt(&self.file, format, format!("array {name}: {reason}")),
                 };
                 let mut values = self.container.values(member).map_err(&fault)?;
-                let place = (array.first_column, row);
+                let (mut layout, depth) = (layout, self.rows.shape.len());
+                if layout.fortran && depth > 1 {
+                    let ordered = in_c_order(&mut *values, &layout, self.rows.shape[0]);
+                    values = Box::new(Cursor::new(ordered.map_err(&fault)?));
+                    layout.fortran = false;
+                }
+                let place = Place {
+                    first_column: array.first_column,
+                    start: row,
+                    row_of: &row_of,
+                };
                 stream(layout, &mut *values, place, slots_of(array), table).map_err(
                     |fault_of| match fault_of {
                         Fault::Data(reason) => fault(reason),
@@ -240,21 +281,125 @@ impl Family {
     }
 }
 
-/// Puts the values of an array into the table; `slots` are those of its columns, of which the first
-/// is column `first` of the file; its first row is row `start` of the table.
+/// How many rows of each episode are data, where episodes are padded and an array says so.
+fn padding(
+    container: &mut impl Container,
+    families: &[Family],
+    rows: &Rows,
+    input: &Input,
+) -> Result<Option<Padding>, TrajectoryError> {
+    let &[episodes, padded] = rows.shape.as_slice() else {
+        return Ok(None);
+    };
+    for family in families {
+        let known = Says::of(&family.name, &family.header, episodes, padded);
+        let layout = known.and_then(|says| {
+            let layout = says.layout(&family.header, episodes, padded)?;
+            Some((says, layout))
+        });
+        let Some((says, mut layout)) = layout else {
+            continue;
+        };
+        input.bounds.check_values(&input.name, layout.rows)?;
+        let format = container.format();
+        let fault = |reason: String| {
+            let reason = format!("array {}: {reason}", family.name);
+            corrupt(&input.name, format, reason)
+        };
+        let mut reader = container.values(family.members[0]).map_err(fault)?;
+        if layout.fortran && says == Says::Mask {
+            let ordered = in_c_order(&mut *reader, &layout, episodes);
+            reader = Box::new(Cursor::new(ordered.map_err(fault)?));
+            layout.fortran = false;
+        }
+        let mut values = Vec::new();
+        let read = layout.stream(&mut *reader, |_, _, bytes| {
+            values.push(layout.element.number(bytes));
+            Ok::<(), String>(())
+        });
+        read.map_err(|fault_of| match fault_of {
+            Fault::Data(reason) | Fault::Receiver(reason) => fault(reason),
+        })?;
+        let length = usize::try_from(padded).unwrap_or(usize::MAX);
+        let Some(lengths) = says.lengths(&values, length) else {
+            continue;
+        };
+        let found = Padding::new(family.name.clone(), length, &lengths);
+        return found
+            .map(Some)
+            .map_err(|(episode, beyond)| TrajectoryError::PaddedLength {
+                file: input.name.clone(),
+                array: family.name.clone(),
+                episode,
+                length: beyond,
+                rows: length,
+            });
+    }
+    Ok(None)
+}
+
+/// The values of an array of which the first index, that of episodes, runs fastest, with the last
+/// running fastest.
+fn in_c_order(reader: &mut dyn Read, layout: &Layout, episodes: u64) -> Result<Vec<u8>, String> {
+    let size = layout.element.bytes();
+    let rows = usize::try_from(layout.rows).map_err(|_| "too many rows".to_owned())?;
+    let total = rows
+        .checked_mul(layout.columns)
+        .and_then(|values| values.checked_mul(size))
+        .ok_or("more values than exist")?;
+    let mut bytes = Vec::new();
+    let read = reader.take(total as u64).read_to_end(&mut bytes);
+    read.map_err(|fault| fault.to_string())?;
+    if bytes.len() < total {
+        let (found, all) = (bytes.len() / size, total / size);
+        return Err(format!(
+            "it ends after {found} of the {all} values its header claims"
+        ));
+    }
+    let episodes = usize::try_from(episodes).unwrap_or(1).max(1);
+    let steps = rows / episodes;
+    let mut ordered = Vec::with_capacity(total);
+    for row in 0..rows {
+        let (episode, step) = (row / steps, row % steps);
+        for column in 0..layout.columns {
+            let at = size * (episode + episodes * (step + steps * column));
+            ordered.extend_from_slice(&bytes[at..at + size]);
+        }
+    }
+    Ok(ordered)
+}
+
+/// Where the values of an array go.
+struct Place<'p> {
+    /// Position of its first column among those of the file.
+    first_column: usize,
+    /// Rows of the recording before its own.
+    start: usize,
+    /// The row among its own that a row of values is; nothing for one that is left out.
+    row_of: &'p dyn Fn(usize) -> Option<usize>,
+}
+
+/// Puts the values of an array into the table; `slots` are those of its columns.
 fn stream(
     layout: Layout,
     reader: &mut dyn Read,
-    (first, start): (usize, usize),
+    place: Place,
     slots: &[Option<Slot>],
     table: &mut Table,
 ) -> Result<(), Fault<TrajectoryError>> {
     let mut last = vec![Vec::new(); slots.len()];
+    let (first, start) = (place.first_column, place.start);
     layout.stream(reader, |row, column, bytes| {
+        let Some(row) = (place.row_of)(row) else {
+            return Ok(());
+        };
         let row = start + row;
         match slots[column] {
             Some(Slot::Value(block, position)) => {
-                table.set(block, position, row, layout.element.number(bytes));
+                match layout.element.large_integer(bytes) {
+                    Some(integer) => table.set_integer(block, position, row, integer),
+                    None => table.set(block, position, row, layout.element.number(bytes)),
+                }
                 Ok(())
             }
             Some(Slot::Part(_)) => {
@@ -262,9 +407,12 @@ fn stream(
                 Ok(())
             }
             Some(Slot::Time(_)) => {
-                table
-                    .clock(first + column)
-                    .number(layout.element.number(bytes));
+                match layout.element.large_integer(bytes) {
+                    Some(integer) => table.time(first + column, integer),
+                    None => table
+                        .clock(first + column)
+                        .number(layout.element.number(bytes)),
+                }
                 Ok(())
             }
             Some(slot) => {
@@ -299,9 +447,6 @@ fn layout(header: &Header, rows_shape: &[u64]) -> Result<Layout, String> {
             return Err(format!("shape [{}]", shape.join(", ")));
         }
     };
-    if fortran && rows_shape.len() > 1 {
-        return Err("episodes in Fortran order; save it with order='C'".to_owned());
-    }
     if columns > MOST_COLUMNS as u64 {
         return Err(format!("{columns} columns"));
     }

@@ -12,7 +12,9 @@ use super::episode::LARGEST_OF_TRANSITIONS;
 use super::labels::Claim;
 use super::source::{Column, Kind, Precision, Source, list};
 use super::table::{Slot, Table};
-use super::{Duplicates, IgnoredColumn, MissingPolicy, RoleSelection, Roles, TrajectoryError};
+use super::{
+    Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RoleSelection, Roles, TrajectoryError,
+};
 
 /// What is known of the columns before the rows are read.
 pub(super) struct Resolved<'a> {
@@ -24,6 +26,7 @@ pub(super) struct Resolved<'a> {
     needs_states: bool,
     transitions: bool,
     duplicates: Duplicates,
+    missing_values: Vec<f64>,
 }
 
 /// Gives the columns their roles.
@@ -51,6 +54,7 @@ pub(super) fn resolve<'a>(
     let resolved = assignment.resolved(open_states, true, selection.duplicates)?;
     Ok(Resolved {
         transitions: selection.transitions,
+        missing_values: selection.missing_values.clone(),
         ..resolved
     })
 }
@@ -87,6 +91,8 @@ impl Resolved<'_> {
     fn table(&self, missing: MissingPolicy) -> Table {
         let mut table = Table::new(self.file, missing, &self.columns, &self.slots);
         table.duplicates = self.duplicates;
+        table.missing_values.clone_from(&self.missing_values);
+        table.wants_successors = self.transitions;
         table.open_states = self.open_states;
         table.needs_states = self.needs_states;
         if self.transitions {
@@ -94,6 +100,19 @@ impl Resolved<'_> {
         }
         table.time_is_chosen = !self.roles.time.columns.is_empty();
         table
+    }
+
+    /// What the flag of ends means, as far as its name says.
+    pub(super) fn end_flag(&self) -> EndFlag {
+        let of = |block: Block| {
+            let mut columns = self.columns.iter().zip(&self.slots);
+            let (column, _) = columns.find(|(_, slot)| **slot == Some(Slot::Value(block, 0)))?;
+            Some(column.family())
+        };
+        let beside_truncated = of(Block::Truncated).is_some();
+        of(Block::Terminated).map_or_else(EndFlag::default, |name| {
+            EndFlag::called(name, beside_truncated)
+        })
     }
 
     /// The table of a source whose columns these are.
@@ -237,6 +256,7 @@ impl<'f, 'c> Assignment<'f, 'c> {
             needs_states,
             transitions: false,
             duplicates,
+            missing_values: Vec::new(),
         })
     }
 
@@ -349,7 +369,10 @@ impl<'f, 'c> Assignment<'f, 'c> {
                 self.take_all(&named, Block::State)?;
             }
         }
-        if selection.transitions {
+        // Where nothing labels the episodes, next states may tell them apart.
+        let sure =
+            |slot: &Option<Slot>| matches!(slot, Some(Slot::Label(Claim::Chosen | Claim::Named)));
+        if selection.transitions || !self.slots.iter().any(sure) {
             self.pair_successors()?;
         }
         Ok(())

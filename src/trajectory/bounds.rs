@@ -12,6 +12,8 @@ const VALUES_A_BYTE: u64 = 4;
 const BYTES: u64 = 1 << 30;
 /// Bytes that each byte of a larger compressed file may unpack to.
 const BYTES_A_BYTE: u64 = 64;
+/// Bytes that any page of a table may unpack to; writers make pages of a mebibyte, some of a whole column.
+const PAGE_BYTES: u64 = 1 << 26;
 /// Bytes that are taken from standard input.
 pub(super) const MOST_OF_STANDARD_INPUT: u64 = 4 << 30;
 
@@ -20,6 +22,7 @@ pub(super) const MOST_OF_STANDARD_INPUT: u64 = 4 << 30;
 pub(super) struct Bounds {
     values: u64,
     bytes: u64,
+    page_bytes: u64,
 }
 
 impl Bounds {
@@ -28,6 +31,7 @@ impl Bounds {
         Self {
             values: VALUES.max(file_bytes.saturating_mul(VALUES_A_BYTE)),
             bytes: BYTES.max(file_bytes.saturating_mul(BYTES_A_BYTE)),
+            page_bytes: PAGE_BYTES.max(file_bytes.saturating_mul(BYTES_A_BYTE)),
         }
     }
 
@@ -36,7 +40,12 @@ impl Bounds {
         self.bytes
     }
 
-    /// The same, for memory of this machine.
+    /// Bytes that a page of a table may unpack to.
+    pub(super) fn page_bytes(self) -> u64 {
+        self.page_bytes
+    }
+
+    /// Bytes that the file may unpack to, for memory of this machine.
     pub(super) fn memory(self) -> usize {
         usize::try_from(self.bytes).unwrap_or(usize::MAX)
     }

@@ -5,6 +5,7 @@ use super::calendar::month_named;
 use super::dialect::{Parsed, is_missing, parse};
 use super::error::excerpt;
 use super::gregorian::Date;
+use super::rounded::large_integer;
 use super::table::{Slot, Table};
 
 /// What a cell holds.
@@ -38,20 +39,20 @@ impl Table {
                 };
                 self.label(index, slot, row, &text);
             }
-            Slot::Time(_) => {
-                let clock = self.clock(index);
-                match cell {
-                    Cell::Integer(value) => clock.number(value as f64),
-                    Cell::Float(value) => clock.number(value),
-                    Cell::Time(nanos) => clock.nanos(nanos),
-                    Cell::Text(text) => match parse(text.as_bytes(), b',') {
-                        Parsed::Number(value) => clock.number(value),
-                        Parsed::Missing(_) => clock.missing(),
-                        Parsed::Text => clock.text(text),
+            Slot::Time(_) => match cell {
+                Cell::Integer(value) => self.time(index, value),
+                Cell::Float(value) => self.clock(index).number(value),
+                Cell::Time(nanos) => self.clock(index).nanos(nanos),
+                Cell::Text(text) => match parse(text.as_bytes(), b',') {
+                    Parsed::Number(value) => match large_integer(text.as_bytes(), value) {
+                        Some(integer) => self.time(index, integer),
+                        None => self.clock(index).number(value),
                     },
-                    Cell::Missing => clock.missing(),
-                }
-            }
+                    Parsed::Missing(_) => self.clock(index).missing(),
+                    Parsed::Text => self.clock(index).text(text),
+                },
+                Cell::Missing => self.clock(index).missing(),
+            },
             Slot::Part(_) => {
                 let value = match cell {
                     Cell::Integer(value) => value as f64,
@@ -68,11 +69,20 @@ impl Table {
             Slot::Value(block, position) => {
                 let value = match cell {
                     Cell::Missing => f64::NAN,
-                    Cell::Integer(value) => value as f64,
+                    Cell::Integer(integer) => {
+                        self.set_integer(block, position, row, integer);
+                        return Ok(());
+                    }
                     Cell::Float(value) => value,
                     Cell::Time(nanos) => nanos as f64 * 1e-9,
                     Cell::Text(text) => match parse(text.as_bytes(), b',') {
-                        Parsed::Number(value) => value,
+                        Parsed::Number(value) => match large_integer(text.as_bytes(), value) {
+                            Some(integer) => {
+                                self.set_integer(block, position, row, integer);
+                                return Ok(());
+                            }
+                            None => value,
+                        },
                         Parsed::Missing("infinite") => f64::INFINITY,
                         Parsed::Missing(_) => f64::NAN,
                         Parsed::Text => {

@@ -361,6 +361,11 @@ fn field(name: &str) -> &str {
     name.rsplit(['.', '/']).next().unwrap_or(name)
 }
 
+/// The last part of a name, as the lists have names.
+pub(super) fn plain_field(name: &str) -> String {
+    field(&plain(name)).to_owned()
+}
+
 /// How near to time itself a name of time is: 0 for clocks, 1 for counters of steps, 2 for numbers
 /// of rows; and its place among those. A unit behind the name does not count.
 fn time_place(name: &str) -> Option<(usize, usize)> {

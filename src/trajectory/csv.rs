@@ -20,6 +20,7 @@ use super::error::excerpt;
 use super::input::Input;
 use super::labels::Claim;
 use super::records::{Record, Records};
+use super::rounded::large_integer;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 
@@ -349,7 +350,10 @@ impl CsvSource {
                 }
                 Slot::Time(_) => {
                     match parse(cell, self.records.dialect.delimiter) {
-                        Parsed::Number(value) => table.clock(index).number(value),
+                        Parsed::Number(value) => match large_integer(cell, value) {
+                            Some(integer) => table.time(index, integer),
+                            None => table.clock(index).number(value),
+                        },
                         Parsed::Missing(_) => table.clock(index).missing(),
                         Parsed::Text => {
                             let text = std::str::from_utf8(cell).unwrap_or_default();
@@ -373,10 +377,18 @@ impl CsvSource {
                 Slot::Value(..) => parse(cell, self.records.dialect.delimiter),
             };
             let value = match parsed {
-                Parsed::Number(value) => value,
+                Parsed::Number(value) => {
+                    if let (Some(integer), Slot::Value(block, position)) =
+                        (large_integer(cell, value), slot)
+                    {
+                        table.set_integer(block, position, row, integer);
+                        continue;
+                    }
+                    value
+                }
                 Parsed::Missing(what) if table.refuses_missing() => match slot {
-                    // The row behind the last step of an episode has neither.
-                    Slot::Value(Block::Action | Block::Reward, _) => {
+                    // The row behind the last step of an episode has none of them.
+                    Slot::Value(Block::Action | Block::Reward | Block::Successor, _) => {
                         table.remember_gap(row, record.line, what);
                         f64::NAN
                     }

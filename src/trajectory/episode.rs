@@ -2,7 +2,7 @@
 
 use ndarray::{ArcArray2, Array1, Array2, ArrayView2, s};
 
-use super::{TimeAxis, Timeline, TrajectoryError};
+use super::{EndFlag, TimeAxis, Timeline, TrajectoryError};
 
 /// The largest size of a value: sums of squares of such values are finite.
 pub(crate) const LARGEST: f64 = 1e150;
@@ -291,6 +291,7 @@ pub struct Trajectory {
     action_names: Vec<String>,
     reward_name: Option<String>,
     episodes: Vec<Episode>,
+    end_flag: EndFlag,
 }
 
 impl Trajectory {
@@ -352,7 +353,18 @@ impl Trajectory {
             action_names,
             reward_name,
             episodes,
+            end_flag: EndFlag::default(),
         })
+    }
+
+    /// The same, with what the flags of its ends mean.
+    pub fn with_end_flag(self, end_flag: EndFlag) -> Self {
+        Self { end_flag, ..self }
+    }
+
+    /// What [`Episode::terminated`] means; the end of the system, unless the recording says less.
+    pub fn end_flag(&self) -> EndFlag {
+        self.end_flag
     }
 
     /// Names of the state columns, in the order of [`Episode::states`].

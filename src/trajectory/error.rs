@@ -62,13 +62,24 @@ pub enum TrajectoryError {
         reason: String,
     },
 
-    /// The file is compressed or packed in a way that is not read.
-    #[error("{}: {reason}", file.display())]
-    Packed {
+    /// The file is of a known format that is not read.
+    #[error("{}: is {what}; {remedy}", file.display())]
+    Unread {
         /// The file asked for.
         file: PathBuf,
-        /// What it is, and what to do.
-        reason: String,
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+
+    /// A zip archive of several files, none of which is an array.
+    #[error("{}: holds {files} files; unpack it and name one of them", file.display())]
+    SeveralFiles {
+        /// The file asked for.
+        file: PathBuf,
+        /// How many there are.
+        files: usize,
     },
 
     /// The file unpacks to more than is read of one of its size.
@@ -100,6 +111,21 @@ pub enum TrajectoryError {
         rows: usize,
         /// Rows of the others.
         others: usize,
+    },
+
+    /// An episode would be longer than the arrays that hold it with its padding.
+    #[error("{}: {array} says that episode {episode} has {length} rows, but the arrays hold {rows} of each; correct or remove {array}", file.display())]
+    PaddedLength {
+        /// The file asked for.
+        file: PathBuf,
+        /// Name of the array of lengths.
+        array: String,
+        /// Position of the episode, from 0.
+        episode: usize,
+        /// Its length.
+        length: u64,
+        /// Rows that there are.
+        rows: usize,
     },
 
     /// A line is not UTF-8.

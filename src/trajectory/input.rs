@@ -9,6 +9,7 @@ use zip::ZipArchive;
 
 use super::TrajectoryError;
 use super::bounds::{Bounds, MOST_OF_STANDARD_INPUT};
+use super::unread::{self, Unread};
 
 /// Containers in containers that are unpacked: `run.csv.gz` in a zip archive.
 const MOST_LAYERS: usize = 2;
@@ -96,6 +97,15 @@ impl Input {
         }
     }
 
+    /// The error of a format that is not read.
+    pub(super) fn unread(&self, format: Unread) -> TrajectoryError {
+        TrajectoryError::Unread {
+            file: self.name.clone(),
+            what: format.what,
+            remedy: format.remedy,
+        }
+    }
+
     fn corrupt(&self, format: &'static str, reason: impl ToString) -> TrajectoryError {
         TrajectoryError::Corrupt {
             file: self.name.clone(),
@@ -106,11 +116,7 @@ impl Input {
 
     /// What a compressed file unpacks to; nothing if it is not compressed.
     fn unpacked(&mut self) -> Result<Option<Self>, TrajectoryError> {
-        let start = self.start(6)?;
-        let other = |format: &str| TrajectoryError::Packed {
-            file: self.name.clone(),
-            reason: format!("is compressed by {format}; unpack it, or compress it by gzip"),
-        };
+        let start = self.start(4)?;
         match start.as_slice() {
             [0x1f, 0x8b, ..] => {
                 let mut decoder = MultiGzDecoder::new(io::BufReader::new(&self.file));
@@ -124,9 +130,6 @@ impl Input {
                 let mut decoder = decoder.map_err(|fault| self.corrupt("zstd", fault))?;
                 self.inner("zstd", &mut decoder).map(Some)
             }
-            [b'B', b'Z', b'h', ..] => Err(other("bzip2")),
-            [0xfd, b'7', b'z', b'X', b'Z', 0] => Err(other("xz")),
-            [b'7', b'z', 0xbc, 0xaf, ..] => Err(other("7-Zip")),
             [b'P', b'K', 3, 4, ..] => self.member(),
             _ => Ok(None),
         }
@@ -172,21 +175,15 @@ impl Input {
         if names.is_empty() || names.iter().any(|name| name.ends_with(".npy")) {
             return Ok(None);
         }
-        let packed = |reason: String| TrajectoryError::Packed {
-            file: self.name.clone(),
-            reason,
-        };
-        if names.iter().any(|name| name == "[Content_Types].xml") {
-            return Err(packed(
-                "is an office document; save its table as CSV".to_owned(),
-            ));
+        let has = |wanted: &str| names.iter().any(|name| name == wanted);
+        if has("[Content_Types].xml") || has("mimetype") && has("content.xml") {
+            return Err(self.unread(unread::OFFICE));
         }
         let [name] = names.as_slice() else {
-            let reason = format!(
-                "holds {} files; unpack it and name one of them",
-                names.len()
-            );
-            return Err(packed(reason));
+            return Err(TrajectoryError::SeveralFiles {
+                file: self.name.clone(),
+                files: names.len(),
+            });
         };
         let inner = archive
             .by_name(name)

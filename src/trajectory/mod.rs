@@ -22,6 +22,7 @@ mod combined;
 mod conventions;
 mod csv;
 mod dialect;
+mod end_flag;
 mod episode;
 mod error;
 mod finals;
@@ -37,9 +38,14 @@ mod mat;
 mod npy;
 mod npz;
 mod order;
+mod padding;
 mod parquet;
+mod parquet_pages;
 mod records;
 mod roles;
+mod rounded;
+mod seams;
+mod sentinels;
 mod settle;
 mod source;
 mod table;
@@ -47,11 +53,13 @@ mod table;
 mod tests;
 mod timeline;
 mod times;
+mod unread;
 mod weekly;
 mod wrapped;
 
 use std::path::Path;
 
+pub use end_flag::EndFlag;
 pub(crate) use episode::LARGEST;
 pub use episode::{Episode, Trajectory};
 pub use error::TrajectoryError;
@@ -120,7 +128,7 @@ pub fn read(
     let table = resolved.filled(source, missing)?;
     let (trajectory, counters) = table.into_trajectory(&mut roles)?;
     resolved.explain_ignored(&mut roles, &counters);
-    Ok((trajectory, roles))
+    Ok((trajectory.with_end_flag(resolved.end_flag()), roles))
 }
 
 /// A column of labels of an episode.

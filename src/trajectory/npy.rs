@@ -204,6 +204,15 @@ impl Element {
         }
     }
 
+    /// The number as a whole one, if it is of a kind that a float may not hold.
+    pub(super) fn large_integer(self, bytes: &[u8]) -> Option<i128> {
+        match (self.kind, self.size) {
+            (ElementKind::Signed, 8) => Some(self.signed(self.bits(bytes)).into()),
+            (ElementKind::Unsigned, 8) => Some(self.bits(bytes).into()),
+            _ => None,
+        }
+    }
+
     /// The same number in full as an episode label; empty for NaN and infinities.
     pub(super) fn text(self, bytes: &[u8]) -> String {
         let bits = self.bits(bytes);

@@ -1,8 +1,8 @@
 //! Parquet files: columns in row groups, of which only the used ones are decoded; lists of as many
 //! numbers in every row are columns, too, as in the tables of LeRobot.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use ::parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -18,6 +18,7 @@ use super::bounds::Bounds;
 use super::cell::Cell;
 use super::input::Input;
 use super::lerobot::Features;
+use super::parquet_pages::Pages;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 use crate::guard;
@@ -30,7 +31,7 @@ const DAY_OF_1970: i128 = 2_440_588;
 pub(super) struct ParquetSource {
     file: PathBuf,
     bounds: Bounds,
-    reader: SerializedFileReader<File>,
+    reader: SerializedFileReader<Pages>,
     columns: Vec<Column>,
     leaves: Vec<Leaf>,
     file_bytes: u64,
@@ -54,9 +55,11 @@ impl ParquetSource {
         };
         let file_bytes = file.metadata().map_err(io)?.len();
         let name = input.name.as_path();
-        let reader = guard::catch(|| SerializedFileReader::new(file))
+        let (pages, begun) = Pages::of(file, input.bounds);
+        let reader = guard::catch(|| SerializedFileReader::new(pages))
             .map_err(|reason| corrupt(name, reason))?
             .map_err(|fault| corrupt(name, fault))?;
+        begun.store(true, Ordering::Relaxed);
         let mut source = Self {
             bounds: input.bounds,
             file: input.name,

@@ -9,7 +9,7 @@ use super::Duplicates;
 ///
 /// What is left empty is guessed from the names. A chosen column is never guessed to be anything
 /// else.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RoleSelection {
     /// The state columns.
     pub state: Vec<String>,
@@ -25,6 +25,8 @@ pub struct RoleSelection {
     pub duplicates: Duplicates,
     /// The encoding of a text file by its label on the web, such as `latin1`; UTF-8 without one.
     pub encoding: Option<String>,
+    /// Numbers that stand for missing values of states, actions and rewards, such as -999.
+    pub missing_values: Vec<f64>,
     /// Whether to read what only the judgement and the training of policies need: the state after
     /// the last step of an episode, and the log density of each action under the policy that took it.
     pub transitions: bool,

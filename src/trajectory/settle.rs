@@ -9,6 +9,7 @@ use super::labels::{Claim, Groups, group};
 use super::order::{
     Arranged, Change, Resumption, arrange, arrange_log, conflicts, gaps, is_regular,
 };
+use super::seams::Seams;
 use super::table::Table;
 use super::wrapped::{unwrapped, wrap};
 use super::{Duplicates, Roles, TrajectoryError, clock::Times};
@@ -18,11 +19,11 @@ const FEWEST_REGULAR: usize = 10;
 
 /// A run of rows, in the order of time.
 #[derive(Debug)]
-struct Run {
+pub(super) struct Run {
     name: String,
     /// Position of its group.
     group: usize,
-    rows: Vec<usize>,
+    pub(super) rows: Vec<usize>,
 }
 
 /// One way to read the table: a clock, the groups and the runs that follow from it.
@@ -46,6 +47,7 @@ impl Table {
         let rows = self.leave_out_totals(rows, roles);
         self.combine_times(rows, roles);
         self.take_quantities(roles);
+        self.take_missing_values();
         let reading = self.reading(rows, roles)?;
         let mut found = Vec::new();
         let labelled = !reading.groups.columns.is_empty() || self.parts.is_some();
@@ -78,8 +80,12 @@ impl Table {
         }
         match labelled {
             true => self.note_flags(&found, &reading.groups, roles),
-            false => found = self.cut_at_flags(found),
+            false => {
+                let seams = self.seams(&found, roles);
+                found = self.cut_at_flags(found, &seams);
+            }
         }
+        self.leave_out_successors(roles);
         let mut finals = 0;
         for run in &mut found {
             finals += usize::from(self.take_final_row(&mut run.rows));
@@ -300,11 +306,11 @@ impl Table {
         }
     }
 
-    fn starts(&self, row: usize) -> bool {
+    pub(super) fn starts(&self, row: usize) -> bool {
         self.blocks[Block::Restart as usize].is_set(row)
     }
 
-    fn ends(&self, row: usize) -> bool {
+    pub(super) fn ends(&self, row: usize) -> bool {
         self.blocks[Block::Terminated as usize].is_set(row)
             || self.blocks[Block::Truncated as usize].is_set(row)
     }
@@ -466,9 +472,9 @@ impl Table {
         ));
     }
 
-    /// Without labels, flags cut runs; episodes are numbered.
-    fn cut_at_flags(&self, runs: Vec<Run>) -> Vec<Run> {
-        let joined = |a: &usize, b: &usize| !self.ends(*a) && !self.starts(*b);
+    /// Without labels, flags and seams cut runs; episodes are numbered.
+    fn cut_at_flags(&self, runs: Vec<Run>, seams: &Seams) -> Vec<Run> {
+        let joined = |a: &usize, b: &usize| !self.ends(*a) && !self.starts(*b) && !seams.follow(*a);
         let pieces = runs.iter().flat_map(|run| {
             let pieces = run.rows.chunk_by(joined);
             pieces.map(|piece| (run.group, piece.to_vec()))

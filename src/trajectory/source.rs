@@ -6,7 +6,7 @@ use super::bounds::Bounds;
 use super::input::Input;
 use super::lerobot::DataSet;
 use super::table::{Slot, Table};
-use super::{TrajectoryError, arrays, arrow, csv, hdf5, json, mat, npz, parquet};
+use super::{TrajectoryError, arrays, arrow, csv, hdf5, json, mat, npz, parquet, unread};
 
 /// The most columns a recording may have, so that a forged header cannot ask for more memory.
 pub(super) const MOST_COLUMNS: usize = 65_536;
@@ -101,7 +101,16 @@ pub(super) fn open(
     if start.is_empty() {
         return Err(TrajectoryError::Empty { file: input.name });
     }
+    if let Some(format) = unread::by_content(&start) {
+        return Err(input.unread(format));
+    }
     let by_content = Format::of_content(&start);
+    let is_text = by_content.is_some_and(|content| !content.is_binary());
+    let called = input.ending.as_deref();
+    let called = called.and_then(|ending| unread::by_ending(ending, is_text));
+    if let Some(format) = called.filter(|_| is_text || by_content.is_none()) {
+        return Err(input.unread(format));
+    }
     let by_ending = input.ending.as_deref().and_then(Format::of_ending);
     let format = match (by_ending, by_content) {
         (Some(Format::Text), Some(content)) if content.is_binary() => {

@@ -1,6 +1,6 @@
 //! The used columns of a file, and how they become episodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use super::combined::PartColumn;
 use super::conventions::{Part, time_rank};
 use super::episode::LARGEST;
 use super::labels::{Claim, Labels};
+use super::rounded::Rounded;
 use super::source::{Column, Kind};
 use super::times::TimeAxis;
 use super::{Episode, LabelledRun, LoggedRun, Roles, Timeline, Trajectory, TrajectoryError};
@@ -90,6 +91,14 @@ pub(super) struct Table {
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
     gaps: BTreeMap<usize, (u64, &'static str)>,
+    /// Quantities whose last digits are lost.
+    pub(super) rounded: Vec<Rounded>,
+    /// Columns of the file that are times in nanoseconds.
+    pub(super) of_nanos: HashSet<usize>,
+    /// Numbers that stand for missing values.
+    pub(super) missing_values: Vec<f64>,
+    /// Whether the states after the steps are wanted, not only what they tell of episodes.
+    pub(super) wants_successors: bool,
     /// How much may be read of the file.
     pub(super) bounds: Option<Bounds>,
     /// Whether the states are guessed from columns without a known name.
@@ -168,6 +177,10 @@ impl Table {
             parts: None,
             final_states: BTreeMap::new(),
             gaps: BTreeMap::new(),
+            rounded: Vec::new(),
+            of_nanos: HashSet::new(),
+            missing_values: Vec::new(),
+            wants_successors: false,
             bounds: None,
             open_states: false,
             needs_states: false,
@@ -271,6 +284,8 @@ impl Table {
         roles: &mut Roles,
     ) -> Result<(Trajectory, Vec<String>), TrajectoryError> {
         let episodes = self.settle(roles)?;
+        self.warn_of_rounded(roles);
+        self.warn_of_sentinels(roles);
         let rows = self.row_in_file.len();
         let final_states: Vec<Option<Vec<f64>>> = episodes
             .iter()

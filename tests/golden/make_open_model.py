@@ -2,7 +2,7 @@
 
     python make_open_model.py [--out FOLDER]
 
-The weights are fetched by bench/open_model.py. transformers computes in float32 on the weights as the file holds them,
+The weights are fetched by bench/open_model.py. transformers computes in float64 on the weights as the file holds them,
 dequantised; llama.cpp on the file itself, whose products it takes with activations of eight bits. The keys stand in
 README.md.
 """
@@ -70,7 +70,7 @@ def main():
     torch.set_num_threads(2)
     path = fetch()
     tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-    model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).eval().double()
     bins = values()
     text = "".join(f"{value:03}," for value in bins)
     ids = np.array(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -84,6 +84,17 @@ TIMED = BOTH | {"time": "t"}
 STEPS = {"states": ["obs_x", "obs_v"], "values": XV, "actions": ["act_u"], "reward": True}
 
 
+PADDED = {"states": ["observations_0", "observations_1"], "actions": ["actions_0", "actions_1"], "values": XV, "lengths": [10, ROWS, 7]}
+
+
+def padded():
+    """Three episodes of several lengths with zeros behind them, and the lengths."""
+    lengths = np.array(PADDED["lengths"])
+    inside = np.arange(ROWS) < lengths[:, None]
+    swings = np.where(inside[..., None], XV, 0.0)
+    return {"observations": swings, "actions": np.where(inside[..., None], np.stack([U, -U], 1), 0.0), "lengths": lengths}, inside
+
+
 def plain_text():
     frame = pd.DataFrame({"t": T, "x": X, "v": V})
     text("pandas_index.csv", "pandas `to_csv()`", frame.to_csv(), **TIMED)
@@ -204,6 +215,7 @@ def numpy_files():
     flags[[7, 14]] = True
     np.savez(layout("joined_rollouts.npz", "runs one behind the other, each with a state more", **steps | {"lengths": [8, 7], "final": XV[8]}), observations=long,
              actions=np.concatenate([U[:8], U[:7]])[:, None], rewards=np.concatenate([REWARD[:8], REWARD[:7]]), dones=flags)
+    np.savez(layout("padded.npz", "episodes padded by zeros, with their lengths", **PADDED), **padded()[0])
     starts = np.zeros(ROWS, bool)
     starts[[0, 8]] = True
     np.savez(layout("expert.npz", "Stable-Baselines expert data", states=["obs_0", "obs_1"], actions=["actions_0"], reward=True, values=XV), obs=XV, actions=U[:, None],
@@ -296,6 +308,11 @@ def hdf5_files():
     with h5py.File(layout("columns.h5", "h5py, a dataset a column", states=["v", "x"], values=XV[:, ::-1], time="t"), "w") as file:
         for name, values in [("t", T), ("x", X), ("v", V)]:
             file.create_dataset(name, data=values, dtype=">f8")
+    with h5py.File(layout("padded.h5", "episodes padded by zeros, with a mask", **PADDED), "w") as file:
+        arrays, inside = padded()
+        for name in ["observations", "actions"]:
+            file.create_dataset(name, data=arrays[name])
+        file.create_dataset("mask", data=inside)
     path = layout("matlab73.mat", "MATLAB 7.3", states=["x_0", "x_1"], values=XV, actions=["u"], time="t")
     with h5py.File(path, "w", userblock_size=512) as file:
         for name, values in [("t", T[None, :]), ("x", XV.T), ("u", U[None, :])]:
@@ -309,6 +326,7 @@ def mat_files():
     scipy.io.savemat(layout("matlab.mat", "MATLAB `save`", **expected), {"t": T[:, None], "x": XV, "u": U[:, None], "note": "a swing"})
     scipy.io.savemat(layout("matlab_compressed.mat", "MATLAB `save -v7`", **expected), {"t": T[None, :], "x": XV, "u": U[None, :]}, do_compression=True)
     scipy.io.savemat(layout("control.mat", "Simulink, a row for each state", **expected), {"t": T[:, None], "x": XV.T, "u": U[:, None]})
+    scipy.io.savemat(layout("padded.mat", "MATLAB, episodes padded by zeros", **PADDED), padded()[0])
     scipy.io.savemat(layout("struct.mat", "MATLAB struct", states=["run.x", "run.v"], values=XV, time="run.t"), {"run": {"t": T[:, None], "x": X[:, None], "v": V[:, None]}})
 
 

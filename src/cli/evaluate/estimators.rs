@@ -164,7 +164,9 @@ impl<'s> Study<'s> {
         options: ResidualOptions,
     ) -> anyhow::Result<Self> {
         let runs = |source| logged.runs.iter().filter(move |run| run.source == source);
-        let fewest = (0..logged.sources).map(|source| runs(source).count()).min();
+        let fewest = (0..logged.sources())
+            .map(|source| runs(source).count())
+            .min();
         let folds = arguments.contexts.get().min(fewest.unwrap_or(1).max(1));
         let fitted = Fitted::new(arguments, logged, folds)?;
         let models = Models::load(

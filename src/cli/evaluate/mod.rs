@@ -355,10 +355,14 @@ impl Arguments {
             (Some(Termination::Never), _) => logged.endless(),
             (None, Some(limit)) => {
                 tell!(
-                    "note: all episodes end after {limit} steps, in states in which others go on: that is taken for a \
-                     time limit; --termination recorded takes it for the system's end"
+                    "note: {} of {} episodes are done after {} steps, more than any other, in states in which others go \
+                     on: they are taken as cut off by a time limit, and shorter ones as ended; --termination recorded takes \
+                     all as ended, as does a flag called terminated",
+                    limit.runs.len(),
+                    logged.runs.len(),
+                    limit.steps
                 );
-                logged.endless()
+                logged.cut_off(&limit)
             }
             _ => logged,
         }
@@ -424,7 +428,7 @@ impl Arguments {
                 earned: earned.value,
             })
         };
-        (0..logged.sources).map(of_source).collect()
+        (0..logged.sources()).map(of_source).collect()
     }
 
     fn horizon(&self, logged: &Logged, task: Option<&Task>) -> usize {

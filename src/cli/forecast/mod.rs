@@ -35,7 +35,7 @@ use crate::forecast::{
     RolloutSettings, Variables,
 };
 use crate::model::Work;
-use crate::output::{Bundle, TableFormat};
+use crate::output::{Bundle, TableFormat, standard_output};
 use crate::plot::context_shown;
 use crate::trajectory::{Episode, Trajectory};
 use derived::DerivedParser;
@@ -279,7 +279,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     ending.show("")?;
     match &arguments.output {
         Some(_) => Ok(()),
-        None => Ok(table.write_to(TableFormat::Csv, &mut std::io::stdout())?),
+        None => {
+            let mut standard = standard_output().context("standard output")?;
+            Ok(table.write_to(TableFormat::Csv, &mut standard)?)
+        }
     }
 }
 

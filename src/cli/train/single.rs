@@ -150,7 +150,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     if training.is_done() {
         tell!("all {} steps are done", training.step());
     }
-    show(&training.evaluations().iter().map(line).collect::<String>())?;
+    // A run goes on where its progress cannot be shown, and fails in the end.
+    let mut shown = show(&training.evaluations().iter().map(line).collect::<String>());
     while !training.is_done() {
         let best = best(training.evaluations()).map(|e| e.mean);
         let found = training.advance(forecaster.as_ref())?;
@@ -163,10 +164,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         let events = events(training.evaluations());
         write_atomically(&folder.join(EVENTS), |file| write_events(file, &events))?;
         training.save(folder)?;
-        progress.aside(|| show(&line(&found)))?;
+        shown = shown.and(progress.aside(|| show(&line(&found))));
         progress.show(training.step() as f64 / training.settings().steps as f64);
     }
     drop(progress);
+    shown?;
     let Some(best) = best(training.evaluations()) else {
         return Ok(());
     };

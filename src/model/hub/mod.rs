@@ -9,7 +9,7 @@ mod client;
 mod error;
 mod verified;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -99,8 +99,24 @@ fn is_plain(name: &str) -> bool {
     (1..=200).contains(&name.len()) && !name.starts_with('.') && name.chars().all(allowed)
 }
 
-/// What is told of a fetch while it goes on: the file, its bytes so far, its size.
-pub type FetchProgress<'a> = &'a dyn Fn(&str, u64, u64);
+/// What is told of a fetch while it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FetchStep<'a> {
+    /// Another process fetches this file, and its end is waited for.
+    Waiting(&'a str),
+    /// Bytes of a file are there.
+    Got {
+        /// The file.
+        file: &'a str,
+        /// Its bytes so far.
+        bytes: u64,
+        /// Its size.
+        size: u64,
+    },
+}
+
+/// Hears of the steps of a fetch.
+pub type FetchProgress<'a> = &'a dyn Fn(FetchStep);
 
 /// The hub and its cache, as the environment sets them.
 pub struct Hub {
@@ -398,7 +414,8 @@ impl Hub {
         }
         let lock = locks.join(format!("{name}.lock"));
         // Held until the file has its name: another pull of the model waits here.
-        let _held = held(&lock).map_err(write(&lock))?;
+        let waits = || progress(FetchStep::Waiting(&file.name));
+        let _held = held(&lock, waits).map_err(write(&lock))?;
         if !blob.exists() {
             let part = blobs.join(format!("{name}.incomplete"));
             self.download(model, commit, file, &part, progress)?;
@@ -491,7 +508,11 @@ impl Hub {
                 ));
             }
             to.write_all(bytes).map_err(write)?;
-            progress(&file.name, got, file.size);
+            progress(FetchStep::Got {
+                file: &file.name,
+                bytes: got,
+                size: file.size,
+            });
             Ok(())
         })?;
         Ok(got)
@@ -505,14 +526,23 @@ fn default_home() -> Option<PathBuf> {
     Some(std::env::home_dir()?.join(".cache").join("huggingface"))
 }
 
-/// A lock that other processes wait for until it is dropped. File systems without locks have none.
-fn held(path: &Path) -> io::Result<File> {
+/// A lock that other processes wait for until it is dropped. File systems without locks have none. `waits` is called
+/// before another process is waited for.
+fn held(path: &Path, waits: impl FnOnce()) -> io::Result<File> {
     let file = OpenOptions::new()
         .create(true)
         .write(true)
         .truncate(false)
         .open(path)?;
-    match file.lock() {
+    let locked = match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            waits();
+            file.lock()
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+        Ok(()) => Ok(()),
+    };
+    match locked {
         Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(error),
         _ => Ok(file),
     }

@@ -425,3 +425,35 @@ proptest! {
         let _ = csv(&text).read();
     }
 }
+
+/// Fault: the header of a page, which says what it unpacks to, had two gibibytes taken for it.
+#[test]
+fn a_page_that_claims_too_much_is_refused_before_memory_is_taken() {
+    let values: Vec<Option<f64>> = (0..4000).map(|i| Some(f64::from(i % 7))).collect();
+    for codec in codecs().into_iter().skip(1) {
+        let file = csv("");
+        let path = file.sibling("run.parquet");
+        let columns = [("obs_x", Cells::Doubles(values.clone()))];
+        parquet(&path, codec, 4000, &columns);
+        let mut bytes = std::fs::read(&path).unwrap();
+        // The first page: its kind, its bytes, its packed bytes, each a field of the next number.
+        assert_eq!((bytes[4], bytes[6]), (0x15, 0x15));
+        let packed = 7 + bytes[7..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
+        let short = packed - 7;
+        let rest = bytes.split_off(packed);
+        bytes.truncate(7);
+        bytes.extend([0xfe, 0xff, 0xff, 0xff, 0x0f]);
+        // The file keeps its length: what is behind the header is damaged, but never looked at.
+        let end = rest.len() - 8;
+        let footer = u32::from_le_bytes(rest[end..end + 4].try_into().unwrap());
+        let pages = end - footer as usize;
+        bytes.extend(&rest[..pages - (5 - short)]);
+        bytes.extend(&rest[pages..]);
+        std::fs::write(&path, bytes).unwrap();
+        let refusal = file.refusal_of(read_guessing(&path));
+        assert!(
+            refusal.contains("would unpack to 2147483647 bytes, more than 67108864"),
+            "{codec:?}: {refusal}"
+        );
+    }
+}

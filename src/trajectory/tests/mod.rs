@@ -5,10 +5,12 @@ mod faults;
 mod formats;
 mod headers;
 mod others;
+mod padded;
 mod plans;
 mod recordings;
 mod roles;
 mod times;
+mod values;
 mod written;
 
 use std::path::{Path, PathBuf};

@@ -151,6 +151,11 @@ fn what_is_packed_in_other_ways_says_what_to_do() {
         }
         zip.finish().unwrap().into_inner()
     };
+    let sas = [
+        &[0; 12][..],
+        b"\xc2\xea\x81\x60\xb3\x14\x11\xcf\xbd\x92\x08\0\x09",
+    ]
+    .concat();
     for (name, content, says) in [
         ("run.csv.bz2", b"BZh91AY".to_vec(), "compressed by bzip2"),
         ("run.csv.xz", b"\xfd7zXZ\0\0".to_vec(), "compressed by xz"),
@@ -160,12 +165,33 @@ fn what_is_packed_in_other_ways_says_what_to_do() {
             zip(&["[Content_Types].xml", "xl/a.xml"]),
             "office document",
         ),
+        (
+            "run.ods",
+            zip(&["mimetype", "content.xml", "meta.xml"]),
+            "office document",
+        ),
         ("run.csv.gz", b"\x1f\x8b\x08junk".to_vec(), "gzip"),
+        // Known by their first bytes, whatever they are called.
+        ("run.csv", b"BZh91AY&SY".to_vec(), "(.gz), zstd (.zst) or"),
+        (
+            "run",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0".to_vec(),
+            ".xls",
+        ),
+        ("run.csv", b"SQLite format 3\0\x10".to_vec(), "SQLite"),
+        ("run", b"\x80\x04\x95\x0a\0".to_vec(), "is a program"),
+        ("run.rds", b"X\n\0\0\0\x03\0".to_vec(), "an R object"),
+        ("run", sas, "SAS"),
+        // The oldest pickles are text.
+        ("run.pkl", b"(dp0\nVx\np1\nI1\ns.".to_vec(), "never read"),
     ] {
         let refusal = of(name, &content).refusal();
         assert!(refusal.contains(says), "{refusal}");
     }
     assert!(of("run.zip", &zip(&["a.csv"])).read().is_ok());
+    // Some programs call a table of text so.
+    assert!(of("run.xls", b"x\ty\n1\t2\n").read().is_ok());
+    assert!(of("run.csv", b"BZh,y\n1,2\n").read().is_ok());
 }
 
 /// Fault: JSON lines were taken for CSV.

@@ -1,0 +1,160 @@
+//! Arrays of episodes that are padded to one length, and the array that says how long each is.
+
+use super::conventions::plain_field;
+use super::npy::{Header, Layout};
+
+/// Names of arrays with the length of each episode.
+const LENGTHS: [&str; 19] = [
+    "lengths",
+    "length",
+    "lens",
+    "seq_len",
+    "seq_lens",
+    "seq_length",
+    "seq_lengths",
+    "sequence_length",
+    "sequence_lengths",
+    "episode_length",
+    "episode_lengths",
+    "ep_len",
+    "ep_lens",
+    "ep_length",
+    "ep_lengths",
+    "traj_len",
+    "traj_lengths",
+    "trajectory_lengths",
+    "path_lengths",
+];
+/// Names of arrays that are 1 in rows of data and 0 behind them.
+const MASKS: [&str; 4] = ["mask", "masks", "valid", "valid_mask"];
+
+/// What an array says of the lengths of episodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Says {
+    /// A number an episode.
+    Lengths,
+    /// A flag a row.
+    Mask,
+}
+
+impl Says {
+    /// What an array of such a name and shape says of episodes that are padded to some rows.
+    pub(super) fn of(name: &str, header: &Header, episodes: u64, rows: u64) -> Option<Self> {
+        let name = plain_field(name);
+        let mut shape = header.shape.clone();
+        // A dimension of one is left over from arithmetic, or put there by MATLAB.
+        while shape.len() > 1 && shape.last() == Some(&1) {
+            shape.pop();
+        }
+        let is_row = matches!(shape[..], [1, all] if all == episodes);
+        match () {
+            () if LENGTHS.contains(&name.as_str()) && (shape == [episodes] || is_row) => {
+                Some(Self::Lengths)
+            }
+            () if MASKS.contains(&name.as_str()) && shape == [episodes, rows] => Some(Self::Mask),
+            () => None,
+        }
+    }
+
+    /// How an array that says so is read.
+    pub(super) fn layout(self, header: &Header, episodes: u64, rows: u64) -> Option<Layout> {
+        Some(Layout {
+            rows: match self {
+                Self::Lengths => episodes,
+                Self::Mask => episodes.checked_mul(rows)?,
+            },
+            columns: 1,
+            element: header.element.clone().ok()?,
+            fortran: header.fortran,
+        })
+    }
+
+    /// The lengths by the values of the array; nothing if these are no lengths, as the length of a
+    /// pole, or a mask with holes.
+    pub(super) fn lengths(self, values: &[f64], rows: usize) -> Option<Vec<u64>> {
+        match self {
+            Self::Lengths => {
+                let whole = |value: &f64| (0.0..1e15).contains(value) && value.fract() == 0.0;
+                let all = values.iter().all(whole);
+                all.then(|| values.iter().map(|&value| value as u64).collect())
+            }
+            Self::Mask => {
+                let length = |of: &[f64]| {
+                    let data = of.iter().take_while(|&&flag| flag == 1.0).count();
+                    let rest = of[data..].iter().all(|&flag| flag == 0.0);
+                    rest.then_some(data as u64)
+                };
+                values.chunks_exact(rows.max(1)).map(length).collect()
+            }
+        }
+    }
+}
+
+/// How many rows of each episode are data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Padding {
+    /// Name of the array that says so.
+    pub(super) name: String,
+    /// Rows of each episode with its padding.
+    rows: usize,
+    lengths: Vec<usize>,
+    /// Rows of data before each episode, and episodes with data.
+    before: Vec<(usize, usize)>,
+}
+
+impl Padding {
+    /// Lengths of episodes that are padded to some rows; the first that is longer is the error.
+    pub(super) fn new(name: String, rows: usize, lengths: &[u64]) -> Result<Self, (usize, u64)> {
+        let beyond = lengths.iter().position(|&length| length > rows as u64);
+        if let Some(episode) = beyond {
+            return Err((episode, lengths[episode]));
+        }
+        let lengths: Vec<usize> = lengths.iter().map(|&length| length as usize).collect();
+        let (mut all, mut some) = (0, 0);
+        let before = lengths.iter().map(|&length| {
+            let before = (all, some);
+            all += length;
+            some += usize::from(length > 0);
+            before
+        });
+        Ok(Self {
+            before: before.collect(),
+            name,
+            rows,
+            lengths,
+        })
+    }
+
+    /// The row of the recording that a row of an array is, which may have a row more for each episode
+    /// than others; nothing for padding.
+    pub(super) fn row(&self, row: usize, is_long: bool) -> Option<usize> {
+        let more = usize::from(is_long);
+        let (episode, step) = (row / (self.rows + more), row % (self.rows + more));
+        let length = *self.lengths.get(episode)?;
+        let (rows, episodes) = self.before[episode];
+        (length > 0 && step < length + more).then_some(rows + more * episodes + step)
+    }
+
+    /// Names and rows of the episodes with data.
+    pub(super) fn episodes(&self, is_long: bool) -> Vec<(String, usize)> {
+        let more = usize::from(is_long);
+        let named = self.lengths.iter().enumerate();
+        let some = named.filter(|(_, length)| **length > 0);
+        some.map(|(index, length)| (index.to_string(), length + more))
+            .collect()
+    }
+
+    /// What the user should know, if anything is left out.
+    pub(super) fn note(&self) -> Option<String> {
+        let data: usize = self.lengths.iter().sum();
+        let padding = self.rows * self.lengths.len() - data;
+        (padding > 0).then(|| {
+            format!(
+                "episodes are padded to {} rows; by {}, {padding} of {} rows are padding and are left out",
+                self.rows,
+                self.name,
+                self.rows * self.lengths.len()
+            )
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! Numbers that stand for missing values, as -999: those that the user names are read so, others
+//! are warned of.
+
+use super::Roles;
+use super::cells::{Block, Cells};
+use super::table::Table;
+
+/// Numbers that programs and instruments write where there is no value: of weather and climate
+/// files, of netCDF, of analysers of air.
+const SENTINELS: [f64; 12] = [
+    -99999.0,
+    -9999.0,
+    -999.9,
+    -999.0,
+    -200.0,
+    999.0,
+    999.9,
+    9999.0,
+    9999.9,
+    99999.0,
+    1e20,
+    9.969_209_968_386_869e36,
+];
+/// How far outside of the others, in ranges of these, such a number lies that is no measurement.
+const FAR: f64 = 5.0;
+/// Columns that hold quantities.
+const QUANTITIES: [Block; 3] = [Block::State, Block::Action, Block::Reward];
+
+/// A number of a column that may stand for missing values.
+struct Suspect {
+    column: String,
+    value: f64,
+    count: usize,
+    /// Smallest and largest of the others.
+    others: (f64, f64),
+    far: bool,
+}
+
+impl Table {
+    /// Takes the numbers that the user says stand for missing values as such.
+    pub(super) fn take_missing_values(&mut self) {
+        // The states after the steps are compared with those of the rows.
+        for block in QUANTITIES.into_iter().chain([Block::Successor]) {
+            for value in &mut self.blocks[block as usize].values {
+                if self.missing_values.iter().any(|&m| is_same(*value, m)) {
+                    *value = f64::NAN;
+                }
+            }
+        }
+    }
+
+    /// Warns of numbers that usually stand for missing values and lie far outside of all others of
+    /// their column; once there is one, other columns are believed to have it, too.
+    pub(super) fn warn_of_sentinels(&self, roles: &mut Roles) {
+        let cells = QUANTITIES.map(|block| &self.blocks[block as usize]);
+        for sentinel in SENTINELS {
+            let columns = cells.iter().flat_map(|cells| {
+                (0..cells.names.len()).filter_map(move |column| suspect(cells, column, sentinel))
+            });
+            let found: Vec<Suspect> = columns.collect();
+            let Some(first) = found.iter().find(|suspect| suspect.far) else {
+                continue;
+            };
+            let columns: Vec<String> = found
+                .iter()
+                .map(|suspect| format!("{} ({} rows)", suspect.column, suspect.count))
+                .collect();
+            let (low, high) = first.others;
+            roles.warnings.push(format!(
+                "{} hold {}, as many files write missing values; the others of {} are from {low} to {high}; \
+                 --missing-value {sentinel} reads it as missing",
+                columns.join(", "),
+                first.value,
+                first.column
+            ));
+        }
+    }
+}
+
+/// Whether a value is a number, maybe stored in single precision.
+fn is_same(value: f64, number: f64) -> bool {
+    value == number || value == f64::from(number as f32)
+}
+
+/// A column that holds a number twice or more, outside of all others.
+fn suspect(cells: &Cells, column: usize, sentinel: f64) -> Option<Suspect> {
+    let values = || {
+        let all = cells.column_values(column, 0..cells.rows());
+        all.filter(|value| value.is_finite())
+    };
+    let (mut count, mut low, mut high) = (0, f64::INFINITY, f64::NEG_INFINITY);
+    for value in values() {
+        match is_same(value, sentinel) {
+            true => count += 1,
+            // Another number of this kind says nothing of the range.
+            false if SENTINELS.iter().any(|&other| is_same(value, other)) => {}
+            false => (low, high) = (low.min(value), high.max(value)),
+        }
+    }
+    let beyond = (low - sentinel).max(sentinel - high);
+    (count > 1 && low <= high && beyond > 0.0).then(|| Suspect {
+        column: cells.names[column].clone(),
+        value: sentinel,
+        count,
+        others: (low, high),
+        far: beyond > FAR * (high - low),
+    })
+}

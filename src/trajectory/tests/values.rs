@@ -1,0 +1,148 @@
+//! Numbers that are not what they seem: those that stand for missing values, and those of more
+//! digits than a float has.
+
+use super::super::TimeStamp;
+use super::written::{Cells, codecs, npy, npz, parquet};
+use super::*;
+
+fn column(values: &[f64]) -> Scratch {
+    let text: String = values.iter().map(|value| format!("{value}\n")).collect();
+    csv(&format!("obs_x\n{text}"))
+}
+
+/// A slow wave between -1 and 1.
+fn wave(rows: usize) -> Vec<f64> {
+    (0..rows).map(|t| (0.3 * t as f64).sin()).collect()
+}
+
+/// Fault: -999 was a measurement without a word.
+#[test]
+fn numbers_that_stand_for_missing_values_are_warned_of() {
+    for sentinel in [-9999.0, -999.0, 9999.0, 999.9, 1e20, -200.0] {
+        let mut values = wave(40);
+        (values[7], values[20]) = (sentinel, sentinel);
+        let (trajectory, roles) = column(&values).read().unwrap();
+        // They are warned of, and not changed.
+        assert_eq!(trajectory.episodes()[0].states()[[7, 0]], sentinel);
+        let warned = roles.warnings.join("; ");
+        assert!(
+            warned.contains("obs_x (2 rows) hold")
+                && warned.contains(&format!("--missing-value {sentinel} ")),
+            "{warned}"
+        );
+    }
+    let silent = |values: &[f64]| column(values).read().unwrap().1.warnings;
+    let mut once = wave(40);
+    once[7] = -999.0;
+    assert_eq!(silent(&once), Vec::<String>::new());
+    let mut other = wave(40);
+    (other[7], other[20]) = (-998.0, -998.0);
+    assert_eq!(silent(&other), Vec::<String>::new());
+    let wide: Vec<f64> = wave(40).iter().map(|x| 900.0 * x).collect();
+    let wide: Vec<f64> = wide.into_iter().chain([-999.0, -999.0]).collect();
+    assert_eq!(silent(&wide), Vec::<String>::new());
+}
+
+/// -200 of the file of an air analyser lies near to the values of some of its sensors.
+#[test]
+fn columns_beside_one_that_is_plain_have_the_number_too() {
+    let rows: Vec<String> = (0..40)
+        .map(|t| match t % 10 {
+            3 => "-200,-200".to_owned(),
+            _ => format!("{},{}", 2.0 + f64::from(t % 7), 600 + 40 * (t % 30)),
+        })
+        .collect();
+    let (_, roles) = csv(&format!("obs_co,obs_sensor\n{}\n", rows.join("\n")))
+        .read()
+        .unwrap();
+    let warned = roles.warnings.join("; ");
+    assert!(
+        warned.contains("obs_co (4 rows), obs_sensor (4 rows) hold -200"),
+        "{warned}"
+    );
+}
+
+#[test]
+fn chosen_numbers_are_missing_values() {
+    let mut values = wave(10);
+    (values[3], values[4]) = (-999.0, 7.5);
+    let file = column(&values);
+    let selection = RoleSelection {
+        missing_values: vec![-999.0, 7.5],
+        ..RoleSelection::default()
+    };
+    let refusal = file.refusal_of(read(&file.path, &selection, MissingPolicy::Error));
+    assert!(
+        refusal.contains("row 4, column obs_x is NaN or missing"),
+        "{refusal}"
+    );
+    let (trajectory, roles) = read(&file.path, &selection, MissingPolicy::Hold).unwrap();
+    let states = trajectory.episodes()[0].states();
+    assert_eq!(states[[4, 0]], values[2]);
+    assert_eq!((roles.held, roles.warnings.len()), (2, 0));
+}
+
+const ODD: i64 = 9_007_199_254_740_993;
+
+/// Recordings of two rows with a large whole number in the second, in every format that has any.
+fn of_integers(name: &str, integers: [i64; 3]) -> Vec<Scratch> {
+    let [first, second, third] = integers;
+    let file = Scratch::new("run.parquet", "");
+    let cells = Cells::Longs(integers.to_vec());
+    let x = Cells::Doubles(vec![Some(1.0), Some(5.0), Some(2.0)]);
+    parquet(&file.path, codecs()[0], 9, &[(name, cells), ("obs_x", x)]);
+    let arrays = npz(&[
+        (name, npy("<i8", npyz::Order::C, &[3], &integers)),
+        ("obs_x", npy("<f8", npyz::Order::C, &[3], &[1.0, 5.0, 2.0])),
+    ]);
+    vec![
+        csv(&format!("{name},obs_x\n{first},1\n{second},5\n{third},2\n")),
+        Scratch::new(
+            "run.jsonl",
+            format!(
+                "{{\"{name}\": {first}, \"obs_x\": 1}}\n{{\"{name}\": {second}, \"obs_x\": 5}}\n\
+                 {{\"{name}\": \"{third}\", \"obs_x\": 2}}\n"
+            ),
+        ),
+        Scratch::new("run.npz", arrays),
+        file,
+    ]
+}
+
+/// Fault: whole numbers above 2^53 lost their last digits without a word.
+#[test]
+fn digits_that_are_lost_are_warned_of() {
+    for name in ["obs_id", "action", "reward"] {
+        for file in of_integers(name, [1, ODD, 2]) {
+            let (_, roles) = file.read().unwrap();
+            let warned = roles.warnings.join("; ");
+            assert!(
+                warned.contains(&format!("row 2, column {name} holds 9007199254740993:"))
+                    && warned.contains("read as 9007199254740992"),
+                "{:?}: {warned}",
+                file.path
+            );
+        }
+    }
+    for file in of_integers("reward", [1, 1 << 60, -ODD + 1]) {
+        assert_eq!(file.read().unwrap().1.warnings, Vec::<String>::new());
+    }
+}
+
+/// Fault: times in nanoseconds were 256 nanoseconds apart at least.
+#[test]
+fn times_in_nanoseconds_are_exact() {
+    let start = 1_700_000_000_123_456_789;
+    let files = of_integers("timestamp", [start, start + 7, start + 21]);
+    for file in files {
+        let (trajectory, roles) = file.read().unwrap();
+        assert_eq!(roles.time.columns, ["timestamp"], "{:?}", file.path);
+        let times = trajectory.episodes()[0].times().unwrap();
+        let at = |row| match times.at(row) {
+            Some(TimeStamp::Date(date)) => date,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(at(1), "2023-11-14T22:13:20.123456796", "{:?}", file.path);
+        assert_eq!(at(2), "2023-11-14T22:13:20.12345681", "{:?}", file.path);
+    }
+}
