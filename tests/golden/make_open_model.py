@@ -8,6 +8,7 @@ README.md.
 """
 
 import argparse
+import copy
 import sys
 from pathlib import Path
 
@@ -77,10 +78,18 @@ def main():
     symbols = np.array([tokenizer.convert_tokens_to_ids(symbol) for symbol in "0123456789,"])
     assert len(ids) == 4 * VALUES and set(ids) <= set(symbols), "a digit is a token, and the chat template is not applied"
     with torch.no_grad():
-        logits = model(torch.from_numpy(ids)[None]).logits[0].double()
+        whole = model(torch.from_numpy(ids)[None], use_cache=True)
+        logits = whole.logits[0].double()
     evaluated = {"bins": bins, "ids": ids, "symbols": symbols, "chat_id": tokenizer.convert_tokens_to_ids(CHAT),
                  "logits": logits[:, symbols].float().numpy(), "total": torch.logsumexp(logits, -1).float().numpy()}
-    read = lambda more: model(torch.tensor([*ids, *more])[None]).logits[0, -1, symbols[:10]].double().softmax(-1).numpy()
+
+    def read(more):
+        """Probabilities of the next digit behind the prompt and more tokens."""
+        last = logits[-1]
+        if more:
+            last = model(torch.tensor(more)[None], past_key_values=copy.deepcopy(whole.past_key_values)).logits[0, -1]
+        return last[symbols[:10]].softmax(-1).numpy()
+
     with torch.no_grad():
         written, greedy, margin = [], [], np.inf
         for _ in range(AHEAD):
