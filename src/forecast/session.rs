@@ -45,7 +45,7 @@ impl std::fmt::Display for Tolerance {
 
 impl Default for Tolerance {
     fn default() -> Self {
-        Self(0.03)
+        Self(0.05)
     }
 }
 

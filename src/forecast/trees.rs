@@ -9,7 +9,7 @@ use crate::density::DigitTree;
 use crate::model::{Branch, ModelError, Sequences};
 
 /// Trees that grow together.
-const TREES_AT_ONCE: usize = 16;
+const TREES_AT_ONCE: usize = 8;
 
 /// Branches that are read together: enough rows for products, few enough for memory to be that of the context.
 const BRANCHES_AT_ONCE: usize = 64;

@@ -32,7 +32,7 @@ impl KeyPrecision {
 pub(crate) struct KeyBlock {
     heads: usize,
     width: usize,
-    /// Positions for which there is room, of keys in whole panels.
+    /// Positions for which there is room.
     room: usize,
     /// Panels `[width, PANEL]` of positions, head by head.
     pub(super) keys: Panels,
@@ -55,9 +55,18 @@ pub(super) enum ValueRows<'a> {
 }
 
 impl KeyBlock {
-    /// Positions that a block has room for if it is to have room for so many.
+    /// Positions that a block has room for if it is to have room for so many: those of whole panels, in which keys are
+    /// kept. Continuations by a digit or two are many, and of their values no panels are kept.
     pub(crate) fn room_for(capacity: usize) -> usize {
-        capacity.next_multiple_of(PANEL)
+        match capacity < PANEL {
+            true => capacity.next_multiple_of(2),
+            false => capacity.next_multiple_of(PANEL),
+        }
+    }
+
+    /// Panels of a head's keys.
+    fn panels(&self) -> usize {
+        self.room.div_ceil(PANEL)
     }
 
     pub(crate) fn new(
@@ -67,7 +76,7 @@ impl KeyBlock {
         width: usize,
     ) -> Self {
         let room = Self::room_for(capacity);
-        let panels = heads * room / PANEL * width;
+        let panels = heads * room.div_ceil(PANEL) * width;
         let values = heads * room * width;
         let (keys, values) = match precision {
             KeyPrecision::F32 => (
@@ -95,12 +104,13 @@ impl KeyBlock {
         }
         let Self { width, room, .. } = *self;
         let threads = threads_for(8 * keys.len());
-        let (floats, new) = (room * width, keys.len() / self.heads);
+        let (columns, new) = (self.panels() * width, keys.len() / self.heads);
+        let floats = room * width;
         let written = keys.chunks(new).zip(values.chunks(new));
         match (&mut self.keys, &mut self.values) {
             (Panels::F32(keys), Values::F32(values)) => {
                 let heads = keys
-                    .chunks_mut(floats / PANEL)
+                    .chunks_mut(columns)
                     .zip(values.chunks_mut(floats));
                 for_each(
                     threads,
@@ -113,7 +123,7 @@ impl KeyBlock {
             }
             (Panels::Bf16(keys, _), Values::Bf16(values)) => {
                 let heads = keys
-                    .chunks_mut(floats / PANEL / 2)
+                    .chunks_mut(columns / 2)
                     .zip(values.chunks_mut(floats / 2));
                 for_each(
                     threads,
@@ -133,7 +143,7 @@ impl KeyBlock {
 
     /// The panel of a head's position.
     pub(super) fn panel(&self, head: usize, position: usize) -> usize {
-        (head * self.room + position) / PANEL
+        head * self.panels() + position / PANEL
     }
 
     /// A head's values of `count` positions from `first` on, which is even.
