@@ -57,13 +57,17 @@ fn most_requests(tokens: &TokenTable, contexts: bool, work: Work) -> usize {
     work.channels * (rows + work.paths * work.horizon * places)
 }
 
-/// Says how much of the probability a server has not given.
-pub(super) fn note_missing(model: &Model) {
-    let missing = model.server().map_or(0.0, |server| server.largest_missing());
+/// Says how many requests a server took, and how much of the probability it has not given.
+pub(super) fn note_cost(model: &Model) {
+    let Some(server) = model.server() else {
+        return;
+    };
+    tell!("{}: {} requests", model.source(), server.requests());
+    let missing = server.largest_missing();
     if missing >= MISSING {
         tell!(
-            "note: {}: up to {} of a digit's probability was not given by the server and is spread \
-             over the digits that it left out",
+            "note: {}: up to {} of a digit's probability was not given by the server; it is spread \
+             over the digits that were left out",
             model.source(),
             percent(missing)
         );
