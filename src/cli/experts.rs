@@ -172,7 +172,9 @@ impl Models {
     /// Ends the simulator once all is forecast, before anything is reported.
     pub(super) fn finish(&self) -> anyhow::Result<()> {
         self.options.finish()?;
-        self.loaded.iter().for_each(|(_, model)| served::note_cost(model));
+        self.loaded
+            .iter()
+            .for_each(|(_, model)| served::note_cost(model));
         Ok(())
     }
 

@@ -403,7 +403,8 @@ fn no_language(given: &Given) -> Option<String> {
 fn nothing_computed_here(given: &Given) -> Option<String> {
     let languages = given.languages();
     let served = languages.iter().all(|name| ServerAddress::is_meant(name));
-    no_language(given).or((!languages.is_empty() && served).then(|| "the model is served".to_owned()))
+    no_language(given)
+        .or((!languages.is_empty() && served).then(|| "the model is served".to_owned()))
 }
 
 fn nothing_served(given: &Given) -> Option<String> {

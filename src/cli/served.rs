@@ -37,7 +37,9 @@ pub(super) fn load(
 /// Says how many requests a context may take, if they are many.
 fn note_requests(model: &Model, work: Work) {
     let tokens = model.tokens();
-    let contexts = model.server().is_some_and(|server| server.scores_contexts());
+    let contexts = model
+        .server()
+        .is_some_and(|server| server.scores_contexts());
     let requests = most_requests(tokens, contexts, work);
     if requests > MANY {
         tell!(
@@ -93,7 +95,9 @@ pub(super) fn inspect(
 ) -> anyhow::Result<()> {
     let server = Server::connect(address, tokenizer)?;
     let info = server.info();
-    let window = info.window.map_or("not told".to_owned(), |window| format!("{window} tokens"));
+    let window = info
+        .window
+        .map_or("not told".to_owned(), |window| format!("{window} tokens"));
     let mut text = format!(
         "server       {}{}\nmodel        {}\nwindow       {window}\nprobability  {}\n\
          requests     {} at a time\ntokenizer    {}\n",

@@ -75,7 +75,10 @@ impl TokenTable {
     ///
     /// # Errors
     /// [`CodecError::NoFormat`] with each format's reason if none fits.
-    pub fn choose(tokenizer: &dyn TextTokenizer, formats: &[PromptFormat]) -> Result<Self, CodecError> {
+    pub fn choose(
+        tokenizer: &dyn TextTokenizer,
+        formats: &[PromptFormat],
+    ) -> Result<Self, CodecError> {
         let mut reasons = Vec::new();
         for format in formats {
             match Self::audit(tokenizer, format) {
@@ -235,11 +238,7 @@ impl Audit<'_> {
     }
 
     /// The tokens of each number, of one text with every number twice.
-    fn numbers_at_once(
-        &self,
-        preamble: usize,
-        stride: usize,
-    ) -> Result<Vec<Vec<u32>>, CodecError> {
+    fn numbers_at_once(&self, preamble: usize, stride: usize) -> Result<Vec<Vec<u32>>, CodecError> {
         let twice: Vec<Bin> = (0..BIN_COUNT).flat_map(|k| [bin(k); 2]).collect();
         let ids = self.encode(&twice, false)?;
         if ids.len() != preamble + twice.len() * stride {
@@ -366,7 +365,9 @@ impl Audit<'_> {
         if let Some(twice) = ids.windows(2).find(|two| two[0] == two[1]) {
             return Err(self.fail(format!("token {} stands for two", twice[0])));
         }
-        let text: String = (0..place.symbols.len()).map(|k| self.symbol_text(k)).collect();
+        let text: String = (0..place.symbols.len())
+            .map(|k| self.symbol_text(k))
+            .collect();
         let decoded = self.tokenizer.text_of(&place.symbols);
         let decoded = decoded.map_err(|e| self.fail(format!("cannot decode tokens: {e}")))?;
         let decoded: String = decoded.split_whitespace().collect();

@@ -6,9 +6,7 @@ use tokenizers::Tokenizer;
 use super::gguf::GgufFile;
 use super::hinted::HintsCheckpoint;
 use super::source::READING;
-use super::{
-    Architecture, ModelError, ModelSource, ServedError, Weights, read, tokenizer_file,
-};
+use super::{Architecture, ModelError, ModelSource, ServedError, Weights, read, tokenizer_file};
 use crate::codec::{PromptFormat, TokenTable};
 
 const CONFIG: &[u8] = include_bytes!("../../models/builtin/config.json");

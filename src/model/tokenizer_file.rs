@@ -23,7 +23,10 @@ pub fn read_tokenizer(path: &Path) -> Result<Tokenizer, ModelError> {
 /// # Errors
 /// As [`read_tokenizer`], and those of the GGUF file.
 pub(super) fn of_any_kind(path: &Path) -> Result<Tokenizer, ModelError> {
-    match path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf")) {
+    match path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
+    {
         true => GgufFile::open(path)?.tokenizer(),
         false => read_tokenizer(path),
     }

@@ -121,11 +121,15 @@ pub fn table(ids: &[u32], lead: f64) -> Vec<f64> {
     let last = &ids[ids.len().saturating_sub(6)..];
     let mut seed = ids.len() as u64;
     for &id in last {
-        seed = (seed ^ u64::from(id)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+        seed = (seed ^ u64::from(id))
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .rotate_left(29);
     }
     let logits: Vec<f64> = (0..VOCABULARY)
         .map(|id| {
-            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
             let random = (seed >> 40) as f64 / (1u64 << 24) as f64;
             3.0 * random + if (1..=10).contains(&id) { lead } else { 0.0 }
         })
@@ -151,7 +155,12 @@ impl Stub {
             asked: AtomicUsize::new(0),
             now: AtomicUsize::new(0),
         });
-        let seen = (stub.scored.clone(), stub.keys.clone(), stub.most.clone(), stub.mended.clone());
+        let seen = (
+            stub.scored.clone(),
+            stub.keys.clone(),
+            stub.most.clone(),
+            stub.mended.clone(),
+        );
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (state, seen) = (state.clone(), seen.clone());
@@ -215,7 +224,11 @@ impl State {
             most.fetch_max(now, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(1));
         }
-        let asked = if scores { self.asked.fetch_add(1, Ordering::SeqCst) } else { 0 };
+        let asked = if scores {
+            self.asked.fetch_add(1, Ordering::SeqCst)
+        } else {
+            0
+        };
         let answer = self.answer(&path, &body);
         let done = self.respond(&mut stream, fault, asked, answer, &key)?;
         self.now.fetch_sub(1, Ordering::SeqCst);
@@ -266,10 +279,16 @@ impl State {
             Fault::Cuts if asked % 3 == 1 => {
                 let length = text.len();
                 let half = &text[..length / 2];
-                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{half}")?;
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{half}"
+                )?;
             }
             Fault::Chunked => {
-                write!(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                )?;
                 for chunk in text.as_bytes().chunks(7) {
                     write!(stream, "{:x}\r\n", chunk.len())?;
                     stream.write_all(chunk)?;
@@ -296,8 +315,13 @@ impl State {
     }
 
     fn answer(&self, path: &str, body: &Value) -> Option<Value> {
-        let tokens = |name: &str| -> Option<Vec<u32>> { serde_json::from_value(body[name].clone()).ok() };
-        let decoded = || self.tokenizer.decode(&tokens("tokens").unwrap(), false).unwrap();
+        let tokens =
+            |name: &str| -> Option<Vec<u32>> { serde_json::from_value(body[name].clone()).ok() };
+        let decoded = || {
+            self.tokenizer
+                .decode(&tokens("tokens").unwrap(), false)
+                .unwrap()
+        };
         let lead = self.kind.lead();
         let models = |entry: Value| Some(json!({"object": "list", "data": [entry]}));
         match (self.kind, path) {
@@ -319,8 +343,10 @@ impl State {
                     .iter()
                     .map(|(id, value)| json!({"id": id, "token": "?", "logprob": value}))
                     .collect();
-                Some(json!({"content": "0", "tokens_evaluated": ids.len(), "truncated": false,
-                    "completion_probabilities": [{"id": 1, "top_logprobs": listed}]}))
+                Some(
+                    json!({"content": "0", "tokens_evaluated": ids.len(), "truncated": false,
+                    "completion_probabilities": [{"id": 1, "top_logprobs": listed}]}),
+                )
             }
             (Kind::Sglang, "/get_model_info") => Some(json!({"model_path": "org/tiny"})),
             (Kind::Sglang, "/get_server_info") => {
@@ -341,12 +367,17 @@ impl State {
                 let start = body["logprob_start_len"].as_u64()? as usize;
                 let at = |length: usize| -> Vec<Value> {
                     let table = table(&ids[..length], lead);
-                    chosen.iter().map(|&id| json!([table[id as usize], id, null])).collect()
+                    chosen
+                        .iter()
+                        .map(|&id| json!([table[id as usize], id, null]))
+                        .collect()
                 };
                 let mut inside = vec![Value::Null];
                 inside.extend((start + 1..ids.len()).map(|length| json!(at(length))));
-                Some(json!({"text": "0", "meta_info": {"input_token_ids_logprobs": inside,
-                    "output_token_ids_logprobs": [at(ids.len())]}}))
+                Some(
+                    json!({"text": "0", "meta_info": {"input_token_ids_logprobs": inside,
+                    "output_token_ids_logprobs": [at(ids.len())]}}),
+                )
             }
             (Kind::Vllm(by_id), "/v1/completions") => self.vllm(by_id, body),
             (Kind::OpenAi(_), "/v1/models") => models(json!({"id": "tiny"})),
@@ -364,9 +395,15 @@ impl State {
                 let listed = likeliest(&ids, lead, count).into_iter();
                 let listed: serde_json::Map<String, Value> =
                     listed.map(|(id, value)| (text(id), json!(value))).collect();
-                let read = if body["prompt"].is_array() && !takes_tokens { 1 } else { ids.len() };
-                Some(json!({"choices": [{"text": "0", "logprobs": {"top_logprobs": [listed]}}],
-                    "usage": {"prompt_tokens": read}}))
+                let read = if body["prompt"].is_array() && !takes_tokens {
+                    1
+                } else {
+                    ids.len()
+                };
+                Some(
+                    json!({"choices": [{"text": "0", "logprobs": {"top_logprobs": [listed]}}],
+                    "usage": {"prompt_tokens": read}}),
+                )
             }
             _ => None,
         }
@@ -375,7 +412,8 @@ impl State {
     fn vllm(&self, by_id: bool, body: &Value) -> Option<Value> {
         let ids: Vec<u32> = serde_json::from_value(body["prompt"].clone()).ok()?;
         let (count, lead) = (body["logprobs"].as_u64()? as usize, self.kind.lead());
-        let chosen: Option<Vec<u32>> = serde_json::from_value(body["logprob_token_ids"].clone()).ok();
+        let chosen: Option<Vec<u32>> =
+            serde_json::from_value(body["logprob_token_ids"].clone()).ok();
         let listed = match chosen.filter(|_| by_id) {
             Some(chosen) => {
                 let table = table(&ids, lead);
@@ -390,10 +428,15 @@ impl State {
         let mut choice = json!({"text": "0", "logprobs": {"top_logprobs": [listed]}});
         if let Some(count) = body["prompt_logprobs"].as_u64() {
             let at = |length: usize| -> Value {
-                let token = |(id, value): &(u32, f64)| (id.to_string(), json!({"logprob": value, "rank": 1}));
+                let token = |(id, value): &(u32, f64)| {
+                    (id.to_string(), json!({"logprob": value, "rank": 1}))
+                };
                 // That of the prompt's own token is always among them.
                 let mut listed = likeliest(&ids[..length], lead, count as usize);
-                let own = (ids[length], table(&ids[..length], lead)[ids[length] as usize]);
+                let own = (
+                    ids[length],
+                    table(&ids[..length], lead)[ids[length] as usize],
+                );
                 listed.push(own);
                 Value::Object(listed.iter().map(token).collect())
             };

@@ -54,7 +54,10 @@ impl FromStr for ServerAddress {
             return Err(AddressError::Form);
         }
         let uri: Uri = url.parse().map_err(|_| AddressError::Form)?;
-        let (scheme, authority) = uri.scheme_str().zip(uri.authority()).ok_or(AddressError::Form)?;
+        let (scheme, authority) = uri
+            .scheme_str()
+            .zip(uri.authority())
+            .ok_or(AddressError::Form)?;
         if authority.as_str().contains('@') {
             return Err(AddressError::Credentials);
         }
@@ -103,14 +106,21 @@ mod tests {
     #[test]
     fn addresses_are_shown_as_given_and_lead_to_the_root() {
         for (text, url) in [
-            ("http://127.0.0.1:8000/v1#a/b-7B", "http://127.0.0.1:8000/props"),
+            (
+                "http://127.0.0.1:8000/v1#a/b-7B",
+                "http://127.0.0.1:8000/props",
+            ),
             ("https://h.example/llm/v1", "https://h.example/llm/props"),
             ("http://[::1]:8080#x", "http://[::1]:8080/props"),
             ("http://h", "http://h/props"),
         ] {
             assert_eq!(parsed(text).unwrap(), format!("{text} {url}"));
         }
-        assert!(parsed("http://h:1/v1/#").unwrap().starts_with("http://h:1/v1 "));
+        assert!(
+            parsed("http://h:1/v1/#")
+                .unwrap()
+                .starts_with("http://h:1/v1 ")
+        );
     }
 
     #[test]

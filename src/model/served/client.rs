@@ -65,7 +65,9 @@ impl Client {
             Ok(text) => {
                 let number = text.trim().parse::<f64>().ok();
                 let number = number.filter(|n| (0.1..=86_400.0).contains(n));
-                number.map(Some).ok_or(ServedError::Setting { name, reason })
+                number
+                    .map(Some)
+                    .ok_or(ServedError::Setting { name, reason })
             }
             Err(_) => Ok(None),
         };
@@ -150,7 +152,10 @@ impl Client {
     fn parsed<T: DeserializeOwned>(&self, path: &str, answer: &[u8]) -> Result<T, ServedError> {
         serde_json::from_slice(answer).map_err(|error| {
             let shown = self.shown(&answer[..answer.len().min(LARGEST_ERROR as usize)]);
-            self.wrong(path, &format!("not the answer of such a server ({error}): {shown}"))
+            self.wrong(
+                path,
+                &format!("not the answer of such a server ({error}): {shown}"),
+            )
         })
     }
 
@@ -209,15 +214,19 @@ impl Client {
         let body = response.body_mut().with_config().limit(LARGEST_ANSWER);
         match body.read_to_vec() {
             Ok(answer) => Attempt::Answer(answer),
-            Err(Error::BodyExceedsLimit(_)) => Attempt::Failed(
-                self.wrong(path, &format!("answer of more than {} MiB", LARGEST_ANSWER >> 20)),
-            ),
+            Err(Error::BodyExceedsLimit(_)) => Attempt::Failed(self.wrong(
+                path,
+                &format!("answer of more than {} MiB", LARGEST_ANSWER >> 20),
+            )),
             Err(error) => self.failed(&error),
         }
     }
 
     fn send(&self, path: &str, question: Option<&[u8]>) -> Result<Response<Body>, Error> {
-        let (url, agent) = (self.address.url(path), concat!("statecast/", env!("CARGO_PKG_VERSION")));
+        let (url, agent) = (
+            self.address.url(path),
+            concat!("statecast/", env!("CARGO_PKG_VERSION")),
+        );
         let bearer = self.key.as_ref().map(|key| format!("Bearer {key}"));
         match question {
             None => {
@@ -232,7 +241,9 @@ impl Client {
                 if let Some(bearer) = bearer {
                     request = request.header(AUTHORIZATION, bearer);
                 }
-                request.header(CONTENT_TYPE, "application/json").send(question)
+                request
+                    .header(CONTENT_TYPE, "application/json")
+                    .send(question)
             }
         }
     }

@@ -73,13 +73,16 @@ impl Logprobs {
     pub(super) fn next(self) -> Vec<(String, f64)> {
         let first = self.top_logprobs.into_iter().flatten().flatten().next();
         let known = first.into_iter().flatten();
-        known.filter_map(|(text, value)| Some((text, value?))).collect()
+        known
+            .filter_map(|(text, value)| Some((text, value?)))
+            .collect()
     }
 
     /// The same, of a server that writes tokens as `token_id:NUMBER`.
     pub(super) fn next_ids(self) -> Vec<(u32, f64)> {
         let next = self.next().into_iter();
-        next.filter_map(|(text, value)| Some((token_id(&text)?, value))).collect()
+        next.filter_map(|(text, value)| Some((token_id(&text)?, value)))
+            .collect()
     }
 }
 

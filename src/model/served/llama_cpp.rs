@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ServedError;
 use super::client::Client;
 use super::protocol::{NextToken, Protocol, Query};
-use super::ServedError;
 
 const PATH: &str = "/completion";
 

@@ -14,32 +14,29 @@ mod openai;
 mod pieces;
 mod probe;
 mod protocol;
+mod server;
 mod sglang;
 mod tokenizer;
 mod vllm;
 mod workers;
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use candle_core::{Device, Tensor};
 
 use super::network::{LanguageModel, Sequences, Wanted};
-use super::{Branch, ModelError, tokenizer_file};
-use crate::codec::{CodecError, Place, PromptFormat, TextTokenizer, TokenTable};
+use super::{Branch, ModelError};
+use crate::codec::Place;
 pub use address::ServerAddress;
 use answers::{Answers, Key};
 use client::Client;
 pub use error::{AddressError, ServedError};
 use pieces::Pieces;
-use probe::{Found, probe};
+use probe::Found;
 use protocol::{Query, SymbolLogits};
-use tokenizer::ServerTokenizer;
-
-/// Tokens of a model whose server does not say how many it reads.
-const UNTOLD_WINDOW: usize = 2048;
+pub use server::{Server, ServerInfo};
 
 /// Share of the symbols' probability that may be missing before the server is asked again, with more
 /// effort.
@@ -50,143 +47,6 @@ const AT_ONCE: usize = 1 << 17;
 
 /// Tokens that the request of a whole context must spare another to be waited for.
 const WORTH_WAITING: usize = 64;
-
-/// A server that was asked what it is.
-pub struct Server {
-    address: ServerAddress,
-    client: Client,
-    found: Found,
-    tokenizer: Option<tokenizers::Tokenizer>,
-}
-
-/// What a server was found to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerInfo {
-    /// Kind of the server.
-    pub server: &'static str,
-    /// Its version, if it says.
-    pub version: Option<String>,
-    /// Name of the model.
-    pub model: String,
-    /// Tokens of a prompt that it reads, if it says.
-    pub window: Option<usize>,
-    /// Whether its probabilities are exact.
-    pub accuracy: String,
-    /// Most requests at a time.
-    pub in_flight: usize,
-    /// Where its tokenizer was audited: the server or a file.
-    pub tokenizer: &'static str,
-}
-
-impl Server {
-    /// Asks a server what it is. A tokenizer.json or GGUF file stands for the server's own
-    /// tokenizer if one is given.
-    ///
-    /// # Errors
-    /// [`ServedError`] if it cannot be reached or is of no known kind, and errors of the file.
-    pub fn connect(address: &ServerAddress, tokenizer: Option<&Path>) -> Result<Self, ModelError> {
-        let tokenizer = tokenizer.map(tokenizer_file::of_any_kind).transpose()?;
-        let client = Client::from_env(address)?;
-        let found = probe(&client)?;
-        Ok(Self {
-            address: address.clone(),
-            client,
-            found,
-            tokenizer,
-        })
-    }
-
-    /// What it was found to be.
-    pub fn info(&self) -> ServerInfo {
-        let found = &self.found;
-        ServerInfo {
-            server: found.protocol.server(),
-            version: found.version.clone(),
-            model: found.model.clone(),
-            window: found.window,
-            accuracy: found.protocol.accuracy(),
-            in_flight: self.in_flight(),
-            tokenizer: match (&self.tokenizer, &found.dialect) {
-                (Some(_), _) => "the file",
-                (None, Some(_)) => "the server's own",
-                (None, None) => "not known",
-            },
-        }
-    }
-
-    fn in_flight(&self) -> usize {
-        let slots = self.found.protocol.slots().unwrap_or(usize::MAX);
-        self.client.in_flight().min(slots)
-    }
-
-    /// Audits its tokenizer on a prompt format.
-    ///
-    /// # Errors
-    /// [`ModelError::Codec`] if it does not fit, [`ServedError::NoTokenizer`] if it cannot be asked.
-    pub fn audit(&self, format: &PromptFormat) -> Result<TokenTable, ModelError> {
-        let audited = |tokenizer: &dyn TextTokenizer| TokenTable::audit(tokenizer, format);
-        Ok(match (&self.tokenizer, &self.found.dialect) {
-            (Some(tokenizer), _) => audited(tokenizer)?,
-            (None, Some(dialect)) => audited(&ServerTokenizer {
-                client: &self.client,
-                dialect: dialect.clone(),
-            })?,
-            (None, None) => Err(ServedError::NoTokenizer {
-                server: self.client.server(),
-            })?,
-        })
-    }
-
-    /// The tokens that write numbers, by the first of the formats that the tokenizer supports.
-    ///
-    /// # Errors
-    /// As [`audit`](Self::audit).
-    pub fn tokens(&self, formats: &[PromptFormat]) -> Result<TokenTable, ModelError> {
-        let mut reasons = Vec::new();
-        for format in formats {
-            match self.audit(format) {
-                Ok(table) => return Ok(table),
-                Err(ModelError::Codec(CodecError::Audit { format, reason })) => {
-                    reasons.push(format!("{format}: {reason}"));
-                }
-                Err(other) => return Err(other),
-            }
-        }
-        Err(CodecError::NoFormat(reasons).into())
-    }
-
-    /// The model behind it, which reads numbers by these tokens.
-    ///
-    /// # Errors
-    /// [`ServedError::Text`] if the server takes text only and the tokens do not join to text.
-    pub fn model(self, tokens: &TokenTable) -> Result<Served, ModelError> {
-        let pieces = self.tokenizer.as_ref();
-        let mut pieces = pieces.and_then(|tokenizer| Pieces::of(tokenizer, tokens));
-        if self.found.wants_text {
-            pieces = pieces.and_then(|pieces| pieces.joined(tokens));
-            if pieces.is_none() {
-                Err(ServedError::Text {
-                    server: self.client.server(),
-                    reason: "the tokens of numbers do not join to their text".to_owned(),
-                })?;
-            }
-        }
-        let in_flight = self.in_flight();
-        // One token is asked for after the prompt.
-        let window = self.found.window.map_or(UNTOLD_WINDOW, |window| window.saturating_sub(1));
-        Ok(Served {
-            address: self.address,
-            client: self.client,
-            found: self.found,
-            pieces,
-            places: tokens.places().to_vec(),
-            in_flight,
-            window,
-            answers: Mutex::default(),
-            largest_missing: AtomicU32::new(0),
-        })
-    }
-}
 
 /// A model that a server computes.
 pub struct Served {
@@ -211,6 +71,22 @@ struct Question<'s> {
 }
 
 impl Served {
+    /// The model of a server, which reads symbols at some places.
+    fn new(server: Server, places: &[Place], pieces: Option<Pieces>) -> Self {
+        let (in_flight, window) = (server.in_flight(), server.window());
+        Self {
+            address: server.address,
+            client: server.client,
+            found: server.found,
+            pieces,
+            places: places.to_vec(),
+            in_flight,
+            window,
+            answers: Mutex::default(),
+            largest_missing: AtomicU32::new(0),
+        }
+    }
+
     /// Where it is served.
     pub fn address(&self) -> &ServerAddress {
         &self.address
@@ -259,7 +135,9 @@ impl Served {
                 for (question, answer) in self.ask(job, effort, worker)? {
                     let mut known = self.answers.lock().unwrap_or_else(|lock| lock.into_inner());
                     known.keep(question.key, answer.clone());
-                    got.lock().unwrap_or_else(|lock| lock.into_inner()).push((question.key, answer));
+                    got.lock()
+                        .unwrap_or_else(|lock| lock.into_inner())
+                        .push((question.key, answer));
                 }
                 Ok::<(), ServedError>(())
             };
@@ -268,22 +146,21 @@ impl Served {
             workers::run(&jobs[first..], self.in_flight, ask)?;
             answered.extend(got.into_inner().unwrap_or_else(|lock| lock.into_inner()));
             open.retain(|question| {
-                answered.get(&question.key).is_none_or(|answer| answer.missing > TOLERATED)
+                answered
+                    .get(&question.key)
+                    .is_none_or(|answer| answer.missing > TOLERATED)
             });
         }
         let missing = answered.values().map(|answer| answer.missing);
         let missing = missing.fold(0.0f32, f32::max);
-        self.largest_missing.fetch_max(missing.to_bits(), Ordering::Relaxed);
+        self.largest_missing
+            .fetch_max(missing.to_bits(), Ordering::Relaxed);
         Ok(answered)
     }
 
     /// Questions that one request answers each, those of one sequence together if the server takes
     /// them together.
-    fn jobs<'q, 's>(
-        &self,
-        open: &[&'q Question<'s>],
-        effort: usize,
-    ) -> Vec<Vec<&'q Question<'s>>> {
+    fn jobs<'q, 's>(&self, open: &[&'q Question<'s>], effort: usize) -> Vec<Vec<&'q Question<'s>>> {
         let together = effort == 0 && self.scores_contexts();
         let most = AT_ONCE / self.places[0].symbols.len();
         let mut jobs: Vec<Vec<&Question>> = Vec::new();

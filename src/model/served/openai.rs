@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::ServedError;
 use super::client::Client;
 use super::completions::{Choices, Completion, Logprobs, token_id};
 use super::protocol::{NextToken, Protocol, Query};
-use super::ServedError;
 
 const PATH: &str = "/v1/completions";
 
@@ -35,7 +35,9 @@ impl OpenAi {
         let asked = |request| -> Result<Option<Choices<Scored>>, ServedError> {
             match client.post::<Choices<Scored>>(PATH, &request) {
                 Ok(answer) => Ok(Some(answer)),
-                Err(ServedError::Status { status: 400 | 422, .. }) => Ok(None),
+                Err(ServedError::Status {
+                    status: 400 | 422, ..
+                }) => Ok(None),
                 Err(error) => Err(error),
             }
         };
@@ -96,11 +98,16 @@ impl Protocol for OpenAi {
             true => "tokens",
             false => "text",
         };
-        format!("bounded: the {} likeliest tokens, prompts of {prompts}", self.likeliest)
+        format!(
+            "bounded: the {} likeliest tokens, prompts of {prompts}",
+            self.likeliest
+        )
     }
 
     fn next_tokens(&self, client: &Client, query: &Query) -> Result<Vec<NextToken>, ServedError> {
         let lengths = query.lengths.iter();
-        lengths.map(|&length| self.one(client, query, length)).collect()
+        lengths
+            .map(|&length| self.one(client, query, length))
+            .collect()
     }
 }

@@ -45,7 +45,9 @@ impl Pieces {
         let numbers: Vec<Bin> = TRIED.iter().map(|&k| Bin::new(k)).collect::<Option<_>>()?;
         let mut ids = table.prefix().to_vec();
         let (_, before) = numbers.split_last()?;
-        before.iter().for_each(|&number| table.push(&mut ids, number));
+        before
+            .iter()
+            .for_each(|&number| table.push(&mut ids, number));
         let joined = self.text(&ids);
         let format = table.format();
         let whole = format.preamble.clone() + &format.write(&numbers);

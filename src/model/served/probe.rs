@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::ServedError;
 use super::client::Client;
 use super::llama_cpp::{LlamaCpp, Properties};
 use super::openai::OpenAi;
@@ -9,7 +10,6 @@ use super::protocol::Protocol;
 use super::sglang::{self, Sglang};
 use super::tokenizer::{Dialect, ServerTokenizer};
 use super::vllm::{Version, Vllm};
-use super::ServedError;
 
 /// What was found at an address.
 pub(super) struct Found {

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::ServedError;
 use super::client::Client;
 use super::pieces::Pieces;
-use super::ServedError;
 
 /// One request: the token after some beginnings of a sequence.
 pub(super) struct Query<'a> {
@@ -90,7 +90,10 @@ impl NextToken {
     pub(super) fn requested(listed: impl IntoIterator<Item = (u32, f64)>) -> Option<Self> {
         let known: HashMap<u32, f64> = listed.into_iter().collect();
         let sound = |&value: &f64| !value.is_nan() && value <= ROUNDING;
-        known.values().all(sound).then_some(Self { known, bound: 0.0 })
+        known
+            .values()
+            .all(sound)
+            .then_some(Self { known, bound: 0.0 })
     }
 
     /// Logits of some symbols. What was not given is spread over the symbols that are missing, to
@@ -140,7 +143,10 @@ mod tests {
     fn all_symbols_known_leave_nothing_missing() {
         let next = NextToken::requested([(1, -1.0), (2, f64::NEG_INFINITY)]).unwrap();
         let of = next.symbols(&[2, 1]);
-        assert_eq!((of.logits.as_slice(), of.missing), ([-100.0, -1.0].as_slice(), 0.0));
+        assert_eq!(
+            (of.logits.as_slice(), of.missing),
+            ([-100.0, -1.0].as_slice(), 0.0)
+        );
         assert_eq!(next.symbols(&[7]).missing, 1.0);
         assert_eq!(NextToken::requested([(1, 0.7)]), None);
         assert_eq!(NextToken::requested([(1, f64::NAN)]), None);

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ServedError;
 use super::client::Client;
 use super::protocol::{NextToken, Protocol, Query};
-use super::ServedError;
 
 const PATH: &str = "/generate";
 
@@ -29,7 +29,9 @@ struct Request<'a> {
 #[derive(Serialize)]
 struct Sampling {
     max_new_tokens: usize,
+    // Probabilities are those after temperature and penalties.
     temperature: f64,
+    repetition_penalty: f64,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +71,7 @@ impl Protocol for Sglang {
             sampling_params: Sampling {
                 max_new_tokens: 1,
                 temperature: 1.0,
+                repetition_penalty: 1.0,
             },
             return_logprob: true,
             logprob_start_len: first,

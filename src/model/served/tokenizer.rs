@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::client::Client;
 use super::ServedError;
+use super::client::Client;
 use crate::codec::TextTokenizer;
 
 /// How a server is asked for tokens.
@@ -77,7 +77,8 @@ impl ServerTokenizer<'_> {
 
 impl TextTokenizer for ServerTokenizer<'_> {
     fn tokens_of(&self, text: &str, special: bool) -> Result<Vec<u32>, String> {
-        self.encode(text, special).map_err(|error| error.to_string())
+        self.encode(text, special)
+            .map_err(|error| error.to_string())
     }
 
     fn text_of(&self, ids: &[u32]) -> Result<String, String> {

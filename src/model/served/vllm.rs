@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::ServedError;
 use super::client::Client;
 use super::completions::{Choices, Completion, Logprobs};
 use super::protocol::{NextToken, Protocol, Query};
-use super::ServedError;
 
 const PATH: &str = "/v1/completions";
 
@@ -48,6 +48,10 @@ struct Token {
 struct Request<'a> {
     #[serde(flatten)]
     completion: Completion<'a>,
+    // A model's own sampling settings would change the probabilities on older servers.
+    top_k: i32,
+    top_p: f64,
+    repetition_penalty: f64,
     return_tokens_as_token_ids: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_logprobs: Option<usize>,
@@ -77,7 +81,9 @@ impl Vllm {
                     vllm.likeliest = count;
                     return Ok(vllm);
                 }
-                Err(ServedError::Status { status: 400 | 422, .. }) if count != COUNTS[2] => {}
+                Err(ServedError::Status {
+                    status: 400 | 422, ..
+                }) if count != COUNTS[2] => {}
                 Err(error) => return Err(error),
             }
         }
@@ -94,12 +100,17 @@ impl Vllm {
     ) -> Result<Scored, ServedError> {
         let request = Request {
             completion: Completion::of_tokens(&self.model, ids, likeliest),
+            top_k: -1,
+            top_p: 1.0,
+            repetition_penalty: 1.0,
             return_tokens_as_token_ids: true,
             prompt_logprobs: at_positions,
             logprob_token_ids: chosen,
         };
         let choices: Choices<Scored> = client.post(PATH, &request)?;
-        choices.only().ok_or_else(|| client.wrong(PATH, "it gives no probabilities"))
+        choices
+            .only()
+            .ok_or_else(|| client.wrong(PATH, "it gives no probabilities"))
     }
 
     /// What follows a whole sequence.
@@ -154,7 +165,10 @@ impl Protocol for Vllm {
                     let tokens = at.get(length).and_then(Option::as_ref);
                     let tokens =
                         tokens.ok_or_else(|| client.wrong(PATH, "positions are missing"))?;
-                    tokens.iter().map(|(&id, token)| (id, token.logprob)).collect()
+                    tokens
+                        .iter()
+                        .map(|(&id, token)| (id, token.logprob))
+                        .collect()
                 }
             };
             NextToken::likeliest(listed, count)
