@@ -124,7 +124,9 @@ impl Client {
     pub(super) fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ServedError> {
         match self.get(path) {
             Ok(found) => Ok(Some(found)),
-            Err(ServedError::Status { .. } | ServedError::Answer { .. }) => Ok(None),
+            // A server that loads its model or is busy may have it later.
+            Err(ServedError::Status { status, .. }) if status != 503 && status != 429 => Ok(None),
+            Err(ServedError::Answer { .. }) => Ok(None),
             Err(other) => Err(other),
         }
     }

@@ -65,8 +65,11 @@ impl<T> Choices<T> {
 
 #[derive(Deserialize)]
 pub(super) struct Logprobs {
-    top_logprobs: Option<Vec<Option<HashMap<String, Option<f64>>>>>,
+    top_logprobs: Option<Vec<Option<Likeliest>>>,
 }
+
+/// Tokens as they are written; null stands for an infinity.
+type Likeliest = HashMap<String, Option<f64>>;
 
 impl Logprobs {
     /// The likeliest next tokens as they are written, with the logarithms of their probabilities.

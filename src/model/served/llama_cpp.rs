@@ -101,7 +101,7 @@ impl Protocol for LlamaCpp {
                 n_probs: count,
                 post_sampling_probs: false,
                 cache_prompt: true,
-                id_slot: query.worker % self.slots,
+                id_slot: ((query.slot * self.slots as f64) as usize).min(self.slots - 1),
                 stream: false,
             };
             let answer: Answer = client.post(PATH, &request)?;

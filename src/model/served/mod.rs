@@ -131,8 +131,12 @@ impl Served {
         for effort in 0..self.found.protocol.efforts() {
             let jobs = self.jobs(&open, effort);
             let got = Mutex::new(Vec::new());
-            let ask = |job: &Vec<&Question>, worker: usize| {
-                for (question, answer) in self.ask(job, effort, worker)? {
+            let first = usize::from(self.worth_waiting(&jobs));
+            // Neighbours among the slots are neighbours among the jobs: paths find theirs again, as
+            // their order is that of the digits that they began with.
+            let slot = |number: usize| number as f64 / jobs.len() as f64;
+            let ask = |job: &Vec<&Question>, number: usize| {
+                for (question, answer) in self.ask(job, effort, slot(number))? {
                     let mut known = self.answers.lock().unwrap_or_else(|lock| lock.into_inner());
                     known.keep(question.key, answer.clone());
                     got.lock()
@@ -141,7 +145,6 @@ impl Served {
                 }
                 Ok::<(), ServedError>(())
             };
-            let first = usize::from(self.worth_waiting(&jobs));
             workers::run(&jobs[..first], 1, ask)?;
             workers::run(&jobs[first..], self.in_flight, ask)?;
             answered.extend(got.into_inner().unwrap_or_else(|lock| lock.into_inner()));
@@ -192,7 +195,7 @@ impl Served {
         &self,
         job: &[&'q Question<'s>],
         effort: usize,
-        worker: usize,
+        slot: f64,
     ) -> Result<Vec<(&'q Question<'s>, Arc<SymbolLogits>)>, ServedError> {
         let mut lengths: Vec<usize> = job.iter().map(|question| question.ids.len()).collect();
         lengths.sort_unstable();
@@ -209,7 +212,7 @@ impl Served {
             lengths: &lengths,
             symbols: &symbols,
             effort,
-            worker,
+            slot,
             pieces: self.pieces.as_ref(),
         };
         let next = self.found.protocol.next_tokens(&self.client, &query)?;

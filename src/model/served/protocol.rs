@@ -16,8 +16,8 @@ pub(super) struct Query<'a> {
     pub(super) symbols: &'a [u32],
     /// How often these were asked for before, with an answer that left too much open.
     pub(super) effort: usize,
-    /// Which of the requests in flight this is.
-    pub(super) worker: usize,
+    /// Slot of the server that is best asked, from 0 to 1 of all of them.
+    pub(super) slot: f64,
     /// The tokens as text, for servers that take no tokens.
     pub(super) pieces: Option<&'a Pieces>,
 }

@@ -25,6 +25,8 @@ pub(super) struct Vllm {
     by_id: bool,
     /// Likeliest tokens that it gives.
     likeliest: usize,
+    /// Whether it gives those at all positions of a prompt.
+    contexts: bool,
 }
 
 #[derive(Deserialize)]
@@ -66,6 +68,7 @@ impl Vllm {
             model: model.to_owned(),
             by_id: false,
             likeliest: 0,
+            contexts: false,
         };
         // Servers that do not know the field leave it aside and list the likeliest tokens.
         let chosen: [u32; 3] = [11, 12, 13];
@@ -79,7 +82,7 @@ impl Vllm {
             match vllm.ask(client, &[1, 2], count, None, None) {
                 Ok(_) => {
                     vllm.likeliest = count;
-                    return Ok(vllm);
+                    break;
                 }
                 Err(ServedError::Status {
                     status: 400 | 422, ..
@@ -87,6 +90,9 @@ impl Vllm {
                 Err(error) => return Err(error),
             }
         }
+        let at_positions = vllm.ask(client, &[1, 2], 1, Some(1), None);
+        let told = at_positions.ok().and_then(|scored| scored.prompt_logprobs);
+        vllm.contexts = told.is_some_and(|positions| positions.len() == 2);
         Ok(vllm)
     }
 
@@ -143,11 +149,12 @@ impl Protocol for Vllm {
     }
 
     fn scores_contexts(&self) -> bool {
-        true
+        self.contexts
     }
 
     fn efforts(&self) -> usize {
-        2
+        // One after the other, positions get more than those of a whole context.
+        1 + usize::from(self.by_id || self.likeliest > AT_POSITIONS)
     }
 
     fn next_tokens(&self, client: &Client, query: &Query) -> Result<Vec<NextToken>, ServedError> {

@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Runs jobs, each worker its own stretch of neighbours in their order, so that a server's slot goes
-/// on from what it read last. The first error ends all workers after the job each is at.
+/// Runs jobs, each worker its own stretch of neighbours in their order, so that a server goes on from
+/// what it read last; a job is told its number. The first error ends all workers after the job each
+/// is at.
 pub(super) fn run<J: Sync, E: Send>(
     jobs: &[J],
     workers: usize,
@@ -12,12 +13,12 @@ pub(super) fn run<J: Sync, E: Send>(
 ) -> Result<(), E> {
     let (failed, stop) = (Mutex::new(None), AtomicBool::new(false));
     let stretch = jobs.len().div_ceil(workers.max(1)).max(1);
-    let work = |worker: usize, jobs: &[J]| {
-        for one in jobs {
+    let work = |first: usize, jobs: &[J]| {
+        for (number, one) in (first..).zip(jobs) {
             if stop.load(Ordering::Relaxed) {
                 return;
             }
-            if let Err(error) = job(one, worker) {
+            if let Err(error) = job(one, number) {
                 stop.store(true, Ordering::Relaxed);
                 if let Ok(mut failed) = failed.lock() {
                     failed.get_or_insert(error);
@@ -30,7 +31,7 @@ pub(super) fn run<J: Sync, E: Send>(
         false => std::thread::scope(|scope| {
             for (worker, jobs) in jobs.chunks(stretch).enumerate() {
                 let work = &work;
-                scope.spawn(move || work(worker, jobs));
+                scope.spawn(move || work(worker * stretch, jobs));
             }
         }),
     }
@@ -50,8 +51,8 @@ mod tests {
     fn all_jobs_run_once_and_an_error_comes_back() {
         let sum = AtomicUsize::new(0);
         let jobs: Vec<usize> = (1..=100).collect();
-        let add = |&job: &usize, worker: usize| {
-            assert!(worker < 7);
+        let add = |&job: &usize, number: usize| {
+            assert_eq!(number + 1, job);
             sum.fetch_add(job, Ordering::Relaxed);
             Ok::<(), usize>(())
         };
