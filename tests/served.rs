@@ -312,6 +312,43 @@ fn commands_with_language_models_take_an_address() {
 }
 
 #[test]
+fn estimators_of_policies_take_an_address() {
+    let stub = Stub::start(Kind::Sglang, Fault::None);
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("random.npz");
+    let (runs, model) = (runs.to_str().unwrap(), stub.address());
+    let pendulum = ["pendulum", "--episodes", "2", "--steps", "12"];
+    let done = statecast(
+        &[&["simulate"], &pendulum[..], &["--out", runs]].concat(),
+        &[],
+    );
+    assert!(done.status.success());
+    let policies = [
+        "--behaviour",
+        "random",
+        "--policy",
+        "random",
+        "--env",
+        "pendulum",
+    ];
+    let sizes = ["--paths", "1", "--contexts", "1", "--context", "8"];
+    let by = [
+        "evaluate",
+        runs,
+        "--estimators",
+        "builtin",
+        "--model",
+        &model,
+    ];
+    let done = statecast(&[&by[..], &policies[..], &sizes[..]].concat(), &[]);
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(
+        done.status.success() && said.contains(" requests"),
+        "{said}"
+    );
+}
+
+#[test]
 fn missing_probability_is_told_at_the_end() {
     let stub = Stub::start(Kind::LlamaCpp(15), Fault::None);
     let (done, said) = forecast(&stub, &[], &[]);

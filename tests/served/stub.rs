@@ -230,15 +230,16 @@ impl State {
             0
         };
         let answer = self.answer(&path, &body);
-        let done = self.respond(&mut stream, fault, asked, answer, &key)?;
+        // Before the client can know of it.
+        let whole = || {
+            scored.fetch_add(usize::from(scores), Ordering::SeqCst);
+        };
+        let responded = self.respond(&mut stream, fault, asked, answer, &key, &whole);
         self.now.fetch_sub(1, Ordering::SeqCst);
-        if scores && done {
-            scored.fetch_add(1, Ordering::SeqCst);
-        }
-        Ok(())
+        responded
     }
 
-    /// Writes an answer or what goes wrong with it; true if it was whole.
+    /// Writes an answer or what goes wrong with it; says before if it is going to be whole.
     fn respond(
         &self,
         stream: &mut TcpStream,
@@ -246,7 +247,8 @@ impl State {
         asked: usize,
         answer: Option<Value>,
         key: &str,
-    ) -> std::io::Result<bool> {
+        whole: &dyn Fn(),
+    ) -> std::io::Result<()> {
         let text = answer.as_ref().map(Value::to_string).unwrap_or_default();
         let mut plain = |status: u16, headers: &str, body: &str| {
             let length = body.len();
@@ -285,6 +287,7 @@ impl State {
                 )?;
             }
             Fault::Chunked => {
+                whole();
                 write!(
                     stream,
                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -295,17 +298,14 @@ impl State {
                     stream.write_all(b"\r\n")?;
                 }
                 write!(stream, "0\r\n\r\n")?;
-                return Ok(true);
             }
-            _ => {
-                match answer.is_some() {
-                    true => plain(200, "", &text)?,
-                    false => plain(404, "", "{\"error\": \"no such thing\"}")?,
-                }
-                return Ok(answer.is_some());
+            _ if answer.is_some() => {
+                whole();
+                plain(200, "", &text)?;
             }
+            _ => plain(404, "", "{\"error\": \"no such thing\"}")?,
         }
-        Ok(false)
+        Ok(())
     }
 
     fn encode(&self, text: &Value, special: &Value) -> Vec<u32> {
