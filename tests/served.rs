@@ -317,7 +317,7 @@ fn estimators_of_policies_take_an_address() {
     let folder = tempfile::tempdir().unwrap();
     let runs = folder.path().join("random.npz");
     let (runs, model) = (runs.to_str().unwrap(), stub.address());
-    let pendulum = ["pendulum", "--episodes", "2", "--steps", "12"];
+    let pendulum = ["pendulum", "--episodes", "2", "--steps", "16"];
     let done = statecast(
         &[&["simulate"], &pendulum[..], &["--out", runs]].concat(),
         &[],
@@ -331,7 +331,7 @@ fn estimators_of_policies_take_an_address() {
         "--env",
         "pendulum",
     ];
-    let sizes = ["--paths", "1", "--contexts", "1", "--context", "8"];
+    let sizes = ["--paths", "1", "--contexts", "1", "--context", "10"];
     let by = [
         "evaluate",
         runs,
