@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::input::{Columns, ModelArguments};
 use super::residual::ResidualOptions;
+use super::served;
 use super::units::other_units;
 use crate::baselines::{Learned, NAMES, named, trained_mlp};
 use crate::cli::terminal::tell;
@@ -140,7 +141,7 @@ impl Models {
         for name in names {
             let known = models.iter().any(|(loaded, _)| loaded == name);
             if is_language(name) && !known {
-                let Ok(source) = name.parse::<ModelSource>();
+                let source: ModelSource = name.parse().with_context(|| name.clone())?;
                 models.push((name.clone(), arguments.load(&source, work)?));
             }
         }
@@ -170,7 +171,11 @@ impl Models {
 
     /// Ends the simulator once all is forecast, before anything is reported.
     pub(super) fn finish(&self) -> anyhow::Result<()> {
-        self.options.finish()
+        self.options.finish()?;
+        self.loaded
+            .iter()
+            .for_each(|(_, model)| served::note_cost(model));
+        Ok(())
     }
 
     /// The reading of a model that the settings say.

@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 
 use super::experts::is_language;
 use crate::forecast::Method;
-use crate::model::ModelSource;
+use crate::model::{ModelSource, ServerAddress};
 
 /// What is given on the command line of a command.
 struct Given<'m> {
@@ -54,12 +54,17 @@ const RULES: &[Rule] = &[
     Rule {
         flag: "precision",
         commands: FORECASTING,
-        reason: no_language,
+        reason: nothing_computed_here,
     },
     Rule {
         flag: "device",
         commands: FORECASTING,
-        reason: no_language,
+        reason: nothing_computed_here,
+    },
+    Rule {
+        flag: "tokenizer",
+        commands: FORECASTING,
+        reason: nothing_served,
     },
     Rule {
         flag: "temperature",
@@ -356,20 +361,25 @@ impl Given<'_> {
             let estimators = self.words("estimators");
             return estimators.iter().any(|e| languages.contains(&e.as_str()));
         }
+        !self.languages().is_empty()
+    }
+
+    /// Language models that take part.
+    fn languages(&self) -> Vec<String> {
+        let names = match ESTIMATING.contains(&self.command) {
+            true => vec![self.word("model")],
+            false => self.forecasters(),
+        };
         let curves = ["power-law", "exponential", "trend", "last", "pool"];
-        self.forecasters()
-            .iter()
-            .any(|name| is_language(name) && !curves.contains(&name.as_str()))
+        let language = |name: &String| is_language(name) && !curves.contains(&name.as_str());
+        names.into_iter().filter(language).collect()
     }
 
     /// The method by which variables are read.
     fn method(&self) -> Method {
-        let suits = || {
-            let Ok(source) = self.word("model").parse::<ModelSource>();
-            match source.reads_hints() {
-                true => Method::Residual,
-                false => Method::Vicl,
-            }
+        let suits = || match self.word("model").parse::<ModelSource>() {
+            Ok(source) if source.reads_hints() => Method::Residual,
+            _ => Method::Vicl,
         };
         match self.command {
             "markov" | "training-run" => Method::Vicl,
@@ -393,6 +403,19 @@ fn unused_model(given: &Given) -> Option<String> {
 
 fn no_language(given: &Given) -> Option<String> {
     (!given.reads()).then(|| "no language model takes part".to_owned())
+}
+
+fn nothing_computed_here(given: &Given) -> Option<String> {
+    let languages = given.languages();
+    let served = languages.iter().all(|name| ServerAddress::is_meant(name));
+    no_language(given)
+        .or((!languages.is_empty() && served).then(|| "the model is served".to_owned()))
+}
+
+fn nothing_served(given: &Given) -> Option<String> {
+    let languages = given.languages();
+    let served = languages.iter().any(|name| ServerAddress::is_meant(name));
+    no_language(given).or((!served).then(|| "no model is served".to_owned()))
 }
 
 fn no_components(given: &Given) -> Option<String> {

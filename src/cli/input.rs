@@ -8,6 +8,7 @@ use candle_core::Device;
 use clap::{Args, ValueEnum};
 
 use super::progress::Progress;
+use super::served;
 use crate::cli::terminal::tell;
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
@@ -245,9 +246,13 @@ pub(super) fn note_window(rows: &[usize], forecaster: &Forecaster, horizon: usiz
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Model and method")]
 pub(super) struct ModelArguments {
-    /// 'builtin', a folder in Hugging Face layout, a GGUF file, or ORG/NAME[@REVISION] of the hub
+    /// 'builtin', a folder in Hugging Face layout, a GGUF file, ORG/NAME[@REVISION] of the hub, or
+    /// http://HOST:PORT/v1#NAME of a server
     #[arg(long, default_value = "builtin")]
     model: ModelSource,
+    /// tokenizer.json or GGUF file of a model that is served [default: the server's own tokenizer]
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
     /// Prompt format: number, value, digit, spaced-digit, llmtime or a TOML file [default: what the tokenizer supports]
     #[arg(long, value_name = "NAME|FILE")]
     prompt: Option<String>,
@@ -374,6 +379,10 @@ impl ModelArguments {
 
     /// Loads a model for a forecast of some size, and says what that takes of the memory.
     pub(super) fn load(&self, source: &ModelSource, work: Work) -> anyhow::Result<Model> {
+        if let ModelSource::Served(address) = source {
+            let tokenizer = self.tokenizer.as_deref();
+            return Ok(served::load(address, tokenizer, &self.formats()?, work)?);
+        }
         let device = match self.device {
             DeviceName::Cpu => Device::Cpu,
             DeviceName::Cuda => Device::new_cuda(0).context("--device cuda")?,

@@ -18,6 +18,7 @@ mod process;
 mod progress;
 mod replay;
 mod residual;
+mod served;
 mod shell;
 mod simulate;
 mod terminal;

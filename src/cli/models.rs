@@ -1,9 +1,12 @@
 //! `statecast models`: which models there are, fetching one, looking into one.
 
+use std::path::PathBuf;
+
 use candle_core::Device;
 use clap::{Args, Subcommand};
 
 use super::input::fetched;
+use super::served;
 use super::terminal::show;
 use crate::codec::{Bin, CodecError, TokenTable, builtin_formats};
 use crate::model::{
@@ -38,8 +41,12 @@ enum Command {
     },
     /// Print a model's architecture, tokenizer audit and memory
     Inspect {
-        /// 'builtin', a folder, a GGUF file, or ORGANISATION/NAME[@REVISION]
+        /// 'builtin', a folder, a GGUF file, ORGANISATION/NAME[@REVISION], or http://HOST:PORT/v1#NAME
+        /// of a server
         model: ModelSource,
+        /// tokenizer.json or GGUF file of a model that is served [default: the server's own tokenizer]
+        #[arg(long, value_name = "FILE")]
+        tokenizer: Option<PathBuf>,
         /// Read the headers only: nothing that needs the weights
         #[arg(long)]
         headers: bool,
@@ -50,7 +57,15 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::List => list(),
         Command::Pull { model } => pull(&model),
-        Command::Inspect { model, headers } => inspect(&model, headers),
+        Command::Inspect {
+            model: ModelSource::Served(address),
+            tokenizer,
+            ..
+        } => served::inspect(&address, tokenizer.as_deref(), &builtin_formats()?),
+        Command::Inspect {
+            tokenizer: Some(_), ..
+        } => anyhow::bail!("--tokenizer has no effect: the model is not served"),
+        Command::Inspect { model, headers, .. } => inspect(&model, headers),
     }
 }
 

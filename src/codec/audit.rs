@@ -5,6 +5,38 @@ use tokenizers::Tokenizer;
 use super::{BIN_COUNT, Bin, Bos, CodecError, PromptFormat, Symbols};
 use crate::guard;
 
+/// A tokenizer that can be audited, wherever it is.
+pub trait TextTokenizer {
+    /// The tokens of a text; with the special ones of the tokenizer's template if asked for.
+    ///
+    /// # Errors
+    /// Why it has none.
+    fn tokens_of(&self, text: &str, special: bool) -> Result<Vec<u32>, String>;
+
+    /// The text of tokens.
+    ///
+    /// # Errors
+    /// Why it has none.
+    fn text_of(&self, ids: &[u32]) -> Result<String, String>;
+
+    /// True if every question costs a request, so that many numbers are better encoded in one text.
+    fn is_remote(&self) -> bool {
+        false
+    }
+}
+
+impl TextTokenizer for Tokenizer {
+    fn tokens_of(&self, text: &str, special: bool) -> Result<Vec<u32>, String> {
+        let encoding = self.encode_fast(text, special);
+        let encoding = encoding.map_err(|error| error.to_string())?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    fn text_of(&self, ids: &[u32]) -> Result<String, String> {
+        self.decode(ids, false).map_err(|error| error.to_string())
+    }
+}
+
 /// The token ids of a prompt format under one tokenizer: built from a table of the 1000 numbers,
 /// never by tokenising whole series.
 #[derive(Debug, Clone)]
@@ -34,7 +66,7 @@ impl TokenTable {
     ///
     /// # Errors
     /// [`CodecError::Audit`] names the first thing that breaks the format.
-    pub fn audit(tokenizer: &Tokenizer, format: &PromptFormat) -> Result<Self, CodecError> {
+    pub fn audit(tokenizer: &dyn TextTokenizer, format: &PromptFormat) -> Result<Self, CodecError> {
         let audit = Audit { tokenizer, format };
         guard::catch(|| audit.proof()).unwrap_or_else(|said| Err(audit.fail(said)))
     }
@@ -43,7 +75,10 @@ impl TokenTable {
     ///
     /// # Errors
     /// [`CodecError::NoFormat`] with each format's reason if none fits.
-    pub fn choose(tokenizer: &Tokenizer, formats: &[PromptFormat]) -> Result<Self, CodecError> {
+    pub fn choose(
+        tokenizer: &dyn TextTokenizer,
+        formats: &[PromptFormat],
+    ) -> Result<Self, CodecError> {
         let mut reasons = Vec::new();
         for format in formats {
             match Self::audit(tokenizer, format) {
@@ -136,7 +171,7 @@ impl TokenTable {
 }
 
 struct Audit<'a> {
-    tokenizer: &'a Tokenizer,
+    tokenizer: &'a dyn TextTokenizer,
     format: &'a PromptFormat,
 }
 
@@ -168,11 +203,10 @@ impl Audit<'_> {
 
     fn encode(&self, numbers: &[Bin], special: bool) -> Result<Vec<u32>, CodecError> {
         let text = self.format.preamble.clone() + &self.format.write(numbers);
-        let encoding = self
-            .tokenizer
-            .encode_fast(text.as_str(), special)
-            .map_err(|e| self.fail(format!("cannot encode '{text}': {e}")))?;
-        Ok(encoding.get_ids().to_vec())
+        self.tokenizer.tokens_of(&text, special).map_err(|e| {
+            let beginning: String = text.chars().take(20).collect();
+            self.fail(format!("cannot encode '{beginning}': {e}"))
+        })
     }
 
     fn blocks(&self) -> Result<Blocks, CodecError> {
@@ -186,23 +220,10 @@ impl Audit<'_> {
             return Err(self.fail("'000' has no tokens of its own"));
         }
         let preamble = one.len() - stride;
-        let numbers = (0..BIN_COUNT)
-            .map(|k| {
-                let ids = self.encode(&[bin(k), bin(k)], false)?;
-                let text = self.format.write(&[bin(k)]);
-                if ids.len() != two.len() || ids[..preamble] != two[..preamble] {
-                    return Err(self.fail(format!(
-                        "'{text}' takes another number of tokens than '{}'",
-                        self.format.write(&[zero])
-                    )));
-                }
-                let (first, second) = ids[preamble..].split_at(stride);
-                if first != second {
-                    return Err(self.fail(format!("'{text}' takes other tokens when repeated")));
-                }
-                Ok(second.to_vec())
-            })
-            .collect::<Result<_, _>>()?;
+        let numbers = match self.tokenizer.is_remote() {
+            true => self.numbers_at_once(preamble, stride)?,
+            false => self.numbers_each(&two, preamble, stride)?,
+        };
         let mut prefix = Vec::new();
         if self.format.bos == Bos::Auto {
             let templated = self.encode(&[zero], true)?;
@@ -214,6 +235,53 @@ impl Audit<'_> {
         }
         prefix.extend_from_slice(&one[..preamble]);
         Ok(Blocks { prefix, numbers })
+    }
+
+    /// The tokens of each number, of one text with every number twice.
+    fn numbers_at_once(&self, preamble: usize, stride: usize) -> Result<Vec<Vec<u32>>, CodecError> {
+        let twice: Vec<Bin> = (0..BIN_COUNT).flat_map(|k| [bin(k); 2]).collect();
+        let ids = self.encode(&twice, false)?;
+        if ids.len() != preamble + twice.len() * stride {
+            return Err(self.fail("numbers take different numbers of tokens"));
+        }
+        let pairs = ids[preamble..].chunks(2 * stride).enumerate();
+        pairs
+            .map(|(k, pair)| match pair.split_at(stride) {
+                (first, second) if first == second => Ok(second.to_vec()),
+                _ => Err(self.repeats_differ(k)),
+            })
+            .collect()
+    }
+
+    /// The tokens of each number, of a text for each.
+    fn numbers_each(
+        &self,
+        two: &[u32],
+        preamble: usize,
+        stride: usize,
+    ) -> Result<Vec<Vec<u32>>, CodecError> {
+        (0..BIN_COUNT)
+            .map(|k| {
+                let ids = self.encode(&[bin(k), bin(k)], false)?;
+                if ids.len() != two.len() || ids[..preamble] != two[..preamble] {
+                    return Err(self.fail(format!(
+                        "'{}' takes another number of tokens than '{}'",
+                        self.format.write(&[bin(k)]),
+                        self.format.write(&[bin(0)])
+                    )));
+                }
+                let (first, second) = ids[preamble..].split_at(stride);
+                match first == second {
+                    true => Ok(second.to_vec()),
+                    false => Err(self.repeats_differ(k)),
+                }
+            })
+            .collect()
+    }
+
+    fn repeats_differ(&self, k: usize) -> CodecError {
+        let text = self.format.write(&[bin(k)]);
+        self.fail(format!("'{text}' takes other tokens when repeated"))
     }
 
     /// Finds the tokens that tell the numbers apart. Says too how many stand before the first of
@@ -265,18 +333,19 @@ impl Audit<'_> {
     /// Every symbol is distinct and reads back as what it stands for.
     fn symbols(&self, table: &TokenTable) -> Result<(), CodecError> {
         for place in &table.places {
+            if self.tokenizer.is_remote() {
+                self.symbols_at_once(place)?;
+                continue;
+            }
             let mut seen = std::collections::HashSet::new();
             for (symbol, &id) in place.symbols.iter().enumerate() {
-                let text = match self.format.symbols {
-                    Symbols::Number => format!("{symbol:03}"),
-                    Symbols::Digit => symbol.to_string(),
-                };
+                let text = self.symbol_text(symbol);
                 if !seen.insert(id) {
                     return Err(self.fail(format!("token {id} of '{text}' stands for two")));
                 }
                 let decoded = self
                     .tokenizer
-                    .decode(&[id], false)
+                    .text_of(&[id])
                     .map_err(|e| self.fail(format!("cannot decode token {id}: {e}")))?;
                 if decoded.trim() != text {
                     return Err(
@@ -286,6 +355,33 @@ impl Audit<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The same of one place, by one text of all its symbols: they have one width, so that the text
+    /// tells them apart.
+    fn symbols_at_once(&self, place: &Place) -> Result<(), CodecError> {
+        let mut ids = place.symbols.clone();
+        ids.sort_unstable();
+        if let Some(twice) = ids.windows(2).find(|two| two[0] == two[1]) {
+            return Err(self.fail(format!("token {} stands for two", twice[0])));
+        }
+        let text: String = (0..place.symbols.len())
+            .map(|k| self.symbol_text(k))
+            .collect();
+        let decoded = self.tokenizer.text_of(&place.symbols);
+        let decoded = decoded.map_err(|e| self.fail(format!("cannot decode tokens: {e}")))?;
+        let decoded: String = decoded.split_whitespace().collect();
+        match decoded == text {
+            true => Ok(()),
+            false => Err(self.fail("the tokens of the symbols read back as something else")),
+        }
+    }
+
+    fn symbol_text(&self, symbol: usize) -> String {
+        match self.format.symbols {
+            Symbols::Number => format!("{symbol:03}"),
+            Symbols::Digit => symbol.to_string(),
+        }
     }
 
     /// A prompt of all numbers in a scrambled order begins with the concatenation of its parts; a

@@ -12,7 +12,7 @@ mod cell;
 mod format;
 mod grid;
 
-pub use audit::{Place, TokenTable};
+pub use audit::{Place, TextTokenizer, TokenTable};
 pub use axis::{Axis, Scale};
 pub use bin::{BIN_COUNT, BIN_WIDTH, Bin, Quantised};
 pub use cell::{Cell, resolution};

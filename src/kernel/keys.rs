@@ -109,9 +109,7 @@ impl KeyBlock {
         let written = keys.chunks(new).zip(values.chunks(new));
         match (&mut self.keys, &mut self.values) {
             (Panels::F32(keys), Values::F32(values)) => {
-                let heads = keys
-                    .chunks_mut(columns)
-                    .zip(values.chunks_mut(floats));
+                let heads = keys.chunks_mut(columns).zip(values.chunks_mut(floats));
                 for_each(
                     threads,
                     heads.zip(written),

@@ -6,7 +6,7 @@ use tokenizers::Tokenizer;
 use super::gguf::GgufFile;
 use super::hinted::HintsCheckpoint;
 use super::source::READING;
-use super::{Architecture, ModelError, ModelSource, Weights, read, tokenizer_file};
+use super::{Architecture, ModelError, ModelSource, ServedError, Weights, read, tokenizer_file};
 use crate::codec::{PromptFormat, TokenTable};
 
 const CONFIG: &[u8] = include_bytes!("../../models/builtin/config.json");
@@ -99,6 +99,12 @@ impl Checkpoint {
                 let config = Architecture::Described(Box::new(file.config()?));
                 let weights = Weights::gguf(file, path, precision, device);
                 (config, tokenizer, weights, None)
+            }
+            ModelSource::Served(address) => {
+                return Err(ServedError::NoWeights {
+                    server: address.to_string(),
+                    what: "a checkpoint",
+                })?;
             }
             // What is local is none of these.
             ModelSource::Hub(model) => {

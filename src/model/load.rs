@@ -8,7 +8,7 @@ use super::hinted::HintsNetwork;
 use super::network::{LanguageModel, Own};
 use super::{
     Architecture, Checkpoint, Decoder, HintedModel, ModelError, ModelSource, NumberHead, Precision,
-    Weights,
+    Served, Server, Weights,
 };
 use crate::codec::{Bin, PromptFormat, TokenTable};
 
@@ -17,7 +17,7 @@ use crate::codec::{Bin, PromptFormat, TokenTable};
 pub struct ModelInfo {
     /// As the user named it.
     pub id: String,
-    /// SHA-256 of the weights files.
+    /// SHA-256 of the weights files; 'unknown' of a model that is served.
     pub sha256: String,
     /// Name of the prompt format that its tokenizer was found to support.
     pub prompt: String,
@@ -28,7 +28,8 @@ pub struct ModelInfo {
 /// A language model, and the tokens that write numbers for it.
 pub struct Model {
     source: ModelSource,
-    weights: Weights,
+    /// None of a model that is served.
+    weights: Option<Weights>,
     tokens: TokenTable,
     network: Network,
 }
@@ -36,6 +37,7 @@ pub struct Model {
 enum Network {
     Own(Box<Own>, Option<Box<HintsNetwork>>),
     Foreign(Box<Foreign>),
+    Served(Box<Served>),
 }
 
 impl Model {
@@ -61,9 +63,28 @@ impl Model {
         precision: Precision,
         device: &Device,
     ) -> Result<Self, ModelError> {
+        if let ModelSource::Served(address) = source {
+            let server = Server::connect(address, None)?;
+            let tokens = server.tokens(formats)?;
+            return Self::served(server, tokens);
+        }
         let checkpoint = Checkpoint::open(source, precision, device)?;
         let tokens = checkpoint.tokens(formats)?;
         Self::of(checkpoint, tokens)
+    }
+
+    /// The model behind a server, to be read by the tokens of an audited format.
+    ///
+    /// # Errors
+    /// [`ModelError::Served`] if the server cannot read them.
+    pub fn served(server: Server, tokens: TokenTable) -> Result<Self, ModelError> {
+        let served = server.model(&tokens)?;
+        Ok(Self {
+            source: ModelSource::Served(served.address().clone()),
+            weights: None,
+            tokens,
+            network: Network::Served(Box::new(served)),
+        })
     }
 
     /// Loads a checkpoint that was opened, to be read by the tokens of an audited format.
@@ -87,7 +108,7 @@ impl Model {
         };
         Ok(Self {
             source: checkpoint.source,
-            weights: checkpoint.weights,
+            weights: Some(checkpoint.weights),
             tokens,
             network,
         })
@@ -103,9 +124,13 @@ impl Model {
     /// # Errors
     /// [`ModelError::Read`] if the weights can no longer be read.
     pub fn info(&self) -> Result<ModelInfo, ModelError> {
+        let weights = self.all_weights();
         Ok(ModelInfo {
             id: self.source.to_string(),
-            sha256: Weights::sha256_of(&self.all_weights())?,
+            sha256: match weights.is_empty() {
+                true => "unknown".to_owned(),
+                false => Weights::sha256_of(&weights)?,
+            },
             prompt: self.tokens.format().name.clone(),
             window: self.window(),
         })
@@ -149,10 +174,10 @@ impl Model {
             Network::Own(_, Some(hints)) => hints.weights(),
             _ => None,
         };
-        std::iter::once(&self.weights).chain(hints).collect()
+        self.weights.iter().chain(hints).collect()
     }
 
-    /// Bytes that the weights take in memory.
+    /// Bytes that the weights take in the memory of this machine.
     pub fn bytes(&self) -> u64 {
         let weights = self.all_weights();
         weights.iter().map(|of| of.bytes_in_memory()).sum()
@@ -173,6 +198,15 @@ impl Model {
         match &self.network {
             Network::Own(own, _) => own.as_ref(),
             Network::Foreign(foreign) => foreign.as_ref(),
+            Network::Served(served) => served.as_ref(),
+        }
+    }
+
+    /// The server behind it, if it is served.
+    pub fn server(&self) -> Option<&Served> {
+        match &self.network {
+            Network::Served(served) => Some(served),
+            _ => None,
         }
     }
 
@@ -180,7 +214,7 @@ impl Model {
     pub fn decoder(&self) -> Option<&Decoder> {
         match &self.network {
             Network::Own(own, _) => Some(&own.decoder),
-            Network::Foreign(_) => None,
+            Network::Foreign(_) | Network::Served(_) => None,
         }
     }
 

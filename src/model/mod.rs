@@ -26,6 +26,7 @@ mod network;
 mod processor;
 mod rotary;
 mod safetensors;
+mod served;
 mod source;
 mod tokenizer_file;
 mod weights;
@@ -49,6 +50,7 @@ pub use load::{Model, ModelInfo};
 pub use memory::{MemoryNeed, Work, bytes, free_memory};
 pub(crate) use memory::{digit_paths_that_fit, paths_that_fit};
 pub use network::{LanguageModel, Sequences, Wanted};
+pub use served::{AddressError, Served, ServedError, Server, ServerAddress, ServerInfo};
 pub use source::{BUILTIN, ModelSource};
 pub use tokenizer_file::read_tokenizer;
 pub use weights::Weights;
@@ -132,6 +134,9 @@ pub enum ModelError {
     /// A model of the hub cannot be fetched.
     #[error(transparent)]
     Hub(#[from] HubError),
+    /// A model that is served cannot be used.
+    #[error(transparent)]
+    Served(#[from] ServedError),
     /// The prompt formats and the tokenizer do not fit.
     #[error(transparent)]
     Codec(#[from] crate::codec::CodecError),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{FetchProgress, Hub, HubModel, ModelError};
+use super::{AddressError, FetchProgress, Hub, HubModel, ModelError, ServerAddress};
 
 /// Name of the checkpoint that is part of the program.
 pub const BUILTIN: &str = "builtin";
@@ -19,6 +19,8 @@ pub enum ModelSource {
     Gguf(PathBuf),
     /// A model of the Hugging Face hub.
     Hub(HubModel),
+    /// A model that a server computes.
+    Served(ServerAddress),
 }
 
 impl ModelSource {
@@ -27,7 +29,7 @@ impl ModelSource {
         match self {
             Self::Builtin => true,
             Self::Folder(folder) => folder.join(READING).exists(),
-            Self::Gguf(_) | Self::Hub(_) => false,
+            Self::Gguf(_) | Self::Hub(_) | Self::Served(_) => false,
         }
     }
 
@@ -51,12 +53,14 @@ impl ModelSource {
 pub(super) const READING: &str = "reading.json";
 
 impl FromStr for ModelSource {
-    type Err = std::convert::Infallible;
+    type Err = AddressError;
 
-    /// `builtin`, a folder, a GGUF file, or if there is no such path, a model of the hub.
+    /// `builtin`, the address of a server, a folder, a GGUF file, or if there is no such path, a
+    /// model of the hub.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             BUILTIN => Self::Builtin,
+            address if ServerAddress::is_meant(address) => Self::Served(address.parse()?),
             path => {
                 let gguf = path.to_ascii_lowercase().ends_with(".gguf");
                 match HubModel::parse(path).filter(|_| !Path::new(path).exists()) {
@@ -75,6 +79,7 @@ impl std::fmt::Display for ModelSource {
             Self::Builtin => f.write_str(BUILTIN),
             Self::Folder(path) | Self::Gguf(path) => write!(f, "{}", path.display()),
             Self::Hub(model) => write!(f, "{model}"),
+            Self::Served(address) => write!(f, "{address}"),
         }
     }
 }

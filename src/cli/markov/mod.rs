@@ -248,6 +248,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         None => None,
     };
+    models.finish()?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.figure {
         ending.write(|| {

@@ -172,6 +172,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         judged,
     };
     let mut ending = Ending::new(arguments.output.as_ref());
+    models.finish()?;
     ending.write(|| arguments.write(&models, &found));
     ending.show(&text(&found))
 }

@@ -169,6 +169,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
             Ok(())
         });
     }
+    models.finish()?;
     ending.write(|| arguments.write(&models, &found));
     ending.show(&text(&found))
 }

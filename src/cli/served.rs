@@ -1,0 +1,156 @@
+//! Models that are served: what is said of them before and after.
+
+use std::path::Path;
+
+use super::terminal::{show, tell};
+use crate::codec::{PromptFormat, TokenTable};
+use crate::model::{Model, ModelError, Server, ServerAddress, Work};
+
+/// Requests of a context from which on it is worth a line how many there may be.
+const MANY: usize = 2000;
+
+/// Smallest share of the probability that is worth a line when it is missing.
+const MISSING: f64 = 1e-4;
+
+/// Connects to the server of a model and audits its tokenizer.
+pub(super) fn load(
+    address: &ServerAddress,
+    tokenizer: Option<&Path>,
+    formats: &[PromptFormat],
+    work: Work,
+) -> Result<Model, ModelError> {
+    let server = Server::connect(address, tokenizer)?;
+    let tokens = server.tokens(formats)?;
+    let info = server.info();
+    tell!(
+        "model: {} of a server {}{}; {}",
+        info.model,
+        info.server,
+        versioned(info.version.as_deref()),
+        info.accuracy
+    );
+    let model = Model::served(server, tokens)?;
+    note_requests(&model, work);
+    Ok(model)
+}
+
+/// Says how many requests a context may take, if they are many.
+fn note_requests(model: &Model, work: Work) {
+    let tokens = model.tokens();
+    let contexts = model
+        .server()
+        .is_some_and(|server| server.scores_contexts());
+    let requests = most_requests(tokens, contexts, work);
+    if requests > MANY {
+        tell!(
+            "note: up to {requests} requests a context; a shorter --context, fewer --samples and a \
+             shorter --horizon take fewer"
+        );
+    }
+}
+
+/// Most requests of one context: of the densities of its rows and of all paths.
+fn most_requests(tokens: &TokenTable, contexts: bool, work: Work) -> usize {
+    let places = tokens.places().len();
+    // Behind every first digit, and behind every first and second.
+    let refined: usize = (1..places).map(|digits| 10usize.pow(digits as u32)).sum();
+    let read = if contexts { 0 } else { places };
+    let rows = work.rows * (read + refined) + usize::from(contexts);
+    work.channels * (rows + work.paths * work.horizon * places)
+}
+
+/// Says how many requests a server took, and how much of the probability it has not given.
+pub(super) fn note_cost(model: &Model) {
+    let Some(server) = model.server() else {
+        return;
+    };
+    tell!("{}: {} requests", model.source(), server.requests());
+    let missing = server.largest_missing();
+    if missing >= MISSING {
+        tell!(
+            "note: {}: up to {} of a digit's probability was not given by the server; it is spread \
+             over the digits that were left out",
+            model.source(),
+            percent(missing)
+        );
+    }
+}
+
+fn percent(share: f64) -> String {
+    match share * 100.0 {
+        percent if percent < 1.0 => format!("{percent:.2} %"),
+        percent => format!("{percent:.0} %"),
+    }
+}
+
+fn versioned(version: Option<&str>) -> String {
+    version.map_or(String::new(), |version| format!(" {version}"))
+}
+
+/// Prints what is found at an address.
+pub(super) fn inspect(
+    address: &ServerAddress,
+    tokenizer: Option<&Path>,
+    formats: &[PromptFormat],
+) -> anyhow::Result<()> {
+    let server = Server::connect(address, tokenizer)?;
+    let info = server.info();
+    let window = info
+        .window
+        .map_or("not told".to_owned(), |window| format!("{window} tokens"));
+    let mut text = format!(
+        "server       {}{}\nmodel        {}\nwindow       {window}\nprobability  {}\n\
+         requests     {} at a time\ntokenizer    {}\n",
+        info.server,
+        versioned(info.version.as_deref()),
+        info.model,
+        info.accuracy,
+        info.in_flight,
+        info.tokenizer
+    );
+    let mut chosen = None;
+    for format in formats {
+        let audit = match server.audit(format) {
+            Ok(table) => {
+                let said = format!(
+                    "{} token(s) a value, {} before the first",
+                    table.stride(),
+                    table.prefix().len()
+                );
+                chosen.get_or_insert(format.name.clone());
+                said
+            }
+            Err(ModelError::Codec(crate::codec::CodecError::Audit { reason, .. })) => {
+                format!("no: {reason}")
+            }
+            Err(other) => return show(&text).and(Err(other.into())),
+        };
+        text += &format!("prompt       {:<13} {audit}\n", format.name);
+    }
+    text += &format!("chosen       {}\n", chosen.as_deref().unwrap_or("none"));
+    show(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::builtin_formats;
+
+    #[test]
+    fn requests_are_counted_for_densities_and_paths() -> anyhow::Result<()> {
+        let json = include_bytes!("../../models/builtin/tokenizer.json");
+        let tokenizer = tokenizers::Tokenizer::from_bytes(json).map_err(anyhow::Error::msg)?;
+        let tokens = TokenTable::choose(&tokenizer, &builtin_formats()?)?;
+        let work = Work {
+            channels: 2,
+            rows: 10,
+            paths: 5,
+            horizon: 3,
+        };
+        // One token a number: nothing to refine.
+        assert_eq!(most_requests(&tokens, false, work), 2 * (10 + 15));
+        assert_eq!(most_requests(&tokens, true, work), 2 * (1 + 15));
+        assert_eq!(percent(0.0031), "0.31 %");
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! Addresses of servers.
+
+use std::str::FromStr;
+
+use ureq::http::Uri;
+
+use super::AddressError;
+
+/// Where a model is served: `http://HOST:PORT/PATH#NAME`, without anything secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// Scheme, host, port and path before `/v1`.
+    root: String,
+    /// Whether the address was written with `/v1`.
+    versioned: bool,
+    /// The model among those of the server.
+    name: Option<String>,
+}
+
+impl ServerAddress {
+    /// True of texts that are meant as addresses of servers.
+    pub fn is_meant(text: &str) -> bool {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        scheme.is_some_and(|scheme| {
+            scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+        })
+    }
+
+    /// The model's name, if one is given.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The address of something on the server, a path that begins with `/`.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.root)
+    }
+
+    /// Scheme, host, port and path, as errors name it.
+    pub(super) fn server(&self) -> &str {
+        &self.root
+    }
+}
+
+impl FromStr for ServerAddress {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let (url, name) = match text.split_once('#') {
+            Some((url, name)) => (url, Some(name.to_owned())),
+            None => (text, None),
+        };
+        if !Self::is_meant(url) {
+            return Err(AddressError::Form);
+        }
+        let uri: Uri = url.parse().map_err(|_| AddressError::Form)?;
+        let (scheme, authority) = uri
+            .scheme_str()
+            .zip(uri.authority())
+            .ok_or(AddressError::Form)?;
+        if authority.as_str().contains('@') {
+            return Err(AddressError::Credentials);
+        }
+        if uri.query().is_some() {
+            return Err(AddressError::Query);
+        }
+        let port = authority.as_str().strip_prefix(authority.host());
+        if authority.host().is_empty() || (port != Some("") && authority.port_u16().is_none()) {
+            return Err(AddressError::Form);
+        }
+        let path = uri.path().trim_end_matches('/');
+        let (path, versioned) = match path.strip_suffix("/v1") {
+            Some(path) => (path, true),
+            None => (path, false),
+        };
+        Ok(Self {
+            root: format!("{scheme}://{authority}{path}"),
+            versioned,
+            name: name.filter(|name| !name.is_empty()),
+        })
+    }
+}
+
+impl std::fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.root)?;
+        if self.versioned {
+            f.write_str("/v1")?;
+        }
+        match &self.name {
+            Some(name) => write!(f, "#{name}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<String, AddressError> {
+        let address: ServerAddress = text.parse()?;
+        Ok(format!("{address} {}", address.url("/props")))
+    }
+
+    #[test]
+    fn addresses_are_shown_as_given_and_lead_to_the_root() {
+        for (text, url) in [
+            (
+                "http://127.0.0.1:8000/v1#a/b-7B",
+                "http://127.0.0.1:8000/props",
+            ),
+            ("https://h.example/llm/v1", "https://h.example/llm/props"),
+            ("http://[::1]:8080#x", "http://[::1]:8080/props"),
+            ("http://h", "http://h/props"),
+        ] {
+            assert_eq!(parsed(text).unwrap(), format!("{text} {url}"));
+        }
+        assert!(
+            parsed("http://h:1/v1/#")
+                .unwrap()
+                .starts_with("http://h:1/v1 ")
+        );
+    }
+
+    #[test]
+    fn addresses_with_secrets_or_without_a_host_are_refused() {
+        use AddressError::{Credentials, Form, Query};
+        for (text, error) in [
+            ("http://user:pass@h:1/v1", Credentials),
+            ("https://key@h", Credentials),
+            ("https://h/v1?key=abc", Query),
+            ("http://", Form),
+            ("http://:80/v1", Form),
+            ("http://h:port/v1", Form),
+            ("http://h:99999/v1", Form),
+            ("ftp://h/v1", Form),
+            ("http://a b/", Form),
+        ] {
+            assert_eq!(parsed(text).unwrap_err(), error, "{text}");
+        }
+    }
+}

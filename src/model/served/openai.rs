@@ -1,0 +1,113 @@
+//! Hosted models behind OpenAI's `/v1/completions`, and servers that are like it: the likeliest few
+//! tokens, of a prompt of tokens or else of text.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::ServedError;
+use super::client::Client;
+use super::completions::{Choices, Completion, Logprobs, token_id};
+use super::protocol::{NextToken, Protocol, Query};
+
+const PATH: &str = "/v1/completions";
+
+/// Likeliest tokens that are asked for, most first.
+const COUNTS: [usize; 2] = [20, 5];
+
+/// A server that is like OpenAI's.
+pub(super) struct OpenAi {
+    model: String,
+    /// Likeliest tokens that it gives.
+    likeliest: usize,
+    /// Whether it takes tokens as a prompt.
+    takes_tokens: bool,
+}
+
+#[derive(Deserialize)]
+struct Scored {
+    logprobs: Option<Logprobs>,
+}
+
+impl OpenAi {
+    /// Asks the server for what it can.
+    pub(super) fn probe(client: &Client, model: &str) -> Result<Self, ServedError> {
+        let asked = |request| -> Result<Option<Choices<Scored>>, ServedError> {
+            match client.post::<Choices<Scored>>(PATH, &request) {
+                Ok(answer) => Ok(Some(answer)),
+                Err(ServedError::Status {
+                    status: 400 | 422, ..
+                }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let ids = [1, 2, 3];
+        for count in COUNTS {
+            let tokens = asked(Completion::of_tokens(model, &ids, count))?;
+            let read = tokens.and_then(|answer| answer.usage?.prompt_tokens);
+            let takes_tokens = read == Some(ids.len());
+            if takes_tokens || asked(Completion::of_text(model, "1, 2, 3,", count))?.is_some() {
+                return Ok(Self {
+                    model: model.to_owned(),
+                    likeliest: count,
+                    takes_tokens,
+                });
+            }
+        }
+        Err(client.wrong(PATH, "it gives no logprobs of completions"))
+    }
+
+    /// True if prompts must be text.
+    pub(super) fn wants_text(&self) -> bool {
+        !self.takes_tokens
+    }
+
+    fn one(&self, client: &Client, query: &Query, length: usize) -> Result<NextToken, ServedError> {
+        let ids = &query.ids[..length];
+        let pieces = query.pieces;
+        let pieces = pieces.ok_or_else(|| client.wrong(PATH, "its tokenizer is not known"))?;
+        let text;
+        let request = match self.takes_tokens {
+            true => Completion::of_tokens(&self.model, ids, self.likeliest),
+            false => {
+                text = pieces.text(ids);
+                Completion::of_text(&self.model, &text, self.likeliest)
+            }
+        };
+        let choices: Choices<Scored> = client.post(PATH, &request)?;
+        let scored = choices.only().and_then(|choice| choice.logprobs);
+        let scored = scored.ok_or_else(|| client.wrong(PATH, "it gives no logprobs"))?;
+        // Texts that are none of ours count towards what is given, under numbers that are no token's.
+        let mut listed: HashMap<u32, f64> = HashMap::new();
+        for (i, (text, value)) in scored.next().into_iter().enumerate() {
+            let id = token_id(&text).or_else(|| pieces.token(&text));
+            listed.insert(id.unwrap_or(u32::MAX - i as u32), value);
+        }
+        NextToken::likeliest(listed, self.likeliest)
+            .ok_or_else(|| client.wrong(PATH, "its probabilities are none"))
+    }
+}
+
+impl Protocol for OpenAi {
+    fn server(&self) -> &'static str {
+        "like OpenAI's"
+    }
+
+    fn accuracy(&self) -> String {
+        let prompts = match self.takes_tokens {
+            true => "tokens",
+            false => "text",
+        };
+        format!(
+            "bounded: the {} likeliest tokens, prompts of {prompts}",
+            self.likeliest
+        )
+    }
+
+    fn next_tokens(&self, client: &Client, query: &Query) -> Result<Vec<NextToken>, ServedError> {
+        let lengths = query.lengths.iter();
+        lengths
+            .map(|&length| self.one(client, query, length))
+            .collect()
+    }
+}
