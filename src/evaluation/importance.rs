@@ -11,17 +11,29 @@ use crate::policy::Policy;
 /// Resamplings of the runs behind a standard error.
 const RESAMPLINGS: usize = 200;
 
+/// Mean of the ratios of a policy's to the recorded probabilities of the recorded actions, below which the policy does
+/// what was never recorded: the mean is 1 where the recordings have some of all that it does.
+const LEAST_MEAN_RATIO: f64 = 0.9;
+
+/// Standard errors by which the mean has to be below that.
+const ERRORS_BELOW: f64 = 4.0;
+
 /// Fewest runs' worth of evidence that a value may rest on.
 const LEAST_EFFECTIVE: f64 = 2.0;
 
 /// A value with how many runs' worth of evidence the weights leave.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weighted {
-    /// The value; `None` if the weights leave less than two runs' worth of evidence.
+    /// The value; `None` if the weights leave less than two runs' worth of evidence, or the policy does what was never
+    /// recorded.
     pub value: Option<Value>,
     /// Effective number of runs behind the last step's weights (Kish), at most that of the runs; 0 if the policy
     /// would have done nothing of what was done.
     pub effective: f64,
+    /// Mean over the recorded steps of the policy's over the recorded probabilities, if it is plainly below the 1 that it
+    /// has where all that the policy does was recorded, too; that of actions on the limit of a clipped policy, which has
+    /// probability there where others have a density, was not.
+    pub too_small_ratio: Option<f64>,
 }
 
 /// Mean return of the recorded runs: what the policy is worth if it does what was done. Runs that were cut off
@@ -51,6 +63,7 @@ struct Terms {
     /// Runs that tell about all steps.
     runs: Vec<usize>,
     steps: usize,
+    too_small_ratio: Option<f64>,
 }
 
 impl Terms {
@@ -74,6 +87,7 @@ impl Terms {
         });
         let ratios: Vec<Vec<f64>> = ratios.collect::<Option<_>>()?;
         Some(Self {
+            too_small_ratio: too_small_ratio(&ratios),
             steps: runs.iter().map(|&run| ratios[run].len()).max().unwrap_or(0),
             ratios,
             runs,
@@ -108,10 +122,12 @@ impl Terms {
         let last = self.weights(all, self.steps.checked_sub(1));
         let squares = last.iter().map(|w| w * w).sum::<f64>();
         let effective = if squares > 0.0 { 1.0 / squares } else { 0.0 };
-        if effective < LEAST_EFFECTIVE {
+        let too_small_ratio = self.too_small_ratio;
+        if effective < LEAST_EFFECTIVE || too_small_ratio.is_some() {
             return Weighted {
                 value: None,
                 effective,
+                too_small_ratio,
             };
         }
         let mut random = ChaCha8Rng::seed_from_u64(0);
@@ -123,8 +139,31 @@ impl Terms {
         Weighted {
             value: Some(Value::new(estimate(all), error, effective - 1.0)),
             effective,
+            too_small_ratio: None,
         }
     }
+}
+
+/// The mean ratio of the single steps, if it is plainly too small; logs of cumulated ratios `[runs][steps]`.
+fn too_small_ratio(logs: &[Vec<f64>]) -> Option<f64> {
+    let of_run = |logs: &Vec<f64>| {
+        let before = std::iter::once(0.0).chain(logs.iter().copied());
+        let single = logs.iter().zip(before).map(|(log, before)| match before {
+            f64::NEG_INFINITY => 0.0,
+            before => (log - before).exp(),
+        });
+        single.sum::<f64>() / logs.len() as f64
+    };
+    let means: Vec<f64> = logs
+        .iter()
+        .filter(|logs| !logs.is_empty())
+        .map(of_run)
+        .collect();
+    let count = means.len() as f64;
+    let mean = means.iter().sum::<f64>() / count;
+    let error = (variance(&means) / count).sqrt();
+    let below = means.len() > 1 && mean > 0.0 && mean + ERRORS_BELOW * error < LEAST_MEAN_RATIO;
+    below.then_some(mean)
 }
 
 /// Weighted per-decision importance sampling (Precup et al., ICML 2000); `None` if the probabilities
@@ -184,4 +223,28 @@ pub fn doubly_robust(
         (0..terms.steps).map(step).sum::<f64>()
     };
     Some(terms.value(estimate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault: a policy clipped to narrower limits than the recorded one's was worth 0.4 with a tight interval, where 1.1
+    /// is right: its actions on the limits were never recorded.
+    #[test]
+    fn ratios_that_are_too_small_on_average_are_told() {
+        // Uniform actions in [-1, 1] and a policy that has a third of its probability inside, the rest on a limit.
+        let inside = |run: usize| -0.5 < -1.0 + 2.0 * (run as f64 + 0.5) / 400.0 && run < 300;
+        let ratio = |run| if inside(run) { (2.0f64 / 3.0).ln() } else { f64::NEG_INFINITY };
+        let logs: Vec<Vec<f64>> = (0..400).map(|run| vec![ratio(run), ratio(run)]).collect();
+        let mean = too_small_ratio(&logs).unwrap();
+        assert!((0.1..0.5).contains(&mean), "{mean}");
+        // The same policy, and one whose ratios are 2 and 0 by turns.
+        assert_eq!(too_small_ratio(&vec![vec![0.0, 0.0]; 5]), None);
+        let even = |run: usize| if run.is_multiple_of(2) { 2.0f64.ln() } else { f64::NEG_INFINITY };
+        let logs: Vec<Vec<f64>> = (0..100).map(|run| vec![even(run)]).collect();
+        assert_eq!(too_small_ratio(&logs), None);
+        // Nothing of it was recorded: the effective number says so.
+        assert_eq!(too_small_ratio(&[vec![f64::NEG_INFINITY], vec![f64::NEG_INFINITY]]), None);
+    }
 }

@@ -6,7 +6,8 @@ use globset::{Glob, GlobMatcher};
 
 use super::cells::Block;
 use super::conventions::{
-    Convention, Part, convention, is_bare_action, is_vague_episode, part_of_time, rank, time_rank,
+    Convention, Part, convention, is_bare_action, is_vague_episode, is_written_time, part_of_time,
+    rank, time_rank,
 };
 use super::episode::LARGEST_OF_TRANSITIONS;
 use super::labels::Claim;
@@ -161,6 +162,24 @@ impl Resolved<'_> {
                 name: column.name.clone(),
                 reason: reason.to_owned(),
             });
+        }
+        let unread =
+            self.columns
+                .iter()
+                .zip(&self.slots)
+                .filter_map(|(column, slot)| match &column.kind {
+                    Kind::Unusable(reason)
+                        if slot.is_none()
+                            && convention(column.family()) == Some(Convention::Time) =>
+                    {
+                        Some((&column.name, reason))
+                    }
+                    _ => None,
+                });
+        if roles.time.columns.is_empty() {
+            roles.warnings.extend(unread.map(|(name, reason)| {
+                format!("{name} is called like a time and not read ({reason}): rows are read in the order of the file")
+            }));
         }
         roles.ignored = ignored;
     }
@@ -440,6 +459,11 @@ impl<'f, 'c> Assignment<'f, 'c> {
             self.slots[index].get_or_insert(Slot::Time(rank));
         }
         self.guess_parts();
+        for (index, column) in self.columns.iter().enumerate() {
+            if column.kind == Kind::Text && is_written_time(column.family()) {
+                self.slots[index].get_or_insert(Slot::Time((0, usize::MAX)));
+            }
+        }
     }
 
     /// Columns that are the time together: year and month with what is finer, or hours beside days.

@@ -326,6 +326,7 @@ fn date(day: &str) -> Option<Date> {
             let quarter = number(n).filter(|n| (1..=4).contains(n))?;
             Instant::new(year(y)?, 3 * quarter - 2, 1, 0)
         }
+        [y, "m", month] => Instant::new(year(y)?, number(month)?, 1, 0),
         [y, "w", week] if week.len() == 2 => of_week(year(y)?, number(week)?, 1),
         [y, "w", week, day] if week.len() == 2 => of_week(year(y)?, number(week)?, number(day)?),
         [y, m] if year(y).is_some() => Instant::new(year(y)?, month_named(m)?, 1, 0),

@@ -3,8 +3,11 @@
 use super::calendar::{
     Date, First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND, When, days_of_month, when,
 };
+use std::borrow::Cow;
+
 use super::error::excerpt;
 use super::gregorian;
+use super::order::gaps;
 use super::times::{Scale, Unit};
 use super::wrapped::{Wrap, unwrapped, wrap};
 
@@ -181,9 +184,28 @@ impl Clock {
     }
 
     /// The dates, if all of so many rows have one and none says the time of the day.
-    pub(super) fn days(&self, rows: usize) -> Option<&[Date]> {
-        let all = self.gap.is_none() && self.dates.len() == rows;
-        (all && self.dates.iter().all(Date::is_day)).then_some(&self.dates)
+    pub(super) fn days(&self, rows: usize) -> Option<Cow<'_, [Date]>> {
+        let dates = match self.numbers.is_empty() {
+            true => Cow::Borrowed(&self.dates[..]),
+            false => Cow::Owned(digits_of_dates(&self.numbers)?),
+        };
+        let all = self.gap.is_none() && dates.len() == rows;
+        (all && dates.iter().all(Date::is_day)).then_some(dates)
+    }
+
+    /// Its numbers, if they go up and down as those of a quantity: no order of the rows makes a regular clock of them,
+    /// and more than a tenth of the steps go the other way than the rest.
+    pub(super) fn quantity(&self, rows: usize) -> Option<&[f64]> {
+        let numbers = self
+            .numbers_of_rows()
+            .filter(|numbers| numbers.len() == rows)?;
+        let steps = || numbers.windows(2).map(|pair| pair[1] - pair[0]);
+        let back = steps().filter(|&step| step < 0.0).count();
+        let on = steps().filter(|&step| step > 0.0).count();
+        let mut sorted: Vec<usize> = (0..rows).collect();
+        sorted.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
+        let wanders = 10 * back.min(on) > rows && gaps(&sorted, numbers).is_none();
+        wanders.then_some(numbers)
     }
 
     /// The times of the day, if all of so many rows have one.
@@ -405,6 +427,7 @@ fn digits_of_dates(numbers: &[f64]) -> Option<Vec<Date>> {
         let (day, clock) = match () {
             () if within(2) => (100 * whole + 1, 0),
             () if within(4) => (whole, 0),
+            () if within(6) => (whole / 100, 10_000 * (whole % 100)),
             () if within(8) => (whole / 10_000, 100 * (whole % 10_000)),
             () if within(10) => (whole / 1_000_000, whole % 1_000_000),
             () => return None,

@@ -74,7 +74,7 @@ pub(super) fn part_of_time(name: &str) -> Option<Part> {
     let names: [(&[&str], Part); 9] = [
         (&["year", "yr", "yyyy"], Part::Year),
         (&["quarter", "qtr"], Part::Quarter),
-        (&["month", "mon", "mnth"], Part::Month),
+        (&["month", "mon", "mnth", "mo"], Part::Month),
         (
             &[
                 "week",
@@ -97,7 +97,7 @@ pub(super) fn part_of_time(name: &str) -> Option<Part> {
             ],
             Part::DayOfYear,
         ),
-        (&["day", "dd", "mday", "day_of_month"], Part::Day),
+        (&["day", "dd", "dy", "mday", "day_of_month"], Part::Day),
         (&["hour", "hr", "hh"], Part::Hour),
         (&["minute"], Part::Minute),
         (&["second"], Part::Second),
@@ -134,6 +134,10 @@ const EPISODE: &[&str] = &[
     "sequence_id",
     "subject_id",
     "vehicle_id",
+    "unit_number",
+    "engine_id",
+    "trial_num",
+    "subject_no",
 ];
 /// Names of episodes that may also be those of quantities.
 const VAGUE_EPISODE: &[&str] = &[
@@ -197,7 +201,13 @@ const LOG_PROBABILITY: &[&str] = &[
     "behavior_log_prob",
     "behaviour_log_prob",
 ];
-const RESTART: &[&str] = &["restart", "reset", "is_first", "episode_start"];
+const RESTART: &[&str] = &[
+    "restart",
+    "reset",
+    "is_first",
+    "episode_start",
+    "episode_starts",
+];
 const CLOCKS: &[&str] = &[
     "timestamp",
     "timestamps",
@@ -231,6 +241,29 @@ const CLOCKS: &[&str] = &[
     "gps_time",
     "gps_seconds",
     "hhmm",
+    "yyyymmdd",
+    "yyyymmddhh",
+    "mess_datum",
+    "datum",
+    "fecha",
+];
+/// Names of texts that say when; such a column is said where it cannot be read.
+const WRITTEN_TIMES: &[&str] = &[
+    "period",
+    "time_period",
+    "quarter",
+    "month",
+    "week",
+    "year",
+    "season",
+    "stamp",
+    "zeit",
+    "jour",
+    "day",
+    "日期",
+    "时间",
+    "日付",
+    "дата",
 ];
 const STEPS: &[&str] = &[
     "step",
@@ -267,6 +300,18 @@ const STEPS: &[&str] = &[
     "sample_index",
     "sample_number",
     "sample_no",
+    "num_updates",
+    "n_updates",
+    "updates",
+    "update",
+    "it",
+    "env_steps",
+    "num_env_steps",
+    "environment_steps",
+    "num_steps",
+    "num_timesteps",
+    "time_in_cycles",
+    "cycle",
 ];
 const ROW_NUMBERS: &[&str] = &[
     "index",
@@ -290,7 +335,6 @@ const COARSE: &[&str] = &[
 const BOOKKEEPING: &[&str] = &[
     "seed",
     "seeds",
-    "episode_starts",
     "initial_state",
     "info",
     "infos",
@@ -353,8 +397,36 @@ fn plain(name: &str) -> String {
     let bare = before(&before(&before(&name, "["), "("), " / ");
     let group = GROUPS.iter().find_map(|group| bare.strip_prefix(group));
     let bare = group.unwrap_or(&bare).trim_start_matches('_');
-    bare.replace(' ', "_")
+    bare.trim_matches(['<', '>']).replace(' ', "_")
 }
+
+/// Short names that are times as well as quantities.
+const AMBIGUOUS: [&str; 10] = [
+    "t", "ts", "step", "steps", "index", "idx", "seq", "frame", "tick", "counter",
+];
+
+/// Whether numbers under this name are a time only if they go on like one.
+pub(super) fn may_be_a_quantity(name: &str) -> bool {
+    AMBIGUOUS.contains(&plain(name).as_str())
+}
+
+/// Whether a unit in brackets behind a name says that it is no time, as in `T (degC)`.
+fn has_other_unit(name: &str) -> bool {
+    let name = name.trim().to_ascii_lowercase();
+    let unit = name.find(['[', '(']).map(|at| &name[at + 1..]);
+    let unit = unit.map(|unit| unit.trim_end_matches([']', ')', ' ']).trim());
+    unit.is_some_and(|unit| {
+        let word = unit.split([' ', ',', '/', ':']).next().unwrap_or_default();
+        !word.is_empty() && !OF_TIME.contains(&word)
+    })
+}
+
+/// First words of what stands in brackets behind the name of a time.
+const OF_TIME: [&str; 32] = [
+    "s", "sec", "secs", "second", "seconds", "ms", "us", "\u{b5}s", "\u{3bc}s", "ns", "m", "min",
+    "mins", "minute", "minutes", "h", "hr", "hrs", "hour", "hours", "d", "day", "days", "week",
+    "weeks", "month", "year", "utc", "gmt", "local", "unix", "#",
+];
 
 /// The last part of the name of a field, `t` of `run.t`.
 fn field(name: &str) -> &str {
@@ -364,6 +436,11 @@ fn field(name: &str) -> &str {
 /// The last part of a name, as the lists have names.
 pub(super) fn plain_field(name: &str) -> String {
     field(&plain(name)).to_owned()
+}
+
+/// Whether a column of words is called as one that says when.
+pub(super) fn is_written_time(name: &str) -> bool {
+    WRITTEN_TIMES.contains(&plain(name).as_str())
 }
 
 /// How near to time itself a name of time is: 0 for clocks, 1 for counters of steps, 2 for numbers
@@ -390,8 +467,10 @@ fn time_place(name: &str) -> Option<(usize, usize)> {
 /// What `name` stands for, if it follows a convention.
 pub(super) fn convention(name: &str) -> Option<Convention> {
     use Convention::*;
+    let other_unit = has_other_unit(name);
     let name = plain(name);
     let name = name.as_str();
+    let is_time = time_place(name).is_some() && !(other_unit && AMBIGUOUS.contains(&name));
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
     let singles = [
@@ -415,7 +494,7 @@ pub(super) fn convention(name: &str) -> Option<Convention> {
     if let Some((_, role @ (Reward | Terminated | Truncated))) = single(field(name)) {
         return Some(*role);
     }
-    if time_place(name).is_some() || name.ends_with("_-__step") {
+    if is_time || name.ends_with("_-__step") {
         return Some(Time);
     }
     if starts(&["next_", "next.", "new_obs"]) {

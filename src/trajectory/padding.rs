@@ -4,7 +4,10 @@ use super::conventions::plain_field;
 use super::npy::{Header, Layout};
 
 /// Names of arrays with the length of each episode.
-const LENGTHS: [&str; 19] = [
+const LENGTHS: [&str; 22] = [
+    "seqlens",
+    "traj_lens",
+    "n_steps",
     "lengths",
     "length",
     "lens",
@@ -26,7 +29,16 @@ const LENGTHS: [&str; 19] = [
     "path_lengths",
 ];
 /// Names of arrays that are 1 in rows of data and 0 behind them.
-const MASKS: [&str; 4] = ["mask", "masks", "valid", "valid_mask"];
+const MASKS: [&str; 8] = [
+    "mask",
+    "masks",
+    "valid",
+    "valid_mask",
+    "attention_mask",
+    "loss_mask",
+    "seq_mask",
+    "episode_mask",
+];
 
 /// What an array says of the lengths of episodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::cells::Block;
-use super::conventions::{is_called_episode, is_coarse, time_rank};
+use super::conventions::{is_called_episode, is_coarse, may_be_a_quantity, time_rank};
 use super::error::excerpt;
 use super::labels::{Claim, Groups, group};
 use super::order::{
@@ -46,6 +46,7 @@ impl Table {
         let rows = self.checked_rows()?;
         let rows = self.leave_out_totals(rows, roles);
         self.combine_times(rows, roles);
+        self.take_false_clocks(rows, roles);
         self.take_quantities(roles);
         self.take_missing_values();
         let reading = self.reading(rows, roles)?;
@@ -156,6 +157,23 @@ impl Table {
             }
         }
         self.labels = kept;
+    }
+
+    /// Columns that would be a clock by their name and go up and down become states.
+    fn take_false_clocks(&mut self, rows: usize, roles: &mut Roles) {
+        if self.time_is_chosen || !self.open_states {
+            return;
+        }
+        for clock in std::mem::take(&mut self.clocks) {
+            let name = clock.name();
+            match clock.quantity(rows).filter(|_| may_be_a_quantity(&name)) {
+                Some(numbers) => {
+                    self.blocks[Block::State as usize].append(&name, numbers);
+                    roles.state.columns.push(name);
+                }
+                None => self.clocks.push(clock),
+            }
+        }
     }
 
     /// Chooses the clock: the first of those that fit without equal times, or the first of all.

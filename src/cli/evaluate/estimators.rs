@@ -118,6 +118,8 @@ pub(super) struct Estimate {
     pub(super) saturated: Option<usize>,
     /// Runs' worth of evidence that importance weights leave.
     pub(super) effective: Option<f64>,
+    /// Of importance sampling: the mean ratio of probabilities, if it is plainly below 1.
+    pub(super) too_small_ratio: Option<f64>,
     /// Whether it weighs what was recorded.
     #[serde(skip)]
     pub(super) is_weighted: bool,
@@ -316,6 +318,7 @@ impl<'s> Study<'s> {
             length: None,
             saturated: None,
             effective: None,
+            too_small_ratio: None,
             is_weighted: estimator.weighs(),
             doubt: None,
             seconds: 0.0,
@@ -365,6 +368,7 @@ impl<'s> Study<'s> {
                 let weighted = importance(logged, policy, discount, horizon);
                 estimate.value = weighted.and_then(|w| w.value);
                 estimate.effective = weighted.map(|w| w.effective);
+                estimate.too_small_ratio = weighted.and_then(|w| w.too_small_ratio);
             }
             Estimator::Dr if importance(logged, policy, discount, horizon).is_some() => {
                 let values = candidate.values(logged, walk, progress)?;
@@ -373,6 +377,7 @@ impl<'s> Study<'s> {
                 let weighted = doubly_robust(logged, policy, discount, horizon, &critic);
                 estimate.value = weighted.and_then(|w| w.value);
                 estimate.effective = weighted.map(|w| w.effective);
+                estimate.too_small_ratio = weighted.and_then(|w| w.too_small_ratio);
             }
             Estimator::Dr => {}
             Estimator::OnPolicy => {

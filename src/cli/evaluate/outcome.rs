@@ -91,6 +91,15 @@ impl Outcome<'_> {
     pub(super) fn warn(&self) {
         for estimate in self.estimates.iter().filter(|e| e.value.is_none()) {
             let (name, policy) = (estimate.estimator, &estimate.policy);
+            if let Some(ratio) = estimate.too_small_ratio {
+                tell!(
+                    "note: {name} of {policy}: no value, for it is {} times as likely as the recorded policy to do what was \
+                     recorded, on average over all steps, and 1 is right: it does what was never recorded, as a policy \
+                     with narrower limits does, or the recorded log probabilities are none",
+                    number(ratio, 2)
+                );
+                continue;
+            }
             match (estimate.effective, estimate.is_weighted && !self.is_short) {
                 (Some(effective), true) => tell!(
                     "note: {name} of {policy}: no value, for the weights leave the evidence of {} episode(s), \

@@ -12,7 +12,7 @@ mod table;
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow, ensure};
@@ -124,6 +124,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     for output in arguments.output.iter().chain(&arguments.paths) {
         TableFormat::of(output)?;
     }
+    ensure!(
+        arguments.paths.as_deref() != Some(Path::new("-")) || arguments.output.is_some(),
+        "--paths -: the table of the forecast goes to standard output, too; give it a file by --output"
+    );
     written_as(arguments.plot.as_ref(), &["svg", "png"])?;
     let settings = arguments.model.settings(arguments.model.method())?;
     arguments.residual.check(settings.method)?;

@@ -36,6 +36,21 @@ impl ServerAddress {
         format!("{}{path}", self.root)
     }
 
+    /// Whether nobody on the way reads what is sent: by encryption, or because it stays on this machine.
+    pub(super) fn is_private(&self) -> bool {
+        let Some(rest) = self.root.strip_prefix("http://") else {
+            return true;
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_loopback = |ip: std::net::IpAddr| ip.is_loopback();
+        host == "localhost" || host.parse().is_ok_and(is_loopback)
+    }
+
     /// Scheme, host, port and path, as errors name it.
     pub(super) fn server(&self) -> &str {
         &self.root
@@ -121,6 +136,23 @@ mod tests {
                 .unwrap()
                 .starts_with("http://h:1/v1 ")
         );
+    }
+
+    #[test]
+    fn what_others_may_read_on_the_way_is_not_private() {
+        for (text, private) in [
+            ("http://localhost:8000/v1", true),
+            ("http://127.0.0.1", true),
+            ("http://[::1]:8080#x", true),
+            ("https://h.example/v1", true),
+            ("http://h.example:8000/v1", false),
+            ("HTTP://10.0.0.3", false),
+            ("http://127.0.0.1.example", false),
+            ("http://localhost.example:80", false),
+        ] {
+            let address: ServerAddress = text.parse().unwrap();
+            assert_eq!(address.is_private(), private, "{text}");
+        }
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Client {
         Ok(Self {
             agent,
             address: address.clone(),
-            key: key()?,
+            key: key(address)?,
             in_flight,
             requests: AtomicU64::new(0),
             reached: AtomicBool::new(false),
@@ -284,9 +284,13 @@ impl Client {
     }
 }
 
-/// The key for servers that ask for one.
-fn key() -> Result<Option<String>, ServedError> {
-    for name in ["STATECAST_API_KEY", "OPENAI_API_KEY"] {
+/// The key for servers that ask for one. That of OpenAI was not set for this address: it goes nowhere in the clear.
+fn key(address: &ServerAddress) -> Result<Option<String>, ServedError> {
+    let names: &[&'static str] = match address.is_private() {
+        true => &["STATECAST_API_KEY", "OPENAI_API_KEY"],
+        false => &["STATECAST_API_KEY"],
+    };
+    for &name in names {
         let Some(key) = std::env::var_os(name).filter(|key| !key.is_empty()) else {
             continue;
         };
