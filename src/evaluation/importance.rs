@@ -235,16 +235,31 @@ mod tests {
     fn ratios_that_are_too_small_on_average_are_told() {
         // Uniform actions in [-1, 1] and a policy that has a third of its probability inside, the rest on a limit.
         let inside = |run: usize| -0.5 < -1.0 + 2.0 * (run as f64 + 0.5) / 400.0 && run < 300;
-        let ratio = |run| if inside(run) { (2.0f64 / 3.0).ln() } else { f64::NEG_INFINITY };
+        let ratio = |run| {
+            if inside(run) {
+                (2.0f64 / 3.0).ln()
+            } else {
+                f64::NEG_INFINITY
+            }
+        };
         let logs: Vec<Vec<f64>> = (0..400).map(|run| vec![ratio(run), ratio(run)]).collect();
         let mean = too_small_ratio(&logs).unwrap();
         assert!((0.1..0.5).contains(&mean), "{mean}");
         // The same policy, and one whose ratios are 2 and 0 by turns.
         assert_eq!(too_small_ratio(&vec![vec![0.0, 0.0]; 5]), None);
-        let even = |run: usize| if run.is_multiple_of(2) { 2.0f64.ln() } else { f64::NEG_INFINITY };
+        let even = |run: usize| {
+            if run.is_multiple_of(2) {
+                2.0f64.ln()
+            } else {
+                f64::NEG_INFINITY
+            }
+        };
         let logs: Vec<Vec<f64>> = (0..100).map(|run| vec![even(run)]).collect();
         assert_eq!(too_small_ratio(&logs), None);
         // Nothing of it was recorded: the effective number says so.
-        assert_eq!(too_small_ratio(&[vec![f64::NEG_INFINITY], vec![f64::NEG_INFINITY]]), None);
+        assert_eq!(
+            too_small_ratio(&[vec![f64::NEG_INFINITY], vec![f64::NEG_INFINITY]]),
+            None
+        );
     }
 }

@@ -207,28 +207,73 @@ fn quantities_under_the_name_of_a_time_are_states() {
         assert_eq!(trajectory.state_names().len(), 2, "{roles}");
     }
     // A clock that was shuffled is one.
-    let (trajectory, roles) = lines("t,x", 50, |i| format!("{},{}", i * 7 % 50, i * i)).read().unwrap();
-    assert_eq!((trajectory.state_names(), roles.time.columns.len()), (&["x".to_owned()][..], 1));
-    let (trajectory, _) = lines("t [s],x", 50, |i| format!("{i},{}", i * i)).read().unwrap();
+    let (trajectory, roles) = lines("t,x", 50, |i| format!("{},{}", i * 7 % 50, i * i))
+        .read()
+        .unwrap();
+    assert_eq!(
+        (trajectory.state_names(), roles.time.columns.len()),
+        (&["x".to_owned()][..], 1)
+    );
+    let (trajectory, _) = lines("t [s],x", 50, |i| format!("{i},{}", i * i))
+        .read()
+        .unwrap();
     assert_eq!(trajectory.state_names(), ["x"]);
 }
 
 /// Fault: periods and dates in other words were left out without a word where the newest stood first.
 #[test]
 fn times_in_words_that_cannot_be_read_are_said() {
-    for (header, time) in [("Datum,x", "{} Feb 24 Uhr"), ("period,x", "FY{}"), ("Quarter,x", "{}. Quartal"), ("season,x", "{}/00")] {
-        let file = lines(header, 20, |i| format!("{},{i}", time.replace("{}", &(2030 - i).to_string())));
+    for (header, time) in [
+        ("Datum,x", "{} Feb 24 Uhr"),
+        ("period,x", "FY{}"),
+        ("Quarter,x", "{}. Quartal"),
+        ("season,x", "{}/00"),
+    ] {
+        let file = lines(header, 20, |i| {
+            format!("{},{i}", time.replace("{}", &(2030 - i).to_string()))
+        });
         let (_, roles) = file.read().unwrap();
-        assert!(roles.warnings.iter().any(|warning| warning.contains("cannot be read as a time")), "{header}: {roles}");
+        assert!(
+            roles
+                .warnings
+                .iter()
+                .any(|warning| warning.contains("cannot be read as a time")),
+            "{header}: {roles}"
+        );
     }
-    let (trajectory, roles) = lines("TIME_PERIOD,x", 24, |i| format!("{}-M{:02},{i}", 2015 - i / 12, 12 - i % 12)).read().unwrap();
+    let (trajectory, roles) = lines("TIME_PERIOD,x", 24, |i| {
+        format!("{}-M{:02},{i}", 2015 - i / 12, 12 - i % 12)
+    })
+    .read()
+    .unwrap();
     assert_eq!(ahead(&trajectory, 24), "2016-01-01", "{roles}");
     assert_eq!(states(&trajectory, 0)[0], [23.0]);
-    let (trajectory, _) = lines("MESS_DATUM,x", 30, |i| format!("202401{:02}{:02},{i}", 1 + i / 24, i % 24)).read().unwrap();
+    let (trajectory, _) = lines("MESS_DATUM,x", 30, |i| {
+        format!("202401{:02}{:02},{i}", 1 + i / 24, i % 24)
+    })
+    .read()
+    .unwrap();
     assert_eq!(ahead(&trajectory, 30), "2024-01-02T06:00:00");
-    let row = |i: usize| format!("202401{:02},{},{i}", 1 + i / 48, i % 48 / 2 * 100 + i % 2 * 30);
+    let row = |i: usize| {
+        format!(
+            "202401{:02},{},{i}",
+            1 + i / 48,
+            i % 48 / 2 * 100 + i % 2 * 30
+        )
+    };
     let (trajectory, roles) = lines("date,time,x", 100, row).read().unwrap();
-    assert_eq!((roles.time.columns.len(), lengths(&trajectory)), (2, vec![100]), "{roles}");
+    assert_eq!(
+        (roles.time.columns.len(), lengths(&trajectory)),
+        (2, vec![100]),
+        "{roles}"
+    );
     let nasa = |i: usize| format!("2024,1,{},{},{}", 1 + i / 24, i % 24, i * i);
-    assert_eq!(lines("YEAR,MO,DY,HR,T2M", 50, nasa).read().unwrap().0.state_names(), ["T2M"]);
+    assert_eq!(
+        lines("YEAR,MO,DY,HR,T2M", 50, nasa)
+            .read()
+            .unwrap()
+            .0
+            .state_names(),
+        ["T2M"]
+    );
 }
