@@ -74,12 +74,12 @@ const RULES: &[Rule] = &[
     Rule {
         flag: "exact",
         commands: FORECASTING,
-        reason: no_language,
+        reason: no_digits,
     },
     Rule {
         flag: "tolerance",
         commands: FORECASTING,
-        reason: no_language,
+        reason: no_digits,
     },
     Rule {
         flag: "components",
@@ -405,6 +405,13 @@ fn no_language(given: &Given) -> Option<String> {
     (!given.reads()).then(|| "no language model takes part".to_owned())
 }
 
+fn no_digits(given: &Given) -> Option<String> {
+    let languages = given.languages();
+    let bundled = !languages.is_empty() && languages.iter().all(|name| *name == "builtin");
+    no_language(given)
+        .or(bundled.then(|| "the bundled model writes a number as one token".to_owned()))
+}
+
 fn nothing_computed_here(given: &Given) -> Option<String> {
     let languages = given.languages();
     let served = languages.iter().all(|name| ServerAddress::is_meant(name));
@@ -488,6 +495,7 @@ mod tests {
             ),
             ("backtest a.csv --models ar,knn --device cpu", "--device"),
             ("calibrate a.csv --experts ar --exact", "--exact"),
+            ("forecast a.csv --tolerance 0.1", "--tolerance"),
             ("forecast a.csv --components 2", "--components"),
             (
                 "forecast a.csv --method vicl --components 2",

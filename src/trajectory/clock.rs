@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::error::excerpt;
 use super::gregorian;
-use super::order::gaps;
+use super::order::{Change, arrange, gaps};
 use super::times::{Scale, Unit};
 use super::wrapped::{Wrap, unwrapped, wrap};
 
@@ -204,7 +204,9 @@ impl Clock {
         let on = steps().filter(|&step| step > 0.0).count();
         let mut sorted: Vec<usize> = (0..rows).collect();
         sorted.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
-        let wanders = 10 * back.min(on) > rows && gaps(&sorted, numbers).is_none();
+        let wanders = 10 * back.min(on) > rows
+            && gaps(&sorted, numbers).is_none()
+            && arrange(numbers).change == Change::Sorted;
         wanders.then_some(numbers)
     }
 

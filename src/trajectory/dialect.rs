@@ -4,6 +4,8 @@ use std::io::{self, BufRead, Read};
 
 use ::csv::ByteRecord;
 
+use super::clock::is_date;
+
 /// What is looked at to find the delimiter.
 pub(super) const HEAD_BYTES: u64 = 64 << 10;
 const HEAD_LINES: usize = 20;
@@ -92,11 +94,15 @@ pub(super) fn is_missing(text: &str) -> bool {
     .any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// Whether a first line names columns: it has a word, or no number at all.
+/// Whether a first line names columns: it has a word other than a date beside numbers, or no number at all.
 pub(super) fn is_header(cells: &ByteRecord, delimiter: u8) -> bool {
     let parsed = || cells.iter().map(|cell| parse(cell, delimiter));
-    parsed().any(|cell| matches!(cell, Parsed::Text))
-        || !parsed().any(|cell| matches!(cell, Parsed::Number(_)))
+    let has_number = parsed().any(|cell| matches!(cell, Parsed::Number(_)));
+    let is_word = |cell: &[u8]| {
+        let text = std::str::from_utf8(cell).unwrap_or_default();
+        matches!(parse(cell, delimiter), Parsed::Text) && !(has_number && is_date(text))
+    };
+    !has_number || cells.iter().any(is_word)
 }
 
 /// What stands before a table.

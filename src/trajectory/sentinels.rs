@@ -6,8 +6,14 @@ use super::cells::{Block, Cells};
 use super::table::Table;
 
 /// Numbers that programs and instruments write where there is no value: of weather and climate
-/// files, of netCDF, of analysers of air.
-const SENTINELS: [f64; 12] = [
+/// files, of netCDF, of analysers of air, the ends of what integers and floats hold.
+const SENTINELS: [f64; 18] = [
+    -32768.0,
+    65535.0,
+    -99.0,
+    -88.8,
+    3.402_823_5e38,
+    -3.402_823_5e38,
     -99999.0,
     -9999.0,
     -999.9,

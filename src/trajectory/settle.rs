@@ -48,6 +48,7 @@ impl Table {
         self.combine_times(rows, roles);
         self.take_false_clocks(rows, roles);
         self.take_quantities(roles);
+        self.drop_false_flags(roles);
         self.take_missing_values();
         let reading = self.reading(rows, roles)?;
         let mut found = Vec::new();
@@ -172,6 +173,23 @@ impl Table {
                     roles.state.columns.push(name);
                 }
                 None => self.clocks.push(clock),
+            }
+        }
+    }
+
+    /// Columns called like flags that hold other numbers than 0 and 1 end nothing.
+    fn drop_false_flags(&mut self, roles: &mut Roles) {
+        for block in [Block::Terminated, Block::Truncated, Block::Restart] {
+            let flags = &mut self.blocks[block as usize];
+            let other = |value: &f64| value.is_finite() && *value != 0.0 && *value != 1.0;
+            if let Some(row) = flags.values.iter().position(other) {
+                roles.warnings.push(format!(
+                    "{} is called like a flag and holds {} in row {}: it is not used",
+                    flags.names[0],
+                    flags.values[row],
+                    row + 1
+                ));
+                flags.values.fill(0.0);
             }
         }
     }

@@ -218,7 +218,7 @@ def numpy_files():
     np.savez(layout("padded.npz", "episodes padded by zeros, with their lengths", **PADDED), **padded()[0])
     starts = np.zeros(ROWS, bool)
     starts[[0, 8]] = True
-    np.savez(layout("expert.npz", "Stable-Baselines expert data", states=["obs_0", "obs_1"], actions=["actions_0"], reward=True, values=XV), obs=XV, actions=U[:, None],
+    np.savez(layout("expert.npz", "Stable-Baselines expert data", states=["obs_0", "obs_1"], actions=["actions_0"], reward=True, values=XV, lengths=[8, 8]), obs=XV, actions=U[:, None],
              rewards=REWARD, episode_returns=np.array([1.0, 2.0]), episode_starts=starts)
     np.savez(layout("columns.npz", "NumPy `savez(t=..., x=...)`", **TIMED), t=T, x=X, v=V)
     np.savez(layout("control.npz", "control toolbox, a row for each state", states=["x_0", "x_1"], values=XV, actions=["u_0"], time="t"), t=T, x=XV.T, u=U[None, :])

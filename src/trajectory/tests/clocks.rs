@@ -277,3 +277,33 @@ fn times_in_words_that_cannot_be_read_are_said() {
         ["T2M"]
     );
 }
+
+/// Fault: of a file without a header the first row was one if a date stood in it.
+#[test]
+fn rows_that_begin_with_a_date_are_no_header() {
+    let file = csv("2024-01-01,10.5\n2024-01-02,11.5\n2024-01-03,12.25\n");
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(states(&trajectory, 0), [[10.5], [11.5], [12.25]], "{roles}");
+    assert_eq!(ahead(&trajectory, 3), "2024-01-04");
+    // Dates as names of columns, and a name beside a year, are headers.
+    let file = csv("x,2020\n1,2\n2,3\n4,5\n");
+    assert_eq!(file.read().unwrap().0.state_names(), ["x", "2020"]);
+}
+
+/// Fault: a share of what was done ended an episode in every row.
+#[test]
+fn shares_are_no_flags() {
+    let (trajectory, roles) = lines("x,done", 60, |i| {
+        format!("{},{}", i * i % 31, i as f64 / 59.0)
+    })
+    .read()
+    .unwrap();
+    assert_eq!(lengths(&trajectory), [60]);
+    assert!(
+        roles
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("called like a flag")),
+        "{roles}"
+    );
+}
