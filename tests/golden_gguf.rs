@@ -3,7 +3,7 @@
 mod common;
 
 use candle_core::Device;
-use common::{array, golden};
+use common::{array, golden, kernels};
 use statecast::codec::{Bin, builtin_formats};
 use statecast::model::{Model, ModelSource, Precision};
 
@@ -62,15 +62,6 @@ fn widened_weights_give_the_logits_of_transformers() {
         let (worst, _) = differences(name, Precision::F32, 1000);
         assert!(worst < 1e-4, "{name}: {worst}");
     }
-}
-
-/// True if the program has kernels for this processor.
-fn kernels() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    let found = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
-    #[cfg(not(target_arch = "x86_64"))]
-    let found = false;
-    found && std::env::var("STATECAST_KERNEL").as_deref() != Ok("plain")
 }
 
 /// The kernels take quantised weights as the numbers that they stand for. The tensor library rounds

@@ -80,6 +80,9 @@ impl Table {
             self.merge_duplicates(&mut found, &column, times, roles)?;
             say_gaps(&found, &column, times, roles);
         }
+        if self.parts.is_some() {
+            self.leave_out_zeros(&mut found, roles);
+        }
         match labelled {
             true => self.note_flags(&found, &reading.groups, roles),
             false => {
@@ -506,6 +509,29 @@ impl Table {
                 true => "the shape of the arrays".to_owned(),
             }
         ));
+    }
+
+    /// Leaves out rows of zeros behind the end of an episode of an array.
+    fn leave_out_zeros(&self, runs: &mut [Run], roles: &mut Roles) {
+        let quantities = [Block::State, Block::Action, Block::Reward];
+        let is_zero = |&row: &usize| {
+            let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
+            cells.all(|cells| cells.row(row).iter().all(|&value| value == 0.0))
+        };
+        let mut left_out = 0;
+        for run in runs.iter_mut() {
+            let end = run.rows.iter().position(|&row| self.ends(row));
+            let end = end.map_or(run.rows.len(), |end| end + 1);
+            if run.rows[end..].iter().all(is_zero) {
+                left_out += run.rows.len() - end;
+                run.rows.truncate(end);
+            }
+        }
+        if left_out > 0 {
+            roles.notes.push(format!(
+                "{left_out} row(s) of zeros behind the ends of episodes are left out as padding"
+            ));
+        }
     }
 
     /// Without labels, flags and seams cut runs; episodes are numbered.

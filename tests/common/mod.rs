@@ -30,3 +30,13 @@ pub fn array<T: npyz::Deserialize + Clone>(file: &Path, name: &str) -> (Vec<usiz
     let array = ndarray::Array::from_shape_vec(layout, values).unwrap();
     (shape, array.iter().cloned().collect())
 }
+
+/// True if the program has kernels for this processor.
+#[allow(dead_code, reason = "most tests do not ask")]
+pub fn kernels() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let found = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+    #[cfg(not(target_arch = "x86_64"))]
+    let found = false;
+    found && std::env::var("STATECAST_KERNEL").as_deref() != Ok("plain")
+}

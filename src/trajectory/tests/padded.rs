@@ -53,6 +53,31 @@ fn rows_behind_the_length_of_an_episode_are_no_data() {
     }
 }
 
+/// Fault: where only the flags said how long episodes were, the zeros behind them were data.
+#[test]
+fn zeros_behind_the_end_of_an_episode_are_no_data() {
+    let reward = |i: usize| if i % 5 < LENGTHS[i / 5] { 1.0 } else { 0.0 };
+    let rewards: Vec<f64> = (0..15).map(reward).collect();
+    let actions: Vec<f64> = rewards.iter().map(|reward| 0.25 * reward).collect();
+    let arrays = |end: fn(usize, usize) -> bool| {
+        [
+            ("observations", observations()),
+            ("actions", floats(&[3, 5, 1], &actions)),
+            ("rewards", floats(&[3, 5], &rewards)),
+            ("terminals", mask(end)),
+        ]
+    };
+    let (trajectory, roles) = Scratch::new("run.npz", npz(&arrays(|e, t| t + 1 == LENGTHS[e])))
+        .read()
+        .unwrap();
+    assert_eq!(lengths(&trajectory), LENGTHS, "{roles}");
+    // Rows that hold something are rows.
+    let (trajectory, _) = Scratch::new("run.npz", npz(&arrays(|_, t| t == 0)))
+        .read()
+        .unwrap();
+    assert_eq!(lengths(&trajectory), [5, 5, 5]);
+}
+
 #[test]
 fn a_length_beyond_the_padding_is_an_error() {
     let arrays = [
