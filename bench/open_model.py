@@ -205,6 +205,28 @@ def prompts(program, weights):
     table("Log score by the rows that it has read, three stretches of 20 rows", ["context", *names], rows)
 
 
+def tolerance(program, weights):
+    """What leaving unlikely beginnings unread costs: errors of the cumulated probabilities, and of the CRPS."""
+    rows = []
+    for name, values in systems(120).items():
+        masses = []
+        for arguments in (["--exact"], []):
+            with tempfile.TemporaryDirectory() as folder:
+                series, output = Path(folder) / "series.csv", Path(folder) / "density.npz"
+                np.savetxt(series, values, "%.6g", header="x", comments="")
+                run(program, "density", series, "--method", "vicl", "--model", weights, *arguments, "--output", output)
+                with np.load(output) as arrays:
+                    masses.append(arrays["density"][20:, 0].astype(float))
+                    came = arrays["observed"][20:, 0]
+        exact, rough = (mass.cumsum(1) / mass.sum(1, keepdims=True) for mass in masses)
+        error = abs(exact - rough).max(1)
+        indicator = np.arange(1000) >= came[:, None]
+        crps = [((cumulated - indicator) ** 2).sum(1).mean() for cumulated in (exact, rough)]
+        rows.append([name, f"{error.mean():.4f}", f"{error.max():.4f}", f"{100 * (crps[1] / crps[0] - 1):+.2f} %"])
+    table("100 values behind 20: largest error of a value's cumulated probabilities, and the CRPS",
+          ["system", "mean", "most", "CRPS"], rows)
+
+
 class Side:
     """A program that answers requests, a JSON line each way."""
 
@@ -265,7 +287,7 @@ def main():
     tables.add_argument("shared", type=Path)
     tables.add_argument("--program", type=Path, default=ROOT / "target/release/statecast")
     tables.add_argument("--series", type=int, default=2, help="of a family")
-    tables.add_argument("--only", choices=["families", "recordings", "prompts"])
+    tables.add_argument("--only", choices=["tolerance", "families", "recordings", "prompts"])
     timing = tasks.add_parser("speed")
     timing.add_argument("--engine", type=Path, default=ROOT / "target/release/examples/engine")
     timing.add_argument("--rounds", type=int, default=3)
@@ -277,6 +299,8 @@ def main():
     if arguments.task == "speed":
         speed(arguments.engine, weights, arguments.rounds)
         return
+    if arguments.only in (None, "tolerance"):
+        tolerance(arguments.program, weights)
     if arguments.only in (None, "families"):
         families(arguments.program, weights, arguments.shared, arguments.series)
     if arguments.only in (None, "recordings"):
