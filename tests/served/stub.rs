@@ -234,9 +234,9 @@ impl State {
         let whole = || {
             scored.fetch_add(usize::from(scores), Ordering::SeqCst);
         };
-        let responded = self.respond(&mut stream, fault, asked, answer, &key, &whole);
+        // A client that has its answer may ask again before this thread goes on.
         self.now.fetch_sub(1, Ordering::SeqCst);
-        responded
+        self.respond(&mut stream, fault, asked, answer, &key, &whole)
     }
 
     /// Writes an answer or what goes wrong with it; says before if it is going to be whole.
