@@ -109,6 +109,7 @@ fn faults_that_pass_cost_nothing_but_time() {
         (Kind::Vllm(true), Fault::Busy(2, 429, "Retry-After: 0\r\n")),
         (Kind::Sglang, Fault::Busy(2, 500, "")),
         (Kind::OpenAi(false), Fault::Chunked),
+        (Kind::OpenAi(false), Fault::Ends),
     ] {
         let stub = Stub::start(kind, fault);
         let model = model(&stub, kind);

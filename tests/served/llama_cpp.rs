@@ -1,7 +1,7 @@
 //! The real server of llama.cpp.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use candle_core::Device;
@@ -16,14 +16,29 @@ use statecast::model::{Checkpoint, Model, ModelSource, Precision};
 /// 0.034 on average).
 #[test]
 fn densities_through_llama_cpp_are_those_of_our_decoder() {
-    let variables = ["STATECAST_OPEN_MODEL", "STATECAST_PYTHON"].map(std::env::var_os);
-    let [Some(file), Some(python)] = variables else {
-        println!("skipped: STATECAST_OPEN_MODEL and STATECAST_PYTHON name no GGUF file and Python");
-        return;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let named = |variable, usual: &str| {
+        std::env::var_os(variable).map_or_else(|| root.join(usual), PathBuf::from)
     };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/served/llama_cpp.py");
+    let file = named(
+        "STATECAST_OPEN_MODEL",
+        "models/open/SmolLM2-135M-Instruct.Q4_1.gguf",
+    );
+    let python = named("STATECAST_PYTHON", "target/training/bin/python");
+    let has_server = Command::new(&python)
+        .args(["-c", "import xllamacpp"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !file.exists() || !has_server {
+        println!(
+            "skipped: {} or xllamacpp of {} is not there (tests/served/requirements.txt)",
+            file.display(),
+            python.display()
+        );
+        return;
+    }
     let mut server = Command::new(python)
-        .arg(script)
+        .arg(root.join("tests/served/llama_cpp.py"))
         .arg(&file)
         .arg("2")
         .stdin(Stdio::piped())
@@ -47,7 +62,7 @@ fn densities_through_llama_cpp_are_those_of_our_decoder() {
             .1
     };
     let served = rows(&load(&source).unwrap());
-    let file = ModelSource::Gguf(file.into());
+    let file = ModelSource::Gguf(file);
     let checkpoint = Checkpoint::open(&file, Precision::Auto, &Device::Cpu).unwrap();
     let quantised = checkpoint
         .formats()

@@ -56,6 +56,10 @@ pub enum Fault {
     Busy(usize, u16, &'static str),
     /// From so many on, all are refused until the server is mended.
     Breaks(usize),
+    /// Every request ends in an error of the server's own.
+    Falls,
+    /// Every third answer ends the text and gives no probabilities.
+    Ends,
     /// No JSON comes, but a page.
     Garbage,
     /// An answer without end.
@@ -216,9 +220,15 @@ impl State {
             true => self.fault,
             false => Fault::None,
         };
-        // Servers of vLLM allow 20 of the likeliest tokens unless they are told otherwise.
-        let too_many = matches!(self.kind, Kind::Vllm(_)) && body["logprobs"].as_u64() > Some(20);
-        let fault = if too_many { Fault::Breaks(0) } else { fault };
+        // Servers of vLLM and OpenAI allow 20 of the likeliest tokens unless they are told otherwise.
+        let few = matches!(self.kind, Kind::Vllm(_) | Kind::OpenAi(_));
+        let too_many = few && body["logprobs"].as_u64() > Some(20);
+        let falls = self.kind == Kind::OpenAi(false) && body["prompt"].is_array();
+        let fault = match (too_many, falls) {
+            (true, _) => Fault::Breaks(0),
+            (_, true) => Fault::Falls,
+            _ => fault,
+        };
         let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
         if scores {
             most.fetch_max(now, Ordering::SeqCst);
@@ -262,6 +272,12 @@ impl State {
                 plain(status, header, "{\"error\": \"wait\"}")?;
             }
             Fault::Breaks(from) if asked >= from => plain(400, "", "{\"error\": \"broken\"}")?,
+            Fault::Falls => plain(500, "", "{\"error\": \"prompt must be a string\"}")?,
+            Fault::Ends if asked % 3 == 1 => {
+                let choice =
+                    json!({"text": "", "finish_reason": "stop", "logprobs": {"top_logprobs": []}});
+                plain(200, "", &json!({"choices": [choice]}).to_string())?;
+            }
             Fault::Garbage => plain(200, "", &format!("<html>{}</html>", "sorry ".repeat(500)))?,
             Fault::WrongKey => {
                 plain(401, "", &format!("{{\"error\": \"wrong: {key}\"}}"))?;
@@ -381,28 +397,20 @@ impl State {
             }
             (Kind::Vllm(by_id), "/v1/completions") => self.vllm(by_id, body),
             (Kind::OpenAi(_), "/v1/models") => models(json!({"id": "tiny"})),
-            (Kind::OpenAi(takes_tokens), "/v1/completions") => {
-                let ids = match (takes_tokens, tokens("prompt")) {
-                    (true, Some(ids)) => ids,
+            (Kind::OpenAi(_), "/v1/completions") => {
+                let ids = match tokens("prompt") {
+                    Some(ids) => ids,
                     // A server that takes text adds the beginning of sequence itself.
-                    _ => self.encode(
-                        &Value::String(body["prompt"].as_str().unwrap_or("1").to_owned()),
-                        &json!(true),
-                    ),
+                    None => self.encode(&body["prompt"], &json!(true)),
                 };
-                let count = (body["logprobs"].as_u64()? as usize).min(20);
+                let count = body["logprobs"].as_u64()? as usize;
                 let text = |id: u32| self.tokenizer.id_to_token(id).unwrap();
                 let listed = likeliest(&ids, lead, count).into_iter();
                 let listed: serde_json::Map<String, Value> =
                     listed.map(|(id, value)| (text(id), json!(value))).collect();
-                let read = if body["prompt"].is_array() && !takes_tokens {
-                    1
-                } else {
-                    ids.len()
-                };
                 Some(
                     json!({"choices": [{"text": "0", "logprobs": {"top_logprobs": [listed]}}],
-                    "usage": {"prompt_tokens": read}}),
+                    "usage": {"prompt_tokens": ids.len()}}),
                 )
             }
             _ => None,

@@ -16,6 +16,9 @@ use super::{ServedError, ServerAddress};
 /// How often a request is repeated.
 const REPEATS: u32 = 4;
 
+/// Answers to a question of a kind that a server does not know.
+const REFUSALS: [u16; 3] = [400, 422, 500];
+
 /// Pause before the first repetition where the server names none; each later one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -117,7 +120,7 @@ impl Client {
 
     /// The JSON at a path.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ServedError> {
-        self.parsed(path, &self.patiently(path, None)?)
+        self.parsed(path, &self.patiently(path, None, &[])?)
     }
 
     /// The JSON at a path, or nothing if there is none of this kind.
@@ -137,9 +140,35 @@ impl Client {
         path: &str,
         question: &impl Serialize,
     ) -> Result<T, ServedError> {
+        self.asked(path, question, &[])
+    }
+
+    /// The JSON that answers a question of a kind that a server may not know: some fall over it
+    /// (status 500), which asking again does not mend.
+    pub(super) fn offer<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &impl Serialize,
+    ) -> Result<Option<T>, ServedError> {
+        match self.asked(path, question, &REFUSALS) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(ServedError::Status { status, .. }) if REFUSALS.contains(&status) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn asked<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &impl Serialize,
+        final_statuses: &[u16],
+    ) -> Result<T, ServedError> {
         let question = serde_json::to_vec(question)
             .map_err(|error| self.wrong(path, &format!("cannot be asked: {error}")))?;
-        self.parsed(path, &self.patiently(path, Some(&question))?)
+        self.parsed(
+            path,
+            &self.patiently(path, Some(&question), final_statuses)?,
+        )
     }
 
     /// An answer that makes no sense.
@@ -161,7 +190,13 @@ impl Client {
         })
     }
 
-    fn patiently(&self, path: &str, question: Option<&[u8]>) -> Result<Vec<u8>, ServedError> {
+    /// Asks again where that can help, but not behind statuses that are final.
+    fn patiently(
+        &self,
+        path: &str,
+        question: Option<&[u8]>,
+        final_statuses: &[u16],
+    ) -> Result<Vec<u8>, ServedError> {
         let mut repeats = 0;
         loop {
             let (error, pause) = match self.attempt(path, question) {
@@ -169,7 +204,8 @@ impl Client {
                 Attempt::Failed(error) => return Err(error),
                 Attempt::Again(error, pause) => (error, pause),
             };
-            if repeats == REPEATS {
+            let settled = matches!(&error, ServedError::Status { status, .. } if final_statuses.contains(status));
+            if repeats == REPEATS || settled {
                 return Err(error);
             }
             let pause = pause.unwrap_or_else(|| jittered(FIRST_PAUSE * 2u32.pow(repeats)));

@@ -12,8 +12,11 @@ use super::protocol::{NextToken, Protocol, Query};
 
 const PATH: &str = "/v1/completions";
 
-/// Likeliest tokens that are asked for, most first.
-const COUNTS: [usize; 2] = [20, 5];
+/// Likeliest tokens that are asked for, most first: OpenAI gives 20 or 5, `llama-cpp-python` any number.
+const COUNTS: [usize; 3] = [1000, 20, 5];
+
+/// How often a server draws a token before its text is held to end here for sure.
+const DRAWS: usize = 8;
 
 /// A server that is like OpenAI's.
 pub(super) struct OpenAi {
@@ -32,24 +35,25 @@ struct Scored {
 impl OpenAi {
     /// Asks the server for what it can.
     pub(super) fn probe(client: &Client, model: &str) -> Result<Self, ServedError> {
-        let asked = |request| -> Result<Option<Choices<Scored>>, ServedError> {
-            match client.post::<Choices<Scored>>(PATH, &request) {
-                Ok(answer) => Ok(Some(answer)),
-                Err(ServedError::Status {
-                    status: 400 | 422, ..
-                }) => Ok(None),
-                Err(error) => Err(error),
-            }
-        };
+        let asked = |request| client.offer::<Choices<Scored>>(PATH, &request);
         let ids = [1, 2, 3];
         for count in COUNTS {
             let tokens = asked(Completion::of_tokens(model, &ids, count))?;
-            let read = tokens.and_then(|answer| answer.usage?.prompt_tokens);
-            let takes_tokens = read == Some(ids.len());
-            if takes_tokens || asked(Completion::of_text(model, "1, 2, 3,", count))?.is_some() {
+            let read = |answer: &Choices<Scored>| answer.usage.as_ref()?.prompt_tokens;
+            let tokens = tokens.filter(|answer| read(answer) == Some(ids.len()));
+            let takes_tokens = tokens.is_some();
+            let answer = match tokens {
+                Some(answer) => Some(answer),
+                None => asked(Completion::of_text(model, "1, 2, 3,", count))?,
+            };
+            let scored = answer.and_then(|answer| answer.only()?.logprobs);
+            if let Some(given) = scored
+                .map(|scored| scored.next().len())
+                .filter(|&given| given > 0)
+            {
                 return Ok(Self {
                     model: model.to_owned(),
-                    likeliest: count,
+                    likeliest: count.min(given),
                     takes_tokens,
                 });
             }
@@ -60,6 +64,28 @@ impl OpenAi {
     /// True if prompts must be text.
     pub(super) fn wants_text(&self) -> bool {
         !self.takes_tokens
+    }
+
+    /// The likeliest next tokens. `llama-cpp-python` lists none where the token that it draws ends the
+    /// text, so that it is asked to draw again.
+    fn listed(
+        &self,
+        client: &Client,
+        request: &Completion,
+    ) -> Result<Vec<(String, f64)>, ServedError> {
+        for _ in 0..DRAWS {
+            let choices: Choices<Scored> = client.post(PATH, request)?;
+            let scored = choices.only().and_then(|choice| choice.logprobs);
+            let scored = scored.ok_or_else(|| client.wrong(PATH, "it gives no logprobs"))?;
+            let listed = scored.next();
+            if !listed.is_empty() {
+                return Ok(listed);
+            }
+        }
+        Err(client.wrong(
+            PATH,
+            "it ends the text and gives no logprobs of what else could follow",
+        ))
     }
 
     fn one(&self, client: &Client, query: &Query, length: usize) -> Result<NextToken, ServedError> {
@@ -74,16 +100,14 @@ impl OpenAi {
                 Completion::of_text(&self.model, &text, self.likeliest)
             }
         };
-        let choices: Choices<Scored> = client.post(PATH, &request)?;
-        let scored = choices.only().and_then(|choice| choice.logprobs);
-        let scored = scored.ok_or_else(|| client.wrong(PATH, "it gives no logprobs"))?;
+        let listed = self.listed(client, &request)?;
         // Texts that are none of ours count towards what is given, under numbers that are no token's.
-        let mut listed: HashMap<u32, f64> = HashMap::new();
-        for (i, (text, value)) in scored.next().into_iter().enumerate() {
+        let mut known: HashMap<u32, f64> = HashMap::new();
+        for (i, (text, value)) in listed.into_iter().enumerate() {
             let id = token_id(&text).or_else(|| pieces.token(&text));
-            listed.insert(id.unwrap_or(u32::MAX - i as u32), value);
+            known.insert(id.unwrap_or(u32::MAX - i as u32), value);
         }
-        NextToken::likeliest(listed, self.likeliest)
+        NextToken::likeliest(known, self.likeliest)
             .ok_or_else(|| client.wrong(PATH, "its probabilities are none"))
     }
 }
