@@ -11,7 +11,7 @@ use super::conventions::{
 };
 use super::episode::LARGEST_OF_TRANSITIONS;
 use super::labels::Claim;
-use super::source::{Column, Kind, Precision, Source, list};
+use super::source::{Column, Kind, Precision, Source, described, list};
 use super::table::{Slot, Table};
 use super::{
     Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RoleSelection, Roles, TrajectoryError,
@@ -47,7 +47,7 @@ pub(super) fn resolve<'a>(
         if !open_states {
             return Err(TrajectoryError::NoState {
                 file: file.to_owned(),
-                columns: names(columns),
+                columns: described(columns),
             });
         }
         assignment.roles.state.guessed = true;

@@ -74,12 +74,14 @@ pub enum TrajectoryError {
     },
 
     /// A zip archive of several files, none of which is an array.
-    #[error("{}: holds {files} files; unpack it and name one of them", file.display())]
+    #[error("{}: holds {files} files, {names}; unpack it and name one of them", file.display())]
     SeveralFiles {
         /// The file asked for.
         file: PathBuf,
         /// How many there are.
         files: usize,
+        /// Their names, or the first of them.
+        names: String,
     },
 
     /// The file unpacks to more than is read of one of its size.
@@ -171,7 +173,7 @@ pub enum TrajectoryError {
     },
 
     /// A used cell holds words.
-    #[error("{}: row {row}{}, column {column} holds {text:?}, not a number; choose other columns or clean it", file.display(), in_line(*line))]
+    #[error("{}: row {row}{}, column {column} holds {text:?}, not a number; choose other columns, correct it, or empty it and give --missing hold", file.display(), in_line(*line))]
     NotANumber {
         /// The file asked for.
         file: PathBuf,

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use ::parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
+use ::parquet::basic::{Compression, ConvertedType, LogicalType, TimeUnit, Type};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{DataType, Int96};
 use ::parquet::errors::ParquetError;
@@ -131,7 +131,7 @@ impl ParquetSource {
             return Ok(0);
         }
         let group = self.reader.get_row_group(0).map_err(failed)?;
-        self.check_place(group.metadata().column(leaf))?;
+        self.check_chunk(group.metadata().column(leaf))?;
         fn count<T: DataType>(mut reader: ColumnReaderImpl<T>) -> Result<usize, ParquetError> {
             let (mut values, mut defined, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
             reader.read_records(1, Some(&mut defined), Some(&mut repeated), &mut values)?;
@@ -160,7 +160,7 @@ impl ParquetSource {
     ) -> Result<usize, TrajectoryError> {
         let failed = |fault: ParquetError| corrupt(&self.file, fault);
         let group = self.reader.get_row_group(group).map_err(failed)?;
-        self.check_place(group.metadata().column(leaf))?;
+        self.check_chunk(group.metadata().column(leaf))?;
         let descriptor = group.metadata().column(leaf).column_descr_ptr();
         let mut rows = Rows {
             source: self,
@@ -303,8 +303,16 @@ impl ParquetSource {
         }
     }
 
-    /// Refuses a footer that points outside the file, before anything is allocated for it.
-    fn check_place(&self, chunk: &ColumnChunkMetaData) -> Result<(), TrajectoryError> {
+    /// Refuses a compression that is not read, and a footer that points outside the file, before anything is
+    /// allocated for it.
+    fn check_chunk(&self, chunk: &ColumnChunkMetaData) -> Result<(), TrajectoryError> {
+        if let Some(codec) = unread_codec(chunk.compression()) {
+            let column = chunk.column_path().string();
+            let reason = format!(
+                "column {column} is compressed by {codec}, and zstd, snappy, gzip, lz4 and none are read"
+            );
+            return Err(corrupt(&self.file, reason));
+        }
         let start = chunk
             .dictionary_page_offset()
             .unwrap_or(chunk.data_page_offset());
@@ -397,6 +405,20 @@ impl Source for ParquetSource {
         table: &mut Table,
     ) -> Result<(), TrajectoryError> {
         self.read_from(0, slots, table).map(|_| ())
+    }
+}
+
+/// Name of a compression that is not read.
+fn unread_codec(codec: Compression) -> Option<&'static str> {
+    match codec {
+        Compression::BROTLI(_) => Some("brotli"),
+        Compression::LZO => Some("lzo"),
+        Compression::UNCOMPRESSED
+        | Compression::SNAPPY
+        | Compression::GZIP(_)
+        | Compression::LZ4
+        | Compression::ZSTD(_)
+        | Compression::LZ4_RAW => None,
     }
 }
 
