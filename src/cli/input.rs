@@ -12,7 +12,7 @@ use super::served;
 use crate::cli::terminal::tell;
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
-use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolerance};
+use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolerance, Variables};
 use crate::model::{
     Checkpoint, FetchProgress, FetchStep, MemoryNeed, Model, ModelSource, Precision, Work, bytes,
     free_memory,
@@ -160,6 +160,8 @@ impl Columns {
         let (trajectory, roles) = trajectory::read(file, &selection, missing)
             .map_err(|error| with_remedy(error, file, &selection))?;
         tell!("{roles}");
+        Variables::check_count(trajectory.state_names().len())
+            .with_context(|| file.display().to_string())?;
         Ok(trajectory)
     }
 

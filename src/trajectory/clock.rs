@@ -102,14 +102,20 @@ impl Clock {
         }
     }
 
+    /// Takes the date of the next row.
+    pub(super) fn instant(&mut self, instant: Instant) {
+        match self.rows() == self.dates.len() {
+            true => self.dates.push(Date::certain(instant)),
+            false => self.missing(),
+        }
+    }
+
     /// Takes the time of the next row, in nanoseconds since the beginning of 1970.
     pub(super) fn nanos(&mut self, nanos: i128) {
         let date = gregorian::Date::since_1970(nanos);
         match Instant::new(date.year, date.month, date.day, date.nanos) {
-            Some(instant) if self.rows() == self.dates.len() => {
-                self.dates.push(Date::certain(instant));
-            }
-            _ => self.missing(),
+            Some(instant) => self.instant(instant),
+            None => self.missing(),
         }
     }
 

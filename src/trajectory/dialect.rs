@@ -17,7 +17,8 @@ const FEWEST_TABLE_LINES: usize = 3;
 const THOUSANDS: [char; 4] = ['\'', '\u{2019}', '\u{a0}', '\u{202f}'];
 /// Words that stand for a missing value in a column of numbers, and what errors call them. As labels they may be
 /// labels, and under a header units.
-const PLACEHOLDERS: [(&str, &str); 17] = [
+const PLACEHOLDERS: [(&str, &str); 18] = [
+    ("*", "\"*\" (missing)"),
     ("?", "\"?\" (missing)"),
     ("-", "\"-\" (missing)"),
     ("--", "\"--\" (missing)"),

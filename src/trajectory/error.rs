@@ -35,6 +35,26 @@ pub enum TrajectoryError {
         file: PathBuf,
     },
 
+    /// A folder that is no recording.
+    #[error("{}: is a folder and {reason}; give one file, a folder of files of one format and with the same columns, or that of a LeRobot data set", folder.display())]
+    Folder {
+        /// The folder asked for.
+        folder: PathBuf,
+        /// What it holds.
+        reason: String,
+    },
+
+    /// A file of a folder has other columns than the first.
+    #[error("{}: has the columns {found}, but the first file of its folder has {expected}; give one file, or a folder of files with the same columns", file.display())]
+    OtherColumns {
+        /// The file.
+        file: PathBuf,
+        /// Its columns, listed.
+        found: String,
+        /// Those of the first, listed.
+        expected: String,
+    },
+
     /// No column can be a state.
     #[error("{}: no numeric column to forecast among {columns}; name the state columns", file.display())]
     NoState {
@@ -45,7 +65,7 @@ pub enum TrajectoryError {
     },
 
     /// Neither the extension nor the first bytes belong to a known format.
-    #[error("{}: is not CSV, JSON, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; convert it to one of them", file.display())]
+    #[error("{}: is not CSV, JSON, TSF, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; convert it to one of them", file.display())]
     UnknownFormat {
         /// The file asked for.
         file: PathBuf,

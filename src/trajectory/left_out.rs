@@ -1,6 +1,7 @@
 //! What of a table is left out or taken for something else before and after its rows are in order: columns
 //! that are no clocks, flags or identifiers, rows of one time, padding, counters.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::cells::Block;
@@ -202,14 +203,16 @@ impl Table {
         if regular.len() == block.names.len() {
             return;
         }
-        for &column in regular.iter().rev() {
-            let name = block.remove(column);
-            for state in self.final_states.values_mut() {
-                state.remove(column);
-            }
-            roles.state.columns.retain(|known| *known != name);
-            self.counters.push(name);
+        let names: HashSet<String> = block.remove(&regular).into_iter().collect();
+        for state in self.final_states.values_mut() {
+            let mut column = 0;
+            state.retain(|_| {
+                column += 1;
+                regular.binary_search(&(column - 1)).is_err()
+            });
         }
+        roles.state.columns.retain(|known| !names.contains(known));
+        self.counters.extend(names);
     }
 }
 

@@ -72,6 +72,14 @@ impl Slot {
     }
 }
 
+/// One of several files whose rows follow one another.
+#[derive(Debug)]
+struct FilePart {
+    name: String,
+    /// The row of the table at which its rows begin.
+    first_row: usize,
+}
+
 /// Takes the values of a file in any order of columns, then cuts them into episodes.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -88,6 +96,8 @@ pub(super) struct Table {
     words: Option<Labels>,
     /// Names and rows of episodes that the file itself tells apart.
     pub(super) parts: Option<Vec<(String, usize)>>,
+    /// The file that is read, if it is one of several.
+    part: Option<FilePart>,
     /// States behind the last steps of episodes, by the rows of these.
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
@@ -176,6 +186,7 @@ impl Table {
             time_parts,
             words,
             parts: None,
+            part: None,
             final_states: BTreeMap::new(),
             gaps: BTreeMap::new(),
             rounded: Vec::new(),
@@ -207,8 +218,34 @@ impl Table {
         self.parts = Some(episodes);
     }
 
+    /// Reads one of several files whose rows follow one another; the episodes of its rows.
+    pub(super) fn read_part(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self) -> Result<(), TrajectoryError>,
+    ) -> Result<Vec<(String, usize)>, TrajectoryError> {
+        let before = self.rows();
+        self.part = Some(FilePart {
+            name: name.to_owned(),
+            first_row: before,
+        });
+        read(self)?;
+        self.part = None;
+        let inside = |(episode, rows)| (format!("{name}/{episode}"), rows);
+        Ok(match self.parts.take() {
+            Some(own) => own.into_iter().map(inside).collect(),
+            None => vec![(name.to_owned(), self.rows() - before)],
+        })
+    }
+
+    /// The row of the table that a row of the file is.
+    fn row_of_file(&self, row: usize) -> usize {
+        self.part.as_ref().map_or(row, |part| part.first_row + row)
+    }
+
     /// Notes a cell that is missing in a line of the file, and may be so if its row is a final state.
     pub(super) fn remember_gap(&mut self, row: usize, line: u64, what: &'static str) {
+        let row = self.row_of_file(row);
         self.gaps.entry(row).or_insert((line, what));
     }
 
@@ -220,6 +257,7 @@ impl Table {
             .map(|cells| cells.names.len())
             .sum::<usize>();
         let columns = columns + COSTLY * (self.labels.len() + self.clocks.len());
+        let rows = self.row_of_file(rows);
         match self.bounds {
             Some(bounds) => {
                 bounds.check_values(&self.file, (rows as u64).saturating_mul(columns as u64))
@@ -230,12 +268,23 @@ impl Table {
 
     /// Sets one value; `row` counts from 0, and rows come without gaps. NaN stands for missing.
     pub(super) fn set(&mut self, block: Block, position: usize, row: usize, value: f64) {
+        let row = self.row_of_file(row);
         self.blocks[block as usize].set(row, position, value);
     }
 
     /// Says what label a row has in column `index` of the file; rows come in order. No text stands
     /// for missing.
     pub(super) fn label(&mut self, index: usize, slot: Slot, row: usize, text: &str) {
+        let row = self.row_of_file(row);
+        let names_episodes = matches!(slot, Slot::Label(Claim::Chosen | Claim::Named));
+        // Files may number their episodes alike.
+        let of_part = match &self.part {
+            Some(part) if names_episodes && !text.is_empty() => {
+                Some(format!("{}/{text}", part.name))
+            }
+            _ => None,
+        };
+        let text = of_part.as_deref().unwrap_or(text);
         match slot {
             Slot::Word => self
                 .words
@@ -247,6 +296,7 @@ impl Table {
 
     /// Says that a row has the label of the row before.
     pub(super) fn same_label(&mut self, index: usize, slot: Slot, row: usize) {
+        let row = self.row_of_file(row);
         match slot {
             Slot::Word => self.words.iter_mut().for_each(|words| words.same(row)),
             _ => self.labels[self.places[index]].same(row),
