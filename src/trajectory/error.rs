@@ -124,6 +124,17 @@ pub enum TrajectoryError {
         encoding: String,
     },
 
+    /// An encoding that is given of a format that has its own.
+    #[error("{}: --encoding {encoding} has no effect: it is {format}, whose text has an encoding of its own", file.display())]
+    EncodingUnused {
+        /// The file asked for.
+        file: PathBuf,
+        /// The encoding asked for.
+        encoding: String,
+        /// The format of the file.
+        format: &'static str,
+    },
+
     /// Some columns have more rows than others, and nothing says which of them are final states.
     #[error("{}: some arrays have {rows} rows and others {others}, and no column of ends or episodes says which of the rows are final states; add one", file.display())]
     FinalRows {
@@ -359,6 +370,19 @@ pub enum TrajectoryError {
         others: usize,
         /// Name of the column of the time.
         column: String,
+    },
+
+    /// An hour comes twice, as where a local clock was put back.
+    #[error("{}: row {row} has {column} {time} again: the clock went back, as when summer time ends; write times in UTC or with their offset (2024-10-27 02:00+01:00), or keep one of such rows (--duplicates last) or their mean", file.display())]
+    ClockWentBack {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data that repeats a time.
+        row: usize,
+        /// Name of the column of the time.
+        column: String,
+        /// The time.
+        time: String,
     },
 
     /// The actions to come are those of several runs.

@@ -10,6 +10,7 @@ use super::labels::Claim;
 use super::order::is_regular;
 use super::readings::Times;
 use super::settle::Run;
+use super::summer_time::went_back;
 use super::table::Table;
 use super::wrapped::{unwrapped, wrap};
 use super::{Duplicates, Roles, TrajectoryError};
@@ -112,6 +113,14 @@ impl Table {
         }
         match (first, self.duplicates) {
             (None, _) => Ok(()),
+            (Some((row, again)), Duplicates::Error) if went_back(times, row, again) => {
+                Err(TrajectoryError::ClockWentBack {
+                    file: self.file.clone(),
+                    row: again + 1,
+                    column: column.to_owned(),
+                    time: times.instants[again].to_string(),
+                })
+            }
             (Some((row, again)), Duplicates::Error) => Err(TrajectoryError::SameTime {
                 file: self.file.clone(),
                 first: row + 1,

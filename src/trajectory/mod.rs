@@ -51,6 +51,7 @@ mod seams;
 mod sentinels;
 mod settle;
 mod source;
+mod summer_time;
 mod table;
 #[cfg(test)]
 mod tests;

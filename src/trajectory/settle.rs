@@ -8,6 +8,7 @@ use super::error::excerpt;
 use super::labels::{Claim, Groups, group};
 use super::order::{Arranged, Change, Resumption, arrange, arrange_log, conflicts, gaps};
 use super::seams::Seams;
+use super::summer_time::went_forward;
 use super::table::Table;
 use super::{Roles, TrajectoryError, readings::Times};
 
@@ -43,7 +44,7 @@ impl Table {
         self.take_false_clocks(rows, roles);
         self.take_quantities(roles);
         self.drop_false_flags(roles);
-        self.take_missing_values();
+        self.take_missing_values(roles);
         let reading = self.reading(rows, roles)?;
         let mut found = Vec::new();
         let labelled = !reading.groups.columns.is_empty() || self.parts.is_some();
@@ -424,8 +425,14 @@ fn say_gaps(runs: &[Run], column: &str, times: &Times, roles: &mut Roles) {
         }
     };
     let several = if count == 1 { "gap" } else { "gaps" };
+    let why = match went_forward(times, row, gaps.step, gaps.largest) {
+        true => {
+            ", for which the clock went forward, as when summer time begins: in UTC or with offsets there is none"
+        }
+        false => "",
+    };
     roles.warnings.push(format!(
-        "{column} goes on by {} a row, but has {count} {several} (the largest {}, before row {}); \
+        "{column} goes on by {} a row, but has {count} {several} (the largest {}, before row {}{why}); \
          a gap is read as one step",
         amount(gaps.step),
         amount(gaps.largest),

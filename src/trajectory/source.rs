@@ -95,6 +95,7 @@ pub(super) fn open(
     encoding: Option<&str>,
 ) -> Result<Box<dyn Source>, TrajectoryError> {
     if let Some(data_set) = DataSet::open(path) {
+        refuse_encoding(encoding, Format::Parquet, path)?;
         return Ok(Box::new(data_set?));
     }
     match path.is_dir() {
@@ -152,6 +153,9 @@ pub(super) fn open_file(
     };
     // An encoding that is given says that there is text.
     let format = format.or(encoding.map(|_| Format::Text));
+    if let Some(format) = format.filter(|format| *format != Format::Text) {
+        refuse_encoding(encoding, format, &input.name)?;
+    }
     Ok(match format {
         Some(Format::Text) => Box::new(csv::CsvSource::open(input, encoding)?),
         Some(Format::Tsf) => Box::new(tsf::TsfSource::open(input)?),
@@ -180,6 +184,22 @@ pub(super) fn open_file(
         Some(Format::Arrow) => Box::new(arrow::ArrowSource::open(input)?),
         None => return Err(TrajectoryError::UnknownFormat { file: input.name }),
     })
+}
+
+/// Refuses an encoding of a format that has its own.
+fn refuse_encoding(
+    encoding: Option<&str>,
+    format: Format,
+    file: &Path,
+) -> Result<(), TrajectoryError> {
+    match encoding {
+        Some(encoding) => Err(TrajectoryError::EncodingUnused {
+            file: file.to_owned(),
+            encoding: encoding.to_owned(),
+            format: format.name(),
+        }),
+        None => Ok(()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -239,7 +239,7 @@ impl Table {
     }
 
     /// The row of the table that a row of the file is.
-    fn row_of_file(&self, row: usize) -> usize {
+    pub(super) fn row_of_file(&self, row: usize) -> usize {
         self.part.as_ref().map_or(row, |part| part.first_row + row)
     }
 
