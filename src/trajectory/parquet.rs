@@ -409,7 +409,7 @@ impl Source for ParquetSource {
 }
 
 /// Name of a compression that is not read.
-fn unread_codec(codec: Compression) -> Option<&'static str> {
+pub(super) fn unread_codec(codec: Compression) -> Option<&'static str> {
     match codec {
         Compression::BROTLI(_) => Some("brotli"),
         Compression::LZO => Some("lzo"),

@@ -271,7 +271,6 @@ const LISTS: &[&str] = &[
     "also",
     "estimators",
     "experts",
-    "fork",
     "missing_value",
     "models",
     "order",

@@ -24,7 +24,7 @@ fn a_folder() {
     std::fs::create_dir(&path).unwrap();
     let refusal = scratch.refusal_of(read_guessing(&path));
     assert!(
-        refusal.starts_with("runs.csv: cannot be read ("),
+        refusal.starts_with("runs.csv: is a folder and holds no recordings"),
         "{refusal}"
     );
 }
