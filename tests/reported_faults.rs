@@ -401,7 +401,12 @@ fn a_done_at_the_time_limit_is_no_end() {
 fn flags_without_effect_are_wrong_usage() {
     for (arguments, says) in [
         (
-            &["backtest", "examples/pendulum.csv", "--models", "linear,linear"][..],
+            &[
+                "backtest",
+                "examples/pendulum.csv",
+                "--models",
+                "linear,linear",
+            ][..],
             "error: --models names linear twice; name it once\n",
         ),
         (
@@ -418,11 +423,21 @@ fn flags_without_effect_are_wrong_usage() {
 /// `--components 99` of two variables was taken for 2.
 #[test]
 fn more_components_than_variables_are_refused() {
-    let flags = ["--experts", "linear", "--method", "dicl-s", "--components", "99"];
+    let flags = [
+        "--experts",
+        "linear",
+        "--method",
+        "dicl-s",
+        "--components",
+        "99",
+    ];
     let output = statecast(&[&PENDULUM[..], &flags].concat());
     let says = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{says}");
-    assert!(says.contains("--components 99: there are 3 variables"), "{says}");
+    assert!(
+        says.contains("--components 99: there are 3 variables"),
+        "{says}"
+    );
 }
 
 /// A recording of 20,000 columns took minutes and all of the memory.
@@ -476,6 +491,9 @@ fn pointers_of_git_lfs_are_no_models_and_no_policies() {
         let output = statecast(arguments);
         let says = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{says}");
-        assert!(says.contains("is a pointer of Git LFS") && says.contains("git lfs pull"), "{says}");
+        assert!(
+            says.contains("is a pointer of Git LFS") && says.contains("git lfs pull"),
+            "{says}"
+        );
     }
 }

@@ -70,7 +70,7 @@ fn an_unknown_format() {
     let refusal = Scratch::new("run.bin", [0u8, 159, 146, 150]).refusal();
     assert_eq!(
         refusal,
-        "run.bin: is not CSV, JSON, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; convert it to one of them"
+        "run.bin: is not CSV, JSON, TSF, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; convert it to one of them"
     );
 }
 
