@@ -72,6 +72,46 @@ fn recordings(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// One of several files whose rows follow one another.
+#[derive(Debug)]
+pub(super) struct FilePart {
+    pub(super) name: String,
+    /// The row of the table at which its rows begin.
+    first_row: usize,
+}
+
+impl Table {
+    /// Reads one of several files whose rows follow one another; the episodes of its rows.
+    fn read_part(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self) -> Result<(), TrajectoryError>,
+    ) -> Result<Vec<(String, usize)>, TrajectoryError> {
+        let before = self.rows();
+        self.part = Some(FilePart {
+            name: name.to_owned(),
+            first_row: before,
+        });
+        read(self)?;
+        self.part = None;
+        // A final state has no action.
+        let rows = self.rows();
+        for cells in &mut self.blocks {
+            cells.values.resize(rows * cells.names.len(), f64::NAN);
+        }
+        let inside = |(episode, rows)| (format!("{name}/{episode}"), rows);
+        Ok(match self.parts.take() {
+            Some(own) => own.into_iter().map(inside).collect(),
+            None => vec![(name.to_owned(), rows - before)],
+        })
+    }
+
+    /// The row of the table that a row of the file is.
+    pub(super) fn row_of_file(&self, row: usize) -> usize {
+        self.part.as_ref().map_or(row, |part| part.first_row + row)
+    }
+}
+
 impl Source for Folder {
     fn file(&self) -> &Path {
         &self.folder

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use ::parquet::basic::{Compression, ConvertedType, LogicalType, TimeUnit, Type};
+use ::parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type};
 use ::parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use ::parquet::data_type::{DataType, Int96};
 use ::parquet::errors::ParquetError;
@@ -18,7 +18,7 @@ use super::bounds::Bounds;
 use super::cell::Cell;
 use super::input::Input;
 use super::lerobot::Features;
-use super::parquet_pages::Pages;
+use super::parquet_pages::{Pages, unread_codec};
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 use crate::guard;
@@ -405,20 +405,6 @@ impl Source for ParquetSource {
         table: &mut Table,
     ) -> Result<(), TrajectoryError> {
         self.read_from(0, slots, table).map(|_| ())
-    }
-}
-
-/// Name of a compression that is not read.
-pub(super) fn unread_codec(codec: Compression) -> Option<&'static str> {
-    match codec {
-        Compression::BROTLI(_) => Some("brotli"),
-        Compression::LZO => Some("lzo"),
-        Compression::UNCOMPRESSED
-        | Compression::SNAPPY
-        | Compression::GZIP(_)
-        | Compression::LZ4
-        | Compression::ZSTD(_)
-        | Compression::LZ4_RAW => None,
     }
 }
 

@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::combined::PartColumn;
 use super::conventions::{Part, time_rank};
 use super::episode::LARGEST;
+use super::folder::FilePart;
 use super::labels::{Claim, Labels};
 use super::readings::Times;
 use super::rounded::Rounded;
@@ -72,14 +73,6 @@ impl Slot {
     }
 }
 
-/// One of several files whose rows follow one another.
-#[derive(Debug)]
-struct FilePart {
-    name: String,
-    /// The row of the table at which its rows begin.
-    first_row: usize,
-}
-
 /// Takes the values of a file in any order of columns, then cuts them into episodes.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -97,7 +90,7 @@ pub(super) struct Table {
     /// Names and rows of episodes that the file itself tells apart.
     pub(super) parts: Option<Vec<(String, usize)>>,
     /// The file that is read, if it is one of several.
-    part: Option<FilePart>,
+    pub(super) part: Option<FilePart>,
     /// States behind the last steps of episodes, by the rows of these.
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
@@ -218,31 +211,6 @@ impl Table {
         self.parts = Some(episodes);
     }
 
-    /// Reads one of several files whose rows follow one another; the episodes of its rows.
-    pub(super) fn read_part(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(&mut Self) -> Result<(), TrajectoryError>,
-    ) -> Result<Vec<(String, usize)>, TrajectoryError> {
-        let before = self.rows();
-        self.part = Some(FilePart {
-            name: name.to_owned(),
-            first_row: before,
-        });
-        read(self)?;
-        self.part = None;
-        let inside = |(episode, rows)| (format!("{name}/{episode}"), rows);
-        Ok(match self.parts.take() {
-            Some(own) => own.into_iter().map(inside).collect(),
-            None => vec![(name.to_owned(), self.rows() - before)],
-        })
-    }
-
-    /// The row of the table that a row of the file is.
-    pub(super) fn row_of_file(&self, row: usize) -> usize {
-        self.part.as_ref().map_or(row, |part| part.first_row + row)
-    }
-
     /// Notes a cell that is missing in a line of the file, and may be so if its row is a final state.
     pub(super) fn remember_gap(&mut self, row: usize, line: u64, what: &'static str) {
         let row = self.row_of_file(row);
@@ -323,7 +291,7 @@ impl Table {
         self.row_in_file = order;
     }
 
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         let blocks = self.blocks.iter().map(Cells::rows);
         let labels = self.labels.iter().chain(&self.words).map(|l| l.rows);
         blocks.chain(labels).max().unwrap_or(0)

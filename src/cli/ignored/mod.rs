@@ -11,6 +11,7 @@ use crate::model::ServerAddress;
 use given::Given;
 
 /// A flag of some commands, and why it has no effect there.
+#[derive(Clone, Copy)]
 struct Rule {
     flag: &'static str,
     commands: &'static [&'static str],
@@ -247,6 +248,15 @@ const RULES: &[Rule] = &[
         },
     },
     Rule {
+        flag: "augmented",
+        commands: &["compare"],
+        reason: |given| {
+            let flags = ["algorithms", "arms", "every_arm"].map(|flag| given.words(flag));
+            let imagines = flags.iter().flatten().any(|word| word.contains("dicl-sac"));
+            (!imagines && !given.is("controls")).then(|| "no arm imagines transitions".to_owned())
+        },
+    },
+    Rule {
         flag: "temperatures",
         commands: &["markov"],
         reason: |given| match given.word("temperatures").as_str() {
@@ -262,6 +272,34 @@ const RULES: &[Rule] = &[
                 .then(|| "with --time none no two rows are of one time".to_owned())
         },
     },
+];
+
+/// Flags of agents that imagine transitions.
+const IMAGINING: &[&str] = &[
+    "actions",
+    "alpha",
+    "components",
+    "context",
+    "control",
+    "device",
+    "exact",
+    "experts",
+    "llm_every",
+    "llm_starts",
+    "method",
+    "model",
+    "next",
+    "paths",
+    "precision",
+    "prompt",
+    "rollout",
+    "scale",
+    "shortest_context",
+    "stretches",
+    "temperature",
+    "tokenizer",
+    "tolerance",
+    "trust",
 ];
 
 /// Flags that list things, each of which counts once.
@@ -289,7 +327,12 @@ pub(super) fn refusal(matches: &ArgMatches) -> Option<String> {
         (command, matches) = below;
     }
     let given = Given { command, matches };
-    let without_effect = RULES.iter().find_map(|rule| {
+    let imagining = IMAGINING.iter().map(|&flag| Rule {
+        flag,
+        commands: &["train"],
+        reason: nothing_imagined,
+    });
+    let without_effect = imagining.chain(RULES.iter().copied()).find_map(|rule| {
         let applies = rule.commands.contains(&command) && given.is(rule.flag);
         let reason = applies.then(|| (rule.reason)(&given))??;
         Some(format!("{} has no effect: {reason}", flag_of(rule.flag)))
@@ -386,6 +429,12 @@ fn no_mixture(given: &Given) -> Option<String> {
         false => "nothing is mixed; name two or more --experts",
     };
     (!given.mixes()).then(|| how.to_owned())
+}
+
+fn nothing_imagined(given: &Given) -> Option<String> {
+    let imagines = given.word("algorithm") == "dicl-sac";
+    (!imagines)
+        .then(|| "models and imagined transitions are those of --algorithm dicl-sac".to_owned())
 }
 
 fn only_rules(given: &Given) -> Option<String> {

@@ -134,6 +134,12 @@ fn flags_without_effect_are_refused() {
             "train pendulum --out run --algorithm dicl-sac --experts ar --temperature 2",
             "--temperature",
         ),
+        ("train pendulum --out run --alpha 0.5", "--alpha"),
+        ("train pendulum --out run --method vicl", "--method"),
+        (
+            "train compare --env pendulum --algorithms sac --augmented alpha",
+            "--augmented",
+        ),
         (
             "train pendulum --out run --algorithm dicl-sac --tokenizer t.json",
             "--tokenizer",
@@ -172,6 +178,9 @@ fn flags_with_effect_are_accepted() {
         "simulate pendulum --steps 10 -o r.csv",
         "train pendulum --out run --algorithm dicl-sac --method dicl-s --components 2",
         "train pendulum --out run --steps 10",
+        "train pendulum --out run --algorithm dicl-sac --alpha 0.5",
+        "train compare --env pendulum --algorithms sac,dicl-sac --augmented alpha",
+        "train compare --env pendulum --algorithms sac --controls --augmented alpha",
     ] {
         assert_eq!(refused(line), None, "{line}");
     }

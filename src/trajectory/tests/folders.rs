@@ -50,6 +50,20 @@ fn files_of_a_folder_may_number_their_episodes_alike() {
     assert_eq!(states(&trajectory, 3), [[5.0], [6.0], [8.0]]);
 }
 
+/// A state more than actions is the final state of each file.
+#[test]
+fn files_of_a_folder_may_have_final_states() {
+    let runs = folder(&[]);
+    for name in ["a.npz", "b.npz"] {
+        let states = floats(&[3, 1], &[1.0, 2.0, 4.0]);
+        let arrays = npz(&[("obs", states), ("action", floats(&[2, 1], &[7.0, 9.0]))]);
+        std::fs::write(runs.path.join(name), arrays).unwrap();
+    }
+    let (trajectory, _) = runs.read().unwrap();
+    assert_eq!(lengths(&trajectory), [2, 2]);
+    assert_eq!(trajectory.episodes()[1].actions()[[1, 0]], 9.0);
+}
+
 #[test]
 fn folders_that_are_no_recording_say_what_they_hold() {
     for (files, says) in [

@@ -83,8 +83,11 @@ fn a_compression_of_parquet_that_is_not_read_is_named() {
     assert!(file.read().is_ok());
     // Brotli cannot be written here, so the codec is asked about by itself.
     let brotli = Compression::BROTLI(BrotliLevel::default());
-    assert_eq!(super::super::parquet::unread_codec(brotli), Some("brotli"));
-    assert_eq!(super::super::parquet::unread_codec(snappy), None);
+    assert_eq!(
+        super::super::parquet_pages::unread_codec(brotli),
+        Some("brotli")
+    );
+    assert_eq!(super::super::parquet_pages::unread_codec(snappy), None);
 }
 
 /// Fault: an archive of several files was told how many it holds and not which.
