@@ -24,7 +24,8 @@ use crate::trajectory::{
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recording")]
 pub(super) struct Recording {
-    /// Trajectory file: CSV, JSON, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; '-' for standard input
+    /// Trajectory file: CSV, JSON, TSF, NPZ, NPY, Parquet, Arrow, HDF5 or MAT, or a folder of such files, an episode
+    /// each; '-' for standard input
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) columns: Columns,

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use super::TrajectoryError;
 use super::bounds::Bounds;
 use super::calendar::{First, Instant, When, days_of_month, when};
+use super::cell::Cell;
+use super::gregorian::Date;
 use super::input::Input;
 use super::source::{Column, Kind, Precision, Source};
 use super::table::{Slot, Table};
@@ -123,17 +125,26 @@ impl Step {
         }
     }
 
-    /// The time so many steps after a start.
-    fn after(self, start: Instant, steps: usize) -> Instant {
+    /// The time so many steps after a start, within the calendar.
+    fn after(self, start: Instant, steps: usize) -> Option<Instant> {
+        let year_and_month = |month: i64| (month.div_euclid(12), month.rem_euclid(12) + 1);
         match self {
-            Self::Nanos(nanos) => start.plus_nanos(nanos * steps as i128),
+            Self::Nanos(nanos) => {
+                let (year, month) = year_and_month(start.month);
+                let start = Date {
+                    year,
+                    month,
+                    day: i64::from(start.day),
+                    nanos: start.nanos,
+                };
+                let date = start.after(nanos * steps as i128);
+                Instant::new(date.year, date.month, date.day, date.nanos)
+            }
             Self::Months(months) => {
                 let month = start.month + months * steps as i64;
-                Instant {
-                    month,
-                    day: start.day.min(days_of_month(month)),
-                    ..start
-                }
+                let day = start.day.min(days_of_month(month));
+                let (year, month) = year_and_month(month);
+                Instant::new(year, month, i64::from(day), start.nanos)
             }
         }
     }
@@ -191,12 +202,12 @@ impl Source for TsfSource {
             for text in values.split(',') {
                 table.make_room(row + 1)?;
                 if let Some(slot) = slots[0] {
-                    let cell = super::cell::Cell::Text(text.trim());
-                    table.put(0, slot, row, cell)?;
+                    table.put(0, slot, row, Cell::Text(text.trim()))?;
                 }
                 if let Some(Some(_)) = slots.get(1) {
-                    match start.zip(self.header.step) {
-                        Some((start, step)) => table.clock(1).instant(step.after(start, length)),
+                    let time = start.zip(self.header.step);
+                    match time.and_then(|(start, step)| step.after(start, length)) {
+                        Some(time) => table.clock(1).instant(time),
                         None => table.clock(1).missing(),
                     }
                 }
@@ -281,8 +292,12 @@ mod tests {
     #[test]
     fn months_end_where_the_month_does() {
         let start = instant("2023-01-31 00-00-00").unwrap();
-        assert_eq!(Step::Months(1).after(start, 1).to_string(), "2023-02-28");
+        let after = |step: Step, steps| step.after(start, steps).map(|time| time.to_string());
+        assert_eq!(after(Step::Months(1), 1).unwrap(), "2023-02-28");
         let hour = Step::Nanos(3600 * NANOS_OF_SECOND);
-        assert_eq!(hour.after(start, 25).to_string(), "2023-02-01 01:00:00");
+        assert_eq!(after(hour, 25).unwrap(), "2023-02-01 01:00:00");
+        for step in [Step::Months(1_000_000), Step::of("1000000_weeks").unwrap()] {
+            assert_eq!(after(step, 1_000_000), None);
+        }
     }
 }
