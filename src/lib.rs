@@ -46,4 +46,5 @@ mod pipe;
 pub mod plot;
 pub mod policy;
 pub mod report;
+mod stand_in;
 pub mod trajectory;

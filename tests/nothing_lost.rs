@@ -20,8 +20,13 @@ fn says(output: &Output) -> String {
 fn refusal(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let says = says(&output);
-    assert_eq!(output.status.code(), Some(1), "{says}");
+    assert!(matches!(output.status.code(), Some(1 | 2)), "{says}");
     says
+}
+
+/// The line with which a command and its flags are refused.
+fn refused(folder: &tempfile::TempDir, command: &[&str], flags: &[&str]) -> String {
+    refusal(&mut statecast(folder.path(), &[command, flags].concat()))
 }
 
 /// Fails unless all files are in the folder.
@@ -225,10 +230,7 @@ fn what_is_read_is_not_overwritten() {
         (&backtest[..], same.as_str()),
         (&forecast[..], "pendulum.csv"),
     ] {
-        let says = refusal(&mut statecast(
-            folder.path(),
-            &[command, &[output]].concat(),
-        ));
+        let says = refused(&folder, command, &[output]);
         assert!(says.contains("pendulum.csv, which is read"), "{says}");
     }
     assert_eq!(
@@ -265,7 +267,7 @@ fn files_beside_an_output_are_no_other_files() {
         (&backtest[..], "which is read"),
         (&forecast[..], "would write the same file"),
     ] {
-        let says = refusal(&mut statecast(folder.path(), arguments));
+        let says = refused(&folder, arguments, &[]);
         assert!(says.contains(what), "{says}");
     }
 }
@@ -284,7 +286,7 @@ fn a_recording_is_no_other_recording() {
         "--also",
         "./pendulum.csv",
     ];
-    let says = refusal(&mut statecast(folder.path(), &backtest));
+    let says = refused(&folder, &backtest, &[]);
     assert!(says.contains("is the recording itself"), "{says}");
 }
 
@@ -339,10 +341,7 @@ fn a_wrong_output_is_found_before_the_work() {
         ["--plot", "f.gif"],
     ] {
         let forecast = ["forecast", "no-such-recording.csv", "--horizon", "3"];
-        let says = refusal(&mut statecast(
-            folder.path(),
-            &[&forecast[..], &flags].concat(),
-        ));
+        let says = refused(&folder, &forecast, &flags);
         assert!(
             says.contains(flags[1]) && !says.contains("recording"),
             "{says}"

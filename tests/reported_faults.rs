@@ -395,3 +395,105 @@ fn a_done_at_the_time_limit_is_no_end() {
     let says = evaluated("terminated", &[]);
     assert!(says.contains("(24 of 24 ended"), "{says}");
 }
+
+/// Flags that did nothing, and lists that named a thing twice, ended with 1 or with a result.
+#[test]
+fn flags_without_effect_are_wrong_usage() {
+    for (arguments, says) in [
+        (
+            &[
+                "backtest",
+                "examples/pendulum.csv",
+                "--models",
+                "linear,linear",
+            ][..],
+            "error: --models names linear twice; name it once\n",
+        ),
+        (
+            &["forecast", "examples/pendulum.csv", "--origins", "5"],
+            "error: --origins has no effect: bands are adjusted with --recalibrate online only\n",
+        ),
+    ] {
+        let output = statecast(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(stderr(&output), says);
+    }
+}
+
+/// `--components 99` of two variables was taken for 2.
+#[test]
+fn more_components_than_variables_are_refused() {
+    let flags = [
+        "--experts",
+        "linear",
+        "--method",
+        "dicl-s",
+        "--components",
+        "99",
+    ];
+    let output = statecast(&[&PENDULUM[..], &flags].concat());
+    let says = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{says}");
+    assert!(
+        says.contains("--components 99: there are 3 variables"),
+        "{says}"
+    );
+}
+
+/// A recording of 20,000 columns took minutes and all of the memory.
+#[test]
+fn more_variables_than_are_forecast_together_are_refused_before_the_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wide.csv");
+    let row = |of: &dyn Fn(usize) -> String| (0..20_000).map(of).collect::<Vec<_>>().join(",");
+    let mut text = row(&|column| format!("v{column}"));
+    for t in 0..20 {
+        text += "\n";
+        text += &row(&|column| ((t * t * 7 + column) % 11).to_string());
+    }
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    for command in ["forecast", "backtest", "calibrate"] {
+        let output = statecast(&[command, path]);
+        let says = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{says}");
+        let wanted = "20000 variables are more than the 1000 that are forecast together; choose those that matter by --state";
+        assert!(says.contains(wanted), "{says}");
+    }
+    let few = ["--state", "v3,v5", "--experts", "linear", "--horizon", "2"];
+    let output = statecast(&[&["forecast", path][..], &few].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+/// Weights and policies that `git lfs` had not fetched were damaged files.
+#[test]
+fn pointers_of_git_lfs_are_no_models_and_no_policies() {
+    let folder = tempfile::tempdir().unwrap();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 99\n";
+    let write = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, pointer).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (gguf, policy) = (write("model.gguf"), write("pi.safetensors"));
+    let model = format!("{}/models/builtin", env!("CARGO_MANIFEST_DIR"));
+    let weights = tempfile::tempdir().unwrap();
+    for name in ["config.json", "tokenizer.json"] {
+        std::fs::copy(format!("{model}/{name}"), weights.path().join(name)).unwrap();
+    }
+    std::fs::write(weights.path().join("model.safetensors"), pointer).unwrap();
+    let weights = weights.path().to_str().unwrap();
+    for arguments in [
+        &[&PENDULUM[..], &["--model", &gguf]].concat()[..],
+        &[&PENDULUM[..], &["--model", weights, "--method", "vicl"]].concat(),
+        &["evaluate", "examples/pendulum.csv", "--policy", &policy],
+    ] {
+        let output = statecast(arguments);
+        let says = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{says}");
+        assert!(
+            says.contains("is a pointer of Git LFS") && says.contains("git lfs pull"),
+            "{says}"
+        );
+    }
+}

@@ -12,7 +12,7 @@ use super::served;
 use crate::cli::terminal::tell;
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
-use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolerance};
+use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolerance, Variables};
 use crate::model::{
     Checkpoint, FetchProgress, FetchStep, MemoryNeed, Model, ModelSource, Precision, Work, bytes,
     free_memory,
@@ -24,7 +24,8 @@ use crate::trajectory::{
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recording")]
 pub(super) struct Recording {
-    /// Trajectory file: CSV, JSON, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; '-' for standard input
+    /// Trajectory file: CSV, JSON, TSF, NPZ, NPY, Parquet, Arrow, HDF5 or MAT, or a folder of such files, an episode
+    /// each; '-' for standard input
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) columns: Columns,
@@ -160,6 +161,8 @@ impl Columns {
         let (trajectory, roles) = trajectory::read(file, &selection, missing)
             .map_err(|error| with_remedy(error, file, &selection))?;
         tell!("{roles}");
+        Variables::check_count(trajectory.state_names().len())
+            .with_context(|| file.display().to_string())?;
         Ok(trajectory)
     }
 

@@ -73,6 +73,9 @@ enum Command {
     Man(shell::Man),
 }
 
+/// Exit code of wrong usage, as that of the parser.
+const WRONG_USAGE: u8 = 2;
+
 /// Runs the program on the process' arguments. Errors are one line on standard error with exit code
 /// 1, wrong usage ends with 2, a closed pipe ends quietly.
 pub fn run() -> ExitCode {
@@ -85,9 +88,11 @@ pub fn run() -> ExitCode {
         .and(environment)
         .unwrap_or_else(|fault| fault.exit());
     prepare_process(arguments.threads);
-    let outcome = ignored::refuse(&matches)
-        .and_then(|()| outputs::check(&matches))
-        .and_then(|()| execute(arguments.command));
+    if let Some(said) = ignored::refusal(&matches) {
+        tell!("error: {said}");
+        return ExitCode::from(WRONG_USAGE);
+    }
+    let outcome = outputs::check(&matches).and_then(|()| execute(arguments.command));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,

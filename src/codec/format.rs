@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{BIN_COUNT, Bin, CodecError};
+use crate::stand_in;
 
 /// Whether the prompt begins with the tokenizer's beginning-of-sequence token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -126,6 +127,10 @@ impl PromptFormat {
             name: name.clone(),
             reason: e.to_string(),
         })?;
+        if let Some(found) = stand_in::by_content(text.as_bytes()) {
+            let reason = format!("it is {}; {}", found.what, found.remedy);
+            return Err(CodecError::Format { name, reason });
+        }
         Self::parse(&name, &text)
     }
 }

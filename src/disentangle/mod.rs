@@ -32,6 +32,16 @@ pub enum DisentangleError {
     /// A number of components below one, or a share outside `(0, 1]`.
     #[error("components '{0}': use a count such as 3 or a share of the variance such as 0.95")]
     Components(String),
+    /// More components than variables.
+    #[error(
+        "--components {asked}: there are {variables} variables, and no more components than these"
+    )]
+    TooMany {
+        /// Components asked for.
+        asked: usize,
+        /// Variables.
+        variables: usize,
+    },
     /// The variables' spread is not representable.
     #[error("variable {0} (counted from 0) varies more than a 64-bit float can hold: rescale it")]
     Overflow(usize),
@@ -101,6 +111,7 @@ impl Disentangler {
     /// 1). Components are those of the correlation matrix, largest variance first.
     ///
     /// # Errors
+    /// [`DisentangleError::TooMany`] if more components are asked for than there are variables,
     /// [`DisentangleError::Overflow`] if a variable's variance is not finite.
     ///
     /// ```
@@ -120,6 +131,11 @@ impl Disentangler {
         components: Components,
     ) -> Result<Self, DisentangleError> {
         let (rows, variables) = context.dim();
+        if let Components::Count(asked) = components
+            && asked > variables
+        {
+            return Err(DisentangleError::TooMany { asked, variables });
+        }
         let offset = context
             .mean_axis(Axis(0))
             .unwrap_or_else(|| Array1::zeros(variables));
@@ -339,7 +355,8 @@ mod tests {
         fn channels_are_uncorrelated_and_their_variances_give_back_the_covariance(
             context in context(), count in 1usize..6,
         ) {
-            let pca = Disentangler::principal(context.view(), Components::Count(count)).unwrap();
+            let components = Components::Count(count.min(context.ncols()));
+            let pca = Disentangler::principal(context.view(), components).unwrap();
             let z = pca.to_channels(context.view());
             let rows = context.nrows() as f64;
             let covariance = z.t().dot(&z) / rows;

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::EvaluationError;
+use crate::stand_in;
 
 /// Most bytes of a table that is read.
 const MOST_BYTES: u64 = 16 << 20;
@@ -26,10 +27,17 @@ pub fn read_truth(file: &Path) -> Result<Vec<(String, f64)>, EvaluationError> {
         file: file.to_owned(),
         reason,
     };
-    let opened = File::open(file).map_err(|error| fail(format!("cannot be read ({error})")))?;
+    let unread = |error: std::io::Error| fail(format!("cannot be read ({error})"));
+    let mut bytes = Vec::new();
+    let opened = File::open(file).map_err(unread)?;
+    let read = opened.take(MOST_BYTES).read_to_end(&mut bytes);
+    read.map_err(unread)?;
+    if let Some(found) = stand_in::by_content(&bytes) {
+        return Err(fail(format!("is {}; {}", found.what, found.remedy)));
+    }
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
-        .from_reader(opened.take(MOST_BYTES));
+        .from_reader(&bytes[..]);
     let headers = reader
         .headers()
         .map_err(|error| fail(error.to_string()))?

@@ -363,6 +363,7 @@ impl<'m> Forecaster<'m> {
         if rows < 2 {
             return Err(ForecastError::TooFewRows(rows));
         }
+        Variables::check_count(context.names.len())?;
         self.predictor.check(rows, 0)?;
         // In one memory order: sums must not round differently for what was cut from a longer array.
         let values = context.values.as_standard_layout();

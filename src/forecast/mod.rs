@@ -76,6 +76,17 @@ pub enum ForecastError {
         /// Values that can be held.
         most: usize,
     },
+    /// More variables than are forecast together.
+    #[error(
+        "{variables} variables are more than the {most} that are forecast together; choose those that matter by \
+         --state"
+    )]
+    TooManyVariables {
+        /// Variables.
+        variables: usize,
+        /// Most that are forecast together.
+        most: usize,
+    },
     /// More than one variable where one is needed.
     #[error("{0} variables and actions: the kernel of a context is that of one variable alone")]
     OneVariable(usize),

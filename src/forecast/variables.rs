@@ -8,6 +8,10 @@ use super::ForecastError;
 use super::Method;
 use crate::trajectory::{Episode, Trajectory};
 
+/// Most variables that are forecast together. Online experts learn how each follows from all, which takes time and
+/// memory with the square of their number, and a copula with the cube; a model reads each of them.
+const MOST: usize = 1000;
+
 /// What a variable is to the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -138,6 +142,20 @@ impl Variables {
             values: stacked(|part| part.values.view()),
             actions: stacked(|part| part.actions.view()),
             begins: parts.iter().flat_map(|part| part.begins.clone()).collect(),
+        }
+    }
+
+    /// Checks that so many are few enough to be forecast together.
+    ///
+    /// # Errors
+    /// [`ForecastError::TooManyVariables`] if they are not.
+    pub fn check_count(variables: usize) -> Result<(), ForecastError> {
+        match variables > MOST {
+            true => Err(ForecastError::TooManyVariables {
+                variables,
+                most: MOST,
+            }),
+            false => Ok(()),
         }
     }
 

@@ -21,6 +21,9 @@ const MOST_BYTES: u64 = 8 << 30;
 
 const LIST: &str = "checkpoints.json";
 
+/// What to do where no run can be gone on with.
+const ANEW: &str = "remove the folder or name another with --out to begin anew";
+
 /// A checkpoint in the list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry {
@@ -86,7 +89,7 @@ impl Training {
         }
         Err(LearningError::Checkpoint {
             file: folder.display().to_string(),
-            reason: format!("no checkpoint can be used: {}", refused.join("; ")),
+            reason: format!("no checkpoint can be used: {}; {ANEW}", refused.join("; ")),
         })
     }
 }
@@ -103,7 +106,16 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, LearningError> {
         reason,
     };
     let bytes = bounded(&file, 1 << 20).map_err(&failed)?;
-    let entries: Vec<Entry> = serde_json::from_slice(&bytes).map_err(|e| failed(e.to_string()))?;
+    let entries: Vec<Entry> = serde_json::from_slice(&bytes).map_err(|error| {
+        let what = match bytes.trim_ascii() {
+            [] => "is empty".to_owned(),
+            _ => format!("is no list of checkpoints ({error})"),
+        };
+        failed(format!("{what}; {ANEW}"))
+    })?;
+    if entries.is_empty() {
+        return Err(failed(format!("lists no checkpoint; {ANEW}")));
+    }
     let plain = |entry: &Entry| Path::new(&entry.file).file_name() == Some(entry.file.as_ref());
     match entries.iter().all(plain) {
         true => Ok(entries),
@@ -117,6 +129,7 @@ fn read(folder: &Path, entry: &Entry) -> Result<Training, LearningError> {
         let bytes = bounded(&file, MOST_BYTES)?;
         match hash(&bytes) == entry.sha256 {
             true => Training::from_bytes(&bytes),
+            false if bytes.is_empty() => Err("is empty".to_owned()),
             false => Err("its hash is not the one that was written".to_owned()),
         }
     };
@@ -331,6 +344,18 @@ mod tests {
         std::fs::write(kept(260), b"short").unwrap();
         let error = Training::resume(folder.path()).err().unwrap().to_string();
         assert!(error.contains("no checkpoint can be used"), "{error}");
+        assert!(error.contains("begin anew"), "{error}");
+        // Fault: the parser's own words were all that was said of a list that was cut short.
+        let list = std::fs::read(folder.path().join(LIST)).unwrap();
+        for (list, says) in [
+            (&list[..0], "is empty; remove the folder"),
+            (&list[..list.len() / 2], "is no list of checkpoints"),
+            (b"[]", "lists no checkpoint"),
+        ] {
+            std::fs::write(folder.path().join(LIST), list).unwrap();
+            let error = Training::resume(folder.path()).err().unwrap().to_string();
+            assert!(error.contains(says) && error.contains("--out"), "{error}");
+        }
         let list = r#"[{"file":"../elsewhere","step":1,"sha256":""}]"#;
         std::fs::write(folder.path().join(LIST), list).unwrap();
         let error = Training::resume(folder.path()).err().unwrap().to_string();

@@ -16,8 +16,8 @@ use super::config::{
     Activation, Biases, DecoderConfig, LayerPattern, Layout, Norm, NormKind, NormPlacement,
     QueryKeyNorm, Rope, RopeScaling,
 };
-use super::{ModelError, ModelError::Weights as Unreadable, one_line};
-use crate::guard;
+use super::{ModelError, ModelError::Weights as Unreadable, one_line, refuse};
+use crate::{guard, stand_in};
 
 /// An open GGUF file whose header was read.
 pub(super) struct GgufFile {
@@ -33,6 +33,7 @@ impl GgufFile {
     /// [`ModelError::Read`] if the file cannot be opened, [`ModelError::Weights`] if it is no GGUF
     /// file.
     pub(super) fn open(path: &Path) -> std::result::Result<Self, ModelError> {
+        refuse(stand_in::by_path(path), path)?;
         let file = File::open(path).map_err(|source| ModelError::Read {
             path: path.to_owned(),
             source,

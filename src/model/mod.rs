@@ -55,6 +55,8 @@ pub use source::{BUILTIN, ModelSource};
 pub use tokenizer_file::read_tokenizer;
 pub use weights::Weights;
 
+use crate::stand_in::{self, StandIn};
+
 /// Why a model cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -72,6 +74,16 @@ pub enum ModelError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Another file lies in place of the one that is meant.
+    #[error("{}: is {what}; {remedy}", path.display())]
+    StandIn {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A file that is no weights file is longer than any of a real model.
     #[error("{}: larger than {} MiB", .0.display(), LARGEST_TEXT >> 20)]
@@ -148,6 +160,18 @@ pub enum ModelError {
 /// Most bytes of a file that is no weights file; the largest tokenizers take half of it.
 const LARGEST_TEXT: u64 = 64 << 20;
 
+/// Refuses what lies in place of a file.
+fn refuse(found: Option<StandIn>, path: &Path) -> Result<(), ModelError> {
+    match found {
+        Some(StandIn { what, remedy }) => Err(ModelError::StandIn {
+            path: path.to_owned(),
+            what,
+            remedy,
+        }),
+        None => Ok(()),
+    }
+}
+
 /// A file's bytes, and its name for errors.
 fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
     let fail = |source| ModelError::Read {
@@ -162,6 +186,7 @@ fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
     if bytes.len() as u64 > LARGEST_TEXT {
         return Err(ModelError::TooLarge(path.to_owned()));
     }
+    refuse(stand_in::by_content(&bytes), path)?;
     Ok((bytes, path.display().to_string()))
 }
 

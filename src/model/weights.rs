@@ -15,8 +15,9 @@ use super::ggml;
 use super::gguf::GgufFile;
 use super::linear::{Matrix, Packing, Table};
 use super::safetensors::{SafetensorsError, SafetensorsFile};
-use super::{ModelError, Precision, one_line, read};
+use super::{ModelError, Precision, one_line, read, refuse};
 use crate::kernel::{self, Features, KeyPrecision, PackedMatrix};
+use crate::stand_in;
 
 /// File of a folder with the weights by which its model reads hints.
 const READING_WEIGHTS: &str = "reading.safetensors";
@@ -108,6 +109,7 @@ impl Weights {
         let tensors = files
             .iter()
             .map(|path| {
+                refuse(stand_in::by_path(path), path)?;
                 SafetensorsFile::open(path).map_err(|error| match error {
                     SafetensorsError::Io(source) => ModelError::Read {
                         path: path.clone(),

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::environment::ActionSpace;
 use crate::network::{Activation, Layer, Network};
+use crate::stand_in;
 
 /// Largest policy file that is read.
 const MOST_BYTES: u64 = 256 << 20;
@@ -168,9 +169,12 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {
     file.take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|e| format!("cannot be read ({e})"))?;
-    match bytes.len() as u64 > MOST_BYTES {
-        true => Err(format!("is larger than {} MB", MOST_BYTES >> 20)),
-        false => Ok(bytes),
+    match stand_in::by_content(&bytes) {
+        Some(found) => Err(format!("is {}; {}", found.what, found.remedy)),
+        None if bytes.len() as u64 > MOST_BYTES => {
+            Err(format!("is larger than {} MB", MOST_BYTES >> 20))
+        }
+        None => Ok(bytes),
     }
 }
 

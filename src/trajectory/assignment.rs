@@ -1,5 +1,6 @@
 //! Gives columns their roles: as the user chose, or guessed from their names.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use globset::{Glob, GlobMatcher};
@@ -11,7 +12,7 @@ use super::conventions::{
 };
 use super::episode::LARGEST_OF_TRANSITIONS;
 use super::labels::Claim;
-use super::source::{Column, Kind, Precision, Source, list};
+use super::source::{Column, Kind, Precision, Source, described, list};
 use super::table::{Slot, Table};
 use super::{
     Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RoleSelection, Roles, TrajectoryError,
@@ -47,7 +48,7 @@ pub(super) fn resolve<'a>(
         if !open_states {
             return Err(TrajectoryError::NoState {
                 file: file.to_owned(),
-                columns: names(columns),
+                columns: described(columns),
             });
         }
         assignment.roles.state.guessed = true;
@@ -132,10 +133,11 @@ impl Resolved<'_> {
     /// out to be none.
     pub(super) fn explain_ignored(&self, roles: &mut Roles, counters: &[String]) {
         let chosen_states = !roles.state.guessed;
-        let used: Vec<&String> = roles.assigned().flat_map(|role| &role.columns).collect();
+        let used: HashSet<&String> = roles.assigned().flat_map(|role| &role.columns).collect();
+        let counters: HashSet<&String> = counters.iter().collect();
         let mut ignored = Vec::new();
         for (column, slot) in self.columns.iter().zip(&self.slots) {
-            let given = slot.is_some() && used.contains(&&column.name);
+            let given = slot.is_some() && used.contains(&column.name);
             // A nameless column without values is a comma too many at the line ends.
             if given
                 || *slot == Some(Slot::Word)

@@ -2,7 +2,7 @@
 
 use super::TrajectoryError;
 use super::calendar::month_named;
-use super::dialect::{Parsed, is_missing, parse};
+use super::dialect::{Parsed, is_missing, parse, placeholder};
 use super::error::excerpt;
 use super::gregorian::Date;
 use super::rounded::large_integer;
@@ -85,6 +85,7 @@ impl Table {
                         },
                         Parsed::Missing("infinite") => f64::INFINITY,
                         Parsed::Missing(_) => f64::NAN,
+                        Parsed::Text if placeholder(text).is_some() => f64::NAN,
                         Parsed::Text => {
                             return Err(TrajectoryError::NotANumber {
                                 file: self.file.clone(),

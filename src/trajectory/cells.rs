@@ -143,15 +143,23 @@ impl Cells {
         self.names.push(name.to_owned());
     }
 
-    /// Leaves out a column; its name.
-    pub(super) fn remove(&mut self, column: usize) -> String {
+    /// Leaves out some columns; their names.
+    pub(super) fn remove(&mut self, columns: &[usize]) -> Vec<String> {
         let width = self.names.len();
+        let mut leaves = vec![false; width];
+        columns.iter().for_each(|&column| leaves[column] = true);
         let mut index = 0;
         self.values.retain(|_| {
             index += 1;
-            (index - 1) % width != column
+            !leaves[(index - 1) % width]
         });
-        self.names.remove(column)
+        let names = std::mem::take(&mut self.names);
+        let (out, kept): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .zip(leaves)
+            .partition(|(_, leaves)| *leaves);
+        self.names = kept.into_iter().map(|(name, _)| name).collect();
+        out.into_iter().map(|(name, _)| name).collect()
     }
 
     /// Writes the mean of the finite values of some rows into the last of them.

@@ -1,15 +1,14 @@
 //! Columns of time: numbers, dates or times of the day, one a row.
 
-use super::calendar::{
-    Date, First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND, When, days_of_month, when,
-};
 use std::borrow::Cow;
 
+use super::calendar::{Date, First, Instant, NANOS_OF_SECOND, When, when};
 use super::error::excerpt;
 use super::gregorian;
 use super::order::{Change, arrange, gaps};
-use super::times::{Scale, Unit};
-use super::wrapped::{Wrap, unwrapped, wrap};
+use super::readings::{
+    Times, across_midnight, digits_of_dates, times_of, times_of_dates, times_of_numbers,
+};
 
 /// First words of rows below a table that sum it up.
 const TOTALS: [&str; 12] = [
@@ -34,25 +33,6 @@ pub(super) struct Clock {
     unread: Option<(usize, String)>,
     /// Whether it is the time only if no time repeats.
     pub(super) is_tentative: bool,
-}
-
-/// The times of a column that has one for every row.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Times {
-    /// A number a row; differences count, the origin does not.
-    pub(super) values: Vec<f64>,
-    /// What the numbers count, empty where the column does not say.
-    pub(super) unit: &'static str,
-    /// The same as instants, where they are dates.
-    pub(super) instants: Vec<Instant>,
-    /// What times of the column they stand for.
-    pub(super) scale: Scale,
-    /// How dates were read that have several readings, and the first row in which these differ.
-    pub(super) chosen: Option<(First, usize)>,
-    /// What is written first in dates, where that is not the same for all.
-    pub(super) order: Option<First>,
-    /// Where a clock was full and began again; its values count on.
-    pub(super) wrap: Option<Wrap>,
 }
 
 impl Clock {
@@ -122,14 +102,20 @@ impl Clock {
         }
     }
 
+    /// Takes the date of the next row.
+    pub(super) fn instant(&mut self, instant: Instant) {
+        match self.rows() == self.dates.len() {
+            true => self.dates.push(Date::certain(instant)),
+            false => self.missing(),
+        }
+    }
+
     /// Takes the time of the next row, in nanoseconds since the beginning of 1970.
     pub(super) fn nanos(&mut self, nanos: i128) {
         let date = gregorian::Date::since_1970(nanos);
         match Instant::new(date.year, date.month, date.day, date.nanos) {
-            Some(instant) if self.rows() == self.dates.len() => {
-                self.dates.push(Date::certain(instant));
-            }
-            _ => self.missing(),
+            Some(instant) => self.instant(instant),
+            None => self.missing(),
         }
     }
 
@@ -254,193 +240,6 @@ impl Clock {
         let moves = times.values.windows(2).any(|pair| pair[0] != pair[1]);
         (moves || rows == 1).then_some(times)
     }
-}
-
-fn times_of(values: Vec<f64>, unit: &'static str) -> Times {
-    Times {
-        values,
-        unit,
-        instants: Vec::new(),
-        scale: Scale::Plain,
-        chosen: None,
-        order: None,
-        wrap: None,
-    }
-}
-
-fn times_of_numbers(numbers: &[f64]) -> Times {
-    let Some(wrap) = wrap(numbers) else {
-        return times_of(numbers.to_vec(), "");
-    };
-    let from = numbers.iter().copied().fold(0.0, f64::min);
-    Times {
-        scale: Scale::Modulo {
-            modulus: wrap.modulus,
-            // Counters that never say zero begin at one.
-            from: match numbers.contains(&wrap.modulus) {
-                true => 1.0,
-                false => from,
-            },
-        },
-        wrap: Some(wrap),
-        ..times_of(unwrapped(numbers, wrap.modulus), "")
-    }
-}
-
-/// Seconds of times of the day that go on over midnight: every step is the shortest that fits. Durations of more than
-/// a day are left alone.
-fn across_midnight(times: &[i64]) -> Vec<f64> {
-    let seconds = |nanos: i128| nanos as f64 / NANOS_OF_SECOND as f64;
-    if times.iter().any(|&nanos| nanos > NANOS_OF_DAY) {
-        return times.iter().map(|&nanos| seconds(nanos.into())).collect();
-    }
-    let (day, mut total) = (i128::from(NANOS_OF_DAY), 0);
-    let mut previous: Option<i128> = None;
-    let on = |&nanos: &i64| {
-        let nanos = i128::from(nanos);
-        total = match previous {
-            None => nanos,
-            Some(before) => {
-                let step = (nanos - before).rem_euclid(day);
-                total + if 2 * step > day { step - day } else { step }
-            }
-        };
-        previous = Some(nanos);
-        seconds(total)
-    };
-    times.iter().map(on).collect()
-}
-
-/// The reading of all dates that makes the most regular times, or the one that is asked for if there is one.
-fn times_of_dates(dates: &[Date], wanted: Option<First>) -> Option<Times> {
-    let mut readings: Vec<(First, Vec<Instant>)> = Vec::new();
-    for order in First::ALL {
-        let instants: Option<Vec<Instant>> = dates.iter().map(|date| date.read(order)).collect();
-        let other = |known: &(First, Vec<Instant>)| Some(&known.1) != instants.as_ref();
-        if let (true, Some(instants)) = (readings.iter().all(other), &instants) {
-            readings.push((order, instants.clone()));
-        }
-    }
-    let first = &readings.first()?.1;
-    let differs = |row: &usize| readings.iter().any(|(_, other)| other[*row] != first[*row]);
-    let differing = (0..first.len()).find(differs);
-    let several = readings.len() > 1;
-    let is_sure = dates.iter().all(Date::is_certain);
-    let asked = |(order, _): &&(First, Vec<Instant>)| Some(*order) == wanted;
-    if let Some(reading) = readings.iter().find(asked).cloned() {
-        readings = vec![reading];
-    }
-    // Of two digits the century is a guess.
-    let all_short = dates.iter().all(Date::has_short_year);
-    let mut all = readings.clone();
-    for (order, instants) in readings.iter().filter(|_| all_short) {
-        let before: Option<Vec<Instant>> = instants.iter().map(|i| i.before_2000()).collect();
-        all.extend(
-            before
-                .filter(|before| before != instants)
-                .map(|before| (*order, before)),
-        );
-    }
-    let unread = all.len() > 1;
-    let times = all.into_iter().map(|(order, instants)| Times {
-        chosen: differing
-            .filter(|_| wanted.is_none() && several)
-            .map(|row| (order, row)),
-        order: (!is_sure).then_some(order),
-        ..times_of_instants(instants)
-    });
-    // Of equals the first is taken.
-    times.min_by_key(|times| match unread {
-        true => disorder(&times.values),
-        false => (0, 0),
-    })
-}
-
-/// How little times are like those of a clock: turns of their direction, and steps that are not the usual one.
-fn disorder(values: &[f64]) -> (usize, usize) {
-    let steps = values.windows(2).map(|pair| pair[1] - pair[0]);
-    let back = steps.clone().filter(|&step| step < 0.0).count();
-    let on = steps.clone().filter(|&step| step > 0.0).count();
-    let mut sizes: Vec<f64> = steps.map(f64::abs).filter(|&step| step > 0.0).collect();
-    if sizes.is_empty() {
-        return (0, 0);
-    }
-    let middle = sizes.len() / 2;
-    let usual = *sizes.select_nth_unstable_by(middle, f64::total_cmp).1;
-    let unusual = sizes
-        .iter()
-        .filter(|&&step| (step - usual).abs() > 0.05 * usual);
-    (back.min(on), unusual.count())
-}
-
-fn times_of_instants(instants: Vec<Instant>) -> Times {
-    let first = instants[0];
-    // The 30th of each month is the last day of February.
-    let place = instants.iter().map(|i| i.day).max().unwrap_or(first.day);
-    let same_place =
-        |i: &Instant| i.day == place.min(days_of_month(i.month)) && i.nanos == first.nanos;
-    let at_end = |i: &Instant| i.day == days_of_month(i.month) && i.nanos == first.nanos;
-    let ends = instants.iter().all(at_end);
-    if ends || instants.iter().all(same_place) {
-        return Times {
-            values: instants.iter().map(|i| i.month as f64).collect(),
-            unit: "month",
-            scale: Scale::Months {
-                day: (!ends).then_some(place),
-                nanos: first.nanos,
-            },
-            instants,
-            chosen: None,
-            order: None,
-            wrap: None,
-        };
-    }
-    let start = first.nanos_since_year_0();
-    let nanos = |i: &Instant| i.nanos_since_year_0() - start;
-    let days = instants.iter().all(|i| i.nanos == first.nanos);
-    let unit = if days { NANOS_OF_DAY } else { NANOS_OF_SECOND } as f64;
-    Times {
-        values: instants.iter().map(|i| nanos(i) as f64 / unit).collect(),
-        unit: if days { "day" } else { "s" },
-        scale: Scale::Since(
-            gregorian::Date {
-                year: first.month.div_euclid(12),
-                month: first.month.rem_euclid(12) + 1,
-                day: i64::from(first.day),
-                nanos: first.nanos,
-            },
-            if days { Unit::Day } else { Unit::Second },
-        ),
-        instants,
-        chosen: None,
-        order: None,
-        wrap: None,
-    }
-}
-
-/// Numbers such as 20240131, 202401 or 20240131235900, if all of them are dates of our time.
-fn digits_of_dates(numbers: &[f64]) -> Option<Vec<Date>> {
-    let date = |&number: &f64| {
-        let within = |digits: i32| {
-            let scale = 10f64.powi(digits);
-            number.fract() == 0.0 && (1900.0 * scale..2101.0 * scale).contains(&number)
-        };
-        let whole = number as i64;
-        let (day, clock) = match () {
-            () if within(2) => (100 * whole + 1, 0),
-            () if within(4) => (whole, 0),
-            () if within(6) => (whole / 100, 10_000 * (whole % 100)),
-            () if within(8) => (whole / 10_000, 100 * (whole % 10_000)),
-            () if within(10) => (whole / 1_000_000, whole % 1_000_000),
-            () => return None,
-        };
-        let (hour, minute, second) = (clock / 10_000, clock / 100 % 100, clock % 100);
-        let valid = hour < 24 && minute < 60 && second < 60;
-        let nanos = (3600 * hour + 60 * minute + second) * NANOS_OF_SECOND;
-        let instant = Instant::new(day / 10_000, day / 100 % 100, day % 100, nanos);
-        instant.filter(|_| valid).map(Date::certain)
-    };
-    numbers.iter().map(date).collect()
 }
 
 /// Whether a cell is a date, with or without the time of day, or a time of the day.

@@ -14,7 +14,7 @@ use super::cells::Block;
 use super::clock::is_date;
 use super::dialect::{
     HEAD_BYTES, HeaderFit, Parsed, dialect, is_header, is_missing, names_in_comment, parse,
-    skip_preamble,
+    placeholder, skip_preamble,
 };
 use super::error::excerpt;
 use super::input::Input;
@@ -374,7 +374,13 @@ impl CsvSource {
                     table.part(index, value.unwrap_or(f64::NAN));
                     continue;
                 }
-                Slot::Value(..) => parse(cell, self.records.dialect.delimiter),
+                Slot::Value(..) => match parse(cell, self.records.dialect.delimiter) {
+                    Parsed::Text => {
+                        let text = std::str::from_utf8(cell).unwrap_or_default();
+                        placeholder(text).map_or(Parsed::Text, Parsed::Missing)
+                    }
+                    parsed => parsed,
+                },
             };
             let value = match parsed {
                 Parsed::Number(value) => {
@@ -413,8 +419,9 @@ impl CsvSource {
     }
 }
 
-/// What a column holds, by its first cell that holds anything.
+/// What a column holds, by its first cell that holds anything, or words for nothing only.
 fn kind_of(sample: &[Record], index: usize, delimiter: u8) -> Kind {
+    let mut kind = Kind::Blank;
     for record in sample {
         match parse(&record.cells[index], delimiter) {
             Parsed::Number(_) => return Kind::Number,
@@ -422,6 +429,10 @@ fn kind_of(sample: &[Record], index: usize, delimiter: u8) -> Kind {
             Parsed::Missing(_) => return Kind::Number,
             Parsed::Text => {
                 let text = std::str::from_utf8(&record.cells[index]).unwrap_or_default();
+                if placeholder(text).is_some() {
+                    kind = Kind::Text;
+                    continue;
+                }
                 return match when(text) {
                     Some(When::Date(date)) if date.is_day() => Kind::Date(Precision::Day),
                     Some(_) => Kind::Date(Precision::Time),
@@ -430,5 +441,5 @@ fn kind_of(sample: &[Record], index: usize, delimiter: u8) -> Kind {
             }
         }
     }
-    Kind::Blank
+    kind
 }

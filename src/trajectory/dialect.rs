@@ -13,6 +13,30 @@ const HEAD_LINES: usize = 20;
 const PREAMBLE_LINES: usize = 100;
 /// Lines of one width that are a table behind others.
 const FEWEST_TABLE_LINES: usize = 3;
+/// Marks of thousands that are nothing else in a number: those of Switzerland, blanks that do not break.
+const THOUSANDS: [char; 4] = ['\'', '\u{2019}', '\u{a0}', '\u{202f}'];
+/// Words that stand for a missing value in a column of numbers, and what errors call them. As labels they may be
+/// labels, and under a header units.
+const PLACEHOLDERS: [(&str, &str); 18] = [
+    ("*", "\"*\" (missing)"),
+    ("?", "\"?\" (missing)"),
+    ("-", "\"-\" (missing)"),
+    ("--", "\"--\" (missing)"),
+    (".", "\".\" (missing)"),
+    ("n.a.", "\"n.a.\" (missing)"),
+    ("n.a", "\"n.a\" (missing)"),
+    ("n/d", "\"n/d\" (missing)"),
+    ("\\n", "\"\\N\" (missing)"),
+    ("(null)", "\"(null)\" (missing)"),
+    ("missing", "\"missing\""),
+    ("no data", "\"no data\" (missing)"),
+    ("#div/0!", "\"#DIV/0!\" (an error of a spreadsheet)"),
+    ("#name?", "\"#NAME?\" (an error of a spreadsheet)"),
+    ("#null!", "\"#NULL!\" (an error of a spreadsheet)"),
+    ("#num!", "\"#NUM!\" (an error of a spreadsheet)"),
+    ("#ref!", "\"#REF!\" (an error of a spreadsheet)"),
+    ("#value!", "\"#VALUE!\" (an error of a spreadsheet)"),
+];
 /// Longer comments hold no names of columns.
 const LONGEST_COMMENT: u64 = 64 << 10;
 
@@ -50,6 +74,14 @@ pub(super) fn parse(cell: &[u8], delimiter: u8) -> Parsed {
 fn number(text: &str, delimiter: u8) -> Option<f64> {
     if let Ok(value) = text.parse() {
         return Some(value);
+    }
+    if let Some(mark) = text.chars().find(|c| THOUSANDS.contains(c)) {
+        let decimals = ['.', ','].into_iter().find(|&c| text.contains(c));
+        return match decimals {
+            Some(',') if delimiter == b',' => None,
+            Some(decimal) => grouped(text, mark, decimal),
+            None => grouped(&format!("{text}.0"), mark, '.'),
+        };
     }
     if !text.contains(',') {
         return None;
@@ -92,6 +124,14 @@ pub(super) fn is_missing(text: &str) -> bool {
     ]
     .iter()
     .any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// What errors call a word that stands for a missing value in a column of numbers; nothing for other words.
+pub(super) fn placeholder(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    let mut known = PLACEHOLDERS.iter();
+    let found = known.find(|(word, _)| text.eq_ignore_ascii_case(word));
+    found.map(|(_, called)| *called)
 }
 
 /// Whether a first line names columns: it has a word other than a date beside numbers, or no number at all.

@@ -35,6 +35,26 @@ pub enum TrajectoryError {
         file: PathBuf,
     },
 
+    /// A folder that is no recording.
+    #[error("{}: is a folder and {reason}; give one file, a folder of files of one format and with the same columns, or that of a LeRobot data set", folder.display())]
+    Folder {
+        /// The folder asked for.
+        folder: PathBuf,
+        /// What it holds.
+        reason: String,
+    },
+
+    /// A file of a folder has other columns than the first.
+    #[error("{}: has the columns {found}, but the first file of its folder has {expected}; give one file, or a folder of files with the same columns", file.display())]
+    OtherColumns {
+        /// The file.
+        file: PathBuf,
+        /// Its columns, listed.
+        found: String,
+        /// Those of the first, listed.
+        expected: String,
+    },
+
     /// No column can be a state.
     #[error("{}: no numeric column to forecast among {columns}; name the state columns", file.display())]
     NoState {
@@ -45,7 +65,7 @@ pub enum TrajectoryError {
     },
 
     /// Neither the extension nor the first bytes belong to a known format.
-    #[error("{}: is not CSV, JSON, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; convert it to one of them", file.display())]
+    #[error("{}: is not CSV, JSON, TSF, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; convert it to one of them", file.display())]
     UnknownFormat {
         /// The file asked for.
         file: PathBuf,
@@ -74,12 +94,14 @@ pub enum TrajectoryError {
     },
 
     /// A zip archive of several files, none of which is an array.
-    #[error("{}: holds {files} files; unpack it and name one of them", file.display())]
+    #[error("{}: holds {files} files, {names}; unpack it and name one of them", file.display())]
     SeveralFiles {
         /// The file asked for.
         file: PathBuf,
         /// How many there are.
         files: usize,
+        /// Their names, or the first of them.
+        names: String,
     },
 
     /// The file unpacks to more than is read of one of its size.
@@ -100,6 +122,17 @@ pub enum TrajectoryError {
         file: PathBuf,
         /// The encoding asked for.
         encoding: String,
+    },
+
+    /// An encoding that is given of a format that has its own.
+    #[error("{}: --encoding {encoding} has no effect: it is {format}, whose text has an encoding of its own", file.display())]
+    EncodingUnused {
+        /// The file asked for.
+        file: PathBuf,
+        /// The encoding asked for.
+        encoding: String,
+        /// The format of the file.
+        format: &'static str,
     },
 
     /// Some columns have more rows than others, and nothing says which of them are final states.
@@ -171,7 +204,7 @@ pub enum TrajectoryError {
     },
 
     /// A used cell holds words.
-    #[error("{}: row {row}{}, column {column} holds {text:?}, not a number; choose other columns or clean it", file.display(), in_line(*line))]
+    #[error("{}: row {row}{}, column {column} holds {text:?}, not a number; choose other columns, correct it, or empty it and give --missing hold", file.display(), in_line(*line))]
     NotANumber {
         /// The file asked for.
         file: PathBuf,
@@ -337,6 +370,19 @@ pub enum TrajectoryError {
         others: usize,
         /// Name of the column of the time.
         column: String,
+    },
+
+    /// An hour comes twice, as where a local clock was put back.
+    #[error("{}: row {row} has {column} {time} again: the clock went back, as when summer time ends; write times in UTC or with their offset (2024-10-27 02:00+01:00), or keep one of such rows (--duplicates last) or their mean", file.display())]
+    ClockWentBack {
+        /// The file asked for.
+        file: PathBuf,
+        /// Row of data that repeats a time.
+        row: usize,
+        /// Name of the column of the time.
+        column: String,
+        /// The time.
+        time: String,
     },
 
     /// The actions to come are those of several runs.

@@ -193,7 +193,7 @@ fn element(datatype: &Datatype) -> Result<Element, String> {
         Datatype::Enum { base, .. } => return element(base),
         Datatype::String { .. } | Datatype::VarLen { .. } => return Err("text".to_owned()),
         Datatype::Compound { .. } => {
-            return Err("a table of named fields; save one dataset per field".to_owned());
+            return Err("a table of named fields, a compound type as pandas to_hdf writes; save one dataset per field, or write the table as Parquet".to_owned());
         }
         _ => return Err("no numbers".to_owned()),
     };

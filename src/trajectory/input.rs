@@ -9,6 +9,7 @@ use zip::ZipArchive;
 
 use super::TrajectoryError;
 use super::bounds::{Bounds, MOST_OF_STANDARD_INPUT};
+use super::error::excerpt;
 use super::unread::{self, Unread};
 
 /// Containers in containers that are unpacked: `run.csv.gz` in a zip archive.
@@ -183,6 +184,7 @@ impl Input {
             return Err(TrajectoryError::SeveralFiles {
                 file: self.name.clone(),
                 files: names.len(),
+                names: some(&names),
             });
         };
         let inner = archive
@@ -234,6 +236,14 @@ fn spool(
         .and_then(|()| file.seek(SeekFrom::Start(0)))
         .map_err(io)?;
     Ok((bytes <= limit).then_some((file, bytes)))
+}
+
+/// The first of some names.
+fn some(names: &[String]) -> String {
+    const MOST: usize = 5;
+    let shown: Vec<String> = names.iter().take(MOST).map(|name| excerpt(name)).collect();
+    let rest = if names.len() > MOST { ", …" } else { "" };
+    shown.join(", ") + rest
 }
 
 fn ending(path: &Path) -> Option<String> {

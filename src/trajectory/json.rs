@@ -16,7 +16,7 @@ use super::TrajectoryError;
 use super::bounds::Bounds;
 use super::calendar::{When, when};
 use super::cell::Cell;
-use super::dialect::{Parsed, parse};
+use super::dialect::{Parsed, parse, placeholder};
 use super::input::Input;
 use super::json_words::Words;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
@@ -363,6 +363,7 @@ fn kind_of(value: &Value) -> Kind {
             Parsed::Number(_) => Kind::Number,
             Parsed::Missing("empty") => Kind::Blank,
             Parsed::Missing(_) => Kind::Number,
+            Parsed::Text if placeholder(text).is_some() => Kind::Blank,
             Parsed::Text => match when(text) {
                 Some(When::Date(date)) if date.is_day() => Kind::Date(Precision::Day),
                 Some(_) => Kind::Date(Precision::Time),

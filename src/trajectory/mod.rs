@@ -27,12 +27,14 @@ mod episode;
 mod error;
 mod finals;
 mod flat;
+mod folder;
 mod gregorian;
 mod hdf5;
 mod input;
 mod json;
 mod json_words;
 mod labels;
+mod left_out;
 mod lerobot;
 mod mat;
 mod npy;
@@ -41,6 +43,7 @@ mod order;
 mod padding;
 mod parquet;
 mod parquet_pages;
+mod readings;
 mod records;
 mod roles;
 mod rounded;
@@ -48,11 +51,13 @@ mod seams;
 mod sentinels;
 mod settle;
 mod source;
+mod summer_time;
 mod table;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod times;
+mod tsf;
 mod unread;
 mod weekly;
 mod wrapped;
@@ -85,8 +90,11 @@ pub use times::{TimeAxis, TimeStamp};
 ///   index, and groups that are numbered alike as one episode each. Where the states have a row more
 ///   for each episode than actions, it is the final state. Arrays of another length are ignored.
 /// - NPY: one such array, with columns `c0`, `c1`, ….
+/// - TSF, as the Monash archive has it: a series a line, each an episode.
 /// - Parquet, Arrow: number and boolean columns, and lists of them; text can name episodes; dates and
 ///   times are times.
+///
+/// A folder of files of one format and with the same columns is read as an episode a file.
 ///
 /// Rows with the same value in the episode column are one episode. Columns that are called like
 /// identifiers are such columns, others of words where the time would go back otherwise. Without

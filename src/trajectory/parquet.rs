@@ -18,7 +18,7 @@ use super::bounds::Bounds;
 use super::cell::Cell;
 use super::input::Input;
 use super::lerobot::Features;
-use super::parquet_pages::Pages;
+use super::parquet_pages::{Pages, unread_codec};
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 use crate::guard;
@@ -131,7 +131,7 @@ impl ParquetSource {
             return Ok(0);
         }
         let group = self.reader.get_row_group(0).map_err(failed)?;
-        self.check_place(group.metadata().column(leaf))?;
+        self.check_chunk(group.metadata().column(leaf))?;
         fn count<T: DataType>(mut reader: ColumnReaderImpl<T>) -> Result<usize, ParquetError> {
             let (mut values, mut defined, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
             reader.read_records(1, Some(&mut defined), Some(&mut repeated), &mut values)?;
@@ -160,7 +160,7 @@ impl ParquetSource {
     ) -> Result<usize, TrajectoryError> {
         let failed = |fault: ParquetError| corrupt(&self.file, fault);
         let group = self.reader.get_row_group(group).map_err(failed)?;
-        self.check_place(group.metadata().column(leaf))?;
+        self.check_chunk(group.metadata().column(leaf))?;
         let descriptor = group.metadata().column(leaf).column_descr_ptr();
         let mut rows = Rows {
             source: self,
@@ -303,8 +303,16 @@ impl ParquetSource {
         }
     }
 
-    /// Refuses a footer that points outside the file, before anything is allocated for it.
-    fn check_place(&self, chunk: &ColumnChunkMetaData) -> Result<(), TrajectoryError> {
+    /// Refuses a compression that is not read, and a footer that points outside the file, before anything is
+    /// allocated for it.
+    fn check_chunk(&self, chunk: &ColumnChunkMetaData) -> Result<(), TrajectoryError> {
+        if let Some(codec) = unread_codec(chunk.compression()) {
+            let column = chunk.column_path().string();
+            let reason = format!(
+                "column {column} is compressed by {codec}, and zstd, snappy, gzip, lz4 and none are read"
+            );
+            return Err(corrupt(&self.file, reason));
+        }
         let start = chunk
             .dictionary_page_offset()
             .unwrap_or(chunk.data_page_offset());

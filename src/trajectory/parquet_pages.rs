@@ -1,4 +1,5 @@
-//! Bytes of a Parquet file, whose page headers are looked at before memory is taken for a page.
+//! Bytes of a Parquet file: how its pages are compressed, and page headers that are looked at before memory is taken
+//! for a page.
 //!
 //! A header says how many bytes its page unpacks to and how many values its dictionary has; the
 //! reader takes the memory for that before it has unpacked anything.
@@ -8,6 +9,7 @@ use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ::parquet::basic::Compression;
 use ::parquet::errors::{ParquetError, Result};
 use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
@@ -18,6 +20,20 @@ use super::bounds::Bounds;
 const LOOKED_AT: u64 = 64;
 /// Kind of page that is a dictionary.
 const DICTIONARY: i64 = 2;
+
+/// Name of a compression that is not read.
+pub(super) fn unread_codec(codec: Compression) -> Option<&'static str> {
+    match codec {
+        Compression::BROTLI(_) => Some("brotli"),
+        Compression::LZO => Some("lzo"),
+        Compression::UNCOMPRESSED
+        | Compression::SNAPPY
+        | Compression::GZIP(_)
+        | Compression::LZ4
+        | Compression::ZSTD(_)
+        | Compression::LZ4_RAW => None,
+    }
+}
 
 /// A file of which pages are read.
 pub(super) struct Pages {

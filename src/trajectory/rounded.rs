@@ -45,7 +45,7 @@ impl Table {
             None => self.rounded.push(Rounded {
                 block,
                 position,
-                row,
+                row: self.row_of_file(row),
                 integer,
                 count: 1,
             }),

@@ -44,15 +44,23 @@ struct Suspect {
 
 impl Table {
     /// Takes the numbers that the user says stand for missing values as such.
-    pub(super) fn take_missing_values(&mut self) {
+    pub(super) fn take_missing_values(&mut self, roles: &mut Roles) {
+        let mut counts = vec![0; self.missing_values.len()];
         // The states after the steps are compared with those of the rows.
         for block in QUANTITIES.into_iter().chain([Block::Successor]) {
             for value in &mut self.blocks[block as usize].values {
-                if self.missing_values.iter().any(|&m| is_same(*value, m)) {
+                let mut known = self.missing_values.iter();
+                if let Some(place) = known.position(|&m| is_same(*value, m)) {
+                    counts[place] += 1;
                     *value = f64::NAN;
                 }
             }
         }
+        let absent = self.missing_values.iter().zip(counts);
+        let absent = absent.filter(|(_, count)| *count == 0);
+        roles.warnings.extend(absent.map(|(value, _)| {
+            format!("no state, action or reward is {value}: --missing-value {value} has no effect")
+        }));
     }
 
     /// Warns of numbers that usually stand for missing values and lie far outside of all others of

@@ -3,24 +3,19 @@
 use std::ops::Range;
 
 use super::cells::Block;
-use super::conventions::{is_called_episode, is_coarse, may_be_a_quantity, time_rank};
+use super::conventions::{is_called_episode, is_coarse, time_rank};
 use super::error::excerpt;
 use super::labels::{Claim, Groups, group};
-use super::order::{
-    Arranged, Change, Resumption, arrange, arrange_log, conflicts, gaps, is_regular,
-};
+use super::order::{Arranged, Change, Resumption, arrange, arrange_log, conflicts, gaps};
 use super::seams::Seams;
+use super::summer_time::went_forward;
 use super::table::Table;
-use super::wrapped::{unwrapped, wrap};
-use super::{Duplicates, Roles, TrajectoryError, clock::Times};
-
-/// Fewest rows from which on a column without a known name may be a counter or a clock.
-const FEWEST_REGULAR: usize = 10;
+use super::{Roles, TrajectoryError, readings::Times};
 
 /// A run of rows, in the order of time.
 #[derive(Debug)]
 pub(super) struct Run {
-    name: String,
+    pub(super) name: String,
     /// Position of its group.
     group: usize,
     pub(super) rows: Vec<usize>,
@@ -49,7 +44,7 @@ impl Table {
         self.take_false_clocks(rows, roles);
         self.take_quantities(roles);
         self.drop_false_flags(roles);
-        self.take_missing_values();
+        self.take_missing_values(roles);
         let reading = self.reading(rows, roles)?;
         let mut found = Vec::new();
         let labelled = !reading.groups.columns.is_empty() || self.parts.is_some();
@@ -137,63 +132,6 @@ impl Table {
                 columns: self.column_names.clone(),
             }),
             false => Ok(ranges),
-        }
-    }
-
-    /// Columns that may have been identifiers by their names and are quantities by their numbers
-    /// become states.
-    fn take_quantities(&mut self, roles: &mut Roles) {
-        if !self.open_states {
-            return;
-        }
-        let alone = self.blocks[Block::State as usize].names.is_empty();
-        let mut kept = Vec::new();
-        for labels in std::mem::take(&mut self.labels) {
-            match labels
-                .quantity(alone)
-                .filter(|_| labels.claim == Claim::Vague)
-            {
-                Some(values) => {
-                    self.blocks[Block::State as usize].append(&labels.column, &values);
-                    roles.state.columns.push(labels.column.clone());
-                }
-                None => kept.push(labels),
-            }
-        }
-        self.labels = kept;
-    }
-
-    /// Columns that would be a clock by their name and go up and down become states.
-    fn take_false_clocks(&mut self, rows: usize, roles: &mut Roles) {
-        if self.time_is_chosen || !self.open_states {
-            return;
-        }
-        for clock in std::mem::take(&mut self.clocks) {
-            let name = clock.name();
-            match clock.quantity(rows).filter(|_| may_be_a_quantity(&name)) {
-                Some(numbers) => {
-                    self.blocks[Block::State as usize].append(&name, numbers);
-                    roles.state.columns.push(name);
-                }
-                None => self.clocks.push(clock),
-            }
-        }
-    }
-
-    /// Columns called like flags that hold other numbers than 0 and 1 end nothing.
-    fn drop_false_flags(&mut self, roles: &mut Roles) {
-        for block in [Block::Terminated, Block::Truncated, Block::Restart] {
-            let flags = &mut self.blocks[block as usize];
-            let other = |value: &f64| value.is_finite() && *value != 0.0 && *value != 1.0;
-            if let Some(row) = flags.values.iter().position(other) {
-                roles.warnings.push(format!(
-                    "{} is called like a flag and holds {} in row {}: it is not used",
-                    flags.names[0],
-                    flags.values[row],
-                    row + 1
-                ));
-                flags.values.fill(0.0);
-            }
         }
     }
 
@@ -416,78 +354,6 @@ impl Table {
         }
     }
 
-    /// Refuses or merges rows of one time.
-    fn merge_duplicates(
-        &mut self,
-        runs: &mut [Run],
-        column: &str,
-        times: &Times,
-        roles: &mut Roles,
-    ) -> Result<(), TrajectoryError> {
-        let values = &times.values;
-        let mut merged = 0;
-        let mut first: Option<(usize, usize)> = None;
-        for run in runs {
-            let mut kept: Vec<usize> = Vec::with_capacity(run.rows.len());
-            for same in run.rows.chunk_by(|&a, &b| values[a] == values[b]) {
-                let mut same: Vec<usize> = same.to_vec();
-                if self.is_log && same.len() > 1 {
-                    // Other rows of the step log other metrics.
-                    let logged = |row: &usize| self.blocks[Block::State as usize].has(*row);
-                    let with: Vec<usize> = same.iter().copied().filter(logged).collect();
-                    same = if with.is_empty() { vec![same[0]] } else { with };
-                }
-                same.sort_unstable();
-                let last = same[same.len() - 1];
-                if same.len() > 1 {
-                    merged += same.len() - 1;
-                    first = first.or(Some((same[0], same[1])));
-                    match self.duplicates {
-                        Duplicates::Mean => self.average(&same),
-                        Duplicates::Last | Duplicates::Error => {}
-                    }
-                }
-                kept.push(last);
-            }
-            run.rows = kept;
-        }
-        match (first, self.duplicates) {
-            (None, _) => Ok(()),
-            (Some((row, again)), Duplicates::Error) => Err(TrajectoryError::SameTime {
-                file: self.file.clone(),
-                first: row + 1,
-                second: again + 1,
-                others: merged - 1,
-                column: column.to_owned(),
-            }),
-            (Some(_), policy) => {
-                let how = match policy {
-                    Duplicates::Mean => "their mean is taken",
-                    _ => "the last of them is taken",
-                };
-                roles
-                    .notes
-                    .push(format!("{merged} row(s) repeat a time of {column}; {how}"));
-                Ok(())
-            }
-        }
-    }
-
-    /// Writes the mean of some rows into the last of them; flags are set that any of them sets.
-    fn average(&mut self, rows: &[usize]) {
-        for block in [
-            Block::State,
-            Block::Action,
-            Block::Reward,
-            Block::LogProbability,
-        ] {
-            self.blocks[block as usize].average(rows);
-        }
-        for block in [Block::Terminated, Block::Truncated, Block::Restart] {
-            self.blocks[block as usize].unite(rows);
-        }
-    }
-
     /// A user must hear of a recording that does not agree with its own flags.
     fn note_flags(&self, runs: &[Run], groups: &Groups, roles: &mut Roles) {
         let inside = runs.iter().find_map(|run| {
@@ -511,29 +377,6 @@ impl Table {
         ));
     }
 
-    /// Leaves out rows of zeros behind the end of an episode of an array.
-    fn leave_out_zeros(&self, runs: &mut [Run], roles: &mut Roles) {
-        let quantities = [Block::State, Block::Action, Block::Reward];
-        let is_zero = |&row: &usize| {
-            let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
-            cells.all(|cells| cells.row(row).iter().all(|&value| value == 0.0))
-        };
-        let mut left_out = 0;
-        for run in runs.iter_mut() {
-            let end = run.rows.iter().position(|&row| self.ends(row));
-            let end = end.map_or(run.rows.len(), |end| end + 1);
-            if run.rows[end..].iter().all(is_zero) {
-                left_out += run.rows.len() - end;
-                run.rows.truncate(end);
-            }
-        }
-        if left_out > 0 {
-            roles.notes.push(format!(
-                "{left_out} row(s) of zeros behind the ends of episodes are left out as padding"
-            ));
-        }
-    }
-
     /// Without labels, flags and seams cut runs; episodes are numbered.
     fn cut_at_flags(&self, runs: Vec<Run>, seams: &Seams) -> Vec<Run> {
         let joined = |a: &usize, b: &usize| !self.ends(*a) && !self.starts(*b) && !seams.follow(*a);
@@ -550,55 +393,6 @@ impl Table {
             })
             .collect()
     }
-
-    /// Leaves out guessed states that go up by the same step in every row of every episode, as
-    /// long as other states are left.
-    fn drop_counters(&mut self, episodes: &[(String, Range<usize>)], roles: &mut Roles) {
-        let block = &mut self.blocks[Block::State as usize];
-        if !self.open_states || block.rows() < FEWEST_REGULAR {
-            return;
-        }
-        let long = episodes
-            .iter()
-            .any(|(_, rows)| rows.len() >= FEWEST_REGULAR);
-        let regular: Vec<usize> = (0..block.names.len())
-            .filter(|&column| {
-                let of = |rows: &Range<usize>| block.column_values(column, rows.clone());
-                let counts = |rows: &Range<usize>| is_regular(of(rows)) || is_full_clock(of(rows));
-                let mut several = episodes.iter().filter(|(_, rows)| rows.len() > 1);
-                long && several.all(|(_, rows)| counts(rows))
-            })
-            .collect();
-        let falling = (0..block.names.len()).find(|&column| {
-            let of = |rows: &Range<usize>| block.column_values(column, rows.clone()).map(|x| -x);
-            let mut several = episodes.iter().filter(|(_, rows)| rows.len() > 1);
-            long && several.all(|(_, rows)| is_regular(of(rows)))
-        });
-        roles.warnings.extend(falling.map(|column| {
-            format!(
-                "{} falls by the same step in every row: if it is a time, name it with --time, for the file is newest \
-                 first then",
-                block.names[column]
-            )
-        }));
-        if regular.len() == block.names.len() {
-            return;
-        }
-        for &column in regular.iter().rev() {
-            let name = block.remove(column);
-            for state in self.final_states.values_mut() {
-                state.remove(column);
-            }
-            roles.state.columns.retain(|known| *known != name);
-            self.counters.push(name);
-        }
-    }
-}
-
-/// Whether values are those of a regular counter that begins again when it is full.
-fn is_full_clock(values: impl Iterator<Item = f64>) -> bool {
-    let values: Vec<f64> = values.collect();
-    wrap(&values).is_some_and(|wrap| is_regular(unwrapped(&values, wrap.modulus).into_iter()))
 }
 
 /// Warns of rows that a regular clock says are missing.
@@ -631,8 +425,14 @@ fn say_gaps(runs: &[Run], column: &str, times: &Times, roles: &mut Roles) {
         }
     };
     let several = if count == 1 { "gap" } else { "gaps" };
+    let why = match went_forward(times, row, gaps.step, gaps.largest) {
+        true => {
+            ", for which the clock went forward, as when summer time begins: in UTC or with offsets there is none"
+        }
+        false => "",
+    };
     roles.warnings.push(format!(
-        "{column} goes on by {} a row, but has {count} {several} (the largest {}, before row {}); \
+        "{column} goes on by {} a row, but has {count} {several} (the largest {}, before row {}{why}); \
          a gap is read as one step",
         amount(gaps.step),
         amount(gaps.largest),

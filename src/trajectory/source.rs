@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::bounds::Bounds;
+use super::folder::Folder;
 use super::input::Input;
 use super::lerobot::DataSet;
 use super::table::{Slot, Table};
-use super::{TrajectoryError, arrays, arrow, csv, hdf5, json, mat, npz, parquet, unread};
+use super::{TrajectoryError, arrays, arrow, csv, hdf5, json, mat, npz, parquet, tsf, unread};
 
 /// The most columns a recording may have, so that a forged header cannot ask for more memory.
 pub(super) const MOST_COLUMNS: usize = 65_536;
@@ -94,8 +95,31 @@ pub(super) fn open(
     encoding: Option<&str>,
 ) -> Result<Box<dyn Source>, TrajectoryError> {
     if let Some(data_set) = DataSet::open(path) {
+        refuse_encoding(encoding, Format::Parquet, path)?;
         return Ok(Box::new(data_set?));
     }
+    match path.is_dir() {
+        true => Ok(Box::new(Folder::open(path, wanted, encoding)?)),
+        false => open_file(path, wanted, encoding),
+    }
+}
+
+/// Whether the ending of a file's name is that of a format that is read, or of one that is compressed.
+pub(super) fn has_known_ending(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| {
+        let ending = ending.to_ascii_lowercase();
+        let compressed = ["gz", "zst", "zip"].contains(&ending.as_str());
+        compressed || Format::of_ending(&ending).is_some()
+    })
+}
+
+/// Opens a file that is no folder.
+pub(super) fn open_file(
+    path: &Path,
+    wanted: &[String],
+    encoding: Option<&str>,
+) -> Result<Box<dyn Source>, TrajectoryError> {
     let mut input = Input::open(path)?;
     let start = input.start(START)?;
     if start.is_empty() {
@@ -124,13 +148,17 @@ pub(super) fn open(
             });
         }
         (_, Some(content)) if content.is_binary() => Some(content),
-        (Some(Format::Text), Some(Format::Json)) => Some(Format::Json),
+        (Some(Format::Text), Some(content)) => Some(content),
         (ending, content) => ending.or(content),
     };
     // An encoding that is given says that there is text.
     let format = format.or(encoding.map(|_| Format::Text));
+    if let Some(format) = format.filter(|format| *format != Format::Text) {
+        refuse_encoding(encoding, format, &input.name)?;
+    }
     Ok(match format {
         Some(Format::Text) => Box::new(csv::CsvSource::open(input, encoding)?),
+        Some(Format::Tsf) => Box::new(tsf::TsfSource::open(input)?),
         Some(Format::Json) => Box::new(json::JsonSource::open(input)?),
         Some(Format::Npz) => Box::new(arrays::ArraySource::open(
             npz::NpzArchive::open(&mut input)?,
@@ -158,10 +186,27 @@ pub(super) fn open(
     })
 }
 
+/// Refuses an encoding of a format that has its own.
+fn refuse_encoding(
+    encoding: Option<&str>,
+    format: Format,
+    file: &Path,
+) -> Result<(), TrajectoryError> {
+    match encoding {
+        Some(encoding) => Err(TrajectoryError::EncodingUnused {
+            file: file.to_owned(),
+            encoding: encoding.to_owned(),
+            format: format.name(),
+        }),
+        None => Ok(()),
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Format {
     Text,
     Json,
+    Tsf,
     Npz,
     Npy,
     Parquet,
@@ -175,6 +220,7 @@ impl Format {
         match ending {
             "csv" | "tsv" | "txt" | "tab" => Some(Self::Text),
             "json" | "jsonl" | "ndjson" => Some(Self::Json),
+            "tsf" => Some(Self::Tsf),
             "npz" => Some(Self::Npz),
             "npy" => Some(Self::Npy),
             "parquet" | "pq" => Some(Self::Parquet),
@@ -218,19 +264,21 @@ impl Format {
         };
         match text && !start.contains(&0) {
             true if is_json(start) => Some(Self::Json),
+            true if is_tsf(start) => Some(Self::Tsf),
             true => Some(Self::Text),
             false => start.starts_with(b"\xfe\xff").then_some(Self::Text),
         }
     }
 
     fn is_binary(self) -> bool {
-        !matches!(self, Self::Text | Self::Json)
+        !matches!(self, Self::Text | Self::Json | Self::Tsf)
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Text => "CSV",
             Self::Json => "JSON",
+            Self::Tsf => "TSF",
             Self::Npz => "NPZ",
             Self::Npy => "NPY",
             Self::Parquet => "Parquet",
@@ -249,6 +297,24 @@ fn is_json(start: &[u8]) -> bool {
         (marks.next(), marks.next()),
         (Some(b'{'), Some(b'"')) | (Some(b'['), Some(b'{' | b'['))
     )
+}
+
+/// Whether text has the lines that stand before the series of the Monash archive.
+fn is_tsf(start: &[u8]) -> bool {
+    let lines = || start.split(|&byte| byte == b'\n');
+    let has = |word: &[u8]| lines().any(|line| line.starts_with(word));
+    has(b"@attribute ") && (has(b"@frequency ") || has(b"@equallength "))
+}
+
+/// Columns of which none can be a state, for a message: those that cannot be used with the reason.
+pub(super) fn described(columns: &[Column]) -> String {
+    let named = columns.iter().filter(|column| !column.name.is_empty());
+    let described = named.map(|column| match &column.kind {
+        Kind::Unusable(reason) => format!("{} ({reason})", column.name),
+        _ => column.name.clone(),
+    });
+    let described: Vec<String> = described.collect();
+    list(described.iter().map(String::as_str))
 }
 
 /// Names for a message: all of them while they fit.

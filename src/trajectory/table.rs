@@ -9,11 +9,13 @@ use ndarray::{ArcArray2, Array1, Array2};
 use super::bounds::Bounds;
 use super::calendar::First;
 use super::cells::{Block, Cells};
-use super::clock::{Clock, Times};
+use super::clock::Clock;
 use super::combined::PartColumn;
 use super::conventions::{Part, time_rank};
 use super::episode::LARGEST;
+use super::folder::FilePart;
 use super::labels::{Claim, Labels};
+use super::readings::Times;
 use super::rounded::Rounded;
 use super::source::{Column, Kind};
 use super::times::TimeAxis;
@@ -87,6 +89,8 @@ pub(super) struct Table {
     words: Option<Labels>,
     /// Names and rows of episodes that the file itself tells apart.
     pub(super) parts: Option<Vec<(String, usize)>>,
+    /// The file that is read, if it is one of several.
+    pub(super) part: Option<FilePart>,
     /// States behind the last steps of episodes, by the rows of these.
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
@@ -175,6 +179,7 @@ impl Table {
             time_parts,
             words,
             parts: None,
+            part: None,
             final_states: BTreeMap::new(),
             gaps: BTreeMap::new(),
             rounded: Vec::new(),
@@ -208,6 +213,7 @@ impl Table {
 
     /// Notes a cell that is missing in a line of the file, and may be so if its row is a final state.
     pub(super) fn remember_gap(&mut self, row: usize, line: u64, what: &'static str) {
+        let row = self.row_of_file(row);
         self.gaps.entry(row).or_insert((line, what));
     }
 
@@ -219,6 +225,7 @@ impl Table {
             .map(|cells| cells.names.len())
             .sum::<usize>();
         let columns = columns + COSTLY * (self.labels.len() + self.clocks.len());
+        let rows = self.row_of_file(rows);
         match self.bounds {
             Some(bounds) => {
                 bounds.check_values(&self.file, (rows as u64).saturating_mul(columns as u64))
@@ -229,12 +236,23 @@ impl Table {
 
     /// Sets one value; `row` counts from 0, and rows come without gaps. NaN stands for missing.
     pub(super) fn set(&mut self, block: Block, position: usize, row: usize, value: f64) {
+        let row = self.row_of_file(row);
         self.blocks[block as usize].set(row, position, value);
     }
 
     /// Says what label a row has in column `index` of the file; rows come in order. No text stands
     /// for missing.
     pub(super) fn label(&mut self, index: usize, slot: Slot, row: usize, text: &str) {
+        let row = self.row_of_file(row);
+        let names_episodes = matches!(slot, Slot::Label(Claim::Chosen | Claim::Named));
+        // Files may number their episodes alike.
+        let of_part = match &self.part {
+            Some(part) if names_episodes && !text.is_empty() => {
+                Some(format!("{}/{text}", part.name))
+            }
+            _ => None,
+        };
+        let text = of_part.as_deref().unwrap_or(text);
         match slot {
             Slot::Word => self
                 .words
@@ -246,6 +264,7 @@ impl Table {
 
     /// Says that a row has the label of the row before.
     pub(super) fn same_label(&mut self, index: usize, slot: Slot, row: usize) {
+        let row = self.row_of_file(row);
         match slot {
             Slot::Word => self.words.iter_mut().for_each(|words| words.same(row)),
             _ => self.labels[self.places[index]].same(row),
@@ -272,7 +291,7 @@ impl Table {
         self.row_in_file = order;
     }
 
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         let blocks = self.blocks.iter().map(Cells::rows);
         let labels = self.labels.iter().chain(&self.words).map(|l| l.rows);
         blocks.chain(labels).max().unwrap_or(0)

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use ndarray::{Array2, Axis};
 
 use super::calendar::{First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND};
-use super::clock::Times;
 use super::order::gaps;
+use super::readings::Times;
 use super::{Episode, TrajectoryError};
 
 /// Share of a recording's steps from which on a gap of one length is part of its calendar, as a weekend.

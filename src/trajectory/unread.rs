@@ -1,5 +1,7 @@
 //! Formats of tables that are not read, so that an error can name them and say what to do.
 
+use crate::stand_in;
+
 /// A format that is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unread {
@@ -28,8 +30,36 @@ const PICKLE: Unread = unread(
     "load it in Python if you trust it, and save arrays by numpy.savez or a table by DataFrame.to_parquet",
 );
 
+const BAG: &str = "export its topics as CSV or Parquet";
+const FEATHER_1: Unread = unread(
+    "a Feather file of version 1",
+    "read it by pandas.read_feather and write it by to_feather, which writes version 2",
+);
+const NETCDF: Unread = unread(
+    "a classic NetCDF file",
+    "convert it by `nccopy -k nc4`, for NetCDF-4 is HDF5",
+);
+const TAR: Unread = unread(
+    "a tar archive",
+    "unpack it by tar -xf and name one of its files",
+);
+const MAT_4: Unread = unread(
+    "a MAT file of version 4",
+    "save it by `save -v7` of MATLAB, or by scipy.io.savemat in its default format '5'",
+);
+
 /// First bytes, and the format that begins with them.
-const MARKS: [(&[u8], Unread); 12] = [
+const MARKS: [(&[u8], Unread); 22] = [
+    (b"FEA1", FEATHER_1),
+    (b"CDF\x01", NETCDF),
+    (b"CDF\x02", NETCDF),
+    (b"CDF\x05", NETCDF),
+    (b"Obj\x01", unread("an Avro file", FRAME)),
+    (b"ORC", unread("an ORC file", FRAME)),
+    (b"#ROSBAG", unread("a bag of ROS", BAG)),
+    (b"\x89MCAP0\r\n", unread("an MCAP file", BAG)),
+    (b"%PDF-", unread("a PDF document", TABLE)),
+    (b"Rar!\x1a\x07", unread("a RAR archive", PACKED)),
     (b"\xfd7zXZ\0", unread("compressed by xz", PACKED)),
     (b"7z\xbc\xaf\x27\x1c", unread("an archive of 7-Zip", PACKED)),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", WORKBOOK),
@@ -54,11 +84,45 @@ pub(super) fn by_content(start: &[u8]) -> Option<Unread> {
         && matches!(start.get(4..7), Some(b"1AY" | b"\x17rE"))
         && start[3].is_ascii_digit();
     let marked = MARKS.iter().find(|(mark, _)| start.starts_with(mark));
+    if let Some(found) = stand_in::by_content(start) {
+        return Some(unread(found.what, found.remedy));
+    }
     match () {
         () if is_sas => Some(SAS),
+        () if start.get(257..262) == Some(b"ustar") => Some(TAR),
+        () if is_mat_4(start) => Some(MAT_4),
         () if is_bzip2 => Some(unread("compressed by bzip2", PACKED)),
         () => marked.map(|(_, format)| *format),
     }
+}
+
+/// Whether a file begins with the header of a variable of MAT 4: five numbers of four bytes in one byte order, then
+/// the variable's name.
+fn is_mat_4(start: &[u8]) -> bool {
+    let numbers = |of: fn([u8; 4]) -> u32| -> Option<[u32; 5]> {
+        let mut found = [0; 5];
+        for (number, bytes) in found.iter_mut().zip(start.chunks_exact(4)) {
+            *number = of(bytes.try_into().ok()?);
+        }
+        (start.len() > 20).then_some(found)
+    };
+    // The first number says by its digits: byte order, nothing, type of the numbers, type of the matrix.
+    let is_header = |[kind, _, _, imaginary, length]: [u32; 5], order: u32| {
+        let name = start[20..].get(..length as usize);
+        let is_name = name
+            .and_then(<[u8]>::split_last)
+            .is_some_and(|(end, name)| {
+                let letters = name.iter().all(|&c| c == b'_' || c.is_ascii_alphanumeric());
+                *end == 0 && !name.is_empty() && letters
+            });
+        let digits = [kind / 1000, kind / 100 % 10, kind / 10 % 10, kind % 10];
+        let fits = digits[0] == order && digits[1] == 0 && digits[2] < 6 && digits[3] < 3;
+        fits && imaginary < 2 && is_name
+    };
+    let little = numbers(u32::from_le_bytes);
+    let big = numbers(u32::from_be_bytes);
+    little.is_some_and(|header| is_header(header, 0))
+        || big.is_some_and(|header| is_header(header, 1))
 }
 
 /// What a file is by the ending of its name, if it is not read. What is text may be a table that is only called so,

@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     #[arg(
         long,
         value_name = "COLUMN",
-        conflicts_with_all = ["state", "action", "reward", "missing"],
+        conflicts_with_all = ["state", "action", "reward", "missing", "missing_value"],
         help_heading = "States"
     )]
     label: Option<String>,

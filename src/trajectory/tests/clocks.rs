@@ -307,3 +307,76 @@ fn shares_are_no_flags() {
         "{roles}"
     );
 }
+
+/// Fault: the hour that comes twice in autumn was called rows of one time, of which one is to be kept.
+#[test]
+fn clocks_that_are_put_back_are_told_from_repeated_rows() {
+    let hours = [22, 23, 24, 25, 26, 26, 27, 28, 29];
+    let rows = |at: &dyn Fn(usize, i32) -> String| -> String {
+        let rows = hours.iter().enumerate();
+        let rows = rows.map(|(i, &hour)| format!("{},{}\n", at(i, hour), i * i % 7));
+        format!("time,x\n{}", rows.collect::<String>())
+    };
+    let at = |month: &'static str| {
+        move |_: usize, hour: i32| {
+            let day = 26 + hour / 24;
+            format!("2024-{month}-{day} {:02}:00", hour % 24)
+        }
+    };
+    let refusal = csv(&rows(&at("10"))).refusal();
+    assert!(
+        refusal
+            .starts_with("run.csv: row 6 has time 2024-10-27 02:00:00 again: the clock went back"),
+        "{refusal}"
+    );
+    assert!(refusal.contains("UTC"), "{refusal}");
+    // No clock is put back in July, and none at noon.
+    let refusal = csv(&rows(&at("07"))).refusal();
+    assert!(
+        refusal.contains("rows 5 and 6 have the same time"),
+        "{refusal}"
+    );
+    // With their offsets the hours are two.
+    let offset = |i: usize, hour: i32| {
+        format!(
+            "{}{}",
+            at("10")(i, hour),
+            ["+02:00", "+01:00"][usize::from(i > 4)]
+        )
+    };
+    assert!(csv(&rows(&offset)).read().is_ok());
+}
+
+#[test]
+fn quarters_of_the_hour_that_comes_twice_are_of_it() {
+    let quarters = (0..8).chain(4..12).map(|quarter| {
+        let (hour, minute) = (1 + quarter / 4, 15 * (quarter % 4));
+        format!(
+            "2024-10-27 {hour:02}:{minute:02},{}\n",
+            quarter * quarter % 7
+        )
+    });
+    let refusal = csv(&format!("time,x\n{}", quarters.collect::<String>())).refusal();
+    assert!(refusal.contains("the clock went back"), "{refusal}");
+}
+
+/// The hour that is missing in spring is no gap of the recording.
+#[test]
+fn a_gap_of_the_hour_that_is_left_out_says_so() {
+    let of = |day: &str| {
+        let hours =
+            [0, 1, 3, 4, 5, 6, 7].map(|hour| format!("{day} {hour:02}:00,{}\n", hour * hour % 7));
+        let (_, roles) = csv(&format!("time,x\n{}", hours.concat())).read().unwrap();
+        roles.warnings.join(" ")
+    };
+    let spring = of("2024-03-31");
+    assert!(
+        spring.contains("1 gap") && spring.contains("the clock went forward"),
+        "{spring}"
+    );
+    let summer = of("2024-07-31");
+    assert!(
+        summer.contains("1 gap") && !summer.contains("the clock"),
+        "{summer}"
+    );
+}

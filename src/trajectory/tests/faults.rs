@@ -24,7 +24,7 @@ fn a_folder() {
     std::fs::create_dir(&path).unwrap();
     let refusal = scratch.refusal_of(read_guessing(&path));
     assert!(
-        refusal.starts_with("runs.csv: cannot be read ("),
+        refusal.starts_with("runs.csv: is a folder and holds no recordings"),
         "{refusal}"
     );
 }
@@ -70,7 +70,7 @@ fn an_unknown_format() {
     let refusal = Scratch::new("run.bin", [0u8, 159, 146, 150]).refusal();
     assert_eq!(
         refusal,
-        "run.bin: is not CSV, JSON, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; convert it to one of them"
+        "run.bin: is not CSV, JSON, TSF, NPZ, NPY, Parquet, Arrow, HDF5 or MAT; convert it to one of them"
     );
 }
 
@@ -171,7 +171,7 @@ fn words_in_a_column_of_numbers_name_their_place() {
     assert_eq!(
         csv("t,x\n0,1\n\n1,1.2.3\n").refusal(),
         "run.csv: row 2 (line 4), column x holds \"1.2.3\", not a number; \
-         choose other columns or clean it"
+         choose other columns, correct it, or empty it and give --missing hold"
     );
     let long = "w".repeat(1000);
     let refusal = csv(&format!("x\n1\n{long}\n")).refusal();

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod faults;
+mod folders;
 mod formats;
 mod headers;
 mod others;
@@ -9,6 +10,7 @@ mod padded;
 mod plans;
 mod recordings;
 mod roles;
+mod stand_ins;
 mod times;
 mod values;
 mod written;

@@ -106,7 +106,7 @@ fn lines_of_units_are_told_from_rows() {
     // A word for what is missing comes back.
     for text in ["t,x\n0,?\n1,2\n2,?\n", "x,y\n?,?\n1,2\n?,3\n"] {
         let refusal = csv(text).refusal();
-        assert!(refusal.contains("no numeric column"), "{refusal}");
+        assert!(refusal.contains("column x is \"?\" (missing)"), "{refusal}");
     }
 }
 

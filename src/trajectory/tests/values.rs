@@ -146,3 +146,70 @@ fn times_in_nanoseconds_are_exact() {
         assert_eq!(at(2), "2023-11-14T22:13:20.12345681", "{:?}", file.path);
     }
 }
+
+/// Fault: `?` in the first row of a column made text of it, and it was left out; further down it was refused without
+/// a word of --missing.
+#[test]
+fn words_that_stand_for_a_missing_value_are_told_with_their_place() {
+    for word in ["?", "-", "n.a.", "missing", "#DIV/0!", "."] {
+        let text = format!("t,x,y\n0,{word},1\n1,2,2\n2,3,5\n");
+        let refusal = csv(&text).refusal();
+        assert!(
+            refusal.starts_with("run.csv: row 1 (line 2), column x is \"")
+                && refusal.contains(word),
+            "{refusal}"
+        );
+        let text = format!("t,x,y\n0,1,1\n1,{word},2\n2,3,5\n");
+        let file = csv(&text);
+        let held = read(&file.path, &RoleSelection::default(), MissingPolicy::Hold);
+        let (trajectory, roles) = held.unwrap();
+        assert_eq!(roles.held, 1, "{word}");
+        assert_eq!(states(&trajectory, 0)[1], [1.0, 2.0], "{word}");
+        let json = format!(r#"[{{"x":1}},{{"x":"{word}"}},{{"x":3}}]"#);
+        let file = Scratch::new("run.json", json);
+        let held = read(&file.path, &RoleSelection::default(), MissingPolicy::Hold);
+        assert_eq!(held.unwrap().1.held, 1, "{word}");
+    }
+    // As labels they are labels.
+    let file = csv("sign,x\n+,1\n+,2\n-,3\n-,4\n");
+    let selection = RoleSelection {
+        episode: Some("sign".to_owned()),
+        ..RoleSelection::default()
+    };
+    let (trajectory, _) = read(&file.path, &selection, MissingPolicy::Error).unwrap();
+    assert_eq!(names(&trajectory), ["+", "-"]);
+}
+
+/// Fault: columns of Swiss numbers were text and left out.
+#[test]
+fn apostrophes_and_narrow_blanks_mark_thousands() {
+    let text = "x;y;z\n1'000'125;1\u{2019}250.5;999\n1'000'130;12'250,25;1\u{202f}001\n";
+    let (trajectory, _) = csv(text).read().unwrap();
+    assert_eq!(
+        states(&trajectory, 0),
+        [
+            [1_000_125.0, 1250.5, 999.0],
+            [1_000_130.0, 12_250.25, 1001.0]
+        ]
+    );
+    let refusal = csv("x,y\n1,1\n12'30,2\n").refusal();
+    assert!(refusal.contains("holds \"12'30\""), "{refusal}");
+}
+
+/// Fault: a value that stands for missing ones and is nowhere was passed over.
+#[test]
+fn a_missing_value_that_does_not_occur_is_warned_of() {
+    let file = csv("x\n1\n-999\n3\n");
+    let of = |missing_values: &[f64]| {
+        let selection = RoleSelection {
+            missing_values: missing_values.to_vec(),
+            ..RoleSelection::default()
+        };
+        let (_, roles) = read(&file.path, &selection, MissingPolicy::Hold).unwrap();
+        roles.warnings.join(" ")
+    };
+    assert_eq!(of(&[-999.0]), "");
+    let says = of(&[-999.0, 77.0]);
+    assert!(says.contains("--missing-value 77 has no effect"), "{says}");
+    assert!(!says.contains("-999 has"), "{says}");
+}

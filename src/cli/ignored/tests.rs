@@ -1,0 +1,221 @@
+use clap::CommandFactory;
+
+use super::*;
+
+fn refused(line: &str) -> Option<String> {
+    let words = std::iter::once("statecast").chain(line.split_whitespace());
+    let matches = crate::cli::Arguments::command().try_get_matches_from(words);
+    let matches = matches.unwrap_or_else(|fault| panic!("{line}: {fault}"));
+    refusal(&matches)
+}
+
+/// Fault: `backtest --model X` did nothing unless X was in --models, and others alike.
+#[test]
+fn flags_without_effect_are_refused() {
+    for (line, flag) in [
+        ("backtest a.csv --model org/name", "--model"),
+        ("backtest a.csv --models ar --model builtin", "--model"),
+        (
+            "forecast a.csv --experts ar,knn --model org/name",
+            "--model",
+        ),
+        ("training-run a.csv --until 9 --model org/name", "--model"),
+        (
+            "evaluate a.csv --policy random --estimators fqe --model x/y",
+            "--model",
+        ),
+        (
+            "backtest a.csv --models ar --temperature 2",
+            "--temperature",
+        ),
+        (
+            "forecast a.csv --experts ar --precision bf16",
+            "--precision",
+        ),
+        (
+            "density a.csv -o d.npz --experts ar --prompt digit",
+            "--prompt",
+        ),
+        ("backtest a.csv --models ar,knn --device cpu", "--device"),
+        ("calibrate a.csv --experts ar --exact", "--exact"),
+        ("forecast a.csv --tolerance 0.1", "--tolerance"),
+        ("forecast a.csv --components 2", "--components"),
+        (
+            "forecast a.csv --method vicl --components 2",
+            "--components",
+        ),
+        ("markov a.csv --components 2", "--components"),
+        ("forecast a.csv --share 0.1", "--share"),
+        ("calibrate a.csv --share 0.1", "--share"),
+        ("backtest a.csv --models builtin --share 0.1", "--share"),
+        (
+            "backtest a.csv --models builtin --experts ar,knn",
+            "--experts",
+        ),
+        ("training-run a.csv --until 9 --experts ar,knn", "--experts"),
+        (
+            "forecast a.csv --experts ar --recalibrate online",
+            "--recalibrate",
+        ),
+        (
+            "backtest a.csv --models ar,knn --recalibrate online",
+            "--recalibrate",
+        ),
+        ("forecast a.csv --origins 5", "--origins"),
+        ("backtest a.csv --origins 5", "--origins"),
+        ("forecast a.csv --train b.csv", "--train"),
+        ("backtest a.csv --train b.csv", "--train"),
+        ("replay a.csv --estimators vicl --train b.csv", "--train"),
+        ("markov a.csv --with-reward", "--with-reward"),
+        (
+            "training-run a.csv --until 9 --with-reward",
+            "--with-reward",
+        ),
+        (
+            "evaluate a.csv --policy random --with-reward",
+            "--with-reward",
+        ),
+        ("replay a.csv --with-reward", "--with-reward"),
+        (
+            "evaluate a.csv --policy random --estimators is,behaviour --paths 9",
+            "--paths",
+        ),
+        (
+            "evaluate a.csv --policy random --estimators fqe --contexts 2",
+            "--contexts",
+        ),
+        (
+            "evaluate a.csv --policy random --estimators linear,fqe --context 50",
+            "--context",
+        ),
+        (
+            "evaluate a.csv --policy random --estimators mlp --scale none",
+            "--scale",
+        ),
+        (
+            "replay a.csv --estimators vicl,rules --method residual",
+            "--method",
+        ),
+        ("markov a.csv --relabellings 0 --seed 3", "--seed"),
+        ("training-run a.csv --minima x --metric loss", "--metric"),
+        ("training-run a.csv --minima x --blocks 9", "--blocks"),
+        ("training-run a.csv --minima x --level 0.5", "--level"),
+        ("training-run a.csv --minima x --pool ar", "--pool"),
+        (
+            "training-run a.csv --until 9 --models ar --pool ar",
+            "--pool",
+        ),
+        (
+            "training-run --simulate quadratic --minima x --floor 1",
+            "--floor",
+        ),
+        (
+            "forecast a.csv --time none --duplicates last",
+            "--duplicates",
+        ),
+        ("backtest a.csv --models linear --method vicl", "--method"),
+        (
+            "forecast a.csv --experts ar,knn --method residual",
+            "--method",
+        ),
+        ("markov a.csv --method vicl", "--method"),
+        (
+            "markov a.csv --experts ar --temperatures 1,2",
+            "--temperatures",
+        ),
+        ("replay a.csv --estimators rules --paths 7", "--paths"),
+        ("replay a.csv --estimators rules --seed 7", "--seed"),
+        ("train pendulum --out run --with-reward", "--with-reward"),
+        (
+            "train pendulum --out run --algorithm dicl-sac --experts ar --temperature 2",
+            "--temperature",
+        ),
+        ("train pendulum --out run --alpha 0.5", "--alpha"),
+        ("train pendulum --out run --method vicl", "--method"),
+        (
+            "train compare --env pendulum --algorithms sac --augmented alpha",
+            "--augmented",
+        ),
+        (
+            "train pendulum --out run --algorithm dicl-sac --tokenizer t.json",
+            "--tokenizer",
+        ),
+    ] {
+        let refusal = refused(line).unwrap_or_else(|| panic!("{line}: accepted"));
+        assert!(
+            refusal.starts_with(&format!("{flag} has no effect: ")),
+            "{line}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn flags_with_effect_are_accepted() {
+    for line in [
+        "backtest a.csv --model builtin",
+        "backtest a.csv --models org/name --model org/name",
+        "backtest a.csv --experts org/name,ar --model org/name",
+        "backtest a.csv --models mlp,ar --train b.csv",
+        "backtest a.csv --models mixture --share 0.1 --experts mlp,ar --train b.csv",
+        "forecast a.csv --model org/name --method dicl-s --components 2",
+        "forecast a.csv --experts builtin,ar --share 0.1 --recalibrate online --origins 5",
+        "forecast a.csv --experts ar,knn --recalibrate online",
+        "calibrate a.csv --origins 5",
+        "markov a.csv --model org/name --temperature 2",
+        "training-run a.csv --until 9 --models mixture --experts ar,knn --share 0.1",
+        "training-run a.csv --minima x --experts ar,knn",
+        "training-run a.csv --until 9 --pool ar,trend",
+        "evaluate a.csv --policy random --model org/name --components 2",
+        "replay a.csv --train b.csv",
+        "forecast a.csv --duplicates last",
+        "backtest a.csv --models linear --method dicl-s",
+        "backtest a.csv --models linear,mixture --method vicl",
+        "replay a.csv --steps 10,20",
+        "simulate pendulum --steps 10 -o r.csv",
+        "train pendulum --out run --algorithm dicl-sac --method dicl-s --components 2",
+        "train pendulum --out run --steps 10",
+        "train pendulum --out run --algorithm dicl-sac --alpha 0.5",
+        "train compare --env pendulum --algorithms sac,dicl-sac --augmented alpha",
+        "train compare --env pendulum --algorithms sac --controls --augmented alpha",
+    ] {
+        assert_eq!(refused(line), None, "{line}");
+    }
+}
+
+/// Fault: `--models linear,linear` forecast twice, and tables had two rows of one name.
+#[test]
+fn lists_name_everything_once() {
+    for (line, says) in [
+        (
+            "backtest a.csv --models linear,linear",
+            "--models names linear twice",
+        ),
+        (
+            "forecast a.csv --experts ar,knn,ar",
+            "--experts names ar twice",
+        ),
+        (
+            "forecast a.csv --select 1 --select 1",
+            "--select names 1 twice",
+        ),
+        (
+            "evaluate a.csv --policy random --estimators fqe,is,fqe",
+            "--estimators names fqe twice",
+        ),
+        (
+            "training-run a.csv --until 9 --pool ar,trend=0.5,trend",
+            "--pool names trend twice",
+        ),
+        (
+            "train compare --env pendulum --out r --algorithms sac,sac",
+            "--algorithms names sac twice",
+        ),
+        (
+            "forecast a.csv --missing-value -9 --missing-value -9",
+            "--missing-value names -9 twice",
+        ),
+    ] {
+        let refusal = refused(line).unwrap_or_else(|| panic!("{line}: accepted"));
+        assert!(refusal.starts_with(says), "{line}: {refusal}");
+    }
+}
