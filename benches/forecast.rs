@@ -39,7 +39,7 @@ fn waves(rows: usize, channels: usize) -> Array2<Bin> {
     })
 }
 
-fn start<'m>(model: &'m Model, context: &Array2<Bin>) -> Session<'m> {
+fn start(model: &Model, context: &Array2<Bin>) -> Session {
     let (temperature, rows) = (Temperature::default(), 0..context.nrows());
     let (session, densities) = Session::start(model, context, temperature, Tolerance::EXACT, rows)
         .expect("the context fits into the window");

@@ -1,6 +1,6 @@
 //! Backtests: no forecast knows what comes after its origin, and mixtures keep their promise.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use candle_core::Device;
 use ndarray::Array2;
@@ -24,21 +24,21 @@ fn builtin() -> Model {
     .unwrap()
 }
 
-fn language(model: &Model) -> Rc<dyn Predictor<'_> + '_> {
-    Rc::new(Language {
-        model,
+fn language(model: &Model) -> Arc<dyn Predictor> {
+    Arc::new(Language {
+        model: model.clone(),
         temperature: Temperature::default(),
         tolerance: Tolerance::default(),
     })
 }
 
-fn experts(model: &Model) -> Vec<Rc<dyn Predictor<'_> + '_>> {
-    let mut experts = vec![Rc::new(Recalibrated::new(language(model))) as Rc<dyn Predictor>];
+fn experts(model: &Model) -> Vec<Arc<dyn Predictor>> {
+    let mut experts = vec![Arc::new(Recalibrated::new(language(model))) as Arc<dyn Predictor>];
     experts.extend(NAMES.iter().filter_map(|name| named(name)));
     experts
 }
 
-fn forecasters<'m>(predictors: Vec<Rc<dyn Predictor<'m> + 'm>>) -> Vec<Forecaster<'m>> {
+fn forecasters(predictors: Vec<Arc<dyn Predictor>>) -> Vec<Forecaster> {
     let of = |predictor| Forecaster::of(predictor, Settings::default());
     predictors.into_iter().map(of).collect()
 }
@@ -74,7 +74,7 @@ fn backtest(values: Variables, methods: &[Forecaster]) -> (Results, BacktestSett
 fn a_future_spike_changes_nothing_before_it() {
     let model = builtin();
     let mut predictors = experts(&model);
-    predictors.push(Rc::new(Mixture::new(experts(&model), 0.01).unwrap()));
+    predictors.push(Arc::new(Mixture::new(experts(&model), 0.01).unwrap()));
     let methods = forecasters(predictors);
     let plain = series(200);
     let spike = 139;
@@ -117,7 +117,7 @@ fn the_mixture_keeps_its_promise_on_real_densities() {
     };
     let mixture = |share| {
         let mixture = Mixture::new(experts(&model), share).unwrap();
-        total(&Forecaster::of(Rc::new(mixture), Settings::default()))
+        total(&Forecaster::of(Arc::new(mixture), Settings::default()))
     };
     let single: Vec<f64> = forecasters(experts(&model)).iter().map(total).collect();
     let best = single.iter().copied().fold(f64::NEG_INFINITY, f64::max);

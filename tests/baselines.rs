@@ -1,6 +1,6 @@
 //! The baselines behind the trait of the language model.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::Array2;
 use statecast::baselines::{NAMES, named};
@@ -39,7 +39,7 @@ fn recording(rows: usize) -> Variables {
     }
 }
 
-fn forecaster(name: &str) -> Forecaster<'static> {
+fn forecaster(name: &str) -> Forecaster {
     Forecaster::of(named(name).unwrap(), Settings::default())
 }
 
@@ -95,7 +95,7 @@ fn the_first_row_of_a_run_teaches_a_mixture_nothing() {
     told.begins[jump] = true;
     let experts = || vec![named("ar").unwrap(), named("mean").unwrap()];
     let densities = |variables: &Variables| {
-        let mixture = Rc::new(Mixture::new(experts(), 0.0).unwrap());
+        let mixture = Arc::new(Mixture::new(experts(), 0.0).unwrap());
         let reading = Forecaster::of(mixture, Settings::default())
             .read(variables)
             .unwrap();
@@ -177,7 +177,7 @@ fn neighbours_repeat_a_period() {
 #[test]
 fn a_shared_predictor_is_read_many_times() {
     let ar = named("ar").unwrap();
-    let twice = [&ar, &ar].map(|p| Forecaster::of(Rc::clone(p), Settings::default()));
+    let twice = [&ar, &ar].map(|p| Forecaster::of(Arc::clone(p), Settings::default()));
     let recording = recording(40);
     let [a, b] = twice.map(|f| f.read(&recording).unwrap().one_step().masses().clone());
     assert_eq!(a, b);

@@ -32,11 +32,11 @@ fn context(rows: usize) -> Array2<Bin> {
     })
 }
 
-fn start<'m>(
-    model: &'m Model,
+fn start(
+    model: &Model,
     context: &Array2<Bin>,
     tolerance: Tolerance,
-) -> (Session<'m>, ndarray::Array3<f32>) {
+) -> (Session, ndarray::Array3<f32>) {
     let (temperature, rows) = (Temperature::default(), 0..context.nrows());
     Session::start(model, context, temperature, tolerance, rows).unwrap()
 }

@@ -128,7 +128,7 @@ fn walks_through_a_learned_model_find_values_and_order() {
 #[test]
 fn contexts_of_a_learned_expert_give_the_values_of_its_walks() {
     let logged = Logged::new(&[runs(&mut damper(1.0), 30, 1)], &RULES).unwrap();
-    let ridge = std::rc::Rc::new(Ridge::fit(&logged.steps(|_| true).unwrap(), 4, 0));
+    let ridge = std::sync::Arc::new(Ridge::fit(&logged.steps(|_| true).unwrap(), 4, 0));
     let forecaster = Forecaster::of(of_dynamics(ridge.clone(), 2), Settings::default());
     let pieces = pieces(&logged, 1, 300);
     let contexts = Contexts::read(&[forecaster], &logged, &pieces, false, &|_| ()).unwrap();
@@ -182,7 +182,7 @@ impl Policy for Probe {
 #[test]
 fn paths_begin_at_the_starts_and_end_where_the_rule_says() {
     let logged = Logged::new(&[runs(&mut damper(1.0), 6, 1)], &RULES).unwrap();
-    let ridge = std::rc::Rc::new(Ridge::fit(&logged.steps(|_| true).unwrap(), 2, 0));
+    let ridge = std::sync::Arc::new(Ridge::fit(&logged.steps(|_| true).unwrap(), 2, 0));
     let forecaster = Forecaster::of(of_dynamics(ridge, 2), Settings::default());
     let pieces = pieces(&logged, 1, 100);
     let contexts = Contexts::read(&[forecaster], &logged, &pieces, false, &|_| ()).unwrap();
@@ -318,7 +318,7 @@ fn what_recordings_earned_is_told_for_as_many_steps_as_most_of_them_have() {
 #[test]
 fn paths_that_go_back_to_the_context_go_on_from_where_they_were() {
     let logged = Logged::new(&[runs(&mut damper(1.0), 10, 1)], &RULES).unwrap();
-    let ridge = std::rc::Rc::new(Ridge::fit(&logged.steps(|_| true).unwrap(), 2, 0));
+    let ridge = std::sync::Arc::new(Ridge::fit(&logged.steps(|_| true).unwrap(), 2, 0));
     let forecaster = Forecaster::of(of_dynamics(ridge, 2), Settings::default());
     let run = &logged.runs[0];
     let mut context = Variables::new(

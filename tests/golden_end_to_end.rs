@@ -26,7 +26,7 @@ fn series() -> Variables {
     )
 }
 
-fn read<'m>(model: &'m Model, series: &Variables) -> Reading<'m> {
+fn read(model: &Model, series: &Variables) -> Reading {
     let forecaster = Forecaster::new(model, Settings::default());
     forecaster.read(series).unwrap()
 }
@@ -68,7 +68,7 @@ fn probabilities_and_scores_equal_the_reference() {
 }
 
 /// The session behind a context, and the densities of all its rows.
-fn start<'m>(model: &'m Model, context: &Array2<Bin>) -> (Session<'m>, Array3<f32>) {
+fn start(model: &Model, context: &Array2<Bin>) -> (Session, Array3<f32>) {
     let (temperature, rows) = (Temperature::default(), 0..context.nrows());
     Session::start(model, context, temperature, Tolerance::EXACT, rows).unwrap()
 }

@@ -36,11 +36,11 @@ fn chains_over_windows_equal_the_reference() {
     assert!(!reference.cases.is_empty());
     for case in reference.cases {
         let language = Language {
-            model: &model,
+            model: model.clone(),
             temperature: Temperature::new(case.temperature).unwrap(),
             tolerance: Tolerance::default(),
         };
-        let chain = chain_of_windows(language, case.states, case.window, &|_| ()).unwrap();
+        let chain = chain_of_windows(&language, case.states, case.window, &|_| ()).unwrap();
         let what = format!(
             "{} states, windows of {}, at {}",
             case.states, case.window, case.temperature

@@ -1,6 +1,6 @@
 //! Episodes that end, and episodes that were cut off, in what policies are worth.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array1, Array2, array};
 use statecast::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
@@ -55,7 +55,7 @@ fn walk(logged: &Logged, horizon: usize) -> Walk {
         horizon,
         discount: 1.0,
         rules: Rules::default(),
-        ends: RecordedEnds::of(logged).map(Rc::new),
+        ends: RecordedEnds::of(logged).map(Arc::new),
         seed: 0,
     }
 }

@@ -1,6 +1,6 @@
 //! The residual axis: what experts leave over, read by forecasters of digits.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use candle_core::Device;
 use ndarray::{Array2, ArrayViewMut2};
@@ -27,14 +27,14 @@ fn load(source: ModelSource) -> Model {
 }
 
 /// Residuals written as digits, also by a model that could read hints.
-fn residual(model: &Model) -> Forecaster<'_> {
+fn residual(model: &Model) -> Forecaster {
     let settings = settings();
     let language = Language {
-        model,
+        model: model.clone(),
         temperature: settings.temperature,
         tolerance: settings.tolerance,
     };
-    Forecaster::of(Rc::new(Residual::new(Rc::new(language))), settings)
+    Forecaster::of(Arc::new(Residual::new(Arc::new(language))), settings)
 }
 
 fn settings() -> Settings {
@@ -150,7 +150,7 @@ fn paths_repeat(model: &Model) {
     let future = KnownFuture(Array2::from_elem((6, 1), 0.2));
     let plain = residual(model);
     let language = Language::as_set(model, settings());
-    let recalibrated = Forecaster::of(Rc::new(Recalibrated::new(language)), settings());
+    let recalibrated = Forecaster::of(Arc::new(Recalibrated::new(language)), settings());
     for forecaster in [plain, recalibrated] {
         let reading = forecaster.read(&context).unwrap();
         let drawn = |at_once: usize| {
@@ -171,9 +171,9 @@ fn paths_repeat(model: &Model) {
 }
 
 /// A forecaster of digits that knows nothing stands in for the language model.
-fn even() -> Forecaster<'static> {
+fn even() -> Forecaster {
     Forecaster::of(
-        Rc::new(Residual::new(named("mean").unwrap())),
+        Arc::new(Residual::new(named("mean").unwrap())),
         Settings::default(),
     )
 }
@@ -285,9 +285,9 @@ fn a_mixture_of_residuals_and_digits_scores_at_least_like_both() {
     };
     let single: Vec<f64> = experts
         .iter()
-        .map(|e| total(&Forecaster::of(Rc::clone(e), settings())))
+        .map(|e| total(&Forecaster::of(Arc::clone(e), settings())))
         .collect();
-    let mixture = Forecaster::of(Rc::new(Mixture::new(experts, 0.0).unwrap()), settings());
+    let mixture = Forecaster::of(Arc::new(Mixture::new(experts, 0.0).unwrap()), settings());
     let best = single.iter().copied().fold(f64::MIN, f64::max);
     // Two channels with weights of their own; bins of digits are brought to those of residuals.
     let mixed = total(&mixture);
@@ -373,8 +373,8 @@ fn values_far_beyond_the_bins_are_scored_by_their_distance() {
     );
     let language = Language::as_set(&model, settings());
     let mean = named("mean").unwrap();
-    let experts = vec![language, Rc::clone(&mean)];
-    let mixture = Forecaster::of(Rc::new(Mixture::new(experts, 0.0).unwrap()), settings());
+    let experts = vec![language, Arc::clone(&mean)];
+    let mixture = Forecaster::of(Arc::new(Mixture::new(experts, 0.0).unwrap()), settings());
     let mean = Forecaster::of(mean, settings());
     let (mixed, best) = (score(3.0, &mixture), near.max(score(3.0, &mean)));
     assert!(mixed <= best, "{mixed} {best}");
@@ -441,7 +441,7 @@ fn cycle(rows: usize) -> Variables {
 }
 
 /// The model with its hints, which reads contexts of any length.
-fn hinted(model: &Model) -> Forecaster<'_> {
+fn hinted(model: &Model) -> Forecaster {
     Forecaster::new(model, settings())
 }
 

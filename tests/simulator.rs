@@ -1,8 +1,7 @@
 //! Simulators of the user as experts: closures, programs that keep to the protocol, and others.
 
-use std::cell::RefCell;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use statecast::baselines::named;
@@ -36,10 +35,10 @@ fn pendulum(rows: usize) -> Variables {
     }
 }
 
-type Shared = Rc<RefCell<dyn Simulator>>;
+type Shared = Arc<Mutex<dyn Simulator>>;
 
 fn shared(simulator: impl Simulator + 'static) -> Shared {
-    Rc::new(RefCell::new(simulator))
+    Arc::new(Mutex::new(simulator))
 }
 
 fn exact() -> Shared {
@@ -47,17 +46,17 @@ fn exact() -> Shared {
 }
 
 /// A reader of digits that knows nothing stands in for the language model.
-fn forecaster(simulator: Option<Shared>) -> Forecaster<'static> {
+fn forecaster(simulator: Option<Shared>) -> Forecaster {
     let knowledge = Knowledge::default();
     let knowledge = match simulator {
         Some(simulator) => knowledge.with_simulator(simulator),
         None => knowledge,
     };
     let residual = Residual::new(named("mean").unwrap()).knowing(knowledge);
-    Forecaster::of(Rc::new(residual), Settings::default())
+    Forecaster::of(Arc::new(residual), Settings::default())
 }
 
-fn read(context: &Variables, simulator: Option<Shared>) -> Reading<'static> {
+fn read(context: &Variables, simulator: Option<Shared>) -> Reading {
     forecaster(simulator).read(context).unwrap()
 }
 
@@ -110,7 +109,7 @@ fn a_simulator_that_goes_wrong_is_left() {
 type Asked = (Array2<f64>, Array2<f64>);
 
 /// Keeps what it is asked about.
-struct Recorder(Rc<RefCell<Vec<Asked>>>);
+struct Recorder(Arc<Mutex<Vec<Asked>>>);
 
 impl Simulator for Recorder {
     fn next(
@@ -119,7 +118,7 @@ impl Simulator for Recorder {
         actions: ArrayView2<f64>,
     ) -> Result<Vec<Vec<Option<Simulated>>>, SimulatorError> {
         let asked = (states.to_owned(), actions.to_owned());
-        self.0.borrow_mut().push(asked);
+        self.0.lock().unwrap().push(asked);
         let rows = states.rows().into_iter().zip(actions.rows());
         let next = rows.map(|(x, u)| step(&x.to_vec(), &u.to_vec()));
         let certain = |mean| Some(Simulated { mean, std: None });
@@ -131,13 +130,13 @@ impl Simulator for Recorder {
 #[test]
 fn learned_simulators_are_not_asked_about_earlier_recordings() {
     let asked = |knowledge: fn(Shared) -> Knowledge| {
-        let questions = Rc::default();
-        let recorder = shared(Recorder(Rc::clone(&questions)));
+        let questions = Arc::default();
+        let recorder = shared(Recorder(Arc::clone(&questions)));
         let residual = Residual::new(named("mean").unwrap()).knowing(knowledge(recorder));
-        let forecaster = Forecaster::of(Rc::new(residual), Settings::default());
+        let forecaster = Forecaster::of(Arc::new(residual), Settings::default());
         let informed = forecaster.with_earlier(&[pendulum(30)]).unwrap();
         informed.read(&pendulum(20)).unwrap();
-        questions.borrow().len()
+        questions.lock().unwrap().len()
     };
     let given = asked(|simulator| Knowledge::default().with_simulator(simulator));
     let learned = asked(|simulator| Knowledge::default().with_learned(simulator));
@@ -150,11 +149,11 @@ fn simulators_are_asked_about_wanted_rows_only() {
     let all = pendulum(30);
     let mut context = all.slice(0..20);
     context.begins[10] = true;
-    let asked = Rc::new(RefCell::new(Vec::new()));
-    let recorder = shared(Recorder(Rc::clone(&asked)));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let recorder = shared(Recorder(Arc::clone(&asked)));
     let reading = forecaster(Some(recorder)).read(&context).unwrap();
     {
-        let asked = asked.borrow();
+        let asked = asked.lock().unwrap();
         let rows: Vec<usize> = (0..19).filter(|&t| t != 9).collect();
         assert_eq!(asked.len(), rows.len());
         for (&t, (states, actions)) in rows.iter().zip(asked.iter()) {
@@ -164,22 +163,22 @@ fn simulators_are_asked_about_wanted_rows_only() {
             assert_eq!(actions.row(0), context.actions.row(t));
         }
     }
-    asked.borrow_mut().clear();
+    asked.lock().unwrap().clear();
     let future = KnownFuture(all.actions.slice(ndarray::s![20..25, ..]).to_owned());
     let rollout = reading.rollout(&paths(5, 7), Some(&future), &|_| ());
     let rollout = rollout.unwrap();
     {
-        let asked = asked.borrow();
+        let asked = asked.lock().unwrap();
         assert_eq!(asked.len(), 5);
         let error = &asked[0].0 - &context.values.slice(ndarray::s![19.., ..]);
         assert!(error.iter().all(|e| e.abs() < 1e-12), "{error}");
         along(&asked[1..], &rollout.paths, &future);
     }
     // The last row was asked about before.
-    asked.borrow_mut().clear();
+    asked.lock().unwrap().clear();
     let again = reading.rollout(&paths(5, 7), Some(&future), &|_| ());
     assert_eq!(again.unwrap().paths, rollout.paths);
-    assert_eq!(asked.borrow().len(), 4);
+    assert_eq!(asked.lock().unwrap().len(), 4);
 }
 
 fn paths(horizon: usize, samples: usize) -> RolloutSettings {
@@ -225,10 +224,10 @@ impl Control for Ends {
 /// A simulator that refuses terminal states failed where a context or a path ends in one.
 #[test]
 fn simulators_are_not_asked_about_ended_paths_and_the_row_before_a_set_state() {
-    let asked = Rc::new(RefCell::new(Vec::new()));
-    let recorder = shared(Recorder(Rc::clone(&asked)));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let recorder = shared(Recorder(Arc::clone(&asked)));
     let reading = forecaster(Some(recorder)).read(&pendulum(20)).unwrap();
-    asked.borrow_mut().clear();
+    asked.lock().unwrap().clear();
     // Paths restart from the context after every fourth step.
     let settings = RolloutSettings {
         stretch: Some(4.try_into().unwrap()),
@@ -236,7 +235,7 @@ fn simulators_are_not_asked_about_ended_paths_and_the_row_before_a_set_state() {
     };
     let control = &mut Ends([1.0, -0.5]);
     reading.controlled(&settings, control, &|_| ()).unwrap();
-    let asked = asked.borrow();
+    let asked = asked.lock().unwrap();
     let rows: Vec<usize> = asked.iter().map(|(states, _)| states.nrows()).collect();
     assert_eq!(rows, [3, 3, 2, 2, 2, 2, 2]);
     assert!(
@@ -314,7 +313,7 @@ fn errors_name_the_row_and_what_is_wrong() {
     };
     let knowledge = Knowledge::default().with_simulator(exact());
     let residual = Residual::new(named("mean").unwrap()).knowing(knowledge);
-    let mixed = Forecaster::of(Rc::new(residual), settings).read(&pendulum(20));
+    let mixed = Forecaster::of(Arc::new(residual), settings).read(&pendulum(20));
     assert!(matches!(mixed, Err(ForecastError::SimulatedComponents)));
 }
 
@@ -331,7 +330,7 @@ fn a_known_period_is_used_before_it_could_be_found() {
             None => knowledge,
         };
         let residual = Residual::new(named("mean").unwrap()).knowing(knowledge);
-        let forecaster = Forecaster::of(Rc::new(residual), Settings::default());
+        let forecaster = Forecaster::of(Arc::new(residual), Settings::default());
         score(&forecaster.read(&context).unwrap(), 11..15)
     };
     let (found, known) = (of(None), of(Some(7)));

@@ -1,6 +1,6 @@
 //! What a predictor makes of a sequence of states.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::Array2;
 use rand::SeedableRng;
@@ -36,8 +36,8 @@ pub(super) fn law_of_states(density: &BinnedDensity, states: usize) -> Vec<f64> 
 /// # Errors
 /// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::State`] for one beyond them,
 /// [`AnalysisError::Constant`] for a sequence of one, and what the forecaster reports.
-pub fn infer<'m>(
-    predictor: Rc<dyn Predictor<'m> + 'm>,
+pub fn infer(
+    predictor: Arc<dyn Predictor>,
     settings: Settings,
     sequence: &[usize],
     states: usize,
@@ -68,8 +68,8 @@ pub fn infer<'m>(
 ///
 /// # Errors
 /// As [`infer`].
-pub fn relabelled<'m>(
-    predictor: &Rc<dyn Predictor<'m> + 'm>,
+pub fn relabelled(
+    predictor: &Arc<dyn Predictor>,
     settings: Settings,
     sequence: &[usize],
     states: usize,
@@ -147,7 +147,7 @@ mod tests {
         (0..rows).map(step).collect()
     }
 
-    fn mean_rule() -> Rc<dyn Predictor<'static>> {
+    fn mean_rule() -> Arc<dyn Predictor> {
         baselines::named("mean").unwrap()
     }
 
@@ -162,8 +162,8 @@ mod tests {
     fn the_bundled_model_learns_a_chain_in_context() {
         let model = builtin();
         let settings = Settings::default();
-        let language: Rc<dyn Predictor> = Rc::new(Language {
-            model: &model,
+        let language: Arc<dyn Predictor> = Arc::new(Language {
+            model,
             temperature: settings.temperature,
             tolerance: settings.tolerance,
         });

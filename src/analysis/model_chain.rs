@@ -22,7 +22,7 @@ const MOST_AT_ONCE: usize = 4096;
 /// [`AnalysisError::Windows`] if there are more than a million windows, [`AnalysisError::States`] for more than 50
 /// states, and what the model reports.
 pub fn chain_of_windows(
-    language: Language,
+    language: &Language,
     states: usize,
     window: usize,
     progress: &dyn Fn(f64),
@@ -45,7 +45,7 @@ pub fn chain_of_windows(
         let before = Array2::from_shape_vec((before.len(), 1), before)
             .expect("one column of as many values as there are");
         let mut session = Session::empty(
-            language.model,
+            &language.model,
             1,
             window,
             language.temperature,
@@ -84,13 +84,13 @@ mod tests {
         let source = ModelSource::Builtin;
         let model = Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap();
         let language = Language {
-            model: &model,
+            model: model.clone(),
             temperature: Temperature::default(),
             tolerance: Tolerance::default(),
         };
         // Sixteen states, so that a window of four has beginnings of its own.
         let (states, window) = (16, 4);
-        let chain = chain_of_windows(language, states, window, &|_| ()).unwrap();
+        let chain = chain_of_windows(&language, states, window, &|_| ()).unwrap();
         assert_eq!(chain.windows(), 65536);
         let axis = Axis::Span {
             min: 0.0,
@@ -108,7 +108,7 @@ mod tests {
                 assert!((f64::from(*found) - expected).abs() < 1e-4);
             }
         }
-        let refused = chain_of_windows(language, 10, 7, &|_| ()).unwrap_err();
+        let refused = chain_of_windows(&language, 10, 7, &|_| ()).unwrap_err();
         assert!(refused.to_string().contains("10^7"), "{refused}");
     }
 }

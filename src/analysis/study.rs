@@ -1,6 +1,6 @@
 //! All that is asked about a sequence of states and a predictor that read it.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array1, Array2};
 use serde::Serialize;
@@ -119,8 +119,8 @@ pub struct Study {
 /// # Errors
 /// As [`infer`]; [`AnalysisError::Truth`] for a true matrix of other states, [`AnalysisError::Shape`] and
 /// [`AnalysisError::Row`] for one that is none.
-pub fn study<'m>(
-    predictor: &Rc<dyn Predictor<'m> + 'm>,
+pub fn study(
+    predictor: &Arc<dyn Predictor>,
     settings: Settings,
     sequence: &[usize],
     states: usize,
@@ -243,8 +243,8 @@ pub fn study<'m>(
 ///
 /// # Errors
 /// As [`infer`].
-pub fn at_temperatures<'m>(
-    predictors: &[(Temperature, Rc<dyn Predictor<'m> + 'm>)],
+pub fn at_temperatures(
+    predictors: &[(Temperature, Arc<dyn Predictor>)],
     settings: Settings,
     sequence: &[usize],
     study: &Study,
@@ -252,7 +252,7 @@ pub fn at_temperatures<'m>(
     let judge = study.judge();
     let states = judge.nrows();
     let first = study.rows - study.last;
-    let read = |(temperature, predictor): &(Temperature, Rc<dyn Predictor<'m> + 'm>)| {
+    let read = |(temperature, predictor): &(Temperature, Arc<dyn Predictor>)| {
         let laws = infer(predictor.clone(), settings, sequence, states)?;
         let chain = Chain::new(laws.matrix(first).0)?;
         Ok(AtTemperature {
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_study_agree() {
-        let mean: Rc<dyn Predictor> = baselines::named("mean").unwrap();
+        let mean: Arc<dyn Predictor> = baselines::named("mean").unwrap();
         let truth = array![[0.2, 0.8, 0.0], [0.0, 0.2, 0.8], [0.8, 0.0, 0.2]];
         let sequence = sequence();
         let settings = Settings::default();
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_truth_of_other_states_is_refused() {
-        let mean: Rc<dyn Predictor> = baselines::named("mean").unwrap();
+        let mean: Arc<dyn Predictor> = baselines::named("mean").unwrap();
         let settings = Settings::default();
         let refused = |truth| {
             let found = study(

@@ -1,7 +1,7 @@
 //! Rules that look at one channel at a time.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array3, aview1, s};
 use rand::SeedableRng;
@@ -15,9 +15,9 @@ use crate::forecast::{
 };
 
 /// A forecaster of one channel that learns value by value.
-pub(super) trait Rule: Clone {
+pub(super) trait Rule: Clone + Send + Sync + 'static {
     /// What a path draws once, such as parameters from their posterior.
-    type Path;
+    type Path: Send + Sync;
 
     /// Past values that a density depends on, beside what was learned.
     const LAGS: usize;
@@ -46,32 +46,29 @@ pub(super) struct PerChannel<R> {
     pub(super) rule: R,
 }
 
-impl<'m, R: Rule + 'm> Predictor<'m> for PerChannel<R>
-where
-    R::Path: 'm,
-{
+impl<R: Rule> Predictor for PerChannel<R> {
     fn name(&self) -> String {
         self.name.to_owned()
     }
 
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         Ok(Box::new(Channels::new(&self.rule, start.channels())))
     }
 }
 
 /// One rule a channel.
 struct Channels<R: Rule> {
-    rules: Vec<Rc<R>>,
+    rules: Vec<Arc<R>>,
     /// Last values of every sequence.
     tails: Vec<Vec<f64>>,
     /// One a sequence, once forked.
-    paths: Vec<Rc<R::Path>>,
+    paths: Vec<Arc<R::Path>>,
 }
 
 impl<R: Rule> Channels<R> {
     fn new(rule: &R, channels: usize) -> Self {
         Self {
-            rules: (0..channels).map(|_| Rc::new(rule.clone())).collect(),
+            rules: (0..channels).map(|_| Arc::new(rule.clone())).collect(),
             tails: vec![Vec::new(); channels],
             paths: Vec::new(),
         }
@@ -90,10 +87,7 @@ fn push(tail: &mut Vec<f64>, value: f64, most: usize) {
     tail.push(value);
 }
 
-impl<'m, R: Rule + 'm> Continuation<'m> for Channels<R>
-where
-    R::Path: 'm,
-{
+impl<R: Rule> Continuation for Channels<R> {
     fn batch(&self) -> usize {
         self.tails.len()
     }
@@ -112,7 +106,7 @@ where
                     densities.slice_mut(to).assign(&aview1(&mass));
                 }
                 let value = Point::of(value).position();
-                Rc::make_mut(&mut self.rules[c]).learn(
+                Arc::make_mut(&mut self.rules[c]).learn(
                     &self.tails[c],
                     value,
                     rows.cell(t, c, Grid::Digits),
@@ -145,11 +139,7 @@ where
         Ok(())
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        _steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn fork(&self, paths: Paths, _steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         let mut forked = Self {
             rules: self.rules.clone(),
             tails: Vec::with_capacity(self.batch() * paths.count),
@@ -158,7 +148,7 @@ where
         for (c, tail) in self.tails.iter().enumerate() {
             for path in paths.first..paths.first + paths.count {
                 let mut random = path_random(paths.seed, path, c);
-                forked.paths.push(Rc::new(self.rules[c].path(&mut random)));
+                forked.paths.push(Arc::new(self.rules[c].path(&mut random)));
                 forked.tails.push(tail.clone());
             }
         }

@@ -1,7 +1,7 @@
 //! Rules that look at all channels and the actions together.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, aview1, s};
 use rand::SeedableRng;
@@ -39,9 +39,9 @@ impl Tail {
 }
 
 /// A forecaster of all channels that learns row by row.
-pub(super) trait JointRule: Clone {
+pub(super) trait JointRule: Clone + Send + Sync + 'static {
     /// What a path draws once.
-    type Path;
+    type Path: Send + Sync;
 
     /// Learns that a row, channels less 5, followed `tail`.
     fn learn(&mut self, tail: &Tail, row: &[f64]) -> Result<(), ForecastError>;
@@ -64,7 +64,7 @@ pub(super) trait JointRule: Clone {
 
 /// One rule for all channels.
 pub(super) struct Joint<R: JointRule> {
-    rule: Rc<R>,
+    rule: Arc<R>,
     channels: usize,
     tails: Vec<Tail>,
     /// One a path, once forked.
@@ -76,7 +76,7 @@ pub(super) struct Joint<R: JointRule> {
 impl<R: JointRule> Joint<R> {
     pub(super) fn new(rule: R, channels: usize) -> Self {
         Self {
-            rule: Rc::new(rule),
+            rule: Arc::new(rule),
             channels,
             tails: vec![Tail::default()],
             paths: Vec::new(),
@@ -95,7 +95,7 @@ impl<R: JointRule> Joint<R> {
         let mut tail = Tail::default();
         for (row, actions) in positions.rows().into_iter().zip(actions.rows()) {
             let row: Vec<f64> = row.iter().map(|y| (y - 5.0).clamp(-MOST, MOST)).collect();
-            Rc::make_mut(&mut self.rule).learn(&tail, &row)?;
+            Arc::make_mut(&mut self.rule).learn(&tail, &row)?;
             tail.push(row, self.scaled(actions));
         }
         Ok(())
@@ -106,7 +106,7 @@ impl<R: JointRule> Joint<R> {
         &mut self,
         change: impl FnOnce(&mut R) -> Result<(), ForecastError>,
     ) -> Result<(), ForecastError> {
-        change(Rc::make_mut(&mut self.rule))
+        change(Arc::make_mut(&mut self.rule))
     }
 
     /// Takes the units of the actions from the first ones that come.
@@ -126,10 +126,7 @@ impl<R: JointRule> Joint<R> {
     }
 }
 
-impl<'m, R: JointRule + 'm> Continuation<'m> for Joint<R>
-where
-    R::Path: 'm,
-{
+impl<R: JointRule> Continuation for Joint<R> {
     fn batch(&self) -> usize {
         self.channels * self.tails.len()
     }
@@ -152,7 +149,7 @@ where
             }
             let row = rows.positions.row(t);
             let row: Vec<f64> = row.iter().map(|&y| Point::of(y).position() - 5.0).collect();
-            Rc::make_mut(&mut self.rule).learn(&self.tails[0], &row)?;
+            Arc::make_mut(&mut self.rule).learn(&self.tails[0], &row)?;
             let actions = self.scaled(rows.actions.row(t));
             self.tails[0].push(row, actions);
         }
@@ -195,11 +192,7 @@ where
         Ok(())
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        _steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn fork(&self, paths: Paths, _steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         let random = |path: usize| {
             let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ PARAMETERS);
             random.set_stream(path as u64);

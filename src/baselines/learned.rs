@@ -1,7 +1,6 @@
 //! Networks that learned a system from other recordings of it.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -21,7 +20,7 @@ const UPDATES: (usize, usize) = (8_000, 4);
 /// recordings: an expert beside those that learn online, and a forecaster whose paths can be pooled.
 ///
 /// ```
-/// use std::rc::Rc;
+/// use std::sync::{Arc, Mutex};
 /// use ndarray::Array2;
 /// use statecast::baselines::{Learned, named};
 /// use statecast::forecast::{Forecaster, Knowledge, Residual, Role, Settings, Variables};
@@ -34,7 +33,7 @@ const UPDATES: (usize, usize) = (8_000, 4);
 /// let learned = Learned::fit(&[run(0.2, 300)], 0).unwrap();
 /// let knowledge = Knowledge::default().with_learned(learned.simulator());
 /// let score = |residual: Residual| -> Result<f64, statecast::forecast::ForecastError> {
-///     let forecaster = Forecaster::of(Rc::new(residual), Settings::default());
+///     let forecaster = Forecaster::of(Arc::new(residual), Settings::default());
 ///     Ok(forecaster.read(&run(0.4, 20))?.one_step().log_scores().sum())
 /// };
 /// let blank = || Residual::new(named("mean").unwrap());
@@ -43,7 +42,7 @@ const UPDATES: (usize, usize) = (8_000, 4);
 /// ```
 #[derive(Clone)]
 pub struct Learned {
-    ensemble: Rc<Ensemble>,
+    ensemble: Arc<Ensemble>,
     channels: usize,
 }
 
@@ -69,17 +68,17 @@ impl Learned {
         };
         Some(Self {
             channels: steps.states.ncols(),
-            ensemble: Rc::new(Ensemble::fit(&steps, settings, &|_| ())),
+            ensemble: Arc::new(Ensemble::fit(&steps, settings, &|_| ())),
         })
     }
 
     /// As an expert of those who read hints or residuals.
-    pub fn simulator(&self) -> Rc<RefCell<dyn Simulator>> {
-        Rc::new(RefCell::new(self.clone()))
+    pub fn simulator(&self) -> Arc<Mutex<dyn Simulator>> {
+        Arc::new(Mutex::new(self.clone()))
     }
 
     /// As a forecaster by itself.
-    pub fn predictor<'m>(&self) -> Rc<dyn Predictor<'m> + 'm> {
+    pub fn predictor(&self) -> Arc<dyn Predictor> {
         of_dynamics(self.ensemble.clone(), self.channels)
     }
 }

@@ -1,6 +1,6 @@
 //! An ensemble of small neural networks that is trained on the context.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
@@ -28,20 +28,20 @@ const FIRST_TRAINING: usize = 32;
 /// are any, are learned before the context. A path keeps one network.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mlp {
-    pub(super) training: Rc<[Variables]>,
+    pub(super) training: Arc<[Variables]>,
 }
 
-impl<'m> Predictor<'m> for Mlp {
+impl Predictor for Mlp {
     fn name(&self) -> String {
         "mlp".to_owned()
     }
 
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let (channels, actions) = (start.channels(), start.units.len());
         let ensemble = Ensemble {
             channels,
             inputs: ROWS * channels + actions,
-            members: Rc::default(),
+            members: Arc::default(),
             features: Vec::new(),
             targets: Vec::new(),
             trained_on: 0,
@@ -65,7 +65,7 @@ impl<'m> Predictor<'m> for Mlp {
 struct Ensemble {
     channels: usize,
     inputs: usize,
-    members: Rc<Vec<Network>>,
+    members: Arc<Vec<Network>>,
     /// Inputs and increments that were seen, row by row.
     features: Vec<f32>,
     targets: Vec<f32>,
@@ -198,7 +198,7 @@ impl Ensemble {
             Ok(network)
         };
         let members: candle_core::Result<Vec<Network>> = (0..MEMBERS).map(member).collect();
-        self.members = Rc::new(members?);
+        self.members = Arc::new(members?);
         self.trained_on = rows;
         Ok(())
     }

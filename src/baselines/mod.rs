@@ -15,7 +15,7 @@ mod neighbours;
 mod persistence;
 mod transition;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::dynamics::Dynamics;
 use crate::experts::Source;
@@ -55,13 +55,13 @@ pub const NAMES: [&str; 12] = [
 /// use statecast::baselines::{NAMES, named};
 /// assert!(NAMES.iter().all(|name| named(name).unwrap().name() == *name));
 /// ```
-pub fn named<'m>(name: &str) -> Option<Rc<dyn Predictor<'m> + 'm>> {
+pub fn named(name: &str) -> Option<Arc<dyn Predictor>> {
     Some(match name {
         "persistence" => per_channel("persistence", Increments::default()),
         "mean" => per_channel("mean", Values::default()),
         "ar" => per_channel("ar", Orders::new()),
         "knn" => per_channel("knn", Past::new()),
-        "mlp" => Rc::new(Mlp::default()),
+        "mlp" => Arc::new(Mlp::default()),
         "linear" => expert("linear", &[Source::Linear]),
         "quadratic" => expert("quadratic", &[Source::Quadratic]),
         // Of many variables it knows nothing.
@@ -70,32 +70,29 @@ pub fn named<'m>(name: &str) -> Option<Rc<dyn Predictor<'m> + 'm>> {
         // What has no period yet, or no past to compare with, is smoothed.
         "seasonal" => expert("seasonal", &[Source::Seasonal, Source::Smoothing]),
         "analogue" => expert("analogue", &[Source::Analogue, Source::Smoothing]),
-        "scales" => Rc::new(Online::scales()),
+        "scales" => Arc::new(Online::scales()),
         _ => return None,
     })
 }
 
 /// The baseline `mlp`, trained on other recordings of the system before it reads a context. Their
 /// variables are those of the contexts.
-pub fn trained_mlp<'m>(training: Vec<Variables>) -> Rc<dyn Predictor<'m> + 'm> {
-    Rc::new(Mlp {
+pub fn trained_mlp(training: Vec<Variables>) -> Arc<dyn Predictor> {
+    Arc::new(Mlp {
         training: training.into(),
     })
 }
 
 /// A learned model of one step as a forecaster. The variables are its states, followed by the reward of
 /// the step that led to them if there is one more; actions are none of them.
-pub fn of_dynamics<'m>(dynamics: Rc<dyn Dynamics>, states: usize) -> Rc<dyn Predictor<'m> + 'm> {
-    Rc::new(Transition { dynamics, states })
+pub fn of_dynamics(dynamics: Arc<dyn Dynamics>, states: usize) -> Arc<dyn Predictor> {
+    Arc::new(Transition { dynamics, states })
 }
 
-fn expert<'m>(name: &'static str, sources: &'static [Source]) -> Rc<dyn Predictor<'m> + 'm> {
-    Rc::new(Online::first(name, sources))
+fn expert(name: &'static str, sources: &'static [Source]) -> Arc<dyn Predictor> {
+    Arc::new(Online::first(name, sources))
 }
 
-fn per_channel<'m, R: Rule + 'm>(name: &'static str, rule: R) -> Rc<dyn Predictor<'m> + 'm>
-where
-    R::Path: 'm,
-{
-    Rc::new(PerChannel { name, rule })
+fn per_channel<R: Rule>(name: &'static str, rule: R) -> Arc<dyn Predictor> {
+    Arc::new(PerChannel { name, rule })
 }

@@ -1,7 +1,7 @@
 //! A learned model of one step as a forecaster of channels.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Array3, ArrayView1, aview1, s};
 use rand::rngs::ChaCha8Rng;
@@ -23,17 +23,17 @@ const LEAST_SPREAD: f64 = 0.3 * BIN_WIDTH;
 /// more. A path keeps one member of the model.
 #[derive(Clone)]
 pub(super) struct Transition {
-    pub(super) dynamics: Rc<dyn Dynamics>,
+    pub(super) dynamics: Arc<dyn Dynamics>,
     /// States of the model.
     pub(super) states: usize,
 }
 
-impl<'m> Predictor<'m> for Transition {
+impl Predictor for Transition {
     fn name(&self) -> String {
         self.dynamics.name().to_owned()
     }
 
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         Ok(Box::new(Walk {
             dynamics: self.dynamics.clone(),
             states: self.states,
@@ -58,7 +58,7 @@ struct Tail {
 }
 
 struct Walk {
-    dynamics: Rc<dyn Dynamics>,
+    dynamics: Arc<dyn Dynamics>,
     states: usize,
     encoding: Encoding,
     active: Vec<usize>,
@@ -155,7 +155,7 @@ impl Walk {
     }
 }
 
-impl<'m> Continuation<'m> for Walk {
+impl Continuation for Walk {
     fn batch(&self) -> usize {
         self.active.len() * self.tails.len()
     }
@@ -223,11 +223,7 @@ impl<'m> Continuation<'m> for Walk {
         Ok(())
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        _steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn fork(&self, paths: Paths, _steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         let member = |path: usize| {
             let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ PARAMETERS);
             random.set_stream(path as u64);

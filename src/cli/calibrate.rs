@@ -1,7 +1,7 @@
 //! `statecast calibrate`: how far stated probabilities are those of what came, before and after
 //! recalibration.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let models = models.with_options(arguments.windowed.options(&episodes)?)?;
     let as_it_is = ExpertArguments::plain(arguments.share).mixture(&names, &models, settings)?;
     let recalibrated = match names.len() {
-        1 => Rc::new(Recalibrated::new(as_it_is.clone())),
+        1 => Arc::new(Recalibrated::new(as_it_is.clone())),
         _ => ExpertArguments::online(arguments.share).mixture(&names, &models, settings)?,
     };
     let recalibrated = models.informed(Forecaster::of(recalibrated, settings))?;

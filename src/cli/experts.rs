@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
@@ -81,11 +81,7 @@ impl BandArguments {
     }
 
     /// The forecaster, with adjusted bands if it is one that is recalibrated.
-    pub(super) fn apply<'m>(
-        &self,
-        forecaster: Forecaster<'m>,
-        recalibrated: bool,
-    ) -> Forecaster<'m> {
+    pub(super) fn apply(&self, forecaster: Forecaster, recalibrated: bool) -> Forecaster {
         match recalibrated {
             true => forecaster.with_origins(self.origins),
             false => forecaster,
@@ -179,7 +175,7 @@ impl Models {
     }
 
     /// The reading of a model that the settings say.
-    fn reader<'m>(&self, model: &'m Model, settings: Settings) -> Rc<dyn Predictor<'m> + 'm> {
+    fn reader(&self, model: &Model, settings: Settings) -> Arc<dyn Predictor> {
         let language = Language::of(model, settings);
         language.as_method(settings.method, &self.knowledge(settings.method))
     }
@@ -205,22 +201,19 @@ impl Models {
 
     /// Paths of a member that are pooled with those of experts, learned networks, and of the member before it was
     /// recalibrated.
-    fn stacked<'m>(
+    fn stacked(
         &self,
-        language: Language<'m>,
+        language: Language,
         method: Method,
-        member: Rc<dyn Predictor<'m> + 'm>,
-        plain: Option<Rc<dyn Predictor<'m> + 'm>>,
-    ) -> Rc<dyn Predictor<'m> + 'm> {
+        member: Arc<dyn Predictor>,
+        plain: Option<Arc<dyn Predictor>>,
+    ) -> Arc<dyn Predictor> {
         let learned = self.learned(method).map(Learned::predictor);
         language.stacked(method, member, learned.into_iter().chain(plain).collect())
     }
 
     /// The reading of the only model that was loaded, with pooled paths along the actions of any policy.
-    pub(super) fn for_policies(
-        &self,
-        settings: Settings,
-    ) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
+    pub(super) fn for_policies(&self, settings: Settings) -> anyhow::Result<Arc<dyn Predictor>> {
         let read = self.only(settings)?;
         if self.options.simulates() {
             return Ok(read);
@@ -230,29 +223,29 @@ impl Models {
 
     /// What was made of the reading of that model, mixed with learned models of one step: by paths inside
     /// the context if the model reads hints, by densities of one step otherwise.
-    pub(super) fn mixed_for_policies<'m>(
-        &'m self,
+    pub(super) fn mixed_for_policies(
+        &self,
         settings: Settings,
-        read: Rc<dyn Predictor<'m> + 'm>,
-        learned: Vec<Rc<dyn Predictor<'m> + 'm>>,
-    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+        read: Arc<dyn Predictor>,
+        learned: Vec<Arc<dyn Predictor>>,
+    ) -> anyhow::Result<Arc<dyn Predictor>> {
         let language = language(self, settings)?;
         if language.pools(settings.method) && !self.options.simulates() {
             return Ok(language.stacked_for_policies(settings.method, read, learned));
         }
         let mut experts = vec![read];
         experts.extend(learned);
-        Ok(Rc::new(Mixture::new(experts, 0.0)?))
+        Ok(Arc::new(Mixture::new(experts, 0.0)?))
     }
 
     /// The reading of the only model that was loaded, for mixtures.
-    pub(super) fn only(&self, settings: Settings) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
+    pub(super) fn only(&self, settings: Settings) -> anyhow::Result<Arc<dyn Predictor>> {
         let (_, model) = self.loaded.first().context("no language model")?;
         Ok(self.reader(model, settings))
     }
 
     /// The same, with pooled paths along the actions of the context's policy.
-    pub(super) fn alone(&self, settings: Settings) -> anyhow::Result<Rc<dyn Predictor<'_> + '_>> {
+    pub(super) fn alone(&self, settings: Settings) -> anyhow::Result<Arc<dyn Predictor>> {
         let read = self.only(settings)?;
         if self.options.simulates() {
             return Ok(read);
@@ -297,10 +290,7 @@ impl Models {
     }
 
     /// A forecaster that reads the earlier recordings before each context.
-    pub(super) fn informed<'m>(
-        &self,
-        forecaster: Forecaster<'m>,
-    ) -> anyhow::Result<Forecaster<'m>> {
+    pub(super) fn informed(&self, forecaster: Forecaster) -> anyhow::Result<Forecaster> {
         let method = forecaster.settings().method;
         let earlier = self.earlier.iter().cloned();
         let earlier: Vec<Variables> = earlier.map(|of| of.of_method(method)).collect();
@@ -315,7 +305,7 @@ impl Models {
 }
 
 /// The only model that was loaded.
-pub(super) fn language(models: &Models, settings: Settings) -> anyhow::Result<Language<'_>> {
+pub(super) fn language(models: &Models, settings: Settings) -> anyhow::Result<Language> {
     let (_, model) = models.loaded.first().context("no language model")?;
     Ok(Language::of(model, settings))
 }
@@ -357,12 +347,12 @@ impl ExpertArguments {
     }
 
     /// The member of a mixture of a name; a language model as the arguments want it.
-    fn member<'m>(
+    fn member(
         &self,
         name: &str,
-        models: &'m Models,
+        models: &Models,
         settings: Settings,
-    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+    ) -> anyhow::Result<Arc<dyn Predictor>> {
         if name == "mlp" && !models.training.is_empty() {
             return Ok(trained_mlp(models.training.clone()));
         }
@@ -371,18 +361,18 @@ impl ExpertArguments {
         }
         let language = models.reader(models.named(name)?, settings);
         Ok(match self.recalibrates() {
-            true => Rc::new(Recalibrated::new(language)),
+            true => Arc::new(Recalibrated::new(language)),
             false => language,
         })
     }
 
     /// The forecaster of a name that is no mixture.
-    fn single<'m>(
+    fn single(
         &self,
         name: &str,
-        models: &'m Models,
+        models: &Models,
         settings: Settings,
-    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+    ) -> anyhow::Result<Arc<dyn Predictor>> {
         let member = self.member(name, models, settings)?;
         if !is_language(name) || models.options.simulates() {
             return Ok(member);
@@ -396,12 +386,12 @@ impl ExpertArguments {
 
     /// The mixture of some forecasters, or the only one; recalibrated if the arguments want it. Where
     /// models read residuals, its paths are pooled with those of its members.
-    pub(super) fn mixture<'m>(
+    pub(super) fn mixture(
         &self,
         experts: &[String],
-        models: &'m Models,
+        models: &Models,
         settings: Settings,
-    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+    ) -> anyhow::Result<Arc<dyn Predictor>> {
         if let [only] = experts {
             return self.single(only, models, settings);
         }
@@ -417,41 +407,38 @@ impl ExpertArguments {
                 members,
                 own,
             ),
-            None => Rc::new(Stacked::new(mixture, members)),
+            None => Arc::new(Stacked::new(mixture, members)),
         })
     }
 
     /// The same, with the paths of the mixture or the only forecaster itself.
-    pub(super) fn unpooled<'m>(
+    pub(super) fn unpooled(
         &self,
         experts: &[String],
-        models: &'m Models,
+        models: &Models,
         settings: Settings,
-    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
+    ) -> anyhow::Result<Arc<dyn Predictor>> {
         if let [only] = experts {
             return self.member(only, models, settings);
         }
         self.mixed(self.experts(experts, models, settings)?)
     }
 
-    fn mixed<'m>(
-        &self,
-        experts: Vec<Rc<dyn Predictor<'m> + 'm>>,
-    ) -> anyhow::Result<Rc<dyn Predictor<'m> + 'm>> {
-        let mixture = Rc::new(Mixture::new(experts, self.share)?);
+    fn mixed(&self, experts: Vec<Arc<dyn Predictor>>) -> anyhow::Result<Arc<dyn Predictor>> {
+        let mixture = Arc::new(Mixture::new(experts, self.share)?);
         Ok(match self.recalibrates() {
-            true => Rc::new(Recalibrated::new(mixture)),
+            true => Arc::new(Recalibrated::new(mixture)),
             false => mixture,
         })
     }
 
     /// The members of a mixture.
-    pub(super) fn experts<'m>(
+    pub(super) fn experts(
         &self,
         names: &[String],
-        models: &'m Models,
+        models: &Models,
         settings: Settings,
-    ) -> anyhow::Result<Vec<Rc<dyn Predictor<'m> + 'm>>> {
+    ) -> anyhow::Result<Vec<Arc<dyn Predictor>>> {
         let names = names.iter();
         names
             .map(|name| self.member(name, models, settings))
@@ -465,14 +452,14 @@ impl ExpertArguments {
 
     /// The forecasters of some names, `mixture` that of the experts. A language model or mixture
     /// that is recalibrated comes as it is, too.
-    pub(super) fn methods<'m>(
+    pub(super) fn methods(
         &self,
         names: &[String],
         experts: &[String],
-        models: &'m Models,
+        models: &Models,
         settings: Settings,
         bands: &BandArguments,
-    ) -> anyhow::Result<Vec<Forecaster<'m>>> {
+    ) -> anyhow::Result<Vec<Forecaster>> {
         let plain = Self::plain(self.share);
         let mut methods = Vec::new();
         for name in names {

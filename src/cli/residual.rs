@@ -1,7 +1,6 @@
 //! Knowledge of the user about a system, for the experts of `--method residual`.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -45,7 +44,7 @@ pub(super) struct Names<'n> {
 /// Checked options of the residual method, their simulator started.
 #[derive(Clone, Default)]
 pub(super) struct ResidualOptions {
-    simulator: Option<Rc<RefCell<SimulatorProgram>>>,
+    simulator: Option<Arc<Mutex<SimulatorProgram>>>,
     period: Option<usize>,
 }
 
@@ -88,7 +87,7 @@ impl ResidualArguments {
         let simulator = self.simulator.as_ref().map(start).transpose();
         let simulator = simulator.context("--simulator")?;
         Ok(ResidualOptions {
-            simulator: simulator.map(|s| Rc::new(RefCell::new(s))),
+            simulator: simulator.map(|s| Arc::new(Mutex::new(s))),
             period: self.period,
         })
     }
@@ -141,7 +140,10 @@ impl ResidualOptions {
 
     /// Ends the simulator; fails if it writes more answers than it was asked for.
     pub(super) fn finish(&self) -> anyhow::Result<()> {
-        let finished = self.simulator.as_ref().map(|s| s.borrow_mut().finish());
+        let finished = self
+            .simulator
+            .as_ref()
+            .map(|s| s.lock().unwrap_or_else(PoisonError::into_inner).finish());
         finished.transpose().context("--simulator").map(|_| ())
     }
 
@@ -149,7 +151,7 @@ impl ResidualOptions {
     pub(super) fn knowledge(&self) -> Knowledge {
         let mut knowledge = Knowledge::default();
         if let Some(simulator) = &self.simulator {
-            let simulator: Rc<RefCell<dyn Simulator>> = simulator.clone();
+            let simulator: Arc<Mutex<dyn Simulator>> = simulator.clone();
             knowledge = knowledge.with_simulator(simulator);
         }
         match self.period {

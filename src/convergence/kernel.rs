@@ -1,6 +1,6 @@
 //! The transition kernel of a parameter, and where it leads from any start (arXiv 2408.01736).
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array1, Array2, s};
 
@@ -36,8 +36,8 @@ impl Kernel {
     /// # Errors
     /// [`ConvergenceError::Runs`] without a run that is long enough, [`ConvergenceError::Diverged`] for a value that is
     /// not finite, [`ConvergenceError::Still`] if nothing changes, and what the predictor reports.
-    pub fn infer<'m>(
-        predictor: &Rc<dyn Predictor<'m> + 'm>,
+    pub fn infer(
+        predictor: &Arc<dyn Predictor>,
         settings: Settings,
         runs: &[Vec<f64>],
         rows: usize,

@@ -1,7 +1,7 @@
 //! Where a metric of a training run settles.
 
 use std::num::NonZeroUsize;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array2, s};
 use serde::Serialize;
@@ -170,9 +170,9 @@ impl Thinned {
     ///
     /// # Errors
     /// What the predictor reports.
-    pub fn forecast<'m>(
+    pub fn forecast(
         &self,
-        predictor: Rc<dyn Predictor<'m> + 'm>,
+        predictor: Arc<dyn Predictor>,
         settings: Settings,
         origins: usize,
         samples: NonZeroUsize,
@@ -202,9 +202,9 @@ impl Thinned {
         (known, ahead)
     }
 
-    fn paths<'m>(
+    fn paths(
         &self,
-        predictor: Rc<dyn Predictor<'m> + 'm>,
+        predictor: Arc<dyn Predictor>,
         settings: Settings,
         origins: usize,
         samples: NonZeroUsize,

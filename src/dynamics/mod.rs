@@ -34,7 +34,7 @@ pub struct Laws {
 }
 
 /// A learned model with several members, each of which could be the system.
-pub trait Dynamics {
+pub trait Dynamics: Send + Sync {
     /// Name in tables.
     fn name(&self) -> &'static str;
 

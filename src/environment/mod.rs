@@ -63,7 +63,7 @@ pub struct Step {
 /// assert_eq!(pendulum.reset(7), first);
 /// # Ok::<(), statecast::environment::EnvironmentError>(())
 /// ```
-pub trait Environment {
+pub trait Environment: Send {
     /// The task that is simulated.
     fn task(&self) -> &'static Task;
 

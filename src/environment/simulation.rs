@@ -6,7 +6,7 @@ use rand::rngs::ChaCha8Rng;
 use super::{Environment, EnvironmentError, Step, Task};
 
 /// The dynamics of a task. What it is given has been checked.
-pub(super) trait System {
+pub(super) trait System: Send {
     /// The task.
     fn task(&self) -> &'static Task;
 

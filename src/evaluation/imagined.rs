@@ -1,6 +1,6 @@
 //! Paths that a policy walks in a model.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::Array2;
 use rand::SeedableRng;
@@ -26,7 +26,7 @@ pub struct Walk {
     /// What is known of the system.
     pub rules: Rules,
     /// Where recorded runs ended, if paths may end there, too.
-    pub ends: Option<Rc<RecordedEnds>>,
+    pub ends: Option<Arc<RecordedEnds>>,
     /// Seed of all draws.
     pub seed: u64,
 }

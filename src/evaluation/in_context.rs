@@ -14,8 +14,8 @@ use crate::forecast::{
 };
 
 /// Recorded runs, one after the other, as contexts that a forecaster reads once for all policies.
-pub struct Contexts<'m> {
-    readings: Vec<Reading<'m>>,
+pub struct Contexts {
+    readings: Vec<Reading>,
     /// Steps that the model's window leaves room for, one a context.
     stretches: Vec<NonZeroUsize>,
     states: usize,
@@ -106,7 +106,7 @@ fn named(prefix: &str, count: usize) -> impl Iterator<Item = String> + '_ {
     (0..count).map(move |i| format!("{prefix} {i}"))
 }
 
-impl<'m> Contexts<'m> {
+impl Contexts {
     /// Reads contexts, each by its forecaster; their pieces stand one after the other. With
     /// [`Method::Residual`] online experts have read all other runs before. With `with_reward`, the
     /// reward is a channel.
@@ -117,7 +117,7 @@ impl<'m> Contexts<'m> {
     /// # Panics
     /// If there is no forecaster, or a context has no piece, or a piece has more rows than its run.
     pub fn read(
-        forecasters: &[Forecaster<'m>],
+        forecasters: &[Forecaster],
         logged: &Logged,
         pieces: &[Vec<Piece>],
         with_reward: bool,

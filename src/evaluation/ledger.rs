@@ -1,7 +1,7 @@
 //! What paths earn while a policy walks them.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
@@ -11,7 +11,7 @@ use super::{Logged, RecordedEnds, Rules, Walk};
 #[derive(Debug)]
 pub(super) struct Ledger {
     rules: Rules,
-    ends: Option<Rc<RecordedEnds>>,
+    ends: Option<Arc<RecordedEnds>>,
     discount: f64,
     /// Rewards that a model may predict: those that were seen.
     range: (f64, f64),

@@ -1,7 +1,7 @@
 //! What followed when all channels were last like this.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::candidates::Candidates;
 use super::products::distance;
@@ -32,7 +32,7 @@ pub(super) struct Analogue {
     channels: Vec<Channel>,
     /// Of the last rows, latest first: squared distances of their values to those of the rows
     /// before, the closest in time first. The next rows are compared by the same ones again.
-    distances: VecDeque<Rc<[f64]>>,
+    distances: VecDeque<Arc<[f64]>>,
 }
 
 #[derive(Debug, Clone)]

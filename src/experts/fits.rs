@@ -1,6 +1,6 @@
 //! Regressions of all channels on features of the past, with several settings beside each other.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::candidates::Candidates;
 use super::regression::{Prepared, Prior, Regression};
@@ -14,7 +14,7 @@ struct Fit {
     lags: usize,
     regression: Regression,
     /// Of the row that was predicted last; copies share it.
-    prepared: Option<Rc<Prepared>>,
+    prepared: Option<Arc<Prepared>>,
 }
 
 /// Regressions of every setting, and which of them predicts each channel best.
@@ -77,7 +77,7 @@ impl Fits {
                     Some(same) => last.insert(same),
                     None => last.insert((fit.lags, features(fit.lags))),
                 };
-                Rc::new(fit.regression.prepare(features))
+                Arc::new(fit.regression.prepare(features))
             });
         }
         for (channel, predicted) in self.predicted.iter_mut().enumerate() {

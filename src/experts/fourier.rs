@@ -1,7 +1,7 @@
 //! A smooth model of all channels and the actions of small systems.
 
 use std::f64::consts::TAU;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -39,7 +39,7 @@ pub(super) struct Fourier {
     channels: usize,
     /// `None` if there are too many variables.
     fits: Option<Fits>,
-    waves: Rc<Vec<Wave>>,
+    waves: Arc<Vec<Wave>>,
 }
 
 /// A random frequency of every variable, and a phase.
@@ -85,7 +85,7 @@ impl Fourier {
         Self {
             channels,
             fits: few.then(|| Fits::new(&RIDGES.map(setting), channels)),
-            waves: Rc::new(waves.collect()),
+            waves: Arc::new(waves.collect()),
         }
     }
 }

@@ -60,7 +60,7 @@ fn bounded(x: f64) -> f64 {
 }
 
 /// An expert of all channels. A row is predicted, then learned.
-trait Expert {
+trait Expert: Send + Sync {
     /// Distributions of the channels of the next row, `None` where the expert has none.
     fn predict(&mut self, next: &Next) -> Vec<Option<Student>>;
 

@@ -1,6 +1,6 @@
 //! Several experts on one recording.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::analogue::Analogue;
 use super::fourier::Fourier;
@@ -92,7 +92,7 @@ impl Source {
 /// assert!((next.location - x).abs() < 1e-3 && next.scale < 1e-2);
 /// ```
 pub struct Panel {
-    past: Rc<Past>,
+    past: Arc<Past>,
     /// Largest action of the context, one an action.
     units: Vec<f64>,
     sources: Vec<Source>,
@@ -107,7 +107,7 @@ pub struct Panel {
 impl Clone for Panel {
     fn clone(&self) -> Self {
         Self {
-            past: Rc::clone(&self.past),
+            past: Arc::clone(&self.past),
             units: self.units.clone(),
             sources: self.sources.clone(),
             experts: self.experts.iter().map(|expert| expert.copy()).collect(),
@@ -125,7 +125,7 @@ impl Panel {
         let start = |source: &Source| source.start(channels, units.len());
         let unit = |&unit: &f64| if unit > 0.0 { unit } else { 1.0 };
         Self {
-            past: Rc::default(),
+            past: Arc::default(),
             units: units.iter().map(unit).collect(),
             sources: sources.to_vec(),
             experts: sources.iter().map(start).collect(),

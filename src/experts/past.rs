@@ -1,12 +1,12 @@
 //! The rows that experts have seen.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Rows of a recording, or of a path that goes on from one: values, actions, and how far each row
 /// is from the first of its episode. What a path goes on from is shared, not copied.
 #[derive(Debug, Clone, Default)]
 pub struct Past {
-    before: Option<Rc<Past>>,
+    before: Option<Arc<Past>>,
     /// Rows of what is before.
     shared: usize,
     /// `[row][channel]`.
@@ -21,16 +21,16 @@ impl Past {
     pub(super) const ROW_BYTES: usize = size_of::<usize>();
 
     /// Adds a row to a past that others may share: theirs stays as it is.
-    pub(super) fn push(past: &mut Rc<Self>, values: &[f64], actions: &[f64], begins: bool) {
+    pub(super) fn push(past: &mut Arc<Self>, values: &[f64], actions: &[f64], begins: bool) {
         let age = past.next_age(begins);
-        if Rc::get_mut(past).is_none() {
-            *past = Rc::new(Self {
+        if Arc::get_mut(past).is_none() {
+            *past = Arc::new(Self {
                 shared: past.len(),
-                before: Some(Rc::clone(past)),
+                before: Some(Arc::clone(past)),
                 ..Self::default()
             });
         }
-        let own = Rc::get_mut(past).expect("a past that was just made is not shared");
+        let own = Arc::get_mut(past).expect("a past that was just made is not shared");
         own.values.extend(values);
         own.actions.extend(actions);
         own.ages.push(age);

@@ -1,6 +1,6 @@
 //! Bayesian linear regression, one observation at a time.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nalgebra::{Cholesky, DMatrix, DVector};
 use rand::RngExt;
@@ -52,7 +52,7 @@ impl Prior {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Regression {
-    posterior: Rc<Posterior>,
+    posterior: Arc<Posterior>,
     noises: Vec<Noise>,
     features: usize,
     observations: usize,
@@ -128,7 +128,7 @@ impl Regression {
     pub(super) fn around(prior: Prior, weights: Vec<f64>, targets: usize) -> Self {
         Self {
             features: weights.len() / targets.max(1),
-            posterior: Rc::new(Posterior::new(1.0 / prior.ridge, weights, targets)),
+            posterior: Arc::new(Posterior::new(1.0 / prior.ridge, weights, targets)),
             noises: vec![Noise::new(prior.noise); targets],
             observations: 0,
         }
@@ -175,7 +175,7 @@ impl Regression {
             noise.learn(*error, at.leverage);
         }
         self.observations += 1;
-        Rc::make_mut(&mut self.posterior).learn(&at.projected, &errors);
+        Arc::make_mut(&mut self.posterior).learn(&at.projected, &errors);
     }
 
     /// Distributions of the targets.

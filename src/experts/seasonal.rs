@@ -1,7 +1,7 @@
 //! The value one period ago, for each channel by itself.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::candidates::Candidates;
 use super::products::dot;
@@ -41,7 +41,7 @@ struct Season {
     candidates: Candidates,
     naive: [Noise; 2],
     regression: Regression,
-    prepared: Option<Rc<Prepared>>,
+    prepared: Option<Arc<Prepared>>,
     predicted: Vec<Option<Student>>,
 }
 
@@ -118,7 +118,7 @@ impl Season {
                 fitted(1),
             ];
             self.predicted.copy_from_slice(&predicted.map(Some));
-            self.prepared = Some(Rc::new(prepared));
+            self.prepared = Some(Arc::new(prepared));
         }
         self.candidates.best(&self.predicted)
     }

@@ -1,7 +1,6 @@
 //! A simulator, asked in the recording's units about positions on axes.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::Array2;
 
@@ -12,7 +11,7 @@ use crate::experts::{CENTRE, Simulated, Simulator, ask};
 /// A simulator and the channels that it is asked about.
 #[derive(Clone)]
 pub(super) struct AxisSimulator {
-    simulator: Rc<RefCell<dyn Simulator>>,
+    simulator: Arc<Mutex<dyn Simulator>>,
     names: Vec<String>,
     axes: Vec<Axis>,
     /// Indices of the channels that are forecast; the others are constant.
@@ -22,14 +21,14 @@ pub(super) struct AxisSimulator {
 
 impl AxisSimulator {
     pub(super) fn new(
-        simulator: &Rc<RefCell<dyn Simulator>>,
+        simulator: &Arc<Mutex<dyn Simulator>>,
         start: &Start,
     ) -> Result<Self, ForecastError> {
         if !start.encoding.disentangler().is_identity() {
             return Err(ForecastError::SimulatedComponents);
         }
         Ok(Self {
-            simulator: Rc::clone(simulator),
+            simulator: Arc::clone(simulator),
             names: start.encoding.channel_names().to_vec(),
             axes: start.encoding.axes().to_vec(),
             active: start.active.to_vec(),
@@ -55,7 +54,10 @@ impl AxisSimulator {
         let actions = Array2::from_shape_fn((rows.len(), self.actions), |(i, a)| {
             rows[i].1.get(a).copied().unwrap_or(0.0)
         });
-        let simulator = &mut *self.simulator.borrow_mut();
+        let simulator = &mut *self
+            .simulator
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let said = ask(simulator, &self.names, states.view(), actions.view());
         let said = said.map_err(|source| ForecastError::Simulator { row, source })?;
         Ok(said.iter().map(|row| self.positions(row)).collect())

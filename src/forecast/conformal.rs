@@ -258,9 +258,9 @@ fn interpolated(
 }
 
 /// A context that was read and continued.
-pub struct Forecast<'m> {
+pub struct Forecast {
     /// The context.
-    pub reading: Reading<'m>,
+    pub reading: Reading,
     /// How it goes on.
     pub rollout: Rollout,
     /// Outcomes within the context that the bands were adjusted by; zero if they are as the paths
@@ -269,16 +269,16 @@ pub struct Forecast<'m> {
 }
 
 /// A context that was read once and continued under several futures.
-pub struct ForkedForecast<'m> {
+pub struct ForkedForecast {
     /// The context.
-    pub reading: Reading<'m>,
+    pub reading: Reading,
     /// How it goes on, one a future.
     pub rollouts: Vec<Rollout>,
     /// Outcomes within the context that the bands were adjusted by.
     pub outcomes: usize,
 }
 
-impl<'m> Forecaster<'m> {
+impl Forecaster {
     /// Reads a context, of which the last `scored` rows get densities, and continues it along sampled
     /// paths, which are adjusted by forecasts from inside of the context if the forecaster has
     /// [origins](Self::with_origins).
@@ -292,7 +292,7 @@ impl<'m> Forecaster<'m> {
         settings: &RolloutSettings,
         future: Option<&KnownFuture>,
         progress: &dyn Fn(f64),
-    ) -> Result<Forecast<'m>, ForecastError> {
+    ) -> Result<Forecast, ForecastError> {
         let (conformal, left) = self.conformal(context, settings, future.is_some(), 1, progress)?;
         let reading = self.read_ahead(context, scored, settings.stretch())?;
         let done = |share: f64| progress(1.0 - (1.0 - share) * left);
@@ -318,7 +318,7 @@ impl<'m> Forecaster<'m> {
         settings: &RolloutSettings,
         control: &mut dyn Control,
         progress: &dyn Fn(f64),
-    ) -> Result<Forecast<'m>, ForecastError> {
+    ) -> Result<Forecast, ForecastError> {
         let (conformal, left) = self.conformal(context, settings, true, 1, progress)?;
         let reading = self.read_ahead(context, scored, settings.stretch())?;
         let done = |share: f64| progress(1.0 - (1.0 - share) * left);
@@ -367,7 +367,7 @@ impl<'m> Forecaster<'m> {
         settings: &RolloutSettings,
         futures: &[KnownFuture],
         progress: &dyn Fn(f64),
-    ) -> Result<ForkedForecast<'m>, ForecastError> {
+    ) -> Result<ForkedForecast, ForecastError> {
         let (conformal, left) = self.conformal(context, settings, true, futures.len(), progress)?;
         let reading = self.read_ahead(context, scored, settings.stretch())?;
         let part = left / futures.len().max(1) as f64;

@@ -1,7 +1,7 @@
 //! The experts of a batch of sampled paths, and what they say of the paths' next rows.
 
-use std::cell::{OnceCell, RefCell};
-use std::rc::Rc;
+use std::sync::OnceLock;
+use std::sync::{Arc, Mutex};
 
 use ndarray::ArrayView1;
 
@@ -13,7 +13,7 @@ use crate::experts::{CENTRE, Hint, Leadership, Panel, Simulated, Simulator, Slot
 /// What a user knows about a system, for the experts of those who read hints or residuals.
 #[derive(Clone, Default)]
 pub struct Knowledge {
-    simulator: Option<Rc<RefCell<dyn Simulator>>>,
+    simulator: Option<Arc<Mutex<dyn Simulator>>>,
     /// Whether the simulator was learned from rows that are passed.
     learned: bool,
     period: Option<usize>,
@@ -23,7 +23,7 @@ impl Knowledge {
     /// The same, with a model of the system among the experts. In contexts it is asked row by row,
     /// along sampled paths about those of all paths at once, and never about what follows a row
     /// unless that is wanted.
-    pub fn with_simulator(mut self, simulator: Rc<RefCell<dyn Simulator>>) -> Self {
+    pub fn with_simulator(mut self, simulator: Arc<Mutex<dyn Simulator>>) -> Self {
         self.simulator = Some(simulator);
         self.learned = false;
         self
@@ -31,7 +31,7 @@ impl Knowledge {
 
     /// The same, with a model that was learned from [earlier recordings](super::Forecaster::with_earlier).
     /// It is not asked about rows of which only the experts learn: its errors there say nothing of others.
-    pub fn with_learned(mut self, simulator: Rc<RefCell<dyn Simulator>>) -> Self {
+    pub fn with_learned(mut self, simulator: Arc<Mutex<dyn Simulator>>) -> Self {
         self.simulator = Some(simulator);
         self.learned = true;
         self
@@ -51,7 +51,7 @@ pub(super) struct ExpertPaths {
     /// Whether the simulator was learned from rows that are passed.
     learned: bool,
     channels: usize,
-    paths: Vec<Rc<Path>>,
+    paths: Vec<Arc<Path>>,
     /// Whether a path's next row will not follow from its last.
     detached: Vec<bool>,
 }
@@ -67,7 +67,7 @@ struct Path {
     /// Whether the next row was predicted as the first of an episode.
     begins: bool,
     /// The simulator's prediction of the next row, once it was asked; forks share it.
-    simulated: Rc<OnceCell<Vec<Option<Simulated>>>>,
+    simulated: Arc<OnceLock<Vec<Option<Simulated>>>>,
     /// Of the channels in the last row.
     positions: Vec<f64>,
     /// Taken in the last row.
@@ -98,7 +98,7 @@ impl Path {
         self.slots.learn(&self.panel, &row);
         self.panel.learn(&row, &self.actions);
         self.predicts = false;
-        self.simulated = Rc::default();
+        self.simulated = Arc::default();
     }
 }
 
@@ -130,7 +130,7 @@ impl ExpertPaths {
             hints: Vec::new(),
             predicts: false,
             begins: true,
-            simulated: Rc::default(),
+            simulated: Arc::default(),
             positions: vec![0.0; channels],
             actions: vec![0.0; start.units.len()],
         };
@@ -139,14 +139,14 @@ impl ExpertPaths {
             simulator,
             learned: knowledge.learned,
             channels,
-            paths: vec![Rc::new(path)],
+            paths: vec![Arc::new(path)],
             detached: vec![false],
         })
     }
 
     /// So many paths that continue the first one.
     pub(super) fn fork(&self, count: usize) -> Self {
-        let forked = Rc::new(self.paths[0].fork());
+        let forked = Arc::new(self.paths[0].fork());
         Self {
             simulator: self.simulator.clone(),
             learned: self.learned,
@@ -182,12 +182,12 @@ impl ExpertPaths {
         let Some(simulator) = &self.simulator else {
             return Ok(());
         };
-        let wants = |&(i, path): &(usize, &Rc<Path>)| {
+        let wants = |&(i, path): &(usize, &Arc<Path>)| {
             !path.predicts && path.simulated.get().is_none() && !self.detached[i]
         };
         let paths = self.paths.iter().enumerate().filter(wants);
-        let mut paths: Vec<&Rc<Path>> = paths.map(|(_, path)| path).collect();
-        paths.dedup_by(|a, b| Rc::ptr_eq(a, b));
+        let mut paths: Vec<&Arc<Path>> = paths.map(|(_, path)| path).collect();
+        paths.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let Some(first) = paths.first() else {
             return Ok(());
         };
@@ -203,7 +203,7 @@ impl ExpertPaths {
     /// Has the experts of all paths predict their next rows, unless they have.
     pub(super) fn predict(&mut self) -> Result<(), ForecastError> {
         self.simulate()?;
-        let kind = |(path, detached): (&Rc<Path>, &bool)| (Rc::as_ptr(path), *detached);
+        let kind = |(path, detached): (&Arc<Path>, &bool)| (Arc::as_ptr(path), *detached);
         let kinds: Vec<_> = self.paths.iter().zip(&self.detached).map(kind).collect();
         for i in 0..self.paths.len() {
             if self.paths[i].predicts {
@@ -211,10 +211,10 @@ impl ExpertPaths {
             }
             // Paths that have just been forked are one.
             if i > 0 && kinds[i - 1] == kinds[i] {
-                self.paths[i] = Rc::clone(&self.paths[i - 1]);
+                self.paths[i] = Arc::clone(&self.paths[i - 1]);
                 continue;
             }
-            let path = Rc::make_mut(&mut self.paths[i]);
+            let path = Arc::make_mut(&mut self.paths[i]);
             match path.simulated.get() {
                 Some(simulated) if !self.detached[i] => path.panel.tell(simulated.clone()),
                 _ => {}
@@ -227,7 +227,7 @@ impl ExpertPaths {
     /// Predicts the next row of some paths as the first of an episode.
     pub(super) fn begin(&mut self, paths: &[usize]) {
         for &path in paths {
-            Rc::make_mut(&mut self.paths[path]).predict(true);
+            Arc::make_mut(&mut self.paths[path]).predict(true);
         }
     }
 
@@ -255,7 +255,7 @@ impl ExpertPaths {
 
     /// Learns the only path's next row.
     pub(super) fn learn_row(&mut self, positions: ArrayView1<f64>, actions: ArrayView1<f64>) {
-        Rc::make_mut(&mut self.paths[0]).learn(positions.iter().copied(), actions);
+        Arc::make_mut(&mut self.paths[0]).learn(positions.iter().copied(), actions);
     }
 
     /// Learns the next row of all paths: positions of all sequences, and actions `[paths * actions]`;
@@ -263,7 +263,7 @@ impl ExpertPaths {
     pub(super) fn learn(&mut self, positions: &[f64], actions: &[f64]) {
         let count = self.paths.len();
         for (i, path) in self.paths.iter_mut().enumerate() {
-            let path = Rc::make_mut(path);
+            let path = Arc::make_mut(path);
             let width = path.actions.len();
             let taken = actions.get(i * width..(i + 1) * width);
             let taken = taken.map_or_else(|| path.actions.clone(), <[f64]>::to_vec);

@@ -1,7 +1,7 @@
 //! A predictor with its settings, and how it begins to read a context.
 
-use std::rc::Rc;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use ndarray::{ArrayView2, s};
 
@@ -137,22 +137,22 @@ impl Default for Settings {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Forecaster<'m> {
-    predictor: Rc<dyn Predictor<'m> + 'm>,
+pub struct Forecaster {
+    predictor: Arc<dyn Predictor>,
     settings: Settings,
     origins: usize,
-    earlier: Option<Rc<Variables>>,
+    earlier: Option<Arc<Variables>>,
 }
 
-impl<'m> Forecaster<'m> {
+impl Forecaster {
     /// A language model that forecasts.
-    pub fn new(model: &'m Model, settings: Settings) -> Self {
+    pub fn new(model: &Model, settings: Settings) -> Self {
         Self::of(Language::as_set(model, settings), settings)
     }
 
     /// Any predictor that forecasts. The settings' temperature and tolerance are the predictor's
     /// business.
-    pub fn of(predictor: Rc<dyn Predictor<'m> + 'm>, settings: Settings) -> Self {
+    pub fn of(predictor: Arc<dyn Predictor>, settings: Settings) -> Self {
         Self {
             predictor,
             settings,
@@ -194,7 +194,7 @@ impl<'m> Forecaster<'m> {
             .iter()
             .try_for_each(|other| other.check_like(first))?;
         Ok(Self {
-            earlier: Some(Rc::new(Variables::joined(recordings))),
+            earlier: Some(Arc::new(Variables::joined(recordings))),
             ..self
         })
     }
@@ -270,7 +270,7 @@ impl<'m> Forecaster<'m> {
     /// # Errors
     /// [`ForecastError::TooFewRows`], [`ForecastError::Window`] if the context alone is longer than
     /// the window, and what the codec, the disentangler and the model report.
-    pub fn read(&self, context: &Variables) -> Result<Reading<'m>, ForecastError> {
+    pub fn read(&self, context: &Variables) -> Result<Reading, ForecastError> {
         self.read_last(context, context.rows())
     }
 
@@ -279,11 +279,7 @@ impl<'m> Forecaster<'m> {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn read_last(
-        &self,
-        context: &Variables,
-        scored: usize,
-    ) -> Result<Reading<'m>, ForecastError> {
+    pub fn read_last(&self, context: &Variables, scored: usize) -> Result<Reading, ForecastError> {
         self.read_ahead(context, scored, 0)
     }
 
@@ -294,7 +290,7 @@ impl<'m> Forecaster<'m> {
         context: &Variables,
         scored: usize,
         horizon: usize,
-    ) -> Result<Reading<'m>, ForecastError> {
+    ) -> Result<Reading, ForecastError> {
         let rows = context.rows();
         let wanted = rows.saturating_sub(scored);
         let ahead = self.at_once(horizon);
@@ -334,16 +330,12 @@ impl<'m> Forecaster<'m> {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn begin(&self, context: &Variables) -> Result<Reading<'m>, ForecastError> {
+    pub fn begin(&self, context: &Variables) -> Result<Reading, ForecastError> {
         self.begin_ahead(context, 0)
     }
 
     /// The same before so many steps; zero if their number is not known.
-    fn begin_ahead(
-        &self,
-        context: &Variables,
-        horizon: usize,
-    ) -> Result<Reading<'m>, ForecastError> {
+    fn begin_ahead(&self, context: &Variables, horizon: usize) -> Result<Reading, ForecastError> {
         let Some(earlier) = &self.earlier else {
             return self.begin_on(context, horizon);
         };
@@ -358,7 +350,7 @@ impl<'m> Forecaster<'m> {
     }
 
     /// What is fitted on some rows, of which none was read.
-    fn begin_on(&self, context: &Variables, horizon: usize) -> Result<Reading<'m>, ForecastError> {
+    fn begin_on(&self, context: &Variables, horizon: usize) -> Result<Reading, ForecastError> {
         let rows = context.rows();
         if rows < 2 {
             return Err(ForecastError::TooFewRows(rows));

@@ -1,7 +1,7 @@
 //! The language model as a forecaster of channels.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array2, Array3, s};
 
@@ -14,21 +14,21 @@ use crate::experts::Source;
 use crate::model::Model;
 
 /// A language model and how its probabilities are read.
-#[derive(Clone, Copy)]
-pub struct Language<'m> {
+#[derive(Clone)]
+pub struct Language {
     /// The model.
-    pub model: &'m Model,
+    pub model: Model,
     /// Divisor of its logits.
     pub temperature: Temperature,
     /// Probability that may stay unrefined.
     pub tolerance: Tolerance,
 }
 
-impl<'m> Language<'m> {
+impl Language {
     /// A model with the settings' temperature and tolerance.
-    pub fn of(model: &'m Model, settings: Settings) -> Self {
+    pub fn of(model: &Model, settings: Settings) -> Self {
         Self {
-            model,
+            model: model.clone(),
             temperature: settings.temperature,
             tolerance: settings.tolerance,
         }
@@ -36,7 +36,7 @@ impl<'m> Language<'m> {
 
     /// A language model as the settings say that it is read, as [`as_method`](Self::as_method) does, with
     /// paths as [`stacked`](Self::stacked) has them.
-    pub fn as_set(model: &'m Model, settings: Settings) -> Rc<dyn Predictor<'m> + 'm> {
+    pub fn as_set(model: &Model, settings: Settings) -> Arc<dyn Predictor> {
         let language = Self::of(model, settings);
         let read = language.as_method(settings.method, &Knowledge::default());
         language.stacked(settings.method, read, Vec::new())
@@ -46,18 +46,18 @@ impl<'m> Language<'m> {
     /// experts by themselves and of more forecasters if the model reads hints ([`Stacked`]); any other is left
     /// as it is.
     pub fn stacked(
-        self,
+        &self,
         method: Method,
-        read: Rc<dyn Predictor<'m> + 'm>,
-        more: Vec<Rc<dyn Predictor<'m> + 'm>>,
-    ) -> Rc<dyn Predictor<'m> + 'm> {
+        read: Arc<dyn Predictor>,
+        more: Vec<Arc<dyn Predictor>>,
+    ) -> Arc<dyn Predictor> {
         match self.others(method) {
             Some(others) => {
-                let stacked = Stacked::new(read, others).with("digits", Rc::new(self));
-                let add = |stacked: Stacked<'m>, other: Rc<dyn Predictor<'m> + 'm>| {
+                let stacked = Stacked::new(read, others).with("digits", Arc::new(self.clone()));
+                let add = |stacked: Stacked, other: Arc<dyn Predictor>| {
                     stacked.with(&other.name(), other)
                 };
-                Rc::new(more.into_iter().fold(stacked, add))
+                Arc::new(more.into_iter().fold(stacked, add))
             }
             None => read,
         }
@@ -66,53 +66,53 @@ impl<'m> Language<'m> {
     /// A mixture with the paths of its members. If the model, member `own`, reads hints, they are pooled with
     /// all that [`stacked`](Self::stacked) pools its own with, and the mixture's own paths are left out.
     pub fn stacked_in(
-        self,
+        &self,
         method: Method,
-        mixture: Rc<dyn Predictor<'m> + 'm>,
-        members: Vec<Rc<dyn Predictor<'m> + 'm>>,
+        mixture: Arc<dyn Predictor>,
+        members: Vec<Arc<dyn Predictor>>,
         own: usize,
-    ) -> Rc<dyn Predictor<'m> + 'm> {
+    ) -> Arc<dyn Predictor> {
         let Some(mut others) = self.others(method) else {
-            return Rc::new(Stacked::new(mixture, members));
+            return Arc::new(Stacked::new(mixture, members));
         };
         let names: Vec<String> = members.iter().map(|member| member.name()).collect();
         others.retain(|other| !names.contains(&other.name()));
         let others = members.into_iter().chain(others).collect();
         let stacked = Stacked::new(mixture, others).with_paths_of_others(own);
-        Rc::new(stacked.with("digits", Rc::new(self)))
+        Arc::new(stacked.with("digits", Arc::new(self.clone())))
     }
 
     /// As [`stacked`](Self::stacked) for paths along actions that another policy takes than the context's: without digits,
     /// which do not see actions and are right in a context as far as its policy goes on, but with more
     /// forecasters.
     pub fn stacked_for_policies(
-        self,
+        &self,
         method: Method,
-        read: Rc<dyn Predictor<'m> + 'm>,
-        more: Vec<Rc<dyn Predictor<'m> + 'm>>,
-    ) -> Rc<dyn Predictor<'m> + 'm> {
+        read: Arc<dyn Predictor>,
+        more: Vec<Arc<dyn Predictor>>,
+    ) -> Arc<dyn Predictor> {
         match self.others(method) {
             Some(mut others) => {
                 others.extend(more);
-                Rc::new(Stacked::new(read, others).for_policies())
+                Arc::new(Stacked::new(read, others).for_policies())
             }
             None => read,
         }
     }
 
     /// Whether a method has its paths pooled with those of others.
-    pub fn pools(self, method: Method) -> bool {
+    pub fn pools(&self, method: Method) -> bool {
         method == Method::Residual && self.model.hinted().is_some()
     }
 
     /// The experts whose paths are pooled with those of a model that reads hints.
-    fn others(self, method: Method) -> Option<Vec<Rc<dyn Predictor<'m> + 'm>>> {
+    fn others(&self, method: Method) -> Option<Vec<Arc<dyn Predictor>>> {
         const SMOOTH: [Source; 2] = [Source::Fourier, Source::Quadratic];
         self.pools(method).then(|| {
-            let others: [Rc<dyn Predictor<'m> + 'm>; 3] = [
-                Rc::new(Online::first("linear", &[Source::Linear])),
-                Rc::new(Online::first("fourier", &SMOOTH)),
-                Rc::new(Online::scales()),
+            let others: [Arc<dyn Predictor>; 3] = [
+                Arc::new(Online::first("linear", &[Source::Linear])),
+                Arc::new(Online::first("fourier", &SMOOTH)),
+                Arc::new(Online::scales()),
             ];
             others.to_vec()
         })
@@ -121,25 +121,25 @@ impl<'m> Language<'m> {
     /// The same, as a method reads it. With [`Method::Residual`] a model that was trained to read
     /// hints reads them ([`Hinted`]), any other reads residuals as digits ([`Residual`]), both with
     /// experts that know something about the system.
-    pub fn as_method(self, method: Method, knowledge: &Knowledge) -> Rc<dyn Predictor<'m> + 'm> {
+    pub fn as_method(&self, method: Method, knowledge: &Knowledge) -> Arc<dyn Predictor> {
         if method != Method::Residual {
-            return Rc::new(self);
+            return Arc::new(self.clone());
         }
-        match Hinted::new(self) {
-            Some(hinted) => Rc::new(hinted.knowing(knowledge.clone())),
-            None => Rc::new(Residual::new(Rc::new(self)).knowing(knowledge.clone())),
+        match Hinted::new(self.clone()) {
+            Some(hinted) => Arc::new(hinted.knowing(knowledge.clone())),
+            None => Arc::new(Residual::new(Arc::new(self.clone())).knowing(knowledge.clone())),
         }
     }
 }
 
-impl<'m> Predictor<'m> for Language<'m> {
+impl Predictor for Language {
     fn name(&self) -> String {
         self.model.source().to_string()
     }
 
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let session = Session::empty(
-            self.model,
+            &self.model,
             start.channels(),
             start.rows,
             self.temperature,
@@ -177,7 +177,7 @@ impl<'m> Predictor<'m> for Language<'m> {
     }
 }
 
-impl<'m> Continuation<'m> for Session<'m> {
+impl Continuation for Session {
     fn batch(&self) -> usize {
         Session::batch(self)
     }
@@ -229,11 +229,7 @@ impl<'m> Continuation<'m> for Session<'m> {
         Ok(Session::advance(self, &bins)?)
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn fork(&self, paths: Paths, steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         let room = self.most_rows().saturating_sub(steps);
         if self.rows() <= room {
             return Ok(Box::new(Session::fork(self, paths.count, steps)?));

@@ -79,7 +79,7 @@ pub(super) fn longest_stretch(window: usize, context: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use ndarray::{Array2, s};
 
@@ -92,12 +92,12 @@ mod tests {
     /// A baseline with a window.
     struct Narrow(usize);
 
-    impl<'m> Predictor<'m> for Narrow {
+    impl Predictor for Narrow {
         fn name(&self) -> String {
             "narrow".to_owned()
         }
 
-        fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+        fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
             named("ar").unwrap().start(start)
         }
 
@@ -115,7 +115,7 @@ mod tests {
     fn paths_of_any_horizon_begin_again_where_the_window_is_full() {
         let wave = Array2::from_shape_fn((50, 1), |(t, _)| (0.3 * t as f64).sin());
         let context = Variables::new(vec!["x".to_owned()], vec![Role::State], wave);
-        let paths = |predictor: Rc<dyn Predictor>, rows: usize| {
+        let paths = |predictor: Arc<dyn Predictor>, rows: usize| {
             let settings = RolloutSettings {
                 horizon: NonZeroUsize::new(100).unwrap(),
                 samples: NonZeroUsize::new(5).unwrap(),
@@ -128,7 +128,7 @@ mod tests {
         };
         for (rows, at_once) in [(50, 30), (5, 35)] {
             let (narrow, wide) = (
-                paths(Rc::new(Narrow(40)), rows),
+                paths(Arc::new(Narrow(40)), rows),
                 paths(named("ar").unwrap(), rows),
             );
             let first = s![.., ..at_once, ..];

@@ -1,7 +1,7 @@
 //! Mixtures of forecasters by what they have predicted so far.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array2, Array3, Axis, aview1, s};
 use rand::rngs::ChaCha8Rng;
@@ -31,20 +31,17 @@ const LEAST: f64 = 1e-30;
 ///
 /// A path of a rollout draws the forecaster that it follows, each channel for itself, and keeps it
 /// but for changes at the rate of the share: paths, too, have the law of the mixture.
-pub struct Mixture<'m> {
-    experts: Vec<Rc<dyn Predictor<'m> + 'm>>,
+pub struct Mixture {
+    experts: Vec<Arc<dyn Predictor>>,
     share: f64,
 }
 
-impl<'m> Mixture<'m> {
+impl Mixture {
     /// A mixture of at least one forecaster, with a share from 0 to 1.
     ///
     /// # Errors
     /// [`ForecastError::Mixture`] otherwise.
-    pub fn new(
-        experts: Vec<Rc<dyn Predictor<'m> + 'm>>,
-        share: f64,
-    ) -> Result<Self, ForecastError> {
+    pub fn new(experts: Vec<Arc<dyn Predictor>>, share: f64) -> Result<Self, ForecastError> {
         if experts.is_empty() || !(0.0..=1.0).contains(&share) {
             return Err(ForecastError::Mixture {
                 experts: experts.len(),
@@ -55,12 +52,12 @@ impl<'m> Mixture<'m> {
     }
 }
 
-impl<'m> Predictor<'m> for Mixture<'m> {
+impl Predictor for Mixture {
     fn name(&self) -> String {
         "mixture".to_owned()
     }
 
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let states = self.experts.iter().map(|expert| expert.start(start));
         let states = states.collect::<Result<_, _>>()?;
         Ok(mixed(states, self.share, start.channels()))
@@ -92,11 +89,11 @@ impl<'m> Predictor<'m> for Mixture<'m> {
 }
 
 /// A mixture of at least one forecaster of so many channels.
-pub(super) fn mixed<'m>(
-    experts: Vec<Box<dyn Continuation<'m> + 'm>>,
+pub(super) fn mixed(
+    experts: Vec<Box<dyn Continuation>>,
     share: f64,
     channels: usize,
-) -> Box<dyn Continuation<'m> + 'm> {
+) -> Box<dyn Continuation> {
     Box::new(State {
         weights: vec![Weights::even(experts.len()); channels],
         experts,
@@ -160,15 +157,15 @@ struct Followed {
     random: Vec<ChaCha8Rng>,
 }
 
-struct State<'m> {
-    experts: Vec<Box<dyn Continuation<'m> + 'm>>,
+struct State {
+    experts: Vec<Box<dyn Continuation>>,
     share: f64,
     /// One a channel.
     weights: Vec<Weights>,
     paths: Option<Followed>,
 }
 
-impl State<'_> {
+impl State {
     /// Averages the experts' densities of a row, sequence by sequence: grids, and masses
     /// `[sequences, 1000]` on them. Where one expert's bins are those of a residual, all are
     /// brought to them.
@@ -201,7 +198,7 @@ impl State<'_> {
     }
 }
 
-impl<'m> Continuation<'m> for State<'m> {
+impl Continuation for State {
     fn batch(&self) -> usize {
         self.experts[0].batch()
     }
@@ -313,11 +310,7 @@ impl<'m> Continuation<'m> for State<'m> {
         Ok(())
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn fork(&self, paths: Paths, steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         let mut random: Vec<ChaCha8Rng> = (paths.first..paths.first + paths.count)
             .map(|path| {
                 let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ FOLLOWED);

@@ -1,7 +1,7 @@
 //! Online experts as forecasters.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array3, ArrayView1, aview1, s};
 
@@ -40,12 +40,12 @@ impl Online {
     }
 }
 
-impl<'m> Predictor<'m> for Online {
+impl Predictor for Online {
     fn name(&self) -> String {
         self.name.to_owned()
     }
 
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let channels = start.channels();
         let path = Path {
             panel: Panel::new(self.sources, channels, start.units),
@@ -56,7 +56,7 @@ impl<'m> Predictor<'m> for Online {
         };
         Ok(Box::new(State {
             channels,
-            paths: vec![Rc::new(path)],
+            paths: vec![Arc::new(path)],
             clipped: Clipped::new(channels),
         }))
     }
@@ -139,12 +139,12 @@ impl Path {
 
 struct State {
     channels: usize,
-    paths: Vec<Rc<Path>>,
+    paths: Vec<Arc<Path>>,
     /// Paths leave the axis as their experts do, but not these.
     clipped: Clipped,
 }
 
-impl<'m> Continuation<'m> for State {
+impl Continuation for State {
     fn batch(&self) -> usize {
         self.channels * self.paths.len()
     }
@@ -156,7 +156,7 @@ impl<'m> Continuation<'m> for State {
     ) -> Result<Densities, ForecastError> {
         let mut densities = Array3::zeros((wanted.len(), self.channels, BIN_COUNT));
         self.clipped.observe(rows.positions);
-        let path = Rc::make_mut(&mut self.paths[0]);
+        let path = Arc::make_mut(&mut self.paths[0]);
         for t in 0..rows.len() {
             path.panel.predict(rows.begins[t]);
             if wanted.contains(&t) {
@@ -203,7 +203,7 @@ impl<'m> Continuation<'m> for State {
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
         let count = self.paths.len();
         for (i, path) in self.paths.iter_mut().enumerate() {
-            let path = Rc::make_mut(path);
+            let path = Arc::make_mut(path);
             let row = (0..self.channels).map(|c| values[c * count + i].position() - CENTRE);
             let row: Vec<f64> = row.collect();
             let width = path.actions.len();
@@ -219,7 +219,7 @@ impl<'m> Continuation<'m> for State {
 
     fn begin(&mut self, paths: &[usize]) {
         for &path in paths {
-            Rc::make_mut(&mut self.paths[path]).panel.predict(true);
+            Arc::make_mut(&mut self.paths[path]).panel.predict(true);
         }
     }
 
@@ -233,12 +233,8 @@ impl<'m> Continuation<'m> for State {
         path.panel.paths_at_once(steps, scales)
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        _steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
-        let forked = Rc::new(self.paths[0].fork());
+    fn fork(&self, paths: Paths, _steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
+        let forked = Arc::new(self.paths[0].fork());
         Ok(Box::new(Self {
             channels: self.channels,
             paths: vec![forked; paths.count],

@@ -212,7 +212,7 @@ impl Densities {
 }
 
 /// Forecasts channels from their past, value by value.
-pub trait Predictor<'m> {
+pub trait Predictor: Send + Sync {
     /// Name in tables, such as `ar`.
     fn name(&self) -> String;
 
@@ -220,7 +220,7 @@ pub trait Predictor<'m> {
     ///
     /// # Errors
     /// [`ForecastError`] if the forecaster cannot start.
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError>;
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError>;
 
     /// Rows of context and steps, together, that it remembers at most. Of longer contexts the first rows
     /// need only be [passed](Continuation::pass).
@@ -255,7 +255,7 @@ pub trait Predictor<'m> {
 /// What a forecaster has read of a batch of sequences, and its densities of each one's next value.
 ///
 /// Sequence `channel * paths + path` of a forked batch is a path's channel.
-pub trait Continuation<'m> {
+pub trait Continuation: Send {
     /// Sequences.
     fn batch(&self) -> usize;
 
@@ -331,11 +331,7 @@ pub trait Continuation<'m> {
     ///
     /// # Errors
     /// [`ForecastError`] if memory runs out.
-    fn fork(
-        &self,
-        paths: Paths,
-        steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError>;
+    fn fork(&self, paths: Paths, steps: usize) -> Result<Box<dyn Continuation>, ForecastError>;
 
     /// Values that it has moved to the ends of grids of its own since it was started or forked.
     fn clipped(&self) -> usize {

@@ -1,7 +1,7 @@
 //! A context that was read: its densities, and how it is observed further.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array1, Array2, ArrayView1, s};
 use rand::rngs::ChaCha8Rng;
@@ -19,12 +19,12 @@ use crate::experts::Leadership;
 const ONE_STEP_DRAWS: usize = 1000;
 
 /// A context that was read: its densities, and the state from which it is continued.
-pub struct Reading<'m> {
-    pub(super) predictor: Rc<dyn Predictor<'m> + 'm>,
+pub struct Reading {
+    pub(super) predictor: Arc<dyn Predictor>,
     pub(super) encoding: Encoding,
     /// Channels that are predicted: all but the constant ones.
     pub(super) active: Vec<usize>,
-    pub(super) continuation: Option<Box<dyn Continuation<'m> + 'm>>,
+    pub(super) continuation: Option<Box<dyn Continuation>>,
     /// Indices of the variables that are actions.
     pub(super) actions: Vec<usize>,
     /// Sizes of the largest actions that were recorded, whether they are variables or not.
@@ -36,7 +36,7 @@ pub struct Reading<'m> {
     pub(super) saturated: usize,
 }
 
-impl<'m> Reading<'m> {
+impl Reading {
     /// The map between variables and bins.
     pub fn encoding(&self) -> &Encoding {
         &self.encoding
@@ -46,7 +46,7 @@ impl<'m> Reading<'m> {
     /// channel's index; none where the predictor reads no experts. Constant channels have none.
     ///
     /// ```
-    /// use std::rc::Rc;
+    /// use std::sync::Arc;
     /// use ndarray::Array2;
     /// use statecast::baselines::named;
     /// use statecast::experts::Source;
@@ -54,7 +54,7 @@ impl<'m> Reading<'m> {
     /// let values = Array2::from_shape_fn((80, 1), |(t, _)| (0.3 * t as f64).sin());
     /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
     /// let residual = Residual::new(named("mean").unwrap());
-    /// let reading = Forecaster::of(Rc::new(residual), Settings::default()).read(&context)?;
+    /// let reading = Forecaster::of(Arc::new(residual), Settings::default()).read(&context)?;
     /// let (channel, leadership) = &reading.leaders()[0];
     /// assert_eq!((*channel, leadership.last), (0, Some(Source::Linear)));
     /// # Ok::<(), statecast::forecast::ForecastError>(())
@@ -70,7 +70,7 @@ impl<'m> Reading<'m> {
     ///
     /// ```
     /// use std::num::NonZeroUsize;
-    /// use std::rc::Rc;
+    /// use std::sync::Arc;
     /// use ndarray::Array2;
     /// use statecast::baselines::named;
     /// use statecast::forecast::{Forecaster, Role, RolloutSettings, Settings, Stacked, Variables};
@@ -78,7 +78,7 @@ impl<'m> Reading<'m> {
     /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
     /// let others = vec![named("linear").unwrap()];
     /// let stacked = Stacked::new(named("persistence").unwrap(), others);
-    /// let reading = Forecaster::of(Rc::new(stacked), Settings::default()).read(&context)?;
+    /// let reading = Forecaster::of(Arc::new(stacked), Settings::default()).read(&context)?;
     /// let horizon = NonZeroUsize::new(10).unwrap();
     /// reading.rollout(&RolloutSettings { horizon, ..Default::default() }, None, &|_| ())?;
     /// assert_eq!(reading.path_weights()[0].forecaster, "linear");
@@ -246,7 +246,7 @@ impl<'m> Reading<'m> {
     fn show<T>(
         &mut self,
         came: &Variables,
-        show: impl FnOnce(&mut dyn Continuation<'m>, Observed) -> Result<T, ForecastError>,
+        show: impl FnOnce(&mut dyn Continuation, Observed) -> Result<T, ForecastError>,
     ) -> Result<Option<T>, ForecastError> {
         let rows = came.rows();
         let values = came.values.as_standard_layout();

@@ -9,7 +9,7 @@
 //! `ln 2` in total, whatever comes.
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array3, aview1, s};
 use statrs::function::beta::beta_reg;
@@ -201,24 +201,24 @@ fn normalised(logarithms: &[f64; PRIOR.len()]) -> [f64; PRIOR.len()] {
 ///
 /// Draws are made at recalibrated levels. Paths of a [`Mixture`](super::Mixture) draw from the forecaster that they
 /// follow, so theirs is the law of the recalibrated densities as far as one forecaster leads.
-pub struct Recalibrated<'m>(Rc<dyn Predictor<'m> + 'm>);
+pub struct Recalibrated(Arc<dyn Predictor>);
 
-impl<'m> Recalibrated<'m> {
+impl Recalibrated {
     /// Recalibrates a forecaster.
-    pub fn new(predictor: Rc<dyn Predictor<'m> + 'm>) -> Self {
+    pub fn new(predictor: Arc<dyn Predictor>) -> Self {
         Self(predictor)
     }
 }
 
-impl<'m> Predictor<'m> for Recalibrated<'m> {
+impl Predictor for Recalibrated {
     fn name(&self) -> String {
         format!("{}+recalibrated", self.0.name())
     }
 
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         Ok(Box::new(State {
             inner: self.0.start(start)?,
-            places: (0..start.channels()).map(|_| Rc::default()).collect(),
+            places: (0..start.channels()).map(|_| Arc::default()).collect(),
         }))
     }
 
@@ -243,19 +243,19 @@ impl<'m> Predictor<'m> for Recalibrated<'m> {
     }
 }
 
-struct State<'m> {
-    inner: Box<dyn Continuation<'m> + 'm>,
+struct State {
+    inner: Box<dyn Continuation>,
     /// One a channel.
-    places: Vec<Rc<Places>>,
+    places: Vec<Arc<Places>>,
 }
 
-impl State<'_> {
+impl State {
     fn map(&self, sequence: usize) -> &Map {
         self.places[sequence * self.places.len() / self.inner.batch()].map()
     }
 }
 
-impl<'m> Continuation<'m> for State<'m> {
+impl Continuation for State {
     fn batch(&self) -> usize {
         self.inner.batch()
     }
@@ -289,7 +289,7 @@ impl<'m> Continuation<'m> for State<'m> {
                     let cell = rows.cell(t, c, grid);
                     let low = below(&mass, cell).min(1.0);
                     let high = (low + probability(&mass, cell)).min(1.0);
-                    Rc::make_mut(&mut self.places[c]).learn(low, high);
+                    Arc::make_mut(&mut self.places[c]).learn(low, high);
                 }
             }
         }
@@ -336,11 +336,7 @@ impl<'m> Continuation<'m> for State<'m> {
         self.inner.advance(values, actions)
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn fork(&self, paths: Paths, steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         Ok(Box::new(Self {
             inner: self.inner.fork(paths, steps)?,
             places: self.places.clone(),

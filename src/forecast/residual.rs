@@ -10,7 +10,7 @@
 //! ([`Tails`]).
 
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array2, Array3, aview1, s};
 
@@ -31,7 +31,7 @@ const MASKED: usize = BIN_COUNT / 2;
 /// A forecaster on the residual axis of online experts.
 ///
 /// ```
-/// use std::rc::Rc;
+/// use std::sync::Arc;
 /// use ndarray::Array2;
 /// use statecast::baselines::named;
 /// use statecast::forecast::{Forecaster, Residual, Role, Settings, Variables};
@@ -40,19 +40,19 @@ const MASKED: usize = BIN_COUNT / 2;
 /// let values = Array2::from_shape_fn((80, 1), |(t, _)| wave(t));
 /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
 /// let residual = Residual::new(named("mean").unwrap());
-/// let reading = Forecaster::of(Rc::new(residual), Settings::default()).read(&context)?;
+/// let reading = Forecaster::of(Arc::new(residual), Settings::default()).read(&context)?;
 /// let density = reading.one_step().density(79, 0);
 /// assert!((density.mean() - context.values[[79, 0]]).abs() < 1e-3);
 /// # Ok::<(), statecast::forecast::ForecastError>(())
 /// ```
-pub struct Residual<'m> {
-    reader: Rc<dyn Predictor<'m> + 'm>,
+pub struct Residual {
+    reader: Arc<dyn Predictor>,
     knowledge: Knowledge,
 }
 
-impl<'m> Residual<'m> {
+impl Residual {
     /// Residuals as read by a forecaster.
-    pub fn new(reader: Rc<dyn Predictor<'m> + 'm>) -> Self {
+    pub fn new(reader: Arc<dyn Predictor>) -> Self {
         Self {
             reader,
             knowledge: Knowledge::default(),
@@ -66,12 +66,12 @@ impl<'m> Residual<'m> {
     }
 }
 
-impl<'m> Predictor<'m> for Residual<'m> {
+impl Predictor for Residual {
     fn name(&self) -> String {
         self.reader.name()
     }
 
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let channels = start.channels();
         let experts = ExpertPaths::start(&start, &self.knowledge)?;
         Ok(Box::new(State {
@@ -119,15 +119,15 @@ fn masked(hint: &Hint) -> Vec<f32> {
         .collect()
 }
 
-struct State<'m> {
-    inner: Box<dyn Continuation<'m> + 'm>,
+struct State {
+    inner: Box<dyn Continuation>,
     experts: ExpertPaths,
     channels: usize,
     tails: Tails,
     clipped: Clipped,
 }
 
-impl State<'_> {
+impl State {
     /// Reads rows with the experts.
     fn residuals(&mut self, rows: Observed) -> Result<Residuals, ForecastError> {
         let mut residuals = Residuals {
@@ -166,13 +166,13 @@ struct Residuals {
     masked: Vec<(usize, usize, Vec<f32>)>,
 }
 
-impl<'m> State<'m> {
+impl State {
     /// Shows the forecaster the residuals of some rows.
     fn shown<T>(
         &mut self,
         residuals: &Residuals,
         rows: Observed,
-        show: impl FnOnce(&mut dyn Continuation<'m>, Observed) -> Result<T, ForecastError>,
+        show: impl FnOnce(&mut dyn Continuation, Observed) -> Result<T, ForecastError>,
     ) -> Result<T, ForecastError> {
         let positions = residuals.bins.mapv(Bin::centre);
         let resolutions = vec![0.0; self.channels];
@@ -188,7 +188,7 @@ impl<'m> State<'m> {
     fn read(&mut self, rows: Observed) -> Result<Densities, ForecastError> {
         let residuals = self.residuals(rows)?;
         let wanted = 0..rows.len();
-        let read = |inner: &mut dyn Continuation<'m>, rows: Observed| inner.observe(rows, wanted);
+        let read = |inner: &mut dyn Continuation, rows: Observed| inner.observe(rows, wanted);
         let mut masses = self.shown(&residuals, rows, read)?.masses;
         for (t, c, mass) in &residuals.masked {
             masses.slice_mut(s![*t, *c, ..]).assign(&aview1(mass));
@@ -213,7 +213,7 @@ impl<'m> State<'m> {
     }
 }
 
-impl<'m> Continuation<'m> for State<'m> {
+impl Continuation for State {
     fn batch(&self) -> usize {
         self.inner.batch()
     }
@@ -304,11 +304,7 @@ impl<'m> Continuation<'m> for State<'m> {
         Ok(())
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn fork(&self, paths: Paths, steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         Ok(Box::new(Self {
             inner: self.inner.fork(paths, steps)?,
             experts: self.experts.fork(paths.count),

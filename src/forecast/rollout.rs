@@ -88,7 +88,7 @@ impl Control for KnownFuture {
 }
 
 /// What acts on sampled paths.
-pub trait Control {
+pub trait Control: Send {
     /// Actions `[paths, actions]` that paths `first..` take at the variables `[paths, variables]` that
     /// were drawn of a step; `None` if none of these paths goes on. What is known of the step may
     /// be written over what was drawn, such as the state at which a path starts.
@@ -144,7 +144,7 @@ impl Rollout {
     }
 }
 
-impl Reading<'_> {
+impl Reading {
     /// Continues the context along sampled paths. All paths and channels of a step are one batch;
     /// the context's keys and values are shared by all paths. Every path draws from its own stream
     /// of random numbers, so neither threads nor groups change it. `progress` is told after each
@@ -259,9 +259,9 @@ impl Reading<'_> {
 
 /// Paths that advance together. Sequence `channel * paths + path` of the continuation is a path's
 /// channel.
-struct Group<'r, 'm> {
-    reading: &'r Reading<'m>,
-    continuation: Option<Box<dyn Continuation<'m> + 'm>>,
+struct Group<'r> {
+    reading: &'r Reading,
+    continuation: Option<Box<dyn Continuation>>,
     random: Vec<ChaCha8Rng>,
     paths: Paths,
     /// Most steps behind the context.
@@ -274,9 +274,9 @@ struct Group<'r, 'm> {
     replayed: usize,
 }
 
-impl<'r, 'm> Group<'r, 'm> {
+impl<'r> Group<'r> {
     fn new(
-        reading: &'r Reading<'m>,
+        reading: &'r Reading,
         (seed, stretch): (u64, usize),
         first: usize,
         count: usize,

@@ -75,11 +75,11 @@ impl Default for Tolerance {
 /// assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-4));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Session<'m> {
-    model: &'m Model,
+pub struct Session {
+    model: Model,
     temperature: Temperature,
     tolerance: Tolerance,
-    sequences: Box<dyn Sequences<'m> + 'm>,
+    sequences: Box<dyn Sequences>,
     /// Values read, row by row of the batch.
     history: Vec<Bin>,
     /// Tokens read of every sequence, without those ahead.
@@ -90,7 +90,7 @@ pub struct Session<'m> {
     ahead: Vec<Vec<u32>>,
 }
 
-impl<'m> Session<'m> {
+impl Session {
     /// Reads a context of bins `[rows, channels]` and returns the session behind it, with the
     /// densities `[wanted rows, channels, 1000]` of some of the rows, each given the rows before
     /// it. A prompt that begins with its first number leaves the first row's density uniform.
@@ -98,7 +98,7 @@ impl<'m> Session<'m> {
     /// # Errors
     /// [`ModelError`] if the model fails or memory runs out.
     pub fn start(
-        model: &'m Model,
+        model: &Model,
         context: &Array2<Bin>,
         temperature: Temperature,
         tolerance: Tolerance,
@@ -116,7 +116,7 @@ impl<'m> Session<'m> {
     /// # Errors
     /// [`ModelError`] if memory runs out.
     pub fn empty(
-        model: &'m Model,
+        model: &Model,
         channels: usize,
         rows: usize,
         temperature: Temperature,
@@ -124,7 +124,7 @@ impl<'m> Session<'m> {
     ) -> Result<Self, ModelError> {
         let capacity = model.tokens().tokens(rows).min(model.window());
         Ok(Self {
-            model,
+            model: model.clone(),
             temperature,
             tolerance,
             sequences: model.network().sequences(channels, capacity)?,
@@ -213,7 +213,7 @@ impl<'m> Session<'m> {
         // Of the last value that is drawn, the digits before the last are read for a moment.
         let capacity = steps * tokens.stride() + tokens.draw_length();
         Ok(Self {
-            model: self.model,
+            model: self.model.clone(),
             temperature: self.temperature,
             tolerance: self.tolerance,
             sequences: self.sequences.fork(&branches, capacity)?,
@@ -332,7 +332,7 @@ impl<'m> Session<'m> {
             .collect();
         self.first = read_last(&mut *self.sequences, &ids, 0, self.temperature)?;
         self.ahead.clear();
-        self.end = tokens.tokens(self.rows() + 1);
+        self.end = self.model.tokens().tokens(self.rows() + 1);
         self.history.extend(values);
         Ok(())
     }
@@ -363,7 +363,7 @@ impl<'m> Session<'m> {
             .collect();
         self.first = match last {
             Some(ids) => read_last(&mut *self.sequences, &ids, 0, self.temperature)?,
-            None => uniform(self.model, batch),
+            None => uniform(&self.model, batch),
         };
         Ok(())
     }
@@ -382,18 +382,18 @@ impl<'m> Session<'m> {
 
     /// Another session that has read the last `rows` values only.
     pub(super) fn later(&self, rows: usize) -> Result<Self, ModelError> {
-        let (model, batch) = (self.model, self.batch());
-        let mut later = Self::empty(model, batch, rows, self.temperature, self.tolerance)?;
+        let batch = self.batch();
+        let mut later = Self::empty(&self.model, batch, rows, self.temperature, self.tolerance)?;
         later.read_again(&self.last(rows))?;
         Ok(later)
     }
 
     /// Forgets all but the last `rows` values, which it reads again.
     pub(super) fn begin_again(&mut self, rows: usize) -> Result<(), ModelError> {
-        let (model, batch) = (self.model, self.batch());
+        let batch = self.batch();
         let last = self.last(rows);
         *self = Self::empty(
-            model,
+            &self.model,
             batch,
             self.most_rows(),
             self.temperature,
@@ -418,7 +418,7 @@ impl<'m> Session<'m> {
     }
 
     /// What stands before the first value, if it was not read yet.
-    fn unread_prefix(&self) -> &'m [u32] {
+    fn unread_prefix(&self) -> &[u32] {
         match self.end {
             0 => self.model.tokens().prefix(),
             _ => &[],

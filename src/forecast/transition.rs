@@ -6,7 +6,7 @@ use super::{ForecastError, Paths, Reading};
 use crate::codec::{BIN_COUNT, Grid};
 use crate::density::point_mass;
 
-impl Reading<'_> {
+impl Reading {
     /// Probabilities `[values, 1000]` of the bins of digits of what follows the context and one more value, for each of some
     /// values of its only variable. None of them is learned from.
     ///

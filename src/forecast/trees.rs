@@ -34,8 +34,8 @@ struct Beginning {
 
 /// Refines the trees until the tolerance is met. A digit is read behind what was read of the digits
 /// before it, in the session's own memory if they are those observed.
-pub(super) fn grow<'m>(
-    sequences: &(dyn Sequences<'m> + 'm),
+pub(super) fn grow(
+    sequences: &dyn Sequences,
     tokens: &TokenTable,
     temperature: Temperature,
     tolerance: Tolerance,
@@ -97,26 +97,26 @@ impl Beginning {
 }
 
 /// Continuations that were read, and which of them reads which beginning.
-struct Read<'m> {
-    sequences: Box<dyn Sequences<'m> + 'm>,
+struct Read {
+    sequences: Box<dyn Sequences>,
     rows: HashMap<Beginning, usize>,
 }
 
 /// Reads beginnings of one length.
-struct Reader<'a, 'm> {
+struct Reader<'a> {
     trees: &'a mut [GrowingTree],
     tokens: &'a TokenTable,
     length: usize,
     temperature: Temperature,
-    read: Vec<Read<'m>>,
+    read: Vec<Read>,
 }
 
-impl<'m> Reader<'_, 'm> {
+impl Reader<'_> {
     /// Reads the last digit of those beginnings whose shorter ones `sequence` finds in `sequences`,
     /// and refines their trees.
     fn behind(
         &mut self,
-        sequences: &(dyn Sequences<'m> + 'm),
+        sequences: &dyn Sequences,
         beginnings: &[Beginning],
         sequence: impl Fn(&[GrowingTree], &Beginning) -> Option<usize>,
     ) -> Result<(), ModelError> {

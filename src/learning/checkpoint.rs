@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    fn linear() -> Forecaster<'static> {
+    fn linear() -> Forecaster {
         let linear = crate::baselines::named("linear").unwrap();
         Forecaster::of(linear, crate::forecast::Settings::default())
     }

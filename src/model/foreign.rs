@@ -363,13 +363,13 @@ fn stepper(
 
 impl LanguageModel for Foreign {
     fn sequences(
-        &self,
+        self: Arc<Self>,
         batch: usize,
         _capacity: usize,
-    ) -> std::result::Result<Box<dyn Sequences<'_> + '_>, ModelError> {
+    ) -> std::result::Result<Box<dyn Sequences>, ModelError> {
         Ok(Box::new(ForeignSequences {
-            model: self,
             models: (0..batch).map(|_| self.fresh.copy()).collect(),
+            model: self,
             read: vec![Vec::new(); batch],
             snapshots: Vec::new(),
         }))
@@ -405,15 +405,15 @@ impl LanguageModel for Foreign {
 }
 
 /// Sequences of a foreign model, each read by a model of its own.
-struct ForeignSequences<'m> {
-    model: &'m Foreign,
+struct ForeignSequences {
+    model: Arc<Foreign>,
     models: Vec<Box<dyn Stepper>>,
     /// Tokens read of every sequence.
     read: Vec<Vec<u32>>,
     snapshots: Vec<(usize, Vec<Box<dyn Stepper>>)>,
 }
 
-impl ForeignSequences<'_> {
+impl ForeignSequences {
     /// Reads one token of every sequence and returns the logits `[batch, vocab_size]`.
     fn step(&mut self, token: impl Fn(usize) -> u32) -> Result<Tensor> {
         let mut logits = Vec::with_capacity(self.models.len());
@@ -429,7 +429,7 @@ impl ForeignSequences<'_> {
     }
 }
 
-impl ForeignSequences<'_> {
+impl ForeignSequences {
     /// Models that have read what the branches continue. There is no way back into their memory: a
     /// sequence of which an earlier position is continued is read once more.
     fn continued(&self, branches: &[Branch]) -> Result<Vec<Box<dyn Stepper>>> {
@@ -463,7 +463,7 @@ impl ForeignSequences<'_> {
     }
 }
 
-impl<'m> Sequences<'m> for ForeignSequences<'m> {
+impl Sequences for ForeignSequences {
     fn batch(&self) -> usize {
         self.read.len()
     }
@@ -497,10 +497,10 @@ impl<'m> Sequences<'m> for ForeignSequences<'m> {
         &self,
         branches: &[Branch],
         _capacity: usize,
-    ) -> std::result::Result<Box<dyn Sequences<'m> + 'm>, ModelError> {
+    ) -> std::result::Result<Box<dyn Sequences>, ModelError> {
         let models = self.continued(branches)?;
         Ok(Box::new(ForeignSequences {
-            model: self.model,
+            model: self.model.clone(),
             read: branches
                 .iter()
                 .map(|b| self.read[b.sequence][..b.position].to_vec())

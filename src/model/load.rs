@@ -1,5 +1,7 @@
 //! A model that is ready to read numbers.
 
+use std::sync::Arc;
+
 use candle_core::Device;
 use candle_nn::ops::softmax_last_dim;
 
@@ -25,8 +27,12 @@ pub struct ModelInfo {
     pub window: usize,
 }
 
-/// A language model, and the tokens that write numbers for it.
-pub struct Model {
+/// A language model, and the tokens that write numbers for it. A clone is another handle of the same
+/// weights.
+#[derive(Clone)]
+pub struct Model(Arc<Loaded>);
+
+struct Loaded {
     source: ModelSource,
     /// None of a model that is served.
     weights: Option<Weights>,
@@ -35,9 +41,9 @@ pub struct Model {
 }
 
 enum Network {
-    Own(Box<Own>, Option<Box<HintsNetwork>>),
-    Foreign(Box<Foreign>),
-    Served(Box<Served>),
+    Own(Arc<Own>, Option<Arc<HintsNetwork>>),
+    Foreign(Arc<Foreign>),
+    Served(Arc<Served>),
 }
 
 impl Model {
@@ -79,12 +85,12 @@ impl Model {
     /// [`ModelError::Served`] if the server cannot read them.
     pub fn served(server: Server, tokens: TokenTable) -> Result<Self, ModelError> {
         let served = server.model(&tokens)?;
-        Ok(Self {
+        Ok(Self(Arc::new(Loaded {
             source: ModelSource::Served(served.address().clone()),
             weights: None,
             tokens,
-            network: Network::Served(Box::new(served)),
-        })
+            network: Network::Served(Arc::new(served)),
+        })))
     }
 
     /// Loads a checkpoint that was opened, to be read by the tokens of an audited format.
@@ -98,25 +104,25 @@ impl Model {
                 let head = NumberHead::new(&decoder, tokens.places())?;
                 let hints = checkpoint.hints;
                 let hints = hints.map(|hints| hints.load(&decoder, &tokens, &checkpoint.weights));
-                let hints = hints.transpose()?.map(Box::new);
-                Network::Own(Box::new(Own { decoder, head }), hints)
+                let hints = hints.transpose()?.map(Arc::new);
+                Network::Own(Arc::new(Own { decoder, head }), hints)
             }
             Architecture::Foreign(config) => {
                 let (weights, places) = (&checkpoint.weights, tokens.places());
-                Network::Foreign(Box::new(Foreign::load(config, weights, places)?))
+                Network::Foreign(Arc::new(Foreign::load(config, weights, places)?))
             }
         };
-        Ok(Self {
+        Ok(Self(Arc::new(Loaded {
             source: checkpoint.source,
             weights: Some(checkpoint.weights),
             tokens,
             network,
-        })
+        })))
     }
 
     /// Where the model came from.
     pub fn source(&self) -> &ModelSource {
-        &self.source
+        &self.0.source
     }
 
     /// What a result should say about this model. Reads the weights once more to hash them.
@@ -126,12 +132,12 @@ impl Model {
     pub fn info(&self) -> Result<ModelInfo, ModelError> {
         let weights = self.all_weights();
         Ok(ModelInfo {
-            id: self.source.to_string(),
+            id: self.0.source.to_string(),
             sha256: match weights.is_empty() {
                 true => "unknown".to_owned(),
                 false => Weights::sha256_of(&weights)?,
             },
-            prompt: self.tokens.format().name.clone(),
+            prompt: self.0.tokens.format().name.clone(),
             window: self.window(),
         })
     }
@@ -142,15 +148,15 @@ impl Model {
     /// # Errors
     /// [`ModelError`] if the model fails or memory runs out.
     pub fn off_grammar_mass(&self, series: &[Bin]) -> Result<f64, ModelError> {
-        let mut ids = self.tokens.prefix().to_vec();
+        let mut ids = self.0.tokens.prefix().to_vec();
         series
             .iter()
-            .for_each(|&bin| self.tokens.push(&mut ids, bin));
+            .for_each(|&bin| self.0.tokens.push(&mut ids, bin));
         let logits = self.network().vocabulary_logits(&ids)?;
         let (mut outside, mut count) = (0.0, 0);
         for t in 0..series.len() {
-            for (place, symbols) in self.tokens.places().iter().enumerate() {
-                let Some(position) = self.tokens.read_position(t, place) else {
+            for (place, symbols) in self.0.tokens.places().iter().enumerate() {
+                let Some(position) = self.0.tokens.read_position(t, place) else {
                     continue;
                 };
                 let row = logits.narrow(0, position, 1)?;
@@ -170,11 +176,11 @@ impl Model {
 
     /// Those of the digits' decoder, and of the hints' if they have one of their own.
     fn all_weights(&self) -> Vec<&Weights> {
-        let hints = match &self.network {
+        let hints = match &self.0.network {
             Network::Own(_, Some(hints)) => hints.weights(),
             _ => None,
         };
-        self.weights.iter().chain(hints).collect()
+        self.0.weights.iter().chain(hints).collect()
     }
 
     /// Bytes that the weights take in the memory of this machine.
@@ -190,21 +196,21 @@ impl Model {
 
     /// The tokens that write numbers for this model.
     pub fn tokens(&self) -> &TokenTable {
-        &self.tokens
+        &self.0.tokens
     }
 
     /// What computes it.
-    pub fn network(&self) -> &dyn LanguageModel {
-        match &self.network {
-            Network::Own(own, _) => own.as_ref(),
-            Network::Foreign(foreign) => foreign.as_ref(),
-            Network::Served(served) => served.as_ref(),
+    pub fn network(&self) -> Arc<dyn LanguageModel> {
+        match &self.0.network {
+            Network::Own(own, _) => own.clone(),
+            Network::Foreign(foreign) => foreign.clone(),
+            Network::Served(served) => served.clone(),
         }
     }
 
     /// The server behind it, if it is served.
     pub fn server(&self) -> Option<&Served> {
-        match &self.network {
+        match &self.0.network {
             Network::Served(served) => Some(served),
             _ => None,
         }
@@ -212,16 +218,16 @@ impl Model {
 
     /// The decoder, if it is ours.
     pub fn decoder(&self) -> Option<&Decoder> {
-        match &self.network {
+        match &self.0.network {
             Network::Own(own, _) => Some(&own.decoder),
             Network::Foreign(_) | Network::Served(_) => None,
         }
     }
 
     /// The model as one that reads hints, if it was trained to.
-    pub fn hinted(&self) -> Option<HintedModel<'_>> {
-        match &self.network {
-            Network::Own(own, Some(hints)) => Some(hints.with(&own.decoder)),
+    pub fn hinted(&self) -> Option<HintedModel> {
+        match &self.0.network {
+            Network::Own(own, Some(hints)) => Some(HintedModel::new(own.clone(), hints.clone())),
             _ => None,
         }
     }

@@ -1,5 +1,7 @@
 //! What a session asks of a language model, whoever computes it.
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 
 use super::memory::tokens_at_once;
@@ -13,10 +15,10 @@ pub trait LanguageModel: Send + Sync {
     /// # Errors
     /// [`ModelError::Compute`] if the memory cannot be had.
     fn sequences(
-        &self,
+        self: Arc<Self>,
         batch: usize,
         capacity: usize,
-    ) -> Result<Box<dyn Sequences<'_> + '_>, ModelError>;
+    ) -> Result<Box<dyn Sequences>, ModelError>;
 
     /// Logits `[length, vocab_size]` in F32 over the whole vocabulary behind every token of one
     /// sequence; a diagnostic.
@@ -46,7 +48,7 @@ pub struct Wanted {
 }
 
 /// A batch of sequences and what the model remembers of them.
-pub trait Sequences<'m> {
+pub trait Sequences: Send {
     /// How many there are.
     fn batch(&self) -> usize;
 
@@ -62,11 +64,7 @@ pub trait Sequences<'m> {
     ///
     /// # Errors
     /// [`ModelError::Compute`] if there is no such sequence or position, or the memory cannot be had.
-    fn fork(
-        &self,
-        branches: &[Branch],
-        capacity: usize,
-    ) -> Result<Box<dyn Sequences<'m> + 'm>, ModelError>;
+    fn fork(&self, branches: &[Branch], capacity: usize) -> Result<Box<dyn Sequences>, ModelError>;
 
     /// Forgets the last `count` tokens of every sequence.
     ///
@@ -81,17 +79,17 @@ pub(super) struct Own {
     pub(super) head: NumberHead,
 }
 
-struct OwnSequences<'m> {
-    own: &'m Own,
+struct OwnSequences {
+    own: Arc<Own>,
     cache: KvCache,
 }
 
 impl LanguageModel for Own {
     fn sequences(
-        &self,
+        self: Arc<Self>,
         batch: usize,
         capacity: usize,
-    ) -> Result<Box<dyn Sequences<'_> + '_>, ModelError> {
+    ) -> Result<Box<dyn Sequences>, ModelError> {
         let cache = self.decoder.cache(batch, capacity)?;
         Ok(Box::new(OwnSequences { own: self, cache }))
     }
@@ -115,13 +113,13 @@ impl LanguageModel for Own {
     }
 }
 
-impl<'m> Sequences<'m> for OwnSequences<'m> {
+impl Sequences for OwnSequences {
     fn batch(&self) -> usize {
         self.cache.batch()
     }
 
     fn read(&mut self, ids: &[u32], wanted: &[Wanted]) -> Result<Vec<Tensor>, ModelError> {
-        let Own { decoder, head } = self.own;
+        let Own { decoder, head } = &*self.own;
         let cache = &mut self.cache;
         let work = ids.len() * decoder.config().multiplications_a_token();
         kernel::among_threads(work, || {
@@ -138,13 +136,9 @@ impl<'m> Sequences<'m> for OwnSequences<'m> {
         })
     }
 
-    fn fork(
-        &self,
-        branches: &[Branch],
-        capacity: usize,
-    ) -> Result<Box<dyn Sequences<'m> + 'm>, ModelError> {
+    fn fork(&self, branches: &[Branch], capacity: usize) -> Result<Box<dyn Sequences>, ModelError> {
         Ok(Box::new(OwnSequences {
-            own: self.own,
+            own: self.own.clone(),
             cache: self.cache.fork(branches, capacity)?,
         }))
     }

@@ -44,7 +44,7 @@ pub struct Widths {
 /// assert!((action[[0, 0]] - 0.3).abs() < 1e-12);
 /// # Ok::<(), statecast::policy::PolicyError>(())
 /// ```
-pub trait Policy {
+pub trait Policy: Send {
     /// What the policy takes and gives.
     fn widths(&self) -> Widths;
 

@@ -1,7 +1,7 @@
 //! The estimators by name, what they learn once, and what they say of each policy.
 
 use std::collections::HashSet;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -272,7 +272,7 @@ impl<'s> Study<'s> {
         candidates.iter_mut().enumerate().map(of_policy).collect()
     }
 
-    fn contexts(&self, estimator: Estimator, method: Method) -> anyhow::Result<Contexts<'_>> {
+    fn contexts(&self, estimator: Estimator, method: Method) -> anyhow::Result<Contexts> {
         let settings = Settings {
             method,
             ..self.settings
@@ -412,13 +412,13 @@ impl Candidate {
         logged: &Logged,
         walk: &Walk,
         progress: &dyn Fn(f64),
-    ) -> anyhow::Result<Rc<FittedQ>> {
+    ) -> anyhow::Result<Arc<FittedQ>> {
         if let Some(values) = &self.values {
             return Ok(values.clone());
         }
         let settings = FittedSettings::default();
         let fitted = FittedQ::fit(logged, &mut *self.policy, walk, settings, progress)?;
-        Ok(self.values.insert(Rc::new(fitted)).clone())
+        Ok(self.values.insert(Arc::new(fitted)).clone())
     }
 }
 
@@ -436,8 +436,8 @@ fn every_start(models: &[&dyn Dynamics], walk: &Walk) -> Walk {
 
 /// Models learned from the runs of all folds but one, as many as folds.
 struct Fitted {
-    linear: Vec<Rc<Ridge>>,
-    mlp: Vec<Rc<Ensemble>>,
+    linear: Vec<Arc<Ridge>>,
+    mlp: Vec<Arc<Ensemble>>,
     folds: usize,
 }
 
@@ -457,7 +457,7 @@ impl Fitted {
             let steps = logged.steps(|run| !left_out.contains(&run))?;
             let seed = arguments.seed.wrapping_add(fold as u64);
             if mixes || wanted(&[Estimator::Linear]) {
-                linear.push(Rc::new(Ridge::fit(&steps, members, seed)));
+                linear.push(Arc::new(Ridge::fit(&steps, members, seed)));
             }
             if networks {
                 let settings = EnsembleSettings {
@@ -466,14 +466,14 @@ impl Fitted {
                     seed,
                 };
                 let shown = |share| progress.show((fold as f64 + share) / folds as f64);
-                mlp.push(Rc::new(Ensemble::fit(&steps, settings, &shown)));
+                mlp.push(Arc::new(Ensemble::fit(&steps, settings, &shown)));
             }
         }
         Ok(Self { linear, mlp, folds })
     }
 
     fn of(&self, networks: bool) -> Vec<&dyn Dynamics> {
-        fn all<D: Dynamics>(models: &[Rc<D>]) -> Vec<&dyn Dynamics> {
+        fn all<D: Dynamics>(models: &[Arc<D>]) -> Vec<&dyn Dynamics> {
             models
                 .iter()
                 .map(|model| &**model as &dyn Dynamics)
@@ -486,17 +486,17 @@ impl Fitted {
     }
 
     /// Forecasters of the contexts, one a fold.
-    fn forecasters<'m>(
+    fn forecasters(
         &self,
         estimator: Estimator,
-        models: &'m Models,
+        models: &Models,
         settings: Settings,
         logged: &Logged,
-    ) -> anyhow::Result<Vec<Forecaster<'m>>> {
+    ) -> anyhow::Result<Vec<Forecaster>> {
         let of_fold = |fold: usize| {
             let predictor = match estimator {
                 Estimator::Mixture => {
-                    let language = Rc::new(Recalibrated::new(models.only(settings)?));
+                    let language = Arc::new(Recalibrated::new(models.only(settings)?));
                     let linear = of_dynamics(self.linear[fold].clone(), logged.states());
                     let networks = of_dynamics(self.mlp[fold].clone(), logged.states());
                     models.mixed_for_policies(settings, language, vec![linear, networks])?

@@ -7,7 +7,7 @@ mod truth;
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, bail, ensure};
@@ -128,7 +128,7 @@ struct Candidate {
     /// Where it comes from, unless it was learned from a recording.
     source: Option<PolicySource>,
     policy: Box<dyn Policy>,
-    values: Option<Rc<FittedQ>>,
+    values: Option<Arc<FittedQ>>,
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -369,7 +369,7 @@ impl Arguments {
     }
 
     /// Where recorded episodes ended, if imagined ones end there, too.
-    fn ends(&self, logged: &Logged, task: Option<&Task>) -> Option<Rc<RecordedEnds>> {
+    fn ends(&self, logged: &Logged, task: Option<&Task>) -> Option<Arc<RecordedEnds>> {
         let recorded = match self.termination {
             Some(termination) => termination == Termination::Recorded,
             None => task.is_none(),
@@ -381,7 +381,7 @@ impl Arguments {
              --termination never lets them go on",
             logged.runs.len()
         );
-        Some(Rc::new(ends))
+        Some(Arc::new(ends))
     }
 
     /// Policies of the recordings: as given, or as learned from what they did.

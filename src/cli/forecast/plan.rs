@@ -14,8 +14,8 @@ use crate::policy::Policy;
 use crate::trajectory::{Episode, Trajectory};
 
 /// What is the same for all episodes.
-pub(super) struct Plan<'p, 'm> {
-    pub(super) forecaster: &'p Forecaster<'m>,
+pub(super) struct Plan<'p> {
+    pub(super) forecaster: &'p Forecaster,
     pub(super) trajectory: &'p Trajectory,
     pub(super) futures: &'p [Future],
     /// Actions that are taken all the time.
@@ -35,7 +35,7 @@ pub(super) struct Ahead {
     pub(super) actions: Array2<f64>,
 }
 
-impl<'m> Plan<'_, 'm> {
+impl Plan<'_> {
     /// The futures of an episode, one or several.
     pub(super) fn futures_of(
         &self,
@@ -75,7 +75,7 @@ impl<'m> Plan<'_, 'm> {
         paths: &RolloutSettings,
         futures: &[Ahead],
         progress: &dyn Fn(f64),
-    ) -> Result<ForkedForecast<'m>, ForecastError> {
+    ) -> Result<ForkedForecast, ForecastError> {
         if let Some(policy) = &self.policy {
             let policy = &mut **policy.borrow_mut();
             let mut follower = Follower::new(policy, paths.samples.get(), paths.seed);

@@ -411,7 +411,7 @@ impl Arguments {
     ) -> anyhow::Result<Windows> {
         let progress = Progress::new("windows");
         let states = labels.len();
-        let chain = chain_of_windows(language, states, window, &|share| progress.show(share))?;
+        let chain = chain_of_windows(&language, states, window, &|share| progress.show(share))?;
         drop(progress);
         let stationary = chain.stationary();
         let class = |class: &Class| ClassOfWindows {

@@ -4,7 +4,7 @@ mod outcome;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -130,7 +130,7 @@ enum Kind {
         networks: bool,
     },
     /// Learned from other recordings.
-    Trained(Rc<dyn Dynamics>),
+    Trained(Arc<dyn Dynamics>),
     Rule(Rule),
 }
 
@@ -361,7 +361,7 @@ impl Arguments {
     }
 }
 
-fn fitted(steps: &Steps, networks: bool, seed: u64) -> Rc<dyn Dynamics> {
+fn fitted(steps: &Steps, networks: bool, seed: u64) -> Arc<dyn Dynamics> {
     match networks {
         true => {
             let settings = EnsembleSettings {
@@ -369,9 +369,9 @@ fn fitted(steps: &Steps, networks: bool, seed: u64) -> Rc<dyn Dynamics> {
                 seed,
                 ..EnsembleSettings::default()
             };
-            Rc::new(Ensemble::fit(steps, settings, &|_| ()))
+            Arc::new(Ensemble::fit(steps, settings, &|_| ()))
         }
-        false => Rc::new(Ridge::fit(steps, 1, seed)),
+        false => Arc::new(Ridge::fit(steps, 1, seed)),
     }
 }
 
@@ -461,7 +461,7 @@ impl<'a> Study<'a> {
         }))
     }
 
-    fn contexts(&self, kind: &Kind, cut: &Cut) -> anyhow::Result<Contexts<'_>> {
+    fn contexts(&self, kind: &Kind, cut: &Cut) -> anyhow::Result<Contexts> {
         let method = match kind {
             Kind::Language(method) => *method,
             _ => self.settings.method,
@@ -472,7 +472,7 @@ impl<'a> Study<'a> {
         };
         let predictor = match kind {
             Kind::Mixture => {
-                let model = Rc::new(Recalibrated::new(self.models.only(settings)?));
+                let model = Arc::new(Recalibrated::new(self.models.only(settings)?));
                 let names = ["ar", "linear", "knn", "mlp"].into_iter();
                 let learned = names.filter_map(baselines::named).collect();
                 self.models.mixed_for_policies(settings, model, learned)?

@@ -202,13 +202,13 @@ pub(super) fn models(
 }
 
 /// The forecaster of a run, checked for what it is to imagine.
-pub(super) fn forecaster<'m>(
+pub(super) fn forecaster(
     settings: &TrainingSettings,
-    models: &'m Models,
+    models: &Models,
     model: &ModelArguments,
     experts: &NameArguments,
     method: Method,
-) -> anyhow::Result<Forecaster<'m>> {
+) -> anyhow::Result<Forecaster> {
     let reading = model.settings(method)?;
     let mixture = ExpertArguments::plain(0.003);
     // Paths are of few steps, from a context of their own each: to pool them costs more than it brings.

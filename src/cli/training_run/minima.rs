@@ -1,6 +1,6 @@
 //! Which minimum runs reach from unseen starts.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
     let progress = Progress::new("training-run");
     let mut kernels = Vec::new();
     for name in &names {
-        let predictor: Rc<dyn Predictor> = match name.as_str() {
+        let predictor: Arc<dyn Predictor> = match name.as_str() {
             "mixture" => arguments
                 .uncertainty
                 .mixture(&arguments.experts, &models, settings)?,

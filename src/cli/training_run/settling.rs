@@ -1,6 +1,6 @@
 //! Where a metric settles.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use ndarray::Array2;
@@ -224,7 +224,7 @@ impl Arguments {
             };
         }
         let settings = self.model.settings(Method::Vicl)?;
-        let predictor: Rc<dyn Predictor> = match name {
+        let predictor: Arc<dyn Predictor> = match name {
             "mixture" => self.uncertainty.mixture(&self.experts, models, settings)?,
             name => self
                 .uncertainty

@@ -28,7 +28,7 @@ pub struct Simulated {
 /// is a simulator:
 ///
 /// ```
-/// use std::{cell::RefCell, rc::Rc};
+/// use std::sync::{Arc, Mutex};
 /// use ndarray::Array2;
 /// use statecast::baselines::named;
 /// use statecast::forecast::{Forecaster, Knowledge, Residual, Role, Settings, Variables};
@@ -40,14 +40,14 @@ pub struct Simulated {
 /// }
 /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
 /// let map = |state: &[f64], _actions: &[f64]| vec![Some(3.9 * state[0] * (1.0 - state[0]))];
-/// let knowledge = Knowledge::default().with_simulator(Rc::new(RefCell::new(map)));
+/// let knowledge = Knowledge::default().with_simulator(Arc::new(Mutex::new(map)));
 /// let residual = Residual::new(named("mean").unwrap()).knowing(knowledge);
-/// let reading = Forecaster::of(Rc::new(residual), Settings::default()).read(&context)?;
+/// let reading = Forecaster::of(Arc::new(residual), Settings::default()).read(&context)?;
 /// let density = reading.one_step().density(5, 0);
 /// assert!((density.mean() - context.values[[5, 0]]).abs() < 1e-3);
 /// # Ok::<(), statecast::forecast::ForecastError>(())
 /// ```
-pub trait Simulator {
+pub trait Simulator: Send {
     /// Predictions of the values that follow states `[rows, channels]` in which actions
     /// `[rows, actions]` are taken: for every row one a channel, `None` where it knows nothing.
     /// Rows have nothing to do with each other.
@@ -61,7 +61,7 @@ pub trait Simulator {
     ) -> Result<Vec<Vec<Option<Simulated>>>, SimulatorError>;
 }
 
-impl<F: FnMut(&[f64], &[f64]) -> Vec<Option<f64>>> Simulator for F {
+impl<F: FnMut(&[f64], &[f64]) -> Vec<Option<f64>> + Send> Simulator for F {
     fn next(
         &mut self,
         states: ArrayView2<f64>,

@@ -42,15 +42,15 @@ const SHARE: f64 = 0.003;
 /// A channel that comes alone, without actions, is also read as digits, as the same model reads a
 /// series without hints: the two err differently, and on the held-out families their Bayesian
 /// mixture is better than either by 0.1 nats.
-pub struct Hinted<'m> {
-    model: HintedModel<'m>,
-    language: Language<'m>,
+pub struct Hinted {
+    model: HintedModel,
+    language: Language,
     knowledge: Knowledge,
 }
 
-impl<'m> Hinted<'m> {
+impl Hinted {
     /// The model, if it was trained to read hints.
-    pub fn new(language: Language<'m>) -> Option<Self> {
+    pub fn new(language: Language) -> Option<Self> {
         Some(Self {
             model: language.model.hinted()?,
             language,
@@ -64,15 +64,15 @@ impl<'m> Hinted<'m> {
         self
     }
 
-    fn state(&self, start: Start) -> Result<State<'m>, ForecastError> {
+    fn state(&self, start: Start) -> Result<State, ForecastError> {
         let channels = start.channels();
         let components = 2 + 2 * self.model.spreads().len();
         let gate = Gate::new(components, self.model.share(), self.model.trust());
         Ok(State {
-            model: self.model,
+            model: self.model.clone(),
             temperature: self.language.temperature,
             experts: ExpertPaths::start(&start, &self.knowledge)?,
-            window: Window::new(self.model, channels, start.rows)?,
+            window: Window::new(self.model.clone(), channels, start.rows)?,
             channels,
             before: vec![None; channels],
             gates: vec![gate; channels],
@@ -84,12 +84,12 @@ impl<'m> Hinted<'m> {
     }
 }
 
-impl<'m> Predictor<'m> for Hinted<'m> {
+impl Predictor for Hinted {
     fn name(&self) -> String {
         self.language.name()
     }
 
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let hinted = Box::new(self.state(start)?);
         if start.channels() > 1 || !start.units.is_empty() {
             return Ok(hinted);
@@ -119,11 +119,11 @@ impl<'m> Predictor<'m> for Hinted<'m> {
     }
 }
 
-struct State<'m> {
-    model: HintedModel<'m>,
+struct State {
+    model: HintedModel,
     temperature: Temperature,
     experts: ExpertPaths,
-    window: Window<'m>,
+    window: Window,
     channels: usize,
     /// The last row of every sequence.
     before: Vec<Option<RowBefore>>,
@@ -137,7 +137,7 @@ struct State<'m> {
     clipped: Clipped,
 }
 
-impl State<'_> {
+impl State {
     /// What a sequence shows of its next row, as the experts have predicted it.
     fn input(&self, sequence: usize, path: usize, channel: usize) -> RowInput {
         let before = self.before[sequence];
@@ -305,7 +305,7 @@ impl State<'_> {
     }
 }
 
-impl<'m> Continuation<'m> for State<'m> {
+impl Continuation for State {
     fn batch(&self) -> usize {
         self.window.batch()
     }
@@ -384,16 +384,12 @@ impl<'m> Continuation<'m> for State<'m> {
         Ok(())
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn fork(&self, paths: Paths, steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         let count = paths.count;
         // The next row of a path may begin an episode, of which its context knew nothing.
         let answered = usize::from(self.answers.is_some());
         Ok(Box::new(Self {
-            model: self.model,
+            model: self.model.clone(),
             temperature: self.temperature,
             experts: self.experts.fork(count),
             window: self.window.fork(count, steps + 1, answered)?,

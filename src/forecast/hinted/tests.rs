@@ -76,11 +76,11 @@ fn encoding(positions: ArrayView2<f64>) -> Encoding {
     Encoding::fit(identity, &names, Scale::None, positions).unwrap()
 }
 
-fn state<'m>(model: &'m Model, recording: &Recording) -> State<'m> {
+fn state(model: &Model, recording: &Recording) -> State {
     let encoding = encoding(recording.positions.view());
     let channels = recording.positions.ncols();
     let language = Language {
-        model,
+        model: model.clone(),
         temperature: Temperature::default(),
         tolerance: Tolerance::default(),
     };
@@ -368,13 +368,15 @@ fn a_full_window_begins_again_with_its_later_half() {
         .map(|rows| cut.read(rows).unwrap())
         .collect();
     // A context of a window is read as ever.
-    let whole = window(wide, 70).read(&inputs).unwrap();
+    let whole = window(wide.clone(), 70).read(&inputs).unwrap();
     same_answers(&read[0], 0, &whole, 0, 16);
     same_answers(&read[1], 0, &whole, 16, 16);
     // Chunk 2 follows rows 16..32, chunk 3 rows 32..48.
     for chunk in [2, 3] {
         let first = 16 * (chunk - 1);
-        let later = window(wide, 32).read(&inputs[first..first + 32]).unwrap();
+        let later = window(wide.clone(), 32)
+            .read(&inputs[first..first + 32])
+            .unwrap();
         same_answers(&read[chunk], 0, &later, 16, 16);
     }
 }

@@ -10,9 +10,9 @@ const FEWEST_ROWS: usize = 16;
 
 /// The rows in a model's memory. Once they fill its window it begins again with the later half of
 /// them, so that every row is answered with at least half a window before it.
-pub(super) struct Window<'m> {
-    model: HintedModel<'m>,
-    sequences: HintedSequences<'m>,
+pub(super) struct Window {
+    model: HintedModel,
+    sequences: HintedSequences,
     /// The last rows that were read, one input a sequence, from which it can begin again.
     recent: VecDeque<Vec<RowInput>>,
     /// Whether they are kept: those of paths are not, which are forked with room for all their
@@ -20,15 +20,15 @@ pub(super) struct Window<'m> {
     keeps: bool,
 }
 
-impl<'m> Window<'m> {
+impl Window {
     /// Nothing read of some sequences, with room for so many rows before memory must grow.
     pub(super) fn new(
-        model: HintedModel<'m>,
+        model: HintedModel,
         batch: usize,
         rows: usize,
     ) -> Result<Self, ForecastError> {
         Ok(Self {
-            sequences: model.sequences(batch, rows.min(model.window()))?,
+            sequences: model.clone().sequences(batch, rows.min(model.window()))?,
             recent: VecDeque::new(),
             keeps: true,
             model,
@@ -102,7 +102,7 @@ impl<'m> Window<'m> {
         let room = self.model.window().saturating_sub(rows);
         let sequences = match self.sequences.rows() - skipped > room {
             true => {
-                let mut later = Self::new(self.model, self.batch(), room)?;
+                let mut later = Self::new(self.model.clone(), self.batch(), room)?;
                 later.remember(&self.last(room, skipped))?;
                 later.sequences.fork(count, rows)?
             }
@@ -113,7 +113,7 @@ impl<'m> Window<'m> {
             }
         };
         Ok(Self {
-            model: self.model,
+            model: self.model.clone(),
             sequences,
             recent: VecDeque::new(),
             keeps: false,

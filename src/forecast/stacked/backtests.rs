@@ -87,16 +87,16 @@ pub(super) fn path_steps(samplers: &[Sampler], channels: usize, steps: usize) ->
 }
 
 /// A row, the forecasters' states before it, and the steps after it.
-pub(super) struct Backtest<'b, 'm> {
+pub(super) struct Backtest<'b> {
     pub(super) row: usize,
     pub(super) steps: usize,
-    pub(super) forecasters: Vec<&'b (dyn Continuation<'m> + 'm)>,
+    pub(super) forecasters: Vec<&'b dyn Continuation>,
     /// Which of them read and draw positions on the axis only. That of the context knows more than an axis
     /// that was fitted before the row: their draws are held to the latter.
     pub(super) bounded: Vec<bool>,
 }
 
-impl Backtest<'_, '_> {
+impl Backtest<'_> {
     /// Distances between the samplers' paths and to the observed rows, step by step. `progress` is told
     /// which share of the work is done.
     pub(super) fn run(

@@ -2,7 +2,7 @@
 
 use std::cell::{Ref, RefCell};
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Axis, concatenate};
 
@@ -23,9 +23,9 @@ const GROWN: f64 = 1.5;
 const LONGER: usize = 2;
 
 /// What was read of a context.
-pub(super) struct Context<'m> {
-    forecasters: Stacked<'m>,
-    first: Box<dyn Continuation<'m> + 'm>,
+pub(super) struct Context {
+    forecasters: Stacked,
+    first: Box<dyn Continuation>,
     /// The shortest of all.
     window: usize,
     encoding: Encoding,
@@ -37,14 +37,14 @@ pub(super) struct Context<'m> {
     expected: Option<(usize, usize)>,
     /// Rows at which backtests begin, and the first forecaster's states before those that have come.
     places: Vec<usize>,
-    states: Vec<Box<dyn Continuation<'m> + 'm>>,
-    stack: RefCell<Option<Stack<'m>>>,
+    states: Vec<Box<dyn Continuation>>,
+    stack: RefCell<Option<Stack>>,
 }
 
 /// The samplers that draw paths, their weights, and the other forecasters that they need, behind the
 /// context.
-struct Stack<'m> {
-    others: Vec<Other<'m>>,
+struct Stack {
+    others: Vec<Other>,
     samplers: Vec<Sampler>,
     weights: Vec<f64>,
     /// Rows of the context and steps for which they were chosen.
@@ -53,14 +53,14 @@ struct Stack<'m> {
 }
 
 /// One of the other forecasters, and how many rows it has read.
-struct Other<'m> {
+struct Other {
     name: String,
-    continuation: Box<dyn Continuation<'m> + 'm>,
+    continuation: Box<dyn Continuation>,
     bounded: bool,
     read: usize,
 }
 
-impl Other<'_> {
+impl Other {
     /// Reads the rows up to one.
     fn read_to(&mut self, rows: &Rows, end: usize) -> Result<(), ForecastError> {
         if self.read < end {
@@ -83,9 +83,9 @@ fn keep_needed(others: &mut Vec<Other>, samplers: &mut [Sampler]) {
     others.retain(|_| needed.next().unwrap_or(true));
 }
 
-impl<'m> Context<'m> {
+impl Context {
     /// Nothing read yet.
-    pub(super) fn new(forecasters: Stacked<'m>, start: Start) -> Result<Self, ForecastError> {
+    pub(super) fn new(forecasters: Stacked, start: Start) -> Result<Self, ForecastError> {
         let windows = forecasters.others.iter().map(|other| other.window());
         let window = windows.min().unwrap_or(usize::MAX);
         let window = window.min(forecasters.first.window());
@@ -135,11 +135,7 @@ impl<'m> Context<'m> {
 
     /// The other forecasters and the weights, which are chosen for paths of so many steps if they were
     /// not.
-    fn stack(
-        &self,
-        steps: usize,
-        progress: &dyn Fn(f64),
-    ) -> Result<Ref<'_, Stack<'m>>, ForecastError> {
+    fn stack(&self, steps: usize, progress: &dyn Fn(f64)) -> Result<Ref<'_, Stack>, ForecastError> {
         if !self.is_chosen_for(steps) {
             let is_first = self.stack.borrow().is_none();
             let chosen = match is_first {
@@ -173,7 +169,7 @@ impl<'m> Context<'m> {
         Ok(again)
     }
 
-    fn stacked(&self, steps: usize, progress: &dyn Fn(f64)) -> Result<Stack<'m>, ForecastError> {
+    fn stacked(&self, steps: usize, progress: &dyn Fn(f64)) -> Result<Stack, ForecastError> {
         let rows = self.rows.len();
         let asked = steps.min(MOST);
         let forecasters = &self.forecasters;
@@ -235,10 +231,10 @@ impl<'m> Context<'m> {
     /// One of the other forecasters behind the rows that it need only pass to have so many steps ahead.
     fn started(
         &self,
-        predictor: &Rc<dyn Predictor<'m> + 'm>,
+        predictor: &Arc<dyn Predictor>,
         name: &str,
         steps: usize,
-    ) -> Result<Other<'m>, ForecastError> {
+    ) -> Result<Other, ForecastError> {
         let rows = self.rows.len();
         let passed = first_shown(predictor.window(), rows, rows, steps.max(MOST));
         let mut continuation = predictor.start(Start {
@@ -260,7 +256,7 @@ impl<'m> Context<'m> {
     }
 }
 
-impl<'m> Continuation<'m> for Context<'m> {
+impl Continuation for Context {
     fn batch(&self) -> usize {
         self.first.batch()
     }
@@ -336,11 +332,7 @@ impl<'m> Continuation<'m> for Context<'m> {
         self.first.advance(values, actions)
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn fork(&self, paths: Paths, steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         if steps == 0 {
             // The paths' only step is the one of which the first forecaster gives the density.
             return self.first.fork(paths, steps);

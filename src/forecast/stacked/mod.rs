@@ -13,7 +13,7 @@ mod rows;
 mod trial;
 mod weights;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::density::{normal_cdf, normal_quantile};
 
@@ -34,9 +34,9 @@ const PRIOR_OF_OTHERS: f64 = 0.2;
 ///
 /// The others read the context when the first paths are sampled, and not before.
 #[derive(Clone)]
-pub struct Stacked<'m> {
-    first: Rc<dyn Predictor<'m> + 'm>,
-    others: Vec<Rc<dyn Predictor<'m> + 'm>>,
+pub struct Stacked {
+    first: Arc<dyn Predictor>,
+    others: Vec<Arc<dyn Predictor>>,
     /// Names of all, the first one's first.
     names: Vec<String>,
     /// Number of the one whose paths are trusted before any backtest; if it is not the first, the first draws
@@ -106,9 +106,9 @@ impl Steps {
     }
 }
 
-impl<'m> Stacked<'m> {
+impl Stacked {
     /// The paths of a forecaster, pooled with those of others.
-    pub fn new(first: Rc<dyn Predictor<'m> + 'm>, others: Vec<Rc<dyn Predictor<'m> + 'm>>) -> Self {
+    pub fn new(first: Arc<dyn Predictor>, others: Vec<Arc<dyn Predictor>>) -> Self {
         let names = std::iter::once(&first).chain(&others);
         Self {
             names: names.map(|forecaster| forecaster.name()).collect(),
@@ -132,7 +132,7 @@ impl<'m> Stacked<'m> {
     }
 
     /// The same, with one more that is called by a name of its own.
-    pub fn with(mut self, name: &str, other: Rc<dyn Predictor<'m> + 'm>) -> Self {
+    pub fn with(mut self, name: &str, other: Arc<dyn Predictor>) -> Self {
         self.names.push(name.to_owned());
         self.others.push(other);
         self
@@ -148,12 +148,12 @@ impl<'m> Stacked<'m> {
     }
 }
 
-impl<'m> Predictor<'m> for Stacked<'m> {
+impl Predictor for Stacked {
     fn name(&self) -> String {
         self.first.name()
     }
 
-    fn start(&self, start: Start) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         Ok(Box::new(Context::new(self.clone(), start)?))
     }
 

@@ -13,15 +13,15 @@ use crate::forecast::{Continuation, Densities, ForecastError, Observed, Paths, P
 const GOLDEN: f64 = 0.618_033_988_749_894_9;
 
 /// Paths of several forecasters.
-pub(super) struct Pool<'m> {
+pub(super) struct Pool {
     channels: usize,
     count: usize,
-    parts: Vec<Part<'m>>,
+    parts: Vec<Part>,
 }
 
 /// The paths of one forecaster.
-struct Part<'m> {
-    continuation: Box<dyn Continuation<'m> + 'm>,
+struct Part {
+    continuation: Box<dyn Continuation>,
     /// Their indices among all, and the sampler of each.
     paths: Vec<usize>,
     samplers: Vec<Sampler>,
@@ -40,10 +40,10 @@ fn sampler_of(path: usize, weights: &[f64]) -> usize {
     found.or_else(last).unwrap_or(0)
 }
 
-impl<'m> Pool<'m> {
+impl Pool {
     /// Forks forecasters whose samplers have weights.
     pub(super) fn new(
-        forecasters: &[&(dyn Continuation<'m> + 'm)],
+        forecasters: &[&dyn Continuation],
         samplers: &[Sampler],
         weights: &[f64],
         paths: Paths,
@@ -81,7 +81,7 @@ impl<'m> Pool<'m> {
     }
 }
 
-impl Part<'_> {
+impl Part {
     /// Indices of its sequences among those of `channels` of `count` paths.
     fn sequences(&self, channels: usize, count: usize) -> impl Iterator<Item = usize> + '_ {
         (0..channels).flat_map(move |c| self.paths.iter().map(move |path| c * count + path))
@@ -95,7 +95,7 @@ impl Part<'_> {
     }
 }
 
-impl<'m> Continuation<'m> for Pool<'m> {
+impl Continuation for Pool {
     fn batch(&self) -> usize {
         self.channels * self.count
     }
@@ -185,11 +185,7 @@ impl<'m> Continuation<'m> for Pool<'m> {
         }
     }
 
-    fn fork(
-        &self,
-        paths: Paths,
-        steps: usize,
-    ) -> Result<Box<dyn Continuation<'m> + 'm>, ForecastError> {
+    fn fork(&self, paths: Paths, steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         self.parts[0].continuation.fork(paths, steps)
     }
 

@@ -1,5 +1,5 @@
 use std::num::NonZeroUsize;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use ndarray::{Array2, s};
 
@@ -30,10 +30,10 @@ fn pushed(rows: usize) -> Variables {
     variables
 }
 
-fn stacked<'m>(names: &[&str]) -> Rc<dyn Predictor<'m> + 'm> {
+fn stacked(names: &[&str]) -> Arc<dyn Predictor> {
     let mut members = names.iter().map(|name| named(name).unwrap());
     let first = members.next().unwrap();
-    Rc::new(Stacked::new(first, members.collect()))
+    Arc::new(Stacked::new(first, members.collect()))
 }
 
 fn settings(samples: usize, at_once: usize) -> RolloutSettings {
@@ -46,7 +46,7 @@ fn settings(samples: usize, at_once: usize) -> RolloutSettings {
 }
 
 /// Mean distance of paths to the observed rows.
-fn error(predictor: Rc<dyn Predictor>, context: usize) -> f64 {
+fn error(predictor: Arc<dyn Predictor>, context: usize) -> f64 {
     let all = pushed(context + 20);
     let forecaster = Forecaster::of(predictor, Settings::default());
     let reading = forecaster.read(&all.slice(0..context)).unwrap();
@@ -263,8 +263,8 @@ fn a_forecaster_of_densities_only_draws_no_paths() {
     let others = ["persistence", "quadratic"].map(|name| named(name).unwrap());
     let stacked = Stacked::new(named("linear").unwrap(), others.to_vec());
     let future = KnownFuture(Array2::zeros((20, 1)));
-    let weights = |stacked: Stacked<'static>, rows: usize| {
-        let forecaster = Forecaster::of(Rc::new(stacked), Settings::default());
+    let weights = |stacked: Stacked, rows: usize| {
+        let forecaster = Forecaster::of(Arc::new(stacked), Settings::default());
         let reading = forecaster.read(&pushed(rows)).unwrap();
         let rollout = reading.rollout(&settings(8, 8), Some(&future), &|_| ());
         rollout.unwrap();

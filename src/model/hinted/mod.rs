@@ -8,10 +8,13 @@
 mod features;
 mod settings;
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 
 use super::linear::{Matrix, Table};
 use super::memory::tokens_at_once;
+use super::network::Own;
 use super::{Architecture, Branch, Decoder, DecoderConfig, KvCache, ModelError, Weights};
 use crate::codec::{BIN_COUNT, Bin, TokenTable};
 use crate::experts::Hint;
@@ -88,14 +91,6 @@ pub(super) struct HintsNetwork {
 }
 
 impl HintsNetwork {
-    /// The decoder, which may be that of the digits, and its weights.
-    pub(super) fn with<'m>(&'m self, digits: &'m Decoder) -> HintedModel<'m> {
-        HintedModel {
-            decoder: self.own.as_ref().map_or(digits, |(decoder, _)| decoder),
-            weights: &self.hints,
-        }
-    }
-
     /// Weights of the decoder of their own.
     pub(super) fn weights(&self) -> Option<&Weights> {
         self.own.as_ref().map(|(_, weights)| weights)
@@ -219,56 +214,66 @@ impl RowInput {
     }
 }
 
-/// A decoder and the weights with which it reads hints.
-#[derive(Clone, Copy)]
-pub struct HintedModel<'m> {
-    decoder: &'m Decoder,
-    weights: &'m HintWeights,
+/// A decoder and the weights with which it reads hints. A clone is another handle of the same weights.
+#[derive(Clone)]
+pub struct HintedModel {
+    digits: Arc<Own>,
+    hints: Arc<HintsNetwork>,
 }
 
-impl<'m> HintedModel<'m> {
+impl HintedModel {
+    pub(super) fn new(digits: Arc<Own>, hints: Arc<HintsNetwork>) -> Self {
+        Self { digits, hints }
+    }
+
+    /// What reads hints, which may be the decoder of the digits.
+    fn decoder(&self) -> &Decoder {
+        let own = self.hints.own.as_ref();
+        own.map_or(&self.digits.decoder, |(decoder, _)| decoder)
+    }
+
+    fn weights(&self) -> &HintWeights {
+        &self.hints.hints
+    }
+
     /// Standard deviations of the gate's normals, in scales of a slot.
-    pub fn spreads(&self) -> &'m [f64] {
-        &self.weights.settings.spreads
+    pub fn spreads(&self) -> &[f64] {
+        &self.weights().settings.spreads
     }
 
     /// Fixed share of the gate's Bayesian weights.
     pub fn share(&self) -> f64 {
-        self.weights.settings.share
+        self.weights().settings.share
     }
 
     /// What the gate makes of the Bayesian weights: their factor as logarithms.
     pub fn trust(&self) -> f64 {
-        self.weights.trust
+        self.weights().trust
     }
 
     /// Rows that are best read at once of all sequences together.
     pub fn rows_at_once(&self) -> usize {
-        tokens_at_once(self.decoder.config())
+        tokens_at_once(self.decoder().config())
     }
 
     /// Rows that the model can read.
     pub fn window(&self) -> usize {
-        self.decoder.config().window
+        self.decoder().config().window
     }
 
     /// Bytes that one row of one sequence takes while it is remembered.
     pub fn bytes_a_row(&self) -> usize {
-        self.decoder.cache_bytes_a_position()
+        self.decoder().cache_bytes_a_position()
     }
 
     /// Begins `batch` sequences with room for `capacity` rows each before their memory must grow.
     ///
     /// # Errors
     /// [`ModelError::Compute`] if the memory cannot be had.
-    pub fn sequences(
-        self,
-        batch: usize,
-        capacity: usize,
-    ) -> Result<HintedSequences<'m>, ModelError> {
+    pub fn sequences(self, batch: usize, capacity: usize) -> Result<HintedSequences, ModelError> {
         Ok(HintedSequences {
+            cache: self.decoder().cache(batch, capacity)?,
             model: self,
-            cache: self.decoder.cache(batch, capacity)?,
         })
     }
 
@@ -279,11 +284,11 @@ impl<'m> HintedModel<'m> {
             hint,
             marks,
             ..
-        } = self.weights;
-        let (rows, device) = (inputs.len(), self.decoder.device());
+        } = self.weights();
+        let (rows, device) = (inputs.len(), self.decoder().device());
         let ids = |ids: Vec<u32>| Tensor::from_vec(ids, rows, device);
-        let value = ids(self.weights.ids(inputs.iter().map(|row| row.value)))?;
-        let residual = ids(self.weights.ids(inputs.iter().map(|row| row.residual)))?;
+        let value = ids(self.weights().ids(inputs.iter().map(|row| row.value)))?;
+        let residual = ids(self.weights().ids(inputs.iter().map(|row| row.residual)))?;
         let begins = inputs.iter().map(|row| u32::from(row.hint.is_none()));
         let mark = marks.index_select(&ids(begins.collect())?, 0)?;
         let mut said = Vec::with_capacity(rows * FEATURES);
@@ -295,7 +300,7 @@ impl<'m> HintedModel<'m> {
         }
         let dtype = mark.dtype();
         let said = Tensor::from_vec(said, (rows, FEATURES), device)?.to_dtype(dtype)?;
-        let x = self.decoder.embedded(&residual)?;
+        let x = self.decoder().embedded(&residual)?;
         let x = (x + values.rows(&value)?.to_dtype(dtype)?)?;
         Ok(((x + mark)? + hint.apply(&said)?)?)
     }
@@ -354,12 +359,12 @@ impl Answers {
 }
 
 /// A batch of sequences and what the model remembers of them.
-pub struct HintedSequences<'m> {
-    model: HintedModel<'m>,
+pub struct HintedSequences {
+    model: HintedModel,
     cache: KvCache,
 }
 
-impl<'m> HintedSequences<'m> {
+impl HintedSequences {
     /// How many there are.
     pub fn batch(&self) -> usize {
         self.cache.batch()
@@ -371,7 +376,8 @@ impl<'m> HintedSequences<'m> {
     /// [`ModelError::Compute`] if memory runs out, [`ModelError::NotFinite`] if the weights
     /// overflow.
     pub fn read(&mut self, inputs: &[RowInput]) -> Result<Answers, ModelError> {
-        let weights = self.model.weights;
+        let model = self.model.clone();
+        let weights = model.weights();
         self.hidden(inputs, |hidden| {
             let logits = |matrix: &Matrix| -> Result<Vec<f32>, ModelError> {
                 let logits = matrix.apply(hidden)?.to_dtype(candle_core::DType::F32)?;
@@ -413,8 +419,8 @@ impl<'m> HintedSequences<'m> {
         inputs: &[RowInput],
         then: impl FnOnce(&Tensor) -> Result<T, ModelError> + Send,
     ) -> Result<T, ModelError> {
-        let (model, cache) = (self.model, &mut self.cache);
-        let decoder = model.decoder;
+        let (model, cache) = (&self.model, &mut self.cache);
+        let decoder = model.decoder();
         let work = inputs.len() * decoder.config().multiplications_a_token();
         let batch = cache.batch();
         kernel::among_threads(work, || {
@@ -450,7 +456,7 @@ impl<'m> HintedSequences<'m> {
         };
         let branches = (0..self.batch()).flat_map(|s| std::iter::repeat_n(branch(s), count));
         Ok(Self {
-            model: self.model,
+            model: self.model.clone(),
             cache: self.cache.fork(&branches.collect::<Vec<_>>(), capacity)?,
         })
     }

@@ -227,10 +227,10 @@ impl Served {
 
 impl LanguageModel for Served {
     fn sequences(
-        &self,
+        self: Arc<Self>,
         batch: usize,
         _capacity: usize,
-    ) -> Result<Box<dyn Sequences<'_> + '_>, ModelError> {
+    ) -> Result<Box<dyn Sequences>, ModelError> {
         Ok(Box::new(ServedSequences {
             served: self,
             read: vec![Vec::new(); batch],
@@ -259,12 +259,12 @@ impl LanguageModel for Served {
 }
 
 /// Tokens that were read of some sequences.
-struct ServedSequences<'m> {
-    served: &'m Served,
+struct ServedSequences {
+    served: Arc<Served>,
     read: Vec<Vec<u32>>,
 }
 
-impl<'m> Sequences<'m> for ServedSequences<'m> {
+impl Sequences for ServedSequences {
     fn batch(&self) -> usize {
         self.read.len()
     }
@@ -311,14 +311,14 @@ impl<'m> Sequences<'m> for ServedSequences<'m> {
         &self,
         branches: &[Branch],
         _capacity: usize,
-    ) -> Result<Box<dyn Sequences<'m> + 'm>, ModelError> {
+    ) -> Result<Box<dyn Sequences>, ModelError> {
         let beginning = |branch: &Branch| {
             let read = self.read.get(branch.sequence);
             let read = read.and_then(|read| read.get(..branch.position));
             read.map(<[u32]>::to_vec).ok_or_else(no_such_position)
         };
         Ok(Box::new(ServedSequences {
-            served: self.served,
+            served: self.served.clone(),
             read: branches.iter().map(beginning).collect::<Result<_, _>>()?,
         }))
     }
