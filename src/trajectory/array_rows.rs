@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::arrays::Member;
-use super::assignment::matching;
+use super::chosen::matching;
 use super::conventions::{Convention, convention};
 use super::npy::Header;
 use super::source::{Column, Kind, MOST_COLUMNS};

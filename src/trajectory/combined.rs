@@ -3,8 +3,8 @@
 use super::calendar::{Date, Instant, NANOS_OF_SECOND, of_week};
 use super::cells::Block;
 use super::clock::Clock;
-use super::conventions::{Part, time_rank};
 use super::table::Table;
+use super::time_names::{Part, time_rank};
 use super::{Roles, calendar::NANOS_OF_DAY};
 
 /// Years that are taken for such.

@@ -1,6 +1,6 @@
 //! Arrays of episodes that are padded to one length, and the array that says how long each is.
 
-use super::conventions::plain_field;
+use super::spelling::plain_field;
 use super::npy::{Header, Layout};
 
 /// Names of arrays with the length of each episode.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::cells::Block;
-use super::conventions::{is_called_episode, is_coarse, may_be_a_quantity, time_rank};
+use super::conventions::{is_called_episode, is_vague_flag};
 use super::error::excerpt;
 use super::labels::{Claim, Groups, group};
 use super::order::{
@@ -11,6 +11,7 @@ use super::order::{
 };
 use super::seams::Seams;
 use super::table::Table;
+use super::time_names::{is_coarse, may_be_a_quantity, time_rank};
 use super::wrapped::{unwrapped, wrap};
 use super::{Duplicates, Roles, TrajectoryError, clock::Times};
 
@@ -180,12 +181,24 @@ impl Table {
         }
     }
 
-    /// Columns called like flags that hold other numbers than 0 and 1 end nothing.
+    /// Columns called like flags that hold other numbers than 0 and 1 end nothing; those that may be quantities by
+    /// their names become states where states are guessed.
     fn drop_false_flags(&mut self, roles: &mut Roles) {
         for block in [Block::Terminated, Block::Truncated, Block::Restart] {
             let flags = &mut self.blocks[block as usize];
             let other = |value: &f64| value.is_finite() && *value != 0.0 && *value != 1.0;
             if let Some(row) = flags.values.iter().position(other) {
+                if self.open_states && is_vague_flag(&flags.names[0]) {
+                    let flags = std::mem::take(flags);
+                    let name = &flags.names[0];
+                    self.blocks[Block::State as usize].append(name, &flags.values);
+                    roles.state.columns.push(name.clone());
+                    match block {
+                        Block::Terminated => roles.terminated = Default::default(),
+                        _ => roles.truncated = Default::default(),
+                    }
+                    continue;
+                }
                 roles.warnings.push(format!(
                     "{} is called like a flag and holds {} in row {}: it is not used",
                     flags.names[0],

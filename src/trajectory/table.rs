@@ -11,11 +11,11 @@ use super::calendar::First;
 use super::cells::{Block, Cells};
 use super::clock::{Clock, Times};
 use super::combined::PartColumn;
-use super::conventions::{Part, time_rank};
 use super::episode::LARGEST;
 use super::labels::{Claim, Labels};
 use super::rounded::Rounded;
 use super::source::{Column, Kind};
+use super::time_names::{Part, time_rank};
 use super::times::TimeAxis;
 use super::{Episode, LabelledRun, LoggedRun, Roles, Timeline, Trajectory, TrajectoryError};
 
