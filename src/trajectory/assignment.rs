@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::cells::Block;
-use super::conventions::{Convention, convention};
+use super::conventions::{Convention, convention, is_probability};
 use super::episode::LARGEST_OF_TRANSITIONS;
 use super::labels::Claim;
 use super::source::{Column, Kind, Source, list};
@@ -34,6 +34,9 @@ pub(super) fn resolve<'a>(
     let mut assignment = Assignment::new(file, columns);
     assignment.choose(selection)?;
     assignment.guess(selection)?;
+    if !selection.state.is_empty() && selection.time.is_none() {
+        assignment.guess_counters();
+    }
     let mut open_states = assignment.open_states;
     if assignment.roles.state.columns.is_empty() {
         let vague = |slot: &Option<Slot>| *slot == Some(Slot::Label(Claim::Vague));
@@ -79,6 +82,9 @@ pub(super) fn resolve_sequence<'a>(
     };
     assignment.choose(&only)?;
     assignment.guess_cuts(&only)?;
+    if only.time.is_none() {
+        assignment.guess_counters();
+    }
     assignment.resolved(false, false, selection.duplicates)
 }
 
@@ -94,6 +100,10 @@ impl Resolved<'_> {
         if self.transitions {
             table.largest = LARGEST_OF_TRANSITIONS;
         }
+        let mut used = self.columns.iter().zip(&self.slots);
+        table.of_probabilities = used.any(|(column, slot)| {
+            *slot == Some(Slot::Value(Block::LogProbability, 0)) && is_probability(column.family())
+        });
         table.time_is_chosen = !self.roles.time.columns.is_empty();
         table
     }
@@ -287,7 +297,7 @@ impl<'f, 'c> Assignment<'f, 'c> {
         })
     }
 
-    fn free_where(&self, fits: impl Fn(&Column) -> bool) -> impl Iterator<Item = usize> {
+    pub(super) fn free_where(&self, fits: impl Fn(&Column) -> bool) -> impl Iterator<Item = usize> {
         (0..self.columns.len())
             .filter(move |&index| self.slots[index].is_none() && fits(&self.columns[index]))
     }

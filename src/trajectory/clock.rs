@@ -34,6 +34,8 @@ pub(super) struct Clock {
     unread: Option<(usize, String)>,
     /// Whether it is the time only if no time repeats.
     pub(super) is_tentative: bool,
+    /// Whether it is the time only if it counts all rows backwards, for its name says nothing.
+    pub(super) is_unknown: bool,
 }
 
 /// The times of a column that has one for every row.
@@ -68,6 +70,15 @@ impl Clock {
         Self {
             columns,
             dates,
+            ..Self::default()
+        }
+    }
+
+    /// A clock of numbers that several columns make together.
+    pub(super) fn of_numbers(columns: Vec<String>, numbers: Vec<f64>) -> Self {
+        Self {
+            columns,
+            numbers,
             ..Self::default()
         }
     }

@@ -4,7 +4,7 @@
 //! series. Names of times are in `time_names`, how names are spelled alike in `spelling`.
 
 use super::spelling::{field, plain};
-use super::time_names::{has_other_unit, is_ambiguous, time_place};
+use super::time_names::{has_other_unit, is_ambiguous, part_of_stamp, time_place};
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +143,17 @@ const LOG_PROBABILITY: &[&str] = &[
     "behavior_log_prob",
     "behaviour_log_prob",
 ];
+/// Names of probabilities of the actions taken.
+const PROBABILITY: &[&str] = &[
+    "action_prob",
+    "action_probability",
+    "prob",
+    "propensity",
+    "propensity_score",
+    "pscore",
+    "behavior_prob",
+    "behaviour_prob",
+];
 const RESTART: &[&str] = &[
     "restart",
     "reset",
@@ -234,7 +245,12 @@ pub(super) fn convention(name: &str) -> Option<Convention> {
     if let Some((_, role @ (Reward | Terminated | Truncated))) = single(field(name)) {
         return Some(*role);
     }
-    if is_time || name.ends_with("_-__step") {
+    // A frame of reference, not one of a film.
+    if name.ends_with("header.frame_id") {
+        return Some(Bookkeeping);
+    }
+    let is_stamp = || part_of_stamp(name).is_some_and(|(_, of)| of.ends_with("stamp."));
+    if is_time || name.ends_with("_-__step") || is_stamp() {
         return Some(Time);
     }
     if starts(&["next_", "next.", "new_obs"]) {
@@ -299,6 +315,11 @@ pub(super) fn is_bare_action(name: &str) -> bool {
 /// Whether a column says of itself that it tells episodes apart.
 pub(super) fn is_called_episode(name: &str) -> bool {
     plain(name).starts_with("ep")
+}
+
+/// Whether a column is called like the probability of the action taken.
+pub(super) fn is_probability(name: &str) -> bool {
+    PROBABILITY.contains(&plain(name).as_str())
 }
 
 /// Whether a name of episodes may also be that of a quantity, as `trial`.

@@ -2,12 +2,15 @@
 
 use super::assignment::{Assignment, refuse_unusable};
 use super::cells::Block;
-use super::conventions::{Convention, convention, is_bare_action, is_vague_episode, rank};
+use super::conventions::{Convention, convention, is_bare_action, is_probability, is_vague_episode, rank};
 use super::labels::Claim;
-use super::source::{Kind, Precision};
-use super::table::Slot;
-use super::time_names::{Part, is_written_time, part_of_time, time_rank};
+use super::source::{Column, Kind, Precision};
+use super::table::{COUNTER, Slot};
+use super::time_names::{Part, is_written_time, part_of_stamp, part_of_time, time_rank};
 use super::{RoleSelection, TrajectoryError};
+
+/// Columns without a known name that are looked at for a counter: those stand in front.
+const MOST_COUNTERS: usize = 4;
 
 impl Assignment<'_, '_> {
     pub(super) fn guess(&mut self, selection: &RoleSelection) -> Result<(), TrajectoryError> {
@@ -30,6 +33,16 @@ impl Assignment<'_, '_> {
                 .min_by_key(|&index| rank(role, self.columns[index].family()));
             if let Some(index) = best.filter(|_| open) {
                 self.take(index, slot, true)?;
+            }
+        }
+        if selection.transitions && self.roles.log_probability.columns.is_empty() {
+            let called = |column: &Column| {
+                column.kind == Kind::Number && is_probability(column.family())
+            };
+            let found: Vec<usize> = self.free_where(called).collect();
+            // Several are those of all actions.
+            if let [index] = found[..] {
+                self.take(index, Slot::Value(Block::LogProbability, 0), true)?;
             }
         }
         if selection.state.is_empty() {
@@ -133,11 +146,46 @@ impl Assignment<'_, '_> {
             };
             self.slots[index].get_or_insert(Slot::Time(rank));
         }
-        self.guess_parts();
+        if !self.guess_stamp() {
+            self.guess_parts();
+        }
         for (index, column) in self.columns.iter().enumerate() {
             if column.kind == Kind::Text && is_written_time(column.family()) {
                 self.slots[index].get_or_insert(Slot::Time((0, usize::MAX)));
             }
+        }
+    }
+
+    /// Seconds and nanoseconds of one stamp, as in exports of ROS; whether there are such.
+    fn guess_stamp(&mut self) -> bool {
+        let parts: Vec<(usize, Part, String)> = (0..self.columns.len())
+            .filter(|&index| self.columns[index].kind == Kind::Number)
+            .filter_map(|index| {
+                let (part, stamp) = part_of_stamp(self.columns[index].family())?;
+                Some((index, part, stamp))
+            })
+            .collect();
+        let seconds = parts.iter().filter(|(_, part, _)| *part == Part::StampSeconds);
+        let mut pairs = seconds.filter_map(|(seconds, _, stamp)| {
+            let nanos = parts
+                .iter()
+                .find(|(_, part, other)| *part == Part::StampNanos && other == stamp)?;
+            let free = |index: usize| !matches!(self.slots[index], Some(Slot::Value(..)));
+            (free(*seconds) && free(nanos.0)).then_some((*seconds, nanos.0))
+        });
+        let Some((seconds, nanos)) = pairs.next() else {
+            return false;
+        };
+        self.slots[seconds] = Some(Slot::Part(Part::StampSeconds));
+        self.slots[nanos] = Some(Slot::Part(Part::StampNanos));
+        true
+    }
+
+    /// Numbers under unknown names, of which one may turn out to count rows backwards.
+    pub(super) fn guess_counters(&mut self) {
+        let unknown: Vec<usize> = self.free_numbers(None).take(MOST_COUNTERS).collect();
+        for index in unknown {
+            self.slots[index] = Some(Slot::Time((COUNTER, index)));
         }
     }
 

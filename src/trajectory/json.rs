@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::TrajectoryError;
 use super::bounds::Bounds;
@@ -18,6 +18,7 @@ use super::calendar::{When, when};
 use super::cell::Cell;
 use super::dialect::{Parsed, parse};
 use super::input::Input;
+use super::json_tables::rows_of_object;
 use super::json_words::Words;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
@@ -39,6 +40,8 @@ pub(super) struct JsonSource {
     /// Columns by their names.
     places: HashMap<String, usize>,
     has_names: bool,
+    /// Columns that the user chose, which say which records of a log are rows.
+    wanted: Vec<String>,
 }
 
 /// How a file holds its rows.
@@ -60,7 +63,7 @@ enum Stop {
 }
 
 impl JsonSource {
-    pub(super) fn open(mut input: Input) -> Result<Self, TrajectoryError> {
+    pub(super) fn open(mut input: Input, wanted: &[String]) -> Result<Self, TrajectoryError> {
         let handle = input.handle()?;
         let mut source = Self {
             file: input.name,
@@ -70,6 +73,7 @@ impl JsonSource {
             columns: Vec::new(),
             places: HashMap::new(),
             has_names: true,
+            wanted: wanted.to_vec(),
         };
         source.shape = source.find_shape()?;
         let mut kinds: Vec<Kind> = Vec::new();
@@ -216,7 +220,7 @@ impl JsonSource {
             }
             Shape::Columns => {
                 let value = serde_json::from_reader(reader).map_err(syntax)?;
-                for row in rows_of_columns(value) {
+                for row in rows_of_object(value, &self.wanted) {
                     each(row)?;
                 }
                 Ok(())
@@ -389,7 +393,7 @@ fn cell(value: &Value) -> Cell<'_> {
 
 /// The rows of an episode: a list of objects, or an object whose fields are lists, of which one has lists as items or
 /// of which most are as long as each other.
-fn episode(value: &Value) -> Option<Vec<Value>> {
+pub(super) fn episode(value: &Value) -> Option<Vec<Value>> {
     let fields = match value {
         Value::Object(fields) => fields,
         // A list of rows in a list of episodes.
@@ -423,70 +427,4 @@ fn episode(value: &Value) -> Option<Vec<Value>> {
             })
             .collect()
     })
-}
-
-/// The rows of an object that stands alone: columns as lists or by the names of rows, names beside
-/// rows, rows under the name of the data, or one row.
-fn rows_of_columns(value: Value) -> Vec<Value> {
-    let Value::Object(mut fields) = value else {
-        return Vec::new();
-    };
-    if let (Some(Value::Array(names)), Some(Value::Array(_))) =
-        (fields.get("columns").cloned(), fields.get("data"))
-    {
-        let Some(Value::Array(rows)) = fields.remove("data") else {
-            return Vec::new();
-        };
-        let named = |row: Value| match row {
-            Value::Array(items) => {
-                let names = names.iter().map(|name| match name {
-                    Value::String(name) => name.clone(),
-                    name => name.to_string(),
-                });
-                Value::Object(names.zip(items).collect())
-            }
-            row => row,
-        };
-        return rows.into_iter().map(named).collect();
-    }
-    let rows_of = |value: &Value| matches!(value, Value::Array(items) if items.iter().all(Value::is_object) && !items.is_empty());
-    let data = fields
-        .iter()
-        .find(|(_, value)| rows_of(value))
-        .map(|(name, _)| name.clone());
-    if let Some(Value::Array(rows)) = data.and_then(|name| fields.remove(&name)) {
-        return rows;
-    }
-    if !fields.is_empty() && fields.values().all(Value::is_object) {
-        // Columns by the names of rows, as pandas writes them.
-        let columns = fields.into_iter().map(|(name, column)| {
-            let items = match column {
-                Value::Object(items) => items.into_iter().map(|(_, item)| item).collect(),
-                _ => Vec::new(),
-            };
-            (name, Value::Array(items))
-        });
-        fields = columns.collect();
-    }
-    match episode(&Value::Object(fields.clone())) {
-        Some(rows) => rows,
-        None => rows_of_lists(fields),
-    }
-}
-
-/// Rows of columns of single values.
-fn rows_of_lists(fields: Map<String, Value>) -> Vec<Value> {
-    let lengths = fields.values().filter_map(Value::as_array).map(Vec::len);
-    let Some(rows) = lengths.max() else {
-        return vec![Value::Object(fields)];
-    };
-    let mut found: Vec<Map<String, Value>> = vec![Map::new(); rows];
-    for (name, value) in fields {
-        if let Value::Array(items) = value {
-            for (row, item) in found.iter_mut().zip(items) {
-                row.insert(name.clone(), item);
-            }
-        }
-    }
-    found.into_iter().map(Value::Object).collect()
 }

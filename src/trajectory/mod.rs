@@ -13,6 +13,9 @@ mod arrow_body;
 mod arrow_data;
 mod arrow_schema;
 mod assignment;
+mod axes;
+mod backwards;
+mod boundaries;
 mod bounds;
 mod calendar;
 mod cell;
@@ -26,6 +29,7 @@ mod dialect;
 mod end_flag;
 mod episode;
 mod error;
+mod evidence;
 mod finals;
 mod flat;
 mod gregorian;
@@ -33,9 +37,11 @@ mod guessed;
 mod hdf5;
 mod input;
 mod json;
+mod json_tables;
 mod json_words;
 mod labels;
 mod lerobot;
+mod likelihoods;
 mod mat;
 mod npy;
 mod npz;
@@ -59,6 +65,7 @@ mod timeline;
 mod times;
 mod unread;
 mod weekly;
+mod wide;
 mod wrapped;
 
 use std::path::Path;
@@ -142,6 +149,8 @@ pub struct LabelledRun {
     pub name: String,
     /// A label a row, in the order of time.
     pub labels: Vec<String>,
+    /// The rows that come later than one step after the row before, by a regular clock.
+    pub breaks: Vec<usize>,
 }
 
 /// Reads a column of labels, words or numbers, a label a row, for each episode. Whole numbers that are stored as floats

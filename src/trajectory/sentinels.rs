@@ -83,7 +83,7 @@ impl Table {
                  --missing-value {sentinel} reads it as missing",
                 columns.join(", "),
                 match found.as_slice() {
-                    [_] => "holds",
+                    [Suspect { count: 1, .. }] => "holds",
                     _ => "hold",
                 },
                 first.value,

@@ -16,7 +16,7 @@ use super::wrapped::{unwrapped, wrap};
 use super::{Duplicates, Roles, TrajectoryError, clock::Times};
 
 /// Fewest rows from which on a column without a known name may be a counter or a clock.
-const FEWEST_REGULAR: usize = 10;
+pub(super) const FEWEST_REGULAR: usize = 10;
 
 /// A run of rows, in the order of time.
 #[derive(Debug)]
@@ -46,7 +46,9 @@ impl Table {
         self.split_final_states(roles)?;
         let rows = self.checked_rows()?;
         let rows = self.leave_out_totals(rows, roles);
+        let unknown = self.set_unknown_clocks_aside();
         self.combine_times(rows, roles);
+        self.take_backward_counter(rows, &unknown, roles);
         self.take_false_clocks(rows, roles);
         self.take_quantities(roles);
         self.drop_false_flags(roles);
@@ -81,10 +83,13 @@ impl Table {
             self.merge_duplicates(&mut found, &column, times, roles)?;
             say_gaps(&found, &column, times, roles);
         }
-        if self.parts.is_some() {
+        if self.flags_cut_parts {
+            self.take_flags_of_first_steps(&found, roles);
+        }
+        if self.parts.is_some() && !self.flags_cut_parts {
             self.leave_out_zeros(&mut found, roles);
         }
-        match labelled {
+        match labelled && !self.flags_cut_parts {
             true => self.note_flags(&found, &reading.groups, roles),
             false => {
                 let seams = self.seams(&found, roles);

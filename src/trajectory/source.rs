@@ -6,6 +6,7 @@ use super::bounds::Bounds;
 use super::input::Input;
 use super::lerobot::DataSet;
 use super::table::{Slot, Table};
+use super::wide::WideSource;
 use super::{TrajectoryError, arrays, arrow, csv, hdf5, json, mat, npz, parquet, unread};
 
 /// The most columns a recording may have, so that a forged header cannot ask for more memory.
@@ -130,8 +131,8 @@ pub(super) fn open(
     // An encoding that is given says that there is text.
     let format = format.or(encoding.map(|_| Format::Text));
     Ok(match format {
-        Some(Format::Text) => Box::new(csv::CsvSource::open(input, encoding)?),
-        Some(Format::Json) => Box::new(json::JsonSource::open(input)?),
+        Some(Format::Text) => WideSource::open(csv::CsvSource::open(input, encoding)?, wanted),
+        Some(Format::Json) => Box::new(json::JsonSource::open(input, wanted)?),
         Some(Format::Npz) => Box::new(arrays::ArraySource::open(
             npz::NpzArchive::open(&mut input)?,
             input,

@@ -16,6 +16,10 @@ pub(super) enum Part {
     Hour,
     Minute,
     Second,
+    /// Whole seconds of a stamp, since 1970 or since a start.
+    StampSeconds,
+    /// Nanoseconds of a stamp beside its seconds.
+    StampNanos,
 }
 
 impl Part {
@@ -112,6 +116,7 @@ const CLOCKS: &[&str] = &[
     "gps_time",
     "gps_seconds",
     "hhmm",
+    "stamp",
     "yyyymmdd",
     "yyyymmddhh",
     "mess_datum",
@@ -170,6 +175,8 @@ const STEPS: &[&str] = &[
     "seq",
     "seqno",
     "sequence_number",
+    "batch_idx",
+    "batch_index",
     "sample_index",
     "sample_number",
     "sample_no",
@@ -239,6 +246,19 @@ const OF_TIME: [&str; 32] = [
     "mins", "minute", "minutes", "h", "hr", "hrs", "hour", "hours", "d", "day", "days", "week",
     "weeks", "month", "year", "utc", "gmt", "local", "unix", "#",
 ];
+
+/// The part of a stamp that a column may be by its name, and the name that both parts share: `header.stamp` of
+/// `header.stamp.secs`.
+pub(super) fn part_of_stamp(name: &str) -> Option<(Part, String)> {
+    let name = plain(name);
+    let last = field(&name);
+    let part = match last {
+        "sec" | "secs" | "seconds" => Part::StampSeconds,
+        "nsec" | "nsecs" | "nanosec" | "nanosecs" | "nanoseconds" | "nanos" => Part::StampNanos,
+        _ => return None,
+    };
+    Some((part, name[..name.len() - last.len()].to_owned()))
+}
 
 /// Whether a column of words is called as one that says when.
 pub(super) fn is_written_time(name: &str) -> bool {
