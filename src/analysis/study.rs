@@ -5,11 +5,11 @@ use std::rc::Rc;
 use ndarray::{Array1, Array2};
 use serde::Serialize;
 
+use super::rules::counted_without;
 use super::{
     AnalysisError, Chain, Class, Counts, Distance, Laws, PowerLaw, Share, frequencies, infer,
     mean_laws, power_law, relabelled, staying, total_variation,
 };
-use super::rules::counted_without;
 use crate::forecast::{Predictor, Settings, Temperature};
 
 /// What is asked.

@@ -302,7 +302,11 @@ impl<'f, 'c> Assignment<'f, 'c> {
             .filter(move |&index| self.slots[index].is_none() && fits(&self.columns[index]))
     }
 
-    pub(super) fn take_all(&mut self, indices: &[usize], block: Block) -> Result<(), TrajectoryError> {
+    pub(super) fn take_all(
+        &mut self,
+        indices: &[usize],
+        block: Block,
+    ) -> Result<(), TrajectoryError> {
         for (position, &index) in indices.iter().enumerate() {
             self.take(index, Slot::Value(block, position), true)?;
         }
@@ -310,7 +314,12 @@ impl<'f, 'c> Assignment<'f, 'c> {
     }
 
     /// Gives a column its role; `false` if it has the role already.
-    pub(super) fn take(&mut self, index: usize, slot: Slot, guessed: bool) -> Result<bool, TrajectoryError> {
+    pub(super) fn take(
+        &mut self,
+        index: usize,
+        slot: Slot,
+        guessed: bool,
+    ) -> Result<bool, TrajectoryError> {
         let column = &self.columns[index];
         if let Some(taken) = self.slots[index] {
             if taken.role() == slot.role() {
@@ -349,7 +358,6 @@ impl<'f, 'c> Assignment<'f, 'c> {
         role.guessed = guessed;
         Ok(true)
     }
-
 }
 
 pub(super) fn refuse_unusable(file: &Path, column: &Column) -> Result<(), TrajectoryError> {

@@ -73,7 +73,9 @@ impl Table {
         if times.len() != rows {
             return None;
         }
-        let since_1970 = times.iter().all(|(seconds, _)| SECONDS_OF_DATES <= *seconds);
+        let since_1970 = times
+            .iter()
+            .all(|(seconds, _)| SECONDS_OF_DATES <= *seconds);
         if !since_1970 {
             let numbers = times.iter().map(|(seconds, nanos)| seconds + nanos * 1e-9);
             return Some(Clock::of_numbers(columns, numbers.collect()));

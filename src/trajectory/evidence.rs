@@ -205,7 +205,10 @@ impl<C: Container> Arrays<'_, C> {
                 () if along_second > 0.5 && along_first < 0.5 => TimeAxisOf::Second,
                 () => TimeAxisOf::Unclear,
             };
-            found = (axis, "for next states are those of the next step".to_owned());
+            found = (
+                axis,
+                "for next states are those of the next step".to_owned(),
+            );
         }
         if found.0 == TimeAxisOf::Unclear
             && let Some(starts) = of_role(Convention::Restart)
@@ -216,7 +219,10 @@ impl<C: Container> Arrays<'_, C> {
                 (false, true) => TimeAxisOf::Second,
                 _ => TimeAxisOf::Unclear,
             };
-            found = (axis, format!("for {} is set in all first ones", starts.name));
+            found = (
+                axis,
+                format!("for {} is set in all first ones", starts.name),
+            );
         }
         if found.0 == TimeAxisOf::Unclear {
             let Some(Roughness { first, second }) = sample.roughness() else {

@@ -2,7 +2,9 @@
 
 use super::assignment::{Assignment, refuse_unusable};
 use super::cells::Block;
-use super::conventions::{Convention, convention, is_bare_action, is_probability, is_vague_episode, rank};
+use super::conventions::{
+    Convention, convention, is_bare_action, is_probability, is_vague_episode, rank,
+};
 use super::labels::Claim;
 use super::source::{Column, Kind, Precision};
 use super::table::{COUNTER, Slot};
@@ -36,9 +38,8 @@ impl Assignment<'_, '_> {
             }
         }
         if selection.transitions && self.roles.log_probability.columns.is_empty() {
-            let called = |column: &Column| {
-                column.kind == Kind::Number && is_probability(column.family())
-            };
+            let called =
+                |column: &Column| column.kind == Kind::Number && is_probability(column.family());
             let found: Vec<usize> = self.free_where(called).collect();
             // Several are those of all actions.
             if let [index] = found[..] {
@@ -165,7 +166,9 @@ impl Assignment<'_, '_> {
                 Some((index, part, stamp))
             })
             .collect();
-        let seconds = parts.iter().filter(|(_, part, _)| *part == Part::StampSeconds);
+        let seconds = parts
+            .iter()
+            .filter(|(_, part, _)| *part == Part::StampSeconds);
         let mut pairs = seconds.filter_map(|(seconds, _, stamp)| {
             let nanos = parts
                 .iter()

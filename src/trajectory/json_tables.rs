@@ -110,9 +110,8 @@ fn rows_of_objects(fields: Map<String, Value>) -> Vec<Value> {
 
 /// Whether all names are numbers or dates, as those of rows are.
 fn are_labels(names: &[String]) -> bool {
-    let label = |name: &String| {
-        name.parse::<i64>().is_ok() || matches!(when(name), Some(When::Date(_)))
-    };
+    let label =
+        |name: &String| name.parse::<i64>().is_ok() || matches!(when(name), Some(When::Date(_)));
     !names.is_empty() && names.iter().all(label)
 }
 

@@ -1,7 +1,7 @@
 //! Arrays of episodes that are padded to one length, and the array that says how long each is.
 
-use super::spelling::plain_field;
 use super::npy::{Header, Layout};
+use super::spelling::plain_field;
 
 /// Names of arrays with the length of each episode.
 const LENGTHS: [&str; 22] = [

@@ -92,7 +92,10 @@ impl Table {
         let flagged = runs.iter().flat_map(|run| run.rows.windows(3));
         let flagged = flagged.filter(|rows| ends.is_set(rows[1]));
         let (to, from) = flagged.fold((0.0, 0.0), |(to, from), rows| {
-            (to + change(rows[0], rows[1]), from + change(rows[1], rows[2]))
+            (
+                to + change(rows[0], rows[1]),
+                from + change(rows[1], rows[2]),
+            )
         });
         if to <= LEAP * from {
             return;
@@ -134,7 +137,9 @@ fn usual_changes(states: &Cells, runs: &[Run]) -> Vec<f64> {
     let column = |column: usize| {
         let changes = pairs().map(|rows| states.row(rows[1])[column] - states.row(rows[0])[column]);
         let known: Vec<f64> = changes.filter(|change| change.is_finite()).collect();
-        let squares = known.iter().map(|change| change * change / known.len() as f64);
+        let squares = known
+            .iter()
+            .map(|change| change * change / known.len() as f64);
         squares.sum::<f64>().sqrt()
     };
     (0..states.names.len()).map(column).collect()

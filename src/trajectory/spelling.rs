@@ -2,7 +2,7 @@
 //! underscores.
 
 /// Groups that loggers put before the names of metrics.
-const GROUPS: &[&str] = &["time/", "infos/", "rollout/", "train/"];
+const GROUPS: &[&str] = &["time/", "infos/", "rollout/", "train/", "data/"];
 
 /// A name as the lists have it: in lower case, without a unit in brackets, blanks as `_`.
 pub(super) fn plain(name: &str) -> String {

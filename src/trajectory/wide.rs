@@ -15,7 +15,7 @@ use super::csv::CsvSource;
 use super::dialect::{Parsed, parse};
 use super::error::excerpt;
 use super::records::Record;
-use super::source::{Column, Kind, Precision, Source};
+use super::source::{Column, Kind, Precision, Source, list};
 use super::table::{Slot, Table};
 use super::time_names::part_of_time;
 
@@ -150,9 +150,8 @@ impl WideSource {
         if !csv.has_names() || columns.iter().any(|column| wanted.contains(&column.name)) {
             return None;
         }
-        let others = || {
-            (0..columns.len()).filter(|index| times.iter().all(|(time, _)| time != index))
-        };
+        let others =
+            || (0..columns.len()).filter(|index| times.iter().all(|(time, _)| time != index));
         let is_time = |index: usize| {
             let column = &columns[index];
             matches!(column.kind, Kind::Date(_))
@@ -172,7 +171,8 @@ impl WideSource {
         let numbered = matches!(times[0].1, Moment::Number(_));
         if numbered {
             // Tables without names of their own are called so, too: here every row has a name, and nothing else.
-            let known = others().all(|index| matches!(columns[index].kind, Kind::Text | Kind::Blank));
+            let known =
+                others().all(|index| matches!(columns[index].kind, Kind::Text | Kind::Blank));
             let mut seen = std::collections::HashSet::new();
             let name = |record: &Record| -> Vec<Vec<u8>> {
                 texts.iter().map(|&i| record.cells[i].to_vec()).collect()
@@ -205,7 +205,7 @@ impl WideSource {
             header(times.len() - 1),
             match named.is_empty() {
                 true => String::new(),
-                false => format!(" and its name in {}", excerpt(&named.join(", "))),
+                false => format!(" and its name in {}", list(named.iter().copied())),
             }
         );
         let mut notes = vec![note];

@@ -1,9 +1,11 @@
 //! The readers from outside, on files written here with the crates that define the formats.
 
+mod axes;
 mod clocks;
 mod faults;
 mod formats;
 mod headers;
+mod logs;
 mod others;
 mod padded;
 mod plans;
@@ -11,6 +13,7 @@ mod recordings;
 mod roles;
 mod times;
 mod values;
+mod wide;
 mod written;
 
 use std::path::{Path, PathBuf};
