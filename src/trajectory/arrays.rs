@@ -10,7 +10,7 @@ use super::evidence::{Evidence, ordered};
 use super::input::Input;
 use super::npy::{Fault, Header, Layout};
 use super::source::{Column, Kind, MOST_COLUMNS, Source};
-use super::table::{Slot, Table};
+use super::table::{COUNTER, Slot, Table};
 
 /// A file that holds arrays.
 pub(super) trait Container {
@@ -184,7 +184,13 @@ impl<C: Container> Source for ArraySource<C> {
             .filter(|(_, count)| *count > 0)
             .collect();
         self.check_size(&used)?;
-        let all_long = used.iter().all(|(array, _)| array.is_long);
+        // Arrays that are only looked at for a counter say nothing of the rows.
+        let is_read = |array: &Array| {
+            let mut slots = slots_of(array).iter().flatten();
+            slots.any(|slot| !matches!(slot, Slot::Time((COUNTER, _))))
+        };
+        let mut read = used.iter().filter(|(array, _)| is_read(array));
+        let all_long = read.all(|(array, _)| array.is_long);
         let all_long = all_long && self.rows.long.is_some();
         let episodes = self.evidence.episodes(all_long);
         if let Some(episodes) = episodes.or_else(|| self.rows.episodes(all_long)) {

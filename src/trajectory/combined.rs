@@ -4,7 +4,7 @@ use super::calendar::{Date, Instant, NANOS_OF_SECOND, of_week};
 use super::cells::Block;
 use super::clock::Clock;
 use super::table::Table;
-use super::time_names::{Part, is_coarse, time_rank};
+use super::time_names::{Part, is_epoch, time_rank};
 use super::{Roles, calendar::NANOS_OF_DAY};
 
 /// Seconds since 1970 from which on they are taken for such: in 2001.
@@ -109,7 +109,7 @@ impl Table {
                 whole.then_some((clock, numbers))
             })
         };
-        let epochs = counters().filter(|(clock, _)| is_coarse(&clock.name()));
+        let epochs = counters().filter(|(clock, _)| is_epoch(&clock.name()));
         let mut pairs = epochs.flat_map(|epoch| counters().map(move |steps| (epoch, steps)));
         pairs.find_map(|((coarse, epochs), (fine, steps))| {
             let numbers = steps_in_epochs(epochs, steps)?;

@@ -42,6 +42,7 @@ pub(super) struct JsonSource {
     has_names: bool,
     /// Columns that the user chose, which say which records of a log are rows.
     wanted: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// How a file holds its rows.
@@ -53,6 +54,14 @@ enum Shape {
     Array,
     /// One object of columns.
     Columns,
+}
+
+/// What is found beside rows while they are read.
+#[derive(Debug, Default)]
+struct Told {
+    /// Names and rows of the episodes that the file tells apart.
+    episodes: Vec<(String, usize)>,
+    note: Option<String>,
 }
 
 /// What stops the reading of rows.
@@ -74,10 +83,11 @@ impl JsonSource {
             places: HashMap::new(),
             has_names: true,
             wanted: wanted.to_vec(),
+            notes: Vec::new(),
         };
         source.shape = source.find_shape()?;
         let mut kinds: Vec<Kind> = Vec::new();
-        let (mut rows, mut episodes) = (0, Vec::new());
+        let (mut rows, mut told) = (0, Told::default());
         let mut found = std::mem::take(&mut source.places);
         let mut columns = Vec::new();
         let too_many = || TrajectoryError::TooManyColumns {
@@ -85,7 +95,7 @@ impl JsonSource {
             limit: MOST_COLUMNS,
         };
         let mut has_names = true;
-        let stopped = source.for_each_row(&mut episodes, &mut |row| {
+        let stopped = source.for_each_row(&mut told, &mut |row| {
             has_names &= row.is_object();
             for (name, array, value) in cells_of(row) {
                 let place = *found.entry(name).or_insert_with_key(|name| {
@@ -121,6 +131,7 @@ impl JsonSource {
             column.kind = kind;
         }
         (source.places, source.columns, source.has_names) = (found, columns, has_names);
+        source.notes = told.note.into_iter().collect();
         Ok(source)
     }
 
@@ -179,11 +190,10 @@ impl JsonSource {
         }
     }
 
-    /// Passes every row on; names and rows of the episodes that the file tells apart are added to
-    /// `episodes`.
+    /// Passes every row on; what the file says beside is added to `told`.
     fn for_each_row(
         &self,
-        episodes: &mut Vec<(String, usize)>,
+        told: &mut Told,
         take: &mut dyn FnMut(&Value) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let reader = self.reader().map_err(Stop::Fault)?;
@@ -193,7 +203,7 @@ impl JsonSource {
                 Some(rows) => rows,
                 None => return take(&value),
             };
-            episodes.push((number.to_string(), rows.len()));
+            told.episodes.push((number.to_string(), rows.len()));
             number += 1;
             rows.iter().try_for_each(&mut *take)
         };
@@ -220,9 +230,11 @@ impl JsonSource {
             }
             Shape::Columns => {
                 let value = serde_json::from_reader(reader).map_err(syntax)?;
-                for row in rows_of_object(value, &self.wanted) {
+                let (rows, note) = rows_of_object(value, &self.wanted);
+                for row in rows {
                     each(row)?;
                 }
+                told.note = note;
                 Ok(())
             }
         }
@@ -246,6 +258,10 @@ impl Source for JsonSource {
         self.has_names
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
     fn read(
         self: Box<Self>,
         slots: &[Option<Slot>],
@@ -257,8 +273,8 @@ impl Source for JsonSource {
             .filter_map(|(index, slot)| Some((index, (*slot)?)))
             .collect();
         let mut row = 0;
-        let mut episodes = Vec::new();
-        let stopped = self.for_each_row(&mut episodes, &mut |value| {
+        let mut told = Told::default();
+        let stopped = self.for_each_row(&mut told, &mut |value| {
             table.make_room(row + 1).map_err(Stop::Fault)?;
             let mut cells: Vec<Option<&Value>> = vec![None; self.columns.len()];
             for (name, _, value) in cells_of(value) {
@@ -277,6 +293,7 @@ impl Source for JsonSource {
             return Err(fault);
         }
         // Rows that stand alone are of no episode, and none are if some do.
+        let episodes = told.episodes;
         if !episodes.is_empty() && episodes.iter().map(|(_, rows)| rows).sum::<usize>() == row {
             table.cut_at(episodes);
         }

@@ -12,10 +12,21 @@ const OF_ALL_RECORDS: [&str; 2] = ["epoch", "step"];
 
 /// The rows of an object that stands alone: columns as lists or by the names of rows, names beside
 /// rows, rows under the name of the data, or one row.
-pub(super) fn rows_of_object(value: Value, wanted: &[String]) -> Vec<Value> {
+pub(super) fn rows_of_object(value: Value, wanted: &[String]) -> (Vec<Value>, Option<String>) {
     let Value::Object(mut fields) = value else {
-        return Vec::new();
+        return (Vec::new(), None);
     };
+    match fields.remove("log_history") {
+        Some(Value::Array(records)) => of_one_kind(records, wanted),
+        Some(other) => {
+            fields.insert("log_history".to_owned(), other);
+            (rows_of_table(fields), None)
+        }
+        None => (rows_of_table(fields), None),
+    }
+}
+
+fn rows_of_table(mut fields: Map<String, Value>) -> Vec<Value> {
     if let (Some(Value::Array(names)), Some(Value::Array(_))) =
         (fields.get("columns").cloned(), fields.get("data"))
     {
@@ -37,9 +48,6 @@ pub(super) fn rows_of_object(value: Value, wanted: &[String]) -> Vec<Value> {
             _ => Vec::new(),
         };
         return with_index(rows.into_iter().map(named).collect(), labels);
-    }
-    if let Some(Value::Array(records)) = fields.remove("log_history") {
-        return of_one_kind(records, wanted);
     }
     let rows_of = |value: &Value| matches!(value, Value::Array(items) if items.iter().all(Value::is_object) && !items.is_empty());
     let data = fields
@@ -140,7 +148,7 @@ fn with_index(mut rows: Vec<Value>, labels: Vec<Value>) -> Vec<Value> {
 
 /// The records of a log of training that hold the first column that is wanted, or what most of them hold: those of
 /// evaluations and the summary at the end stand between and behind those of steps.
-fn of_one_kind(records: Vec<Value>, wanted: &[String]) -> Vec<Value> {
+fn of_one_kind(records: Vec<Value>, wanted: &[String]) -> (Vec<Value>, Option<String>) {
     let mut counts: Vec<(&String, usize)> = Vec::new();
     let fields = records.iter().filter_map(Value::as_object);
     for key in fields.flat_map(Map::keys) {
@@ -157,10 +165,15 @@ fn of_one_kind(records: Vec<Value>, wanted: &[String]) -> Vec<Value> {
     // Of equals the first one, which is the last of those in reverse.
     let usual = told.max_by_key(|(_, count)| *count);
     let Some(key) = chosen.or(usual).map(|(key, _)| (*key).clone()) else {
-        return records;
+        return (records, None);
     };
-    records
+    let all = records.len();
+    let kept: Vec<Value> = records
         .into_iter()
         .filter(|record| record.get(&key).is_some())
-        .collect()
+        .collect();
+    let left_out = all - kept.len();
+    let note =
+        format!("{left_out} of {all} records of log_history say nothing of {key} and are left out");
+    (kept, (left_out > 0).then_some(note))
 }

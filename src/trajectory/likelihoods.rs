@@ -18,7 +18,7 @@ impl Table {
         let discrete = !actions.names.is_empty() && actions.values.iter().all(whole);
         let positive = values().count() > 0 && values().all(|value| *value > 0.0);
         let shares = positive && values().all(|value| *value <= 1.0);
-        let negative = values().count() > 0 && values().all(|value| *value <= 0.0);
+        let negative = values().all(|value| *value <= 0.0) && values().any(|value| *value < 0.0);
         let log = match (self.of_probabilities, discrete) {
             (false, true) if shares => {
                 roles.warnings.push(format!(

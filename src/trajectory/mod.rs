@@ -90,10 +90,12 @@ pub use times::{TimeAxis, TimeStamp};
 ///   number. Comments and lines that are no part of the table are skipped before it, and lines of
 ///   units below the header. Without a header the columns are `c0`, `c1`, ….
 ///   Whether a column that was not chosen holds numbers is judged by the first 1000 rows.
-/// - JSON: an object a line, an array of objects, an object of columns, an object an episode.
+///   A table whose header holds years or dates has a series a row.
+/// - JSON: an object a line, an array of objects, an object of columns or of rows, an object an episode.
 /// - NPZ, HDF5, MAT: arrays `[rows]` and `[rows, k]`; the columns of `obs` `[rows, 2]` are `obs_0` and
 ///   `obs_1`, and `obs` names them both. `[episodes, rows, k]` is read as one episode per first
-///   index, and groups that are numbered alike as one episode each. Where the states have a row more
+///   index, or as one environment per second index where the values say that the first one is time, and groups that are
+///   numbered alike as one episode each. Arrays of ends (`episode_ends`) cut rows. Where the states have a row more
 ///   for each episode than actions, it is the final state. Arrays of another length are ignored.
 /// - NPY: one such array, with columns `c0`, `c1`, ….
 /// - Parquet, Arrow: number and boolean columns, and lists of them; text can name episodes; dates and

@@ -291,6 +291,11 @@ pub(super) fn is_coarse(name: &str) -> bool {
     COARSE.contains(&plain(name).as_str())
 }
 
+/// Whether a counter is that of passes over the data of a training.
+pub(super) fn is_epoch(name: &str) -> bool {
+    matches!(plain(name).as_str(), "epoch" | "epochs" | "epoch_id")
+}
+
 /// The order in which names of time are tried: clocks, counters of steps, numbers of rows.
 pub(super) fn time_rank(name: &str) -> (usize, usize) {
     time_place(&plain(name)).unwrap_or((0, usize::MAX))

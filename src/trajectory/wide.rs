@@ -22,7 +22,7 @@ use super::time_names::part_of_time;
 /// Fewest columns of times.
 const FEWEST: usize = 8;
 /// Years that are taken for such.
-const YEARS: std::ops::RangeInclusive<i64> = 1000..=2200;
+const YEARS: std::ops::RangeInclusive<i64> = 1500..=2150;
 /// Marks for nothing in tables of statistics, beside those of all tables.
 const NOTHING: [&[u8]; 5] = [b"..", b":", b"-", b"...", b"\xe2\x80\xa6"];
 
@@ -74,14 +74,21 @@ impl Moment {
 }
 
 /// The columns of times of a header and when these are, if they are that many and of one kind.
-fn times_of<'n>(names: impl Iterator<Item = &'n str>) -> Option<Vec<(usize, Moment)>> {
-    let named = names.enumerate();
+fn times_of<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<Vec<(usize, Moment)>> {
+    let named = names.clone().enumerate();
     let mut found: Vec<(usize, Moment)> = named
         .filter_map(|(index, name)| Some((index, Moment::of(name)?)))
         .collect();
     // `V1` may be the name of the series.
     if let [(0, Moment::Number(1)), ..] = found[..] {
         found.remove(0);
+    }
+    // Other numbers beside are those of wavelengths or places.
+    let numbered = |(index, name): (usize, &str)| {
+        name.trim().parse::<f64>().is_ok() && found.iter().all(|(time, _)| *time != index)
+    };
+    if names.enumerate().any(numbered) {
+        return None;
     }
     let in_order = found
         .windows(2)
@@ -364,6 +371,9 @@ mod tests {
         assert_eq!(count(&days), Some(9));
         let backwards: Vec<String> = years.iter().rev().cloned().collect();
         assert_eq!(count(&backwards), None);
+        // A spectrum, in nanometres.
+        let spectrum: Vec<String> = (0..200).map(|i| (1100 + 10 * i).to_string()).collect();
+        assert_eq!(count(&spectrum), None);
         let others: Vec<String> = (0..10).map(|i| format!("x{i}")).collect();
         assert_eq!(count(&others), None);
     }

@@ -71,6 +71,8 @@ fn the_state_of_a_trainer_is_one_run_of_steps() {
     );
     let file = Scratch::new("trainer_state.json", text);
     let (trajectory, roles) = file.read().unwrap();
+    let note = "5 of 25 records of log_history say nothing of loss and are left out";
+    assert_eq!(roles.notes, [note]);
     assert_eq!(trajectory.state_names(), ["loss", "lr"]);
     assert_eq!(
         (lengths(&trajectory), roles.time.columns),
@@ -254,8 +256,7 @@ fn probabilities_are_told_from_their_logarithms() {
             transitions: true,
             ..RoleSelection::default()
         };
-        let (trajectory, roles) =
-            read(&file.path, &selection, MissingPolicy::Error).unwrap();
+        let (trajectory, roles) = read(&file.path, &selection, MissingPolicy::Error).unwrap();
         let first = trajectory.episodes()[0].log_probabilities().unwrap()[0];
         (first, roles.warnings.join("; "))
     };
