@@ -305,9 +305,9 @@ impl Source for WideSource {
             };
             let last = values.iter().rposition(Option::is_some).unwrap_or(first);
             table.make_room(row + values.len())?;
-            for place in first..=last {
-                let (index, moment) = &self.times[place];
-                if values[place].is_none() && table.refuses_missing() && slots[VALUE].is_some() {
+            for ((index, moment), value) in self.times.iter().zip(values).take(last + 1).skip(first)
+            {
+                if value.is_none() && table.refuses_missing() && slots[VALUE].is_some() {
                     return Err(TrajectoryError::Missing {
                         file: self.csv.file().to_owned(),
                         row: number,
@@ -324,7 +324,7 @@ impl Source for WideSource {
                         }
                         Moment::Date(text) => Cell::Text(text),
                     },
-                    values[place].map_or(Cell::Missing, Cell::Float),
+                    value.map_or(Cell::Missing, Cell::Float),
                 ];
                 for index in [SERIES, TIME, VALUE] {
                     if let Some(slot) = slots[index] {
