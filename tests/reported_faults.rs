@@ -497,3 +497,82 @@ fn pointers_of_git_lfs_are_no_models_and_no_policies() {
         );
     }
 }
+
+/// A forecast under a plan was scored against rows recorded under other actions without a word.
+#[test]
+fn held_out_rows_of_other_actions_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run.csv");
+    let plan = folder.path().join("plan.csv");
+    let push = |t: u32| f64::from(t * 7 % 5) / 4.0;
+    let rows: String = (0..40)
+        .map(|t| format!("{t},{},{}\n", (0.3 * f64::from(t)).sin(), push(t)))
+        .collect();
+    std::fs::write(&run, format!("t,obs_x,act_u\n{rows}")).unwrap();
+    let says = |action: &dyn Fn(u32) -> f64| {
+        let rows: String = (35..40).map(|t| format!("{t},{}\n", action(t))).collect();
+        std::fs::write(&plan, format!("t,act_u\n{rows}")).unwrap();
+        let [run, plan] = [&run, &plan].map(|path| path.to_str().unwrap());
+        let output = statecast(&[
+            "forecast",
+            run,
+            "--holdout",
+            "--horizon",
+            "5",
+            "--future",
+            plan,
+            "--samples",
+            "2",
+        ]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let note = "the observed rows were recorded under other actions than those of the forecast";
+    let other = says(&|t| 1.0 - push(t));
+    assert_eq!(other.matches(note).count(), 1, "{other}");
+    let same = says(&push);
+    assert!(!same.contains(note), "{same}");
+}
+
+/// A day that was skipped was a transition like others.
+#[test]
+fn a_transition_over_a_gap_is_not_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("sky.csv");
+    let day = |row: usize| row + usize::from(row >= 20);
+    let sky = |row: usize| ["sun", "rain"][usize::from(row >= 20)];
+    let rows: String = (0..40)
+        .map(|row| {
+            format!(
+                "2024-{:02}-{:02},{}\n",
+                1 + day(row) / 31,
+                1 + day(row) % 31,
+                sky(row)
+            )
+        })
+        .collect();
+    std::fs::write(&run, format!("date,sky\n{rows}")).unwrap();
+    let found = folder.path().join("chain.json");
+    let output = statecast(&[
+        "markov",
+        run.to_str().unwrap(),
+        "--label",
+        "sky",
+        "--relabellings",
+        "0",
+        "--temperatures",
+        "none",
+        "--output",
+        found.to_str().unwrap(),
+    ]);
+    let says = stderr(&output);
+    assert!(output.status.success(), "{says}");
+    let note = "note: 1 transition(s) over gaps of the time are not counted";
+    assert!(says.contains(note), "{says}");
+    let found: serde_json::Value = serde_json::from_slice(&std::fs::read(&found).unwrap()).unwrap();
+    // States in the alphabet's order: rain, sun.
+    assert_eq!(
+        found["study"]["counts"],
+        serde_json::json!([[19, 0], [0, 19]])
+    );
+}

@@ -56,6 +56,32 @@ impl Counts {
         Ok(Self(counts))
     }
 
+    /// The same without the transitions to some rows, which do not follow the row before.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    ///
+    /// ```
+    /// use statecast::analysis::Counts;
+    /// let counts = Counts::without(&[0, 1, 1, 0, 1], 2, &[1])?;
+    /// assert_eq!((counts.get(0, 1), counts.get(1, 1)), (1, 1));
+    /// # Ok::<(), statecast::analysis::AnalysisError>(())
+    /// ```
+    pub fn without(
+        sequence: &[usize],
+        states: usize,
+        breaks: &[usize],
+    ) -> Result<Self, AnalysisError> {
+        let mut counts = Self::of(sequence, states)?;
+        for &row in breaks {
+            if let (Some(&from), Some(&to)) = (sequence.get(row.wrapping_sub(1)), sequence.get(row))
+            {
+                counts.0[[from, to]] -= 1;
+            }
+        }
+        Ok(counts)
+    }
+
     /// Number of states.
     pub fn states(&self) -> usize {
         self.0.nrows()

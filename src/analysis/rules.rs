@@ -12,8 +12,19 @@ const PRIOR: f64 = 0.5;
 /// # Errors
 /// [`AnalysisError::State`] for a state beyond those there are.
 pub fn counted(sequence: &[usize], states: usize) -> Result<Laws, AnalysisError> {
+    counted_without(sequence, states, &[])
+}
+
+/// The same without the transitions to some rows, which do not follow the row before.
+pub(super) fn counted_without(
+    sequence: &[usize],
+    states: usize,
+    breaks: &[usize],
+) -> Result<Laws, AnalysisError> {
     let before = |t: usize| t.checked_sub(1).map_or(0, |last| sequence[last]);
-    told(sequence, states, |seen, t, to| seen[[before(t), to]])
+    told(sequence, states, breaks, |seen, t, to| {
+        seen[[before(t), to]]
+    })
 }
 
 /// How often every state has followed another or itself so far, whatever came before: the first one is not counted.
@@ -21,7 +32,7 @@ pub fn counted(sequence: &[usize], states: usize) -> Result<Laws, AnalysisError>
 /// # Errors
 /// [`AnalysisError::State`] for a state beyond those there are.
 pub fn frequencies(sequence: &[usize], states: usize) -> Result<Laws, AnalysisError> {
-    told(sequence, states, |seen, _, to| seen.column(to).sum())
+    told(sequence, states, &[], |seen, _, to| seen.column(to).sum())
 }
 
 /// The state stays as often as states did so far; otherwise any other comes as often as it did.
@@ -50,6 +61,7 @@ pub fn staying(sequence: &[usize], states: usize) -> Result<Laws, AnalysisError>
 fn told(
     sequence: &[usize],
     states: usize,
+    breaks: &[usize],
     weight: impl Fn(&Array2<f64>, usize, usize) -> f64,
 ) -> Result<Laws, AnalysisError> {
     Counts::of(sequence, states)?;
@@ -61,7 +73,7 @@ fn told(
         }
         let sum = law.sum();
         law /= sum;
-        if t > 0 {
+        if t > 0 && !breaks.contains(&t) {
             seen[[sequence[t - 1], sequence[t]]] += 1.0;
         }
     }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2};
 use serde::Serialize;
 
+use super::rules::counted_without;
 use super::{
-    AnalysisError, Chain, Class, Counts, Distance, Laws, PowerLaw, Share, counted, frequencies,
-    infer, mean_laws, power_law, relabelled, staying, total_variation,
+    AnalysisError, Chain, Class, Counts, Distance, Laws, PowerLaw, Share, frequencies, infer,
+    mean_laws, power_law, relabelled, staying, total_variation,
 };
 use crate::forecast::{Predictor, Settings, Temperature};
 
@@ -20,6 +21,8 @@ pub struct Questions {
     pub relabellings: usize,
     /// Seed of the permutations.
     pub seed: u64,
+    /// Rows that do not follow the row before: the transitions to them are not counted.
+    pub breaks: Vec<usize>,
 }
 
 /// A chain and where it goes.
@@ -135,7 +138,7 @@ pub fn study(
             states,
         });
     }
-    let counts = Counts::of(sequence, states)?;
+    let counts = Counts::without(sequence, states, &questions.breaks)?;
     let whole = 1.0 + questions.relabellings as f64;
     let laws = infer(predictor.clone(), settings, sequence, states)?;
     progress(1.0 / whole);
@@ -159,7 +162,10 @@ pub fn study(
     };
     let mut rules = vec![judged(predictor.name(), &laws)];
     for (name, laws) in [
-        ("counts", counted(sequence, states)?),
+        (
+            "counts",
+            counted_without(sequence, states, &questions.breaks)?,
+        ),
         ("frequencies", frequencies(sequence, states)?),
         ("staying", staying(sequence, states)?),
     ] {
@@ -317,6 +323,7 @@ mod tests {
             last: 100,
             relabellings,
             seed: 0,
+            breaks: Vec::new(),
         }
     }
 

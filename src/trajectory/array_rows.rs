@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::arrays::Member;
-use super::assignment::matching;
+use super::chosen::matching;
 use super::conventions::{Convention, convention};
 use super::npy::Header;
 use super::source::{Column, Kind, MOST_COLUMNS};
@@ -26,6 +26,10 @@ pub(super) struct Rows {
     pub(super) long: Option<Vec<u64>>,
     /// Names and rows of episodes that have parts of their own; `shape` has their sum.
     pub(super) episodes: Vec<(String, u64)>,
+    /// Whether the first of two dimensions counts steps and the second episodes.
+    pub(super) turned: bool,
+    /// Position of the array that says so among the families.
+    pub(super) reference: Option<usize>,
 }
 
 impl Rows {
@@ -42,6 +46,11 @@ impl Rows {
             );
         }
         match self.shape.as_slice() {
+            [length, episodes] if self.turned => Some(
+                (0..*episodes)
+                    .map(|index| (index.to_string(), rows(*length)))
+                    .collect(),
+            ),
             [episodes, length] => Some(
                 (0..*episodes)
                     .map(|index| (index.to_string(), rows(length + more)))
@@ -96,7 +105,7 @@ impl Family {
         }
     }
 
-    fn is_usable(&self) -> bool {
+    pub(super) fn is_usable(&self) -> bool {
         self.header.element.is_ok() && (1..=3).contains(&self.header.shape.len())
     }
 }
@@ -137,6 +146,9 @@ pub(super) fn rows_of(families: &[Family], episodes: Vec<String>, wanted: &[Stri
     let Some(reference) = reference else {
         return Rows::default();
     };
+    let place = families
+        .iter()
+        .position(|family| std::ptr::eq(family, *reference));
     let depth = match reference.header.shape.len() == 3 {
         true => 2,
         false => 1,
@@ -157,12 +169,15 @@ pub(super) fn rows_of(families: &[Family], episodes: Vec<String>, wanted: &[Stri
         false => Rows {
             shape: plain,
             long,
-            episodes: Vec::new(),
+            reference: place,
+            ..Rows::default()
         },
         true => Rows {
             shape: Vec::new(),
             long,
             episodes: episodes.into_iter().zip(plain).collect(),
+            reference: place,
+            turned: false,
         },
     }
 }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use super::TrajectoryError;
 use super::array_rows::{Family, Rows, families, rows_of};
 use super::bounds::Bounds;
+use super::evidence::{Evidence, ordered};
 use super::input::Input;
 use super::npy::{Fault, Header, Layout};
-use super::padding::{Padding, Says};
 use super::source::{Column, Kind, MOST_COLUMNS, Source};
-use super::table::{Slot, Table};
+use super::table::{COUNTER, Slot, Table};
 
 /// A file that holds arrays.
 pub(super) trait Container {
@@ -46,7 +46,7 @@ pub(super) struct ArraySource<C> {
     columns: Vec<Column>,
     arrays: Vec<Array>,
     rows: Rows,
-    padding: Option<Padding>,
+    evidence: Evidence,
 }
 
 /// An array whose columns can be read, or the arrays of one name of all episodes.
@@ -76,20 +76,17 @@ impl<C: Container> ArraySource<C> {
             ));
         }
         let (families, episodes) = families(&members);
-        let rows = rows_of(&families, episodes, wanted);
-        let padding = padding(&mut container, &families, &rows, &input)?;
+        let mut rows = rows_of(&families, episodes, wanted);
+        let evidence = Evidence::of(&mut container, &families, &mut rows, &input)?;
         let mut columns = Vec::new();
         let mut arrays = Vec::new();
         for family in &families {
             let first_column = columns.len();
-            if padding
-                .as_ref()
-                .is_some_and(|known| known.name == family.name)
-            {
+            if let Some(holds) = evidence.holds(&family.name) {
                 columns.push(Column {
                     name: family.name.clone(),
                     array: None,
-                    kind: Kind::Unusable("lengths of the episodes".to_owned()),
+                    kind: Kind::Unusable(holds.to_owned()),
                 });
                 continue;
             }
@@ -131,7 +128,7 @@ impl<C: Container> ArraySource<C> {
             columns,
             arrays,
             rows,
-            padding,
+            evidence,
         })
     }
 
@@ -171,8 +168,7 @@ impl<C: Container> Source for ArraySource<C> {
     }
 
     fn notes(&self) -> Vec<String> {
-        let note = self.padding.as_ref().and_then(Padding::note);
-        note.into_iter().collect()
+        self.evidence.notes()
     }
 
     fn read(
@@ -188,20 +184,23 @@ impl<C: Container> Source for ArraySource<C> {
             .filter(|(_, count)| *count > 0)
             .collect();
         self.check_size(&used)?;
-        let all_long = used.iter().all(|(array, _)| array.is_long);
+        // Arrays that are only looked at for a counter say nothing of the rows.
+        let is_read = |array: &Array| {
+            let mut slots = slots_of(array).iter().flatten();
+            slots.any(|slot| !matches!(slot, Slot::Time((COUNTER, _))))
+        };
+        let mut read = used.iter().filter(|(array, _)| is_read(array));
+        let all_long = read.all(|(array, _)| array.is_long);
         let all_long = all_long && self.rows.long.is_some();
-        match &self.padding {
-            Some(padding) => table.cut_at(padding.episodes(all_long)),
-            None => self
-                .rows
-                .episodes(all_long)
-                .into_iter()
-                .for_each(|episodes| table.cut_at(episodes)),
+        let episodes = self.evidence.episodes(all_long);
+        if let Some(episodes) = episodes.or_else(|| self.rows.episodes(all_long)) {
+            table.cut_at(episodes);
+            table.flags_cut_parts = self.rows.turned;
         }
         for (array, _) in used {
             let mut row = 0;
             let is_long = array.is_long;
-            let row_of = |row: usize| match &self.padding {
+            let row_of = |row: usize| match &self.evidence.padding {
                 Some(padding) => padding.row(row, is_long),
                 None => Some(row),
             };
@@ -214,8 +213,9 @@ impl<C: Container> Source for ArraySource<C> {
                 };
                 let mut values = self.container.values(member).map_err(&fault)?;
                 let (mut layout, depth) = (layout, self.rows.shape.len());
-                if layout.fortran && depth > 1 {
-                    let ordered = in_c_order(&mut *values, &layout, self.rows.shape[0]);
+                let turned = self.rows.turned;
+                if (layout.fortran || turned) && depth > 1 {
+                    let ordered = ordered(&mut *values, &layout, self.rows.shape[0], turned);
                     values = Box::new(Cursor::new(ordered.map_err(&fault)?));
                     layout.fortran = false;
                 }
@@ -279,94 +279,6 @@ impl Family {
             false => Err("other columns in other episodes".to_owned()),
         }
     }
-}
-
-/// How many rows of each episode are data, where episodes are padded and an array says so.
-fn padding(
-    container: &mut impl Container,
-    families: &[Family],
-    rows: &Rows,
-    input: &Input,
-) -> Result<Option<Padding>, TrajectoryError> {
-    let &[episodes, padded] = rows.shape.as_slice() else {
-        return Ok(None);
-    };
-    for family in families {
-        let known = Says::of(&family.name, &family.header, episodes, padded);
-        let layout = known.and_then(|says| {
-            let layout = says.layout(&family.header, episodes, padded)?;
-            Some((says, layout))
-        });
-        let Some((says, mut layout)) = layout else {
-            continue;
-        };
-        input.bounds.check_values(&input.name, layout.rows)?;
-        let format = container.format();
-        let fault = |reason: String| {
-            let reason = format!("array {}: {reason}", family.name);
-            corrupt(&input.name, format, reason)
-        };
-        let mut reader = container.values(family.members[0]).map_err(fault)?;
-        if layout.fortran && says == Says::Mask {
-            let ordered = in_c_order(&mut *reader, &layout, episodes);
-            reader = Box::new(Cursor::new(ordered.map_err(fault)?));
-            layout.fortran = false;
-        }
-        let mut values = Vec::new();
-        let read = layout.stream(&mut *reader, |_, _, bytes| {
-            values.push(layout.element.number(bytes));
-            Ok::<(), String>(())
-        });
-        read.map_err(|fault_of| match fault_of {
-            Fault::Data(reason) | Fault::Receiver(reason) => fault(reason),
-        })?;
-        let length = usize::try_from(padded).unwrap_or(usize::MAX);
-        let Some(lengths) = says.lengths(&values, length) else {
-            continue;
-        };
-        let found = Padding::new(family.name.clone(), length, &lengths);
-        return found
-            .map(Some)
-            .map_err(|(episode, beyond)| TrajectoryError::PaddedLength {
-                file: input.name.clone(),
-                array: family.name.clone(),
-                episode,
-                length: beyond,
-                rows: length,
-            });
-    }
-    Ok(None)
-}
-
-/// The values of an array of which the first index, that of episodes, runs fastest, with the last
-/// running fastest.
-fn in_c_order(reader: &mut dyn Read, layout: &Layout, episodes: u64) -> Result<Vec<u8>, String> {
-    let size = layout.element.bytes();
-    let rows = usize::try_from(layout.rows).map_err(|_| "too many rows".to_owned())?;
-    let total = rows
-        .checked_mul(layout.columns)
-        .and_then(|values| values.checked_mul(size))
-        .ok_or("more values than exist")?;
-    let mut bytes = Vec::new();
-    let read = reader.take(total as u64).read_to_end(&mut bytes);
-    read.map_err(|fault| fault.to_string())?;
-    if bytes.len() < total {
-        let (found, all) = (bytes.len() / size, total / size);
-        return Err(format!(
-            "it ends after {found} of the {all} values its header claims"
-        ));
-    }
-    let episodes = usize::try_from(episodes).unwrap_or(1).max(1);
-    let steps = rows / episodes;
-    let mut ordered = Vec::with_capacity(total);
-    for row in 0..rows {
-        let (episode, step) = (row / steps, row % steps);
-        for column in 0..layout.columns {
-            let at = size * (episode + episodes * (step + steps * column));
-            ordered.extend_from_slice(&bytes[at..at + size]);
-        }
-    }
-    Ok(ordered)
 }
 
 /// Where the values of an array go.
@@ -486,7 +398,7 @@ fn column_names(family: &Family, rows: &Rows, width: usize, named: bool) -> Vec<
     }
 }
 
-fn corrupt(path: &Path, format: &'static str, reason: String) -> TrajectoryError {
+pub(super) fn corrupt(path: &Path, format: &'static str, reason: String) -> TrajectoryError {
     TrajectoryError::Corrupt {
         file: path.to_owned(),
         format,

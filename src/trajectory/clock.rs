@@ -33,6 +33,8 @@ pub(super) struct Clock {
     unread: Option<(usize, String)>,
     /// Whether it is the time only if no time repeats.
     pub(super) is_tentative: bool,
+    /// Whether it is the time only if it counts all rows backwards, for its name says nothing.
+    pub(super) is_unknown: bool,
 }
 
 impl Clock {
@@ -48,6 +50,15 @@ impl Clock {
         Self {
             columns,
             dates,
+            ..Self::default()
+        }
+    }
+
+    /// A clock of numbers that several columns make together.
+    pub(super) fn of_numbers(columns: Vec<String>, numbers: Vec<f64>) -> Self {
+        Self {
+            columns,
+            numbers,
             ..Self::default()
         }
     }

@@ -3,10 +3,12 @@
 use super::calendar::{Date, Instant, NANOS_OF_SECOND, of_week};
 use super::cells::Block;
 use super::clock::Clock;
-use super::conventions::{Part, time_rank};
 use super::table::Table;
+use super::time_names::{Part, is_epoch, time_rank};
 use super::{Roles, calendar::NANOS_OF_DAY};
 
+/// Seconds since 1970 from which on they are taken for such: in 2001.
+const SECONDS_OF_DATES: f64 = 1e9;
 /// Years that are taken for such.
 const YEARS: std::ops::RangeInclusive<i64> = 1000..=2200;
 
@@ -33,7 +35,9 @@ impl Table {
     /// guessed.
     pub(super) fn combine_times(&mut self, rows: usize, roles: &mut Roles) {
         let combined = self
-            .date_of_parts(rows)
+            .stamps(rows)
+            .or_else(|| self.steps_of_epochs(rows))
+            .or_else(|| self.date_of_parts(rows))
             .or_else(|| self.date_and_time(rows))
             .or_else(|| self.years(rows));
         let parts = std::mem::take(&mut self.time_parts);
@@ -52,6 +56,66 @@ impl Table {
         if let Some(clock) = combined {
             self.clocks.insert(0, clock);
         }
+    }
+
+    /// Seconds and nanoseconds: dates where they count from 1970, else numbers of seconds.
+    fn stamps(&self, rows: usize) -> Option<Clock> {
+        let (seconds, nanos) = (
+            self.part_column(Part::StampSeconds)?,
+            self.part_column(Part::StampNanos)?,
+        );
+        let columns = vec![seconds.column.clone(), nanos.column.clone()];
+        let whole = |value: f64| (value.fract() == 0.0 && value.abs() < 1e12).then_some(value);
+        let pairs = seconds.values.iter().zip(&nanos.values);
+        let times: Vec<(f64, f64)> = pairs
+            .map(|(&seconds, &nanos)| Some((whole(seconds)?, whole(nanos)?)))
+            .collect::<Option<_>>()?;
+        if times.len() != rows {
+            return None;
+        }
+        let since_1970 = times
+            .iter()
+            .all(|(seconds, _)| SECONDS_OF_DATES <= *seconds);
+        if !since_1970 {
+            let numbers = times.iter().map(|(seconds, nanos)| seconds + nanos * 1e-9);
+            return Some(Clock::of_numbers(columns, numbers.collect()));
+        }
+        let mut clock = Clock::of_dates(columns, Vec::new());
+        for (seconds, nanos) in times {
+            clock.nanos(seconds as i128 * i128::from(NANOS_OF_SECOND) + nanos as i128);
+        }
+        Some(clock)
+    }
+
+    /// Steps that start over in every epoch of a log of training: one clock of both.
+    fn steps_of_epochs(&self, rows: usize) -> Option<Clock> {
+        let is_recording = [
+            Block::Action,
+            Block::Terminated,
+            Block::Truncated,
+            Block::Restart,
+        ];
+        let is_recording = is_recording
+            .iter()
+            .any(|&block| !self.blocks[block as usize].names.is_empty());
+        if self.time_is_chosen || is_recording {
+            return None;
+        }
+        let counters = || {
+            let counts = |clock: &&Clock| time_rank(&clock.name()).0 == 1;
+            self.clocks.iter().filter(counts).filter_map(|clock| {
+                let numbers = clock.numbers_of_rows().filter(|n| n.len() == rows)?;
+                let whole = numbers.iter().all(|number| number.fract() == 0.0);
+                whole.then_some((clock, numbers))
+            })
+        };
+        let epochs = counters().filter(|(clock, _)| is_epoch(&clock.name()));
+        let mut pairs = epochs.flat_map(|epoch| counters().map(move |steps| (epoch, steps)));
+        pairs.find_map(|((coarse, epochs), (fine, steps))| {
+            let numbers = steps_in_epochs(epochs, steps)?;
+            let columns = [&coarse.columns[..], &fine.columns[..]].concat();
+            Some(Clock::of_numbers(columns, numbers))
+        })
     }
 
     /// Dates of a year, a month or quarter, and what is finer.
@@ -159,6 +223,33 @@ impl Table {
         let minutes = 60 * of(Part::Hour, 24)? + of(Part::Minute, 59)?;
         Some((60 * minutes + of(Part::Second, 60)?) * NANOS_OF_SECOND)
     }
+}
+
+/// Steps that count on over the epochs; nothing if they do not go up within each and start over with the next.
+fn steps_in_epochs(epochs: &[f64], steps: &[f64]) -> Option<Vec<f64>> {
+    let pairs = || epochs.windows(2).zip(steps.windows(2));
+    let mut restarts = 0;
+    let mut size = f64::INFINITY;
+    for (epochs, steps) in pairs() {
+        let step = steps[1] - steps[0];
+        match epochs[1] - epochs[0] {
+            0.0 if step < 0.0 => return None,
+            0.0 if step > 0.0 => size = size.min(step),
+            more if more > 0.0 && step >= 0.0 => return None,
+            more if more > 0.0 => restarts += 1,
+            // Equal steps of one epoch, or another run.
+            _ => {}
+        }
+    }
+    let (low, high) = steps
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &step| {
+            (low.min(step), high.max(step))
+        });
+    let length = high - low + size;
+    let counted = epochs.iter().zip(steps);
+    (restarts > 0 && length.is_finite())
+        .then(|| counted.map(|(epoch, step)| epoch * length + step).collect())
 }
 
 fn whole(value: f64) -> Option<i64> {

@@ -1,7 +1,10 @@
-//! What a column is by the name people give it.
+//! The role of a column by the name people give it.
 //!
 //! Names of Gymnasium recordings, D4RL files, training loggers, control data loggers and tables of
-//! series. Matching ignores case, units in brackets and leading underscores.
+//! series. Names of times are in `time_names`, how names are spelled alike in `spelling`.
+
+use super::spelling::{field, plain};
+use super::time_names::{has_other_unit, is_ambiguous, part_of_stamp, time_place};
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,83 +35,6 @@ pub(super) enum Convention {
     Bookkeeping,
 }
 
-/// What a column may say of the time beside others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    Year,
-    Quarter,
-    Month,
-    /// Week of the year as of ISO 8601.
-    Week,
-    /// Day of the year, from 1 on.
-    DayOfYear,
-    Day,
-    Hour,
-    Minute,
-    Second,
-}
-
-impl Part {
-    /// Those that make a date and its time of the day, from the coarsest on.
-    pub(super) const CALENDAR: [Self; 6] = [
-        Self::Year,
-        Self::Month,
-        Self::Day,
-        Self::Hour,
-        Self::Minute,
-        Self::Second,
-    ];
-
-    /// The same of dates whose days are numbered through the year.
-    pub(super) const DAYS_OF_YEARS: [Self; 5] = [
-        Self::Year,
-        Self::DayOfYear,
-        Self::Hour,
-        Self::Minute,
-        Self::Second,
-    ];
-}
-
-/// The part of the time that a column may be by its name.
-pub(super) fn part_of_time(name: &str) -> Option<Part> {
-    let names: [(&[&str], Part); 9] = [
-        (&["year", "yr", "yyyy"], Part::Year),
-        (&["quarter", "qtr"], Part::Quarter),
-        (&["month", "mon", "mnth", "mo"], Part::Month),
-        (
-            &[
-                "week",
-                "weeknum",
-                "week_number",
-                "week_of_year",
-                "iso_week",
-                "isoweek",
-            ],
-            Part::Week,
-        ),
-        (
-            &[
-                "doy",
-                "yday",
-                "jday",
-                "day_of_year",
-                "dayofyear",
-                "julian_day",
-            ],
-            Part::DayOfYear,
-        ),
-        (&["day", "dd", "dy", "mday", "day_of_month"], Part::Day),
-        (&["hour", "hr", "hh"], Part::Hour),
-        (&["minute"], Part::Minute),
-        (&["second"], Part::Second),
-    ];
-    let name = plain(name);
-    let found = names
-        .iter()
-        .find(|(names, _)| names.contains(&name.as_str()));
-    found.map(|(_, part)| *part)
-}
-
 // The first name of a list wins where a file has several of them.
 const REWARD: &[&str] = &["reward", "rewards", "rew", "rews", "next.reward"];
 const EPISODE: &[&str] = &[
@@ -126,6 +52,18 @@ const EPISODE: &[&str] = &[
     "series_id",
     "trajectory_id",
     "traj_id",
+    "traj_idx",
+    "traj_index",
+    "traj_no",
+    "trajectory_idx",
+    "trajectory_index",
+    "trajectory_no",
+    "rollout_idx",
+    "rollout_index",
+    "ep_idx",
+    "ep_index",
+    "episode_ids",
+    "traj_ids",
     "run_id",
     "rollout_id",
     "trial_id",
@@ -167,6 +105,8 @@ const SERIES: &[&str] = &[
 ];
 const TERMINATED: &[&str] = &[
     "terminated",
+    "term",
+    "terms",
     "terminateds",
     "terminations",
     "terminal",
@@ -179,6 +119,8 @@ const TERMINATED: &[&str] = &[
 ];
 const TRUNCATED: &[&str] = &[
     "truncated",
+    "trunc",
+    "truncs",
     "truncateds",
     "truncations",
     "timeout",
@@ -201,136 +143,23 @@ const LOG_PROBABILITY: &[&str] = &[
     "behavior_log_prob",
     "behaviour_log_prob",
 ];
+/// Names of probabilities of the actions taken.
+const PROBABILITY: &[&str] = &[
+    "action_prob",
+    "action_probability",
+    "prob",
+    "propensity",
+    "propensity_score",
+    "pscore",
+    "behavior_prob",
+    "behaviour_prob",
+];
 const RESTART: &[&str] = &[
     "restart",
     "reset",
     "is_first",
     "episode_start",
     "episode_starts",
-];
-const CLOCKS: &[&str] = &[
-    "timestamp",
-    "timestamps",
-    "datetime",
-    "date",
-    "ds",
-    "time",
-    "times",
-    "t",
-    "ts",
-    "date_time",
-    "time_stamp",
-    "unix",
-    "unix_time",
-    "unixtime",
-    "epoch_time",
-    "utc",
-    "utc_time",
-    "local_time",
-    "sim_time",
-    "elapsed",
-    "elapsed_time",
-    "time_elapsed",
-    "time_total",
-    "wall_time",
-    "walltime",
-    "runtime",
-    "relative_time",
-    "tow",
-    "itow",
-    "gps_time",
-    "gps_seconds",
-    "hhmm",
-    "yyyymmdd",
-    "yyyymmddhh",
-    "mess_datum",
-    "datum",
-    "fecha",
-];
-/// Names of texts that say when; such a column is said where it cannot be read.
-const WRITTEN_TIMES: &[&str] = &[
-    "period",
-    "time_period",
-    "quarter",
-    "month",
-    "week",
-    "year",
-    "season",
-    "stamp",
-    "zeit",
-    "jour",
-    "day",
-    "日期",
-    "时间",
-    "日付",
-    "дата",
-];
-const STEPS: &[&str] = &[
-    "step",
-    "steps",
-    "timestep",
-    "timesteps",
-    "time_step",
-    "time_steps",
-    "time_idx",
-    "time_index",
-    "step_index",
-    "step_id",
-    "global_step",
-    "total_timesteps",
-    "timesteps_total",
-    "env_step",
-    "training_iteration",
-    "iteration",
-    "iterations",
-    "iter",
-    "epoch",
-    "epochs",
-    "epoch_id",
-    "frame",
-    "frame_index",
-    "frame_idx",
-    "frame_id",
-    "frame_number",
-    "tick",
-    "ticks",
-    "seq",
-    "seqno",
-    "sequence_number",
-    "sample_index",
-    "sample_number",
-    "sample_no",
-    "num_updates",
-    "n_updates",
-    "updates",
-    "update",
-    "it",
-    "env_steps",
-    "num_env_steps",
-    "environment_steps",
-    "num_steps",
-    "num_timesteps",
-    "time_in_cycles",
-    "cycle",
-];
-const ROW_NUMBERS: &[&str] = &[
-    "index",
-    "idx",
-    "row",
-    "row_id",
-    "row_number",
-    "row_index",
-    "unnamed:_0",
-    "counter",
-];
-/// Counters that may stand still over many rows.
-const COARSE: &[&str] = &[
-    "epoch",
-    "epochs",
-    "epoch_id",
-    "iteration",
-    "iterations",
-    "training_iteration",
 ];
 const BOOKKEEPING: &[&str] = &[
     "seed",
@@ -356,6 +185,10 @@ const BOOKKEEPING: &[&str] = &[
     "neglogp",
     "neglogpac",
     "time_this_iter_s",
+    "pad_mask",
+    "padding_mask",
+    "is_pad",
+    "is_padding",
     "discount",
     "discounts",
 ];
@@ -381,88 +214,6 @@ const ABOUT_ACTIONS: &[&str] = &[
     "values",
     "space",
 ];
-/// Groups that loggers put before the names of metrics.
-const GROUPS: &[&str] = &["time/", "infos/", "rollout/", "train/"];
-const UNITS: &[&str] = &[
-    "_s", "_sec", "_secs", "_seconds", "_ms", "_us", "_ns", "_min", "_h", "_hours", "_utc",
-];
-
-/// A name as the lists have it: in lower case, without a unit in brackets, blanks as `_`.
-fn plain(name: &str) -> String {
-    let name = name.trim().to_ascii_lowercase();
-    let before = |text: &str, mark: &str| -> String {
-        let start = text.split(mark).next().unwrap_or_default().trim();
-        if start.is_empty() { text } else { start }.to_owned()
-    };
-    let bare = before(&before(&before(&name, "["), "("), " / ");
-    let group = GROUPS.iter().find_map(|group| bare.strip_prefix(group));
-    let bare = group.unwrap_or(&bare).trim_start_matches('_');
-    bare.trim_matches(['<', '>']).replace(' ', "_")
-}
-
-/// Short names that are times as well as quantities.
-const AMBIGUOUS: [&str; 10] = [
-    "t", "ts", "step", "steps", "index", "idx", "seq", "frame", "tick", "counter",
-];
-
-/// Whether numbers under this name are a time only if they go on like one.
-pub(super) fn may_be_a_quantity(name: &str) -> bool {
-    AMBIGUOUS.contains(&plain(name).as_str())
-}
-
-/// Whether a unit in brackets behind a name says that it is no time, as in `T (degC)`.
-fn has_other_unit(name: &str) -> bool {
-    let name = name.trim().to_ascii_lowercase();
-    let unit = name.find(['[', '(']).map(|at| &name[at + 1..]);
-    let unit = unit.map(|unit| unit.trim_end_matches([']', ')', ' ']).trim());
-    unit.is_some_and(|unit| {
-        let word = unit.split([' ', ',', '/', ':']).next().unwrap_or_default();
-        !word.is_empty() && !OF_TIME.contains(&word)
-    })
-}
-
-/// First words of what stands in brackets behind the name of a time.
-const OF_TIME: [&str; 32] = [
-    "s", "sec", "secs", "second", "seconds", "ms", "us", "\u{b5}s", "\u{3bc}s", "ns", "m", "min",
-    "mins", "minute", "minutes", "h", "hr", "hrs", "hour", "hours", "d", "day", "days", "week",
-    "weeks", "month", "year", "utc", "gmt", "local", "unix", "#",
-];
-
-/// The last part of the name of a field, `t` of `run.t`.
-fn field(name: &str) -> &str {
-    name.rsplit(['.', '/']).next().unwrap_or(name)
-}
-
-/// The last part of a name, as the lists have names.
-pub(super) fn plain_field(name: &str) -> String {
-    field(&plain(name)).to_owned()
-}
-
-/// Whether a column of words is called as one that says when.
-pub(super) fn is_written_time(name: &str) -> bool {
-    WRITTEN_TIMES.contains(&plain(name).as_str())
-}
-
-/// How near to time itself a name of time is: 0 for clocks, 1 for counters of steps, 2 for numbers
-/// of rows; and its place among those. A unit behind the name does not count.
-fn time_place(name: &str) -> Option<(usize, usize)> {
-    let lists = [CLOCKS, STEPS, ROW_NUMBERS];
-    let place = |name: &str| {
-        let found = |list: &[&str]| list.iter().position(|known| *known == name);
-        lists
-            .iter()
-            .enumerate()
-            .find_map(|(class, list)| Some((class, found(list)?)))
-    };
-    place(name)
-        .or_else(|| place(field(name)))
-        .or_else(|| {
-            UNITS
-                .iter()
-                .find_map(|unit| place(name.strip_suffix(unit)?))
-        })
-        .or_else(|| name.ends_with("_ts").then_some((0, CLOCKS.len())))
-}
 
 /// What `name` stands for, if it follows a convention.
 pub(super) fn convention(name: &str) -> Option<Convention> {
@@ -470,7 +221,7 @@ pub(super) fn convention(name: &str) -> Option<Convention> {
     let other_unit = has_other_unit(name);
     let name = plain(name);
     let name = name.as_str();
-    let is_time = time_place(name).is_some() && !(other_unit && AMBIGUOUS.contains(&name));
+    let is_time = time_place(name).is_some() && !(other_unit && is_ambiguous(name));
     let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
     let singles = [
@@ -494,7 +245,12 @@ pub(super) fn convention(name: &str) -> Option<Convention> {
     if let Some((_, role @ (Reward | Terminated | Truncated))) = single(field(name)) {
         return Some(*role);
     }
-    if is_time || name.ends_with("_-__step") {
+    // A frame of reference, not one of a film.
+    if name.ends_with("header.frame_id") {
+        return Some(Bookkeeping);
+    }
+    let is_stamp = || part_of_stamp(name).is_some_and(|(_, of)| of.ends_with("stamp."));
+    if is_time || name.ends_with("_-__step") || is_stamp() {
         return Some(Time);
     }
     if starts(&["next_", "next.", "new_obs"]) {
@@ -561,14 +317,19 @@ pub(super) fn is_called_episode(name: &str) -> bool {
     plain(name).starts_with("ep")
 }
 
+/// Whether a column is called like the probability of the action taken.
+pub(super) fn is_probability(name: &str) -> bool {
+    PROBABILITY.contains(&plain(name).as_str())
+}
+
 /// Whether a name of episodes may also be that of a quantity, as `trial`.
 pub(super) fn is_vague_episode(name: &str) -> bool {
     VAGUE_EPISODE.contains(&plain(name).as_str())
 }
 
-/// Whether a counter may stand still over many rows, as `epoch`.
-pub(super) fn is_coarse(name: &str) -> bool {
-    COARSE.contains(&plain(name).as_str())
+/// Whether a name of a flag may also be that of a quantity, as `term` of a bond.
+pub(super) fn is_vague_flag(name: &str) -> bool {
+    matches!(plain(name).as_str(), "term" | "terms" | "trunc" | "truncs")
 }
 
 /// Position of `name` among the names for a single-column role: lower is more usual.
@@ -588,11 +349,6 @@ pub(super) fn rank(role: Convention, name: &str) -> usize {
         .iter()
         .position(|known| *known == name)
         .unwrap_or_else(vague)
-}
-
-/// The order in which names of time are tried: clocks, counters of steps, numbers of rows.
-pub(super) fn time_rank(name: &str) -> (usize, usize) {
-    time_place(&plain(name)).unwrap_or((0, usize::MAX))
 }
 
 fn numbered(name: &str, prefix: &str) -> bool {
@@ -627,34 +383,16 @@ mod tests {
             ("Timestamp", Some(Time)),
             ("next_obs", Some(Successor)),
             ("action_log_prob", Some(LogProbability)),
+            ("traj_idx", Some(Episode)),
+            ("trajectory_index", Some(Episode)),
+            ("term", Some(Terminated)),
+            ("trunc", Some(Truncated)),
+            ("padding_mask", Some(Bookkeeping)),
             ("seed", Some(Bookkeeping)),
             ("gear_id", Some(Series)),
         ];
         for (name, role) in cases {
             assert_eq!(convention(name), role, "{name}");
-        }
-    }
-
-    #[test]
-    fn names_of_times_with_units_are_times() {
-        for name in [
-            "Time [s]",
-            "time (ms)",
-            "time / s",
-            "time_s",
-            "t_ms",
-            "unix",
-            "timestamp_ms",
-            "Unnamed: 0",
-            "frame_index",
-            "seq",
-            "_step",
-            "_runtime",
-            "Wall time",
-            "time/total_timesteps",
-            "run-a - _step",
-        ] {
-            assert_eq!(convention(name), Some(Convention::Time), "{name}");
         }
     }
 
@@ -725,7 +463,5 @@ mod tests {
         assert!(rank(Convention::Episode, "episode") < rank(Convention::Episode, "Unique_ID"));
         assert!(rank(Convention::Episode, "unique_id") < rank(Convention::Episode, "trial"));
         assert!(rank(Convention::Terminated, "terminated") < rank(Convention::Terminated, "done"));
-        assert!(time_rank("time [s]") < time_rank("step"));
-        assert!(time_rank("step") < time_rank("Unnamed: 0"));
     }
 }

@@ -23,6 +23,7 @@ use super::records::{Record, Records};
 use super::rounded::large_integer;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
+use super::wide::is_header_of_years;
 
 /// What is looked at to find out what the columns hold.
 const SAMPLE_ROWS: usize = 1000;
@@ -35,9 +36,9 @@ const ROWS_UNDER_UNITS: usize = 50;
 
 /// A CSV file whose header and first rows have been read.
 pub(super) struct CsvSource {
-    records: Records,
+    pub(super) records: Records,
     columns: Vec<Column>,
-    sample: Vec<Record>,
+    pub(super) sample: Vec<Record>,
     has_names: bool,
     notes: Vec<String>,
     bounds: Bounds,
@@ -103,7 +104,9 @@ impl CsvSource {
             .iter()
             .any(|cell| matches!(parse(cell, dialect.delimiter), Parsed::Number(_)));
         let commented = commented.filter(|_| holds_number);
-        let has_header = commented.is_none() && is_header(&first.cells, dialect.delimiter);
+        let is_header = is_header(&first.cells, dialect.delimiter)
+            || is_header_of_years(&first.cells, dialect.delimiter);
+        let has_header = commented.is_none() && is_header;
         let mut sample = Vec::new();
         let mut names = Vec::new();
         match has_header {
@@ -160,6 +163,13 @@ impl CsvSource {
                     .to_owned(),
             );
         }
+        let units = !has_names && are_units_and_cycles(&sample, dialect.delimiter);
+        if units {
+            notes.push(
+                "c0 goes up by one where c1 starts over: it numbers units, and c1 their cycles"
+                    .to_owned(),
+            );
+        }
         let columns = names
             .into_iter()
             .enumerate()
@@ -174,11 +184,12 @@ impl CsvSource {
                     true => format!("c{index}"),
                     false => name,
                 };
-                Column {
-                    name,
-                    array: None,
-                    kind,
-                }
+                let array = match index {
+                    0 if units => Some("unit_number".to_owned()),
+                    1 if units => Some("time_in_cycles".to_owned()),
+                    _ => None,
+                };
+                Column { name, array, kind }
             })
             .collect();
         Ok(Self {
@@ -189,6 +200,12 @@ impl CsvSource {
             notes,
             bounds,
         })
+    }
+}
+
+impl CsvSource {
+    pub(super) fn delimiter(&self) -> u8 {
+        self.records.dialect.delimiter
     }
 }
 
@@ -226,6 +243,27 @@ fn decoded(
 fn without_lines(text: &[u8], lines: usize) -> Vec<u8> {
     let mut parts = text.splitn(lines + 1, |&byte| byte == b'\n');
     parts.nth(lines).unwrap_or_default().to_vec()
+}
+
+/// Whether the first of several columns without names numbers units, whose rows the second one counts.
+fn are_units_and_cycles(sample: &[Record], delimiter: u8) -> bool {
+    let number = |record: &Record, index: usize| match parse(record.cells.get(index)?, delimiter) {
+        Parsed::Number(value) if value.fract() == 0.0 => Some(value),
+        _ => None,
+    };
+    let counted = |record: &Record| Some((number(record, 0)?, number(record, 1)?));
+    let rows: Option<Vec<(f64, f64)>> = sample.iter().map(counted).collect();
+    let Some(rows) = rows.filter(|rows| sample[0].cells.len() > 2 && rows.len() > 2) else {
+        return false;
+    };
+    let start = rows[0].1;
+    let follows = |pair: &[(f64, f64)]| match pair[1].0 - pair[0].0 {
+        0.0 => pair[1].1 == pair[0].1 + 1.0,
+        1.0 => pair[1].1 == start,
+        _ => false,
+    };
+    let units = rows[rows.len() - 1].0 - rows[0].0 + 1.0;
+    units > 1.0 && rows.len() as f64 >= 3.0 * units && rows.windows(2).all(follows)
 }
 
 /// How many rows under the header hold words where numbers follow.

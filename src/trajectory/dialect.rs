@@ -5,6 +5,7 @@ use std::io::{self, BufRead, Read};
 use ::csv::ByteRecord;
 
 use super::clock::is_date;
+use super::wide::header_of_years;
 
 /// What is looked at to find the delimiter.
 pub(super) const HEAD_BYTES: u64 = 64 << 10;
@@ -398,7 +399,8 @@ fn table_start(
         .any(|cells| cells.len() == width && holds_number(cells));
     let found = start > 0 && width > 1 && table >= FEWEST_TABLE_LINES && !rows_before;
     // Without a header the line before the rows would be one with a cell too few.
-    let headed = !holds_number(&split[start.min(split.len() - 1)]);
+    let header = &split[start.min(split.len() - 1)];
+    let headed = !holds_number(header) || header_of_years(header, delimiter);
     (found && headed && numbers > 500).then(|| (lines[start].0, HeaderFit::Equal, numbers))
 }
 

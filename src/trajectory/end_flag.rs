@@ -1,6 +1,6 @@
 //! What a recorded end of a run can be believed to be.
 
-use super::conventions::plain_field;
+use super::spelling::plain_field;
 
 /// What the flag means that is set in the step after which a run ended.
 ///
@@ -20,7 +20,10 @@ impl EndFlag {
     /// What a flag of such a name means, with or without a flag of time limits beside it.
     pub(super) fn called(name: &str, beside_truncated: bool) -> Self {
         match (plain_field(name).as_str(), beside_truncated) {
-            ("terminated" | "terminateds" | "terminations" | "is_terminal", _) => Self::Terminated,
+            (
+                "terminated" | "terminateds" | "terminations" | "term" | "terms" | "is_terminal",
+                _,
+            ) => Self::Terminated,
             ("terminal" | "terminals", true) => Self::Terminated,
             (_, true) => Self::DoneOrTruncated,
             (_, false) => Self::Done,

@@ -55,6 +55,7 @@ impl Table {
         let found = self
             .clocks
             .iter()
+            .filter(|clock| !clock.is_unknown)
             .find_map(|clock| Some((clock.totals(rows)?, clock.name())));
         let Some((first, column)) = found else {
             return rows;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::TrajectoryError;
 use super::bounds::Bounds;
@@ -18,6 +18,7 @@ use super::calendar::{When, when};
 use super::cell::Cell;
 use super::dialect::{Parsed, parse, placeholder};
 use super::input::Input;
+use super::json_tables::rows_of_object;
 use super::json_words::Words;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
@@ -39,6 +40,9 @@ pub(super) struct JsonSource {
     /// Columns by their names.
     places: HashMap<String, usize>,
     has_names: bool,
+    /// Columns that the user chose, which say which records of a log are rows.
+    wanted: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// How a file holds its rows.
@@ -52,6 +56,14 @@ enum Shape {
     Columns,
 }
 
+/// What is found beside rows while they are read.
+#[derive(Debug, Default)]
+struct Told {
+    /// Names and rows of the episodes that the file tells apart.
+    episodes: Vec<(String, usize)>,
+    note: Option<String>,
+}
+
 /// What stops the reading of rows.
 enum Stop {
     /// Enough has been read.
@@ -60,7 +72,7 @@ enum Stop {
 }
 
 impl JsonSource {
-    pub(super) fn open(mut input: Input) -> Result<Self, TrajectoryError> {
+    pub(super) fn open(mut input: Input, wanted: &[String]) -> Result<Self, TrajectoryError> {
         let handle = input.handle()?;
         let mut source = Self {
             file: input.name,
@@ -70,10 +82,12 @@ impl JsonSource {
             columns: Vec::new(),
             places: HashMap::new(),
             has_names: true,
+            wanted: wanted.to_vec(),
+            notes: Vec::new(),
         };
         source.shape = source.find_shape()?;
         let mut kinds: Vec<Kind> = Vec::new();
-        let (mut rows, mut episodes) = (0, Vec::new());
+        let (mut rows, mut told) = (0, Told::default());
         let mut found = std::mem::take(&mut source.places);
         let mut columns = Vec::new();
         let too_many = || TrajectoryError::TooManyColumns {
@@ -81,7 +95,7 @@ impl JsonSource {
             limit: MOST_COLUMNS,
         };
         let mut has_names = true;
-        let stopped = source.for_each_row(&mut episodes, &mut |row| {
+        let stopped = source.for_each_row(&mut told, &mut |row| {
             has_names &= row.is_object();
             for (name, array, value) in cells_of(row) {
                 let place = *found.entry(name).or_insert_with_key(|name| {
@@ -117,6 +131,7 @@ impl JsonSource {
             column.kind = kind;
         }
         (source.places, source.columns, source.has_names) = (found, columns, has_names);
+        source.notes = told.note.into_iter().collect();
         Ok(source)
     }
 
@@ -175,11 +190,10 @@ impl JsonSource {
         }
     }
 
-    /// Passes every row on; names and rows of the episodes that the file tells apart are added to
-    /// `episodes`.
+    /// Passes every row on; what the file says beside is added to `told`.
     fn for_each_row(
         &self,
-        episodes: &mut Vec<(String, usize)>,
+        told: &mut Told,
         take: &mut dyn FnMut(&Value) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let reader = self.reader().map_err(Stop::Fault)?;
@@ -189,7 +203,7 @@ impl JsonSource {
                 Some(rows) => rows,
                 None => return take(&value),
             };
-            episodes.push((number.to_string(), rows.len()));
+            told.episodes.push((number.to_string(), rows.len()));
             number += 1;
             rows.iter().try_for_each(&mut *take)
         };
@@ -216,9 +230,11 @@ impl JsonSource {
             }
             Shape::Columns => {
                 let value = serde_json::from_reader(reader).map_err(syntax)?;
-                for row in rows_of_columns(value) {
+                let (rows, note) = rows_of_object(value, &self.wanted);
+                for row in rows {
                     each(row)?;
                 }
+                told.note = note;
                 Ok(())
             }
         }
@@ -242,6 +258,10 @@ impl Source for JsonSource {
         self.has_names
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
     fn read(
         self: Box<Self>,
         slots: &[Option<Slot>],
@@ -253,8 +273,8 @@ impl Source for JsonSource {
             .filter_map(|(index, slot)| Some((index, (*slot)?)))
             .collect();
         let mut row = 0;
-        let mut episodes = Vec::new();
-        let stopped = self.for_each_row(&mut episodes, &mut |value| {
+        let mut told = Told::default();
+        let stopped = self.for_each_row(&mut told, &mut |value| {
             table.make_room(row + 1).map_err(Stop::Fault)?;
             let mut cells: Vec<Option<&Value>> = vec![None; self.columns.len()];
             for (name, _, value) in cells_of(value) {
@@ -273,6 +293,7 @@ impl Source for JsonSource {
             return Err(fault);
         }
         // Rows that stand alone are of no episode, and none are if some do.
+        let episodes = told.episodes;
         if !episodes.is_empty() && episodes.iter().map(|(_, rows)| rows).sum::<usize>() == row {
             table.cut_at(episodes);
         }
@@ -390,7 +411,7 @@ fn cell(value: &Value) -> Cell<'_> {
 
 /// The rows of an episode: a list of objects, or an object whose fields are lists, of which one has lists as items or
 /// of which most are as long as each other.
-fn episode(value: &Value) -> Option<Vec<Value>> {
+pub(super) fn episode(value: &Value) -> Option<Vec<Value>> {
     let fields = match value {
         Value::Object(fields) => fields,
         // A list of rows in a list of episodes.
@@ -424,70 +445,4 @@ fn episode(value: &Value) -> Option<Vec<Value>> {
             })
             .collect()
     })
-}
-
-/// The rows of an object that stands alone: columns as lists or by the names of rows, names beside
-/// rows, rows under the name of the data, or one row.
-fn rows_of_columns(value: Value) -> Vec<Value> {
-    let Value::Object(mut fields) = value else {
-        return Vec::new();
-    };
-    if let (Some(Value::Array(names)), Some(Value::Array(_))) =
-        (fields.get("columns").cloned(), fields.get("data"))
-    {
-        let Some(Value::Array(rows)) = fields.remove("data") else {
-            return Vec::new();
-        };
-        let named = |row: Value| match row {
-            Value::Array(items) => {
-                let names = names.iter().map(|name| match name {
-                    Value::String(name) => name.clone(),
-                    name => name.to_string(),
-                });
-                Value::Object(names.zip(items).collect())
-            }
-            row => row,
-        };
-        return rows.into_iter().map(named).collect();
-    }
-    let rows_of = |value: &Value| matches!(value, Value::Array(items) if items.iter().all(Value::is_object) && !items.is_empty());
-    let data = fields
-        .iter()
-        .find(|(_, value)| rows_of(value))
-        .map(|(name, _)| name.clone());
-    if let Some(Value::Array(rows)) = data.and_then(|name| fields.remove(&name)) {
-        return rows;
-    }
-    if !fields.is_empty() && fields.values().all(Value::is_object) {
-        // Columns by the names of rows, as pandas writes them.
-        let columns = fields.into_iter().map(|(name, column)| {
-            let items = match column {
-                Value::Object(items) => items.into_iter().map(|(_, item)| item).collect(),
-                _ => Vec::new(),
-            };
-            (name, Value::Array(items))
-        });
-        fields = columns.collect();
-    }
-    match episode(&Value::Object(fields.clone())) {
-        Some(rows) => rows,
-        None => rows_of_lists(fields),
-    }
-}
-
-/// Rows of columns of single values.
-fn rows_of_lists(fields: Map<String, Value>) -> Vec<Value> {
-    let lengths = fields.values().filter_map(Value::as_array).map(Vec::len);
-    let Some(rows) = lengths.max() else {
-        return vec![Value::Object(fields)];
-    };
-    let mut found: Vec<Map<String, Value>> = vec![Map::new(); rows];
-    for (name, value) in fields {
-        if let Value::Array(items) = value {
-            for (row, item) in found.iter_mut().zip(items) {
-                row.insert(name.clone(), item);
-            }
-        }
-    }
-    found.into_iter().map(Value::Object).collect()
 }

@@ -5,18 +5,19 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::cells::Block;
-use super::conventions::may_be_a_quantity;
+use super::conventions::is_vague_flag;
 use super::labels::Claim;
 use super::order::is_regular;
 use super::readings::Times;
 use super::settle::Run;
 use super::summer_time::went_back;
 use super::table::Table;
+use super::time_names::may_be_a_quantity;
 use super::wrapped::{unwrapped, wrap};
 use super::{Duplicates, Roles, TrajectoryError};
 
 /// Fewest rows from which on a column without a known name may be a counter or a clock.
-const FEWEST_REGULAR: usize = 10;
+pub(super) const FEWEST_REGULAR: usize = 10;
 
 impl Table {
     /// Columns that may have been identifiers by their names and are quantities by their numbers
@@ -59,12 +60,24 @@ impl Table {
         }
     }
 
-    /// Columns called like flags that hold other numbers than 0 and 1 end nothing.
+    /// Columns called like flags that hold other numbers than 0 and 1 end nothing; those that may be quantities by
+    /// their names become states where states are guessed.
     pub(super) fn drop_false_flags(&mut self, roles: &mut Roles) {
         for block in [Block::Terminated, Block::Truncated, Block::Restart] {
             let flags = &mut self.blocks[block as usize];
             let other = |value: &f64| value.is_finite() && *value != 0.0 && *value != 1.0;
             if let Some(row) = flags.values.iter().position(other) {
+                if self.open_states && is_vague_flag(&flags.names[0]) {
+                    let flags = std::mem::take(flags);
+                    let name = &flags.names[0];
+                    self.blocks[Block::State as usize].append(name, &flags.values);
+                    roles.state.columns.push(name.clone());
+                    match block {
+                        Block::Terminated => roles.terminated = Default::default(),
+                        _ => roles.truncated = Default::default(),
+                    }
+                    continue;
+                }
                 roles.warnings.push(format!(
                     "{} is called like a flag and holds {} in row {}: it is not used",
                     flags.names[0],

@@ -13,10 +13,14 @@ mod arrow_body;
 mod arrow_data;
 mod arrow_schema;
 mod assignment;
+mod axes;
+mod backwards;
+mod boundaries;
 mod bounds;
 mod calendar;
 mod cell;
 mod cells;
+mod chosen;
 mod clock;
 mod combined;
 mod conventions;
@@ -25,17 +29,21 @@ mod dialect;
 mod end_flag;
 mod episode;
 mod error;
+mod evidence;
 mod finals;
 mod flat;
 mod folder;
 mod gregorian;
+mod guessed;
 mod hdf5;
 mod input;
 mod json;
+mod json_tables;
 mod json_words;
 mod labels;
 mod left_out;
 mod lerobot;
+mod likelihoods;
 mod mat;
 mod npy;
 mod npz;
@@ -51,15 +59,18 @@ mod seams;
 mod sentinels;
 mod settle;
 mod source;
+mod spelling;
 mod summer_time;
 mod table;
 #[cfg(test)]
 mod tests;
+mod time_names;
 mod timeline;
 mod times;
 mod tsf;
 mod unread;
 mod weekly;
+mod wide;
 mod wrapped;
 
 use std::path::Path;
@@ -84,10 +95,12 @@ pub use times::{TimeAxis, TimeStamp};
 ///   number. Comments and lines that are no part of the table are skipped before it, and lines of
 ///   units below the header. Without a header the columns are `c0`, `c1`, ….
 ///   Whether a column that was not chosen holds numbers is judged by the first 1000 rows.
-/// - JSON: an object a line, an array of objects, an object of columns, an object an episode.
+///   A table whose header holds years or dates has a series a row.
+/// - JSON: an object a line, an array of objects, an object of columns or of rows, an object an episode.
 /// - NPZ, HDF5, MAT: arrays `[rows]` and `[rows, k]`; the columns of `obs` `[rows, 2]` are `obs_0` and
 ///   `obs_1`, and `obs` names them both. `[episodes, rows, k]` is read as one episode per first
-///   index, and groups that are numbered alike as one episode each. Where the states have a row more
+///   index, or as one environment per second index where the values say that the first one is time, and groups that are
+///   numbered alike as one episode each. Arrays of ends (`episode_ends`) cut rows. Where the states have a row more
 ///   for each episode than actions, it is the final state. Arrays of another length are ignored.
 /// - NPY: one such array, with columns `c0`, `c1`, ….
 /// - TSF, as the Monash archive has it: a series a line, each an episode.
@@ -146,6 +159,8 @@ pub struct LabelledRun {
     pub name: String,
     /// A label a row, in the order of time.
     pub labels: Vec<String>,
+    /// The rows that come later than one step after the row before, by a regular clock.
+    pub breaks: Vec<usize>,
 }
 
 /// Reads a column of labels, words or numbers, a label a row, for each episode. Whole numbers that are stored as floats

@@ -1,7 +1,7 @@
 //! NumPy files: one array (NPY) or a zip of named arrays (NPZ).
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
 
 use zip::ZipArchive;
 
@@ -110,6 +110,8 @@ impl Container for NpyFile {
     }
 
     fn values(&mut self, _: usize) -> Result<Box<dyn Read + '_>, String> {
+        self.reader.rewind().map_err(|fault| fault.to_string())?;
+        Header::read(&mut self.reader)?;
         Ok(Box::new(&mut self.reader))
     }
 

@@ -1,7 +1,7 @@
 //! Arrays of episodes that are padded to one length, and the array that says how long each is.
 
-use super::conventions::plain_field;
 use super::npy::{Header, Layout};
+use super::spelling::plain_field;
 
 /// Names of arrays with the length of each episode.
 const LENGTHS: [&str; 22] = [
@@ -40,13 +40,32 @@ const MASKS: [&str; 8] = [
     "episode_mask",
 ];
 
+/// Names of arrays that are 1 in rows of padding, which are behind the data, or the other way round.
+const PADS: [&str; 8] = [
+    "padding_mask",
+    "pad_mask",
+    "is_pad",
+    "is_padding",
+    "action_is_pad",
+    "pads",
+    "padded",
+    "key_padding_mask",
+];
+
+/// Whether arrays of such a name, as the lists have it, hold lengths of episodes.
+pub(super) fn is_length(plain_name: &str) -> bool {
+    LENGTHS.contains(&plain_name)
+}
+
 /// What an array says of the lengths of episodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Says {
     /// A number an episode.
     Lengths,
-    /// A flag a row.
+    /// A flag a row of data.
     Mask,
+    /// A flag a row of padding.
+    Pads,
 }
 
 impl Says {
@@ -64,6 +83,7 @@ impl Says {
                 Some(Self::Lengths)
             }
             () if MASKS.contains(&name.as_str()) && shape == [episodes, rows] => Some(Self::Mask),
+            () if PADS.contains(&name.as_str()) && shape == [episodes, rows] => Some(Self::Pads),
             () => None,
         }
     }
@@ -73,7 +93,7 @@ impl Says {
         Some(Layout {
             rows: match self {
                 Self::Lengths => episodes,
-                Self::Mask => episodes.checked_mul(rows)?,
+                Self::Mask | Self::Pads => episodes.checked_mul(rows)?,
             },
             columns: 1,
             element: header.element.clone().ok()?,
@@ -90,16 +110,24 @@ impl Says {
                 let all = values.iter().all(whole);
                 all.then(|| values.iter().map(|&value| value as u64).collect())
             }
-            Self::Mask => {
-                let length = |of: &[f64]| {
-                    let data = of.iter().take_while(|&&flag| flag == 1.0).count();
-                    let rest = of[data..].iter().all(|&flag| flag == 0.0);
-                    rest.then_some(data as u64)
-                };
-                values.chunks_exact(rows.max(1)).map(length).collect()
-            }
+            Self::Mask => leading(values, rows, 1.0),
+            // Some that are called so are 1 in rows of data: the marked rows are behind the others.
+            Self::Pads => leading(values, rows, 0.0)
+                .filter(|lengths| lengths.iter().any(|&length| length > 0))
+                .or_else(|| leading(values, rows, 1.0)),
         }
     }
+}
+
+/// How many flags of each episode have a value up to those that all have the other; nothing if some
+/// do not.
+fn leading(flags: &[f64], rows: usize, value: f64) -> Option<Vec<u64>> {
+    let length = |of: &[f64]| {
+        let data = of.iter().take_while(|&&flag| flag == value).count();
+        let rest = of[data..].iter().all(|&flag| flag == 1.0 - value);
+        rest.then_some(data as u64)
+    };
+    flags.chunks_exact(rows.max(1)).map(length).collect()
 }
 
 /// How many rows of each episode are data.

@@ -8,6 +8,9 @@ use super::table::Table;
 /// The most by which a state may differ from the one that a step led to, in usual steps.
 const ROUNDING: f64 = 0.01;
 
+/// How much further, squared, states go to flagged rows than from them where these are first steps, at least.
+const LEAP: f64 = 4.0;
+
 /// Rows that do not begin where the step before led.
 #[derive(Debug, Default)]
 pub(super) struct Seams {
@@ -69,6 +72,43 @@ impl Table {
         Seams { before }
     }
 
+    /// Takes flags of ends for those of starts where states leap to the flagged rows rather than from them: rollout
+    /// buffers keep with each step whether the one before it was the last.
+    pub(super) fn take_flags_of_first_steps(&mut self, runs: &[Run], roles: &mut Roles) {
+        let [states, ends, starts] = [Block::State, Block::Terminated, Block::Restart]
+            .map(|block| &self.blocks[block as usize]);
+        if ends.names.is_empty() || !starts.names.is_empty() {
+            return;
+        }
+        let usual = usual_changes(states, runs);
+        let change = |from: usize, to: usize| -> f64 {
+            let pairs = states.row(from).iter().zip(states.row(to));
+            let scaled = pairs.zip(&usual).filter(|(_, usual)| **usual > 0.0);
+            scaled
+                .map(|((a, b), usual)| ((a - b) / usual).powi(2))
+                .filter(|change| change.is_finite())
+                .sum()
+        };
+        let flagged = runs.iter().flat_map(|run| run.rows.windows(3));
+        let flagged = flagged.filter(|rows| ends.is_set(rows[1]));
+        let (to, from) = flagged.fold((0.0, 0.0), |(to, from), rows| {
+            (
+                to + change(rows[0], rows[1]),
+                from + change(rows[1], rows[2]),
+            )
+        });
+        if to <= LEAP * from {
+            return;
+        }
+        let name = ends.names[0].clone();
+        roles.notes.push(format!(
+            "states leap to rows with {name} set, not from them: it marks first steps of episodes"
+        ));
+        self.blocks[Block::Restart as usize] =
+            std::mem::take(&mut self.blocks[Block::Terminated as usize]);
+        roles.restart = std::mem::take(&mut roles.terminated);
+    }
+
     /// Leaves out the states after the steps if they were read for what they tell of episodes alone.
     pub(super) fn leave_out_successors(&mut self, roles: &mut Roles) {
         if !self.wants_successors {
@@ -87,6 +127,20 @@ fn usual_steps(states: &Cells, successors: &Cells) -> Vec<f64> {
         let steps = before.zip(after).map(|(x, next)| (next - x).abs());
         let known: Vec<f64> = steps.filter(|step| step.is_finite()).collect();
         known.iter().map(|step| step / known.len() as f64).sum()
+    };
+    (0..states.names.len()).map(column).collect()
+}
+
+/// Root mean square of the change of each state from row to row.
+fn usual_changes(states: &Cells, runs: &[Run]) -> Vec<f64> {
+    let pairs = || runs.iter().flat_map(|run| run.rows.windows(2));
+    let column = |column: usize| {
+        let changes = pairs().map(|rows| states.row(rows[1])[column] - states.row(rows[0])[column]);
+        let known: Vec<f64> = changes.filter(|change| change.is_finite()).collect();
+        let squares = known
+            .iter()
+            .map(|change| change * change / known.len() as f64);
+        squares.sum::<f64>().sqrt()
     };
     (0..states.names.len()).map(column).collect()
 }

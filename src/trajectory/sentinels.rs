@@ -29,6 +29,9 @@ const SENTINELS: [f64; 18] = [
 ];
 /// How far outside of the others, in ranges of these, such a number lies that is no measurement.
 const FAR: f64 = 5.0;
+/// The same for a number that is there once, and the fewest others that it is compared with.
+const FAR_ALONE: f64 = 20.0;
+const FEWEST_OTHERS: usize = 10;
 /// Columns that hold quantities.
 const QUANTITIES: [Block; 3] = [Block::State, Block::Action, Block::Reward];
 
@@ -77,13 +80,20 @@ impl Table {
             };
             let columns: Vec<String> = found
                 .iter()
-                .map(|suspect| format!("{} ({} rows)", suspect.column, suspect.count))
+                .map(|suspect| match suspect.count {
+                    1 => format!("{} (1 row)", suspect.column),
+                    count => format!("{} ({count} rows)", suspect.column),
+                })
                 .collect();
             let (low, high) = first.others;
             roles.warnings.push(format!(
-                "{} hold {}, as many files write missing values; the others of {} are from {low} to {high}; \
+                "{} {} {}, as many files write missing values; the others of {} are from {low} to {high}; \
                  --missing-value {sentinel} reads it as missing",
                 columns.join(", "),
+                match found.as_slice() {
+                    [Suspect { count: 1, .. }] => "holds",
+                    _ => "hold",
+                },
                 first.value,
                 first.column
             ));
@@ -96,23 +106,29 @@ fn is_same(value: f64, number: f64) -> bool {
     value == number || value == f64::from(number as f32)
 }
 
-/// A column that holds a number twice or more, outside of all others.
+/// A column that holds a number outside of all others, twice or more or far outside.
 fn suspect(cells: &Cells, column: usize, sentinel: f64) -> Option<Suspect> {
     let values = || {
         let all = cells.column_values(column, 0..cells.rows());
         all.filter(|value| value.is_finite())
     };
-    let (mut count, mut low, mut high) = (0, f64::INFINITY, f64::NEG_INFINITY);
+    let (mut count, mut others) = (0, 0);
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for value in values() {
         match is_same(value, sentinel) {
             true => count += 1,
             // Another number of this kind says nothing of the range.
             false if SENTINELS.iter().any(|&other| is_same(value, other)) => {}
-            false => (low, high) = (low.min(value), high.max(value)),
+            false => {
+                others += 1;
+                (low, high) = (low.min(value), high.max(value));
+            }
         }
     }
     let beyond = (low - sentinel).max(sentinel - high);
-    (count > 1 && low <= high && beyond > 0.0).then(|| Suspect {
+    let alone = others >= FEWEST_OTHERS && beyond > FAR_ALONE * (high - low);
+    let fits = count > 1 || (count == 1 && alone);
+    (fits && low <= high && beyond > 0.0).then(|| Suspect {
         column: cells.names[column].clone(),
         value: sentinel,
         count,

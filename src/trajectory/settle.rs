@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::cells::Block;
-use super::conventions::{is_called_episode, is_coarse, time_rank};
+use super::conventions::is_called_episode;
 use super::error::excerpt;
 use super::labels::{Claim, Groups, group};
 use super::order::{Arranged, Change, Resumption, arrange, arrange_log, conflicts, gaps};
 use super::seams::Seams;
 use super::summer_time::went_forward;
 use super::table::Table;
+use super::time_names::{is_coarse, time_rank};
 use super::{Roles, TrajectoryError, readings::Times};
 
 /// A run of rows, in the order of time.
@@ -40,7 +41,9 @@ impl Table {
         self.split_final_states(roles)?;
         let rows = self.checked_rows()?;
         let rows = self.leave_out_totals(rows, roles);
+        let unknown = self.set_unknown_clocks_aside();
         self.combine_times(rows, roles);
+        self.take_backward_counter(rows, &unknown, roles);
         self.take_false_clocks(rows, roles);
         self.take_quantities(roles);
         self.drop_false_flags(roles);
@@ -75,10 +78,13 @@ impl Table {
             self.merge_duplicates(&mut found, &column, times, roles)?;
             say_gaps(&found, &column, times, roles);
         }
-        if self.parts.is_some() {
+        if self.flags_cut_parts {
+            self.take_flags_of_first_steps(&found, roles);
+        }
+        if self.parts.is_some() && !self.flags_cut_parts {
             self.leave_out_zeros(&mut found, roles);
         }
-        match labelled {
+        match labelled && !self.flags_cut_parts {
             true => self.note_flags(&found, &reading.groups, roles),
             false => {
                 let seams = self.seams(&found, roles);

@@ -7,6 +7,7 @@ use super::folder::Folder;
 use super::input::Input;
 use super::lerobot::DataSet;
 use super::table::{Slot, Table};
+use super::wide::WideSource;
 use super::{TrajectoryError, arrays, arrow, csv, hdf5, json, mat, npz, parquet, tsf, unread};
 
 /// The most columns a recording may have, so that a forged header cannot ask for more memory.
@@ -157,9 +158,9 @@ pub(super) fn open_file(
         refuse_encoding(encoding, format, &input.name)?;
     }
     Ok(match format {
-        Some(Format::Text) => Box::new(csv::CsvSource::open(input, encoding)?),
+        Some(Format::Text) => WideSource::open(csv::CsvSource::open(input, encoding)?, wanted),
         Some(Format::Tsf) => Box::new(tsf::TsfSource::open(input)?),
-        Some(Format::Json) => Box::new(json::JsonSource::open(input)?),
+        Some(Format::Json) => Box::new(json::JsonSource::open(input, wanted)?),
         Some(Format::Npz) => Box::new(arrays::ArraySource::open(
             npz::NpzArchive::open(&mut input)?,
             input,

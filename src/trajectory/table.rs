@@ -11,13 +11,13 @@ use super::calendar::First;
 use super::cells::{Block, Cells};
 use super::clock::Clock;
 use super::combined::PartColumn;
-use super::conventions::{Part, time_rank};
 use super::episode::LARGEST;
 use super::folder::FilePart;
 use super::labels::{Claim, Labels};
 use super::readings::Times;
 use super::rounded::Rounded;
 use super::source::{Column, Kind};
+use super::time_names::{Part, time_rank};
 use super::times::TimeAxis;
 use super::{Episode, LabelledRun, LoggedRun, Roles, Timeline, Trajectory, TrajectoryError};
 
@@ -46,6 +46,9 @@ pub enum Duplicates {
     /// Take the mean of their values; a flag is set if one of them sets it.
     Mean,
 }
+
+/// The first rank of a time whose name says nothing.
+pub(super) const COUNTER: usize = 3;
 
 /// Where the values of a column go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +94,8 @@ pub(super) struct Table {
     pub(super) parts: Option<Vec<(String, usize)>>,
     /// The file that is read, if it is one of several.
     pub(super) part: Option<FilePart>,
+    /// Whether flags end and start episodes within those parts.
+    pub(super) flags_cut_parts: bool,
     /// States behind the last steps of episodes, by the rows of these.
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
@@ -113,6 +118,8 @@ pub(super) struct Table {
     pub(super) time_is_chosen: bool,
     /// What is written first in dates that can be read in several ways, if it is known.
     pub(super) date_order: Option<First>,
+    /// Whether the column of log probabilities is called like one of probabilities.
+    pub(super) of_probabilities: bool,
     /// Whether the rows are a log, whose later rows replace earlier ones.
     pub(super) is_log: bool,
     /// The largest size of a value.
@@ -168,7 +175,11 @@ impl Table {
         for (place, (_, index)) in clocks.iter().enumerate() {
             places[*index] = place;
         }
-        let clock = |&(_, index): &(_, usize)| Clock::new(&columns[index].name);
+        let clock = |&(rank, index): &((usize, usize), usize)| {
+            let mut clock = Clock::new(&columns[index].name);
+            clock.is_unknown = rank.0 == COUNTER;
+            clock
+        };
         Self {
             file: file.to_owned(),
             missing,
@@ -180,6 +191,7 @@ impl Table {
             words,
             parts: None,
             part: None,
+            flags_cut_parts: false,
             final_states: BTreeMap::new(),
             gaps: BTreeMap::new(),
             rounded: Vec::new(),
@@ -191,6 +203,7 @@ impl Table {
             needs_states: false,
             time_is_chosen: false,
             date_order: None,
+            of_probabilities: false,
             is_log: false,
             largest: LARGEST,
             column_names: super::assignment::names(columns),
@@ -303,6 +316,7 @@ impl Table {
         roles: &mut Roles,
     ) -> Result<(Trajectory, Vec<String>), TrajectoryError> {
         let episodes = self.settle(roles)?;
+        self.take_logarithms(roles);
         self.warn_of_rounded(roles);
         self.warn_of_sentinels(roles);
         let rows = self.row_in_file.len();
@@ -371,6 +385,15 @@ impl Table {
         Ok((trajectory, self.counters))
     }
 
+    /// The rows of a run that do not follow the row before, by its clock.
+    fn breaks(&self, rows: Range<usize>) -> Vec<usize> {
+        let Some((_, times)) = &self.times else {
+            return Vec::new();
+        };
+        let values = self.row_in_file[rows].iter().map(|&row| times.values[row]);
+        TimeAxis::new(values.collect(), times.scale).breaks()
+    }
+
     /// The words of every row, cut into episodes.
     pub(super) fn into_sequences(
         mut self,
@@ -387,6 +410,7 @@ impl Table {
             .into_iter()
             .map(|(name, rows)| LabelledRun {
                 name,
+                breaks: self.breaks(rows.clone()),
                 labels: self.row_in_file[rows].iter().map(label).collect(),
             })
             .collect())
@@ -427,9 +451,9 @@ impl Table {
 
     /// The counter of steps that orders the rows, if one does.
     fn steps(&self, roles: &Roles) -> Option<Vec<f64>> {
-        let counts = |clock: &&Clock| match clock.columns.as_slice() {
-            [column] => roles.time.columns.contains(column) && time_rank(column).0 == 1,
-            _ => false,
+        let counts = |clock: &&Clock| {
+            let mut columns = clock.columns.iter();
+            clock.columns == roles.time.columns && columns.all(|name| time_rank(name).0 == 1)
         };
         let clock = self.clocks.iter().find(counts)?;
         let steps = clock.numbers_of_rows()?;

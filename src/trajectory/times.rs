@@ -168,6 +168,45 @@ impl TimeAxis {
         }
     }
 
+    /// The rows that come later than one step after the row before, on a regular clock.
+    ///
+    /// ```
+    /// use statecast::trajectory::{RoleSelection, read_labels};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let path = folder.path().join("sky.csv");
+    /// std::fs::write(&path, "t,sky\n0,sun\n1,sun\n2,rain\n3,sun\n4,sun\n6,rain\n")?;
+    /// let (runs, _) = read_labels(&path, "sky", &RoleSelection::default())?;
+    /// assert_eq!(runs[0].breaks, [5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn breaks(&self) -> Vec<usize> {
+        let late = |pair: &[f64]| {
+            let step = match self.step.as_ref()? {
+                &Step::By(step) => step,
+                Step::Workday => {
+                    let mut next = pair[0] + 1.0;
+                    while self.is_weekend(next) {
+                        next += 1.0;
+                    }
+                    next - pair[0]
+                }
+                Step::Weekly(calendar) => {
+                    let Scale::Since(origin, unit) = self.scale else {
+                        return None;
+                    };
+                    let next = calendar.after(since(origin, unit, pair[0]));
+                    unit.of_nanos(next.nanos_since(origin)) - pair[0]
+                }
+            };
+            Some(pair[1] - pair[0] > 1.5 * step)
+        };
+        let pairs = self.values.windows(2).enumerate();
+        pairs
+            .filter_map(|(row, pair)| late(pair)?.then_some(row + 1))
+            .collect()
+    }
+
     fn is_weekend(&self, value: f64) -> bool {
         match self.scale {
             Scale::Since(origin, unit) => since(origin, unit, value).is_weekend(),

@@ -397,6 +397,12 @@ impl Arguments {
             None => 0,
         };
         let futures = plan.futures_of(episode, (&all, first), end, horizon)?;
+        if self.holdout && plan.differs(&futures, (&all, end - first), horizon) {
+            tell!(
+                "note: episode {}: the observed rows were recorded under other actions than those of the forecast",
+                episode.name()
+            );
+        }
         let forked = plan.forked(&context, scored, &self.rollout(), &futures, progress)?;
         let reading = &forked.reading;
         if forecaster.origins() > 0 && forked.outcomes == 0 {

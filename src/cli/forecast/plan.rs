@@ -67,6 +67,20 @@ impl Plan<'_> {
         }
     }
 
+    /// Whether a future takes other actions than those that were recorded.
+    pub(super) fn differs(
+        &self,
+        futures: &[Ahead],
+        (rows, at): (&Variables, usize),
+        horizon: usize,
+    ) -> bool {
+        let recorded = actions_ahead(None, rows, at, horizon);
+        // Files have as many digits as people write.
+        let near = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-6 * b.abs().max(1.0);
+        let same = |future: &Ahead| future.actions.iter().zip(&recorded).all(near);
+        at + horizon <= rows.rows() && !futures.iter().all(same)
+    }
+
     /// Reads a context once and continues it under each future.
     pub(super) fn forked(
         &self,

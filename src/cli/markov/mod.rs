@@ -24,7 +24,9 @@ use crate::forecast::{Forecaster, Language, Method, Settings, Temperature};
 use crate::model::{ModelInfo, Work};
 use crate::output::write_json;
 use crate::plot::{MatrixFigure, NamedCurve, NamedMatrix};
-use crate::trajectory::{MissingPolicy, RoleSelection, TrajectoryError, read, read_labels};
+use crate::trajectory::{
+    MissingPolicy, RoleSelection, TimeAxis, TrajectoryError, read, read_labels,
+};
 
 /// Show a model a sequence of discrete states and read the Markov chain that it infers
 ///
@@ -186,7 +188,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.check()?;
     let settings = arguments.model.settings(Method::Vicl)?;
     let temperatures = arguments.compared()?;
-    let all = arguments.coded()?;
+    let (all, breaks) = arguments.coded()?;
     let states = all.labels.len();
     let truth = arguments.truth.as_deref().map(matrix).transpose()?;
     let names = arguments.experts.names(&arguments.model);
@@ -219,7 +221,17 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         last,
         relabellings: arguments.relabellings,
         seed: arguments.seed,
+        breaks: {
+            let kept = breaks.iter().filter_map(|row| row.checked_sub(first_row));
+            kept.filter(|&row| row > 0).collect()
+        },
     };
+    if !questions.breaks.is_empty() {
+        tell!(
+            "note: {} transition(s) over gaps of the time are not counted",
+            questions.breaks.len()
+        );
+    }
     let progress = Progress::new("markov");
     let study = study(
         &predictor,
@@ -331,8 +343,8 @@ impl Arguments {
         values.map(temperature).collect()
     }
 
-    /// The sequence of states.
-    fn coded(&self) -> anyhow::Result<Coded> {
+    /// The sequence of states, and its rows that do not follow the row before.
+    fn coded(&self) -> anyhow::Result<(Coded, Vec<usize>)> {
         let file = &self.recording.file;
         if let Some(column) = &self.label {
             let columns = &self.recording.columns;
@@ -354,6 +366,7 @@ impl Arguments {
                 );
             };
             return labelled(&run.labels, &self.order)
+                .map(|coded| (coded, run.breaks.clone()))
                 .with_context(|| format!("{}, column {column}", file.display()));
         }
         let trajectory = self.recording.read().map_err(|error| {
@@ -400,7 +413,10 @@ impl Arguments {
                 labelled(&labels, &self.order)
             }
         };
-        coded.with_context(|| format!("{}, column {name}", file.display()))
+        let breaks = episode.times().map(TimeAxis::breaks).unwrap_or_default();
+        coded
+            .map(|coded| (coded, breaks))
+            .with_context(|| format!("{}, column {name}", file.display()))
     }
 
     fn windows(

@@ -1,10 +1,12 @@
 //! The readers from outside, on files written here with the crates that define the formats.
 
+mod axes;
 mod clocks;
 mod faults;
 mod folders;
 mod formats;
 mod headers;
+mod logs;
 mod others;
 mod padded;
 mod plans;
@@ -13,6 +15,7 @@ mod roles;
 mod stand_ins;
 mod times;
 mod values;
+mod wide;
 mod written;
 
 use std::path::{Path, PathBuf};

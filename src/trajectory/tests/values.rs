@@ -32,7 +32,7 @@ fn numbers_that_stand_for_missing_values_are_warned_of() {
         );
     }
     let silent = |values: &[f64]| column(values).read().unwrap().1.warnings;
-    let mut once = wave(40);
+    let mut once: Vec<f64> = wave(40).iter().map(|x| 100.0 * x).collect();
     once[7] = -999.0;
     assert_eq!(silent(&once), Vec::<String>::new());
     let mut other = wave(40);
@@ -41,6 +41,24 @@ fn numbers_that_stand_for_missing_values_are_warned_of() {
     let wide: Vec<f64> = wave(40).iter().map(|x| 900.0 * x).collect();
     let wide: Vec<f64> = wide.into_iter().chain([-999.0, -999.0]).collect();
     assert_eq!(silent(&wide), Vec::<String>::new());
+}
+
+/// Fault: one row of -9999 was a measurement without a word.
+#[test]
+fn one_sentinel_far_out_is_warned_of() {
+    for sentinel in [-9999.0, -999.0, 9999.0, 1e20] {
+        let mut values = wave(40);
+        values[7] = sentinel;
+        let (_, roles) = column(&values).read().unwrap();
+        let warned = roles.warnings.join("; ");
+        assert!(
+            warned.contains(&format!("obs_x (1 row) holds {sentinel}, as many files")),
+            "{warned}"
+        );
+    }
+    // Of two rows nothing is far out.
+    let (_, roles) = column(&[1.0, 999.0]).read().unwrap();
+    assert!(roles.warnings.is_empty(), "{roles}");
 }
 
 /// -200 of the file of an air analyser lies near to the values of some of its sensors.

@@ -1,0 +1,324 @@
+//! What the values of a file's arrays say of its rows before they are read: how long episodes are, and which axis is
+//! time.
+
+use std::io::{Cursor, Read};
+
+use super::TrajectoryError;
+use super::array_rows::{Family, Rows};
+use super::arrays::{Container, corrupt};
+use super::axes::{Roughness, Sample, TimeAxisOf};
+use super::boundaries::{Boundaries, Cuts};
+use super::conventions::{Convention, convention};
+use super::input::Input;
+use super::npy::{Fault, Layout};
+use super::padding::{Padding, Says};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    pub(super) padding: Option<Padding>,
+    cuts: Option<Cuts>,
+    axes: Option<String>,
+}
+
+impl Evidence {
+    /// Looks at the arrays that tell of the rows of others, and turns the axes of these where the first one is time, or
+    /// the second of rows that are channels.
+    pub(super) fn of(
+        container: &mut impl Container,
+        families: &[Family],
+        rows: &mut Rows,
+        input: &Input,
+    ) -> Result<Self, TrajectoryError> {
+        let mut arrays = Arrays {
+            container,
+            families,
+            input,
+        };
+        let padding = arrays.padding(rows)?;
+        let axes = match rows.shape.as_slice() {
+            [_, _] if padding.is_none() => arrays.time_axis(rows)?,
+            [_] if rows.episodes.is_empty() => arrays.channels(rows)?,
+            _ => None,
+        };
+        Ok(Self {
+            cuts: arrays.cuts(rows)?,
+            padding,
+            axes,
+        })
+    }
+
+    /// What an array holds that tells of the rows of others and has none itself.
+    pub(super) fn holds(&self, name: &str) -> Option<&'static str> {
+        let padding = self.padding.as_ref().filter(|known| known.name == name);
+        let cuts = self.cuts.as_ref().filter(|known| known.name == name);
+        padding
+            .map(|_| "lengths of the episodes")
+            .or(cuts.map(|cuts| cuts.says.described()))
+    }
+
+    /// Names and rows of the episodes, where an array says so.
+    pub(super) fn episodes(&self, all_long: bool) -> Option<Vec<(String, usize)>> {
+        let padded = self.padding.as_ref().map(|known| known.episodes(all_long));
+        padded.or_else(|| Some(self.cuts.as_ref()?.episodes(all_long)))
+    }
+
+    pub(super) fn notes(&self) -> Vec<String> {
+        let padding = self.padding.as_ref().and_then(Padding::note);
+        let cuts = self.cuts.as_ref().map(Cuts::note);
+        let all = self.axes.clone().into_iter().chain(padding).chain(cuts);
+        all.collect()
+    }
+}
+
+/// The arrays of a file.
+struct Arrays<'a, C> {
+    container: &'a mut C,
+    families: &'a [Family],
+    input: &'a Input,
+}
+
+impl<C: Container> Arrays<'_, C> {
+    fn corrupt(&self, family: &Family, reason: &str) -> TrajectoryError {
+        let reason = format!("array {}: {reason}", family.name);
+        corrupt(&self.input.name, self.container.format(), reason)
+    }
+
+    /// The numbers of an array; those of two leading dimensions of which the first is given come with the last running
+    /// fastest.
+    fn numbers(
+        &mut self,
+        family: &Family,
+        mut layout: Layout,
+        episodes: Option<u64>,
+    ) -> Result<Vec<f64>, TrajectoryError> {
+        let (bounds, name) = (self.input.bounds, &self.input.name);
+        bounds.check_values(name, layout.rows)?;
+        let mut read = |container: &mut C| -> Result<Vec<f64>, String> {
+            let mut reader = container.values(family.members[0])?;
+            if let Some(episodes) = episodes.filter(|_| layout.fortran) {
+                let ordered = ordered(&mut *reader, &layout, episodes, false)?;
+                reader = Box::new(Cursor::new(ordered));
+                layout.fortran = false;
+            }
+            let mut values = Vec::new();
+            let read = layout.stream(&mut *reader, |_, _, bytes| {
+                values.push(layout.element.number(bytes));
+                Ok::<(), String>(())
+            });
+            read.map_err(|fault| match fault {
+                Fault::Data(reason) | Fault::Receiver(reason) => reason,
+            })?;
+            Ok(values)
+        };
+        let found = read(self.container);
+        found.map_err(|reason| self.corrupt(family, &reason))
+    }
+
+    /// How many rows of each episode are data, where episodes are padded and an array says so.
+    fn padding(&mut self, rows: &Rows) -> Result<Option<Padding>, TrajectoryError> {
+        let &[episodes, padded] = rows.shape.as_slice() else {
+            return Ok(None);
+        };
+        for family in self.families {
+            let known = Says::of(&family.name, &family.header, episodes, padded);
+            let layout = known.and_then(|says| {
+                let layout = says.layout(&family.header, episodes, padded)?;
+                Some((says, layout))
+            });
+            let Some((says, layout)) = layout else {
+                continue;
+            };
+            let of_rows = (says != Says::Lengths).then_some(episodes);
+            let values = self.numbers(family, layout, of_rows)?;
+            let length = usize::try_from(padded).unwrap_or(usize::MAX);
+            let Some(lengths) = says.lengths(&values, length) else {
+                continue;
+            };
+            let found = Padding::new(family.name.clone(), length, &lengths);
+            return found
+                .map(Some)
+                .map_err(|(episode, beyond)| TrajectoryError::PaddedLength {
+                    file: self.input.name.clone(),
+                    array: family.name.clone(),
+                    episode,
+                    length: beyond,
+                    rows: length,
+                });
+        }
+        Ok(None)
+    }
+
+    /// Where the episodes of concatenated rows end, where an array says so.
+    fn cuts(&mut self, rows: &Rows) -> Result<Option<Cuts>, TrajectoryError> {
+        let (&[length], true) = (rows.shape.as_slice(), rows.episodes.is_empty()) else {
+            return Ok(None);
+        };
+        for family in self.families {
+            let says = Boundaries::of(&family.name, &family.header, length);
+            let Some((says, layout)) = says.zip(Boundaries::layout(&family.header)) else {
+                continue;
+            };
+            let values = self.numbers(family, layout, None)?;
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            if let Some(lengths) = says.lengths(&values, length) {
+                return Ok(Some(Cuts::new(family.name.clone(), says, lengths)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The beginning of an array by which its axes are judged.
+    fn sample(&mut self, family: &Family) -> Result<Option<Sample>, TrajectoryError> {
+        let Some((layout, shape)) = Sample::layout(&family.header) else {
+            return Ok(None);
+        };
+        let values = self.numbers(family, layout, None)?;
+        Ok(Some(Sample::new(values, shape, family.header.fortran)))
+    }
+
+    /// Turns `[steps, environments]`, as in rollout buffers; the note says so, or that it is not clear.
+    fn time_axis(&mut self, rows: &mut Rows) -> Result<Option<String>, TrajectoryError> {
+        let (&[first, second], None) = (rows.shape.as_slice(), &rows.long) else {
+            return Ok(None);
+        };
+        let families = self.families;
+        let Some(states) = rows.reference.map(|place| &families[place]) else {
+            return Ok(None);
+        };
+        let of_role = |role: Convention| {
+            families.iter().find(move |family| {
+                let shape = &family.header.shape;
+                convention(&family.name) == Some(role) && shape.starts_with(&[first, second])
+            })
+        };
+        let Some(sample) = self.sample(states)? else {
+            return Ok(None);
+        };
+        let mut found = (TimeAxisOf::Unclear, String::new());
+        if let Some(next) = of_role(Convention::Successor)
+            && let Some(next) = self.sample(next)?
+            && let Some((along_first, along_second)) = sample.follows(&next)
+        {
+            let axis = match () {
+                () if along_first > 0.5 && along_second < 0.5 => TimeAxisOf::First,
+                () if along_second > 0.5 && along_first < 0.5 => TimeAxisOf::Second,
+                () => TimeAxisOf::Unclear,
+            };
+            found = (
+                axis,
+                "for next states are those of the next step".to_owned(),
+            );
+        }
+        if found.0 == TimeAxisOf::Unclear
+            && let Some(starts) = of_role(Convention::Restart)
+            && let Some(starts_sample) = self.sample(starts)?
+        {
+            let axis = match starts_sample.first_are_set() {
+                (true, false) => TimeAxisOf::First,
+                (false, true) => TimeAxisOf::Second,
+                _ => TimeAxisOf::Unclear,
+            };
+            found = (
+                axis,
+                format!("for {} is set in all first ones", starts.name),
+            );
+        }
+        if found.0 == TimeAxisOf::Unclear {
+            let Some(Roughness { first, second }) = sample.roughness() else {
+                return Ok(None);
+            };
+            found = (
+                Roughness { first, second }.time(),
+                format!(
+                    "as the mean squared change of {} to the next, in twice its variance, is {first:.2} along the first \
+                     and {second:.2} along the second",
+                    states.name
+                ),
+            );
+        }
+        let (axis, why) = found;
+        let shape = format!("arrays begin with [{first}, {second}]");
+        rows.turned = axis == TimeAxisOf::First;
+        Ok(match axis {
+            TimeAxisOf::First => Some(format!(
+                "{shape}: the first axis is taken for time and the second for {second} environments, {why}"
+            )),
+            TimeAxisOf::Second => None,
+            TimeAxisOf::Unclear => Some(format!(
+                "{shape}: the first axis is taken for episodes and the second for time; the values do not tell, {why}"
+            )),
+        })
+    }
+
+    /// Turns `[channels, values]` where no other array has as many rows as there are channels.
+    fn channels(&mut self, rows: &mut Rows) -> Result<Option<String>, TrajectoryError> {
+        let families = self.families;
+        let Some(states) = rows.reference.map(|place| &families[place]) else {
+            return Ok(None);
+        };
+        let (&[channels, values], None) = (states.header.shape.as_slice(), &rows.long) else {
+            return Ok(None);
+        };
+        let beside = |family: &&Family| {
+            let shape = &family.header.shape;
+            let alike = matches!(shape[..], [_, last] if last == values);
+            channels > 1 && family.is_usable() && shape[0] == channels && !alike
+        };
+        if channels >= values || families.iter().any(|family| beside(&family)) {
+            return Ok(None);
+        }
+        let rough = self.sample(states)?.and_then(|sample| sample.roughness());
+        let Some(rough) = rough.filter(|rough| rough.is_of_channels(channels, values)) else {
+            return Ok(None);
+        };
+        rows.shape = vec![values];
+        Ok(Some(format!(
+            "{} [{channels}, {values}] is read as {channels} channel(s) of {values} rows, as its mean squared change to the \
+             next, in twice its variance, is {:.2} along the first axis and {:.2} along the second",
+            states.name, rough.first, rough.second
+        )))
+    }
+}
+
+/// The values of an array whose last index is to run fastest: of one whose first index, of so many, does, or one whose
+/// two leading axes are turned.
+pub(super) fn ordered(
+    reader: &mut dyn Read,
+    layout: &Layout,
+    first: u64,
+    turned: bool,
+) -> Result<Vec<u8>, String> {
+    let size = layout.element.bytes();
+    let rows = usize::try_from(layout.rows).map_err(|_| "too many rows".to_owned())?;
+    let total = rows
+        .checked_mul(layout.columns)
+        .and_then(|values| values.checked_mul(size))
+        .ok_or("more values than exist")?;
+    let mut bytes = Vec::new();
+    let read = reader.take(total as u64).read_to_end(&mut bytes);
+    read.map_err(|fault| fault.to_string())?;
+    if bytes.len() < total {
+        let (found, all) = (bytes.len() / size, total / size);
+        return Err(format!(
+            "it ends after {found} of the {all} values its header claims"
+        ));
+    }
+    let first = usize::try_from(first).unwrap_or(1).max(1);
+    let second = rows / first;
+    let mut ordered = Vec::with_capacity(total);
+    for row in 0..rows {
+        let (i, j) = match turned {
+            true => (row % first, row / first),
+            false => (row / second, row % second),
+        };
+        for column in 0..layout.columns {
+            let at = match layout.fortran {
+                true => i + first * (j + second * column),
+                false => (i * second + j) * layout.columns + column,
+            };
+            ordered.extend_from_slice(&bytes[size * at..size * (at + 1)]);
+        }
+    }
+    Ok(ordered)
+}
