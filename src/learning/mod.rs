@@ -1,13 +1,17 @@
 //! Agents that learn to control: soft actor-critic, its replay buffer, and what a forecaster adds to it.
 
+use std::path::PathBuf;
+
 mod actor;
 mod augmentation;
 mod checkpoint;
 mod comparison;
 mod imagination;
 mod replay;
+mod run;
 mod sac;
 mod settings;
+mod side_by_side;
 mod state;
 mod training;
 
@@ -16,8 +20,10 @@ pub use augmentation::{Acting, AugmentationSettings, Imagining, NextState, Sourc
 pub use checkpoint::Resumed;
 pub use comparison::{Arm, ArmSummary, CurvePoint, compare};
 pub use replay::{Batch, Replay, Transition};
+pub use run::TrainingRun;
 pub use sac::{Losses, Sac, SacSettings};
 pub use settings::TrainingSettings;
+pub use side_by_side::{PlannedRun, RunProgress, train_side_by_side};
 pub use training::{Evaluation, Training};
 
 /// Why an agent cannot learn.
@@ -51,6 +57,25 @@ pub enum LearningError {
     /// A run with other settings.
     #[error("{0}")]
     Other(String),
+    /// A folder with another run.
+    #[error("{} holds another run: {reason}", .folder.display())]
+    Another {
+        /// The folder.
+        folder: PathBuf,
+        /// In what it differs.
+        reason: String,
+    },
+    /// A folder in which another process trains.
+    #[error("{}: another process trains here", .0.display())]
+    Busy(PathBuf),
+    /// A run that failed among others.
+    #[error("{}: {source}", .folder.display())]
+    Run {
+        /// Its folder.
+        folder: PathBuf,
+        /// Why it failed.
+        source: Box<LearningError>,
+    },
     /// Actions that are choices.
     #[error("{0} has choices for actions; soft actor-critic needs numbers")]
     Choices(&'static str),

@@ -4,22 +4,24 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::{Args, Parser, ValueEnum};
 use serde::Serialize;
 
-use super::pool::{self, Job};
 use super::single;
 use crate::cli::outputs::Ending;
+use crate::cli::progress::Progress;
 use crate::environment::Task;
-use crate::learning::{Arm, ArmSummary, Evaluation, compare};
+use crate::learning::{
+    Arm, ArmSummary, Evaluation, PlannedRun, RunProgress, compare, train_side_by_side,
+};
 use crate::output::{Bundle, Column, Table, estimate, number, write_atomically};
 use crate::report::{self, About};
 
 /// Most runs of a comparison.
 const MOST_RUNS: usize = 1000;
 
-/// Compare ways to train: seeds in parallel processes, learning curves, how soon they get somewhere
+/// Compare ways to train: seeds side by side, learning curves, how soon they get somewhere
 ///
 /// Every way to train, an arm, runs with the same seeds: the same starts of episodes, the same
 /// evaluations. Runs that are there already are not run again.
@@ -69,9 +71,9 @@ pub(super) struct Arguments {
     /// end, less a tenth of the way there]
     #[arg(long, allow_hyphen_values = true, value_name = "RETURN")]
     threshold: Option<f64>,
-    /// Runs at a time [default: one a core]
-    #[arg(long, value_name = "COUNT")]
-    processes: Option<usize>,
+    /// Runs at a time, each on a thread of its own [default: one a core]
+    #[arg(long, value_name = "COUNT", alias = "processes")]
+    at_once: Option<usize>,
     /// Folder of the runs, one folder an arm and seed
     #[arg(long, value_name = "FOLDER", default_value = "runs/compare")]
     out: PathBuf,
@@ -121,16 +123,8 @@ struct Manifest<'a> {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let task = Task::named(&arguments.env)?;
     let ways = arguments.ways()?;
-    arguments.check(&ways, task)?;
-    arguments.train(&ways, task)?;
-    let mut arms = Vec::new();
-    for way in &ways {
-        let runs = (1..=arguments.seeds).map(|seed| evaluations(&arguments.folder(way, seed)));
-        arms.push(Arm {
-            name: way.name.clone(),
-            runs: runs.collect::<anyhow::Result<_>>()?,
-        });
-    }
+    arguments.check(&ways)?;
+    let arms = arguments.train(&ways, task)?;
     let threshold = arguments
         .threshold
         .or((task.name == "pendulum").then_some(-200.0))
@@ -250,22 +244,11 @@ impl Arguments {
     }
 
     /// Whether all runs could begin.
-    fn check(&self, ways: &[Way], task: &Task) -> anyhow::Result<()> {
+    fn check(&self, ways: &[Way]) -> anyhow::Result<()> {
         ensure!(self.seeds > 0, "--seeds 0: one at least");
-        ensure!(self.processes != Some(0), "--processes 0: one at least");
+        ensure!(self.at_once != Some(0), "--at-once 0: one at least");
         let runs = (ways.len() as u64).saturating_mul(self.seeds);
         ensure!(runs <= MOST_RUNS as u64, "{runs} runs: at most {MOST_RUNS}");
-        for way in ways {
-            let flags = Flags::try_parse_from(self.command(way, 1, task)).map_err(|error| {
-                let text = error.to_string();
-                let first = text.lines().next().unwrap_or_default().to_owned();
-                anyhow::anyhow!("arm {}: {first}", way.name)
-            })?;
-            flags
-                .run
-                .settings()
-                .with_context(|| format!("arm {}", way.name))?;
-        }
         Ok(())
     }
 
@@ -286,15 +269,61 @@ impl Arguments {
         words.chain([out]).collect()
     }
 
-    /// Trains all runs that are not there yet, a seed of every arm after the other.
-    fn train(&self, ways: &[Way], task: &Task) -> anyhow::Result<()> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let job = |(way, seed): (&Way, u64)| Job {
-            arguments: self.command(way, seed, task),
-            folder: self.folder(way, seed),
+    /// Trains all runs as far as they are not there yet, a seed of every arm after the other. Runs of an arm share
+    /// its model.
+    fn train(&self, ways: &[Way], task: &Task) -> anyhow::Result<Vec<Arm>> {
+        let planned = ways.iter().map(|way| {
+            self.planned(way, task)
+                .with_context(|| format!("arm {}", way.name))
+        });
+        let planned = planned.collect::<anyhow::Result<Vec<_>>>()?;
+        let seeds = self.seeds as usize;
+        let in_turn: Vec<PlannedRun> = (0..seeds)
+            .flat_map(|seed| planned.iter().map(move |runs| runs[seed].clone()))
+            .collect();
+        let all = self.steps * in_turn.len();
+        let bar = Progress::new(format!("{} runs", in_turn.len()));
+        let mut done = 0;
+        let mut progress = |told: RunProgress| match told {
+            RunProgress::Refused(_, reasons) => {
+                bar.aside(|| reasons.iter().for_each(single::warn_of_refused));
+            }
+            RunProgress::Steps(steps) => {
+                done += steps;
+                bar.show(done as f64 / all as f64);
+            }
         };
-        let jobs = (1..=self.seeds).flat_map(|seed| ways.iter().map(move |way| (way, seed)));
-        pool::run(jobs.map(job).collect(), self.processes.unwrap_or(cores))
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = self.at_once.unwrap_or(cores);
+        let found = train_side_by_side(&in_turn, at_once, &mut progress)?;
+        let of_arm = |arm| found.iter().skip(arm).step_by(ways.len()).cloned();
+        let arms = ways.iter().enumerate().map(|(arm, way)| Arm {
+            name: way.name.clone(),
+            runs: of_arm(arm).collect(),
+        });
+        Ok(arms.collect())
+    }
+
+    /// The runs of an arm.
+    fn planned(&self, way: &Way, task: &Task) -> anyhow::Result<Vec<PlannedRun>> {
+        let parsed = |seed| -> anyhow::Result<single::Arguments> {
+            let flags = Flags::try_parse_from(self.command(way, seed, task));
+            let flags = flags.map_err(|error| {
+                let text = error.to_string();
+                anyhow!(text.lines().next().unwrap_or_default().to_owned())
+            })?;
+            Ok(flags.run)
+        };
+        let first = parsed(1)?;
+        let forecaster = first.forecaster(&first.settings()?)?;
+        let run = |seed| {
+            Ok(PlannedRun {
+                folder: self.folder(way, seed),
+                settings: parsed(seed)?.settings()?,
+                forecaster: forecaster.clone(),
+            })
+        };
+        (1..=self.seeds).map(run).collect()
     }
 }
 
@@ -337,34 +366,6 @@ fn nearly_there(arm: &Arm) -> f64 {
     };
     let (first, last) = (mean_at(|run| run.first()), mean_at(|run| run.last()));
     last - 0.1 * (last - first)
-}
-
-/// The evaluations that a run wrote.
-fn evaluations(folder: &Path) -> anyhow::Result<Vec<Evaluation>> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        step: f64,
-        return_mean: f64,
-        return_deviation: f64,
-        overestimation: f64,
-        temperature: f64,
-        seconds: f64,
-    }
-    let file = folder.join(single::EVALUATIONS);
-    let shown = || file.display().to_string();
-    let mut reader = csv::Reader::from_path(&file).with_context(shown)?;
-    let rows = reader.deserialize().map(|row| {
-        let row: Row = row.with_context(shown)?;
-        Ok(Evaluation {
-            step: row.step as usize,
-            mean: row.return_mean,
-            deviation: row.return_deviation,
-            overestimation: row.overestimation,
-            temperature: row.temperature,
-            seconds: row.seconds,
-        })
-    });
-    rows.collect()
 }
 
 fn text(arms: &[ArmSummary], threshold: f64) -> String {

@@ -2,7 +2,6 @@
 
 mod augment;
 mod compare;
-mod pool;
 mod single;
 
 use clap::{Args, Subcommand};

@@ -1,10 +1,8 @@
 //! `statecast train TASK`: one agent.
 
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 
 use super::augment::{Augmentation, forecaster, models, names_no_forecaster};
@@ -15,15 +13,9 @@ use crate::cli::terminal::tell;
 use crate::cli::progress::Progress;
 use crate::cli::terminal::show;
 use crate::environment::Task;
-use crate::forecast::Method;
-use crate::learning::{AugmentationSettings, Evaluation, Training, TrainingSettings};
-use crate::output::{Column, ScalarEvent, Table, number, write_atomically, write_events};
-
-/// Name of the table of a run's evaluations.
-pub(super) const EVALUATIONS: &str = "evaluations.csv";
-
-/// Name of a run's event file.
-const EVENTS: &str = "events.out.tfevents.statecast";
+use crate::forecast::{Forecaster, Method};
+use crate::learning::{AugmentationSettings, Evaluation, TrainingRun, TrainingSettings};
+use crate::output::number;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -59,9 +51,6 @@ pub(super) struct Arguments {
     experts: NameArguments,
     #[command(flatten)]
     model: ModelArguments,
-    /// End when standard input does: that of a run which another process has started
-    #[arg(long, hide = true)]
-    attended: bool,
 }
 
 #[derive(Debug, Args)]
@@ -116,68 +105,46 @@ enum Preset {
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    if arguments.attended {
-        end_with_input();
-    }
     let settings = arguments.settings()?;
     let folder = arguments
         .out
         .as_deref()
         .context("name a folder with --out")?;
-    let (model, experts) = (&arguments.model, &arguments.experts);
-    let models = models(&settings, model, experts)?;
-    let forecaster = models
-        .as_ref()
-        .map(|models| forecaster(&settings, models, model, experts, arguments.method()))
-        .transpose()?;
-    std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
-    let _lock = lock(folder)?;
+    let forecaster = arguments.forecaster(&settings)?;
+    let mut run = TrainingRun::open(folder, settings)?;
+    let settings = run.training().settings();
     let progress = Progress::new(format!("{} seed {}", settings.task, settings.seed));
-    let mut training = match Training::resume(folder)? {
-        Some(resumed) => {
-            for reason in &resumed.refused {
-                tell!("warning: {reason}; going on from the checkpoint before it");
-            }
-            let mut training = resumed.training;
-            training
-                .go_on(&settings)
-                .with_context(|| format!("{} holds another run", folder.display()))?;
-            tell!("going on behind step {}", training.step());
-            training
-        }
-        None => Training::new(settings)?,
-    };
-    if training.is_done() {
-        tell!("all {} steps are done", training.step());
+    run.refused().iter().for_each(warn_of_refused);
+    if let Some(step) = run.resumed_at() {
+        tell!("going on behind step {step}");
+    }
+    if run.training().is_done() {
+        tell!("all {} steps are done", run.training().step());
     }
     // A run goes on where its progress cannot be shown, and fails in the end.
-    let mut shown = show(&training.evaluations().iter().map(line).collect::<String>());
-    while !training.is_done() {
-        let best = best(training.evaluations()).map(|e| e.mean);
-        let found = training.advance(forecaster.as_ref())?;
-        let policy = training.agent().actor().policy();
-        policy.write(&folder.join("last.safetensors"))?;
-        if best.is_none_or(|best| found.mean > best) {
-            policy.write(&folder.join("best.safetensors"))?;
-        }
-        write_evaluations(training.evaluations(), &folder.join(EVALUATIONS))?;
-        let events = events(training.evaluations());
-        write_atomically(&folder.join(EVENTS), |file| write_events(file, &events))?;
-        training.save(folder)?;
+    let evaluations = run.training().evaluations().iter();
+    let mut shown = show(&evaluations.map(line).collect::<String>());
+    while !run.training().is_done() {
+        let found = run.advance(forecaster.as_ref())?;
         shown = shown.and(progress.aside(|| show(&line(&found))));
+        let training = run.training();
         progress.show(training.step() as f64 / training.settings().steps as f64);
     }
     drop(progress);
     shown?;
-    let Some(best) = best(training.evaluations()) else {
+    let Some(best) = run.best() else {
         return Ok(());
     };
     show(&format!(
         "best: {:.1} at step {}, {}\n",
         best.mean,
         best.step,
-        folder.join("best.safetensors").display()
+        run.best_policy().display()
     ))
+}
+
+pub(super) fn warn_of_refused(reason: &String) {
+    tell!("warning: {reason}; going on from the checkpoint before it");
 }
 
 /// What is shown of an evaluation.
@@ -191,40 +158,17 @@ fn line(found: &Evaluation) -> String {
     )
 }
 
-/// Ends the process once its standard input does, as it does when the process that holds the other end is
-/// gone, however that ended. Checkpoints stay.
-fn end_with_input() {
-    std::thread::spawn(|| {
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        std::process::exit(1);
-    });
-}
-
-/// Keeps other processes from training in a folder, as long as the file is open.
-fn lock(folder: &Path) -> anyhow::Result<File> {
-    let path = folder.join("lock");
-    let file = File::create(&path).with_context(|| path.display().to_string())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!("{}: another process trains here", folder.display())
-        }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
-    }
-}
-
-/// The first of the best evaluations, whose policy was kept.
-fn best(evaluations: &[Evaluation]) -> Option<&Evaluation> {
-    let better = |best: &'_ Evaluation, found: &Evaluation| found.mean > best.mean;
-    let mut all = evaluations.iter();
-    let first = all.next()?;
-    Some(all.fold(
-        first,
-        |best, found| if better(best, found) { found } else { best },
-    ))
-}
-
 impl Arguments {
+    /// What imagines transitions for a run, if a forecaster does.
+    pub(super) fn forecaster(
+        &self,
+        settings: &TrainingSettings,
+    ) -> anyhow::Result<Option<Forecaster>> {
+        let models = models(settings, &self.model, &self.experts)?;
+        let of = |models| forecaster(settings, models, &self.model, &self.experts, self.method());
+        models.as_ref().map(of).transpose()
+    }
+
     /// How a forecaster reads what was lived through.
     fn method(&self) -> Method {
         match self.preset {
@@ -291,39 +235,4 @@ impl AgentArguments {
         over(&mut agent.follow, self.follow);
         over(&mut agent.actor_every, self.actor_every);
     }
-}
-
-/// Evaluations as scalars of the moments at which they were made.
-fn events(evaluations: &[Evaluation]) -> Vec<ScalarEvent> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0.0, |since| since.as_secs_f64());
-    let end = evaluations.last().map_or(0.0, |last| last.seconds);
-    let event = |found: &Evaluation| ScalarEvent {
-        step: found.step,
-        time: now - (end - found.seconds),
-        scalars: vec![
-            ("evaluation/return".to_owned(), found.mean),
-            ("evaluation/return_deviation".to_owned(), found.deviation),
-            ("evaluation/overestimation".to_owned(), found.overestimation),
-            ("agent/temperature".to_owned(), found.temperature),
-        ],
-    };
-    evaluations.iter().map(event).collect()
-}
-
-fn write_evaluations(evaluations: &[Evaluation], path: &Path) -> anyhow::Result<()> {
-    let column = |of: fn(&Evaluation) -> f64| Column::Real(evaluations.iter().map(of).collect());
-    let columns = [
-        ("step", column(|e| e.step as f64)),
-        ("return_mean", column(|e| e.mean)),
-        ("return_deviation", column(|e| e.deviation)),
-        ("overestimation", column(|e| e.overestimation)),
-        ("temperature", column(|e| e.temperature)),
-        ("seconds", column(|e| e.seconds)),
-    ];
-    let columns = columns
-        .into_iter()
-        .map(|(name, values)| (name.to_owned(), values));
-    let table = Table::new(columns.collect()).context("one value an evaluation")?;
-    Ok(table.write(path)?)
 }
