@@ -1,7 +1,6 @@
 //! Models and forecasters can be owned, kept and shared among threads, as services need it.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use candle_core::Device;
 use ndarray::Array2;
@@ -76,7 +75,7 @@ fn models_and_forecasters_go_among_threads() {
 #[test]
 fn threads_share_a_forecaster_and_say_what_one_says() {
     for method in [Method::Vicl, Method::Residual] {
-        let shared = Arc::new(service(method));
+        let shared = service(method);
         let alone: Vec<f64> = (0..3)
             .map(|i| mean_of_paths(&shared.forecaster.read(&wave(f64::from(i))).unwrap()))
             .collect();
