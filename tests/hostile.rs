@@ -527,3 +527,46 @@ fn texts_of_a_model_have_a_largest_size() {
         assert!(error.contains(name) && error.contains("64 MiB"), "{error}");
     }
 }
+
+/// `models inspect` gave weights that are no numbers a perfect share of the probability.
+#[test]
+fn weights_that_are_no_numbers_have_no_share_of_the_probability() {
+    let folder = Folder::new();
+    let weights = folder.0.path().join("model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let end = bytes.len();
+    bytes[end - 100_000..].fill(0xff);
+    std::fs::write(&weights, bytes).unwrap();
+    let formats = builtin_formats().unwrap();
+    let model = Model::load(&folder.source(), &formats, Precision::Auto, &Device::Cpu).unwrap();
+    let found = model.off_grammar_mass(&[Bin::new(500).unwrap(); 4]);
+    assert!(matches!(found, Err(ModelError::NotFinite)), "{found:?}");
+}
+
+/// Files that are no models were folders that do not exist, and GGUF files in a folder were not seen.
+#[test]
+fn what_lies_in_place_of_a_model_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let readme = folder.path().join("README.md");
+    std::fs::write(&readme, "# A model").unwrap();
+    let text = |path: &Path| {
+        let source: ModelSource = path.to_str().unwrap().parse().unwrap();
+        use_model(&source).unwrap_err().to_string()
+    };
+    assert!(
+        text(&readme).contains("is a file, and none in GGUF"),
+        "{}",
+        text(&readme)
+    );
+    let gguf = root("tests/golden/gguf/llama-f32.gguf");
+    std::fs::copy(&gguf, folder.path().join("model.gguf")).unwrap();
+    let said = text(folder.path());
+    assert!(
+        said.contains("has no config.json; name the file: ") && said.ends_with("model.gguf"),
+        "{said}"
+    );
+    let renamed = folder.path().join("model.bin");
+    std::fs::copy(&gguf, &renamed).unwrap();
+    let source: ModelSource = renamed.to_str().unwrap().parse().unwrap();
+    use_model(&source).unwrap();
+}

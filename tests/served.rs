@@ -370,6 +370,7 @@ fn faults_that_stay_are_errors_that_name_the_server() {
         ),
         (Fault::Endless, "/completion: answer of more than 128 MiB"),
         (Fault::Slow, "no answer in time"),
+        (Fault::NoNumbers, "/completion: its probabilities are none"),
         (
             Fault::Busy(99, 503, "Retry-After: 4000\r\n"),
             "it asks to wait for 4000 seconds",
@@ -443,6 +444,40 @@ fn servers_without_a_tokenizer_ask_for_its_file() {
     let (done, said) = forecast(&stub, &["--tokenizer", file.to_str().unwrap()], &[]);
     assert!(done, "{said}");
     assert!(said.contains("bounded: the 20 likeliest tokens"), "{said}");
+}
+
+/// Densities were read with the tokens of another model.
+#[test]
+fn a_tokenizer_that_is_not_the_servers_is_refused() {
+    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/models/builtin/tokenizer.json");
+    for kind in [Kind::LlamaCpp(usize::MAX), Kind::Vllm(true)] {
+        let stub = Stub::start(kind, Fault::None);
+        let (done, said) = forecast(&stub, &["--tokenizer", other], &[]);
+        let expected = "--tokenizer is another one than the server's";
+        assert!(!done && said.contains(expected), "{kind:?}: {said}");
+        let folder = tempfile::tempdir().unwrap();
+        let own = stub::tokenizer_file(folder.path());
+        let (done, said) = forecast(&stub, &["--tokenizer", own.to_str().unwrap()], &[]);
+        assert!(done, "{kind:?}: {said}");
+    }
+}
+
+#[test]
+fn settings_of_servers_name_their_range() {
+    let stub = Stub::start(Kind::Sglang, Fault::None);
+    for (name, value, expected) in [
+        ("STATECAST_SERVER_REQUESTS", "0.5", "a number from 1 to 512"),
+        ("STATECAST_SERVER_REQUESTS", "513", "a number from 1 to 512"),
+        ("STATECAST_SERVER_TIMEOUT", "0", "seconds from 0.1 to 86400"),
+        ("STATECAST_SERVER_WINDOW", "3", "tokens from 16"),
+        ("STATECAST_API_KEY", "ключ", "not a key that can be sent"),
+    ] {
+        let (done, said) = forecast(&stub, &[], &[(name, value)]);
+        assert!(
+            !done && said.contains(&format!("{name}: {expected}")),
+            "{said}"
+        );
+    }
 }
 
 #[test]

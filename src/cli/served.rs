@@ -40,23 +40,30 @@ fn note_requests(model: &Model, work: Work) {
     let contexts = model
         .server()
         .is_some_and(|server| server.scores_contexts());
-    let requests = most_requests(tokens, contexts, work);
-    if requests > MANY {
+    let (densities, paths) = most_requests(tokens, contexts, work);
+    if paths > MANY {
         tell!(
-            "note: up to {requests} requests a context; a shorter --context, fewer --samples and a \
-             shorter --horizon take fewer"
+            "note: up to {paths} requests for the paths of a context; fewer --samples and a shorter \
+             --horizon take fewer"
+        );
+    }
+    if densities > MANY {
+        tell!(
+            "note: up to {densities} requests where the densities of a whole context are needed; a shorter \
+             --context takes fewer"
         );
     }
 }
 
-/// Most requests of one context: of the densities of its rows and of all paths.
-fn most_requests(tokens: &TokenTable, contexts: bool, work: Work) -> usize {
+/// Most requests of the densities of a context's rows, and of all paths behind it.
+fn most_requests(tokens: &TokenTable, contexts: bool, work: Work) -> (usize, usize) {
     let places = tokens.places().len();
     // Behind every first digit, and behind every first and second.
     let refined: usize = (1..places).map(|digits| 10usize.pow(digits as u32)).sum();
     let read = if contexts { 0 } else { places };
     let rows = work.rows * (read + refined) + usize::from(contexts);
-    work.channels * (rows + work.paths * work.horizon * places)
+    let paths = work.paths * work.horizon * places;
+    (work.channels * rows, work.channels * paths)
 }
 
 /// Says how many requests a server took, and how much of the probability it has not given.
@@ -148,8 +155,8 @@ mod tests {
             horizon: 3,
         };
         // One token a number: nothing to refine.
-        assert_eq!(most_requests(&tokens, false, work), 2 * (10 + 15));
-        assert_eq!(most_requests(&tokens, true, work), 2 * (1 + 15));
+        assert_eq!(most_requests(&tokens, false, work), (20, 30));
+        assert_eq!(most_requests(&tokens, true, work), (2, 30));
         assert_eq!(percent(0.0031), "0.31 %");
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What lies on the disk of a model, read as far as it costs nothing.
 
+use std::path::{Path, PathBuf};
+
 use candle_core::Device;
 use tokenizers::Tokenizer;
 
@@ -50,6 +52,31 @@ pub struct Checkpoint {
     pub(super) hints: Option<HintsCheckpoint>,
 }
 
+/// Whether a folder may hold a model in Hugging Face layout.
+fn check_folder(folder: &Path) -> Result<(), ModelError> {
+    if folder.is_file() {
+        return Err(ModelError::NoModel(folder.to_owned()));
+    }
+    if !folder.is_dir() {
+        return Err(ModelError::NoFolder(folder.to_owned()));
+    }
+    if folder.join("config.json").exists() {
+        return Ok(());
+    }
+    let inside = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_gguf = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("gguf"))
+    };
+    match inside.map(|entry| entry.path()).filter(is_gguf).min() {
+        Some(file) => Err(ModelError::GgufInside {
+            folder: folder.to_owned(),
+            file,
+        }),
+        None => Ok(()),
+    }
+}
+
 impl Checkpoint {
     /// Opens a model; one of the hub is fetched if it is not in the cache.
     ///
@@ -72,9 +99,7 @@ impl Checkpoint {
                 )?),
             ),
             ModelSource::Folder(folder) => {
-                if !folder.is_dir() {
-                    return Err(ModelError::NoFolder(folder.clone()));
-                }
+                check_folder(folder)?;
                 let (config, name) = read(&folder.join("config.json"))?;
                 let config = Architecture::parse(&name, &config)?;
                 let tokenizer = tokenizer_file::read_tokenizer(&folder.join("tokenizer.json"))?;

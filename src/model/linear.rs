@@ -101,6 +101,11 @@ impl Linear {
             })
             .collect();
         let Some(weights) = dense else {
+            let each = parts.into_iter().map(|part| match part {
+                Matrix::Dense(weight) => Matrix::packed(&weight, packing),
+                other => Ok(other),
+            });
+            let parts = each.collect::<Result<_>>()?;
             return Ok(Self { parts, bias });
         };
         let weight = match weights.as_slice() {
@@ -169,5 +174,45 @@ impl Table {
             Self::Dense(table) => Ok(table.clone()),
             Self::Quantised(_) => self.rows(&Tensor::arange(0, vocabulary as u32, device)?),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use candle_core::quantized::{GgmlDType, QTensor};
+
+    use super::*;
+    use crate::kernel::{Features, features};
+
+    /// A matrix in BF16 beside quantised ones was multiplied by activations of another format.
+    #[test]
+    fn floats_beside_quantised_weights_are_packed() -> Result<()> {
+        if features() < Features::Bf16 {
+            return Ok(());
+        }
+        let device = Device::Cpu;
+        let weight = |seed: usize| {
+            let values = (0..64 * 64).map(|i| ((i * seed % 97) as f32 - 48.0) / 64.0);
+            Tensor::from_vec(values.collect::<Vec<_>>(), (64, 64), &device)
+        };
+        let (first, second) = (weight(31)?, weight(57)?);
+        let quantised = QTensor::quantize(&first, GgmlDType::Q8_0)?;
+        let expected_first = quantised.dequantize(&device)?;
+        let parts = vec![
+            Matrix::Quantised(QMatMul::from_arc(Arc::new(quantised))?),
+            Matrix::Dense(second.to_dtype(DType::BF16)?),
+        ];
+        let linear = Linear::stacked(parts, None, Packing::Exact)?;
+        let x = weight(13)?.reshape((1, 64, 64))?;
+        let found = linear.forward(&x)?.squeeze(0)?;
+        let widened = second.to_dtype(DType::BF16)?.to_dtype(DType::F32)?;
+        let all = Tensor::cat(&[&expected_first, &widened], 0)?;
+        let expected = x.squeeze(0)?.matmul(&all.t()?)?;
+        let difference = (found - expected)?.abs()?.max_all()?.to_scalar::<f32>()?;
+        // The tensor library rounds activations to eight bits where it multiplies quantised weights.
+        assert!(difference < 0.1, "{difference}");
+        Ok(())
     }
 }

@@ -166,6 +166,9 @@ impl Model {
                     .iter()
                     .map(|&id| f64::from(mass[id as usize]))
                     .sum();
+                if !inside.is_finite() {
+                    return Err(ModelError::NotFinite);
+                }
                 outside += 1.0 - inside;
                 count += 1;
             }

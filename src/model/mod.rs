@@ -67,6 +67,20 @@ pub enum ModelError {
          model.safetensors, a GGUF file, or ORGANISATION/NAME of the hub", .0.display()
     )]
     NoFolder(PathBuf),
+    /// A file that is no model.
+    #[error(
+        "model {}: is a file, and none in GGUF; use 'builtin', a folder with config.json, tokenizer.json and \
+         model.safetensors, a GGUF file, or ORGANISATION/NAME of the hub", .0.display()
+    )]
+    NoModel(PathBuf),
+    /// A folder that holds GGUF files and no config.json.
+    #[error("model {}: has no config.json; name the file: {}", folder.display(), file.display())]
+    GgufInside {
+        /// The folder.
+        folder: PathBuf,
+        /// A GGUF file in it.
+        file: PathBuf,
+    },
     /// A file of the model is missing or unreadable.
     #[error("{}: cannot be read", path.display())]
     Read {

@@ -1,5 +1,7 @@
 //! Where models come from.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -62,7 +64,8 @@ impl FromStr for ModelSource {
             BUILTIN => Self::Builtin,
             address if ServerAddress::is_meant(address) => Self::Served(address.parse()?),
             path => {
-                let gguf = path.to_ascii_lowercase().ends_with(".gguf");
+                let named = path.to_ascii_lowercase().ends_with(".gguf");
+                let gguf = (named && !Path::new(path).is_dir()) || begins_as_gguf(path);
                 match HubModel::parse(path).filter(|_| !Path::new(path).exists()) {
                     Some(model) => Self::Hub(model),
                     None if gguf => Self::Gguf(path.into()),
@@ -71,6 +74,13 @@ impl FromStr for ModelSource {
             }
         })
     }
+}
+
+/// Whether a file is in GGUF, whatever it is called.
+fn begins_as_gguf(path: &str) -> bool {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    read.is_ok() && magic == *b"GGUF"
 }
 
 impl std::fmt::Display for ModelSource {

@@ -60,6 +60,8 @@ pub enum Fault {
     Falls,
     /// Every third answer ends the text and gives no probabilities.
     Ends,
+    /// Probabilities are no numbers, as those of damaged weights, which are written as null.
+    NoNumbers,
     /// No JSON comes, but a page.
     Garbage,
     /// An answer without end.
@@ -277,6 +279,16 @@ impl State {
                 let choice =
                     json!({"text": "", "finish_reason": "stop", "logprobs": {"top_logprobs": []}});
                 plain(200, "", &json!({"choices": [choice]}).to_string())?;
+            }
+            Fault::NoNumbers => {
+                let token = |id: u32| json!({"id": id, "token": "?", "logprob": null});
+                let listed: Vec<Value> = (0..VOCABULARY).map(|id| token(id as u32)).collect();
+                let position = json!({"top_logprobs": listed});
+                plain(
+                    200,
+                    "",
+                    &json!({"completion_probabilities": [position]}).to_string(),
+                )?;
             }
             Fault::Garbage => plain(200, "", &format!("<html>{}</html>", "sorry ".repeat(500)))?,
             Fault::WrongKey => {

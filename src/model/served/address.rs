@@ -36,6 +36,11 @@ impl ServerAddress {
         format!("{}{path}", self.root)
     }
 
+    /// Whether it is spoken to by TLS.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.root.starts_with("https://")
+    }
+
     /// Whether nobody on the way reads what is sent: by encryption, or because it stays on this machine.
     pub(super) fn is_private(&self) -> bool {
         let Some(rest) = self.root.strip_prefix("http://") else {

@@ -2,6 +2,8 @@
 //! key for this server alone.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -48,6 +50,7 @@ pub(super) struct Client {
     address: ServerAddress,
     key: Option<String>,
     in_flight: usize,
+    window: Option<usize>,
     requests: AtomicU64,
     /// Whether it has ever answered: a connection that fails before is not tried again.
     reached: AtomicBool,
@@ -64,20 +67,23 @@ enum Attempt {
 impl Client {
     /// Of a server, with key and limits of the environment.
     pub(super) fn from_env(address: &ServerAddress) -> Result<Self, ServedError> {
-        let number = |name: &'static str, reason| match std::env::var(name) {
-            Ok(text) => {
-                let number = text.trim().parse::<f64>().ok();
-                let number = number.filter(|n| (0.1..=86_400.0).contains(n));
-                number
-                    .map(Some)
-                    .ok_or(ServedError::Setting { name, reason })
-            }
-            Err(_) => Ok(None),
-        };
-        let patience = number("STATECAST_SERVER_TIMEOUT", "not a number of seconds")?;
+        let patience = setting(
+            "STATECAST_SERVER_TIMEOUT",
+            0.1..=86_400.0,
+            "seconds from 0.1 to 86400",
+        )?;
         let patience = patience.map_or(PATIENCE, Duration::from_secs_f64);
-        let in_flight = number("STATECAST_SERVER_REQUESTS", "not a number of requests")?;
-        let in_flight = in_flight.map_or(IN_FLIGHT, |n| (n as usize).clamp(1, 512));
+        let in_flight = setting(
+            "STATECAST_SERVER_REQUESTS",
+            1..=512,
+            "a number from 1 to 512",
+        )?;
+        let in_flight = in_flight.unwrap_or(IN_FLIGHT);
+        let window = setting(
+            "STATECAST_SERVER_WINDOW",
+            16..=1 << 24,
+            "tokens from 16 to 16777216",
+        )?;
         let agent = ureq::Agent::config_builder()
             .max_redirects(0)
             .http_status_as_error(false)
@@ -93,6 +99,7 @@ impl Client {
             address: address.clone(),
             key: key(address)?,
             in_flight,
+            window,
             requests: AtomicU64::new(0),
             reached: AtomicBool::new(false),
         })
@@ -101,6 +108,11 @@ impl Client {
     /// Most requests at a time.
     pub(super) fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// Tokens that the model reads, as the user says for servers that do not.
+    pub(super) fn window(&self) -> Option<usize> {
+        self.window
     }
 
     /// Requests so far, repetitions among them.
@@ -294,6 +306,10 @@ impl Client {
                 .to_owned(),
             other => self.hidden(&other.to_string()),
         };
+        let reason = match self.reached.load(Ordering::Relaxed) || !self.address.is_encrypted() {
+            true => reason,
+            false => format!("{reason}; if it speaks http without encryption, write http://"),
+        };
         let failure = ServedError::Connection {
             server: self.server(),
             reason,
@@ -332,11 +348,26 @@ fn key(address: &ServerAddress) -> Result<Option<String>, ServedError> {
         };
         let key = key.into_string().ok();
         let key = key.map(|key| key.trim().to_owned());
-        let key = key.filter(|key| !key.is_empty() && HeaderValue::from_str(key).is_ok());
+        let sendable = |key: &String| key.is_ascii() && HeaderValue::from_str(key).is_ok();
+        let key = key.filter(|key| !key.is_empty() && sendable(key));
         let reason = "not a key that can be sent";
         return key.map(Some).ok_or(ServedError::Setting { name, reason });
     }
     Ok(None)
+}
+
+/// A number of the environment within its range.
+fn setting<T: FromStr + PartialOrd>(
+    name: &'static str,
+    range: RangeInclusive<T>,
+    reason: &'static str,
+) -> Result<Option<T>, ServedError> {
+    let Ok(text) = std::env::var(name) else {
+        return Ok(None);
+    };
+    let number = text.trim().parse().ok().filter(|n| range.contains(n));
+    let fault = ServedError::Setting { name, reason };
+    number.map(Some).ok_or(fault)
 }
 
 fn header<'r>(response: &'r Response<Body>, name: &str) -> Option<&'r str> {

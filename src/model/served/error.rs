@@ -93,6 +93,15 @@ pub enum ServedError {
         /// The address.
         server: String,
     },
+    /// A tokenizer file that is none of its model.
+    #[error(
+        "{server}: --tokenizer is another one than the server's, which writes numbers by other tokens; \
+         leave it out"
+    )]
+    OtherTokenizer {
+        /// The address.
+        server: String,
+    },
     /// It takes text only, and the tokens do not join to text.
     #[error("{server}: takes text only, and {reason}")]
     Text {

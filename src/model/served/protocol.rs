@@ -86,14 +86,13 @@ impl NextToken {
         Some(next)
     }
 
-    /// From tokens that were asked for by name; `None` if a value is no logarithm of a probability.
+    /// From tokens that were asked for by name; `None` if a value is no logarithm of a probability, or all
+    /// are those of zero: what is no number is written like an infinity.
     pub(super) fn requested(listed: impl IntoIterator<Item = (u32, f64)>) -> Option<Self> {
         let known: HashMap<u32, f64> = listed.into_iter().collect();
         let sound = |&value: &f64| !value.is_nan() && value <= ROUNDING;
-        known
-            .values()
-            .all(sound)
-            .then_some(Self { known, bound: 0.0 })
+        let some = known.is_empty() || known.values().any(|value| value.is_finite());
+        (some && known.values().all(sound)).then_some(Self { known, bound: 0.0 })
     }
 
     /// Logits of some symbols. What was not given is spread over the symbols that are missing, to
@@ -110,8 +109,8 @@ impl NextToken {
         SymbolLogits {
             logits: symbols.iter().map(logit).collect(),
             missing: match absent {
-                0 => 0.0,
                 _ if inside <= 0.0 => 1.0,
+                0 => 0.0,
                 _ => (guessed / (guessed + inside)) as f32,
             },
         }

@@ -10,8 +10,11 @@ use super::{Served, ServedError, ServerAddress};
 use crate::codec::{CodecError, PromptFormat, TextTokenizer, TokenTable};
 use crate::model::{ModelError, tokenizer_file};
 
-/// Tokens of a model whose server does not say how many it reads.
+/// Tokens of a model whose server does not say how many it reads, unless `STATECAST_SERVER_WINDOW` does.
 const UNTOLD_WINDOW: usize = 2048;
+
+/// What two tokenizers of numbers agree on if they are the same.
+const DIGITS: &str = "0123456789,480, 7 5 1";
 
 /// A server that was asked what it is.
 pub struct Server {
@@ -50,12 +53,33 @@ impl Server {
         let tokenizer = tokenizer.map(tokenizer_file::of_any_kind).transpose()?;
         let client = Client::from_env(address)?;
         let found = probe(&client)?;
-        Ok(Self {
+        let server = Self {
             address: address.clone(),
             client,
             found,
             tokenizer,
-        })
+        };
+        server.check_tokenizer()?;
+        Ok(server)
+    }
+
+    /// Whether a tokenizer of a file does what the server's own does, if that can be asked.
+    fn check_tokenizer(&self) -> Result<(), ModelError> {
+        let (Some(tokenizer), Some(dialect)) = (&self.tokenizer, &self.found.dialect) else {
+            return Ok(());
+        };
+        let own = ServerTokenizer {
+            client: &self.client,
+            dialect: dialect.clone(),
+        };
+        let said = own.encode(DIGITS, false)?;
+        let of_file = tokenizer.tokens_of(DIGITS, false);
+        match of_file.is_ok_and(|ids| ids == said) {
+            true => Ok(()),
+            false => Err(ServedError::OtherTokenizer {
+                server: self.client.server(),
+            })?,
+        }
     }
 
     /// What it was found to be.
@@ -78,9 +102,8 @@ impl Server {
 
     /// Tokens of a prompt, one of the window being left for the token that is asked for.
     pub(super) fn window(&self) -> usize {
-        self.found
-            .window
-            .map_or(UNTOLD_WINDOW, |window| window.saturating_sub(1))
+        let told = self.found.window.or(self.client.window());
+        told.map_or(UNTOLD_WINDOW, |window| window.saturating_sub(1))
     }
 
     /// Requests that the server takes at a time.
