@@ -17,7 +17,7 @@ use super::dialect::{
     skip_preamble,
 };
 use super::error::excerpt;
-use super::header::{known_by_values, names_columns};
+use super::header::{holds_dates, known_by_values, names_columns};
 use super::input::Input;
 use super::labels::Claim;
 use super::records::{Record, Records};
@@ -184,7 +184,11 @@ impl CsvSource {
                     true => format!("c{index}"),
                     false => name,
                 };
-                let array = known.get(index).map(|known| (*known).to_owned());
+                let by_place = known.get(index).map(|known| (*known).to_owned());
+                let array = by_place.or_else(|| {
+                    let dates = !has_names && holds_dates(&sample, index, dialect.delimiter);
+                    dates.then(|| "yyyymmdd".to_owned())
+                });
                 Column { name, array, kind }
             })
             .collect();

@@ -4,6 +4,7 @@ use ::csv::ByteRecord;
 
 use super::clock::is_date;
 use super::dialect::{Parsed, parse, placeholder};
+use super::readings::digits_of_dates;
 use super::records::Record;
 use super::wide::is_header_of_years;
 
@@ -162,6 +163,18 @@ pub(super) fn known_by_values(
         })
     };
     KNOWN.iter().find(is_known).copied()
+}
+
+/// Whether a column holds dates written as digits: `20240131`, with or without the time of the day.
+pub(super) fn holds_dates(sample: &[Record], column: usize, delimiter: u8) -> bool {
+    /// Fewer digits may be those of any quantity.
+    const LEAST: f64 = 19_000_000.0;
+    let number = |record: &Record| match parse(record.cells.get(column)?, delimiter) {
+        Parsed::Number(value) if value >= LEAST => Some(value),
+        _ => None,
+    };
+    let numbers: Option<Vec<f64>> = sample.iter().map(number).collect();
+    numbers.is_some_and(|numbers| numbers.len() > 2 && digits_of_dates(&numbers).is_some())
 }
 
 /// The first cells of a row that has more, if they are whole numbers.
