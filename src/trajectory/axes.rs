@@ -1,6 +1,8 @@
 //! Which axis of arrays is time, where their names do not say: steps are found by how little values change from one
 //! to the next.
 
+use std::ops::Range;
+
 use super::npy::{Header, Layout};
 
 /// Values by which the axes are judged.
@@ -89,6 +91,40 @@ impl Sample {
         })
     }
 
+    /// Whether the values of all columns do not change outside of the data of each first index.
+    pub(super) fn is_blank_beside(&self, data: &[Range<u64>]) -> bool {
+        let [a, b, columns] = self.shape;
+        data.iter().take(a).enumerate().all(|(first, data)| {
+            let is_padding = |second: &usize| !data.contains(&(*second as u64));
+            let padding: Vec<usize> = (0..b).filter(is_padding).collect();
+            (0..columns).all(|column| {
+                let mut values = padding.iter().map(|&second| self.at(first, second, column));
+                let start = values.next().unwrap_or_default();
+                values.all(|value| value == start || (value.is_nan() && start.is_nan()))
+            })
+        })
+    }
+
+    /// Whether all values of the last of so many first indices, and all of the last second index, are 1.
+    pub(super) fn last_are_set(&self, length: u64) -> (bool, bool) {
+        let [a, b, _] = self.shape;
+        let set = |value: f64| value == 1.0;
+        (
+            a as u64 == length && (0..b).all(|second| set(self.at(a.max(1) - 1, second, 0))),
+            (0..a).all(|first| set(self.at(first, b.max(1) - 1, 0))),
+        )
+    }
+
+    /// Whether values rise along the first axis, and along the second.
+    pub(super) fn rise(&self) -> (bool, bool) {
+        let [a, b, _] = self.shape;
+        let at = |first, second| self.at(first, second, 0);
+        (
+            (1..a).all(|i| (0..b).all(|j| at(i, j) > at(i - 1, j))),
+            (1..b).all(|j| (0..a).all(|i| at(i, j) > at(i, j - 1))),
+        )
+    }
+
     /// Whether all values of the first index, and all of the second index 0, are 1.
     pub(super) fn first_are_set(&self) -> (bool, bool) {
         let [a, b, _] = self.shape;
@@ -144,6 +180,17 @@ pub(super) enum TimeAxisOf {
     First,
     Second,
     Unclear,
+}
+
+impl TimeAxisOf {
+    /// The axis along which something holds, if it does not hold along both.
+    pub(super) fn where_only((first, second): (bool, bool)) -> Self {
+        match (first, second) {
+            (true, false) => Self::First,
+            (false, true) => Self::Second,
+            _ => Self::Unclear,
+        }
+    }
 }
 
 impl Roughness {

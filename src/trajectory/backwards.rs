@@ -1,24 +1,36 @@
-//! Counters without a known name that fall by one step from row to row: the file is newest first.
+//! Numbers of rows that fall from row to row: the file is newest first.
 
 use super::Roles;
 use super::cells::Block;
 use super::clock::Clock;
 use super::left_out::FEWEST_REGULAR;
 use super::order::{gaps, is_regular};
-use super::spelling::plain_field;
+use super::spelling::plain;
 use super::table::Table;
 
-/// Parts of names of quantities that count down while time goes on.
-const COUNT_DOWN: [&str; 9] = [
-    "rul",
-    "remain",
-    "left",
-    "countdown",
-    "ttl",
-    "to_go",
-    "until",
-    "budget",
-    "stock",
+/// Words of names that number rows.
+const NUMBERING: [&str; 21] = [
+    "n",
+    "no",
+    "nr",
+    "n\u{b0}",
+    "n\u{ba}",
+    "#",
+    "num",
+    "number",
+    "nummer",
+    "lfd",
+    "id",
+    "idx",
+    "index",
+    "row",
+    "obs",
+    "observation",
+    "sample",
+    "trial",
+    "day",
+    "tag",
+    "jour",
 ];
 
 impl Table {
@@ -57,10 +69,7 @@ impl Table {
             return;
         }
         let mut falling = candidates.into_iter().filter(|(name, values)| {
-            let name = plain_field(name);
-            values.len() == rows
-                && falls(values)
-                && !COUNT_DOWN.iter().any(|part| name.contains(part))
+            values.len() == rows && is_numbering(name) && counts_down(values)
         });
         let Some((name, values)) = falling.next() else {
             return;
@@ -77,11 +86,22 @@ impl Table {
     }
 }
 
-/// Whether whole numbers fall in every row, mostly by the same step.
-fn falls(values: &[f64]) -> bool {
+/// Whether a column is called as one that numbers rows, and not as a quantity that may fall while time goes on.
+fn is_numbering(name: &str) -> bool {
+    let name = plain(name);
+    let mut words = name
+        .split([' ', '_', '.', '-'])
+        .filter(|word| !word.is_empty());
+    words.all(|word| NUMBERING.contains(&word))
+}
+
+/// Whether whole numbers fall in every row, mostly by one, and down to 0 or 1.
+fn counts_down(values: &[f64]) -> bool {
     let whole = values.iter().all(|value| value.fract() == 0.0);
     let backwards: Vec<usize> = (0..values.len()).rev().collect();
-    whole && values.windows(2).all(|pair| pair[1] < pair[0]) && gaps(&backwards, values).is_some()
+    let by_one = gaps(&backwards, values).is_some_and(|gaps| gaps.step == 1.0);
+    let to_start = values.last().is_some_and(|last| [0.0, 1.0].contains(last));
+    whole && to_start && by_one && values.windows(2).all(|pair| pair[1] < pair[0])
 }
 
 #[cfg(test)]
@@ -89,13 +109,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_counters_fall() {
+    fn only_numbers_of_rows_count_down() {
         let counter: Vec<f64> = (0..20).rev().map(f64::from).collect();
-        assert!(falls(&counter));
+        assert!(counts_down(&counter));
         let skipped: Vec<f64> = counter.iter().copied().filter(|&x| x != 7.0).collect();
-        assert!(falls(&skipped));
-        assert!(!falls(&counter.iter().map(|x| 0.5 * x).collect::<Vec<_>>()));
-        assert!(!falls(&counter.iter().map(|x| x * x).collect::<Vec<_>>()));
-        assert!(!falls(&(0..20).map(f64::from).collect::<Vec<_>>()));
+        assert!(counts_down(&skipped));
+        for scaled in [0.5, 2.0, -1.0] {
+            let other: Vec<f64> = counter.iter().map(|x| scaled * x).collect();
+            assert!(!counts_down(&other), "{scaled}");
+        }
+        let later: Vec<f64> = counter.iter().map(|x| x + 80.0).collect();
+        assert!(!counts_down(&later));
+    }
+
+    #[test]
+    fn only_names_of_numbers_are_those_of_rows() {
+        for name in [
+            "Trial no.",
+            "Jour",
+            "n",
+            "Lfd. Nr.",
+            "#",
+            "obs",
+            "Sample #",
+            "id",
+        ] {
+            assert!(is_numbering(name), "{name}");
+        }
+        for name in [
+            "fuel",
+            "battery",
+            "soc",
+            "level",
+            "RUL",
+            "days left",
+            "sample temperature",
+            "c0",
+        ] {
+            assert!(!is_numbering(name), "{name}");
+        }
     }
 }

@@ -395,7 +395,7 @@ fn date_of_numbers(tokens: &[&str], marks: &[&str]) -> Option<Date> {
 }
 
 /// The year of two digits, as POSIX has it.
-fn century(year: i64) -> i64 {
+pub(super) fn century(year: i64) -> i64 {
     year + if year < 69 { 2000 } else { 1900 }
 }
 

@@ -1,7 +1,7 @@
 //! Text tables: one row a line, cells between delimiters.
 
 use std::collections::HashSet;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
 use encoding_rs::Encoding;
@@ -13,17 +13,17 @@ use super::calendar::{When, month_named, when};
 use super::cells::Block;
 use super::clock::is_date;
 use super::dialect::{
-    HEAD_BYTES, HeaderFit, Parsed, dialect, is_header, is_missing, names_in_comment, parse,
-    placeholder, skip_preamble,
+    HEAD_BYTES, HeaderFit, Parsed, dialect, is_missing, names_in_comment, parse, placeholder,
+    skip_preamble,
 };
 use super::error::excerpt;
+use super::header::{holds_dates, known_by_values, names_columns};
 use super::input::Input;
 use super::labels::Claim;
 use super::records::{Record, Records};
 use super::rounded::large_integer;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
-use super::wide::is_header_of_years;
 
 /// What is looked at to find out what the columns hold.
 const SAMPLE_ROWS: usize = 1000;
@@ -52,7 +52,13 @@ impl CsvSource {
             file: path.to_owned(),
             source,
         };
-        let mut reader = BufReader::new(decoded(path, input.file, encoding)?);
+        let mut text = decoded(path, input.file, encoding)?;
+        // The decoder hands out the first bytes apart from the others: a line would be cut there.
+        let mut start = Vec::new();
+        let read = text.by_ref().take(HEAD_BYTES).read_to_end(&mut start);
+        read.map_err(io)?;
+        let text: Box<dyn Read> = Box::new(Cursor::new(start).chain(text));
+        let mut reader = BufReader::new(text);
         let preamble = skip_preamble(&mut reader).map_err(io)?;
         let mut head = Vec::new();
         reader
@@ -104,10 +110,18 @@ impl CsvSource {
             .iter()
             .any(|cell| matches!(parse(cell, dialect.delimiter), Parsed::Number(_)));
         let commented = commented.filter(|_| holds_number);
-        let is_header = is_header(&first.cells, dialect.delimiter)
-            || is_header_of_years(&first.cells, dialect.delimiter);
-        let has_header = commented.is_none() && is_header;
+        records.width = first.cells.len() + usize::from(dialect.header != HeaderFit::Equal);
         let mut sample = Vec::new();
+        let mut bytes = 0;
+        while sample.len() < SAMPLE_ROWS
+            && bytes < SAMPLE_BYTES
+            && let Some(record) = records.next()?
+        {
+            bytes += record.cells.as_slice().len();
+            sample.push(record);
+        }
+        let has_header = dialect.header != HeaderFit::Equal
+            || commented.is_none() && names_columns(&first.cells, &sample, dialect.delimiter);
         let mut names = Vec::new();
         match has_header {
             true => {
@@ -119,24 +133,12 @@ impl CsvSource {
                     HeaderFit::NoFirst => names.insert(0, String::new()),
                     HeaderFit::NoLast => names.push(String::new()),
                 }
-                records.width = names.len();
             }
-            false => {
-                records.width = first.cells.len();
-                sample.push(first);
-            }
+            false => sample.insert(0, first),
         }
         let has_names = has_header || commented.is_some();
         names = commented.unwrap_or(names);
         names.resize(records.width, String::new());
-        let mut bytes = 0;
-        while sample.len() < SAMPLE_ROWS
-            && bytes < SAMPLE_BYTES
-            && let Some(record) = records.next()?
-        {
-            bytes += record.cells.as_slice().len();
-            sample.push(record);
-        }
         if has_header {
             for record in sample.drain(..unit_lines(&sample, dialect.delimiter)) {
                 let cells: Vec<&str> = record
@@ -163,13 +165,11 @@ impl CsvSource {
                     .to_owned(),
             );
         }
-        let units = !has_names && are_units_and_cycles(&sample, dialect.delimiter);
-        if units {
-            notes.push(
-                "c0 goes up by one where c1 starts over: it numbers units, and c1 their cycles"
-                    .to_owned(),
-            );
-        }
+        let known = (!has_names)
+            .then(|| known_by_values(&sample, dialect.delimiter))
+            .flatten();
+        notes.extend(known.map(|(_, note)| note.to_owned()));
+        let known = known.map_or(&[][..], |(known, _)| known);
         let columns = names
             .into_iter()
             .enumerate()
@@ -184,11 +184,11 @@ impl CsvSource {
                     true => format!("c{index}"),
                     false => name,
                 };
-                let array = match index {
-                    0 if units => Some("unit_number".to_owned()),
-                    1 if units => Some("time_in_cycles".to_owned()),
-                    _ => None,
-                };
+                let by_place = known.get(index).map(|known| (*known).to_owned());
+                let array = by_place.or_else(|| {
+                    let dates = !has_names && holds_dates(&sample, index, dialect.delimiter);
+                    dates.then(|| "yyyymmdd".to_owned())
+                });
                 Column { name, array, kind }
             })
             .collect();
@@ -243,27 +243,6 @@ fn decoded(
 fn without_lines(text: &[u8], lines: usize) -> Vec<u8> {
     let mut parts = text.splitn(lines + 1, |&byte| byte == b'\n');
     parts.nth(lines).unwrap_or_default().to_vec()
-}
-
-/// Whether the first of several columns without names numbers units, whose rows the second one counts.
-fn are_units_and_cycles(sample: &[Record], delimiter: u8) -> bool {
-    let number = |record: &Record, index: usize| match parse(record.cells.get(index)?, delimiter) {
-        Parsed::Number(value) if value.fract() == 0.0 => Some(value),
-        _ => None,
-    };
-    let counted = |record: &Record| Some((number(record, 0)?, number(record, 1)?));
-    let rows: Option<Vec<(f64, f64)>> = sample.iter().map(counted).collect();
-    let Some(rows) = rows.filter(|rows| sample[0].cells.len() > 2 && rows.len() > 2) else {
-        return false;
-    };
-    let start = rows[0].1;
-    let follows = |pair: &[(f64, f64)]| match pair[1].0 - pair[0].0 {
-        0.0 => pair[1].1 == pair[0].1 + 1.0,
-        1.0 => pair[1].1 == start,
-        _ => false,
-    };
-    let units = rows[rows.len() - 1].0 - rows[0].0 + 1.0;
-    units > 1.0 && rows.len() as f64 >= 3.0 * units && rows.windows(2).all(follows)
 }
 
 /// How many rows under the header hold words where numbers follow.

@@ -2,9 +2,6 @@
 
 use std::io::{self, BufRead, Read};
 
-use ::csv::ByteRecord;
-
-use super::clock::is_date;
 use super::wide::header_of_years;
 
 /// What is looked at to find the delimiter.
@@ -85,7 +82,7 @@ fn number(text: &str, delimiter: u8) -> Option<f64> {
         };
     }
     if !text.contains(',') {
-        return None;
+        return fortran(text);
     }
     if let Some(value) = grouped(text, ',', '.') {
         return Some(value);
@@ -99,6 +96,13 @@ fn number(text: &str, delimiter: u8) -> Option<f64> {
         true => grouped(text, '.', ','),
         false => text.replacen(',', ".", 1).parse().ok(),
     }
+}
+
+/// A number of double precision as Fortran writes it: `1.0000D+02`.
+fn fortran(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once(['D', 'd'])?;
+    let is_written_so = mantissa.contains('.') && exponent.parse::<i32>().is_ok();
+    is_written_so.then(|| format!("{mantissa}e{exponent}").parse().ok())?
 }
 
 /// A number whose thousands are marked and that has decimals, too, so that the marks cannot be
@@ -133,17 +137,6 @@ pub(super) fn placeholder(text: &str) -> Option<&'static str> {
     let mut known = PLACEHOLDERS.iter();
     let found = known.find(|(word, _)| text.eq_ignore_ascii_case(word));
     found.map(|(_, called)| *called)
-}
-
-/// Whether a first line names columns: it has a word other than a date beside numbers, or no number at all.
-pub(super) fn is_header(cells: &ByteRecord, delimiter: u8) -> bool {
-    let parsed = || cells.iter().map(|cell| parse(cell, delimiter));
-    let has_number = parsed().any(|cell| matches!(cell, Parsed::Number(_)));
-    let is_word = |cell: &[u8]| {
-        let text = std::str::from_utf8(cell).unwrap_or_default();
-        matches!(parse(cell, delimiter), Parsed::Text) && !(has_number && is_date(text))
-    };
-    !has_number || cells.iter().any(is_word)
 }
 
 /// What stands before a table.

@@ -2,6 +2,7 @@
 //! time.
 
 use std::io::{Cursor, Read};
+use std::ops::Range;
 
 use super::TrajectoryError;
 use super::array_rows::{Family, Rows};
@@ -38,7 +39,10 @@ impl Evidence {
         let padding = arrays.padding(rows)?;
         let axes = match rows.shape.as_slice() {
             [_, _] if padding.is_none() => arrays.time_axis(rows)?,
-            [_] if rows.episodes.is_empty() => arrays.channels(rows)?,
+            [_] if rows.episodes.is_empty() => match arrays.field(rows)? {
+                Some(field) => Some(field),
+                None => arrays.channels(rows)?,
+            },
             _ => None,
         };
         Ok(Self {
@@ -132,10 +136,11 @@ impl<C: Container> Arrays<'_, C> {
             let of_rows = (says != Says::Lengths).then_some(episodes);
             let values = self.numbers(family, layout, of_rows)?;
             let length = usize::try_from(padded).unwrap_or(usize::MAX);
-            let Some(lengths) = says.lengths(&values, length) else {
+            let readings = says.readings(&values, length);
+            let Some(data) = self.of_blank_padding(readings, rows)? else {
                 continue;
             };
-            let found = Padding::new(family.name.clone(), length, &lengths);
+            let found = Padding::new(family.name.clone(), length, &data);
             return found
                 .map(Some)
                 .map_err(|(episode, beyond)| TrajectoryError::PaddedLength {
@@ -147,6 +152,30 @@ impl<C: Container> Arrays<'_, C> {
                 });
         }
         Ok(None)
+    }
+
+    /// The first reading by which the states of all padding are blank or do not change; without any, the first whose
+    /// padding is behind the data.
+    fn of_blank_padding(
+        &mut self,
+        mut readings: Vec<Vec<Range<u64>>>,
+        rows: &Rows,
+    ) -> Result<Option<Vec<Range<u64>>>, TrajectoryError> {
+        let in_front = |data: &[Range<u64>]| data.iter().all(|range| range.start == 0);
+        if readings.len() == 1 && in_front(&readings[0]) {
+            return Ok(readings.pop());
+        }
+        let families = self.families;
+        if let Some(states) = rows.reference
+            && !readings.is_empty()
+            && let Some(sample) = self.sample(&families[states])?
+            && let Some(place) = readings
+                .iter()
+                .position(|data| sample.is_blank_beside(data))
+        {
+            return Ok(Some(readings.swap_remove(place)));
+        }
+        Ok(readings.into_iter().find(|data| in_front(data)))
     }
 
     /// Where the episodes of concatenated rows end, where an array says so.
@@ -200,13 +229,8 @@ impl<C: Container> Arrays<'_, C> {
             && let Some(next) = self.sample(next)?
             && let Some((along_first, along_second)) = sample.follows(&next)
         {
-            let axis = match () {
-                () if along_first > 0.5 && along_second < 0.5 => TimeAxisOf::First,
-                () if along_second > 0.5 && along_first < 0.5 => TimeAxisOf::Second,
-                () => TimeAxisOf::Unclear,
-            };
             found = (
-                axis,
+                TimeAxisOf::where_only((along_first > 0.5, along_second > 0.5)),
                 "for next states are those of the next step".to_owned(),
             );
         }
@@ -214,14 +238,37 @@ impl<C: Container> Arrays<'_, C> {
             && let Some(starts) = of_role(Convention::Restart)
             && let Some(starts_sample) = self.sample(starts)?
         {
-            let axis = match starts_sample.first_are_set() {
-                (true, false) => TimeAxisOf::First,
-                (false, true) => TimeAxisOf::Second,
-                _ => TimeAxisOf::Unclear,
-            };
             found = (
-                axis,
+                TimeAxisOf::where_only(starts_sample.first_are_set()),
                 format!("for {} is set in all first ones", starts.name),
+            );
+        }
+        for role in [Convention::Terminated, Convention::Truncated] {
+            if found.0 == TimeAxisOf::Unclear
+                && let Some(ends) = of_role(role)
+                && let Some(ends_sample) = self.sample(ends)?
+            {
+                found = (
+                    TimeAxisOf::where_only(ends_sample.last_are_set(first)),
+                    format!("for {} is set in all last ones", ends.name),
+                );
+            }
+        }
+        if found.0 == TimeAxisOf::Unclear
+            && let Some(times) = of_role(Convention::Time)
+            && let Some(times_sample) = self.sample(times)?
+        {
+            found = (
+                TimeAxisOf::where_only(times_sample.rise()),
+                format!("for {} rises along it", times.name),
+            );
+        }
+        if found.0 == TimeAxisOf::Unclear && first != second {
+            let along = [self.times_of(first)?, self.times_of(second)?];
+            let name = along.iter().flatten().next().cloned().unwrap_or_default();
+            found = (
+                TimeAxisOf::where_only((along[0].is_some(), along[1].is_some())),
+                format!("for {name} has as many values"),
             );
         }
         if found.0 == TimeAxisOf::Unclear {
@@ -249,6 +296,62 @@ impl<C: Container> Arrays<'_, C> {
                 "{shape}: the first axis is taken for episodes and the second for time; the values do not tell, {why}"
             )),
         })
+    }
+
+    /// The name of an array of so many rising times.
+    fn times_of(&mut self, length: u64) -> Result<Option<String>, TrajectoryError> {
+        for family in self.families {
+            let (true, Ok(element)) = (
+                flat_length(family) == Some(length),
+                family.header.element.clone(),
+            ) else {
+                continue;
+            };
+            if convention(&family.name) != Some(Convention::Time) {
+                continue;
+            }
+            let layout = Layout {
+                rows: length,
+                columns: 1,
+                element,
+                fortran: false,
+            };
+            let times = self.numbers(family, layout, None)?;
+            if times.windows(2).all(|pair| pair[0] < pair[1]) {
+                return Ok(Some(family.name.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Turns a field `[places, times]` beside arrays of as many of both.
+    fn field(&mut self, rows: &mut Rows) -> Result<Option<String>, TrajectoryError> {
+        let families = self.families;
+        for (place, family) in families.iter().enumerate() {
+            let &[places, values] = family.header.shape.as_slice() else {
+                continue;
+            };
+            let has_places = families
+                .iter()
+                .any(|other| flat_length(other) == Some(places));
+            if places > 1
+                && values > 1
+                && places != values
+                && has_places
+                && rows.long.is_none()
+                && family.is_usable()
+                && self.times_of(places)?.is_none()
+                && let Some(times) = self.times_of(values)?
+            {
+                rows.shape = vec![values];
+                rows.reference = Some(place);
+                return Ok(Some(format!(
+                    "{} [{places}, {values}] is read as {places} column(s) of {values} rows, for {times} has as many values",
+                    family.name
+                )));
+            }
+        }
+        Ok(None)
     }
 
     /// Turns `[channels, values]` where no other array has as many rows as there are channels.
@@ -279,6 +382,13 @@ impl<C: Container> Arrays<'_, C> {
             states.name, rough.first, rough.second
         )))
     }
+}
+
+/// The values of an array of one axis, as MATLAB has it, too.
+fn flat_length(family: &Family) -> Option<u64> {
+    let mut long = family.header.shape.iter().filter(|&&length| length != 1);
+    let length = long.next()?;
+    (long.next().is_none() && family.lengths.is_empty()).then_some(*length)
 }
 
 /// The values of an array whose last index is to run fastest: of one whose first index, of so many, does, or one whose

@@ -43,14 +43,17 @@ impl Table {
         self.labels = kept;
     }
 
-    /// Columns that would be a clock by their name and go up and down become states.
+    /// Columns that would be a clock by their name and go up and down become states: those that may be quantities by
+    /// their names, and any beside a counter of all rows, as the durations of numbered trials.
     pub(super) fn take_false_clocks(&mut self, rows: usize, roles: &mut Roles) {
         if self.time_is_chosen || !self.open_states {
             return;
         }
+        let has_counter = self.counts_all_rows(rows);
         for clock in std::mem::take(&mut self.clocks) {
             let name = clock.name();
-            match clock.quantity(rows).filter(|_| may_be_a_quantity(&name)) {
+            let may = has_counter || may_be_a_quantity(&name);
+            match clock.quantity(rows).filter(|_| may) {
                 Some(numbers) => {
                     self.blocks[Block::State as usize].append(&name, numbers);
                     roles.state.columns.push(name);
@@ -58,6 +61,20 @@ impl Table {
                 None => self.clocks.push(clock),
             }
         }
+    }
+
+    /// Whether a column that is neither a time nor the name of an episode goes up by one in every row.
+    fn counts_all_rows(&self, rows: usize) -> bool {
+        let states = &self.blocks[Block::State as usize];
+        let columns = (0..states.names.len())
+            .map(|column| states.column_values(column, 0..states.rows()).collect());
+        let labels = self.labels.iter().filter(|l| l.claim > Claim::Named);
+        let mut all = columns.chain(labels.filter_map(|labels| labels.quantity(true)));
+        rows >= FEWEST_REGULAR
+            && all.any(|values: Vec<f64>| {
+                let by_one = values.windows(2).all(|pair| pair[1] - pair[0] == 1.0);
+                by_one && values.len() == rows && [0.0, 1.0].contains(&values[0])
+            })
     }
 
     /// Columns called like flags that hold other numbers than 0 and 1 end nothing; those that may be quantities by

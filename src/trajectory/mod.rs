@@ -36,6 +36,7 @@ mod folder;
 mod gregorian;
 mod guessed;
 mod hdf5;
+mod header;
 mod input;
 mod json;
 mod json_tables;

@@ -1,5 +1,7 @@
 //! Arrays of episodes that are padded to one length, and the array that says how long each is.
 
+use std::ops::Range;
+
 use super::npy::{Header, Layout};
 use super::spelling::plain_field;
 
@@ -28,7 +30,7 @@ const LENGTHS: [&str; 22] = [
     "trajectory_lengths",
     "path_lengths",
 ];
-/// Names of arrays that are 1 in rows of data and 0 behind them.
+/// Names of arrays that are 1 in rows of data and 0 behind or before them.
 const MASKS: [&str; 8] = [
     "mask",
     "masks",
@@ -40,7 +42,7 @@ const MASKS: [&str; 8] = [
     "episode_mask",
 ];
 
-/// Names of arrays that are 1 in rows of padding, which are behind the data, or the other way round.
+/// Names of arrays that are 1 in rows of padding, or the other way round.
 const PADS: [&str; 8] = [
     "padding_mask",
     "pad_mask",
@@ -101,33 +103,48 @@ impl Says {
         })
     }
 
-    /// The lengths by the values of the array; nothing if these are no lengths, as the length of a
-    /// pole, or a mask with holes.
-    pub(super) fn lengths(self, values: &[f64], rows: usize) -> Option<Vec<u64>> {
+    /// The rows of each episode that are data by the values of the array, in the ways to read them, the likeliest
+    /// first; none if these are no lengths, as the length of a pole, or a mask with holes.
+    pub(super) fn readings(self, values: &[f64], rows: usize) -> Vec<Vec<Range<u64>>> {
+        let of = |flag| [in_front(values, rows, flag), behind(values, rows, flag)];
         match self {
             Self::Lengths => {
                 let whole = |value: &f64| (0.0..1e15).contains(value) && value.fract() == 0.0;
                 let all = values.iter().all(whole);
-                all.then(|| values.iter().map(|&value| value as u64).collect())
+                let range = |&value: &f64| 0..value as u64;
+                all.then(|| values.iter().map(range).collect())
+                    .into_iter()
+                    .collect()
             }
-            Self::Mask => leading(values, rows, 1.0),
-            // Some that are called so are 1 in rows of data: the marked rows are behind the others.
-            Self::Pads => leading(values, rows, 0.0)
-                .filter(|lengths| lengths.iter().any(|&length| length > 0))
-                .or_else(|| leading(values, rows, 1.0)),
+            Self::Mask => of(1.0).into_iter().flatten().collect(),
+            // Some that are called so are 1 in rows of data.
+            Self::Pads => {
+                let some = |ranges: &Vec<Range<u64>>| ranges.iter().any(|range| !range.is_empty());
+                let all = of(0.0).into_iter().chain(of(1.0)).flatten();
+                let mut found: Vec<Vec<Range<u64>>> = all.filter(some).collect();
+                // Padding is behind the data unless its values say otherwise.
+                found.sort_by_key(|ranges| ranges.iter().any(|range| range.start > 0));
+                found
+            }
         }
     }
 }
 
-/// How many flags of each episode have a value up to those that all have the other; nothing if some
-/// do not.
-fn leading(flags: &[f64], rows: usize, value: f64) -> Option<Vec<u64>> {
-    let length = |of: &[f64]| {
+/// The rows of each episode up to those that do not have a flag; nothing if some behind them have it.
+fn in_front(flags: &[f64], rows: usize, value: f64) -> Option<Vec<Range<u64>>> {
+    let range = |of: &[f64]| {
         let data = of.iter().take_while(|&&flag| flag == value).count();
         let rest = of[data..].iter().all(|&flag| flag == 1.0 - value);
-        rest.then_some(data as u64)
+        rest.then_some(0..data as u64)
     };
-    flags.chunks_exact(rows.max(1)).map(length).collect()
+    flags.chunks_exact(rows.max(1)).map(range).collect()
+}
+
+/// The rows of each episode behind those that do not have a flag.
+fn behind(flags: &[f64], rows: usize, value: f64) -> Option<Vec<Range<u64>>> {
+    let padding = in_front(flags, rows, 1.0 - value)?;
+    let rest = padding.into_iter().map(|range| range.end..rows as u64);
+    Some(rest.collect())
 }
 
 /// How many rows of each episode are data.
@@ -137,31 +154,36 @@ pub(super) struct Padding {
     pub(super) name: String,
     /// Rows of each episode with its padding.
     rows: usize,
-    lengths: Vec<usize>,
+    data: Vec<Range<usize>>,
     /// Rows of data before each episode, and episodes with data.
     before: Vec<(usize, usize)>,
 }
 
 impl Padding {
-    /// Lengths of episodes that are padded to some rows; the first that is longer is the error.
-    pub(super) fn new(name: String, rows: usize, lengths: &[u64]) -> Result<Self, (usize, u64)> {
-        let beyond = lengths.iter().position(|&length| length > rows as u64);
+    /// The data of episodes that are padded to some rows; the first that is longer is the error.
+    pub(super) fn new(
+        name: String,
+        rows: usize,
+        data: &[Range<u64>],
+    ) -> Result<Self, (usize, u64)> {
+        let beyond = data.iter().position(|range| range.end > rows as u64);
         if let Some(episode) = beyond {
-            return Err((episode, lengths[episode]));
+            return Err((episode, data[episode].end));
         }
-        let lengths: Vec<usize> = lengths.iter().map(|&length| length as usize).collect();
+        let of = |range: &Range<u64>| range.start as usize..range.end as usize;
+        let data: Vec<Range<usize>> = data.iter().map(of).collect();
         let (mut all, mut some) = (0, 0);
-        let before = lengths.iter().map(|&length| {
+        let before = data.iter().map(|range| {
             let before = (all, some);
-            all += length;
-            some += usize::from(length > 0);
+            all += range.len();
+            some += usize::from(!range.is_empty());
             before
         });
         Ok(Self {
             before: before.collect(),
             name,
             rows,
-            lengths,
+            data,
         })
     }
 
@@ -170,30 +192,30 @@ impl Padding {
     pub(super) fn row(&self, row: usize, is_long: bool) -> Option<usize> {
         let more = usize::from(is_long);
         let (episode, step) = (row / (self.rows + more), row % (self.rows + more));
-        let length = *self.lengths.get(episode)?;
+        let data = self.data.get(episode)?;
         let (rows, episodes) = self.before[episode];
-        (length > 0 && step < length + more).then_some(rows + more * episodes + step)
+        let is_data = !data.is_empty() && (data.start..data.end + more).contains(&step);
+        is_data.then(|| rows + more * episodes + step - data.start)
     }
 
     /// Names and rows of the episodes with data.
     pub(super) fn episodes(&self, is_long: bool) -> Vec<(String, usize)> {
         let more = usize::from(is_long);
-        let named = self.lengths.iter().enumerate();
-        let some = named.filter(|(_, length)| **length > 0);
-        some.map(|(index, length)| (index.to_string(), length + more))
+        let named = self.data.iter().enumerate();
+        let some = named.filter(|(_, data)| !data.is_empty());
+        some.map(|(index, data)| (index.to_string(), data.len() + more))
             .collect()
     }
 
     /// What the user should know, if anything is left out.
     pub(super) fn note(&self) -> Option<String> {
-        let data: usize = self.lengths.iter().sum();
-        let padding = self.rows * self.lengths.len() - data;
+        let data: usize = self.data.iter().map(Range::len).sum();
+        let all = self.rows * self.data.len();
+        let padding = all - data;
         (padding > 0).then(|| {
             format!(
-                "episodes are padded to {} rows; by {}, {padding} of {} rows are padding and are left out",
-                self.rows,
-                self.name,
-                self.rows * self.lengths.len()
+                "episodes are padded to {} rows; by {}, {padding} of {all} rows are padding and are left out",
+                self.rows, self.name
             )
         })
     }

@@ -8,7 +8,7 @@ use ::csv::ByteRecord;
 
 use super::TrajectoryError;
 use super::bounds::Bounds;
-use super::calendar::{When, when};
+use super::calendar::{When, century, month_named, when};
 use super::cell::Cell;
 use super::conventions::{Convention, convention};
 use super::csv::CsvSource;
@@ -16,11 +16,18 @@ use super::dialect::{Parsed, parse};
 use super::error::excerpt;
 use super::records::Record;
 use super::source::{Column, Kind, Precision, Source, list};
+use super::spelling::plain;
 use super::table::{Slot, Table};
 use super::time_names::part_of_time;
 
 /// Fewest columns of times.
 const FEWEST: usize = 8;
+/// Most columns of years; spectra have more.
+const MOST_YEARS: usize = 300;
+/// Steps from one year to the next.
+const STEPS: [i64; 3] = [1, 5, 10];
+/// Names of columns beside spectra, whose wavelengths may look like years.
+const OF_SPECTRA: [&str; 5] = ["sample", "spectrum", "specimen", "scan", "sample_id"];
 /// Years that are taken for such.
 const YEARS: std::ops::RangeInclusive<i64> = 1500..=2150;
 /// Marks for nothing in tables of statistics, beside those of all tables.
@@ -48,13 +55,20 @@ impl Moment {
             let all = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
             all.then(|| text.parse::<i64>().ok()).flatten()
         };
-        // R puts an X before names that are numbers.
-        let year = digits(bare.strip_prefix('X').unwrap_or(bare));
-        if let Some(year) = year.filter(|year| bare.len() <= 5 && YEARS.contains(year)) {
+        // R puts an X before names that are numbers; fiscal years have their own mark.
+        let unmarked = ["X", "FY"].iter().find_map(|mark| bare.strip_prefix(mark));
+        let year = unmarked.unwrap_or(bare);
+        if let Some(year) = digits(year).filter(|found| year.len() == 4 && YEARS.contains(found)) {
             return Some(Self::Year(year));
         }
-        if let Some(number) = bare.strip_prefix('V').and_then(digits) {
+        let numbered = ["V", "d_"].iter().find_map(|mark| bare.strip_prefix(mark));
+        if let Some(number) = numbered.and_then(digits) {
             return Some(Self::Number(number));
+        }
+        if let Some((month, year)) = bare.split_once('-')
+            && let (Some(_), Some(year), 2) = (month_named(month), digits(year), year.len())
+        {
+            return Some(Self::Date(format!("{month} {}", century(year))));
         }
         match when(bare) {
             Some(When::Date(_)) => Some(Self::Date(bare.to_owned())),
@@ -65,7 +79,7 @@ impl Moment {
     /// Whether it may stand before another one.
     fn precedes(&self, next: &Self) -> bool {
         match (self, next) {
-            (Self::Year(year), Self::Year(next)) => year < next,
+            (Self::Year(year), Self::Year(next)) => STEPS.contains(&(next - year).abs()),
             (Self::Number(number), Self::Number(next)) => number + 1 == *next,
             (Self::Date(_), Self::Date(_)) => true,
             _ => false,
@@ -93,7 +107,16 @@ fn times_of<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<Vec<(usi
     let in_order = found
         .windows(2)
         .all(|pair| pair[0].1.precedes(&pair[1].1) && pair[0].0 < pair[1].0);
-    (in_order && found.len() >= FEWEST).then_some(found)
+    let of_years = |moment: &Moment| match moment {
+        Moment::Year(year) => Some(*year),
+        _ => None,
+    };
+    let years: Vec<i64> = found.iter().filter_map(|(_, m)| of_years(m)).collect();
+    let even = years
+        .windows(3)
+        .all(|three| three[1] - three[0] == three[2] - three[1]);
+    let fits = in_order && even && years.len() <= MOST_YEARS;
+    (fits && found.len() >= FEWEST).then_some(found)
 }
 
 /// Whether a first line with numbers is a header, for these are years.
@@ -113,18 +136,8 @@ pub(super) fn header_of_years(cells: &[&[u8]], delimiter: u8) -> bool {
     let numbers = cells
         .iter()
         .filter(|cell| matches!(parse(cell, delimiter), Parsed::Number(_)));
-    let years: Vec<i64> = times
-        .iter()
-        .filter_map(|(_, moment)| match moment {
-            Moment::Year(year) => Some(*year),
-            _ => None,
-        })
-        .collect();
-    // Years are one step apart; numbers of a row rarely are.
-    let even = years
-        .windows(3)
-        .all(|three| three[1] - three[0] == three[2] - three[1]);
-    even && !years.is_empty() && years.len() == numbers.count()
+    let of_years = matches!(times[0].1, Moment::Year(_));
+    of_years && times.len() == numbers.count()
 }
 
 /// A table whose rows are series.
@@ -175,6 +188,12 @@ impl WideSource {
         let texts: Vec<usize> = others()
             .filter(|&index| columns[index].kind == Kind::Text)
             .collect();
+        let is_of_spectra =
+            |&index: &usize| OF_SPECTRA.contains(&plain(&columns[index].name).as_str());
+        let of_years = matches!(times[0].1, Moment::Year(_));
+        if of_years && (texts.is_empty() || texts.iter().any(is_of_spectra)) {
+            return None;
+        }
         let numbered = matches!(times[0].1, Moment::Number(_));
         if numbered {
             // Tables without names of their own are called so, too: here every row has a name, and nothing else.
@@ -370,7 +389,22 @@ mod tests {
         let days: Vec<String> = (1..=9).map(|day| format!("1/{day}/20")).collect();
         assert_eq!(count(&days), Some(9));
         let backwards: Vec<String> = years.iter().rev().cloned().collect();
-        assert_eq!(count(&backwards), None);
+        assert_eq!(count(&backwards), Some(10));
+        let decades: Vec<String> = (0..9).map(|i| (1900 + 10 * i).to_string()).collect();
+        assert_eq!(count(&decades), Some(9));
+        let uneven: Vec<String> = (0..9).map(|i| (1900 + i * i).to_string()).collect();
+        assert_eq!(count(&uneven), None);
+        let fiscal: Vec<String> = (2010..2020).map(|year| format!("FY{year}")).collect();
+        assert_eq!(count(&fiscal), Some(10));
+        let short: Vec<String> = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug"]
+            .map(|month| format!("{month}-20"))
+            .to_vec();
+        assert_eq!(count(&short), Some(8));
+        let days: Vec<String> = (1..=10).map(|day| format!("d_{day}")).collect();
+        assert_eq!(count(&days), Some(9));
+        // Wavelengths, in steps of one.
+        let fine: Vec<String> = (1500..1900).map(|i| i.to_string()).collect();
+        assert_eq!(count(&fine), None);
         // A spectrum, in nanometres.
         let spectrum: Vec<String> = (0..200).map(|i| (1100 + 10 * i).to_string()).collect();
         assert_eq!(count(&spectrum), None);

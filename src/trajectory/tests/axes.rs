@@ -206,3 +206,56 @@ fn masks_of_padding_leave_out_the_marked_rows() {
         assert_eq!(lengths(&trajectory), rows, "{name}");
     }
 }
+
+/// Fault: arrays were turned by how smooth they are, though flags or times of the file said which axis is time.
+#[test]
+fn flags_and_times_of_the_file_say_which_axis_is_time() {
+    // Runs from a grid of starts: smoother from run to run than from step to step.
+    let value = |run: usize, step: usize| {
+        let jump = [0.0, 3.0, -2.0, 4.0, 1.0, -3.0][step];
+        0.05 * run as f64 + jump
+    };
+    let (runs, steps) = (20, 6);
+    let of = |turned: bool, value: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
+        let (first, second) = if turned { (steps, runs) } else { (runs, steps) };
+        let pairs = (0..first).flat_map(|i| (0..second).map(move |j| (i, j)));
+        pairs
+            .map(|(i, j)| if turned { value(j, i) } else { value(i, j) })
+            .collect()
+    };
+    let last = |_, step| f64::from(u8::from(step == 5));
+    let time = |_, step| 0.1 * step as f64;
+    let times: Vec<f64> = (0..steps).map(|step| time(0, step)).collect();
+    for turned in [false, true] {
+        let shape = if turned { [6, 20] } else { [20, 6] };
+        let observed = floats(&[shape[0], shape[1], 1], &of(turned, &value));
+        for (name, array) in [
+            ("terminated", floats(&shape, &of(turned, &last))),
+            ("truncated", floats(&shape, &of(turned, &last))),
+            ("t", floats(&shape, &of(turned, &time))),
+            ("t", floats(&[6], &times)),
+        ] {
+            let arrays = [("obs", observed.clone()), (name, array)];
+            let (trajectory, roles) = Scratch::new("run.npz", npz(&arrays)).read().unwrap();
+            assert_eq!(lengths(&trajectory), [6; 20], "{name}, {turned}: {roles}");
+            assert_eq!(states(&trajectory, 3)[2], [value(3, 2)], "{name}");
+        }
+    }
+}
+
+/// Fault: of a field with a row for each place every time was a column.
+#[test]
+fn fields_beside_their_times_have_a_row_for_each_time() {
+    let field: Vec<f64> = (0..30 * 12).map(|i| wave(i % 12, i / 12, 0)).collect();
+    let rising = |count: usize| (0..count).map(|i| 0.5 * i as f64).collect::<Vec<f64>>();
+    for shape in [vec![12], vec![12, 1], vec![1, 12]] {
+        let arrays = [
+            ("usol", floats(&[30, 12], &field)),
+            ("t", floats(&shape, &rising(12))),
+            ("x", floats(&[1, 30], &rising(30))),
+        ];
+        let (trajectory, roles) = Scratch::new("run.npz", npz(&arrays)).read().unwrap();
+        assert_eq!(lengths(&trajectory), [12], "{roles}");
+        assert_eq!(states(&trajectory, 0)[3][7], wave(3, 7, 0));
+    }
+}

@@ -110,3 +110,59 @@ fn the_first_line_of_a_monitor_file_is_skipped() {
     assert_eq!(trajectory.state_names(), ["r", "l"]);
     assert_eq!(roles.time.columns, ["t"]);
 }
+
+/// Fault: without a byte order mark a line `sep=;` was the header.
+#[test]
+fn the_line_that_names_the_delimiter_is_none_of_the_table() {
+    for (line, delimiter, end) in [
+        ("sep=;", ";", "\n"),
+        ("\u{feff}sep=;", ";", "\n"),
+        ("\"sep=;\"", ";", "\n"),
+        ("SEP=;", ";", "\r\n"),
+        ("sep=,", ",", "\n"),
+        ("sep=\t", "\t", "\r\n"),
+    ] {
+        for others in [["x", "0.5", "0.7"], ["x;y", "0.5;3", "0.7;4"]] {
+            let lines = [line, "t;", "0;", "1;"].map(str::to_owned);
+            let mut text = lines[0].clone() + end;
+            for (start, rest) in lines[1..].iter().zip(others) {
+                text += &format!("{start}{rest}").replace(';', delimiter);
+                text += end;
+            }
+            let (trajectory, roles) = csv(&text).read().unwrap();
+            assert_eq!(trajectory.state_names()[0], "x", "{text:?}: {roles}");
+            assert_eq!(states(&trajectory, 0)[1][0], 0.7, "{text:?}");
+            assert_eq!(roles.time.columns, ["t"]);
+        }
+    }
+}
+
+/// Fault: names that are numbers were a row, and a row with a word was the header.
+#[test]
+fn first_lines_are_told_by_the_rows_below() {
+    for (text, names, rows) in [
+        (
+            ",400001,400017\n2024-01-01,0.5,1\n2024-01-02,0.7,3\n",
+            "400001 400017",
+            2,
+        ),
+        (",0,1\n0,0.5,1\n1,0.7,3\n", "0 1", 2),
+        ("0,1\n0.5,1\n0.7,3\n", "0 1", 2),
+        ("AAPL,2024-01-01,0.5\nAAPL,2024-01-02,0.7\n", "c2", 2),
+        (
+            "U,20240130,TMAX,5\nU,20240131,TMAX,7\nU,20240201,TMAX,6\n",
+            "c3",
+            3,
+        ),
+        ("0.5,1.5,a\n0.7,1.25,b\n0.25,1.75,a\n", "c0 c1", 3),
+        (
+            "  0.000  1.0000D+02\n  0.100  9.9000D+01\n  0.200  9.7000D+01\n",
+            "c0 c1",
+            3,
+        ),
+    ] {
+        let (trajectory, roles) = csv(text).read().unwrap();
+        assert_eq!(trajectory.state_names().join(" "), names, "{text}: {roles}");
+        assert_eq!(trajectory.rows(), rows, "{text}");
+    }
+}

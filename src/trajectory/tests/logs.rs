@@ -215,13 +215,58 @@ fn counters_of_any_name_order_rows() {
         let note = format!("rows came newest first by {name}; they are read oldest first");
         assert!(roles.notes.contains(&note), "{roles}");
     }
-    // What is left of a life falls while time goes on.
-    let rows: String = (0..30)
-        .rev()
-        .map(|row| format!("{row},{}\n", row * row))
+}
+
+/// Fault: quantities that fell by one, such as fuel, were taken for numbers of rows, and these were read backwards.
+#[test]
+fn quantities_that_fall_do_not_turn_the_rows() {
+    for (name, least) in [
+        ("RUL", 0),
+        ("fuel", 1),
+        ("battery", 40),
+        ("soc", 0),
+        ("n", 40),
+    ] {
+        let rows: String = (least..least + 30)
+            .rev()
+            .map(|row| format!("{row},{}\n", row * row))
+            .collect();
+        let (trajectory, roles) = csv(&format!("{name},y\n{rows}")).read().unwrap();
+        let first = f64::from(least + 29);
+        assert_eq!(states(&trajectory, 0)[0], [first, first * first], "{roles}");
+        assert!(roles.warnings[0].contains("name it with --time"), "{roles}");
+    }
+}
+
+/// Fault: the durations of laps and trials ordered them.
+#[test]
+fn durations_beside_a_counter_are_states() {
+    let duration = |i: u32| 90.0 + f64::from(i * i).sin();
+    for name in ["lap", "trial"] {
+        let rows: String = (0..20)
+            .map(|i| format!("{},{},{}\n", i + 1, duration(i), i % 2))
+            .collect();
+        let (trajectory, roles) = csv(&format!("{name},time,fuel\n{rows}")).read().unwrap();
+        assert_eq!(trajectory.state_names(), ["fuel", "time"], "{roles}");
+        assert_eq!(states(&trajectory, 0)[1], [1.0, duration(1)]);
+    }
+}
+
+/// Fault: years and months without a header were units and their cycles, and hours and minutes, too.
+#[test]
+fn years_without_a_header_are_dates() {
+    let rows: String = (0..36)
+        .map(|i| format!("{};{:02};{}.5\n", 1990 + i / 12, i % 12 + 1, i * i))
         .collect();
-    let (trajectory, _) = csv(&format!("RUL,y\n{rows}")).read().unwrap();
-    assert_eq!(states(&trajectory, 0)[0], [29.0, 841.0]);
+    let (trajectory, roles) = csv(&rows).read().unwrap();
+    assert_eq!(lengths(&trajectory), [36], "{roles}");
+    assert_eq!(trajectory.state_names(), ["c2"]);
+    assert_eq!(roles.time.columns, ["c0", "c1"]);
+    let rows: String = (0..36)
+        .map(|i| format!("{},{},{}.5\n", i / 12, i % 12, i * i))
+        .collect();
+    let (trajectory, roles) = csv(&rows).read().unwrap();
+    assert_eq!(lengths(&trajectory), [36], "{roles}");
 }
 
 /// Fault: units and cycles of engines without a header were states of one run.

@@ -208,3 +208,46 @@ fn next_states_of_another_scale_tell_nothing() {
     assert_eq!(lengths(&trajectory), [5, 15]);
     assert!(roles.to_string().contains("does not tell episodes apart"));
 }
+
+/// Fault: rows of padding before the data were read as data, or the data as padding.
+#[test]
+fn padding_may_be_before_the_data() {
+    let rows = [4, 6, 3];
+    let is_data = |i: usize| i % 6 >= 6 - rows[i / 6];
+    let state = |i: usize| {
+        if is_data(i) {
+            1.5 + (i * i) as f64
+        } else {
+            0.0
+        }
+    };
+    let repeated = |i: usize| state((i..18).find(|&i| is_data(i)).unwrap_or(i));
+    for (name, marked) in [
+        ("mask", false),
+        ("attention_mask", false),
+        ("padding_mask", true),
+        ("padding_mask", false),
+    ] {
+        for filled in [&state as &dyn Fn(usize) -> f64, &repeated] {
+            let values: Vec<f64> = (0..18).map(filled).collect();
+            let flags: Vec<bool> = (0..18).map(|i| is_data(i) != marked).collect();
+            let arrays = [
+                ("observations", floats(&[3, 6, 1], &values)),
+                (name, npy("|b1", npyz::Order::C, &[3, 6], &flags)),
+            ];
+            let (trajectory, roles) = Scratch::new("run.npz", npz(&arrays)).read().unwrap();
+            assert_eq!(lengths(&trajectory), rows, "{name}: {roles}");
+            assert_eq!(states(&trajectory, 0)[0], [state(2)], "{name}");
+            assert_eq!(states(&trajectory, 2)[2], [state(17)], "{name}");
+        }
+    }
+    // A mask of rows that hold something masks something else.
+    let values: Vec<f64> = (0..18).map(|i| f64::from(i * i)).collect();
+    let flags: Vec<bool> = (0..18).map(is_data).collect();
+    let arrays = [
+        ("observations", floats(&[3, 6, 1], &values)),
+        ("mask", npy("|b1", npyz::Order::C, &[3, 6], &flags)),
+    ];
+    let (trajectory, _) = Scratch::new("run.npz", npz(&arrays)).read().unwrap();
+    assert_eq!(lengths(&trajectory), [6, 6, 6]);
+}

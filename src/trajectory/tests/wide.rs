@@ -3,6 +3,10 @@
 use super::super::TimeStamp;
 use super::*;
 
+const SHORT_MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 fn at(trajectory: &Trajectory, episode: usize, row: usize) -> Option<TimeStamp> {
     trajectory.episodes()[episode].times()?.at(row)
 }
@@ -73,15 +77,55 @@ fn numbered_columns_and_dates_are_times_too() {
         at(&trajectory, 0, 11),
         Some(TimeStamp::Date("2020-12-01".to_owned()))
     );
-    // Of one row, and without any name.
-    let years: Vec<String> = (1990..2002).map(|year| year.to_string()).collect();
-    let (trajectory, _) = csv(&format!("{}\n{values}\n", years.join(",")))
-        .read()
-        .unwrap();
-    assert_eq!(
-        (lengths(&trajectory), trajectory.state_names()),
-        (vec![12], &["value".to_owned()][..])
-    );
+    for (name, columns) in [
+        (
+            "falling",
+            (1990..2002)
+                .rev()
+                .map(|year| year.to_string())
+                .collect::<Vec<_>>(),
+        ),
+        (
+            "fiscal",
+            (1990..2002).map(|year| format!("FY{year}")).collect(),
+        ),
+        ("numbered", (1..=12).map(|day| format!("d_{day}")).collect()),
+        (
+            "short",
+            SHORT_MONTHS.map(|month| format!("{month}-20")).to_vec(),
+        ),
+    ] {
+        let text = format!("place,{}\na,{values}\nb,{values}\n", columns.join(","));
+        let (trajectory, roles) = csv(&text).read().unwrap();
+        assert_eq!(lengths(&trajectory), [12, 12], "{name}: {roles}");
+        let first = if name == "falling" { 144.0 } else { 1.0 };
+        assert_eq!(states(&trajectory, 1)[0], [first], "{name}");
+    }
+}
+
+/// Fault: spectra whose wavelengths look like years were series, a value an episode row.
+#[test]
+fn spectra_are_no_years() {
+    let values = |row: usize| -> String {
+        let value = |i: usize| (0.3 * row as f64 + i as f64).sin().to_string();
+        (0..12).map(value).collect::<Vec<_>>().join(",")
+    };
+    let header = |step: usize| -> String {
+        let name = |i: usize| (1900 + step * i).to_string();
+        (0..12).map(name).collect::<Vec<_>>().join(",")
+    };
+    for (step, named) in [(10, false), (10, true), (1, false), (7, true)] {
+        let (corner, name) = if named { ("sample,", "s") } else { ("", "") };
+        let row = |row: usize| match named {
+            true => format!("{name}{row},{}\n", values(row)),
+            false => format!("{}\n", values(row)),
+        };
+        let rows: String = (0..20).map(row).collect();
+        let file = csv(&format!("{corner}{}\n{rows}", header(step)));
+        let (trajectory, roles) = file.read().unwrap();
+        assert_eq!(lengths(&trajectory), [20], "{step}, {named}: {roles}");
+        assert_eq!(trajectory.state_names()[1], (1900 + step).to_string());
+    }
 }
 
 /// Rows with a time of their own, numbered columns of features, and columns that are asked for by name.
