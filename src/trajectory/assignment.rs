@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::cells::Block;
+use super::company::conventions_of;
 use super::conventions::{Convention, convention, is_probability};
 use super::episode::LARGEST_OF_TRANSITIONS;
 use super::labels::Claim;
 use super::source::{Column, Kind, Source, described, list};
 use super::table::{Slot, Table};
 use super::{
-    Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RoleSelection, Roles, TrajectoryError,
+    AssignedRole, Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RoleSelection, Roles, TrajectoryError,
 };
 
 /// What is known of the columns before the rows are read.
@@ -110,14 +111,14 @@ impl Resolved<'_> {
     }
 
     /// What the flag of ends means, as far as its name says.
-    pub(super) fn end_flag(&self) -> EndFlag {
-        let of = |block: Block| {
-            let mut columns = self.columns.iter().zip(&self.slots);
-            let (column, _) = columns.find(|(_, slot)| **slot == Some(Slot::Value(block, 0)))?;
+    pub(super) fn end_flag(&self, roles: &Roles) -> EndFlag {
+        let of = |role: &AssignedRole| {
+            let name = role.columns.first()?;
+            let column = self.columns.iter().find(|column| column.name == *name)?;
             Some(column.family())
         };
-        let beside_truncated = of(Block::Truncated).is_some();
-        of(Block::Terminated).map_or_else(EndFlag::default, |name| {
+        let beside_truncated = of(&roles.truncated).is_some();
+        of(&roles.terminated).map_or_else(EndFlag::default, |name| {
             EndFlag::called(name, beside_truncated)
         })
     }
@@ -141,7 +142,8 @@ impl Resolved<'_> {
         let used: HashSet<&String> = roles.assigned().flat_map(|role| &role.columns).collect();
         let counters: HashSet<&String> = counters.iter().collect();
         let mut ignored = Vec::new();
-        for (column, slot) in self.columns.iter().zip(&self.slots) {
+        let called = conventions_of(&self.columns);
+        for ((column, slot), called) in self.columns.iter().zip(&self.slots).zip(called) {
             let given = slot.is_some() && used.contains(&column.name);
             // A nameless column without values is a comma too many at the line ends.
             if given
@@ -150,7 +152,7 @@ impl Resolved<'_> {
             {
                 continue;
             }
-            let reason = match (&column.kind, convention(column.family())) {
+            let reason = match (&column.kind, called) {
                 (Kind::Blank, _) => "empty",
                 (Kind::Unusable(reason), _) => reason,
                 _ if counters.contains(&column.name) => "regular as a clock or a counter",
@@ -249,6 +251,8 @@ pub(super) struct Assignment<'f, 'c> {
     pub(super) columns: &'c [Column],
     pub(super) slots: Vec<Option<Slot>>,
     pub(super) roles: Roles,
+    /// What the name of each column stands for beside the others.
+    pub(super) called: Vec<Option<Convention>>,
     /// Whether the states are guessed from columns without a known name.
     pub(super) open_states: bool,
     /// Whether all that could be states are called like actions, such as `u`.
@@ -262,6 +266,7 @@ impl<'f, 'c> Assignment<'f, 'c> {
             columns,
             slots: vec![None; columns.len()],
             roles: Roles::default(),
+            called: conventions_of(columns),
             open_states: false,
             bare_states: false,
         }
@@ -289,19 +294,18 @@ impl<'f, 'c> Assignment<'f, 'c> {
 
     /// Columns without a role that are called like `role`.
     pub(super) fn free(&self, role: Convention) -> impl Iterator<Item = usize> {
-        self.free_where(move |column| convention(column.family()) == Some(role))
+        self.free_where(move |index| self.called[index] == Some(role))
     }
 
     /// Columns of numbers without a role, called like `role` or like nothing known.
     pub(super) fn free_numbers(&self, role: Option<Convention>) -> impl Iterator<Item = usize> {
-        self.free_where(move |column| {
-            column.kind == Kind::Number && convention(column.family()) == role
+        self.free_where(move |index| {
+            self.columns[index].kind == Kind::Number && self.called[index] == role
         })
     }
 
-    pub(super) fn free_where(&self, fits: impl Fn(&Column) -> bool) -> impl Iterator<Item = usize> {
-        (0..self.columns.len())
-            .filter(move |&index| self.slots[index].is_none() && fits(&self.columns[index]))
+    pub(super) fn free_where(&self, fits: impl Fn(usize) -> bool) -> impl Iterator<Item = usize> {
+        (0..self.columns.len()).filter(move |&index| self.slots[index].is_none() && fits(index))
     }
 
     pub(super) fn take_all(

@@ -116,7 +116,17 @@ const TERMINATED: &[&str] = &[
     "dones",
     "next.done",
     "is_last",
+    "dones_float",
+    "done_float",
+    "not_done",
+    "not_dones",
+    "nonterminal",
+    "nonterminals",
+    "non_terminal",
+    "non_terminals",
 ];
+/// Names of flags of steps after which the run goes on, beside actions and rewards.
+const CONTINUATIONS: &[&str] = &["continue", "continues", "mask", "masks", "discount", "discounts"];
 const TRUNCATED: &[&str] = &[
     "truncated",
     "trunc",
@@ -325,6 +335,18 @@ pub(super) fn is_probability(name: &str) -> bool {
 /// Whether a name of episodes may also be that of a quantity, as `trial`.
 pub(super) fn is_vague_episode(name: &str) -> bool {
     VAGUE_EPISODE.contains(&plain(name).as_str())
+}
+
+/// Whether a flag is set in steps after which the run goes on.
+pub(super) fn is_continuation(name: &str) -> bool {
+    let name = plain(name);
+    let of_ends = TERMINATED.contains(&name.as_str()) && name.starts_with("no");
+    of_ends || CONTINUATIONS.contains(&name.as_str())
+}
+
+/// Whether a name of such a flag may also be that of other numbers, as `discount`.
+pub(super) fn is_vague_continuation(name: &str) -> bool {
+    CONTINUATIONS.contains(&plain(name).as_str())
 }
 
 /// Whether a name of a flag may also be that of a quantity, as `term` of a bond.

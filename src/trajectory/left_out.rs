@@ -21,16 +21,17 @@ pub(super) const FEWEST_REGULAR: usize = 10;
 
 impl Table {
     /// Columns that may have been identifiers by their names and are quantities by their numbers
-    /// become states.
-    pub(super) fn take_quantities(&mut self, roles: &mut Roles) {
+    /// become states; beside dates that go on evenly through all rows, so do whole numbers that come back.
+    pub(super) fn take_quantities(&mut self, even_dates: bool, roles: &mut Roles) {
         if !self.open_states {
             return;
         }
         let alone = self.blocks[Block::State as usize].names.is_empty();
         let mut kept = Vec::new();
         for labels in std::mem::take(&mut self.labels) {
+            let is_level = even_dates && labels.comes_back().is_some();
             match labels
-                .quantity(alone)
+                .quantity(alone || is_level)
                 .filter(|_| labels.claim == Claim::Vague)
             {
                 Some(values) => {

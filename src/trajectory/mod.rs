@@ -23,6 +23,7 @@ mod cells;
 mod chosen;
 mod clock;
 mod combined;
+mod company;
 mod conventions;
 mod csv;
 mod dialect;
@@ -31,6 +32,7 @@ mod episode;
 mod error;
 mod evidence;
 mod finals;
+mod flags;
 mod flat;
 mod folder;
 mod gregorian;
@@ -149,7 +151,7 @@ pub fn read(
     let table = resolved.filled(source, missing)?;
     let (trajectory, counters) = table.into_trajectory(&mut roles)?;
     resolved.explain_ignored(&mut roles, &counters);
-    Ok((trajectory.with_end_flag(resolved.end_flag()), roles))
+    Ok((trajectory.with_end_flag(resolved.end_flag(&roles)), roles))
 }
 
 /// A column of labels of an episode.
