@@ -8,10 +8,11 @@ use super::company::conventions_of;
 use super::conventions::{Convention, convention, is_probability};
 use super::episode::LARGEST_OF_TRANSITIONS;
 use super::labels::Claim;
-use super::source::{Column, Kind, Source, described, list};
+use super::source::{Column, Kind, Source, list};
 use super::table::{Slot, Table};
 use super::{
-    AssignedRole, Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RoleSelection, Roles, TrajectoryError,
+    AssignedRole, Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RoleSelection, Roles,
+    TrajectoryError,
 };
 
 /// What is known of the columns before the rows are read.
@@ -39,6 +40,9 @@ pub(super) fn resolve<'a>(
     if !selection.state.is_empty() && selection.time.is_none() {
         assignment.guess_counters();
     }
+    if assignment.roles.state.columns.is_empty() {
+        assignment.take_number_beside_date()?;
+    }
     let mut open_states = assignment.open_states;
     if assignment.roles.state.columns.is_empty() {
         let vague = |slot: &Option<Slot>| *slot == Some(Slot::Label(Claim::Vague));
@@ -47,7 +51,7 @@ pub(super) fn resolve<'a>(
         if !open_states {
             return Err(TrajectoryError::NoState {
                 file: file.to_owned(),
-                columns: described(columns),
+                columns: assignment.set_aside(),
             });
         }
         assignment.roles.state.guessed = true;
@@ -152,20 +156,13 @@ impl Resolved<'_> {
             {
                 continue;
             }
-            let reason = match (&column.kind, called) {
-                (Kind::Blank, _) => "empty",
-                (Kind::Unusable(reason), _) => reason,
-                _ if counters.contains(&column.name) => "regular as a clock or a counter",
-                (Kind::Date(_), _) | (_, Some(Convention::Time)) => "time or index",
-                (Kind::Number, Some(Convention::Series | Convention::Episode)) => "identifier",
-                (_, Some(Convention::Successor)) => "next state",
-                (_, Some(Convention::Bookkeeping)) => "bookkeeping",
-                (_, Some(Convention::LogProbability)) => "log probability",
-                (Kind::Text, _) => "text",
-                (Kind::Unnamed, _) => "no name",
-                (_, None) if chosen_states => "not chosen",
-                (_, None) => "not named like a state",
-                (_, Some(_)) => "not chosen",
+            let reason = match reason(column, called) {
+                _ if counters.contains(&column.name) && column.kind != Kind::Blank => {
+                    "regular as a clock or a counter"
+                }
+                Some(reason) => reason,
+                None if called.is_none() && !chosen_states => "not named like a state",
+                None => "not chosen",
             };
             ignored.push(IgnoredColumn {
                 name: column.name.clone(),
@@ -192,6 +189,22 @@ impl Resolved<'_> {
         }
         roles.ignored = ignored;
     }
+}
+
+/// Why a column is no state, by what it holds and is called.
+fn reason(column: &Column, called: Option<Convention>) -> Option<&str> {
+    Some(match (&column.kind, called) {
+        (Kind::Blank, _) => "empty",
+        (Kind::Unusable(reason), _) => reason,
+        (Kind::Date(_), _) | (_, Some(Convention::Time)) => "time or index",
+        (Kind::Number, Some(Convention::Series | Convention::Episode)) => "identifier",
+        (_, Some(Convention::Successor)) => "next state",
+        (_, Some(Convention::Bookkeeping)) => "bookkeeping",
+        (_, Some(Convention::LogProbability)) => "log probability",
+        (Kind::Text, _) => "text",
+        (Kind::Unnamed, _) => "no name",
+        _ => return None,
+    })
 }
 
 /// Finds the columns of the actions to come, and the time.
@@ -290,6 +303,39 @@ impl<'f, 'c> Assignment<'f, 'c> {
             duplicates,
             missing_values: Vec::new(),
         })
+    }
+
+    /// Beside dates the only number is the series, whatever it is called: `steps` of a day, `index` of prices.
+    fn take_number_beside_date(&mut self) -> Result<(), TrajectoryError> {
+        let may_be = |index: &usize| {
+            let time = matches!(self.slots[*index], Some(Slot::Time(_) | Slot::Part(_)));
+            time && self.columns[*index].kind == Kind::Number
+        };
+        let numbers: Vec<usize> = (0..self.columns.len()).filter(may_be).collect();
+        let dated = self.columns.iter().zip(&self.slots).any(|(column, slot)| {
+            matches!(column.kind, Kind::Date(_)) && matches!(slot, Some(Slot::Time(_)))
+        });
+        let chosen = !self.roles.time.columns.is_empty();
+        if let (&[index], true, false) = (&numbers[..], dated, chosen) {
+            self.slots[index] = None;
+            self.take(index, Slot::Value(Block::State, 0), true)?;
+        }
+        Ok(())
+    }
+
+    /// The columns with why each is no state, for a message.
+    fn set_aside(&self) -> String {
+        let columns = self.columns.iter().zip(&self.slots).zip(&self.called);
+        let described = columns.filter(|((column, _), _)| !column.name.is_empty());
+        let described = described.map(|((column, slot), called)| {
+            let reason = match slot {
+                Some(slot @ (Slot::Time(_) | Slot::Part(_) | Slot::Value(..))) => slot.role(),
+                _ => reason(column, *called).unwrap_or("label"),
+            };
+            format!("{} ({reason})", column.name)
+        });
+        let described: Vec<String> = described.collect();
+        list(described.iter().map(String::as_str))
     }
 
     /// Columns without a role that are called like `role`.

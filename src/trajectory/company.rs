@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::conventions::{Convention, convention, is_bare_action, is_continuation, is_vague_continuation};
+use super::conventions::{
+    Convention, convention, is_bare_action, is_continuation, is_vague_continuation,
+};
 use super::source::{Column, Kind};
 
 /// Letters of steps, which stand for something only where state, action and reward are all there.
@@ -150,10 +152,10 @@ fn vague(columns: &[Column], names: &[String], called: &[Option<Convention>]) ->
         .filter(|(_, (_, role))| **role == Some(State))
         .map(|(index, _)| index)
         .collect();
-    let has_actions = all().any(|(index, (_, role))| {
-        *role == Some(Action) && !found.contains(&index)
-    });
-    let others = all().any(|(_, ((column, _), role))| column.kind == Kind::Number && role.is_none());
+    let has_actions =
+        all().any(|(index, (_, role))| *role == Some(Action) && !found.contains(&index));
+    let others =
+        all().any(|(_, ((column, _), role))| column.kind == Kind::Number && role.is_none());
     if states.is_empty() && others {
         let acts = all().filter(|(_, ((_, name), _))| matches!(name.as_str(), "act" | "acts"));
         found.extend(acts.map(|(index, _)| index));
@@ -247,7 +249,10 @@ mod tests {
             assert_eq!(called(&names), roles, "{names:?}");
         }
         assert_eq!(called(&["s", "a", "b"]), [None, None, None]);
-        assert_eq!(called(&["obs_0", "obs_1", "obs_2"]), [Some(Convention::State); 3]);
+        assert_eq!(
+            called(&["obs_0", "obs_1", "obs_2"]),
+            [Some(Convention::State); 3]
+        );
     }
 
     /// Fault: wind became an action, and a count of observations the only state.

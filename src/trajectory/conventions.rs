@@ -126,7 +126,14 @@ const TERMINATED: &[&str] = &[
     "non_terminals",
 ];
 /// Names of flags of steps after which the run goes on, beside actions and rewards.
-const CONTINUATIONS: &[&str] = &["continue", "continues", "mask", "masks", "discount", "discounts"];
+const CONTINUATIONS: &[&str] = &[
+    "continue",
+    "continues",
+    "mask",
+    "masks",
+    "discount",
+    "discounts",
+];
 const TRUNCATED: &[&str] = &[
     "truncated",
     "trunc",
@@ -325,6 +332,11 @@ pub(super) fn is_bare_action(name: &str) -> bool {
 /// Whether a column says of itself that it tells episodes apart.
 pub(super) fn is_called_episode(name: &str) -> bool {
     plain(name).starts_with("ep")
+}
+
+/// Whether a column has the seed of a run.
+pub(super) fn is_seed(name: &str) -> bool {
+    matches!(plain(name).as_str(), "seed" | "seeds")
 }
 
 /// Whether a column is called like the probability of the action taken.

@@ -37,13 +37,22 @@ impl Table {
     /// discount factor, is none.
     fn turn_continuations(&mut self, roles: &mut Roles) {
         let flags = &mut self.blocks[Block::Terminated as usize];
-        let Some(name) = flags.names.first().filter(|name| is_continuation(array_of(name))) else {
+        let Some(name) = flags
+            .names
+            .first()
+            .filter(|name| is_continuation(array_of(name)))
+        else {
             return;
         };
         let is_flag = |value: &f64| !value.is_finite() || *value == 0.0 || *value == 1.0;
         if flags.values.iter().all(is_flag) {
-            roles.notes.push(format!("{name} is 1 while a run goes on: 0 marks its end"));
-            flags.values.iter_mut().for_each(|value| *value = 1.0 - *value);
+            roles
+                .notes
+                .push(format!("{name} is 1 while a run goes on: 0 marks its end"));
+            flags
+                .values
+                .iter_mut()
+                .for_each(|value| *value = 1.0 - *value);
         } else if is_vague_continuation(array_of(name)) {
             *flags = Cells::default();
             roles.terminated = Default::default();
@@ -54,7 +63,11 @@ impl Table {
     fn read_step_types(&mut self, roles: &mut Roles) {
         let types = self.flag(Block::Restart);
         let known = |value: &f64| [0.0, 1.0, 2.0].contains(value);
-        let Some(name) = types.names.first().filter(|name| array_of(name) == "step_type") else {
+        let Some(name) = types
+            .names
+            .first()
+            .filter(|name| array_of(name) == "step_type")
+        else {
             return;
         };
         let name = name.clone();
@@ -64,7 +77,10 @@ impl Table {
             return;
         }
         let flags = |wanted: f64| -> Vec<f64> {
-            types.iter().map(|&value| f64::from(u8::from(value == wanted))).collect()
+            types
+                .iter()
+                .map(|&value| f64::from(u8::from(value == wanted)))
+                .collect()
         };
         self.blocks[Block::Restart as usize].append(&name, &flags(0.0));
         name_flag(Block::Restart, &name, roles);
@@ -72,12 +88,17 @@ impl Table {
             self.blocks[Block::Truncated as usize].append(&name, &flags(2.0));
             name_flag(Block::Truncated, &name, roles);
         }
-        roles.notes.push(format!("{name} is 0 in first steps of episodes and 2 in last ones"));
+        roles.notes.push(format!(
+            "{name} is 0 in first steps of episodes and 2 in last ones"
+        ));
     }
 
     /// Whether the first clock of dates goes on by one step through all rows.
     pub(super) fn has_even_dates(&self, rows: usize) -> bool {
-        let of_all = self.clocks.iter().filter_map(|clock| clock.times(rows, self.date_order));
+        let of_all = self
+            .clocks
+            .iter()
+            .filter_map(|clock| clock.times(rows, self.date_order));
         let Some(times) = of_all.into_iter().find(|times| !times.instants.is_empty()) else {
             return false;
         };

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use super::assignment::{Assignment, refuse_unusable};
 use super::cells::Block;
 use super::company::{followed, set_aside, spellings};
-use super::conventions::{Convention, is_bare_action, is_probability, is_vague_episode, rank};
+use super::conventions::{
+    Convention, is_bare_action, is_probability, is_seed, is_vague_episode, rank,
+};
 use super::labels::Claim;
 use super::source::{Kind, Precision};
 use super::table::{COUNTER, Slot};
@@ -125,6 +127,8 @@ impl Assignment<'_, '_> {
                 (Some(Convention::Episode), Kind::Number | Kind::Text) if vague => Claim::Vague,
                 (Some(Convention::Episode), Kind::Number | Kind::Text) => Claim::Named,
                 (Some(Convention::Series), Kind::Number | Kind::Text) => Claim::Perhaps,
+                // Runs of one seed may number their episodes alike.
+                (_, Kind::Number) if is_seed(column.family()) => Claim::Words,
                 (Some(Convention::Bookkeeping), _) => continue,
                 (_, Kind::Text) => Claim::Words,
                 _ => continue,

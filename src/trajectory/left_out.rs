@@ -170,21 +170,34 @@ impl Table {
         }
     }
 
-    /// Leaves out rows of zeros behind the end of an episode of an array.
+    /// Leaves out rows of zeros behind the end of an episode of an array, and rows of nothing at its end.
     pub(super) fn leave_out_zeros(&self, runs: &mut [Run], roles: &mut Roles) {
         let quantities = [Block::State, Block::Action, Block::Reward];
         let is_zero = |&row: &usize| {
             let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
             cells.all(|cells| cells.row(row).iter().all(|&value| value == 0.0))
         };
-        let mut left_out = 0;
+        let is_nothing = |&row: &usize| {
+            let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
+            cells.all(|cells| cells.row(row).iter().all(|value| value.is_nan()))
+        };
+        let (mut left_out, mut nothing) = (0, 0);
         for run in runs.iter_mut() {
+            if let Some(last) = run.rows.iter().rposition(|row| !is_nothing(row)) {
+                nothing += run.rows.len() - last - 1;
+                run.rows.truncate(last + 1);
+            }
             let end = run.rows.iter().position(|&row| self.ends(row));
             let end = end.map_or(run.rows.len(), |end| end + 1);
             if run.rows[end..].iter().all(is_zero) {
                 left_out += run.rows.len() - end;
                 run.rows.truncate(end);
             }
+        }
+        if nothing > 0 {
+            roles.notes.push(format!(
+                "{nothing} row(s) of NaN alone at the ends of episodes are left out as padding"
+            ));
         }
         if left_out > 0 {
             roles.notes.push(format!(

@@ -29,6 +29,7 @@ mod csv;
 mod dialect;
 mod end_flag;
 mod episode;
+mod episode_groups;
 mod error;
 mod evidence;
 mod finals;

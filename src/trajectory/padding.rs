@@ -184,6 +184,15 @@ impl Padding {
             .collect()
     }
 
+    /// The same of a replay buffer, whose rows behind the last one written are left out.
+    pub(super) fn note_of_buffer(&self) -> String {
+        let data = self.lengths.first().copied().unwrap_or(0);
+        format!(
+            "{} says that {data} of {} rows of the buffer are filled; the others are left out",
+            self.name, self.rows
+        )
+    }
+
     /// What the user should know, if anything is left out.
     pub(super) fn note(&self) -> Option<String> {
         let data: usize = self.lengths.iter().sum();
