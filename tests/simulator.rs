@@ -756,7 +756,10 @@ while read line; do echo '{"error": "state is terminal"}'; done
         assert_eq!(alone.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&alone.stderr).contains("--simulator <COMMAND>"));
         let no_model = residual(&["--period", "5", "--experts", "ar,knn"]);
-        fails(&no_model, "no language model among the methods takes them");
+        fails(
+            &no_model,
+            "neither a language model nor seasonal is among the methods",
+        );
     }
 
     #[test]

@@ -37,6 +37,13 @@ impl Table {
                 Some(values) => {
                     self.blocks[Block::State as usize].append(&labels.column, &values);
                     roles.state.columns.push(labels.column.clone());
+                    if is_level {
+                        roles.notes.push(format!(
+                            "{} has the same values again while dates go on evenly: it is a state and tells no \
+                             episodes apart",
+                            labels.column
+                        ));
+                    }
                 }
                 None => kept.push(labels),
             }
@@ -183,7 +190,8 @@ impl Table {
         };
         let (mut left_out, mut nothing) = (0, 0);
         for run in runs.iter_mut() {
-            if let Some(last) = run.rows.iter().rposition(|row| !is_nothing(row)) {
+            let last = run.rows.iter().rposition(|row| !is_nothing(row));
+            if let Some(last) = last.filter(|_| self.may_be_padded) {
                 nothing += run.rows.len() - last - 1;
                 run.rows.truncate(last + 1);
             }

@@ -61,7 +61,7 @@ fn files_without_rows() {
 fn no_column_of_numbers() {
     assert_eq!(
         csv("name,city\nann,oslo\n").refusal(),
-        "run.csv: no numeric column to forecast among name, city; name the state columns"
+        "run.csv: no numeric column to forecast among name (text), city (text); name the state columns"
     );
 }
 
