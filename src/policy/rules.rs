@@ -141,3 +141,27 @@ impl Policy for Uniform {
         Some(Array1::from_elem(actions.nrows(), log))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::super::{PolicySource, read};
+    use super::*;
+
+    /// Fault: the probabilities of a constant action were unknown also where actions are choices.
+    #[test]
+    fn a_constant_choice_has_probability_one() {
+        let system = Widths {
+            observations: 1,
+            actions: 1,
+        };
+        let known = |space: Option<ActionSpace>| {
+            let policy = read(&PolicySource::Constant(vec![1.0]), system, space).unwrap();
+            policy.log_probabilities(array![[0.0], [0.0]].view(), array![[1.0], [0.0]].view())
+        };
+        let choices = known(Some(ActionSpace::Discrete(2)));
+        assert_eq!(choices, Some(array![0.0, f64::NEG_INFINITY]));
+        assert_eq!(known(None), None);
+    }
+}

@@ -47,6 +47,7 @@ mod labels;
 mod left_out;
 mod lerobot;
 mod likelihoods;
+mod marked;
 mod mat;
 mod npy;
 mod npz;

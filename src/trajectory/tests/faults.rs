@@ -65,6 +65,21 @@ fn no_column_of_numbers() {
     );
 }
 
+/// Fault: a gap in the first row was advised to be held, where there is no value before it.
+#[test]
+fn a_gap_in_the_first_row_has_nothing_to_hold() {
+    let refusal = csv("x,y\n,1\n2,3\n").refusal();
+    assert!(
+        refusal.contains("row 1") && !refusal.contains("hold"),
+        "{refusal}"
+    );
+    assert!(
+        csv("x,y\n4,1\n2,\n")
+            .refusal()
+            .contains("hold the last value")
+    );
+}
+
 #[test]
 fn an_unknown_format() {
     let refusal = Scratch::new("run.bin", [0u8, 159, 146, 150]).refusal();
