@@ -780,5 +780,13 @@ while read line; do echo '{"error": "state is terminal"}'; done
         };
         let (found, known) = (spread(&[]), spread(&["--period", "7"]));
         assert!(known < 0.1 * found, "{known} {found}");
+        // The baseline of a season takes it, too.
+        let seasonal = |more: &[&str]| {
+            let flags = ["--context", "12", "--horizon", "1", "--experts", "seasonal"];
+            let output = statecast(&[&["forecast", &file][..], &flags, more].concat());
+            assert!(output.status.success(), "{output:?}");
+            output.stdout
+        };
+        assert_ne!(seasonal(&[]), seasonal(&["--period", "7"]));
     }
 }
