@@ -517,7 +517,8 @@ fn with_remedy(error: TrajectoryError, file: &Path, selection: &RoleSelection) -
             };
             anyhow::anyhow!("{error} with --missing hold; it is {gaps}")
         }
-        Some(Err(nothing @ TrajectoryError::NothingToHold { .. })) => nothing.into(),
+        // Of the first row the error itself says so.
+        Some(Err(nothing @ TrajectoryError::NothingToHold { row: 2.., .. })) => nothing.into(),
         _ => error.into(),
     }
 }

@@ -42,7 +42,9 @@ pub(super) fn set_aside(columns: &[Column], called: &[Option<Convention>]) -> Ve
     columns
         .iter()
         .zip(called)
-        .filter(|(column, called)| called.is_none() && roles.contains(&own(column)))
+        .filter(|(column, called)| {
+            column.kind == Kind::Number && called.is_none() && roles.contains(&own(column))
+        })
         .map(|(column, _)| column.name.clone())
         .collect()
 }
