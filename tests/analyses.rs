@@ -237,6 +237,9 @@ fn training_run_judges_forecasts_of_simulated_runs() {
         folder.path("runs.csv"),
         folder.path("q.svg"),
     );
+    // Runs are told apart by --run, which errors of other commands call --episode.
+    let twice = folder.file("twice.csv", "step,loss\n0,1\n0,2\n1,3\n2,2\n");
+    fails(&["training-run", &twice, "--until", "90"], "(--run)");
     let simulated = [
         "training-run",
         "--simulate",

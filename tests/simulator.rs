@@ -756,7 +756,10 @@ while read line; do echo '{"error": "state is terminal"}'; done
         assert_eq!(alone.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&alone.stderr).contains("--simulator <COMMAND>"));
         let no_model = residual(&["--period", "5", "--experts", "ar,knn"]);
-        fails(&no_model, "no language model among the methods takes them");
+        fails(
+            &no_model,
+            "neither a language model nor seasonal is among the methods",
+        );
     }
 
     #[test]
@@ -777,5 +780,13 @@ while read line; do echo '{"error": "state is terminal"}'; done
         };
         let (found, known) = (spread(&[]), spread(&["--period", "7"]));
         assert!(known < 0.1 * found, "{known} {found}");
+        // The baseline of a season takes it, too.
+        let seasonal = |more: &[&str]| {
+            let flags = ["--context", "12", "--horizon", "1", "--experts", "seasonal"];
+            let output = statecast(&[&["forecast", &file][..], &flags, more].concat());
+            assert!(output.status.success(), "{output:?}");
+            output.stdout
+        };
+        assert_ne!(seasonal(&[]), seasonal(&["--period", "7"]));
     }
 }

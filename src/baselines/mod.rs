@@ -68,11 +68,20 @@ pub fn named(name: &str) -> Option<Arc<dyn Predictor>> {
         "fourier" => expert("fourier", &[Source::Fourier, Source::Quadratic]),
         "smoothing" => expert("smoothing", &[Source::Smoothing]),
         // What has no period yet, or no past to compare with, is smoothed.
-        "seasonal" => expert("seasonal", &[Source::Seasonal, Source::Smoothing]),
+        "seasonal" => Arc::new(of_season()),
         "analogue" => expert("analogue", &[Source::Analogue, Source::Smoothing]),
         "scales" => Arc::new(Online::scales()),
         _ => return None,
     })
+}
+
+/// The baseline `seasonal` with a season of so many rows.
+pub fn seasonal(period: usize) -> Arc<dyn Predictor> {
+    Arc::new(of_season().with_period(period))
+}
+
+fn of_season() -> Online {
+    Online::first("seasonal", &[Source::Seasonal, Source::Smoothing])
 }
 
 /// The baseline `mlp`, trained on other recordings of the system before it reads a context. Their

@@ -11,7 +11,7 @@ use super::input::{Columns, ModelArguments};
 use super::residual::ResidualOptions;
 use super::served;
 use super::units::other_units;
-use crate::baselines::{Learned, NAMES, named, trained_mlp};
+use crate::baselines::{Learned, NAMES, named, seasonal, trained_mlp};
 use crate::cli::terminal::tell;
 use crate::forecast::{
     Forecaster, Knowledge, Language, Method, Mixture, Predictor, Recalibrated, Settings, Stacked,
@@ -97,6 +97,9 @@ enum Recalibration {
     Online,
 }
 
+/// The baseline that a known season is told to.
+const SEASONAL: &str = "seasonal";
+
 /// What forecasters know beforehand.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Uncertainty")]
@@ -119,6 +122,8 @@ pub(super) struct Models {
     /// Networks that learned from these, once they are asked for.
     learned: OnceCell<Option<Learned>>,
     options: ResidualOptions,
+    /// Whether the baseline of a season is among the names.
+    has_seasonal: bool,
 }
 
 impl Models {
@@ -147,13 +152,17 @@ impl Models {
             earlier: Vec::new(),
             learned: OnceCell::new(),
             options: ResidualOptions::default(),
+            has_seasonal: names.iter().any(|name| name == SEASONAL),
         })
     }
 
     /// The same, with options for those that read residuals.
     pub(super) fn with_options(self, options: ResidualOptions) -> anyhow::Result<Self> {
-        if self.loaded.is_empty() && !options.is_empty() {
-            bail!("--simulator and --period: no language model among the methods takes them");
+        if self.loaded.is_empty() && options.simulates() {
+            bail!("--simulator: no language model among the methods takes it");
+        }
+        if self.loaded.is_empty() && options.period().is_some() && !self.has_seasonal {
+            bail!("--period: neither a language model nor seasonal is among the methods");
         }
         Ok(Self { options, ..self })
     }
@@ -355,6 +364,9 @@ impl ExpertArguments {
     ) -> anyhow::Result<Arc<dyn Predictor>> {
         if name == "mlp" && !models.training.is_empty() {
             return Ok(trained_mlp(models.training.clone()));
+        }
+        if let (SEASONAL, Some(period)) = (name, models.options.period()) {
+            return Ok(seasonal(period));
         }
         if let Some(baseline) = named(name) {
             return Ok(baseline);

@@ -506,7 +506,7 @@ pub(super) fn with_fetch_progress<T>(fetch: impl FnOnce(FetchProgress) -> T) -> 
     })
 }
 
-/// An error at the first gap of a file, with the flag that would fill all of them.
+/// An error at the first gap of a file, with the flag that would fill all of them, or at the gap that it could not fill.
 fn with_remedy(error: TrajectoryError, file: &Path, selection: &RoleSelection) -> anyhow::Error {
     let gap = matches!(error, TrajectoryError::Missing { .. });
     match gap.then(|| trajectory::read(file, selection, MissingPolicy::Hold)) {
@@ -517,6 +517,8 @@ fn with_remedy(error: TrajectoryError, file: &Path, selection: &RoleSelection) -
             };
             anyhow::anyhow!("{error} with --missing hold; it is {gaps}")
         }
+        // Of the first row the error itself says so.
+        Some(Err(nothing @ TrajectoryError::NothingToHold { row: 2.., .. })) => nothing.into(),
         _ => error.into(),
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct ResidualArguments {
         value_name = "SECONDS"
     )]
     simulator_timeout: f64,
-    /// With --method residual: rows of a season, at least 2 and at most those of the context less 3
+    /// With --method residual, and of the forecaster seasonal: rows of a season, at least 2 and at most those of the context less 3
     /// [default: found in the differences' autocorrelation of each channel, up to 512 rows]
     #[arg(long, value_name = "ROWS")]
     period: Option<usize>,
@@ -127,9 +127,9 @@ impl ResidualArguments {
 }
 
 impl ResidualOptions {
-    /// True if there is none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.simulator.is_none() && self.period.is_none()
+    /// Rows of the season, if they are known.
+    pub(super) fn period(&self) -> Option<usize> {
+        self.period
     }
 
     /// True if there is a simulator: it is not asked about backtests, nor do other forecasters know it, so

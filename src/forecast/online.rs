@@ -18,6 +18,8 @@ pub struct Online {
     name: &'static str,
     sources: &'static [Source],
     mixes: bool,
+    /// Rows of a season that is known beforehand.
+    period: Option<usize>,
 }
 
 impl Online {
@@ -27,6 +29,7 @@ impl Online {
             name,
             sources,
             mixes: false,
+            period: None,
         }
     }
 
@@ -36,6 +39,15 @@ impl Online {
             name: "scales",
             sources: &Source::ALL,
             mixes: true,
+            period: None,
+        }
+    }
+
+    /// The same, with a season of so many rows.
+    pub fn with_period(self, period: usize) -> Self {
+        Self {
+            period: Some(period),
+            ..self
         }
     }
 }
@@ -47,8 +59,12 @@ impl Predictor for Online {
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let channels = start.channels();
+        let panel = Panel::new(self.sources, channels, start.units);
         let path = Path {
-            panel: Panel::new(self.sources, channels, start.units),
+            panel: match self.period {
+                Some(period) => panel.with_period(period),
+                None => panel,
+            },
             scales: self
                 .mixes
                 .then(|| Scales::new(self.sources.len(), channels)),

@@ -1,6 +1,6 @@
 //! Policies that look at nothing, and the normal law.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -25,6 +25,7 @@ pub(super) fn log_normal(x: f64, mean: f64, deviation: f64) -> f64 {
 pub struct Constant {
     action: Array1<f64>,
     observations: usize,
+    is_choice: bool,
 }
 
 impl Constant {
@@ -33,6 +34,15 @@ impl Constant {
         Self {
             action: action.into(),
             observations,
+            is_choice: false,
+        }
+    }
+
+    /// The same for an action that is one of some choices: it has probability 1, where others have a density.
+    pub fn of_choice(action: usize, observations: usize) -> Self {
+        Self {
+            is_choice: true,
+            ..Self::new(vec![action as f64], observations)
         }
     }
 }
@@ -55,8 +65,17 @@ impl Policy for Constant {
         Ok(actions)
     }
 
-    fn log_probabilities(&self, _: ArrayView2<f64>, _: ArrayView2<f64>) -> Option<Array1<f64>> {
-        None
+    fn log_probabilities(
+        &self,
+        _: ArrayView2<f64>,
+        actions: ArrayView2<f64>,
+    ) -> Option<Array1<f64>> {
+        let log = |action: ArrayView1<f64>| match action == self.action {
+            true => 0.0,
+            false => f64::NEG_INFINITY,
+        };
+        self.is_choice
+            .then(|| actions.rows().into_iter().map(log).collect())
     }
 }
 
@@ -120,5 +139,29 @@ impl Policy for Uniform {
             ActionSpace::Discrete(choices) => -(choices as f64).ln(),
         };
         Some(Array1::from_elem(actions.nrows(), log))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::super::{PolicySource, read};
+    use super::*;
+
+    /// Fault: the probabilities of a constant action were unknown also where actions are choices.
+    #[test]
+    fn a_constant_choice_has_probability_one() {
+        let system = Widths {
+            observations: 1,
+            actions: 1,
+        };
+        let known = |space: Option<ActionSpace>| {
+            let policy = read(&PolicySource::Constant(vec![1.0]), system, space).unwrap();
+            policy.log_probabilities(array![[0.0], [0.0]].view(), array![[1.0], [0.0]].view())
+        };
+        let choices = known(Some(ActionSpace::Discrete(2)));
+        assert_eq!(choices, Some(array![0.0, f64::NEG_INFINITY]));
+        assert_eq!(known(None), None);
     }
 }

@@ -116,17 +116,14 @@ pub fn read(
 ) -> Result<Box<dyn Policy>, PolicyError> {
     let policy: Box<dyn Policy> = match source {
         PolicySource::File { path, mean } => of_file(path, *mean)?,
-        PolicySource::Constant(action) => {
-            if let (Some(ActionSpace::Discrete(choices)), [action]) = (space, &action[..])
-                && !(0..choices).any(|choice| choice as f64 == *action)
-            {
-                return Err(PolicyError::Choice {
-                    action: *action,
-                    choices,
-                });
+        PolicySource::Constant(action) => match (space, &action[..]) {
+            (Some(ActionSpace::Discrete(choices)), &[action]) => {
+                let chosen = (0..choices).find(|&choice| choice as f64 == action);
+                let chosen = chosen.ok_or(PolicyError::Choice { action, choices })?;
+                Box::new(Constant::of_choice(chosen, system.observations))
             }
-            Box::new(Constant::new(action.clone(), system.observations))
-        }
+            _ => Box::new(Constant::new(action.clone(), system.observations)),
+        },
         PolicySource::Random => {
             let space = space.ok_or(PolicyError::NoLimits)?;
             Box::new(Uniform::new(space, system.observations))

@@ -195,7 +195,8 @@ impl<C: Container> Source for ArraySource<C> {
         let episodes = self.evidence.episodes(all_long);
         if let Some(episodes) = episodes.or_else(|| self.rows.episodes(all_long)) {
             table.cut_at(episodes);
-            table.flags_cut_parts = self.rows.turned;
+            table.may_be_padded = self.rows.shape.len() == 2;
+            table.flags_cut_parts = self.rows.turned || self.evidence.is_buffer;
         }
         for (array, _) in used {
             let mut row = 0;

@@ -4,13 +4,15 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::cells::Block;
+use super::company::conventions_of;
 use super::conventions::{Convention, convention, is_probability};
 use super::episode::LARGEST_OF_TRANSITIONS;
 use super::labels::Claim;
-use super::source::{Column, Kind, Source, described, list};
+use super::source::{Column, Kind, Source, list};
 use super::table::{Slot, Table};
 use super::{
-    Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RoleSelection, Roles, TrajectoryError,
+    AssignedRole, Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RoleSelection, Roles,
+    TrajectoryError,
 };
 
 /// What is known of the columns before the rows are read.
@@ -38,6 +40,9 @@ pub(super) fn resolve<'a>(
     if !selection.state.is_empty() && selection.time.is_none() {
         assignment.guess_counters();
     }
+    if assignment.roles.state.columns.is_empty() {
+        assignment.take_number_beside_date()?;
+    }
     let mut open_states = assignment.open_states;
     if assignment.roles.state.columns.is_empty() {
         let vague = |slot: &Option<Slot>| *slot == Some(Slot::Label(Claim::Vague));
@@ -46,7 +51,7 @@ pub(super) fn resolve<'a>(
         if !open_states {
             return Err(TrajectoryError::NoState {
                 file: file.to_owned(),
-                columns: described(columns),
+                columns: assignment.set_aside(),
             });
         }
         assignment.roles.state.guessed = true;
@@ -110,14 +115,14 @@ impl Resolved<'_> {
     }
 
     /// What the flag of ends means, as far as its name says.
-    pub(super) fn end_flag(&self) -> EndFlag {
-        let of = |block: Block| {
-            let mut columns = self.columns.iter().zip(&self.slots);
-            let (column, _) = columns.find(|(_, slot)| **slot == Some(Slot::Value(block, 0)))?;
+    pub(super) fn end_flag(&self, roles: &Roles) -> EndFlag {
+        let of = |role: &AssignedRole| {
+            let name = role.columns.first()?;
+            let column = self.columns.iter().find(|column| column.name == *name)?;
             Some(column.family())
         };
-        let beside_truncated = of(Block::Truncated).is_some();
-        of(Block::Terminated).map_or_else(EndFlag::default, |name| {
+        let beside_truncated = of(&roles.truncated).is_some();
+        of(&roles.terminated).map_or_else(EndFlag::default, |name| {
             EndFlag::called(name, beside_truncated)
         })
     }
@@ -141,7 +146,8 @@ impl Resolved<'_> {
         let used: HashSet<&String> = roles.assigned().flat_map(|role| &role.columns).collect();
         let counters: HashSet<&String> = counters.iter().collect();
         let mut ignored = Vec::new();
-        for (column, slot) in self.columns.iter().zip(&self.slots) {
+        let called = conventions_of(&self.columns);
+        for ((column, slot), called) in self.columns.iter().zip(&self.slots).zip(called) {
             let given = slot.is_some() && used.contains(&column.name);
             // A nameless column without values is a comma too many at the line ends.
             if given
@@ -150,20 +156,13 @@ impl Resolved<'_> {
             {
                 continue;
             }
-            let reason = match (&column.kind, convention(column.family())) {
-                (Kind::Blank, _) => "empty",
-                (Kind::Unusable(reason), _) => reason,
-                _ if counters.contains(&column.name) => "regular as a clock or a counter",
-                (Kind::Date(_), _) | (_, Some(Convention::Time)) => "time or index",
-                (Kind::Number, Some(Convention::Series | Convention::Episode)) => "identifier",
-                (_, Some(Convention::Successor)) => "next state",
-                (_, Some(Convention::Bookkeeping)) => "bookkeeping",
-                (_, Some(Convention::LogProbability)) => "log probability",
-                (Kind::Text, _) => "text",
-                (Kind::Unnamed, _) => "no name",
-                (_, None) if chosen_states => "not chosen",
-                (_, None) => "not named like a state",
-                (_, Some(_)) => "not chosen",
+            let reason = match reason(column, called) {
+                _ if counters.contains(&column.name) && column.kind != Kind::Blank => {
+                    "regular as a clock or a counter"
+                }
+                Some(reason) => reason,
+                None if called.is_none() && !chosen_states => "not named like a state",
+                None => "not chosen",
             };
             ignored.push(IgnoredColumn {
                 name: column.name.clone(),
@@ -190,6 +189,22 @@ impl Resolved<'_> {
         }
         roles.ignored = ignored;
     }
+}
+
+/// Why a column is no state, by what it holds and is called.
+fn reason(column: &Column, called: Option<Convention>) -> Option<&str> {
+    Some(match (&column.kind, called) {
+        (Kind::Blank, _) => "empty",
+        (Kind::Unusable(reason), _) => reason,
+        (Kind::Date(_), _) | (_, Some(Convention::Time)) => "time or index",
+        (Kind::Number, Some(Convention::Series | Convention::Episode)) => "identifier",
+        (_, Some(Convention::Successor)) => "next state",
+        (_, Some(Convention::Bookkeeping)) => "bookkeeping",
+        (_, Some(Convention::LogProbability)) => "log probability",
+        (Kind::Text, _) => "text",
+        (Kind::Unnamed, _) => "no name",
+        _ => return None,
+    })
 }
 
 /// Finds the columns of the actions to come, and the time.
@@ -249,6 +264,8 @@ pub(super) struct Assignment<'f, 'c> {
     pub(super) columns: &'c [Column],
     pub(super) slots: Vec<Option<Slot>>,
     pub(super) roles: Roles,
+    /// What the name of each column stands for beside the others.
+    pub(super) called: Vec<Option<Convention>>,
     /// Whether the states are guessed from columns without a known name.
     pub(super) open_states: bool,
     /// Whether all that could be states are called like actions, such as `u`.
@@ -262,6 +279,7 @@ impl<'f, 'c> Assignment<'f, 'c> {
             columns,
             slots: vec![None; columns.len()],
             roles: Roles::default(),
+            called: conventions_of(columns),
             open_states: false,
             bare_states: false,
         }
@@ -287,21 +305,53 @@ impl<'f, 'c> Assignment<'f, 'c> {
         })
     }
 
+    /// Beside dates the only number is the series, whatever it is called: `steps` of a day, `index` of prices.
+    fn take_number_beside_date(&mut self) -> Result<(), TrajectoryError> {
+        let may_be = |index: &usize| {
+            let time = matches!(self.slots[*index], Some(Slot::Time(_) | Slot::Part(_)));
+            time && self.columns[*index].kind == Kind::Number
+        };
+        let numbers: Vec<usize> = (0..self.columns.len()).filter(may_be).collect();
+        let dated = self.columns.iter().zip(&self.slots).any(|(column, slot)| {
+            matches!(column.kind, Kind::Date(_)) && matches!(slot, Some(Slot::Time(_)))
+        });
+        let chosen = !self.roles.time.columns.is_empty();
+        if let (&[index], true, false) = (&numbers[..], dated, chosen) {
+            self.slots[index] = None;
+            self.take(index, Slot::Value(Block::State, 0), true)?;
+        }
+        Ok(())
+    }
+
+    /// The columns with why each is no state, for a message.
+    fn set_aside(&self) -> String {
+        let columns = self.columns.iter().zip(&self.slots).zip(&self.called);
+        let described = columns.filter(|((column, _), _)| !column.name.is_empty());
+        let described = described.map(|((column, slot), called)| {
+            let reason = match slot {
+                Some(slot @ (Slot::Time(_) | Slot::Part(_) | Slot::Value(..))) => slot.role(),
+                _ => reason(column, *called).unwrap_or("label"),
+            };
+            format!("{} ({reason})", column.name)
+        });
+        let described: Vec<String> = described.collect();
+        list(described.iter().map(String::as_str))
+    }
+
     /// Columns without a role that are called like `role`.
     pub(super) fn free(&self, role: Convention) -> impl Iterator<Item = usize> {
-        self.free_where(move |column| convention(column.family()) == Some(role))
+        self.free_where(move |index| self.called[index] == Some(role))
     }
 
     /// Columns of numbers without a role, called like `role` or like nothing known.
     pub(super) fn free_numbers(&self, role: Option<Convention>) -> impl Iterator<Item = usize> {
-        self.free_where(move |column| {
-            column.kind == Kind::Number && convention(column.family()) == role
+        self.free_where(move |index| {
+            self.columns[index].kind == Kind::Number && self.called[index] == role
         })
     }
 
-    pub(super) fn free_where(&self, fits: impl Fn(&Column) -> bool) -> impl Iterator<Item = usize> {
-        (0..self.columns.len())
-            .filter(move |&index| self.slots[index].is_none() && fits(&self.columns[index]))
+    pub(super) fn free_where(&self, fits: impl Fn(usize) -> bool) -> impl Iterator<Item = usize> {
+        (0..self.columns.len()).filter(move |&index| self.slots[index].is_none() && fits(index))
     }
 
     pub(super) fn take_all(

@@ -5,7 +5,8 @@ use super::padding::is_length;
 use super::spelling::plain_field;
 
 /// Names of arrays with the rows behind the last ones of episodes, as in replay buffers.
-const ENDS: [&str; 10] = [
+const ENDS: [&str; 11] = [
+    "episode_data_index_to",
     "episode_ends",
     "episode_end",
     "ends",
@@ -17,8 +18,16 @@ const ENDS: [&str; 10] = [
     "trajectory_ends",
     "episode_end_idx",
 ];
-/// Names of arrays with the first rows of episodes.
-const STARTS: [&str; 9] = [
+/// Names of arrays with the first rows of episodes, and behind them the number of rows where it is there.
+const STARTS: [&str; 17] = [
+    "indptr",
+    "ptr",
+    "traj_ptr",
+    "episode_ptr",
+    "ep_ptr",
+    "episode_index",
+    "traj_index",
+    "episode_data_index_from",
     "episode_starts",
     "episode_start",
     "starts",
@@ -30,11 +39,15 @@ const STARTS: [&str; 9] = [
     "episode_start_idx",
 ];
 
+/// Names of arrays with the first rows of all episodes but the first.
+const SPLITS: [&str; 3] = ["splits", "split_points", "split_indices"];
+
 /// What an array says of the episodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Boundaries {
     Ends,
     Starts,
+    Splits,
     Lengths,
 }
 
@@ -46,6 +59,7 @@ impl Boundaries {
         match name.as_str() {
             name if ENDS.contains(&name) => Some(Self::Ends),
             name if STARTS.contains(&name) => Some(Self::Starts),
+            name if SPLITS.contains(&name) => Some(Self::Splits),
             name if is_length(name) => Some(Self::Lengths),
             _ => None,
         }
@@ -77,6 +91,10 @@ impl Boundaries {
                 let ends: Vec<usize> = values.iter().map(|end| end + 1).collect();
                 Some(apart(&[&[0], &ends[..]].concat()))
             }
+            Self::Starts if ascend && values[0] == 0 && last == rows => Some(apart(&values)),
+            Self::Splits if ascend && last < rows => {
+                Some(apart(&[&[0], &values[..], &[rows]].concat()))
+            }
             Self::Starts if ascend && values[0] == 0 && last < rows => {
                 Some(apart(&[&values[..], &[rows]].concat()))
             }
@@ -84,7 +102,7 @@ impl Boundaries {
                 let all = values.iter().try_fold(0usize, |sum, &l| sum.checked_add(l));
                 (all == Some(rows)).then_some(values)
             }
-            Self::Ends | Self::Starts => None,
+            Self::Ends | Self::Starts | Self::Splits => None,
         }
     }
 
@@ -92,7 +110,7 @@ impl Boundaries {
     pub(super) fn described(self) -> &'static str {
         match self {
             Self::Ends => "ends of the episodes",
-            Self::Starts => "starts of the episodes",
+            Self::Starts | Self::Splits => "starts of the episodes",
             Self::Lengths => "lengths of the episodes",
         }
     }
@@ -152,6 +170,8 @@ mod tests {
             (Ends, &[8.0, 3.0, 10.0], None),
             (Ends, &[3.5, 10.0], None),
             (Starts, &[0.0, 3.0, 8.0], Some(vec![3, 5, 2])),
+            (Starts, &[0.0, 3.0, 8.0, 10.0], Some(vec![3, 5, 2])),
+            (Splits, &[3.0, 8.0], Some(vec![3, 5, 2])),
             (Starts, &[1.0, 3.0, 8.0], None),
             (Lengths, &[3.0, 5.0, 2.0], Some(vec![3, 5, 2])),
             (Lengths, &[3.0, 5.0, 3.0], None),

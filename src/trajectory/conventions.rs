@@ -116,6 +116,23 @@ const TERMINATED: &[&str] = &[
     "dones",
     "next.done",
     "is_last",
+    "dones_float",
+    "done_float",
+    "not_done",
+    "not_dones",
+    "nonterminal",
+    "nonterminals",
+    "non_terminal",
+    "non_terminals",
+];
+/// Names of flags of steps after which the run goes on, beside actions and rewards.
+const CONTINUATIONS: &[&str] = &[
+    "continue",
+    "continues",
+    "mask",
+    "masks",
+    "discount",
+    "discounts",
 ];
 const TRUNCATED: &[&str] = &[
     "truncated",
@@ -317,6 +334,11 @@ pub(super) fn is_called_episode(name: &str) -> bool {
     plain(name).starts_with("ep")
 }
 
+/// Whether a column has the seed of a run.
+pub(super) fn is_seed(name: &str) -> bool {
+    matches!(plain(name).as_str(), "seed" | "seeds")
+}
+
 /// Whether a column is called like the probability of the action taken.
 pub(super) fn is_probability(name: &str) -> bool {
     PROBABILITY.contains(&plain(name).as_str())
@@ -325,6 +347,18 @@ pub(super) fn is_probability(name: &str) -> bool {
 /// Whether a name of episodes may also be that of a quantity, as `trial`.
 pub(super) fn is_vague_episode(name: &str) -> bool {
     VAGUE_EPISODE.contains(&plain(name).as_str())
+}
+
+/// Whether a flag is set in steps after which the run goes on.
+pub(super) fn is_continuation(name: &str) -> bool {
+    let name = plain(name);
+    let of_ends = TERMINATED.contains(&name.as_str()) && name.starts_with("no");
+    of_ends || CONTINUATIONS.contains(&name.as_str())
+}
+
+/// Whether a name of such a flag may also be that of other numbers, as `discount`.
+pub(super) fn is_vague_continuation(name: &str) -> bool {
+    CONTINUATIONS.contains(&plain(name).as_str())
 }
 
 /// Whether a name of a flag may also be that of a quantity, as `term` of a bond.

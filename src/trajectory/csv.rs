@@ -20,6 +20,7 @@ use super::error::excerpt;
 use super::header::{holds_dates, known_by_values, names_columns};
 use super::input::Input;
 use super::labels::Claim;
+use super::marked::marked;
 use super::records::{Record, Records};
 use super::rounded::large_integer;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
@@ -39,6 +40,8 @@ pub(super) struct CsvSource {
     pub(super) records: Records,
     columns: Vec<Column>,
     pub(super) sample: Vec<Record>,
+    /// Columns all of whose first numbers have a mark, such as that of percent.
+    marked: Vec<bool>,
     has_names: bool,
     notes: Vec<String>,
     bounds: Bounds,
@@ -170,12 +173,16 @@ impl CsvSource {
             .flatten();
         notes.extend(known.map(|(_, note)| note.to_owned()));
         let known = known.map_or(&[][..], |(known, _)| known);
+        let marked: Vec<bool> = (0..records.width)
+            .map(|index| are_marked(&sample, index, dialect.delimiter))
+            .collect();
         let columns = names
             .into_iter()
             .enumerate()
             .map(|(index, name)| {
                 let unnamed = has_names && name.is_empty();
                 let kind = match kind_of(&sample, index, dialect.delimiter) {
+                    Kind::Text if marked[index] && !unnamed => Kind::Number,
                     Kind::Number if unnamed => Kind::Unnamed,
                     kind => kind,
                 };
@@ -196,6 +203,7 @@ impl CsvSource {
             records,
             columns,
             sample,
+            marked,
             has_names,
             notes,
             bounds,
@@ -394,7 +402,11 @@ impl CsvSource {
                 Slot::Value(..) => match parse(cell, self.records.dialect.delimiter) {
                     Parsed::Text => {
                         let text = std::str::from_utf8(cell).unwrap_or_default();
-                        placeholder(text).map_or(Parsed::Text, Parsed::Missing)
+                        let number = || marked(cell, self.records.dialect.delimiter);
+                        match number().filter(|_| self.marked[index]) {
+                            Some(value) => Parsed::Number(value),
+                            None => placeholder(text).map_or(Parsed::Text, Parsed::Missing),
+                        }
                     }
                     parsed => parsed,
                 },
@@ -434,6 +446,14 @@ impl CsvSource {
         }
         Ok(())
     }
+}
+
+/// Whether all cells of a column that hold anything are numbers with a mark.
+fn are_marked(sample: &[Record], index: usize, delimiter: u8) -> bool {
+    let held = sample.iter().map(|record| &record.cells[index]);
+    let mut held = held.filter(|cell| !matches!(parse(cell, delimiter), Parsed::Missing(_)));
+    let first = held.next().and_then(|cell| marked(cell, delimiter));
+    first.is_some() && held.all(|cell| marked(cell, delimiter).is_some())
 }
 
 /// What a column holds, by its first cell that holds anything, or words for nothing only.

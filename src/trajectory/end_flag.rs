@@ -24,6 +24,8 @@ impl EndFlag {
                 "terminated" | "terminateds" | "terminations" | "term" | "terms" | "is_terminal",
                 _,
             ) => Self::Terminated,
+            // What the values of states behind a step are multiplied by: not 0 at a time limit.
+            ("mask" | "masks" | "discount" | "discounts", _) => Self::Terminated,
             ("terminal" | "terminals", true) => Self::Terminated,
             (_, true) => Self::DoneOrTruncated,
             (_, false) => Self::Done,
@@ -46,6 +48,8 @@ mod tests {
             ("terminal", false, EndFlag::Done),
             ("done", false, EndFlag::Done),
             ("next.done", false, EndFlag::Done),
+            ("masks", true, EndFlag::Terminated),
+            ("not_done", false, EndFlag::Done),
             ("dones", true, EndFlag::DoneOrTruncated),
         ] {
             assert_eq!(EndFlag::called(name, beside), flag, "{name}");

@@ -219,7 +219,7 @@ pub enum TrajectoryError {
     },
 
     /// A used cell is empty, NaN or infinite under [`MissingPolicy::Error`](super::MissingPolicy).
-    #[error("{}: row {row}{}, column {column} is {what}; repair it, leave the column out, or hold the last value", file.display(), in_line(*line))]
+    #[error("{}: row {row}{}, column {column} is {what}; {}", file.display(), in_line(*line), remedy_of_gap(*row))]
     Missing {
         /// The file asked for.
         file: PathBuf,
@@ -447,6 +447,14 @@ pub enum TrajectoryError {
         /// What does not fit.
         reason: String,
     },
+}
+
+/// The first row has no value before it.
+fn remedy_of_gap(row: usize) -> &'static str {
+    match row {
+        1 => "repair it, remove the row, or leave the column out",
+        _ => "repair it, leave the column out, or hold the last value",
+    }
 }
 
 fn in_line(line: Option<u64>) -> String {

@@ -13,6 +13,7 @@ use super::conventions::{Convention, convention};
 use super::input::Input;
 use super::npy::{Fault, Layout};
 use super::padding::{Padding, Says};
+use super::spelling::plain_field;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub(super) struct Evidence {
     pub(super) padding: Option<Padding>,
     cuts: Option<Cuts>,
     axes: Option<String>,
+    /// Whether the padding is what of a replay buffer is not filled yet.
+    pub(super) is_buffer: bool,
 }
 
 impl Evidence {
@@ -45,9 +48,14 @@ impl Evidence {
             },
             _ => None,
         };
+        let unfilled = match padding {
+            None => arrays.unfilled(rows)?,
+            Some(_) => None,
+        };
         Ok(Self {
             cuts: arrays.cuts(rows)?,
-            padding,
+            is_buffer: unfilled.is_some(),
+            padding: padding.or(unfilled),
             axes,
         })
     }
@@ -56,8 +64,12 @@ impl Evidence {
     pub(super) fn holds(&self, name: &str) -> Option<&'static str> {
         let padding = self.padding.as_ref().filter(|known| known.name == name);
         let cuts = self.cuts.as_ref().filter(|known| known.name == name);
+        let of_padding = match self.is_buffer {
+            true => "filled rows of the buffer",
+            false => "lengths of the episodes",
+        };
         padding
-            .map(|_| "lengths of the episodes")
+            .map(|_| of_padding)
             .or(cuts.map(|cuts| cuts.says.described()))
     }
 
@@ -68,7 +80,13 @@ impl Evidence {
     }
 
     pub(super) fn notes(&self) -> Vec<String> {
-        let padding = self.padding.as_ref().and_then(Padding::note);
+        let padding = self
+            .padding
+            .as_ref()
+            .and_then(|padding| match self.is_buffer {
+                true => Some(padding.note_of_buffer()),
+                false => padding.note(),
+            });
         let cuts = self.cuts.as_ref().map(Cuts::note);
         let all = self.axes.clone().into_iter().chain(padding).chain(cuts);
         all.collect()
@@ -176,6 +194,53 @@ impl<C: Container> Arrays<'_, C> {
             return Ok(Some(readings.swap_remove(place)));
         }
         Ok(readings.into_iter().find(|data| in_front(data)))
+    }
+
+    /// What of a replay buffer is not filled yet, by its size, or by its position where a flag says that it was never
+    /// full.
+    fn unfilled(&mut self, rows: &Rows) -> Result<Option<Padding>, TrajectoryError> {
+        let (capacity, environments) = match rows.shape[..] {
+            [capacity] if rows.episodes.is_empty() => (capacity, 1),
+            [capacity, environments] if rows.turned => (capacity, environments),
+            _ => return Ok(None),
+        };
+        let mut known: [Option<(&str, f64)>; 3] = [None; 3];
+        for family in self.families {
+            let name = plain_field(&family.name);
+            let names: [&[&str]; 3] = [&["full"], &["size"], &["pos", "ptr", "cursor"]];
+            let place = names
+                .iter()
+                .position(|names| names.contains(&name.as_str()));
+            let element = family.header.element.clone().ok();
+            let is_scalar = family.header.shape.iter().all(|&length| length == 1);
+            let (Some(place), Some(element), true) = (place, element, is_scalar) else {
+                continue;
+            };
+            let layout = Layout {
+                rows: 1,
+                columns: 1,
+                element,
+                fortran: false,
+            };
+            let value = self.numbers(family, layout, None)?.first().copied();
+            known[place] = value.map(|value| (family.name.as_str(), value));
+        }
+        let [full, size, position] = known;
+        let never_full = full.is_some_and(|(_, full)| full == 0.0);
+        let filled = size.or(position.filter(|_| never_full));
+        let fits = |(_, filled): &(&str, f64)| {
+            filled.fract() == 0.0 && (1.0..capacity as f64).contains(filled)
+        };
+        let Some((name, filled)) = filled.filter(fits) else {
+            return Ok(None);
+        };
+        let (Ok(rows), Ok(environments)) =
+            (usize::try_from(capacity), usize::try_from(environments))
+        else {
+            return Ok(None);
+        };
+        let data = vec![0..filled as u64; environments];
+        Ok(Padding::new(name.to_owned(), rows, &data).ok())
     }
 
     /// Where the episodes of concatenated rows end, where an array says so.

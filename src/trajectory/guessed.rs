@@ -1,12 +1,15 @@
 //! Roles that are guessed from the names of columns and from what they hold.
 
+use std::collections::HashMap;
+
 use super::assignment::{Assignment, refuse_unusable};
 use super::cells::Block;
+use super::company::{followed, set_aside, spellings};
 use super::conventions::{
-    Convention, convention, is_bare_action, is_probability, is_vague_episode, rank,
+    Convention, is_bare_action, is_probability, is_seed, is_vague_episode, rank,
 };
 use super::labels::Claim;
-use super::source::{Column, Kind, Precision};
+use super::source::{Kind, Precision};
 use super::table::{COUNTER, Slot};
 use super::time_names::{Part, is_written_time, part_of_stamp, part_of_time, time_rank};
 use super::{RoleSelection, TrajectoryError};
@@ -38,8 +41,10 @@ impl Assignment<'_, '_> {
             }
         }
         if selection.transitions && self.roles.log_probability.columns.is_empty() {
-            let called =
-                |column: &Column| column.kind == Kind::Number && is_probability(column.family());
+            let called = |index: usize| {
+                let column = &self.columns[index];
+                column.kind == Kind::Number && is_probability(column.family())
+            };
             let found: Vec<usize> = self.free_where(called).collect();
             // Several are those of all actions.
             if let [index] = found[..] {
@@ -73,6 +78,7 @@ impl Assignment<'_, '_> {
                 };
                 self.take_all(&others, Block::State)?;
                 self.open_states = true;
+                self.warn_of_vague_names();
             } else {
                 self.take_all(&named, Block::State)?;
             }
@@ -84,6 +90,18 @@ impl Assignment<'_, '_> {
             self.pair_successors()?;
         }
         Ok(())
+    }
+
+    /// Says which columns are states like others though they are called like some of control.
+    fn warn_of_vague_names(&mut self) {
+        let names = set_aside(self.columns, &self.called);
+        if !names.is_empty() {
+            self.roles.warnings.push(format!(
+                "{} may be called like a state or an action, but nothing is called like the rest of a recording of \
+                 control, so every number is a state; name them with --state and --action if that is wrong",
+                names.join(", ")
+            ));
+        }
     }
 
     /// Whether all that could be states are called like actions: a file of nothing but a column `u`
@@ -105,10 +123,12 @@ impl Assignment<'_, '_> {
         for index in 0..self.columns.len() {
             let column = &self.columns[index];
             let vague = is_vague_episode(column.family());
-            let claim = match (convention(column.family()), &column.kind) {
+            let claim = match (self.called[index], &column.kind) {
                 (Some(Convention::Episode), Kind::Number | Kind::Text) if vague => Claim::Vague,
                 (Some(Convention::Episode), Kind::Number | Kind::Text) => Claim::Named,
                 (Some(Convention::Series), Kind::Number | Kind::Text) => Claim::Perhaps,
+                // Runs of one seed may number their episodes alike.
+                (_, Kind::Number) if is_seed(column.family()) => Claim::Words,
                 (Some(Convention::Bookkeeping), _) => continue,
                 (_, Kind::Text) => Claim::Words,
                 _ => continue,
@@ -136,8 +156,7 @@ impl Assignment<'_, '_> {
     /// Whatever may be the time: one of them will be.
     pub(super) fn guess_times(&mut self) {
         for (index, column) in self.columns.iter().enumerate() {
-            let called = convention(column.family());
-            let rank = match (&column.kind, called) {
+            let rank = match (&column.kind, self.called[index]) {
                 (Kind::Number | Kind::Text | Kind::Date(_), Some(Convention::Time)) => {
                     time_rank(column.family())
                 }
@@ -238,22 +257,20 @@ impl Assignment<'_, '_> {
     /// Finds the state after the step of every state, `next_x` of `x` or `obs_x`; takes none unless
     /// all are there.
     fn pair_successors(&mut self) -> Result<(), TrajectoryError> {
-        let states = self.roles.state.columns.clone();
-        let found: Option<Vec<usize>> = states.iter().map(|name| self.successor(name)).collect();
+        let mut followers: HashMap<String, usize> = HashMap::new();
+        for index in self.free_numbers(Some(Convention::Successor)) {
+            for (state, _) in followed(&self.columns[index].name) {
+                followers.entry(state).or_insert(index);
+            }
+        }
+        let follower = |state: &String| {
+            let mut names = spellings(state).into_iter();
+            names.find_map(|name| followers.get(&name).copied())
+        };
+        let found: Option<Vec<usize>> = self.roles.state.columns.iter().map(follower).collect();
         match found {
             Some(found) => self.take_all(&found, Block::Successor),
             None => Ok(()),
         }
-    }
-
-    fn successor(&self, state: &str) -> Option<usize> {
-        let plain = ["obs_", "state_", "observation_"]
-            .iter()
-            .find_map(|prefix| state.strip_prefix(prefix));
-        [Some(state), plain].iter().flatten().find_map(|name| {
-            let name = format!("next_{name}");
-            self.free_numbers(Some(Convention::Successor))
-                .find(|&index| self.columns[index].name == name)
-        })
     }
 }

@@ -1,7 +1,6 @@
 //! HDF5 files: datasets in groups, one group an episode in those of Minari and others; variables in
 //! those of MATLAB 7.3.
 
-use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions};
 
 use super::TrajectoryError;
 use super::arrays::{Container, Member};
-use super::conventions::{Convention, convention};
+use super::episode_groups::Place;
 use super::input::Input;
 use super::npy::{Element, ElementKind, Header};
 use crate::guard;
@@ -21,17 +20,6 @@ use crate::guard;
 const DEEPEST: usize = 8;
 /// Datasets that are looked at.
 const MOST_DATASETS: usize = 1 << 20;
-/// Names of groups that are an episode each, even where there is only one.
-const EPISODES: [&str; 7] = [
-    "episode",
-    "ep",
-    "demo",
-    "traj",
-    "trajectory",
-    "rollout",
-    "run",
-];
-
 /// An HDF5 file whose datasets have been listed.
 pub(super) struct Hdf5Container {
     datasets: Vec<Dataset>,
@@ -62,21 +50,15 @@ impl Hdf5Container {
         });
         let listed: Result<Vec<(Vec<String>, Dataset)>, Error> = listed.map_err(corrupt)?;
         let mut listed = listed.map_err(|fault| corrupt(fault.to_string()))?;
-        let parent = parent_of_episodes(&listed);
-        if let Some(parent) = &parent {
-            let depth = parent.len();
-            listed.sort_by_key(|(path, _)| path.get(depth).map(|name| numbered(name).map(|n| n.1)));
+        let paths: Vec<Vec<String>> = listed.iter().map(|(path, _)| path.clone()).collect();
+        let place = Place::of(&paths);
+        if let Some(place) = &place {
+            listed.sort_by_key(|(path, _)| place.order(path));
         }
         let is_matlab = start.starts_with(b"MATLAB 7.3");
         let members = listed.iter().map(|(path, dataset)| {
-            let split = parent
-                .as_ref()
-                .filter(|parent| path.len() > parent.len() + 1 && path.starts_with(parent));
-            let (episode, name) = match split {
-                Some(parent) => (
-                    Some(path[parent.len()].clone()),
-                    path[parent.len() + 1..].join("/"),
-                ),
+            let (episode, name) = match &place {
+                Some(place) => place.split(path),
                 None => (None, path.join("/")),
             };
             Member {
@@ -127,39 +109,6 @@ fn list(
         }
     }
     Ok(())
-}
-
-/// The path of the groups that are an episode each: numbered alike, with a state or an action in one
-/// of them.
-fn parent_of_episodes(listed: &[(Vec<String>, Dataset)]) -> Option<Vec<String>> {
-    /// Stems of the names of some groups, none where a name has no number; how many there are.
-    type Stems<'p> = (Vec<Option<&'p str>>, bool);
-    let mut parents: BTreeMap<(usize, &[String]), Stems> = BTreeMap::new();
-    for (path, _) in listed {
-        for depth in 0..path.len() - 1 {
-            let (stems, known) = parents.entry((depth, &path[..depth])).or_default();
-            let name = &path[depth];
-            stems.push(numbered(name).map(|(stem, _)| stem));
-            let role = convention(&path[depth + 1]);
-            *known |= matches!(role, Some(Convention::State | Convention::Action));
-        }
-    }
-    let is_parent = |(stems, known): &Stems| {
-        let first = stems.first().copied().flatten();
-        let alike = first.is_some() && stems.iter().all(|stem| *stem == first);
-        let named =
-            first.is_some_and(|stem| EPISODES.contains(&stem.to_ascii_lowercase().as_str()));
-        alike && (*known || named)
-    };
-    let mut parents = parents.iter().filter(|(_, stems)| is_parent(stems));
-    parents.next().map(|((_, path), _)| path.to_vec())
-}
-
-/// `demo_12` as its stem and its number.
-fn numbered(name: &str) -> Option<(&str, u64)> {
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let number = name[stem.len()..].parse().ok()?;
-    Some((stem.trim_end_matches(['_', '-', ' ']), number))
 }
 
 fn header(dataset: &Dataset, is_matlab: bool) -> Header {

@@ -113,6 +113,11 @@ impl Labels {
         self.gaps.binary_search(&row).is_ok()
     }
 
+    /// The different words of the column.
+    pub(super) fn words(&self) -> &[String] {
+        &self.words
+    }
+
     pub(super) fn word(&self, word: usize) -> &str {
         self.words.get(word).map_or("", String::as_str)
     }
@@ -131,7 +136,7 @@ impl Labels {
     }
 
     /// The first row whose label was there before, but not in the row before.
-    fn comes_back(&self) -> Option<(usize, &str)> {
+    pub(super) fn comes_back(&self) -> Option<(usize, &str)> {
         let mut seen = HashSet::new();
         let again = self.starts.iter().find(|(word, _)| !seen.insert(*word))?;
         Some((again.1, self.word(again.0)))

@@ -21,21 +21,29 @@ pub(super) const FEWEST_REGULAR: usize = 10;
 
 impl Table {
     /// Columns that may have been identifiers by their names and are quantities by their numbers
-    /// become states.
-    pub(super) fn take_quantities(&mut self, roles: &mut Roles) {
+    /// become states; beside dates that go on evenly through all rows, so do whole numbers that come back.
+    pub(super) fn take_quantities(&mut self, even_dates: bool, roles: &mut Roles) {
         if !self.open_states {
             return;
         }
         let alone = self.blocks[Block::State as usize].names.is_empty();
         let mut kept = Vec::new();
         for labels in std::mem::take(&mut self.labels) {
+            let is_level = even_dates && labels.comes_back().is_some();
             match labels
-                .quantity(alone)
+                .quantity(alone || is_level)
                 .filter(|_| labels.claim == Claim::Vague)
             {
                 Some(values) => {
                     self.blocks[Block::State as usize].append(&labels.column, &values);
                     roles.state.columns.push(labels.column.clone());
+                    if is_level {
+                        roles.notes.push(format!(
+                            "{} has the same values again while dates go on evenly: it is a state and tells no \
+                             episodes apart",
+                            labels.column
+                        ));
+                    }
                 }
                 None => kept.push(labels),
             }
@@ -186,21 +194,35 @@ impl Table {
         }
     }
 
-    /// Leaves out rows of zeros behind the end of an episode of an array.
+    /// Leaves out rows of zeros behind the end of an episode of an array, and rows of nothing at its end.
     pub(super) fn leave_out_zeros(&self, runs: &mut [Run], roles: &mut Roles) {
         let quantities = [Block::State, Block::Action, Block::Reward];
         let is_zero = |&row: &usize| {
             let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
             cells.all(|cells| cells.row(row).iter().all(|&value| value == 0.0))
         };
-        let mut left_out = 0;
+        let is_nothing = |&row: &usize| {
+            let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
+            cells.all(|cells| cells.row(row).iter().all(|value| value.is_nan()))
+        };
+        let (mut left_out, mut nothing) = (0, 0);
         for run in runs.iter_mut() {
+            let last = run.rows.iter().rposition(|row| !is_nothing(row));
+            if let Some(last) = last.filter(|_| self.may_be_padded) {
+                nothing += run.rows.len() - last - 1;
+                run.rows.truncate(last + 1);
+            }
             let end = run.rows.iter().position(|&row| self.ends(row));
             let end = end.map_or(run.rows.len(), |end| end + 1);
             if run.rows[end..].iter().all(is_zero) {
                 left_out += run.rows.len() - end;
                 run.rows.truncate(end);
             }
+        }
+        if nothing > 0 {
+            roles.notes.push(format!(
+                "{nothing} row(s) of NaN alone at the ends of episodes are left out as padding"
+            ));
         }
         if left_out > 0 {
             roles.notes.push(format!(

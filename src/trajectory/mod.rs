@@ -23,14 +23,17 @@ mod cells;
 mod chosen;
 mod clock;
 mod combined;
+mod company;
 mod conventions;
 mod csv;
 mod dialect;
 mod end_flag;
 mod episode;
+mod episode_groups;
 mod error;
 mod evidence;
 mod finals;
+mod flags;
 mod flat;
 mod folder;
 mod gregorian;
@@ -45,6 +48,7 @@ mod labels;
 mod left_out;
 mod lerobot;
 mod likelihoods;
+mod marked;
 mod mat;
 mod npy;
 mod npz;
@@ -150,7 +154,7 @@ pub fn read(
     let table = resolved.filled(source, missing)?;
     let (trajectory, counters) = table.into_trajectory(&mut roles)?;
     resolved.explain_ignored(&mut roles, &counters);
-    Ok((trajectory.with_end_flag(resolved.end_flag()), roles))
+    Ok((trajectory.with_end_flag(resolved.end_flag(&roles)), roles))
 }
 
 /// A column of labels of an episode.

@@ -7,6 +7,7 @@ use zip::ZipArchive;
 
 use super::TrajectoryError;
 use super::arrays::{Container, Member};
+use super::episode_groups::of_keys;
 use super::input::Input;
 use super::npy::Header;
 
@@ -29,7 +30,7 @@ impl NpzArchive {
         };
         let mut archive =
             ZipArchive::new(BufReader::new(file)).map_err(|fault| corrupt(fault.to_string()))?;
-        let (mut places, mut members) = (Vec::new(), Vec::new());
+        let (mut places, mut members) = (Vec::new(), Vec::<Member>::new());
         for index in 0..archive.len() {
             let mut member = archive
                 .by_index(index)
@@ -49,6 +50,18 @@ impl NpzArchive {
                 episode: None,
                 header,
             });
+        }
+        if let Some((place, paths)) = of_keys(members.iter().map(|member| member.name.as_str())) {
+            for (member, path) in members.iter_mut().zip(&paths) {
+                if let (Some(episode), name) = place.split(path) {
+                    member.episode = Some(episode);
+                    member.name = name;
+                }
+            }
+            let mut order: Vec<usize> = (0..members.len()).collect();
+            order.sort_by_key(|&at| place.order(&paths[at]));
+            places = order.iter().map(|&at| places[at]).collect();
+            members = order.iter().map(|&at| members[at].clone()).collect();
         }
         Ok(Self {
             archive,

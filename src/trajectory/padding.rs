@@ -207,6 +207,15 @@ impl Padding {
             .collect()
     }
 
+    /// The same of a replay buffer, whose rows behind the last one written are left out.
+    pub(super) fn note_of_buffer(&self) -> String {
+        let data = self.data.first().map_or(0, Range::len);
+        format!(
+            "{} says that {data} of {} rows of the buffer are filled; the others are left out",
+            self.name, self.rows
+        )
+    }
+
     /// What the user should know, if anything is left out.
     pub(super) fn note(&self) -> Option<String> {
         let data: usize = self.data.iter().map(Range::len).sum();

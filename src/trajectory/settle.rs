@@ -38,6 +38,7 @@ impl Table {
         &mut self,
         roles: &mut Roles,
     ) -> Result<Vec<(String, Range<usize>)>, TrajectoryError> {
+        self.read_flags(roles);
         self.split_final_states(roles)?;
         let rows = self.checked_rows()?;
         let rows = self.leave_out_totals(rows, roles);
@@ -45,7 +46,11 @@ impl Table {
         self.combine_times(rows, roles);
         self.take_backward_counter(rows, &unknown, roles);
         self.take_false_clocks(rows, roles);
-        self.take_quantities(roles);
+        let even = self.has_even_dates(rows);
+        self.take_quantities(even, roles);
+        if even {
+            self.take_levels(rows, roles);
+        }
         self.drop_false_flags(roles);
         self.take_missing_values(roles);
         let reading = self.reading(rows, roles)?;

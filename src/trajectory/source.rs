@@ -307,17 +307,6 @@ fn is_tsf(start: &[u8]) -> bool {
     has(b"@attribute ") && (has(b"@frequency ") || has(b"@equallength "))
 }
 
-/// Columns of which none can be a state, for a message: those that cannot be used with the reason.
-pub(super) fn described(columns: &[Column]) -> String {
-    let named = columns.iter().filter(|column| !column.name.is_empty());
-    let described = named.map(|column| match &column.kind {
-        Kind::Unusable(reason) => format!("{} ({reason})", column.name),
-        _ => column.name.clone(),
-    });
-    let described: Vec<String> = described.collect();
-    list(described.iter().map(String::as_str))
-}
-
 /// Names for a message: all of them while they fit.
 pub(super) fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     const MOST: usize = 40;

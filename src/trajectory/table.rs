@@ -96,6 +96,8 @@ pub(super) struct Table {
     pub(super) part: Option<FilePart>,
     /// Whether flags end and start episodes within those parts.
     pub(super) flags_cut_parts: bool,
+    /// Whether those parts may end with rows of nothing, which fill them up to one length.
+    pub(super) may_be_padded: bool,
     /// States behind the last steps of episodes, by the rows of these.
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
@@ -192,6 +194,7 @@ impl Table {
             parts: None,
             part: None,
             flags_cut_parts: false,
+            may_be_padded: false,
             final_states: BTreeMap::new(),
             gaps: BTreeMap::new(),
             rounded: Vec::new(),

@@ -182,6 +182,42 @@ const RULES: &[Rule] = &[
         },
     },
     Rule {
+        flag: "shown",
+        commands: &["training-run"],
+        reason: no_minima,
+    },
+    Rule {
+        flag: "at",
+        commands: &["training-run"],
+        reason: no_minima,
+    },
+    Rule {
+        flag: "samples",
+        commands: &["training-run"],
+        reason: |given| {
+            let minima = given.is("minima");
+            let minima = minima.then(|| "minima are read off kernels, not off paths".to_owned());
+            minima.or_else(|| only_last(given))
+        },
+    },
+    Rule {
+        flag: "seed",
+        commands: &["training-run"],
+        reason: |given| {
+            // It draws simulated runs, and the intervals of what is judged.
+            let draws = given.is("simulate") || given.is("prefix");
+            (!draws).then(|| only_last(given)).flatten()
+        },
+    },
+    Rule {
+        flag: "cuts",
+        commands: &["markov"],
+        reason: |given| {
+            (!given.is("states"))
+                .then(|| "it says where --states cuts, which is not given".to_owned())
+        },
+    },
+    Rule {
         flag: "floor",
         commands: &["training-run"],
         reason: |given| {
@@ -306,6 +342,9 @@ const IMAGINING: &[&str] = &[
     "trust",
 ];
 
+/// Flags of runs that are simulated.
+const SIMULATING: &[&str] = &["runs", "steps", "step_size", "noise", "floor", "save"];
+
 /// Flags that list things, each of which counts once.
 const LISTS: &[&str] = &[
     "action",
@@ -336,11 +375,19 @@ pub(super) fn refusal(matches: &ArgMatches) -> Option<String> {
         commands: &["train"],
         reason: nothing_imagined,
     });
-    let without_effect = imagining.chain(RULES.iter().copied()).find_map(|rule| {
-        let applies = rule.commands.contains(&command) && given.is(rule.flag);
-        let reason = applies.then(|| (rule.reason)(&given))??;
-        Some(format!("{} has no effect: {reason}", flag_of(rule.flag)))
+    let simulating = SIMULATING.iter().map(|&flag| Rule {
+        flag,
+        commands: &["training-run"],
+        reason: nothing_simulated,
     });
+    let without_effect = imagining
+        .chain(simulating)
+        .chain(RULES.iter().copied())
+        .find_map(|rule| {
+            let applies = rule.commands.contains(&command) && given.is(rule.flag);
+            let reason = applies.then(|| (rule.reason)(&given))??;
+            Some(format!("{} has no effect: {reason}", flag_of(rule.flag)))
+        });
     without_effect
         .or_else(|| named_twice(&given))
         .or_else(|| own_recording(&given))
@@ -439,6 +486,19 @@ fn nothing_imagined(given: &Given) -> Option<String> {
     let imagines = given.word("algorithm") == "dicl-sac";
     (!imagines)
         .then(|| "models and imagined transitions are those of --algorithm dicl-sac".to_owned())
+}
+
+fn nothing_simulated(given: &Given) -> Option<String> {
+    (!given.is("simulate")).then(|| "it is of the runs of --simulate".to_owned())
+}
+
+fn no_minima(given: &Given) -> Option<String> {
+    (!given.is("minima")).then(|| "it is of --minima".to_owned())
+}
+
+fn only_last(given: &Given) -> Option<String> {
+    let last = given.words("models").iter().all(|name| name == "last");
+    (given.is("models") && last).then(|| "the forecaster last draws nothing".to_owned())
 }
 
 fn only_rules(given: &Given) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
 
 use super::Arguments;
@@ -200,7 +200,10 @@ impl Source {
             duplicates: self.duplicates.into(),
             ..RoleSelection::default()
         };
-        let (runs, roles) = read_runs(file, &selection)?;
+        // Runs are the episodes of a log.
+        let of_runs = |text: String| text.replace("--episode", "--run");
+        let read = read_runs(file, &selection);
+        let (runs, roles) = read.map_err(|fault| anyhow!(of_runs(fault.to_string())))?;
         let columns = &roles.state.columns;
         ensure!(
             columns.len() == 1,
@@ -209,7 +212,7 @@ impl Source {
             columns.len(),
             columns.join(", ")
         );
-        tell!("{roles}");
+        tell!("{}", of_runs(roles.to_string()));
         for label in &self.select {
             let known = runs.iter().any(|run| run.name == *label);
             ensure!(known, "{}: --select {label}: no such run", file.display());

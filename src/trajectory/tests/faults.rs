@@ -61,7 +61,22 @@ fn files_without_rows() {
 fn no_column_of_numbers() {
     assert_eq!(
         csv("name,city\nann,oslo\n").refusal(),
-        "run.csv: no numeric column to forecast among name, city; name the state columns"
+        "run.csv: no numeric column to forecast among name (text), city (text); name the state columns"
+    );
+}
+
+/// Fault: a gap in the first row was advised to be held, where there is no value before it.
+#[test]
+fn a_gap_in_the_first_row_has_nothing_to_hold() {
+    let refusal = csv("x,y\n,1\n2,3\n").refusal();
+    assert!(
+        refusal.contains("row 1") && !refusal.contains("hold"),
+        "{refusal}"
+    );
+    assert!(
+        csv("x,y\n4,1\n2,\n")
+            .refusal()
+            .contains("hold the last value")
     );
 }
 

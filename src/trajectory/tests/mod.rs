@@ -3,6 +3,7 @@
 mod axes;
 mod clocks;
 mod faults;
+mod flags;
 mod folders;
 mod formats;
 mod headers;

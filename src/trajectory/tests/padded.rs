@@ -78,6 +78,61 @@ fn zeros_behind_the_end_of_an_episode_are_no_data() {
     assert_eq!(lengths(&trajectory), [5, 5, 5]);
 }
 
+/// Fault: rows of NaN that fill episodes up to one length were gaps.
+#[test]
+fn rows_of_nan_at_the_end_are_padding() {
+    let value = |e: usize, t: usize| {
+        if t < LENGTHS[e] {
+            1.0 + t as f64
+        } else {
+            f64::NAN
+        }
+    };
+    let values: Vec<f64> = (0..30).map(|i| value(i / 10, i / 2 % 5)).collect();
+    let file = |values: &[f64]| {
+        let arrays = [("observations", floats(&[3, 5, 2], values))];
+        Scratch::new("run.npz", npz(&arrays))
+    };
+    let (trajectory, roles) = file(&values).read().unwrap();
+    assert_eq!(lengths(&trajectory), LENGTHS);
+    assert!(roles.notes[0].contains("of NaN alone"), "{:?}", roles.notes);
+    let mut holes = values;
+    holes[0] = f64::NAN;
+    assert!(
+        file(&holes)
+            .refusal()
+            .contains("row 1, column observations_0 is NaN")
+    );
+}
+
+/// Fault: rows of a replay buffer that were not filled yet were rows of the recording.
+#[test]
+fn rows_that_a_buffer_has_not_filled_are_left_out() {
+    let scalar = |value: f64| floats(&[], &[value]);
+    let read = |full: f64| {
+        let states: Vec<f64> = (0..12)
+            .map(|i| if i < 8 { f64::from(i) } else { 0.0 })
+            .collect();
+        let ends: Vec<f64> = (0..12).map(|i| f64::from(u8::from(i == 3))).collect();
+        let arrays = [
+            ("observations", floats(&[12, 1], &states)),
+            ("actions", floats(&[12, 1], &[1.0; 12])),
+            ("dones", floats(&[12], &ends)),
+            ("pos", scalar(8.0)),
+            ("full", scalar(full)),
+        ];
+        Scratch::new("run.npz", npz(&arrays)).read().unwrap()
+    };
+    let (trajectory, roles) = read(0.0);
+    assert_eq!(lengths(&trajectory), [4, 4]);
+    assert!(
+        roles.notes.iter().any(|note| note.contains("8 of 12 rows")),
+        "{:?}",
+        roles.notes
+    );
+    assert_eq!(lengths(&read(1.0).0), [4, 8]);
+}
+
 #[test]
 fn a_length_beyond_the_padding_is_an_error() {
     let arrays = [

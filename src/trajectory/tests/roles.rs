@@ -57,6 +57,30 @@ fn without_conventions_numbers_are_states_and_times_are_not() {
     );
 }
 
+/// Fault: `steps` or `index` beside a date was no series.
+#[test]
+fn the_only_number_beside_a_date_is_the_series() {
+    for name in ["steps", "hr", "index"] {
+        let file = csv(&format!(
+            "date,{name}\n2024-01-01,60\n2024-01-02,67\n2024-01-03,61\n"
+        ));
+        let (trajectory, roles) = file.read().unwrap();
+        assert_eq!(trajectory.state_names(), [name]);
+        assert_eq!(roles.time.columns, ["date"], "{name}");
+    }
+}
+
+/// Fault: runs of several seeds that number their episodes alike were refused.
+#[test]
+fn seeds_tell_episodes_of_one_number_apart() {
+    let file = csv(
+        "seed,episode,obs_0,action\n0,0,1,1\n0,0,2,1\n0,1,3,1\n0,1,4,1\n1,0,5,1\n1,0,6,1\n1,1,7,1\n1,1,8,1\n",
+    );
+    let (trajectory, roles) = file.read().unwrap();
+    assert_eq!(lengths(&trajectory), [2, 2, 2, 2]);
+    assert_eq!(roles.episode.columns, ["episode", "seed"]);
+}
+
 #[test]
 fn a_row_number_without_a_name_is_no_state() {
     let (trajectory, roles) = csv(",level\n0,5\n1,6\n").read().unwrap();

@@ -80,6 +80,16 @@ fn columns_beside_one_that_is_plain_have_the_number_too() {
     );
 }
 
+/// Fault: columns of percent or of a currency were words.
+#[test]
+fn numbers_with_a_mark_are_numbers() {
+    let file = csv("t,load,price\n0,50%,\"$1,000.00\"\n1,51.5%,\"$1,000.25\"\n");
+    let (trajectory, _) = file.read().unwrap();
+    assert_eq!(states(&trajectory, 0), [[50.0, 1000.0], [51.5, 1000.25]]);
+    let refusal = csv("t,load\n0,50%\n1,51\n").refusal();
+    assert!(refusal.contains("load (text)"), "{refusal}");
+}
+
 #[test]
 fn chosen_numbers_are_missing_values() {
     let mut values = wave(10);
