@@ -52,7 +52,7 @@ const LIMITS: &[(u64, &[&str])] = &[
     ),
     (65_536, &["batch"]),
     (4_096, &["hidden"]),
-    (1_024, &["processes", "threads"]),
+    (1_024, &["at_once", "threads"]),
     (1_000, &["relabellings", "states", "window"]),
 ];
 
