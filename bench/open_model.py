@@ -143,13 +143,14 @@ def recordings(program, weights, shared):
             inside = np.mean([abs(row["pit"] - 0.5) <= 0.45 for row in of])
             yield f"{np.mean([row['log_score'] for row in of]):+.2f} ({100 * inside:.0f} %)"
 
-    rows = []
-    for name, context in RECORDINGS.items():
-        for method in ["vicl", "dicl-s", "dicl-sa", "residual"]:
-            raw, *others = cells(name, context, method, [str(weights), *rivals], "--recalibrate", "none")
-            [recalibrated] = cells(name, context, method, [str(weights)], "--recalibrate", "online")
-            rows.append([name, method, raw, recalibrated, *others])
-    table("Log score one step ahead (share in the 90 % intervals), 3 episodes of 10 rows", ["recording", "reads", "SmolLM2", "recalibrated", *rivals], rows)
+    def rows():
+        for name, context in RECORDINGS.items():
+            for method in ["vicl", "dicl-s", "dicl-sa", "residual"]:
+                raw, *others = cells(name, context, method, [str(weights), *rivals], "--recalibrate", "none")
+                [recalibrated] = cells(name, context, method, [str(weights)], "--recalibrate", "online")
+                yield [name, method, raw, recalibrated, *others]
+
+    table("Log score one step ahead (share in the 90 % intervals), 3 episodes of 10 rows", ["recording", "reads", "SmolLM2", "recalibrated", *rivals], rows())
 
 
 def systems(rows):
