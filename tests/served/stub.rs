@@ -1,6 +1,7 @@
 //! Small servers that speak the protocols of real ones, make their mistakes on demand, and answer
 //! from a table of probabilities.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -50,7 +51,7 @@ impl Kind {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Fault {
     None,
-    /// Every third answer ends in its middle.
+    /// Every third answer ends in its middle, unless the question is asked again.
     Cuts,
     /// The first so many are turned away with this status and header.
     Busy(usize, u16, &'static str),
@@ -58,7 +59,7 @@ pub enum Fault {
     Breaks(usize),
     /// Every request ends in an error of the server's own.
     Falls,
-    /// Every third answer ends the text and gives no probabilities.
+    /// Every third answer ends the text and gives no probabilities, unless the question is asked again.
     Ends,
     /// Probabilities are no numbers, as those of damaged weights, which are written as null.
     NoNumbers,
@@ -95,6 +96,8 @@ struct State {
     tokenizer: Tokenizer,
     asked: AtomicUsize,
     now: AtomicUsize,
+    /// Questions whose answer was cut or ended once.
+    struck: Mutex<HashSet<String>>,
 }
 
 /// A tokenizer with one token a character and a beginning of sequence.
@@ -160,6 +163,7 @@ impl Stub {
             tokenizer: Tokenizer::from_bytes(tokenizer_json()).unwrap(),
             asked: AtomicUsize::new(0),
             now: AtomicUsize::new(0),
+            struck: Mutex::default(),
         });
         let seen = (
             stub.scored.clone(),
@@ -242,13 +246,15 @@ impl State {
             0
         };
         let answer = self.answer(&path, &body);
+        // Twice the same question would be bad luck when several are asked at a time.
+        let strikes = asked % 3 == 1 && self.struck.lock().unwrap().insert(body.to_string());
         // Before the client can know of it.
         let whole = || {
             scored.fetch_add(usize::from(scores), Ordering::SeqCst);
         };
         // A client that has its answer may ask again before this thread goes on.
         self.now.fetch_sub(1, Ordering::SeqCst);
-        self.respond(&mut stream, fault, asked, answer, &key, &whole)
+        self.respond(&mut stream, fault, (asked, strikes), answer, &key, &whole)
     }
 
     /// Writes an answer or what goes wrong with it; says before if it is going to be whole.
@@ -256,7 +262,7 @@ impl State {
         &self,
         stream: &mut TcpStream,
         fault: Fault,
-        asked: usize,
+        (asked, strikes): (usize, bool),
         answer: Option<Value>,
         key: &str,
         whole: &dyn Fn(),
@@ -275,7 +281,7 @@ impl State {
             }
             Fault::Breaks(from) if asked >= from => plain(400, "", "{\"error\": \"broken\"}")?,
             Fault::Falls => plain(500, "", "{\"error\": \"prompt must be a string\"}")?,
-            Fault::Ends if asked % 3 == 1 => {
+            Fault::Ends if strikes => {
                 let choice =
                     json!({"text": "", "finish_reason": "stop", "logprobs": {"top_logprobs": []}});
                 plain(200, "", &json!({"choices": [choice]}).to_string())?;
@@ -306,7 +312,7 @@ impl State {
                     stream.write_all(zeros.as_bytes())?;
                 }
             }
-            Fault::Cuts if asked % 3 == 1 => {
+            Fault::Cuts if strikes => {
                 let length = text.len();
                 let half = &text[..length / 2];
                 write!(
