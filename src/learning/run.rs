@@ -1,4 +1,4 @@
-//! A training run in a folder of its own: policies, evaluations and checkpoints are written as it goes on.
+//! A training run in a folder of its own: policies, evaluations and checkpoints are written at every evaluation.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ const LOCK: &str = "lock";
 /// let mut run = TrainingRun::open(&folder, settings.clone())?;
 /// run.advance(None)?;
 /// drop(run);
-/// // Opened again, it goes on behind its last checkpoint.
+/// // Opened again, it resumes behind its last checkpoint.
 /// let mut run = TrainingRun::open(&folder, settings)?;
 /// assert_eq!(run.resumed_at(), Some(30));
 /// while !run.training().is_done() {
@@ -53,7 +53,7 @@ pub struct TrainingRun {
 }
 
 impl TrainingRun {
-    /// Goes on with the run of a folder, or begins one there.
+    /// Resumes the run of a folder, or begins one there.
     ///
     /// # Errors
     /// [`LearningError::Busy`] if another process trains there, [`LearningError::Other`] if the folder holds a
@@ -89,12 +89,12 @@ impl TrainingRun {
         &self.training
     }
 
-    /// The step behind which it went on, unless it began here.
+    /// The step behind which it was resumed, unless it began here.
     pub fn resumed_at(&self) -> Option<usize> {
         self.resumed_at
     }
 
-    /// Why newer checkpoints than that with which it went on could not be used.
+    /// Why newer checkpoints than the one that was resumed could not be used.
     pub fn refused(&self) -> &[String] {
         &self.refused
     }
@@ -115,7 +115,7 @@ impl TrainingRun {
         self.folder.join(BEST)
     }
 
-    /// Goes on until the next evaluation, and writes what came of it. The forecaster is the one of the
+    /// Trains until the next evaluation, and writes what came of it. The forecaster is the one of the
     /// [source](super::Source) of imagined transitions, if that is one.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub struct PlannedRun {
     pub forecaster: Option<Forecaster>,
 }
 
-/// What is told of runs as they go on.
+/// What is told of runs while they train.
 #[derive(Debug)]
 pub enum RunProgress {
     /// A run was opened, and these checkpoints could not be used.
@@ -27,9 +27,35 @@ pub enum RunProgress {
     Steps(usize),
 }
 
-/// Makes all runs, `at_once` at a time and one thread each, or goes on with them; the evaluations of each.
+/// Trains all runs, `at_once` at a time and one thread each, those that are there from their checkpoints on; the
+/// evaluations of each.
 /// What is trained does not depend on how many there are at a time. If one run fails, the others end behind
 /// their next checkpoint.
+///
+/// ```
+/// use statecast::learning::{PlannedRun, SacSettings, TrainingSettings, train_side_by_side};
+/// let folder = std::env::temp_dir().join(format!("statecast-runs-{}", std::process::id()));
+/// let runs: Vec<PlannedRun> = (1..=2)
+///     .map(|seed| PlannedRun {
+///         folder: folder.join(format!("seed-{seed}")),
+///         settings: TrainingSettings {
+///             seed,
+///             steps: 50,
+///             batch: 8,
+///             learning_starts: 40,
+///             evaluate_every: 50,
+///             evaluation_episodes: 1,
+///             agent: SacSettings { hidden: 8, ..SacSettings::default() },
+///             ..TrainingSettings::of_task("pendulum")
+///         },
+///         forecaster: None,
+///     })
+///     .collect();
+/// let found = train_side_by_side(&runs, 2, &mut |_| ())?;
+/// assert_eq!(found[1].last().unwrap().step, 50);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// [`LearningError::Run`], which names the folder, of the first run that fails.

@@ -58,6 +58,9 @@ impl OpenAi {
                 });
             }
         }
+        // What the server says where it refuses even the least, if it says anything.
+        let _: Choices<Scored> =
+            client.post(PATH, &Completion::of_text(model, "1, 2, 3,", COUNTS[2]))?;
         Err(client.wrong(PATH, "it gives no logprobs of completions"))
     }
 
