@@ -5,16 +5,14 @@
 //! The bundled model in F32. `rollout_step/context_read_again` is what a rollout costs a step
 //! without a shared cache: every path's context and past are read anew.
 
-use std::hint::black_box;
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
-use candle_core::Device;
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use ndarray::Array2;
 use statecast::codec::{Bin, builtin_formats};
 use statecast::forecast::{Session, Temperature, Tolerance};
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
+use std::hint::black_box;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 const CHANNELS: usize = 3;
 const CONTEXT: usize = 500;
@@ -22,13 +20,8 @@ const PATHS: usize = 100;
 
 fn model() -> Model {
     let formats = builtin_formats().expect("the embedded prompt formats are valid");
-    Model::load(
-        &ModelSource::Builtin,
-        &formats,
-        Precision::F32,
-        &Device::Cpu,
-    )
-    .expect("the bundled model is part of the program")
+    Model::load(&ModelSource::Builtin, &formats, Precision::F32, Device::Cpu)
+        .expect("the bundled model is part of the program")
 }
 
 /// Sines of different periods, over the middle of the axis.

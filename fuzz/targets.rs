@@ -14,7 +14,7 @@ use statecast::evaluation::read_truth;
 use statecast::learning::Training;
 use statecast::model::{Architecture, HubModel, Precision, Weights};
 use statecast::policy::{self, Policy, PolicySource, Widths};
-use statecast::trajectory::{self, MissingPolicy, RoleSelection};
+use statecast::recording::{self, MissingPolicy, RoleSelection};
 
 /// A reader of bytes from outside.
 pub type Target = fn(&[u8]);
@@ -160,7 +160,7 @@ pub fn tables(bytes: &[u8]) {
     let folder = folder();
     let path = written(folder.path(), "x.csv", bytes);
     let _ = read_truth(&path);
-    let _ = trajectory::read_future_actions(&path, &["act_torque".to_owned()], None, None);
+    let _ = recording::read_future_actions(&path, &["act_torque".to_owned()], None, None);
 }
 
 /// Roles that a user names, a line each, and behind an empty line the table that they are of.
@@ -181,9 +181,9 @@ pub fn roles(bytes: &[u8]) {
     let folder = folder();
     let path = written(folder.path(), "x.csv", table.as_bytes());
     for missing in [MissingPolicy::Error, MissingPolicy::Hold] {
-        let _ = trajectory::read(&path, &selection, missing);
+        let _ = recording::read(&path, &selection, missing);
     }
-    let _ = trajectory::read_runs(&path, &selection);
+    let _ = recording::read_runs(&path, &selection);
     let column = selection.state.first().map_or("a", String::as_str);
-    let _ = trajectory::read_labels(&path, column, &selection);
+    let _ = recording::read_labels(&path, column, &selection);
 }

@@ -4,7 +4,7 @@
 //!
 //! The data flows one way, and the modules stand in its order:
 //!
-//! 1. [`trajectory`]: files to episodes of states, actions and rewards;
+//! 1. [`recording`]: files to episodes of states, actions and rewards;
 //! 2. [`disentangle`]: correlated variables to channels;
 //! 3. [`codec`]: values to bins, digits and token ids;
 //! 4. [`model`]: token ids to probabilities;
@@ -45,6 +45,6 @@ pub mod output;
 mod pipe;
 pub mod plot;
 pub mod policy;
+pub mod recording;
 pub mod report;
 mod stand_in;
-pub mod trajectory;

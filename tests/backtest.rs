@@ -1,8 +1,5 @@
 //! Backtests: no forecast knows what comes after its origin, and mixtures keep their promise.
 
-use std::sync::Arc;
-
-use candle_core::Device;
 use ndarray::Array2;
 use statecast::backtest::{BacktestSettings, Results, Windows, run, summarise};
 use statecast::baselines::{NAMES, named};
@@ -11,17 +8,12 @@ use statecast::forecast::{
     Forecaster, Language, Mixture, Predictor, Recalibrated, Role, RolloutSettings, Settings,
     Temperature, Tolerance, Variables,
 };
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
+use std::sync::Arc;
 
 fn builtin() -> Model {
     let formats = builtin_formats().unwrap();
-    Model::load(
-        &ModelSource::Builtin,
-        &formats,
-        Precision::F32,
-        &Device::Cpu,
-    )
-    .unwrap()
+    Model::load(&ModelSource::Builtin, &formats, Precision::F32, Device::Cpu).unwrap()
 }
 
 fn language(model: &Model) -> Arc<dyn Predictor> {

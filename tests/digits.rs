@@ -1,15 +1,13 @@
 //! Numbers that a model writes digit by digit.
 
-use std::path::{Path, PathBuf};
-
-use candle_core::Device;
 use ndarray::{Array2, s};
 use statecast::codec::{Bin, builtin_formats};
 use statecast::density::locate;
 use statecast::forecast::{
     Forecaster, Role, RolloutSettings, Session, Settings, Temperature, Tolerance, Variables,
 };
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
+use std::path::{Path, PathBuf};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -19,7 +17,7 @@ fn golden(name: &str) -> PathBuf {
 
 fn load(source: ModelSource) -> Model {
     let formats = builtin_formats().unwrap();
-    Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
+    Model::load(&source, &formats, Precision::F32, Device::Cpu).unwrap()
 }
 
 fn folder() -> Model {
@@ -148,7 +146,7 @@ fn preamble_is_read_first_and_counted() {
     let mut format = builtin_formats().unwrap().remove(2);
     format.preamble = "angles: ".to_owned();
     let source = ModelSource::Folder(golden("gguf/llama-folder"));
-    let model = Model::load(&source, &[format], Precision::F32, &Device::Cpu).unwrap();
+    let model = Model::load(&source, &[format], Precision::F32, Device::Cpu).unwrap();
     let plain = folder();
     let text = "angles: ".len();
     assert_eq!(model.tokens().prefix().len(), text);

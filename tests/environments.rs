@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::ArrayView1;
 use statecast::environment::{Task, named};
-use statecast::trajectory::{MissingPolicy, RoleSelection, Trajectory, read};
+use statecast::recording::{MissingPolicy, Recording, RoleSelection, read};
 
 fn shared(folder: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -115,7 +115,7 @@ fn robots_follow_gymnasium() {
 }
 
 /// A recording's observations before its steps, or after them.
-fn observations(path: &Path, which: &str) -> Trajectory {
+fn observations(path: &Path, which: &str) -> Recording {
     let selection = RoleSelection {
         state: vec![which.to_owned()],
         ..RoleSelection::default()

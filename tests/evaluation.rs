@@ -15,7 +15,7 @@ use statecast::evaluation::{
 };
 use statecast::forecast::{Forecaster, KnownFuture, Role, RolloutSettings, Settings, Variables};
 use statecast::policy::{Linear, Policy, PolicyError, Widths};
-use statecast::trajectory::{Episode, Trajectory};
+use statecast::recording::{Episode, Recording};
 
 const STEPS: usize = 30;
 
@@ -41,7 +41,7 @@ fn damper(gain: f64) -> Linear {
 }
 
 /// Runs of a policy: `x' = x + 0.1 v`, `v' = v + 0.1 a`, and a little noise.
-fn runs(policy: &mut dyn Policy, count: usize, seed: u64) -> Trajectory {
+fn runs(policy: &mut dyn Policy, count: usize, seed: u64) -> Recording {
     let episode = |run: usize| {
         let mut random = [ChaCha8Rng::seed_from_u64(1000 * seed + run as u64)];
         let mut states = Array2::zeros((STEPS + 1, 2));
@@ -71,7 +71,7 @@ fn runs(policy: &mut dyn Policy, count: usize, seed: u64) -> Trajectory {
         .and_then(|episode| episode.with_final_state(Some(last)))
         .unwrap()
     };
-    Trajectory::new(
+    Recording::new(
         vec!["x".to_owned(), "v".to_owned()],
         vec!["a".to_owned()],
         Some("reward".to_owned()),
@@ -279,7 +279,7 @@ fn a_recording_without_a_step_is_refused() {
         flags.clone(),
         flags,
     );
-    empty = Trajectory::new(
+    empty = Recording::new(
         empty.state_names().to_vec(),
         empty.action_names().to_vec(),
         None,
@@ -379,7 +379,7 @@ fn runs_of_the_policy_itself_are_corrected_by_their_starts() {
     let near = {
         let mut episodes = runs(&mut damper(1.0), 60, 4).episodes().to_vec();
         episodes.retain(|e| e.states()[[0, 0]].abs() < 0.5);
-        Trajectory::new(
+        Recording::new(
             vec!["x".to_owned(), "v".to_owned()],
             vec!["a".to_owned()],
             Some("reward".to_owned()),

@@ -2,20 +2,18 @@
 //! (`make_others.py`), and what sessions do with them.
 
 mod common;
-
-use candle_core::Device;
 use common::{array, golden};
 use ndarray::Array2;
 use statecast::codec::{Bin, builtin_formats};
 use statecast::forecast::{
     Forecaster, Role, RolloutSettings, Session, Settings, Temperature, Tolerance, Variables,
 };
-use statecast::model::{FOREIGN_FAMILIES, Model, ModelSource, Precision};
+use statecast::model::{Device, FOREIGN_FAMILIES, Model, ModelSource, Precision};
 
 fn load(family: &str) -> Model {
     let source = ModelSource::Folder(golden(&format!("others/{family}")));
     let formats = builtin_formats().unwrap();
-    Model::load(&source, &formats, Precision::Auto, &Device::Cpu)
+    Model::load(&source, &formats, Precision::Auto, Device::Cpu)
         .unwrap_or_else(|e| panic!("{family}: {e}"))
 }
 

@@ -1,8 +1,6 @@
 //! From values to probabilities, against `transformers` and NumPy (`make_end_to_end.py`).
 
 mod common;
-
-use candle_core::Device;
 use common::{array, golden};
 use ndarray::{Array2, Array3};
 use statecast::codec::{Bin, builtin_formats};
@@ -10,11 +8,11 @@ use statecast::forecast::{
     Forecaster, Reading, Role, RolloutSettings, Session, Settings, Temperature, Tolerance,
     Variables,
 };
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
 
 fn load(source: ModelSource) -> Model {
     let formats = builtin_formats().unwrap();
-    Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
+    Model::load(&source, &formats, Precision::F32, Device::Cpu).unwrap()
 }
 
 fn series() -> Variables {

@@ -1,17 +1,14 @@
 //! GGUF files against `transformers` on the dequantised weights (`make_gguf.py`).
 
 mod common;
-
-use candle_core::Device;
 use common::{array, golden, kernels};
 use statecast::codec::{Bin, builtin_formats};
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
 
 fn load(name: &str, precision: Precision) -> Model {
     let source = ModelSource::Gguf(golden(&format!("gguf/{name}.gguf")));
     let formats = builtin_formats().unwrap();
-    Model::load(&source, &formats, precision, &Device::Cpu)
-        .unwrap_or_else(|e| panic!("{name}: {e}"))
+    Model::load(&source, &formats, precision, Device::Cpu).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
 /// Largest and mean difference of a logit, read in pieces of so many tokens of each sequence.

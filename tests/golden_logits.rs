@@ -1,20 +1,12 @@
 //! Logits against `transformers` on the checkpoints of `tests/golden`.
 
 mod common;
-
-use candle_core::Device;
 use common::{array, golden};
 use statecast::codec::builtin_formats;
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
 
 fn load(source: ModelSource, precision: Precision) -> Model {
-    Model::load(
-        &source,
-        &builtin_formats().unwrap(),
-        precision,
-        &Device::Cpu,
-    )
-    .unwrap()
+    Model::load(&source, &builtin_formats().unwrap(), precision, Device::Cpu).unwrap()
 }
 
 /// Logits of all positions `[positions][vocabulary]` of one sequence.

@@ -1,11 +1,9 @@
 //! The bundled model's exact chains over windows, against `transformers` and SciPy (`make_windows.py`).
-
-use candle_core::Device;
 use serde::Deserialize;
 use statecast::analysis::chain_of_windows;
 use statecast::codec::builtin_formats;
 use statecast::forecast::{Language, Temperature, Tolerance};
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -32,7 +30,7 @@ fn chains_over_windows_equal_the_reference() {
     let reference: Golden = serde_json::from_str(&text).unwrap();
     let formats = builtin_formats().unwrap();
     let source = ModelSource::Builtin;
-    let model = Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap();
+    let model = Model::load(&source, &formats, Precision::F32, Device::Cpu).unwrap();
     assert!(!reference.cases.is_empty());
     for case in reference.cases {
         let language = Language {

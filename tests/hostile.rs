@@ -1,14 +1,12 @@
 //! Models from outside that are damaged or mean harm: every one is an error that names its file, none
 //! a panic, none a huge allocation.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-
-use candle_core::Device;
 use serde_json::{Value, json};
 use statecast::codec::{Bin, builtin_formats};
 use statecast::forecast::{Session, Temperature, Tolerance};
-use statecast::model::{Model, ModelError, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelError, ModelSource, Precision};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -17,7 +15,7 @@ fn root(path: &str) -> PathBuf {
 /// Loads a model and reads a few values with it.
 fn use_model(source: &ModelSource) -> Result<(), ModelError> {
     let formats = builtin_formats().unwrap();
-    let model = Model::load(source, &formats, Precision::Auto, &Device::Cpu)?;
+    let model = Model::load(source, &formats, Precision::Auto, Device::Cpu)?;
     let context = ndarray::Array2::from_elem((4, 1), Bin::new(500).unwrap());
     let (temperature, tolerance) = (Temperature::default(), Tolerance::default());
     Session::start(&model, &context, temperature, tolerance, 0..4)?;
@@ -538,7 +536,7 @@ fn weights_that_are_no_numbers_have_no_share_of_the_probability() {
     bytes[end - 100_000..].fill(0xff);
     std::fs::write(&weights, bytes).unwrap();
     let formats = builtin_formats().unwrap();
-    let model = Model::load(&folder.source(), &formats, Precision::Auto, &Device::Cpu).unwrap();
+    let model = Model::load(&folder.source(), &formats, Precision::Auto, Device::Cpu).unwrap();
     let found = model.off_grammar_mass(&[Bin::new(500).unwrap(); 4]);
     assert!(matches!(found, Err(ModelError::NotFinite)), "{found:?}");
 }

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
 use serde::Deserialize;
-use statecast::trajectory::{
-    MissingPolicy, RoleSelection, Roles, Trajectory, TrajectoryError, read,
-};
+use statecast::recording::{MissingPolicy, Recording, RecordingError, RoleSelection, Roles, read};
 
 /// What a file holds.
 #[derive(Debug, Deserialize)]
@@ -39,7 +37,7 @@ fn layouts() -> Vec<Layout> {
     serde_json::from_str(&text).unwrap()
 }
 
-fn read_layout(layout: &Layout) -> Result<(Trajectory, Roles), TrajectoryError> {
+fn read_layout(layout: &Layout) -> Result<(Recording, Roles), RecordingError> {
     // Names with commas in them come from the command line in parts.
     let state = layout.choose.join(",");
     let state = state.split(',').filter(|part| !part.is_empty());
@@ -57,7 +55,7 @@ fn read_layout(layout: &Layout) -> Result<(Trajectory, Roles), TrajectoryError> 
 
 /// What is wrong with how a layout is read.
 fn faults(layout: &Layout) -> Vec<String> {
-    let (trajectory, roles) = match read_layout(layout) {
+    let (recording, roles) = match read_layout(layout) {
         Ok(read) => read,
         Err(fault) => return vec![fault.to_string()],
     };
@@ -70,20 +68,20 @@ fn faults(layout: &Layout) -> Vec<String> {
     let text = |names: &[String]| names.join("; ");
     expect(
         "states",
-        text(trajectory.state_names()),
+        text(recording.state_names()),
         text(&layout.states),
     );
     expect(
         "actions",
-        text(trajectory.action_names()),
+        text(recording.action_names()),
         text(&layout.actions),
     );
     expect(
         "reward",
-        trajectory.reward_name().is_some().to_string(),
+        recording.reward_name().is_some().to_string(),
         layout.reward.to_string(),
     );
-    let lengths: Vec<usize> = trajectory.episodes().iter().map(|e| e.rows()).collect();
+    let lengths: Vec<usize> = recording.episodes().iter().map(|e| e.rows()).collect();
     expect(
         "rows",
         format!("{lengths:?}"),
@@ -91,7 +89,7 @@ fn faults(layout: &Layout) -> Vec<String> {
     );
     let time = layout.time.iter().cloned().collect::<Vec<_>>();
     expect("time", text(&roles.time.columns), text(&time));
-    let episode = &trajectory.episodes()[0];
+    let episode = &recording.episodes()[0];
     let row = |row: usize| episode.states().row(row).to_vec();
     let near = |found: Vec<f64>, expected: &[f64]| {
         let same = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-6 * b.abs().max(1.0);
@@ -154,9 +152,9 @@ fn a_folder_of_lerobot_is_one_recording() {
         time: Some("none".to_owned()),
         ..RoleSelection::default()
     };
-    let (trajectory, _) = read(root, &selection, MissingPolicy::Error).unwrap();
-    assert_eq!(trajectory.rows(), 32);
-    assert_eq!(trajectory.action_names(), ["action.torque"]);
+    let (recording, _) = read(root, &selection, MissingPolicy::Error).unwrap();
+    assert_eq!(recording.rows(), 32);
+    assert_eq!(recording.action_names(), ["action.torque"]);
 }
 
 #[test]

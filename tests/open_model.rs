@@ -3,14 +3,12 @@
 
 mod common;
 
-use std::path::Path;
-
-use candle_core::Device;
 use common::{array, golden};
 use ndarray::Array2;
 use statecast::codec::{Bin, builtin_formats};
 use statecast::forecast::{Session, Temperature, Tolerance};
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
+use std::path::Path;
 
 fn load(precision: Precision) -> Option<Model> {
     let path =
@@ -20,7 +18,7 @@ fn load(precision: Precision) -> Option<Model> {
         return None;
     }
     let formats = builtin_formats().unwrap();
-    Some(Model::load(&ModelSource::Gguf(path), &formats, precision, &Device::Cpu).unwrap())
+    Some(Model::load(&ModelSource::Gguf(path), &formats, precision, Device::Cpu).unwrap())
 }
 
 fn integers(name: &str) -> Vec<usize> {

@@ -53,7 +53,13 @@ fn logits_equal_those_of_candle_transformers() {
         let oracle = Oracle::load(&folder);
         let source = ModelSource::Folder(folder.clone());
         let formats = builtin_formats().unwrap();
-        let model = Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap();
+        let model = Model::load(
+            &source,
+            &formats,
+            Precision::F32,
+            statecast::model::Device::Cpu,
+        )
+        .unwrap();
         let decoder = model.decoder().unwrap();
         let vocabulary = decoder.config().vocab_size as u32;
         let ids: Vec<u32> = (0..lengths[3] as u32)

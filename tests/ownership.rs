@@ -1,8 +1,5 @@
 //! Models and forecasters can be owned, kept and shared among threads, as services need it.
 
-use std::num::NonZeroUsize;
-
-use candle_core::Device;
 use ndarray::Array2;
 use statecast::baselines::named;
 use statecast::codec::builtin_formats;
@@ -11,8 +8,9 @@ use statecast::forecast::{
     Continuation, Forecaster, Method, Predictor, Reading, Role, RolloutSettings, Session, Settings,
     Variables,
 };
-use statecast::model::{HintedModel, Model, ModelSource, Precision, Sequences};
+use statecast::model::{Device, HintedModel, Model, ModelSource, Precision, Sequences};
 use statecast::policy::Policy;
+use std::num::NonZeroUsize;
 
 /// What a service keeps.
 struct Service {
@@ -23,13 +21,7 @@ struct Service {
 
 fn service(method: Method) -> Service {
     let formats = builtin_formats().unwrap();
-    let model = Model::load(
-        &ModelSource::Builtin,
-        &formats,
-        Precision::F32,
-        &Device::Cpu,
-    )
-    .unwrap();
+    let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, Device::Cpu).unwrap();
     let settings = Settings {
         method,
         ..Settings::default()

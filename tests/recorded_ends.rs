@@ -11,7 +11,7 @@ use statecast::evaluation::{
 };
 use statecast::network::FitSettings;
 use statecast::policy::{self, Linear, Policy, Widths};
-use statecast::trajectory::{Episode, Trajectory};
+use statecast::recording::{Episode, Recording};
 
 /// Always takes the same action, with a spread if there is one.
 fn constant(action: f64, spread: Option<f64>, limit: f64) -> Linear {
@@ -24,7 +24,7 @@ fn counted(
     lengths: &[usize],
     ended: bool,
     reward: impl Fn(usize, f64) -> Option<f64>,
-) -> Trajectory {
+) -> Recording {
     let episode = |(number, &steps): (usize, &usize)| {
         let action = |t: usize| ((number * 31 + t * t * (number % 7 + 1)) % 11) as f64 / 5.0 - 1.0;
         let rewards: Option<Array1<f64>> = (0..steps).map(|t| reward(t, action(t))).collect();
@@ -39,7 +39,7 @@ fn counted(
         .unwrap()
     };
     let rewarded = reward(0, 0.0).is_some();
-    Trajectory::new(
+    Recording::new(
         vec!["counter".to_owned()],
         vec!["a".to_owned()],
         rewarded.then(|| "reward".to_owned()),

@@ -1,7 +1,5 @@
 //! Faults of the published reference code (DICL) that must not come back, one test each. That
 //! bins' centres are not their left edges is tested beside the bins.
-
-use candle_core::Device;
 use ndarray::{Array2, Axis, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -12,17 +10,11 @@ use statecast::forecast::{
     Forecaster, KnownFuture, Levels, Method, Reading, Role, Rollout, RolloutSettings, Session,
     Settings, Temperature, Tolerance, Variables,
 };
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
 
 fn model() -> Model {
     let formats = builtin_formats().unwrap();
-    Model::load(
-        &ModelSource::Builtin,
-        &formats,
-        Precision::F32,
-        &Device::Cpu,
-    )
-    .unwrap()
+    Model::load(&ModelSource::Builtin, &formats, Precision::F32, Device::Cpu).unwrap()
 }
 
 fn variables(values: Array2<f64>, roles: &[Role]) -> Variables {

@@ -1,8 +1,5 @@
 //! The residual axis: what experts leave over, read by forecasters of digits.
 
-use std::sync::Arc;
-
-use candle_core::Device;
 use ndarray::{Array2, ArrayViewMut2};
 use proptest::prelude::*;
 use rand::rngs::ChaCha8Rng;
@@ -14,8 +11,9 @@ use statecast::forecast::{
     Control, ForecastError, Forecaster, KnownFuture, Language, Method, Mixture, Recalibrated,
     Residual, Role, RolloutSettings, Settings, Variables,
 };
-use statecast::model::{Model, ModelSource, Precision};
-use statecast::trajectory::{MissingPolicy, RoleSelection, read};
+use statecast::model::{Device, Model, ModelSource, Precision};
+use statecast::recording::{MissingPolicy, RoleSelection, read};
+use std::sync::Arc;
 
 fn builtin() -> Model {
     load(ModelSource::Builtin)
@@ -23,7 +21,7 @@ fn builtin() -> Model {
 
 fn load(source: ModelSource) -> Model {
     let formats = builtin_formats().unwrap();
-    Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
+    Model::load(&source, &formats, Precision::F32, Device::Cpu).unwrap()
 }
 
 /// Residuals written as digits, also by a model that could read hints.
@@ -304,9 +302,9 @@ fn a_mixture_of_residuals_and_digits_scores_at_least_like_both() {
 fn residuals_score_better_than_the_linear_model_on_a_pendulum() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pendulum.csv");
     let selection = RoleSelection::default();
-    let (trajectory, _) = read(file.as_ref(), &selection, MissingPolicy::Error).unwrap();
-    let of = |episode| Variables::of(&trajectory, episode, Method::Residual, false);
-    let series: Vec<(String, Variables)> = trajectory
+    let (recording, _) = read(file.as_ref(), &selection, MissingPolicy::Error).unwrap();
+    let of = |episode| Variables::of(&recording, episode, Method::Residual, false);
+    let series: Vec<(String, Variables)> = recording
         .episodes()
         .iter()
         .take(2)

@@ -1,16 +1,14 @@
 //! Models that are served: densities through every protocol are those of the server's own table, and
 //! what goes wrong with a server costs an error that names it, or nothing.
 
+use ndarray::{Array2, Array3};
+use statecast::codec::{BIN_COUNT, Bin, builtin_formats};
+use statecast::forecast::{Session, Temperature, Tolerance};
+use statecast::model::{Device, Model, ModelSource, Precision, Server, ServerAddress};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-use candle_core::Device;
-use ndarray::{Array2, Array3};
-use statecast::codec::{BIN_COUNT, Bin, builtin_formats};
-use statecast::forecast::{Session, Temperature, Tolerance};
-use statecast::model::{Model, ModelSource, Precision, Server, ServerAddress};
 
 #[path = "served/llama_cpp.rs"]
 mod llama_cpp;
@@ -512,7 +510,7 @@ fn what_needs_the_weights_says_so() {
     let stub = Stub::start(Kind::Sglang, Fault::None);
     let source: ModelSource = stub.address().parse().unwrap();
     let formats = builtin_formats().unwrap();
-    let model = Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap();
+    let model = Model::load(&source, &formats, Precision::F32, Device::Cpu).unwrap();
     let error = model
         .off_grammar_mass(&[Bin::new(5).unwrap()])
         .unwrap_err()

@@ -2,15 +2,13 @@
 #![no_main]
 
 use std::io::Write;
-
-use candle_core::Device;
 use libfuzzer_sys::fuzz_target;
 use statecast::codec::builtin_formats;
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut file = tempfile::Builder::new().suffix(".gguf").tempfile().unwrap();
     file.write_all(bytes).unwrap();
     let source = ModelSource::Gguf(file.path().to_owned());
-    let _ = Model::load(&source, &builtin_formats().unwrap(), Precision::Auto, &Device::Cpu);
+    let _ = Model::load(&source, &builtin_formats().unwrap(), Precision::Auto, Device::Cpu);
 });

@@ -1,8 +1,8 @@
-//! Trajectory files. The first byte chooses the format.
+//! Recording files. The first byte chooses the format.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use statecast::trajectory::{MissingPolicy, RoleSelection, read};
+use statecast::recording::{MissingPolicy, RoleSelection, read};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&kind, bytes)) = bytes.split_first() else {

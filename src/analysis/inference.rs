@@ -119,7 +119,6 @@ pub fn mean_laws(laws: &[Laws]) -> Option<Laws> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
     use ndarray::array;
     use rand::RngExt;
 
@@ -128,7 +127,7 @@ mod tests {
     use crate::baselines;
     use crate::codec::builtin_formats;
     use crate::forecast::Language;
-    use crate::model::{Model, ModelSource, Precision};
+    use crate::model::{Device, Model, ModelSource, Precision};
 
     /// A sequence drawn from a matrix.
     fn sequence(matrix: &Array2<f64>, rows: usize, seed: u64) -> Vec<usize> {
@@ -154,7 +153,7 @@ mod tests {
     fn builtin() -> Model {
         let formats = builtin_formats().unwrap();
         let source = ModelSource::Builtin;
-        Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
+        Model::load(&source, &formats, Precision::F32, Device::Cpu).unwrap()
     }
 
     /// It comes nearer with every step, and knows more than how often the states come.

@@ -70,19 +70,18 @@ pub fn chain_of_windows(
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
 
     use super::*;
     use crate::codec::builtin_formats;
     use crate::forecast::{Temperature, Tolerance};
-    use crate::model::{Model, ModelSource, Precision};
+    use crate::model::{Device, Model, ModelSource, Precision};
 
     /// Sharing beginnings changes nothing: every law is that of its window read alone.
     #[test]
     fn laws_are_those_of_their_windows() {
         let formats = builtin_formats().unwrap();
         let source = ModelSource::Builtin;
-        let model = Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap();
+        let model = Model::load(&source, &formats, Precision::F32, Device::Cpu).unwrap();
         let language = Language {
             model: model.clone(),
             temperature: Temperature::default(),

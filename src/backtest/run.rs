@@ -9,8 +9,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::Windows;
 use crate::forecast::{
-    ForecastError, Forecaster, KnownFuture, Levels, OneStep, Role, Rollout, RolloutSettings,
-    Variables,
+    ForecastError, Forecaster, Futures, KnownFuture, Levels, OneStep, Role, Rollout,
+    RolloutSettings, Variables,
 };
 use crate::metrics::{JointScores, Pit, crps, density_crps, interval_score};
 
@@ -221,9 +221,10 @@ impl Window<'_> {
             stretch: None,
         };
         let known = (came.actions.ncols() > 0).then_some(&future);
-        let forecast = forecaster.forecast(&context, 0, &paths, known, &|_| ())?;
-        let (mut reading, rollout) = (forecast.reading, forecast.rollout);
-        self.score_paths(&context, &came, &rollout, paths.seed, results);
+        let futures = Futures::of(known);
+        let forecast = forecaster.rollouts(&context, 0, &paths, futures, &|_| ())?;
+        self.score_paths(&context, &came, &forecast.rollouts[0], paths.seed, results);
+        let mut reading = forecast.reading;
         let before = reading.saturated();
         let one_step = reading.observe(&came)?;
         if results.channels.is_empty() {

@@ -12,7 +12,7 @@ use crate::evaluation::{Beyond, actions_beyond};
 use crate::forecast::{Forecaster, KnownFuture, Variables};
 use crate::output::{numbers, percent};
 use crate::policy::{self, Policy, PolicySource, Widths};
-use crate::trajectory::{Episode, FutureActions, Trajectory, read_future_actions};
+use crate::recording::{Episode, FutureActions, Recording, read_future_actions};
 
 #[derive(Debug, Args)]
 pub(super) struct FutureArguments {
@@ -118,7 +118,7 @@ impl FutureArguments {
     /// The actions of the files, and whether they are those of the steps after the rows of some episodes.
     pub(super) fn read(
         &self,
-        trajectory: &Trajectory,
+        recording: &Recording,
         time: Option<&str>,
         episodes: &[(&Episode, usize)],
         horizon: usize,
@@ -130,7 +130,7 @@ impl FutureArguments {
             .chain(forked)
             .map(|(path, name)| {
                 let recorded = episodes.first().and_then(|(episode, _)| episode.timeline());
-                let plan = read_future_actions(path, trajectory.action_names(), time, recorded)?;
+                let plan = read_future_actions(path, recording.action_names(), time, recorded)?;
                 let mut notes = plan.notes.clone();
                 for &(episode, end) in episodes {
                     let steps = plan.ahead(episode, end, horizon)?;
@@ -160,13 +160,10 @@ impl FutureArguments {
     }
 
     /// The policy that acts, for a recording's states and actions.
-    pub(super) fn policy(
-        &self,
-        trajectory: &Trajectory,
-    ) -> anyhow::Result<Option<Box<dyn Policy>>> {
+    pub(super) fn policy(&self, recording: &Recording) -> anyhow::Result<Option<Box<dyn Policy>>> {
         let widths = Widths {
-            observations: trajectory.state_names().len(),
-            actions: trajectory.action_names().len(),
+            observations: recording.state_names().len(),
+            actions: recording.action_names().len(),
         };
         let read = |source: &PolicySource| {
             policy::read(source, widths, None).with_context(|| format!("--policy {source}"))
@@ -177,7 +174,7 @@ impl FutureArguments {
     /// Warns if the policy takes actions far outside of those recorded in some episodes.
     pub(super) fn warn_of_policy(
         &self,
-        trajectory: &Trajectory,
+        recording: &Recording,
         episodes: &[(&Episode, usize)],
         seed: u64,
     ) -> anyhow::Result<()> {
@@ -189,7 +186,7 @@ impl FutureArguments {
         else {
             return Ok(());
         };
-        if let Some(mut policy) = self.policy(trajectory)? {
+        if let Some(mut policy) = self.policy(recording)? {
             let states: Vec<_> = episodes
                 .iter()
                 .map(|(episode, _)| episode.states())
@@ -199,7 +196,7 @@ impl FutureArguments {
                 .map(|(episode, _)| episode.actions())
                 .collect();
             let found = actions_beyond(&mut *policy, &states, &actions, seed)?;
-            warn_of_actions(&source.to_string(), trajectory.action_names(), &found);
+            warn_of_actions(&source.to_string(), recording.action_names(), &found);
         }
         Ok(())
     }
@@ -209,7 +206,7 @@ impl FutureArguments {
     pub(super) fn check(
         &self,
         forecaster: &Forecaster,
-        trajectory: &Trajectory,
+        recording: &Recording,
         recorded: bool,
     ) -> anyhow::Result<()> {
         let flags = [
@@ -221,7 +218,7 @@ impl FutureArguments {
         let given = flags.iter().find(|(_, given)| *given);
         if let Some((flag, _)) = given {
             ensure!(
-                !trajectory.action_names().is_empty(),
+                !recording.action_names().is_empty(),
                 "{flag}: the recording has no action columns; choose them with --action"
             );
             ensure!(
@@ -231,7 +228,7 @@ impl FutureArguments {
             );
         }
         let missing = given.is_none() && !recorded;
-        if missing && !trajectory.action_names().is_empty() && forecaster.needs_actions() {
+        if missing && !recording.action_names().is_empty() && forecaster.needs_actions() {
             tell!(
                 "note: no actions to come are given (--future, --hold-actions, --policy); the last one of every \
                  episode is taken to go on"

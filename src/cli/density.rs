@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::endings::written_as;
 use super::experts::{ExpertArguments, Models, NameArguments, TrainArguments};
-use super::input::{ModelArguments, Recording, warn_of_saturation};
+use super::input::{ModelArguments, RecordingArguments, warn_of_saturation};
 use super::residual::{Names, ResidualArguments};
 use crate::codec::{BIN_COUNT, Grid};
 use crate::forecast::{Forecaster, OneStep, Reading, Variables};
@@ -36,7 +36,7 @@ use crate::output::{Bundle, NpzWriter};
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
-    recording: Recording,
+    recording: RecordingArguments,
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
@@ -82,10 +82,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     written_as(Some(&arguments.output), &["npz"])?;
     let settings = arguments.model.settings(arguments.model.method())?;
     arguments.residual.check(settings.method)?;
-    let trajectory = arguments.recording.read()?;
+    let recording = arguments.recording.read()?;
     let file = &arguments.recording.file;
-    arguments.model.check_reward(file, &trajectory)?;
-    let episodes = arguments.recording.episodes(&trajectory)?;
+    arguments.model.check_reward(file, &recording)?;
+    let episodes = arguments.recording.episodes(&recording)?;
     let [episode] = episodes.as_slice() else {
         bail!(
             "{}: {} episodes; choose one with --select",
@@ -96,13 +96,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let rows = episode.states().nrows();
     let names = arguments.experts.names(&arguments.model);
     let work = Work {
-        channels: trajectory.state_names().len(),
+        channels: recording.state_names().len(),
         rows: arguments.recording.context.unwrap_or(rows).min(rows),
         paths: 1,
         horizon: 1,
     };
     let variables = Variables::of(
-        &trajectory,
+        &recording,
         episode,
         settings.method,
         arguments.model.with_reward,
@@ -116,7 +116,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     )?;
     let columns = Names {
         channels: &variables.names,
-        actions: trajectory.action_names(),
+        actions: recording.action_names(),
     };
     let models = models.with_options(arguments.residual.start(&columns, work.rows)?)?;
     let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;

@@ -274,10 +274,10 @@ impl Models {
         let read = |files: &[PathBuf]| -> anyhow::Result<Vec<Variables>> {
             let mut all = Vec::new();
             for file in files {
-                let trajectory = columns.read(file)?;
+                let recording = columns.read(file)?;
                 let before = all.len();
-                for episode in trajectory.episodes() {
-                    let values = Variables::of(&trajectory, episode, settings.method, with_reward);
+                for episode in recording.episodes() {
+                    let values = Variables::of(&recording, episode, settings.method, with_reward);
                     ensure!(
                         values.names == like.names
                             && values.actions.ncols() == like.actions.ncols(),
@@ -286,7 +286,7 @@ impl Models {
                     );
                     all.push(values);
                 }
-                let actions = trajectory.action_names();
+                let actions = recording.action_names();
                 if let Some(warning) = other_units(like, &all[before..], actions) {
                     tell!("warning: {}: {warning}", file.display());
                 }

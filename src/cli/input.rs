@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail, ensure};
-use candle_core::Device;
 use clap::{Args, ValueEnum};
 
 use super::progress::Progress;
@@ -14,17 +13,17 @@ use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
 use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolerance, Variables};
 use crate::model::{
-    Checkpoint, FetchProgress, FetchStep, MemoryNeed, Model, ModelSource, Precision, Work, bytes,
-    free_memory,
+    Checkpoint, Device, FetchProgress, FetchStep, MemoryNeed, Model, ModelSource, Precision, Work,
+    bytes, free_memory,
 };
-use crate::trajectory::{
-    self, Duplicates, Episode, MissingPolicy, RoleSelection, Trajectory, TrajectoryError,
+use crate::recording::{
+    self, Duplicates, Episode, MissingPolicy, Recording, RecordingError, RoleSelection,
 };
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Recording")]
-pub(super) struct Recording {
-    /// Trajectory file: CSV, JSON, TSF, NPZ, NPY, Parquet, Arrow, HDF5 or MAT, or a folder of such files, an episode
+pub(super) struct RecordingArguments {
+    /// Recording file: CSV, JSON, TSF, NPZ, NPY, Parquet, Arrow, HDF5 or MAT, or a folder of such files, an episode
     /// each; '-' for standard input
     pub(super) file: PathBuf,
     #[command(flatten)]
@@ -128,28 +127,28 @@ impl Columns {
     }
 
     /// Reads a file and says on standard error which column was taken for what.
-    pub(super) fn read(&self, file: &Path) -> anyhow::Result<Trajectory> {
+    pub(super) fn read(&self, file: &Path) -> anyhow::Result<Recording> {
         self.read_with(file, false)
     }
 
     /// The same, with the states after the last steps and the log densities of the actions.
-    pub(super) fn read_transitions(&self, file: &Path) -> anyhow::Result<Trajectory> {
+    pub(super) fn read_transitions(&self, file: &Path) -> anyhow::Result<Recording> {
         self.read_with(file, true)
     }
 
     /// The same, of the episodes that are selected.
-    pub(super) fn read_selected_transitions(&self, file: &Path) -> anyhow::Result<Trajectory> {
-        let trajectory = self.read_transitions(file)?;
-        self.episodes(file, &trajectory)?;
+    pub(super) fn read_selected_transitions(&self, file: &Path) -> anyhow::Result<Recording> {
+        let recording = self.read_transitions(file)?;
+        self.episodes(file, &recording)?;
         match self.select.as_slice() {
-            [] => Ok(trajectory),
-            labels => trajectory
+            [] => Ok(recording),
+            labels => recording
                 .only(labels)
                 .map_err(|label| anyhow!("--select {label}: no such episode")),
         }
     }
 
-    fn read_with(&self, file: &Path, transitions: bool) -> anyhow::Result<Trajectory> {
+    fn read_with(&self, file: &Path, transitions: bool) -> anyhow::Result<Recording> {
         let selection = RoleSelection {
             transitions,
             ..self.selection()
@@ -158,21 +157,21 @@ impl Columns {
             Missing::Error => MissingPolicy::Error,
             Missing::Hold => MissingPolicy::Hold,
         };
-        let (trajectory, roles) = trajectory::read(file, &selection, missing)
+        let (recording, roles) = recording::read(file, &selection, missing)
             .map_err(|error| with_remedy(error, file, &selection))?;
         tell!("{roles}");
-        Variables::check_count(trajectory.state_names().len())
+        Variables::check_count(recording.state_names().len())
             .with_context(|| file.display().to_string())?;
-        Ok(trajectory)
+        Ok(recording)
     }
 
     /// The episodes asked for.
     pub(super) fn episodes<'t>(
         &self,
         file: &Path,
-        trajectory: &'t Trajectory,
+        recording: &'t Recording,
     ) -> anyhow::Result<Vec<&'t Episode>> {
-        let all = trajectory.episodes();
+        let all = recording.episodes();
         if self.select.is_empty() {
             return Ok(all.iter().collect());
         }
@@ -192,18 +191,18 @@ impl Columns {
     }
 }
 
-impl Recording {
+impl RecordingArguments {
     /// Reads the file and says on standard error which column was taken for what.
-    pub(super) fn read(&self) -> anyhow::Result<Trajectory> {
+    pub(super) fn read(&self) -> anyhow::Result<Recording> {
         self.columns.read(&self.file)
     }
 
     /// The episodes asked for.
     pub(super) fn episodes<'t>(
         &self,
-        trajectory: &'t Trajectory,
+        recording: &'t Recording,
     ) -> anyhow::Result<Vec<&'t Episode>> {
-        self.columns.episodes(&self.file, trajectory)
+        self.columns.episodes(&self.file, recording)
     }
 
     /// Rows of context to read of `rows` that are there, when the model can read `longest`.
@@ -371,9 +370,9 @@ impl ModelArguments {
     }
 
     /// Checks that there is a reward to forecast where one is asked for.
-    pub(super) fn check_reward(&self, file: &Path, trajectory: &Trajectory) -> anyhow::Result<()> {
+    pub(super) fn check_reward(&self, file: &Path, recording: &Recording) -> anyhow::Result<()> {
         ensure!(
-            !self.with_reward || trajectory.reward_name().is_some(),
+            !self.with_reward || recording.reward_name().is_some(),
             "{}: --with-reward has no effect: there is no reward column; name it with --reward",
             file.display()
         );
@@ -388,15 +387,15 @@ impl ModelArguments {
         }
         let device = match self.device {
             DeviceName::Cpu => Device::Cpu,
-            DeviceName::Cuda => Device::new_cuda(0).context("--device cuda")?,
-            DeviceName::Metal => Device::new_metal(0).context("--device metal")?,
+            DeviceName::Cuda => Device::Cuda(0),
+            DeviceName::Metal => Device::Metal(0),
         };
         let precision = match self.precision {
             PrecisionName::Auto => Precision::Auto,
             PrecisionName::F32 => Precision::F32,
             PrecisionName::Bf16 => Precision::Bf16,
         };
-        let mut checkpoint = Checkpoint::open(&fetched(source)?, precision, &device)?;
+        let mut checkpoint = Checkpoint::open(&fetched(source)?, precision, device)?;
         checkpoint.source = source.clone();
         let tokens = checkpoint.tokens(&self.formats()?)?;
         let need = MemoryNeed::of(&checkpoint, &tokens, work);
@@ -507,9 +506,9 @@ pub(super) fn with_fetch_progress<T>(fetch: impl FnOnce(FetchProgress) -> T) -> 
 }
 
 /// An error at the first gap of a file, with the flag that would fill all of them, or at the gap that it could not fill.
-fn with_remedy(error: TrajectoryError, file: &Path, selection: &RoleSelection) -> anyhow::Error {
-    let gap = matches!(error, TrajectoryError::Missing { .. });
-    match gap.then(|| trajectory::read(file, selection, MissingPolicy::Hold)) {
+fn with_remedy(error: RecordingError, file: &Path, selection: &RoleSelection) -> anyhow::Error {
+    let gap = matches!(error, RecordingError::Missing { .. });
+    match gap.then(|| recording::read(file, selection, MissingPolicy::Hold)) {
         Some(Ok((_, roles))) if roles.held > 0 => {
             let gaps = match roles.held {
                 1 => "the only gap".to_owned(),
@@ -518,7 +517,7 @@ fn with_remedy(error: TrajectoryError, file: &Path, selection: &RoleSelection) -
             anyhow::anyhow!("{error} with --missing hold; it is {gaps}")
         }
         // Of the first row the error itself says so.
-        Some(Err(nothing @ TrajectoryError::NothingToHold { row: 2.., .. })) => nothing.into(),
+        Some(Err(nothing @ RecordingError::NothingToHold { row: 2.., .. })) => nothing.into(),
         _ => error.into(),
     }
 }

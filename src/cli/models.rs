@@ -1,16 +1,15 @@
 //! `statecast models`: which models there are, fetching one, looking into one.
 
-use std::path::PathBuf;
-
-use candle_core::Device;
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 use super::input::fetched;
 use super::served;
 use super::terminal::show;
 use crate::codec::{Bin, CodecError, TokenTable, builtin_formats};
 use crate::model::{
-    Checkpoint, MemoryNeed, Model, ModelSource, Precision, Work, bytes, catalog, free_memory,
+    Checkpoint, Device, MemoryNeed, Model, ModelSource, Precision, Work, bytes, catalog,
+    free_memory,
 };
 
 /// Values of the sample series on which `inspect` measures what goes to other tokens.
@@ -74,7 +73,7 @@ fn list() -> anyhow::Result<()> {
         "{:<36} {:<12} {:>10} {:>9} {:>8}  {:<12} {:<11} {}\n",
         "model", "family", "parameters", "in F32", "window", "prompt", "licence", "gated"
     );
-    let builtin = Checkpoint::open(&ModelSource::Builtin, Precision::Auto, &Device::Cpu)?;
+    let builtin = Checkpoint::open(&ModelSource::Builtin, Precision::Auto, Device::Cpu)?;
     let window = builtin.architecture.described().map_or(0, |c| c.window);
     text += &format!(
         "{:<36} {:<12} {:>8.1} M {:>9} {:>8}  {:<12} {:<11} no\n",
@@ -120,7 +119,7 @@ fn pull(model: &ModelSource) -> anyhow::Result<()> {
 
 fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
     let local = fetched(source)?;
-    let checkpoint = Checkpoint::open(&local, Precision::Auto, &Device::Cpu)?;
+    let checkpoint = Checkpoint::open(&local, Precision::Auto, Device::Cpu)?;
     let formats = builtin_formats()?;
     let mut text = format!(
         "model        {source}\nfamily       {}\n",

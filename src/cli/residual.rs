@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::experts::{Simulator, SimulatorProgram};
 use crate::forecast::{Knowledge, Method};
-use crate::trajectory::Trajectory;
+use crate::recording::Recording;
 
 /// Rows after a first period until its expert counts: two errors are learned from.
 const LEARNED: usize = 3;
@@ -95,7 +95,7 @@ impl ResidualArguments {
     /// The same for a recording whose actions are no channels, but whose reward may be.
     pub(super) fn start_on(
         &self,
-        recording: Option<&Trajectory>,
+        recording: Option<&Recording>,
         with_reward: bool,
         context: usize,
     ) -> anyhow::Result<ResidualOptions> {

@@ -22,7 +22,7 @@ use crate::report::{self, About, WeightHistory};
 
 #[derive(Debug, Args)]
 pub(super) struct WindowArguments {
-    /// Trajectory files with the same columns, in any format that forecast reads
+    /// Recording files with the same columns, in any format that forecast reads
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -121,22 +121,22 @@ impl WindowArguments {
         let mut actions = Vec::new();
         let mut short = 0;
         for file in &self.files {
-            let trajectory = self.columns.read(file)?;
+            let recording = self.columns.read(file)?;
             ensure!(
-                !with_reward || trajectory.reward_name().is_some(),
+                !with_reward || recording.reward_name().is_some(),
                 "{}: --with-reward has no effect: there is no reward column; name it with --reward",
                 file.display()
             );
-            let episodes = self.columns.episodes(file, &trajectory)?;
+            let episodes = self.columns.episodes(file, &recording)?;
             let several = episodes.len() > 1;
             for episode in episodes {
-                let values = Variables::of(&trajectory, episode, settings.method, with_reward);
+                let values = Variables::of(&recording, episode, settings.method, with_reward);
                 if windows.origins(values.rows()).is_empty() {
                     short += 1;
                     continue;
                 }
                 if let Some((first, known)) = series.first() {
-                    let same_actions = actions == trajectory.action_names();
+                    let same_actions = actions == recording.action_names();
                     ensure!(
                         known.names == values.names
                             && (same_actions || self.residual.simulator().is_none()),
@@ -144,7 +144,7 @@ impl WindowArguments {
                         file.display()
                     );
                 }
-                actions = trajectory.action_names().to_vec();
+                actions = recording.action_names().to_vec();
                 series.push((name(file, several.then(|| episode.name())), values));
             }
         }

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::{ConvergenceError, Decay, LocalTrend, range};
 use crate::codec::Scale;
-use crate::forecast::{Forecaster, Predictor, Role, Rollout, RolloutSettings, Settings, Variables};
+use crate::forecast::{
+    Forecaster, Futures, Predictor, Role, Rollout, RolloutSettings, Settings, Variables,
+};
 use crate::metrics::quantile;
 
 /// Least blocks of a prefix that is forecast.
@@ -233,8 +235,8 @@ impl Thinned {
             ..RolloutSettings::default()
         };
         let forecaster = forecaster.with_origins(origins);
-        let forecast = forecaster.forecast(&context, 0, &rollout, None, &|_| ())?;
-        let Rollout { paths, .. } = forecast.rollout;
+        let forecast = forecaster.rollouts(&context, 0, &rollout, Futures::Unknown, &|_| ())?;
+        let Rollout { paths, .. } = forecast.into_first();
         Ok(self.metric_of(paths.slice_move(s![.., .., 0])))
     }
 

@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
     use crate::baselines::named;
-    use crate::forecast::{Forecaster, Role, RolloutSettings, Settings, Variables};
+    use crate::forecast::{Forecaster, Futures, Role, RolloutSettings, Settings, Variables};
     use crate::policy::Linear;
 
     /// A state that keeps what it is pushed by: `x' = 0.5 x + a`.
@@ -106,10 +106,9 @@ mod tests {
         let mut policy = Linear::new(array![[-0.4]], array![0.2], None, limits).unwrap();
         let mut follower = Follower::new(&mut policy, 4, 0);
         let forecaster = Forecaster::of(named("linear").unwrap(), Settings::default());
-        let forecast = forecaster
-            .controlled(&context, 0, &settings, &mut follower, &|_| ())
-            .unwrap();
-        for last in forecast.rollout.paths.slice(s![.., 19, 0]) {
+        let futures = Futures::Controlled(&mut follower);
+        let forecast = forecaster.rollouts(&context, 0, &settings, futures, &|_| ());
+        for last in forecast.unwrap().into_first().paths.slice(s![.., 19, 0]) {
             assert!((last - 0.2 / 0.9).abs() < 0.05, "{last}");
         }
     }

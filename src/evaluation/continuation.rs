@@ -5,7 +5,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
 use super::{EvaluationError, Logged, Run, Walk};
 use crate::metrics::{Estimate, block_bootstrap, quantile};
-use crate::trajectory::EndFlag;
+use crate::recording::EndFlag;
 
 /// Rewards that [`Rule::Recent`] is the mean of.
 const RECENT: usize = 100;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::{Logged, Run};
-use crate::trajectory::EndFlag;
+use crate::recording::EndFlag;
 
 /// Recorded steps that share the say about a step.
 const NEIGHBOURS: usize = 5;

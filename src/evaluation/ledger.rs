@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
     use crate::evaluation::Run;
-    use crate::trajectory::EndFlag;
+    use crate::recording::EndFlag;
 
     fn logged() -> Logged {
         let run = Run {

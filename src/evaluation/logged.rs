@@ -8,7 +8,7 @@ use super::{EvaluationError, Rules, TimeLimit};
 use crate::dynamics::Steps;
 use crate::environment::Reward;
 use crate::policy::Policy;
-use crate::trajectory::{EndFlag, Episode, Trajectory};
+use crate::recording::{EndFlag, Episode, Recording};
 
 /// Fewest steps that a model is learned from.
 const LEAST_STEPS: usize = 10;
@@ -108,7 +108,7 @@ impl Logged {
     /// # Errors
     /// [`EvaluationError::Recordings`] if they are not of one system, [`EvaluationError::NoActions`],
     /// [`EvaluationError::NoReward`], [`EvaluationError::NoRuns`] if one has no step.
-    pub fn new(recordings: &[Trajectory], rules: &Rules) -> Result<Self, EvaluationError> {
+    pub fn new(recordings: &[Recording], rules: &Rules) -> Result<Self, EvaluationError> {
         let mut runs = Vec::new();
         for (source, recording) in recordings.iter().enumerate() {
             let first = &recordings[0];
@@ -153,7 +153,7 @@ impl Logged {
             true => Err(EvaluationError::NoRuns(0)),
             false => Ok(Self {
                 runs,
-                end_flags: recordings.iter().map(Trajectory::end_flag).collect(),
+                end_flags: recordings.iter().map(Recording::end_flag).collect(),
             }),
         }
     }

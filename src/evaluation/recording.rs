@@ -215,7 +215,7 @@ mod tests {
     use super::*;
     use crate::environment;
     use crate::policy::{Constant, Uniform};
-    use crate::trajectory::{MissingPolicy, RoleSelection, read};
+    use crate::recording::{MissingPolicy, RoleSelection, read};
 
     /// What is written is understood as it was meant.
     #[test]
@@ -233,21 +233,17 @@ mod tests {
             let made = SimulatedEpisodes::record(&mut *cart_pole, &mut random, 5, None, 3).unwrap();
             let path = folder.path().join(name);
             made.write(&path).unwrap();
-            let (trajectory, roles) = read(&path, &selection, MissingPolicy::Error).unwrap();
-            assert_eq!(trajectory.episodes().len(), 5, "{roles}");
-            assert_eq!(trajectory.state_names().len(), 4, "{roles}");
-            assert_eq!(trajectory.action_names().len(), 1, "{roles}");
-            for (episode, total) in trajectory.episodes().iter().zip(&made.returns) {
+            let (recording, roles) = read(&path, &selection, MissingPolicy::Error).unwrap();
+            assert_eq!(recording.episodes().len(), 5, "{roles}");
+            assert_eq!(recording.state_names().len(), 4, "{roles}");
+            assert_eq!(recording.action_names().len(), 1, "{roles}");
+            for (episode, total) in recording.episodes().iter().zip(&made.returns) {
                 assert_eq!(episode.terminated().last(), Some(&true));
                 assert_eq!(episode.rewards().unwrap().sum(), *total);
                 assert!(episode.final_state().is_some(), "{roles}");
                 assert!(episode.log_probabilities().is_some(), "{roles}");
             }
-            assert_eq!(
-                *first.get_or_insert(trajectory.clone()),
-                trajectory,
-                "{name}"
-            );
+            assert_eq!(*first.get_or_insert(recording.clone()), recording, "{name}");
         }
         assert!(RecordingFormat::of(Path::new("x.json")).is_err());
     }

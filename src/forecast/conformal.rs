@@ -257,90 +257,53 @@ fn interpolated(
     }
 }
 
-/// A context that was read and continued.
-pub struct Forecast {
+/// A context that was read once, and sampled paths that continue it.
+pub struct Rollouts {
     /// The context.
     pub reading: Reading,
-    /// How it goes on.
-    pub rollout: Rollout,
-    /// Outcomes within the context that the bands were adjusted by; zero if they are as the paths
-    /// came.
+    /// Sampled paths, one rollout a future; at least one.
+    pub rollouts: Vec<Rollout>,
+    /// Outcomes within the context that the bands were adjusted by; zero if the paths are as they were drawn.
     pub outcomes: usize,
 }
 
-/// A context that was read once and continued under several futures.
-pub struct ForkedForecast {
-    /// The context.
-    pub reading: Reading,
-    /// How it goes on, one a future.
-    pub rollouts: Vec<Rollout>,
-    /// Outcomes within the context that the bands were adjusted by.
-    pub outcomes: usize,
+impl Rollouts {
+    /// The first rollout: the only one of a single future.
+    pub fn into_first(mut self) -> Rollout {
+        self.rollouts.swap_remove(0)
+    }
+}
+
+/// Which actions are taken after a context.
+pub enum Futures<'a> {
+    /// None: forecasters that need actions refuse.
+    Unknown,
+    /// Known ones, of each of several futures. All take the same random numbers, path by path and step by
+    /// step: differences between them are those of the actions, not of the draws.
+    Known(&'a [KnownFuture]),
+    /// Those that a control takes at the states of every path.
+    Controlled(&'a mut dyn Control),
+}
+
+impl<'a> Futures<'a> {
+    /// The actions of a single future, if they are known.
+    pub fn of(actions: Option<&'a KnownFuture>) -> Self {
+        actions.map_or(Self::Unknown, |known| {
+            Self::Known(std::slice::from_ref(known))
+        })
+    }
 }
 
 impl Forecaster {
-    /// Reads a context, of which the last `scored` rows get densities, and continues it along sampled
-    /// paths, which are adjusted by forecasts from inside of the context if the forecaster has
-    /// [origins](Self::with_origins).
-    ///
-    /// # Errors
-    /// As [`read`](Self::read) and [`Reading::rollout`].
-    pub fn forecast(
-        &self,
-        context: &Variables,
-        scored: usize,
-        settings: &RolloutSettings,
-        future: Option<&KnownFuture>,
-        progress: &dyn Fn(f64),
-    ) -> Result<Forecast, ForecastError> {
-        let (conformal, left) = self.conformal(context, settings, future.is_some(), 1, progress)?;
-        let reading = self.read_ahead(context, scored, settings.stretch())?;
-        let done = |share: f64| progress(1.0 - (1.0 - share) * left);
-        let rollout = reading.rollout(settings, future, &done)?;
-        let mut rollout = conformal.adjusted(&rollout);
-        FewLevels::of(context.values.view()).settle(&mut rollout);
-        Ok(Forecast {
-            reading,
-            rollout,
-            outcomes: conformal.outcomes(),
-        })
-    }
-
-    /// Reads a context and continues it along sampled paths on which a control acts, as
-    /// [`forecast`](Self::forecast) does along known actions.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read) and [`Reading::controlled`].
-    pub fn controlled(
-        &self,
-        context: &Variables,
-        scored: usize,
-        settings: &RolloutSettings,
-        control: &mut dyn Control,
-        progress: &dyn Fn(f64),
-    ) -> Result<Forecast, ForecastError> {
-        let (conformal, left) = self.conformal(context, settings, true, 1, progress)?;
-        let reading = self.read_ahead(context, scored, settings.stretch())?;
-        let done = |share: f64| progress(1.0 - (1.0 - share) * left);
-        let rollout = reading.controlled(settings, control, &done)?;
-        let mut rollout = conformal.adjusted(&rollout);
-        FewLevels::of(context.values.view()).settle(&mut rollout);
-        Ok(Forecast {
-            reading,
-            rollout,
-            outcomes: conformal.outcomes(),
-        })
-    }
-
-    /// Reads a context once and continues it under each of several futures. All take the same random
-    /// numbers, path by path and step by step: differences between them are those of the actions,
-    /// not of the draws.
+    /// Reads a context once, of which the last `scored` rows get densities, and continues it along sampled
+    /// paths under each of several futures. The paths are adjusted by forecasts from inside of the context if
+    /// the forecaster has [origins](Self::with_origins).
     ///
     /// ```
     /// use std::num::NonZeroUsize;
     /// use ndarray::Array2;
     /// use statecast::baselines::named;
-    /// use statecast::forecast::{Forecaster, KnownFuture, Role, RolloutSettings, Settings, Variables};
+    /// use statecast::forecast::{Forecaster, Futures, KnownFuture, Role, RolloutSettings, Settings, Variables};
     /// // A state that keeps half of its value and is pushed by the action.
     /// let push = |t: usize| (0.7 * t as f64).sin();
     /// let mut x = 0.0;
@@ -351,7 +314,7 @@ impl Forecaster {
     /// let forecaster = Forecaster::of(named("linear").unwrap(), Settings::default());
     /// let settings = RolloutSettings { horizon: NonZeroUsize::new(10).unwrap(), ..Default::default() };
     /// let futures = [-0.5, 0.5].map(|push| KnownFuture(Array2::from_elem((10, 1), push)));
-    /// let forked = forecaster.fork(&context, 0, &settings, &futures, &|_| ())?;
+    /// let forked = forecaster.rollouts(&context, 0, &settings, Futures::Known(&futures), &|_| ())?;
     /// // 1 is where constant pushes of a half lead.
     /// let last = |i: usize| forked.rollouts[i].paths[[0, 9, 0]];
     /// assert!((last(1) - last(0) - 2.0).abs() < 0.1);
@@ -359,29 +322,42 @@ impl Forecaster {
     /// ```
     ///
     /// # Errors
-    /// As [`forecast`](Self::forecast).
-    pub fn fork(
+    /// As [`read`](Self::read), [`Reading::rollout`] and [`Reading::controlled`].
+    pub fn rollouts(
         &self,
         context: &Variables,
         scored: usize,
         settings: &RolloutSettings,
-        futures: &[KnownFuture],
+        futures: Futures,
         progress: &dyn Fn(f64),
-    ) -> Result<ForkedForecast, ForecastError> {
-        let (conformal, left) = self.conformal(context, settings, true, futures.len(), progress)?;
-        let reading = self.read_ahead(context, scored, settings.stretch())?;
-        let part = left / futures.len().max(1) as f64;
-        let levels = FewLevels::of(context.values.view());
-        let rollout = |(i, future): (usize, &KnownFuture)| {
-            let done = |share: f64| progress(1.0 - left + (i as f64 + share) * part);
-            let rollout = reading.rollout(settings, Some(future), &done)?;
-            let mut rollout = conformal.adjusted(&rollout);
-            levels.settle(&mut rollout);
-            Ok(rollout)
+    ) -> Result<Rollouts, ForecastError> {
+        let (with_actions, count) = match &futures {
+            Futures::Unknown => (false, 1),
+            Futures::Known(known) => (true, known.len()),
+            Futures::Controlled(_) => (true, 1),
         };
-        let rollouts = futures.iter().enumerate().map(rollout);
-        let rollouts = rollouts.collect::<Result<_, ForecastError>>()?;
-        Ok(ForkedForecast {
+        let (conformal, left) = self.conformal(context, settings, with_actions, count, progress)?;
+        let reading = self.read_ahead(context, scored, settings.stretch())?;
+        let part = left / count.max(1) as f64;
+        let done = |i: usize, share: f64| progress(1.0 - left + (i as f64 + share) * part);
+        let mut rollouts = match futures {
+            Futures::Unknown => vec![reading.rollout(settings, None, &|share| done(0, share))?],
+            Futures::Known(known) => {
+                let known = known.iter().enumerate();
+                let rollout =
+                    |(i, future)| reading.rollout(settings, Some(future), &|s| done(i, s));
+                known.map(rollout).collect::<Result<_, _>>()?
+            }
+            Futures::Controlled(control) => {
+                vec![reading.controlled(settings, control, &|share| done(0, share))?]
+            }
+        };
+        let levels = FewLevels::of(context.values.view());
+        for rollout in &mut rollouts {
+            *rollout = conformal.adjusted(rollout);
+            levels.settle(rollout);
+        }
+        Ok(Rollouts {
             reading,
             rollouts,
             outcomes: conformal.outcomes(),

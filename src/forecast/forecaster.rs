@@ -114,14 +114,13 @@ impl Default for Settings {
 ///
 /// ```
 /// use std::num::NonZeroUsize;
-/// use candle_core::Device;
 /// use ndarray::Array2;
 /// use statecast::codec::builtin_formats;
 /// use statecast::forecast::{Forecaster, Levels, Role, RolloutSettings, Settings, Variables};
-/// use statecast::model::{Model, ModelSource, Precision};
+/// use statecast::model::{Device, Model, ModelSource, Precision};
 ///
 /// let formats = builtin_formats()?;
-/// let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, &Device::Cpu)?;
+/// let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, Device::Cpu)?;
 /// let context = Variables::new(
 ///     vec!["angle".to_owned()],
 ///     vec![Role::State],
@@ -199,7 +198,7 @@ impl Forecaster {
         })
     }
 
-    /// The same, with the bands of its [forecasts](Self::forecast) adjusted by forecasts from so many
+    /// The same, with the bands of its [rollouts](Self::rollouts) adjusted by forecasts from so many
     /// origins inside of the context.
     pub fn with_origins(self, origins: usize) -> Self {
         Self { origins, ..self }

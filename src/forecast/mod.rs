@@ -35,7 +35,7 @@ mod trees;
 mod variables;
 
 use bounds::Clipped;
-pub use conformal::{Conformal, Forecast, ForkedForecast};
+pub use conformal::{Conformal, Futures, Rollouts};
 pub use derived::{Derivation, Derived, DerivedError, ExpressionError};
 pub use encoding::Encoding;
 pub use expert_paths::Knowledge;

@@ -55,14 +55,13 @@ impl Default for Tolerance {
 /// without reading anything twice:
 ///
 /// ```
-/// use candle_core::Device;
 /// use ndarray::Array2;
 /// use statecast::codec::{Bin, builtin_formats};
 /// use statecast::forecast::{Session, Temperature, Tolerance};
-/// use statecast::model::{Model, ModelSource, Precision};
+/// use statecast::model::{Device, Model, ModelSource, Precision};
 ///
 /// let formats = builtin_formats()?;
-/// let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, &Device::Cpu)?;
+/// let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, Device::Cpu)?;
 /// let wave = Array2::from_shape_fn((60, 1), |(t, _)| {
 ///     Bin::quantise(5.0 + 3.0 * (0.3 * t as f64).sin()).bin
 /// });

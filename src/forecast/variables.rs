@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use super::ForecastError;
 use super::Method;
-use crate::trajectory::{Episode, Trajectory};
+use crate::recording::{Episode, Recording};
 
 /// Most variables that are forecast together. Online experts learn how each follows from all, which takes time and
 /// memory with the square of their number, and a copula with the cube; a model reads each of them.
@@ -63,13 +63,8 @@ impl Variables {
 
     /// The variables that a method forecasts: the states; with [`Method::DiclSa`] the actions; the
     /// reward if asked for and recorded.
-    pub fn of(
-        trajectory: &Trajectory,
-        episode: &Episode,
-        method: Method,
-        with_reward: bool,
-    ) -> Self {
-        Self::of_rows(trajectory, episode, 0..episode.rows(), method, with_reward)
+    pub fn of(recording: &Recording, episode: &Episode, method: Method, with_reward: bool) -> Self {
+        Self::of_rows(recording, episode, 0..episode.rows(), method, with_reward)
     }
 
     /// The same of some rows of the episode alone.
@@ -77,23 +72,23 @@ impl Variables {
     /// # Panics
     /// If there are not so many.
     pub fn of_rows(
-        trajectory: &Trajectory,
+        recording: &Recording,
         episode: &Episode,
         rows: Range<usize>,
         method: Method,
         with_reward: bool,
     ) -> Self {
-        let mut names = trajectory.state_names().to_vec();
+        let mut names = recording.state_names().to_vec();
         let mut roles = vec![Role::State; names.len()];
         let of_rows = s![rows, ..];
         let mut parts = vec![episode.states().slice_move(of_rows)];
         if method == Method::DiclSa {
-            names.extend_from_slice(trajectory.action_names());
+            names.extend_from_slice(recording.action_names());
             roles.resize(names.len(), Role::Action);
             parts.push(episode.actions().slice_move(of_rows));
         }
         if let (true, Some(name), Some(rewards)) =
-            (with_reward, trajectory.reward_name(), episode.rewards())
+            (with_reward, recording.reward_name(), episode.rewards())
         {
             names.push(name.to_owned());
             roles.push(Role::Reward);

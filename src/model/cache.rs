@@ -342,8 +342,12 @@ mod tests {
     use crate::model::{Architecture, Checkpoint, ModelSource, Precision};
 
     fn cache(batch: usize, capacity: usize) -> KvCache {
-        let checkpoint =
-            Checkpoint::open(&ModelSource::Builtin, Precision::F32, &Device::Cpu).unwrap();
+        let checkpoint = Checkpoint::open(
+            &ModelSource::Builtin,
+            Precision::F32,
+            crate::model::Device::Cpu,
+        )
+        .unwrap();
         let Architecture::Described(config) = &checkpoint.architecture else {
             panic!("the bundled model is described");
         };

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
 use tokenizers::Tokenizer;
 
 use super::gguf::GgufFile;
 use super::hinted::HintsCheckpoint;
 use super::source::READING;
-use super::{Architecture, ModelError, ModelSource, ServedError, Weights, read, tokenizer_file};
+use super::{
+    Architecture, Device, ModelError, ModelSource, ServedError, Weights, read, tokenizer_file,
+};
 use crate::codec::{PromptFormat, TokenTable};
 
 const CONFIG: &[u8] = include_bytes!("../../models/builtin/config.json");
@@ -85,8 +86,9 @@ impl Checkpoint {
     pub fn open(
         source: &ModelSource,
         precision: Precision,
-        device: &Device,
+        device: Device,
     ) -> Result<Self, ModelError> {
+        let device = &device.open()?;
         let (architecture, tokenizer, weights, hints) = match &source.local(&|_| ())? {
             ModelSource::Builtin => (
                 Architecture::parse("bundled config.json", CONFIG)?,

@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use candle_core::Device;
 use candle_nn::ops::softmax_last_dim;
 
 use super::foreign::Foreign;
 use super::hinted::HintsNetwork;
 use super::network::{LanguageModel, Own};
 use super::{
-    Architecture, Checkpoint, Decoder, HintedModel, ModelError, ModelSource, NumberHead, Precision,
-    Served, Server, Weights,
+    Architecture, Checkpoint, Decoder, Device, HintedModel, ModelError, ModelSource, NumberHead,
+    Precision, Served, Server, Weights,
 };
-use crate::codec::{Bin, PromptFormat, TokenTable};
+use crate::codec::{Bin, PromptFormat, TokenTable, builtin_formats};
 
 /// What a result says about the model that made it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -47,6 +46,15 @@ enum Network {
 }
 
 impl Model {
+    /// The bundled model, in the precision of its file, on the processor.
+    ///
+    /// # Errors
+    /// [`ModelError`] if memory runs out.
+    pub fn builtin() -> Result<Self, ModelError> {
+        let (source, formats) = (ModelSource::Builtin, builtin_formats()?);
+        Self::load(&source, &formats, Precision::Auto, Device::Cpu)
+    }
+
     /// Loads a model and audits its tokenizer on the given prompt formats, of which the first that
     /// fits is used.
     ///
@@ -54,12 +62,11 @@ impl Model {
     /// Any [`ModelError`]; the message names the file.
     ///
     /// ```
-    /// use candle_core::Device;
     /// use statecast::codec::builtin_formats;
-    /// use statecast::model::{Model, ModelSource, Precision};
+    /// use statecast::model::{Device, Model, ModelSource, Precision};
     ///
     /// let formats = builtin_formats()?;
-    /// let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, &Device::Cpu)?;
+    /// let model = Model::load(&ModelSource::Builtin, &formats, Precision::F32, Device::Cpu)?;
     /// assert_eq!(model.tokens().stride(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -67,7 +74,7 @@ impl Model {
         source: &ModelSource,
         formats: &[PromptFormat],
         precision: Precision,
-        device: &Device,
+        device: Device,
     ) -> Result<Self, ModelError> {
         if let ModelSource::Served(address) = source {
             let server = Server::connect(address, None)?;

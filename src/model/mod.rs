@@ -10,6 +10,7 @@ mod catalog;
 mod checkpoint;
 mod config;
 mod decoder;
+mod device;
 mod foreign;
 mod ggml;
 mod gguf;
@@ -42,6 +43,7 @@ pub use config::{
     NormKind, NormPlacement, QueryKeyNorm, Rope, RopeScaling,
 };
 pub use decoder::Decoder;
+pub use device::Device;
 pub use foreign::{FOREIGN_FAMILIES, ForeignConfig};
 pub use head::NumberHead;
 pub use hinted::{Answer, Answers, HintedModel, HintedSequences, Logits, RowBefore, RowInput};
@@ -166,6 +168,14 @@ pub enum ModelError {
     /// The prompt formats and the tokenizer do not fit.
     #[error(transparent)]
     Codec(#[from] crate::codec::CodecError),
+    /// The device cannot be used.
+    #[error("device {device}: {source}")]
+    Device {
+        /// The device.
+        device: Device,
+        /// What is wrong with it.
+        source: candle_core::Error,
+    },
     /// The tensor library failed, mostly for want of memory.
     #[error("tensor computation: {0}")]
     Compute(#[from] candle_core::Error),

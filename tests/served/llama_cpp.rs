@@ -1,14 +1,12 @@
 //! The real server of llama.cpp.
 
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-use candle_core::Device;
 use ndarray::Array2;
 use statecast::codec::{BIN_COUNT, Bin, builtin_formats};
 use statecast::forecast::{Session, Temperature, Tolerance};
-use statecast::model::{Checkpoint, Model, ModelSource, Precision};
+use statecast::model::{Checkpoint, Device, Model, ModelSource, Precision};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Densities through llama.cpp's own server are those of our decoder on the same file: to rounding if
 /// its weights are floats. By quantised weights the server multiplies activations that it rounds to
@@ -51,7 +49,7 @@ fn densities_through_llama_cpp_are_those_of_our_decoder() {
     BufReader::new(output).read_line(&mut line).unwrap();
     let source: ModelSource = line.trim().parse().unwrap();
     let formats = builtin_formats().unwrap();
-    let load = |source: &ModelSource| Model::load(source, &formats, Precision::Auto, &Device::Cpu);
+    let load = |source: &ModelSource| Model::load(source, &formats, Precision::Auto, Device::Cpu);
     let context = Array2::from_shape_fn((30, 1), |(t, _)| {
         Bin::quantise(5.0 + 3.0 * (0.4 * t as f64).sin()).bin
     });
@@ -63,7 +61,7 @@ fn densities_through_llama_cpp_are_those_of_our_decoder() {
     };
     let served = rows(&load(&source).unwrap());
     let file = ModelSource::Gguf(file);
-    let checkpoint = Checkpoint::open(&file, Precision::Auto, &Device::Cpu).unwrap();
+    let checkpoint = Checkpoint::open(&file, Precision::Auto, Device::Cpu).unwrap();
     let quantised = checkpoint
         .formats()
         .iter()

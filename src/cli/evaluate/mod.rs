@@ -48,7 +48,7 @@ use crate::report::Evaluated;
     --policy new.safetensors --env pendulum --report values.html\n  \
     statecast evaluate logged.csv --policy 'mine=command:python act.py' --horizon 100 --discount 1")]
 pub(super) struct Arguments {
-    /// Trajectory files of one system, in any format that forecast reads
+    /// Recording files of one system, in any format that forecast reads
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]

@@ -23,7 +23,7 @@ use super::actions::{FutureArguments, Held};
 use super::endings::written_as;
 use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
 use super::input::{
-    ModelArguments, Recording, note_window, warn_of_held_paths, warn_of_saturation,
+    ModelArguments, RecordingArguments, note_window, warn_of_held_paths, warn_of_saturation,
 };
 use super::outputs::Ending;
 use super::progress::Progress;
@@ -31,13 +31,13 @@ use super::residual::{Names, ResidualArguments};
 use crate::baselines::named;
 use crate::cli::terminal::{note, tell};
 use crate::forecast::{
-    Derivation, Derived, DerivedError, Forecaster, ForkedForecast, Level, Levels, Role, Rollout,
-    RolloutSettings, Variables,
+    Derivation, Derived, DerivedError, Forecaster, Level, Levels, Role, Rollout, RolloutSettings,
+    Rollouts, Variables,
 };
 use crate::model::Work;
 use crate::output::{Bundle, TableFormat, standard_output};
 use crate::plot::context_shown;
-use crate::trajectory::{Episode, Trajectory};
+use crate::recording::{Episode, Recording};
 use derived::DerivedParser;
 use manifest::Manifest;
 use outcome::{ChannelLeadership, EpisodeManifest, FutureOutcome, HeldOut, Outcome};
@@ -60,7 +60,7 @@ use plan::Plan;
     zcat run.csv.gz | statecast forecast - --output -         # standard input and output")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    recording: Recording,
+    recording: RecordingArguments,
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
@@ -131,11 +131,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     written_as(arguments.plot.as_ref(), &["svg", "png"])?;
     let settings = arguments.model.settings(arguments.model.method())?;
     arguments.residual.check(settings.method)?;
-    let trajectory = arguments.recording.read()?;
+    let recording = arguments.recording.read()?;
     let file = &arguments.recording.file;
-    arguments.model.check_reward(file, &trajectory)?;
-    let episodes = arguments.recording.episodes(&trajectory)?;
-    arguments.rollout().check(trajectory.state_names().len())?;
+    arguments.model.check_reward(file, &recording)?;
+    let episodes = arguments.recording.episodes(&recording)?;
+    arguments.rollout().check(recording.state_names().len())?;
     let ends = episodes
         .iter()
         .map(|&episode| (episode, arguments.end(episode)));
@@ -143,13 +143,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let time = arguments.recording.columns.time();
     let futures = arguments
         .actions
-        .read(&trajectory, time, &ends, arguments.horizon.get())?;
+        .read(&recording, time, &ends, arguments.horizon.get())?;
     let started = Instant::now();
     let rows = episodes.iter().map(|e| e.states().nrows()).max();
     let rows = rows.unwrap_or(0);
     let names = arguments.experts.names(&arguments.model);
     let like = Variables::of_rows(
-        &trajectory,
+        &recording,
         episodes.first().context("the recording has no episode")?,
         0..0,
         settings.method,
@@ -162,7 +162,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         horizon: arguments.horizon.get(),
     };
     // Names are checked before models are loaded; whether actions are known is only known then.
-    arguments.derivation(&like, &trajectory, true)?;
+    arguments.derivation(&like, &recording, true)?;
     let models = Models::load(&names, &arguments.model, work)?.trained(
         &arguments.training,
         &arguments.recording.columns,
@@ -172,7 +172,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     )?;
     let columns = Names {
         channels: &like.names,
-        actions: trajectory.action_names(),
+        actions: recording.action_names(),
     };
     let longest = episodes.iter().map(|e| arguments.end(e)).max();
     let longest = longest.map_or(0, |rows| rows.min(work.rows));
@@ -183,19 +183,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let forecaster = arguments.bands.apply(forecaster, recalibrated);
     arguments
         .actions
-        .check(&forecaster, &trajectory, arguments.holdout)?;
+        .check(&forecaster, &recording, arguments.holdout)?;
     arguments
         .actions
-        .warn_of_policy(&trajectory, &ends, arguments.seed)?;
+        .warn_of_policy(&recording, &ends, arguments.seed)?;
     let known = arguments.actions.given() || arguments.holdout || forecaster.needs_actions();
     let known = known && !arguments.actions.acts();
     let plan = Plan {
         forecaster: &forecaster,
-        trajectory: &trajectory,
+        recording: &recording,
         futures: &futures,
         held: arguments.actions.held(),
-        policy: arguments.actions.policy(&trajectory)?.map(RefCell::new),
-        derivation: arguments.derivation(&like, &trajectory, known)?,
+        policy: arguments.actions.policy(&recording)?.map(RefCell::new),
+        derivation: arguments.derivation(&like, &recording, known)?,
     };
     let longest = forecaster.longest_context_of_paths(arguments.horizon.get());
     ensure!(
@@ -327,10 +327,10 @@ impl Arguments {
     fn derivation(
         &self,
         like: &Variables,
-        trajectory: &Trajectory,
+        recording: &Recording,
         known: bool,
     ) -> anyhow::Result<Derivation> {
-        let actions = trajectory.action_names();
+        let actions = recording.action_names();
         let derivation = Derivation::new(&self.derive, &like.names, actions, known);
         derivation.map_err(|error| match error {
             DerivedError::UnknownAction { action, .. } if self.actions.acts() => anyhow!(
@@ -384,7 +384,7 @@ impl Arguments {
         };
         let read = first..(end + horizon).min(episode.rows());
         let all = Variables::of_rows(
-            plan.trajectory,
+            plan.recording,
             episode,
             read,
             method,
@@ -482,7 +482,7 @@ impl Arguments {
 
     fn manifest(
         &self,
-        forked: &ForkedForecast,
+        forked: &Rollouts,
         episode: &Episode,
         context: std::ops::Range<usize>,
         started: Instant,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::experts::Leadership;
 use crate::forecast::{PathWeight, Rollout, SimultaneousBand, Summary};
-use crate::trajectory::TimeStamp;
+use crate::recording::TimeStamp;
 
 /// Variables stand first, then derived quantities, everywhere but in the one-step summary.
 pub(super) struct Outcome {

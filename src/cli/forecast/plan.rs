@@ -7,16 +7,16 @@ use ndarray::Array2;
 use crate::cli::actions::{Future, Held, actions_ahead, actions_to_come};
 use crate::evaluation::Follower;
 use crate::forecast::{
-    Derivation, Forecast, ForecastError, Forecaster, ForkedForecast, KnownFuture, RolloutSettings,
+    Derivation, ForecastError, Forecaster, Futures, KnownFuture, RolloutSettings, Rollouts,
     Variables,
 };
 use crate::policy::Policy;
-use crate::trajectory::{Episode, Trajectory};
+use crate::recording::{Episode, Recording};
 
 /// What is the same for all episodes.
 pub(super) struct Plan<'p> {
     pub(super) forecaster: &'p Forecaster,
-    pub(super) trajectory: &'p Trajectory,
+    pub(super) recording: &'p Recording,
     pub(super) futures: &'p [Future],
     /// Actions that are taken all the time.
     pub(super) held: Option<Held>,
@@ -89,36 +89,21 @@ impl Plan<'_> {
         paths: &RolloutSettings,
         futures: &[Ahead],
         progress: &dyn Fn(f64),
-    ) -> Result<ForkedForecast, ForecastError> {
+    ) -> Result<Rollouts, ForecastError> {
         if let Some(policy) = &self.policy {
             let policy = &mut **policy.borrow_mut();
             let mut follower = Follower::new(policy, paths.samples.get(), paths.seed);
-            let forecast =
-                self.forecaster
-                    .controlled(context, scored, paths, &mut follower, progress)?;
-            return Ok(ForkedForecast {
-                reading: forecast.reading,
-                rollouts: vec![forecast.rollout],
-                outcomes: forecast.outcomes,
-            });
-        }
-        let known: Vec<KnownFuture> = futures.iter().filter_map(|f| f.taken.clone()).collect();
-        if !known.is_empty() {
+            let acting = Futures::Controlled(&mut follower);
             return self
                 .forecaster
-                .fork(context, scored, paths, &known, progress);
+                .rollouts(context, scored, paths, acting, progress);
         }
-        let Forecast {
-            reading,
-            rollout,
-            outcomes,
-        } = self
-            .forecaster
-            .forecast(context, scored, paths, None, progress)?;
-        Ok(ForkedForecast {
-            reading,
-            rollouts: vec![rollout],
-            outcomes,
-        })
+        let known: Vec<KnownFuture> = futures.iter().filter_map(|f| f.taken.clone()).collect();
+        let futures = match known.is_empty() {
+            true => Futures::Unknown,
+            false => Futures::Known(&known),
+        };
+        self.forecaster
+            .rollouts(context, scored, paths, futures, progress)
     }
 }

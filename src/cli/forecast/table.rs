@@ -5,7 +5,7 @@ use anyhow::Context;
 use super::outcome::{FutureOutcome, Outcome};
 use crate::forecast::Levels;
 use crate::output::{Column, Table};
-use crate::trajectory::TimeStamp;
+use crate::recording::TimeStamp;
 
 /// Numbers of a row: what was observed if it was held back, mean, standard deviation, quantiles and ends of the simultaneous band.
 pub(super) fn table(outcomes: &[Outcome], levels: &Levels) -> anyhow::Result<Table> {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::endings::written_as;
 use super::experts::{ExpertArguments, Models, NameArguments, language};
-use super::input::{ModelArguments, Recording};
+use super::input::{ModelArguments, RecordingArguments};
 use super::outputs::Ending;
 use super::progress::Progress;
 use crate::analysis::{
@@ -24,9 +24,7 @@ use crate::forecast::{Forecaster, Language, Method, Settings, Temperature};
 use crate::model::{ModelInfo, Work};
 use crate::output::write_json;
 use crate::plot::{MatrixFigure, NamedCurve, NamedMatrix};
-use crate::trajectory::{
-    MissingPolicy, RoleSelection, TimeAxis, TrajectoryError, read, read_labels,
-};
+use crate::recording::{MissingPolicy, RecordingError, RoleSelection, TimeAxis, read, read_labels};
 
 /// Show a model a sequence of discrete states and read the Markov chain that it infers
 ///
@@ -42,7 +40,7 @@ use crate::trajectory::{
     statecast markov chain.csv --state s --window 4     # the model's own chain over windows of 4 states")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    recording: Recording,
+    recording: RecordingArguments,
     /// Column of labels, words or numbers
     #[arg(
         long,
@@ -369,11 +367,11 @@ impl Arguments {
                 .map(|coded| (coded, run.breaks.clone()))
                 .with_context(|| format!("{}, column {column}", file.display()));
         }
-        let trajectory = self.recording.read().map_err(|error| {
+        let recording = self.recording.read().map_err(|error| {
             let words = error.downcast_ref().is_some_and(|error| {
                 matches!(
                     error,
-                    TrajectoryError::NoState { .. } | TrajectoryError::NotANumber { .. }
+                    RecordingError::NoState { .. } | RecordingError::NotANumber { .. }
                 )
             });
             match words {
@@ -381,7 +379,7 @@ impl Arguments {
                 false => error,
             }
         })?;
-        let episodes = self.recording.episodes(&trajectory)?;
+        let episodes = self.recording.episodes(&recording)?;
         let [episode] = episodes.as_slice() else {
             bail!(
                 "{}: {} episodes; choose one with --select",
@@ -389,12 +387,12 @@ impl Arguments {
                 episodes.len()
             );
         };
-        let [name] = trajectory.state_names() else {
+        let [name] = recording.state_names() else {
             bail!(
                 "{}: {} state columns ({}); choose one with --state",
                 file.display(),
-                trajectory.state_names().len(),
-                trajectory.state_names().join(", ")
+                recording.state_names().len(),
+                recording.state_names().join(", ")
             );
         };
         let values = episode.states().column(0).to_vec();
@@ -519,9 +517,9 @@ fn matrix(path: &Path) -> anyhow::Result<Array2<f64>> {
         state: vec!["*".to_owned()],
         ..RoleSelection::default()
     };
-    let (trajectory, _) = read(path, &selection, MissingPolicy::Error)
+    let (recording, _) = read(path, &selection, MissingPolicy::Error)
         .with_context(|| format!("--truth {}", path.display()))?;
-    let [episode] = trajectory.episodes() else {
+    let [episode] = recording.episodes() else {
         bail!("--truth {}: several tables", path.display());
     };
     Ok(episode.states().slice(s![.., ..]).to_owned())

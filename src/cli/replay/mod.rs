@@ -30,7 +30,7 @@ use crate::model::Work;
 use crate::network::FitSettings;
 use crate::output::{Bundle, TableFormat};
 use crate::policy::{self, Policy, PolicySource, Widths};
-use crate::trajectory::Trajectory;
+use crate::recording::Recording;
 
 /// Forecast the rewards of recorded runs' rest from their beginning
 ///
@@ -43,7 +43,7 @@ use crate::trajectory::Trajectory;
     statecast replay pendulum.npz --context 100 --horizon 99 --env pendulum --policy pi.safetensors\n  \
     statecast replay test.npz --context 100 --horizon 50 --train other.npz --output replay.csv")]
 pub(super) struct Arguments {
-    /// Trajectory files of one system, in any format that forecast reads
+    /// Recording files of one system, in any format that forecast reads
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -268,7 +268,7 @@ impl Arguments {
         let rules = task.map_or(Rules::default(), Rules::of);
         let recordings = self.files.iter();
         let recordings = recordings.map(|file| self.columns.read_selected_transitions(file));
-        let recordings: Vec<Trajectory> = recordings.collect::<anyhow::Result<_>>()?;
+        let recordings: Vec<Recording> = recordings.collect::<anyhow::Result<_>>()?;
         let with_reward = rules.reward.is_none();
         let context = self.context.get();
         let options = self
@@ -295,7 +295,7 @@ impl Arguments {
         Ok((taken.collect(), options))
     }
 
-    fn recordings(&self, files: &[PathBuf]) -> anyhow::Result<Vec<Trajectory>> {
+    fn recordings(&self, files: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
         let recordings = files.iter().map(|file| self.columns.read_transitions(file));
         recordings.collect()
     }
@@ -375,7 +375,7 @@ fn fitted(steps: &Steps, networks: bool, seed: u64) -> Arc<dyn Dynamics> {
     }
 }
 
-fn logged(recordings: &[Trajectory], files: &[PathBuf], rules: &Rules) -> anyhow::Result<Logged> {
+fn logged(recordings: &[Recording], files: &[PathBuf], rules: &Rules) -> anyhow::Result<Logged> {
     Logged::new(recordings, rules).with_context(|| {
         let files = files.iter().map(|file| file.display().to_string());
         files.collect::<Vec<_>>().join(", ")

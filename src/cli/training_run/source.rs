@@ -10,7 +10,7 @@ use crate::cli::input::DuplicatesName;
 use crate::cli::terminal::tell;
 use crate::convergence::{Descent, Landscape};
 use crate::output::{Column, Table};
-use crate::trajectory::{RoleSelection, read_runs};
+use crate::recording::{RoleSelection, read_runs};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Runs")]

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use ndarray::{Array2, Array3, ArrayView2, Axis, concatenate, stack};
 
 use super::Rollout;
-use crate::trajectory::LARGEST;
+use crate::recording::LARGEST;
 pub use expression::ExpressionError;
 use expression::{Expression, Program};
 use parser::{begins_name, goes_on_name};

@@ -1,17 +1,15 @@
 //! The program's reading of hints against PyTorch's (`tests/golden/make_hinted.py`), and against
 //! itself: in pieces, forked, in batches.
 
-use std::path::Path;
-
-use candle_core::Device;
 use ndarray::{Array, Array2, ArrayView2, IxDyn, s};
+use std::path::Path;
 
 use super::law::LEAST_DRAWN;
 use super::*;
 use crate::codec::{Scale, builtin_formats};
 use crate::disentangle::Disentangler;
 use crate::forecast::{Encoding, Tolerance};
-use crate::model::{Logits, Model, ModelSource, Precision};
+use crate::model::{Device, Logits, Model, ModelSource, Precision};
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
@@ -25,7 +23,7 @@ fn model() -> Model {
 fn load(folder: &Path) -> Model {
     let source = ModelSource::Folder(folder.to_owned());
     let formats = builtin_formats().unwrap();
-    Model::load(&source, &formats, Precision::F32, &Device::Cpu).unwrap()
+    Model::load(&source, &formats, Precision::F32, Device::Cpu).unwrap()
 }
 
 fn values(name: &str) -> Array<f64, IxDyn> {
@@ -444,7 +442,7 @@ fn weights_of_the_gate_that_are_no_numbers_are_refused() {
     for tensor in ["gate.bias", "trust"] {
         let folder = damaged(tensor);
         let source = ModelSource::Folder(folder.path().to_owned());
-        let refused = Model::load(&source, &formats, Precision::F32, &Device::Cpu);
+        let refused = Model::load(&source, &formats, Precision::F32, Device::Cpu);
         let error = refused.err().unwrap().to_string();
         assert!(error.contains(tensor), "{error}");
     }

@@ -1,0 +1,597 @@
+//! The used columns of a file, and how they become episodes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use ndarray::{ArcArray2, Array1, Array2};
+
+use super::bounds::Bounds;
+use super::calendar::First;
+use super::cells::{Block, Cells};
+use super::clock::Clock;
+use super::combined::PartColumn;
+use super::episode::LARGEST;
+use super::folder::FilePart;
+use super::labels::{Claim, Labels};
+use super::readings::Times;
+use super::rounded::Rounded;
+use super::source::{Column, Kind};
+use super::time_names::{Part, time_rank};
+use super::times::TimeAxis;
+use super::{Episode, LabelledRun, LoggedRun, Recording, RecordingError, Roles, Timeline};
+
+/// Values whose memory a date or a label takes.
+const COSTLY: usize = 8;
+
+/// What to do with a used cell that is empty, NaN or infinite.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MissingPolicy {
+    /// Refuse the file and name the cell.
+    #[default]
+    Error,
+    /// Repeat the last value of the column in the same episode; an episode that starts with such a
+    /// cell is refused. A missing flag is not set.
+    Hold,
+}
+
+/// What to do with rows of one time in one episode.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Refuse the file and name two of them.
+    #[default]
+    Error,
+    /// Keep the one that was written last.
+    Last,
+    /// Take the mean of their values; a flag is set if one of them sets it.
+    Mean,
+}
+
+/// The first rank of a time whose name says nothing.
+pub(super) const COUNTER: usize = 3;
+
+/// Where the values of a column go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// A column of a block, by position.
+    Value(Block, usize),
+    /// What may tell episodes apart, by its claim.
+    Label(Claim),
+    /// What may be a part of the time beside others.
+    Part(Part),
+    /// What may be the time; those that are tried first have lower ranks.
+    Time((usize, usize)),
+    /// A label that is read as it is.
+    Word,
+}
+
+impl Slot {
+    pub(super) fn role(self) -> &'static str {
+        match self {
+            Self::Value(block, _) => block.name(),
+            Self::Label(_) => "episode",
+            Self::Time(_) | Self::Part(_) => "time",
+            Self::Word => "label",
+        }
+    }
+}
+
+/// Takes the values of a file in any order of columns, then cuts them into episodes.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) file: PathBuf,
+    missing: MissingPolicy,
+    pub(super) duplicates: Duplicates,
+    pub(super) blocks: [Cells; 8],
+    /// Columns that may tell episodes apart, in the order of the file.
+    pub(super) labels: Vec<Labels>,
+    /// Columns that may be the time, in the order in which they are tried.
+    pub(super) clocks: Vec<Clock>,
+    /// Columns that may be the time together, in the order of the file.
+    pub(super) time_parts: Vec<PartColumn>,
+    words: Option<Labels>,
+    /// Names and rows of episodes that the file itself tells apart.
+    pub(super) parts: Option<Vec<(String, usize)>>,
+    /// The file that is read, if it is one of several.
+    pub(super) part: Option<FilePart>,
+    /// Whether flags end and start episodes within those parts.
+    pub(super) flags_cut_parts: bool,
+    /// Whether those parts may end with rows of nothing, which fill them up to one length.
+    pub(super) may_be_padded: bool,
+    /// States behind the last steps of episodes, by the rows of these.
+    pub(super) final_states: BTreeMap<usize, Vec<f64>>,
+    /// Line and kind of cells that are missing where a final state may have none, by their rows.
+    gaps: BTreeMap<usize, (u64, &'static str)>,
+    /// Quantities whose last digits are lost.
+    pub(super) rounded: Vec<Rounded>,
+    /// Columns of the file that are times in nanoseconds.
+    pub(super) of_nanos: HashSet<usize>,
+    /// Numbers that stand for missing values.
+    pub(super) missing_values: Vec<f64>,
+    /// Whether the states after the steps are wanted, not only what they tell of episodes.
+    pub(super) wants_successors: bool,
+    /// How much may be read of the file.
+    pub(super) bounds: Option<Bounds>,
+    /// Whether the states are guessed from columns without a known name.
+    pub(super) open_states: bool,
+    /// Whether the table is nothing without states.
+    pub(super) needs_states: bool,
+    /// Whether the user chose the time.
+    pub(super) time_is_chosen: bool,
+    /// What is written first in dates that can be read in several ways, if it is known.
+    pub(super) date_order: Option<First>,
+    /// Whether the column of log probabilities is called like one of probabilities.
+    pub(super) of_probabilities: bool,
+    /// Whether the rows are a log, whose later rows replace earlier ones.
+    pub(super) is_log: bool,
+    /// The largest size of a value.
+    pub(super) largest: f64,
+    /// The columns of the file, for messages.
+    pub(super) column_names: String,
+    /// Names of guessed states that turned out to be counters.
+    pub(super) counters: Vec<String>,
+    /// The chosen time and its column, once the rows are in order.
+    pub(super) times: Option<(String, Times)>,
+    /// The row of the file behind each row, once they are in order.
+    row_in_file: Vec<usize>,
+    /// Positions among `labels` and `clocks`, by the column of the file.
+    places: Vec<usize>,
+}
+
+impl Table {
+    /// An empty table for the columns that have a slot.
+    pub(super) fn new(
+        file: &Path,
+        missing: MissingPolicy,
+        columns: &[Column],
+        slots: &[Option<Slot>],
+    ) -> Self {
+        let mut blocks: [Cells; 8] = Default::default();
+        let mut labels = Vec::new();
+        let mut clocks = Vec::new();
+        let mut time_parts = Vec::new();
+        let mut words = None;
+        let mut places = vec![0; columns.len()];
+        for (index, (column, slot)) in columns.iter().zip(slots).enumerate() {
+            let numeric = column.kind == Kind::Number;
+            match *slot {
+                Some(Slot::Value(block, position)) => {
+                    let names = &mut blocks[block as usize].names;
+                    names.resize(names.len().max(position + 1), String::new());
+                    names[position].clone_from(&column.name);
+                }
+                Some(Slot::Label(claim)) => {
+                    places[index] = labels.len();
+                    labels.push(Labels::new(&column.name, claim, numeric));
+                }
+                Some(Slot::Part(part)) => {
+                    places[index] = time_parts.len();
+                    time_parts.push(PartColumn::new(&column.name, part));
+                }
+                Some(Slot::Time(rank)) => clocks.push((rank, index)),
+                Some(Slot::Word) => words = Some(Labels::new(&column.name, Claim::Chosen, numeric)),
+                None => {}
+            }
+        }
+        clocks.sort_unstable();
+        for (place, (_, index)) in clocks.iter().enumerate() {
+            places[*index] = place;
+        }
+        let clock = |&(rank, index): &((usize, usize), usize)| {
+            let mut clock = Clock::new(&columns[index].name);
+            clock.is_unknown = rank.0 == COUNTER;
+            clock
+        };
+        Self {
+            file: file.to_owned(),
+            missing,
+            duplicates: Duplicates::default(),
+            blocks,
+            labels,
+            clocks: clocks.iter().map(clock).collect(),
+            time_parts,
+            words,
+            parts: None,
+            part: None,
+            flags_cut_parts: false,
+            may_be_padded: false,
+            final_states: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            rounded: Vec::new(),
+            of_nanos: HashSet::new(),
+            missing_values: Vec::new(),
+            wants_successors: false,
+            bounds: None,
+            open_states: false,
+            needs_states: false,
+            time_is_chosen: false,
+            date_order: None,
+            of_probabilities: false,
+            is_log: false,
+            largest: LARGEST,
+            column_names: super::assignment::names(columns),
+            counters: Vec::new(),
+            times: None,
+            row_in_file: Vec::new(),
+            places,
+        }
+    }
+
+    /// Whether a missing cell refuses the file, so that a reader which knows its line can say so.
+    pub(super) fn refuses_missing(&self) -> bool {
+        self.missing == MissingPolicy::Error
+    }
+
+    /// Without an episode column, rows are those of some episodes, one behind the other.
+    pub(super) fn cut_at(&mut self, episodes: Vec<(String, usize)>) {
+        self.parts = Some(episodes);
+    }
+
+    /// Notes a cell that is missing in a line of the file, and may be so if its row is a final state.
+    pub(super) fn remember_gap(&mut self, row: usize, line: u64, what: &'static str) {
+        let row = self.row_of_file(row);
+        self.gaps.entry(row).or_insert((line, what));
+    }
+
+    /// Refuses more rows than may be unpacked of the file.
+    pub(super) fn make_room(&self, rows: usize) -> Result<(), RecordingError> {
+        let columns = self
+            .blocks
+            .iter()
+            .map(|cells| cells.names.len())
+            .sum::<usize>();
+        let columns = columns + COSTLY * (self.labels.len() + self.clocks.len());
+        let rows = self.row_of_file(rows);
+        match self.bounds {
+            Some(bounds) => {
+                bounds.check_values(&self.file, (rows as u64).saturating_mul(columns as u64))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Sets one value; `row` counts from 0, and rows come without gaps. NaN stands for missing.
+    pub(super) fn set(&mut self, block: Block, position: usize, row: usize, value: f64) {
+        let row = self.row_of_file(row);
+        self.blocks[block as usize].set(row, position, value);
+    }
+
+    /// Says what label a row has in column `index` of the file; rows come in order. No text stands
+    /// for missing.
+    pub(super) fn label(&mut self, index: usize, slot: Slot, row: usize, text: &str) {
+        let row = self.row_of_file(row);
+        let names_episodes = matches!(slot, Slot::Label(Claim::Chosen | Claim::Named));
+        // Files may number their episodes alike.
+        let of_part = match &self.part {
+            Some(part) if names_episodes && !text.is_empty() => {
+                Some(format!("{}/{text}", part.name))
+            }
+            _ => None,
+        };
+        let text = of_part.as_deref().unwrap_or(text);
+        match slot {
+            Slot::Word => self
+                .words
+                .iter_mut()
+                .for_each(|words| words.push(row, text)),
+            _ => self.labels[self.places[index]].push(row, text),
+        }
+    }
+
+    /// Says that a row has the label of the row before.
+    pub(super) fn same_label(&mut self, index: usize, slot: Slot, row: usize) {
+        let row = self.row_of_file(row);
+        match slot {
+            Slot::Word => self.words.iter_mut().for_each(|words| words.same(row)),
+            _ => self.labels[self.places[index]].same(row),
+        }
+    }
+
+    /// The clock in column `index` of the file; rows come in order.
+    pub(super) fn clock(&mut self, index: usize) -> &mut Clock {
+        &mut self.clocks[self.places[index]]
+    }
+
+    /// Takes a part of the time of the next row from column `index` of the file; NaN for nothing.
+    pub(super) fn part(&mut self, index: usize, value: f64) {
+        self.time_parts[self.places[index]].values.push(value);
+    }
+
+    pub(super) fn put_in_order(&mut self, order: Vec<usize>) {
+        let in_order = order.iter().enumerate().all(|(at, &row)| at == row);
+        if !in_order || order.len() < self.rows() {
+            self.blocks
+                .iter_mut()
+                .for_each(|cells| cells.put_in_order(&order));
+        }
+        self.row_in_file = order;
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        let blocks = self.blocks.iter().map(Cells::rows);
+        let labels = self.labels.iter().chain(&self.words).map(|l| l.rows);
+        blocks.chain(labels).max().unwrap_or(0)
+    }
+
+    /// The checked episodes, and guessed states that are counters and left out.
+    pub(super) fn into_recording(
+        mut self,
+        roles: &mut Roles,
+    ) -> Result<(Recording, Vec<String>), RecordingError> {
+        let episodes = self.settle(roles)?;
+        self.take_logarithms(roles);
+        self.warn_of_rounded(roles);
+        self.warn_of_sentinels(roles);
+        let rows = self.row_in_file.len();
+        let final_states: Vec<Option<Vec<f64>>> = episodes
+            .iter()
+            .map(|(_, range)| self.final_states.remove(&self.row_in_file[range.end - 1]))
+            .collect();
+        match self.missing {
+            MissingPolicy::Error => self.refuse_gaps(roles)?,
+            MissingPolicy::Hold => roles.held = self.hold_gaps(&episodes, roles)?,
+        }
+        self.refuse_large()?;
+        let timeline = |range: Range<usize>| {
+            let (column, times) = self.times.as_ref()?;
+            Timeline::of(column, times, &self.row_in_file[range])
+        };
+        let timelines: Vec<Option<Timeline>> = episodes
+            .iter()
+            .map(|(_, range)| timeline(range.clone()))
+            .collect();
+        let (times, order) = (self.times, self.row_in_file);
+        let [
+            states,
+            actions,
+            rewards,
+            terminated,
+            truncated,
+            _,
+            successors,
+            log_probabilities,
+        ] = self.blocks;
+        let state_names = states.names.clone();
+        let action_names = actions.names.clone();
+        let reward_name = rewards.names.first().cloned();
+        let states: ArcArray2<f64> = states.into_array(rows).into_shared();
+        let actions: ArcArray2<f64> = actions.into_array(rows).into_shared();
+        let fits = |state: &Vec<f64>| state.len() == state_names.len();
+        let episodes = episodes
+            .into_iter()
+            .zip(timelines)
+            .zip(final_states)
+            .map(|(((name, range), timeline), final_state)| {
+                let rewards = reward_name
+                    .is_some()
+                    .then(|| Array1::from(rewards.values[range.clone()].to_vec()));
+                let flags = |cells: &Cells| range.clone().map(|row| cells.is_set(row)).collect();
+                let (terminated, truncated) = (flags(&terminated), flags(&truncated));
+                let last = successors.finite_row(range.end - 1);
+                let last = last.or_else(|| final_state.filter(fits).map(Array1::from));
+                let taken = log_probabilities.column(range.clone());
+                let times = times.as_ref().map(|(_, times)| {
+                    let rows = order[range.clone()].iter();
+                    TimeAxis::new(rows.map(|&row| times.values[row]).collect(), times.scale)
+                });
+                let episode = Episode::from_shared(
+                    name, range, &states, &actions, rewards, terminated, truncated,
+                )?;
+                episode
+                    .with_timeline(timeline)
+                    .with_final_state(last)?
+                    .with_log_probabilities(taken)
+                    .map(|episode| episode.with_times(times))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let recording = Recording::new(state_names, action_names, reward_name, episodes)?;
+        Ok((recording, self.counters))
+    }
+
+    /// The rows of a run that do not follow the row before, by its clock.
+    fn breaks(&self, rows: Range<usize>) -> Vec<usize> {
+        let Some((_, times)) = &self.times else {
+            return Vec::new();
+        };
+        let values = self.row_in_file[rows].iter().map(|&row| times.values[row]);
+        TimeAxis::new(values.collect(), times.scale).breaks()
+    }
+
+    /// The words of every row, cut into episodes.
+    pub(super) fn into_sequences(
+        mut self,
+        roles: &mut Roles,
+    ) -> Result<Vec<LabelledRun>, RecordingError> {
+        let episodes = self.settle(roles)?;
+        self.refuse_gaps(roles)?;
+        let Some(words) = &self.words else {
+            return Ok(Vec::new());
+        };
+        let of_rows = words.of_rows();
+        let label = |&row: &usize| words.word(of_rows[row]).to_owned();
+        Ok(episodes
+            .into_iter()
+            .map(|(name, rows)| LabelledRun {
+                name,
+                breaks: self.breaks(rows.clone()),
+                labels: self.row_in_file[rows].iter().map(label).collect(),
+            })
+            .collect())
+    }
+
+    /// The first state column, cut into episodes; gaps stay NaN.
+    pub(super) fn into_runs(mut self, roles: &mut Roles) -> Result<Vec<LoggedRun>, RecordingError> {
+        self.is_log = true;
+        // Logs count steps; a clock of theirs may run on where the steps go back.
+        self.clocks
+            .sort_by_key(|clock| match time_rank(&clock.name()) {
+                (1, place) => (0, place),
+                (class, place) => (class + 1, place),
+            });
+        let episodes = self.settle(roles)?;
+        if let Some(gap) = self.label_gap(roles) {
+            return Err(self.missing_at(gap));
+        }
+        let steps = self.steps(roles);
+        let states = &self.blocks[Block::State as usize];
+        let width = states.names.len();
+        let value = |row: usize| match states.values[row * width] {
+            value if value.abs() <= LARGEST => value,
+            _ => f64::NAN,
+        };
+        Ok(episodes
+            .into_iter()
+            .map(|(name, rows)| LoggedRun {
+                name,
+                steps: steps.as_ref().map(|steps| steps[rows.clone()].to_vec()),
+                values: rows.map(value).collect(),
+            })
+            .collect())
+    }
+
+    /// The counter of steps that orders the rows, if one does.
+    fn steps(&self, roles: &Roles) -> Option<Vec<f64>> {
+        let counts = |clock: &&Clock| {
+            let mut columns = clock.columns.iter();
+            clock.columns == roles.time.columns && columns.all(|name| time_rank(name).0 == 1)
+        };
+        let clock = self.clocks.iter().find(counts)?;
+        let steps = clock.numbers_of_rows()?;
+        let rows = self.row_in_file.iter();
+        rows.map(|&row| steps.get(row).copied()).collect()
+    }
+
+    /// The action block alone, `[rows, actions]`, and the times of its rows.
+    pub(super) fn into_actions(
+        mut self,
+        roles: &mut Roles,
+    ) -> Result<(Array2<f64>, Option<Timeline>), RecordingError> {
+        let episodes = self.settle(roles)?;
+        self.refuse_gaps(roles)?;
+        self.refuse_large()?;
+        if episodes.len() > 1 {
+            return Err(RecordingError::ManyPlans {
+                file: self.file.clone(),
+                row: self.row_in_file[episodes[1].1.start] + 1,
+                plans: episodes.len(),
+            });
+        }
+        let rows = self.row_in_file.len();
+        let times = self.times.as_ref();
+        let timeline =
+            times.and_then(|(column, times)| Timeline::of(column, times, &self.row_in_file));
+        let [_, actions, ..] = self.blocks;
+        Ok((actions.into_array(rows), timeline))
+    }
+
+    /// Rows of the table: at least one, and as many in every block.
+    pub(super) fn checked_rows(&self) -> Result<usize, RecordingError> {
+        let used = || self.blocks.iter().filter(|cells| !cells.names.is_empty());
+        let labelled = self.labels.iter().chain(&self.words).map(|l| l.rows);
+        let mut lengths = used().map(Cells::rows).chain(labelled);
+        let rows = lengths.next().unwrap_or(0);
+        if rows == 0 {
+            return Err(RecordingError::NoRows {
+                file: self.file.clone(),
+            });
+        }
+        match lengths.find(|&length| length != rows) {
+            Some(length) => Err(RecordingError::Corrupt {
+                file: self.file.clone(),
+                format: "a table",
+                reason: format!("one column has {rows} rows and another {length}"),
+            }),
+            None => Ok(rows),
+        }
+    }
+
+    /// The first row without a label of those that are used: row, column, what it is.
+    fn label_gap(&self, roles: &Roles) -> Option<(usize, String, &'static str)> {
+        let used = |labels: &&Labels| roles.episode.columns.contains(&labels.column);
+        let used = self.labels.iter().filter(used).chain(&self.words);
+        let gaps = used.filter_map(|l| Some((l.first_gap()?, l.column.clone(), "NaN or missing")));
+        gaps.min_by_key(|(row, ..)| *row)
+    }
+
+    fn missing_at(&self, (row, column, what): (usize, String, &'static str)) -> RecordingError {
+        let known = self.gaps.get(&row);
+        RecordingError::Missing {
+            file: self.file.clone(),
+            row: row + 1,
+            line: known.map(|(line, _)| *line),
+            column,
+            what: known.map_or(what, |(_, what)| what),
+        }
+    }
+
+    /// Values whose squares are not finite would leave as results that are not.
+    fn refuse_large(&self) -> Result<(), RecordingError> {
+        for block in [Block::State, Block::Action, Block::Reward, Block::Successor] {
+            let cells = &self.blocks[block as usize];
+            let is_large = |value: &f64| value.abs() > self.largest;
+            if let Some(index) = cells.values.iter().position(is_large) {
+                let width = cells.names.len();
+                return Err(RecordingError::TooLarge {
+                    file: self.file.clone(),
+                    row: self.row_in_file[index / width] + 1,
+                    column: cells.names[index % width].clone(),
+                    value: cells.values[index],
+                    limit: self.largest,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_gaps(&self, roles: &Roles) -> Result<(), RecordingError> {
+        let first = Block::ALL
+            .iter()
+            .filter_map(|&block| {
+                let cells = &self.blocks[block as usize];
+                let (row, column, what) = cells.first_gap()?;
+                Some((self.row_in_file[row], cells.names[column].clone(), what))
+            })
+            .chain(self.label_gap(roles))
+            .min_by_key(|(row, ..)| *row);
+        match first {
+            Some(gap) => Err(self.missing_at(gap)),
+            None => Ok(()),
+        }
+    }
+
+    fn hold_gaps(
+        &mut self,
+        episodes: &[(String, Range<usize>)],
+        roles: &Roles,
+    ) -> Result<usize, RecordingError> {
+        let file = &self.file;
+        let rows = &self.row_in_file;
+        let gap = self.labels.iter().find(|labels| {
+            labels.first_gap() == Some(0) && roles.episode.columns.contains(&labels.column)
+        });
+        let nothing = |row: usize, column: &str, what| RecordingError::NothingToHold {
+            file: file.clone(),
+            row: rows[row] + 1,
+            column: column.to_owned(),
+            what,
+        };
+        if let Some(labels) = gap {
+            return Err(nothing(0, &labels.column, "NaN or missing"));
+        }
+        let mut held = 0;
+        for block in [
+            Block::State,
+            Block::Action,
+            Block::Reward,
+            Block::LogProbability,
+        ] {
+            let cells = &mut self.blocks[block as usize];
+            for (_, range) in episodes {
+                held += cells
+                    .hold(range)
+                    .map_err(|(row, column, what)| nothing(row, &cells.names[column], what))?;
+            }
+        }
+        Ok(held)
+    }
+}

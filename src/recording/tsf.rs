@@ -1,0 +1,303 @@
+//! Series of the Monash archive (`.tsf`): attributes of a series and its values in a line, an episode each.
+//!
+//! The format is that of "Monash Time Series Forecasting Archive" (Godahewa et al., NeurIPS 2021).
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use super::RecordingError;
+use super::bounds::Bounds;
+use super::calendar::{First, Instant, When, days_of_month, when};
+use super::cell::Cell;
+use super::gregorian::Date;
+use super::input::Input;
+use super::source::{Column, Kind, Precision, Source};
+use super::table::{Slot, Table};
+
+/// Bytes of the longest line that is read.
+const LONGEST_LINE: u64 = 64 << 20;
+const NANOS_OF_SECOND: i128 = 1_000_000_000;
+
+/// A file whose header has been read.
+pub(super) struct TsfSource {
+    file: PathBuf,
+    lines: Lines,
+    header: Header,
+    columns: Vec<Column>,
+    bounds: Bounds,
+}
+
+/// What stands before the series.
+#[derive(Debug, Default)]
+struct Header {
+    /// Names of the attributes of a series.
+    attributes: Vec<String>,
+    step: Option<Step>,
+}
+
+/// The time from a value to the next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Step {
+    Nanos(i128),
+    Months(i64),
+}
+
+impl TsfSource {
+    pub(super) fn open(mut input: Input) -> Result<Self, RecordingError> {
+        let mut lines = Lines {
+            reader: BufReader::new(input.handle()?),
+            file: input.name.clone(),
+            number: 0,
+        };
+        let mut header = Header::default();
+        loop {
+            let Some(line) = lines.next()? else {
+                return Err(corrupt(&input.name, "it has no line @data".to_owned()));
+            };
+            let mut words = line.split_whitespace();
+            match words
+                .next()
+                .unwrap_or_default()
+                .to_ascii_lowercase()
+                .as_str()
+            {
+                "@data" => break,
+                "@attribute" => header.attributes.extend(words.next().map(str::to_owned)),
+                "@frequency" => header.step = words.next().and_then(Step::of),
+                _ => {}
+            }
+        }
+        let dated = header.step.is_some() && header.start().is_some();
+        let column = |name: &str, kind| Column {
+            name: name.to_owned(),
+            array: None,
+            kind,
+        };
+        let time = dated.then(|| column("time", Kind::Date(Precision::Time)));
+        let columns = [column("value", Kind::Number)].into_iter().chain(time);
+        Ok(Self {
+            columns: columns.collect(),
+            bounds: input.bounds,
+            file: input.name,
+            lines,
+            header,
+        })
+    }
+}
+
+impl Header {
+    /// Position of the attribute that says when a series begins.
+    fn start(&self) -> Option<usize> {
+        let mut names = self.attributes.iter();
+        names.position(|name| name.eq_ignore_ascii_case("start_timestamp"))
+    }
+
+    /// Name of a series: its first attribute, or its number.
+    fn name(&self, attributes: &[&str], number: usize) -> String {
+        let first = attributes.first().filter(|_| self.start() != Some(0));
+        first.map_or_else(|| number.to_string(), |name| (*name).to_owned())
+    }
+}
+
+impl Step {
+    /// Reads `monthly`, `half_hourly` or `10_minutes`.
+    fn of(text: &str) -> Option<Self> {
+        let seconds = |seconds: i128| Some(Self::Nanos(seconds * NANOS_OF_SECOND));
+        let text = text.to_ascii_lowercase();
+        let (count, unit) = match text.split_once('_') {
+            Some((count, unit)) if count != "half" => (count.parse().ok()?, unit),
+            _ => (1, text.as_str()),
+        };
+        let fits = (1..=1_000_000).contains(&count);
+        match unit.trim_end_matches('s') {
+            _ if !fits => None,
+            "second" | "secondly" => seconds(count),
+            "minute" | "minutely" => seconds(60 * count),
+            "half_hourly" => seconds(1800),
+            "hour" | "hourly" => seconds(3600 * count),
+            "day" | "daily" => seconds(86_400 * count),
+            "week" | "weekly" => seconds(7 * 86_400 * count),
+            "month" | "monthly" => Some(Self::Months(count as i64)),
+            "quarterly" => Some(Self::Months(3)),
+            "yearly" => Some(Self::Months(12)),
+            _ => None,
+        }
+    }
+
+    /// The time so many steps after a start, within the calendar.
+    fn after(self, start: Instant, steps: usize) -> Option<Instant> {
+        let year_and_month = |month: i64| (month.div_euclid(12), month.rem_euclid(12) + 1);
+        match self {
+            Self::Nanos(nanos) => {
+                let (year, month) = year_and_month(start.month);
+                let start = Date {
+                    year,
+                    month,
+                    day: i64::from(start.day),
+                    nanos: start.nanos,
+                };
+                let date = start.after(nanos * steps as i128);
+                Instant::new(date.year, date.month, date.day, date.nanos)
+            }
+            Self::Months(months) => {
+                let month = start.month + months * steps as i64;
+                let day = start.day.min(days_of_month(month));
+                let (year, month) = year_and_month(month);
+                Instant::new(year, month, i64::from(day), start.nanos)
+            }
+        }
+    }
+}
+
+/// Reads `1979-01-01 00-00-00`.
+fn instant(text: &str) -> Option<Instant> {
+    let text = match text.trim().split_once(' ') {
+        Some((day, time)) => format!("{day} {}", time.replace('-', ":")),
+        None => text.to_owned(),
+    };
+    match when(&text)? {
+        When::Date(date) => date.read(First::Year),
+        When::TimeOfDay(_) => None,
+    }
+}
+
+impl Source for TsfSource {
+    fn file(&self) -> &Path {
+        &self.file
+    }
+
+    fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    fn read(
+        mut self: Box<Self>,
+        slots: &[Option<Slot>],
+        table: &mut Table,
+    ) -> Result<(), RecordingError> {
+        let attributes = self.header.attributes.len();
+        let mut episodes = Vec::new();
+        let mut row = 0;
+        while let Some(line) = self.lines.next()? {
+            let cells: Vec<&str> = line.splitn(attributes + 1, ':').collect();
+            let Some((values, attributes)) = cells
+                .split_last()
+                .filter(|(_, others)| others.len() == attributes)
+            else {
+                return Err(RecordingError::Ragged {
+                    file: self.file,
+                    line: self.lines.number,
+                    expected: attributes + 1,
+                    found: cells.len(),
+                });
+            };
+            let name = self.header.name(attributes, episodes.len());
+            let start = self.header.start().and_then(|at| instant(attributes[at]));
+            let mut length = 0;
+            for text in values.split(',') {
+                table.make_room(row + 1)?;
+                if let Some(slot) = slots[0] {
+                    table.put(0, slot, row, Cell::Text(text.trim()))?;
+                }
+                if let Some(Some(_)) = slots.get(1) {
+                    let time = start.zip(self.header.step);
+                    match time.and_then(|(start, step)| step.after(start, length)) {
+                        Some(time) => table.clock(1).instant(time),
+                        None => table.clock(1).missing(),
+                    }
+                }
+                length += 1;
+                row += 1;
+            }
+            episodes.push((name, length));
+        }
+        table.cut_at(episodes);
+        Ok(())
+    }
+}
+
+/// Lines of text that are neither blank nor comments.
+struct Lines {
+    reader: BufReader<File>,
+    file: PathBuf,
+    number: u64,
+}
+
+impl Lines {
+    fn next(&mut self) -> Result<Option<String>, RecordingError> {
+        loop {
+            let mut line = Vec::new();
+            let mut limited = self.reader.by_ref().take(LONGEST_LINE + 1);
+            let read = limited.read_until(b'\n', &mut line);
+            let read = read.map_err(|source| RecordingError::Io {
+                file: self.file.clone(),
+                source,
+            })?;
+            self.number += 1;
+            if read == 0 {
+                return Ok(None);
+            }
+            if read as u64 > LONGEST_LINE {
+                return Err(RecordingError::LongLine {
+                    file: self.file.clone(),
+                    line: self.number,
+                    limit: LONGEST_LINE,
+                });
+            }
+            let text = String::from_utf8_lossy(&line);
+            let text = text.trim();
+            if !text.is_empty() && !text.starts_with('#') {
+                return Ok(Some(text.to_owned()));
+            }
+        }
+    }
+}
+
+fn corrupt(path: &Path, reason: String) -> RecordingError {
+    RecordingError::Corrupt {
+        file: path.to_owned(),
+        format: "TSF",
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_read_by_their_names() {
+        let seconds = |seconds| Some(Step::Nanos(seconds * NANOS_OF_SECOND));
+        for (text, step) in [
+            ("4_seconds", seconds(4)),
+            ("10_minutes", seconds(600)),
+            ("half_hourly", seconds(1800)),
+            ("hourly", seconds(3600)),
+            ("weekly", seconds(604_800)),
+            ("monthly", Some(Step::Months(1))),
+            ("quarterly", Some(Step::Months(3))),
+            ("yearly", Some(Step::Months(12))),
+            ("often", None),
+            ("-3_days", None),
+        ] {
+            assert_eq!(Step::of(text), step, "{text}");
+        }
+    }
+
+    #[test]
+    fn months_end_where_the_month_does() {
+        let start = instant("2023-01-31 00-00-00").unwrap();
+        let after = |step: Step, steps| step.after(start, steps).map(|time| time.to_string());
+        assert_eq!(after(Step::Months(1), 1).unwrap(), "2023-02-28");
+        let hour = Step::Nanos(3600 * NANOS_OF_SECOND);
+        assert_eq!(after(hour, 25).unwrap(), "2023-02-01 01:00:00");
+        for step in [Step::Months(1_000_000), Step::of("1000000_weeks").unwrap()] {
+            assert_eq!(after(step, 1_000_000), None);
+        }
+    }
+}
