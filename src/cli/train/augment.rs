@@ -3,10 +3,11 @@
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
 
-use crate::cli::experts::{ExpertArguments, Models, NameArguments};
+use crate::cli::experts::{NameArguments, load};
 use crate::cli::input::ModelArguments;
 use crate::environment::Task;
 use crate::forecast::{Forecaster, Method};
+use crate::forecasters::{Combining, Forecasters};
 use crate::learning::{
     Acting, AugmentationSettings, Imagining, NextState, Source, Training, TrainingSettings, Trust,
 };
@@ -124,7 +125,9 @@ impl Augmentation {
             Some(ControlArm::Truth) => Source::Truth,
             Some(ControlArm::Replay) => Source::Replay,
             None => {
-                let names = experts.names(model).join("+");
+                let name = experts.name(model);
+                let names: Vec<String> = name.members().iter().map(ToString::to_string).collect();
+                let names = names.join("+");
                 Source::Forecaster(format!("{names} {}", model.described(method)))
             }
         })
@@ -180,7 +183,7 @@ pub(super) fn models(
     settings: &TrainingSettings,
     model: &ModelArguments,
     experts: &NameArguments,
-) -> anyhow::Result<Option<Models>> {
+) -> anyhow::Result<Option<Forecasters>> {
     let Some(augmentation) = &settings.augmentation else {
         return Ok(None);
     };
@@ -198,21 +201,21 @@ pub(super) fn models(
         paths,
         horizon,
     };
-    Ok(Some(Models::load(&experts.names(model), model, work)?))
+    Ok(Some(load(&[experts.name(model)], model, work)?))
 }
 
 /// The forecaster of a run, checked for what it is to imagine.
 pub(super) fn forecaster(
     settings: &TrainingSettings,
-    models: &Models,
+    forecasters: &Forecasters,
     model: &ModelArguments,
     experts: &NameArguments,
     method: Method,
 ) -> anyhow::Result<Forecaster> {
     let reading = model.settings(method)?;
-    let mixture = ExpertArguments::plain(0.003);
     // Paths are of few steps, from a context of their own each: to pool them costs more than it brings.
-    let predictor = mixture.unpooled(&experts.names(model), models, reading)?;
+    let name = experts.name(model);
+    let predictor = forecasters.unpooled(&name, reading, Combining::default())?;
     let forecaster = Forecaster::of(predictor, reading);
     if let Some(augmentation) = &settings.augmentation {
         Training::check_forecaster(augmentation, &forecaster)?;
