@@ -7,6 +7,7 @@ use rand::rngs::ChaCha8Rng;
 use super::imagined::ACTING;
 use crate::forecast::{Control, ForecastError};
 use crate::policy::{Policy, PolicyError};
+use crate::study::forecast::Acts;
 
 /// Who acts on imagined paths.
 pub enum Actor<'a> {
@@ -56,6 +57,15 @@ impl<'a> Follower<'a> {
             policy,
             random: (0..paths).map(of).collect(),
         }
+    }
+}
+
+/// A policy that acts along the paths of a forecast.
+pub struct Following(pub Box<dyn Policy>);
+
+impl Acts for Following {
+    fn control(&mut self, paths: usize, seed: u64) -> Box<dyn Control + '_> {
+        Box::new(Follower::new(&mut *self.0, paths, seed))
     }
 }
 

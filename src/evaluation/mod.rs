@@ -24,7 +24,7 @@ mod support;
 mod truth;
 mod value;
 
-pub use actor::{Actor, Follower};
+pub use actor::{Actor, Follower, Following};
 pub use continuation::{Continuations, Continued, Cut, Rule};
 pub use correction::{Earned, doubt, on_policy, recorded};
 pub use ends::{RecordedEnds, TimeLimit, time_limit};
