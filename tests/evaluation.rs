@@ -329,20 +329,20 @@ fn paths_that_go_back_to_the_context_go_on_from_where_they_were() {
     context.actions = run.actions.clone();
     let reading = forecaster.read(&context).unwrap();
     let future = KnownFuture(Array2::from_elem((23, 1), 0.1));
-    let paths = |stretch: Option<usize>| {
+    let paths = |max_steps: Option<usize>| {
         let settings = RolloutSettings {
             horizon: 23.try_into().unwrap(),
             samples: 5.try_into().unwrap(),
-            stretch: stretch.map(|s| s.try_into().unwrap()),
+            max_steps: max_steps.map(|s| s.try_into().unwrap()),
             ..RolloutSettings::default()
         };
         let rollout = reading.rollout(&settings, Some(&future), &|_| ());
         rollout.unwrap().paths
     };
     let all = paths(None);
-    for stretch in [1, 2, 4, 22, 23, 40] {
-        // With a stretch of 1 no row can be taken along.
-        assert_eq!(paths(Some(stretch)) == all, stretch > 1, "{stretch}");
+    for max_steps in [1, 2, 4, 22, 23, 40] {
+        // With 1 step, no generated row can be kept.
+        assert_eq!(paths(Some(max_steps)) == all, max_steps > 1, "{max_steps}");
     }
 }
 

@@ -218,7 +218,7 @@ impl Window<'_> {
             samples: settings.samples,
             seed: settings.seed.wrapping_add(self.origin as u64),
             paths_at_once: None,
-            stretch: None,
+            max_steps: None,
         };
         let known = (came.actions.ncols() > 0).then_some(&future);
         let futures = Futures::of(known);

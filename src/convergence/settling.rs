@@ -231,7 +231,7 @@ impl Thinned {
             horizon: NonZeroUsize::new(horizon).expect("Span::new has the end behind the prefix"),
             samples,
             seed,
-            stretch: NonZeroUsize::new(MOST_AHEAD),
+            max_steps: NonZeroUsize::new(MOST_AHEAD),
             ..RolloutSettings::default()
         };
         let forecaster = forecaster.with_origins(origins);

@@ -17,7 +17,7 @@ use crate::forecast::{
 pub struct Contexts {
     readings: Vec<Reading>,
     /// Steps that the model's window leaves room for, one a context.
-    stretches: Vec<NonZeroUsize>,
+    segment_limits: Vec<NonZeroUsize>,
     states: usize,
     /// Column of the reward, if it is predicted.
     reward: Option<usize>,
@@ -124,7 +124,7 @@ impl Contexts {
         progress: &dyn Fn(f64),
     ) -> Result<Self, EvaluationError> {
         let mut readings = Vec::new();
-        let mut stretches = Vec::new();
+        let mut segment_limits = Vec::new();
         for (number, (forecaster, pieces)) in forecasters.iter().zip(pieces).enumerate() {
             let method = forecaster.settings().method;
             let earlier = others(logged, pieces);
@@ -136,8 +136,8 @@ impl Contexts {
                 Method::Residual => forecaster.clone().with_earlier(&earlier)?,
                 _ => forecaster.clone(),
             };
-            let stretch = forecaster.longest_stretch(context.rows());
-            stretches.push(NonZeroUsize::new(stretch).unwrap_or(NonZeroUsize::MIN));
+            let max_steps = forecaster.longest_segment(context.rows());
+            segment_limits.push(NonZeroUsize::new(max_steps).unwrap_or(NonZeroUsize::MIN));
             readings.push(forecaster.read_last(&context, 0)?);
             progress((number + 1) as f64 / forecasters.len() as f64);
         }
@@ -148,7 +148,7 @@ impl Contexts {
         Ok(Self {
             rows: readings.iter().map(Reading::rows).max().unwrap_or(0),
             readings,
-            stretches,
+            segment_limits,
             states: logged.states(),
             reward,
         })
@@ -178,8 +178,8 @@ pub fn in_context(
         saturated: 0,
     };
     let count = contexts.readings.len();
-    let readings = contexts.readings.iter().zip(&contexts.stretches);
-    for (number, (reading, stretch)) in readings.enumerate() {
+    let readings = contexts.readings.iter().zip(&contexts.segment_limits);
+    for (number, (reading, max_steps)) in readings.enumerate() {
         // Path `i` of all is in context `i` modulo their number.
         let numbers: Vec<usize> = (number..walk.paths).step_by(count).collect();
         let Some(samples) = NonZeroUsize::new(numbers.len()) else {
@@ -205,9 +205,9 @@ pub fn in_context(
             samples,
             seed: walk.seed.wrapping_add(number as u64),
             paths_at_once: None,
-            stretch: Some(*stretch),
+            max_steps: Some(*max_steps),
         };
-        let rollout = reading.controlled(&settings, &mut walker, &|share| {
+        let rollout = reading.rollout_with_policy(&settings, &mut walker, &|share| {
             progress((number as f64 + share) / count as f64);
         })?;
         imagined.saturated += rollout.saturated;

@@ -360,7 +360,7 @@ impl Arguments {
             samples: self.samples,
             seed: self.seed,
             paths_at_once: self.batch,
-            stretch: None,
+            max_steps: None,
         }
     }
 
