@@ -35,6 +35,7 @@ pub mod environment;
 pub mod evaluation;
 pub mod experts;
 pub mod forecast;
+pub mod forecasters;
 mod guard;
 mod kernel;
 pub mod learning;

@@ -2,13 +2,16 @@
 
 use clap::Args;
 
-use super::experts::{BandArguments, ExpertArguments, Models, TrainArguments};
+use super::experts::{
+    BandArguments, ExpertArguments, NameList, TrainArguments, finish, load, names, with_system,
+};
 use super::input::ModelArguments;
 use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{MethodSummary, Summary};
 use crate::codec::BIN_WIDTH;
 use crate::forecast::{Forecaster, Settings, Variables, Weights};
+use crate::forecasters::{ForecasterName, Forecasters};
 use crate::output::{estimate, number, percent};
 use crate::report::WeightHistory;
 
@@ -33,19 +36,13 @@ pub(super) struct Arguments {
     /// mixture, builtin or any other model's source
     #[arg(
         long,
-        value_delimiter = ',',
         value_name = "NAMES",
         default_value = "builtin,mixture,ar,linear,knn,persistence,mean"
     )]
-    models: Vec<String>,
+    models: Vec<NameList>,
     /// Methods that the mixture is made of
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "NAMES",
-        default_value = "builtin,ar,linear,knn"
-    )]
-    experts: Vec<String>,
+    #[arg(long, value_name = "NAMES", default_value = "builtin,ar,linear,knn")]
+    experts: Vec<NameList>,
     #[command(flatten)]
     uncertainty: ExpertArguments,
     #[command(flatten)]
@@ -61,36 +58,28 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let episodes = arguments.windowed.series(settings, &windows, with_reward)?;
     let series = &episodes.series;
     let work = arguments.windowed.work(series);
-    let models = Models::load(&arguments.needed(), &arguments.model, work)?.trained(
-        &arguments.training,
+    let names = arguments.names();
+    let forecasters = arguments.training.teach(
+        load(&names, &arguments.model, work)?,
         &arguments.windowed.columns,
         settings,
         with_reward,
         &series[0].1,
     )?;
-    let models = models.with_options(arguments.windowed.options(&episodes)?)?;
-    let methods = arguments.uncertainty.methods(
-        &arguments.models,
-        &arguments.experts,
-        &models,
-        settings,
-        &arguments.bands,
-    )?;
+    let forecasters = with_system(forecasters, arguments.windowed.system(&episodes)?)?;
+    let combining = arguments.bands.of(arguments.uncertainty.combining());
+    let methods = forecasters.all(&names, settings, combining)?;
     let (results, summary) = arguments
         .windowed
         .forecast("backtest", series, &methods, windows)?;
     let weights = match arguments.windowed.reports() {
-        true => arguments.weights(series, &models, settings)?,
+        true => arguments.weights(series, &forecasters, arguments.mixed(&names), settings)?,
         false => None,
     };
-    models.finish()?;
+    finish(&forecasters)?;
     let study = Study {
         command: "backtest",
-        experts: if arguments.mixes() {
-            &arguments.experts
-        } else {
-            &[]
-        },
+        experts: arguments.mixed(&names),
         settings,
         results,
         summary,
@@ -103,15 +92,24 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    /// True if the mixture is among the methods.
-    fn mixes(&self) -> bool {
-        self.models.iter().any(|name| name == "mixture")
+    /// The methods; a mixture that names no members is one of the experts.
+    fn names(&self) -> Vec<ForecasterName> {
+        let mut methods = names(&self.models);
+        for method in &mut methods {
+            if *method == ForecasterName::Mixture(Vec::new()) {
+                *method = ForecasterName::Mixture(names(&self.experts));
+            }
+        }
+        methods
     }
 
-    /// Methods and the mixture's experts, if there is a mixture.
-    fn needed(&self) -> Vec<String> {
-        let experts = self.experts.iter().filter(|_| self.mixes());
-        self.models.iter().chain(experts).cloned().collect()
+    /// Members of the first mixture among the methods; none without one.
+    fn mixed<'n>(&self, methods: &'n [ForecasterName]) -> &'n [ForecasterName] {
+        let members = methods.iter().find_map(|method| match method {
+            ForecasterName::Mixture(members) => Some(&members[..]),
+            _ => None,
+        });
+        members.unwrap_or(&[])
     }
 
     /// Weights of the mixture's experts over the last context of the first series, if there is a
@@ -119,23 +117,25 @@ impl Arguments {
     fn weights(
         &self,
         series: &[(String, Variables)],
-        models: &Models,
+        forecasters: &Forecasters,
+        experts: &[ForecasterName],
         settings: Settings,
     ) -> anyhow::Result<Option<WeightHistory>> {
         let Some((name, values)) = series.first() else {
             return Ok(None);
         };
-        if !self.mixes() {
+        if experts.is_empty() {
             return Ok(None);
         }
         let rows = self.windowed.context;
         let end = values.rows() - self.windowed.horizon.get();
         let context = values.slice(end - rows..end);
-        let mut experts = Vec::new();
+        let combining = self.uncertainty.combining();
+        let mut members = Vec::new();
         let mut readings = Vec::new();
-        for expert in self.uncertainty.experts(&self.experts, models, settings)? {
-            let forecaster = Forecaster::of(expert, settings);
-            experts.push(forecaster.name());
+        for member in forecasters.members(experts, settings, combining)? {
+            let forecaster = Forecaster::of(member, settings);
+            members.push(forecaster.name());
             readings.push(forecaster.read(&context)?);
         }
         let channels = readings[0].encoding().channel_names().to_vec();
@@ -147,13 +147,13 @@ impl Arguments {
                     let cell = one_step.cells()[[t, c]];
                     one_step.density(t, c).log_score(cell).exp() * BIN_WIDTH
                 });
-                weights.learn(&given.collect::<Vec<_>>(), self.uncertainty.share());
+                weights.learn(&given.collect::<Vec<_>>(), combining.alpha);
                 weights.get().to_vec()
             };
             (0..rows).map(row).collect()
         };
         Ok(Some(WeightHistory {
-            experts,
+            experts: members,
             weights: (0..channels.len()).map(of_channel).collect(),
             channels,
             of: format!("the last context of {name}"),

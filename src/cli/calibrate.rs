@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
+use super::experts::{BandArguments, NameArguments, TrainArguments, finish, load, with_system};
 use super::input::ModelArguments;
 use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{Results, Summary};
 use crate::forecast::{Forecaster, Recalibrated};
+use crate::forecasters::{Combining, ForecasterName};
 use crate::metrics::{Calibration, Pit};
 use crate::output::{number, percent};
 
@@ -53,32 +54,34 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let with_reward = arguments.model.with_reward;
     let episodes = arguments.windowed.series(settings, &windows, with_reward)?;
     let series = &episodes.series;
-    let names = arguments.experts.names(&arguments.model);
+    let name = arguments.experts.name(&arguments.model);
     let work = arguments.windowed.work(series);
-    let models = Models::load(&names, &arguments.model, work)?.trained(
-        &arguments.training,
+    let forecasters = arguments.training.teach(
+        load(std::slice::from_ref(&name), &arguments.model, work)?,
         &arguments.windowed.columns,
         settings,
         with_reward,
         &series[0].1,
     )?;
-    let models = models.with_options(arguments.windowed.options(&episodes)?)?;
-    let as_it_is = ExpertArguments::plain(arguments.share).mixture(&names, &models, settings)?;
-    let recalibrated = match names.len() {
-        1 => Arc::new(Recalibrated::new(as_it_is.clone())),
-        _ => ExpertArguments::online(arguments.share).mixture(&names, &models, settings)?,
+    let forecasters = with_system(forecasters, arguments.windowed.system(&episodes)?)?;
+    let mut combining = arguments.bands.of(Combining::default());
+    combining.alpha = arguments.share;
+    let plain = forecasters.predictor(&name, settings, combining)?;
+    let recalibrated = match name {
+        ForecasterName::Mixture(_) => forecasters.predictor(&name, settings, combining.online())?,
+        _ => Arc::new(Recalibrated::new(plain.clone())),
     };
-    let recalibrated = models.informed(Forecaster::of(recalibrated, settings))?;
+    let recalibrated = forecasters.informed(Forecaster::of(recalibrated, settings))?;
     let methods = [
-        models.informed(Forecaster::of(as_it_is, settings))?,
-        arguments.bands.apply(recalibrated, true),
+        forecasters.informed(Forecaster::of(plain, settings))?,
+        recalibrated.with_origins(combining.origins),
     ];
     let windowed = &arguments.windowed;
     let (results, summary) = windowed.forecast("calibrate", series, &methods, windows)?;
-    models.finish()?;
+    finish(&forecasters)?;
     let study = Study {
         command: "calibrate",
-        experts: &names,
+        experts: name.members(),
         settings,
         results,
         summary,

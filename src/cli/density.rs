@@ -9,11 +9,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::endings::written_as;
-use super::experts::{ExpertArguments, Models, NameArguments, TrainArguments};
+use super::experts::{ExpertArguments, NameArguments, TrainArguments, finish, load, with_system};
 use super::input::{ModelArguments, RecordingArguments, warn_of_saturation};
 use super::residual::{Names, ResidualArguments};
 use crate::codec::{BIN_COUNT, Grid};
-use crate::forecast::{Forecaster, OneStep, Reading, Variables};
+use crate::forecast::{OneStep, Reading, Variables};
 use crate::model::{ModelInfo, Work};
 use crate::output::{Bundle, NpzWriter};
 
@@ -94,7 +94,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         );
     };
     let rows = episode.states().nrows();
-    let names = arguments.experts.names(&arguments.model);
+    let name = arguments.experts.name(&arguments.model);
     let work = Work {
         channels: recording.state_names().len(),
         rows: arguments.recording.context.unwrap_or(rows).min(rows),
@@ -107,8 +107,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         settings.method,
         arguments.model.with_reward,
     );
-    let models = Models::load(&names, &arguments.model, work)?.trained(
-        &arguments.training,
+    let forecasters = arguments.training.teach(
+        load(std::slice::from_ref(&name), &arguments.model, work)?,
         &arguments.recording.columns,
         settings,
         arguments.model.with_reward,
@@ -118,9 +118,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         channels: &variables.names,
         actions: recording.action_names(),
     };
-    let models = models.with_options(arguments.residual.start(&columns, work.rows)?)?;
-    let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
-    let forecaster = models.informed(Forecaster::of(predictor, settings))?;
+    let system = arguments.residual.start(&columns, work.rows)?;
+    let forecasters = with_system(forecasters, system)?;
+    let combining = arguments.uncertainty.combining();
+    let forecaster = forecasters.forecaster(&name, settings, combining)?;
     let all = variables.rows();
     let longest = forecaster.longest_context(1);
     arguments.recording.note_contexts(&[all], longest);
@@ -132,7 +133,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut bundle = Bundle::new();
     let written = bundle.add(&arguments.output, |file| {
         write(&mut reading, &variables, NpzWriter::new(file), &mut failed)?;
-        models.finish().map_err(|error| {
+        finish(&forecasters).map_err(|error| {
             failed = Some(error);
             io::Error::other("the simulator broke its protocol")
         })
@@ -149,8 +150,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         command: "density",
         input: arguments.recording.file.display().to_string(),
         episode: episode.name(),
-        models: models.infos()?,
-        experts: names,
+        models: forecasters.model_infos()?,
+        experts: name.members().iter().map(ToString::to_string).collect(),
         recalibrated: arguments.uncertainty.recalibrates(),
         method: settings.method.to_string(),
         scale: settings.scale.to_string(),

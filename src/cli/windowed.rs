@@ -12,10 +12,11 @@ use super::endings::{is_standard_output, written_as};
 use super::input::Columns;
 use super::outputs::Ending;
 use super::progress::Progress;
-use super::residual::{Names, ResidualArguments, ResidualOptions};
+use super::residual::{Names, ResidualArguments};
 use crate::backtest::{BacktestSettings, Results, Summary, Windows, run as backtest, summarise};
 use crate::cli::terminal::tell;
 use crate::forecast::{Forecaster, Settings, Variables};
+use crate::forecasters::{ForecasterName, System};
 use crate::model::Work;
 use crate::output::{Bundle, Column, Table, TableFormat, write_atomically};
 use crate::report::{self, About, WeightHistory};
@@ -73,7 +74,7 @@ struct Manifest<'a> {
     horizon: usize,
     samples: usize,
     seed: u64,
-    experts: &'a [String],
+    experts: Vec<String>,
     simulator: Option<String>,
     period: Option<usize>,
     summary: &'a Summary,
@@ -83,7 +84,7 @@ struct Manifest<'a> {
 pub(super) struct Study<'a> {
     /// Name of the command.
     pub(super) command: &'static str,
-    pub(super) experts: &'a [String],
+    pub(super) experts: &'a [ForecasterName],
     pub(super) settings: Settings,
     pub(super) results: Results,
     pub(super) summary: Summary,
@@ -159,8 +160,8 @@ impl WindowArguments {
         Ok(Episodes { series, actions })
     }
 
-    /// Checked options of the residual method, their simulator started.
-    pub(super) fn options(&self, episodes: &Episodes) -> anyhow::Result<ResidualOptions> {
+    /// What is known about the system, its simulator started.
+    pub(super) fn system(&self, episodes: &Episodes) -> anyhow::Result<System> {
         let first = episodes.series.first();
         let names = Names {
             channels: first.map_or(&[], |(_, values)| &values.names),
@@ -268,7 +269,7 @@ impl WindowArguments {
             horizon: self.horizon.get(),
             samples: self.samples.get(),
             seed: self.seed,
-            experts: study.experts,
+            experts: study.experts.iter().map(ToString::to_string).collect(),
             simulator: self.residual.simulator(),
             period: self.residual.period(),
             summary: &study.summary,
@@ -292,7 +293,8 @@ impl WindowArguments {
             settings.push(("period", period.to_string()));
         }
         if study.experts.len() > 1 {
-            settings.push(("mixture of", study.experts.join(", ")));
+            let names: Vec<String> = study.experts.iter().map(ToString::to_string).collect();
+            settings.push(("mixture of", names.join(", ")));
         }
         let title = match study.command {
             "calibrate" => "Calibration on",

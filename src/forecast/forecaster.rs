@@ -141,6 +141,7 @@ pub struct Forecaster {
     settings: Settings,
     origins: usize,
     earlier: Option<Arc<Variables>>,
+    name: Option<String>,
 }
 
 impl Forecaster {
@@ -157,6 +158,7 @@ impl Forecaster {
             settings,
             origins: 0,
             earlier: None,
+            name: None,
         }
     }
 
@@ -209,9 +211,18 @@ impl Forecaster {
         self.origins
     }
 
-    /// Name of the predictor.
+    /// The same under another name, where several predictors have the same.
+    pub fn with_name(self, name: String) -> Self {
+        Self {
+            name: Some(name),
+            ..self
+        }
+    }
+
+    /// Its name, by default that of the predictor.
     pub fn name(&self) -> String {
-        self.predictor.name()
+        let of_predictor = || self.predictor.name();
+        self.name.clone().unwrap_or_else(of_predictor)
     }
 
     /// The settings.

@@ -10,9 +10,8 @@ use serde::Serialize;
 
 use super::{Arguments, Candidate};
 use crate::baselines::of_dynamics;
-use crate::cli::experts::Models;
+use crate::cli::experts::{self, finish};
 use crate::cli::progress::Progress;
-use crate::cli::residual::ResidualOptions;
 use crate::cli::terminal::tell;
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
 use crate::evaluation::{
@@ -20,6 +19,7 @@ use crate::evaluation::{
     doubly_robust, doubt, importance, in_context, learned, on_policy, pieces,
 };
 use crate::forecast::{Forecaster, Method, Recalibrated, Settings};
+use crate::forecasters::{ForecasterName, Forecasters, System};
 use crate::model::Work;
 use crate::network::FitSettings;
 use crate::report::Recorded;
@@ -154,7 +154,7 @@ pub(super) struct Study<'s> {
     logged: &'s Logged,
     walk: &'s Walk,
     fitted: Fitted,
-    models: Models,
+    forecasters: Forecasters,
     settings: Settings,
 }
 
@@ -163,7 +163,7 @@ impl<'s> Study<'s> {
         arguments: &'s Arguments,
         logged: &'s Logged,
         walk: &'s Walk,
-        options: ResidualOptions,
+        system: System,
     ) -> anyhow::Result<Self> {
         let runs = |source| logged.runs.iter().filter(move |run| run.source == source);
         let fewest = (0..logged.sources())
@@ -171,8 +171,9 @@ impl<'s> Study<'s> {
             .min();
         let folds = arguments.contexts.get().min(fewest.unwrap_or(1).max(1));
         let fitted = Fitted::new(arguments, logged, folds)?;
-        let models = Models::load(
-            &[arguments.model.source().to_string()],
+        let language = ForecasterName::Language(arguments.model.source().clone());
+        let forecasters = experts::load(
+            &[language],
             &arguments.model,
             Work {
                 channels: logged.states() + logged.actions() + 1,
@@ -180,21 +181,21 @@ impl<'s> Study<'s> {
                 paths: arguments.paths.get().div_ceil(folds),
                 horizon: walk.horizon + 1,
             },
-        )?
-        .with_options(options)?;
+        )?;
+        let forecasters = experts::with_system(forecasters, system)?;
         Ok(Self {
             arguments,
             logged,
             walk,
             fitted,
-            models,
+            forecasters,
             settings: arguments.model.settings(arguments.model.method())?,
         })
     }
 
     /// Ends what was started for the estimators.
     pub(super) fn finish(&self) -> anyhow::Result<()> {
-        self.models.finish()
+        finish(&self.forecasters)
     }
 
     /// What an estimator says of all policies, in doubt by what it says of the recorded ones, which it is
@@ -279,7 +280,7 @@ impl<'s> Study<'s> {
         };
         let forecasters =
             self.fitted
-                .forecasters(estimator, &self.models, settings, self.logged)?;
+                .forecasters(estimator, &self.forecasters, settings, self.logged)?;
         let room = (self.walk.horizon + 1).min(LEAST_ROOM);
         let longest = forecasters.iter().map(|f| f.longest_context(room));
         let longest = longest.min().unwrap_or(usize::MAX);
@@ -489,19 +490,19 @@ impl Fitted {
     fn forecasters(
         &self,
         estimator: Estimator,
-        models: &Models,
+        forecasters: &Forecasters,
         settings: Settings,
         logged: &Logged,
     ) -> anyhow::Result<Vec<Forecaster>> {
         let of_fold = |fold: usize| {
             let predictor = match estimator {
                 Estimator::Mixture => {
-                    let language = Arc::new(Recalibrated::new(models.only(settings)?));
+                    let language = Arc::new(Recalibrated::new(forecasters.only(settings)?));
                     let linear = of_dynamics(self.linear[fold].clone(), logged.states());
                     let networks = of_dynamics(self.mlp[fold].clone(), logged.states());
-                    models.mixed_for_policies(settings, language, vec![linear, networks])?
+                    forecasters.mixed_for_policies(settings, language, vec![linear, networks])?
                 }
-                _ => models.for_policies(settings)?,
+                _ => forecasters.for_policies(settings)?,
             };
             Ok(Forecaster::of(predictor, settings))
         };

@@ -19,13 +19,14 @@ use super::actions::warn_of_actions;
 use super::endings::written_as;
 use super::input::{Columns, ModelArguments};
 use super::outputs::Ending;
-use super::residual::{ResidualArguments, ResidualOptions};
+use super::residual::ResidualArguments;
 use crate::cli::terminal::tell;
 use crate::environment::Task;
 use crate::evaluation::{
     FittedQ, Logged, RecordedEnds, Rules, Walk, actions_beyond, recorded, time_limit,
 };
 use crate::forecast::Method;
+use crate::forecasters::System;
 use crate::output::TableFormat;
 use crate::policy::{self, Cloned, Policy, PolicySource, Widths};
 use crate::report::Evaluated;
@@ -136,7 +137,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.check()?;
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
     let rules = arguments.rules(task)?;
-    let (logged, action_names, options) = arguments.logged(task, &rules)?;
+    let (logged, action_names, system) = arguments.logged(task, &rules)?;
     arguments.check_termination(task, &logged)?;
     let logged = arguments.with_ends(logged);
     let mut candidates = arguments.candidates(&logged, task)?;
@@ -159,7 +160,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         truth,
         recorded: behaviours.iter().map(Behaviour::recorded).collect(),
     };
-    let study = Study::new(&arguments, &logged, &walk, options)?;
+    let study = Study::new(&arguments, &logged, &walk, system)?;
     arguments.warn_of_actions(&action_names, &logged, &mut candidates)?;
     let mut estimates = Vec::new();
     for &estimator in &arguments.estimators {
@@ -229,7 +230,7 @@ impl Arguments {
         &self,
         task: Option<&Task>,
         rules: &Rules,
-    ) -> anyhow::Result<(Logged, Vec<String>, ResidualOptions)> {
+    ) -> anyhow::Result<(Logged, Vec<String>, System)> {
         let recordings = self
             .files
             .iter()
@@ -256,13 +257,13 @@ impl Arguments {
             logged = logged.taken_by(source, &*policy);
         }
         let with_reward = rules.reward.is_none();
-        let options = self
+        let system = self
             .residual
             .start_on(recordings.first(), with_reward, self.context)?;
         let names = recordings
             .first()
             .map(|first| first.action_names().to_vec());
-        Ok((logged, names.unwrap_or_default(), options))
+        Ok((logged, names.unwrap_or_default(), system))
     }
 
     fn candidates(&self, logged: &Logged, task: Option<&Task>) -> anyhow::Result<Vec<Candidate>> {

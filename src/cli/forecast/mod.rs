@@ -21,7 +21,9 @@ use ndarray::{ArrayView2, s};
 
 use super::actions::{FutureArguments, Held};
 use super::endings::written_as;
-use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
+use super::experts::{
+    BandArguments, ExpertArguments, NameArguments, TrainArguments, finish, load, with_system,
+};
 use super::input::{
     ModelArguments, RecordingArguments, note_window, warn_of_held_paths, warn_of_saturation,
 };
@@ -147,7 +149,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
     let rows = episodes.iter().map(|e| e.states().nrows()).max();
     let rows = rows.unwrap_or(0);
-    let names = arguments.experts.names(&arguments.model);
+    let name = arguments.experts.name(&arguments.model);
     let like = Variables::of_rows(
         &recording,
         episodes.first().context("the recording has no episode")?,
@@ -163,8 +165,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     // Names are checked before models are loaded; whether actions are known is only known then.
     arguments.derivation(&like, &recording, true)?;
-    let models = Models::load(&names, &arguments.model, work)?.trained(
-        &arguments.training,
+    let forecasters = arguments.training.teach(
+        load(std::slice::from_ref(&name), &arguments.model, work)?,
         &arguments.recording.columns,
         settings,
         arguments.model.with_reward,
@@ -176,11 +178,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let longest = episodes.iter().map(|e| arguments.end(e)).max();
     let longest = longest.map_or(0, |rows| rows.min(work.rows));
-    let models = models.with_options(arguments.residual.start(&columns, longest)?)?;
-    let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
-    let recalibrated = arguments.uncertainty.recalibrates();
-    let forecaster = models.informed(Forecaster::of(predictor, settings))?;
-    let forecaster = arguments.bands.apply(forecaster, recalibrated);
+    let system = arguments.residual.start(&columns, longest)?;
+    let forecasters = with_system(forecasters, system)?;
+    let combining = arguments.bands.of(arguments.uncertainty.combining());
+    let forecaster = forecasters.forecaster(&name, settings, combining)?;
     arguments
         .actions
         .check(&forecaster, &recording, arguments.holdout)?;
@@ -230,7 +231,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     drop(progress);
-    models.finish()?;
+    finish(&forecasters)?;
     let table = table::table(&outcomes, &arguments.quantiles)?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.paths {
@@ -251,9 +252,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             version: env!("CARGO_PKG_VERSION"),
             command: "forecast",
             input: arguments.recording.file.display().to_string(),
-            models: models.infos()?,
-            experts: names,
-            recalibrated,
+            models: forecasters.model_infos()?,
+            experts: name.members().iter().map(ToString::to_string).collect(),
+            recalibrated: combining.recalibrated,
             method: settings.method.to_string(),
             components: settings.components.to_string(),
             scale: settings.scale.to_string(),

@@ -10,7 +10,7 @@ use ndarray::{Array2, s};
 use serde::Serialize;
 
 use super::endings::written_as;
-use super::experts::{ExpertArguments, Models, NameArguments, language};
+use super::experts::{ExpertArguments, NameArguments, finish, load};
 use super::input::{ModelArguments, RecordingArguments};
 use super::outputs::Ending;
 use super::progress::Progress;
@@ -189,15 +189,16 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (all, breaks) = arguments.coded()?;
     let states = all.labels.len();
     let truth = arguments.truth.as_deref().map(matrix).transpose()?;
-    let names = arguments.experts.names(&arguments.model);
+    let name = arguments.experts.name(&arguments.model);
     let work = Work {
         channels: 1,
         rows: all.sequence.len(),
         paths: 1,
         horizon: 1,
     };
-    let models = Models::load(&names, &arguments.model, work)?;
-    let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
+    let forecasters = load(std::slice::from_ref(&name), &arguments.model, work)?;
+    let combining = arguments.uncertainty.combining();
+    let predictor = forecasters.predictor(&name, settings, combining)?;
     let longest = Forecaster::of(predictor.clone(), settings).longest_context(1);
     let longest = longest.min(MOST_ROWS);
     let rows = all.sequence.len();
@@ -246,19 +247,21 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             temperature,
             ..settings
         };
-        let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
-        Ok((temperature, predictor))
+        Ok((
+            temperature,
+            forecasters.predictor(&name, settings, combining)?,
+        ))
     };
     let predictors: Vec<_> = temperatures.iter().map(at).collect::<anyhow::Result<_>>()?;
     let temperatures = at_temperatures(&predictors, settings, &coded.sequence, &study)?;
     let windows = match arguments.window {
         Some(window) => {
-            let language = language(&models, settings)?;
+            let language = forecasters.language(settings)?;
             Some(arguments.windows(language, &coded.labels, window)?)
         }
         None => None,
     };
-    models.finish()?;
+    finish(&forecasters)?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.figure {
         ending.write(|| {
@@ -272,8 +275,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         version: env!("CARGO_PKG_VERSION"),
         command: "markov",
         input: arguments.recording.file.display().to_string(),
-        models: models.infos()?,
-        experts: names,
+        models: forecasters.model_infos()?,
+        experts: name.members().iter().map(ToString::to_string).collect(),
         settings: arguments.model.described(Method::Vicl),
         recalibrated: arguments.uncertainty.recalibrates(),
         first_row,

@@ -13,11 +13,11 @@ use ndarray::{Array2, Axis};
 use serde::Serialize;
 
 use crate::baselines;
-use crate::cli::experts::Models;
+use crate::cli::experts::{self, finish};
 use crate::cli::input::{Columns, ModelArguments};
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
-use crate::cli::residual::{ResidualArguments, ResidualOptions};
+use crate::cli::residual::ResidualArguments;
 use crate::cli::terminal::tell;
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge, Steps};
 use crate::environment::Task;
@@ -26,6 +26,7 @@ use crate::evaluation::{
     Walk, in_context, learned,
 };
 use crate::forecast::{Forecaster, Method, Recalibrated, Settings};
+use crate::forecasters::{ForecasterName, Forecasters, System};
 use crate::model::Work;
 use crate::network::FitSettings;
 use crate::output::{Bundle, TableFormat};
@@ -152,7 +153,7 @@ struct Manifest<'a> {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let steps = arguments.check()?;
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
-    let (cuts, options) = arguments.cuts(task)?;
+    let (cuts, system) = arguments.cuts(task)?;
     let widths = Widths {
         observations: cuts[0].context.states(),
         actions: cuts[0].context.actions(),
@@ -163,7 +164,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     });
     let mut policy = policy.transpose()?;
     let ways = arguments.ways(policy.is_some(), widths)?;
-    let study = Study::new(&arguments, task, widths, options)?;
+    let study = Study::new(&arguments, task, widths, system)?;
     let mut scores = Vec::new();
     for way in &ways {
         let begin = Instant::now();
@@ -178,7 +179,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         let continued = continued.collect::<anyhow::Result<Vec<Continued>>>()?;
         scores.push((way.name.clone(), continued, begin.elapsed().as_secs_f64()));
     }
-    study.models.finish()?;
+    finish(&study.forecasters)?;
     let baseline = scores
         .iter()
         .find(|(name, ..)| name == Rule::Mean.name())
@@ -264,14 +265,14 @@ impl Arguments {
     }
 
     /// The runs of all files that are long enough, and the options, their simulator started.
-    fn cuts(&self, task: Option<&Task>) -> anyhow::Result<(Vec<Cut>, ResidualOptions)> {
+    fn cuts(&self, task: Option<&Task>) -> anyhow::Result<(Vec<Cut>, System)> {
         let rules = task.map_or(Rules::default(), Rules::of);
         let recordings = self.files.iter();
         let recordings = recordings.map(|file| self.columns.read_selected_transitions(file));
         let recordings: Vec<Recording> = recordings.collect::<anyhow::Result<_>>()?;
         let with_reward = rules.reward.is_none();
         let context = self.context.get();
-        let options = self
+        let system = self
             .residual
             .start_on(recordings.first(), with_reward, context)?;
         let logged = logged(&recordings, &self.files, &rules)?;
@@ -292,7 +293,7 @@ impl Arguments {
             .runs
             .map_or(cuts.len(), |runs| runs.get().min(cuts.len()));
         let taken = (0..most).map(|i| cuts[i * cuts.len() / most].clone());
-        Ok((taken.collect(), options))
+        Ok((taken.collect(), system))
     }
 
     fn recordings(&self, files: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
@@ -385,7 +386,7 @@ fn logged(recordings: &[Recording], files: &[PathBuf], rules: &Rules) -> anyhow:
 /// Settings and models that the forecasters have in common.
 struct Study<'a> {
     arguments: &'a Arguments,
-    models: Models,
+    forecasters: Forecasters,
     settings: Settings,
     rules: Rules,
 }
@@ -395,10 +396,11 @@ impl<'a> Study<'a> {
         arguments: &'a Arguments,
         task: Option<&Task>,
         widths: Widths,
-        options: ResidualOptions,
+        system: System,
     ) -> anyhow::Result<Self> {
-        let models = Models::load(
-            &[arguments.model.source().to_string()],
+        let language = ForecasterName::Language(arguments.model.source().clone());
+        let forecasters = experts::load(
+            &[language],
             &arguments.model,
             Work {
                 channels: widths.observations + widths.actions + 1,
@@ -406,8 +408,8 @@ impl<'a> Study<'a> {
                 paths: arguments.paths.get(),
                 horizon: arguments.horizon.get() + 1,
             },
-        )?
-        .with_options(options)?;
+        )?;
+        let forecasters = experts::with_system(forecasters, system)?;
         // Runs go on to their end: where they would have ended is known.
         let rules = Rules {
             reward: task.and_then(|task| task.reward),
@@ -415,7 +417,7 @@ impl<'a> Study<'a> {
         };
         Ok(Self {
             arguments,
-            models,
+            forecasters,
             settings: arguments.model.settings(arguments.model.method())?,
             rules,
         })
@@ -472,12 +474,13 @@ impl<'a> Study<'a> {
         };
         let predictor = match kind {
             Kind::Mixture => {
-                let model = Arc::new(Recalibrated::new(self.models.only(settings)?));
+                let model = Arc::new(Recalibrated::new(self.forecasters.only(settings)?));
                 let names = ["ar", "linear", "knn", "mlp"].into_iter();
                 let learned = names.filter_map(baselines::named).collect();
-                self.models.mixed_for_policies(settings, model, learned)?
+                self.forecasters
+                    .mixed_for_policies(settings, model, learned)?
             }
-            _ => self.models.alone(settings)?,
+            _ => self.forecasters.alone(settings)?,
         };
         let piece = Piece {
             run: 0,

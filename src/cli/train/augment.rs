@@ -3,10 +3,11 @@
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
 
-use crate::cli::experts::{ExpertArguments, Models, NameArguments};
+use crate::cli::experts::{NameArguments, load};
 use crate::cli::input::ModelArguments;
 use crate::environment::Task;
 use crate::forecast::{Forecaster, Method};
+use crate::forecasters::{Combining, Forecasters};
 use crate::learning::{
     AugmentationSettings, AugmentationSource, Imagination, ImaginedActions, NextState,
     SampleWeighting, Training, TrainingSettings,
@@ -128,7 +129,9 @@ impl Augmentation {
             Some(ControlArm::Truth) => AugmentationSource::Truth,
             Some(ControlArm::Replay) => AugmentationSource::Replay,
             None => {
-                let names = experts.names(model).join("+");
+                let name = experts.name(model);
+                let names: Vec<String> = name.members().iter().map(ToString::to_string).collect();
+                let names = names.join("+");
                 AugmentationSource::Forecaster(format!("{names} {}", model.described(method)))
             }
         })
@@ -179,12 +182,12 @@ pub(super) fn names_no_forecaster(model: &ModelArguments, experts: &NameArgument
     plain && experts.is_empty() && *model.source() == ModelSource::Builtin
 }
 
-/// The models that a run needs.
+/// Loads the models of a run.
 pub(super) fn models(
     settings: &TrainingSettings,
     model: &ModelArguments,
     experts: &NameArguments,
-) -> anyhow::Result<Option<Models>> {
+) -> anyhow::Result<Option<Forecasters>> {
     let Some(augmentation) = &settings.augmentation else {
         return Ok(None);
     };
@@ -202,21 +205,21 @@ pub(super) fn models(
         paths,
         horizon,
     };
-    Ok(Some(Models::load(&experts.names(model), model, work)?))
+    Ok(Some(load(&[experts.name(model)], model, work)?))
 }
 
 /// Returns the forecaster of a run, checked against the augmentation settings.
 pub(super) fn forecaster(
     settings: &TrainingSettings,
-    models: &Models,
+    forecasters: &Forecasters,
     model: &ModelArguments,
     experts: &NameArguments,
     method: Method,
 ) -> anyhow::Result<Forecaster> {
     let reading = model.settings(method)?;
-    let mixture = ExpertArguments::plain(0.003);
     // Rollouts are short and each has its own context: pooling them costs more than it gains.
-    let predictor = mixture.unpooled(&experts.names(model), models, reading)?;
+    let name = experts.name(model);
+    let predictor = forecasters.unpooled(&name, reading, Combining::default())?;
     let forecaster = Forecaster::of(predictor, reading);
     if let Some(augmentation) = &settings.augmentation {
         Training::check_forecaster(augmentation, &forecaster)?;

@@ -1,18 +1,17 @@
 //! Which minimum runs reach from unseen starts.
 
-use std::sync::Arc;
-
 use anyhow::{Context, ensure};
 use serde::Serialize;
 
 use super::source::{Function, Series};
 use super::{Arguments, CURVES};
+use crate::cli::experts::finish;
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
 use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Kernel, minima_of_ends, nearest};
-use crate::forecast::{Method, Predictor};
+use crate::forecast::Method;
 use crate::metrics::{Estimate, block_bootstrap};
 use crate::output::{estimate, number};
 
@@ -95,19 +94,13 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
     if let Some(curve) = names.iter().find(|name| CURVES.contains(&name.as_str())) {
         anyhow::bail!("--models {curve}: forecasts settling values only");
     }
-    let models = arguments.load(CONTEXT, 2)?;
+    let forecasters = arguments.load(CONTEXT, 2)?;
+    let combining = arguments.uncertainty.combining();
     let settings = arguments.model.settings(Method::Vicl)?;
     let progress = Progress::new("training-run");
     let mut kernels = Vec::new();
     for name in &names {
-        let predictor: Arc<dyn Predictor> = match name.as_str() {
-            "mixture" => arguments
-                .uncertainty
-                .mixture(&arguments.experts, &models, settings)?,
-            _ => arguments
-                .uncertainty
-                .mixture(std::slice::from_ref(name), &models, settings)?,
-        };
+        let predictor = forecasters.predictor(&arguments.forecaster(name)?, settings, combining)?;
         kernels.push(Kernel::infer(&predictor, settings, &shown, CONTEXT)?);
         progress.show(kernels.len() as f64 / (names.len() + 1) as f64);
     }
@@ -172,8 +165,8 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         judged,
     };
     let mut ending = Ending::new(arguments.output.as_ref());
-    models.finish()?;
-    ending.write(|| arguments.write(&models, &found));
+    finish(&forecasters)?;
+    ending.write(|| arguments.write(&forecasters, &found));
     ending.show(&text(&found))
 }
 

@@ -8,14 +8,15 @@ mod source;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
 
 use super::endings::written_as;
-use super::experts::{BandArguments, ExpertArguments, Models};
+use super::experts::{BandArguments, ExpertArguments, NameList, load, names};
 use super::input::ModelArguments;
 use crate::forecast::Method;
+use crate::forecasters::{ForecasterName, Forecasters};
 use crate::model::{ModelInfo, Work};
 use crate::output::write_json;
 use pool::Member;
@@ -106,13 +107,8 @@ pub(super) struct Arguments {
     )]
     pool: Vec<Member>,
     /// Forecasters that the mixture is made of
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "NAMES",
-        default_value = "builtin,ar,linear"
-    )]
-    experts: Vec<String>,
+    #[arg(long, value_name = "NAMES", default_value = "builtin,ar,linear")]
+    experts: Vec<NameList>,
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
@@ -238,23 +234,33 @@ impl Arguments {
         needed
     }
 
-    /// The language models that are needed.
-    fn load(&self, rows: usize, horizon: usize) -> anyhow::Result<Models> {
-        let mut names = self.needed();
-        names.retain(|name| !CURVES.contains(&name.as_str()));
-        if names.iter().any(|name| name == "mixture") {
-            names.extend(self.experts.iter().cloned());
-        }
+    /// The forecaster of a name; a mixture that names no members is one of the experts.
+    fn forecaster(&self, name: &str) -> anyhow::Result<ForecasterName> {
+        let forecaster = name.parse().with_context(|| name.to_owned())?;
+        Ok(match forecaster {
+            ForecasterName::Mixture(members) if members.is_empty() => {
+                ForecasterName::Mixture(names(&self.experts))
+            }
+            forecaster => forecaster,
+        })
+    }
+
+    /// The forecasters that are needed, their models loaded.
+    fn load(&self, rows: usize, horizon: usize) -> anyhow::Result<Forecasters> {
+        let needed = self.needed().into_iter();
+        let needed = needed.filter(|name| !CURVES.contains(&name.as_str()));
+        let names = needed.map(|name| self.forecaster(&name));
+        let names = names.collect::<anyhow::Result<Vec<_>>>()?;
         let work = Work {
             channels: 1,
             rows,
             paths: self.samples.get(),
             horizon,
         };
-        Models::load(&names, &self.model, work)
+        load(&names, &self.model, work)
     }
 
-    fn write<T: Serialize>(&self, models: &Models, found: &T) -> anyhow::Result<()> {
+    fn write<T: Serialize>(&self, forecasters: &Forecasters, found: &T) -> anyhow::Result<()> {
         let Some(output) = &self.output else {
             return Ok(());
         };
@@ -263,7 +269,7 @@ impl Arguments {
             version: env!("CARGO_PKG_VERSION"),
             command: "training-run",
             source: self.source.described(),
-            models: models.infos()?,
+            models: forecasters.model_infos()?,
             settings: self.model.described(Method::Vicl),
             recalibrated: self.uncertainty.recalibrates(),
             seed: self.seed,

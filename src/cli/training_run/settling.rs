@@ -1,20 +1,19 @@
 //! Where a metric settles.
 
-use std::sync::Arc;
-
 use anyhow::{Context, ensure};
 use ndarray::Array2;
 use serde::Serialize;
 
 use super::source::Series;
 use super::{Arguments, CURVES, POOL};
-use crate::cli::experts::Models;
+use crate::cli::experts::finish;
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
 use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
 use crate::convergence::{Decay, Settling, Span, Thinned};
-use crate::forecast::{Method, Predictor};
+use crate::forecast::Method;
+use crate::forecasters::Forecasters;
 use crate::metrics::{Estimate, block_bootstrap};
 use crate::output::percent;
 use crate::plot::{ForecastFigure, Panel, PlottedFuture, RolloutPoint};
@@ -104,7 +103,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         .map(|(_, _, span, _)| span.horizon())
         .max()
         .unwrap_or(1);
-    let models = arguments.load(arguments.blocks.get(), longest)?;
+    let forecasters = arguments.load(arguments.blocks.get(), longest)?;
     let (names, needed) = (arguments.names(), arguments.needed());
     let progress = Progress::new("training-run");
     let mut runs = Vec::new();
@@ -122,7 +121,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         let mut made: Vec<Settling> = Vec::new();
         let mut sampled = Vec::new();
         for name in &needed {
-            let (settling, paths) = arguments.settles(name, &models, thinned, seed)?;
+            let (settling, paths) = arguments.settles(name, &forecasters, thinned, seed)?;
             made.push(settling);
             if arguments.figure.is_some() && number < MOST_SHOWN {
                 sampled.extend(paths.map(|paths| (name.as_str(), paths)));
@@ -169,8 +168,8 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
             Ok(())
         });
     }
-    models.finish()?;
-    ending.write(|| arguments.write(&models, &found));
+    finish(&forecasters)?;
+    ending.write(|| arguments.write(&forecasters, &found));
     ending.show(&text(&found))
 }
 
@@ -202,7 +201,7 @@ impl Arguments {
     fn settles(
         &self,
         name: &str,
-        models: &Models,
+        forecasters: &Forecasters,
         thinned: &Thinned,
         seed: u64,
     ) -> anyhow::Result<(Settling, Option<Array2<f64>>)> {
@@ -224,13 +223,12 @@ impl Arguments {
             };
         }
         let settings = self.model.settings(Method::Vicl)?;
-        let predictor: Arc<dyn Predictor> = match name {
-            "mixture" => self.uncertainty.mixture(&self.experts, models, settings)?,
-            name => self
-                .uncertainty
-                .mixture(&[name.to_owned()], models, settings)?,
+        let combining = self.bands.of(self.uncertainty.combining());
+        let predictor = forecasters.predictor(&self.forecaster(name)?, settings, combining)?;
+        let origins = match combining.recalibrated {
+            true => combining.origins,
+            false => 0,
         };
-        let origins = self.bands.origins(self.uncertainty.recalibrates());
         let (settling, paths) =
             thinned.forecast(predictor, settings, origins, self.samples, seed, self.level)?;
         let settling = Settling {
