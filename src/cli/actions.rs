@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::cli::terminal::tell;
-use crate::evaluation::{Beyond, actions_beyond};
+use crate::evaluation::{UnsupportedActions, unsupported_actions};
 use crate::forecast::{Forecaster, KnownFuture, Variables};
 use crate::output::{numbers, percent};
 use crate::policy::{self, Policy, PolicySource, Widths};
@@ -195,7 +195,7 @@ impl FutureArguments {
                 .iter()
                 .map(|(episode, _)| episode.actions())
                 .collect();
-            let found = actions_beyond(&mut *policy, &states, &actions, seed)?;
+            let found = unsupported_actions(&mut *policy, &states, &actions, seed)?;
             warn_of_actions(&source.to_string(), recording.action_names(), &found);
         }
         Ok(())
@@ -239,7 +239,7 @@ impl FutureArguments {
 }
 
 /// Warns of a policy that takes actions far outside of those recorded, by the names of the columns.
-pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[Beyond]) {
+pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[UnsupportedActions]) {
     for beyond in found {
         let [taken_low, taken_high, low, high] = numbers(
             [
@@ -251,9 +251,9 @@ pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[Beyond]) 
             3,
         );
         tell!(
-            "warning: policy {policy}: at {} of the recorded states it takes {} outside of what was recorded: \
-             {taken_low} to {taken_high}, recorded {low} to {high}; nothing is known of what such actions do",
-            percent(beyond.share, 0),
+            "warning: policy {policy}: at {} of the recorded states, {} leaves the recorded range: {taken_low} to \
+             {taken_high}, recorded {low} to {high}; models extrapolate there",
+            percent(beyond.fraction, 0),
             names.get(beyond.action).map_or("actions", String::as_str)
         );
     }

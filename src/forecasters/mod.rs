@@ -201,7 +201,10 @@ impl Forecasters {
                 ForecasterName::Baseline(_) => of_baseline(settings),
                 _ => settings,
             };
-            all.push(named(self.forecaster(name, settings, combining.plain())?, name));
+            all.push(named(
+                self.forecaster(name, settings, combining.plain())?,
+                name,
+            ));
             if combining.recalibrated && !matches!(name, ForecasterName::Baseline(_)) {
                 all.push(named(self.forecaster(name, settings, combining)?, name));
             }

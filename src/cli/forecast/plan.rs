@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use ndarray::Array2;
 
 use crate::cli::actions::{Future, Held, actions_ahead, actions_to_come};
-use crate::evaluation::Follower;
+use crate::evaluation::PolicyControl;
 use crate::forecast::{
     Derivation, ForecastError, Forecaster, Futures, KnownFuture, RolloutSettings, Rollouts,
     Variables,
@@ -92,11 +92,11 @@ impl Plan<'_> {
     ) -> Result<Rollouts, ForecastError> {
         if let Some(policy) = &self.policy {
             let policy = &mut **policy.borrow_mut();
-            let mut follower = Follower::new(policy, paths.samples.get(), paths.seed);
-            let acting = Futures::Controlled(&mut follower);
+            let mut follower = PolicyControl::new(policy, paths.samples.get(), paths.seed);
+            let policy_random = Futures::Controlled(&mut follower);
             return self
                 .forecaster
-                .rollouts(context, scored, paths, acting, progress);
+                .rollouts(context, scored, paths, policy_random, progress);
         }
         let known: Vec<KnownFuture> = futures.iter().filter_map(|f| f.taken.clone()).collect();
         let futures = match known.is_empty() {
