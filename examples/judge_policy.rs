@@ -4,7 +4,9 @@
 
 use std::error::Error;
 
-use statecast::evaluation::{Actor, Contexts, Logged, Rules, Walk, in_context, pieces};
+use statecast::evaluation::{
+    ActionSource, Contexts, Logged, RolloutSpec, Rules, context_segments, in_context,
+};
 use statecast::policy::Constant;
 use statecast::{Forecaster, Recording};
 
@@ -15,23 +17,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let contexts = Contexts::read(
         &[Forecaster::builtin()?],
         &logged,
-        &pieces(&logged, 1, 150),
+        &context_segments(&logged, 1, 150),
         true,
         &|_| (),
     )?;
-    let walk = Walk {
+    let rollouts = RolloutSpec {
         starts: logged.starts(),
         paths: 20,
         horizon: 20,
         discount: 1.0,
         rules,
-        ends: None,
+        termination: None,
         seed: 0,
     };
     for torque in [0.0, 2.0] {
         let mut policy = Constant::new(vec![torque], logged.states());
-        let actor = Actor::Policy(&mut policy);
-        let value = in_context(&contexts, &logged, actor, &walk, &|_| ())?.value();
+        let actions = ActionSource::Policy(&mut policy);
+        let value = in_context(&contexts, &logged, actions, &rollouts, &|_| ())?.value();
         println!(
             "torque {torque}: {:.1}, 90 % interval [{:.1}, {:.1}]",
             value.mean, value.low, value.high

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use crate::cli::terminal::tell;
-use crate::evaluation::{Beyond, Following, actions_beyond};
+use crate::evaluation::{ActingPolicy, UnsupportedActions, unsupported_actions};
 use crate::output::{numbers, percent};
 use crate::policy::{self, Policy, PolicySource, Widths};
 use crate::recording::{Episode, FutureActions, Recording, read_future_actions};
@@ -105,7 +105,7 @@ impl FutureArguments {
             return Ok(ActionsAhead::Held(held.into()));
         }
         if let Some(policy) = self.policy(recording)? {
-            return Ok(ActionsAhead::acting(Following(policy)));
+            return Ok(ActionsAhead::acting(ActingPolicy(policy)));
         }
         let single = self.future.iter().map(|path| (path, None));
         let forked = self.fork.iter().zip(self.names()?);
@@ -157,7 +157,7 @@ impl FutureArguments {
                 .iter()
                 .map(|(episode, _)| episode.actions())
                 .collect();
-            let found = actions_beyond(&mut *policy, &states, &actions, seed)?;
+            let found = unsupported_actions(&mut *policy, &states, &actions, seed)?;
             warn_of_actions(&source.to_string(), recording.action_names(), &found);
         }
         Ok(())
@@ -186,7 +186,7 @@ fn planned(
 }
 
 /// Warns of a policy that takes actions far outside of those recorded, by the names of the columns.
-pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[Beyond]) {
+pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[UnsupportedActions]) {
     for beyond in found {
         let [taken_low, taken_high, low, high] = numbers(
             [
@@ -198,9 +198,9 @@ pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[Beyond]) 
             3,
         );
         tell!(
-            "warning: policy {policy}: at {} of the recorded states it takes {} outside of what was recorded: \
-             {taken_low} to {taken_high}, recorded {low} to {high}; nothing is known of what such actions do",
-            percent(beyond.share, 0),
+            "warning: policy {policy}: at {} of the recorded states, {} leaves the recorded range: {taken_low} to \
+             {taken_high}, recorded {low} to {high}; models extrapolate there",
+            percent(beyond.fraction, 0),
             names.get(beyond.action).map_or("actions", String::as_str)
         );
     }

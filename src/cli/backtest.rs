@@ -1,4 +1,4 @@
-//! `statecast backtest`: forecasts from many origins, scored beside simple rules.
+//! `statecast backtest`: forecasts from many origins, scored against baselines.
 
 use clap::Args;
 
@@ -8,17 +8,17 @@ use super::experts::{
 use super::input::ModelArguments;
 use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
-use crate::backtest::{MethodSummary, Summary};
+use crate::backtest::{BacktestSummary, MethodSummary};
 use crate::codec::BIN_WIDTH;
 use crate::forecast::{Forecaster, Settings, Variables, Weights};
 use crate::forecasters::{ForecasterName, Forecasters};
 use crate::output::{estimate, number, percent};
-use crate::report::WeightHistory;
+use crate::report::{self, WeightHistory};
 
-/// Forecast from many origins of recordings and score what came, beside simple rules
+/// Forecast from many origins of recordings and compare the scores with those of baselines
 ///
-/// Every method reads the same contexts. It continues each along sampled paths, and it predicts the
-/// same rows one by one as they are observed. Actions of the rows that are forecast are given to all.
+/// Every method reads the same contexts, continues each along sampled paths, and predicts the same
+/// rows one by one as they are observed. All methods receive the recorded actions.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast backtest run.csv --context 300 --horizon 20 --windows 50\n  \
@@ -26,7 +26,7 @@ use crate::report::WeightHistory;
     statecast backtest run.csv --method residual --models builtin,scales,linear\n  \
     statecast backtest run.csv --method residual --simulator 'python model.py'\n  \
     statecast backtest run.csv --report report.html\n  \
-    statecast backtest run.csv --output scores.parquet     # every score, a row each")]
+    statecast backtest run.csv --output scores.parquet     # one row per score")]
 pub(super) struct Arguments {
     #[command(flatten)]
     windowed: WindowArguments,
@@ -40,7 +40,7 @@ pub(super) struct Arguments {
         default_value = "builtin,mixture,ar,linear,knn,persistence,mean"
     )]
     models: Vec<NameList>,
-    /// Methods that the mixture is made of
+    /// Members of the mixture
     #[arg(long, value_name = "NAMES", default_value = "builtin,ar,linear,knn")]
     experts: Vec<NameList>,
     #[command(flatten)]
@@ -92,7 +92,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    /// The methods; a mixture that names no members is one of the experts.
+    /// Returns the methods; a mixture without named members gets the experts.
     fn names(&self) -> Vec<ForecasterName> {
         let mut methods = names(&self.models);
         for method in &mut methods {
@@ -103,7 +103,7 @@ impl Arguments {
         methods
     }
 
-    /// Members of the first mixture among the methods; none without one.
+    /// Returns the members of the first mixture among the methods, if any.
     fn mixed<'n>(&self, methods: &'n [ForecasterName]) -> &'n [ForecasterName] {
         let members = methods.iter().find_map(|method| match method {
             ForecasterName::Mixture(members) => Some(&members[..]),
@@ -112,7 +112,7 @@ impl Arguments {
         members.unwrap_or(&[])
     }
 
-    /// Weights of the mixture's experts over the last context of the first series, if there is a
+    /// Returns the expert weights of the mixture over the last context of the first series, if there is a
     /// mixture.
     fn weights(
         &self,
@@ -161,13 +161,14 @@ impl Arguments {
     }
 }
 
-/// The summary as two tables.
-fn text(summary: &Summary) -> String {
+/// Formats the summary.
+fn text(summary: &BacktestSummary) -> String {
+    let difference_head = report::difference_head(summary);
     let mut rows = vec![
         [
             "one step ahead",
             "log score",
-            "less first",
+            &difference_head,
             "CRPS",
             "in 90 %",
             "KS",
@@ -195,8 +196,8 @@ fn text(summary: &Summary) -> String {
     let mut rows = vec![
         [
             "paths",
-            "CRPS / std",
-            "less first",
+            "nCRPS",
+            &difference_head,
             "energy",
             "in 90 %",
             "MASE",
@@ -220,9 +221,10 @@ fn text(summary: &Summary) -> String {
         text += &joint(summary);
     }
     text += &format!(
-        "\n{} windows; means with 95 % intervals; \"less first\" is the difference from {}.\n\
-         Log scores: nats per unit of the context's axis, higher is better; CRPS, energy and variogram: lower.\n",
-        summary.windows, summary.methods[0].name
+        "\n{} windows; means with 95 % intervals; differences are paired by window. nCRPS: CRPS of the paths over\n\
+         the standard deviation of the context. Log scores: nats per unit of the context's axis, higher is better;\n\
+         CRPS, energy and variogram: lower.\n",
+        summary.windows
     );
     for m in summary
         .methods
@@ -232,8 +234,8 @@ fn text(summary: &Summary) -> String {
     {
         if let Some((a, b, r)) = m.residuals.largest {
             text += &format!(
-                "Residuals of {} and {} go together (correlation {r:.2} for {}): bands of each \
-                 variable stand, sums and differences of variables may be off{}.\n",
+                "Residuals of {} and {} are correlated ({r:.2} for {}): per-variable intervals are \
+                 valid; intervals for sums or differences may not be{}.\n",
                 summary.channels[a],
                 summary.channels[b],
                 m.name,
@@ -248,11 +250,11 @@ fn text(summary: &Summary) -> String {
     text
 }
 
-/// Joint scores of rows, beside those of the same paths with independent variables.
-fn joint(summary: &Summary) -> String {
+/// Formats joint scores, and those of the same paths with independent variables.
+fn joint(summary: &BacktestSummary) -> String {
     let mut rows = vec![
         [
-            "rows of all variables",
+            "joint",
             "energy",
             "if independent",
             "variogram",

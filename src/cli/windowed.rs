@@ -1,4 +1,4 @@
-//! What the commands share that forecast from many origins of recordings.
+//! Shared parts of the commands that forecast from many origins.
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -13,7 +13,9 @@ use super::input::Columns;
 use super::outputs::Ending;
 use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
-use crate::backtest::{BacktestSettings, Results, Summary, Windows, run as backtest, summarise};
+use crate::backtest::{
+    BacktestSettings, BacktestSummary, Results, Windows, run as backtest, summarise,
+};
 use crate::cli::terminal::tell;
 use crate::forecast::{Forecaster, Settings, Variables};
 use crate::forecasters::{ForecasterName, System};
@@ -34,20 +36,20 @@ pub(super) struct WindowArguments {
     /// Steps of a forecast
     #[arg(long, default_value = "20")]
     pub(super) horizon: NonZeroUsize,
-    /// Windows of an episode, spread evenly
+    /// Windows per episode, evenly spaced
     #[arg(long, default_value = "20")]
     windows: NonZeroUsize,
-    /// Sample paths of a forecast
+    /// Sample paths per forecast
     #[arg(long, default_value = "50")]
     samples: NonZeroUsize,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Table of all scores of the sampled forecasts: .csv, .json or .parquet; beside it NAME.one-step.*
-    /// with those of the one-step densities, and a manifest with the summary
+    /// Table of all scores of the sampled forecasts: .csv, .json or .parquet; with NAME.one-step.* for
+    /// the one-step densities, and a manifest with the summary
     #[arg(long, short)]
     output: Option<PathBuf>,
-    /// Page with tables, calibration and horizon curves (.html), readable without a network
+    /// Self-contained HTML report with tables, calibration and horizon curves
     #[arg(long)]
     report: Option<PathBuf>,
     #[command(flatten)]
@@ -77,7 +79,7 @@ struct Manifest<'a> {
     experts: Vec<String>,
     simulator: Option<String>,
     period: Option<usize>,
-    summary: &'a Summary,
+    summary: &'a BacktestSummary,
 }
 
 /// Forecasts of recordings and what they say.
@@ -87,7 +89,7 @@ pub(super) struct Study<'a> {
     pub(super) experts: &'a [ForecasterName],
     pub(super) settings: Settings,
     pub(super) results: Results,
-    pub(super) summary: Summary,
+    pub(super) summary: BacktestSummary,
 }
 
 /// Where the table of one step stands, beside that of all.
@@ -187,7 +189,7 @@ impl WindowArguments {
         series: &[(String, Variables)],
         methods: &[Forecaster],
         windows: Windows,
-    ) -> anyhow::Result<(Results, Summary)> {
+    ) -> anyhow::Result<(Results, BacktestSummary)> {
         for method in methods {
             let longest = method.longest_context_of_paths(2 * self.horizon.get());
             ensure!(
@@ -205,11 +207,11 @@ impl WindowArguments {
         let progress = Progress::new(command);
         let results = backtest(series, methods, &settings, &|share| progress.show(share))?;
         drop(progress);
-        if results.saturated > 0 {
+        if results.clipped > 0 {
             tell!(
-                "warning: {} value(s) lay outside the bins of their densities: of an axis they are \
-                 scored in the bin at its end, of a residual by their distance",
-                results.saturated
+                "warning: {} value(s) were outside the bins of their densities: on an axis they are \
+                 scored in its last bin, on a residual grid by their distance",
+                results.clipped
             );
         }
         let summary = summarise(&results, &windows, self.seed);

@@ -15,8 +15,8 @@ use super::input::{ModelArguments, RecordingArguments};
 use super::outputs::Ending;
 use super::progress::Progress;
 use crate::analysis::{
-    AtTemperature, Class, Coded, Cuts, LongRun, Questions, Study, WindowChain, at_temperatures,
-    binned, chain_of_windows, labelled, study,
+    AtTemperature, Binning, Class, EncodedStates, LongRun, Study, StudyConfig, WindowChain,
+    at_temperatures, binned, chain_of_windows, labelled, study,
 };
 use crate::cli::terminal::tell;
 use crate::codec::Scale;
@@ -205,7 +205,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.recording.note_contexts(&[rows], longest);
     let rows = arguments.recording.context_rows(rows, longest);
     let first_row = all.sequence.len() - rows;
-    let coded = Coded {
+    let coded = EncodedStates {
         sequence: all.sequence[first_row..].to_vec(),
         ..all
     };
@@ -216,9 +216,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         "--last {last}: needs 1 to {} of {rows} rows",
         rows - 1
     );
-    let questions = Questions {
+    let questions = StudyConfig {
         last,
-        relabellings: arguments.relabellings,
+        label_permutations: arguments.relabellings,
         seed: arguments.seed,
         breaks: {
             let kept = breaks.iter().filter_map(|row| row.checked_sub(first_row));
@@ -345,7 +345,7 @@ impl Arguments {
     }
 
     /// The sequence of states, and its rows that do not follow the row before.
-    fn coded(&self) -> anyhow::Result<(Coded, Vec<usize>)> {
+    fn coded(&self) -> anyhow::Result<(EncodedStates, Vec<usize>)> {
         let file = &self.recording.file;
         if let Some(column) = &self.label {
             let columns = &self.recording.columns;
@@ -402,8 +402,8 @@ impl Arguments {
         let coded = match self.states {
             Some(states) => {
                 let cuts = match self.cuts {
-                    CutsName::Width => Cuts::Width,
-                    CutsName::Count => Cuts::Count,
+                    CutsName::Width => Binning::EqualWidth,
+                    CutsName::Count => Binning::EqualCount,
                 };
                 binned(&values, states, cuts)
             }
@@ -510,7 +510,7 @@ impl Arguments {
 
 /// The labels of a window's states.
 fn spelled(chain: &WindowChain, window: usize, labels: &[String]) -> Vec<String> {
-    let states = chain.spelled(window).into_iter();
+    let states = chain.window_states(window).into_iter();
     states.map(|state| labels[state].clone()).collect()
 }
 

@@ -67,7 +67,7 @@ impl ForecastSettings {
             samples: count("samples", self.samples)?,
             seed: self.seed,
             paths_at_once: self.paths_at_once,
-            stretch: None,
+            max_steps: None,
         })
     }
 

@@ -1,20 +1,20 @@
-//! What was said of every state of a sequence before it came.
+//! Predictive distributions of every state of a sequence.
 
 use ndarray::{Array2, ArrayView1};
 
 use super::{hellinger, total_variation};
 
-/// A sequence of states, and the law of each given those before it.
+/// A sequence of states, with the predictive distribution of each given those before.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Laws {
+pub struct StateDistributions {
     sequence: Vec<usize>,
-    laws: Array2<f64>,
+    distributions: Array2<f64>,
 }
 
-/// How far laws are from others, behind some rows of context.
+/// Distance between distributions after a context.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Distance {
-    /// Mean number of rows before the states that are counted here.
+    /// Mean length of the context, in rows.
     pub context: f64,
     /// Mean total variation.
     pub total_variation: f64,
@@ -25,44 +25,47 @@ pub struct Distance {
 /// `distance = scale * context^-exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct PowerLaw {
-    /// Distance behind one row.
+    /// Distance after one row.
     pub scale: f64,
-    /// How fast it falls.
+    /// Decay exponent.
     pub exponent: f64,
 }
 
-impl Laws {
-    /// Laws `[rows, states]` of a sequence.
+impl StateDistributions {
+    /// Combines a sequence with its distributions `[rows, states]`.
     ///
     /// # Panics
-    /// If they are of another length, or of fewer states.
-    pub fn new(sequence: Vec<usize>, laws: Array2<f64>) -> Self {
+    /// If the lengths differ, or a state is out of range.
+    pub fn new(sequence: Vec<usize>, distributions: Array2<f64>) -> Self {
         assert_eq!(
             sequence.len(),
-            laws.nrows(),
-            "a law for every state that came"
+            distributions.nrows(),
+            "one distribution per state of the sequence"
         );
-        assert!(sequence.iter().all(|&state| state < laws.ncols()));
-        Self { sequence, laws }
+        assert!(sequence.iter().all(|&state| state < distributions.ncols()));
+        Self {
+            sequence,
+            distributions,
+        }
     }
 
-    /// The sequence.
+    /// Returns the sequence.
     pub fn sequence(&self) -> &[usize] {
         &self.sequence
     }
 
-    /// Number of states.
+    /// Returns the number of states.
     pub fn states(&self) -> usize {
-        self.laws.ncols()
+        self.distributions.ncols()
     }
 
-    /// Law of the state at `t`, given those before it.
-    pub fn law(&self, t: usize) -> ArrayView1<'_, f64> {
-        self.laws.row(t)
+    /// Returns the distribution of the state at `t`, given those before it.
+    pub fn distribution(&self, t: usize) -> ArrayView1<'_, f64> {
+        self.distributions.row(t)
     }
 
-    /// Mean law behind every state from row `first` on, `[from, to]`, and how often each was left there. The row of a
-    /// state that was not is its mean over all rows; where it never was, all states are as likely.
+    /// Returns the mean distribution after every state from row `first` on, `[from, to]`, and the counts. The row of a
+    /// state without counts is its mean over all rows, or uniform if it never occurs.
     pub fn matrix(&self, first: usize) -> (Array2<f64>, Vec<usize>) {
         let states = self.states();
         let (mut matrix, counts) = self.sums(first);
@@ -77,7 +80,7 @@ impl Laws {
         (matrix, counts)
     }
 
-    /// Sums of the laws behind every state from a row on, and how many they are.
+    /// Returns the sums of the distributions after every state from a row on, and the counts.
     fn sums(&self, first: usize) -> (Array2<f64>, Vec<usize>) {
         let states = self.states();
         let mut sums = Array2::<f64>::zeros((states, states));
@@ -86,29 +89,33 @@ impl Laws {
             let from = self.sequence[t - 1];
             counts[from] += 1;
             let mut row = sums.row_mut(from);
-            row += &self.law(t);
+            row += &self.distribution(t);
         }
         (sums, counts)
     }
 
-    /// Mean logarithm of the probabilities of the states that came, from row `first` on, nats.
+    /// Returns the mean log probability of the observed states from row `first` on, in nats.
     pub fn log_score(&self, first: usize) -> f64 {
         let rows = first..self.sequence.len();
         let count = rows.len() as f64;
-        let score = |t: usize| self.laws[[t, self.sequence[t]]].max(f64::MIN_POSITIVE).ln();
+        let score = |t: usize| {
+            self.distributions[[t, self.sequence[t]]]
+                .max(f64::MIN_POSITIVE)
+                .ln()
+        };
         rows.map(score).sum::<f64>() / count
     }
 
-    /// Mean distances of the laws from row `first` to `end` from a matrix `[from, to]`.
+    /// Returns the mean distances of the distributions in rows `first` to `end` to a matrix `[from, to]`.
     pub fn distance(&self, matrix: &Array2<f64>, first: usize, end: usize) -> Distance {
         let mut sums = [0.0; 3];
         for t in first..end {
-            let law = self.law(t).to_vec();
+            let distribution = self.distribution(t).to_vec();
             let truth = matrix.row(self.sequence[t - 1]).to_vec();
             let found = [
                 t as f64,
-                total_variation(&law, &truth),
-                hellinger(&law, &truth),
+                total_variation(&distribution, &truth),
+                hellinger(&distribution, &truth),
             ];
             sums.iter_mut().zip(found).for_each(|(sum, x)| *sum += x);
         }
@@ -120,7 +127,7 @@ impl Laws {
         }
     }
 
-    /// Distances of the laws from those of a matrix `[from, to]`, in stretches of context that double.
+    /// Returns the mean distances to a matrix `[from, to]` over context lengths in doubling intervals.
     pub fn distances(&self, matrix: &Array2<f64>) -> Vec<Distance> {
         let rows = self.sequence.len();
         let starts = std::iter::successors(Some(1), |first| Some(2 * first));
@@ -131,13 +138,13 @@ impl Laws {
     }
 }
 
-/// The power law through distances `(context, distance)`, by least squares of the logarithms; `None` for fewer than
-/// two that are above zero.
+/// Fits a power law to distances `(context, distance)` by least squares of the logarithms; `None` for fewer than two
+/// positive ones.
 ///
 /// ```
 /// use statecast::analysis::power_law;
-/// let law = power_law(&[(1.0, 0.5), (4.0, 0.25), (16.0, 0.125)]).unwrap();
-/// assert!((law.scale - 0.5).abs() < 1e-12 && (law.exponent - 0.5).abs() < 1e-12);
+/// let fit = power_law(&[(1.0, 0.5), (4.0, 0.25), (16.0, 0.125)]).unwrap();
+/// assert!((fit.scale - 0.5).abs() < 1e-12 && (fit.exponent - 0.5).abs() < 1e-12);
 /// ```
 pub fn power_law(distances: &[(f64, f64)]) -> Option<PowerLaw> {
     let logs: Vec<(f64, f64)> = distances
@@ -165,16 +172,16 @@ mod tests {
 
     #[test]
     fn means_are_taken_where_they_say() {
-        let laws = array![[0.5, 0.5], [0.2, 0.8], [0.4, 0.6], [0.9, 0.1]];
-        let laws = Laws::new(vec![0, 1, 1, 0], laws);
-        let (matrix, counts) = laws.matrix(2);
+        let distributions = array![[0.5, 0.5], [0.2, 0.8], [0.4, 0.6], [0.9, 0.1]];
+        let distributions = StateDistributions::new(vec![0, 1, 1, 0], distributions);
+        let (matrix, counts) = distributions.matrix(2);
         assert_eq!(counts, [0, 2]);
         // State 0 was left before row 2 only.
         assert_eq!(matrix.row(0).to_vec(), [0.2, 0.8]);
         assert!((matrix[[1, 0]] - 0.65).abs() < 1e-12);
-        assert!((laws.log_score(2) - 0.5 * (0.6f64.ln() + 0.9f64.ln())).abs() < 1e-12);
+        assert!((distributions.log_score(2) - 0.5 * (0.6f64.ln() + 0.9f64.ln())).abs() < 1e-12);
         let truth = array![[0.0, 1.0], [0.5, 0.5]];
-        let distances = laws.distances(&truth);
+        let distances = distributions.distances(&truth);
         assert_eq!(distances.len(), 2);
         assert!((distances[0].total_variation - 0.2).abs() < 1e-12);
         assert_eq!(distances[1].context, 2.5);
