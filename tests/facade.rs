@@ -3,14 +3,18 @@
 use std::sync::Mutex;
 
 use statecast::study::forecast::{ActionsAhead, ForecastStudyError, Held, held_out_scores};
-use statecast::{Error, Forecaster, ForecastSettings, Method, Observer, Recording};
+use statecast::{Error, ForecastSettings, Forecaster, Method, Observer, Recording};
 
 fn pendulum() -> Recording {
     Recording::read("examples/pendulum.csv").unwrap()
 }
 
 fn linear() -> Forecaster {
-    Forecaster::builder().experts("linear").unwrap().build().unwrap()
+    Forecaster::builder()
+        .experts("linear")
+        .unwrap()
+        .build()
+        .unwrap()
 }
 
 /// Which of several series is meant is not guessed.
@@ -20,7 +24,10 @@ fn several_episodes_are_not_forecast_as_one() {
     let Error::Study(error) = error else {
         panic!("{error}")
     };
-    assert!(matches!(*error, ForecastStudyError::SeveralEpisodes(2)), "{error}");
+    assert!(
+        matches!(*error, ForecastStudyError::SeveralEpisodes(2)),
+        "{error}"
+    );
     let one = pendulum().only(&["1"]).unwrap();
     assert_eq!(linear().forecast(&one, 5).unwrap().episode, "1");
     let each = linear().forecast_each(&pendulum(), ForecastSettings::new(5), &());
@@ -43,7 +50,10 @@ fn the_next_row_is_what_paths_begin_with() {
         let density = next.density(v);
         let error = (density.mean() - mean[[0, v]]).abs() / density.std();
         assert!(error < 4.0 / 2000f64.sqrt(), "variable {v}: {error}");
-        assert!((density.std() / std[[0, v]] - 1.0).abs() < 0.1, "variable {v}");
+        assert!(
+            (density.std() / std[[0, v]] - 1.0).abs() < 0.1,
+            "variable {v}"
+        );
     }
 }
 

@@ -181,7 +181,7 @@ mod tests {
             labelled(&many, &[])
                 .unwrap_err()
                 .to_string()
-                .contains("--states")
+                .contains("`states=`")
         );
     }
 

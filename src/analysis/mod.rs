@@ -85,7 +85,7 @@ pub enum AnalysisError {
         what: &'static str,
     },
     /// An unsupported number of states, and the maximum.
-    #[error("{0} state(s): needs 2 to {1}; bin a continuous channel with --states")]
+    #[error("{0} state(s): needs 2 to {1}; bin a continuous channel with `states=`")]
     States(usize, usize),
     /// Values with too few distinct bins.
     #[error("the values do not fall into {0} distinct bins: too many of them are equal")]

@@ -17,7 +17,7 @@ use super::terminal::Terminal;
 use crate::codec::{BIN_COUNT, Grid};
 use crate::forecast::{OneStep, Reading, Variables};
 use crate::model::{ModelInfo, Work};
-use crate::output::{Bundle, NpzWriter};
+use crate::output::{Bundle, Manifest, NpzWriter};
 use crate::study::forecast::warn_of_clipped;
 
 /// Write the predictive density of every row of a context, each given the rows before it
@@ -59,10 +59,7 @@ pub(super) struct Arguments {
 const ROWS_AT_ONCE: usize = 256;
 
 #[derive(Serialize)]
-struct Manifest<'a> {
-    program: &'static str,
-    version: &'static str,
-    command: &'static str,
+struct Run<'a> {
     input: String,
     episode: &'a str,
     models: Vec<ModelInfo>,
@@ -153,10 +150,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         settings.method,
         &Terminal(&progress),
     );
-    let manifest = Manifest {
-        program: "statecast",
-        version: env!("CARGO_PKG_VERSION"),
-        command: "density",
+    let run = Run {
         input: arguments.recording.file.display().to_string(),
         episode: episode.name(),
         models: forecasters.model_infos()?,
@@ -174,7 +168,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         saturated: reading.saturated(),
         seconds,
     };
-    Ok(bundle.finish(&arguments.output, &manifest)?)
+    Ok(bundle.finish(&arguments.output, &Manifest::new("density", &run))?)
 }
 
 /// What there is of every row beside its densities, `[rows, channels]`.

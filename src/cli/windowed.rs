@@ -18,7 +18,7 @@ use crate::cli::terminal::{Terminal, tell};
 use crate::forecast::{Forecaster, Settings, Variables};
 use crate::forecasters::{ForecasterName, System};
 use crate::model::Work;
-use crate::output::{Bundle, TableFormat, write_atomically};
+use crate::output::{Bundle, Manifest, TableFormat, write_atomically};
 use crate::report::{self, About, WeightHistory};
 use crate::study::{Backtest, BacktestSeries};
 
@@ -56,10 +56,7 @@ pub(super) struct WindowArguments {
 }
 
 #[derive(Serialize)]
-struct Manifest<'a> {
-    program: &'static str,
-    version: &'static str,
-    command: &'a str,
+struct Run<'a> {
     inputs: Vec<String>,
     series: &'a [String],
     method: String,
@@ -146,7 +143,6 @@ impl WindowArguments {
     /// Forecasts from all origins by all methods.
     pub(super) fn run(
         &self,
-        command: &'static str,
         series: &BacktestSeries,
         methods: &[Forecaster],
     ) -> anyhow::Result<Backtest> {
@@ -203,10 +199,7 @@ impl WindowArguments {
             bundle.add_table(&one_step_path(output), &study.found.one_step_table())?;
         }
         let inputs = self.files.iter().map(|f| f.display().to_string());
-        let manifest = Manifest {
-            program: "statecast",
-            version: env!("CARGO_PKG_VERSION"),
-            command: study.command,
+        let run = Run {
             inputs: inputs.collect(),
             series: &study.found.results.series,
             method: study.settings.method.to_string(),
@@ -219,7 +212,7 @@ impl WindowArguments {
             period: self.residual.period(),
             summary: &study.found.summary,
         };
-        Ok(bundle.finish(output, &manifest)?)
+        Ok(bundle.finish(output, &Manifest::new(study.command, &run))?)
     }
 
     fn about(&self, study: &Study) -> About {

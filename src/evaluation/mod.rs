@@ -77,7 +77,7 @@ pub enum EvaluationError {
     #[error("recording {0} (counted from 0) has other states or actions than the first")]
     Recordings(usize),
     /// No action column.
-    #[error("the recordings have no action columns; choose them with --action")]
+    #[error("the recordings have no action columns; choose them with `action=`")]
     NoActions,
     /// No run is long enough to be split.
     #[error("no episode has {0} steps and {1} more")]

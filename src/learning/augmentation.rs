@@ -190,14 +190,14 @@ impl AugmentationSettings {
                 if !(as_is && rows && self.actions == ImaginedActions::Recorded) =>
             {
                 return refuse(
-                    "--control replay: real transitions take no --actions, --rollout, --next or --weighting",
+                    "`control=replay`: real transitions take no `actions=`, `rollout=`, `next=` or `weighting=`",
                 );
             }
             AugmentationSource::Truth
                 if self.weighting != SampleWeighting::Uniform || (rows && !as_is) =>
             {
                 return refuse(
-                    "--control truth: the simulator has no uncertainty to draw from or to weight by",
+                    "`control=truth`: the simulator has no uncertainty to draw from or to weight by",
                 );
             }
             _ => {}
@@ -207,7 +207,7 @@ impl AugmentationSettings {
             && !known
             && self.source != AugmentationSource::Truth
         {
-            return refuse("--actions policy: the task has no reward function");
+            return refuse("`actions=policy`: the task has no reward function");
         }
         let Imagination::Rollouts { steps, count } = self.imagination else {
             return Ok(());
@@ -216,14 +216,14 @@ impl AugmentationSettings {
             return refuse("rollout is from 1 to 1000 steps, of 1 to 4096 paths");
         }
         if self.actions == ImaginedActions::Recorded {
-            return refuse("--rollout: the policy chooses the actions");
+            return refuse("`rollout=`: the policy chooses the actions");
         }
         if self.next == NextState::Mean && self.source != AugmentationSource::Truth {
-            return refuse("--rollout: states are drawn, not means");
+            return refuse("`rollout=`: states are drawn, not means");
         }
         match self.weighting {
             SampleWeighting::Uniform => Ok(()),
-            _ => refuse("--weighting: applies to one-step transitions, not to --rollout"),
+            _ => refuse("`weighting=`: applies to one-step transitions, not to `rollout=`"),
         }
     }
 }

@@ -22,7 +22,7 @@ const MAX_BYTES: u64 = 8 << 30;
 const LIST: &str = "checkpoints.json";
 
 /// Advice where no run can be resumed.
-const START_OVER: &str = "remove the folder or name another with --out to start over";
+const START_OVER: &str = "remove the folder or name another with `out=` to start over";
 
 /// A checkpoint in the list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -398,7 +398,7 @@ mod tests {
         ] {
             std::fs::write(folder.path().join(LIST), list).unwrap();
             let error = Training::resume(folder.path()).err().unwrap().to_string();
-            assert!(error.contains(says) && error.contains("--out"), "{error}");
+            assert!(error.contains(says) && error.contains("`out=`"), "{error}");
         }
         let list = r#"[{"file":"../elsewhere","step":1,"sha256":""}]"#;
         std::fs::write(folder.path().join(LIST), list).unwrap();

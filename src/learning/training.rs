@@ -340,15 +340,15 @@ impl Training {
         }
         if steps > 0 && !forecaster.sees_actions() {
             return Err(LearningError::Augmentation(
-                "this forecaster does not see actions: its rollouts do not depend on the policy (try --method \
-                 dicl-sa or --experts linear)",
+                "this forecaster does not see actions: its rollouts do not depend on the policy (try \
+                 `method=dicl-sa` or `experts=linear`)",
             ));
         }
         let other_actions = settings.actions == super::ImaginedActions::Policy;
         if steps == 0 && other_actions && forecaster.sees_actions() {
             return Err(LearningError::Augmentation(
                 "this forecaster's next states depend on the recorded actions: other actions need \
-                 rollouts (--rollout 1)",
+                 rollouts (`rollout=1`)",
             ));
         }
         Ok(())

@@ -4,6 +4,7 @@
 mod atomic;
 mod bundle;
 mod events;
+mod manifest;
 mod npz;
 mod numbers;
 mod standard;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub use atomic::{check_writable, write_atomically};
 pub use bundle::Bundle;
 pub use events::{ScalarEvent, write_events};
+pub use manifest::Manifest;
 pub use npz::NpzWriter;
 pub(crate) use numbers::{estimate, number, numbers, percent};
 pub(crate) use standard::standard_output;

@@ -125,7 +125,7 @@ pub enum PolicyError {
     )]
     Source(String),
     /// Unknown action limits that a rule needs.
-    #[error("a random policy needs limits of the actions: name the environment (--env)")]
+    #[error("a random policy needs limits of the actions: name the environment (`env=`)")]
     NoLimits,
     /// A violation of the protocol by a policy program.
     #[error("policy program '{program}': {reason}")]

@@ -16,7 +16,7 @@ use crate::environment::Task;
 use crate::evaluation::{
     RankingMetrics, RecommendedEstimator, RolloutSpec, Value, ranking_metrics,
 };
-use crate::output::{Bundle, Column, Table, number, numbers, write_atomically};
+use crate::output::{Bundle, Column, Manifest, Table, number, numbers, write_atomically};
 use crate::report::{self, Evaluated, Recorded};
 
 /// A finished evaluation.
@@ -33,10 +33,7 @@ pub(super) struct Outcome<'o> {
 }
 
 #[derive(Serialize)]
-struct Manifest<'a> {
-    program: &'static str,
-    version: &'static str,
-    command: &'static str,
+struct Run<'a> {
     inputs: Vec<String>,
     policies: Vec<(String, String)>,
     task: Option<&'static str>,
@@ -170,10 +167,7 @@ impl Outcome<'_> {
             .candidates
             .iter()
             .filter_map(|c| Some((c.name.clone(), c.source.as_ref()?.to_string())));
-        let manifest = Manifest {
-            program: "statecast",
-            version: env!("CARGO_PKG_VERSION"),
-            command: "evaluate",
+        let run = Run {
             inputs: arguments
                 .files
                 .iter()
@@ -194,7 +188,7 @@ impl Outcome<'_> {
             rankings: &self.rankings,
             seconds: started.elapsed().as_secs_f64(),
         };
-        Ok(bundle.finish(output, &manifest)?)
+        Ok(bundle.finish(output, &Manifest::new("evaluate", &run))?)
     }
 }
 

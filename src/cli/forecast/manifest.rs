@@ -6,10 +6,7 @@ use crate::model::ModelInfo;
 use crate::study::forecast::ContextReading;
 
 #[derive(Serialize)]
-pub(super) struct Manifest<'o> {
-    pub(super) program: &'static str,
-    pub(super) version: &'static str,
-    pub(super) command: &'static str,
+pub(super) struct Run<'o> {
     pub(super) input: String,
     pub(super) models: Vec<ModelInfo>,
     pub(super) experts: Vec<String>,

@@ -25,7 +25,7 @@ use super::residual::{Names, ResidualArguments};
 use crate::cli::terminal::{Terminal, note, tell};
 use crate::forecast::{Derived, Level, Levels, Variables};
 use crate::model::Work;
-use crate::output::{Bundle, TableFormat, standard_output};
+use crate::output::{Bundle, Manifest, TableFormat, standard_output};
 use crate::plot::context_shown;
 use crate::recording::Episode;
 use crate::study::forecast::{
@@ -33,7 +33,7 @@ use crate::study::forecast::{
     table,
 };
 use derived::DerivedParser;
-use manifest::Manifest;
+use manifest::Run;
 
 /// Forecast how a recording goes on, with quantiles of every variable at every step
 ///
@@ -188,10 +188,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         });
     }
     if let Some(output) = &arguments.output {
-        let manifest = Manifest {
-            program: "statecast",
-            version: env!("CARGO_PKG_VERSION"),
-            command: "forecast",
+        let run = Run {
             input: file.display().to_string(),
             models: forecasters.model_infos()?,
             experts: name.members().iter().map(ToString::to_string).collect(),
@@ -218,7 +215,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         ending.write(|| {
             let mut bundle = Bundle::new();
             bundle.add_table(output, &table)?;
-            Ok(bundle.finish(output, &manifest)?)
+            Ok(bundle.finish(output, &Manifest::new("forecast", &run))?)
         });
     }
     arguments.print(&forecasts);

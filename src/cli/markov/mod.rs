@@ -22,7 +22,7 @@ use crate::cli::terminal::tell;
 use crate::codec::Scale;
 use crate::forecast::{Forecaster, Language, Method, Settings, Temperature};
 use crate::model::{ModelInfo, Work};
-use crate::output::write_json;
+use crate::output::{Manifest, write_json};
 use crate::plot::{MatrixFigure, NamedCurve, NamedMatrix};
 use crate::recording::{MissingPolicy, RecordingError, RoleSelection, TimeAxis, read, read_labels};
 
@@ -134,9 +134,6 @@ const MOST_CLASSES: usize = 100;
 
 #[derive(Serialize)]
 struct Found<'a> {
-    program: &'static str,
-    version: &'static str,
-    command: &'static str,
     input: String,
     models: Vec<ModelInfo>,
     experts: Vec<String>,
@@ -271,9 +268,6 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         });
     }
     let found = Found {
-        program: "statecast",
-        version: env!("CARGO_PKG_VERSION"),
-        command: "markov",
         input: arguments.recording.file.display().to_string(),
         models: forecasters.model_infos()?,
         experts: name.members().iter().map(ToString::to_string).collect(),
@@ -288,7 +282,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         windows: windows.as_ref(),
     };
     if let Some(output) = &arguments.output {
-        ending.write(|| Ok(write_json(output, &found)?));
+        ending.write(|| Ok(write_json(output, &Manifest::new("markov", &found))?));
     }
     let mut shown = text::notes(&study, &coded.labels);
     shown += &text::study(&study, &coded.labels);

@@ -29,7 +29,7 @@ use crate::forecast::{Forecaster, Method, Recalibrated, Settings};
 use crate::forecasters::{ForecasterName, Forecasters, System};
 use crate::model::Work;
 use crate::network::FitSettings;
-use crate::output::{Bundle, TableFormat};
+use crate::output::{Bundle, Manifest, TableFormat};
 use crate::policy::{self, Policy, PolicySource, Widths};
 use crate::recording::Recording;
 
@@ -137,10 +137,7 @@ enum Kind {
 }
 
 #[derive(Serialize)]
-struct Manifest<'a> {
-    program: &'static str,
-    version: &'static str,
-    command: &'static str,
+struct Run<'a> {
     inputs: Vec<String>,
     context: usize,
     horizon: usize,
@@ -204,8 +201,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         ending.write(|| {
             let mut bundle = Bundle::new();
             bundle.add_table(output, &outcome::table(&scores, &steps)?)?;
-            let manifest = arguments.manifest(splits.len(), &steps, &summed);
-            Ok(bundle.finish(output, &manifest)?)
+            let run = arguments.manifest(splits.len(), &steps, &summed);
+            Ok(bundle.finish(output, &Manifest::new("replay", &run))?)
         });
     }
     ending.show(&outcome::text(&summed, &steps, splits.len()))
@@ -217,12 +214,9 @@ impl Arguments {
         runs: usize,
         steps: &'a [usize],
         estimators: &'a [(String, RewardForecastScores, f64)],
-    ) -> Manifest<'a> {
+    ) -> Run<'a> {
         let files = self.files.iter().map(|file| file.display().to_string());
-        Manifest {
-            program: "statecast",
-            version: env!("CARGO_PKG_VERSION"),
-            command: "replay",
+        Run {
             inputs: files.collect(),
             context: self.context.get(),
             horizon: self.horizon.get(),

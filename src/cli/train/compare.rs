@@ -15,7 +15,7 @@ use crate::environment::Task;
 use crate::learning::{
     Arm, ArmSummary, Evaluation, PlannedRun, RunProgress, compare, train_side_by_side,
 };
-use crate::output::{Bundle, Column, Table, estimate, number, write_atomically};
+use crate::output::{Bundle, Column, Manifest, Table, estimate, number, write_atomically};
 use crate::report::{self, About};
 
 /// Largest number of runs in a comparison.
@@ -108,10 +108,7 @@ struct Flags {
 }
 
 #[derive(Serialize)]
-struct Manifest<'a> {
-    program: &'static str,
-    version: &'static str,
-    command: &'static str,
+struct Run<'a> {
     task: &'a str,
     steps: usize,
     seeds: u64,
@@ -158,10 +155,7 @@ impl Arguments {
     ) -> anyhow::Result<()> {
         let mut bundle = Bundle::new();
         bundle.add_table(output, &table(arms)?)?;
-        let manifest = Manifest {
-            program: "statecast",
-            version: env!("CARGO_PKG_VERSION"),
-            command: "train compare",
+        let run = Run {
             task: task.name,
             steps: self.steps,
             seeds: self.seeds,
@@ -169,7 +163,7 @@ impl Arguments {
             flags: flags(specs),
             arms: found,
         };
-        Ok(bundle.finish(output, &manifest)?)
+        Ok(bundle.finish(output, &Manifest::new("train compare", &run))?)
     }
 
     fn write_report(

@@ -18,7 +18,7 @@ use super::input::ModelArguments;
 use crate::forecast::Method;
 use crate::forecasters::{ForecasterName, Forecasters};
 use crate::model::{ModelInfo, Work};
-use crate::output::write_json;
+use crate::output::{Manifest, write_json};
 use pool::Member;
 use source::Source;
 
@@ -141,10 +141,7 @@ const CURVES: [&str; 5] = ["power-law", "exponential", "trend", "last", POOL];
 
 /// Contents of the output file.
 #[derive(Serialize)]
-struct Manifest<'a, T: Serialize> {
-    program: &'static str,
-    version: &'static str,
-    command: &'static str,
+struct Run<'a, T: Serialize> {
     source: String,
     models: Vec<ModelInfo>,
     settings: String,
@@ -262,10 +259,7 @@ impl Arguments {
         let Some(output) = &self.output else {
             return Ok(());
         };
-        let manifest = Manifest {
-            program: "statecast",
-            version: env!("CARGO_PKG_VERSION"),
-            command: "training-run",
+        let run = Run {
             source: self.source.described(),
             models: forecasters.model_infos()?,
             settings: self.model.described(Method::Vicl),
@@ -274,6 +268,6 @@ impl Arguments {
             samples: self.samples.get(),
             found,
         };
-        Ok(write_json(output, &manifest)?)
+        Ok(write_json(output, &Manifest::new("training-run", &run))?)
     }
 }

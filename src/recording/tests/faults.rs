@@ -208,13 +208,13 @@ fn text_that_is_not_utf8() {
     assert_eq!(
         refusal,
         "run.csv: line 1 is not UTF-8 text; save the file as UTF-8, or name its \
-         encoding (--encoding latin1)"
+         encoding (`encoding=latin1`)"
     );
     let refusal = Scratch::new("run.csv", b"x,y\n1,2\n1,\xe9\n").refusal();
     assert_eq!(
         refusal,
         "run.csv: line 3 is not UTF-8 text; save the file as UTF-8, or name its \
-         encoding (--encoding latin1)"
+         encoding (`encoding=latin1`)"
     );
     // In a column that is not used it does no harm.
     assert!(Scratch::new("run.csv", b"x,y\n1,\xe9\n").read().is_ok());
