@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
-use super::{AnalysisError, Counts, Laws, MOST_STATES};
+use super::{AnalysisError, Laws, MOST_STATES, Sequence};
 use crate::codec::Scale;
 use crate::density::BinnedDensity;
 use crate::forecast::{Forecaster, Predictor, Role, Settings, Variables};
@@ -30,36 +30,39 @@ pub(super) fn law_of_states(density: &BinnedDensity, states: usize) -> Vec<f64> 
     law.into_iter().map(|p| p / sum).collect()
 }
 
-/// Shows a predictor a sequence of the states `0..states`, as values of a channel that has the first and the last of
-/// them as limits, and reads its law of every next state. The scale of the settings is not used.
+/// Shows a predictor a sequence of states, as values of a channel that has the first and the last of them as limits, and
+/// reads its law of every next state. Rows that do not follow the row before begin a run, from which experts learn no
+/// step. The scale of the settings is not used.
 ///
 /// # Errors
-/// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::State`] for one beyond them,
-/// [`AnalysisError::Constant`] for a sequence of one, and what the forecaster reports.
+/// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::Constant`] for a sequence of one, and what
+/// the forecaster reports.
 pub fn infer(
     predictor: Arc<dyn Predictor>,
     settings: Settings,
-    sequence: &[usize],
-    states: usize,
+    sequence: Sequence,
 ) -> Result<Laws, AnalysisError> {
+    let (came, states) = (sequence.states(), sequence.count());
     let scale = scale_of_states(states)?;
-    Counts::of(sequence, states)?;
-    if sequence.len() > 1 && sequence.iter().all(|state| *state == sequence[0]) {
+    if came.len() > 1 && came.iter().all(|state| *state == came[0]) {
         return Err(AnalysisError::Constant);
     }
-    let values = sequence.iter().map(|&state| state as f64).collect();
-    let values = Array2::from_shape_vec((sequence.len(), 1), values)
-        .expect("one column of as many values as states came");
-    let variables = Variables::new(vec!["state".to_owned()], vec![Role::State], values);
+    let values = Array2::from_shape_fn((came.len(), 1), |(t, _)| came[t] as f64);
+    let mut variables = Variables::new(vec!["state".to_owned()], vec![Role::State], values);
+    for &row in sequence.breaks() {
+        if let Some(begins) = variables.begins.get_mut(row) {
+            *begins = true;
+        }
+    }
     let forecaster = Forecaster::of(predictor, Settings { scale, ..settings });
     let reading = forecaster.read(&variables)?;
     let densities = reading.one_step();
-    let mut laws = Array2::zeros((sequence.len(), states));
+    let mut laws = Array2::zeros((came.len(), states));
     for (t, mut law) in laws.rows_mut().into_iter().enumerate() {
         let found = law_of_states(&densities.density(t, 0), states);
         law.assign(&ndarray::ArrayView1::from(&found));
     }
-    Ok(Laws::new(sequence.to_vec(), laws))
+    Ok(Laws::new(sequence, laws))
 }
 
 /// Shows the same sequence under permuted labels, drawn from a seed, each once and none as they are; the laws come back
@@ -71,21 +74,22 @@ pub fn infer(
 pub fn relabelled(
     predictor: &Arc<dyn Predictor>,
     settings: Settings,
-    sequence: &[usize],
-    states: usize,
+    sequence: Sequence,
     permutations: usize,
     seed: u64,
     progress: &dyn Fn(f64),
 ) -> Result<Vec<Laws>, AnalysisError> {
+    let (came, states) = (sequence.states(), sequence.count());
     scale_of_states(states)?;
     let drawn = drawn_permutations(states, permutations, seed);
     let read = |(number, names): (usize, &Vec<usize>)| {
-        let shown: Vec<usize> = sequence.iter().map(|&state| names[state]).collect();
-        let laws = infer(predictor.clone(), settings, &shown, states)?;
-        let shape = (sequence.len(), states);
-        let laws = Array2::from_shape_fn(shape, |(t, state)| laws.law(t)[names[state]]);
+        let shown: Vec<usize> = came.iter().map(|&state| names[state]).collect();
+        let shown = Sequence::new(&shown, states)?.with_breaks(sequence.breaks());
+        let laws = infer(predictor.clone(), settings, shown)?;
+        let laws =
+            Array2::from_shape_fn((came.len(), states), |(t, state)| laws.law(t)[names[state]]);
         progress((number + 1) as f64 / drawn.len() as f64);
-        Ok(Laws::new(sequence.to_vec(), laws))
+        Ok(Laws::new(sequence, laws))
     };
     drawn.iter().enumerate().map(read).collect()
 }
@@ -110,11 +114,11 @@ fn drawn_permutations(states: usize, count: usize, seed: u64) -> Vec<Vec<usize>>
 /// The mean of laws of one sequence, row by row; `None` of none.
 pub fn mean_laws(laws: &[Laws]) -> Option<Laws> {
     let first = laws.first()?;
-    let shape = (first.sequence().len(), first.states());
+    let shape = (first.sequence().states().len(), first.states());
     let mean = Array2::from_shape_fn(shape, |(t, state)| {
         laws.iter().map(|laws| laws.law(t)[state]).sum::<f64>() / laws.len() as f64
     });
-    Some(Laws::new(first.sequence().to_vec(), mean))
+    Some(Laws::new(first.sequence(), mean))
 }
 
 #[cfg(test)]
@@ -167,16 +171,17 @@ mod tests {
             tolerance: settings.tolerance,
         });
         let truth = array![[0.8, 0.15, 0.05], [0.1, 0.2, 0.7], [0.4, 0.5, 0.1]];
-        let sequence = sequence(&truth, 1000, 3);
-        let laws = infer(language.clone(), settings, &sequence, 3).unwrap();
+        let states = sequence(&truth, 1000, 3);
+        let sequence = Sequence::new(&states, 3).unwrap();
+        let laws = infer(language.clone(), settings, sequence).unwrap();
         let distances = laws.distances(&truth);
         assert!(distances[9].total_variation < 0.6 * distances[2].total_variation);
         let curve = distances.iter().map(|d| (d.context, d.total_variation));
         assert!(power_law(&curve.collect::<Vec<_>>()).unwrap().exponent > 0.0);
-        let often = frequencies(&sequence, 3).unwrap();
+        let often = frequencies(sequence);
         assert!(laws.log_score(300) > often.log_score(300) + 0.05);
         // Other labels, much the same laws: the states are little more than names.
-        let others = relabelled(&language, settings, &sequence, 3, 2, 1, &|_| ()).unwrap();
+        let others = relabelled(&language, settings, sequence, 2, 1, &|_| ()).unwrap();
         for other in &others {
             assert!((other.log_score(300) - laws.log_score(300)).abs() < 0.1);
         }
@@ -199,8 +204,9 @@ mod tests {
     #[test]
     fn laws_are_the_masses_nearest_to_the_states() {
         let truth = array![[0.0, 1.0], [0.25, 0.75]];
-        let sequence = sequence(&truth, 400, 1);
-        let laws = infer(mean_rule(), Settings::default(), &sequence, 2).unwrap();
+        let states = sequence(&truth, 400, 1);
+        let sequence = Sequence::new(&states, 2).unwrap();
+        let laws = infer(mean_rule(), Settings::default(), sequence).unwrap();
         let (matrix, counts) = laws.matrix(100);
         assert_eq!(counts.iter().sum::<usize>(), 300);
         for from in 0..2 {
@@ -210,16 +216,7 @@ mod tests {
         let law = laws.law(399).to_vec();
         assert!((total_variation(&law, &[0.2, 0.8])) < 0.08);
         // Labels mean nothing to frequencies.
-        let other = relabelled(
-            &mean_rule(),
-            Settings::default(),
-            &sequence,
-            2,
-            3,
-            0,
-            &|_| (),
-        )
-        .unwrap();
+        let other = relabelled(&mean_rule(), Settings::default(), sequence, 3, 0, &|_| ()).unwrap();
         for laws in other {
             assert!((laws.law(399)[1] - law[1]).abs() < 1e-3);
         }
@@ -228,7 +225,8 @@ mod tests {
     #[test]
     fn what_cannot_be_shown_is_refused() {
         let refused = |sequence: &[usize], states| {
-            infer(mean_rule(), Settings::default(), sequence, states)
+            Sequence::new(sequence, states)
+                .and_then(|sequence| infer(mean_rule(), Settings::default(), sequence))
                 .unwrap_err()
                 .to_string()
         };

@@ -2,12 +2,13 @@
 
 use ndarray::{Array2, ArrayView1};
 
-use super::{hellinger, total_variation};
+use super::{Sequence, hellinger, total_variation};
 
 /// A sequence of states, and the law of each given those before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Laws {
-    sequence: Vec<usize>,
+    states: Vec<usize>,
+    breaks: Vec<usize>,
     laws: Array2<f64>,
 }
 
@@ -35,20 +36,25 @@ impl Laws {
     /// Laws `[rows, states]` of a sequence.
     ///
     /// # Panics
-    /// If they are of another length, or of fewer states.
-    pub fn new(sequence: Vec<usize>, laws: Array2<f64>) -> Self {
+    /// If they are of another length, or of other states.
+    pub fn new(sequence: Sequence, laws: Array2<f64>) -> Self {
         assert_eq!(
-            sequence.len(),
-            laws.nrows(),
+            (sequence.states().len(), sequence.count()),
+            laws.dim(),
             "a law for every state that came"
         );
-        assert!(sequence.iter().all(|&state| state < laws.ncols()));
-        Self { sequence, laws }
+        Self {
+            states: sequence.states().to_vec(),
+            breaks: sequence.breaks().to_vec(),
+            laws,
+        }
     }
 
-    /// The sequence.
-    pub fn sequence(&self) -> &[usize] {
-        &self.sequence
+    /// The sequence. A row behind a gap counts in no mean of the laws.
+    pub fn sequence(&self) -> Sequence<'_> {
+        Sequence::new(&self.states, self.states())
+            .expect("a sequence that was one")
+            .with_breaks(&self.breaks)
     }
 
     /// Number of states.
@@ -82,8 +88,8 @@ impl Laws {
         let states = self.states();
         let mut sums = Array2::<f64>::zeros((states, states));
         let mut counts = vec![0; states];
-        for t in first.max(1)..self.sequence.len() {
-            let from = self.sequence[t - 1];
+        let behind = self.sequence().transitions();
+        for (t, from, _) in behind.skip_while(|&(t, ..)| t < first) {
             counts[from] += 1;
             let mut row = sums.row_mut(from);
             row += &self.law(t);
@@ -91,28 +97,33 @@ impl Laws {
         (sums, counts)
     }
 
-    /// Mean logarithm of the probabilities of the states that came, from row `first` on, nats.
+    /// Mean logarithm of the probabilities of the states that followed, from row `first` on, nats; NaN where none did.
     pub fn log_score(&self, first: usize) -> f64 {
-        let rows = first..self.sequence.len();
-        let count = rows.len() as f64;
-        let score = |t: usize| self.laws[[t, self.sequence[t]]].max(f64::MIN_POSITIVE).ln();
-        rows.map(score).sum::<f64>() / count
+        let behind = self.sequence().transitions();
+        let rows = behind.skip_while(|&(t, ..)| t < first);
+        let (sum, count) = rows.fold((0.0, 0.0), |(sum, count), (t, _, to)| {
+            let score: f64 = self.laws[[t, to]].max(f64::MIN_POSITIVE).ln();
+            (sum + score, count + 1.0)
+        });
+        sum / count
     }
 
-    /// Mean distances of the laws from row `first` to `end` from a matrix `[from, to]`.
+    /// Mean distances of the laws from row `first` to `end` from a matrix `[from, to]`; NaN where no row follows.
     pub fn distance(&self, matrix: &Array2<f64>, first: usize, end: usize) -> Distance {
-        let mut sums = [0.0; 3];
-        for t in first..end {
+        let (mut sums, mut count) = ([0.0; 3], 0.0);
+        let behind = self.sequence().transitions();
+        for (t, from, _) in behind.filter(|(t, ..)| (first..end).contains(t)) {
             let law = self.law(t).to_vec();
-            let truth = matrix.row(self.sequence[t - 1]).to_vec();
+            let truth = matrix.row(from).to_vec();
             let found = [
                 t as f64,
                 total_variation(&law, &truth),
                 hellinger(&law, &truth),
             ];
             sums.iter_mut().zip(found).for_each(|(sum, x)| *sum += x);
+            count += 1.0;
         }
-        let [context, total_variation, hellinger] = sums.map(|sum| sum / (end - first) as f64);
+        let [context, total_variation, hellinger] = sums.map(|sum| sum / count);
         Distance {
             context,
             total_variation,
@@ -120,13 +131,16 @@ impl Laws {
         }
     }
 
-    /// Distances of the laws from those of a matrix `[from, to]`, in stretches of context that double.
+    /// Distances of the laws from those of a matrix `[from, to]`, in stretches of context that double, where a row follows.
     pub fn distances(&self, matrix: &Array2<f64>) -> Vec<Distance> {
-        let rows = self.sequence.len();
+        let rows = self.states.len();
+        let sequence = self.sequence();
         let starts = std::iter::successors(Some(1), |first| Some(2 * first));
         starts
             .take_while(|&first| first < rows)
-            .map(|first| self.distance(matrix, first, (2 * first).min(rows)))
+            .map(|first| first..(2 * first).min(rows))
+            .filter(|stretch| stretch.clone().any(|t| sequence.follows(t)))
+            .map(|stretch| self.distance(matrix, stretch.start, stretch.end))
             .collect()
     }
 }
@@ -166,7 +180,8 @@ mod tests {
     #[test]
     fn means_are_taken_where_they_say() {
         let laws = array![[0.5, 0.5], [0.2, 0.8], [0.4, 0.6], [0.9, 0.1]];
-        let laws = Laws::new(vec![0, 1, 1, 0], laws);
+        let sequence = Sequence::new(&[0, 1, 1, 0], 2).unwrap();
+        let laws = Laws::new(sequence, laws);
         let (matrix, counts) = laws.matrix(2);
         assert_eq!(counts, [0, 2]);
         // State 0 was left before row 2 only.
@@ -179,6 +194,12 @@ mod tests {
         assert!((distances[0].total_variation - 0.2).abs() < 1e-12);
         assert_eq!(distances[1].context, 2.5);
         assert!((distances[1].total_variation - 0.25).abs() < 1e-12);
+        // What came behind a gap counts nowhere.
+        let broken = Laws::new(sequence.with_breaks(&[1, 2]), laws.laws.clone());
+        assert_eq!(broken.matrix(1).1, [0, 1]);
+        assert_eq!(broken.log_score(1), 0.9f64.ln());
+        let distances = broken.distances(&truth);
+        assert_eq!((distances.len(), distances[0].context), (1, 3.0));
         assert!(power_law(&[(1.0, 0.5)]).is_none());
         assert!(power_law(&[]).is_none());
     }

@@ -1,6 +1,6 @@
 //! What the method's own theory asks: the model as a Markov chain (arXiv 2410.02724, 2402.00795).
 //!
-//! A sequence of states comes from labels ([`labelled`]) or values ([`binned`]). [`infer`] shows it to a predictor and
+//! A [`Sequence`] of states comes from labels ([`labelled`]) or values ([`binned`]). [`infer`] shows it to a predictor and
 //! reads the law of every next state; [`counted`], [`frequencies`] and [`staying`] say what simple rules make of it.
 //! [`Chain`] is a finite chain with its classes, stationary law and spectral gap, [`Counts`] what a sequence shows of
 //! one, [`study`] all of this together. A [`WindowChain`] is what a model is by itself over windows of so many states.
@@ -13,6 +13,7 @@ mod inference;
 mod laws;
 mod model_chain;
 mod rules;
+mod sequence;
 mod study;
 mod windows;
 
@@ -24,6 +25,7 @@ pub use inference::{infer, mean_laws, relabelled};
 pub use laws::{Distance, Laws, PowerLaw, power_law};
 pub use model_chain::chain_of_windows;
 pub use rules::{counted, frequencies, staying};
+pub use sequence::Sequence;
 pub use study::{
     AtTemperature, Described, Judged, Questions, Relabelling, Study, at_temperatures, study,
 };
@@ -87,6 +89,11 @@ pub enum AnalysisError {
     /// Values that do not fall into so many parts.
     #[error("the values do not fall into {0} parts that differ: too many of them are equal")]
     Parts(usize),
+    /// No row to score: each of so many at the end stands behind a gap.
+    #[error(
+        "each of the last {0} row(s) stands behind a gap of the time: there is nothing to score"
+    )]
+    NothingFollows(usize),
     /// A sequence in which nothing changes.
     #[error("the sequence stays in one state: there is no transition to learn from")]
     Constant,

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2};
 use serde::Serialize;
 
-use super::rules::counted_without;
 use super::{
-    AnalysisError, Chain, Class, Counts, Distance, Laws, PowerLaw, Share, frequencies, infer,
-    mean_laws, power_law, relabelled, staying, total_variation,
+    AnalysisError, Chain, Class, Counts, Distance, Laws, PowerLaw, Sequence, Share, counted,
+    frequencies, infer, mean_laws, power_law, relabelled, staying, total_variation,
 };
 use crate::forecast::{Predictor, Settings, Temperature};
 
@@ -21,8 +20,6 @@ pub struct Questions {
     pub relabellings: usize,
     /// Seed of the permutations.
     pub seed: u64,
-    /// Rows that do not follow the row before: the transitions to them are not counted.
-    pub breaks: Vec<usize>,
 }
 
 /// A chain and where it goes.
@@ -117,20 +114,21 @@ pub struct Study {
     pub relabelling: Option<Relabelling>,
 }
 
-/// Shows a sequence to a predictor and puts together what its laws say.
+/// Shows a sequence to a predictor and puts together what its laws say. Rows that do not follow the row before are
+/// neither counted nor scored.
 ///
 /// # Errors
-/// As [`infer`]; [`AnalysisError::Truth`] for a true matrix of other states, [`AnalysisError::Shape`] and
+/// As [`infer`]; [`AnalysisError::NothingFollows`] if all rows to score are such; [`AnalysisError::Truth`] for a true matrix of other states, [`AnalysisError::Shape`] and
 /// [`AnalysisError::Row`] for one that is none.
 pub fn study(
     predictor: &Arc<dyn Predictor>,
     settings: Settings,
-    sequence: &[usize],
-    states: usize,
+    sequence: Sequence,
     truth: Option<Array2<f64>>,
     questions: &Questions,
     progress: &dyn Fn(f64),
 ) -> Result<Study, AnalysisError> {
+    let (came, states) = (sequence.states(), sequence.count());
     let truth = truth.map(Chain::new).transpose()?;
     if let Some(chain) = truth.as_ref().filter(|chain| chain.states() != states) {
         return Err(AnalysisError::Truth {
@@ -138,11 +136,17 @@ pub fn study(
             states,
         });
     }
-    let counts = Counts::without(sequence, states, &questions.breaks)?;
+    let first = came.len().saturating_sub(questions.last).max(1);
+    let scored: Vec<usize> = (first..came.len())
+        .filter(|&t| sequence.follows(t))
+        .collect();
+    if scored.is_empty() {
+        return Err(AnalysisError::NothingFollows(came.len() - first));
+    }
+    let counts = Counts::of(sequence);
     let whole = 1.0 + questions.relabellings as f64;
-    let laws = infer(predictor.clone(), settings, sequence, states)?;
+    let laws = infer(predictor.clone(), settings, sequence)?;
     progress(1.0 / whole);
-    let first = sequence.len().saturating_sub(questions.last).max(1);
     let (matrix, visits) = laws.matrix(first);
     let empirical = counts.matrix();
     let judge = truth.as_ref().map_or(&empirical, Chain::matrix);
@@ -155,30 +159,24 @@ pub fn study(
         Judged {
             name,
             log_score: laws.log_score(first),
-            distance: laws.distance(judge, first, sequence.len()),
+            distance: laws.distance(judge, first, came.len()),
             power_law: power_law(&points),
             curve,
         }
     };
     let mut rules = vec![judged(predictor.name(), &laws)];
     for (name, laws) in [
-        (
-            "counts",
-            counted_without(sequence, states, &questions.breaks)?,
-        ),
-        ("frequencies", frequencies(sequence, states)?),
-        ("staying", staying(sequence, states)?),
+        ("counts", counted(sequence)),
+        ("frequencies", frequencies(sequence)),
+        ("staying", staying(sequence)),
     ] {
         rules.push(judged(name.to_owned(), &laws));
     }
     if let Some(chain) = &truth {
-        let of = |t: usize| sequence[t.saturating_sub(1)];
-        let shape = (sequence.len(), states);
+        let of = |t: usize| came[t.saturating_sub(1)];
+        let shape = (came.len(), states);
         let told = Array2::from_shape_fn(shape, |(t, to)| chain.matrix()[[of(t), to]]);
-        rules.push(judged(
-            "truth".to_owned(),
-            &Laws::new(sequence.to_vec(), told),
-        ));
+        rules.push(judged("truth".to_owned(), &Laws::new(sequence, told)));
     }
     let relabelling = match questions.relabellings {
         0 => None,
@@ -187,15 +185,14 @@ pub fn study(
                 predictor,
                 settings,
                 sequence,
-                states,
                 permutations,
                 questions.seed,
                 &|share| progress((1.0 + share * permutations as f64) / whole),
             )?;
             let apart = |other: &Laws| {
-                let rows = first..sequence.len();
-                let of = |t: usize| total_variation(&other.law(t).to_vec(), &laws.law(t).to_vec());
-                rows.clone().map(of).sum::<f64>() / rows.len() as f64
+                let of =
+                    |&t: &usize| total_variation(&other.law(t).to_vec(), &laws.law(t).to_vec());
+                scored.iter().map(of).sum::<f64>() / scored.len() as f64
             };
             let mut all = vec![laws.clone()];
             let (log_scores, distances) = others
@@ -208,7 +205,7 @@ pub fn study(
                 log_scores,
                 total_variation: distances,
                 mean_log_score: mean.log_score(first),
-                mean_total_variation: mean.distance(judge, first, sequence.len()).total_variation,
+                mean_total_variation: mean.distance(judge, first, came.len()).total_variation,
             })
         }
     };
@@ -227,15 +224,15 @@ pub fn study(
     ];
     chains.extend(truth.as_ref().map(|chain| Described::of("true", chain)));
     Ok(Study {
-        rows: sequence.len(),
-        last: sequence.len() - first,
+        rows: came.len(),
+        last: came.len() - first,
         matrix_distance: visited(inferred.matrix()),
         counted_distance: truth.is_some().then(|| visited(&empirical)),
         visits,
         counts: rows_of(counts.table()),
         classes: counts.classes(),
         seen: (0..states)
-            .map(|state| sequence.iter().filter(|&&s| s == state).count())
+            .map(|state| came.iter().filter(|&&s| s == state).count())
             .collect(),
         intervals: (0..states).map(|from| counts.intervals(from)).collect(),
         truth_is_known: truth.is_some(),
@@ -252,19 +249,18 @@ pub fn study(
 pub fn at_temperatures(
     predictors: &[(Temperature, Arc<dyn Predictor>)],
     settings: Settings,
-    sequence: &[usize],
+    sequence: Sequence,
     study: &Study,
 ) -> Result<Vec<AtTemperature>, AnalysisError> {
     let judge = study.judge();
-    let states = judge.nrows();
     let first = study.rows - study.last;
     let read = |(temperature, predictor): &(Temperature, Arc<dyn Predictor>)| {
-        let laws = infer(predictor.clone(), settings, sequence, states)?;
+        let laws = infer(predictor.clone(), settings, sequence)?;
         let chain = Chain::new(laws.matrix(first).0)?;
         Ok(AtTemperature {
             temperature: temperature.get(),
             log_score: laws.log_score(first),
-            total_variation: laws.distance(&judge, first, sequence.len()).total_variation,
+            total_variation: laws.distance(&judge, first, study.rows).total_variation,
             stationary: chain.stationary().map(|law| law.to_vec()),
             spectral_gap: chain.spectral_gap(),
         })
@@ -323,7 +319,6 @@ mod tests {
             last: 100,
             relabellings,
             seed: 0,
-            breaks: Vec::new(),
         }
     }
 
@@ -331,10 +326,11 @@ mod tests {
     fn parts_of_a_study_agree() {
         let mean: Arc<dyn Predictor> = baselines::named("mean").unwrap();
         let truth = array![[0.2, 0.8, 0.0], [0.0, 0.2, 0.8], [0.8, 0.0, 0.2]];
-        let sequence = sequence();
+        let states = sequence();
+        let sequence = Sequence::new(&states, 3).unwrap();
         let settings = Settings::default();
         let of = |truth: Option<Array2<f64>>| {
-            study(&mean, settings, &sequence, 3, truth, &questions(2), &|_| ()).unwrap()
+            study(&mean, settings, sequence, truth, &questions(2), &|_| ()).unwrap()
         };
         let known = of(Some(truth.clone()));
         let names: Vec<&str> = known.rules.iter().map(|rule| rule.name.as_str()).collect();
@@ -358,7 +354,7 @@ mod tests {
         let unknown = of(None);
         assert_eq!((unknown.chains.len(), unknown.counted_distance), (2, None));
         let plain = [(Temperature::default(), mean.clone())];
-        let at = at_temperatures(&plain, settings, &sequence, &unknown).unwrap();
+        let at = at_temperatures(&plain, settings, sequence, &unknown).unwrap();
         assert_eq!(at[0].log_score, unknown.rules[0].log_score);
         assert_eq!(
             at[0].total_variation,
@@ -366,20 +362,46 @@ mod tests {
         );
     }
 
+    /// Fault: what came behind a gap was scored as if it followed.
+    #[test]
+    fn rows_behind_gaps_are_not_scored() {
+        let mean: Arc<dyn Predictor> = baselines::named("mean").unwrap();
+        let settings = Settings::default();
+        // A ring in which each gap leaps over a state.
+        let breaks: Vec<usize> = (1..30).map(|i| 10 * i).collect();
+        let states: Vec<usize> = (0..300).map(|t| (t + t / 10) % 3).collect();
+        let sequence = Sequence::new(&states, 3).unwrap();
+        let of = |sequence: Sequence, last: usize| {
+            let questions = Questions {
+                last,
+                ..questions(1)
+            };
+            study(&mean, settings, sequence, None, &questions, &|_| ())
+        };
+        let broken = sequence.with_breaks(&breaks);
+        let found = of(broken, 100).unwrap();
+        assert!(found.rules[1].log_score > -0.1);
+        assert_eq!(found.visits.iter().sum::<usize>(), 90);
+        assert!(
+            found
+                .counts
+                .iter()
+                .all(|row| row.iter().filter(|&&n| n > 0).count() == 1)
+        );
+        assert!(of(sequence, 100).unwrap().rules[1].log_score < -0.3);
+        let refusal = of(sequence.with_breaks(&[299]), 1).unwrap_err().to_string();
+        assert!(refusal.contains("behind a gap"), "{refusal}");
+    }
+
     #[test]
     fn a_truth_of_other_states_is_refused() {
         let mean: Arc<dyn Predictor> = baselines::named("mean").unwrap();
         let settings = Settings::default();
+        let states = sequence();
+        let sequence = Sequence::new(&states, 3).unwrap();
         let refused = |truth| {
-            let found = study(
-                &mean,
-                settings,
-                &sequence(),
-                3,
-                Some(truth),
-                &questions(0),
-                &|_| (),
-            );
+            let truth = Some(truth);
+            let found = study(&mean, settings, sequence, truth, &questions(0), &|_| ());
             found.unwrap_err().to_string()
         };
         assert!(refused(array![[1.0]]).contains("1 states for a sequence of 3"));

@@ -6,8 +6,8 @@ use super::cells::{Block, Cells};
 use super::table::Table;
 
 /// Numbers that programs and instruments write where there is no value: of weather and climate
-/// files, of netCDF, of analysers of air, the ends of what integers and floats hold.
-const SENTINELS: [f64; 18] = [
+/// files, of buoys, of netCDF, of analysers of air, the ends of what integers and floats hold.
+const SENTINELS: [f64; 19] = [
     -32768.0,
     65535.0,
     -99.0,
@@ -19,6 +19,7 @@ const SENTINELS: [f64; 18] = [
     -999.9,
     -999.0,
     -200.0,
+    99.0,
     999.0,
     999.9,
     9999.0,
