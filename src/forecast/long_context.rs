@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use crate::baselines::named;
     use crate::forecast::{
-        Continuation, Forecaster, Role, RolloutSettings, Settings, Start, Variables,
+        Continuation, Forecaster, Futures, Role, RolloutSettings, Settings, Start, Variables,
     };
 
     /// A baseline with a window.
@@ -122,9 +122,9 @@ mod tests {
                 ..RolloutSettings::default()
             };
             let forecaster = Forecaster::of(predictor, Settings::default());
-            let forecast =
-                forecaster.forecast(&context.slice(0..rows), 0, &settings, None, &|_| ());
-            forecast.unwrap().rollout.paths
+            let context = context.slice(0..rows);
+            let drawn = forecaster.rollouts(&context, 0, &settings, Futures::Unknown, &|_| ());
+            drawn.unwrap().into_first().paths
         };
         for (rows, at_once) in [(50, 30), (5, 35)] {
             let (narrow, wide) = (

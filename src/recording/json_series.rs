@@ -115,7 +115,7 @@ fn of_gluon(fields: &Map<String, Value>) -> Option<Series<'_>> {
     }
     if !left_out.is_empty() {
         notes.push(format!(
-            "{} of a whole series are ignored",
+            "fields of a whole series are ignored: {}",
             list(left_out.into_iter())
         ));
     }

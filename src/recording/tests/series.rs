@@ -35,7 +35,7 @@ fn series_of_gluonts_are_an_episode_each() {
     );
     let notes = roles.to_string();
     assert!(
-        notes.contains("feat_static_cat of a whole series"),
+        notes.contains("whole series are ignored: feat_static_cat"),
         "{notes}"
     );
     assert!(
