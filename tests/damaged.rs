@@ -218,7 +218,8 @@ const WEATHER: &str = r#"{"latitude": 52.5, "hourly_units": {"time": "iso8601"},
     "time": ["2024-01-01T00:00", "2024-01-01T01:00", "2024-01-01T02:00"], "rain": [0, 0.5, null]}}"#;
 const MONASH: &str = "@attribute name string\n@attribute start_timestamp date\n@frequency half_hourly\n@data\n\
     T1:1979-01-01 00-00-00:1,2,?,4.5\nT2:1980-02-28 23-30-00:1,2,3\n";
-const FOLDER: &str = "a.csv\nt,x,act_u\n0,1,0\n1,2,0.5\n2,4,1\n\u{c}b.csv\nt,x,act_u\n0,1.5,0\n1,2.5,0.25\n";
+const FOLDER: &str =
+    "a.csv\nt,x,act_u\n0,1,0\n1,2,0.5\n2,4,1\n\u{c}b.csv\nt,x,act_u\n0,1.5,0\n1,2.5,0.25\n";
 const GROUPS: [&str; 4] = [
     "left/obs 4x2 1 2 3 0.5\nleft/actions 4 0 1\nright/obs 5x2 2 3 1\nright/actions 5 1 0\n",
     "ep0_obs 5x2 1 2 3\nep0_act 4x1 0 1\nep1_obs 6x2 1 2 5\nep1_act 5x1 1\n",

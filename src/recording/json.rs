@@ -211,7 +211,9 @@ impl JsonSource {
             if let Some(series) = Series::of(&value, &self.wanted) {
                 let name = series.name.clone();
                 let name = name.unwrap_or_else(|| number.to_string());
-                told.episodes.push((name, series.rows));
+                if series.rows > 0 {
+                    told.episodes.push((name, series.rows));
+                }
                 told.note(series.note.clone());
                 return (0..series.rows).try_for_each(|row| take(&series.row(row)));
             }

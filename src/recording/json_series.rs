@@ -73,13 +73,10 @@ impl<'v> Series<'v> {
 fn of_gluon(fields: &Map<String, Value>) -> Option<Series<'_>> {
     let start = instant(fields.get("start")?)?;
     let target = fields.get("target")?.as_array()?;
-    let rows = match target.first()? {
-        Value::Array(first) => first.len(),
+    let rows = match target.first() {
+        Some(Value::Array(first)) => first.len(),
         _ => target.len(),
     };
-    if rows == 0 {
-        return None;
-    }
     let target = values(target, rows)?;
     let step = fields.get("freq").and_then(Value::as_str);
     let step = step.and_then(Step::of_pandas);

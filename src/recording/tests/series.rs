@@ -53,6 +53,9 @@ fn steps_of_series_without_a_frequency_are_counted() {
     assert_eq!(states(&recording, 0)[2], [4.0, 6.0]);
     assert!(roles.time.columns.is_empty());
     assert!(roles.to_string().contains("no freq"), "{roles}");
+    // A series of nothing is none.
+    let text = "{\"start\": \"2024-01-01\", \"target\": []}\n{\"start\": \"2024-01-01\", \"target\": [1, 2]}\n";
+    assert_eq!(lengths(&json(text).read().unwrap().0), [2]);
     // Months, of which some are short.
     let text = r#"{"start": "2024-01-31", "freq": "M", "target": [1, 3, 2], "item_id": 7}"#;
     let (recording, _) = json(text).read().unwrap();
