@@ -6,13 +6,12 @@ use std::io::BufRead;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use candle_core::Device;
 use ndarray::Array2;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use statecast::codec::{Bin, builtin_formats};
 use statecast::forecast::{Session, Temperature, Tolerance};
-use statecast::model::{Model, ModelSource, Precision};
+use statecast::model::{Device, Model, ModelSource, Precision};
 
 #[derive(Deserialize)]
 #[serde(tag = "task", rename_all = "lowercase")]
@@ -143,7 +142,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "bf16" => Precision::Bf16,
         _ => Precision::F32,
     };
-    let model = Model::load(&source, &builtin_formats()?, precision, &Device::Cpu)?;
+    let model = Model::load(&source, &builtin_formats()?, precision, Device::Cpu)?;
     println!("{}", json!({"ready": true}));
     for line in std::io::stdin().lock().lines() {
         let mut answer = run(&model, serde_json::from_str(&line?)?)?;

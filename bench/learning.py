@@ -1,7 +1,7 @@
-"""Ways to train beside each other, written into docs/dicl-sac.md: python bench/learning.py
+"""Compares training arms and writes the tables of docs/dicl-sac.md: python bench/learning.py
 
-Runs `statecast train compare` for every study below (those already trained are not trained again: runs/learning holds
-them) and puts the tables between the marks of the document. About forty minutes on two cores; what was begun goes on with the same command.
+Runs `statecast train compare` for every study below and puts the tables between the marks of the document. Finished
+runs in runs/learning are not repeated, unfinished ones resume. About forty minutes on two cores.
 """
 
 import argparse
@@ -35,8 +35,8 @@ STUDIES = {
         *("--arm", f"residual={DICL}"),
         *("--arm", f"residual-3-steps={DICL} --rollout 3"),
         *("--arm", f"sampled={DICL} --next sampled"),
-        *("--arm", f"weighted={DICL} --trust weighted"),
-        *("--arm", f"surer-half={DICL} --trust surer-half"),
+        *("--arm", f"weighted={DICL} --weighting weighted"),
+        *("--arm", f"low-variance-half={DICL} --weighting low-variance-half"),
         *("--arm", f"policy-actions={DICL} --actions policy --rollout 1"),
         *("--arm", f"dicl-sa-3-steps={DICL} --method dicl-sa --rollout 3"),
         *("--arm", f"linear-3-steps={DICL} --experts linear --rollout 3"),
@@ -71,7 +71,7 @@ def steps(reached):
 
 def table(found):
     first = found["arms"][0]["name"]
-    header = f"arm | return at the end | on the way | less {first} | steps to {found['threshold']:.0f} | values above the truth"
+    header = f"arm | final return | mean return | diff vs {first} | steps to {found['threshold']:.0f} | overestimation"
     lines = [f"| {header} | seconds |", "|---" * 7 + "|"]
     for arm in found["arms"]:
         cells = [arm["name"], interval(arm["last"]), interval(arm["mean"]), interval(arm["gain"], "+")]

@@ -1,10 +1,10 @@
-"""Rewards of recorded runs' rest, forecast from their beginning: all forecasters, as Markdown.
+"""Forecasts of recorded runs' remaining rewards by all forecasters, as Markdown.
 
     .venv/bin/python bench/replay.py ../shared/data [--program target/release/statecast] [--tasks pendulum-100]
 
-The published protocol of policy evaluation in context (arXiv 2410.11711): the first steps of a run are shown, the actions of
-the rest are known, rewards are predicted as one more channel. Nothing was tuned on these recordings. Learned models "of --train" learn
-from 2,000 steps or more of the other policies' recordings.
+The published protocol of in-context policy evaluation (arXiv 2410.11711): the context is the first steps of a run, the
+later actions are known, and rewards are an additional channel. Nothing was tuned on these recordings. Learned models "of
+--train" are fitted to at least 2,000 steps of the other policies' recordings.
 """
 
 import argparse
@@ -15,16 +15,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-STUDIED = "builtin,mixture,vicl,dicl-s,dicl-sa,linear,mlp,rules"
+STUDIED = "builtin,mixture,vicl,dicl-s,dicl-sa,linear,mlp,baselines"
 
-# name: environment, levels, context, horizon, options. The language model is slow on 18 channels without AVX-512; of two paths
-# the mean is of use and the interval is not.
+# name: environment, levels, context, horizon, options. The language model is slow on 18 channels without AVX-512; two paths
+# suffice for the mean, not for an interval.
 TASKS = {
     "pendulum-100": ("Pendulum-v1", ["random", "medium", "expert"], 100, 99, ["--runs", "8", "--paths", "10", "--estimators", STUDIED]),
     "pendulum-50": ("Pendulum-v1", ["random", "medium", "expert"], 50, 149, ["--runs", "8", "--paths", "10", "--estimators", STUDIED]),
     "half-cheetah-500": (
         "HalfCheetah-v5", ["random", "medium", "best"], 500, 499,
-        ["--runs", "2", "--paths", "2", "--estimators", "builtin,vicl,dicl-sa,linear,mlp,rules"],
+        ["--runs", "2", "--paths", "2", "--estimators", "builtin,vicl,dicl-sa,linear,mlp,baselines"],
     ),
 }
 
@@ -45,8 +45,8 @@ def report(program, data, name):
             subprocess.run(list(map(str, command)), check=True, capture_output=True)
             manifest = json.loads(output.with_suffix(".manifest.json").read_text())
         steps = manifest["steps"]
-        print(f"### {environment}, {level}: {context} steps shown, {horizon} forecast, {manifest['runs']} runs\n")
-        heads = ["forecast", *(f"after {step}" for step in steps), "less than mean reward", "size", "in 90 %", "s a run"]
+        print(f"### {environment}, {level}: context of {context} steps, horizon {horizon}, {manifest['runs']} runs\n")
+        heads = ["forecast", *(f"after {step}" for step in steps), "diff vs mean reward", "|error|", "in 90 %", "s per run"]
         print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
         for name_of, scores, seconds in manifest["estimators"]:
             held, known = scores["covered"]

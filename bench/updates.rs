@@ -7,7 +7,7 @@ use std::time::Instant;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use statecast::environment::ActionSpace;
-use statecast::learning::{Replay, Sac, SacSettings, Transition};
+use statecast::learning::{ReplayBuffer, Sac, SacSettings, Transition};
 
 /// Rows of the replay.
 const ROWS: usize = 10_000;
@@ -41,7 +41,7 @@ fn rate(
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut numbers =
         |count: usize| -> Vec<f32> { (0..count).map(|_| random.random_range(-1.0..1.0)).collect() };
-    let mut replay = Replay::new(ROWS);
+    let mut replay = ReplayBuffer::new(ROWS);
     for _ in 0..ROWS {
         let transition = Transition {
             observation: numbers(observations),

@@ -118,11 +118,11 @@ fn markov_reads_words_and_writes_all_numbers_and_a_figure() {
     assert_eq!(found["study"]["chains"].as_array().unwrap().len(), 3);
     let visits = found["study"]["visits"].as_array().unwrap().iter();
     assert_eq!(visits.map(|n| n.as_u64().unwrap()).sum::<u64>(), 50);
-    let law = found["windows"]["long_run"]["law"]
+    let distribution = found["windows"]["long_run"]["law"]
         .as_array()
         .unwrap()
         .iter();
-    assert!((law.map(|p| p.as_f64().unwrap()).sum::<f64>() - 1.0).abs() < 1e-6);
+    assert!((distribution.map(|p| p.as_f64().unwrap()).sum::<f64>() - 1.0).abs() < 1e-6);
     assert_eq!(found["windows"]["transient"], 1 + 3 + 9);
     let drawn = std::fs::read_to_string(&figure).unwrap();
     assert!(drawn.contains("inferred") && !drawn.contains("NaN"));

@@ -126,17 +126,17 @@ fn horizons_go_beyond_the_window_of_the_model() {
     let methods = forecasters(experts(&model));
     let (language, window) = (&methods[0], model.window());
     let reading = language.read(&series(window / 2)).unwrap();
-    let beyond = |stretch: Option<usize>| {
+    let beyond = |max_steps: Option<usize>| {
         let settings = RolloutSettings {
             horizon: (3 * window / 2).try_into().unwrap(),
             samples: 2.try_into().unwrap(),
-            stretch: stretch.map(|s| s.try_into().unwrap()),
+            max_steps: max_steps.map(|s| s.try_into().unwrap()),
             ..RolloutSettings::default()
         };
         reading.rollout(&settings, None, &|_| ())
     };
-    for stretch in [None, Some(window / 4)] {
-        let paths = beyond(stretch).unwrap().paths;
+    for max_steps in [None, Some(window / 4)] {
+        let paths = beyond(max_steps).unwrap().paths;
         assert!(paths.iter().all(|x| x.is_finite()));
         let last = paths.slice(ndarray::s![.., paths.dim().1 - 50.., 0]);
         assert!(last.std(0.0) > 0.0, "paths go on moving");

@@ -64,7 +64,7 @@ fn densities_are_probabilities_and_seeded_paths_repeat_whatever_the_groups() {
                 samples: 10.try_into().unwrap(),
                 seed: 7,
                 paths_at_once: Some(at_once.try_into().unwrap()),
-                stretch: None,
+                max_steps: None,
             };
             reading
                 .rollout(&settings, Some(&future), &|_| ())

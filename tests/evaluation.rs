@@ -1,4 +1,4 @@
-//! Policies are worth what they earn: estimates on a system of which everything is known.
+//! Policy evaluation on a known system.
 
 use std::process::Command;
 
@@ -9,17 +9,17 @@ use statecast::baselines::of_dynamics;
 use statecast::dynamics::{Dynamics, Ridge};
 use statecast::environment::named;
 use statecast::evaluation::{
-    Actor, Contexts, Continuations, Continued, Cut, FittedQ, FittedSettings, Logged, Rule, Rules,
-    Run, Walk, behaviour_mean, doubly_robust, importance, in_context, learned, on_policy, pieces,
-    recorded,
+    ActionSource, Contexts, FittedQ, FittedSettings, Logged, LoggedRun, PrefixSplit,
+    RewardBaseline, RewardForecastErrors, RewardForecastScores, RolloutSpec, Rules, behaviour_mean,
+    context_segments, doubly_robust, importance, in_context, learned, on_policy, recorded_return,
 };
 use statecast::forecast::{Forecaster, KnownFuture, Role, RolloutSettings, Settings, Variables};
-use statecast::policy::{Linear, Policy, PolicyError, Widths};
+use statecast::policy::{LinearPolicy, Policy, PolicyError, Widths};
 use statecast::recording::{Episode, Recording};
 
 const STEPS: usize = 30;
 
-/// A point that a force pushes; it costs to be away from zero.
+/// A point mass under a force, with a cost of its distance from zero.
 fn reward(state: &[f64], action: &[f64], _: &[f64]) -> f64 {
     -state[0].powi(2) - 0.1 * action[0].powi(2)
 }
@@ -29,9 +29,9 @@ const RULES: Rules = Rules {
     terminated: None,
 };
 
-fn damper(gain: f64) -> Linear {
+fn damper(gain: f64) -> LinearPolicy {
     let limits = vec![(f64::NEG_INFINITY, f64::INFINITY)];
-    Linear::new(
+    LinearPolicy::new(
         array![[-gain, -gain]],
         array![0.0],
         Some(array![0.3]),
@@ -80,14 +80,14 @@ fn runs(policy: &mut dyn Policy, count: usize, seed: u64) -> Recording {
     .unwrap()
 }
 
-fn walk(logged: &Logged, paths: usize) -> Walk {
-    Walk {
+fn spec(logged: &Logged, paths: usize) -> RolloutSpec {
+    RolloutSpec {
         starts: logged.starts(),
         paths,
         horizon: STEPS,
         discount: 0.95,
         rules: RULES,
-        ends: None,
+        termination: None,
         seed: 1,
     }
 }
@@ -98,18 +98,18 @@ fn truth(gain: f64) -> f64 {
 }
 
 #[test]
-fn walks_through_a_learned_model_find_values_and_order() {
+fn rollouts_in_a_learned_model_give_values_and_ranking() {
     let logged = Logged::new(&[runs(&mut damper(1.0), 30, 1)], &RULES).unwrap();
     let ridge = Ridge::fit(&logged.steps(|_| true).unwrap(), 4, 0);
     let models: [&dyn Dynamics; 1] = [&ridge];
     let mut last = f64::NEG_INFINITY;
     for gain in [0.0, 1.0, 3.0] {
-        let walk = walk(&logged, 4 * 30);
+        let spec = spec(&logged, 4 * 30);
         let imagined = learned(
             &models,
             &logged,
-            Actor::Policy(&mut damper(gain)),
-            &walk,
+            ActionSource::Policy(&mut damper(gain)),
+            &spec,
             &|_| (),
         )
         .unwrap();
@@ -126,18 +126,18 @@ fn walks_through_a_learned_model_find_values_and_order() {
 }
 
 #[test]
-fn contexts_of_a_learned_expert_give_the_values_of_its_walks() {
+fn contexts_with_a_learned_expert_give_the_values_of_its_rollouts() {
     let logged = Logged::new(&[runs(&mut damper(1.0), 30, 1)], &RULES).unwrap();
     let ridge = std::sync::Arc::new(Ridge::fit(&logged.steps(|_| true).unwrap(), 4, 0));
     let forecaster = Forecaster::of(of_dynamics(ridge.clone(), 2), Settings::default());
-    let pieces = pieces(&logged, 1, 300);
-    let contexts = Contexts::read(&[forecaster], &logged, &pieces, false, &|_| ()).unwrap();
-    let walk = walk(&logged, 240);
+    let segments = context_segments(&logged, 1, 300);
+    let contexts = Contexts::read(&[forecaster], &logged, &segments, false, &|_| ()).unwrap();
+    let spec = spec(&logged, 240);
     let imagined = in_context(
         &contexts,
         &logged,
-        Actor::Policy(&mut damper(1.0)),
-        &walk,
+        ActionSource::Policy(&mut damper(1.0)),
+        &spec,
         &|_| (),
     )
     .unwrap();
@@ -145,8 +145,8 @@ fn contexts_of_a_learned_expert_give_the_values_of_its_walks() {
     let walked = learned(
         &models,
         &logged,
-        Actor::Policy(&mut damper(1.0)),
-        &walk,
+        ActionSource::Policy(&mut damper(1.0)),
+        &spec,
         &|_| (),
     )
     .unwrap();
@@ -154,7 +154,7 @@ fn contexts_of_a_learned_expert_give_the_values_of_its_walks() {
     assert!((a.mean - b.mean).abs() < 0.5, "{a:?} {b:?}");
 }
 
-/// A policy that remembers what it was shown.
+/// A policy that records its observations.
 struct Probe(Vec<Array2<f64>>);
 
 impl Policy for Probe {
@@ -180,23 +180,23 @@ impl Policy for Probe {
 }
 
 #[test]
-fn paths_begin_at_the_starts_and_end_where_the_rule_says() {
+fn paths_begin_at_the_starts_and_terminate_by_the_rule() {
     let logged = Logged::new(&[runs(&mut damper(1.0), 6, 1)], &RULES).unwrap();
     let ridge = std::sync::Arc::new(Ridge::fit(&logged.steps(|_| true).unwrap(), 2, 0));
     let forecaster = Forecaster::of(of_dynamics(ridge, 2), Settings::default());
-    let pieces = pieces(&logged, 1, 100);
-    let contexts = Contexts::read(&[forecaster], &logged, &pieces, false, &|_| ()).unwrap();
-    let one_step = Walk {
+    let segments = context_segments(&logged, 1, 100);
+    let contexts = Contexts::read(&[forecaster], &logged, &segments, false, &|_| ()).unwrap();
+    let one_step = RolloutSpec {
         rules: Rules {
             terminated: Some(|_| true),
             ..RULES
         },
-        ..walk(&logged, 6)
+        ..spec(&logged, 6)
     };
     let mut probe = Probe(Vec::new());
-    let actor = Actor::Policy(&mut probe);
+    let actor = ActionSource::Policy(&mut probe);
     let imagined = in_context(&contexts, &logged, actor, &one_step, &|_| ()).unwrap();
-    assert_eq!(probe.0.len(), 1, "nothing goes on after the end");
+    assert_eq!(probe.0.len(), 1, "no step follows the termination");
     assert_eq!(probe.0[0], logged.starts());
     assert_eq!(imagined.length(), 1.0);
     for path in &imagined.paths {
@@ -208,11 +208,11 @@ fn paths_begin_at_the_starts_and_end_where_the_rule_says() {
 }
 
 #[test]
-fn weights_of_the_recorded_policy_are_even() {
+fn weights_of_the_behaviour_policy_are_uniform() {
     let policy = damper(1.0);
     let logged = Logged::new(&[runs(&mut damper(1.0), 40, 2)], &RULES).unwrap();
     assert!(importance(&logged, &policy, 0.95, STEPS).is_none());
-    let logged = logged.taken_by(0, &policy);
+    let logged = logged.with_behaviour_policy(0, &policy);
     let weighted = importance(&logged, &policy, 0.95, STEPS).unwrap();
     let recorded = behaviour_mean(&logged, 0.95, STEPS);
     assert!((weighted.value.unwrap().mean - recorded.mean).abs() < 1e-9);
@@ -221,22 +221,22 @@ fn weights_of_the_recorded_policy_are_even() {
     assert!(other.effective < 20.0, "{}", other.effective);
 }
 
-/// With few recorded runs a critic as control variate takes away most of the noise of the weights.
+/// With few recorded runs, a critic as control variate removes most of the noise of the weights.
 #[test]
-fn a_critic_as_control_variate_is_nearer_to_the_truth_than_weights_alone() {
+fn doubly_robust_is_more_accurate_than_importance_sampling() {
     let mut target = damper(1.3);
     let errors = (0..4).map(|seed| {
         let logged = Logged::new(&[runs(&mut damper(1.0), 20, 20 + seed)], &RULES).unwrap();
-        let logged = logged.taken_by(0, &damper(1.0));
-        // Equal seeds give equal starts, so that those are not what differs.
+        let logged = logged.with_behaviour_policy(0, &damper(1.0));
+        // Equal seeds give equal starts.
         let same_starts = Logged::new(&[runs(&mut damper(1.3), 20, 20 + seed)], &RULES).unwrap();
         let truth = behaviour_mean(&same_starts, 0.95, STEPS).mean;
-        let walk = walk(&logged, 40);
+        let spec = spec(&logged, 40);
         let settings = FittedSettings {
             updates: 4000,
             ..FittedSettings::default()
         };
-        let fitted = FittedQ::fit(&logged, &mut target, &walk, settings, &|_| ()).unwrap();
+        let fitted = FittedQ::fit(&logged, &mut target, &spec, settings, &|_| ()).unwrap();
         let critic = fitted.critic(&logged, &mut target).unwrap();
         let robust = doubly_robust(&logged, &target, 0.95, STEPS, &critic).unwrap();
         let weighted = importance(&logged, &target, 0.95, STEPS).unwrap();
@@ -246,9 +246,9 @@ fn a_critic_as_control_variate_is_nearer_to_the_truth_than_weights_alone() {
     assert!(total[0] < 0.7 * total[1], "{total:?}");
 }
 
-/// Values were divided by the mean reward's size: 0 / 0.
+/// Fault: values were divided by the mean reward's size, 0 / 0.
 #[test]
-fn recordings_that_never_earn_anything_are_worth_nothing() {
+fn recordings_without_reward_have_value_zero() {
     let mut logged = Logged::new(&[runs(&mut damper(1.0), 5, 1)], &RULES).unwrap();
     logged.runs.iter_mut().for_each(|run| run.rewards.fill(0.0));
     let settings = FittedSettings {
@@ -256,15 +256,15 @@ fn recordings_that_never_earn_anything_are_worth_nothing() {
         updates: 200,
         ..FittedSettings::default()
     };
-    let walk = walk(&logged, 10);
+    let spec = spec(&logged, 10);
     let mut policy = damper(1.0);
-    let fitted = FittedQ::fit(&logged, &mut policy, &walk, settings, &|_| ()).unwrap();
+    let fitted = FittedQ::fit(&logged, &mut policy, &spec, settings, &|_| ()).unwrap();
     assert!(fitted.value(&mut policy).unwrap().mean.abs() < 0.01);
 }
 
-/// A policy was to be learned from no action at all.
+/// Fault: a policy was cloned from no action at all.
 #[test]
-fn a_recording_without_a_step_is_refused() {
+fn a_recording_without_a_step_is_an_error() {
     let mut empty = runs(&mut damper(1.0), 1, 1);
     let state = empty.episodes()[0]
         .states()
@@ -294,18 +294,18 @@ fn a_recording_without_a_step_is_refused() {
     );
 }
 
-/// What would have come behind a run that was cut off is not known.
+/// Rewards after a truncation are unknown.
 #[test]
-fn what_recordings_earned_is_told_for_as_many_steps_as_most_of_them_have() {
+fn recorded_returns_use_the_best_covered_horizon() {
     let mut logged = Logged::new(&[runs(&mut damper(1.0), 3, 1)], &RULES).unwrap();
     logged.runs.iter_mut().for_each(|run| run.rewards.fill(1.0));
-    let shorter = |run: &mut Run, steps: usize| {
+    let shorter = |run: &mut LoggedRun, steps: usize| {
         run.rewards = run.rewards.slice(ndarray::s![..steps]).to_owned();
         run.actions = run.actions.slice(ndarray::s![..steps, ..]).to_owned();
     };
     shorter(&mut logged.runs[0], 10);
     let told = |logged: &Logged| {
-        let earned = recorded(logged, 0, 1.0, 100);
+        let earned = recorded_return(logged, 0, 1.0, 100);
         (earned.value.mean, earned.horizon, earned.left_out)
     };
     assert_eq!(told(&logged), (30.0, STEPS, 1));
@@ -314,9 +314,9 @@ fn what_recordings_earned_is_told_for_as_many_steps_as_most_of_them_have() {
     assert_eq!(told(&logged), ((10.0 + 30.0 + 30.0) / 3.0, STEPS, 0));
 }
 
-/// Beyond the last row the model remembers nothing, so going back to the context changes nothing.
+/// The model depends on the last row only, so restarting from the context changes nothing.
 #[test]
-fn paths_that_go_back_to_the_context_go_on_from_where_they_were() {
+fn paths_that_restart_from_the_context_continue() {
     let logged = Logged::new(&[runs(&mut damper(1.0), 10, 1)], &RULES).unwrap();
     let ridge = std::sync::Arc::new(Ridge::fit(&logged.steps(|_| true).unwrap(), 2, 0));
     let forecaster = Forecaster::of(of_dynamics(ridge, 2), Settings::default());
@@ -329,52 +329,54 @@ fn paths_that_go_back_to_the_context_go_on_from_where_they_were() {
     context.actions = run.actions.clone();
     let reading = forecaster.read(&context).unwrap();
     let future = KnownFuture(Array2::from_elem((23, 1), 0.1));
-    let paths = |stretch: Option<usize>| {
+    let paths = |max_steps: Option<usize>| {
         let settings = RolloutSettings {
             horizon: 23.try_into().unwrap(),
             samples: 5.try_into().unwrap(),
-            stretch: stretch.map(|s| s.try_into().unwrap()),
+            max_steps: max_steps.map(|s| s.try_into().unwrap()),
             ..RolloutSettings::default()
         };
         let rollout = reading.rollout(&settings, Some(&future), &|_| ());
         rollout.unwrap().paths
     };
     let all = paths(None);
-    for stretch in [1, 2, 4, 22, 23, 40] {
-        // With a stretch of 1 no row can be taken along.
-        assert_eq!(paths(Some(stretch)) == all, stretch > 1, "{stretch}");
+    for max_steps in [1, 2, 4, 22, 23, 40] {
+        // With 1 step, no generated row can be kept.
+        assert_eq!(paths(Some(max_steps)) == all, max_steps > 1, "{max_steps}");
     }
 }
 
-/// A linear system goes on as a linear model of its beginning says; the mean reward does not.
+/// A linear model of the first steps predicts the rest of a linear system; the mean reward does not.
 #[test]
-fn the_rest_of_a_run_is_told_by_a_model_of_its_beginning() {
+fn a_model_of_the_first_steps_predicts_the_remaining_rewards() {
     let logged = Logged::new(&[runs(&mut damper(1.0), 8, 1)], &RULES).unwrap();
     let scores = logged.runs.iter().map(|run| {
-        let cut = Cut::of(run, 15, 15).unwrap();
-        let steps = cut.context.steps(|_| true).unwrap();
+        let split = PrefixSplit::of(run, 15, 15).unwrap();
+        let steps = split.context.steps(|_| true).unwrap();
         let ridge = Ridge::fit(&steps, 1, 0);
-        let walk = Walk {
+        let spec = RolloutSpec {
             rules: RULES,
-            ..cut.walk(20, 0).unwrap()
+            ..split.spec(20, 0).unwrap()
         };
         let models: [&dyn Dynamics; 1] = [&ridge];
-        let recorded = Actor::Recorded(cut.actions.view());
-        let imagined = learned(&models, &cut.context, recorded, &walk, &|_| ()).unwrap();
+        let recorded = ActionSource::Recorded(split.actions.view());
+        let imagined = learned(&models, &split.context, recorded, &spec, &|_| ()).unwrap();
         let paths = Array2::from_shape_fn((20, 15), |(path, step)| imagined.rewards[path][step]);
-        let seen = cut.context.runs[0].rewards.view();
-        let mean = Rule::Mean.rewards(seen, 15).insert_axis(ndarray::Axis(0));
-        [paths, mean].map(|rewards| Continued::new(&cut, rewards.view()))
+        let seen = split.context.runs[0].rewards.view();
+        let mean = RewardBaseline::Mean
+            .rewards(seen, 15)
+            .insert_axis(ndarray::Axis(0));
+        [paths, mean].map(|rewards| RewardForecastErrors::new(&split, rewards.view()))
     });
     let (model, rule): (Vec<_>, Vec<_>) = scores.map(|[model, rule]| (model, rule)).unzip();
-    let beside = Continuations::of(&model, &rule, &[5, 15]);
+    let beside = RewardForecastScores::of(&model, &rule, &[5, 15]);
     assert!(beside.error[1].mean < 10.0, "{beside:?}");
-    assert!(beside.less[1].high < 0.0, "{beside:?}");
+    assert!(beside.difference[1].high < 0.0, "{beside:?}");
 }
 
-/// Starts that were lucky by the model are corrected for.
+/// The control variate corrects for better-than-average starts.
 #[test]
-fn runs_of_the_policy_itself_are_corrected_by_their_starts() {
+fn on_policy_values_are_corrected_by_their_starts() {
     let far = runs(&mut damper(3.0), 30, 3);
     let near = {
         let mut episodes = runs(&mut damper(1.0), 60, 4).episodes().to_vec();
@@ -391,17 +393,17 @@ fn runs_of_the_policy_itself_are_corrected_by_their_starts() {
     let ridge = Ridge::fit(&logged.steps(|_| true).unwrap(), 4, 0);
     let models: [&dyn Dynamics; 1] = [&ridge];
     let starts = logged.starts();
-    let walk = walk(&logged, 4 * starts.nrows());
+    let spec = spec(&logged, 4 * starts.nrows());
     let imagined = learned(
         &models,
         &logged,
-        Actor::Policy(&mut damper(1.0)),
-        &walk,
+        ActionSource::Policy(&mut damper(1.0)),
+        &spec,
         &|_| (),
     )
     .unwrap();
     let corrected = on_policy(&logged, 0, &imagined, 0.95, STEPS).unwrap();
-    // What the same starts are worth on average, by the model that is right here.
+    // Mean value of the same starts by the model, which is exact here.
     let all = imagined.value().mean;
     let own: Vec<f64> = (logged.runs.iter().filter(|run| run.source == 0))
         .map(|run| run.discounted(0.95, STEPS))
@@ -459,7 +461,7 @@ fn pendulum(path: &std::path::Path, episodes: u64, steps: usize) {
 }
 
 #[test]
-fn the_command_judges_policies_and_names_what_is_wrong() {
+fn the_command_evaluates_policies_and_names_faults() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     pendulum(at("logged.csv").as_ref(), 8, 40);
@@ -499,7 +501,7 @@ fn the_command_judges_policies_and_names_what_is_wrong() {
         out.contains("damp") && out.contains("push") && out.contains("Spearman"),
         "{out}"
     );
-    assert!(out.contains("logged") && out.contains("earned"), "{out}");
+    assert!(out.contains("logged") && out.contains("actual"), "{out}");
     let rows: serde_json::Value = serde_json::from_slice(&std::fs::read(&table).unwrap()).unwrap();
     let rows = rows.as_array().unwrap();
     assert_eq!(rows.len(), 12);
@@ -510,11 +512,7 @@ fn the_command_judges_policies_and_names_what_is_wrong() {
         row.unwrap()["value"].as_f64()
     };
     assert!(value("mixture").unwrap() < 0.0);
-    assert_eq!(
-        value("is"),
-        None,
-        "nothing says how likely the recorded actions were"
-    );
+    assert_eq!(value("is"), None, "action probabilities are unknown");
     assert!(std::fs::read_to_string(&report).unwrap().contains("<svg"));
     let (again, repeated, _) = evaluate(&arguments);
     assert!(again && repeated == out, "equal seeds give equal values");
@@ -546,7 +544,7 @@ fn the_command_judges_policies_and_names_what_is_wrong() {
 }
 
 #[test]
-fn replay_tells_the_rest_of_runs_and_names_what_is_wrong() {
+fn replay_forecasts_remaining_rewards_and_names_faults() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     pendulum(at("runs.csv").as_ref(), 3, 40);
@@ -573,7 +571,7 @@ fn replay_tells_the_rest_of_runs_and_names_what_is_wrong() {
         assert!(out.contains(name), "{name}: {out}");
     }
     let rows = std::fs::read_to_string(&table).unwrap();
-    // Two of language models, linear of both kinds, each with the recording and the policy; five rules.
+    // Two language models and both linear models, each with recorded actions and the policy; five baselines.
     assert_eq!(rows.lines().count(), 1 + (8 + 5) * 2 * 2);
     assert!(
         std::fs::read_to_string(at("replay.manifest.json"))

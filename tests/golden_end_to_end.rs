@@ -151,7 +151,7 @@ fn paths_do_not_depend_on_how_many_advance_together() {
             samples: 20.try_into().unwrap(),
             seed: 7,
             paths_at_once: at_once.map(|n| n.try_into().unwrap()),
-            stretch: None,
+            max_steps: None,
         };
         reading.rollout(&settings, None, &|_| ()).unwrap().paths
     };

@@ -1,4 +1,4 @@
-//! Episodes that end, and episodes that were cut off, in what policies are worth.
+//! Terminated and truncated episodes in policy evaluation.
 
 use std::sync::Arc;
 
@@ -6,20 +6,21 @@ use ndarray::{Array1, Array2, array};
 use statecast::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
 use statecast::environment::Task;
 use statecast::evaluation::{
-    Actor, FittedQ, FittedSettings, Logged, RecordedEnds, Rules, Walk, behaviour_mean, importance,
-    learned,
+    ActionSource, FittedQ, FittedSettings, Logged, RolloutSpec, Rules, TerminationModel,
+    behaviour_mean, importance, learned,
 };
 use statecast::network::FitSettings;
-use statecast::policy::{self, Linear, Policy, Widths};
+use statecast::policy::{self, LinearPolicy, Policy, Widths};
 use statecast::recording::{Episode, Recording};
 
-/// Always takes the same action, with a spread if there is one.
-fn constant(action: f64, spread: Option<f64>, limit: f64) -> Linear {
+/// A constant action with optional noise.
+fn constant(action: f64, spread: Option<f64>, limit: f64) -> LinearPolicy {
     let spread = spread.map(|s| array![s]);
-    Linear::new(array![[0.0]], array![action], spread, vec![(-limit, limit)]).unwrap()
+    LinearPolicy::new(array![[0.0]], array![action], spread, vec![(-limit, limit)]).unwrap()
 }
 
-/// Episodes of counted steps without the state behind the last; `reward` is of a step's number and action.
+/// Episodes whose state counts the steps, without the state after the last step; `reward` takes a step's number and
+/// action.
 fn counted(
     lengths: &[usize],
     ended: bool,
@@ -48,14 +49,14 @@ fn counted(
     .unwrap()
 }
 
-fn walk(logged: &Logged, horizon: usize) -> Walk {
-    Walk {
+fn spec(logged: &Logged, horizon: usize) -> RolloutSpec {
+    RolloutSpec {
         starts: logged.distinct_starts(),
         paths: 20,
         horizon,
         discount: 1.0,
         rules: Rules::default(),
-        ends: RecordedEnds::of(logged).map(Arc::new),
+        termination: TerminationModel::of(logged).map(Arc::new),
         seed: 0,
     }
 }
@@ -65,23 +66,23 @@ fn fitted(logged: &Logged, policy: &mut dyn Policy, horizon: usize) -> f64 {
         updates: 3000,
         ..FittedSettings::default()
     };
-    let walk = walk(logged, horizon);
-    let fitted = FittedQ::fit(logged, policy, &walk, settings, &|_| ()).unwrap();
+    let spec = spec(logged, horizon);
+    let fitted = FittedQ::fit(logged, policy, &spec, settings, &|_| ()).unwrap();
     fitted.value(policy).unwrap().mean
 }
 
 fn imagined(model: &dyn Dynamics, logged: &Logged, horizon: usize) -> f64 {
     let mut policy = constant(0.0, None, 1.0);
-    let actor = Actor::Policy(&mut policy);
-    let walk = walk(logged, horizon);
-    learned(&[model], logged, actor, &walk, &|_| ())
+    let actor = ActionSource::Policy(&mut policy);
+    let spec = spec(logged, horizon);
+    learned(&[model], logged, actor, &spec, &|_| ())
         .unwrap()
         .value()
         .mean
 }
 
 #[test]
-fn a_step_that_ends_an_episode_needs_no_next_state() {
+fn a_terminal_step_needs_no_next_state() {
     let last = |t: usize, _: f64| Some(if t == 4 { 10.0 } else { 0.0 });
     let logged = Logged::new(&[counted(&[5; 60], true, last)], &Rules::default()).unwrap();
     let value = fitted(&logged, &mut constant(0.0, None, 1.0), 5);
@@ -109,9 +110,9 @@ fn bandits_are_episodes_of_one_step() {
     assert!((value - 1.5).abs() < 0.2, "{value}");
 }
 
-/// Recorded episodes all ended after their fifth step; each step earns 1.
+/// All recorded episodes terminate after their fifth step; each step has reward 1.
 #[test]
-fn imagined_episodes_end_where_recorded_ones_did() {
+fn imagined_episodes_terminate_where_recorded_ones_did() {
     let logged = Logged::new(
         &[counted(&[5; 60], true, |_, _| Some(1.0))],
         &Rules::default(),
@@ -123,9 +124,9 @@ fn imagined_episodes_end_where_recorded_ones_did() {
     assert!((value - 5.0).abs() < 0.1, "{value}");
 }
 
-/// The last step was left out and its end put at the step before.
+/// Fault: the last step was left out, and its termination moved to the step before.
 #[test]
-fn an_end_whose_reward_a_rule_computes_stays_at_its_step() {
+fn a_termination_with_a_computed_reward_stays_at_its_step() {
     let rules = Rules {
         reward: Some(|state, _, next| next[0] - state[0]),
         terminated: None,
@@ -150,17 +151,17 @@ fn a_scrap_at_the_end_of_a_file_is_no_episode_of_one_step() {
     assert_eq!(behaviour_mean(&logged, 1.0, 500).mean, -200.0);
 }
 
-fn taken_by(lengths: &[usize], behaviour: &Linear) -> Logged {
+fn with_behaviour_policy(lengths: &[usize], behaviour: &LinearPolicy) -> Logged {
     let recording = counted(lengths, false, |t, _| Some(t as f64));
     Logged::new(&[recording], &Rules::default())
         .unwrap()
-        .taken_by(0, behaviour)
+        .with_behaviour_policy(0, behaviour)
 }
 
-/// Products of 300 ratios are too small for any number, so that all weights were alike.
+/// Fault: products of 300 ratios underflowed, so that all weights were equal.
 #[test]
-fn weights_of_long_episodes_are_not_even_because_they_underflow() {
-    let logged = taken_by(&[300; 20], &constant(0.0, Some(1.0), f64::INFINITY));
+fn weights_of_long_episodes_do_not_underflow() {
+    let logged = with_behaviour_policy(&[300; 20], &constant(0.0, Some(1.0), f64::INFINITY));
     let target = constant(0.0, Some(0.05), f64::INFINITY);
     let weighted = importance(&logged, &target, 1.0, 300).unwrap();
     assert!(weighted.effective < 2.0, "{}", weighted.effective);
@@ -178,7 +179,7 @@ fn a_clipped_policy_takes_no_action_beyond_its_limits() {
         .unwrap();
     assert!(logs[0].is_finite() && logs[1].is_finite());
     assert_eq!(logs[2], f64::NEG_INFINITY);
-    let logged = taken_by(&[5; 20], &constant(0.0, Some(1.0), f64::INFINITY));
+    let logged = with_behaviour_policy(&[5; 20], &constant(0.0, Some(1.0), f64::INFINITY));
     let weighted = importance(&logged, &clipped, 1.0, 5).unwrap();
     assert_eq!((weighted.value, weighted.effective), (None, 0.0));
 }

@@ -33,7 +33,7 @@ fn rollout(
         samples: samples.try_into().unwrap(),
         seed: 5,
         paths_at_once: None,
-        stretch: None,
+        max_steps: None,
     };
     reading.rollout(&settings, future, &|_| ()).unwrap()
 }

@@ -380,15 +380,15 @@ fn a_done_at_the_time_limit_is_no_end() {
         assert!(output.status.success(), "{says}");
         says
     };
-    let cut = rows
+    let split = rows
         .lines()
         .filter(|row| row.split(',').nth(1) == Some("29"))
         .count();
-    assert!((2..22).contains(&cut), "{cut}");
+    assert!((2..22).contains(&split), "{split}");
     let says = evaluated("done", &[]);
-    let note = format!("note: {cut} of 24 episodes are done after 30 steps");
+    let note = format!("note: {split} of 24 episodes are done after 30 steps");
     assert!(says.contains(&note), "{says}");
-    let ended = format!("({} of 24 ended", 24 - cut);
+    let ended = format!("({} of 24 ended", 24 - split);
     assert!(says.contains(&ended), "{says}");
     let says = evaluated("done", &["--termination", "recorded"]);
     assert!(says.contains("(24 of 24 ended"), "{says}");

@@ -120,7 +120,7 @@ impl Control for Set {
 fn paths_that_are_set_to_a_state_follow_the_system_from_there() {
     let model = builtin();
     let reading = residual(&model).read(&oscillator(200)).unwrap();
-    let rollout = reading.controlled(&paths(10, 10), &mut Set([-1.5, 1.0]), &|_| ());
+    let rollout = reading.rollout_with_policy(&paths(10, 10), &mut Set([-1.5, 1.0]), &|_| ());
     let rollout = rollout.unwrap();
     let (mut x, mut v) = (-1.5, 1.0);
     for h in 0..10 {
@@ -154,7 +154,7 @@ fn paths_repeat(model: &Model) {
         let drawn = |at_once: usize| {
             let settings = RolloutSettings {
                 paths_at_once: Some(at_once.try_into().unwrap()),
-                stretch: Some(4.try_into().unwrap()),
+                max_steps: Some(4.try_into().unwrap()),
                 ..paths(6, 9)
             };
             reading
@@ -411,9 +411,9 @@ fn a_held_draw_counts_once() {
     let model = builtin();
     let reading = residual(&model).read(&ramp()).unwrap();
     let range = reading.encoding().axes()[0].value(15.5) - 1e-6;
-    for stretch in [None, Some(20.try_into().unwrap())] {
+    for max_steps in [None, Some(20.try_into().unwrap())] {
         let settings = RolloutSettings {
-            stretch,
+            max_steps,
             ..paths(130, 3)
         };
         let rollout = reading.rollout(&settings, None, &|_| ()).unwrap();
@@ -421,7 +421,7 @@ fn a_held_draw_counts_once() {
         let outside = |x: &&f64| **x >= range || **x <= least;
         let held = rollout.paths.iter().filter(outside).count();
         assert_eq!(rollout.saturated, held);
-        assert!(held > 0 || stretch.is_some());
+        assert!(held > 0 || max_steps.is_some());
     }
 }
 
@@ -524,7 +524,7 @@ fn long_contexts_are_observed_continued_and_begun_anew() {
             let rollout = match horizon {
                 20 => reading.rollout(&settings, known, &|_| ()),
                 _ if known.is_none() => reading.rollout(&settings, None, &|_| ()),
-                _ => reading.controlled(&settings, &mut Set([0.5, 0.5]), &|_| ()),
+                _ => reading.rollout_with_policy(&settings, &mut Set([0.5, 0.5]), &|_| ()),
             };
             assert!(rollout.unwrap().paths.iter().all(|x| x.is_finite()));
         }

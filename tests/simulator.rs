@@ -230,11 +230,13 @@ fn simulators_are_not_asked_about_ended_paths_and_the_row_before_a_set_state() {
     asked.lock().unwrap().clear();
     // Paths restart from the context after every fourth step.
     let settings = RolloutSettings {
-        stretch: Some(4.try_into().unwrap()),
+        max_steps: Some(4.try_into().unwrap()),
         ..paths(8, 3)
     };
     let control = &mut Ends([1.0, -0.5]);
-    reading.controlled(&settings, control, &|_| ()).unwrap();
+    reading
+        .rollout_with_policy(&settings, control, &|_| ())
+        .unwrap();
     let asked = asked.lock().unwrap();
     let rows: Vec<usize> = asked.iter().map(|(states, _)| states.nrows()).collect();
     assert_eq!(rows, [3, 3, 2, 2, 2, 2, 2]);

@@ -92,7 +92,7 @@ fn soft_actor_critic_swings_the_pendulum_up() {
 }
 
 #[test]
-fn a_killed_run_goes_on_and_ends_like_one_that_was_not() {
+fn a_killed_run_resumes_and_equals_an_uninterrupted_one() {
     let folder = tempfile::tempdir().unwrap();
     let (killed, whole) = (folder.path().join("killed"), folder.path().join("whole"));
     let arguments = |out: &'static str| {
@@ -127,9 +127,9 @@ fn a_killed_run_goes_on_and_ends_like_one_that_was_not() {
     child.kill().unwrap();
     child.wait().unwrap();
     let (good, _, said) = run(&arguments(path(&killed)));
-    assert!(good && said.contains("going on behind step"), "{said}");
+    assert!(good && said.contains("resuming after step"), "{said}");
     let (good, _, said) = run(&arguments(path(&whole)));
-    assert!(good && !said.contains("going on"), "{said}");
+    assert!(good && !said.contains("resuming"), "{said}");
     assert_eq!(evaluations(&killed), evaluations(&whole));
     let policy = |folder: &Path| std::fs::read(folder.join("last.safetensors")).unwrap();
     assert_eq!(policy(&killed), policy(&whole));
@@ -162,12 +162,12 @@ fn a_killed_run_goes_on_and_ends_like_one_that_was_not() {
 }
 
 #[test]
-fn what_cannot_be_trained_is_said() {
+fn invalid_training_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let out = out.to_str().unwrap();
     let wrong: [(&[&str], &str); 4] = [
-        (&["train", "cart-pole"], "choices for actions"),
+        (&["train", "cart-pole"], "discrete actions"),
         (&["train", "chess"], "pendulum"),
         (
             &["train", "pendulum", "--batch", "0"],
@@ -215,7 +215,7 @@ fn the_bundled_model_imagines_transitions() {
 }
 
 #[test]
-fn ways_to_train_are_compared() {
+fn training_arms_are_compared() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (out, table, page) = (path("runs"), path("learning.csv"), path("learning.html"));
@@ -267,7 +267,7 @@ fn ways_to_train_are_compared() {
 }
 
 #[test]
-fn what_cannot_be_compared_or_imagined_is_said() {
+fn invalid_comparisons_and_augmentations_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let out = out.to_str().unwrap();
@@ -321,7 +321,7 @@ fn what_cannot_be_compared_or_imagined_is_said() {
         ),
         (
             single("--algorithm dicl-sac --control replay --trust weighted"),
-            "came as it did",
+            "real transitions",
         ),
         (
             single("--algorithm dicl-sac --batch 9223372036854775808 --alpha 1"),

@@ -1,47 +1,47 @@
-//! States from labels, or from the values of a continuous channel.
+//! States from labels or from values of a continuous channel.
 
 use std::collections::BTreeSet;
 
 use super::AnalysisError;
 
-/// Most states that are told apart on the axis: neighbours then lie 14 bins apart.
-pub const MOST_STATES: usize = 50;
+/// Largest number of states: neighbours are then 14 bins apart on the axis.
+pub const MAX_STATES: usize = 50;
 
-/// A sequence of states, with what they are called.
+/// A sequence of states with their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Coded {
-    /// The states `0..labels.len()`, in the order of time.
+pub struct EncodedStates {
+    /// States `0..labels.len()` in temporal order.
     pub sequence: Vec<usize>,
-    /// What the states are called, in their order on the axis.
+    /// Labels of the states, in their order on the axis.
     pub labels: Vec<String>,
 }
 
-/// Where the range of a channel is cut into states.
+/// Binning of a channel into states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Cuts {
-    /// Into parts of equal width.
+pub enum Binning {
+    /// Bins of equal width.
     #[default]
-    Width,
-    /// So that all states come about as often.
-    Count,
+    EqualWidth,
+    /// Bins of about equal counts.
+    EqualCount,
 }
 
-/// A sequence of labels. Their order is `order` where that is given, else that of the numbers that all of them are,
-/// else the alphabet's.
+/// Encodes a sequence of labels. Their order is `order` if given, else numerical if all are numbers, else
+/// alphabetical.
 ///
 /// # Errors
-/// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::Label`] for a label that `order` lacks
-/// or has twice.
+/// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::Label`] for a label that `order` lacks or
+/// repeats.
 ///
 /// ```
 /// use statecast::analysis::labelled;
 /// let labels = ["10", "9", "9", "10"].map(str::to_owned);
-/// let coded = labelled(&labels, &[])?;
-/// assert_eq!(coded.labels, ["9", "10"]);
-/// assert_eq!(coded.sequence, [1, 0, 0, 1]);
+/// let encoded = labelled(&labels, &[])?;
+/// assert_eq!(encoded.labels, ["9", "10"]);
+/// assert_eq!(encoded.sequence, [1, 0, 0, 1]);
 /// # Ok::<(), statecast::analysis::AnalysisError>(())
 /// ```
-pub fn labelled(sequence: &[String], order: &[String]) -> Result<Coded, AnalysisError> {
+pub fn labelled(sequence: &[String], order: &[String]) -> Result<EncodedStates, AnalysisError> {
     let there: BTreeSet<&String> = sequence.iter().collect();
     let labels: Vec<String> = match order {
         [] => {
@@ -73,41 +73,45 @@ pub fn labelled(sequence: &[String], order: &[String]) -> Result<Coded, Analysis
         }
     };
     let state = |label| labels.iter().position(|known| known == label);
-    let sequence = sequence.iter().map(|label| {
-        state(label).expect("all that come are among the labels, by the checks above")
-    });
-    Ok(Coded {
+    let sequence = sequence
+        .iter()
+        .map(|label| state(label).expect("all states are among the labels, by the checks above"));
+    Ok(EncodedStates {
         sequence: sequence.collect(),
         labels,
     })
 }
 
-/// The values of a channel as so many states, named by the ends of their parts.
+/// Bins the values of a channel into states, labelled by the bin edges.
 ///
 /// # Errors
-/// [`AnalysisError::States`] unless 2 to 50 are asked for, [`AnalysisError::Parts`] where the values do not fall into
-/// so many.
+/// [`AnalysisError::States`] unless 2 to 50 are asked for, [`AnalysisError::Parts`] if the values have too few distinct
+/// bins.
 ///
 /// ```
-/// use statecast::analysis::{Cuts, binned};
-/// let coded = binned(&[0.0, 1.0, 4.0, 0.5], 2, Cuts::Width)?;
-/// assert_eq!(coded.sequence, [0, 0, 1, 0]);
-/// assert_eq!(coded.labels, ["0..2", "2..4"]);
+/// use statecast::analysis::{Binning, binned};
+/// let encoded = binned(&[0.0, 1.0, 4.0, 0.5], 2, Binning::EqualWidth)?;
+/// assert_eq!(encoded.sequence, [0, 0, 1, 0]);
+/// assert_eq!(encoded.labels, ["0..2", "2..4"]);
 /// # Ok::<(), statecast::analysis::AnalysisError>(())
 /// ```
-pub fn binned(values: &[f64], states: usize, cuts: Cuts) -> Result<Coded, AnalysisError> {
+pub fn binned(
+    values: &[f64],
+    states: usize,
+    binning: Binning,
+) -> Result<EncodedStates, AnalysisError> {
     checked(states)?;
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (Some(&low), Some(&high)) = (sorted.first(), sorted.last()) else {
-        return Err(AnalysisError::States(0, MOST_STATES));
+        return Err(AnalysisError::States(0, MAX_STATES));
     };
-    let cut = |k: usize| match cuts {
-        Cuts::Width => {
+    let cut = |k: usize| match binning {
+        Binning::EqualWidth => {
             let share = k as f64 / states as f64;
             low * (1.0 - share) + high * share
         }
-        Cuts::Count => sorted[(k * values.len() / states).min(values.len() - 1)],
+        Binning::EqualCount => sorted[(k * values.len() / states).min(values.len() - 1)],
     };
     let mut ends: Vec<f64> = (0..states).map(cut).collect();
     ends.push(high);
@@ -117,20 +121,20 @@ pub fn binned(values: &[f64], states: usize, cuts: Cuts) -> Result<Coded, Analys
     let state = |x: &f64| ends[1..states].partition_point(|end| end <= x);
     let digits = digits(&ends);
     let label = |pair: &[f64]| format!("{}..{}", short(pair[0], digits), short(pair[1], digits));
-    Ok(Coded {
+    Ok(EncodedStates {
         sequence: values.iter().map(state).collect(),
         labels: ends.windows(2).map(label).collect(),
     })
 }
 
 fn checked(states: usize) -> Result<(), AnalysisError> {
-    match (2..=MOST_STATES).contains(&states) {
+    match (2..=MAX_STATES).contains(&states) {
         true => Ok(()),
-        false => Err(AnalysisError::States(states, MOST_STATES)),
+        false => Err(AnalysisError::States(states, MAX_STATES)),
     }
 }
 
-/// Digits behind the point that tell the ends of parts apart.
+/// Returns the decimals that distinguish the bin edges.
 fn digits(ends: &[f64]) -> usize {
     let narrowest = ends
         .windows(2)
@@ -184,18 +188,20 @@ mod tests {
     #[test]
     fn parts_of_equal_count_hold_as_many() {
         let values: Vec<f64> = (0..90).map(|t| f64::from(t * t)).collect();
-        let coded = binned(&values, 3, Cuts::Count).unwrap();
+        let encoded = binned(&values, 3, Binning::EqualCount).unwrap();
         for state in 0..3 {
-            assert_eq!(coded.sequence.iter().filter(|&&s| s == state).count(), 30);
+            assert_eq!(encoded.sequence.iter().filter(|&&s| s == state).count(), 30);
         }
         // Half of the values are one: no cut tells them apart.
         let even: Vec<f64> = (0..40).map(|t| f64::from(t.min(20))).collect();
-        let error = binned(&even, 10, Cuts::Count).unwrap_err().to_string();
+        let error = binned(&even, 10, Binning::EqualCount)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("10 parts"));
-        assert!(binned(&[1.0, 1.0], 2, Cuts::Width).is_err());
-        assert!(binned(&[], 2, Cuts::Width).is_err());
+        assert!(binned(&[1.0, 1.0], 2, Binning::EqualWidth).is_err());
+        assert!(binned(&[], 2, Binning::EqualWidth).is_err());
         // The range's width may be beyond what a number holds.
-        let far = binned(&[-1e308, 1e308, 0.5e308], 4, Cuts::Width).unwrap();
+        let far = binned(&[-1e308, 1e308, 0.5e308], 4, Binning::EqualWidth).unwrap();
         assert_eq!(far.sequence, [0, 3, 3]);
     }
 }

@@ -4,32 +4,32 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::AnalysisError;
 
-/// Most states: laws and spectra take their cube of operations.
-const MOST_STATES: usize = 1000;
+/// Largest number of states: spectra take cubic time.
+const MAX_STATES: usize = 1000;
 
-/// How far a row's sum may be from 1; rows are then scaled to it.
+/// Tolerance of a row's sum; rows are normalised.
 const TOLERANCE: f64 = 1e-6;
 
-/// States that lead to each other.
+/// A communicating class of states.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Class {
-    /// The states, ascending.
+    /// States, ascending.
     pub states: Vec<usize>,
-    /// Whether it is never left.
+    /// Whether the class is closed.
     pub closed: bool,
-    /// Steps of which every way back is a multiple; 0 for a state that is never returned to.
+    /// Period; 0 for a state that is never revisited.
     pub period: usize,
 }
 
-/// A chain on the states `0..n`.
+/// A Markov chain on the states `0..n`.
 ///
 /// ```
 /// use ndarray::array;
 /// use statecast::analysis::Chain;
 ///
 /// let chain = Chain::new(array![[0.9, 0.1], [0.3, 0.7]])?;
-/// let law = chain.stationary().unwrap();
-/// assert!((law[0] - 0.75).abs() < 1e-12);
+/// let distribution = chain.stationary().unwrap();
+/// assert!((distribution[0] - 0.75).abs() < 1e-12);
 /// assert!((chain.spectral_gap() - 0.4).abs() < 1e-12);
 /// # Ok::<(), statecast::analysis::AnalysisError>(())
 /// ```
@@ -39,24 +39,24 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The chain of a transition matrix `[from, to]`.
+    /// Creates the chain of a transition matrix `[from, to]`.
     ///
     /// # Errors
     /// [`AnalysisError::Shape`] unless it is square with 1 to 1000 states, [`AnalysisError::Row`] for a row with
     /// entries that are negative or not finite, or whose sum is not 1 within 1e-6.
     pub fn new(mut matrix: Array2<f64>) -> Result<Self, AnalysisError> {
         let (rows, columns) = matrix.dim();
-        if rows != columns || !(1..=MOST_STATES).contains(&rows) {
+        if rows != columns || !(1..=MAX_STATES).contains(&rows) {
             return Err(AnalysisError::Shape {
                 rows,
                 columns,
-                most: MOST_STATES,
+                most: MAX_STATES,
             });
         }
         for (row, mut entries) in matrix.rows_mut().into_iter().enumerate() {
             let sum = entries.sum();
             let what = match entries.iter().find(|p| !(0.0..).contains(*p)) {
-                Some(entry) => format!("not all above 0: {entry}"),
+                Some(entry) => format!("not all at least 0: {entry}"),
                 None if (sum - 1.0).abs() > TOLERANCE => format!("{sum} together, not 1"),
                 None => {
                     entries /= sum;
@@ -68,17 +68,17 @@ impl Chain {
         Ok(Self { matrix })
     }
 
-    /// Number of states.
+    /// Returns the number of states.
     pub fn states(&self) -> usize {
         self.matrix.nrows()
     }
 
-    /// The transition matrix `[from, to]`.
+    /// Returns the transition matrix `[from, to]`.
     pub fn matrix(&self) -> &Array2<f64> {
         &self.matrix
     }
 
-    /// Law of the state that follows one.
+    /// Returns the distribution of the next state.
     ///
     /// # Panics
     /// If there is no such state.
@@ -86,7 +86,7 @@ impl Chain {
         self.matrix.row(state)
     }
 
-    /// The classes of states that lead to each other, by their first states.
+    /// Returns the communicating classes, ordered by their first states.
     pub fn classes(&self) -> Vec<Class> {
         let reached: Vec<Vec<bool>> = (0..self.states()).map(|s| self.reached(s)).collect();
         let mut classed = vec![false; self.states()];
@@ -109,7 +109,7 @@ impl Chain {
         classes
     }
 
-    /// Whether each state can be reached from one in a step or more.
+    /// Tells which states can be reached from one in a step or more.
     fn reached(&self, from: usize) -> Vec<bool> {
         let mut reached = vec![false; self.states()];
         let mut open = vec![from];
@@ -124,7 +124,7 @@ impl Chain {
         reached
     }
 
-    /// Greatest common divisor of the lengths of all ways back within a class.
+    /// Returns the greatest common divisor of all cycle lengths within a class.
     fn period(&self, states: &[usize]) -> usize {
         let mut depth = vec![None; self.states()];
         depth[states[0]] = Some(0usize);
@@ -145,10 +145,10 @@ impl Chain {
         period
     }
 
-    /// The stationary law; `None` if there are several, one a closed class.
+    /// Returns the stationary distribution; `None` if there are several closed classes.
     ///
-    /// By elimination of states without subtractions (Grassmann, Taksar and Heyman 1985), exact also where
-    /// probabilities are small.
+    /// The elimination has no subtractions (Grassmann, Taksar and Heyman 1985) and is accurate for small
+    /// probabilities as well.
     pub fn stationary(&self) -> Option<Array1<f64>> {
         let classes = self.classes();
         let mut closed = classes.iter().filter(|class| class.closed);
@@ -174,21 +174,21 @@ impl Chain {
             weights[k] = (0..k).map(|i| weights[i] * a[[i, k]]).sum();
         }
         let sum: f64 = weights.iter().sum();
-        let mut law = Array1::zeros(self.states());
+        let mut distribution = Array1::zeros(self.states());
         for (&state, weight) in states.iter().zip(weights) {
-            law[state] = weight / sum;
+            distribution[state] = weight / sum;
         }
-        Some(law)
+        Some(distribution)
     }
 
-    /// 1 less the second largest modulus among the eigenvalues: the share by which the past is forgotten in a step.
-    /// 0 for chains that never forget: several closed classes, or a period. 1 for one state.
+    /// Returns 1 minus the second largest modulus of the eigenvalues. It is 0 for chains with several closed
+    /// classes or a period, and 1 for a single state.
     pub fn spectral_gap(&self) -> f64 {
         let classes = self.classes();
         let periodic = classes.iter().any(|class| class.closed && class.period > 1);
         match self.stationary() {
-            Some(law) if !periodic => {
-                let past = &self.matrix - &law.insert_axis(Axis(0));
+            Some(distribution) if !periodic => {
+                let past = &self.matrix - &distribution.insert_axis(Axis(0));
                 (1.0 - spectral_radius(past)).max(0.0)
             }
             _ => 0.0,
@@ -196,8 +196,8 @@ impl Chain {
     }
 }
 
-/// The largest modulus among a square matrix' eigenvalues, by Gelfand's formula: norms of its powers, squared again and
-/// again. Iterations on the eigenvalues themselves can go round for ever on the cyclic matrices that chains are.
+/// Returns the spectral radius of a square matrix by Gelfand's formula with repeated squaring. Eigenvalue
+/// iterations may cycle on the cyclic matrices of chains.
 pub(super) fn spectral_radius(mut matrix: Array2<f64>) -> f64 {
     const SQUARES: i32 = 48;
     let mut log = 0.0;
@@ -215,7 +215,7 @@ pub(super) fn spectral_radius(mut matrix: Array2<f64>) -> f64 {
     log.exp().min(1.0)
 }
 
-/// Greatest common divisor.
+/// Returns the greatest common divisor.
 pub(super) fn divisor(a: usize, b: usize) -> usize {
     match b {
         0 => a,
@@ -259,9 +259,9 @@ mod tests {
     fn a_state_that_is_left_for_ever_has_no_weight() {
         let chain =
             Chain::new(array![[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.0, 0.25, 0.75]]).unwrap();
-        let law = chain.stationary().unwrap();
-        assert_eq!(law[0], 0.0);
-        assert!((law[1] - 1.0 / 3.0).abs() < 1e-12);
+        let distribution = chain.stationary().unwrap();
+        assert_eq!(distribution[0], 0.0);
+        assert!((distribution[1] - 1.0 / 3.0).abs() < 1e-12);
     }
 
     /// Fault: the eigenvalues of rings of 4, 6, 8, 10 and 16 states were looked for for ever.
@@ -310,10 +310,10 @@ mod tests {
                 row /= sum;
             }
             let chain = Chain::new(matrix).unwrap();
-            let law = chain.stationary().unwrap();
-            let next = law.dot(chain.matrix());
-            prop_assert!((&next - &law).iter().all(|d| d.abs() < 1e-12));
-            prop_assert!((law.sum() - 1.0).abs() < 1e-12);
+            let distribution = chain.stationary().unwrap();
+            let next = distribution.dot(chain.matrix());
+            prop_assert!((&next - &distribution).iter().all(|d| d.abs() < 1e-12));
+            prop_assert!((distribution.sum() - 1.0).abs() < 1e-12);
             // Distances from it shrink by the spectral gap in the long run.
             let gap = chain.spectral_gap();
             let mut at = Array1::zeros(6);
@@ -321,7 +321,7 @@ mod tests {
             for _ in 0..200 {
                 at = at.dot(chain.matrix());
             }
-            let left = (&at - &law).iter().map(|d| d.abs()).sum::<f64>();
+            let left = (&at - &distribution).iter().map(|d| d.abs()).sum::<f64>();
             prop_assert!(left <= 1e6 * (1.0 - gap).powi(200) + 1e-9);
         }
     }

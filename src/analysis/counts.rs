@@ -1,17 +1,17 @@
-//! What a sequence of states shows of the chain behind it.
+//! Transition counts and the posterior of transition probabilities.
 
 use ndarray::Array2;
 use statrs::distribution::{Beta, ContinuousCDF};
 
 use super::{Chain, Class, Sequence};
 
-/// Share of the probability in an interval.
+/// Level of the intervals.
 const LEVEL: f64 = 0.95;
 
 /// A transition probability with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Share {
-    /// Mean.
+pub struct ProbabilityInterval {
+    /// Posterior mean.
     pub mean: f64,
     /// Lower end.
     pub low: f64,
@@ -19,21 +19,21 @@ pub struct Share {
     pub high: f64,
 }
 
-/// Transitions of a sequence, counted.
+/// Transition counts of a sequence.
 ///
 /// ```
 /// use statecast::analysis::{Counts, Sequence};
 /// let counts = Counts::of(Sequence::new(&[0, 1, 1, 0, 1], 2)?);
 /// assert_eq!(counts.get(0, 1), 2);
 /// assert_eq!(counts.from(1), 2);
-/// // Two transitions from 0, both to 1, and half a count each beforehand.
-/// assert_eq!(counts.law(0), [0.5 / 3.0, 2.5 / 3.0]);
+/// // Two transitions from 0, both to 1, and a prior of half a count each.
+/// assert_eq!(counts.distribution(0), [0.5 / 3.0, 2.5 / 3.0]);
 /// # Ok::<(), statecast::analysis::AnalysisError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts(Array2<u64>);
 
-/// Weight of every transition before any is seen: Jeffreys' prior.
+/// Prior count of every transition (Jeffreys).
 const PRIOR: f64 = 0.5;
 
 impl Counts {
@@ -46,33 +46,35 @@ impl Counts {
         Self(counts)
     }
 
-    /// Number of states.
+    /// Returns the number of states.
     pub fn states(&self) -> usize {
         self.0.nrows()
     }
 
-    /// Transitions from a state to a state.
+    /// Returns the number of transitions between two states.
     pub fn get(&self, from: usize, to: usize) -> u64 {
         self.0[[from, to]]
     }
 
-    /// Transitions from a state.
+    /// Returns the number of transitions from a state.
     pub fn from(&self, state: usize) -> u64 {
         self.0.row(state).sum()
     }
 
-    /// Transitions `[from, to]`.
+    /// Returns the counts `[from, to]`.
     pub fn table(&self) -> &Array2<u64> {
         &self.0
     }
 
-    /// Laws of the states that follow, `[from, to]`, as [`law`](Self::law) has them.
+    /// Returns the posterior mean of the transition matrix, `[from, to]`.
     pub fn matrix(&self) -> Array2<f64> {
-        let rows: Vec<Vec<f64>> = (0..self.states()).map(|from| self.law(from)).collect();
+        let rows: Vec<Vec<f64>> = (0..self.states())
+            .map(|from| self.distribution(from))
+            .collect();
         Array2::from_shape_fn(self.0.dim(), |(from, to)| rows[from][to])
     }
 
-    /// Classes of states that were seen to lead to each other; a state that was never left leads to itself.
+    /// Returns the communicating classes of observed transitions; a state that was never left leads to itself.
     pub fn classes(&self) -> Vec<Class> {
         let share = |(from, to): (usize, usize)| match self.from(from) {
             0 => f64::from(u8::from(from == to)),
@@ -80,33 +82,33 @@ impl Counts {
         };
         match Chain::new(Array2::from_shape_fn(self.0.dim(), share)) {
             Ok(chain) => chain.classes(),
-            // Shares of counts are laws; there may be no state at all.
+            // Relative counts are distributions; only the absence of states fails.
             Err(_) => Vec::new(),
         }
     }
 
-    /// Law of the state that follows one: the mean of Dirichlet's law of the counts under Jeffreys' prior.
-    pub fn law(&self, from: usize) -> Vec<f64> {
+    /// Returns the distribution of the next state: the Dirichlet posterior mean under Jeffreys' prior.
+    pub fn distribution(&self, from: usize) -> Vec<f64> {
         self.shares(from).map(|(mean, _)| mean).collect()
     }
 
-    /// The same with intervals, each of its transition alone.
-    pub fn intervals(&self, from: usize) -> Vec<Share> {
+    /// Returns the posterior means with marginal intervals.
+    pub fn intervals(&self, from: usize) -> Vec<ProbabilityInterval> {
         let of = |(mean, (hits, misses)): (f64, (f64, f64))| {
             let (low, high) = match Beta::new(hits, misses) {
                 Ok(beta) => {
                     let tail = (1.0 - LEVEL) / 2.0;
                     (beta.inverse_cdf(tail), beta.inverse_cdf(1.0 - tail))
                 }
-                // Where there is one state only, it follows.
+                // A single state follows with certainty.
                 Err(_) => (1.0, 1.0),
             };
-            Share { mean, low, high }
+            ProbabilityInterval { mean, low, high }
         };
         self.shares(from).map(of).collect()
     }
 
-    /// Mean of every transition, and the parameters of its beta law.
+    /// Returns the mean of every transition and the parameters of its beta distribution.
     fn shares(&self, from: usize) -> impl Iterator<Item = (f64, (f64, f64))> + '_ {
         let total = self.from(from) as f64 + PRIOR * self.states() as f64;
         (0..self.states()).map(move |to| {

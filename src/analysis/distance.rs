@@ -1,6 +1,6 @@
-//! Distances between laws on the same states.
+//! Distances between distributions on the same states.
 
-/// Total variation: the largest difference of two laws on any set of states, from 0 to 1.
+/// Returns the total variation distance, from 0 to 1.
 ///
 /// ```
 /// use statecast::analysis::total_variation;
@@ -10,7 +10,7 @@ pub fn total_variation(a: &[f64], b: &[f64]) -> f64 {
     0.5 * a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f64>()
 }
 
-/// Hellinger's distance `sqrt(1 - Σ sqrt(a b))`, from 0 to 1, whose sum is Bhattacharyya's coefficient.
+/// Returns the Hellinger distance `sqrt(1 - Σ sqrt(a b))`, from 0 to 1.
 ///
 /// ```
 /// use statecast::analysis::hellinger;
@@ -34,11 +34,11 @@ mod tests {
         fn distances_bound_each_other(
             a in prop::collection::vec(0.01..1.0f64, 5), b in prop::collection::vec(0.01..1.0f64, 5),
         ) {
-            let law = |weights: &[f64]| -> Vec<f64> {
+            let distribution = |weights: &[f64]| -> Vec<f64> {
                 let sum: f64 = weights.iter().sum();
                 weights.iter().map(|w| w / sum).collect()
             };
-            let (a, b) = (law(&a), law(&b));
+            let (a, b) = (distribution(&a), distribution(&b));
             let (tv, h) = (total_variation(&a, &b), hellinger(&a, &b));
             prop_assert!(h * h <= tv + 1e-12 && tv <= 2f64.sqrt() * h + 1e-12);
             prop_assert!((tv - total_variation(&b, &a)).abs() < 1e-15);

@@ -1,4 +1,4 @@
-//! What a predictor makes of a sequence of states.
+//! A predictor's next-state distributions for a sequence of states.
 
 use std::sync::Arc;
 
@@ -7,32 +7,32 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
-use super::{AnalysisError, Laws, MOST_STATES, Sequence};
+use super::{AnalysisError, MAX_STATES, Sequence, StateDistributions};
 use crate::codec::Scale;
 use crate::density::BinnedDensity;
 use crate::forecast::{Forecaster, Predictor, Role, Settings, Variables};
 
-/// The limits of states, which are shown as the numbers `0..states`.
+/// Returns the scale of states, which are encoded as the numbers `0..states`.
 pub(super) fn scale_of_states(states: usize) -> Result<Scale, AnalysisError> {
     match Scale::range(0.0, states as f64 - 1.0) {
-        Ok(scale) if states <= MOST_STATES => Ok(scale),
-        _ => Err(AnalysisError::States(states, MOST_STATES)),
+        Ok(scale) if states <= MAX_STATES => Ok(scale),
+        _ => Err(AnalysisError::States(states, MAX_STATES)),
     }
 }
 
-/// A density's mass nearer to each state than to all others.
-pub(super) fn law_of_states(density: &BinnedDensity, states: usize) -> Vec<f64> {
+/// Assigns a density's mass to the nearest states.
+pub(super) fn state_probabilities(density: &BinnedDensity, states: usize) -> Vec<f64> {
     let mut below: Vec<f64> = (1..states).map(|k| density.cdf(k as f64 - 0.5)).collect();
     below.insert(0, 0.0);
     below.push(1.0);
-    let law: Vec<f64> = below.windows(2).map(|p| (p[1] - p[0]).max(0.0)).collect();
-    let sum: f64 = law.iter().sum();
-    law.into_iter().map(|p| p / sum).collect()
+    let distribution: Vec<f64> = below.windows(2).map(|p| (p[1] - p[0]).max(0.0)).collect();
+    let sum: f64 = distribution.iter().sum();
+    distribution.into_iter().map(|p| p / sum).collect()
 }
 
-/// Shows a predictor a sequence of states, as values of a channel that has the first and the last of them as limits, and
-/// reads its law of every next state. Rows that do not follow the row before begin a run, from which experts learn no
-/// step. The scale of the settings is not used.
+/// Reads a predictor's distribution of every next state in a sequence. The sequence is a channel whose limits are the
+/// first and the last state; the scale of the settings is ignored. Rows that do not follow the row before begin a run:
+/// experts learn no step from them.
 ///
 /// # Errors
 /// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::Constant`] for a sequence of one, and what
@@ -41,7 +41,7 @@ pub fn infer(
     predictor: Arc<dyn Predictor>,
     settings: Settings,
     sequence: Sequence,
-) -> Result<Laws, AnalysisError> {
+) -> Result<StateDistributions, AnalysisError> {
     let (came, states) = (sequence.states(), sequence.count());
     let scale = scale_of_states(states)?;
     if came.len() > 1 && came.iter().all(|state| *state == came[0]) {
@@ -57,44 +57,45 @@ pub fn infer(
     let forecaster = Forecaster::of(predictor, Settings { scale, ..settings });
     let reading = forecaster.read(&variables)?;
     let densities = reading.one_step();
-    let mut laws = Array2::zeros((came.len(), states));
-    for (t, mut law) in laws.rows_mut().into_iter().enumerate() {
-        let found = law_of_states(&densities.density(t, 0), states);
-        law.assign(&ndarray::ArrayView1::from(&found));
+    let mut distributions = Array2::zeros((came.len(), states));
+    for (t, mut distribution) in distributions.rows_mut().into_iter().enumerate() {
+        let found = state_probabilities(&densities.density(t, 0), states);
+        distribution.assign(&ndarray::ArrayView1::from(&found));
     }
-    Ok(Laws::new(sequence, laws))
+    Ok(StateDistributions::new(sequence, distributions))
 }
 
-/// Shows the same sequence under permuted labels, drawn from a seed, each once and none as they are; the laws come back
-/// under the labels that they had. A predictor for which states are but names would say the same each time. Of few
-/// states there are fewer permutations than were asked for: 1 of 2, 5 of 3.
+/// Infers next-state distributions under distinct, random, nontrivial permutations of the labels, mapped back to
+/// the original labels. A predictor that ignores the order of labels returns the same each time. Few states have
+/// fewer permutations than requested: 1 for 2 states, 5 for 3.
 ///
 /// # Errors
 /// As [`infer`].
-pub fn relabelled(
+pub fn infer_permuted(
     predictor: &Arc<dyn Predictor>,
     settings: Settings,
     sequence: Sequence,
     permutations: usize,
     seed: u64,
     progress: &dyn Fn(f64),
-) -> Result<Vec<Laws>, AnalysisError> {
+) -> Result<Vec<StateDistributions>, AnalysisError> {
     let (came, states) = (sequence.states(), sequence.count());
     scale_of_states(states)?;
     let drawn = drawn_permutations(states, permutations, seed);
     let read = |(number, names): (usize, &Vec<usize>)| {
         let shown: Vec<usize> = came.iter().map(|&state| names[state]).collect();
         let shown = Sequence::new(&shown, states)?.with_breaks(sequence.breaks());
-        let laws = infer(predictor.clone(), settings, shown)?;
-        let laws =
-            Array2::from_shape_fn((came.len(), states), |(t, state)| laws.law(t)[names[state]]);
+        let distributions = infer(predictor.clone(), settings, shown)?;
+        let distributions = Array2::from_shape_fn((came.len(), states), |(t, state)| {
+            distributions.distribution(t)[names[state]]
+        });
         progress((number + 1) as f64 / drawn.len() as f64);
-        Ok(Laws::new(sequence, laws))
+        Ok(StateDistributions::new(sequence, distributions))
     };
     drawn.iter().enumerate().map(read).collect()
 }
 
-/// Different permutations that are not the identity, as many as asked for or as there are.
+/// Draws distinct permutations other than the identity, as many as requested or as exist.
 fn drawn_permutations(states: usize, count: usize, seed: u64) -> Vec<Vec<usize>> {
     let there_are = (1..=states).try_fold(1usize, |all, k| all.checked_mul(k));
     let count = there_are.map_or(count, |all| count.min(all - 1));
@@ -111,14 +112,18 @@ fn drawn_permutations(states: usize, count: usize, seed: u64) -> Vec<Vec<usize>>
     drawn.split_off(1)
 }
 
-/// The mean of laws of one sequence, row by row; `None` of none.
-pub fn mean_laws(laws: &[Laws]) -> Option<Laws> {
-    let first = laws.first()?;
+/// Averages distributions of one sequence row by row; `None` if there are none.
+pub fn mean_distributions(distributions: &[StateDistributions]) -> Option<StateDistributions> {
+    let first = distributions.first()?;
     let shape = (first.sequence().states().len(), first.states());
     let mean = Array2::from_shape_fn(shape, |(t, state)| {
-        laws.iter().map(|laws| laws.law(t)[state]).sum::<f64>() / laws.len() as f64
+        distributions
+            .iter()
+            .map(|distributions| distributions.distribution(t)[state])
+            .sum::<f64>()
+            / distributions.len() as f64
     });
-    Some(Laws::new(first.sequence(), mean))
+    Some(StateDistributions::new(first.sequence(), mean))
 }
 
 #[cfg(test)]
@@ -173,20 +178,22 @@ mod tests {
         let truth = array![[0.8, 0.15, 0.05], [0.1, 0.2, 0.7], [0.4, 0.5, 0.1]];
         let states = sequence(&truth, 1000, 3);
         let sequence = Sequence::new(&states, 3).unwrap();
-        let laws = infer(language.clone(), settings, sequence).unwrap();
-        let distances = laws.distances(&truth);
+        let distributions = infer(language.clone(), settings, sequence).unwrap();
+        let distances = distributions.distances(&truth);
         assert!(distances[9].total_variation < 0.6 * distances[2].total_variation);
         let curve = distances.iter().map(|d| (d.context, d.total_variation));
         assert!(power_law(&curve.collect::<Vec<_>>()).unwrap().exponent > 0.0);
         let often = frequencies(sequence);
-        assert!(laws.log_score(300) > often.log_score(300) + 0.05);
-        // Other labels, much the same laws: the states are little more than names.
-        let others = relabelled(&language, settings, sequence, 2, 1, &|_| ()).unwrap();
+        assert!(distributions.log_score(300) > often.log_score(300) + 0.05);
+        // Other labels, much the same distributions: the states are little more than names.
+        let others = infer_permuted(&language, settings, sequence, 2, 1, &|_| ()).unwrap();
         for other in &others {
-            assert!((other.log_score(300) - laws.log_score(300)).abs() < 0.1);
+            assert!((other.log_score(300) - distributions.log_score(300)).abs() < 0.1);
         }
-        let mean = mean_laws(&others).unwrap();
-        let least = others.iter().map(|laws| laws.log_score(300));
+        let mean = mean_distributions(&others).unwrap();
+        let least = others
+            .iter()
+            .map(|distributions| distributions.log_score(300));
         assert!(mean.log_score(300) >= least.fold(f64::INFINITY, f64::min));
     }
 
@@ -206,19 +213,20 @@ mod tests {
         let truth = array![[0.0, 1.0], [0.25, 0.75]];
         let states = sequence(&truth, 400, 1);
         let sequence = Sequence::new(&states, 2).unwrap();
-        let laws = infer(mean_rule(), Settings::default(), sequence).unwrap();
-        let (matrix, counts) = laws.matrix(100);
+        let distributions = infer(mean_rule(), Settings::default(), sequence).unwrap();
+        let (matrix, counts) = distributions.matrix(100);
         assert_eq!(counts.iter().sum::<usize>(), 300);
         for from in 0..2 {
             assert!((matrix.row(from).sum() - 1.0).abs() < 1e-9);
             assert!((matrix[[from, 1]] - 0.8).abs() < 0.08, "{matrix}");
         }
-        let law = laws.law(399).to_vec();
-        assert!((total_variation(&law, &[0.2, 0.8])) < 0.08);
+        let distribution = distributions.distribution(399).to_vec();
+        assert!((total_variation(&distribution, &[0.2, 0.8])) < 0.08);
         // Labels mean nothing to frequencies.
-        let other = relabelled(&mean_rule(), Settings::default(), sequence, 3, 0, &|_| ()).unwrap();
-        for laws in other {
-            assert!((laws.law(399)[1] - law[1]).abs() < 1e-3);
+        let other =
+            infer_permuted(&mean_rule(), Settings::default(), sequence, 3, 0, &|_| ()).unwrap();
+        for distributions in other {
+            assert!((distributions.distribution(399)[1] - distribution[1]).abs() < 1e-3);
         }
     }
 

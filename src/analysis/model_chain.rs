@@ -1,22 +1,21 @@
-//! A language model's laws behind all windows of so many states.
+//! A language model's next-state distributions after all windows of states.
 
 use ndarray::Array2;
 
-use super::inference::{law_of_states, scale_of_states};
-use super::windows::{spelled, windows};
+use super::inference::{scale_of_states, state_probabilities};
+use super::windows::{window_states, windows};
 use super::{AnalysisError, WindowChain};
 use crate::codec::{Axis, BIN_COUNT, Bin};
 use crate::density::BinnedDensity;
 use crate::forecast::{Language, Session};
 
-/// Most sequences that are read at once.
-const MOST_AT_ONCE: usize = 4096;
+/// Largest number of sequences in a batch.
+const MAX_BATCH: usize = 4096;
 
-/// The chain that a language model is over windows of `window` of so many states, shown as
-/// [`infer`](super::infer) shows them and with nothing before them.
+/// Computes a language model's chain over windows of `window` states, encoded as in [`infer`](super::infer) without
+/// further context.
 ///
-/// All windows that begin alike share what was read of their beginnings, so that there is little more to read than one
-/// value a window.
+/// Windows with a common prefix share its computation, which leaves little more than one value per window to read.
 ///
 /// # Errors
 /// [`AnalysisError::Windows`] if there are more than a million windows, [`AnalysisError::States`] for more than 50
@@ -29,21 +28,21 @@ pub fn chain_of_windows(
 ) -> Result<WindowChain, AnalysisError> {
     let count = windows(states, window)?;
     let scale = scale_of_states(states)?;
-    let axis = Axis::fit(scale, [0.0, 1.0].into_iter())
-        .expect("0 and 1 differ, and the limits were checked");
+    let axis =
+        Axis::fit(scale, [0.0, 1.0].into_iter()).expect("0 and 1 differ, and the scale is valid");
     let bin = |state: usize| Bin::quantise(axis.position(state as f64)).bin;
-    let mut apart = 0;
-    while states.pow(apart as u32 + 1) <= MOST_AT_ONCE && apart < window {
-        apart += 1;
+    let mut branched = 0;
+    while states.pow(branched as u32 + 1) <= MAX_BATCH && branched < window {
+        branched += 1;
     }
-    let beginnings = count / states.pow(apart as u32);
-    let mut laws = Vec::with_capacity(count * states);
-    for beginning in 0..beginnings {
-        let before: Vec<Bin> = spelled(beginning, states, window - apart)
+    let prefixes = count / states.pow(branched as u32);
+    let mut distributions = Vec::with_capacity(count * states);
+    for prefix in 0..prefixes {
+        let before: Vec<Bin> = window_states(prefix, states, window - branched)
             .map(bin)
             .collect();
         let before = Array2::from_shape_vec((before.len(), 1), before)
-            .expect("one column of as many values as there are");
+            .expect("one column with one value per row");
         let mut session = Session::empty(
             &language.model,
             1,
@@ -52,20 +51,25 @@ pub fn chain_of_windows(
             language.tolerance,
         )?;
         session.extend(&before, 0..0)?;
-        for depth in 0..apart {
-            session = session.fork(states, apart - depth)?;
+        for depth in 0..branched {
+            session = session.fork(states, branched - depth)?;
             let batch = session.batch();
             let values: Vec<Bin> = (0..batch).map(|path| bin(path % states)).collect();
             session.advance(&values)?;
         }
         for mass in session.next_densities()?.chunks(BIN_COUNT) {
             let density = BinnedDensity::new(axis, mass).ok_or(AnalysisError::NoDensity)?;
-            laws.extend(law_of_states(&density, states).iter().map(|&p| p as f32));
+            distributions.extend(
+                state_probabilities(&density, states)
+                    .iter()
+                    .map(|&p| p as f32),
+            );
         }
-        progress((beginning + 1) as f64 / beginnings as f64);
+        progress((prefix + 1) as f64 / prefixes as f64);
     }
-    let laws = Array2::from_shape_vec((count, states), laws).expect("a law a window");
-    WindowChain::new(window, laws)
+    let distributions = Array2::from_shape_vec((count, states), distributions)
+        .expect("one distribution per window");
+    WindowChain::new(window, distributions)
 }
 
 #[cfg(test)]
@@ -96,14 +100,15 @@ mod tests {
             max: 15.0,
         };
         for number in [0, 1, 777, 40_000, 65_535] {
-            let bins = spelled(number, states, window);
+            let bins = window_states(number, states, window);
             let bins = bins.map(|state| Bin::quantise(axis.position(state as f64)).bin);
             let context = Array2::from_shape_vec((window, 1), bins.collect()).unwrap();
             let (temperature, tolerance) = (Temperature::default(), Tolerance::default());
             let started = Session::start(&model, &context, temperature, tolerance, 0..0);
             let mass = started.unwrap().0.next_densities().unwrap();
-            let law = law_of_states(&BinnedDensity::new(axis, &mass).unwrap(), states);
-            for (found, expected) in chain.laws().row(number).iter().zip(law) {
+            let distribution =
+                state_probabilities(&BinnedDensity::new(axis, &mass).unwrap(), states);
+            for (found, expected) in chain.distributions().row(number).iter().zip(distribution) {
                 assert!((f64::from(*found) - expected).abs() < 1e-4);
             }
         }

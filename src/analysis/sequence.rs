@@ -1,4 +1,4 @@
-//! States in the order in which they came.
+//! Sequences of states.
 
 use super::AnalysisError;
 
@@ -19,7 +19,7 @@ pub struct Sequence<'s> {
 }
 
 impl<'s> Sequence<'s> {
-    /// A sequence of the states `0..count`, every row of which follows the row before.
+    /// Makes a sequence of the states `0..count`, every row of which follows the row before.
     ///
     /// # Errors
     /// [`AnalysisError::State`] for a state beyond them.
@@ -38,32 +38,32 @@ impl<'s> Sequence<'s> {
         })
     }
 
-    /// The same, where some rows (counted from 0) do not follow the row before.
+    /// Returns the sequence in which some rows (counted from 0) do not follow the row before.
     pub fn with_breaks(self, breaks: &'s [usize]) -> Self {
         Self { breaks, ..self }
     }
 
-    /// The states in the order in which they came.
+    /// Returns the states, in the order of time.
     pub fn states(&self) -> &'s [usize] {
         self.states
     }
 
-    /// Number of states that there may be.
+    /// Returns the number of possible states.
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The rows that do not follow the row before.
+    /// Returns the rows that do not follow the row before.
     pub fn breaks(&self) -> &'s [usize] {
         self.breaks
     }
 
-    /// Whether a row follows the row before.
+    /// Returns whether a row follows the row before.
     pub fn follows(&self, row: usize) -> bool {
         (1..self.states.len()).contains(&row) && !self.breaks.contains(&row)
     }
 
-    /// The transitions: the row to which each leads, the state before and the one that came.
+    /// Returns the transitions: row, state before, state.
     pub fn transitions(self) -> impl Iterator<Item = (usize, usize, usize)> + 's {
         (1..self.states.len())
             .filter(move |&row| self.follows(row))

@@ -1,4 +1,4 @@
-//! All that is asked about a sequence of states and a predictor that read it.
+//! Study of a predictor on a sequence of states.
 
 use std::sync::Arc;
 
@@ -6,126 +6,127 @@ use ndarray::{Array1, Array2};
 use serde::Serialize;
 
 use super::{
-    AnalysisError, Chain, Class, Counts, Distance, Laws, PowerLaw, Sequence, Share, counted,
-    frequencies, infer, mean_laws, power_law, relabelled, staying, total_variation,
+    AnalysisError, Chain, Class, Counts, Distance, PowerLaw, ProbabilityInterval, Sequence,
+    StateDistributions, counted, frequencies, infer, infer_permuted, mean_distributions, power_law,
+    staying, total_variation,
 };
 use crate::forecast::{Predictor, Settings, Temperature};
 
-/// What is asked.
+/// Settings of a study.
 #[derive(Debug, Clone)]
-pub struct Questions {
-    /// Rows at the end over which laws are averaged and scored.
+pub struct StudyConfig {
+    /// Number of final rows for averages and scores.
     pub last: usize,
-    /// Permutations of the labels.
-    pub relabellings: usize,
+    /// Number of label permutations.
+    pub label_permutations: usize,
     /// Seed of the permutations.
     pub seed: u64,
 }
 
-/// A chain and where it goes.
+/// Summary of a chain.
 #[derive(Debug, Clone, Serialize)]
-pub struct Described {
-    /// What it is: `inferred`, `counted` or `true`.
+pub struct ChainSummary {
+    /// Name: `inferred`, `counted` or `true`.
     pub name: String,
     /// `[from][to]`.
     pub matrix: Vec<Vec<f64>>,
-    /// The stationary law; none if there are several.
+    /// Stationary distribution; `None` if there are several.
     pub stationary: Option<Vec<f64>>,
-    /// 1 less the second largest modulus of its eigenvalues.
+    /// 1 minus the second largest modulus of its eigenvalues.
     pub spectral_gap: f64,
-    /// Steps after which a difference is a e-th of what it was: `-1 / ln(1 - gap)`; none if it stays.
+    /// Relaxation time in steps, `-1 / ln(1 - gap)`; `None` for a gap of zero.
     pub relaxation: Option<f64>,
 }
 
-/// How well a rule tells the next state.
+/// Scores of a rule.
 #[derive(Debug, Clone, Serialize)]
-pub struct Judged {
+pub struct RuleScore {
     /// Name of the rule.
     pub name: String,
-    /// Mean log probability of what came over the last rows, nats.
+    /// Mean log probability of the observed states over the last rows, in nats.
     pub log_score: f64,
-    /// Distance of the laws over the last rows from the matrix that they are judged by.
+    /// Distance to the reference matrix over the last rows.
     pub distance: Distance,
-    /// The same in stretches of context that double.
+    /// Distances over context lengths in doubling intervals.
     pub curve: Vec<Distance>,
-    /// The power law through the curve's total variations.
+    /// Power law fit of the curve's total variations.
     pub power_law: Option<PowerLaw>,
 }
 
-/// What a temperature does.
+/// Results at a temperature.
 #[derive(Debug, Clone, Serialize)]
 pub struct AtTemperature {
-    /// The temperature.
+    /// Temperature.
     pub temperature: f64,
-    /// Mean log probability over the last rows, nats.
+    /// Mean log probability over the last rows, in nats.
     pub log_score: f64,
-    /// Mean total variation from the matrix that laws are judged by.
+    /// Mean total variation from the reference matrix.
     pub total_variation: f64,
-    /// The stationary law of the inferred chain; none if there are several.
+    /// Stationary distribution of the inferred chain; `None` if there are several.
     pub stationary: Option<Vec<f64>>,
-    /// Its spectral gap.
+    /// Spectral gap of the inferred chain.
     pub spectral_gap: f64,
 }
 
-/// What permuted labels do.
+/// Results under label permutations.
 #[derive(Debug, Clone, Serialize)]
-pub struct Relabelling {
-    /// Permutations.
+pub struct LabelPermutations {
+    /// Number of permutations.
     pub permutations: usize,
-    /// Log score of each, over the last rows, nats.
+    /// Log score of each permutation over the last rows, in nats.
     pub log_scores: Vec<f64>,
-    /// Mean total variation of the laws over the last rows from those under the first labels, of each.
+    /// Mean total variation of each permutation from the original labels over the last rows.
     pub total_variation: Vec<f64>,
-    /// Log score of the mean of all laws.
+    /// Log score of the average over permutations.
     pub mean_log_score: f64,
-    /// Mean total variation of the mean of all laws from the matrix that laws are judged by.
+    /// Mean total variation of the average over permutations from the reference matrix.
     pub mean_total_variation: f64,
 }
 
-/// What was found.
+/// Output of a study.
 #[derive(Debug, Clone, Serialize)]
 pub struct Study {
-    /// Rows of the sequence.
+    /// Length of the sequence.
     pub rows: usize,
-    /// Rows at the end over which laws are averaged and scored.
+    /// Number of final rows for averages and scores.
     pub last: usize,
-    /// How often each state was left in these rows.
+    /// Number of transitions from each state in these rows.
     pub visits: Vec<usize>,
-    /// Transitions of the whole sequence, `[from][to]`.
+    /// Transition counts of the whole sequence, `[from][to]`.
     pub counts: Vec<Vec<u64>>,
-    /// Classes of states that were seen to lead to each other.
+    /// Communicating classes of observed transitions.
     pub classes: Vec<Class>,
-    /// How often each state came.
+    /// Number of occurrences of each state.
     pub seen: Vec<usize>,
-    /// Their probabilities, `[from][to]`, with intervals.
-    pub intervals: Vec<Vec<Share>>,
-    /// The inferred chain, the counted one and the true one if that is known.
-    pub chains: Vec<Described>,
-    /// Whether laws are judged by the true matrix, or by the counted one.
+    /// Transition probabilities with intervals, `[from][to]`.
+    pub intervals: Vec<Vec<ProbabilityInterval>>,
+    /// The inferred chain, the counted one, and the true one if known.
+    pub chains: Vec<ChainSummary>,
+    /// Whether the reference is the true matrix instead of the counted one.
     pub truth_is_known: bool,
-    /// Mean total variation between the rows of the inferred matrix and the one that laws are judged by, over the
-    /// states that were left in the last rows.
+    /// Mean total variation between the rows of the inferred and the reference matrix, over the states with transitions
+    /// in the last rows.
     pub matrix_distance: f64,
-    /// The same of the matrix counted over the whole sequence; none where that is what laws are judged by.
+    /// The same for the matrix counted over the whole sequence; `None` if that is the reference.
     pub counted_distance: Option<f64>,
-    /// The predictor and simple rules.
-    pub rules: Vec<Judged>,
-    /// Permuted labels; none if there were none.
-    pub relabelling: Option<Relabelling>,
+    /// The predictor and the baselines.
+    pub rules: Vec<RuleScore>,
+    /// Results under label permutations, if any.
+    #[serde(rename = "relabelling")]
+    pub label_permutations: Option<LabelPermutations>,
 }
 
-/// Shows a sequence to a predictor and puts together what its laws say. Rows that do not follow the row before are
-/// neither counted nor scored.
+/// Studies a predictor on a sequence. Rows that do not follow the row before are neither counted nor scored.
 ///
 /// # Errors
-/// As [`infer`]; [`AnalysisError::NothingFollows`] if all rows to score are such; [`AnalysisError::Truth`] for a true matrix of other states, [`AnalysisError::Shape`] and
-/// [`AnalysisError::Row`] for one that is none.
+/// As [`infer`]; [`AnalysisError::NothingFollows`] if all of the final rows are such, [`AnalysisError::Truth`] for a true
+/// matrix with other states, [`AnalysisError::Shape`] and [`AnalysisError::Row`] for an invalid one.
 pub fn study(
     predictor: &Arc<dyn Predictor>,
     settings: Settings,
     sequence: Sequence,
     truth: Option<Array2<f64>>,
-    questions: &Questions,
+    config: &StudyConfig,
     progress: &dyn Fn(f64),
 ) -> Result<Study, AnalysisError> {
     let (came, states) = (sequence.states(), sequence.count());
@@ -136,93 +137,100 @@ pub fn study(
             states,
         });
     }
-    let first = came.len().saturating_sub(questions.last).max(1);
-    let scored: Vec<usize> = (first..came.len())
+    let first = came.len().saturating_sub(config.last).max(1);
+    let rows: Vec<usize> = (first..came.len())
         .filter(|&t| sequence.follows(t))
         .collect();
-    if scored.is_empty() {
+    if rows.is_empty() {
         return Err(AnalysisError::NothingFollows(came.len() - first));
     }
     let counts = Counts::of(sequence);
-    let whole = 1.0 + questions.relabellings as f64;
-    let laws = infer(predictor.clone(), settings, sequence)?;
+    let whole = 1.0 + config.label_permutations as f64;
+    let distributions = infer(predictor.clone(), settings, sequence)?;
     progress(1.0 / whole);
-    let (matrix, visits) = laws.matrix(first);
+    let (matrix, visits) = distributions.matrix(first);
     let empirical = counts.matrix();
-    let judge = truth.as_ref().map_or(&empirical, Chain::matrix);
-    let judged = |name: String, laws: &Laws| {
-        let curve = laws.distances(judge);
+    let reference = truth.as_ref().map_or(&empirical, Chain::matrix);
+    let scored = |name: String, distributions: &StateDistributions| {
+        let curve = distributions.distances(reference);
         let points: Vec<_> = curve
             .iter()
             .map(|d| (d.context, d.total_variation))
             .collect();
-        Judged {
+        RuleScore {
             name,
-            log_score: laws.log_score(first),
-            distance: laws.distance(judge, first, came.len()),
+            log_score: distributions.log_score(first),
+            distance: distributions.distance(reference, first, came.len()),
             power_law: power_law(&points),
             curve,
         }
     };
-    let mut rules = vec![judged(predictor.name(), &laws)];
-    for (name, laws) in [
+    let mut rules = vec![scored(predictor.name(), &distributions)];
+    for (name, distributions) in [
         ("counts", counted(sequence)),
         ("frequencies", frequencies(sequence)),
         ("staying", staying(sequence)),
     ] {
-        rules.push(judged(name.to_owned(), &laws));
+        rules.push(scored(name.to_owned(), &distributions));
     }
     if let Some(chain) = &truth {
         let of = |t: usize| came[t.saturating_sub(1)];
         let shape = (came.len(), states);
-        let told = Array2::from_shape_fn(shape, |(t, to)| chain.matrix()[[of(t), to]]);
-        rules.push(judged("truth".to_owned(), &Laws::new(sequence, told)));
+        let proportional = Array2::from_shape_fn(shape, |(t, to)| chain.matrix()[[of(t), to]]);
+        rules.push(scored(
+            "truth".to_owned(),
+            &StateDistributions::new(sequence, proportional),
+        ));
     }
-    let relabelling = match questions.relabellings {
+    let label_permutations = match config.label_permutations {
         0 => None,
         permutations => {
-            let others = relabelled(
+            let others = infer_permuted(
                 predictor,
                 settings,
                 sequence,
                 permutations,
-                questions.seed,
+                config.seed,
                 &|share| progress((1.0 + share * permutations as f64) / whole),
             )?;
-            let apart = |other: &Laws| {
-                let of =
-                    |&t: &usize| total_variation(&other.law(t).to_vec(), &laws.law(t).to_vec());
-                scored.iter().map(of).sum::<f64>() / scored.len() as f64
+            let branched = |other: &StateDistributions| {
+                let of = |&t: &usize| {
+                    total_variation(
+                        &other.distribution(t).to_vec(),
+                        &distributions.distribution(t).to_vec(),
+                    )
+                };
+                rows.iter().map(of).sum::<f64>() / rows.len() as f64
             };
-            let mut all = vec![laws.clone()];
+            let mut all = vec![distributions.clone()];
             let (log_scores, distances) = others
                 .iter()
-                .map(|other| (other.log_score(first), apart(other)))
+                .map(|other| (other.log_score(first), branched(other)))
                 .unzip();
             all.extend(others);
-            mean_laws(&all).map(|mean| Relabelling {
+            mean_distributions(&all).map(|mean| LabelPermutations {
                 permutations: all.len() - 1,
                 log_scores,
                 total_variation: distances,
                 mean_log_score: mean.log_score(first),
-                mean_total_variation: mean.distance(judge, first, came.len()).total_variation,
+                mean_total_variation: mean.distance(reference, first, came.len()).total_variation,
             })
         }
     };
     let visited = |matrix: &Array2<f64>| {
         let visited: Vec<usize> = (0..states).filter(|&from| visits[from] > 0).collect();
-        let distances = visited
-            .iter()
-            .map(|&from| total_variation(&matrix.row(from).to_vec(), &judge.row(from).to_vec()));
+        let distances = visited.iter().map(|&from| {
+            total_variation(&matrix.row(from).to_vec(), &reference.row(from).to_vec())
+        });
         distances.sum::<f64>() / visited.len().max(1) as f64
     };
     let inferred = Chain::new(matrix)?;
     let counted = Chain::new(empirical.clone())?;
     let mut chains = vec![
-        Described::of("inferred", &inferred),
-        Described::of("counted", &counted),
+        ChainSummary::of("inferred", &inferred),
+        ChainSummary::of("counted", &counted),
     ];
-    chains.extend(truth.as_ref().map(|chain| Described::of("true", chain)));
+    chains.extend(truth.as_ref().map(|chain| ChainSummary::of("true", chain)));
     Ok(Study {
         rows: came.len(),
         last: came.len() - first,
@@ -238,11 +246,11 @@ pub fn study(
         truth_is_known: truth.is_some(),
         chains,
         rules,
-        relabelling,
+        label_permutations,
     })
 }
 
-/// What a predictor infers at several temperatures.
+/// Studies a predictor at several temperatures.
 ///
 /// # Errors
 /// As [`infer`].
@@ -252,16 +260,18 @@ pub fn at_temperatures(
     sequence: Sequence,
     study: &Study,
 ) -> Result<Vec<AtTemperature>, AnalysisError> {
-    let judge = study.judge();
+    let reference = study.reference();
     let first = study.rows - study.last;
     let read = |(temperature, predictor): &(Temperature, Arc<dyn Predictor>)| {
-        let laws = infer(predictor.clone(), settings, sequence)?;
-        let chain = Chain::new(laws.matrix(first).0)?;
+        let distributions = infer(predictor.clone(), settings, sequence)?;
+        let chain = Chain::new(distributions.matrix(first).0)?;
         Ok(AtTemperature {
             temperature: temperature.get(),
-            log_score: laws.log_score(first),
-            total_variation: laws.distance(&judge, first, study.rows).total_variation,
-            stationary: chain.stationary().map(|law| law.to_vec()),
+            log_score: distributions.log_score(first),
+            total_variation: distributions
+                .distance(&reference, first, study.rows)
+                .total_variation,
+            stationary: chain.stationary().map(|distribution| distribution.to_vec()),
             spectral_gap: chain.spectral_gap(),
         })
     };
@@ -269,8 +279,8 @@ pub fn at_temperatures(
 }
 
 impl Study {
-    /// The matrix that laws are judged by.
-    fn judge(&self) -> Array2<f64> {
+    /// Returns the reference matrix.
+    fn reference(&self) -> Array2<f64> {
         let chain = match self.truth_is_known {
             true => &self.chains[2],
             false => &self.chains[1],
@@ -280,13 +290,15 @@ impl Study {
     }
 }
 
-impl Described {
+impl ChainSummary {
     fn of(name: &str, chain: &Chain) -> Self {
         let gap = chain.spectral_gap();
         Self {
             name: name.to_owned(),
             matrix: rows_of(chain.matrix()),
-            stationary: chain.stationary().map(|law: Array1<f64>| law.to_vec()),
+            stationary: chain
+                .stationary()
+                .map(|distribution: Array1<f64>| distribution.to_vec()),
             spectral_gap: gap,
             relaxation: (gap > 1e-12).then(|| -1.0 / (1.0 - gap).ln()),
         }
@@ -314,10 +326,10 @@ mod tests {
         (0..300).map(step).collect()
     }
 
-    fn questions(relabellings: usize) -> Questions {
-        Questions {
+    fn config(label_permutations: usize) -> StudyConfig {
+        StudyConfig {
             last: 100,
-            relabellings,
+            label_permutations,
             seed: 0,
         }
     }
@@ -330,7 +342,7 @@ mod tests {
         let sequence = Sequence::new(&states, 3).unwrap();
         let settings = Settings::default();
         let of = |truth: Option<Array2<f64>>| {
-            study(&mean, settings, sequence, truth, &questions(2), &|_| ()).unwrap()
+            study(&mean, settings, sequence, truth, &config(2), &|_| ()).unwrap()
         };
         let known = of(Some(truth.clone()));
         let names: Vec<&str> = known.rules.iter().map(|rule| rule.name.as_str()).collect();
@@ -343,7 +355,7 @@ mod tests {
         assert!(known.counted_distance.unwrap() < 0.05 && known.matrix_distance > 0.3);
         assert_eq!(known.visits.iter().sum::<usize>(), 100);
         assert_eq!(known.classes.len(), 1);
-        let relabelling = known.relabelling.as_ref().unwrap();
+        let relabelling = known.label_permutations.as_ref().unwrap();
         assert_eq!(
             (relabelling.permutations, relabelling.log_scores.len()),
             (2, 2)
@@ -372,11 +384,8 @@ mod tests {
         let states: Vec<usize> = (0..300).map(|t| (t + t / 10) % 3).collect();
         let sequence = Sequence::new(&states, 3).unwrap();
         let of = |sequence: Sequence, last: usize| {
-            let questions = Questions {
-                last,
-                ..questions(1)
-            };
-            study(&mean, settings, sequence, None, &questions, &|_| ())
+            let config = StudyConfig { last, ..config(1) };
+            study(&mean, settings, sequence, None, &config, &|_| ())
         };
         let broken = sequence.with_breaks(&breaks);
         let found = of(broken, 100).unwrap();
@@ -390,7 +399,7 @@ mod tests {
         );
         assert!(of(sequence, 100).unwrap().rules[1].log_score < -0.3);
         let refusal = of(sequence.with_breaks(&[299]), 1).unwrap_err().to_string();
-        assert!(refusal.contains("behind a gap"), "{refusal}");
+        assert!(refusal.contains("after a gap"), "{refusal}");
     }
 
     #[test]
@@ -401,7 +410,7 @@ mod tests {
         let sequence = Sequence::new(&states, 3).unwrap();
         let refused = |truth| {
             let truth = Some(truth);
-            let found = study(&mean, settings, sequence, truth, &questions(0), &|_| ());
+            let found = study(&mean, settings, sequence, truth, &config(0), &|_| ());
             found.unwrap_err().to_string()
         };
         assert!(refused(array![[1.0]]).contains("1 states for a sequence of 3"));

@@ -1,5 +1,5 @@
-//! The chain that a model is over windows of so many states: it reads a window, says the next state, and the oldest
-//! one drops out (Zekri et al., arXiv 2410.02724, section 3).
+//! The Markov chain of a model over windows of states: it reads a window, predicts the next state, and the oldest state
+//! drops out (Zekri et al., arXiv 2410.02724, section 3).
 
 use ndarray::{Array1, Array2, s};
 use rand::rngs::ChaCha8Rng;
@@ -8,98 +8,101 @@ use rand::{RngExt, SeedableRng};
 use super::chain::{divisor, spectral_radius};
 use super::{AnalysisError, Chain, Class};
 
-/// Most windows.
-pub const MOST_WINDOWS: usize = 1_000_000;
+/// Largest number of windows.
+pub const MAX_WINDOWS: usize = 1_000_000;
 
-/// Most windows whose stationary law is found by elimination.
-const MOST_EXACT: usize = 1000;
+/// Largest number of windows for elimination.
+const MAX_EXACT: usize = 1000;
 
-/// Steps after which the stationary law of more windows must stand, and what they may cost together.
-const LEAST_STEPS: usize = 1000;
-const MOST_STEPS: usize = 100_000;
-const MOST_WORK: usize = 20_000_000_000;
+/// Bounds on the steps of the power iteration for more windows, and on its total operations.
+const MIN_STEPS: usize = 1000;
+const MAX_STEPS: usize = 100_000;
+const MAX_OPERATIONS: usize = 20_000_000_000;
 
-/// Total variation that a stationary law may be off by.
-const STANDS: f64 = 1e-9;
+/// Tolerance of a stationary distribution in total variation.
+const STATIONARY_TOLERANCE: f64 = 1e-9;
 
-/// Changes of a law below which they are rounding.
+/// Changes below this are rounding.
 const ROUNDING: f64 = 1e-15;
 
-/// Length below which a vector of length 1 has become rounding.
-const GONE: f64 = 1e-12;
+/// Norm below which a vector of initial norm 1 is rounding.
+const VANISHED: f64 = 1e-12;
 
-/// A chain on the windows of `window` of the states `0..states`. A window's number in base `states` has its oldest
-/// state first.
+/// A chain on windows of `window` states. A window's number in base `states` has its oldest state first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowChain {
     window: usize,
     /// `[windows, states]`.
-    laws: Array2<f32>,
+    distributions: Array2<f32>,
 }
 
-/// Where a chain of windows goes in the long run.
+/// Long-run behaviour of a chain of windows.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct LongRun {
-    /// How often each state comes.
-    pub law: Vec<f64>,
-    /// Modulus of the second largest eigenvalue: what is left of a difference after a step, in the long run.
+    /// Long-run distribution of the states.
+    #[serde(rename = "law")]
+    pub distribution: Vec<f64>,
+    /// Modulus of the second largest eigenvalue.
     pub second: f64,
-    /// Mean entropy of the next state, nats.
+    /// Mean entropy of the next state, in nats.
     pub entropy: f64,
 }
 
 impl WindowChain {
-    /// The chain of the laws `[states^window, states]` of the state that follows each window.
+    /// Creates the chain from distributions `[states^window, states]` of the state after each window.
     ///
     /// # Errors
-    /// [`AnalysisError::Windows`] unless there are as many rows, at most a million, [`AnalysisError::Row`] for one
-    /// that is no law.
-    pub fn new(window: usize, laws: Array2<f32>) -> Result<Self, AnalysisError> {
-        let (rows, states) = laws.dim();
+    /// [`AnalysisError::Windows`] for another number of rows or more than a million, [`AnalysisError::Row`] for a
+    /// row that is not a distribution.
+    pub fn new(window: usize, distributions: Array2<f32>) -> Result<Self, AnalysisError> {
+        let (rows, states) = distributions.dim();
         if rows != windows(states, window)? {
             return Err(AnalysisError::Windows { states, window });
         }
-        for (row, law) in laws.outer_iter().enumerate() {
-            let sum: f64 = law.iter().map(|&p| f64::from(p)).sum();
-            if law.iter().any(|p| !(0.0..).contains(p)) || (sum - 1.0).abs() > 1e-3 {
+        for (row, distribution) in distributions.outer_iter().enumerate() {
+            let sum: f64 = distribution.iter().map(|&p| f64::from(p)).sum();
+            if distribution.iter().any(|p| !(0.0..).contains(p)) || (sum - 1.0).abs() > 1e-3 {
                 let what = format!("{sum} together, not 1, or below 0");
                 return Err(AnalysisError::Row { row, what });
             }
         }
-        Ok(Self { window, laws })
+        Ok(Self {
+            window,
+            distributions,
+        })
     }
 
-    /// States of a window.
+    /// Returns the number of states per window.
     pub fn window(&self) -> usize {
         self.window
     }
 
-    /// Number of states.
+    /// Returns the number of states.
     pub fn states(&self) -> usize {
-        self.laws.ncols()
+        self.distributions.ncols()
     }
 
-    /// Number of windows.
+    /// Returns the number of windows.
     pub fn windows(&self) -> usize {
-        self.laws.nrows()
+        self.distributions.nrows()
     }
 
-    /// Laws `[windows, states]` of the state that follows each window.
-    pub fn laws(&self) -> &Array2<f32> {
-        &self.laws
+    /// Returns the distributions `[windows, states]` of the state after each window.
+    pub fn distributions(&self) -> &Array2<f32> {
+        &self.distributions
     }
 
-    /// The states of a window, the oldest first.
-    pub fn spelled(&self, window: usize) -> Vec<usize> {
-        spelled(window, self.states(), self.window).collect()
+    /// Returns the states of a window, oldest first.
+    pub fn window_states(&self, window: usize) -> Vec<usize> {
+        window_states(window, self.states(), self.window).collect()
     }
 
-    /// The window that follows one when a state comes.
+    /// Returns the window after a state is appended.
     fn next(&self, window: usize, state: usize) -> usize {
         (window * self.states() + state) % self.windows()
     }
 
-    /// Windows that lead to each other along steps of a probability above `least`, the largest classes first.
+    /// Returns the communicating classes along steps with probability above `least`, largest first.
     pub fn classes(&self, least: f64) -> Vec<Class> {
         let mut classes: Vec<Class> = self
             .components(least)
@@ -120,7 +123,7 @@ impl WindowChain {
     }
 
     fn arrow(&self, window: usize, state: usize, least: f64) -> bool {
-        f64::from(self.laws[[window, state]]) > least
+        f64::from(self.distributions[[window, state]]) > least
     }
 
     /// Strongly connected components (Tarjan 1972), without recursion.
@@ -174,7 +177,7 @@ impl WindowChain {
         components
     }
 
-    /// Whether windows, in order, have steps and none that leaves them, and the greatest common divisor of all ways back.
+    /// Tells whether sorted windows form a closed class with steps, and its period.
     fn kind(&self, windows: &[usize], least: f64) -> (bool, usize) {
         let place = |window: usize| windows.binary_search(&window).ok();
         let mut depth = vec![None; windows.len()];
@@ -201,22 +204,25 @@ impl WindowChain {
         (closed && steps, period)
     }
 
-    /// A law of windows after a step.
-    fn step(&self, law: &Array1<f64>) -> Array1<f64> {
-        let mut after = Array1::zeros(law.len());
-        for (window, weight) in law.iter().enumerate().filter(|(_, weight)| **weight != 0.0) {
-            for (state, &p) in self.laws.row(window).iter().enumerate() {
+    /// Advances a distribution over windows by one step.
+    fn step(&self, distribution: &Array1<f64>) -> Array1<f64> {
+        let mut after = Array1::zeros(distribution.len());
+        for (window, weight) in distribution
+            .iter()
+            .enumerate()
+            .filter(|(_, weight)| **weight != 0.0)
+        {
+            for (state, &p) in self.distributions.row(window).iter().enumerate() {
                 after[self.next(window, state)] += weight * f64::from(p);
             }
         }
         after
     }
 
-    /// The stationary law of windows; `None` if there are several, one a class that is never left, or if a chain of
-    /// more than 1000 windows takes too long to come near it.
+    /// Returns the stationary distribution of windows; `None` if there are several closed classes, or if the power
+    /// iteration for more than 1000 windows does not converge.
     ///
-    /// A chain that goes round and round has one, too: the law is that of the chain that stays where it is every
-    /// other step on average, which has the same.
+    /// Periodic chains are handled by the lazy chain, which has the same stationary distribution.
     pub fn stationary(&self) -> Option<Array1<f64>> {
         let classes = self.classes(0.0);
         let mut closed = classes.iter().filter(|class| class.closed);
@@ -224,17 +230,17 @@ impl WindowChain {
         if closed.next().is_some() {
             return None;
         }
-        match class.states.len() <= MOST_EXACT {
+        match class.states.len() <= MAX_EXACT {
             true => self.stationary_within(&class.states),
             false => self.stationary_by_steps(),
         }
     }
 
-    /// The same by elimination, of windows that are never left.
+    /// Computes the stationary distribution of a closed class by elimination.
     fn stationary_within(&self, windows: &[usize]) -> Option<Array1<f64>> {
         let mut matrix = Array2::<f64>::zeros((windows.len(), windows.len()));
         for (at, &window) in windows.iter().enumerate() {
-            for (state, &p) in self.laws.row(window).iter().enumerate() {
+            for (state, &p) in self.distributions.row(window).iter().enumerate() {
                 if let Ok(to) = windows.binary_search(&self.next(window, state)) {
                     matrix[[at, to]] += f64::from(p);
                 }
@@ -243,83 +249,83 @@ impl WindowChain {
             matrix.row_mut(at).mapv_inplace(|p| p / sum);
         }
         let within = Chain::new(matrix).ok()?.stationary()?;
-        let mut law = Array1::zeros(self.windows());
+        let mut distribution = Array1::zeros(self.windows());
         windows
             .iter()
             .zip(within)
-            .for_each(|(&window, p)| law[window] = p);
-        Some(law)
+            .for_each(|(&window, p)| distribution[window] = p);
+        Some(distribution)
     }
 
-    /// The same by going on from an even law, until what is left to go is small: that is the last step by what the
-    /// steps shrink by.
+    /// Computes the stationary distribution by power iteration from the uniform distribution. The remaining error is
+    /// estimated from the last change and the contraction rate.
     fn stationary_by_steps(&self) -> Option<Array1<f64>> {
-        let steps = (MOST_WORK / (self.windows() * self.states())).clamp(LEAST_STEPS, MOST_STEPS);
-        let mut law = Array1::from_elem(self.windows(), 1.0 / self.windows() as f64);
+        let steps = (MAX_OPERATIONS / (self.windows() * self.states())).clamp(MIN_STEPS, MAX_STEPS);
+        let mut distribution = Array1::from_elem(self.windows(), 1.0 / self.windows() as f64);
         let mut before = f64::INFINITY;
         for _ in 0..steps {
-            let after = 0.5 * (self.step(&law) + &law);
+            let after = 0.5 * (self.step(&distribution) + &distribution);
             let after = &after / after.sum();
-            let change: f64 = (&after - &law).mapv(f64::abs).sum() / 2.0;
-            law = after;
+            let change: f64 = (&after - &distribution).mapv(f64::abs).sum() / 2.0;
+            distribution = after;
             let shrinks = (change / before).min(1.0);
-            if change < STANDS * (1.0 - shrinks) || change < ROUNDING {
-                return (shrinks < 1.0).then_some(law);
+            if change < STATIONARY_TOLERANCE * (1.0 - shrinks) || change < ROUNDING {
+                return (shrinks < 1.0).then_some(distribution);
             }
             before = change;
         }
         None
     }
 
-    /// The long run behind a stationary law.
+    /// Returns the long-run behaviour for a stationary distribution.
     pub fn long_run(&self, stationary: &Array1<f64>) -> LongRun {
-        let mut law = vec![0.0; self.states()];
+        let mut distribution = vec![0.0; self.states()];
         let mut entropy = 0.0;
         for (window, weight) in stationary.iter().enumerate() {
-            law[window % self.states()] += weight;
+            distribution[window % self.states()] += weight;
             let information = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
-            let laws = self.laws.row(window);
-            let said = laws.iter().map(|&p| information(f64::from(p)));
+            let distributions = self.distributions.row(window);
+            let said = distributions.iter().map(|&p| information(f64::from(p)));
             entropy += weight * said.sum::<f64>();
         }
         LongRun {
-            law,
+            distribution,
             second: self.second(stationary),
             entropy,
         }
     }
 
-    /// Modulus of the second largest eigenvalue: Arnoldi's iteration on differences of laws, behind so many plain
-    /// steps that what goes fast is gone.
+    /// Returns the modulus of the second largest eigenvalue by Arnoldi iteration on differences of distributions,
+    /// after power steps that remove fast modes.
     fn second(&self, stationary: &Array1<f64>) -> f64 {
         const STEPS: usize = 100;
         const BASIS: usize = 24;
-        // Rounding brings back what is of the stationary law.
-        let difference = |mut law: Array1<f64>| {
-            let sum = law.sum();
-            law.zip_mut_with(stationary, |d, s| *d -= sum * s);
-            let size = law.dot(&law).sqrt();
-            (law, size)
+        // Rounding reintroduces the stationary component.
+        let difference = |mut distribution: Array1<f64>| {
+            let sum = distribution.sum();
+            distribution.zip_mut_with(stationary, |d, s| *d -= sum * s);
+            let size = distribution.dot(&distribution).sqrt();
+            (distribution, size)
         };
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let start = Array1::from_shape_fn(self.windows(), |_| random.random::<f64>());
         let (mut vector, mut size) = difference(start);
         for _ in 0..STEPS {
-            if size < GONE {
+            if size < VANISHED {
                 return 0.0;
             }
             (vector, size) = difference(self.step(&(vector / size)));
         }
         let mut basis: Vec<Array1<f64>> = Vec::new();
         let mut products = Array2::<f64>::zeros((BASIS + 1, BASIS));
-        while size >= GONE && basis.len() < BASIS {
+        while size >= VANISHED && basis.len() < BASIS {
             let at = basis.len();
             if at > 0 {
                 products[[at, at - 1]] = size;
             }
             basis.push(vector / size);
             (vector, _) = difference(self.step(&basis[at]));
-            // Twice, for what one pass leaves of nearly parallel vectors.
+            // A second pass restores orthogonality of nearly parallel vectors.
             for _ in 0..2 {
                 for (i, known) in basis.iter().enumerate() {
                     let part = known.dot(&vector);
@@ -332,14 +338,14 @@ impl WindowChain {
         spectral_radius(products.slice_move(s![..basis.len(), ..basis.len()]))
     }
 
-    /// The least probability of any window after `window` steps from any: ε of the paper's bound
-    /// `(1 - 2 ε)^(floor(n / window) - 1)` on the distance from the stationary law after `n` steps.
+    /// Returns the smallest probability of any window after `window` steps from any: ε of the paper's bound
+    /// `(1 - 2 ε)^(floor(n / window) - 1)` on the distance to the stationary distribution after `n` steps.
     pub fn least_passage(&self) -> f64 {
-        // From back to front: the least probability of any way of so many steps that begins at a window.
+        // Backward recursion of the smallest path probability from each window.
         let mut least = Array1::from_elem(self.windows(), 1.0f64);
         for _ in 0..self.window {
             least = Array1::from_shape_fn(self.windows(), |window| {
-                let ways = self.laws.row(window).into_iter().enumerate();
+                let ways = self.distributions.row(window).into_iter().enumerate();
                 let ways = ways.map(|(s, &p)| f64::from(p) * least[self.next(window, s)]);
                 ways.fold(f64::INFINITY, f64::min)
             });
@@ -348,7 +354,7 @@ impl WindowChain {
     }
 }
 
-/// Number of windows of so many states.
+/// Returns the number of windows.
 ///
 /// # Errors
 /// [`AnalysisError::Windows`] if there are more than a million, or none.
@@ -356,14 +362,14 @@ pub fn windows(states: usize, window: usize) -> Result<usize, AnalysisError> {
     let count = u32::try_from(window)
         .ok()
         .and_then(|w| states.checked_pow(w));
-    let fits = |count: &usize| *count <= MOST_WINDOWS && window > 0 && states > 1;
+    let fits = |count: &usize| *count <= MAX_WINDOWS && window > 0 && states > 1;
     count
         .filter(fits)
         .ok_or(AnalysisError::Windows { states, window })
 }
 
-/// The states of a window's number, the oldest first.
-pub(super) fn spelled(
+/// Returns the states of a window's number, oldest first.
+pub(super) fn window_states(
     number: usize,
     states: usize,
     window: usize,
@@ -378,12 +384,13 @@ mod tests {
     /// Laws that look at the last two of three states, some never.
     fn chain() -> WindowChain {
         let weight = |window: usize, state: usize| ((window % 9 + 2 * state) % 4) as f32 + 0.25;
-        let mut laws = Array2::from_shape_fn((27, 3), |(window, state)| weight(window, state));
-        for mut law in laws.rows_mut() {
-            let sum = law.sum();
-            law /= sum;
+        let mut distributions =
+            Array2::from_shape_fn((27, 3), |(window, state)| weight(window, state));
+        for mut distribution in distributions.rows_mut() {
+            let sum = distribution.sum();
+            distribution /= sum;
         }
-        WindowChain::new(3, laws).unwrap()
+        WindowChain::new(3, distributions).unwrap()
     }
 
     /// The same as a chain without structure.
@@ -392,7 +399,7 @@ mod tests {
         for window in 0..chain.windows() {
             for state in 0..chain.states() {
                 matrix[[window, chain.next(window, state)]] +=
-                    f64::from(chain.laws[[window, state]]);
+                    f64::from(chain.distributions[[window, state]]);
             }
         }
         Chain::new(matrix).unwrap()
@@ -402,21 +409,21 @@ mod tests {
     fn windows_are_a_chain_like_any_other() {
         let chain = chain();
         let dense = dense(&chain);
-        let law = chain.stationary().unwrap();
+        let distribution = chain.stationary().unwrap();
         let same = dense.stationary().unwrap();
-        assert!((&law - &same).iter().all(|d| d.abs() < 1e-7));
-        let long = chain.long_run(&law);
+        assert!((&distribution - &same).iter().all(|d| d.abs() < 1e-7));
+        let long = chain.long_run(&distribution);
         assert!(
             (1.0 - long.second - dense.spectral_gap()).abs() < 1e-6,
             "{long:?}"
         );
-        assert!((long.law.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        assert!((long.distribution.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         assert_eq!(chain.classes(0.0), dense.classes());
         // The paper's bound, and the least probability against a product of matrices.
         let power = dense.matrix().dot(dense.matrix()).dot(dense.matrix());
         let least = power.iter().copied().fold(f64::INFINITY, f64::min);
         assert!((chain.least_passage() - least).abs() < 1e-9);
-        assert_eq!(chain.spelled(5), [0, 1, 2]);
+        assert_eq!(chain.window_states(5), [0, 1, 2]);
         assert_eq!(chain.next(5, 1), 16);
     }
 
@@ -424,10 +431,10 @@ mod tests {
     #[test]
     fn certain_laws_have_classes_and_periods() {
         // The state that was not there last: 0 1 0 1, whatever came first.
-        let laws = Array2::from_shape_fn((4, 2), |(window, state)| {
+        let distributions = Array2::from_shape_fn((4, 2), |(window, state)| {
             f32::from(u8::from(window % 2 != state))
         });
-        let chain = WindowChain::new(2, laws).unwrap();
+        let chain = WindowChain::new(2, distributions).unwrap();
         let classes = chain.classes(0.0);
         assert_eq!(classes[0].states, [1, 2]);
         assert_eq!((classes[0].closed, classes[0].period), (true, 2));
@@ -435,9 +442,9 @@ mod tests {
             .iter()
             .map(|c| (c.states.len(), c.closed, c.period));
         assert_eq!(lonely.collect::<Vec<_>>(), [(1, false, 0); 2]);
-        let law = chain.stationary().unwrap();
-        assert!((law[1] - 0.5).abs() < 1e-9 && law[0] < 1e-9);
-        let long = chain.long_run(&law);
+        let distribution = chain.stationary().unwrap();
+        assert!((distribution[1] - 0.5).abs() < 1e-9 && distribution[0] < 1e-9);
+        let long = chain.long_run(&distribution);
         assert!((long.second - 1.0).abs() < 1e-6);
         assert_eq!(long.entropy, 0.0);
         assert_eq!(chain.least_passage(), 0.0);
@@ -447,7 +454,7 @@ mod tests {
     #[test]
     fn chains_that_hardly_move_have_their_own_law() {
         let of = |stay: [f32; 2]| {
-            let laws = Array2::from_shape_fn((4, 2), |(window, state)| {
+            let distributions = Array2::from_shape_fn((4, 2), |(window, state)| {
                 let stay = stay[window % 2];
                 if window % 2 == state {
                     stay
@@ -455,16 +462,16 @@ mod tests {
                     1.0 - stay
                 }
             });
-            WindowChain::new(2, laws).unwrap()
+            WindowChain::new(2, distributions).unwrap()
         };
         // State 1 is left once in 2^22 steps, state 0 once in 2^20.
-        let law = of([1.0 - 2f32.powi(-20), 1.0 - 2f32.powi(-22)])
+        let distribution = of([1.0 - 2f32.powi(-20), 1.0 - 2f32.powi(-22)])
             .stationary()
             .unwrap();
-        assert!((law[3] - 0.8).abs() < 1e-6, "{law}");
+        assert!((distribution[3] - 0.8).abs() < 1e-6, "{distribution}");
         // State 1 is never left; both are.
-        let law = of([0.999, 1.0]).stationary().unwrap();
-        assert!((law[3] - 1.0).abs() < 1e-12, "{law}");
+        let distribution = of([0.999, 1.0]).stationary().unwrap();
+        assert!((distribution[3] - 1.0).abs() < 1e-12, "{distribution}");
         assert_eq!(of([1.0, 1.0]).stationary(), None);
         // No step is above 0.9999995: classes without steps are not closed.
         let classes = of([0.5, 0.5]).classes(0.9);
@@ -477,25 +484,25 @@ mod tests {
 
     #[test]
     fn long_chains_are_gone_along() {
-        let laws = Array2::from_shape_fn((4096, 2), |(window, state)| {
+        let distributions = Array2::from_shape_fn((4096, 2), |(window, state)| {
             let one = 0.2 + 0.6 * (window.count_ones() as f32 / 12.0);
             if state == 1 { one } else { 1.0 - one }
         });
-        let chain = WindowChain::new(12, laws).unwrap();
-        let law = chain.stationary().unwrap();
-        let after = chain.step(&law);
-        assert!((&after - &law).mapv(f64::abs).sum() < 1e-9);
-        assert!((chain.long_run(&law).law[1] - 0.5).abs() < 1e-6);
+        let chain = WindowChain::new(12, distributions).unwrap();
+        let distribution = chain.stationary().unwrap();
+        let after = chain.step(&distribution);
+        assert!((&after - &distribution).mapv(f64::abs).sum() < 1e-9);
+        assert!((chain.long_run(&distribution).distribution[1] - 0.5).abs() < 1e-6);
     }
 
     proptest::proptest! {
         /// Sparse laws of all kinds: the same classes as a chain without structure has.
         #[test]
         fn classes_are_those_of_a_plain_chain(kinds in proptest::collection::vec(0..4usize, 16)) {
-            let laws = Array2::from_shape_fn((16, 2), |(window, state)| {
+            let distributions = Array2::from_shape_fn((16, 2), |(window, state)| {
                 [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.25, 0.75]][kinds[window]][state]
             });
-            let chain = WindowChain::new(4, laws).unwrap();
+            let chain = WindowChain::new(4, distributions).unwrap();
             let mut classes = chain.classes(0.0);
             classes.sort_by_key(|class| class.states[0]);
             proptest::prop_assert_eq!(classes, dense(&chain).classes());

@@ -1,14 +1,14 @@
-//! Backtests: forecasts from many origins of recordings, scored against what came.
+//! Backtests: forecasts from many origins of recordings, scored against the observations.
 //!
 //! Every forecaster reads the same context before an origin, continues it along sampled paths
-//! ([`Step`]) and then predicts the same rows one by one as they are observed ([`OneStepScore`]).
-//! Nothing of a forecast depends on a row at or after its origin, but the actions taken where they
-//! were recorded: those are given to all.
+//! ([`StepScore`]) and then predicts the same rows one by one as they are observed ([`OneStepScore`]).
+//! No forecast depends on rows at or after its origin, except for recorded actions, which all
+//! forecasters receive.
 
 mod run;
 mod summary;
 mod windows;
 
-pub use run::{BacktestSettings, Joint, OneStepScore, Results, Step, run};
-pub use summary::{ByStep, MethodSummary, Residuals, Summary, summarise};
+pub use run::{BacktestSettings, JointStepScore, OneStepScore, Results, StepScore, run};
+pub use summary::{BacktestSummary, MethodSummary, Residuals, StepSummary, summarise};
 pub use windows::{Windows, WindowsError};

@@ -14,20 +14,20 @@ use crate::forecast::{
 };
 use crate::metrics::{JointScores, Pit, crps, density_crps, interval_score};
 
-/// How a backtest is made.
+/// Settings of a backtest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BacktestSettings {
-    /// Contexts, horizons, origins.
+    /// Contexts, horizons and origins.
     pub windows: Windows,
-    /// Sample paths of a forecast, at least 2.
+    /// Sample paths per forecast, at least 2.
     pub samples: NonZeroUsize,
     /// Seed of all draws.
     pub seed: u64,
 }
 
-/// One variable at one step of a sampled forecast.
+/// Scores of one variable at one step of a sampled forecast.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub struct StepScore {
     /// Number of the series.
     pub series: usize,
     /// First forecast row.
@@ -38,29 +38,29 @@ pub struct Step {
     pub variable: usize,
     /// Steps ahead, from 1.
     pub step: usize,
-    /// What came.
+    /// Observed value.
     pub observed: f64,
     /// Mean of the paths.
     pub mean: f64,
-    /// Their median.
+    /// Median of the paths.
     pub median: f64,
-    /// Ends of the central 90 % of the paths.
+    /// Central 90 % interval of the paths.
     pub interval: (f64, f64),
-    /// Score of the paths; lower is better.
+    /// CRPS of the paths; lower is better.
     pub crps: f64,
-    /// Score of the interval; lower is better.
+    /// Interval score; lower is better.
     pub interval_score: f64,
-    /// Where the observation fell among the paths, uniform on `[0, 1]` if they are calibrated.
+    /// PIT value of the observation, uniform on `[0, 1]` for calibrated paths.
     pub pit: f64,
     /// Standard deviation of the variable over the context.
     pub spread: f64,
-    /// Mean size of the variable's increments over the context.
+    /// Mean absolute increment of the variable over the context.
     pub increment: f64,
 }
 
-/// All variables at one step of a sampled forecast.
+/// Joint scores of all variables at one step of a sampled forecast.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Joint {
+pub struct JointStepScore {
     /// Number of the series.
     pub series: usize,
     /// First forecast row.
@@ -69,29 +69,29 @@ pub struct Joint {
     pub method: usize,
     /// Steps ahead, from 1.
     pub step: usize,
-    /// Scores of the variables in units of their spreads, and of the same paths with independent
+    /// Scores in units of the standard deviations over the context, and those of the same paths with independent
     /// variables.
     pub scores: JointScores,
 }
 
-/// One channel's density of one row, given the rows before it.
+/// Scores of one channel's density of one row, given the rows before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OneStepScore {
     /// Number of the series.
     pub series: usize,
     /// First forecast row of the window.
     pub origin: usize,
-    /// Row that was predicted.
+    /// Predicted row.
     pub row: usize,
     /// Number of the method.
     pub method: usize,
     /// Index of the channel.
     pub channel: usize,
-    /// Logarithm of the density per unit of the axis at what came; higher is better.
+    /// Log density per unit of the axis at the observation; higher is better.
     pub log_score: f64,
-    /// Score of the density in units of the axis; lower is better.
+    /// CRPS of the density in units of the axis; lower is better.
     pub crps: f64,
-    /// Where the observation fell in the density.
+    /// PIT value of the observation.
     pub pit: f64,
     /// Standard deviation of the density in units of the axis.
     pub sharpness: f64,
@@ -104,29 +104,28 @@ pub struct Results {
     pub methods: Vec<String>,
     /// Names of the series.
     pub series: Vec<String>,
-    /// Rows of the series.
+    /// Number of rows of each series.
     pub rows: Vec<usize>,
-    /// Names of the variables that are scored: all but the actions.
+    /// Names of the scored variables: all but actions.
     pub variables: Vec<String>,
     /// Names of the channels.
     pub channels: Vec<String>,
     /// Scores of sampled forecasts.
-    pub steps: Vec<Step>,
-    /// Their joint scores.
-    pub joint: Vec<Joint>,
+    pub steps: Vec<StepScore>,
+    /// Joint scores of sampled forecasts.
+    pub joint: Vec<JointStepScore>,
     /// Scores of one-step densities.
     pub one_step: Vec<OneStepScore>,
-    /// Values that lay off the axis of their context and were moved to its end.
-    pub saturated: usize,
-    /// Seconds that each method took.
+    /// Number of values that were clipped to the axis of their context.
+    pub clipped: usize,
+    /// Seconds per method.
     pub seconds: Vec<f64>,
 }
 
-/// Backtests methods on named series. All see the same windows. `progress` is told which share of
-/// the work is done.
+/// Backtests methods on named series, with the same windows for all. `progress` receives the finished fraction.
 ///
 /// # Errors
-/// What a forecaster reports.
+/// Errors of a forecaster.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -211,27 +210,33 @@ impl Window<'_> {
         let method = forecaster.settings().method;
         let part = |rows: Range<usize>| self.values.slice(rows).of_method(method);
         let context = part(self.origin - settings.windows.context..self.origin);
-        let came = part(rows);
-        let future = KnownFuture(came.actions.clone());
+        let actual = part(rows);
+        let future = KnownFuture(actual.actions.clone());
         let paths = RolloutSettings {
             horizon,
             samples: settings.samples,
             seed: settings.seed.wrapping_add(self.origin as u64),
             paths_at_once: None,
-            stretch: None,
+            max_steps: None,
         };
-        let known = (came.actions.ncols() > 0).then_some(&future);
+        let known = (actual.actions.ncols() > 0).then_some(&future);
         let futures = Futures::of(known);
         let forecast = forecaster.rollouts(&context, 0, &paths, futures, &|_| ())?;
-        self.score_paths(&context, &came, &forecast.rollouts[0], paths.seed, results);
+        self.score_paths(
+            &context,
+            &actual,
+            &forecast.rollouts[0],
+            paths.seed,
+            results,
+        );
         let mut reading = forecast.reading;
         let before = reading.saturated();
-        let one_step = reading.observe(&came)?;
+        let one_step = reading.observe(&actual)?;
         if results.channels.is_empty() {
             results.channels = reading.encoding().channel_names().to_vec();
         }
         if self.method == 0 {
-            results.saturated += reading.saturated() - before;
+            results.clipped += reading.saturated() - before;
         }
         self.score_densities(&one_step, paths.seed, results);
         Ok(())
@@ -240,7 +245,7 @@ impl Window<'_> {
     fn score_paths(
         &self,
         context: &Variables,
-        came: &Variables,
+        actual: &Variables,
         rollout: &Rollout,
         seed: u64,
         results: &mut Results,
@@ -252,24 +257,24 @@ impl Window<'_> {
             let moves = column.windows(2).into_iter().map(|w| (w[1] - w[0]).abs());
             moves.sum::<f64>() / (column.len() - 1) as f64
         });
-        // The same randomness of ties for all methods.
+        // All methods share the randomisation of ties.
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        // Actions are given where they were recorded: there is nothing to score.
-        let forecast = |v: &usize| came.roles[*v] != Role::Action;
+        // Recorded actions are inputs and not scored.
+        let forecast = |v: &usize| actual.roles[*v] != Role::Action;
         let scored: Vec<usize> = (0..spreads.len()).filter(forecast).collect();
         let moving: Vec<usize> = scored
             .iter()
             .copied()
             .filter(|&v| spreads[v] > 0.0)
             .collect();
-        for h in 0..came.rows() {
+        for h in 0..actual.rows() {
             for (number, &v) in scored.iter().enumerate() {
-                let observed = came.values[[h, v]];
+                let observed = actual.values[[h, v]];
                 let at = |q: usize| summary.quantiles[q][[h, v]];
                 let mut sample = rollout.paths.slice(s![.., h, v]).to_vec();
                 let mut pit = Pit::new();
                 pit.add_sample(&sample, observed, random.random());
-                results.steps.push(Step {
+                results.steps.push(StepScore {
                     series: self.series,
                     origin: self.origin,
                     method: self.method,
@@ -289,16 +294,19 @@ impl Window<'_> {
         }
         if !moving.is_empty() {
             let draws = rollout.paths.select(Axis(2), &moving);
-            let observed = came.values.select(Axis(1), &moving);
+            let observed = actual.values.select(Axis(1), &moving);
             let scales = spreads.select(Axis(0), &moving);
             let scores = JointScores::of_paths(draws.view(), observed.view(), scales.view(), seed);
-            let joint = scores.into_iter().enumerate().map(|(h, scores)| Joint {
-                series: self.series,
-                origin: self.origin,
-                method: self.method,
-                step: h + 1,
-                scores,
-            });
+            let joint = scores
+                .into_iter()
+                .enumerate()
+                .map(|(h, scores)| JointStepScore {
+                    series: self.series,
+                    origin: self.origin,
+                    method: self.method,
+                    step: h + 1,
+                    scores,
+                });
             results.joint.extend(joint);
         }
     }

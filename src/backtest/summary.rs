@@ -1,23 +1,23 @@
-//! What the scores of a backtest say together.
+//! Summaries of backtests.
 
 use serde::Serialize;
 
-use super::{OneStepScore, Results, Step, Windows};
+use super::{OneStepScore, Results, StepScore, Windows};
 use crate::metrics::{
     Calibration, Estimate, JointScores, Pit, block_bootstrap, correlation, mean_over_series,
     r_squared, rmse, smape, valid_prediction_time,
 };
 
-/// Error, in standard deviations, at which a forecast of chaos has lost the track.
-const LOST: f64 = 0.4;
+/// Error threshold of the valid prediction time, in standard deviations.
+const VALID_ERROR: f64 = 0.4;
 
-/// Correlation of the channels' residuals above which their joint forecasts are not to be trusted.
+/// Correlation of channel residuals above which joint forecasts are unreliable.
 const DEPENDENT: f64 = 0.3;
 
-/// Everything that a report shows.
+/// Summary of a backtest.
 #[derive(Debug, Clone, Serialize)]
-pub struct Summary {
-    /// One a method, in their order.
+pub struct BacktestSummary {
+    /// Summaries of the methods, in their order.
     pub methods: Vec<MethodSummary>,
     /// Names of the variables.
     pub variables: Vec<String>,
@@ -25,10 +25,11 @@ pub struct Summary {
     pub channels: Vec<String>,
     /// True if channels are mixtures of variables.
     pub mixed: bool,
-    /// Windows of all series.
+    /// Number of windows over all series.
     pub windows: usize,
-    /// Values off the axis of their context.
-    pub saturated: usize,
+    /// Number of values that were clipped to the axis of their context.
+    #[serde(rename = "saturated")]
+    pub clipped: usize,
 }
 
 /// Scores of one method, means over windows with 95 % intervals.
@@ -38,7 +39,7 @@ pub struct MethodSummary {
     pub name: String,
     /// Logarithmic score of one-step densities, nats per unit of the axis; higher is better.
     pub log_score: Estimate,
-    /// That less the first method's, window by window.
+    /// Difference in log score to the first method, paired by window.
     pub log_score_difference: Estimate,
     /// CRPS of one-step densities, axis units.
     pub one_step_crps: Estimate,
@@ -46,12 +47,12 @@ pub struct MethodSummary {
     pub sharpness: f64,
     /// Calibration of the one-step densities.
     pub one_step_calibration: Calibration,
-    /// Their transforms, of all channels.
+    /// PIT values of the one-step densities, of all channels.
     #[serde(skip)]
     pub one_step_pit: Pit,
-    /// CRPS of the sampled forecasts, in standard deviations of the context.
+    /// CRPS of the sampled forecasts, in standard deviations of the context (nCRPS).
     pub crps: Estimate,
-    /// That less the first method's.
+    /// Difference in CRPS to the first method, paired by window.
     pub crps_difference: Estimate,
     /// Energy score in the same units.
     pub energy: Estimate,
@@ -61,41 +62,41 @@ pub struct MethodSummary {
     pub variogram: Estimate,
     /// Variogram score of the same paths with independent variables.
     pub independent_variogram: Estimate,
-    /// Score of the 90 % interval in the same units.
+    /// Interval score of the 90 % interval in the same units.
     pub interval_score: Estimate,
-    /// Mean absolute error of the median over that of one-step persistence in the context.
+    /// Mean absolute scaled error of the median.
     pub mase: f64,
     /// Symmetric mean absolute percentage error of the median.
     pub smape: f64,
-    /// Steps until the median is 0.4 standard deviations off.
+    /// Valid prediction time: steps until the error of the median is 0.4 standard deviations.
     pub valid_steps: Estimate,
     /// Calibration of the sampled forecasts.
     pub calibration: Calibration,
-    /// Their transforms.
+    /// PIT values of the sampled forecasts.
     #[serde(skip)]
     pub pit: Pit,
-    /// By steps ahead, from 1.
-    pub by_step: Vec<ByStep>,
+    /// Scores by steps ahead, from 1.
+    pub by_step: Vec<StepSummary>,
     /// CRPS of each variable, in standard deviations of the context.
     pub by_variable: Vec<f64>,
-    /// Share of each variable's observations in 90 % intervals.
+    /// Coverage of 90 % intervals of each variable.
     pub coverage_by_variable: Vec<f64>,
-    /// How the channels' one-step residuals go together.
+    /// Correlations of the channels' one-step residuals.
     pub residuals: Residuals,
-    /// Seconds.
+    /// Run time in seconds.
     pub seconds: f64,
 }
 
 /// Scores at one step ahead, over all variables, in standard deviations of the context.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct ByStep {
+pub struct StepSummary {
     /// CRPS.
     pub crps: f64,
     /// Root mean squared error of the mean.
     pub rmse: f64,
-    /// Share of the variance explained by the mean, averaged over the variables.
+    /// Coefficient of determination of the mean, averaged over the variables.
     pub r_squared: f64,
-    /// Share of the observations in 90 % intervals.
+    /// Coverage of 90 % intervals.
     pub coverage_90: f64,
     /// Width of the 90 % intervals.
     pub width: f64,
@@ -103,55 +104,55 @@ pub struct ByStep {
     pub energy: f64,
 }
 
-/// Correlations between the channels' one-step residuals: transforms brought to the normal law.
-/// Channels are forecast one by one, which is right as far as these vanish.
+/// Correlations between the channels' one-step residuals, as normal scores of PIT values. Channels are forecast
+/// independently, which is exact if these vanish.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Residuals {
     /// Correlations, `[channel][channel]`.
     pub correlations: Vec<Vec<f64>>,
-    /// The largest one of two channels: their indices and the correlation.
+    /// Largest correlation: indices of both channels and the value.
     pub largest: Option<(usize, usize, f64)>,
 }
 
-impl Summary {
-    /// True if several variables are scored, so that joint scores say more than single ones.
+impl BacktestSummary {
+    /// True if several variables are scored, so that joint scores are informative.
     pub fn is_joint(&self) -> bool {
         self.variables.len() > 1
     }
 }
 
 impl Residuals {
-    /// True if channels go together so much that joint events (sums, differences, extremes of
-    /// several variables) come out wrong.
+    /// True if correlations are so large that joint events (sums, differences, extremes of several variables) are
+    /// unreliable.
     pub fn matter(&self) -> bool {
         self.largest.is_some_and(|(_, _, r)| r.abs() > DEPENDENT)
     }
 }
 
-/// Sums up a backtest.
-pub fn summarise(results: &Results, windows: &Windows, seed: u64) -> Summary {
+/// Summarises a backtest.
+pub fn summarise(results: &Results, windows: &Windows, seed: u64) -> BacktestSummary {
     let mut all: Vec<(usize, usize)> = results.joint.iter().map(|j| (j.series, j.origin)).collect();
     all.extend(results.one_step.iter().map(|o| (o.series, o.origin)));
     all.sort_unstable();
     all.dedup();
-    let gatherer = Gatherer {
+    let builder = SummaryBuilder {
         results,
         windows,
         seed,
         all: &all,
     };
-    let methods = (0..results.methods.len()).map(|m| gatherer.method(m));
-    Summary {
+    let methods = (0..results.methods.len()).map(|m| builder.method(m));
+    BacktestSummary {
         methods: methods.collect(),
         variables: results.variables.clone(),
         channels: results.channels.clone(),
         mixed: !results.variables.starts_with(&results.channels),
         windows: all.len(),
-        saturated: results.saturated,
+        clipped: results.clipped,
     }
 }
 
-struct Gatherer<'g> {
+struct SummaryBuilder<'g> {
     results: &'g Results,
     windows: &'g Windows,
     seed: u64,
@@ -159,12 +160,12 @@ struct Gatherer<'g> {
     all: &'g [(usize, usize)],
 }
 
-/// Values of one window each, in the order of all windows; `NaN` where there is none.
+/// One value per window, in the order of all windows; `NaN` for none.
 type PerWindow = Vec<f64>;
 
-impl Gatherer<'_> {
+impl SummaryBuilder<'_> {
     fn method(&self, method: usize) -> MethodSummary {
-        let steps: Vec<&Step> = self.of(&self.results.steps, method, |s| s.method);
+        let steps: Vec<&StepScore> = self.of(&self.results.steps, method, |s| s.method);
         let one_step: Vec<&OneStepScore> = self.of(&self.results.one_step, method, |s| s.method);
         let joint = self.of(&self.results.joint, method, |s| s.method);
         let log_score = |method| {
@@ -221,7 +222,7 @@ impl Gatherer<'_> {
         all.iter().filter(|x| of(x) == method).collect()
     }
 
-    /// Means of the values of each window.
+    /// Averages the values of each window.
     fn per_window(&self, values: impl Iterator<Item = (usize, usize, f64)>) -> PerWindow {
         let mut sums = vec![(0.0, 0usize); self.all.len()];
         for (series, origin, value) in values {
@@ -233,7 +234,7 @@ impl Gatherer<'_> {
         sums.into_iter().map(|(sum, n)| sum / n as f64).collect()
     }
 
-    /// Over several series the interval is that of other series, over one that of other times.
+    /// Bootstraps over series if there are several, over time otherwise.
     fn estimate(&self, values: &PerWindow) -> Estimate {
         let series = self.results.series.len();
         if series > 1 {
@@ -251,9 +252,9 @@ impl Gatherer<'_> {
         self.estimate(&of.iter().zip(from).map(|(a, b)| a - b).collect())
     }
 
-    fn by_step(&self, steps: &[&Step], method: usize) -> Vec<ByStep> {
+    fn by_step(&self, steps: &[&StepScore], method: usize) -> Vec<StepSummary> {
         let at_step = |h: usize| {
-            let at: Vec<&Step> = steps
+            let at: Vec<&StepScore> = steps
                 .iter()
                 .copied()
                 .filter(|s| s.step == h && s.spread > 0.0)
@@ -264,7 +265,7 @@ impl Gatherer<'_> {
             });
             let joint = self.results.joint.iter();
             let joint = joint.filter(|j| j.method == method && j.step == h);
-            ByStep {
+            StepSummary {
                 crps: mean(at.iter().map(|s| s.crps / s.spread)),
                 rmse: rmse(
                     at.iter()
@@ -279,7 +280,7 @@ impl Gatherer<'_> {
         (1..=self.windows.horizon.get()).map(at_step).collect()
     }
 
-    fn by_variable(&self, steps: &[&Step], value: impl Fn(&Step) -> f64) -> Vec<f64> {
+    fn by_variable(&self, steps: &[&StepScore], value: impl Fn(&StepScore) -> f64) -> Vec<f64> {
         let variables = 0..self.results.variables.len();
         let of = |v: usize| {
             let of = steps.iter().filter(|s| s.variable == v && s.spread > 0.0);
@@ -289,13 +290,13 @@ impl Gatherer<'_> {
     }
 }
 
-fn covered(step: &Step) -> bool {
+fn covered(step: &StepScore) -> bool {
     (step.interval.0..=step.interval.1).contains(&step.observed)
 }
 
 fn relative(
-    steps: &[&Step],
-    value: impl Fn(&Step) -> f64,
+    steps: &[&StepScore],
+    value: impl Fn(&StepScore) -> f64,
 ) -> impl Iterator<Item = (usize, usize, f64)> {
     let moving = steps.iter().filter(|s| s.spread > 0.0);
     let all: Vec<_> = moving
@@ -304,18 +305,18 @@ fn relative(
     all.into_iter()
 }
 
-/// Valid steps of every variable of every window. Steps stand in their order.
-fn valid_steps(steps: &[&Step]) -> Vec<(usize, usize, f64)> {
-    let mut paths: std::collections::BTreeMap<(usize, usize, usize), Vec<&Step>> =
+/// Returns the valid steps of every variable of every window; takes steps in order.
+fn valid_steps(steps: &[&StepScore]) -> Vec<(usize, usize, f64)> {
+    let mut paths: std::collections::BTreeMap<(usize, usize, usize), Vec<&StepScore>> =
         Default::default();
     for step in steps.iter().filter(|s| s.spread > 0.0) {
         let key = (step.series, step.origin, step.variable);
         paths.entry(key).or_default().push(step);
     }
-    let valid = |((series, origin, _), path): ((usize, usize, usize), Vec<&Step>)| {
+    let valid = |((series, origin, _), path): ((usize, usize, usize), Vec<&StepScore>)| {
         let median: Vec<f64> = path.iter().map(|s| s.median).collect();
         let observed: Vec<f64> = path.iter().map(|s| s.observed).collect();
-        let steps = valid_prediction_time(&median, &observed, path[0].spread, LOST);
+        let steps = valid_prediction_time(&median, &observed, path[0].spread, VALID_ERROR);
         (series, origin, steps as f64)
     };
     paths.into_iter().map(valid).collect()

@@ -1,25 +1,25 @@
-//! Origins of the forecasts.
+//! Forecast origins.
 
 use std::num::NonZeroUsize;
 
 /// Rolling windows: a context, then a horizon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Windows {
-    /// Rows that are read before a forecast, at least 2.
+    /// Rows of context, at least 2.
     pub context: usize,
-    /// Rows that are forecast.
+    /// Rows to forecast.
     pub horizon: NonZeroUsize,
-    /// Windows of a series, at most.
+    /// Largest number of windows per series.
     pub count: NonZeroUsize,
 }
 
-/// A context that no forecast can be made from.
+/// A context that is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a context of {0} row(s): a forecast needs at least 2")]
 pub struct WindowsError(usize);
 
 impl Windows {
-    /// Checked windows.
+    /// Creates checked windows.
     ///
     /// # Errors
     /// [`WindowsError`] for a context of fewer than two rows.
@@ -38,8 +38,8 @@ impl Windows {
         }
     }
 
-    /// First forecast rows of a series: spread evenly, the first after one context, the last one
-    /// horizon before the end; none if the series is too short.
+    /// Returns the first forecast rows of a series, evenly spaced from one context after the start to one horizon before
+    /// the end; none if the series is too short.
     ///
     /// ```
     /// use statecast::backtest::Windows;
@@ -61,8 +61,7 @@ impl Windows {
         (0..count).map(place).collect()
     }
 
-    /// Neighbouring windows of a series of so many rows whose horizons overlap: the length of a
-    /// block that a bootstrap must not break.
+    /// Returns the number of neighbouring windows with overlapping horizons: the block length of a bootstrap.
     pub fn block(&self, rows: usize) -> usize {
         let origins = self.origins(rows);
         match origins.as_slice() {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use ndarray::{Array2, ArrayView2, Axis};
 
 use super::of_dynamics;
-use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Laws, Steps};
+use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, NormalDistributions, Steps};
 use crate::experts::{Simulated, Simulator, SimulatorError};
 use crate::forecast::{Predictor, Variables};
 use crate::network::FitSettings;
@@ -90,22 +90,26 @@ impl Simulator for Learned {
         actions: ArrayView2<f64>,
     ) -> Result<Vec<Vec<Option<Simulated>>>, SimulatorError> {
         let members = 0..self.ensemble.members();
-        let laws: Vec<Laws> = members
-            .map(|member| self.ensemble.laws(member, states, actions))
+        let distributions: Vec<NormalDistributions> = members
+            .map(|member| self.ensemble.distributions(member, states, actions))
             .collect();
-        let at = |row, channel| Some(pooled(&laws, [row, channel]));
+        let at = |row, channel| Some(pooled(&distributions, [row, channel]));
         let row = |row| (0..states.ncols()).map(|c| at(row, c)).collect();
         Ok((0..states.nrows()).map(row).collect())
     }
 }
 
 /// Mean and standard deviation of equal shares of normal laws; of what is no number nothing is said.
-fn pooled(laws: &[Laws], at: [usize; 2]) -> Simulated {
-    let count = laws.len() as f64;
-    let mean = laws.iter().map(|law| law.mean[at]).sum::<f64>() / count;
-    let variance = laws
+fn pooled(distributions: &[NormalDistributions], at: [usize; 2]) -> Simulated {
+    let count = distributions.len() as f64;
+    let mean = distributions
         .iter()
-        .map(|law| law.deviation[at].powi(2) + (law.mean[at] - mean).powi(2));
+        .map(|distribution| distribution.mean[at])
+        .sum::<f64>()
+        / count;
+    let variance = distributions
+        .iter()
+        .map(|distribution| distribution.std[at].powi(2) + (distribution.mean[at] - mean).powi(2));
     Simulated {
         mean,
         std: Some((variance.sum::<f64>() / count).sqrt()),
@@ -176,11 +180,11 @@ mod tests {
 
     #[test]
     fn members_that_differ_widen_what_they_say_together() {
-        let law = |mean: f64| Laws {
+        let distribution = |mean: f64| NormalDistributions {
             mean: Array2::from_elem((1, 1), mean),
-            deviation: Array2::from_elem((1, 1), 3.0),
+            std: Array2::from_elem((1, 1), 3.0),
         };
-        let said = pooled(&[law(-4.0), law(4.0)], [0, 0]);
+        let said = pooled(&[distribution(-4.0), distribution(4.0)], [0, 0]);
         assert_eq!((said.mean, said.std), (0.0, Some(5.0)));
     }
 }

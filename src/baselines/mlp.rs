@@ -166,7 +166,7 @@ impl Network {
 }
 
 /// Means and spreads, `[member][row][channel]`.
-type Laws = Vec<Vec<Vec<(f64, f64)>>>;
+type MemberDistributions = Vec<Vec<Vec<(f64, f64)>>>;
 
 impl Ensemble {
     fn features(&self, tail: &Tail) -> Option<Vec<f32>> {
@@ -204,7 +204,7 @@ impl Ensemble {
     }
 
     /// Laws of the increments after each tail; `None` before the first training.
-    fn laws(&self, tails: &[Tail]) -> Result<Option<Laws>, ForecastError> {
+    fn distributions(&self, tails: &[Tail]) -> Result<Option<MemberDistributions>, ForecastError> {
         let features: Option<Vec<Vec<f32>>> =
             tails.iter().map(|tail| self.features(tail)).collect();
         let Some(features) = features.filter(|_| !self.members.is_empty()) else {
@@ -212,9 +212,9 @@ impl Ensemble {
         };
         let shape = (tails.len(), self.inputs);
         let features = Tensor::from_vec(features.concat(), shape, &Device::Cpu)?;
-        let laws: candle_core::Result<_> =
+        let distributions: candle_core::Result<_> =
             self.members.iter().map(|m| m.predict(&features)).collect();
-        Ok(Some(laws?))
+        Ok(Some(distributions?))
     }
 }
 
@@ -243,12 +243,12 @@ impl JointRule for Ensemble {
     }
 
     fn densities(&self, tails: &[Tail]) -> Result<Vec<Vec<Mass>>, ForecastError> {
-        let laws = self.laws(tails)?;
+        let distributions = self.distributions(tails)?;
         let of_tail = |(i, tail): (usize, &Tail)| {
             let channel = |c: usize| {
                 let mut mass = Mass::new();
-                match &laws {
-                    Some(laws) => laws.iter().for_each(|member| {
+                match &distributions {
+                    Some(distributions) => distributions.iter().for_each(|member| {
                         let (mean, spread) = member[i][c];
                         let centre = 5.0 + last(tail, c) + mean;
                         mass.add_normal(1.0, centre, spread.max(0.3 * BIN_WIDTH));
@@ -273,10 +273,12 @@ impl JointRule for Ensemble {
         tails: &[Tail],
         levels: &[Vec<f64>],
     ) -> Result<Vec<Vec<f64>>, ForecastError> {
-        let laws = self.laws(tails)?;
+        let distributions = self.distributions(tails)?;
         let of_path = |(i, (&member, tail)): (usize, (&usize, &Tail))| {
             let channel = |c: usize| {
-                let (mean, spread) = laws.as_ref().map_or((0.0, 1.0), |laws| laws[member][i][c]);
+                let (mean, spread) = distributions
+                    .as_ref()
+                    .map_or((0.0, 1.0), |distributions| distributions[member][i][c]);
                 last(tail, c) + mean + spread * normal_quantile(levels[i][c])
             };
             (0..self.channels).map(channel).collect()

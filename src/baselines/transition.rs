@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use super::PARAMETERS;
 use crate::codec::{BIN_COUNT, BIN_WIDTH};
 use crate::density::{Mass, normal_quantile};
-use crate::dynamics::{Dynamics, Laws};
+use crate::dynamics::{Dynamics, NormalDistributions};
 use crate::forecast::{
     Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
@@ -86,11 +86,11 @@ impl Walk {
     }
 
     /// Laws of the variables on the axes of the channels: the map is affine, so they stay normal.
-    fn on_axes(&self, laws: &Laws) -> OnAxes {
+    fn on_axes(&self, distributions: &NormalDistributions) -> OnAxes {
         let disentangler = self.encoding.disentangler();
         let variables = disentangler.variables();
-        let mean = laws.mean.slice(s![.., ..variables]);
-        let variance = laws.deviation.slice(s![.., ..variables]).mapv(|d| d * d);
+        let mean = distributions.mean.slice(s![.., ..variables]);
+        let variance = distributions.std.slice(s![.., ..variables]).mapv(|d| d * d);
         let channels = disentangler.to_channels(mean);
         let squared = disentangler.unmixing().mapv(|f| f * f);
         let variance = variance.dot(&squared.t());
@@ -101,19 +101,21 @@ impl Walk {
                 axis(i).position(channels[[row, self.active[i]]])
             }),
             spread: Array2::from_shape_fn(shape, |(row, i)| {
-                let deviation = variance[[row, self.active[i]]].sqrt();
-                (deviation / axis(i).unit()).max(LEAST_SPREAD)
+                let std = variance[[row, self.active[i]]].sqrt();
+                (std / axis(i).unit()).max(LEAST_SPREAD)
             }),
         }
     }
 
     /// Laws of what follows some tails, by one member.
-    fn laws(&self, member: usize, tails: &[&Tail]) -> OnAxes {
+    fn distributions(&self, member: usize, tails: &[&Tail]) -> OnAxes {
         let actions = tails.first().map_or(0, |tail| tail.actions.len());
         let states = Array2::from_shape_fn((tails.len(), self.states), |(i, j)| tails[i].states[j]);
         let actions = Array2::from_shape_fn((tails.len(), actions), |(i, j)| tails[i].actions[j]);
-        let laws = self.dynamics.laws(member, states.view(), actions.view());
-        self.on_axes(&laws)
+        let distributions = self
+            .dynamics
+            .distributions(member, states.view(), actions.view());
+        self.on_axes(&distributions)
     }
 
     /// Densities `[rows, active channels, 1000]` of what follows some tails.
@@ -123,10 +125,10 @@ impl Walk {
             .copied()
             .filter(|t| !t.states.is_empty())
             .collect();
-        let laws: Vec<OnAxes> = match known.is_empty() {
+        let distributions: Vec<OnAxes> = match known.is_empty() {
             true => Vec::new(),
             false => (0..self.dynamics.members())
-                .map(|m| self.laws(m, &known))
+                .map(|m| self.distributions(m, &known))
                 .collect(),
         };
         let mut densities = Array3::zeros((tails.len(), self.active.len(), BIN_COUNT));
@@ -135,8 +137,12 @@ impl Walk {
             for c in 0..self.active.len() {
                 let mut mass = Mass::new();
                 if !tail.states.is_empty() {
-                    for law in &laws {
-                        mass.add_normal(1.0, law.centre[[row, c]], law.spread[[row, c]]);
+                    for distribution in &distributions {
+                        mass.add_normal(
+                            1.0,
+                            distribution.centre[[row, c]],
+                            distribution.spread[[row, c]],
+                        );
                     }
                 }
                 let mass: Vec<f32> = mass.density().collect();
@@ -197,12 +203,14 @@ impl Continuation for Walk {
             if tails.is_empty() || tails[0].states.is_empty() {
                 continue;
             }
-            let laws = self.laws(member, &tails);
+            let distributions = self.distributions(member, &tails);
             for (row, &path) in of_member.iter().enumerate() {
                 for c in 0..self.active.len() {
                     let at = c * paths + path;
                     let z = normal_quantile(levels[at]);
-                    drawn[at] = Point::of(laws.centre[[row, c]] + laws.spread[[row, c]] * z);
+                    drawn[at] = Point::of(
+                        distributions.centre[[row, c]] + distributions.spread[[row, c]] * z,
+                    );
                 }
             }
         }

@@ -1,21 +1,24 @@
-//! `statecast backtest`: forecasts from many origins, scored beside simple rules.
+//! `statecast backtest`: forecasts from many origins, scored against baselines.
 
 use clap::Args;
 
-use super::experts::{BandArguments, ExpertArguments, Models, TrainArguments};
+use super::experts::{
+    BandArguments, ExpertArguments, NameList, TrainArguments, finish, load, names, with_system,
+};
 use super::input::ModelArguments;
 use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
-use crate::backtest::{MethodSummary, Summary};
+use crate::backtest::{BacktestSummary, MethodSummary};
 use crate::codec::BIN_WIDTH;
 use crate::forecast::{Forecaster, Settings, Variables, Weights};
+use crate::forecasters::{ForecasterName, Forecasters};
 use crate::output::{estimate, number, percent};
-use crate::report::WeightHistory;
+use crate::report::{self, WeightHistory};
 
-/// Forecast from many origins of recordings and score what came, beside simple rules
+/// Forecast from many origins of recordings and compare the scores with those of baselines
 ///
-/// Every method reads the same contexts. It continues each along sampled paths, and it predicts the
-/// same rows one by one as they are observed. Actions of the rows that are forecast are given to all.
+/// Every method reads the same contexts, continues each along sampled paths, and predicts the same
+/// rows one by one as they are observed. All methods receive the recorded actions.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast backtest run.csv --context 300 --horizon 20 --windows 50\n  \
@@ -23,7 +26,7 @@ use crate::report::WeightHistory;
     statecast backtest run.csv --method residual --models builtin,scales,linear\n  \
     statecast backtest run.csv --method residual --simulator 'python model.py'\n  \
     statecast backtest run.csv --report report.html\n  \
-    statecast backtest run.csv --output scores.parquet     # every score, a row each")]
+    statecast backtest run.csv --output scores.parquet     # one row per score")]
 pub(super) struct Arguments {
     #[command(flatten)]
     windowed: WindowArguments,
@@ -33,19 +36,13 @@ pub(super) struct Arguments {
     /// mixture, builtin or any other model's source
     #[arg(
         long,
-        value_delimiter = ',',
         value_name = "NAMES",
         default_value = "builtin,mixture,ar,linear,knn,persistence,mean"
     )]
-    models: Vec<String>,
-    /// Methods that the mixture is made of
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "NAMES",
-        default_value = "builtin,ar,linear,knn"
-    )]
-    experts: Vec<String>,
+    models: Vec<NameList>,
+    /// Members of the mixture
+    #[arg(long, value_name = "NAMES", default_value = "builtin,ar,linear,knn")]
+    experts: Vec<NameList>,
     #[command(flatten)]
     uncertainty: ExpertArguments,
     #[command(flatten)]
@@ -61,36 +58,28 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let episodes = arguments.windowed.series(settings, &windows, with_reward)?;
     let series = &episodes.series;
     let work = arguments.windowed.work(series);
-    let models = Models::load(&arguments.needed(), &arguments.model, work)?.trained(
-        &arguments.training,
+    let names = arguments.names();
+    let forecasters = arguments.training.teach(
+        load(&names, &arguments.model, work)?,
         &arguments.windowed.columns,
         settings,
         with_reward,
         &series[0].1,
     )?;
-    let models = models.with_options(arguments.windowed.options(&episodes)?)?;
-    let methods = arguments.uncertainty.methods(
-        &arguments.models,
-        &arguments.experts,
-        &models,
-        settings,
-        &arguments.bands,
-    )?;
+    let forecasters = with_system(forecasters, arguments.windowed.system(&episodes)?)?;
+    let combining = arguments.bands.of(arguments.uncertainty.combining());
+    let methods = forecasters.all(&names, settings, combining)?;
     let (results, summary) = arguments
         .windowed
         .forecast("backtest", series, &methods, windows)?;
     let weights = match arguments.windowed.reports() {
-        true => arguments.weights(series, &models, settings)?,
+        true => arguments.weights(series, &forecasters, arguments.mixed(&names), settings)?,
         false => None,
     };
-    models.finish()?;
+    finish(&forecasters)?;
     let study = Study {
         command: "backtest",
-        experts: if arguments.mixes() {
-            &arguments.experts
-        } else {
-            &[]
-        },
+        experts: arguments.mixed(&names),
         settings,
         results,
         summary,
@@ -103,39 +92,50 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    /// True if the mixture is among the methods.
-    fn mixes(&self) -> bool {
-        self.models.iter().any(|name| name == "mixture")
+    /// Returns the methods; a mixture without named members gets the experts.
+    fn names(&self) -> Vec<ForecasterName> {
+        let mut methods = names(&self.models);
+        for method in &mut methods {
+            if *method == ForecasterName::Mixture(Vec::new()) {
+                *method = ForecasterName::Mixture(names(&self.experts));
+            }
+        }
+        methods
     }
 
-    /// Methods and the mixture's experts, if there is a mixture.
-    fn needed(&self) -> Vec<String> {
-        let experts = self.experts.iter().filter(|_| self.mixes());
-        self.models.iter().chain(experts).cloned().collect()
+    /// Returns the members of the first mixture among the methods, if any.
+    fn mixed<'n>(&self, methods: &'n [ForecasterName]) -> &'n [ForecasterName] {
+        let members = methods.iter().find_map(|method| match method {
+            ForecasterName::Mixture(members) => Some(&members[..]),
+            _ => None,
+        });
+        members.unwrap_or(&[])
     }
 
-    /// Weights of the mixture's experts over the last context of the first series, if there is a
+    /// Returns the expert weights of the mixture over the last context of the first series, if there is a
     /// mixture.
     fn weights(
         &self,
         series: &[(String, Variables)],
-        models: &Models,
+        forecasters: &Forecasters,
+        experts: &[ForecasterName],
         settings: Settings,
     ) -> anyhow::Result<Option<WeightHistory>> {
         let Some((name, values)) = series.first() else {
             return Ok(None);
         };
-        if !self.mixes() {
+        if experts.is_empty() {
             return Ok(None);
         }
         let rows = self.windowed.context;
         let end = values.rows() - self.windowed.horizon.get();
         let context = values.slice(end - rows..end);
-        let mut experts = Vec::new();
+        let combining = self.uncertainty.combining();
+        let mut members = Vec::new();
         let mut readings = Vec::new();
-        for expert in self.uncertainty.experts(&self.experts, models, settings)? {
-            let forecaster = Forecaster::of(expert, settings);
-            experts.push(forecaster.name());
+        for member in forecasters.members(experts, settings, combining)? {
+            let forecaster = Forecaster::of(member, settings);
+            members.push(forecaster.name());
             readings.push(forecaster.read(&context)?);
         }
         let channels = readings[0].encoding().channel_names().to_vec();
@@ -147,13 +147,13 @@ impl Arguments {
                     let cell = one_step.cells()[[t, c]];
                     one_step.density(t, c).log_score(cell).exp() * BIN_WIDTH
                 });
-                weights.learn(&given.collect::<Vec<_>>(), self.uncertainty.share());
+                weights.learn(&given.collect::<Vec<_>>(), combining.alpha);
                 weights.get().to_vec()
             };
             (0..rows).map(row).collect()
         };
         Ok(Some(WeightHistory {
-            experts,
+            experts: members,
             weights: (0..channels.len()).map(of_channel).collect(),
             channels,
             of: format!("the last context of {name}"),
@@ -161,13 +161,14 @@ impl Arguments {
     }
 }
 
-/// The summary as two tables.
-fn text(summary: &Summary) -> String {
+/// Formats the summary.
+fn text(summary: &BacktestSummary) -> String {
+    let difference_head = report::difference_head(summary);
     let mut rows = vec![
         [
             "one step ahead",
             "log score",
-            "less first",
+            &difference_head,
             "CRPS",
             "in 90 %",
             "KS",
@@ -195,8 +196,8 @@ fn text(summary: &Summary) -> String {
     let mut rows = vec![
         [
             "paths",
-            "CRPS / std",
-            "less first",
+            "nCRPS",
+            &difference_head,
             "energy",
             "in 90 %",
             "MASE",
@@ -220,9 +221,10 @@ fn text(summary: &Summary) -> String {
         text += &joint(summary);
     }
     text += &format!(
-        "\n{} windows; means with 95 % intervals; \"less first\" is the difference from {}.\n\
-         Log scores: nats per unit of the context's axis, higher is better; CRPS, energy and variogram: lower.\n",
-        summary.windows, summary.methods[0].name
+        "\n{} windows; means with 95 % intervals; differences are paired by window. nCRPS: CRPS of the paths over\n\
+         the standard deviation of the context. Log scores: nats per unit of the context's axis, higher is better;\n\
+         CRPS, energy and variogram: lower.\n",
+        summary.windows
     );
     for m in summary
         .methods
@@ -232,8 +234,8 @@ fn text(summary: &Summary) -> String {
     {
         if let Some((a, b, r)) = m.residuals.largest {
             text += &format!(
-                "Residuals of {} and {} go together (correlation {r:.2} for {}): bands of each \
-                 variable stand, sums and differences of variables may be off{}.\n",
+                "Residuals of {} and {} are correlated ({r:.2} for {}): per-variable intervals are \
+                 valid; intervals for sums or differences may not be{}.\n",
                 summary.channels[a],
                 summary.channels[b],
                 m.name,
@@ -248,11 +250,11 @@ fn text(summary: &Summary) -> String {
     text
 }
 
-/// Joint scores of rows, beside those of the same paths with independent variables.
-fn joint(summary: &Summary) -> String {
+/// Formats joint scores, and those of the same paths with independent variables.
+fn joint(summary: &BacktestSummary) -> String {
     let mut rows = vec![
         [
-            "rows of all variables",
+            "joint",
             "energy",
             "if independent",
             "variogram",

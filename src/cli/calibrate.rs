@@ -1,31 +1,31 @@
-//! `statecast calibrate`: how far stated probabilities are those of what came, before and after
-//! recalibration.
+//! `statecast calibrate`: forecast calibration, before and after recalibration.
 
 use std::sync::Arc;
 
 use clap::Args;
 
-use super::experts::{BandArguments, ExpertArguments, Models, NameArguments, TrainArguments};
+use super::experts::{BandArguments, NameArguments, TrainArguments, finish, load, with_system};
 use super::input::ModelArguments;
 use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
-use crate::backtest::{Results, Summary};
+use crate::backtest::{BacktestSummary, Results};
 use crate::forecast::{Forecaster, Recalibrated};
+use crate::forecasters::{Combining, ForecasterName};
 use crate::metrics::{Calibration, Pit};
 use crate::output::{number, percent};
 
-/// Steps ahead that the table names, beside the last one.
+/// Steps ahead in the table, in addition to the last one.
 const STEPS: [usize; 6] = [1, 2, 5, 10, 20, 50];
 
-/// Shares of 90 % intervals beyond which densities are called too narrow or too wide.
+/// Coverage of 90 % intervals below and above which densities count as too narrow or too wide.
 const NARROW: f64 = 0.88;
 const WIDE: f64 = 0.92;
 
-/// Hold stated probabilities against what came, as they are and recalibrated
+/// Measure forecast calibration, before and after recalibration
 ///
-/// Forecasts recordings from many origins twice: with the densities as they are, and with what their
-/// own past has taught about them (--recalibrate online of the other commands). Says how often what
-/// came lay in the intervals, one step and several steps ahead.
+/// Forecasts recordings from many origins twice: with the original densities, and recalibrated online
+/// from their past PIT values (--recalibrate online of the other commands). Reports the coverage of
+/// intervals one step and several steps ahead.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast calibrate run.csv\n  \
@@ -38,9 +38,9 @@ pub(super) struct Arguments {
     model: ModelArguments,
     #[command(flatten)]
     experts: NameArguments,
-    /// Share of the mixture's weights that is spread evenly at every step
-    #[arg(long, default_value_t = 0.003, value_name = "SHARE")]
-    share: f64,
+    /// Fixed-share alpha of the mixture: fraction of the weights that is shared evenly at every step
+    #[arg(long, default_value_t = 0.003, value_name = "ALPHA", alias = "share")]
+    alpha: f64,
     #[command(flatten)]
     bands: BandArguments,
     #[command(flatten)]
@@ -53,32 +53,34 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let with_reward = arguments.model.with_reward;
     let episodes = arguments.windowed.series(settings, &windows, with_reward)?;
     let series = &episodes.series;
-    let names = arguments.experts.names(&arguments.model);
+    let name = arguments.experts.name(&arguments.model);
     let work = arguments.windowed.work(series);
-    let models = Models::load(&names, &arguments.model, work)?.trained(
-        &arguments.training,
+    let forecasters = arguments.training.teach(
+        load(std::slice::from_ref(&name), &arguments.model, work)?,
         &arguments.windowed.columns,
         settings,
         with_reward,
         &series[0].1,
     )?;
-    let models = models.with_options(arguments.windowed.options(&episodes)?)?;
-    let as_it_is = ExpertArguments::plain(arguments.share).mixture(&names, &models, settings)?;
-    let recalibrated = match names.len() {
-        1 => Arc::new(Recalibrated::new(as_it_is.clone())),
-        _ => ExpertArguments::online(arguments.share).mixture(&names, &models, settings)?,
+    let forecasters = with_system(forecasters, arguments.windowed.system(&episodes)?)?;
+    let combining = Combining::default().with_alpha(arguments.alpha);
+    let combining = arguments.bands.of(combining);
+    let plain = forecasters.predictor(&name, settings, combining)?;
+    let recalibrated = match name {
+        ForecasterName::Mixture(_) => forecasters.predictor(&name, settings, combining.online())?,
+        _ => Arc::new(Recalibrated::new(plain.clone())),
     };
-    let recalibrated = models.informed(Forecaster::of(recalibrated, settings))?;
+    let recalibrated = forecasters.informed(Forecaster::of(recalibrated, settings))?;
     let methods = [
-        models.informed(Forecaster::of(as_it_is, settings))?,
-        arguments.bands.apply(recalibrated, true),
+        forecasters.informed(Forecaster::of(plain, settings))?,
+        recalibrated.with_origins(combining.origins),
     ];
     let windowed = &arguments.windowed;
     let (results, summary) = windowed.forecast("calibrate", series, &methods, windows)?;
-    models.finish()?;
+    finish(&forecasters)?;
     let study = Study {
         command: "calibrate",
-        experts: &names,
+        experts: name.members(),
         settings,
         results,
         summary,
@@ -88,7 +90,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     ending.show(&text(&study.results, &study.summary))
 }
 
-fn text(results: &Results, summary: &Summary) -> String {
+fn text(results: &Results, summary: &BacktestSummary) -> String {
     let [before, after] = summary.methods.as_slice() else {
         return String::new();
     };
@@ -99,7 +101,7 @@ fn text(results: &Results, summary: &Summary) -> String {
     );
     let row = |name: &str, of: &dyn Fn(&Calibration) -> String| [name.to_owned(), of(one), of(two)];
     text += &aligned(&[
-        ["one step ahead", "as it is", "recalibrated"].map(str::to_owned),
+        ["one step ahead", "original", "recalibrated"].map(str::to_owned),
         row("in 50 %", &|c| percent(c.coverage_50, 1)),
         row("in 80 %", &|c| percent(c.coverage_80, 1)),
         row("in 90 %", &|c| percent(c.coverage_90, 1)),
@@ -122,13 +124,13 @@ fn text(results: &Results, summary: &Summary) -> String {
     text += "\n";
     text += &aligned(&channels(results));
     text += "\n";
-    text += &verdict("One step ahead", one, two);
-    text += &verdict("Along paths", &before.calibration, &after.calibration);
+    text += &verdict("One-step", one, two);
+    text += &verdict("Multi-step", &before.calibration, &after.calibration);
     text
 }
 
-/// Share of outcomes in 90 % intervals, and the intervals' width, by steps ahead.
-fn steps_ahead(summary: &Summary) -> Vec<[String; 5]> {
+/// Returns the coverage and width of 90 % intervals by steps ahead.
+fn steps_ahead(summary: &BacktestSummary) -> Vec<[String; 5]> {
     let mut rows =
         vec![["steps ahead", "in 90 %", "width", "adjusted", "width"].map(str::to_owned)];
     let last = summary.methods[0].by_step.len();
@@ -146,7 +148,7 @@ fn steps_ahead(summary: &Summary) -> Vec<[String; 5]> {
     rows
 }
 
-/// Calibration of every channel's one-step densities.
+/// Returns the calibration of every channel's one-step densities.
 fn channels(results: &Results) -> Vec<[String; 5]> {
     let titles = ["channel", "in 90 %", "KS", "recalibrated", "KS"];
     let mut rows = vec![titles.map(str::to_owned)];
@@ -176,13 +178,13 @@ fn verdict(what: &str, before: &Calibration, after: &Calibration) -> String {
     let covered = percent(before.coverage_90, 1);
     let finding = match before.coverage_90 {
         share if share < NARROW => {
-            format!("too narrow: 90 % intervals hold {covered} of the observations")
+            format!("too narrow: 90 % intervals cover {covered} of the observations")
         }
         share if share > WIDE => {
-            format!("too wide: 90 % intervals hold {covered} of the observations")
+            format!("too wide: 90 % intervals cover {covered} of the observations")
         }
-        _ => format!("about right: 90 % intervals hold {covered} of the observations"),
+        _ => format!("well calibrated: 90 % intervals cover {covered} of the observations"),
     };
     let after = percent(after.coverage_90, 1);
-    format!("{what} the densities are {finding}; recalibrated {after}.\n")
+    format!("{what} densities are {finding}; {after} after recalibration.\n")
 }

@@ -9,13 +9,16 @@ use clap::Args;
 use serde::Serialize;
 
 use super::endings::written_as;
-use super::experts::{ExpertArguments, Models, NameArguments, TrainArguments};
-use super::input::{ModelArguments, RecordingArguments, warn_of_saturation};
+use super::experts::{ExpertArguments, NameArguments, TrainArguments, finish, load, with_system};
+use super::input::{ModelArguments, RecordingArguments};
+use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
+use super::terminal::Terminal;
 use crate::codec::{BIN_COUNT, Grid};
-use crate::forecast::{Forecaster, OneStep, Reading, Variables};
+use crate::forecast::{OneStep, Reading, Variables};
 use crate::model::{ModelInfo, Work};
 use crate::output::{Bundle, NpzWriter};
+use crate::study::forecast::warn_of_clipped;
 
 /// Write the predictive density of every row of a context, each given the rows before it
 ///
@@ -94,7 +97,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         );
     };
     let rows = episode.states().nrows();
-    let names = arguments.experts.names(&arguments.model);
+    let name = arguments.experts.name(&arguments.model);
     let work = Work {
         channels: recording.state_names().len(),
         rows: arguments.recording.context.unwrap_or(rows).min(rows),
@@ -107,8 +110,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         settings.method,
         arguments.model.with_reward,
     );
-    let models = Models::load(&names, &arguments.model, work)?.trained(
-        &arguments.training,
+    let forecasters = arguments.training.teach(
+        load(std::slice::from_ref(&name), &arguments.model, work)?,
         &arguments.recording.columns,
         settings,
         arguments.model.with_reward,
@@ -118,9 +121,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         channels: &variables.names,
         actions: recording.action_names(),
     };
-    let models = models.with_options(arguments.residual.start(&columns, work.rows)?)?;
-    let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
-    let forecaster = models.informed(Forecaster::of(predictor, settings))?;
+    let system = arguments.residual.start(&columns, work.rows)?;
+    let forecasters = with_system(forecasters, system)?;
+    let combining = arguments.uncertainty.combining();
+    let forecaster = forecasters.forecaster(&name, settings, combining)?;
     let all = variables.rows();
     let longest = forecaster.longest_context(1);
     arguments.recording.note_contexts(&[all], longest);
@@ -132,7 +136,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut bundle = Bundle::new();
     let written = bundle.add(&arguments.output, |file| {
         write(&mut reading, &variables, NpzWriter::new(file), &mut failed)?;
-        models.finish().map_err(|error| {
+        finish(&forecasters).map_err(|error| {
             failed = Some(error);
             io::Error::other("the simulator broke its protocol")
         })
@@ -142,15 +146,21 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     written?;
     let seconds = started.elapsed().as_secs_f64();
-    warn_of_saturation(episode.name(), &reading, settings.method);
+    let progress = Progress::new("density");
+    warn_of_clipped(
+        episode.name(),
+        &reading,
+        settings.method,
+        &Terminal(&progress),
+    );
     let manifest = Manifest {
         program: "statecast",
         version: env!("CARGO_PKG_VERSION"),
         command: "density",
         input: arguments.recording.file.display().to_string(),
         episode: episode.name(),
-        models: models.infos()?,
-        experts: names,
+        models: forecasters.model_infos()?,
+        experts: name.members().iter().map(ToString::to_string).collect(),
         recalibrated: arguments.uncertainty.recalibrates(),
         method: settings.method.to_string(),
         scale: settings.scale.to_string(),

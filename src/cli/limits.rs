@@ -9,7 +9,7 @@ const LIMITS: &[(u64, &[&str])] = &[
     (
         1_000_000_000,
         &[
-            "actor_every",
+            "policy_frequency",
             "context",
             "evaluate_every",
             "last",
@@ -18,7 +18,7 @@ const LIMITS: &[(u64, &[&str])] = &[
             "llm_starts",
             "period",
             "prefix",
-            "shortest_context",
+            "min_context",
             "steps",
             "until",
             "update_every",
@@ -42,12 +42,7 @@ const LIMITS: &[(u64, &[&str])] = &[
     (
         10_000,
         &[
-            "blocks",
-            "contexts",
-            "episodes",
-            "origins",
-            "seeds",
-            "stretches",
+            "blocks", "contexts", "episodes", "origins", "seeds", "segments",
         ],
     ),
     (65_536, &["batch"]),

@@ -24,7 +24,6 @@ mod simulate;
 mod terminal;
 mod train;
 mod training_run;
-mod units;
 mod windowed;
 
 use std::io;

@@ -1,17 +1,14 @@
 //! Knowledge of the user about a system, for the experts of `--method residual`.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Args;
 
-use crate::experts::{Simulator, SimulatorProgram};
-use crate::forecast::{Knowledge, Method};
+use crate::experts::SimulatorProgram;
+use crate::forecast::Method;
+use crate::forecasters::System;
 use crate::recording::Recording;
-
-/// Rows after a first period until its expert counts: two errors are learned from.
-const LEARNED: usize = 3;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Residual method")]
@@ -41,13 +38,6 @@ pub(super) struct Names<'n> {
     pub(super) actions: &'n [String],
 }
 
-/// Checked options of the residual method, their simulator started.
-#[derive(Clone, Default)]
-pub(super) struct ResidualOptions {
-    simulator: Option<Arc<Mutex<SimulatorProgram>>>,
-    period: Option<usize>,
-}
-
 impl ResidualArguments {
     /// Checks what can be checked before anything is read.
     pub(super) fn check(&self, method: Method) -> anyhow::Result<()> {
@@ -72,12 +62,12 @@ impl ResidualArguments {
     }
 
     /// Checks the period against the longest context, and starts the simulator.
-    pub(super) fn start(&self, names: &Names, context: usize) -> anyhow::Result<ResidualOptions> {
+    pub(super) fn start(&self, names: &Names, context: usize) -> anyhow::Result<System> {
         if let Some(period) = self.period {
             ensure!(
-                period <= context.saturating_sub(LEARNED),
+                period <= context.saturating_sub(System::ROWS_AFTER_PERIOD),
                 "--period {period}: a context of {context} rows shows periods of at most {} rows",
-                context.saturating_sub(LEARNED)
+                context.saturating_sub(System::ROWS_AFTER_PERIOD)
             );
         }
         let start = |command: &String| {
@@ -86,10 +76,14 @@ impl ResidualArguments {
         };
         let simulator = self.simulator.as_ref().map(start).transpose();
         let simulator = simulator.context("--simulator")?;
-        Ok(ResidualOptions {
-            simulator: simulator.map(|s| Arc::new(Mutex::new(s))),
-            period: self.period,
-        })
+        let mut system = System::default();
+        if let Some(simulator) = simulator {
+            system = system.with_simulator(simulator);
+        }
+        if let Some(period) = self.period {
+            system = system.with_period(period);
+        }
+        Ok(system)
     }
 
     /// The same for a recording whose actions are no channels, but whose reward may be.
@@ -98,7 +92,7 @@ impl ResidualArguments {
         recording: Option<&Recording>,
         with_reward: bool,
         context: usize,
-    ) -> anyhow::Result<ResidualOptions> {
+    ) -> anyhow::Result<System> {
         let recording = recording.context("no recording")?;
         let reward = recording.reward_name().unwrap_or("reward").to_owned();
         let mut channels = recording.state_names().to_vec();
@@ -123,40 +117,5 @@ impl ResidualArguments {
     /// Rows of the season, for manifests.
     pub(super) fn period(&self) -> Option<usize> {
         self.period
-    }
-}
-
-impl ResidualOptions {
-    /// Rows of the season, if they are known.
-    pub(super) fn period(&self) -> Option<usize> {
-        self.period
-    }
-
-    /// True if there is a simulator: it is not asked about backtests, nor do other forecasters know it, so
-    /// that paths are not pooled.
-    pub(super) fn simulates(&self) -> bool {
-        self.simulator.is_some()
-    }
-
-    /// Ends the simulator; fails if it writes more answers than it was asked for.
-    pub(super) fn finish(&self) -> anyhow::Result<()> {
-        let finished = self
-            .simulator
-            .as_ref()
-            .map(|s| s.lock().unwrap_or_else(PoisonError::into_inner).finish());
-        finished.transpose().context("--simulator").map(|_| ())
-    }
-
-    /// What they say, for experts.
-    pub(super) fn knowledge(&self) -> Knowledge {
-        let mut knowledge = Knowledge::default();
-        if let Some(simulator) = &self.simulator {
-            let simulator: Arc<Mutex<dyn Simulator>> = simulator.clone();
-            knowledge = knowledge.with_simulator(simulator);
-        }
-        match self.period {
-            Some(period) => knowledge.with_period(period),
-            None => knowledge,
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What the commands share that forecast from many origins of recordings.
+//! Shared parts of the commands that forecast from many origins.
 
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -12,10 +12,13 @@ use super::endings::{is_standard_output, written_as};
 use super::input::Columns;
 use super::outputs::Ending;
 use super::progress::Progress;
-use super::residual::{Names, ResidualArguments, ResidualOptions};
-use crate::backtest::{BacktestSettings, Results, Summary, Windows, run as backtest, summarise};
+use super::residual::{Names, ResidualArguments};
+use crate::backtest::{
+    BacktestSettings, BacktestSummary, Results, Windows, run as backtest, summarise,
+};
 use crate::cli::terminal::tell;
 use crate::forecast::{Forecaster, Settings, Variables};
+use crate::forecasters::{ForecasterName, System};
 use crate::model::Work;
 use crate::output::{Bundle, Column, Table, TableFormat, write_atomically};
 use crate::report::{self, About, WeightHistory};
@@ -33,20 +36,20 @@ pub(super) struct WindowArguments {
     /// Steps of a forecast
     #[arg(long, default_value = "20")]
     pub(super) horizon: NonZeroUsize,
-    /// Windows of an episode, spread evenly
+    /// Windows per episode, evenly spaced
     #[arg(long, default_value = "20")]
     windows: NonZeroUsize,
-    /// Sample paths of a forecast
+    /// Sample paths per forecast
     #[arg(long, default_value = "50")]
     samples: NonZeroUsize,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Table of all scores of the sampled forecasts: .csv, .json or .parquet; beside it NAME.one-step.*
-    /// with those of the one-step densities, and a manifest with the summary
+    /// Table of all scores of the sampled forecasts: .csv, .json or .parquet; with NAME.one-step.* for
+    /// the one-step densities, and a manifest with the summary
     #[arg(long, short)]
     output: Option<PathBuf>,
-    /// Page with tables, calibration and horizon curves (.html), readable without a network
+    /// Self-contained HTML report with tables, calibration and horizon curves
     #[arg(long)]
     report: Option<PathBuf>,
     #[command(flatten)]
@@ -73,20 +76,20 @@ struct Manifest<'a> {
     horizon: usize,
     samples: usize,
     seed: u64,
-    experts: &'a [String],
+    experts: Vec<String>,
     simulator: Option<String>,
     period: Option<usize>,
-    summary: &'a Summary,
+    summary: &'a BacktestSummary,
 }
 
 /// Forecasts of recordings and what they say.
 pub(super) struct Study<'a> {
     /// Name of the command.
     pub(super) command: &'static str,
-    pub(super) experts: &'a [String],
+    pub(super) experts: &'a [ForecasterName],
     pub(super) settings: Settings,
     pub(super) results: Results,
-    pub(super) summary: Summary,
+    pub(super) summary: BacktestSummary,
 }
 
 /// Where the table of one step stands, beside that of all.
@@ -159,8 +162,8 @@ impl WindowArguments {
         Ok(Episodes { series, actions })
     }
 
-    /// Checked options of the residual method, their simulator started.
-    pub(super) fn options(&self, episodes: &Episodes) -> anyhow::Result<ResidualOptions> {
+    /// What is known about the system, its simulator started.
+    pub(super) fn system(&self, episodes: &Episodes) -> anyhow::Result<System> {
         let first = episodes.series.first();
         let names = Names {
             channels: first.map_or(&[], |(_, values)| &values.names),
@@ -186,7 +189,7 @@ impl WindowArguments {
         series: &[(String, Variables)],
         methods: &[Forecaster],
         windows: Windows,
-    ) -> anyhow::Result<(Results, Summary)> {
+    ) -> anyhow::Result<(Results, BacktestSummary)> {
         for method in methods {
             let longest = method.longest_context_of_paths(2 * self.horizon.get());
             ensure!(
@@ -204,11 +207,11 @@ impl WindowArguments {
         let progress = Progress::new(command);
         let results = backtest(series, methods, &settings, &|share| progress.show(share))?;
         drop(progress);
-        if results.saturated > 0 {
+        if results.clipped > 0 {
             tell!(
-                "warning: {} value(s) lay outside the bins of their densities: of an axis they are \
-                 scored in the bin at its end, of a residual by their distance",
-                results.saturated
+                "warning: {} value(s) were outside the bins of their densities: on an axis they are \
+                 scored in its last bin, on a residual grid by their distance",
+                results.clipped
             );
         }
         let summary = summarise(&results, &windows, self.seed);
@@ -268,7 +271,7 @@ impl WindowArguments {
             horizon: self.horizon.get(),
             samples: self.samples.get(),
             seed: self.seed,
-            experts: study.experts,
+            experts: study.experts.iter().map(ToString::to_string).collect(),
             simulator: self.residual.simulator(),
             period: self.residual.period(),
             summary: &study.summary,
@@ -292,7 +295,8 @@ impl WindowArguments {
             settings.push(("period", period.to_string()));
         }
         if study.experts.len() > 1 {
-            settings.push(("mixture of", study.experts.join(", ")));
+            let names: Vec<String> = study.experts.iter().map(ToString::to_string).collect();
+            settings.push(("mixture of", names.join(", ")));
         }
         let title = match study.command {
             "calibrate" => "Calibration on",

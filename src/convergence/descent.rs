@@ -1,4 +1,4 @@
-//! Stochastic gradient descent, simulated.
+//! Simulated stochastic gradient descent.
 
 use ndarray::Array2;
 use rand::rngs::ChaCha8Rng;
@@ -7,38 +7,38 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::{ConvergenceError, Landscape};
 
-/// Most values of all runs together.
-const MOST_VALUES: usize = 50_000_000;
+/// Largest number of values over all runs.
+const MAX_VALUES: usize = 50_000_000;
 
-/// Tells the noise of a run from the draw of its start.
+/// Separates the random stream of the noise from that of the start.
 const NOISE: u64 = 0x5DEE_CE66_D001;
 
-/// How runs go down.
+/// Settings of simulated descent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Descent {
-    /// The function.
+    /// Objective function.
     pub landscape: Landscape,
     /// Step size.
     pub step_size: f64,
     /// Standard deviation of the noise on every entry of the gradient.
     pub noise: f64,
-    /// What the loss has on top of the function: what no parameter can lower.
+    /// Irreducible loss, added to the function.
     pub floor: f64,
-    /// Steps of a run.
+    /// Steps per run.
     pub steps: usize,
 }
 
-/// One run.
+/// A simulated run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Run {
+pub struct DescentRun {
     /// Parameters before every step, `[steps, parameters]`.
     pub parameters: Array2<f64>,
-    /// The loss there, with its floor.
+    /// Loss before every step, including the floor.
     pub loss: Vec<f64>,
 }
 
 impl Descent {
-    /// Checks the numbers.
+    /// Checks the settings.
     ///
     /// # Errors
     /// [`ConvergenceError::Setting`] for a step size that is not above zero, noise or floor below zero or not finite,
@@ -60,7 +60,7 @@ impl Descent {
             .steps
             .checked_mul(columns)
             .and_then(|n| n.checked_mul(runs));
-        if self.steps < 2 || values.is_none_or(|values| values > MOST_VALUES) {
+        if self.steps < 2 || values.is_none_or(|values| values > MAX_VALUES) {
             return refuse(
                 "steps",
                 self.steps as f64,
@@ -70,7 +70,7 @@ impl Descent {
         Ok(self)
     }
 
-    /// A place drawn from [`Landscape::starts`]. Run and seed fix it.
+    /// Draws a start from [`Landscape::starts`], determined by seed and run number.
     pub fn start(&self, seed: u64, number: u64) -> Vec<f64> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(number);
@@ -79,7 +79,7 @@ impl Descent {
         drawn.collect()
     }
 
-    /// The parameters of a run before every step, and behind the last one; run and seed fix the noise.
+    /// Iterates over the parameters before every step and after the last one; seed and run number determine the noise.
     ///
     /// # Panics
     /// If a start has fewer parameters than the function.
@@ -98,11 +98,11 @@ impl Descent {
         })
     }
 
-    /// A run from a start, see [`start`](Self::start).
+    /// Simulates a run from a start, see [`start`](Self::start).
     ///
     /// # Panics
     /// If the start has fewer parameters than the function.
-    pub fn run(&self, start: &[f64], seed: u64, number: u64) -> Run {
+    pub fn run(&self, start: &[f64], seed: u64, number: u64) -> DescentRun {
         let mut parameters = Array2::zeros((self.steps, start.len()));
         let mut loss = Vec::with_capacity(self.steps);
         let steps = self.steps_from(start, seed, number);
@@ -110,10 +110,10 @@ impl Descent {
             row.iter_mut().zip(&at).for_each(|(to, x)| *to = *x);
             loss.push(self.floor + self.landscape.value(&at));
         }
-        Run { parameters, loss }
+        DescentRun { parameters, loss }
     }
 
-    /// Where a run ends: the parameters of its last row.
+    /// Returns the parameters of the last row of a run.
     ///
     /// # Panics
     /// If the start has fewer parameters than the function.
@@ -137,7 +137,7 @@ mod tests {
 
     /// `x <- (1 - h c) x - h s e` has the variance `h s² / (c (2 - h c))` in the long run.
     #[test]
-    fn the_loss_settles_where_the_recursion_says() {
+    fn the_loss_converges_to_the_theoretical_variance() {
         let run = DESCENT.run(&DESCENT.start(1, 0), 1, 0);
         let tail = &run.loss[2_000..];
         let mean = tail.iter().sum::<f64>() / tail.len() as f64;
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_fixed_by_seed_and_number() {
+    fn runs_are_determined_by_seed_and_number() {
         let short = Descent {
             steps: 50,
             ..DESCENT
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_make_no_run_are_refused() {
+    fn invalid_settings_are_errors() {
         for wrong in [
             Descent {
                 step_size: 0.0,

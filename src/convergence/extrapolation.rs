@@ -1,9 +1,9 @@
-//! Curves that losses are known to follow, carried on.
+//! Extrapolation of losses by parametric curves.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-/// A curve that comes down to a value.
+/// A parametric decay to a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decay {
     /// `a + b t^-c`, c from 0.1 to 3.
@@ -12,25 +12,25 @@ pub enum Decay {
     Exponential,
 }
 
-/// Rows at the beginning that a curve need not fit.
+/// Fraction of initial rows that a fit ignores.
 const BURN_IN: f64 = 0.25;
-/// Shapes that are tried.
+/// Number of shapes in the grid.
 const GRID: usize = 60;
-/// Least rows for a fit.
-const LEAST_ROWS: usize = 8;
+/// Fewest rows for a fit.
+const MIN_ROWS: usize = 8;
 
 /// A fitted curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Fitted {
+pub struct FittedCurve {
     decay: Decay,
-    /// Value that it comes down to.
+    /// Limit of the curve.
     pub limit: f64,
     size: f64,
     shape: f64,
 }
 
 impl Decay {
-    /// What falls from 1, or thereabouts, to 0.
+    /// Returns the decay from about 1 to 0.
     fn fall(self, t: f64, shape: f64) -> f64 {
         match self {
             Self::PowerLaw => (t + 1.0).powf(-shape),
@@ -38,7 +38,7 @@ impl Decay {
         }
     }
 
-    /// The shapes that are tried for so many rows.
+    /// Returns the grid of shapes for a number of rows.
     fn shapes(self, rows: usize) -> Vec<f64> {
         let (low, high) = match self {
             Self::PowerLaw => (0.1f64, 3.0),
@@ -50,8 +50,7 @@ impl Decay {
             .collect()
     }
 
-    /// The curve of least squares through values at the rows 0, 1, 2, … behind the first quarter of them; `None` for
-    /// fewer than 8 rows.
+    /// Fits values at the rows 0, 1, 2, … by least squares, without the first quarter; `None` for fewer than 8 rows.
     ///
     /// ```
     /// use statecast::convergence::Decay;
@@ -59,8 +58,8 @@ impl Decay {
     /// let curve = Decay::Exponential.fit(&values).unwrap();
     /// assert!((curve.limit - 0.5).abs() < 1e-2);
     /// ```
-    pub fn fit(self, values: &[f64]) -> Option<Fitted> {
-        if values.len() < LEAST_ROWS {
+    pub fn fit(self, values: &[f64]) -> Option<FittedCurve> {
+        if values.len() < MIN_ROWS {
             return None;
         }
         let shapes = self.shapes(values.len());
@@ -71,14 +70,14 @@ impl Decay {
                 .min_by(|a, b| a.0.total_cmp(&b.0))
         };
         let (_, coarse) = best(&mut shapes.iter().copied())?;
-        // Between the neighbours of the best of the grid, sixteen times as fine.
+        // Refine between the neighbours of the best grid point, sixteen times as fine.
         let ratio = (shapes[1] / shapes[0]).ln();
         let fine = (-16..=16).map(|i| coarse.shape * (ratio * f64::from(i) / 16.0).exp());
         best(&mut fine.into_iter()).map(|(_, fitted)| fitted)
     }
 
-    /// The best limit and size of a shape, with what is left of the squares.
-    fn line(self, values: &[f64], first: usize, shape: f64) -> (f64, Fitted) {
+    /// Fits limit and size for a shape; returns the residual sum of squares as well.
+    fn line(self, values: &[f64], first: usize, shape: f64) -> (f64, FittedCurve) {
         let falls: Vec<f64> = (first..values.len())
             .map(|t| self.fall(t as f64, shape))
             .collect();
@@ -99,7 +98,7 @@ impl Decay {
         let limit = mean - size * mean_fall;
         let each = falls.iter().zip(values);
         let left = each.map(|(fall, value)| (value - limit - size * fall).powi(2));
-        let fitted = Fitted {
+        let fitted = FittedCurve {
             decay: self,
             limit,
             size,
@@ -108,8 +107,8 @@ impl Decay {
         (left.sum(), fitted)
     }
 
-    /// Draws of the mean over the rows `from..to`, behind the values, each with its curve, from fits to values whose
-    /// residuals are drawn anew in blocks; `None` where there is no fit.
+    /// Draws the mean over the later rows `from..to`, each with its curve, by a block bootstrap of the residuals; `None`
+    /// without a fit.
     pub fn draws(
         self,
         values: &[f64],
@@ -117,13 +116,13 @@ impl Decay {
         to: usize,
         draws: usize,
         seed: u64,
-    ) -> Option<Vec<(f64, Fitted)>> {
+    ) -> Option<Vec<(f64, FittedCurve)>> {
         let fitted = self.fit(values)?;
         let rows = values.len();
         let residuals: Vec<f64> = (0..rows).map(|t| values[t] - fitted.at(t)).collect();
-        // What the curve did not fit of the rows that it had to, its misfit included.
+        // Residuals of all fitted rows, misfit included.
         let whole = &residuals[(BURN_IN * rows as f64) as usize..];
-        // What was left lately is what will be left.
+        // Recent residuals stand for future ones.
         let late = &residuals[rows / 2..];
         let block = (late.len() as f64).sqrt().ceil() as usize;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -151,8 +150,8 @@ impl Decay {
     }
 }
 
-impl Fitted {
-    /// The curve at a row.
+impl FittedCurve {
+    /// Returns the curve at a row.
     pub fn at(&self, row: usize) -> f64 {
         self.limit + self.size * self.decay.fall(row as f64, self.shape)
     }
@@ -163,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn curves_of_its_kind_are_found_and_carried_on() {
+    fn curves_of_the_family_are_recovered() {
         let power: Vec<f64> = (0..300)
             .map(|t| 0.2 + 3.0 * (f64::from(t) + 1.0).powf(-0.7))
             .collect();
@@ -174,7 +173,7 @@ mod tests {
         let expected = (2700..3000).map(|t| fitted.at(t)).sum::<f64>() / 300.0;
         assert!(draws.iter().all(|(x, _)| (x - expected).abs() < 0.01));
         assert!(Decay::PowerLaw.fit(&power[..7]).is_none());
-        // A constant is its own limit, whatever the shape.
+        // A constant is its own limit for any shape.
         let flat = Decay::Exponential.fit(&[2.0; 50]).unwrap();
         assert!((flat.at(500) - 2.0).abs() < 1e-9);
     }

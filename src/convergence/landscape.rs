@@ -1,4 +1,4 @@
-//! Functions that a simulated optimisation goes down.
+//! Test functions of simulated optimisation.
 
 /// A function of one or two parameters with known minima.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Landscape {
 }
 
 impl Landscape {
-    /// Names of the parameters.
+    /// Returns the names of the parameters.
     pub fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::DoubleWell => &["x"],
@@ -20,7 +20,7 @@ impl Landscape {
         }
     }
 
-    /// Where runs start: a range for every parameter.
+    /// Returns the range of starts of every parameter.
     pub fn starts(self) -> &'static [(f64, f64)] {
         match self {
             Self::Quadratic => &[(-3.0, 3.0), (-3.0, 3.0)],
@@ -29,7 +29,7 @@ impl Landscape {
         }
     }
 
-    /// The minima.
+    /// Returns the minima.
     pub fn minima(self) -> &'static [&'static [f64]] {
         match self {
             Self::Quadratic => &[&[0.0, 0.0]],
@@ -38,7 +38,7 @@ impl Landscape {
         }
     }
 
-    /// The function.
+    /// Evaluates the function.
     ///
     /// # Panics
     /// If there are fewer parameters than it has.
@@ -52,7 +52,7 @@ impl Landscape {
         }
     }
 
-    /// Its gradient.
+    /// Evaluates the gradient.
     ///
     /// # Panics
     /// If there are fewer parameters than it has.

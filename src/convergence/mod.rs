@@ -1,22 +1,22 @@
-//! Where optimisation runs go (after "Can LLMs predict the convergence of SGD?", arXiv 2408.01736).
+//! Convergence of optimisation runs (after "Can LLMs predict the convergence of SGD?", arXiv 2408.01736).
 //!
-//! A [`Span`] cuts the metric of a run into blocks, whose continuation predictors, curves ([`Decay`]) and a
-//! [`LocalTrend`] forecast: where it settles, with an interval ([`Settling`]). A [`Kernel`] is what a predictor infers of
-//! a parameter's next value from several runs; it says which minimum a run reaches from a start that none of them had.
-//! [`Descent`] simulates runs down a [`Landscape`], for which the truth is known.
+//! A [`Span`] averages the metric of a run over blocks. Predictors, curves ([`Decay`]) and a [`LocalTrend`] forecast its
+//! settling value with an interval ([`Settling`]). A [`TransitionKernel`] is the transition kernel that a predictor infers for a
+//! parameter from several runs; it predicts the minimum that a run reaches from a new start. [`Descent`] simulates runs
+//! on a [`Landscape`] with known minima.
 
 mod descent;
 mod extrapolation;
-mod kernel;
 mod landscape;
 mod settling;
+mod transition_kernel;
 mod trend;
 
-pub use descent::{Descent, Run};
-pub use extrapolation::{Decay, Fitted};
-pub use kernel::{Kernel, minima_of_ends, nearest};
+pub use descent::{Descent, DescentRun};
+pub use extrapolation::{Decay, FittedCurve};
 pub use landscape::Landscape;
-pub use settling::{Settling, Span, Thinned};
+pub use settling::{BlockAverages, Settling, Span};
+pub use transition_kernel::{TransitionKernel, minima_of_ends, nearest};
 pub use trend::LocalTrend;
 
 fn range(values: &[f64]) -> (f64, f64) {
@@ -26,21 +26,21 @@ fn range(values: &[f64]) -> (f64, f64) {
         .fold(ends, |(low, high), x| (low.min(*x), high.max(*x)))
 }
 
-/// Why a run cannot be forecast.
+/// Errors of convergence forecasts.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConvergenceError {
-    /// A setting of a simulated run that makes none.
+    /// An invalid setting.
     #[error("{name} {value}: needs {needs}")]
     Setting {
         /// The setting.
         name: &'static str,
-        /// What was given.
+        /// The value.
         value: f64,
-        /// What it needs.
+        /// The requirement.
         needs: &'static str,
     },
-    /// An end that lies within what is known.
+    /// An end within the known rows.
     #[error(
         "the forecast would end at row {until}, but {prefix} rows are known: choose a later end or a shorter prefix"
     )]
@@ -50,16 +50,16 @@ pub enum ConvergenceError {
         /// The end.
         until: usize,
     },
-    /// Too short a prefix for so far an end.
+    /// A prefix that is too short for the end.
     #[error(
-        "{prefix} rows say too little of row {until}: at least {needed} are needed for so far an end, or more blocks"
+        "{prefix} rows are too few for a forecast of row {until}: at least {needed} are needed, or more blocks"
     )]
     Short {
         /// Known rows.
         prefix: usize,
         /// The end.
         until: usize,
-        /// Rows that would be enough.
+        /// Required rows.
         needed: usize,
     },
     /// A value that is not finite.
@@ -68,19 +68,19 @@ pub enum ConvergenceError {
         /// The row, from 1.
         row: usize,
     },
-    /// No run that is long enough.
-    #[error("no run has the {needed} rows that are needed")]
+    /// No sufficiently long run.
+    #[error("no run has the required {needed} rows")]
     Runs {
-        /// Rows that would be enough.
+        /// Required rows.
         needed: usize,
     },
-    /// A parameter that never changes.
+    /// A constant parameter.
     #[error("the parameter never changes: there is no kernel to infer")]
     Still,
-    /// A metric whose range is beyond what numbers hold.
+    /// A metric whose range overflows.
     #[error(transparent)]
     Range(#[from] crate::codec::CodecError),
-    /// The forecast failed.
+    /// A failure of the forecast.
     #[error(transparent)]
     Forecast(#[from] crate::forecast::ForecastError),
 }

@@ -1,4 +1,4 @@
-//! Where a metric of a training run settles.
+//! Settling values of training metrics.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -13,47 +13,47 @@ use crate::forecast::{
 };
 use crate::metrics::quantile;
 
-/// Least blocks of a prefix that is forecast.
-const LEAST_BLOCKS: usize = 12;
+/// Fewest blocks of a prefix.
+const MIN_BLOCKS: usize = 12;
 
-/// Most blocks of a prefix and what follows it.
-const MOST_BLOCKS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+/// Largest number of blocks of the prefix and the forecast.
+const MAX_BLOCKS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-/// Least blocks that predictors read, where there are so many.
-const LEAST_READ: usize = 24;
+/// Fewest blocks that predictors read, if available.
+const MIN_READ: usize = 24;
 
-/// Share of the steps until the end over which the settling value is the metric's mean.
+/// Final fraction of the steps over which the settling value averages the metric.
 const TAIL: f64 = 0.1;
 
 /// Ratio of the largest to the smallest block above which logarithms are forecast.
 const WIDE: f64 = 20.0;
 
-/// Room below the smallest block, in ranges of the blocks: metrics go on falling.
-const ROOM: f64 = 0.27;
+/// Margin below the smallest block, relative to the range: metrics continue to fall.
+const MARGIN: f64 = 0.27;
 
-/// What is known of a run and until when it is to be forecast, in rows of the log.
+/// Known prefix and end of a forecast, in rows of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     prefix: usize,
     until: usize,
-    /// Rows that are averaged.
+    /// Rows per block.
     block: usize,
 }
 
-/// A prefix as means of blocks of rows, the last of which ends with it.
+/// Block averages of a prefix; the last block ends with it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Thinned {
+pub struct BlockAverages {
     span: Span,
     /// Means of the blocks.
     pub blocks: Vec<f64>,
-    /// Whether the logarithms of the later half are forecast.
+    /// Whether logarithms are forecast.
     pub logarithms: bool,
 }
 
-/// A forecast of where a metric settles.
+/// A forecast of the settling value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settling {
-    /// Name of what made it.
+    /// Name of the forecaster.
     pub name: String,
     /// Median.
     pub median: f64,
@@ -61,22 +61,22 @@ pub struct Settling {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// The draws, in order.
+    /// Sorted draws.
     pub draws: Vec<f64>,
 }
 
 impl Span {
-    /// Means of so many rows that there are about `blocks` of them in all.
+    /// Chooses the block size for about `blocks` blocks in total.
     ///
     /// # Errors
-    /// [`ConvergenceError::Setting`] for more than 10,000 blocks, [`ConvergenceError::Until`] if the end is not behind the prefix, [`ConvergenceError::Short`] if the prefix is
-    /// so short a part of it that fewer than 12 blocks are left.
+    /// [`ConvergenceError::Setting`] for more than 10,000 blocks, [`ConvergenceError::Until`] if the end is not after
+    /// the prefix, [`ConvergenceError::Short`] if the prefix has fewer than 12 blocks.
     pub fn new(
         prefix: usize,
         until: usize,
         blocks: NonZeroUsize,
     ) -> Result<Self, ConvergenceError> {
-        if blocks > MOST_BLOCKS {
+        if blocks > MAX_BLOCKS {
             return Err(ConvergenceError::Setting {
                 name: "blocks",
                 value: blocks.get() as f64,
@@ -92,53 +92,53 @@ impl Span {
             until,
             block,
         };
-        match prefix / block < LEAST_BLOCKS {
+        match prefix / block < MIN_BLOCKS {
             true => Err(ConvergenceError::Short {
                 prefix,
                 until,
-                needed: LEAST_BLOCKS.saturating_mul(block),
+                needed: MIN_BLOCKS.saturating_mul(block),
             }),
             false => Ok(span),
         }
     }
 
-    /// Rows that are known.
+    /// Returns the number of known rows.
     pub fn prefix(&self) -> usize {
         self.prefix
     }
 
-    /// Rows that are averaged.
+    /// Returns the rows per block.
     pub fn block(&self) -> usize {
         self.block
     }
 
-    /// Blocks that are forecast.
+    /// Returns the number of blocks to forecast.
     pub fn horizon(&self) -> usize {
         (self.until - self.prefix).div_ceil(self.block)
     }
 
-    /// Blocks at the end over which the settling value is the mean; the first of them may be known.
+    /// Returns the number of final blocks that the settling value averages; the first of them may be known.
     fn tail(&self) -> usize {
         let tail = (TAIL * self.until as f64 / self.block as f64).round() as usize;
         tail.clamp(1, self.prefix / self.block + self.horizon())
     }
 
-    /// The settling value of a metric that is known until the end; `None` if it is not, or not finite.
-    pub fn came(&self, metric: &[f64]) -> Option<f64> {
+    /// Returns the actual settling value of a metric that is known until the end; `None` if it is not, or not finite.
+    pub fn actual(&self, metric: &[f64]) -> Option<f64> {
         let known = metric.get(..self.until)?;
         let tail = &known[self.until.saturating_sub(self.tail() * self.block)..];
         let mean = tail.iter().sum::<f64>() / tail.len() as f64;
         mean.is_finite().then_some(mean)
     }
 
-    /// The blocks of a prefix.
+    /// Averages a prefix over blocks.
     ///
     /// # Errors
     /// [`ConvergenceError::Diverged`] for a value that is not finite.
     ///
     /// # Panics
     /// If there are fewer rows than the prefix has.
-    pub fn thinned(&self, metric: &[f64]) -> Result<Thinned, ConvergenceError> {
+    pub fn block_averages(&self, metric: &[f64]) -> Result<BlockAverages, ConvergenceError> {
         let prefix = &metric[..self.prefix];
         if let Some(row) = prefix.iter().position(|value| !value.is_finite()) {
             return Err(ConvergenceError::Diverged { row: row + 1 });
@@ -146,32 +146,30 @@ impl Span {
         let whole = &prefix[self.prefix % self.block..];
         let mean = |block: &[f64]| block.iter().sum::<f64>() / block.len() as f64;
         let blocks: Vec<f64> = whole.chunks(self.block).map(mean).collect();
-        let mut thinned = Thinned {
+        let mut block_averages = BlockAverages {
             span: *self,
             logarithms: false,
             blocks,
         };
-        let (low, high) = range(thinned.recent());
-        thinned.logarithms = low > 0.0 && high / low > WIDE;
-        Ok(thinned)
+        let (low, high) = range(block_averages.recent());
+        block_averages.logarithms = low > 0.0 && high / low > WIDE;
+        Ok(block_averages)
     }
 }
 
-impl Thinned {
-    /// The blocks that predictors read: the later half, at least 24. What came before them is history: it would set the
-    /// scale of an axis on which the steps to come are too small to see.
+impl BlockAverages {
+    /// Returns the blocks that predictors read: the later half, at least 24. Earlier blocks would set an axis scale on
+    /// which the remaining changes are too small to resolve.
     pub fn recent(&self) -> &[f64] {
-        let count = (self.blocks.len() / 2)
-            .max(LEAST_READ)
-            .min(self.blocks.len());
+        let count = (self.blocks.len() / 2).max(MIN_READ).min(self.blocks.len());
         &self.blocks[self.blocks.len() - count..]
     }
 
-    /// Forecasts by a predictor that reads the later half of the blocks: the mean over the tail along sampled paths, and
-    /// the paths `[samples, blocks]` of the metric.
+    /// Forecasts by a predictor that reads the later half of the blocks. Returns the settling value and the sampled paths
+    /// `[samples, blocks]` of the metric.
     ///
     /// # Errors
-    /// What the predictor reports.
+    /// Errors of the predictor.
     pub fn forecast(
         &self,
         predictor: Arc<dyn Predictor>,
@@ -186,7 +184,7 @@ impl Thinned {
         Ok((self.settling(name, &paths, level), paths))
     }
 
-    /// Where paths `[samples, blocks]` settle.
+    /// Returns the settling value of paths `[samples, blocks]`.
     fn settling(&self, name: String, paths: &Array2<f64>, level: f64) -> Settling {
         let (known, ahead) = self.parts();
         let draws = paths.outer_iter().map(|path| {
@@ -196,7 +194,7 @@ impl Thinned {
         Settling::of(name, draws.collect(), level)
     }
 
-    /// The known blocks of the tail, and how many are to come.
+    /// Returns the known blocks of the tail, and the number of its future blocks.
     fn parts(&self) -> (&[f64], usize) {
         let ahead = self.span.tail().min(self.span.horizon());
         let known = self.span.tail() - ahead;
@@ -220,18 +218,19 @@ impl Thinned {
         }
         let shown = self.shown();
         let (low, high) = range(&shown);
-        let scale = Scale::range(low - ROOM * (high - low), high)?;
+        let scale = Scale::range(low - MARGIN * (high - low), high)?;
         let forecaster = Forecaster::of(predictor, Settings { scale, ..settings });
-        let longest = forecaster.longest_context(horizon.min(MOST_AHEAD));
+        let longest = forecaster.longest_context(horizon.min(MAX_AHEAD));
         let rows = shown.len().min(longest);
         let column = Array2::from_shape_vec((rows, 1), shown[shown.len() - rows..].to_vec())
-            .expect("as many values as rows");
+            .expect("one value per row");
         let context = Variables::new(vec!["metric".to_owned()], vec![Role::State], column);
         let rollout = RolloutSettings {
-            horizon: NonZeroUsize::new(horizon).expect("Span::new has the end behind the prefix"),
+            horizon: NonZeroUsize::new(horizon)
+                .expect("Span::new checks that the end is after the prefix"),
             samples,
             seed,
-            stretch: NonZeroUsize::new(MOST_AHEAD),
+            max_steps: NonZeroUsize::new(MAX_AHEAD),
             ..RolloutSettings::default()
         };
         let forecaster = forecaster.with_origins(origins);
@@ -240,7 +239,7 @@ impl Thinned {
         Ok(self.metric_of(paths.slice_move(s![.., .., 0])))
     }
 
-    /// What predictors see: the later blocks, or their logarithms.
+    /// Returns the input of predictors: the later blocks, or their logarithms.
     fn shown(&self) -> Vec<f64> {
         let blocks = self.recent().iter();
         match self.logarithms {
@@ -249,7 +248,7 @@ impl Thinned {
         }
     }
 
-    /// The metric of what predictors say.
+    /// Converts predictions to the metric.
     fn metric_of(&self, shown: Array2<f64>) -> Array2<f64> {
         match self.logarithms {
             true => shown.mapv_into(f64::exp),
@@ -257,8 +256,8 @@ impl Thinned {
         }
     }
 
-    /// Forecasts by a local linear trend that reads what predictors do, with its paths `[samples, blocks]`; `None`
-    /// where [`LocalTrend::of`] has none. Logarithms do not rise by more than they have.
+    /// Forecasts by a local linear trend on the same input, with its paths `[samples, blocks]`; `None` where
+    /// [`LocalTrend::of`] has none. Logarithms rise at most by their past range.
     pub fn trend(
         &self,
         samples: NonZeroUsize,
@@ -277,7 +276,7 @@ impl Thinned {
         Some((self.settling("trend".to_owned(), &paths, level), paths))
     }
 
-    /// What the metric does not fall below: zero, if it never did.
+    /// Returns the lower bound of the metric: zero if it was never negative.
     fn least(&self) -> f64 {
         match range(&self.blocks).0 >= 0.0 {
             true => 0.0,
@@ -285,8 +284,7 @@ impl Thinned {
         }
     }
 
-    /// Forecasts by carrying on a curve, with the curves of its draws `[samples, blocks]`; `None` where it cannot be
-    /// fitted.
+    /// Forecasts by a parametric curve, with the curves of its draws `[samples, blocks]`; `None` without a fit.
     pub fn extrapolated(
         &self,
         decay: Decay,
@@ -310,8 +308,7 @@ impl Thinned {
         Some((Settling::of(name.to_owned(), draws, level), paths))
     }
 
-    /// The mean of as many of the last blocks as the settling value has, give or take what such means differ by within
-    /// the second half of the prefix.
+    /// Forecasts the mean of the last blocks, with symmetric errors of such means within the second half of the prefix.
     pub fn last_value(&self, level: f64) -> Settling {
         let rows = self.blocks.len();
         let tail = self.span.tail().min(rows / 4).max(1);
@@ -325,11 +322,11 @@ impl Thinned {
     }
 }
 
-/// Most blocks that stand behind the context while paths are drawn.
-const MOST_AHEAD: usize = 400;
+/// Largest number of generated blocks after the context before a path restarts.
+const MAX_AHEAD: usize = 400;
 
 impl Settling {
-    /// Median and central interval of draws, `NaN` of none.
+    /// Returns the median and the central interval of draws, `NaN` for none.
     pub fn of(name: String, mut draws: Vec<f64>, level: f64) -> Self {
         draws.sort_by(f64::total_cmp);
         let out = (1.0 - level) / 2.0;
@@ -342,7 +339,7 @@ impl Settling {
         }
     }
 
-    /// The draws of several forecasts, each of which counts what stands beside it; `None` of none.
+    /// Pools the draws of weighted forecasts; `None` for none.
     pub fn pooled(name: String, parts: &[(&Self, f64)], level: f64) -> Option<Self> {
         let most = parts.iter().map(|(part, _)| part.draws.len()).max()?;
         let heaviest = parts.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
@@ -353,12 +350,12 @@ impl Settling {
         Some(Self::of(name, draws.collect(), level))
     }
 
-    /// Whether a value lies in the interval.
+    /// True if the interval covers a value.
     pub fn covers(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }
 
-    /// The interval's width and what a value outside of it costs (Gneiting and Raftery 2007, eq. 43).
+    /// Returns the interval score (Gneiting and Raftery 2007, eq. 43).
     pub fn interval_score(&self, value: f64, level: f64) -> f64 {
         let off = (self.low - value).max(value - self.high).max(0.0);
         self.high - self.low + 2.0 / (1.0 - level) * off
@@ -374,23 +371,23 @@ mod tests {
     const SAMPLES: NonZeroUsize = NonZeroUsize::new(200).unwrap();
 
     #[test]
-    fn spans_are_checked_and_cut_into_blocks() {
+    fn spans_are_checked_and_averaged_over_blocks() {
         let span = Span::new(1003, 5000, BLOCKS).unwrap();
         assert_eq!((span.block(), span.horizon(), span.tail()), (50, 80, 10));
         let metric: Vec<f64> = (0..5000).map(f64::from).collect();
-        let thinned = span.thinned(&metric).unwrap();
-        assert_eq!(thinned.blocks.len(), 20);
+        let block_averages = span.block_averages(&metric).unwrap();
+        assert_eq!(block_averages.blocks.len(), 20);
         // The last block ends with the prefix: rows 953 to 1002.
-        assert_eq!(thinned.blocks[19], 977.5);
+        assert_eq!(block_averages.blocks[19], 977.5);
         // From 27.5 to 977.5.
-        assert!(thinned.logarithms);
-        assert_eq!(span.came(&metric), Some(4749.5));
-        assert_eq!(span.came(&metric[..4999]), None);
+        assert!(block_averages.logarithms);
+        assert_eq!(span.actual(&metric), Some(4749.5));
+        assert_eq!(span.actual(&metric[..4999]), None);
         // Most of the last tenth is known.
         let near = Span::new(4900, 5000, BLOCKS).unwrap();
-        assert_eq!(near.came(&metric), Some(4749.5));
+        assert_eq!(near.actual(&metric), Some(4749.5));
         let (known, ahead) = (
-            near.thinned(&metric).unwrap().parts().0.len(),
+            near.block_averages(&metric).unwrap().parts().0.len(),
             near.horizon(),
         );
         assert_eq!((known, ahead), (8, 2));
@@ -400,7 +397,7 @@ mod tests {
         let mut broken = metric;
         broken[7] = f64::NAN;
         assert!(
-            span.thinned(&broken)
+            span.block_averages(&broken)
                 .unwrap_err()
                 .to_string()
                 .contains("row 8")
@@ -408,51 +405,51 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_that_stands_stays_where_it_is() {
+    fn a_constant_metric_stays_constant() {
         let span = Span::new(400, 800, BLOCKS).unwrap();
-        let thinned = span.thinned(&[0.25; 800]).unwrap();
+        let block_averages = span.block_averages(&[0.25; 800]).unwrap();
         let mean = baselines::named("mean").unwrap();
-        let (settling, paths) = thinned
+        let (settling, paths) = block_averages
             .forecast(mean, Settings::default(), 0, SAMPLES, 0, 0.9)
             .unwrap();
         assert_eq!(paths.dim(), (200, 50));
         let of = |s: Settling| (s.low, s.median, s.high);
         assert_eq!(of(settling), (0.25, 0.25, 0.25));
-        assert_eq!(of(thinned.last_value(0.9)), (0.25, 0.25, 0.25));
-        let (curve, _) = thinned
+        assert_eq!(of(block_averages.last_value(0.9)), (0.25, 0.25, 0.25));
+        let (curve, _) = block_averages
             .extrapolated(Decay::PowerLaw, SAMPLES, 0, 0.9)
             .unwrap();
         assert!((curve.median - 0.25).abs() < 1e-9);
     }
 
-    /// Curves know where an exponential ends; what looks at the last value only does not.
+    /// A fitted exponential finds the limit; the last value does not.
     #[test]
-    fn an_exponential_is_carried_on() {
+    fn an_exponential_is_extrapolated() {
         let metric: Vec<f64> = (0..2000)
             .map(|t| 0.3 + 1.2 * (-f64::from(t) / 400.0).exp() + 0.01 * (f64::from(t) * 1.7).sin())
             .collect();
         let span = Span::new(600, 2000, BLOCKS).unwrap();
-        let thinned = span.thinned(&metric).unwrap();
-        let came = span.came(&metric).unwrap();
-        let (curve, _) = thinned
+        let block_averages = span.block_averages(&metric).unwrap();
+        let actual = span.actual(&metric).unwrap();
+        let (curve, _) = block_averages
             .extrapolated(Decay::Exponential, SAMPLES, 0, 0.9)
             .unwrap();
-        assert!((curve.median - came).abs() < 0.02, "{curve:?} {came}");
-        let last = thinned.last_value(0.9);
-        assert!(last.median - came > 0.2, "{last:?}");
-        assert!(last.interval_score(came, 0.9) > curve.interval_score(came, 0.9));
+        assert!((curve.median - actual).abs() < 0.02, "{curve:?} {actual}");
+        let last = block_averages.last_value(0.9);
+        assert!(last.median - actual > 0.2, "{last:?}");
+        assert!(last.interval_score(actual, 0.9) > curve.interval_score(actual, 0.9));
         let both = Settling::pooled("both".to_owned(), &[(&curve, 1.0), (&last, 1.0)], 0.9);
         let both = both.unwrap();
         assert_eq!(
             both.draws.len(),
             2 * curve.draws.len().max(last.draws.len())
         );
-        assert!(both.covers(came) && both.low <= curve.median && both.high >= last.median);
+        assert!(both.covers(actual) && both.low <= curve.median && both.high >= last.median);
         assert!(Settling::pooled(String::new(), &[], 0.9).is_none());
     }
 
     #[test]
-    fn pooled_draws_count_what_stands_beside_them() {
+    fn pooled_draws_are_weighted() {
         let of = |draws: std::ops::Range<u32>| {
             Settling::of(String::new(), draws.map(f64::from).collect(), 0.9)
         };
@@ -465,9 +462,10 @@ mod tests {
         assert_eq!(pool(1.0, 1.0), (100, 100));
         assert_eq!(pool(0.5, 1.0), (50, 100));
         assert_eq!(pool(0.8, 0.2), (100, 25));
-        // What is thinned out keeps its middle.
-        let thinned = Settling::pooled(String::new(), &[(&low, 1.0), (&high, 0.1)], 0.9).unwrap();
-        let kept = &thinned.draws[100..];
+        // Subsampling keeps the median.
+        let block_averages =
+            Settling::pooled(String::new(), &[(&low, 1.0), (&high, 0.1)], 0.9).unwrap();
+        let kept = &block_averages.draws[100..];
         assert_eq!(
             kept,
             [
@@ -482,25 +480,25 @@ mod tests {
             .map(|t| 10f64.powf(-f64::from(t) / 100.0))
             .collect();
         let span = Span::new(300, 400, BLOCKS).unwrap();
-        let thinned = span.thinned(&metric).unwrap();
-        assert!(thinned.logarithms);
+        let block_averages = span.block_averages(&metric).unwrap();
+        assert!(block_averages.logarithms);
         let ar = baselines::named("ar").unwrap();
-        let (settling, _) = thinned
+        let (settling, _) = block_averages
             .forecast(ar, Settings::default(), 0, SAMPLES, 0, 0.9)
             .unwrap();
         assert!(settling.low > 0.0 && settling.high < 1e-2, "{settling:?}");
     }
 
-    /// Fault: what a drifting slope does to logarithms was more than numbers hold.
+    /// Fault: a drifting slope of logarithms overflowed.
     #[test]
     fn trends_of_wide_metrics_stay_finite() {
         let metric: Vec<f64> = (0..4000)
             .map(|t| 10f64.powf(8.0 * (f64::from(t) / 30.0).sin()))
             .collect();
         let span = Span::new(400, 40_000, NonZeroUsize::new(10_000).unwrap()).unwrap();
-        let thinned = span.thinned(&metric).unwrap();
-        assert!(thinned.logarithms);
-        let (settling, paths) = thinned.trend(SAMPLES, 0, 0.9).unwrap();
+        let block_averages = span.block_averages(&metric).unwrap();
+        assert!(block_averages.logarithms);
+        let (settling, paths) = block_averages.trend(SAMPLES, 0, 0.9).unwrap();
         assert!(paths.iter().all(|x| x.is_finite()));
         assert!(settling.high.is_finite());
     }

@@ -1,4 +1,4 @@
-//! A level and a slope that drift, carried on.
+//! The local linear trend model.
 
 use ndarray::{Array2, ArrayViewMut1};
 use rand::rngs::ChaCha8Rng;
@@ -7,41 +7,40 @@ use statrs::distribution::{ChiSquared, ContinuousCDF, Normal};
 
 use super::range;
 
-/// Variances of the level's steps, in those of the noise on the values.
+/// Grid of level innovation variances, relative to the observation noise.
 const LEVELS: [f64; 5] = [0.0, 1e-3, 1e-2, 1e-1, 1.0];
-/// Variances of the slope's steps, in those of the noise on the values.
+/// Grid of slope innovation variances, relative to the observation noise.
 const SLOPES: [f64; 7] = [0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];
-/// What is left of the slope from row to row, as the share of all rows in which it falls to 1/e.
+/// Grid of damping times of the slope, as fractions of all rows.
 const DAMPING: [f64; 4] = [f64::INFINITY, 1.0 / 3.0, 1.0 / 9.0, 1.0 / 30.0];
-/// Variance of what is not known at first, in those of the noise.
+/// Variance of the diffuse prior, relative to the observation noise.
 const DIFFUSE: f64 = 1e6;
-/// Rows that level and slope are found from.
-const FOUND_IN: usize = 2;
-/// Least rows.
-const LEAST_ROWS: usize = 8;
-/// Least range that is refused.
-const MOST_RANGE: f64 = 1e300;
+/// Rows that initialise level and slope.
+const INITIAL_ROWS: usize = 2;
+/// Fewest rows.
+const MIN_ROWS: usize = 8;
+/// Range from which on values are refused.
+const MAX_RANGE: f64 = 1e300;
 
-/// The local linear trend with a damped slope (Harvey 1989, section 2.3; Gardner and McKenzie 1985): a value is its
-/// level and noise; a level is the one before, the slope and noise; a slope is a part of the one before and noise.
+/// The local linear trend with a damped slope (Harvey 1989, section 2.3; Gardner and McKenzie 1985): values are level
+/// plus noise, the level moves by the slope plus noise, the slope decays and has noise.
 ///
-/// Its variances and damping are not chosen: each of a grid counts by its likelihood, and beside them, half beforehand,
-/// that there is no slope. So its intervals are narrow where values stand and wide where they fall in a way that has
-/// changed before.
+/// Variances and damping are averaged over a grid by their likelihood; a level without slope has half of the prior
+/// probability. Intervals are narrow for constant values, and wide where the slope has changed before.
 #[derive(Debug, Clone)]
 pub struct LocalTrend {
     states: Vec<State>,
-    /// What each of them counts.
+    /// Weights of the states.
     weights: Vec<f64>,
-    /// Rows that tell of the noise.
+    /// Rows that inform the noise variance.
     counted: usize,
-    /// The states' zero, in units of the values.
+    /// Origin of the states' scale, in units of the values.
     origin: f64,
-    /// The states' one.
+    /// Unit of the states' scale.
     size: f64,
 }
 
-/// What is known of the trend behind some rows with given variances, which are in those of the noise.
+/// Filter state for given variances, relative to the noise.
 #[derive(Debug, Clone, Copy)]
 struct State {
     level_steps: f64,
@@ -49,17 +48,17 @@ struct State {
     keep: f64,
     level: f64,
     slope: f64,
-    /// Covariance of level and slope: of the level, of both, of the slope.
+    /// Variance of the level, covariance, variance of the slope.
     covariance: [f64; 3],
-    /// Sum of the squared errors over their variances, and of the variances' logarithms.
+    /// Sums of the standardised squared errors and of the log variances.
     squares: f64,
     logs: f64,
-    /// Logarithm of what it counts beforehand, but for a constant.
+    /// Log prior weight, up to a constant.
     prior: f64,
 }
 
 impl State {
-    /// A level without a slope, of which nothing is known.
+    /// Returns a level without a slope, under the diffuse prior.
     fn level(level_steps: f64, prior: f64) -> Self {
         Self {
             level_steps,
@@ -74,7 +73,7 @@ impl State {
         }
     }
 
-    /// Reads a value; `counts` if its error tells of the noise.
+    /// Updates by a value; `counts` if its error informs the noise variance.
     fn read(&mut self, value: f64, counts: bool) {
         let [level, both, slope] = self.covariance;
         let keep = self.keep;
@@ -97,14 +96,14 @@ impl State {
         ];
     }
 
-    /// Logarithm of what it counts behind so many rows that tell of the noise, but for a constant.
+    /// Returns the log posterior weight, up to a constant.
     fn evidence(&self, counted: usize) -> f64 {
         let counted = counted as f64;
         self.prior - 0.5 * (counted * (self.squares / counted).ln() + self.logs)
     }
 
-    /// Fills a path of the rows to come; `gaussian` draws with the noise's deviation.
-    fn carry_on(&self, mut path: ArrayViewMut1<f64>, mut gaussian: impl FnMut() -> f64) {
+    /// Simulates a path of future rows; `gaussian` draws with the noise's standard deviation.
+    fn simulate(&self, mut path: ArrayViewMut1<f64>, mut gaussian: impl FnMut() -> f64) {
         let [of_level, both, of_slope] = self.covariance;
         let off = of_level.sqrt();
         let along = if off > 0.0 { both / off } else { 0.0 };
@@ -120,8 +119,8 @@ impl State {
     }
 }
 
-/// What may be before any value: a level alone for one half, a level with a slope for the other.
-fn beforehand(all: usize) -> Vec<State> {
+/// Returns the prior states: a level alone with probability 1/2, levels with slopes otherwise.
+fn prior_states(all: usize) -> Vec<State> {
     let damped = |share: f64| (-1.0 / (share * all as f64)).exp();
     let mut states = Vec::new();
     for steps in LEVELS {
@@ -141,8 +140,8 @@ fn beforehand(all: usize) -> Vec<State> {
 }
 
 impl LocalTrend {
-    /// The trends behind values of a run that has `all` rows in the end, in whose shares the damping is counted; `None`
-    /// for fewer than 8 values, or where they differ by more than 1e300.
+    /// Fits values of a run with `all` rows in total, which scale the damping times; `None` for fewer than 8 values or a
+    /// range above 1e300.
     ///
     /// ```
     /// use statecast::convergence::LocalTrend;
@@ -154,18 +153,18 @@ impl LocalTrend {
     pub fn of(values: &[f64], all: usize) -> Option<Self> {
         let (low, high) = range(values);
         let size = high - low;
-        if values.len() < LEAST_ROWS || size.is_nan() || size >= MOST_RANGE {
+        if values.len() < MIN_ROWS || size.is_nan() || size >= MAX_RANGE {
             return None;
         }
         let (origin, size) = (values[0], if size > 0.0 { size } else { 1.0 });
-        let mut states = beforehand(all.max(values.len()));
+        let mut states = prior_states(all.max(values.len()));
         for (row, value) in values.iter().enumerate() {
             let value = (value - origin) / size;
-            let read = |state: &mut State| state.read(value, row >= FOUND_IN);
+            let read = |state: &mut State| state.read(value, row >= INITIAL_ROWS);
             states.iter_mut().for_each(read);
         }
-        let counted = values.len() - FOUND_IN;
-        // A line without noise leaves no squares, of which there is no logarithm.
+        let counted = values.len() - INITIAL_ROWS;
+        // Noiseless lines have zero squared error, whose logarithm is infinite.
         states.iter_mut().for_each(|state| state.squares += 1e-12);
         let logs = states.iter().map(|state| state.evidence(counted));
         let best = logs.clone().fold(f64::NEG_INFINITY, f64::max);
@@ -178,7 +177,7 @@ impl LocalTrend {
         })
     }
 
-    /// Paths `[draws, rows]` of the rows behind the values, in their units; the seed fixes them.
+    /// Simulates paths `[draws, rows]` after the values, in their units; determined by the seed.
     pub fn paths(&self, rows: usize, draws: usize, seed: u64) -> Array2<f64> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let total: f64 = self.weights.iter().sum();
@@ -189,16 +188,16 @@ impl LocalTrend {
             let state = self.at(total * random.random::<f64>());
             let mut level = || random.random_range(f64::EPSILON..1.0);
             let noise = (state.squares / noises.inverse_cdf(level())).sqrt();
-            state.carry_on(path, || noise * normal.inverse_cdf(level()));
+            state.simulate(path, || noise * normal.inverse_cdf(level()));
         }
         paths.mapv_into(|value| self.origin + self.size * value)
     }
 
-    /// The state at a place on the line of all weights.
-    fn at(&self, mut place: f64) -> &State {
+    /// Returns the state at a position on the cumulative weights.
+    fn at(&self, mut position: f64) -> &State {
         let reached = self.weights.iter().position(|weight| {
-            place -= weight;
-            place < 0.0
+            position -= weight;
+            position < 0.0
         });
         &self.states[reached.unwrap_or(self.states.len() - 1)]
     }
@@ -219,7 +218,7 @@ mod tests {
         let paths = trend.paths(60, 400, 3);
         let mut last = paths.column(59).to_vec();
         last.sort_by(f64::total_cmp);
-        [20, 200, 380].map(|place| last[place])
+        [20, 200, 380].map(|position| last[position])
     }
 
     fn standing() -> Vec<f64> {
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_stays_and_what_falls_goes_on() {
+    fn constants_stay_and_declines_continue() {
         let mut gaussian = noise(5);
         let [low, middle, high] = ends(&standing());
         assert!(
@@ -261,7 +260,7 @@ mod tests {
     fn its_own_paths_are_covered() {
         let mut random = ChaCha8Rng::seed_from_u64(9);
         let mut gaussian = noise(2);
-        let states = beforehand(130);
+        let states = prior_states(130);
         let (levels, trends): (Vec<State>, Vec<State>) =
             states.iter().partition(|state| state.covariance[2] == 0.0);
         let mut inside = 0;
@@ -270,7 +269,7 @@ mod tests {
             let mut state = from[random.random_range(0..from.len())];
             state.covariance[0] = 0.0;
             let mut path = Array2::zeros((1, 130));
-            state.carry_on(path.row_mut(0), &mut gaussian);
+            state.simulate(path.row_mut(0), &mut gaussian);
             let path = path.row(0).to_vec();
             let [low, _, high] = ends(&path[..70]);
             inside += u32::from((low..=high).contains(&path[129]));

@@ -1,4 +1,4 @@
-//! Ensembles of networks that predict one step.
+//! Probabilistic ensembles of networks.
 
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
@@ -8,17 +8,17 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{Dynamics, Laws, Steps};
+use super::{Dynamics, NormalDistributions, Steps};
 use crate::network::{FitSettings, NormalNetwork};
 
-/// How an ensemble is made and trained.
+/// Settings of an ensemble.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EnsembleSettings {
-    /// Networks.
+    /// Number of networks.
     pub members: usize,
-    /// How each is trained.
+    /// Training of each network.
     pub fit: FitSettings,
-    /// Seed of the draws.
+    /// Random seed.
     pub seed: u64,
 }
 
@@ -32,25 +32,25 @@ impl Default for EnsembleSettings {
     }
 }
 
-/// A probabilistic ensemble (Chua et al., NeurIPS 2018): networks from state and action to mean and
-/// spread of the change of state and of the reward. They differ
-/// by where they start and what they are shown when (Lakshminarayanan et al., NeurIPS 2017): runs
-/// drawn with replacement would leave a third of the recordings unseen.
+/// A probabilistic ensemble (Chua et al., NeurIPS 2018): networks from state and action to the mean and
+/// standard deviation of the change of state and of the reward. Members differ by initialisation and
+/// batch order (Lakshminarayanan et al., NeurIPS 2017): a bootstrap would leave a third of the
+/// recordings unused.
 #[derive(Debug, Clone)]
 pub struct Ensemble {
     members: Vec<NormalNetwork>,
 }
 
-fn joined(states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Array2<f32> {
+fn concat(states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Array2<f32> {
     concatenate(Axis(1), &[states, actions])
         .expect("states and actions of the same rows")
         .mapv(|x| x as f32)
 }
 
 impl Ensemble {
-    /// Learns from steps, at least one, several networks at a time; `progress` is told which share of the work is done.
+    /// Fits the networks to at least one step, in parallel; `progress` receives the finished fraction.
     pub fn fit(steps: &Steps, settings: EnsembleSettings, progress: &(dyn Fn(f64) + Sync)) -> Self {
-        let inputs = joined(steps.states.view(), steps.actions.view());
+        let inputs = concat(steps.states.view(), steps.actions.view());
         let changes = steps.changes.mapv(|x| x as f32);
         let members = settings.members.max(1);
         let done = Mutex::new(0.0);
@@ -80,11 +80,16 @@ impl Dynamics for Ensemble {
         self.members.len()
     }
 
-    fn laws(&self, member: usize, states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Laws {
-        let (mut mean, deviation) = self.members[member].laws(&joined(states, actions));
+    fn distributions(
+        &self,
+        member: usize,
+        states: ArrayView2<f64>,
+        actions: ArrayView2<f64>,
+    ) -> NormalDistributions {
+        let (mut mean, std) = self.members[member].distributions(&concat(states, actions));
         let mut next = mean.slice_mut(s![.., ..states.ncols()]);
         next += &states;
-        Laws { mean, deviation }
+        NormalDistributions { mean, std }
     }
 }
 
@@ -123,8 +128,8 @@ mod tests {
             seed: 0,
         };
         let error = |dynamics: &dyn Dynamics| {
-            let laws = dynamics.laws(0, held.states.view(), held.actions.view());
-            let reward = &laws.mean.column(2) - &held.changes.column(2);
+            let distributions = dynamics.distributions(0, held.states.view(), held.actions.view());
+            let reward = &distributions.mean.column(2) - &held.changes.column(2);
             reward.mapv(|e| e * e).mean().unwrap().sqrt()
         };
         let ensemble = Ensemble::fit(&seen, settings, &|_| ());

@@ -1,17 +1,17 @@
-//! Linear models of one step.
+//! Linear one-step models.
 
 use nalgebra::{Cholesky, DMatrix};
 use ndarray::{Array2, ArrayView2, Axis, concatenate};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Dynamics, Laws, Steps};
+use super::{Dynamics, NormalDistributions, Steps};
 
-/// Penalty of the weights, in units of the standardised inputs' mean square.
+/// Ridge penalty, in units of the standardised inputs' mean square.
 const RIDGE: f64 = 1e-3;
 
-/// Ridge regression of the changes on state, action and an intercept, each member on runs drawn with
-/// replacement.
+/// Ridge regression of the changes on state, action and an intercept, each member on a bootstrap of the
+/// runs.
 #[derive(Debug, Clone)]
 pub struct Ridge {
     members: Vec<Member>,
@@ -22,11 +22,11 @@ struct Member {
     /// `[states + actions + 1, states + 1]`.
     weights: Array2<f64>,
     /// Standard deviations of the residuals, `[states + 1]`.
-    deviation: Vec<f64>,
+    std: Vec<f64>,
 }
 
 impl Ridge {
-    /// Learns from steps, at least one.
+    /// Fits the members to at least one step.
     pub fn fit(steps: &Steps, members: usize, seed: u64) -> Self {
         let inputs = with_intercept(steps.states.view(), steps.actions.view());
         let member = |number: usize| {
@@ -41,7 +41,7 @@ impl Ridge {
     }
 }
 
-/// How often each row is used when its runs are drawn with replacement.
+/// Draws the weight of each row in a bootstrap of the runs.
 fn resampled(run: &[usize], random: &mut ChaCha8Rng) -> Vec<f64> {
     let mut runs = run.to_vec();
     runs.dedup();
@@ -63,7 +63,7 @@ fn with_intercept(states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Array2<f
 }
 
 impl Member {
-    /// Targets that are not known are NaN; those of a column count where all of such columns are known.
+    /// Fits targets with NaN for unknown values; columns with unknown values share the rows where all are known.
     fn fit(inputs: &Array2<f64>, targets: &Array2<f64>, weights: &[f64]) -> Self {
         let unknown = targets.mapv(|x| u8::from(x.is_nan()));
         if unknown.sum_axis(Axis(1)).iter().all(|&count| count == 0) {
@@ -79,7 +79,7 @@ impl Member {
             if column.iter().any(|&x| x > 0) {
                 let own = of_complete.weights.column(c);
                 member.weights.column_mut(c).assign(&own);
-                member.deviation[c] = of_complete.deviation[c];
+                member.std[c] = of_complete.std[c];
             }
         }
         member
@@ -96,19 +96,19 @@ impl Member {
             squares[[i, j]] + own * RIDGE * (squares[[i, i]] + 1e-9 * total)
         });
         let products = DMatrix::from_fn(width, targets.ncols(), |i, j| products[[i, j]]);
-        // With its penalty the matrix is positive definite unless values overflow.
+        // With the penalty, the matrix is positive definite unless values overflow.
         let solved = Cholesky::new(squares).map(|cholesky| cholesky.solve(&products));
         let solved = solved.unwrap_or_else(|| DMatrix::zeros(width, targets.ncols()));
         let weights_of = Array2::from_shape_fn((width, targets.ncols()), |(i, j)| solved[(i, j)]);
         let errors = targets - &inputs.dot(&weights_of);
-        let deviation = (0..targets.ncols()).map(|c| {
+        let std = (0..targets.ncols()).map(|c| {
             let errors = errors.column(c);
             let squares = errors.iter().zip(weights).map(|(e, w)| w * e * e);
             let squares: f64 = squares.sum();
             (squares / total).sqrt()
         });
         Self {
-            deviation: deviation.collect(),
+            std: std.collect(),
             weights: weights_of,
         }
     }
@@ -123,13 +123,18 @@ impl Dynamics for Ridge {
         self.members.len()
     }
 
-    fn laws(&self, member: usize, states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Laws {
+    fn distributions(
+        &self,
+        member: usize,
+        states: ArrayView2<f64>,
+        actions: ArrayView2<f64>,
+    ) -> NormalDistributions {
         let member = &self.members[member];
         let mut mean = with_intercept(states, actions).dot(&member.weights);
         let width = states.ncols();
         let mut next = mean.slice_mut(ndarray::s![.., ..width]);
         next += &states;
-        let deviation = Array2::from_shape_fn(mean.dim(), |(_, c)| member.deviation[c]);
-        Laws { mean, deviation }
+        let std = Array2::from_shape_fn(mean.dim(), |(_, c)| member.std[c]);
+        NormalDistributions { mean, std }
     }
 }

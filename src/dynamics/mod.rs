@@ -1,5 +1,5 @@
-//! Models of one step that are learned from recorded transitions: from a state and an action to the
-//! law of the next state and of the reward.
+//! One-step models learned from recorded transitions: from a state and an action to the distribution
+//! of the next state and the reward.
 
 mod ensemble;
 mod linear;
@@ -9,38 +9,44 @@ use ndarray::{Array2, ArrayView2};
 pub use ensemble::{Ensemble, EnsembleSettings};
 pub use linear::Ridge;
 
-/// Recorded steps: inputs `[rows, states + actions]` and what followed them,
-/// `[rows, states + 1]` with the reward last.
+/// Recorded steps: inputs `[rows, states + actions]` and targets `[rows, states + 1]` with the reward
+/// last.
 #[derive(Debug, Clone)]
 pub struct Steps {
     /// States before the steps, `[rows, states]`.
     pub states: Array2<f64>,
-    /// Actions taken, `[rows, actions]`.
+    /// Actions, `[rows, actions]`.
     pub actions: Array2<f64>,
-    /// Next states less the states, and the rewards if they are not among these, `[rows, states + 1]`; NaN
-    /// where it is not known.
+    /// Changes of state, and the rewards unless they are state variables, `[rows, states + 1]`; NaN where
+    /// unknown.
     pub changes: Array2<f64>,
-    /// Number of the run of each row: runs are resampled as wholes.
+    /// Run of each row: whole runs are resampled.
     pub run: Vec<usize>,
 }
 
-/// Normal laws of what follows, row by row.
+/// Normal distributions of next states and rewards, row by row.
 #[derive(Debug, Clone)]
-pub struct Laws {
+pub struct NormalDistributions {
     /// Means of the next states and, last, of the reward if there was one, `[rows, states + 1]`.
     pub mean: Array2<f64>,
-    /// Standard deviations of them.
-    pub deviation: Array2<f64>,
+    /// Their standard deviations.
+    pub std: Array2<f64>,
 }
 
-/// A learned model with several members, each of which could be the system.
+/// An ensemble of one-step models.
 pub trait Dynamics: Send + Sync {
-    /// Name in tables.
+    /// Returns the name in tables.
     fn name(&self) -> &'static str;
 
-    /// Members.
+    /// Returns the number of members.
     fn members(&self) -> usize;
 
-    /// What follows states `[rows, states]` and actions `[rows, actions]` by one member.
-    fn laws(&self, member: usize, states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Laws;
+    /// Predicts the next states and rewards of states `[rows, states]` and actions `[rows, actions]` by
+    /// one member.
+    fn distributions(
+        &self,
+        member: usize,
+        states: ArrayView2<f64>,
+        actions: ArrayView2<f64>,
+    ) -> NormalDistributions;
 }

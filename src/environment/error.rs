@@ -1,8 +1,8 @@
-//! What can be wrong with a task's name, an action or a state, in words that say what to do.
+//! Errors of task names, actions and states, with remedies.
 
 use thiserror::Error;
 
-/// Why an environment cannot be had, stepped or restored.
+/// Errors of creating, stepping or restoring an environment.
 ///
 /// Each message is one line.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -48,7 +48,7 @@ pub enum EnvironmentError {
         value: f64,
     },
 
-    /// An action of a discrete task is none of the choices.
+    /// An invalid action of a discrete task.
     #[error("{task}: the action is {value} but must be a whole number from 0 to {}", choices - 1)]
     Choice {
         /// Name of the task.
@@ -59,7 +59,7 @@ pub enum EnvironmentError {
         value: f64,
     },
 
-    /// A step was asked for although no episode is running.
+    /// A step without a running episode.
     #[error("{task}: the episode is over or has not begun; reset the environment before a step")]
     NotRunning {
         /// Name of the task.

@@ -1,9 +1,8 @@
-//! Control tasks: what is known of them ([`Task`]) and simulators to act in ([`Environment`]).
+//! Control tasks: their descriptions ([`Task`]) and simulators ([`Environment`]).
 //!
 //! The built-in tasks are those of Gymnasium (Farama Foundation, MIT) by the same equations,
-//! constants, starts and roundings, so that a policy has the same value here and there; the seeds
-//! draw other numbers. Tasks of MuJoCo are described always and simulated with the feature
-//! `mujoco`.
+//! constants, starts and roundings, so that a policy has the same value in both; seeds give
+//! different starts. MuJoCo tasks are always described, and simulated with the feature `mujoco`.
 //!
 //! That feature links libmujoco 3.17.0, which PyPI has as `mujoco==3.17.0`. Beside the wheel's
 //! `libmujoco.so.3.17.0` there has to be a link `libmujoco.so`; the folder of both is
@@ -31,16 +30,16 @@ use pendulum::Pendulum;
 use simulation::Simulation;
 use swing_up::SwingUp;
 
-/// What a step led to.
+/// Result of a step.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub struct StepResult {
     /// The observation after the step, as wide as [`Task::observation`].
     pub observation: Vec<f64>,
     /// The reward of the step.
     pub reward: f64,
-    /// Whether the step ended the episode for good (a fall, a goal): nothing is earned after it.
+    /// Whether the step reached a terminal state, such as a fall or a goal.
     pub terminated: bool,
-    /// Whether the time limit cut the episode off although the system goes on.
+    /// Whether the time limit truncated the episode.
     pub truncated: bool,
 }
 
@@ -64,14 +63,14 @@ pub struct Step {
 /// # Ok::<(), statecast::environment::EnvironmentError>(())
 /// ```
 pub trait Environment: Send {
-    /// The task that is simulated.
+    /// Returns the simulated task.
     fn task(&self) -> &'static Task;
 
     /// Starts an episode in a state drawn from the task's starts, the same for the same seed, and
     /// returns the first observation.
     fn reset(&mut self, seed: u64) -> Vec<f64>;
 
-    /// The exact internal state, which [`restore`](Environment::restore) takes; its width and
+    /// Returns the exact internal state, which [`restore`](Environment::restore) takes; its width and
     /// meaning are the simulator's own.
     fn state(&self) -> Vec<f64>;
 
@@ -90,11 +89,10 @@ pub trait Environment: Send {
     ///
     /// The errors of [`Task::check_action`], and [`EnvironmentError::NotRunning`] after the end of
     /// an episode and before the first; nothing is changed then.
-    fn step(&mut self, action: &[f64]) -> Result<Step, EnvironmentError>;
+    fn step(&mut self, action: &[f64]) -> Result<StepResult, EnvironmentError>;
 }
 
-/// The environment of a task, by a name that [`Task::named`] knows. It has to be reset before it
-/// is stepped.
+/// Creates the environment of a task by a name that [`Task::named`] knows. Reset it before the first step.
 ///
 /// # Errors
 ///
@@ -147,7 +145,7 @@ mod tests {
     #[test]
     fn a_task_of_mujoco_asks_for_the_feature() {
         let Err(error) = named("Hopper-v5") else {
-            panic!("there is no MuJoCo to simulate in");
+            panic!("MuJoCo is not available");
         };
         assert!(error.to_string().contains("--features mujoco"));
     }

@@ -21,22 +21,22 @@ const MODELS: &str = "STATECAST_MUJOCO_MODELS";
 /// The MuJoCo that `mujoco-rs` was written for and recordings were made with.
 const VERSION: &str = "3.17.0";
 
-/// How a robot is started, driven and paid.
+/// Settings of a robot.
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     /// File of the model.
     file: &'static str,
-    /// Steps of the simulator in one of the task.
+    /// Simulator steps per task step.
     frame_skip: usize,
-    /// Positions that are not observed, at the front of the state.
+    /// Number of unobserved positions at the front of the state.
     hidden: usize,
-    /// Observed speeds lie within this, in their unit.
+    /// Bound of observed speeds, in their unit.
     max_speed: f64,
     /// Cost of an action's squared length.
     control_cost: f32,
-    /// Reward for a step that does not end the episode.
+    /// Reward of a nonterminal step.
     healthy_reward: f64,
-    /// Positions start uniformly this far around rest.
+    /// Half width of the uniform start positions around rest.
     noise: f64,
     /// Whether the speeds' noise is normal instead of uniform.
     normal_speeds: bool,

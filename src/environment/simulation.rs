@@ -1,37 +1,36 @@
-//! What all environments do alike: check actions and states, count steps, end episodes.
+//! Common parts of all environments: checks of actions and states, step counts, episode ends.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::{Environment, EnvironmentError, Step, Task};
+use super::{Environment, EnvironmentError, StepResult, Task};
 
-/// The dynamics of a task. What it is given has been checked.
+/// The dynamics of a task. Its arguments are checked by the caller.
 pub(super) trait System: Send {
-    /// The task.
+    /// Returns the task.
     fn task(&self) -> &'static Task;
 
     /// Draws a start of the task: a state.
     fn draw(&self, random: &mut ChaCha8Rng) -> Vec<f64>;
 
-    /// The exact state.
+    /// Returns the exact state.
     fn state(&self) -> Vec<f64>;
 
-    /// Takes over the state an episode starts in, as wide as [`state`](System::state).
+    /// Sets the start state of an episode, as wide as [`state`](System::state).
     fn start(&mut self, state: &[f64]);
 
-    /// What is seen of the state.
+    /// Returns the observation of the state.
     fn observation(&self) -> Vec<f64>;
 
-    /// Lets one step of time pass under an action; the reward, and whether the episode ends in
-    /// the new state.
+    /// Advances one time step under an action; returns the reward and whether the new state is terminal.
     fn advance(&mut self, action: &[f64]) -> (f64, bool);
 }
 
-/// A system with a clock.
+/// A system with a step count.
 #[derive(Debug)]
 pub(super) struct Simulation<S> {
     system: S,
-    /// Steps until the time limit; none while no episode runs.
+    /// Steps until the time limit; `None` while no episode runs.
     left: usize,
 }
 
@@ -77,7 +76,7 @@ impl<S: System> Environment for Simulation<S> {
         Ok(self.start(state))
     }
 
-    fn step(&mut self, action: &[f64]) -> Result<Step, EnvironmentError> {
+    fn step(&mut self, action: &[f64]) -> Result<StepResult, EnvironmentError> {
         let task = self.task();
         task.check_action(action)?;
         if self.left == 0 {
@@ -86,7 +85,7 @@ impl<S: System> Environment for Simulation<S> {
         let (reward, terminated) = self.system.advance(action);
         let truncated = self.left == 1;
         self.left = if terminated { 0 } else { self.left - 1 };
-        Ok(Step {
+        Ok(StepResult {
             observation: self.system.observation(),
             reward,
             terminated,
@@ -108,7 +107,7 @@ mod tests {
         "cart-pole-swing-up",
     ];
 
-    /// An action from a share of the way from the lowest to the highest.
+    /// Returns an action at a fraction of the range from the lowest to the highest.
     fn action(task: &Task, share: f64) -> Vec<f64> {
         match task.action_space {
             ActionSpace::Discrete(choices) => vec![(share * choices as f64).floor()],
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_state_is_refused_and_changes_nothing() {
+    fn an_invalid_state_is_an_error_and_changes_nothing() {
         for name in BUILT_IN {
             let mut environment = named(name).unwrap();
             environment.reset(3);
@@ -180,8 +179,7 @@ mod tests {
     }
 
     proptest! {
-        /// Equal seeds and actions give equal episodes, and a restored state goes on like the
-        /// one it was taken from.
+        /// Equal seeds and actions give equal episodes, and a restored state continues like the original.
         #[test]
         fn episodes_repeat(
             name in prop::sample::select(&BUILT_IN[..]),

@@ -1,33 +1,33 @@
-//! What is known of a control task without simulating it.
+//! Descriptions of control tasks.
 
 use super::{EnvironmentError, cart_pole, locomotion, mountain_car, pendulum, swing_up};
 
 /// A column of an observation or an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quantity {
-    /// Name, as in the columns of our recordings without their prefix `obs_` or `act_`.
+    /// Name, as in the columns of recordings without their prefix `obs_` or `act_`.
     pub name: &'static str,
     /// Unit; `1` where there is none.
     pub unit: &'static str,
 }
 
-/// The actions that a task takes.
+/// The actions of a task.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ActionSpace {
-    /// Any numbers; those beyond the bounds are moved to them by the environment. The bounds have
-    /// one entry per component, in its unit.
+    /// Continuous actions, clipped to the bounds by the environment. The bounds have one entry per
+    /// component, in its unit.
     Box {
         /// Lower bounds.
         low: &'static [f64],
         /// Upper bounds, above the lower ones.
         high: &'static [f64],
     },
-    /// One of so many choices, written as a single number: 0, 1, ….
+    /// A number of discrete actions, written as 0, 1, ….
     Discrete(usize),
 }
 
 impl ActionSpace {
-    /// Components of an action.
+    /// Returns the number of components of an action.
     pub fn width(&self) -> usize {
         match self {
             Self::Box { low, .. } => low.len(),
@@ -39,11 +39,11 @@ impl ActionSpace {
 /// Reward of a step from the observation before it, the action, and the observation after it.
 pub type Reward = fn(&[f64], &[f64], &[f64]) -> f64;
 
-/// The description of a control task: what Gymnasium's documentation says of it, as data.
+/// The description of a control task: the content of Gymnasium's documentation, as data.
 ///
 /// Observations have the units of [`observation`](Task::observation), actions those of
-/// [`action`](Task::action). The functions index what they are given and panic where it is
-/// narrower than the task says; they take any values, for a forecast has any.
+/// [`action`](Task::action). The functions panic on arguments that are narrower than the task; they take
+/// any values, since forecasts may have any.
 ///
 /// ```
 /// use statecast::environment::Task;
@@ -58,7 +58,7 @@ pub type Reward = fn(&[f64], &[f64], &[f64]) -> f64;
 /// ```
 #[derive(Debug)]
 pub struct Task {
-    /// Our name.
+    /// Name in this program.
     pub name: &'static str,
     /// Gymnasium's name, where the task is one of Gymnasium's.
     pub gymnasium_id: Option<&'static str>,
@@ -68,17 +68,17 @@ pub struct Task {
     pub action: &'static [Quantity],
     /// The actions it takes, as wide as `action`.
     pub action_space: ActionSpace,
-    /// Steps after which an episode is cut off.
+    /// Steps after which an episode is truncated.
     pub time_limit: usize,
     /// Seconds between two steps.
     pub dt: f64,
     /// The reward, where it is a function of observations and action.
     pub reward: Option<Reward>,
-    /// Whether a step that led to this observation ended the episode for good.
+    /// Tells whether an observation is terminal.
     pub terminated: fn(&[f64]) -> bool,
 }
 
-/// Every task, in the order in which [`Task::all`] gives them.
+/// All tasks, in the order of [`Task::all`].
 static TASKS: [&Task; 8] = [
     &pendulum::TASK,
     &mountain_car::TASK,
@@ -91,12 +91,12 @@ static TASKS: [&Task; 8] = [
 ];
 
 impl Task {
-    /// Every task that is known.
+    /// Returns all tasks.
     pub fn all() -> &'static [&'static Task] {
         &TASKS
     }
 
-    /// The task of one of our names or of Gymnasium's.
+    /// Finds a task by its name in this program or in Gymnasium.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl Task {
             })
     }
 
-    /// Whether `action` is one that the task takes.
+    /// Checks that `action` is valid.
     ///
     /// # Errors
     ///

@@ -1,18 +1,18 @@
-//! What recorded runs of a policy say: of its value, and of models.
+//! Values from a policy's own recorded runs, and the misspecification of models.
 
 use super::importance::mean_return;
 use super::value::variance;
-use super::{Imagined, Logged, Value};
+use super::{ImaginedRollouts, Logged, Value};
 
-/// Mean return of a policy's own recorded runs, with what a model imagines from the same starts as
-/// control variate: where the recorded starts were lucky ones, by the model, the mean is corrected.
+/// Returns the mean return of a policy's own recorded runs, with a model's values of the same starts as
+/// control variate: it corrects for starts that are better or worse than average.
 ///
 /// `source` is the recording of the policy, `imagined` the model's paths under it from the first
-/// states of all runs in their order. `None` for fewer than three runs of its own.
+/// states of all runs in their order. Returns `None` for fewer than three runs of the policy.
 pub fn on_policy(
     logged: &Logged,
     source: usize,
-    imagined: &Imagined,
+    imagined: &ImaginedRollouts,
     discount: f64,
     horizon: usize,
 ) -> Option<Value> {
@@ -23,7 +23,7 @@ pub fn on_policy(
             values.iter().sum::<f64>() / values.len().max(1) as f64
         })
         .collect();
-    let (horizon, own) = logged.telling(|run| run.source == source, horizon);
+    let (horizon, own) = logged.covered_horizon(|run| run.source == source, horizon);
     if own.len() < 3 {
         return None;
     }
@@ -44,21 +44,21 @@ pub fn on_policy(
         .zip(&model)
         .map(|(r, m)| r - slope * (m - model_mean))
         .collect();
-    // The starts of all runs are a sample, too.
+    // The starts of all runs are a sample as well.
     let of_starts = slope.powi(2) * variance(&starts) / starts.len() as f64;
     let error = (variance(&left) / count + of_starts).sqrt();
     let value = real_mean - slope * (model_mean - all_mean);
     Some(Value::new(value, error, count - 2.0))
 }
 
-/// Standard deviation of what a model gets wrong about values beyond what it says itself: from pairs of
-/// what it imagines recorded policies to earn and what they did earn.
+/// Returns the standard deviation of a model's value errors beyond its stated uncertainty, from pairs of
+/// its estimate for a recorded policy and the recorded value.
 ///
-/// A model that is off about what it was shown will be off about other policies, too; how far, its
-/// members do not say where they agree.
-pub fn doubt(pairs: &[(Value, Value)]) -> f64 {
+/// A misspecified model is also wrong about other policies, by an amount that agreement between its
+/// members does not show.
+pub fn misspecification_error(pairs: &[(Value, Value)]) -> f64 {
     let excess = pairs.iter().map(|(imagined, earned)| {
-        // Of a value without an interval it is not known how much of the difference is chance.
+        // Without an interval, the sampling error of a value is unknown.
         let errors = [imagined.error, earned.error];
         let known: f64 = errors
             .iter()
@@ -71,23 +71,28 @@ pub fn doubt(pairs: &[(Value, Value)]) -> f64 {
     mean.max(0.0).sqrt()
 }
 
-/// What the runs of one recording earned.
+/// Mean return of one recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Earned {
-    /// Mean return of the runs that tell about so many steps.
+pub struct RecordedReturn {
+    /// Mean return of the runs that cover the horizon.
     pub value: Value,
     /// Steps.
     pub horizon: usize,
-    /// Runs that were cut off before.
+    /// Number of runs that were truncated earlier.
     pub left_out: usize,
 }
 
-/// Mean of what the runs of one recording earned in as many steps, at most `horizon`, as the runs that
-/// have them tell most about; those that were cut off before are left out.
-pub fn recorded(logged: &Logged, source: usize, discount: f64, horizon: usize) -> Earned {
-    let (horizon, own) = logged.telling(|run| run.source == source, horizon);
+/// Returns the mean return of one recording over the horizon, at most `horizon`, for which its runs hold
+/// the most rewards. Runs that were truncated earlier are left out.
+pub fn recorded_return(
+    logged: &Logged,
+    source: usize,
+    discount: f64,
+    horizon: usize,
+) -> RecordedReturn {
+    let (horizon, own) = logged.covered_horizon(|run| run.source == source, horizon);
     let all = logged.runs.iter().filter(|run| run.source == source);
-    Earned {
+    RecordedReturn {
         value: mean_return(logged, &own, discount, horizon),
         horizon,
         left_out: all.count() - own.len(),
@@ -99,11 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_is_doubted_by_what_it_does_not_know_that_it_gets_wrong() {
+    fn misspecification_is_the_error_beyond_the_stated_uncertainty() {
         let value = |mean: f64, error: f64| Value::new(mean, error, 5.0);
-        assert_eq!(doubt(&[]), 0.0);
-        assert_eq!(doubt(&[(value(3.0, 4.0), value(5.0, 0.1))]), 0.0);
-        let off = doubt(&[
+        assert_eq!(misspecification_error(&[]), 0.0);
+        assert_eq!(
+            misspecification_error(&[(value(3.0, 4.0), value(5.0, 0.1))]),
+            0.0
+        );
+        let off = misspecification_error(&[
             (value(3.0, 0.0), value(13.0, 0.0)),
             (value(1.0, 0.0), value(1.0, 0.0)),
         ]);

@@ -1,31 +1,31 @@
-//! Values by fitting the policy's value function to the recorded transitions.
+//! Fitted Q evaluation on recorded transitions.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Critic, EvaluationError, Logged, Path, Transitions, Value, Walk};
+use super::{CriticValues, EvaluationError, Logged, Path, RolloutSpec, Transitions, Value};
 use crate::network::{Activation, Adam, AdamSettings, Network, Tape, polyak};
 use crate::policy::Policy;
 
-/// Draws of the policy's action at every state.
+/// Policy actions drawn per state.
 const DRAWS: usize = 8;
 
-/// How value functions are fitted.
+/// Settings of the fit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FittedSettings {
-    /// Value functions.
+    /// Number of value functions.
     pub members: usize,
-    /// Units of each of two hidden layers.
+    /// Units of each of the two hidden layers.
     pub width: usize,
-    /// Steps of training.
+    /// Training steps.
     pub updates: usize,
-    /// Transitions of a step.
+    /// Transitions per training step.
     pub batch: usize,
     /// Learning rate.
     pub rate: f64,
-    /// Share of the way that the target goes to the value function in a step.
-    pub follow: f32,
+    /// Polyak coefficient of the target.
+    pub tau: f32,
 }
 
 impl Default for FittedSettings {
@@ -36,34 +36,33 @@ impl Default for FittedSettings {
             updates: 12_000,
             batch: 128,
             rate: 1e-3,
-            follow: 0.05,
+            tau: 0.05,
         }
     }
 }
 
-/// Fitted Q evaluation (Le et al., ICML 2019) of a finite horizon: value functions that know which
-/// share of the steps is left, and nothing is worth anything after the last. The time limit of the
-/// recordings is no end of the system.
+/// Fitted Q evaluation (Le et al., ICML 2019) over a finite horizon. The value functions take the
+/// fraction of remaining steps as an input and are zero at the horizon. Truncation is not termination.
 pub struct FittedQ {
     members: Vec<ValueFunction>,
-    walk: Walk,
+    spec: RolloutSpec,
 }
 
 impl FittedQ {
-    /// Fits the value functions of a policy, each to runs drawn with replacement.
+    /// Fits the value functions of a policy, each on runs drawn with replacement.
     ///
     /// # Errors
     /// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::TooFew`].
     pub fn fit(
         logged: &Logged,
         policy: &mut dyn Policy,
-        walk: &Walk,
+        spec: &RolloutSpec,
         settings: FittedSettings,
         progress: &dyn Fn(f64),
     ) -> Result<Self, EvaluationError> {
         let mut members = Vec::with_capacity(settings.members);
         for member in 0..settings.members {
-            let mut random = ChaCha8Rng::seed_from_u64(walk.seed);
+            let mut random = ChaCha8Rng::seed_from_u64(spec.seed);
             random.set_stream(member as u64);
             let runs = logged.runs.len();
             let drawn: Vec<usize> = (0..runs).map(|_| random.random_range(0..runs)).collect();
@@ -74,29 +73,29 @@ impl FittedQ {
             if rows.is_empty() {
                 return Err(EvaluationError::TooFew(0, 1));
             }
-            let mut function = ValueFunction::new(&transitions, walk, settings, &mut random);
+            let mut function = ValueFunction::new(&transitions, spec, settings, &mut random);
             let done = |share: f64| progress((member as f64 + share) / settings.members as f64);
             function.fit(&transitions, &rows, policy, &mut random, &done)?;
             members.push(function);
         }
         Ok(Self {
             members,
-            walk: walk.clone(),
+            spec: spec.clone(),
         })
     }
 
-    /// What the policy is worth at the walk's starts.
+    /// Returns the policy's value at the starts of the spec.
     ///
     /// # Errors
     /// [`EvaluationError::Policy`] if the policy fails.
     pub fn value(&self, policy: &mut dyn Policy) -> Result<Value, EvaluationError> {
-        let starts = self.walk.starts.nrows();
-        // Of every start as many actions as there are paths.
-        let paths = self.walk.paths.max(starts);
+        let starts = self.spec.starts.nrows();
+        // Every start gets the same number of action draws.
+        let paths = self.spec.paths.max(starts);
         let index: Vec<usize> = (0..paths).map(|i| i % starts).collect();
-        let states = self.walk.starts.select(Axis(0), &index);
-        let mut acting = self.walk.acting(0..paths);
-        let actions = policy.act(states.view(), &mut acting)?;
+        let states = self.spec.starts.select(Axis(0), &index);
+        let mut policy_random = self.spec.policy_random(0..paths);
+        let actions = policy.act(states.view(), &mut policy_random)?;
         let left = Array1::ones(paths);
         let of_member = |(model, member): (usize, &ValueFunction)| {
             let values = member.values(&member.network, states.view(), actions.view(), &left);
@@ -111,8 +110,8 @@ impl FittedQ {
         Ok(Value::of_paths(&paths.collect::<Vec<_>>()))
     }
 
-    /// What every recorded state is worth under the policy for the steps that are left of the horizon,
-    /// and every recorded action in its state.
+    /// Returns the values of recorded states and state-action pairs under the policy for the remaining
+    /// horizon.
     ///
     /// # Errors
     /// [`EvaluationError::Policy`] if the policy fails.
@@ -120,10 +119,10 @@ impl FittedQ {
         &self,
         logged: &Logged,
         policy: &mut dyn Policy,
-    ) -> Result<Critic, EvaluationError> {
-        let horizon = self.walk.horizon;
-        let mut acting = ChaCha8Rng::seed_from_u64(self.walk.seed);
-        let mut critic = Critic {
+    ) -> Result<CriticValues, EvaluationError> {
+        let horizon = self.spec.horizon;
+        let mut policy_random = ChaCha8Rng::seed_from_u64(self.spec.seed);
+        let mut critic = CriticValues {
             q: Vec::with_capacity(logged.runs.len()),
             v: Vec::with_capacity(logged.runs.len()),
         };
@@ -143,7 +142,7 @@ impl FittedQ {
                 mean
             };
             let mut v = vec![0.0; steps];
-            for actions in drawn_actions(&states, policy, &mut acting)? {
+            for actions in drawn_actions(&states, policy, &mut policy_random)? {
                 let of_draw = worth(actions.view());
                 v.iter_mut()
                     .zip(of_draw)
@@ -156,16 +155,16 @@ impl FittedQ {
     }
 }
 
-/// Actions of a policy at states `[rows, states]`, drawn several times: acting in every step of a
-/// training would cost more than the training.
+/// Draws a policy's actions at states `[rows, states]` several times in advance: drawing in every training
+/// step would cost more than the training.
 fn drawn_actions(
     states: &Array2<f64>,
     policy: &mut dyn Policy,
     random: &mut ChaCha8Rng,
 ) -> Result<Vec<Array2<f64>>, EvaluationError> {
-    let mut acting = generators(random, states.nrows());
+    let mut policy_random = generators(random, states.nrows());
     (0..DRAWS)
-        .map(|_| Ok(policy.act(states.view(), &mut acting)?))
+        .map(|_| Ok(policy.act(states.view(), &mut policy_random)?))
         .collect()
 }
 
@@ -175,7 +174,7 @@ fn generators(random: &mut ChaCha8Rng, count: usize) -> Vec<ChaCha8Rng> {
         .collect()
 }
 
-/// A value function of state, action and the share of the steps that is left.
+/// A value function of state, action and fraction of remaining steps.
 struct ValueFunction {
     network: Network,
     target: Network,
@@ -183,17 +182,17 @@ struct ValueFunction {
     discount: f64,
     settings: FittedSettings,
     mean: Array1<f64>,
-    deviation: Array1<f64>,
-    /// Values are learned in this unit.
+    std: Array1<f64>,
+    /// Scale of the learned values.
     unit: f32,
-    /// Smallest and largest recorded reward: no step is worth less or more.
+    /// Smallest and largest recorded reward: bounds of a step.
     rewards: (f64, f64),
 }
 
 impl ValueFunction {
     fn new(
         transitions: &Transitions,
-        walk: &Walk,
+        spec: &RolloutSpec,
         settings: FittedSettings,
         random: &mut ChaCha8Rng,
     ) -> Self {
@@ -205,19 +204,18 @@ impl ValueFunction {
         let rows = all.nrows() as f64;
         let mean = all.sum_axis(Axis(0)) / rows;
         let squares = (&all - &mean).mapv(|x| x * x).sum_axis(Axis(0)) / rows;
-        let steps = steps_worth(walk.discount, walk.horizon as f64);
+        let steps = discount_sum(spec.discount, spec.horizon as f64);
         let reward = transitions.rewards.mapv(f64::abs).mean().unwrap_or(0.0);
         let widths = [all.ncols() + 1, settings.width, settings.width, 1];
-        let network = Network::new(&widths, Activation::Relu, random)
-            .expect("a state, an action, hidden units and a value are no empty layers");
+        let network = Network::new(&widths, Activation::Relu, random).expect("no layer is empty");
         Self {
             target: network.clone(),
             network,
-            horizon: walk.horizon,
-            discount: walk.discount,
+            horizon: spec.horizon,
+            discount: spec.discount,
             settings,
             mean,
-            deviation: squares.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 }),
+            std: squares.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 }),
             unit: if reward > 0.0 {
                 (reward * steps) as f32
             } else {
@@ -240,10 +238,10 @@ impl ValueFunction {
     ) -> Vec<f32> {
         let all =
             concatenate(Axis(1), &[states, actions]).expect("states and actions of the same rows");
-        let all = (all - &self.mean) / &self.deviation;
+        let all = (all - &self.mean) / &self.std;
         let left = (2.0 * left - 1.0).insert_axis(Axis(1));
         let all = concatenate(Axis(1), &[all.view(), left.view()])
-            .expect("one share of steps left a row");
+            .expect("one fraction of remaining steps per row");
         all.iter().map(|&x| x as f32).collect()
     }
 
@@ -274,8 +272,8 @@ impl ValueFunction {
         let (mut tape, mut gradients) = (Tape::default(), vec![0.0; parameters]);
         let drawn = drawn_actions(&transitions.next, policy, random)?;
         for step in 0..settings.updates {
-            let remains = 1.0 - step as f64 / settings.updates as f64;
-            adam.settings.learning_rate = settings.rate * remains.max(0.1);
+            let remaining = 1.0 - step as f64 / settings.updates as f64;
+            adam.settings.learning_rate = settings.rate * remaining.max(0.1);
             let picked: Vec<usize> = (0..settings.batch)
                 .map(|_| rows[random.random_range(0..rows.len())])
                 .collect();
@@ -289,10 +287,10 @@ impl ValueFunction {
             let ahead = self.values(&self.target, next.view(), actions.view(), &after);
             let target = |(i, &row): (usize, &usize)| {
                 let ends = transitions.terminated[row] || after[i] < 0.5 / horizon;
-                let steps = steps_worth(self.discount, after[i] * horizon);
+                let steps = discount_sum(self.discount, after[i] * horizon);
                 let ahead = match ends {
                     true => 0.0,
-                    // What cannot be earned would feed on itself.
+                    // Without bounds, bootstrapping amplifies impossible values.
                     false => f64::from(ahead[i]).clamp(
                         self.rewards.0.min(0.0) * steps,
                         self.rewards.1.max(0.0) * steps,
@@ -316,7 +314,7 @@ impl ValueFunction {
             polyak(
                 self.target.parameters_mut(),
                 self.network.parameters(),
-                settings.follow,
+                settings.tau,
             );
             if step % 100 == 0 {
                 progress(step as f64 / settings.updates as f64);
@@ -326,8 +324,8 @@ impl ValueFunction {
     }
 }
 
-/// Steps' worth of a horizon: the sum of the discounts.
-fn steps_worth(discount: f64, steps: f64) -> f64 {
+/// Returns the sum of the discounts over a number of steps.
+fn discount_sum(discount: f64, steps: f64) -> f64 {
     match discount < 1.0 {
         true => (1.0 - discount.powf(steps)) / (1.0 - discount),
         false => steps,

@@ -1,4 +1,4 @@
-//! Values by weighting what was recorded by how likely the policy would have done it.
+//! Importance sampling and doubly robust estimates.
 
 use rand::RngExt;
 use rand::SeedableRng;
@@ -8,42 +8,41 @@ use super::value::variance;
 use super::{Logged, Value};
 use crate::policy::Policy;
 
-/// Resamplings of the runs behind a standard error.
+/// Bootstrap resamplings of a standard error.
 const RESAMPLINGS: usize = 200;
 
-/// Mean of the ratios of a policy's to the recorded probabilities of the recorded actions, below which the policy does
-/// what was never recorded: the mean is 1 where the recordings have some of all that it does.
-const LEAST_MEAN_RATIO: f64 = 0.9;
+/// Mean probability ratio of the recorded actions below which the policy takes actions without recorded
+/// support: with full support, the mean is 1.
+const MIN_MEAN_RATIO: f64 = 0.9;
 
-/// Standard errors by which the mean has to be below that.
+/// Standard errors by which the mean must be below that.
 const ERRORS_BELOW: f64 = 4.0;
 
-/// Fewest runs' worth of evidence that a value may rest on.
-const LEAST_EFFECTIVE: f64 = 2.0;
+/// Smallest effective number of runs of a value.
+const MIN_EFFECTIVE: f64 = 2.0;
 
-/// A value with how many runs' worth of evidence the weights leave.
+/// An importance sampling estimate with its effective number of runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Weighted {
-    /// The value; `None` if the weights leave less than two runs' worth of evidence, or the policy does what was never
-    /// recorded.
+pub struct ImportanceEstimate {
+    /// The value; `None` if the effective number of runs is below two, or the policy takes actions without
+    /// recorded support.
     pub value: Option<Value>,
-    /// Effective number of runs behind the last step's weights (Kish), at most that of the runs; 0 if the policy
-    /// would have done nothing of what was done.
+    /// Effective number of runs (Kish) of the last step's weights; 0 if the policy takes none of the recorded
+    /// actions.
     pub effective: f64,
-    /// Mean over the recorded steps of the policy's over the recorded probabilities, if it is plainly below the 1 that it
-    /// has where all that the policy does was recorded, too; that of actions on the limit of a clipped policy, which has
-    /// probability there where others have a density, was not.
+    /// Mean probability ratio over the recorded steps, if it is significantly below 1, its value with full
+    /// support. A clipped policy has probability mass on its limits that recordings with a density lack.
     pub too_small_ratio: Option<f64>,
 }
 
-/// Mean return of the recorded runs: what the policy is worth if it does what was done. Runs that were cut off
+/// Returns the mean return of the recorded runs: the value of the behaviour policy. Runs that were truncated
 /// early are left out.
 pub fn behaviour_mean(logged: &Logged, discount: f64, horizon: usize) -> Value {
-    let (horizon, runs) = logged.telling(|_| true, horizon);
+    let (horizon, runs) = logged.covered_horizon(|_| true, horizon);
     mean_return(logged, &runs, discount, horizon)
 }
 
-/// Mean return of some runs.
+/// Returns the mean return of some runs.
 pub(super) fn mean_return(logged: &Logged, runs: &[usize], discount: f64, horizon: usize) -> Value {
     let of = |&run: &usize| logged.runs[run].discounted(discount, horizon);
     let returns: Vec<f64> = runs.iter().map(of).collect();
@@ -55,21 +54,21 @@ pub(super) fn mean_return(logged: &Logged, runs: &[usize], discount: f64, horizo
     Value::new(mean, (variance(&returns) / count).sqrt(), count - 1.0)
 }
 
-/// Terms of weighted per-decision estimators: of every run, step by step.
+/// Terms of weighted per-decision estimators, by run and step.
 struct Terms {
-    /// Logs of the cumulated ratios of the policy's to the recorded probabilities, `[runs][steps]`: of long
-    /// runs the ratios themselves are too small for any number.
+    /// Logs of the cumulative probability ratios, `[runs][steps]`: for long runs the ratios themselves
+    /// underflow.
     ratios: Vec<Vec<f64>>,
-    /// Runs that tell about all steps.
+    /// Runs that cover all steps.
     runs: Vec<usize>,
     steps: usize,
     too_small_ratio: Option<f64>,
 }
 
 impl Terms {
-    /// `None` where probabilities of the actions are not known on either side.
+    /// Returns `None` if action probabilities are unknown on either side.
     fn new(logged: &Logged, policy: &dyn Policy, horizon: usize) -> Option<Self> {
-        let (horizon, runs) = logged.telling(|_| true, horizon);
+        let (horizon, runs) = logged.covered_horizon(|_| true, horizon);
         let ratios = logged.runs.iter().map(|run| {
             let taken = run.log_probabilities.as_ref()?;
             let now = policy.log_probabilities(run.before(), run.actions.view())?;
@@ -77,7 +76,7 @@ impl Terms {
             let logs = now.iter().zip(taken).take(horizon);
             let ratio = logs.map(|(now, taken)| {
                 sum += now - taken;
-                // Of neither policy, so that the run says nothing of this one.
+                // Impossible under both policies: the run carries no information.
                 if sum.is_nan() {
                     sum = f64::NEG_INFINITY;
                 }
@@ -94,8 +93,8 @@ impl Terms {
         })
     }
 
-    /// Log of the weight of a run at a step, but for what is the same of all runs. A run that has ended
-    /// keeps its last ratio; before the first step all are as likely.
+    /// Returns the log weight of a run at a step, up to a constant. A terminated run keeps its last ratio;
+    /// before the first step all runs have the same.
     fn ratio(&self, run: usize, step: Option<usize>) -> f64 {
         let ratios = &self.ratios[run];
         match step {
@@ -104,8 +103,8 @@ impl Terms {
         }
     }
 
-    /// Weights of some runs at a step, summing to one; none has any if the policy would have done nothing of
-    /// what was done.
+    /// Returns the weights of some runs at a step, summing to one; all zero if the policy takes none of the
+    /// recorded actions.
     fn weights(&self, runs: &[usize], step: Option<usize>) -> Vec<f64> {
         let logs: Vec<f64> = runs.iter().map(|&run| self.ratio(run, step)).collect();
         let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -117,14 +116,14 @@ impl Terms {
         ratios.map(|ratio| ratio / total).collect()
     }
 
-    fn value(&self, estimate: impl Fn(&[usize]) -> f64) -> Weighted {
+    fn value(&self, estimate: impl Fn(&[usize]) -> f64) -> ImportanceEstimate {
         let (all, count) = (&self.runs, self.runs.len());
         let last = self.weights(all, self.steps.checked_sub(1));
         let squares = last.iter().map(|w| w * w).sum::<f64>();
         let effective = if squares > 0.0 { 1.0 / squares } else { 0.0 };
         let too_small_ratio = self.too_small_ratio;
-        if effective < LEAST_EFFECTIVE || too_small_ratio.is_some() {
-            return Weighted {
+        if effective < MIN_EFFECTIVE || too_small_ratio.is_some() {
+            return ImportanceEstimate {
                 value: None,
                 effective,
                 too_small_ratio,
@@ -136,7 +135,7 @@ impl Terms {
             estimate(&drawn.collect::<Vec<_>>())
         });
         let error = variance(&resampled.collect::<Vec<_>>()).sqrt();
-        Weighted {
+        ImportanceEstimate {
             value: Some(Value::new(estimate(all), error, effective - 1.0)),
             effective,
             too_small_ratio: None,
@@ -144,7 +143,8 @@ impl Terms {
     }
 }
 
-/// The mean ratio of the single steps, if it is plainly too small; logs of cumulated ratios `[runs][steps]`.
+/// Returns the mean ratio of single steps if it is significantly too small; takes logs of cumulative ratios
+/// `[runs][steps]`.
 fn too_small_ratio(logs: &[Vec<f64>]) -> Option<f64> {
     let of_run = |logs: &Vec<f64>| {
         let before = std::iter::once(0.0).chain(logs.iter().copied());
@@ -162,18 +162,18 @@ fn too_small_ratio(logs: &[Vec<f64>]) -> Option<f64> {
     let count = means.len() as f64;
     let mean = means.iter().sum::<f64>() / count;
     let error = (variance(&means) / count).sqrt();
-    let below = means.len() > 1 && mean > 0.0 && mean + ERRORS_BELOW * error < LEAST_MEAN_RATIO;
+    let below = means.len() > 1 && mean > 0.0 && mean + ERRORS_BELOW * error < MIN_MEAN_RATIO;
     below.then_some(mean)
 }
 
-/// Weighted per-decision importance sampling (Precup et al., ICML 2000); `None` if the probabilities
-/// of the actions are not known, of the recordings or of the policy.
+/// Estimates a value by weighted per-decision importance sampling (Precup et al., ICML 2000); `None` if action
+/// probabilities of the recordings or the policy are unknown.
 pub fn importance(
     logged: &Logged,
     policy: &dyn Policy,
     discount: f64,
     horizon: usize,
-) -> Option<Weighted> {
+) -> Option<ImportanceEstimate> {
     let terms = Terms::new(logged, policy, horizon)?;
     Some(terms.value(|runs| {
         let step = |t: usize| {
@@ -188,25 +188,24 @@ pub fn importance(
     }))
 }
 
-/// Values of states and of what was done in them, of every run: `q` of the state and the recorded
-/// action, `v` of the state under the policy, each with the steps that are left.
-pub struct Critic {
+/// Values of the recorded states and state-action pairs of every run, for the remaining steps: `q` of the
+/// recorded action, `v` under the policy.
+pub struct CriticValues {
     /// `[runs][steps]`.
     pub q: Vec<Vec<f64>>,
     /// `[runs][steps]`.
     pub v: Vec<Vec<f64>>,
 }
 
-/// Weighted doubly robust estimate (Thomas and Brunskill, ICML 2016): a model's values, as a control
-/// variate, corrected by the weighted differences from what was recorded.
-/// `None` if the probabilities of the actions are not known.
+/// Estimates a value by the weighted doubly robust method (Thomas and Brunskill, ICML 2016): a model's values,
+/// corrected by the weighted differences from the recorded rewards. `None` if action probabilities are unknown.
 pub fn doubly_robust(
     logged: &Logged,
     policy: &dyn Policy,
     discount: f64,
     horizon: usize,
-    critic: &Critic,
-) -> Option<Weighted> {
+    critic: &CriticValues,
+) -> Option<ImportanceEstimate> {
     let terms = Terms::new(logged, policy, horizon)?;
     let at = |values: &[Vec<f64>], run: usize, t: usize| values[run].get(t).copied().unwrap_or(0.0);
     let estimate = |runs: &[usize]| {
@@ -229,11 +228,11 @@ pub fn doubly_robust(
 mod tests {
     use super::*;
 
-    /// Fault: a policy clipped to narrower limits than the recorded one's was worth 0.4 with a tight interval, where 1.1
-    /// is right: its actions on the limits were never recorded.
+    /// Fault: a policy clipped to narrower limits than the recorded one's had the value 0.4 with a tight
+    /// interval, where 1.1 is right: its actions on the limits were never recorded.
     #[test]
-    fn ratios_that_are_too_small_on_average_are_told() {
-        // Uniform actions in [-1, 1] and a policy that has a third of its probability inside, the rest on a limit.
+    fn missing_support_is_detected_from_the_mean_ratio() {
+        // Uniform actions in [-1, 1], and a policy with a third of its probability inside and the rest on a limit.
         let inside = |run: usize| -0.5 < -1.0 + 2.0 * (run as f64 + 0.5) / 400.0 && run < 300;
         let ratio = |run| {
             if inside(run) {
@@ -245,7 +244,7 @@ mod tests {
         let logs: Vec<Vec<f64>> = (0..400).map(|run| vec![ratio(run), ratio(run)]).collect();
         let mean = too_small_ratio(&logs).unwrap();
         assert!((0.1..0.5).contains(&mean), "{mean}");
-        // The same policy, and one whose ratios are 2 and 0 by turns.
+        // The same policy, and one whose ratios alternate between 2 and 0.
         assert_eq!(too_small_ratio(&vec![vec![0.0, 0.0]; 5]), None);
         let even = |run: usize| {
             if run.is_multiple_of(2) {
@@ -256,7 +255,7 @@ mod tests {
         };
         let logs: Vec<Vec<f64>> = (0..100).map(|run| vec![even(run)]).collect();
         assert_eq!(too_small_ratio(&logs), None);
-        // Nothing of it was recorded: the effective number says so.
+        // Without any support the effective number is zero.
         assert_eq!(
             too_small_ratio(&[vec![f64::NEG_INFINITY], vec![f64::NEG_INFINITY]]),
             None

@@ -1,108 +1,107 @@
-//! Policies in models that were learned from the recordings.
+//! Policy rollouts in models that were learned from the recordings.
 
 use ndarray::{Array1, Array2, Axis, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::imagined::{Imagined, Walk};
-use super::ledger::Ledger;
-use super::{Actor, EvaluationError, Logged, Path};
+use super::imagined::{ImaginedRollouts, RolloutSpec};
+use super::return_accumulator::ReturnAccumulator;
+use super::{ActionSource, EvaluationError, Logged, Path};
 use crate::dynamics::Dynamics;
 
-/// How far beyond the range of the recorded states a path may go, as a share of the range.
+/// Margin by which a path may leave the range of the recorded states, relative to the range.
 const MARGIN: f64 = 0.2;
 
-/// Learned models, each from other runs.
-pub type Models<'d> = [&'d dyn Dynamics];
+/// Learned dynamics models, each from different runs.
+pub type DynamicsModels<'d> = [&'d dyn Dynamics];
 
-/// Walks a policy, or a recording's actions, through learned models: every path follows one member of one of them.
+/// Rolls out a policy, or recorded actions, in learned models. Every path uses one member of one of them.
 ///
 /// # Errors
 /// [`EvaluationError::Policy`] if the policy fails.
 pub fn learned(
-    models: &Models,
+    models: &DynamicsModels,
     logged: &Logged,
-    mut actor: Actor,
-    walk: &Walk,
+    mut actor: ActionSource,
+    spec: &RolloutSpec,
     progress: &dyn Fn(f64),
-) -> Result<Imagined, EvaluationError> {
-    let starts = walk.starts.nrows();
-    let index: Vec<usize> = (0..walk.paths).map(|path| path % starts).collect();
-    let tour = Tour {
+) -> Result<ImaginedRollouts, EvaluationError> {
+    let starts = spec.starts.nrows();
+    let index: Vec<usize> = (0..spec.paths).map(|path| path % starts).collect();
+    let rollout = EnsembleRollout {
         models,
         logged,
-        walk,
-        starts: walk.starts.select(Axis(0), &index),
+        spec,
+        starts: spec.starts.select(Axis(0), &index),
     };
-    let (ledger, saturated) = tour.run(&mut actor, progress)?;
-    let paths = (0..walk.paths).map(|path| Path {
-        model: tour.member(path),
+    let (accumulator, clipped) = rollout.run(&mut actor, progress)?;
+    let paths = (0..spec.paths).map(|path| Path {
+        model: rollout.member(path),
         start: path % starts,
-        value: ledger.returns[path],
+        value: accumulator.returns[path],
     });
-    Ok(Imagined {
+    Ok(ImaginedRollouts {
         paths: paths.collect(),
-        rewards: ledger.rewards,
-        saturated,
+        rewards: accumulator.rewards,
+        clipped,
     })
 }
 
-/// Paths through learned models. Those of one member stand together.
-struct Tour<'t> {
-    models: &'t Models<'t>,
+/// Rollouts in learned models. Paths of one member are adjacent.
+struct EnsembleRollout<'t> {
+    models: &'t DynamicsModels<'t>,
     logged: &'t Logged,
-    walk: &'t Walk,
+    spec: &'t RolloutSpec,
     /// `[paths, states]`.
     starts: Array2<f64>,
 }
 
-impl Tour<'_> {
+impl EnsembleRollout<'_> {
     fn members(&self) -> usize {
         self.models.iter().map(|model| model.members()).sum()
     }
 
-    /// Number of the member that a path follows, among those of all models.
+    /// Returns the index of the member that a path uses, over all models.
     fn member(&self, path: usize) -> usize {
-        path * self.members() / self.walk.paths
+        path * self.members() / self.spec.paths
     }
 
     fn run(
         &self,
-        actor: &mut Actor,
+        actor: &mut ActionSource,
         progress: &dyn Fn(f64),
-    ) -> Result<(Ledger, usize), EvaluationError> {
-        let walk = self.walk;
-        let all = 0..walk.paths;
+    ) -> Result<(ReturnAccumulator, usize), EvaluationError> {
+        let spec = self.spec;
+        let all = 0..spec.paths;
         let limits = widened(&self.logged.limits());
-        let mut acting = walk.acting(all.clone());
-        let mut random: Vec<ChaCha8Rng> = (0..walk.paths)
+        let mut policy_random = spec.policy_random(all.clone());
+        let mut random: Vec<ChaCha8Rng> = (0..spec.paths)
             .map(|path| {
-                let mut random = ChaCha8Rng::seed_from_u64(walk.seed);
+                let mut random = ChaCha8Rng::seed_from_u64(spec.seed);
                 random.set_stream(path as u64);
                 random
             })
             .collect();
-        let mut ledger = Ledger::new(walk.paths, walk, self.logged);
+        let mut accumulator = ReturnAccumulator::new(spec.paths, spec, self.logged);
         let mut states = self.starts.clone();
-        let mut saturated = 0;
-        for step in 0..walk.horizon {
-            if ledger.all_ended(all.clone()) {
+        let mut clipped = 0;
+        for step in 0..spec.horizon {
+            if accumulator.all_ended(all.clone()) {
                 break;
             }
-            let actions = actor.act(step, states.view(), &mut acting)?;
-            ledger.leave(all.clone(), states.view(), &actions);
+            let actions = actor.act(step, states.view(), &mut policy_random)?;
+            accumulator.begin_step(all.clone(), states.view(), &actions);
             let (next, rewards, outside) = self.next(&states, &actions, &limits, &mut random);
             states = next;
-            saturated += outside;
-            ledger.arrive(all.clone(), states.view(), Some(rewards.view()));
-            progress((step + 1) as f64 / walk.horizon as f64);
+            clipped += outside;
+            accumulator.complete_step(all.clone(), states.view(), Some(rewards.view()));
+            progress((step + 1) as f64 / spec.horizon as f64);
         }
-        Ok((ledger, saturated))
+        Ok((accumulator, clipped))
     }
 
-    /// Draws the next states and the rewards; and how many values were moved to the end of their
-    /// range.
+    /// Draws the next states and the rewards; returns the number of clipped values as well.
     fn next(
         &self,
         states: &Array2<f64>,
@@ -110,10 +109,10 @@ impl Tour<'_> {
         limits: &[(f64, f64)],
         random: &mut [ChaCha8Rng],
     ) -> (Array2<f64>, Array1<f64>, usize) {
-        let paths = self.walk.paths;
+        let paths = self.spec.paths;
         let mut next = Array2::zeros(states.dim());
         let mut rewards = Array1::zeros(paths);
-        let mut saturated = 0;
+        let mut clipped = 0;
         let mut number = 0;
         let mut first = 0;
         for model in self.models {
@@ -121,13 +120,14 @@ impl Tour<'_> {
                 let end = (first..paths).find(|&path| self.member(path) != number);
                 let end = end.unwrap_or(paths);
                 let rows = s![first..end, ..];
-                let laws = model.laws(member, states.slice(rows), actions.slice(rows));
+                let distributions =
+                    model.distributions(member, states.slice(rows), actions.slice(rows));
                 for (row, path) in (first..end).enumerate() {
                     let mut draw = |column: usize| {
-                        // Level 0 would be minus infinity.
+                        // Level 0 has an infinite quantile.
                         let level = random[path].random::<f64>().max(f64::EPSILON);
                         let z = Normal::standard().inverse_cdf(level);
-                        laws.mean[[row, column]] + laws.deviation[[row, column]] * z
+                        distributions.mean[[row, column]] + distributions.std[[row, column]] * z
                     };
                     for (column, &(low, high)) in limits.iter().enumerate() {
                         let value = draw(column);
@@ -136,7 +136,7 @@ impl Tour<'_> {
                         } else {
                             value.clamp(low, high)
                         };
-                        saturated += usize::from(kept != value);
+                        clipped += usize::from(kept != value);
                         next[[path, column]] = kept;
                     }
                     rewards[path] = draw(limits.len());
@@ -144,7 +144,7 @@ impl Tour<'_> {
                 (first, number) = (end, number + 1);
             }
         }
-        (next, rewards, saturated)
+        (next, rewards, clipped)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was recorded of the policies that collected the data.
+//! Recorded runs of the behaviour policies.
 
 use std::collections::HashSet;
 
@@ -10,59 +10,59 @@ use crate::environment::Reward;
 use crate::policy::Policy;
 use crate::recording::{EndFlag, Episode, Recording};
 
-/// Fewest steps that a model is learned from.
-const LEAST_STEPS: usize = 10;
+/// Fewest steps for learning a model.
+const MIN_STEPS: usize = 10;
 
 /// One recorded run of a system.
 #[derive(Debug, Clone)]
-pub struct Run {
-    /// Number of the recording it comes from.
+pub struct LoggedRun {
+    /// Index of its recording.
     pub source: usize,
     /// States before every step, and the one after the last step if it is known,
     /// `[steps or steps + 1, states]`.
     pub states: Array2<f64>,
     /// Actions taken, `[steps, actions]`.
     pub actions: Array2<f64>,
-    /// Rewards earned, `[steps]`.
+    /// Rewards, `[steps]`.
     pub rewards: Array1<f64>,
-    /// Whether the last step ended the run for good.
+    /// Whether the last step terminated the run.
     pub terminated: bool,
-    /// Log densities of the actions under the policy that took them, `[steps]`.
+    /// Log densities of the actions under the behaviour policy, `[steps]`.
     pub log_probabilities: Option<Array1<f64>>,
 }
 
-impl Run {
-    /// Steps taken.
+impl LoggedRun {
+    /// Returns the number of steps.
     pub fn steps(&self) -> usize {
         self.actions.nrows()
     }
 
-    /// Steps whose next state is known.
+    /// Returns the number of steps whose next state is known.
     pub fn transitions(&self) -> usize {
         self.steps().min(self.states.nrows() - 1)
     }
 
-    /// True if what an end leads to is not known: an end needs no next state.
-    fn ends_unseen(&self) -> bool {
+    /// True if the terminal state is unknown; a termination needs none.
+    fn lacks_terminal_state(&self) -> bool {
         self.terminated && self.transitions() < self.steps()
     }
 
-    /// True if it tells what the first `horizon` steps earn: it has as many, or has ended.
-    pub fn tells(&self, horizon: usize) -> bool {
+    /// True if the return over `horizon` steps is known: the run has as many steps, or has terminated.
+    pub fn covers_horizon(&self, horizon: usize) -> bool {
         self.terminated || self.steps() >= horizon
     }
 
-    /// States before every step, `[steps, states]`.
+    /// Returns the states before every step, `[steps, states]`.
     pub fn before(&self) -> ArrayView2<'_, f64> {
         self.states.slice(s![..self.steps(), ..])
     }
 
-    /// First state.
+    /// Returns the first state.
     pub fn start(&self) -> ArrayView1<'_, f64> {
         self.states.row(0)
     }
 
-    /// Sum of the first `horizon` rewards, each step worth `discount` times the one before.
+    /// Returns the discounted sum of the first `horizon` rewards.
     pub fn discounted(&self, discount: f64, horizon: usize) -> f64 {
         let rewards = self.rewards.iter().take(horizon);
         let terms = rewards.scan(1.0, |weight, reward| {
@@ -74,12 +74,12 @@ impl Run {
     }
 }
 
-/// Runs that policies are judged by, all of one system.
+/// Recorded runs of one system, the data of policy evaluation.
 #[derive(Debug, Clone)]
 pub struct Logged {
-    /// The runs, at least one.
-    pub runs: Vec<Run>,
-    /// What the ends of each recording that they come from mean.
+    /// Runs, at least one.
+    pub runs: Vec<LoggedRun>,
+    /// Meaning of the end flag of each recording.
     pub end_flags: Vec<EndFlag>,
 }
 
@@ -92,18 +92,18 @@ pub struct Transitions {
     pub actions: Array2<f64>,
     /// `[rows]`.
     pub rewards: Array1<f64>,
-    /// `[rows, states]`; of a step that ended the run in a state that was not recorded, the state before it.
+    /// `[rows, states]`; the state before the step where a terminal state was not recorded.
     pub next: Array2<f64>,
     /// Whether the next state was recorded.
     pub known: Vec<bool>,
-    /// Whether the step ended the run for good.
+    /// Whether the step terminated the run.
     pub terminated: Vec<bool>,
-    /// Number of the run each row comes from.
+    /// Run of each row.
     pub run: Vec<usize>,
 }
 
 impl Logged {
-    /// The runs of some recordings. Rewards that were not recorded are computed, if the rule is known.
+    /// Collects the runs of recordings. Missing rewards are computed if the reward function is known.
     ///
     /// # Errors
     /// [`EvaluationError::Recordings`] if they are not of one system, [`EvaluationError::NoActions`],
@@ -127,7 +127,7 @@ impl Logged {
                     states = concatenate(Axis(0), &[states.view(), last])
                         .expect("a final state has as many values as there are states");
                 }
-                let mut run = Run {
+                let mut run = LoggedRun {
                     source,
                     states,
                     actions: episode.actions().to_owned(),
@@ -140,7 +140,7 @@ impl Logged {
                     (None, Some(reward)) => run.computed_rewards(reward),
                     (None, None) => return Err(EvaluationError::NoReward),
                 };
-                // Where the rule needs a next state, a single row is no step.
+                // Where the reward function needs a next state, a single row has no step.
                 if run.steps() > 0 {
                     runs.push(run);
                 }
@@ -158,17 +158,20 @@ impl Logged {
         }
     }
 
-    /// The same, with the log densities of the actions of one recording under the policy that
-    /// took them, if it can say them.
-    pub fn taken_by(mut self, source: usize, policy: &dyn Policy) -> Self {
+    /// Sets the log densities of one recording's actions under its behaviour policy, if the policy has them.
+    pub fn with_behaviour_policy(mut self, source: usize, policy: &dyn Policy) -> Self {
         for run in self.runs.iter_mut().filter(|run| run.source == source) {
             run.log_probabilities = policy.log_probabilities(run.before(), run.actions.view());
         }
         self
     }
 
-    /// Runs of a fold with their numbers: every so many of each recording.
-    pub fn of_fold(&self, fold: usize, folds: usize) -> impl Iterator<Item = (usize, &Run)> {
+    /// Iterates over the runs of a fold with their indices: every `folds`-th run of each recording.
+    pub fn fold_runs(
+        &self,
+        fold: usize,
+        folds: usize,
+    ) -> impl Iterator<Item = (usize, &LoggedRun)> {
         let mut before = vec![0; self.sources()];
         self.runs.iter().enumerate().filter(move |(_, run)| {
             let number = before[run.source];
@@ -177,12 +180,19 @@ impl Logged {
         })
     }
 
-    /// Steps, `horizon` at most, about which the runs that tell of all of them hold most rewards together, and these
-    /// runs: what would have followed a run that was cut off is not known.
-    pub fn telling(&self, of: impl Fn(&Run) -> bool, horizon: usize) -> (usize, Vec<usize>) {
-        let telling = |steps: usize| {
-            let tells = |i: &usize| of(&self.runs[*i]) && self.runs[*i].tells(steps);
-            (0..self.runs.len()).filter(tells).collect::<Vec<_>>()
+    /// Returns the horizon, at most `horizon`, for which the runs that cover it hold the most rewards in total,
+    /// and these runs. Later rewards of a truncated run are unknown.
+    pub fn covered_horizon(
+        &self,
+        of: impl Fn(&LoggedRun) -> bool,
+        horizon: usize,
+    ) -> (usize, Vec<usize>) {
+        let covered_horizon = |steps: usize| {
+            let covers_horizon =
+                |i: &usize| of(&self.runs[*i]) && self.runs[*i].covers_horizon(steps);
+            (0..self.runs.len())
+                .filter(covers_horizon)
+                .collect::<Vec<_>>()
         };
         let steps = self
             .runs
@@ -192,61 +202,60 @@ impl Logged {
                 true => horizon,
                 false => run.steps().min(horizon),
             });
-        let told = |steps: usize| {
+        let rewards = |steps: usize| {
             let of = |&i: &usize| self.runs[i].steps().min(steps);
-            (telling(steps).iter().map(of).sum::<usize>(), steps)
+            (covered_horizon(steps).iter().map(of).sum::<usize>(), steps)
         };
-        let best = steps.max_by_key(|&steps| told(steps)).unwrap_or(horizon);
-        (best, telling(best))
+        let best = steps.max_by_key(|&steps| rewards(steps)).unwrap_or(horizon);
+        (best, covered_horizon(best))
     }
 
-    /// Recordings that the runs come from.
+    /// Returns the number of recordings.
     pub fn sources(&self) -> usize {
         self.end_flags.len()
     }
 
-    /// The same, with the ends of some runs as moments at which a time limit cut them off.
-    pub fn cut_off(mut self, limit: &TimeLimit) -> Self {
+    /// Marks the runs of a time limit as truncated.
+    pub fn truncated_at(mut self, limit: &TimeLimit) -> Self {
         for &run in &limit.runs {
             self.runs[run].terminated = false;
         }
         self
     }
 
-    /// The same, with ends as moments at which runs were cut off.
-    pub fn endless(mut self) -> Self {
+    /// Marks all runs as truncated.
+    pub fn without_terminations(mut self) -> Self {
         self.runs.iter_mut().for_each(|run| run.terminated = false);
         self
     }
 
-    /// The same without the runs of one recording; `None` if none is left.
-    pub fn without(&self, source: usize) -> Option<Self> {
+    /// Returns all runs but those of one recording; `None` if none is left.
+    pub fn without_source(&self, source: usize) -> Option<Self> {
         let others = self.runs.iter().filter(|run| run.source != source);
-        let runs: Vec<Run> = others.cloned().collect();
+        let runs: Vec<LoggedRun> = others.cloned().collect();
         (!runs.is_empty()).then_some(Self {
             runs,
             end_flags: self.end_flags.clone(),
         })
     }
 
-    /// Numbers observed.
+    /// Returns the number of state variables.
     pub fn states(&self) -> usize {
         self.runs[0].states.ncols()
     }
 
-    /// Numbers of an action.
+    /// Returns the number of action dimensions.
     pub fn actions(&self) -> usize {
         self.runs[0].actions.ncols()
     }
 
-    /// First states `[runs, states]`.
+    /// Returns the first states `[runs, states]`.
     pub fn starts(&self) -> Array2<f64> {
-        let starts: Vec<_> = self.runs.iter().map(Run::start).collect();
+        let starts: Vec<_> = self.runs.iter().map(LoggedRun::start).collect();
         ndarray::stack(Axis(0), &starts).expect("runs of one system are equally wide")
     }
 
-    /// Different first states `[starts, states]`: recordings of several policies may begin alike, and
-    /// tell no more of the starts then.
+    /// Returns the distinct first states `[starts, states]`: recordings of several policies may share them.
     pub fn distinct_starts(&self) -> Array2<f64> {
         let starts = self.starts();
         let mut seen = HashSet::new();
@@ -256,7 +265,7 @@ impl Logged {
         starts.select(Axis(0), &new)
     }
 
-    /// First states `[runs, states]` of one recording.
+    /// Returns the first states `[runs, states]` of one recording.
     pub fn starts_of(&self, source: usize) -> Array2<f64> {
         let own = self.runs.iter().enumerate();
         let own = own.filter(|(_, run)| run.source == source);
@@ -264,19 +273,19 @@ impl Logged {
         self.starts().select(Axis(0), &own)
     }
 
-    /// Observations and actions of one recording, `[steps, states]` and `[steps, actions]`.
-    pub fn acts_of(&self, source: usize) -> (Array2<f64>, Array2<f64>) {
+    /// Returns the observations and actions of one recording, `[steps, states]` and `[steps, actions]`.
+    pub fn observations_and_actions_of(&self, source: usize) -> (Array2<f64>, Array2<f64>) {
         let own = || self.runs.iter().filter(|run| run.source == source);
         let stacked = |parts: Vec<ArrayView2<f64>>| {
             concatenate(Axis(0), &parts).expect("runs of one system are equally wide")
         };
         (
-            stacked(own().map(Run::before).collect()),
+            stacked(own().map(LoggedRun::before).collect()),
             stacked(own().map(|run| run.actions.view()).collect()),
         )
     }
 
-    /// Smallest and largest value of each state.
+    /// Returns the smallest and largest value of each state variable.
     pub fn limits(&self) -> Vec<(f64, f64)> {
         let column = |c: usize| {
             let values = self.runs.iter().flat_map(|run| run.states.column(c));
@@ -287,16 +296,16 @@ impl Logged {
         (0..self.states()).map(column).collect()
     }
 
-    /// What models of one step learn from, of the runs that `of` takes: the changes of state of the steps whose next
-    /// state is known, and the rewards of all.
+    /// Returns the training data of one-step models from the runs that `of` selects: state changes where the next
+    /// state is known, and all rewards.
     ///
     /// # Errors
-    /// [`EvaluationError::TooFew`] if there are hardly any.
+    /// [`EvaluationError::TooFew`] for fewer than 10 steps.
     pub fn steps(&self, of: impl Fn(usize) -> bool) -> Result<Steps, EvaluationError> {
-        let all = self.rows(of, Run::steps);
+        let all = self.rows(of, LoggedRun::steps);
         let rows = all.rewards.len();
-        if rows < LEAST_STEPS {
-            return Err(EvaluationError::TooFew(rows, LEAST_STEPS));
+        if rows < MIN_STEPS {
+            return Err(EvaluationError::TooFew(rows, MIN_STEPS));
         }
         let rewards = all.rewards.insert_axis(Axis(1));
         let mut moved = &all.next - &all.states;
@@ -309,7 +318,7 @@ impl Logged {
             row.fill(f64::NAN);
         }
         let changes = concatenate(Axis(1), &[moved.view(), rewards.view()])
-            .expect("both have one row a step");
+            .expect("both have one row per step");
         Ok(Steps {
             states: all.states,
             actions: all.actions,
@@ -318,13 +327,15 @@ impl Logged {
         })
     }
 
-    /// All steps whose next state is known or which ended a run, of the runs that `of` takes.
+    /// Returns the steps with a known next state or a termination, of the runs that `of` selects.
     pub fn transitions(&self, of: impl Fn(usize) -> bool) -> Transitions {
-        self.rows(of, |run| run.transitions() + usize::from(run.ends_unseen()))
+        self.rows(of, |run| {
+            run.transitions() + usize::from(run.lacks_terminal_state())
+        })
     }
 
-    /// The first steps, so many of each, of the runs that `of` takes.
-    fn rows(&self, of: impl Fn(usize) -> bool, steps: impl Fn(&Run) -> usize) -> Transitions {
+    /// Returns the first `steps` steps of each run that `of` selects.
+    fn rows(&self, of: impl Fn(usize) -> bool, steps: impl Fn(&LoggedRun) -> usize) -> Transitions {
         let taken: Vec<usize> = (0..self.runs.len()).filter(|&i| of(i)).collect();
         let rows: usize = taken.iter().map(|&i| steps(&self.runs[i])).sum();
         let mut all = Transitions {
@@ -357,7 +368,7 @@ impl Logged {
     }
 }
 
-/// Whether the last step of an episode ended the run for good.
+/// True if the last step of an episode terminated.
 fn ended(flag: EndFlag, episode: &Episode) -> bool {
     let is_set = |flags: &[bool]| flags.last() == Some(&true);
     match flag {
@@ -366,11 +377,11 @@ fn ended(flag: EndFlag, episode: &Episode) -> bool {
     }
 }
 
-impl Run {
-    /// Rewards by a rule. Where the last step's next state is not known, the step is left out, unless it ended the
-    /// run: then the states are taken to have gone on as in the step before.
+impl LoggedRun {
+    /// Computes rewards by a function. A last step without a next state is left out, unless it terminated: then
+    /// its next state is extrapolated linearly.
     fn computed_rewards(&mut self, reward: Reward) -> Array1<f64> {
-        let known = self.transitions() + usize::from(self.ends_unseen());
+        let known = self.transitions() + usize::from(self.lacks_terminal_state());
         self.actions = self.actions.slice(s![..known, ..]).to_owned();
         if let Some(log) = &mut self.log_probabilities {
             *log = log.slice(s![..known]).to_owned();

@@ -1,44 +1,45 @@
-//! What policies are worth, from recorded trajectories and without running them.
+//! Off-policy evaluation: values of policies from recorded trajectories.
 //!
-//! [`Logged`] holds what was recorded. A policy's value is estimated by walking it through a model
-//! of the system ([`in_context`], [`learned`]), by fitting its value function ([`FittedQ`]), by
-//! weighting what was recorded ([`importance`]), or by several of them together; each gives a
-//! [`Value`] with an interval.
+//! [`Logged`] holds the recorded runs. A policy's value is estimated by rollouts in a model of the
+//! system ([`in_context`], [`learned`]), by fitted Q evaluation ([`FittedQ`]), by importance sampling
+//! ([`importance`]), or by combinations; each gives a [`Value`] with an interval.
 
-mod actor;
-mod continuation;
+mod action_source;
 mod correction;
-mod ends;
 mod fitted;
 mod imagined;
 mod importance;
 mod in_context;
 mod learned;
-mod ledger;
 mod logged;
+mod ranking_metrics;
 mod recommended;
 mod recording;
+mod return_accumulator;
+mod reward_forecast;
 mod simulated;
-mod standing;
 mod support;
+mod termination;
 mod truth;
 mod value;
 
-pub use actor::{Actor, Follower};
-pub use continuation::{Continuations, Continued, Cut, Rule};
-pub use correction::{Earned, doubt, on_policy, recorded};
-pub use ends::{RecordedEnds, TimeLimit, time_limit};
+pub use action_source::{ActingPolicy, ActionSource, PolicyControl};
+pub use correction::{RecordedReturn, misspecification_error, on_policy, recorded_return};
 pub use fitted::{FittedQ, FittedSettings};
-pub use imagined::{Imagined, Walk};
-pub use importance::{Critic, Weighted, behaviour_mean, doubly_robust, importance};
-pub use in_context::{Contexts, Piece, in_context, pieces};
-pub use learned::{Models, learned};
-pub use logged::{Logged, Run, Transitions};
-pub use recommended::{Recommended, leading};
+pub use imagined::{ImaginedRollouts, RolloutSpec};
+pub use importance::{CriticValues, ImportanceEstimate, behaviour_mean, doubly_robust, importance};
+pub use in_context::{ContextSegment, Contexts, context_segments, in_context};
+pub use learned::{DynamicsModels, learned};
+pub use logged::{Logged, LoggedRun, Transitions};
+pub use ranking_metrics::{RankingMetrics, ranking_metrics};
+pub use recommended::{RecommendedEstimator, leading};
 pub use recording::{RecordingFormat, SimulatedEpisodes};
+pub use reward_forecast::{
+    PrefixSplit, RewardBaseline, RewardForecastErrors, RewardForecastScores,
+};
 pub use simulated::simulated;
-pub use standing::{Standing, standing};
-pub use support::{Beyond, actions_beyond};
+pub use support::{UnsupportedActions, unsupported_actions};
+pub use termination::{TerminationModel, TimeLimit, time_limit};
 pub use truth::read_truth;
 pub use value::{Path, Value};
 
@@ -46,20 +47,20 @@ use std::path::PathBuf;
 
 use crate::environment::{Reward, Task};
 
-/// Whether a state ends a run for good.
+/// Tells whether a state is terminal.
 pub type Terminated = fn(&[f64]) -> bool;
 
-/// What is known of a system beside its recordings.
+/// Known reward and termination of a system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Rules {
-    /// Its reward; predicted where it is not known.
+    /// Reward function; rewards are predicted if it is unknown.
     pub reward: Option<Reward>,
-    /// Where it ends; nowhere if that is not known.
+    /// Termination rule; `None` for no termination by a rule.
     pub terminated: Option<Terminated>,
 }
 
 impl Rules {
-    /// What is known of a task.
+    /// Returns the rules of a task.
     pub fn of(task: &Task) -> Self {
         Self {
             reward: task.reward,
@@ -68,7 +69,7 @@ impl Rules {
     }
 }
 
-/// Why a policy cannot be evaluated.
+/// Errors of policy evaluation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvaluationError {
@@ -78,11 +79,11 @@ pub enum EvaluationError {
     /// No action column.
     #[error("the recordings have no action columns; choose them with --action")]
     NoActions,
-    /// No run is long enough to be cut.
+    /// No run is long enough to be split.
     #[error("no episode has {0} steps and {1} more")]
     TooShort(usize, usize),
-    /// Nothing says what a step earned.
-    #[error("the recordings have no reward column and no environment says what a step earns")]
+    /// Rewards are neither recorded nor computable.
+    #[error("the recordings have no reward column and no environment gives the reward")]
     NoReward,
     /// A recording without a step.
     #[error("recording {0} (counted from 0) has no step, or none whose next state is known")]
@@ -90,7 +91,7 @@ pub enum EvaluationError {
     /// Too few steps to learn a model from.
     #[error("{0} recorded steps with a next state; a model needs at least {1}")]
     TooFew(usize, usize),
-    /// A table of true values that is none.
+    /// An invalid table of true values.
     #[error("{}: {reason}", file.display())]
     Truth {
         /// The file.
@@ -98,13 +99,13 @@ pub enum EvaluationError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A policy that cannot act.
+    /// A failure of the policy.
     #[error(transparent)]
     Policy(#[from] crate::policy::PolicyError),
-    /// An environment that refuses an action.
+    /// A failure of the environment.
     #[error(transparent)]
     Environment(#[from] crate::environment::EnvironmentError),
-    /// A forecast that cannot be made.
+    /// A failure of the forecast.
     #[error(transparent)]
     Forecast(#[from] crate::forecast::ForecastError),
 }

@@ -1,66 +1,66 @@
-//! Which estimator to trust, by what it says of the recorded policies.
+//! Recommendation of an estimator by its errors for the recorded policies.
 
 use super::Value;
 
-/// The estimator that is nearest to what recorded policies earned.
+/// The estimator with the smallest error for the recorded policies.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Recommended {
-    /// Its number.
+pub struct RecommendedEstimator {
+    /// Index of the estimator.
     pub estimator: usize,
-    /// Mean size of its errors about the recorded policies.
-    pub off: f64,
-    /// The same of a guess: that each earned what the others did on average. There is none about a single one,
-    /// which is too little to recommend by.
-    pub guess: Option<f64>,
+    /// Mean absolute error for the recorded policies.
+    pub error: f64,
+    /// Mean absolute error of a baseline that predicts the mean of the other policies; `None` for a single
+    /// policy, which does not suffice for a recommendation.
+    pub baseline: Option<f64>,
 }
 
-impl Recommended {
-    /// Among estimators with values of recorded policies, `[policy]` what they earned and `[policy][estimator]`
-    /// what was said of them; only those count that say something of all. `None` if there is none.
+impl RecommendedEstimator {
+    /// Compares estimators by actual values `[policy]` and estimates `[policy][estimator]` of the recorded
+    /// policies. Estimators without all estimates are left out. Returns `None` if none is left.
     ///
     /// ```
-    /// use statecast::evaluation::{Recommended, Value};
+    /// use statecast::evaluation::{RecommendedEstimator, Value};
     /// let value = |mean| Value::new(mean, 1.0, 10.0);
-    /// let earned = [value(10.0), value(50.0)];
-    /// let said = [vec![Some(value(30.0)), Some(value(12.0))], vec![None, Some(value(47.0))]];
-    /// let found = Recommended::of(&earned, &said).unwrap();
-    /// assert_eq!((found.estimator, found.off, found.guess), (1, 2.5, Some(40.0)));
-    /// assert!(found.is_fit());
+    /// let actual = [value(10.0), value(50.0)];
+    /// let estimates = [vec![Some(value(30.0)), Some(value(12.0))], vec![None, Some(value(47.0))]];
+    /// let found = RecommendedEstimator::of(&actual, &estimates).unwrap();
+    /// assert_eq!((found.estimator, found.error, found.baseline), (1, 2.5, Some(40.0)));
+    /// assert!(found.is_reliable());
     /// ```
-    pub fn of(earned: &[Value], said: &[Vec<Option<Value>>]) -> Option<Self> {
-        let estimators = said.first().map_or(0, Vec::len);
-        let count = earned.len() as f64;
-        let off = |estimator: usize| {
-            let errors = earned
+    pub fn of(actual: &[Value], estimates: &[Vec<Option<Value>>]) -> Option<Self> {
+        let estimators = estimates.first().map_or(0, Vec::len);
+        let count = actual.len() as f64;
+        let error_of = |estimator: usize| {
+            let errors = actual
                 .iter()
-                .zip(said)
-                .map(|(earned, said)| Some((said[estimator]?.mean - earned.mean).abs()));
+                .zip(estimates)
+                .map(|(actual, estimates)| Some((estimates[estimator]?.mean - actual.mean).abs()));
             let total: f64 = errors.sum::<Option<f64>>()?;
             (total.is_finite() && count > 0.0).then_some((estimator, total / count))
         };
-        let nearest = (0..estimators).filter_map(off);
-        let (estimator, off) = nearest.min_by(|a, b| a.1.total_cmp(&b.1))?;
-        let sum: f64 = earned.iter().map(|value| value.mean).sum();
+        let nearest = (0..estimators).filter_map(error_of);
+        let (estimator, error) = nearest.min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let sum: f64 = actual.iter().map(|value| value.mean).sum();
         let others = |value: &Value| (sum - value.mean) / (count - 1.0);
-        let guess = earned
+        let guess = actual
             .iter()
             .map(|value| (value.mean - others(value)).abs());
         Some(Self {
             estimator,
-            off,
-            guess: (earned.len() > 1).then(|| guess.sum::<f64>() / count),
+            error,
+            baseline: (actual.len() > 1).then(|| guess.sum::<f64>() / count),
         })
     }
 
-    /// Whether it is nearer than half of what a guess is off by.
-    pub fn is_fit(&self) -> bool {
-        self.guess.is_some_and(|guess| self.off <= 0.5 * guess)
+    /// True if its error is at most half of the baseline's.
+    pub fn is_reliable(&self) -> bool {
+        self.baseline
+            .is_some_and(|baseline| self.error <= 0.5 * baseline)
     }
 }
 
-/// The policy of the largest value, and those that cannot be told apart from it: their intervals overlap, or are not
-/// known.
-/// `None` without any value.
+/// Returns the policy with the largest value, and those whose intervals overlap its interval or are unknown.
+/// Returns `None` without any value.
 ///
 /// ```
 /// use statecast::evaluation::{Value, leading};
@@ -87,18 +87,19 @@ mod tests {
     }
 
     #[test]
-    fn who_is_off_about_the_recordings_is_not_recommended() {
-        let earned = [value(-300.0), value(-700.0)];
-        let said = [
+    fn inaccurate_estimators_are_not_recommended() {
+        let actual = [value(-300.0), value(-700.0)];
+        let estimates = [
             vec![Some(value(-500.0)), Some(value(f64::NAN))],
             vec![Some(value(-480.0)), Some(value(-700.0))],
         ];
-        let found = Recommended::of(&earned, &said).unwrap();
-        assert_eq!((found.estimator, found.guess), (0, Some(400.0)));
-        // A number that is added to all rewards makes nobody fit.
-        let single = Recommended::of(&[value(1000.0)], &[vec![Some(value(1010.0))]]).unwrap();
-        assert!(!single.is_fit());
-        assert!(!found.is_fit(), "{found:?}");
-        assert_eq!(Recommended::of(&[], &[]), None);
+        let found = RecommendedEstimator::of(&actual, &estimates).unwrap();
+        assert_eq!((found.estimator, found.baseline), (0, Some(400.0)));
+        // A constant added to all rewards makes no estimator reliable.
+        let single =
+            RecommendedEstimator::of(&[value(1000.0)], &[vec![Some(value(1010.0))]]).unwrap();
+        assert!(!single.is_reliable());
+        assert!(!found.is_reliable(), "{found:?}");
+        assert_eq!(RecommendedEstimator::of(&[], &[]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Recordings of simulated tasks, in the columns by which recordings are understood.
+//! Recordings of simulated tasks, with the column names that readers recognise.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::environment::Environment;
 use crate::output::{Column, NpzWriter, OutputError, Table, TableFormat, write_atomically};
 use crate::policy::Policy;
 
-/// Episodes of a policy in a simulator, a row a step.
+/// Episodes of a policy in a simulator, one row per step.
 ///
 /// ```
 /// use statecast::environment;
@@ -26,16 +26,16 @@ use crate::policy::Policy;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedEpisodes {
-    /// Sum of the rewards of every episode.
+    /// Return of every episode.
     pub returns: Vec<f64>,
     columns: Vec<(String, Vec<f64>)>,
 }
 
-/// Columns of whole numbers.
+/// Integer columns.
 const WHOLE: [&str; 4] = ["episode", "step", "terminated", "truncated"];
 
 impl SimulatedEpisodes {
-    /// Lets a policy act for some episodes of at most `steps` steps, else of the task's time limit. The seed fixes starts
+    /// Runs a policy for some episodes of at most `steps` steps, or the task's time limit. The seed fixes starts
     /// and draws.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl SimulatedEpisodes {
         })
     }
 
-    /// Steps of all episodes.
+    /// Returns the number of steps of all episodes.
     pub fn steps(&self) -> usize {
         self.columns.first().map_or(0, |(_, values)| values.len())
     }
@@ -120,7 +120,7 @@ impl SimulatedEpisodes {
                     (name.clone(), column)
                 });
                 Table::new(columns.collect())
-                    .expect("every column has a value a row")
+                    .expect("every column has one value per row")
                     .write(path)
             }
         }
@@ -130,14 +130,14 @@ impl SimulatedEpisodes {
 /// Formats that recordings are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordingFormat {
-    /// Arrays of numpy, one a column.
+    /// NumPy arrays, one per column.
     Npz,
     /// CSV or Parquet.
     Table,
 }
 
 impl RecordingFormat {
-    /// The format that a file's ending names.
+    /// Returns the format for a file name extension.
     ///
     /// # Errors
     /// [`OutputError::Format`] for another ending.
@@ -217,7 +217,7 @@ mod tests {
     use crate::policy::{Constant, Uniform};
     use crate::recording::{MissingPolicy, RoleSelection, read};
 
-    /// What is written is understood as it was meant.
+    /// Recordings of all formats read back equal.
     #[test]
     fn recordings_read_back() {
         let folder = tempfile::tempdir().unwrap();
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn shorter_episodes_are_cut_off_and_seeds_differ() {
+    fn shorter_episodes_are_truncated_and_seeds_differ() {
         let record = |seed| {
             let mut pendulum = environment::named("pendulum").unwrap();
             let mut still = Constant::new(vec![0.0], 3);

@@ -1,4 +1,4 @@
-//! What a policy earns in a simulator: the truth that estimates are held against.
+//! Simulated values of policies: the truth for estimates.
 
 use ndarray::Array2;
 use rand::SeedableRng;
@@ -9,10 +9,10 @@ use super::{EvaluationError, Value};
 use crate::environment::Environment;
 use crate::policy::Policy;
 
-/// Sets the seeds of starts apart from those that recordings may have used.
+/// First seed of the starts, far from those of recordings.
 const FIRST_SEED: u64 = 1_000_000;
 
-/// Mean return of a policy over some episodes of at most `horizon` steps.
+/// Returns the mean return of a policy over simulated episodes of at most `horizon` steps.
 ///
 /// # Errors
 /// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::Environment`] if the

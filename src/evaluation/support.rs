@@ -1,4 +1,4 @@
-//! Whether a policy does what was recorded, on whose effects alone models can know anything.
+//! Support of a policy's actions in the recordings, outside of which models extrapolate.
 
 use ndarray::ArrayView2;
 use rand::SeedableRng;
@@ -6,41 +6,41 @@ use rand::rngs::ChaCha8Rng;
 
 use crate::policy::{Policy, PolicyError};
 
-/// How far beyond the recorded range an action still counts as recorded, in units of the range.
-const ROOM: f64 = 0.1;
+/// Margin around the recorded range of an action, relative to the range.
+const MARGIN: f64 = 0.1;
 
-/// Share of the states from which on actions beyond that are worth a warning.
-const WORTH_SAYING: f64 = 0.05;
+/// Fraction of states with unsupported actions from which on a warning is due.
+const MIN_FRACTION: f64 = 0.05;
 
-/// Most states at which a policy is asked.
-const MOST_STATES: usize = 1000;
+/// Most states at which a policy is queried.
+const MAX_STATES: usize = 1000;
 
-/// A column of actions that a policy takes far outside of what was recorded.
+/// An action column in which a policy leaves the recorded range.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Beyond {
-    /// Number of the column.
+pub struct UnsupportedActions {
+    /// Index of the column.
     pub action: usize,
-    /// Share of recorded states at which it does.
-    pub share: f64,
+    /// Fraction of recorded states at which it does.
+    pub fraction: f64,
     /// Smallest and largest recorded action.
     pub recorded: (f64, f64),
-    /// Smallest and largest of the policy.
+    /// Smallest and largest action of the policy.
     pub taken: (f64, f64),
 }
 
-/// The action columns of which a policy leaves the recorded range by more than a tenth of it at more than one
-/// recorded state in twenty. Runs are `[rows, states]` and `[rows, actions]`.
+/// Returns the action columns in which a policy leaves the recorded range by more than a tenth of it at one
+/// recorded state in twenty or more. Runs are `[rows, states]` and `[rows, actions]`.
 ///
 /// # Errors
-/// What the policy says if it cannot act.
-pub fn actions_beyond(
+/// [`PolicyError`] if the policy cannot act.
+pub fn unsupported_actions(
     policy: &mut dyn Policy,
     states: &[ArrayView2<f64>],
     actions: &[ArrayView2<f64>],
     seed: u64,
-) -> Result<Vec<Beyond>, PolicyError> {
+) -> Result<Vec<UnsupportedActions>, PolicyError> {
     let rows: usize = states.iter().map(|states| states.nrows()).sum();
-    let every = rows.div_ceil(MOST_STATES).max(1);
+    let every = rows.div_ceil(MAX_STATES).max(1);
     let columns = actions.first().map_or(0, |actions| actions.ncols());
     let mut taken: Vec<Vec<f64>> = vec![Vec::new(); columns];
     for (run, states) in states.iter().enumerate() {
@@ -60,13 +60,13 @@ pub fn actions_beyond(
     let found = taken.iter().enumerate().filter_map(|(action, taken)| {
         let recorded = actions.iter().flat_map(|run| run.column(action).to_vec());
         let (low, high) = range(recorded);
-        // Of a constant action, rounding is no difference.
-        let room = (ROOM * (high - low)).max(1e-6 * low.abs().max(high.abs()));
+        // Rounding of a constant action is no difference.
+        let room = (MARGIN * (high - low)).max(1e-6 * low.abs().max(high.abs()));
         let beyond = |x: &&f64| **x < low - room || **x > high + room;
-        let share = taken.iter().filter(beyond).count() as f64 / taken.len().max(1) as f64;
-        (share >= WORTH_SAYING).then(|| Beyond {
+        let fraction = taken.iter().filter(beyond).count() as f64 / taken.len().max(1) as f64;
+        (fraction >= MIN_FRACTION).then(|| UnsupportedActions {
             action,
-            share,
+            fraction,
             recorded: (low, high),
             taken: range(taken.iter().copied()),
         })
@@ -85,26 +85,26 @@ mod tests {
     use ndarray::{Array2, array};
 
     use super::*;
-    use crate::policy::Linear;
+    use crate::policy::LinearPolicy;
 
-    /// Fault: a policy of actions that were never recorded was judged without a word.
+    /// Fault: a policy of unrecorded actions was evaluated without a warning.
     #[test]
-    fn actions_far_from_the_recorded_ones_are_found() {
+    fn unsupported_actions_are_found() {
         let states = Array2::from_shape_fn((100, 1), |(t, _)| t as f64 / 100.0);
         let actions = Array2::from_shape_fn((100, 1), |(t, _)| (t % 11) as f64 / 5.0 - 1.0);
         let found = |gain: f64, push: f64| {
             let limits = vec![(f64::NEG_INFINITY, f64::INFINITY)];
-            let mut policy = Linear::new(array![[gain]], array![push], None, limits).unwrap();
-            actions_beyond(&mut policy, &[states.view()], &[actions.view()], 0).unwrap()
+            let mut policy = LinearPolicy::new(array![[gain]], array![push], None, limits).unwrap();
+            unsupported_actions(&mut policy, &[states.view()], &[actions.view()], 0).unwrap()
         };
         assert!(found(0.0, 1.0).is_empty() && found(1.1, 0.0).is_empty());
         let half = found(2.4, 0.0);
-        assert_eq!(half[0].share, 0.49, "{half:?}");
+        assert_eq!(half[0].fraction, 0.49, "{half:?}");
         let [all] = found(0.0, 50.0)[..] else {
             panic!()
         };
         assert_eq!(
-            (all.share, all.recorded, all.taken),
+            (all.fraction, all.recorded, all.taken),
             (1.0, (-1.0, 1.0), (50.0, 50.0))
         );
     }

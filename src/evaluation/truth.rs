@@ -7,13 +7,13 @@ use std::path::Path;
 use super::EvaluationError;
 use crate::stand_in;
 
-/// Most bytes of a table that is read.
-const MOST_BYTES: u64 = 16 << 20;
+/// Largest table that is read, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Reads true values of policies, by name: a CSV file with the columns `policy` and `value`.
 ///
 /// # Errors
-/// [`EvaluationError::Truth`] for a file that cannot be read, lacks a column or holds a value that is no finite number.
+/// [`EvaluationError::Truth`] for a file that cannot be read, lacks a column or has a value that is not a finite number.
 ///
 /// ```
 /// let folder = tempfile::tempdir()?;
@@ -30,7 +30,7 @@ pub fn read_truth(file: &Path) -> Result<Vec<(String, f64)>, EvaluationError> {
     let unread = |error: std::io::Error| fail(format!("cannot be read ({error})"));
     let mut bytes = Vec::new();
     let opened = File::open(file).map_err(unread)?;
-    let read = opened.take(MOST_BYTES).read_to_end(&mut bytes);
+    let read = opened.take(MAX_BYTES).read_to_end(&mut bytes);
     read.map_err(unread)?;
     if let Some(found) = stand_in::by_content(&bytes) {
         return Err(fail(format!("is {}; {}", found.what, found.remedy)));

@@ -1,11 +1,11 @@
-//! Estimated values and how sure they are.
+//! Estimated values and their uncertainty.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Standard deviations from the mean of a normal law to the end of its 90 % interval.
+/// Half width of the 90 % interval of a normal distribution, in standard deviations.
 const NORMAL_REACH: f64 = 1.644_853_626_951_472_7;
 
-/// What a policy is estimated to be worth.
+/// Estimated value of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Value {
     /// Estimated mean of the return.
@@ -14,12 +14,12 @@ pub struct Value {
     pub error: f64,
     /// Low end of the 90 % interval.
     pub low: f64,
-    /// High end of it.
+    /// High end of the 90 % interval.
     pub high: f64,
 }
 
 impl Value {
-    /// A value whose interval is that of Student's law with so many degrees of freedom.
+    /// Creates a value with the interval of Student's t distribution.
     pub fn new(mean: f64, error: f64, freedom: f64) -> Self {
         let law = StudentsT::new(0.0, 1.0, freedom.max(1.0));
         let reach = law.map_or(f64::NAN, |law| law.inverse_cdf(0.95)) * error;
@@ -31,7 +31,7 @@ impl Value {
         }
     }
 
-    /// A value without an interval: that of one episode, which says nothing of how far others differ.
+    /// Creates a value without an interval, such as that of a single episode.
     pub fn single(mean: f64) -> Self {
         Self {
             mean,
@@ -41,15 +41,15 @@ impl Value {
         }
     }
 
-    /// Whether an interval is known.
+    /// True if the interval is known.
     pub fn has_interval(&self) -> bool {
         self.low.is_finite() && self.high.is_finite()
     }
 
-    /// The same with another reason to doubt it, of this standard deviation.
-    pub fn doubted(self, doubt: f64) -> Self {
-        let error = self.error.hypot(doubt);
-        // The normal law's reach, unless few models have a longer one.
+    /// Widens the interval by an independent error with this standard deviation.
+    pub fn widen_by(self, std: f64) -> Self {
+        let error = self.error.hypot(std);
+        // Few models have a wider interval than the normal distribution.
         let reach = match self.error > 0.0 {
             true => (self.high - self.mean) / self.error,
             false => NORMAL_REACH,
@@ -67,10 +67,10 @@ impl Value {
         (self.low..=self.high).contains(&truth)
     }
 
-    /// The value of returns of paths, each of a model (a context, a network) and a start.
+    /// Estimates the value from returns of paths, each with a model (a context, a network) and a start.
     ///
-    /// The truth is taken to differ from the models' mean as the models differ from each other, so
-    /// that the error does not vanish with their number; the starts are a sample of all starts.
+    /// The truth is assumed to differ from the models' mean as the models differ from each other, so that
+    /// the error does not vanish with their number. The starts are a sample of all starts.
     pub fn of_paths(paths: &[Path]) -> Self {
         let mean = mean(paths.iter().map(|path| path.value));
         let models = groups(paths, |path| path.model);
@@ -82,7 +82,7 @@ impl Value {
         let of_starts = between(&starts);
         let count = models.len() as f64;
         let model_variance = of_models * (1.0 + 1.0 / count);
-        // What varies within a model and start, averaged over all paths.
+        // Variance within a model and start, averaged over all paths.
         let noise = variance(&paths.iter().map(|path| path.value).collect::<Vec<_>>());
         let start_variance = (of_starts / starts.len() as f64).max(noise / paths.len() as f64);
         let freedom = match model_variance > start_variance {
@@ -93,14 +93,14 @@ impl Value {
     }
 }
 
-/// Return of one path.
+/// Return of one imagined path.
 #[derive(Debug, Clone, Copy)]
 pub struct Path {
-    /// Number of the model that imagined it.
+    /// Index of its model.
     pub model: usize,
-    /// Number of its start.
+    /// Index of its start.
     pub start: usize,
-    /// Its return.
+    /// Return.
     pub value: f64,
 }
 
@@ -109,7 +109,7 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     values.sum::<f64>() / count
 }
 
-/// Sample variance; 0 for fewer than two values.
+/// Returns the sample variance, 0 for fewer than two values.
 pub(super) fn variance(values: &[f64]) -> f64 {
     let centre = mean(values.iter().copied());
     let squares: f64 = values.iter().map(|v| (v - centre).powi(2)).sum();
@@ -124,8 +124,7 @@ fn groups(paths: &[Path], key: impl Fn(&Path) -> usize) -> Vec<Vec<f64>> {
     groups.into_values().collect()
 }
 
-/// Variance of groups' means beyond what varies within the groups (random effects, method of
-/// moments).
+/// Returns the between-group variance (random effects, method of moments).
 fn between(groups: &[Vec<f64>]) -> f64 {
     let means: Vec<f64> = groups.iter().map(|g| mean(g.iter().copied())).collect();
     let within = groups.iter().map(|g| match g.len() {
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn models_that_differ_are_a_reason_for_doubt_however_many_paths_there_are() {
+    fn disagreement_of_models_does_not_vanish_with_more_paths() {
         let of = |paths: usize| {
             let path = |i: usize| Path {
                 model: i % 4,
@@ -172,7 +171,7 @@ mod tests {
     /// Fault: one episode had an interval of no width.
     #[test]
     fn one_episode_has_no_interval() {
-        let single = Value::single(3.0).doubted(0.0);
+        let single = Value::single(3.0).widen_by(0.0);
         assert!(single.mean == 3.0 && !single.has_interval() && !single.covers(3.0));
         let path = |value| Path {
             model: 0,
@@ -183,17 +182,17 @@ mod tests {
     }
 
     #[test]
-    fn doubt_widens_an_interval() {
-        let value = Value::new(1.0, 3.0, 4.0).doubted(4.0);
+    fn misspecification_widens_an_interval() {
+        let value = Value::new(1.0, 3.0, 4.0).widen_by(4.0);
         assert!((value.error - 5.0).abs() < 1e-12);
         assert!((value.high - (1.0 + 5.0 * 2.131_847)).abs() < 1e-4);
-        let sure = Value::new(1.0, 0.0, 4.0).doubted(1.0);
+        let sure = Value::new(1.0, 0.0, 4.0).widen_by(1.0);
         assert!((sure.low - (1.0 - 1.644_854)).abs() < 1e-5);
     }
 
-    /// Student's law with 4 degrees of freedom: 2.1318 at 95 % (Abramowitz and Stegun, table 26.10).
+    /// Student's t distribution with 4 degrees of freedom: 2.1318 at 95 % (Abramowitz and Stegun, table 26.10).
     #[test]
-    fn intervals_are_those_of_students_law() {
+    fn intervals_are_those_of_students_t() {
         let value = Value::new(1.0, 2.0, 4.0);
         assert!((value.high - (1.0 + 2.0 * 2.131_847)).abs() < 1e-4);
         assert!((value.low - (1.0 - 2.0 * 2.131_847)).abs() < 1e-4);

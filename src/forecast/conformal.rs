@@ -322,7 +322,7 @@ impl Forecaster {
     /// ```
     ///
     /// # Errors
-    /// As [`read`](Self::read), [`Reading::rollout`] and [`Reading::controlled`].
+    /// As [`read`](Self::read), [`Reading::rollout`] and [`Reading::rollout_with_policy`].
     pub fn rollouts(
         &self,
         context: &Variables,
@@ -337,7 +337,7 @@ impl Forecaster {
             Futures::Controlled(_) => (true, 1),
         };
         let (conformal, left) = self.conformal(context, settings, with_actions, count, progress)?;
-        let reading = self.read_ahead(context, scored, settings.stretch())?;
+        let reading = self.read_ahead(context, scored, settings.max_steps())?;
         let part = left / count.max(1) as f64;
         let done = |i: usize, share: f64| progress(1.0 - left + (i as f64 + share) * part);
         let mut rollouts = match futures {
@@ -349,7 +349,7 @@ impl Forecaster {
                 known.map(rollout).collect::<Result<_, _>>()?
             }
             Futures::Controlled(control) => {
-                vec![reading.controlled(settings, control, &|share| done(0, share))?]
+                vec![reading.rollout_with_policy(settings, control, &|share| done(0, share))?]
             }
         };
         let levels = FewLevels::of(context.values.view());
@@ -406,7 +406,7 @@ impl Forecaster {
             ..*settings
         };
         let before = context.slice(0..origin);
-        let reading = self.read_ahead(&before, 0, settings.stretch())?;
+        let reading = self.read_ahead(&before, 0, settings.max_steps())?;
         let rollout = reading.rollout(&fewer, known.as_ref(), progress)?;
         Ok((rollout, came.values))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayView2, s};
 
-use super::long_context::{first_shown, longest_stretch, most_steps};
+use super::long_context::{first_shown, longest_segment, most_steps};
 use super::{
     Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Tolerance, Variables,
 };
@@ -141,6 +141,7 @@ pub struct Forecaster {
     settings: Settings,
     origins: usize,
     earlier: Option<Arc<Variables>>,
+    name: Option<String>,
 }
 
 impl Forecaster {
@@ -157,6 +158,7 @@ impl Forecaster {
             settings,
             origins: 0,
             earlier: None,
+            name: None,
         }
     }
 
@@ -209,9 +211,18 @@ impl Forecaster {
         self.origins
     }
 
-    /// Name of the predictor.
+    /// The same under another name, where several predictors have the same.
+    pub fn with_name(self, name: String) -> Self {
+        Self {
+            name: Some(name),
+            ..self
+        }
+    }
+
+    /// Its name, by default that of the predictor.
     pub fn name(&self) -> String {
-        self.predictor.name()
+        let of_predictor = || self.predictor.name();
+        self.name.clone().unwrap_or_else(of_predictor)
     }
 
     /// The settings.
@@ -247,11 +258,11 @@ impl Forecaster {
     }
 
     /// Steps that a path may go from a context of so many rows before it has to begin again
-    /// ([`RolloutSettings::stretch`](super::RolloutSettings::stretch)).
-    pub fn longest_stretch(&self, rows: usize) -> usize {
+    /// ([`RolloutSettings::max_steps`](super::RolloutSettings::max_steps)).
+    pub fn longest_segment(&self, rows: usize) -> usize {
         let room = self.longest_context(1).saturating_sub(rows);
-        let stretch = longest_stretch(self.predictor.window(), rows);
-        stretch.min(room.saturating_add(1))
+        let max_steps = longest_segment(self.predictor.window(), rows);
+        max_steps.min(room.saturating_add(1))
     }
 
     /// True if forecasts of contexts with actions need those to come.

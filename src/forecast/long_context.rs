@@ -72,7 +72,7 @@ pub(super) fn first_shown(window: usize, rows: usize, wanted: usize, horizon: us
 }
 
 /// Steps that a path may go from a context before it has to begin again.
-pub(super) fn longest_stretch(window: usize, context: usize) -> usize {
+pub(super) fn longest_segment(window: usize, context: usize) -> usize {
     window.saturating_sub(context).max(window / PART)
 }
 
@@ -122,14 +122,9 @@ mod tests {
                 ..RolloutSettings::default()
             };
             let forecaster = Forecaster::of(predictor, Settings::default());
-            let forecast = forecaster.rollouts(
-                &context.slice(0..rows),
-                0,
-                &settings,
-                Futures::Unknown,
-                &|_| (),
-            );
-            forecast.unwrap().into_first().paths
+            let context = context.slice(0..rows);
+            let rollouts = forecaster.rollouts(&context, 0, &settings, Futures::Unknown, &|_| ());
+            rollouts.unwrap().into_first().paths
         };
         for (rows, at_once) in [(50, 30), (5, 35)] {
             let (narrow, wide) = (
@@ -164,8 +159,8 @@ mod tests {
         assert!(check_window(1000, 250, 751).is_err());
         assert!(check_window(1000, 249, 751).is_ok());
         for context in [10, 600, 5000] {
-            let stretch = longest_stretch(1000, context);
-            assert!(check_window(1000, context, stretch).is_ok());
+            let max_steps = longest_segment(1000, context);
+            assert!(check_window(1000, context, max_steps).is_ok());
         }
     }
 }

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::long_context::stretch_of;
 use super::{Continuation, ForecastError, Levels, Paths, Point, Reading, Summary};
-use crate::metrics::mean_and_std;
+use crate::metrics::{mean_and_std, quantile};
 
 /// How a context is continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +23,10 @@ pub struct RolloutSettings {
     /// Paths that advance together; `None` for [`Continuation::paths_at_once`]. It changes speed and
     /// memory, not the paths.
     pub paths_at_once: Option<NonZeroUsize>,
-    /// Steps that stand behind the context at most; `None` for all, or as many as fit into a model's
-    /// window. A path that has gone so far goes on from the context again and takes only the last
-    /// quarter of them with it: so horizons are not bounded by the window.
-    pub stretch: Option<NonZeroUsize>,
+    /// Most generated steps after the context; `None` for all, or as many as fit into a model's window.
+    /// A path with that many restarts from the context plus their last quarter, so that horizons are
+    /// not bounded by the window.
+    pub max_steps: Option<NonZeroUsize>,
 }
 
 /// Most values of sample paths, of 8 bytes each.
@@ -51,10 +51,10 @@ impl RolloutSettings {
         }
     }
 
-    /// Steps that stand behind the context at most.
-    pub(super) fn stretch(&self) -> usize {
+    /// Returns the most generated steps after the context.
+    pub(super) fn max_steps(&self) -> usize {
         let horizon = self.horizon.get();
-        self.stretch.map_or(horizon, |s| s.get().min(horizon))
+        self.max_steps.map_or(horizon, |s| s.get().min(horizon))
     }
 }
 
@@ -65,7 +65,7 @@ impl Default for RolloutSettings {
             samples: const { NonZeroUsize::new(100).unwrap() },
             seed: 0,
             paths_at_once: None,
-            stretch: None,
+            max_steps: None,
         }
     }
 }
@@ -127,6 +127,18 @@ impl Rollout {
         self.paths.iter().filter(|x| x.is_nan()).count()
     }
 
+    /// A quantile over the paths, `[horizon, variables]`, of a level from 0 to 1. Values that are not defined do
+    /// not count; where none is, it is `NaN`.
+    pub fn quantile(&self, level: f64) -> Array2<f64> {
+        let (_, horizon, variables) = self.paths.dim();
+        Array2::from_shape_fn((horizon, variables), |(h, v)| {
+            let mut sample = self.paths.slice(s![.., h, v]).to_vec();
+            sample.retain(|x| !x.is_nan());
+            sample.sort_by(f64::total_cmp);
+            quantile(&sample, level)
+        })
+    }
+
     /// Mean, spread and quantiles over the paths, `[horizon, variables]`. Values that are not defined
     /// do not count; where none is, all are `NaN`.
     pub fn summary(&self, levels: &Levels) -> Summary {
@@ -186,7 +198,7 @@ impl Reading {
     /// # Errors
     /// [`ForecastError::Window`] if the context leaves no room in the model's window, and what the
     /// control reports.
-    pub fn controlled(
+    pub fn rollout_with_policy(
         &self,
         settings: &RolloutSettings,
         control: &mut dyn Control,
@@ -203,30 +215,33 @@ impl Reading {
     ) -> Result<Rollout, ForecastError> {
         let (horizon, samples) = (settings.horizon.get(), settings.samples.get());
         let predictor = &*self.predictor;
-        let stretch = match settings.stretch {
+        let max_steps = match settings.max_steps {
             None => stretch_of(predictor, self.rows(), horizon),
-            Some(_) => settings.stretch(),
+            Some(_) => settings.max_steps(),
         };
-        predictor.check(self.rows(), stretch)?;
+        predictor.check(self.rows(), max_steps)?;
         let variables = self.encoding.disentangler().variables();
         settings.check(variables)?;
         let mut rollout = Rollout {
             paths: Array3::zeros((samples, horizon, variables)),
             saturated: 0,
         };
-        let fitting = self.continuation.as_ref().map(|s| s.paths_at_once(stretch));
+        let fitting = self
+            .continuation
+            .as_ref()
+            .map(|s| s.paths_at_once(max_steps));
         let at_once = settings
             .paths_at_once
             .map_or(fitting.unwrap_or(samples), NonZeroUsize::get);
         let mut before = 0;
         if let Some(continuation) = &self.continuation {
-            before = continuation.preparation(stretch);
+            before = continuation.preparation(max_steps);
             let share = before as f64 / (before + samples * horizon) as f64;
-            continuation.prepare(stretch, &|done| progress(done * share))?;
+            continuation.prepare(max_steps, &|done| progress(done * share))?;
         }
         for first in (0..samples).step_by(at_once) {
             let count = at_once.min(samples - first);
-            let mut group = Group::new(self, (settings.seed, stretch), first, count)?;
+            let mut group = Group::new(self, (settings.seed, max_steps), first, count)?;
             for step in 0..horizon {
                 let paths = first..first + count;
                 let detached = control
@@ -265,7 +280,7 @@ struct Group<'r> {
     random: Vec<ChaCha8Rng>,
     paths: Paths,
     /// Most steps behind the context.
-    stretch: usize,
+    max_steps: usize,
     /// What was fed back since the context, and the actions.
     fed: Vec<Fed>,
     /// Values that continuations which were given up have clipped.
@@ -277,13 +292,13 @@ struct Group<'r> {
 impl<'r> Group<'r> {
     fn new(
         reading: &'r Reading,
-        (seed, stretch): (u64, usize),
+        (seed, max_steps): (u64, usize),
         first: usize,
         count: usize,
     ) -> Result<Self, ForecastError> {
         let paths = Paths { first, count, seed };
         let forked = reading.continuation.as_ref();
-        let forked = forked.map(|c| c.fork(paths, stretch - 1));
+        let forked = forked.map(|c| c.fork(paths, max_steps - 1));
         let random = (first..first + count)
             .map(|path| {
                 let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -296,7 +311,7 @@ impl<'r> Group<'r> {
             continuation: forked.transpose()?,
             random,
             paths,
-            stretch,
+            max_steps,
             fed: Vec::new(),
             clipped: 0,
             replayed: 0,
@@ -391,14 +406,14 @@ impl<'r> Group<'r> {
             actions,
             begin,
         });
-        if self.fed.len() < self.stretch {
+        if self.fed.len() < self.max_steps {
             return self.fed[self.fed.len() - 1].to(&mut **continuation);
         }
-        let kept = (self.stretch / 4).max(1).min(self.stretch - 1);
-        self.fed.drain(..self.stretch - kept);
+        let kept = (self.max_steps / 4).max(1).min(self.max_steps - 1);
+        self.fed.drain(..self.max_steps - kept);
         if let Some(context) = &self.reading.continuation {
             self.clipped += continuation.clipped() - self.replayed;
-            *continuation = context.fork(self.paths, self.stretch - 1)?;
+            *continuation = context.fork(self.paths, self.max_steps - 1)?;
         }
         // The first of them does not follow from the context.
         if let Some(first) = self.fed.first_mut() {

@@ -9,41 +9,41 @@ use crate::network::{Activation, Network, NetworkError, Tape};
 use crate::policy::TanhGaussian;
 
 /// Bounds of the log of the standard deviation before squashing.
-pub(super) const LOG_SPREAD: (f32, f32) = (-5.0, 2.0);
+pub(super) const LOG_STD: (f32, f32) = (-5.0, 2.0);
 
 /// Keeps the log density finite where the squashing saturates.
-const LEAST_SLOPE: f32 = 1e-6;
+const MIN_SLOPE: f32 = 1e-6;
 
 /// `a = tanh(μ(s) + σ(s) ε) scale + bias` (Haarnoja et al., arXiv 1812.05905), with one network
-/// for `μ` and, behind it, the raw log of `σ`.
+/// whose outputs are `μ`, then the raw log of `σ`.
 #[derive(Debug, Clone)]
-pub struct Actor {
+pub struct SacActor {
     pub(super) network: Network,
     pub(super) scale: Vec<f32>,
     pub(super) bias: Vec<f32>,
 }
 
-/// Actions that were drawn, and what their gradients need.
+/// Sampled actions, and the intermediate values of their gradients.
 #[derive(Debug, Clone, Default)]
-pub struct Drawn {
+pub struct SampledActions {
     /// `[rows, actions]`.
     pub actions: Vec<f32>,
     /// Log densities `[rows]`.
     pub log_probability: Vec<f32>,
-    /// Standard normal numbers `[rows, actions]`.
+    /// Standard normal draws `[rows, actions]`.
     noise: Vec<f32>,
-    /// Squashed `[rows, actions]`.
+    /// Squashed actions before scaling `[rows, actions]`.
     squashed: Vec<f32>,
 }
 
-impl Actor {
-    /// An actor with two hidden layers of `hidden` units.
+impl SacActor {
+    /// Creates an actor with two hidden layers of `hidden` units.
     ///
     /// # Errors
     /// [`NetworkError::Sizes`] for a width of zero.
     ///
     /// # Panics
-    /// If actions are choices and not numbers.
+    /// If actions are discrete.
     pub fn new(
         observations: usize,
         space: ActionSpace,
@@ -51,7 +51,7 @@ impl Actor {
         random: &mut ChaCha8Rng,
     ) -> Result<Self, NetworkError> {
         let ActionSpace::Box { low, high } = space else {
-            panic!("the caller has checked that actions are numbers");
+            panic!("the caller has checked that actions are continuous");
         };
         let ends = || low.iter().zip(high);
         let widths = [observations, hidden, hidden, 2 * low.len()];
@@ -62,12 +62,12 @@ impl Actor {
         })
     }
 
-    /// Numbers of an action.
+    /// Returns the number of action dimensions.
     pub fn actions(&self) -> usize {
         self.scale.len()
     }
 
-    /// Squashed means `[rows, actions]` at observations `[rows, observations]`.
+    /// Returns squashed means `[rows, actions]` at observations `[rows, observations]`.
     pub fn mean(&self, observations: &[f32], tape: &mut Tape) -> Vec<f32> {
         let width = self.actions();
         let output = self.network.forward(observations, tape);
@@ -77,11 +77,16 @@ impl Actor {
     }
 
     /// Draws actions at observations `[rows, observations]`.
-    pub fn draw(&self, observations: &[f32], tape: &mut Tape, random: &mut ChaCha8Rng) -> Drawn {
+    pub fn draw(
+        &self,
+        observations: &[f32],
+        tape: &mut Tape,
+        random: &mut ChaCha8Rng,
+    ) -> SampledActions {
         let width = self.actions();
         let output = self.network.forward(observations, tape);
         let count = output.len() / 2;
-        let mut drawn = Drawn {
+        let mut drawn = SampledActions {
             actions: Vec::with_capacity(count),
             log_probability: Vec::with_capacity(count / width),
             noise: (0..count).map(|_| normal(random)).collect(),
@@ -91,10 +96,10 @@ impl Actor {
             let mut log = 0.0;
             for a in 0..width {
                 let noise = drawn.noise[row * width + a];
-                let (log_spread, _) = log_spread(output[width + a]);
-                let squashed = (output[a] + log_spread.exp() * noise).tanh();
-                let slope = self.scale[a] * (1.0 - squashed * squashed) + LEAST_SLOPE;
-                log -= 0.5 * noise * noise + log_spread + HALF_LOG_TAU + slope.ln();
+                let (log_std, _) = log_std(output[width + a]);
+                let squashed = (output[a] + log_std.exp() * noise).tanh();
+                let slope = self.scale[a] * (1.0 - squashed * squashed) + MIN_SLOPE;
+                log -= 0.5 * noise * noise + log_std + HALF_LOG_TAU + slope.ln();
                 drawn.actions.push(squashed * self.scale[a] + self.bias[a]);
                 drawn.squashed.push(squashed);
             }
@@ -103,23 +108,23 @@ impl Actor {
         drawn
     }
 
-    /// The actor as a policy.
+    /// Returns the actor as a policy.
     pub fn policy(&self) -> TanhGaussian {
         let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect();
         TanhGaussian::squashed(
             self.network.clone(),
-            (f64::from(LOG_SPREAD.0), f64::from(LOG_SPREAD.1)),
+            (f64::from(LOG_STD.0), f64::from(LOG_STD.1)),
             wide(&self.scale),
             wide(&self.bias),
         )
     }
 
-    /// Gradient by the network's outputs `[rows, 2 actions]` of a loss whose gradients by the drawn
-    /// actions `[rows, actions]` and their log densities `[rows]` are known. The tape is that of the
-    /// draw.
+    /// Returns the gradient of a loss with respect to the network's outputs `[rows, 2 actions]`, given its
+    /// gradients with respect to the drawn actions `[rows, actions]` and their log densities `[rows]`. The
+    /// tape is that of the draw.
     pub(super) fn output_gradient(
         &self,
-        drawn: &Drawn,
+        drawn: &SampledActions,
         tape: &Tape,
         by_action: &[f32],
         by_log: &[f32],
@@ -132,12 +137,12 @@ impl Actor {
                 let y = drawn.squashed[at];
                 let slope = 1.0 - y * y;
                 let scale = self.scale[a];
-                let log_by_y = 2.0 * scale * y / (scale * slope + LEAST_SLOPE);
+                let log_by_y = 2.0 * scale * y / (scale * slope + MIN_SLOPE);
                 let by_x = (by_action[at] * scale + by_log[row] * log_by_y) * slope;
-                let (log_spread, bend) = log_spread(output[width + a]);
-                let by_spread = by_x * log_spread.exp() * drawn.noise[at] - by_log[row];
+                let (log_std, bend) = log_std(output[width + a]);
+                let by_std = by_x * log_std.exp() * drawn.noise[at] - by_log[row];
                 gradient[2 * row * width + a] = by_x;
-                gradient[(2 * row + 1) * width + a] = by_spread * bend;
+                gradient[(2 * row + 1) * width + a] = by_std * bend;
             }
         }
         gradient
@@ -147,9 +152,9 @@ impl Actor {
 /// `ln(2 π) / 2`.
 const HALF_LOG_TAU: f32 = 0.918_938_5;
 
-/// Log of the standard deviation of a raw output, and its slope.
-fn log_spread(raw: f32) -> (f32, f32) {
-    let (low, high) = LOG_SPREAD;
+/// Returns the log of the standard deviation for a raw output, and its derivative.
+fn log_std(raw: f32) -> (f32, f32) {
+    let (low, high) = LOG_STD;
     let half = 0.5 * (high - low);
     let bent = raw.tanh();
     (low + half * (bent + 1.0), half * (1.0 - bent * bent))
@@ -173,21 +178,21 @@ mod tests {
         high: &[2.0, 1.0],
     };
 
-    fn actor() -> Actor {
-        Actor::new(3, SPACE, 8, &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
+    fn actor() -> SacActor {
+        SacActor::new(3, SPACE, 8, &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
     }
 
     /// Central differences of a loss of actions and log densities, by every parameter.
     #[test]
     fn gradients_are_those_of_the_loss() {
-        // Without kinks, which differences stumble over.
+        // A smooth activation: finite differences are wrong at kinks.
         let mut random = ChaCha8Rng::seed_from_u64(1);
-        let mut actor = Actor {
+        let mut actor = SacActor {
             network: Network::new(&[3, 8, 8, 4], Activation::Silu, &mut random).unwrap(),
             ..actor()
         };
         let observations = [0.3, -0.5, 1.0, -1.2, 0.4, 0.1];
-        let loss = |actor: &Actor| {
+        let loss = |actor: &SacActor| {
             let mut tape = Tape::default();
             let mut random = ChaCha8Rng::seed_from_u64(2);
             let drawn = actor.draw(&observations, &mut tape, &mut random);
@@ -209,7 +214,7 @@ mod tests {
         let mut gradients = vec![0.0; actor.network.parameters().len()];
         actor.network.backward(&mut tape, &output, &mut gradients);
         for (i, &found) in gradients.iter().enumerate() {
-            let at = |actor: &mut Actor, step: f32| {
+            let at = |actor: &mut SacActor, step: f32| {
                 actor.network.parameters_mut()[i] += step;
                 let value = loss(actor).0;
                 actor.network.parameters_mut()[i] -= step;
@@ -225,7 +230,7 @@ mod tests {
         }
     }
 
-    /// The actor in training and the policy that `evaluate` reads are the same.
+    /// The actor in training and the policy that `evaluate` reads have the same densities.
     #[test]
     fn densities_are_those_of_the_policy() {
         let actor = actor();

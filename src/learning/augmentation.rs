@@ -1,112 +1,124 @@
-//! What is added to real transitions: by whom it is imagined, how much, and how it is trusted.
+//! Settings of imagined transitions: their source, their number and their weight.
 
 use serde::{Deserialize, Serialize};
 
 use super::LearningError;
 use crate::environment::Task;
 
-/// Most imagined steps from one start.
-const MOST_STEPS: usize = 1000;
+/// Longest imagined rollout, in steps.
+const MAX_STEPS: usize = 1000;
 
-/// Most transitions of a stretch.
-const MOST_CONTEXT: usize = 100_000;
+/// Longest episode segment that a forecaster reads, in transitions.
+const MAX_CONTEXT: usize = 100_000;
 
-/// Most imagined paths of a stretch.
-const MOST_PATHS: usize = 4096;
+/// Most imagined rollouts per segment.
+const MAX_PATHS: usize = 4096;
 
-/// Who knows what follows.
+/// Source of additional transitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// A forecaster that reads stretches of the replay, by its name.
+pub enum AugmentationSource {
+    /// A forecaster that reads segments of the replay buffer, by its name.
     Forecaster(String),
-    /// The simulator itself: what a forecaster without error would bring.
+    /// The simulator itself, the upper bound: a forecaster without error.
     Truth,
-    /// Nobody: as many real transitions more, from the replay.
+    /// As many additional real transitions from the replay buffer.
     Replay,
 }
 
 /// The actions of imagined transitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Acting {
-    /// Those that were taken. What they earn the task's reward function says of the imagined step; where it is not
-    /// known, they keep what they earned.
-    Taken,
-    /// Drawn from the policy as it is; the task's reward function says what they earn.
+pub enum ImaginedActions {
+    /// The recorded actions. The reward is the task's reward function at the imagined step, or the
+    /// recorded reward where that function is unknown.
+    #[serde(alias = "taken")]
+    Recorded,
+    /// Drawn from the current policy. The reward is the task's reward function.
     Policy,
 }
 
-/// Where imagined transitions come from.
+/// How imagined transitions are generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Imagining {
-    /// From every row of a stretch: what follows it, given the rows up to it.
-    Rows,
-    /// From paths of so many steps on which the policy acts. A forecaster's go on behind a part of the
-    /// stretch, the simulator's begin at states of it.
-    Paths {
-        /// Steps of a path.
+pub enum Imagination {
+    /// One step from every row of a segment, given the rows up to it.
+    #[serde(alias = "rows")]
+    OneStep,
+    /// Rollouts under the current policy. A forecaster's start after a prefix of the segment, the
+    /// simulator's at states of the segment.
+    #[serde(alias = "paths")]
+    Rollouts {
+        /// Steps per rollout.
         steps: usize,
-        /// Paths of a stretch.
+        /// Rollouts per segment.
         count: usize,
     },
 }
 
-/// Which state of a density is the next one.
+/// Point of the forecast density that becomes the next state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NextState {
     /// Its mean.
     Mean,
-    /// One that is drawn from it.
+    /// A draw from it.
     Sampled,
 }
 
-/// What the forecaster's own uncertainty does to imagined transitions.
+/// Weighting of imagined samples by the forecaster's uncertainty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Trust {
-    /// Nothing.
-    Even,
-    /// Weights in the loss: 1 where the forecaster is sure, 1/2 where it knows no more than how far
-    /// states move in a step.
+pub enum SampleWeighting {
+    /// All samples have weight 1.
+    #[serde(alias = "even")]
+    Uniform,
+    /// Weight `1 / (1 + v)`, where `v` is the forecast variance over the mean squared step of the
+    /// segment.
     Weighted,
-    /// The half of a stretch that it is least sure of is thrown away.
-    SurerHalf,
+    /// Only the half of a segment with the lower forecast variance is kept.
+    #[serde(alias = "surer-half")]
+    LowVarianceHalf,
 }
 
-/// How training is augmented (Benechehab et al., arXiv 2410.11711, algorithm 1).
+/// Settings of the augmentation (Benechehab et al., arXiv 2410.11711, algorithm 1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AugmentationSettings {
-    /// Who imagines.
-    pub source: Source,
-    /// Updates from one pass to the next.
+    /// Source of the transitions.
+    pub source: AugmentationSource,
+    /// Agent updates between passes of the forecaster.
     pub every: usize,
-    /// Step of the first pass.
-    pub starts: usize,
-    /// Imagined transitions of an update, as a share of its real ones.
-    pub share: f64,
-    /// Transitions of a stretch.
+    /// Environment step of the first pass.
+    #[serde(alias = "starts")]
+    pub start_step: usize,
+    /// Imagined transitions per real transition of an update.
+    #[serde(alias = "share")]
+    pub fraction: f64,
+    /// Transitions per segment.
     pub context: usize,
-    /// Fewest, where no episode is long enough yet.
-    pub shortest: usize,
-    /// Stretches of a pass.
-    pub stretches: usize,
-    /// Their actions.
-    pub acting: Acting,
-    /// From rows or paths.
-    pub imagining: Imagining,
-    /// Mean or sample.
+    /// Fewest transitions per segment, used while no episode has `context` transitions.
+    #[serde(alias = "shortest")]
+    pub min_context: usize,
+    /// Segments per pass.
+    #[serde(alias = "stretches")]
+    pub segments: usize,
+    /// Actions of imagined transitions.
+    #[serde(alias = "acting")]
+    pub actions: ImaginedActions,
+    /// How imagined transitions are generated.
+    #[serde(alias = "imagining")]
+    pub imagination: Imagination,
+    /// Mean or draw.
     pub next: NextState,
-    /// What uncertainty does.
-    pub trust: Trust,
+    /// Weights of imagined samples.
+    #[serde(alias = "trust")]
+    pub weighting: SampleWeighting,
 }
 
 impl AugmentationSettings {
-    /// What suits a task.
-    pub fn of_task(task: &str, source: Source) -> Self {
-        let (every, starts, context) = match task {
+    /// Returns the default settings for a task.
+    pub fn of_task(task: &str, source: AugmentationSource) -> Self {
+        let (every, start_step, context) = match task {
             "pendulum" => (16, 1_000, 200),
             "mountain-car" | "cart-pole-swing-up" => (32, 1_000, 200),
             _ => (256, 10_000, 500),
@@ -114,95 +126,104 @@ impl AugmentationSettings {
         Self {
             source,
             every,
-            starts,
-            share: 0.25,
+            start_step,
+            fraction: 0.25,
             context,
-            shortest: 50.min(context),
-            stretches: 1,
-            acting: Acting::Taken,
-            imagining: Imagining::Rows,
+            min_context: 50.min(context),
+            segments: 1,
+            actions: ImaginedActions::Recorded,
+            imagination: Imagination::OneStep,
             next: NextState::Mean,
-            trust: Trust::Even,
+            weighting: SampleWeighting::Uniform,
         }
     }
 
-    /// What Benechehab et al. augmented with (arXiv 2410.11711, table 3), on the tasks that they did; of their
-    /// shares of 5, 10 and 25 % the middle one. `None` for other tasks.
+    /// Returns the settings of Benechehab et al. (arXiv 2410.11711, table 3), with the middle one of
+    /// their fractions of 5, 10 and 25 %. `None` for tasks that are not in the paper.
     ///
-    /// Imagined transitions keep the actions that were taken, with what they earned: in the paper a
-    /// reward stands beside another action than the one that earned it.
-    pub fn published(task: &str, source: Source) -> Option<Self> {
-        let (every, starts, context) = match task {
+    /// Imagined transitions keep the recorded actions and their rewards. The paper pairs a reward
+    /// with an action that did not earn it.
+    pub fn published(task: &str, source: AugmentationSource) -> Option<Self> {
+        let (every, start_step, context) = match task {
             "pendulum" => (16, 2_000, 198),
             "hopper" | "half-cheetah" => (256, 10_000, 500),
             _ => return None,
         };
         Some(Self {
             every,
-            starts,
+            start_step,
             context,
-            share: 0.1,
+            fraction: 0.1,
             ..Self::of_task(task, source)
         })
     }
 
-    /// Imagined transitions of an update of so many real ones.
+    /// Returns the number of imagined transitions in an update of `batch` real ones.
     pub fn rows(&self, batch: usize) -> usize {
-        (self.share * batch as f64).round() as usize
+        (self.fraction * batch as f64).round() as usize
     }
 
     pub(super) fn check(&self, task: &Task) -> Result<(), LearningError> {
         let counts = [
             ("llm-every", self.every),
             ("context", self.context),
-            ("shortest-context", self.shortest),
-            ("stretches", self.stretches),
+            ("min-context", self.min_context),
+            ("segments", self.segments),
         ];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Err(LearningError::Setting(name));
         }
         let refuse = |reason: &'static str| Err(LearningError::Augmentation(reason));
-        if !(0.0..=10.0).contains(&self.share) {
+        if !(0.0..=10.0).contains(&self.fraction) {
             return refuse("alpha is a number from 0 to 10");
         }
-        if self.shortest > self.context || self.shortest < 2 {
-            return refuse("shortest-context is from 2 to the context");
+        if self.min_context > self.context || self.min_context < 2 {
+            return refuse("min-context is from 2 to the context");
         }
-        if self.context > MOST_CONTEXT {
+        if self.context > MAX_CONTEXT {
             return refuse("context is at most 100000");
         }
-        let as_is = self.trust == Trust::Even && self.next == NextState::Mean;
-        let rows = self.imagining == Imagining::Rows;
+        let as_is = self.weighting == SampleWeighting::Uniform && self.next == NextState::Mean;
+        let rows = self.imagination == Imagination::OneStep;
         match self.source {
-            Source::Replay if !(as_is && rows && self.acting == Acting::Taken) => {
+            AugmentationSource::Replay
+                if !(as_is && rows && self.actions == ImaginedActions::Recorded) =>
+            {
                 return refuse(
-                    "what the replay holds came as it did: no other actions, paths, draws or weights",
+                    "--control replay: real transitions take no --actions, --rollout, --next or --weighting",
                 );
             }
-            Source::Truth if self.trust != Trust::Even || (rows && !as_is) => {
-                return refuse("the simulator is sure: no draws, no weights");
+            AugmentationSource::Truth
+                if self.weighting != SampleWeighting::Uniform || (rows && !as_is) =>
+            {
+                return refuse(
+                    "--control truth: the simulator has no uncertainty to draw from or to weight by",
+                );
             }
             _ => {}
         }
         let known = task.reward.is_some();
-        if self.acting == Acting::Policy && !known && self.source != Source::Truth {
-            return refuse("what other actions earn is not known: the task has no reward function");
+        if self.actions == ImaginedActions::Policy
+            && !known
+            && self.source != AugmentationSource::Truth
+        {
+            return refuse("--actions policy: the task has no reward function");
         }
-        let Imagining::Paths { steps, count } = self.imagining else {
+        let Imagination::Rollouts { steps, count } = self.imagination else {
             return Ok(());
         };
-        if !(1..=MOST_STEPS).contains(&steps) || !(1..=MOST_PATHS).contains(&count) {
+        if !(1..=MAX_STEPS).contains(&steps) || !(1..=MAX_PATHS).contains(&count) {
             return refuse("rollout is from 1 to 1000 steps, of 1 to 4096 paths");
         }
-        if self.acting == Acting::Taken {
-            return refuse("on imagined paths the policy acts");
+        if self.actions == ImaginedActions::Recorded {
+            return refuse("--rollout: the policy chooses the actions");
         }
-        if self.next == NextState::Mean && self.source != Source::Truth {
-            return refuse("imagined paths are drawn: their states are no means");
+        if self.next == NextState::Mean && self.source != AugmentationSource::Truth {
+            return refuse("--rollout: states are drawn, not means");
         }
-        match self.trust {
-            Trust::Even => Ok(()),
-            _ => refuse("weights by uncertainty are those of rows, not of paths"),
+        match self.weighting {
+            SampleWeighting::Uniform => Ok(()),
+            _ => refuse("--weighting: applies to one-step transitions, not to --rollout"),
         }
     }
 }
@@ -212,18 +233,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_go_together_is_refused() {
-        let forecaster = || Source::Forecaster("builtin vicl".to_owned());
-        let of = |task: &str, source: Source, change: &dyn Fn(&mut AugmentationSettings)| {
-            let mut settings = AugmentationSettings::of_task(task, source);
-            change(&mut settings);
-            let checked = settings.check(Task::named(task).unwrap());
-            checked.err().map(|error| error.to_string())
-        };
-        let paths = Imagining::Paths { steps: 3, count: 4 };
+    fn incompatible_settings_are_refused() {
+        let forecaster = || AugmentationSource::Forecaster("builtin vicl".to_owned());
+        let of =
+            |task: &str, source: AugmentationSource, change: &dyn Fn(&mut AugmentationSettings)| {
+                let mut settings = AugmentationSettings::of_task(task, source);
+                change(&mut settings);
+                let checked = settings.check(Task::named(task).unwrap());
+                checked.err().map(|error| error.to_string())
+            };
+        let paths = Imagination::Rollouts { steps: 3, count: 4 };
         let policy = |s: &mut AugmentationSettings| {
-            s.imagining = paths;
-            s.acting = Acting::Policy;
+            s.imagination = paths;
+            s.actions = ImaginedActions::Policy;
             s.next = NextState::Sampled;
         };
         assert_eq!(of("pendulum", forecaster(), &policy), None);
@@ -232,15 +254,30 @@ mod tests {
             assert!(error.contains(word), "{error}");
         };
         refused("pendulum", forecaster(), &|s| s.every = 0, "llm-every");
-        refused("pendulum", forecaster(), &|s| s.share = f64::NAN, "alpha");
-        refused("pendulum", forecaster(), &|s| s.shortest = 201, "shortest");
-        refused("hopper", forecaster(), &policy, "no reward function");
-        refused("pendulum", Source::Replay, &policy, "came as it did");
         refused(
             "pendulum",
-            Source::Truth,
-            &|s| s.trust = Trust::SurerHalf,
-            "is sure",
+            forecaster(),
+            &|s| s.fraction = f64::NAN,
+            "alpha",
+        );
+        refused(
+            "pendulum",
+            forecaster(),
+            &|s| s.min_context = 201,
+            "min-context",
+        );
+        refused("hopper", forecaster(), &policy, "no reward function");
+        refused(
+            "pendulum",
+            AugmentationSource::Replay,
+            &policy,
+            "real transitions",
+        );
+        refused(
+            "pendulum",
+            AugmentationSource::Truth,
+            &|s| s.weighting = SampleWeighting::LowVarianceHalf,
+            "no uncertainty",
         );
         refused(
             "pendulum",
@@ -251,26 +288,26 @@ mod tests {
         refused(
             "pendulum",
             forecaster(),
-            &|s| s.imagining = paths,
-            "policy acts",
+            &|s| s.imagination = paths,
+            "policy chooses",
         );
         let mean = |s: &mut AugmentationSettings| {
             policy(s);
             s.next = NextState::Mean;
         };
-        refused("pendulum", forecaster(), &mean, "no means");
-        let trusted = |s: &mut AugmentationSettings| {
+        refused("pendulum", forecaster(), &mean, "not means");
+        let weighted = |s: &mut AugmentationSettings| {
             policy(s);
-            s.trust = Trust::Weighted;
+            s.weighting = SampleWeighting::Weighted;
         };
-        refused("pendulum", forecaster(), &trusted, "uncertainty");
+        refused("pendulum", forecaster(), &weighted, "one-step");
     }
 
     #[test]
-    fn shares_are_of_the_batch() {
-        let mut settings = AugmentationSettings::of_task("pendulum", Source::Replay);
+    fn imagined_rows_are_a_fraction_of_the_batch() {
+        let mut settings = AugmentationSettings::of_task("pendulum", AugmentationSource::Replay);
         assert_eq!(settings.rows(64), 16);
-        settings.share = 0.05;
+        settings.fraction = 0.05;
         assert_eq!(settings.rows(64), 3);
     }
 }

@@ -1,7 +1,7 @@
-//! Runs on disk: everything that is needed to go on as if nothing had happened.
+//! Checkpoints: everything that is needed to resume a run exactly.
 //!
-//! A checkpoint is one file, named by its step; `checkpoints.json` lists the last two with their hashes. A file whose hash is another is
-//! refused, and the one before it is used.
+//! A checkpoint is one file, named by its step; `checkpoints.json` lists the last two with their hashes.
+//! A file with another hash is refused, and the one before it is used.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,16 +13,16 @@ use sha2::{Digest, Sha256};
 use super::{LearningError, Training};
 use crate::output::write_atomically;
 
-/// Checkpoints that are kept.
+/// Number of checkpoints that are kept.
 const KEPT: usize = 2;
 
-/// Most bytes of a checkpoint that is read.
-const MOST_BYTES: u64 = 8 << 30;
+/// Largest checkpoint that is read, in bytes.
+const MAX_BYTES: u64 = 8 << 30;
 
 const LIST: &str = "checkpoints.json";
 
-/// What to do where no run can be gone on with.
-const ANEW: &str = "remove the folder or name another with --out to begin anew";
+/// Advice where no run can be resumed.
+const START_OVER: &str = "remove the folder or name another with --out to start over";
 
 /// A checkpoint in the list.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,16 +32,16 @@ struct Entry {
     sha256: String,
 }
 
-/// A run that was read, and what was wrong with newer checkpoints than its.
+/// A resumed run, and why newer checkpoints were refused.
 pub struct Resumed {
     /// The run.
     pub training: Training,
-    /// Checkpoints that were refused, with reasons.
+    /// Refused checkpoints, with reasons.
     pub refused: Vec<String>,
 }
 
 impl Training {
-    /// Writes a checkpoint into a folder, and forgets all but the one before it.
+    /// Writes a checkpoint into a folder, and removes all but the one before it.
     ///
     /// # Errors
     /// [`LearningError::Checkpoint`] if it cannot be written.
@@ -66,13 +66,13 @@ impl Training {
         let list = serde_json::to_vec_pretty(&entries).map_err(|e| failed(&e))?;
         write_atomically(&folder.join(LIST), |out| out.write_all(&list)).map_err(|e| failed(&e))?;
         for entry in dropped {
-            // One that is left behind does no harm.
+            // A leftover file does no harm.
             let _ = std::fs::remove_file(folder.join(entry.file));
         }
         Ok(())
     }
 
-    /// The latest run of a folder that can be read; `None` if it holds none.
+    /// Reads the latest usable checkpoint of a folder; `None` if the folder has no run.
     ///
     /// # Errors
     /// [`LearningError::Checkpoint`] if there are checkpoints and none can be read.
@@ -89,7 +89,10 @@ impl Training {
         }
         Err(LearningError::Checkpoint {
             file: folder.display().to_string(),
-            reason: format!("no checkpoint can be used: {}; {ANEW}", refused.join("; ")),
+            reason: format!(
+                "no checkpoint can be used: {}; {START_OVER}",
+                refused.join("; ")
+            ),
         })
     }
 }
@@ -109,12 +112,12 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, LearningError> {
     let entries: Vec<Entry> = serde_json::from_slice(&bytes).map_err(|error| {
         let what = match bytes.trim_ascii() {
             [] => "is empty".to_owned(),
-            _ => format!("is no list of checkpoints ({error})"),
+            _ => format!("is not a list of checkpoints ({error})"),
         };
-        failed(format!("{what}; {ANEW}"))
+        failed(format!("{what}; {START_OVER}"))
     })?;
     if entries.is_empty() {
-        return Err(failed(format!("lists no checkpoint; {ANEW}")));
+        return Err(failed(format!("lists no checkpoint; {START_OVER}")));
     }
     let plain = |entry: &Entry| Path::new(&entry.file).file_name() == Some(entry.file.as_ref());
     match entries.iter().all(plain) {
@@ -126,11 +129,11 @@ fn entries(folder: &Path) -> Result<Vec<Entry>, LearningError> {
 fn read(folder: &Path, entry: &Entry) -> Result<Training, LearningError> {
     let file = folder.join(&entry.file);
     let of_file = || {
-        let bytes = bounded(&file, MOST_BYTES)?;
+        let bytes = bounded(&file, MAX_BYTES)?;
         match hash(&bytes) == entry.sha256 {
             true => Training::from_bytes(&bytes),
             false if bytes.is_empty() => Err("is empty".to_owned()),
-            false => Err("its hash is not the one that was written".to_owned()),
+            false => Err("its hash differs from the recorded one".to_owned()),
         }
     };
     of_file().map_err(|reason| LearningError::Checkpoint {
@@ -139,20 +142,20 @@ fn read(folder: &Path, entry: &Entry) -> Result<Training, LearningError> {
     })
 }
 
-fn bounded(file: &Path, most: u64) -> Result<Vec<u8>, String> {
+fn bounded(file: &Path, limit: u64) -> Result<Vec<u8>, String> {
     let opened = File::open(file).map_err(|e| e.to_string())?;
     let mut bytes = Vec::new();
-    let mut limited = opened.take(most + 1);
+    let mut limited = opened.take(limit + 1);
     limited.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
-    match bytes.len() as u64 > most {
-        true => Err(format!("more than {most} bytes")),
+    match bytes.len() as u64 > limit {
+        true => Err(format!("more than {limit} bytes")),
         false => Ok(bytes),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AugmentationSettings, Source, TrainingSettings};
+    use super::super::{AugmentationSettings, AugmentationSource, TrainingSettings};
     use super::*;
     use crate::forecast::Forecaster;
 
@@ -170,12 +173,12 @@ mod tests {
         settings
     }
 
-    /// The same, with what an in-context linear model imagines, or the simulator.
-    fn augmented(source: Source) -> TrainingSettings {
+    /// The same settings, with imagined transitions.
+    fn augmented(source: AugmentationSource) -> TrainingSettings {
         TrainingSettings {
             augmentation: Some(AugmentationSettings {
                 every: 50,
-                starts: 160,
+                start_step: 160,
                 context: 100,
                 ..AugmentationSettings::of_task("pendulum", source)
             }),
@@ -199,27 +202,27 @@ mod tests {
         let without_time = |training: &Training| {
             let found = training.evaluations.iter();
             found
-                .map(|e| (e.step, e.mean, e.deviation, e.overestimation))
+                .map(|e| (e.step, e.mean, e.std, e.overestimation))
                 .collect::<Vec<_>>()
         };
         a.agent.actor.network.parameters() == b.agent.actor.network.parameters()
             && a.agent.critics[1].target.parameters() == b.agent.critics[1].target.parameters()
-            && a.agent.log_temperature == b.agent.log_temperature
+            && a.agent.log_entropy_coefficient == b.agent.log_entropy_coefficient
             && a.replay.episodes().eq(b.replay.episodes())
             && (0..500).all(|row| a.replay.row(row) == b.replay.row(row))
             && a.imagined == b.imagined
             && without_time(a) == without_time(b)
     }
 
-    /// In the middle of an episode, with a buffer that has begun to overwrite.
+    /// The run stops in the middle of an episode, when the buffer has started to overwrite.
     #[test]
-    fn a_run_that_was_stopped_goes_on_as_if_it_had_not_been() {
-        let linear_model = Source::Forecaster("linear".to_owned());
+    fn a_resumed_run_equals_an_uninterrupted_one() {
+        let linear_model = AugmentationSource::Forecaster("linear".to_owned());
         for settings in [
             settings(),
             augmented(linear_model),
-            augmented(Source::Truth),
-            augmented(Source::Replay),
+            augmented(AugmentationSource::Truth),
+            augmented(AugmentationSource::Replay),
         ] {
             let folder = tempfile::tempdir().unwrap();
             let mut stopped = Training::new(settings.clone()).unwrap();
@@ -229,7 +232,7 @@ mod tests {
             }
             let imagines = matches!(
                 settings.augmentation.as_ref().map(|a| &a.source),
-                Some(Source::Forecaster(_) | Source::Truth)
+                Some(AugmentationSource::Forecaster(_) | AugmentationSource::Truth)
             );
             assert_eq!(stopped.imagined.is_empty(), !imagines);
             drop(stopped);
@@ -247,9 +250,9 @@ mod tests {
 
     /// Fault of the published comparison: imagined transitions came with optimizer steps of their own.
     #[test]
-    fn imagined_transitions_bring_no_updates_of_their_own() {
+    fn imagined_transitions_add_no_updates() {
         let plain = finished(Training::new(settings()).unwrap());
-        for source in [Source::Truth, Source::Replay] {
+        for source in [AugmentationSource::Truth, AugmentationSource::Replay] {
             let other = finished(Training::new(augmented(source)).unwrap());
             assert_eq!(other.agent.updates, plain.agent.updates);
             assert!(!same(&other, &plain));
@@ -258,7 +261,7 @@ mod tests {
 
     /// Fault: an evaluation that was not a number was written as null, and its checkpoint refused.
     #[test]
-    fn a_run_that_diverges_says_so() {
+    fn divergence_is_an_error() {
         let mut training = Training::new(settings()).unwrap();
         for critic in &mut training.agent.critics {
             critic.network.parameters_mut().fill(f32::NAN);
@@ -268,17 +271,17 @@ mod tests {
     }
 
     #[test]
-    fn a_forecaster_that_is_needed_is_asked_for() {
-        let source = Source::Forecaster("builtin vicl".to_owned());
+    fn a_missing_forecaster_is_an_error() {
+        let source = AugmentationSource::Forecaster("builtin vicl".to_owned());
         let mut training = Training::new(augmented(source)).unwrap();
         training.advance(None).unwrap();
         let error = training.advance(None).unwrap_err();
         assert!(matches!(error, LearningError::NoForecaster));
     }
 
-    /// The hashes are in the same hands as the files: counts near to overflowing are refused.
+    /// Hashes do not protect against forged files: counts near overflow are refused.
     #[test]
-    fn counts_that_no_run_has_are_refused() {
+    fn impossible_counts_are_refused() {
         let training = Training::new(settings()).unwrap();
         let bytes = training.to_bytes().unwrap();
         let (length, rest) = bytes.split_at(8);
@@ -300,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_of_more_steps_goes_on_without_its_last_evaluation() {
+    fn an_extended_run_drops_its_final_evaluation() {
         let mut short = finished(Training::new(settings()).unwrap());
         let longer = TrainingSettings {
             steps: 520,
@@ -310,13 +313,54 @@ mod tests {
             steps: 300,
             ..settings()
         };
-        let error = short.go_on(&shorter).unwrap_err().to_string();
+        let error = short.extend_to(&shorter).unwrap_err().to_string();
         assert!(error.contains("it has 430 steps, not 300"), "{error}");
-        short.go_on(&longer).unwrap();
+        short.extend_to(&longer).unwrap();
         assert!(same(
             &finished(short),
             &finished(Training::new(longer).unwrap())
         ));
+    }
+
+    /// Settings of checkpoints that were written under former names.
+    #[test]
+    fn checkpoints_with_former_names_can_be_read() {
+        let new = augmented(AugmentationSource::Truth);
+        let mut old = serde_json::to_value(&new).unwrap();
+        let rename = |value: &mut serde_json::Value, names: &[(&str, &str)]| {
+            let map = value.as_object_mut().unwrap();
+            for (new, old) in names {
+                let value = map.remove(*new).unwrap();
+                map.insert((*old).to_owned(), value);
+            }
+        };
+        rename(
+            &mut old["agent"],
+            &[("tau", "follow"), ("policy_frequency", "actor_every")],
+        );
+        rename(
+            &mut old["augmentation"],
+            &[
+                ("start_step", "starts"),
+                ("fraction", "share"),
+                ("min_context", "shortest"),
+                ("segments", "stretches"),
+                ("actions", "acting"),
+                ("imagination", "imagining"),
+                ("weighting", "trust"),
+            ],
+        );
+        old["augmentation"]["acting"] = "taken".into();
+        old["augmentation"]["imagining"] = "rows".into();
+        old["augmentation"]["trust"] = "even".into();
+        assert_eq!(
+            serde_json::from_value::<TrainingSettings>(old).unwrap(),
+            new
+        );
+        let old = r#"{"step":1,"mean":2.0,"deviation":3.0,"overestimation":4.0,"temperature":5.0,
+            "seconds":6.0}"#;
+        let evaluation: crate::learning::Evaluation = serde_json::from_str(old).unwrap();
+        assert_eq!((evaluation.std, evaluation.entropy_coefficient), (3.0, 5.0));
     }
 
     #[test]
@@ -344,12 +388,12 @@ mod tests {
         std::fs::write(kept(260), b"short").unwrap();
         let error = Training::resume(folder.path()).err().unwrap().to_string();
         assert!(error.contains("no checkpoint can be used"), "{error}");
-        assert!(error.contains("begin anew"), "{error}");
-        // Fault: the parser's own words were all that was said of a list that was cut short.
+        assert!(error.contains("start over"), "{error}");
+        // Fault: for a truncated list only the parser's message was shown.
         let list = std::fs::read(folder.path().join(LIST)).unwrap();
         for (list, says) in [
             (&list[..0], "is empty; remove the folder"),
-            (&list[..list.len() / 2], "is no list of checkpoints"),
+            (&list[..list.len() / 2], "is not a list of checkpoints"),
             (b"[]", "lists no checkpoint"),
         ] {
             std::fs::write(folder.path().join(LIST), list).unwrap();

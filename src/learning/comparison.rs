@@ -1,31 +1,31 @@
-//! Ways to train side by side: learning curves over seeds, and how soon they get somewhere.
+//! Comparison of training arms: learning curves over seeds, and steps to a threshold.
 
 use serde::Serialize;
 
 use super::{Evaluation, LearningError};
 use crate::metrics::{Estimate, interquartile_over_runs, mean_over_series};
 
-/// One way to train, with its runs, one a seed.
+/// A training configuration with its runs, one per seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arm {
-    /// Its name.
+    /// Name.
     pub name: String,
     /// Evaluations of every run, in the order of the seeds.
     pub runs: Vec<Vec<Evaluation>>,
 }
 
-/// What the runs of a way to train say at a step.
+/// A point of an arm's learning curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CurvePoint {
     /// The step.
     pub step: usize,
     /// Interquartile mean of the evaluations' returns over the seeds.
     pub returns: Estimate,
-    /// The same of what the critics overestimate.
+    /// Interquartile mean of the critics' overestimation over the seeds.
     pub overestimation: Estimate,
 }
 
-/// How a way to train stands. Intervals are those of a bootstrap over seeds.
+/// Summary of an arm. Intervals are those of a bootstrap over seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ArmSummary {
     /// Its name.
@@ -34,20 +34,20 @@ pub struct ArmSummary {
     pub curve: Vec<CurvePoint>,
     /// Interquartile mean of the last evaluations' returns.
     pub last: Estimate,
-    /// Interquartile mean of the runs' mean returns over all evaluations: how much is earned on the way.
+    /// Interquartile mean of the runs' mean returns over all evaluations.
     pub mean: Estimate,
-    /// Mean of the same less that of the first way to train, seed by seed.
+    /// Mean difference of `mean` to the first arm, paired by seed.
     pub gain: Estimate,
-    /// First step of every run at which an evaluation reaches the threshold.
+    /// First step of every run whose evaluation reaches the threshold.
     pub reached: Vec<Option<usize>>,
-    /// Interquartile mean of what the critics overestimate in the last evaluations.
+    /// Interquartile mean of the critics' overestimation in the last evaluations.
     pub overestimation: Estimate,
-    /// Mean seconds of a run.
+    /// Mean seconds per run.
     pub seconds: f64,
 }
 
 impl ArmSummary {
-    /// Median of the steps to the threshold; `None` if half of the runs do not reach it.
+    /// Returns the median of the steps to the threshold; `None` if half of the runs do not reach it.
     pub fn steps_to_threshold(&self) -> Option<f64> {
         let mut steps: Vec<usize> = self.reached.iter().flatten().copied().collect();
         steps.sort_unstable();
@@ -60,7 +60,7 @@ impl ArmSummary {
     }
 }
 
-/// Summaries of ways to train, the first of which the others are held against.
+/// Summarises arms. The first one is the reference.
 ///
 /// # Errors
 /// [`LearningError::Runs`] if there is no run, or runs were evaluated at different steps.
@@ -119,7 +119,7 @@ fn summary(arm: &Arm, first: &Arm, threshold: f64) -> ArmSummary {
     }
 }
 
-/// Mean return over a run's evaluations.
+/// Returns the mean return over a run's evaluations.
 fn mean(run: &[Evaluation]) -> f64 {
     run.iter().map(|e| e.mean).sum::<f64>() / run.len() as f64
 }
@@ -132,9 +132,9 @@ mod tests {
         let evaluation = |(i, &mean): (usize, &f64)| Evaluation {
             step: 100 * (i + 1),
             mean,
-            deviation: 1.0,
+            std: 1.0,
             overestimation: mean / 10.0,
-            temperature: 1.0,
+            entropy_coefficient: 1.0,
             seconds: 7.0,
         };
         returns.iter().enumerate().map(evaluation).collect()
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn ways_to_train_are_held_against_the_first_seed_by_seed() {
+    fn arms_are_compared_with_the_first_seed_by_seed() {
         let arms = [
             arm("a", &[&[0.0, 10.0], &[2.0, 4.0], &[1.0, 30.0]]),
             arm("b", &[&[1.0, 11.0], &[4.0, 6.0], &[2.0, 31.0]]),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_do_not_fit_are_refused() {
+    fn incomparable_runs_are_refused() {
         let long = arm("a", &[&[0.0, 10.0]]);
         for other in [
             arm("b", &[&[0.0]]),

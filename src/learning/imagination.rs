@@ -1,4 +1,4 @@
-//! Transitions that nobody lived through: what a forecaster, or the simulator, says would follow.
+//! Imagined transitions: predicted by a forecaster or by the simulator.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -7,19 +7,21 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, concatenate, s};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use super::augmentation::{Acting, AugmentationSettings, Imagining, NextState, Trust};
-use super::{Actor, LearningError, Transition};
+use super::augmentation::{
+    AugmentationSettings, Imagination, ImaginedActions, NextState, SampleWeighting,
+};
+use super::{LearningError, SacActor, Transition};
 use crate::environment::{Environment, Task};
 use crate::forecast::{
     Control, ForecastError, Forecaster, Method, Role, RolloutSettings, Variables,
 };
 use crate::network::Tape;
 
-/// A stretch of an episode, and who acts behind it.
-pub(super) struct Stretch<'s> {
+/// An episode segment, and the actor of rollouts from it.
+pub(super) struct EpisodeSegment<'s> {
     pub(super) rows: Vec<&'s Transition>,
     pub(super) task: &'static Task,
-    pub(super) actor: &'s Actor,
+    pub(super) actor: &'s SacActor,
 }
 
 pub(super) fn narrow(values: impl IntoIterator<Item = f64>) -> Vec<f32> {
@@ -37,9 +39,9 @@ fn matrix<'r>(rows: impl Iterator<Item = &'r Vec<f32>>) -> Array2<f64> {
         .expect("rows of one task have one width")
 }
 
-impl Stretch<'_> {
-    /// The first `count` observations as a context, at most one more than there are transitions: behind the
-    /// last action, where that action stands once more, for no other is known.
+impl EpisodeSegment<'_> {
+    /// Returns the first `count` observations as a context, at most one more than there are transitions.
+    /// The observation after the last transition repeats the last action: no other is known.
     fn variables(&self, count: usize, method: Method) -> Variables {
         let row = |t: usize| self.rows[t.min(self.rows.len() - 1)];
         let states = matrix((0..count).map(|t| self.observation(t)));
@@ -54,7 +56,7 @@ impl Stretch<'_> {
             names.extend(named("action", actions.ncols()));
             roles.resize(names.len(), Role::Action);
             values = concatenate(Axis(1), &[values.view(), actions.view()])
-                .expect("a stretch has an action an observation");
+                .expect("a segment has an action an observation");
         }
         Variables {
             names,
@@ -65,7 +67,7 @@ impl Stretch<'_> {
         }
     }
 
-    /// Observation before transition `t`, or behind the last one.
+    /// Returns the observation before transition `t`, or after the last one.
     fn observation(&self, t: usize) -> &Vec<f32> {
         match self.rows.get(t) {
             Some(row) => &row.observation,
@@ -73,17 +75,17 @@ impl Stretch<'_> {
         }
     }
 
-    /// What a forecaster imagines.
+    /// Returns the transitions that a forecaster predicts.
     pub(super) fn forecast(
         &self,
         forecaster: &Forecaster,
         settings: &AugmentationSettings,
         random: &mut ChaCha8Rng,
     ) -> Result<Vec<Transition>, LearningError> {
-        match settings.imagining {
-            Imagining::Rows => self.forecast_rows(forecaster, settings, random),
-            Imagining::Paths { steps, count } => {
-                self.forecast_paths(forecaster, settings.shortest, (steps, count), random)
+        match settings.imagination {
+            Imagination::OneStep => self.forecast_rows(forecaster, settings, random),
+            Imagination::Rollouts { steps, count } => {
+                self.forecast_paths(forecaster, settings.min_context, (steps, count), random)
             }
         }
     }
@@ -96,25 +98,27 @@ impl Stretch<'_> {
     ) -> Result<Vec<Transition>, LearningError> {
         let context = self.variables(self.rows.len() + 1, forecaster.settings().method);
         let reading = forecaster.read_last(&context, self.rows.len())?;
-        let (means, deviations) = reading.one_step_moments();
+        let (means, stds) = reading.one_step_moments();
         let states = self.rows[0].observation.len();
         let nexts = match settings.next {
             NextState::Mean => means,
             NextState::Sampled => reading.one_step_draw(random),
         };
-        let doubts = doubts(
+        let relative_variances = relative_variances(
             context.values.slice(s![.., ..states]).to_owned(),
-            &deviations.slice(s![.., ..states]).to_owned(),
+            &stds.slice(s![.., ..states]).to_owned(),
         );
         let mut tape = Tape::default();
         let mut imagined = Vec::with_capacity(self.rows.len());
         for (t, row) in self.rows.iter().enumerate() {
             let next = nexts.slice(s![t, ..states]).to_vec();
-            let action = match settings.acting {
-                Acting::Taken => row.action.clone(),
-                Acting::Policy => self.actor.draw(&row.observation, &mut tape, random).actions,
+            let action = match settings.actions {
+                ImaginedActions::Recorded => row.action.clone(),
+                ImaginedActions::Policy => {
+                    self.actor.draw(&row.observation, &mut tape, random).actions
+                }
             };
-            // Without a known reward, the action is the one that earned the recorded one.
+            // Without a reward function, `check` admits recorded actions only: their rewards are kept.
             let reward = match self.task.reward {
                 Some(reward) => reward(&wide(&row.observation), &wide(&action), &next) as f32,
                 None => row.reward,
@@ -125,18 +129,18 @@ impl Stretch<'_> {
                 reward,
                 terminated: (self.task.terminated)(&next),
                 next: narrow(next),
-                weight: match settings.trust {
-                    Trust::Weighted => (1.0 / (1.0 + doubts[t])) as f32,
-                    Trust::Even | Trust::SurerHalf => 1.0,
+                weight: match settings.weighting {
+                    SampleWeighting::Weighted => (1.0 / (1.0 + relative_variances[t])) as f32,
+                    SampleWeighting::Uniform | SampleWeighting::LowVarianceHalf => 1.0,
                 },
                 state: Vec::new(),
             });
         }
-        if settings.trust != Trust::SurerHalf {
+        if settings.weighting != SampleWeighting::LowVarianceHalf {
             return Ok(imagined);
         }
         let mut order: Vec<usize> = (0..imagined.len()).collect();
-        order.sort_by(|&a, &b| doubts[a].total_cmp(&doubts[b]));
+        order.sort_by(|&a, &b| relative_variances[a].total_cmp(&relative_variances[b]));
         order.truncate(imagined.len().div_ceil(2));
         order.sort_unstable();
         Ok(order.into_iter().map(|t| imagined[t].clone()).collect())
@@ -145,35 +149,35 @@ impl Stretch<'_> {
     fn forecast_paths(
         &self,
         forecaster: &Forecaster,
-        shortest: usize,
+        min_context: usize,
         (steps, count): (usize, usize),
         random: &mut ChaCha8Rng,
     ) -> Result<Vec<Transition>, LearningError> {
-        // Paths go on where the context ends: elsewhere the rows before their start would not be those that led there.
-        let start = random.random_range(shortest.min(self.rows.len())..=self.rows.len());
+        // Rollouts start where the context ends: elsewhere the context would not be their history.
+        let start = random.random_range(min_context.min(self.rows.len())..=self.rows.len());
         let context = self.variables(start, forecaster.settings().method);
         let reading = forecaster.read_last(&context, 0)?;
-        let mut recorder = Recorder {
+        let mut rollout = PolicyRollout {
             task: self.task,
             actor: self.actor,
             start: Array1::from(wide(self.observation(start))),
-            under_way: vec![None; count],
+            pending: vec![None; count],
             imagined: Vec::with_capacity(count * steps),
             random,
         };
         let settings = RolloutSettings {
-            // One row more than steps: the last one is where the last step leads.
+            // One row more than steps: the last row is the state after the last step.
             horizon: NonZeroUsize::MIN.saturating_add(steps),
             samples: NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN),
-            seed: recorder.random.random(),
+            seed: rollout.random.random(),
             paths_at_once: None,
-            stretch: None,
+            max_steps: None,
         };
-        reading.controlled(&settings, &mut recorder, &|_| ())?;
-        Ok(recorder.imagined)
+        reading.rollout_with_policy(&settings, &mut rollout, &|_| ())?;
+        Ok(rollout.imagined)
     }
 
-    /// What the simulator says.
+    /// Returns the transitions that the simulator computes.
     pub(super) fn simulate(
         &self,
         simulator: &mut dyn Environment,
@@ -181,9 +185,9 @@ impl Stretch<'_> {
         random: &mut ChaCha8Rng,
     ) -> Result<Vec<Transition>, LearningError> {
         let mut imagined = Vec::new();
-        let (starts, steps): (Vec<usize>, usize) = match settings.imagining {
-            Imagining::Rows => ((0..self.rows.len()).collect(), 1),
-            Imagining::Paths { steps, count } => {
+        let (starts, steps): (Vec<usize>, usize) = match settings.imagination {
+            Imagination::OneStep => ((0..self.rows.len()).collect(), 1),
+            Imagination::Rollouts { steps, count } => {
                 let starts = (0..count).map(|_| random.random_range(0..self.rows.len()));
                 (starts.collect(), steps)
             }
@@ -193,9 +197,11 @@ impl Stretch<'_> {
             let row = self.rows[start];
             let mut observation = narrow(simulator.restore(&row.state)?);
             for _ in 0..steps {
-                let action = match settings.acting {
-                    Acting::Taken => row.action.clone(),
-                    Acting::Policy => self.actor.draw(&observation, &mut tape, random).actions,
+                let action = match settings.actions {
+                    ImaginedActions::Recorded => row.action.clone(),
+                    ImaginedActions::Policy => {
+                        self.actor.draw(&observation, &mut tape, random).actions
+                    }
                 };
                 let step = simulator.step(&wide(&action))?;
                 let next = narrow(step.observation);
@@ -217,9 +223,10 @@ impl Stretch<'_> {
     }
 }
 
-/// How unsure one-step densities are, `[rows]`: their variances over the mean squared steps that the states
-/// `[rows + 1, states]` make, averaged over the states. 1 is what somebody knows who knows the steps' sizes only.
-fn doubts(states: Array2<f64>, deviations: &Array2<f64>) -> Array1<f64> {
+/// Variances of one-step densities relative to the mean squared step of the states
+/// `[rows + 1, states]`, averaged over the state variables, `[rows]`. Persistence with the right
+/// standard deviation has 1.
+fn relative_variances(states: Array2<f64>, stds: &Array2<f64>) -> Array1<f64> {
     let steps = &states.slice(s![1.., ..]) - &states.slice(s![..-1, ..]);
     let rows = steps.nrows() as f64;
     let moves = steps.map_axis(Axis(0), |column| column.dot(&column) / rows);
@@ -228,25 +235,25 @@ fn doubts(states: Array2<f64>, deviations: &Array2<f64>) -> Array1<f64> {
         let shares: Vec<f64> = shares.map(|(d, moves)| d * d / moves).collect();
         shares.iter().sum::<f64>() / shares.len().max(1) as f64
     };
-    deviations.map_axis(Axis(1), of_row)
+    stds.map_axis(Axis(1), of_row)
 }
 
-/// Lets the policy act on imagined paths and writes down what it lives through.
-struct Recorder<'r> {
+/// Applies the policy on imagined paths and collects the transitions.
+struct PolicyRollout<'r> {
     task: &'static Task,
-    actor: &'r Actor,
-    /// The state at which all paths start.
+    actor: &'r SacActor,
+    /// Common start state of all paths.
     start: Array1<f64>,
-    /// Observation and action of the step that is under way, one a path; none behind its end.
-    under_way: Vec<Option<(Vec<f32>, Vec<f32>)>>,
+    /// Observation and action of the current step, one per path; `None` after its end.
+    pending: Vec<Option<(Vec<f32>, Vec<f32>)>>,
     imagined: Vec<Transition>,
     random: &'r mut ChaCha8Rng,
 }
 
-impl Recorder<'_> {
-    /// A path arrives at a state; false if it has ended.
-    fn arrive(&mut self, path: usize, state: &[f64]) -> bool {
-        let Some((observation, action)) = self.under_way[path].take() else {
+impl PolicyRollout<'_> {
+    /// Completes a path's transition with its next state; false if the path has ended.
+    fn complete_step(&mut self, path: usize, state: &[f64]) -> bool {
+        let Some((observation, action)) = self.pending[path].take() else {
             return false;
         };
         let Some(reward) = self.task.reward else {
@@ -267,7 +274,7 @@ impl Recorder<'_> {
     }
 }
 
-impl Control for Recorder<'_> {
+impl Control for PolicyRollout<'_> {
     fn act(
         &mut self,
         step: usize,
@@ -282,12 +289,12 @@ impl Control for Recorder<'_> {
         let at: Vec<Vec<f64>> = (0..paths.len())
             .map(|row| drawn.slice(s![row, ..states]).to_vec())
             .collect();
-        let goes_on: Vec<bool> = paths
+        let continues: Vec<bool> = paths
             .clone()
             .zip(&at)
-            .map(|(path, state)| step == 0 || self.arrive(path, state))
+            .map(|(path, state)| step == 0 || self.complete_step(path, state))
             .collect();
-        if !goes_on.contains(&true) {
+        if !continues.contains(&true) {
             return Ok(None);
         }
         let observations: Vec<f32> = narrow(at.into_iter().flatten());
@@ -295,15 +302,15 @@ impl Control for Recorder<'_> {
         let drawn = self.actor.draw(&observations, &mut tape, self.random);
         let width = self.actor.actions();
         let rows = observations.chunks(states).zip(drawn.actions.chunks(width));
-        for ((path, goes_on), (observation, action)) in paths.clone().zip(goes_on).zip(rows) {
-            self.under_way[path] = goes_on.then(|| (observation.to_vec(), action.to_vec()));
+        for ((path, continues), (observation, action)) in paths.clone().zip(continues).zip(rows) {
+            self.pending[path] = continues.then(|| (observation.to_vec(), action.to_vec()));
         }
         let actions = Array2::from_shape_vec((paths.len(), width), wide(&drawn.actions));
         Ok(Some(actions.expect("an action a path")))
     }
 
     fn detached(&self, step: usize, paths: Range<usize>) -> Vec<usize> {
-        let detached = |&path: &usize| step == 0 || self.under_way[path].is_none();
+        let detached = |&path: &usize| step == 0 || self.pending[path].is_none();
         paths.filter(detached).collect()
     }
 }
@@ -312,7 +319,7 @@ impl Control for Recorder<'_> {
 mod tests {
     use rand::SeedableRng;
 
-    use super::super::Source;
+    use super::super::AugmentationSource;
     use super::*;
     use crate::baselines;
     use crate::environment::{ActionSpace, named};
@@ -341,20 +348,20 @@ mod tests {
         (0..200).map(step).collect()
     }
 
-    fn actor() -> Actor {
+    fn actor() -> SacActor {
         let space = ActionSpace::Box {
             low: &[-2.0],
             high: &[2.0],
         };
-        Actor::new(3, space, 8, &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
+        SacActor::new(3, space, 8, &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
     }
 
     fn settings() -> AugmentationSettings {
-        AugmentationSettings::of_task("pendulum", Source::Truth)
+        AugmentationSettings::of_task("pendulum", AugmentationSource::Truth)
     }
 
-    fn stretch<'s>(episode: &'s [Transition], actor: &'s Actor) -> Stretch<'s> {
-        Stretch {
+    fn segment<'s>(episode: &'s [Transition], actor: &'s SacActor) -> EpisodeSegment<'s> {
+        EpisodeSegment {
             rows: episode.iter().collect(),
             task: Task::named("pendulum").unwrap(),
             actor,
@@ -366,7 +373,7 @@ mod tests {
         let forecaster = Forecaster::of(predictor, Settings::default());
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let actor = actor();
-        stretch(episode, &actor)
+        segment(episode, &actor)
             .forecast(&forecaster, settings, &mut random)
             .unwrap()
     }
@@ -376,10 +383,10 @@ mod tests {
         reward(&wide(&t.observation), &wide(&t.action), &wide(&t.next)) as f32
     }
 
-    /// Row by row what follows it: the published code's rows were one step off. All is as it was but the next
-    /// state, which is closer to what came than the state before it.
+    /// Fault of the published code: its rows were one step off. An imagined transition differs from the
+    /// real one in the next state only, which is closer to the actual one than the state before it.
     #[test]
-    fn rows_keep_what_happened_and_imagine_what_follows() {
+    fn one_step_transitions_differ_in_the_next_state_only() {
         let episode = episode();
         let imagined = linear(&episode, &settings());
         assert_eq!(imagined.len(), episode.len());
@@ -408,7 +415,7 @@ mod tests {
         };
         let (means, draws) = (linear(&episode, &settings()), linear(&episode, &sampled));
         let off = |imagined: &[Transition]| -> f32 {
-            // The first rows teach what is predicted: errors of means are as large there.
+            // Early rows have little context: errors of means are as large there.
             let pairs = imagined.iter().zip(&episode).skip(20);
             pairs
                 .map(|(i, real)| (i.next[2] - real.next[2]).powi(2))
@@ -418,19 +425,19 @@ mod tests {
         assert!(draws > 1.2 * means, "{draws} {means}");
     }
 
-    /// Another action never stands beside a reward that it did not earn.
+    /// Fault of the published code: a reward was paired with an action that did not earn it.
     #[test]
-    fn rewards_are_those_of_the_actions_beside_them() {
+    fn rewards_match_their_actions() {
         let episode = episode();
         let actor = actor();
         let policy = AugmentationSettings {
-            acting: Acting::Policy,
+            actions: ImaginedActions::Policy,
             ..settings()
         };
         let model = baselines::named("ar").unwrap();
         let forecaster = Forecaster::of(model, Settings::default());
         let mut random = ChaCha8Rng::seed_from_u64(0);
-        let imagined = stretch(&episode, &actor)
+        let imagined = segment(&episode, &actor)
             .forecast(&forecaster, &policy, &mut random)
             .unwrap();
         let others = imagined
@@ -444,22 +451,22 @@ mod tests {
     }
 
     #[test]
-    fn uncertainty_weighs_or_halves() {
+    fn uncertainty_weights_samples_or_drops_half() {
         let episode = episode();
-        let trust = |trust| {
+        let weighting = |weighting| {
             linear(
                 &episode,
                 &AugmentationSettings {
-                    trust,
+                    weighting,
                     ..settings()
                 },
             )
         };
-        let weighted = trust(Trust::Weighted);
+        let weighted = weighting(SampleWeighting::Weighted);
         assert!(weighted.iter().all(|t| t.weight > 0.0 && t.weight < 1.0));
-        // The model knows little at first.
+        // Variance is high while the context is short.
         assert!(weighted[2].weight < weighted[150].weight);
-        let half = trust(Trust::SurerHalf);
+        let half = weighting(SampleWeighting::LowVarianceHalf);
         assert_eq!(half.len(), 100);
         let early = half
             .iter()
@@ -467,30 +474,33 @@ mod tests {
         assert!(early.count() < 5);
     }
 
-    /// Of a walk whose steps are all of one size, somebody who knows that size and no more has doubt 1.
+    /// A standard deviation equal to the constant step size has relative variance 1.
     #[test]
-    fn doubt_is_measured_in_steps() {
+    fn variance_is_relative_to_the_mean_squared_step() {
         let states = Array2::from_shape_fn(
             (5, 2),
             |(t, v)| if v == 0 { 2.0 * (t % 2) as f64 } else { 7.0 },
         );
-        let deviations = Array2::from_shape_fn((4, 2), |(t, _)| t as f64);
-        assert_eq!(doubts(states, &deviations).to_vec(), [0.0, 0.25, 1.0, 2.25]);
+        let stds = Array2::from_shape_fn((4, 2), |(t, _)| t as f64);
+        assert_eq!(
+            relative_variances(states, &stds).to_vec(),
+            [0.0, 0.25, 1.0, 2.25]
+        );
     }
 
     #[test]
-    fn paths_are_chains_on_which_the_policy_acts() {
+    fn rollouts_are_chained_and_follow_the_policy() {
         let episode = episode();
         let paths = AugmentationSettings {
-            imagining: Imagining::Paths { steps: 3, count: 4 },
-            acting: Acting::Policy,
+            imagination: Imagination::Rollouts { steps: 3, count: 4 },
+            actions: ImaginedActions::Policy,
             next: NextState::Sampled,
             ..settings()
         };
         let actor = actor();
         let mut simulator = named("pendulum").unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(0);
-        let simulated = stretch(&episode, &actor)
+        let simulated = segment(&episode, &actor)
             .simulate(&mut *simulator, &paths, &mut random)
             .unwrap();
         let forecast = linear(&episode, &paths);
@@ -499,19 +509,19 @@ mod tests {
         let start = episode
             .iter()
             .position(|e| e.observation == forecast[0].observation);
-        assert!(start.is_none_or(|start| start >= paths.shortest));
+        assert!(start.is_none_or(|start| start >= paths.min_context));
         assert!(
             forecast[..4]
                 .iter()
                 .all(|t| t.observation == forecast[0].observation)
         );
-        let begins = |t: &Transition| episode.iter().any(|e| e.observation == t.observation);
+        let is_recorded = |t: &Transition| episode.iter().any(|e| e.observation == t.observation);
         for path in 0..4 {
-            // The forecaster's paths advance together, the simulator's one by one.
+            // The forecaster's rollouts advance in lockstep, the simulator's one by one.
             let forecast: Vec<&Transition> = (0..3).map(|k| &forecast[4 * k + path]).collect();
             let simulated: Vec<&Transition> = (0..3).map(|k| &simulated[3 * path + k]).collect();
             for steps in [forecast, simulated] {
-                assert!(begins(steps[0]));
+                assert!(is_recorded(steps[0]));
                 assert!(
                     steps
                         .windows(2)
@@ -523,12 +533,12 @@ mod tests {
     }
 
     #[test]
-    fn the_simulator_repeats_what_happened() {
+    fn the_simulator_reproduces_recorded_transitions() {
         let episode = episode();
         let actor = actor();
         let mut simulator = named("pendulum").unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(0);
-        let imagined = stretch(&episode, &actor)
+        let imagined = segment(&episode, &actor)
             .simulate(&mut *simulator, &settings(), &mut random)
             .unwrap();
         for (imagined, real) in imagined.iter().zip(&episode) {

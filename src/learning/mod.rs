@@ -1,4 +1,4 @@
-//! Agents that learn to control: soft actor-critic, its replay buffer, and what a forecaster adds to it.
+//! Control agents: soft actor-critic, its replay buffer and imagined transitions.
 
 use std::path::PathBuf;
 
@@ -15,44 +15,47 @@ mod side_by_side;
 mod state;
 mod training;
 
-pub use actor::{Actor, Drawn};
-pub use augmentation::{Acting, AugmentationSettings, Imagining, NextState, Source, Trust};
+pub use actor::{SacActor, SampledActions};
+pub use augmentation::{
+    AugmentationSettings, AugmentationSource, Imagination, ImaginedActions, NextState,
+    SampleWeighting,
+};
 pub use checkpoint::Resumed;
 pub use comparison::{Arm, ArmSummary, CurvePoint, compare};
-pub use replay::{Batch, Replay, Transition};
+pub use replay::{Batch, ReplayBuffer, Transition};
 pub use run::TrainingRun;
 pub use sac::{Losses, Sac, SacSettings};
 pub use settings::TrainingSettings;
 pub use side_by_side::{PlannedRun, RunProgress, train_side_by_side};
 pub use training::{Evaluation, Training};
 
-/// Why an agent cannot learn.
+/// Errors of training.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LearningError {
     /// A count of zero.
     #[error("{0}: must not be 0")]
     Setting(&'static str),
-    /// Rates or shares that cannot be.
-    #[error("rates are above 0 and at most 1, discount and follow from 0 to 1")]
+    /// Learning rates, a discount or tau out of range.
+    #[error("learning rates are above 0 and at most 1, discount and tau from 0 to 1")]
     Rates,
-    /// Imagined transitions that cannot be.
+    /// Invalid or incompatible augmentation settings.
     #[error("{0}")]
     Augmentation(&'static str),
-    /// A run that needs a forecaster and has none.
+    /// No forecaster for a run that needs one.
     #[error("a forecaster is needed for imagined transitions")]
     NoForecaster,
-    /// Networks whose outputs are not finite any more.
+    /// Divergence: network outputs that are not finite.
     #[error("the agent has diverged by step {0}: its values are not finite; try lower rates")]
     Diverged(usize),
     /// Runs that cannot be compared.
-    #[error("runs to compare need the same seeds and evaluations at the same steps, one at least")]
+    #[error("compared runs need the same seeds and evaluations at the same steps, at least one")]
     Runs,
-    /// A forecaster that failed.
+    /// A failure of the forecaster.
     #[error(transparent)]
     Forecast(#[from] crate::forecast::ForecastError),
     /// Networks or batches that take too much memory.
-    #[error("hidden is at most 4096, batch at most 65536 with what is imagined")]
+    #[error("hidden is at most 4096, batch at most 65536 including imagined transitions")]
     Large,
     /// A run with other settings.
     #[error("{0}")]
@@ -62,13 +65,13 @@ pub enum LearningError {
     Another {
         /// The folder.
         folder: PathBuf,
-        /// In what it differs.
+        /// The difference.
         reason: String,
     },
-    /// A folder in which another process trains.
+    /// A folder in use by another process.
     #[error("{}: another process trains here", .0.display())]
     Busy(PathBuf),
-    /// A run that failed among others.
+    /// Failure of one of several runs.
     #[error("{}: {source}", .folder.display())]
     Run {
         /// Its folder.
@@ -76,13 +79,13 @@ pub enum LearningError {
         /// Why it failed.
         source: Box<LearningError>,
     },
-    /// Actions that are choices.
-    #[error("{0} has choices for actions; soft actor-critic needs numbers")]
-    Choices(&'static str),
-    /// An environment that is not known, or refuses an action.
+    /// Discrete actions.
+    #[error("{0} has discrete actions; soft actor-critic needs continuous ones")]
+    DiscreteActions(&'static str),
+    /// An unknown environment, or an invalid action.
     #[error(transparent)]
     Environment(#[from] crate::environment::EnvironmentError),
-    /// Networks that cannot be.
+    /// Invalid networks.
     #[error(transparent)]
     Network(#[from] crate::network::NetworkError),
     /// A checkpoint that cannot be written or read.

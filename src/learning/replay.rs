@@ -1,4 +1,4 @@
-//! What an agent has lived through, and what was imagined beside it.
+//! Replay buffers of real and imagined transitions.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -9,23 +9,23 @@ use rand::rngs::ChaCha8Rng;
 /// One step of an environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transition {
-    /// Observed before the step.
+    /// Observation before the step.
     pub observation: Vec<f32>,
     /// Action taken.
     pub action: Vec<f32>,
-    /// Reward earned.
+    /// Reward.
     pub reward: f32,
-    /// Observed after the step, also where the step was an episode's last.
+    /// Observation after the step, including an episode's last step.
     pub next: Vec<f32>,
-    /// Whether nothing is earned any more. A time limit is no such end.
+    /// Whether the step reached a terminal state. Truncation is not termination.
     pub terminated: bool,
-    /// Weight in the losses: 1 for what happened.
+    /// Weight in the losses: 1 for real transitions.
     pub weight: f32,
-    /// The simulator's exact state before the step; empty where it will not be asked for.
+    /// The simulator's exact state before the step; empty where it is not needed.
     pub state: Vec<f64>,
 }
 
-/// Transitions of a training step, row by row.
+/// Transitions of an update, in columns.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     /// `[rows, observations]`.
@@ -36,39 +36,39 @@ pub struct Batch {
     pub rewards: Vec<f32>,
     /// `[rows, observations]`.
     pub next: Vec<f32>,
-    /// 1 where the next observation is worth something, 0 where the step ended all, `[rows]`.
-    pub goes_on: Vec<f32>,
+    /// 0 where the step terminated, 1 elsewhere, `[rows]`.
+    pub continues: Vec<f32>,
     /// Weights in the losses, `[rows]`.
     pub weights: Vec<f32>,
 }
 
 impl Batch {
-    /// Rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.rewards.len()
     }
 
-    /// Puts a transition behind the others.
+    /// Appends a transition.
     pub fn push(&mut self, transition: &Transition) {
         self.observations.extend(&transition.observation);
         self.actions.extend(&transition.action);
         self.rewards.push(transition.reward);
         self.next.extend(&transition.next);
-        self.goes_on
+        self.continues
             .push(f32::from(u8::from(!transition.terminated)));
         self.weights.push(transition.weight);
     }
 }
 
-/// The latest transitions of a run, which know their episodes.
+/// A ring buffer of a run's latest transitions, with episode boundaries.
 ///
-/// Rows are numbered through the whole run; the oldest are overwritten when the buffer is full, and an
-/// episode then begins behind its overwritten rows.
+/// Rows are numbered over the whole run. When the buffer is full, the oldest row is overwritten and
+/// its episode starts at the next row.
 ///
 /// ```
-/// use statecast::learning::{Replay, Transition};
+/// use statecast::learning::{ReplayBuffer, Transition};
 ///
-/// let mut replay = Replay::new(5);
+/// let mut replay = ReplayBuffer::new(5);
 /// for (t, last) in [(0, false), (1, false), (2, true), (3, false), (4, false), (5, false)] {
 ///     let value = t as f32;
 ///     replay.push(Transition {
@@ -81,25 +81,25 @@ impl Batch {
 ///         state: vec![],
 ///     }, last);
 /// }
-/// // Of the first episode rows 1 and 2 are left.
+/// // Rows 1 and 2 of the first episode are left.
 /// assert_eq!(replay.episodes().collect::<Vec<_>>(), [1..3, 3..6]);
 /// assert_eq!(replay.row(0), None);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Replay {
+pub struct ReplayBuffer {
     capacity: usize,
-    /// Row `n` of the run stands at `n` modulo the capacity.
+    /// Row `n` of the run is at index `n` modulo the capacity.
     rows: Vec<Transition>,
     /// Rows so far.
     count: usize,
-    /// Rows of the episodes that have not been overwritten, oldest first; the last one may go on.
+    /// Remaining rows of each episode, oldest first; the last episode may be open.
     episodes: VecDeque<Range<usize>>,
-    /// Whether the last episode goes on.
+    /// Whether the last episode is unfinished.
     open: bool,
 }
 
-impl Replay {
-    /// An empty buffer of at least one row.
+impl ReplayBuffer {
+    /// Creates an empty buffer of at least one row.
     pub fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
@@ -110,8 +110,8 @@ impl Replay {
         }
     }
 
-    /// A buffer as it was: its rows, oldest first, the numbers of its episodes' first rows, and the number of the
-    /// row behind the last one. `None` if these do not fit.
+    /// Restores a buffer from its rows, oldest first, the numbers of its episodes' first rows and the
+    /// number after the last row. Returns `None` if these are inconsistent.
     pub(super) fn restored(
         capacity: usize,
         rows: Vec<Transition>,
@@ -128,7 +128,7 @@ impl Replay {
             return None;
         }
         let mut slots = rows;
-        // The oldest row stands at its number modulo the capacity.
+        // The oldest row belongs at its number modulo the capacity.
         if slots.len() == capacity {
             slots.rotate_right(oldest % capacity);
         }
@@ -146,17 +146,17 @@ impl Replay {
         })
     }
 
-    /// Rows that can be drawn.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// True if there is none.
+    /// True if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Adds a row, the last of its episode or not.
+    /// Appends a row; `last` ends its episode.
     pub fn push(&mut self, transition: Transition, last: bool) {
         let slot = self.count % self.capacity;
         match self.rows.get_mut(slot) {
@@ -180,23 +180,23 @@ impl Replay {
         }
     }
 
-    /// Numbers of the rows of the episodes, oldest first.
+    /// Iterates over the row numbers of each episode, oldest first.
     pub fn episodes(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         self.episodes.iter().cloned()
     }
 
-    /// Whether the last episode goes on.
+    /// True if the last episode is unfinished.
     pub fn is_open(&self) -> bool {
         self.open
     }
 
-    /// A row by its number in the run; `None` if it has been overwritten or has not come.
+    /// Returns a row by its number in the run; `None` if it is overwritten or not yet written.
     pub fn row(&self, number: usize) -> Option<&Transition> {
         let there = number < self.count && self.count - number <= self.rows.len();
         there.then(|| &self.rows[number % self.capacity])
     }
 
-    /// Rows drawn with replacement.
+    /// Draws rows with replacement.
     ///
     /// # Panics
     /// If the buffer is empty.
@@ -206,7 +206,7 @@ impl Replay {
         batch
     }
 
-    /// Puts rows drawn with replacement behind those of a batch.
+    /// Draws rows with replacement and appends them to a batch.
     ///
     /// # Panics
     /// If the buffer is empty.
@@ -216,10 +216,10 @@ impl Replay {
         }
     }
 
-    /// A stretch of an episode that has at least `shortest` rows: `longest` of them, or all where there are
-    /// fewer. Episodes are drawn by their lengths, stretches of an episode are all as likely; `None` if no
-    /// episode is that long.
-    pub fn sample_stretch(
+    /// Draws a segment of an episode with at least `shortest` rows: `longest` of its rows, or all if it
+    /// has fewer. Episodes are drawn with probability proportional to their length, the start of the
+    /// segment uniformly. Returns `None` if no episode is long enough.
+    pub fn sample_segment(
         &self,
         shortest: usize,
         longest: usize,
@@ -231,11 +231,11 @@ impl Replay {
         if rows == 0 {
             return None;
         }
-        let mut place = random.random_range(0..rows);
+        let mut offset = random.random_range(0..rows);
         let mut episodes = fitting();
         let mut episode = episodes.next()?;
-        while place >= episode.len() {
-            place -= episode.len();
+        while offset >= episode.len() {
+            offset -= episode.len();
             episode = episodes.next()?;
         }
         let length = episode.len().min(longest.max(1));
@@ -264,13 +264,13 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is pushed: what is left is the latest rows, episodes are those that were pushed, cut
-        /// at the oldest row, and every window lies within one of them.
+        /// The buffer holds the latest rows, its episodes are those pushed, cut at the oldest row, and
+        /// every segment lies within one of them.
         #[test]
         fn rows_and_episodes_are_the_latest(
             capacity in 1usize..40, lasts in prop::collection::vec(any::<bool>(), 1..120), length in 1usize..6,
         ) {
-            let mut replay = Replay::new(capacity);
+            let mut replay = ReplayBuffer::new(capacity);
             for (row, &last) in lasts.iter().enumerate() {
                 replay.push(transition(row), last);
             }
@@ -294,14 +294,14 @@ mod tests {
             let mut random = ChaCha8Rng::seed_from_u64(0);
             let longest = length + 2;
             for _ in 0..20 {
-                match replay.sample_stretch(length, longest, &mut random) {
+                match replay.sample_segment(length, longest, &mut random) {
                     None => prop_assert!(episodes.iter().all(|e| e.len() < length)),
-                    Some(stretch) => {
-                        let of = |e: &&Range<usize>| e.start <= stretch.start && stretch.end <= e.end;
+                    Some(segment) => {
+                        let of = |e: &&Range<usize>| e.start <= segment.start && segment.end <= e.end;
                         let episode = episodes.iter().find(of);
                         let rows = episode.map(|e| e.len()).unwrap_or(0);
                         prop_assert!(rows >= length);
-                        prop_assert_eq!(stretch.len(), rows.min(longest));
+                        prop_assert_eq!(segment.len(), rows.min(longest));
                     }
                 }
             }
@@ -310,35 +310,35 @@ mod tests {
                 let row = batch.rewards[i] as usize;
                 prop_assert!((oldest..lasts.len()).contains(&row));
                 prop_assert_eq!(batch.actions[i], -(row as f32));
-                prop_assert_eq!(batch.goes_on[i] == 0.0, row % 7 == 6);
+                prop_assert_eq!(batch.continues[i] == 0.0, row % 7 == 6);
             }
         }
     }
 
-    /// The published code asks for more rows than a context has: an episode of exactly its length, as
-    /// every Pendulum episode is, never qualifies.
+    /// Fault of the published code: an episode of exactly the context's length, as every Pendulum
+    /// episode is, never qualified.
     #[test]
-    fn an_episode_of_exactly_the_context_is_a_stretch() {
-        let mut replay = Replay::new(100);
+    fn an_episode_of_exactly_the_context_is_a_segment() {
+        let mut replay = ReplayBuffer::new(100);
         (0..10).for_each(|row| replay.push(transition(row), row == 9));
         let mut random = ChaCha8Rng::seed_from_u64(0);
-        assert_eq!(replay.sample_stretch(10, 10, &mut random), Some(0..10));
-        assert_eq!(replay.sample_stretch(11, 11, &mut random), None);
+        assert_eq!(replay.sample_segment(10, 10, &mut random), Some(0..10));
+        assert_eq!(replay.sample_segment(11, 11, &mut random), None);
     }
 
     /// Fault: where no episode had the context's length, the longest one was read over and over.
     #[test]
-    fn stretches_come_from_all_episodes_that_are_long_enough() {
-        let mut replay = Replay::new(1000);
+    fn segments_come_from_all_sufficiently_long_episodes() {
+        let mut replay = ReplayBuffer::new(1000);
         let ends = [59, 119, 189, 194];
         (0..195).for_each(|row| replay.push(transition(row), ends.contains(&row)));
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let mut seen = [0; 3];
         for _ in 0..300 {
-            let stretch = replay.sample_stretch(50, 500, &mut random).unwrap();
+            let segment = replay.sample_segment(50, 500, &mut random).unwrap();
             seen[[0..60, 60..120, 120..190]
                 .iter()
-                .position(|e| *e == stretch)
+                .position(|e| *e == segment)
                 .unwrap()] += 1;
         }
         assert!(seen.iter().all(|&times| times > 60), "{seen:?}");

@@ -1,4 +1,4 @@
-//! A training run in a folder of its own: policies, evaluations and checkpoints are written at every evaluation.
+//! A training run in its own folder. Every evaluation writes policies, evaluations and a checkpoint.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const BEST: &str = "best.safetensors";
 const LAST: &str = "last.safetensors";
 const LOCK: &str = "lock";
 
-/// A training run and its folder, in which no other process trains as long as it is held.
+/// A training run and its folder, locked against other processes.
 ///
 /// The folder has `evaluations.csv`, an event file for TensorBoard, the policies `best.safetensors` and
 /// `last.safetensors`, and the last checkpoints.
@@ -34,7 +34,7 @@ const LOCK: &str = "lock";
 /// let mut run = TrainingRun::open(&folder, settings.clone())?;
 /// run.advance(None)?;
 /// drop(run);
-/// // Opened again, it resumes behind its last checkpoint.
+/// // Opened again, it resumes after its last checkpoint.
 /// let mut run = TrainingRun::open(&folder, settings)?;
 /// assert_eq!(run.resumed_at(), Some(30));
 /// while !run.training().is_done() {
@@ -53,7 +53,7 @@ pub struct TrainingRun {
 }
 
 impl TrainingRun {
-    /// Resumes the run of a folder, or begins one there.
+    /// Resumes the run of a folder, or starts one there.
     ///
     /// # Errors
     /// [`LearningError::Busy`] if another process trains there, [`LearningError::Other`] if the folder holds a
@@ -65,7 +65,7 @@ impl TrainingRun {
             Some(resumed) => {
                 let mut training = resumed.training;
                 training
-                    .go_on(&settings)
+                    .extend_to(&settings)
                     .map_err(|reason| LearningError::Another {
                         folder: folder.to_owned(),
                         reason: reason.to_string(),
@@ -84,22 +84,22 @@ impl TrainingRun {
         })
     }
 
-    /// The run.
+    /// Returns the run.
     pub fn training(&self) -> &Training {
         &self.training
     }
 
-    /// The step behind which it was resumed, unless it began here.
+    /// Returns the step after which it resumed; `None` if it is new.
     pub fn resumed_at(&self) -> Option<usize> {
         self.resumed_at
     }
 
-    /// Why newer checkpoints than the one that was resumed could not be used.
+    /// Returns why newer checkpoints than the resumed one were refused.
     pub fn refused(&self) -> &[String] {
         &self.refused
     }
 
-    /// The first of the best evaluations, whose policy is kept.
+    /// Returns the first of the best evaluations, whose policy is kept.
     pub fn best(&self) -> Option<&Evaluation> {
         let better = |best: &Evaluation, found: &Evaluation| found.mean > best.mean;
         let mut all = self.training.evaluations().iter();
@@ -110,13 +110,13 @@ impl TrainingRun {
         ))
     }
 
-    /// File of the policy that was best so far.
+    /// Returns the path of the best policy so far.
     pub fn best_policy(&self) -> PathBuf {
         self.folder.join(BEST)
     }
 
-    /// Trains until the next evaluation, and writes what came of it. The forecaster is the one of the
-    /// [source](super::Source) of imagined transitions, if that is one.
+    /// Trains until the next evaluation and writes its results. The forecaster is that of the
+    /// [source](super::AugmentationSource) of imagined transitions, if any.
     ///
     /// # Errors
     /// As [`Training::advance`], and [`LearningError::Checkpoint`] if a file cannot be written.
@@ -152,7 +152,7 @@ fn failed<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> LearningError {
     }
 }
 
-/// Keeps other processes from training in a folder, as long as the file is open.
+/// Locks a folder against other processes while the file is open.
 fn lock(folder: &Path) -> Result<File, LearningError> {
     let path = folder.join(LOCK);
     let file = File::create(&path).map_err(failed(&path))?;
@@ -163,7 +163,7 @@ fn lock(folder: &Path) -> Result<File, LearningError> {
     }
 }
 
-/// Evaluations as scalars of the moments at which they were made.
+/// Returns evaluations as TensorBoard scalars, at the times at which they were made.
 fn events(evaluations: &[Evaluation]) -> Vec<ScalarEvent> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0.0, |since| since.as_secs_f64());
@@ -173,9 +173,9 @@ fn events(evaluations: &[Evaluation]) -> Vec<ScalarEvent> {
         time: now - (end - found.seconds),
         scalars: vec![
             ("evaluation/return".to_owned(), found.mean),
-            ("evaluation/return_deviation".to_owned(), found.deviation),
+            ("evaluation/return_deviation".to_owned(), found.std),
             ("evaluation/overestimation".to_owned(), found.overestimation),
-            ("agent/temperature".to_owned(), found.temperature),
+            ("agent/temperature".to_owned(), found.entropy_coefficient),
         ],
     };
     evaluations.iter().map(event).collect()
@@ -186,11 +186,11 @@ fn table(evaluations: &[Evaluation]) -> Table {
     let columns = [
         ("step", column(|e| e.step as f64)),
         ("return_mean", column(|e| e.mean)),
-        ("return_deviation", column(|e| e.deviation)),
+        ("return_deviation", column(|e| e.std)),
         ("overestimation", column(|e| e.overestimation)),
-        ("temperature", column(|e| e.temperature)),
+        ("temperature", column(|e| e.entropy_coefficient)),
         ("seconds", column(|e| e.seconds)),
     ];
     let named = columns.map(|(name, values)| (name.to_owned(), values));
-    Table::new(named.into()).expect("every column has one value an evaluation")
+    Table::new(named.into()).expect("every column has one value per evaluation")
 }

@@ -1,28 +1,31 @@
-//! Soft actor-critic (Haarnoja et al., arXiv 1812.05905) with twin critics and a learned temperature.
+//! Soft actor-critic (Haarnoja et al., arXiv 1812.05905) with twin critics and a learned
+//! entropy coefficient.
 
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::actor::Actor;
+use super::actor::SacActor;
 use super::replay::Batch;
 use crate::environment::ActionSpace;
 use crate::network::{Activation, Adam, AdamSettings, Network, NetworkError, Tape, polyak};
 
-/// How an agent learns.
+/// Hyperparameters of soft actor-critic.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SacSettings {
-    /// Units of each of two hidden layers, of the actor and the critics.
+    /// Units of each of the two hidden layers of the actor and the critics.
     pub hidden: usize,
-    /// Worth of a reward one step later.
+    /// Discount factor per step.
     pub discount: f32,
-    /// Share of the way that the target critics follow in an update.
-    pub follow: f32,
+    /// Polyak coefficient of the target critics, per update.
+    #[serde(alias = "follow")]
+    pub tau: f32,
     /// Learning rate of the actor.
     pub actor_rate: f64,
-    /// Learning rate of the critics and of the temperature.
+    /// Learning rate of the critics and of the entropy coefficient.
     pub critic_rate: f64,
-    /// Updates of the critics for which the actor waits; it makes up for them then.
-    pub actor_every: usize,
+    /// Critic updates between actor updates; the actor is then updated as often.
+    #[serde(alias = "actor_every")]
+    pub policy_frequency: usize,
 }
 
 impl Default for SacSettings {
@@ -30,28 +33,28 @@ impl Default for SacSettings {
         Self {
             hidden: 256,
             discount: 0.99,
-            follow: 0.005,
+            tau: 0.005,
             actor_rate: 3e-4,
             critic_rate: 1e-3,
-            actor_every: 2,
+            policy_frequency: 2,
         }
     }
 }
 
-/// What an update found.
+/// Losses and diagnostics of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Losses {
-    /// Mean squared error of the critics, both together.
+    /// Sum of the mean squared errors of both critics.
     pub critics: f32,
     /// Mean value of the first critic.
     pub value: f32,
-    /// Temperature after the update.
-    pub temperature: f32,
+    /// Entropy coefficient after the update.
+    pub entropy_coefficient: f32,
     /// Mean entropy of the actor, if it was updated.
     pub entropy: Option<f32>,
 }
 
-/// Twin critics share this.
+/// One of the twin critics, with its target and optimizer.
 #[derive(Debug, Clone)]
 pub(super) struct Critic {
     pub(super) network: Network,
@@ -61,36 +64,36 @@ pub(super) struct Critic {
     tape: Tape,
 }
 
-/// An agent.
+/// A soft actor-critic agent.
 #[derive(Debug, Clone)]
 pub struct Sac {
     pub(super) settings: SacSettings,
-    pub(super) actor: Actor,
+    pub(super) actor: SacActor,
     pub(super) actor_adam: Adam,
     pub(super) critics: [Critic; 2],
-    /// Log of the temperature, alone in its slice.
-    pub(super) log_temperature: [f32; 1],
-    pub(super) temperature_adam: Adam,
+    /// Log of the entropy coefficient; a slice because the optimizer steps slices.
+    pub(super) log_entropy_coefficient: [f32; 1],
+    pub(super) entropy_coefficient_adam: Adam,
     pub(super) updates: usize,
     tape: Tape,
     gradients: Vec<f32>,
 }
 
 impl Sac {
-    /// An agent that has learned nothing.
+    /// Creates an untrained agent.
     ///
     /// # Errors
     /// [`NetworkError::Sizes`] for a width of zero.
     ///
     /// # Panics
-    /// If actions are choices and not numbers.
+    /// If actions are discrete.
     pub fn new(
         observations: usize,
         space: ActionSpace,
         settings: SacSettings,
         random: &mut ChaCha8Rng,
     ) -> Result<Self, NetworkError> {
-        let actor = Actor::new(observations, space, settings.hidden, random)?;
+        let actor = SacActor::new(observations, space, settings.hidden, random)?;
         let widths = [
             observations + space.width(),
             settings.hidden,
@@ -114,8 +117,8 @@ impl Sac {
             settings,
             actor_adam: Adam::new(parameters, AdamSettings::with_rate(settings.actor_rate)),
             critics,
-            log_temperature: [0.0],
-            temperature_adam: Adam::new(1, AdamSettings::with_rate(settings.critic_rate)),
+            log_entropy_coefficient: [0.0],
+            entropy_coefficient_adam: Adam::new(1, AdamSettings::with_rate(settings.critic_rate)),
             updates: 0,
             tape: Tape::default(),
             gradients: vec![0.0; parameters],
@@ -123,20 +126,20 @@ impl Sac {
         })
     }
 
-    /// The actor.
-    pub fn actor(&self) -> &Actor {
+    /// Returns the actor.
+    pub fn actor(&self) -> &SacActor {
         &self.actor
     }
 
-    /// Weight of the entropy.
-    pub fn temperature(&self) -> f32 {
-        self.log_temperature[0].exp()
+    /// Returns the coefficient of the entropy (alpha).
+    pub fn entropy_coefficient(&self) -> f32 {
+        self.log_entropy_coefficient[0].exp()
     }
 
-    /// Values `[rows]` of actions `[rows, actions]` at observations `[rows, observations]`: the smaller
-    /// of both critics'.
+    /// Returns values `[rows]` of actions `[rows, actions]` at observations `[rows, observations]`: the
+    /// minimum of both critics.
     pub fn values(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
-        let inputs = self.joined(observations, actions);
+        let inputs = self.concat(observations, actions);
         let of = |critic: &Critic| {
             let mut tape = Tape::default();
             critic.network.forward(&inputs, &mut tape).to_vec()
@@ -145,16 +148,16 @@ impl Sac {
         first.iter().zip(second).map(|(a, b)| a.min(b)).collect()
     }
 
-    /// One optimizer step of the critics on a batch, and the actor's when it is its turn. Means are
-    /// weighted by the batch's weights.
+    /// Takes one optimizer step of the critics on a batch and, every `policy_frequency` updates, the
+    /// steps of the actor. Means are weighted by the batch's weights.
     ///
     /// # Panics
-    /// If the batch is empty, or of another system.
+    /// If the batch is empty or has other widths than the agent.
     pub fn update(&mut self, batch: &Batch, random: &mut ChaCha8Rng) -> Losses {
         let total: f32 = batch.weights.iter().sum();
         let shares: Vec<f32> = batch.weights.iter().map(|w| w / total).collect();
         let targets = self.targets(batch, random);
-        let inputs = self.joined(&batch.observations, &batch.actions);
+        let inputs = self.concat(&batch.observations, &batch.actions);
         let mut losses = Losses::default();
         for (number, critic) in self.critics.iter_mut().enumerate() {
             let values = critic.network.forward(&inputs, &mut critic.tape);
@@ -173,39 +176,40 @@ impl Sac {
                 .step(critic.network.parameters_mut(), &critic.gradients);
         }
         self.updates += 1;
-        if self.updates.is_multiple_of(self.settings.actor_every) {
-            for _ in 0..self.settings.actor_every {
+        if self.updates.is_multiple_of(self.settings.policy_frequency) {
+            for _ in 0..self.settings.policy_frequency {
                 losses.entropy = Some(self.update_actor(batch, &shares, random));
             }
         }
         for critic in &mut self.critics {
             let source = critic.network.parameters();
-            polyak(critic.target.parameters_mut(), source, self.settings.follow);
+            polyak(critic.target.parameters_mut(), source, self.settings.tau);
         }
-        losses.temperature = self.temperature();
+        losses.entropy_coefficient = self.entropy_coefficient();
         losses
     }
 
-    /// Where the critics should go: the reward and, where the system goes on, what the next state is worth.
+    /// Returns the critics' targets: the reward plus, unless terminated, the discounted soft value of the next
+    /// state.
     fn targets(&mut self, batch: &Batch, random: &mut ChaCha8Rng) -> Vec<f32> {
         let drawn = self.actor.draw(&batch.next, &mut self.tape, random);
-        let inputs = self.joined(&batch.next, &drawn.actions);
-        let temperature = self.temperature();
+        let inputs = self.concat(&batch.next, &drawn.actions);
+        let alpha = self.entropy_coefficient();
         let [first, second] = &mut self.critics;
         let first = first.target.forward(&inputs, &mut first.tape);
         let second = second.target.forward(&inputs, &mut second.tape);
         let worth = |row: usize| {
-            let value = first[row].min(second[row]) - temperature * drawn.log_probability[row];
-            batch.rewards[row] + self.settings.discount * batch.goes_on[row] * value
+            let value = first[row].min(second[row]) - alpha * drawn.log_probability[row];
+            batch.rewards[row] + self.settings.discount * batch.continues[row] * value
         };
         (0..batch.rows()).map(worth).collect()
     }
 
-    /// A step of the actor and of the temperature; the actor's entropy.
+    /// Updates the actor and the entropy coefficient; returns the actor's entropy.
     fn update_actor(&mut self, batch: &Batch, shares: &[f32], random: &mut ChaCha8Rng) -> f32 {
         let drawn = self.actor.draw(&batch.observations, &mut self.tape, random);
-        let inputs = self.joined(&batch.observations, &drawn.actions);
-        let temperature = self.temperature();
+        let inputs = self.concat(&batch.observations, &drawn.actions);
+        let alpha = self.entropy_coefficient();
         let [first, second] = &mut self.critics;
         let of_first = first.network.forward(&inputs, &mut first.tape).to_vec();
         let of_second = second.network.forward(&inputs, &mut second.tape).to_vec();
@@ -214,7 +218,7 @@ impl Sac {
             .zip(&of_second)
             .map(|(a, b)| a <= b)
             .collect();
-        // The loss is the mean of temperature * log density - smaller value.
+        // The loss is the mean of alpha * log density - minimum value.
         let (actions, observations) = (self.actor.actions(), self.actor.network.inputs());
         let mut by_action = vec![0.0; drawn.actions.len()];
         for (critic, is_first) in [(first, true), (second, false)] {
@@ -229,7 +233,7 @@ impl Sac {
                 }
             }
         }
-        let by_log: Vec<f32> = shares.iter().map(|share| share * temperature).collect();
+        let by_log: Vec<f32> = shares.iter().map(|share| share * alpha).collect();
         let gradient = self
             .actor
             .output_gradient(&drawn, &self.tape, &by_action, &by_log);
@@ -240,14 +244,14 @@ impl Sac {
             .step(self.actor.network.parameters_mut(), &self.gradients);
         let logs = shares.iter().zip(&drawn.log_probability);
         let entropy = -logs.map(|(share, log)| share * log).sum::<f32>();
-        // The target entropy is minus the actions' number.
-        let gradient = temperature * (entropy + actions as f32);
-        self.temperature_adam
-            .step(&mut self.log_temperature, &[gradient]);
+        // The target entropy is minus the number of action dimensions.
+        let gradient = alpha * (entropy + actions as f32);
+        self.entropy_coefficient_adam
+            .step(&mut self.log_entropy_coefficient, &[gradient]);
         entropy
     }
 
-    fn joined(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
+    fn concat(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
         let (width, acting) = (self.actor.network.inputs(), self.actor.actions());
         let rows = observations.chunks(width).zip(actions.chunks(acting));
         rows.flat_map(|(o, a)| o.iter().chain(a).copied()).collect()
@@ -258,7 +262,7 @@ impl Sac {
 mod tests {
     use rand::{RngExt, SeedableRng};
 
-    use super::super::{Replay, Transition};
+    use super::super::{ReplayBuffer, Transition};
     use super::*;
 
     const SPACE: ActionSpace = ActionSpace::Box {
@@ -274,11 +278,11 @@ mod tests {
         }
     }
 
-    /// A bandit: one step, and the reward is largest at an action that the state tells.
+    /// A one-step bandit whose best action is a function of the state.
     #[test]
     fn the_best_action_of_a_bandit_is_found() {
         let mut random = ChaCha8Rng::seed_from_u64(0);
-        let mut replay = Replay::new(2000);
+        let mut replay = ReplayBuffer::new(2000);
         for _ in 0..2000 {
             let (state, action): (f32, f32) = (
                 random.random_range(-1.0..1.0),
@@ -308,16 +312,16 @@ mod tests {
             let value = agent.values(&[state], &[action])[0];
             assert!(
                 value.abs() < 0.5,
-                "nothing is earned after the end: {value}"
+                "the value of a terminal step is its reward: {value}"
             );
         }
     }
 
-    /// A step that goes on is worth what follows; one that ends is not. Reward 1 for ever is worth 1 / (1 - 0.5).
+    /// Truncation bootstraps, termination does not. A constant reward of 1 has the value 1 / (1 - 0.5).
     #[test]
-    fn values_go_on_over_a_time_limit_and_not_over_an_end() {
+    fn values_bootstrap_after_truncation_and_not_after_termination() {
         let mut random = ChaCha8Rng::seed_from_u64(0);
-        let mut replay = Replay::new(500);
+        let mut replay = ReplayBuffer::new(500);
         for row in 0..500 {
             let ends = row % 2 == 0;
             let state = f32::from(u8::from(ends));
@@ -336,24 +340,24 @@ mod tests {
         }
         let settings = SacSettings {
             discount: 0.5,
-            follow: 0.05,
+            tau: 0.05,
             ..settings()
         };
         let mut agent = Sac::new(1, SPACE, settings, &mut random).unwrap();
         // Without entropy, so that values are sums of rewards.
-        agent.log_temperature = [-20.0];
+        agent.log_entropy_coefficient = [-20.0];
         for _ in 0..1500 {
             agent.update(&replay.sample(64, &mut random), &mut random);
-            agent.log_temperature = [-20.0];
+            agent.log_entropy_coefficient = [-20.0];
         }
-        let [on, over] = [0.0, 1.0].map(|state| agent.values(&[state], &[0.0])[0]);
+        let [truncated, terminated] = [0.0, 1.0].map(|state| agent.values(&[state], &[0.0])[0]);
         assert!(
-            (on - 2.0).abs() < 0.1 && (over - 1.0).abs() < 0.1,
-            "{on} {over}"
+            (truncated - 2.0).abs() < 0.1 && (terminated - 1.0).abs() < 0.1,
+            "{truncated} {terminated}"
         );
     }
 
-    /// A row of weight zero is not there.
+    /// A row of weight zero has no effect.
     #[test]
     fn weights_are_those_of_the_loss() {
         let mut random = ChaCha8Rng::seed_from_u64(3);

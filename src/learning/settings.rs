@@ -1,4 +1,4 @@
-//! How a training run goes.
+//! Settings of a training run.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,41 +6,41 @@ use serde_json::Value;
 use super::{AugmentationSettings, LearningError, SacSettings};
 use crate::environment::Task;
 
-/// Most units of a hidden layer.
-const MOST_HIDDEN: usize = 4096;
+/// Largest hidden layer, in units.
+const MAX_HIDDEN: usize = 4096;
 
-/// Most transitions of an update, real or imagined.
-const MOST_BATCH: usize = 65_536;
+/// Largest update, in real and imagined transitions.
+const MAX_BATCH: usize = 65_536;
 
-/// How a run goes.
+/// Settings of a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainingSettings {
     /// Name of the task.
     pub task: String,
-    /// Steps in the environment.
+    /// Environment steps.
     pub steps: usize,
-    /// Seed of everything that is random.
+    /// Random seed.
     pub seed: u64,
-    /// Transitions that are kept, and imagined ones.
+    /// Capacity of the buffer of real transitions and of that of imagined ones.
     pub capacity: usize,
-    /// Transitions of an update.
+    /// Real transitions per update.
     pub batch: usize,
-    /// Steps of random actions before the first update.
+    /// Steps with uniformly random actions before the first update.
     pub learning_starts: usize,
-    /// Steps from one round of updates, of which there are as many, to the next.
+    /// Steps between rounds of updates; a round has as many updates.
     pub update_every: usize,
-    /// Steps from one evaluation to the next.
+    /// Steps between evaluations.
     pub evaluate_every: usize,
-    /// Episodes of an evaluation.
+    /// Episodes per evaluation.
     pub evaluation_episodes: usize,
-    /// How the agent learns.
+    /// Hyperparameters of the agent.
     pub agent: SacSettings,
-    /// What is added to its transitions.
+    /// Imagined transitions; `None` is plain soft actor-critic.
     pub augmentation: Option<AugmentationSettings>,
 }
 
 impl TrainingSettings {
-    /// What suits a task: small networks where they are enough.
+    /// Returns the default settings for a task, with small networks where they suffice.
     pub fn of_task(task: &str) -> Self {
         let small = matches!(task, "pendulum" | "mountain-car" | "cart-pole-swing-up");
         Self {
@@ -61,8 +61,8 @@ impl TrainingSettings {
         }
     }
 
-    /// What Benechehab et al. trained with (arXiv 2410.11711, table 3), on the tasks that they did: rounds
-    /// of updates once an episode, small batches. `None` for other tasks.
+    /// Returns the settings of Benechehab et al. (arXiv 2410.11711, table 3): rounds of updates once an
+    /// episode, small batches. `None` for tasks that are not in the paper.
     pub fn published(task: &str) -> Option<Self> {
         let (update_every, learning_starts, batch) = match task {
             "pendulum" => (200, 1_000, 64),
@@ -78,7 +78,7 @@ impl TrainingSettings {
         })
     }
 
-    /// The first setting in which these differ from others, in words.
+    /// Describes the first setting that differs from those of `others`.
     pub(super) fn difference(&self, others: &Self) -> String {
         let algorithm = |settings: &Self| match settings.augmentation {
             Some(_) => "dicl-sac",
@@ -89,14 +89,14 @@ impl TrainingSettings {
             return format!("its algorithm is {own}, not {other}");
         }
         let value = |settings: &Self| serde_json::to_value(settings).unwrap_or_default();
-        difference(&value(self), &value(others)).unwrap_or_else(|| "it is another".to_owned())
+        difference(&value(self), &value(others)).unwrap_or_else(|| "its settings differ".to_owned())
     }
 
-    /// Whether a run can begin with these.
+    /// Checks that a run can start with these settings.
     ///
     /// # Errors
-    /// [`LearningError`] for counts of zero, rates and shares that cannot be, sizes that take too much memory,
-    /// and imagined transitions that the task or each other rules out.
+    /// [`LearningError`] for counts of zero, values out of range, sizes that take too much memory, and
+    /// augmentation settings that are incompatible with the task or each other.
     pub fn check(&self) -> Result<(), LearningError> {
         let task = Task::named(&self.task)?;
         let counts = [
@@ -106,14 +106,14 @@ impl TrainingSettings {
             ("evaluate-every", self.evaluate_every),
             ("evaluation-episodes", self.evaluation_episodes),
             ("hidden", self.agent.hidden),
-            ("actor-every", self.agent.actor_every),
+            ("policy-frequency", self.agent.policy_frequency),
             ("capacity", self.capacity),
         ];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Err(LearningError::Setting(name));
         }
         let agent = &self.agent;
-        let shares = [f64::from(agent.discount), f64::from(agent.follow)];
+        let shares = [f64::from(agent.discount), f64::from(agent.tau)];
         let rates = [agent.actor_rate, agent.critic_rate];
         if !shares.iter().all(|share| (0.0..=1.0).contains(share))
             || !rates.iter().all(|rate| (1e-9..=1.0).contains(rate))
@@ -125,8 +125,8 @@ impl TrainingSettings {
             augmentation.check(task)?;
             batch = batch.saturating_add(augmentation.rows(self.batch));
         }
-        // Settings also come from files, and networks of any size would take all memory.
-        match self.agent.hidden <= MOST_HIDDEN && batch <= MOST_BATCH {
+        // Settings also come from files, whose networks could take all memory.
+        match self.agent.hidden <= MAX_HIDDEN && batch <= MAX_BATCH {
             true => Ok(()),
             false => Err(LearningError::Large),
         }
@@ -139,12 +139,12 @@ fn difference(own: &Value, other: &Value) -> Option<String> {
     };
     own.iter().find_map(|(name, own)| {
         let other = other.get(name).unwrap_or(&Value::Null);
-        let told = || (own != other).then(|| told(name, own, other));
-        difference(own, other).or_else(told)
+        let here = || (own != other).then(|| described(name, own, other));
+        difference(own, other).or_else(here)
     })
 }
 
-fn told(name: &str, own: &Value, other: &Value) -> String {
+fn described(name: &str, own: &Value, other: &Value) -> String {
     let plain = |value: &Value| value.to_string().replace('"', "");
     let name = name.replace('_', "-");
     format!("its {name} is {}, not {}", plain(own), plain(other))
@@ -152,11 +152,11 @@ fn told(name: &str, own: &Value, other: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Source;
+    use super::super::AugmentationSource;
     use super::*;
 
     #[test]
-    fn a_difference_is_named_however_deep_it_lies() {
+    fn nested_differences_are_named() {
         let settings = TrainingSettings::of_task("pendulum");
         let mut other = settings.clone();
         other.agent.hidden = 5;
@@ -165,7 +165,10 @@ mod tests {
             augmentation: Some(AugmentationSettings::of_task("pendulum", source)),
             ..settings.clone()
         };
-        let (truth, replay) = (augmented(Source::Truth), augmented(Source::Replay));
+        let (truth, replay) = (
+            augmented(AugmentationSource::Truth),
+            augmented(AugmentationSource::Replay),
+        );
         assert_eq!(truth.difference(&replay), "its source is truth, not replay");
         assert_eq!(
             settings.difference(&truth),
@@ -178,7 +181,7 @@ mod tests {
         for task in Task::all() {
             let mut settings = TrainingSettings::of_task(task.name);
             settings.check().unwrap();
-            let source = Source::Forecaster("builtin vicl".to_owned());
+            let source = AugmentationSource::Forecaster("builtin vicl".to_owned());
             settings.augmentation = Some(AugmentationSettings::of_task(task.name, source));
             settings.check().unwrap();
             if let Some(published) = TrainingSettings::published(task.name) {

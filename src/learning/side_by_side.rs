@@ -1,4 +1,4 @@
-//! Training runs side by side, each on a thread of its own.
+//! Parallel training runs, one thread each.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,30 +7,30 @@ use std::sync::mpsc::{self, Sender};
 use super::{Evaluation, LearningError, TrainingRun, TrainingSettings};
 use crate::forecast::Forecaster;
 
-/// A run that is to be made. Runs may share a forecaster, whose model is then in memory once.
+/// A planned run. Runs may share a forecaster, whose model is then in memory once.
 #[derive(Clone)]
 pub struct PlannedRun {
     /// Its folder.
     pub folder: PathBuf,
     /// Its settings.
     pub settings: TrainingSettings,
-    /// What imagines its transitions, if a forecaster does.
+    /// Forecaster of its imagined transitions, if any.
     pub forecaster: Option<Forecaster>,
 }
 
-/// What is told of runs while they train.
+/// Progress of parallel runs.
 #[derive(Debug)]
 pub enum RunProgress {
-    /// A run was opened, and these checkpoints could not be used.
+    /// A run was opened; these checkpoints were refused.
     Refused(PathBuf, Vec<String>),
-    /// So many more steps of a run were trained.
+    /// A run advanced by this number of steps.
     Steps(usize),
 }
 
-/// Trains all runs, `at_once` at a time and one thread each, those that are there from their checkpoints on; the
-/// evaluations of each.
-/// What is trained does not depend on how many there are at a time. If one run fails, the others end behind
-/// their next checkpoint.
+/// Trains all runs, `at_once` at a time with one thread each, and returns the evaluations of each.
+/// Existing runs resume from their checkpoints.
+///
+/// Results do not depend on `at_once`. If one run fails, the others stop after their next checkpoint.
 ///
 /// ```
 /// use statecast::learning::{PlannedRun, SacSettings, TrainingSettings, train_side_by_side};
@@ -65,7 +65,7 @@ pub fn train_side_by_side(
     progress: &mut dyn FnMut(RunProgress),
 ) -> Result<Vec<Vec<Evaluation>>, LearningError> {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let (told, tells) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let mut found: Vec<Vec<Evaluation>> = vec![Vec::new(); runs.len()];
     let mut failed = None;
     std::thread::scope(|scope| {
@@ -74,16 +74,16 @@ pub fn train_side_by_side(
                 runs,
                 next: &next,
                 stop: &stop,
-                told: told.clone(),
+                sender: sender.clone(),
             };
             scope.spawn(move || worker.work());
         }
-        drop(told);
-        for said in tells {
-            match said {
-                Said::Progress(said) => progress(said),
-                Said::Done(run, evaluations) => found[run] = evaluations,
-                Said::Failed(error) => {
+        drop(sender);
+        for message in receiver {
+            match message {
+                WorkerMessage::Progress(message) => progress(message),
+                WorkerMessage::Done(run, evaluations) => found[run] = evaluations,
+                WorkerMessage::Failed(error) => {
                     stop.store(true, Ordering::Relaxed);
                     failed.get_or_insert(error);
                 }
@@ -96,7 +96,7 @@ pub fn train_side_by_side(
     }
 }
 
-enum Said {
+enum WorkerMessage {
     Progress(RunProgress),
     Done(usize, Vec<Evaluation>),
     Failed(LearningError),
@@ -104,33 +104,33 @@ enum Said {
 
 struct Worker<'r> {
     runs: &'r [PlannedRun],
-    /// Number of the run that nobody has taken.
+    /// Number of the next unassigned run.
     next: &'r AtomicUsize,
-    /// Whether one has failed.
+    /// Whether a run has failed.
     stop: &'r AtomicBool,
-    told: Sender<Said>,
+    sender: Sender<WorkerMessage>,
 }
 
 impl Worker<'_> {
-    /// Makes runs until there are no more.
+    /// Trains runs until none is left.
     fn work(&self) {
         while !self.stop.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(run) = self.runs.get(number) else {
                 return;
             };
-            let said = match self.train(run) {
-                Ok(evaluations) => Said::Done(number, evaluations),
-                Err(source) => Said::Failed(LearningError::Run {
+            let message = match self.train(run) {
+                Ok(evaluations) => WorkerMessage::Done(number, evaluations),
+                Err(source) => WorkerMessage::Failed(LearningError::Run {
                     folder: run.folder.clone(),
                     source: Box::new(source),
                 }),
             };
-            self.tell(said);
+            self.send(message);
         }
     }
 
-    /// One run. What is computed in it stays on one thread: others have theirs.
+    /// Trains one run, on one thread: the other cores belong to the other runs.
     fn train(&self, run: &PlannedRun) -> Result<Vec<Evaluation>, LearningError> {
         let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build();
         let alone = alone.map_err(|error| LearningError::Other(error.to_string()))?;
@@ -139,12 +139,12 @@ impl Worker<'_> {
             let refused = training.refused();
             if !refused.is_empty() {
                 let refused = RunProgress::Refused(run.folder.clone(), refused.to_vec());
-                self.tell(Said::Progress(refused));
+                self.send(WorkerMessage::Progress(refused));
             }
             let mut step = 0;
             loop {
                 let steps = training.training().step() - step;
-                self.tell(Said::Progress(RunProgress::Steps(steps)));
+                self.send(WorkerMessage::Progress(RunProgress::Steps(steps)));
                 step += steps;
                 if training.training().is_done() || self.stop.load(Ordering::Relaxed) {
                     return Ok(training.training().evaluations().to_vec());
@@ -154,8 +154,8 @@ impl Worker<'_> {
         })
     }
 
-    fn tell(&self, said: Said) {
-        // Who listens waits for all workers.
-        let _ = self.told.send(said);
+    fn send(&self, message: WorkerMessage) {
+        // The receiver outlives all workers.
+        let _ = self.sender.send(message);
     }
 }

@@ -1,4 +1,4 @@
-//! A run as the bytes of one safetensors file: arrays, with the rest as JSON in its header.
+//! Serialisation of a run as one safetensors file: arrays, and the rest as JSON in the header.
 
 use std::collections::HashMap;
 
@@ -6,57 +6,58 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
-use super::training::Life;
-use super::{Evaluation, Replay, Training, TrainingSettings, Transition};
+use super::training::EpisodeProgress;
+use super::{Evaluation, ReplayBuffer, Training, TrainingSettings, Transition};
 use crate::network::{Adam, AdamSettings, AdamState};
 
-/// What is no array.
+/// Everything but arrays.
 #[derive(Serialize, Deserialize)]
 struct State {
     settings: TrainingSettings,
     step: usize,
     updates: usize,
-    life: Life,
+    #[serde(alias = "life")]
+    progress: EpisodeProgress,
     evaluations: Vec<Evaluation>,
     seconds: f64,
-    /// Steps of the optimizers: actor, critics, temperature.
+    /// Steps of the optimizers: actor, critics, entropy coefficient.
     optimizer_steps: [u64; 4],
-    replay: Places,
-    imagined: Places,
+    replay: BufferLayout,
+    imagined: BufferLayout,
 }
 
 impl State {
-    /// Whether the counts are those of a run; none of them may come near to overflowing.
+    /// Checks that the counts are consistent and far from overflow.
     fn check(&self) -> Result<(), String> {
-        const MOST: u64 = 1 << 53;
+        const MAX_COUNT: u64 = 1 << 53;
         let counts = [
             self.step as u64,
             self.updates as u64,
             self.imagined.end as u64,
-            self.life.episode,
+            self.progress.episode,
         ];
         let small = counts
             .iter()
             .chain(&self.optimizer_steps)
-            .all(|&n| n < MOST);
+            .all(|&n| n < MAX_COUNT);
         match small && self.replay.end == self.step {
             true => Ok(()),
-            false => Err("its counts are not those of a run".to_owned()),
+            false => Err("its counts are inconsistent".to_owned()),
         }
     }
 }
 
-/// Where the rows of a buffer stand.
+/// Layout of a buffer's rows.
 #[derive(Serialize, Deserialize)]
-struct Places {
-    /// Numbers of the episodes' first rows in the run, and of the row behind the last.
+struct BufferLayout {
+    /// Numbers of the episodes' first rows within the run.
     episodes: Vec<usize>,
     end: usize,
     open: bool,
 }
 
-impl Places {
-    fn of(replay: &Replay) -> Self {
+impl BufferLayout {
+    fn of(replay: &ReplayBuffer) -> Self {
         let episodes: Vec<std::ops::Range<usize>> = replay.episodes().collect();
         Self {
             end: episodes.last().map_or(0, |episode| episode.end),
@@ -86,20 +87,20 @@ impl Training {
             add(&format!("{name}.target"), critic.target.parameters());
             moments(1 + number, &name, &critic.adam, &mut add);
         }
-        add("temperature", &agent.log_temperature);
-        moments(3, "temperature", &agent.temperature_adam, &mut add);
+        add("temperature", &agent.log_entropy_coefficient);
+        moments(3, "temperature", &agent.entropy_coefficient_adam, &mut add);
         let states = write_rows("replay", &self.replay, &mut add);
         write_rows("imagined", &self.imagined, &mut add);
         let state = State {
             settings: self.settings.clone(),
             step: self.step,
             updates: agent.updates,
-            life: self.life.clone(),
+            progress: self.progress.clone(),
             evaluations: self.evaluations.clone(),
             seconds: self.seconds,
             optimizer_steps,
-            replay: Places::of(&self.replay),
-            imagined: Places::of(&self.imagined),
+            replay: BufferLayout::of(&self.replay),
+            imagined: BufferLayout::of(&self.imagined),
         };
         let state = serde_json::to_string(&state).expect("numbers and names are valid JSON");
         let bytes: Vec<(String, Vec<u8>)> = arrays
@@ -175,8 +176,8 @@ impl Training {
             let count = critic.network.parameters().len();
             critic.adam = optimizer(1 + number, &name, count, rates.critic_rate)?;
         }
-        fill(&mut agent.log_temperature, "temperature")?;
-        agent.temperature_adam = optimizer(3, "temperature", 1, rates.critic_rate)?;
+        fill(&mut agent.log_entropy_coefficient, "temperature")?;
+        agent.entropy_coefficient_adam = optimizer(3, "temperature", 1, rates.critic_rate)?;
         agent.updates = state.updates;
         let states = match tensors.tensor(STATES) {
             Ok(tensor) if tensor.dtype() == Dtype::F64 => tensor.data().as_chunks::<8>().0,
@@ -196,16 +197,18 @@ impl Training {
         training.step = state.step;
         training.evaluations = state.evaluations;
         training.seconds = state.seconds;
-        training.relive(state.life).map_err(|e| text(&e))?;
+        training
+            .replay_actions(state.progress)
+            .map_err(|e| text(&e))?;
         Ok(training)
     }
 }
 
-/// Name of the simulator's states before the replay's steps.
+/// Name of the array of the simulator's states.
 const STATES: &str = "replay.state";
 
-/// Adds a buffer's arrays; the simulator's states, row by row.
-fn write_rows(name: &str, replay: &Replay, add: &mut dyn FnMut(&str, &[f32])) -> Vec<f64> {
+/// Adds a buffer's arrays; returns the simulator's states, row by row.
+fn write_rows(name: &str, replay: &ReplayBuffer, add: &mut dyn FnMut(&str, &[f32])) -> Vec<f64> {
     let rows = replay.episodes().flatten();
     let rows: Vec<&Transition> = rows.filter_map(|row| replay.row(row)).collect();
     let mut column = |part: &str, of: fn(&Transition) -> &[f32]| {
@@ -225,7 +228,7 @@ fn write_rows(name: &str, replay: &Replay, add: &mut dyn FnMut(&str, &[f32])) ->
     states.copied().collect()
 }
 
-/// A buffer's rows, of so many observations and actions.
+/// Reads a buffer's rows, with the given numbers of observations and actions.
 fn read_rows(
     name: &str,
     (observations, actions): (usize, usize),
@@ -238,11 +241,11 @@ fn read_rows(
         let values = array(&format!("{name}.{part}"))?;
         match values.len() == width * rows {
             true => Ok(values),
-            false => Err(format!("{name}.{part} does not have a row a reward")),
+            false => Err(format!("{name}.{part} does not have one row per reward")),
         }
     };
     if rows > 0 && !states.len().is_multiple_of(rows) {
-        return Err(format!("{STATES} does not have a row a reward"));
+        return Err(format!("{STATES} does not have one row per reward"));
     }
     let exact = states.len() / rows.max(1);
     let seen = sized("observation", observations)?;
@@ -268,8 +271,12 @@ fn read_rows(
     Ok(rows.collect())
 }
 
-/// The buffer, with the rows where they were.
-fn restored(capacity: usize, rows: Vec<Transition>, places: &Places) -> Result<Replay, String> {
-    Replay::restored(capacity, rows, &places.episodes, places.end, places.open)
-        .ok_or_else(|| "its episodes do not fit its rows".to_owned())
+/// Restores a buffer.
+fn restored(
+    capacity: usize,
+    rows: Vec<Transition>,
+    layout: &BufferLayout,
+) -> Result<ReplayBuffer, String> {
+    ReplayBuffer::restored(capacity, rows, &layout.episodes, layout.end, layout.open)
+        .ok_or_else(|| "its episodes do not match its rows".to_owned())
 }

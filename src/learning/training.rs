@@ -1,22 +1,22 @@
-//! A training run: an agent, its environment, and what it has lived through.
+//! A training run: an agent, its environment and its replay buffers.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::imagination::{Stretch, narrow, wide};
+use super::imagination::{EpisodeSegment, narrow, wide};
 use super::{
-    AugmentationSettings, Batch, Imagining, LearningError, Replay, Sac, Source, TrainingSettings,
-    Transition,
+    AugmentationSettings, AugmentationSource, Batch, Imagination, LearningError, ReplayBuffer, Sac,
+    TrainingSettings, Transition,
 };
 use crate::environment::{ActionSpace, Environment, named};
 use crate::forecast::Forecaster;
 use crate::network::Tape;
 
-/// Seeds of the episodes that the agent is evaluated on, the same for every run.
+/// First seed of the evaluation episodes, the same for every run.
 const EVALUATION_SEED: u64 = 100_000;
 
-/// Random numbers of one purpose in one step or update, whatever the others draw.
+/// Purpose of a random stream. Each purpose has its own stream per step or update.
 #[derive(Debug, Clone, Copy)]
 enum Purpose {
     Start = 1,
@@ -26,28 +26,30 @@ enum Purpose {
     Evaluate,
 }
 
-/// What an evaluation found.
+/// Results of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Steps of training before it.
+    /// Training steps before it.
     pub step: usize,
-    /// Mean return of the episodes, undiscounted, under the actor's mean action.
+    /// Mean undiscounted return of the episodes under the actor's mean action.
     pub mean: f64,
     /// Standard deviation of the returns.
-    pub deviation: f64,
-    /// What the critics say of the first steps, less the discounted return with the entropy that they value, until
-    /// the time limit; mean.
+    #[serde(alias = "deviation")]
+    pub std: f64,
+    /// Mean of the critics' value of the first step minus the discounted return, entropy bonus included,
+    /// until the time limit.
     pub overestimation: f64,
-    /// Weight of the entropy.
-    pub temperature: f64,
+    /// Coefficient of the entropy.
+    #[serde(alias = "temperature")]
+    pub entropy_coefficient: f64,
     /// Seconds of training and evaluation so far.
     pub seconds: f64,
 }
 
-/// The episode that is under way.
+/// Progress of the current episode.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Life {
-    /// Number of the episode in the run.
+pub(super) struct EpisodeProgress {
+    /// Number of the episode within the run.
     pub(super) episode: u64,
     /// Actions so far.
     pub(super) actions: Vec<Vec<f32>>,
@@ -57,11 +59,11 @@ pub(super) struct Life {
 pub struct Training {
     pub(super) settings: TrainingSettings,
     pub(super) agent: Sac,
-    pub(super) replay: Replay,
-    /// Transitions that were imagined.
-    pub(super) imagined: Replay,
+    pub(super) replay: ReplayBuffer,
+    /// Imagined transitions.
+    pub(super) imagined: ReplayBuffer,
     pub(super) step: usize,
-    pub(super) life: Life,
+    pub(super) progress: EpisodeProgress,
     pub(super) evaluations: Vec<Evaluation>,
     pub(super) seconds: f64,
     environment: Box<dyn Environment>,
@@ -71,27 +73,27 @@ pub struct Training {
 }
 
 impl Training {
-    /// A run that has not begun.
+    /// Creates a run at step 0.
     ///
     /// # Errors
-    /// [`LearningError`] for a task that is not known, has choices for actions or no simulator here, and
-    /// for settings that cannot be.
+    /// [`LearningError`] for a task that is unknown, has discrete actions or no simulator here, and for
+    /// invalid settings.
     pub fn new(settings: TrainingSettings) -> Result<Self, LearningError> {
         settings.check()?;
         let environment = named(&settings.task)?;
         let task = environment.task();
         if let ActionSpace::Discrete(_) = task.action_space {
-            return Err(LearningError::Choices(task.name));
+            return Err(LearningError::DiscreteActions(task.name));
         }
         let mut random = random(settings.seed, Purpose::Start, 0);
         let observations = task.observation.len();
         let agent = Sac::new(observations, task.action_space, settings.agent, &mut random)?;
         let mut training = Self {
             agent,
-            replay: Replay::new(settings.capacity),
-            imagined: Replay::new(settings.capacity),
+            replay: ReplayBuffer::new(settings.capacity),
+            imagined: ReplayBuffer::new(settings.capacity),
             step: 0,
-            life: Life::default(),
+            progress: EpisodeProgress::default(),
             evaluations: Vec::new(),
             seconds: 0.0,
             evaluator: named(&settings.task)?,
@@ -104,11 +106,11 @@ impl Training {
         Ok(training)
     }
 
-    /// Lets a run that was read go on to as many steps as these settings say.
+    /// Extends a resumed run to the number of steps in `settings`.
     ///
     /// # Errors
-    /// [`LearningError::Other`] if they differ in anything else, or it has more steps already.
-    pub fn go_on(&mut self, settings: &TrainingSettings) -> Result<(), LearningError> {
+    /// [`LearningError::Other`] if another setting differs, or the run has more steps already.
+    pub fn extend_to(&mut self, settings: &TrainingSettings) -> Result<(), LearningError> {
         let own = TrainingSettings {
             steps: settings.steps,
             ..self.settings.clone()
@@ -120,7 +122,7 @@ impl Training {
             let done = format!("it has {} steps, not {}", self.step, settings.steps);
             return Err(LearningError::Other(done));
         }
-        // A run of these steps from the beginning would not have stopped here to be evaluated.
+        // An uninterrupted run of these steps would not have been evaluated here.
         if self.step < settings.steps {
             let every = settings.evaluate_every;
             self.evaluations.retain(|e| e.step.is_multiple_of(every));
@@ -129,22 +131,22 @@ impl Training {
         Ok(())
     }
 
-    /// Settings.
+    /// Returns the settings.
     pub fn settings(&self) -> &TrainingSettings {
         &self.settings
     }
 
-    /// The agent.
+    /// Returns the agent.
     pub fn agent(&self) -> &Sac {
         &self.agent
     }
 
-    /// Steps done.
+    /// Returns the number of steps done.
     pub fn step(&self) -> usize {
         self.step
     }
 
-    /// Evaluations so far.
+    /// Returns the evaluations so far.
     pub fn evaluations(&self) -> &[Evaluation] {
         &self.evaluations
     }
@@ -155,32 +157,35 @@ impl Training {
     }
 
     fn begin(&mut self, episode: u64) {
-        // Seeds of runs with other seeds lie far away.
+        // Episode seeds of runs with other seeds are far away.
         let seed = self
             .settings
             .seed
             .wrapping_mul(1_000_003)
             .wrapping_add(episode);
         self.observation = narrow(self.environment.reset(seed));
-        self.life = Life {
+        self.progress = EpisodeProgress {
             episode,
             actions: Vec::new(),
         };
     }
 
-    /// Comes back to where an episode was: the environment does the same again.
-    pub(super) fn relive(&mut self, life: Life) -> Result<(), LearningError> {
-        self.begin(life.episode);
-        for action in &life.actions {
+    /// Restores the environment by replaying the actions of an episode.
+    pub(super) fn replay_actions(
+        &mut self,
+        progress: EpisodeProgress,
+    ) -> Result<(), LearningError> {
+        self.begin(progress.episode);
+        for action in &progress.actions {
             let step = self.environment.step(&wide(action))?;
             self.observation = narrow(step.observation);
         }
-        self.life = life;
+        self.progress = progress;
         Ok(())
     }
 
-    /// Goes on until the next evaluation, which it makes. The forecaster is the one of the
-    /// [source](Source) of imagined transitions, if that is one.
+    /// Trains until the next evaluation and evaluates. The forecaster is that of the
+    /// [source](AugmentationSource) of imagined transitions, if any.
     ///
     /// # Errors
     /// [`LearningError`] if the environment refuses an action or the forecaster fails.
@@ -213,18 +218,18 @@ impl Training {
                     .draw(&self.observation, &mut self.tape, &mut acting)
                     .actions
             }
-            false => self.any_action(&mut acting),
+            false => self.random_action(&mut acting),
         };
         let augmentation = self.settings.augmentation.as_ref();
         let state = match augmentation.map(|a| &a.source) {
-            Some(Source::Truth) => self.environment.state(),
+            Some(AugmentationSource::Truth) => self.environment.state(),
             _ => Vec::new(),
         };
         self.check_finite(&action)?;
         let step = self.environment.step(&wide(&action))?;
         let next = narrow(step.observation);
         let last = step.terminated || step.truncated;
-        self.life.actions.push(action.clone());
+        self.progress.actions.push(action.clone());
         self.replay.push(
             Transition {
                 observation: std::mem::replace(&mut self.observation, next.clone()),
@@ -243,7 +248,7 @@ impl Training {
         }
         self.step += 1;
         if last {
-            self.begin(self.life.episode + 1);
+            self.begin(self.progress.episode + 1);
         }
         Ok(())
     }
@@ -253,17 +258,17 @@ impl Training {
         let mut updating = random(self.settings.seed, Purpose::Update, number);
         let mut batch: Batch = self.replay.sample(self.settings.batch, &mut updating);
         let augmentation = self.settings.augmentation.clone();
-        if let Some(settings) = augmentation.filter(|a| self.step >= a.starts) {
+        if let Some(settings) = augmentation.filter(|a| self.step >= a.start_step) {
             if number.is_multiple_of(settings.every) {
                 self.imagine(&settings, forecaster)?;
             }
             let rows = settings.rows(self.settings.batch);
             let second = match settings.source {
-                Source::Replay => &self.replay,
+                AugmentationSource::Replay => &self.replay,
                 _ => &self.imagined,
             };
-            // The replay's share begins when a forecaster's would.
-            if self.imagines(&settings) && !second.is_empty() {
+            // The replay control starts at the same step as a forecaster's arm.
+            if self.has_segment(&settings) && !second.is_empty() {
                 second.sample_into(&mut batch, rows, &mut updating);
             }
         }
@@ -271,38 +276,40 @@ impl Training {
         Ok(())
     }
 
-    /// True if an episode is long enough to imagine from.
-    fn imagines(&self, settings: &AugmentationSettings) -> bool {
+    /// True if an episode is long enough for a segment.
+    fn has_segment(&self, settings: &AugmentationSettings) -> bool {
         let mut episodes = self.replay.episodes();
-        episodes.any(|episode| episode.len() >= settings.shortest)
+        episodes.any(|episode| episode.len() >= settings.min_context)
     }
 
-    /// Imagines what follows some stretches of the replay, if an episode is long enough.
+    /// Imagines transitions from segments of the replay buffer, if an episode is long enough.
     fn imagine(
         &mut self,
         settings: &AugmentationSettings,
         forecaster: Option<&Forecaster>,
     ) -> Result<(), LearningError> {
-        if settings.source == Source::Replay {
+        if settings.source == AugmentationSource::Replay {
             return Ok(());
         }
-        let mut imagining = random(self.settings.seed, Purpose::Imagine, self.agent.updates);
-        let (shortest, longest) = (settings.shortest, settings.context);
-        for _ in 0..settings.stretches {
+        let mut imagination = random(self.settings.seed, Purpose::Imagine, self.agent.updates);
+        let (shortest, longest) = (settings.min_context, settings.context);
+        for _ in 0..settings.segments {
             let replay = &self.replay;
-            let Some(window) = replay.sample_stretch(shortest, longest, &mut imagining) else {
+            let Some(window) = replay.sample_segment(shortest, longest, &mut imagination) else {
                 return Ok(());
             };
-            let stretch = Stretch {
+            let segment = EpisodeSegment {
                 rows: window.filter_map(|row| self.replay.row(row)).collect(),
                 task: self.environment.task(),
                 actor: self.agent.actor(),
             };
             let imagined = match (&settings.source, forecaster) {
-                (Source::Truth, _) => {
-                    stretch.simulate(&mut *self.evaluator, settings, &mut imagining)?
+                (AugmentationSource::Truth, _) => {
+                    segment.simulate(&mut *self.evaluator, settings, &mut imagination)?
                 }
-                (_, Some(forecaster)) => stretch.forecast(forecaster, settings, &mut imagining)?,
+                (_, Some(forecaster)) => {
+                    segment.forecast(forecaster, settings, &mut imagination)?
+                }
                 (_, None) => return Err(LearningError::NoForecaster),
             };
             let finite = |t: &Transition| t.next.iter().all(|x| x.is_finite());
@@ -313,18 +320,18 @@ impl Training {
         Ok(())
     }
 
-    /// Whether a forecaster can imagine what these settings ask for.
+    /// Checks that a forecaster can serve these settings.
     ///
     /// # Errors
-    /// [`LearningError::Augmentation`] if it cannot read stretches of the context's length, or depends on
-    /// actions that are not those of its context.
+    /// [`LearningError::Augmentation`] if it cannot read segments of the context's length, or would
+    /// ignore the policy's actions.
     pub fn check_forecaster(
         settings: &AugmentationSettings,
         forecaster: &Forecaster,
     ) -> Result<(), LearningError> {
-        let steps = match settings.imagining {
-            Imagining::Rows => 0,
-            Imagining::Paths { steps, .. } => steps + 1,
+        let steps = match settings.imagination {
+            Imagination::OneStep => 0,
+            Imagination::Rollouts { steps, .. } => steps + 1,
         };
         if forecaster.longest_context(steps) <= settings.context {
             return Err(LearningError::Augmentation(
@@ -333,39 +340,42 @@ impl Training {
         }
         if steps > 0 && !forecaster.sees_actions() {
             return Err(LearningError::Augmentation(
-                "this forecaster does not see actions: its paths are the same whatever the policy does (try --method \
+                "this forecaster does not see actions: its rollouts do not depend on the policy (try --method \
                  dicl-sa or --experts linear)",
             ));
         }
-        let other_actions = settings.acting == super::Acting::Policy;
+        let other_actions = settings.actions == super::ImaginedActions::Policy;
         if steps == 0 && other_actions && forecaster.sees_actions() {
             return Err(LearningError::Augmentation(
-                "this forecaster's next states follow from the actions taken: other actions need imagined \
-                 paths (--rollout 1)",
+                "this forecaster's next states depend on the recorded actions: other actions need \
+                 rollouts (--rollout 1)",
             ));
         }
         Ok(())
     }
 
-    fn any_action(&self, random: &mut ChaCha8Rng) -> Vec<f32> {
+    fn random_action(&self, random: &mut ChaCha8Rng) -> Vec<f32> {
         let actor = self.agent.actor();
         let ends = actor.scale.iter().zip(&actor.bias);
         ends.map(|(scale, bias)| bias + scale * (2.0 * random.random::<f32>() - 1.0))
             .collect()
     }
 
-    /// What the entropy of the actor is worth at the observations `[rows, observations]` of the steps behind the
-    /// first one.
+    /// Returns the discounted entropy bonus of the actor at the observations `[rows, observations]` of the steps
+    /// after the first one.
     fn entropy_bonus(&mut self, later: &[f32], discount: f64, random: &mut ChaCha8Rng) -> f64 {
         if later.is_empty() {
             return 0.0;
         }
         let drawn = self.agent.actor().draw(later, &mut self.tape, random);
         let logs = drawn.log_probability.iter();
-        let bonus = logs.fold((0.0, discount), |(sum, worth), &log| {
-            (sum - worth * f64::from(log), worth * discount)
+        let bonus = logs.fold((0.0, discount), |(sum, discount_power), &log| {
+            (
+                sum - discount_power * f64::from(log),
+                discount_power * discount,
+            )
         });
-        f64::from(self.agent.temperature()) * bonus.0
+        f64::from(self.agent.entropy_coefficient()) * bonus.0
     }
 
     fn check_finite(&self, values: &[f32]) -> Result<(), LearningError> {
@@ -382,7 +392,7 @@ impl Training {
         let discount = f64::from(self.settings.agent.discount);
         for episode in 0..self.settings.evaluation_episodes {
             let mut observation = narrow(self.evaluator.reset(EVALUATION_SEED + episode as u64));
-            let (mut total, mut discounted, mut worth) = (0.0, 0.0, 1.0);
+            let (mut total, mut discounted, mut discount_power) = (0.0, 0.0, 1.0);
             let first = observation.clone();
             let mut first_action = None;
             let mut later = Vec::new();
@@ -392,8 +402,8 @@ impl Training {
                 let step = self.evaluator.step(&wide(&action))?;
                 first_action.get_or_insert(action);
                 total += step.reward;
-                discounted += worth * step.reward;
-                worth *= discount;
+                discounted += discount_power * step.reward;
+                discount_power *= discount;
                 observation = narrow(step.observation);
                 if step.terminated || step.truncated {
                     break;
@@ -412,16 +422,16 @@ impl Training {
         Ok(Evaluation {
             step: self.step,
             mean,
-            deviation: (squares / count).sqrt(),
+            std: (squares / count).sqrt(),
             overestimation: over / count,
-            temperature: f64::from(self.agent.temperature()),
+            entropy_coefficient: f64::from(self.agent.entropy_coefficient()),
             seconds: self.seconds,
         })
     }
 }
 
-/// The random numbers of a purpose in a step or update: none of them depends on how many others were drawn, so
-/// that a run goes on as if it had not been interrupted.
+/// Returns the random stream of a purpose in a step or update. It depends on no other draws, so that a
+/// resumed run equals an uninterrupted one.
 fn random(seed: u64, purpose: Purpose, step: usize) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(((purpose as u64) << 56) | step as u64);

@@ -1,11 +1,11 @@
-//! Intervals of means over dependent values.
+//! Bootstrap intervals of means of dependent values.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::quantile;
 
-/// Share of the resamples within an interval.
+/// Level of the intervals.
 const LEVEL: f64 = 0.95;
 const RESAMPLES: usize = 2000;
 
@@ -16,13 +16,12 @@ pub struct Estimate {
     pub mean: f64,
     /// Lower end of the interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
-/// Mean of values in the order of time, with a percentile interval of the circular block bootstrap
-/// (Politis & Romano 1992): resamples are made of runs of `block` neighbours, so that the interval
-/// does not take dependent values for independent ones. All `NaN` for no values.
+/// Computes the mean of a time series with a percentile interval of the circular block bootstrap (Politis &
+/// Romano 1992). Blocks of `block` neighbours account for dependence. All `NaN` for no values.
 ///
 /// ```
 /// use statecast::metrics::block_bootstrap;
@@ -49,8 +48,8 @@ pub fn block_bootstrap(values: &[f64], block: usize, seed: u64) -> Estimate {
     interval(values.iter().sum::<f64>() / n as f64, resample)
 }
 
-/// Mean over series of the series' means, with the interval of a bootstrap over whole series: what
-/// another draw of series would have given. Series without values do not count.
+/// Computes the mean over series of the series' means, with the interval of a bootstrap over whole series.
+/// Empty series are ignored.
 pub fn mean_over_series(series: &[Vec<f64>], seed: u64) -> Estimate {
     let means: Vec<f64> = series
         .iter()
@@ -60,8 +59,7 @@ pub fn mean_over_series(series: &[Vec<f64>], seed: u64) -> Estimate {
     block_bootstrap(&means, 1, seed)
 }
 
-/// Mean of the middle half of values, the interquartile mean: a quarter of them, rounded down, is left out at each
-/// end (Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, NeurIPS 2021).
+/// Computes the interquartile mean: a quarter of the values, rounded down, is left out at each end (Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, NeurIPS 2021).
 ///
 /// ```
 /// use statecast::metrics::interquartile_mean;
@@ -75,7 +73,7 @@ pub fn interquartile_mean(values: &[f64]) -> f64 {
     middle.iter().sum::<f64>() / middle.len() as f64
 }
 
-/// Interquartile mean of runs, with the interval of a bootstrap over them.
+/// Computes the interquartile mean of runs, with the interval of a bootstrap over them.
 pub fn interquartile_over_runs(values: &[f64], seed: u64) -> Estimate {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let n = values.len();

@@ -1,29 +1,28 @@
-//! Whether probabilities are frequencies.
+//! Calibration of probabilistic forecasts.
 
 use nalgebra::DMatrix;
 
 use crate::codec::Cell;
 use crate::density::BinnedDensity;
 
-/// Where outcomes fell in their forecasts: probability integral transforms, uniform on `[0, 1]` if
-/// the forecasts are calibrated (Dawid 1984).
+/// Probability integral transforms (PIT values) of outcomes, uniform on `[0, 1]` for calibrated forecasts (Dawid
+/// 1984).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pit(Vec<f64>);
 
 impl Pit {
-    /// No outcome yet.
+    /// Creates an empty collection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an outcome of which only the bin or the cell counts: its place within that
-    /// probability is drawn, `random` uniform on `[0, 1)`.
+    /// Adds an outcome that is known up to a bin or an interval: its PIT value is randomised within it, by
+    /// `random` uniform on `[0, 1)`.
     pub fn add_bin(&mut self, density: &BinnedDensity, observed: impl Into<Cell>, random: f64) {
         self.0.push(density.pit(observed, random));
     }
 
-    /// Adds an outcome by its rank in a sample: between the draws below it and those not above,
-    /// drawn with `random` uniform on `[0, 1)`.
+    /// Adds an outcome by its rank in a sample, randomised among ties by `random` uniform on `[0, 1)`.
     pub fn add_sample(&mut self, sample: &[f64], observed: f64, random: f64) {
         let below = sample.iter().filter(|&&x| x < observed).count() as f64;
         let equal = sample.iter().filter(|&&x| x == observed).count() as f64;
@@ -31,22 +30,22 @@ impl Pit {
         self.0.push((below + random * (equal + 1.0)) / places);
     }
 
-    /// Adds a transform that is known.
+    /// Adds a PIT value.
     pub fn push(&mut self, pit: f64) {
         self.0.push(pit);
     }
 
-    /// The transforms, in the order in which they came.
+    /// Returns the PIT values in the order of addition.
     pub fn values(&self) -> &[f64] {
         &self.0
     }
 
-    /// Adds all of another one's.
+    /// Adds all values of another collection.
     pub fn extend(&mut self, other: &Self) {
         self.0.extend_from_slice(&other.0);
     }
 
-    /// Shares of the outcomes in equal parts of `[0, 1]`, as many as asked for.
+    /// Returns the relative frequencies in `parts` equal bins of `[0, 1]`.
     pub fn histogram(&self, parts: usize) -> Vec<f64> {
         let mut shares = vec![0.0; parts];
         for &u in &self.0 {
@@ -56,12 +55,12 @@ impl Pit {
         shares
     }
 
-    /// Share of the outcomes at or below the quantile of a level.
+    /// Returns the fraction of outcomes at or below the quantile of a level.
     pub fn share_below(&self, level: f64) -> f64 {
         self.share(|u| u <= level)
     }
 
-    /// Share of the outcomes within the central interval of a level.
+    /// Returns the coverage of the central interval of a level.
     pub fn coverage(&self, level: f64) -> f64 {
         self.share(|u| (u - 0.5).abs() <= level / 2.0)
     }
@@ -70,7 +69,7 @@ impl Pit {
         self.0.iter().filter(|&&u| holds(u)).count() as f64 / self.0.len() as f64
     }
 
-    /// What the transforms say together.
+    /// Summarises the calibration.
     pub fn calibration(&self) -> Calibration {
         let ks = ks_distance(&self.0);
         let levels = (1..20).map(|i| f64::from(i) / 20.0);
@@ -87,27 +86,27 @@ impl Pit {
     }
 }
 
-/// How far frequencies are from the probabilities that were stated.
+/// Summary of calibration.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Calibration {
-    /// Outcomes.
+    /// Number of outcomes.
     pub outcomes: usize,
-    /// Kolmogorov-Smirnov distance of the transforms from uniform ones.
+    /// Kolmogorov-Smirnov distance of the PIT values from the uniform distribution.
     pub ks: f64,
-    /// Probability of at least this distance for calibrated and independent forecasts.
+    /// p-value of this distance for calibrated, independent forecasts.
     pub p_value: f64,
-    /// Expected calibration error: mean difference between the share of outcomes below a quantile
-    /// and its level, over the levels 0.05 to 0.95.
+    /// Expected calibration error: mean absolute difference between the fraction of outcomes below a quantile and
+    /// its level, over the levels 0.05 to 0.95.
     pub ece: f64,
-    /// Share of the outcomes in central 50 % intervals.
+    /// Coverage of central 50 % intervals.
     pub coverage_50: f64,
-    /// In 80 % intervals.
+    /// Coverage of central 80 % intervals.
     pub coverage_80: f64,
-    /// In 90 % intervals.
+    /// Coverage of central 90 % intervals.
     pub coverage_90: f64,
 }
 
-/// Kolmogorov-Smirnov distance of values from the uniform law on `[0, 1]`; `NaN` for none.
+/// Returns the Kolmogorov-Smirnov distance of values from the uniform distribution on `[0, 1]`; `NaN` for none.
 ///
 /// ```
 /// let distance = statecast::metrics::ks_distance(&[0.1, 0.5, 0.9]);
@@ -124,16 +123,15 @@ pub fn ks_distance(values: &[f64]) -> f64 {
     gaps.fold(f64::NAN, f64::max)
 }
 
-/// Sample sizes up to which the exact law of the distance is computed.
+/// Sample sizes up to which the exact distribution of the distance is computed.
 const EXACT: usize = 2000;
 
-/// Probability that `n` independent uniform values are at least a distance away from the uniform
-/// law: exact up to 2000 values (Marsaglia, Tsang & Wang 2003), Kolmogorov's limit with Vrbik's
+/// Returns the probability that `n` independent uniform values have at least a Kolmogorov-Smirnov distance: exact up to 2000 values (Marsaglia, Tsang & Wang 2003), Kolmogorov's limit with Vrbik's
 /// (2018) correction beyond. `NaN` without values.
 ///
 /// ```
 /// let p = statecast::metrics::ks_p_value(0.5, 1);
-/// assert_eq!(p, 1.0); // one value is always half of the interval or more away
+/// assert_eq!(p, 1.0); // a single value has a distance of at least 0.5
 /// ```
 pub fn ks_p_value(distance: f64, n: usize) -> f64 {
     let count = n as f64;
@@ -142,7 +140,7 @@ pub fn ks_p_value(distance: f64, n: usize) -> f64 {
     }
     let limit = distance * count.sqrt();
     let x = limit + 1.0 / (6.0 * count.sqrt()) + (limit - 1.0) / (4.0 * count);
-    // Far out, the limit is as good.
+    // In the far tail, the limit is as accurate.
     if n <= EXACT && x < 2.0 {
         return (1.0 - within(distance, n)).clamp(0.0, 1.0);
     }
@@ -156,7 +154,7 @@ pub fn ks_p_value(distance: f64, n: usize) -> f64 {
     terms.sum::<f64>().clamp(0.0, 1.0)
 }
 
-/// Probability of a distance below `distance`: an entry of a power of Durbin's matrix.
+/// Returns the probability of a distance below `distance`: an entry of a power of Durbin's matrix.
 fn within(distance: f64, n: usize) -> f64 {
     let reach = distance * n as f64;
     let k = reach.floor() as usize + 1;
@@ -173,7 +171,7 @@ fn within(distance: f64, n: usize) -> f64 {
             (1..=i + 1 - j).for_each(|g| matrix[(i, j)] /= g as f64);
         }
     }
-    // The power, times n!/n^n, in logarithms where numbers would leave the range of a float.
+    // The power times n!/n^n, in logarithms to avoid overflow.
     let (mut power, mut base, mut left) = (DMatrix::identity(size, size), matrix, n);
     let (mut scale, mut base_scale) = (0.0, 0.0);
     while left > 0 {
@@ -198,7 +196,7 @@ fn normalise(matrix: &mut DMatrix<f64>) -> f64 {
     largest.ln()
 }
 
-/// Pearson's correlation of two series of equal length; `NaN` if one does not vary.
+/// Returns Pearson's correlation of two series of equal length; `NaN` if one is constant.
 pub fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let n = a.len().min(b.len()) as f64;
     let (mean_a, mean_b) = (a.iter().sum::<f64>() / n, b.iter().sum::<f64>() / n);

@@ -1,4 +1,4 @@
-//! Joint scores of sample paths, beside those of the same paths without dependence.
+//! Joint scores of sample paths, and of the same paths without dependence.
 
 use ndarray::{Array3, ArrayView1, ArrayView2, ArrayView3, s};
 use rand::SeedableRng;
@@ -16,22 +16,20 @@ pub struct JointScores {
     pub variogram: f64,
     /// Energy score of [independent](independent_paths) draws with the same marginals.
     pub independent_energy: f64,
-    /// Their variogram score.
+    /// Variogram score of the same independent draws.
     pub independent_variogram: f64,
 }
 
 impl JointScores {
-    /// Scores of the rows of sample paths `[paths, horizon, variables]` against those observed,
-    /// `[horizon, variables]`, in units of the variables' `scales`; one a step. `seed` is that of
-    /// the permutation that makes the draws independent.
+    /// Scores sample paths `[paths, horizon, variables]` against observations `[horizon, variables]`, in units of
+    /// the variables' `scales`, step by step. `seed` seeds the permutation that makes the draws independent.
     ///
-    /// Where joint draws score no better than independent ones, what the paths say of how variables
-    /// go together is worth nothing.
+    /// Joint draws that score no better than independent ones carry no information on dependence.
     ///
     /// ```
     /// use ndarray::{Array3, array, aview1};
     /// use statecast::metrics::JointScores;
-    /// // Two variables that are always equal, and so they came.
+    /// // Two variables that are always equal, in the paths and in the observation.
     /// let paths = Array3::from_shape_fn((50, 1, 2), |(i, _, _)| i as f64 - 24.5);
     /// let scales = aview1(&[1.0, 1.0]);
     /// let scores = JointScores::of_paths(paths.view(), array![[9.0, 9.0]].view(), scales, 0);
@@ -59,7 +57,7 @@ impl JointScores {
         (0..observed.nrows()).map(of_step).collect()
     }
 
-    /// Means of scores; all `NaN` for none.
+    /// Averages scores; all `NaN` for none.
     pub fn mean(scores: &[Self]) -> Self {
         let mean = |of: fn(&Self) -> f64| scores.iter().map(of).sum::<f64>() / scores.len() as f64;
         Self {
@@ -71,8 +69,8 @@ impl JointScores {
     }
 }
 
-/// Sample paths `[paths, horizon, variables]` on which the variables are independent: those of each
-/// are permuted over the paths, in the same order at all steps, so that its own course stays.
+/// Makes the variables of sample paths `[paths, horizon, variables]` independent: each variable is permuted over the
+/// paths, equally at all steps, which preserves its own trajectories.
 pub fn independent_paths(paths: ArrayView3<f64>, seed: u64) -> Array3<f64> {
     let (count, _, variables) = paths.dim();
     let mut independent = paths.to_owned();
@@ -91,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn independent_paths_keep_marginals_and_courses() {
+    fn independent_paths_keep_marginals_and_trajectories() {
         let paths = Array3::from_shape_fn((40, 3, 2), |(i, h, v)| (10 * i + h + 100 * v) as f64);
         let apart = independent_paths(paths.view(), 3);
         assert_eq!(apart.slice(s![.., .., 0]), paths.slice(s![.., .., 0]));
@@ -105,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_variable_has_no_joint_scores_of_its_own() {
+    fn a_single_variable_has_no_dependence() {
         let paths = Array3::from_shape_fn((20, 1, 1), |(i, _, _)| i as f64);
         let observed = ndarray::array![[7.5]];
         let scores =

@@ -1,11 +1,9 @@
-//! Scores of forecasts against what came: pure functions over densities, samples and points, no
-//! files.
+//! Scores of forecasts against observations: pure functions of densities, samples and points.
 //!
-//! Proper scores ([`density_crps`], [`crps`], [`energy_score`], [`variogram_score`],
-//! [`interval_score`]; the logarithmic score is a method of the density) are lower for a forecast
-//! that says what is so, and so are the errors of points. [`JointScores`] holds joint draws against
-//! independent ones. [`Pit`] and [`Calibration`] say whether a forecast's probabilities are
-//! frequencies, and [`block_bootstrap`] how far a mean is to be trusted.
+//! Proper scores are [`density_crps`], [`crps`], [`energy_score`], [`variogram_score`] and
+//! [`interval_score`] (lower is better); the logarithmic score is a method of the density.
+//! [`JointScores`] compares joint with independent draws. [`Pit`] and [`Calibration`] measure
+//! calibration, and [`block_bootstrap`] gives intervals of means.
 
 mod bootstrap;
 mod calibration;

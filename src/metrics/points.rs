@@ -1,17 +1,17 @@
 //! Errors of point forecasts.
 
-/// Root of the mean squared error of `(forecast, observed)` pairs; `NaN` for none.
+/// Returns the root mean squared error of `(forecast, observed)` pairs; `NaN` for none.
 pub fn rmse(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
     mean(pairs.map(|(a, b)| (a - b).powi(2))).sqrt()
 }
 
-/// Mean absolute error of `(forecast, observed)` pairs; `NaN` for none.
+/// Returns the mean absolute error of `(forecast, observed)` pairs; `NaN` for none.
 pub fn mae(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
     mean(pairs.map(|(a, b)| (a - b).abs()))
 }
 
-/// Mean absolute error divided by that of one-step persistence over the context (Hyndman & Koehler
-/// 2006). `NaN` for no pairs or a context that does not move.
+/// Returns the mean absolute error divided by that of one-step persistence over the context (Hyndman & Koehler
+/// 2006). `NaN` for no pairs or a constant context.
 ///
 /// ```
 /// let mase = statecast::metrics::mase([(3.5, 3.0)].into_iter(), &[0.0, 1.0, 2.0]);
@@ -26,7 +26,7 @@ pub fn mase(pairs: impl Iterator<Item = (f64, f64)>, context: &[f64]) -> f64 {
     }
 }
 
-/// Symmetric mean absolute percentage error, 0 to 200; a pair of zeros counts as no error.
+/// Returns the symmetric mean absolute percentage error, 0 to 200; a pair of zeros counts as no error.
 ///
 /// ```
 /// let smape = statecast::metrics::smape([(1.0, 3.0)].into_iter());
@@ -39,8 +39,7 @@ pub fn smape(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
     }))
 }
 
-/// Share of the observations' variance that the forecasts explain; negative where their mean would
-/// have done better, `NaN` where the observations do not vary.
+/// Returns the coefficient of determination R²; `NaN` for constant observations.
 pub fn r_squared(pairs: &[(f64, f64)]) -> f64 {
     let centre = mean(pairs.iter().map(|p| p.1));
     let total: f64 = pairs.iter().map(|p| (p.1 - centre).powi(2)).sum();
@@ -52,7 +51,7 @@ pub fn r_squared(pairs: &[(f64, f64)]) -> f64 {
     }
 }
 
-/// Steps for which the error of a forecast path stays below `threshold` times `scale` (0.4 standard
+/// Returns the number of steps for which the error of a forecast path stays below `threshold` times `scale` (0.4 standard
 /// deviations in the literature on chaos, for instance Gilpin 2023).
 ///
 /// ```

@@ -5,10 +5,10 @@ use ndarray::{ArrayView1, ArrayView2};
 use crate::codec::Bin;
 use crate::density::BinnedDensity;
 
-/// Continuous ranked probability score of a sample, in the variable's units.
+/// Returns the continuous ranked probability score of a sample, in the variable's units.
 ///
-/// The unbiased ("fair") estimate: the mean distance to the observation less half the mean distance
-/// between two different draws. `NaN` for fewer than two draws.
+/// This is the unbiased ("fair") estimate: the mean distance to the observation minus half the mean distance between
+/// two different draws. `NaN` for fewer than two draws.
 ///
 /// ```
 /// let crps = statecast::metrics::crps(&mut [0.0, 1.0], 0.0);
@@ -23,7 +23,7 @@ pub fn crps(sample: &mut [f64], observed: f64) -> f64 {
     let count = n as f64;
     let distance = sample.iter().map(|x| (x - observed).abs()).sum::<f64>() / count;
     // Sum over pairs of sorted draws: each draw is the larger one of `i` pairs, the smaller of the rest.
-    // The weights sum to nothing, so a level may be taken off.
+    // The weights sum to zero, so that a level can be subtracted.
     let spread: f64 = sample
         .iter()
         .enumerate()
@@ -32,7 +32,7 @@ pub fn crps(sample: &mut [f64], observed: f64) -> f64 {
     distance - spread / (count * (count - 1.0))
 }
 
-/// Continuous ranked probability score of a density, in the channel's units: the exact integral of
+/// Returns the continuous ranked probability score of a density, in the channel's units: the exact integral of
 /// `(F(x) - 1{x >= observed})^2` for its piecewise linear distribution function.
 ///
 /// ```
@@ -65,11 +65,11 @@ pub fn density_crps(density: &BinnedDensity, observed: f64) -> f64 {
     (score + (first - y).max(0.0) + (y - last).max(0.0)) * axis.unit()
 }
 
-/// Energy score of joint draws `[draws, variables]`, every variable divided by its entry of
-/// `scales`: the mean distance to the observation less half the mean distance between two different
+/// Returns the energy score of joint draws `[draws, variables]`, every variable divided by its entry of
+/// `scales`: the mean distance to the observation minus half the mean distance between two different
 /// draws. `NaN` for fewer than two draws.
 ///
-/// It sees what marginal scores do not: whether the variables go together as they should.
+/// In contrast to marginal scores, it depends on the dependence between variables.
 pub fn energy_score(
     draws: ArrayView2<f64>,
     observed: ArrayView1<f64>,
@@ -95,13 +95,13 @@ pub fn energy_score(
     to_observed / n as f64 - between / (n * (n - 1)) as f64
 }
 
-/// Variogram score of order a half of joint draws `[draws, variables]`, every variable divided by
+/// Returns the variogram score of order 1/2 of joint draws `[draws, variables]`, every variable divided by
 /// its entry of `scales`: over all ordered pairs of variables, the sum of the squared differences
 /// between the root of the distance of the two that was observed and its mean over the draws
 /// (Scheuerer & Hamill, Monthly Weather Review 143, 2015, with equal weights). `NaN` without draws.
 ///
-/// It sees wrong dependence where the energy score hardly does, but neither a bias that all
-/// variables share nor anything of a lone variable.
+/// It is more sensitive to wrong dependence than the energy score, but insensitive to a common bias of all variables
+/// and to a single variable.
 ///
 /// ```
 /// use ndarray::{array, aview1};
@@ -127,8 +127,8 @@ pub fn variogram_score(
     2.0 * differences.map(|d| d * d).sum::<f64>()
 }
 
-/// Score of a central interval that shall hold the share `level` of the outcomes: its width, and
-/// `2 / (1 - level)` times the distance by which it is missed.
+/// Returns the interval score of a central interval of a `level`: its width plus `2 / (1 - level)` times the distance
+/// of an outcome outside.
 ///
 /// ```
 /// let score = statecast::metrics::interval_score((0.0, 1.0), 0.9, 1.1);
@@ -146,7 +146,7 @@ mod tests {
     use ndarray::{array, aview1};
     use proptest::prelude::*;
 
-    /// Fault: a high level took all digits from the distance between draws.
+    /// Fault: a high level cancelled the digits of distances between draws.
     #[test]
     fn a_level_does_not_change_the_score_of_a_sample() {
         let draws = |level: f64| -> Vec<f64> {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     proptest! {
-        /// Also where the observation lies off the axis.
+        /// Includes observations outside of the axis.
         #[test]
         fn density_crps_is_the_integral(
             spikes in prop::collection::vec((0usize..1000, 0.01f32..1.0), 1..20),

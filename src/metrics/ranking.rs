@@ -1,8 +1,6 @@
-//! How well estimated values of policies order them (Fu et al., Benchmarks for Deep Off-Policy
-//! Evaluation, ICLR 2021).
+//! Ranking metrics of policy values (Fu et al., Benchmarks for Deep Off-Policy Evaluation, ICLR 2021).
 
-/// Spearman's rank correlation; equal values share their mean rank. NaN for fewer than two pairs or
-/// where one side does not vary.
+/// Returns Spearman's rank correlation; ties share their mean rank. NaN for fewer than two pairs or a constant side.
 ///
 /// ```
 /// use statecast::metrics::spearman;
@@ -13,7 +11,7 @@ pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
     super::correlation(&ranks(a), &ranks(b))
 }
 
-/// Ranks from 1, lowest first; equal values share their mean rank.
+/// Returns ranks from 1, lowest first; ties share their mean rank.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let rank = |x: &f64| {
         let below = values.iter().filter(|y| *y < x).count();
@@ -23,8 +21,8 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     values.iter().map(rank).collect()
 }
 
-/// How much less the best of the `k` policies that are estimated highest is worth than the best of
-/// all, as a share of the range of the true values; 0 if all are worth the same.
+/// Returns regret@k: the value of the best policy minus that of the best among the `k` with the highest estimates,
+/// relative to the range of the true values; 0 if all are equal.
 ///
 /// ```
 /// use statecast::metrics::regret;
@@ -46,7 +44,7 @@ pub fn regret(estimated: &[f64], truth: &[f64], k: usize) -> f64 {
     }
 }
 
-/// Largest less smallest value.
+/// Returns the largest minus the smallest value.
 pub fn range(values: &[f64]) -> f64 {
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);

@@ -1,6 +1,6 @@
-//! Quantiles, mean and standard deviation of a sample: one definition for the whole program.
+//! Quantiles, mean and standard deviation of a sample.
 
-/// Quantile of a sample in ascending order, linear between order statistics (Hyndman and Fan's type
+/// Returns the quantile of a sample in ascending order, linear between order statistics (Hyndman and Fan's type
 /// 7, the default of NumPy and R); `NaN` of an empty one.
 ///
 /// ```
@@ -15,7 +15,7 @@ pub fn quantile(sorted: &[f64], level: f64) -> f64 {
     }
 }
 
-/// The same of `count` values, at least one, that are given in order by their places.
+/// Returns the quantile of `count` ordered values, at least one, given by index.
 pub(crate) fn ordered_quantile(count: usize, at: impl Fn(usize) -> f64, level: f64) -> f64 {
     let position = level.clamp(0.0, 1.0) * (count - 1) as f64;
     let below = position.floor();
@@ -23,7 +23,7 @@ pub(crate) fn ordered_quantile(count: usize, at: impl Fn(usize) -> f64, level: f
     let lower = at(below as usize);
     let upper = at(position.ceil() as usize);
     let between = upper - lower;
-    // Between equal values the result is that value, to the last bit.
+    // Between equal values the result is exactly that value.
     if lower == upper {
         lower
     } else if between.is_finite() {
@@ -33,8 +33,8 @@ pub(crate) fn ordered_quantile(count: usize, at: impl Fn(usize) -> f64, level: f
     }
 }
 
-/// Mean and standard deviation (of the sample, with one degree of freedom less) of values, summed
-/// around one of them so that a high level takes nothing from their precision; `NaN` of none.
+/// Returns the mean and the sample standard deviation of values, summed around one of them so that a high level
+/// does not cost precision; `NaN` for none.
 ///
 /// ```
 /// let (mean, std) = statecast::metrics::mean_and_std(&[1e15, 1e15 + 2.0, 1e15 + 4.0]);

@@ -1,8 +1,8 @@
-//! Activations and their slopes.
+//! Activations and their derivatives.
 
 use serde::{Deserialize, Serialize};
 
-/// What follows every layer of a network but the last.
+/// Activation after every layer of a network but the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -18,10 +18,10 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Adds the bias to rows of sums and puts the activation in their place, its slope into `slopes`.
+    /// Replaces rows of sums by the activation of sum plus bias; writes the derivative into `slopes`.
     pub(super) fn apply(self, sums: &mut [f32], bias: &[f32], slopes: &mut [f32]) {
         match self {
-            // What is not a number stays so.
+            // NaN stays NaN.
             Self::Relu => each(sums, bias, slopes, |x| match x <= 0.0 {
                 true => (0.0, 0.0),
                 false => (x, 1.0),
@@ -32,7 +32,7 @@ impl Activation {
                 (y, sigmoid + y * (1.0 - sigmoid))
             }),
             Self::Tanh => each(sums, bias, slopes, |x| {
-                // To 2e-7 absolute, and several times as fast as the standard library's.
+                // Accurate to 2e-7, and several times faster than the standard library's.
                 let y = 2.0 / (1.0 + exp(-2.0 * x)) - 1.0;
                 (y, 1.0 - y * y)
             }),

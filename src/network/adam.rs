@@ -1,4 +1,4 @@
-//! What changes parameters: Adam, the norm of its gradients, and averages of parameters.
+//! Optimisation: Adam, gradient clipping and Polyak averaging.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,13 +15,12 @@ pub struct AdamSettings {
     pub beta2: f64,
     /// Added to the root of the mean of squares.
     pub epsilon: f64,
-    /// Share of `learning_rate` by which parameters shrink at every step, apart from gradients (AdamW);
-    /// 0 is Adam.
+    /// Decoupled weight decay (AdamW), relative to `learning_rate`; 0 is Adam.
     pub weight_decay: f64,
 }
 
 impl AdamSettings {
-    /// The usual settings (0.9, 0.999, 1e-8, no decay of weights) with this learning rate.
+    /// Returns the usual settings (0.9, 0.999, 1e-8, no weight decay) with this learning rate.
     pub fn with_rate(learning_rate: f64) -> Self {
         Self {
             learning_rate,
@@ -33,18 +32,18 @@ impl AdamSettings {
     }
 }
 
-/// What [`Adam`] remembers, to be stored with the parameters.
+/// State of [`Adam`], to be stored with the parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdamState {
-    /// Steps that were taken.
+    /// Steps so far.
     pub steps: u64,
-    /// Means of gradients, one a parameter.
+    /// Means of gradients, one per parameter.
     pub first: Vec<f32>,
-    /// Means of squared gradients, one a parameter.
+    /// Means of squared gradients, one per parameter.
     pub second: Vec<f32>,
 }
 
-/// Adam (Kingma and Ba, arXiv 1412.6980) with decoupled decay of weights (Loshchilov and Hutter, arXiv
+/// Adam (Kingma and Ba, arXiv 1412.6980) with decoupled weight decay (Loshchilov and Hutter, arXiv
 /// 1711.05101), as `torch.optim.AdamW` computes it.
 ///
 /// # Examples
@@ -53,10 +52,10 @@ pub struct AdamState {
 /// use statecast::network::{Adam, AdamSettings};
 ///
 /// let mut adam = Adam::new(1, AdamSettings::with_rate(0.1));
-/// let mut temperature = [1.0];
-/// adam.step(&mut temperature, &[2.5]);
-/// // However large the gradient, the first step is as long as the learning rate.
-/// assert!((temperature[0] - 0.9).abs() < 1e-6);
+/// let mut parameter = [1.0];
+/// adam.step(&mut parameter, &[2.5]);
+/// // The length of the first step is the learning rate, for any gradient.
+/// assert!((parameter[0] - 0.9).abs() < 1e-6);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Adam {
@@ -66,7 +65,7 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// Before the first step on so many parameters.
+    /// Creates the optimizer of a number of parameters.
     pub fn new(parameters: usize, settings: AdamSettings) -> Self {
         let state = AdamState {
             steps: 0,
@@ -76,11 +75,11 @@ impl Adam {
         Self { settings, state }
     }
 
-    /// Goes on from a stored state.
+    /// Resumes from a stored state.
     ///
     /// # Errors
     ///
-    /// [`NetworkError::State`] if the state is not that of so many parameters.
+    /// [`NetworkError::State`] if the state has another number of parameters.
     pub fn resume(
         parameters: usize,
         settings: AdamSettings,
@@ -97,16 +96,16 @@ impl Adam {
         Ok(Self { settings, state })
     }
 
-    /// What is to be stored to go on later.
+    /// Returns the state to store.
     pub fn state(&self) -> &AdamState {
         &self.state
     }
 
-    /// One step against the gradients.
+    /// Takes one step against the gradients.
     ///
     /// # Panics
     ///
-    /// If there are more or fewer parameters or gradients than the optimizer was made for.
+    /// If the number of parameters or gradients differs from the optimizer's.
     pub fn step(&mut self, parameters: &mut [f32], gradients: &[f32]) {
         let AdamState {
             steps,
@@ -118,7 +117,7 @@ impl Adam {
         *steps += 1;
         let settings = self.settings;
         let steps = *steps as f64;
-        // The means start at zero and are too small by these factors.
+        // Bias correction: the means start at zero.
         let first_share = 1.0 - settings.beta1.powf(steps);
         let second_share = 1.0 - settings.beta2.powf(steps);
         let step = (settings.learning_rate / first_share) as f32;
@@ -135,8 +134,8 @@ impl Adam {
     }
 }
 
-/// Scales gradients down to a norm of `limit` if theirs is larger; the norm before. As
-/// `torch.nn.utils.clip_grad_norm_`.
+/// Scales gradients down to a norm of `limit` if theirs is larger, as `torch.nn.utils.clip_grad_norm_`
+/// does; returns the norm before.
 pub fn clip_norm(gradients: &mut [f32], limit: f32) -> f32 {
     let squares = gradients.iter().map(|&g| f64::from(g).powi(2));
     let norm = squares.sum::<f64>().sqrt() as f32;
@@ -147,11 +146,11 @@ pub fn clip_norm(gradients: &mut [f32], limit: f32) -> f32 {
     norm
 }
 
-/// Moves a target's parameters by the share `tau` of the way to the source's: `tau` 1 copies.
+/// Polyak averaging: `target = tau source + (1 - tau) target`.
 ///
 /// # Panics
 ///
-/// If there are not as many of both.
+/// If the lengths differ.
 pub fn polyak(target: &mut [f32], source: &[f32], tau: f32) {
     assert_eq!(target.len(), source.len(), "parameters of both networks");
     for (target, source) in target.iter_mut().zip(source) {
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_state_goes_on_as_if_never_stored() {
+    fn a_resumed_optimizer_equals_an_uninterrupted_one() {
         let mut adam = Adam::new(2, AdamSettings::with_rate(0.01));
         let mut x = [1.0, -1.0];
         adam.step(&mut x, &[0.3, 0.1]);
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn polyak_moves_by_its_share() {
+    fn polyak_is_a_convex_combination() {
         let mut target = [0.0, 8.0];
         polyak(&mut target, &[4.0, 0.0], 0.25);
         assert_eq!(target, [1.0, 6.0]);

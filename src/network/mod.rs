@@ -1,5 +1,5 @@
-//! Small multilayer perceptrons that are trained on the processor, in F32: critics, actors, policies
-//! from files and models of dynamics.
+//! Small multilayer perceptrons, trained on the CPU in F32: critics, actors, policies from files and
+//! dynamics models.
 //!
 //! Forward and backward passes are written directly, because the tensor library's differentiation
 //! computes both gradients of every product and allocates each of them; for layers of 64 to 256 units
@@ -7,8 +7,8 @@
 //! the same batch on the same processor.
 //!
 //! The parameters of a [`Network`] are one flat slice, and so are their gradients, so that [`Adam`],
-//! [`clip_norm`] and [`polyak`] are loops over slices; they serve a lone parameter, such as SAC's
-//! temperature, as well. The order is that of PyTorch's `parameters()`: `weight [out, in]` by rows and
+//! [`clip_norm`] and [`polyak`] are loops over slices; they also serve a single parameter, such as
+//! SAC's entropy coefficient. The order is that of PyTorch's `parameters()`: `weight [out, in]` by rows and
 //! `bias [out]`, layer by layer. Several heads on a common trunk are one network whose last layer
 //! holds the rows of all of them.
 
@@ -30,7 +30,7 @@ pub use normal::{FitSettings, NormalNetwork};
 pub use passes::Tape;
 pub use tensors::NamedTensor;
 
-/// Why there is no such network or optimizer.
+/// Errors of networks and optimizers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetworkError {
@@ -59,11 +59,11 @@ pub enum NetworkError {
     #[error("there is no tensor '{0}'")]
     Missing(String),
     /// A tensor has another rank than a weight or bias, or its shape does not hold its values.
-    #[error("the tensor '{name}' of shape {shape:?} is no {expected} of a dense layer")]
+    #[error("the tensor '{name}' of shape {shape:?} is not a {expected} of a dense layer")]
     Tensor {
         /// Name of the tensor.
         name: String,
-        /// What it says its shape is.
+        /// Its stated shape.
         shape: Vec<usize>,
         /// `weight` or `bias`.
         expected: &'static str,
@@ -75,12 +75,12 @@ pub enum NetworkError {
         first: usize,
         /// Elements of the second moment.
         second: usize,
-        /// Parameters that are to be optimized.
+        /// Number of optimized parameters.
         parameters: usize,
     },
 }
 
-/// A dense layer `y = W x + b`, as parameters of its own.
+/// Parameters of a dense layer `y = W x + b`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layer {
     /// `[out, in]`, by rows.
@@ -123,7 +123,7 @@ pub struct Network {
     parameters: Vec<f32>,
 }
 
-/// Where a layer's parameters are among those of the network.
+/// Ranges of a layer's parameters within those of the network.
 #[derive(Debug, Clone, PartialEq)]
 struct Dense {
     inputs: usize,
@@ -132,7 +132,7 @@ struct Dense {
     bias: Range<usize>,
 }
 
-/// Layers between these widths, one behind the other.
+/// Lays out consecutive layers between these widths.
 fn lay_out(sizes: &[usize]) -> Result<Vec<Dense>, NetworkError> {
     if sizes.len() < 2 || sizes.contains(&0) {
         return Err(NetworkError::Sizes(sizes.to_vec()));
@@ -154,7 +154,7 @@ fn lay_out(sizes: &[usize]) -> Result<Vec<Dense>, NetworkError> {
 }
 
 impl Network {
-    /// A network between layers of these widths, the input's first, with PyTorch's default
+    /// Creates a network with layers of these widths, the input's first, and PyTorch's default
     /// initialisation: weights and biases uniform within 1/√in of zero.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Networks that give normal laws.
+//! Networks with normal output distributions.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rand::RngExt;
@@ -6,28 +6,28 @@ use rand::rngs::ChaCha8Rng;
 
 use super::{Activation, Adam, AdamSettings, Network, Tape};
 
-/// Bounds of the log of a standard deviation, in units of the target's: softly kept.
-const LOG_SPREAD: (f32, f32) = (-6.0, 1.0);
+/// Soft bounds of the log standard deviation, in units of the target's standard deviation.
+const LOG_STD: (f32, f32) = (-6.0, 1.0);
 
-/// Share of a training in which means alone are fitted, by squares: where a wide spread explains a target
-/// from the start, the likelihood hardly moves its mean (Seitzer et al., ICLR 2022).
-const MEANS_ALONE: f64 = 0.2;
+/// Initial fraction of a training that fits the means alone, by least squares: with a wide standard deviation the
+/// likelihood hardly moves the mean (Seitzer et al., ICLR 2022).
+const MEAN_WARM_UP: f64 = 0.2;
 
-/// How a [`NormalNetwork`] is made and trained.
+/// Settings of a [`NormalNetwork`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FitSettings {
-    /// Units of each of two hidden layers.
+    /// Units of each of the two hidden layers.
     pub width: usize,
-    /// Steps of training.
+    /// Training steps.
     pub updates: usize,
-    /// Rows of a step.
+    /// Rows per step.
     pub batch: usize,
-    /// Learning rate at the start; it falls to nothing.
+    /// Initial learning rate; it decays to zero.
     pub rate: f64,
 }
 
 impl FitSettings {
-    /// Training for so many rows: about a thousand passes over them, within bounds.
+    /// Returns settings for a number of rows: about a thousand epochs, within bounds.
     ///
     /// ```
     /// use statecast::network::FitSettings;
@@ -53,8 +53,8 @@ impl Default for FitSettings {
     }
 }
 
-/// Two hidden layers of swish units from standardised inputs to means and standard deviations of
-/// independent normal laws, trained for the likelihood.
+/// A network with two hidden layers of swish units, from standardised inputs to means and standard deviations of
+/// independent normal distributions, trained by maximum likelihood.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -66,7 +66,7 @@ impl Default for FitSettings {
 /// let settings = FitSettings { width: 16, updates: 1000, ..FitSettings::default() };
 /// let mut random = ChaCha8Rng::seed_from_u64(0);
 /// let network = NormalNetwork::fit(&inputs, &targets, settings, &mut random, &|_| ());
-/// let (mean, _) = network.laws(&ndarray::array![[0.5f32]]);
+/// let (mean, _) = network.distributions(&ndarray::array![[0.5f32]]);
 /// assert!((mean[[0, 0]] - 0.75).abs() < 0.1);
 /// ```
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ pub struct NormalNetwork {
 #[derive(Debug, Clone)]
 struct Standard {
     mean: Array1<f32>,
-    deviation: Array1<f32>,
+    std: Array1<f32>,
 }
 
 impl Standard {
@@ -92,21 +92,21 @@ impl Standard {
         let squares = (values - &mean).mapv(|x| or_zero(x * x)).sum_axis(Axis(0)) / &rows;
         Self {
             mean,
-            deviation: squares.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 }),
+            std: squares.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 }),
         }
     }
 
     fn apply(&self, values: &Array2<f32>) -> Array2<f32> {
-        (values - &self.mean) / &self.deviation
+        (values - &self.mean) / &self.std
     }
 }
 
 impl NormalNetwork {
-    /// Learns from inputs `[rows, inputs]` and targets `[rows, targets]`, NaN where they are not known; `progress` is told which
-    /// share of the work is done.
+    /// Fits inputs `[rows, inputs]` and targets `[rows, targets]`, NaN where unknown; `progress` receives the
+    /// finished fraction.
     ///
     /// # Panics
-    /// If there is no row, input, target or hidden unit, or not one target row an input row.
+    /// If there is no row, input, target or hidden unit, or the numbers of rows differ.
     pub fn fit(
         inputs: &Array2<f32>,
         targets: &Array2<f32>,
@@ -133,7 +133,7 @@ impl NormalNetwork {
             let shown: Vec<f32> = inputs.select(Axis(0), &picked).into_iter().collect();
             let wanted = targets.select(Axis(0), &picked);
             let output = network.forward(&shown, &mut tape);
-            let gradient = match done < MEANS_ALONE {
+            let gradient = match done < MEAN_WARM_UP {
                 true => squares_gradient(output, &wanted),
                 false => likelihood_gradient(output, &wanted),
             };
@@ -150,8 +150,8 @@ impl NormalNetwork {
         }
     }
 
-    /// Means and standard deviations `[rows, targets]` of the laws at inputs `[rows, inputs]`.
-    pub fn laws(&self, inputs: &Array2<f32>) -> (Array2<f64>, Array2<f64>) {
+    /// Returns means and standard deviations `[rows, targets]` at inputs `[rows, inputs]`.
+    pub fn distributions(&self, inputs: &Array2<f32>) -> (Array2<f64>, Array2<f64>) {
         let rows = inputs.nrows();
         let inputs: Vec<f32> = self.inputs.apply(inputs).into_iter().collect();
         let width = self.outputs.mean.len();
@@ -159,22 +159,22 @@ impl NormalNetwork {
         let output = self.network.forward(&inputs, &mut tape);
         let output = ArrayView2::from_shape((rows, 2 * width), output)
             .expect("a network has as many outputs as it was made with");
-        let mean = &output.slice(s![.., ..width]) * &self.outputs.deviation + &self.outputs.mean;
+        let mean = &output.slice(s![.., ..width]) * &self.outputs.std + &self.outputs.mean;
         let spread = output.slice(s![.., width..]);
-        let deviation = spread.mapv(|raw| log_spread(raw).0.exp()) * &self.outputs.deviation;
-        (mean.mapv(f64::from), deviation.mapv(f64::from))
+        let std = spread.mapv(|raw| log_std(raw).0.exp()) * &self.outputs.std;
+        (mean.mapv(f64::from), std.mapv(f64::from))
     }
 }
 
-/// Log of the standard deviation of a raw output, and its slope.
-fn log_spread(raw: f32) -> (f32, f32) {
-    let (low, high) = LOG_SPREAD;
+/// Returns the log standard deviation of a raw output, and its derivative.
+fn log_std(raw: f32) -> (f32, f32) {
+    let (low, high) = LOG_STD;
     let (middle, half) = (0.5 * (low + high), 0.5 * (high - low));
     let bent = ((raw - middle) / half).tanh();
     (middle + half * bent, 1.0 - bent * bent)
 }
 
-/// Gradient of half of the mean squared error of the means; spreads stay.
+/// Returns the gradient of half of the mean squared error of the means; standard deviations stay.
 fn squares_gradient(output: &[f32], targets: &Array2<f32>) -> Vec<f32> {
     let (rows, width) = targets.dim();
     let mut gradient = vec![0.0; output.len()];
@@ -188,7 +188,7 @@ fn squares_gradient(output: &[f32], targets: &Array2<f32>) -> Vec<f32> {
     gradient
 }
 
-/// Gradient of the mean negative log likelihood of the targets `[rows, targets]` with respect to
+/// Returns the gradient of the mean negative log likelihood of the targets `[rows, targets]` with respect to
 /// outputs `[rows, 2 targets]`, row by row.
 fn likelihood_gradient(output: &[f32], targets: &Array2<f32>) -> Vec<f32> {
     let (rows, width) = targets.dim();
@@ -197,7 +197,7 @@ fn likelihood_gradient(output: &[f32], targets: &Array2<f32>) -> Vec<f32> {
     for row in 0..rows {
         for c in (0..width).filter(|&c| !targets[[row, c]].is_nan()) {
             let (at, at_spread) = (2 * row * width + c, (2 * row + 1) * width + c);
-            let (log, slope) = log_spread(output[at_spread]);
+            let (log, slope) = log_std(output[at_spread]);
             let precision = (-2.0 * log).exp();
             let error = output[at] - targets[[row, c]];
             gradient[at] = share * precision * error;
@@ -212,12 +212,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gradient_is_that_of_the_likelihood() {
+    fn the_gradient_matches_finite_differences() {
         let output = [0.3f32, -0.5, 0.2, -1.0];
         let target = ndarray::array![[0.1f32, 0.4]];
         let loss = |output: &[f32]| -> f64 {
             let terms = (0..2).map(|c| {
-                let (log, _) = log_spread(output[2 + c]);
+                let (log, _) = log_std(output[2 + c]);
                 let error = f64::from(output[c] - target[[0, c]]);
                 f64::from(log) + 0.5 * error * error * f64::from((-2.0 * log).exp())
             });

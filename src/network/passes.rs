@@ -3,23 +3,23 @@
 use super::product::{self, Extents};
 use super::{Dense, Network};
 
-/// What a forward pass leaves for the backward pass, and the buffers of both. One that is used again
-/// with batches no larger allocates nothing itself.
+/// Activations of a forward pass for the backward pass, and buffers of both. A reused tape does not allocate for
+/// batches that are no larger.
 #[derive(Debug, Clone, Default)]
 pub struct Tape {
     rows: usize,
     /// Input of every layer, then the output: `[rows, width]` each.
     values: Vec<Vec<f32>>,
-    /// Slopes of the activations behind every layer but the last: `[rows, width]` each.
+    /// Derivatives of the activations after every layer but the last: `[rows, width]` each.
     slopes: Vec<Vec<f32>>,
-    /// Gradient by the result of the layer at hand before its activation, `[rows, outputs]`.
+    /// Gradient with respect to the current layer's preactivations, `[rows, outputs]`.
     gradient: Vec<f32>,
-    /// The same of the layer below.
+    /// Gradient with respect to those of the layer below.
     below: Vec<f32>,
 }
 
 impl Tape {
-    /// The output of the last forward pass, `[rows, outputs]` by rows; empty before the first.
+    /// Returns the output of the last forward pass, `[rows, outputs]` by rows; empty before the first.
     pub fn output(&self) -> &[f32] {
         self.values.last().map_or(&[], Vec::as_slice)
     }
@@ -48,7 +48,7 @@ impl Dense {
 }
 
 impl Network {
-    /// The output `[rows, outputs]` for an input `[rows, inputs]`, both by rows.
+    /// Computes the output `[rows, outputs]` for an input `[rows, inputs]`, both by rows.
     ///
     /// # Panics
     ///
@@ -78,10 +78,10 @@ impl Network {
         tape.output()
     }
 
-    /// Gradients by the parameters, put in the place of what `gradients` held, after a
+    /// Overwrites `gradients` with the gradients with respect to the parameters, after a
     /// [`forward`](Self::forward) pass of this network on `tape`.
     ///
-    /// `output_gradient` `[rows, outputs]` is the gradient of the loss by the output; `gradients` has the
+    /// `output_gradient` `[rows, outputs]` is the gradient of the loss with respect to the output; `gradients` has the
     /// order of [`parameters`](Self::parameters).
     ///
     /// # Panics
@@ -91,8 +91,8 @@ impl Network {
         self.descend(tape, output_gradient, Some(gradients), false);
     }
 
-    /// The gradient by the input, `[rows, inputs]`, with the parameters frozen: their gradients are not
-    /// computed. Otherwise like [`backward`](Self::backward).
+    /// Returns the gradient with respect to the input, `[rows, inputs]`, without those of the parameters.
+    /// Otherwise like [`backward`](Self::backward).
     ///
     /// # Panics
     ///
@@ -102,8 +102,8 @@ impl Network {
         &tape.gradient
     }
 
-    /// Gradients by the parameters, like [`backward`](Self::backward), and by the input,
-    /// `[rows, inputs]`, as the result.
+    /// Computes the gradients with respect to the parameters, like [`backward`](Self::backward), and returns
+    /// those with respect to the input, `[rows, inputs]`.
     ///
     /// # Panics
     ///
@@ -118,7 +118,7 @@ impl Network {
         &tape.gradient
     }
 
-    /// From the output down; with `to_input` the gradient by the input is left in `tape.gradient`.
+    /// Propagates from the output down; with `to_input`, leaves the gradient of the input in `tape.gradient`.
     fn descend(
         &self,
         tape: &mut Tape,
@@ -135,7 +135,7 @@ impl Network {
         assert_eq!(
             output_gradient.len(),
             tape.output().len(),
-            "elements of the gradient by the output"
+            "elements of the output gradient"
         );
         if let Some(gradients) = &gradients {
             let (found, expected) = (gradients.len(), self.parameters.len());

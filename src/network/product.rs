@@ -1,15 +1,15 @@
 //! The three products of a dense layer, on row-major slices.
 //!
-//! `matrixmultiply`, through ndarray's safe function, packs for blocks of columns; for a layer of few
-//! outputs, as the last one of most networks is, plain loops are several times faster.
+//! `matrixmultiply`, called through ndarray, packs blocks of columns. For layers with few outputs, such as most
+//! last layers, plain loops are several times faster.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-/// Fewer outputs are computed one by one.
+/// Layers with fewer outputs use plain loops.
 const FEW_OUTPUTS: usize = 4;
 
-/// Extents of a batch's pass through a layer.
+/// Extents of a batch and a layer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extents {
     pub(super) rows: usize,
@@ -45,7 +45,7 @@ pub(super) fn outputs(x: &[f32], w: &[f32], extents: Extents, y: &mut [f32]) {
     general_mat_mul(1.0, &x, &w.t(), 0.0, &mut matrix_mut(y, rows, outputs));
 }
 
-/// Gradient by the inputs, `dx = dy w`: `dy` `[rows, outputs]`, `w` `[outputs, inputs]`, `dx`
+/// Gradient with respect to the inputs, `dx = dy w`: `dy` `[rows, outputs]`, `w` `[outputs, inputs]`, `dx`
 /// `[rows, inputs]`.
 pub(super) fn input_gradient(dy: &[f32], w: &[f32], extents: Extents, dx: &mut [f32]) {
     let Extents {
@@ -66,7 +66,7 @@ pub(super) fn input_gradient(dy: &[f32], w: &[f32], extents: Extents, dx: &mut [
     general_mat_mul(1.0, &dy, &w, 0.0, &mut matrix_mut(dx, rows, inputs));
 }
 
-/// Gradient by the weights, `dw = dyᵀ x`: `dy` `[rows, outputs]`, `x` `[rows, inputs]`, `dw`
+/// Gradient with respect to the weights, `dw = dyᵀ x`: `dy` `[rows, outputs]`, `x` `[rows, inputs]`, `dw`
 /// `[outputs, inputs]`.
 pub(super) fn weight_gradient(dy: &[f32], x: &[f32], extents: Extents, dw: &mut [f32]) {
     let Extents {
@@ -87,7 +87,7 @@ pub(super) fn weight_gradient(dy: &[f32], x: &[f32], extents: Extents, dw: &mut 
     general_mat_mul(1.0, &dy.t(), &x, 0.0, &mut matrix_mut(dw, outputs, inputs));
 }
 
-/// Gradient by the bias: sums of the columns of `dy` `[rows, outputs]`.
+/// Gradient with respect to the bias: sums of the columns of `dy` `[rows, outputs]`.
 pub(super) fn bias_gradient(dy: &[f32], db: &mut [f32]) {
     db.fill(0.0);
     for dy in dy.chunks_exact(db.len()) {
@@ -102,7 +102,7 @@ fn add_scaled(to: &mut [f32], factor: f32, from: &[f32]) {
     }
 }
 
-/// Sixteen sums side by side, for a single one would wait for each addition.
+/// Keeps sixteen partial sums: a single one would wait for each addition.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
     let mut sums = [0.0; 16];
@@ -145,7 +145,7 @@ mod tests {
             let x = waves(rows * inputs, seed);
             let w = waves(outputs * inputs, seed + 1.0);
             let dy = waves(rows * outputs, seed + 2.0);
-            // What was in a buffer does not count.
+            // Buffers are overwritten.
             let buffer = |count: usize| vec![f32::NAN; count];
             let (mut y, mut dx) = (buffer(rows * outputs), buffer(rows * inputs));
             let (mut dw, mut db) = (buffer(w.len()), buffer(outputs));

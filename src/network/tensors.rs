@@ -1,22 +1,22 @@
-//! Networks as named tensors, the way PyTorch names and lays them out.
+//! Networks as named tensors, in PyTorch's naming and layout.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Activation, Layer, Network, NetworkError};
 
-/// A tensor of a checkpoint, by rows.
+/// A tensor of a checkpoint, in row-major order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NamedTensor {
-    /// Such as `fc1.weight`.
+    /// Name, such as `fc1.weight`.
     pub name: String,
     /// Extents, slowest first.
     pub shape: Vec<usize>,
-    /// The product of the extents many.
+    /// Values, in row-major order.
     pub values: Vec<f32>,
 }
 
 impl Network {
-    /// The parameters as tensors `NAME.weight` `[out, in]` and `NAME.bias` `[out]`, where layers take
+    /// Returns the parameters as tensors `NAME.weight` `[out, in]` and `NAME.bias` `[out]`, where layers take
     /// the names in turn; a layer beyond the names is named by its number from 0.
     ///
     /// # Examples
@@ -58,11 +58,11 @@ impl Network {
             .collect()
     }
 
-    /// The network whose layers, in the order of the names, are among the tensors; others are ignored.
+    /// Builds the network from the layers with these names, in their order; ignores other tensors.
     ///
     /// # Errors
     ///
-    /// If a tensor is missing or no weight or bias, or [`from_layers`](Self::from_layers) refuses the
+    /// [`NetworkError`] if a tensor is missing or is not a weight or bias, or [`from_layers`](Self::from_layers) refuses the
     /// layers.
     pub fn from_tensors(
         tensors: &[NamedTensor],

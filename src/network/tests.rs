@@ -3,8 +3,7 @@ use rand::SeedableRng;
 
 use super::*;
 
-/// The same network, plainly and in double precision: the sum of `factors` `[rows, outputs]` times the
-/// outputs.
+/// A reference in double precision: the sum of `factors` `[rows, outputs]` times the outputs.
 fn loss(network: &Network, parameters: &[f64], input: &[f64], factors: &[f32]) -> f64 {
     let rows = input.chunks(network.inputs()).map(|row| {
         let mut x = row.to_vec();
@@ -67,7 +66,7 @@ fn widen(values: &[f32]) -> Vec<f64> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
-    fn gradients_are_slopes(
+    fn gradients_match_finite_differences(
         sizes in prop::collection::vec(1..9usize, 2..5), rows in 1..6usize, seed: u64,
         activation in prop::sample::select(&[
             Activation::Relu, Activation::Silu, Activation::Tanh, Activation::Identity,
@@ -82,7 +81,7 @@ proptest! {
         let of_input = differences(&wide, |x| loss(&network, &parameters, x, &factors));
 
         let mut tape = Tape::default();
-        // What other batches and networks left there does not count.
+        // Contents from other batches and networks are overwritten.
         let other = Network::new(&[3, 70, 70, 70, 2], activation, random).expect("positive widths");
         other.forward(&draws(30, random), &mut tape);
         let mut gradients = vec![f32::NAN; parameters.len()];
@@ -116,7 +115,7 @@ fn initial_parameters_are_within_their_bounds_and_seeded() {
 }
 
 #[test]
-fn layers_that_do_not_fit_are_refused() {
+fn inconsistent_layers_are_errors() {
     let layer = |weights: usize, outputs: usize| Layer {
         weight: vec![0.5; weights],
         bias: vec![0.0; outputs],
@@ -139,7 +138,7 @@ fn layers_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn tensors_that_are_no_layers_are_refused() {
+fn invalid_tensors_are_errors() {
     let random = &mut ChaCha8Rng::seed_from_u64(1);
     let network = Network::new(&[2, 3, 1], Activation::Silu, random).expect("positive widths");
     let tensors = network.to_tensors(&["a"]);

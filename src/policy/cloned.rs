@@ -1,4 +1,4 @@
-//! Policies that are known from what they did.
+//! Behaviour cloning.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use rand::rngs::ChaCha8Rng;
@@ -8,24 +8,24 @@ use super::rules::normal;
 use super::{Policy, PolicyError, Widths};
 use crate::network::{FitSettings, NormalNetwork};
 
-/// Different values of an action up to which no others are taken.
-const MOST_CHOICES: usize = 16;
+/// Largest number of distinct values of a discrete action.
+const MAX_CHOICES: usize = 16;
 
-/// Behaviour cloning: normal laws of the recorded actions given the observations, kept within what
-/// was recorded.
+/// Behaviour cloning: normal distributions of the recorded actions given the observations, limited to
+/// recorded values.
 #[derive(Debug, Clone)]
 pub struct Cloned {
-    law: NormalNetwork,
+    distribution: NormalNetwork,
     observations: usize,
     range: Vec<Range>,
 }
 
-/// What an action was seen to be.
+/// Recorded values of an action.
 #[derive(Debug, Clone, PartialEq)]
 enum Range {
-    /// One of a few values, in order.
+    /// A few values, in order.
     Choice(Vec<f64>),
-    /// Anything between two values.
+    /// A range.
     Interval(f64, f64),
 }
 
@@ -35,7 +35,7 @@ impl Range {
         values.sort_by(f64::total_cmp);
         values.dedup();
         match values.as_slice() {
-            [low, .., high] if values.len() > MOST_CHOICES => Self::Interval(*low, *high),
+            [low, .., high] if values.len() > MAX_CHOICES => Self::Interval(*low, *high),
             _ => Self::Choice(values),
         }
     }
@@ -54,10 +54,10 @@ impl Range {
 }
 
 impl Cloned {
-    /// Learns from observations `[rows, observations]` and the actions `[rows, actions]` taken there.
+    /// Fits observations `[rows, observations]` and actions `[rows, actions]`.
     ///
     /// # Panics
-    /// If there is no row, observation or action, or not one action an observation.
+    /// If there is no row, observation or action, or the numbers of rows differ.
     pub fn fit(observations: ArrayView2<f64>, actions: ArrayView2<f64>, seed: u64) -> Self {
         let settings = FitSettings {
             width: 64,
@@ -67,7 +67,7 @@ impl Cloned {
         let narrow = |values: ArrayView2<f64>| values.mapv(|x| x as f32);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         Self {
-            law: NormalNetwork::fit(
+            distribution: NormalNetwork::fit(
                 &narrow(observations),
                 &narrow(actions),
                 settings,
@@ -93,15 +93,17 @@ impl Policy for Cloned {
         observations: ArrayView2<f64>,
         random: &mut [ChaCha8Rng],
     ) -> Result<Array2<f64>, PolicyError> {
-        let (mut actions, deviation) = self.law.laws(&observations.mapv(|x| x as f32));
+        let (mut actions, std) = self
+            .distribution
+            .distributions(&observations.mapv(|x| x as f32));
         for ((row, column), action) in actions.indexed_iter_mut() {
             let z = normal(random[row].random());
-            *action = self.range[column].nearest(*action + deviation[[row, column]] * z);
+            *action = self.range[column].nearest(*action + std[[row, column]] * z);
         }
         Ok(actions)
     }
 
-    /// Not known: what the policy itself would say of an action is not what its copy does.
+    /// Returns `None`: probabilities of the clone are not those of the behaviour policy.
     fn log_probabilities(&self, _: ArrayView2<f64>, _: ArrayView2<f64>) -> Option<Array1<f64>> {
         None
     }
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clone_does_what_was_done() {
+    fn a_clone_reproduces_the_recorded_actions() {
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let seen = Array2::from_shape_fn((2000, 2), |_| 2.0 * random.random::<f64>() - 1.0);
         let done = Array2::from_shape_fn((2000, 2), |(i, c)| match c {
@@ -124,7 +126,7 @@ mod tests {
         let again = clone.act(seen.view(), &mut random).unwrap();
         let error = (&again - &done).mapv(f64::abs);
         assert!(error.column(0).mean().unwrap() < 0.1);
-        // Wrong only near the edge, where the law is wide: half of the actions would be by chance.
+        // Wrong only near the edge, where the distribution is wide; half would be wrong by chance.
         let wrong = error.column(1).mean().unwrap();
         assert!(wrong < 0.1, "{wrong}");
         assert!(again.iter().all(|a| (-1.0..=1.0).contains(a)));

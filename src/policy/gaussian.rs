@@ -1,4 +1,4 @@
-//! Multilayer perceptrons whose action is a squashed Gaussian.
+//! Tanh-Gaussian policies.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rand::RngExt;
@@ -8,20 +8,20 @@ use super::rules::{log_normal, normal};
 use super::{Policy, PolicyError, Widths};
 use crate::network::{Network, Tape};
 
-/// Squashed actions nearer to their limits than this share of the range are taken to be so near:
-/// a 32-bit float cannot tell them apart, and the density has no bound there.
-const LEAST_MARGIN: f64 = 1e-6;
+/// Smallest distance of squashed actions to their limits, relative to the range: 32-bit floats do not resolve
+/// smaller ones, and the density is unbounded there.
+const MIN_MARGIN: f64 = 1e-6;
 
-/// How the output for the logarithm of the spread is kept in bounds.
+/// Bounds of the log standard deviation.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum SpreadBounds {
+pub(super) enum LogStdBounds {
     /// `low + (high - low) (tanh x + 1) / 2`, as in CleanRL and Spinning Up's successors.
     Squashed(f64, f64),
     /// `x` clipped to the bounds, as in Stable-Baselines3.
     Clipped(f64, f64),
 }
 
-impl SpreadBounds {
+impl LogStdBounds {
     fn apply(self, x: f64) -> f64 {
         match self {
             Self::Squashed(low, high) => low + 0.5 * (high - low) * (x.tanh() + 1.0),
@@ -31,24 +31,22 @@ impl SpreadBounds {
 }
 
 /// The policy of soft actor-critic (Haarnoja et al., arXiv 1812.05905):
-/// `a = tanh(μ(s) + σ(s) ε) scale + bias` with `ε` standard normal, and `ε = 0` if it has no spread
-/// or its mean is asked for.
+/// `a = tanh(μ(s) + σ(s) ε) scale + bias` with `ε` standard normal, or `ε = 0` for a deterministic policy.
 #[derive(Debug, Clone)]
 pub struct TanhGaussian {
-    /// From observations to the means and, unless there is no chance, the raw logarithms of the
-    /// spreads.
+    /// Maps observations to the means and, unless deterministic, the raw log standard deviations.
     pub(super) network: Network,
-    pub(super) spread: Option<SpreadBounds>,
+    pub(super) spread: Option<LogStdBounds>,
     pub(super) scale: Array1<f64>,
     pub(super) bias: Array1<f64>,
 }
 
 impl TanhGaussian {
-    /// A policy whose network gives the means and, behind them, raw logs of the spreads, which are
-    /// squashed to bounds; actions are `tanh(·) scale + bias`.
+    /// Creates a policy from a network whose outputs are the means, then the raw log standard deviations, which
+    /// are squashed to bounds. Actions are `tanh(·) scale + bias`.
     ///
     /// # Panics
-    /// If the network does not give two outputs an action.
+    /// If the network does not have two outputs per action dimension.
     pub fn squashed(
         network: Network,
         log_spread: (f64, f64),
@@ -59,13 +57,13 @@ impl TanhGaussian {
         assert_eq!(scale.len(), bias.len());
         Self {
             network,
-            spread: Some(SpreadBounds::Squashed(log_spread.0, log_spread.1)),
+            spread: Some(LogStdBounds::Squashed(log_spread.0, log_spread.1)),
             scale,
             bias,
         }
     }
 
-    /// The policy that always takes the squashed mean.
+    /// Returns the deterministic policy of the squashed mean.
     pub fn mean(self) -> Self {
         Self {
             spread: None,
@@ -73,8 +71,8 @@ impl TanhGaussian {
         }
     }
 
-    /// Mean and standard deviation before squashing, `[rows, actions]`; no spread where there is no
-    /// chance.
+    /// Returns mean and standard deviation before squashing, `[rows, actions]`; no standard deviation for a
+    /// deterministic policy.
     pub fn before_squashing(
         &self,
         observations: ArrayView2<f64>,
@@ -84,7 +82,7 @@ impl TanhGaussian {
         let outputs = self.network.forward(&inputs, &mut tape);
         let shape = (observations.nrows(), self.network.outputs());
         let outputs = ArrayView2::from_shape(shape, outputs)
-            .expect("a network has one row of outputs a row of inputs");
+            .expect("a network has one row of outputs per row of inputs");
         let actions = self.scale.len();
         let spread = self.spread.map(|bounds| {
             let raw = outputs.slice(s![.., actions..]);
@@ -128,7 +126,7 @@ impl Policy for TanhGaussian {
         let (mean, spread) = self.before_squashing(observations);
         let spread = spread?;
         let squashed = (&actions - &self.bias) / &self.scale;
-        let limit = 1.0 - LEAST_MARGIN;
+        let limit = 1.0 - MIN_MARGIN;
         let density = |((row, column), &y): ((usize, usize), &f64)| {
             let y = y.clamp(-limit, limit);
             let normal = log_normal(y.atanh(), mean[[row, column]], spread[[row, column]]);

@@ -8,22 +8,22 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use super::rules::{log_normal, normal};
 use super::{Policy, PolicyError, Widths, checked};
 
-/// `a = K o + b`, with Gaussian noise if it has a spread, clipped to limits.
+/// `a = K o + b`, with optional Gaussian noise, clipped to limits.
 #[derive(Debug, Clone)]
-pub struct Linear {
+pub struct LinearPolicy {
     gain: Array2<f64>,
     bias: Array1<f64>,
     spread: Option<Array1<f64>>,
     limits: Vec<(f64, f64)>,
 }
 
-impl Linear {
-    /// A policy of gain `K [actions, observations]`, bias `[actions]`, standard deviations
-    /// `[actions]` of the noise and limits, one pair an action.
+impl LinearPolicy {
+    /// Creates a policy from the gain `K [actions, observations]`, the bias `[actions]`, standard deviations
+    /// `[actions]` of the noise, and a pair of limits per action.
     ///
     /// # Errors
-    /// [`PolicyError::Shape`] or [`PolicyError::Weight`] if they do not fit, are not finite, a
-    /// spread is not above zero or a limit is above the other.
+    /// [`PolicyError::Shape`] or [`PolicyError::Weight`] if shapes are inconsistent, values are not finite, a
+    /// standard deviation is not above zero, or a lower limit is above the upper one.
     pub fn new(
         gain: Array2<f64>,
         bias: Array1<f64>,
@@ -73,7 +73,7 @@ impl Linear {
         })
     }
 
-    /// The policy without noise.
+    /// Returns the policy without noise.
     pub fn mean(self) -> Self {
         Self {
             spread: None,
@@ -86,13 +86,13 @@ impl Linear {
     }
 }
 
-/// Whether an action is outside of limits, by more than what recordings in single precision round.
+/// True if an action is outside its limits by more than single-precision rounding.
 fn beyond(action: f64, low: f64, high: f64) -> bool {
     let margin = |limit: f64| 1e-6 * limit.abs().max(1e-3);
     action < low - margin(low) || action > high + margin(high)
 }
 
-impl Policy for Linear {
+impl Policy for LinearPolicy {
     fn widths(&self) -> Widths {
         Widths {
             observations: self.gain.ncols(),
@@ -117,7 +117,7 @@ impl Policy for Linear {
         Ok(actions)
     }
 
-    /// At a limit the log of the probability of being clipped to it; beyond it nothing is taken.
+    /// At a limit, returns the log probability of being clipped to it; beyond it, minus infinity.
     fn log_probabilities(
         &self,
         observations: ArrayView2<f64>,
@@ -148,19 +148,19 @@ impl Policy for Linear {
     }
 }
 
-/// Action 1 where a weighted sum of the observations is above zero and 0 elsewhere, but for a share
-/// of steps in which one of both is taken at random.
+/// Action 1 where a weighted sum of the observations is above zero and 0 elsewhere, with epsilon-greedy
+/// exploration.
 #[derive(Debug, Clone)]
-pub struct Threshold {
+pub struct ThresholdPolicy {
     weights: Array1<f64>,
     epsilon: f64,
 }
 
-impl Threshold {
-    /// A policy of weights, one an observation, and a share of random steps from 0 to 1.
+impl ThresholdPolicy {
+    /// Creates a policy from a weight per observation and the probability `epsilon` of a random action.
     ///
     /// # Errors
-    /// [`PolicyError::Weight`] if a weight is not finite or the share is no share.
+    /// [`PolicyError::Weight`] if a weight is not finite or `epsilon` is not from 0 to 1.
     pub fn new(weights: Vec<f64>, epsilon: f64) -> Result<Self, PolicyError> {
         let width = [weights.len()];
         let weights = checked("weights", weights, &width, &width)?;
@@ -177,7 +177,7 @@ impl Threshold {
         }
     }
 
-    /// The policy without random steps.
+    /// Returns the greedy policy.
     pub fn mean(self) -> Self {
         Self {
             epsilon: 0.0,
@@ -186,7 +186,7 @@ impl Threshold {
     }
 }
 
-impl Policy for Threshold {
+impl Policy for ThresholdPolicy {
     fn widths(&self) -> Widths {
         Widths {
             observations: self.weights.len(),

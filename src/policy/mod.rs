@@ -1,8 +1,8 @@
-//! Control policies: from what is observed to what is done.
+//! Control policies: maps from observations to actions.
 //!
-//! A [`Policy`] acts on a batch of observations, each with random numbers of its own, and knows how
-//! likely it was to take an action, where that can be said. Policies come from files ([`read`]), from
-//! rules ([`Constant`], [`Uniform`]), from other programs ([`Program`]) and from what was done ([`Cloned`]).
+//! A [`Policy`] acts on a batch of observations, each with its own random generator, and gives the log
+//! probabilities of actions where these are known. Policies come from files ([`read`]), rules
+//! ([`Constant`], [`Uniform`]), external programs ([`Program`]) and recordings ([`Cloned`]).
 
 mod cloned;
 mod gaussian;
@@ -17,39 +17,39 @@ use rand::rngs::ChaCha8Rng;
 
 pub use cloned::Cloned;
 pub use gaussian::TanhGaussian;
-pub use linear::{Linear, Threshold};
+pub use linear::{LinearPolicy, ThresholdPolicy};
 pub use program::{Program, ProgramSettings};
 pub use rules::{Constant, Uniform};
 pub use source::{PolicySource, read};
 
-/// How many numbers a policy takes and gives.
+/// Dimensions of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Widths {
-    /// Observed numbers.
+    /// Number of observed variables.
     pub observations: usize,
-    /// Numbers of an action.
+    /// Number of action dimensions.
     pub actions: usize,
 }
 
-/// Chooses actions.
+/// A control policy.
 ///
 /// ```
 /// use ndarray::array;
 /// use rand::{SeedableRng, rngs::ChaCha8Rng};
-/// use statecast::policy::{Linear, Policy};
+/// use statecast::policy::{LinearPolicy, Policy};
 ///
-/// let mut damper = Linear::new(array![[0.0, -2.0]], array![0.5], None, vec![(-1.0, 1.0)])?;
+/// let mut damper = LinearPolicy::new(array![[0.0, -2.0]], array![0.5], None, vec![(-1.0, 1.0)])?;
 /// let mut random = [ChaCha8Rng::seed_from_u64(0)];
 /// let action = damper.act(array![[0.3, 0.1]].view(), &mut random)?;
 /// assert!((action[[0, 0]] - 0.3).abs() < 1e-12);
 /// # Ok::<(), statecast::policy::PolicyError>(())
 /// ```
 pub trait Policy: Send {
-    /// What the policy takes and gives.
+    /// Returns the dimensions.
     fn widths(&self) -> Widths;
 
-    /// Actions `[rows, actions]` at observations `[rows, observations]`; one random generator a row,
-    /// which a policy without chance leaves alone.
+    /// Returns actions `[rows, actions]` at observations `[rows, observations]`. Each row has its own random
+    /// generator, which deterministic policies do not use.
     ///
     /// # Errors
     /// [`PolicyError`] if the policy cannot act.
@@ -59,8 +59,8 @@ pub trait Policy: Send {
         random: &mut [ChaCha8Rng],
     ) -> Result<Array2<f64>, PolicyError>;
 
-    /// Log densities (of discrete actions: log probabilities) of actions `[rows, actions]` at
-    /// observations `[rows, observations]`; `None` if the policy cannot say.
+    /// Returns log densities (log probabilities of discrete actions) of actions `[rows, actions]` at
+    /// observations `[rows, observations]`; `None` if they are unknown.
     fn log_probabilities(
         &self,
         observations: ArrayView2<f64>,
@@ -68,7 +68,7 @@ pub trait Policy: Send {
     ) -> Option<Array1<f64>>;
 }
 
-/// Why a policy cannot be used.
+/// Errors of policies.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
@@ -80,14 +80,14 @@ pub enum PolicyError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A tensor or list is missing or has another shape than the others ask for.
-    #[error("{what} is {found} where {expected} is needed")]
+    /// A tensor or list is missing or has the wrong shape.
+    #[error("{what} is {found}, expected {expected}")]
     Shape {
         /// The tensor.
         what: String,
         /// Its shape, or `missing`.
         found: String,
-        /// The shape that fits.
+        /// The expected shape.
         expected: String,
     },
     /// A weight is NaN or infinite.
@@ -106,12 +106,12 @@ pub enum PolicyError {
         policy.observations, policy.actions, system.observations, system.actions
     )]
     Widths {
-        /// What the policy takes and gives.
+        /// Dimensions of the policy.
         policy: Widths,
-        /// What the system has.
+        /// Dimensions of the system.
         system: Widths,
     },
-    /// An action that is none of a system's choices.
+    /// An invalid discrete action.
     #[error("constant:{action} is none of the actions 0 to {}", choices - 1)]
     Choice {
         /// The action.
@@ -119,20 +119,20 @@ pub enum PolicyError {
         /// Number of choices.
         choices: usize,
     },
-    /// A text names no policy.
+    /// A text that names no policy.
     #[error(
         "policy '{0}': use a .safetensors or .json file, mean:FILE, constant:NUMBERS, random or command:PROGRAM"
     )]
     Source(String),
-    /// The limits of actions that a rule needs are not known.
+    /// Unknown action limits that a rule needs.
     #[error("a random policy needs limits of the actions: name the environment (--env)")]
     NoLimits,
-    /// Another program that acts did not keep to the protocol.
+    /// A violation of the protocol by a policy program.
     #[error("policy program '{program}': {reason}")]
     Program {
         /// The command.
         program: String,
-        /// What happened.
+        /// What went wrong.
         reason: String,
     },
 }

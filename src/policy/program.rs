@@ -1,10 +1,9 @@
-//! Policies of other programs, which speak lines of JSON on their standard streams.
+//! Policies of external programs, with lines of JSON on the standard streams.
 //!
 //! For every step of a batch the program reads one line
 //! `{"observations": [[…], …], "seeds": [3, …]}` and answers with one line
-//! `{"actions": [[…], …]}`, a row for a row, or `{"error": "…"}`. A seed belongs to its row, so that a
-//! program which draws from it gives results that can be repeated. The program ends when its input
-//! does.
+//! `{"actions": [[…], …]}` with the same number of rows, or `{"error": "…"}`. Each row has a seed, so that
+//! programs that draw from it are reproducible. The program exits at the end of its input.
 
 use std::time::Duration;
 
@@ -16,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::{Policy, PolicyError, Widths};
 use crate::pipe::{Pipe, PipeError};
 
-/// How long a program may take.
+/// Time limits of a program.
 #[derive(Debug, Clone, Copy)]
 pub struct ProgramSettings {
-    /// For its first reply, while it loads what it needs.
+    /// Limit of the first reply, which includes loading.
     pub first_reply: Duration,
-    /// For every other reply.
+    /// Limit of every other reply.
     pub reply: Duration,
 }
 
@@ -47,7 +46,7 @@ struct Reply {
     error: Option<String>,
 }
 
-/// A program that acts.
+/// A policy program.
 ///
 /// ```no_run
 /// use statecast::policy::{Policy, Program, ProgramSettings, Widths};
@@ -61,8 +60,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a program by its command line, words apart by spaces and quoted as in a shell, without a
-    /// shell.
+    /// Starts a program by its command line, split and quoted as in a shell, but without a shell.
     ///
     /// # Errors
     /// [`PolicyError::Program`] if it does not start.

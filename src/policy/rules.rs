@@ -1,4 +1,4 @@
-//! Policies that look at nothing, and the normal law.
+//! Policies without observations, and the normal distribution.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use rand::RngExt;
@@ -8,19 +8,19 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use super::{Policy, PolicyError, Widths};
 use crate::environment::ActionSpace;
 
-/// A standard normal number from a level in `[0, 1)`.
+/// Returns the standard normal quantile of a level in `[0, 1)`.
 pub(super) fn normal(level: f64) -> f64 {
-    // Level 0 would be minus infinity.
+    // Level 0 has an infinite quantile.
     Normal::standard().inverse_cdf(level.max(f64::EPSILON))
 }
 
-/// Log density of the normal law.
+/// Returns the log density of a normal distribution.
 pub(super) fn log_normal(x: f64, mean: f64, deviation: f64) -> f64 {
     let z = (x - mean) / deviation;
     -0.5 * z * z - deviation.ln() - 0.5 * std::f64::consts::TAU.ln()
 }
 
-/// Always the same action.
+/// A constant action.
 #[derive(Debug, Clone)]
 pub struct Constant {
     action: Array1<f64>,
@@ -29,7 +29,7 @@ pub struct Constant {
 }
 
 impl Constant {
-    /// A policy that takes one action whatever it observes.
+    /// Creates a policy with a constant continuous action.
     pub fn new(action: Vec<f64>, observations: usize) -> Self {
         Self {
             action: action.into(),
@@ -38,7 +38,7 @@ impl Constant {
         }
     }
 
-    /// The same for an action that is one of some choices: it has probability 1, where others have a density.
+    /// Creates a policy with a constant discrete action, which has probability 1 instead of a density.
     pub fn of_choice(action: usize, observations: usize) -> Self {
         Self {
             is_choice: true,
@@ -87,7 +87,7 @@ pub struct Uniform {
 }
 
 impl Uniform {
-    /// A policy that takes any action of a space, all as likely.
+    /// Creates a policy with uniform actions over a space.
     pub fn new(space: ActionSpace, observations: usize) -> Self {
         Self {
             space,
@@ -149,9 +149,9 @@ mod tests {
     use super::super::{PolicySource, read};
     use super::*;
 
-    /// Fault: the probabilities of a constant action were unknown also where actions are choices.
+    /// Fault: the probability of a constant discrete action was unknown.
     #[test]
-    fn a_constant_choice_has_probability_one() {
+    fn a_constant_discrete_action_has_probability_one() {
         let system = Widths {
             observations: 1,
             actions: 1,

@@ -11,25 +11,25 @@ use ndarray::{Array1, Array2};
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use super::gaussian::SpreadBounds;
+use super::gaussian::LogStdBounds;
 use super::{
-    Constant, Linear, Policy, PolicyError, Program, ProgramSettings, TanhGaussian, Threshold,
-    Uniform, Widths, checked,
+    Constant, LinearPolicy, Policy, PolicyError, Program, ProgramSettings, TanhGaussian,
+    ThresholdPolicy, Uniform, Widths, checked,
 };
 use crate::environment::ActionSpace;
 use crate::network::{Activation, Layer, Network};
 use crate::stand_in;
 
-/// Largest policy file that is read.
-const MOST_BYTES: u64 = 256 << 20;
+/// Largest policy file that is read, in bytes.
+const MAX_BYTES: u64 = 256 << 20;
 
-/// Most hidden layers of a policy.
-const MOST_LAYERS: usize = 64;
+/// Largest number of hidden layers.
+const MAX_LAYERS: usize = 64;
 
-/// Bounds of the log of the spread where a file does not state them.
-const SPREAD_BOUNDS: SpreadBounds = SpreadBounds::Squashed(-5.0, 2.0);
+/// Bounds of the log standard deviation where a file does not state them.
+const LOG_STD_BOUNDS: LogStdBounds = LogStdBounds::Squashed(-5.0, 2.0);
 
-/// Where a policy comes from.
+/// Source of a policy.
 ///
 /// ```
 /// use statecast::policy::PolicySource;
@@ -47,11 +47,11 @@ pub enum PolicySource {
         /// True for the policy's mean action instead of a draw (`mean:` before the path).
         mean: bool,
     },
-    /// The same action always (`constant:1,0.5`).
+    /// A constant action (`constant:1,0.5`).
     Constant(Vec<f64>),
-    /// Any action within the limits, all as likely (`random`).
+    /// Uniform actions within the limits (`random`).
     Random,
-    /// Another program (`command:python act.py`).
+    /// An external program (`command:python act.py`).
     Program(String),
 }
 
@@ -105,10 +105,10 @@ impl fmt::Display for PolicySource {
     }
 }
 
-/// The policy of a source, for a system of some widths and, if it is known, action space.
+/// Reads the policy of a source, for a system with these widths and, if known, action space.
 ///
 /// # Errors
-/// [`PolicyError`] if there is none, it is damaged or it does not fit the system.
+/// [`PolicyError`] if it is missing, damaged or inconsistent with the system.
 pub fn read(
     source: &PolicySource,
     system: Widths,
@@ -163,13 +163,13 @@ fn of_file(path: &Path, mean: bool) -> Result<Box<dyn Policy>, PolicyError> {
 fn bytes_of(path: &Path) -> Result<Vec<u8>, String> {
     let file = File::open(path).map_err(|e| format!("cannot be read ({e})"))?;
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1)
+    file.take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|e| format!("cannot be read ({e})"))?;
     match stand_in::by_content(&bytes) {
         Some(found) => Err(format!("is {}; {}", found.what, found.remedy)),
-        None if bytes.len() as u64 > MOST_BYTES => {
-            Err(format!("is larger than {} MB", MOST_BYTES >> 20))
+        None if bytes.len() as u64 > MAX_BYTES => {
+            Err(format!("is larger than {} MB", MAX_BYTES >> 20))
         }
         None => Ok(bytes),
     }
@@ -182,12 +182,12 @@ fn damaged(reason: impl ToString) -> PolicyError {
     }
 }
 
-/// Tensors of `fc1`, `fc2`, … with ReLU between, `fc_mean`, `fc_logstd` (absent where there is no
-/// chance), `action_scale` and `action_bias`, 32-bit floats in PyTorch's layout `[out, in]`.
+/// Reads tensors of `fc1`, `fc2`, … with ReLU between, `fc_mean`, `fc_logstd` (absent in deterministic
+/// policies), `action_scale` and `action_bias`, 32-bit floats in PyTorch's layout `[out, in]`.
 fn of_safetensors(bytes: &[u8]) -> Result<TanhGaussian, PolicyError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    let layers = (1..=MOST_LAYERS).take_while(|i| tensors.tensor(&format!("fc{i}.weight")).is_ok());
+    let layers = (1..=MAX_LAYERS).take_while(|i| tensors.tensor(&format!("fc{i}.weight")).is_ok());
     let mut input = None;
     let mut hidden = Vec::new();
     for i in layers {
@@ -220,13 +220,13 @@ fn of_safetensors(bytes: &[u8]) -> Result<TanhGaussian, PolicyError> {
     .policy()
 }
 
-/// Bounds stated in a file's metadata.
-fn bounds_of(stated: Option<&String>) -> Result<SpreadBounds, PolicyError> {
+/// Parses the bounds in a file's metadata.
+fn bounds_of(stated: Option<&String>) -> Result<LogStdBounds, PolicyError> {
     let Some(stated) = stated else {
-        return Ok(SPREAD_BOUNDS);
+        return Ok(LOG_STD_BOUNDS);
     };
     if stated == "-5+3.5*(tanh(fc_logstd)+1)" {
-        return Ok(SPREAD_BOUNDS);
+        return Ok(LOG_STD_BOUNDS);
     }
     let numbers = |prefix: &str| -> Option<(f64, f64)> {
         let inside = stated.strip_prefix(prefix)?.strip_suffix(')')?;
@@ -234,8 +234,8 @@ fn bounds_of(stated: Option<&String>) -> Result<SpreadBounds, PolicyError> {
         let (low, high): (f64, f64) = (low.trim().parse().ok()?, high.trim().parse().ok()?);
         (low.is_finite() && high.is_finite() && low <= high).then_some((low, high))
     };
-    let squashed = numbers("tanh(").map(|(low, high)| SpreadBounds::Squashed(low, high));
-    let clipped = numbers("clamp(").map(|(low, high)| SpreadBounds::Clipped(low, high));
+    let squashed = numbers("tanh(").map(|(low, high)| LogStdBounds::Squashed(low, high));
+    let clipped = numbers("clamp(").map(|(low, high)| LogStdBounds::Clipped(low, high));
     squashed.or(clipped).ok_or_else(|| {
         damaged(format!(
             "metadata logstd '{stated}' is not known; write tanh(LOW,HIGH) or clamp(LOW,HIGH)"
@@ -285,7 +285,7 @@ fn layer_of(
     layer(name, weight, shape, bias, length, input, output)
 }
 
-/// A checked layer of some inputs and outputs, as far as they are known.
+/// Checks a layer against the known numbers of inputs and outputs.
 fn layer(
     name: &str,
     weight: Vec<f64>,
@@ -308,12 +308,12 @@ fn layer(
     }
 }
 
-/// Layers of a policy that were checked one by one.
+/// Layers of a policy, each checked.
 struct Parts {
     hidden: Vec<Layer>,
     activation: Activation,
     mean: Layer,
-    spread: Option<(Layer, SpreadBounds)>,
+    spread: Option<(Layer, LogStdBounds)>,
     scale: Array1<f64>,
     bias: Array1<f64>,
 }
@@ -336,7 +336,7 @@ impl Parts {
     }
 }
 
-/// A policy file of JSON.
+/// A JSON policy file.
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 enum Json {
@@ -396,7 +396,7 @@ impl JsonLayer {
     }
 }
 
-/// Rows of one length, one after the other.
+/// Concatenates rows of equal length.
 fn matrix(what: &str, rows: Vec<Vec<f64>>) -> Result<(Vec<f64>, [usize; 2]), PolicyError> {
     let width = rows.first().map_or(0, Vec::len);
     match rows.iter().find(|row| row.len() != width) {
@@ -465,27 +465,27 @@ fn of_json(bytes: &[u8], mean: bool) -> Result<Box<dyn Policy>, PolicyError> {
                 checked("high", high.clone(), &[high.len()], &width)?;
             }
             let limits = low.into_iter().zip(high).collect();
-            let policy = Linear::new(gain, bias.into(), std.map(Array1::from), limits)?;
+            let policy = LinearPolicy::new(gain, bias.into(), std.map(Array1::from), limits)?;
             Box::new(if mean { policy.mean() } else { policy })
         }
         Json::Threshold { weights, epsilon } => {
-            let policy = Threshold::new(weights, epsilon)?;
+            let policy = ThresholdPolicy::new(weights, epsilon)?;
             Box::new(if mean { policy.mean() } else { policy })
         }
     })
 }
 
-fn json_bounds(stated: Option<HashMap<String, (f64, f64)>>) -> Result<SpreadBounds, PolicyError> {
+fn json_bounds(stated: Option<HashMap<String, (f64, f64)>>) -> Result<LogStdBounds, PolicyError> {
     let Some(stated) = stated else {
-        return Ok(SPREAD_BOUNDS);
+        return Ok(LOG_STD_BOUNDS);
     };
     let bounds: Vec<(String, (f64, f64))> = stated.into_iter().collect();
     match bounds.as_slice() {
         [(kind, (low, high))] if kind == "tanh" && low <= high => {
-            Ok(SpreadBounds::Squashed(*low, *high))
+            Ok(LogStdBounds::Squashed(*low, *high))
         }
         [(kind, (low, high))] if kind == "clamp" && low <= high => {
-            Ok(SpreadBounds::Clipped(*low, *high))
+            Ok(LogStdBounds::Clipped(*low, *high))
         }
         _ => Err(damaged(
             "log_std_bounds is {\"tanh\": [LOW, HIGH]} or {\"clamp\": [LOW, HIGH]}",

@@ -1,4 +1,4 @@
-//! Policies to files that [`read`](super::read) takes.
+//! Policy files for [`read`](super::read).
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::path::Path;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::gaussian::SpreadBounds;
+use super::gaussian::LogStdBounds;
 use super::{PolicyError, TanhGaussian};
 use crate::output::write_atomically;
 
@@ -63,8 +63,8 @@ impl TanhGaussian {
         });
         let views = views.collect::<Result<Vec<_>, _>>()?;
         let bounds = self.spread.map(|bounds| match bounds {
-            SpreadBounds::Squashed(low, high) => format!("tanh({low},{high})"),
-            SpreadBounds::Clipped(low, high) => format!("clamp({low},{high})"),
+            LogStdBounds::Squashed(low, high) => format!("tanh({low},{high})"),
+            LogStdBounds::Clipped(low, high) => format!("clamp({low},{high})"),
         });
         let metadata = bounds.map(|bounds| HashMap::from([("logstd".to_owned(), bounds)]));
         safetensors::serialize(views, metadata)
@@ -82,7 +82,7 @@ mod tests {
     use crate::network::{Activation, Network};
 
     #[test]
-    fn a_written_policy_is_read_as_it_was() {
+    fn a_written_policy_reads_back_equal() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pi.safetensors");
         let mut random = ChaCha8Rng::seed_from_u64(0);

@@ -1,14 +1,14 @@
-//! The charts of a report as SVG elements.
+//! Charts of a report as SVG elements.
 
 use super::WeightHistory;
-use crate::backtest::{ByStep, MethodSummary, Summary};
+use crate::backtest::{BacktestSummary, MethodSummary, StepSummary};
 use crate::metrics::Pit;
 use crate::plot::{Chart, Curve, PlotError};
 
 const SMALL: (u32, u32) = (330, 240);
 const TINY: (u32, u32) = (200, 150);
 
-/// Channels of which weights are shown.
+/// Largest number of channels in charts of weights.
 const MOST_CHANNELS: usize = 12;
 
 fn pit(method: &MethodSummary, one_step: bool) -> &Pit {
@@ -18,8 +18,8 @@ fn pit(method: &MethodSummary, one_step: bool) -> &Pit {
     }
 }
 
-/// Shares of outcomes below quantiles against the quantiles' levels, one curve a method.
-pub(super) fn reliability(summary: &Summary, one_step: bool) -> Result<String, PlotError> {
+/// Draws reliability curves: the fraction of outcomes below quantiles against their level, one curve per method.
+pub(super) fn reliability(summary: &BacktestSummary, one_step: bool) -> Result<String, PlotError> {
     let curve = |(number, method): (usize, &MethodSummary)| {
         let pit = pit(method, one_step);
         let levels = (0..=20).map(|i| f64::from(i) / 20.0);
@@ -33,7 +33,7 @@ pub(super) fn reliability(summary: &Summary, one_step: bool) -> Result<String, P
     };
     let chart = Chart {
         title: "Reliability".to_owned(),
-        x: "level: share that should lie below".to_owned(),
+        x: "nominal level".to_owned(),
         curves: summary.methods.iter().enumerate().map(curve).collect(),
         ideal: vec![(0.0, 0.0), (1.0, 1.0)],
         y_range: Some((0.0, 1.0)),
@@ -43,8 +43,8 @@ pub(super) fn reliability(summary: &Summary, one_step: bool) -> Result<String, P
     chart.svg()
 }
 
-/// Where outcomes fell in their forecasts, a histogram a method.
-pub(super) fn histograms(summary: &Summary, one_step: bool) -> Result<String, PlotError> {
+/// Draws PIT histograms, one per method.
+pub(super) fn histograms(summary: &BacktestSummary, one_step: bool) -> Result<String, PlotError> {
     let parts = 10;
     let methods = summary.methods.iter().enumerate();
     let charts = methods.map(|(number, method)| {
@@ -71,9 +71,9 @@ pub(super) fn histograms(summary: &Summary, one_step: bool) -> Result<String, Pl
     charts.collect()
 }
 
-/// Scores against the steps ahead.
-pub(super) fn horizons(summary: &Summary) -> Result<String, PlotError> {
-    let chart = |title: &str, value: &dyn Fn(&ByStep) -> f64, ideal: Option<f64>| {
+/// Draws scores by steps ahead.
+pub(super) fn horizons(summary: &BacktestSummary) -> Result<String, PlotError> {
+    let chart = |title: &str, value: &dyn Fn(&StepSummary) -> f64, ideal: Option<f64>| {
         let curve = |(number, method): (usize, &MethodSummary)| {
             let steps = method.by_step.iter().enumerate();
             Curve {
@@ -97,16 +97,16 @@ pub(super) fn horizons(summary: &Summary) -> Result<String, PlotError> {
         chart.svg()
     };
     let charts = [
-        chart("CRPS", &|s| s.crps, None),
+        chart("nCRPS", &|s| s.crps, None),
         chart("RMSE of the mean", &|s| s.rmse, None),
         chart("Energy score", &|s| s.energy, None),
-        chart("Share in 90 % intervals", &|s| s.coverage_90, Some(0.9)),
+        chart("Coverage of 90 % intervals", &|s| s.coverage_90, Some(0.9)),
         chart("Width of 90 % intervals", &|s| s.width, None),
     ];
     charts.into_iter().collect()
 }
 
-/// Weights of the experts over the rows, a chart a channel; experts have colours by their numbers.
+/// Draws the expert weights over time, one chart per channel; `colours` are those of the experts.
 pub(super) fn weights(history: &WeightHistory, colours: &[usize]) -> Result<String, PlotError> {
     let channels = history.channels.iter().zip(&history.weights);
     let charts = channels.take(MOST_CHANNELS).map(|(channel, rows)| {

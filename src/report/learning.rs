@@ -1,4 +1,4 @@
-//! The page of ways to train.
+//! HTML report of training arms.
 
 use maud::{Markup, PreEscaped, html};
 
@@ -12,7 +12,7 @@ use crate::plot::{Chart, Curve, PlotError};
 const LARGE: (u32, u32) = (520, 340);
 const SMALL: (u32, u32) = (330, 240);
 
-/// The page: summaries of arms in their order, and the flags that each was trained with.
+/// Renders the report: summaries of arms in their order, and the flags of each.
 ///
 /// # Errors
 /// [`PlotError`] if a figure cannot be drawn.
@@ -23,31 +23,31 @@ pub fn learning(
     flags: &[(String, String)],
 ) -> Result<String, PlotError> {
     let seeds = arms.first().map_or(0, |arm| arm.runs.len());
-    let of = format!("{} ways to train, {seeds} seeds each", arms.len());
+    let of = format!("{} arms, {seeds} seeds each", arms.len());
     let first = summaries.first().map_or("", |arm| arm.name.as_str());
     let body = html! {
         (verdict(summaries, seeds))
         h2 { "Learning curves" }
         p.note {
-            "Interquartile means over the seeds of the evaluations' mean returns, with 95 % intervals of a bootstrap "
-            "over the seeds. All arms have the same starts of episodes and the same evaluations."
+            "Interquartile means over seeds of the evaluations' mean returns, with 95 % bootstrap intervals over "
+            "seeds. All arms have the same episode starts and the same evaluations."
         }
         (key(summaries.iter().map(|arm| &arm.name).enumerate()))
         div.charts {
             (PreEscaped(curves(summaries, "Return", |p| p.returns)?))
-            (PreEscaped(curves(summaries, "Values above the truth", |p| p.overestimation)?))
+            (PreEscaped(curves(summaries, "Overestimation", |p| p.overestimation)?))
         }
-        h2 { "How far and how soon" }
+        h2 { "Returns and steps to the threshold" }
         p.note {
-            "On the way: the mean over all evaluations. Less " (first) ": the same, seed by seed, with the interval of "
-            "the mean; where it holds 0 these seeds show no difference. Steps to the threshold: median, and how many "
-            "of the seeds came there. Values: what the critics say of the first steps of the last evaluation less what "
-            "was earned until the time limit, discounted, with the entropy that the critics value."
+            "Mean return: over all evaluations. Diff vs " (first) ": the difference in mean return, paired by seed, "
+            "with the interval of the mean; an interval that contains 0 shows no difference. Steps to the threshold: "
+            "the median, and the number of seeds that reach it. Overestimation: the critics' value of the first steps "
+            "of the last evaluation minus the discounted return, entropy bonus included, until the time limit."
         }
         (table(summaries))
-        h2 { "Every run" }
+        h2 { "Individual runs" }
         div.charts { @for (number, arm) in arms.iter().enumerate() { (PreEscaped(runs(number, arm)?)) } }
-        h2 { "What was run" }
+        h2 { "Flags" }
         div.wide { table {
             tr { th { "arm" } th { "flags of statecast train" } }
             @for (name, flags) in flags { tr { td { (name) } td { code { (flags) } } } }
@@ -56,12 +56,12 @@ pub fn learning(
     Ok(page(about, &of, &body))
 }
 
-/// Fewest seeds of which differences between arms are told: the bootstrap's intervals of fewer are much too narrow.
-const FEWEST_SEEDS: usize = 5;
+/// Fewest seeds for a statement about differences between arms: bootstrap intervals of fewer are much too narrow.
+const MIN_SEEDS: usize = 5;
 
 fn verdict(arms: &[ArmSummary], seeds: usize) -> Markup {
-    if seeds < FEWEST_SEEDS {
-        return html! { p { "Too few seeds to tell arms apart: " (FEWEST_SEEDS) " at least." } };
+    if seeds < MIN_SEEDS {
+        return html! { p { "Too few seeds to compare arms: at least " (MIN_SEEDS) " are needed." } };
     }
     let better: Vec<&str> = arms
         .iter()
@@ -74,11 +74,11 @@ fn verdict(arms: &[ArmSummary], seeds: usize) -> Markup {
     html! {
         p {
             @if better.is_empty() {
-                "No arm earns more on the way than " b { (first) } " beyond what seeds explain."
+                "No arm has a significantly higher mean return than " b { (first) } "."
             } @else {
-                "More on the way than " b { (first) } ", beyond what seeds explain: " b { (better.join(", ")) } "."
+                "Significantly higher mean return than " b { (first) } ": " b { (better.join(", ")) } "."
             }
-            @if !worse.is_empty() { " Less: " b { (worse.join(", ")) } "." }
+            @if !worse.is_empty() { " Significantly lower: " b { (worse.join(", ")) } "." }
         }
     }
 }
@@ -94,9 +94,9 @@ fn table(arms: &[ArmSummary]) -> Markup {
     html! {
         div.wide { table {
             tr {
-                th { "arm" } th { "return at the end" } th { "on the way" }
-                th { "less " (arms.first().map_or("", |arm| &arm.name)) }
-                th { "steps to threshold" } th { "values above the truth" } th { "seconds a run" }
+                th { "arm" } th { "final return" } th { "mean return" }
+                th { "diff vs " (arms.first().map_or("", |arm| &arm.name)) }
+                th { "steps to threshold" } th { "overestimation" } th { "seconds" }
             }
             @for arm in arms {
                 tr {
@@ -142,7 +142,7 @@ fn curves(
     chart.svg()
 }
 
-/// The returns of every run of an arm.
+/// Draws the returns of every run of an arm.
 fn runs(number: usize, arm: &Arm) -> Result<String, PlotError> {
     let curves = arm.runs.iter().map(|run| Curve {
         number,

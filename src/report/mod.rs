@@ -1,4 +1,4 @@
-//! Reports: HTML pages that need nothing else, light or dark as the reader has it.
+//! Self-contained HTML reports, in a light and a dark style.
 
 mod figures;
 mod learning;
@@ -6,7 +6,7 @@ mod values;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::backtest::{MethodSummary, Results, Summary};
+use crate::backtest::{BacktestSummary, MethodSummary, Results};
 use crate::metrics::Estimate;
 use crate::output::{number, numbers, percent};
 use crate::plot::{PlotError, colour};
@@ -23,18 +23,21 @@ pub struct WeightHistory {
     pub channels: Vec<String>,
     /// Weights `[channel][row][expert]`.
     pub weights: Vec<Vec<Vec<f64>>>,
-    /// Where the context stood.
+    /// Description of the context.
     pub of: String,
 }
 
-/// What a report says beside the scores.
+/// Title and settings of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct About {
-    /// First line.
+    /// Title.
     pub title: String,
     /// Settings, as pairs of name and value.
     pub settings: Vec<(String, String)>,
 }
+
+/// Longest name of a method in a column head, in bytes.
+const LONGEST_NAME: usize = 16;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
@@ -52,14 +55,14 @@ td.best { font-weight: 700; } .wide { overflow-x: auto; } .note { opacity: .75; 
 svg { max-width: 100%; height: auto; } .warn { border-left: 4px solid #e16410; padding-left: .8rem; }
 ";
 
-/// The page.
+/// Renders the report of a backtest.
 ///
 /// # Errors
 /// [`PlotError`] if a figure cannot be drawn.
 pub fn html(
     about: &About,
     results: &Results,
-    summary: &Summary,
+    summary: &BacktestSummary,
     weights: Option<&WeightHistory>,
 ) -> Result<String, PlotError> {
     let of = format!(
@@ -80,20 +83,20 @@ pub fn html(
         div.charts { (PreEscaped(figures::reliability(summary, true)?)) (PreEscaped(figures::histograms(summary, true)?)) }
         h2 { "Sampled forecasts" }
         p.note {
-            "Scores of the sample paths over all steps, in standard deviations of the context. MASE: error of "
-            "the median over that of one-step persistence. Valid steps: until the median is 0.4 standard "
-            "deviations off."
+            "Scores of the sample paths over all steps, in standard deviations of the context (nCRPS for the CRPS). "
+            "MASE: absolute error of the median over that of one-step persistence. Valid steps: until the error of "
+            "the median is 0.4 standard deviations."
         }
         (paths_table(summary))
         div.charts { (PreEscaped(figures::horizons(summary)?)) }
         div.charts { (PreEscaped(figures::reliability(summary, false)?)) (PreEscaped(figures::histograms(summary, false)?)) }
         h2 { "Variables" }
-        p.note { "CRPS in standard deviations of the context, and the share of outcomes in 90 % intervals." }
+        p.note { "CRPS in standard deviations of the context (nCRPS), and coverage of 90 % intervals." }
         (variables_table(summary))
         @if let Some(weights) = weights {
             @let colours = colours_of_experts(weights, summary);
-            h2 { "Who is right" }
-            p.note { "Weights of the mixture's experts as " (weights.of) " was read." }
+            h2 { "Expert weights over time" }
+            p.note { "Weights of the mixture's experts over the rows of " (weights.of) "." }
             (experts_legend(weights, &colours))
             div.charts { (PreEscaped(figures::weights(weights, &colours)?)) }
         }
@@ -102,7 +105,7 @@ pub fn html(
     Ok(page(about, &of, &body))
 }
 
-/// A whole page: title, what it is of with the settings, and the body.
+/// Renders a page: title, subtitle with settings, and body.
 fn page(about: &About, of: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
@@ -126,7 +129,7 @@ fn page(about: &About, of: &str, body: &Markup) -> String {
     page.into_string()
 }
 
-fn verdict(summary: &Summary) -> Markup {
+fn verdict(summary: &BacktestSummary) -> Markup {
     let one_step = summary
         .methods
         .iter()
@@ -141,12 +144,19 @@ fn verdict(summary: &Summary) -> Markup {
                 "Best one step ahead: " b { (one_step.name) } ". Best sampled forecasts: " b { (paths.name) } "."
             }
         }
-        @if summary.saturated > 0 {
+        @if summary.clipped > 0 {
             p.warn {
-                (summary.saturated) " value(s) lay outside the axis of their context and were moved to its end where "
-                "densities were scored."
+                (summary.clipped) " value(s) were clipped to the axis of their context where densities were scored."
             }
         }
+    }
+}
+
+/// Returns the head of a column of differences to the first method.
+pub(crate) fn difference_head(summary: &BacktestSummary) -> String {
+    match summary.methods.first() {
+        Some(first) if first.name.len() <= LONGEST_NAME => format!("diff vs {}", first.name),
+        _ => "diff vs first".to_owned(),
     }
 }
 
@@ -155,7 +165,7 @@ fn estimate(e: &Estimate) -> Markup {
     html! { (mean) " " @if !e.mean.is_nan() { span.interval { "[" (low) ", " (high) "]" } } }
 }
 
-/// The mark of the best of some values.
+/// Returns the CSS class of the best value.
 fn best(
     methods: &[MethodSummary],
     value: impl Fn(&MethodSummary) -> f64,
@@ -168,12 +178,12 @@ fn best(
     }
 }
 
-fn one_step_table(summary: &Summary) -> Markup {
+fn one_step_table(summary: &BacktestSummary) -> Markup {
     let all = &summary.methods;
     html! {
         div.wide { table {
             tr {
-                th { "method" } th { "log score" } th { "less " (all[0].name) } th { "CRPS" } th { "sharpness" }
+                th { "method" } th { "log score" } th { (difference_head(summary)) } th { "CRPS" } th { "sharpness" }
                 th { "in 50 %" } th { "in 80 %" } th { "in 90 %" } th { "KS" } th { "p" } th { "ECE" }
             }
             @for m in all {
@@ -194,12 +204,12 @@ fn one_step_table(summary: &Summary) -> Markup {
     }
 }
 
-fn paths_table(summary: &Summary) -> Markup {
+fn paths_table(summary: &BacktestSummary) -> Markup {
     let all = &summary.methods;
     html! {
         div.wide { table {
             tr {
-                th { "method" } th { "CRPS" } th { "less " (all[0].name) } th { "energy score" }
+                th { "method" } th { "nCRPS" } th { (difference_head(summary)) } th { "energy score" }
                 th { "interval score" } th { "in 90 %" } th { "KS" } th { "MASE" } th { "sMAPE" }
                 th { "valid steps" } th { "seconds" }
             }
@@ -222,7 +232,7 @@ fn paths_table(summary: &Summary) -> Markup {
     }
 }
 
-fn variables_table(summary: &Summary) -> Markup {
+fn variables_table(summary: &BacktestSummary) -> Markup {
     html! {
         div.wide { table {
             tr { th { "variable" } @for m in &summary.methods { th { (m.name) } } }
@@ -252,7 +262,7 @@ fn key<'n>(names: impl Iterator<Item = (usize, &'n String)>) -> Markup {
     }
 }
 
-fn legend(summary: &Summary) -> Markup {
+fn legend(summary: &BacktestSummary) -> Markup {
     key(summary.methods.iter().map(|m| &m.name).enumerate())
 }
 
@@ -260,8 +270,8 @@ fn experts_legend(weights: &WeightHistory, colours: &[usize]) -> Markup {
     key(colours.iter().copied().zip(&weights.experts))
 }
 
-/// Numbers of the experts' colours: those of the methods of their names, and new ones for others.
-fn colours_of_experts(weights: &WeightHistory, summary: &Summary) -> Vec<usize> {
+/// Returns the colours of the experts: those of the methods with their names, new ones for others.
+fn colours_of_experts(weights: &WeightHistory, summary: &BacktestSummary) -> Vec<usize> {
     let of_expert = |(number, expert): (usize, &String)| {
         let method = summary.methods.iter().position(|m| m.name == *expert);
         method.unwrap_or(summary.methods.len() + number)
@@ -269,8 +279,8 @@ fn colours_of_experts(weights: &WeightHistory, summary: &Summary) -> Vec<usize> 
     weights.experts.iter().enumerate().map(of_expert).collect()
 }
 
-/// Correlations of the first method's residuals: blue above zero, orange below.
-fn matrix(summary: &Summary) -> Markup {
+/// Renders the correlations of the first method's residuals: blue above zero, orange below.
+fn matrix(summary: &BacktestSummary) -> Markup {
     let correlations = &summary.methods[0].residuals.correlations;
     let cell = |r: f64| {
         let share = if r.is_finite() { r.abs().min(1.0) } else { 0.0 };
@@ -297,18 +307,18 @@ fn matrix(summary: &Summary) -> Markup {
                 }
             }
         } }
-        p.note { "In hundredths." }
+        p.note { "Values are multiplied by 100." }
     }
 }
 
-/// Joint scores of rows, beside those of the same paths with independent variables.
-fn joint_scores(summary: &Summary) -> Markup {
+/// Renders joint scores, and those of the same paths with independent variables.
+fn joint_scores(summary: &BacktestSummary) -> Markup {
     let all = &summary.methods;
     html! {
         p.note {
-            "Scores of the rows of sampled paths, in standard deviations of the context; lower is better. Beside "
-            "them stand those of the same paths with variables drawn independently: where they are no higher, what "
-            "paths say of how variables go together is worth nothing."
+            "Joint scores of sampled paths, in standard deviations of the context; lower is better. \"If "
+            "independent\" scores the same paths with independently drawn variables: where it is no higher, the "
+            "paths carry no information on dependence."
         }
         div.wide { table {
             tr {
@@ -328,15 +338,15 @@ fn joint_scores(summary: &Summary) -> Markup {
     }
 }
 
-/// Whether the variables go together as their forecasts say.
-fn joint(summary: &Summary) -> Markup {
+/// Renders the dependence between channels.
+fn joint(summary: &BacktestSummary) -> Markup {
     html! {
         @if summary.channels.len() > 1 {
-            h2 { "Do channels go together?" }
+            h2 { "Dependence between channels" }
             p.note {
-                "Channels are forecast one by one. The largest correlation of two channels' one-step residuals says "
-                "how far that is from the truth: bands of each variable stand whatever it is, but sums, differences "
-                "and joint events come out wrong where it is large. The energy score above sees the joint forecast."
+                "Channels are forecast independently. The largest correlation of two channels' one-step residuals "
+                "measures the violation of independence: per-variable intervals are valid; intervals for sums, "
+                "differences or joint events may not be. The energy score above scores the joint forecast."
             }
             div.wide { table {
                 tr { th { "method" } th { "largest residual correlation" } th { "of" } }
@@ -350,11 +360,11 @@ fn joint(summary: &Summary) -> Markup {
                 }
             } }
             @if summary.is_joint() { (joint_scores(summary)) }
-            p.note { "All pairs, for " (summary.methods[0].name) ":" }
+            p.note { "All pairs for " (summary.methods[0].name) ":" }
             (matrix(summary))
             @if summary.methods[0].residuals.matter() {
                 p.warn {
-                    "It matters here: try "
+                    "The correlation is large: try "
                     @if !summary.mixed { "principal components (--method dicl-s) or " } "the linear expert."
                 }
             }

@@ -1,71 +1,71 @@
-//! The page of estimated values of policies.
+//! HTML report of policy values.
 
 use maud::{Markup, html};
 
 use super::{About, page};
-use crate::evaluation::{Recommended, Standing, Value, leading};
+use crate::evaluation::{RankingMetrics, RecommendedEstimator, Value, leading};
 use crate::output::{number, numbers};
 use crate::plot::{PlotError, colour};
 
-/// Estimated values of policies, and the true ones as far as they are known.
+/// Estimated values of policies, with known true values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluated {
     /// Names of the policies.
     pub policies: Vec<String>,
     /// Names of the estimators.
     pub estimators: Vec<String>,
-    /// Estimates `[estimator][policy]`; none where an estimator lacks what it needs.
+    /// Estimates `[estimator][policy]`; `None` where an estimator is not applicable.
     pub values: Vec<Vec<Option<Value>>>,
-    /// True values, one a policy; with the interval of a simulation if they are one.
+    /// True values per policy, with an interval if simulated.
     pub truth: Vec<Option<Value>>,
-    /// The recordings that they were estimated from.
+    /// Recorded policies.
     pub recorded: Vec<Recorded>,
 }
 
-/// What a recorded policy earned, and what estimators say of it.
+/// Actual and estimated returns of a recorded policy.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Recorded {
     /// Name of the recording.
     pub name: String,
-    /// What it earned, from its own starts and in the steps that it tells about.
+    /// Actual return from its own starts over `steps` steps.
     pub earned: Value,
-    /// Steps, at most, in which it earned that.
+    /// Horizon of the return, in steps.
     pub steps: usize,
-    /// Estimates of the same, one an estimator; none of those that say nothing of other starts.
+    /// Estimates of the return, one per estimator; `None` where not applicable.
     pub imagined: Vec<Option<Value>>,
 }
 
 impl Evaluated {
-    /// The estimator that is nearest to what the recorded policies earned.
-    pub fn recommended(&self) -> Option<Recommended> {
+    /// Returns the estimator with the smallest error for the recorded policies.
+    pub fn recommended(&self) -> Option<RecommendedEstimator> {
         let earned: Vec<Value> = self.recorded.iter().map(|r| r.earned).collect();
         let said: Vec<_> = self.recorded.iter().map(|r| r.imagined.clone()).collect();
-        Recommended::of(&earned, &said)
+        RecommendedEstimator::of(&earned, &said)
     }
 
-    /// One line about whom to trust, and one about the best policy by it.
+    /// States the recommended estimator and the best policy by it, one line each.
     pub fn verdict(&self) -> Vec<String> {
         let Some(found) = self.recommended() else {
             return vec![
-                "No estimator says what the recorded policies earned: none is recommended."
+                "No estimator is recommended: none has estimates for all recorded policies."
                     .to_owned(),
             ];
         };
         let name = &self.estimators[found.estimator];
-        let Some(guess) = found.guess else {
+        let Some(baseline) = found.baseline else {
             return vec![format!(
-                "No estimator is recommended: one recording is too little to judge by. The nearest, {name}, is off by {} about it.",
-                number(found.off, 1)
+                "No estimator is recommended: one recording does not suffice. The smallest error, of {name}, is {}.",
+                number(found.error, 1)
             )];
         };
-        let [off, guess] = numbers([found.off, guess], 1);
-        if !found.is_fit() {
+        let [error, baseline] = numbers([found.error, baseline], 1);
+        if !found.is_reliable() {
             return vec![format!(
-                "No estimator is fit: the nearest, {name}, is off by {off} about what the recorded policies earned, a guess by {guess}."
+                "No estimator is recommended: the smallest error for the recorded policies, of {name}, is {error}; that of the mean is {baseline}."
             )];
         }
         let mut lines = vec![format!(
-            "Recommended: {name}, off by {off} about what the recorded policies earned (a guess by {guess})."
+            "Recommended: {name}, with an error of {error} for the recorded policies ({baseline} for the mean)."
         )];
         if let Some((best, alike)) = leading(&self.values[found.estimator])
             && self.policies.len() > 1
@@ -73,9 +73,9 @@ impl Evaluated {
             let alike: Vec<&str> = alike.iter().map(|&i| self.policies[i].as_str()).collect();
             let best = &self.policies[best];
             lines.push(match alike.is_empty() {
-                true => format!("By it, {best} is the best policy."),
+                true => format!("By its estimates, {best} is the best policy."),
                 false => format!(
-                    "By it, {best} is worth most, but cannot be told apart from {}: their intervals overlap.",
+                    "By its estimates, {best} has the highest value, but its interval overlaps with {}.",
                     alike.join(", ")
                 ),
             });
@@ -89,43 +89,43 @@ const LEFT: f64 = 96.0;
 const WIDTH: f64 = 250.0;
 const ROW: f64 = 20.0;
 
-/// The page.
+/// Renders the report.
 ///
 /// # Errors
 /// [`PlotError`] if a figure cannot be drawn.
 pub fn values(
     about: &About,
     table: &Evaluated,
-    standings: &[(String, Standing)],
+    rankings: &[(String, RankingMetrics)],
 ) -> Result<String, PlotError> {
     let of = format!("{} policies", table.policies.len());
     let body = html! {
         p { (table.verdict().join(" ")) }
         h2 { "Estimated mean returns" }
-        p.note { "With 90 % intervals. Policies in the order of their truth, or of the first estimator." }
+        p.note { "With 90 % intervals. Policies are ordered by true value, or by the first estimator." }
         (estimates(table))
         div.charts { @for policy in order(table) { (intervals(table, policy)) } }
         @if table.recorded.iter().any(|r| r.imagined.iter().any(Option::is_some)) {
-            h2 { "What the recorded policies earned" }
+            h2 { "Recorded policies" }
             p.note {
-                "And what the estimators say of them. The intervals above are widened by how far these differ: who is "
-                "off about the recordings is off about other policies, too."
+                "Actual and estimated returns. The intervals above are widened by the differences: an estimator that "
+                "is wrong about the recorded policies is also wrong about others."
             }
             (recorded_table(table))
         }
-        @if !standings.is_empty() {
-            h2 { "Against the truth" }
+        @if !rankings.is_empty() {
+            h2 { "Comparison with true values" }
             p.note {
-                "Error: mean absolute error. Regret: what choosing by the estimates costs, as a share of the "
-                "range of the true values."
+                "Error: mean absolute error. Regret: the loss from choosing by the estimates, relative to the range of "
+                "the true values."
             }
-            (standing_table(standings))
+            (ranking_table(rankings))
         }
     };
     Ok(page(about, &of, &body))
 }
 
-/// Policies, best first.
+/// Returns the policies, best first.
 fn order(table: &Evaluated) -> Vec<usize> {
     let known = table.truth.iter().all(Option::is_some);
     let first = table.values.first().unwrap_or(&table.truth);
@@ -172,7 +172,7 @@ fn interval(value: &Option<Value>) -> Markup {
 fn recorded_table(table: &Evaluated) -> Markup {
     html! {
         div.wide { table {
-            tr { th { "recording" } th { "steps" } th { "earned" } @for name in &table.estimators { th { (name) } } }
+            tr { th { "recording" } th { "steps" } th { "actual" } @for name in &table.estimators { th { (name) } } }
             @for recorded in &table.recorded {
                 tr {
                     td { (recorded.name) }
@@ -185,7 +185,7 @@ fn recorded_table(table: &Evaluated) -> Markup {
     }
 }
 
-/// One policy's estimates as points with their intervals, all policies on one scale.
+/// Draws one policy's estimates as points with intervals, all policies on one scale.
 fn intervals(table: &Evaluated, policy: usize) -> Markup {
     let means = table
         .values
@@ -227,14 +227,14 @@ fn intervals(table: &Evaluated, policy: usize) -> Markup {
     }
 }
 
-fn standing_table(standings: &[(String, Standing)]) -> Markup {
+fn ranking_table(rankings: &[(String, RankingMetrics)]) -> Markup {
     html! {
         div.wide { table {
             tr {
                 th { "estimator" } th { "error" } th { "of range" } th { "Spearman" } th { "regret@1" }
                 th { "regret@3" } th { "in 90 %" }
             }
-            @for (name, s) in standings {
+            @for (name, s) in rankings {
                 tr {
                     td { (name) } td { (number(s.error, 2)) } td { (number(s.relative, 3)) }
                     td { (number(s.spearman, 2)) } td { (number(s.regret_1, 3)) }

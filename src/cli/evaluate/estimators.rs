@@ -1,4 +1,4 @@
-//! The estimators by name, what they learn once, and what they say of each policy.
+//! Estimators: their models, fitted once, and their estimates for each policy.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,44 +10,45 @@ use serde::Serialize;
 
 use super::{Arguments, Candidate};
 use crate::baselines::of_dynamics;
-use crate::cli::experts::Models;
+use crate::cli::experts::{self, finish};
 use crate::cli::progress::Progress;
-use crate::cli::residual::ResidualOptions;
 use crate::cli::terminal::tell;
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
 use crate::evaluation::{
-    Actor, Contexts, FittedQ, FittedSettings, Imagined, Logged, Value, Walk, behaviour_mean,
-    doubly_robust, doubt, importance, in_context, learned, on_policy, pieces,
+    ActionSource, Contexts, FittedQ, FittedSettings, ImaginedRollouts, Logged, RolloutSpec, Value,
+    behaviour_mean, context_segments, doubly_robust, importance, in_context, learned,
+    misspecification_error, on_policy,
 };
 use crate::forecast::{Forecaster, Method, Recalibrated, Settings};
+use crate::forecasters::{ForecasterName, Forecasters, System};
 use crate::model::Work;
 use crate::network::FitSettings;
 use crate::report::Recorded;
 
-/// Members of learned models, all folds together.
+/// Members of learned models, over all folds.
 const MEMBERS: usize = 8;
 
-/// Most paths through learned models, if there are not more starts.
-const MOST_PATHS: usize = 10_000;
+/// Most paths in learned models, unless there are more starts.
+const MAX_PATHS: usize = 10_000;
 
-/// Steps that a context leaves room for in the model's window, if the horizon is not shorter.
-const LEAST_ROOM: usize = 100;
+/// Steps that a context leaves free in the model's window, or the horizon if it is shorter.
+const MIN_ROOM: usize = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Estimator {
-    /// Paths of the language model, recalibrated, mixed with both learned models
+    /// Rollouts in a mixture of the recalibrated language model and both learned models
     Mixture,
-    /// Paths of the language model, read as --method says
+    /// Rollouts in the language model, by --method
     Builtin,
-    /// Paths of the language model, every variable alone
+    /// Rollouts in the language model, each variable separately
     Vicl,
-    /// Paths of the language model in principal components of the states
+    /// Rollouts in the language model on principal components of the states
     DiclS,
-    /// Paths of the language model in principal components of states and actions
+    /// Rollouts in the language model on principal components of states and actions
     DiclSa,
-    /// Paths of a linear model
+    /// Rollouts in a linear model
     Linear,
-    /// Paths of an ensemble of neural networks
+    /// Rollouts in an ensemble of neural networks
     Mlp,
     /// Fitted Q evaluation
     Fqe,
@@ -55,7 +56,7 @@ pub(super) enum Estimator {
     Is,
     /// Doubly robust: the values of fqe corrected by importance sampling
     Dr,
-    /// Recorded returns of the policy itself, the ensemble as control variate
+    /// The policy's own recorded returns, with the ensemble as control variate
     OnPolicy,
     /// Mean return of the recordings
     Behaviour,
@@ -79,7 +80,7 @@ impl Estimator {
         }
     }
 
-    /// Method of the language model, if it is one.
+    /// Returns the method of the language model, if it uses one.
     fn method(self, chosen: Method) -> Option<Method> {
         match self {
             Self::Mixture | Self::Builtin => Some(chosen),
@@ -90,17 +91,17 @@ impl Estimator {
         }
     }
 
-    /// True if it says what any policy earns, so that it can be compared with what recorded policies earned.
+    /// True if it evaluates any policy, so that its error for the recorded policies is known.
     fn is_checked(self) -> bool {
         !matches!(self, Self::OnPolicy | Self::Behaviour)
     }
 
-    /// True if it needs recorded episodes of the whole horizon.
+    /// True if it needs recorded episodes that cover the horizon.
     pub(super) fn counts_recorded(self) -> bool {
         self.weighs() || matches!(self, Self::OnPolicy | Self::Behaviour)
     }
 
-    /// True if it weighs what was recorded: of a recorded policy, the recordings of the others.
+    /// True for importance sampling, which evaluates a recorded policy on the recordings of the others.
     fn weighs(self) -> bool {
         matches!(self, Self::Is | Self::Dr)
     }
@@ -112,49 +113,52 @@ pub(super) struct Estimate {
     pub(super) policy: String,
     pub(super) estimator: &'static str,
     pub(super) value: Option<Value>,
-    /// Mean steps of the imagined paths.
+    /// Mean number of steps of imagined paths.
     pub(super) length: Option<f64>,
-    /// Values that left the known range on the paths.
-    pub(super) saturated: Option<usize>,
-    /// Runs' worth of evidence that importance weights leave.
-    pub(super) effective: Option<f64>,
-    /// Of importance sampling: the mean ratio of probabilities, if it is plainly below 1.
+    /// Number of clipped values on the paths.
+    #[serde(rename = "saturated")]
+    pub(super) clipped: Option<usize>,
+    /// Effective number of runs of importance sampling.
+    #[serde(rename = "effective")]
+    pub(super) effective_runs: Option<f64>,
+    /// Mean probability ratio of importance sampling, if it is significantly below 1.
     pub(super) too_small_ratio: Option<f64>,
-    /// Whether it weighs what was recorded.
+    /// True for importance sampling.
     #[serde(skip)]
     pub(super) is_weighted: bool,
-    /// What the estimator is off by about the recordings, as a standard deviation.
-    pub(super) doubt: Option<f64>,
+    /// Standard deviation of the estimator's errors for the recorded policies beyond their stated uncertainty.
+    #[serde(rename = "doubt")]
+    pub(super) misspecification_error: Option<f64>,
     pub(super) seconds: f64,
 }
 
-/// The policy of a recording, as it was given or as it was learned from what it did.
+/// The behaviour policy of a recording, given or cloned.
 pub(super) struct Behaviour {
     pub(super) candidate: Candidate,
-    /// From the recording's own starts.
-    pub(super) walk: Walk,
+    /// Rollouts from the recording's own starts.
+    pub(super) spec: RolloutSpec,
     pub(super) earned: Value,
 }
 
 impl Behaviour {
-    /// What the recording earned, before any estimator is asked.
+    /// Returns the recorded return, without estimates yet.
     pub(super) fn recorded(&self) -> Recorded {
         Recorded {
             name: self.candidate.name.clone(),
             earned: self.earned,
-            steps: self.walk.horizon,
+            steps: self.spec.horizon,
             imagined: Vec::new(),
         }
     }
 }
 
-/// All that estimators need.
+/// Shared state of the estimators.
 pub(super) struct Study<'s> {
     arguments: &'s Arguments,
     logged: &'s Logged,
-    walk: &'s Walk,
+    spec: &'s RolloutSpec,
     fitted: Fitted,
-    models: Models,
+    forecasters: Forecasters,
     settings: Settings,
 }
 
@@ -162,8 +166,8 @@ impl<'s> Study<'s> {
     pub(super) fn new(
         arguments: &'s Arguments,
         logged: &'s Logged,
-        walk: &'s Walk,
-        options: ResidualOptions,
+        spec: &'s RolloutSpec,
+        system: System,
     ) -> anyhow::Result<Self> {
         let runs = |source| logged.runs.iter().filter(move |run| run.source == source);
         let fewest = (0..logged.sources())
@@ -171,34 +175,35 @@ impl<'s> Study<'s> {
             .min();
         let folds = arguments.contexts.get().min(fewest.unwrap_or(1).max(1));
         let fitted = Fitted::new(arguments, logged, folds)?;
-        let models = Models::load(
-            &[arguments.model.source().to_string()],
+        let language = ForecasterName::Language(arguments.model.source().clone());
+        let forecasters = experts::load(
+            &[language],
             &arguments.model,
             Work {
                 channels: logged.states() + logged.actions() + 1,
                 rows: arguments.context,
                 paths: arguments.paths.get().div_ceil(folds),
-                horizon: walk.horizon + 1,
+                horizon: spec.horizon + 1,
             },
-        )?
-        .with_options(options)?;
+        )?;
+        let forecasters = experts::with_system(forecasters, system)?;
         Ok(Self {
             arguments,
             logged,
-            walk,
+            spec,
             fitted,
-            models,
+            forecasters,
             settings: arguments.model.settings(arguments.model.method())?,
         })
     }
 
-    /// Ends what was started for the estimators.
+    /// Ends the programs that were started for the estimators.
     pub(super) fn finish(&self) -> anyhow::Result<()> {
-        self.models.finish()
+        finish(&self.forecasters)
     }
 
-    /// What an estimator says of all policies, in doubt by what it says of the recorded ones, which it is
-    /// asked for beside them.
+    /// Evaluates all policies by an estimator. Intervals are widened by the estimator's misspecification error,
+    /// measured on the recorded policies.
     pub(super) fn estimates(
         &self,
         estimator: Estimator,
@@ -226,10 +231,12 @@ impl<'s> Study<'s> {
             let shown = |share: f64| progress.show((number as f64 + share) / count);
             let Behaviour {
                 candidate,
-                walk,
+                spec,
                 earned,
             } = behaviour;
-            let others = estimator.weighs().then(|| self.logged.without(number));
+            let others = estimator
+                .weighs()
+                .then(|| self.logged.without_source(number));
             let logged = match &others {
                 None => self.logged,
                 Some(Some(others)) => others,
@@ -239,8 +246,8 @@ impl<'s> Study<'s> {
                 }
             };
             let read = contexts.as_ref();
-            let estimate = self.estimate(estimator, read, logged, candidate, walk, &shown);
-            // Values are functions of the steps left of one horizon: they are not asked about another.
+            let estimate = self.estimate(estimator, read, logged, candidate, spec, &shown);
+            // Fitted values hold for one horizon only.
             candidate.values = None;
             let estimate = estimate.with_context(|| format!("recording {}", candidate.name))?;
             recorded[number].imagined.push(estimate.value);
@@ -249,7 +256,7 @@ impl<'s> Study<'s> {
         if checked == 0 {
             recorded.iter_mut().for_each(|r| r.imagined.push(None));
         }
-        let doubt = (checked > 0).then(|| doubt(&pairs));
+        let misspecification = (checked > 0).then(|| misspecification_error(&pairs));
         let of_policy = |(number, candidate): (usize, &mut Candidate)| {
             let begin = Instant::now();
             let done = (checked + number) as f64;
@@ -260,12 +267,14 @@ impl<'s> Study<'s> {
                     contexts.as_ref(),
                     self.logged,
                     candidate,
-                    self.walk,
+                    self.spec,
                     &shown,
                 )
                 .with_context(|| format!("policy {}", candidate.name))?;
-            estimate.value = estimate.value.map(|v| v.doubted(doubt.unwrap_or(0.0)));
-            estimate.doubt = doubt;
+            estimate.value = estimate
+                .value
+                .map(|v| v.widen_by(misspecification.unwrap_or(0.0)));
+            estimate.misspecification_error = misspecification;
             estimate.seconds = begin.elapsed().as_secs_f64();
             Ok(estimate)
         };
@@ -279,24 +288,24 @@ impl<'s> Study<'s> {
         };
         let forecasters =
             self.fitted
-                .forecasters(estimator, &self.models, settings, self.logged)?;
-        let room = (self.walk.horizon + 1).min(LEAST_ROOM);
+                .forecasters(estimator, &self.forecasters, settings, self.logged)?;
+        let room = (self.spec.horizon + 1).min(MIN_ROOM);
         let longest = forecasters.iter().map(|f| f.longest_context(room));
         let longest = longest.min().unwrap_or(usize::MAX);
         ensure!(
             longest >= 10,
-            "the model's window leaves no room for a context"
+            "the model's window is too short for a context"
         );
         let rows = self.arguments.context.min(longest);
         if rows < self.arguments.context {
-            tell!("note: the model's window leaves room for {rows} rows of context");
+            tell!("note: the model's window allows {rows} rows of context");
         }
-        let pieces = pieces(self.logged, self.fitted.folds, rows);
-        let with_reward = self.walk.rules.reward.is_none();
+        let segments = context_segments(self.logged, self.fitted.folds, rows);
+        let with_reward = self.spec.rules.reward.is_none();
         Ok(Contexts::read(
             &forecasters,
             self.logged,
-            &pieces,
+            &segments,
             with_reward,
             &|_| (),
         )?)
@@ -308,7 +317,7 @@ impl<'s> Study<'s> {
         contexts: Option<&Contexts>,
         logged: &Logged,
         candidate: &mut Candidate,
-        walk: &Walk,
+        spec: &RolloutSpec,
         progress: &dyn Fn(f64),
     ) -> anyhow::Result<Estimate> {
         let mut estimate = Estimate {
@@ -316,22 +325,22 @@ impl<'s> Study<'s> {
             estimator: estimator.name(),
             value: None,
             length: None,
-            saturated: None,
-            effective: None,
+            clipped: None,
+            effective_runs: None,
             too_small_ratio: None,
             is_weighted: estimator.weighs(),
-            doubt: None,
+            misspecification_error: None,
             seconds: 0.0,
         };
         let fitted = &self.fitted;
-        let (discount, horizon) = (walk.discount, walk.horizon);
-        let mut of_paths = |imagined: Imagined| {
+        let (discount, horizon) = (spec.discount, spec.horizon);
+        let mut of_paths = |imagined: ImaginedRollouts| {
             estimate.value = Some(imagined.value());
             estimate.length = Some(imagined.length());
-            estimate.saturated = Some(imagined.saturated);
+            estimate.clipped = Some(imagined.clipped);
         };
         let policy = &mut *candidate.policy;
-        if estimator.counts_recorded() && logged.telling(|_| true, horizon).0 < horizon {
+        if estimator.counts_recorded() && logged.covered_horizon(|_| true, horizon).0 < horizon {
             return Ok(estimate);
         }
         match estimator {
@@ -340,43 +349,43 @@ impl<'s> Study<'s> {
             | Estimator::Vicl
             | Estimator::DiclS
             | Estimator::DiclSa => {
-                let contexts = contexts.context("contexts are read for language models")?;
+                let contexts = contexts.context("language models have contexts")?;
                 of_paths(in_context(
                     contexts,
                     logged,
-                    Actor::Policy(policy),
-                    walk,
+                    ActionSource::Policy(policy),
+                    spec,
                     progress,
                 )?);
             }
             Estimator::Linear | Estimator::Mlp => {
                 let models = fitted.of(estimator == Estimator::Mlp);
-                let walk = every_start(&models, walk);
+                let spec = every_start(&models, spec);
                 of_paths(learned(
                     &models,
                     logged,
-                    Actor::Policy(policy),
-                    &walk,
+                    ActionSource::Policy(policy),
+                    &spec,
                     progress,
                 )?);
             }
             Estimator::Fqe => {
-                let values = candidate.values(logged, walk, progress)?;
+                let values = candidate.values(logged, spec, progress)?;
                 estimate.value = Some(values.value(&mut *candidate.policy)?);
             }
             Estimator::Is => {
                 let weighted = importance(logged, policy, discount, horizon);
                 estimate.value = weighted.and_then(|w| w.value);
-                estimate.effective = weighted.map(|w| w.effective);
+                estimate.effective_runs = weighted.map(|w| w.effective);
                 estimate.too_small_ratio = weighted.and_then(|w| w.too_small_ratio);
             }
             Estimator::Dr if importance(logged, policy, discount, horizon).is_some() => {
-                let values = candidate.values(logged, walk, progress)?;
+                let values = candidate.values(logged, spec, progress)?;
                 let critic = values.critic(logged, &mut *candidate.policy)?;
                 let policy = &*candidate.policy;
                 let weighted = doubly_robust(logged, policy, discount, horizon, &critic);
                 estimate.value = weighted.and_then(|w| w.value);
-                estimate.effective = weighted.map(|w| w.effective);
+                estimate.effective_runs = weighted.map(|w| w.effective);
                 estimate.too_small_ratio = weighted.and_then(|w| w.too_small_ratio);
             }
             Estimator::Dr => {}
@@ -387,13 +396,18 @@ impl<'s> Study<'s> {
                     .position(|b| Some(b) == candidate.source.as_ref())
                 {
                     let models = fitted.of(true);
-                    let starts = Walk {
+                    let starts = RolloutSpec {
                         starts: logged.starts(),
-                        ..walk.clone()
+                        ..spec.clone()
                     };
-                    let walk = every_start(&models, &starts);
-                    let imagined =
-                        learned(&models, logged, Actor::Policy(policy), &walk, progress)?;
+                    let spec = every_start(&models, &starts);
+                    let imagined = learned(
+                        &models,
+                        logged,
+                        ActionSource::Policy(policy),
+                        &spec,
+                        progress,
+                    )?;
                     estimate.value = on_policy(logged, source, &imagined, discount, horizon);
                 }
             }
@@ -406,35 +420,35 @@ impl<'s> Study<'s> {
 }
 
 impl Candidate {
-    /// The policy's value functions, fitted when they are first asked for.
+    /// Returns the policy's value functions, fitted on first use.
     fn values(
         &mut self,
         logged: &Logged,
-        walk: &Walk,
+        spec: &RolloutSpec,
         progress: &dyn Fn(f64),
     ) -> anyhow::Result<Arc<FittedQ>> {
         if let Some(values) = &self.values {
             return Ok(values.clone());
         }
         let settings = FittedSettings::default();
-        let fitted = FittedQ::fit(logged, &mut *self.policy, walk, settings, progress)?;
+        let fitted = FittedQ::fit(logged, &mut *self.policy, spec, settings, progress)?;
         Ok(self.values.insert(Arc::new(fitted)).clone())
     }
 }
 
-/// Enough paths that every member goes from every start: they cost little.
-fn every_start(models: &[&dyn Dynamics], walk: &Walk) -> Walk {
+/// Returns a spec with at least one path per member and start, which costs little here.
+fn every_start(models: &[&dyn Dynamics], spec: &RolloutSpec) -> RolloutSpec {
     let members: usize = models.iter().map(|model| model.members()).sum();
-    let starts = walk.starts.nrows();
-    Walk {
-        paths: walk
+    let starts = spec.starts.nrows();
+    RolloutSpec {
+        paths: spec
             .paths
-            .max((members * starts).min(MOST_PATHS.max(starts))),
-        ..walk.clone()
+            .max((members * starts).min(MAX_PATHS.max(starts))),
+        ..spec.clone()
     }
 }
 
-/// Models learned from the runs of all folds but one, as many as folds.
+/// Models fitted to all folds but one, one per fold.
 struct Fitted {
     linear: Vec<Arc<Ridge>>,
     mlp: Vec<Arc<Ensemble>>,
@@ -447,12 +461,12 @@ impl Fitted {
         let mixes = wanted(&[Estimator::Mixture]);
         let networks = mixes || wanted(&[Estimator::Mlp, Estimator::OnPolicy]);
         let (mut linear, mut mlp) = (Vec::new(), Vec::new());
-        let progress = Progress::new("learning models");
+        let progress = Progress::new("fitting models");
         let members = MEMBERS.div_ceil(folds).max(2);
         for fold in 0..folds {
             let left_out: HashSet<usize> = match folds {
                 1 => HashSet::new(),
-                _ => logged.of_fold(fold, folds).map(|(run, _)| run).collect(),
+                _ => logged.fold_runs(fold, folds).map(|(run, _)| run).collect(),
             };
             let steps = logged.steps(|run| !left_out.contains(&run))?;
             let seed = arguments.seed.wrapping_add(fold as u64);
@@ -485,26 +499,26 @@ impl Fitted {
         }
     }
 
-    /// Forecasters of the contexts, one a fold.
+    /// Returns the forecasters of the contexts, one per fold.
     fn forecasters(
         &self,
         estimator: Estimator,
-        models: &Models,
+        forecasters: &Forecasters,
         settings: Settings,
         logged: &Logged,
     ) -> anyhow::Result<Vec<Forecaster>> {
-        let of_fold = |fold: usize| {
+        let fold_runs = |fold: usize| {
             let predictor = match estimator {
                 Estimator::Mixture => {
-                    let language = Arc::new(Recalibrated::new(models.only(settings)?));
+                    let language = Arc::new(Recalibrated::new(forecasters.only(settings)?));
                     let linear = of_dynamics(self.linear[fold].clone(), logged.states());
                     let networks = of_dynamics(self.mlp[fold].clone(), logged.states());
-                    models.mixed_for_policies(settings, language, vec![linear, networks])?
+                    forecasters.mixed_for_policies(settings, language, vec![linear, networks])?
                 }
-                _ => models.for_policies(settings)?,
+                _ => forecasters.for_policies(settings)?,
             };
             Ok(Forecaster::of(predictor, settings))
         };
-        (0..self.folds).map(of_fold).collect()
+        (0..self.folds).map(fold_runs).collect()
     }
 }

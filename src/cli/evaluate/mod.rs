@@ -1,4 +1,4 @@
-//! `statecast evaluate`: what policies are worth, from recorded trajectories.
+//! `statecast evaluate`: values of policies from recorded trajectories.
 
 mod estimators;
 mod outcome;
@@ -14,34 +14,36 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use self::estimators::{Behaviour, Estimator, Study};
-use self::outcome::{Outcome, standings};
+use self::outcome::{Outcome, rankings};
 use super::actions::warn_of_actions;
 use super::endings::written_as;
 use super::input::{Columns, ModelArguments};
 use super::outputs::Ending;
-use super::residual::{ResidualArguments, ResidualOptions};
+use super::residual::ResidualArguments;
 use crate::cli::terminal::tell;
 use crate::environment::Task;
 use crate::evaluation::{
-    FittedQ, Logged, RecordedEnds, Rules, Walk, actions_beyond, recorded, time_limit,
+    FittedQ, Logged, RolloutSpec, Rules, TerminationModel, recorded_return, time_limit,
+    unsupported_actions,
 };
 use crate::forecast::Method;
+use crate::forecasters::System;
 use crate::output::TableFormat;
 use crate::policy::{self, Cloned, Policy, PolicySource, Widths};
 use crate::report::Evaluated;
 
-/// Judge control policies from recorded trajectories, without running them
+/// Evaluate control policies from recorded trajectories, without running them
 ///
-/// Each policy is rolled out in models of the system that know nothing but the recordings: the
-/// language model that reads them as its context, alone and mixed with learned models, and the
-/// learned models themselves. Beside them stand estimators without a model.
+/// Each policy is rolled out in models that are fitted to the recordings alone: the language model
+/// with the recordings as its context, alone and mixed with learned models, and the learned models
+/// themselves. Model-free estimators are included for comparison.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Policies:\n  \
     pi.safetensors, pi.json   a file (docs/policies.md); mean:FILE takes its mean action\n  \
-    constant:0.5,-1           always the same action\n  \
-    random                    any action, all as likely (needs --env)\n  \
+    constant:0.5,-1           a constant action\n  \
+    random                    uniformly random actions (needs --env)\n  \
     command:./act --fast      a program that reads and writes lines of JSON\n  \
-    NAME=…                    any of them under another name\n\n\
+    NAME=…                    any of these under another name\n\n\
     Examples:\n  \
     statecast evaluate logged.npz --policy a.safetensors --policy b.safetensors --env pendulum\n  \
     statecast evaluate random.npz medium.npz --behaviour random --behaviour medium.safetensors \\\n    \
@@ -53,35 +55,35 @@ pub(super) struct Arguments {
     files: Vec<PathBuf>,
     #[command(flatten)]
     columns: Columns,
-    /// Policy to judge, [NAME=]SOURCE; give it once for each
+    /// Policy to evaluate, [NAME=]SOURCE; repeatable
     #[arg(long = "policy", required = true, value_name = "[NAME=]SOURCE")]
     policies: Vec<String>,
-    /// Policy that took the actions of a file; give it once for each file, in their order
+    /// Behaviour policy of a file; give one per file, in their order
     #[arg(long = "behaviour", value_name = "SOURCE")]
     behaviours: Vec<PolicySource>,
-    /// Task whose reward and end of episodes are known: pendulum, cart-pole, half-cheetah, … [default: the
-    /// reward is predicted, and episodes end where recorded ones did]
+    /// Task with known reward and termination: pendulum, cart-pole, half-cheetah, … [default: rewards are
+    /// predicted, and episodes terminate where recorded ones did]
     #[arg(long, value_name = "TASK")]
     env: Option<String>,
-    /// Where imagined episodes end before the horizon [default: by the task's rule, or as recorded]
+    /// Termination of imagined episodes before the horizon [default: the task's rule, or as recorded]
     #[arg(long, value_enum)]
     termination: Option<Termination>,
     /// Steps of an episode [default: the task's time limit, or the longest recorded episode]
     #[arg(long)]
     horizon: Option<NonZeroUsize>,
-    /// Worth of a reward one step later
+    /// Discount factor per step
     #[arg(long, default_value_t = 0.99)]
     discount: f64,
-    /// Imagined paths of a policy
+    /// Imagined paths per policy
     #[arg(long, default_value = "50")]
     paths: NonZeroUsize,
-    /// Rows of recordings in a context
+    /// Recorded rows per context
     #[arg(long, default_value_t = 400, value_name = "ROWS")]
     context: usize,
-    /// Contexts, of different episodes; learned models never see those of the context they are used in
+    /// Contexts, of different episodes; learned models are never fitted to the context that they are used with
     #[arg(long, default_value = "4", value_name = "COUNT")]
     contexts: NonZeroUsize,
-    /// Ways to estimate
+    /// Estimators
     #[arg(
         long,
         value_enum,
@@ -93,11 +95,11 @@ pub(super) struct Arguments {
     model: ModelArguments,
     #[command(flatten)]
     residual: ResidualArguments,
-    /// Also run the policies for so many episodes in the task's simulator, and hold the estimates
-    /// against that
+    /// Also run the policies in the task's simulator for so many episodes, and compare the estimates
+    /// with the simulated values
     #[arg(long, value_name = "EPISODES")]
     simulate: Option<NonZeroUsize>,
-    /// True values to hold the estimates against: a CSV file with the columns policy and value
+    /// True values to compare the estimates with: a CSV file with the columns policy and value
     #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
     truth: Option<PathBuf>,
     /// Seed of the draws
@@ -106,26 +108,26 @@ pub(super) struct Arguments {
     /// Table of all estimates: .csv, .json or .parquet, with a manifest beside it
     #[arg(long, short)]
     output: Option<PathBuf>,
-    /// Page with the estimates and their intervals (.html), readable without a network
+    /// Self-contained HTML report of the estimates and their intervals
     #[arg(long)]
     report: Option<PathBuf>,
 }
 
-/// Where imagined episodes end.
+/// Termination of imagined episodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Termination {
-    /// Where the recorded steps nearest to theirs ended an episode
+    /// Where the nearest recorded steps terminated
     Recorded,
-    /// Nowhere
+    /// No termination
     Never,
     /// By the rule of --env
     Task,
 }
 
-/// A policy to judge.
+/// A policy to evaluate.
 struct Candidate {
     name: String,
-    /// Where it comes from, unless it was learned from a recording.
+    /// Source, unless it is cloned from a recording.
     source: Option<PolicySource>,
     policy: Box<dyn Policy>,
     values: Option<Arc<FittedQ>>,
@@ -136,22 +138,22 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments.check()?;
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
     let rules = arguments.rules(task)?;
-    let (logged, action_names, options) = arguments.logged(task, &rules)?;
+    let (logged, action_names, system) = arguments.logged(task, &rules)?;
     arguments.check_termination(task, &logged)?;
     let logged = arguments.with_ends(logged);
     let mut candidates = arguments.candidates(&logged, task)?;
     let horizon = arguments.horizon(&logged, task);
-    let walk = Walk {
+    let spec = RolloutSpec {
         starts: logged.distinct_starts(),
         paths: arguments.paths.get(),
         horizon,
         discount: arguments.discount,
         rules,
-        ends: arguments.ends(&logged, task),
+        termination: arguments.termination_model(&logged, task),
         seed: arguments.seed,
     };
     let truth = arguments.truth(&mut candidates, task, horizon)?;
-    let mut behaviours = arguments.behaviours(&logged, task, &walk)?;
+    let mut behaviours = arguments.behaviours(&logged, task, &spec)?;
     let mut table = Evaluated {
         policies: candidates.iter().map(|c| c.name.clone()).collect(),
         estimators: Vec::new(),
@@ -159,7 +161,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         truth,
         recorded: behaviours.iter().map(Behaviour::recorded).collect(),
     };
-    let study = Study::new(&arguments, &logged, &walk, options)?;
+    let study = Study::new(&arguments, &logged, &spec, system)?;
     arguments.warn_of_actions(&action_names, &logged, &mut candidates)?;
     let mut estimates = Vec::new();
     for &estimator in &arguments.estimators {
@@ -175,10 +177,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let outcome = Outcome {
         arguments: &arguments,
         task,
-        walk: &walk,
-        is_short: logged.telling(|_| true, horizon).0 < horizon,
+        spec: &spec,
+        is_short: logged.covered_horizon(|_| true, horizon).0 < horizon,
         candidates: &candidates,
-        standings: standings(&table),
+        rankings: rankings(&table),
         table,
         estimates,
     };
@@ -219,8 +221,7 @@ impl Arguments {
         self.residual.check(self.model.method())?;
         ensure!(
             mixes || self.estimators.contains(&Estimator::Builtin) || !self.residual.are_given(),
-            "--simulator and --period are for the estimators 'builtin' and 'mixture', none of which is \
-             asked for"
+            "--simulator and --period need the estimator 'builtin' or 'mixture'"
         );
         Ok(())
     }
@@ -229,7 +230,7 @@ impl Arguments {
         &self,
         task: Option<&Task>,
         rules: &Rules,
-    ) -> anyhow::Result<(Logged, Vec<String>, ResidualOptions)> {
+    ) -> anyhow::Result<(Logged, Vec<String>, System)> {
         let recordings = self
             .files
             .iter()
@@ -253,16 +254,16 @@ impl Arguments {
         for (source, behaviour) in self.behaviours.iter().enumerate() {
             let policy = policy::read(behaviour, widths(&logged), task.map(|t| t.action_space))
                 .with_context(|| format!("--behaviour {behaviour}"))?;
-            logged = logged.taken_by(source, &*policy);
+            logged = logged.with_behaviour_policy(source, &*policy);
         }
         let with_reward = rules.reward.is_none();
-        let options = self
+        let system = self
             .residual
             .start_on(recordings.first(), with_reward, self.context)?;
         let names = recordings
             .first()
             .map(|first| first.action_names().to_vec());
-        Ok((logged, names.unwrap_or_default(), options))
+        Ok((logged, names.unwrap_or_default(), system))
     }
 
     fn candidates(&self, logged: &Logged, task: Option<&Task>) -> anyhow::Result<Vec<Candidate>> {
@@ -285,7 +286,7 @@ impl Arguments {
         candidates.collect()
     }
 
-    /// Warns of policies whose actions lie far from what was recorded.
+    /// Warns of policies with unsupported actions.
     fn warn_of_actions(
         &self,
         names: &[String],
@@ -295,22 +296,22 @@ impl Arguments {
         let states: Vec<_> = logged.runs.iter().map(|run| run.before()).collect();
         let actions: Vec<_> = logged.runs.iter().map(|run| run.actions.view()).collect();
         for candidate in candidates {
-            // A program may draw: what it is asked beside its paths would change these.
+            // A program may draw: additional queries would change its paths.
             if matches!(candidate.source, Some(PolicySource::Program(_))) {
                 continue;
             }
             let policy = &mut *candidate.policy;
-            let found = actions_beyond(policy, &states, &actions, self.seed)?;
+            let found = unsupported_actions(policy, &states, &actions, self.seed)?;
             warn_of_actions(&candidate.name, names, &found);
         }
         Ok(())
     }
 
-    /// What is known of the task, as far as it counts.
+    /// Returns the known reward and termination that apply.
     fn rules(&self, task: Option<&Task>) -> anyhow::Result<Rules> {
         ensure!(
             self.termination != Some(Termination::Task) || task.is_some(),
-            "--termination task: which task it is says --env"
+            "--termination task: name the task with --env"
         );
         let mut rules = task.map_or(Rules::default(), Rules::of);
         if matches!(
@@ -322,20 +323,20 @@ impl Arguments {
         Ok(rules)
     }
 
-    /// Says which estimators have nothing to say of a horizon that no episode has.
+    /// Notes which estimators have no value for a horizon that no episode covers.
     fn note_short_episodes(&self, logged: &Logged, horizon: usize) {
-        let told = logged.telling(|_| true, horizon).0;
+        let covered = logged.covered_horizon(|_| true, horizon).0;
         let counting = self.estimators.iter().filter(|e| e.counts_recorded());
         let names: Vec<&str> = counting.map(|estimator| estimator.name()).collect();
-        if told < horizon && !names.is_empty() {
+        if covered < horizon && !names.is_empty() {
             tell!(
-                "note: {}: no value, for recorded episodes tell of {told} steps and the horizon is {horizon} (--horizon)",
+                "note: {}: no value: recorded episodes cover {covered} steps, the horizon is {horizon} (--horizon)",
                 names.join(", ")
             );
         }
     }
 
-    /// Fails if where episodes end was asked for and there is nothing that could end them.
+    /// Checks that --termination has an effect.
     fn check_termination(&self, task: Option<&Task>, logged: &Logged) -> anyhow::Result<()> {
         let ended = logged.runs.iter().any(|run| run.terminated);
         let flag = match self.termination {
@@ -344,52 +345,56 @@ impl Arguments {
             _ => return Ok(()),
         };
         bail!(
-            "--termination {flag} has no effect: no recorded episode ended, or none says so (a column such as \
-             terminated)"
+            "--termination {flag} has no effect: no recorded episode terminated, or no column such as terminated \
+             says so"
         )
     }
 
-    /// What was recorded, without ends that do not count.
+    /// Applies --termination and a detected time limit to the recorded runs.
     fn with_ends(&self, logged: Logged) -> Logged {
         match (self.termination, time_limit(&logged)) {
-            (Some(Termination::Never), _) => logged.endless(),
+            (Some(Termination::Never), _) => logged.without_terminations(),
             (None, Some(limit)) => {
                 tell!(
-                    "note: {} of {} episodes are done after {} steps, more than any other, in states in which others go \
-                     on: they are taken as cut off by a time limit, and shorter ones as ended; --termination recorded takes \
-                     all as ended, as does a flag called terminated",
+                    "note: {} of {} episodes are done after {} steps, the longest, in states where others continue: they \
+                     count as truncated by a time limit, shorter ones as terminated; with --termination recorded, or a \
+                     flag called terminated, all count as terminated",
                     limit.runs.len(),
                     logged.runs.len(),
                     limit.steps
                 );
-                logged.cut_off(&limit)
+                logged.truncated_at(&limit)
             }
             _ => logged,
         }
     }
 
-    /// Where recorded episodes ended, if imagined ones end there, too.
-    fn ends(&self, logged: &Logged, task: Option<&Task>) -> Option<Arc<RecordedEnds>> {
+    /// Returns the termination model, if imagined episodes terminate by it.
+    fn termination_model(
+        &self,
+        logged: &Logged,
+        task: Option<&Task>,
+    ) -> Option<Arc<TerminationModel>> {
         let recorded = match self.termination {
             Some(termination) => termination == Termination::Recorded,
             None => task.is_none(),
         };
-        let ends = recorded.then(|| RecordedEnds::of(logged)).flatten()?;
+        let ends = recorded.then(|| TerminationModel::of(logged)).flatten()?;
         let ended = logged.runs.iter().filter(|run| run.terminated).count();
         tell!(
-            "note: imagined episodes end where recorded ones did ({ended} of {} ended before they were cut off); \
-             --termination never lets them go on",
+            "note: imagined episodes terminate where recorded ones did ({ended} of {} terminated); --termination never \
+             disables this",
             logged.runs.len()
         );
         Some(Arc::new(ends))
     }
 
-    /// Policies of the recordings: as given, or as learned from what they did.
+    /// Returns the behaviour policies: as given, or cloned from the recordings.
     fn behaviours(
         &self,
         logged: &Logged,
         task: Option<&Task>,
-        walk: &Walk,
+        spec: &RolloutSpec,
     ) -> anyhow::Result<Vec<Behaviour>> {
         let of_source = |source: usize| {
             let policy: Box<dyn Policy> = match self.behaviours.get(source) {
@@ -398,16 +403,16 @@ impl Arguments {
                     policy::read(given, widths(logged), space)?
                 }
                 None => {
-                    let (observations, actions) = logged.acts_of(source);
+                    let (observations, actions) = logged.observations_and_actions_of(source);
                     let cloned = Cloned::fit(observations.view(), actions.view(), self.seed);
                     Box::new(cloned)
                 }
             };
-            let earned = recorded(logged, source, self.discount, walk.horizon);
+            let earned = recorded_return(logged, source, self.discount, spec.horizon);
             let file = self.files[source].file_stem().unwrap_or_default();
             if earned.left_out > 0 {
                 tell!(
-                    "note: {}: {} episode(s) were cut off before {} steps and do not count in what it earned",
+                    "note: {}: {} episode(s) were truncated before {} steps and are left out of its return",
                     self.files[source].display(),
                     earned.left_out,
                     earned.horizon
@@ -420,10 +425,10 @@ impl Arguments {
                     policy,
                     values: None,
                 },
-                walk: Walk {
+                spec: RolloutSpec {
                     starts: logged.starts_of(source),
                     horizon: earned.horizon,
-                    ..walk.clone()
+                    ..spec.clone()
                 },
                 earned: earned.value,
             })
@@ -448,7 +453,7 @@ fn widths(logged: &Logged) -> Widths {
     }
 }
 
-/// Name and source of a policy; the name of a file is that without its ending.
+/// Parses the name and source of a policy; the default name of a file is its stem.
 fn named(text: &str) -> anyhow::Result<(String, PolicySource)> {
     if let Some((name, source)) = text.split_once('=')
         && !name.is_empty()

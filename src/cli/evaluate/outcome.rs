@@ -1,4 +1,4 @@
-//! What is printed and written of an evaluation.
+//! Output of an evaluation.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,21 +13,23 @@ use crate::cli::outputs::Ending;
 use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
 use crate::environment::Task;
-use crate::evaluation::{Recommended, Standing, Value, Walk, standing};
+use crate::evaluation::{
+    RankingMetrics, RecommendedEstimator, RolloutSpec, Value, ranking_metrics,
+};
 use crate::output::{Bundle, Column, Table, number, numbers, write_atomically};
 use crate::report::{self, Evaluated, Recorded};
 
-/// An evaluation that is done.
+/// A finished evaluation.
 pub(super) struct Outcome<'o> {
     pub(super) arguments: &'o Arguments,
     pub(super) task: Option<&'static Task>,
-    pub(super) walk: &'o Walk,
+    pub(super) spec: &'o RolloutSpec,
     pub(super) candidates: &'o [Candidate],
     pub(super) table: Evaluated,
     pub(super) estimates: Vec<Estimate>,
-    /// Whether no recorded episode tells of the whole horizon.
+    /// True if no recorded episode covers the horizon.
     pub(super) is_short: bool,
-    pub(super) standings: Vec<(String, Standing)>,
+    pub(super) rankings: Vec<(String, RankingMetrics)>,
 }
 
 #[derive(Serialize)]
@@ -47,18 +49,19 @@ struct Manifest<'a> {
     estimates: &'a [Estimate],
     truth: &'a [Option<Value>],
     recorded: &'a [Recorded],
-    /// Name of the estimator that is nearest to the recorded policies, if it is fit.
+    /// Name of the estimator with the smallest error for the recorded policies, if it is reliable.
     recommended: Option<&'a str>,
-    standings: &'a [(String, Standing)],
+    #[serde(rename = "standings")]
+    rankings: &'a [(String, RankingMetrics)],
     seconds: f64,
 }
 
 impl Outcome<'_> {
-    /// Tables for a terminal.
+    /// Formats the tables for a terminal.
     pub(super) fn text(&self) -> String {
         let table = &self.table;
         let mut text = aligned_rows(&estimate_rows(table));
-        text += "\nEstimated mean returns with 90 % intervals; [-]: one episode tells of none; -: the estimator lacks what it needs.\n";
+        text += "\nEstimated mean returns with 90 % intervals; [-]: no interval from one episode; -: the estimator is not applicable.\n";
         if table
             .recorded
             .iter()
@@ -66,57 +69,63 @@ impl Outcome<'_> {
         {
             text += "\n";
             text += &aligned_rows(&recorded_rows(table));
-            text += "\nWhat the recorded policies earned in so many steps and what the estimators say of them; intervals are widened by \
-                     how far these differ.\n";
+            text += "\nActual and estimated returns of the recorded policies over the stated steps; the differences widen the intervals \
+                     above.\n";
         }
         text += "\n";
         for line in table.verdict() {
             text += &line;
             text += "\n";
         }
-        if !self.standings.is_empty() {
+        if !self.rankings.is_empty() {
             text += "\n";
-            text += &aligned_rows(&standing_rows(&self.standings));
-            text += "\nError: mean of |estimate - truth|; regret as a share of the true values' range.\n";
+            text += &aligned_rows(&ranking_rows(&self.rankings));
+            text += "\nError: mean |estimate - truth|; regret relative to the range of the true values.\n";
         }
         text
     }
 
     fn recommended(&self) -> Option<&str> {
-        let found = self.table.recommended().filter(Recommended::is_fit)?;
+        let found = self
+            .table
+            .recommended()
+            .filter(RecommendedEstimator::is_reliable)?;
         Some(&self.table.estimators[found.estimator])
     }
 
-    /// Says why importance sampling has no values, and what on the paths gives reason for doubt.
+    /// Notes why importance sampling has no values, and clipped values on the paths.
     pub(super) fn warn(&self) {
         for estimate in self.estimates.iter().filter(|e| e.value.is_none()) {
             let (name, policy) = (estimate.estimator, &estimate.policy);
             if let Some(ratio) = estimate.too_small_ratio {
                 tell!(
-                    "note: {name} of {policy}: no value, for it is {} times as likely as the recorded policy to do what was \
-                     recorded, on average over all steps, and 1 is right: it does what was never recorded, as a policy \
-                     with narrower limits does, or the recorded log probabilities are none",
+                    "note: {name} of {policy}: no value: the mean probability ratio of the recorded actions is {} instead of \
+                     1; the policy takes actions without recorded support, such as actions on narrower limits, or the \
+                     recorded log probabilities are wrong",
                     number(ratio, 2)
                 );
                 continue;
             }
-            match (estimate.effective, estimate.is_weighted && !self.is_short) {
+            match (
+                estimate.effective_runs,
+                estimate.is_weighted && !self.is_short,
+            ) {
                 (Some(effective), true) => tell!(
-                    "note: {name} of {policy}: no value, for the weights leave the evidence of {} episode(s), \
-                     fewer than 2: its actions are not those that were recorded",
+                    "note: {name} of {policy}: no value: the effective number of episodes is {}, below 2; its actions differ \
+                     from the recorded ones",
                     number(effective, 1)
                 ),
                 (None, true) => tell!(
-                    "note: {name} of {policy}: no value, for how likely the policy or the recorded one takes an \
-                     action is not known (--behaviour, or a column such as log_prob)"
+                    "note: {name} of {policy}: no value: action probabilities of the policy or the recordings are unknown \
+                     (--behaviour, or a column such as log_prob)"
                 ),
                 _ => {}
             }
         }
         for estimate in &self.estimates {
-            if let Some(saturated @ 1..) = estimate.saturated {
+            if let Some(clipped @ 1..) = estimate.clipped {
                 tell!(
-                    "note: {} of {}: {saturated} value(s) left the range of the recordings",
+                    "note: {} of {}: {clipped} value(s) were clipped to the range of the recordings",
                     estimate.estimator,
                     estimate.policy
                 );
@@ -124,7 +133,7 @@ impl Outcome<'_> {
         }
     }
 
-    /// Writes the report, the table and its manifest, as far as they are asked for.
+    /// Writes the requested report, table and manifest.
     pub(super) fn write(&self, started: Instant, ending: &mut Ending) {
         if let Some(path) = &self.arguments.report {
             ending.write(|| self.write_report(path));
@@ -137,17 +146,17 @@ impl Outcome<'_> {
     fn write_report(&self, path: &Path) -> anyhow::Result<()> {
         let settings = [
             ("task", self.task.map_or("unknown", |t| t.name).to_owned()),
-            ("horizon", self.walk.horizon.to_string()),
-            ("discount", self.walk.discount.to_string()),
-            ("paths", self.walk.paths.to_string()),
+            ("horizon", self.spec.horizon.to_string()),
+            ("discount", self.spec.discount.to_string()),
+            ("paths", self.spec.paths.to_string()),
         ];
         let about = report::About {
-            title: "Values of policies".to_owned(),
+            title: "Policy values".to_owned(),
             settings: settings
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
         };
-        let page = report::values(&about, &self.table, &self.standings)?;
+        let page = report::values(&about, &self.table, &self.rankings)?;
         write_atomically(path, |file| file.write_all(page.as_bytes()))?;
         tell!("report: {}", path.display());
         Ok(())
@@ -172,9 +181,9 @@ impl Outcome<'_> {
                 .collect(),
             policies: sources.collect(),
             task: self.task.map(|task| task.name),
-            horizon: self.walk.horizon,
-            discount: self.walk.discount,
-            paths: self.walk.paths,
+            horizon: self.spec.horizon,
+            discount: self.spec.discount,
+            paths: self.spec.paths,
             context: arguments.context,
             contexts: arguments.contexts.get(),
             seed: arguments.seed,
@@ -182,15 +191,15 @@ impl Outcome<'_> {
             truth: &self.table.truth,
             recorded: &self.table.recorded,
             recommended: self.recommended(),
-            standings: &self.standings,
+            rankings: &self.rankings,
             seconds: started.elapsed().as_secs_f64(),
         };
         Ok(bundle.finish(output, &manifest)?)
     }
 }
 
-/// How each estimator stands against the truth, where that is known of two policies or more.
-pub(super) fn standings(table: &Evaluated) -> Vec<(String, Standing)> {
+/// Computes the ranking metrics of each estimator, if two or more true values are known.
+pub(super) fn rankings(table: &Evaluated) -> Vec<(String, RankingMetrics)> {
     let of = |(name, values): (&String, &Vec<Option<Value>>)| {
         let pairs = values.iter().zip(&table.truth);
         let pairs: Vec<(Value, f64)> = pairs
@@ -202,7 +211,7 @@ pub(super) fn standings(table: &Evaluated) -> Vec<(String, Standing)> {
             .flatten()
             .map(|truth| truth.mean)
             .collect();
-        standing(&pairs, &range).map(|standing| (name.clone(), standing))
+        ranking_metrics(&pairs, &range).map(|ranking_metrics| (name.clone(), ranking_metrics))
     };
     table
         .estimators
@@ -242,7 +251,7 @@ fn estimate_rows(table: &Evaluated) -> Vec<Vec<String>> {
 }
 
 fn recorded_rows(table: &Evaluated) -> Vec<Vec<String>> {
-    let mut heads = ["recording", "steps", "earned"].map(str::to_owned).to_vec();
+    let mut heads = ["recording", "steps", "actual"].map(str::to_owned).to_vec();
     heads.extend(table.estimators.iter().cloned());
     let row = |recorded: &Recorded| {
         let mut row = vec![
@@ -258,7 +267,7 @@ fn recorded_rows(table: &Evaluated) -> Vec<Vec<String>> {
         .collect()
 }
 
-fn standing_rows(standings: &[(String, Standing)]) -> Vec<Vec<String>> {
+fn ranking_rows(rankings: &[(String, RankingMetrics)]) -> Vec<Vec<String>> {
     let heads = [
         "estimator",
         "error",
@@ -269,7 +278,7 @@ fn standing_rows(standings: &[(String, Standing)]) -> Vec<Vec<String>> {
         "in 90 %",
     ];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
-    for (name, s) in standings {
+    for (name, s) in rankings {
         rows.push(vec![
             name.clone(),
             number(s.error, 2),
@@ -307,9 +316,9 @@ fn estimates_table(estimates: &[Estimate]) -> anyhow::Result<Table> {
         ("low", value(|v| v.low)),
         ("high", value(|v| v.high)),
         ("length", real(&|e| e.length)),
-        ("saturated", real(&|e| e.saturated.map(|s| s as f64))),
-        ("effective_runs", real(&|e| e.effective)),
-        ("doubt", real(&|e| e.doubt)),
+        ("saturated", real(&|e| e.clipped.map(|s| s as f64))),
+        ("effective_runs", real(&|e| e.effective_runs)),
+        ("doubt", real(&|e| e.misspecification_error)),
         ("seconds", real(&|e| Some(e.seconds))),
     ];
     let columns = columns

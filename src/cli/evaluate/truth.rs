@@ -1,4 +1,4 @@
-//! True values that estimates are held against.
+//! True values of policies.
 
 use anyhow::{Context, ensure};
 
@@ -7,7 +7,7 @@ use crate::environment::{self, Task};
 use crate::evaluation::{Value, read_truth, simulated};
 
 impl Arguments {
-    /// True values of the policies, as far as they are known.
+    /// Returns the known true values of the policies.
     pub(super) fn truth(
         &self,
         candidates: &mut [Candidate],
@@ -38,7 +38,7 @@ impl Arguments {
         let found: Vec<Option<Value>> = found.collect();
         ensure!(
             found.iter().any(Option::is_some),
-            "{}: none of the policies is in it",
+            "{}: has none of the policies",
             file.display()
         );
         Ok(found)

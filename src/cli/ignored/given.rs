@@ -4,8 +4,8 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::{ESTIMATING, LISTED, SINGLE};
-use crate::cli::experts::is_language;
 use crate::forecast::Method;
+use crate::forecasters::ForecasterName;
 use crate::model::ModelSource;
 
 /// What is given on the command line of a command.
@@ -41,12 +41,24 @@ impl Given<'_> {
         self.words(flag).into_iter().next().unwrap_or_default()
     }
 
+    /// The names of forecasters that a flag has.
+    fn names(&self, flag: &str) -> Vec<ForecasterName> {
+        let words = self.words(flag);
+        let names = words
+            .iter()
+            .filter_map(|word| ForecasterName::list(word).ok());
+        names.flatten().collect()
+    }
+
     /// The mixture is one of the forecasters.
     pub(super) fn mixes(&self) -> bool {
         match self.command {
-            "backtest" => self.words("models").iter().any(|name| name == "mixture"),
+            "backtest" => self.names("models").iter().any(ForecasterName::is_mixture),
             "training-run" => self.listed_runs().iter().any(|name| name == "mixture"),
-            _ => self.words("experts").len() > 1,
+            _ => {
+                let experts = self.names("experts");
+                experts.len() > 1 || experts.iter().any(ForecasterName::is_mixture)
+            }
         }
     }
 
@@ -70,13 +82,20 @@ impl Given<'_> {
 
     /// All forecasters that take part.
     pub(super) fn forecasters(&self) -> Vec<String> {
+        let single = |names: Vec<ForecasterName>| {
+            let members = names.iter().flat_map(|name| match name.members() {
+                [] => vec![name.to_string()],
+                members => members.iter().map(ToString::to_string).collect(),
+            });
+            members.collect::<Vec<String>>()
+        };
         let mut names = match self.command {
-            "backtest" => self.words("models"),
+            "backtest" => single(self.names("models")),
             "training-run" => self.listed_runs(),
-            _ => self.words("experts"),
+            _ => single(self.names("experts")),
         };
         if LISTED.contains(&self.command) && self.mixes() {
-            names.extend(self.words("experts"));
+            names.extend(single(self.names("experts")));
         }
         if SINGLE.contains(&self.command) && names.is_empty() {
             names.push(self.word("model"));
@@ -129,4 +148,9 @@ impl Given<'_> {
             _ => self.word("method").parse().unwrap_or_else(|_| suits()),
         }
     }
+}
+
+fn is_language(name: &str) -> bool {
+    name.parse()
+        .is_ok_and(|name: ForecasterName| name.is_language())
 }

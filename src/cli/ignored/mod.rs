@@ -327,6 +327,7 @@ const IMAGINING: &[&str] = &[
     "llm_every",
     "llm_starts",
     "method",
+    "min_context",
     "model",
     "next",
     "paths",
@@ -334,12 +335,11 @@ const IMAGINING: &[&str] = &[
     "prompt",
     "rollout",
     "scale",
-    "shortest_context",
-    "stretches",
+    "segments",
     "temperature",
     "tokenizer",
     "tolerance",
-    "trust",
+    "weighting",
 ];
 
 /// Flags of runs that are simulated.

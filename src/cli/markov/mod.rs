@@ -10,13 +10,13 @@ use ndarray::{Array2, s};
 use serde::Serialize;
 
 use super::endings::written_as;
-use super::experts::{ExpertArguments, Models, NameArguments, language};
+use super::experts::{ExpertArguments, NameArguments, finish, load};
 use super::input::{ModelArguments, RecordingArguments};
 use super::outputs::Ending;
 use super::progress::Progress;
 use crate::analysis::{
-    AtTemperature, Class, Coded, Cuts, LongRun, Questions, Sequence, Study, WindowChain,
-    at_temperatures, binned, chain_of_windows, labelled, study,
+    AtTemperature, Binning, Class, EncodedStates, LongRun, Sequence, Study, StudyConfig,
+    WindowChain, at_temperatures, binned, chain_of_windows, labelled, study,
 };
 use crate::cli::terminal::tell;
 use crate::codec::Scale;
@@ -189,22 +189,23 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (all, breaks) = arguments.coded()?;
     let states = all.labels.len();
     let truth = arguments.truth.as_deref().map(matrix).transpose()?;
-    let names = arguments.experts.names(&arguments.model);
+    let name = arguments.experts.name(&arguments.model);
     let work = Work {
         channels: 1,
         rows: all.sequence.len(),
         paths: 1,
         horizon: 1,
     };
-    let models = Models::load(&names, &arguments.model, work)?;
-    let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
+    let forecasters = load(std::slice::from_ref(&name), &arguments.model, work)?;
+    let combining = arguments.uncertainty.combining();
+    let predictor = forecasters.predictor(&name, settings, combining)?;
     let longest = Forecaster::of(predictor.clone(), settings).longest_context(1);
     let longest = longest.min(MOST_ROWS);
     let rows = all.sequence.len();
     arguments.recording.note_contexts(&[rows], longest);
     let rows = arguments.recording.context_rows(rows, longest);
     let first_row = all.sequence.len() - rows;
-    let coded = Coded {
+    let coded = EncodedStates {
         sequence: all.sequence[first_row..].to_vec(),
         ..all
     };
@@ -215,9 +216,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         "--last {last}: needs 1 to {} of {rows} rows",
         rows - 1
     );
-    let questions = Questions {
+    let questions = StudyConfig {
         last,
-        relabellings: arguments.relabellings,
+        label_permutations: arguments.relabellings,
         seed: arguments.seed,
     };
     let kept = breaks.iter().filter_map(|row| row.checked_sub(first_row));
@@ -244,19 +245,21 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             temperature,
             ..settings
         };
-        let predictor = arguments.uncertainty.mixture(&names, &models, settings)?;
-        Ok((temperature, predictor))
+        Ok((
+            temperature,
+            forecasters.predictor(&name, settings, combining)?,
+        ))
     };
     let predictors: Vec<_> = temperatures.iter().map(at).collect::<anyhow::Result<_>>()?;
     let temperatures = at_temperatures(&predictors, settings, sequence, &study)?;
     let windows = match arguments.window {
         Some(window) => {
-            let language = language(&models, settings)?;
+            let language = forecasters.language(settings)?;
             Some(arguments.windows(language, &coded.labels, window)?)
         }
         None => None,
     };
-    models.finish()?;
+    finish(&forecasters)?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.figure {
         ending.write(|| {
@@ -270,8 +273,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         version: env!("CARGO_PKG_VERSION"),
         command: "markov",
         input: arguments.recording.file.display().to_string(),
-        models: models.infos()?,
-        experts: names,
+        models: forecasters.model_infos()?,
+        experts: name.members().iter().map(ToString::to_string).collect(),
         settings: arguments.model.described(Method::Vicl),
         recalibrated: arguments.uncertainty.recalibrates(),
         first_row,
@@ -340,7 +343,7 @@ impl Arguments {
     }
 
     /// The sequence of states, and its rows that do not follow the row before.
-    fn coded(&self) -> anyhow::Result<(Coded, Vec<usize>)> {
+    fn coded(&self) -> anyhow::Result<(EncodedStates, Vec<usize>)> {
         let file = &self.recording.file;
         if let Some(column) = &self.label {
             let columns = &self.recording.columns;
@@ -397,8 +400,8 @@ impl Arguments {
         let coded = match self.states {
             Some(states) => {
                 let cuts = match self.cuts {
-                    CutsName::Width => Cuts::Width,
-                    CutsName::Count => Cuts::Count,
+                    CutsName::Width => Binning::EqualWidth,
+                    CutsName::Count => Binning::EqualCount,
                 };
                 binned(&values, states, cuts)
             }
@@ -505,7 +508,7 @@ impl Arguments {
 
 /// The labels of a window's states.
 fn spelled(chain: &WindowChain, window: usize, labels: &[String]) -> Vec<String> {
-    let states = chain.spelled(window).into_iter();
+    let states = chain.window_states(window).into_iter();
     states.map(|state| labels[state].clone()).collect()
 }
 

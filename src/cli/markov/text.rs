@@ -1,7 +1,7 @@
 //! What was found, for a terminal.
 
 use super::Windows;
-use crate::analysis::{AtTemperature, Described, Study};
+use crate::analysis::{AtTemperature, ChainSummary, Study};
 use crate::cli::windowed::aligned_rows;
 use crate::output::number;
 
@@ -129,7 +129,7 @@ pub(super) fn study(study: &Study, labels: &[String]) -> String {
         ]
     }));
     text += &aligned_rows(&rows);
-    if let Some(relabelling) = &study.relabelling {
+    if let Some(relabelling) = &study.label_permutations {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let least = relabelling
             .log_scores
@@ -158,7 +158,7 @@ pub(super) fn study(study: &Study, labels: &[String]) -> String {
 }
 
 /// A matrix with the times that its states were left.
-fn matrix(study: &Study, chain: &Described, labels: &[String], counted: bool) -> String {
+fn matrix(study: &Study, chain: &ChainSummary, labels: &[String], counted: bool) -> String {
     let mut head = vec![chain.name.clone()];
     head.extend(labels.iter().cloned());
     head.push("left".to_owned());
@@ -247,7 +247,7 @@ pub(super) fn windows(found: &Windows, labels: &[String]) -> String {
             text += &format!(
                 "stationary law of the states {}; entropy of the next one {:.3} nats\n\
                  second eigenvalue {:.4}: relaxation {relaxation}\n",
-                law(Some(&long.law), labels),
+                law(Some(&long.distribution), labels),
                 long.entropy,
                 long.second
             );

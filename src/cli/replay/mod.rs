@@ -1,4 +1,4 @@
-//! `statecast replay`: the rest of recorded runs, forecast from their beginning.
+//! `statecast replay`: forecasts of recorded runs' remaining rewards.
 
 mod outcome;
 
@@ -13,30 +13,31 @@ use ndarray::{Array2, Axis};
 use serde::Serialize;
 
 use crate::baselines;
-use crate::cli::experts::Models;
+use crate::cli::experts::{self, finish};
 use crate::cli::input::{Columns, ModelArguments};
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
-use crate::cli::residual::{ResidualArguments, ResidualOptions};
+use crate::cli::residual::ResidualArguments;
 use crate::cli::terminal::tell;
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge, Steps};
 use crate::environment::Task;
 use crate::evaluation::{
-    Actor, Contexts, Continuations, Continued, Cut, EvaluationError, Logged, Piece, Rule, Rules,
-    Walk, in_context, learned,
+    ActionSource, ContextSegment, Contexts, EvaluationError, Logged, PrefixSplit, RewardBaseline,
+    RewardForecastErrors, RewardForecastScores, RolloutSpec, Rules, in_context, learned,
 };
 use crate::forecast::{Forecaster, Method, Recalibrated, Settings};
+use crate::forecasters::{ForecasterName, Forecasters, System};
 use crate::model::Work;
 use crate::network::FitSettings;
 use crate::output::{Bundle, TableFormat};
 use crate::policy::{self, Policy, PolicySource, Widths};
 use crate::recording::Recording;
 
-/// Forecast the rewards of recorded runs' rest from their beginning
+/// Forecast the remaining rewards of recorded runs and compare them with the actual return
 ///
-/// The first steps of every run are the context; the rest is imagined under the actions that were
-/// taken, and the sum of its rewards is held against what was earned. Beside the language model
-/// stand learned models and rules that look at the rewards alone.
+/// The first steps of every run are the context. The remaining rewards are forecast under the
+/// recorded actions, and their sum is compared with the actual sum. Learned models and baselines on
+/// rewards alone are included for comparison.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast replay cheetah.npz --context 500 --horizon 499 --steps 10,50,100,250,499\n  \
@@ -48,36 +49,36 @@ pub(super) struct Arguments {
     files: Vec<PathBuf>,
     #[command(flatten)]
     columns: Columns,
-    /// Steps of a run that are shown
+    /// Context, in steps
     #[arg(long, default_value = "100", value_name = "STEPS")]
     context: NonZeroUsize,
-    /// Steps behind them that are forecast; shorter runs are left out
+    /// Steps to forecast after the context; shorter runs are left out
     #[arg(long, default_value = "99")]
     horizon: NonZeroUsize,
-    /// Numbers of steps after which the sums are compared [default: 10, 50, 100, 250 and the horizon]
+    /// Steps after which the sums are compared [default: 10, 50, 100, 250 and the horizon]
     #[arg(long, value_delimiter = ',', value_name = "COUNTS")]
     steps: Vec<NonZeroUsize>,
-    /// Most runs, spread evenly
+    /// Largest number of runs, evenly spaced
     #[arg(long, value_name = "COUNT")]
     runs: Option<NonZeroUsize>,
-    /// Ways to forecast; the rules need no model
+    /// Estimators
     #[arg(
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "mixture,vicl,dicl-s,dicl-sa,linear,mlp,rules"
+        default_value = "mixture,vicl,dicl-s,dicl-sa,linear,mlp,baselines"
     )]
     estimators: Vec<Estimator>,
     /// Task whose reward is known [default: the reward is predicted]
     #[arg(long, value_name = "TASK")]
     env: Option<String>,
-    /// Policy that took the actions: it acts at what is imagined, in estimators of their own
+    /// Behaviour policy; adds estimators in which it acts on the imagined states
     #[arg(long, value_name = "SOURCE")]
     policy: Option<PolicySource>,
-    /// Other recordings of the system, for learned models of their own
+    /// Other recordings of the system, for additional learned models
     #[arg(long, value_delimiter = ',', value_name = "FILES")]
     train: Vec<PathBuf>,
-    /// Imagined paths of a run
+    /// Imagined paths per run
     #[arg(long, default_value = "20")]
     paths: NonZeroUsize,
     #[command(flatten)]
@@ -87,37 +88,38 @@ pub(super) struct Arguments {
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Table of the errors run by run: .csv, .json or .parquet, with a manifest beside it
+    /// Table of the errors of each run: .csv, .json or .parquet, with a manifest beside it
     #[arg(long, short)]
     output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Estimator {
-    /// The language model, recalibrated, mixed with in-context ar, linear, knn and mlp
+    /// The recalibrated language model, mixed with in-context ar, linear, knn and mlp
     Mixture,
-    /// The language model, read as --method says
+    /// The language model, by --method
     Builtin,
-    /// The language model, every variable alone
+    /// The language model, each variable separately
     Vicl,
-    /// The language model in principal components of the states
+    /// The language model on principal components of the states
     DiclS,
-    /// The language model in principal components of states and actions
+    /// The language model on principal components of states and actions
     DiclSa,
-    /// A linear model of the context
+    /// A linear model fitted to the context
     Linear,
-    /// An ensemble of neural networks of the context
+    /// An ensemble of neural networks fitted to the context
     Mlp,
     /// Zero, means, an autoregression and the last period of the rewards
-    Rules,
+    #[value(alias = "rules")]
+    Baselines,
 }
 
-/// A forecaster of rewards with its name.
+/// A named forecaster of rewards.
 #[derive(Clone)]
-struct Way {
+struct EstimatorSpec {
     name: String,
     of: Kind,
-    /// Whether the policy acts instead of the recording.
+    /// True if the policy acts instead of the recorded actions.
     acts: bool,
 }
 
@@ -125,13 +127,13 @@ struct Way {
 enum Kind {
     Language(Method),
     Mixture,
-    /// Learned from the context.
+    /// Fitted to the context.
     Fitted {
         networks: bool,
     },
-    /// Learned from other recordings.
+    /// Fitted to other recordings.
     Trained(Arc<dyn Dynamics>),
-    Rule(Rule),
+    Baseline(RewardBaseline),
 }
 
 #[derive(Serialize)]
@@ -146,49 +148,53 @@ struct Manifest<'a> {
     runs: usize,
     seed: u64,
     steps: &'a [usize],
-    estimators: &'a [(String, Continuations, f64)],
+    estimators: &'a [(String, RewardForecastScores, f64)],
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let steps = arguments.check()?;
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
-    let (cuts, options) = arguments.cuts(task)?;
+    let (splits, system) = arguments.splits(task)?;
     let widths = Widths {
-        observations: cuts[0].context.states(),
-        actions: cuts[0].context.actions(),
+        observations: splits[0].context.states(),
+        actions: splits[0].context.actions(),
     };
     let space = task.map(|t| t.action_space);
     let policy = arguments.policy.as_ref().map(|source| {
         policy::read(source, widths, space).with_context(|| format!("--policy {source}"))
     });
     let mut policy = policy.transpose()?;
-    let ways = arguments.ways(policy.is_some(), widths)?;
-    let study = Study::new(&arguments, task, widths, options)?;
+    let specs = arguments.specs(policy.is_some(), widths)?;
+    let study = Study::new(&arguments, task, widths, system)?;
     let mut scores = Vec::new();
-    for way in &ways {
+    for estimator in &specs {
         let begin = Instant::now();
-        let progress = Progress::new(&way.name);
-        let of_run = |(number, cut): (usize, &Cut)| {
-            let shown = |share: f64| progress.show((number as f64 + share) / cuts.len() as f64);
-            let forecast = study.rewards(way, cut, policy.as_deref_mut(), &shown);
-            let forecast = forecast.with_context(|| way.name.clone())?;
-            Ok(Continued::new(cut, forecast.view()))
+        let progress = Progress::new(&estimator.name);
+        let of_run = |(number, split): (usize, &PrefixSplit)| {
+            let shown = |share: f64| progress.show((number as f64 + share) / splits.len() as f64);
+            let forecast = study.rewards(estimator, split, policy.as_deref_mut(), &shown);
+            let forecast = forecast.with_context(|| estimator.name.clone())?;
+            Ok(RewardForecastErrors::new(split, forecast.view()))
         };
-        let continued = cuts.iter().enumerate().map(of_run);
-        let continued = continued.collect::<anyhow::Result<Vec<Continued>>>()?;
-        scores.push((way.name.clone(), continued, begin.elapsed().as_secs_f64()));
+        let errors = splits.iter().enumerate().map(of_run);
+        let errors = errors.collect::<anyhow::Result<Vec<RewardForecastErrors>>>()?;
+        scores.push((
+            estimator.name.clone(),
+            errors,
+            begin.elapsed().as_secs_f64(),
+        ));
     }
-    study.models.finish()?;
+    finish(&study.forecasters)?;
     let baseline = scores
         .iter()
-        .find(|(name, ..)| name == Rule::Mean.name())
+        .find(|(name, ..)| name == RewardBaseline::Mean.name())
         .map_or(scores[0].1.clone(), |(_, runs, _)| runs.clone());
-    let summed: Vec<(String, Continuations, f64)> = scores
+    let summed: Vec<(String, RewardForecastScores, f64)> = scores
         .iter()
         .map(|(name, runs, seconds)| {
             (
                 name.clone(),
-                Continuations::of(runs, &baseline, &steps),
+                RewardForecastScores::of(runs, &baseline, &steps),
                 *seconds,
             )
         })
@@ -198,11 +204,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         ending.write(|| {
             let mut bundle = Bundle::new();
             bundle.add_table(output, &outcome::table(&scores, &steps)?)?;
-            let manifest = arguments.manifest(cuts.len(), &steps, &summed);
+            let manifest = arguments.manifest(splits.len(), &steps, &summed);
             Ok(bundle.finish(output, &manifest)?)
         });
     }
-    ending.show(&outcome::text(&summed, &steps, cuts.len()))
+    ending.show(&outcome::text(&summed, &steps, splits.len()))
 }
 
 impl Arguments {
@@ -210,7 +216,7 @@ impl Arguments {
         &self,
         runs: usize,
         steps: &'a [usize],
-        estimators: &'a [(String, Continuations, f64)],
+        estimators: &'a [(String, RewardForecastScores, f64)],
     ) -> Manifest<'a> {
         let files = self.files.iter().map(|file| file.display().to_string());
         Manifest {
@@ -228,7 +234,7 @@ impl Arguments {
         }
     }
 
-    /// Numbers of steps to compare after, in order.
+    /// Checks the arguments; returns the steps after which sums are compared, in order.
     fn check(&self) -> anyhow::Result<Vec<usize>> {
         if let Some(output) = &self.output {
             TableFormat::of(output)?;
@@ -244,8 +250,7 @@ impl Arguments {
                 .iter()
                 .any(|e| self.estimators.contains(e))
                 || !self.residual.are_given(),
-            "--simulator and --period are for the estimators 'builtin' and 'mixture', none of which is \
-             asked for"
+            "--simulator and --period need the estimator 'builtin' or 'mixture'"
         );
         let horizon = self.horizon.get();
         let mut steps: Vec<usize> = self.steps.iter().map(|s| s.get()).collect();
@@ -263,36 +268,36 @@ impl Arguments {
         Ok(steps)
     }
 
-    /// The runs of all files that are long enough, and the options, their simulator started.
-    fn cuts(&self, task: Option<&Task>) -> anyhow::Result<(Vec<Cut>, ResidualOptions)> {
+    /// Returns the sufficiently long runs of all files, and the options with their simulator started.
+    fn splits(&self, task: Option<&Task>) -> anyhow::Result<(Vec<PrefixSplit>, System)> {
         let rules = task.map_or(Rules::default(), Rules::of);
         let recordings = self.files.iter();
         let recordings = recordings.map(|file| self.columns.read_selected_transitions(file));
         let recordings: Vec<Recording> = recordings.collect::<anyhow::Result<_>>()?;
         let with_reward = rules.reward.is_none();
         let context = self.context.get();
-        let options = self
+        let system = self
             .residual
             .start_on(recordings.first(), with_reward, context)?;
         let logged = logged(&recordings, &self.files, &rules)?;
         let (context, horizon) = (self.context.get(), self.horizon.get());
-        let cuts = logged.runs.iter();
-        let cuts: Vec<Cut> = cuts
-            .filter_map(|run| Cut::of(run, context, horizon))
+        let splits = logged.runs.iter();
+        let splits: Vec<PrefixSplit> = splits
+            .filter_map(|run| PrefixSplit::of(run, context, horizon))
             .collect();
         ensure!(
-            !cuts.is_empty(),
+            !splits.is_empty(),
             EvaluationError::TooShort(context, horizon)
         );
-        let left_out = logged.runs.len() - cuts.len();
+        let left_out = logged.runs.len() - splits.len();
         if left_out > 0 {
             tell!("note: {left_out} run(s) with fewer steps are left out");
         }
         let most = self
             .runs
-            .map_or(cuts.len(), |runs| runs.get().min(cuts.len()));
-        let taken = (0..most).map(|i| cuts[i * cuts.len() / most].clone());
-        Ok((taken.collect(), options))
+            .map_or(splits.len(), |runs| runs.get().min(splits.len()));
+        let taken = (0..most).map(|i| splits[i * splits.len() / most].clone());
+        Ok((taken.collect(), system))
     }
 
     fn recordings(&self, files: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
@@ -300,11 +305,11 @@ impl Arguments {
         recordings.collect()
     }
 
-    /// Estimators that are asked for, those with the policy behind those with the recording.
-    fn ways(&self, acts: bool, widths: Widths) -> anyhow::Result<Vec<Way>> {
-        let mut ways = Vec::new();
+    /// Returns the requested estimators; those with the policy follow those with recorded actions.
+    fn specs(&self, acts: bool, widths: Widths) -> anyhow::Result<Vec<EstimatorSpec>> {
+        let mut specs = Vec::new();
         let mut add = |name: &str, of: Kind| {
-            let of_rule = matches!(of, Kind::Rule(_));
+            let of_rule = matches!(of, Kind::Baseline(_));
             for acts in [false, true]
                 .into_iter()
                 .take(1 + usize::from(acts && !of_rule))
@@ -315,7 +320,7 @@ impl Arguments {
                     name.to_owned()
                 };
                 let of = of.clone();
-                ways.push(Way { name, of, acts });
+                specs.push(EstimatorSpec { name, of, acts });
             }
         };
         let trained = self.trained(widths)?;
@@ -335,12 +340,12 @@ impl Arguments {
                         add(&format!("{name} of --train"), Kind::Trained(model));
                     }
                 }
-                Estimator::Rules => Rule::ALL
+                Estimator::Baselines => RewardBaseline::ALL
                     .into_iter()
-                    .for_each(|rule| add(rule.name(), Kind::Rule(rule))),
+                    .for_each(|rule| add(rule.name(), Kind::Baseline(rule))),
             }
         }
-        Ok(ways)
+        Ok(specs)
     }
 
     fn trained(&self, widths: Widths) -> anyhow::Result<Option<Steps>> {
@@ -351,7 +356,7 @@ impl Arguments {
         let logged = logged(&recordings, &self.train, &Rules::default())?;
         ensure!(
             (logged.states(), logged.actions()) == (widths.observations, widths.actions),
-            "--train: its recordings have {} states and {} actions, the others {} and {}",
+            "--train: has {} states and {} actions, the other recordings {} and {}",
             logged.states(),
             logged.actions(),
             widths.observations,
@@ -382,10 +387,10 @@ fn logged(recordings: &[Recording], files: &[PathBuf], rules: &Rules) -> anyhow:
     })
 }
 
-/// Settings and models that the forecasters have in common.
+/// Settings and models that the forecasters share.
 struct Study<'a> {
     arguments: &'a Arguments,
-    models: Models,
+    forecasters: Forecasters,
     settings: Settings,
     rules: Rules,
 }
@@ -395,10 +400,11 @@ impl<'a> Study<'a> {
         arguments: &'a Arguments,
         task: Option<&Task>,
         widths: Widths,
-        options: ResidualOptions,
+        system: System,
     ) -> anyhow::Result<Self> {
-        let models = Models::load(
-            &[arguments.model.source().to_string()],
+        let language = ForecasterName::Language(arguments.model.source().clone());
+        let forecasters = experts::load(
+            &[language],
             &arguments.model,
             Work {
                 channels: widths.observations + widths.actions + 1,
@@ -406,62 +412,62 @@ impl<'a> Study<'a> {
                 paths: arguments.paths.get(),
                 horizon: arguments.horizon.get() + 1,
             },
-        )?
-        .with_options(options)?;
-        // Runs go on to their end: where they would have ended is known.
+        )?;
+        let forecasters = experts::with_system(forecasters, system)?;
+        // Recorded runs cover the horizon: no termination is needed.
         let rules = Rules {
             reward: task.and_then(|task| task.reward),
             terminated: None,
         };
         Ok(Self {
             arguments,
-            models,
+            forecasters,
             settings: arguments.model.settings(arguments.model.method())?,
             rules,
         })
     }
 
-    /// Imagined rewards of a run's rest, `[paths, horizon]`.
+    /// Returns forecasts of a run's remaining rewards, `[paths, horizon]`.
     fn rewards(
         &self,
-        way: &Way,
-        cut: &Cut,
+        estimator: &EstimatorSpec,
+        split: &PrefixSplit,
         policy: Option<&mut (dyn Policy + 'static)>,
         progress: &dyn Fn(f64),
     ) -> anyhow::Result<Array2<f64>> {
-        let walk = Walk {
+        let spec = RolloutSpec {
             rules: self.rules,
-            ..cut.walk(self.arguments.paths.get(), self.arguments.seed)?
+            ..split.spec(self.arguments.paths.get(), self.arguments.seed)?
         };
         let actor = match policy {
-            Some(policy) if way.acts => Actor::Policy(policy),
-            _ => Actor::Recorded(cut.actions.view()),
+            Some(policy) if estimator.acts => ActionSource::Policy(policy),
+            _ => ActionSource::Recorded(split.actions.view()),
         };
         let of_model =
-            |model: &dyn Dynamics, actor| learned(&[model], &cut.context, actor, &walk, progress);
-        let imagined = match &way.of {
-            Kind::Rule(rule) => {
-                let seen = cut.context.runs[0].rewards.view();
-                return Ok(rule.rewards(seen, walk.horizon).insert_axis(Axis(0)));
+            |model: &dyn Dynamics, actor| learned(&[model], &split.context, actor, &spec, progress);
+        let imagined = match &estimator.of {
+            Kind::Baseline(rule) => {
+                let seen = split.context.runs[0].rewards.view();
+                return Ok(rule.rewards(seen, spec.horizon).insert_axis(Axis(0)));
             }
             Kind::Trained(model) => of_model(&**model, actor)?,
             Kind::Fitted { networks } => {
-                let steps = cut.context.steps(|_| true)?;
+                let steps = split.context.steps(|_| true)?;
                 of_model(&*fitted(&steps, *networks, self.arguments.seed), actor)?
             }
             Kind::Language(_) | Kind::Mixture => {
-                let contexts = self.contexts(&way.of, cut)?;
-                in_context(&contexts, &cut.context, actor, &walk, progress)?
+                let contexts = self.contexts(&estimator.of, split)?;
+                in_context(&contexts, &split.context, actor, &spec, progress)?
             }
         };
-        let (paths, horizon) = (imagined.rewards.len(), walk.horizon);
+        let (paths, horizon) = (imagined.rewards.len(), spec.horizon);
         let earned = |(path, step): (usize, usize)| imagined.rewards[path].get(step).copied();
         Ok(Array2::from_shape_fn((paths, horizon), |at| {
             earned(at).unwrap_or(0.0)
         }))
     }
 
-    fn contexts(&self, kind: &Kind, cut: &Cut) -> anyhow::Result<Contexts> {
+    fn contexts(&self, kind: &Kind, split: &PrefixSplit) -> anyhow::Result<Contexts> {
         let method = match kind {
             Kind::Language(method) => *method,
             _ => self.settings.method,
@@ -472,23 +478,24 @@ impl<'a> Study<'a> {
         };
         let predictor = match kind {
             Kind::Mixture => {
-                let model = Arc::new(Recalibrated::new(self.models.only(settings)?));
+                let model = Arc::new(Recalibrated::new(self.forecasters.only(settings)?));
                 let names = ["ar", "linear", "knn", "mlp"].into_iter();
                 let learned = names.filter_map(baselines::named).collect();
-                self.models.mixed_for_policies(settings, model, learned)?
+                self.forecasters
+                    .mixed_for_policies(settings, model, learned)?
             }
-            _ => self.models.alone(settings)?,
+            _ => self.forecasters.alone(settings)?,
         };
-        let piece = Piece {
+        let segment = ContextSegment {
             run: 0,
-            rows: cut.context.runs[0].steps(),
+            rows: split.context.runs[0].steps(),
         };
         let forecaster = Forecaster::of(predictor, settings);
         let with_reward = self.rules.reward.is_none();
         Ok(Contexts::read(
             &[forecaster],
-            &cut.context,
-            &[vec![piece]],
+            &split.context,
+            &[vec![segment]],
             with_reward,
             &|_| (),
         )?)

@@ -1,4 +1,4 @@
-//! `statecast train compare`: ways to train side by side.
+//! `statecast train compare`: training arms side by side.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -18,13 +18,13 @@ use crate::learning::{
 use crate::output::{Bundle, Column, Table, estimate, number, write_atomically};
 use crate::report::{self, About};
 
-/// Most runs of a comparison.
-const MOST_RUNS: usize = 1000;
+/// Largest number of runs in a comparison.
+const MAX_RUNS: usize = 1000;
 
-/// Compare ways to train: seeds side by side, learning curves, how soon they get somewhere
+/// Compare training arms: learning curves over seeds, and steps to a threshold
 ///
-/// Every way to train, an arm, runs with the same seeds: the same starts of episodes, the same
-/// evaluations. Runs that are there already are not run again.
+/// Every arm runs with the same seeds: the same episode starts and the same evaluations. Finished
+/// runs are not repeated.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast train compare --env pendulum --algorithms sac,dicl-sac --seeds 5 --report learning.html\n  \
@@ -35,17 +35,17 @@ pub(super) struct Arguments {
     /// Task
     #[arg(long, value_name = "TASK")]
     env: String,
-    /// Arms of an algorithm as it is
+    /// Arms with the defaults of an algorithm
     #[arg(long, value_enum, value_delimiter = ',')]
     algorithms: Vec<Plain>,
-    /// An arm with flags of its own, those of 'statecast train'
+    /// An arm with its own flags of 'statecast train'
     #[arg(long = "arm", value_name = "NAME=FLAGS", allow_hyphen_values = true)]
     arms: Vec<String>,
-    /// Arms that tell what a model adds: the in-context linear model in its place, persistence, the simulator,
-    /// and more real transitions
+    /// Control arms: the in-context linear model, persistence or the simulator instead of the model, and
+    /// additional real transitions
     #[arg(long)]
     controls: bool,
-    /// Flags of every arm that are not its own, those of 'statecast train'
+    /// Flags of 'statecast train' for every arm that does not set them
     #[arg(
         long,
         value_name = "FLAGS",
@@ -53,7 +53,7 @@ pub(super) struct Arguments {
         allow_hyphen_values = true
     )]
     every_arm: String,
-    /// Flags of every arm with imagined transitions that are not its own
+    /// Flags for every arm with imagined transitions that does not set them
     #[arg(
         long,
         value_name = "FLAGS",
@@ -61,20 +61,20 @@ pub(super) struct Arguments {
         allow_hyphen_values = true
     )]
     augmented: String,
-    /// Runs of an arm, with the seeds 1, 2, …
+    /// Runs per arm, with the seeds 1, 2, …
     #[arg(long, default_value_t = 5)]
     seeds: u64,
-    /// Steps of a run
+    /// Steps per run
     #[arg(long, default_value_t = 10_000)]
     steps: usize,
-    /// Return that counts as learned [default: -200 for pendulum; for others what the first arm reaches by the
-    /// end, less a tenth of the way there]
+    /// Return that counts as learned [default: -200 for pendulum; otherwise 90 % of the first arm's
+    /// improvement]
     #[arg(long, allow_hyphen_values = true, value_name = "RETURN")]
     threshold: Option<f64>,
     /// Runs at a time, each on a thread of its own [default: one a core]
     #[arg(long, value_name = "COUNT", alias = "processes")]
     at_once: Option<usize>,
-    /// Folder of the runs, one folder an arm and seed
+    /// Folder of the runs, with one folder per arm and seed
     #[arg(long, value_name = "FOLDER", default_value = "runs/compare")]
     out: PathBuf,
     /// Table of all evaluations: .csv, .json or .parquet, with a manifest beside it
@@ -89,17 +89,17 @@ pub(super) struct Arguments {
 enum Plain {
     /// Soft actor-critic
     Sac,
-    /// With the bundled model's imagined transitions
+    /// Soft actor-critic with transitions imagined by the bundled model
     DiclSac,
 }
 
-/// A way to train: flags of `statecast train`.
-struct Way {
+/// An arm as flags of `statecast train`.
+struct ArmSpec {
     name: String,
     flags: Vec<String>,
 }
 
-/// Flags are those of a run.
+/// Parser of an arm's flags.
 #[derive(Parser)]
 #[command(name = "statecast train", no_binary_name = true)]
 struct Flags {
@@ -122,9 +122,9 @@ struct Manifest<'a> {
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let task = Task::named(&arguments.env)?;
-    let ways = arguments.ways()?;
-    arguments.check(&ways)?;
-    let arms = arguments.train(&ways, task)?;
+    let specs = arguments.specs()?;
+    arguments.check(&specs)?;
+    let arms = arguments.train(&specs, task)?;
     let threshold = arguments
         .threshold
         .or((task.name == "pendulum").then_some(-200.0))
@@ -132,18 +132,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let found = compare(&arms, threshold)?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(output) = &arguments.output {
-        ending.write(|| arguments.write_table(output, (&ways, &arms), (&found, threshold), task));
+        ending.write(|| arguments.write_table(output, (&specs, &arms), (&found, threshold), task));
     }
     if let Some(report) = &arguments.report {
-        ending.write(|| arguments.write_report(report, (&ways, &arms), (&found, threshold), task));
+        ending.write(|| arguments.write_report(report, (&specs, &arms), (&found, threshold), task));
     }
     ending.show(&text(&found, threshold))
 }
 
-/// Name and flags of each way.
-fn flags(ways: &[Way]) -> Vec<(String, String)> {
-    let ways = ways.iter();
-    ways.map(|way| (way.name.clone(), way.flags.join(" ")))
+/// Returns the name and flags of each arm.
+fn flags(specs: &[ArmSpec]) -> Vec<(String, String)> {
+    let specs = specs.iter();
+    specs
+        .map(|spec| (spec.name.clone(), spec.flags.join(" ")))
         .collect()
 }
 
@@ -151,7 +152,7 @@ impl Arguments {
     fn write_table(
         &self,
         output: &Path,
-        (ways, arms): (&[Way], &[Arm]),
+        (specs, arms): (&[ArmSpec], &[Arm]),
         (found, threshold): (&[ArmSummary], f64),
         task: &Task,
     ) -> anyhow::Result<()> {
@@ -165,7 +166,7 @@ impl Arguments {
             steps: self.steps,
             seeds: self.seeds,
             threshold,
-            flags: flags(ways),
+            flags: flags(specs),
             arms: found,
         };
         Ok(bundle.finish(output, &manifest)?)
@@ -174,7 +175,7 @@ impl Arguments {
     fn write_report(
         &self,
         path: &Path,
-        (ways, arms): (&[Way], &[Arm]),
+        (specs, arms): (&[ArmSpec], &[Arm]),
         (found, threshold): (&[ArmSummary], f64),
         task: &Task,
     ) -> anyhow::Result<()> {
@@ -188,7 +189,7 @@ impl Arguments {
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
         };
-        let page = report::learning(&about, arms, found, &flags(ways))?;
+        let page = report::learning(&about, arms, found, &flags(specs))?;
         Ok(write_atomically(path, |file| {
             file.write_all(page.as_bytes())
         })?)
@@ -196,10 +197,10 @@ impl Arguments {
 }
 
 impl Arguments {
-    /// The arms, in the order in which they are shown.
-    fn ways(&self) -> anyhow::Result<Vec<Way>> {
+    /// Returns the arms in display order.
+    fn specs(&self) -> anyhow::Result<Vec<ArmSpec>> {
         let common = words(&self.every_arm).context("--every-arm")?;
-        let mut ways = Vec::new();
+        let mut specs = Vec::new();
         let augmented = words(&self.augmented).context("--augmented")?;
         let mut add = |name: &str, mut flags: Vec<String>| {
             let imagines = |flags: &[String]| flags.iter().any(|flag| flag.ends_with("dicl-sac"));
@@ -207,7 +208,7 @@ impl Arguments {
                 flags.extend(without(&augmented, &flags));
             }
             flags.extend(without(&common, &flags));
-            ways.push(Way {
+            specs.push(ArmSpec {
                 name: name.to_owned(),
                 flags,
             });
@@ -234,47 +235,46 @@ impl Arguments {
             add("truth", words("--algorithm dicl-sac --control truth")?);
             add("replay", words("--algorithm dicl-sac --control replay")?);
         }
-        ensure!(!ways.is_empty(), "name --algorithms or --arm");
-        let mut names: Vec<&str> = ways.iter().map(|way| way.name.as_str()).collect();
+        ensure!(!specs.is_empty(), "name --algorithms or --arm");
+        let mut names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             bail!("two arms are named {}", pair[0]);
         }
-        Ok(ways)
+        Ok(specs)
     }
 
-    /// Whether all runs could begin.
-    fn check(&self, ways: &[Way]) -> anyhow::Result<()> {
+    /// Checks that the runs can start.
+    fn check(&self, specs: &[ArmSpec]) -> anyhow::Result<()> {
         ensure!(self.seeds > 0, "--seeds 0: one at least");
         ensure!(self.at_once != Some(0), "--at-once 0: one at least");
-        let runs = (ways.len() as u64).saturating_mul(self.seeds);
-        ensure!(runs <= MOST_RUNS as u64, "{runs} runs: at most {MOST_RUNS}");
+        let runs = (specs.len() as u64).saturating_mul(self.seeds);
+        ensure!(runs <= MAX_RUNS as u64, "{runs} runs: at most {MAX_RUNS}");
         Ok(())
     }
 
-    fn folder(&self, way: &Way, seed: u64) -> PathBuf {
-        self.out.join(&way.name).join(format!("seed-{seed}"))
+    fn folder(&self, spec: &ArmSpec, seed: u64) -> PathBuf {
+        self.out.join(&spec.name).join(format!("seed-{seed}"))
     }
 
-    /// Arguments of `statecast train` for a run.
-    fn command(&self, way: &Way, seed: u64, task: &Task) -> Vec<OsString> {
+    /// Returns the arguments of `statecast train` for a run.
+    fn command(&self, spec: &ArmSpec, seed: u64, task: &Task) -> Vec<OsString> {
         let mut out = OsString::from("--out=");
-        out.push(self.folder(way, seed));
+        out.push(self.folder(spec, seed));
         let steps = ["--steps".to_owned(), self.steps.to_string()];
         let seed = ["--seed".to_owned(), seed.to_string()];
         let words = [task.name.to_owned()]
             .into_iter()
-            .chain(way.flags.iter().cloned());
+            .chain(spec.flags.iter().cloned());
         let words = words.chain(steps).chain(seed).map(OsString::from);
         words.chain([out]).collect()
     }
 
-    /// Trains all runs as far as they are not there yet, a seed of every arm after the other. Runs of an arm share
-    /// its model.
-    fn train(&self, ways: &[Way], task: &Task) -> anyhow::Result<Vec<Arm>> {
-        let planned = ways.iter().map(|way| {
-            self.planned(way, task)
-                .with_context(|| format!("arm {}", way.name))
+    /// Trains all unfinished runs, seed by seed over the arms. Runs of an arm share its model.
+    fn train(&self, specs: &[ArmSpec], task: &Task) -> anyhow::Result<Vec<Arm>> {
+        let planned = specs.iter().map(|spec| {
+            self.planned(spec, task)
+                .with_context(|| format!("arm {}", spec.name))
         });
         let planned = planned.collect::<anyhow::Result<Vec<_>>>()?;
         let seeds = self.seeds as usize;
@@ -284,7 +284,7 @@ impl Arguments {
         let all = self.steps * in_turn.len();
         let bar = Progress::new(format!("{} runs", in_turn.len()));
         let mut done = 0;
-        let mut progress = |told: RunProgress| match told {
+        let mut progress = |event: RunProgress| match event {
             RunProgress::Refused(_, reasons) => {
                 bar.aside(|| reasons.iter().for_each(single::warn_of_refused));
             }
@@ -296,18 +296,18 @@ impl Arguments {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let at_once = self.at_once.unwrap_or(cores);
         let found = train_side_by_side(&in_turn, at_once, &mut progress)?;
-        let of_arm = |arm| found.iter().skip(arm).step_by(ways.len()).cloned();
-        let arms = ways.iter().enumerate().map(|(arm, way)| Arm {
-            name: way.name.clone(),
+        let of_arm = |arm| found.iter().skip(arm).step_by(specs.len()).cloned();
+        let arms = specs.iter().enumerate().map(|(arm, spec)| Arm {
+            name: spec.name.clone(),
             runs: of_arm(arm).collect(),
         });
         Ok(arms.collect())
     }
 
-    /// The runs of an arm.
-    fn planned(&self, way: &Way, task: &Task) -> anyhow::Result<Vec<PlannedRun>> {
+    /// Returns the planned runs of an arm.
+    fn planned(&self, spec: &ArmSpec, task: &Task) -> anyhow::Result<Vec<PlannedRun>> {
         let parsed = |seed| -> anyhow::Result<single::Arguments> {
-            let flags = Flags::try_parse_from(self.command(way, seed, task));
+            let flags = Flags::try_parse_from(self.command(spec, seed, task));
             let flags = flags.map_err(|error| {
                 let text = error.to_string();
                 anyhow!(text.lines().next().unwrap_or_default().to_owned())
@@ -318,7 +318,7 @@ impl Arguments {
         let forecaster = first.forecaster(&first.settings()?)?;
         let run = |seed| {
             Ok(PlannedRun {
-                folder: self.folder(way, seed),
+                folder: self.folder(spec, seed),
                 settings: parsed(seed)?.settings()?,
                 forecaster: forecaster.clone(),
             })
@@ -327,12 +327,12 @@ impl Arguments {
     }
 }
 
-/// Words of flags, quoted as a shell has them.
+/// Splits flags into words by the rules of a shell.
 fn words(flags: &str) -> anyhow::Result<Vec<String>> {
-    shlex::split(flags).with_context(|| format!("'{flags}': a quote is not closed"))
+    shlex::split(flags).with_context(|| format!("'{flags}': unclosed quote"))
 }
 
-/// Flags with their values, but those that are given.
+/// Returns flags and their values without those in `given`.
 fn without(flags: &[String], given: &[String]) -> Vec<String> {
     let name = |word: &str| -> Option<String> {
         let flag = word.starts_with("--");
@@ -354,7 +354,7 @@ fn is_folder_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(plain) && !name.starts_with(['.', '-'])
 }
 
-/// What an arm reaches by the end, less a tenth of the way from its first evaluation.
+/// Returns 90 % of the spec from an arm's first to its last mean return.
 fn nearly_there(arm: &Arm) -> f64 {
     let mean_at = |of: fn(&[Evaluation]) -> Option<&Evaluation>| {
         let found: Vec<f64> = arm
@@ -376,13 +376,13 @@ fn text(arms: &[ArmSummary], threshold: f64) -> String {
         .unwrap_or(0)
         .max(3);
     let mut lines = format!(
-        "{:width$}  {:>28}  {:>28}  {:>26}  {:>16}  {:>9}  {:>7}\n",
+        "{:width$}  {:>28}  {:>28}  {:>26}  {:>16}  {:>14}  {:>7}\n",
         "arm",
-        "return at the end",
-        "mean return on the way",
-        format!("less {}", arms[0].name),
+        "final return",
+        "mean return over training",
+        format!("diff vs {}", arms[0].name),
         format!("steps to {threshold:.0}"),
-        "values +",
+        "overestimation",
         "seconds"
     );
     for arm in arms {
@@ -390,7 +390,7 @@ fn text(arms: &[ArmSummary], threshold: f64) -> String {
         let steps = steps.map_or("never".to_owned(), |steps| format!("{steps:.0}"));
         let there = arm.reached.iter().flatten().count();
         lines += &format!(
-            "{:width$}  {:>28}  {:>28}  {:>26}  {:>16}  {:>9}  {:>7.1}\n",
+            "{:width$}  {:>28}  {:>28}  {:>26}  {:>16}  {:>14}  {:>7.1}\n",
             arm.name,
             estimate(&arm.last, 1),
             estimate(&arm.mean, 1),
@@ -403,7 +403,7 @@ fn text(arms: &[ArmSummary], threshold: f64) -> String {
     lines
 }
 
-/// All evaluations, row by row.
+/// Returns the table of all evaluations.
 fn table(arms: &[Arm]) -> anyhow::Result<Table> {
     let rows = || {
         arms.iter().flat_map(|arm| {
@@ -423,13 +423,13 @@ fn table(arms: &[Arm]) -> anyhow::Result<Table> {
         ),
         ("step", real(|e| e.step as f64)),
         ("return_mean", real(|e| e.mean)),
-        ("return_deviation", real(|e| e.deviation)),
+        ("return_deviation", real(|e| e.std)),
         ("overestimation", real(|e| e.overestimation)),
-        ("temperature", real(|e| e.temperature)),
+        ("temperature", real(|e| e.entropy_coefficient)),
         ("seconds", real(|e| e.seconds)),
     ];
     let columns = columns
         .into_iter()
         .map(|(name, column)| (name.to_owned(), column));
-    Table::new(columns.collect()).context("one value an evaluation")
+    Table::new(columns.collect()).context("one value per evaluation")
 }

@@ -1,4 +1,4 @@
-//! `statecast train`: agents that learn to control a task, alone or side by side.
+//! `statecast train`: trains agents, alone or in comparison.
 
 mod augment;
 mod compare;
@@ -6,12 +6,11 @@ mod single;
 
 use clap::{Args, Subcommand};
 
-/// Train an agent on a simulated task, or compare ways to train
+/// Train an agent on a simulated task, or compare training arms
 ///
-/// The run is written to a folder: what every evaluation found (evaluations.csv, and an event file for
-/// TensorBoard), the last and the best policy (last.safetensors, best.safetensors, for --policy of
-/// evaluate), and checkpoints. The same command on the same folder goes on where it was stopped, as if
-/// it had not been.
+/// The run's folder holds the evaluations (evaluations.csv, and an event file for TensorBoard), the last
+/// and the best policy (last.safetensors, best.safetensors, for --policy of evaluate), and checkpoints.
+/// The same command on the same folder resumes the run exactly.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,

@@ -22,25 +22,25 @@ pub(super) struct Arguments {
     /// Task: pendulum, mountain-car, cart-pole-swing-up; with MuJoCo half-cheetah, hopper, …
     #[arg(required = true)]
     task: Option<String>,
-    /// How to learn
+    /// Algorithm
     #[arg(long, value_enum, default_value_t = Algorithm::Sac)]
     algorithm: Algorithm,
-    /// Where settings that are not given come from
+    /// Source of the default settings
     #[arg(long, value_enum, default_value_t = Preset::Own)]
     preset: Preset,
-    /// Steps in the environment
+    /// Environment steps
     #[arg(long, default_value_t = 10_000)]
     steps: usize,
-    /// Seed of everything that is random
+    /// Random seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Folder of the run
     #[arg(long, value_name = "FOLDER", required = true)]
     out: Option<PathBuf>,
-    /// Steps from one evaluation and checkpoint to the next
+    /// Steps between evaluations, each with a checkpoint
     #[arg(long, default_value_t = 500)]
     evaluate_every: usize,
-    /// Episodes of an evaluation
+    /// Episodes per evaluation
     #[arg(long, default_value_t = 20)]
     evaluation_episodes: usize,
     #[command(flatten)]
@@ -59,48 +59,48 @@ struct AgentArguments {
     /// Units of each of two hidden layers [default: 64, or 256 for MuJoCo's tasks]
     #[arg(long, value_name = "UNITS")]
     hidden: Option<usize>,
-    /// Transitions of an update [default: 256]
+    /// Transitions per update [default: 256]
     #[arg(long, value_name = "COUNT")]
     batch: Option<usize>,
-    /// Transitions that are kept [default: 1000000]
+    /// Capacity of the replay buffer [default: 1000000]
     #[arg(long, value_name = "COUNT")]
     capacity: Option<usize>,
-    /// Steps of random actions before the first update [default: 1000, or 5000 for MuJoCo's tasks]
+    /// Steps with random actions before the first update [default: 1000, or 5000 for MuJoCo's tasks]
     #[arg(long, value_name = "STEPS")]
     learning_starts: Option<usize>,
-    /// Steps from one round of updates, of which there are as many, to the next [default: 1]
+    /// Steps between rounds of updates; a round has as many updates [default: 1]
     #[arg(long, value_name = "STEPS")]
     update_every: Option<usize>,
     /// Learning rate of the actor [default: 0.0003]
     #[arg(long, value_name = "RATE")]
     actor_rate: Option<f64>,
-    /// Learning rate of the critics and of the temperature [default: 0.001]
+    /// Learning rate of the critics and of the entropy coefficient [default: 0.001]
     #[arg(long, value_name = "RATE")]
     critic_rate: Option<f64>,
-    /// Worth of a reward one step later [default: 0.99]
+    /// Discount factor per step [default: 0.99]
     #[arg(long, value_name = "FACTOR")]
     discount: Option<f32>,
-    /// Share of the way that target critics follow in an update [default: 0.005]
-    #[arg(long, value_name = "SHARE")]
-    follow: Option<f32>,
-    /// Updates of the critics for which the actor waits, to make up for them then [default: 2]
-    #[arg(long, value_name = "UPDATES")]
-    actor_every: Option<usize>,
+    /// Polyak coefficient of the target critics [default: 0.005]
+    #[arg(long, value_name = "FRACTION", alias = "follow")]
+    tau: Option<f32>,
+    /// Critic updates between actor updates; the actor is then updated as often [default: 2]
+    #[arg(long, value_name = "UPDATES", alias = "actor-every")]
+    policy_frequency: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Algorithm {
     /// Soft actor-critic
     Sac,
-    /// Soft actor-critic with transitions that a model imagines from the replay
+    /// Soft actor-critic with transitions imagined by a model from the replay buffer
     DiclSac,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Preset {
-    /// What works well here
+    /// Tuned for this program
     Own,
-    /// Those of the paper (table 3), for pendulum, hopper and half-cheetah
+    /// Those of Benechehab et al. (table 3), for pendulum, hopper and half-cheetah
     Paper,
 }
 
@@ -116,12 +116,12 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let progress = Progress::new(format!("{} seed {}", settings.task, settings.seed));
     run.refused().iter().for_each(warn_of_refused);
     if let Some(step) = run.resumed_at() {
-        tell!("going on behind step {step}");
+        tell!("resuming after step {step}");
     }
     if run.training().is_done() {
         tell!("all {} steps are done", run.training().step());
     }
-    // A run goes on where its progress cannot be shown, and fails in the end.
+    // Training continues where its progress cannot be printed, and the error is reported at the end.
     let evaluations = run.training().evaluations().iter();
     let mut shown = show(&evaluations.map(line).collect::<String>());
     while !run.training().is_done() {
@@ -144,22 +144,22 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 pub(super) fn warn_of_refused(reason: &String) {
-    tell!("warning: {reason}; going on from the checkpoint before it");
+    tell!("warning: {reason}; resuming from the previous checkpoint");
 }
 
-/// What is shown of an evaluation.
+/// Formats an evaluation.
 fn line(found: &Evaluation) -> String {
     format!(
-        "step {:>8}  return {:>9.1} ± {:<7.1}  values too high by {:>7}\n",
+        "step {:>8}  return {:>9.1} ± {:<7.1}  overestimation {:>7}\n",
         found.step,
         found.mean,
-        found.deviation,
+        found.std,
         number(found.overestimation, 1)
     )
 }
 
 impl Arguments {
-    /// What imagines transitions for a run, if a forecaster does.
+    /// Returns the forecaster of imagined transitions, if any.
     pub(super) fn forecaster(
         &self,
         settings: &TrainingSettings,
@@ -169,7 +169,7 @@ impl Arguments {
         models.as_ref().map(of).transpose()
     }
 
-    /// How a forecaster reads what was lived through.
+    /// Returns the method of the forecaster.
     fn method(&self) -> Method {
         match self.preset {
             Preset::Own => self.model.method(),
@@ -177,18 +177,18 @@ impl Arguments {
         }
     }
 
-    /// The checked settings.
+    /// Returns the checked settings.
     pub(super) fn settings(&self) -> anyhow::Result<TrainingSettings> {
         let task = self.task.as_deref().context("name a task")?;
         let task = Task::named(task)?;
         ensure!(
             !self.model.with_reward,
-            "--with-reward: what imagined transitions earn is recorded or known"
+            "--with-reward: rewards of imagined transitions are recorded or computed"
         );
         let mut settings = match self.preset {
             Preset::Own => TrainingSettings::of_task(task.name),
             Preset::Paper => TrainingSettings::published(task.name)
-                .with_context(|| format!("--preset paper: it has no settings for {}", task.name))?,
+                .with_context(|| format!("--preset paper: no settings for {}", task.name))?,
         };
         settings.steps = self.steps;
         settings.seed = self.seed;
@@ -198,7 +198,7 @@ impl Arguments {
         match self.algorithm {
             Algorithm::Sac => ensure!(
                 self.augmentation.is_empty() && names_no_forecaster(&self.model, &self.experts),
-                "models and imagined transitions are those of --algorithm dicl-sac"
+                "models and imagined transitions need --algorithm dicl-sac"
             ),
             Algorithm::DiclSac => {
                 let source = self
@@ -209,7 +209,7 @@ impl Arguments {
                     Preset::Paper => AugmentationSettings::published(task.name, source.clone()),
                 };
                 let own = own.unwrap_or_else(|| AugmentationSettings::of_task(task.name, source));
-                settings.augmentation = Some(self.augmentation.over(own));
+                settings.augmentation = Some(self.augmentation.apply_to(own));
             }
         }
         settings.check()?;
@@ -218,7 +218,7 @@ impl Arguments {
 }
 
 impl AgentArguments {
-    /// Writes what was given over settings.
+    /// Overrides settings by the given flags.
     fn set(&self, settings: &mut TrainingSettings) {
         fn over<T: Copy>(setting: &mut T, given: Option<T>) {
             *setting = given.unwrap_or(*setting);
@@ -232,7 +232,7 @@ impl AgentArguments {
         over(&mut agent.actor_rate, self.actor_rate);
         over(&mut agent.critic_rate, self.critic_rate);
         over(&mut agent.discount, self.discount);
-        over(&mut agent.follow, self.follow);
-        over(&mut agent.actor_every, self.actor_every);
+        over(&mut agent.tau, self.tau);
+        over(&mut agent.policy_frequency, self.policy_frequency);
     }
 }

@@ -1,75 +1,75 @@
-//! Which minimum runs reach from unseen starts.
-
-use std::sync::Arc;
+//! Minima that runs reach from unseen starts.
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
 
 use super::source::{Function, Series};
 use super::{Arguments, CURVES};
+use crate::cli::experts::finish;
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
 use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
-use crate::convergence::{Kernel, minima_of_ends, nearest};
-use crate::forecast::{Method, Predictor};
+use crate::convergence::{TransitionKernel, minima_of_ends, nearest};
+use crate::forecast::Method;
 use crate::metrics::{Estimate, block_bootstrap};
 use crate::output::{estimate, number};
 
-/// Rows of a run that are shown to a forecaster.
+/// Rows of a run in the context of a forecaster.
 const CONTEXT: usize = 100;
 
-/// Simulated runs from every unseen start, for the true distribution.
+/// Simulated runs per unseen start, for the true distribution.
 const TRUE_RUNS: usize = 400;
 
-/// Most steps of all of them.
-const MOST_STEPS: usize = 500_000_000;
+/// Largest number of steps over all of them.
+const MAX_STEPS: usize = 500_000_000;
 
-/// Unseen starts that are written one by one.
-const MOST_SHOWN: usize = 12;
+/// Largest number of unseen starts in the printed list.
+const MAX_SHOWN: usize = 12;
 
 /// An unseen start.
 #[derive(Serialize)]
 struct Start {
     run: String,
     start: f64,
-    /// Share of the runs from there that end at each minimum: of many simulated ones, or of the one that was logged.
-    came: Vec<f64>,
-    /// Forecast shares, one list a forecaster.
+    /// Fraction of the runs from there that end at each minimum: over many simulated ones, or of the logged one.
+    #[serde(rename = "came")]
+    actual: Vec<f64>,
+    /// Forecast probabilities per forecaster.
     forecast: Vec<Vec<f64>>,
 }
 
 #[derive(Serialize)]
-struct Judged {
+struct ForecasterScore {
     name: String,
-    /// Mean total variation from what came.
+    /// Mean total variation from the actual fractions.
     total_variation: Estimate,
-    /// Mean logarithm of the probability of the minimum that was reached, nats.
+    /// Mean log probability of the reached minimum, in nats.
     log_score: Estimate,
 }
 
 #[derive(Serialize)]
-struct Found {
+struct Output {
     parameter: String,
     minima: Vec<f64>,
     shown: usize,
-    /// Rows of the log that a step of the kernels stands for.
+    /// Rows of the log per step of the kernels.
     stride: usize,
     rows: usize,
     starts: Vec<Start>,
-    judged: Vec<Judged>,
+    judged: Vec<ForecasterScore>,
 }
 
 pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> anyhow::Result<()> {
     ensure!(
         arguments.shown > 0 && arguments.shown < all.len(),
-        "--shown {}: {} runs; some must be shown, and some be left to forecast",
+        "--shown {}: {} runs; needs context runs and runs to forecast",
         arguments.shown,
         all.len()
     );
     ensure!(
         arguments.figure.is_none(),
-        "--figure: there is none of minima; --output writes all numbers"
+        "--figure: not available for --minima; --output writes all numbers"
     );
     let (shown, others) = all.split_at(arguments.shown);
     let shown: Vec<Vec<f64>> = shown.iter().map(|series| series.values.clone()).collect();
@@ -85,30 +85,26 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         .saturating_mul(unseen.len())
         .saturating_mul(arguments.source.steps);
     ensure!(
-        arguments.source.simulate.is_none() || work <= MOST_STEPS,
-        "{} unseen starts of {} steps: the true shares take {TRUE_RUNS} runs each; choose fewer --runs or --steps",
+        arguments.source.simulate.is_none() || work <= MAX_STEPS,
+        "{} unseen starts of {} steps: the true distribution takes {TRUE_RUNS} runs each; choose fewer --runs or --steps",
         unseen.len(),
         arguments.source.steps
     );
-    let minima = arguments.places(&shown, parameter)?;
+    let minima = arguments.minima_of(&shown, parameter)?;
     let names: Vec<String> = arguments.names();
     if let Some(curve) = names.iter().find(|name| CURVES.contains(&name.as_str())) {
         anyhow::bail!("--models {curve}: forecasts settling values only");
     }
-    let models = arguments.load(CONTEXT, 2)?;
+    let forecasters = arguments.load(CONTEXT, 2)?;
+    let combining = arguments.uncertainty.combining();
     let settings = arguments.model.settings(Method::Vicl)?;
     let progress = Progress::new("training-run");
     let mut kernels = Vec::new();
     for name in &names {
-        let predictor: Arc<dyn Predictor> = match name.as_str() {
-            "mixture" => arguments
-                .uncertainty
-                .mixture(&arguments.experts, &models, settings)?,
-            _ => arguments
-                .uncertainty
-                .mixture(std::slice::from_ref(name), &models, settings)?,
-        };
-        kernels.push(Kernel::infer(&predictor, settings, &shown, CONTEXT)?);
+        let predictor = forecasters.predictor(&arguments.forecaster(name)?, settings, combining)?;
+        kernels.push(TransitionKernel::infer(
+            &predictor, settings, &shown, CONTEXT,
+        )?);
         progress.show(kernels.len() as f64 / (names.len() + 1) as f64);
     }
     let mut starts = Vec::new();
@@ -117,15 +113,15 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
             continue;
         };
         let rows = series.values.len() - 1;
-        let came = match arguments.source.simulate {
+        let actual = match arguments.source.simulate {
             Some(function) => {
                 let number = series.name.parse().context("simulated runs are numbered")?;
                 arguments.true_shares(function, parameter, number, &minima)?
             }
             None => {
-                let mut came = vec![0.0; minima.len()];
-                came[nearest(end, &minima)] = 1.0;
-                came
+                let mut actual = vec![0.0; minima.len()];
+                actual[nearest(end, &minima)] = 1.0;
+                actual
             }
         };
         let forecast = kernels
@@ -134,7 +130,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         starts.push(Start {
             run: series.name.clone(),
             start,
-            came,
+            actual,
             forecast: forecast.collect(),
         });
     }
@@ -144,24 +140,24 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         let of = |score: &dyn Fn(&[f64], &[f64]) -> f64| {
             let scores = starts
                 .iter()
-                .map(|start| score(&start.forecast[number], &start.came));
+                .map(|start| score(&start.forecast[number], &start.actual));
             block_bootstrap(&scores.collect::<Vec<_>>(), 1, arguments.seed)
         };
-        let surprise = |said: &[f64], came: &[f64]| -> f64 {
-            let each = said.iter().zip(came);
+        let surprise = |said: &[f64], actual: &[f64]| -> f64 {
+            let each = said.iter().zip(actual);
             each.map(|(p, share)| share * p.max(1e-9).ln()).sum()
         };
-        Judged {
+        ForecasterScore {
             name: name.clone(),
             total_variation: of(&crate::analysis::total_variation),
             log_score: of(&surprise),
         }
     };
     let judged = names.iter().enumerate().map(judge).collect();
-    let found = Found {
+    let found = Output {
         parameter: parameter.to_owned(),
         shown: arguments.shown,
-        stride: kernels.first().map_or(1, Kernel::stride),
+        stride: kernels.first().map_or(1, TransitionKernel::stride),
         rows: unseen
             .iter()
             .map(|series| series.values.len())
@@ -172,14 +168,14 @@ pub(super) fn run(arguments: &Arguments, all: &[Series], parameter: &str) -> any
         judged,
     };
     let mut ending = Ending::new(arguments.output.as_ref());
-    models.finish()?;
-    ending.write(|| arguments.write(&models, &found));
+    finish(&forecasters)?;
+    ending.write(|| arguments.write(&forecasters, &found));
     ending.show(&text(&found))
 }
 
 impl Arguments {
-    /// The minima along the parameter.
-    fn places(&self, shown: &[Vec<f64>], parameter: &str) -> anyhow::Result<Vec<f64>> {
+    /// Returns the minima of the parameter.
+    fn minima_of(&self, shown: &[Vec<f64>], parameter: &str) -> anyhow::Result<Vec<f64>> {
         let mut places = match self.source.simulate {
             _ if !self.at.is_empty() => self.at.clone(),
             Some(function) => {
@@ -199,13 +195,13 @@ impl Arguments {
         };
         ensure!(
             !places.is_empty() && places.iter().all(|place| place.is_finite()),
-            "--at: needs finite places"
+            "--at: needs finite positions"
         );
         places.sort_by(f64::total_cmp);
         Ok(places)
     }
 
-    /// Shares of the minima that many runs from the start of a simulated one end at.
+    /// Returns the fractions of runs from the start of a simulated one that end at each minimum.
     fn true_shares(
         &self,
         function: Function,
@@ -222,21 +218,21 @@ impl Arguments {
         for other in 0..TRUE_RUNS as u64 {
             let number = run * TRUE_RUNS as u64 + other;
             let end = descent.end(&start, self.seed.wrapping_add(1), number)[index];
-            ensure!(end.is_finite(), "run {run}: others from its start diverge");
+            ensure!(end.is_finite(), "run {run}: runs from its start diverge");
             shares[nearest(end, minima)] += 1.0 / TRUE_RUNS as f64;
         }
         Ok(shares)
     }
 }
 
-fn text(found: &Found) -> String {
+fn text(found: &Output) -> String {
     let places: Vec<String> = found
         .minima
         .iter()
         .map(|place| format!("{place:.3}"))
         .collect();
     let mut text = format!(
-        "{} of {} runs shown, every {}th row; minima of {} at {}; {} unseen starts\n\n",
+        "context of {} of {} runs, every {}th row; minima of {} at {}; {} unseen starts\n\n",
         found.shown,
         found.shown + found.starts.len(),
         found.stride,
@@ -248,20 +244,20 @@ fn text(found: &Found) -> String {
         let shares: Vec<String> = shares.iter().map(|p| format!("{p:.2}")).collect();
         shares.join(" ")
     };
-    let mut head = vec!["run".to_owned(), "start".to_owned(), "came".to_owned()];
+    let mut head = vec!["run".to_owned(), "start".to_owned(), "actual".to_owned()];
     head.extend(found.judged.iter().map(|judged| judged.name.clone()));
     let mut rows = vec![head];
-    for start in found.starts.iter().take(MOST_SHOWN) {
+    for start in found.starts.iter().take(MAX_SHOWN) {
         let mut row = vec![
             start.run.clone(),
             number(start.start, 3),
-            shares(&start.came),
+            shares(&start.actual),
         ];
         row.extend(start.forecast.iter().map(|p| shares(p)));
         rows.push(row);
     }
     text += &aligned_rows(&rows);
-    if found.starts.len() > MOST_SHOWN {
+    if found.starts.len() > MAX_SHOWN {
         text += "…\n";
     }
     let mut rows = vec![

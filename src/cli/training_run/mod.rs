@@ -1,4 +1,4 @@
-//! `statecast training-run`: where optimisation runs go.
+//! `statecast training-run`: convergence of optimisation runs.
 
 mod minima;
 mod pool;
@@ -8,14 +8,15 @@ mod source;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
 
 use super::endings::written_as;
-use super::experts::{BandArguments, ExpertArguments, Models};
+use super::experts::{BandArguments, ExpertArguments, NameList, load, names};
 use super::input::ModelArguments;
 use crate::forecast::Method;
+use crate::forecasters::{ForecasterName, Forecasters};
 use crate::model::{ModelInfo, Work};
 use crate::output::write_json;
 use pool::Member;
@@ -23,13 +24,14 @@ use source::Source;
 
 /// Forecast where a metric of optimisation runs settles, or which minimum runs reach
 ///
-/// A log has one row a step and a column a metric or parameter; several runs are told apart by a column (--run). Rows
-/// that do not log the metric are left out. The metric's settling value is its mean over the last tenth of the steps until --until. With --minima COLUMN the runs of
-/// a parameter are shown to the forecasters, which then say where runs end from starts that none of them had.
+/// A log has one row per step and one column per metric or parameter; a column (--run) identifies the runs. Rows
+/// without the metric are left out. The settling value is the mean of the metric over the last tenth of the steps
+/// until --until. With --minima COLUMN, forecasters read runs of a parameter and predict the minima that runs reach
+/// from new starts.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast training-run log.csv --metric loss --until 10000\n  \
-    statecast training-run runs.csv --run seed --metric val_loss --until 5000 --prefix 1000   # judged by what came\n  \
+    statecast training-run runs.csv --run seed --metric val_loss --until 5000 --prefix 1000   # scored against the actual values\n  \
     statecast training-run --simulate quadratic --runs 20 --steps 2000 --prefix 500 --until 2000\n  \
     statecast training-run --simulate double-well --minima x --noise 1")]
 pub(super) struct Arguments {
@@ -43,13 +45,13 @@ pub(super) struct Arguments {
         help_heading = "Settling value"
     )]
     metric: String,
-    /// Step until which runs are forecast; a row of those that log the metric, if the log counts no steps
+    /// End step of the forecast; a row number among those with the metric, if the log has no step column
     #[arg(long, value_name = "STEP", help_heading = "Settling value")]
     until: Option<usize>,
-    /// Forecast from so many rows of every run; what comes after them judges the forecast [default: all]
+    /// Forecast from this number of rows of every run; later rows score the forecast [default: all]
     #[arg(long, value_name = "ROWS", help_heading = "Settling value")]
     prefix: Option<usize>,
-    /// Means of rows that all steps until the end are cut into
+    /// Number of blocks over which all steps until the end are averaged
     #[arg(
         long,
         default_value = "300",
@@ -73,17 +75,17 @@ pub(super) struct Arguments {
         help_heading = "Minima"
     )]
     minima: Option<String>,
-    /// Where the minima are [default: the function's, or where the runs that are shown end]
+    /// Positions of the minima [default: those of the function, or where the context runs end]
     #[arg(
         long,
         requires = "minima",
         value_delimiter = ',',
-        value_name = "PLACES",
+        value_name = "POSITIONS",
         allow_hyphen_values = true,
         help_heading = "Minima"
     )]
     at: Vec<f64>,
-    /// Runs that are shown; the others give unseen starts, and what became of them
+    /// Runs in the context; the others give unseen starts and their actual minima
     #[arg(
         long,
         default_value_t = 10,
@@ -92,11 +94,11 @@ pub(super) struct Arguments {
         help_heading = "Minima"
     )]
     shown: usize,
-    /// Forecasters, the answer first: pool, power-law, exponential, trend, last (settling values only), persistence,
+    /// Forecasters, the main one first: pool, power-law, exponential, trend, last (settling values only), persistence,
     /// mean, ar, linear, knn, mixture, builtin or any other model's source
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     models: Option<Vec<String>>,
-    /// Forecasters whose draws of the settling value are pooled; NAME=WEIGHT has them count less than those of others
+    /// Forecasters whose draws of the settling value are pooled; NAME=WEIGHT lowers the weight of one
     #[arg(
         long,
         value_delimiter = ',',
@@ -105,44 +107,39 @@ pub(super) struct Arguments {
         help_heading = "Settling value"
     )]
     pool: Vec<Member>,
-    /// Forecasters that the mixture is made of
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "NAMES",
-        default_value = "builtin,ar,linear"
-    )]
-    experts: Vec<String>,
+    /// Members of the mixture
+    #[arg(long, value_name = "NAMES", default_value = "builtin,ar,linear")]
+    experts: Vec<NameList>,
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
     uncertainty: ExpertArguments,
     #[command(flatten)]
     bands: BandArguments,
-    /// Sample paths of a forecast
+    /// Sample paths per forecast
     #[arg(long, default_value = "100")]
     samples: NonZeroUsize,
-    /// Seed of runs and draws
+    /// Random seed of runs and draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// File to write with all numbers (.json)
+    /// JSON file of all results
     #[arg(long, short)]
     output: Option<PathBuf>,
-    /// Figure to draw (.svg or .png): the first runs, with the pool, or the first forecaster that has paths where it is not asked for
+    /// Figure (.svg or .png) of the first runs with the pool, or the first forecaster with paths
     #[arg(long)]
     figure: Option<PathBuf>,
 }
 
-/// Most sample paths: with the most blocks they take 800 MB.
-const MOST_SAMPLES: usize = 10_000;
+/// Largest number of sample paths: with the most blocks they take 800 MB.
+const MAX_SAMPLES: usize = 10_000;
 
-/// Name of what pools the draws of others.
+/// Name of the pool.
 const POOL: &str = "pool";
 
-/// Forecasters of settling values that are no predictors.
+/// Forecasters of settling values that are not predictors.
 const CURVES: [&str; 5] = ["power-law", "exponential", "trend", "last", POOL];
 
-/// What is written.
+/// Contents of the output file.
 #[derive(Serialize)]
 struct Manifest<'a, T: Serialize> {
     program: &'static str,
@@ -178,8 +175,8 @@ impl Arguments {
             self.level
         );
         ensure!(
-            (10..=MOST_SAMPLES).contains(&self.samples.get()),
-            "--samples {}: an interval needs 10 to {MOST_SAMPLES}",
+            (10..=MAX_SAMPLES).contains(&self.samples.get()),
+            "--samples {}: an interval needs 10 to {MAX_SAMPLES}",
             self.samples
         );
         ensure!(
@@ -189,22 +186,19 @@ impl Arguments {
         );
         ensure!(
             self.model.settings(Method::Vicl)?.scale == crate::codec::Scale::MinMax,
-            "--scale: a metric's axis follows from its values"
+            "--scale: the axis of a metric is determined by its values"
         );
         ensure!(
             !self.pool.is_empty() && self.pool.iter().all(|member| member.name != POOL),
             "--pool: needs forecasters other than itself"
         );
         if self.minima.is_none() {
-            ensure!(
-                self.until.is_some(),
-                "name the step that is of interest with --until"
-            );
+            ensure!(self.until.is_some(), "name the end step with --until");
         }
         Ok(())
     }
 
-    /// The forecasters, or those that fit what is asked.
+    /// Returns the requested forecasters, or the default ones.
     fn names(&self) -> Vec<String> {
         let usual: &[&str] = match self.minima {
             Some(_) => &["builtin", "mixture", "ar", "linear", "knn", "persistence"],
@@ -223,7 +217,7 @@ impl Arguments {
         self.models.clone().unwrap_or_else(usual)
     }
 
-    /// The forecasters with those that are pooled, each once.
+    /// Returns the distinct forecasters, including pooled ones.
     fn needed(&self) -> Vec<String> {
         let mut names = self.names();
         if names.iter().any(|name| name == POOL) {
@@ -238,23 +232,33 @@ impl Arguments {
         needed
     }
 
-    /// The language models that are needed.
-    fn load(&self, rows: usize, horizon: usize) -> anyhow::Result<Models> {
-        let mut names = self.needed();
-        names.retain(|name| !CURVES.contains(&name.as_str()));
-        if names.iter().any(|name| name == "mixture") {
-            names.extend(self.experts.iter().cloned());
-        }
+    /// Returns the forecaster of a name; a mixture without named members gets the experts.
+    fn forecaster(&self, name: &str) -> anyhow::Result<ForecasterName> {
+        let forecaster = name.parse().with_context(|| name.to_owned())?;
+        Ok(match forecaster {
+            ForecasterName::Mixture(members) if members.is_empty() => {
+                ForecasterName::Mixture(names(&self.experts))
+            }
+            forecaster => forecaster,
+        })
+    }
+
+    /// Loads the required forecasters.
+    fn load(&self, rows: usize, horizon: usize) -> anyhow::Result<Forecasters> {
+        let needed = self.needed().into_iter();
+        let needed = needed.filter(|name| !CURVES.contains(&name.as_str()));
+        let names = needed.map(|name| self.forecaster(&name));
+        let names = names.collect::<anyhow::Result<Vec<_>>>()?;
         let work = Work {
             channels: 1,
             rows,
             paths: self.samples.get(),
             horizon,
         };
-        Models::load(&names, &self.model, work)
+        load(&names, &self.model, work)
     }
 
-    fn write<T: Serialize>(&self, models: &Models, found: &T) -> anyhow::Result<()> {
+    fn write<T: Serialize>(&self, forecasters: &Forecasters, found: &T) -> anyhow::Result<()> {
         let Some(output) = &self.output else {
             return Ok(());
         };
@@ -263,7 +267,7 @@ impl Arguments {
             version: env!("CARGO_PKG_VERSION"),
             command: "training-run",
             source: self.source.described(),
-            models: models.infos()?,
+            models: forecasters.model_infos()?,
             settings: self.model.described(Method::Vicl),
             recalibrated: self.uncertainty.recalibrates(),
             seed: self.seed,

@@ -1,15 +1,15 @@
-//! Whose draws of the settling value are pooled.
+//! Members of the pool of settling values.
 
 use std::str::FromStr;
 
-/// A forecaster of the pool and what its draws count, beside 1 of another.
+/// A forecaster of the pool with its weight.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Member {
     pub(super) name: String,
     pub(super) weight: f64,
 }
 
-/// `NAME` or `NAME=WEIGHT`; what stands behind the last `=` of a path is part of its name where it is no number.
+/// Parses `NAME` or `NAME=WEIGHT`; text after the last `=` that is not a number belongs to the name.
 impl FromStr for Member {
     type Err = String;
 
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weights_stand_behind_names() {
+    fn weights_follow_names() {
         let member = |text: &str| text.parse::<Member>().map(|m| (m.name, m.weight));
         assert_eq!(member("ar"), Ok(("ar".to_owned(), 1.0)));
         assert_eq!(member("trend=0.5"), Ok(("trend".to_owned(), 0.5)));

@@ -1,6 +1,4 @@
-//! Where a metric settles.
-
-use std::sync::Arc;
+//! Settling values of a metric.
 
 use anyhow::{Context, ensure};
 use ndarray::Array2;
@@ -8,19 +6,20 @@ use serde::Serialize;
 
 use super::source::Series;
 use super::{Arguments, CURVES, POOL};
-use crate::cli::experts::Models;
+use crate::cli::experts::finish;
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
 use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
-use crate::convergence::{Decay, Settling, Span, Thinned};
-use crate::forecast::{Method, Predictor};
+use crate::convergence::{BlockAverages, Decay, Settling, Span};
+use crate::forecast::Method;
+use crate::forecasters::Forecasters;
 use crate::metrics::{Estimate, block_bootstrap};
 use crate::output::percent;
 use crate::plot::{ForecastFigure, Panel, PlottedFuture, RolloutPoint};
 
-/// Runs that a figure shows, and runs whose forecasts are written one by one.
-const MOST_SHOWN: usize = 6;
+/// Largest number of runs in a figure and in the printed list.
+const MAX_SHOWN: usize = 6;
 
 /// A run and its forecasts.
 #[derive(Serialize)]
@@ -29,38 +28,37 @@ struct Forecasts {
     prefix: usize,
     /// Rows until the end.
     until_rows: usize,
-    /// The settling value, if the log reaches that far.
-    came: Option<f64>,
+    /// Actual settling value, if the log reaches the end.
+    #[serde(rename = "came")]
+    actual: Option<f64>,
     settles: Vec<Settling>,
     #[serde(skip)]
     shown: Option<PlottedFuture>,
 }
 
-/// How a forecaster did over all runs whose settling value is known.
+/// Scores of a forecaster over the runs with a known settling value.
 #[derive(Serialize)]
-struct Judged {
+struct ForecasterScore {
     name: String,
-    /// Share of intervals with the value in them.
+    /// Coverage of the intervals.
     coverage: f64,
     /// Mean absolute error of the median.
     error: Estimate,
-    /// Mean interval score: width, and what values outside cost.
+    /// Mean interval score.
     interval_score: Estimate,
 }
 
 #[derive(Serialize)]
-struct Found {
+struct Output {
     metric: String,
     until: usize,
     level: f64,
     runs: Vec<Forecasts>,
-    judged: Vec<Judged>,
+    judged: Vec<ForecasterScore>,
 }
 
 pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
-    let until = arguments
-        .until
-        .context("name the step that is of interest with --until")?;
+    let until = arguments.until.context("name the end step with --until")?;
     let mut left_out = Vec::new();
     let mut spans = Vec::new();
     for series in all {
@@ -75,8 +73,8 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         }
         let until_rows = series.rows_until(until);
         let span = Span::new(prefix, until_rows, arguments.blocks);
-        match span.and_then(|span| Ok((span, span.thinned(&series.values)?))) {
-            Ok((span, thinned)) => spans.push((series, prefix, span, thinned)),
+        match span.and_then(|span| Ok((span, span.block_averages(&series.values)?))) {
+            Ok((span, block_averages)) => spans.push((series, prefix, span, block_averages)),
             Err(error) if all.len() > 1 => left_out.push(format!("{}: {error}", series.name)),
             Err(error) if until_rows != until => {
                 return Err(error).context(format!("--until {until} is row {until_rows}"));
@@ -104,17 +102,17 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         .map(|(_, _, span, _)| span.horizon())
         .max()
         .unwrap_or(1);
-    let models = arguments.load(arguments.blocks.get(), longest)?;
+    let forecasters = arguments.load(arguments.blocks.get(), longest)?;
     let (names, needed) = (arguments.names(), arguments.needed());
     let progress = Progress::new("training-run");
     let mut runs = Vec::new();
-    for (number, (series, prefix, span, thinned)) in spans.iter().enumerate() {
-        warn_of_rise(&series.name, thinned);
+    for (number, (series, prefix, span, block_averages)) in spans.iter().enumerate() {
+        warn_of_rise(&series.name, block_averages);
         let mut forecasts = Forecasts {
             run: series.name.clone(),
             prefix: *prefix,
             until_rows: series.rows_until(until),
-            came: came(series, span),
+            actual: actual(series, span),
             settles: Vec::new(),
             shown: None,
         };
@@ -122,9 +120,9 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         let mut made: Vec<Settling> = Vec::new();
         let mut sampled = Vec::new();
         for name in &needed {
-            let (settling, paths) = arguments.settles(name, &models, thinned, seed)?;
+            let (settling, paths) = arguments.settles(name, &forecasters, block_averages, seed)?;
             made.push(settling);
-            if arguments.figure.is_some() && number < MOST_SHOWN {
+            if arguments.figure.is_some() && number < MAX_SHOWN {
                 sampled.extend(paths.map(|paths| (name.as_str(), paths)));
             }
         }
@@ -150,7 +148,7 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         runs.push(forecasts);
     }
     drop(progress);
-    let found = Found {
+    let found = Output {
         metric: arguments.metric.clone(),
         until,
         level: arguments.level,
@@ -162,29 +160,29 @@ pub(super) fn run(arguments: &Arguments, all: &[Series]) -> anyhow::Result<()> {
         ending.write(|| {
             ensure!(
                 found.runs.iter().any(|run| run.shown.is_some()),
-                "--figure: shows sampled paths, which the last value has none of"
+                "--figure: needs sampled paths, which the last value does not have"
             );
             figure(arguments, &found, &spans).save(path)?;
             tell!("figure: {}", path.display());
             Ok(())
         });
     }
-    models.finish()?;
-    ending.write(|| arguments.write(&models, &found));
+    finish(&forecasters)?;
+    ending.write(|| arguments.write(&forecasters, &found));
     ending.show(&text(&found))
 }
 
-/// The settling value that is known; says where a run diverges behind the rows that are.
-fn came(series: &Series, span: &Span) -> Option<f64> {
+/// Returns the known settling value; warns where a run diverges after its prefix.
+fn actual(series: &Series, span: &Span) -> Option<f64> {
     if let Some(row) = series.values.iter().position(|value| !value.is_finite()) {
         tell!("warning: run {} diverges at row {}", series.name, row + 1);
     }
-    span.came(&series.values)
+    span.actual(&series.values)
 }
 
-/// A metric that is far above where it began settles only if it is one that should rise.
-fn warn_of_rise(run: &str, thinned: &Thinned) {
-    let blocks = &thinned.blocks;
+/// Warns of metrics that rise far above their start.
+fn warn_of_rise(run: &str, block_averages: &BlockAverages) {
+    let blocks = &block_averages.blocks;
     let tenth = (blocks.len() / 10).max(1);
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
     let (first, last) = (
@@ -192,9 +190,7 @@ fn warn_of_rise(run: &str, thinned: &Thinned) {
         mean(&blocks[blocks.len() - tenth..]),
     );
     if last > 3.0 * first.abs() && last > blocks[0] {
-        tell!(
-            "warning: run {run} rises from {first:.4} to {last:.4}; a loss that does so diverges"
-        );
+        tell!("warning: run {run} rises from {first:.4} to {last:.4}; a rising loss diverges");
     }
 }
 
@@ -202,12 +198,12 @@ impl Arguments {
     fn settles(
         &self,
         name: &str,
-        models: &Models,
-        thinned: &Thinned,
+        forecasters: &Forecasters,
+        block_averages: &BlockAverages,
         seed: u64,
     ) -> anyhow::Result<(Settling, Option<Array2<f64>>)> {
         let curve = |decay| {
-            let extrapolated = thinned.extrapolated(decay, self.samples, seed, self.level);
+            let extrapolated = block_averages.extrapolated(decay, self.samples, seed, self.level);
             let (settling, paths) = extrapolated.context("too few blocks for a curve")?;
             Ok((settling, Some(paths)))
         };
@@ -216,23 +212,28 @@ impl Arguments {
                 "power-law" => curve(Decay::PowerLaw),
                 "exponential" => curve(Decay::Exponential),
                 "trend" => {
-                    let trend = thinned.trend(self.samples, seed, self.level);
+                    let trend = block_averages.trend(self.samples, seed, self.level);
                     let (settling, paths) = trend.context("the metric is too large for a trend")?;
                     Ok((settling, Some(paths)))
                 }
-                _ => Ok((thinned.last_value(self.level), None)),
+                _ => Ok((block_averages.last_value(self.level), None)),
             };
         }
         let settings = self.model.settings(Method::Vicl)?;
-        let predictor: Arc<dyn Predictor> = match name {
-            "mixture" => self.uncertainty.mixture(&self.experts, models, settings)?,
-            name => self
-                .uncertainty
-                .mixture(&[name.to_owned()], models, settings)?,
+        let combining = self.bands.of(self.uncertainty.combining());
+        let predictor = forecasters.predictor(&self.forecaster(name)?, settings, combining)?;
+        let origins = match combining.recalibrated {
+            true => combining.origins,
+            false => 0,
         };
-        let origins = self.bands.origins(self.uncertainty.recalibrates());
-        let (settling, paths) =
-            thinned.forecast(predictor, settings, origins, self.samples, seed, self.level)?;
+        let (settling, paths) = block_averages.forecast(
+            predictor,
+            settings,
+            origins,
+            self.samples,
+            seed,
+            self.level,
+        )?;
         let settling = Settling {
             name: name.to_owned(),
             ..settling
@@ -240,7 +241,7 @@ impl Arguments {
         Ok((settling, Some(paths)))
     }
 
-    /// What a figure shows of a run: the pool, or if it is not asked for, the first forecaster that has paths.
+    /// Returns the forecast of a run in a figure: the pool, or without it the first forecaster with paths.
     fn future(
         &self,
         names: &[String],
@@ -287,10 +288,10 @@ impl Arguments {
     }
 }
 
-fn judged(runs: &[Forecasts], level: f64, seed: u64) -> Vec<Judged> {
+fn judged(runs: &[Forecasts], level: f64, seed: u64) -> Vec<ForecasterScore> {
     let known: Vec<(&Forecasts, f64)> = runs
         .iter()
-        .filter_map(|run| Some((run, run.came?)))
+        .filter_map(|run| Some((run, run.actual?)))
         .collect();
     let Some((first, _)) = known.first() else {
         return Vec::new();
@@ -299,33 +300,37 @@ fn judged(runs: &[Forecasts], level: f64, seed: u64) -> Vec<Judged> {
         let of = |score: &dyn Fn(&Settling, f64) -> f64| -> Vec<f64> {
             let scores = known.iter();
             scores
-                .map(|(run, came)| score(&run.settles[number], *came))
+                .map(|(run, actual)| score(&run.settles[number], *actual))
                 .collect()
         };
-        let covered = of(&|s, came| f64::from(u8::from(s.covers(came))));
-        Judged {
+        let covered = of(&|s, actual| f64::from(u8::from(s.covers(actual))));
+        ForecasterScore {
             name: first.settles[number].name.clone(),
             coverage: covered.iter().sum::<f64>() / covered.len() as f64,
-            error: block_bootstrap(&of(&|s, came| (s.median - came).abs()), 1, seed),
-            interval_score: block_bootstrap(&of(&|s, came| s.interval_score(came, level)), 1, seed),
+            error: block_bootstrap(&of(&|s, actual| (s.median - actual).abs()), 1, seed),
+            interval_score: block_bootstrap(
+                &of(&|s, actual| s.interval_score(actual, level)),
+                1,
+                seed,
+            ),
         }
     };
     (0..first.settles.len()).map(judge).collect()
 }
 
-fn text(found: &Found) -> String {
+fn text(found: &Output) -> String {
     let mut text = String::new();
-    for run in found.runs.iter().take(MOST_SHOWN) {
-        let came = run
-            .came
-            .map_or(String::new(), |came| format!("; came {}", number(came)));
+    for run in found.runs.iter().take(MAX_SHOWN) {
+        let actual = run.actual.map_or(String::new(), |actual| {
+            format!("; actual {}", number(actual))
+        });
         let label = match found.runs.len() {
             1 => String::new(),
             _ => format!("run {}: ", run.run),
         };
         let first = &run.settles[0];
         text += &format!(
-            "{label}{} settles at {} ({} to {}) by step {}, from {} rows{came}\n",
+            "{label}{} settles at {} ({} to {}) by step {}, from {} rows{actual}\n",
             found.metric,
             number(first.median),
             number(first.low),
@@ -334,13 +339,13 @@ fn text(found: &Found) -> String {
             run.prefix
         );
     }
-    if found.runs.len() > MOST_SHOWN {
+    if found.runs.len() > MAX_SHOWN {
         text += &format!("… {} runs\n", found.runs.len());
     }
     text += "\n";
     let rows: Vec<Vec<String>> = if found.judged.is_empty() || found.runs.len() == 1 {
         let mut rows = Vec::new();
-        for run in found.runs.iter().take(MOST_SHOWN) {
+        for run in found.runs.iter().take(MAX_SHOWN) {
             let of = match found.runs.len() {
                 1 => "forecaster".to_owned(),
                 _ => format!("run {}", run.run),
@@ -392,18 +397,18 @@ fn number(x: f64) -> String {
 
 fn figure(
     arguments: &Arguments,
-    found: &Found,
-    spans: &[(&Series, usize, Span, Thinned)],
+    found: &Output,
+    spans: &[(&Series, usize, Span, BlockAverages)],
 ) -> ForecastFigure {
     let mut panels = Vec::new();
     let mut end = 0;
-    for (run, (series, _, span, thinned)) in found.runs.iter().zip(spans) {
+    for (run, (series, _, span, block_averages)) in found.runs.iter().zip(spans) {
         let Some(future) = &run.shown else {
             continue;
         };
         let block = span.block();
         end = end.max(series.step_of(run.prefix));
-        let recent = thinned.recent();
+        let recent = block_averages.recent();
         let first = run.prefix - recent.len() * block;
         let observed = recent.iter().enumerate();
         let later = series

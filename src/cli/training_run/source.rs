@@ -18,13 +18,13 @@ pub(super) struct Source {
     /// Log of runs: CSV, NPZ, NPY or Parquet
     #[arg(required_unless_present = "simulate", conflicts_with = "simulate")]
     file: Option<PathBuf>,
-    /// Column that tells runs apart [default: guessed]
+    /// Column that identifies runs [default: guessed]
     #[arg(long, value_name = "COLUMN", conflicts_with = "simulate")]
     run: Option<String>,
     /// Column that counts steps, or 'none' to read rows in the order of the log [default: guessed]
     #[arg(long, value_name = "COLUMN", conflicts_with = "simulate")]
     time: Option<String>,
-    /// What to do with rows of one step in one run
+    /// Handling of rows with the same step in one run
     #[arg(long, value_enum, default_value_t = DuplicatesName::Error, conflicts_with = "simulate")]
     duplicates: DuplicatesName,
     /// Only these runs, by label
@@ -70,7 +70,7 @@ pub(super) struct Source {
         requires = "simulate"
     )]
     noise: f64,
-    /// Loss of simulated runs that no parameter can lower
+    /// Irreducible loss of simulated runs
     #[arg(
         long,
         default_value_t = 0.0,
@@ -104,31 +104,31 @@ impl Function {
     }
 }
 
-/// A run's column.
+/// A column of a run.
 pub(super) struct Series {
     pub(super) name: String,
     pub(super) values: Vec<f64>,
-    /// Its steps, where the log counts them.
+    /// Steps, if the log has a step column.
     pub(super) steps: Option<Steps>,
 }
 
-/// What a log counts.
+/// The step column of a log.
 pub(super) struct Steps {
-    /// The step of every row with a value, rising.
+    /// Step of every row with a value, ascending.
     of_rows: Vec<f64>,
-    /// Whether the log begins with step 0: its Nth step is called N - 1.
+    /// Whether the log starts at step 0, so that its Nth step is N - 1.
     from_zero: bool,
 }
 
 impl Series {
-    /// Rows that the run has made until so many steps, or rows where the log counts no steps.
+    /// Returns the number of rows until a step, or the argument if the log has no step column.
     pub(super) fn rows_until(&self, until: usize) -> usize {
         let Some((steps, last, stride)) = self.pace() else {
             return until;
         };
         let from_zero = self.steps.as_ref().is_some_and(|steps| steps.from_zero);
         let until = until as f64;
-        // What is a whole number but for rounding counts as one.
+        // Integers up to rounding count as integers.
         let ahead = (until - last) / stride;
         let ahead = match from_zero {
             true => (ahead - 1e-9).ceil() - 1.0,
@@ -138,7 +138,7 @@ impl Series {
         steps.iter().filter(made).count() + ahead.max(0.0) as usize
     }
 
-    /// The step of a row that is there or to come.
+    /// Returns the step of a known or future row.
     pub(super) fn step_of(&self, row: usize) -> usize {
         let Some((steps, last, stride)) = self.pace() else {
             return row;
@@ -147,7 +147,7 @@ impl Series {
         steps.get(row).copied().unwrap_or_else(ahead).round() as usize
     }
 
-    /// The steps, the last of them, and the mean from one to the next.
+    /// Returns the steps, the last one, and the mean difference.
     fn pace(&self) -> Option<(&[f64], f64, f64)> {
         let steps = &self.steps.as_ref()?.of_rows;
         let (first, last) = (*steps.first()?, *steps.last()?);
@@ -157,7 +157,7 @@ impl Series {
 }
 
 impl Source {
-    /// Where the runs come from.
+    /// Describes the source of the runs.
     pub(super) fn described(&self) -> String {
         match (&self.file, self.simulate) {
             (Some(file), _) => file.display().to_string(),
@@ -169,7 +169,7 @@ impl Source {
         }
     }
 
-    /// Settings of the simulated runs.
+    /// Returns the settings of the simulated runs.
     pub(super) fn descent(&self, function: Function) -> anyhow::Result<Descent> {
         let descent = Descent {
             landscape: function.landscape(),
@@ -182,7 +182,7 @@ impl Source {
         Ok(descent.checked(self.runs)?)
     }
 
-    /// The column that is asked for of every run.
+    /// Reads the requested column of every run.
     pub(super) fn read(&self, arguments: &Arguments) -> anyhow::Result<Vec<Series>> {
         let column = arguments.minima.as_ref().unwrap_or(&arguments.metric);
         match self.simulate {
@@ -201,7 +201,7 @@ impl Source {
             ..RoleSelection::default()
         };
         // Runs are the episodes of a log.
-        let of_runs = |text: String| text.replace("--episode", "--run");
+        let of_runs = |text: String| text.replace("`episode=", "`run=");
         let read = read_runs(file, &selection);
         let (runs, roles) = read.map_err(|fault| anyhow!(of_runs(fault.to_string())))?;
         let columns = &roles.state.columns;
@@ -236,11 +236,11 @@ impl Source {
             .collect();
         let left: usize = series.iter().map(|series| series.values.len()).sum();
         if self.select.is_empty() && left < all {
-            tell!("{} of {all} rows say nothing of {column}", all - left);
+            tell!("{} of {all} rows have no value of {column}", all - left);
         }
         ensure!(
             series.iter().any(|series| !series.values.is_empty()),
-            "{}: no row says anything of {column}",
+            "{}: no row has a value of {column}",
             file.display()
         );
         Ok(series)
@@ -282,7 +282,7 @@ impl Source {
             let table = Table::new(columns).context("columns of equal length")?;
             table.write(path)?;
         }
-        let series = |(number, run): (usize, crate::convergence::Run)| Series {
+        let series = |(number, run): (usize, crate::convergence::DescentRun)| Series {
             name: number.to_string(),
             steps: None,
             values: match parameter {
@@ -294,8 +294,8 @@ impl Source {
     }
 }
 
-/// The values of the rows that log a metric, which need not be all of them. A run whose last rows have none, more than
-/// twice as many as between any two values, diverges: its last value is NaN.
+/// Returns the values of the rows that log a metric. A run diverges if it ends with more than twice as many rows without
+/// a value as between any two values: its last value is then NaN.
 fn logged_values(values: Vec<f64>) -> Vec<f64> {
     let mut logged = Vec::new();
     let (mut gap, mut longest) = (0, 0);
@@ -318,7 +318,7 @@ fn logged_values(values: Vec<f64>) -> Vec<f64> {
 mod tests {
     use super::{Series, Steps, logged_values};
 
-    /// Fault: the end was a number of rows, also of a log that has a row every hundred steps.
+    /// Fault: the end was a row number even for logs with a row every hundred steps.
     #[test]
     fn ends_are_steps_of_the_log() {
         let series = |steps| Series {

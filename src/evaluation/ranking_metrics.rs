@@ -1,37 +1,37 @@
-//! How estimates stand against true values.
+//! Ranking metrics of estimates against true values.
 
 use super::Value;
 use crate::metrics::{range, regret, spearman};
 
-/// How an estimator's values stand against the truth.
+/// Accuracy and ranking of an estimator's values against the truth.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Standing {
-    /// Policies whose true value is known and that the estimator could judge.
+pub struct RankingMetrics {
+    /// Number of policies with a true value and an estimate.
     pub policies: usize,
     /// Mean absolute error.
     pub error: f64,
-    /// The same as a share of the range of the true values; NaN if these are all the same.
+    /// Mean absolute error relative to the range of the true values; NaN if these are all equal.
     pub relative: f64,
     /// Spearman's rank correlation.
     pub spearman: f64,
-    /// What choosing the policy that looks best costs, as a share of the range of the true values.
+    /// Regret of the policy with the highest estimate, relative to the range of the true values.
     pub regret_1: f64,
-    /// The same, choosing the best of the three that look best.
+    /// Regret of the best of the three policies with the highest estimates, relative to that range.
     pub regret_3: f64,
-    /// Policies whose 90 % interval covers the truth.
+    /// Number of policies whose 90 % interval covers the truth.
     pub covered: usize,
 }
 
-/// The standing of values beside their truths; `all` are the true values of all policies, whose range
-/// is the unit of relative errors. `None` for fewer than two policies.
+/// Computes the metrics of pairs of estimate and truth. `all` are the true values of all policies, whose range
+/// is the unit of relative errors. Returns `None` for fewer than two pairs.
 ///
 /// ```
-/// use statecast::evaluation::{Value, standing};
+/// use statecast::evaluation::{Value, ranking_metrics};
 /// let value = |mean| Value::new(mean, 1.0, 10.0);
-/// let found = standing(&[(value(1.0), 0.0), (value(4.0), 10.0)], &[0.0, 10.0]).unwrap();
+/// let found = ranking_metrics(&[(value(1.0), 0.0), (value(4.0), 10.0)], &[0.0, 10.0]).unwrap();
 /// assert_eq!((found.error, found.relative, found.covered), (3.5, 0.35, 1));
 /// ```
-pub fn standing(pairs: &[(Value, f64)], all: &[f64]) -> Option<Standing> {
+pub fn ranking_metrics(pairs: &[(Value, f64)], all: &[f64]) -> Option<RankingMetrics> {
     if pairs.len() < 2 {
         return None;
     }
@@ -41,11 +41,11 @@ pub fn standing(pairs: &[(Value, f64)], all: &[f64]) -> Option<Standing> {
         .iter()
         .map(|(value, truth)| (value.mean - truth).abs());
     let error = errors.sum::<f64>() / pairs.len() as f64;
-    // Values that differ by what rounding leaves have no range.
+    // Values that differ only by rounding have no range.
     let largest = all.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
     let unit = Some(range(all)).filter(|unit| *unit > 1e-9 * largest);
     let share = |of: f64| if unit.is_some() { of } else { f64::NAN };
-    Some(Standing {
+    Some(RankingMetrics {
         policies: pairs.len(),
         error,
         relative: unit.map_or(f64::NAN, |unit| error / unit),

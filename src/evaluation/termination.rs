@@ -1,46 +1,46 @@
-//! Where recorded runs ended.
+//! Termination of recorded runs.
 
 use std::collections::HashMap;
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use super::{Logged, Run};
+use super::{Logged, LoggedRun};
 use crate::recording::EndFlag;
 
-/// Recorded steps that share the say about a step.
+/// Number of nearest recorded steps.
 const NEIGHBOURS: usize = 5;
 
-/// Most recorded steps that are compared with, of those that ended a run and of the others.
-const MOST: usize = 2_000;
+/// Most recorded steps that are searched, of terminal ones and of the others each.
+const MAX_NEIGHBOUR_STEPS: usize = 2_000;
 
-/// Share of the steps around an end that ended a run, from which on it is an end of the system.
+/// Termination probability from which on an end counts as an end of the system.
 const FORESEEN: f64 = 0.5;
 
-/// How likely a step ends a run, by the recorded steps nearest to it.
+/// Nearest-neighbour estimate of the probability that a step terminates a run.
 #[derive(Debug, Clone)]
-pub struct RecordedEnds {
-    /// What is compared of the recorded steps, in units of its deviation, `[steps, numbers]`.
+pub struct TerminationModel {
+    /// Features of the recorded steps in units of their standard deviation, `[steps, features]`.
     steps: Array2<f64>,
     unit: Array1<f64>,
     ended: Vec<bool>,
-    /// The run that each step is of.
+    /// LoggedRun of each step.
     runs: Vec<usize>,
-    /// Steps that one of those that did not end a run stands for.
+    /// Weight of a nonterminal step: they are subsampled.
     stands_for: f64,
     by: Compared,
 }
 
-/// What is compared of a step.
+/// Features of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Compared {
-    /// Where it led.
+    /// Next state.
     Next,
-    /// Where it was taken: where some ends led is not known.
+    /// State before the step, where some terminal states are unknown.
     Before,
 }
 
-impl RecordedEnds {
-    /// Of all runs; `None` if none has ended.
+impl TerminationModel {
+    /// Fits all runs; `None` if none has terminated.
     pub fn of(logged: &Logged) -> Option<Self> {
         let all = logged.transitions(|_| true);
         let by = match all.known.iter().all(|&known| known) {
@@ -61,7 +61,7 @@ impl RecordedEnds {
         let stands_for = others.len() as f64 / goes_on.len().max(1) as f64;
         kept.extend(&goes_on);
         let unit = numbers.std_axis(Axis(0), 0.0);
-        let unit = unit.mapv(|deviation| if deviation > 0.0 { deviation } else { 1.0 });
+        let unit = unit.mapv(|std| if std > 0.0 { std } else { 1.0 });
         Some(Self {
             steps: numbers.select(Axis(0), &kept) / &unit,
             unit,
@@ -72,8 +72,8 @@ impl RecordedEnds {
         })
     }
 
-    /// Mean probability that it gives to the ends of some runs by those of all others: near zero where
-    /// ends have nothing to do with states; `None` without such ends.
+    /// Returns the mean leave-one-out probability of the terminations of some runs, near zero where
+    /// terminations do not depend on the state; `None` if there are none.
     fn foresight(&self, of_runs: impl Fn(usize) -> bool) -> Option<f64> {
         let is_one = |&i: &usize| self.ended[i] && of_runs(self.runs[i]);
         let ends: Vec<usize> = (0..self.ended.len()).filter(is_one).collect();
@@ -82,7 +82,7 @@ impl RecordedEnds {
         (!ends.is_empty()).then(|| sum / ends.len() as f64)
     }
 
-    /// Probability that a step from a state to the next ends a run.
+    /// Returns the probability that a step from a state to the next terminates.
     pub(super) fn probability(&self, state: &[f64], next: &[f64]) -> f64 {
         let at = match self.by {
             Compared::Next => next,
@@ -92,7 +92,7 @@ impl RecordedEnds {
         self.share(at.view(), None)
     }
 
-    /// Share of the steps nearest to a place, but for one of them, that ended a run.
+    /// Returns the weighted fraction of the nearest steps, without one of them, that terminated.
     fn share(&self, at: ArrayView1<f64>, without: Option<usize>) -> f64 {
         let mut nearest: Vec<(f64, usize)> = Vec::with_capacity(NEIGHBOURS + 1);
         for (i, step) in self.steps.rows().into_iter().enumerate() {
@@ -113,36 +113,36 @@ impl RecordedEnds {
     }
 }
 
-/// A time limit at which runs were cut off, although their flag says that they ended.
+/// A time limit that truncated runs, although their flag says that they ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeLimit {
-    /// Steps before it.
+    /// Steps until the limit.
     pub steps: usize,
-    /// The runs that it cut off.
+    /// The runs that it truncated.
     pub runs: Vec<usize>,
 }
 
-/// The time limit of runs whose flag does not tell it from an end of the system: several runs share the longest
-/// length, more than the lengths before it, and end in states in which others went on.
+/// Detects a time limit in runs whose flag does not distinguish truncation from termination: several runs
+/// share the longest length, more than share shorter ones, and end in states where others continue.
 pub fn time_limit(logged: &Logged) -> Option<TimeLimit> {
-    let unsure = |run: &Run| logged.end_flags.get(run.source) == Some(&EndFlag::Done);
-    let steps = logged.runs.iter().map(Run::steps).max()?;
-    let at_limit = |run: &Run| run.terminated && unsure(run) && run.steps() == steps;
+    let unsure = |run: &LoggedRun| logged.end_flags.get(run.source) == Some(&EndFlag::Done);
+    let steps = logged.runs.iter().map(LoggedRun::steps).max()?;
+    let at_limit = |run: &LoggedRun| run.terminated && unsure(run) && run.steps() == steps;
     let runs: Vec<usize> = (0..logged.runs.len())
         .filter(|&i| at_limit(&logged.runs[i]))
         .collect();
     if steps < 2 || runs.len() < 2 * most_of_one_length(logged, steps).max(1) {
         return None;
     }
-    let ends = RecordedEnds::of(logged)?;
+    let ends = TerminationModel::of(logged)?;
     let foreseen = ends.foresight(|run| at_limit(&logged.runs[run]))?;
-    // Where shorter runs end as far from others, the states tell of no end at all.
+    // If shorter runs are no more predictable, states do not predict termination at all.
     let usual = ends.foresight(|run| !at_limit(&logged.runs[run]));
     let is_cut = foreseen < FORESEEN && usual.is_none_or(|usual| foreseen <= FORESEEN * usual);
     is_cut.then_some(TimeLimit { steps, runs })
 }
 
-/// The most runs that ended at one length in the upper half of those below the longest.
+/// Returns the largest number of runs that share a length, of lengths from half to below the longest.
 fn most_of_one_length(logged: &Logged, longest: usize) -> usize {
     let mut counts = HashMap::new();
     for run in logged.runs.iter().filter(|run| run.terminated) {
@@ -153,9 +153,9 @@ fn most_of_one_length(logged: &Logged, longest: usize) -> usize {
     counts.into_values().max().unwrap_or(0)
 }
 
-/// At most so many of some rows, evenly spread.
+/// Subsamples rows evenly.
 fn spread(rows: &[usize]) -> Vec<usize> {
-    let step = rows.len().div_ceil(MOST).max(1);
+    let step = rows.len().div_ceil(MAX_NEIGHBOUR_STEPS).max(1);
     rows.iter().copied().step_by(step).collect()
 }
 
@@ -170,12 +170,12 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::evaluation::Run;
+    use crate::evaluation::LoggedRun;
 
-    /// Runs of five steps whose state counts them.
+    /// Runs of five steps whose state is the step number.
     fn counted(final_state: bool) -> Logged {
         let rows = 5 + usize::from(final_state);
-        let run = Run {
+        let run = LoggedRun {
             source: 0,
             states: Array2::from_shape_fn((rows, 1), |(t, _)| t as f64),
             actions: Array2::zeros((5, 1)),
@@ -190,15 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn steps_end_where_recorded_ones_did() {
+    fn steps_terminate_where_recorded_ones_did() {
         for final_state in [true, false] {
-            let ends = RecordedEnds::of(&counted(final_state)).unwrap();
+            let ends = TerminationModel::of(&counted(final_state)).unwrap();
             let of = |t: f64| ends.probability(&[t], &[t + 1.0]);
             assert_eq!((of(2.1), of(3.1), of(4.1)), (0.0, 0.0, 1.0));
         }
     }
 
-    /// The same, in states that say nothing of the steps before.
+    /// The same runs with states that are independent of the step.
     fn scattered() -> Logged {
         let mut logged = counted(true);
         for (r, run) in logged.runs.iter_mut().enumerate() {
@@ -208,7 +208,7 @@ mod tests {
         logged
     }
 
-    /// Values were halved: states at the limit are those of all other steps.
+    /// Fault: values were halved, as states at the limit are those of all other steps.
     #[test]
     fn ends_at_one_step_in_any_state_are_a_time_limit() {
         assert_eq!(time_limit(&counted(true)), None);
@@ -218,7 +218,7 @@ mod tests {
 
     /// Fault: a flag called `terminated` was taken for a time limit where all runs were of one length.
     #[test]
-    fn a_flag_that_is_believed_is_no_time_limit() {
+    fn a_terminated_flag_is_not_a_time_limit() {
         for flag in [EndFlag::Terminated, EndFlag::DoneOrTruncated] {
             let logged = Logged {
                 end_flags: vec![flag],
@@ -230,7 +230,7 @@ mod tests {
 
     const LIMIT: usize = 40;
 
-    /// Runs of a walk that ends beyond 3 and is cut off by a limit, with or without the last state.
+    /// Random walks that terminate beyond 3 and are truncated by a limit, with or without the last state.
     fn walks(known: bool) -> Logged {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut runs = Vec::new();
@@ -244,7 +244,7 @@ mod tests {
             }
             let steps = states.len() - 1;
             states.truncate(steps + usize::from(known));
-            runs.push(Run {
+            runs.push(LoggedRun {
                 source: 0,
                 actions: Array2::zeros((steps, 1)),
                 rewards: Array1::ones(steps),
@@ -259,34 +259,34 @@ mod tests {
         }
     }
 
-    /// Fault: of runs of several lengths those that were cut off counted as ended, too.
+    /// Fault: of runs of several lengths, truncated ones counted as terminated.
     #[test]
-    fn the_longest_runs_of_many_are_cut_off_and_shorter_ones_end() {
+    fn the_longest_runs_are_truncated_and_shorter_ones_terminate() {
         for known in [true, false] {
             let logged = walks(known);
             let limit = time_limit(&logged).unwrap();
-            let cut = logged
+            let split = logged
                 .runs
                 .iter()
                 .filter(|run| run.steps() == LIMIT)
                 .count();
-            assert_eq!((limit.steps, limit.runs.len()), (LIMIT, cut));
-            assert!(cut < logged.runs.len());
-            let rest = logged.cut_off(&limit);
+            assert_eq!((limit.steps, limit.runs.len()), (LIMIT, split));
+            assert!(split < logged.runs.len());
+            let rest = logged.truncated_at(&limit);
             let ended = rest.runs.iter().filter(|run| run.terminated).count();
-            assert_eq!(ended, rest.runs.len() - cut);
-            // The reward of the last step is kept, whatever it led to.
-            let steps: usize = rest.runs.iter().map(Run::steps).sum();
+            assert_eq!(ended, rest.runs.len() - split);
+            // The last step keeps its reward.
+            let steps: usize = rest.runs.iter().map(LoggedRun::steps).sum();
             assert_eq!(rest.steps(|_| true).unwrap().changes.nrows(), steps);
         }
     }
 
-    /// Failures after as many steps are no time limit, however many there are.
+    /// Terminations at the same length are no time limit, however many there are.
     #[test]
-    fn the_longest_of_runs_that_all_fail_are_no_time_limit() {
+    fn runs_that_all_terminate_have_no_time_limit() {
         let mut logged = walks(true);
         logged.runs.retain(|run| run.steps() < LIMIT);
-        let longest = logged.runs.iter().map(Run::steps).max().unwrap();
+        let longest = logged.runs.iter().map(LoggedRun::steps).max().unwrap();
         let last = logged.runs.iter().find(|run| run.steps() == longest);
         let again = last.unwrap().clone();
         logged.runs.extend(std::iter::repeat_n(again, 20));
@@ -294,12 +294,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_ends_where_nothing_did() {
+    fn without_terminations_there_is_no_model() {
         let mut logged = counted(true);
         logged
             .runs
             .iter_mut()
             .for_each(|run| run.terminated = false);
-        assert!(RecordedEnds::of(&logged).is_none());
+        assert!(TerminationModel::of(&logged).is_none());
     }
 }

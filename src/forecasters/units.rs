@@ -51,7 +51,7 @@ impl Range {
 
 /// A warning of the column that differs most between a recording and episodes of another, if one plainly has
 /// another unit there.
-pub(super) fn other_units(
+pub fn other_units(
     recording: &Variables,
     others: &[Variables],
     actions: &[String],

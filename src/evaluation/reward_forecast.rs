@@ -1,39 +1,39 @@
-//! Rewards of a recorded run's rest, forecast from its beginning: the published protocol of policy
-//! evaluation in context (Benechehab et al., arXiv 2410.11711, section 5).
+//! Forecasts of a recorded run's remaining rewards from its first steps: the published protocol of
+//! in-context policy evaluation (Benechehab et al., arXiv 2410.11711, section 5).
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::{EvaluationError, Logged, Run, Walk};
+use super::{EvaluationError, Logged, LoggedRun, RolloutSpec};
 use crate::metrics::{Estimate, block_bootstrap, quantile};
 use crate::recording::EndFlag;
 
-/// Rewards that [`Rule::Recent`] is the mean of.
+/// Number of rewards that [`RewardBaseline::Recent`] averages.
 const RECENT: usize = 100;
 
 /// Level of the intervals whose coverage is counted.
 const LEVEL: f64 = 0.9;
 
-/// A recorded run, cut in what is shown and what is to be forecast.
+/// A recorded run, split into a context and the steps to forecast.
 #[derive(Debug, Clone)]
-pub struct Cut {
-    /// The beginning, as if nothing else had been recorded.
+pub struct PrefixSplit {
+    /// The first steps, as a recording of their own.
     pub context: Logged,
-    /// Actions taken afterwards, `[horizon, actions]`.
+    /// Recorded actions after the context, `[horizon, actions]`.
     pub actions: Array2<f64>,
-    /// What they earned, `[horizon]`.
+    /// Recorded rewards after the context, `[horizon]`.
     pub rewards: Array1<f64>,
-    /// What the whole recorded run earned.
+    /// Return of the whole run.
     pub total: f64,
 }
 
-impl Cut {
-    /// Cuts a run after `context` steps; `None` if it has fewer than `horizon` steps more.
+impl PrefixSplit {
+    /// Splits a run after `context` steps; `None` if fewer than `horizon` steps remain.
     ///
     /// ```
     /// use ndarray::{Array1, Array2};
-    /// use statecast::evaluation::{Cut, Run};
+    /// use statecast::evaluation::{PrefixSplit, LoggedRun};
     ///
-    /// let run = Run {
+    /// let run = LoggedRun {
     ///     source: 0,
     ///     states: Array2::zeros((11, 2)),
     ///     actions: Array2::zeros((10, 1)),
@@ -41,15 +41,15 @@ impl Cut {
     ///     terminated: false,
     ///     log_probabilities: None,
     /// };
-    /// let cut = Cut::of(&run, 6, 4).unwrap();
-    /// assert_eq!((cut.context.runs[0].steps(), cut.rewards.len()), (6, 4));
-    /// assert!(Cut::of(&run, 6, 5).is_none());
+    /// let split = PrefixSplit::of(&run, 6, 4).unwrap();
+    /// assert_eq!((split.context.runs[0].steps(), split.rewards.len()), (6, 4));
+    /// assert!(PrefixSplit::of(&run, 6, 5).is_none());
     /// ```
-    pub fn of(run: &Run, context: usize, horizon: usize) -> Option<Self> {
+    pub fn of(run: &LoggedRun, context: usize, horizon: usize) -> Option<Self> {
         if context == 0 || horizon == 0 || context + horizon > run.steps() {
             return None;
         }
-        let shown = Run {
+        let shown = LoggedRun {
             source: 0,
             states: run.states.slice(s![..=context, ..]).to_owned(),
             actions: run.actions.slice(s![..context, ..]).to_owned(),
@@ -69,45 +69,45 @@ impl Cut {
         })
     }
 
-    /// How the rest is walked through a model: from the state behind the context, undiscounted.
+    /// Returns the spec of rollouts from the state after the context, undiscounted.
     ///
     /// # Errors
     /// [`EvaluationError::TooFew`] if that state is not known.
-    pub fn walk(&self, paths: usize, seed: u64) -> Result<Walk, EvaluationError> {
+    pub fn spec(&self, paths: usize, seed: u64) -> Result<RolloutSpec, EvaluationError> {
         let run = &self.context.runs[0];
         let states = run.states.slice(s![run.steps().., ..]);
         if states.is_empty() {
             return Err(EvaluationError::TooFew(0, 1));
         }
-        Ok(Walk {
+        Ok(RolloutSpec {
             starts: states.to_owned(),
             paths,
             horizon: self.rewards.len(),
             discount: 1.0,
             rules: super::Rules::default(),
-            ends: None,
+            termination: None,
             seed,
         })
     }
 }
 
-/// Forecasts of rewards that look at no state and no action.
+/// Baseline forecasts of rewards from past rewards alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
-    /// Nothing.
+pub enum RewardBaseline {
+    /// Zero.
     Zero,
-    /// The mean of the context.
+    /// Mean of the context.
     Mean,
-    /// The mean of its last 100 steps.
+    /// Mean of the last 100 steps.
     Recent,
-    /// An autoregression of the first order, from the last reward back to the mean.
+    /// First-order autoregression.
     Regression,
-    /// The last period again, the one at which the context is most like itself.
+    /// The last period repeated; the period maximises the autocorrelation.
     Seasonal,
 }
 
-impl Rule {
-    /// All rules.
+impl RewardBaseline {
+    /// All baselines.
     pub const ALL: [Self; 5] = [
         Self::Zero,
         Self::Mean,
@@ -116,7 +116,7 @@ impl Rule {
         Self::Seasonal,
     ];
 
-    /// Name in tables.
+    /// Returns the name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Zero => "zero",
@@ -127,15 +127,15 @@ impl Rule {
         }
     }
 
-    /// Rewards of so many steps behind those of a context, at least one.
+    /// Forecasts `horizon` rewards after a context of at least one.
     ///
     /// ```
     /// use ndarray::array;
-    /// use statecast::evaluation::Rule;
+    /// use statecast::evaluation::RewardBaseline;
     ///
     /// let seen = array![0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 0.0, 1.0, 2.0, 0.0];
-    /// assert_eq!(Rule::Seasonal.rewards(seen.view(), 4), array![1.0, 2.0, 0.0, 1.0]);
-    /// assert_eq!(Rule::Mean.rewards(seen.view(), 1), array![0.9]);
+    /// assert_eq!(RewardBaseline::Seasonal.rewards(seen.view(), 4), array![1.0, 2.0, 0.0, 1.0]);
+    /// assert_eq!(RewardBaseline::Mean.rewards(seen.view(), 1), array![0.9]);
     /// ```
     pub fn rewards(self, seen: ArrayView1<f64>, horizon: usize) -> Array1<f64> {
         let mean = seen.mean().unwrap_or(0.0);
@@ -160,7 +160,7 @@ impl Rule {
     }
 }
 
-/// Correlation of a series with itself some steps before, 0 for a constant one.
+/// Returns the autocorrelation at a lag, 0 for a constant series.
 fn autocorrelation(series: ArrayView1<f64>, lag: usize) -> f64 {
     let mean = series.mean().unwrap_or(0.0);
     let centred = series.mapv(|x| x - mean);
@@ -172,7 +172,7 @@ fn autocorrelation(series: ArrayView1<f64>, lag: usize) -> f64 {
     }
 }
 
-/// The lag of two steps or more, at most half of the series, at which it is most like itself.
+/// Returns the lag of the largest autocorrelation, from 2 to half of the series.
 fn period(series: ArrayView1<f64>) -> usize {
     let lags = 2..=series.len() / 2;
     let best = lags.max_by(|&a, &b| {
@@ -180,34 +180,34 @@ fn period(series: ArrayView1<f64>) -> usize {
         let like = |lag: usize| {
             autocorrelation(series, lag) * series.len() as f64 / (series.len() - lag) as f64
         };
-        // Of equally good ones the shortest.
+        // Ties go to the shortest lag.
         like(a).total_cmp(&like(b)).then(b.cmp(&a))
     });
     best.unwrap_or(1)
 }
 
-/// How well the rewards of a run's rest were forecast.
+/// Errors of a forecast of a run's remaining rewards.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Continued {
+pub struct RewardForecastErrors {
     /// `100 |Σ (r - r̂)| / |return of the whole run|` after each step, in percent.
     pub error: Vec<f64>,
-    /// The difference of the sums over all steps, forecast less earned, in units of the steps' number times the
+    /// Error of the sum over all steps, forecast minus actual, in units of the number of steps times the
     /// rewards' standard deviation.
     pub bias: f64,
-    /// Whether the 90 % interval of the sum over all steps holds what was earned; `None` for a forecast
-    /// without spread.
+    /// Whether the 90 % interval of the sum over all steps covers the actual sum; `None` for a point
+    /// forecast.
     pub covered: Option<bool>,
 }
 
-impl Continued {
-    /// Holds forecasts `[paths, horizon]` against what a run earned.
+impl RewardForecastErrors {
+    /// Scores forecasts `[paths, horizon]` against the recorded rewards.
     ///
     /// ```
     /// use ndarray::{Array2, array};
     /// # use ndarray::Array1;
-    /// # use statecast::evaluation::Run;
-    /// use statecast::evaluation::{Continued, Cut};
-    /// # let run = Run {
+    /// # use statecast::evaluation::LoggedRun;
+    /// use statecast::evaluation::{RewardForecastErrors, PrefixSplit};
+    /// # let run = LoggedRun {
     /// #     source: 0,
     /// #     states: Array2::zeros((5, 1)),
     /// #     actions: Array2::zeros((4, 1)),
@@ -216,24 +216,24 @@ impl Continued {
     /// #     log_probabilities: None,
     /// # };
     /// // A run that earned 1, 1, 1, 2, of which the first two are shown.
-    /// let cut = Cut::of(&run, 2, 2).unwrap();
-    /// let continued = Continued::new(&cut, array![[1.0, 1.0]].view());
-    /// assert_eq!(continued.error, [0.0, 20.0]);
+    /// let split = PrefixSplit::of(&run, 2, 2).unwrap();
+    /// let errors = RewardForecastErrors::new(&split, array![[1.0, 1.0]].view());
+    /// assert_eq!(errors.error, [0.0, 20.0]);
     /// ```
-    pub fn new(cut: &Cut, forecast: ArrayView2<f64>) -> Self {
+    pub fn new(split: &PrefixSplit, forecast: ArrayView2<f64>) -> Self {
         let mean = forecast
             .mean_axis(Axis(0))
             .unwrap_or_else(|| Array1::zeros(0));
         let mut sum = 0.0;
-        let differences: Vec<f64> = (mean.iter().zip(&cut.rewards))
+        let differences: Vec<f64> = (mean.iter().zip(&split.rewards))
             .map(|(forecast, earned)| {
                 sum += forecast - earned;
                 sum
             })
             .collect();
-        let all = (cut.context.runs[0].rewards.iter()).chain(&cut.rewards);
+        let all = (split.context.runs[0].rewards.iter()).chain(&split.rewards);
         let all: Array1<f64> = all.copied().collect();
-        let unit = all.std(0.0) * cut.rewards.len() as f64;
+        let unit = all.std(0.0) * split.rewards.len() as f64;
         let mut sums = forecast.sum_axis(Axis(1)).to_vec();
         sums.sort_by(f64::total_cmp);
         let spread = sums.len() > 1 && sums[0] < sums[sums.len() - 1];
@@ -242,9 +242,9 @@ impl Continued {
                 quantile(&sums, 0.5 - LEVEL / 2.0),
                 quantile(&sums, 0.5 + LEVEL / 2.0),
             );
-            (low..=high).contains(&cut.rewards.sum())
+            (low..=high).contains(&split.rewards.sum())
         };
-        let percent = |difference: &f64| 100.0 * difference.abs() / cut.total.abs();
+        let percent = |difference: &f64| 100.0 * difference.abs() / split.total.abs();
         Self {
             error: differences.iter().map(percent).collect(),
             bias: differences.last().copied().unwrap_or(0.0) / unit,
@@ -253,31 +253,38 @@ impl Continued {
     }
 }
 
-/// Scores of several runs.
+/// Mean errors over several runs.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Continuations {
-    /// Percent of the return, one a number of steps that was asked for.
+pub struct RewardForecastScores {
+    /// Error in percent of the return, after each requested number of steps.
     pub error: Vec<Estimate>,
-    /// Less that of another forecaster, run by run.
-    pub less: Vec<Estimate>,
-    /// Mean of the errors' size after all steps, in units of the steps' number times the rewards' standard deviation.
-    pub size: Estimate,
-    /// Mean of the signed errors, in the same unit.
+    /// Difference in error to another forecaster, paired by run.
+    #[serde(rename = "less")]
+    pub difference: Vec<Estimate>,
+    /// Mean absolute error of the sum over all steps, in units of the number of steps times the rewards'
+    /// standard deviation.
+    #[serde(rename = "size")]
+    pub absolute_error: Estimate,
+    /// Mean signed error, in the same unit.
     pub bias: Estimate,
-    /// Runs whose 90 % interval holds the truth, and runs with an interval.
+    /// Number of runs whose 90 % interval covers the actual sum, and number of runs with an interval.
     pub covered: (usize, usize),
 }
 
-impl Continuations {
-    /// Sums up runs, after so many steps each, beside the same runs by another forecaster. Intervals
-    /// are of a bootstrap over the runs.
+impl RewardForecastScores {
+    /// Averages the errors of runs after each number of steps, with differences to another forecaster on
+    /// the same runs. Intervals are those of a bootstrap over the runs.
     ///
     /// # Panics
     /// If a number of steps is zero or beyond the horizon, or the other has fewer runs.
-    pub fn of(runs: &[Continued], other: &[Continued], steps: &[usize]) -> Self {
+    pub fn of(
+        runs: &[RewardForecastErrors],
+        other: &[RewardForecastErrors],
+        steps: &[usize],
+    ) -> Self {
         let mean = |values: Vec<f64>| block_bootstrap(&values, 1, 0);
         let error = |step: usize| mean(runs.iter().map(|run| run.error[step - 1]).collect());
-        let less = |step: usize| {
+        let difference = |step: usize| {
             let pairs = runs.iter().zip(other);
             mean(
                 pairs
@@ -288,8 +295,8 @@ impl Continuations {
         let known: Vec<bool> = runs.iter().filter_map(|run| run.covered).collect();
         Self {
             error: steps.iter().map(|&step| error(step)).collect(),
-            less: steps.iter().map(|&step| less(step)).collect(),
-            size: mean(runs.iter().map(|run| run.bias.abs()).collect()),
+            difference: steps.iter().map(|&step| difference(step)).collect(),
+            absolute_error: mean(runs.iter().map(|run| run.bias.abs()).collect()),
             bias: mean(runs.iter().map(|run| run.bias).collect()),
             covered: (known.iter().filter(|&&held| held).count(), known.len()),
         }
@@ -301,9 +308,9 @@ mod tests {
     use super::*;
     use ndarray::array;
 
-    fn run(rewards: Array1<f64>) -> Run {
+    fn run(rewards: Array1<f64>) -> LoggedRun {
         let steps = rewards.len();
-        Run {
+        LoggedRun {
             source: 3,
             states: Array2::from_shape_fn((steps + 1, 1), |(t, _)| t as f64),
             actions: Array2::from_shape_fn((steps, 1), |(t, _)| 10.0 * t as f64),
@@ -314,50 +321,56 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_shows_the_beginning_and_nothing_else() {
-        let cut = Cut::of(&run(array![1.0, 2.0, 3.0, 4.0, 5.0]), 2, 2).unwrap();
-        assert_eq!(cut.context.runs[0].states, array![[0.0], [1.0], [2.0]]);
-        assert_eq!(cut.context.runs[0].rewards, array![1.0, 2.0]);
-        assert_eq!(cut.actions, array![[20.0], [30.0]]);
-        assert_eq!((cut.rewards.to_vec(), cut.total), (vec![3.0, 4.0], 15.0));
-        assert_eq!(cut.walk(3, 0).unwrap().starts, array![[2.0]]);
-        assert!(Cut::of(&run(array![1.0, 2.0]), 0, 1).is_none());
+    fn the_context_holds_the_first_steps_only() {
+        let split = PrefixSplit::of(&run(array![1.0, 2.0, 3.0, 4.0, 5.0]), 2, 2).unwrap();
+        assert_eq!(split.context.runs[0].states, array![[0.0], [1.0], [2.0]]);
+        assert_eq!(split.context.runs[0].rewards, array![1.0, 2.0]);
+        assert_eq!(split.actions, array![[20.0], [30.0]]);
+        assert_eq!(
+            (split.rewards.to_vec(), split.total),
+            (vec![3.0, 4.0], 15.0)
+        );
+        assert_eq!(split.spec(3, 0).unwrap().starts, array![[2.0]]);
+        assert!(PrefixSplit::of(&run(array![1.0, 2.0]), 0, 1).is_none());
     }
 
-    /// By hand: rewards 3, 4; forecasts 2, 2 and 4, 4 on two paths, so 3, 3 on average.
+    /// Computed by hand: rewards 3, 4; forecasts 2, 2 and 4, 4 on two paths, so 3, 3 on average.
     #[test]
-    fn errors_are_shares_of_the_whole_return() {
-        let cut = Cut::of(&run(array![1.0, 2.0, 3.0, 4.0]), 2, 2).unwrap();
-        let continued = Continued::new(&cut, array![[2.0, 2.0], [4.0, 4.0]].view());
-        assert_eq!(continued.error, [0.0, 10.0]);
-        assert!((continued.bias + 1.0 / (2.0 * 1.25f64.sqrt())).abs() < 1e-12);
-        assert_eq!(continued.covered, Some(true));
+    fn errors_are_relative_to_the_return() {
+        let split = PrefixSplit::of(&run(array![1.0, 2.0, 3.0, 4.0]), 2, 2).unwrap();
+        let errors = RewardForecastErrors::new(&split, array![[2.0, 2.0], [4.0, 4.0]].view());
+        assert_eq!(errors.error, [0.0, 10.0]);
+        assert!((errors.bias + 1.0 / (2.0 * 1.25f64.sqrt())).abs() < 1e-12);
+        assert_eq!(errors.covered, Some(true));
         assert_eq!(
-            Continued::new(&cut, array![[3.0, 3.0]].view()).covered,
+            RewardForecastErrors::new(&split, array![[3.0, 3.0]].view()).covered,
             None
         );
-        let far = Continued::new(&cut, array![[0.0, 1.0], [1.0, 1.0]].view());
+        let far = RewardForecastErrors::new(&split, array![[0.0, 1.0], [1.0, 1.0]].view());
         assert_eq!(far.covered, Some(false));
-        let both = Continuations::of(
-            &[continued.clone(), far.clone()],
-            &[far.clone(), far],
-            &[1, 2],
-        );
+        let both =
+            RewardForecastScores::of(&[errors.clone(), far.clone()], &[far.clone(), far], &[1, 2]);
         assert_eq!(both.covered, (1, 2));
         // Means 0.5, 1 against 3, 4: off by 2.5 and 5.5 of 10.
         assert!((both.error[1].mean - 32.5).abs() < 1e-12);
-        assert!((both.less[1].mean + 22.5).abs() < 1e-12);
+        assert!((both.difference[1].mean + 22.5).abs() < 1e-12);
     }
 
     #[test]
-    fn rules_go_on_as_they_say() {
+    fn baselines_match_their_definitions() {
         let seen = Array1::from_shape_fn(150, |t| f64::from(u8::from(t >= 50)));
-        assert_eq!(Rule::Recent.rewards(seen.view(), 2), array![1.0, 1.0]);
-        assert_eq!(Rule::Zero.rewards(seen.view(), 2), array![0.0, 0.0]);
-        let ar = Rule::Regression.rewards(seen.view(), 500);
+        assert_eq!(
+            RewardBaseline::Recent.rewards(seen.view(), 2),
+            array![1.0, 1.0]
+        );
+        assert_eq!(
+            RewardBaseline::Zero.rewards(seen.view(), 2),
+            array![0.0, 0.0]
+        );
+        let ar = RewardBaseline::Regression.rewards(seen.view(), 500);
         assert!(ar[0] > ar[1] && ar[0] < 1.0);
         assert!((ar[499] - seen.mean().unwrap()).abs() < 1e-3);
-        for rule in Rule::ALL {
+        for rule in RewardBaseline::ALL {
             assert_eq!(rule.rewards(array![2.0].view(), 3).len(), 3);
         }
     }

@@ -1,24 +1,24 @@
-//! Who acts on imagined paths.
+//! Action sources of imagined paths.
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::imagined::ACTING;
+use super::imagined::POLICY_SEED;
 use crate::forecast::{Control, ForecastError};
 use crate::policy::{Policy, PolicyError};
+use crate::study::forecast::Acts;
 
-/// Who acts on imagined paths.
-pub enum Actor<'a> {
-    /// A policy, at what is imagined.
+/// The source of actions on imagined paths.
+pub enum ActionSource<'a> {
+    /// A policy, applied to the imagined states.
     Policy(&'a mut dyn Policy),
-    /// A recording: the actions `[steps, actions]` that were taken, on every path the same; the last
-    /// one again after its end.
+    /// Recorded actions `[steps, actions]`, the same on every path. The last one repeats after the end.
     Recorded(ArrayView2<'a, f64>),
 }
 
-impl Actor<'_> {
-    /// Actions `[paths, actions]` of a step at states `[paths, states]`.
+impl ActionSource<'_> {
+    /// Returns the actions `[paths, actions]` of a step at states `[paths, states]`.
     pub(super) fn act(
         &mut self,
         step: usize,
@@ -36,19 +36,18 @@ impl Actor<'_> {
     }
 }
 
-/// A policy that acts on sampled paths from the end of a context on. Its observations are the first of the
-/// variables.
-pub struct Follower<'a> {
+/// Control of sampled paths by a policy. Its observations are the first variables.
+pub struct PolicyControl<'a> {
     policy: &'a mut dyn Policy,
-    /// One a path.
+    /// One generator per path.
     random: Vec<ChaCha8Rng>,
 }
 
-impl<'a> Follower<'a> {
-    /// On so many paths, with a seed of the policy's draws.
+impl<'a> PolicyControl<'a> {
+    /// Creates the control of `paths` paths; `seed` seeds the policy's draws.
     pub fn new(policy: &'a mut dyn Policy, paths: usize, seed: u64) -> Self {
         let of = |path: usize| {
-            let mut random = ChaCha8Rng::seed_from_u64(seed ^ ACTING);
+            let mut random = ChaCha8Rng::seed_from_u64(seed ^ POLICY_SEED);
             random.set_stream(path as u64);
             random
         };
@@ -59,7 +58,16 @@ impl<'a> Follower<'a> {
     }
 }
 
-impl Control for Follower<'_> {
+/// A policy that acts along the paths of a forecast.
+pub struct ActingPolicy(pub Box<dyn Policy>);
+
+impl Acts for ActingPolicy {
+    fn control(&mut self, paths: usize, seed: u64) -> Box<dyn Control + '_> {
+        Box::new(PolicyControl::new(&mut *self.0, paths, seed))
+    }
+}
+
+impl Control for PolicyControl<'_> {
     fn act(
         &mut self,
         _step: usize,
@@ -82,11 +90,11 @@ mod tests {
     use super::*;
     use crate::baselines::named;
     use crate::forecast::{Forecaster, Futures, Role, RolloutSettings, Settings, Variables};
-    use crate::policy::Linear;
+    use crate::policy::LinearPolicy;
 
-    /// A state that keeps what it is pushed by: `x' = 0.5 x + a`.
+    /// The system is `x' = 0.5 x + a`.
     #[test]
-    fn a_policy_acts_at_what_was_drawn() {
+    fn a_policy_acts_on_drawn_states() {
         let push = |t: usize| (0.7 * t as f64).sin();
         let mut x = 0.0;
         let values = Array2::from_shape_fn((80, 1), |(t, _)| {
@@ -102,9 +110,9 @@ mod tests {
             ..RolloutSettings::default()
         };
         let limits = vec![(f64::NEG_INFINITY, f64::INFINITY)];
-        // Behind it, x' = 0.2 + 0.1 x.
-        let mut policy = Linear::new(array![[-0.4]], array![0.2], None, limits).unwrap();
-        let mut follower = Follower::new(&mut policy, 4, 0);
+        // After the context, x' = 0.2 + 0.1 x.
+        let mut policy = LinearPolicy::new(array![[-0.4]], array![0.2], None, limits).unwrap();
+        let mut follower = PolicyControl::new(&mut policy, 4, 0);
         let forecaster = Forecaster::of(named("linear").unwrap(), Settings::default());
         let futures = Futures::Controlled(&mut follower);
         let forecast = forecaster.rollouts(&context, 0, &settings, futures, &|_| ());

@@ -1,61 +1,61 @@
-//! What paths earn while a policy walks them.
+//! Accumulation of returns along policy rollouts.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use super::{Logged, RecordedEnds, Rules, Walk};
+use super::{Logged, RolloutSpec, Rules, TerminationModel};
 
-/// Returns of paths, booked step by step.
+/// Returns of paths, accumulated step by step.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct ReturnAccumulator {
     rules: Rules,
-    ends: Option<Arc<RecordedEnds>>,
+    termination: Option<Arc<TerminationModel>>,
     discount: f64,
-    /// Rewards that a model may predict: those that were seen.
+    /// Bounds of predicted rewards: the range of the recorded ones.
     range: (f64, f64),
-    /// States and actions of the step that is under way, one a path.
-    under_way: Vec<Option<(Vec<f64>, Vec<f64>)>>,
+    /// State and action of the current step, one per path.
+    pending: Vec<Option<(Vec<f64>, Vec<f64>)>>,
     /// Returns so far.
     pub(super) returns: Vec<f64>,
-    /// What each path earned at its steps, as far as it had not ended.
+    /// Expected reward of each path at its steps, weighted by its survival probability.
     pub(super) rewards: Vec<Vec<f64>>,
-    /// Probability that a path has not ended.
+    /// Probability that a path has not terminated.
     alive: Vec<f64>,
 }
 
-/// Probability below which a path has ended.
+/// Survival probability below which a path counts as ended.
 const ENDED: f64 = 1e-3;
 
-impl Ledger {
-    pub(super) fn new(paths: usize, walk: &Walk, logged: &Logged) -> Self {
+impl ReturnAccumulator {
+    pub(super) fn new(paths: usize, spec: &RolloutSpec, logged: &Logged) -> Self {
         let rewards = logged.runs.iter().flat_map(|run| &run.rewards);
-        let seen = rewards.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &r| {
+        let range = rewards.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &r| {
             (r.min(low), r.max(high))
         });
         Self {
-            rules: walk.rules,
-            ends: walk.ends.clone(),
-            discount: walk.discount,
-            range: seen,
-            under_way: vec![None; paths],
+            rules: spec.rules,
+            termination: spec.termination.clone(),
+            discount: spec.discount,
+            range,
+            pending: vec![None; paths],
             returns: vec![0.0; paths],
             rewards: vec![Vec::new(); paths],
             alive: vec![1.0; paths],
         }
     }
 
-    /// Books that paths arrived at states `[paths, states]`, with the rewards that the model predicts
-    /// of the step, which count where no rule gives them.
-    pub(super) fn arrive(
+    /// Completes a step of paths with their next states `[paths, states]`, and with rewards that the model
+    /// predicts, for systems without a known reward function.
+    pub(super) fn complete_step(
         &mut self,
         paths: Range<usize>,
         states: ArrayView2<f64>,
         predicted: Option<ArrayView1<f64>>,
     ) {
         for (row, path) in paths.enumerate() {
-            let Some((state, action)) = self.under_way[path].take() else {
+            let Some((state, action)) = self.pending[path].take() else {
                 continue;
             };
             if self.ended(path) {
@@ -74,25 +74,25 @@ impl Ledger {
             if self.rules.terminated.is_some_and(|ends| ends(&next)) {
                 self.alive[path] = 0.0;
             }
-            if let Some(ends) = &self.ends {
-                self.alive[path] *= 1.0 - ends.probability(&state, &next);
+            if let Some(model) = &self.termination {
+                self.alive[path] *= 1.0 - model.probability(&state, &next);
             }
         }
     }
 
-    /// Books the actions `[paths, actions]` that paths take at states `[paths, states]`.
-    pub(super) fn leave(
+    /// Begins a step of paths with actions `[paths, actions]` at states `[paths, states]`.
+    pub(super) fn begin_step(
         &mut self,
         paths: Range<usize>,
         states: ArrayView2<f64>,
         actions: &Array2<f64>,
     ) {
         for (row, path) in paths.enumerate() {
-            self.under_way[path] = Some((states.row(row).to_vec(), actions.row(row).to_vec()));
+            self.pending[path] = Some((states.row(row).to_vec(), actions.row(row).to_vec()));
         }
     }
 
-    /// True if all of some paths have come to their end.
+    /// True if all of some paths have ended.
     pub(super) fn all_ended(&self, paths: Range<usize>) -> bool {
         paths.into_iter().all(|path| self.ended(path))
     }
@@ -108,11 +108,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::evaluation::Run;
+    use crate::evaluation::LoggedRun;
     use crate::recording::EndFlag;
 
     fn logged() -> Logged {
-        let run = Run {
+        let run = LoggedRun {
             source: 0,
             states: array![[0.0], [1.0]],
             actions: array![[0.0]],
@@ -122,7 +122,7 @@ mod tests {
         };
         Logged {
             runs: vec![
-                Run {
+                LoggedRun {
                     rewards: array![-1.0],
                     ..run.clone()
                 },
@@ -133,8 +133,8 @@ mod tests {
     }
 
     proptest! {
-        /// On any path: what is booked is the discounted sum of what was earned until the end, with
-        /// predicted rewards kept within those that were seen.
+        /// The return of any path is the discounted sum of rewards until its end, with predicted rewards
+        /// clipped to the recorded range.
         #[test]
         fn returns_are_discounted_sums_until_the_end(
             states in prop::collection::vec(-2.0..2.0f64, 1..20),
@@ -145,25 +145,25 @@ mod tests {
                 reward: known.then_some(|state, action, next| state[0] + 10.0 * action[0] + 100.0 * next[0]),
                 terminated: Some(|state| state[0] > 1.5),
             };
-            let walk = Walk {
+            let spec = RolloutSpec {
                 starts: array![[0.3]],
                 paths: 1,
                 horizon: 20,
                 discount,
                 rules,
-                ends: None,
+                termination: None,
                 seed: 0,
             };
-            let mut ledger = Ledger::new(1, &walk, &logged());
+            let mut accumulator = ReturnAccumulator::new(1, &spec, &logged());
             let at = |x: f64| Array2::from_elem((1, 1), x);
             let action = |x: f64| 0.5 * x;
-            ledger.arrive(0..1, at(0.3).view(), Some(array![7.0].view()));
+            accumulator.complete_step(0..1, at(0.3).view(), Some(array![7.0].view()));
             let (mut before, mut worth, mut expected, mut steps) = (0.3, 1.0, 0.0, 0);
             let mut ended = false;
             for &x in &states {
-                ledger.leave(0..1, at(before).view(), &at(action(before)));
+                accumulator.begin_step(0..1, at(before).view(), &at(action(before)));
                 let predicted = Array1::from_elem(1, 3.0 * x);
-                ledger.arrive(0..1, at(x).view(), Some(predicted.view()));
+                accumulator.complete_step(0..1, at(x).view(), Some(predicted.view()));
                 if !ended {
                     let reward = match known {
                         true => before + 10.0 * action(before) + 100.0 * x,
@@ -176,9 +176,9 @@ mod tests {
                 ended |= x > 1.5;
                 before = x;
             }
-            prop_assert!((ledger.returns[0] - expected).abs() < 1e-9 * (1.0 + expected.abs()));
-            prop_assert_eq!(ledger.rewards[0].len(), steps);
-            prop_assert_eq!(ledger.all_ended(0..1), ended);
+            prop_assert!((accumulator.returns[0] - expected).abs() < 1e-9 * (1.0 + expected.abs()));
+            prop_assert_eq!(accumulator.rewards[0].len(), steps);
+            prop_assert_eq!(accumulator.all_ended(0..1), ended);
         }
     }
 }

@@ -1,21 +1,21 @@
-//! What was said of every state of a sequence before it came.
+//! Predictive distributions of every state of a sequence.
 
 use ndarray::{Array2, ArrayView1};
 
 use super::{Sequence, hellinger, total_variation};
 
-/// A sequence of states, and the law of each given those before it.
+/// A sequence of states, with the predictive distribution of each given those before.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Laws {
+pub struct StateDistributions {
     states: Vec<usize>,
     breaks: Vec<usize>,
-    laws: Array2<f64>,
+    distributions: Array2<f64>,
 }
 
-/// How far laws are from others, behind some rows of context.
+/// Distance between distributions after a context.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Distance {
-    /// Mean number of rows before the states that are counted here.
+    /// Mean length of the context, in rows.
     pub context: f64,
     /// Mean total variation.
     pub total_variation: f64,
@@ -26,49 +26,49 @@ pub struct Distance {
 /// `distance = scale * context^-exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct PowerLaw {
-    /// Distance behind one row.
+    /// Distance after one row.
     pub scale: f64,
-    /// How fast it falls.
+    /// Decay exponent.
     pub exponent: f64,
 }
 
-impl Laws {
-    /// Laws `[rows, states]` of a sequence.
+impl StateDistributions {
+    /// Combines a sequence with its distributions `[rows, states]`.
     ///
     /// # Panics
-    /// If they are of another length, or of other states.
-    pub fn new(sequence: Sequence, laws: Array2<f64>) -> Self {
+    /// If the lengths or the numbers of states differ.
+    pub fn new(sequence: Sequence, distributions: Array2<f64>) -> Self {
         assert_eq!(
             (sequence.states().len(), sequence.count()),
-            laws.dim(),
-            "a law for every state that came"
+            distributions.dim(),
+            "one distribution per state of the sequence"
         );
         Self {
             states: sequence.states().to_vec(),
             breaks: sequence.breaks().to_vec(),
-            laws,
+            distributions,
         }
     }
 
-    /// The sequence. A row behind a gap counts in no mean of the laws.
+    /// Returns the sequence. Rows that do not follow the row before count in no mean.
     pub fn sequence(&self) -> Sequence<'_> {
         Sequence::new(&self.states, self.states())
             .expect("a sequence that was one")
             .with_breaks(&self.breaks)
     }
 
-    /// Number of states.
+    /// Returns the number of states.
     pub fn states(&self) -> usize {
-        self.laws.ncols()
+        self.distributions.ncols()
     }
 
-    /// Law of the state at `t`, given those before it.
-    pub fn law(&self, t: usize) -> ArrayView1<'_, f64> {
-        self.laws.row(t)
+    /// Returns the distribution of the state at `t`, given those before it.
+    pub fn distribution(&self, t: usize) -> ArrayView1<'_, f64> {
+        self.distributions.row(t)
     }
 
-    /// Mean law behind every state from row `first` on, `[from, to]`, and how often each was left there. The row of a
-    /// state that was not is its mean over all rows; where it never was, all states are as likely.
+    /// Returns the mean distribution after every state from row `first` on, `[from, to]`, and the counts. The row of a
+    /// state without counts is its mean over all rows, or uniform if it never occurs.
     pub fn matrix(&self, first: usize) -> (Array2<f64>, Vec<usize>) {
         let states = self.states();
         let (mut matrix, counts) = self.sums(first);
@@ -83,7 +83,7 @@ impl Laws {
         (matrix, counts)
     }
 
-    /// Sums of the laws behind every state from a row on, and how many they are.
+    /// Returns the sums of the distributions after every state from a row on, and the counts.
     fn sums(&self, first: usize) -> (Array2<f64>, Vec<usize>) {
         let states = self.states();
         let mut sums = Array2::<f64>::zeros((states, states));
@@ -92,33 +92,33 @@ impl Laws {
         for (t, from, _) in behind.skip_while(|&(t, ..)| t < first) {
             counts[from] += 1;
             let mut row = sums.row_mut(from);
-            row += &self.law(t);
+            row += &self.distribution(t);
         }
         (sums, counts)
     }
 
-    /// Mean logarithm of the probabilities of the states that followed, from row `first` on, nats; NaN where none did.
+    /// Returns the mean log score from row `first` on, nats; NaN if no row follows the row before.
     pub fn log_score(&self, first: usize) -> f64 {
         let behind = self.sequence().transitions();
         let rows = behind.skip_while(|&(t, ..)| t < first);
         let (sum, count) = rows.fold((0.0, 0.0), |(sum, count), (t, _, to)| {
-            let score: f64 = self.laws[[t, to]].max(f64::MIN_POSITIVE).ln();
+            let score: f64 = self.distributions[[t, to]].max(f64::MIN_POSITIVE).ln();
             (sum + score, count + 1.0)
         });
         sum / count
     }
 
-    /// Mean distances of the laws from row `first` to `end` from a matrix `[from, to]`; NaN where no row follows.
+    /// Returns the mean distances from a matrix `[from, to]`, for rows `first` to `end`; NaN if none follows the row before.
     pub fn distance(&self, matrix: &Array2<f64>, first: usize, end: usize) -> Distance {
         let (mut sums, mut count) = ([0.0; 3], 0.0);
         let behind = self.sequence().transitions();
         for (t, from, _) in behind.filter(|(t, ..)| (first..end).contains(t)) {
-            let law = self.law(t).to_vec();
+            let distribution = self.distribution(t).to_vec();
             let truth = matrix.row(from).to_vec();
             let found = [
                 t as f64,
-                total_variation(&law, &truth),
-                hellinger(&law, &truth),
+                total_variation(&distribution, &truth),
+                hellinger(&distribution, &truth),
             ];
             sums.iter_mut().zip(found).for_each(|(sum, x)| *sum += x);
             count += 1.0;
@@ -131,7 +131,7 @@ impl Laws {
         }
     }
 
-    /// Distances of the laws from those of a matrix `[from, to]`, in stretches of context that double, where a row follows.
+    /// Returns the distances from a matrix `[from, to]` for context lengths that double, where a row follows the row before.
     pub fn distances(&self, matrix: &Array2<f64>) -> Vec<Distance> {
         let rows = self.states.len();
         let sequence = self.sequence();
@@ -145,13 +145,13 @@ impl Laws {
     }
 }
 
-/// The power law through distances `(context, distance)`, by least squares of the logarithms; `None` for fewer than
-/// two that are above zero.
+/// Fits a power law to distances `(context, distance)` by least squares of the logarithms; `None` for fewer than two
+/// positive ones.
 ///
 /// ```
 /// use statecast::analysis::power_law;
-/// let law = power_law(&[(1.0, 0.5), (4.0, 0.25), (16.0, 0.125)]).unwrap();
-/// assert!((law.scale - 0.5).abs() < 1e-12 && (law.exponent - 0.5).abs() < 1e-12);
+/// let fit = power_law(&[(1.0, 0.5), (4.0, 0.25), (16.0, 0.125)]).unwrap();
+/// assert!((fit.scale - 0.5).abs() < 1e-12 && (fit.exponent - 0.5).abs() < 1e-12);
 /// ```
 pub fn power_law(distances: &[(f64, f64)]) -> Option<PowerLaw> {
     let logs: Vec<(f64, f64)> = distances
@@ -179,23 +179,24 @@ mod tests {
 
     #[test]
     fn means_are_taken_where_they_say() {
-        let laws = array![[0.5, 0.5], [0.2, 0.8], [0.4, 0.6], [0.9, 0.1]];
+        let distributions = array![[0.5, 0.5], [0.2, 0.8], [0.4, 0.6], [0.9, 0.1]];
         let sequence = Sequence::new(&[0, 1, 1, 0], 2).unwrap();
-        let laws = Laws::new(sequence, laws);
-        let (matrix, counts) = laws.matrix(2);
+        let distributions = StateDistributions::new(sequence, distributions);
+        let (matrix, counts) = distributions.matrix(2);
         assert_eq!(counts, [0, 2]);
         // State 0 was left before row 2 only.
         assert_eq!(matrix.row(0).to_vec(), [0.2, 0.8]);
         assert!((matrix[[1, 0]] - 0.65).abs() < 1e-12);
-        assert!((laws.log_score(2) - 0.5 * (0.6f64.ln() + 0.9f64.ln())).abs() < 1e-12);
+        assert!((distributions.log_score(2) - 0.5 * (0.6f64.ln() + 0.9f64.ln())).abs() < 1e-12);
         let truth = array![[0.0, 1.0], [0.5, 0.5]];
-        let distances = laws.distances(&truth);
+        let distances = distributions.distances(&truth);
         assert_eq!(distances.len(), 2);
         assert!((distances[0].total_variation - 0.2).abs() < 1e-12);
         assert_eq!(distances[1].context, 2.5);
         assert!((distances[1].total_variation - 0.25).abs() < 1e-12);
         // What came behind a gap counts nowhere.
-        let broken = Laws::new(sequence.with_breaks(&[1, 2]), laws.laws.clone());
+        let again = sequence.with_breaks(&[1, 2]);
+        let broken = StateDistributions::new(again, distributions.distributions.clone());
         assert_eq!(broken.matrix(1).1, [0, 1]);
         assert_eq!(broken.log_score(1), 0.9f64.ln());
         let distances = broken.distances(&truth);
