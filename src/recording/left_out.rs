@@ -294,16 +294,26 @@ impl Table {
         if regular.len() == block.names.len() {
             return;
         }
-        let names: HashSet<String> = block.remove(&regular).into_iter().collect();
+        let names = self.leave_out_states(&regular, roles);
+        self.counters.extend(names);
+    }
+
+    /// Leaves out states, by their columns, which ascend; their names.
+    pub(super) fn leave_out_states(&mut self, columns: &[usize], roles: &mut Roles) -> Vec<String> {
+        let names = self.blocks[Block::State as usize].remove(columns);
         for state in self.final_states.values_mut() {
             let mut column = 0;
             state.retain(|_| {
                 column += 1;
-                regular.binary_search(&(column - 1)).is_err()
+                columns.binary_search(&(column - 1)).is_err()
             });
         }
-        roles.state.columns.retain(|known| !names.contains(known));
-        self.counters.extend(names);
+        let left_out: HashSet<&String> = names.iter().collect();
+        roles
+            .state
+            .columns
+            .retain(|known| !left_out.contains(known));
+        names
     }
 }
 

@@ -60,6 +60,22 @@ impl Table {
                 }
             }
         }
+        let states = &self.blocks[Block::State as usize];
+        let is_nothing = |&column: &usize| {
+            let mut values = states.column_values(column, 0..states.rows());
+            values.all(f64::is_nan)
+        };
+        let nothing: Vec<usize> = (0..states.names.len()).filter(is_nothing).collect();
+        let replaced = counts.iter().any(|&count| count > 0);
+        if self.open_states && replaced && (1..states.names.len()).contains(&nothing.len()) {
+            let names = self.leave_out_states(&nothing, roles);
+            let verb = if names.len() == 1 { "is" } else { "are" };
+            let note = format!(
+                "{} {verb} missing in all rows and left out",
+                names.join(", ")
+            );
+            roles.notes.push(note);
+        }
         let absent = self.missing_values.iter().zip(counts);
         let absent = absent.filter(|(_, count)| *count == 0);
         roles.warnings.extend(absent.map(|(value, _)| {

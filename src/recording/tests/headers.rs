@@ -226,3 +226,23 @@ fn years_of_two_digits_and_quantities_called_mm() {
         .unwrap();
     assert_eq!(recording.state_names(), ["mm"]);
 }
+
+/// Fault: a column that held nothing but the number for a missing value could not be held.
+#[test]
+fn columns_of_missing_values_alone_are_left_out() {
+    let rows: Vec<String> = (0..12)
+        .map(|i| format!("{i},{},99.0,{}", i * i, if i == 5 { 99 } else { i % 3 }))
+        .collect();
+    let file = csv(&format!("t,x,DPD,WVHT\n{}\n", rows.join("\n")));
+    let selection = RoleSelection {
+        missing_values: vec![99.0],
+        ..RoleSelection::default()
+    };
+    let (recording, roles) = read(&file.path, &selection, MissingPolicy::Hold).unwrap();
+    assert_eq!(recording.state_names(), ["x", "WVHT"]);
+    assert_eq!(states(&recording, 0)[5], [25.0, 1.0]);
+    assert!(
+        roles.to_string().contains("DPD is missing in all rows"),
+        "{roles}"
+    );
+}
