@@ -1,6 +1,7 @@
 //! What the fuzz targets do with any bytes: read them as a file or a message from outside. Nothing but a panic, an abort or
 //! a hang is a fault. `tests/damaged.rs` runs the same functions on good files that were damaged.
 
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
@@ -15,12 +16,13 @@ use statecast::learning::Training;
 use statecast::model::{Architecture, HubModel, Precision, Weights};
 use statecast::policy::{self, Policy, PolicySource, Widths};
 use statecast::recording::{self, MissingPolicy, RoleSelection};
+use zip::write::SimpleFileOptions;
 
 /// A reader of bytes from outside.
 pub type Target = fn(&[u8]);
 
 /// The readers by name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("policy_json", policy_json),
     ("policy_safetensors", policy_safetensors),
     ("policy_reply", policy_reply),
@@ -32,6 +34,11 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("config", config),
     ("tables", tables),
     ("roles", roles),
+    ("text_table", text_table),
+    ("json_table", json_table),
+    ("tsf", tsf),
+    ("folder_of_tables", folder_of_tables),
+    ("array_groups", array_groups),
 ];
 
 fn written(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
@@ -186,4 +193,92 @@ pub fn roles(bytes: &[u8]) {
     let _ = recording::read_runs(&path, &selection);
     let column = selection.state.first().map_or("a", String::as_str);
     let _ = recording::read_labels(&path, column, &selection);
+}
+
+/// Reads a recording whose roles are guessed.
+fn guess(path: &Path) {
+    for missing in [MissingPolicy::Error, MissingPolicy::Hold] {
+        let _ = recording::read(path, &RoleSelection::default(), missing);
+    }
+}
+
+fn guess_of(name: &str, bytes: &[u8]) {
+    let folder = folder();
+    guess(&written(folder.path(), name, bytes));
+}
+
+/// A text table: lines around it, its header, a series a row or a row a step.
+pub fn text_table(bytes: &[u8]) {
+    guess_of("x.csv", bytes);
+}
+
+/// Rows, columns or episodes as JSON.
+pub fn json_table(bytes: &[u8]) {
+    guess_of("x.json", bytes);
+}
+
+/// Series of the Monash archive.
+pub fn tsf(bytes: &[u8]) {
+    guess_of("x.tsf", bytes);
+}
+
+/// A folder of recordings. A form feed stands between its files; the first line of each is its name.
+pub fn folder_of_tables(bytes: &[u8]) {
+    let folder = folder();
+    for part in bytes.split(|&byte| byte == b'\x0c').take(8) {
+        let end = part.iter().position(|&byte| byte == b'\n');
+        let (name, content) = part.split_at(end.unwrap_or(part.len()));
+        let name: String = String::from_utf8_lossy(name)
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "._".contains(*c))
+            .take(40)
+            .collect();
+        if name.chars().any(|c| c != '.') {
+            written(folder.path(), &name, content.get(1..).unwrap_or_default());
+        }
+    }
+    guess(folder.path());
+}
+
+/// An NPZ file of arrays: in every line a key, a shape such as `3x2`, and values that repeat to fill it.
+pub fn array_groups(bytes: &[u8]) {
+    const MOST_VALUES: usize = 4096;
+    let text = String::from_utf8_lossy(bytes);
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for line in text.lines().take(32) {
+        let mut words = line.split_whitespace();
+        let (Some(key), Some(shape)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let sizes = shape.split('x').filter(|size| !size.is_empty());
+        let Ok(sizes) = sizes.map(str::parse).collect::<Result<Vec<usize>, _>>() else {
+            continue;
+        };
+        let product = sizes
+            .iter()
+            .try_fold(1_usize, |all, &size| all.checked_mul(size));
+        let Some(count) = product.filter(|&count| count <= MOST_VALUES) else {
+            continue;
+        };
+        let values: Vec<f64> = words.filter_map(|word| word.parse().ok()).collect();
+        let values = match values.is_empty() {
+            true => vec![0.0],
+            false => values,
+        };
+        let shape: String = sizes.iter().map(|size| format!("{size},")).collect();
+        let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({shape}), }}\n");
+        let mut array = b"\x93NUMPY\x01\x00".to_vec();
+        array.extend((header.len() as u16).to_le_bytes());
+        array.extend(header.as_bytes());
+        let filled = values.iter().cycle().take(count);
+        array.extend(filled.flat_map(|value| value.to_le_bytes()));
+        if archive
+            .start_file(format!("{key}.npy"), SimpleFileOptions::default())
+            .is_ok()
+        {
+            archive.write_all(&array).expect("memory can be written");
+        }
+    }
+    let archive = archive.finish().expect("memory can be written");
+    guess_of("x.npz", archive.get_ref());
 }

@@ -207,6 +207,38 @@ fn configurations() {
     survives("config", &good, 500);
 }
 
+const BUOY: &str = "#YY MM DD hh mm WSPD WVHT\n#yr mo dy hr mn  m/s    m\n2024 05 03 01 50  5.1  MM\n\
+    2024 05 03 00 50  5.3 1.2\n2024 05 02 23 50  4.9 1.1\n";
+const WIDE: &str = "Country,Code,1960 [YR1960],1961 [YR1961],1962,1963,1964,1965,1966,1967\n\
+    France,FRA,1,2,3,4,5,6,7,8\nChile,CHL,..,2.5,3,..,5,6,7,8\n";
+const SERIES: &str = r#"{"start": "2024-01-31", "freq": "2MS", "target": [1, "NaN", 4], "item_id": "a",
+    "feat_dynamic_real": [[5, 6, 7, 8]], "feat_static_cat": [3]}
+{"start": "2024-01-31", "freq": "2MS", "target": [1, 3], "item_id": "b", "feat_dynamic_real": [[0, 1]]}"#;
+const WEATHER: &str = r#"{"latitude": 52.5, "hourly_units": {"time": "iso8601"}, "hourly": {
+    "time": ["2024-01-01T00:00", "2024-01-01T01:00", "2024-01-01T02:00"], "rain": [0, 0.5, null]}}"#;
+const MONASH: &str = "@attribute name string\n@attribute start_timestamp date\n@frequency half_hourly\n@data\n\
+    T1:1979-01-01 00-00-00:1,2,?,4.5\nT2:1980-02-28 23-30-00:1,2,3\n";
+const FOLDER: &str =
+    "a.csv\nt,x,act_u\n0,1,0\n1,2,0.5\n2,4,1\n\u{c}b.csv\nt,x,act_u\n0,1.5,0\n1,2.5,0.25\n";
+const GROUPS: [&str; 4] = [
+    "left/obs 4x2 1 2 3 0.5\nleft/actions 4 0 1\nright/obs 5x2 2 3 1\nright/actions 5 1 0\n",
+    "ep0_obs 5x2 1 2 3\nep0_act 4x1 0 1\nep1_obs 6x2 1 2 5\nep1_act 5x1 1\n",
+    "obs 7x3x2 1 2 3 4 5\nactions 6x3x1 0 1 5\ndones 6x3 0 0 0 0 1\n",
+    "obs 12x2 1 2 3 4 5\naction 10 0 1 5\nepisode_ends 2 5 10\nis_pad 10 0 0 0 1\n",
+];
+
+#[test]
+fn recordings_whose_roles_are_guessed() {
+    let bytes = |texts: &[&str]| -> Vec<Vec<u8>> {
+        texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+    };
+    survives("text_table", &bytes(&[BUOY, WIDE]), 1000);
+    survives("json_table", &bytes(&[SERIES, WEATHER]), 1000);
+    survives("tsf", &bytes(&[MONASH]), 1000);
+    survives("folder_of_tables", &bytes(&[FOLDER]), 1000);
+    survives("array_groups", &bytes(&GROUPS), 500);
+}
+
 #[test]
 fn tables_and_roles() {
     let truth = "policy,value\npi,-132.5\nother,\"-7\"\n";

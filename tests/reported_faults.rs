@@ -558,6 +558,8 @@ fn a_transition_over_a_gap_is_not_counted() {
         run.to_str().unwrap(),
         "--label",
         "sky",
+        "--last",
+        "25",
         "--relabellings",
         "0",
         "--temperatures",
@@ -567,7 +569,7 @@ fn a_transition_over_a_gap_is_not_counted() {
     ]);
     let says = stderr(&output);
     assert!(output.status.success(), "{says}");
-    let note = "note: 1 transition(s) over gaps of the time are not counted";
+    let note = "note: 1 transition(s) over gaps of the time are neither counted nor scored";
     assert!(says.contains(note), "{says}");
     let found: serde_json::Value = serde_json::from_slice(&std::fs::read(&found).unwrap()).unwrap();
     // States in the alphabet's order: rain, sun.
@@ -575,4 +577,6 @@ fn a_transition_over_a_gap_is_not_counted() {
         found["study"]["counts"],
         serde_json::json!([[19, 0], [0, 19]])
     );
+    // The row behind the gap is none of those that are scored.
+    assert_eq!(found["study"]["visits"], serde_json::json!([19, 5]));
 }

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use statrs::distribution::{Beta, ContinuousCDF};
 
-use super::{AnalysisError, Chain, Class};
+use super::{Chain, Class, Sequence};
 
 /// Level of the intervals.
 const LEVEL: f64 = 0.95;
@@ -22,8 +22,8 @@ pub struct ProbabilityInterval {
 /// Transition counts of a sequence.
 ///
 /// ```
-/// use statecast::analysis::Counts;
-/// let counts = Counts::of(&[0, 1, 1, 0, 1], 2)?;
+/// use statecast::analysis::{Counts, Sequence};
+/// let counts = Counts::of(Sequence::new(&[0, 1, 1, 0, 1], 2)?);
 /// assert_eq!(counts.get(0, 1), 2);
 /// assert_eq!(counts.from(1), 2);
 /// // Two transitions from 0, both to 1, and a prior of half a count each.
@@ -37,49 +37,13 @@ pub struct Counts(Array2<u64>);
 const PRIOR: f64 = 0.5;
 
 impl Counts {
-    /// Counts the transitions of a sequence of the states `0..states`.
-    ///
-    /// # Errors
-    /// [`AnalysisError::State`] for a state beyond them.
-    pub fn of(sequence: &[usize], states: usize) -> Result<Self, AnalysisError> {
-        if let Some(place) = sequence.iter().position(|&state| state >= states) {
-            return Err(AnalysisError::State {
-                state: sequence[place],
-                place,
-                states,
-            });
+    /// Counts the transitions of a sequence.
+    pub fn of(sequence: Sequence) -> Self {
+        let mut counts = Array2::zeros((sequence.count(), sequence.count()));
+        for (_, from, to) in sequence.transitions() {
+            counts[[from, to]] += 1;
         }
-        let mut counts = Array2::zeros((states, states));
-        for pair in sequence.windows(2) {
-            counts[[pair[0], pair[1]]] += 1;
-        }
-        Ok(Self(counts))
-    }
-
-    /// Counts the transitions without those to the rows `breaks`, which do not follow the row before.
-    ///
-    /// # Errors
-    /// As [`of`](Self::of).
-    ///
-    /// ```
-    /// use statecast::analysis::Counts;
-    /// let counts = Counts::without(&[0, 1, 1, 0, 1], 2, &[1])?;
-    /// assert_eq!((counts.get(0, 1), counts.get(1, 1)), (1, 1));
-    /// # Ok::<(), statecast::analysis::AnalysisError>(())
-    /// ```
-    pub fn without(
-        sequence: &[usize],
-        states: usize,
-        breaks: &[usize],
-    ) -> Result<Self, AnalysisError> {
-        let mut counts = Self::of(sequence, states)?;
-        for &row in breaks {
-            if let (Some(&from), Some(&to)) = (sequence.get(row.wrapping_sub(1)), sequence.get(row))
-            {
-                counts.0[[from, to]] -= 1;
-            }
-        }
-        Ok(counts)
+        Self(counts)
     }
 
     /// Returns the number of states.
@@ -158,12 +122,16 @@ impl Counts {
 mod tests {
     use super::*;
 
+    fn counted(sequence: &[usize], states: usize) -> Counts {
+        Counts::of(Sequence::new(sequence, states).unwrap())
+    }
+
     /// scipy.stats.beta(7.5, 3.5).ppf and beta(0.5, 1.0).ppf at 0.025 and 0.975, SciPy 1.17.1.
     #[test]
     fn intervals_are_those_of_the_beta_law() {
         let mut sequence = vec![0; 8];
         sequence.extend([1, 0, 1, 0, 1, 1]);
-        let counts = Counts::of(&sequence, 2).unwrap();
+        let counts = counted(&sequence, 2);
         assert_eq!((counts.get(0, 0), counts.get(0, 1)), (7, 3));
         let found = counts.intervals(0)[0];
         assert!(
@@ -172,19 +140,19 @@ mod tests {
         );
         assert!((found.mean - 7.5 / 11.0).abs() < 1e-12);
         // A state that never came: nothing but the prior.
-        let counts = Counts::of(&sequence, 3).unwrap();
+        let counts = counted(&sequence, 3);
         let found = counts.intervals(2)[0];
         assert!(
             (found.low - 0.000625).abs() < 1e-6 && (found.high - 0.9506249999999999).abs() < 1e-6
         );
-        let one = Counts::of(&[0, 0], 1).unwrap();
+        let one = counted(&[0, 0], 1);
         assert_eq!(one.intervals(0)[0].low, 1.0);
     }
 
     #[test]
     fn classes_are_of_what_was_seen() {
         // 0 leads to 1 and 2, which swap; 3 never came.
-        let counts = Counts::of(&[0, 0, 1, 2, 1, 2], 4).unwrap();
+        let counts = counted(&[0, 0, 1, 2, 1, 2], 4);
         let classes = counts.classes();
         let kinds = classes
             .iter()
@@ -196,8 +164,15 @@ mod tests {
     }
 
     #[test]
+    fn transitions_over_gaps_are_not_counted() {
+        let sequence = Sequence::new(&[0, 1, 1, 0, 1], 2).unwrap();
+        let counts = Counts::of(sequence.with_breaks(&[1]));
+        assert_eq!((counts.get(0, 1), counts.get(1, 1)), (1, 1));
+    }
+
+    #[test]
     fn a_state_beyond_those_there_are_is_named() {
-        let error = Counts::of(&[0, 1, 4], 3).unwrap_err().to_string();
+        let error = Sequence::new(&[0, 1, 4], 3).unwrap_err().to_string();
         assert_eq!(error, "state 4 at place 2: there are 3 states, from 0");
     }
 }

@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
-use super::{AnalysisError, Counts, MAX_STATES, StateDistributions};
+use super::{AnalysisError, MAX_STATES, Sequence, StateDistributions};
 use crate::codec::Scale;
 use crate::density::BinnedDensity;
 use crate::forecast::{Forecaster, Predictor, Role, Settings, Variables};
@@ -30,36 +30,39 @@ pub(super) fn state_probabilities(density: &BinnedDensity, states: usize) -> Vec
     distribution.into_iter().map(|p| p / sum).collect()
 }
 
-/// Reads a predictor's distribution of every next state in a sequence of the states `0..states`. The sequence is a
-/// channel whose limits are the first and the last state; the scale of the settings is ignored.
+/// Reads a predictor's distribution of every next state in a sequence. The sequence is a channel whose limits are the
+/// first and the last state; the scale of the settings is ignored. Rows that do not follow the row before begin a run:
+/// experts learn no step from them.
 ///
 /// # Errors
-/// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::State`] for one beyond them,
-/// [`AnalysisError::Constant`] for a sequence of one, and what the forecaster reports.
+/// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::Constant`] for a sequence of one, and what
+/// the forecaster reports.
 pub fn infer(
     predictor: Arc<dyn Predictor>,
     settings: Settings,
-    sequence: &[usize],
-    states: usize,
+    sequence: Sequence,
 ) -> Result<StateDistributions, AnalysisError> {
+    let (came, states) = (sequence.states(), sequence.count());
     let scale = scale_of_states(states)?;
-    Counts::of(sequence, states)?;
-    if sequence.len() > 1 && sequence.iter().all(|state| *state == sequence[0]) {
+    if came.len() > 1 && came.iter().all(|state| *state == came[0]) {
         return Err(AnalysisError::Constant);
     }
-    let values = sequence.iter().map(|&state| state as f64).collect();
-    let values = Array2::from_shape_vec((sequence.len(), 1), values)
-        .expect("one column with one value per row");
-    let variables = Variables::new(vec!["state".to_owned()], vec![Role::State], values);
+    let values = Array2::from_shape_fn((came.len(), 1), |(t, _)| came[t] as f64);
+    let mut variables = Variables::new(vec!["state".to_owned()], vec![Role::State], values);
+    for &row in sequence.breaks() {
+        if let Some(begins) = variables.begins.get_mut(row) {
+            *begins = true;
+        }
+    }
     let forecaster = Forecaster::of(predictor, Settings { scale, ..settings });
     let reading = forecaster.read(&variables)?;
     let densities = reading.one_step();
-    let mut distributions = Array2::zeros((sequence.len(), states));
+    let mut distributions = Array2::zeros((came.len(), states));
     for (t, mut distribution) in distributions.rows_mut().into_iter().enumerate() {
         let found = state_probabilities(&densities.density(t, 0), states);
         distribution.assign(&ndarray::ArrayView1::from(&found));
     }
-    Ok(StateDistributions::new(sequence.to_vec(), distributions))
+    Ok(StateDistributions::new(sequence, distributions))
 }
 
 /// Infers next-state distributions under distinct, random, nontrivial permutations of the labels, mapped back to
@@ -71,23 +74,23 @@ pub fn infer(
 pub fn infer_permuted(
     predictor: &Arc<dyn Predictor>,
     settings: Settings,
-    sequence: &[usize],
-    states: usize,
+    sequence: Sequence,
     permutations: usize,
     seed: u64,
     progress: &dyn Fn(f64),
 ) -> Result<Vec<StateDistributions>, AnalysisError> {
+    let (came, states) = (sequence.states(), sequence.count());
     scale_of_states(states)?;
     let drawn = drawn_permutations(states, permutations, seed);
     let read = |(number, names): (usize, &Vec<usize>)| {
-        let shown: Vec<usize> = sequence.iter().map(|&state| names[state]).collect();
-        let distributions = infer(predictor.clone(), settings, &shown, states)?;
-        let shape = (sequence.len(), states);
-        let distributions = Array2::from_shape_fn(shape, |(t, state)| {
+        let shown: Vec<usize> = came.iter().map(|&state| names[state]).collect();
+        let shown = Sequence::new(&shown, states)?.with_breaks(sequence.breaks());
+        let distributions = infer(predictor.clone(), settings, shown)?;
+        let distributions = Array2::from_shape_fn((came.len(), states), |(t, state)| {
             distributions.distribution(t)[names[state]]
         });
         progress((number + 1) as f64 / drawn.len() as f64);
-        Ok(StateDistributions::new(sequence.to_vec(), distributions))
+        Ok(StateDistributions::new(sequence, distributions))
     };
     drawn.iter().enumerate().map(read).collect()
 }
@@ -112,7 +115,7 @@ fn drawn_permutations(states: usize, count: usize, seed: u64) -> Vec<Vec<usize>>
 /// Averages distributions of one sequence row by row; `None` if there are none.
 pub fn mean_distributions(distributions: &[StateDistributions]) -> Option<StateDistributions> {
     let first = distributions.first()?;
-    let shape = (first.sequence().len(), first.states());
+    let shape = (first.sequence().states().len(), first.states());
     let mean = Array2::from_shape_fn(shape, |(t, state)| {
         distributions
             .iter()
@@ -120,7 +123,7 @@ pub fn mean_distributions(distributions: &[StateDistributions]) -> Option<StateD
             .sum::<f64>()
             / distributions.len() as f64
     });
-    Some(StateDistributions::new(first.sequence().to_vec(), mean))
+    Some(StateDistributions::new(first.sequence(), mean))
 }
 
 #[cfg(test)]
@@ -173,16 +176,17 @@ mod tests {
             tolerance: settings.tolerance,
         });
         let truth = array![[0.8, 0.15, 0.05], [0.1, 0.2, 0.7], [0.4, 0.5, 0.1]];
-        let sequence = sequence(&truth, 1000, 3);
-        let distributions = infer(language.clone(), settings, &sequence, 3).unwrap();
+        let states = sequence(&truth, 1000, 3);
+        let sequence = Sequence::new(&states, 3).unwrap();
+        let distributions = infer(language.clone(), settings, sequence).unwrap();
         let distances = distributions.distances(&truth);
         assert!(distances[9].total_variation < 0.6 * distances[2].total_variation);
         let curve = distances.iter().map(|d| (d.context, d.total_variation));
         assert!(power_law(&curve.collect::<Vec<_>>()).unwrap().exponent > 0.0);
-        let often = frequencies(&sequence, 3).unwrap();
+        let often = frequencies(sequence);
         assert!(distributions.log_score(300) > often.log_score(300) + 0.05);
-        // Other labels, much the same laws: the states are little more than names.
-        let others = infer_permuted(&language, settings, &sequence, 3, 2, 1, &|_| ()).unwrap();
+        // Other labels, much the same distributions: the states are little more than names.
+        let others = infer_permuted(&language, settings, sequence, 2, 1, &|_| ()).unwrap();
         for other in &others {
             assert!((other.log_score(300) - distributions.log_score(300)).abs() < 0.1);
         }
@@ -207,8 +211,9 @@ mod tests {
     #[test]
     fn laws_are_the_masses_nearest_to_the_states() {
         let truth = array![[0.0, 1.0], [0.25, 0.75]];
-        let sequence = sequence(&truth, 400, 1);
-        let distributions = infer(mean_rule(), Settings::default(), &sequence, 2).unwrap();
+        let states = sequence(&truth, 400, 1);
+        let sequence = Sequence::new(&states, 2).unwrap();
+        let distributions = infer(mean_rule(), Settings::default(), sequence).unwrap();
         let (matrix, counts) = distributions.matrix(100);
         assert_eq!(counts.iter().sum::<usize>(), 300);
         for from in 0..2 {
@@ -218,16 +223,8 @@ mod tests {
         let distribution = distributions.distribution(399).to_vec();
         assert!((total_variation(&distribution, &[0.2, 0.8])) < 0.08);
         // Labels mean nothing to frequencies.
-        let other = infer_permuted(
-            &mean_rule(),
-            Settings::default(),
-            &sequence,
-            2,
-            3,
-            0,
-            &|_| (),
-        )
-        .unwrap();
+        let other =
+            infer_permuted(&mean_rule(), Settings::default(), sequence, 3, 0, &|_| ()).unwrap();
         for distributions in other {
             assert!((distributions.distribution(399)[1] - distribution[1]).abs() < 1e-3);
         }
@@ -236,7 +233,8 @@ mod tests {
     #[test]
     fn what_cannot_be_shown_is_refused() {
         let refused = |sequence: &[usize], states| {
-            infer(mean_rule(), Settings::default(), sequence, states)
+            Sequence::new(sequence, states)
+                .and_then(|sequence| infer(mean_rule(), Settings::default(), sequence))
                 .unwrap_err()
                 .to_string()
         };

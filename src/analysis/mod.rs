@@ -1,6 +1,6 @@
 //! Language models as Markov chains (arXiv 2410.02724, 2402.00795).
 //!
-//! A sequence of states comes from labels ([`labelled`]) or values ([`binned`]). [`infer`] reads a predictor's
+//! A [`Sequence`] of states comes from labels ([`labelled`]) or values ([`binned`]). [`infer`] reads a predictor's
 //! distribution of every next state; [`counted`], [`frequencies`] and [`staying`] are baselines. [`Chain`] is a finite
 //! chain with its classes, stationary distribution and spectral gap, [`Counts`] are the transition counts of a
 //! sequence, and [`study`] combines all of these. A [`WindowChain`] is the chain of a model over windows of states.
@@ -12,6 +12,7 @@ mod distance;
 mod inference;
 mod model_chain;
 mod rules;
+mod sequence;
 mod state_distributions;
 mod study;
 mod windows;
@@ -23,6 +24,7 @@ pub use distance::{hellinger, total_variation};
 pub use inference::{infer, infer_permuted, mean_distributions};
 pub use model_chain::chain_of_windows;
 pub use rules::{counted, frequencies, staying};
+pub use sequence::Sequence;
 pub use state_distributions::{Distance, PowerLaw, StateDistributions, power_law};
 pub use study::{
     AtTemperature, ChainSummary, LabelPermutations, RuleScore, Study, StudyConfig, at_temperatures,
@@ -90,6 +92,9 @@ pub enum AnalysisError {
     /// Values with too few distinct bins.
     #[error("the values do not fall into {0} distinct bins: too many of them are equal")]
     Parts(usize),
+    /// A study none of whose final rows follows the row before.
+    #[error("each of the last {0} row(s) comes after a gap of the time: there is nothing to score")]
+    NothingFollows(usize),
     /// A constant sequence.
     #[error("the sequence stays in one state: there is no transition to learn from")]
     Constant,

@@ -2,82 +2,64 @@
 
 use ndarray::Array2;
 
-use super::{AnalysisError, Counts, StateDistributions};
+use super::{Sequence, StateDistributions};
 
 /// Prior count of every outcome.
 const PRIOR: f64 = 0.5;
 
 /// Predicts by transition counts so far: the Dirichlet posterior mean (Krichevsky and Trofimov).
-///
-/// # Errors
-/// [`AnalysisError::State`] for a state out of range.
-pub fn counted(sequence: &[usize], states: usize) -> Result<StateDistributions, AnalysisError> {
-    counted_without(sequence, states, &[])
-}
-
-/// Predicts by transition counts without those to the rows `breaks`, which do not follow the row before.
-pub(super) fn counted_without(
-    sequence: &[usize],
-    states: usize,
-    breaks: &[usize],
-) -> Result<StateDistributions, AnalysisError> {
-    let before = |t: usize| t.checked_sub(1).map_or(0, |last| sequence[last]);
-    proportional(sequence, states, breaks, |seen, t, to| {
-        seen[[before(t), to]]
-    })
+pub fn counted(sequence: Sequence) -> StateDistributions {
+    let before = |t: usize| t.checked_sub(1).map_or(0, |last| sequence.states()[last]);
+    proportional(sequence, |seen, t, to| seen[[before(t), to]])
 }
 
 /// Predicts by the frequencies of states so far, without the first one.
-///
-/// # Errors
-/// [`AnalysisError::State`] for a state out of range.
-pub fn frequencies(sequence: &[usize], states: usize) -> Result<StateDistributions, AnalysisError> {
-    proportional(sequence, states, &[], |seen, _, to| seen.column(to).sum())
+pub fn frequencies(sequence: Sequence) -> StateDistributions {
+    proportional(sequence, |seen, _, to| seen.column(to).sum())
 }
 
 /// Predicts that the state stays with the frequency of stays so far, and otherwise by the frequencies of states.
-///
-/// # Errors
-/// [`AnalysisError::State`] for a state out of range.
-pub fn staying(sequence: &[usize], states: usize) -> Result<StateDistributions, AnalysisError> {
-    let frequencies = frequencies(sequence, states)?;
-    let mut distributions = Array2::zeros((sequence.len(), states));
-    let mut stayed = 0.0;
+pub fn staying(sequence: Sequence) -> StateDistributions {
+    let frequencies = frequencies(sequence);
+    let states = sequence.states();
+    let mut distributions = Array2::zeros((states.len(), sequence.count()));
+    let (mut stayed, mut steps) = (0.0, 0.0);
     for (t, mut distribution) in distributions.rows_mut().into_iter().enumerate() {
         distribution.assign(&frequencies.distribution(t));
         if let Some(last) = t.checked_sub(1) {
-            let at = sequence[last];
-            let stays = (stayed + PRIOR) / (last as f64 + 2.0 * PRIOR);
+            let at = states[last];
+            let stays = (stayed + PRIOR) / (steps + 2.0 * PRIOR);
             let left = 1.0 - distribution[at];
             distribution *= (1.0 - stays) / left;
             distribution[at] = stays;
-            stayed += f64::from(u8::from(sequence[t] == at));
+            if sequence.follows(t) {
+                steps += 1.0;
+                stayed += f64::from(u8::from(states[t] == at));
+            }
         }
     }
-    Ok(StateDistributions::new(sequence.to_vec(), distributions))
+    StateDistributions::new(sequence, distributions)
 }
 
 /// Returns distributions proportional to weights of the transitions before each row plus the prior.
 fn proportional(
-    sequence: &[usize],
-    states: usize,
-    breaks: &[usize],
+    sequence: Sequence,
     weight: impl Fn(&Array2<f64>, usize, usize) -> f64,
-) -> Result<StateDistributions, AnalysisError> {
-    Counts::of(sequence, states)?;
+) -> StateDistributions {
+    let (came, states) = (sequence.states(), sequence.count());
     let mut seen = Array2::zeros((states, states));
-    let mut distributions = Array2::zeros((sequence.len(), states));
+    let mut distributions = Array2::zeros((came.len(), states));
     for (t, mut distribution) in distributions.rows_mut().into_iter().enumerate() {
         for to in 0..states {
             distribution[to] = weight(&seen, t, to) + PRIOR;
         }
         let sum = distribution.sum();
         distribution /= sum;
-        if t > 0 && !breaks.contains(&t) {
-            seen[[sequence[t - 1], sequence[t]]] += 1.0;
+        if sequence.follows(t) {
+            seen[[came[t - 1], came[t]]] += 1.0;
         }
     }
-    Ok(StateDistributions::new(sequence.to_vec(), distributions))
+    StateDistributions::new(sequence, distributions)
 }
 
 #[cfg(test)]
@@ -86,22 +68,23 @@ mod tests {
 
     #[test]
     fn rules_know_what_came_before_and_nothing_else() {
-        let sequence = [0, 1, 0, 1, 1, 0];
-        let counted = counted(&sequence, 2).unwrap();
+        let states = [0, 1, 0, 1, 1, 0];
+        let sequence = Sequence::new(&states, 2).unwrap();
+        let counted = counted(sequence);
         assert_eq!(counted.distribution(0).to_vec(), [0.5, 0.5]);
         // Row 3 follows 0, which was once followed by 1.
         assert_eq!(counted.distribution(3).to_vec(), [0.25, 0.75]);
-        let often = frequencies(&sequence, 2).unwrap();
+        let often = frequencies(sequence);
         // Behind four transitions to 1, 0, 1, 1.
         assert_eq!(often.distribution(5).to_vec(), [0.3, 0.7]);
-        let staying = staying(&sequence, 2).unwrap();
+        let staying = staying(sequence);
         // Of four steps one stayed; at 1.
         assert!((staying.distribution(5)[1] - 0.3).abs() < 1e-12);
-        let other = [0, 1, 0, 1, 0, 1];
+        let other = Sequence::new(&[0, 1, 0, 1, 0, 1], 2).unwrap();
         let same = [
-            super::counted(&other, 2).unwrap(),
-            frequencies(&other, 2).unwrap(),
-            super::staying(&other, 2).unwrap(),
+            super::counted(other),
+            frequencies(other),
+            super::staying(other),
         ];
         for (distributions, same) in [counted, often, staying].iter().zip(&same) {
             for t in 0..6 {
@@ -113,6 +96,13 @@ mod tests {
                     && distributions.distribution(5) != same.distribution(5)
             );
         }
-        assert!(super::counted(&[0, 3], 2).is_err());
+    }
+
+    #[test]
+    fn rules_learn_nothing_from_a_gap() {
+        let sequence = Sequence::new(&[0, 0, 1, 1], 2).unwrap().with_breaks(&[2]);
+        assert_eq!(counted(sequence).distribution(3).to_vec(), [0.5, 0.5]);
+        assert_eq!(frequencies(sequence).distribution(3).to_vec(), [0.75, 0.25]);
+        assert_eq!(staying(sequence).distribution(3).to_vec(), [0.25, 0.75]);
     }
 }

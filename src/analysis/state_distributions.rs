@@ -2,12 +2,13 @@
 
 use ndarray::{Array2, ArrayView1};
 
-use super::{hellinger, total_variation};
+use super::{Sequence, hellinger, total_variation};
 
 /// A sequence of states, with the predictive distribution of each given those before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateDistributions {
-    sequence: Vec<usize>,
+    states: Vec<usize>,
+    breaks: Vec<usize>,
     distributions: Array2<f64>,
 }
 
@@ -35,23 +36,25 @@ impl StateDistributions {
     /// Combines a sequence with its distributions `[rows, states]`.
     ///
     /// # Panics
-    /// If the lengths differ, or a state is out of range.
-    pub fn new(sequence: Vec<usize>, distributions: Array2<f64>) -> Self {
+    /// If the lengths or the numbers of states differ.
+    pub fn new(sequence: Sequence, distributions: Array2<f64>) -> Self {
         assert_eq!(
-            sequence.len(),
-            distributions.nrows(),
+            (sequence.states().len(), sequence.count()),
+            distributions.dim(),
             "one distribution per state of the sequence"
         );
-        assert!(sequence.iter().all(|&state| state < distributions.ncols()));
         Self {
-            sequence,
+            states: sequence.states().to_vec(),
+            breaks: sequence.breaks().to_vec(),
             distributions,
         }
     }
 
-    /// Returns the sequence.
-    pub fn sequence(&self) -> &[usize] {
-        &self.sequence
+    /// Returns the sequence. Rows that do not follow the row before count in no mean.
+    pub fn sequence(&self) -> Sequence<'_> {
+        Sequence::new(&self.states, self.states())
+            .expect("a sequence that was one")
+            .with_breaks(&self.breaks)
     }
 
     /// Returns the number of states.
@@ -85,8 +88,8 @@ impl StateDistributions {
         let states = self.states();
         let mut sums = Array2::<f64>::zeros((states, states));
         let mut counts = vec![0; states];
-        for t in first.max(1)..self.sequence.len() {
-            let from = self.sequence[t - 1];
+        let behind = self.sequence().transitions();
+        for (t, from, _) in behind.skip_while(|&(t, ..)| t < first) {
             counts[from] += 1;
             let mut row = sums.row_mut(from);
             row += &self.distribution(t);
@@ -94,32 +97,33 @@ impl StateDistributions {
         (sums, counts)
     }
 
-    /// Returns the mean log probability of the observed states from row `first` on, in nats.
+    /// Returns the mean log score from row `first` on, nats; NaN if no row follows the row before.
     pub fn log_score(&self, first: usize) -> f64 {
-        let rows = first..self.sequence.len();
-        let count = rows.len() as f64;
-        let score = |t: usize| {
-            self.distributions[[t, self.sequence[t]]]
-                .max(f64::MIN_POSITIVE)
-                .ln()
-        };
-        rows.map(score).sum::<f64>() / count
+        let behind = self.sequence().transitions();
+        let rows = behind.skip_while(|&(t, ..)| t < first);
+        let (sum, count) = rows.fold((0.0, 0.0), |(sum, count), (t, _, to)| {
+            let score: f64 = self.distributions[[t, to]].max(f64::MIN_POSITIVE).ln();
+            (sum + score, count + 1.0)
+        });
+        sum / count
     }
 
-    /// Returns the mean distances of the distributions in rows `first` to `end` to a matrix `[from, to]`.
+    /// Returns the mean distances from a matrix `[from, to]`, for rows `first` to `end`; NaN if none follows the row before.
     pub fn distance(&self, matrix: &Array2<f64>, first: usize, end: usize) -> Distance {
-        let mut sums = [0.0; 3];
-        for t in first..end {
+        let (mut sums, mut count) = ([0.0; 3], 0.0);
+        let behind = self.sequence().transitions();
+        for (t, from, _) in behind.filter(|(t, ..)| (first..end).contains(t)) {
             let distribution = self.distribution(t).to_vec();
-            let truth = matrix.row(self.sequence[t - 1]).to_vec();
+            let truth = matrix.row(from).to_vec();
             let found = [
                 t as f64,
                 total_variation(&distribution, &truth),
                 hellinger(&distribution, &truth),
             ];
             sums.iter_mut().zip(found).for_each(|(sum, x)| *sum += x);
+            count += 1.0;
         }
-        let [context, total_variation, hellinger] = sums.map(|sum| sum / (end - first) as f64);
+        let [context, total_variation, hellinger] = sums.map(|sum| sum / count);
         Distance {
             context,
             total_variation,
@@ -127,13 +131,16 @@ impl StateDistributions {
         }
     }
 
-    /// Returns the mean distances to a matrix `[from, to]` over context lengths in doubling intervals.
+    /// Returns the distances from a matrix `[from, to]` for context lengths that double, where a row follows the row before.
     pub fn distances(&self, matrix: &Array2<f64>) -> Vec<Distance> {
-        let rows = self.sequence.len();
+        let rows = self.states.len();
+        let sequence = self.sequence();
         let starts = std::iter::successors(Some(1), |first| Some(2 * first));
         starts
             .take_while(|&first| first < rows)
-            .map(|first| self.distance(matrix, first, (2 * first).min(rows)))
+            .map(|first| first..(2 * first).min(rows))
+            .filter(|stretch| stretch.clone().any(|t| sequence.follows(t)))
+            .map(|stretch| self.distance(matrix, stretch.start, stretch.end))
             .collect()
     }
 }
@@ -173,7 +180,8 @@ mod tests {
     #[test]
     fn means_are_taken_where_they_say() {
         let distributions = array![[0.5, 0.5], [0.2, 0.8], [0.4, 0.6], [0.9, 0.1]];
-        let distributions = StateDistributions::new(vec![0, 1, 1, 0], distributions);
+        let sequence = Sequence::new(&[0, 1, 1, 0], 2).unwrap();
+        let distributions = StateDistributions::new(sequence, distributions);
         let (matrix, counts) = distributions.matrix(2);
         assert_eq!(counts, [0, 2]);
         // State 0 was left before row 2 only.
@@ -186,6 +194,13 @@ mod tests {
         assert!((distances[0].total_variation - 0.2).abs() < 1e-12);
         assert_eq!(distances[1].context, 2.5);
         assert!((distances[1].total_variation - 0.25).abs() < 1e-12);
+        // What came behind a gap counts nowhere.
+        let again = sequence.with_breaks(&[1, 2]);
+        let broken = StateDistributions::new(again, distributions.distributions.clone());
+        assert_eq!(broken.matrix(1).1, [0, 1]);
+        assert_eq!(broken.log_score(1), 0.9f64.ln());
+        let distances = broken.distances(&truth);
+        assert_eq!((distances.len(), distances[0].context), (1, 3.0));
         assert!(power_law(&[(1.0, 0.5)]).is_none());
         assert!(power_law(&[]).is_none());
     }

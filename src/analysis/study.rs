@@ -5,11 +5,10 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2};
 use serde::Serialize;
 
-use super::rules::counted_without;
 use super::{
-    AnalysisError, Chain, Class, Counts, Distance, PowerLaw, ProbabilityInterval,
-    StateDistributions, frequencies, infer, infer_permuted, mean_distributions, power_law, staying,
-    total_variation,
+    AnalysisError, Chain, Class, Counts, Distance, PowerLaw, ProbabilityInterval, Sequence,
+    StateDistributions, counted, frequencies, infer, infer_permuted, mean_distributions, power_law,
+    staying, total_variation,
 };
 use crate::forecast::{Predictor, Settings, Temperature};
 
@@ -22,8 +21,6 @@ pub struct StudyConfig {
     pub label_permutations: usize,
     /// Seed of the permutations.
     pub seed: u64,
-    /// Rows that do not follow the row before; transitions to them are not counted.
-    pub breaks: Vec<usize>,
 }
 
 /// Summary of a chain.
@@ -119,20 +116,20 @@ pub struct Study {
     pub label_permutations: Option<LabelPermutations>,
 }
 
-/// Studies a predictor on a sequence.
+/// Studies a predictor on a sequence. Rows that do not follow the row before are neither counted nor scored.
 ///
 /// # Errors
-/// As [`infer`]; [`AnalysisError::Truth`] for a true matrix with other states, [`AnalysisError::Shape`] and
-/// [`AnalysisError::Row`] for an invalid one.
+/// As [`infer`]; [`AnalysisError::NothingFollows`] if all of the final rows are such, [`AnalysisError::Truth`] for a true
+/// matrix with other states, [`AnalysisError::Shape`] and [`AnalysisError::Row`] for an invalid one.
 pub fn study(
     predictor: &Arc<dyn Predictor>,
     settings: Settings,
-    sequence: &[usize],
-    states: usize,
+    sequence: Sequence,
     truth: Option<Array2<f64>>,
     config: &StudyConfig,
     progress: &dyn Fn(f64),
 ) -> Result<Study, AnalysisError> {
+    let (came, states) = (sequence.states(), sequence.count());
     let truth = truth.map(Chain::new).transpose()?;
     if let Some(chain) = truth.as_ref().filter(|chain| chain.states() != states) {
         return Err(AnalysisError::Truth {
@@ -140,11 +137,17 @@ pub fn study(
             states,
         });
     }
-    let counts = Counts::without(sequence, states, &config.breaks)?;
+    let first = came.len().saturating_sub(config.last).max(1);
+    let rows: Vec<usize> = (first..came.len())
+        .filter(|&t| sequence.follows(t))
+        .collect();
+    if rows.is_empty() {
+        return Err(AnalysisError::NothingFollows(came.len() - first));
+    }
+    let counts = Counts::of(sequence);
     let whole = 1.0 + config.label_permutations as f64;
-    let distributions = infer(predictor.clone(), settings, sequence, states)?;
+    let distributions = infer(predictor.clone(), settings, sequence)?;
     progress(1.0 / whole);
-    let first = sequence.len().saturating_sub(config.last).max(1);
     let (matrix, visits) = distributions.matrix(first);
     let empirical = counts.matrix();
     let reference = truth.as_ref().map_or(&empirical, Chain::matrix);
@@ -157,26 +160,26 @@ pub fn study(
         RuleScore {
             name,
             log_score: distributions.log_score(first),
-            distance: distributions.distance(reference, first, sequence.len()),
+            distance: distributions.distance(reference, first, came.len()),
             power_law: power_law(&points),
             curve,
         }
     };
     let mut rules = vec![scored(predictor.name(), &distributions)];
     for (name, distributions) in [
-        ("counts", counted_without(sequence, states, &config.breaks)?),
-        ("frequencies", frequencies(sequence, states)?),
-        ("staying", staying(sequence, states)?),
+        ("counts", counted(sequence)),
+        ("frequencies", frequencies(sequence)),
+        ("staying", staying(sequence)),
     ] {
         rules.push(scored(name.to_owned(), &distributions));
     }
     if let Some(chain) = &truth {
-        let of = |t: usize| sequence[t.saturating_sub(1)];
-        let shape = (sequence.len(), states);
+        let of = |t: usize| came[t.saturating_sub(1)];
+        let shape = (came.len(), states);
         let proportional = Array2::from_shape_fn(shape, |(t, to)| chain.matrix()[[of(t), to]]);
         rules.push(scored(
             "truth".to_owned(),
-            &StateDistributions::new(sequence.to_vec(), proportional),
+            &StateDistributions::new(sequence, proportional),
         ));
     }
     let label_permutations = match config.label_permutations {
@@ -186,20 +189,18 @@ pub fn study(
                 predictor,
                 settings,
                 sequence,
-                states,
                 permutations,
                 config.seed,
                 &|share| progress((1.0 + share * permutations as f64) / whole),
             )?;
             let branched = |other: &StateDistributions| {
-                let rows = first..sequence.len();
-                let of = |t: usize| {
+                let of = |&t: &usize| {
                     total_variation(
                         &other.distribution(t).to_vec(),
                         &distributions.distribution(t).to_vec(),
                     )
                 };
-                rows.clone().map(of).sum::<f64>() / rows.len() as f64
+                rows.iter().map(of).sum::<f64>() / rows.len() as f64
             };
             let mut all = vec![distributions.clone()];
             let (log_scores, distances) = others
@@ -212,9 +213,7 @@ pub fn study(
                 log_scores,
                 total_variation: distances,
                 mean_log_score: mean.log_score(first),
-                mean_total_variation: mean
-                    .distance(reference, first, sequence.len())
-                    .total_variation,
+                mean_total_variation: mean.distance(reference, first, came.len()).total_variation,
             })
         }
     };
@@ -233,15 +232,15 @@ pub fn study(
     ];
     chains.extend(truth.as_ref().map(|chain| ChainSummary::of("true", chain)));
     Ok(Study {
-        rows: sequence.len(),
-        last: sequence.len() - first,
+        rows: came.len(),
+        last: came.len() - first,
         matrix_distance: visited(inferred.matrix()),
         counted_distance: truth.is_some().then(|| visited(&empirical)),
         visits,
         counts: rows_of(counts.table()),
         classes: counts.classes(),
         seen: (0..states)
-            .map(|state| sequence.iter().filter(|&&s| s == state).count())
+            .map(|state| came.iter().filter(|&&s| s == state).count())
             .collect(),
         intervals: (0..states).map(|from| counts.intervals(from)).collect(),
         truth_is_known: truth.is_some(),
@@ -258,20 +257,19 @@ pub fn study(
 pub fn at_temperatures(
     predictors: &[(Temperature, Arc<dyn Predictor>)],
     settings: Settings,
-    sequence: &[usize],
+    sequence: Sequence,
     study: &Study,
 ) -> Result<Vec<AtTemperature>, AnalysisError> {
     let reference = study.reference();
-    let states = reference.nrows();
     let first = study.rows - study.last;
     let read = |(temperature, predictor): &(Temperature, Arc<dyn Predictor>)| {
-        let distributions = infer(predictor.clone(), settings, sequence, states)?;
+        let distributions = infer(predictor.clone(), settings, sequence)?;
         let chain = Chain::new(distributions.matrix(first).0)?;
         Ok(AtTemperature {
             temperature: temperature.get(),
             log_score: distributions.log_score(first),
             total_variation: distributions
-                .distance(&reference, first, sequence.len())
+                .distance(&reference, first, study.rows)
                 .total_variation,
             stationary: chain.stationary().map(|distribution| distribution.to_vec()),
             spectral_gap: chain.spectral_gap(),
@@ -333,7 +331,6 @@ mod tests {
             last: 100,
             label_permutations,
             seed: 0,
-            breaks: Vec::new(),
         }
     }
 
@@ -341,10 +338,11 @@ mod tests {
     fn parts_of_a_study_agree() {
         let mean: Arc<dyn Predictor> = baselines::named("mean").unwrap();
         let truth = array![[0.2, 0.8, 0.0], [0.0, 0.2, 0.8], [0.8, 0.0, 0.2]];
-        let sequence = sequence();
+        let states = sequence();
+        let sequence = Sequence::new(&states, 3).unwrap();
         let settings = Settings::default();
         let of = |truth: Option<Array2<f64>>| {
-            study(&mean, settings, &sequence, 3, truth, &config(2), &|_| ()).unwrap()
+            study(&mean, settings, sequence, truth, &config(2), &|_| ()).unwrap()
         };
         let known = of(Some(truth.clone()));
         let names: Vec<&str> = known.rules.iter().map(|rule| rule.name.as_str()).collect();
@@ -368,7 +366,7 @@ mod tests {
         let unknown = of(None);
         assert_eq!((unknown.chains.len(), unknown.counted_distance), (2, None));
         let plain = [(Temperature::default(), mean.clone())];
-        let at = at_temperatures(&plain, settings, &sequence, &unknown).unwrap();
+        let at = at_temperatures(&plain, settings, sequence, &unknown).unwrap();
         assert_eq!(at[0].log_score, unknown.rules[0].log_score);
         assert_eq!(
             at[0].total_variation,
@@ -376,20 +374,43 @@ mod tests {
         );
     }
 
+    /// Fault: what came behind a gap was scored as if it followed.
+    #[test]
+    fn rows_behind_gaps_are_not_scored() {
+        let mean: Arc<dyn Predictor> = baselines::named("mean").unwrap();
+        let settings = Settings::default();
+        // A ring in which each gap leaps over a state.
+        let breaks: Vec<usize> = (1..30).map(|i| 10 * i).collect();
+        let states: Vec<usize> = (0..300).map(|t| (t + t / 10) % 3).collect();
+        let sequence = Sequence::new(&states, 3).unwrap();
+        let of = |sequence: Sequence, last: usize| {
+            let config = StudyConfig { last, ..config(1) };
+            study(&mean, settings, sequence, None, &config, &|_| ())
+        };
+        let broken = sequence.with_breaks(&breaks);
+        let found = of(broken, 100).unwrap();
+        assert!(found.rules[1].log_score > -0.1);
+        assert_eq!(found.visits.iter().sum::<usize>(), 90);
+        assert!(
+            found
+                .counts
+                .iter()
+                .all(|row| row.iter().filter(|&&n| n > 0).count() == 1)
+        );
+        assert!(of(sequence, 100).unwrap().rules[1].log_score < -0.3);
+        let refusal = of(sequence.with_breaks(&[299]), 1).unwrap_err().to_string();
+        assert!(refusal.contains("after a gap"), "{refusal}");
+    }
+
     #[test]
     fn a_truth_of_other_states_is_refused() {
         let mean: Arc<dyn Predictor> = baselines::named("mean").unwrap();
         let settings = Settings::default();
+        let states = sequence();
+        let sequence = Sequence::new(&states, 3).unwrap();
         let refused = |truth| {
-            let found = study(
-                &mean,
-                settings,
-                &sequence(),
-                3,
-                Some(truth),
-                &config(0),
-                &|_| (),
-            );
+            let truth = Some(truth);
+            let found = study(&mean, settings, sequence, truth, &config(0), &|_| ());
             found.unwrap_err().to_string()
         };
         assert!(refused(array![[1.0]]).contains("1 states for a sequence of 3"));

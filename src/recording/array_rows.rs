@@ -48,7 +48,7 @@ impl Rows {
         match self.shape.as_slice() {
             [length, episodes] if self.turned => Some(
                 (0..*episodes)
-                    .map(|index| (index.to_string(), rows(*length)))
+                    .map(|index| (index.to_string(), rows(length + more)))
                     .collect(),
             ),
             [episodes, length] => Some(
@@ -165,11 +165,15 @@ pub(super) fn rows_of(families: &[Family], episodes: Vec<String>, wanted: &[Stri
         Some(shorter) => (shorter, Some(counts)),
         None => (counts, None),
     };
+    let turned = long
+        .as_ref()
+        .is_some_and(|long| !grouped && is_step_shorter(&plain, long));
     match grouped {
         false => Rows {
             shape: plain,
             long,
             reference: place,
+            turned,
             ..Rows::default()
         },
         true => Rows {
@@ -192,13 +196,24 @@ fn is_shorter(short: &[u64], long: &[u64], grouped: bool) -> bool {
         (&[short], &[long]) if !grouped => {
             short > 0 && short < long && long - short <= short.div_ceil(2).max(1)
         }
-        (&[episodes, short], &[others, long]) if !grouped => {
-            episodes == others && short.checked_add(1) == Some(long)
+        (&[episodes, rows], &[others, more]) if !grouped => {
+            let is_row_shorter = episodes == others && rows.checked_add(1) == Some(more);
+            is_row_shorter || is_step_shorter(short, long)
         }
         _ => short
             .iter()
             .zip(long)
             .all(|(short, long)| short.checked_add(1) == Some(*long)),
+    }
+}
+
+/// Whether some `[steps, environments]` are others without the last step.
+fn is_step_shorter(short: &[u64], long: &[u64]) -> bool {
+    match (short, long) {
+        (&[short, environments], &[long, others]) => {
+            environments == others && short.checked_add(1) == Some(long)
+        }
+        _ => false,
     }
 }
 

@@ -216,7 +216,9 @@ impl<C: Container> Source for ArraySource<C> {
                 let (mut layout, depth) = (layout, self.rows.shape.len());
                 let turned = self.rows.turned;
                 if (layout.fortran || turned) && depth > 1 {
-                    let ordered = ordered(&mut *values, &layout, self.rows.shape[0], turned);
+                    let more = u64::from(turned && is_long);
+                    let first = self.rows.shape[0].saturating_add(more);
+                    let ordered = ordered(&mut *values, &layout, first, turned);
                     values = Box::new(Cursor::new(ordered.map_err(&fault)?));
                     layout.fortran = false;
                 }

@@ -394,7 +394,7 @@ impl<'f, 'c> Assignment<'f, 'c> {
         }
         self.slots[index] = Some(slot);
         let role = match slot {
-            Slot::Word => return Ok(true),
+            Slot::Word | Slot::Value(Block::Padding, _) => return Ok(true),
             Slot::Label(_) => &mut self.roles.episode,
             Slot::Time(_) | Slot::Part(_) => &mut self.roles.time,
             Slot::Value(Block::State, _) => &mut self.roles.state,

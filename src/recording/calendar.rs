@@ -492,7 +492,8 @@ fn time_of_day(text: &str, most_hours: i64) -> Option<i64> {
         && (0..=most_hours).contains(&hour)
         && (0..60).contains(&minute)
         && (0..=60).contains(&second);
-    valid.then_some(((hour * 60 + minute - offset) * 60 + second) * NANOS_OF_SECOND + nanos)
+    // Digits that are none of a time may be of any size.
+    valid.then(|| ((hour * 60 + minute - offset) * 60 + second) * NANOS_OF_SECOND + nanos)
 }
 
 /// Minutes of an offset: `02:00`, `0200`, `02`.
@@ -552,6 +553,18 @@ mod tests {
             ("18.00.00", "64800 s"),
         ] {
             assert_eq!(shown(text).as_deref().unwrap_or("none"), date, "{text}");
+        }
+    }
+
+    #[test]
+    fn hours_of_any_size_are_no_times() {
+        // Fault: their nanoseconds were computed, and overflowed where that is looked at.
+        for text in [
+            "42949672960:00:00",
+            "9223372036854775807:00",
+            "1979-01-31 42949672960:00:00",
+        ] {
+            assert!(when(text).is_none(), "{text}");
         }
     }
 

@@ -15,10 +15,11 @@ pub(super) enum Block {
     Restart,
     Successor,
     LogProbability,
+    Padding,
 }
 
 impl Block {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::State,
         Self::Action,
         Self::Reward,
@@ -27,6 +28,7 @@ impl Block {
         Self::Restart,
         Self::Successor,
         Self::LogProbability,
+        Self::Padding,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Block {
             Self::Restart => "restart flag",
             Self::Successor => "next state",
             Self::LogProbability => "log probability",
+            Self::Padding => "padding flag",
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Times that several columns make together: year and month, a date and the time of the day.
 
-use super::calendar::{Date, Instant, NANOS_OF_SECOND, of_week};
+use super::calendar::{Date, Instant, NANOS_OF_SECOND, century, of_week};
 use super::cells::Block;
 use super::clock::Clock;
 use super::table::Table;
-use super::time_names::{Part, is_epoch, time_rank};
+use super::time_names::{Part, is_epoch, is_short_year, time_rank};
 use super::{Roles, calendar::NANOS_OF_DAY};
 
 /// Seconds since 1970 from which on they are taken for such: in 2001.
@@ -89,16 +89,7 @@ impl Table {
 
     /// Steps that start over in every epoch of a log of training: one clock of both.
     fn steps_of_epochs(&self, rows: usize) -> Option<Clock> {
-        let is_recording = [
-            Block::Action,
-            Block::Terminated,
-            Block::Truncated,
-            Block::Restart,
-        ];
-        let is_recording = is_recording
-            .iter()
-            .any(|&block| !self.blocks[block as usize].names.is_empty());
-        if self.time_is_chosen || is_recording {
+        if self.time_is_chosen || self.is_of_control() {
             return None;
         }
         let counters = || {
@@ -118,6 +109,18 @@ impl Table {
         })
     }
 
+    /// Whether there are actions, or flags of episodes.
+    pub(super) fn is_of_control(&self) -> bool {
+        let blocks = [
+            Block::Action,
+            Block::Terminated,
+            Block::Truncated,
+            Block::Restart,
+        ];
+        let mut blocks = blocks.iter();
+        blocks.any(|&block| !self.blocks[block as usize].names.is_empty())
+    }
+
     /// Dates of a year, a month or quarter, and what is finer.
     fn date_of_parts(&self, rows: usize) -> Option<Clock> {
         let year = self.part_column(Part::Year)?;
@@ -126,8 +129,15 @@ impl Table {
         let quarter = self.part_column(Part::Quarter);
         let week = self.part_column(Part::Week);
         let day_of_year = self.part_column(Part::DayOfYear);
+        let short = is_short_year(&year.column) && year.values.iter().all(|year| *year < 100.0);
         let dates = (0..rows).map(|row| {
-            let whole = |column: &PartColumn| whole(*column.values.get(row)?);
+            let whole = |column: &PartColumn| {
+                let value = whole(*column.values.get(row)?)?;
+                Some(match short && column.part == Part::Year {
+                    true => century(value),
+                    false => value,
+                })
+            };
             if let Some(week) = week {
                 return of_week(whole(year)?, whole(week)?, 1).map(Date::certain);
             }

@@ -13,7 +13,7 @@ use super::calendar::{When, month_named, when};
 use super::cells::Block;
 use super::clock::is_date;
 use super::dialect::{
-    HEAD_BYTES, HeaderFit, Parsed, dialect, is_missing, names_in_comment, parse, placeholder,
+    HEAD_BYTES, HeaderFit, Parsed, dialect, is_missing, names_in_comments, parse, placeholder,
     skip_preamble,
 };
 use super::error::excerpt;
@@ -106,7 +106,7 @@ impl CsvSource {
                 limit: MOST_COLUMNS,
             });
         }
-        let commented = names_in_comment(&preamble.comment, &dialect, first.cells.len());
+        let commented = names_in_comments(&preamble, &dialect, first.cells.len());
         // Under names in a comment a first line with a number is a row, whatever words it has.
         let holds_number = first
             .cells

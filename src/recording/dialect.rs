@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
+use super::time_names::{part_of_time, parts_by_letters};
 use super::wide::header_of_years;
 
 /// What is looked at to find the delimiter.
@@ -15,7 +16,7 @@ const FEWEST_TABLE_LINES: usize = 3;
 const THOUSANDS: [char; 4] = ['\'', '\u{2019}', '\u{a0}', '\u{202f}'];
 /// Words that stand for a missing value in a column of numbers, and what errors call them. As labels they may be
 /// labels, and under a header units.
-const PLACEHOLDERS: [(&str, &str); 18] = [
+const PLACEHOLDERS: [(&str, &str); 19] = [
     ("*", "\"*\" (missing)"),
     ("?", "\"?\" (missing)"),
     ("-", "\"-\" (missing)"),
@@ -27,6 +28,7 @@ const PLACEHOLDERS: [(&str, &str); 18] = [
     ("\\n", "\"\\N\" (missing)"),
     ("(null)", "\"(null)\" (missing)"),
     ("missing", "\"missing\""),
+    ("mm", "\"MM\" (missing)"),
     ("no data", "\"no data\" (missing)"),
     ("#div/0!", "\"#DIV/0!\" (an error of a spreadsheet)"),
     ("#name?", "\"#NAME?\" (an error of a spreadsheet)"),
@@ -143,8 +145,9 @@ pub(super) fn placeholder(text: &str) -> Option<&'static str> {
 #[derive(Debug, Default)]
 pub(super) struct Preamble {
     pub(super) lines: u64,
-    /// The last comment, which may name the columns.
+    /// The last comment, which may name the columns, and the one in the line before.
     pub(super) comment: Vec<u8>,
+    comment_before: Vec<u8>,
     /// The delimiter of a line `sep=;`.
     pub(super) separator: Option<u8>,
 }
@@ -164,8 +167,8 @@ pub(super) fn skip_preamble(reader: &mut impl BufRead) -> io::Result<Preamble> {
             }
             [b'\r', ..] => reader.consume(1),
             [b'#' | b'%' | b'@', ..] => {
+                preamble.comment_before = std::mem::take(&mut preamble.comment);
                 let comment = &mut preamble.comment;
-                comment.clear();
                 reader
                     .by_ref()
                     .take(LONGEST_COMMENT)
@@ -205,12 +208,30 @@ fn named_separator(line: &[u8]) -> Option<u8> {
     }
 }
 
-/// Names of columns in a comment right before rows without a header, as NumPy writes them.
-pub(super) fn names_in_comment(
-    comment: &[u8],
+/// Names of columns in the last comment before rows without a header, as NumPy writes them, or in the one before it where
+/// the last one holds their units: it has a word twice, or names the same part of the time first.
+pub(super) fn names_in_comments(
+    preamble: &Preamble,
     dialect: &Dialect,
     width: usize,
 ) -> Option<Vec<String>> {
+    let last = names_in_comment(&preamble.comment, dialect, width)?;
+    let before = names_in_comment(&preamble.comment_before, dialect, width);
+    let is_twice = |index: usize| last[..index].contains(&last[index]);
+    let first_part = |names: &[String]| match parts_by_letters(names.iter().map(String::as_str))[0]
+    {
+        None => part_of_time(&names[0]),
+        part => part,
+    };
+    let are_units = |names: &Vec<String>| {
+        let part = first_part(names);
+        (0..width).any(is_twice) || (part.is_some() && part == first_part(&last))
+    };
+    Some(before.filter(are_units).unwrap_or(last))
+}
+
+/// The words of a comment, if it has one for each column.
+fn names_in_comment(comment: &[u8], dialect: &Dialect, width: usize) -> Option<Vec<String>> {
     let text = comment.trim_ascii_end();
     let marks = text
         .iter()

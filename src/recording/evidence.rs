@@ -273,9 +273,18 @@ impl<C: Container> Arrays<'_, C> {
 
     /// Turns `[steps, environments]`, as in rollout buffers; the note says so, or that it is not clear.
     fn time_axis(&mut self, rows: &mut Rows) -> Result<Option<String>, RecordingError> {
-        let (&[first, second], None) = (rows.shape.as_slice(), &rows.long) else {
+        let &[first, second] = rows.shape.as_slice() else {
             return Ok(None);
         };
+        if let Some(long) = &rows.long {
+            return Ok(rows.turned.then(|| {
+                format!(
+                    "arrays begin with [{first}, {second}]: the first axis is taken for time and the second for {second} \
+                     environments, for states begin with [{}, {second}]",
+                    long[0]
+                )
+            }));
+        }
         let families = self.families;
         let Some(states) = rows.reference.map(|place| &families[place]) else {
             return Ok(None);

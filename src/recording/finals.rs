@@ -37,6 +37,20 @@ impl Table {
             let note =
                 "states have a row more for each episode than actions: it is the final state";
             roles.notes.push(note.to_owned());
+            // Environments that begin anew at once show the next episode's first state behind an end.
+            let set: Vec<usize> = (0..short).filter(|&row| self.ends(row)).collect();
+            let inside = set.iter().any(|row| ends.binary_search(row).is_err());
+            let before = self.final_states.len();
+            if self.flags_cut_parts && inside {
+                self.final_states
+                    .retain(|row, _| set.binary_search(row).is_err());
+            }
+            let left_out = before - self.final_states.len();
+            if left_out > 0 {
+                roles.notes.push(format!(
+                    "of {left_out} environment(s) that end with the last step it begins another episode and is left out"
+                ));
+            }
         }
         for cells in self.blocks.iter_mut().filter(|cells| cells.rows() == long) {
             cells.remove_rows(&finals);
@@ -92,14 +106,12 @@ impl Table {
         let fitting = |ends: &Vec<usize>| ends.len() == long - short;
         if let Some(parts) = &self.parts {
             let mut end = 0;
-            let ends: Vec<usize> = parts
-                .iter()
-                .map(|(_, rows)| {
-                    end += rows;
-                    end - 1
-                })
-                .collect();
-            return Some(ends).filter(|ends| fitting(ends) && end == short);
+            let ends = parts.iter().map(|(_, rows)| {
+                end += rows;
+                end.checked_sub(1).filter(|_| *rows > 0)
+            });
+            let ends: Option<Vec<usize>> = ends.collect();
+            return ends.filter(|ends| fitting(ends) && end == short);
         }
         if long - short == 1 {
             return Some(vec![short - 1]);

@@ -9,9 +9,12 @@ use super::conventions::{
     Convention, is_bare_action, is_probability, is_seed, is_vague_episode, rank,
 };
 use super::labels::Claim;
+use super::padding::is_padding;
 use super::source::{Kind, Precision};
 use super::table::{COUNTER, Slot};
-use super::time_names::{Part, is_written_time, part_of_stamp, part_of_time, time_rank};
+use super::time_names::{
+    Part, is_written_time, part_of_stamp, part_of_time, parts_by_letters, time_rank,
+};
 use super::{RecordingError, RoleSelection};
 
 /// Columns without a known name that are looked at for a counter: those stand in front.
@@ -150,6 +153,13 @@ impl Assignment<'_, '_> {
                 self.take(index, Slot::Value(block, 0), true)?;
             }
         }
+        let padding = self
+            .free(Convention::Bookkeeping)
+            .filter(|&index| self.columns[index].kind == Kind::Number)
+            .find(|&index| is_padding(self.columns[index].family()));
+        if let Some(index) = padding {
+            self.take(index, Slot::Value(Block::Padding, 0), true)?;
+        }
         Ok(())
     }
 
@@ -213,11 +223,12 @@ impl Assignment<'_, '_> {
 
     /// Columns that are the time together: year and month with what is finer, or hours beside days.
     fn guess_parts(&mut self) {
+        let lettered = parts_by_letters(self.columns.iter().map(|column| column.name.as_str()));
         let free: Vec<(usize, Part)> = (0..self.columns.len())
             .filter(|&index| self.slots[index].is_none())
             .filter_map(|index| {
                 let column = &self.columns[index];
-                let part = part_of_time(column.family())?;
+                let part = lettered[index].or_else(|| part_of_time(column.family()))?;
                 let named = part == Part::Month && column.kind == Kind::Text;
                 (named || column.kind == Kind::Number).then_some((index, part))
             })

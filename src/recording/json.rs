@@ -1,7 +1,7 @@
 //! JSON: an object a line, an array of objects or of rows, or an object of columns.
 //!
 //! Lists of numbers are several columns, objects in objects `outer.inner`. An object of which fields
-//! are lists of rows is an episode.
+//! are lists of rows is an episode, and so is one that holds a series.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,6 +18,7 @@ use super::calendar::{When, when};
 use super::cell::Cell;
 use super::dialect::{Parsed, parse, placeholder};
 use super::input::Input;
+use super::json_series::Series;
 use super::json_tables::rows_of_object;
 use super::json_words::Words;
 use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
@@ -61,7 +62,15 @@ enum Shape {
 struct Told {
     /// Names and rows of the episodes that the file tells apart.
     episodes: Vec<(String, usize)>,
-    note: Option<String>,
+    /// Each once.
+    notes: Vec<String>,
+}
+
+impl Told {
+    fn note(&mut self, note: Option<String>) {
+        self.notes
+            .extend(note.filter(|note| !self.notes.contains(note)));
+    }
 }
 
 /// What stops the reading of rows.
@@ -131,7 +140,7 @@ impl JsonSource {
             column.kind = kind;
         }
         (source.places, source.columns, source.has_names) = (found, columns, has_names);
-        source.notes = told.note.into_iter().collect();
+        source.notes = told.notes;
         Ok(source)
     }
 
@@ -197,14 +206,22 @@ impl JsonSource {
         take: &mut dyn FnMut(&Value) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let reader = self.reader().map_err(Stop::Fault)?;
-        let mut number = 0;
         let mut each = |value: Value| -> Result<(), Stop> {
+            let number = told.episodes.len();
+            if let Some(series) = Series::of(&value, &self.wanted) {
+                let name = series.name.clone();
+                let name = name.unwrap_or_else(|| number.to_string());
+                if series.rows > 0 {
+                    told.episodes.push((name, series.rows));
+                }
+                told.note(series.note.clone());
+                return (0..series.rows).try_for_each(|row| take(&series.row(row)));
+            }
             let rows = match episode(&value) {
                 Some(rows) => rows,
                 None => return take(&value),
             };
             told.episodes.push((number.to_string(), rows.len()));
-            number += 1;
             rows.iter().try_for_each(&mut *take)
         };
         let syntax = |fault: serde_json::Error| Stop::Fault(self.corrupt(fault));
@@ -230,11 +247,12 @@ impl JsonSource {
             }
             Shape::Columns => {
                 let value = serde_json::from_reader(reader).map_err(syntax)?;
-                let (rows, note) = rows_of_object(value, &self.wanted);
-                for row in rows {
-                    each(row)?;
+                if Series::of(&value, &self.wanted).is_some() {
+                    return each(value);
                 }
-                told.note = note;
+                let (rows, note) = rows_of_object(value, &self.wanted);
+                rows.into_iter().try_for_each(each)?;
+                told.note(note);
                 Ok(())
             }
         }

@@ -13,7 +13,7 @@ use super::settle::Run;
 use super::summer_time::went_back;
 use super::table::Table;
 use super::time_names::may_be_a_quantity;
-use super::wrapped::{unwrapped, wrap};
+use super::wrapped::{turns, unwrapped, wrap};
 use super::{Duplicates, RecordingError, Roles};
 
 /// Fewest rows from which on a column without a known name may be a counter or a clock.
@@ -231,6 +231,36 @@ impl Table {
         }
     }
 
+    /// The rows that a flag of padding marks, if the states of all of them are zero, missing or those of the row before.
+    pub(super) fn padding(&self, rows: usize, roles: &mut Roles) -> Vec<usize> {
+        let [states, flags] =
+            [Block::State, Block::Padding].map(|block| &self.blocks[block as usize]);
+        let marked: Vec<usize> = (0..rows).filter(|&row| flags.is_set(row)).collect();
+        let Some(name) = flags.names.first().filter(|_| !marked.is_empty()) else {
+            return marked;
+        };
+        let is_blank = |&row: &usize| {
+            let before = row.checked_sub(1).map(|before| states.row(before));
+            let mut values = states.row(row).iter();
+            values.all(|&value| value == 0.0 || value.is_nan()) || before == Some(states.row(row))
+        };
+        match marked.len() < rows && marked.iter().all(is_blank) {
+            true => {
+                let count = marked.len();
+                roles.notes.push(format!(
+                    "by {name}, {count} of {rows} rows are padding and are left out"
+                ));
+                marked
+            }
+            false => {
+                roles.warnings.push(format!(
+                    "{name} is set in rows whose states change: it is not read as a flag of padding"
+                ));
+                Vec::new()
+            }
+        }
+    }
+
     /// Leaves out guessed states that go up by the same step in every row of every episode, as
     /// long as other states are left.
     pub(super) fn drop_counters(&mut self, episodes: &[(String, Range<usize>)], roles: &mut Roles) {
@@ -264,21 +294,32 @@ impl Table {
         if regular.len() == block.names.len() {
             return;
         }
-        let names: HashSet<String> = block.remove(&regular).into_iter().collect();
+        let names = self.leave_out_states(&regular, roles);
+        self.counters.extend(names);
+    }
+
+    /// Leaves out states, by their columns, which ascend; their names.
+    pub(super) fn leave_out_states(&mut self, columns: &[usize], roles: &mut Roles) -> Vec<String> {
+        let names = self.blocks[Block::State as usize].remove(columns);
         for state in self.final_states.values_mut() {
             let mut column = 0;
             state.retain(|_| {
                 column += 1;
-                regular.binary_search(&(column - 1)).is_err()
+                columns.binary_search(&(column - 1)).is_err()
             });
         }
-        roles.state.columns.retain(|known| !names.contains(known));
-        self.counters.extend(names);
+        let left_out: HashSet<&String> = names.iter().collect();
+        roles
+            .state
+            .columns
+            .retain(|known| !left_out.contains(known));
+        names
     }
 }
 
 /// Whether values are those of a regular counter that begins again when it is full.
 fn is_full_clock(values: impl Iterator<Item = f64>) -> bool {
     let values: Vec<f64> = values.collect();
-    wrap(&values).is_some_and(|wrap| is_regular(unwrapped(&values, wrap.modulus).into_iter()))
+    let full = wrap(&values).or_else(|| turns(&values));
+    full.is_some_and(|wrap| is_regular(unwrapped(&values, wrap.modulus).into_iter()))
 }

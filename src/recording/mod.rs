@@ -36,12 +36,14 @@ mod finals;
 mod flags;
 mod flat;
 mod folder;
+mod frequency;
 mod gregorian;
 mod guessed;
 mod hdf5;
 mod header;
 mod input;
 mod json;
+mod json_series;
 mod json_tables;
 mod json_words;
 mod labels;
@@ -101,7 +103,7 @@ pub use times::{TimeAxis, TimeStamp};
 ///   units below the header. Without a header the columns are `c0`, `c1`, ….
 ///   Whether a column that was not chosen holds numbers is judged by the first 1000 rows.
 ///   A table whose header holds years or dates has a series a row.
-/// - JSON: an object a line, an array of objects, an object of columns or of rows, an object an episode.
+/// - JSON: an object a line, an array of objects, an object of columns or of rows, an object an episode or a series.
 /// - NPZ, HDF5, MAT: arrays `[rows]` and `[rows, k]`; the columns of `obs` `[rows, 2]` are `obs_0` and
 ///   `obs_1`, and `obs` names them both. `[episodes, rows, k]` is read as one episode per first
 ///   index, or as one environment per second index where the values say that the first one is time, and groups that are

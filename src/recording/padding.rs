@@ -59,6 +59,11 @@ pub(super) fn is_length(plain_name: &str) -> bool {
     LENGTHS.contains(&plain_name)
 }
 
+/// Whether a column of such a name is 1 in rows of padding.
+pub(super) fn is_padding(name: &str) -> bool {
+    PADS.contains(&plain_field(name).as_str())
+}
+
 /// What an array says of the lengths of episodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Says {

@@ -6,8 +6,8 @@ use super::cells::{Block, Cells};
 use super::table::Table;
 
 /// Numbers that programs and instruments write where there is no value: of weather and climate
-/// files, of netCDF, of analysers of air, the ends of what integers and floats hold.
-const SENTINELS: [f64; 18] = [
+/// files, of buoys, of netCDF, of analysers of air, the ends of what integers and floats hold.
+const SENTINELS: [f64; 19] = [
     -32768.0,
     65535.0,
     -99.0,
@@ -19,6 +19,7 @@ const SENTINELS: [f64; 18] = [
     -999.9,
     -999.0,
     -200.0,
+    99.0,
     999.0,
     999.9,
     9999.0,
@@ -58,6 +59,22 @@ impl Table {
                     *value = f64::NAN;
                 }
             }
+        }
+        let states = &self.blocks[Block::State as usize];
+        let is_nothing = |&column: &usize| {
+            let mut values = states.column_values(column, 0..states.rows());
+            values.all(f64::is_nan)
+        };
+        let nothing: Vec<usize> = (0..states.names.len()).filter(is_nothing).collect();
+        let replaced = counts.iter().any(|&count| count > 0);
+        if self.open_states && replaced && (1..states.names.len()).contains(&nothing.len()) {
+            let names = self.leave_out_states(&nothing, roles);
+            let verb = if names.len() == 1 { "is" } else { "are" };
+            let note = format!(
+                "{} {verb} missing in all rows and left out",
+                names.join(", ")
+            );
+            roles.notes.push(note);
         }
         let absent = self.missing_values.iter().zip(counts);
         let absent = absent.filter(|(_, count)| *count == 0);

@@ -7,11 +7,12 @@ use super::conventions::is_called_episode;
 use super::error::excerpt;
 use super::labels::{Claim, Groups, group};
 use super::order::{Arranged, Change, Resumption, arrange, arrange_log, conflicts, gaps};
+use super::readings::{Times, times_of};
 use super::seams::Seams;
 use super::summer_time::went_forward;
 use super::table::Table;
 use super::time_names::{is_coarse, time_rank};
-use super::{RecordingError, Roles, readings::Times};
+use super::{RecordingError, Roles};
 
 /// A run of rows, in the order of time.
 #[derive(Debug)]
@@ -53,6 +54,7 @@ impl Table {
         }
         self.drop_false_flags(roles);
         self.take_missing_values(roles);
+        self.padding_rows = self.padding(rows, roles);
         let reading = self.reading(rows, roles)?;
         let mut found = Vec::new();
         let labelled = !reading.groups.columns.is_empty() || self.parts.is_some();
@@ -150,10 +152,18 @@ impl Table {
     fn reading(&self, rows: usize, roles: &mut Roles) -> Result<Reading, RecordingError> {
         let mut first: Option<Reading> = None;
         for (place, clock) in self.clocks.iter().enumerate() {
-            let Some(times) = clock.times(rows, self.date_order) else {
+            let Some(mut times) = clock.times(rows, self.date_order) else {
                 continue;
             };
             let column = clock.name();
+            // Steps of episodes of one length look the same.
+            let guessed = times.wrap.is_some_and(|wrap| wrap.is_guessed);
+            if let Some(numbers) = clock
+                .numbers_of_rows()
+                .filter(|_| guessed && self.is_of_control())
+            {
+                times = times_of(numbers.to_vec(), "");
+            }
             let still = |pair: &&[f64]| pair[0] == pair[1];
             let stands = times.values.windows(2).filter(still).count();
             if is_coarse(&column) && 2 * stands >= rows {
@@ -245,6 +255,12 @@ impl Table {
                 label: excerpt(&back.label),
             })?,
         };
+        let mut groups = groups;
+        let is_padding = |row: &usize| self.padding_rows.binary_search(row).is_ok();
+        for (_, members) in &mut groups.members {
+            members.retain(|row| !is_padding(row));
+        }
+        groups.members.retain(|(_, members)| !members.is_empty());
         let mut arranged = Vec::new();
         let mut resumed = Vec::new();
         let mut repeated = 0;

@@ -82,7 +82,7 @@ pub(super) struct Table {
     pub(super) file: PathBuf,
     missing: MissingPolicy,
     pub(super) duplicates: Duplicates,
-    pub(super) blocks: [Cells; 8],
+    pub(super) blocks: [Cells; 9],
     /// Columns that may tell episodes apart, in the order of the file.
     pub(super) labels: Vec<Labels>,
     /// Columns that may be the time, in the order in which they are tried.
@@ -102,6 +102,8 @@ pub(super) struct Table {
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
     gaps: BTreeMap<usize, (u64, &'static str)>,
+    /// Rows that a flag says are padding, in their order.
+    pub(super) padding_rows: Vec<usize>,
     /// Quantities whose last digits are lost.
     pub(super) rounded: Vec<Rounded>,
     /// Columns of the file that are times in nanoseconds.
@@ -146,7 +148,7 @@ impl Table {
         columns: &[Column],
         slots: &[Option<Slot>],
     ) -> Self {
-        let mut blocks: [Cells; 8] = Default::default();
+        let mut blocks: [Cells; 9] = Default::default();
         let mut labels = Vec::new();
         let mut clocks = Vec::new();
         let mut time_parts = Vec::new();
@@ -197,6 +199,7 @@ impl Table {
             may_be_padded: false,
             final_states: BTreeMap::new(),
             gaps: BTreeMap::new(),
+            padding_rows: Vec::new(),
             rounded: Vec::new(),
             of_nanos: HashSet::new(),
             missing_values: Vec::new(),
@@ -350,6 +353,7 @@ impl Table {
             _,
             successors,
             log_probabilities,
+            _,
         ] = self.blocks;
         let state_names = states.names.clone();
         let action_names = actions.names.clone();

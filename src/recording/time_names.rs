@@ -83,6 +83,31 @@ pub(super) fn part_of_time(name: &str) -> Option<Part> {
     found.map(|(_, part)| *part)
 }
 
+/// The parts of the time that columns called `YY MM DD hh mm` are, where case tells months from minutes; nothing unless
+/// year, month and day are all there.
+pub(super) fn parts_by_letters<'n>(names: impl Iterator<Item = &'n str>) -> Vec<Option<Part>> {
+    let part = |name: &str| match name.trim_start_matches('#') {
+        "YY" | "YYYY" => Some(Part::Year),
+        "MM" => Some(Part::Month),
+        "DD" => Some(Part::Day),
+        "hh" | "HH" => Some(Part::Hour),
+        "mm" => Some(Part::Minute),
+        "ss" => Some(Part::Second),
+        _ => None,
+    };
+    let parts: Vec<Option<Part>> = names.map(part).collect();
+    let date = [Part::Year, Part::Month, Part::Day];
+    match date.iter().all(|part| parts.contains(&Some(*part))) {
+        true => parts,
+        false => vec![None; parts.len()],
+    }
+}
+
+/// Whether a column of years is called as one of two digits.
+pub(super) fn is_short_year(name: &str) -> bool {
+    name.trim_start_matches('#') == "YY"
+}
+
 const CLOCKS: &[&str] = &[
     "timestamp",
     "timestamps",

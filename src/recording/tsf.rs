@@ -8,16 +8,15 @@ use std::path::{Path, PathBuf};
 
 use super::RecordingError;
 use super::bounds::Bounds;
-use super::calendar::{First, Instant, When, days_of_month, when};
+use super::calendar::{First, Instant, When, when};
 use super::cell::Cell;
-use super::gregorian::Date;
+use super::frequency::Step;
 use super::input::Input;
 use super::source::{Column, Kind, Precision, Source};
 use super::table::{Slot, Table};
 
 /// Bytes of the longest line that is read.
 const LONGEST_LINE: u64 = 64 << 20;
-const NANOS_OF_SECOND: i128 = 1_000_000_000;
 
 /// A file whose header has been read.
 pub(super) struct TsfSource {
@@ -34,13 +33,6 @@ struct Header {
     /// Names of the attributes of a series.
     attributes: Vec<String>,
     step: Option<Step>,
-}
-
-/// The time from a value to the next.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Step {
-    Nanos(i128),
-    Months(i64),
 }
 
 impl TsfSource {
@@ -97,56 +89,6 @@ impl Header {
     fn name(&self, attributes: &[&str], number: usize) -> String {
         let first = attributes.first().filter(|_| self.start() != Some(0));
         first.map_or_else(|| number.to_string(), |name| (*name).to_owned())
-    }
-}
-
-impl Step {
-    /// Reads `monthly`, `half_hourly` or `10_minutes`.
-    fn of(text: &str) -> Option<Self> {
-        let seconds = |seconds: i128| Some(Self::Nanos(seconds * NANOS_OF_SECOND));
-        let text = text.to_ascii_lowercase();
-        let (count, unit) = match text.split_once('_') {
-            Some((count, unit)) if count != "half" => (count.parse().ok()?, unit),
-            _ => (1, text.as_str()),
-        };
-        let fits = (1..=1_000_000).contains(&count);
-        match unit.trim_end_matches('s') {
-            _ if !fits => None,
-            "second" | "secondly" => seconds(count),
-            "minute" | "minutely" => seconds(60 * count),
-            "half_hourly" => seconds(1800),
-            "hour" | "hourly" => seconds(3600 * count),
-            "day" | "daily" => seconds(86_400 * count),
-            "week" | "weekly" => seconds(7 * 86_400 * count),
-            "month" | "monthly" => Some(Self::Months(count as i64)),
-            "quarterly" => Some(Self::Months(3)),
-            "yearly" => Some(Self::Months(12)),
-            _ => None,
-        }
-    }
-
-    /// The time so many steps after a start, within the calendar.
-    fn after(self, start: Instant, steps: usize) -> Option<Instant> {
-        let year_and_month = |month: i64| (month.div_euclid(12), month.rem_euclid(12) + 1);
-        match self {
-            Self::Nanos(nanos) => {
-                let (year, month) = year_and_month(start.month);
-                let start = Date {
-                    year,
-                    month,
-                    day: i64::from(start.day),
-                    nanos: start.nanos,
-                };
-                let date = start.after(nanos * steps as i128);
-                Instant::new(date.year, date.month, date.day, date.nanos)
-            }
-            Self::Months(months) => {
-                let month = start.month + months * steps as i64;
-                let day = start.day.min(days_of_month(month));
-                let (year, month) = year_and_month(month);
-                Instant::new(year, month, i64::from(day), start.nanos)
-            }
-        }
     }
 }
 
@@ -271,30 +213,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_read_by_their_names() {
-        let seconds = |seconds| Some(Step::Nanos(seconds * NANOS_OF_SECOND));
-        for (text, step) in [
-            ("4_seconds", seconds(4)),
-            ("10_minutes", seconds(600)),
-            ("half_hourly", seconds(1800)),
-            ("hourly", seconds(3600)),
-            ("weekly", seconds(604_800)),
-            ("monthly", Some(Step::Months(1))),
-            ("quarterly", Some(Step::Months(3))),
-            ("yearly", Some(Step::Months(12))),
-            ("often", None),
-            ("-3_days", None),
-        ] {
-            assert_eq!(Step::of(text), step, "{text}");
-        }
-    }
-
-    #[test]
     fn months_end_where_the_month_does() {
         let start = instant("2023-01-31 00-00-00").unwrap();
         let after = |step: Step, steps| step.after(start, steps).map(|time| time.to_string());
         assert_eq!(after(Step::Months(1), 1).unwrap(), "2023-02-28");
-        let hour = Step::Nanos(3600 * NANOS_OF_SECOND);
+        let hour = Step::of("hourly").unwrap();
         assert_eq!(after(hour, 25).unwrap(), "2023-02-01 01:00:00");
         for step in [Step::Months(1_000_000), Step::of("1000000_weeks").unwrap()] {
             assert_eq!(after(step, 1_000_000), None);

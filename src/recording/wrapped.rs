@@ -18,6 +18,11 @@ const FULL: [(f64, bool); 13] = [
     (86_400_000_000.0, true),
 ];
 
+/// Steps of a turn from which on a counter is told by turns alone, so that the months of a year are no such.
+const FEWEST_STEPS: f64 = 50.0;
+/// What equal steps may differ by, in steps.
+const EQUAL: f64 = 1e-6;
+
 /// How far the step over the end may be from the usual one, in usual steps.
 const NEAR: f64 = 0.5;
 
@@ -28,6 +33,8 @@ pub(super) struct Wrap {
     pub(super) modulus: f64,
     /// The first row after the end.
     pub(super) row: usize,
+    /// Whether the number is that of its turns, and none at which clocks are known to be full.
+    pub(super) is_guessed: bool,
 }
 
 /// Finds where a clock is full, if every step back goes over that end as any other step would go on.
@@ -51,7 +58,37 @@ pub(super) fn wrap(values: &[f64]) -> Option<Wrap> {
     let found = FULL
         .iter()
         .find(|&&(modulus, always)| (always || begins_late) && fits(modulus));
-    found.map(|&(modulus, _)| Wrap { modulus, row })
+    let known = found.map(|&(modulus, _)| Wrap {
+        modulus,
+        row,
+        is_guessed: false,
+    });
+    known.or_else(|| turns(values).filter(|_| begins_late))
+}
+
+/// Finds the turns of a counter that goes on by one step always and from its highest number to its lowest, which is zero or
+/// one step. Of one turn alone only a power of ten is believed.
+pub(super) fn turns(values: &[f64]) -> Option<Wrap> {
+    let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let steps = || values.windows(2).map(|pair| pair[1] - pair[0]);
+    let step = steps().find(|&step| step > 0.0)?;
+    let near = |a: f64, b: f64| (a - b).abs() <= EQUAL * step;
+    let back = lowest - highest;
+    let is_regular = steps().all(|other| near(other, step) || near(other, back));
+    let from_start = near(lowest, 0.0) || near(lowest, step);
+    let modulus = step - back;
+    let count = steps().filter(|&step| step < 0.0).count();
+    let round = modulus.log10().round();
+    let is_round = round >= 2.0 && near(modulus, 10f64.powf(round));
+    let fits = count > 1 || (count == 1 && is_round);
+    let found = fits && is_regular && from_start && modulus >= FEWEST_STEPS * step;
+    let row = 1 + steps().position(|step| step < 0.0)?;
+    found.then_some(Wrap {
+        modulus,
+        row,
+        is_guessed: true,
+    })
 }
 
 /// The values as those of a clock that counts on.
@@ -82,6 +119,10 @@ mod tests {
             (254.0, 1.0, 256.0, 1.0),
             (32_760.0, 1.0, 65_536.0, -32_768.0),
             (59.0, 0.5, 60.0, 0.0),
+            (9_990.0, 1.0, 10_000.0, 0.0),
+            (998.0, 1.0, 1_000.0, 1.0),
+            (30.0, 1.0, 100.0, 0.0),
+            (37.0, 1.0, 75.0, 0.0),
         ] {
             let whole: Vec<f64> = (0..400).map(|i| start + step * f64::from(i)).collect();
             let full = |&value: &f64| (value - lowest).rem_euclid(modulus) + lowest;
@@ -100,10 +141,12 @@ mod tests {
             episodes(1000).collect(),
             episodes(60).chain((3..40).map(f64::from)).collect(),
             (200..255).chain(3..90).map(f64::from).collect(),
+            (30..63).chain(0..40).map(f64::from).collect(),
+            (3..100).map(|i| f64::from(i % 12 + 1)).collect(),
             vec![3.0, 2.0, 1.0],
             vec![1.0],
             Vec::new(),
-        ] as [Vec<f64>; 7]
+        ] as [Vec<f64>; 9]
         {
             assert_eq!(wrap(&values), None);
         }

@@ -153,6 +153,10 @@ def plain_text():
          states=["r", "l"], values=np.stack([X, np.full(ROWS, 200)], 1), time="t")
     text("fred.csv", "FRED", "observation_date,GDP\n" + table([pd.date_range("2020-01-01", periods=ROWS, freq="MS").strftime("%Y-%m-%d"), X]),
          states=["GDP"], values=X, time="observation_date")
+    hours = pd.date_range("2024-01-31 12:50", periods=ROWS, freq="h")
+    rows = [f"{time:%Y %m %d %H %M} {x:6.3f} {v:6.3f}    MM" for time, x, v in zip(hours, X, V)]
+    names = "#YY  MM DD hh mm   WSPD   WVHT   MWD\n#yr  mo dy hr mn    m/s      m  degT\n"
+    text("ndbc.txt", "NDBC, the last 45 days of a buoy", names + "\n".join(rows[::-1]) + "\n", states=["WSPD", "WVHT"], values=XV, time="YY; MM; DD; hh; mm")
     text("newest_first.csv", "price history, newest first", "Date,Close\n" + table([DAYS.strftime("%m/%d/%Y")[::-1], X[::-1]]), states=["Close"], values=X, time="Date")
     text("nixtla.csv", "Nixtla, several series", "unique_id,ds,y\n" + "".join(f"{name},{d:%Y-%m-%d},{x}\n" for name in "ab" for d, x in zip(DAYS, X)),
          states=["y"], values=X, lengths=[ROWS, ROWS], time="ds")
@@ -184,6 +188,13 @@ def json_text():
     text("pandas_table.json", "pandas `to_json(orient='table')`", frame.to_json(orient="table"), **TIMED)
     text("lists.json", "`json.dump` of a dict of lists", json.dumps({"t": T.tolist(), "x": X.tolist(), "v": V.tolist()}), **TIMED)
     text("web.json", "web service, records under a name", json.dumps({"status": "ok", "data": frame.to_dict("records")}, indent=1), **TIMED)
+    series = [{"start": "2024-01-25", "freq": "D", "target": X.tolist(), "item_id": name, "feat_dynamic_real": [V.tolist()], "feat_static_cat": [i]}
+              for i, name in enumerate(["a", "b"])]
+    text("gluonts.jsonl", "GluonTS, a series a line", "".join(json.dumps(line) + "\n" for line in series),
+         states=["target", "feat_dynamic_real_0"], values=XV, lengths=[ROWS, ROWS], time="time")
+    hourly = {"time": pd.date_range("2024-01-25", periods=ROWS, freq="h").strftime("%Y-%m-%dT%H:%M").tolist(), "temperature_2m": X.tolist(), "rain": V.tolist()}
+    text("open_meteo.json", "Open-Meteo, columns one level down", json.dumps({"latitude": 52.5, "elevation": 38.0, "hourly_units": {"time": "iso8601", "rain": "mm"}, "hourly": hourly}),
+         states=["temperature_2m", "rain"], values=XV, time="time")
     text("values.json", "pandas `to_json(orient='values')`", json.dumps(XV.tolist()), states=["c0", "c1"], values=XV)
     episodes = 2 * [[{"obs": [x, v], "action": u} for x, v, u in swing()]]
     text("episodes.json", "a list of episodes of steps", json.dumps(episodes), states=["obs_0", "obs_1"], values=XV, actions=["action"], lengths=[ROWS, ROWS])
@@ -210,6 +221,8 @@ def numpy_files():
     two = np.stack([XV, XV])
     np.savez(layout("rollouts.npz", "several runs of one length, a state more than actions", **steps | {"lengths": [ROWS - 1] * 2, "final": XV[-1]}), observations=two,
              actions=np.stack([U[:-1, None]] * 2), rewards=np.stack([REWARD[:-1]] * 2))
+    np.savez(layout("steps_first.npz", "several environments, steps first, a state more", **steps | {"lengths": [ROWS - 1] * 2, "final": XV[-1]}),
+             observations=two.transpose(1, 0, 2), actions=np.stack([U[:-1, None]] * 2, 1), rewards=np.stack([REWARD[:-1]] * 2, 1))
     long = np.concatenate([XV[:9], XV[:8]])
     flags = np.zeros(15, bool)
     flags[[7, 14]] = True

@@ -15,8 +15,8 @@ use super::input::{ModelArguments, RecordingArguments};
 use super::outputs::Ending;
 use super::progress::Progress;
 use crate::analysis::{
-    AtTemperature, Binning, Class, EncodedStates, LongRun, Study, StudyConfig, WindowChain,
-    at_temperatures, binned, chain_of_windows, labelled, study,
+    AtTemperature, Binning, Class, EncodedStates, LongRun, Sequence, Study, StudyConfig,
+    WindowChain, at_temperatures, binned, chain_of_windows, labelled, study,
 };
 use crate::cli::terminal::tell;
 use crate::codec::Scale;
@@ -217,23 +217,21 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         last,
         label_permutations: arguments.relabellings,
         seed: arguments.seed,
-        breaks: {
-            let kept = breaks.iter().filter_map(|row| row.checked_sub(first_row));
-            kept.filter(|&row| row > 0).collect()
-        },
     };
-    if !questions.breaks.is_empty() {
+    let kept = breaks.iter().filter_map(|row| row.checked_sub(first_row));
+    let breaks: Vec<usize> = kept.filter(|&row| row > 0).collect();
+    if !breaks.is_empty() {
         tell!(
-            "note: {} transition(s) over gaps of the time are not counted",
-            questions.breaks.len()
+            "note: {} transition(s) over gaps of the time are neither counted nor scored",
+            breaks.len()
         );
     }
+    let sequence = Sequence::new(&coded.sequence, states)?.with_breaks(&breaks);
     let progress = Progress::new("markov");
     let study = study(
         &predictor,
         settings,
-        &coded.sequence,
-        states,
+        sequence,
         truth,
         &questions,
         &|share| progress.show(share),
@@ -250,7 +248,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         ))
     };
     let predictors: Vec<_> = temperatures.iter().map(at).collect::<anyhow::Result<_>>()?;
-    let temperatures = at_temperatures(&predictors, settings, &coded.sequence, &study)?;
+    let temperatures = at_temperatures(&predictors, settings, sequence, &study)?;
     let windows = match arguments.window {
         Some(window) => {
             let language = forecasters.language(settings)?;

@@ -259,3 +259,45 @@ fn fields_beside_their_times_have_a_row_for_each_time() {
         assert_eq!(states(&recording, 0)[3][7], wave(3, 7, 0));
     }
 }
+
+/// Fault: actions beside states of a step more, both with steps first, were left out.
+#[test]
+fn a_step_more_of_all_environments_is_their_final_state() {
+    // The first environment starts over behind its third step, the second behind its last.
+    let since = |i: u32| match i % 3 {
+        0 if i >= 9 => i / 3 - 3,
+        1 if i >= 18 => 0,
+        _ => i / 3,
+    };
+    let value = |i: u32| f64::from(i % 3) + 0.1 * f64::from(since(i) * since(i));
+    let observations: Vec<f64> = (0..7 * 3).map(value).collect();
+    let actions: Vec<f64> = (0..6 * 3).map(|i| f64::from(i) + 0.5).collect();
+    let file = |ends: &[(usize, usize)]| {
+        let set = |i: usize| ends.contains(&(i / 3, i % 3));
+        let ends: Vec<bool> = (0..18).map(set).collect();
+        let arrays = [
+            ("observations", floats(&[7, 3, 1], &observations)),
+            ("actions", floats(&[6, 3, 1], &actions)),
+            ("dones", npy("|b1", npyz::Order::C, &[6, 3], &ends)),
+        ];
+        Scratch::new("run.npz", npz(&arrays)).read().unwrap()
+    };
+    let (recording, roles) = file(&[]);
+    assert_eq!(lengths(&recording), [6, 6, 6]);
+    let episode = &recording.episodes()[1];
+    assert_eq!(episode.actions()[[1, 0]], 4.5);
+    assert_eq!(episode.states()[[2, 0]], observations[7]);
+    assert_eq!(episode.final_state().unwrap()[0], observations[19]);
+    assert!(
+        roles.to_string().contains("states begin with [7, 3]"),
+        "{roles}"
+    );
+    // Behind an end there is the first state of the next episode.
+    let (recording, _) = file(&[(2, 0), (5, 1)]);
+    assert_eq!(lengths(&recording), [3, 3, 6, 6]);
+    let known = recording
+        .episodes()
+        .iter()
+        .map(|e| e.final_state().is_some());
+    assert_eq!(known.collect::<Vec<_>>(), [false, true, false, true]);
+}

@@ -166,3 +166,83 @@ fn first_lines_are_told_by_the_rows_below() {
         assert_eq!(recording.rows(), rows, "{text}");
     }
 }
+
+/// Fault: the units in the second comment were the names, and two of them are alike.
+#[test]
+fn names_in_a_comment_stand_above_their_units() {
+    let row = |i: usize| {
+        let wave = if i == 3 {
+            "  MM".to_owned()
+        } else {
+            format!("{:4.1}", 1.0 + 0.1 * i as f64)
+        };
+        let (day, hour) = (1 + i / 24, i % 24);
+        format!(
+            "2024 05 {day:02} {hour:02} 50 {:3}  {:.1} {wave}   MM",
+            200 + i * i % 7,
+            5.0 + 0.3 * (i * i % 5) as f64
+        )
+    };
+    let rows: Vec<String> = (0..30).rev().map(row).collect();
+    let names = "#YY  MM DD hh mm WDIR WSPD WVHT MWD";
+    let units = "#yr  mo dy hr mn degT m/s    m degT";
+    let file = csv(&format!("{names}\n{units}\n{}\n", rows.join("\n")));
+    let (recording, roles) =
+        read(&file.path, &RoleSelection::default(), MissingPolicy::Hold).unwrap();
+    assert_eq!(recording.state_names(), ["WDIR", "WSPD", "WVHT"]);
+    assert_eq!(roles.time.columns, ["YY", "MM", "DD", "hh", "mm"]);
+    let found = states(&recording, 0);
+    assert_eq!((found[0][2], found[2][2], found[3][2]), (1.0, 1.2, 1.2));
+    assert_eq!(roles.held, 1);
+    let refusal = file.refusal();
+    assert!(
+        refusal.contains("column WVHT is \"MM\" (missing)"),
+        "{refusal}"
+    );
+    // A sentence above the names has other words.
+    let (recording, _) = csv("# made by hand\n# t x v\n0 1 2\n1 3 5\n")
+        .read()
+        .unwrap();
+    assert_eq!(recording.state_names(), ["x", "v"]);
+}
+
+#[test]
+fn years_of_two_digits_and_quantities_called_mm() {
+    let rows: Vec<String> = (0..12)
+        .map(|i| format!("98,{},{},{}", 1 + i / 6, 1 + i % 6, i * i))
+        .collect();
+    let (recording, roles) = csv(&format!("YY,MM,DD,x\n{}\n", rows.join("\n")))
+        .read()
+        .unwrap();
+    assert_eq!(recording.state_names(), ["x"]);
+    assert_eq!(roles.time.columns, ["YY", "MM", "DD"]);
+    let times = recording.episodes()[0].times().unwrap();
+    assert!(format!("{times:?}").contains("1998"), "{times:?}");
+    let rows: Vec<String> = (0..12)
+        .map(|i| format!("2024,1,{},{}", 1 + i, i * i))
+        .collect();
+    let (recording, _) = csv(&format!("year,month,day,mm\n{}\n", rows.join("\n")))
+        .read()
+        .unwrap();
+    assert_eq!(recording.state_names(), ["mm"]);
+}
+
+/// Fault: a column that held nothing but the number for a missing value could not be held.
+#[test]
+fn columns_of_missing_values_alone_are_left_out() {
+    let rows: Vec<String> = (0..12)
+        .map(|i| format!("{i},{},99.0,{}", i * i, if i == 5 { 99 } else { i % 3 }))
+        .collect();
+    let file = csv(&format!("t,x,DPD,WVHT\n{}\n", rows.join("\n")));
+    let selection = RoleSelection {
+        missing_values: vec![99.0],
+        ..RoleSelection::default()
+    };
+    let (recording, roles) = read(&file.path, &selection, MissingPolicy::Hold).unwrap();
+    assert_eq!(recording.state_names(), ["x", "WVHT"]);
+    assert_eq!(states(&recording, 0)[5], [25.0, 1.0]);
+    assert!(
+        roles.to_string().contains("DPD is missing in all rows"),
+        "{roles}"
+    );
+}

@@ -13,6 +13,7 @@ mod padded;
 mod plans;
 mod recordings;
 mod roles;
+mod series;
 mod stand_ins;
 mod times;
 mod values;

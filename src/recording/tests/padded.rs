@@ -306,3 +306,30 @@ fn padding_may_be_before_the_data() {
     let (recording, _) = Scratch::new("run.npz", npz(&arrays)).read().unwrap();
     assert_eq!(lengths(&recording), [6, 6, 6]);
 }
+
+/// Fault: rows that a column of a table says are padding were steps.
+#[test]
+fn rows_of_padding_in_a_table_are_left_out() {
+    let table = |pad: &str, last: &str| {
+        csv(&format!(
+            "episode,step,obs_x,action,is_pad\n0,0,1,5,0\n0,1,2,6,0\n0,2,0,0,{pad}\n1,0,3,7,0\n1,1,{last},0,{pad}\n1,2,{last},0,{pad}\n"
+        ))
+    };
+    for pad in ["1", "True"] {
+        let (recording, roles) = table(pad, "0").read().unwrap();
+        assert_eq!(states(&recording, 0), [[1.0], [2.0]]);
+        assert_eq!(lengths(&recording), [2, 1]);
+        assert!(
+            roles.to_string().contains("3 of 6 rows are padding"),
+            "{roles}"
+        );
+    }
+    // The last state may be repeated, but not go on.
+    assert_eq!(lengths(&table("1", "3").read().unwrap().0), [2, 1]);
+    let (recording, roles) = table("1", "4").read().unwrap();
+    assert_eq!(lengths(&recording), [3, 3]);
+    assert!(
+        roles.to_string().contains("not read as a flag of padding"),
+        "{roles}"
+    );
+}
