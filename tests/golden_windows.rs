@@ -45,8 +45,8 @@ fn chains_over_windows_equal_the_reference() {
         );
         let stationary = chain.stationary().unwrap();
         let long = chain.long_run(&stationary);
-        assert_eq!(long.law.len(), case.law.len());
-        for (found, expected) in long.law.iter().zip(&case.law) {
+        assert_eq!(long.distribution.len(), case.law.len());
+        for (found, expected) in long.distribution.iter().zip(&case.law) {
             assert!(
                 (found - expected).abs() < 2e-3,
                 "{what}: {found} {expected}"

@@ -317,7 +317,7 @@ fn invalid_comparisons_and_augmentations_are_errors() {
         ),
         (
             single("--algorithm dicl-sac --control truth --experts linear"),
-            "name none",
+            "give no --model",
         ),
         (
             single("--algorithm dicl-sac --control replay --trust weighted"),

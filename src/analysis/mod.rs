@@ -94,9 +94,7 @@ pub enum AnalysisError {
     #[error("the sequence stays in one state: there is no transition to learn from")]
     Constant,
     /// Too many windows.
-    #[error(
-        "windows of {window} of {states} states: {states}^{window} are not 2 to {MAX_WINDOWS}"
-    )]
+    #[error("windows of {window} of {states} states: {states}^{window} are not 2 to {MAX_WINDOWS}")]
     Windows {
         /// States.
         states: usize,

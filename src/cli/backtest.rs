@@ -10,7 +10,7 @@ use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{BacktestSummary, MethodSummary};
 use crate::codec::BIN_WIDTH;
-use crate::forecast::{Forecaster, Settings, Variables, Weights};
+use crate::forecast::{Forecaster, MixtureWeights, Settings, Variables};
 use crate::forecasters::{ForecasterName, Forecasters};
 use crate::output::{estimate, number, percent};
 use crate::report::{self, WeightHistory};
@@ -140,7 +140,7 @@ impl Arguments {
         }
         let channels = readings[0].encoding().channel_names().to_vec();
         let of_channel = |c: usize| {
-            let mut weights = Weights::even(readings.len());
+            let mut weights = MixtureWeights::even(readings.len());
             let row = |t: usize| {
                 let given = readings.iter().map(|reading| {
                     let one_step = reading.one_step();

@@ -8,7 +8,7 @@ use super::gguf::GgufFile;
 use super::hinted::HintsCheckpoint;
 use super::source::READING;
 use super::{
-    Architecture, Device, ModelError, ModelSource, ServedError, Weights, read, tokenizer_file,
+    Architecture, Device, ModelError, ModelSource, ModelWeights, ServedError, read, tokenizer_file,
 };
 use crate::codec::{PromptFormat, TokenTable};
 
@@ -48,7 +48,7 @@ pub struct Checkpoint {
     /// Its tokenizer, without padding and truncation.
     pub tokenizer: Tokenizer,
     /// Its tensors, not loaded yet.
-    pub weights: Weights,
+    pub weights: ModelWeights,
     /// How it reads hints, if it does.
     pub(super) hints: Option<HintsCheckpoint>,
 }
@@ -93,11 +93,11 @@ impl Checkpoint {
             ModelSource::Builtin => (
                 Architecture::parse("bundled config.json", CONFIG)?,
                 tokenizer_file::parse("bundled tokenizer.json", TOKENIZER)?,
-                Weights::embedded(WEIGHTS, precision, device)?,
+                ModelWeights::embedded(WEIGHTS, precision, device)?,
                 Some(HintsCheckpoint::with_decoder(
                     ("bundled hints/reading.json", HINTS_SETTINGS),
                     ("bundled hints/config.json", HINTS_CONFIG),
-                    Weights::embedded(HINTS_WEIGHTS, precision, device)?,
+                    ModelWeights::embedded(HINTS_WEIGHTS, precision, device)?,
                 )?),
             ),
             ModelSource::Folder(folder) => {
@@ -111,7 +111,7 @@ impl Checkpoint {
                 (
                     config,
                     tokenizer,
-                    Weights::folder(folder, precision, device)?,
+                    ModelWeights::folder(folder, precision, device)?,
                     hints.transpose()?,
                 )
             }
@@ -124,7 +124,7 @@ impl Checkpoint {
                     file.tokenizer()?
                 };
                 let config = Architecture::Described(Box::new(file.config()?));
-                let weights = Weights::gguf(file, path, precision, device);
+                let weights = ModelWeights::gguf(file, path, precision, device);
                 (config, tokenizer, weights, None)
             }
             ModelSource::Served(address) => {
@@ -158,7 +158,7 @@ impl Checkpoint {
     pub fn formats(&self) -> Vec<(String, u64)> {
         let mut formats = self.weights.formats();
         let hints = self.hints.as_ref().and_then(HintsCheckpoint::weights);
-        for (format, elements) in hints.map(Weights::formats).unwrap_or_default() {
+        for (format, elements) in hints.map(ModelWeights::formats).unwrap_or_default() {
             match formats.iter_mut().find(|(known, _)| *known == format) {
                 Some((_, count)) => *count += elements,
                 None => formats.push((format, elements)),

@@ -7,7 +7,7 @@ use super::layer::{Layer, Norm};
 use super::linear::{Matrix, Packing, Table};
 use super::names::Names;
 use super::rotary::Rotary;
-use super::{DecoderConfig, KvCache, ModelError, Weights};
+use super::{DecoderConfig, KvCache, ModelError, ModelWeights};
 
 /// A decoder with its weights. It keeps no state: what was read is in a [`KvCache`].
 pub struct Decoder {
@@ -32,7 +32,7 @@ impl Decoder {
     /// [`ModelError::Tensor`] for a missing or misshapen tensor.
     pub fn load(
         mut config: DecoderConfig,
-        weights: &Weights,
+        weights: &ModelWeights,
     ) -> std::result::Result<Self, ModelError> {
         let names = Names::of(config.layout, config.placement, weights);
         // A head in the file counts, whatever config.json says of tied embeddings.

@@ -8,8 +8,8 @@ use super::foreign::Foreign;
 use super::hinted::HintsNetwork;
 use super::network::{LanguageModel, Own};
 use super::{
-    Architecture, Checkpoint, Decoder, Device, HintedModel, ModelError, ModelSource, NumberHead,
-    Precision, Served, Server, Weights,
+    Architecture, Checkpoint, Decoder, Device, HintedModel, ModelError, ModelSource, ModelWeights,
+    NumberHead, Precision, Served, Server,
 };
 use crate::codec::{Bin, PromptFormat, TokenTable, builtin_formats};
 
@@ -34,7 +34,7 @@ pub struct Model(Arc<Loaded>);
 struct Loaded {
     source: ModelSource,
     /// None of a model that is served.
-    weights: Option<Weights>,
+    weights: Option<ModelWeights>,
     tokens: TokenTable,
     network: Network,
 }
@@ -142,7 +142,7 @@ impl Model {
             id: self.0.source.to_string(),
             sha256: match weights.is_empty() {
                 true => "unknown".to_owned(),
-                false => Weights::sha256_of(&weights)?,
+                false => ModelWeights::sha256_of(&weights)?,
             },
             prompt: self.0.tokens.format().name.clone(),
             window: self.window(),
@@ -185,7 +185,7 @@ impl Model {
     }
 
     /// Those of the digits' decoder, and of the hints' if they have one of their own.
-    fn all_weights(&self) -> Vec<&Weights> {
+    fn all_weights(&self) -> Vec<&ModelWeights> {
         let hints = match &self.0.network {
             Network::Own(_, Some(hints)) => hints.weights(),
             _ => None,

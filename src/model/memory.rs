@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use candle_core::DType;
 
-use super::{Checkpoint, DecoderConfig, KvCache, RowInput, Weights};
+use super::{Checkpoint, DecoderConfig, KvCache, ModelWeights, RowInput};
 use crate::codec::{BIN_COUNT, TokenTable};
-use crate::experts::{self, Panel, Source};
+use crate::experts::{self, ExpertKind, ExpertPanel};
 
 /// The size of a forecast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl MemoryNeed {
     /// does not describe, the weights only.
     pub fn of(checkpoint: &Checkpoint, tokens: &TokenTable, work: Work) -> Self {
         let hints = checkpoint.hints.as_ref().and_then(|hints| hints.weights());
-        let hints = hints.map_or(0, Weights::bytes_in_memory);
+        let hints = hints.map_or(0, ModelWeights::bytes_in_memory);
         let weights = checkpoint.weights.bytes_in_memory() + hints;
         let Some(config) = checkpoint.architecture.described() else {
             return Self {
@@ -85,7 +85,7 @@ impl MemoryNeed {
         let readings = if channels == 1 { 2 } else { 1 };
         let pooled = usize::from(horizon > 1);
         let paths = paths.max(pooled * TRIED_PATHS);
-        let panel = Panel::new(&Source::ALL, channels, &[]);
+        let panel = ExpertPanel::new(&ExpertKind::ALL, channels, &[]);
         let path = panel.path_bytes_after(rows, horizon);
         let together = paths
             .min(paths_that_fit(channels, horizon, row))

@@ -39,8 +39,8 @@ pub use cache::{Branch, KvCache};
 pub use catalog::{CatalogEntry, catalog};
 pub use checkpoint::{Checkpoint, Precision};
 pub use config::{
-    Activation, Architecture, Biases, DecoderConfig, FAMILIES, LayerPattern, Layout, Norm,
-    NormKind, NormPlacement, QueryKeyNorm, Rope, RopeScaling,
+    Architecture, Biases, DecoderConfig, FAMILIES, FeedForwardActivation, LayerPattern, Layout,
+    Norm, NormKind, NormPlacement, QueryKeyNorm, Rope, RopeScaling,
 };
 pub use decoder::Decoder;
 pub use device::Device;
@@ -55,7 +55,7 @@ pub use network::{LanguageModel, Sequences, Wanted};
 pub use served::{AddressError, Served, ServedError, Server, ServerAddress, ServerInfo};
 pub use source::{BUILTIN, ModelSource};
 pub use tokenizer_file::read_tokenizer;
-pub use weights::Weights;
+pub use weights::ModelWeights;
 
 use crate::stand_in::{self, StandIn};
 

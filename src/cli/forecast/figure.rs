@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 use super::outcome::{FutureOutcome, Outcome};
 use crate::forecast::{Level, Levels, Summary};
-use crate::plot::{ForecastFigure, OneStepPoint, Panel, PlottedFuture, RolloutPoint};
+use crate::plot::{ForecastFigure, ForecastPanel, OneStepPoint, PlottedFuture, RolloutPoint};
 
 /// The figure of an episode of a file, of which so many paths were drawn.
 pub(super) fn figure(
@@ -47,14 +47,14 @@ pub(super) fn plot_levels() -> anyhow::Result<Levels> {
     Ok(Levels::new(vec![0.05, 0.25, 0.5, 0.75, 0.95])?)
 }
 
-fn panel(outcome: &Outcome, bands: &[(&FutureOutcome, Summary)], v: usize) -> Panel {
+fn panel(outcome: &Outcome, bands: &[(&FutureOutcome, Summary)], v: usize) -> ForecastPanel {
     let (first, end) = (outcome.context.start, outcome.context.end);
     let column = |values: &Array2<f64>, from: usize| {
         let rows = values.column(v).to_vec().into_iter();
         rows.enumerate().map(|(t, x)| (from + t, x)).collect()
     };
     let held_out = outcome.held_out.as_ref();
-    Panel {
+    ForecastPanel {
         name: outcome.names[v].clone(),
         observed: column(&outcome.observed, first),
         held_out: held_out.map_or(vec![], |held_out| column(&held_out.truth, end)),

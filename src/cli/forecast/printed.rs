@@ -7,7 +7,7 @@ use ndarray::s;
 use super::outcome::Outcome;
 use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
-use crate::experts::{Leadership, Source};
+use crate::experts::{ExpertKind, Leadership};
 use crate::forecast::{Derived, PathWeight, Rollout};
 use crate::metrics::mean_and_std;
 use crate::output::{number, percent};
@@ -114,7 +114,7 @@ fn grouped(channels: &[(String, Leadership)], single: bool) -> String {
 
 /// How many channels each expert leads at the end.
 fn at_the_end(channels: &[(String, Leadership)]) -> String {
-    let mut counts: Vec<(Source, usize)> = Vec::new();
+    let mut counts: Vec<(ExpertKind, usize)> = Vec::new();
     for source in channels
         .iter()
         .filter_map(|(_, leadership)| leadership.last)

@@ -15,7 +15,7 @@ use candle_core::Tensor;
 use super::linear::{Matrix, Table};
 use super::memory::tokens_at_once;
 use super::network::Own;
-use super::{Architecture, Branch, Decoder, DecoderConfig, KvCache, ModelError, Weights};
+use super::{Architecture, Branch, Decoder, DecoderConfig, KvCache, ModelError, ModelWeights};
 use crate::codec::{BIN_COUNT, Bin, TokenTable};
 use crate::experts::Hint;
 use crate::kernel::{self, LogSum};
@@ -27,7 +27,7 @@ use settings::ReadingSettings;
 pub(in crate::model) struct HintsCheckpoint {
     settings: ReadingSettings,
     /// The decoder that reads them, if it is not that of the digits.
-    own: Option<(Architecture, Weights)>,
+    own: Option<(Architecture, ModelWeights)>,
 }
 
 impl HintsCheckpoint {
@@ -43,7 +43,7 @@ impl HintsCheckpoint {
     pub(super) fn with_decoder(
         (name, settings): (&str, &[u8]),
         (config_name, config): (&str, &[u8]),
-        weights: Weights,
+        weights: ModelWeights,
     ) -> Result<Self, ModelError> {
         Ok(Self {
             own: Some((Architecture::parse(config_name, config)?, weights)),
@@ -52,7 +52,7 @@ impl HintsCheckpoint {
     }
 
     /// Weights of the decoder of their own.
-    pub(super) fn weights(&self) -> Option<&Weights> {
+    pub(super) fn weights(&self) -> Option<&ModelWeights> {
         self.own.as_ref().map(|(_, weights)| weights)
     }
 
@@ -66,7 +66,7 @@ impl HintsCheckpoint {
         self,
         digits: &Decoder,
         tokens: &TokenTable,
-        weights: &Weights,
+        weights: &ModelWeights,
     ) -> Result<HintsNetwork, ModelError> {
         let Some((architecture, weights)) = self.own else {
             let hints = HintWeights::load(self.settings, digits, tokens, weights)?;
@@ -86,13 +86,13 @@ impl HintsCheckpoint {
 
 /// What reads hints: weights beside the decoder of the digits, or beside one of their own.
 pub(super) struct HintsNetwork {
-    own: Option<(Decoder, Weights)>,
+    own: Option<(Decoder, ModelWeights)>,
     hints: HintWeights,
 }
 
 impl HintsNetwork {
     /// Weights of the decoder of their own.
-    pub(super) fn weights(&self) -> Option<&Weights> {
+    pub(super) fn weights(&self) -> Option<&ModelWeights> {
         self.own.as_ref().map(|(_, weights)| weights)
     }
 }
@@ -123,7 +123,7 @@ impl HintWeights {
         settings: ReadingSettings,
         decoder: &Decoder,
         tokens: &TokenTable,
-        weights: &Weights,
+        weights: &ModelWeights,
     ) -> Result<Self, ModelError> {
         let (hidden, vocabulary) = (decoder.config().hidden_size, decoder.config().vocab_size);
         let ([place], [none]) = (tokens.places(), tokens.prefix()) else {
