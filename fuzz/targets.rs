@@ -12,7 +12,7 @@ use statecast::codec::PromptFormat;
 use statecast::environment::ActionSpace;
 use statecast::evaluation::read_truth;
 use statecast::learning::Training;
-use statecast::model::{Architecture, HubModel, Precision, ModelWeights};
+use statecast::model::{Architecture, HubModel, ModelWeights, Precision};
 use statecast::policy::{self, Policy, PolicySource, Widths};
 use statecast::recording::{self, MissingPolicy, RoleSelection};
 

@@ -2,29 +2,53 @@
 //! pretrained language model reads the trajectory as digits, and its next-token probabilities are
 //! the forecast's density.
 //!
+//! ```
+//! use statecast::{Forecaster, Recording};
+//!
+//! let recording = Recording::read("examples/half_cheetah.csv")?;
+//! let forecast = Forecaster::builtin()?.forecast(&recording, 5)?;
+//! let (median, high) = (forecast.quantile(0.5), forecast.quantile(0.9)); // [steps, variables]
+//! assert_eq!(median.dim(), (5, 17));
+//! println!("{}: {:.3}, at most {:.3}", forecast.names[8], median[[4, 8]], high[[4, 8]]);
+//! # let path = std::env::temp_dir().join("statecast-crate-page.csv");
+//! forecast.write(&path)?;
+//! # std::fs::remove_file(path).ok();
+//! # Ok::<(), statecast::Error>(())
+//! ```
+//!
+//! [`Forecaster::builder`] chooses the model, experts to mix, recalibration, device and precision;
+//! [`ForecastSettings`] the actions to come, derived quantities, rows held back; an [`Observer`] is told
+//! warnings and progress. The programs in `examples/` forecast, compare with baselines, add a predictor,
+//! judge a policy and follow a stream.
+//!
+//! # The pipeline
+//!
 //! The data flows one way, and the modules stand in its order:
 //!
 //! 1. [`recording`]: files to episodes of states, actions and rewards;
 //! 2. [`disentangle`]: correlated variables to channels;
-//! 3. [`codec`]: values to bins, digits and token ids;
-//! 4. [`model`]: token ids to probabilities;
-//! 5. [`density`]: probabilities to moments, quantiles and draws;
-//! 6. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
-//! 7. [`evaluation`]: what control policies are worth, by what was recorded;
-//! 8. [`learning`]: agents that learn to control;
-//!    [`analysis`]: Markov chains, as models infer them; [`convergence`]: where optimisation runs settle;
-//! 9. [`output`]: tables, arrays and manifests for the user; `cli`: the program.
+//! 3. [`experts`]: what simple rules say of the next row, which the bundled model reads as hints;
+//! 4. [`codec`]: values to bins, digits and token ids;
+//! 5. [`model`]: token ids to probabilities;
+//! 6. [`density`]: probabilities to moments, quantiles and draws;
+//! 7. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
+//!    [`forecasters`]: models, baselines and mixtures by name;
+//! 8. [`study`]: what a command computes, from settings to one result; [`backtest`] and [`metrics`];
+//! 9. [`evaluation`]: what control policies are worth, by what was recorded; [`learning`]: agents that learn to
+//!    control; [`analysis`]: Markov chains, as models infer them; [`convergence`]: where optimisation runs settle;
+//! 10. [`output`], [`plot`], [`report`]: tables, arrays, figures and pages; [`cli`]: the program.
 //!
 //! Beside it stand [`environment`], control tasks and simulators of them, [`policy`], what acts in
 //! them, and what learns from recordings instead of reading them: [`baselines`], and [`dynamics`] on
 //! small [`network`]s.
 //!
-//! [`forecast::Forecaster`] has an example that runs. The method is DICL (Benechehab et al.,
-//! arXiv 2410.11711) on the density reading of Liu et al. (arXiv 2402.00795).
+//! The method is DICL (Benechehab et al., arXiv 2410.11711) on the density reading of Liu et al.
+//! (arXiv 2402.00795).
 
 pub mod analysis;
 pub mod backtest;
 pub mod baselines;
+mod builder;
 pub mod cli;
 pub mod codec;
 pub mod convergence;
@@ -32,6 +56,7 @@ pub mod density;
 pub mod disentangle;
 pub mod dynamics;
 pub mod environment;
+mod error;
 pub mod evaluation;
 pub mod experts;
 pub mod forecast;
@@ -49,3 +74,11 @@ pub mod policy;
 pub mod recording;
 pub mod report;
 mod stand_in;
+pub mod study;
+
+pub use builder::Builder;
+pub use error::Error;
+pub use forecast::{Forecaster, Method, Settings};
+pub use model::{Device, Precision};
+pub use recording::Recording;
+pub use study::{Forecast, ForecastSettings, Observer};

@@ -8,8 +8,8 @@ use statecast::backtest::{BacktestSettings, Windows, run};
 use statecast::baselines::named;
 use statecast::codec::{BIN_COUNT, Bin, Scale, builtin_formats};
 use statecast::forecast::{
-    Control, ForecastError, Forecaster, KnownFuture, Language, Method, Mixture, Recalibrated,
-    Residual, Role, RolloutSettings, Settings, Variables,
+    Control, ForecastError, Forecaster, Futures, KnownFuture, Language, Method, Mixture,
+    Recalibrated, Residual, Role, RolloutSettings, Rollouts, Settings, Variables,
 };
 use statecast::model::{Device, Model, ModelSource, Precision};
 use statecast::recording::{MissingPolicy, RoleSelection, read};
@@ -451,17 +451,18 @@ fn experts_read_contexts_of_a_hundred_thousand_rows() {
     let forecaster = hinted(&model);
     let settings = paths(20, 20);
     let forecast = |rows: std::ops::Range<usize>| {
-        let forecast = forecaster.forecast(&all.slice(rows), 1, &settings, None, &|_| ());
+        let forecast =
+            forecaster.rollouts(&all.slice(rows), 1, &settings, Futures::Unknown, &|_| ());
         forecast.unwrap()
     };
     let (long, short) = (forecast(0..100_000), forecast(99_000..100_000));
     assert_eq!(long.reading.rows(), 100_000);
-    assert!(long.rollout.paths.iter().all(|x| x.is_finite()));
+    assert!(long.rollouts[0].paths.iter().all(|x| x.is_finite()));
     // What a hundred times as many rows say of a system that stays the same is much the same.
     let [a, b] = [&long, &short].map(|f| f.reading.one_step().density(0, 0).std());
     assert!((a / b - 1.0).abs() < 0.2, "{a} {b}");
-    let error = |f: &statecast::forecast::Forecast| {
-        let mean = f.rollout.paths.mean_axis(ndarray::Axis(0)).unwrap();
+    let error = |f: &Rollouts| {
+        let mean = f.rollouts[0].paths.mean_axis(ndarray::Axis(0)).unwrap();
         (mean[[0, 0]] - all.values[[100_000, 0]]).abs()
     };
     assert!(error(&long) < 1.0 && error(&short) < 1.0);

@@ -1,18 +1,17 @@
 //! Actions to come, where forecasts depend on them.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
 use crate::cli::terminal::tell;
-use crate::evaluation::{UnsupportedActions, unsupported_actions};
-use crate::forecast::{Forecaster, KnownFuture, Variables};
+use crate::evaluation::{PolicyActions, UnsupportedActions, unsupported_actions};
 use crate::output::{numbers, percent};
 use crate::policy::{self, Policy, PolicySource, Widths};
 use crate::recording::{Episode, FutureActions, Recording, read_future_actions};
+use crate::study::forecast::{ActionsAhead, Held, PlannedActions};
 
 #[derive(Debug, Args)]
 pub(super) struct FutureArguments {
@@ -32,7 +31,7 @@ pub(super) struct FutureArguments {
     fork: Vec<PathBuf>,
     /// Actions of all steps to come [default: the last one or, with --holdout, the recorded ones]
     #[arg(long, value_enum, value_name = "WHICH", conflicts_with_all = ["future", "fork"])]
-    hold_actions: Option<Held>,
+    hold_actions: Option<HeldName>,
     /// Policy that acts at the states of every sampled path: a .safetensors or .json file, mean:FILE,
     /// constant:NUMBERS or command:PROGRAM
     #[arg(
@@ -45,7 +44,7 @@ pub(super) struct FutureArguments {
 
 /// Actions that are taken in all steps to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Held {
+enum HeldName {
     /// That of the last row before the forecast
     Last,
     /// Zero
@@ -54,34 +53,13 @@ pub(super) enum Held {
     Mean,
 }
 
-impl Held {
-    /// The action after recorded ones, `[rows, actions]`.
-    fn after(self, recorded: ArrayView2<f64>) -> Array1<f64> {
-        let zero = Array1::zeros(recorded.ncols());
-        match (self, recorded.nrows()) {
-            (Self::Zero, _) | (_, 0) => zero,
-            (Self::Last, rows) => recorded.row(rows - 1).to_owned(),
-            (Self::Mean, _) => recorded.mean_axis(Axis(0)).unwrap_or(zero),
+impl From<HeldName> for Held {
+    fn from(name: HeldName) -> Self {
+        match name {
+            HeldName::Last => Self::Last,
+            HeldName::Zero => Self::Zero,
+            HeldName::Mean => Self::Mean,
         }
-    }
-}
-
-/// Actions that are going to be taken.
-pub(super) struct Future {
-    /// Name of its file among several.
-    pub(super) name: Option<String>,
-    plan: FutureActions,
-}
-
-impl Future {
-    /// The actions of the steps after row `end` of an episode.
-    pub(super) fn ahead(
-        &self,
-        episode: &Episode,
-        end: usize,
-        horizon: usize,
-    ) -> anyhow::Result<KnownFuture> {
-        Ok(KnownFuture(self.plan.ahead(episode, end, horizon)?.actions))
     }
 }
 
@@ -115,48 +93,32 @@ impl FutureArguments {
         Ok(self.fork.iter().map(name).collect())
     }
 
-    /// The actions of the files, and whether they are those of the steps after the rows of some episodes.
-    pub(super) fn read(
+    /// The actions of the steps after the rows of some episodes, as the flags say.
+    pub(super) fn ahead(
         &self,
         recording: &Recording,
         time: Option<&str>,
         episodes: &[(&Episode, usize)],
         horizon: usize,
-    ) -> anyhow::Result<Vec<Future>> {
+    ) -> anyhow::Result<ActionsAhead> {
+        if let Some(held) = self.hold_actions {
+            return Ok(ActionsAhead::Held(held.into()));
+        }
+        if let Some(policy) = self.policy(recording)? {
+            return Ok(ActionsAhead::acting(PolicyActions(policy)));
+        }
         let single = self.future.iter().map(|path| (path, None));
         let forked = self.fork.iter().zip(self.names()?);
         let forked = forked.map(|(path, name)| (path, Some(name)));
-        single
-            .chain(forked)
-            .map(|(path, name)| {
-                let recorded = episodes.first().and_then(|(episode, _)| episode.timeline());
-                let plan = read_future_actions(path, recording.action_names(), time, recorded)?;
-                let mut notes = plan.notes.clone();
-                for &(episode, end) in episodes {
-                    let steps = plan.ahead(episode, end, horizon)?;
-                    notes.extend(steps.note.filter(|note| !notes.contains(note)));
-                }
-                for note in notes {
-                    tell!("note: {}: {note}", path.display());
-                }
-                Ok(Future { name, plan })
-            })
-            .collect()
-    }
-
-    /// True if actions to come are given.
-    pub(super) fn given(&self) -> bool {
-        self.future.is_some() || self.forks()
-    }
-
-    /// Which are taken all the time, if that is asked for.
-    pub(super) fn held(&self) -> Option<Held> {
-        self.hold_actions
-    }
-
-    /// True if a policy acts.
-    pub(super) fn acts(&self) -> bool {
-        self.policy.is_some()
+        let plans = single.chain(forked).map(|(path, name)| {
+            let plan = planned(path, recording, time, episodes, horizon)?;
+            Ok(PlannedActions { name, plan })
+        });
+        let plans = plans.collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(match plans.is_empty() {
+            true => ActionsAhead::Recorded,
+            false => ActionsAhead::Planned(plans),
+        })
     }
 
     /// The policy that acts, for a recording's states and actions.
@@ -200,42 +162,27 @@ impl FutureArguments {
         }
         Ok(())
     }
+}
 
-    /// Checks that actions to come matter where they are given, and says which are taken where they
-    /// are needed, but neither given nor recorded.
-    pub(super) fn check(
-        &self,
-        forecaster: &Forecaster,
-        recording: &Recording,
-        recorded: bool,
-    ) -> anyhow::Result<()> {
-        let flags = [
-            ("--future", self.future.is_some()),
-            ("--fork", self.forks()),
-            ("--hold-actions", self.hold_actions.is_some()),
-            ("--policy", self.acts()),
-        ];
-        let given = flags.iter().find(|(_, given)| *given);
-        if let Some((flag, _)) = given {
-            ensure!(
-                !recording.action_names().is_empty(),
-                "{flag}: the recording has no action columns; choose them with --action"
-            );
-            ensure!(
-                forecaster.sees_actions(),
-                "{flag} needs --method residual or dicl-sa, or an expert such as linear: actions act on \
-                 nothing else"
-            );
-        }
-        let missing = given.is_none() && !recorded;
-        if missing && !recording.action_names().is_empty() && forecaster.needs_actions() {
-            tell!(
-                "note: no actions to come are given (--future, --hold-actions, --policy); the last one of every \
-                 episode is taken to go on"
-            );
-        }
-        Ok(())
+/// The actions of a file, checked to be those of the steps after the rows of some episodes.
+fn planned(
+    path: &Path,
+    recording: &Recording,
+    time: Option<&str>,
+    episodes: &[(&Episode, usize)],
+    horizon: usize,
+) -> anyhow::Result<FutureActions> {
+    let recorded = episodes.first().and_then(|(episode, _)| episode.timeline());
+    let plan = read_future_actions(path, recording.action_names(), time, recorded)?;
+    let mut notes = plan.notes.clone();
+    for &(episode, end) in episodes {
+        let steps = plan.ahead(episode, end, horizon)?;
+        notes.extend(steps.note.filter(|note| !notes.contains(note)));
     }
+    for note in notes {
+        tell!("note: {}: {note}", path.display());
+    }
+    Ok(plan)
 }
 
 /// Warns of a policy that takes actions far outside of those recorded, by the names of the columns.
@@ -256,47 +203,5 @@ pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[Unsupport
             percent(beyond.fraction, 0),
             names.get(beyond.action).map_or("actions", String::as_str)
         );
-    }
-}
-
-/// Actions of so many steps after row `end` of an episode: those given or held, those recorded or the last
-/// one before; none where none are needed.
-pub(super) fn actions_to_come(
-    forecaster: &Forecaster,
-    given: Option<KnownFuture>,
-    held: Option<Held>,
-    all: &Variables,
-    end: usize,
-    horizon: usize,
-) -> Option<KnownFuture> {
-    let needed = held.is_some() || forecaster.needs_actions();
-    if given.is_some() || !needed || all.actions.ncols() == 0 {
-        return given;
-    }
-    if held.is_none() && end + horizon <= all.rows() {
-        let recorded = all.actions.slice(s![end..end + horizon, ..]);
-        return Some(KnownFuture(recorded.to_owned()));
-    }
-    let held = held
-        .unwrap_or(Held::Last)
-        .after(all.actions.slice(s![..end, ..]));
-    let shape = (horizon, held.len());
-    Some(KnownFuture(Array2::from_shape_fn(shape, |(_, a)| held[a])))
-}
-
-/// Actions of the steps ahead, `[horizon, actions]`, for what is derived from them: those that the
-/// forecast takes, or those recorded; zeros where none are known, which nothing may use.
-pub(super) fn actions_ahead(
-    taken: Option<&KnownFuture>,
-    all: &Variables,
-    end: usize,
-    horizon: usize,
-) -> Array2<f64> {
-    match taken {
-        Some(KnownFuture(actions)) => actions.clone(),
-        None if end + horizon <= all.rows() => {
-            all.actions.slice(s![end..end + horizon, ..]).to_owned()
-        }
-        None => Array2::zeros((horizon, all.actions.ncols())),
     }
 }

@@ -63,8 +63,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         &series[0].1,
     )?;
     let forecasters = with_system(forecasters, arguments.windowed.system(&episodes)?)?;
-    let mut combining = arguments.bands.of(Combining::default());
-    combining.alpha = arguments.alpha;
+    let combining = Combining::default().with_alpha(arguments.alpha);
+    let combining = arguments.bands.of(combining);
     let plain = forecasters.predictor(&name, settings, combining)?;
     let recalibrated = match name {
         ForecasterName::Mixture(_) => forecasters.predictor(&name, settings, combining.online())?,

@@ -10,12 +10,15 @@ use serde::Serialize;
 
 use super::endings::written_as;
 use super::experts::{ExpertArguments, NameArguments, TrainArguments, finish, load, with_system};
-use super::input::{ModelArguments, RecordingArguments, warn_of_saturation};
+use super::input::{ModelArguments, RecordingArguments};
+use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
+use super::terminal::Terminal;
 use crate::codec::{BIN_COUNT, Grid};
 use crate::forecast::{OneStep, Reading, Variables};
 use crate::model::{ModelInfo, Work};
 use crate::output::{Bundle, NpzWriter};
+use crate::study::forecast::warn_of_clipped;
 
 /// Write the predictive density of every row of a context, each given the rows before it
 ///
@@ -143,7 +146,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     written?;
     let seconds = started.elapsed().as_secs_f64();
-    warn_of_saturation(episode.name(), &reading, settings.method);
+    let progress = Progress::new("density");
+    warn_of_clipped(
+        episode.name(),
+        &reading,
+        settings.method,
+        &Terminal(&progress),
+    );
     let manifest = Manifest {
         program: "statecast",
         version: env!("CARGO_PKG_VERSION"),

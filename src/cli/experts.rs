@@ -30,10 +30,11 @@ pub(super) struct ExpertArguments {
 impl ExpertArguments {
     /// How densities are mixed and corrected.
     pub(super) fn combining(&self) -> Combining {
-        let mut combining = Combining::default();
-        combining.alpha = self.share;
-        combining.recalibrated = self.recalibrates();
-        combining
+        let combining = match self.recalibrates() {
+            true => Combining::default().online(),
+            false => Combining::default(),
+        };
+        combining.with_alpha(self.share)
     }
 
     /// True if language models are recalibrated.
@@ -108,9 +109,8 @@ pub(super) struct BandArguments {
 
 impl BandArguments {
     /// The same way of combining, with these bands.
-    pub(super) fn of(&self, mut combining: Combining) -> Combining {
-        combining.origins = self.origins;
-        combining
+    pub(super) fn of(&self, combining: Combining) -> Combining {
+        combining.with_origins(self.origins)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use super::progress::Progress;
@@ -11,7 +11,7 @@ use super::served;
 use crate::cli::terminal::tell;
 use crate::codec::{PromptFormat, Scale, builtin_formats};
 use crate::disentangle::Components;
-use crate::forecast::{Forecaster, Method, Reading, Settings, Temperature, Tolerance, Variables};
+use crate::forecast::{Method, Settings, Temperature, Tolerance, Variables};
 use crate::model::{
     Checkpoint, Device, FetchProgress, FetchStep, MemoryNeed, Model, ModelSource, Precision, Work,
     bytes, free_memory,
@@ -142,9 +142,7 @@ impl Columns {
         self.episodes(file, &recording)?;
         match self.select.as_slice() {
             [] => Ok(recording),
-            labels => recording
-                .only(labels)
-                .map_err(|label| anyhow!("--select {label}: no such episode")),
+            labels => recording.only(labels).map_err(anyhow::Error::from),
         }
     }
 
@@ -229,19 +227,6 @@ impl RecordingArguments {
                  that they have are used"
             );
         }
-    }
-}
-
-/// Says what a model reads of contexts of so many rows that are longer than its window.
-pub(super) fn note_window(rows: &[usize], forecaster: &Forecaster, horizon: usize) {
-    let shown = forecaster.rows_before_paths(horizon);
-    let longer = rows.iter().filter(|&&rows| rows > shown).count();
-    if longer > 0 {
-        tell!(
-            "note: of contexts of more than {shown} rows ({longer} of {}) experts read all, the \
-             model the last {shown}",
-            rows.len()
-        );
     }
 }
 
@@ -519,40 +504,6 @@ fn with_remedy(error: RecordingError, file: &Path, selection: &RoleSelection) ->
         // Of the first row the error itself says so.
         Some(Err(nothing @ RecordingError::NothingToHold { row: 2.., .. })) => nothing.into(),
         _ => error.into(),
-    }
-}
-
-/// Share of a context's values beyond the bins of their residuals from which on it is worth a
-/// warning: some are to be expected wherever a recording jumps.
-const MANY_BEYOND: f64 = 0.01;
-
-/// Warns about values of a context that lie outside of what a method can read.
-pub(super) fn warn_of_saturation(episode: &str, reading: &Reading, method: Method) {
-    let saturated = reading.saturated();
-    let values = reading.rows() * reading.encoding().axes().len();
-    match method {
-        Method::Residual if saturated as f64 > MANY_BEYOND * values as f64 => tell!(
-            "warning: episode {episode}: {saturated} of the context's {values} values lie more than \
-             200 scales from the best expert's forecast; the experts do not fit: compare with \
-             --method vicl"
-        ),
-        Method::Residual => {}
-        _ if saturated > 0 => tell!(
-            "warning: episode {episode}: {saturated} value(s) of the context lay outside their axis \
-             and were moved to its end; choose a wider --scale"
-        ),
-        _ => {}
-    }
-}
-
-/// Warns about values of sampled paths that were moved.
-pub(super) fn warn_of_held_paths(episode: &str, moved: usize) {
-    if moved > 0 {
-        tell!(
-            "warning: episode {episode}: {moved} value(s) of sampled paths were moved to an end: of \
-             their axis, or of the context's range widened by as much on either side; the paths may \
-             run off: compare with other methods, a shorter --horizon or a wider --scale"
-        );
     }
 }
 

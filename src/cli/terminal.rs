@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 
+use super::progress::Progress;
 use crate::output::standard_output;
+use crate::study::Observer;
 
 /// Says a line on standard error.
 macro_rules! tell {
@@ -22,7 +24,7 @@ pub(in crate::cli) fn say(line: Arguments) {
 
 /// Says lines on standard error.
 pub(in crate::cli) fn note(lines: &str) {
-    let _ = io::stderr().write_all(visible(lines).as_bytes());
+    let _ = io::stderr().write_all(visible(&with_flags(lines)).as_bytes());
 }
 
 /// Writes lines to standard output.
@@ -52,8 +54,62 @@ fn visible(lines: &str) -> String {
     visible
 }
 
+/// Settings in messages of the library, `` `setting=value` ``, as flags.
+fn with_flags(text: &str) -> String {
+    let mut parts = text.split('`');
+    let mut flags = parts.next().unwrap_or_default().to_owned();
+    let mut rest = parts.peekable();
+    while let Some(quoted) = rest.next() {
+        // What is behind the last quote is not quoted.
+        let setting = rest.peek().and_then(|_| setting(quoted));
+        match (setting, rest.peek()) {
+            (Some(flag), Some(_)) => {
+                flags += &flag;
+                flags += rest.next().unwrap_or_default();
+            }
+            _ => {
+                flags.push('`');
+                flags += quoted;
+            }
+        }
+    }
+    flags
+}
+
+/// The flag of a setting.
+fn setting(quoted: &str) -> Option<String> {
+    let (name, value) = quoted.split_once('=')?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    is_name.then(|| format!("--{name} {value}").trim_end().to_owned())
+}
+
+/// Says what a study says, and shows its progress.
+pub(in crate::cli) struct Terminal<'p>(pub(in crate::cli) &'p Progress);
+
+impl Observer for Terminal<'_> {
+    fn note(&self, text: &str) {
+        self.0.aside(|| tell!("note: {text}"));
+    }
+
+    fn warning(&self, text: &str) {
+        self.0.aside(|| tell!("warning: {text}"));
+    }
+
+    fn progress(&self, share: f64) {
+        self.0.show(share);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    /// Settings in messages of the library are flags here; other quotes stay.
+    #[test]
+    fn settings_are_flags() {
+        let says = "missing field `layers`; choose columns with `action=` or `missing=hold` (`x=1";
+        let flags = "missing field `layers`; choose columns with --action or --missing hold (`x=1";
+        assert_eq!(super::with_flags(says), flags);
+    }
+
     /// A column name could clear the screen.
     #[test]
     fn control_characters_are_written_out() {

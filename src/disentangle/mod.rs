@@ -34,7 +34,7 @@ pub enum DisentangleError {
     Components(String),
     /// More components than variables.
     #[error(
-        "--components {asked}: there are {variables} variables, and no more components than these"
+        "`components={asked}`: there are {variables} variables, and no more components than these"
     )]
     TooMany {
         /// Components asked for.

@@ -7,6 +7,7 @@ use rand::rngs::ChaCha8Rng;
 use super::imagined::POLICY_SEED;
 use crate::forecast::{Control, ForecastError};
 use crate::policy::{Policy, PolicyError};
+use crate::study::forecast::Acts;
 
 /// The source of actions on imagined paths.
 pub enum ActionSource<'a> {
@@ -54,6 +55,15 @@ impl<'a> PolicyControl<'a> {
             policy,
             random: (0..paths).map(of).collect(),
         }
+    }
+}
+
+/// A policy along the paths of a forecast.
+pub struct PolicyActions(pub Box<dyn Policy>);
+
+impl Acts for PolicyActions {
+    fn control(&mut self, paths: usize, seed: u64) -> Box<dyn Control + '_> {
+        Box::new(PolicyControl::new(&mut *self.0, paths, seed))
     }
 }
 

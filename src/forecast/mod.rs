@@ -43,7 +43,7 @@ pub use forecaster::{Forecaster, Method, Settings, Temperature};
 pub use hinted::Hinted;
 pub use language::Language;
 pub use mixture::{Mixture, MixtureWeights};
-pub use one_step::OneStep;
+pub use one_step::{NextRow, OneStep};
 pub use online::Online;
 pub(crate) use predictor::point_at;
 pub use predictor::{Continuation, Densities, Observed, Paths, Point, Predictor, Start};
@@ -79,7 +79,7 @@ pub enum ForecastError {
     /// More variables than are forecast together.
     #[error(
         "{variables} variables are more than the {most} that are forecast together; choose those that matter by \
-         --state"
+         `state=`"
     )]
     TooManyVariables {
         /// Variables.
@@ -129,7 +129,7 @@ pub enum ForecastError {
         expected: (Vec<String>, usize),
     },
     /// A predictor that depends on actions, continued without them.
-    #[error("{0} predicts from actions: give those to come with --future")]
+    #[error("{0} predicts from actions: give those to come with `future=`")]
     ActionsToCome(String),
     /// A mixture of nothing, or one whose share is no share.
     #[error(
@@ -154,7 +154,7 @@ pub enum ForecastError {
     #[error("method '{0}': use vicl, dicl-s, dicl-sa or residual")]
     Method(String),
     /// dicl-sa on data without actions.
-    #[error("method dicl-sa needs action columns; choose them with --action or use dicl-s")]
+    #[error("method dicl-sa needs action columns; choose them with `action=` or use dicl-s")]
     NoActions,
     /// A variable whose values cannot be put on an axis.
     #[error("channel {channel}: {source}")]
@@ -167,7 +167,7 @@ pub enum ForecastError {
     /// A value of a context that lies too far off its axis for online experts.
     #[error(
         "channel {channel}: the value {value} lies more than 1000 units of the axis [0, 10) off its \
-         middle, where online experts tell no values apart: choose another --scale, such as minmax"
+         middle, where online experts tell no values apart: choose another `scale=`, such as minmax"
     )]
     BeyondReach {
         /// Name of the channel.

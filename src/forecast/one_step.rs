@@ -6,6 +6,52 @@ use super::{Densities, Encoding};
 use crate::codec::{Axis, BIN_COUNT, Bin, Cell, Grid};
 use crate::density::{BinnedDensity, point_mass};
 
+/// The densities of the row after a context, one a channel.
+#[derive(Debug, Clone)]
+pub struct NextRow {
+    axes: Vec<Axis>,
+    /// Probabilities of the bins, `[channels, 1000]`.
+    masses: Array2<f32>,
+    grids: Vec<Grid>,
+}
+
+impl NextRow {
+    /// Points in the middle of the axes, where all channels are constant.
+    pub(super) fn constant(axes: &[Axis]) -> Self {
+        let point = point_mass();
+        Self {
+            masses: Array2::from_shape_fn((axes.len(), BIN_COUNT), |(_, k)| point[k]),
+            grids: vec![Grid::Digits; axes.len()],
+            axes: axes.to_vec(),
+        }
+    }
+
+    /// Takes densities of one row of some channels, in their order.
+    pub(super) fn keep(&mut self, read: &Densities, channels: &[usize]) {
+        for (i, &c) in channels.iter().enumerate() {
+            self.masses
+                .row_mut(c)
+                .assign(&read.masses.slice(s![0, i, ..]));
+            self.grids[c] = read.grids[[0, i]];
+        }
+    }
+
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        self.axes.len()
+    }
+
+    /// Density of a channel.
+    ///
+    /// # Panics
+    /// If there is no such channel.
+    pub fn density(&self, channel: usize) -> BinnedDensity<'_> {
+        let mass = self.masses.row(channel).to_slice();
+        mass.and_then(|mass| BinnedDensity::on(self.axes[channel], self.grids[channel], mass))
+            .expect("masses are contiguous rows of probabilities that the head has checked")
+    }
+}
+
 /// One density a row and channel.
 #[derive(Debug, Clone)]
 pub struct OneStep {

@@ -8,8 +8,8 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::{
-    Continuation, Encoding, ForecastError, Levels, Observed, OneStep, PathWeight, Point, Predictor,
-    Start, Summary, Variables,
+    Continuation, Encoding, ForecastError, Levels, NextRow, Observed, OneStep, PathWeight, Point,
+    Predictor, Start, Summary, Variables,
 };
 use crate::codec::Bin;
 use crate::density::BinnedDensity;
@@ -204,6 +204,32 @@ impl Reading {
     fn densities(&self, row: usize) -> Vec<BinnedDensity<'_>> {
         let channels = 0..self.one_step.channels();
         channels.map(|c| self.one_step.density(row, c)).collect()
+    }
+
+    /// The densities of the row after the context, given all its rows and actions.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use statecast::baselines::named;
+    /// use statecast::forecast::{Forecaster, Role, Settings, Variables};
+    /// let wave = Array2::from_shape_fn((90, 1), |(t, _)| (0.3 * t as f64).sin());
+    /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], wave);
+    /// let ar = Forecaster::of(named("ar").unwrap(), Settings::default());
+    /// let mut reading = ar.read(&context)?;
+    /// let next = reading.next_row()?;
+    /// assert!((next.density(0).mean() - (0.3f64 * 90.0).sin()).abs() < 0.05);
+    /// # Ok::<(), statecast::forecast::ForecastError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ForecastError::Window`] if the window leaves no room for the row, and what the predictor reports.
+    pub fn next_row(&mut self) -> Result<NextRow, ForecastError> {
+        self.predictor.check(self.rows + 1, 0)?;
+        let mut next = NextRow::constant(self.encoding.axes());
+        if let Some(continuation) = &mut self.continuation {
+            next.keep(&continuation.next_densities()?, &self.active);
+        }
+        Ok(next)
     }
 
     /// Reads rows that came after the context, `[rows, variables]` with their actions, and returns

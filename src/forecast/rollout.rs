@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::long_context::stretch_of;
 use super::{Continuation, ForecastError, Levels, Paths, Point, Reading, Summary};
-use crate::metrics::mean_and_std;
+use crate::metrics::{mean_and_std, quantile};
 
 /// How a context is continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +125,18 @@ impl Rollout {
     /// may be.
     pub fn undefined(&self) -> usize {
         self.paths.iter().filter(|x| x.is_nan()).count()
+    }
+
+    /// A quantile over the paths, `[horizon, variables]`, of a level from 0 to 1. Values that are not defined do
+    /// not count; where none is, it is `NaN`.
+    pub fn quantile(&self, level: f64) -> Array2<f64> {
+        let (_, horizon, variables) = self.paths.dim();
+        Array2::from_shape_fn((horizon, variables), |(h, v)| {
+            let mut sample = self.paths.slice(s![.., h, v]).to_vec();
+            sample.retain(|x| !x.is_nan());
+            sample.sort_by(f64::total_cmp);
+            quantile(&sample, level)
+        })
     }
 
     /// Mean, spread and quantiles over the paths, `[horizon, variables]`. Values that are not defined

@@ -27,6 +27,11 @@ impl Levels {
         Ok(Self(levels))
     }
 
+    /// Those of a 90 % band, of a 50 % band within it, and the median.
+    pub fn of_bands() -> Self {
+        Self(vec![0.05, 0.25, 0.5, 0.75, 0.95])
+    }
+
     /// The levels, ascending.
     pub fn as_slice(&self) -> &[f64] {
         &self.0

@@ -59,6 +59,16 @@ impl Combining {
         }
     }
 
+    /// The same with another share of a mixture's weights that is spread evenly.
+    pub fn with_alpha(self, alpha: f64) -> Self {
+        Self { alpha, ..self }
+    }
+
+    /// The same with so many forecasts from inside of a context.
+    pub fn with_origins(self, origins: usize) -> Self {
+        Self { origins, ..self }
+    }
+
     /// The same with recalibration.
     pub fn online(self) -> Self {
         Self {

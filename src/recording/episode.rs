@@ -1,8 +1,10 @@
 //! The plain data the rest of the pipeline reads: checked when built, never changed after.
 
+use std::path::Path;
+
 use ndarray::{ArcArray2, Array1, Array2, ArrayView2, s};
 
-use super::{EndFlag, RecordingError, TimeAxis, Timeline};
+use super::{EndFlag, MissingPolicy, RecordingError, RoleSelection, TimeAxis, Timeline};
 
 /// The largest size of a value: sums of squares of such values are finite.
 pub(crate) const LARGEST: f64 = 1e150;
@@ -295,18 +297,58 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// The episodes of some names alone, in the order of the names.
+    /// Reads a file or folder: its columns and their meaning are guessed, missing values are errors. For other
+    /// settings, and for what was understood, there is [`read`](super::read).
+    ///
+    /// ```
+    /// use statecast::recording::Recording;
+    /// let recording = Recording::read("examples/pendulum.csv")?;
+    /// assert_eq!(recording.action_names(), ["act_torque"]);
+    /// # Ok::<(), statecast::recording::RecordingError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read`](super::read).
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, RecordingError> {
+        let selection = RoleSelection::default();
+        Ok(super::read(path.as_ref(), &selection, MissingPolicy::Error)?.0)
+    }
+
+    /// The episodes of some labels alone, in the order of the labels.
+    ///
+    /// ```
+    /// use statecast::recording::Recording;
+    /// let recording = Recording::read("examples/pendulum.csv")?.only(&["1"])?;
+    /// assert_eq!(recording.episodes().len(), 1);
+    /// # Ok::<(), statecast::recording::RecordingError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// The first name that no episode has.
-    pub fn only<'n>(self, names: &'n [String]) -> Result<Self, &'n str> {
-        let of = |name: &'n String| {
-            let found = self.episodes.iter().find(|episode| episode.name() == name);
-            found.cloned().ok_or(name.as_str())
+    /// [`RecordingError::NoEpisode`] if no episode has one of them.
+    pub fn only(self, labels: &[impl AsRef<str>]) -> Result<Self, RecordingError> {
+        let of = |label: &str| {
+            let found = self.episodes.iter().find(|episode| episode.name() == label);
+            found.cloned().ok_or_else(|| RecordingError::NoEpisode {
+                label: label.to_owned(),
+                known: self.labels(),
+            })
         };
-        let episodes = names.iter().map(of).collect::<Result<_, _>>()?;
+        let episodes = labels.iter().map(|label| of(label.as_ref()));
+        let episodes = episodes.collect::<Result<_, _>>()?;
         Ok(Self { episodes, ..self })
+    }
+
+    /// The labels of the first episodes, for messages.
+    fn labels(&self) -> String {
+        const SHOWN: usize = 20;
+        let labels: Vec<&str> = self
+            .episodes
+            .iter()
+            .take(SHOWN)
+            .map(Episode::name)
+            .collect();
+        labels.join(", ")
     }
 
     /// Joins episodes under the names of their columns.

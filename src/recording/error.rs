@@ -12,6 +12,14 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RecordingError {
+    /// A label that no episode has.
+    #[error("{label}: no such episode; there are {known}")]
+    NoEpisode {
+        /// The label.
+        label: String,
+        /// Labels that there are.
+        known: String,
+    },
     /// The file is absent, a folder, or may not be read.
     #[error("{}: cannot be read ({source}); check the path and its permissions", file.display())]
     Io {
@@ -105,7 +113,7 @@ pub enum RecordingError {
     },
 
     /// The file unpacks to more than is read of one of its size.
-    #[error("{}: unpacks to more than {limit} {what}, the limit for a file of its size; read fewer columns (--state, --action), or save its parts as files", file.display())]
+    #[error("{}: unpacks to more than {limit} {what}, the limit for a file of its size; read fewer columns (`state=`, `action=`), or save its parts as files", file.display())]
     TooMuch {
         /// The file asked for.
         file: PathBuf,
@@ -125,7 +133,7 @@ pub enum RecordingError {
     },
 
     /// An encoding that is given of a format that has its own.
-    #[error("{}: --encoding {encoding} has no effect: it is {format}, whose text has an encoding of its own", file.display())]
+    #[error("{}: `encoding={encoding}` has no effect: it is {format}, whose text has an encoding of its own", file.display())]
     EncodingUnused {
         /// The file asked for.
         file: PathBuf,
@@ -162,7 +170,7 @@ pub enum RecordingError {
     },
 
     /// A line is not UTF-8.
-    #[error("{}: line {line} is not UTF-8 text; save the file as UTF-8, or name its encoding (--encoding latin1)", file.display())]
+    #[error("{}: line {line} is not UTF-8 text; save the file as UTF-8, or name its encoding (`encoding=latin1`)", file.display())]
     NotText {
         /// The file asked for.
         file: PathBuf,
@@ -204,7 +212,7 @@ pub enum RecordingError {
     },
 
     /// A used cell holds words.
-    #[error("{}: row {row}{}, column {column} holds {text:?}, not a number; choose other columns, correct it, or empty it and give --missing hold", file.display(), in_line(*line))]
+    #[error("{}: row {row}{}, column {column} holds {text:?}, not a number; choose other columns, correct it, or empty it and give `missing=hold`", file.display(), in_line(*line))]
     NotANumber {
         /// The file asked for.
         file: PathBuf,
@@ -358,7 +366,7 @@ pub enum RecordingError {
     },
 
     /// Two rows of an episode have one time, under [`Duplicates::Error`](super::Duplicates).
-    #[error("{}: rows {first} and {second} have the same {column}{}; keep one of such rows (--duplicates last), average them (mean), or name the column that tells series apart (--episode) or the one that is the time (--time)", file.display(), and_others(*others))]
+    #[error("{}: rows {first} and {second} have the same {column}{}; keep one of such rows (`duplicates=last`), average them (mean), or name the column that tells series apart (`episode=`) or the one that is the time (`time=`)", file.display(), and_others(*others))]
     SameTime {
         /// The file asked for.
         file: PathBuf,
@@ -373,7 +381,7 @@ pub enum RecordingError {
     },
 
     /// An hour comes twice, as where a local clock was put back.
-    #[error("{}: row {row} has {column} {time} again: the clock went back, as when summer time ends; write times in UTC or with their offset (2024-10-27 02:00+01:00), or keep one of such rows (--duplicates last) or their mean", file.display())]
+    #[error("{}: row {row} has {column} {time} again: the clock went back, as when summer time ends; write times in UTC or with their offset (2024-10-27 02:00+01:00), or keep one of such rows (`duplicates=last`) or their mean", file.display())]
     ClockWentBack {
         /// The file asked for.
         file: PathBuf,

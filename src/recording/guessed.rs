@@ -98,7 +98,7 @@ impl Assignment<'_, '_> {
         if !names.is_empty() {
             self.roles.warnings.push(format!(
                 "{} may be called like a state or an action, but nothing is called like the rest of a recording of \
-                 control, so every number is a state; name them with --state and --action if that is wrong",
+                 control, so every number is a state; name them with `state=` and `action=` if that is wrong",
                 names.join(", ")
             ));
         }

@@ -256,7 +256,7 @@ impl Table {
         });
         roles.warnings.extend(falling.map(|column| {
             format!(
-                "{} falls by the same step in every row: if it is a time, name it with --time, for the file is newest \
+                "{} falls by the same step in every row: if it is a time, name it with `time=`, for the file is newest \
                  first then",
                 block.names[column]
             )

@@ -62,7 +62,7 @@ impl Table {
         let absent = self.missing_values.iter().zip(counts);
         let absent = absent.filter(|(_, count)| *count == 0);
         roles.warnings.extend(absent.map(|(value, _)| {
-            format!("no state, action or reward is {value}: --missing-value {value} has no effect")
+            format!("no state, action or reward is {value}: `missing-value={value}` has no effect")
         }));
     }
 
@@ -88,7 +88,7 @@ impl Table {
             let (low, high) = first.others;
             roles.warnings.push(format!(
                 "{} {} {}, as many files write missing values; the others of {} are from {low} to {high}; \
-                 --missing-value {sentinel} reads it as missing",
+                 `missing-value={sentinel}` reads it as missing",
                 columns.join(", "),
                 match found.as_slice() {
                     [Suspect { count: 1, .. }] => "holds",

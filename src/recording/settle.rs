@@ -286,7 +286,7 @@ impl Table {
             if let Some(kinds) = label.may_be_series() {
                 let column = &label.column;
                 roles.warnings.push(format!(
-                    "{column} has {kinds} values, and its rows are read as one series: --episode {column} splits them"
+                    "{column} has {kinds} values, and its rows are read as one series: `episode={column}` splits them"
                 ));
             }
         }

@@ -139,6 +139,16 @@ pub struct PlannedSteps {
 }
 
 impl FutureActions {
+    /// Actions `[rows, actions]` of the steps after any context.
+    pub fn of_rows(actions: Array2<f64>) -> Self {
+        Self {
+            file: PathBuf::from("planned actions"),
+            actions,
+            timeline: None,
+            notes: Vec::new(),
+        }
+    }
+
     /// The actions of the `horizon` steps after the first `end` rows of an episode: those of their times where both
     /// files have such, or else the first rows.
     ///

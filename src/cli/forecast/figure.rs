@@ -4,61 +4,56 @@ use std::path::Path;
 
 use ndarray::Array2;
 
-use super::outcome::{FutureOutcome, Outcome};
 use crate::forecast::{Level, Levels, Summary};
 use crate::plot::{ForecastFigure, ForecastPanel, OneStepPoint, PlottedFuture, RolloutPoint};
+use crate::study::forecast::{Forecast, FutureForecast};
 
 /// The figure of an episode of a file, of which so many paths were drawn.
 pub(super) fn figure(
-    outcome: &Outcome,
+    forecast: &Forecast,
     file: &Path,
     samples: usize,
     level: Level,
-) -> anyhow::Result<ForecastFigure> {
-    let levels = plot_levels()?;
-    let futures = outcome.futures.iter();
-    let bands: Vec<(&FutureOutcome, Summary)> = futures
+) -> ForecastFigure {
+    let levels = Levels::of_bands();
+    let futures = forecast.futures.iter();
+    let bands: Vec<(&FutureForecast, Summary)> = futures
         .map(|future| (future, future.rollout.summary(&levels)))
         .collect();
     let file = file.file_name().unwrap_or_default().to_string_lossy();
-    let horizon = outcome.rollout().paths.dim().1;
-    Ok(ForecastFigure {
-        title: format!("{file}, episode {}", outcome.manifest.episode),
+    let horizon = forecast.horizon();
+    ForecastFigure {
+        title: format!("{file}, episode {}", forecast.episode),
         subtitle: format!(
             "{} rows of context, {samples} sample paths, {} ahead",
-            outcome.context.len(),
+            forecast.context.len(),
             match horizon {
                 1 => "1 step".to_owned(),
                 steps => format!("{steps} steps"),
             }
         ),
-        context_end: outcome.context.end,
+        context_end: forecast.context.end,
         band: "90 %".to_owned(),
         inner_band: "50 %".to_owned(),
         whole_band: Some(format!("{} % of whole paths", 100.0 * level.get())),
-        panels: (0..outcome.names.len())
-            .map(|v| panel(outcome, &bands, v))
+        panels: (0..forecast.names.len())
+            .map(|v| panel(forecast, &bands, v))
             .collect(),
-    })
+    }
 }
 
-/// Levels of the figure's two bands and of the median.
-pub(super) fn plot_levels() -> anyhow::Result<Levels> {
-    Ok(Levels::new(vec![0.05, 0.25, 0.5, 0.75, 0.95])?)
-}
-
-fn panel(outcome: &Outcome, bands: &[(&FutureOutcome, Summary)], v: usize) -> ForecastPanel {
-    let (first, end) = (outcome.context.start, outcome.context.end);
+fn panel(forecast: &Forecast, bands: &[(&FutureForecast, Summary)], v: usize) -> ForecastPanel {
+    let (first, end) = (forecast.context.start, forecast.context.end);
     let column = |values: &Array2<f64>, from: usize| {
         let rows = values.column(v).to_vec().into_iter();
         rows.enumerate().map(|(t, x)| (from + t, x)).collect()
     };
-    let held_out = outcome.held_out.as_ref();
+    let held_out = forecast.held_out.as_ref();
     ForecastPanel {
-        name: outcome.names[v].clone(),
-        observed: column(&outcome.observed, first),
+        name: forecast.names[v].clone(),
+        observed: column(&forecast.observed, first),
         held_out: held_out.map_or(vec![], |held_out| column(&held_out.truth, end)),
-        one_step: one_step(outcome, v),
+        one_step: one_step(forecast, v),
         futures: bands
             .iter()
             .map(|(future, summary)| PlottedFuture {
@@ -70,17 +65,17 @@ fn panel(outcome: &Outcome, bands: &[(&FutureOutcome, Summary)], v: usize) -> Fo
 }
 
 /// One-step predictions of a variable; derived quantities have none.
-fn one_step(outcome: &Outcome, v: usize) -> Vec<OneStepPoint> {
-    if v >= outcome.variables {
+fn one_step(forecast: &Forecast, v: usize) -> Vec<OneStepPoint> {
+    if v >= forecast.variables {
         return Vec::new();
     }
-    let summary = &outcome.one_step;
+    let summary = forecast.one_step_summary();
     let scored = summary.mean.nrows();
-    let unscored = outcome.context.len() - scored;
+    let unscored = forecast.context.len() - scored;
     // An episode's first row is predicted from nothing.
     (usize::from(unscored == 0)..scored)
         .map(|t| OneStepPoint {
-            row: outcome.context.start + unscored + t,
+            row: forecast.context.start + unscored + t,
             mean: summary.mean[[t, v]],
             low: summary.quantiles[0][[t, v]],
             high: summary.quantiles[4][[t, v]],
@@ -88,7 +83,7 @@ fn one_step(outcome: &Outcome, v: usize) -> Vec<OneStepPoint> {
         .collect()
 }
 
-fn points(future: &FutureOutcome, summary: &Summary, v: usize, end: usize) -> Vec<RolloutPoint> {
+fn points(future: &FutureForecast, summary: &Summary, v: usize, end: usize) -> Vec<RolloutPoint> {
     let band = &future.band;
     (0..summary.mean.nrows())
         .map(|h| {

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::outcome::EpisodeManifest;
 use crate::model::ModelInfo;
+use crate::study::forecast::ContextReading;
 
 #[derive(Serialize)]
 pub(super) struct Manifest<'o> {
@@ -33,6 +33,6 @@ pub(super) struct Manifest<'o> {
     /// Names of forked futures.
     pub(super) futures: Vec<String>,
     pub(super) holdout: bool,
-    pub(super) episodes: Vec<&'o EpisodeManifest>,
+    pub(super) episodes: Vec<&'o ContextReading>,
     pub(super) seconds: f64,
 }

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use ndarray::s;
 
-use super::outcome::Outcome;
-use crate::cli::terminal::tell;
 use crate::cli::windowed::aligned_rows;
 use crate::experts::{ExpertKind, Leadership};
-use crate::forecast::{Derived, PathWeight, Rollout};
+use crate::forecast::{PathWeight, Rollout};
 use crate::metrics::mean_and_std;
 use crate::output::{number, percent};
+use crate::study::Forecast;
 
 /// Channels of which the leading experts are said one by one.
 const FEW_CHANNELS: usize = 6;
@@ -26,16 +25,16 @@ const FEW_EPISODES: usize = 5;
 
 /// Which experts led: one line a channel, or groups of channels where there are many. Rows are
 /// summed over the episodes. Nothing if no experts are read.
-pub(super) fn leaders(outcomes: &[Outcome]) -> String {
+pub(super) fn leaders(forecasts: &[Forecast]) -> String {
     let mut channels: Vec<(String, Leadership)> = Vec::new();
-    for (name, leadership) in outcomes.iter().flat_map(|outcome| &outcome.leaders) {
+    for (name, leadership) in forecasts.iter().flat_map(|forecast| &forecast.leaders) {
         match channels.iter_mut().find(|(known, _)| known == name) {
             Some((_, sum)) => *sum = joined(sum, leadership),
             None => channels.push((name.clone(), leadership.clone())),
         }
     }
     channels.retain(|(_, leadership)| leadership.hinted() > 0);
-    let single = outcomes.len() == 1;
+    let single = forecasts.len() == 1;
     match channels.len() {
         0 => String::new(),
         1..=FEW_CHANNELS => {
@@ -133,9 +132,12 @@ fn at_the_end(channels: &[(String, Leadership)]) -> String {
 }
 
 /// Whose paths were pooled, as means over the episodes; nothing if none were.
-pub(super) fn paths(outcomes: &[Outcome]) -> String {
+pub(super) fn paths(forecasts: &[Forecast]) -> String {
     let mut weights: Vec<PathWeight> = Vec::new();
-    for weight in outcomes.iter().flat_map(|outcome| &outcome.manifest.paths) {
+    for weight in forecasts
+        .iter()
+        .flat_map(|forecast| &forecast.reading.paths)
+    {
         let same =
             |w: &&mut PathWeight| (&w.forecaster, w.spread) == (&weight.forecaster, weight.spread);
         match weights.iter_mut().find(same) {
@@ -169,18 +171,18 @@ fn sampler(weight: &PathWeight) -> String {
 }
 
 /// Means of the last step under each of several futures, variable by variable.
-pub(super) fn futures(outcomes: &[Outcome]) -> String {
+pub(super) fn futures(forecasts: &[Forecast]) -> String {
     let mut text = String::new();
-    for outcome in outcomes.iter().take(FEW_EPISODES) {
-        let last = outcome.context.end + outcome.rollout().paths.dim().1 - 1;
-        let head = format!("episode {}, mean at step {last}", outcome.manifest.episode);
-        let names = outcome
+    for forecast in forecasts.iter().take(FEW_EPISODES) {
+        let last = forecast.context.end + forecast.horizon() - 1;
+        let head = format!("episode {}, mean at step {last}", forecast.episode);
+        let names = forecast
             .futures
             .iter()
             .filter_map(|future| future.name.clone());
         let mut rows = vec![[head].into_iter().chain(names).collect::<Vec<String>>()];
-        for (v, name) in outcome.names.iter().enumerate() {
-            let means = outcome
+        for (v, name) in forecast.names.iter().enumerate() {
+            let means = forecast
                 .futures
                 .iter()
                 .map(|future| last_mean(&future.rollout, v));
@@ -189,10 +191,10 @@ pub(super) fn futures(outcomes: &[Outcome]) -> String {
         }
         text += &aligned_rows(&rows);
     }
-    if outcomes.len() > FEW_EPISODES {
+    if forecasts.len() > FEW_EPISODES {
         text += &format!(
             "{} more episodes: see the table\n",
-            outcomes.len() - FEW_EPISODES
+            forecasts.len() - FEW_EPISODES
         );
     }
     text
@@ -203,25 +205,4 @@ fn last_mean(rollout: &Rollout, variable: usize) -> f64 {
     let mut values = rollout.paths.slice(s![.., -1, variable]).to_vec();
     values.retain(|x| !x.is_nan());
     mean_and_std(&values).0
-}
-
-/// Says which derived quantities, the last columns of the paths, are not defined on some of them from a row on.
-pub(super) fn warn_of_undefined(episode: &str, derived: &[Derived], row: usize, rollout: &Rollout) {
-    let variables = rollout.paths.dim().2 - derived.len();
-    for (quantity, derived) in derived.iter().enumerate() {
-        let values = rollout.paths.slice(s![.., .., variables + quantity]);
-        let undefined = values.iter().filter(|x| x.is_nan()).count();
-        let steps = values.columns().into_iter();
-        let first = steps
-            .enumerate()
-            .find(|(_, values)| values.iter().any(|x| x.is_nan()));
-        if let Some((step, _)) = first {
-            tell!(
-                "warning: episode {episode}: {derived} is not defined at {undefined} of {} sampled \
-                 steps, the first of them step {}; they are left out of its numbers",
-                values.len(),
-                row + step
-            );
-        }
-    }
 }

@@ -201,7 +201,7 @@ impl Source {
             ..RoleSelection::default()
         };
         // Runs are the episodes of a log.
-        let of_runs = |text: String| text.replace("--episode", "--run");
+        let of_runs = |text: String| text.replace("`episode=", "`run=");
         let read = read_runs(file, &selection);
         let (runs, roles) = read.map_err(|fault| anyhow!(of_runs(fault.to_string())))?;
         let columns = &roles.state.columns;

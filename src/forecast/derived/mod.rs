@@ -48,7 +48,7 @@ pub enum DerivedError {
     /// An action whose values are not known ahead.
     #[error(
         "{} = {}: '{action}' is an action, and what is forecast here does not know the actions to \
-         come: use --future, --holdout, or a method that sees actions",
+         come: use `future=`, `holdout=`, or a method that sees actions",
         shortened(name),
         shortened(text)
     )]

@@ -87,7 +87,7 @@ pub enum ServedError {
     /// Its tokenizer cannot be asked.
     #[error(
         "{server}: tells nothing of its tokenizer; name the model's tokenizer.json or GGUF file with \
-         --tokenizer"
+         `tokenizer=`"
     )]
     NoTokenizer {
         /// The address.
@@ -95,7 +95,7 @@ pub enum ServedError {
     },
     /// A tokenizer file that is none of its model.
     #[error(
-        "{server}: --tokenizer is another one than the server's, which writes numbers by other tokens; \
+        "{server}: `tokenizer=` is another one than the server's, which writes numbers by other tokens; \
          leave it out"
     )]
     OtherTokenizer {

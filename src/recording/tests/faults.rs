@@ -186,7 +186,7 @@ fn words_in_a_column_of_numbers_name_their_place() {
     assert_eq!(
         csv("t,x\n0,1\n\n1,1.2.3\n").refusal(),
         "run.csv: row 2 (line 4), column x holds \"1.2.3\", not a number; \
-         choose other columns, correct it, or empty it and give --missing hold"
+         choose other columns, correct it, or empty it and give `missing=hold`"
     );
     let long = "w".repeat(1000);
     let refusal = csv(&format!("x\n1\n{long}\n")).refusal();

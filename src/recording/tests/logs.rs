@@ -234,7 +234,10 @@ fn quantities_that_fall_do_not_turn_the_rows() {
         let (recording, roles) = csv(&format!("{name},y\n{rows}")).read().unwrap();
         let first = f64::from(least + 29);
         assert_eq!(states(&recording, 0)[0], [first, first * first], "{roles}");
-        assert!(roles.warnings[0].contains("name it with --time"), "{roles}");
+        assert!(
+            roles.warnings[0].contains("name it with `time=`"),
+            "{roles}"
+        );
     }
 }
 

@@ -133,7 +133,7 @@ fn encodings_are_named_and_unknown_ones_refused() {
         encoding: Some(encoding.to_owned()),
         ..RoleSelection::default()
     };
-    assert!(file.refusal().contains("--encoding"));
+    assert!(file.refusal().contains("`encoding="));
     let (recording, _) = read(&file.path, &with("latin-1"), MissingPolicy::Error).unwrap();
     assert_eq!(recording.state_names(), ["Größe"]);
     let refusal = file.refusal_of(read(&file.path, &with("klingon"), MissingPolicy::Error));
@@ -241,5 +241,5 @@ fn what_may_be_series_is_said() {
     let (_, roles) = csv(&format!("time,sensor,obs_x\n{text}")).read().unwrap();
     let warned = roles.warnings.join("; ");
     assert!(warned.contains("sensor has 3 values"), "{warned}");
-    assert!(warned.contains("--episode sensor"), "{warned}");
+    assert!(warned.contains("`episode=sensor`"), "{warned}");
 }

@@ -114,7 +114,7 @@ fn an_encoding_of_what_has_its_own_is_refused() {
     };
     let refusal = json.refusal_of(read(&json.path, &selection, MissingPolicy::Error));
     assert!(
-        refusal.contains("--encoding latin1 has no effect: it is JSON"),
+        refusal.contains("`encoding=latin1` has no effect: it is JSON"),
         "{refusal}"
     );
 }

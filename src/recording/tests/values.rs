@@ -27,7 +27,7 @@ fn numbers_that_stand_for_missing_values_are_warned_of() {
         let warned = roles.warnings.join("; ");
         assert!(
             warned.contains("obs_x (2 rows) hold")
-                && warned.contains(&format!("--missing-value {sentinel} ")),
+                && warned.contains(&format!("`missing-value={sentinel}` ")),
             "{warned}"
         );
     }
@@ -238,6 +238,6 @@ fn a_missing_value_that_does_not_occur_is_warned_of() {
     };
     assert_eq!(of(&[-999.0]), "");
     let says = of(&[-999.0, 77.0]);
-    assert!(says.contains("--missing-value 77 has no effect"), "{says}");
+    assert!(says.contains("`missing-value=77` has no effect"), "{says}");
     assert!(!says.contains("-999 has"), "{says}");
 }

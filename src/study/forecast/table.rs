@@ -1,14 +1,12 @@
 //! The table of a forecast: one row an episode, future, step and variable.
 
-use anyhow::Context;
-
-use super::outcome::{FutureOutcome, Outcome};
+use super::{Forecast, FutureForecast};
 use crate::forecast::Levels;
 use crate::output::{Column, Table};
 use crate::recording::TimeStamp;
 
 /// Numbers of a row: what was observed if it was held back, mean, standard deviation, quantiles and ends of the simultaneous band.
-pub(super) fn table(outcomes: &[Outcome], levels: &Levels) -> anyhow::Result<Table> {
+pub fn table(forecasts: &[Forecast], levels: &Levels) -> Table {
     let mut rows = Rows {
         episodes: Vec::new(),
         futures: Vec::new(),
@@ -18,12 +16,12 @@ pub(super) fn table(outcomes: &[Outcome], levels: &Levels) -> anyhow::Result<Tab
         observed: Vec::new(),
         numbers: vec![Vec::new(); levels.as_slice().len() + 4],
     };
-    for outcome in outcomes {
-        for future in &outcome.futures {
-            rows.add(outcome, future, levels);
+    for forecast in forecasts {
+        for future in &forecast.futures {
+            rows.add(forecast, future, levels);
         }
     }
-    let forked = outcomes.iter().flat_map(|outcome| &outcome.futures);
+    let forked = forecasts.iter().flat_map(|forecast| &forecast.futures);
     rows.table(levels, forked.into_iter().any(|f| f.name.is_some()))
 }
 
@@ -40,15 +38,15 @@ struct Rows {
 }
 
 impl Rows {
-    fn add(&mut self, outcome: &Outcome, future: &FutureOutcome, levels: &Levels) {
+    fn add(&mut self, forecast: &Forecast, future: &FutureForecast, levels: &Levels) {
         let summary = future.rollout.summary(levels);
         for ((h, v), &mean) in summary.mean.indexed_iter() {
-            self.episodes.push(outcome.manifest.episode.clone());
+            self.episodes.push(forecast.episode.clone());
             self.futures.push(future.name.clone().unwrap_or_default());
-            self.steps.push((outcome.context.end + h) as i64);
-            self.times.push(outcome.times[h].clone());
-            self.names.push(outcome.names[v].clone());
-            if let Some(held_out) = &outcome.held_out {
+            self.steps.push((forecast.context.end + h) as i64);
+            self.times.push(forecast.times[h].clone());
+            self.names.push(forecast.names[v].clone());
+            if let Some(held_out) = &forecast.held_out {
                 self.observed.push(held_out.truth[[h, v]]);
             }
             let quantiles = summary.quantiles.iter().map(|quantiles| quantiles[[h, v]]);
@@ -60,7 +58,7 @@ impl Rows {
         }
     }
 
-    fn table(self, levels: &Levels, forked: bool) -> anyhow::Result<Table> {
+    fn table(self, levels: &Levels, forked: bool) -> Table {
         let mut columns = vec![("episode".to_owned(), Column::Text(self.episodes))];
         if forked {
             columns.push(("future".to_owned(), Column::Text(self.futures)));
@@ -76,7 +74,7 @@ impl Rows {
         let band = ["simultaneous_low", "simultaneous_high"].map(str::to_owned);
         let labels = labels.chain(quantiles).chain(band);
         columns.extend(labels.zip(self.numbers.into_iter().map(Column::Real)));
-        Table::new(columns).context("the table's columns differ in length")
+        Table::new(columns).expect("every row has an entry in each column")
     }
 }
 

@@ -1,0 +1,23 @@
+//! Studies: what the commands compute, each from checked settings to one result that is printed, written and
+//! reported from the same value.
+//!
+//! A study says what it does to an [`Observer`]; it prints nothing itself.
+
+pub mod forecast;
+
+pub use forecast::{Forecast, ForecastSettings, ForecastStudy};
+
+/// What a study says while it works.
+pub trait Observer {
+    /// A remark, such as which rows a model reads.
+    fn note(&self, _text: &str) {}
+
+    /// What may spoil the result.
+    fn warning(&self, _text: &str) {}
+
+    /// The share of the work that is done, 0 to 1.
+    fn progress(&self, _share: f64) {}
+}
+
+/// Listens to nothing.
+impl Observer for () {}
