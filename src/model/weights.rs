@@ -219,7 +219,7 @@ impl ModelWeights {
         self.tensors().iter().map(kept).sum()
     }
 
-    /// Bytes of so many quantised values while they are loaded.
+    /// Returns the bytes of a number of quantised values during loading.
     fn bytes_of(&self, format: GgmlDType, values: usize) -> usize {
         let packed = match self.packing() {
             Packing::None => None,

@@ -53,7 +53,7 @@ pub struct NamedCurve {
     pub name: String,
     /// Points (context, distance); nonpositive ones are left out.
     pub points: Vec<(f64, f64)>,
-    /// Drawn dashed, without marks: a law through points.
+    /// Drawn dashed, without marks: a fitted curve.
     pub fitted: bool,
     /// Number of its colour.
     pub number: usize,
@@ -197,7 +197,7 @@ impl Drawing for MatrixFigure {
     }
 }
 
-/// A label of at most so many characters.
+/// Shortens a label.
 fn fitted(label: &str, most: usize) -> String {
     match label.chars().count() <= most {
         true => shortened(label),

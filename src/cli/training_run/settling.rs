@@ -363,7 +363,7 @@ fn text(found: &Output) -> String {
         let mut rows = vec![vec![
             "forecaster".to_owned(),
             inside,
-            "|median - came|".to_owned(),
+            "|median - actual|".to_owned(),
             "interval score".to_owned(),
         ]];
         let estimate =
