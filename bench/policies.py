@@ -107,7 +107,7 @@ def report(task, runs):
 
         rows.append([name, interval(error), mean("spearman"), mean("regret_1"), mean("regret_3"),
                      f"{100 * covered:.0f} % of {len(own)}", f"{np.mean([e['seconds'] for e in own]):.1f}"])
-    table(["estimator", "error / range", "Spearman", "regret@1", "regret@3", "truth in 90 %", "s a policy"], rows)
+    table(["estimator", "error / range", "Spearman", "regret@1", "regret@3", "truth in 90 %", "s per policy"], rows)
     for policy in sorted(known, key=known.get):
         row = [policy, f"{known[policy]:.1f}"]
         for name in names:

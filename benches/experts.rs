@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
-use statecast::experts::{Panel, Slots, Source};
+use statecast::experts::{ExpertKind, ExpertPanel, Slots};
 
 const ACTIONS: usize = 6;
 const PATHS: usize = 100;
@@ -21,7 +21,7 @@ const SIZES: [(usize, usize, usize); 4] =
 /// Experts, and which of them have been right.
 #[derive(Clone)]
 struct Experts {
-    panel: Panel,
+    panel: ExpertPanel,
     slots: Slots,
     channels: usize,
 }
@@ -29,8 +29,8 @@ struct Experts {
 impl Experts {
     fn read(channels: usize, rows: usize) -> Self {
         let mut experts = Self {
-            panel: Panel::new(&Source::ALL, channels, &[1.0; ACTIONS]),
-            slots: Slots::new(Source::ALL.len(), channels),
+            panel: ExpertPanel::new(&ExpertKind::ALL, channels, &[1.0; ACTIONS]),
+            slots: Slots::new(ExpertKind::ALL.len(), channels),
             channels,
         };
         (0..rows).for_each(|t| experts.go_on(t, 0));

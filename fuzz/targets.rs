@@ -13,7 +13,7 @@ use statecast::codec::PromptFormat;
 use statecast::environment::ActionSpace;
 use statecast::evaluation::read_truth;
 use statecast::learning::Training;
-use statecast::model::{Architecture, HubModel, Precision, Weights};
+use statecast::model::{Architecture, HubModel, ModelWeights, Precision};
 use statecast::policy::{self, Policy, PolicySource, Widths};
 use statecast::recording::{self, MissingPolicy, RoleSelection};
 use zip::write::SimpleFileOptions;
@@ -148,7 +148,7 @@ pub fn hub_listing(bytes: &[u8]) {
 pub fn weights_index(bytes: &[u8]) {
     let folder = folder();
     written(folder.path(), "model.safetensors.index.json", bytes);
-    let _ = Weights::folder(folder.path(), Precision::F32, &Device::Cpu);
+    let _ = ModelWeights::folder(folder.path(), Precision::F32, &Device::Cpu);
 }
 
 /// config.json of any family, our decoder's or not.

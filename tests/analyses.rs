@@ -372,7 +372,7 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
     let run = |more: &[&'static str]| [&["training-run", log.as_str()][..], more].concat();
     fails(&run(&[]), "--until");
     fails(&run(&["--until", "40"]), "row 40, but 50 rows");
-    fails(&run(&["--until", "100000"]), "50 rows say too little");
+    fails(&run(&["--until", "100000"]), "50 rows are too few");
     fails(&run(&["--until", "90", "--metric", "accuracy"]), "accuracy");
     fails(&run(&["--until", "90", "--level", "1"]), "--level");
     fails(&run(&["--until", "90", "--samples", "2"]), "--samples");
@@ -554,7 +554,7 @@ fn rows_that_do_not_log_the_metric_are_left_out() {
         "{stdout}{stderr}"
     );
     assert!(
-        stderr.contains("rows say nothing of val_loss")
+        stderr.contains("rows have no value of val_loss")
             && stderr.contains("lost: the run diverges: row 21"),
         "{stderr}"
     );

@@ -458,7 +458,7 @@ fn calibrate_says_how_far_intervals_hold() {
         "in 90 %",
         "steps ahead",
         "obs_theta_dot",
-        "Along paths",
+        "Multi-step densities",
     ] {
         assert!(text.contains(line), "{text}");
     }
@@ -1022,7 +1022,7 @@ fn a_training_run_ends_at_a_step_and_its_figure_shows_the_pool() {
     assert!(output.status.success(), "{stderr}");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
-        said.contains("by step 2000, from 100 rows; came 0.3"),
+        said.contains("by step 2000, from 100 rows; actual 0.3"),
         "{said}"
     );
     let figure = std::fs::read_to_string(&figure).unwrap();

@@ -9,7 +9,7 @@ use statecast::baselines::of_dynamics;
 use statecast::dynamics::{Dynamics, Ridge};
 use statecast::environment::named;
 use statecast::evaluation::{
-    ActionSource, Contexts, FittedQ, FittedSettings, Logged, LoggedRun, PrefixSplit,
+    ActionSource, Contexts, FittedQ, FittedSettings, Logged, PrefixSplit, RecordedRun,
     RewardBaseline, RewardForecastErrors, RewardForecastScores, RolloutSpec, Rules, behaviour_mean,
     context_segments, doubly_robust, importance, in_context, learned, on_policy, recorded_return,
 };
@@ -299,7 +299,7 @@ fn a_recording_without_a_step_is_an_error() {
 fn recorded_returns_use_the_best_covered_horizon() {
     let mut logged = Logged::new(&[runs(&mut damper(1.0), 3, 1)], &RULES).unwrap();
     logged.runs.iter_mut().for_each(|run| run.rewards.fill(1.0));
-    let shorter = |run: &mut LoggedRun, steps: usize| {
+    let shorter = |run: &mut RecordedRun, steps: usize| {
         run.rewards = run.rewards.slice(ndarray::s![..steps]).to_owned();
         run.actions = run.actions.slice(ndarray::s![..steps, ..]).to_owned();
     };

@@ -2,17 +2,17 @@
 
 use ndarray::{Array2, s};
 use proptest::prelude::*;
-use statecast::experts::{Panel, Scales, Slots, Source, Student};
+use statecast::experts::{ExpertKind, ExpertPanel, Scales, Slots, Student};
 
 /// What all experts say of every row: `[row][expert][channel]`.
 fn read(
-    sources: &[Source],
+    sources: &[ExpertKind],
     rows: &Array2<f64>,
     actions: &Array2<f64>,
     begins: &[usize],
-) -> (Vec<Vec<Vec<Option<Student>>>>, Panel) {
+) -> (Vec<Vec<Vec<Option<Student>>>>, ExpertPanel) {
     let units = vec![1.0; actions.ncols()];
-    let mut panel = Panel::new(sources, rows.ncols(), &units);
+    let mut panel = ExpertPanel::new(sources, rows.ncols(), &units);
     let mut all = Vec::new();
     for (t, (row, actions)) in rows.rows().into_iter().zip(actions.rows()).enumerate() {
         all.push(panel.predict(begins.contains(&t)).to_vec());
@@ -41,7 +41,7 @@ fn linear(rows: usize) -> (Array2<f64>, Array2<f64>) {
 #[test]
 fn a_linear_system_without_noise_is_found_exactly() {
     let (values, actions) = linear(300);
-    let (all, _) = read(&[Source::Linear], &values, &actions, &[]);
+    let (all, _) = read(&[ExpertKind::Linear], &values, &actions, &[]);
     for t in 200..300 {
         for c in 0..2 {
             let law = all[t][0][c].unwrap();
@@ -61,7 +61,7 @@ fn products_are_found_where_a_system_has_them() {
         values[[t, 0]] = 1.0 - 1.4 * a * a + b;
         values[[t, 1]] = 0.3 * a;
     }
-    let sources = [Source::Linear, Source::Quadratic];
+    let sources = [ExpertKind::Linear, ExpertKind::Quadratic];
     let (all, _) = read(&sources, &values, &no_actions(400), &[]);
     let error = |t: usize, e: usize| (all[t][e][0].unwrap().location - values[[t, 0]]).abs();
     assert!((350..400).all(|t| error(t, 1) < 1e-2));
@@ -83,7 +83,7 @@ fn products_of_many_variables_are_those_that_count() {
         let (a, b) = (values[[t - 1, 28]], values[[t - 1, 29]]);
         values[[t, 0]] = a + b + 0.8 * a * b;
     }
-    let sources = [Source::Linear, Source::Quadratic];
+    let sources = [ExpertKind::Linear, ExpertKind::Quadratic];
     let (all, _) = read(&sources, &values, &no_actions(rows), &[]);
     let error = |e: usize| {
         let of = |t: usize| (all[t][e][0].unwrap().location - values[[t, 0]]).powi(2);
@@ -99,8 +99,8 @@ fn what_lies_between_episodes_is_no_error() {
     let values = Array2::from_shape_fn((200, 1), |(t, _)| {
         wave(t) + if t < 100 { 0.0 } else { 500.0 }
     });
-    let told = read(&Source::ALL, &values, &no_actions(200), &[100]).0;
-    let untold = read(&Source::ALL, &values, &no_actions(200), &[]).0;
+    let told = read(&ExpertKind::ALL, &values, &no_actions(200), &[100]).0;
+    let untold = read(&ExpertKind::ALL, &values, &no_actions(200), &[]).0;
     assert!(told[100].iter().flatten().all(Option::is_none));
     // Persistence is what no level disturbs.
     let scale = |all: &Vec<Vec<Vec<Option<Student>>>>| all[110][2][0].unwrap().scale;
@@ -110,7 +110,7 @@ fn what_lies_between_episodes_is_no_error() {
 #[test]
 fn channels_that_stand_still_are_known_and_leave_numbers() {
     let values = Array2::from_shape_fn((300, 2), |(t, c)| [1.25, (0.2 * t as f64).sin()][c]);
-    let (all, _) = read(&Source::ALL, &values, &no_actions(300), &[]);
+    let (all, _) = read(&ExpertKind::ALL, &values, &no_actions(300), &[]);
     for (t, row) in all.iter().enumerate().skip(10) {
         for student in row.iter().filter_map(|expert| expert[0]) {
             assert!(
@@ -129,7 +129,11 @@ fn numbers_stay_right_over_many_rows() {
     let values = Array2::from_shape_fn((rows, 3), |(t, c)| {
         (0.01 * t as f64 * (c + 1) as f64).sin() + 0.01 * ((t * (c + 7)) as f64).sin()
     });
-    let sources = [Source::Linear, Source::Quadratic, Source::Smoothing];
+    let sources = [
+        ExpertKind::Linear,
+        ExpertKind::Quadratic,
+        ExpertKind::Smoothing,
+    ];
     let (all, _) = read(&sources, &values, &no_actions(rows), &[]);
     for student in all[rows - 100..].iter().flatten().flatten().flatten() {
         assert!(student.location.is_finite() && (1e-6..1.0).contains(&student.scale));
@@ -145,7 +149,7 @@ fn values_and_actions_of_any_size_leave_numbers() {
         |(t, _)| if t == 40 { f64::MAX } else { 0.1 * t as f64 },
     );
     let actions = Array2::from_shape_fn((60, 1), |(t, _)| if t == 45 { f64::MIN } else { 0.5 });
-    let (all, _) = read(&Source::ALL, &values, &actions, &[]);
+    let (all, _) = read(&ExpertKind::ALL, &values, &actions, &[]);
     for student in all.iter().flatten().flatten().flatten() {
         assert!(student.location.is_finite() && student.scale.is_finite());
     }
@@ -154,7 +158,7 @@ fn values_and_actions_of_any_size_leave_numbers() {
 #[test]
 fn a_path_goes_on_by_itself() {
     let (values, actions) = linear(120);
-    let (_, mut context) = read(&Source::ALL, &values, &actions, &[]);
+    let (_, mut context) = read(&ExpertKind::ALL, &values, &actions, &[]);
     let before = context.predict(false).to_vec();
     let mut path = context.fork();
     for _ in 0..20 {
@@ -193,9 +197,9 @@ fn copies_go_on_as_the_first_would() {
     for (channels, context) in [(6, 3), (6, 130), (30, 130)] {
         let rows = context + 120;
         let (values, actions) = collinear(rows, channels);
-        let (alone, _) = read(&Source::ALL, &values, &actions, &[]);
+        let (alone, _) = read(&ExpertKind::ALL, &values, &actions, &[]);
         let head = |values: &Array2<f64>| values.slice(s![..context, ..]).to_owned();
-        let (_, mut panel) = read(&Source::ALL, &head(&values), &head(&actions), &[]);
+        let (_, mut panel) = read(&ExpertKind::ALL, &head(&values), &head(&actions), &[]);
         let mut before = Vec::new();
         for (t, expected) in alone.iter().enumerate().skip(context) {
             if (t - context) % 40 == 0 {
@@ -215,7 +219,7 @@ fn copies_go_on_as_the_first_would() {
 #[test]
 fn paths_teach_regressions_nothing() {
     let (values, actions) = collinear(140, 30);
-    let sources = [Source::Linear, Source::Quadratic];
+    let sources = [ExpertKind::Linear, ExpertKind::Quadratic];
     let (_, mut context) = read(&sources, &values, &actions, &[]);
     let before = context.predict(false).to_vec();
     let mut path = context.fork();
@@ -232,9 +236,9 @@ fn paths_teach_regressions_nothing() {
 
 fn hints_and_mixture(values: &Array2<f64>, actions: &Array2<f64>, begins: &[usize]) -> Vec<String> {
     let channels = values.ncols();
-    let mut panel = Panel::new(&Source::ALL, channels, &vec![1.0; actions.ncols()]);
-    let mut slots = Slots::new(Source::ALL.len(), channels);
-    let mut scales = Scales::new(Source::ALL.len(), channels);
+    let mut panel = ExpertPanel::new(&ExpertKind::ALL, channels, &vec![1.0; actions.ncols()]);
+    let mut slots = Slots::new(ExpertKind::ALL.len(), channels);
+    let mut scales = Scales::new(ExpertKind::ALL.len(), channels);
     let mut said = Vec::new();
     for (t, row) in values.rows().into_iter().enumerate() {
         let row = row.to_vec();

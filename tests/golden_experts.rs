@@ -5,7 +5,7 @@ mod common;
 use common::{array, golden};
 use ndarray::{Array, Array2, IxDyn};
 use statecast::codec::Grid;
-use statecast::experts::{Panel, Scales, Slots, Source, Student};
+use statecast::experts::{ExpertKind, ExpertPanel, Scales, Slots, Student};
 
 fn values(name: &str) -> Array<f64, IxDyn> {
     let (shape, values) = array::<f64>(&golden("experts.npz"), name);
@@ -30,9 +30,9 @@ fn compare(recording: &str) {
     let (lead, densities) = (matrix(&of("lead")), matrix(&of("scales")));
     let channels = x.ncols();
     let bins = array::<i64>(&golden("experts.npz"), &of("bins")).1;
-    let mut panel = Panel::new(&Source::ALL, channels, &vec![1.0; u.ncols()]);
-    let mut hints = Slots::new(Source::ALL.len(), channels);
-    let mut scales = Scales::new(Source::ALL.len(), channels);
+    let mut panel = ExpertPanel::new(&ExpertKind::ALL, channels, &vec![1.0; u.ncols()]);
+    let mut hints = Slots::new(ExpertKind::ALL.len(), channels);
+    let mut scales = Scales::new(ExpertKind::ALL.len(), channels);
     for (t, row) in x.rows().into_iter().enumerate() {
         let row = row.to_vec();
         panel.predict(begins[t] == 1);
@@ -40,7 +40,7 @@ fn compare(recording: &str) {
             let what = format!("{recording}, row {t}, channel {c}");
             for (e, predicted) in panel.predicted().iter().enumerate() {
                 let golden: Vec<f64> = (0..3).map(|k| expected[[t, c, e, k]]).collect();
-                let what = format!("{what}, {:?}", Source::ALL[e]);
+                let what = format!("{what}, {:?}", ExpertKind::ALL[e]);
                 assert_eq!(predicted[c].is_none(), golden[0].is_nan(), "{what}");
                 if let Some(predicted) = predicted[c] {
                     student(predicted, &golden, &what);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use common::{array, golden};
-use statecast::model::{Branch, Decoder, DecoderConfig, Precision, Weights};
+use statecast::model::{Branch, Decoder, DecoderConfig, ModelWeights, Precision};
 
 /// Folders of the families, at least as many as there were when this was written.
 fn families() -> Vec<PathBuf> {
@@ -20,7 +20,7 @@ fn families() -> Vec<PathBuf> {
 fn load(folder: &Path, config: &str) -> Decoder {
     let json = std::fs::read(folder.join(config)).unwrap();
     let config = DecoderConfig::parse(config, &json).unwrap();
-    let weights = Weights::folder(folder, Precision::F32, &Device::Cpu).unwrap();
+    let weights = ModelWeights::folder(folder, Precision::F32, &Device::Cpu).unwrap();
     Decoder::load(config, &weights).unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
 }
 
@@ -126,7 +126,7 @@ fn a_head_in_the_file_is_used_where_the_config_says_tied() {
         let json = serde_json::to_vec(&json).unwrap();
         let config = DecoderConfig::parse("config.json", &json).unwrap();
         assert!(config.tied_head, "{family}");
-        let weights = Weights::folder(&folder, Precision::F32, &Device::Cpu).unwrap();
+        let weights = ModelWeights::folder(&folder, Precision::F32, &Device::Cpu).unwrap();
         let decoder = Decoder::load(config, &weights).unwrap();
         assert!(!decoder.config().tied_head, "{family}");
         let ours = logits(&decoder, &[golden.sequence(0)], &[golden.length]);

@@ -120,7 +120,7 @@ fn damaged_policy_files_are_refused_by_name() {
             }),
         ),
         (
-            "fc_mean.weight is [2, 1] where [2, 2] is needed",
+            "fc_mean.weight is [2, 1], expected [2, 2]",
             tensors(|name, _, shape| {
                 if name == "fc_mean.weight" {
                     *shape = vec![2, 1];

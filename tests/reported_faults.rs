@@ -270,7 +270,7 @@ fn a_policy_far_from_what_was_recorded_is_warned_of() {
     assert_eq!(warning("constant:1"), None);
     let far = warning("constant:50").unwrap();
     assert!(
-        far.contains("at 100 % of the recorded states it takes act_torque"),
+        far.contains("at 100 % of the recorded states, act_torque leaves the recorded range"),
         "{far}"
     );
 }
@@ -317,7 +317,7 @@ fn ends_that_are_nowhere_cannot_be_chosen() {
         let says = stderr(&output);
         assert_eq!(output.status.code(), Some(1), "{says}");
         assert!(
-            says.contains("has no effect: no recorded episode ended"),
+            says.contains("has no effect: no recorded episode terminated"),
             "{says}"
         );
     }
@@ -380,20 +380,20 @@ fn a_done_at_the_time_limit_is_no_end() {
         assert!(output.status.success(), "{says}");
         says
     };
-    let split = rows
+    let cut = rows
         .lines()
         .filter(|row| row.split(',').nth(1) == Some("29"))
         .count();
-    assert!((2..22).contains(&split), "{split}");
+    assert!((2..22).contains(&cut), "{cut}");
     let says = evaluated("done", &[]);
-    let note = format!("note: {split} of 24 episodes are done after 30 steps");
+    let note = format!("note: {cut} of 24 episodes are done after 30 steps");
     assert!(says.contains(&note), "{says}");
-    let ended = format!("({} of 24 ended", 24 - split);
+    let ended = format!("({} of 24 terminated", 24 - cut);
     assert!(says.contains(&ended), "{says}");
     let says = evaluated("done", &["--termination", "recorded"]);
-    assert!(says.contains("(24 of 24 ended"), "{says}");
+    assert!(says.contains("(24 of 24 terminated"), "{says}");
     let says = evaluated("terminated", &[]);
-    assert!(says.contains("(24 of 24 ended"), "{says}");
+    assert!(says.contains("(24 of 24 terminated"), "{says}");
 }
 
 /// Flags that did nothing, and lists that named a thing twice, ended with 1 or with a result.

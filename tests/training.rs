@@ -190,6 +190,33 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
+/// Former names of flags and values are read.
+#[test]
+fn former_flags_train_the_same_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = |name: &str, flags: &str| {
+        let out = folder.path().join(name);
+        let mut arguments = words("train pendulum --algorithm dicl-sac --experts ar");
+        arguments.extend(words(SHORT));
+        arguments.extend(words(flags));
+        arguments.extend(["--out", out.to_str().unwrap()]);
+        let (good, _, said) = run(&arguments);
+        assert!(good, "{said}");
+        evaluations(&out)
+    };
+    let new = train(
+        "new",
+        "--llm-starts 250 --tau 0.02 --policy-frequency 3 --segments 2 --min-context 30 --weighting low-variance-half \
+         --actions recorded",
+    );
+    let former = train(
+        "former",
+        "--llm-starts 250 --follow 0.02 --actor-every 3 --stretches 2 --shortest-context 30 --trust surer-half \
+         --actions taken",
+    );
+    assert_eq!(new, former);
+}
+
 /// The bundled model reads whole episodes, as many rows as Pendulum has.
 #[test]
 fn the_bundled_model_imagines_transitions() {
@@ -317,7 +344,7 @@ fn invalid_comparisons_and_augmentations_are_errors() {
         ),
         (
             single("--algorithm dicl-sac --control truth --experts linear"),
-            "name none",
+            "give no --model",
         ),
         (
             single("--algorithm dicl-sac --control replay --trust weighted"),

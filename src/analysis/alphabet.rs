@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_ordered_by_the_alphabet_or_as_asked() {
+    fn labels_are_ordered_alphabetically_or_as_given() {
         let words = ["sun", "rain", "sun", "fog"].map(str::to_owned);
         assert_eq!(
             labelled(&words, &[]).unwrap().labels,
@@ -186,21 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_equal_count_hold_as_many() {
+    fn bins_of_equal_count_are_balanced() {
         let values: Vec<f64> = (0..90).map(|t| f64::from(t * t)).collect();
         let encoded = binned(&values, 3, Binning::EqualCount).unwrap();
         for state in 0..3 {
             assert_eq!(encoded.sequence.iter().filter(|&&s| s == state).count(), 30);
         }
-        // Half of the values are one: no cut tells them apart.
+        // Half of the values are equal: no edge separates them.
         let even: Vec<f64> = (0..40).map(|t| f64::from(t.min(20))).collect();
         let error = binned(&even, 10, Binning::EqualCount)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("10 parts"));
+        assert!(error.contains("10 distinct bins"));
         assert!(binned(&[1.0, 1.0], 2, Binning::EqualWidth).is_err());
         assert!(binned(&[], 2, Binning::EqualWidth).is_err());
-        // The range's width may be beyond what a number holds.
+        // The width of the range may overflow.
         let far = binned(&[-1e308, 1e308, 0.5e308], 4, Binning::EqualWidth).unwrap();
         assert_eq!(far.sequence, [0, 3, 3]);
     }

@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_are_those_of_the_arrows() {
+    fn classes_are_those_of_the_transitions() {
         // 0 and 1 swap; 2 leads to them or to 3, which absorbs.
         let chain = Chain::new(array![
             [0.0, 1.0, 0.0, 0.0],
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_is_left_for_ever_has_no_weight() {
+    fn transient_states_have_zero_weight() {
         let chain =
             Chain::new(array![[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.0, 0.25, 0.75]]).unwrap();
         let distribution = chain.stationary().unwrap();
@@ -264,7 +264,7 @@ mod tests {
         assert!((distribution[1] - 1.0 / 3.0).abs() < 1e-12);
     }
 
-    /// Fault: the eigenvalues of rings of 4, 6, 8, 10 and 16 states were looked for for ever.
+    /// Fault: the eigenvalues of rings of 4, 6, 8, 10 and 16 states did not converge.
     #[test]
     fn rings_have_their_length_as_period_and_no_gap() {
         for states in [2, 4, 5, 6, 8, 10, 16] {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_chain_is_refused() {
+    fn invalid_matrices_are_errors() {
         let refused = |matrix| Chain::new(matrix).unwrap_err().to_string();
         assert!(refused(array![[0.5, 0.5]]).contains("1 rows and 2 columns"));
         assert!(refused(array![[1.0, 0.0], [0.5, 0.4]]).contains("row 1"));
@@ -303,7 +303,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_stationary_law_stays(weights in prop::collection::vec(1e-6..1.0f64, 36)) {
+        fn the_stationary_distribution_is_invariant(weights in prop::collection::vec(1e-6..1.0f64, 36)) {
             let mut matrix = Array2::from_shape_vec((6, 6), weights).unwrap();
             for mut row in matrix.rows_mut() {
                 let sum = row.sum();
@@ -314,7 +314,7 @@ mod tests {
             let next = distribution.dot(chain.matrix());
             prop_assert!((&next - &distribution).iter().all(|d| d.abs() < 1e-12));
             prop_assert!((distribution.sum() - 1.0).abs() < 1e-12);
-            // Distances from it shrink by the spectral gap in the long run.
+            // Distances to it decay by the spectral gap.
             let gap = chain.spectral_gap();
             let mut at = Array1::zeros(6);
             at[0] = 1.0;

@@ -128,7 +128,7 @@ mod tests {
 
     /// scipy.stats.beta(7.5, 3.5).ppf and beta(0.5, 1.0).ppf at 0.025 and 0.975, SciPy 1.17.1.
     #[test]
-    fn intervals_are_those_of_the_beta_law() {
+    fn intervals_are_those_of_the_beta_distribution() {
         let mut sequence = vec![0; 8];
         sequence.extend([1, 0, 1, 0, 1, 1]);
         let counts = counted(&sequence, 2);
@@ -139,7 +139,7 @@ mod tests {
                 && (found.high - 0.9073054060618468).abs() < 1e-6
         );
         assert!((found.mean - 7.5 / 11.0).abs() < 1e-12);
-        // A state that never came: nothing but the prior.
+        // A state that never occurs has the prior.
         let counts = counted(&sequence, 3);
         let found = counts.intervals(2)[0];
         assert!(
@@ -150,8 +150,8 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_of_what_was_seen() {
-        // 0 leads to 1 and 2, which swap; 3 never came.
+    fn classes_are_those_of_observed_transitions() {
+        // 0 leads to 1 and 2, which swap; 3 never occurs.
         let counts = counted(&[0, 0, 1, 2, 1, 2], 4);
         let classes = counts.classes();
         let kinds = classes
@@ -171,8 +171,8 @@ mod tests {
     }
 
     #[test]
-    fn a_state_beyond_those_there_are_is_named() {
+    fn a_state_out_of_range_is_an_error() {
         let error = Sequence::new(&[0, 1, 4], 3).unwrap_err().to_string();
-        assert_eq!(error, "state 4 at place 2: there are 3 states, from 0");
+        assert_eq!(error, "state 4 at position 2: there are 3 states, from 0");
     }
 }

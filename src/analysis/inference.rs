@@ -165,7 +165,7 @@ mod tests {
         Model::load(&source, &formats, Precision::F32, Device::Cpu).unwrap()
     }
 
-    /// It comes nearer with every step, and knows more than how often the states come.
+    /// It improves with context, and on the frequencies of states.
     #[test]
     fn the_bundled_model_learns_a_chain_in_context() {
         let model = builtin();
@@ -185,7 +185,7 @@ mod tests {
         assert!(power_law(&curve.collect::<Vec<_>>()).unwrap().exponent > 0.0);
         let often = frequencies(sequence);
         assert!(distributions.log_score(300) > often.log_score(300) + 0.05);
-        // Other labels, much the same distributions: the states are little more than names.
+        // Label permutations hardly change the distributions.
         let others = infer_permuted(&language, settings, sequence, 2, 1, &|_| ()).unwrap();
         for other in &others {
             assert!((other.log_score(300) - distributions.log_score(300)).abs() < 0.1);
@@ -197,7 +197,7 @@ mod tests {
         assert!(mean.log_score(300) >= least.fold(f64::INFINITY, f64::min));
     }
 
-    /// Fault: of two states half of the permutations were none.
+    /// Fault: for two states half of the permutations were the identity.
     #[test]
     fn permutations_are_different_and_permute() {
         assert_eq!(drawn_permutations(2, 8, 0), [[1, 0]]);
@@ -207,9 +207,9 @@ mod tests {
         assert_eq!(drawn_permutations(50, 4, 0).len(), 4);
     }
 
-    /// Rows of the mean law are the states' frequencies whatever came before.
+    /// Rows of the mean distribution are the states' frequencies, independent of the last state.
     #[test]
-    fn laws_are_the_masses_nearest_to_the_states() {
+    fn probabilities_are_the_masses_nearest_to_the_states() {
         let truth = array![[0.0, 1.0], [0.25, 0.75]];
         let states = sequence(&truth, 400, 1);
         let sequence = Sequence::new(&states, 2).unwrap();
@@ -222,7 +222,7 @@ mod tests {
         }
         let distribution = distributions.distribution(399).to_vec();
         assert!((total_variation(&distribution, &[0.2, 0.8])) < 0.08);
-        // Labels mean nothing to frequencies.
+        // Frequencies do not depend on labels.
         let other =
             infer_permuted(&mean_rule(), Settings::default(), sequence, 3, 0, &|_| ()).unwrap();
         for distributions in other {
@@ -231,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_shown_is_refused() {
+    fn invalid_sequences_are_errors() {
         let refused = |sequence: &[usize], states| {
             Sequence::new(sequence, states)
                 .and_then(|sequence| infer(mean_rule(), Settings::default(), sequence))
                 .unwrap_err()
                 .to_string()
         };
-        assert!(refused(&[0, 1, 2], 2).contains("state 2 at place 2"));
+        assert!(refused(&[0, 1, 2], 2).contains("state 2 at position 2"));
         assert!(refused(&[0, 0], 1).contains("2 to 50"));
         assert!(refused(&[0, 0], 51).contains("2 to 50"));
         assert!(refused(&[0], 2).contains("at least 2"));

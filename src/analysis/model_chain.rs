@@ -80,7 +80,7 @@ mod tests {
     use crate::forecast::{Temperature, Tolerance};
     use crate::model::{Device, Model, ModelSource, Precision};
 
-    /// Sharing beginnings changes nothing: every law is that of its window read alone.
+    /// Shared prefixes do not change results: every distribution equals that of its window read alone.
     #[test]
     fn laws_are_those_of_their_windows() {
         let formats = builtin_formats().unwrap();

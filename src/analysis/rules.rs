@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_know_what_came_before_and_nothing_else() {
+    fn rules_depend_on_past_states_only() {
         let states = [0, 1, 0, 1, 1, 0];
         let sequence = Sequence::new(&states, 2).unwrap();
         let counted = counted(sequence);
@@ -75,7 +75,7 @@ mod tests {
         // Row 3 follows 0, which was once followed by 1.
         assert_eq!(counted.distribution(3).to_vec(), [0.25, 0.75]);
         let often = frequencies(sequence);
-        // Behind four transitions to 1, 0, 1, 1.
+        // After four transitions to 1, 0, 1, 1.
         assert_eq!(often.distribution(5).to_vec(), [0.3, 0.7]);
         let staying = staying(sequence);
         // Of four steps one stayed; at 1.
@@ -90,7 +90,7 @@ mod tests {
             for t in 0..6 {
                 assert!((distributions.distribution(t).sum() - 1.0).abs() < 1e-12);
             }
-            // What comes at row 4 changes no law before row 5.
+            // Row 4 does not change any distribution before row 5.
             assert!(
                 (0..=4).all(|t| distributions.distribution(t) == same.distribution(t))
                     && distributions.distribution(5) != same.distribution(5)

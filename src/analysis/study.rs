@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(names, ["mean", "counts", "frequencies", "staying", "truth"]);
         let truth_row = &known.rules[4];
         assert_eq!(truth_row.distance.total_variation, 0.0);
-        // Frequencies say the same as the mean rule, and less than counts.
+        // Frequencies equal the mean rule and score below counts.
         assert!((known.rules[0].log_score - known.rules[2].log_score).abs() < 0.02);
         assert!(known.rules[1].log_score > known.rules[2].log_score + 0.2);
         assert!(known.counted_distance.unwrap() < 0.05 && known.matrix_distance > 0.3);
@@ -362,7 +362,7 @@ mod tests {
         );
         // The rule smooths over neighbours on the axis, which labels are.
         assert!(relabelling.total_variation.iter().all(|d| *d < 0.1));
-        // Without a truth, laws are judged by what was counted.
+        // Without a true matrix, the counted one is the reference.
         let unknown = of(None);
         assert_eq!((unknown.chains.len(), unknown.counted_distance), (2, None));
         let plain = [(Temperature::default(), mean.clone())];
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truth_of_other_states_is_refused() {
+    fn a_true_matrix_of_other_states_is_an_error() {
         let mean: Arc<dyn Predictor> = baselines::named("mean").unwrap();
         let settings = Settings::default();
         let states = sequence();

@@ -381,7 +381,7 @@ pub(super) fn window_states(
 mod tests {
     use super::*;
 
-    /// Laws that look at the last two of three states, some never.
+    /// Distributions that depend on the last two of three states, some zero.
     fn chain() -> WindowChain {
         let weight = |window: usize, state: usize| ((window % 9 + 2 * state) % 4) as f32 + 0.25;
         let mut distributions =
@@ -393,7 +393,7 @@ mod tests {
         WindowChain::new(3, distributions).unwrap()
     }
 
-    /// The same as a chain without structure.
+    /// The same as an unstructured chain.
     fn dense(chain: &WindowChain) -> Chain {
         let mut matrix = Array2::zeros((chain.windows(), chain.windows()));
         for window in 0..chain.windows() {
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_are_a_chain_like_any_other() {
+    fn a_window_chain_equals_its_unstructured_chain() {
         let chain = chain();
         let dense = dense(&chain);
         let distribution = chain.stationary().unwrap();
@@ -419,7 +419,7 @@ mod tests {
         );
         assert!((long.distribution.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         assert_eq!(chain.classes(0.0), dense.classes());
-        // The paper's bound, and the least probability against a product of matrices.
+        // The paper's bound, and the smallest probability against a matrix product.
         let power = dense.matrix().dot(dense.matrix()).dot(dense.matrix());
         let least = power.iter().copied().fold(f64::INFINITY, f64::min);
         assert!((chain.least_passage() - least).abs() < 1e-9);
@@ -427,10 +427,10 @@ mod tests {
         assert_eq!(chain.next(5, 1), 16);
     }
 
-    /// A model that says one state for sure goes round for ever.
+    /// A deterministic model is periodic.
     #[test]
-    fn certain_laws_have_classes_and_periods() {
-        // The state that was not there last: 0 1 0 1, whatever came first.
+    fn deterministic_chains_have_classes_and_periods() {
+        // The state other than the last: 0 1 0 1 from any window.
         let distributions = Array2::from_shape_fn((4, 2), |(window, state)| {
             f32::from(u8::from(window % 2 != state))
         });
@@ -450,9 +450,9 @@ mod tests {
         assert_eq!(chain.least_passage(), 0.0);
     }
 
-    /// Faults: an even start was taken for the law of chains that hardly move, and one law given where there are two.
+    /// Faults: slow chains returned the uniform start, and one distribution where there are two.
     #[test]
-    fn chains_that_hardly_move_have_their_own_law() {
+    fn slow_chains_have_their_own_distribution() {
         let of = |stay: [f32; 2]| {
             let distributions = Array2::from_shape_fn((4, 2), |(window, state)| {
                 let stay = stay[window % 2];
@@ -469,7 +469,7 @@ mod tests {
             .stationary()
             .unwrap();
         assert!((distribution[3] - 0.8).abs() < 1e-6, "{distribution}");
-        // State 1 is never left; both are.
+        // Both states are absorbing.
         let distribution = of([0.999, 1.0]).stationary().unwrap();
         assert!((distribution[3] - 1.0).abs() < 1e-12, "{distribution}");
         assert_eq!(of([1.0, 1.0]).stationary(), None);
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn long_chains_are_gone_along() {
+    fn long_chains_converge() {
         let distributions = Array2::from_shape_fn((4096, 2), |(window, state)| {
             let one = 0.2 + 0.6 * (window.count_ones() as f32 / 12.0);
             if state == 1 { one } else { 1.0 - one }
@@ -496,7 +496,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Sparse laws of all kinds: the same classes as a chain without structure has.
+        /// Sparse distributions have the same classes as an unstructured chain.
         #[test]
         fn classes_are_those_of_a_plain_chain(kinds in proptest::collection::vec(0..4usize, 16)) {
             let distributions = Array2::from_shape_fn((16, 2), |(window, state)| {
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_chain_of_windows_is_refused() {
+    fn invalid_window_chains_are_errors() {
         assert_eq!(windows(10, 6).unwrap(), 1_000_000);
         for (states, window) in [(10, 7), (2, 20), (2, 0), (1, 3), (50, 99), (2, usize::MAX)] {
             assert!(windows(states, window).is_err(), "{states} {window}");

@@ -8,10 +8,10 @@ use crate::density::Mass;
 use crate::experts::{Prior, Regression, Sampled};
 use crate::forecast::Point;
 
-/// Highest order that is tried.
-const HIGHEST: usize = 8;
+/// Highest order.
+const MAX_ORDER: usize = 8;
 
-/// The noise is half a count of a hundredth of a bin squared.
+/// The noise prior is half a count of the squared hundredth of a bin.
 const PRIOR: Prior = Prior {
     ridge: 1e-3,
     noise: (0.5, 5e-5),
@@ -25,24 +25,24 @@ pub(super) struct Orders(Vec<Regression>);
 impl Orders {
     pub(super) fn new() -> Self {
         let order = |p: usize| Regression::new(PRIOR, p + 1, 1);
-        Self((1..=HIGHEST).map(order).collect())
+        Self((1..=MAX_ORDER).map(order).collect())
     }
 
-    /// The best order that has at least as many values behind it as it needs.
+    /// Returns the best order with enough past values.
     fn best(&self, available: usize) -> Option<usize> {
         let bic = |p: usize| {
             let regression = &self.0[p - 1];
-            // All orders are judged by the rows that the highest could predict, too.
+            // All orders are compared on the rows that the highest can predict.
             let n = (regression.observations() as f64).max(1.0);
             n * (regression.residual(0) / n).ln() + (p + 1) as f64 * n.ln()
         };
-        (1..=HIGHEST.min(available))
+        (1..=MAX_ORDER.min(available))
             .filter(|&p| self.0[p - 1].observations() > p + 1)
             .min_by(|&a, &b| bic(a).total_cmp(&bic(b)))
     }
 }
 
-/// The last `order` values, latest first, around the axis' middle, and the intercept's 1.
+/// Returns the last `order` values, latest first, relative to the middle of the axis, and 1 for the intercept.
 fn features(tail: &[f64], order: usize) -> Vec<f64> {
     let lags = tail.iter().rev().take(order).map(|y| y - 5.0);
     lags.chain([1.0]).collect()
@@ -50,10 +50,10 @@ fn features(tail: &[f64], order: usize) -> Vec<f64> {
 
 impl Rule for Orders {
     type Path = Option<(usize, Sampled)>;
-    const LAGS: usize = HIGHEST;
+    const LAGS: usize = MAX_ORDER;
 
     fn learn(&mut self, tail: &[f64], value: f64, _cell: Cell) {
-        for p in 1..=HIGHEST.min(tail.len()) {
+        for p in 1..=MAX_ORDER.min(tail.len()) {
             self.0[p - 1].learn(&features(tail, p), &[value - 5.0]);
         }
     }
@@ -73,7 +73,7 @@ impl Rule for Orders {
     }
 
     fn path(&self, random: &mut ChaCha8Rng) -> Self::Path {
-        let order = self.best(HIGHEST)?;
+        let order = self.best(MAX_ORDER)?;
         Some((order, self.0[order - 1].sample(0, random)))
     }
 

@@ -1,4 +1,4 @@
-//! Rules that look at one channel at a time.
+//! Univariate baselines.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,35 +14,35 @@ use crate::forecast::{
     Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start, point_at,
 };
 
-/// A forecaster of one channel that learns value by value.
+/// An online forecaster of one channel.
 pub(super) trait Rule: Clone + Send + Sync + 'static {
-    /// What a path draws once, such as parameters from their posterior.
+    /// Parameters that a path draws once, for example from their posterior.
     type Path: Send + Sync;
 
-    /// Past values that a density depends on, beside what was learned.
+    /// Number of past values that a density depends on.
     const LAGS: usize;
 
-    /// Learns that `value`, which stands for `cell`, followed `tail`, the last values before it (as
-    /// many as there are, at most [`LAGS`](Self::LAGS)).
+    /// Learns that `value`, known up to `cell`, followed `tail`, the last values (at most
+    /// [`LAGS`](Self::LAGS)).
     fn learn(&mut self, tail: &[f64], value: f64, cell: Cell);
 
-    /// Density of what follows `tail`.
+    /// Returns the density of the value after `tail`.
     fn density(&self, tail: &[f64]) -> Mass;
 
-    /// Draws what a path keeps.
+    /// Draws the parameters of a path.
     fn path(&self, random: &mut ChaCha8Rng) -> Self::Path;
 
-    /// Draws what follows `tail` on a path: by default from the density.
+    /// Draws the value after `tail` on a path, by default from the density.
     fn draw(&self, _path: &Self::Path, tail: &[f64], level: f64) -> Point {
         let mass: Vec<f32> = self.density(tail).density().collect();
         point_at(&mass, level)
     }
 }
 
-/// A rule, learned anew for every channel.
+/// A rule, fitted separately to every channel.
 pub(super) struct PerChannel<R> {
     pub(super) name: &'static str,
-    /// The rule before it has learned anything.
+    /// The untrained rule.
     pub(super) rule: R,
 }
 
@@ -56,12 +56,12 @@ impl<R: Rule> Predictor for PerChannel<R> {
     }
 }
 
-/// One rule a channel.
+/// One rule per channel.
 struct Channels<R: Rule> {
     rules: Vec<Arc<R>>,
     /// Last values of every sequence.
     tails: Vec<Vec<f64>>,
-    /// One a sequence, once forked.
+    /// One per sequence after a fork.
     paths: Vec<Arc<R::Path>>,
 }
 
@@ -74,7 +74,7 @@ impl<R: Rule> Channels<R> {
         }
     }
 
-    /// The rule of a sequence.
+    /// Returns the rule of a sequence.
     fn rule(&self, sequence: usize) -> &R {
         &self.rules[sequence * self.rules.len() / self.tails.len()]
     }
@@ -156,7 +156,7 @@ impl<R: Rule> Continuation for Channels<R> {
     }
 }
 
-/// Randomness of a path's channel that no level of the path's own draws shares.
+/// Returns the random stream of a path's channel, independent of the levels of its draws.
 fn path_random(seed: u64, path: usize, channel: usize) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ PARAMETERS);
     random.set_stream(((channel as u64) << 40) + path as u64);

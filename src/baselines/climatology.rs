@@ -1,17 +1,17 @@
-//! The values that were seen, whatever came last.
+//! Climatology.
 
 use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
-use super::kernel::{Kept, Smoothed};
+use super::smoother::{RefreshedSample, SmoothedSample};
 use crate::codec::{BIN_COUNT, Cell};
 use crate::density::Mass;
 
-/// Climatology: the smoothed distribution of the past values.
+/// The smoothed distribution of past values.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Values {
     seen: Vec<f64>,
-    smoothed: Kept,
+    smoothed: RefreshedSample,
 }
 
 impl Rule for Values {
@@ -22,7 +22,7 @@ impl Rule for Values {
         self.seen.push(value);
         let (seen, smoothed) = (&self.seen, &mut self.smoothed);
         smoothed.refresh(seen.len(), || {
-            Smoothed::of(seen, seen.iter().sum::<f64>() / seen.len() as f64)
+            SmoothedSample::of(seen, seen.iter().sum::<f64>() / seen.len() as f64)
         });
     }
 

@@ -1,4 +1,4 @@
-//! Rules that look at all channels and the actions together.
+//! Multivariate baselines with actions.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::codec::BIN_COUNT;
 use crate::density::Mass;
 use crate::forecast::{Continuation, Densities, ForecastError, Observed, Paths, Point};
 
-/// Past rows that a rule may look at.
+/// Number of past rows available to a rule.
 pub(super) const ROWS: usize = 3;
 
-/// Largest action, in units of the largest of the first rows, and farthest position that are taken as they
-/// are: later ones must not leave the range of a float.
-const MOST: f64 = 1e3;
+/// Clipping bound of actions, in units of the largest of the first rows, and of positions: later ones must not
+/// overflow.
+const MAX_POSITION: f64 = 1e3;
 
-/// The last rows of a path, oldest first, and the actions taken in the last one.
+/// The last rows of a path, oldest first, and the actions of the last one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tail {
-    /// Positions of the channels less 5, row by row; at most [`ROWS`].
+    /// Positions of the channels minus 5, row by row; at most [`ROWS`].
     pub(super) rows: Vec<Vec<f64>>,
     /// Actions in units of the largest one of the first rows.
     pub(super) actions: Vec<f64>,
@@ -38,21 +38,21 @@ impl Tail {
     }
 }
 
-/// A forecaster of all channels that learns row by row.
+/// An online forecaster of all channels.
 pub(super) trait JointRule: Clone + Send + Sync + 'static {
-    /// What a path draws once.
+    /// Parameters that a path draws once.
     type Path: Send + Sync;
 
-    /// Learns that a row, channels less 5, followed `tail`.
+    /// Learns that a row (channels minus 5) followed `tail`.
     fn learn(&mut self, tail: &Tail, row: &[f64]) -> Result<(), ForecastError>;
 
-    /// Densities of the channels that follow each tail.
+    /// Returns the densities of the channels after each tail.
     fn densities(&self, tails: &[Tail]) -> Result<Vec<Vec<Mass>>, ForecastError>;
 
-    /// Draws what a path keeps.
+    /// Draws the parameters of a path.
     fn path(&self, random: &mut ChaCha8Rng) -> Self::Path;
 
-    /// Draws the channels, as positions less 5, that follow each path's tail; levels and results are
+    /// Draws the channels, as positions minus 5, after each path's tail; levels and results are
     /// `[path][channel]`.
     fn draw(
         &self,
@@ -67,9 +67,9 @@ pub(super) struct Joint<R: JointRule> {
     rule: Arc<R>,
     channels: usize,
     tails: Vec<Tail>,
-    /// One a path, once forked.
+    /// One per path after a fork.
     paths: Vec<R::Path>,
-    /// Largest action of the first rows, one an action.
+    /// Largest action of the first rows, per action.
     scales: Vec<f64>,
 }
 
@@ -84,8 +84,7 @@ impl<R: JointRule> Joint<R> {
         }
     }
 
-    /// Learns from a recording of its own: positions `[rows, channels]`, on the axis or off it, with
-    /// their actions.
+    /// Learns from another recording: positions `[rows, channels]`, inside or outside of the axis, with actions.
     pub(super) fn learn(
         &mut self,
         positions: Array2<f64>,
@@ -94,14 +93,17 @@ impl<R: JointRule> Joint<R> {
         self.scale_to(actions);
         let mut tail = Tail::default();
         for (row, actions) in positions.rows().into_iter().zip(actions.rows()) {
-            let row: Vec<f64> = row.iter().map(|y| (y - 5.0).clamp(-MOST, MOST)).collect();
+            let row: Vec<f64> = row
+                .iter()
+                .map(|y| (y - 5.0).clamp(-MAX_POSITION, MAX_POSITION))
+                .collect();
             Arc::make_mut(&mut self.rule).learn(&tail, &row)?;
             tail.push(row, self.scaled(actions));
         }
         Ok(())
     }
 
-    /// Changes the rule.
+    /// Modifies the rule.
     pub(super) fn change(
         &mut self,
         change: impl FnOnce(&mut R) -> Result<(), ForecastError>,
@@ -109,7 +111,7 @@ impl<R: JointRule> Joint<R> {
         change(Arc::make_mut(&mut self.rule))
     }
 
-    /// Takes the units of the actions from the first ones that come.
+    /// Sets the units of actions from the first ones.
     fn scale_to(&mut self, actions: ArrayView2<f64>) {
         if self.scales.is_empty() {
             let largest =
@@ -121,7 +123,8 @@ impl<R: JointRule> Joint<R> {
 
     fn scaled(&self, actions: ArrayView1<f64>) -> Vec<f64> {
         let scaled = actions.iter().zip(&self.scales);
-        let scaled = scaled.map(|(action, scale)| (action / scale).clamp(-MOST, MOST));
+        let scaled =
+            scaled.map(|(action, scale)| (action / scale).clamp(-MAX_POSITION, MAX_POSITION));
         scaled.collect()
     }
 }
@@ -182,7 +185,7 @@ impl<R: JointRule> Continuation for Joint<R> {
         for path in 0..paths {
             let row = (0..self.channels).map(|c| values[c * paths + path].position() - 5.0);
             let row = row.collect();
-            // Without actions to come those of the last row are taken to go on.
+            // Without future actions, those of the last row are held.
             let actions = match actions.get(path * width..(path + 1) * width) {
                 Some(actions) => self.scaled(aview1(actions)),
                 None => self.tails[path].actions.clone(),

@@ -1,4 +1,4 @@
-//! Networks that learned a system from other recordings of it.
+//! Networks trained on other recordings of the system.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,14 +10,14 @@ use crate::experts::{Simulated, Simulator, SimulatorError};
 use crate::forecast::{Predictor, Variables};
 use crate::network::FitSettings;
 
-/// Fewest steps that networks are trained on.
-const LEAST_STEPS: usize = 200;
+/// Fewest training steps.
+const MIN_STEPS: usize = 200;
 
-/// Updates of a training, at most and for a step.
+/// Updates of a training: at most, and per training step.
 const UPDATES: (usize, usize) = (8_000, 4);
 
-/// An ensemble of networks that predicts the next row of any row and its actions, learned from
-/// recordings: an expert beside those that learn online, and a forecaster whose paths can be pooled.
+/// An ensemble of networks that predicts the next row from a row and its actions, trained on recordings. It is an
+/// expert in addition to the online ones, and a forecaster whose paths can be pooled.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -47,12 +47,12 @@ pub struct Learned {
 }
 
 impl Learned {
-    /// Learns from recordings of the same variables and actions, with a seed of all draws; `None` if they
-    /// have less than 200 steps.
+    /// Trains on recordings of the same variables and actions; `None` if they have fewer than 200 steps. The seed
+    /// determines all draws.
     pub fn fit(recordings: &[Variables], seed: u64) -> Option<Self> {
         let steps = steps(recordings)?;
         let rows = steps.run.len();
-        if rows < LEAST_STEPS {
+        if rows < MIN_STEPS {
             return None;
         }
         let (most, of_a_step) = UPDATES;
@@ -72,12 +72,12 @@ impl Learned {
         })
     }
 
-    /// As an expert of those who read hints or residuals.
+    /// Returns it as an expert for models that read hints or residuals.
     pub fn simulator(&self) -> Arc<Mutex<dyn Simulator>> {
         Arc::new(Mutex::new(self.clone()))
     }
 
-    /// As a forecaster by itself.
+    /// Returns it as a forecaster.
     pub fn predictor(&self) -> Arc<dyn Predictor> {
         of_dynamics(self.ensemble.clone(), self.channels)
     }
@@ -99,7 +99,7 @@ impl Simulator for Learned {
     }
 }
 
-/// Mean and standard deviation of equal shares of normal laws; of what is no number nothing is said.
+/// Returns the mean and standard deviation of an equally weighted mixture of normal distributions, if finite.
 fn pooled(distributions: &[NormalDistributions], at: [usize; 2]) -> Simulated {
     let count = distributions.len() as f64;
     let mean = distributions
@@ -116,7 +116,7 @@ fn pooled(distributions: &[NormalDistributions], at: [usize; 2]) -> Simulated {
     }
 }
 
-/// Rows and what followed them, of recordings one after the other; `None` if there are no recordings.
+/// Returns rows and next rows of concatenated recordings; `None` if there are none.
 fn steps(recordings: &[Variables]) -> Option<Steps> {
     let first = recordings.first()?;
     let (mut states, mut actions) = (

@@ -1,4 +1,4 @@
-//! An ensemble of small neural networks that is trained on the context.
+//! An ensemble of small neural networks, trained on the context.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use crate::forecast::{Continuation, ForecastError, Predictor, Start, Variables};
 
 const MEMBERS: usize = 5;
 const HIDDEN: usize = 32;
-/// Steps of a training: one for every two rows, between these ends.
+/// Bounds of the training steps; there is one for every two rows.
 const STEPS: std::ops::Range<usize> = 200..2000;
 const BATCH: usize = 64;
 
-/// Rows before the first training; the network is trained anew whenever they have doubled.
+/// Rows before the first training; the network is retrained whenever they have doubled.
 const FIRST_TRAINING: usize = 32;
 
 /// A probabilistic ensemble (Chua et al., NeurIPS 2018): five networks with one hidden layer of 32
 /// units from the last three rows and the last actions to the mean and spread of every channel's
-/// next increment. It is trained on the context, anew whenever the rows have doubled, so that rows
-/// between are predicted by networks that have not seen them. Other recordings of the system, if there
-/// are any, are learned before the context. A path keeps one network.
+/// next increment. It is retrained on the context whenever the rows have doubled, so that rows are
+/// predicted by networks that have not seen them. Other recordings of the system are learned before the
+/// context. A path keeps one network.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mlp {
     pub(super) training: Arc<[Variables]>,
@@ -66,11 +66,11 @@ struct Ensemble {
     channels: usize,
     inputs: usize,
     members: Arc<Vec<Network>>,
-    /// Inputs and increments that were seen, row by row.
+    /// Past inputs and increments, row by row.
     features: Vec<f32>,
     targets: Vec<f32>,
     trained_on: usize,
-    /// True as long as rows are only gathered.
+    /// True while rows are collected without training.
     waits: bool,
 }
 
@@ -176,7 +176,7 @@ impl Ensemble {
         complete.then(|| values.map(|&x| x as f32).collect())
     }
 
-    /// Trains on the rows that were gathered, if there are any.
+    /// Trains on the collected rows, if any.
     fn begin(&mut self) -> Result<(), ForecastError> {
         self.waits = false;
         match self.targets.is_empty() {
@@ -203,7 +203,7 @@ impl Ensemble {
         Ok(())
     }
 
-    /// Laws of the increments after each tail; `None` before the first training.
+    /// Returns the distributions of the increments after each tail; `None` before the first training.
     fn distributions(&self, tails: &[Tail]) -> Result<Option<MemberDistributions>, ForecastError> {
         let features: Option<Vec<Vec<f32>>> =
             tails.iter().map(|tail| self.features(tail)).collect();

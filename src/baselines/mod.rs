@@ -1,24 +1,24 @@
-//! Simple rules that every forecast is held against, behind the trait of the language model.
+//! Baseline forecasters, with the interface of the language model.
 //!
-//! All see positions on the channels' axes and state densities on the same 1000 bins, so that
-//! scores compare like with like; each is mixed with a little of the uniform density, so that no
-//! outcome is impossible. None looks at a row before it has predicted it.
+//! All read positions on the channels' axes and give densities on the same 1000 bins, so that scores are
+//! comparable. Each is mixed with a small uniform density, so that no outcome is impossible. None uses a
+//! row before it is predicted.
 
 mod autoregression;
 mod channels;
 mod climatology;
 mod joint;
-mod kernel;
 mod learned;
 mod mlp;
 mod neighbours;
 mod persistence;
+mod smoother;
 mod transition;
 
 use std::sync::Arc;
 
 use crate::dynamics::Dynamics;
-use crate::experts::Source;
+use crate::experts::ExpertKind;
 use crate::forecast::{Online, Predictor, Variables};
 
 use autoregression::Orders;
@@ -28,12 +28,12 @@ pub use learned::Learned;
 use mlp::Mlp;
 use neighbours::Past;
 use persistence::Increments;
-use transition::Transition;
+use transition::OneStepModel;
 
-/// Sets the draws of a path's parameters apart from those of its values.
+/// Separates the random stream of a path's parameters from that of its values.
 const PARAMETERS: u64 = 0x5eed_ba5e;
 
-/// Names of the baselines, as [`named`] takes them.
+/// Names of the baselines, for [`named`].
 pub const NAMES: [&str; 12] = [
     "persistence",
     "mean",
@@ -49,7 +49,7 @@ pub const NAMES: [&str; 12] = [
     "scales",
 ];
 
-/// The baseline of a name; `None` if there is none.
+/// Returns the baseline of a name, if any.
 ///
 /// ```
 /// use statecast::baselines::{NAMES, named};
@@ -62,43 +62,42 @@ pub fn named(name: &str) -> Option<Arc<dyn Predictor>> {
         "ar" => per_channel("ar", Orders::new()),
         "knn" => per_channel("knn", Past::new()),
         "mlp" => Arc::new(Mlp::default()),
-        "linear" => expert("linear", &[Source::Linear]),
-        "quadratic" => expert("quadratic", &[Source::Quadratic]),
-        // Of many variables it knows nothing.
-        "fourier" => expert("fourier", &[Source::Fourier, Source::Quadratic]),
-        "smoothing" => expert("smoothing", &[Source::Smoothing]),
-        // What has no period yet, or no past to compare with, is smoothed.
+        "linear" => expert("linear", &[ExpertKind::Linear]),
+        "quadratic" => expert("quadratic", &[ExpertKind::Quadratic]),
+        // It has no prediction for many variables.
+        "fourier" => expert("fourier", &[ExpertKind::Fourier, ExpertKind::Quadratic]),
+        "smoothing" => expert("smoothing", &[ExpertKind::Smoothing]),
+        // Smoothing applies until a period or similar past rows are found.
         "seasonal" => Arc::new(of_season()),
-        "analogue" => expert("analogue", &[Source::Analogue, Source::Smoothing]),
+        "analogue" => expert("analogue", &[ExpertKind::Analogue, ExpertKind::Smoothing]),
         "scales" => Arc::new(Online::scales()),
         _ => return None,
     })
 }
 
-/// The baseline `seasonal` with a season of so many rows.
+/// Returns the baseline `seasonal` with a known period in rows.
 pub fn seasonal(period: usize) -> Arc<dyn Predictor> {
     Arc::new(of_season().with_period(period))
 }
 
 fn of_season() -> Online {
-    Online::first("seasonal", &[Source::Seasonal, Source::Smoothing])
+    Online::first("seasonal", &[ExpertKind::Seasonal, ExpertKind::Smoothing])
 }
 
-/// The baseline `mlp`, trained on other recordings of the system before it reads a context. Their
-/// variables are those of the contexts.
+/// Returns the baseline `mlp`, trained on other recordings of the same variables before a context.
 pub fn trained_mlp(training: Vec<Variables>) -> Arc<dyn Predictor> {
     Arc::new(Mlp {
         training: training.into(),
     })
 }
 
-/// A learned model of one step as a forecaster. The variables are its states, followed by the reward of
-/// the step that led to them if there is one more; actions are none of them.
+/// Returns a learned one-step model as a forecaster. The variables are its states and, if there is one more, the
+/// reward of the step before; actions are not variables.
 pub fn of_dynamics(dynamics: Arc<dyn Dynamics>, states: usize) -> Arc<dyn Predictor> {
-    Arc::new(Transition { dynamics, states })
+    Arc::new(OneStepModel { dynamics, states })
 }
 
-fn expert(name: &'static str, sources: &'static [Source]) -> Arc<dyn Predictor> {
+fn expert(name: &'static str, sources: &'static [ExpertKind]) -> Arc<dyn Predictor> {
     Arc::new(Online::first(name, sources))
 }
 

@@ -1,39 +1,39 @@
-//! What followed when the channel was last like this.
+//! Nearest neighbours in the past of a channel.
 
 use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
-use super::kernel::normal_mixture_quantile;
+use super::smoother::normal_mixture_quantile;
 use crate::codec::{BIN_WIDTH, Cell};
 use crate::density::{Mass, normal_cdf};
 use crate::forecast::Point;
 
 const LAGS: [usize; 3] = [1, 3, 6];
-const MOST_NEIGHBOURS: usize = 20;
+const MAX_NEIGHBOURS: usize = 20;
 const RANKS: [usize; 2] = [4, 16];
 const WIDTHS: [f64; 3] = [0.1, 0.4, 1.0];
 const CARRIES: [Carry; 3] = [Carry::Values, Carry::Increments, Carry::Slope];
 const SETTINGS: usize = LAGS.len() * CARRIES.len() * RANKS.len() * WIDTHS.len();
 
-/// Share of the best setting's weight below which a setting counts for nothing.
-const LEAST: f64 = 0.01;
+/// Weight, relative to the best setting's, below which a setting is ignored.
+const MIN_WEIGHT: f64 = 0.01;
 
 /// Nearest neighbours ("context parroting", Zhang & Gilpin 2025): the successors of the past states
-/// most like the present one, smoothed. Which lags, how many neighbours, how wide and what of them is
-/// carried over is what would have predicted best so far.
+/// most similar to the present one, smoothed. Lags, number of neighbours, bandwidth and kind of transfer are
+/// weighted by their past scores.
 #[derive(Debug, Clone)]
 pub(super) struct Past {
     values: Vec<f64>,
-    /// Summed logarithms of the probability of what came, one a setting.
+    /// Cumulative log scores of the settings.
     scores: [f64; SETTINGS],
 }
 
-/// What of a past state's successor is carried over to the present one.
+/// Transfer of a past state's successor to the present state.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Carry {
     Values,
     Increments,
-    /// Values, moved along the slope that the neighbours' successors have on their last values.
+    /// Values, shifted along the regression slope of successors on last values.
     Slope,
 }
 
@@ -52,9 +52,8 @@ impl Past {
         }
     }
 
-    /// The states nearest to the one that ends with `tail`: ends of past states and distances,
-    /// nearest first. As many more as are no farther than the last of them: of a channel of few values
-    /// all that are the same.
+    /// Returns the past states nearest to the one that ends with `tail`, with distances, nearest first. Ties with
+    /// the last one are included: in a channel with few values, all equal states.
     fn nearest(&self, tail: &[f64], lags: usize) -> Vec<(usize, f64)> {
         let Some(from) = tail.len().checked_sub(lags) else {
             return Vec::new();
@@ -69,7 +68,7 @@ impl Past {
                 (end, squares.sum::<f64>().sqrt())
             })
             .collect();
-        let count = MOST_NEIGHBOURS.min(all.len());
+        let count = MAX_NEIGHBOURS.min(all.len());
         if count < all.len() {
             let (_, farthest, _) =
                 all.select_nth_unstable_by(count - 1, |a, b| a.1.total_cmp(&b.1));
@@ -113,7 +112,7 @@ impl Past {
         }
     }
 
-    /// Slope of the successors of neighbours on their last values, by weighted least squares.
+    /// Returns the weighted least-squares slope of successors on last values.
     fn slope(&self, near: &[(usize, f64)], weights: &[f64]) -> f64 {
         let pairs = || {
             let pair = |&(end, _): &(usize, f64)| (self.values[end], self.values[end + 1]);
@@ -122,11 +121,11 @@ impl Past {
         let (x, y) = pairs().fold((0.0, 0.0), |(x, y), (w, at)| (x + w * at.0, y + w * at.1));
         let products = pairs().map(|(w, at)| (w * (at.0 - x).powi(2), w * (at.0 - x) * (at.1 - y)));
         let (own, both) = products.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
-        // Values that differ by less than a bin say nothing about a slope.
+        // Differences below a bin do not determine a slope.
         both / (own + (0.3 * BIN_WIDTH).powi(2))
     }
 
-    /// Kernels of every setting, in the order of the scores; `None` for those without neighbours.
+    /// Computes the kernels of every setting, in the order of the scores; `None` without neighbours.
     fn all(&self, tail: &[f64], mut keep: impl FnMut(usize, &dyn Fn() -> Option<Kernels>)) {
         let mut setting = 0;
         for lags in LAGS {
@@ -146,12 +145,12 @@ impl Past {
         }
     }
 
-    /// Probability of what no neighbour has shown: it falls as the past grows.
+    /// Returns the probability of unseen outcomes, which decreases with the length of the past.
     fn chance(&self) -> f64 {
         2.0 / (self.values.len() as f64 + 50.0)
     }
 
-    /// How much each setting counts, by its scores.
+    /// Returns the weights of the settings by their scores.
     fn weights(&self) -> [f64; SETTINGS] {
         let best = self
             .scores
@@ -159,7 +158,7 @@ impl Past {
             .copied()
             .fold(f64::NEG_INFINITY, f64::max);
         let weights = self.scores.map(|score| (score - best).exp());
-        weights.map(|weight| if weight < LEAST { 0.0 } else { weight })
+        weights.map(|weight| if weight < MIN_WEIGHT { 0.0 } else { weight })
     }
 }
 
@@ -206,7 +205,7 @@ impl Rule for Past {
 }
 
 impl Past {
-    /// Weight, centre and width of every normal part of the density of what follows `tail`.
+    /// Computes weight, centre and width of every normal component of the density after `tail`.
     fn parts(&self, tail: &[f64], mut add: impl FnMut(f64, f64, f64)) {
         let weights = self.weights();
         self.all(tail, |setting, kernels| {
@@ -215,7 +214,7 @@ impl Past {
                 for (&weight, &centre) in k.weights.iter().zip(&k.centres) {
                     add(share * weight, centre, k.width);
                 }
-                // What no neighbour has shown: a wider law around them.
+                // Unseen outcomes: a wider distribution around the neighbours.
                 let mean: f64 = k.weights.iter().zip(&k.centres).map(|(w, c)| w * c).sum();
                 add(share * self.chance(), mean, 10.0 * k.width);
             }

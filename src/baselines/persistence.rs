@@ -1,17 +1,17 @@
-//! The last value, moved by increments that were seen.
+//! Persistence.
 
 use rand::rngs::ChaCha8Rng;
 
 use super::channels::Rule;
-use super::kernel::{Kept, Smoothed};
+use super::smoother::{RefreshedSample, SmoothedSample};
 use crate::codec::{BIN_COUNT, Cell};
 use crate::density::Mass;
 
-/// Persistence: the last value plus one of the increments of the past, less their mean, smoothed.
+/// The last value plus the smoothed distribution of past increments minus their mean.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Increments {
     seen: Vec<f64>,
-    smoothed: Kept,
+    smoothed: RefreshedSample,
 }
 
 impl Rule for Increments {
@@ -24,7 +24,7 @@ impl Rule for Increments {
             self.smoothed.refresh(self.seen.len(), || {
                 let mean = self.seen.iter().sum::<f64>() / self.seen.len() as f64;
                 let centred: Vec<f64> = self.seen.iter().map(|d| d - mean).collect();
-                Smoothed::of(&centred, 0.0)
+                SmoothedSample::of(&centred, 0.0)
             });
         }
     }

@@ -1,4 +1,4 @@
-//! A learned model of one step as a forecaster of channels.
+//! A learned one-step model as a forecaster of channels.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,26 +15,25 @@ use crate::forecast::{
     Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
 
-/// Least standard deviation of a density, in axis units: within a bin nothing is told apart.
-const LEAST_SPREAD: f64 = 0.3 * BIN_WIDTH;
+/// Smallest standard deviation of a density, in axis units: differences within a bin are not resolved.
+const MIN_STD: f64 = 0.3 * BIN_WIDTH;
 
-/// A model of one step that was learned before, from whatever recordings, and learns nothing from the
-/// context. The variables are the states, and the reward of the step that led to them if there is one
-/// more. A path keeps one member of the model.
+/// A fixed one-step model that does not learn from the context. The variables are the states and, if there is one
+/// more, the reward of the step before. A path keeps one member of the model.
 #[derive(Clone)]
-pub(super) struct Transition {
+pub(super) struct OneStepModel {
     pub(super) dynamics: Arc<dyn Dynamics>,
-    /// States of the model.
+    /// Number of the model's states.
     pub(super) states: usize,
 }
 
-impl Predictor for Transition {
+impl Predictor for OneStepModel {
     fn name(&self) -> String {
         self.dynamics.name().to_owned()
     }
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
-        Ok(Box::new(Walk {
+        Ok(Box::new(OneStepPaths {
             dynamics: self.dynamics.clone(),
             states: self.states,
             encoding: start.encoding.clone(),
@@ -52,29 +51,29 @@ impl Predictor for Transition {
 /// The last row of a path.
 #[derive(Debug, Clone, Default)]
 struct Tail {
-    /// Its states; empty before the first row.
+    /// States; empty before the first row.
     states: Vec<f64>,
     actions: Vec<f64>,
 }
 
-struct Walk {
+struct OneStepPaths {
     dynamics: Arc<dyn Dynamics>,
     states: usize,
     encoding: Encoding,
     active: Vec<usize>,
     tails: Vec<Tail>,
-    /// One a path, once forked.
+    /// One per path after a fork.
     members: Vec<usize>,
 }
 
-/// Normal laws of the channels in axis units, `[rows, active channels]`.
+/// Normal distributions of the channels in axis units, `[rows, active channels]`.
 struct OnAxes {
     centre: Array2<f64>,
     spread: Array2<f64>,
 }
 
-impl Walk {
-    /// States of a row of positions of the active channels.
+impl OneStepPaths {
+    /// Returns the states for positions of the active channels.
     fn states_of(&self, positions: impl Iterator<Item = f64>) -> Vec<f64> {
         let axes = self.encoding.axes();
         let mut channels: Array1<f64> = axes.iter().map(|axis| axis.value(0.0)).collect();
@@ -85,7 +84,7 @@ impl Walk {
         variables.iter().take(self.states).copied().collect()
     }
 
-    /// Laws of the variables on the axes of the channels: the map is affine, so they stay normal.
+    /// Maps distributions of the variables to the axes of the channels, an affine map.
     fn on_axes(&self, distributions: &NormalDistributions) -> OnAxes {
         let disentangler = self.encoding.disentangler();
         let variables = disentangler.variables();
@@ -102,12 +101,12 @@ impl Walk {
             }),
             spread: Array2::from_shape_fn(shape, |(row, i)| {
                 let std = variance[[row, self.active[i]]].sqrt();
-                (std / axis(i).unit()).max(LEAST_SPREAD)
+                (std / axis(i).unit()).max(MIN_STD)
             }),
         }
     }
 
-    /// Laws of what follows some tails, by one member.
+    /// Predicts the rows after some tails by one member.
     fn distributions(&self, member: usize, tails: &[&Tail]) -> OnAxes {
         let actions = tails.first().map_or(0, |tail| tail.actions.len());
         let states = Array2::from_shape_fn((tails.len(), self.states), |(i, j)| tails[i].states[j]);
@@ -118,7 +117,7 @@ impl Walk {
         self.on_axes(&distributions)
     }
 
-    /// Densities `[rows, active channels, 1000]` of what follows some tails.
+    /// Returns the densities `[rows, active channels, 1000]` of the rows after some tails.
     fn densities(&self, tails: &[&Tail]) -> Array3<f32> {
         let known: Vec<&Tail> = tails
             .iter()
@@ -161,7 +160,7 @@ impl Walk {
     }
 }
 
-impl Continuation for Walk {
+impl Continuation for OneStepPaths {
     fn batch(&self) -> usize {
         self.active.len() * self.tails.len()
     }
@@ -222,7 +221,7 @@ impl Continuation for Walk {
         let width = self.tails.first().map_or(0, |tail| tail.actions.len());
         let tails = (0..paths).map(|path| {
             let positions = (0..self.active.len()).map(|c| values[c * paths + path].position());
-            // Without actions to come those of the last row are taken to go on.
+            // Without future actions, those of the last row are held.
             let taken = actions.get(path * width..(path + 1) * width);
             let taken = taken.unwrap_or(&self.tails[path].actions);
             self.tail(positions, aview1(taken))

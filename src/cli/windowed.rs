@@ -143,6 +143,7 @@ impl WindowArguments {
     /// Forecasts from all origins by all methods.
     pub(super) fn run(
         &self,
+        command: &'static str,
         series: &BacktestSeries,
         methods: &[Forecaster],
     ) -> anyhow::Result<Backtest> {

@@ -1,13 +1,13 @@
-//! The audit of a tokenizer: proof that it reads numbers as a prompt format says.
+//! The audit of a tokenizer: checks that it encodes numbers as a prompt format requires.
 
 use tokenizers::Tokenizer;
 
 use super::{BIN_COUNT, Bin, Bos, CodecError, PromptFormat, Symbols};
 use crate::guard;
 
-/// A tokenizer that can be audited, wherever it is.
+/// A tokenizer, local or remote, that can be audited.
 pub trait TextTokenizer {
-    /// The tokens of a text; with the special ones of the tokenizer's template if asked for.
+    /// Encodes a text, optionally with the special tokens of the tokenizer's template.
     ///
     /// # Errors
     /// Why it has none.
@@ -19,7 +19,7 @@ pub trait TextTokenizer {
     /// Why it has none.
     fn text_of(&self, ids: &[u32]) -> Result<String, String>;
 
-    /// True if every question costs a request, so that many numbers are better encoded in one text.
+    /// True if every call costs a request, so that many numbers are better encoded in one text.
     fn is_remote(&self) -> bool {
         false
     }
@@ -47,10 +47,10 @@ pub struct TokenTable {
     separator: Vec<u32>,
 }
 
-/// One token of a number: one of a few symbols, behind tokens that are always the same.
+/// A symbol position of a number: one of a few symbols after a fixed prefix of tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Tokens between the symbol before and this one.
+    /// Tokens between the previous symbol and this one.
     pub before: Vec<u32>,
     /// Ids of the symbols, 1000 numbers or ten digits, in their order.
     pub symbols: Vec<u32>,
@@ -71,7 +71,7 @@ impl TokenTable {
         guard::catch(|| audit.proof()).unwrap_or_else(|said| Err(audit.fail(said)))
     }
 
-    /// Audits the formats in turn and takes the first that fits.
+    /// Returns the first format that passes the audit.
     ///
     /// # Errors
     /// [`CodecError::NoFormat`] with each format's reason if none fits.
@@ -92,22 +92,22 @@ impl TokenTable {
         Err(CodecError::NoFormat(reasons))
     }
 
-    /// The format that was audited.
+    /// Returns the audited format.
     pub fn format(&self) -> &PromptFormat {
         &self.format
     }
 
-    /// Tokens before the first number: beginning of sequence and preamble. May be empty.
+    /// Returns the tokens before the first number: beginning of sequence and preamble. May be empty.
     pub fn prefix(&self) -> &[u32] {
         &self.prefix
     }
 
-    /// The symbols of a number, first digit first. Nothing stands before the first one.
+    /// Returns the symbol positions of a number, first digit first. The first one has no prefix.
     pub fn places(&self) -> &[Place] {
         &self.places
     }
 
-    /// Every id that a prompt can hold.
+    /// Returns every token id that a prompt can contain.
     pub fn ids(&self) -> impl Iterator<Item = u32> {
         let places = self.places.iter();
         let of_places = places.flat_map(|place| place.before.iter().chain(&place.symbols));
@@ -116,24 +116,24 @@ impl TokenTable {
             .copied()
     }
 
-    /// Tokens that one value takes, its separator included.
+    /// Returns the number of tokens per value, including its separator.
     pub fn stride(&self) -> usize {
         self.offset(self.places.len()) + self.separator.len()
     }
 
-    /// Tokens of a number before the symbol at a place, or of all its symbols.
+    /// Returns the number of tokens before the symbol at a position, or of all symbols.
     pub(crate) fn offset(&self, place: usize) -> usize {
         let before = |place: &Place| place.before.len();
         let up_to = self.places.len().min(place + 1);
         place + self.places[..up_to].iter().map(before).sum::<usize>()
     }
 
-    /// Tokens of a prompt of `rows` values.
+    /// Returns the number of tokens of a prompt of `rows` values.
     pub fn tokens(&self, rows: usize) -> usize {
         self.prefix.len() + rows * self.stride()
     }
 
-    /// Most values that fit into a window of so many tokens.
+    /// Returns the largest number of values in a window of tokens.
     pub fn rows_in(&self, window: usize) -> usize {
         window.saturating_sub(self.prefix.len()) / self.stride()
     }
@@ -144,7 +144,7 @@ impl TokenTable {
         prompt.extend_from_slice(&self.separator);
     }
 
-    /// Appends a value's symbols at some places, each with the tokens before it.
+    /// Appends a value's symbols at some positions, each with its prefix.
     pub(crate) fn push_symbols(
         &self,
         prompt: &mut Vec<u32>,
@@ -158,7 +158,7 @@ impl TokenTable {
         }
     }
 
-    /// Tokens that are read to draw a value: all up to its last symbol.
+    /// Returns the number of tokens to read for a draw: all up to its last symbol.
     pub(crate) fn draw_length(&self) -> usize {
         self.offset(self.places.len() - 1)
     }

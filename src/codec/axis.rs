@@ -4,19 +4,19 @@ use std::str::FromStr;
 
 use super::{Bin, CodecError, Quantised};
 
-/// Where the span's minimum and maximum come to lie on the axis, leaving 15 % of it on either side
-/// for values that the context has not seen.
+/// Positions of the context's minimum and maximum on the axis, which leave 15 % on either side for values beyond
+/// the context.
 const SPAN_START: f64 = 1.5;
 const SPAN_WIDTH: f64 = 7.0;
 const AXIS_LENGTH: f64 = 10.0;
 
-/// How a channel's axis is chosen.
+/// Choice of a channel's axis.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Scale {
-    /// The context's minimum and maximum come to lie at 1.5 and 8.5.
+    /// Maps the context's minimum and maximum to 1.5 and 8.5.
     #[default]
     MinMax,
-    /// Known physical limits, in the channel's units, come to lie at 1.5 and 8.5.
+    /// Maps known physical limits, in the channel's units, to 1.5 and 8.5.
     Range {
         /// Lower limit.
         low: f64,
@@ -28,7 +28,7 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// A range from two limits.
+    /// Creates a range from two limits.
     ///
     /// # Errors
     /// [`CodecError::Scale`] unless both are finite and in order.
@@ -44,7 +44,7 @@ impl Scale {
 impl FromStr for Scale {
     type Err = CodecError;
 
-    /// Reads `minmax`, `none` or `LOW,HIGH`.
+    /// Parses `minmax`, `none` or `LOW,HIGH`.
     fn from_str(text: &str) -> Result<Self, CodecError> {
         match text {
             "minmax" => return Ok(Self::MinMax),
@@ -83,7 +83,7 @@ impl std::fmt::Display for Scale {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Axis {
-    /// The values between `min` and `max` come to lie on `[1.5, 8.5]`.
+    /// Maps values between `min` and `max` to `[1.5, 8.5]`.
     Span {
         /// Value at 1.5.
         min: f64,
@@ -92,12 +92,12 @@ pub enum Axis {
     },
     /// The values are positions on the axis.
     Identity,
-    /// A channel that never changes: known exactly, never shown to a model.
+    /// A constant channel: known exactly and not passed to a model.
     Constant(f64),
 }
 
 impl Axis {
-    /// The axis of a channel from the values of its context, and of nothing else.
+    /// Fits the axis of a channel to the values of its context alone.
     ///
     /// # Errors
     /// [`CodecError::Empty`] without a value, [`CodecError::Range`] if `max - min` overflows.
@@ -121,8 +121,7 @@ impl Axis {
         }
     }
 
-    /// Position on the axis of a value in the channel's units. A constant channel has its one
-    /// value in the middle.
+    /// Returns the position of a value on the axis. A constant channel has its value in the middle.
     pub fn position(&self, x: f64) -> f64 {
         match *self {
             Self::Span { min, max } => SPAN_START + SPAN_WIDTH * (x - min) / (max - min),
@@ -131,7 +130,7 @@ impl Axis {
         }
     }
 
-    /// Value in the channel's units of a position on the axis.
+    /// Returns the value at a position on the axis.
     pub fn value(&self, y: f64) -> f64 {
         match *self {
             Self::Span { min, max } => min + (y - SPAN_START) / SPAN_WIDTH * (max - min),
@@ -140,22 +139,22 @@ impl Axis {
         }
     }
 
-    /// The bin of a value.
+    /// Returns the bin of a value.
     pub fn quantise(&self, x: f64) -> Quantised {
         Bin::quantise(self.position(x))
     }
 
-    /// Value at the axis' start, in the channel's units.
+    /// Returns the value at the start of the axis.
     pub fn low(&self) -> f64 {
         self.value(0.0)
     }
 
-    /// Value at the axis' end, in the channel's units.
+    /// Returns the value at the end of the axis.
     pub fn high(&self) -> f64 {
         self.value(AXIS_LENGTH)
     }
 
-    /// Units of the channel in one unit of the axis; zero for a constant channel.
+    /// Returns the channel units per axis unit; zero for a constant channel.
     pub fn unit(&self) -> f64 {
         match *self {
             Self::Span { min, max } => (max - min) / SPAN_WIDTH,
@@ -164,7 +163,7 @@ impl Axis {
         }
     }
 
-    /// True for a channel that never changes.
+    /// True for a constant channel.
     pub fn is_constant(&self) -> bool {
         matches!(self, Self::Constant(_))
     }

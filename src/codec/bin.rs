@@ -10,12 +10,12 @@ pub const BIN_WIDTH: f64 = 0.01;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bin(u16);
 
-/// A value's bin, and whether the value lay outside the axis and was moved to its end.
+/// A value's bin, and whether the value was clipped to the axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quantised {
-    /// The bin that holds the value, or the nearest one.
+    /// Bin of the value, or the nearest one.
     pub bin: Bin,
-    /// True if the value lay outside `[0, 10)`.
+    /// True if the value was outside `[0, 10)`.
     pub saturated: bool,
 }
 
@@ -23,7 +23,7 @@ impl Bin {
     /// The first bin.
     pub const MIN: Self = Self(0);
 
-    /// The bin with this number, if there is one.
+    /// Returns the bin with this number, if valid.
     ///
     /// ```
     /// use statecast::codec::Bin;
@@ -33,7 +33,7 @@ impl Bin {
         (index < BIN_COUNT).then_some(Self(index as u16))
     }
 
-    /// `clamp(floor(100 y), 0, 999)` of a position `y` on the axis. `y` must not be NaN.
+    /// Returns the bin `clamp(floor(100 y), 0, 999)` of a position `y` on the axis. `y` must not be NaN.
     ///
     /// ```
     /// use statecast::codec::Bin;
@@ -52,17 +52,17 @@ impl Bin {
         }
     }
 
-    /// Number of the bin, 0 to 999.
+    /// Returns the number of the bin, 0 to 999.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
 
-    /// The middle of the bin on the axis, `(k + 0.5) / 100`.
+    /// Returns the centre of the bin on the axis, `(k + 0.5) / 100`.
     pub fn centre(self) -> f64 {
         (f64::from(self.0) + 0.5) / 100.0
     }
 
-    /// The position a fraction `0..1` of the way through the bin, on the axis.
+    /// Returns the position at a fraction `0..1` of the bin, on the axis.
     pub fn within(self, fraction: f64) -> f64 {
         (f64::from(self.0) + fraction) / 100.0
     }

@@ -1,16 +1,16 @@
-//! What part of the axis an observation stands for, where the instrument is coarser than the bins.
+//! Intervals of observations from instruments that are coarser than the bins.
 
 use super::grid::REACH;
 use super::{BIN_COUNT, BIN_WIDTH, Bin, Grid};
 
-/// Share of a step by which the gaps between values may miss a multiple of it.
+/// Tolerance of multiples of a step, relative to the step.
 const SLACK: f64 = 0.02;
 
-/// The stretch of the axis that an observed value stands for: its bin, or all that an instrument with
-/// coarser steps reports as this value.
+/// The interval of the axis that an observed value represents: its bin, or all values that a coarser instrument
+/// reports as this one.
 ///
-/// A forecast of what a coarse instrument reads is right if it gives the whole step its probability;
-/// that a model knows on which of the bins the values fall earns nothing.
+/// Forecasts of a coarse instrument are scored by the probability of the whole step; knowledge of the bins on which
+/// its readings fall does not improve the score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
     /// Ends in bins of the grid, `0 <= low < high <= 1000`.
@@ -18,8 +18,8 @@ pub struct Cell {
     high: f64,
     /// In axis units.
     width: f64,
-    /// Shares of the masses of the first and the last bin that a density has in the cell, where
-    /// half of each lies beyond the bins.
+    /// Fractions of the masses of the first and the last bin within the cell, where half of each mass is beyond the
+    /// bins.
     ends: Option<[f64; 2]>,
 }
 
@@ -63,8 +63,8 @@ impl Cell {
         }
     }
 
-    /// A stretch of a residual's tail, as wide as the last bin and of the density that the tail has
-    /// at `z`; its bin is that at the end.
+    /// Returns an interval of a residual's tail with the width of the last bin and the density of the tail at `z`; its
+    /// bin is the last one.
     fn beyond(self, z: f64, scale: f64) -> Self {
         let share = 0.5 * REACH * (self.width / scale) / (z * z);
         let ends = if z < 0.0 { [share, 0.0] } else { [0.0, share] };
@@ -122,7 +122,7 @@ impl Cell {
     }
 }
 
-/// Share of a tail, which has the density `200 / z^2` from 200 scales on, between two places.
+/// Returns the fraction of a tail with density `200 / z^2` from 200 scales on, between two positions.
 fn tail(from: f64, to: f64) -> f64 {
     let (from, to) = (from.max(REACH), to.max(REACH));
     REACH * (to - from) / (from * to)
@@ -137,8 +137,8 @@ impl From<Bin> for Cell {
 /// The step in which some positions are read, in axis units; zero if it is that of the bins or finer,
 /// or if there is none.
 ///
-/// Values have a step if all gaps between different ones are multiples of the smallest gap and at
-/// least half of the values have come before.
+/// Values have a step if all gaps between distinct values are multiples of the smallest gap and at least half of the
+/// values are repeated.
 ///
 /// ```
 /// use statecast::codec::resolution;

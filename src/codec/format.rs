@@ -1,4 +1,4 @@
-//! Prompt formats: how numbers stand in a prompt, as data.
+//! Prompt formats: the serialisation of numbers, as data.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use crate::stand_in;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bos {
-    /// As the tokenizer's own template has it.
+    /// According to the tokenizer's own template.
     #[default]
     Auto,
-    /// Never, whatever the template says.
+    /// Never.
     Never,
 }
 
-/// What one token of a number stands for.
+/// Content of one token of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Symbols {
@@ -30,7 +30,7 @@ pub enum Symbols {
 }
 
 impl Symbols {
-    /// Tokens that write a number, separators aside.
+    /// Returns the number of tokens per number, without separators.
     pub fn places(self) -> usize {
         match self {
             Self::Number => 1,
@@ -38,7 +38,7 @@ impl Symbols {
         }
     }
 
-    /// How many symbols there are.
+    /// Returns the number of symbols.
     pub fn count(self) -> usize {
         match self {
             Self::Number => BIN_COUNT,
@@ -46,7 +46,7 @@ impl Symbols {
         }
     }
 
-    /// The symbol of a bin at a place.
+    /// Returns the symbol of a bin at a position.
     pub fn of(self, bin: Bin, place: usize) -> usize {
         match self {
             Self::Number => bin.index(),
@@ -65,9 +65,9 @@ impl Symbols {
 pub struct PromptFormat {
     /// Name by which users choose the format.
     pub name: String,
-    /// One line that says which tokenizers it is for.
+    /// One-line description of the tokenizers it is for.
     pub description: String,
-    /// What one token of a number stands for.
+    /// Content of one token of a number.
     #[serde(default)]
     pub symbols: Symbols,
     /// Text before every number.
@@ -135,7 +135,7 @@ impl PromptFormat {
     }
 }
 
-/// The embedded formats, in the order in which they are tried on a tokenizer.
+/// Returns the embedded formats, in the order of the audit.
 ///
 /// # Errors
 /// [`CodecError::Format`] if an embedded file is broken, which a test rules out.

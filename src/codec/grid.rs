@@ -7,14 +7,12 @@ use super::{BIN_COUNT, BIN_WIDTH, Bin, Cell, Quantised};
 pub(super) const REACH: f64 = Grid::REACH;
 const CURVE: f64 = Grid::CURVE;
 
-/// Where a density's bins lie on a channel's axis. Masses and quantiles are those of bins, whatever
-/// they are; the grid says where and how wide.
+/// Positions and widths of a density's bins on a channel's axis.
 ///
-/// Bins of digits cover all of an axis. Those of a residual end 200 scales from its centre, values
-/// do not: of the mass of a bin at an end half is spread over the bin, half over the tail beyond
-/// it, with a density that falls with the square of the distance ([`Grid::cell`]). So a density is
-/// one of all values, and what lies outside of the bins is scored by how far. Moments, quantiles
-/// and the distribution function leave all of the mass in the bin.
+/// Bins of digits cover the whole axis. Bins of a residual end 200 scales from its centre: half of the mass of an
+/// outermost bin is spread over the bin, half over the tail beyond it, with a density that decreases with the square
+/// of the distance ([`Grid::cell`]). Values outside of the bins are thus scored by their distance. Moments, quantiles
+/// and the distribution function keep all of the mass in the bin.
 ///
 /// ```
 /// use statecast::codec::Grid;
@@ -32,7 +30,7 @@ pub enum Grid {
     /// Bins of `(position - centre) / scale`, with edges `200 sinh(9 u) / sinh(9)`, `u` even on
     /// `[-1, 1]`: a thousandth of the scale at the centre, a fiftieth of the residual far from it.
     Residual {
-        /// Position at which the middle of the bins lies.
+        /// Position of the centre of the bins.
         centre: f64,
         /// Unit of the residual in axis units, above zero.
         scale: f64,
@@ -49,13 +47,13 @@ static EDGES: LazyLock<Vec<f64>> = LazyLock::new(|| {
 });
 
 impl Grid {
-    /// Scales on either side of the centre that a residual's bins reach.
+    /// Half range of a residual's bins, in scales.
     pub const REACH: f64 = 200.0;
 
-    /// How fast the widths of a residual's bins grow.
+    /// Growth parameter of the widths of a residual's bins.
     pub const CURVE: f64 = 9.0;
 
-    /// Position of the lower end of bin `k`; that of bin 1000 is the end of all.
+    /// Returns the lower edge of bin `k`; that of bin 1000 is the upper end.
     ///
     /// # Panics
     /// If `k` is above 1000.
@@ -66,7 +64,7 @@ impl Grid {
         }
     }
 
-    /// Position of the middle of bin `k`, below 1000.
+    /// Returns the centre of bin `k`, below 1000.
     pub fn centre(self, k: usize) -> f64 {
         match self {
             Self::Digits => (k as f64 + 0.5) / 100.0,
@@ -74,7 +72,7 @@ impl Grid {
         }
     }
 
-    /// Width of bin `k`, below 1000, in axis units.
+    /// Returns the width of bin `k`, below 1000, in axis units.
     pub fn width(self, k: usize) -> f64 {
         match self {
             Self::Digits => BIN_WIDTH,
@@ -94,7 +92,7 @@ impl Grid {
         }
     }
 
-    /// The bin of a position, or the nearest one. `position` must not be NaN.
+    /// Returns the bin of a position, or the nearest one. `position` must not be NaN.
     pub fn quantise(self, position: f64) -> Quantised {
         let Self::Residual { centre, scale } = self else {
             return Bin::quantise(position);
@@ -105,7 +103,7 @@ impl Grid {
         Bin::quantise((at.floor() + 0.5) / 100.0)
     }
 
-    /// A position in bins, moved to the grid's ends.
+    /// Returns a position in bins, clipped to the grid.
     pub(crate) fn place(self, position: f64) -> f64 {
         let Self::Residual { centre, scale } = self else {
             return (position / BIN_WIDTH).clamp(0.0, BIN_COUNT as f64);
@@ -115,9 +113,8 @@ impl Grid {
         k as f64 + fraction.clamp(0.0, 1.0)
     }
 
-    /// The stretch of this grid that a position stands for, which is read in steps of `resolution`
-    /// axis units: its bin, or the whole step of an instrument that is coarser; beyond a residual's
-    /// bins a short stretch of the tail.
+    /// Returns the interval that a position represents at a `resolution` in axis units: its bin, or the whole step of
+    /// a coarser instrument; beyond a residual's bins a short interval of the tail.
     ///
     /// ```
     /// use statecast::codec::{Axis, Grid};
@@ -132,7 +129,7 @@ impl Grid {
         Cell::on(self, position, resolution)
     }
 
-    /// Distance of a position from the centre, in scales.
+    /// Returns the distance of a position from the centre, in scales.
     pub(super) fn residual(self, position: f64) -> f64 {
         match self {
             Self::Digits => position,
@@ -140,8 +137,8 @@ impl Grid {
         }
     }
 
-    /// Masses on this grid of a density with given masses on another one. What lies outside of this
-    /// grid goes to the bins at its ends, half of which is that of the tails.
+    /// Projects masses of another grid to this one. Mass outside of this grid goes to its outermost bins, half of which
+    /// is tail mass.
     pub(crate) fn project(self, masses: &[f32], from: Self) -> Vec<f32> {
         if self == from {
             return masses.to_vec();

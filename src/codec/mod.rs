@@ -1,9 +1,9 @@
 //! Values to tokens and back: axis, bins, prompt formats and the audit of a tokenizer.
 //!
 //! A channel's values lie on an axis `[0, 10)` ([`Axis`]), cut into 1000 bins ([`Bin`]) that are
-//! written with three digits; bins of a [`Grid`] may also be those of a residual around a forecast. A [`PromptFormat`] says how the digits stand in the prompt, the
-//! [`audit`](TokenTable::audit) proves that a tokenizer reads them so, and the resulting
-//! [`TokenTable`] is all that the model needs to know.
+//! written with three digits; the bins of a [`Grid`] may also be those of a residual around a forecast. A
+//! [`PromptFormat`] defines the serialisation of digits, the [`audit`](TokenTable::audit) checks that a tokenizer
+//! encodes them accordingly, and the resulting [`TokenTable`] is all that the model needs.
 
 mod audit;
 mod axis;
@@ -19,22 +19,22 @@ pub use cell::{Cell, resolution};
 pub use format::{Bos, PromptFormat, Symbols, builtin_formats};
 pub use grid::Grid;
 
-/// Why values cannot be written as tokens.
+/// Errors of the codec.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
-    /// A scale was given whose ends are not finite or not in order.
+    /// A scale whose ends are not finite or not in order.
     #[error("scale {low},{high}: both ends must be finite and the first below the second")]
     Scale {
-        /// Lower end as given.
+        /// Lower end.
         low: f64,
-        /// Upper end as given.
+        /// Upper end.
         high: f64,
     },
     /// A scale that is neither a name nor two numbers.
     #[error("scale '{0}': use minmax, none, or two numbers LOW,HIGH")]
     ScaleName(String),
-    /// A channel that holds no value.
+    /// A channel without values.
     #[error("channel has no values")]
     Empty,
     /// A channel whose range is not representable.
@@ -53,12 +53,12 @@ pub enum CodecError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The tokenizer does not read a format as the format says.
+    /// A tokenizer that does not support a format.
     #[error("tokenizer does not support prompt format '{format}': {reason}")]
     Audit {
         /// Name of the format.
         format: String,
-        /// The first thing found that breaks it.
+        /// First violation.
         reason: String,
     },
     /// No known format fits the tokenizer.

@@ -1,13 +1,11 @@
 //! The density of a number that a model writes digit by digit (Liu et al. 2024, arXiv 2402.00795):
-//! P(d1) P(d2|d1) P(d3|d1 d2), as far as it was asked for.
+//! P(d1) P(d2|d1) P(d3|d1 d2), as far as it is refined.
 
 /// Digits of a number.
 const DIGITS: usize = 3;
 const BASE: usize = 10;
 
-/// Probabilities of the next digit behind some of the beginnings of a number.
-///
-/// What is not known is taken as uniform.
+/// Probabilities of the next digit after some prefixes of a number. Unknown ones are uniform.
 ///
 /// ```
 /// use statecast::density::DigitTree;
@@ -22,12 +20,12 @@ const BASE: usize = 10;
 /// ```
 #[derive(Debug, Clone)]
 pub struct DigitTree {
-    /// By length of the beginning, then by the number that it reads as.
+    /// By length of the prefix, then by its value.
     levels: [Vec<Option<[f32; BASE]>>; DIGITS],
 }
 
 impl DigitTree {
-    /// A tree of which the first digit's ten probabilities are known.
+    /// Creates a tree from the ten probabilities of the first digit.
     ///
     /// # Panics
     /// If there are not ten.
@@ -39,16 +37,16 @@ impl DigitTree {
         tree
     }
 
-    /// Sets the ten probabilities behind a beginning of `length` digits that reads as `beginning`.
+    /// Sets the ten probabilities after the prefix of `length` digits with the value `beginning`.
     ///
     /// # Panics
-    /// If there are not ten, or no such beginning.
+    /// If there are not ten, or the prefix does not exist.
     pub fn refine(&mut self, length: usize, beginning: usize, next: &[f32]) {
         let next = next.try_into().expect("a digit is one of ten");
         self.levels[length][beginning] = Some(next);
     }
 
-    /// Probability that the number begins so.
+    /// Returns the probability of a prefix.
     fn reach(&self, length: usize, beginning: usize) -> f64 {
         (0..length)
             .map(|digits| {
@@ -60,9 +58,9 @@ impl DigitTree {
             .product()
     }
 
-    /// The beginnings of `length` digits with more than `tolerance` of the probability, behind which nothing is known; of
-    /// those whose own digits are all known. Where all are refined, no cumulated probability is wrong by more than the
-    /// tolerance: it is right at the ends of every beginning, and errs within one by less than that one has.
+    /// Returns the unrefined prefixes of `length` known digits with more than `tolerance` of the probability. Once all are
+    /// refined, no cumulative probability is wrong by more than the tolerance: it is exact at the ends of every prefix,
+    /// and errs within one by less than its probability.
     pub fn unrefined(&self, length: usize, tolerance: f64) -> Vec<usize> {
         let known = |(digits, level): (usize, &Vec<Option<_>>), beginning: usize| {
             level[beginning / BASE.pow((length - digits) as u32)].is_some()
@@ -77,7 +75,7 @@ impl DigitTree {
             .collect()
     }
 
-    /// Probabilities of the 1000 numbers.
+    /// Returns the probabilities of the 1000 numbers.
     pub fn mass(&self) -> Vec<f32> {
         let mut mass = vec![1.0f64];
         for level in &self.levels {

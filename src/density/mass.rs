@@ -1,4 +1,4 @@
-//! Densities on the bins of the axis, built up from parts.
+//! Densities on the bins of the axis, composed of components.
 
 use std::sync::LazyLock;
 
@@ -6,22 +6,22 @@ use statrs::distribution::{Continuous, ContinuousCDF, Normal, StudentsT};
 
 use crate::codec::{BIN_COUNT, BIN_WIDTH};
 
-/// Share of the uniform density in every one.
+/// Fraction of the uniform density in every density.
 const UNIFORM: f64 = 1e-4;
 
-/// Widths beyond which a normal density is nothing.
+/// Widths beyond which a normal density is zero.
 pub(crate) const REACH: f64 = 8.0;
 
-/// Widths beyond which it is less than the uniform density's share in every density.
+/// Widths beyond which it is below the uniform fraction.
 const SEEN: f64 = 5.0;
 
-/// Scale, in axis units, from which on Student's density is smooth within a bin.
+/// Scale, in axis units, from which on Student's t density is smooth within a bin.
 const SMOOTH: f64 = 5.0 * BIN_WIDTH;
 
-/// Degrees of freedom from which on Student's law is normal to the digits that count.
+/// Degrees of freedom from which on Student's t distribution is normal to working precision.
 const NORMAL: f64 = 200.0;
 
-/// A density that is built up from parts.
+/// A density composed of components.
 pub(crate) struct Mass(Vec<f64>);
 
 impl Mass {
@@ -29,7 +29,7 @@ impl Mass {
         Self(vec![0.0; BIN_COUNT])
     }
 
-    /// Adds a normal density at a position, of a width above zero.
+    /// Adds a normal density at a position, with a width above zero.
     pub(crate) fn add_normal(&mut self, weight: f64, centre: f64, width: f64) {
         let first = ((centre - SEEN * width) / BIN_WIDTH).floor();
         let last = ((centre + SEEN * width) / BIN_WIDTH).ceil();
@@ -39,7 +39,7 @@ impl Mass {
         });
     }
 
-    /// Adds Student's density of some degrees of freedom at a position, of a scale above zero.
+    /// Adds a Student t density at a position, with a scale above zero.
     pub(crate) fn add_student(&mut self, weight: f64, centre: f64, scale: f64, freedom: f64) {
         let Some(student) = StudentsT::new(0.0, 1.0, freedom)
             .ok()
@@ -48,8 +48,8 @@ impl Mass {
             return self.add_normal(weight, centre, scale);
         };
         let inside = |k: f64| k.clamp(0.0, BIN_COUNT as f64) as usize;
-        // The distribution function costs ten times what the density costs, which is as good where
-        // it hardly bends within a bin.
+        // The distribution function costs ten times as much as the density, which is as accurate where it is nearly
+        // linear within a bin.
         let reach = if scale < SMOOTH {
             12.0 * scale + 8.0 * BIN_WIDTH
         } else {
@@ -76,7 +76,7 @@ impl Mass {
         }
     }
 
-    /// Adds a density of a given distribution function.
+    /// Adds a density with a given distribution function.
     pub(crate) fn add(
         &mut self,
         weight: f64,
@@ -94,8 +94,7 @@ impl Mass {
         }
     }
 
-    /// Normalised probabilities. What lies off the axis is cut away: the next value is taken to lie
-    /// on it.
+    /// Returns normalised probabilities, truncated to the axis.
     pub(crate) fn density(&self) -> impl Iterator<Item = f32> + '_ {
         let total: f64 = self.0.iter().sum();
         let known = total > 1e-12;
@@ -107,8 +106,7 @@ impl Mass {
     }
 }
 
-/// Distribution function of the standard normal law to 2e-7, from a table: it is most of what
-/// simple forecasters compute.
+/// Returns the standard normal distribution function to 2e-7, from a table: baselines spend most of their time on it.
 pub(crate) fn normal_cdf(z: f64) -> f64 {
     const STEPS: f64 = 500.0;
     static TABLE: LazyLock<Vec<f64>> = LazyLock::new(|| {
@@ -124,7 +122,7 @@ pub(crate) fn normal_cdf(z: f64) -> f64 {
     TABLE[i] + (at - i as f64) * (TABLE[i + 1] - TABLE[i])
 }
 
-/// Its inverse.
+/// Returns the standard normal quantile.
 pub(crate) fn normal_quantile(level: f64) -> f64 {
     Normal::standard().inverse_cdf(level.clamp(1e-12, 1.0 - 1e-12))
 }

@@ -11,8 +11,7 @@ pub(crate) use mass::{Mass, REACH, normal_cdf, normal_quantile};
 /// The piecewise-uniform density of one channel at one step: bin `k` of a [`Grid`] carries the
 /// probability `mass[k]`, spread evenly; of digits, over `[k/100, (k+1)/100)` of the axis.
 ///
-/// All values that go in and come out are in the channel's units, except where axis units are
-/// named. On a constant axis the density is a point.
+/// All values are in the channel's units unless axis units are named. On a constant axis the density is a point.
 ///
 /// ```
 /// use statecast::codec::{Axis, Bin};
@@ -37,13 +36,13 @@ pub struct BinnedDensity<'a> {
 }
 
 impl<'a> BinnedDensity<'a> {
-    /// A density from 1000 probabilities of the bins of digits; `None` if there are not 1000, one is negative or not
-    /// finite, or all are zero.
+    /// Creates a density from 1000 probabilities of the bins of digits; `None` if there are not 1000, one is negative or
+    /// not finite, or all are zero.
     pub fn new(axis: Axis, mass: &'a [f32]) -> Option<Self> {
         Self::on(axis, Grid::Digits, mass)
     }
 
-    /// The same, of the bins of any grid.
+    /// Creates a density on the bins of a grid.
     ///
     /// ```
     /// use statecast::codec::{Axis, Grid};
@@ -68,22 +67,22 @@ impl<'a> BinnedDensity<'a> {
         })
     }
 
-    /// The channel's axis.
+    /// Returns the channel's axis.
     pub fn axis(&self) -> Axis {
         self.axis
     }
 
-    /// Where its bins lie.
+    /// Returns the grid.
     pub fn grid(&self) -> Grid {
         self.grid
     }
 
-    /// Probability of a bin.
+    /// Returns the probability of a bin.
     pub fn probability(&self, bin: Bin) -> f64 {
         f64::from(self.mass[bin.index()]) / self.total
     }
 
-    /// Bins with their probabilities.
+    /// Iterates over bins with their probabilities.
     fn probabilities(&self) -> impl Iterator<Item = (usize, f64)> {
         let masses = self.mass.iter().enumerate();
         masses.map(|(k, &p)| (k, f64::from(p) / self.total))
@@ -94,12 +93,12 @@ impl<'a> BinnedDensity<'a> {
         parts.map(|(k, p)| p * self.grid.centre(k)).sum()
     }
 
-    /// Mean.
+    /// Returns the mean.
     pub fn mean(&self) -> f64 {
         self.axis.value(self.mean_on_axis())
     }
 
-    /// Variance, in squared units: that between the bins' centres and that within a bin.
+    /// Returns the variance, between the bins' centres and within bins.
     pub fn variance(&self) -> f64 {
         let mean = self.mean_on_axis();
         let of_bin = |(k, p): (usize, f64)| {
@@ -110,12 +109,12 @@ impl<'a> BinnedDensity<'a> {
         sum * self.axis.unit().powi(2)
     }
 
-    /// Standard deviation.
+    /// Returns the standard deviation.
     pub fn std(&self) -> f64 {
         self.variance().sqrt()
     }
 
-    /// Probability of a value of at most `x`.
+    /// Returns the probability of at most `x`.
     pub fn cdf(&self, x: f64) -> f64 {
         if let Axis::Constant(value) = self.axis {
             return if x < value { 0.0 } else { 1.0 };
@@ -130,33 +129,31 @@ impl<'a> BinnedDensity<'a> {
         ((below + partial) / self.total).min(1.0)
     }
 
-    /// The value below which the share `level` of the probability lies; levels outside `[0, 1]`
-    /// are moved to its ends. Never decreases with `level`.
+    /// Returns the quantile at `level`, clipped to `[0, 1]`. It never decreases with `level`.
     pub fn quantile(&self, level: f64) -> f64 {
         let (bin, fraction) = self.locate(level);
         self.axis.value(self.grid.position(bin, fraction))
     }
 
-    /// The bin, and the fraction of it, at which the cumulated probability reaches `level`: with a
-    /// uniform `level` a draw from the density.
+    /// Returns the bin, and the fraction of it, at which the cumulative probability reaches `level`; a draw for a
+    /// uniform `level`.
     pub fn locate(&self, level: f64) -> (Bin, f64) {
         let (k, fraction) = locate(self.mass, level);
         (index(k), fraction)
     }
 
-    /// Randomised probability integral transform of an observed cell of the grid: the probability below
-    /// it and the share `random` of its own, of bins with all of their mass.
+    /// Returns the randomised PIT value of an observed cell of the grid: the probability below it plus the fraction
+    /// `random` of its own.
     pub fn pit(&self, observed: impl Into<Cell>, random: f64) -> f64 {
         let cell = observed.into();
         let inside = random * probability(self.mass, cell);
         (below(self.mass, cell) + inside).min(1.0)
     }
 
-    /// Logarithmic score of an observed cell of the grid, in nats, of the density in axis units: for a
+    /// Returns the logarithmic score of an observed cell of the grid, in nats, of the density in axis units: for a
     /// bin of digits `ln(100 p)`. In the channel's units it is lower by the logarithm of [`Axis::unit`].
     ///
-    /// Of a residual's bins those at the ends have half of their mass beyond themselves
-    /// ([`Grid`]).
+    /// The outermost bins of a residual have half of their mass in the tails ([`Grid`]).
     pub fn log_score(&self, observed: impl Into<Cell>) -> f64 {
         density(self.mass, observed.into()).ln()
     }
@@ -184,12 +181,12 @@ pub fn locate(mass: &[f32], level: f64) -> (usize, f64) {
 
 /// Probability of the axis below a cell, for masses that need not sum to one.
 pub(crate) fn below(mass: &[f32], cell: Cell) -> f64 {
-    stretch(mass, (0.0, cell.bins().0)) / sum(mass)
+    mass_between(mass, (0.0, cell.bins().0)) / sum(mass)
 }
 
 /// Probability of a cell, for masses that need not sum to one.
 pub(crate) fn probability(mass: &[f32], cell: Cell) -> f64 {
-    stretch(mass, cell.bins()) / sum(mass)
+    mass_between(mass, cell.bins()) / sum(mass)
 }
 
 /// Mean density of a cell in axis units, for masses that need not sum to one.
@@ -200,13 +197,13 @@ pub(crate) fn density(mass: &[f32], cell: Cell) -> f64 {
     let last = BIN_COUNT - 1;
     let (low, high) = cell.bins();
     let inner = |place: f64| place.clamp(1.0, last as f64);
-    let inside = stretch(mass, (inner(low), inner(high)));
+    let inside = mass_between(mass, (inner(low), inner(high)));
     let outside = ends[0] * f64::from(mass[0]) + ends[1] * f64::from(mass[last]);
     (inside + outside) / sum(mass) / cell.width()
 }
 
 /// Mass between two places, in bins.
-fn stretch(mass: &[f32], (low, high): (f64, f64)) -> f64 {
+fn mass_between(mass: &[f32], (low, high): (f64, f64)) -> f64 {
     let part = |k: usize, share: f64| mass.get(k).map_or(0.0, |&p| share * f64::from(p));
     let (from, to) = (low as usize, high as usize);
     match from == to {

@@ -49,7 +49,7 @@ fn reward(action: &[f64], arrived: bool) -> f64 {
 
 /// Position along the valley and velocity per step.
 ///
-/// In Gymnasium an episode starts in 64 bits and goes on in 32.
+/// In Gymnasium an episode starts in 64 bits and continues in 32.
 #[derive(Debug, Default)]
 pub(super) struct MountainCar {
     position: f64,

@@ -15,7 +15,7 @@ const MIN_STEPS: usize = 10;
 
 /// One recorded run of a system.
 #[derive(Debug, Clone)]
-pub struct LoggedRun {
+pub struct RecordedRun {
     /// Index of its recording.
     pub source: usize,
     /// States before every step, and the one after the last step if it is known,
@@ -31,7 +31,7 @@ pub struct LoggedRun {
     pub log_probabilities: Option<Array1<f64>>,
 }
 
-impl LoggedRun {
+impl RecordedRun {
     /// Returns the number of steps.
     pub fn steps(&self) -> usize {
         self.actions.nrows()
@@ -78,7 +78,7 @@ impl LoggedRun {
 #[derive(Debug, Clone)]
 pub struct Logged {
     /// Runs, at least one.
-    pub runs: Vec<LoggedRun>,
+    pub runs: Vec<RecordedRun>,
     /// Meaning of the end flag of each recording.
     pub end_flags: Vec<EndFlag>,
 }
@@ -127,7 +127,7 @@ impl Logged {
                     states = concatenate(Axis(0), &[states.view(), last])
                         .expect("a final state has as many values as there are states");
                 }
-                let mut run = LoggedRun {
+                let mut run = RecordedRun {
                     source,
                     states,
                     actions: episode.actions().to_owned(),
@@ -171,7 +171,7 @@ impl Logged {
         &self,
         fold: usize,
         folds: usize,
-    ) -> impl Iterator<Item = (usize, &LoggedRun)> {
+    ) -> impl Iterator<Item = (usize, &RecordedRun)> {
         let mut before = vec![0; self.sources()];
         self.runs.iter().enumerate().filter(move |(_, run)| {
             let number = before[run.source];
@@ -184,7 +184,7 @@ impl Logged {
     /// and these runs. Later rewards of a truncated run are unknown.
     pub fn covered_horizon(
         &self,
-        of: impl Fn(&LoggedRun) -> bool,
+        of: impl Fn(&RecordedRun) -> bool,
         horizon: usize,
     ) -> (usize, Vec<usize>) {
         let covered_horizon = |steps: usize| {
@@ -232,7 +232,7 @@ impl Logged {
     /// Returns all runs but those of one recording; `None` if none is left.
     pub fn without_source(&self, source: usize) -> Option<Self> {
         let others = self.runs.iter().filter(|run| run.source != source);
-        let runs: Vec<LoggedRun> = others.cloned().collect();
+        let runs: Vec<RecordedRun> = others.cloned().collect();
         (!runs.is_empty()).then_some(Self {
             runs,
             end_flags: self.end_flags.clone(),
@@ -251,7 +251,7 @@ impl Logged {
 
     /// Returns the first states `[runs, states]`.
     pub fn starts(&self) -> Array2<f64> {
-        let starts: Vec<_> = self.runs.iter().map(LoggedRun::start).collect();
+        let starts: Vec<_> = self.runs.iter().map(RecordedRun::start).collect();
         ndarray::stack(Axis(0), &starts).expect("runs of one system are equally wide")
     }
 
@@ -280,7 +280,7 @@ impl Logged {
             concatenate(Axis(0), &parts).expect("runs of one system are equally wide")
         };
         (
-            stacked(own().map(LoggedRun::before).collect()),
+            stacked(own().map(RecordedRun::before).collect()),
             stacked(own().map(|run| run.actions.view()).collect()),
         )
     }
@@ -302,7 +302,7 @@ impl Logged {
     /// # Errors
     /// [`EvaluationError::TooFew`] for fewer than 10 steps.
     pub fn steps(&self, of: impl Fn(usize) -> bool) -> Result<Steps, EvaluationError> {
-        let all = self.rows(of, LoggedRun::steps);
+        let all = self.rows(of, RecordedRun::steps);
         let rows = all.rewards.len();
         if rows < MIN_STEPS {
             return Err(EvaluationError::TooFew(rows, MIN_STEPS));
@@ -335,7 +335,11 @@ impl Logged {
     }
 
     /// Returns the first `steps` steps of each run that `of` selects.
-    fn rows(&self, of: impl Fn(usize) -> bool, steps: impl Fn(&LoggedRun) -> usize) -> Transitions {
+    fn rows(
+        &self,
+        of: impl Fn(usize) -> bool,
+        steps: impl Fn(&RecordedRun) -> usize,
+    ) -> Transitions {
         let taken: Vec<usize> = (0..self.runs.len()).filter(|&i| of(i)).collect();
         let rows: usize = taken.iter().map(|&i| steps(&self.runs[i])).sum();
         let mut all = Transitions {
@@ -377,7 +381,7 @@ fn ended(flag: EndFlag, episode: &Episode) -> bool {
     }
 }
 
-impl LoggedRun {
+impl RecordedRun {
     /// Computes rewards by a function. A last step without a next state is left out, unless it terminated: then
     /// its next state is extrapolated linearly.
     fn computed_rewards(&mut self, reward: Reward) -> Array1<f64> {

@@ -23,14 +23,14 @@ mod termination;
 mod truth;
 mod value;
 
-pub use action_source::{ActingPolicy, ActionSource, PolicyControl};
+pub use action_source::{ActionSource, PolicyActions, PolicyControl};
 pub use correction::{RecordedReturn, misspecification_error, on_policy, recorded_return};
 pub use fitted::{FittedQ, FittedSettings};
 pub use imagined::{ImaginedRollouts, RolloutSpec};
 pub use importance::{CriticValues, ImportanceEstimate, behaviour_mean, doubly_robust, importance};
 pub use in_context::{ContextSegment, Contexts, context_segments, in_context};
 pub use learned::{DynamicsModels, learned};
-pub use logged::{Logged, LoggedRun, Transitions};
+pub use logged::{Logged, RecordedRun, Transitions};
 pub use ranking_metrics::{RankingMetrics, ranking_metrics};
 pub use recommended::{RecommendedEstimator, leading};
 pub use recording::{RecordingFormat, SimulatedEpisodes};

@@ -108,11 +108,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::evaluation::LoggedRun;
+    use crate::evaluation::RecordedRun;
     use crate::recording::EndFlag;
 
     fn logged() -> Logged {
-        let run = LoggedRun {
+        let run = RecordedRun {
             source: 0,
             states: array![[0.0], [1.0]],
             actions: array![[0.0]],
@@ -122,7 +122,7 @@ mod tests {
         };
         Logged {
             runs: vec![
-                LoggedRun {
+                RecordedRun {
                     rewards: array![-1.0],
                     ..run.clone()
                 },

@@ -3,7 +3,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::{EvaluationError, Logged, LoggedRun, RolloutSpec};
+use super::{EvaluationError, Logged, RecordedRun, RolloutSpec};
 use crate::metrics::{Estimate, block_bootstrap, quantile};
 use crate::recording::EndFlag;
 
@@ -31,9 +31,9 @@ impl PrefixSplit {
     ///
     /// ```
     /// use ndarray::{Array1, Array2};
-    /// use statecast::evaluation::{PrefixSplit, LoggedRun};
+    /// use statecast::evaluation::{PrefixSplit, RecordedRun};
     ///
-    /// let run = LoggedRun {
+    /// let run = RecordedRun {
     ///     source: 0,
     ///     states: Array2::zeros((11, 2)),
     ///     actions: Array2::zeros((10, 1)),
@@ -45,11 +45,11 @@ impl PrefixSplit {
     /// assert_eq!((split.context.runs[0].steps(), split.rewards.len()), (6, 4));
     /// assert!(PrefixSplit::of(&run, 6, 5).is_none());
     /// ```
-    pub fn of(run: &LoggedRun, context: usize, horizon: usize) -> Option<Self> {
+    pub fn of(run: &RecordedRun, context: usize, horizon: usize) -> Option<Self> {
         if context == 0 || horizon == 0 || context + horizon > run.steps() {
             return None;
         }
-        let shown = LoggedRun {
+        let shown = RecordedRun {
             source: 0,
             states: run.states.slice(s![..=context, ..]).to_owned(),
             actions: run.actions.slice(s![..context, ..]).to_owned(),
@@ -205,9 +205,9 @@ impl RewardForecastErrors {
     /// ```
     /// use ndarray::{Array2, array};
     /// # use ndarray::Array1;
-    /// # use statecast::evaluation::LoggedRun;
+    /// # use statecast::evaluation::RecordedRun;
     /// use statecast::evaluation::{RewardForecastErrors, PrefixSplit};
-    /// # let run = LoggedRun {
+    /// # let run = RecordedRun {
     /// #     source: 0,
     /// #     states: Array2::zeros((5, 1)),
     /// #     actions: Array2::zeros((4, 1)),
@@ -308,9 +308,9 @@ mod tests {
     use super::*;
     use ndarray::array;
 
-    fn run(rewards: Array1<f64>) -> LoggedRun {
+    fn run(rewards: Array1<f64>) -> RecordedRun {
         let steps = rewards.len();
-        LoggedRun {
+        RecordedRun {
             source: 3,
             states: Array2::from_shape_fn((steps + 1, 1), |(t, _)| t as f64),
             actions: Array2::from_shape_fn((steps, 1), |(t, _)| 10.0 * t as f64),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use super::{Logged, LoggedRun};
+use super::{Logged, RecordedRun};
 use crate::recording::EndFlag;
 
 /// Number of nearest recorded steps.
@@ -125,9 +125,9 @@ pub struct TimeLimit {
 /// Detects a time limit in runs whose flag does not distinguish truncation from termination: several runs
 /// share the longest length, more than share shorter ones, and end in states where others continue.
 pub fn time_limit(logged: &Logged) -> Option<TimeLimit> {
-    let unsure = |run: &LoggedRun| logged.end_flags.get(run.source) == Some(&EndFlag::Done);
-    let steps = logged.runs.iter().map(LoggedRun::steps).max()?;
-    let at_limit = |run: &LoggedRun| run.terminated && unsure(run) && run.steps() == steps;
+    let unsure = |run: &RecordedRun| logged.end_flags.get(run.source) == Some(&EndFlag::Done);
+    let steps = logged.runs.iter().map(RecordedRun::steps).max()?;
+    let at_limit = |run: &RecordedRun| run.terminated && unsure(run) && run.steps() == steps;
     let runs: Vec<usize> = (0..logged.runs.len())
         .filter(|&i| at_limit(&logged.runs[i]))
         .collect();
@@ -170,12 +170,12 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::evaluation::LoggedRun;
+    use crate::evaluation::RecordedRun;
 
     /// Runs of five steps whose state is the step number.
     fn counted(final_state: bool) -> Logged {
         let rows = 5 + usize::from(final_state);
-        let run = LoggedRun {
+        let run = RecordedRun {
             source: 0,
             states: Array2::from_shape_fn((rows, 1), |(t, _)| t as f64),
             actions: Array2::zeros((5, 1)),
@@ -244,7 +244,7 @@ mod tests {
             }
             let steps = states.len() - 1;
             states.truncate(steps + usize::from(known));
-            runs.push(LoggedRun {
+            runs.push(RecordedRun {
                 source: 0,
                 actions: Array2::zeros((steps, 1)),
                 rewards: Array1::ones(steps),
@@ -276,7 +276,7 @@ mod tests {
             let ended = rest.runs.iter().filter(|run| run.terminated).count();
             assert_eq!(ended, rest.runs.len() - split);
             // The last step keeps its reward.
-            let steps: usize = rest.runs.iter().map(LoggedRun::steps).sum();
+            let steps: usize = rest.runs.iter().map(RecordedRun::steps).sum();
             assert_eq!(rest.steps(|_| true).unwrap().changes.nrows(), steps);
         }
     }
@@ -286,7 +286,7 @@ mod tests {
     fn runs_that_all_terminate_have_no_time_limit() {
         let mut logged = walks(true);
         logged.runs.retain(|run| run.steps() < LIMIT);
-        let longest = logged.runs.iter().map(LoggedRun::steps).max().unwrap();
+        let longest = logged.runs.iter().map(RecordedRun::steps).max().unwrap();
         let last = logged.runs.iter().find(|run| run.steps() == longest);
         let again = last.unwrap().clone();
         logged.runs.extend(std::iter::repeat_n(again, 20));

@@ -1,9 +1,9 @@
-//! The candidates of an expert: which would have predicted a channel best so far.
+//! Candidates of an expert, selected by past scores.
 
 use super::student::log_peak;
 use super::{FINEST, Student};
 
-/// Summed log scores of an expert's candidates for one channel.
+/// Cumulative log scores of an expert's candidates for one channel.
 #[derive(Debug, Clone)]
 pub(super) struct Candidates {
     scores: Vec<f64>,
@@ -16,12 +16,12 @@ impl Candidates {
         }
     }
 
-    /// Bytes of a copy.
+    /// Returns the bytes of a copy.
     pub(super) fn bytes(&self) -> usize {
         size_of::<Self>() + size_of_val(&self.scores[..])
     }
 
-    /// The distribution of the best candidate among those that have one; of equal ones the last.
+    /// Returns the distribution of the best candidate that has one; ties go to the last.
     pub(super) fn best(&self, predicted: &[Option<Student>]) -> Option<Student> {
         let known = self.scores.iter().zip(predicted);
         known

@@ -1,4 +1,4 @@
-//! A smooth model of all channels and the actions of small systems.
+//! A smooth nonlinear model of small systems.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use super::fits::{Fits, Setting, lagged};
 use super::{Expert, Next, Student};
 use crate::density::normal_quantile;
 
-/// Prior precisions that are tried.
+/// Candidate prior precisions.
 const RIDGES: [f64; 2] = [1e-3, 0.1];
 
-/// Most variables whose products of three are features, of which there are 219 then.
-const MOST: usize = 9;
+/// Largest number of variables, with 219 products of three.
+const MAX_VARIABLES: usize = 9;
 
-/// All features.
+/// Number of features.
 const FEATURES: usize = 256;
 
-/// Units of positions in products and waves: a context reaches a little beyond 1 in them.
+/// Unit of positions in products and waves, in which contexts extend slightly beyond 1.
 const UNIT: f64 = 3.0;
 
-/// Length over which a function of these units is smooth.
+/// Length scale in these units.
 const LENGTH: f64 = 1.2;
 
 /// Seed of the waves.
@@ -74,7 +74,7 @@ impl Fourier {
             features: FEATURES,
             last: 0,
         };
-        let few = variables <= MOST;
+        let few = variables <= MAX_VARIABLES;
         let polynomial = (variables + 1) * (variables + 2) * (variables + 3) / 6;
         let mut random = ChaCha8Rng::seed_from_u64(SEED);
         let waves = match few {
@@ -138,12 +138,12 @@ impl Expert for Fourier {
 
 #[cfg(test)]
 mod tests {
-    use crate::experts::{Panel, Source};
+    use crate::experts::{ExpertKind, ExpertPanel};
 
     /// A swinging rod with a push: no polynomial of its angle's sine and cosine. It is seen twice.
     #[test]
     fn a_smooth_system_is_learned() {
-        let mut panel = Panel::new(&[Source::Quadratic, Source::Fourier], 3, &[2.0]);
+        let mut panel = ExpertPanel::new(&[ExpertKind::Quadratic, ExpertKind::Fourier], 3, &[2.0]);
         let (mut angle, mut speed) = (1.0f64, 0.0f64);
         let mut errors = [0.0, 0.0];
         for t in 0..500 {
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn of_many_variables_it_knows_nothing() {
-        let mut panel = Panel::new(&[Source::Fourier], 10, &[]);
+        let mut panel = ExpertPanel::new(&[ExpertKind::Fourier], 10, &[]);
         for t in 0..30 {
             assert!(panel.predict(t == 0)[0].iter().all(Option::is_none));
             panel.learn(&[0.1 * f64::from(t); 10], &[]);

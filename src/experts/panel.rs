@@ -1,4 +1,4 @@
-//! Several experts on one recording.
+//! A panel of experts on one recording.
 
 use std::sync::Arc;
 
@@ -11,35 +11,35 @@ use super::simulator::SimulatorExpert;
 use super::smoothing::Smoothing;
 use super::{Expert, Next, Past, Simulated, Student, bounded};
 
-/// Memory that the experts of paths which advance together may take.
+/// Memory limit of the experts of paths that advance together, in bytes.
 const PATH_BYTES: usize = 256 << 20;
 
-/// Paths that take no more memory than they may together, of which each takes so many bytes.
+/// Returns the number of paths within the memory limit, given the bytes per path.
 pub(crate) fn paths_that_fit(bytes: usize) -> usize {
     (PATH_BYTES / bytes.max(1)).max(1)
 }
 
-/// An expert, by name.
+/// Kind of an expert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum ExpertKind {
     /// Linear regression on all channels of the last one or two rows and the actions.
     Linear,
-    /// The same on one row, with products of two.
+    /// Linear regression on one row with products of two variables.
     Quadratic,
-    /// The same with products of three and random waves, of systems of few variables. Models do not read it.
+    /// Regression with products of three variables and random Fourier features, for few variables. Not a model input.
     Fourier,
-    /// Exponential smoothing of each channel, persistence among it.
+    /// Exponential smoothing of each channel, including persistence.
     Smoothing,
-    /// The value one period ago, of each channel.
+    /// Value of each channel one period ago.
     Seasonal,
-    /// The rows that followed the past rows most like the last one.
+    /// Successors of the past rows that are most similar to the last one.
     Analogue,
-    /// The prediction that the panel is [told](Panel::tell).
+    /// The prediction that is [passed](ExpertPanel::tell) to the panel.
     Simulator,
 }
 
-impl Source {
-    /// All that need rows only and that models read, in the order in which they stand in results.
+impl ExpertKind {
+    /// All kinds that need rows only and that models read, in the order of results.
     pub const ALL: [Self; 5] = [
         Self::Linear,
         Self::Quadratic,
@@ -48,7 +48,7 @@ impl Source {
         Self::Analogue,
     ];
 
-    /// Name in model files and in results.
+    /// Returns the name in model files and in results.
     pub fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
@@ -75,12 +75,12 @@ impl Source {
 }
 
 /// Experts that read a recording row by row. Each row is [predicted](Self::predict), then
-/// [learned](Self::learn); a path goes on from a [fork](Self::fork).
+/// [learned](Self::learn); a path continues from a [fork](Self::fork).
 ///
 /// ```
-/// use statecast::experts::{Panel, Source};
+/// use statecast::experts::{ExpertPanel, ExpertKind};
 /// // One channel that halves, driven by an action.
-/// let mut panel = Panel::new(&[Source::Linear], 1, &[1.0]);
+/// let mut panel = ExpertPanel::new(&[ExpertKind::Linear], 1, &[1.0]);
 /// let (mut x, mut action) = (2.0, 0.0);
 /// for t in 0..60 {
 ///     panel.predict(t == 0);
@@ -91,20 +91,20 @@ impl Source {
 /// let next = panel.predict(false)[0][0].unwrap();
 /// assert!((next.location - x).abs() < 1e-3 && next.scale < 1e-2);
 /// ```
-pub struct Panel {
+pub struct ExpertPanel {
     past: Arc<Past>,
-    /// Largest action of the context, one an action.
+    /// Largest action of the context, per action.
     units: Vec<f64>,
-    sources: Vec<Source>,
+    sources: Vec<ExpertKind>,
     experts: Vec<Box<dyn Expert>>,
-    /// `[expert][channel]`, of the row that was predicted last.
+    /// Predictions of the last predicted row, `[expert][channel]`.
     predicted: Vec<Vec<Option<Student>>>,
-    /// The simulator's prediction of the row to come.
+    /// The simulator's prediction of the next row.
     simulated: Option<Vec<Option<Simulated>>>,
     age: usize,
 }
 
-impl Clone for Panel {
+impl Clone for ExpertPanel {
     fn clone(&self) -> Self {
         Self {
             past: Arc::clone(&self.past),
@@ -118,11 +118,11 @@ impl Clone for Panel {
     }
 }
 
-impl Panel {
-    /// Experts that have seen nothing of some channels. `units` are the sizes of the context's
-    /// largest actions, one an action; zero counts as 1.
-    pub fn new(sources: &[Source], channels: usize, units: &[f64]) -> Self {
-        let start = |source: &Source| source.start(channels, units.len());
+impl ExpertPanel {
+    /// Creates untrained experts. `units` are the sizes of the context's largest actions, one per action; zero
+    /// counts as 1.
+    pub fn new(sources: &[ExpertKind], channels: usize, units: &[f64]) -> Self {
+        let start = |source: &ExpertKind| source.start(channels, units.len());
         let unit = |&unit: &f64| if unit > 0.0 { unit } else { 1.0 };
         Self {
             past: Arc::default(),
@@ -135,11 +135,11 @@ impl Panel {
         }
     }
 
-    /// The same, with a season of so many rows, at least one, that is known beforehand.
+    /// Sets a known period of at least one row.
     ///
     /// ```
-    /// use statecast::experts::{Panel, Source};
-    /// let mut panel = Panel::new(&[Source::Seasonal], 1, &[]).with_period(4);
+    /// use statecast::experts::{ExpertPanel, ExpertKind};
+    /// let mut panel = ExpertPanel::new(&[ExpertKind::Seasonal], 1, &[]).with_period(4);
     /// for t in 0..8 {
     ///     panel.predict(false);
     ///     panel.learn(&[[0.0, 3.0, 1.0, 2.0][t % 4]], &[]);
@@ -150,19 +150,19 @@ impl Panel {
         let channels = self.predicted.first().map_or(0, Vec::len);
         let period = period.max(1);
         for (source, expert) in self.sources.iter().zip(&mut self.experts) {
-            if *source == Source::Seasonal {
+            if *source == ExpertKind::Seasonal {
                 *expert = Box::new(Seasonal::new(channels, Some(period)));
             }
         }
         self
     }
 
-    /// Says what a simulator predicts of the next row's channels, in the panel's units, before that
-    /// row is [predicted](Self::predict); it is forgotten once the row is [learned](Self::learn).
+    /// Passes a simulator's prediction of the next row, in the panel's units, before that row is
+    /// [predicted](Self::predict). It is dropped when the row is [learned](Self::learn).
     ///
     /// ```
-    /// use statecast::experts::{Panel, Simulated, Source};
-    /// let mut panel = Panel::new(&[Source::Simulator], 1, &[]);
+    /// use statecast::experts::{ExpertPanel, Simulated, ExpertKind};
+    /// let mut panel = ExpertPanel::new(&[ExpertKind::Simulator], 1, &[]);
     /// let (mut x, model) = (0.4, |x: f64| 3.9 * x * (1.0 - x));
     /// for t in 0..10 {
     ///     panel.predict(t == 0);
@@ -176,13 +176,12 @@ impl Panel {
         self.simulated = Some(simulated);
     }
 
-    /// Bytes that a path of so many steps takes, about: its experts, what they predict, and its
-    /// rows.
+    /// Returns the approximate bytes of a path of a number of steps: experts, predictions and rows.
     pub(crate) fn path_bytes(&self, steps: usize) -> usize {
         self.path_bytes_after(0, steps)
     }
 
-    /// The same, once the experts have read so many rows more.
+    /// Returns the same after a number of further rows.
     pub(crate) fn path_bytes_after(&self, rows: usize, steps: usize) -> usize {
         let experts = self.experts.iter();
         let experts: usize = experts.map(|expert| expert.bytes(rows + steps)).sum();
@@ -192,15 +191,13 @@ impl Panel {
         experts + predicted.sum::<usize>() + steps * row + size_of::<Self>()
     }
 
-    /// Paths of so many steps that take no more memory than they may together, each with `beside` bytes
-    /// of other things.
+    /// Returns the number of paths of some steps within the memory limit, each with `beside` further bytes.
     pub(crate) fn paths_at_once(&self, steps: usize, beside: usize) -> usize {
         paths_that_fit(self.path_bytes(steps) + beside)
     }
 
-    /// Distributions of the next row's channels, `[expert][channel]`; `None` where an expert has
-    /// none. `begins` says that the row is the first of an episode, as the very first one always
-    /// is.
+    /// Predicts the next row, `[expert][channel]`; `None` where an expert has no prediction. `begins` marks the
+    /// first row of an episode; the very first row always is one.
     pub fn predict(&mut self, begins: bool) -> &[Vec<Option<Student>>] {
         self.age = self.past.next_age(begins);
         let next = Next {
@@ -214,28 +211,27 @@ impl Panel {
         &self.predicted
     }
 
-    /// The last predictions.
+    /// Returns the last predictions.
     pub fn predicted(&self) -> &[Vec<Option<Student>>] {
         &self.predicted
     }
 
-    /// The experts, in their order.
-    pub fn sources(&self) -> &[Source] {
+    /// Returns the experts in their order.
+    pub fn sources(&self) -> &[ExpertKind] {
         &self.sources
     }
 
-    /// Rows between the one that was predicted last and the first of its episode.
+    /// Returns the number of rows between the last predicted one and the first of its episode.
     pub fn age(&self) -> usize {
         self.age
     }
 
-    /// Rows that were learned.
+    /// Returns the learned rows.
     pub fn past(&self) -> &Past {
         &self.past
     }
 
-    /// Learns the row that was predicted last: values of the channels and, in their own units, the
-    /// actions taken in it.
+    /// Learns the last predicted row: values of the channels, and actions in their own units.
     pub fn learn(&mut self, row: &[f64], actions: &[f64]) {
         let row: Vec<f64> = row.iter().map(|&x| bounded(x)).collect();
         let scaled = actions.iter().zip(&self.units);
@@ -253,8 +249,7 @@ impl Panel {
         self.simulated = None;
     }
 
-    /// The same experts on a sampled path. Its rows are learned as the state in which it is; the
-    /// regressions go on by what the rows before have taught them.
+    /// Returns the experts for a sampled path. Its rows update the state only; regressions keep what they learned.
     pub fn fork(&self) -> Self {
         let mut forked = self.clone();
         forked.experts.iter_mut().for_each(|expert| expert.settle());
@@ -271,7 +266,7 @@ mod tests {
         (0..channels).map(|c| phase(c).sin()).collect()
     }
 
-    fn go_on(panel: &mut Panel, rows: std::ops::Range<usize>, channels: usize) {
+    fn go_on(panel: &mut ExpertPanel, rows: std::ops::Range<usize>, channels: usize) {
         for t in rows {
             panel.predict(t == 0);
             panel.learn(&row(t, channels), &[]);
@@ -283,7 +278,7 @@ mod tests {
     #[test]
     fn bytes_of_a_path_include_states_and_rows_but_nothing_that_is_shared() {
         let channels = 150;
-        let mut panel = Panel::new(&[Source::Linear], channels, &[]);
+        let mut panel = ExpertPanel::new(&[ExpertKind::Linear], channels, &[]);
         go_on(&mut panel, 0..10, channels);
         panel.predict(false);
         let step = panel.path_bytes(301) - panel.path_bytes(201);
@@ -292,7 +287,7 @@ mod tests {
         let covariance = (2 * channels + 1) * (2 * channels + 2) / 2;
         let bytes = panel.path_bytes(0);
         assert!(bytes >= 8 * states && bytes < 8 * covariance, "{bytes}");
-        let small = Panel::new(&[Source::Smoothing], channels, &[]);
+        let small = ExpertPanel::new(&[ExpertKind::Smoothing], channels, &[]);
         assert!(small.path_bytes(1) >= channels * 7 * 4 * 8);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-/// Rows of a recording, or of a path that goes on from one: values, actions, and how far each row
-/// is from the first of its episode. What a path goes on from is shared, not copied.
+/// Rows of a recording, or of a path that continues one: values, actions, and how far each row
+/// is from the first of its episode. The common past of paths is shared, not copied.
 #[derive(Debug, Clone, Default)]
 pub struct Past {
     before: Option<Arc<Past>>,

@@ -24,7 +24,7 @@ impl Posterior {
         }
     }
 
-    /// Bytes of the numbers of so many features and targets.
+    /// Returns the bytes for a number of features and targets.
     pub(super) fn bytes(features: usize, targets: usize) -> usize {
         size_of::<f64>() * (Factors::numbers(features) + features * targets)
     }

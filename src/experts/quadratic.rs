@@ -4,28 +4,26 @@ use super::fits::{Fits, Setting, lagged};
 use super::regression::{Prior, Regression};
 use super::{Expert, Next, Past, Student};
 
-/// Prior precisions that are tried.
+/// Candidate prior precisions.
 const RIDGES: [f64; 3] = [1e-3, 0.1, 10.0];
 
-/// Most variables whose products are features: 300 products.
-const MOST: usize = 24;
+/// Largest number of variables in products: 300 products.
+const MAX_VARIABLES: usize = 24;
 
-/// Rows after which products are chosen anew: this many, then always twice as many.
+/// Rows before the first selection of products; it is repeated whenever rows have doubled.
 const FIRST_CHOICE: usize = 32;
 
-/// Ridge of the linear model by which they are chosen.
+/// Ridge of the linear model of the selection.
 const CHOICE_RIDGE: f64 = 0.1;
 
-/// Units of positions in products: a context reaches a little beyond 1 in them.
+/// Unit of positions in products, in which contexts extend slightly beyond 1.
 const UNIT: f64 = 3.0;
 
-/// Every channel on all channels of the last row, its actions, their products of two, and an
-/// intercept.
+/// Regresses every channel on all channels of the last row, its actions, their pairwise products and an intercept.
 ///
-/// Of more than 24 variables the products are those of 24: the first ones, and from row 32 on those
-/// that count most in a linear model of all channels, by the size of their weights times their
-/// standard deviation, summed over channels. They are chosen anew whenever the rows have doubled,
-/// and the regressions are then fitted again to all rows. Sampled paths keep the choice of their
+/// With more than 24 variables, products use 24 of them: the first ones, and from row 32 on those with the largest
+/// weights times standard deviation in a linear model, summed over channels. The selection is repeated whenever the
+/// rows have doubled, and the regressions are then refitted to all rows. Sampled paths keep the selection of their
 /// context.
 #[derive(Debug, Clone)]
 pub(super) struct Quadratic {
@@ -35,7 +33,7 @@ pub(super) struct Quadratic {
     choice: Option<Choice>,
 }
 
-/// Which variables enter products, where there are too many.
+/// Selection of the variables in products.
 #[derive(Debug, Clone)]
 struct Choice {
     /// In ascending order.
@@ -44,7 +42,7 @@ struct Choice {
     ranking: Option<Ranking>,
 }
 
-/// What says how much variables count.
+/// Statistics of the selection.
 #[derive(Debug, Clone)]
 struct Ranking {
     linear: Regression,
@@ -56,8 +54,8 @@ struct Ranking {
 impl Quadratic {
     pub(super) fn new(channels: usize, actions: usize) -> Self {
         let variables = channels + actions;
-        let choice = (variables > MOST).then(|| Choice {
-            chosen: (0..MOST).collect(),
+        let choice = (variables > MAX_VARIABLES).then(|| Choice {
+            chosen: (0..MAX_VARIABLES).collect(),
             ranking: Some(Ranking {
                 linear: Regression::new(Prior::of(CHOICE_RIDGE), variables + 1, channels),
                 sums: vec![(0.0, 0.0); variables],
@@ -74,7 +72,7 @@ impl Quadratic {
 
     fn fits(channels: usize, actions: usize) -> Fits {
         let variables = channels + actions;
-        let factors = variables.min(MOST);
+        let factors = variables.min(MAX_VARIABLES);
         let setting = |ridge| Setting {
             lags: 1,
             ridge,
@@ -103,7 +101,7 @@ impl Quadratic {
         self.fits.predict(next, features)
     }
 
-    /// Chooses the variables of products anew, if it is time to.
+    /// Repeats the selection if it is due.
     fn choose(&mut self, past: &Past) {
         let rows = past.len();
         if rows < FIRST_CHOICE || !rows.is_power_of_two() {
@@ -148,7 +146,7 @@ impl Ranking {
         let sizes: Vec<f64> = (0..self.sums.len()).map(size).collect();
         let mut order: Vec<usize> = (0..sizes.len()).collect();
         order.sort_by(|&a, &b| sizes[b].total_cmp(&sizes[a]));
-        order.truncate(MOST);
+        order.truncate(MAX_VARIABLES);
         order.sort_unstable();
         order
     }

@@ -1,31 +1,30 @@
-//! Normals of several scales around every expert, as a forecaster by itself.
+//! A mixture of normals at several scales around every expert.
 
 use std::f64::consts::PI;
 
 use statrs::distribution::ContinuousCDF;
 
-use super::{Panel, bounded};
+use super::{ExpertPanel, bounded};
 
-/// Scales of the normals, in those of the expert.
+/// Scales of the normals, relative to that of the expert.
 const SCALES: [f64; 9] = [0.05, 0.15, 0.35, 0.6, 0.85, 1.1, 1.5, 2.5, 6.0];
 
-/// Share of the weights that is spread evenly at every row.
-const SHARE: f64 = 0.003;
+/// Fixed-share alpha: fraction of the weights that is shared evenly at every row (Herbster & Warmuth 1998).
+const ALPHA: f64 = 0.003;
 
-/// Least log density that a component is held to.
-const LEAST: f64 = -30.0;
+/// Lower bound of the log density of a component.
+const MIN_LOG_DENSITY: f64 = -30.0;
 
 /// Mean and standard deviation where no expert has a prediction.
 const UNKNOWN: (f64, f64) = (0.0, 2.0);
 
-/// Standard deviations within which quantiles lie, most steps in which one is looked for, and how near
-/// the last of them come, as a share of its size.
+/// Range of quantiles in standard deviations, iteration limit of the search, and its relative tolerance.
 const REACH: f64 = 8.0;
 const STEPS: usize = 100;
-const CLOSE: f64 = 1e-12;
+const TOLERANCE: f64 = 1e-12;
 
-/// Weight of a component that no quantile shows.
-const NOTHING: f64 = 1e-15;
+/// Weight below which a component does not affect quantiles.
+const NEGLIGIBLE_WEIGHT: f64 = 1e-15;
 
 /// A normal component of a mixture.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,7 +38,7 @@ pub struct Normal {
 }
 
 impl Normal {
-    /// The value below which the share `level` of a mixture's probability lies.
+    /// Returns the quantile of a mixture at `level`.
     ///
     /// # Panics
     /// If the mixture is empty.
@@ -50,8 +49,11 @@ impl Normal {
         let mut low = ends(-REACH).fold(f64::INFINITY, f64::min);
         let mut high = ends(REACH).fold(f64::NEG_INFINITY, f64::max);
         let standard = statrs::distribution::Normal::standard();
-        // What no level can tell from nothing costs time only.
-        let counting: Vec<&Self> = mixture.iter().filter(|n| n.weight > NOTHING).collect();
+        // Negligible components only cost time.
+        let counting: Vec<&Self> = mixture
+            .iter()
+            .filter(|n| n.weight > NEGLIGIBLE_WEIGHT)
+            .collect();
         let below = |x: f64| -> f64 {
             let of = |n: &&Self| n.weight * standard.cdf((x - n.mean) / n.std);
             counting.iter().map(of).sum()
@@ -67,8 +69,7 @@ impl Normal {
                 true => low = x,
                 false => high = x,
             }
-            // Newton's steps; where they leave the interval in which the quantile lies, or are slow, that is
-            // halved.
+            // Newton steps, with bisection where they leave the bracket or are slow.
             let newton = x - error / density(x);
             let fast = error.abs() < 0.5 * last;
             let next = match fast && low < newton && newton < high {
@@ -76,7 +77,7 @@ impl Normal {
                 false => (low + high) / 2.0,
             };
             last = error.abs();
-            if (next - x).abs() <= CLOSE * (high - low).max(x.abs()) {
+            if (next - x).abs() <= TOLERANCE * (high - low).max(x.abs()) {
                 return next;
             }
             x = next;
@@ -94,9 +95,9 @@ impl Normal {
 /// with fixed-share alpha (Herbster & Warmuth 1998): the strongest forecaster without training.
 ///
 /// ```
-/// use statecast::experts::{Panel, Scales, Source};
-/// let mut panel = Panel::new(&Source::ALL, 1, &[]);
-/// let mut scales = Scales::new(Source::ALL.len(), 1);
+/// use statecast::experts::{ExpertPanel, Scales, ExpertKind};
+/// let mut panel = ExpertPanel::new(&ExpertKind::ALL, 1, &[]);
+/// let mut scales = Scales::new(ExpertKind::ALL.len(), 1);
 /// for t in 0..50 {
 ///     panel.predict(false);
 ///     let x = (0.3 * f64::from(t)).sin();
@@ -114,7 +115,7 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// Even weights of so many experts and channels.
+    /// Creates uniform weights for a number of experts and channels.
     pub fn new(experts: usize, channels: usize) -> Self {
         let components = experts * SCALES.len();
         Self {
@@ -122,14 +123,14 @@ impl Scales {
         }
     }
 
-    /// Bytes of a copy.
+    /// Returns the bytes of a copy.
     pub(crate) fn bytes(&self) -> usize {
         let of = |weights: &Vec<f64>| size_of::<Vec<f64>>() + size_of_val(&weights[..]);
         self.weights.iter().map(of).sum()
     }
 
-    /// Components of a channel, `None` where the expert has no prediction.
-    fn components(&self, panel: &Panel, channel: usize) -> Vec<Option<Normal>> {
+    /// Returns the components of a channel, `None` where the expert has no prediction.
+    fn components(&self, panel: &ExpertPanel, channel: usize) -> Vec<Option<Normal>> {
         let weights = self.weights[channel].chunks(SCALES.len());
         let experts = panel.predicted().iter().zip(weights);
         experts
@@ -146,8 +147,8 @@ impl Scales {
             .collect()
     }
 
-    /// The density of a channel of the row that the panel has predicted last.
-    pub fn mixture(&self, panel: &Panel, channel: usize) -> Vec<Normal> {
+    /// Returns the density of a channel of the last predicted row.
+    pub fn mixture(&self, panel: &ExpertPanel, channel: usize) -> Vec<Normal> {
         let components = self.components(panel, channel).into_iter();
         let mut known: Vec<Normal> = components.flatten().collect();
         let total: f64 = known.iter().map(|n| n.weight).sum();
@@ -160,8 +161,8 @@ impl Scales {
         known
     }
 
-    /// Natural logarithm of that density.
-    pub fn log_density(&self, panel: &Panel, channel: usize, x: f64) -> f64 {
+    /// Returns the natural logarithm of that density.
+    pub fn log_density(&self, panel: &ExpertPanel, channel: usize, x: f64) -> f64 {
         let mixture = self.mixture(panel, channel);
         let densities = mixture.iter().map(|n| n.weight.ln() + n.log_density(x));
         let densities: Vec<f64> = densities.collect();
@@ -170,21 +171,20 @@ impl Scales {
         largest + sum.ln()
     }
 
-    /// Learns the observed values of the row that the panel predicted last.
-    pub fn learn(&mut self, panel: &Panel, row: &[f64]) {
+    /// Learns the observed values of the last predicted row.
+    pub fn learn(&mut self, panel: &ExpertPanel, row: &[f64]) {
         if panel.age() == 0 {
             return;
         }
         for (channel, &x) in row.iter().enumerate() {
             let components = self.components(panel, channel);
-            let of = |n: &Option<Normal>| n.map(|n| n.log_density(bounded(x)).max(LEAST));
+            let of = |n: &Option<Normal>| n.map(|n| n.log_density(bounded(x)).max(MIN_LOG_DENSITY));
             let densities: Vec<Option<f64>> = components.iter().map(of).collect();
             self.update(channel, &densities);
         }
     }
 
-    /// Multiplies weights by densities, given as logarithms. Those of components without one keep
-    /// their share of the total.
+    /// Multiplies weights by densities, given as logarithms. Components without one keep their fraction of the total.
     fn update(&mut self, channel: usize, densities: &[Option<f64>]) {
         let weights = &mut self.weights[channel];
         let largest = densities.iter().flatten().copied();
@@ -199,13 +199,13 @@ impl Scales {
                 given += weight * (density - largest).exp();
             }
         }
-        let even = SHARE / weights.len() as f64;
+        let even = ALPHA / weights.len() as f64;
         for (weight, density) in weights.iter_mut().zip(densities) {
             let posterior = match density {
                 Some(density) => *weight * (density - largest).exp() * known / given,
                 None => *weight,
             };
-            *weight = (1.0 - SHARE) * posterior + even;
+            *weight = (1.0 - ALPHA) * posterior + even;
         }
     }
 }

@@ -59,7 +59,7 @@ impl Seasonal {
         if self.given.is_some() || !due {
             return;
         }
-        // Of the last row's episode, whether it goes on or not.
+        // Of the last row's episode, continued or not.
         let rows = next.past.age(next.t - 1) + 1;
         if rows < FIRST_SEARCH {
             return;

@@ -8,7 +8,9 @@ use ndarray::ArrayView1;
 use super::axis_simulator::AxisSimulator;
 use super::{ForecastError, Start};
 use crate::codec::Grid;
-use crate::experts::{CENTRE, Hint, Leadership, Panel, Simulated, Simulator, Slots, Source};
+use crate::experts::{
+    CENTRE, ExpertKind, ExpertPanel, Hint, Leadership, Simulated, Simulator, Slots,
+};
 
 /// What a user knows about a system, for the experts of those who read hints or residuals.
 #[derive(Clone, Default)]
@@ -59,7 +61,7 @@ pub(super) struct ExpertPaths {
 /// One path's experts and their hints for its next row.
 #[derive(Clone)]
 struct Path {
-    panel: Panel,
+    panel: ExpertPanel,
     slots: Slots,
     /// For the next row if the experts have predicted it.
     hints: Vec<Hint>,
@@ -118,9 +120,9 @@ impl ExpertPaths {
         let simulator = knowledge.simulator.as_ref();
         let simulator = simulator.map(|simulator| AxisSimulator::new(simulator, start));
         let simulator = simulator.transpose()?;
-        let mut sources = Source::ALL.to_vec();
-        sources.extend(simulator.as_ref().map(|_| Source::Simulator));
-        let panel = Panel::new(&sources, channels, start.units);
+        let mut sources = ExpertKind::ALL.to_vec();
+        sources.extend(simulator.as_ref().map(|_| ExpertKind::Simulator));
+        let panel = ExpertPanel::new(&sources, channels, start.units);
         let mut path = Path {
             panel: match knowledge.period {
                 Some(rows) => panel.with_period(rows),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::codec::Scale;
 use crate::disentangle::{Components, Disentangler};
-use crate::experts::{CENTRE, MOST};
+use crate::experts::{CENTRE, MAX_POSITION};
 use crate::model::Model;
 
 /// How variables become channels (Benechehab et al., arXiv 2410.11711).
@@ -418,7 +418,7 @@ fn check_reach(
     let channels = encoding.disentangler().to_channels(values);
     for &c in active {
         let axis = encoding.axes()[c];
-        let beyond = |x: &f64| (axis.position(*x) - CENTRE).abs() > MOST;
+        let beyond = |x: &f64| (axis.position(*x) - CENTRE).abs() > MAX_POSITION;
         if let Some(&value) = channels.column(c).iter().find(|x| beyond(x)) {
             let channel = encoding.channel_names()[c].clone();
             return Err(ForecastError::BeyondReach { channel, value });

@@ -10,7 +10,7 @@ use super::{
     Point, Predictor, Residual, Session, Settings, Stacked, Start, Temperature, Tolerance,
 };
 use crate::codec::{BIN_COUNT, Bin, Grid};
-use crate::experts::Source;
+use crate::experts::ExpertKind;
 use crate::model::Model;
 
 /// A language model and how its probabilities are read.
@@ -107,10 +107,10 @@ impl Language {
 
     /// The experts whose paths are pooled with those of a model that reads hints.
     fn others(&self, method: Method) -> Option<Vec<Arc<dyn Predictor>>> {
-        const SMOOTH: [Source; 2] = [Source::Fourier, Source::Quadratic];
+        const SMOOTH: [ExpertKind; 2] = [ExpertKind::Fourier, ExpertKind::Quadratic];
         self.pools(method).then(|| {
             let others: [Arc<dyn Predictor>; 3] = [
-                Arc::new(Online::first("linear", &[Source::Linear])),
+                Arc::new(Online::first("linear", &[ExpertKind::Linear])),
                 Arc::new(Online::first("fourier", &SMOOTH)),
                 Arc::new(Online::scales()),
             ];

@@ -95,7 +95,7 @@ pub(super) fn mixed(
     channels: usize,
 ) -> Box<dyn Continuation> {
     Box::new(State {
-        weights: vec![Weights::even(experts.len()); channels],
+        weights: vec![MixtureWeights::even(experts.len()); channels],
         experts,
         share,
         paths: None,
@@ -105,15 +105,15 @@ pub(super) fn mixed(
 /// Weights of the experts for one channel, summing to one.
 ///
 /// ```
-/// use statecast::forecast::Weights;
-/// let mut weights = Weights::even(2);
+/// use statecast::forecast::MixtureWeights;
+/// let mut weights = MixtureWeights::even(2);
 /// weights.learn(&[0.9, 0.3], 0.0);
 /// assert!((weights.get()[0] - 0.75).abs() < 1e-12);
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Weights(Vec<f64>);
+pub struct MixtureWeights(Vec<f64>);
 
-impl Weights {
+impl MixtureWeights {
     /// Equal weights.
     pub fn even(experts: usize) -> Self {
         Self(vec![1.0 / experts as f64; experts])
@@ -161,7 +161,7 @@ struct State {
     experts: Vec<Box<dyn Continuation>>,
     share: f64,
     /// One a channel.
-    weights: Vec<Weights>,
+    weights: Vec<MixtureWeights>,
     paths: Option<Followed>,
 }
 
@@ -372,7 +372,7 @@ mod tests {
         fn the_mixture_is_within_its_bound_of_the_best_expert(
             given in prop::collection::vec(prop::collection::vec(1e-6..1.0f64, 3), 1..300),
         ) {
-            let mut weights = Weights::even(3);
+            let mut weights = MixtureWeights::even(3);
             let mut mixed = 0.0;
             for probabilities in &given {
                 let sum = weights.get().iter().zip(probabilities).map(|(w, p)| w * p);
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn with_a_share_the_weights_follow_a_change_of_regime() {
         let after = |share: f64| {
-            let mut weights = Weights::even(2);
+            let mut weights = MixtureWeights::even(2);
             (0..200).for_each(|_| weights.learn(&[0.5, 0.1], share));
             (0..10).for_each(|_| weights.learn(&[0.1, 0.5], share));
             weights.get()[1]
@@ -399,7 +399,7 @@ mod tests {
 
     #[test]
     fn an_impossible_outcome_leaves_weights() {
-        let mut weights = Weights::even(2);
+        let mut weights = MixtureWeights::even(2);
         weights.learn(&[0.0, 0.0], 0.0);
         assert!((weights.get()[0] - 0.5).abs() < 1e-12);
     }

@@ -42,7 +42,7 @@ pub use expert_paths::Knowledge;
 pub use forecaster::{Forecaster, Method, Settings, Temperature};
 pub use hinted::Hinted;
 pub use language::Language;
-pub use mixture::{Mixture, Weights};
+pub use mixture::{Mixture, MixtureWeights};
 pub use one_step::{NextRow, OneStep};
 pub use online::Online;
 pub(crate) use predictor::point_at;

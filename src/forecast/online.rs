@@ -10,13 +10,13 @@ use super::{
 };
 use crate::codec::BIN_COUNT;
 use crate::density::Mass;
-use crate::experts::{CENTRE, Normal, Panel, Scales, Source, Student};
+use crate::experts::{CENTRE, ExpertKind, ExpertPanel, Normal, Scales, Student};
 
 /// Online experts by themselves, without a language model.
 #[derive(Debug, Clone, Copy)]
 pub struct Online {
     name: &'static str,
-    sources: &'static [Source],
+    sources: &'static [ExpertKind],
     mixes: bool,
     /// Rows of a season that is known beforehand.
     period: Option<usize>,
@@ -24,7 +24,7 @@ pub struct Online {
 
 impl Online {
     /// Of some experts, in this order, the first that predicts a channel.
-    pub fn first(name: &'static str, sources: &'static [Source]) -> Self {
+    pub fn first(name: &'static str, sources: &'static [ExpertKind]) -> Self {
         Self {
             name,
             sources,
@@ -37,7 +37,7 @@ impl Online {
     pub fn scales() -> Self {
         Self {
             name: "scales",
-            sources: &Source::ALL,
+            sources: &ExpertKind::ALL,
             mixes: true,
             period: None,
         }
@@ -59,7 +59,7 @@ impl Predictor for Online {
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let channels = start.channels();
-        let panel = Panel::new(self.sources, channels, start.units);
+        let panel = ExpertPanel::new(self.sources, channels, start.units);
         let path = Path {
             panel: match self.period {
                 Some(period) => panel.with_period(period),
@@ -78,7 +78,8 @@ impl Predictor for Online {
     }
 
     fn needs_actions(&self) -> bool {
-        let acts = |source: &Source| !matches!(source, Source::Smoothing | Source::Seasonal);
+        let acts =
+            |source: &ExpertKind| !matches!(source, ExpertKind::Smoothing | ExpertKind::Seasonal);
         self.sources.iter().any(acts)
     }
 }
@@ -86,7 +87,7 @@ impl Predictor for Online {
 /// One path's experts, which have predicted its next row.
 #[derive(Clone)]
 struct Path {
-    panel: Panel,
+    panel: ExpertPanel,
     scales: Option<Scales>,
     /// Taken in the last row.
     actions: Vec<f64>,

@@ -49,7 +49,7 @@ impl Reading {
     /// use std::sync::Arc;
     /// use ndarray::Array2;
     /// use statecast::baselines::named;
-    /// use statecast::experts::Source;
+    /// use statecast::experts::ExpertKind;
     /// use statecast::forecast::{Forecaster, Residual, Role, Settings, Variables};
     /// let values = Array2::from_shape_fn((80, 1), |(t, _)| (0.3 * t as f64).sin());
     /// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);

@@ -27,7 +27,7 @@ impl KeyPrecision {
     }
 }
 
-/// Keys and values of so many heads (of all sequences that were read into the block, one after
+/// Keys and values of a number of heads (of all sequences that were read into the block, one after
 /// another), for `capacity` positions.
 pub(crate) struct KeyBlock {
     heads: usize,
@@ -55,7 +55,7 @@ pub(super) enum ValueRows<'a> {
 }
 
 impl KeyBlock {
-    /// Positions that a block has room for if it is to have room for so many: those of whole panels, in which keys are
+    /// Returns the capacity of a block for a number of positions: that of whole panels, in which keys are
     /// kept. Continuations by a digit or two are many, and of their values no panels are kept.
     pub(crate) fn room_for(capacity: usize) -> usize {
         match capacity < PANEL {
@@ -159,7 +159,7 @@ impl KeyBlock {
     }
 }
 
-/// Writes vectors of so many words to the columns of panels from `first` on.
+/// Writes vectors of words to the columns of panels from `first` on.
 fn write_columns<T: Copy>(panels: &mut [[T; PANEL]], first: usize, words: usize, vectors: &[T]) {
     for (position, vector) in (first..).zip(vectors.chunks_exact(words)) {
         let panel = panels[position / PANEL * words..].iter_mut();

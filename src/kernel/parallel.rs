@@ -1,11 +1,11 @@
-//! Work in pieces, on as many threads as it is worth.
+//! Parallel work on an appropriate number of threads.
 
 use rayon::prelude::*;
 
 /// Multiplications below which a second thread costs more than it brings.
 const WORTH_A_THREAD: usize = 1 << 20;
 
-/// Threads for a piece of work of so many multiplications.
+/// Returns the number of threads for a number of multiplications.
 pub(super) fn threads_for(multiplications: usize) -> usize {
     (multiplications / WORTH_A_THREAD).clamp(1, rayon::current_num_threads())
 }
@@ -24,7 +24,7 @@ pub(super) fn for_each<T: Send>(
     }
 }
 
-/// Runs work that has many pieces for several threads, on one of them: from outside, every piece
+/// Runs work that has many chunks for several threads, on one of them: from outside, every chunk
 /// would wake the threads and wait to be woken.
 pub(crate) fn among_threads<T: Send>(multiplications: usize, work: impl FnOnce() -> T + Send) -> T {
     match threads_for(multiplications) {

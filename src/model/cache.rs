@@ -40,7 +40,7 @@ pub(super) struct Block {
     layers: Layers,
     rows: usize,
     capacity: usize,
-    /// Positions that other caches read and that must not be written again.
+    /// Positions that other caches read and that must not be overwritten.
     lent: AtomicUsize,
 }
 
@@ -126,7 +126,7 @@ impl Block {
     }
 }
 
-/// A block, and what each sequence of a cache sees of it.
+/// A block, and the part that each sequence of a cache sees.
 pub(super) struct Segment {
     pub(super) block: Arc<Block>,
     pub(super) visible: Vec<Visible>,
@@ -137,18 +137,17 @@ pub(super) struct Segment {
 pub struct Branch {
     /// Index of the sequence.
     pub sequence: usize,
-    /// Tokens of it that are continued.
+    /// Number of its tokens that are continued.
     pub position: usize,
 }
 
-/// What a batch of sequences has read: parts of blocks that other caches may read too, then a block
-/// of its own.
+/// Keys and values of a batch of sequences: parts of shared blocks, then an own block.
 pub struct KvCache {
     shared: Vec<Segment>,
     own: Arc<Block>,
     /// Positions of the own block that have been read.
     len: usize,
-    /// Length of the context for which it was made; some rotary positions depend on it.
+    /// Length of the context for which it was created; some rotary positions depend on it.
     planned: usize,
     config: DecoderConfig,
     format: CacheFormat,
@@ -156,11 +155,11 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// An empty cache with room for `capacity` positions of `batch` sequences; it grows if more are
+    /// Creates an empty cache with room for `capacity` positions of `batch` sequences; it grows if more are
     /// read.
     ///
     /// # Errors
-    /// If the memory cannot be had.
+    /// If memory runs out.
     pub fn new(
         config: &DecoderConfig,
         format: CacheFormat,
@@ -179,11 +178,11 @@ impl KvCache {
         })
     }
 
-    /// A cache whose sequences continue those of this one, each with room for `capacity` more
+    /// Creates a cache whose sequences continue those of this one, each with room for `capacity` more
     /// positions. Nothing is copied: both read the same blocks.
     ///
     /// # Errors
-    /// If there is no such sequence or position, or the memory cannot be had.
+    /// If there is no such sequence or position, or memory runs out.
     pub fn fork(&self, branches: &[Branch], capacity: usize) -> Result<Self> {
         if let Some(branch) = branches
             .iter()
@@ -230,7 +229,7 @@ impl KvCache {
         })
     }
 
-    /// Forgets the last `count` positions of every sequence, as far as there are so many.
+    /// Forgets the last `count` positions of every sequence, or all if there are fewer.
     pub fn forget(&mut self, count: usize) {
         let own = count.min(self.len);
         self.len -= own;
@@ -247,7 +246,7 @@ impl KvCache {
     /// Forgets everything, and has room for `capacity` positions before it must grow.
     ///
     /// # Errors
-    /// If the memory cannot be had.
+    /// If memory runs out.
     pub fn clear(&mut self, capacity: usize) -> Result<()> {
         self.shared.clear();
         self.len = 0;
@@ -258,12 +257,12 @@ impl KvCache {
         Ok(())
     }
 
-    /// Sequences in the batch.
+    /// Returns the number of sequences.
     pub fn batch(&self) -> usize {
         self.own.rows
     }
 
-    /// Positions that a sequence has read.
+    /// Returns the number of positions that a sequence has read.
     ///
     /// # Panics
     /// If there is no such sequence.
@@ -272,12 +271,12 @@ impl KvCache {
         shared.sum::<usize>() + self.len
     }
 
-    /// Length of the context for which the cache was made.
+    /// Returns the length of the context for which the cache was created.
     pub(super) fn planned(&self) -> usize {
         self.planned
     }
 
-    /// Bytes that one position of one sequence takes.
+    /// Returns the bytes per position and sequence.
     pub fn bytes_a_position(config: &DecoderConfig, format: CacheFormat) -> usize {
         2 * config.layers.len() * config.key_width() * format.bytes()
     }
@@ -325,7 +324,7 @@ impl KvCache {
         Ok(())
     }
 
-    /// Writes a layer's keys and values `[batch, kv_heads, new, head_dim]` behind what is there.
+    /// Writes a layer's keys and values `[batch, kv_heads, new, head_dim]` after the existing ones.
     pub(super) fn write(&self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<()> {
         self.own.write(layer, self.len, keys, values)
     }

@@ -1,4 +1,4 @@
-//! What lies on the disk of a model, read as far as it costs nothing.
+//! Checkpoints on disk, without their weights loaded.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::gguf::GgufFile;
 use super::hinted::HintsCheckpoint;
 use super::source::READING;
 use super::{
-    Architecture, Device, ModelError, ModelSource, ServedError, Weights, read, tokenizer_file,
+    Architecture, Device, ModelError, ModelSource, ModelWeights, ServedError, read, tokenizer_file,
 };
 use crate::codec::{PromptFormat, TokenTable};
 
@@ -26,12 +26,12 @@ const HINTS_WEIGHTS: &[&[u8]] = &[
 /// Number format in which weights are kept and products are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
-    /// As in the file: quantised weights of GGUF files stay quantised, and their products may round
-    /// the activations to eight bits, too; BF16 weights stay BF16 on processors that multiply BF16,
+    /// Precision of the file: quantised weights of GGUF files stay quantised, and their products may round
+    /// the activations to eight bits; BF16 weights stay BF16 on processors that multiply BF16,
     /// with activations of sixteen bits of precision; all else is 32-bit floats.
     #[default]
     Auto,
-    /// 32-bit floats, whatever the file holds.
+    /// 32-bit floats for any file.
     F32,
     /// 16-bit brain floats, weights and activations: twice as fast and half the memory where the
     /// device multiplies BF16, less exact; norms, softmax and, on processors, all sums are in 32
@@ -39,21 +39,21 @@ pub enum Precision {
     Bf16,
 }
 
-/// A model's configuration and tokenizer, and its weights, of which only the headers were read.
+/// A model's configuration, tokenizer and the headers of its weights.
 pub struct Checkpoint {
-    /// Where it lies.
+    /// Location.
     pub source: ModelSource,
-    /// What its config.json says it is.
+    /// Architecture of its config.json.
     pub architecture: Architecture,
-    /// Its tokenizer, without padding and truncation.
+    /// Tokenizer, without padding and truncation.
     pub tokenizer: Tokenizer,
-    /// Its tensors, not loaded yet.
-    pub weights: Weights,
-    /// How it reads hints, if it does.
+    /// Tensors, not loaded yet.
+    pub weights: ModelWeights,
+    /// Configuration of hints, if any.
     pub(super) hints: Option<HintsCheckpoint>,
 }
 
-/// Whether a folder may hold a model in Hugging Face layout.
+/// True if a folder may contain a model in Hugging Face layout.
 fn check_folder(folder: &Path) -> Result<(), ModelError> {
     if folder.is_file() {
         return Err(ModelError::NoModel(folder.to_owned()));
@@ -79,7 +79,7 @@ fn check_folder(folder: &Path) -> Result<(), ModelError> {
 }
 
 impl Checkpoint {
-    /// Opens a model; one of the hub is fetched if it is not in the cache.
+    /// Opens a model, fetched from the hub if it is not in the cache.
     ///
     /// # Errors
     /// Any [`ModelError`]; the message names the file.
@@ -93,11 +93,11 @@ impl Checkpoint {
             ModelSource::Builtin => (
                 Architecture::parse("bundled config.json", CONFIG)?,
                 tokenizer_file::parse("bundled tokenizer.json", TOKENIZER)?,
-                Weights::embedded(WEIGHTS, precision, device)?,
+                ModelWeights::embedded(WEIGHTS, precision, device)?,
                 Some(HintsCheckpoint::with_decoder(
                     ("bundled hints/reading.json", HINTS_SETTINGS),
                     ("bundled hints/config.json", HINTS_CONFIG),
-                    Weights::embedded(HINTS_WEIGHTS, precision, device)?,
+                    ModelWeights::embedded(HINTS_WEIGHTS, precision, device)?,
                 )?),
             ),
             ModelSource::Folder(folder) => {
@@ -111,7 +111,7 @@ impl Checkpoint {
                 (
                     config,
                     tokenizer,
-                    Weights::folder(folder, precision, device)?,
+                    ModelWeights::folder(folder, precision, device)?,
                     hints.transpose()?,
                 )
             }
@@ -124,7 +124,7 @@ impl Checkpoint {
                     file.tokenizer()?
                 };
                 let config = Architecture::Described(Box::new(file.config()?));
-                let weights = Weights::gguf(file, path, precision, device);
+                let weights = ModelWeights::gguf(file, path, precision, device);
                 (config, tokenizer, weights, None)
             }
             ModelSource::Served(address) => {
@@ -158,7 +158,7 @@ impl Checkpoint {
     pub fn formats(&self) -> Vec<(String, u64)> {
         let mut formats = self.weights.formats();
         let hints = self.hints.as_ref().and_then(HintsCheckpoint::weights);
-        for (format, elements) in hints.map(Weights::formats).unwrap_or_default() {
+        for (format, elements) in hints.map(ModelWeights::formats).unwrap_or_default() {
             match formats.iter_mut().find(|(known, _)| *known == format) {
                 Some((_, count)) => *count += elements,
                 None => formats.push((format, elements)),

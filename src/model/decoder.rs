@@ -7,9 +7,9 @@ use super::layer::{Layer, Norm};
 use super::linear::{Matrix, Packing, Table};
 use super::names::Names;
 use super::rotary::Rotary;
-use super::{DecoderConfig, KvCache, ModelError, Weights};
+use super::{DecoderConfig, KvCache, ModelError, ModelWeights};
 
-/// A decoder with its weights. It keeps no state: what was read is in a [`KvCache`].
+/// A decoder with its weights. It is stateless: what was read is in a [`KvCache`].
 pub struct Decoder {
     config: DecoderConfig,
     embedding: Table,
@@ -26,16 +26,16 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Takes the tensors that the configuration calls for.
+    /// Loads the tensors that the configuration requires.
     ///
     /// # Errors
     /// [`ModelError::Tensor`] for a missing or misshapen tensor.
     pub fn load(
         mut config: DecoderConfig,
-        weights: &Weights,
+        weights: &ModelWeights,
     ) -> std::result::Result<Self, ModelError> {
         let names = Names::of(config.layout, config.placement, weights);
-        // A head in the file counts, whatever config.json says of tied embeddings.
+        // A head in the file takes precedence over tied embeddings in config.json.
         config.tied_head &= !weights.contains(&names.head());
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
         let layers = (0..config.layers.len())
@@ -68,15 +68,15 @@ impl Decoder {
         })
     }
 
-    /// The configuration that was loaded.
+    /// Returns the configuration.
     pub fn config(&self) -> &DecoderConfig {
         &self.config
     }
 
-    /// An empty cache for this decoder, see [`KvCache::new`].
+    /// Creates an empty cache for this decoder, see [`KvCache::new`].
     ///
     /// # Errors
-    /// If the memory cannot be had.
+    /// If memory runs out.
     pub fn cache(&self, batch: usize, capacity: usize) -> Result<KvCache> {
         KvCache::new(
             &self.config,
@@ -87,17 +87,17 @@ impl Decoder {
         )
     }
 
-    /// Bytes that the cache takes for one position of one sequence.
+    /// Returns the bytes of the cache per position and sequence.
     pub fn cache_bytes_a_position(&self) -> usize {
         KvCache::bytes_a_position(&self.config, self.cache_format)
     }
 
-    /// Reads `ids`, row by row `[batch, length]`, behind what the cache holds, and returns the
+    /// Reads `ids`, row by row `[batch, length]`, after the contents of the cache, and returns the
     /// hidden states `[batch, length, hidden_size]` before the final norm.
     ///
     /// # Errors
-    /// If an id is outside the vocabulary, there is not the same number for every sequence, or memory
-    /// runs out.
+    /// If an id is outside the vocabulary, the sequences differ in length, or memory runs
+    /// out.
     pub fn forward(&self, ids: &[u32], cache: &mut KvCache) -> Result<Tensor> {
         let batch = cache.batch();
         let length = ids.len() / batch;
@@ -109,7 +109,7 @@ impl Decoder {
         self.states(&x, cache)
     }
 
-    /// Embeddings `[ids, hidden_size]` of token ids.
+    /// Returns embeddings `[ids, hidden_size]` of token ids.
     pub(super) fn embedded(&self, ids: &Tensor) -> Result<Tensor> {
         let x = self.embedding.rows(ids)?.to_dtype(self.dtype)?;
         match self.config.embedding_scale {
@@ -118,8 +118,8 @@ impl Decoder {
         }
     }
 
-    /// Reads embedded inputs `[batch, length, hidden_size]` behind what the cache holds; hidden
-    /// states of that shape before the final norm.
+    /// Reads embedded inputs `[batch, length, hidden_size]` after the contents of the cache; returns
+    /// hidden states of that shape before the final norm.
     pub(super) fn states(&self, x: &Tensor, cache: &mut KvCache) -> Result<Tensor> {
         let (batch, length, _) = x.dims3()?;
         cache.reserve(length)?;
@@ -148,7 +148,7 @@ impl Decoder {
         Ok(x)
     }
 
-    /// Hidden states `[rows, hidden_size]` after the final norm.
+    /// Returns hidden states `[rows, hidden_size]` after the final norm.
     pub(super) fn normed(&self, hidden: &Tensor) -> Result<Tensor> {
         self.norm.forward(&hidden.contiguous()?)
     }
@@ -157,7 +157,7 @@ impl Decoder {
         &self.device
     }
 
-    /// Final norm and some rows of the output head: hidden states `[rows, hidden_size]` to logits
+    /// Applies the final norm and some rows of the output head: hidden states `[rows, hidden_size]` to logits
     /// `[rows, head rows]` in F32.
     pub(super) fn logits(&self, hidden: &Tensor, head: &Matrix) -> Result<Tensor> {
         let logits = head.apply(&self.normed(hidden)?)?.to_dtype(DType::F32)?;
@@ -171,7 +171,7 @@ impl Decoder {
         }
     }
 
-    /// Logits `[rows, vocab_size]` in F32 over the whole vocabulary, of hidden states
+    /// Returns logits `[rows, vocab_size]` in F32 over the whole vocabulary, of hidden states
     /// `[rows, hidden_size]`; a diagnostic, forecasts use [`NumberHead`](super::NumberHead).
     ///
     /// # Errors

@@ -1,27 +1,27 @@
-//! Where a model computes.
+//! Compute devices.
 
 use std::fmt;
 
 use super::ModelError;
 
-/// The processor, or a graphics card by its number.
+/// The CPU, or a GPU by its number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Device {
-    /// The processor.
+    /// The CPU.
     #[default]
     Cpu,
-    /// An NVIDIA card; needs the cargo feature `cuda`.
+    /// An NVIDIA GPU; needs the cargo feature `cuda`.
     Cuda(usize),
-    /// An Apple graphics processor; needs the cargo feature `metal`.
+    /// An Apple GPU; needs the cargo feature `metal`.
     Metal(usize),
 }
 
 impl Device {
-    /// The device, opened.
+    /// Opens the device.
     ///
     /// # Errors
-    /// [`ModelError::Device`] if it is not there or the crate was built without its feature.
+    /// [`ModelError::Device`] if it is absent or the crate was built without its feature.
     pub(super) fn open(self) -> Result<candle_core::Device, ModelError> {
         let opened = match self {
             Self::Cpu => Ok(candle_core::Device::Cpu),

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::head::check_vocabulary;
 use super::network::{LanguageModel, Sequences, Wanted};
-use super::{Branch, ModelError, Weights};
+use super::{Branch, ModelError, ModelWeights};
 use crate::codec::Place;
 use crate::guard;
 
@@ -250,7 +250,7 @@ pub(super) struct Foreign {
 impl Foreign {
     pub(super) fn load(
         config: &ForeignConfig,
-        weights: &Weights,
+        weights: &ModelWeights,
         places: &[Place],
     ) -> std::result::Result<Self, ModelError> {
         let missing = || ModelError::Config {

@@ -61,7 +61,7 @@ pub(super) fn integers(matrix: &QTensor) -> Result<Option<Integers>> {
     }))
 }
 
-/// Bytes that so many values of a format take once they are packed.
+/// Returns the packed bytes of a number of values of a format.
 pub(super) fn packed_bytes(format: GgmlDType, values: usize) -> Option<usize> {
     let layout = layout(format)?;
     let quants = if layout.nibbles { values / 2 } else { values };

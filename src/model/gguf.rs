@@ -13,8 +13,8 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Result};
 
 use super::config::{
-    Activation, Biases, DecoderConfig, LayerPattern, Layout, Norm, NormKind, NormPlacement,
-    QueryKeyNorm, Rope, RopeScaling,
+    Biases, DecoderConfig, FeedForwardActivation, LayerPattern, Layout, Norm, NormKind,
+    NormPlacement, QueryKeyNorm, Rope, RopeScaling,
 };
 use super::{ModelError, ModelError::Weights as Unreadable, one_line, refuse};
 use crate::{guard, stand_in};
@@ -238,9 +238,9 @@ impl Header<'_> {
                 QueryKeyNorm::None
             },
             activation: if gemma {
-                Activation::GeluTanh
+                FeedForwardActivation::GeluTanh
             } else {
-                Activation::Silu
+                FeedForwardActivation::Silu
             },
             gated: true,
             biases: Biases {

@@ -6,13 +6,14 @@ use candle_nn::ops::{layer_norm, rms_norm, silu, swiglu};
 use super::attention::{Scores, attend};
 use super::cache::KvCache;
 use super::config::{
-    Activation, DecoderConfig, Layout, Norm as NormConfig, NormKind, NormPlacement, QueryKeyNorm,
+    DecoderConfig, FeedForwardActivation, Layout, Norm as NormConfig, NormKind, NormPlacement,
+    QueryKeyNorm,
 };
 use super::linear::{Linear, Matrix};
 use super::names::{Names, Part};
 use super::processor;
 use super::rotary::Rotation;
-use super::{ModelError, Weights};
+use super::{ModelError, ModelWeights};
 use crate::kernel;
 
 type Loaded<T> = std::result::Result<T, ModelError>;
@@ -28,7 +29,7 @@ impl Norm {
     pub(super) fn load(
         norm: NormConfig,
         layout: Layout,
-        weights: &Weights,
+        weights: &ModelWeights,
         name: &str,
         width: usize,
     ) -> Loaded<Self> {
@@ -84,7 +85,7 @@ impl Layer {
     pub(super) fn load(
         config: &DecoderConfig,
         names: &Names,
-        weights: &Weights,
+        weights: &ModelWeights,
         index: usize,
     ) -> Loaded<Self> {
         let loader = Loader {
@@ -184,13 +185,13 @@ impl Layer {
     fn mlp(&self, x: &Tensor, config: &DecoderConfig) -> Result<Tensor> {
         let up = self.up.forward(x)?;
         let inner = match (config.gated, config.activation) {
-            (true, Activation::Silu) if processor::takes(&up) => {
+            (true, FeedForwardActivation::Silu) if processor::takes(&up) => {
                 let (batch, length, _) = up.dims3()?;
                 let width = config.intermediate_size;
                 let inner = processor::with_floats(&up, |up| kernel::swiglu(up, width))?;
                 Tensor::from_vec(inner, (batch, length, width), up.device())?
             }
-            (true, Activation::Silu) => swiglu(&up)?,
+            (true, FeedForwardActivation::Silu) => swiglu(&up)?,
             (true, activation) => {
                 let half = config.intermediate_size;
                 let gate = activate(&up.narrow(2, 0, half)?.contiguous()?, activation)?;
@@ -261,12 +262,12 @@ impl Heads<'_> {
     }
 }
 
-fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+fn activate(x: &Tensor, activation: FeedForwardActivation) -> Result<Tensor> {
     match activation {
-        Activation::Silu => silu(x),
-        Activation::Gelu => x.gelu_erf(),
-        Activation::GeluTanh => x.gelu(),
-        Activation::Relu => x.relu(),
+        FeedForwardActivation::Silu => silu(x),
+        FeedForwardActivation::Gelu => x.gelu_erf(),
+        FeedForwardActivation::GeluTanh => x.gelu(),
+        FeedForwardActivation::Relu => x.relu(),
     }
 }
 
@@ -274,7 +275,7 @@ fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
 struct Loader<'a> {
     config: &'a DecoderConfig,
     names: &'a Names,
-    weights: &'a Weights,
+    weights: &'a ModelWeights,
     index: usize,
 }
 

@@ -1,4 +1,4 @@
-//! A model that is ready to read numbers.
+//! Loaded models.
 
 use std::sync::Arc;
 
@@ -8,33 +8,32 @@ use super::foreign::Foreign;
 use super::hinted::HintsNetwork;
 use super::network::{LanguageModel, Own};
 use super::{
-    Architecture, Checkpoint, Decoder, Device, HintedModel, ModelError, ModelSource, NumberHead,
-    Precision, Served, Server, Weights,
+    Architecture, Checkpoint, Decoder, Device, HintedModel, ModelError, ModelSource, ModelWeights,
+    NumberHead, Precision, Served, Server,
 };
 use crate::codec::{Bin, PromptFormat, TokenTable, builtin_formats};
 
-/// What a result says about the model that made it.
+/// Description of a model in results.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ModelInfo {
-    /// As the user named it.
+    /// Name as given by the user.
     pub id: String,
-    /// SHA-256 of the weights files; 'unknown' of a model that is served.
+    /// SHA-256 of the weights files; 'unknown' for a served model.
     pub sha256: String,
-    /// Name of the prompt format that its tokenizer was found to support.
+    /// Name of the prompt format that its tokenizer supports.
     pub prompt: String,
-    /// Tokens that it can read.
+    /// Window in tokens.
     pub window: usize,
 }
 
-/// A language model, and the tokens that write numbers for it. A clone is another handle of the same
-/// weights.
+/// A language model with its number tokens. A clone is another handle of the same weights.
 #[derive(Clone)]
 pub struct Model(Arc<Loaded>);
 
 struct Loaded {
     source: ModelSource,
-    /// None of a model that is served.
-    weights: Option<Weights>,
+    /// `None` for a served model.
+    weights: Option<ModelWeights>,
     tokens: TokenTable,
     network: Network,
 }
@@ -46,7 +45,7 @@ enum Network {
 }
 
 impl Model {
-    /// The bundled model, in the precision of its file, on the processor.
+    /// Loads the bundled model in the precision of its file, on the CPU.
     ///
     /// # Errors
     /// [`ModelError`] if memory runs out.
@@ -55,8 +54,7 @@ impl Model {
         Self::load(&source, &formats, Precision::Auto, Device::Cpu)
     }
 
-    /// Loads a model and audits its tokenizer on the given prompt formats, of which the first that
-    /// fits is used.
+    /// Loads a model and selects the first prompt format that its tokenizer supports.
     ///
     /// # Errors
     /// Any [`ModelError`]; the message names the file.
@@ -86,7 +84,7 @@ impl Model {
         Self::of(checkpoint, tokens)
     }
 
-    /// The model behind a server, to be read by the tokens of an audited format.
+    /// Returns the model of a server, read by the tokens of an audited format.
     ///
     /// # Errors
     /// [`ModelError::Served`] if the server cannot read them.
@@ -100,7 +98,7 @@ impl Model {
         })))
     }
 
-    /// Loads a checkpoint that was opened, to be read by the tokens of an audited format.
+    /// Loads an opened checkpoint, read by the tokens of an audited format.
     ///
     /// # Errors
     /// Any [`ModelError`]; the message names the file.
@@ -127,12 +125,12 @@ impl Model {
         })))
     }
 
-    /// Where the model came from.
+    /// Returns the source of the model.
     pub fn source(&self) -> &ModelSource {
         &self.0.source
     }
 
-    /// What a result should say about this model. Reads the weights once more to hash them.
+    /// Returns the description of the model for results. Reads the weights again to hash them.
     ///
     /// # Errors
     /// [`ModelError::Read`] if the weights can no longer be read.
@@ -142,15 +140,15 @@ impl Model {
             id: self.0.source.to_string(),
             sha256: match weights.is_empty() {
                 true => "unknown".to_owned(),
-                false => Weights::sha256_of(&weights)?,
+                false => ModelWeights::sha256_of(&weights)?,
             },
             prompt: self.0.tokens.format().name.clone(),
             window: self.window(),
         })
     }
 
-    /// Mean probability that the model gives, where a symbol of a number is due in this series, to
-    /// tokens that are none.
+    /// Returns the mean off-grammar probability: that of other tokens where a symbol of a number is expected in this
+    /// series.
     ///
     /// # Errors
     /// [`ModelError`] if the model fails or memory runs out.
@@ -180,12 +178,12 @@ impl Model {
                 count += 1;
             }
         }
-        // Rounding can leave a little less than nothing.
+        // Rounding can make it slightly negative.
         Ok((outside / f64::from(count.max(1))).max(0.0))
     }
 
-    /// Those of the digits' decoder, and of the hints' if they have one of their own.
-    fn all_weights(&self) -> Vec<&Weights> {
+    /// Returns the weights of the digits' decoder and, if separate, of the hints' decoder.
+    fn all_weights(&self) -> Vec<&ModelWeights> {
         let hints = match &self.0.network {
             Network::Own(_, Some(hints)) => hints.weights(),
             _ => None,
@@ -193,23 +191,23 @@ impl Model {
         self.0.weights.iter().chain(hints).collect()
     }
 
-    /// Bytes that the weights take in the memory of this machine.
+    /// Returns the bytes of the weights in memory.
     pub fn bytes(&self) -> u64 {
         let weights = self.all_weights();
         weights.iter().map(|of| of.bytes_in_memory()).sum()
     }
 
-    /// Tokens that the model can read, prompt and forecast together.
+    /// Returns the window in tokens, for prompt and forecast together.
     pub fn window(&self) -> usize {
         self.network().window()
     }
 
-    /// The tokens that write numbers for this model.
+    /// Returns the number tokens of this model.
     pub fn tokens(&self) -> &TokenTable {
         &self.0.tokens
     }
 
-    /// What computes it.
+    /// Returns its backend.
     pub fn network(&self) -> Arc<dyn LanguageModel> {
         match &self.0.network {
             Network::Own(own, _) => own.clone(),
@@ -218,7 +216,7 @@ impl Model {
         }
     }
 
-    /// The server behind it, if it is served.
+    /// Returns its server, if it is served.
     pub fn server(&self) -> Option<&Served> {
         match &self.0.network {
             Network::Served(served) => Some(served),
@@ -226,7 +224,7 @@ impl Model {
         }
     }
 
-    /// The decoder, if it is ours.
+    /// Returns the decoder, if it is the built-in implementation.
     pub fn decoder(&self) -> Option<&Decoder> {
         match &self.0.network {
             Network::Own(own, _) => Some(&own.decoder),
@@ -234,7 +232,7 @@ impl Model {
         }
     }
 
-    /// The model as one that reads hints, if it was trained to.
+    /// Returns the model for hints, if it was trained with them.
     pub fn hinted(&self) -> Option<HintedModel> {
         match &self.0.network {
             Network::Own(own, Some(hints)) => Some(HintedModel::new(own.clone(), hints.clone())),

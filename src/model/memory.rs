@@ -1,46 +1,45 @@
-//! What a forecast takes of the memory, before it takes it.
+//! Memory estimates of forecasts.
 
 use std::ops::Range;
 
 use candle_core::DType;
 
-use super::{Checkpoint, DecoderConfig, KvCache, RowInput, Weights};
+use super::{Checkpoint, DecoderConfig, KvCache, ModelWeights, RowInput};
 use crate::codec::{BIN_COUNT, TokenTable};
-use crate::experts::{self, Panel, Source};
+use crate::experts::{self, ExpertKind, ExpertPanel};
 
 /// The size of a forecast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work {
-    /// Channels that are read.
+    /// Number of channels.
     pub channels: usize,
     /// Rows of context.
     pub rows: usize,
-    /// Paths that advance together.
+    /// Number of paths that advance together.
     pub paths: usize,
-    /// Steps of a path.
+    /// Steps per path.
     pub horizon: usize,
 }
 
-/// An estimate of the memory that a forecast takes, in bytes.
+/// A memory estimate of a forecast, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryNeed {
-    /// Weights as they are kept.
+    /// Weights as stored.
     pub weights: u64,
     /// Keys and values of the context and of all paths.
     pub cache: u64,
-    /// Intermediate results of the largest piece that is read at once; of a model that reads hints,
-    /// its answers as well.
+    /// Intermediate results of the largest chunk; for a hinted model, its outputs as well.
     pub activations: u64,
     /// Online experts of the context and of all paths, for a model that reads hints.
     pub experts: u64,
 }
 
 impl MemoryNeed {
-    /// The estimate for a model and the tokens of its prompt format. Of a model that our decoder
-    /// does not describe, the weights only.
+    /// Estimates the memory for a model and the tokens of its prompt format; weights only for models outside of the
+    /// built-in decoder.
     pub fn of(checkpoint: &Checkpoint, tokens: &TokenTable, work: Work) -> Self {
         let hints = checkpoint.hints.as_ref().and_then(|hints| hints.weights());
-        let hints = hints.map_or(0, Weights::bytes_in_memory);
+        let hints = hints.map_or(0, ModelWeights::bytes_in_memory);
         let weights = checkpoint.weights.bytes_in_memory() + hints;
         let Some(config) = checkpoint.architecture.described() else {
             return Self {
@@ -58,7 +57,7 @@ impl MemoryNeed {
             return Self::of_hints(weights, read.config().unwrap_or(config), position, work);
         }
         let position = position as u64;
-        // Of longer contexts a model reads what its window holds.
+        // Longer contexts are truncated to the window.
         let context = work.channels * tokens.tokens(work.rows).min(config.window);
         let paths = work.channels * work.paths * tokens.stride() * work.horizon;
         let at_once = tokens_at_once(config)
@@ -72,7 +71,7 @@ impl MemoryNeed {
         }
     }
 
-    /// The estimate for a model that reads hints, whose keys and values take `row` bytes a row.
+    /// Estimates the memory for a hinted model, whose keys and values take `row` bytes per row.
     fn of_hints(weights: u64, config: &DecoderConfig, row: usize, work: Work) -> Self {
         let Work {
             channels,
@@ -80,12 +79,11 @@ impl MemoryNeed {
             paths,
             horizon,
         } = work;
-        // A channel that comes alone is read as digits, too. The paths of more than a step are pooled with
-        // those of digits and of experts by themselves.
+        // A single channel is read as digits as well. Multi-step paths are pooled with those of digits and experts.
         let readings = if channels == 1 { 2 } else { 1 };
         let pooled = usize::from(horizon > 1);
         let paths = paths.max(pooled * TRIED_PATHS);
-        let panel = Panel::new(&Source::ALL, channels, &[]);
+        let panel = ExpertPanel::new(&ExpertKind::ALL, channels, &[]);
         let path = panel.path_bytes_after(rows, horizon);
         let together = paths
             .min(paths_that_fit(channels, horizon, row))
@@ -111,7 +109,7 @@ impl MemoryNeed {
         }
     }
 
-    /// All of it.
+    /// Returns the sum.
     pub fn total(&self) -> u64 {
         self.weights + self.cache + self.activations + self.experts
     }
@@ -141,53 +139,52 @@ fn token_bytes(config: &DecoderConfig) -> usize {
     2 * width * DType::F32.size_in_bytes()
 }
 
-/// Bytes of the widest intermediate result of a read: about what the second-level caches hold, and
-/// little enough for the allocator to use again instead of asking the system for it.
+/// Bytes of the widest intermediate result of a read: about the size of second-level caches, and small enough for
+/// the allocator to reuse.
 const WIDEST: usize = 3 << 20;
 
-/// Tokens (sequences times positions) that a decoder should read at once.
+/// Returns the tokens (sequences times positions) that a decoder should read at once.
 pub(super) fn tokens_at_once(config: &DecoderConfig) -> usize {
     let width = config.intermediate_size * if config.gated { 2 } else { 1 };
     (WIDEST / (width * DType::F32.size_in_bytes())).clamp(64, 4096)
 }
 
-/// What pooling keeps beside: states inside the context, paths that are tried from each of them, and
-/// forecasters of experts by themselves.
+/// Additional memory of pooling: states inside the context, backtest paths from each of them, and forecasters of
+/// experts.
 const KEPT_STATES: usize = 2;
 const TRIED_PATHS: usize = 24;
 const POOLED_EXPERTS: usize = 3;
 
-/// Memory that paths of a model which reads hints may take together, and what a sequence takes of it
-/// beside its keys and values: features, activations and answers.
+/// Memory limit of the paths of a hinted model, and memory per sequence besides keys and values: features,
+/// activations and outputs.
 const PATH_BYTES: usize = 256 << 20;
 const SEQUENCE_BYTES: usize = 80 << 10;
 
-/// Rows by which room for keys and values grows.
+/// Growth of the capacity for keys and values, in rows.
 const ROWS_OF_ROOM: usize = 16;
 
-/// Rows that a path of so many steps has room for.
+/// Returns the rows that a path of a number of steps needs.
 fn room(steps: usize) -> usize {
     (steps + 1).next_multiple_of(ROWS_OF_ROOM)
 }
 
-/// Paths of so many steps of a model that reads hints which should advance together, when a row of a
-/// sequence takes so many bytes while it is remembered.
+/// Returns the number of paths of a hinted model that should advance together, given the bytes of a remembered row.
 pub(crate) fn paths_that_fit(channels: usize, steps: usize, bytes_a_row: usize) -> usize {
     let sequence = room(steps) * bytes_a_row + SEQUENCE_BYTES;
     (PATH_BYTES / (channels * sequence)).max(1)
 }
 
-/// Bounds of what paths that are read as digits, and advance together, may take of the memory.
+/// Bounds of the memory of digit paths that advance together.
 const DIGIT_PATH_BYTES: Range<usize> = 16 << 20..2 << 30;
 
-/// Paths of so many bytes that should advance together: they take a third of what the weights take.
+/// Returns the number of paths that should advance together: they take a third of the memory of the weights.
 pub(crate) fn digit_paths_that_fit(weights: u64, path: usize) -> usize {
     let share = usize::try_from(weights / 3).unwrap_or(usize::MAX);
     let bytes = share.clamp(DIGIT_PATH_BYTES.start, DIGIT_PATH_BYTES.end);
     (bytes / path.max(1)).max(1)
 }
 
-/// A number of bytes with a unit.
+/// Formats a number of bytes with a unit.
 ///
 /// ```
 /// use statecast::model::bytes;
@@ -203,7 +200,7 @@ pub fn bytes(count: u64) -> String {
     format!("{:.1} {name}", count as f64 / unit as f64)
 }
 
-/// Bytes of memory that are free for programs; `None` where the system does not say.
+/// Returns the bytes of free memory; `None` if the system does not report it.
 pub fn free_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;

@@ -1,8 +1,8 @@
 //! Pretrained language models: configuration, weights, decoder and the head over numbers.
 //!
-//! candle-transformers' models return the logits of the last position only and keep their caches to
-//! themselves. Reading a trajectory needs a hidden state at every number, a head of the 1000 number
-//! tokens alone, and a cache that many continuations share; hence a decoder of our own.
+//! The models of candle-transformers return the logits of the last position only and hide their caches. A trajectory
+//! needs hidden states at every number, a head for the 1000 number tokens alone, and a cache that many continuations
+//! share; hence a separate decoder.
 
 mod attention;
 mod cache;
@@ -39,8 +39,8 @@ pub use cache::{Branch, KvCache};
 pub use catalog::{CatalogEntry, catalog};
 pub use checkpoint::{Checkpoint, Precision};
 pub use config::{
-    Activation, Architecture, Biases, DecoderConfig, FAMILIES, LayerPattern, Layout, Norm,
-    NormKind, NormPlacement, QueryKeyNorm, Rope, RopeScaling,
+    Architecture, Biases, DecoderConfig, FAMILIES, FeedForwardActivation, LayerPattern, Layout,
+    Norm, NormKind, NormPlacement, QueryKeyNorm, Rope, RopeScaling,
 };
 pub use decoder::Decoder;
 pub use device::Device;
@@ -55,27 +55,27 @@ pub use network::{LanguageModel, Sequences, Wanted};
 pub use served::{AddressError, Served, ServedError, Server, ServerAddress, ServerInfo};
 pub use source::{BUILTIN, ModelSource};
 pub use tokenizer_file::read_tokenizer;
-pub use weights::Weights;
+pub use weights::ModelWeights;
 
 use crate::stand_in::{self, StandIn};
 
-/// Why a model cannot be loaded or run.
+/// Errors of loading or running a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The folder does not exist or is no folder.
+    /// A folder that does not exist or is a file.
     #[error(
         "model {}: no such folder; use 'builtin', a folder with config.json, tokenizer.json and \
          model.safetensors, a GGUF file, or ORGANISATION/NAME of the hub", .0.display()
     )]
     NoFolder(PathBuf),
-    /// A file that is no model.
+    /// A file that is not a model.
     #[error(
         "model {}: is a file, and none in GGUF; use 'builtin', a folder with config.json, tokenizer.json and \
          model.safetensors, a GGUF file, or ORGANISATION/NAME of the hub", .0.display()
     )]
     NoModel(PathBuf),
-    /// A folder that holds GGUF files and no config.json.
+    /// A folder with GGUF files and without config.json.
     #[error("model {}: has no config.json; name the file: {}", folder.display(), file.display())]
     GgufInside {
         /// The folder.
@@ -88,23 +88,23 @@ pub enum ModelError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// Another file lies in place of the one that is meant.
+    /// Another kind of file in place of the expected one.
     #[error("{}: is {what}; {remedy}", path.display())]
     StandIn {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// Kind of the file.
         what: &'static str,
-        /// What to do.
+        /// Remedy.
         remedy: &'static str,
     },
-    /// A file that is no weights file is longer than any of a real model.
+    /// A text file that is larger than any of a real model.
     #[error("{}: larger than {} MiB", .0.display(), LARGEST_TEXT >> 20)]
     TooLarge(PathBuf),
-    /// config.json does not describe a model that is supported.
+    /// A config.json of an unsupported model.
     #[error("{file}: {reason}")]
     Config {
         /// The file.
@@ -112,15 +112,15 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
-    /// tokenizer.json cannot be used.
+    /// An unusable tokenizer.json.
     #[error("{file}: not a tokenizer this program can read: {reason}")]
     Tokenizer {
         /// The file.
         file: String,
-        /// What the tokenizer library said.
+        /// Error of the tokenizer library.
         reason: String,
     },
-    /// A weights file is damaged or is neither safetensors nor GGUF.
+    /// A weights file that is damaged or neither safetensors nor GGUF.
     #[error("{file}: not a readable safetensors or GGUF file ({reason}); download it again")]
     Weights {
         /// The file or files.
@@ -128,7 +128,7 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A tensor that the configuration calls for is missing or has another shape.
+    /// A required tensor that is missing or has the wrong shape.
     #[error("{file}: tensor {tensor}: {reason}")]
     Tensor {
         /// The file or files.
@@ -138,7 +138,7 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A number token lies outside the model's vocabulary.
+    /// A number token outside of the model's vocabulary.
     #[error("token {token} of the tokenizer is outside the model's vocabulary of {vocabulary}")]
     Vocabulary {
         /// The token.
@@ -146,29 +146,29 @@ pub enum ModelError {
         /// Rows of the embedding table.
         vocabulary: usize,
     },
-    /// More values than the model's window takes.
+    /// More values than the model's window allows.
     #[error("{rows} values do not fit into the model's window of {window} tokens")]
     Window {
         /// Values.
         rows: usize,
-        /// Tokens that the model reads.
+        /// Window in tokens.
         window: usize,
     },
-    /// The model's output is not finite.
+    /// Output that is not finite.
     #[error(
         "the model gives no finite probabilities; its weights are damaged or overflow in this precision"
     )]
     NotFinite,
-    /// A model of the hub cannot be fetched.
+    /// A failed fetch from the hub.
     #[error(transparent)]
     Hub(#[from] HubError),
-    /// A model that is served cannot be used.
+    /// A failure of a served model.
     #[error(transparent)]
     Served(#[from] ServedError),
-    /// The prompt formats and the tokenizer do not fit.
+    /// No prompt format that the tokenizer supports.
     #[error(transparent)]
     Codec(#[from] crate::codec::CodecError),
-    /// The device cannot be used.
+    /// An unusable device.
     #[error("device {device}: {source}")]
     Device {
         /// The device.
@@ -176,15 +176,15 @@ pub enum ModelError {
         /// What is wrong with it.
         source: candle_core::Error,
     },
-    /// The tensor library failed, mostly for want of memory.
+    /// A failure of the tensor library, usually lack of memory.
     #[error("tensor computation: {0}")]
     Compute(#[from] candle_core::Error),
 }
 
-/// Most bytes of a file that is no weights file; the largest tokenizers take half of it.
+/// Largest text file, in bytes; the largest tokenizers have half of it.
 const LARGEST_TEXT: u64 = 64 << 20;
 
-/// Refuses what lies in place of a file.
+/// Refuses other kinds of files in place of the expected one.
 fn refuse(found: Option<StandIn>, path: &Path) -> Result<(), ModelError> {
     match found {
         Some(StandIn { what, remedy }) => Err(ModelError::StandIn {
@@ -196,7 +196,7 @@ fn refuse(found: Option<StandIn>, path: &Path) -> Result<(), ModelError> {
     }
 }
 
-/// A file's bytes, and its name for errors.
+/// Contents of a file, and its name for errors.
 fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
     let fail = |source| ModelError::Read {
         path: path.to_owned(),
@@ -214,7 +214,7 @@ fn read(path: &Path) -> Result<(Vec<u8>, String), ModelError> {
     Ok((bytes, path.display().to_string()))
 }
 
-/// What the tensor library says, without its backtrace.
+/// Returns the message of the tensor library without its backtrace.
 fn one_line(error: &candle_core::Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().to_owned()

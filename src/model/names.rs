@@ -1,7 +1,7 @@
 //! How checkpoints name their tensors.
 
 use super::config::{Layout, NormPlacement};
-use super::weights::Weights;
+use super::weights::ModelWeights;
 
 /// A tensor of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) struct Names {
 
 impl Names {
     /// Finds the prefix under which the checkpoint's tensors stand.
-    pub(super) fn of(layout: Layout, placement: NormPlacement, weights: &Weights) -> Self {
+    pub(super) fn of(layout: Layout, placement: NormPlacement, weights: &ModelWeights) -> Self {
         let prefixes: &[&str] = match layout {
             Layout::Llama | Layout::Phi3 => {
                 &["model.", "language_model.model.", "model.language_model."]

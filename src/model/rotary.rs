@@ -33,7 +33,7 @@ impl Rotary {
     }
 
     /// Cosines and sines of `length` positions from each of the starts on, for a context that was
-    /// planned to have so many positions.
+    /// planned to have a number of positions.
     pub(super) fn rotation(
         &self,
         planned: usize,

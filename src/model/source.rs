@@ -1,4 +1,4 @@
-//! Where models come from.
+//! Sources of models.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,13 +7,13 @@ use std::str::FromStr;
 
 use super::{AddressError, FetchProgress, Hub, HubModel, ModelError, ServerAddress};
 
-/// Name of the checkpoint that is part of the program.
+/// Name of the bundled checkpoint.
 pub const BUILTIN: &str = "builtin";
 
-/// Where a model comes from.
+/// Source of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelSource {
-    /// The checkpoint that is part of the program.
+    /// The bundled checkpoint.
     Builtin,
     /// A folder in Hugging Face layout.
     Folder(PathBuf),
@@ -21,12 +21,12 @@ pub enum ModelSource {
     Gguf(PathBuf),
     /// A model of the Hugging Face hub.
     Hub(HubModel),
-    /// A model that a server computes.
+    /// A served model.
     Served(ServerAddress),
 }
 
 impl ModelSource {
-    /// True of models that were trained to read what online experts say.
+    /// True for models that were trained on hints of online experts.
     pub fn reads_hints(&self) -> bool {
         match self {
             Self::Builtin => true,
@@ -35,7 +35,7 @@ impl ModelSource {
         }
     }
 
-    /// The same model where it lies on this machine, fetched if it is one of the hub's.
+    /// Returns the local source of the model, fetched from the hub if necessary.
     ///
     /// # Errors
     /// [`ModelError::Hub`].
@@ -51,14 +51,14 @@ impl ModelSource {
     }
 }
 
-/// File of a folder that says how its model reads hints.
+/// File with the configuration of hints.
 pub(super) const READING: &str = "reading.json";
 
 impl FromStr for ModelSource {
     type Err = AddressError;
 
-    /// `builtin`, the address of a server, a folder, a GGUF file, or if there is no such path, a
-    /// model of the hub.
+    /// Parses `builtin`, the address of a server, a folder, a GGUF file or, if there is no such path, a model of the
+    /// hub.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             BUILTIN => Self::Builtin,
@@ -76,7 +76,7 @@ impl FromStr for ModelSource {
     }
 }
 
-/// Whether a file is in GGUF, whatever it is called.
+/// True if a file is in GGUF format, regardless of its name.
 fn begins_as_gguf(path: &str) -> bool {
     let mut magic = [0; 4];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));

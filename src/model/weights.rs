@@ -23,7 +23,7 @@ use crate::stand_in;
 const READING_WEIGHTS: &str = "reading.safetensors";
 
 /// The tensors of a checkpoint, none of them loaded yet.
-pub struct Weights {
+pub struct ModelWeights {
     tensors: Tensors,
     files: Vec<PathBuf>,
     label: String,
@@ -55,7 +55,7 @@ struct Index {
     weight_map: HashMap<String, String>,
 }
 
-impl Weights {
+impl ModelWeights {
     /// Tensors of a checkpoint that is part of the program: the bytes of its files.
     ///
     /// # Errors
@@ -219,7 +219,7 @@ impl Weights {
         self.tensors().iter().map(kept).sum()
     }
 
-    /// Bytes of so many quantised values while they are loaded.
+    /// Returns the bytes of a number of quantised values during loading.
     fn bytes_of(&self, format: GgmlDType, values: usize) -> usize {
         let packed = match self.packing() {
             Packing::None => None,

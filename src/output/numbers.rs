@@ -8,7 +8,7 @@ const MOST_DECIMALS: usize = 5;
 /// What stands where a number is not defined.
 const UNDEFINED: &str = "-";
 
-/// A number with so many decimals, or with two significant digits where these would show fewer;
+/// Formats a number with `decimals` decimals, or with two significant digits where these would show fewer;
 /// "-" if it is not defined.
 pub(crate) fn number(x: f64, decimals: usize) -> String {
     numbers([x], decimals).concat()
@@ -31,7 +31,7 @@ pub(crate) fn percent(share: f64, decimals: usize) -> String {
     }
 }
 
-/// Numbers that are read together, at the precision of the largest: with so many decimals, or more
+/// Formats numbers together, at the precision of the largest: with `decimals` decimals, or more
 /// where these would show fewer than two of its digits.
 pub(crate) fn numbers<const N: usize>(numbers: [f64; N], decimals: usize) -> [String; N] {
     let defined = numbers.iter().filter(|x| !x.is_nan());

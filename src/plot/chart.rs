@@ -1,4 +1,4 @@
-//! Small charts for pages: curves or bars on a transparent ground, legible on light and dark.
+//! Small charts of curves or bars on a transparent background, for light and dark pages.
 
 use plotters::prelude::*;
 
@@ -6,10 +6,10 @@ use super::PlotError;
 use super::drawing::{FONT, register_font};
 use super::layout::{label, padded, shortened};
 
-/// Between black and white: readable on both.
+/// Grey, readable on black and white.
 const INK: RGBColor = RGBColor(128, 128, 128);
 
-/// Okabe and Ito's palette, with grey and violet for its black and yellow, which one of the grounds would hide.
+/// Okabe and Ito's palette, with grey and violet instead of black and yellow, which one background would hide.
 pub(super) const PALETTE: [RGBColor; 8] = [
     RGBColor(0, 130, 200),
     RGBColor(225, 100, 10),
@@ -34,22 +34,22 @@ pub struct Curve {
     pub number: usize,
     /// Points in the order in which they are joined; those that are not finite are left out.
     pub points: Vec<(f64, f64)>,
-    /// A shaded band: places with its lower and upper ends there.
+    /// A shaded band: positions with its lower and upper ends.
     pub band: Vec<(f64, f64, f64)>,
 }
 
 /// Curves over common axes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
-    /// What is shown.
+    /// Title.
     pub title: String,
-    /// The horizontal axis.
+    /// Label of the horizontal axis.
     pub x: String,
     /// The curves.
     pub curves: Vec<Curve>,
-    /// A dashed line through these points: what should be.
+    /// Points of a dashed reference line.
     pub ideal: Vec<(f64, f64)>,
-    /// Ends of the vertical axis; `None` for what the curves need.
+    /// Range of the vertical axis; `None` for that of the curves.
     pub y_range: Option<(f64, f64)>,
     /// Bars from zero instead of lines.
     pub bars: bool,

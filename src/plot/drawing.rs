@@ -1,4 +1,4 @@
-//! What all figures share: files, font, colours.
+//! Shared parts of figures: files, font, colours.
 
 use std::io::Write;
 use std::path::Path;
@@ -65,7 +65,7 @@ pub(super) trait Drawing {
 pub(super) fn register_font() {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(|| {
-        // Fails only on bytes that are no font, which a test rules out.
+        // Fails only on invalid font bytes, which a test rules out.
         let _ = plotters::style::register_font(FONT, FontStyle::Normal, dejavu::sans::regular());
     });
 }

@@ -1,4 +1,4 @@
-//! A grid of panels: what was observed, what was predicted, what is forecast.
+//! A grid of panels with observations, one-step predictions and forecasts.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::layout::{HEADER, first_row, grid, label, padded, shortened, size};
 
 type PlottingArea<B> = DrawingArea<B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// What a figure shows.
+/// Contents of a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForecastFigure {
     /// First line.
@@ -21,24 +21,24 @@ pub struct ForecastFigure {
     pub subtitle: String,
     /// Row of the first forecast step.
     pub context_end: usize,
-    /// Share that the outer band and the one-step band cover, for the legend.
+    /// Level of the outer band and the one-step band, for the legend.
     pub band: String,
-    /// Share that the inner band covers, for the legend.
+    /// Level of the inner band, for the legend.
     pub inner_band: String,
-    /// What the band of whole paths covers, for the legend; `None` where it is not drawn.
+    /// Level of the simultaneous band, for the legend; `None` where it is not drawn.
     pub whole_band: Option<String>,
-    /// One panel a variable.
-    pub panels: Vec<Panel>,
+    /// One panel per variable.
+    pub panels: Vec<ForecastPanel>,
 }
 
 /// One variable; points are (row, value).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Panel {
+pub struct ForecastPanel {
     /// Name of the variable.
     pub name: String,
-    /// Context that was read.
+    /// Context.
     pub observed: Vec<(usize, f64)>,
-    /// What came after it, if known.
+    /// Actual values after the context, if known.
     pub held_out: Vec<(usize, f64)>,
     /// One-step predictions within the context.
     pub one_step: Vec<OneStepPoint>,
@@ -46,7 +46,7 @@ pub struct Panel {
     pub futures: Vec<PlottedFuture>,
 }
 
-/// How a variable goes on under some actions.
+/// The forecast of a variable under some actions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlottedFuture {
     /// Name for the legend, if there are several.
@@ -58,7 +58,7 @@ pub struct PlottedFuture {
 /// A one-step prediction with its band.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OneStepPoint {
-    /// Row that is predicted.
+    /// Predicted row.
     pub row: usize,
     /// Mean.
     pub mean: f64,
@@ -71,7 +71,7 @@ pub struct OneStepPoint {
 /// Median and bands of a forecast step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RolloutPoint {
-    /// Row that is forecast.
+    /// Forecast row.
     pub row: usize,
     /// Median.
     pub median: f64,
@@ -79,7 +79,7 @@ pub struct RolloutPoint {
     pub inner: (f64, f64),
     /// Ends of the outer band.
     pub outer: (f64, f64),
-    /// Ends of the band of whole paths, if it is known.
+    /// Ends of the simultaneous band, if known.
     pub whole: Option<(f64, f64)>,
 }
 
@@ -101,7 +101,7 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(230, 159, 0),
 ];
 
-/// How strongly the bands of several futures are drawn, which lie over each other.
+/// Opacity of the overlapping bands of several futures.
 const FORKED: f64 = 0.15;
 
 impl ForecastFigure {
@@ -175,7 +175,7 @@ impl ForecastFigure {
 
     fn draw_panel<B: DrawingBackend>(
         &self,
-        panel: &Panel,
+        panel: &ForecastPanel,
         area: &DrawingArea<B, Shift>,
     ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
         let ends =
@@ -255,7 +255,7 @@ impl ForecastFigure {
     }
 
     /// Ends that must be seen of a step: of whole paths where these are drawn.
-    fn ends(panel: &Panel, point: &RolloutPoint) -> [f64; 2] {
+    fn ends(panel: &ForecastPanel, point: &RolloutPoint) -> [f64; 2] {
         let (low, high) = match panel.futures.len() {
             1 => point.whole.unwrap_or(point.outer),
             _ => point.outer,
@@ -368,7 +368,7 @@ mod tests {
 
     fn figure(panels: usize) -> ForecastFigure {
         let wave = |t: usize| (t as f64 * 0.2).sin();
-        let panel = |i: usize| Panel {
+        let panel = |i: usize| ForecastPanel {
             name: format!("variable_{i}"),
             observed: (0..100).map(|t| (t, wave(t) * i as f64)).collect(),
             held_out: (100..130).map(|t| (t, wave(t) * i as f64)).collect(),

@@ -7,9 +7,9 @@ pub(super) const HEADER: u32 = 84;
 
 const PANEL_HEIGHT: u32 = 190;
 
-/// Rows of context that are shown for every step of the forecast.
+/// Rows of context per step of the forecast.
 const CONTEXT_SHARE: usize = 3;
-const LEAST_CONTEXT: usize = 60;
+const MIN_CONTEXT: usize = 60;
 
 /// Columns and rows of panels.
 pub(super) fn grid(panels: usize) -> (usize, usize) {
@@ -34,7 +34,7 @@ pub(super) fn size(panels: usize) -> (u32, u32) {
     (width * columns as u32, HEADER + height * rows as u32)
 }
 
-/// First row of the context that is shown: so much that the forecast takes a good share.
+/// Returns the first row of the context in the figure, which leaves enough room for the forecast.
 pub(super) fn first_row(first: usize, context_end: usize, last: usize) -> usize {
     let horizon = (last + 1).saturating_sub(context_end);
     context_end
@@ -42,9 +42,9 @@ pub(super) fn first_row(first: usize, context_end: usize, last: usize) -> usize 
         .max(first)
 }
 
-/// Most rows of context that a figure shows before a forecast of `horizon` steps.
+/// Returns the largest number of context rows in a figure before a forecast of `horizon` steps.
 pub fn context_shown(horizon: usize) -> usize {
-    (CONTEXT_SHARE * horizon).max(LEAST_CONTEXT)
+    (CONTEXT_SHARE * horizon).max(MIN_CONTEXT)
 }
 
 /// The range of some values with room around it, also when they are all equal.

@@ -1,4 +1,4 @@
-//! Transition matrices side by side, and how fast laws come near to one.
+//! Transition matrices and convergence curves.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ const MATRIX: u32 = 300;
 const CURVES: u32 = 300;
 /// Pixels left and above of a matrix, for labels.
 const MARGIN: (i32, i32) = (74, 50);
-/// Most states whose probabilities are written into the cells.
-const MOST_WRITTEN: usize = 8;
-/// Most states whose labels are written.
-const MOST_LABELLED: usize = 25;
+/// Largest number of states with printed probabilities.
+const MAX_WRITTEN: usize = 8;
+/// Largest number of states with labels.
+const MAX_LABELLED: usize = 25;
 
-/// What the figure shows.
+/// Contents of the figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MatrixFigure {
     /// First line.
@@ -31,7 +31,7 @@ pub struct MatrixFigure {
     pub labels: Vec<String>,
     /// Matrices `[from][to]` of those states.
     pub matrices: Vec<NamedMatrix>,
-    /// What the vertical axis of the curves is.
+    /// Label of the vertical axis of the curves.
     pub distance: String,
     /// Distances against context, both above zero.
     pub curves: Vec<NamedCurve>,
@@ -40,7 +40,7 @@ pub struct MatrixFigure {
 /// A transition matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedMatrix {
-    /// What it is.
+    /// Title.
     pub name: String,
     /// Probabilities `[from][to]`.
     pub matrix: Vec<Vec<f64>>,
@@ -49,11 +49,11 @@ pub struct NamedMatrix {
 /// A curve over logarithmic axes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedCurve {
-    /// What it is, for the legend.
+    /// Name in the legend.
     pub name: String,
-    /// Points (context, distance); what is not above zero is left out.
+    /// Points (context, distance); nonpositive ones are left out.
     pub points: Vec<(f64, f64)>,
-    /// Drawn dashed, without marks: a law through points.
+    /// Drawn dashed, without marks: a fitted curve.
     pub fitted: bool,
     /// Number of its colour.
     pub number: usize,
@@ -79,7 +79,7 @@ impl MatrixFigure {
         let side = (width as i32 - left - 14).min(height as i32 - top - 8) / states;
         let text = |size: i32, colour: RGBColor| (FONT, size).into_font().color(&colour);
         area.draw(&Text::new(named.name.clone(), (left, 4), text(15, INK)))?;
-        let written = states as usize <= MOST_WRITTEN;
+        let written = states as usize <= MAX_WRITTEN;
         for (from, row) in named.matrix.iter().enumerate() {
             for (to, &p) in row.iter().enumerate() {
                 let (x, y) = (left + to as i32 * side, top + from as i32 * side);
@@ -96,7 +96,7 @@ impl MatrixFigure {
         }
         let end = (left + states * side, top + states * side);
         area.draw(&Rectangle::new([(left, top), end], GREY.stroke_width(1)))?;
-        if states as usize <= MOST_LABELLED {
+        if states as usize <= MAX_LABELLED {
             let size = (side - 2).clamp(7, 12);
             let room = (side / (size * 6 / 10).max(1)) as usize;
             for (state, label) in self.labels.iter().enumerate() {
@@ -197,7 +197,7 @@ impl Drawing for MatrixFigure {
     }
 }
 
-/// A label of at most so many characters.
+/// Shortens a label.
 fn fitted(label: &str, most: usize) -> String {
     match label.chars().count() <= most {
         true => shortened(label),

@@ -9,7 +9,7 @@ mod matrices;
 use std::path::PathBuf;
 
 pub use chart::{Chart, Curve, colour};
-pub use forecast::{ForecastFigure, OneStepPoint, Panel, PlottedFuture, RolloutPoint};
+pub use forecast::{ForecastFigure, ForecastPanel, OneStepPoint, PlottedFuture, RolloutPoint};
 pub use layout::context_shown;
 pub use matrices::{MatrixFigure, NamedCurve, NamedMatrix};
 

@@ -109,7 +109,7 @@ impl Estimator {
 
 /// One estimate of one policy's value.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Estimate {
+pub(super) struct PolicyEstimate {
     pub(super) policy: String,
     pub(super) estimator: &'static str,
     pub(super) value: Option<Value>,
@@ -210,7 +210,7 @@ impl<'s> Study<'s> {
         candidates: &mut [Candidate],
         behaviours: &mut [Behaviour],
         recorded: &mut [Recorded],
-    ) -> anyhow::Result<Vec<Estimate>> {
+    ) -> anyhow::Result<Vec<PolicyEstimate>> {
         let label = estimator.name();
         let progress = Progress::new(label);
         let contexts = match estimator.method(self.settings.method) {
@@ -319,8 +319,8 @@ impl<'s> Study<'s> {
         candidate: &mut Candidate,
         spec: &RolloutSpec,
         progress: &dyn Fn(f64),
-    ) -> anyhow::Result<Estimate> {
-        let mut estimate = Estimate {
+    ) -> anyhow::Result<PolicyEstimate> {
+        let mut estimate = PolicyEstimate {
             policy: candidate.name.clone(),
             estimator: estimator.name(),
             value: None,

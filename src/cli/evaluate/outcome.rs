@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::estimators::Estimate;
+use super::estimators::PolicyEstimate;
 use super::{Arguments, Candidate};
 use crate::cli::outputs::Ending;
 use crate::cli::terminal::tell;
@@ -26,7 +26,7 @@ pub(super) struct Outcome<'o> {
     pub(super) spec: &'o RolloutSpec,
     pub(super) candidates: &'o [Candidate],
     pub(super) table: Evaluated,
-    pub(super) estimates: Vec<Estimate>,
+    pub(super) estimates: Vec<PolicyEstimate>,
     /// True if no recorded episode covers the horizon.
     pub(super) is_short: bool,
     pub(super) rankings: Vec<(String, RankingMetrics)>,
@@ -43,7 +43,7 @@ struct Run<'a> {
     context: usize,
     contexts: usize,
     seed: u64,
-    estimates: &'a [Estimate],
+    estimates: &'a [PolicyEstimate],
     truth: &'a [Option<Value>],
     recorded: &'a [Recorded],
     /// Name of the estimator with the smallest error for the recorded policies, if it is reliable.
@@ -286,8 +286,8 @@ fn ranking_rows(rankings: &[(String, RankingMetrics)]) -> Vec<Vec<String>> {
     rows
 }
 
-fn estimates_table(estimates: &[Estimate]) -> anyhow::Result<Table> {
-    let real = |of: &dyn Fn(&Estimate) -> Option<f64>| {
+fn estimates_table(estimates: &[PolicyEstimate]) -> anyhow::Result<Table> {
+    let real = |of: &dyn Fn(&PolicyEstimate) -> Option<f64>| {
         Column::Real(
             estimates
                 .iter()
@@ -295,7 +295,7 @@ fn estimates_table(estimates: &[Estimate]) -> anyhow::Result<Table> {
                 .collect(),
         )
     };
-    let value = |of: fn(Value) -> f64| real(&move |e: &Estimate| e.value.map(of));
+    let value = |of: fn(Value) -> f64| real(&move |e: &PolicyEstimate| e.value.map(of));
     let columns = [
         (
             "policy",

@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::Array2;
 
 use crate::forecast::{Level, Levels, Summary};
-use crate::plot::{ForecastFigure, OneStepPoint, Panel, PlottedFuture, RolloutPoint};
+use crate::plot::{ForecastFigure, ForecastPanel, OneStepPoint, PlottedFuture, RolloutPoint};
 use crate::study::forecast::{Forecast, FutureForecast};
 
 /// The figure of an episode of a file, of which so many paths were drawn.
@@ -42,14 +42,14 @@ pub(super) fn figure(
     }
 }
 
-fn panel(forecast: &Forecast, bands: &[(&FutureForecast, Summary)], v: usize) -> Panel {
+fn panel(forecast: &Forecast, bands: &[(&FutureForecast, Summary)], v: usize) -> ForecastPanel {
     let (first, end) = (forecast.context.start, forecast.context.end);
     let column = |values: &Array2<f64>, from: usize| {
         let rows = values.column(v).to_vec().into_iter();
         rows.enumerate().map(|(t, x)| (from + t, x)).collect()
     };
     let held_out = forecast.held_out.as_ref();
-    Panel {
+    ForecastPanel {
         name: forecast.names[v].clone(),
         observed: column(&forecast.observed, first),
         held_out: held_out.map_or(vec![], |held_out| column(&held_out.truth, end)),

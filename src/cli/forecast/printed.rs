@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::s;
 
 use crate::cli::windowed::aligned_rows;
-use crate::experts::{Leadership, Source};
+use crate::experts::{ExpertKind, Leadership};
 use crate::forecast::{PathWeight, Rollout};
 use crate::metrics::mean_and_std;
 use crate::output::{number, percent};
@@ -113,7 +113,7 @@ fn grouped(channels: &[(String, Leadership)], single: bool) -> String {
 
 /// How many channels each expert leads at the end.
 fn at_the_end(channels: &[(String, Leadership)]) -> String {
-    let mut counts: Vec<(Source, usize)> = Vec::new();
+    let mut counts: Vec<(ExpertKind, usize)> = Vec::new();
     for source in channels
         .iter()
         .filter_map(|(_, leadership)| leadership.last)

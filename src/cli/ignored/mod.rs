@@ -237,12 +237,12 @@ const RULES: &[Rule] = &[
     Rule {
         flag: "paths",
         commands: &["replay"],
-        reason: only_rules,
+        reason: only_baselines,
     },
     Rule {
         flag: "seed",
         commands: &["replay"],
-        reason: only_rules,
+        reason: only_baselines,
     },
     Rule {
         flag: "contexts",
@@ -501,10 +501,11 @@ fn only_last(given: &Given) -> Option<String> {
     (given.is("models") && last).then(|| "the forecaster last draws nothing".to_owned())
 }
 
-fn only_rules(given: &Given) -> Option<String> {
+fn only_baselines(given: &Given) -> Option<String> {
     let estimators = given.words("estimators");
-    let rules = estimators.iter().all(|estimator| estimator == "rules");
-    rules.then(|| "the estimator rules draws nothing".to_owned())
+    let baselines = |name: &String| matches!(name.as_str(), "baselines" | "rules");
+    let only = estimators.iter().all(baselines);
+    only.then(|| "the estimator baselines draws nothing".to_owned())
 }
 
 fn nothing_to_recalibrate(given: &Given) -> Option<String> {

@@ -93,7 +93,7 @@ fn flags_without_effect_are_refused() {
             "--scale",
         ),
         (
-            "replay a.csv --estimators vicl,rules --method residual",
+            "replay a.csv --estimators vicl,baselines --method residual",
             "--method",
         ),
         ("markov a.csv --relabellings 0 --seed 3", "--seed"),
@@ -142,7 +142,7 @@ fn flags_without_effect_are_refused() {
             "--temperatures",
         ),
         ("replay a.csv --estimators rules --paths 7", "--paths"),
-        ("replay a.csv --estimators rules --seed 7", "--seed"),
+        ("replay a.csv --estimators baselines --seed 7", "--seed"),
         ("train pendulum --out run --with-reward", "--with-reward"),
         (
             "train pendulum --out run --algorithm dicl-sac --experts ar --temperature 2",

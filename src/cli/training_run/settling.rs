@@ -16,7 +16,7 @@ use crate::forecast::Method;
 use crate::forecasters::Forecasters;
 use crate::metrics::{Estimate, block_bootstrap};
 use crate::output::percent;
-use crate::plot::{ForecastFigure, Panel, PlottedFuture, RolloutPoint};
+use crate::plot::{ForecastFigure, ForecastPanel, PlottedFuture, RolloutPoint};
 
 /// Largest number of runs in a figure and in the printed list.
 const MAX_SHOWN: usize = 6;
@@ -363,7 +363,7 @@ fn text(found: &Output) -> String {
         let mut rows = vec![vec![
             "forecaster".to_owned(),
             inside,
-            "|median - came|".to_owned(),
+            "|median - actual|".to_owned(),
             "interval score".to_owned(),
         ]];
         let estimate =
@@ -416,7 +416,7 @@ fn figure(
             .get(run.prefix..run.until_rows.min(series.values.len()));
         let later = later.unwrap_or_default().chunks(block).enumerate();
         let mean = |rows: &[f64]| rows.iter().sum::<f64>() / rows.len() as f64;
-        panels.push(Panel {
+        panels.push(ForecastPanel {
             name: format!("{} of run {}", found.metric, run.run),
             observed: observed
                 .map(|(k, mean)| (series.step_of(first + k * block), *mean))

@@ -1,7 +1,7 @@
 //! A simulator as an expert.
 
 use super::super::regression::{Noise, Prior};
-use super::super::{Expert, FINEST, MOST, Next, Student, bounded};
+use super::super::{Expert, FINEST, MAX_POSITION, Next, Student, bounded};
 use super::Simulated;
 
 /// The simulator's prediction of the next row, with a scale that is learned from its errors where
@@ -23,7 +23,7 @@ impl SimulatorExpert {
 
 fn distribution(said: Simulated, noise: &Noise) -> Student {
     let learned = noise.around(bounded(said.mean), 1.0);
-    let stated = said.std.map(|std| std.clamp(1.0 / FINEST, MOST));
+    let stated = said.std.map(|std| std.clamp(1.0 / FINEST, MAX_POSITION));
     Student {
         scale: stated.unwrap_or(learned.scale),
         ..learned
@@ -61,7 +61,7 @@ impl Expert for SimulatorExpert {
 
 #[cfg(test)]
 mod tests {
-    use crate::experts::{Panel, Simulated, Slots, Source, Student};
+    use crate::experts::{ExpertKind, ExpertPanel, Simulated, Slots, Student};
 
     fn said(mean: f64, std: Option<f64>) -> Vec<Option<Simulated>> {
         vec![Some(Simulated { mean, std })]
@@ -69,7 +69,7 @@ mod tests {
 
     /// Predictions of a constant that is off by `error` in every row.
     fn predictions(rows: usize, error: f64, std: Option<f64>) -> Vec<Option<Student>> {
-        let mut panel = Panel::new(&[Source::Simulator], 1, &[]);
+        let mut panel = ExpertPanel::new(&[ExpertKind::Simulator], 1, &[]);
         let row = |t| {
             if t > 0 {
                 panel.tell(said(1.0 + error, std));
@@ -106,7 +106,7 @@ mod tests {
     /// An answer is about one row only, and not about an episode's first.
     #[test]
     fn rows_of_which_nothing_was_said_have_no_prediction() {
-        let mut panel = Panel::new(&[Source::Simulator], 1, &[]);
+        let mut panel = ExpertPanel::new(&[ExpertKind::Simulator], 1, &[]);
         let mut slots = Slots::new(1, 1);
         for t in 0..6 {
             panel.tell(said(0.0, None));

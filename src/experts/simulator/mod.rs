@@ -148,7 +148,7 @@ pub(crate) fn ask(
     Ok(next)
 }
 
-/// Fails unless predictions of so many states have a usable one, or none, for every channel.
+/// Checks that predictions have one usable value, or none, per channel.
 fn check(
     next: &[Vec<Option<Simulated>>],
     states: usize,

@@ -94,7 +94,7 @@ impl SimulatorProgram {
         self.pipe.finish().map_err(failed)
     }
 
-    /// Predictions of so many states, or what is wrong with the reply.
+    /// Parses the predictions of a number of states, or describes the fault of the reply.
     fn predictions(
         &self,
         reply: Reply,

@@ -5,8 +5,8 @@ use super::fields::Fields;
 use super::gpt;
 use super::rope::RopeDefaults;
 use super::{
-    Activation, Biases, DecoderConfig, LayerPattern, Layout, Norm, NormKind, NormPlacement,
-    QueryKeyNorm, Rope,
+    Biases, DecoderConfig, FeedForwardActivation, LayerPattern, Layout, Norm, NormKind,
+    NormPlacement, QueryKeyNorm, Rope,
 };
 
 pub(super) type Parsed = Result<DecoderConfig, String>;
@@ -136,12 +136,12 @@ pub(super) fn divided(hidden_size: usize, heads: usize) -> Result<usize, String>
     }
 }
 
-pub(super) fn activation(name: &str) -> Result<Activation, String> {
+pub(super) fn activation(name: &str) -> Result<FeedForwardActivation, String> {
     match name {
-        "silu" | "swish" => Ok(Activation::Silu),
-        "gelu" => Ok(Activation::Gelu),
-        "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Ok(Activation::GeluTanh),
-        "relu" => Ok(Activation::Relu),
+        "silu" | "swish" => Ok(FeedForwardActivation::Silu),
+        "gelu" => Ok(FeedForwardActivation::Gelu),
+        "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Ok(FeedForwardActivation::GeluTanh),
+        "relu" => Ok(FeedForwardActivation::Relu),
         other => Err(format!("activation '{other}' is not supported")),
     }
 }
@@ -286,7 +286,7 @@ fn gemma_like(f: Fields, defaults: &Defaults) -> Parsed {
     config.embedding_scale = (config.hidden_size as f64).sqrt();
     config.activation = match f.text("hidden_activation")? {
         Some(name) => activation(name)?,
-        None => Activation::GeluTanh,
+        None => FeedForwardActivation::GeluTanh,
     };
     Ok(config)
 }

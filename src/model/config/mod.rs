@@ -40,7 +40,7 @@ pub struct DecoderConfig {
     /// Norm of queries and keys.
     pub query_key_norm: QueryKeyNorm,
     /// The MLP's activation.
-    pub activation: Activation,
+    pub activation: FeedForwardActivation,
     /// Whether the MLP multiplies its activation by a second projection.
     pub gated: bool,
     /// Which projections have biases.
@@ -113,7 +113,7 @@ pub enum QueryKeyNorm {
 
 /// The MLP's activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
+pub enum FeedForwardActivation {
     /// x sigmoid(x).
     Silu,
     /// x Φ(x).

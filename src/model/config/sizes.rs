@@ -62,7 +62,7 @@ struct Sizes {
 }
 
 impl Architecture {
-    /// Refuses sizes whose products the weights, of so many numbers, cannot hold.
+    /// Refuses sizes whose products exceed the number of weights.
     pub(in crate::model) fn fits(&self, numbers: u64) -> Result<(), String> {
         let sizes = match self {
             Self::Described(config) => Sizes::described(config),

@@ -1,9 +1,9 @@
-//! A decoder that reads the hints of online experts beside the values, and answers with the bins of
-//! digits, those of a residual and a gate between components.
+//! A decoder that reads values with hints of online experts. Its outputs are logits of the digits' bins, of the
+//! residual's bins, and of a gate between components.
 //!
-//! A sequence is one channel. The input of a row is the residual and the value of the row before it
-//! and what experts say of the row itself: [`RowInput`]. All of it is added to one embedding, so
-//! that kernels, caches and forks are those of any decoder.
+//! A sequence is one channel. The input of a row is the residual and the value of the row before, and the experts'
+//! hint on the row itself: [`RowInput`]. All parts are added to one embedding, so that kernels, caches and forks are
+//! those of any decoder.
 
 mod features;
 mod settings;
@@ -15,7 +15,7 @@ use candle_core::Tensor;
 use super::linear::{Matrix, Table};
 use super::memory::tokens_at_once;
 use super::network::Own;
-use super::{Architecture, Branch, Decoder, DecoderConfig, KvCache, ModelError, Weights};
+use super::{Architecture, Branch, Decoder, DecoderConfig, KvCache, ModelError, ModelWeights};
 use crate::codec::{BIN_COUNT, Bin, TokenTable};
 use crate::experts::Hint;
 use crate::kernel::{self, LogSum};
@@ -23,11 +23,11 @@ use crate::kernel::{self, LogSum};
 use features::{FEATURES, push_features};
 use settings::ReadingSettings;
 
-/// What lies on the disk of how a model reads hints.
+/// Files of a model's hints.
 pub(in crate::model) struct HintsCheckpoint {
     settings: ReadingSettings,
-    /// The decoder that reads them, if it is not that of the digits.
-    own: Option<(Architecture, Weights)>,
+    /// Their own decoder, if it is not that of the digits.
+    own: Option<(Architecture, ModelWeights)>,
 }
 
 impl HintsCheckpoint {
@@ -43,7 +43,7 @@ impl HintsCheckpoint {
     pub(super) fn with_decoder(
         (name, settings): (&str, &[u8]),
         (config_name, config): (&str, &[u8]),
-        weights: Weights,
+        weights: ModelWeights,
     ) -> Result<Self, ModelError> {
         Ok(Self {
             own: Some((Architecture::parse(config_name, config)?, weights)),
@@ -52,7 +52,7 @@ impl HintsCheckpoint {
     }
 
     /// Weights of the decoder of their own.
-    pub(super) fn weights(&self) -> Option<&Weights> {
+    pub(super) fn weights(&self) -> Option<&ModelWeights> {
         self.own.as_ref().map(|(_, weights)| weights)
     }
 
@@ -66,7 +66,7 @@ impl HintsCheckpoint {
         self,
         digits: &Decoder,
         tokens: &TokenTable,
-        weights: &Weights,
+        weights: &ModelWeights,
     ) -> Result<HintsNetwork, ModelError> {
         let Some((architecture, weights)) = self.own else {
             let hints = HintWeights::load(self.settings, digits, tokens, weights)?;
@@ -84,15 +84,15 @@ impl HintsCheckpoint {
     }
 }
 
-/// What reads hints: weights beside the decoder of the digits, or beside one of their own.
+/// The reader of hints: weights in addition to the digits' decoder, or to their own decoder.
 pub(super) struct HintsNetwork {
-    own: Option<(Decoder, Weights)>,
+    own: Option<(Decoder, ModelWeights)>,
     hints: HintWeights,
 }
 
 impl HintsNetwork {
     /// Weights of the decoder of their own.
-    pub(super) fn weights(&self) -> Option<&Weights> {
+    pub(super) fn weights(&self) -> Option<&ModelWeights> {
         self.own.as_ref().map(|(_, weights)| weights)
     }
 }
@@ -123,7 +123,7 @@ impl HintWeights {
         settings: ReadingSettings,
         decoder: &Decoder,
         tokens: &TokenTable,
-        weights: &Weights,
+        weights: &ModelWeights,
     ) -> Result<Self, ModelError> {
         let (hidden, vocabulary) = (decoder.config().hidden_size, decoder.config().vocab_size);
         let ([place], [none]) = (tokens.places(), tokens.prefix()) else {
@@ -174,7 +174,7 @@ impl HintWeights {
     }
 }
 
-/// What a sequence shows of a row before its value.
+/// Input of a row before its value.
 #[derive(Debug, Clone, Copy)]
 pub struct RowInput {
     /// Bin of the value of the row before, if there is one.
@@ -186,7 +186,7 @@ pub struct RowInput {
     hint: Option<(Hint, Option<f64>)>,
 }
 
-/// The row before one that is going to be read.
+/// The row before the next one.
 #[derive(Debug, Clone, Copy)]
 pub struct RowBefore {
     /// Position on the channel's axis.
@@ -196,7 +196,7 @@ pub struct RowBefore {
 }
 
 impl RowInput {
-    /// A row that experts say something of.
+    /// Returns a row with a hint.
     pub fn hinted(before: Option<RowBefore>, hint: &Hint) -> Self {
         Self {
             hint: Some((*hint, before.map(|row| row.position))),
@@ -204,7 +204,7 @@ impl RowInput {
         }
     }
 
-    /// A row that begins an episode.
+    /// Returns the first row of an episode.
     pub fn beginning(before: Option<RowBefore>) -> Self {
         Self {
             value: before.map(|row| Bin::quantise(row.position).bin),
@@ -236,40 +236,40 @@ impl HintedModel {
         &self.hints.hints
     }
 
-    /// Standard deviations of the gate's normals, in scales of a slot.
+    /// Returns the standard deviations of the gate's normals, in scales of a slot.
     pub fn spreads(&self) -> &[f64] {
         &self.weights().settings.spreads
     }
 
-    /// Fixed share of the gate's Bayesian weights.
+    /// Returns the fixed-share alpha of the gate's Bayesian weights.
     pub fn share(&self) -> f64 {
         self.weights().settings.share
     }
 
-    /// What the gate makes of the Bayesian weights: their factor as logarithms.
+    /// Returns the factor of the Bayesian log weights in the gate.
     pub fn trust(&self) -> f64 {
         self.weights().trust
     }
 
-    /// Rows that are best read at once of all sequences together.
+    /// Returns the best number of rows per read over all sequences.
     pub fn rows_at_once(&self) -> usize {
         tokens_at_once(self.decoder().config())
     }
 
-    /// Rows that the model can read.
+    /// Returns the window in rows.
     pub fn window(&self) -> usize {
         self.decoder().config().window
     }
 
-    /// Bytes that one row of one sequence takes while it is remembered.
+    /// Returns the bytes per row and sequence in memory.
     pub fn bytes_a_row(&self) -> usize {
         self.decoder().cache_bytes_a_position()
     }
 
-    /// Begins `batch` sequences with room for `capacity` rows each before their memory must grow.
+    /// Starts `batch` sequences with room for `capacity` rows each.
     ///
     /// # Errors
-    /// [`ModelError::Compute`] if the memory cannot be had.
+    /// [`ModelError::Compute`] if memory runs out.
     pub fn sequences(self, batch: usize, capacity: usize) -> Result<HintedSequences, ModelError> {
         Ok(HintedSequences {
             cache: self.decoder().cache(batch, capacity)?,
@@ -306,7 +306,7 @@ impl HintedModel {
     }
 }
 
-/// What a model answers to some rows: logits, row by row.
+/// Outputs for some rows: logits, row by row.
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
     /// Of the bins of digits, 1000 a row.
@@ -328,7 +328,7 @@ pub struct Logits<'a> {
     pub sum: LogSum,
 }
 
-/// What a model answers to one row.
+/// Outputs for one row.
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
     /// Of the bins of digits.
@@ -340,7 +340,7 @@ pub struct Answer<'a> {
 }
 
 impl Answers {
-    /// The answer to one row.
+    /// Returns the outputs for one row.
     pub fn row(&self, row: usize) -> Answer<'_> {
         let components = self.gate.len() / self.digit_sums.len().max(1);
         let bins = BIN_COUNT * row..BIN_COUNT * (row + 1);
@@ -439,7 +439,7 @@ impl HintedSequences {
     /// Forgets all rows; there is room for `capacity` before memory must grow.
     ///
     /// # Errors
-    /// [`ModelError::Compute`] if the memory cannot be had.
+    /// [`ModelError::Compute`] if memory runs out.
     pub fn forget_all(&mut self, capacity: usize) -> Result<(), ModelError> {
         Ok(self.cache.clear(capacity)?)
     }
@@ -448,7 +448,7 @@ impl HintedSequences {
     /// room for `capacity` more rows before its memory must grow.
     ///
     /// # Errors
-    /// [`ModelError::Compute`] if the memory cannot be had.
+    /// [`ModelError::Compute`] if memory runs out.
     pub fn fork(&self, count: usize, capacity: usize) -> Result<Self, ModelError> {
         let branch = |sequence| Branch {
             sequence,

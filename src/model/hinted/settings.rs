@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::features::FEATURES;
 use crate::codec::{BIN_COUNT, Grid};
-use crate::experts::Source;
+use crate::experts::ExpertKind;
 use crate::model::ModelError;
 
 /// Version of the reading that this program knows.
@@ -69,7 +69,7 @@ impl ReadingSettings {
                 Grid::CURVE
             ));
         }
-        let known = Source::ALL.map(Source::name);
+        let known = ExpertKind::ALL.map(ExpertKind::name);
         if self.experts != known {
             return Err(format!("experts {:?}, not {known:?}", self.experts));
         }

@@ -63,7 +63,7 @@ pub enum HubError {
         file: String,
     },
     /// The connection was cut more than once.
-    #[error("{model}: {file} was cut at {got} of {size} bytes; run again to go on from there")]
+    #[error("{model}: {file} was truncated at {got} of {size} bytes; run again to resume")]
     Cut {
         /// As asked for.
         model: String,
@@ -74,7 +74,7 @@ pub enum HubError {
         /// Bytes of the file.
         size: u64,
     },
-    /// What came is not what the hub says the file is.
+    /// A file whose contents differ from the hub's metadata.
     #[error("{model}: {file} has the wrong {kind} and was deleted; run again")]
     Hash {
         /// As asked for.

@@ -99,7 +99,7 @@ fn is_plain(name: &str) -> bool {
     (1..=200).contains(&name.len()) && !name.starts_with('.') && name.chars().all(allowed)
 }
 
-/// What is told of a fetch while it goes on.
+/// Progress of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FetchStep<'a> {
     /// Another process fetches this file, and its end is waited for.

@@ -156,7 +156,7 @@ impl Client {
     }
 
     /// The JSON that answers a question of a kind that a server may not know: some fall over it
-    /// (status 500), which asking again does not mend.
+    /// (status 500), which a retry does not fix.
     pub(super) fn offer<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -1,8 +1,7 @@
-//! Models that a server computes: larger than this machine, or shared.
+//! Served models: larger than this machine, or shared.
 //!
-//! A sequence is the list of its tokens. Only where symbols are to be predicted is the server asked,
-//! for the probabilities of the symbols after each of these beginnings; what it remembers of
-//! beginnings that it has read is its own affair, and requests come in an order that suits it.
+//! A sequence is the list of its tokens. The server is queried only for the probabilities of symbols after prefixes
+//! that need a prediction. Its own prefix cache is left to it; requests come in an order that suits such caches.
 
 mod address;
 mod answers;
@@ -38,17 +37,16 @@ use probe::Found;
 use protocol::{Query, SymbolLogits};
 pub use server::{Server, ServerInfo};
 
-/// Share of the symbols' probability that may be missing before the server is asked again, with more
-/// effort.
+/// Missing probability of the symbols above which the server is queried again with more effort.
 const TOLERATED: f32 = 1e-5;
 
-/// Probabilities that one request may ask for.
+/// Largest number of probabilities per request.
 const AT_ONCE: usize = 1 << 17;
 
-/// Tokens that the request of a whole context must spare another to be waited for.
+/// Tokens that the request of a whole context must save another request to delay it.
 const WORTH_WAITING: usize = 64;
 
-/// A model that a server computes.
+/// A served model.
 pub struct Served {
     address: ServerAddress,
     client: Client,
@@ -63,7 +61,7 @@ pub struct Served {
     largest_missing: AtomicU32,
 }
 
-/// The next symbol of a beginning of a sequence, which is asked for.
+/// A query for the next symbol after a prefix of a sequence.
 struct Question<'s> {
     key: Key,
     ids: &'s [u32],
@@ -71,7 +69,7 @@ struct Question<'s> {
 }
 
 impl Served {
-    /// The model of a server, which reads symbols at some places.
+    /// Creates the model of a server, with symbols at some positions.
     fn new(server: Server, places: &[Place], pieces: Option<Pieces>) -> Self {
         let (in_flight, window) = (server.in_flight(), server.window());
         Self {
@@ -87,27 +85,27 @@ impl Served {
         }
     }
 
-    /// Where it is served.
+    /// Returns its server.
     pub fn address(&self) -> &ServerAddress {
         &self.address
     }
 
-    /// Requests that were made, repetitions among them.
+    /// Returns the number of requests, including repetitions.
     pub fn requests(&self) -> u64 {
         self.client.requests()
     }
 
-    /// True if one request answers for a whole context.
+    /// True if one request covers a whole context.
     pub fn scores_contexts(&self) -> bool {
         self.found.protocol.scores_contexts()
     }
 
-    /// The largest share of a symbol's probability that the server has not given, 0 to 1.
+    /// Returns the largest missing probability of the symbols, 0 to 1.
     pub fn largest_missing(&self) -> f64 {
         f64::from(f32::from_bits(self.largest_missing.load(Ordering::Relaxed)))
     }
 
-    /// Logits of the next symbols, which are asked for unless they are known.
+    /// Returns logits of the next symbols, queried unless known.
     fn answered(
         &self,
         questions: &[Question],
@@ -125,7 +123,7 @@ impl Served {
                 }
             }
         }
-        // The longest first, and beside it those that begin as it does.
+        // The longest first, followed by those with the same prefix.
         open.sort_by(|a, b| b.ids.cmp(a.ids).then(a.place.cmp(&b.place)));
         open.dedup_by_key(|question| question.key);
         for effort in 0..self.found.protocol.efforts() {
@@ -161,8 +159,7 @@ impl Served {
         Ok(answered)
     }
 
-    /// Questions that one request answers each, those of one sequence together if the server takes
-    /// them together.
+    /// Groups queries into requests, those of one sequence together if the server supports it.
     fn jobs<'q, 's>(&self, open: &[&'q Question<'s>], effort: usize) -> Vec<Vec<&'q Question<'s>>> {
         let together = effort == 0 && self.scores_contexts();
         let most = AT_ONCE / self.places[0].symbols.len();
@@ -180,7 +177,7 @@ impl Served {
         jobs
     }
 
-    /// True if the others can go on from what the server has read for the first.
+    /// True if the others can continue from the prefix that the server has read for the first.
     fn worth_waiting(&self, jobs: &[Vec<&Question>]) -> bool {
         let [first, second, ..] = jobs else {
             return false;
@@ -190,7 +187,7 @@ impl Served {
         self.found.protocol.slots().is_none() && shared >= WORTH_WAITING
     }
 
-    /// One request.
+    /// Makes one request.
     fn ask<'q, 's>(
         &self,
         job: &[&'q Question<'s>],
@@ -253,12 +250,12 @@ impl LanguageModel for Served {
     }
 
     fn tokens_at_once(&self) -> usize {
-        // A read costs as many requests however it is cut.
+        // The number of requests does not depend on the chunks of a read.
         usize::MAX
     }
 }
 
-/// Tokens that were read of some sequences.
+/// Tokens of sequences that were read.
 struct ServedSequences {
     served: Arc<Served>,
     read: Vec<Vec<u32>>,

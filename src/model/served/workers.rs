@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Runs jobs, each worker its own stretch of neighbours in their order, so that a server goes on from
+/// Runs jobs, each worker a contiguous chunk in order, so that a server continues from
 /// what it read last; a job is told its number. The first error ends all workers after the job each
 /// is at.
 pub(super) fn run<J: Sync, E: Send>(

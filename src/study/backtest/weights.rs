@@ -1,7 +1,7 @@
 //! Expert weights over time.
 
 use crate::codec::BIN_WIDTH;
-use crate::forecast::{ForecastError, Forecaster, Variables, Weights};
+use crate::forecast::{ForecastError, Forecaster, MixtureWeights, Variables};
 use crate::report::WeightHistory;
 
 /// Returns the weights that a mixture gives to its members over a context, by their one-step densities. `alpha` is
@@ -22,7 +22,7 @@ pub fn expert_weights(
     let readings = readings.collect::<Result<Vec<_>, _>>()?;
     let channels = readings[0].encoding().channel_names().to_vec();
     let of_channel = |c: usize| {
-        let mut weights = Weights::even(readings.len());
+        let mut weights = MixtureWeights::even(readings.len());
         let row = |t: usize| {
             let given = readings.iter().map(|reading| {
                 let one_step = reading.one_step();

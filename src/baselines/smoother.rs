@@ -1,11 +1,11 @@
-//! What densities of past values are made of: samples and mixtures of normal kernels.
+//! Kernel smoothing of samples.
 
 use crate::codec::{BIN_COUNT, BIN_WIDTH};
 use crate::density::{REACH, normal_cdf};
 use crate::metrics::quantile;
 
-/// The position at which the cumulated probability of normal parts (weight, centre, width) that are cut
-/// to the axis reaches a level; that of the uniform density if nothing is on it.
+/// Returns the quantile of a mixture of normal components (weight, centre, width), truncated to the axis; that of the
+/// uniform density if no mass is on the axis.
 pub(super) fn normal_mixture_quantile(parts: &[(f64, f64, f64)], level: f64) -> f64 {
     let below = |y: f64| -> f64 {
         let of =
@@ -19,7 +19,7 @@ pub(super) fn normal_mixture_quantile(parts: &[(f64, f64, f64)], level: f64) -> 
         return level * axis;
     }
     let (mut low, mut high) = (0.0, axis);
-    // To a thousandth of a bin.
+    // Accurate to a thousandth of a bin.
     for _ in 0..20 {
         let middle = (low + high) / 2.0;
         match below(middle) < target {
@@ -30,17 +30,17 @@ pub(super) fn normal_mixture_quantile(parts: &[(f64, f64, f64)], level: f64) -> 
     (low + high) / 2.0
 }
 
-/// A sample smoothed by normal kernels: its distribution function on a grid.
+/// A sample smoothed by normal kernels, as a distribution function on a grid.
 #[derive(Debug, Clone)]
-pub(super) struct Smoothed {
+pub(super) struct SmoothedSample {
     start: f64,
     step: f64,
     cumulated: Vec<f64>,
 }
 
-impl Smoothed {
-    /// Smooths a sample, at least one value; a share `1 / (n + 1)` goes to a wide normal law around
-    /// `centre`, for what was not seen yet.
+impl SmoothedSample {
+    /// Smooths a sample of at least one value. A fraction `1 / (n + 1)` goes to a wide normal distribution around
+    /// `centre`, for unseen values.
     pub(super) fn of(sample: &[f64], centre: f64) -> Self {
         let width = bandwidth(sample);
         let spread = sample.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / sample.len() as f64;
@@ -53,7 +53,7 @@ impl Smoothed {
         let step = (width / 8.0).max((end - start) / 20_000.0);
         let points = ((end - start) / step).ceil() as usize + 2;
         let mut cumulated = vec![0.0; points];
-        // What a kernel adds to all points behind it, at the first of them.
+        // Increment of each kernel for all later grid points.
         let mut behind = vec![0.0; points + 1];
         let weight = 1.0 / (sample.len() + 1) as f64;
         let mut add = |centre: f64, width: f64| {
@@ -80,7 +80,7 @@ impl Smoothed {
         }
     }
 
-    /// Probability of at most `x`.
+    /// Returns the probability of at most `x`.
     pub(super) fn cdf(&self, x: f64) -> f64 {
         let at = (x - self.start) / self.step;
         if at <= 0.0 {
@@ -94,28 +94,28 @@ impl Smoothed {
     }
 }
 
-/// A smoothed sample that is made anew when the sample has grown by a twentieth.
+/// A smoothed sample that is recomputed when the sample has grown by 5 %.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Kept {
+pub(super) struct RefreshedSample {
     size: usize,
-    smoothed: Option<Smoothed>,
+    smoothed: Option<SmoothedSample>,
 }
 
-impl Kept {
-    /// Makes it anew if the sample, which has so many values now, has grown enough.
-    pub(super) fn refresh(&mut self, size: usize, make: impl FnOnce() -> Smoothed) {
+impl RefreshedSample {
+    /// Recomputes it if the sample, now of this size, has grown enough.
+    pub(super) fn refresh(&mut self, size: usize, make: impl FnOnce() -> SmoothedSample) {
         if size > self.size + self.size / 20 {
             self.smoothed = Some(make());
             self.size = size;
         }
     }
 
-    pub(super) fn get(&self) -> Option<&Smoothed> {
+    pub(super) fn get(&self) -> Option<&SmoothedSample> {
         self.smoothed.as_ref()
     }
 }
 
-/// Width of the kernels that smooth a sample (Silverman 1986, equation 3.31), at least half a bin.
+/// Returns the bandwidth of a sample (Silverman 1986, equation 3.31), at least half a bin.
 fn bandwidth(sample: &[f64]) -> f64 {
     let n = sample.len() as f64;
     let mean = sample.iter().sum::<f64>() / n;
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_smoothed_sample_is_a_distribution() {
         let sample: Vec<f64> = (0..200).map(|i| (f64::from(i) * 0.7).sin()).collect();
-        let smoothed = Smoothed::of(&sample, 0.0);
+        let smoothed = SmoothedSample::of(&sample, 0.0);
         assert!(smoothed.cdf(-50.0) < 1e-9 && smoothed.cdf(50.0) > 1.0 - 1e-9);
         assert!((smoothed.cdf(0.0) - 0.5).abs() < 0.02);
         let mut points = (-300..300).map(|i| smoothed.cdf(f64::from(i) * 0.01));
