@@ -3,10 +3,9 @@
 //!     cargo run --release --example backtest
 
 use std::error::Error;
-use std::num::NonZeroUsize;
 
-use statecast::backtest::{BacktestSettings, Windows, run, summarise};
-use statecast::forecast::Variables;
+use statecast::backtest::{BacktestSettings, Windows};
+use statecast::study::{Backtest, BacktestSeries};
 use statecast::{Forecaster, Recording};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -16,24 +15,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         Forecaster::builder().experts("linear")?.build()?,
         Forecaster::builder().experts("persistence")?.build()?,
     ];
-    let method = forecasters[0].settings().method;
-    let series: Vec<(String, Variables)> = recording
-        .episodes()
-        .iter()
-        .map(|episode| {
-            let values = Variables::of(&recording, episode, method, false);
-            (episode.name().to_owned(), values)
-        })
-        .collect();
-    let count = |n| NonZeroUsize::new(n).expect("it is above 0");
-    let windows = Windows::new(100, count(10), count(3))?;
+    let windows = Windows::new(100, 10.try_into()?, 3.try_into()?)?;
+    let mut series = BacktestSeries::new(windows, forecasters[0].settings().method, false);
+    let episodes: Vec<_> = recording.episodes().iter().collect();
+    series.add("pendulum", &recording, &episodes)?;
     let settings = BacktestSettings {
         windows,
-        samples: count(50),
+        samples: 50.try_into()?,
         seed: 0,
     };
-    let results = run(&series, &forecasters, &settings, &|_| ())?;
-    for method in summarise(&results, &windows, 0).methods {
+    let backtest = Backtest::run(&series, &forecasters, settings, &())?;
+    for method in backtest.summary.methods {
         println!(
             "{:<12} CRPS along paths {:.4} of the context's standard deviation, {:.0} % in 90 % intervals",
             method.name,

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         true,
         &|_| (),
     )?;
-    let spec = RolloutSpec {
+    let rollouts = RolloutSpec {
         starts: logged.starts(),
         paths: 20,
         horizon: 20,
@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for torque in [0.0, 2.0] {
         let mut policy = Constant::new(vec![torque], logged.states());
         let actions = ActionSource::Policy(&mut policy);
-        let value = in_context(&contexts, &logged, actions, &spec, &|_| ())?.value();
+        let value = in_context(&contexts, &logged, actions, &rollouts, &|_| ())?.value();
         println!(
             "torque {torque}: {:.1}, 90 % interval [{:.1}, {:.1}]",
             value.mean, value.low, value.high

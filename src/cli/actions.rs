@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use crate::cli::terminal::tell;
-use crate::evaluation::{PolicyActions, UnsupportedActions, unsupported_actions};
+use crate::evaluation::{ActingPolicy, UnsupportedActions, unsupported_actions};
 use crate::output::{numbers, percent};
 use crate::policy::{self, Policy, PolicySource, Widths};
 use crate::recording::{Episode, FutureActions, Recording, read_future_actions};
@@ -105,7 +105,7 @@ impl FutureArguments {
             return Ok(ActionsAhead::Held(held.into()));
         }
         if let Some(policy) = self.policy(recording)? {
-            return Ok(ActionsAhead::acting(PolicyActions(policy)));
+            return Ok(ActionsAhead::acting(ActingPolicy(policy)));
         }
         let single = self.future.iter().map(|path| (path, None));
         let forked = self.fork.iter().zip(self.names()?);

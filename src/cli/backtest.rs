@@ -9,11 +9,11 @@ use super::input::ModelArguments;
 use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::{BacktestSummary, MethodSummary};
-use crate::codec::BIN_WIDTH;
-use crate::forecast::{Forecaster, MixtureWeights, Settings, Variables};
+use crate::forecast::{Forecaster, Settings};
 use crate::forecasters::{ForecasterName, Forecasters};
 use crate::output::{estimate, number, percent};
 use crate::report::{self, WeightHistory};
+use crate::study::backtest::{BacktestSeries, expert_weights};
 
 /// Forecast from many origins of recordings and compare the scores with those of baselines
 ///
@@ -55,40 +55,37 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let windows = arguments.windowed.windows()?;
     let settings = arguments.model.settings(arguments.model.method())?;
     let with_reward = arguments.model.with_reward;
-    let episodes = arguments.windowed.series(settings, &windows, with_reward)?;
-    let series = &episodes.series;
-    let work = arguments.windowed.work(series);
+    let series = arguments.windowed.series(settings, windows, with_reward)?;
+    let work = arguments.windowed.work(series.all()?);
     let names = arguments.names();
     let forecasters = arguments.training.teach(
         load(&names, &arguments.model, work)?,
         &arguments.windowed.columns,
         settings,
         with_reward,
-        &series[0].1,
+        &series.all()?[0].1,
     )?;
-    let forecasters = with_system(forecasters, arguments.windowed.system(&episodes)?)?;
+    let forecasters = with_system(forecasters, arguments.windowed.system(&series)?)?;
     let combining = arguments.bands.of(arguments.uncertainty.combining());
     let methods = forecasters.all(&names, settings, combining)?;
-    let (results, summary) = arguments
-        .windowed
-        .forecast("backtest", series, &methods, windows)?;
-    let weights = match arguments.windowed.reports() {
-        true => arguments.weights(series, &forecasters, arguments.mixed(&names), settings)?,
+    let found = arguments.windowed.run("backtest", &series, &methods)?;
+    let mixed = arguments.mixed(&names);
+    let weights = match arguments.windowed.reports() && !mixed.is_empty() {
+        true => Some(arguments.weights(&series, &forecasters, mixed, settings)?),
         false => None,
     };
     finish(&forecasters)?;
     let study = Study {
         command: "backtest",
-        experts: arguments.mixed(&names),
+        experts: mixed,
         settings,
-        results,
-        summary,
+        found: &found,
     };
     let mut ending = Ending::new(arguments.windowed.output());
     arguments
         .windowed
         .write(&study, weights.as_ref(), &mut ending);
-    ending.show(&text(&study.summary))
+    ending.show(&text(&found.summary))
 }
 
 impl Arguments {
@@ -112,52 +109,24 @@ impl Arguments {
         members.unwrap_or(&[])
     }
 
-    /// Returns the expert weights of the mixture over the last context of the first series, if there is a
-    /// mixture.
+    /// Returns the weights of a mixture's members over the last context of the first series.
     fn weights(
         &self,
-        series: &[(String, Variables)],
+        series: &BacktestSeries,
         forecasters: &Forecasters,
-        experts: &[ForecasterName],
+        members: &[ForecasterName],
         settings: Settings,
-    ) -> anyhow::Result<Option<WeightHistory>> {
-        let Some((name, values)) = series.first() else {
-            return Ok(None);
-        };
-        if experts.is_empty() {
-            return Ok(None);
-        }
-        let rows = self.windowed.context;
+    ) -> anyhow::Result<WeightHistory> {
+        let (name, values) = &series.all()?[0];
         let end = values.rows() - self.windowed.horizon.get();
-        let context = values.slice(end - rows..end);
+        let context = values.slice(end - self.windowed.context..end);
         let combining = self.uncertainty.combining();
-        let mut members = Vec::new();
-        let mut readings = Vec::new();
-        for member in forecasters.members(experts, settings, combining)? {
-            let forecaster = Forecaster::of(member, settings);
-            members.push(forecaster.name());
-            readings.push(forecaster.read(&context)?);
-        }
-        let channels = readings[0].encoding().channel_names().to_vec();
-        let of_channel = |c: usize| {
-            let mut weights = MixtureWeights::even(readings.len());
-            let row = |t: usize| {
-                let given = readings.iter().map(|reading| {
-                    let one_step = reading.one_step();
-                    let cell = one_step.cells()[[t, c]];
-                    one_step.density(t, c).log_score(cell).exp() * BIN_WIDTH
-                });
-                weights.learn(&given.collect::<Vec<_>>(), combining.alpha);
-                weights.get().to_vec()
-            };
-            (0..rows).map(row).collect()
-        };
-        Ok(Some(WeightHistory {
-            experts: members,
-            weights: (0..channels.len()).map(of_channel).collect(),
-            channels,
-            of: format!("the last context of {name}"),
-        }))
+        let members = forecasters
+            .members(members, settings, combining)?
+            .into_iter();
+        let members: Vec<_> = members.map(|of| Forecaster::of(of, settings)).collect();
+        let of = format!("the last context of {name}");
+        Ok(expert_weights(&members, &context, combining.alpha, of)?)
     }
 }
 

@@ -51,18 +51,17 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let windows = arguments.windowed.windows()?;
     let settings = arguments.model.settings(arguments.model.method())?;
     let with_reward = arguments.model.with_reward;
-    let episodes = arguments.windowed.series(settings, &windows, with_reward)?;
-    let series = &episodes.series;
+    let series = arguments.windowed.series(settings, windows, with_reward)?;
     let name = arguments.experts.name(&arguments.model);
-    let work = arguments.windowed.work(series);
+    let work = arguments.windowed.work(series.all()?);
     let forecasters = arguments.training.teach(
         load(std::slice::from_ref(&name), &arguments.model, work)?,
         &arguments.windowed.columns,
         settings,
         with_reward,
-        &series[0].1,
+        &series.all()?[0].1,
     )?;
-    let forecasters = with_system(forecasters, arguments.windowed.system(&episodes)?)?;
+    let forecasters = with_system(forecasters, arguments.windowed.system(&series)?)?;
     let combining = Combining::default().with_alpha(arguments.share);
     let combining = arguments.bands.of(combining);
     let plain = forecasters.predictor(&name, settings, combining)?;
@@ -76,18 +75,17 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         recalibrated.with_origins(combining.origins),
     ];
     let windowed = &arguments.windowed;
-    let (results, summary) = windowed.forecast("calibrate", series, &methods, windows)?;
+    let found = windowed.run("calibrate", &series, &methods)?;
     finish(&forecasters)?;
     let study = Study {
         command: "calibrate",
         experts: name.members(),
         settings,
-        results,
-        summary,
+        found: &found,
     };
     let mut ending = Ending::new(arguments.windowed.output());
     windowed.write(&study, None, &mut ending);
-    ending.show(&text(&study.results, &study.summary))
+    ending.show(&text(&found.results, &found.summary))
 }
 
 fn text(results: &Results, summary: &BacktestSummary) -> String {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::Args;
 use serde::Serialize;
 
@@ -13,15 +13,14 @@ use super::input::Columns;
 use super::outputs::Ending;
 use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
-use crate::backtest::{
-    BacktestSettings, BacktestSummary, Results, Windows, run as backtest, summarise,
-};
-use crate::cli::terminal::tell;
+use crate::backtest::{BacktestSettings, BacktestSummary, Windows};
+use crate::cli::terminal::{Terminal, tell};
 use crate::forecast::{Forecaster, Settings, Variables};
 use crate::forecasters::{ForecasterName, System};
 use crate::model::Work;
-use crate::output::{Bundle, Column, Table, TableFormat, write_atomically};
+use crate::output::{Bundle, TableFormat, write_atomically};
 use crate::report::{self, About, WeightHistory};
+use crate::study::{Backtest, BacktestSeries};
 
 #[derive(Debug, Args)]
 pub(super) struct WindowArguments {
@@ -56,14 +55,6 @@ pub(super) struct WindowArguments {
     residual: ResidualArguments,
 }
 
-/// Episodes that are long enough for a window.
-pub(super) struct Episodes {
-    /// Names and values.
-    pub(super) series: Vec<(String, Variables)>,
-    /// Names of the actions.
-    actions: Vec<String>,
-}
-
 #[derive(Serialize)]
 struct Manifest<'a> {
     program: &'static str,
@@ -82,14 +73,13 @@ struct Manifest<'a> {
     summary: &'a BacktestSummary,
 }
 
-/// Forecasts of recordings and what they say.
+/// A backtest and how it was made.
 pub(super) struct Study<'a> {
     /// Name of the command.
     pub(super) command: &'static str,
     pub(super) experts: &'a [ForecasterName],
     pub(super) settings: Settings,
-    pub(super) results: Results,
-    pub(super) summary: BacktestSummary,
+    pub(super) found: &'a Backtest,
 }
 
 /// Where the table of one step stands, beside that of all.
@@ -116,58 +106,29 @@ impl WindowArguments {
     pub(super) fn series(
         &self,
         settings: Settings,
-        windows: &Windows,
+        windows: Windows,
         with_reward: bool,
-    ) -> anyhow::Result<Episodes> {
+    ) -> anyhow::Result<BacktestSeries> {
         self.residual.check(settings.method)?;
-        let mut series: Vec<(String, Variables)> = Vec::new();
-        let mut actions = Vec::new();
-        let mut short = 0;
+        let series = BacktestSeries::new(windows, settings.method, with_reward);
+        let mut series = series.with_same_actions(self.residual.simulator().is_some());
         for file in &self.files {
             let recording = self.columns.read(file)?;
-            ensure!(
-                !with_reward || recording.reward_name().is_some(),
-                "{}: --with-reward has no effect: there is no reward column; name it with --reward",
-                file.display()
-            );
             let episodes = self.columns.episodes(file, &recording)?;
-            let several = episodes.len() > 1;
-            for episode in episodes {
-                let values = Variables::of(&recording, episode, settings.method, with_reward);
-                if windows.origins(values.rows()).is_empty() {
-                    short += 1;
-                    continue;
-                }
-                if let Some((first, known)) = series.first() {
-                    let same_actions = actions == recording.action_names();
-                    ensure!(
-                        known.names == values.names
-                            && (same_actions || self.residual.simulator().is_none()),
-                        "{}: its columns are not those of {first}",
-                        file.display()
-                    );
-                }
-                actions = recording.action_names().to_vec();
-                series.push((name(file, several.then(|| episode.name())), values));
-            }
+            series.add(&name(file), &recording, &episodes)?;
         }
-        let rows = self.context + self.horizon.get();
-        ensure!(
-            !series.is_empty(),
-            "no episode has the {rows} rows of a window: use a shorter --context or --horizon"
-        );
-        if short > 0 {
-            tell!("warning: {short} episode(s) have fewer than {rows} rows and are left out");
-        }
-        Ok(Episodes { series, actions })
+        series.all()?;
+        Ok(series)
     }
 
     /// What is known about the system, its simulator started.
-    pub(super) fn system(&self, episodes: &Episodes) -> anyhow::Result<System> {
-        let first = episodes.series.first();
+    pub(super) fn system(&self, series: &BacktestSeries) -> anyhow::Result<System> {
         let names = Names {
-            channels: first.map_or(&[], |(_, values)| &values.names),
-            actions: &episodes.actions,
+            channels: series
+                .all()?
+                .first()
+                .map_or(&[], |(_, values)| &values.names),
+            actions: series.actions(),
         };
         self.residual.start(&names, self.context)
     }
@@ -182,44 +143,25 @@ impl WindowArguments {
         }
     }
 
-    /// Forecasts from all origins by all methods; says where values left their axis.
-    pub(super) fn forecast(
+    /// Forecasts from all origins by all methods.
+    pub(super) fn run(
         &self,
         command: &'static str,
-        series: &[(String, Variables)],
+        series: &BacktestSeries,
         methods: &[Forecaster],
-        windows: Windows,
-    ) -> anyhow::Result<(Results, BacktestSummary)> {
-        for method in methods {
-            let longest = method.longest_context_of_paths(2 * self.horizon.get());
-            ensure!(
-                self.context <= longest,
-                "{}: its window leaves room for {longest} rows of context, --context is {}",
-                method.name(),
-                self.context
-            );
-        }
+    ) -> anyhow::Result<Backtest> {
         let settings = BacktestSettings {
-            windows,
+            windows: series.windows(),
             samples: self.samples,
             seed: self.seed,
         };
         let progress = Progress::new(command);
-        let results = backtest(series, methods, &settings, &|share| progress.show(share))?;
-        drop(progress);
-        if results.clipped > 0 {
-            tell!(
-                "warning: {} value(s) were outside the bins of their densities: on an axis they are \
-                 scored in its last bin, on a residual grid by their distance",
-                results.clipped
-            );
-        }
-        let summary = summarise(&results, &windows, self.seed);
-        ensure!(
-            summary.windows > 0,
-            "nothing to score: every variable is constant in every context"
-        );
-        Ok((results, summary))
+        Ok(Backtest::run(
+            series,
+            methods,
+            settings,
+            &Terminal(&progress),
+        )?)
     }
 
     /// True if a report is wanted.
@@ -242,7 +184,8 @@ impl WindowArguments {
         if let Some(path) = &self.report {
             ending.write(|| {
                 let about = self.about(study);
-                let page = report::html(&about, &study.results, &study.summary, weights)?;
+                let page =
+                    report::html(&about, &study.found.results, &study.found.summary, weights)?;
                 write_atomically(path, |file| file.write_all(page.as_bytes()))?;
                 tell!("report: {}", path.display());
                 Ok(())
@@ -255,9 +198,9 @@ impl WindowArguments {
 
     fn write_tables(&self, study: &Study, output: &Path) -> anyhow::Result<()> {
         let mut bundle = Bundle::new();
-        bundle.add_table(output, &steps(&study.results)?)?;
+        bundle.add_table(output, &study.found.table())?;
         if !is_standard_output(output) {
-            bundle.add_table(&one_step_path(output), &one_steps(&study.results)?)?;
+            bundle.add_table(&one_step_path(output), &study.found.one_step_table())?;
         }
         let inputs = self.files.iter().map(|f| f.display().to_string());
         let manifest = Manifest {
@@ -265,7 +208,7 @@ impl WindowArguments {
             version: env!("CARGO_PKG_VERSION"),
             command: study.command,
             inputs: inputs.collect(),
-            series: &study.results.series,
+            series: &study.found.results.series,
             method: study.settings.method.to_string(),
             context: self.context,
             horizon: self.horizon.get(),
@@ -274,14 +217,14 @@ impl WindowArguments {
             experts: study.experts.iter().map(ToString::to_string).collect(),
             simulator: self.residual.simulator(),
             period: self.residual.period(),
-            summary: &study.summary,
+            summary: &study.found.summary,
         };
         Ok(bundle.finish(output, &manifest)?)
     }
 
     fn about(&self, study: &Study) -> About {
         let files = self.files.iter();
-        let files: Vec<String> = files.map(|file| name(file, None)).collect();
+        let files: Vec<String> = files.map(|file| name(file)).collect();
         let mut settings = vec![
             ("context", self.context.to_string()),
             ("horizon", self.horizon.to_string()),
@@ -312,12 +255,9 @@ impl WindowArguments {
     }
 }
 
-fn name(file: &Path, episode: Option<&str>) -> String {
-    let file = file.file_name().unwrap_or_default().to_string_lossy();
-    match episode {
-        Some(episode) => format!("{file}, episode {episode}"),
-        None => file.into_owned(),
-    }
+fn name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// Columns as wide as their widest cell, the first one to the left.
@@ -345,66 +285,4 @@ pub(super) fn aligned_rows(rows: &[Vec<String>]) -> String {
         cells.collect::<String>() + "\n"
     };
     rows.iter().map(line).collect()
-}
-
-/// One row a method, series, origin, step and variable.
-fn steps(results: &Results) -> anyhow::Result<Table> {
-    let scores = Scores(&results.steps);
-    let columns = [
-        ("series", scores.text(|s| &results.series[s.series])),
-        ("origin", scores.whole(|s| s.origin)),
-        ("method", scores.text(|s| &results.methods[s.method])),
-        ("step", scores.whole(|s| s.step)),
-        ("variable", scores.text(|s| &results.variables[s.variable])),
-        ("observed", scores.real(|s| s.observed)),
-        ("mean", scores.real(|s| s.mean)),
-        ("median", scores.real(|s| s.median)),
-        ("q0.05", scores.real(|s| s.interval.0)),
-        ("q0.95", scores.real(|s| s.interval.1)),
-        ("crps", scores.real(|s| s.crps)),
-        ("interval_score", scores.real(|s| s.interval_score)),
-        ("context_std", scores.real(|s| s.spread)),
-        ("pit", scores.real(|s| s.pit)),
-    ];
-    table(columns.into())
-}
-
-/// One row a method, series, origin, row and channel.
-fn one_steps(results: &Results) -> anyhow::Result<Table> {
-    let scores = Scores(&results.one_step);
-    let columns = [
-        ("series", scores.text(|s| &results.series[s.series])),
-        ("origin", scores.whole(|s| s.origin)),
-        ("method", scores.text(|s| &results.methods[s.method])),
-        ("row", scores.whole(|s| s.row)),
-        ("channel", scores.text(|s| &results.channels[s.channel])),
-        ("log_score", scores.real(|s| s.log_score)),
-        ("crps", scores.real(|s| s.crps)),
-        ("pit", scores.real(|s| s.pit)),
-        ("std", scores.real(|s| s.sharpness)),
-    ];
-    table(columns.into())
-}
-
-/// Scores that become columns.
-struct Scores<'s, T>(&'s [T]);
-
-impl<T> Scores<'_, T> {
-    fn text<'r>(&self, of: impl Fn(&T) -> &'r String) -> Column {
-        Column::Text(self.0.iter().map(|s| of(s).clone()).collect())
-    }
-
-    fn whole(&self, of: impl Fn(&T) -> usize) -> Column {
-        Column::Integer(self.0.iter().map(|s| of(s) as i64).collect())
-    }
-
-    fn real(&self, of: impl Fn(&T) -> f64) -> Column {
-        Column::Real(self.0.iter().map(of).collect())
-    }
-}
-
-fn table(columns: Vec<(&str, Column)>) -> anyhow::Result<Table> {
-    let columns = columns.into_iter();
-    let named = columns.map(|(name, column)| (name.to_owned(), column));
-    Table::new(named.collect()).context("the table's columns differ in length")
 }

@@ -58,10 +58,10 @@ impl<'a> PolicyControl<'a> {
     }
 }
 
-/// A policy along the paths of a forecast.
-pub struct PolicyActions(pub Box<dyn Policy>);
+/// A policy that acts along the paths of a forecast.
+pub struct ActingPolicy(pub Box<dyn Policy>);
 
-impl Acts for PolicyActions {
+impl Acts for ActingPolicy {
     fn control(&mut self, paths: usize, seed: u64) -> Box<dyn Control + '_> {
         Box::new(PolicyControl::new(&mut *self.0, paths, seed))
     }

@@ -23,7 +23,7 @@ mod termination;
 mod truth;
 mod value;
 
-pub use action_source::{ActionSource, PolicyActions, PolicyControl};
+pub use action_source::{ActingPolicy, ActionSource, PolicyControl};
 pub use correction::{RecordedReturn, misspecification_error, on_policy, recorded_return};
 pub use fitted::{FittedQ, FittedSettings};
 pub use imagined::{ImaginedRollouts, RolloutSpec};

@@ -122,14 +122,9 @@ mod tests {
                 ..RolloutSettings::default()
             };
             let forecaster = Forecaster::of(predictor, Settings::default());
-            let forecast = forecaster.rollouts(
-                &context.slice(0..rows),
-                0,
-                &settings,
-                Futures::Unknown,
-                &|_| (),
-            );
-            forecast.unwrap().into_first().paths
+            let context = context.slice(0..rows);
+            let rollouts = forecaster.rollouts(&context, 0, &settings, Futures::Unknown, &|_| ());
+            rollouts.unwrap().into_first().paths
         };
         for (rows, at_once) in [(50, 30), (5, 35)] {
             let (narrow, wide) = (

@@ -3,8 +3,10 @@
 //!
 //! A study says what it does to an [`Observer`]; it prints nothing itself.
 
+pub mod backtest;
 pub mod forecast;
 
+pub use backtest::{Backtest, BacktestSeries};
 pub use forecast::{Forecast, ForecastSettings, ForecastStudy};
 
 /// What a study says while it works.
