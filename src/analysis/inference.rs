@@ -30,8 +30,9 @@ pub(super) fn state_probabilities(density: &BinnedDensity, states: usize) -> Vec
     distribution.into_iter().map(|p| p / sum).collect()
 }
 
-/// Reads a predictor's distribution of every next state in a sequence of the states `0..states`. The sequence is a
-/// channel whose limits are the first and the last state; the scale of the settings is ignored.
+/// Reads a predictor's distribution of every next state in a sequence of the states `0..states`.
+/// The sequence is a channel whose limits are the first and the last state; the scale of the
+/// settings is ignored.
 ///
 /// # Errors
 /// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::State`] for one beyond them,
@@ -62,9 +63,9 @@ pub fn infer(
     Ok(StateDistributions::new(sequence.to_vec(), distributions))
 }
 
-/// Infers next-state distributions under distinct, random, nontrivial permutations of the labels, mapped back to
-/// the original labels. A predictor that ignores the order of labels returns the same each time. Few states have
-/// fewer permutations than requested: 1 for 2 states, 5 for 3.
+/// Infers next-state distributions under distinct, random, nontrivial permutations of the labels,
+/// mapped back to the original labels. A predictor that ignores the order of labels returns the
+/// same each time. Few states have fewer permutations than requested: 1 for 2 states, 5 for 3.
 ///
 /// # Errors
 /// As [`infer`].

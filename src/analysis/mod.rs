@@ -1,9 +1,10 @@
 //! Language models as Markov chains (arXiv 2410.02724, 2402.00795).
 //!
-//! A sequence of states comes from labels ([`labelled`]) or values ([`binned`]). [`infer`] reads a predictor's
-//! distribution of every next state; [`counted`], [`frequencies`] and [`staying`] are baselines. [`Chain`] is a finite
-//! chain with its classes, stationary distribution and spectral gap, [`Counts`] are the transition counts of a
-//! sequence, and [`study`] combines all of these. A [`WindowChain`] is the chain of a model over windows of states.
+//! A sequence of states comes from labels ([`labelled`]) or values ([`binned`]). [`infer`] reads a
+//! predictor's distribution of every next state; [`counted`], [`frequencies`] and [`staying`] are
+//! baselines. [`Chain`] is a finite chain with its classes, stationary distribution and spectral
+//! gap, [`Counts`] are the transition counts of a sequence, and [`study`] combines all of these. A
+//! [`WindowChain`] is the chain of a model over windows of states.
 
 mod alphabet;
 mod chain;

@@ -15,7 +15,8 @@ pub fn counted(sequence: &[usize], states: usize) -> Result<StateDistributions, 
     counted_without(sequence, states, &[])
 }
 
-/// Predicts by transition counts without those to the rows `breaks`, which do not follow the row before.
+/// Predicts by transition counts without those to the rows `breaks`, which do not follow the row
+/// before.
 pub(super) fn counted_without(
     sequence: &[usize],
     states: usize,
@@ -35,7 +36,8 @@ pub fn frequencies(sequence: &[usize], states: usize) -> Result<StateDistributio
     proportional(sequence, states, &[], |seen, _, to| seen.column(to).sum())
 }
 
-/// Predicts that the state stays with the frequency of stays so far, and otherwise by the frequencies of states.
+/// Predicts that the state stays with the frequency of stays so far, and otherwise by the
+/// frequencies of states.
 ///
 /// # Errors
 /// [`AnalysisError::State`] for a state out of range.

@@ -64,8 +64,9 @@ impl StateDistributions {
         self.distributions.row(t)
     }
 
-    /// Returns the mean distribution after every state from row `first` on, `[from, to]`, and the counts. The row of a
-    /// state without counts is its mean over all rows, or uniform if it never occurs.
+    /// Returns the mean distribution after every state from row `first` on, `[from, to]`, and the
+    /// counts. The row of a state without counts is its mean over all rows, or uniform if it never
+    /// occurs.
     pub fn matrix(&self, first: usize) -> (Array2<f64>, Vec<usize>) {
         let states = self.states();
         let (mut matrix, counts) = self.sums(first);
@@ -106,7 +107,8 @@ impl StateDistributions {
         rows.map(score).sum::<f64>() / count
     }
 
-    /// Returns the mean distances of the distributions in rows `first` to `end` to a matrix `[from, to]`.
+    /// Returns the mean distances of the distributions in rows `first` to `end` to a matrix `[from,
+    /// to]`.
     pub fn distance(&self, matrix: &Array2<f64>, first: usize, end: usize) -> Distance {
         let mut sums = [0.0; 3];
         for t in first..end {
@@ -127,7 +129,8 @@ impl StateDistributions {
         }
     }
 
-    /// Returns the mean distances to a matrix `[from, to]` over context lengths in doubling intervals.
+    /// Returns the mean distances to a matrix `[from, to]` over context lengths in doubling
+    /// intervals.
     pub fn distances(&self, matrix: &Array2<f64>) -> Vec<Distance> {
         let rows = self.sequence.len();
         let starts = std::iter::successors(Some(1), |first| Some(2 * first));
@@ -138,8 +141,8 @@ impl StateDistributions {
     }
 }
 
-/// Fits a power law to distances `(context, distance)` by least squares of the logarithms; `None` for fewer than two
-/// positive ones.
+/// Fits a power law to distances `(context, distance)` by least squares of the logarithms; `None`
+/// for fewer than two positive ones.
 ///
 /// ```
 /// use statecast::analysis::power_law;

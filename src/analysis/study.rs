@@ -107,8 +107,8 @@ pub struct Study {
     pub chains: Vec<ChainSummary>,
     /// Whether the reference is the true matrix instead of the counted one.
     pub truth_is_known: bool,
-    /// Mean total variation between the rows of the inferred and the reference matrix, over the states with transitions
-    /// in the last rows.
+    /// Mean total variation between the rows of the inferred and the reference matrix, over the
+    /// states with transitions in the last rows.
     pub matrix_distance: f64,
     /// The same for the matrix counted over the whole sequence; `None` if that is the reference.
     pub counted_distance: Option<f64>,
@@ -122,7 +122,8 @@ pub struct Study {
 /// Studies a predictor on a sequence.
 ///
 /// # Errors
-/// As [`infer`]; [`AnalysisError::Truth`] for a true matrix with other states, [`AnalysisError::Shape`] and
+/// As [`infer`]; [`AnalysisError::Truth`] for a true matrix with other states,
+/// [`AnalysisError::Shape`] and
 /// [`AnalysisError::Row`] for an invalid one.
 pub fn study(
     predictor: &Arc<dyn Predictor>,
