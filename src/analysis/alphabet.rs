@@ -26,8 +26,8 @@ pub enum Binning {
     EqualCount,
 }
 
-/// Encodes a sequence of labels. Their order is `order` if given, else numerical if all are numbers, else
-/// alphabetical.
+/// Encodes a sequence of labels. Their order is `order` if given, else numerical if all are
+/// numbers, else alphabetical.
 ///
 /// # Errors
 /// [`AnalysisError::States`] unless there are 2 to 50 states, [`AnalysisError::Label`] for a label that `order` lacks or

@@ -147,8 +147,8 @@ impl Chain {
 
     /// Returns the stationary distribution; `None` if there are several closed classes.
     ///
-    /// The elimination has no subtractions (Grassmann, Taksar and Heyman 1985) and is accurate for small
-    /// probabilities as well.
+    /// The elimination has no subtractions (Grassmann, Taksar and Heyman 1985) and is accurate for
+    /// small probabilities as well.
     pub fn stationary(&self) -> Option<Array1<f64>> {
         let classes = self.classes();
         let mut closed = classes.iter().filter(|class| class.closed);
@@ -181,8 +181,8 @@ impl Chain {
         Some(distribution)
     }
 
-    /// Returns 1 minus the second largest modulus of the eigenvalues. It is 0 for chains with several closed
-    /// classes or a period, and 1 for a single state.
+    /// Returns 1 minus the second largest modulus of the eigenvalues. It is 0 for chains with
+    /// several closed classes or a period, and 1 for a single state.
     pub fn spectral_gap(&self) -> f64 {
         let classes = self.classes();
         let periodic = classes.iter().any(|class| class.closed && class.period > 1);
@@ -196,8 +196,8 @@ impl Chain {
     }
 }
 
-/// Returns the spectral radius of a square matrix by Gelfand's formula with repeated squaring. Eigenvalue
-/// iterations may cycle on the cyclic matrices of chains.
+/// Returns the spectral radius of a square matrix by Gelfand's formula with repeated squaring.
+/// Eigenvalue iterations may cycle on the cyclic matrices of chains.
 pub(super) fn spectral_radius(mut matrix: Array2<f64>) -> f64 {
     const SQUARES: i32 = 48;
     let mut log = 0.0;
@@ -278,7 +278,8 @@ mod tests {
             let ring = slip(0.0);
             assert_eq!(ring.classes()[0].period, states);
             assert_eq!(ring.spectral_gap(), 0.0);
-            // Mixed with even chances all other eigenvalues are those of the ring, 1 - slip in size.
+            // Mixed with even chances all other eigenvalues are those of the ring, 1 - slip in
+            // size.
             assert!((slip(1e-6).spectral_gap() - 1e-6).abs() < 1e-9, "{states}");
             assert!((slip(0.3).spectral_gap() - 0.3).abs() < 1e-9, "{states}");
         }

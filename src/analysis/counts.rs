@@ -74,7 +74,8 @@ impl Counts {
         Array2::from_shape_fn(self.0.dim(), |(from, to)| rows[from][to])
     }
 
-    /// Returns the communicating classes of observed transitions; a state that was never left leads to itself.
+    /// Returns the communicating classes of observed transitions; a state that was never left leads
+    /// to itself.
     pub fn classes(&self) -> Vec<Class> {
         let share = |(from, to): (usize, usize)| match self.from(from) {
             0 => f64::from(u8::from(from == to)),
@@ -87,7 +88,8 @@ impl Counts {
         }
     }
 
-    /// Returns the distribution of the next state: the Dirichlet posterior mean under Jeffreys' prior.
+    /// Returns the distribution of the next state: the Dirichlet posterior mean under Jeffreys'
+    /// prior.
     pub fn distribution(&self, from: usize) -> Vec<f64> {
         self.shares(from).map(|(mean, _)| mean).collect()
     }

@@ -65,9 +65,9 @@ pub fn infer(
     Ok(StateDistributions::new(sequence, distributions))
 }
 
-/// Infers next-state distributions under distinct, random, nontrivial permutations of the labels, mapped back to
-/// the original labels. A predictor that ignores the order of labels returns the same each time. Few states have
-/// fewer permutations than requested: 1 for 2 states, 5 for 3.
+/// Infers next-state distributions under distinct, random, nontrivial permutations of the labels,
+/// mapped back to the original labels. A predictor that ignores the order of labels returns the
+/// same each time. Few states have fewer permutations than requested: 1 for 2 states, 5 for 3.
 ///
 /// # Errors
 /// As [`infer`].

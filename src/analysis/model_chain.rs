@@ -12,10 +12,11 @@ use crate::forecast::{Language, Session};
 /// Largest number of sequences in a batch.
 const MAX_BATCH: usize = 4096;
 
-/// Computes a language model's chain over windows of `window` states, encoded as in [`infer`](super::infer) without
-/// further context.
+/// Computes a language model's chain over windows of `window` states, encoded as in
+/// [`infer`](super::infer) without further context.
 ///
-/// Windows with a common prefix share its computation, which leaves little more than one value per window to read.
+/// Windows with a common prefix share its computation, which leaves little more than one value per
+/// window to read.
 ///
 /// # Errors
 /// [`AnalysisError::Windows`] if there are more than a million windows, [`AnalysisError::States`] for more than 50
@@ -80,7 +81,8 @@ mod tests {
     use crate::forecast::{Temperature, Tolerance};
     use crate::model::{Device, Model, ModelSource, Precision};
 
-    /// Shared prefixes do not change results: every distribution equals that of its window read alone.
+    /// Shared prefixes do not change results: every distribution equals that of its window read
+    /// alone.
     #[test]
     fn laws_are_those_of_their_windows() {
         let formats = builtin_formats().unwrap();

@@ -67,8 +67,9 @@ impl StateDistributions {
         self.distributions.row(t)
     }
 
-    /// Returns the mean distribution after every state from row `first` on, `[from, to]`, and the counts. The row of a
-    /// state without counts is its mean over all rows, or uniform if it never occurs.
+    /// Returns the mean distribution after every state from row `first` on, `[from, to]`, and the
+    /// counts. The row of a state without counts is its mean over all rows, or uniform if it never
+    /// occurs.
     pub fn matrix(&self, first: usize) -> (Array2<f64>, Vec<usize>) {
         let states = self.states();
         let (mut matrix, counts) = self.sums(first);
@@ -145,8 +146,8 @@ impl StateDistributions {
     }
 }
 
-/// Fits a power law to distances `(context, distance)` by least squares of the logarithms; `None` for fewer than two
-/// positive ones.
+/// Fits a power law to distances `(context, distance)` by least squares of the logarithms; `None`
+/// for fewer than two positive ones.
 ///
 /// ```
 /// use statecast::analysis::power_law;

@@ -104,8 +104,8 @@ pub struct Study {
     pub chains: Vec<ChainSummary>,
     /// Whether the reference is the true matrix instead of the counted one.
     pub truth_is_known: bool,
-    /// Mean total variation between the rows of the inferred and the reference matrix, over the states with transitions
-    /// in the last rows.
+    /// Mean total variation between the rows of the inferred and the reference matrix, over the
+    /// states with transitions in the last rows.
     pub matrix_distance: f64,
     /// The same for the matrix counted over the whole sequence; `None` if that is the reference.
     pub counted_distance: Option<f64>,

@@ -1,5 +1,5 @@
-//! The Markov chain of a model over windows of states: it reads a window, predicts the next state, and the oldest state
-//! drops out (Zekri et al., arXiv 2410.02724, section 3).
+//! The Markov chain of a model over windows of states: it reads a window, predicts the next state,
+//! and the oldest state drops out (Zekri et al., arXiv 2410.02724, section 3).
 
 use ndarray::{Array1, Array2, s};
 use rand::rngs::ChaCha8Rng;
@@ -28,7 +28,8 @@ const ROUNDING: f64 = 1e-15;
 /// Norm below which a vector of initial norm 1 is rounding.
 const VANISHED: f64 = 1e-12;
 
-/// A chain on windows of `window` states. A window's number in base `states` has its oldest state first.
+/// A chain on windows of `window` states. A window's number in base `states` has its oldest state
+/// first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WindowChain {
     window: usize,
@@ -49,7 +50,8 @@ pub struct LongRun {
 }
 
 impl WindowChain {
-    /// Creates the chain from distributions `[states^window, states]` of the state after each window.
+    /// Creates the chain from distributions `[states^window, states]` of the state after each
+    /// window.
     ///
     /// # Errors
     /// [`AnalysisError::Windows`] for another number of rows or more than a million, [`AnalysisError::Row`] for a
@@ -219,8 +221,8 @@ impl WindowChain {
         after
     }
 
-    /// Returns the stationary distribution of windows; `None` if there are several closed classes, or if the power
-    /// iteration for more than 1000 windows does not converge.
+    /// Returns the stationary distribution of windows; `None` if there are several closed classes,
+    /// or if the power iteration for more than 1000 windows does not converge.
     ///
     /// Periodic chains are handled by the lazy chain, which has the same stationary distribution.
     pub fn stationary(&self) -> Option<Array1<f64>> {
@@ -257,8 +259,8 @@ impl WindowChain {
         Some(distribution)
     }
 
-    /// Computes the stationary distribution by power iteration from the uniform distribution. The remaining error is
-    /// estimated from the last change and the contraction rate.
+    /// Computes the stationary distribution by power iteration from the uniform distribution. The
+    /// remaining error is estimated from the last change and the contraction rate.
     fn stationary_by_steps(&self) -> Option<Array1<f64>> {
         let steps = (MAX_OPERATIONS / (self.windows() * self.states())).clamp(MIN_STEPS, MAX_STEPS);
         let mut distribution = Array1::from_elem(self.windows(), 1.0 / self.windows() as f64);
@@ -295,8 +297,8 @@ impl WindowChain {
         }
     }
 
-    /// Returns the modulus of the second largest eigenvalue by Arnoldi iteration on differences of distributions,
-    /// after power steps that remove fast modes.
+    /// Returns the modulus of the second largest eigenvalue by Arnoldi iteration on differences of
+    /// distributions, after power steps that remove fast modes.
     fn second(&self, stationary: &Array1<f64>) -> f64 {
         const STEPS: usize = 100;
         const BASIS: usize = 24;
@@ -338,8 +340,9 @@ impl WindowChain {
         spectral_radius(products.slice_move(s![..basis.len(), ..basis.len()]))
     }
 
-    /// Returns the smallest probability of any window after `window` steps from any: ε of the paper's bound
-    /// `(1 - 2 ε)^(floor(n / window) - 1)` on the distance to the stationary distribution after `n` steps.
+    /// Returns the smallest probability of any window after `window` steps from any: ε of the
+    /// paper's bound `(1 - 2 ε)^(floor(n / window) - 1)` on the distance to the stationary
+    /// distribution after `n` steps.
     pub fn least_passage(&self) -> f64 {
         // Backward recursion of the smallest path probability from each window.
         let mut least = Array1::from_elem(self.windows(), 1.0f64);

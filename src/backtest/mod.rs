@@ -1,9 +1,9 @@
 //! Backtests: forecasts from many origins of recordings, scored against the observations.
 //!
 //! Every forecaster reads the same context before an origin, continues it along sampled paths
-//! ([`StepScore`]) and then predicts the same rows one by one as they are observed ([`OneStepScore`]).
-//! No forecast depends on rows at or after its origin, except for recorded actions, which all
-//! forecasters receive.
+//! ([`StepScore`]) and then predicts the same rows one by one as they are observed
+//! ([`OneStepScore`]). No forecast depends on rows at or after its origin, except for recorded
+//! actions, which all forecasters receive.
 
 mod run;
 mod summary;

@@ -69,8 +69,8 @@ pub struct JointStepScore {
     pub method: usize,
     /// Steps ahead, from 1.
     pub step: usize,
-    /// Scores in units of the standard deviations over the context, and those of the same paths with independent
-    /// variables.
+    /// Scores in units of the standard deviations over the context, and those of the same paths
+    /// with independent variables.
     pub scores: JointScores,
 }
 
@@ -122,7 +122,8 @@ pub struct Results {
     pub seconds: Vec<f64>,
 }
 
-/// Backtests methods on named series, with the same windows for all. `progress` receives the finished fraction.
+/// Backtests methods on named series, with the same windows for all. `progress` receives the
+/// finished fraction.
 ///
 /// # Errors
 /// Errors of a forecaster.

@@ -104,8 +104,8 @@ pub struct StepSummary {
     pub energy: f64,
 }
 
-/// Correlations between the channels' one-step residuals, as normal scores of PIT values. Channels are forecast
-/// independently, which is exact if these vanish.
+/// Correlations between the channels' one-step residuals, as normal scores of PIT values. Channels
+/// are forecast independently, which is exact if these vanish.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Residuals {
     /// Correlations, `[channel][channel]`.
@@ -122,8 +122,8 @@ impl BacktestSummary {
 }
 
 impl Residuals {
-    /// True if correlations are so large that joint events (sums, differences, extremes of several variables) are
-    /// unreliable.
+    /// True if correlations are so large that joint events (sums, differences, extremes of several
+    /// variables) are unreliable.
     pub fn matter(&self) -> bool {
         self.largest.is_some_and(|(_, _, r)| r.abs() > DEPENDENT)
     }

@@ -38,8 +38,8 @@ impl Windows {
         }
     }
 
-    /// Returns the first forecast rows of a series, evenly spaced from one context after the start to one horizon before
-    /// the end; none if the series is too short.
+    /// Returns the first forecast rows of a series, evenly spaced from one context after the start
+    /// to one horizon before the end; none if the series is too short.
     ///
     /// ```
     /// use statecast::backtest::Windows;
@@ -61,7 +61,8 @@ impl Windows {
         (0..count).map(place).collect()
     }
 
-    /// Returns the number of neighbouring windows with overlapping horizons: the block length of a bootstrap.
+    /// Returns the number of neighbouring windows with overlapping horizons: the block length of a
+    /// bootstrap.
     pub fn block(&self, rows: usize) -> usize {
         let origins = self.origins(rows);
         match origins.as_slice() {

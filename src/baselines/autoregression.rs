@@ -42,7 +42,8 @@ impl Orders {
     }
 }
 
-/// Returns the last `order` values, latest first, relative to the middle of the axis, and 1 for the intercept.
+/// Returns the last `order` values, latest first, relative to the middle of the axis, and 1 for the
+/// intercept.
 fn features(tail: &[f64], order: usize) -> Vec<f64> {
     let lags = tail.iter().rev().take(order).map(|y| y - 5.0);
     lags.chain([1.0]).collect()

@@ -15,8 +15,8 @@ use crate::forecast::{Continuation, Densities, ForecastError, Observed, Paths, P
 /// Number of past rows available to a rule.
 pub(super) const ROWS: usize = 3;
 
-/// Clipping bound of actions, in units of the largest of the first rows, and of positions: later ones must not
-/// overflow.
+/// Clipping bound of actions, in units of the largest of the first rows, and of positions: later
+/// ones must not overflow.
 const MAX_POSITION: f64 = 1e3;
 
 /// The last rows of a path, oldest first, and the actions of the last one.
@@ -84,7 +84,8 @@ impl<R: JointRule> Joint<R> {
         }
     }
 
-    /// Learns from another recording: positions `[rows, channels]`, inside or outside of the axis, with actions.
+    /// Learns from another recording: positions `[rows, channels]`, inside or outside of the axis,
+    /// with actions.
     pub(super) fn learn(
         &mut self,
         positions: Array2<f64>,

@@ -16,8 +16,9 @@ const MIN_STEPS: usize = 200;
 /// Updates of a training: at most, and per training step.
 const UPDATES: (usize, usize) = (8_000, 4);
 
-/// An ensemble of networks that predicts the next row from a row and its actions, trained on recordings. It is an
-/// expert in addition to the online ones, and a forecaster whose paths can be pooled.
+/// An ensemble of networks that predicts the next row from a row and its actions, trained on
+/// recordings. It is an expert in addition to the online ones, and a forecaster whose paths can be
+/// pooled.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -47,8 +48,8 @@ pub struct Learned {
 }
 
 impl Learned {
-    /// Trains on recordings of the same variables and actions; `None` if they have fewer than 200 steps. The seed
-    /// determines all draws.
+    /// Trains on recordings of the same variables and actions; `None` if they have fewer than 200
+    /// steps. The seed determines all draws.
     pub fn fit(recordings: &[Variables], seed: u64) -> Option<Self> {
         let steps = steps(recordings)?;
         let rows = steps.run.len();
@@ -99,7 +100,8 @@ impl Simulator for Learned {
     }
 }
 
-/// Returns the mean and standard deviation of an equally weighted mixture of normal distributions, if finite.
+/// Returns the mean and standard deviation of an equally weighted mixture of normal distributions,
+/// if finite.
 fn pooled(distributions: &[NormalDistributions], at: [usize; 2]) -> Simulated {
     let count = distributions.len() as f64;
     let mean = distributions

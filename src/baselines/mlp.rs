@@ -24,8 +24,8 @@ const FIRST_TRAINING: usize = 32;
 /// A probabilistic ensemble (Chua et al., NeurIPS 2018): five networks with one hidden layer of 32
 /// units from the last three rows and the last actions to the mean and spread of every channel's
 /// next increment. It is retrained on the context whenever the rows have doubled, so that rows are
-/// predicted by networks that have not seen them. Other recordings of the system are learned before the
-/// context. A path keeps one network.
+/// predicted by networks that have not seen them. Other recordings of the system are learned before
+/// the context. A path keeps one network.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mlp {
     pub(super) training: Arc<[Variables]>,
@@ -203,7 +203,8 @@ impl Ensemble {
         Ok(())
     }
 
-    /// Returns the distributions of the increments after each tail; `None` before the first training.
+    /// Returns the distributions of the increments after each tail; `None` before the first
+    /// training.
     fn distributions(&self, tails: &[Tail]) -> Result<Option<MemberDistributions>, ForecastError> {
         let features: Option<Vec<Vec<f32>>> =
             tails.iter().map(|tail| self.features(tail)).collect();

@@ -1,8 +1,8 @@
 //! Baseline forecasters, with the interface of the language model.
 //!
-//! All read positions on the channels' axes and give densities on the same 1000 bins, so that scores are
-//! comparable. Each is mixed with a small uniform density, so that no outcome is impossible. None uses a
-//! row before it is predicted.
+//! All read positions on the channels' axes and give densities on the same 1000 bins, so that
+//! scores are comparable. Each is mixed with a small uniform density, so that no outcome is
+//! impossible. None uses a row before it is predicted.
 
 mod autoregression;
 mod channels;
@@ -91,8 +91,8 @@ pub fn trained_mlp(training: Vec<Variables>) -> Arc<dyn Predictor> {
     })
 }
 
-/// Returns a learned one-step model as a forecaster. The variables are its states and, if there is one more, the
-/// reward of the step before; actions are not variables.
+/// Returns a learned one-step model as a forecaster. The variables are its states and, if there is
+/// one more, the reward of the step before; actions are not variables.
 pub fn of_dynamics(dynamics: Arc<dyn Dynamics>, states: usize) -> Arc<dyn Predictor> {
     Arc::new(OneStepModel { dynamics, states })
 }

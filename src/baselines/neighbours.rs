@@ -19,8 +19,8 @@ const SETTINGS: usize = LAGS.len() * CARRIES.len() * RANKS.len() * WIDTHS.len();
 const MIN_WEIGHT: f64 = 0.01;
 
 /// Nearest neighbours ("context parroting", Zhang & Gilpin 2025): the successors of the past states
-/// most similar to the present one, smoothed. Lags, number of neighbours, bandwidth and kind of transfer are
-/// weighted by their past scores.
+/// most similar to the present one, smoothed. Lags, number of neighbours, bandwidth and kind of
+/// transfer are weighted by their past scores.
 #[derive(Debug, Clone)]
 pub(super) struct Past {
     values: Vec<f64>,
@@ -52,8 +52,8 @@ impl Past {
         }
     }
 
-    /// Returns the past states nearest to the one that ends with `tail`, with distances, nearest first. Ties with
-    /// the last one are included: in a channel with few values, all equal states.
+    /// Returns the past states nearest to the one that ends with `tail`, with distances, nearest
+    /// first. Ties with the last one are included: in a channel with few values, all equal states.
     fn nearest(&self, tail: &[f64], lags: usize) -> Vec<(usize, f64)> {
         let Some(from) = tail.len().checked_sub(lags) else {
             return Vec::new();
@@ -125,7 +125,8 @@ impl Past {
         both / (own + (0.3 * BIN_WIDTH).powi(2))
     }
 
-    /// Computes the kernels of every setting, in the order of the scores; `None` without neighbours.
+    /// Computes the kernels of every setting, in the order of the scores; `None` without
+    /// neighbours.
     fn all(&self, tail: &[f64], mut keep: impl FnMut(usize, &dyn Fn() -> Option<Kernels>)) {
         let mut setting = 0;
         for lags in LAGS {

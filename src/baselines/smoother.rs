@@ -4,8 +4,8 @@ use crate::codec::{BIN_COUNT, BIN_WIDTH};
 use crate::density::{REACH, normal_cdf};
 use crate::metrics::quantile;
 
-/// Returns the quantile of a mixture of normal components (weight, centre, width), truncated to the axis; that of the
-/// uniform density if no mass is on the axis.
+/// Returns the quantile of a mixture of normal components (weight, centre, width), truncated to the
+/// axis; that of the uniform density if no mass is on the axis.
 pub(super) fn normal_mixture_quantile(parts: &[(f64, f64, f64)], level: f64) -> f64 {
     let below = |y: f64| -> f64 {
         let of =
@@ -39,8 +39,8 @@ pub(super) struct SmoothedSample {
 }
 
 impl SmoothedSample {
-    /// Smooths a sample of at least one value. A fraction `1 / (n + 1)` goes to a wide normal distribution around
-    /// `centre`, for unseen values.
+    /// Smooths a sample of at least one value. A fraction `1 / (n + 1)` goes to a wide normal
+    /// distribution around `centre`, for unseen values.
     pub(super) fn of(sample: &[f64], centre: f64) -> Self {
         let width = bandwidth(sample);
         let spread = sample.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / sample.len() as f64;

@@ -15,11 +15,12 @@ use crate::forecast::{
     Continuation, Densities, Encoding, ForecastError, Observed, Paths, Point, Predictor, Start,
 };
 
-/// Smallest standard deviation of a density, in axis units: differences within a bin are not resolved.
+/// Smallest standard deviation of a density, in axis units: differences within a bin are not
+/// resolved.
 const MIN_STD: f64 = 0.3 * BIN_WIDTH;
 
-/// A fixed one-step model that does not learn from the context. The variables are the states and, if there is one
-/// more, the reward of the step before. A path keeps one member of the model.
+/// A fixed one-step model that does not learn from the context. The variables are the states and,
+/// if there is one more, the reward of the step before. A path keeps one member of the model.
 #[derive(Clone)]
 pub(super) struct OneStepModel {
     pub(super) dynamics: Arc<dyn Dynamics>,

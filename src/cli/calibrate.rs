@@ -23,9 +23,9 @@ const WIDE: f64 = 0.92;
 
 /// Measure forecast calibration, before and after recalibration
 ///
-/// Forecasts recordings from many origins twice: with the original densities, and recalibrated online
-/// from their past PIT values (--recalibrate online of the other commands). Reports the coverage of
-/// intervals one step and several steps ahead.
+/// Forecasts recordings from many origins twice: with the original densities, and recalibrated
+/// online from their past PIT values (--recalibrate online of the other commands). Reports the
+/// coverage of intervals one step and several steps ahead.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast calibrate run.csv\n  \
@@ -38,7 +38,8 @@ pub(super) struct Arguments {
     model: ModelArguments,
     #[command(flatten)]
     experts: NameArguments,
-    /// Fixed-share alpha of the mixture: fraction of the weights that is shared evenly at every step
+    /// Fixed-share alpha of the mixture: fraction of the weights that is shared evenly at every
+    /// step
     #[arg(long, default_value_t = 0.003, value_name = "ALPHA")]
     share: f64,
     #[command(flatten)]

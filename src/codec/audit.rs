@@ -97,7 +97,8 @@ impl TokenTable {
         &self.format
     }
 
-    /// Returns the tokens before the first number: beginning of sequence and preamble. May be empty.
+    /// Returns the tokens before the first number: beginning of sequence and preamble. May be
+    /// empty.
     pub fn prefix(&self) -> &[u32] {
         &self.prefix
     }

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use super::{Bin, CodecError, Quantised};
 
-/// Positions of the context's minimum and maximum on the axis, which leave 15 % on either side for values beyond
-/// the context.
+/// Positions of the context's minimum and maximum on the axis, which leave 15 % on either side for
+/// values beyond the context.
 const SPAN_START: f64 = 1.5;
 const SPAN_WIDTH: f64 = 7.0;
 const AXIS_LENGTH: f64 = 10.0;

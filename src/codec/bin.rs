@@ -33,7 +33,8 @@ impl Bin {
         (index < BIN_COUNT).then_some(Self(index as u16))
     }
 
-    /// Returns the bin `clamp(floor(100 y), 0, 999)` of a position `y` on the axis. `y` must not be NaN.
+    /// Returns the bin `clamp(floor(100 y), 0, 999)` of a position `y` on the axis. `y` must not be
+    /// NaN.
     ///
     /// ```
     /// use statecast::codec::Bin;

@@ -6,11 +6,11 @@ use super::{BIN_COUNT, BIN_WIDTH, Bin, Grid};
 /// Tolerance of multiples of a step, relative to the step.
 const SLACK: f64 = 0.02;
 
-/// The interval of the axis that an observed value represents: its bin, or all values that a coarser instrument
-/// reports as this one.
+/// The interval of the axis that an observed value represents: its bin, or all values that a
+/// coarser instrument reports as this one.
 ///
-/// Forecasts of a coarse instrument are scored by the probability of the whole step; knowledge of the bins on which
-/// its readings fall does not improve the score.
+/// Forecasts of a coarse instrument are scored by the probability of the whole step; knowledge of
+/// the bins on which its readings fall does not improve the score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
     /// Ends in bins of the grid, `0 <= low < high <= 1000`.
@@ -18,14 +18,14 @@ pub struct Cell {
     high: f64,
     /// In axis units.
     width: f64,
-    /// Fractions of the masses of the first and the last bin within the cell, where half of each mass is beyond the
-    /// bins.
+    /// Fractions of the masses of the first and the last bin within the cell, where half of each
+    /// mass is beyond the bins.
     ends: Option<[f64; 2]>,
 }
 
 impl Cell {
-    /// The cell, among the bins of digits, of a position that is read in steps of `resolution` axis units. One
-    /// of at most a bin's width is the bin.
+    /// The cell, among the bins of digits, of a position that is read in steps of `resolution` axis
+    /// units. One of at most a bin's width is the bin.
     ///
     /// ```
     /// use statecast::codec::Cell;
@@ -63,8 +63,8 @@ impl Cell {
         }
     }
 
-    /// Returns an interval of a residual's tail with the width of the last bin and the density of the tail at `z`; its
-    /// bin is the last one.
+    /// Returns an interval of a residual's tail with the width of the last bin and the density of
+    /// the tail at `z`; its bin is the last one.
     fn beyond(self, z: f64, scale: f64) -> Self {
         let share = 0.5 * REACH * (self.width / scale) / (z * z);
         let ends = if z < 0.0 { [share, 0.0] } else { [0.0, share] };
@@ -122,7 +122,8 @@ impl Cell {
     }
 }
 
-/// Returns the fraction of a tail with density `200 / z^2` from 200 scales on, between two positions.
+/// Returns the fraction of a tail with density `200 / z^2` from 200 scales on, between two
+/// positions.
 fn tail(from: f64, to: f64) -> f64 {
     let (from, to) = (from.max(REACH), to.max(REACH));
     REACH * (to - from) / (from * to)
@@ -134,11 +135,11 @@ impl From<Bin> for Cell {
     }
 }
 
-/// The step in which some positions are read, in axis units; zero if it is that of the bins or finer,
-/// or if there is none.
+/// The step in which some positions are read, in axis units; zero if it is that of the bins or
+/// finer, or if there is none.
 ///
-/// Values have a step if all gaps between distinct values are multiples of the smallest gap and at least half of the
-/// values are repeated.
+/// Values have a step if all gaps between distinct values are multiples of the smallest gap and at
+/// least half of the values are repeated.
 ///
 /// ```
 /// use statecast::codec::resolution;

@@ -9,10 +9,11 @@ const CURVE: f64 = Grid::CURVE;
 
 /// Positions and widths of a density's bins on a channel's axis.
 ///
-/// Bins of digits cover the whole axis. Bins of a residual end 200 scales from its centre: half of the mass of an
-/// outermost bin is spread over the bin, half over the tail beyond it, with a density that decreases with the square
-/// of the distance ([`Grid::cell`]). Values outside of the bins are thus scored by their distance. Moments, quantiles
-/// and the distribution function keep all of the mass in the bin.
+/// Bins of digits cover the whole axis. Bins of a residual end 200 scales from its centre: half of
+/// the mass of an outermost bin is spread over the bin, half over the tail beyond it, with a
+/// density that decreases with the square of the distance ([`Grid::cell`]). Values outside of the
+/// bins are thus scored by their distance. Moments, quantiles and the distribution function keep
+/// all of the mass in the bin.
 ///
 /// ```
 /// use statecast::codec::Grid;
@@ -113,8 +114,9 @@ impl Grid {
         k as f64 + fraction.clamp(0.0, 1.0)
     }
 
-    /// Returns the interval that a position represents at a `resolution` in axis units: its bin, or the whole step of
-    /// a coarser instrument; beyond a residual's bins a short interval of the tail.
+    /// Returns the interval that a position represents at a `resolution` in axis units: its bin, or
+    /// the whole step of a coarser instrument; beyond a residual's bins a short interval of the
+    /// tail.
     ///
     /// ```
     /// use statecast::codec::{Axis, Grid};
@@ -137,8 +139,8 @@ impl Grid {
         }
     }
 
-    /// Projects masses of another grid to this one. Mass outside of this grid goes to its outermost bins, half of which
-    /// is tail mass.
+    /// Projects masses of another grid to this one. Mass outside of this grid goes to its outermost
+    /// bins, half of which is tail mass.
     pub(crate) fn project(self, masses: &[f32], from: Self) -> Vec<f32> {
         if self == from {
             return masses.to_vec();

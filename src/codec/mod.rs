@@ -1,7 +1,8 @@
 //! Values to tokens and back: axis, bins, prompt formats and the audit of a tokenizer.
 //!
 //! A channel's values lie on an axis `[0, 10)` ([`Axis`]), cut into 1000 bins ([`Bin`]) that are
-//! written with three digits; the bins of a [`Grid`] may also be those of a residual around a forecast. A
+//! written with three digits; the bins of a [`Grid`] may also be those of a residual around a
+//! forecast. A
 //! [`PromptFormat`] defines the serialisation of digits, the [`audit`](TokenTable::audit) checks that a tokenizer
 //! encodes them accordingly, and the resulting [`TokenTable`] is all that the model needs.
 

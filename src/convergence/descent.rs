@@ -79,7 +79,8 @@ impl Descent {
         drawn.collect()
     }
 
-    /// Iterates over the parameters before every step and after the last one; seed and run number determine the noise.
+    /// Iterates over the parameters before every step and after the last one; seed and run number
+    /// determine the noise.
     ///
     /// # Panics
     /// If a start has fewer parameters than the function.

@@ -50,7 +50,8 @@ impl Decay {
             .collect()
     }
 
-    /// Fits values at the rows 0, 1, 2, … by least squares, without the first quarter; `None` for fewer than 8 rows.
+    /// Fits values at the rows 0, 1, 2, … by least squares, without the first quarter; `None` for
+    /// fewer than 8 rows.
     ///
     /// ```
     /// use statecast::convergence::Decay;
@@ -107,8 +108,8 @@ impl Decay {
         (left.sum(), fitted)
     }
 
-    /// Draws the mean over the later rows `from..to`, each with its curve, by a block bootstrap of the residuals; `None`
-    /// without a fit.
+    /// Draws the mean over the later rows `from..to`, each with its curve, by a block bootstrap of
+    /// the residuals; `None` without a fit.
     pub fn draws(
         self,
         values: &[f64],

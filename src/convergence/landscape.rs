@@ -7,7 +7,8 @@ pub enum Landscape {
     Quadratic,
     /// `(x² - 1)² / 4`: minima at -1 and 1, a barrier of 1/4 between them.
     DoubleWell,
-    /// `(1 - x)² / 20 + 5 (y - x²)²`: a bent valley with its floor at (1, 1), Rosenbrock's function over 20.
+    /// `(1 - x)² / 20 + 5 (y - x²)²`: a bent valley with its floor at (1, 1), Rosenbrock's function
+    /// over 20.
     Rosenbrock,
 }
 

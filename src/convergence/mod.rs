@@ -1,9 +1,11 @@
-//! Convergence of optimisation runs (after "Can LLMs predict the convergence of SGD?", arXiv 2408.01736).
+//! Convergence of optimisation runs (after "Can LLMs predict the convergence of SGD?", arXiv
+//! 2408.01736).
 //!
-//! A [`Span`] averages the metric of a run over blocks. Predictors, curves ([`Decay`]) and a [`LocalTrend`] forecast its
-//! settling value with an interval ([`Settling`]). A [`TransitionKernel`] is the transition kernel that a predictor infers for a
-//! parameter from several runs; it predicts the minimum that a run reaches from a new start. [`Descent`] simulates runs
-//! on a [`Landscape`] with known minima.
+//! A [`Span`] averages the metric of a run over blocks. Predictors, curves ([`Decay`]) and a
+//! [`LocalTrend`] forecast its settling value with an interval ([`Settling`]). A
+//! [`TransitionKernel`] is the transition kernel that a predictor infers for a parameter from
+//! several runs; it predicts the minimum that a run reaches from a new start. [`Descent`] simulates
+//! runs on a [`Landscape`] with known minima.
 
 mod descent;
 mod extrapolation;

@@ -117,13 +117,15 @@ impl Span {
         (self.until - self.prefix).div_ceil(self.block)
     }
 
-    /// Returns the number of final blocks that the settling value averages; the first of them may be known.
+    /// Returns the number of final blocks that the settling value averages; the first of them may
+    /// be known.
     fn tail(&self) -> usize {
         let tail = (TAIL * self.until as f64 / self.block as f64).round() as usize;
         tail.clamp(1, self.prefix / self.block + self.horizon())
     }
 
-    /// Returns the actual settling value of a metric that is known until the end; `None` if it is not, or not finite.
+    /// Returns the actual settling value of a metric that is known until the end; `None` if it is
+    /// not, or not finite.
     pub fn actual(&self, metric: &[f64]) -> Option<f64> {
         let known = metric.get(..self.until)?;
         let tail = &known[self.until.saturating_sub(self.tail() * self.block)..];
@@ -158,15 +160,15 @@ impl Span {
 }
 
 impl BlockAverages {
-    /// Returns the blocks that predictors read: the later half, at least 24. Earlier blocks would set an axis scale on
-    /// which the remaining changes are too small to resolve.
+    /// Returns the blocks that predictors read: the later half, at least 24. Earlier blocks would
+    /// set an axis scale on which the remaining changes are too small to resolve.
     pub fn recent(&self) -> &[f64] {
         let count = (self.blocks.len() / 2).max(MIN_READ).min(self.blocks.len());
         &self.blocks[self.blocks.len() - count..]
     }
 
-    /// Forecasts by a predictor that reads the later half of the blocks. Returns the settling value and the sampled paths
-    /// `[samples, blocks]` of the metric.
+    /// Forecasts by a predictor that reads the later half of the blocks. Returns the settling value
+    /// and the sampled paths `[samples, blocks]` of the metric.
     ///
     /// # Errors
     /// Errors of the predictor.
@@ -256,7 +258,8 @@ impl BlockAverages {
         }
     }
 
-    /// Forecasts by a local linear trend on the same input, with its paths `[samples, blocks]`; `None` where
+    /// Forecasts by a local linear trend on the same input, with its paths `[samples, blocks]`;
+    /// `None` where
     /// [`LocalTrend::of`] has none. Logarithms rise at most by their past range.
     pub fn trend(
         &self,
@@ -284,7 +287,8 @@ impl BlockAverages {
         }
     }
 
-    /// Forecasts by a parametric curve, with the curves of its draws `[samples, blocks]`; `None` without a fit.
+    /// Forecasts by a parametric curve, with the curves of its draws `[samples, blocks]`; `None`
+    /// without a fit.
     pub fn extrapolated(
         &self,
         decay: Decay,
@@ -308,7 +312,8 @@ impl BlockAverages {
         Some((Settling::of(name.to_owned(), draws, level), paths))
     }
 
-    /// Forecasts the mean of the last blocks, with symmetric errors of such means within the second half of the prefix.
+    /// Forecasts the mean of the last blocks, with symmetric errors of such means within the second
+    /// half of the prefix.
     pub fn last_value(&self, level: f64) -> Settling {
         let rows = self.blocks.len();
         let tail = self.span.tail().min(rows / 4).max(1);

@@ -14,7 +14,8 @@ const CELLS: usize = 200;
 /// Fewest rows of a thinned run.
 const MIN_ROWS: usize = 5;
 
-/// Bandwidth of the weights of runs by their distance to a position, relative to the range of all runs.
+/// Bandwidth of the weights of runs by their distance to a position, relative to the range of all
+/// runs.
 const NEAR: f64 = 0.02;
 
 /// A transition kernel on equal intervals of a parameter's axis.
@@ -29,9 +30,10 @@ pub struct TransitionKernel {
 }
 
 impl TransitionKernel {
-    /// Infers the kernel by a predictor from runs of a parameter: its distribution of the next value at each of 200
-    /// positions. Every run is read separately, thinned to at most `rows` rows, and weighted by its proximity. In a
-    /// concatenation, starts of runs would look like jumps.
+    /// Infers the kernel by a predictor from runs of a parameter: its distribution of the next
+    /// value at each of 200 positions. Every run is read separately, thinned to at most `rows`
+    /// rows, and weighted by its proximity. In a concatenation, starts of runs would look like
+    /// jumps.
     ///
     /// # Errors
     /// [`ConvergenceError::Runs`] without a sufficiently long run, [`ConvergenceError::Diverged`] for a value that is

@@ -22,11 +22,13 @@ const MIN_ROWS: usize = 8;
 /// Range from which on values are refused.
 const MAX_RANGE: f64 = 1e300;
 
-/// The local linear trend with a damped slope (Harvey 1989, section 2.3; Gardner and McKenzie 1985): values are level
-/// plus noise, the level moves by the slope plus noise, the slope decays and has noise.
+/// The local linear trend with a damped slope (Harvey 1989, section 2.3; Gardner and McKenzie
+/// 1985): values are level plus noise, the level moves by the slope plus noise, the slope decays
+/// and has noise.
 ///
-/// Variances and damping are averaged over a grid by their likelihood; a level without slope has half of the prior
-/// probability. Intervals are narrow for constant values, and wide where the slope has changed before.
+/// Variances and damping are averaged over a grid by their likelihood; a level without slope has
+/// half of the prior probability. Intervals are narrow for constant values, and wide where the
+/// slope has changed before.
 #[derive(Debug, Clone)]
 pub struct LocalTrend {
     states: Vec<State>,
@@ -140,8 +142,8 @@ fn prior_states(all: usize) -> Vec<State> {
 }
 
 impl LocalTrend {
-    /// Fits values of a run with `all` rows in total, which scale the damping times; `None` for fewer than 8 values or a
-    /// range above 1e300.
+    /// Fits values of a run with `all` rows in total, which scale the damping times; `None` for
+    /// fewer than 8 values or a range above 1e300.
     ///
     /// ```
     /// use statecast::convergence::LocalTrend;

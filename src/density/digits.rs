@@ -58,9 +58,10 @@ impl DigitTree {
             .product()
     }
 
-    /// Returns the unrefined prefixes of `length` known digits with more than `tolerance` of the probability. Once all are
-    /// refined, no cumulative probability is wrong by more than the tolerance: it is exact at the ends of every prefix,
-    /// and errs within one by less than its probability.
+    /// Returns the unrefined prefixes of `length` known digits with more than `tolerance` of the
+    /// probability. Once all are refined, no cumulative probability is wrong by more than the
+    /// tolerance: it is exact at the ends of every prefix, and errs within one by less than its
+    /// probability.
     pub fn unrefined(&self, length: usize, tolerance: f64) -> Vec<usize> {
         let known = |(digits, level): (usize, &Vec<Option<_>>), beginning: usize| {
             level[beginning / BASE.pow((length - digits) as u32)].is_some()

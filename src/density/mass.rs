@@ -48,8 +48,8 @@ impl Mass {
             return self.add_normal(weight, centre, scale);
         };
         let inside = |k: f64| k.clamp(0.0, BIN_COUNT as f64) as usize;
-        // The distribution function costs ten times as much as the density, which is as accurate where it is nearly
-        // linear within a bin.
+        // The distribution function costs ten times as much as the density, which is as accurate
+        // where it is nearly linear within a bin.
         let reach = if scale < SMOOTH {
             12.0 * scale + 8.0 * BIN_WIDTH
         } else {
@@ -106,7 +106,8 @@ impl Mass {
     }
 }
 
-/// Returns the standard normal distribution function to 2e-7, from a table: baselines spend most of their time on it.
+/// Returns the standard normal distribution function to 2e-7, from a table: baselines spend most of
+/// their time on it.
 pub(crate) fn normal_cdf(z: f64) -> f64 {
     const STEPS: f64 = 500.0;
     static TABLE: LazyLock<Vec<f64>> = LazyLock::new(|| {

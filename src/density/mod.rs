@@ -11,7 +11,8 @@ pub(crate) use mass::{Mass, REACH, normal_cdf, normal_quantile};
 /// The piecewise-uniform density of one channel at one step: bin `k` of a [`Grid`] carries the
 /// probability `mass[k]`, spread evenly; of digits, over `[k/100, (k+1)/100)` of the axis.
 ///
-/// All values are in the channel's units unless axis units are named. On a constant axis the density is a point.
+/// All values are in the channel's units unless axis units are named. On a constant axis the
+/// density is a point.
 ///
 /// ```
 /// use statecast::codec::{Axis, Bin};
@@ -36,8 +37,8 @@ pub struct BinnedDensity<'a> {
 }
 
 impl<'a> BinnedDensity<'a> {
-    /// Creates a density from 1000 probabilities of the bins of digits; `None` if there are not 1000, one is negative or
-    /// not finite, or all are zero.
+    /// Creates a density from 1000 probabilities of the bins of digits; `None` if there are not
+    /// 1000, one is negative or not finite, or all are zero.
     pub fn new(axis: Axis, mass: &'a [f32]) -> Option<Self> {
         Self::on(axis, Grid::Digits, mass)
     }
@@ -135,23 +136,24 @@ impl<'a> BinnedDensity<'a> {
         self.axis.value(self.grid.position(bin, fraction))
     }
 
-    /// Returns the bin, and the fraction of it, at which the cumulative probability reaches `level`; a draw for a
-    /// uniform `level`.
+    /// Returns the bin, and the fraction of it, at which the cumulative probability reaches
+    /// `level`; a draw for a uniform `level`.
     pub fn locate(&self, level: f64) -> (Bin, f64) {
         let (k, fraction) = locate(self.mass, level);
         (index(k), fraction)
     }
 
-    /// Returns the randomised PIT value of an observed cell of the grid: the probability below it plus the fraction
-    /// `random` of its own.
+    /// Returns the randomised PIT value of an observed cell of the grid: the probability below it
+    /// plus the fraction `random` of its own.
     pub fn pit(&self, observed: impl Into<Cell>, random: f64) -> f64 {
         let cell = observed.into();
         let inside = random * probability(self.mass, cell);
         (below(self.mass, cell) + inside).min(1.0)
     }
 
-    /// Returns the logarithmic score of an observed cell of the grid, in nats, of the density in axis units: for a
-    /// bin of digits `ln(100 p)`. In the channel's units it is lower by the logarithm of [`Axis::unit`].
+    /// Returns the logarithmic score of an observed cell of the grid, in nats, of the density in
+    /// axis units: for a bin of digits `ln(100 p)`. In the channel's units it is lower by the
+    /// logarithm of [`Axis::unit`].
     ///
     /// The outermost bins of a residual have half of their mass in the tails ([`Grid`]).
     pub fn log_score(&self, observed: impl Into<Cell>) -> f64 {

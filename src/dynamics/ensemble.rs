@@ -32,10 +32,10 @@ impl Default for EnsembleSettings {
     }
 }
 
-/// A probabilistic ensemble (Chua et al., NeurIPS 2018): networks from state and action to the mean and
-/// standard deviation of the change of state and of the reward. Members differ by initialisation and
-/// batch order (Lakshminarayanan et al., NeurIPS 2017): a bootstrap would leave a third of the
-/// recordings unused.
+/// A probabilistic ensemble (Chua et al., NeurIPS 2018): networks from state and action to the mean
+/// and standard deviation of the change of state and of the reward. Members differ by
+/// initialisation and batch order (Lakshminarayanan et al., NeurIPS 2017): a bootstrap would leave
+/// a third of the recordings unused.
 #[derive(Debug, Clone)]
 pub struct Ensemble {
     members: Vec<NormalNetwork>,
@@ -48,7 +48,8 @@ fn concat(states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Array2<f32> {
 }
 
 impl Ensemble {
-    /// Fits the networks to at least one step, in parallel; `progress` receives the finished fraction.
+    /// Fits the networks to at least one step, in parallel; `progress` receives the finished
+    /// fraction.
     pub fn fit(steps: &Steps, settings: EnsembleSettings, progress: &(dyn Fn(f64) + Sync)) -> Self {
         let inputs = concat(steps.states.view(), steps.actions.view());
         let changes = steps.changes.mapv(|x| x as f32);

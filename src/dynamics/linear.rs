@@ -10,8 +10,8 @@ use super::{Dynamics, NormalDistributions, Steps};
 /// Ridge penalty, in units of the standardised inputs' mean square.
 const RIDGE: f64 = 1e-3;
 
-/// Ridge regression of the changes on state, action and an intercept, each member on a bootstrap of the
-/// runs.
+/// Ridge regression of the changes on state, action and an intercept, each member on a bootstrap of
+/// the runs.
 #[derive(Debug, Clone)]
 pub struct Ridge {
     members: Vec<Member>,
@@ -63,7 +63,8 @@ fn with_intercept(states: ArrayView2<f64>, actions: ArrayView2<f64>) -> Array2<f
 }
 
 impl Member {
-    /// Fits targets with NaN for unknown values; columns with unknown values share the rows where all are known.
+    /// Fits targets with NaN for unknown values; columns with unknown values share the rows where
+    /// all are known.
     fn fit(inputs: &Array2<f64>, targets: &Array2<f64>, weights: &[f64]) -> Self {
         let unknown = targets.mapv(|x| u8::from(x.is_nan()));
         if unknown.sum_axis(Axis(1)).iter().all(|&count| count == 0) {

@@ -70,8 +70,8 @@ pub trait Environment: Send {
     /// returns the first observation.
     fn reset(&mut self, seed: u64) -> Vec<f64>;
 
-    /// Returns the exact internal state, which [`restore`](Environment::restore) takes; its width and
-    /// meaning are the simulator's own.
+    /// Returns the exact internal state, which [`restore`](Environment::restore) takes; its width
+    /// and meaning are the simulator's own.
     fn state(&self) -> Vec<f64>;
 
     /// Starts an episode in an exact internal state, as if [`reset`](Environment::reset) had
@@ -92,7 +92,8 @@ pub trait Environment: Send {
     fn step(&mut self, action: &[f64]) -> Result<StepResult, EnvironmentError>;
 }
 
-/// Creates the environment of a task by a name that [`Task::named`] knows. Reset it before the first step.
+/// Creates the environment of a task by a name that [`Task::named`] knows. Reset it before the
+/// first step.
 ///
 /// # Errors
 ///

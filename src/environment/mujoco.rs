@@ -105,7 +105,8 @@ impl Robot {
     /// # Errors
     ///
     /// [`EnvironmentError::Model`] if the task is none of MuJoCo's, the library is another
-    /// version, the folder is not named, its file cannot be read, or the file describes another robot.
+    /// version, the folder is not named, its file cannot be read, or the file describes another
+    /// robot.
     pub(super) fn load(task: &'static Task) -> Result<Self, EnvironmentError> {
         let failed = |reason: String| EnvironmentError::Model {
             task: task.name,

@@ -22,7 +22,8 @@ pub(super) trait System: Send {
     /// Returns the observation of the state.
     fn observation(&self) -> Vec<f64>;
 
-    /// Advances one time step under an action; returns the reward and whether the new state is terminal.
+    /// Advances one time step under an action; returns the reward and whether the new state is
+    /// terminal.
     fn advance(&mut self, action: &[f64]) -> (f64, bool);
 }
 
@@ -179,7 +180,8 @@ mod tests {
     }
 
     proptest! {
-        /// Equal seeds and actions give equal episodes, and a restored state continues like the original.
+        /// Equal seeds and actions give equal episodes, and a restored state continues like the
+        /// original.
         #[test]
         fn episodes_repeat(
             name in prop::sample::select(&BUILT_IN[..]),

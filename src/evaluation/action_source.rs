@@ -13,7 +13,8 @@ use crate::study::forecast::Acts;
 pub enum ActionSource<'a> {
     /// A policy, applied to the imagined states.
     Policy(&'a mut dyn Policy),
-    /// Recorded actions `[steps, actions]`, the same on every path. The last one repeats after the end.
+    /// Recorded actions `[steps, actions]`, the same on every path. The last one repeats after the
+    /// end.
     Recorded(ArrayView2<'a, f64>),
 }
 

@@ -4,8 +4,8 @@ use super::importance::mean_return;
 use super::value::variance;
 use super::{ImaginedRollouts, Logged, Value};
 
-/// Returns the mean return of a policy's own recorded runs, with a model's values of the same starts as
-/// control variate: it corrects for starts that are better or worse than average.
+/// Returns the mean return of a policy's own recorded runs, with a model's values of the same
+/// starts as control variate: it corrects for starts that are better or worse than average.
 ///
 /// `source` is the recording of the policy, `imagined` the model's paths under it from the first
 /// states of all runs in their order. Returns `None` for fewer than three runs of the policy.
@@ -51,8 +51,8 @@ pub fn on_policy(
     Some(Value::new(value, error, count - 2.0))
 }
 
-/// Returns the standard deviation of a model's value errors beyond its stated uncertainty, from pairs of
-/// its estimate for a recorded policy and the recorded value.
+/// Returns the standard deviation of a model's value errors beyond its stated uncertainty, from
+/// pairs of its estimate for a recorded policy and the recorded value.
 ///
 /// A misspecified model is also wrong about other policies, by an amount that agreement between its
 /// members does not show.
@@ -82,8 +82,8 @@ pub struct RecordedReturn {
     pub left_out: usize,
 }
 
-/// Returns the mean return of one recording over the horizon, at most `horizon`, for which its runs hold
-/// the most rewards. Runs that were truncated earlier are left out.
+/// Returns the mean return of one recording over the horizon, at most `horizon`, for which its runs
+/// hold the most rewards. Runs that were truncated earlier are left out.
 pub fn recorded_return(
     logged: &Logged,
     source: usize,

@@ -42,7 +42,8 @@ impl Default for FittedSettings {
 }
 
 /// Fitted Q evaluation (Le et al., ICML 2019) over a finite horizon. The value functions take the
-/// fraction of remaining steps as an input and are zero at the horizon. Truncation is not termination.
+/// fraction of remaining steps as an input and are zero at the horizon. Truncation is not
+/// termination.
 pub struct FittedQ {
     members: Vec<ValueFunction>,
     spec: RolloutSpec,
@@ -110,8 +111,8 @@ impl FittedQ {
         Ok(Value::of_paths(&paths.collect::<Vec<_>>()))
     }
 
-    /// Returns the values of recorded states and state-action pairs under the policy for the remaining
-    /// horizon.
+    /// Returns the values of recorded states and state-action pairs under the policy for the
+    /// remaining horizon.
     ///
     /// # Errors
     /// [`EvaluationError::Policy`] if the policy fails.
@@ -155,8 +156,8 @@ impl FittedQ {
     }
 }
 
-/// Draws a policy's actions at states `[rows, states]` several times in advance: drawing in every training
-/// step would cost more than the training.
+/// Draws a policy's actions at states `[rows, states]` several times in advance: drawing in every
+/// training step would cost more than the training.
 fn drawn_actions(
     states: &Array2<f64>,
     policy: &mut dyn Policy,

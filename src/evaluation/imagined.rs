@@ -15,7 +15,8 @@ pub(super) const POLICY_SEED: u64 = 0xac7;
 /// Specification of policy rollouts in a model.
 #[derive(Debug, Clone)]
 pub struct RolloutSpec {
-    /// First states of the paths, `[starts, states]`; path `i` starts in number `i` modulo `starts`.
+    /// First states of the paths, `[starts, states]`; path `i` starts in number `i` modulo
+    /// `starts`.
     pub starts: Array2<f64>,
     /// Number of paths.
     pub paths: usize,
@@ -50,8 +51,8 @@ pub struct ImaginedRollouts {
     pub paths: Vec<Path>,
     /// Undiscounted rewards of each path until its end.
     pub rewards: Vec<Vec<f64>>,
-    /// Number of values (starts, actions, states of a learned model) that were clipped to the model's
-    /// range.
+    /// Number of values (starts, actions, states of a learned model) that were clipped to the
+    /// model's range.
     pub clipped: usize,
 }
 

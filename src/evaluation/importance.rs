@@ -11,8 +11,8 @@ use crate::policy::Policy;
 /// Bootstrap resamplings of a standard error.
 const RESAMPLINGS: usize = 200;
 
-/// Mean probability ratio of the recorded actions below which the policy takes actions without recorded
-/// support: with full support, the mean is 1.
+/// Mean probability ratio of the recorded actions below which the policy takes actions without
+/// recorded support: with full support, the mean is 1.
 const MIN_MEAN_RATIO: f64 = 0.9;
 
 /// Standard errors by which the mean must be below that.
@@ -24,19 +24,20 @@ const MIN_EFFECTIVE: f64 = 2.0;
 /// An importance sampling estimate with its effective number of runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImportanceEstimate {
-    /// The value; `None` if the effective number of runs is below two, or the policy takes actions without
-    /// recorded support.
+    /// The value; `None` if the effective number of runs is below two, or the policy takes actions
+    /// without recorded support.
     pub value: Option<Value>,
-    /// Effective number of runs (Kish) of the last step's weights; 0 if the policy takes none of the recorded
-    /// actions.
+    /// Effective number of runs (Kish) of the last step's weights; 0 if the policy takes none of
+    /// the recorded actions.
     pub effective: f64,
-    /// Mean probability ratio over the recorded steps, if it is significantly below 1, its value with full
-    /// support. A clipped policy has probability mass on its limits that recordings with a density lack.
+    /// Mean probability ratio over the recorded steps, if it is significantly below 1, its value
+    /// with full support. A clipped policy has probability mass on its limits that recordings with
+    /// a density lack.
     pub too_small_ratio: Option<f64>,
 }
 
-/// Returns the mean return of the recorded runs: the value of the behaviour policy. Runs that were truncated
-/// early are left out.
+/// Returns the mean return of the recorded runs: the value of the behaviour policy. Runs that were
+/// truncated early are left out.
 pub fn behaviour_mean(logged: &Logged, discount: f64, horizon: usize) -> Value {
     let (horizon, runs) = logged.covered_horizon(|_| true, horizon);
     mean_return(logged, &runs, discount, horizon)
@@ -56,8 +57,8 @@ pub(super) fn mean_return(logged: &Logged, runs: &[usize], discount: f64, horizo
 
 /// Terms of weighted per-decision estimators, by run and step.
 struct Terms {
-    /// Logs of the cumulative probability ratios, `[runs][steps]`: for long runs the ratios themselves
-    /// underflow.
+    /// Logs of the cumulative probability ratios, `[runs][steps]`: for long runs the ratios
+    /// themselves underflow.
     ratios: Vec<Vec<f64>>,
     /// Runs that cover all steps.
     runs: Vec<usize>,
@@ -93,8 +94,8 @@ impl Terms {
         })
     }
 
-    /// Returns the log weight of a run at a step, up to a constant. A terminated run keeps its last ratio;
-    /// before the first step all runs have the same.
+    /// Returns the log weight of a run at a step, up to a constant. A terminated run keeps its last
+    /// ratio; before the first step all runs have the same.
     fn ratio(&self, run: usize, step: Option<usize>) -> f64 {
         let ratios = &self.ratios[run];
         match step {
@@ -103,8 +104,8 @@ impl Terms {
         }
     }
 
-    /// Returns the weights of some runs at a step, summing to one; all zero if the policy takes none of the
-    /// recorded actions.
+    /// Returns the weights of some runs at a step, summing to one; all zero if the policy takes
+    /// none of the recorded actions.
     fn weights(&self, runs: &[usize], step: Option<usize>) -> Vec<f64> {
         let logs: Vec<f64> = runs.iter().map(|&run| self.ratio(run, step)).collect();
         let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -143,8 +144,8 @@ impl Terms {
     }
 }
 
-/// Returns the mean ratio of single steps if it is significantly too small; takes logs of cumulative ratios
-/// `[runs][steps]`.
+/// Returns the mean ratio of single steps if it is significantly too small; takes logs of
+/// cumulative ratios `[runs][steps]`.
 fn too_small_ratio(logs: &[Vec<f64>]) -> Option<f64> {
     let of_run = |logs: &Vec<f64>| {
         let before = std::iter::once(0.0).chain(logs.iter().copied());
@@ -166,8 +167,8 @@ fn too_small_ratio(logs: &[Vec<f64>]) -> Option<f64> {
     below.then_some(mean)
 }
 
-/// Estimates a value by weighted per-decision importance sampling (Precup et al., ICML 2000); `None` if action
-/// probabilities of the recordings or the policy are unknown.
+/// Estimates a value by weighted per-decision importance sampling (Precup et al., ICML 2000);
+/// `None` if action probabilities of the recordings or the policy are unknown.
 pub fn importance(
     logged: &Logged,
     policy: &dyn Policy,
@@ -188,8 +189,8 @@ pub fn importance(
     }))
 }
 
-/// Values of the recorded states and state-action pairs of every run, for the remaining steps: `q` of the
-/// recorded action, `v` under the policy.
+/// Values of the recorded states and state-action pairs of every run, for the remaining steps: `q`
+/// of the recorded action, `v` under the policy.
 pub struct CriticValues {
     /// `[runs][steps]`.
     pub q: Vec<Vec<f64>>,
@@ -197,8 +198,9 @@ pub struct CriticValues {
     pub v: Vec<Vec<f64>>,
 }
 
-/// Estimates a value by the weighted doubly robust method (Thomas and Brunskill, ICML 2016): a model's values,
-/// corrected by the weighted differences from the recorded rewards. `None` if action probabilities are unknown.
+/// Estimates a value by the weighted doubly robust method (Thomas and Brunskill, ICML 2016): a
+/// model's values, corrected by the weighted differences from the recorded rewards. `None` if
+/// action probabilities are unknown.
 pub fn doubly_robust(
     logged: &Logged,
     policy: &dyn Policy,
@@ -228,11 +230,12 @@ pub fn doubly_robust(
 mod tests {
     use super::*;
 
-    /// Fault: a policy clipped to narrower limits than the recorded one's had the value 0.4 with a tight
-    /// interval, where 1.1 is right: its actions on the limits were never recorded.
+    /// Fault: a policy clipped to narrower limits than the recorded one's had the value 0.4 with a
+    /// tight interval, where 1.1 is right: its actions on the limits were never recorded.
     #[test]
     fn missing_support_is_detected_from_the_mean_ratio() {
-        // Uniform actions in [-1, 1], and a policy with a third of its probability inside and the rest on a limit.
+        // Uniform actions in [-1, 1], and a policy with a third of its probability inside and the
+        // rest on a limit.
         let inside = |run: usize| -0.5 < -1.0 + 2.0 * (run as f64 + 0.5) / 400.0 && run < 300;
         let ratio = |run| {
             if inside(run) {

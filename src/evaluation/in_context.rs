@@ -33,8 +33,8 @@ pub struct ContextSegment {
     pub rows: usize,
 }
 
-/// Selects the segments of contexts of at most `rows` rows, one context per fold. Every recording gets the
-/// same number of rows.
+/// Selects the segments of contexts of at most `rows` rows, one context per fold. Every recording
+/// gets the same number of rows.
 pub fn context_segments(logged: &Logged, folds: usize, rows: usize) -> Vec<Vec<ContextSegment>> {
     let quota = (rows / logged.sources().max(1)).max(2);
     let fold_runs = |fold: usize| {
@@ -58,9 +58,9 @@ pub fn context_segments(logged: &Logged, folds: usize, rows: usize) -> Vec<Vec<C
     (0..folds).map(fold_runs).collect()
 }
 
-/// Returns a segment's rows as the model reads them. A reward is in the row of the next state, so that it
-/// depends on the row before. The first row's reward is unknown and set to the mean. The state after the
-/// last step repeats that step's action.
+/// Returns a segment's rows as the model reads them. A reward is in the row of the next state, so
+/// that it depends on the row before. The first row's reward is unknown and set to the mean. The
+/// state after the last step repeats that step's action.
 fn variables_of(
     logged: &Logged,
     segment: ContextSegment,
@@ -112,14 +112,15 @@ fn named(prefix: &str, count: usize) -> impl Iterator<Item = String> + '_ {
 }
 
 impl Contexts {
-    /// Reads contexts of concatenated segments, each by its forecaster. With [`Method::Residual`], online
-    /// experts read all other runs first. With `with_reward`, the reward is a channel.
+    /// Reads contexts of concatenated segments, each by its forecaster. With [`Method::Residual`],
+    /// online experts read all other runs first. With `with_reward`, the reward is a channel.
     ///
     /// # Errors
     /// [`EvaluationError::Forecast`] if a context cannot be read.
     ///
     /// # Panics
-    /// If there is no forecaster, a context has no segment, or a segment has more rows than its run.
+    /// If there is no forecaster, a context has no segment, or a segment has more rows than its
+    /// run.
     pub fn read(
         forecasters: &[Forecaster],
         logged: &Logged,
@@ -164,8 +165,8 @@ impl Contexts {
     }
 }
 
-/// Rolls out a policy, or recorded actions, after contexts. Every path continues one context, with the state
-/// set to a start of the spec.
+/// Rolls out a policy, or recorded actions, after contexts. Every path continues one context, with
+/// the state set to a start of the spec.
 ///
 /// # Errors
 /// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::Forecast`] if the model does.

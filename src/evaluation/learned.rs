@@ -16,7 +16,8 @@ const MARGIN: f64 = 0.2;
 /// Learned dynamics models, each from different runs.
 pub type DynamicsModels<'d> = [&'d dyn Dynamics];
 
-/// Rolls out a policy, or recorded actions, in learned models. Every path uses one member of one of them.
+/// Rolls out a policy, or recorded actions, in learned models. Every path uses one member of one of
+/// them.
 ///
 /// # Errors
 /// [`EvaluationError::Policy`] if the policy fails.

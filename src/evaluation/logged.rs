@@ -47,7 +47,8 @@ impl RecordedRun {
         self.terminated && self.transitions() < self.steps()
     }
 
-    /// True if the return over `horizon` steps is known: the run has as many steps, or has terminated.
+    /// True if the return over `horizon` steps is known: the run has as many steps, or has
+    /// terminated.
     pub fn covers_horizon(&self, horizon: usize) -> bool {
         self.terminated || self.steps() >= horizon
     }
@@ -103,7 +104,8 @@ pub struct Transitions {
 }
 
 impl Logged {
-    /// Collects the runs of recordings. Missing rewards are computed if the reward function is known.
+    /// Collects the runs of recordings. Missing rewards are computed if the reward function is
+    /// known.
     ///
     /// # Errors
     /// [`EvaluationError::Recordings`] if they are not of one system, [`EvaluationError::NoActions`],
@@ -158,7 +160,8 @@ impl Logged {
         }
     }
 
-    /// Sets the log densities of one recording's actions under its behaviour policy, if the policy has them.
+    /// Sets the log densities of one recording's actions under its behaviour policy, if the policy
+    /// has them.
     pub fn with_behaviour_policy(mut self, source: usize, policy: &dyn Policy) -> Self {
         for run in self.runs.iter_mut().filter(|run| run.source == source) {
             run.log_probabilities = policy.log_probabilities(run.before(), run.actions.view());
@@ -180,8 +183,8 @@ impl Logged {
         })
     }
 
-    /// Returns the horizon, at most `horizon`, for which the runs that cover it hold the most rewards in total,
-    /// and these runs. Later rewards of a truncated run are unknown.
+    /// Returns the horizon, at most `horizon`, for which the runs that cover it hold the most
+    /// rewards in total, and these runs. Later rewards of a truncated run are unknown.
     pub fn covered_horizon(
         &self,
         of: impl Fn(&RecordedRun) -> bool,
@@ -255,7 +258,8 @@ impl Logged {
         ndarray::stack(Axis(0), &starts).expect("runs of one system are equally wide")
     }
 
-    /// Returns the distinct first states `[starts, states]`: recordings of several policies may share them.
+    /// Returns the distinct first states `[starts, states]`: recordings of several policies may
+    /// share them.
     pub fn distinct_starts(&self) -> Array2<f64> {
         let starts = self.starts();
         let mut seen = HashSet::new();
@@ -273,7 +277,8 @@ impl Logged {
         self.starts().select(Axis(0), &own)
     }
 
-    /// Returns the observations and actions of one recording, `[steps, states]` and `[steps, actions]`.
+    /// Returns the observations and actions of one recording, `[steps, states]` and `[steps,
+    /// actions]`.
     pub fn observations_and_actions_of(&self, source: usize) -> (Array2<f64>, Array2<f64>) {
         let own = || self.runs.iter().filter(|run| run.source == source);
         let stacked = |parts: Vec<ArrayView2<f64>>| {
@@ -296,8 +301,8 @@ impl Logged {
         (0..self.states()).map(column).collect()
     }
 
-    /// Returns the training data of one-step models from the runs that `of` selects: state changes where the next
-    /// state is known, and all rewards.
+    /// Returns the training data of one-step models from the runs that `of` selects: state changes
+    /// where the next state is known, and all rewards.
     ///
     /// # Errors
     /// [`EvaluationError::TooFew`] for fewer than 10 steps.
@@ -382,8 +387,8 @@ fn ended(flag: EndFlag, episode: &Episode) -> bool {
 }
 
 impl RecordedRun {
-    /// Computes rewards by a function. A last step without a next state is left out, unless it terminated: then
-    /// its next state is extrapolated linearly.
+    /// Computes rewards by a function. A last step without a next state is left out, unless it
+    /// terminated: then its next state is extrapolated linearly.
     fn computed_rewards(&mut self, reward: Reward) -> Array1<f64> {
         let known = self.transitions() + usize::from(self.lacks_terminal_state());
         self.actions = self.actions.slice(s![..known, ..]).to_owned();

@@ -1,8 +1,8 @@
 //! Off-policy evaluation: values of policies from recorded trajectories.
 //!
 //! [`Logged`] holds the recorded runs. A policy's value is estimated by rollouts in a model of the
-//! system ([`in_context`], [`learned`]), by fitted Q evaluation ([`FittedQ`]), by importance sampling
-//! ([`importance`]), or by combinations; each gives a [`Value`] with an interval.
+//! system ([`in_context`], [`learned`]), by fitted Q evaluation ([`FittedQ`]), by importance
+//! sampling ([`importance`]), or by combinations; each gives a [`Value`] with an interval.
 
 mod action_source;
 mod correction;

@@ -22,8 +22,8 @@ pub struct RankingMetrics {
     pub covered: usize,
 }
 
-/// Computes the metrics of pairs of estimate and truth. `all` are the true values of all policies, whose range
-/// is the unit of relative errors. Returns `None` for fewer than two pairs.
+/// Computes the metrics of pairs of estimate and truth. `all` are the true values of all policies,
+/// whose range is the unit of relative errors. Returns `None` for fewer than two pairs.
 ///
 /// ```
 /// use statecast::evaluation::{Value, ranking_metrics};

@@ -9,14 +9,15 @@ pub struct RecommendedEstimator {
     pub estimator: usize,
     /// Mean absolute error for the recorded policies.
     pub error: f64,
-    /// Mean absolute error of a baseline that predicts the mean of the other policies; `None` for a single
-    /// policy, which does not suffice for a recommendation.
+    /// Mean absolute error of a baseline that predicts the mean of the other policies; `None` for a
+    /// single policy, which does not suffice for a recommendation.
     pub baseline: Option<f64>,
 }
 
 impl RecommendedEstimator {
-    /// Compares estimators by actual values `[policy]` and estimates `[policy][estimator]` of the recorded
-    /// policies. Estimators without all estimates are left out. Returns `None` if none is left.
+    /// Compares estimators by actual values `[policy]` and estimates `[policy][estimator]` of the
+    /// recorded policies. Estimators without all estimates are left out. Returns `None` if none is
+    /// left.
     ///
     /// ```
     /// use statecast::evaluation::{RecommendedEstimator, Value};
@@ -59,8 +60,8 @@ impl RecommendedEstimator {
     }
 }
 
-/// Returns the policy with the largest value, and those whose intervals overlap its interval or are unknown.
-/// Returns `None` without any value.
+/// Returns the policy with the largest value, and those whose intervals overlap its interval or are
+/// unknown. Returns `None` without any value.
 ///
 /// ```
 /// use statecast::evaluation::{Value, leading};

@@ -35,8 +35,8 @@ pub struct SimulatedEpisodes {
 const WHOLE: [&str; 4] = ["episode", "step", "terminated", "truncated"];
 
 impl SimulatedEpisodes {
-    /// Runs a policy for some episodes of at most `steps` steps, or the task's time limit. The seed fixes starts
-    /// and draws.
+    /// Runs a policy for some episodes of at most `steps` steps, or the task's time limit. The seed
+    /// fixes starts and draws.
     ///
     /// # Errors
     /// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::Environment`] if the environment refuses its

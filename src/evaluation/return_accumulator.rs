@@ -46,8 +46,8 @@ impl ReturnAccumulator {
         }
     }
 
-    /// Completes a step of paths with their next states `[paths, states]`, and with rewards that the model
-    /// predicts, for systems without a known reward function.
+    /// Completes a step of paths with their next states `[paths, states]`, and with rewards that
+    /// the model predicts, for systems without a known reward function.
     pub(super) fn complete_step(
         &mut self,
         paths: Range<usize>,
@@ -133,8 +133,8 @@ mod tests {
     }
 
     proptest! {
-        /// The return of any path is the discounted sum of rewards until its end, with predicted rewards
-        /// clipped to the recorded range.
+        /// The return of any path is the discounted sum of rewards until its end, with predicted
+        /// rewards clipped to the recorded range.
         #[test]
         fn returns_are_discounted_sums_until_the_end(
             states in prop::collection::vec(-2.0..2.0f64, 1..20),

@@ -191,11 +191,11 @@ fn period(series: ArrayView1<f64>) -> usize {
 pub struct RewardForecastErrors {
     /// `100 |Σ (r - r̂)| / |return of the whole run|` after each step, in percent.
     pub error: Vec<f64>,
-    /// Error of the sum over all steps, forecast minus actual, in units of the number of steps times the
-    /// rewards' standard deviation.
+    /// Error of the sum over all steps, forecast minus actual, in units of the number of steps
+    /// times the rewards' standard deviation.
     pub bias: f64,
-    /// Whether the 90 % interval of the sum over all steps covers the actual sum; `None` for a point
-    /// forecast.
+    /// Whether the 90 % interval of the sum over all steps covers the actual sum; `None` for a
+    /// point forecast.
     pub covered: Option<bool>,
 }
 
@@ -261,19 +261,20 @@ pub struct RewardForecastScores {
     /// Difference in error to another forecaster, paired by run.
     #[serde(rename = "less")]
     pub difference: Vec<Estimate>,
-    /// Mean absolute error of the sum over all steps, in units of the number of steps times the rewards'
-    /// standard deviation.
+    /// Mean absolute error of the sum over all steps, in units of the number of steps times the
+    /// rewards' standard deviation.
     #[serde(rename = "size")]
     pub absolute_error: Estimate,
     /// Mean signed error, in the same unit.
     pub bias: Estimate,
-    /// Number of runs whose 90 % interval covers the actual sum, and number of runs with an interval.
+    /// Number of runs whose 90 % interval covers the actual sum, and number of runs with an
+    /// interval.
     pub covered: (usize, usize),
 }
 
 impl RewardForecastScores {
-    /// Averages the errors of runs after each number of steps, with differences to another forecaster on
-    /// the same runs. Intervals are those of a bootstrap over the runs.
+    /// Averages the errors of runs after each number of steps, with differences to another
+    /// forecaster on the same runs. Intervals are those of a bootstrap over the runs.
     ///
     /// # Panics
     /// If a number of steps is zero or beyond the horizon, or the other has fewer runs.

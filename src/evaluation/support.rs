@@ -28,8 +28,8 @@ pub struct UnsupportedActions {
     pub taken: (f64, f64),
 }
 
-/// Returns the action columns in which a policy leaves the recorded range by more than a tenth of it at one
-/// recorded state in twenty or more. Runs are `[rows, states]` and `[rows, actions]`.
+/// Returns the action columns in which a policy leaves the recorded range by more than a tenth of
+/// it at one recorded state in twenty or more. Runs are `[rows, states]` and `[rows, actions]`.
 ///
 /// # Errors
 /// [`PolicyError`] if the policy cannot act.

@@ -122,8 +122,9 @@ pub struct TimeLimit {
     pub runs: Vec<usize>,
 }
 
-/// Detects a time limit in runs whose flag does not distinguish truncation from termination: several runs
-/// share the longest length, more than share shorter ones, and end in states where others continue.
+/// Detects a time limit in runs whose flag does not distinguish truncation from termination:
+/// several runs share the longest length, more than share shorter ones, and end in states where
+/// others continue.
 pub fn time_limit(logged: &Logged) -> Option<TimeLimit> {
     let unsure = |run: &RecordedRun| logged.end_flags.get(run.source) == Some(&EndFlag::Done);
     let steps = logged.runs.iter().map(RecordedRun::steps).max()?;
@@ -142,7 +143,8 @@ pub fn time_limit(logged: &Logged) -> Option<TimeLimit> {
     is_cut.then_some(TimeLimit { steps, runs })
 }
 
-/// Returns the largest number of runs that share a length, of lengths from half to below the longest.
+/// Returns the largest number of runs that share a length, of lengths from half to below the
+/// longest.
 fn most_of_one_length(logged: &Logged, longest: usize) -> usize {
     let mut counts = HashMap::new();
     for run in logged.runs.iter().filter(|run| run.terminated) {
@@ -216,7 +218,8 @@ mod tests {
         assert_eq!((limit.steps, limit.runs.len()), (5, 8));
     }
 
-    /// Fault: a flag called `terminated` was taken for a time limit where all runs were of one length.
+    /// Fault: a flag called `terminated` was taken for a time limit where all runs were of one
+    /// length.
     #[test]
     fn a_terminated_flag_is_not_a_time_limit() {
         for flag in [EndFlag::Terminated, EndFlag::DoneOrTruncated] {
@@ -230,7 +233,8 @@ mod tests {
 
     const LIMIT: usize = 40;
 
-    /// Random walks that terminate beyond 3 and are truncated by a limit, with or without the last state.
+    /// Random walks that terminate beyond 3 and are truncated by a limit, with or without the last
+    /// state.
     fn walks(known: bool) -> Logged {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut runs = Vec::new();

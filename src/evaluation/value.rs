@@ -67,10 +67,11 @@ impl Value {
         (self.low..=self.high).contains(&truth)
     }
 
-    /// Estimates the value from returns of paths, each with a model (a context, a network) and a start.
+    /// Estimates the value from returns of paths, each with a model (a context, a network) and a
+    /// start.
     ///
-    /// The truth is assumed to differ from the models' mean as the models differ from each other, so that
-    /// the error does not vanish with their number. The starts are a sample of all starts.
+    /// The truth is assumed to differ from the models' mean as the models differ from each other,
+    /// so that the error does not vanish with their number. The starts are a sample of all starts.
     pub fn of_paths(paths: &[Path]) -> Self {
         let mean = mean(paths.iter().map(|path| path.value));
         let models = groups(paths, |path| path.model);
@@ -190,7 +191,8 @@ mod tests {
         assert!((sure.low - (1.0 - 1.644_854)).abs() < 1e-5);
     }
 
-    /// Student's t distribution with 4 degrees of freedom: 2.1318 at 95 % (Abramowitz and Stegun, table 26.10).
+    /// Student's t distribution with 4 degrees of freedom: 2.1318 at 95 % (Abramowitz and Stegun,
+    /// table 26.10).
     #[test]
     fn intervals_are_those_of_students_t() {
         let value = Value::new(1.0, 2.0, 4.0);

@@ -109,8 +109,8 @@ impl Fits {
 
     /// Goes on by what is known now.
     ///
-    /// What is drawn beyond what was observed is the regressions' own guess: were they to learn from
-    /// it, it would confirm them, and they would run off with the path.
+    /// What is drawn beyond what was observed is the regressions' own guess: were they to learn
+    /// from it, it would confirm them, and they would run off with the path.
     pub(super) fn settle(&mut self) {
         self.settled = true;
     }

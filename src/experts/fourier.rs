@@ -29,11 +29,12 @@ const LENGTH: f64 = 1.2;
 /// Seed of the waves.
 const SEED: u64 = 0xf0_0817;
 
-/// Every channel on all channels of the last row and its actions, their products of two and of three,
-/// cosines of random sums of them, and an intercept; of more than nine variables it knows nothing.
+/// Every channel on all channels of the last row and its actions, their products of two and of
+/// three, cosines of random sums of them, and an intercept; of more than nine variables it knows
+/// nothing.
 ///
-/// With the cosines the regression is one of a Gaussian process whose kernel is a squared exponential,
-/// but for what so few of them miss (Rahimi & Recht 2007).
+/// With the cosines the regression is one of a Gaussian process whose kernel is a squared
+/// exponential, but for what so few of them miss (Rahimi & Recht 2007).
 #[derive(Debug, Clone)]
 pub(super) struct Fourier {
     channels: usize,

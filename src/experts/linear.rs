@@ -6,8 +6,8 @@ use super::{Expert, Next, Student};
 /// Candidate lags and prior precisions.
 const SETTINGS: [(usize, f64); 4] = [(1, 1e-4), (1, 0.1), (2, 1e-4), (2, 0.1)];
 
-/// Vector autoregression with actions: regresses every channel on all channels of the last one or two rows, the
-/// actions of the last row and an intercept.
+/// Vector autoregression with actions: regresses every channel on all channels of the last one or
+/// two rows, the actions of the last row and an intercept.
 #[derive(Debug, Clone)]
 pub(super) struct Linear(Fits);
 

@@ -3,10 +3,11 @@
 //! An expert gives a [`Student`] distribution (location, scale, degrees of freedom) of each
 //! channel's next value from the rows before it and the actions up to the row before. Its state
 //! depends on those rows only; along a sampled path it continues with the path's own draws. Experts
-//! contribute what a model of digits cannot see: other channels, actions, trend, season and resolution.
+//! contribute what a model of digits cannot see: other channels, actions, trend, season and
+//! resolution.
 //!
-//! A [`ExpertPanel`] runs several experts on one recording; a [`Simulator`] of the user may be one of
-//! them. [`Slots`] turns their predictions into the hints that centre a model's
+//! A [`ExpertPanel`] runs several experts on one recording; a [`Simulator`] of the user may be one
+//! of them. [`Slots`] turns their predictions into the hints that centre a model's
 //! [residual axis](crate::codec); [`Scales`] mixes them at several scales into a forecaster of its
 //! own. Values are positions on a channel's axis less 5, so that
 //! contexts span [-3.5, 3.5]; actions are in units of the largest of the context. An episode's
@@ -62,14 +63,15 @@ trait Expert: Send + Sync {
     /// Distributions of the channels of the next row, `None` where the expert has none.
     fn predict(&mut self, next: &Next) -> Vec<Option<Student>>;
 
-    /// Learns the values of the row that was [predicted](Self::predict) last. The first row of an episode only
-    /// initialises the state.
+    /// Learns the values of the row that was [predicted](Self::predict) last. The first row of an
+    /// episode only initialises the state.
     fn learn(&mut self, next: &Next, row: &[f64]);
 
     /// Returns a copy.
     fn copy(&self) -> Box<dyn Expert>;
 
-    /// Switches to a sampled path: its draws update the state, but not what was learned about the system.
+    /// Switches to a sampled path: its draws update the state, but not what was learned about the
+    /// system.
     fn settle(&mut self) {}
 
     /// Returns the approximate bytes of a copy on a path of a number of rows.

@@ -26,7 +26,8 @@ pub enum ExpertKind {
     Linear,
     /// Linear regression on one row with products of two variables.
     Quadratic,
-    /// Regression with products of three variables and random Fourier features, for few variables. Not a model input.
+    /// Regression with products of three variables and random Fourier features, for few variables.
+    /// Not a model input.
     Fourier,
     /// Exponential smoothing of each channel, including persistence.
     Smoothing,
@@ -119,8 +120,8 @@ impl Clone for ExpertPanel {
 }
 
 impl ExpertPanel {
-    /// Creates untrained experts. `units` are the sizes of the context's largest actions, one per action; zero
-    /// counts as 1.
+    /// Creates untrained experts. `units` are the sizes of the context's largest actions, one per
+    /// action; zero counts as 1.
     pub fn new(sources: &[ExpertKind], channels: usize, units: &[f64]) -> Self {
         let start = |source: &ExpertKind| source.start(channels, units.len());
         let unit = |&unit: &f64| if unit > 0.0 { unit } else { 1.0 };
@@ -191,13 +192,14 @@ impl ExpertPanel {
         experts + predicted.sum::<usize>() + steps * row + size_of::<Self>()
     }
 
-    /// Returns the number of paths of some steps within the memory limit, each with `beside` further bytes.
+    /// Returns the number of paths of some steps within the memory limit, each with `beside`
+    /// further bytes.
     pub(crate) fn paths_at_once(&self, steps: usize, beside: usize) -> usize {
         paths_that_fit(self.path_bytes(steps) + beside)
     }
 
-    /// Predicts the next row, `[expert][channel]`; `None` where an expert has no prediction. `begins` marks the
-    /// first row of an episode; the very first row always is one.
+    /// Predicts the next row, `[expert][channel]`; `None` where an expert has no prediction.
+    /// `begins` marks the first row of an episode; the very first row always is one.
     pub fn predict(&mut self, begins: bool) -> &[Vec<Option<Student>>] {
         self.age = self.past.next_age(begins);
         let next = Next {
@@ -249,7 +251,8 @@ impl ExpertPanel {
         self.simulated = None;
     }
 
-    /// Returns the experts for a sampled path. Its rows update the state only; regressions keep what they learned.
+    /// Returns the experts for a sampled path. Its rows update the state only; regressions keep
+    /// what they learned.
     pub fn fork(&self) -> Self {
         let mut forked = self.clone();
         forked.experts.iter_mut().for_each(|expert| expert.settle());

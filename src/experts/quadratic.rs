@@ -19,12 +19,13 @@ const CHOICE_RIDGE: f64 = 0.1;
 /// Unit of positions in products, in which contexts extend slightly beyond 1.
 const UNIT: f64 = 3.0;
 
-/// Regresses every channel on all channels of the last row, its actions, their pairwise products and an intercept.
+/// Regresses every channel on all channels of the last row, its actions, their pairwise products
+/// and an intercept.
 ///
-/// With more than 24 variables, products use 24 of them: the first ones, and from row 32 on those with the largest
-/// weights times standard deviation in a linear model, summed over channels. The selection is repeated whenever the
-/// rows have doubled, and the regressions are then refitted to all rows. Sampled paths keep the selection of their
-/// context.
+/// With more than 24 variables, products use 24 of them: the first ones, and from row 32 on those
+/// with the largest weights times standard deviation in a linear model, summed over channels. The
+/// selection is repeated whenever the rows have doubled, and the regressions are then refitted to
+/// all rows. Sampled paths keep the selection of their context.
 #[derive(Debug, Clone)]
 pub(super) struct Quadratic {
     channels: usize,

@@ -9,7 +9,8 @@ use super::{ExpertPanel, bounded};
 /// Scales of the normals, relative to that of the expert.
 const SCALES: [f64; 9] = [0.05, 0.15, 0.35, 0.6, 0.85, 1.1, 1.5, 2.5, 6.0];
 
-/// Fixed-share alpha: fraction of the weights that is shared evenly at every row (Herbster & Warmuth 1998).
+/// Fixed-share alpha: fraction of the weights that is shared evenly at every row (Herbster &
+/// Warmuth 1998).
 const ALPHA: f64 = 0.003;
 
 /// Lower bound of the log density of a component.
@@ -18,7 +19,8 @@ const MIN_LOG_DENSITY: f64 = -30.0;
 /// Mean and standard deviation where no expert has a prediction.
 const UNKNOWN: (f64, f64) = (0.0, 2.0);
 
-/// Range of quantiles in standard deviations, iteration limit of the search, and its relative tolerance.
+/// Range of quantiles in standard deviations, iteration limit of the search, and its relative
+/// tolerance.
 const REACH: f64 = 8.0;
 const STEPS: usize = 100;
 const TOLERANCE: f64 = 1e-12;
@@ -184,7 +186,8 @@ impl Scales {
         }
     }
 
-    /// Multiplies weights by densities, given as logarithms. Components without one keep their fraction of the total.
+    /// Multiplies weights by densities, given as logarithms. Components without one keep their
+    /// fraction of the total.
     fn update(&mut self, channel: usize, densities: &[Option<f64>]) {
         let weights = &mut self.weights[channel];
         let largest = densities.iter().flatten().copied();

@@ -6,14 +6,15 @@ use super::{ExpertKind, ExpertPanel, Student, bounded};
 /// Discount of a score per row.
 const KEPT: f64 = 0.99;
 
-/// Degrees of freedom from which on a prediction is used: those after two errors. Before, its scale is that of the
-/// prior, a thousandth, for any channel.
+/// Degrees of freedom from which on a prediction is used: those after two errors. Before, its scale
+/// is that of the prior, a thousandth, for any channel.
 const LEARNED: f64 = 3.0;
 
 /// Score of a row without a prediction: that of the uniform density on a context's range, minus 3.
 const ABSENT_SCORE: f64 = -4.945_910_149_055_313;
 
-/// Smoothing factor of the mean squared standardised residual, and the clipping bound of one residual.
+/// Smoothing factor of the mean squared standardised residual, and the clipping bound of one
+/// residual.
 const SMOOTHING: f64 = 0.15;
 const MAX_SQUARE: f64 = 100.0;
 
@@ -47,8 +48,8 @@ pub struct Hint {
 /// Number of rows in which each expert was the best of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leadership {
-    /// Experts with the number of rows in which their prediction was the first hint, most rows first, without those
-    /// that never led.
+    /// Experts with the number of rows in which their prediction was the first hint, most rows
+    /// first, without those that never led.
     pub rows: Vec<(ExpertKind, usize)>,
     /// Leading expert at the end; `None` without any usable prediction.
     pub last: Option<ExpertKind>,
@@ -154,8 +155,8 @@ impl Slots {
         }
     }
 
-    /// Returns the expert with the best score among usable predictions of the last predicted row, that of the first
-    /// hint.
+    /// Returns the expert with the best score among usable predictions of the last predicted row,
+    /// that of the first hint.
     fn leader(&self, panel: &ExpertPanel, channel: usize) -> Option<usize> {
         let scores = self.scores[channel].iter().enumerate();
         let counting = scores.filter(|(e, _)| counting(panel.predicted()[*e][channel]).is_some());

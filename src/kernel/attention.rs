@@ -1,8 +1,8 @@
 //! Attention of many queries over keys that several of them share.
 //!
-//! For every key head, queries go in tiles against blocks of keys with an online softmax (Milakov and
-//! Gimelshein 2018, arXiv 1805.02867), so that nothing larger than a tile of scores is ever kept.
-//! Sequences that continue the same context read its keys together.
+//! For every key head, queries go in tiles against blocks of keys with an online softmax (Milakov
+//! and Gimelshein 2018, arXiv 1805.02867), so that nothing larger than a tile of scores is ever
+//! kept. Sequences that continue the same context read its keys together.
 
 use std::ops::Range;
 
@@ -16,7 +16,8 @@ use super::{Features, features};
 /// cache.
 const BLOCK: usize = 256;
 
-/// Queries of a piece of work: enough to read keys seldom, few enough for every thread to have some.
+/// Queries of a piece of work: enough to read keys seldom, few enough for every thread to have
+/// some.
 const QUERIES: usize = 192;
 
 /// Heads must be whole registers wide.
@@ -36,8 +37,8 @@ pub(crate) struct Visible {
     pub(crate) len: usize,
 }
 
-/// A block of keys and values, and what each sequence sees of it. Of the last block, also its own new
-/// positions, which follow.
+/// A block of keys and values, and what each sequence sees of it. Of the last block, also its own
+/// new positions, which follow.
 pub(crate) struct Keys<'a> {
     pub(crate) block: &'a KeyBlock,
     pub(crate) visible: &'a [Visible],
@@ -59,7 +60,8 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    /// Mixed values `[batch, new, heads, head_dim]` for queries `[batch, heads, new, head_dim]`. The keys of the new positions stand in the last block.
+    /// Mixed values `[batch, new, heads, head_dim]` for queries `[batch, heads, new, head_dim]`.
+    /// The keys of the new positions stand in the last block.
     pub(crate) fn attend(&self, queries: &[f32], blocks: &[Keys]) -> Vec<f32> {
         let group = self.heads / self.kv_heads;
         let tokens = (QUERIES / group).clamp(1, self.new);

@@ -92,8 +92,8 @@ fn largest(x: &[f32]) -> f32 {
     }
 }
 
-/// Cosines and sines `[batch, length, head_dim / 2]` of rotary positions by halves; `batch` is one if
-/// all sequences have the same.
+/// Cosines and sines `[batch, length, head_dim / 2]` of rotary positions by halves; `batch` is one
+/// if all sequences have the same.
 #[derive(Clone, Copy)]
 pub(crate) struct Angles<'a> {
     pub(crate) cos: &'a [f32],

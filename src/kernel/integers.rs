@@ -1,5 +1,5 @@
-//! Weights of small integers, as quantised files have them: every weight is `scale q - offset`, with a
-//! scale and an offset for a run of inputs of an output.
+//! Weights of small integers, as quantised files have them: every weight is `scale q - offset`,
+//! with a scale and an offset for a run of inputs of an output.
 //!
 //! The products are those of the weights widened to F32: activations are not rounded, as they are
 //! where integers are multiplied with integers.

@@ -55,8 +55,9 @@ pub(super) enum ValueRows<'a> {
 }
 
 impl KeyBlock {
-    /// Returns the capacity of a block for a number of positions: that of whole panels, in which keys are
-    /// kept. Continuations by a digit or two are many, and of their values no panels are kept.
+    /// Returns the capacity of a block for a number of positions: that of whole panels, in which
+    /// keys are kept. Continuations by a digit or two are many, and of their values no panels are
+    /// kept.
     pub(crate) fn room_for(capacity: usize) -> usize {
         match capacity < PANEL {
             true => capacity.next_multiple_of(2),

@@ -22,8 +22,8 @@ pub(crate) enum Activations {
     Split,
 }
 
-/// A matrix `[out, input]`, in panels of `PANEL` output columns, each `[input, PANEL]`; of BF16, two
-/// neighbouring inputs share a word.
+/// A matrix `[out, input]`, in panels of `PANEL` output columns, each `[input, PANEL]`; of BF16,
+/// two neighbouring inputs share a word.
 pub(crate) struct PackedMatrix {
     out: usize,
     input: usize,
@@ -44,8 +44,8 @@ struct Place {
     column: usize,
 }
 
-/// Rows of every tile but the last when so many rows go in as few tiles as can be: nearly as many in
-/// all of them, for a tile of few rows takes nearly as long as one of many.
+/// Rows of every tile but the last when so many rows go in as few tiles as can be: nearly as many
+/// in all of them, for a tile of few rows takes nearly as long as one of many.
 fn rows_of_a_tile(rows: usize) -> usize {
     rows.div_ceil(rows.div_ceil(TILE).max(1)).max(1)
 }

@@ -6,8 +6,9 @@
 #[cfg(target_os = "linux")]
 const PAGE: usize = 2 << 20;
 
-/// Asks the system for large pages: reading weights in pages of four kilobytes takes a third longer,
-/// for want of places in the processor's page tables. To be called before the memory is written.
+/// Asks the system for large pages: reading weights in pages of four kilobytes takes a third
+/// longer, for want of places in the processor's page tables. To be called before the memory is
+/// written.
 pub(super) fn prefer_large<T>(memory: &[T]) {
     #[cfg(target_os = "linux")]
     {

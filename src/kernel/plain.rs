@@ -1,5 +1,5 @@
-//! What the inner loops compute, written plainly: for other processors to compile, and for the tests
-//! to compare with.
+//! What the inner loops compute, written plainly: for other processors to compile, and for the
+//! tests to compare with.
 
 use std::array::from_fn;
 

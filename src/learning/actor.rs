@@ -119,9 +119,9 @@ impl SacActor {
         )
     }
 
-    /// Returns the gradient of a loss with respect to the network's outputs `[rows, 2 actions]`, given its
-    /// gradients with respect to the drawn actions `[rows, actions]` and their log densities `[rows]`. The
-    /// tape is that of the draw.
+    /// Returns the gradient of a loss with respect to the network's outputs `[rows, 2 actions]`,
+    /// given its gradients with respect to the drawn actions `[rows, actions]` and their log
+    /// densities `[rows]`. The tape is that of the draw.
     pub(super) fn output_gradient(
         &self,
         drawn: &SampledActions,

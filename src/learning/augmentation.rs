@@ -138,8 +138,8 @@ impl AugmentationSettings {
         }
     }
 
-    /// Returns the settings of Benechehab et al. (arXiv 2410.11711, table 3), with the middle one of
-    /// their fractions of 5, 10 and 25 %. `None` for tasks that are not in the paper.
+    /// Returns the settings of Benechehab et al. (arXiv 2410.11711, table 3), with the middle one
+    /// of their fractions of 5, 10 and 25 %. `None` for tasks that are not in the paper.
     ///
     /// Imagined transitions keep the recorded actions and their rewards. The paper pairs a reward
     /// with an action that did not earn it.

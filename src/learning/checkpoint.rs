@@ -1,7 +1,7 @@
 //! Checkpoints: everything that is needed to resume a run exactly.
 //!
-//! A checkpoint is one file, named by its step; `checkpoints.json` lists the last two with their hashes.
-//! A file with another hash is refused, and the one before it is used.
+//! A checkpoint is one file, named by its step; `checkpoints.json` lists the last two with their
+//! hashes. A file with another hash is refused, and the one before it is used.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -248,7 +248,8 @@ mod tests {
         }
     }
 
-    /// Fault of the published comparison: imagined transitions came with optimizer steps of their own.
+    /// Fault of the published comparison: imagined transitions came with optimizer steps of their
+    /// own.
     #[test]
     fn imagined_transitions_add_no_updates() {
         let plain = finished(Training::new(settings()).unwrap());

@@ -47,7 +47,8 @@ pub struct ArmSummary {
 }
 
 impl ArmSummary {
-    /// Returns the median of the steps to the threshold; `None` if half of the runs do not reach it.
+    /// Returns the median of the steps to the threshold; `None` if half of the runs do not reach
+    /// it.
     pub fn steps_to_threshold(&self) -> Option<f64> {
         let mut steps: Vec<usize> = self.reached.iter().flatten().copied().collect();
         steps.sort_unstable();

@@ -40,8 +40,9 @@ fn matrix<'r>(rows: impl Iterator<Item = &'r Vec<f32>>) -> Array2<f64> {
 }
 
 impl EpisodeSegment<'_> {
-    /// Returns the first `count` observations as a context, at most one more than there are transitions.
-    /// The observation after the last transition repeats the last action: no other is known.
+    /// Returns the first `count` observations as a context, at most one more than there are
+    /// transitions. The observation after the last transition repeats the last action: no other is
+    /// known.
     fn variables(&self, count: usize, method: Method) -> Variables {
         let row = |t: usize| self.rows[t.min(self.rows.len() - 1)];
         let states = matrix((0..count).map(|t| self.observation(t)));
@@ -118,7 +119,8 @@ impl EpisodeSegment<'_> {
                     self.actor.draw(&row.observation, &mut tape, random).actions
                 }
             };
-            // Without a reward function, `check` admits recorded actions only: their rewards are kept.
+            // Without a reward function, `check` admits recorded actions only: their rewards are
+            // kept.
             let reward = match self.task.reward {
                 Some(reward) => reward(&wide(&row.observation), &wide(&action), &next) as f32,
                 None => row.reward,
@@ -383,8 +385,9 @@ mod tests {
         reward(&wide(&t.observation), &wide(&t.action), &wide(&t.next)) as f32
     }
 
-    /// Fault of the published code: its rows were one step off. An imagined transition differs from the
-    /// real one in the next state only, which is closer to the actual one than the state before it.
+    /// Fault of the published code: its rows were one step off. An imagined transition differs from
+    /// the real one in the next state only, which is closer to the actual one than the state before
+    /// it.
     #[test]
     fn one_step_transitions_differ_in_the_next_state_only() {
         let episode = episode();

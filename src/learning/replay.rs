@@ -110,8 +110,8 @@ impl ReplayBuffer {
         }
     }
 
-    /// Restores a buffer from its rows, oldest first, the numbers of its episodes' first rows and the
-    /// number after the last row. Returns `None` if these are inconsistent.
+    /// Restores a buffer from its rows, oldest first, the numbers of its episodes' first rows and
+    /// the number after the last row. Returns `None` if these are inconsistent.
     pub(super) fn restored(
         capacity: usize,
         rows: Vec<Transition>,
@@ -216,9 +216,9 @@ impl ReplayBuffer {
         }
     }
 
-    /// Draws a segment of an episode with at least `shortest` rows: `longest` of its rows, or all if it
-    /// has fewer. Episodes are drawn with probability proportional to their length, the start of the
-    /// segment uniformly. Returns `None` if no episode is long enough.
+    /// Draws a segment of an episode with at least `shortest` rows: `longest` of its rows, or all
+    /// if it has fewer. Episodes are drawn with probability proportional to their length, the start
+    /// of the segment uniformly. Returns `None` if no episode is long enough.
     pub fn sample_segment(
         &self,
         shortest: usize,
@@ -264,8 +264,8 @@ mod tests {
     }
 
     proptest! {
-        /// The buffer holds the latest rows, its episodes are those pushed, cut at the oldest row, and
-        /// every segment lies within one of them.
+        /// The buffer holds the latest rows, its episodes are those pushed, cut at the oldest row,
+        /// and every segment lies within one of them.
         #[test]
         fn rows_and_episodes_are_the_latest(
             capacity in 1usize..40, lasts in prop::collection::vec(any::<bool>(), 1..120), length in 1usize..6,

@@ -1,4 +1,5 @@
-//! A training run in its own folder. Every evaluation writes policies, evaluations and a checkpoint.
+//! A training run in its own folder. Every evaluation writes policies, evaluations and a
+//! checkpoint.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -16,8 +17,8 @@ const LOCK: &str = "lock";
 
 /// A training run and its folder, locked against other processes.
 ///
-/// The folder has `evaluations.csv`, an event file for TensorBoard, the policies `best.safetensors` and
-/// `last.safetensors`, and the last checkpoints.
+/// The folder has `evaluations.csv`, an event file for TensorBoard, the policies `best.safetensors`
+/// and `last.safetensors`, and the last checkpoints.
 ///
 /// ```
 /// use statecast::learning::{SacSettings, TrainingRun, TrainingSettings};
@@ -57,7 +58,8 @@ impl TrainingRun {
     ///
     /// # Errors
     /// [`LearningError::Busy`] if another process trains there, [`LearningError::Other`] if the folder holds a
-    /// run with other settings, [`LearningError::Checkpoint`] if the folder or none of its checkpoints can be used.
+    /// run with other settings, [`LearningError::Checkpoint`] if the folder or none of its
+    /// checkpoints can be used.
     pub fn open(folder: &Path, settings: TrainingSettings) -> Result<Self, LearningError> {
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
         let lock = lock(folder)?;

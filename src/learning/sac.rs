@@ -136,8 +136,8 @@ impl Sac {
         self.log_entropy_coefficient[0].exp()
     }
 
-    /// Returns values `[rows]` of actions `[rows, actions]` at observations `[rows, observations]`: the
-    /// minimum of both critics.
+    /// Returns values `[rows]` of actions `[rows, actions]` at observations `[rows, observations]`:
+    /// the minimum of both critics.
     pub fn values(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
         let inputs = self.concat(observations, actions);
         let of = |critic: &Critic| {
@@ -148,8 +148,8 @@ impl Sac {
         first.iter().zip(second).map(|(a, b)| a.min(b)).collect()
     }
 
-    /// Takes one optimizer step of the critics on a batch and, every `policy_frequency` updates, the
-    /// steps of the actor. Means are weighted by the batch's weights.
+    /// Takes one optimizer step of the critics on a batch and, every `policy_frequency` updates,
+    /// the steps of the actor. Means are weighted by the batch's weights.
     ///
     /// # Panics
     /// If the batch is empty or has other widths than the agent.
@@ -189,8 +189,8 @@ impl Sac {
         losses
     }
 
-    /// Returns the critics' targets: the reward plus, unless terminated, the discounted soft value of the next
-    /// state.
+    /// Returns the critics' targets: the reward plus, unless terminated, the discounted soft value
+    /// of the next state.
     fn targets(&mut self, batch: &Batch, random: &mut ChaCha8Rng) -> Vec<f32> {
         let drawn = self.actor.draw(&batch.next, &mut self.tape, random);
         let inputs = self.concat(&batch.next, &drawn.actions);
@@ -317,7 +317,8 @@ mod tests {
         }
     }
 
-    /// Truncation bootstraps, termination does not. A constant reward of 1 has the value 1 / (1 - 0.5).
+    /// Truncation bootstraps, termination does not. A constant reward of 1 has the value 1 / (1 -
+    /// 0.5).
     #[test]
     fn values_bootstrap_after_truncation_and_not_after_termination() {
         let mut random = ChaCha8Rng::seed_from_u64(0);

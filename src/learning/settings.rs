@@ -61,8 +61,8 @@ impl TrainingSettings {
         }
     }
 
-    /// Returns the settings of Benechehab et al. (arXiv 2410.11711, table 3): rounds of updates once an
-    /// episode, small batches. `None` for tasks that are not in the paper.
+    /// Returns the settings of Benechehab et al. (arXiv 2410.11711, table 3): rounds of updates
+    /// once an episode, small batches. `None` for tasks that are not in the paper.
     pub fn published(task: &str) -> Option<Self> {
         let (update_every, learning_starts, batch) = match task {
             "pendulum" => (200, 1_000, 64),

@@ -30,7 +30,8 @@ pub enum RunProgress {
 /// Trains all runs, `at_once` at a time with one thread each, and returns the evaluations of each.
 /// Existing runs resume from their checkpoints.
 ///
-/// Results do not depend on `at_once`. If one run fails, the others stop after their next checkpoint.
+/// Results do not depend on `at_once`. If one run fails, the others stop after their next
+/// checkpoint.
 ///
 /// ```
 /// use statecast::learning::{PlannedRun, SacSettings, TrainingSettings, train_side_by_side};

@@ -36,8 +36,8 @@ pub struct Evaluation {
     /// Standard deviation of the returns.
     #[serde(alias = "deviation")]
     pub std: f64,
-    /// Mean of the critics' value of the first step minus the discounted return, entropy bonus included,
-    /// until the time limit.
+    /// Mean of the critics' value of the first step minus the discounted return, entropy bonus
+    /// included, until the time limit.
     pub overestimation: f64,
     /// Coefficient of the entropy.
     #[serde(alias = "temperature")]
@@ -361,8 +361,8 @@ impl Training {
             .collect()
     }
 
-    /// Returns the discounted entropy bonus of the actor at the observations `[rows, observations]` of the steps
-    /// after the first one.
+    /// Returns the discounted entropy bonus of the actor at the observations `[rows, observations]`
+    /// of the steps after the first one.
     fn entropy_bonus(&mut self, later: &[f32], discount: f64, random: &mut ChaCha8Rng) -> f64 {
         if later.is_empty() {
             return 0.0;
@@ -430,8 +430,8 @@ impl Training {
     }
 }
 
-/// Returns the random stream of a purpose in a step or update. It depends on no other draws, so that a
-/// resumed run equals an uninterrupted one.
+/// Returns the random stream of a purpose in a step or update. It depends on no other draws, so
+/// that a resumed run equals an uninterrupted one.
 fn random(seed: u64, purpose: Purpose, step: usize) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(((purpose as u64) << 56) | step as u64);

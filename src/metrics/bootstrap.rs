@@ -20,8 +20,9 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// Computes the mean of a time series with a percentile interval of the circular block bootstrap (Politis &
-/// Romano 1992). Blocks of `block` neighbours account for dependence. All `NaN` for no values.
+/// Computes the mean of a time series with a percentile interval of the circular block bootstrap
+/// (Politis & Romano 1992). Blocks of `block` neighbours account for dependence. All `NaN` for no
+/// values.
 ///
 /// ```
 /// use statecast::metrics::block_bootstrap;
@@ -48,8 +49,8 @@ pub fn block_bootstrap(values: &[f64], block: usize, seed: u64) -> Estimate {
     interval(values.iter().sum::<f64>() / n as f64, resample)
 }
 
-/// Computes the mean over series of the series' means, with the interval of a bootstrap over whole series.
-/// Empty series are ignored.
+/// Computes the mean over series of the series' means, with the interval of a bootstrap over whole
+/// series. Empty series are ignored.
 pub fn mean_over_series(series: &[Vec<f64>], seed: u64) -> Estimate {
     let means: Vec<f64> = series
         .iter()
@@ -59,7 +60,9 @@ pub fn mean_over_series(series: &[Vec<f64>], seed: u64) -> Estimate {
     block_bootstrap(&means, 1, seed)
 }
 
-/// Computes the interquartile mean: a quarter of the values, rounded down, is left out at each end (Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, NeurIPS 2021).
+/// Computes the interquartile mean: a quarter of the values, rounded down, is left out at each end
+/// (Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, NeurIPS
+/// 2021).
 ///
 /// ```
 /// use statecast::metrics::interquartile_mean;

@@ -5,8 +5,8 @@ use nalgebra::DMatrix;
 use crate::codec::Cell;
 use crate::density::BinnedDensity;
 
-/// Probability integral transforms (PIT values) of outcomes, uniform on `[0, 1]` for calibrated forecasts (Dawid
-/// 1984).
+/// Probability integral transforms (PIT values) of outcomes, uniform on `[0, 1]` for calibrated
+/// forecasts (Dawid 1984).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pit(Vec<f64>);
 
@@ -16,13 +16,14 @@ impl Pit {
         Self::default()
     }
 
-    /// Adds an outcome that is known up to a bin or an interval: its PIT value is randomised within it, by
-    /// `random` uniform on `[0, 1)`.
+    /// Adds an outcome that is known up to a bin or an interval: its PIT value is randomised within
+    /// it, by `random` uniform on `[0, 1)`.
     pub fn add_bin(&mut self, density: &BinnedDensity, observed: impl Into<Cell>, random: f64) {
         self.0.push(density.pit(observed, random));
     }
 
-    /// Adds an outcome by its rank in a sample, randomised among ties by `random` uniform on `[0, 1)`.
+    /// Adds an outcome by its rank in a sample, randomised among ties by `random` uniform on `[0,
+    /// 1)`.
     pub fn add_sample(&mut self, sample: &[f64], observed: f64, random: f64) {
         let below = sample.iter().filter(|&&x| x < observed).count() as f64;
         let equal = sample.iter().filter(|&&x| x == observed).count() as f64;
@@ -95,8 +96,8 @@ pub struct Calibration {
     pub ks: f64,
     /// p-value of this distance for calibrated, independent forecasts.
     pub p_value: f64,
-    /// Expected calibration error: mean absolute difference between the fraction of outcomes below a quantile and
-    /// its level, over the levels 0.05 to 0.95.
+    /// Expected calibration error: mean absolute difference between the fraction of outcomes below
+    /// a quantile and its level, over the levels 0.05 to 0.95.
     pub ece: f64,
     /// Coverage of central 50 % intervals.
     pub coverage_50: f64,
@@ -106,7 +107,8 @@ pub struct Calibration {
     pub coverage_90: f64,
 }
 
-/// Returns the Kolmogorov-Smirnov distance of values from the uniform distribution on `[0, 1]`; `NaN` for none.
+/// Returns the Kolmogorov-Smirnov distance of values from the uniform distribution on `[0, 1]`;
+/// `NaN` for none.
 ///
 /// ```
 /// let distance = statecast::metrics::ks_distance(&[0.1, 0.5, 0.9]);
@@ -126,8 +128,9 @@ pub fn ks_distance(values: &[f64]) -> f64 {
 /// Sample sizes up to which the exact distribution of the distance is computed.
 const EXACT: usize = 2000;
 
-/// Returns the probability that `n` independent uniform values have at least a Kolmogorov-Smirnov distance: exact up to 2000 values (Marsaglia, Tsang & Wang 2003), Kolmogorov's limit with Vrbik's
-/// (2018) correction beyond. `NaN` without values.
+/// Returns the probability that `n` independent uniform values have at least a Kolmogorov-Smirnov
+/// distance: exact up to 2000 values (Marsaglia, Tsang & Wang 2003), Kolmogorov's limit with
+/// Vrbik's (2018) correction beyond. `NaN` without values.
 ///
 /// ```
 /// let p = statecast::metrics::ks_p_value(0.5, 1);

@@ -21,8 +21,9 @@ pub struct JointScores {
 }
 
 impl JointScores {
-    /// Scores sample paths `[paths, horizon, variables]` against observations `[horizon, variables]`, in units of
-    /// the variables' `scales`, step by step. `seed` seeds the permutation that makes the draws independent.
+    /// Scores sample paths `[paths, horizon, variables]` against observations `[horizon,
+    /// variables]`, in units of the variables' `scales`, step by step. `seed` seeds the permutation
+    /// that makes the draws independent.
     ///
     /// Joint draws that score no better than independent ones carry no information on dependence.
     ///
@@ -69,8 +70,8 @@ impl JointScores {
     }
 }
 
-/// Makes the variables of sample paths `[paths, horizon, variables]` independent: each variable is permuted over the
-/// paths, equally at all steps, which preserves its own trajectories.
+/// Makes the variables of sample paths `[paths, horizon, variables]` independent: each variable is
+/// permuted over the paths, equally at all steps, which preserves its own trajectories.
 pub fn independent_paths(paths: ArrayView3<f64>, seed: u64) -> Array3<f64> {
     let (count, _, variables) = paths.dim();
     let mut independent = paths.to_owned();

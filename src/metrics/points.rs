@@ -10,8 +10,8 @@ pub fn mae(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
     mean(pairs.map(|(a, b)| (a - b).abs()))
 }
 
-/// Returns the mean absolute error divided by that of one-step persistence over the context (Hyndman & Koehler
-/// 2006). `NaN` for no pairs or a constant context.
+/// Returns the mean absolute error divided by that of one-step persistence over the context
+/// (Hyndman & Koehler 2006). `NaN` for no pairs or a constant context.
 ///
 /// ```
 /// let mase = statecast::metrics::mase([(3.5, 3.0)].into_iter(), &[0.0, 1.0, 2.0]);
@@ -26,7 +26,8 @@ pub fn mase(pairs: impl Iterator<Item = (f64, f64)>, context: &[f64]) -> f64 {
     }
 }
 
-/// Returns the symmetric mean absolute percentage error, 0 to 200; a pair of zeros counts as no error.
+/// Returns the symmetric mean absolute percentage error, 0 to 200; a pair of zeros counts as no
+/// error.
 ///
 /// ```
 /// let smape = statecast::metrics::smape([(1.0, 3.0)].into_iter());
@@ -51,8 +52,8 @@ pub fn r_squared(pairs: &[(f64, f64)]) -> f64 {
     }
 }
 
-/// Returns the number of steps for which the error of a forecast path stays below `threshold` times `scale` (0.4 standard
-/// deviations in the literature on chaos, for instance Gilpin 2023).
+/// Returns the number of steps for which the error of a forecast path stays below `threshold` times
+/// `scale` (0.4 standard deviations in the literature on chaos, for instance Gilpin 2023).
 ///
 /// ```
 /// use statecast::metrics::valid_prediction_time;

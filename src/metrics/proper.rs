@@ -7,8 +7,8 @@ use crate::density::BinnedDensity;
 
 /// Returns the continuous ranked probability score of a sample, in the variable's units.
 ///
-/// This is the unbiased ("fair") estimate: the mean distance to the observation minus half the mean distance between
-/// two different draws. `NaN` for fewer than two draws.
+/// This is the unbiased ("fair") estimate: the mean distance to the observation minus half the mean
+/// distance between two different draws. `NaN` for fewer than two draws.
 ///
 /// ```
 /// let crps = statecast::metrics::crps(&mut [0.0, 1.0], 0.0);
@@ -22,8 +22,8 @@ pub fn crps(sample: &mut [f64], observed: f64) -> f64 {
     sample.sort_by(f64::total_cmp);
     let count = n as f64;
     let distance = sample.iter().map(|x| (x - observed).abs()).sum::<f64>() / count;
-    // Sum over pairs of sorted draws: each draw is the larger one of `i` pairs, the smaller of the rest.
-    // The weights sum to zero, so that a level can be subtracted.
+    // Sum over pairs of sorted draws: each draw is the larger one of `i` pairs, the smaller of the
+    // rest. The weights sum to zero, so that a level can be subtracted.
     let spread: f64 = sample
         .iter()
         .enumerate()
@@ -32,8 +32,8 @@ pub fn crps(sample: &mut [f64], observed: f64) -> f64 {
     distance - spread / (count * (count - 1.0))
 }
 
-/// Returns the continuous ranked probability score of a density, in the channel's units: the exact integral of
-/// `(F(x) - 1{x >= observed})^2` for its piecewise linear distribution function.
+/// Returns the continuous ranked probability score of a density, in the channel's units: the exact
+/// integral of `(F(x) - 1{x >= observed})^2` for its piecewise linear distribution function.
 ///
 /// ```
 /// use statecast::{codec::Axis, density::BinnedDensity, metrics::density_crps};
@@ -65,9 +65,9 @@ pub fn density_crps(density: &BinnedDensity, observed: f64) -> f64 {
     (score + (first - y).max(0.0) + (y - last).max(0.0)) * axis.unit()
 }
 
-/// Returns the energy score of joint draws `[draws, variables]`, every variable divided by its entry of
-/// `scales`: the mean distance to the observation minus half the mean distance between two different
-/// draws. `NaN` for fewer than two draws.
+/// Returns the energy score of joint draws `[draws, variables]`, every variable divided by its
+/// entry of `scales`: the mean distance to the observation minus half the mean distance between two
+/// different draws. `NaN` for fewer than two draws.
 ///
 /// In contrast to marginal scores, it depends on the dependence between variables.
 pub fn energy_score(
@@ -95,13 +95,14 @@ pub fn energy_score(
     to_observed / n as f64 - between / (n * (n - 1)) as f64
 }
 
-/// Returns the variogram score of order 1/2 of joint draws `[draws, variables]`, every variable divided by
-/// its entry of `scales`: over all ordered pairs of variables, the sum of the squared differences
-/// between the root of the distance of the two that was observed and its mean over the draws
-/// (Scheuerer & Hamill, Monthly Weather Review 143, 2015, with equal weights). `NaN` without draws.
+/// Returns the variogram score of order 1/2 of joint draws `[draws, variables]`, every variable
+/// divided by its entry of `scales`: over all ordered pairs of variables, the sum of the squared
+/// differences between the root of the distance of the two that was observed and its mean over the
+/// draws (Scheuerer & Hamill, Monthly Weather Review 143, 2015, with equal weights). `NaN` without
+/// draws.
 ///
-/// It is more sensitive to wrong dependence than the energy score, but insensitive to a common bias of all variables
-/// and to a single variable.
+/// It is more sensitive to wrong dependence than the energy score, but insensitive to a common bias
+/// of all variables and to a single variable.
 ///
 /// ```
 /// use ndarray::{array, aview1};
@@ -127,8 +128,8 @@ pub fn variogram_score(
     2.0 * differences.map(|d| d * d).sum::<f64>()
 }
 
-/// Returns the interval score of a central interval of a `level`: its width plus `2 / (1 - level)` times the distance
-/// of an outcome outside.
+/// Returns the interval score of a central interval of a `level`: its width plus `2 / (1 - level)`
+/// times the distance of an outcome outside.
 ///
 /// ```
 /// let score = statecast::metrics::interval_score((0.0, 1.0), 0.9, 1.1);

@@ -1,6 +1,8 @@
-//! Ranking metrics of policy values (Fu et al., Benchmarks for Deep Off-Policy Evaluation, ICLR 2021).
+//! Ranking metrics of policy values (Fu et al., Benchmarks for Deep Off-Policy Evaluation, ICLR
+//! 2021).
 
-/// Returns Spearman's rank correlation; ties share their mean rank. NaN for fewer than two pairs or a constant side.
+/// Returns Spearman's rank correlation; ties share their mean rank. NaN for fewer than two pairs or
+/// a constant side.
 ///
 /// ```
 /// use statecast::metrics::spearman;
@@ -21,8 +23,8 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     values.iter().map(rank).collect()
 }
 
-/// Returns regret@k: the value of the best policy minus that of the best among the `k` with the highest estimates,
-/// relative to the range of the true values; 0 if all are equal.
+/// Returns regret@k: the value of the best policy minus that of the best among the `k` with the
+/// highest estimates, relative to the range of the true values; 0 if all are equal.
 ///
 /// ```
 /// use statecast::metrics::regret;

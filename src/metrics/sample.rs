@@ -1,7 +1,7 @@
 //! Quantiles, mean and standard deviation of a sample.
 
-/// Returns the quantile of a sample in ascending order, linear between order statistics (Hyndman and Fan's type
-/// 7, the default of NumPy and R); `NaN` of an empty one.
+/// Returns the quantile of a sample in ascending order, linear between order statistics (Hyndman
+/// and Fan's type 7, the default of NumPy and R); `NaN` of an empty one.
 ///
 /// ```
 /// use statecast::metrics::quantile;
@@ -33,8 +33,8 @@ pub(crate) fn ordered_quantile(count: usize, at: impl Fn(usize) -> f64, level: f
     }
 }
 
-/// Returns the mean and the sample standard deviation of values, summed around one of them so that a high level
-/// does not cost precision; `NaN` for none.
+/// Returns the mean and the sample standard deviation of values, summed around one of them so that
+/// a high level does not cost precision; `NaN` for none.
 ///
 /// ```
 /// let (mean, std) = statecast::metrics::mean_and_std(&[1e15, 1e15 + 2.0, 1e15 + 4.0]);

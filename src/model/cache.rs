@@ -155,8 +155,8 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// Creates an empty cache with room for `capacity` positions of `batch` sequences; it grows if more are
-    /// read.
+    /// Creates an empty cache with room for `capacity` positions of `batch` sequences; it grows if
+    /// more are read.
     ///
     /// # Errors
     /// If memory runs out.
@@ -178,8 +178,8 @@ impl KvCache {
         })
     }
 
-    /// Creates a cache whose sequences continue those of this one, each with room for `capacity` more
-    /// positions. Nothing is copied: both read the same blocks.
+    /// Creates a cache whose sequences continue those of this one, each with room for `capacity`
+    /// more positions. Nothing is copied: both read the same blocks.
     ///
     /// # Errors
     /// If there is no such sequence or position, or memory runs out.
@@ -306,8 +306,8 @@ impl KvCache {
         Block::new(&self.config, self.format, &self.device, rows, capacity)
     }
 
-    /// Makes room for `new` positions: where the own block is full, or its next positions are read by
-    /// other caches, it becomes a shared one and a new one follows.
+    /// Makes room for `new` positions: where the own block is full, or its next positions are read
+    /// by other caches, it becomes a shared one and a new one follows.
     pub(super) fn reserve(&mut self, new: usize) -> Result<()> {
         let free = self.own.capacity - self.len;
         if new <= free && self.len >= self.own.lent.load(Ordering::Relaxed) {

@@ -26,9 +26,9 @@ const HINTS_WEIGHTS: &[&[u8]] = &[
 /// Number format in which weights are kept and products are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Precision {
-    /// Precision of the file: quantised weights of GGUF files stay quantised, and their products may round
-    /// the activations to eight bits; BF16 weights stay BF16 on processors that multiply BF16,
-    /// with activations of sixteen bits of precision; all else is 32-bit floats.
+    /// Precision of the file: quantised weights of GGUF files stay quantised, and their products
+    /// may round the activations to eight bits; BF16 weights stay BF16 on processors that multiply
+    /// BF16, with activations of sixteen bits of precision; all else is 32-bit floats.
     #[default]
     Auto,
     /// 32-bit floats for any file.
@@ -153,8 +153,8 @@ impl Checkpoint {
         })
     }
 
-    /// Number formats of all tensors, each with how many elements are kept in it, most first; those of a decoder of hints
-    /// are among them.
+    /// Number formats of all tensors, each with how many elements are kept in it, most first; those
+    /// of a decoder of hints are among them.
     pub fn formats(&self) -> Vec<(String, u64)> {
         let mut formats = self.weights.formats();
         let hints = self.hints.as_ref().and_then(HintsCheckpoint::weights);

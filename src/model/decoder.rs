@@ -118,8 +118,8 @@ impl Decoder {
         }
     }
 
-    /// Reads embedded inputs `[batch, length, hidden_size]` after the contents of the cache; returns
-    /// hidden states of that shape before the final norm.
+    /// Reads embedded inputs `[batch, length, hidden_size]` after the contents of the cache;
+    /// returns hidden states of that shape before the final norm.
     pub(super) fn states(&self, x: &Tensor, cache: &mut KvCache) -> Result<Tensor> {
         let (batch, length, _) = x.dims3()?;
         cache.reserve(length)?;
@@ -157,8 +157,8 @@ impl Decoder {
         &self.device
     }
 
-    /// Applies the final norm and some rows of the output head: hidden states `[rows, hidden_size]` to logits
-    /// `[rows, head rows]` in F32.
+    /// Applies the final norm and some rows of the output head: hidden states `[rows, hidden_size]`
+    /// to logits `[rows, head rows]` in F32.
     pub(super) fn logits(&self, hidden: &Tensor, head: &Matrix) -> Result<Tensor> {
         let logits = head.apply(&self.normed(hidden)?)?.to_dtype(DType::F32)?;
         let logits = match self.config.logit_scale {

@@ -30,7 +30,8 @@ use crate::guard;
 /// The space of SentencePiece.
 const SPACE: &str = "▁";
 
-/// How Llama 3 and Qwen 2 split texts before merging: they differ in the digits that stand together.
+/// How Llama 3 and Qwen 2 split texts before merging: they differ in the digits that stand
+/// together.
 const LLAMA3_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN2_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 

@@ -371,7 +371,8 @@ impl Loader<'_> {
         }
     }
 
-    /// GPT-NeoX stacks query, key and value of each head; we want all queries, all keys, all values.
+    /// GPT-NeoX stacks query, key and value of each head; we want all queries, all keys, all
+    /// values.
     fn qkv_by_head(&self) -> Loaded<Linear> {
         let config = self.config;
         let (hidden, width) = (config.hidden_size, config.query_width());

@@ -211,7 +211,8 @@ mod tests {
         let all = Tensor::cat(&[&expected_first, &widened], 0)?;
         let expected = x.squeeze(0)?.matmul(&all.t()?)?;
         let difference = (found - expected)?.abs()?.max_all()?.to_scalar::<f32>()?;
-        // The tensor library rounds activations to eight bits where it multiplies quantised weights.
+        // The tensor library rounds activations to eight bits where it multiplies quantised
+        // weights.
         assert!(difference < 0.1, "{difference}");
         Ok(())
     }

@@ -147,8 +147,8 @@ impl Model {
         })
     }
 
-    /// Returns the mean off-grammar probability: that of other tokens where a symbol of a number is expected in this
-    /// series.
+    /// Returns the mean off-grammar probability: that of other tokens where a symbol of a number is
+    /// expected in this series.
     ///
     /// # Errors
     /// [`ModelError`] if the model fails or memory runs out.

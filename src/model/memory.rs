@@ -35,8 +35,8 @@ pub struct MemoryNeed {
 }
 
 impl MemoryNeed {
-    /// Estimates the memory for a model and the tokens of its prompt format; weights only for models outside of the
-    /// built-in decoder.
+    /// Estimates the memory for a model and the tokens of its prompt format; weights only for
+    /// models outside of the built-in decoder.
     pub fn of(checkpoint: &Checkpoint, tokens: &TokenTable, work: Work) -> Self {
         let hints = checkpoint.hints.as_ref().and_then(|hints| hints.weights());
         let hints = hints.map_or(0, ModelWeights::bytes_in_memory);
@@ -79,7 +79,8 @@ impl MemoryNeed {
             paths,
             horizon,
         } = work;
-        // A single channel is read as digits as well. Multi-step paths are pooled with those of digits and experts.
+        // A single channel is read as digits as well. Multi-step paths are pooled with those of
+        // digits and experts.
         let readings = if channels == 1 { 2 } else { 1 };
         let pooled = usize::from(horizon > 1);
         let paths = paths.max(pooled * TRIED_PATHS);
@@ -131,16 +132,16 @@ impl std::fmt::Display for MemoryNeed {
     }
 }
 
-/// Bytes of the intermediate results of a token: residual stream, queries, keys and values, gate and
-/// up, and a copy of each.
+/// Bytes of the intermediate results of a token: residual stream, queries, keys and values, gate
+/// and up, and a copy of each.
 fn token_bytes(config: &DecoderConfig) -> usize {
     let attention = config.query_width() + 2 * config.key_width();
     let width = config.hidden_size + attention + 2 * config.intermediate_size;
     2 * width * DType::F32.size_in_bytes()
 }
 
-/// Bytes of the widest intermediate result of a read: about the size of second-level caches, and small enough for
-/// the allocator to reuse.
+/// Bytes of the widest intermediate result of a read: about the size of second-level caches, and
+/// small enough for the allocator to reuse.
 const WIDEST: usize = 3 << 20;
 
 /// Returns the tokens (sequences times positions) that a decoder should read at once.
@@ -149,14 +150,14 @@ pub(super) fn tokens_at_once(config: &DecoderConfig) -> usize {
     (WIDEST / (width * DType::F32.size_in_bytes())).clamp(64, 4096)
 }
 
-/// Additional memory of pooling: states inside the context, backtest paths from each of them, and forecasters of
-/// experts.
+/// Additional memory of pooling: states inside the context, backtest paths from each of them, and
+/// forecasters of experts.
 const KEPT_STATES: usize = 2;
 const TRIED_PATHS: usize = 24;
 const POOLED_EXPERTS: usize = 3;
 
-/// Memory limit of the paths of a hinted model, and memory per sequence besides keys and values: features,
-/// activations and outputs.
+/// Memory limit of the paths of a hinted model, and memory per sequence besides keys and values:
+/// features, activations and outputs.
 const PATH_BYTES: usize = 256 << 20;
 const SEQUENCE_BYTES: usize = 80 << 10;
 
@@ -168,7 +169,8 @@ fn room(steps: usize) -> usize {
     (steps + 1).next_multiple_of(ROWS_OF_ROOM)
 }
 
-/// Returns the number of paths of a hinted model that should advance together, given the bytes of a remembered row.
+/// Returns the number of paths of a hinted model that should advance together, given the bytes of a
+/// remembered row.
 pub(crate) fn paths_that_fit(channels: usize, steps: usize, bytes_a_row: usize) -> usize {
     let sequence = room(steps) * bytes_a_row + SEQUENCE_BYTES;
     (PATH_BYTES / (channels * sequence)).max(1)
@@ -177,7 +179,8 @@ pub(crate) fn paths_that_fit(channels: usize, steps: usize, bytes_a_row: usize) 
 /// Bounds of the memory of digit paths that advance together.
 const DIGIT_PATH_BYTES: Range<usize> = 16 << 20..2 << 30;
 
-/// Returns the number of paths that should advance together: they take a third of the memory of the weights.
+/// Returns the number of paths that should advance together: they take a third of the memory of the
+/// weights.
 pub(crate) fn digit_paths_that_fit(weights: u64, path: usize) -> usize {
     let share = usize::try_from(weights / 3).unwrap_or(usize::MAX);
     let bytes = share.clamp(DIGIT_PATH_BYTES.start, DIGIT_PATH_BYTES.end);

@@ -1,8 +1,8 @@
 //! Pretrained language models: configuration, weights, decoder and the head over numbers.
 //!
-//! The models of candle-transformers return the logits of the last position only and hide their caches. A trajectory
-//! needs hidden states at every number, a head for the 1000 number tokens alone, and a cache that many continuations
-//! share; hence a separate decoder.
+//! The models of candle-transformers return the logits of the last position only and hide their
+//! caches. A trajectory needs hidden states at every number, a head for the 1000 number tokens
+//! alone, and a cache that many continuations share; hence a separate decoder.
 
 mod attention;
 mod cache;

@@ -83,8 +83,8 @@ impl Rotary {
     }
 }
 
-/// Cosines and sines `[batch, length, dim / 2]` of the positions, or `[length, dim / 2]` if those of
-/// all sequences are equal.
+/// Cosines and sines `[batch, length, dim / 2]` of the positions, or `[length, dim / 2]` if those
+/// of all sequences are equal.
 pub(super) struct Rotation {
     cos: Tensor,
     sin: Tensor,

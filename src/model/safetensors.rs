@@ -1,8 +1,8 @@
 //! Safetensors files, read one tensor at a time.
 //!
 //! The tensor library maps whole files into memory; every page that was ever read then counts as
-//! used beside the weights that were made of it, and a file that is cut short under the mapping ends
-//! the program. Here each tensor is read when it is asked for.
+//! used beside the weights that were made of it, and a file that is cut short under the mapping
+//! ends the program. Here each tensor is read when it is asked for.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

@@ -57,8 +57,8 @@ pub(super) const READING: &str = "reading.json";
 impl FromStr for ModelSource {
     type Err = AddressError;
 
-    /// Parses `builtin`, the address of a server, a folder, a GGUF file or, if there is no such path, a model of the
-    /// hub.
+    /// Parses `builtin`, the address of a server, a folder, a GGUF file or, if there is no such
+    /// path, a model of the hub.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             BUILTIN => Self::Builtin,

@@ -32,8 +32,8 @@ pub(super) fn of_any_kind(path: &Path) -> Result<Tokenizer, ModelError> {
     }
 }
 
-/// Parses a tokenizer.json; `file` stands in errors. Padding and truncation of the file, which would
-/// change prompts, are cleared.
+/// Parses a tokenizer.json; `file` stands in errors. Padding and truncation of the file, which
+/// would change prompts, are cleared.
 pub(super) fn parse(file: &str, json: &[u8]) -> Result<Tokenizer, ModelError> {
     let fail = |reason: String| ModelError::Tokenizer {
         file: file.to_owned(),

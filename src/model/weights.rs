@@ -142,8 +142,8 @@ impl ModelWeights {
         }
     }
 
-    /// Precision of activations and of all weights but matrices. On processors, whose sums are in 32
-    /// bits anyway, these are 32 bits.
+    /// Precision of activations and of all weights but matrices. On processors, whose sums are in
+    /// 32 bits anyway, these are 32 bits.
     pub fn dtype(&self) -> DType {
         match (&self.device, self.precision) {
             (Device::Cpu, _) | (_, Precision::Auto | Precision::F32) => DType::F32,

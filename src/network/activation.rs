@@ -18,7 +18,8 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// Replaces rows of sums by the activation of sum plus bias; writes the derivative into `slopes`.
+    /// Replaces rows of sums by the activation of sum plus bias; writes the derivative into
+    /// `slopes`.
     pub(super) fn apply(self, sums: &mut [f32], bias: &[f32], slopes: &mut [f32]) {
         match self {
             // NaN stays NaN.

@@ -134,8 +134,8 @@ impl Adam {
     }
 }
 
-/// Scales gradients down to a norm of `limit` if theirs is larger, as `torch.nn.utils.clip_grad_norm_`
-/// does; returns the norm before.
+/// Scales gradients down to a norm of `limit` if theirs is larger, as
+/// `torch.nn.utils.clip_grad_norm_` does; returns the norm before.
 pub fn clip_norm(gradients: &mut [f32], limit: f32) -> f32 {
     let squares = gradients.iter().map(|&g| f64::from(g).powi(2));
     let norm = squares.sum::<f64>().sqrt() as f32;
@@ -162,8 +162,8 @@ pub fn polyak(target: &mut [f32], source: &[f32], tau: f32) {
 mod tests {
     use super::*;
 
-    /// By hand, with betas of 1/2 and 3/4: the means after three gradients 2, -4, 1 are (1, -1.5, -0.25)
-    /// and (1, 4.75, 3.8125); without their bias 2, -2, -2/7 and 4, 76/7, 244/37.
+    /// By hand, with betas of 1/2 and 3/4: the means after three gradients 2, -4, 1 are (1, -1.5,
+    /// -0.25) and (1, 4.75, 3.8125); without their bias 2, -2, -2/7 and 4, 76/7, 244/37.
     #[test]
     fn three_steps_by_hand() {
         let settings = AdamSettings {

@@ -1,16 +1,17 @@
-//! Small multilayer perceptrons, trained on the CPU in F32: critics, actors, policies from files and
-//! dynamics models.
+//! Small multilayer perceptrons, trained on the CPU in F32: critics, actors, policies from files
+//! and dynamics models.
 //!
 //! Forward and backward passes are written directly, because the tensor library's differentiation
-//! computes both gradients of every product and allocates each of them; for layers of 64 to 256 units
-//! that takes most of the time. Everything runs on the calling thread and gives the same numbers for
-//! the same batch on the same processor.
+//! computes both gradients of every product and allocates each of them; for layers of 64 to 256
+//! units that takes most of the time. Everything runs on the calling thread and gives the same
+//! numbers for the same batch on the same processor.
 //!
-//! The parameters of a [`Network`] are one flat slice, and so are their gradients, so that [`Adam`],
+//! The parameters of a [`Network`] are one flat slice, and so are their gradients, so that
+//! [`Adam`],
 //! [`clip_norm`] and [`polyak`] are loops over slices; they also serve a single parameter, such as
-//! SAC's entropy coefficient. The order is that of PyTorch's `parameters()`: `weight [out, in]` by rows and
-//! `bias [out]`, layer by layer. Several heads on a common trunk are one network whose last layer
-//! holds the rows of all of them.
+//! SAC's entropy coefficient. The order is that of PyTorch's `parameters()`: `weight [out, in]` by
+//! rows and `bias [out]`, layer by layer. Several heads on a common trunk are one network whose
+//! last layer holds the rows of all of them.
 
 mod activation;
 mod adam;
@@ -183,8 +184,8 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// If there is no layer or an empty one, a layer does not fit to the one before, or a parameter is
-    /// not finite.
+    /// If there is no layer or an empty one, a layer does not fit to the one before, or a parameter
+    /// is not finite.
     pub fn from_layers(layers: &[Layer], activation: Activation) -> Result<Self, NetworkError> {
         let outputs = layers.iter().map(|layer| layer.bias.len());
         let inputs = layers.first().map_or(0, |first| {

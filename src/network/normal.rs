@@ -9,8 +9,8 @@ use super::{Activation, Adam, AdamSettings, Network, Tape};
 /// Soft bounds of the log standard deviation, in units of the target's standard deviation.
 const LOG_STD: (f32, f32) = (-6.0, 1.0);
 
-/// Initial fraction of a training that fits the means alone, by least squares: with a wide standard deviation the
-/// likelihood hardly moves the mean (Seitzer et al., ICLR 2022).
+/// Initial fraction of a training that fits the means alone, by least squares: with a wide standard
+/// deviation the likelihood hardly moves the mean (Seitzer et al., ICLR 2022).
 const MEAN_WARM_UP: f64 = 0.2;
 
 /// Settings of a [`NormalNetwork`].
@@ -53,8 +53,8 @@ impl Default for FitSettings {
     }
 }
 
-/// A network with two hidden layers of swish units, from standardised inputs to means and standard deviations of
-/// independent normal distributions, trained by maximum likelihood.
+/// A network with two hidden layers of swish units, from standardised inputs to means and standard
+/// deviations of independent normal distributions, trained by maximum likelihood.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -102,8 +102,8 @@ impl Standard {
 }
 
 impl NormalNetwork {
-    /// Fits inputs `[rows, inputs]` and targets `[rows, targets]`, NaN where unknown; `progress` receives the
-    /// finished fraction.
+    /// Fits inputs `[rows, inputs]` and targets `[rows, targets]`, NaN where unknown; `progress`
+    /// receives the finished fraction.
     ///
     /// # Panics
     /// If there is no row, input, target or hidden unit, or the numbers of rows differ.
@@ -188,8 +188,8 @@ fn squares_gradient(output: &[f32], targets: &Array2<f32>) -> Vec<f32> {
     gradient
 }
 
-/// Returns the gradient of the mean negative log likelihood of the targets `[rows, targets]` with respect to
-/// outputs `[rows, 2 targets]`, row by row.
+/// Returns the gradient of the mean negative log likelihood of the targets `[rows, targets]` with
+/// respect to outputs `[rows, 2 targets]`, row by row.
 fn likelihood_gradient(output: &[f32], targets: &Array2<f32>) -> Vec<f32> {
     let (rows, width) = targets.dim();
     let mut gradient = vec![0.0; output.len()];

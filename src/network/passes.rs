@@ -3,8 +3,8 @@
 use super::product::{self, Extents};
 use super::{Dense, Network};
 
-/// Activations of a forward pass for the backward pass, and buffers of both. A reused tape does not allocate for
-/// batches that are no larger.
+/// Activations of a forward pass for the backward pass, and buffers of both. A reused tape does not
+/// allocate for batches that are no larger.
 #[derive(Debug, Clone, Default)]
 pub struct Tape {
     rows: usize,
@@ -19,7 +19,8 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// Returns the output of the last forward pass, `[rows, outputs]` by rows; empty before the first.
+    /// Returns the output of the last forward pass, `[rows, outputs]` by rows; empty before the
+    /// first.
     pub fn output(&self) -> &[f32] {
         self.values.last().map_or(&[], Vec::as_slice)
     }
@@ -81,8 +82,8 @@ impl Network {
     /// Overwrites `gradients` with the gradients with respect to the parameters, after a
     /// [`forward`](Self::forward) pass of this network on `tape`.
     ///
-    /// `output_gradient` `[rows, outputs]` is the gradient of the loss with respect to the output; `gradients` has the
-    /// order of [`parameters`](Self::parameters).
+    /// `output_gradient` `[rows, outputs]` is the gradient of the loss with respect to the output;
+    /// `gradients` has the order of [`parameters`](Self::parameters).
     ///
     /// # Panics
     ///
@@ -91,8 +92,8 @@ impl Network {
         self.descend(tape, output_gradient, Some(gradients), false);
     }
 
-    /// Returns the gradient with respect to the input, `[rows, inputs]`, without those of the parameters.
-    /// Otherwise like [`backward`](Self::backward).
+    /// Returns the gradient with respect to the input, `[rows, inputs]`, without those of the
+    /// parameters. Otherwise like [`backward`](Self::backward).
     ///
     /// # Panics
     ///
@@ -102,8 +103,8 @@ impl Network {
         &tape.gradient
     }
 
-    /// Computes the gradients with respect to the parameters, like [`backward`](Self::backward), and returns
-    /// those with respect to the input, `[rows, inputs]`.
+    /// Computes the gradients with respect to the parameters, like [`backward`](Self::backward),
+    /// and returns those with respect to the input, `[rows, inputs]`.
     ///
     /// # Panics
     ///
@@ -118,7 +119,8 @@ impl Network {
         &tape.gradient
     }
 
-    /// Propagates from the output down; with `to_input`, leaves the gradient of the input in `tape.gradient`.
+    /// Propagates from the output down; with `to_input`, leaves the gradient of the input in
+    /// `tape.gradient`.
     fn descend(
         &self,
         tape: &mut Tape,

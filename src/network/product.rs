@@ -1,7 +1,7 @@
 //! The three products of a dense layer, on row-major slices.
 //!
-//! `matrixmultiply`, called through ndarray, packs blocks of columns. For layers with few outputs, such as most
-//! last layers, plain loops are several times faster.
+//! `matrixmultiply`, called through ndarray, packs blocks of columns. For layers with few outputs,
+//! such as most last layers, plain loops are several times faster.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -45,8 +45,8 @@ pub(super) fn outputs(x: &[f32], w: &[f32], extents: Extents, y: &mut [f32]) {
     general_mat_mul(1.0, &x, &w.t(), 0.0, &mut matrix_mut(y, rows, outputs));
 }
 
-/// Gradient with respect to the inputs, `dx = dy w`: `dy` `[rows, outputs]`, `w` `[outputs, inputs]`, `dx`
-/// `[rows, inputs]`.
+/// Gradient with respect to the inputs, `dx = dy w`: `dy` `[rows, outputs]`, `w` `[outputs,
+/// inputs]`, `dx` `[rows, inputs]`.
 pub(super) fn input_gradient(dy: &[f32], w: &[f32], extents: Extents, dx: &mut [f32]) {
     let Extents {
         rows,
@@ -66,8 +66,8 @@ pub(super) fn input_gradient(dy: &[f32], w: &[f32], extents: Extents, dx: &mut [
     general_mat_mul(1.0, &dy, &w, 0.0, &mut matrix_mut(dx, rows, inputs));
 }
 
-/// Gradient with respect to the weights, `dw = dyᵀ x`: `dy` `[rows, outputs]`, `x` `[rows, inputs]`, `dw`
-/// `[outputs, inputs]`.
+/// Gradient with respect to the weights, `dw = dyᵀ x`: `dy` `[rows, outputs]`, `x` `[rows,
+/// inputs]`, `dw` `[outputs, inputs]`.
 pub(super) fn weight_gradient(dy: &[f32], x: &[f32], extents: Extents, dw: &mut [f32]) {
     let Extents {
         rows,

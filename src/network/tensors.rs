@@ -16,8 +16,8 @@ pub struct NamedTensor {
 }
 
 impl Network {
-    /// Returns the parameters as tensors `NAME.weight` `[out, in]` and `NAME.bias` `[out]`, where layers take
-    /// the names in turn; a layer beyond the names is named by its number from 0.
+    /// Returns the parameters as tensors `NAME.weight` `[out, in]` and `NAME.bias` `[out]`, where
+    /// layers take the names in turn; a layer beyond the names is named by its number from 0.
     ///
     /// # Examples
     ///

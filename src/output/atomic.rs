@@ -10,7 +10,8 @@ use super::{OutputError, standard_output};
 
 /// Writes a file under a temporary name in its folder and renames it when it is complete. On any
 /// error nothing is left behind, and a file of that name stays as it was. A link is followed; a
-/// device or a pipe is written to. `-` is standard output, to which nothing is written unless all is.
+/// device or a pipe is written to. `-` is standard output, to which nothing is written unless all
+/// is.
 ///
 /// # Errors
 /// [`OutputError::Write`] with the system's reason.

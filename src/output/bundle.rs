@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use super::atomic::{Staged, failed, folder, is_standard_output};
 use super::{OutputError, Table, TableFormat, manifest_path};
 
-/// Files that are written under temporary names and appear together with the manifest of their run, which
-/// names them with their hashes. Where two runs write files of the same names at once, all are those of one
-/// run; so it is where folders can be locked, elsewhere the hashes tell.
+/// Files that are written under temporary names and appear together with the manifest of their run,
+/// which names them with their hashes. Where two runs write files of the same names at once, all
+/// are those of one run; so it is where folders can be locked, elsewhere the hashes tell.
 ///
 /// ```
 /// use std::io::Write;
@@ -82,8 +82,8 @@ impl Bundle {
         self.add(path, |file| table.write_to(format, file))
     }
 
-    /// Gives all files their names, and a manifest the one beside `output`; beside standard output there is
-    /// none.
+    /// Gives all files their names, and a manifest the one beside `output`; beside standard output
+    /// there is none.
     ///
     /// # Errors
     /// [`OutputError::Write`] for the first file that cannot be renamed.
@@ -104,7 +104,8 @@ impl Bundle {
             file.write_all(b"\n")
         });
         let written = written.map_err(|source| failed(&beside, source))?;
-        // Held until all have their names; a folder that cannot be locked is no reason to write nothing.
+        // Held until all have their names; a folder that cannot be locked is no reason to write
+        // nothing.
         let lock = File::open(folder(output));
         let _locked = lock.and_then(|folder| folder.lock().map(|()| folder));
         for (path, staged) in self.staged {

@@ -65,7 +65,8 @@ fn record(out: &mut dyn Write, event: &Event) -> io::Result<()> {
     out.write_all(&masked(&message).to_le_bytes())
 }
 
-/// The checksum of a record, turned and shifted so that it differs from that of data with a checksum inside.
+/// The checksum of a record, turned and shifted so that it differs from that of data with a
+/// checksum inside.
 fn masked(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes)
         .rotate_right(15)

@@ -8,8 +8,8 @@ const MOST_DECIMALS: usize = 5;
 /// What stands where a number is not defined.
 const UNDEFINED: &str = "-";
 
-/// Formats a number with `decimals` decimals, or with two significant digits where these would show fewer;
-/// "-" if it is not defined.
+/// Formats a number with `decimals` decimals, or with two significant digits where these would show
+/// fewer; "-" if it is not defined.
 pub(crate) fn number(x: f64, decimals: usize) -> String {
     numbers([x], decimals).concat()
 }

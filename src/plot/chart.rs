@@ -9,7 +9,8 @@ use super::layout::{label, padded, shortened};
 /// Grey, readable on black and white.
 const INK: RGBColor = RGBColor(128, 128, 128);
 
-/// Okabe and Ito's palette, with grey and violet instead of black and yellow, which one background would hide.
+/// Okabe and Ito's palette, with grey and violet instead of black and yellow, which one background
+/// would hide.
 pub(super) const PALETTE: [RGBColor; 8] = [
     RGBColor(0, 130, 200),
     RGBColor(225, 100, 10),

@@ -11,8 +11,8 @@ use crate::network::{FitSettings, NormalNetwork};
 /// Largest number of distinct values of a discrete action.
 const MAX_CHOICES: usize = 16;
 
-/// Behaviour cloning: normal distributions of the recorded actions given the observations, limited to
-/// recorded values.
+/// Behaviour cloning: normal distributions of the recorded actions given the observations, limited
+/// to recorded values.
 #[derive(Debug, Clone)]
 pub struct Cloned {
     distribution: NormalNetwork,

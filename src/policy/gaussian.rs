@@ -8,8 +8,8 @@ use super::rules::{log_normal, normal};
 use super::{Policy, PolicyError, Widths};
 use crate::network::{Network, Tape};
 
-/// Smallest distance of squashed actions to their limits, relative to the range: 32-bit floats do not resolve
-/// smaller ones, and the density is unbounded there.
+/// Smallest distance of squashed actions to their limits, relative to the range: 32-bit floats do
+/// not resolve smaller ones, and the density is unbounded there.
 const MIN_MARGIN: f64 = 1e-6;
 
 /// Bounds of the log standard deviation.
@@ -30,8 +30,8 @@ impl LogStdBounds {
     }
 }
 
-/// The policy of soft actor-critic (Haarnoja et al., arXiv 1812.05905):
-/// `a = tanh(μ(s) + σ(s) ε) scale + bias` with `ε` standard normal, or `ε = 0` for a deterministic policy.
+/// The policy of soft actor-critic (Haarnoja et al., arXiv 1812.05905): `a = tanh(μ(s) + σ(s) ε)
+/// scale + bias` with `ε` standard normal, or `ε = 0` for a deterministic policy.
 #[derive(Debug, Clone)]
 pub struct TanhGaussian {
     /// Maps observations to the means and, unless deterministic, the raw log standard deviations.
@@ -42,8 +42,8 @@ pub struct TanhGaussian {
 }
 
 impl TanhGaussian {
-    /// Creates a policy from a network whose outputs are the means, then the raw log standard deviations, which
-    /// are squashed to bounds. Actions are `tanh(·) scale + bias`.
+    /// Creates a policy from a network whose outputs are the means, then the raw log standard
+    /// deviations, which are squashed to bounds. Actions are `tanh(·) scale + bias`.
     ///
     /// # Panics
     /// If the network does not have two outputs per action dimension.
@@ -71,8 +71,8 @@ impl TanhGaussian {
         }
     }
 
-    /// Returns mean and standard deviation before squashing, `[rows, actions]`; no standard deviation for a
-    /// deterministic policy.
+    /// Returns mean and standard deviation before squashing, `[rows, actions]`; no standard
+    /// deviation for a deterministic policy.
     pub fn before_squashing(
         &self,
         observations: ArrayView2<f64>,

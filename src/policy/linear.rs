@@ -18,8 +18,8 @@ pub struct LinearPolicy {
 }
 
 impl LinearPolicy {
-    /// Creates a policy from the gain `K [actions, observations]`, the bias `[actions]`, standard deviations
-    /// `[actions]` of the noise, and a pair of limits per action.
+    /// Creates a policy from the gain `K [actions, observations]`, the bias `[actions]`, standard
+    /// deviations `[actions]` of the noise, and a pair of limits per action.
     ///
     /// # Errors
     /// [`PolicyError::Shape`] or [`PolicyError::Weight`] if shapes are inconsistent, values are not finite, a
@@ -148,8 +148,8 @@ impl Policy for LinearPolicy {
     }
 }
 
-/// Action 1 where a weighted sum of the observations is above zero and 0 elsewhere, with epsilon-greedy
-/// exploration.
+/// Action 1 where a weighted sum of the observations is above zero and 0 elsewhere, with
+/// epsilon-greedy exploration.
 #[derive(Debug, Clone)]
 pub struct ThresholdPolicy {
     weights: Array1<f64>,
@@ -157,7 +157,8 @@ pub struct ThresholdPolicy {
 }
 
 impl ThresholdPolicy {
-    /// Creates a policy from a weight per observation and the probability `epsilon` of a random action.
+    /// Creates a policy from a weight per observation and the probability `epsilon` of a random
+    /// action.
     ///
     /// # Errors
     /// [`PolicyError::Weight`] if a weight is not finite or `epsilon` is not from 0 to 1.

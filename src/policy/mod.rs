@@ -1,7 +1,7 @@
 //! Control policies: maps from observations to actions.
 //!
-//! A [`Policy`] acts on a batch of observations, each with its own random generator, and gives the log
-//! probabilities of actions where these are known. Policies come from files ([`read`]), rules
+//! A [`Policy`] acts on a batch of observations, each with its own random generator, and gives the
+//! log probabilities of actions where these are known. Policies come from files ([`read`]), rules
 //! ([`Constant`], [`Uniform`]), external programs ([`Program`]) and recordings ([`Cloned`]).
 
 mod cloned;
@@ -48,8 +48,8 @@ pub trait Policy: Send {
     /// Returns the dimensions.
     fn widths(&self) -> Widths;
 
-    /// Returns actions `[rows, actions]` at observations `[rows, observations]`. Each row has its own random
-    /// generator, which deterministic policies do not use.
+    /// Returns actions `[rows, actions]` at observations `[rows, observations]`. Each row has its
+    /// own random generator, which deterministic policies do not use.
     ///
     /// # Errors
     /// [`PolicyError`] if the policy cannot act.
@@ -59,8 +59,8 @@ pub trait Policy: Send {
         random: &mut [ChaCha8Rng],
     ) -> Result<Array2<f64>, PolicyError>;
 
-    /// Returns log densities (log probabilities of discrete actions) of actions `[rows, actions]` at
-    /// observations `[rows, observations]`; `None` if they are unknown.
+    /// Returns log densities (log probabilities of discrete actions) of actions `[rows, actions]`
+    /// at observations `[rows, observations]`; `None` if they are unknown.
     fn log_probabilities(
         &self,
         observations: ArrayView2<f64>,

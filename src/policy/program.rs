@@ -1,9 +1,9 @@
 //! Policies of external programs, with lines of JSON on the standard streams.
 //!
-//! For every step of a batch the program reads one line
-//! `{"observations": [[…], …], "seeds": [3, …]}` and answers with one line
-//! `{"actions": [[…], …]}` with the same number of rows, or `{"error": "…"}`. Each row has a seed, so that
-//! programs that draw from it are reproducible. The program exits at the end of its input.
+//! For every step of a batch the program reads one line `{"observations": [[…], …], "seeds": [3,
+//! …]}` and answers with one line `{"actions": [[…], …]}` with the same number of rows, or
+//! `{"error": "…"}`. Each row has a seed, so that programs that draw from it are reproducible. The
+//! program exits at the end of its input.
 
 use std::time::Duration;
 

@@ -38,7 +38,8 @@ impl Constant {
         }
     }
 
-    /// Creates a policy with a constant discrete action, which has probability 1 instead of a density.
+    /// Creates a policy with a constant discrete action, which has probability 1 instead of a
+    /// density.
     pub fn of_choice(action: usize, observations: usize) -> Self {
         Self {
             is_choice: true,

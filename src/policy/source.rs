@@ -182,8 +182,9 @@ fn damaged(reason: impl ToString) -> PolicyError {
     }
 }
 
-/// Reads tensors of `fc1`, `fc2`, … with ReLU between, `fc_mean`, `fc_logstd` (absent in deterministic
-/// policies), `action_scale` and `action_bias`, 32-bit floats in PyTorch's layout `[out, in]`.
+/// Reads tensors of `fc1`, `fc2`, … with ReLU between, `fc_mean`, `fc_logstd` (absent in
+/// deterministic policies), `action_scale` and `action_bias`, 32-bit floats in PyTorch's layout
+/// `[out, in]`.
 fn of_safetensors(bytes: &[u8]) -> Result<TanhGaussian, PolicyError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;

@@ -18,7 +18,8 @@ fn pit(method: &MethodSummary, one_step: bool) -> &Pit {
     }
 }
 
-/// Draws reliability curves: the fraction of outcomes below quantiles against their level, one curve per method.
+/// Draws reliability curves: the fraction of outcomes below quantiles against their level, one
+/// curve per method.
 pub(super) fn reliability(summary: &BacktestSummary, one_step: bool) -> Result<String, PlotError> {
     let curve = |(number, method): (usize, &MethodSummary)| {
         let pit = pit(method, one_step);

@@ -56,7 +56,8 @@ pub fn learning(
     Ok(page(about, &of, &body))
 }
 
-/// Fewest seeds for a statement about differences between arms: bootstrap intervals of fewer are much too narrow.
+/// Fewest seeds for a statement about differences between arms: bootstrap intervals of fewer are
+/// much too narrow.
 const MIN_SEEDS: usize = 5;
 
 fn verdict(arms: &[ArmSummary], seeds: usize) -> Markup {

@@ -101,7 +101,8 @@ impl Estimator {
         self.weighs() || matches!(self, Self::OnPolicy | Self::Behaviour)
     }
 
-    /// True for importance sampling, which evaluates a recorded policy on the recordings of the others.
+    /// True for importance sampling, which evaluates a recorded policy on the recordings of the
+    /// others.
     fn weighs(self) -> bool {
         matches!(self, Self::Is | Self::Dr)
     }
@@ -126,7 +127,8 @@ pub(super) struct PolicyEstimate {
     /// True for importance sampling.
     #[serde(skip)]
     pub(super) is_weighted: bool,
-    /// Standard deviation of the estimator's errors for the recorded policies beyond their stated uncertainty.
+    /// Standard deviation of the estimator's errors for the recorded policies beyond their stated
+    /// uncertainty.
     #[serde(rename = "doubt")]
     pub(super) misspecification_error: Option<f64>,
     pub(super) seconds: f64,
@@ -202,8 +204,8 @@ impl<'s> Study<'s> {
         finish(&self.forecasters)
     }
 
-    /// Evaluates all policies by an estimator. Intervals are widened by the estimator's misspecification error,
-    /// measured on the recorded policies.
+    /// Evaluates all policies by an estimator. Intervals are widened by the estimator's
+    /// misspecification error, measured on the recorded policies.
     pub(super) fn estimates(
         &self,
         estimator: Estimator,

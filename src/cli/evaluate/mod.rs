@@ -61,11 +61,12 @@ pub(super) struct Arguments {
     /// Behaviour policy of a file; give one per file, in their order
     #[arg(long = "behaviour", value_name = "SOURCE")]
     behaviours: Vec<PolicySource>,
-    /// Task with known reward and termination: pendulum, cart-pole, half-cheetah, … [default: rewards are
-    /// predicted, and episodes terminate where recorded ones did]
+    /// Task with known reward and termination: pendulum, cart-pole, half-cheetah, … [default:
+    /// rewards are predicted, and episodes terminate where recorded ones did]
     #[arg(long, value_name = "TASK")]
     env: Option<String>,
-    /// Termination of imagined episodes before the horizon [default: the task's rule, or as recorded]
+    /// Termination of imagined episodes before the horizon [default: the task's rule, or as
+    /// recorded]
     #[arg(long, value_enum)]
     termination: Option<Termination>,
     /// Steps of an episode [default: the task's time limit, or the longest recorded episode]
@@ -80,7 +81,8 @@ pub(super) struct Arguments {
     /// Recorded rows per context
     #[arg(long, default_value_t = 400, value_name = "ROWS")]
     context: usize,
-    /// Contexts, of different episodes; learned models are never fitted to the context that they are used with
+    /// Contexts, of different episodes; learned models are never fitted to the context that they
+    /// are used with
     #[arg(long, default_value = "4", value_name = "COUNT")]
     contexts: NonZeroUsize,
     /// Estimators
@@ -95,8 +97,8 @@ pub(super) struct Arguments {
     model: ModelArguments,
     #[command(flatten)]
     residual: ResidualArguments,
-    /// Also run the policies in the task's simulator for so many episodes, and compare the estimates
-    /// with the simulated values
+    /// Also run the policies in the task's simulator for so many episodes, and compare the
+    /// estimates with the simulated values
     #[arg(long, value_name = "EPISODES")]
     simulate: Option<NonZeroUsize>,
     /// True values to compare the estimates with: a CSV file with the columns policy and value

@@ -262,7 +262,8 @@ impl Arguments {
         Ok(steps)
     }
 
-    /// Returns the sufficiently long runs of all files, and the options with their simulator started.
+    /// Returns the sufficiently long runs of all files, and the options with their simulator
+    /// started.
     fn splits(&self, task: Option<&Task>) -> anyhow::Result<(Vec<PrefixSplit>, System)> {
         let rules = task.map_or(Rules::default(), Rules::of);
         let recordings = self.files.iter();

@@ -18,7 +18,8 @@ use crate::model::{ModelSource, Work};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Imagined transitions (dicl-sac)")]
 pub(super) struct Augmentation {
-    /// Updates between passes of the model [default: 16 for pendulum, 32 for other small tasks, else 256]
+    /// Updates between passes of the model [default: 16 for pendulum, 32 for other small tasks,
+    /// else 256]
     #[arg(long, value_name = "UPDATES")]
     llm_every: Option<usize>,
     /// Environment step of the first pass [default: 1000, for MuJoCo's tasks 10000]
@@ -39,14 +40,15 @@ pub(super) struct Augmentation {
     /// Actions of imagined transitions
     #[arg(long, value_enum, value_name = "WHOSE")]
     actions: Option<Whose>,
-    /// Imagine rollouts of so many steps under the policy after a prefix of the segment, instead of one step
-    /// from every row; for models that condition on actions
+    /// Imagine rollouts of so many steps under the policy after a prefix of the segment, instead of
+    /// one step from every row; for models that condition on actions
     #[arg(long, value_name = "STEPS")]
     rollout: Option<usize>,
     /// Rollouts per segment, with --rollout [default: 32]
     #[arg(long, value_name = "COUNT", requires = "rollout")]
     paths: Option<usize>,
-    /// Next state: the mean of the forecast density or a draw from it [default: mean; with --rollout a draw]
+    /// Next state: the mean of the forecast density or a draw from it [default: mean; with
+    /// --rollout a draw]
     #[arg(long, value_enum, value_name = "WHICH")]
     next: Option<Next>,
     /// Weighting of imagined samples by the model's uncertainty [default: uniform]

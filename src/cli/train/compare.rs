@@ -41,8 +41,8 @@ pub(super) struct Arguments {
     /// An arm with its own flags of 'statecast train'
     #[arg(long = "arm", value_name = "NAME=FLAGS", allow_hyphen_values = true)]
     arms: Vec<String>,
-    /// Control arms: the in-context linear model, persistence or the simulator instead of the model, and
-    /// additional real transitions
+    /// Control arms: the in-context linear model, persistence or the simulator instead of the
+    /// model, and additional real transitions
     #[arg(long)]
     controls: bool,
     /// Flags of 'statecast train' for every arm that does not set them

@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 
 /// Train an agent on a simulated task, or compare training arms
 ///
-/// The run's folder holds the evaluations (evaluations.csv, and an event file for TensorBoard), the last
-/// and the best policy (last.safetensors, best.safetensors, for --policy of evaluate), and checkpoints.
-/// The same command on the same folder resumes the run exactly.
+/// The run's folder holds the evaluations (evaluations.csv, and an event file for TensorBoard), the
+/// last and the best policy (last.safetensors, best.safetensors, for --policy of evaluate), and
+/// checkpoints. The same command on the same folder resumes the run exactly.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,

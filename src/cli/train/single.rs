@@ -65,7 +65,8 @@ struct AgentArguments {
     /// Capacity of the replay buffer [default: 1000000]
     #[arg(long, value_name = "COUNT")]
     capacity: Option<usize>,
-    /// Steps with random actions before the first update [default: 1000, or 5000 for MuJoCo's tasks]
+    /// Steps with random actions before the first update [default: 1000, or 5000 for MuJoCo's
+    /// tasks]
     #[arg(long, value_name = "STEPS")]
     learning_starts: Option<usize>,
     /// Steps between rounds of updates; a round has as many updates [default: 1]
@@ -121,7 +122,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     if run.training().is_done() {
         tell!("all {} steps are done", run.training().step());
     }
-    // Training continues where its progress cannot be printed, and the error is reported at the end.
+    // Training continues where its progress cannot be printed, and the error is reported at the
+    // end.
     let evaluations = run.training().evaluations().iter();
     let mut shown = show(&evaluations.map(line).collect::<String>());
     while !run.training().is_done() {

@@ -32,7 +32,8 @@ const MAX_SHOWN: usize = 12;
 struct Start {
     run: String,
     start: f64,
-    /// Fraction of the runs from there that end at each minimum: over many simulated ones, or of the logged one.
+    /// Fraction of the runs from there that end at each minimum: over many simulated ones, or of
+    /// the logged one.
     #[serde(rename = "came")]
     actual: Vec<f64>,
     /// Forecast probabilities per forecaster.

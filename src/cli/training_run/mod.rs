@@ -24,10 +24,10 @@ use source::Source;
 
 /// Forecast where a metric of optimisation runs settles, or which minimum runs reach
 ///
-/// A log has one row per step and one column per metric or parameter; a column (--run) identifies the runs. Rows
-/// without the metric are left out. The settling value is the mean of the metric over the last tenth of the steps
-/// until --until. With --minima COLUMN, forecasters read runs of a parameter and predict the minima that runs reach
-/// from new starts.
+/// A log has one row per step and one column per metric or parameter; a column (--run) identifies
+/// the runs. Rows without the metric are left out. The settling value is the mean of the metric
+/// over the last tenth of the steps until --until. With --minima COLUMN, forecasters read runs of a
+/// parameter and predict the minima that runs reach from new starts.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast training-run log.csv --metric loss --until 10000\n  \
@@ -45,7 +45,8 @@ pub(super) struct Arguments {
         help_heading = "Settling value"
     )]
     metric: String,
-    /// End step of the forecast; a row number among those with the metric, if the log has no step column
+    /// End step of the forecast; a row number among those with the metric, if the log has no step
+    /// column
     #[arg(long, value_name = "STEP", help_heading = "Settling value")]
     until: Option<usize>,
     /// Forecast from this number of rows of every run; later rows score the forecast [default: all]
@@ -94,11 +95,12 @@ pub(super) struct Arguments {
         help_heading = "Minima"
     )]
     shown: usize,
-    /// Forecasters, the main one first: pool, power-law, exponential, trend, last (settling values only), persistence,
-    /// mean, ar, linear, knn, mixture, builtin or any other model's source
+    /// Forecasters, the main one first: pool, power-law, exponential, trend, last (settling values
+    /// only), persistence, mean, ar, linear, knn, mixture, builtin or any other model's source
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     models: Option<Vec<String>>,
-    /// Forecasters whose draws of the settling value are pooled; NAME=WEIGHT lowers the weight of one
+    /// Forecasters whose draws of the settling value are pooled; NAME=WEIGHT lowers the weight of
+    /// one
     #[arg(
         long,
         value_delimiter = ',',

@@ -9,7 +9,8 @@ pub(super) struct Member {
     pub(super) weight: f64,
 }
 
-/// Parses `NAME` or `NAME=WEIGHT`; text after the last `=` that is not a number belongs to the name.
+/// Parses `NAME` or `NAME=WEIGHT`; text after the last `=` that is not a number belongs to the
+/// name.
 impl FromStr for Member {
     type Err = String;
 

@@ -241,7 +241,8 @@ impl Arguments {
         Ok((settling, Some(paths)))
     }
 
-    /// Returns the forecast of a run in a figure: the pool, or without it the first forecaster with paths.
+    /// Returns the forecast of a run in a figure: the pool, or without it the first forecaster with
+    /// paths.
     fn future(
         &self,
         names: &[String],

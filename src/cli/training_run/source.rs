@@ -294,8 +294,8 @@ impl Source {
     }
 }
 
-/// Returns the values of the rows that log a metric. A run diverges if it ends with more than twice as many rows without
-/// a value as between any two values: its last value is then NaN.
+/// Returns the values of the rows that log a metric. A run diverges if it ends with more than twice
+/// as many rows without a value as between any two values: its last value is then NaN.
 fn logged_values(values: Vec<f64>) -> Vec<f64> {
     let mut logged = Vec::new();
     let (mut gap, mut longest) = (0, 0);

@@ -44,8 +44,8 @@ pub(in crate::kernel) fn weigh(scores: &mut [f32], from: usize, to: usize, max: 
     (max, _mm512_reduce_add_ps(sum))
 }
 
-/// `to[r] = factors[r] to[r] + Σ_k weights[r][k] values[k]` for `V` registers of columns from `column`
-/// on; `values` has rows of `width`, `to` as well.
+/// `to[r] = factors[r] to[r] + Σ_k weights[r][k] values[k]` for `V` registers of columns from
+/// `column` on; `values` has rows of `width`, `to` as well.
 #[target_feature(enable = "avx512f")]
 pub(in crate::kernel) fn mix<const R: usize, const V: usize>(
     weights: [&[f32]; R],

@@ -1,7 +1,7 @@
 //! Products of tiles of rows with panels of weights, and the packing of both.
 //!
-//! `c[r] += Σ_k a[k][r] b[k]` for a tile of rows by two registers of columns: twelve rows fill 24 of
-//! the 32 registers, so that every load of a weight serves twelve products.
+//! `c[r] += Σ_k a[k][r] b[k]` for a tile of rows by two registers of columns: twelve rows fill 24
+//! of the 32 registers, so that every load of a weight serves twelve products.
 
 #![allow(unsafe_code)]
 
@@ -172,7 +172,8 @@ pub(in crate::kernel) fn widen_integers<const NIBBLES: bool>(
     }
 }
 
-/// Sixteen columns of `R` rows, `R` at most 16, to rows of columns; fewer if there is room for fewer.
+/// Sixteen columns of `R` rows, `R` at most 16, to rows of columns; fewer if there is room for
+/// fewer.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn store_columns<const R: usize>(rows: [__m512; LANES], to: &mut [[f32; R]]) {

@@ -19,8 +19,8 @@ pub(super) struct Scores {
     pub(super) cap: Option<f64>,
 }
 
-/// Attention of `queries` `[batch, heads, new, head_dim]` over the positions read and the `new` ones
-/// just written: `[batch, new, heads * head_dim]`.
+/// Attention of `queries` `[batch, heads, new, head_dim]` over the positions read and the `new`
+/// ones just written: `[batch, new, heads * head_dim]`.
 pub(super) fn attend(
     queries: &Tensor,
     cache: &KvCache,

@@ -122,7 +122,8 @@ impl Queries {
         Part::cat(&parts)
     }
 
-    /// Attention of some sequences over some rows of a block, the same number of neighbours over each.
+    /// Attention of some sequences over some rows of a block, the same number of neighbours over
+    /// each.
     fn over_rows(
         &self,
         block: &Block,

@@ -1,7 +1,8 @@
 //! The sizes of every family, checked once before anything is built of them.
 //!
-//! A library that is given a wrong size divides by zero, reserves all memory or builds a model of no
-//! layers. Sizes are those of config.json; what they multiply to must be held by the weights file.
+//! A library that is given a wrong size divides by zero, reserves all memory or builds a model of
+//! no layers. Sizes are those of config.json; what they multiply to must be held by the weights
+//! file.
 
 use serde_json::Value;
 

@@ -1,9 +1,9 @@
-//! A decoder that reads values with hints of online experts. Its outputs are logits of the digits' bins, of the
-//! residual's bins, and of a gate between components.
+//! A decoder that reads values with hints of online experts. Its outputs are logits of the digits'
+//! bins, of the residual's bins, and of a gate between components.
 //!
-//! A sequence is one channel. The input of a row is the residual and the value of the row before, and the experts'
-//! hint on the row itself: [`RowInput`]. All parts are added to one embedding, so that kernels, caches and forks are
-//! those of any decoder.
+//! A sequence is one channel. The input of a row is the residual and the value of the row before,
+//! and the experts' hint on the row itself: [`RowInput`]. All parts are added to one embedding, so
+//! that kernels, caches and forks are those of any decoder.
 
 mod features;
 mod settings;
@@ -31,7 +31,8 @@ pub(in crate::model) struct HintsCheckpoint {
 }
 
 impl HintsCheckpoint {
-    /// Hints that are read by the decoder of the digits: the text of `reading.json`, and its name for errors.
+    /// Hints that are read by the decoder of the digits: the text of `reading.json`, and its name
+    /// for errors.
     pub(super) fn parse(name: &str, settings: &[u8]) -> Result<Self, ModelError> {
         Ok(Self {
             settings: ReadingSettings::parse(name, settings)?,
@@ -214,7 +215,8 @@ impl RowInput {
     }
 }
 
-/// A decoder and the weights with which it reads hints. A clone is another handle of the same weights.
+/// A decoder and the weights with which it reads hints. A clone is another handle of the same
+/// weights.
 #[derive(Clone)]
 pub struct HintedModel {
     digits: Arc<Own>,

@@ -177,7 +177,8 @@ fn joined(from: &Uri, to: &str) -> Option<Uri> {
 }
 
 impl Answer {
-    /// Hands on what comes until its end, a cut connection, a silence or a trickle; true at its end.
+    /// Hands on what comes until its end, a cut connection, a silence or a trickle; true at its
+    /// end.
     pub(super) fn read<E>(self, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<bool, E> {
         let mut body = self.body.into_reader();
         let mut buffer = vec![0; 1 << 16];

@@ -247,8 +247,8 @@ impl Hub {
     }
 
     /// The folder in which the model's files lie (the GGUF file if one was asked for): from the
-    /// cache if it is whole there, otherwise fetched. With `refresh` the server is asked for a newer
-    /// state of the revision even then.
+    /// cache if it is whole there, otherwise fetched. With `refresh` the server is asked for a
+    /// newer state of the revision even then.
     ///
     /// # Errors
     /// Any [`HubError`].
@@ -526,8 +526,8 @@ fn default_home() -> Option<PathBuf> {
     Some(std::env::home_dir()?.join(".cache").join("huggingface"))
 }
 
-/// A lock that other processes wait for until it is dropped. File systems without locks have none. `waits` is called
-/// before another process is waited for.
+/// A lock that other processes wait for until it is dropped. File systems without locks have none.
+/// `waits` is called before another process is waited for.
 fn held(path: &Path, waits: impl FnOnce()) -> io::Result<File> {
     let file = OpenOptions::new()
         .create(true)

@@ -41,7 +41,8 @@ impl ServerAddress {
         self.root.starts_with("https://")
     }
 
-    /// Whether nobody on the way reads what is sent: by encryption, or because it stays on this machine.
+    /// Whether nobody on the way reads what is sent: by encryption, or because it stays on this
+    /// machine.
     pub(super) fn is_private(&self) -> bool {
         let Some(rest) = self.root.strip_prefix("http://") else {
             return true;

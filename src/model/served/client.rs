@@ -336,7 +336,8 @@ impl Client {
     }
 }
 
-/// The key for servers that ask for one. That of OpenAI was not set for this address: it goes nowhere in the clear.
+/// The key for servers that ask for one. That of OpenAI was not set for this address: it goes
+/// nowhere in the clear.
 fn key(address: &ServerAddress) -> Result<Option<String>, ServedError> {
     let names: &[&'static str] = match address.is_private() {
         true => &["STATECAST_API_KEY", "OPENAI_API_KEY"],

@@ -1,7 +1,8 @@
 //! Served models: larger than this machine, or shared.
 //!
-//! A sequence is the list of its tokens. The server is queried only for the probabilities of symbols after prefixes
-//! that need a prediction. Its own prefix cache is left to it; requests come in an order that suits such caches.
+//! A sequence is the list of its tokens. The server is queried only for the probabilities of
+//! symbols after prefixes that need a prediction. Its own prefix cache is left to it; requests come
+//! in an order that suits such caches.
 
 mod address;
 mod answers;

@@ -12,7 +12,8 @@ use super::protocol::{NextToken, Protocol, Query};
 
 const PATH: &str = "/v1/completions";
 
-/// Likeliest tokens that are asked for, most first: OpenAI gives 20 or 5, `llama-cpp-python` any number.
+/// Likeliest tokens that are asked for, most first: OpenAI gives 20 or 5, `llama-cpp-python` any
+/// number.
 const COUNTS: [usize; 3] = [1000, 20, 5];
 
 /// How often a server draws a token before its text is held to end here for sure.
@@ -69,8 +70,8 @@ impl OpenAi {
         !self.takes_tokens
     }
 
-    /// The likeliest next tokens. `llama-cpp-python` lists none where the token that it draws ends the
-    /// text, so that it is asked to draw again.
+    /// The likeliest next tokens. `llama-cpp-python` lists none where the token that it draws ends
+    /// the text, so that it is asked to draw again.
     fn listed(
         &self,
         client: &Client,
@@ -104,7 +105,8 @@ impl OpenAi {
             }
         };
         let listed = self.listed(client, &request)?;
-        // Texts that are none of ours count towards what is given, under numbers that are no token's.
+        // Texts that are none of ours count towards what is given, under numbers that are no
+        // token's.
         let mut known: HashMap<u32, f64> = HashMap::new();
         for (i, (text, value)) in listed.into_iter().enumerate() {
             let id = token_id(&text).or_else(|| pieces.token(&text));

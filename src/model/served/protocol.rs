@@ -86,8 +86,8 @@ impl NextToken {
         Some(next)
     }
 
-    /// From tokens that were asked for by name; `None` if a value is no logarithm of a probability, or all
-    /// are those of zero: what is no number is written like an infinity.
+    /// From tokens that were asked for by name; `None` if a value is no logarithm of a probability,
+    /// or all are those of zero: what is no number is written like an infinity.
     pub(super) fn requested(listed: impl IntoIterator<Item = (u32, f64)>) -> Option<Self> {
         let known: HashMap<u32, f64> = listed.into_iter().collect();
         let sound = |&value: &f64| !value.is_nan() && value <= ROUNDING;

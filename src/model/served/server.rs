@@ -10,7 +10,8 @@ use super::{Served, ServedError, ServerAddress};
 use crate::codec::{CodecError, PromptFormat, TextTokenizer, TokenTable};
 use crate::model::{ModelError, tokenizer_file};
 
-/// Tokens of a model whose server does not say how many it reads, unless `STATECAST_SERVER_WINDOW` does.
+/// Tokens of a model whose server does not say how many it reads, unless `STATECAST_SERVER_WINDOW`
+/// does.
 const UNTOLD_WINDOW: usize = 2048;
 
 /// What two tokenizers of numbers agree on if they are the same.

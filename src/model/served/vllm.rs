@@ -1,5 +1,5 @@
-//! vLLM: `/v1/completions` with tokens; chosen tokens' probabilities where the server knows how, the
-//! likeliest tokens' of a whole context in one request where it does not.
+//! vLLM: `/v1/completions` with tokens; chosen tokens' probabilities where the server knows how,
+//! the likeliest tokens' of a whole context in one request where it does not.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,8 @@ use super::protocol::{NextToken, Protocol, Query};
 
 const PATH: &str = "/v1/completions";
 
-/// Likeliest tokens that are asked for, most first: servers allow 20 unless they are told otherwise.
+/// Likeliest tokens that are asked for, most first: servers allow 20 unless they are told
+/// otherwise.
 const COUNTS: [usize; 3] = [1024, 20, 5];
 
 /// Likeliest tokens at each position of a whole context; more make answers long.
