@@ -18,7 +18,7 @@ pub enum ForecastersError {
     #[error("'{0}' cannot be an expert")]
     Unknown(String),
     /// A mixture among the members of a mixture.
-    #[error("{0} cannot be a member of a mixture")]
+    #[error("'{0}' cannot be an expert")]
     Nested(String),
     /// No language model, where one is needed.
     #[error("no language model")]

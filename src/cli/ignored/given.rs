@@ -42,7 +42,7 @@ impl Given<'_> {
     }
 
     /// The names of forecasters that a flag has.
-    fn names(&self, flag: &str) -> Vec<ForecasterName> {
+    pub(super) fn names(&self, flag: &str) -> Vec<ForecasterName> {
         let words = self.words(flag);
         let names = words
             .iter()

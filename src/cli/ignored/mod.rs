@@ -407,7 +407,13 @@ fn named_twice(given: &Given) -> Option<String> {
             "pool" => word.split('=').next().unwrap_or_default().to_owned(),
             _ => word.to_owned(),
         };
-        let names: Vec<String> = words.iter().map(|word| name(word)).collect();
+        let names: Vec<String> = match *flag {
+            "experts" | "models" => {
+                let names = given.names(flag).into_iter();
+                names.map(|name| name.to_string()).collect()
+            }
+            _ => words.iter().map(|word| name(word)).collect(),
+        };
         let twice = (1..names.len()).find(|&i| names[..i].contains(&names[i]))?;
         let flag = flag_of(flag);
         Some(format!("{flag} names {} twice; name it once", names[twice]))

@@ -37,7 +37,7 @@ pub enum ForecastStudyError {
     ActionsUnseen(&'static str),
     /// A quantity of actions that a policy takes on every path for itself.
     #[error(
-        "`derive=`: {0} is an action, and with a policy every path takes actions of its own; derive from the variables only, or \
+        "`derive=`: {0} is an action, and with `policy=` every path takes actions of its own; derive from the variables only, or \
          give the actions with `future=` or `hold-actions=`"
     )]
     DerivedFromPolicy(String),
