@@ -388,7 +388,7 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
     let silent = folder.file("silent.csv", "step,loss\n0,\n1,\n");
     fails(
         &["training-run", &silent, "--until", "90"],
-        "no row says anything of loss",
+        "no row has a value of loss",
     );
     let simulated = [
         "training-run",

@@ -153,7 +153,7 @@ fn the_linear_model_wins_where_the_system_is_linear() {
 fn a_linear_model_asks_for_the_actions_to_come() {
     let reading = forecaster("linear").read(&recording(50)).unwrap();
     let error = reading.rollout(&RolloutSettings::default(), None, &|_| ());
-    assert!(error.unwrap_err().to_string().contains("--future"));
+    assert!(error.unwrap_err().to_string().contains("`future=`"));
 }
 
 #[test]

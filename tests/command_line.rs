@@ -358,7 +358,7 @@ fn backtest_prints_scores_and_writes_them() {
     let page = std::fs::read_to_string(&report).unwrap();
     for part in [
         "<svg",
-        "Who is right",
+        "Expert weights over time",
         "builtin+recalibrated",
         "obs_theta_dot",
     ] {

@@ -340,7 +340,7 @@ fn cut_connection_is_taken_up_again() {
     let home = tempfile::tempdir().unwrap();
     let error = error(&run(server.port, home.path(), false));
     assert!(
-        error.contains("was cut at") && error.contains("run again"),
+        error.contains("was truncated at") && error.contains("run again"),
         "{error}"
     );
     succeeds(&run(server.port, home.path(), false));

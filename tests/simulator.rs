@@ -522,7 +522,7 @@ done
             let other = [&case[..1], &[&file], &case[1..], &only[2..4], &without];
             let error = error_of(&statecast(&other.concat()));
             assert!(
-                error.contains("'builtin' and 'mixture', none of"),
+                error.contains("need the estimator 'builtin' or 'mixture'"),
                 "{error}"
             );
         }

@@ -1,25 +1,21 @@
 //! `statecast calibrate`: forecast calibration, before and after recalibration.
 
-use std::sync::Arc;
-
 use clap::Args;
 
 use super::experts::{BandArguments, NameArguments, TrainArguments, finish, load, with_system};
 use super::input::ModelArguments;
 use super::outputs::Ending;
+use super::progress::Progress;
 use super::windowed::{Study, WindowArguments, aligned};
-use crate::backtest::{BacktestSummary, Results};
-use crate::forecast::{Forecaster, Recalibrated};
-use crate::forecasters::{Combining, ForecasterName};
-use crate::metrics::{Calibration, Pit};
+use crate::backtest::BacktestSummary;
+use crate::cli::terminal::Terminal;
+use crate::forecasters::Combining;
+use crate::metrics::Calibration;
 use crate::output::{number, percent};
+use crate::study::{CalibrationStudy, Verdict};
 
 /// Steps ahead in the table, in addition to the last one.
 const STEPS: [usize; 6] = [1, 2, 5, 10, 20, 50];
-
-/// Coverage of 90 % intervals below and above which densities count as too narrow or too wide.
-const NARROW: f64 = 0.88;
-const WIDE: f64 = 0.92;
 
 /// Measure forecast calibration, before and after recalibration
 ///
@@ -65,34 +61,33 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let forecasters = with_system(forecasters, arguments.windowed.system(&series)?)?;
     let combining = Combining::default().with_alpha(arguments.share);
     let combining = arguments.bands.of(combining);
-    let plain = forecasters.predictor(&name, settings, combining)?;
-    let recalibrated = match name {
-        ForecasterName::Mixture(_) => forecasters.predictor(&name, settings, combining.online())?,
-        _ => Arc::new(Recalibrated::new(plain.clone())),
-    };
-    let recalibrated = forecasters.informed(Forecaster::of(recalibrated, settings))?;
-    let methods = [
-        forecasters.informed(Forecaster::of(plain, settings))?,
-        recalibrated.with_origins(combining.origins),
-    ];
     let windowed = &arguments.windowed;
-    let found = windowed.run("calibrate", &series, &methods)?;
+    let progress = Progress::new("calibrate");
+    let study = CalibrationStudy::run(
+        &series,
+        &forecasters,
+        &name,
+        settings,
+        combining,
+        windowed.settings(&series),
+        &Terminal(&progress),
+    )?;
+    drop(progress);
     finish(&forecasters)?;
-    let study = Study {
+    let made = Study {
         command: "calibrate",
         experts: name.members(),
         settings,
-        found: &found,
+        found: &study.backtest,
     };
     let mut ending = Ending::new(arguments.windowed.output());
-    windowed.write(&study, None, &mut ending);
-    ending.show(&text(&found.results, &found.summary))
+    windowed.write(&made, None, &mut ending);
+    ending.show(&text(&study))
 }
 
-fn text(results: &Results, summary: &BacktestSummary) -> String {
-    let [before, after] = summary.methods.as_slice() else {
-        return String::new();
-    };
+fn text(study: &CalibrationStudy) -> String {
+    let (before, after) = (study.plain(), study.recalibrated());
+    let summary = &study.backtest.summary;
     let (one, two) = (&before.one_step_calibration, &after.one_step_calibration);
     let mut text = format!(
         "{}, {} outcomes one step ahead in {} windows\n\n",
@@ -121,7 +116,7 @@ fn text(results: &Results, summary: &BacktestSummary) -> String {
     text += "\n";
     text += &aligned(&steps_ahead(summary));
     text += "\n";
-    text += &aligned(&channels(results));
+    text += &aligned(&channels(study));
     text += "\n";
     text += &verdict("One-step", one, two);
     text += &verdict("Multi-step", &before.calibration, &after.calibration);
@@ -148,42 +143,34 @@ fn steps_ahead(summary: &BacktestSummary) -> Vec<[String; 5]> {
 }
 
 /// Returns the calibration of every channel's one-step densities.
-fn channels(results: &Results) -> Vec<[String; 5]> {
+fn channels(study: &CalibrationStudy) -> Vec<[String; 5]> {
     let titles = ["channel", "in 90 %", "KS", "recalibrated", "KS"];
-    let mut rows = vec![titles.map(str::to_owned)];
-    for (channel, name) in results.channels.iter().enumerate() {
-        let calibration = |method: usize| {
-            let mut pit = Pit::new();
-            let of = results.one_step.iter();
-            of.filter(|s| s.method == method && s.channel == channel)
-                .for_each(|s| pit.push(s.pit));
-            pit.calibration()
-        };
-        let (a, b) = (calibration(0), calibration(1));
-        if a.outcomes > 0 {
-            rows.push([
-                name.clone(),
-                percent(a.coverage_90, 1),
-                number(a.ks, 3),
-                percent(b.coverage_90, 1),
-                number(b.ks, 3),
-            ]);
-        }
-    }
-    rows
+    let rows = study.channels().into_iter().map(|channel| {
+        let (a, b) = (channel.plain, channel.recalibrated);
+        [
+            channel.name,
+            percent(a.coverage_90, 1),
+            number(a.ks, 3),
+            percent(b.coverage_90, 1),
+            number(b.ks, 3),
+        ]
+    });
+    [titles.map(str::to_owned)]
+        .into_iter()
+        .chain(rows)
+        .collect()
 }
 
 fn verdict(what: &str, before: &Calibration, after: &Calibration) -> String {
     let covered = percent(before.coverage_90, 1);
-    let finding = match before.coverage_90 {
-        share if share < NARROW => {
-            format!("too narrow: 90 % intervals cover {covered} of the observations")
-        }
-        share if share > WIDE => {
-            format!("too wide: 90 % intervals cover {covered} of the observations")
-        }
-        _ => format!("well calibrated: 90 % intervals cover {covered} of the observations"),
+    let finding = match Verdict::of(before) {
+        Verdict::TooNarrow => "too narrow",
+        Verdict::TooWide => "too wide",
+        Verdict::WellCalibrated => "well calibrated",
     };
     let after = percent(after.coverage_90, 1);
-    format!("{what} densities are {finding}; {after} after recalibration.\n")
+    format!(
+        "{what} densities are {finding}: 90 % intervals cover {covered} of the observations; {after} after \
+         recalibration.\n"
+    )
 }

@@ -140,6 +140,15 @@ impl WindowArguments {
         }
     }
 
+    /// The windows, paths and seed.
+    pub(super) fn settings(&self, series: &BacktestSeries) -> BacktestSettings {
+        BacktestSettings {
+            windows: series.windows(),
+            samples: self.samples,
+            seed: self.seed,
+        }
+    }
+
     /// Forecasts from all origins by all methods.
     pub(super) fn run(
         &self,
@@ -147,11 +156,7 @@ impl WindowArguments {
         series: &BacktestSeries,
         methods: &[Forecaster],
     ) -> anyhow::Result<Backtest> {
-        let settings = BacktestSettings {
-            windows: series.windows(),
-            samples: self.samples,
-            seed: self.seed,
-        };
+        let settings = self.settings(series);
         let progress = Progress::new(command);
         Ok(Backtest::run(
             series,

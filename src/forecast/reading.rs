@@ -56,7 +56,7 @@ impl Reading {
     /// let residual = Residual::new(named("mean").unwrap());
     /// let reading = Forecaster::of(Arc::new(residual), Settings::default()).read(&context)?;
     /// let (channel, leadership) = &reading.leaders()[0];
-    /// assert_eq!((*channel, leadership.last), (0, Some(Source::Linear)));
+    /// assert_eq!((*channel, leadership.last), (0, Some(ExpertKind::Linear)));
     /// # Ok::<(), statecast::forecast::ForecastError>(())
     /// ```
     pub fn leaders(&self) -> Vec<(usize, Leadership)> {

@@ -4,9 +4,11 @@
 //! A study says what it does to an [`Observer`]; it prints nothing itself.
 
 pub mod backtest;
+mod calibration;
 pub mod forecast;
 
 pub use backtest::{Backtest, BacktestSeries};
+pub use calibration::{CalibrationStudy, CalibrationStudyError, ChannelCalibration, Verdict};
 pub use forecast::{Forecast, ForecastSettings, ForecastStudy};
 
 /// What a study says while it works.

@@ -1,0 +1,150 @@
+//! Forecast calibration, before and after recalibration.
+
+use std::sync::Arc;
+
+use super::Observer;
+use super::backtest::{Backtest, BacktestSeries, BacktestStudyError};
+use crate::backtest::{BacktestSettings, MethodSummary};
+use crate::forecast::{Forecaster, Recalibrated, Settings};
+use crate::forecasters::{Combining, ForecasterName, Forecasters, ForecastersError};
+use crate::metrics::{Calibration, Pit};
+
+/// Coverage of 90 % intervals below and above which densities count as too narrow or too wide.
+const NARROW: f64 = 0.88;
+const WIDE: f64 = 0.92;
+
+/// What the coverage of 90 % intervals says of densities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They cover less than 88 %.
+    TooNarrow,
+    /// They cover 88 to 92 %.
+    WellCalibrated,
+    /// They cover more than 92 %.
+    TooWide,
+}
+
+impl Verdict {
+    /// The verdict on a calibration.
+    pub fn of(calibration: &Calibration) -> Self {
+        match calibration.coverage_90 {
+            share if share < NARROW => Self::TooNarrow,
+            share if share > WIDE => Self::TooWide,
+            _ => Self::WellCalibrated,
+        }
+    }
+}
+
+/// Calibration of a channel's one-step densities.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelCalibration {
+    /// Name of the channel.
+    pub name: String,
+    /// Of the original densities.
+    pub plain: Calibration,
+    /// Of the recalibrated ones.
+    pub recalibrated: Calibration,
+}
+
+/// A forecaster backtested twice: as it is, and recalibrated online from its past PIT values.
+///
+/// ```
+/// use statecast::Recording;
+/// use statecast::backtest::{BacktestSettings, Windows};
+/// use statecast::forecast::Settings;
+/// use statecast::forecasters::{Combining, ForecasterName, Forecasters};
+/// use statecast::study::{BacktestSeries, CalibrationStudy};
+/// let recording = Recording::read("examples/pendulum.csv")?;
+/// let settings = Settings::default();
+/// let windows = Windows::new(100, 10.try_into()?, 3.try_into()?)?;
+/// let mut series = BacktestSeries::new(windows, settings.method, false);
+/// let episodes: Vec<_> = recording.episodes().iter().collect();
+/// series.add("pendulum", &recording, &episodes)?;
+/// let name: ForecasterName = "ar".parse()?;
+/// let forecasters = Forecasters::new(&[name.clone()], Vec::new())?;
+/// let backtest = BacktestSettings { windows, samples: 20.try_into()?, seed: 0 };
+/// let combining = Combining::default().with_origins(2);
+/// let study = CalibrationStudy::run(&series, &forecasters, &name, settings, combining, backtest, &())?;
+/// assert_eq!(study.recalibrated().name, "ar+recalibrated");
+/// assert_eq!(study.channels().len(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct CalibrationStudy {
+    /// Both backtests: first the original densities.
+    pub backtest: Backtest,
+}
+
+/// Reasons why calibration cannot be measured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CalibrationStudyError {
+    /// A name that makes no forecaster.
+    #[error(transparent)]
+    Forecasters(#[from] ForecastersError),
+    /// A backtest that cannot be made.
+    #[error(transparent)]
+    Backtest(#[from] BacktestStudyError),
+}
+
+impl CalibrationStudy {
+    /// Backtests the forecaster of a name with and without recalibration; `combining` gives the share of mixtures
+    /// and the origins of bands.
+    ///
+    /// # Errors
+    /// [`CalibrationStudyError`] if the name makes no forecaster or the backtest cannot be made.
+    pub fn run(
+        series: &BacktestSeries,
+        forecasters: &Forecasters,
+        name: &ForecasterName,
+        settings: Settings,
+        combining: Combining,
+        backtest: BacktestSettings,
+        observer: &dyn Observer,
+    ) -> Result<Self, CalibrationStudyError> {
+        let combining = combining.plain();
+        let plain = forecasters.predictor(name, settings, combining)?;
+        let recalibrated = match name {
+            ForecasterName::Mixture(_) => {
+                forecasters.predictor(name, settings, combining.online())?
+            }
+            _ => Arc::new(Recalibrated::new(plain.clone())),
+        };
+        let recalibrated = forecasters.informed(Forecaster::of(recalibrated, settings))?;
+        let methods = [
+            forecasters.informed(Forecaster::of(plain, settings))?,
+            recalibrated.with_origins(combining.origins),
+        ];
+        let backtest = Backtest::run(series, &methods, backtest, observer)?;
+        Ok(Self { backtest })
+    }
+
+    /// Scores of the original densities and paths.
+    pub fn plain(&self) -> &MethodSummary {
+        &self.backtest.summary.methods[0]
+    }
+
+    /// Scores of the recalibrated ones.
+    pub fn recalibrated(&self) -> &MethodSummary {
+        &self.backtest.summary.methods[1]
+    }
+
+    /// Calibration of the channels that vary.
+    pub fn channels(&self) -> Vec<ChannelCalibration> {
+        let results = &self.backtest.results;
+        let calibration = |method: usize, channel: usize| {
+            let mut pit = Pit::new();
+            let of = results.one_step.iter();
+            of.filter(|s| s.method == method && s.channel == channel)
+                .for_each(|s| pit.push(s.pit));
+            pit.calibration()
+        };
+        let of_channel = |(channel, name): (usize, &String)| ChannelCalibration {
+            name: name.clone(),
+            plain: calibration(0, channel),
+            recalibrated: calibration(1, channel),
+        };
+        let channels = results.channels.iter().enumerate().map(of_channel);
+        channels.filter(|of| of.plain.outcomes > 0).collect()
+    }
+}
