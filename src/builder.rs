@@ -3,7 +3,7 @@
 use crate::codec::builtin_formats;
 use crate::error::Error;
 use crate::forecast::{Forecaster, Method, Settings, Variables};
-use crate::forecasters::{Combining, ForecasterName, Forecasters};
+use crate::forecasters::{Combining, ForecasterName, Forecasters, NameError};
 use crate::model::{Device, Model, ModelSource, Precision};
 use crate::recording::Recording;
 use crate::study::forecast::ForecastStudyError;
@@ -49,22 +49,18 @@ impl Builder {
     /// address of a server.
     ///
     /// # Errors
-    /// [`Error::Address`] if it is the address of a server that is none.
+    /// [`Error::Name`] if it is the address of a server that is none.
     pub fn model(self, source: &str) -> Result<Self, Error> {
-        let name = ForecasterName::Language(source.parse()?);
+        let name = ForecasterName::Language(source.parse().map_err(NameError::from)?);
         Ok(Self { name, ..self })
     }
 
     /// Names of forecasters to mix, or of a single one, such as `builtin,linear` or `ar`.
     ///
     /// # Errors
-    /// [`Error::Address`] if one is the address of a server that is none.
+    /// [`Error::Name`] if one is empty or the address of a server that is none.
     pub fn experts(self, names: &str) -> Result<Self, Error> {
-        let mut names = ForecasterName::list(names)?;
-        let name = match names.len() {
-            1 => names.remove(0),
-            _ => ForecasterName::Mixture(names),
-        };
+        let name = ForecasterName::mixture(ForecasterName::list(names)?);
         Ok(Self { name, ..self })
     }
 

@@ -1,8 +1,8 @@
 //! The error of the crate's short way.
 
 use crate::forecast::ForecastError;
-use crate::forecasters::ForecastersError;
-use crate::model::{AddressError, ModelError};
+use crate::forecasters::{ForecastersError, NameError};
+use crate::model::ModelError;
 use crate::output::OutputError;
 use crate::recording::RecordingError;
 use crate::study::forecast::ForecastStudyError;
@@ -24,9 +24,9 @@ pub enum Error {
     /// A model that cannot be loaded or run.
     #[error(transparent)]
     Model(Box<ModelError>),
-    /// The address of a server that is none.
+    /// A text that names no forecaster.
     #[error(transparent)]
-    Address(#[from] AddressError),
+    Name(#[from] NameError),
     /// Names that make no forecaster.
     #[error(transparent)]
     Forecasters(#[from] ForecastersError),

@@ -68,7 +68,7 @@ fn bins_and_saturation_equal_numpy() {
             }
             let ours = axis.quantise(x);
             assert_eq!(ours.bin.index() as i64, bins[i], "channel {c}, row {t}");
-            assert_eq!(ours.saturated, saturated[i], "channel {c}, row {t}");
+            assert_eq!(ours.clipped, saturated[i], "channel {c}, row {t}");
             compared += 1;
         }
     }

@@ -141,7 +141,7 @@ fn sampled_paths_feed_their_own_bins_back() {
     let axes: &[codec::Axis] = reading.encoding().axes();
     for (path, values) in paths.axis_iter(Axis(0)).enumerate() {
         let drawn = Array2::from_shape_fn(values.dim(), |(h, c)| axes[c].quantise(values[[h, c]]));
-        assert!(drawn.iter().all(|q| !q.saturated));
+        assert!(drawn.iter().all(|q| !q.clipped));
         let drawn = drawn.mapv(|q| q.bin);
         let whole = ndarray::concatenate(
             Axis(0),

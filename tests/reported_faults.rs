@@ -580,3 +580,20 @@ fn a_transition_over_a_gap_is_not_counted() {
     // The row behind the gap is none of those that are scored.
     assert_eq!(found["study"]["visits"], serde_json::json!([19, 5]));
 }
+
+/// A single plan of `--fork` was called `--future`, and a policy without actions was said to have wrong widths.
+#[test]
+fn actions_to_come_are_called_by_their_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let bare = folder.path().join("bare.csv");
+    let rows: String = (0..30).map(|t| format!("{t},{}\n", t % 7)).collect();
+    std::fs::write(&bare, format!("t,obs_x\n{rows}")).unwrap();
+    let bare = bare.to_str().unwrap();
+    let persistence = ["--experts", "persistence", "--horizon", "2"];
+    let fork = ["--fork", "examples/pendulum_left.csv"];
+    let output = statecast(&[&PENDULUM[..], &persistence, &fork].concat());
+    assert!(stderr(&output).contains("--fork needs --method residual"));
+    let policy = ["--experts", "linear", "--policy", "constant:1"];
+    let output = statecast(&[&["forecast", bare][..], &policy].concat());
+    assert!(stderr(&output).contains("--policy: the recording has no action columns"));
+}

@@ -81,7 +81,7 @@ fn paths_of_a_linear_system_without_noise_are_exact() {
     let future = KnownFuture(actual.actions.clone());
     let rollout = reading.rollout(&paths(20, 20), Some(&future), &|_| ());
     let rollout = rollout.unwrap();
-    assert_eq!((rollout.saturated, reading.saturated()), (0, 0));
+    assert_eq!((rollout.clipped, reading.clipped()), (0, 0));
     for v in 0..2 {
         let column = all.column(v);
         let range = column.iter().copied().fold(f64::MIN, f64::max)
@@ -393,7 +393,7 @@ fn paths_of_online_experts_leave_the_axis_and_count_what_is_held() {
     let linear = Forecaster::of(named("linear").unwrap(), Settings::default());
     let reading = linear.read(&ramp()).unwrap();
     let near = reading.rollout(&paths(60, 5), None, &|_| ()).unwrap();
-    assert_eq!(near.saturated, 0);
+    assert_eq!(near.clipped, 0);
     assert!(near.paths.iter().all(|x| x.is_finite()));
     let last = near.paths[[0, 59, 0]];
     assert!((last - 159.0).abs() < 10.0, "{last}");
@@ -401,7 +401,7 @@ fn paths_of_online_experts_leave_the_axis_and_count_what_is_held() {
     let range = reading.encoding().axes()[0].value(15.5) - 1e-6;
     let held = far.paths.iter().filter(|&&x| x >= range).count();
     assert!(held > 100);
-    assert_eq!(far.saturated, held);
+    assert_eq!(far.clipped, held);
 }
 
 /// A draw that was held counted again as a residual beyond its bins, and again when it was fed to
@@ -420,7 +420,7 @@ fn a_held_draw_counts_once() {
         let least = reading.encoding().axes()[0].value(-5.5) + 1e-6;
         let outside = |x: &&f64| **x >= range || **x <= least;
         let held = rollout.paths.iter().filter(outside).count();
-        assert_eq!(rollout.saturated, held);
+        assert_eq!(rollout.clipped, held);
         assert!(held > 0 || max_steps.is_some());
     }
 }

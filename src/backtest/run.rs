@@ -231,13 +231,13 @@ impl Window<'_> {
             results,
         );
         let mut reading = forecast.reading;
-        let before = reading.saturated();
+        let before = reading.clipped();
         let one_step = reading.observe(&actual)?;
         if results.channels.is_empty() {
             results.channels = reading.encoding().channel_names().to_vec();
         }
         if self.method == 0 {
-            results.clipped += reading.saturated() - before;
+            results.clipped += reading.clipped() - before;
         }
         self.score_densities(&one_step, paths.seed, results);
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::cli::terminal::tell;
@@ -101,6 +101,18 @@ impl FutureArguments {
         episodes: &[(&Episode, usize)],
         horizon: usize,
     ) -> anyhow::Result<ActionsAhead> {
+        let given = [
+            ("--future", self.future.is_some()),
+            ("--fork", self.forks()),
+            ("--hold-actions", self.hold_actions.is_some()),
+            ("--policy", self.policy.is_some()),
+        ];
+        if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
+            ensure!(
+                !recording.action_names().is_empty(),
+                "{flag}: the recording has no action columns; choose them with --action"
+            );
+        }
         if let Some(held) = self.hold_actions {
             return Ok(ActionsAhead::Held(held.into()));
         }

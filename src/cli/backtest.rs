@@ -94,7 +94,7 @@ impl Arguments {
         let mut methods = names(&self.models);
         for method in &mut methods {
             if *method == ForecasterName::Mixture(Vec::new()) {
-                *method = ForecasterName::Mixture(names(&self.experts));
+                *method = ForecasterName::mixture(names(&self.experts));
             }
         }
         methods

@@ -74,7 +74,8 @@ struct Run<'a> {
     first_row: usize,
     rows: usize,
     channels: &'a [String],
-    saturated: usize,
+    #[serde(rename = "saturated")]
+    clipped: usize,
     seconds: f64,
 }
 
@@ -165,7 +166,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         first_row: all - rows,
         rows,
         channels: reading.encoding().channel_names(),
-        saturated: reading.saturated(),
+        clipped: reading.clipped(),
         seconds,
     };
     Ok(bundle.finish(&arguments.output, &Manifest::new("density", &run))?)

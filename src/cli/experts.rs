@@ -11,9 +11,9 @@ use super::served;
 use crate::cli::terminal::tell;
 use crate::forecast::{Settings, Variables};
 use crate::forecasters::{
-    Combining, ForecasterName, Forecasters, ForecastersError, System, other_units,
+    Combining, ForecasterName, Forecasters, ForecastersError, NameError, System, other_units,
 };
-use crate::model::{AddressError, ModelSource, Work};
+use crate::model::{ModelSource, Work};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Uncertainty")]
@@ -56,9 +56,9 @@ enum Recalibration {
 pub(super) struct NameList(pub(super) Vec<ForecasterName>);
 
 impl FromStr for NameList {
-    type Err = AddressError;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         ForecasterName::list(text).map(Self)
     }
 }
@@ -88,11 +88,10 @@ impl NameArguments {
 
     /// The mixture of the experts, or the model.
     pub(super) fn name(&self, model: &ModelArguments) -> ForecasterName {
-        let mut experts = names(&self.experts);
-        match experts.len() {
-            0 => ForecasterName::Language(model.source().clone()),
-            1 => experts.remove(0),
-            _ => ForecasterName::Mixture(experts),
+        let experts = names(&self.experts);
+        match experts.is_empty() {
+            true => ForecasterName::Language(model.source().clone()),
+            false => ForecasterName::mixture(experts),
         }
     }
 }

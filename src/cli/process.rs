@@ -10,7 +10,7 @@ use crate::kernel::{self, Features};
 const TENSOR_THREADS: &str = "CANDLE_NUM_THREADS";
 
 /// A thread takes memory, and more than there are cores only take turns.
-const MOST_THREADS: usize = 1024;
+const MAX_THREADS: usize = 1024;
 
 /// Refuses values of environment variables that would be passed over or end the program.
 pub(super) fn check_environment() -> Result<(), String> {
@@ -19,9 +19,9 @@ pub(super) fn check_environment() -> Result<(), String> {
             continue;
         };
         let count = value.to_str().and_then(|text| text.parse::<usize>().ok());
-        if count.is_none_or(|count| count > MOST_THREADS) {
+        if count.is_none_or(|count| count > MAX_THREADS) {
             return Err(format!(
-                "{name}={}: a number of threads, at most {MOST_THREADS}",
+                "{name}={}: a number of threads, at most {MAX_THREADS}",
                 value.display()
             ));
         }

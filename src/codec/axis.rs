@@ -221,7 +221,7 @@ mod tests {
             let axis = Axis::fit(Scale::MinMax, values.iter().copied()).unwrap();
             for &x in &values {
                 let q = axis.quantise(x);
-                prop_assert!(!q.saturated);
+                prop_assert!(!q.clipped);
                 let slack = 1e-12 * (1.0 + x.abs());
                 prop_assert!((axis.value(q.bin.centre()) - x).abs() <= 0.005 * axis.unit() + slack);
             }

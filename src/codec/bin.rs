@@ -16,7 +16,7 @@ pub struct Quantised {
     /// Bin of the value, or the nearest one.
     pub bin: Bin,
     /// True if the value was outside `[0, 10)`.
-    pub saturated: bool,
+    pub clipped: bool,
 }
 
 impl Bin {
@@ -39,9 +39,9 @@ impl Bin {
     /// ```
     /// use statecast::codec::Bin;
     /// let inside = Bin::quantise(5.019);
-    /// assert_eq!((inside.bin.index(), inside.saturated), (501, false));
+    /// assert_eq!((inside.bin.index(), inside.clipped), (501, false));
     /// let outside = Bin::quantise(-0.2);
-    /// assert_eq!((outside.bin.index(), outside.saturated), (0, true));
+    /// assert_eq!((outside.bin.index(), outside.clipped), (0, true));
     /// ```
     pub fn quantise(y: f64) -> Quantised {
         debug_assert!(!y.is_nan());
@@ -49,7 +49,7 @@ impl Bin {
         let last = (BIN_COUNT - 1) as f64;
         Quantised {
             bin: Self(index.clamp(0.0, last) as u16),
-            saturated: !(0.0..=last).contains(&index),
+            clipped: !(0.0..=last).contains(&index),
         }
     }
 
@@ -81,16 +81,16 @@ mod tests {
             let bin = Bin::new(k).unwrap();
             let back = Bin::quantise(bin.centre());
             assert_eq!(back.bin, bin);
-            assert!(!back.saturated);
+            assert!(!back.clipped);
         }
     }
 
     #[test]
     fn ends_of_the_axis_saturate() {
-        assert!(!Bin::quantise(0.0).saturated);
-        assert!(!Bin::quantise(9.9999).saturated);
-        assert!(Bin::quantise(10.0).saturated);
-        assert!(Bin::quantise(-1e-9).saturated);
+        assert!(!Bin::quantise(0.0).clipped);
+        assert!(!Bin::quantise(9.9999).clipped);
+        assert!(Bin::quantise(10.0).clipped);
+        assert!(Bin::quantise(-1e-9).clipped);
         assert_eq!(Bin::quantise(f64::INFINITY).bin.index(), 999);
         assert_eq!(Bin::quantise(f64::NEG_INFINITY).bin.index(), 0);
     }
@@ -99,7 +99,7 @@ mod tests {
         #[test]
         fn quantising_errs_by_at_most_half_a_bin(y in 0.0..10.0_f64) {
             let q = Bin::quantise(y);
-            prop_assert!(!q.saturated);
+            prop_assert!(!q.clipped);
             prop_assert!((q.bin.centre() - y).abs() <= 0.5 * BIN_WIDTH + 1e-12);
         }
     }

@@ -20,7 +20,7 @@ const CURVE: f64 = Grid::CURVE;
 /// let fine = Grid::Residual { centre: 5.0, scale: 0.001 };
 /// assert_eq!(fine.quantise(5.0).bin.index(), 500);
 /// assert!((fine.width(500) - 9e-7).abs() < 1e-7);
-/// assert!(fine.quantise(4.7).saturated && (fine.edge(0) - 4.8).abs() < 1e-12);
+/// assert!(fine.quantise(4.7).clipped && (fine.edge(0) - 4.8).abs() < 1e-12);
 /// assert_eq!(Grid::Digits.edge(250), 2.5);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -180,9 +180,9 @@ mod tests {
             let scale = 10f64.powf(size);
             let grid = Grid::Residual { centre, scale };
             let position = centre + z * scale;
-            let Quantised { bin, saturated } = grid.quantise(position);
+            let Quantised { bin, clipped } = grid.quantise(position);
             let slack = 1e-9 * scale * (1.0 + z.abs()) + 1e-12;
-            if saturated {
+            if clipped {
                 prop_assert!(z.abs() > 199.99);
             } else {
                 prop_assert!(position >= grid.edge(bin.index()) - slack);

@@ -215,7 +215,7 @@ pub fn in_context(
         let rollout = reading.rollout_with_policy(&settings, &mut control, &|share| {
             progress((number as f64 + share) / count as f64);
         })?;
-        imagined.clipped += rollout.saturated;
+        imagined.clipped += rollout.clipped;
         let results = control
             .accumulator
             .returns

@@ -15,7 +15,7 @@ const FIRST_SEARCH: usize = 16;
 const LONGEST: usize = 512;
 
 /// Autocorrelation that the best period must have, and share of it that a shorter one must have.
-const LEAST: f64 = 0.2;
+const MIN_AUTOCORRELATION: f64 = 0.2;
 const AS_GOOD: f64 = 0.9;
 
 const RIDGE: f64 = 0.1;
@@ -184,7 +184,7 @@ fn period(values: &[f64]) -> Option<usize> {
             .map(|(i, r)| (i + 3, r[1]))
     };
     let best = peaks().map(|(_, r)| r).fold(f64::NEG_INFINITY, f64::max);
-    if best < LEAST {
+    if best < MIN_AUTOCORRELATION {
         return None;
     }
     peaks()

@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 use super::levels::Distinct;
 
 /// Least range that a channel's context is taken to have, in axis units.
-const LEAST: f64 = 1.0;
+const MIN_RANGE: f64 = 1.0;
 
 /// Positions within which paths are held: the range of what was observed of each channel, and as
 /// much again on either side of it. Experts that follow a path further away run off with it.
@@ -38,7 +38,7 @@ impl Bounds {
     /// Where a channel's position is held, if it lies outside.
     fn held(&self, channel: usize, position: f64) -> Option<f64> {
         let (low, high) = self.ranges[channel]?;
-        let room = (high - low).max(LEAST);
+        let room = (high - low).max(MIN_RANGE);
         let held = position.clamp(low - room, high + room);
         (held != position).then_some(held)
     }

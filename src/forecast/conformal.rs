@@ -19,7 +19,7 @@ use super::{
 use crate::metrics::{crps, mean_and_std};
 
 /// Paths of a forecast from inside of the context, at most.
-const MOST_PATHS: usize = 25;
+const MAX_PATHS: usize = 25;
 
 /// Standard errors by which adjusted paths must be better at origins that they were not adjusted by.
 const BETTER_BY: f64 = 1.645;
@@ -36,7 +36,7 @@ const FARTHEST: f64 = 50.0;
 ///
 /// // Paths from -1 to 1, and outcomes that are three times as wide.
 /// let paths = Array3::from_shape_fn((50, 1, 1), |(path, _, _)| (path as f64 - 24.5) / 24.5);
-/// let rollout = Rollout { paths, saturated: 0 };
+/// let rollout = Rollout { paths, clipped: 0 };
 /// let mut conformal = Conformal::new(1, 1, 1);
 /// (0..40).for_each(|i| conformal.learn(&rollout, array![[3.0 * (f64::from(i) - 19.5) / 19.5]].view()));
 /// let widest = conformal.adjusted(&rollout).paths[[49, 0, 0]];
@@ -73,8 +73,8 @@ impl Conformal {
     ) -> Self {
         let learned = |part: &[(Rollout, Array2<f64>)]| {
             let mut conformal = Self::new(horizon, variables, apart);
-            for (rollout, came) in part {
-                conformal.learn(rollout, came.view());
+            for (rollout, observed) in part {
+                conformal.learn(rollout, observed.view());
             }
             conformal
         };
@@ -83,12 +83,15 @@ impl Conformal {
         let mut gains = vec![Vec::with_capacity(seen.len()); variables];
         for (part, other) in [(early, late), (late, early)] {
             let conformal = learned(part);
-            for (rollout, came) in other {
+            for (rollout, observed) in other {
                 let adjusted = conformal.adjusted(rollout);
                 for (v, gains) in gains.iter_mut().enumerate() {
                     let error = |paths: &Rollout| {
                         let of = |h: usize| {
-                            crps(&mut paths.paths.slice(s![.., h, v]).to_vec(), came[[h, v]])
+                            crps(
+                                &mut paths.paths.slice(s![.., h, v]).to_vec(),
+                                observed[[h, v]],
+                            )
                         };
                         (0..horizon).map(of).sum::<f64>()
                     };
@@ -104,12 +107,14 @@ impl Conformal {
         all
     }
 
-    /// Learns from a forecast and what came, `[horizon, variables]`.
-    pub fn learn(&mut self, rollout: &Rollout, came: ArrayView2<f64>) {
+    /// Learns from a forecast and the observations, `[horizon, variables]`.
+    pub fn learn(&mut self, rollout: &Rollout, observed: ArrayView2<f64>) {
         for (h, step) in self.places.iter_mut().enumerate() {
             for (v, places) in step.iter_mut().enumerate() {
-                if let Some(law) = Law::of(rollout.paths.slice(s![.., h, v])) {
-                    let place = law.log_odds(came[[h, v]]);
+                if let Some(distribution) =
+                    SampleDistribution::of(rollout.paths.slice(s![.., h, v]))
+                {
+                    let place = distribution.log_odds(observed[[h, v]]);
                     let at = places.partition_point(|&seen| seen < place);
                     places.insert(at, place);
                 }
@@ -124,16 +129,20 @@ impl Conformal {
     }
 
     /// A forecast whose paths are moved, step by step and variable by variable, to where they have
-    /// the law that was learned. The paths keep their order, so what goes together still does.
+    /// the distribution that was learned. The paths keep their order, so what goes together still does.
     pub fn adjusted(&self, rollout: &Rollout) -> Rollout {
         let mut adjusted = rollout.clone();
         for (h, step) in self.places.iter().enumerate() {
             let new = (self.apart as f64 / (h + 1) as f64).min(1.0);
             for (v, places) in step.iter().enumerate().filter(|(v, _)| !self.left[*v]) {
                 let mut paths = adjusted.paths.slice_mut(s![.., h, v]);
-                let law = Law::of(paths.view());
-                if let (Some(law), Some(learned)) = (law, Learned::of(places, new)) {
-                    paths.mapv_inplace(|x| law.value(learned.place(law.log_odds(x))));
+                let distribution = SampleDistribution::of(paths.view());
+                if let (Some(distribution), Some(learned)) =
+                    (distribution, Learned::of(places, new))
+                {
+                    paths.mapv_inplace(|x| {
+                        distribution.value(learned.place(distribution.log_odds(x)))
+                    });
                 }
             }
         }
@@ -174,8 +183,8 @@ impl Learned {
     }
 }
 
-/// Probability that places, as log-odds, have another law than the standard logistic one, which they
-/// have if nothing is wrong: that of a logistic law of their mean and spread, each of the two worth the
+/// Probability that places, as log-odds, have another distribution than the standard logistic one, which they
+/// have if nothing is wrong: that of a logistic distribution of their mean and spread, each of the two worth the
 /// Bayesian information criterion's price (Schwarz 1978).
 fn trust(places: &[f64], new: f64) -> f64 {
     let seen = places.len() as f64;
@@ -185,7 +194,7 @@ fn trust(places: &[f64], new: f64) -> f64 {
     if !(scale > 0.0 && places.len() > 2) {
         return 0.0;
     }
-    // Of the logistic law; e to the power of minus the size cannot overflow.
+    // Of the logistic distribution; e to the power of minus the size cannot overflow.
     let log_density = |x: f64| -x.abs() - 2.0 * (-x.abs()).exp().ln_1p();
     let gain = places
         .iter()
@@ -198,17 +207,17 @@ fn log_odds(level: f64) -> f64 {
     (level / (1.0 - level)).ln()
 }
 
-/// A sample of paths as a law that is continuous and has tails: log-odds that are linear between
-/// the values, and go on beyond them as those of a logistic law of the sample's spread do.
-struct Law {
+/// A sample of paths as a distribution that is continuous and has tails: log-odds that are linear between
+/// the values, and go on beyond them as those of a logistic distribution of the sample's spread do.
+struct SampleDistribution {
     /// Different values in order, with their log-odds.
     points: Vec<(f64, f64)>,
     /// Log-odds a unit in the tails.
     slope: f64,
 }
 
-impl Law {
-    /// The law of a sample; `None` if its values are all the same.
+impl SampleDistribution {
+    /// The distribution of a sample; `None` if its values are all the same.
     fn of(sample: ArrayView1<f64>) -> Option<Self> {
         let count = sample.len() as f64;
         let mut values = sample.to_vec();
@@ -397,10 +406,10 @@ impl Forecaster {
         with_actions: bool,
         progress: &dyn Fn(f64),
     ) -> Result<(Rollout, Array2<f64>), ForecastError> {
-        let came = context.slice(origin..origin + settings.horizon.get());
-        let known = with_actions.then(|| KnownFuture(came.actions.clone()));
+        let observed = context.slice(origin..origin + settings.horizon.get());
+        let known = with_actions.then(|| KnownFuture(observed.actions.clone()));
         let fewer = RolloutSettings {
-            samples: NonZeroUsize::new(MOST_PATHS)
+            samples: NonZeroUsize::new(MAX_PATHS)
                 .map_or(settings.samples, |most| most.min(settings.samples)),
             seed: settings.seed.wrapping_add(origin as u64 + 1),
             ..*settings
@@ -408,7 +417,7 @@ impl Forecaster {
         let before = context.slice(0..origin);
         let reading = self.read_ahead(&before, 0, settings.max_steps())?;
         let rollout = reading.rollout(&fewer, known.as_ref(), progress)?;
-        Ok((rollout, came.values))
+        Ok((rollout, observed.values))
     }
 }
 
@@ -433,7 +442,7 @@ mod tests {
     fn paths(values: &[f64]) -> Rollout {
         Rollout {
             paths: Array3::from_shape_fn((values.len(), 1, 1), |(path, _, _)| values[path]),
-            saturated: 0,
+            clipped: 0,
         }
     }
 
@@ -473,10 +482,7 @@ mod tests {
         let seen: Vec<(Rollout, Array2<f64>)> = (0..20)
             .map(|_| {
                 let paths = Array3::from_shape_fn((25, 1, 2), |_| draw(1.0));
-                let rollout = Rollout {
-                    paths,
-                    saturated: 0,
-                };
+                let rollout = Rollout { paths, clipped: 0 };
                 (rollout, array![[draw(1.0), draw(8.0)]])
             })
             .collect();
@@ -508,11 +514,11 @@ mod tests {
                 conformal.learn(&paths(&sample), array![[draw(2.5)]].view());
             }
             let sample: Vec<f64> = (0..100).map(|_| draw(1.0)).collect();
-            let came = draw(2.5);
+            let observed = draw(2.5);
             let levels = crate::forecast::Levels::new(vec![0.05, 0.95]).unwrap();
             let within = |rollout: &Rollout| {
                 let bands = rollout.summary(&levels).quantiles;
-                usize::from((bands[0][[0, 0]]..=bands[1][[0, 0]]).contains(&came))
+                usize::from((bands[0][[0, 0]]..=bands[1][[0, 0]]).contains(&observed))
             };
             before += within(&paths(&sample));
             after += within(&conformal.adjusted(&paths(&sample)));

@@ -96,13 +96,13 @@ impl Encoding {
     /// their axis.
     pub fn bins(&self, variables: ArrayView2<f64>) -> (Array2<Bin>, usize) {
         let channels = self.disentangler.to_channels(variables);
-        let mut saturated = 0;
+        let mut clipped = 0;
         let bins = Array2::from_shape_fn(channels.dim(), |(t, c)| {
             let quantised = self.axes[c].quantise(channels[[t, c]]);
-            saturated += usize::from(quantised.saturated);
+            clipped += usize::from(quantised.clipped);
             quantised.bin
         });
-        (bins, saturated)
+        (bins, clipped)
     }
 
     /// Variables of one row of channels.

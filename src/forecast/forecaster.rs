@@ -400,7 +400,7 @@ impl Forecaster {
             active,
             continuation: None,
             begins_anew: false,
-            saturated: 0,
+            clipped: 0,
         };
         if !reading.active.is_empty() {
             reading.continuation = Some(self.predictor.start(reading.start(rows, horizon))?);

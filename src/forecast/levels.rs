@@ -5,11 +5,11 @@ use ndarray::{ArrayView1, ArrayView2, Axis};
 use super::{Rollout, SimultaneousBand};
 
 /// Most levels of a variable, and rows that there must be of each on average.
-const MOST: usize = 20;
+const MAX_LEVELS: usize = 20;
 const ROWS_EACH: usize = 5;
 
 /// Fewest even levels that go on beyond those observed: fewer are those of a switch.
-const LEAST_GOING_ON: usize = 4;
+const MIN_GOING_ON: usize = 4;
 
 /// The levels that the variables of a context take: those of switches, counts and coarse sensors.
 ///
@@ -35,7 +35,7 @@ pub(super) struct Distinct {
 impl Distinct {
     pub(super) fn observe(&mut self, x: f64) {
         self.rows += 1;
-        if self.values.len() > MOST {
+        if self.values.len() > MAX_LEVELS {
             return;
         }
         let place = self.values.partition_point(|value| *value < x);
@@ -53,7 +53,7 @@ impl Distinct {
 impl Levels {
     fn of(found: &Distinct) -> Option<Self> {
         let levels = found.values.clone();
-        if !(2..=MOST).contains(&levels.len()) || found.rows < ROWS_EACH * levels.len() {
+        if !(2..=MAX_LEVELS).contains(&levels.len()) || found.rows < ROWS_EACH * levels.len() {
             return None;
         }
         let distances = levels.windows(2).map(|pair| pair[1] - pair[0]);
@@ -63,7 +63,7 @@ impl Levels {
             (steps - steps.round()).abs() < 1e-6
         };
         Some(
-            match levels.len() >= LEAST_GOING_ON && distances.clone().all(whole) {
+            match levels.len() >= MIN_GOING_ON && distances.clone().all(whole) {
                 true => {
                     // Of all levels: differences of two are less exact.
                     let range = levels[levels.len() - 1] - levels[0];
@@ -180,10 +180,7 @@ mod tests {
         let context = Array2::from_shape_fn((rows, 4), |(t, v)| columns[v][t]);
         let drawn = array![0.4, 6.2, 0.123, 5.0];
         let paths = Array3::from_shape_fn((1, 2, 4), |(_, h, v)| drawn[v] + 2.4 * h as f64);
-        let mut rollout = Rollout {
-            paths,
-            saturated: 0,
-        };
+        let mut rollout = Rollout { paths, clipped: 0 };
         FewLevels::of(context.view()).settle(&mut rollout);
         let row = |h: usize| rollout.paths.slice(ndarray::s![0, h, ..]).to_vec();
         assert_eq!(row(0), [0.0, 10.0, 0.123, 5.0]);

@@ -19,7 +19,7 @@ pub(super) const CHUNK: usize = 64;
 const FOLLOWED: u64 = 0xf0_1104;
 
 /// Probability below which an observed bin's is not taken for less.
-const LEAST: f64 = 1e-30;
+const MIN_PROBABILITY: f64 = 1e-30;
 
 /// A Bayesian mixture of forecasters: each channel's density is the average of theirs, weighted by
 /// the probability that each has given to everything the channel has shown.
@@ -128,13 +128,13 @@ impl MixtureWeights {
     /// spread evenly.
     pub fn learn(&mut self, probabilities: &[f64], share: f64) {
         let products = self.0.iter_mut().zip(probabilities);
-        products.for_each(|(weight, p)| *weight *= p.max(LEAST));
+        products.for_each(|(weight, p)| *weight *= p.max(MIN_PROBABILITY));
         let total: f64 = self.0.iter().sum();
         let even = share / self.0.len() as f64;
         // A weight must be able to come back when its expert is right again.
-        self.0
-            .iter_mut()
-            .for_each(|weight| *weight = (1.0 - share) * (*weight / total).max(LEAST) + even);
+        self.0.iter_mut().for_each(|weight| {
+            *weight = (1.0 - share) * (*weight / total).max(MIN_PROBABILITY) + even
+        });
     }
 
     /// The expert at a level in `[0, 1)` of the cumulated weights.

@@ -65,7 +65,7 @@ impl Point {
         match self.grid == grid {
             true => Quantised {
                 bin: self.bin,
-                saturated: !(0.0..=1.0).contains(&self.fraction),
+                clipped: !(0.0..=1.0).contains(&self.fraction),
             },
             false => grid.quantise(self.position()),
         }

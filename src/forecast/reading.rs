@@ -33,7 +33,7 @@ pub struct Reading {
     pub(super) rows: usize,
     /// Whether the next row does not follow from the last that was shown.
     pub(super) begins_anew: bool,
-    pub(super) saturated: usize,
+    pub(super) clipped: usize,
 }
 
 impl Reading {
@@ -101,10 +101,10 @@ impl Reading {
 
     /// Values of the context that lay outside their channel's axis, or that of its residual, and were moved to
     /// its end.
-    pub fn saturated(&self) -> usize {
+    pub fn clipped(&self) -> usize {
         match (&self.continuation, self.predictor.is_bounded()) {
             (Some(continuation), false) => continuation.clipped(),
-            _ => self.saturated,
+            _ => self.clipped,
         }
     }
 
@@ -276,7 +276,7 @@ impl Reading {
     ) -> Result<Option<T>, ForecastError> {
         let rows = came.rows();
         let values = came.values.as_standard_layout();
-        self.saturated += self.encoding.bins(values.view()).1;
+        self.clipped += self.encoding.bins(values.view()).1;
         self.rows += rows;
         let positions = self.start(rows, 0).positions(values.view());
         let resolutions = self.active_resolutions();
@@ -319,8 +319,8 @@ impl Reading {
         if !self.predictor.is_bounded() {
             return (positions.iter().map(|&y| Point::at(y)).collect(), 0);
         }
-        let saturated = positions.iter().filter(|&&y| Bin::quantise(y).saturated);
-        let saturated = saturated.count();
-        (positions.iter().map(|&y| Point::of(y)).collect(), saturated)
+        let clipped = positions.iter().filter(|&&y| Bin::quantise(y).clipped);
+        let clipped = clipped.count();
+        (positions.iter().map(|&y| Point::of(y)).collect(), clipped)
     }
 }

@@ -142,7 +142,7 @@ impl State {
                 let hint = self.experts.hint(0, c);
                 let grid = grid_of(hint);
                 let read = grid.quantise(rows.positions[[t, c]]);
-                self.clipped.read(hint.known && read.saturated);
+                self.clipped.read(hint.known && read.clipped);
                 let stand_in = Bin::new(MASKED).filter(|_| !hint.known);
                 residuals.bins[[t, c]] = stand_in.unwrap_or(read.bin);
                 residuals.grids[[t, c]] = grid;
@@ -293,7 +293,7 @@ impl Continuation for State {
         for (i, ((path, c), value)) in self.experts.sequences().zip(values).enumerate() {
             let hint = self.experts.hint(path, c);
             let read = value.quantise(grid_of(hint));
-            self.clipped.advance(i, c, hint.known && read.saturated);
+            self.clipped.advance(i, c, hint.known && read.clipped);
             let stand_in = Bin::new(MASKED).filter(|_| !hint.known);
             residuals.push(Point::on(Grid::Digits, stand_in.unwrap_or(read.bin), 0.5));
         }

@@ -30,7 +30,7 @@ pub struct RolloutSettings {
 }
 
 /// Most values of sample paths, of 8 bytes each.
-const MOST_VALUES: usize = 200_000_000;
+const MAX_VALUES: usize = 200_000_000;
 
 impl RolloutSettings {
     /// Checks that paths of so many variables can be held.
@@ -40,13 +40,13 @@ impl RolloutSettings {
     pub fn check(&self, variables: usize) -> Result<(), ForecastError> {
         let (horizon, samples) = (self.horizon.get(), self.samples.get());
         let values = samples.saturating_mul(horizon).saturating_mul(variables);
-        match values <= MOST_VALUES && horizon <= MOST_VALUES / 10 {
+        match values <= MAX_VALUES && horizon <= MAX_VALUES / 10 {
             true => Ok(()),
             false => Err(ForecastError::TooManyValues {
                 samples,
                 horizon,
                 variables,
-                most: MOST_VALUES,
+                most: MAX_VALUES,
             }),
         }
     }
@@ -117,7 +117,7 @@ pub struct Rollout {
     /// Values fed back that were moved to an end: of their channel's axis, where only known actions
     /// can bring them beyond it, or, of paths that online experts follow, of the context's range
     /// widened by as much on either side. Each is counted once.
-    pub saturated: usize,
+    pub clipped: usize,
 }
 
 impl Rollout {
@@ -224,7 +224,7 @@ impl Reading {
         settings.check(variables)?;
         let mut rollout = Rollout {
             paths: Array3::zeros((samples, horizon, variables)),
-            saturated: 0,
+            clipped: 0,
         };
         let fitting = self
             .continuation
@@ -255,7 +255,7 @@ impl Reading {
                     let Some(taken) = control.act(step, first, row.variables.view_mut())? else {
                         break;
                     };
-                    rollout.saturated += group.take(&mut row, &taken);
+                    rollout.clipped += group.take(&mut row, &taken);
                     actions = taken.into_iter().collect();
                 }
                 let to = s![first..first + count, step, ..];
@@ -266,7 +266,7 @@ impl Reading {
                 let done = before + first * horizon + count * (step + 1);
                 progress(done as f64 / (before + samples * horizon) as f64);
             }
-            rollout.saturated += group.clipped();
+            rollout.clipped += group.clipped();
         }
         Ok(rollout)
     }
@@ -364,7 +364,7 @@ impl<'r> Group<'r> {
     /// many values lay outside their axes.
     fn take(&self, row: &mut Row, actions: &Array2<f64>) -> usize {
         let paths = self.random.len();
-        let mut saturated = 0;
+        let mut clipped = 0;
         for path in 0..paths {
             let of_actions = self.reading.actions.iter().zip(actions.row(path));
             for (&variable, &action) in of_actions {
@@ -382,12 +382,12 @@ impl<'r> Group<'r> {
             known.iter().for_each(|&v| row.residuals[[path, v]] = 0.0);
             let shown = &row.variables.row(path) - &row.residuals.row(path);
             let (points, outside) = self.reading.active_points(shown.view());
-            saturated += outside;
+            clipped += outside;
             for (i, point) in points.into_iter().enumerate() {
                 row.feed[i * paths + path] = point;
             }
         }
-        saturated
+        clipped
     }
 
     /// Values that were moved to the ends of residual axes.

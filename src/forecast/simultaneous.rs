@@ -77,7 +77,7 @@ impl FromStr for Level {
 /// // Straight lines from 0 with slopes from -1 to 1: whoever is outside is so at all steps.
 /// let slope = |path: usize| (path as f64 - 49.5) / 49.5;
 /// let paths = Array3::from_shape_fn((100, 5, 1), |(i, h, _)| slope(i) * (h + 1) as f64);
-/// let rollout = Rollout { paths, saturated: 0 };
+/// let rollout = Rollout { paths, clipped: 0 };
 /// let band = rollout.simultaneous(Level::new(0.8)?);
 /// assert!((band.high[[0, 0]] - 0.8).abs() < 0.05 && (band.low[[4, 0]] + 4.0).abs() < 0.25);
 /// let paths = rollout.paths.outer_iter();
@@ -319,10 +319,7 @@ mod tests {
     use statrs::distribution::{ContinuousCDF, Normal};
 
     fn rollout(paths: Array3<f64>) -> Rollout {
-        Rollout {
-            paths,
-            saturated: 0,
-        }
+        Rollout { paths, clipped: 0 }
     }
 
     /// Paths `[paths, steps, 1]` whose values keep a share of the one before: 1 for random walks.

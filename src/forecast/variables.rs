@@ -10,7 +10,7 @@ use crate::recording::{Episode, Recording};
 
 /// Most variables that are forecast together. Online experts learn how each follows from all, which takes time and
 /// memory with the square of their number, and a copula with the cube; a model reads each of them.
-const MOST: usize = 1000;
+const MAX_VARIABLES: usize = 1000;
 
 /// What a variable is to the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -145,10 +145,10 @@ impl Variables {
     /// # Errors
     /// [`ForecastError::TooManyVariables`] if they are not.
     pub fn check_count(variables: usize) -> Result<(), ForecastError> {
-        match variables > MOST {
+        match variables > MAX_VARIABLES {
             true => Err(ForecastError::TooManyVariables {
                 variables,
-                most: MOST,
+                most: MAX_VARIABLES,
             }),
             false => Ok(()),
         }

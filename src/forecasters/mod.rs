@@ -11,7 +11,7 @@ mod units;
 use std::sync::{Arc, OnceLock};
 
 pub use error::ForecastersError;
-pub use name::ForecasterName;
+pub use name::{ForecasterName, NameError};
 use name::{MLP, SEASONAL};
 pub use system::System;
 pub use units::other_units;
@@ -30,7 +30,8 @@ const MAX_NAMES: usize = 50;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Combining {
-    /// Whether language models and mixtures are recalibrated online, by their past PIT values.
+    /// Whether densities are recalibrated online, by their past PIT values; of the members of a mixture only those
+    /// of language models are.
     pub recalibrated: bool,
     /// Share of a mixture's weights that is spread evenly at every step, 0 to 1 (fixed share, Herbster &
     /// Warmuth 1998).
@@ -327,6 +328,9 @@ impl Forecasters {
     ) -> Result<Arc<dyn Predictor>, ForecastersError> {
         let member = self.member(name, settings, combining)?;
         let source = match name {
+            ForecasterName::Baseline(_) if combining.recalibrated => {
+                return Ok(Arc::new(Recalibrated::new(member)));
+            }
             ForecasterName::Language(source) if !self.system.simulates() => source,
             _ => return Ok(member),
         };

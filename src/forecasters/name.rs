@@ -6,6 +6,18 @@ use std::str::FromStr;
 use crate::baselines::NAMES;
 use crate::model::{AddressError, ModelSource};
 
+/// Reasons why a text names no forecaster.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Nothing between two commas, or a mixture of nothing.
+    #[error("'{0}' has an empty name")]
+    Empty(String),
+    /// The address of a server that is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+}
+
 /// Word for a mixture.
 const MIXTURE: &str = "mixture";
 
@@ -22,7 +34,7 @@ pub(super) const MLP: &str = "mlp";
 /// let name: ForecasterName = "mixture(builtin, ar)".parse()?;
 /// assert_eq!(name.language_models().len(), 1);
 /// assert_eq!(name.to_string(), "mixture(builtin,ar)");
-/// # Ok::<(), statecast::model::AddressError>(())
+/// # Ok::<(), statecast::forecasters::NameError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ForecasterName {
@@ -35,6 +47,14 @@ pub enum ForecasterName {
 }
 
 impl ForecasterName {
+    /// The mixture of some forecasters, or the only one.
+    pub fn mixture(mut members: Vec<Self>) -> Self {
+        match members.len() {
+            1 => members.remove(0),
+            _ => Self::Mixture(members),
+        }
+    }
+
     /// Whether it is a language model.
     pub fn is_language(&self) -> bool {
         matches!(self, Self::Language(_))
@@ -77,12 +97,12 @@ impl ForecasterName {
     /// use statecast::forecasters::ForecasterName;
     /// let names = ForecasterName::list("linear,mixture(builtin,ar)")?;
     /// assert_eq!(names.len(), 2);
-    /// # Ok::<(), statecast::model::AddressError>(())
+    /// # Ok::<(), statecast::forecasters::NameError>(())
     /// ```
     ///
     /// # Errors
-    /// [`AddressError`] if one is the address of a server that is none.
-    pub fn list(text: &str) -> Result<Vec<Self>, AddressError> {
+    /// [`NameError`] if one is empty or the address of a server that is none.
+    pub fn list(text: &str) -> Result<Vec<Self>, NameError> {
         let mut depth = 0;
         let mut separated = text.split(|c| {
             match c {
@@ -92,18 +112,21 @@ impl ForecasterName {
             }
             c == ',' && depth <= 0
         });
-        separated.try_fold(Vec::new(), |mut names, name| {
-            names.push(name.trim().parse()?);
-            Ok(names)
+        separated.try_fold(Vec::new(), |mut names, name| match name.trim() {
+            "" => Err(NameError::Empty(text.to_owned())),
+            name => {
+                names.push(name.parse()?);
+                Ok(names)
+            }
         })
     }
 }
 
 impl FromStr for ForecasterName {
-    type Err = AddressError;
+    type Err = NameError;
 
     /// A baseline, `mixture` or `mixture(NAMES)`, or else a model's source.
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         if text == MIXTURE {
             return Ok(Self::Mixture(Vec::new()));
         }
@@ -111,7 +134,7 @@ impl FromStr for ForecasterName {
             .strip_prefix(MIXTURE)
             .and_then(|rest| rest.strip_prefix('(')?.strip_suffix(')'))
         {
-            return Ok(Self::Mixture(Self::list(members)?));
+            return Ok(Self::mixture(Self::list(members)?));
         }
         match NAMES.into_iter().find(|name| *name == text) {
             Some(name) => Ok(Self::Baseline(name)),
@@ -131,5 +154,24 @@ impl fmt::Display for ForecasterName {
                 write!(f, "{MIXTURE}({})", members.join(","))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault: `mixture(ar)` was no mixture, but not recalibrated as `ar` is; nothing between commas was a folder.
+    #[test]
+    fn mixtures_of_one_are_that_one_and_names_are_not_empty() {
+        let of = |text: &str| text.parse::<ForecasterName>();
+        assert_eq!(of("mixture(ar)").unwrap(), of("ar").unwrap());
+        for text in ["ar,", "", "mixture()", "ar,,knn"] {
+            let error = ForecasterName::list(text).unwrap_err();
+            assert!(matches!(error, NameError::Empty(_)), "{text}: {error}");
+        }
+        let names = ForecasterName::list("mixture(ar, mixture(knn,mean)),linear").unwrap();
+        assert_eq!(names.len(), 2);
+        assert!(names[0].has("mean"));
     }
 }

@@ -3,7 +3,7 @@
 use crate::metrics::Estimate;
 
 /// Most decimals of a small number; smaller ones are written with an exponent.
-const MOST_DECIMALS: usize = 5;
+const MAX_DECIMALS: usize = 5;
 
 /// What stands where a number is not defined.
 const UNDEFINED: &str = "-";
@@ -42,8 +42,8 @@ pub(crate) fn numbers<const N: usize>(numbers: [f64; N], decimals: usize) -> [St
     };
     numbers.map(|x| match needed.max(decimals) {
         _ if x.is_nan() => UNDEFINED.to_owned(),
-        digits if digits <= MOST_DECIMALS.max(decimals) || x == 0.0 => {
-            format!("{x:.*}", digits.min(MOST_DECIMALS.max(decimals)))
+        digits if digits <= MAX_DECIMALS.max(decimals) || x == 0.0 => {
+            format!("{x:.*}", digits.min(MAX_DECIMALS.max(decimals)))
         }
         _ => format!("{x:.1e}"),
     })

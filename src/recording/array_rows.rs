@@ -6,7 +6,7 @@ use super::arrays::Member;
 use super::chosen::matching;
 use super::conventions::{Convention, convention};
 use super::npy::Header;
-use super::source::{Column, Kind, MOST_COLUMNS};
+use super::source::{Column, Kind, MAX_COLUMNS};
 
 /// Arrays of one name, in the order of the episodes.
 pub(super) struct Family {
@@ -244,7 +244,7 @@ fn is_wanted(name: &str, shape: &[u64], wanted: &[String]) -> bool {
         array: None,
         kind: Kind::Number,
     };
-    let of_array = (0..width.min(MOST_COLUMNS as u64)).map(|index| format!("{name}_{index}"));
+    let of_array = (0..width.min(MAX_COLUMNS as u64)).map(|index| format!("{name}_{index}"));
     let columns: Vec<Column> = [name.to_owned()]
         .into_iter()
         .chain(of_array)

@@ -9,7 +9,7 @@ use super::bounds::Bounds;
 use super::evidence::{Evidence, ordered};
 use super::input::Input;
 use super::npy::{Fault, Header, Layout};
-use super::source::{Column, Kind, MOST_COLUMNS, Source};
+use super::source::{Column, Kind, MAX_COLUMNS, Source};
 use super::table::{COUNTER, Slot, Table};
 
 /// A file that holds arrays.
@@ -92,13 +92,13 @@ impl<C: Container> ArraySource<C> {
             }
             match family.layouts(&members, &rows) {
                 Ok((parts, is_long)) => {
-                    let room = MOST_COLUMNS - first_column;
+                    let room = MAX_COLUMNS - first_column;
                     let width = parts.first().map_or(0, |(_, layout)| layout.columns);
                     let names = column_names(family, &rows, width, container.has_names());
                     let fitting = (names.len() <= room).then_some(names);
                     columns.extend(fitting.ok_or_else(|| RecordingError::TooManyColumns {
                         file: path.to_owned(),
-                        limit: MOST_COLUMNS,
+                        limit: MAX_COLUMNS,
                     })?);
                     arrays.push(Array {
                         parts,
@@ -362,7 +362,7 @@ fn layout(header: &Header, rows_shape: &[u64]) -> Result<Layout, String> {
             return Err(format!("shape [{}]", shape.join(", ")));
         }
     };
-    if columns > MOST_COLUMNS as u64 {
+    if columns > MAX_COLUMNS as u64 {
         return Err(format!("{columns} columns"));
     }
     let too_large = || "more values than exist".to_owned();

@@ -17,7 +17,7 @@ use super::bounds::Bounds;
 use super::cell::Cell;
 use super::flat::Flat;
 use super::input::Input;
-use super::source::{Column, Kind, MOST_COLUMNS, Source};
+use super::source::{Column, Kind, MAX_COLUMNS, Source};
 use super::table::{Slot, Table};
 
 const MAGIC: &[u8] = b"ARROW1";
@@ -193,7 +193,7 @@ impl ArrowSource {
                 let items = items.and_then(|data| data.items(&field.of, 0));
                 let width = items.map_or(0, |(start, end)| end.saturating_sub(start));
                 let kind = child.map(|child| child.kind());
-                if kind == Some(Kind::Number) && width > 0 && width <= MOST_COLUMNS {
+                if kind == Some(Kind::Number) && width > 0 && width <= MAX_COLUMNS {
                     for item in 0..width {
                         let column = format!("{name}_{item}");
                         self.add(
@@ -226,10 +226,10 @@ impl ArrowSource {
             path: path.to_vec(),
             item,
         });
-        match self.columns.len() > MOST_COLUMNS {
+        match self.columns.len() > MAX_COLUMNS {
             true => Err(RecordingError::TooManyColumns {
                 file: self.name.clone(),
-                limit: MOST_COLUMNS,
+                limit: MAX_COLUMNS,
             }),
             false => Ok(()),
         }

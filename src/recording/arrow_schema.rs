@@ -2,7 +2,7 @@
 
 use super::arrow_data::{Field, Type};
 use super::flat::{Flat, Items};
-use super::source::{Kind, MOST_COLUMNS, Precision};
+use super::source::{Kind, MAX_COLUMNS, Precision};
 
 /// Fields in fields that are looked into.
 const DEEPEST: usize = 8;
@@ -48,8 +48,8 @@ pub(super) fn fields(items: Items, depth: usize) -> Result<Vec<Field>, String> {
     if depth > DEEPEST {
         return Err("its columns are nested too deeply".to_owned());
     }
-    if items.count > MOST_COLUMNS {
-        return Err(format!("it has more than {MOST_COLUMNS} columns"));
+    if items.count > MAX_COLUMNS {
+        return Err(format!("it has more than {MAX_COLUMNS} columns"));
     }
     let field = |index| {
         let field = items.table(index).ok_or_else(damaged)?;

@@ -6,14 +6,14 @@ use std::ops::Range;
 use super::npy::{Header, Layout};
 
 /// Values by which the axes are judged.
-const MOST_VALUES: usize = 1 << 20;
+const MAX_VALUES: usize = 1 << 20;
 /// The roughness of an axis whose neighbours are no nearer than others, at least.
 const ROUGH: f64 = 0.5;
 /// How much rougher than time the other axis is, at least.
 const CLEARLY: f64 = 4.0;
 /// Most channels of an array with a row for each, and how many times as many values each has, at least.
-const MOST_CHANNELS: u64 = 64;
-const FEWEST_TIMES: u64 = 8;
+const MAX_CHANNELS: u64 = 64;
+const MIN_TIMES: u64 = 8;
 /// So few rows with so many times as many columns are no recording.
 const FEW_CHANNELS: u64 = 8;
 const MANY_TIMES: u64 = 16;
@@ -48,7 +48,7 @@ impl Sample {
         let plane = shape[1].checked_mul(shape[2])?.max(1);
         // Values whose last index runs fastest can be cut off.
         if !header.fortran {
-            shape[0] = shape[0].min((MOST_VALUES / plane).max(3));
+            shape[0] = shape[0].min((MAX_VALUES / plane).max(3));
         }
         let all = shape[0].checked_mul(plane)?;
         let layout = Layout {
@@ -57,7 +57,7 @@ impl Sample {
             element: header.element.clone().ok()?,
             fortran: false,
         };
-        (all <= 16 * MOST_VALUES).then_some((layout, shape))
+        (all <= 16 * MAX_VALUES).then_some((layout, shape))
     }
 
     pub(super) fn new(values: Vec<f64>, shape: [usize; 3], fortran: bool) -> Self {
@@ -205,7 +205,7 @@ impl Roughness {
 
     /// Whether an array `[channels, values]` has a row for each channel rather than for each step.
     pub(super) fn is_of_channels(self, channels: u64, values: u64) -> bool {
-        let shaped = channels <= MOST_CHANNELS && values >= FEWEST_TIMES * channels;
+        let shaped = channels <= MAX_CHANNELS && values >= MIN_TIMES * channels;
         let few = channels <= FEW_CHANNELS && values >= MANY_TIMES * channels;
         let smooth = self.second * CLEARLY <= 1.0;
         shaped && smooth && (few || self.time() == TimeAxisOf::Second)

@@ -3,7 +3,7 @@
 use super::Roles;
 use super::cells::Block;
 use super::clock::Clock;
-use super::left_out::FEWEST_REGULAR;
+use super::left_out::MIN_REGULAR;
 use super::order::{gaps, is_regular};
 use super::spelling::plain;
 use super::table::Table;
@@ -65,7 +65,7 @@ impl Table {
         });
         let candidates: Vec<(String, Vec<f64>)> = of_states.chain(of_clocks).collect();
         let rising = |(_, values): &(String, Vec<f64>)| is_regular(values.iter().copied());
-        if rows < FEWEST_REGULAR || candidates.iter().any(rising) {
+        if rows < MIN_REGULAR || candidates.iter().any(rising) {
             return;
         }
         let mut falling = candidates.into_iter().filter(|(name, values)| {

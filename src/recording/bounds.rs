@@ -15,7 +15,7 @@ const BYTES_A_BYTE: u64 = 64;
 /// Bytes that any page of a table may unpack to; writers make pages of a mebibyte, some of a whole column.
 const PAGE_BYTES: u64 = 1 << 26;
 /// Bytes that are taken from standard input.
-pub(super) const MOST_OF_STANDARD_INPUT: u64 = 4 << 30;
+pub(super) const MAX_OF_STANDARD_INPUT: u64 = 4 << 30;
 
 /// What may be unpacked of a file.
 #[derive(Debug, Clone, Copy)]

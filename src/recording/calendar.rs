@@ -412,7 +412,7 @@ pub(super) fn of_week(year: i64, week: i64, day: i64) -> Option<Instant> {
 
 /// Stretches of digits and of letters, and what stands between those that do not touch.
 fn tokens(text: &str) -> Option<(Vec<&str>, Vec<&str>)> {
-    const MOST: usize = 6;
+    const MAX_TOKENS: usize = 6;
     let class = |c: char| match c {
         '0'..='9' => 0,
         'a'..='z' | 'A'..='Z' => 1,
@@ -431,7 +431,7 @@ fn tokens(text: &str) -> Option<(Vec<&str>, Vec<&str>)> {
             2 => marks.push(token),
             _ => tokens.push(token),
         }
-        if tokens.len() > MOST {
+        if tokens.len() > MAX_TOKENS {
             return None;
         }
         rest = after;

@@ -16,7 +16,7 @@ const TOTALS: [&str; 12] = [
     "std", "totaal",
 ];
 /// Most such rows.
-const MOST_TOTALS: usize = 4;
+const MAX_TOTALS: usize = 4;
 
 /// A column that may say when its rows were recorded.
 #[derive(Debug, Default)]
@@ -166,7 +166,7 @@ impl Clock {
         let (row, text) = self.unread()?;
         let word = text.split_whitespace().next()?.to_ascii_lowercase();
         let is_total = TOTALS.contains(&word.trim_matches(|c: char| !c.is_alphanumeric()));
-        let last = self.rows() == row && row >= 2 && rows - row <= MOST_TOTALS;
+        let last = self.rows() == row && row >= 2 && rows - row <= MAX_TOTALS;
         (is_total && last).then_some(row)
     }
 

@@ -23,7 +23,7 @@ use super::labels::Claim;
 use super::marked::marked;
 use super::records::{Record, Records};
 use super::rounded::large_integer;
-use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
+use super::source::{Column, Kind, MAX_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 
 /// What is looked at to find out what the columns hold.
@@ -31,7 +31,7 @@ const SAMPLE_ROWS: usize = 1000;
 const SAMPLE_BYTES: usize = 4 << 20;
 
 /// Lines under the header that may hold units or the like.
-const MOST_UNIT_LINES: usize = 3;
+const MAX_UNIT_LINES: usize = 3;
 /// Rows that a line of units is compared with.
 const ROWS_UNDER_UNITS: usize = 50;
 
@@ -100,10 +100,10 @@ impl CsvSource {
                 file: path.to_owned(),
             });
         };
-        if first.cells.len() >= MOST_COLUMNS {
+        if first.cells.len() >= MAX_COLUMNS {
             return Err(RecordingError::TooManyColumns {
                 file: path.to_owned(),
-                limit: MOST_COLUMNS,
+                limit: MAX_COLUMNS,
             });
         }
         let commented = names_in_comments(&preamble, &dialect, first.cells.len());
@@ -254,7 +254,7 @@ fn without_lines(text: &[u8], lines: usize) -> Vec<u8> {
 /// How many rows under the header hold words where numbers follow.
 fn unit_lines(sample: &[Record], delimiter: u8) -> usize {
     let mut count = 0;
-    while count < MOST_UNIT_LINES && are_units(&sample[count.min(sample.len())..], delimiter) {
+    while count < MAX_UNIT_LINES && are_units(&sample[count.min(sample.len())..], delimiter) {
         count += 1;
     }
     count

@@ -11,7 +11,7 @@ const HEAD_LINES: usize = 20;
 /// Lines of which the last ones tell what is no table before them.
 const PREAMBLE_LINES: usize = 100;
 /// Lines of one width that are a table behind others.
-const FEWEST_TABLE_LINES: usize = 3;
+const MIN_TABLE_LINES: usize = 3;
 /// Marks of thousands that are nothing else in a number: those of Switzerland, blanks that do not break.
 const THOUSANDS: [char; 4] = ['\'', '\u{2019}', '\u{a0}', '\u{202f}'];
 /// Words that stand for a missing value in a column of numbers, and what errors call them. As labels they may be
@@ -411,7 +411,7 @@ fn table_start(
     let rows_before = split[..start]
         .iter()
         .any(|cells| cells.len() == width && holds_number(cells));
-    let found = start > 0 && width > 1 && table >= FEWEST_TABLE_LINES && !rows_before;
+    let found = start > 0 && width > 1 && table >= MIN_TABLE_LINES && !rows_before;
     // Without a header the line before the rows would be one with a cell too few.
     let header = &split[start.min(split.len() - 1)];
     let headed = !holds_number(header) || header_of_years(header, delimiter);

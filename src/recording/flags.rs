@@ -11,7 +11,7 @@ const SET: [&str; 5] = ["yes", "y", "t", "true", "on"];
 const UNSET: [&str; 5] = ["no", "n", "f", "false", "off"];
 
 /// Dates that go on evenly from which on flags are believed to end nothing.
-const FEWEST_DATES: usize = 10;
+const MIN_DATES: usize = 10;
 
 impl Table {
     /// Makes 0 and 1 of flags that are written in other ways.
@@ -105,7 +105,7 @@ impl Table {
         let all: Vec<usize> = (0..rows).collect();
         let ascend = times.values.windows(2).all(|pair| pair[0] < pair[1]);
         let even = gaps(&all, &times.values).is_some_and(|gaps| gaps.count == 0);
-        rows >= FEWEST_DATES && ascend && even
+        rows >= MIN_DATES && ascend && even
     }
 
     /// Flags that would cut a series whose dates go on evenly over every cut, and beside which nothing is done or

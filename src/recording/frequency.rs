@@ -5,7 +5,7 @@ use super::gregorian::Date;
 
 const NANOS_OF_SECOND: i128 = 1_000_000_000;
 /// Most units of time in a step.
-const MOST_UNITS: i64 = 1_000_000;
+const MAX_UNITS: i64 = 1_000_000;
 
 /// The time from a value to the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,7 +23,7 @@ impl Step {
             Some((count, unit)) if count != "half" => (count.parse().ok()?, unit),
             _ => (1, text.as_str()),
         };
-        let fits = (1..=i128::from(MOST_UNITS)).contains(&count);
+        let fits = (1..=i128::from(MAX_UNITS)).contains(&count);
         match unit.trim_end_matches('s') {
             _ if !fits => None,
             "second" | "secondly" => seconds(count),
@@ -72,7 +72,7 @@ impl Step {
             "" => 1,
             count => count.parse().ok()?,
         };
-        if !(1..=MOST_UNITS).contains(&count) {
+        if !(1..=MAX_UNITS).contains(&count) {
             return None;
         }
         let unit = unit.split('-').next().unwrap_or_default();

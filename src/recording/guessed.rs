@@ -18,7 +18,7 @@ use super::time_names::{
 use super::{RecordingError, RoleSelection};
 
 /// Columns without a known name that are looked at for a counter: those stand in front.
-const MOST_COUNTERS: usize = 4;
+const MAX_COUNTERS: usize = 4;
 
 impl Assignment<'_, '_> {
     pub(super) fn guess(&mut self, selection: &RoleSelection) -> Result<(), RecordingError> {
@@ -215,7 +215,7 @@ impl Assignment<'_, '_> {
 
     /// Numbers under unknown names, of which one may turn out to count rows backwards.
     pub(super) fn guess_counters(&mut self) {
-        let unknown: Vec<usize> = self.free_numbers(None).take(MOST_COUNTERS).collect();
+        let unknown: Vec<usize> = self.free_numbers(None).take(MAX_COUNTERS).collect();
         for index in unknown {
             self.slots[index] = Some(Slot::Time((COUNTER, index)));
         }

@@ -19,7 +19,7 @@ use crate::guard;
 /// Groups in groups that are looked into.
 const DEEPEST: usize = 8;
 /// Datasets that are looked at.
-const MOST_DATASETS: usize = 1 << 20;
+const MAX_DATASETS: usize = 1 << 20;
 /// An HDF5 file whose datasets have been listed.
 pub(super) struct Hdf5Container {
     datasets: Vec<Dataset>,
@@ -104,7 +104,7 @@ fn list(
     for group in groups {
         // Of MATLAB's, it holds what other variables refer to.
         let is_hidden = group.name().starts_with('#');
-        if path.len() < DEEPEST && found.len() < MOST_DATASETS && !is_hidden {
+        if path.len() < DEEPEST && found.len() < MAX_DATASETS && !is_hidden {
             list(&group, &[path, &[group.name().to_owned()]].concat(), found)?;
         }
     }

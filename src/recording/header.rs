@@ -11,7 +11,7 @@ use super::wide::is_header_of_years;
 /// Rows that a first line is compared with.
 const ROWS_BELOW: usize = 50;
 /// Fewest evenly spaced numbers that are names of columns whatever is below.
-const FEWEST_EVEN: usize = 8;
+const MIN_EVEN: usize = 8;
 /// Whole numbers that may be years.
 const YEARS: std::ops::RangeInclusive<f64> = 1800.0..=2200.0;
 
@@ -114,7 +114,7 @@ fn are_names(first: &ByteRecord, corner: Holds, below: &[Record], delimiter: u8)
         && below
             .iter()
             .any(|record| record.cells.iter().any(is_fraction));
-    is_even(&names) && (counts || (names.len() >= FEWEST_EVEN && !next_is_even))
+    is_even(&names) && (counts || (names.len() >= MIN_EVEN && !next_is_even))
 }
 
 /// Cells as numbers, if they are digits and nothing else.
@@ -168,9 +168,9 @@ pub(super) fn known_by_values(
 /// Whether a column holds dates written as digits: `20240131`, with or without the time of the day.
 pub(super) fn holds_dates(sample: &[Record], column: usize, delimiter: u8) -> bool {
     /// Fewer digits may be those of any quantity.
-    const LEAST: f64 = 19_000_000.0;
+    const MIN_DATE: f64 = 19_000_000.0;
     let number = |record: &Record| match parse(record.cells.get(column)?, delimiter) {
-        Parsed::Number(value) if value >= LEAST => Some(value),
+        Parsed::Number(value) if value >= MIN_DATE => Some(value),
         _ => None,
     };
     let numbers: Option<Vec<f64>> = sample.iter().map(number).collect();

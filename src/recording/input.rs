@@ -8,12 +8,12 @@ use flate2::read::MultiGzDecoder;
 use zip::ZipArchive;
 
 use super::RecordingError;
-use super::bounds::{Bounds, MOST_OF_STANDARD_INPUT};
+use super::bounds::{Bounds, MAX_OF_STANDARD_INPUT};
 use super::error::excerpt;
 use super::unread::{self, Unread};
 
 /// Containers in containers that are unpacked: `run.csv.gz` in a zip archive.
-const MOST_LAYERS: usize = 2;
+const MAX_LAYERS: usize = 2;
 /// The largest window that a zstd frame may ask for, as a power of two.
 const ZSTD_WINDOW: u32 = 27;
 
@@ -34,7 +34,7 @@ impl Input {
             true => Self::standard_input()?,
             false => Self::of_file(path)?,
         };
-        for _ in 0..MOST_LAYERS {
+        for _ in 0..MAX_LAYERS {
             match input.unpacked()? {
                 Some(inner) => input = inner,
                 None => break,
@@ -60,10 +60,10 @@ impl Input {
 
     fn standard_input() -> Result<Self, RecordingError> {
         let name = PathBuf::from("standard input");
-        let (file, bytes) = spool(&name, &mut io::stdin().lock(), MOST_OF_STANDARD_INPUT)?.ok_or(
+        let (file, bytes) = spool(&name, &mut io::stdin().lock(), MAX_OF_STANDARD_INPUT)?.ok_or(
             RecordingError::TooMuch {
                 file: name.clone(),
-                limit: MOST_OF_STANDARD_INPUT,
+                limit: MAX_OF_STANDARD_INPUT,
                 what: "bytes",
             },
         )?;
@@ -240,9 +240,9 @@ fn spool(
 
 /// The first of some names.
 fn some(names: &[String]) -> String {
-    const MOST: usize = 5;
-    let shown: Vec<String> = names.iter().take(MOST).map(|name| excerpt(name)).collect();
-    let rest = if names.len() > MOST { ", …" } else { "" };
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| excerpt(name)).collect();
+    let rest = if names.len() > SHOWN { ", …" } else { "" };
     shown.join(", ") + rest
 }
 

@@ -21,13 +21,13 @@ use super::input::Input;
 use super::json_series::Series;
 use super::json_tables::rows_of_object;
 use super::json_words::Words;
-use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
+use super::source::{Column, Kind, MAX_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 
 /// Rows by which columns and what they hold are found.
 const SAMPLE_ROWS: usize = 1000;
 /// Bytes of an object that holds all columns: it is in memory at once.
-const MOST_BYTES_AT_ONCE: u64 = 256 << 20;
+const MAX_BYTES_AT_ONCE: u64 = 256 << 20;
 /// Objects in objects that are looked into.
 const DEEPEST: usize = 8;
 
@@ -101,7 +101,7 @@ impl JsonSource {
         let mut columns = Vec::new();
         let too_many = || RecordingError::TooManyColumns {
             file: source.file.clone(),
-            limit: MOST_COLUMNS,
+            limit: MAX_COLUMNS,
         };
         let mut has_names = true;
         let stopped = source.for_each_row(&mut told, &mut |row| {
@@ -119,7 +119,7 @@ impl JsonSource {
                 if kinds[place] == Kind::Blank {
                     kinds[place] = kind_of(value);
                 }
-                if columns.len() > MOST_COLUMNS {
+                if columns.len() > MAX_COLUMNS {
                     return Err(Stop::Fault(too_many()));
                 }
             }
@@ -183,7 +183,7 @@ impl JsonSource {
             }
             reader.consume(1);
         };
-        let limited = reader.take(MOST_BYTES_AT_ONCE);
+        let limited = reader.take(MAX_BYTES_AT_ONCE);
         let mut values =
             serde_json::Deserializer::from_reader(limited).into_iter::<serde::de::IgnoredAny>();
         values

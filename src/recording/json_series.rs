@@ -10,7 +10,7 @@ use super::source::list;
 /// Fields of a series that are neither its values nor of the whole of it.
 const OF_SERIES: [&str; 4] = ["start", "target", "item_id", "freq"];
 /// Rows of a table beside others.
-const FEWEST_ROWS: usize = 2;
+const MIN_ROWS: usize = 2;
 
 /// A table in the fields of an object.
 pub(super) struct Series<'v> {
@@ -176,7 +176,7 @@ fn columns_inside<'v>(fields: &'v Map<String, Value>, wanted: &[String]) -> Opti
         let times = columns
             .iter()
             .any(|(name, items)| convention(name) == Some(Convention::Time) && are_times(items));
-        (rows >= FEWEST_ROWS && times).then_some((name.as_str(), rows, columns))
+        (rows >= MIN_ROWS && times).then_some((name.as_str(), rows, columns))
     });
     let (name, rows, columns) = tables.max_by_key(|(_, rows, columns)| {
         let is_wanted = columns

@@ -20,7 +20,7 @@ pub(super) enum Claim {
 }
 
 /// Fewest rows a kind of what may be series.
-const FEWEST_ROWS: usize = 5;
+const MIN_ROWS: usize = 5;
 
 /// The labels of a column, one a row.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Labels {
     /// together, or because they take turns.
     pub(super) fn may_be_series(&self) -> Option<usize> {
         let (kinds, stretches) = (self.words.len(), self.starts.len());
-        let apart = kinds > 1 && kinds * FEWEST_ROWS <= self.rows && self.gaps.is_empty();
+        let apart = kinds > 1 && kinds * MIN_ROWS <= self.rows && self.gaps.is_empty();
         let turns = 2 * stretches > self.rows;
         let named = self.claim != Claim::Words;
         (apart && (named || turns || stretches == kinds)).then_some(kinds)

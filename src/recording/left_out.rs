@@ -17,7 +17,7 @@ use super::wrapped::{turns, unwrapped, wrap};
 use super::{Duplicates, RecordingError, Roles};
 
 /// Fewest rows from which on a column without a known name may be a counter or a clock.
-pub(super) const FEWEST_REGULAR: usize = 10;
+pub(super) const MIN_REGULAR: usize = 10;
 
 impl Table {
     /// Columns that may have been identifiers by their names and are quantities by their numbers
@@ -78,7 +78,7 @@ impl Table {
             .map(|column| states.column_values(column, 0..states.rows()).collect());
         let labels = self.labels.iter().filter(|l| l.claim > Claim::Named);
         let mut all = columns.chain(labels.filter_map(|labels| labels.quantity(true)));
-        rows >= FEWEST_REGULAR
+        rows >= MIN_REGULAR
             && all.any(|values: Vec<f64>| {
                 let by_one = values.windows(2).all(|pair| pair[1] - pair[0] == 1.0);
                 by_one && values.len() == rows && [0.0, 1.0].contains(&values[0])
@@ -265,12 +265,10 @@ impl Table {
     /// long as other states are left.
     pub(super) fn drop_counters(&mut self, episodes: &[(String, Range<usize>)], roles: &mut Roles) {
         let block = &mut self.blocks[Block::State as usize];
-        if !self.open_states || block.rows() < FEWEST_REGULAR {
+        if !self.open_states || block.rows() < MIN_REGULAR {
             return;
         }
-        let long = episodes
-            .iter()
-            .any(|(_, rows)| rows.len() >= FEWEST_REGULAR);
+        let long = episodes.iter().any(|(_, rows)| rows.len() >= MIN_REGULAR);
         let regular: Vec<usize> = (0..block.names.len())
             .filter(|&column| {
                 let of = |rows: &Range<usize>| block.column_values(column, rows.clone());

@@ -14,8 +14,8 @@ use super::source::{Column, Source};
 use super::table::{Slot, Table};
 
 /// Folders above a table in which the data set may begin.
-const MOST_FOLDERS: usize = 4;
-const MOST_BYTES: u64 = 16 << 20;
+const MAX_FOLDERS: usize = 4;
+const MAX_BYTES: u64 = 16 << 20;
 /// Folders in folders that tables are looked for in.
 const DEEPEST: usize = 3;
 
@@ -29,11 +29,11 @@ impl Features {
         let info = table
             .ancestors()
             .skip(1)
-            .take(MOST_FOLDERS)
+            .take(MAX_FOLDERS)
             .find_map(|folder| {
                 let file = std::fs::File::open(folder.join("meta/info.json")).ok()?;
                 let mut text = String::new();
-                file.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+                file.take(MAX_BYTES).read_to_string(&mut text).ok()?;
                 let mut info: Value = serde_json::from_str(&text).ok()?;
                 Some(info.get_mut("features")?.take())
             });

@@ -19,8 +19,8 @@ const COMPRESSED: u32 = 15;
 /// Structs in structs that are looked into.
 const DEEPEST: usize = 6;
 const LONGEST_NAME: u64 = 1 << 16;
-const MOST_DIMENSIONS: u64 = 64;
-const MOST_VARIABLES: usize = 1 << 16;
+const MAX_DIMENSIONS: u64 = 64;
+const MAX_VARIABLES: usize = 1 << 16;
 
 /// A MAT file whose variables have been listed.
 pub(super) struct MatFile {
@@ -118,9 +118,9 @@ impl MatFile {
                 });
                 self.places.push(Place { before, ..place });
             }
-            if self.members.len() > MOST_VARIABLES {
+            if self.members.len() > MAX_VARIABLES {
                 return Err(io::Error::other(format!(
-                    "more than {MOST_VARIABLES} variables"
+                    "more than {MAX_VARIABLES} variables"
                 )));
             }
         }
@@ -253,7 +253,7 @@ impl<R: Read> Elements<R> {
     fn matrix(&mut self, prefix: &str, depth: usize, found: &mut Vec<Found>) -> io::Result<()> {
         let flags = self.words(2)?.first().copied().unwrap_or(0);
         let class = flags & 0xff;
-        let dimensions = self.words(MOST_DIMENSIONS)?;
+        let dimensions = self.words(MAX_DIMENSIONS)?;
         let name = String::from_utf8_lossy(&self.data(LONGEST_NAME)?).into_owned();
         let name = match (prefix, name.as_str()) {
             ("", name) => name.to_owned(),
@@ -347,9 +347,9 @@ impl<R: Read> Elements<R> {
                     )));
                 }
             }
-            if found.len() > MOST_VARIABLES {
+            if found.len() > MAX_VARIABLES {
                 return Err(io::Error::other(format!(
-                    "more than {MOST_VARIABLES} variables"
+                    "more than {MAX_VARIABLES} variables"
                 )));
             }
         }

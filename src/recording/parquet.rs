@@ -19,7 +19,7 @@ use super::cell::Cell;
 use super::input::Input;
 use super::lerobot::Features;
 use super::parquet_pages::{Pages, unread_codec};
-use super::source::{Column, Kind, MOST_COLUMNS, Precision, Source};
+use super::source::{Column, Kind, MAX_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 use crate::guard;
 
@@ -114,10 +114,10 @@ impl ParquetSource {
                 first,
                 width: width.max(1),
             });
-            if self.columns.len() > MOST_COLUMNS {
+            if self.columns.len() > MAX_COLUMNS {
                 return Err(RecordingError::TooManyColumns {
                     file: self.file.clone(),
-                    limit: MOST_COLUMNS,
+                    limit: MAX_COLUMNS,
                 });
             }
         }
@@ -145,7 +145,7 @@ impl ParquetSource {
             ColumnReader::DoubleColumnReader(reader) => count(reader),
             _ => Ok(0),
         };
-        Ok(counted.map_err(failed)?.min(MOST_COLUMNS + 1))
+        Ok(counted.map_err(failed)?.min(MAX_COLUMNS + 1))
     }
 
     /// Streams the used columns of a leaf of one row group, starting at `first_row`; how many rows it

@@ -32,7 +32,7 @@ const SENTINELS: [f64; 19] = [
 const FAR: f64 = 5.0;
 /// The same for a number that is there once, and the fewest others that it is compared with.
 const FAR_ALONE: f64 = 20.0;
-const FEWEST_OTHERS: usize = 10;
+const MIN_OTHERS: usize = 10;
 /// Columns that hold quantities.
 const QUANTITIES: [Block; 3] = [Block::State, Block::Action, Block::Reward];
 
@@ -143,7 +143,7 @@ fn suspect(cells: &Cells, column: usize, sentinel: f64) -> Option<Suspect> {
         }
     }
     let beyond = (low - sentinel).max(sentinel - high);
-    let alone = others >= FEWEST_OTHERS && beyond > FAR_ALONE * (high - low);
+    let alone = others >= MIN_OTHERS && beyond > FAR_ALONE * (high - low);
     let fits = count > 1 || (count == 1 && alone);
     (fits && low <= high && beyond > 0.0).then(|| Suspect {
         column: cells.names[column].clone(),

@@ -11,7 +11,7 @@ use super::wide::WideSource;
 use super::{RecordingError, arrays, arrow, csv, hdf5, json, mat, npz, parquet, tsf, unread};
 
 /// The most columns a recording may have, so that a forged header cannot ask for more memory.
-pub(super) const MOST_COLUMNS: usize = 65_536;
+pub(super) const MAX_COLUMNS: usize = 65_536;
 /// First bytes that tell formats apart; an HDF5 file may have others before its own.
 const START: usize = 4096;
 
@@ -309,11 +309,11 @@ fn is_tsf(start: &[u8]) -> bool {
 
 /// Names for a message: all of them while they fit.
 pub(super) fn list<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
-    const MOST: usize = 40;
+    const SHOWN: usize = 40;
     let count = names.len();
-    let shown: Vec<&str> = names.take(MOST).collect();
+    let shown: Vec<&str> = names.take(SHOWN).collect();
     let mut text = shown.join(", ");
-    if count > MOST {
+    if count > SHOWN {
         text.push_str(&format!(", … ({count} columns)"));
     }
     text

@@ -6,11 +6,11 @@ use super::order::gaps;
 use super::weekly::Weekly;
 
 /// Digits behind the point that a number of time has at most.
-const MOST_DECIMALS: usize = 9;
+const MAX_DECIMALS: usize = 9;
 /// Rows whose numbers say how many digits there are.
 const ROWS_OF_DECIMALS: usize = 1000;
 /// Days from which on a calendar without weekends is one of workdays.
-const FEWEST_WORKDAYS: usize = 10;
+const MIN_WORKDAYS: usize = 10;
 const NANOS_OF_SECOND: f64 = 1e9;
 
 /// A time of a row.
@@ -222,8 +222,7 @@ impl TimeAxis {
         let rows: Vec<usize> = (0..values.len()).collect();
         let found = gaps(&rows, values)?;
         let is_daily = matches!(self.scale, Scale::Since(_, Unit::Day)) && found.step == 1.0;
-        let works =
-            || values.len() >= FEWEST_WORKDAYS && !values.iter().any(|&v| self.is_weekend(v));
+        let works = || values.len() >= MIN_WORKDAYS && !values.iter().any(|&v| self.is_weekend(v));
         if is_daily && works() {
             return Some(Step::Workday);
         }
@@ -266,7 +265,7 @@ impl TimeAxis {
             .take(ROWS_OF_DECIMALS)
             .map(decimals)
             .max();
-        let digits = known.unwrap_or(0).min(MOST_DECIMALS);
+        let digits = known.unwrap_or(0).min(MAX_DECIMALS);
         format!("{value:.digits$}").parse().unwrap_or(value)
     }
 }

@@ -4,9 +4,9 @@ use super::calendar::NANOS_OF_DAY;
 use super::gregorian::Date;
 
 /// Steps of a day up to which its times are told apart.
-const MOST_OF_DAY: i64 = 86_400;
+const MAX_OF_DAY: i64 = 86_400;
 /// Gaps from which on they may be of a calendar.
-const FEWEST_GAPS: usize = 2;
+const MIN_GAPS: usize = 2;
 /// Share of the recorded steps that the calendar has to foresee.
 const FORESEEN: f64 = 0.95;
 /// Times that a day of the week was left out from which on it always is; a weekend is after once.
@@ -30,7 +30,7 @@ impl Weekly {
     /// in nanoseconds, at most a day.
     pub(super) fn of(times: &[Date], step: i64) -> Option<Self> {
         let first = *times.first()?;
-        let whole = step > 0 && NANOS_OF_DAY % step == 0 && NANOS_OF_DAY / step <= MOST_OF_DAY;
+        let whole = step > 0 && NANOS_OF_DAY % step == 0 && NANOS_OF_DAY / step <= MAX_OF_DAY;
         if !whole {
             return None;
         }
@@ -63,7 +63,7 @@ impl Weekly {
         let right = pairs().filter(foreseen).count();
         let good = right as f64 >= FORESEEN * (times.len() - 1) as f64;
         let better = right > times.len() - 1 - gaps;
-        (gaps >= FEWEST_GAPS && good && better).then_some(calendar)
+        (gaps >= MIN_GAPS && good && better).then_some(calendar)
     }
 
     /// The time after another.

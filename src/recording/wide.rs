@@ -21,9 +21,9 @@ use super::table::{Slot, Table};
 use super::time_names::part_of_time;
 
 /// Fewest columns of times.
-const FEWEST: usize = 8;
+const MIN_PERIODS: usize = 8;
 /// Most columns of years; spectra have more.
-const MOST_YEARS: usize = 300;
+const MAX_YEARS: usize = 300;
 /// Steps from one year to the next.
 const STEPS: [i64; 3] = [1, 5, 10];
 /// Names of columns beside spectra, whose wavelengths may look like years.
@@ -115,8 +115,8 @@ fn times_of<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<Vec<(usi
     let even = years
         .windows(3)
         .all(|three| three[1] - three[0] == three[2] - three[1]);
-    let fits = in_order && even && years.len() <= MOST_YEARS;
-    (fits && found.len() >= FEWEST).then_some(found)
+    let fits = in_order && even && years.len() <= MAX_YEARS;
+    (fits && found.len() >= MIN_PERIODS).then_some(found)
 }
 
 /// Whether a first line with numbers is a header, for these are years.

@@ -19,7 +19,7 @@ const FULL: [(f64, bool); 13] = [
 ];
 
 /// Steps of a turn from which on a counter is told by turns alone, so that the months of a year are no such.
-const FEWEST_STEPS: f64 = 50.0;
+const MIN_STEPS: f64 = 50.0;
 /// What equal steps may differ by, in steps.
 const EQUAL: f64 = 1e-6;
 
@@ -82,7 +82,7 @@ pub(super) fn turns(values: &[f64]) -> Option<Wrap> {
     let round = modulus.log10().round();
     let is_round = round >= 2.0 && near(modulus, 10f64.powf(round));
     let fits = count > 1 || (count == 1 && is_round);
-    let found = fits && is_regular && from_start && modulus >= FEWEST_STEPS * step;
+    let found = fits && is_regular && from_start && modulus >= MIN_STEPS * step;
     let row = 1 + steps().position(|step| step < 0.0)?;
     found.then_some(Wrap {
         modulus,

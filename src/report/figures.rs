@@ -9,7 +9,7 @@ const SMALL: (u32, u32) = (330, 240);
 const TINY: (u32, u32) = (200, 150);
 
 /// Largest number of channels in charts of weights.
-const MOST_CHANNELS: usize = 12;
+const MAX_CHANNELS: usize = 12;
 
 fn pit(method: &MethodSummary, one_step: bool) -> &Pit {
     match one_step {
@@ -110,7 +110,7 @@ pub(super) fn horizons(summary: &BacktestSummary) -> Result<String, PlotError> {
 /// Draws the expert weights over time, one chart per channel; `colours` are those of the experts.
 pub(super) fn weights(history: &WeightHistory, colours: &[usize]) -> Result<String, PlotError> {
     let channels = history.channels.iter().zip(&history.weights);
-    let charts = channels.take(MOST_CHANNELS).map(|(channel, rows)| {
+    let charts = channels.take(MAX_CHANNELS).map(|(channel, rows)| {
         let curve = |expert: usize| {
             let rows = rows.iter().enumerate();
             Curve {

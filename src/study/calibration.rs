@@ -104,11 +104,9 @@ impl CalibrationStudy {
     ) -> Result<Self, CalibrationStudyError> {
         let combining = combining.plain();
         let plain = forecasters.predictor(name, settings, combining)?;
-        let recalibrated = match name {
-            ForecasterName::Mixture(_) => {
-                forecasters.predictor(name, settings, combining.online())?
-            }
-            _ => Arc::new(Recalibrated::new(plain.clone())),
+        let recalibrated = match name.members().len() {
+            1 => Arc::new(Recalibrated::new(plain.clone())),
+            _ => forecasters.predictor(name, settings, combining.online())?,
         };
         let recalibrated = forecasters.informed(Forecaster::of(recalibrated, settings))?;
         let methods = [

@@ -18,7 +18,7 @@ const FEW_CHANNELS: usize = 6;
 const FEW_NAMES: usize = 4;
 
 /// Share of the paths from which on a sampler is named.
-const LEAST_SHARE: f64 = 0.01;
+const MIN_SHARE: f64 = 0.01;
 
 /// Episodes of which the futures' ends are printed.
 const FEW_EPISODES: usize = 5;
@@ -150,7 +150,7 @@ pub(super) fn paths(forecasts: &[Forecast]) -> String {
     let shown: Vec<String> = weights
         .iter()
         .map(|w| (w, w.weight / total))
-        .take_while(|(_, share)| *share >= LEAST_SHARE)
+        .take_while(|(_, share)| *share >= MIN_SHARE)
         .map(|(w, share)| format!("{} {}", percent(share, 0), sampler(w)))
         .collect();
     match shown.is_empty() {

@@ -50,6 +50,17 @@ impl Given<'_> {
         names.flatten().collect()
     }
 
+    /// A mixture without members of its own is one of the forecasters.
+    pub(super) fn mixes_experts(&self) -> bool {
+        match self.command {
+            "backtest" => {
+                let bare = ForecasterName::Mixture(Vec::new());
+                self.names("models").contains(&bare)
+            }
+            _ => self.mixes(),
+        }
+    }
+
     /// The mixture is one of the forecasters.
     pub(super) fn mixes(&self) -> bool {
         match self.command {
@@ -94,7 +105,7 @@ impl Given<'_> {
             "training-run" => self.listed_runs(),
             _ => single(self.names("experts")),
         };
-        if LISTED.contains(&self.command) && self.mixes() {
+        if LISTED.contains(&self.command) && self.mixes_experts() {
             names.extend(single(self.names("experts")));
         }
         if SINGLE.contains(&self.command) && names.is_empty() {

@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::ArgMatches;
 
 use crate::forecast::Method;
+use crate::forecasters::ForecasterName;
 use crate::model::ServerAddress;
 use given::Given;
 
@@ -95,7 +96,10 @@ const RULES: &[Rule] = &[
     Rule {
         flag: "experts",
         commands: LISTED,
-        reason: no_mixture,
+        reason: |given| {
+            let none = !given.mixes_experts();
+            none.then(|| "'mixture' is not among --models".to_owned())
+        },
     },
     Rule {
         flag: "recalibrate",
@@ -409,8 +413,11 @@ fn named_twice(given: &Given) -> Option<String> {
         };
         let names: Vec<String> = match *flag {
             "experts" | "models" => {
-                let names = given.names(flag).into_iter();
-                names.map(|name| name.to_string()).collect()
+                let names = given.names(flag);
+                if let Some(member) = names.iter().find_map(member_twice) {
+                    return Some(member);
+                }
+                names.iter().map(ToString::to_string).collect()
             }
             _ => words.iter().map(|word| name(word)).collect(),
         };
@@ -418,6 +425,16 @@ fn named_twice(given: &Given) -> Option<String> {
         let flag = flag_of(flag);
         Some(format!("{flag} names {} twice; name it once", names[twice]))
     })
+}
+
+/// The first member that a mixture names twice.
+fn member_twice(name: &ForecasterName) -> Option<String> {
+    let members = name.members();
+    let twice = (1..members.len()).find(|&i| members[..i].contains(&members[i]))?;
+    Some(format!(
+        "{name} names {} twice; name it once",
+        members[twice]
+    ))
 }
 
 /// Other recordings are those of other runs: a forecast that has read what it is compared with is none.

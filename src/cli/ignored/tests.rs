@@ -215,6 +215,18 @@ fn lists_name_everything_once() {
             "--models names linear twice",
         ),
         (
+            "backtest a.csv --models linear,mixture(ar,ar)",
+            "mixture(ar,ar) names ar twice",
+        ),
+        (
+            "backtest a.csv --models ar,mixture(ar)",
+            "--models names ar twice",
+        ),
+        (
+            "backtest a.csv --models mixture(ar,knn) --experts ar,linear",
+            "'mixture' is not among --models",
+        ),
+        (
             "forecast a.csv --experts ar,knn,ar",
             "--experts names ar twice",
         ),

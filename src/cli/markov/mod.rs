@@ -124,13 +124,13 @@ enum CutsName {
 }
 
 /// Most permutations: each is a reading of the whole sequence.
-const MOST_RELABELLINGS: usize = 100;
+const MAX_RELABELLINGS: usize = 100;
 
 /// Most rows that are read.
-const MOST_ROWS: usize = 10_000;
+const MAX_ROWS: usize = 10_000;
 
 /// Most classes of windows that are written.
-const MOST_CLASSES: usize = 100;
+const MAX_CLASSES: usize = 100;
 
 #[derive(Serialize)]
 struct Found<'a> {
@@ -197,7 +197,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let combining = arguments.uncertainty.combining();
     let predictor = forecasters.predictor(&name, settings, combining)?;
     let longest = Forecaster::of(predictor.clone(), settings).longest_context(1);
-    let longest = longest.min(MOST_ROWS);
+    let longest = longest.min(MAX_ROWS);
     let rows = all.sequence.len();
     arguments.recording.note_contexts(&[rows], longest);
     let rows = arguments.recording.context_rows(rows, longest);
@@ -297,8 +297,8 @@ impl Arguments {
         written_as(self.output.as_ref(), &["json"])?;
         written_as(self.figure.as_ref(), &["svg", "png"])?;
         ensure!(
-            self.relabellings <= MOST_RELABELLINGS,
-            "--relabellings {}: at most {MOST_RELABELLINGS}",
+            self.relabellings <= MAX_RELABELLINGS,
+            "--relabellings {}: at most {MAX_RELABELLINGS}",
             self.relabellings
         );
         ensure!(
@@ -437,7 +437,7 @@ impl Arguments {
             transient: (0..window).map(|length| states.pow(length as u32)).sum(),
             least: self.least,
             class_count: classes.len(),
-            classes: classes.iter().take(MOST_CLASSES).map(class).collect(),
+            classes: classes.iter().take(MAX_CLASSES).map(class).collect(),
             closed: closed.iter().filter(|class| class.closed).count(),
             long_run: stationary.map(|law| chain.long_run(&law)),
             least_passage: chain.least_passage(),

@@ -6,11 +6,11 @@ use crate::cli::windowed::aligned_rows;
 use crate::output::number;
 
 /// Most states whose matrices are written.
-const MOST_WRITTEN: usize = 10;
+const MAX_WRITTEN: usize = 10;
 /// Most states whose counted probabilities are written with intervals.
-const MOST_INTERVALS: usize = 5;
+const MAX_INTERVALS: usize = 5;
 /// Most classes of windows that are written.
-const MOST_CLASSES: usize = 5;
+const MAX_CLASSES: usize = 5;
 
 /// What makes the answer less than it looks like.
 pub(super) fn notes(study: &Study, labels: &[String]) -> String {
@@ -49,13 +49,13 @@ pub(super) fn notes(study: &Study, labels: &[String]) -> String {
             };
             format!("{{{}}} {kind}", names.join(", "))
         };
-        let shown: Vec<String> = classes.iter().take(MOST_CLASSES).map(of).collect();
+        let shown: Vec<String> = classes.iter().take(MAX_CLASSES).map(of).collect();
         text += &format!(
             "note: the transitions that were seen make {} classes ({}{}): the chain is reducible, and its counted \
              stationary law is the prior's where they do not meet\n",
             classes.len(),
             shown.join("; "),
-            if classes.len() > MOST_CLASSES {
+            if classes.len() > MAX_CLASSES {
                 "; …"
             } else {
                 ""
@@ -111,7 +111,7 @@ pub(super) fn study(study: &Study, labels: &[String]) -> String {
         Some(counted) => format!(" (those of the counted one {})\n\n", number(counted, 3)),
         None => "\n\n".to_owned(),
     };
-    if labels.len() <= MOST_WRITTEN {
+    if labels.len() <= MAX_WRITTEN {
         for (number, chain) in study.chains.iter().enumerate() {
             text += &matrix(study, chain, labels, number == 1);
         }
@@ -167,7 +167,7 @@ fn matrix(study: &Study, chain: &ChainSummary, labels: &[String], counted: bool)
         let mut row = vec![labels[from].clone()];
         row.extend(probabilities.iter().enumerate().map(|(to, p)| {
             let share = &study.intervals[from][to];
-            match counted && labels.len() <= MOST_INTERVALS {
+            match counted && labels.len() <= MAX_INTERVALS {
                 true => format!("{p:.2} [{:.2}, {:.2}]", share.low, share.high),
                 false => format!("{p:.2}"),
             }
@@ -212,7 +212,7 @@ pub(super) fn windows(found: &Windows, labels: &[String]) -> String {
         "\nthe model over windows of {} states: {} windows, {} shorter beginnings that never come back\n",
         found.window, found.windows, found.transient
     );
-    let classes = found.classes.iter().take(MOST_CLASSES).map(|class| {
+    let classes = found.classes.iter().take(MAX_CLASSES).map(|class| {
         let period = match class.period {
             0 => "without a way back".to_owned(),
             1 => "no period".to_owned(),
@@ -234,7 +234,7 @@ pub(super) fn windows(found: &Windows, labels: &[String]) -> String {
         found.class_count, found.least
     );
     text += &classes.collect::<String>();
-    if found.class_count > MOST_CLASSES {
+    if found.class_count > MAX_CLASSES {
         text += "  …\n";
     }
     match &found.long_run {
@@ -273,7 +273,7 @@ fn cells<const N: usize>(texts: [&str; N]) -> Vec<String> {
 fn law(law: Option<&[f64]>, labels: &[String]) -> String {
     match law {
         None => "several".to_owned(),
-        Some(law) if labels.len() <= MOST_WRITTEN => {
+        Some(law) if labels.len() <= MAX_WRITTEN => {
             let shares: Vec<String> = law.iter().map(|p| format!("{p:.3}")).collect();
             shares.join(" ")
         }

@@ -236,7 +236,7 @@ impl Arguments {
         let forecaster = name.parse().with_context(|| name.to_owned())?;
         Ok(match forecaster {
             ForecasterName::Mixture(members) if members.is_empty() => {
-                ForecasterName::Mixture(names(&self.experts))
+                ForecasterName::mixture(names(&self.experts))
             }
             forecaster => forecaster,
         })

@@ -261,7 +261,7 @@ impl Derivation {
     /// let names = ["x".to_owned()];
     /// let derivation = Derivation::new(&["root = sqrt(x)".parse()?], &names, &[], true)?;
     /// let paths = Array3::from_shape_vec((3, 1, 1), vec![4.0, 16.0, -1.0])?;
-    /// let rollout = Rollout { paths, saturated: 0 };
+    /// let rollout = Rollout { paths, clipped: 0 };
     /// let derived = derivation.append_to(&rollout, Array2::zeros((1, 0)).view());
     /// assert_eq!(derived.undefined(), 1);
     /// assert_eq!(derived.summary(&Levels::default()).mean[[0, 1]], 3.0);
@@ -283,7 +283,7 @@ impl Derivation {
         };
         Rollout {
             paths,
-            saturated: rollout.saturated,
+            clipped: rollout.clipped,
         }
     }
 }

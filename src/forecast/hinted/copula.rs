@@ -13,7 +13,7 @@ const FIRST: usize = 10;
 const MARGIN: f64 = 1e-4;
 
 /// Least eigenvalue of a correlation matrix.
-const LEAST: f64 = 1e-6;
+const MIN_EIGENVALUE: f64 = 1e-6;
 
 /// What a context has shown of it: products of the normal scores of its values' places in their
 /// laws.
@@ -64,7 +64,7 @@ impl Scores {
         let eigen = SymmetricEigen::new(correlation);
         let mut root = eigen.eigenvectors;
         for (mut column, value) in root.column_iter_mut().zip(&eigen.eigenvalues) {
-            column *= value.max(LEAST).sqrt();
+            column *= value.max(MIN_EIGENVALUE).sqrt();
         }
         for mut row in root.row_iter_mut() {
             let length = row.norm();

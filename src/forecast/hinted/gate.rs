@@ -1,7 +1,7 @@
 //! Weights of a law's components before each value, by what each gave to the values so far.
 
 /// Least log density that a component is held to.
-pub(super) const LEAST_LOG: f64 = -30.0;
+pub(super) const MIN_LOG: f64 = -30.0;
 
 /// Values at which what a component was worth counts as much as what the gate gave it.
 const PRIOR_ROWS: f64 = 0.3;
@@ -65,7 +65,7 @@ impl Gate {
     /// Goes on with a value of which the components gave these log densities.
     pub(super) fn follow(&mut self, parts: &[f64]) {
         let moved = self.weights.iter().zip(parts);
-        let moved = moved.map(|(weight, part)| weight + part.max(LEAST_LOG));
+        let moved = moved.map(|(weight, part)| weight + part.max(MIN_LOG));
         let even = self.share / parts.len() as f64;
         let learned = normalised(moved.collect()).into_iter();
         let shared = learned.map(|log| ((1.0 - self.share) * log.exp() + even).ln());

@@ -1,9 +1,9 @@
-//! The distribution function of a law, where only some of its components count.
+//! The distribution function of a distribution, where only some of its components count.
 //!
 //! A draw asks for it some forty times, the masses of a row a thousand times; the exponentials of a
 //! component's bins are made once, and only if it counts.
 
-use super::law::{Around, Binned, Law};
+use super::distribution::{Around, Binned, Distribution};
 use crate::codec::{BIN_COUNT, Grid};
 
 /// Bins whose probabilities are summed together.
@@ -58,7 +58,7 @@ impl Cumulated {
     }
 }
 
-/// The components of a law that count.
+/// The components of a distribution that count.
 pub(super) struct Mixed {
     grid: Grid,
     digits: Option<Cumulated>,
@@ -68,11 +68,11 @@ pub(super) struct Mixed {
 }
 
 impl Mixed {
-    /// Components of a law with their weights, up to a factor.
-    pub(super) fn new(law: &Law, weights: &[(usize, f64)]) -> Self {
+    /// Components of a distribution with their weights, up to a factor.
+    pub(super) fn new(distribution: &Distribution, weights: &[(usize, f64)]) -> Self {
         let total: f64 = weights.iter().map(|(_, weight)| weight).sum();
         let mut mixed = Self {
-            grid: law.grid(),
+            grid: distribution.grid(),
             digits: None,
             residual: None,
             normals: Vec::with_capacity(weights.len()),
@@ -80,9 +80,11 @@ impl Mixed {
         for &(component, weight) in weights {
             let weight = weight / total;
             match component {
-                0 => mixed.digits = Some(Cumulated::new(&law.digits, weight)),
-                1 => mixed.residual = Some(Cumulated::new(&law.residual, weight)),
-                normal => mixed.normals.push((weight, law.normals[normal - 2])),
+                0 => mixed.digits = Some(Cumulated::new(&distribution.digits, weight)),
+                1 => mixed.residual = Some(Cumulated::new(&distribution.residual, weight)),
+                normal => mixed
+                    .normals
+                    .push((weight, distribution.normals[normal - 2])),
             }
         }
         mixed

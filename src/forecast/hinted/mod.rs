@@ -2,14 +2,14 @@
 //! of the next one.
 //!
 //! Experts bring other channels, actions, trends and resolution; the model brings what they do not
-//! know. Its answer to a row is a [`Law`]: a mixture of the bins of digits, the bins of the residual
+//! know. Its answer to a row is a [`Distribution`]: a mixture of the bins of digits, the bins of the residual
 //! `(value - location) / scale` of the best hint and normals around the two best hints, with weights
 //! that the context has taught ([`Gate`]). Densities are given on the bins of the residual; what is
 //! learned from a value, and what is drawn, is the mixture itself.
 
 mod copula;
+mod distribution;
 mod gate;
-mod law;
 mod mixed;
 mod normal;
 mod window;
@@ -30,8 +30,8 @@ use crate::experts::{Hint, Leadership};
 use crate::model::{Answer, Answers, HintedModel, RowBefore, RowInput, paths_that_fit};
 
 use copula::{Copula, Scores};
+use distribution::Distribution;
 use gate::Gate;
-use law::Law;
 use window::Window;
 
 /// Share of the weights that moves between the two readings of a lone channel at every row.
@@ -160,16 +160,16 @@ impl State {
         self.window.read(&inputs)
     }
 
-    /// The law of a sequence's next value, at a temperature of 1.
-    fn law<'a>(
+    /// The distribution of a sequence's next value, at a temperature of 1.
+    fn distribution<'a>(
         &self,
         answers: &'a Answers,
         sequence: usize,
         path: usize,
         channel: usize,
-    ) -> Law<'a> {
+    ) -> Distribution<'a> {
         let answer = answers.row(sequence);
-        Law::new(
+        Distribution::new(
             answer,
             self.experts.hint(path, channel),
             self.model.spreads(),
@@ -184,9 +184,9 @@ impl State {
         sequence: usize,
         path: usize,
         channel: usize,
-    ) -> Law<'a> {
-        let law = self.law(answers, sequence, path, channel);
-        law.tempered(self.temperature)
+    ) -> Distribution<'a> {
+        let distribution = self.distribution(answers, sequence, path, channel);
+        distribution.tempered(self.temperature)
     }
 
     /// Forgets what was answered to a next row that is going to be another.
@@ -205,12 +205,12 @@ impl State {
         })
     }
 
-    /// Reads rows at once, and learns from them. `each` is given the laws of their values, row by
+    /// Reads rows at once, and learns from them. `each` is given the distributions of their values, row by
     /// row, channel by channel.
     fn read(
         &mut self,
         rows: Observed,
-        mut each: impl FnMut(usize, usize, &Law),
+        mut each: impl FnMut(usize, usize, &Distribution),
     ) -> Result<(), ForecastError> {
         if rows.begins.first() == Some(&true) && !self.experts.begins(0) {
             self.retract();
@@ -235,11 +235,11 @@ impl State {
                     _ => behind.row(c * (rows.len() - answered) + t - answered),
                 };
                 let x = rows.positions[[t, c]];
-                let law = self.judged(c, answer, hint, (!rows.begins[t]).then_some(x));
+                let distribution = self.judged(c, answer, hint, (!rows.begins[t]).then_some(x));
                 if self.channels > 1 {
-                    places.push(law.cdf(x));
+                    places.push(distribution.cdf(x));
                 }
-                each(t, c, &law);
+                each(t, c, &distribution);
             }
             if self.channels > 1 && !rows.begins[t] {
                 self.scores.learn(&places);
@@ -252,12 +252,14 @@ impl State {
     fn read_all(
         &mut self,
         rows: Observed,
-        mut each: impl FnMut(usize, usize, &Law),
+        mut each: impl FnMut(usize, usize, &Distribution),
     ) -> Result<(), ForecastError> {
         self.clipped.observe(rows.positions);
         for chunk in chunks(rows.len(), self.window.rows_at_once()) {
             let start = chunk.start;
-            self.read(rows.rows(chunk), |t, c, law| each(start + t, c, law))?;
+            self.read(rows.rows(chunk), |t, c, distribution| {
+                each(start + t, c, distribution)
+            })?;
         }
         Ok(())
     }
@@ -275,8 +277,8 @@ impl State {
                 inputs.push(self.input(c, 0, c));
                 let hint = self.experts.hint(0, c);
                 let position = rows.positions[[t, c]];
-                let saturated = grid_of(hint).quantise(position).saturated;
-                self.clipped.read(hint.known && saturated);
+                let clipped = grid_of(hint).quantise(position).clipped;
+                self.clipped.read(hint.known && clipped);
                 hints.push(*hint);
                 self.before[c] = self.gone_to(0, c, position);
             }
@@ -286,7 +288,7 @@ impl State {
         Ok((inputs, hints))
     }
 
-    /// The law of a value of a channel, from which the gate learns if it is known where it lies and
+    /// The distribution of a value of a channel, from which the gate learns if it is known where it lies and
     /// that it follows from the rows before. It learns at a temperature of 1.
     fn judged<'a>(
         &mut self,
@@ -294,14 +296,14 @@ impl State {
         answer: Answer<'a>,
         hint: &Hint,
         position: Option<f64>,
-    ) -> Law<'a> {
+    ) -> Distribution<'a> {
         let gate = &mut self.gates[c];
         let weights = gate.log_weights(answer.gate);
-        let law = Law::new(answer, hint, self.model.spreads(), weights);
+        let distribution = Distribution::new(answer, hint, self.model.spreads(), weights);
         if let Some(position) = position {
-            gate.observe(answer.gate, &law.parts(position));
+            gate.observe(answer.gate, &distribution.parts(position));
         }
-        law.tempered(self.temperature)
+        distribution.tempered(self.temperature)
     }
 }
 
@@ -317,9 +319,9 @@ impl Continuation for State {
     ) -> Result<Densities, ForecastError> {
         let mut densities: Densities =
             Array3::zeros((wanted.len(), self.channels, BIN_COUNT)).into();
-        self.read_all(rows, |t, c, law| {
+        self.read_all(rows, |t, c, distribution| {
             if wanted.contains(&t) {
-                put(&mut densities, t - wanted.start, c, law);
+                put(&mut densities, t - wanted.start, c, distribution);
             }
         })?;
         Ok(densities)
@@ -371,12 +373,12 @@ impl Continuation for State {
         let positions: Vec<f64> = values.iter().map(|value| value.position()).collect();
         for (i, (path, c)) in self.experts.sequences().enumerate() {
             let known = self.experts.hint(path, c).known;
-            let saturated = self.experts.grid(path, c).quantise(positions[i]).saturated;
-            self.clipped.advance(i, c, known && saturated);
+            let clipped = self.experts.grid(path, c).quantise(positions[i]).clipped;
+            self.clipped.advance(i, c, known && clipped);
             self.before[i] = self.gone_to(path, c, positions[i]);
             if !self.experts.begins(path) {
-                let law = self.law(&answers, i, path, c);
-                self.gates[i].follow(&law.parts(positions[i]));
+                let distribution = self.distribution(&answers, i, path, c);
+                self.gates[i].follow(&distribution.parts(positions[i]));
             }
         }
         self.clipped.advanced();
@@ -432,11 +434,11 @@ impl Continuation for State {
     }
 }
 
-/// Writes a law into a row of densities, as that of a sequence.
-fn put(densities: &mut Densities, row: usize, sequence: usize, law: &Law) {
-    densities.grids[[row, sequence]] = law.grid();
+/// Writes a distribution into a row of densities, as that of a sequence.
+fn put(densities: &mut Densities, row: usize, sequence: usize, distribution: &Distribution) {
+    densities.grids[[row, sequence]] = distribution.grid();
     let masses = densities.masses.slice_mut(s![row, sequence, ..]);
-    aview1(&law.masses()).assign_to(masses);
+    aview1(&distribution.masses()).assign_to(masses);
 }
 
 /// Rows in chunks of so many.

@@ -4,7 +4,7 @@
 use ndarray::{Array, Array2, ArrayView2, IxDyn, s};
 use std::path::Path;
 
-use super::law::LEAST_DRAWN;
+use super::distribution::MIN_DRAWN;
 use super::*;
 use crate::codec::{Scale, builtin_formats};
 use crate::disentangle::Disentangler;
@@ -112,12 +112,12 @@ fn densities_are_those_of_pytorch() {
             values(&format!("{name}_below")),
         );
         let mut state = state(&model, &recording);
-        let compare = |t: usize, c: usize, law: &Law| {
+        let compare = |t: usize, c: usize, distribution: &Distribution| {
             let position = recording.positions[[t, c]];
             let what = format!("{name}, row {t}, channel {c}");
-            let ours = law.log_density(&law.parts(position));
+            let ours = distribution.log_density(&distribution.parts(position));
             close(ours, density[[c, t]], 1e-4, &what);
-            close(law.cdf(position), below[[c, t]], 1e-4, &what);
+            close(distribution.cdf(position), below[[c, t]], 1e-4, &what);
         };
         state.read_all(recording.all(), compare).unwrap();
     }
@@ -263,23 +263,28 @@ fn a_path_may_begin_an_episode() {
 #[test]
 fn masses_and_draws_are_those_of_the_mixture() {
     let (model, recording) = (model(), Recording::golden("wave"));
-    let compare = |t: usize, _: usize, law: &Law| {
+    let compare = |t: usize, _: usize, distribution: &Distribution| {
         if t < 5 {
             return;
         }
-        let (masses, grid) = (law.masses(), law.grid());
+        let (masses, grid) = (distribution.masses(), distribution.grid());
         let sum: f32 = masses.iter().sum();
         close(f64::from(sum), 1.0, 1e-4, "sum");
         let below: f32 = masses[..700].iter().sum();
         close(
             f64::from(below),
-            law.cdf(grid.edge(700)),
+            distribution.cdf(grid.edge(700)),
             1e-4,
             "distribution",
         );
         for level in [0.02, 0.3, 0.9] {
-            let drawn = law.draw(level);
-            close(law.mixed(LEAST_DRAWN).cdf(drawn), level, 1e-5, "draw");
+            let drawn = distribution.draw(level);
+            close(
+                distribution.mixed(MIN_DRAWN).cdf(drawn),
+                level,
+                1e-5,
+                "draw",
+            );
         }
     };
     let mut state = state(&model, &recording);
@@ -298,17 +303,17 @@ fn a_higher_temperature_is_wider() {
     };
     let width = |temperature: f64| {
         let mut widths = Vec::new();
-        let width = |_: usize, _: usize, law: &Law| {
-            widths.push((law.draw(0.9) - law.draw(0.1)).ln());
+        let width = |_: usize, _: usize, distribution: &Distribution| {
+            widths.push((distribution.draw(0.9) - distribution.draw(0.1)).ln());
         };
         at(temperature).read_all(recording.all(), width).unwrap();
         widths.iter().skip(9).sum::<f64>() / (widths.len() - 9) as f64
     };
     let [cold, as_it_is, hot] = [0.5, 1.0, 2.0].map(width);
     assert!(cold < as_it_is && as_it_is < hot, "{cold} {as_it_is} {hot}");
-    let finite = |_: usize, _: usize, law: &Law| {
-        let sum: f32 = law.masses().iter().sum();
-        assert!(law.draw(0.5).is_finite() && (sum - 1.0).abs() < 1e-3);
+    let finite = |_: usize, _: usize, distribution: &Distribution| {
+        let sum: f32 = distribution.masses().iter().sum();
+        assert!(distribution.draw(0.5).is_finite() && (sum - 1.0).abs() < 1e-3);
     };
     at(1e-50).read_all(recording.all(), finite).unwrap();
 }

@@ -6,7 +6,7 @@ use crate::forecast::ForecastError;
 use crate::model::{Answers, HintedModel, HintedSequences, RowInput};
 
 /// Fewest rows that are read at once of every channel.
-const FEWEST_ROWS: usize = 16;
+const MIN_ROWS: usize = 16;
 
 /// The rows in a model's memory. Once they fill its window it begins again with the later half of
 /// them, so that every row is answered with at least half a window before it.
@@ -41,7 +41,7 @@ impl Window {
 
     /// Rows that are best read at once of every sequence.
     pub(super) fn rows_at_once(&self) -> usize {
-        let rows = (self.model.rows_at_once() / self.batch()).max(FEWEST_ROWS);
+        let rows = (self.model.rows_at_once() / self.batch()).max(MIN_ROWS);
         rows.min(self.model.window() / 2).max(1)
     }
 

@@ -23,12 +23,12 @@ const READ: f64 = 0.4;
 const AHEAD: f64 = 0.4;
 
 /// Fewest and most steps of a backtest.
-const FEWEST: usize = 4;
-pub(super) const MOST: usize = 50;
+const MIN_STEPS: usize = 4;
+pub(super) const MAX_STEPS: usize = 50;
 
 /// Paths of every sampler from an origin, if as many may advance together, and the fewest.
 const PATHS: usize = 8;
-const FEWEST_PATHS: usize = 2;
+const MIN_PATHS: usize = 2;
 
 /// Channels from which on there are fewer: many channels show enough, and narrow paths, which differ less,
 /// most of it.
@@ -42,7 +42,7 @@ const SEED: u64 = 0xbac7_7e57;
 pub(super) fn places(rows: usize, window: usize) -> Vec<usize> {
     let window = window.min(rows);
     let first = rows - window + (READ * window as f64) as usize;
-    let last = rows.saturating_sub(FEWEST);
+    let last = rows.saturating_sub(MIN_STEPS);
     if last < first + PLACES {
         return Vec::new();
     }
@@ -58,7 +58,7 @@ pub(super) fn origins(
     steps: usize,
     least: usize,
 ) -> (usize, Vec<usize>) {
-    let steps = steps.min(MOST).min((AHEAD * rows as f64) as usize);
+    let steps = steps.min(MAX_STEPS).min((AHEAD * rows as f64) as usize);
     let fitting = places.iter().filter(|&&row| row + steps <= rows).count();
     let wanted = match channels < MANY_CHANNELS {
         true => least.max(ENOUGH_STEPS / steps.max(1)),
@@ -76,7 +76,7 @@ pub(super) fn origins(
 fn paths_of(sampler: Sampler, channels: usize) -> usize {
     match channels < MANY_CHANNELS {
         true => PATHS,
-        false => FEWEST_PATHS.max((PATHS_OF_MANY * sampler.spread) as usize),
+        false => MIN_PATHS.max((PATHS_OF_MANY * sampler.spread) as usize),
     }
 }
 
@@ -117,7 +117,7 @@ impl Backtest<'_> {
             }
             let fitting = forecaster.paths_at_once(self.steps) / own.len();
             let count =
-                |&sampler: &Sampler| paths_of(sampler, channels).min(fitting.max(FEWEST_PATHS));
+                |&sampler: &Sampler| paths_of(sampler, channels).min(fitting.max(MIN_PATHS));
             let batch = Batch::new(own.iter().map(|sampler| (*sampler, count(sampler))));
             let together = Paths {
                 first: 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ndarray::{Axis, concatenate};
 
-use super::backtests::{Backtest, MOST, origins, path_steps, places};
+use super::backtests::{Backtest, MAX_STEPS, origins, path_steps, places};
 use super::pool::Pool;
 use super::rows::Rows;
 use super::trial::Trial;
@@ -94,7 +94,7 @@ impl Context {
             forecasters,
             window,
             expected: Some((start.rows, start.ahead)),
-            places: places(start.rows, window.saturating_sub(MOST)),
+            places: places(start.rows, window.saturating_sub(MAX_STEPS)),
             encoding: start.encoding.clone(),
             active: start.active.to_vec(),
             units: start.units.to_vec(),
@@ -110,8 +110,8 @@ impl Context {
         let Some((rows, steps)) = self.expected.take() else {
             return;
         };
-        let steps = if steps == 0 { MOST } else { steps };
-        let passed = first_shown(self.window, rows, rows, steps.max(MOST));
+        let steps = if steps == 0 { MAX_STEPS } else { steps };
+        let passed = first_shown(self.window, rows, rows, steps.max(MAX_STEPS));
         self.places.retain(|&row| row >= passed);
         let (_, origins) = origins(
             &self.places,
@@ -128,7 +128,7 @@ impl Context {
 
     /// Whether weights were chosen for nearly as long a context and as many steps.
     fn is_chosen_for(&self, steps: usize) -> bool {
-        let (rows, steps) = (self.rows.len() as f64, steps.min(MOST));
+        let (rows, steps) = (self.rows.len() as f64, steps.min(MAX_STEPS));
         let holds = |s: &Stack| rows < GROWN * s.rows as f64 && steps <= LONGER * s.steps;
         self.stack.borrow().as_ref().is_some_and(holds)
     }
@@ -161,7 +161,12 @@ impl Context {
             ahead: steps,
         };
         let mut again = Self::new(self.forecasters.clone(), start)?;
-        let passed = first_shown(self.forecasters.first.window(), rows, rows, steps.max(MOST));
+        let passed = first_shown(
+            self.forecasters.first.window(),
+            rows,
+            rows,
+            steps.max(MAX_STEPS),
+        );
         if passed > 0 {
             again.pass(self.rows.get(0..passed))?;
         }
@@ -171,7 +176,7 @@ impl Context {
 
     fn stacked(&self, steps: usize, progress: &dyn Fn(f64)) -> Result<Stack, ForecastError> {
         let rows = self.rows.len();
-        let asked = steps.min(MOST);
+        let asked = steps.min(MAX_STEPS);
         let forecasters = &self.forecasters;
         let others = forecasters.others.iter().zip(&forecasters.names[1..]);
         let others = others.map(|(other, name)| self.started(other, name, steps));
@@ -236,7 +241,7 @@ impl Context {
         steps: usize,
     ) -> Result<Other, ForecastError> {
         let rows = self.rows.len();
-        let passed = first_shown(predictor.window(), rows, rows, steps.max(MOST));
+        let passed = first_shown(predictor.window(), rows, rows, steps.max(MAX_STEPS));
         let mut continuation = predictor.start(Start {
             encoding: &self.encoding,
             active: &self.active,

@@ -13,7 +13,7 @@ const SLOWING: f64 = 8.0;
 const FARTHEST: f64 = 20.0;
 
 /// Least weight while they are sought: logarithms are taken of them.
-const LEAST: f64 = 1e-12;
+const MIN_WEIGHT: f64 = 1e-12;
 
 /// Sums, over observed values, of mean distances between samplers' draws and to the values.
 #[derive(Debug, Clone)]
@@ -127,7 +127,7 @@ impl Distances {
             let lowest = slopes.iter().copied().fold(f64::INFINITY, f64::min);
             for (weight, slope) in weights.iter_mut().zip(slopes) {
                 let down = (rate * (slope - lowest)).min(FARTHEST);
-                *weight = (*weight * (-down).exp()).max(LEAST);
+                *weight = (*weight * (-down).exp()).max(MIN_WEIGHT);
             }
             let total: f64 = weights.iter().sum();
             weights.iter_mut().for_each(|weight| *weight /= total);

@@ -34,7 +34,7 @@ pub(super) struct ReadingSettings {
 }
 
 /// Most normals around a slot, and how wide they may be.
-const MOST_SPREADS: usize = 64;
+const MAX_SPREADS: usize = 64;
 const SPREADS: RangeInclusive<f64> = 1e-3..=1e3;
 
 /// Without a share a component that was wrong once never comes back.
@@ -75,10 +75,10 @@ impl ReadingSettings {
         }
         let widths = &self.spreads;
         let fits = widths.iter().all(|width| SPREADS.contains(width));
-        if widths.is_empty() || widths.len() > MOST_SPREADS || !fits {
+        if widths.is_empty() || widths.len() > MAX_SPREADS || !fits {
             let (low, high) = (SPREADS.start(), SPREADS.end());
             return Err(format!(
-                "spreads {widths:?}: 1 to {MOST_SPREADS} from {low} to {high}"
+                "spreads {widths:?}: 1 to {MAX_SPREADS} from {low} to {high}"
             ));
         }
         match SHARES.contains(&self.share) {

@@ -23,7 +23,7 @@ const REDIRECTS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Fewest bytes that must come in the time of the longest silence.
-const LEAST_BYTES: u64 = 1024;
+const MIN_BYTES: u64 = 1024;
 
 /// Why there is no answer.
 pub(super) enum Failure {
@@ -193,7 +193,7 @@ impl Answer {
             take(&buffer[..count])?;
             bytes += count as u64;
             if since.elapsed() >= self.patience {
-                if bytes < LEAST_BYTES {
+                if bytes < MIN_BYTES {
                     return Ok(false);
                 }
                 (since, bytes) = (Instant::now(), 0);

@@ -67,7 +67,7 @@ pub(super) struct SymbolLogits {
 }
 
 /// Logits of what is all but impossible.
-const LEAST_LOGIT: f64 = -100.0;
+const MIN_LOGIT: f64 = -100.0;
 
 /// Most by which rounding makes a probability's logarithm exceed 0.
 const ROUNDING: f64 = 1e-2;
@@ -105,7 +105,7 @@ impl NextToken {
         let each = (1.0 - given).max(0.0) / absent.max(1) as f64;
         let each = each.min(self.bound.min(0.0).exp());
         let guessed = each * absent as f64;
-        let logit = |id| of(id).unwrap_or(each.ln()).max(LEAST_LOGIT) as f32;
+        let logit = |id| of(id).unwrap_or(each.ln()).max(MIN_LOGIT) as f32;
         SymbolLogits {
             logits: symbols.iter().map(logit).collect(),
             missing: match absent {

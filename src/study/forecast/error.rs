@@ -10,12 +10,12 @@ pub enum ForecastStudyError {
     /// No steps or no paths.
     #[error("`{0}=0`: at least 1")]
     Nothing(&'static str),
+    /// No episode.
+    #[error("no episode to forecast")]
+    NoEpisodes,
     /// Several episodes, where one forecast is asked for.
     #[error("{0} episodes: forecast each, or choose one (`select=`)")]
     SeveralEpisodes(usize),
-    /// No episode of the name.
-    #[error("no episode {0}")]
-    NoEpisode(String),
     /// No episode with rows for a context.
     #[error("too few rows{}: a context needs at least {min}", held_back(*.held))]
     TooFewRows {

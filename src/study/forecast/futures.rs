@@ -52,7 +52,7 @@ impl ActionsAhead {
         match self {
             Self::Recorded => None,
             Self::Held(_) => Some("`hold-actions=`"),
-            Self::Planned(plans) if plans.len() > 1 => Some("`fork=`"),
+            Self::Planned(plans) if plans.iter().any(|of| of.name.is_some()) => Some("`fork=`"),
             Self::Planned(_) => Some("`future=`"),
             Self::Acting(_) => Some("`policy=`"),
         }

@@ -85,7 +85,7 @@ impl<'s> ForecastStudy<'s> {
     pub fn run(&self, observer: &dyn Observer) -> Result<Vec<Forecast>, ForecastStudyError> {
         let settings = &self.settings;
         let first = self.episodes.first();
-        let first = first.ok_or(ForecastStudyError::SeveralEpisodes(0))?;
+        let first = first.ok_or(ForecastStudyError::NoEpisodes)?;
         let like = self.variables(first, 0..0);
         settings.rollout()?.check(like.names.len())?;
         let actions = &settings.actions;
@@ -275,8 +275,8 @@ impl<'s> ForecastStudy<'s> {
             context_first_row: end - rows,
             context_rows: rows,
             explained_variance: reading.encoding().disentangler().explained(),
-            saturated_context: reading.saturated(),
-            saturated_feedback: rollouts.iter().map(|r| r.saturated).sum(),
+            clipped_context: reading.clipped(),
+            clipped_feedback: rollouts.iter().map(|r| r.clipped).sum(),
             undefined: 0,
             band_outcomes: outcomes,
             paths: reading.path_weights(),
@@ -381,7 +381,7 @@ impl<'s> ForecastStudy<'s> {
             Some(name) => format!("{episode}, {name}"),
             None => episode.to_owned(),
         };
-        let moved = future.rollout.saturated;
+        let moved = future.rollout.clipped;
         if moved > 0 {
             observer.warning(&format!(
                 "episode {of}: {moved} value(s) of sampled paths were moved to an end: of their axis, or of the \
@@ -436,7 +436,7 @@ pub(crate) fn warn_of_clipped(
     method: Method,
     observer: &dyn Observer,
 ) {
-    let clipped = reading.saturated();
+    let clipped = reading.clipped();
     let values = reading.rows() * reading.encoding().axes().len();
     match method {
         Method::Residual if clipped as f64 > MANY_BEYOND * values as f64 => {

@@ -208,10 +208,7 @@ mod tests {
         let mut score = Score::default();
         score.add(&paths, &truth, 0, None);
         let levels = Levels::new(vec![0.05, 0.95]).unwrap();
-        let rollout = Rollout {
-            paths,
-            saturated: 0,
-        };
+        let rollout = Rollout { paths, clipped: 0 };
         let summary = rollout.summary(&levels);
         let inside = (0..200).filter(|&h| {
             let at = |q: usize| summary.quantiles[q][[h, 0]];

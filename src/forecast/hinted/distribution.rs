@@ -1,9 +1,9 @@
-//! The law of a channel's next value: a mixture of the bins of digits, the bins of its residual and
+//! Distribution of a channel's next value: a mixture of the bins of digits, the bins of its residual and
 //! normals around two hints.
 
 use std::f64::consts::PI;
 
-use super::gate::LEAST_LOG;
+use super::gate::MIN_LOG;
 #[cfg(test)]
 use super::gate::log_sum;
 use super::mixed::Mixed;
@@ -16,10 +16,10 @@ use crate::kernel::LogSum;
 use crate::model::{Answer, Logits};
 
 /// Components below this part of the largest weight are not drawn.
-pub(super) const LEAST_DRAWN: f64 = 0.03;
+pub(super) const MIN_DRAWN: f64 = 0.03;
 
 /// Components below this part of the largest weight are not seen in the masses of bins.
-const LEAST_SEEN: f64 = 1e-6;
+const MIN_SEEN: f64 = 1e-6;
 
 /// Bins of one grid.
 #[derive(Clone, Copy)]
@@ -110,8 +110,8 @@ impl Around {
     }
 }
 
-/// The law of one value, in axis units.
-pub(super) struct Law<'a> {
+/// The distribution of one value, in axis units.
+pub(super) struct Distribution<'a> {
     /// Weights of the components: digits, residual, normals of the first slot, of the second.
     log_weights: Vec<f64>,
     pub(super) digits: Binned<'a>,
@@ -119,7 +119,7 @@ pub(super) struct Law<'a> {
     pub(super) normals: Vec<Around>,
 }
 
-impl<'a> Law<'a> {
+impl<'a> Distribution<'a> {
     /// What a model's answer makes of a hint.
     pub(super) fn new(
         answer: Answer<'a>,
@@ -142,7 +142,7 @@ impl<'a> Law<'a> {
         }
     }
 
-    /// The same to the power of the inverse temperature, component by component; a law that the gate
+    /// The same to the power of the inverse temperature, component by component; a distribution that the gate
     /// learns from is at 1.
     pub(super) fn tempered(self, temperature: Temperature) -> Self {
         if temperature == Temperature::default() {
@@ -172,7 +172,7 @@ impl<'a> Law<'a> {
         let on_axis = (0.0..10.0).contains(&position);
         parts.push(match on_axis {
             true => self.digits.log_density(position),
-            false => LEAST_LOG,
+            false => MIN_LOG,
         });
         parts.push(self.residual.log_density(position));
         parts.extend(self.normals.iter().map(|n| n.log_density(position)));
@@ -205,12 +205,12 @@ impl<'a> Law<'a> {
     /// components that count: those of small weight are what keeps a density from being surprised,
     /// and would throw paths off.
     pub(super) fn draw(&self, level: f64) -> f64 {
-        self.mixed(LEAST_DRAWN).quantile(level)
+        self.mixed(MIN_DRAWN).quantile(level)
     }
 
     /// Masses of the whole mixture on the bins of the residual; what lies outside of them goes to
     /// those at the ends.
     pub(super) fn masses(&self) -> Vec<f32> {
-        self.mixed(LEAST_SEEN).masses()
+        self.mixed(MIN_SEEN).masses()
     }
 }
