@@ -224,7 +224,7 @@ fn lists_name_everything_once() {
         ),
         (
             "backtest a.csv --models mixture(ar,knn) --experts ar,linear",
-            "'mixture' is not among --models",
+            "--experts has no effect: 'mixture' is not among --models",
         ),
         (
             "forecast a.csv --experts ar,knn,ar",
