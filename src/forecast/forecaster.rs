@@ -258,7 +258,7 @@ impl Forecaster {
     }
 
     /// Steps that a path may go from a context of so many rows before it has to begin again
-    /// ([`RolloutSettings::max_steps`](super::RolloutSettings::max_steps)).
+    /// ([`RolloutSettings::max_steps`](field@super::RolloutSettings::max_steps)).
     pub fn longest_segment(&self, rows: usize) -> usize {
         let room = self.longest_context(1).saturating_sub(rows);
         let max_steps = longest_segment(self.predictor.window(), rows);
