@@ -2,7 +2,10 @@
 
 use std::sync::Mutex;
 
-use statecast::study::forecast::{ActionsAhead, ForecastStudyError, Held, held_out_scores};
+use statecast::forecast::Levels;
+use statecast::study::forecast::{
+    ActionsAhead, ForecastStudyError, Held, held_out_scores, paths_table, table,
+};
 use statecast::{Error, ForecastSettings, Forecaster, Method, Observer, Recording};
 
 fn pendulum() -> Recording {
@@ -129,6 +132,27 @@ fn held_out_steps_are_scored() {
     let mean = scores.mean.unwrap();
     assert!(mean.crps < mean.persistence_crps);
     assert!(held_out_scores(&[], 0).is_none());
+}
+
+/// Fault: a table of forecasts of which some had nothing held back, or fewer variables, was a panic.
+#[test]
+fn tables_of_unlike_forecasts_are_no_panic() {
+    let one = pendulum().only(&["0"]).unwrap();
+    let mut settings = ForecastSettings::new(3);
+    settings.holdout = true;
+    let held = linear().forecast_with(&one, settings, &()).unwrap();
+    let mut settings = ForecastSettings::new(3);
+    settings.with_reward = true;
+    let wider = linear().forecast_with(&one, settings, &()).unwrap();
+    let all = [wider, held];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("all.csv");
+    table(&all, &Levels::default()).write(&path).unwrap();
+    let rows = std::fs::read_to_string(&path).unwrap().lines().count();
+    assert_eq!(rows, 1 + 3 * (4 + 3));
+    paths_table(&all).write(&path).unwrap();
+    let rows = std::fs::read_to_string(&path).unwrap().lines().count();
+    assert_eq!(rows, 1 + 3 * (100 + 100));
 }
 
 /// A forecast of nothing is refused by the name of the setting.

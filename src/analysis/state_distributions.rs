@@ -195,7 +195,7 @@ mod tests {
         assert!((distances[0].total_variation - 0.2).abs() < 1e-12);
         assert_eq!(distances[1].context, 2.5);
         assert!((distances[1].total_variation - 0.25).abs() < 1e-12);
-        // What came behind a gap counts nowhere.
+        // Rows after a gap are not scored.
         let again = sequence.with_breaks(&[1, 2]);
         let broken = StateDistributions::new(again, distributions.distributions.clone());
         assert_eq!(broken.matrix(1).1, [0, 1]);

@@ -374,7 +374,7 @@ mod tests {
         );
     }
 
-    /// Fault: what came behind a gap was scored as if it followed.
+    /// Fault: the row after a gap was scored as if it followed the row before.
     #[test]
     fn rows_behind_gaps_are_not_scored() {
         let mean: Arc<dyn Predictor> = baselines::named("mean").unwrap();

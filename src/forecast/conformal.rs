@@ -278,6 +278,9 @@ pub struct Rollouts {
 
 impl Rollouts {
     /// The first rollout: the only one of a single future.
+    ///
+    /// # Panics
+    /// If it was rolled out under an empty list of known futures.
     pub fn into_first(mut self) -> Rollout {
         self.rollouts.swap_remove(0)
     }

@@ -23,7 +23,8 @@ pub fn paths_table(forecasts: &[Forecast]) -> Table {
                     steps.push((forecast.context.end + h) as i64);
                     times.push(forecast.times[h].clone());
                     for (v, column) in values.iter_mut().enumerate() {
-                        column.push(future.rollout.paths[[path, h, v]]);
+                        let value = future.rollout.paths.get([path, h, v]);
+                        column.push(value.copied().unwrap_or(f64::NAN));
                     }
                 }
             }

@@ -22,7 +22,9 @@ pub fn table(forecasts: &[Forecast], levels: &Levels) -> Table {
         }
     }
     let forked = forecasts.iter().flat_map(|forecast| &forecast.futures);
-    rows.table(levels, forked.into_iter().any(|f| f.name.is_some()))
+    let forked = forked.into_iter().any(|f| f.name.is_some());
+    let held_out = forecasts.iter().any(|forecast| forecast.held_out.is_some());
+    rows.table(levels, forked, held_out)
 }
 
 struct Rows {
@@ -46,9 +48,11 @@ impl Rows {
             self.steps.push((forecast.context.end + h) as i64);
             self.times.push(forecast.times[h].clone());
             self.names.push(forecast.names[v].clone());
-            if let Some(held_out) = &forecast.held_out {
-                self.observed.push(held_out.truth[[h, v]]);
-            }
+            let truth = forecast
+                .held_out
+                .as_ref()
+                .map(|held_out| held_out.truth[[h, v]]);
+            self.observed.push(truth.unwrap_or(f64::NAN));
             let quantiles = summary.quantiles.iter().map(|quantiles| quantiles[[h, v]]);
             let band = [future.band.low[[h, v]], future.band.high[[h, v]]];
             let numbers = [mean, summary.std[[h, v]]].into_iter();
@@ -58,7 +62,7 @@ impl Rows {
         }
     }
 
-    fn table(self, levels: &Levels, forked: bool) -> Table {
+    fn table(self, levels: &Levels, forked: bool, held_out: bool) -> Table {
         let mut columns = vec![("episode".to_owned(), Column::Text(self.episodes))];
         if forked {
             columns.push(("future".to_owned(), Column::Text(self.futures)));
@@ -66,7 +70,7 @@ impl Rows {
         columns.push(("step".to_owned(), Column::Integer(self.steps)));
         columns.extend(time_column(&self.times));
         columns.push(("variable".to_owned(), Column::Text(self.names)));
-        if !self.observed.is_empty() {
+        if held_out {
             columns.push(("observed".to_owned(), Column::Real(self.observed)));
         }
         let quantiles = levels.as_slice().iter().map(|level| format!("q{level}"));
