@@ -22,12 +22,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 1000  # rows: what the bundled model's window holds
 EXPERTS = "builtin,ar,linear,knn,persistence,mean"
+PLAIN = ["--method", "vicl"]  # language models read plain values
 METHODS = {
-    "builtin": ["--experts", "builtin"],
-    "builtin, recalibrated": ["--experts", "builtin", "--recalibrate", "online"],
+    "builtin": [*PLAIN, "--experts", "builtin"],
+    "builtin, recalibrated": [*PLAIN, "--experts", "builtin", "--recalibrate", "online"],
     **{name: ["--experts", name] for name in ["ar", "linear", "knn", "persistence", "mean"]},
-    "mixture": ["--experts", EXPERTS],
-    "mixture, recalibrated": ["--experts", EXPERTS, "--recalibrate", "online"],
+    "mixture": [*PLAIN, "--experts", EXPERTS],
+    "mixture, recalibrated": [*PLAIN, "--experts", EXPERTS, "--recalibrate", "online"],
 }
 
 
@@ -43,7 +44,7 @@ def density(program, method, values, scale):
     with tempfile.TemporaryDirectory() as folder:
         table, output = Path(folder) / "series.csv", Path(folder) / "density.npz"
         np.savetxt(table, values, "%.2f", header="x", comments="")
-        command = [program, "density", table, "--method", "vicl", "--scale", scale, *METHODS[method], "--output", output]
+        command = [program, "density", table, "--scale", scale, *METHODS[method], "--output", output]
         subprocess.run(command, check=True, capture_output=True)
         with np.load(output) as arrays:
             return arrays["density"][:, 0].astype(float), arrays["low"][0], arrays["high"][0]

@@ -103,7 +103,8 @@ def families(program, weights, shared, count):
     import llama2
 
     scorer = llama2.load_scorer(shared / "llama2-series")
-    llama2.METHODS |= {"SmolLM2": ["--model", weights], "SmolLM2, recalibrated": ["--model", weights, "--recalibrate", "online"]}
+    smol = [*llama2.PLAIN, "--model", weights]
+    llama2.METHODS |= {"SmolLM2": smol, "SmolLM2, recalibrated": [*smol, "--recalibrate", "online"]}
     methods = ["SmolLM2", "SmolLM2, recalibrated", "builtin", "ar", "knn"]
     theirs = np.load(shared / "llama2-series/llama2_pdf_q8.npz")
     first, last = 100, 400

@@ -4,40 +4,39 @@
 
 use std::error::Error;
 
-use statecast::evaluation::{
-    ActionSource, Contexts, Logged, RolloutSpec, Rules, context_segments, in_context,
-};
+use statecast::Recording;
+use statecast::evaluation::{EvaluationSettings, EvaluationStudy, NamedPolicy};
+use statecast::forecast::{Method, Settings};
+use statecast::forecasters::Forecasters;
+use statecast::model::Model;
 use statecast::policy::Constant;
-use statecast::{Forecaster, Recording};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let recording = Recording::read("examples/pendulum.csv")?;
-    let rules = Rules::default();
-    let logged = Logged::new(&[recording], &rules)?;
-    let contexts = Contexts::read(
-        &[Forecaster::builtin()?],
-        &logged,
-        &context_segments(&logged, 1, 150),
-        true,
-        &|_| (),
-    )?;
-    let spec = RolloutSpec {
-        starts: logged.starts(),
-        paths: 20,
-        horizon: 20,
-        discount: 1.0,
-        rules,
-        termination: None,
-        seed: 0,
+    let mut settings = EvaluationSettings::new(vec!["builtin".parse()?, "linear".parse()?]);
+    settings.horizon = Some(20);
+    settings.discount = 1.0;
+    settings.context = 150;
+    let recordings = vec![("pendulum".to_owned(), recording)];
+    let study = EvaluationStudy::new(recordings, None, settings, &())?;
+    let observations = study.widths().observations;
+    let mut policies = [0.0, 2.0].map(|torque| {
+        let policy = Constant::new(vec![torque], observations);
+        NamedPolicy::new(format!("torque {torque}"), Box::new(policy))
+    });
+    let forecasters = Forecasters::new(&[], vec![Model::builtin()?])?;
+    let reading = Settings {
+        method: Method::Residual,
+        ..Settings::default()
     };
-    for torque in [0.0, 2.0] {
-        let mut policy = Constant::new(vec![torque], logged.states());
-        let actions = ActionSource::Policy(&mut policy);
-        let value = in_context(&contexts, &logged, actions, &spec, &|_| ())?.value();
-        println!(
-            "torque {torque}: {:.1}, 90 % interval [{:.1}, {:.1}]",
-            value.mean, value.low, value.high
-        );
+    let values = study.run(&mut policies, &forecasters, reading, &())?;
+    for estimate in &values.estimates {
+        if let Some(value) = estimate.value {
+            println!(
+                "{}, {}: {:.1}, 90 % interval [{:.1}, {:.1}]",
+                estimate.policy, estimate.estimator, value.mean, value.low, value.high
+            );
+        }
     }
     Ok(())
 }

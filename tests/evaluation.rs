@@ -564,7 +564,7 @@ fn replay_forecasts_remaining_rewards_and_names_faults() {
     for name in [
         "mixture, policy",
         "dicl-sa",
-        "linear of --train, policy",
+        "linear of other recordings, policy",
         "seasonal",
         "2 run(s)",
     ] {

@@ -7,8 +7,7 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::cli::terminal::tell;
-use crate::evaluation::{PolicyActions, UnsupportedActions, unsupported_actions};
-use crate::output::{numbers, percent};
+use crate::evaluation::{PolicyActions, unsupported_actions};
 use crate::policy::{self, Policy, PolicySource, Widths};
 use crate::recording::{Episode, FutureActions, Recording, read_future_actions};
 use crate::study::forecast::{ActionsAhead, Held, PlannedActions};
@@ -170,7 +169,10 @@ impl FutureArguments {
                 .map(|(episode, _)| episode.actions())
                 .collect();
             let found = unsupported_actions(&mut *policy, &states, &actions, seed)?;
-            warn_of_actions(&source.to_string(), recording.action_names(), &found);
+            let names = recording.action_names();
+            for beyond in found {
+                tell!("warning: {}", beyond.described(&source.to_string(), names));
+            }
         }
         Ok(())
     }
@@ -195,25 +197,4 @@ fn planned(
         tell!("note: {}: {note}", path.display());
     }
     Ok(plan)
-}
-
-/// Warns of a policy that takes actions far outside of those recorded, by the names of the columns.
-pub(super) fn warn_of_actions(policy: &str, names: &[String], found: &[UnsupportedActions]) {
-    for beyond in found {
-        let [taken_low, taken_high, low, high] = numbers(
-            [
-                beyond.taken.0,
-                beyond.taken.1,
-                beyond.recorded.0,
-                beyond.recorded.1,
-            ],
-            3,
-        );
-        tell!(
-            "warning: policy {policy}: at {} of the recorded states, {} leaves the recorded range: {taken_low} to \
-             {taken_high}, recorded {low} to {high}; models extrapolate there",
-            percent(beyond.fraction, 0),
-            names.get(beyond.action).map_or("actions", String::as_str)
-        );
-    }
 }

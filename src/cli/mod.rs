@@ -5,6 +5,7 @@ mod backtest;
 mod calibrate;
 mod density;
 mod endings;
+mod estimators;
 mod evaluate;
 mod experts;
 mod forecast;

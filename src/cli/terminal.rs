@@ -2,6 +2,7 @@
 
 use std::fmt::Arguments;
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 
@@ -97,6 +98,47 @@ impl Observer for Terminal<'_> {
 
     fn progress(&self, share: f64) {
         self.0.show(share);
+    }
+}
+
+/// The same for a study of several stages, each with a bar of its own.
+#[derive(Default)]
+pub(in crate::cli) struct Stages(Mutex<Option<Progress>>);
+
+impl Stages {
+    fn with<T>(&self, of: impl FnOnce(&mut Option<Progress>) -> T) -> T {
+        of(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn aside(&self, show: impl FnOnce()) {
+        self.with(|bar| match bar {
+            Some(progress) => progress.aside(show),
+            None => show(),
+        });
+    }
+}
+
+impl Observer for Stages {
+    fn note(&self, text: &str) {
+        self.aside(|| tell!("note: {text}"));
+    }
+
+    fn warning(&self, text: &str) {
+        self.aside(|| tell!("warning: {text}"));
+    }
+
+    fn begin(&self, stage: &str) {
+        // The bar of the stage before is cleared first.
+        self.with(|bar| *bar = None);
+        self.with(|bar| *bar = Some(Progress::new(stage)));
+    }
+
+    fn progress(&self, share: f64) {
+        self.with(|bar| {
+            if let Some(progress) = bar {
+                progress.show(share);
+            }
+        });
     }
 }
 

@@ -1,11 +1,15 @@
 //! Off-policy evaluation: values of policies from recorded trajectories.
 //!
+//! An [`EvaluationStudy`] evaluates policies by several [`Estimator`]s, a [`ReplayStudy`] forecasts the remaining
+//! rewards of recorded runs.
+//!
 //! [`Logged`] holds the recorded runs. A policy's value is estimated by rollouts in a model of the
 //! system ([`in_context`], [`learned`]), by fitted Q evaluation ([`FittedQ`]), by importance
 //! sampling ([`importance`]), or by combinations; each gives a [`Value`] with an interval.
 
 mod action_source;
 mod correction;
+mod estimator;
 mod fitted;
 mod imagined;
 mod importance;
@@ -15,9 +19,11 @@ mod logged;
 mod ranking_metrics;
 mod recommended;
 mod recording;
+mod replay;
 mod return_accumulator;
 mod reward_forecast;
 mod simulated;
+mod study;
 mod support;
 mod termination;
 mod truth;
@@ -25,6 +31,7 @@ mod value;
 
 pub use action_source::{ActionSource, PolicyActions, PolicyControl};
 pub use correction::{RecordedReturn, misspecification_error, on_policy, recorded_return};
+pub use estimator::{Estimator, RewardEstimator, RolloutModel, UnknownEstimator};
 pub use fitted::{FittedQ, FittedSettings};
 pub use imagined::{ImaginedRollouts, RolloutSpec};
 pub use importance::{CriticValues, ImportanceEstimate, behaviour_mean, doubly_robust, importance};
@@ -34,10 +41,15 @@ pub use logged::{Logged, RecordedRun, Transitions};
 pub use ranking_metrics::{RankingMetrics, ranking_metrics};
 pub use recommended::{RecommendedEstimator, leading};
 pub use recording::{RecordingFormat, SimulatedEpisodes};
+pub use replay::{ReplayEstimate, ReplayOutcome, ReplaySettings, ReplayStudy};
 pub use reward_forecast::{
     PrefixSplit, RewardBaseline, RewardForecastErrors, RewardForecastScores,
 };
 pub use simulated::simulated;
+pub use study::{
+    EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy, PolicyEstimate,
+    PolicyValues, RecordedPolicy, Termination,
+};
 pub use support::{UnsupportedActions, unsupported_actions};
 pub use termination::{TerminationModel, TimeLimit, time_limit};
 pub use truth::read_truth;

@@ -4,6 +4,7 @@ use ndarray::ArrayView2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
+use crate::output::{numbers, percent};
 use crate::policy::{Policy, PolicyError};
 
 /// Margin around the recorded range of an action, relative to the range.
@@ -26,6 +27,20 @@ pub struct UnsupportedActions {
     pub recorded: (f64, f64),
     /// Smallest and largest action of the policy.
     pub taken: (f64, f64),
+}
+
+impl UnsupportedActions {
+    /// Says what a policy does outside of the recordings, by the names of the action columns.
+    pub fn described(&self, policy: &str, names: &[String]) -> String {
+        let ends = [self.taken.0, self.taken.1, self.recorded.0, self.recorded.1];
+        let [taken_low, taken_high, low, high] = numbers(ends, 3);
+        format!(
+            "policy {policy}: at {} of the recorded states, {} leaves the recorded range: {taken_low} to {taken_high}, \
+             recorded {low} to {high}; models extrapolate there",
+            percent(self.fraction, 0),
+            names.get(self.action).map_or("actions", String::as_str)
+        )
+    }
 }
 
 /// Returns the action columns in which a policy leaves the recorded range by more than a tenth of

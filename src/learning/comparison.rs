@@ -1,9 +1,21 @@
 //! Comparison of training arms: learning curves over seeds, and steps to a threshold.
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use super::{Evaluation, LearningError};
+use super::{Evaluation, LearningError, PlannedRun, RunProgress, train_side_by_side};
 use crate::metrics::{Estimate, interquartile_over_runs, mean_over_series};
+use crate::output::{Column, OutputError, Table};
+
+/// A training configuration with its planned runs, one per seed.
+#[derive(Clone)]
+pub struct PlannedArm {
+    /// Name.
+    pub name: String,
+    /// Runs, in the order of the seeds.
+    pub runs: Vec<PlannedRun>,
+}
 
 /// A training configuration with its runs, one per seed.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +71,139 @@ impl ArmSummary {
             _ => Some(0.5 * (steps[middle - 1] as f64 + upper)),
         }
     }
+}
+
+/// Training arms compared. The first one is the reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The arms with all evaluations of their runs.
+    pub arms: Vec<Arm>,
+    /// Return that counts as learned.
+    pub threshold: f64,
+    /// A summary of each arm.
+    pub summaries: Vec<ArmSummary>,
+}
+
+impl Comparison {
+    /// Trains all unfinished runs, seed by seed over the arms, `at_once` at a time, and compares the arms. Without a
+    /// threshold it is -200 for the pendulum, for other tasks 90 % of the first arm's improvement.
+    ///
+    /// ```
+    /// use statecast::learning::{Comparison, PlannedArm, PlannedRun, SacSettings, TrainingSettings};
+    /// let folder = std::env::temp_dir().join(format!("statecast-arms-{}", std::process::id()));
+    /// let arms = [8, 16].map(|hidden| PlannedArm {
+    ///     name: format!("hidden-{hidden}"),
+    ///     runs: vec![PlannedRun {
+    ///         folder: folder.join(hidden.to_string()),
+    ///         settings: TrainingSettings {
+    ///             steps: 50,
+    ///             batch: 8,
+    ///             learning_starts: 40,
+    ///             evaluate_every: 50,
+    ///             evaluation_episodes: 1,
+    ///             agent: SacSettings { hidden, ..SacSettings::default() },
+    ///             ..TrainingSettings::of_task("pendulum")
+    ///         },
+    ///         forecaster: None,
+    ///     }],
+    /// });
+    /// let comparison = Comparison::train(&arms, None, 2, &mut |_| ())?;
+    /// assert_eq!((comparison.threshold, comparison.summaries.len()), (-200.0, 2));
+    /// # std::fs::remove_dir_all(&folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`LearningError::Run`] of the first run that fails; [`LearningError::Runs`] if arms have no or different numbers
+    /// of runs.
+    pub fn train(
+        arms: &[PlannedArm],
+        threshold: Option<f64>,
+        at_once: usize,
+        progress: &mut dyn FnMut(RunProgress),
+    ) -> Result<Self, LearningError> {
+        let first = arms.first().ok_or(LearningError::Runs)?;
+        let seeds = first.runs.len();
+        if arms.iter().any(|arm| arm.runs.len() != seeds) {
+            return Err(LearningError::Runs);
+        }
+        let in_turn: Vec<PlannedRun> = (0..seeds)
+            .flat_map(|seed| arms.iter().map(move |arm| arm.runs[seed].clone()))
+            .collect();
+        let found = train_side_by_side(&in_turn, at_once, progress)?;
+        let of_arm = |arm| found.iter().skip(arm).step_by(arms.len()).cloned();
+        let trained = arms.iter().enumerate().map(|(number, arm)| Arm {
+            name: arm.name.clone(),
+            runs: of_arm(number).collect(),
+        });
+        let task = first.runs.first().map(|run| run.settings.task.as_str());
+        let learned = (task == Some("pendulum")).then_some(-200.0);
+        Self::of(trained.collect(), threshold.or(learned))
+    }
+
+    /// Compares trained arms. Without a threshold it is 90 % of the first arm's improvement.
+    ///
+    /// # Errors
+    /// [`LearningError::Runs`] if there is no run, or runs were evaluated at different steps.
+    pub fn of(arms: Vec<Arm>, threshold: Option<f64>) -> Result<Self, LearningError> {
+        let first = arms.first().ok_or(LearningError::Runs)?;
+        let threshold = threshold.unwrap_or_else(|| nearly_there(first));
+        let summaries = compare(&arms, threshold)?;
+        Ok(Self {
+            arms,
+            threshold,
+            summaries,
+        })
+    }
+
+    /// Returns the table of all evaluations.
+    pub fn table(&self) -> Table {
+        let rows = || {
+            self.arms.iter().flat_map(|arm| {
+                let runs = arm.runs.iter().enumerate();
+                runs.flat_map(move |(seed, run)| run.iter().map(move |e| (arm, seed + 1, e)))
+            })
+        };
+        let real = |of: fn(&Evaluation) -> f64| Column::Real(rows().map(|(.., e)| of(e)).collect());
+        let names = rows().map(|(arm, ..)| arm.name.clone());
+        let seeds = rows().map(|(_, seed, _)| seed as f64);
+        let columns = [
+            ("arm", Column::Text(names.collect())),
+            ("seed", Column::Real(seeds.collect())),
+            ("step", real(|e| e.step as f64)),
+            ("return_mean", real(|e| e.mean)),
+            ("return_deviation", real(|e| e.std)),
+            ("overestimation", real(|e| e.overestimation)),
+            ("temperature", real(|e| e.entropy_coefficient)),
+            ("seconds", real(|e| e.seconds)),
+        ];
+        let columns = columns
+            .into_iter()
+            .map(|(name, column)| (name.to_owned(), column));
+        Table::new(columns.collect()).expect("every column has a value per evaluation")
+    }
+
+    /// Writes the [table](Self::table): .csv, .json or .parquet.
+    ///
+    /// # Errors
+    /// [`OutputError`] if the ending is unknown or the file cannot be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), OutputError> {
+        self.table().write(path.as_ref())
+    }
+}
+
+/// Returns 90 % of the way from an arm's first to its last mean return.
+fn nearly_there(arm: &Arm) -> f64 {
+    let mean_at = |of: fn(&[Evaluation]) -> Option<&Evaluation>| {
+        let found: Vec<f64> = arm
+            .runs
+            .iter()
+            .filter_map(|run| Some(of(run)?.mean))
+            .collect();
+        found.iter().sum::<f64>() / found.len().max(1) as f64
+    };
+    let (first, last) = (mean_at(|run| run.first()), mean_at(|run| run.last()));
+    last - 0.1 * (last - first)
 }
 
 /// Summarises arms. The first one is the reference.

@@ -21,7 +21,7 @@ pub use augmentation::{
     SampleWeighting,
 };
 pub use checkpoint::Resumed;
-pub use comparison::{Arm, ArmSummary, CurvePoint, compare};
+pub use comparison::{Arm, ArmSummary, Comparison, CurvePoint, PlannedArm, compare};
 pub use replay::{Batch, ReplayBuffer, Transition};
 pub use run::TrainingRun;
 pub use sac::{Losses, Sac, SacSettings};

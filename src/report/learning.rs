@@ -3,7 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::{About, key, page};
-use crate::learning::{Arm, ArmSummary};
+use crate::learning::{Arm, ArmSummary, Comparison};
 use crate::metrics::Estimate;
 use crate::output::numbers;
 use crate::plot::{Chart, Curve, PlotError};
@@ -18,10 +18,12 @@ const SMALL: (u32, u32) = (330, 240);
 /// [`PlotError`] if a figure cannot be drawn.
 pub fn learning(
     about: &About,
-    arms: &[Arm],
-    summaries: &[ArmSummary],
+    comparison: &Comparison,
     flags: &[(String, String)],
 ) -> Result<String, PlotError> {
+    let Comparison {
+        arms, summaries, ..
+    } = comparison;
     let seeds = arms.first().map_or(0, |arm| arm.runs.len());
     let of = format!("{} arms, {seeds} seeds each", arms.len());
     let first = summaries.first().map_or("", |arm| arm.name.as_str());

@@ -12,7 +12,7 @@ use crate::output::{number, numbers, percent};
 use crate::plot::{PlotError, colour};
 
 pub use learning::learning;
-pub use values::{Evaluated, Recorded, values};
+pub use values::values;
 
 /// Weights of a mixture's experts over the rows of a context.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,86 +3,9 @@
 use maud::{Markup, html};
 
 use super::{About, page};
-use crate::evaluation::{RankingMetrics, RecommendedEstimator, Value, leading};
+use crate::evaluation::{PolicyValues, RankingMetrics, Value};
 use crate::output::{number, numbers};
 use crate::plot::{PlotError, colour};
-
-/// Estimated values of policies, with known true values.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Evaluated {
-    /// Names of the policies.
-    pub policies: Vec<String>,
-    /// Names of the estimators.
-    pub estimators: Vec<String>,
-    /// Estimates `[estimator][policy]`; `None` where an estimator is not applicable.
-    pub values: Vec<Vec<Option<Value>>>,
-    /// True values per policy, with an interval if simulated.
-    pub truth: Vec<Option<Value>>,
-    /// Recorded policies.
-    pub recorded: Vec<Recorded>,
-}
-
-/// Actual and estimated returns of a recorded policy.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub struct Recorded {
-    /// Name of the recording.
-    pub name: String,
-    /// Actual return from its own starts over `steps` steps.
-    pub earned: Value,
-    /// Horizon of the return, in steps.
-    pub steps: usize,
-    /// Estimates of the return, one per estimator; `None` where not applicable.
-    pub imagined: Vec<Option<Value>>,
-}
-
-impl Evaluated {
-    /// Returns the estimator with the smallest error for the recorded policies.
-    pub fn recommended(&self) -> Option<RecommendedEstimator> {
-        let earned: Vec<Value> = self.recorded.iter().map(|r| r.earned).collect();
-        let said: Vec<_> = self.recorded.iter().map(|r| r.imagined.clone()).collect();
-        RecommendedEstimator::of(&earned, &said)
-    }
-
-    /// States the recommended estimator and the best policy by it, one line each.
-    pub fn verdict(&self) -> Vec<String> {
-        let Some(found) = self.recommended() else {
-            return vec![
-                "No estimator is recommended: none has estimates for all recorded policies."
-                    .to_owned(),
-            ];
-        };
-        let name = &self.estimators[found.estimator];
-        let Some(baseline) = found.baseline else {
-            return vec![format!(
-                "No estimator is recommended: one recording does not suffice. The smallest error, of {name}, is {}.",
-                number(found.error, 1)
-            )];
-        };
-        let [error, baseline] = numbers([found.error, baseline], 1);
-        if !found.is_reliable() {
-            return vec![format!(
-                "No estimator is recommended: the smallest error for the recorded policies, of {name}, is {error}; that of the mean is {baseline}."
-            )];
-        }
-        let mut lines = vec![format!(
-            "Recommended: {name}, with an error of {error} for the recorded policies ({baseline} for the mean)."
-        )];
-        if let Some((best, alike)) = leading(&self.values[found.estimator])
-            && self.policies.len() > 1
-        {
-            let alike: Vec<&str> = alike.iter().map(|&i| self.policies[i].as_str()).collect();
-            let best = &self.policies[best];
-            lines.push(match alike.is_empty() {
-                true => format!("By its estimates, {best} is the best policy."),
-                false => format!(
-                    "By its estimates, {best} has the highest value, but its interval overlaps with {}.",
-                    alike.join(", ")
-                ),
-            });
-        }
-        lines
-    }
-}
 
 /// Sizes of a chart of intervals, in pixels.
 const LEFT: f64 = 96.0;
@@ -93,12 +16,9 @@ const ROW: f64 = 20.0;
 ///
 /// # Errors
 /// [`PlotError`] if a figure cannot be drawn.
-pub fn values(
-    about: &About,
-    table: &Evaluated,
-    rankings: &[(String, RankingMetrics)],
-) -> Result<String, PlotError> {
+pub fn values(about: &About, table: &PolicyValues) -> Result<String, PlotError> {
     let of = format!("{} policies", table.policies.len());
+    let rankings = table.rankings();
     let body = html! {
         p { (table.verdict().join(" ")) }
         h2 { "Estimated mean returns" }
@@ -119,24 +39,26 @@ pub fn values(
                 "Error: mean absolute error. Regret: the loss from choosing by the estimates, relative to the range of "
                 "the true values."
             }
-            (ranking_table(rankings))
+            (ranking_table(&rankings))
         }
     };
     Ok(page(about, &of, &body))
 }
 
 /// Returns the policies, best first.
-fn order(table: &Evaluated) -> Vec<usize> {
+fn order(table: &PolicyValues) -> Vec<usize> {
     let known = table.truth.iter().all(Option::is_some);
-    let first = table.values.first().unwrap_or(&table.truth);
-    let by = if known { &table.truth } else { first };
+    let by = match known || table.estimators.is_empty() {
+        true => table.truth.clone(),
+        false => table.of(0),
+    };
     let worth = |policy: usize| by[policy].map_or(f64::NEG_INFINITY, |value| value.mean);
     let mut order: Vec<usize> = (0..table.policies.len()).collect();
     order.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)));
     order
 }
 
-fn estimates(table: &Evaluated) -> Markup {
+fn estimates(table: &PolicyValues) -> Markup {
     html! {
         div.wide { table {
             tr { th { "policy" } @if table.truth.iter().any(Option::is_some) { th { "truth" } }
@@ -147,8 +69,8 @@ fn estimates(table: &Evaluated) -> Markup {
                     @if table.truth.iter().any(Option::is_some) {
                         td { (table.truth[policy].map_or(String::new(), |t| number(t.mean, 1))) }
                     }
-                    @for values in &table.values {
-                        td { (interval(&values[policy])) }
+                    @for estimator in 0..table.estimators.len() {
+                        td { (interval(&table.of(estimator)[policy])) }
                     }
                 }
             }
@@ -169,7 +91,7 @@ fn interval(value: &Option<Value>) -> Markup {
     }
 }
 
-fn recorded_table(table: &Evaluated) -> Markup {
+fn recorded_table(table: &PolicyValues) -> Markup {
     html! {
         div.wide { table {
             tr { th { "recording" } th { "steps" } th { "actual" } @for name in &table.estimators { th { (name) } } }
@@ -186,14 +108,10 @@ fn recorded_table(table: &Evaluated) -> Markup {
 }
 
 /// Draws one policy's estimates as points with intervals, all policies on one scale.
-fn intervals(table: &Evaluated, policy: usize) -> Markup {
-    let means = table
-        .values
-        .iter()
-        .flatten()
-        .chain(&table.truth)
-        .flatten()
-        .map(|v| v.mean);
+fn intervals(table: &PolicyValues, policy: usize) -> Markup {
+    let estimates = table.estimates.iter().map(|estimate| estimate.value);
+    let means = estimates.chain(table.truth.iter().copied());
+    let means = means.flatten().map(|v| v.mean);
     let (low, high) = means.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| {
         (mean.min(low), mean.max(high))
     });
@@ -213,9 +131,9 @@ fn intervals(table: &Evaluated, policy: usize) -> Markup {
                 line x1=(x(truth.mean)) x2=(x(truth.mean)) y1="22" y2=(bottom) stroke="currentColor"
                     stroke-dasharray="3 3" {}
             }
-            @for (row, (name, values)) in table.estimators.iter().zip(&table.values).enumerate() {
+            @for (row, name) in table.estimators.iter().enumerate() {
                 text x=(LEFT - 8.0) y=(y(row) + 4.0) text-anchor="end" { (name) }
-                @if let Some(value) = values[policy] {
+                @if let Some(value) = table.of(row)[policy] {
                     @if value.has_interval() {
                         line x1=(x(value.low)) x2=(x(value.high)) y1=(y(row)) y2=(y(row)) stroke=(colour(row))
                             stroke-width="3" stroke-opacity="0.5" {}
@@ -227,7 +145,7 @@ fn intervals(table: &Evaluated, policy: usize) -> Markup {
     }
 }
 
-fn ranking_table(rankings: &[(String, RankingMetrics)]) -> Markup {
+fn ranking_table(rankings: &[(&'static str, RankingMetrics)]) -> Markup {
     html! {
         div.wide { table {
             tr {

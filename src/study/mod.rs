@@ -11,15 +11,18 @@ pub use backtest::{Backtest, BacktestSeries};
 pub use calibration::{CalibrationStudy, CalibrationStudyError, ChannelCalibration, Verdict};
 pub use forecast::{Forecast, ForecastSettings, ForecastStudy};
 
-/// What a study says while it works.
-pub trait Observer {
+/// What a study says while it works, maybe from several threads.
+pub trait Observer: Sync {
     /// A remark, such as which rows a model reads.
     fn note(&self, _text: &str) {}
 
     /// What may spoil the result.
     fn warning(&self, _text: &str) {}
 
-    /// The share of the work that is done, 0 to 1.
+    /// The stage of the work that begins, whose progress follows.
+    fn begin(&self, _stage: &str) {}
+
+    /// The share of the work, or of its stage, that is done, 0 to 1.
     fn progress(&self, _share: f64) {}
 }
 

@@ -1,36 +1,68 @@
 //! `statecast evaluate`: values of policies from recorded trajectories.
 
-mod estimators;
-mod outcome;
-mod truth;
+mod text;
 
-use std::collections::HashSet;
+use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
-use self::estimators::{Behaviour, Estimator, Study};
-use self::outcome::{Outcome, rankings};
-use super::actions::warn_of_actions;
 use super::endings::written_as;
+use super::estimators::estimators;
+use super::experts::{finish, load, with_system};
 use super::input::{Columns, ModelArguments};
 use super::outputs::Ending;
 use super::residual::ResidualArguments;
-use crate::cli::terminal::tell;
+use crate::cli::terminal::{Stages, tell};
 use crate::environment::Task;
 use crate::evaluation::{
-    FittedQ, Logged, RolloutSpec, Rules, TerminationModel, recorded_return, time_limit,
-    unsupported_actions,
+    Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
+    PolicyEstimate, PolicyValues, RankingMetrics, RecordedPolicy, RolloutModel, Termination, Value,
+    read_truth,
 };
-use crate::forecast::Method;
-use crate::forecasters::System;
-use crate::output::TableFormat;
-use crate::policy::{self, Cloned, Policy, PolicySource, Widths};
-use crate::report::Evaluated;
+use crate::forecasters::{ForecasterName, System};
+use crate::output::{Bundle, Manifest, TableFormat, write_atomically};
+use crate::policy::{self, Policy, PolicySource, Widths};
+use crate::recording::Recording;
+use crate::report;
+
+/// Names and descriptions of the estimators.
+const ESTIMATORS: [(&str, &str); 12] = [
+    (
+        "mixture",
+        "Rollouts in a mixture of the recalibrated language model and both learned models",
+    ),
+    ("builtin", "Rollouts in the language model, by --method"),
+    (
+        "vicl",
+        "Rollouts in the language model, each variable separately",
+    ),
+    (
+        "dicl-s",
+        "Rollouts in the language model on principal components of the states",
+    ),
+    (
+        "dicl-sa",
+        "Rollouts in the language model on principal components of states and actions",
+    ),
+    ("linear", "Rollouts in a linear model"),
+    ("mlp", "Rollouts in an ensemble of neural networks"),
+    ("fqe", "Fitted Q evaluation"),
+    ("is", "Weighted per-decision importance sampling"),
+    (
+        "dr",
+        "Doubly robust: the values of fqe corrected by importance sampling",
+    ),
+    (
+        "on-policy",
+        "The policy's own recorded returns, with the ensemble as control variate",
+    ),
+    ("behaviour", "Mean return of the recordings"),
+];
 
 /// Evaluate control policies from recorded trajectories, without running them
 ///
@@ -68,7 +100,7 @@ pub(super) struct Arguments {
     /// Termination of imagined episodes before the horizon [default: the task's rule, or as
     /// recorded]
     #[arg(long, value_enum)]
-    termination: Option<Termination>,
+    termination: Option<TerminationName>,
     /// Steps of an episode [default: the task's time limit, or the longest recorded episode]
     #[arg(long)]
     horizon: Option<NonZeroUsize>,
@@ -88,7 +120,7 @@ pub(super) struct Arguments {
     /// Estimators
     #[arg(
         long,
-        value_enum,
+        value_parser = estimators::<Estimator>(&ESTIMATORS),
         value_delimiter = ',',
         default_value = "mixture,vicl,dicl-s,dicl-sa,linear,mlp,fqe,is,dr,on-policy,behaviour"
     )]
@@ -117,7 +149,7 @@ pub(super) struct Arguments {
 
 /// Termination of imagined episodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Termination {
+enum TerminationName {
     /// Where the nearest recorded steps terminated
     Recorded,
     /// No termination
@@ -126,333 +158,251 @@ enum Termination {
     Task,
 }
 
-/// A policy to evaluate.
-struct Candidate {
-    name: String,
-    /// Source, unless it is cloned from a recording.
-    source: Option<PolicySource>,
-    policy: Box<dyn Policy>,
-    values: Option<Arc<FittedQ>>,
+impl From<TerminationName> for Termination {
+    fn from(name: TerminationName) -> Self {
+        match name {
+            TerminationName::Recorded => Self::Recorded,
+            TerminationName::Never => Self::Never,
+            TerminationName::Task => Self::Task,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    inputs: Vec<String>,
+    policies: Vec<(String, String)>,
+    task: Option<&'static str>,
+    horizon: usize,
+    discount: f64,
+    paths: usize,
+    context: usize,
+    contexts: usize,
+    seed: u64,
+    estimates: &'a [PolicyEstimate],
+    truth: &'a [Option<Value>],
+    recorded: &'a [RecordedPolicy],
+    /// Name of the estimator with the smallest error for the recorded policies, if it is reliable.
+    recommended: Option<&'static str>,
+    #[serde(rename = "standings")]
+    rankings: &'a [(&'static str, RankingMetrics)],
+    seconds: f64,
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
-    arguments.check()?;
+    let settings = arguments.settings();
+    arguments.check(&settings)?;
+    let stages = Stages::default();
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
-    let rules = arguments.rules(task)?;
-    let (logged, action_names, system) = arguments.logged(task, &rules)?;
-    arguments.check_termination(task, &logged)?;
-    let logged = arguments.with_ends(logged);
-    let mut candidates = arguments.candidates(&logged, task)?;
-    let horizon = arguments.horizon(&logged, task);
-    let spec = RolloutSpec {
-        starts: logged.distinct_starts(),
-        paths: arguments.paths.get(),
-        horizon,
-        discount: arguments.discount,
-        rules,
-        termination: arguments.termination_model(&logged, task),
-        seed: arguments.seed,
-    };
-    let truth = arguments.truth(&mut candidates, task, horizon)?;
-    let mut behaviours = arguments.behaviours(&logged, task, &spec)?;
-    let mut table = Evaluated {
-        policies: candidates.iter().map(|c| c.name.clone()).collect(),
-        estimators: Vec::new(),
-        values: Vec::new(),
-        truth,
-        recorded: behaviours.iter().map(Behaviour::recorded).collect(),
-    };
-    let study = Study::new(&arguments, &logged, &spec, system)?;
-    arguments.warn_of_actions(&action_names, &logged, &mut candidates)?;
-    let mut estimates = Vec::new();
-    for &estimator in &arguments.estimators {
-        let recorded = &mut table.recorded;
-        let found = study.estimates(estimator, &mut candidates, &mut behaviours, recorded)?;
-        table.estimators.push(estimator.name().to_owned());
-        table
-            .values
-            .push(found.iter().map(|estimate| estimate.value).collect());
-        estimates.extend(found);
-    }
-    study.finish()?;
-    let outcome = Outcome {
-        arguments: &arguments,
-        task,
-        spec: &spec,
-        is_short: logged.covered_horizon(|_| true, horizon).0 < horizon,
-        candidates: &candidates,
-        rankings: rankings(&table),
-        table,
-        estimates,
-    };
+    let (study, system) = arguments.study(task, settings, &stages)?;
+    let sources = arguments.sources()?;
+    let mut policies = arguments.policies(&sources, study.widths(), task)?;
+    arguments.set_truth(&study, &mut policies)?;
+    let (work, horizon) = (study.work(), study.horizon());
+    let language = ForecasterName::Language(arguments.model.source().clone());
+    let forecasters = with_system(load(&[language], &arguments.model, work)?, system)?;
+    let reading = arguments.model.settings(arguments.model.method())?;
+    let values = study.run(&mut policies, &forecasters, reading, &stages)?;
+    drop(stages);
+    finish(&forecasters)?;
+    let rankings = values.rankings();
     let mut ending = Ending::new(arguments.output.as_ref());
-    outcome.write(started, &mut ending);
-    arguments.note_short_episodes(&logged, horizon);
-    outcome.warn();
-    ending.show(&outcome.text())
+    if let Some(path) = &arguments.report {
+        ending.write(|| arguments.write_report(path, task, horizon, &values));
+    }
+    if let Some(output) = &arguments.output {
+        let files = arguments
+            .files
+            .iter()
+            .map(|file| file.display().to_string());
+        let policies = sources
+            .iter()
+            .map(|(name, of)| (name.clone(), of.to_string()));
+        let run = Run {
+            inputs: files.collect(),
+            policies: policies.collect(),
+            task: task.map(|task| task.name),
+            horizon,
+            discount: arguments.discount,
+            paths: arguments.paths.get(),
+            context: arguments.context,
+            contexts: arguments.contexts.get(),
+            seed: arguments.seed,
+            estimates: &values.estimates,
+            truth: &values.truth,
+            recorded: &values.recorded,
+            recommended: values.recommended().map(Estimator::name),
+            rankings: &rankings,
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        ending.write(|| {
+            let mut bundle = Bundle::new();
+            bundle.add_table(output, &values.table())?;
+            Ok(bundle.finish(output, &Manifest::new("evaluate", &run))?)
+        });
+    }
+    ending.show(&text::of(&values, &rankings))
 }
 
 impl Arguments {
-    fn check(&self) -> anyhow::Result<()> {
+    fn settings(&self) -> EvaluationSettings {
+        let mut settings = EvaluationSettings::new(self.estimators.clone());
+        settings.termination = self.termination.map(Termination::from);
+        settings.horizon = self.horizon.map(NonZeroUsize::get);
+        settings.discount = self.discount;
+        settings.paths = self.paths.get();
+        settings.context = self.context;
+        settings.contexts = self.contexts.get();
+        settings.seed = self.seed;
+        settings
+    }
+
+    /// Checks what can be checked before anything is read.
+    fn check(&self, settings: &EvaluationSettings) -> anyhow::Result<()> {
         if let Some(output) = &self.output {
             TableFormat::of(output)?;
         }
         written_as(self.report.as_ref(), &["html"])?;
-        ensure!(
-            self.discount > 0.0 && self.discount <= 1.0,
-            "--discount {}: must be above 0 and at most 1",
-            self.discount
-        );
-        ensure!(
-            self.behaviours.is_empty() || self.behaviours.len() == self.files.len(),
-            "{} --behaviour for {} files: give one for each file, or none",
-            self.behaviours.len(),
-            self.files.len()
-        );
-        ensure!(
-            self.context >= 10,
-            "--context {}: at least 10 rows",
-            self.context
-        );
-        let mixes = self.estimators.contains(&Estimator::Mixture);
-        ensure!(
-            !(mixes && self.model.method() == Method::DiclSa),
-            "--method dicl-sa: learned models do not predict actions; mix with vicl or dicl-s"
-        );
+        settings.check(self.model.method())?;
+        let (policies, recordings) = (self.behaviours.len(), self.files.len());
+        if policies > 0 && policies != recordings {
+            return Err(EvaluationStudyError::Behaviours {
+                policies,
+                recordings,
+            }
+            .into());
+        }
         self.residual.check(self.model.method())?;
+        let reads = [RolloutModel::Builtin, RolloutModel::Mixture].map(Estimator::Rollouts);
         ensure!(
-            mixes || self.estimators.contains(&Estimator::Builtin) || !self.residual.are_given(),
+            reads.iter().any(|e| self.estimators.contains(e)) || !self.residual.are_given(),
             "--simulator and --period need the estimator 'builtin' or 'mixture'"
         );
         Ok(())
     }
 
-    fn logged(
+    /// Reads the recordings and their behaviour policies, and starts the simulator of the system, if there is one.
+    fn study(
         &self,
-        task: Option<&Task>,
-        rules: &Rules,
-    ) -> anyhow::Result<(Logged, Vec<String>, System)> {
-        let recordings = self
-            .files
-            .iter()
-            .map(|file| self.columns.read_selected_transitions(file));
+        task: Option<&'static Task>,
+        settings: EvaluationSettings,
+        stages: &Stages,
+    ) -> anyhow::Result<(EvaluationStudy, System)> {
+        let read = |file: &PathBuf| -> anyhow::Result<(String, Recording)> {
+            let name = file.file_stem().unwrap_or_default().to_string_lossy();
+            Ok((
+                name.into_owned(),
+                self.columns.read_selected_transitions(file)?,
+            ))
+        };
+        let recordings = self.files.iter().map(read);
         let recordings = recordings.collect::<anyhow::Result<Vec<_>>>()?;
-        let mut logged = Logged::new(&recordings, rules).with_context(|| {
+        let first = recordings.first().map(|(_, first)| first.clone());
+        let files = || {
             let files = self.files.iter().map(|file| file.display().to_string());
             files.collect::<Vec<_>>().join(", ")
+        };
+        let study = EvaluationStudy::new(recordings, task, settings, stages);
+        let mut study = study.map_err(|error| match error {
+            EvaluationStudyError::Evaluation(error) => anyhow::Error::from(error).context(files()),
+            other => other.into(),
         })?;
-        if let Some(task) = task {
-            let (observed, acted) = (task.observation.len(), task.action_space.width());
-            ensure!(
-                (logged.states(), logged.actions()) == (observed, acted),
-                "--env {}: it has {observed} observations and {acted} actions, the recordings have \
-                 {} and {}; choose columns with --state and --action",
-                task.name,
-                logged.states(),
-                logged.actions()
-            );
+        if !self.behaviours.is_empty() {
+            let read = |source: &PolicySource| {
+                read_policy(source, study.widths(), task)
+                    .with_context(|| format!("--behaviour {source}"))
+            };
+            let behaviours = self.behaviours.iter().map(read);
+            let behaviours = behaviours.collect::<anyhow::Result<_>>()?;
+            study = study.with_behaviours(behaviours)?;
         }
-        for (source, behaviour) in self.behaviours.iter().enumerate() {
-            let policy = policy::read(behaviour, widths(&logged), task.map(|t| t.action_space))
-                .with_context(|| format!("--behaviour {behaviour}"))?;
-            logged = logged.with_behaviour_policy(source, &*policy);
-        }
-        let with_reward = rules.reward.is_none();
+        let with_reward = study.predicts_rewards();
         let system = self
             .residual
-            .start_on(recordings.first(), with_reward, self.context)?;
-        let names = recordings
-            .first()
-            .map(|first| first.action_names().to_vec());
-        Ok((logged, names.unwrap_or_default(), system))
+            .start_on(first.as_ref(), with_reward, self.context)?;
+        Ok((study, system))
     }
 
-    fn candidates(&self, logged: &Logged, task: Option<&Task>) -> anyhow::Result<Vec<Candidate>> {
-        let mut names = HashSet::new();
-        let candidates = self.policies.iter().map(|text| {
-            let (name, source) = named(text)?;
-            let policy = policy::read(&source, widths(logged), task.map(|t| t.action_space))
-                .with_context(|| format!("--policy {text}"))?;
-            ensure!(
-                names.insert(name.clone()),
-                "two policies are called {name}: name one with --policy NAME=SOURCE"
-            );
-            Ok(Candidate {
-                name,
-                source: Some(source),
-                policy,
-                values: None,
-            })
-        });
-        candidates.collect()
+    /// Returns the names and sources of the policies.
+    fn sources(&self) -> anyhow::Result<Vec<(String, PolicySource)>> {
+        self.policies.iter().map(|text| named(text)).collect()
     }
 
-    /// Warns of policies with unsupported actions.
-    fn warn_of_actions(
+    fn policies(
         &self,
-        names: &[String],
-        logged: &Logged,
-        candidates: &mut [Candidate],
+        sources: &[(String, PolicySource)],
+        widths: Widths,
+        task: Option<&'static Task>,
+    ) -> anyhow::Result<Vec<NamedPolicy>> {
+        let read = |((name, source), text): (&(String, PolicySource), &String)| {
+            let policy =
+                read_policy(source, widths, task).with_context(|| format!("--policy {text}"))?;
+            let mut named = NamedPolicy::new(name.clone(), policy);
+            named.stateful = matches!(source, PolicySource::Program(_));
+            named.recorded_in = self.behaviours.iter().position(|b| b == source);
+            Ok(named)
+        };
+        sources.iter().zip(&self.policies).map(read).collect()
+    }
+
+    /// Sets the true values that the policies are compared with: simulated ones, or those of a file.
+    fn set_truth(
+        &self,
+        study: &EvaluationStudy,
+        policies: &mut [NamedPolicy],
     ) -> anyhow::Result<()> {
-        let states: Vec<_> = logged.runs.iter().map(|run| run.before()).collect();
-        let actions: Vec<_> = logged.runs.iter().map(|run| run.actions.view()).collect();
-        for candidate in candidates {
-            // A program may draw: additional queries would change its paths.
-            if matches!(candidate.source, Some(PolicySource::Program(_))) {
-                continue;
-            }
-            let policy = &mut *candidate.policy;
-            let found = unsupported_actions(policy, &states, &actions, self.seed)?;
-            warn_of_actions(&candidate.name, names, &found);
+        if let Some(episodes) = self.simulate {
+            return Ok(study.simulate(policies, episodes.get())?);
         }
+        let Some(file) = &self.truth else {
+            return Ok(());
+        };
+        let known = read_truth(file)?;
+        for named in policies.iter_mut() {
+            let value = known.iter().find(|(name, _)| *name == named.name);
+            named.truth = value.map(|&(_, value)| Value::new(value, 0.0, 1.0));
+        }
+        ensure!(
+            policies.iter().any(|named| named.truth.is_some()),
+            "{}: has none of the policies",
+            file.display()
+        );
         Ok(())
     }
 
-    /// Returns the known reward and termination that apply.
-    fn rules(&self, task: Option<&Task>) -> anyhow::Result<Rules> {
-        ensure!(
-            self.termination != Some(Termination::Task) || task.is_some(),
-            "--termination task: name the task with --env"
-        );
-        let mut rules = task.map_or(Rules::default(), Rules::of);
-        if matches!(
-            self.termination,
-            Some(Termination::Recorded | Termination::Never)
-        ) {
-            rules.terminated = None;
-        }
-        Ok(rules)
-    }
-
-    /// Notes which estimators have no value for a horizon that no episode covers.
-    fn note_short_episodes(&self, logged: &Logged, horizon: usize) {
-        let covered = logged.covered_horizon(|_| true, horizon).0;
-        let counting = self.estimators.iter().filter(|e| e.counts_recorded());
-        let names: Vec<&str> = counting.map(|estimator| estimator.name()).collect();
-        if covered < horizon && !names.is_empty() {
-            tell!(
-                "note: {}: no value: recorded episodes cover {covered} steps, the horizon is {horizon} (--horizon)",
-                names.join(", ")
-            );
-        }
-    }
-
-    /// Checks that --termination has an effect.
-    fn check_termination(&self, task: Option<&Task>, logged: &Logged) -> anyhow::Result<()> {
-        let ended = logged.runs.iter().any(|run| run.terminated);
-        let flag = match self.termination {
-            Some(Termination::Recorded) if !ended => "recorded",
-            Some(Termination::Never) if !ended && task.is_none() => "never",
-            _ => return Ok(()),
-        };
-        bail!(
-            "--termination {flag} has no effect: no recorded episode terminated, or no column such as terminated \
-             says so"
-        )
-    }
-
-    /// Applies --termination and a detected time limit to the recorded runs.
-    fn with_ends(&self, logged: Logged) -> Logged {
-        match (self.termination, time_limit(&logged)) {
-            (Some(Termination::Never), _) => logged.without_terminations(),
-            (None, Some(limit)) => {
-                tell!(
-                    "note: {} of {} episodes are done after {} steps, the longest, in states where others continue: they \
-                     count as truncated by a time limit, shorter ones as terminated; with --termination recorded, or a \
-                     flag called terminated, all count as terminated",
-                    limit.runs.len(),
-                    logged.runs.len(),
-                    limit.steps
-                );
-                logged.truncated_at(&limit)
-            }
-            _ => logged,
-        }
-    }
-
-    /// Returns the termination model, if imagined episodes terminate by it.
-    fn termination_model(
+    fn write_report(
         &self,
-        logged: &Logged,
+        path: &Path,
         task: Option<&Task>,
-    ) -> Option<Arc<TerminationModel>> {
-        let recorded = match self.termination {
-            Some(termination) => termination == Termination::Recorded,
-            None => task.is_none(),
+        horizon: usize,
+        values: &PolicyValues,
+    ) -> anyhow::Result<()> {
+        let settings = [
+            ("task", task.map_or("unknown", |t| t.name).to_owned()),
+            ("horizon", horizon.to_string()),
+            ("discount", self.discount.to_string()),
+            ("paths", self.paths.to_string()),
+        ];
+        let about = report::About {
+            title: "Policy values".to_owned(),
+            settings: settings
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
         };
-        let ends = recorded.then(|| TerminationModel::of(logged)).flatten()?;
-        let ended = logged.runs.iter().filter(|run| run.terminated).count();
-        tell!(
-            "note: imagined episodes terminate where recorded ones did ({ended} of {} terminated); --termination never \
-             disables this",
-            logged.runs.len()
-        );
-        Some(Arc::new(ends))
-    }
-
-    /// Returns the behaviour policies: as given, or cloned from the recordings.
-    fn behaviours(
-        &self,
-        logged: &Logged,
-        task: Option<&Task>,
-        spec: &RolloutSpec,
-    ) -> anyhow::Result<Vec<Behaviour>> {
-        let of_source = |source: usize| {
-            let policy: Box<dyn Policy> = match self.behaviours.get(source) {
-                Some(given) => {
-                    let space = task.map(|t| t.action_space);
-                    policy::read(given, widths(logged), space)?
-                }
-                None => {
-                    let (observations, actions) = logged.observations_and_actions_of(source);
-                    let cloned = Cloned::fit(observations.view(), actions.view(), self.seed);
-                    Box::new(cloned)
-                }
-            };
-            let earned = recorded_return(logged, source, self.discount, spec.horizon);
-            let file = self.files[source].file_stem().unwrap_or_default();
-            if earned.left_out > 0 {
-                tell!(
-                    "note: {}: {} episode(s) were truncated before {} steps and are left out of its return",
-                    self.files[source].display(),
-                    earned.left_out,
-                    earned.horizon
-                );
-            }
-            Ok(Behaviour {
-                candidate: Candidate {
-                    name: file.to_string_lossy().into_owned(),
-                    source: None,
-                    policy,
-                    values: None,
-                },
-                spec: RolloutSpec {
-                    starts: logged.starts_of(source),
-                    horizon: earned.horizon,
-                    ..spec.clone()
-                },
-                earned: earned.value,
-            })
-        };
-        (0..logged.sources()).map(of_source).collect()
-    }
-
-    fn horizon(&self, logged: &Logged, task: Option<&Task>) -> usize {
-        let longest = logged.runs.iter().map(|run| run.steps()).max();
-        match (self.horizon, task) {
-            (Some(horizon), _) => horizon.get(),
-            (None, Some(task)) => task.time_limit,
-            (None, None) => longest.unwrap_or(1),
-        }
+        let page = report::values(&about, values)?;
+        write_atomically(path, |file| file.write_all(page.as_bytes()))?;
+        tell!("report: {}", path.display());
+        Ok(())
     }
 }
 
-fn widths(logged: &Logged) -> Widths {
-    Widths {
-        observations: logged.states(),
-        actions: logged.actions(),
-    }
+fn read_policy(
+    source: &PolicySource,
+    widths: Widths,
+    task: Option<&'static Task>,
+) -> Result<Box<dyn Policy>, policy::PolicyError> {
+    policy::read(source, widths, task.map(|task| task.action_space))
 }
 
 /// Parses the name and source of a policy; the default name of a file is its stem.

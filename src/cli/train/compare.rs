@@ -12,10 +12,8 @@ use super::single;
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
 use crate::environment::Task;
-use crate::learning::{
-    Arm, ArmSummary, Evaluation, PlannedRun, RunProgress, compare, train_side_by_side,
-};
-use crate::output::{Bundle, Column, Manifest, Table, estimate, number, write_atomically};
+use crate::learning::{ArmSummary, Comparison, PlannedArm, PlannedRun, RunProgress};
+use crate::output::{Bundle, Manifest, estimate, number, write_atomically};
 use crate::report::{self, About};
 
 /// Largest number of runs in a comparison.
@@ -121,20 +119,15 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let task = Task::named(&arguments.env)?;
     let specs = arguments.specs()?;
     arguments.check(&specs)?;
-    let arms = arguments.train(&specs, task)?;
-    let threshold = arguments
-        .threshold
-        .or((task.name == "pendulum").then_some(-200.0))
-        .unwrap_or_else(|| nearly_there(&arms[0]));
-    let found = compare(&arms, threshold)?;
+    let found = arguments.train(&specs, task)?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(output) = &arguments.output {
-        ending.write(|| arguments.write_table(output, (&specs, &arms), (&found, threshold), task));
+        ending.write(|| arguments.write_table(output, &specs, &found, task));
     }
     if let Some(report) = &arguments.report {
-        ending.write(|| arguments.write_report(report, (&specs, &arms), (&found, threshold), task));
+        ending.write(|| arguments.write_report(report, &specs, &found, task));
     }
-    ending.show(&text(&found, threshold))
+    ending.show(&text(&found))
 }
 
 /// Returns the name and flags of each arm.
@@ -149,19 +142,19 @@ impl Arguments {
     fn write_table(
         &self,
         output: &Path,
-        (specs, arms): (&[ArmSpec], &[Arm]),
-        (found, threshold): (&[ArmSummary], f64),
+        specs: &[ArmSpec],
+        found: &Comparison,
         task: &Task,
     ) -> anyhow::Result<()> {
         let mut bundle = Bundle::new();
-        bundle.add_table(output, &table(arms)?)?;
+        bundle.add_table(output, &found.table())?;
         let run = Run {
             task: task.name,
             steps: self.steps,
             seeds: self.seeds,
-            threshold,
+            threshold: found.threshold,
             flags: flags(specs),
-            arms: found,
+            arms: &found.summaries,
         };
         Ok(bundle.finish(output, &Manifest::new("train compare", &run))?)
     }
@@ -169,13 +162,13 @@ impl Arguments {
     fn write_report(
         &self,
         path: &Path,
-        (specs, arms): (&[ArmSpec], &[Arm]),
-        (found, threshold): (&[ArmSummary], f64),
+        specs: &[ArmSpec],
+        found: &Comparison,
         task: &Task,
     ) -> anyhow::Result<()> {
         let settings = [
             ("steps", self.steps.to_string()),
-            ("threshold", format!("{threshold:.0}")),
+            ("threshold", format!("{:.0}", found.threshold)),
         ];
         let about = About {
             title: format!("Learning {}", task.name),
@@ -183,7 +176,7 @@ impl Arguments {
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
         };
-        let page = report::learning(&about, arms, found, &flags(specs))?;
+        let page = report::learning(&about, found, &flags(specs))?;
         Ok(write_atomically(path, |file| {
             file.write_all(page.as_bytes())
         })?)
@@ -265,18 +258,18 @@ impl Arguments {
     }
 
     /// Trains all unfinished runs, seed by seed over the arms. Runs of an arm share its model.
-    fn train(&self, specs: &[ArmSpec], task: &Task) -> anyhow::Result<Vec<Arm>> {
+    fn train(&self, specs: &[ArmSpec], task: &Task) -> anyhow::Result<Comparison> {
         let planned = specs.iter().map(|spec| {
-            self.planned(spec, task)
-                .with_context(|| format!("arm {}", spec.name))
+            let runs = self.planned(spec, task);
+            Ok(PlannedArm {
+                name: spec.name.clone(),
+                runs: runs.with_context(|| format!("arm {}", spec.name))?,
+            })
         });
         let planned = planned.collect::<anyhow::Result<Vec<_>>>()?;
-        let seeds = self.seeds as usize;
-        let in_turn: Vec<PlannedRun> = (0..seeds)
-            .flat_map(|seed| planned.iter().map(move |runs| runs[seed].clone()))
-            .collect();
-        let all = self.steps * in_turn.len();
-        let bar = Progress::new(format!("{} runs", in_turn.len()));
+        let runs = planned.iter().map(|arm| arm.runs.len()).sum::<usize>();
+        let all = self.steps * runs;
+        let bar = Progress::new(format!("{runs} runs"));
         let mut done = 0;
         let mut progress = |event: RunProgress| match event {
             RunProgress::Refused(_, reasons) => {
@@ -289,13 +282,12 @@ impl Arguments {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let at_once = self.at_once.unwrap_or(cores);
-        let found = train_side_by_side(&in_turn, at_once, &mut progress)?;
-        let of_arm = |arm| found.iter().skip(arm).step_by(specs.len()).cloned();
-        let arms = specs.iter().enumerate().map(|(arm, spec)| Arm {
-            name: spec.name.clone(),
-            runs: of_arm(arm).collect(),
-        });
-        Ok(arms.collect())
+        Ok(Comparison::train(
+            &planned,
+            self.threshold,
+            at_once,
+            &mut progress,
+        )?)
     }
 
     /// Returns the planned runs of an arm.
@@ -348,21 +340,8 @@ fn is_folder_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(plain) && !name.starts_with(['.', '-'])
 }
 
-/// Returns 90 % of the spec from an arm's first to its last mean return.
-fn nearly_there(arm: &Arm) -> f64 {
-    let mean_at = |of: fn(&[Evaluation]) -> Option<&Evaluation>| {
-        let found: Vec<f64> = arm
-            .runs
-            .iter()
-            .filter_map(|run| Some(of(run)?.mean))
-            .collect();
-        found.iter().sum::<f64>() / found.len().max(1) as f64
-    };
-    let (first, last) = (mean_at(|run| run.first()), mean_at(|run| run.last()));
-    last - 0.1 * (last - first)
-}
-
-fn text(arms: &[ArmSummary], threshold: f64) -> String {
+fn text(found: &Comparison) -> String {
+    let (arms, threshold) = (&found.summaries, found.threshold);
     let width = arms
         .iter()
         .map(|arm| arm.name.len())
@@ -395,35 +374,4 @@ fn text(arms: &[ArmSummary], threshold: f64) -> String {
         );
     }
     lines
-}
-
-/// Returns the table of all evaluations.
-fn table(arms: &[Arm]) -> anyhow::Result<Table> {
-    let rows = || {
-        arms.iter().flat_map(|arm| {
-            let runs = arm.runs.iter().enumerate();
-            runs.flat_map(move |(seed, run)| run.iter().map(move |e| (arm, seed + 1, e)))
-        })
-    };
-    let real = |of: fn(&Evaluation) -> f64| Column::Real(rows().map(|(.., e)| of(e)).collect());
-    let columns = [
-        (
-            "arm",
-            Column::Text(rows().map(|(arm, ..)| arm.name.clone()).collect()),
-        ),
-        (
-            "seed",
-            Column::Real(rows().map(|(_, seed, _)| seed as f64).collect()),
-        ),
-        ("step", real(|e| e.step as f64)),
-        ("return_mean", real(|e| e.mean)),
-        ("return_deviation", real(|e| e.std)),
-        ("overestimation", real(|e| e.overestimation)),
-        ("temperature", real(|e| e.entropy_coefficient)),
-        ("seconds", real(|e| e.seconds)),
-    ];
-    let columns = columns
-        .into_iter()
-        .map(|(name, column)| (name.to_owned(), column));
-    Table::new(columns.collect()).context("one value per evaluation")
 }

@@ -1,0 +1,88 @@
+//! Errors of forecast rewards.
+
+use std::path::Path;
+
+use crate::evaluation::{RewardBaseline, RewardForecastErrors, RewardForecastScores};
+use crate::output::{Column, OutputError, Table};
+
+/// Errors of one estimator's forecasts.
+#[derive(Debug, Clone)]
+pub struct ReplayEstimate {
+    /// Name of the estimator.
+    pub name: String,
+    /// Errors of each run.
+    pub errors: Vec<RewardForecastErrors>,
+    /// Means over runs; differences are those to the mean reward, or to the first estimator without it.
+    pub scores: RewardForecastScores,
+    /// Seconds that all runs took.
+    pub seconds: f64,
+}
+
+/// Errors of all estimators' forecasts of remaining rewards.
+#[derive(Debug, Clone)]
+pub struct ReplayOutcome {
+    /// Numbers of steps after which sums are compared, in order.
+    pub steps: Vec<usize>,
+    /// The estimators.
+    pub estimates: Vec<ReplayEstimate>,
+}
+
+impl ReplayOutcome {
+    pub(super) fn of(
+        found: Vec<(String, Vec<RewardForecastErrors>, f64)>,
+        steps: &[usize],
+    ) -> Self {
+        let mean = found
+            .iter()
+            .find(|(name, ..)| name == RewardBaseline::Mean.name());
+        let baseline = mean.or(found.first()).map(|(_, errors, _)| errors.clone());
+        let baseline = baseline.unwrap_or_default();
+        let estimates = found
+            .into_iter()
+            .map(|(name, errors, seconds)| ReplayEstimate {
+                scores: RewardForecastScores::of(&errors, &baseline, steps),
+                name,
+                errors,
+                seconds,
+            });
+        Self {
+            steps: steps.to_vec(),
+            estimates: estimates.collect(),
+        }
+    }
+
+    /// Returns the number of runs.
+    pub fn runs(&self) -> usize {
+        self.estimates.first().map_or(0, |e| e.errors.len())
+    }
+
+    /// Returns the table with one row per estimator, run and number of steps.
+    pub fn table(&self) -> Table {
+        let (mut names, mut runs, mut after, mut percents) = (vec![], vec![], vec![], vec![]);
+        for estimate in &self.estimates {
+            for (run, errors) in estimate.errors.iter().enumerate() {
+                for &step in &self.steps {
+                    names.push(estimate.name.clone());
+                    runs.push(run as f64);
+                    after.push(step as f64);
+                    percents.push(errors.error[step - 1]);
+                }
+            }
+        }
+        let columns = vec![
+            ("forecast".to_owned(), Column::Text(names)),
+            ("run".to_owned(), Column::Real(runs)),
+            ("steps".to_owned(), Column::Real(after)),
+            ("error_percent".to_owned(), Column::Real(percents)),
+        ];
+        Table::new(columns).expect("every column has a value per row")
+    }
+
+    /// Writes the [table](Self::table): .csv, .json or .parquet.
+    ///
+    /// # Errors
+    /// [`OutputError`] if the ending is unknown or the file cannot be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), OutputError> {
+        self.table().write(path.as_ref())
+    }
+}

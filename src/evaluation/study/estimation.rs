@@ -1,0 +1,289 @@
+//! Estimates of all policies by one estimator after another.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::folds::FoldModels;
+use super::{
+    Behaviour, EvaluationSettings, EvaluationStudyError, NamedPolicy, PolicyEstimate,
+    RecordedPolicy,
+};
+use crate::dynamics::Dynamics;
+use crate::evaluation::{
+    ActionSource, Contexts, Estimator, FittedQ, FittedSettings, ImaginedRollouts,
+    ImportanceEstimate, Logged, RolloutModel, RolloutSpec, Value, behaviour_mean, context_segments,
+    doubly_robust, importance, in_context, learned, misspecification_error, on_policy,
+};
+use crate::forecast::Settings;
+use crate::forecasters::Forecasters;
+use crate::policy::Policy;
+use crate::study::Observer;
+
+/// Most paths in learned models, unless there are more starts.
+const MAX_PATHS: usize = 10_000;
+
+/// Steps that a context leaves free in the model's window, or the horizon if it is shorter.
+const MIN_ROOM: usize = 100;
+
+/// Fewest rows of a context.
+pub(super) const MIN_CONTEXT: usize = 10;
+
+/// What all estimators share.
+pub(super) struct Estimation<'s> {
+    pub(super) settings: &'s EvaluationSettings,
+    pub(super) logged: &'s Logged,
+    pub(super) spec: &'s RolloutSpec,
+    pub(super) models: &'s FoldModels,
+    pub(super) forecasters: &'s Forecasters,
+    pub(super) reading: Settings,
+    pub(super) observer: &'s dyn Observer,
+}
+
+/// A policy whose value is estimated from some recordings.
+struct Case<'c> {
+    policy: &'c mut dyn Policy,
+    /// Recording of its own, if it has one.
+    source: Option<usize>,
+    /// Value functions, fitted on first use.
+    values: &'c mut Option<Arc<FittedQ>>,
+    logged: &'c Logged,
+    spec: &'c RolloutSpec,
+}
+
+impl Estimation<'_> {
+    /// Evaluates all policies by an estimator. Intervals are widened by the estimator's
+    /// misspecification error, measured on the recorded policies. `values` are the policies' value functions, if
+    /// they have been fitted.
+    pub(super) fn estimates(
+        &self,
+        estimator: Estimator,
+        policies: &mut [NamedPolicy],
+        values: &mut [Option<Arc<FittedQ>>],
+        behaviours: &mut [Behaviour],
+        recorded: &mut [RecordedPolicy],
+    ) -> Result<Vec<PolicyEstimate>, EvaluationStudyError> {
+        self.observer.begin(estimator.name());
+        let contexts = self.contexts(estimator)?;
+        let checked = match estimator.is_checked() {
+            true => behaviours.len(),
+            false => 0,
+        };
+        let count = (policies.len() + checked) as f64;
+        let mut pairs = Vec::new();
+        for (number, behaviour) in behaviours.iter_mut().take(checked).enumerate() {
+            let shown = |share: f64| self.observer.progress((number as f64 + share) / count);
+            let others = estimator
+                .weighs()
+                .then(|| self.logged.without_source(number));
+            let logged = match &others {
+                None => self.logged,
+                Some(Some(others)) => others,
+                Some(None) => {
+                    recorded[number].imagined.push(None);
+                    continue;
+                }
+            };
+            let case = Case {
+                policy: &mut *behaviour.policy,
+                source: None,
+                // Fitted values hold for one horizon only.
+                values: &mut None,
+                logged,
+                spec: &behaviour.spec,
+            };
+            let estimate = self.estimate(estimator, contexts.as_ref(), case, &shown);
+            let of = EvaluationStudyError::of(format!("recording {}", behaviour.name));
+            let value = estimate.map_err(of)?.value;
+            recorded[number].imagined.push(value);
+            pairs.extend(value.map(|value| (value, behaviour.earned)));
+        }
+        if checked == 0 {
+            recorded.iter_mut().for_each(|r| r.imagined.push(None));
+        }
+        let misspecification = (checked > 0).then(|| misspecification_error(&pairs));
+        let mut estimates = Vec::new();
+        for (number, (named, values)) in policies.iter_mut().zip(values).enumerate() {
+            let begin = Instant::now();
+            let done = (checked + number) as f64;
+            let shown = |share: f64| self.observer.progress((done + share) / count);
+            let case = Case {
+                policy: &mut *named.policy,
+                source: named.recorded_in,
+                values,
+                logged: self.logged,
+                spec: self.spec,
+            };
+            let estimate = self.estimate(estimator, contexts.as_ref(), case, &shown);
+            let of = EvaluationStudyError::of(format!("policy {}", named.name));
+            let estimate = estimate.map_err(of)?;
+            let widened = |value: Value| value.widen_by(misspecification.unwrap_or(0.0));
+            estimates.push(PolicyEstimate {
+                policy: named.name.clone(),
+                value: estimate.value.map(widened),
+                misspecification_error: misspecification,
+                seconds: begin.elapsed().as_secs_f64(),
+                ..estimate
+            });
+        }
+        Ok(estimates)
+    }
+
+    /// Returns the contexts of the estimator's language model, if it has one.
+    fn contexts(&self, estimator: Estimator) -> Result<Option<Contexts>, EvaluationStudyError> {
+        let model = estimator.model();
+        let Some((model, method)) = model.and_then(|m| Some((m, m.method(self.reading.method)?)))
+        else {
+            return Ok(None);
+        };
+        let read = self.read(
+            model,
+            Settings {
+                method,
+                ..self.reading
+            },
+        );
+        read.map(Some)
+            .map_err(EvaluationStudyError::of(estimator.name()))
+    }
+
+    fn read(
+        &self,
+        model: RolloutModel,
+        settings: Settings,
+    ) -> Result<Contexts, EvaluationStudyError> {
+        let (logged, models) = (self.logged, self.models);
+        let forecasters = models.forecasters(model, self.forecasters, settings, logged.states())?;
+        let room = (self.spec.horizon + 1).min(MIN_ROOM);
+        let longest = forecasters.iter().map(|f| f.longest_context(room));
+        let longest = longest.min().unwrap_or(usize::MAX);
+        if longest < MIN_CONTEXT {
+            return Err(EvaluationStudyError::NoRoom);
+        }
+        let rows = self.settings.context.min(longest);
+        if rows < self.settings.context {
+            self.observer
+                .note(&format!("the model's window allows {rows} rows of context"));
+        }
+        let segments = context_segments(logged, models.folds, rows);
+        let with_reward = self.spec.rules.reward.is_none();
+        let contexts = Contexts::read(&forecasters, logged, &segments, with_reward, &|_| ())?;
+        Ok(contexts)
+    }
+
+    fn estimate(
+        &self,
+        estimator: Estimator,
+        contexts: Option<&Contexts>,
+        case: Case,
+        progress: &dyn Fn(f64),
+    ) -> Result<PolicyEstimate, EvaluationStudyError> {
+        let mut estimate = PolicyEstimate {
+            policy: String::new(),
+            estimator: estimator.name(),
+            value: None,
+            length: None,
+            clipped: None,
+            effective_runs: None,
+            too_small_ratio: None,
+            misspecification_error: None,
+            seconds: 0.0,
+        };
+        let Case {
+            policy,
+            source,
+            values,
+            logged,
+            spec,
+        } = case;
+        let (discount, horizon) = (spec.discount, spec.horizon);
+        if estimator.counts_recorded() && logged.covered_horizon(|_| true, horizon).0 < horizon {
+            return Ok(estimate);
+        }
+        match estimator {
+            Estimator::Rollouts(model) => {
+                let actor = ActionSource::Policy(policy);
+                let imagined = match (contexts, model) {
+                    (Some(contexts), _) => in_context(contexts, logged, actor, spec, progress)?,
+                    (None, RolloutModel::Linear) => {
+                        rolled_out(&self.models.linear(), logged, actor, spec, progress)?
+                    }
+                    (None, _) => {
+                        rolled_out(&self.models.networks(), logged, actor, spec, progress)?
+                    }
+                };
+                estimate.value = Some(imagined.value());
+                estimate.length = Some(imagined.length());
+                estimate.clipped = Some(imagined.clipped);
+            }
+            Estimator::Fqe => {
+                let fitted = fitted(values, policy, logged, spec, progress)?;
+                estimate.value = Some(fitted.value(policy)?);
+            }
+            Estimator::Is => estimate.weighted(importance(logged, policy, discount, horizon)),
+            Estimator::Dr if importance(logged, policy, discount, horizon).is_some() => {
+                let fitted = fitted(values, policy, logged, spec, progress)?;
+                let critic = fitted.critic(logged, policy)?;
+                estimate.weighted(doubly_robust(logged, policy, discount, horizon, &critic));
+            }
+            Estimator::Dr => {}
+            Estimator::OnPolicy => {
+                if let Some(source) = source {
+                    let starts = RolloutSpec {
+                        starts: logged.starts(),
+                        ..spec.clone()
+                    };
+                    let actor = ActionSource::Policy(policy);
+                    let models = self.models.networks();
+                    let imagined = rolled_out(&models, logged, actor, &starts, progress)?;
+                    estimate.value = on_policy(logged, source, &imagined, discount, horizon);
+                }
+            }
+            Estimator::Behaviour => {
+                estimate.value = Some(behaviour_mean(logged, discount, horizon));
+            }
+        }
+        Ok(estimate)
+    }
+}
+
+impl PolicyEstimate {
+    fn weighted(&mut self, weighted: Option<ImportanceEstimate>) {
+        self.value = weighted.and_then(|w| w.value);
+        self.effective_runs = weighted.map(|w| w.effective);
+        self.too_small_ratio = weighted.and_then(|w| w.too_small_ratio);
+    }
+}
+
+/// Returns a policy's value functions, fitted on first use.
+fn fitted(
+    values: &mut Option<Arc<FittedQ>>,
+    policy: &mut dyn Policy,
+    logged: &Logged,
+    spec: &RolloutSpec,
+    progress: &dyn Fn(f64),
+) -> Result<Arc<FittedQ>, EvaluationStudyError> {
+    if let Some(values) = values {
+        return Ok(values.clone());
+    }
+    let fitted = FittedQ::fit(logged, policy, spec, FittedSettings::default(), progress)?;
+    Ok(values.insert(Arc::new(fitted)).clone())
+}
+
+/// Rolls out in learned models, with at least one path per member and start, which costs little here.
+fn rolled_out(
+    models: &[&dyn Dynamics],
+    logged: &Logged,
+    actor: ActionSource,
+    spec: &RolloutSpec,
+    progress: &dyn Fn(f64),
+) -> Result<ImaginedRollouts, EvaluationStudyError> {
+    let members: usize = models.iter().map(|model| model.members()).sum();
+    let starts = spec.starts.nrows();
+    let spec = RolloutSpec {
+        paths: spec
+            .paths
+            .max((members * starts).min(MAX_PATHS.max(starts))),
+        ..spec.clone()
+    };
+    Ok(learned(models, logged, actor, &spec, progress)?)
+}

@@ -1,0 +1,543 @@
+//! Evaluation of policies from recordings alone, by several estimators.
+
+mod error;
+mod estimation;
+mod folds;
+mod values;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+pub use error::EvaluationStudyError;
+pub use values::{PolicyEstimate, PolicyValues, RecordedPolicy};
+
+use super::{
+    Estimator, FittedQ, Logged, RolloutModel, RolloutSpec, Rules, TerminationModel, Value,
+    recorded_return, simulated, time_limit, unsupported_actions,
+};
+use crate::environment::{self, Task};
+use crate::forecast::{Method, Settings};
+use crate::forecasters::Forecasters;
+use crate::model::Work;
+use crate::policy::{Cloned, Policy, Widths};
+use crate::recording::Recording;
+use crate::study::Observer;
+use estimation::{Estimation, MIN_CONTEXT};
+use folds::FoldModels;
+
+/// Termination of imagined episodes before the horizon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Termination {
+    /// Where the nearest recorded steps terminated.
+    Recorded,
+    /// No termination.
+    Never,
+    /// By the rule of the task.
+    Task,
+}
+
+/// How policies are evaluated.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct EvaluationSettings {
+    /// Estimators, in the order of the result.
+    pub estimators: Vec<Estimator>,
+    /// Termination of imagined episodes; by default the task's rule, or as recorded.
+    pub termination: Option<Termination>,
+    /// Steps of an episode; by default the task's time limit, or the longest recorded episode.
+    pub horizon: Option<usize>,
+    /// Discount factor per step, above 0 and at most 1.
+    pub discount: f64,
+    /// Imagined paths per policy, at least 1.
+    pub paths: usize,
+    /// Recorded rows per context of a language model, at least 10.
+    pub context: usize,
+    /// Contexts, of different episodes, at least 1. Learned models are never fitted to the context that they are
+    /// used with.
+    pub contexts: usize,
+    /// Seed of all draws.
+    pub seed: u64,
+}
+
+impl Default for EvaluationSettings {
+    /// Rollouts in the mixture, the linear model and the networks, and fitted Q evaluation.
+    fn default() -> Self {
+        let models = [
+            RolloutModel::Mixture,
+            RolloutModel::Linear,
+            RolloutModel::Mlp,
+        ];
+        let mut estimators = models.map(Estimator::Rollouts).to_vec();
+        estimators.push(Estimator::Fqe);
+        Self::new(estimators)
+    }
+}
+
+impl EvaluationSettings {
+    /// Some estimators with all else as it is by default.
+    pub fn new(estimators: Vec<Estimator>) -> Self {
+        Self {
+            estimators,
+            termination: None,
+            horizon: None,
+            discount: 0.99,
+            paths: 50,
+            context: 400,
+            contexts: 4,
+            seed: 0,
+        }
+    }
+
+    /// Checks the settings against a forecasting method.
+    ///
+    /// # Errors
+    /// [`EvaluationStudyError::Setting`] outside of a range, [`EvaluationStudyError::MixedActions`] for a mixture by
+    /// [`Method::DiclSa`].
+    pub fn check(&self, method: Method) -> Result<(), EvaluationStudyError> {
+        let fail = |setting, value: String, range| {
+            Err(EvaluationStudyError::Setting {
+                setting,
+                value,
+                range,
+            })
+        };
+        if !(self.discount > 0.0 && self.discount <= 1.0) {
+            let range = "must be above 0 and at most 1";
+            return fail("discount", self.discount.to_string(), range);
+        }
+        if self.context < MIN_CONTEXT {
+            return fail("context", self.context.to_string(), "at least 10 rows");
+        }
+        let counts = [
+            ("paths", self.paths),
+            ("contexts", self.contexts),
+            ("horizon", self.horizon.unwrap_or(1)),
+        ];
+        if let Some((setting, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return fail(setting, "0".to_owned(), "at least 1");
+        }
+        let mixture = Estimator::Rollouts(RolloutModel::Mixture);
+        match self.estimators.contains(&mixture) && method == Method::DiclSa {
+            true => Err(EvaluationStudyError::MixedActions),
+            false => Ok(()),
+        }
+    }
+}
+
+/// A policy to evaluate.
+pub struct NamedPolicy {
+    /// Its name in the result.
+    pub name: String,
+    /// The policy.
+    pub policy: Box<dyn Policy>,
+    /// Index of the recording that it made, if it made one: its returns there are its own.
+    pub recorded_in: Option<usize>,
+    /// Whether it remembers what it was asked, as a program that draws may: then it is asked for the actions of
+    /// its paths only.
+    pub stateful: bool,
+    /// Its true value, if that is known.
+    pub truth: Option<Value>,
+}
+
+impl NamedPolicy {
+    /// A policy without memory that made no recording.
+    pub fn new(name: impl Into<String>, policy: Box<dyn Policy>) -> Self {
+        Self {
+            name: name.into(),
+            policy,
+            recorded_in: None,
+            stateful: false,
+            truth: None,
+        }
+    }
+}
+
+/// The behaviour policy of a recording, given or cloned.
+struct Behaviour {
+    name: String,
+    policy: Box<dyn Policy>,
+    /// Rollouts from the recording's own starts.
+    spec: RolloutSpec,
+    earned: Value,
+}
+
+/// Recordings of one system by which policies are judged.
+///
+/// ```
+/// use statecast::Recording;
+/// use statecast::evaluation::{EvaluationSettings, EvaluationStudy, NamedPolicy};
+/// use statecast::forecast::Settings;
+/// use statecast::forecasters::Forecasters;
+/// use statecast::policy::Constant;
+/// let recording = Recording::read("examples/pendulum.csv")?;
+/// let mut settings = EvaluationSettings::new(vec!["linear".parse()?, "fqe".parse()?]);
+/// settings.horizon = Some(20);
+/// let study = EvaluationStudy::new(vec![("log".to_owned(), recording)], None, settings, &())?;
+/// let push = Constant::new(vec![2.0], study.widths().observations);
+/// let mut policies = [NamedPolicy::new("push", Box::new(push))];
+/// let forecasters = Forecasters::new(&[], Vec::new())?; // neither estimator reads with a language model
+/// let values = study.run(&mut policies, &forecasters, Settings::default(), &())?;
+/// let value = values.estimates[0].value.unwrap();
+/// assert!(value.low < value.mean && value.mean < value.high);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct EvaluationStudy {
+    names: Vec<String>,
+    logged: Logged,
+    action_names: Vec<String>,
+    task: Option<&'static Task>,
+    settings: EvaluationSettings,
+    spec: RolloutSpec,
+    /// One per recording, or none.
+    behaviours: Vec<Box<dyn Policy>>,
+}
+
+impl EvaluationStudy {
+    /// Collects the runs of named recordings, all of one system, of a task whose reward and termination are known or
+    /// of none. Recordings should have been read with [`transitions`](crate::recording::RoleSelection::transitions),
+    /// so that states after last steps and log probabilities of actions are known.
+    ///
+    /// # Errors
+    /// [`EvaluationStudyError`] if the settings or the recordings are not suitable.
+    pub fn new(
+        recordings: Vec<(String, Recording)>,
+        task: Option<&'static Task>,
+        settings: EvaluationSettings,
+        observer: &dyn Observer,
+    ) -> Result<Self, EvaluationStudyError> {
+        let rules = rules(task, settings.termination)?;
+        let (names, recordings): (Vec<String>, Vec<Recording>) = recordings.into_iter().unzip();
+        let logged = Logged::new(&recordings, &rules)?;
+        check_task(task, &logged)?;
+        check_termination(task, settings.termination, &logged)?;
+        let logged = with_ends(logged, settings.termination, observer);
+        let longest = logged.runs.iter().map(|run| run.steps()).max();
+        let horizon = match (settings.horizon, task) {
+            (Some(horizon), _) => horizon,
+            (None, Some(task)) => task.time_limit,
+            (None, None) => longest.unwrap_or(1),
+        };
+        let spec = RolloutSpec {
+            starts: logged.distinct_starts(),
+            paths: settings.paths,
+            horizon,
+            discount: settings.discount,
+            rules,
+            termination: termination_model(task, settings.termination, &logged, observer),
+            seed: settings.seed,
+        };
+        Ok(Self {
+            names,
+            action_names: recordings[0].action_names().to_vec(),
+            logged,
+            task,
+            settings,
+            spec,
+            behaviours: Vec::new(),
+        })
+    }
+
+    /// The same with the policies that made the recordings, in their order. Without them, they are cloned from the
+    /// recordings.
+    ///
+    /// # Errors
+    /// [`EvaluationStudyError::Behaviours`] if there is not one for each recording.
+    pub fn with_behaviours(
+        mut self,
+        policies: Vec<Box<dyn Policy>>,
+    ) -> Result<Self, EvaluationStudyError> {
+        if policies.len() != self.names.len() {
+            return Err(EvaluationStudyError::Behaviours {
+                policies: policies.len(),
+                recordings: self.names.len(),
+            });
+        }
+        for (source, policy) in policies.iter().enumerate() {
+            self.logged = self.logged.with_behaviour_policy(source, &**policy);
+        }
+        Ok(Self {
+            behaviours: policies,
+            ..self
+        })
+    }
+
+    /// Numbers of states and actions, which policies must have.
+    pub fn widths(&self) -> Widths {
+        widths(&self.logged)
+    }
+
+    /// Steps of an episode.
+    pub fn horizon(&self) -> usize {
+        self.spec.horizon
+    }
+
+    /// True if rewards are predicted, because no task gives them.
+    pub fn predicts_rewards(&self) -> bool {
+        self.spec.rules.reward.is_none()
+    }
+
+    /// The largest forecast of a language model, to be prepared for.
+    pub fn work(&self) -> Work {
+        Work {
+            channels: self.logged.states() + self.logged.actions() + 1,
+            rows: self.settings.context,
+            paths: self
+                .settings
+                .paths
+                .div_ceil(folds::folds(&self.logged, self.settings.contexts)),
+            horizon: self.spec.horizon + 1,
+        }
+    }
+
+    /// Sets the true values of policies by running them in the task's simulator.
+    ///
+    /// # Errors
+    /// [`EvaluationStudyError::NoSimulator`] without a task; or what the simulator or a policy refuses.
+    pub fn simulate(
+        &self,
+        policies: &mut [NamedPolicy],
+        episodes: usize,
+    ) -> Result<(), EvaluationStudyError> {
+        let task = self.task.ok_or(EvaluationStudyError::NoSimulator)?;
+        let mut environment =
+            environment::named(task.name).map_err(super::EvaluationError::from)?;
+        let (discount, horizon) = (self.spec.discount, self.spec.horizon);
+        for named in policies {
+            let policy = &mut *named.policy;
+            let value = simulated(&mut *environment, policy, episodes, discount, horizon);
+            let of = EvaluationStudyError::of(format!("policy {}", named.name));
+            named.truth = Some(value.map_err(EvaluationStudyError::from).map_err(of)?);
+        }
+        Ok(())
+    }
+
+    /// Evaluates policies, with language models where estimators need them, read as `reading` says.
+    ///
+    /// # Errors
+    /// [`EvaluationStudyError`] if policies have one name, or an estimator or a policy fails.
+    pub fn run(
+        mut self,
+        policies: &mut [NamedPolicy],
+        forecasters: &Forecasters,
+        reading: Settings,
+        observer: &dyn Observer,
+    ) -> Result<PolicyValues, EvaluationStudyError> {
+        self.settings.check(reading.method)?;
+        check_names(policies)?;
+        let mut behaviours = self.behaviours(observer);
+        let mut values = PolicyValues {
+            policies: policies.iter().map(|p| p.name.clone()).collect(),
+            estimators: self.settings.estimators.clone(),
+            estimates: Vec::new(),
+            truth: policies.iter().map(|p| p.truth).collect(),
+            recorded: behaviours.iter().map(Behaviour::recorded).collect(),
+        };
+        observer.begin("fitting models");
+        let progress = |share| observer.progress(share);
+        let models = FoldModels::fit(&self.settings, &self.logged, &progress)?;
+        self.warn_of_actions(policies, observer)?;
+        let estimation = Estimation {
+            settings: &self.settings,
+            logged: &self.logged,
+            spec: &self.spec,
+            models: &models,
+            forecasters,
+            reading,
+            observer,
+        };
+        let mut fitted: Vec<Option<Arc<FittedQ>>> = vec![None; policies.len()];
+        for &estimator in &self.settings.estimators {
+            let recorded = &mut values.recorded;
+            let found = estimation.estimates(
+                estimator,
+                policies,
+                &mut fitted,
+                &mut behaviours,
+                recorded,
+            )?;
+            values.estimates.extend(found);
+        }
+        self.note(&values, observer);
+        Ok(values)
+    }
+
+    /// Notes which estimators have no value, and why.
+    fn note(&self, values: &PolicyValues, observer: &dyn Observer) {
+        let horizon = self.spec.horizon;
+        let covered = self.logged.covered_horizon(|_| true, horizon).0;
+        let counting = values.estimators.iter().filter(|e| e.counts_recorded());
+        let names: Vec<&str> = counting.map(|estimator| estimator.name()).collect();
+        if covered < horizon && !names.is_empty() {
+            observer.note(&format!(
+                "{}: no value: recorded episodes cover {covered} steps, the horizon is {horizon} (`horizon=`)",
+                names.join(", ")
+            ));
+        }
+        let remarks = values.remarks(covered >= horizon);
+        remarks.iter().for_each(|remark| observer.note(remark));
+    }
+
+    /// Warns of policies whose actions leave the recorded ones.
+    fn warn_of_actions(
+        &self,
+        policies: &mut [NamedPolicy],
+        observer: &dyn Observer,
+    ) -> Result<(), EvaluationStudyError> {
+        let states: Vec<_> = self.logged.runs.iter().map(|run| run.before()).collect();
+        let actions = self.logged.runs.iter().map(|run| run.actions.view());
+        let actions: Vec<_> = actions.collect();
+        for named in policies.iter_mut().filter(|named| !named.stateful) {
+            let seed = self.settings.seed;
+            for beyond in unsupported_actions(&mut *named.policy, &states, &actions, seed)? {
+                observer.warning(&beyond.described(&named.name, &self.action_names));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the behaviour policies: as given, or cloned from the recordings.
+    fn behaviours(&mut self, observer: &dyn Observer) -> Vec<Behaviour> {
+        let mut given = std::mem::take(&mut self.behaviours).into_iter();
+        let logged = &self.logged;
+        let of_source = |(source, name): (usize, &String)| {
+            let policy: Box<dyn Policy> = given.next().unwrap_or_else(|| {
+                let (observations, actions) = logged.observations_and_actions_of(source);
+                let seed = self.settings.seed;
+                Box::new(Cloned::fit(observations.view(), actions.view(), seed))
+            });
+            let spec = &self.spec;
+            let earned = recorded_return(logged, source, spec.discount, spec.horizon);
+            if earned.left_out > 0 {
+                observer.note(&format!(
+                    "{name}: {} episode(s) were truncated before {} steps and are left out of its return",
+                    earned.left_out, earned.horizon
+                ));
+            }
+            Behaviour {
+                name: name.clone(),
+                policy,
+                spec: RolloutSpec {
+                    starts: logged.starts_of(source),
+                    horizon: earned.horizon,
+                    ..spec.clone()
+                },
+                earned: earned.value,
+            }
+        };
+        self.names.iter().enumerate().map(of_source).collect()
+    }
+}
+
+impl Behaviour {
+    /// Returns the recorded return, without estimates yet.
+    fn recorded(&self) -> RecordedPolicy {
+        RecordedPolicy {
+            name: self.name.clone(),
+            earned: self.earned,
+            steps: self.spec.horizon,
+            imagined: Vec::new(),
+        }
+    }
+}
+
+fn widths(logged: &Logged) -> Widths {
+    Widths {
+        observations: logged.states(),
+        actions: logged.actions(),
+    }
+}
+
+/// Returns the known reward and termination that apply.
+fn rules(
+    task: Option<&Task>,
+    termination: Option<Termination>,
+) -> Result<Rules, EvaluationStudyError> {
+    if termination == Some(Termination::Task) && task.is_none() {
+        return Err(EvaluationStudyError::NoTask);
+    }
+    let mut rules = task.map_or(Rules::default(), Rules::of);
+    if let Some(Termination::Recorded | Termination::Never) = termination {
+        rules.terminated = None;
+    }
+    Ok(rules)
+}
+
+fn check_task(task: Option<&'static Task>, logged: &Logged) -> Result<(), EvaluationStudyError> {
+    let Some(task) = task else { return Ok(()) };
+    let (observations, actions) = (task.observation.len(), task.action_space.width());
+    let recorded = (logged.states(), logged.actions());
+    match recorded == (observations, actions) {
+        true => Ok(()),
+        false => Err(EvaluationStudyError::OtherTask {
+            task: task.name,
+            observations,
+            actions,
+            recorded,
+        }),
+    }
+}
+
+/// Checks that the termination setting has an effect.
+fn check_termination(
+    task: Option<&Task>,
+    termination: Option<Termination>,
+    logged: &Logged,
+) -> Result<(), EvaluationStudyError> {
+    let ended = logged.runs.iter().any(|run| run.terminated);
+    match termination {
+        Some(Termination::Recorded) if !ended => {
+            Err(EvaluationStudyError::NoTermination("recorded"))
+        }
+        Some(Termination::Never) if !ended && task.is_none() => {
+            Err(EvaluationStudyError::NoTermination("never"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_names(policies: &[NamedPolicy]) -> Result<(), EvaluationStudyError> {
+    let mut names = HashSet::new();
+    let twice = policies.iter().find(|named| !names.insert(&named.name));
+    twice.map_or(Ok(()), |named| {
+        Err(EvaluationStudyError::SameName(named.name.clone()))
+    })
+}
+
+/// Applies the termination setting and a detected time limit to the recorded runs.
+fn with_ends(logged: Logged, termination: Option<Termination>, observer: &dyn Observer) -> Logged {
+    match (termination, time_limit(&logged)) {
+        (Some(Termination::Never), _) => logged.without_terminations(),
+        (None, Some(limit)) => {
+            observer.note(&format!(
+                "{} of {} episodes are done after {} steps, the longest, in states where others continue: they count as \
+                 truncated by a time limit, shorter ones as terminated; with `termination=recorded`, or a flag called \
+                 terminated, all count as terminated",
+                limit.runs.len(),
+                logged.runs.len(),
+                limit.steps
+            ));
+            logged.truncated_at(&limit)
+        }
+        _ => logged,
+    }
+}
+
+/// Returns the termination model, if imagined episodes terminate by it.
+fn termination_model(
+    task: Option<&Task>,
+    termination: Option<Termination>,
+    logged: &Logged,
+    observer: &dyn Observer,
+) -> Option<Arc<TerminationModel>> {
+    let recorded = match termination {
+        Some(termination) => termination == Termination::Recorded,
+        None => task.is_none(),
+    };
+    let ends = recorded.then(|| TerminationModel::of(logged)).flatten()?;
+    let ended = logged.runs.iter().filter(|run| run.terminated).count();
+    observer.note(&format!(
+        "imagined episodes terminate where recorded ones did ({ended} of {} terminated); `termination=never` disables this",
+        logged.runs.len()
+    ));
+    Some(Arc::new(ends))
+}

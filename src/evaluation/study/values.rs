@@ -1,0 +1,220 @@
+//! Estimated values of policies.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::evaluation::{
+    Estimator, RankingMetrics, RecommendedEstimator, Value, leading, ranking_metrics,
+};
+use crate::output::{Column, OutputError, Table, number, numbers};
+
+/// One estimate of one policy's value.
+#[derive(Debug, Clone, Serialize)]
+pub struct PolicyEstimate {
+    /// Name of the policy.
+    pub policy: String,
+    /// Name of the estimator.
+    pub estimator: &'static str,
+    /// The value; `None` where the estimator is not applicable.
+    pub value: Option<Value>,
+    /// Mean number of steps of imagined paths.
+    pub length: Option<f64>,
+    /// Number of clipped values on the paths.
+    #[serde(rename = "saturated")]
+    pub clipped: Option<usize>,
+    /// Effective number of runs of importance sampling.
+    #[serde(rename = "effective")]
+    pub effective_runs: Option<f64>,
+    /// Mean probability ratio of importance sampling, if it is significantly below 1.
+    pub too_small_ratio: Option<f64>,
+    /// Standard deviation of the estimator's errors for the recorded policies beyond their stated
+    /// uncertainty.
+    #[serde(rename = "doubt")]
+    pub misspecification_error: Option<f64>,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+/// Actual and estimated returns of a recorded policy.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecordedPolicy {
+    /// Name of the recording.
+    pub name: String,
+    /// Actual return from its own starts over `steps` steps.
+    pub earned: Value,
+    /// Horizon of the return, in steps.
+    pub steps: usize,
+    /// Estimates of the return, one per estimator; `None` where not applicable.
+    pub imagined: Vec<Option<Value>>,
+}
+
+/// Estimated values of policies, beside actual returns of the recorded ones and true values where these are known.
+#[derive(Debug, Clone)]
+pub struct PolicyValues {
+    /// Names of the policies.
+    pub policies: Vec<String>,
+    /// The estimators.
+    pub estimators: Vec<Estimator>,
+    /// Estimates, estimator by estimator, each of all policies.
+    pub estimates: Vec<PolicyEstimate>,
+    /// True values per policy, with an interval if simulated.
+    pub truth: Vec<Option<Value>>,
+    /// Recorded policies.
+    pub recorded: Vec<RecordedPolicy>,
+}
+
+impl PolicyValues {
+    /// Returns an estimator's values, one per policy.
+    pub fn of(&self, estimator: usize) -> Vec<Option<Value>> {
+        let count = self.policies.len();
+        let estimates = self.estimates[estimator * count..].iter().take(count);
+        estimates.map(|estimate| estimate.value).collect()
+    }
+
+    /// Returns the estimator with the smallest error for the recorded policies.
+    pub fn nearest(&self) -> Option<RecommendedEstimator> {
+        let earned: Vec<Value> = self.recorded.iter().map(|r| r.earned).collect();
+        let said: Vec<_> = self.recorded.iter().map(|r| r.imagined.clone()).collect();
+        RecommendedEstimator::of(&earned, &said)
+    }
+
+    /// Returns the [nearest](Self::nearest) estimator if it is reliable.
+    pub fn recommended(&self) -> Option<Estimator> {
+        let nearest = self.nearest().filter(RecommendedEstimator::is_reliable)?;
+        Some(self.estimators[nearest.estimator])
+    }
+
+    /// States the recommended estimator and the best policy by it, one line each.
+    pub fn verdict(&self) -> Vec<String> {
+        let Some(found) = self.nearest() else {
+            return vec![
+                "No estimator is recommended: none has estimates for all recorded policies."
+                    .to_owned(),
+            ];
+        };
+        let name = self.estimators[found.estimator];
+        let Some(baseline) = found.baseline else {
+            return vec![format!(
+                "No estimator is recommended: one recording does not suffice. The smallest error, of {name}, is {}.",
+                number(found.error, 1)
+            )];
+        };
+        let [error, baseline] = numbers([found.error, baseline], 1);
+        if !found.is_reliable() {
+            return vec![format!(
+                "No estimator is recommended: the smallest error for the recorded policies, of {name}, is {error}; that of the mean is {baseline}."
+            )];
+        }
+        let mut lines = vec![format!(
+            "Recommended: {name}, with an error of {error} for the recorded policies ({baseline} for the mean)."
+        )];
+        if let Some((best, alike)) = leading(&self.of(found.estimator))
+            && self.policies.len() > 1
+        {
+            let alike: Vec<&str> = alike.iter().map(|&i| self.policies[i].as_str()).collect();
+            let best = &self.policies[best];
+            lines.push(match alike.is_empty() {
+                true => format!("By its estimates, {best} is the best policy."),
+                false => format!(
+                    "By its estimates, {best} has the highest value, but its interval overlaps with {}.",
+                    alike.join(", ")
+                ),
+            });
+        }
+        lines
+    }
+
+    /// Returns the ranking metrics of each estimator by name, where two or more true values are known.
+    pub fn rankings(&self) -> Vec<(&'static str, RankingMetrics)> {
+        let known: Vec<f64> = self.truth.iter().flatten().map(|t| t.mean).collect();
+        let of = |(index, estimator): (usize, &Estimator)| {
+            let values = self.of(index);
+            let pairs = values.iter().zip(&self.truth);
+            let pairs: Vec<(Value, f64)> = pairs
+                .filter_map(|(value, truth)| Some(((*value)?, truth.as_ref()?.mean)))
+                .collect();
+            Some((estimator.name(), ranking_metrics(&pairs, &known)?))
+        };
+        self.estimators.iter().enumerate().filter_map(of).collect()
+    }
+
+    /// Returns the table of all estimates, one row each.
+    pub fn table(&self) -> Table {
+        let estimates = &self.estimates;
+        let text = |of: &dyn Fn(&PolicyEstimate) -> String| {
+            Column::Text(estimates.iter().map(of).collect())
+        };
+        let real = |of: &dyn Fn(&PolicyEstimate) -> Option<f64>| {
+            let values = estimates.iter().map(|e| of(e).unwrap_or(f64::NAN));
+            Column::Real(values.collect())
+        };
+        let value = |of: fn(Value) -> f64| real(&move |e: &PolicyEstimate| e.value.map(of));
+        let columns = [
+            ("policy", text(&|e| e.policy.clone())),
+            ("estimator", text(&|e| e.estimator.to_owned())),
+            ("value", value(|v| v.mean)),
+            ("standard_error", value(|v| v.error)),
+            ("low", value(|v| v.low)),
+            ("high", value(|v| v.high)),
+            ("length", real(&|e| e.length)),
+            ("saturated", real(&|e| e.clipped.map(|s| s as f64))),
+            ("effective_runs", real(&|e| e.effective_runs)),
+            ("doubt", real(&|e| e.misspecification_error)),
+            ("seconds", real(&|e| Some(e.seconds))),
+        ];
+        let columns = columns
+            .into_iter()
+            .map(|(name, column)| (name.to_owned(), column));
+        Table::new(columns.collect()).expect("every column has a value per estimate")
+    }
+
+    /// Writes the [table](Self::table): .csv, .json or .parquet.
+    ///
+    /// # Errors
+    /// [`OutputError`] if the ending is unknown or the file cannot be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), OutputError> {
+        self.table().write(path.as_ref())
+    }
+
+    /// Says why estimates are missing, and which paths were clipped, one line each. `covered` is whether a recorded
+    /// episode covers the horizon.
+    pub(super) fn remarks(&self, covered: bool) -> Vec<String> {
+        let count = self.policies.len().max(1);
+        let weighs = |index: usize| self.estimators[index / count].weighs();
+        let estimates = || self.estimates.iter().enumerate();
+        let missing = estimates().filter(|(_, e)| e.value.is_none());
+        let missing = missing.filter_map(|(i, e)| why_missing(e, weighs(i) && covered));
+        let clipped = estimates().filter_map(|(_, estimate)| match estimate.clipped {
+            Some(clipped @ 1..) => Some(format!(
+                "{} of {}: {clipped} value(s) were clipped to the range of the recordings",
+                estimate.estimator, estimate.policy
+            )),
+            _ => None,
+        });
+        missing.chain(clipped).collect()
+    }
+}
+
+/// Says why importance sampling has no value.
+fn why_missing(estimate: &PolicyEstimate, weighs: bool) -> Option<String> {
+    let of = format!("{} of {}: no value", estimate.estimator, estimate.policy);
+    if let Some(ratio) = estimate.too_small_ratio {
+        return Some(format!(
+            "{of}: the mean probability ratio of the recorded actions is {} instead of 1; the policy takes actions \
+             without recorded support, such as actions on narrower limits, or the recorded log probabilities are wrong",
+            number(ratio, 2)
+        ));
+    }
+    match estimate.effective_runs {
+        _ if !weighs => None,
+        Some(effective) => Some(format!(
+            "{of}: the effective number of episodes is {}, below 2; its actions differ from the recorded ones",
+            number(effective, 1)
+        )),
+        None => Some(format!(
+            "{of}: action probabilities of the policy or the recordings are unknown (`behaviour=`, or a column such as \
+             log_prob)"
+        )),
+    }
+}
