@@ -1,16 +1,16 @@
 //! Policy rollouts in a model that reads the recordings as its context.
 
 use std::num::NonZeroUsize;
-use std::ops::Range;
 
-use ndarray::{Array2, ArrayView1, ArrayViewMut2, Axis, concatenate, s};
-use rand::rngs::ChaCha8Rng;
+use ndarray::{Axis, s};
 
 use super::imagined::{ImaginedRollouts, RolloutSpec};
+use super::policy_steps::PolicySteps;
 use super::return_accumulator::ReturnAccumulator;
 use super::{ActionSource, EvaluationError, Logged, Path};
 use crate::forecast::{
-    Control, ForecastError, Forecaster, Method, Reading, Role, RolloutSettings, Variables,
+    ChannelParts, EpisodeControl, Forecaster, Method, Reading, RewardRow, RolloutSettings,
+    Variables,
 };
 
 /// Contexts of concatenated recorded runs, read once for all policies.
@@ -18,7 +18,6 @@ pub struct Contexts {
     readings: Vec<Reading>,
     /// Longest rollout segment that the model's window allows, per context.
     segment_limits: Vec<NonZeroUsize>,
-    states: usize,
     /// Column of the reward, if it is predicted.
     reward: Option<usize>,
     rows: usize,
@@ -58,9 +57,7 @@ pub fn context_segments(logged: &Logged, folds: usize, rows: usize) -> Vec<Vec<C
     (0..folds).map(fold_runs).collect()
 }
 
-/// Returns a segment's rows as the model reads them. A reward is in the row of the next state, so
-/// that it depends on the row before. The first row's reward is unknown and set to the mean. The
-/// state after the last step repeats that step's action.
+/// Returns a segment's rows as the model reads them. The state after the last step repeats that step's action.
 fn variables_of(
     logged: &Logged,
     segment: ContextSegment,
@@ -71,29 +68,18 @@ fn variables_of(
     let rows = segment.rows;
     let index: Vec<usize> = (0..rows).map(|t| t.min(run.steps() - 1)).collect();
     let actions = run.actions.select(Axis(0), &index);
-    let mut names: Vec<String> = named("state", logged.states()).collect();
-    let mut roles = vec![Role::State; names.len()];
-    let mut parts = vec![run.states.slice(s![..rows, ..]).to_owned()];
-    if method == Method::DiclSa {
-        names.extend(named("action", logged.actions()));
-        roles.resize(names.len(), Role::Action);
-        parts.push(actions.clone());
-    }
-    if with_reward {
-        names.push("reward".to_owned());
-        roles.push(Role::Reward);
-        let mean = run.rewards.mean().unwrap_or(0.0);
-        let arrived = |(t, _)| if t == 0 { mean } else { run.rewards[t - 1] };
-        parts.push(Array2::from_shape_fn((rows, 1), arrived));
-    }
-    let parts: Vec<_> = parts.iter().map(|part| part.view()).collect();
-    Variables {
-        names,
-        roles,
-        values: concatenate(Axis(1), &parts).expect("all parts have one row per state"),
-        actions,
-        begins: (0..rows).map(|t| t == 0).collect(),
-    }
+    let mut variables = Variables::of_parts(
+        ChannelParts {
+            state_names: &named("state", logged.states()),
+            states: run.states.slice(s![..rows, ..]),
+            action_names: &named("action", logged.actions()),
+            actions: actions.view(),
+            reward: with_reward.then(|| ("reward", run.rewards.view(), RewardRow::OfNextState)),
+        },
+        method,
+    );
+    variables.begins[0] = true;
+    variables
 }
 
 /// Returns the runs without a segment among those given, whole.
@@ -107,8 +93,8 @@ fn others(logged: &Logged, segments: &[ContextSegment]) -> Vec<ContextSegment> {
     runs.map(whole).collect()
 }
 
-fn named(prefix: &str, count: usize) -> impl Iterator<Item = String> + '_ {
-    (0..count).map(move |i| format!("{prefix} {i}"))
+fn named(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|i| format!("{prefix} {i}")).collect()
 }
 
 impl Contexts {
@@ -154,7 +140,6 @@ impl Contexts {
             rows: readings.iter().map(Reading::rows).max().unwrap_or(0),
             readings,
             segment_limits,
-            states: logged.states(),
             reward,
         })
     }
@@ -190,19 +175,15 @@ pub fn in_context(
         let Some(samples) = NonZeroUsize::new(numbers.len()) else {
             continue;
         };
-        let mut control = PolicyRollout {
-            actor: &mut actor,
-            random: spec.policy_random(numbers.iter().copied()),
-            starts: spec.starts.select(
-                Axis(0),
-                &numbers
-                    .iter()
-                    .map(|i| i % spec.starts.nrows())
-                    .collect::<Vec<_>>(),
-            ),
-            states: contexts.states,
+        let starts: Vec<usize> = numbers.iter().map(|i| i % spec.starts.nrows()).collect();
+        let mut control = EpisodeControl {
+            starts: spec.starts.select(Axis(0), &starts),
             reward: contexts.reward,
-            accumulator: ReturnAccumulator::new(numbers.len(), spec, logged),
+            steps: PolicySteps {
+                actor: &mut actor,
+                random: spec.policy_random(numbers.iter().copied()),
+                accumulator: ReturnAccumulator::new(numbers.len(), spec, logged),
+            },
         };
         // One row more than steps: the last row is the state after the last step.
         let settings = RolloutSettings {
@@ -216,12 +197,11 @@ pub fn in_context(
             progress((number as f64 + share) / count as f64);
         })?;
         imagined.clipped += rollout.clipped;
-        let results = control
-            .accumulator
-            .returns
-            .iter()
-            .zip(control.accumulator.rewards);
-        for (&path, (&value, rewards)) in numbers.iter().zip(results) {
+        let ReturnAccumulator {
+            returns, rewards, ..
+        } = control.steps.accumulator;
+        let results = returns.into_iter().zip(rewards);
+        for (&path, (value, rewards)) in numbers.iter().zip(results) {
             imagined.rewards.push(rewards);
             imagined.paths.push(Path {
                 model: number,
@@ -231,47 +211,4 @@ pub fn in_context(
         }
     }
     Ok(imagined)
-}
-
-/// Policy rollouts after one context.
-struct PolicyRollout<'w, 'a> {
-    actor: &'w mut ActionSource<'a>,
-    random: Vec<ChaCha8Rng>,
-    /// First states `[paths, states]`.
-    starts: Array2<f64>,
-    states: usize,
-    reward: Option<usize>,
-    accumulator: ReturnAccumulator,
-}
-
-impl Control for PolicyRollout<'_, '_> {
-    fn act(
-        &mut self,
-        step: usize,
-        first: usize,
-        mut drawn: ArrayViewMut2<f64>,
-    ) -> Result<Option<Array2<f64>>, ForecastError> {
-        let paths = first..first + drawn.nrows();
-        if step == 0 {
-            let starts = self.starts.slice(s![paths.clone(), ..]);
-            drawn.slice_mut(s![.., ..self.states]).assign(&starts);
-        }
-        let states = drawn.slice(s![.., ..self.states]);
-        let rewards: Option<ArrayView1<f64>> = self.reward.map(|column| drawn.column(column));
-        self.accumulator
-            .complete_step(paths.clone(), states, rewards);
-        if self.accumulator.all_ended(paths.clone()) {
-            return Ok(None);
-        }
-        let random = &mut self.random[paths.clone()];
-        let actions = self.actor.act(step, states, random);
-        let actions = actions.map_err(|error| ForecastError::Control(Box::new(error)))?;
-        self.accumulator.begin_step(paths, states, &actions);
-        Ok(Some(actions))
-    }
-
-    fn detached(&self, step: usize, paths: Range<usize>) -> Vec<usize> {
-        let detached = |&path: &usize| step == 0 || self.accumulator.all_ended(path..path + 1);
-        paths.filter(detached).collect()
-    }
 }

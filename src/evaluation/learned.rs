@@ -6,9 +6,11 @@ use rand::{RngExt, SeedableRng};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::imagined::{ImaginedRollouts, RolloutSpec};
+use super::policy_steps::PolicySteps;
 use super::return_accumulator::ReturnAccumulator;
 use super::{ActionSource, EvaluationError, Logged, Path};
 use crate::dynamics::Dynamics;
+use crate::forecast::EpisodeSteps;
 
 /// Margin by which a path may leave the range of the recorded states, relative to the range.
 const MARGIN: f64 = 0.2;
@@ -76,7 +78,6 @@ impl EnsembleRollout<'_> {
         let spec = self.spec;
         let all = 0..spec.paths;
         let limits = widened(&self.logged.limits());
-        let mut policy_random = spec.policy_random(all.clone());
         let mut random: Vec<ChaCha8Rng> = (0..spec.paths)
             .map(|path| {
                 let mut random = ChaCha8Rng::seed_from_u64(spec.seed);
@@ -84,22 +85,25 @@ impl EnsembleRollout<'_> {
                 random
             })
             .collect();
-        let mut accumulator = ReturnAccumulator::new(spec.paths, spec, self.logged);
+        let mut steps = PolicySteps {
+            actor,
+            random: spec.policy_random(all.clone()),
+            accumulator: ReturnAccumulator::new(spec.paths, spec, self.logged),
+        };
         let mut states = self.starts.clone();
         let mut clipped = 0;
         for step in 0..spec.horizon {
-            if accumulator.all_ended(all.clone()) {
+            if steps.accumulator.all_ended(all.clone()) {
                 break;
             }
-            let actions = actor.act(step, states.view(), &mut policy_random)?;
-            accumulator.begin_step(all.clone(), states.view(), &actions);
+            let actions = steps.begin(step, all.clone(), states.view())?;
             let (next, rewards, outside) = self.next(&states, &actions, &limits, &mut random);
             states = next;
             clipped += outside;
-            accumulator.complete_step(all.clone(), states.view(), Some(rewards.view()));
+            steps.arrive(all.clone(), states.view(), Some(rewards.view()));
             progress((step + 1) as f64 / spec.horizon as f64);
         }
-        Ok((accumulator, clipped))
+        Ok((steps.accumulator, clipped))
     }
 
     /// Draws the next states and the rewards; returns the number of clipped values as well.

@@ -16,6 +16,7 @@ mod importance;
 mod in_context;
 mod learned;
 mod logged;
+mod policy_steps;
 mod ranking_metrics;
 mod recommended;
 mod recording;

@@ -58,7 +58,7 @@ impl ReturnAccumulator {
             let Some((state, action)) = self.pending[path].take() else {
                 continue;
             };
-            if self.ended(path) {
+            if self.has_ended(path) {
                 continue;
             }
             let next = states.row(row).to_vec();
@@ -94,10 +94,11 @@ impl ReturnAccumulator {
 
     /// True if all of some paths have ended.
     pub(super) fn all_ended(&self, paths: Range<usize>) -> bool {
-        paths.into_iter().all(|path| self.ended(path))
+        paths.into_iter().all(|path| self.has_ended(path))
     }
 
-    fn ended(&self, path: usize) -> bool {
+    /// True if a path has ended.
+    pub(super) fn has_ended(&self, path: usize) -> bool {
         self.alive[path] < ENDED
     }
 }

@@ -10,6 +10,7 @@ mod bounds;
 mod conformal;
 mod derived;
 mod encoding;
+mod episode_control;
 mod expert_paths;
 mod forecaster;
 mod hinted;
@@ -38,6 +39,7 @@ use bounds::Clipped;
 pub use conformal::{Conformal, Futures, Rollouts};
 pub use derived::{Derivation, Derived, DerivedError, ExpressionError};
 pub use encoding::Encoding;
+pub use episode_control::{EpisodeControl, EpisodeSteps};
 pub use expert_paths::Knowledge;
 pub use forecaster::{Forecaster, Method, Settings, Temperature};
 pub use hinted::Hinted;
@@ -55,7 +57,7 @@ pub use session::{Session, Tolerance};
 pub use simultaneous::{Level, SimultaneousBand, WholePaths};
 pub use stacked::{PathWeight, Stacked};
 pub use summary::{Levels, Summary};
-pub use variables::{Role, Variables};
+pub use variables::{ChannelParts, RewardRow, Role, Variables};
 
 /// Why a forecast cannot be made.
 #[derive(Debug, thiserror::Error)]

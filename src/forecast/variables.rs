@@ -42,6 +42,31 @@ pub struct Variables {
     pub begins: Vec<bool>,
 }
 
+/// States, actions and rewards of a run's rows, of which [`Variables`] are made.
+#[derive(Debug, Clone, Copy)]
+pub struct ChannelParts<'p> {
+    /// Names of the states.
+    pub state_names: &'p [String],
+    /// States `[rows, states]`.
+    pub states: ArrayView2<'p, f64>,
+    /// Names of the actions.
+    pub action_names: &'p [String],
+    /// Actions `[rows, actions]` taken at the states.
+    pub actions: ArrayView2<'p, f64>,
+    /// Name, values and rows of the rewards, if they are to be forecast.
+    pub reward: Option<(&'p str, ArrayView1<'p, f64>, RewardRow)>,
+}
+
+/// The row in which a reward stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RewardRow {
+    /// That of the action that earned it, as in recordings.
+    OfAction,
+    /// That of the next state, so that it follows from the row before as the state does. The first row's reward is
+    /// unknown and set to the mean.
+    OfNextState,
+}
+
 impl Variables {
     /// Variables whose actions are those among them.
     ///
@@ -78,31 +103,58 @@ impl Variables {
         method: Method,
         with_reward: bool,
     ) -> Self {
-        let mut names = recording.state_names().to_vec();
+        let of_rows = s![rows.clone(), ..];
+        let name = with_reward.then(|| recording.reward_name()).flatten();
+        let reward = name.zip(episode.rewards());
+        let parts = ChannelParts {
+            state_names: recording.state_names(),
+            states: episode.states().slice_move(of_rows),
+            action_names: recording.action_names(),
+            actions: episode.actions().slice_move(of_rows),
+            reward: reward.map(|(name, rewards)| {
+                let rewards = rewards.slice(s![rows]);
+                (name, rewards, RewardRow::OfAction)
+            }),
+        };
+        Self::of_parts(parts, method)
+    }
+
+    /// The variables that a method forecasts of states, actions and rewards.
+    ///
+    /// # Panics
+    /// If there is not one name a column, one action a state, or one reward a state; of rewards in the
+    /// rows of the next states the last may be missing.
+    pub fn of_parts(parts: ChannelParts, method: Method) -> Self {
+        let rows = parts.states.nrows();
+        let mut names = parts.state_names.to_vec();
         let mut roles = vec![Role::State; names.len()];
-        let of_rows = s![rows, ..];
-        let mut parts = vec![episode.states().slice_move(of_rows)];
+        let mut columns = vec![parts.states];
         if method == Method::DiclSa {
-            names.extend_from_slice(recording.action_names());
+            names.extend_from_slice(parts.action_names);
             roles.resize(names.len(), Role::Action);
-            parts.push(episode.actions().slice_move(of_rows));
+            columns.push(parts.actions);
         }
-        if let (true, Some(name), Some(rewards)) =
-            (with_reward, recording.reward_name(), episode.rewards())
-        {
+        let reward = parts.reward.map(|(name, rewards, row)| {
             names.push(name.to_owned());
             roles.push(Role::Reward);
-            let rewards = rewards.view().insert_axis(Axis(1));
-            parts.push(rewards.slice_move(of_rows));
-        }
-        let values = concatenate(Axis(1), &parts)
-            .expect("an episode's states, actions and rewards have one row a step");
+            match row {
+                RewardRow::OfAction => rewards.insert_axis(Axis(1)).to_owned(),
+                RewardRow::OfNextState => {
+                    let mean = rewards.mean().unwrap_or(0.0);
+                    let arrived = |(t, _)| if t == 0 { mean } else { rewards[t - 1] };
+                    Array2::from_shape_fn((rows, 1), arrived)
+                }
+            }
+        });
+        columns.extend(reward.as_ref().map(|column| column.view()));
+        let values = concatenate(Axis(1), &columns)
+            .expect("the caller's states, actions and rewards have one row a step");
         Self {
             names,
             roles,
-            begins: vec![false; values.nrows()],
+            begins: vec![false; rows],
             values,
-            actions: episode.actions().slice(of_rows).to_owned(),
+            actions: parts.actions.to_owned(),
         }
     }
 

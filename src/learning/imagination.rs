@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayViewMut2, Axis, concatenate, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
@@ -13,7 +13,8 @@ use super::augmentation::{
 use super::{LearningError, SacActor, Transition};
 use crate::environment::{Environment, Task};
 use crate::forecast::{
-    Control, ForecastError, Forecaster, Method, Role, RolloutSettings, Variables,
+    ChannelParts, EpisodeControl, EpisodeSteps, ForecastError, Forecaster, Method, RolloutSettings,
+    Variables,
 };
 use crate::network::Tape;
 
@@ -50,22 +51,14 @@ impl EpisodeSegment<'_> {
         let named = |prefix: &str, count: usize| -> Vec<String> {
             (0..count).map(|i| format!("{prefix} {i}")).collect()
         };
-        let mut names = named("state", states.ncols());
-        let mut roles = vec![Role::State; states.ncols()];
-        let mut values = states;
-        if method == Method::DiclSa {
-            names.extend(named("action", actions.ncols()));
-            roles.resize(names.len(), Role::Action);
-            values = concatenate(Axis(1), &[values.view(), actions.view()])
-                .expect("a segment has an action an observation");
-        }
-        Variables {
-            names,
-            roles,
-            begins: vec![false; values.nrows()],
-            values,
-            actions,
-        }
+        let parts = ChannelParts {
+            state_names: &named("state", states.ncols()),
+            states: states.view(),
+            action_names: &named("action", actions.ncols()),
+            actions: actions.view(),
+            reward: None,
+        };
+        Variables::of_parts(parts, method)
     }
 
     /// Returns the observation before transition `t`, or after the last one.
@@ -159,24 +152,30 @@ impl EpisodeSegment<'_> {
         let start = random.random_range(min_context.min(self.rows.len())..=self.rows.len());
         let context = self.variables(start, forecaster.settings().method);
         let reading = forecaster.read_last(&context, 0)?;
-        let mut rollout = PolicyRollout {
-            task: self.task,
-            actor: self.actor,
-            start: Array1::from(wide(self.observation(start))),
-            pending: vec![None; count],
-            imagined: Vec::with_capacity(count * steps),
-            random,
+        let observation = Array1::from(wide(self.observation(start)));
+        let starts = observation.broadcast((count, observation.len()));
+        let mut control = EpisodeControl {
+            starts: starts.expect("rows are repeated").to_owned(),
+            reward: None,
+            steps: TransitionRecorder {
+                task: self.task,
+                actor: self.actor,
+                pending: vec![None; count],
+                ended: vec![false; count],
+                imagined: Vec::with_capacity(count * steps),
+                random,
+            },
         };
         let settings = RolloutSettings {
             // One row more than steps: the last row is the state after the last step.
             horizon: NonZeroUsize::MIN.saturating_add(steps),
             samples: NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN),
-            seed: rollout.random.random(),
+            seed: control.steps.random.random(),
             paths_at_once: None,
             max_steps: None,
         };
-        reading.rollout_with_policy(&settings, &mut rollout, &|_| ())?;
-        Ok(rollout.imagined)
+        reading.rollout_with_policy(&settings, &mut control, &|_| ())?;
+        Ok(control.steps.imagined)
     }
 
     /// Returns the transitions that the simulator computes.
@@ -241,25 +240,24 @@ fn relative_variances(states: Array2<f64>, stds: &Array2<f64>) -> Array1<f64> {
 }
 
 /// Applies the policy on imagined paths and collects the transitions.
-struct PolicyRollout<'r> {
+struct TransitionRecorder<'r> {
     task: &'static Task,
     actor: &'r SacActor,
-    /// Common start state of all paths.
-    start: Array1<f64>,
-    /// Observation and action of the current step, one per path; `None` after its end.
+    /// Observation and action of the current step, one per path.
     pending: Vec<Option<(Vec<f32>, Vec<f32>)>>,
+    ended: Vec<bool>,
     imagined: Vec<Transition>,
     random: &'r mut ChaCha8Rng,
 }
 
-impl PolicyRollout<'_> {
-    /// Completes a path's transition with its next state; false if the path has ended.
+impl TransitionRecorder<'_> {
+    /// Completes a path's transition with its next state; true if the path has ended.
     fn complete_step(&mut self, path: usize, state: &[f64]) -> bool {
         let Some((observation, action)) = self.pending[path].take() else {
-            return false;
+            return true;
         };
         let Some(reward) = self.task.reward else {
-            return false;
+            return true;
         };
         let earned = reward(&wide(&observation), &wide(&action), state);
         let terminated = (self.task.terminated)(state);
@@ -272,48 +270,45 @@ impl PolicyRollout<'_> {
             weight: 1.0,
             state: Vec::new(),
         });
-        !terminated
+        terminated
     }
 }
 
-impl Control for PolicyRollout<'_> {
+impl EpisodeSteps for TransitionRecorder<'_> {
     fn act(
         &mut self,
-        step: usize,
-        first: usize,
-        mut drawn: ArrayViewMut2<f64>,
-    ) -> Result<Option<Array2<f64>>, ForecastError> {
-        let paths = first..first + drawn.nrows();
-        let states = self.start.len();
-        if step == 0 {
-            drawn.slice_mut(s![.., ..states]).assign(&self.start);
-        }
-        let at: Vec<Vec<f64>> = (0..paths.len())
-            .map(|row| drawn.slice(s![row, ..states]).to_vec())
-            .collect();
-        let continues: Vec<bool> = paths
-            .clone()
-            .zip(&at)
-            .map(|(path, state)| step == 0 || self.complete_step(path, state))
-            .collect();
-        if !continues.contains(&true) {
-            return Ok(None);
-        }
-        let observations: Vec<f32> = narrow(at.into_iter().flatten());
+        _step: usize,
+        paths: Range<usize>,
+        states: ArrayView2<f64>,
+    ) -> Result<Array2<f64>, ForecastError> {
+        let observations: Vec<f32> = narrow(states.iter().copied());
         let mut tape = Tape::default();
         let drawn = self.actor.draw(&observations, &mut tape, self.random);
         let width = self.actor.actions();
-        let rows = observations.chunks(states).zip(drawn.actions.chunks(width));
-        for ((path, continues), (observation, action)) in paths.clone().zip(continues).zip(rows) {
+        let rows = observations
+            .chunks(states.ncols())
+            .zip(drawn.actions.chunks(width));
+        for (path, (observation, action)) in paths.clone().zip(rows) {
+            let continues = !self.ended[path];
             self.pending[path] = continues.then(|| (observation.to_vec(), action.to_vec()));
         }
         let actions = Array2::from_shape_vec((paths.len(), width), wide(&drawn.actions));
-        Ok(Some(actions.expect("an action a path")))
+        Ok(actions.expect("an action a path"))
     }
 
-    fn detached(&self, step: usize, paths: Range<usize>) -> Vec<usize> {
-        let detached = |&path: &usize| step == 0 || self.pending[path].is_none();
-        paths.filter(detached).collect()
+    fn arrive(
+        &mut self,
+        paths: Range<usize>,
+        states: ArrayView2<f64>,
+        _rewards: Option<ArrayView1<f64>>,
+    ) {
+        for (path, state) in paths.zip(states.rows()) {
+            self.ended[path] = self.complete_step(path, &state.to_vec());
+        }
+    }
+
+    fn has_ended(&self, path: usize) -> bool {
+        self.ended[path]
     }
 }
 
