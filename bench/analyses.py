@@ -159,7 +159,7 @@ class Bench:
                 [states, mean(inferred), mean(counted), f"{within} of {CHAINS}"]
                 + [mean(laws[name]) for name in ("builtin", "counts", "frequencies", "staying")]
             )
-        head = "states | inferred | counted | within 0.05 more | laws: builtin | counts | frequencies | staying"
+        head = "states | inferred | counted | within 0.05 more | distributions: builtin | counts | frequencies | staying"
         return table(head.split(" | "), rows)
 
     def scores(self):
@@ -196,7 +196,7 @@ class Bench:
                     mean([f["relabelling"]["mean_total_variation"] for f in found]),
                 ]
             )
-        head = "states | laws apart | largest difference of log scores | mean of all less one | its laws from the truth"
+        head = "states | distance of distributions | largest difference of log scores | mean of all minus one | its distributions from the truth"
         return table(head.split(" | "), rows)
 
     def temperatures(self):
@@ -216,7 +216,7 @@ class Bench:
                     + [mean([a[key] for a in at]) for key in ("log_score", "total_variation")]
                     + [mean(stationary), mean(gap, sign="+")]
                 )
-        head = "states | temperature | log score | laws from the truth | stationary law from the truth | gap less true gap"
+        head = "states | temperature | log score | distributions from the truth | stationary distribution from the truth | gap minus true gap"
         return table(head.split(" | "), rows)
 
     def llama2(self):
@@ -274,7 +274,7 @@ class Bench:
                     ]
                 )
         head = (
-            "window | windows | temperature | classes above 0.01 | closed classes | stationary law | entropy | second eigenvalue | ε"
+            "window | windows | temperature | classes above 0.01 | closed classes | stationary distribution | entropy | second eigenvalue | ε"
         )
         return table(head.split(" | "), rows)
 

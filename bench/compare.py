@@ -74,7 +74,7 @@ def tasks(model, quick):
     rollout = {"task": "rollout", "series": waves(500, 3), "paths": 100, "levels": levels, "steps": 2 if large else 50}
     yield "rollout 500 x 3, 100 paths of 50", rollout, 1 if large or quick else 3
     yield "rollout 500 x 3, 1 path of 50", {**rollout, "paths": 1, "levels": [row[:3] for row in levels], "steps": 50}, rounds
-    yield "stream 500 behind 500 x 1", {"task": "stream", "series": waves(1000, 1), "context": 500}, rounds
+    yield "stream 500 after 500 x 1", {"task": "stream", "series": waves(1000, 1), "context": 500}, rounds
 
 
 def agree(task, answers):

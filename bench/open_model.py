@@ -216,7 +216,7 @@ def prompts(program, weights):
             score = [density(program, series[name][end - length:end + 20], "--model", weights)[0][length:] for end in (200, 240, 280)]
             found.append(f"{np.concatenate(score).mean():+.2f}")
         rows.append([str(length), *found])
-    table("Log score by the rows that it has read, three stretches of 20 rows", ["context", *names], rows)
+    table("Log score by length of the context, three segments of 20 rows", ["context", *names], rows)
 
 
 def tolerance(program, weights):
@@ -231,13 +231,13 @@ def tolerance(program, weights):
                 run(program, "density", series, "--method", "vicl", "--model", weights, *arguments, "--output", output)
                 with np.load(output) as arrays:
                     masses.append(arrays["density"][20:, 0].astype(float))
-                    came = arrays["observed"][20:, 0]
+                    observed = arrays["observed"][20:, 0]
         exact, rough = (mass.cumsum(1) / mass.sum(1, keepdims=True) for mass in masses)
         error = abs(exact - rough).max(1)
-        indicator = np.arange(1000) >= came[:, None]
+        indicator = np.arange(1000) >= observed[:, None]
         crps = [((cumulated - indicator) ** 2).sum(1).mean() for cumulated in (exact, rough)]
         rows.append([name, f"{error.mean():.4f}", f"{error.max():.4f}", f"{100 * (crps[1] / crps[0] - 1):+.2f} %"])
-    table("100 values behind 20: largest error of a value's cumulated probabilities, and the CRPS",
+    table("100 values after a context of 20: largest error of a value's cumulative probabilities, and the CRPS",
           ["system", "mean", "most", "CRPS"], rows)
 
 
@@ -270,7 +270,7 @@ def speed(engine, weights, rounds):
     for _ in range(rounds):
         for name, command in {"statecast": [engine, weights, "auto"], "llama.cpp": [sys.executable, ROOT / "bench/digits.py", weights, 1]}.items():
             tasks = {"read 1,000 values": {"task": "read", "series": long},
-                     "100 paths x 20 steps x 3, behind 200 values": {"task": "rollout", "series": three, "paths": 100, "levels": levels}}
+                     "100 paths x 20 steps x 3, after 200 values": {"task": "rollout", "series": three, "paths": 100, "levels": levels}}
             if name == "statecast":
                 tasks["densities of 1,000 values"] = {"task": "score", "series": long, "tolerance": 0.05}
             for task, request in tasks.items():

@@ -99,7 +99,7 @@ def head(title):
 
 
 def flows(program, folder):
-    head("Chaotic flows, 128 steps behind 512 rows")
+    head("Chaotic flows, 128 steps after 512 rows")
     rows = np.load(folder / "series-benchmarks" / "dysts_dev.npz")
     with tempfile.TemporaryDirectory() as place:
         crps, held = defaultdict(list), defaultdict(list)
