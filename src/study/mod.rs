@@ -5,11 +5,20 @@
 
 pub mod backtest;
 mod calibration;
+mod context;
+pub mod convergence;
 pub mod forecast;
+pub mod markov;
 
 pub use backtest::{Backtest, BacktestSeries};
 pub use calibration::{CalibrationStudy, CalibrationStudyError, ChannelCalibration, Verdict};
+pub use convergence::{
+    ConvergenceStudyError, Minima, MinimaStudy, Settling, SettlingSettings, SettlingStudy,
+};
 pub use forecast::{Forecast, ForecastSettings, ForecastStudy};
+pub use markov::{Markov, MarkovSettings, MarkovStudyError};
+
+use context::note_contexts;
 
 /// What a study says while it works.
 pub trait Observer {
