@@ -7,6 +7,7 @@ pub mod backtest;
 mod calibration;
 mod context;
 pub mod convergence;
+pub mod density;
 pub mod forecast;
 pub mod markov;
 
@@ -15,6 +16,7 @@ pub use calibration::{CalibrationStudy, CalibrationStudyError, ChannelCalibratio
 pub use convergence::{
     ConvergenceStudyError, Minima, MinimaStudy, Settling, SettlingSettings, SettlingStudy,
 };
+pub use density::{DensitySettings, DensityStudy};
 pub use forecast::{Forecast, ForecastSettings, ForecastStudy};
 pub use markov::{Markov, MarkovSettings, MarkovStudyError};
 

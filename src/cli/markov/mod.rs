@@ -1,11 +1,12 @@
 //! `statecast markov`: the chain that a model infers from a sequence of states.
 
 mod figure;
+mod states;
 mod text;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -14,13 +15,11 @@ use super::experts::{ExpertArguments, NameArguments, finish, load};
 use super::input::{ModelArguments, RecordingArguments};
 use super::outputs::Ending;
 use super::progress::Progress;
-use crate::analysis::Binning;
 use crate::cli::terminal::{Terminal, tell};
 use crate::forecast::{Method, Temperature};
 use crate::model::{ModelInfo, Work};
 use crate::output::{Manifest, write_json};
-use crate::recording::{RecordingError, read_labels};
-use crate::study::markov::{StateCoding, StateSequence, read_matrix};
+use crate::study::markov::read_matrix;
 use crate::study::{Markov, MarkovSettings, MarkovStudyError};
 
 /// Show a model a sequence of discrete states and read the Markov chain that it infers
@@ -208,63 +207,5 @@ impl Arguments {
             Ok(Temperature::new(value)?)
         };
         values.map(temperature).collect()
-    }
-
-    /// The sequence of states.
-    fn states(&self) -> anyhow::Result<StateSequence> {
-        let file = self.recording.file.display();
-        let states = match &self.label {
-            Some(column) => self.labels(column)?,
-            None => {
-                let recording = self.recording.read().map_err(naming_words)?;
-                let episodes = self.recording.episodes(&recording)?;
-                let coding = match (self.states, self.cuts) {
-                    (None, _) => StateCoding::Labels(self.order.clone()),
-                    (Some(states), CutsName::Width) => {
-                        StateCoding::Bins(states, Binning::EqualWidth)
-                    }
-                    (Some(states), CutsName::Count) => {
-                        StateCoding::Bins(states, Binning::EqualCount)
-                    }
-                };
-                StateSequence::of_recording(&recording, &episodes, &coding)
-            }
-        };
-        states.map_err(|error| match error {
-            MarkovStudyError::Column { column, source } => {
-                anyhow::Error::from(*source).context(format!("{file}, column {column}"))
-            }
-            error => anyhow::Error::from(error).context(file.to_string()),
-        })
-    }
-
-    /// The sequence of states of a column of labels.
-    fn labels(&self, column: &str) -> anyhow::Result<Result<StateSequence, MarkovStudyError>> {
-        let (file, columns) = (&self.recording.file, &self.recording.columns);
-        let (mut runs, roles) = read_labels(file, column, &columns.selection())?;
-        tell!("label: {column}{}", roles.cuts());
-        if let [label] = columns.selected() {
-            runs.retain(|run| run.name == *label);
-            ensure!(
-                !runs.is_empty(),
-                "{}: --select {label}: no such episode",
-                file.display()
-            );
-        }
-        Ok(StateSequence::of_labels(column, &runs, &self.order))
-    }
-}
-
-/// An error of a column of words, with the flag that reads them.
-fn naming_words(error: anyhow::Error) -> anyhow::Error {
-    let words = error.downcast_ref().is_some_and(|error| {
-        matches!(
-            error,
-            RecordingError::NoState { .. } | RecordingError::NotANumber { .. }
-        )
-    });
-    match words {
-        true => error.context("a column of words is named with --label"),
-        false => error,
     }
 }

@@ -353,3 +353,48 @@ impl Minima {
         self.table().write(path.as_ref())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(ends: &[f64]) -> OptimisationRuns {
+        let run = |(number, &end): (usize, &f64)| {
+            let value = |t: usize| end * (1.0 - (-(t as f64) / 10.0).exp());
+            OptimisationRun::new(number.to_string(), (0..60).map(value).collect())
+        };
+        OptimisationRuns {
+            column: "x".to_owned(),
+            runs: ends.iter().enumerate().map(run).collect(),
+            simulation: None,
+        }
+    }
+
+    #[test]
+    fn logged_runs_end_at_the_nearest_minimum() {
+        let runs = runs(&[-1.0, 1.0, -1.1, 0.9, f64::NAN]);
+        let mut settings = MinimaSettings {
+            shown: 2,
+            ..MinimaSettings::default()
+        };
+        let study = MinimaStudy::new(&runs, settings.clone(), &()).unwrap();
+        let names = NamedForecaster::list(Some(&["knn".to_owned()]), &[]).unwrap();
+        let forecasters = Forecasters::new(&[names[0].name.clone()], Vec::new()).unwrap();
+        let found = study.run(&forecasters, &names, &()).unwrap();
+        let actual: Vec<&[f64]> = found.starts.iter().map(|s| s.actual.as_slice()).collect();
+        assert_eq!(actual, [[1.0, 0.0], [0.0, 1.0]]);
+        assert_eq!((found.rows, found.scores.len()), (60, 1));
+        settings.shown = 5;
+        let refused = MinimaStudy::new(&runs, settings.clone(), &())
+            .err()
+            .unwrap();
+        assert!(
+            refused.to_string().starts_with("`shown=5`: 5 runs"),
+            "{refused}"
+        );
+        settings.shown = 2;
+        settings.at = vec![f64::INFINITY];
+        let refused = MinimaStudy::new(&runs, settings, &()).err().unwrap();
+        assert!(refused.to_string().starts_with("`at=`"), "{refused}");
+    }
+}

@@ -316,3 +316,94 @@ impl RunSpan<'_> {
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// Keeps what a study warns of.
+    #[derive(Default)]
+    struct Warnings(RefCell<Vec<String>>);
+
+    impl Observer for Warnings {
+        fn warning(&self, text: &str) {
+            self.0.borrow_mut().push(text.to_owned());
+        }
+    }
+
+    fn runs(lengths: &[usize]) -> OptimisationRuns {
+        let value = |t: usize| 1.0 + 1.0 / (t + 1) as f64;
+        let runs = lengths.iter().enumerate();
+        let runs = runs.map(|(number, &rows)| {
+            OptimisationRun::new(number.to_string(), (0..rows).map(value).collect())
+        });
+        OptimisationRuns {
+            column: "loss".to_owned(),
+            runs: runs.collect(),
+            simulation: None,
+        }
+    }
+
+    fn settling(runs: &OptimisationRuns, settings: SettlingSettings, names: &[&str]) -> Settling {
+        let texts: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        let pool = ["ar", "trend=0.5"].map(|text| text.parse().unwrap());
+        let names = SettlingForecasters::new(Some(&texts), &pool, &[]).unwrap();
+        let forecasters = Forecasters::new(&names.names(), Vec::new()).unwrap();
+        let study = SettlingStudy::new(runs, settings, &()).unwrap();
+        study.run(&forecasters, &names, &()).unwrap()
+    }
+
+    #[test]
+    fn short_runs_are_left_out_and_told() {
+        let runs = runs(&[60, 8, 60, 60]);
+        let mut settings = SettlingSettings::new(60);
+        settings.prefix = Some(40);
+        let warnings = Warnings::default();
+        let study = SettlingStudy::new(&runs, settings, &warnings).unwrap();
+        assert_eq!(study.spans.len(), 3);
+        assert_eq!(
+            *warnings.0.borrow(),
+            ["1 of 4 runs are left out: 1 has 8 rows"]
+        );
+        let refused = SettlingStudy::new(&runs, SettlingSettings::new(50), &());
+        let refused = refused.err().unwrap();
+        assert!(matches!(refused, ConvergenceStudyError::NothingLeft));
+    }
+
+    #[test]
+    fn blocks_are_forecast_by_the_pool_or_what_has_paths() {
+        let runs = runs(&[120, 120]);
+        let mut settings = SettlingSettings::new(120);
+        settings.prefix = Some(80);
+        settings.block_forecasts = 1;
+        let name = |names: &[&str]| {
+            let found = settling(&runs, settings.clone(), names);
+            assert!(found.runs[1].blocks.forecast.is_none());
+            let blocks = &found.runs[0].blocks;
+            assert_eq!((blocks.end, blocks.later[0].0), (80, 80));
+            blocks.forecast.as_ref().map(|of| of.name.clone())
+        };
+        assert_eq!(name(&["last", "pool"]).as_deref(), Some("pool"));
+        assert_eq!(name(&["last", "ar", "trend"]).as_deref(), Some("ar"));
+        assert_eq!(name(&["last"]), None);
+    }
+
+    #[test]
+    fn runs_that_reach_the_end_score_every_forecaster() {
+        let runs = runs(&[120, 120]);
+        let mut settings = SettlingSettings::new(120);
+        settings.prefix = Some(80);
+        let found = settling(&runs, settings, &["pool", "last"]);
+        let names: Vec<&str> = found
+            .scores
+            .iter()
+            .map(|score| score.name.as_str())
+            .collect();
+        assert_eq!(names, ["pool", "last value"]);
+        assert!(found.runs.iter().all(|run| run.actual.is_some()));
+        let ahead = settling(&runs, SettlingSettings::new(200), &["last"]);
+        assert!(ahead.scores.is_empty());
+    }
+}

@@ -418,7 +418,7 @@ impl ForecastSettings {
 }
 
 /// Warns about values of a context that lie outside of what a method can read.
-pub(crate) fn warn_of_clipped(
+pub(super) fn warn_of_clipped(
     episode: &str,
     reading: &Reading,
     method: Method,

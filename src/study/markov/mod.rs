@@ -175,3 +175,85 @@ impl Markov {
         self.table().write(path.as_ref())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::analysis::EncodedStates;
+
+    /// Keeps what a study says.
+    #[derive(Default)]
+    struct Notes(RefCell<Vec<String>>);
+
+    impl Observer for Notes {
+        fn note(&self, text: &str) {
+            self.0.borrow_mut().push(text.to_owned());
+        }
+
+        fn progress(&self, share: f64) {
+            assert!((0.0..=1.0).contains(&share), "{share}");
+        }
+    }
+
+    /// A ring of three states, which some rows enter after a gap.
+    fn ring(rows: usize, breaks: &[usize]) -> StateSequence {
+        StateSequence {
+            encoded: EncodedStates {
+                sequence: (0..rows).map(|t| t % 3).collect(),
+                labels: ["a", "b", "c"].map(str::to_owned).into(),
+            },
+            breaks: breaks.to_vec(),
+        }
+    }
+
+    fn run(
+        states: &StateSequence,
+        settings: &MarkovSettings,
+        observer: &dyn Observer,
+    ) -> Result<Markov, MarkovStudyError> {
+        let name: ForecasterName = "ar".parse().unwrap();
+        let forecasters = Forecasters::new(std::slice::from_ref(&name), Vec::new()).unwrap();
+        Markov::run(states, &forecasters, &name, settings, observer)
+    }
+
+    #[test]
+    fn a_context_has_its_own_rows_and_gaps() {
+        let mut settings = MarkovSettings {
+            context: Some(60),
+            label_permutations: 1,
+            ..MarkovSettings::default()
+        };
+        let notes = Notes::default();
+        let found = run(&ring(100, &[7, 40, 90]), &settings, &notes).unwrap();
+        assert_eq!((found.first_row, found.sequence.len()), (40, 60));
+        assert_eq!(found.sequence[0], 40 % 3);
+        // The first row of a context has no row before it, gap or not.
+        assert_eq!(
+            *notes.0.borrow(),
+            ["1 transition(s) over gaps of the time are neither counted nor scored"]
+        );
+        assert_eq!(found.study.last, 20);
+        assert_eq!(found.temperatures.len(), 3);
+        settings.context = Some(200);
+        let notes = Notes::default();
+        run(&ring(100, &[]), &settings, &notes).unwrap();
+        assert!(notes.0.borrow()[0].contains("fewer than 200 rows of context"));
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_named() {
+        let refused = |change: &dyn Fn(&mut MarkovSettings)| {
+            let mut settings = MarkovSettings::default();
+            settings.temperatures.clear();
+            change(&mut settings);
+            run(&ring(30, &[]), &settings, &()).unwrap_err().to_string()
+        };
+        assert!(refused(&|s| s.last = Some(30)).starts_with("`last=30`: needs 1 to 29"));
+        assert!(refused(&|s| s.context = Some(2)).contains("2 row(s)"));
+        assert!(refused(&|s| s.window = Some(3)).starts_with("`window=`"));
+        assert!(refused(&|s| s.least = 1.0).starts_with("`least=1`"));
+        assert!(refused(&|s| s.truth = Some(ndarray::array![[1.0]])).contains("1 states"));
+    }
+}
