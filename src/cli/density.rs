@@ -127,13 +127,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let study = DensityStudy::new(&forecaster, &recording, episode, rows, &terminal);
     let started = Instant::now();
     let mut bundle = Bundle::new();
-    let found = study.add_to(&mut bundle, &arguments.output, &terminal)?;
+    let result = study.add_to(&mut bundle, &arguments.output, &terminal)?;
     let seconds = started.elapsed().as_secs_f64();
     drop(progress);
     finish(&forecasters)?;
     let run = Run {
         input: arguments.recording.file.display().to_string(),
-        episode: &found.episode,
+        episode: &result.episode,
         models: forecasters.model_infos()?,
         experts: name.members().iter().map(ToString::to_string).collect(),
         recalibrated: arguments.uncertainty.recalibrates(),
@@ -143,10 +143,10 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         precision: arguments.model.precision(),
         simulator: arguments.residual.simulator(),
         period: arguments.residual.period(),
-        first_row: found.first_row,
-        rows: found.rows,
-        channels: &found.channels,
-        clipped: found.clipped,
+        first_row: result.first_row,
+        rows: result.rows,
+        channels: &result.channels,
+        clipped: result.clipped,
         seconds,
     };
     Ok(bundle.finish(&arguments.output, &Manifest::new("density", &run))?)

@@ -1,6 +1,15 @@
 //! Studies: what the commands compute, each from checked settings to one result that is printed, written and
 //! reported from the same value.
 //!
+//! | study | result | command |
+//! |---|---|---|
+//! | [`ForecastStudy`] | [`Forecast`] | `forecast` |
+//! | [`Backtest`] | [`Backtest`] | `backtest` |
+//! | [`CalibrationStudy`] | [`CalibrationStudy`] | `calibrate` |
+//! | [`DensityStudy`] | an NPZ file | `density` |
+//! | [`Markov`] | [`Markov`] | `markov` |
+//! | [`SettlingStudy`], [`MinimaStudy`] | [`Settling`], [`Minima`] | `training-run` |
+//!
 //! A study says what it does to an [`Observer`]; it prints nothing itself.
 
 pub mod backtest;

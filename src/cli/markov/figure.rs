@@ -6,9 +6,9 @@ use crate::plot::{MatrixFigure, NamedCurve, NamedMatrix};
 use crate::study::Markov;
 
 /// Matrices of the chains, and distances of the rules with the fits of the first two.
-pub(super) fn figure(found: &Markov, file: &Path) -> MatrixFigure {
-    let study = &found.study;
-    let judge = match study.truth_is_known {
+pub(super) fn figure(result: &Markov, file: &Path) -> MatrixFigure {
+    let study = &result.study;
+    let reference = match study.truth_is_known {
         true => "true matrix",
         false => "counted matrix",
     };
@@ -49,10 +49,10 @@ pub(super) fn figure(found: &Markov, file: &Path) -> MatrixFigure {
     MatrixFigure {
         title: format!("Chain inferred from {}", file.to_string_lossy()),
         subtitle: format!(
-            "{}; {} rows, laws of the last {}; distances from the {judge}",
+            "{}; {} rows, laws of the last {}; distances from the {reference}",
             study.rules[0].name, study.rows, study.last
         ),
-        labels: found.labels.clone(),
+        labels: result.labels.clone(),
         matrices: matrices.collect(),
         distance: "total variation".to_owned(),
         curves,

@@ -119,7 +119,7 @@ enum CutsName {
     Count,
 }
 
-/// What was asked for and what was found.
+/// What was asked for and the result.
 #[derive(Serialize)]
 struct Run<'a> {
     input: String,
@@ -128,7 +128,7 @@ struct Run<'a> {
     settings: String,
     recalibrated: bool,
     #[serde(flatten)]
-    found: &'a Markov,
+    result: &'a Markov,
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -151,7 +151,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let forecasters = load(std::slice::from_ref(&name), &arguments.model, work)?;
     let progress = Progress::new("markov");
-    let found = Markov::run(
+    let result = Markov::run(
         &states,
         &forecasters,
         &name,
@@ -163,7 +163,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.figure {
         ending.write(|| {
-            figure::figure(&found, &arguments.recording.file).save(path)?;
+            figure::figure(&result, &arguments.recording.file).save(path)?;
             tell!("figure: {}", path.display());
             Ok(())
         });
@@ -175,11 +175,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             experts: name.members().iter().map(ToString::to_string).collect(),
             settings: arguments.model.described(Method::Vicl),
             recalibrated: settings.combining.recalibrated,
-            found: &found,
+            result: &result,
         };
         ending.write(|| Ok(write_json(output, &Manifest::new("markov", &run))?));
     }
-    ending.show(&text::text(&found))
+    ending.show(&text::text(&result))
 }
 
 impl Arguments {

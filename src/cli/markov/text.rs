@@ -1,4 +1,4 @@
-//! What was found, for a terminal.
+//! The result, for a terminal.
 
 use crate::analysis::Class;
 use crate::cli::windowed::aligned_rows;
@@ -14,13 +14,13 @@ const MAX_INTERVALS: usize = 5;
 const MAX_CLASSES: usize = 5;
 
 /// All of it, remarks first.
-pub(super) fn text(found: &Markov) -> String {
-    let labels = &found.labels;
-    let mut text = notes(&found.study, labels);
-    text += &study(&found.study, labels);
-    text += &temperatures(&found.temperatures, labels);
-    if let Some(found) = &found.windows {
-        text += &windows(found, labels);
+pub(super) fn text(result: &Markov) -> String {
+    let labels = &result.labels;
+    let mut text = notes(&result.study, labels);
+    text += &study(&result.study, labels);
+    text += &temperatures(&result.temperatures, labels);
+    if let Some(result) = &result.windows {
+        text += &windows(result, labels);
     }
     text
 }
@@ -80,12 +80,12 @@ fn notes(study: &ChainStudy, labels: &[String]) -> String {
 
 /// Rules, matrices, long runs, permuted labels.
 fn study(study: &ChainStudy, labels: &[String]) -> String {
-    let judge = match study.truth_is_known {
+    let reference = match study.truth_is_known {
         true => "true",
         false => "counted",
     };
     let mut text = format!(
-        "{} rows, {} states; laws of the last {} rows, distances from the {judge} matrix\n\n",
+        "{} rows, {} states; laws of the last {} rows, distances from the {reference} matrix\n\n",
         study.rows,
         labels.len(),
         study.last
@@ -109,7 +109,7 @@ fn study(study: &ChainStudy, labels: &[String]) -> String {
     }
     text += &aligned_rows(&rows);
     text += &format!(
-        "\nrows of the inferred matrix are {} from the {judge} ones on average",
+        "\nrows of the inferred matrix are {} from the {reference} ones on average",
         number(study.matrix_distance, 3)
     );
     text += &match study.counted_distance {
@@ -148,7 +148,7 @@ fn study(study: &ChainStudy, labels: &[String]) -> String {
             .fold(f64::NEG_INFINITY, f64::max);
         text += &format!(
             "\nlabels permuted {} times: log score {} to {} ({} as they are), laws {} TV from \
-             those\nmean of all {}: log score {}, {} TV from the {judge} matrix\n",
+             those\nmean of all {}: log score {}, {} TV from the {reference} matrix\n",
             relabelling.permutations,
             number(least, 3),
             number(most, 3),
@@ -212,12 +212,12 @@ fn temperatures(compared: &[AtTemperature], labels: &[String]) -> String {
 }
 
 /// The chain over windows.
-fn windows(found: &WindowSummary, labels: &[String]) -> String {
+fn windows(result: &WindowSummary, labels: &[String]) -> String {
     let mut text = format!(
         "\nthe model over windows of {} states: {} windows, {} shorter beginnings that never come back\n",
-        found.window, found.windows, found.transient
+        result.window, result.windows, result.transient
     );
-    let classes = found.classes.iter().take(MAX_CLASSES).map(|class| {
+    let classes = result.classes.iter().take(MAX_CLASSES).map(|class| {
         let period = match class.period {
             0 => "without a way back".to_owned(),
             1 => "no period".to_owned(),
@@ -236,13 +236,13 @@ fn windows(found: &WindowSummary, labels: &[String]) -> String {
     });
     text += &format!(
         "{} class(es) along steps of more than {}\n",
-        found.class_count, found.least
+        result.class_count, result.least
     );
     text += &classes.collect::<String>();
-    if found.class_count > MAX_CLASSES {
+    if result.class_count > MAX_CLASSES {
         text += "  …\n";
     }
-    match &found.long_run {
+    match &result.long_run {
         Some(long) => {
             let relaxation = match long.second {
                 second if second <= 0.0 => "at once".to_owned(),
@@ -257,17 +257,17 @@ fn windows(found: &WindowSummary, labels: &[String]) -> String {
                 long.second
             );
         }
-        None if found.closed > 1 => {
+        None if result.closed > 1 => {
             text += &format!(
                 "{} classes are never left, each with a stationary law of its own\n",
-                found.closed
+                result.closed
             );
         }
         None => text += "the stationary law was not found: the chain hardly moves\n",
     }
     text + &format!(
         "any window follows any after {} steps with a probability of at least {:.2e}\n",
-        found.window, found.least_passage
+        result.window, result.least_passage
     )
 }
 

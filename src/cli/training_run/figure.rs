@@ -5,25 +5,25 @@ use crate::study::Settling;
 use crate::study::convergence::{BlockBand, BlockForecast};
 
 /// One panel per run whose blocks were forecast.
-pub(super) fn figure(found: &Settling, source: &str) -> ForecastFigure {
+pub(super) fn figure(result: &Settling, source: &str) -> ForecastFigure {
     let mut panels = Vec::new();
     let mut end = 0;
-    for run in &found.runs {
+    for run in &result.runs {
         let Some(forecast) = &run.blocks.forecast else {
             continue;
         };
         end = end.max(run.blocks.end);
         panels.push(ForecastPanel {
-            name: format!("{} of run {}", found.metric, run.run),
+            name: format!("{} of run {}", result.metric, run.run),
             observed: run.blocks.read.clone(),
             held_out: run.blocks.later.clone(),
             one_step: Vec::new(),
             futures: vec![future(forecast)],
         });
     }
-    let block = found.runs.first().map_or(1, |run| run.blocks.rows);
+    let block = result.runs.first().map_or(1, |run| run.blocks.rows);
     ForecastFigure {
-        title: format!("{} until step {}", found.metric, found.until),
+        title: format!("{} until step {}", result.metric, result.until),
         subtitle: format!("{source}; means of {block} rows, as far back as they are read"),
         context_end: end,
         band: "90 %".to_owned(),

@@ -36,37 +36,37 @@ pub(super) fn run(arguments: &Arguments, runs: &OptimisationRuns) -> anyhow::Res
     let named = NamedForecaster::list(arguments.models.as_deref(), &experts)?;
     let names: Vec<ForecasterName> = named.iter().map(|of| of.name.clone()).collect();
     let forecasters = arguments.load(&names, MinimaStudy::CONTEXT, 2)?;
-    let found = study.run(&forecasters, &named, &terminal)?;
+    let result = study.run(&forecasters, &named, &terminal)?;
     drop(progress);
     let mut ending = Ending::new(arguments.output.as_ref());
     finish(&forecasters)?;
-    ending.write(|| arguments.write(&forecasters, &found));
-    ending.show(&text(&found))
+    ending.write(|| arguments.write(&forecasters, &result));
+    ending.show(&text(&result))
 }
 
-fn text(found: &Minima) -> String {
-    let places: Vec<String> = found
+fn text(result: &Minima) -> String {
+    let places: Vec<String> = result
         .minima
         .iter()
         .map(|place| format!("{place:.3}"))
         .collect();
     let mut text = format!(
         "context of {} of {} runs, every {}th row; minima of {} at {}; {} unseen starts\n\n",
-        found.shown,
-        found.shown + found.starts.len(),
-        found.stride,
-        found.parameter,
+        result.shown,
+        result.shown + result.starts.len(),
+        result.stride,
+        result.parameter,
         places.join(", "),
-        found.starts.len()
+        result.starts.len()
     );
     let shares = |shares: &[f64]| -> String {
         let shares: Vec<String> = shares.iter().map(|p| format!("{p:.2}")).collect();
         shares.join(" ")
     };
     let mut head = vec!["run".to_owned(), "start".to_owned(), "actual".to_owned()];
-    head.extend(found.scores.iter().map(|score| score.name.clone()));
+    head.extend(result.scores.iter().map(|score| score.name.clone()));
     let mut rows = vec![head];
-    for start in found.starts.iter().take(MAX_SHOWN) {
+    for start in result.starts.iter().take(MAX_SHOWN) {
         let mut row = vec![
             start.run.clone(),
             number(start.start, 3),
@@ -76,7 +76,7 @@ fn text(found: &Minima) -> String {
         rows.push(row);
     }
     text += &aligned_rows(&rows);
-    if found.starts.len() > MAX_SHOWN {
+    if result.starts.len() > MAX_SHOWN {
         text += "…\n";
     }
     let mut rows = vec![
@@ -84,7 +84,7 @@ fn text(found: &Minima) -> String {
             .map(str::to_owned)
             .to_vec(),
     ];
-    rows.extend(found.scores.iter().map(|score| {
+    rows.extend(result.scores.iter().map(|score| {
         vec![
             score.name.clone(),
             estimate(&score.total_variation, 3),

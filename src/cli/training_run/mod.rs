@@ -143,7 +143,7 @@ struct Run<'a, T: Serialize> {
     seed: u64,
     samples: usize,
     #[serde(flatten)]
-    found: &'a T,
+    result: &'a T,
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
@@ -198,7 +198,7 @@ impl Arguments {
         load(names, &self.model, work)
     }
 
-    fn write<T: Serialize>(&self, forecasters: &Forecasters, found: &T) -> anyhow::Result<()> {
+    fn write<T: Serialize>(&self, forecasters: &Forecasters, result: &T) -> anyhow::Result<()> {
         let Some(output) = &self.output else {
             return Ok(());
         };
@@ -209,7 +209,7 @@ impl Arguments {
             recalibrated: self.uncertainty.recalibrates(),
             seed: self.seed,
             samples: self.samples.get(),
-            found,
+            result,
         };
         Ok(write_json(output, &Manifest::new("training-run", &run))?)
     }

@@ -27,55 +27,55 @@ pub(super) fn run(
     let experts = names(&arguments.experts);
     let names = SettlingForecasters::new(arguments.models.as_deref(), &arguments.pool, &experts)?;
     let forecasters = arguments.load(&names.names(), arguments.blocks.get(), study.horizon())?;
-    let found = study.run(&forecasters, &names, &terminal)?;
+    let result = study.run(&forecasters, &names, &terminal)?;
     drop(progress);
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.figure {
         ending.write(|| {
-            let drawn = found.runs.iter();
+            let drawn = result.runs.iter();
             ensure!(
                 drawn.clone().any(|run| run.blocks.forecast.is_some()),
                 "--figure: needs sampled paths, which the last value does not have"
             );
-            figure::figure(&found, &arguments.source.described()).save(path)?;
+            figure::figure(&result, &arguments.source.described()).save(path)?;
             tell!("figure: {}", path.display());
             Ok(())
         });
     }
     finish(&forecasters)?;
-    ending.write(|| arguments.write(&forecasters, &found));
-    ending.show(&text(&found))
+    ending.write(|| arguments.write(&forecasters, &result));
+    ending.show(&text(&result))
 }
 
-fn text(found: &Settling) -> String {
+fn text(result: &Settling) -> String {
     let mut text = String::new();
-    for run in found.runs.iter().take(MAX_SHOWN) {
+    for run in result.runs.iter().take(MAX_SHOWN) {
         let actual = run.actual.map_or(String::new(), |actual| {
             format!("; actual {}", number(actual))
         });
-        let label = match found.runs.len() {
+        let label = match result.runs.len() {
             1 => String::new(),
             _ => format!("run {}: ", run.run),
         };
         let first = &run.settles[0];
         text += &format!(
             "{label}{} settles at {} ({} to {}) by step {}, from {} rows{actual}\n",
-            found.metric,
+            result.metric,
             number(first.median),
             number(first.low),
             number(first.high),
-            found.until,
+            result.until,
             run.prefix
         );
     }
-    if found.runs.len() > MAX_SHOWN {
-        text += &format!("… {} runs\n", found.runs.len());
+    if result.runs.len() > MAX_SHOWN {
+        text += &format!("… {} runs\n", result.runs.len());
     }
     text += "\n";
-    let rows: Vec<Vec<String>> = if found.scores.is_empty() || found.runs.len() == 1 {
+    let rows: Vec<Vec<String>> = if result.scores.is_empty() || result.runs.len() == 1 {
         let mut rows = Vec::new();
-        for run in found.runs.iter().take(MAX_SHOWN) {
-            let of = match found.runs.len() {
+        for run in result.runs.iter().take(MAX_SHOWN) {
+            let of = match result.runs.len() {
                 1 => "forecaster".to_owned(),
                 _ => format!("run {}", run.run),
             };
@@ -88,7 +88,7 @@ fn text(found: &Settling) -> String {
         }
         rows
     } else {
-        let inside = format!("in {}", percent(found.level, 0));
+        let inside = format!("in {}", percent(result.level, 0));
         let mut rows = vec![vec![
             "forecaster".to_owned(),
             inside,
@@ -97,7 +97,7 @@ fn text(found: &Settling) -> String {
         ]];
         let estimate =
             |e: &Estimate| format!("{} [{}, {}]", number(e.mean), number(e.low), number(e.high));
-        rows.extend(found.scores.iter().map(|score| {
+        rows.extend(result.scores.iter().map(|score| {
             vec![
                 score.name.clone(),
                 percent(score.coverage, 0),
