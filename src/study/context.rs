@@ -2,8 +2,8 @@
 
 use super::Observer;
 
-/// Notes where contexts are shorter than `wanted`, or than the `rows` that each episode has, for a forecaster that
-/// reads at most `longest`.
+/// Notes where contexts are shorter than `wanted`, or than the `rows` that each episode has, for a
+/// forecaster that reads at most `longest`.
 pub(super) fn note_contexts(
     wanted: Option<usize>,
     rows: &[usize],

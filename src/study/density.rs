@@ -20,7 +20,8 @@ const ROWS_AT_ONCE: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DensitySettings {
-    /// Most rows of context, the last ones of the episode; by default all that the forecaster can read.
+    /// Most rows of context, the last ones of the episode; by default all that the forecaster can
+    /// read.
     pub context: Option<usize>,
     /// Whether the reward gets densities, too.
     pub with_reward: bool,
@@ -28,11 +29,13 @@ pub struct DensitySettings {
 
 /// DensitySummary of the rows of an episode, which are written as they come.
 ///
-/// The NPZ file holds `density` float32 `[rows, channels, 1000]`, the probabilities of the bins; `low` and `high`
-/// `[channels]`, the ends of each channel's axis in its units; `observed` int32 `[rows, channels]`, the observed bins;
-/// `log_score` float64 `[rows, channels]`, in nats, of the density per unit of the axis [0, 10); `resolution` `[channels]`,
-/// the step in which a channel is read, on its axis, if that is coarser than the bins, else 0; and `channel`, the names.
-/// Where bins are those of residuals, `centre` and `scale` `[rows, channels]`, on the axis, say where they lie.
+/// The NPZ file holds `density` float32 `[rows, channels, 1000]`, the probabilities of the bins;
+/// `low` and `high` `[channels]`, the ends of each channel's axis in its units; `observed` int32
+/// `[rows, channels]`, the observed bins; `log_score` float64 `[rows, channels]`, in nats, of the
+/// density per unit of the axis [0, 10); `resolution` `[channels]`, the step in which a channel is
+/// read, on its axis, if that is coarser than the bins, else 0; and `channel`, the names. Where
+/// bins are those of residuals, `centre` and `scale` `[rows, channels]`, on the axis, say where
+/// they lie.
 ///
 /// ```
 /// use statecast::study::{DensitySettings, DensityStudy};
@@ -137,8 +140,8 @@ impl<'s> DensityStudy<'s> {
         self.write_by(observer, |write| bundle.add(path.as_ref(), write))
     }
 
-    /// Writes the densities by a function of files. A failure of the forecaster is returned instead of that of the
-    /// file that it ends.
+    /// Writes the densities by a function of files. A failure of the forecaster is returned instead
+    /// of that of the file that it ends.
     fn write_by(
         &self,
         observer: &dyn Observer,

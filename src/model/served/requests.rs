@@ -25,7 +25,8 @@ pub struct MostRequests {
 }
 
 impl MostRequests {
-    /// Counts the requests of a forecast by a tokenizer; `contexts` if one request covers a whole context.
+    /// Counts the requests of a forecast by a tokenizer; `contexts` if one request covers a whole
+    /// context.
     pub fn of(tokens: &TokenTable, contexts: bool, work: Work) -> Self {
         let places = tokens.places().len();
         // Behind every first digit, and behind every first and second.

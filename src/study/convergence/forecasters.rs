@@ -37,12 +37,12 @@ pub struct NamedForecaster {
 }
 
 impl NamedForecaster {
-    /// The forecasters of minima of some texts, the usual ones without any. A mixture that names no members is that of
-    /// the `experts`.
+    /// The forecasters of minima of some texts, the usual ones without any. A mixture that names no
+    /// members is that of the `experts`.
     ///
     /// # Errors
-    /// [`ConvergenceStudyError::SettlingOnly`] for the name of a curve or of the pool, [`ConvergenceStudyError::Name`]
-    /// for a text that names nothing.
+    /// [`ConvergenceStudyError::SettlingOnly`] for the name of a curve or of the pool,
+    /// [`ConvergenceStudyError::Name`] for a text that names nothing.
     ///
     /// ```
     /// use statecast::forecasters::ForecasterName;
@@ -134,7 +134,8 @@ pub struct PoolMember {
     pub weight: f64,
 }
 
-/// Parses `NAME` or `NAME=WEIGHT`; text after the last `=` that is not a number belongs to the name.
+/// Parses `NAME` or `NAME=WEIGHT`; text after the last `=` that is not a number belongs to the
+/// name.
 impl FromStr for PoolMember {
     type Err = String;
 
@@ -169,8 +170,8 @@ impl PoolMember {
     }
 }
 
-/// Forecasters of settling values: `pool`, the curves `power-law` and `exponential`, `trend`, `last`, and predictors by
-/// their names.
+/// Forecasters of settling values: `pool`, the curves `power-law` and `exponential`, `trend`,
+/// `last`, and predictors by their names.
 ///
 /// ```
 /// use statecast::study::convergence::SettlingForecasters;
@@ -190,12 +191,13 @@ pub struct SettlingForecasters {
 }
 
 impl SettlingForecasters {
-    /// The forecasters of some texts, the main one first; the usual ones without any. The members of the pool matter
-    /// where `pool` is among them; a mixture that names no members is that of the `experts`.
+    /// The forecasters of some texts, the main one first; the usual ones without any. The members
+    /// of the pool matter where `pool` is among them; a mixture that names no members is that of
+    /// the `experts`.
     ///
     /// # Errors
-    /// [`ConvergenceStudyError::Pool`] for a pool of itself or nothing, [`ConvergenceStudyError::Name`] for a text that
-    /// names nothing.
+    /// [`ConvergenceStudyError::Pool`] for a pool of itself or nothing,
+    /// [`ConvergenceStudyError::Name`] for a text that names nothing.
     pub fn new(
         texts: Option<&[String]>,
         pool: &[PoolMember],

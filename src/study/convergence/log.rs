@@ -12,7 +12,8 @@ use crate::recording::{Duplicates, LoggedRun, RoleSelection, Roles, read_runs};
 pub struct LogSelection {
     /// The column that identifies runs; guessed without one.
     pub run: Option<String>,
-    /// The column that counts steps, or `none` to read rows in the order of the log; guessed without one.
+    /// The column that counts steps, or `none` to read rows in the order of the log; guessed
+    /// without one.
     pub time: Option<String>,
     /// What to do with rows of one step in one run.
     pub duplicates: Duplicates,
@@ -40,8 +41,8 @@ impl TrainingLog {
     /// Reads a column: CSV, NPZ, NPY or Parquet. Runs are the episodes of a log.
     ///
     /// # Errors
-    /// [`ConvergenceStudyError::Log`] if the file cannot be read, [`ConvergenceStudyError::SeveralColumns`] if the name
-    /// is a pattern that fits several.
+    /// [`ConvergenceStudyError::Log`] if the file cannot be read,
+    /// [`ConvergenceStudyError::SeveralColumns`] if the name is a pattern that fits several.
     pub fn read(
         file: impl AsRef<Path>,
         column: &str,
@@ -82,7 +83,8 @@ impl TrainingLog {
         self.runs.iter().map(|run| run.values.len()).sum()
     }
 
-    /// Returns the number of rows without a value of the column, but for those behind which a run diverges.
+    /// Returns the number of rows without a value of the column, but for those behind which a run
+    /// diverges.
     pub fn valueless_rows(&self) -> usize {
         let logged = self.runs.iter().map(|run| logged_values(&run.values).len());
         self.rows() - logged.sum::<usize>()
@@ -91,8 +93,8 @@ impl TrainingLog {
     /// Returns the runs of some labels, of all without any.
     ///
     /// # Errors
-    /// [`ConvergenceStudyError::NoSuchRun`] for a label that no run has, [`ConvergenceStudyError::NoValue`] if none of
-    /// the runs has a value.
+    /// [`ConvergenceStudyError::NoSuchRun`] for a label that no run has,
+    /// [`ConvergenceStudyError::NoValue`] if none of the runs has a value.
     pub fn select(self, labels: &[String]) -> Result<OptimisationRuns, ConvergenceStudyError> {
         let unknown = |label: &&String| !self.runs.iter().any(|run| run.name == **label);
         if let Some(label) = labels.iter().find(unknown) {

@@ -34,11 +34,13 @@ const MIN_PROBABILITY: f64 = 1e-9;
 pub struct MinimaSettings {
     /// Runs in the context, the first ones; the others give unseen starts and their actual minima.
     pub shown: usize,
-    /// Positions of the minima; by default those of the simulated function, or where the context runs end.
+    /// Positions of the minima; by default those of the simulated function, or where the context
+    /// runs end.
     pub at: Vec<f64>,
     /// Seed of the intervals.
     pub seed: u64,
-    /// How predictors read: their temperature and tolerance. The method is `vicl`, the axis that of the values.
+    /// How predictors read: their temperature and tolerance. The method is `vicl`, the axis that of
+    /// the values.
     pub forecast: Settings,
     /// How densities are mixed and corrected.
     pub combining: Combining,
@@ -112,7 +114,8 @@ pub struct MinimaStart {
     pub run: String,
     /// Position of the start.
     pub start: f64,
-    /// Fraction of the runs from there that end at each minimum: over many simulated ones, or of the logged one.
+    /// Fraction of the runs from there that end at each minimum: over many simulated ones, or of
+    /// the logged one.
     #[serde(rename = "came")]
     pub actual: Vec<f64>,
     /// Forecast probabilities of the minima, `[forecaster][minimum]`.
@@ -135,7 +138,8 @@ impl<'r> MinimaStudy<'r> {
     /// Rows of a run that a forecaster reads at most.
     pub const CONTEXT: usize = CONTEXT;
 
-    /// Separates the runs in the context from unseen ones. Unseen runs that diverge are left out with a warning.
+    /// Separates the runs in the context from unseen ones. Unseen runs that diverge are left out
+    /// with a warning.
     ///
     /// # Errors
     /// [`ConvergenceStudyError`] if the settings cannot be.
@@ -183,7 +187,8 @@ impl<'r> MinimaStudy<'r> {
     /// Forecasts the minima from all unseen starts; `forecasters` has the predictors of the names.
     ///
     /// # Errors
-    /// [`ConvergenceStudyError`] if a name makes no forecaster, a forecaster fails, or no run is left to forecast.
+    /// [`ConvergenceStudyError`] if a name makes no forecaster, a forecaster fails, or no run is
+    /// left to forecast.
     pub fn run(
         &self,
         forecasters: &Forecasters,

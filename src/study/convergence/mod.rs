@@ -1,5 +1,5 @@
-//! Convergence of optimisation runs: where a metric settles ([`SettlingStudy`]), and which minimum runs reach
-//! ([`MinimaStudy`]).
+//! Convergence of optimisation runs: where a metric settles ([`SettlingStudy`]), and which minimum
+//! runs reach ([`MinimaStudy`]).
 //!
 //! Runs are read from a log ([`TrainingLog`]) or simulated ([`Simulation`]).
 

@@ -56,8 +56,8 @@ impl OptimisationRun {
         }
     }
 
-    /// The rows of a logged run that have a value. It diverges if it ends with more than twice as many rows without
-    /// a value as between any two values: its last value is then NaN.
+    /// The rows of a logged run that have a value. It diverges if it ends with more than twice as
+    /// many rows without a value as between any two values: its last value is then NaN.
     pub fn of_log(run: LoggedRun) -> Self {
         let steps = run.steps.map(|steps| Steps {
             from_zero: steps.first() == Some(&0.0),

@@ -28,7 +28,8 @@ const BLOCKS: NonZeroUsize = NonZeroUsize::new(300).unwrap();
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SettlingSettings {
-    /// End step of the forecast; a row number among those with the metric, if the log has no step column.
+    /// End step of the forecast; a row number among those with the metric, if the log has no step
+    /// column.
     pub until: usize,
     /// Rows of every run from which it is forecast, later ones score the forecast; by default all.
     pub prefix: Option<usize>,
@@ -40,7 +41,8 @@ pub struct SettlingSettings {
     pub samples: NonZeroUsize,
     /// Seed of the draws.
     pub seed: u64,
-    /// How predictors read: their temperature and tolerance. The method is `vicl`, the axis that of the values.
+    /// How predictors read: their temperature and tolerance. The method is `vicl`, the axis that of
+    /// the values.
     pub forecast: Settings,
     /// How densities are mixed and corrected.
     pub combining: Combining,

@@ -20,7 +20,8 @@ pub struct Settling {
     pub level: f64,
     /// The runs, but for those that are left out.
     pub runs: Vec<SettlingForecast>,
-    /// Scores of the forecasters over the runs with a known settling value; none if there is no such run.
+    /// Scores of the forecasters over the runs with a known settling value; none if there is no
+    /// such run.
     #[serde(rename = "judged")]
     pub scores: Vec<SettlingScore>,
 }
@@ -57,7 +58,8 @@ pub struct BlockMeans {
     pub read: Vec<(usize, f64)>,
     /// Those behind the prefix, as far as they are known.
     pub later: Vec<(usize, f64)>,
-    /// Their forecast, by the pool or by the first forecaster with paths; none unless it was asked for.
+    /// Their forecast, by the pool or by the first forecaster with paths; none unless it was asked
+    /// for.
     pub forecast: Option<BlockForecast>,
 }
 

@@ -18,7 +18,8 @@ const MAX_NAMED: usize = 3;
 /// Ratio of the last to the first tenth of the blocks from which on a metric rises.
 const RISES: f64 = 3.0;
 
-/// Forecasts of where a metric of some runs settles: the mean over the last tenth of the steps until an end.
+/// Forecasts of where a metric of some runs settles: the mean over the last tenth of the steps
+/// until an end.
 ///
 /// ```
 /// use statecast::forecasters::Forecasters;
@@ -225,7 +226,8 @@ impl<'r> SettlingStudy<'r> {
 }
 
 impl RunSpan<'_> {
-    /// Warns of a metric that rises far above its start, and of a run that diverges after its prefix.
+    /// Warns of a metric that rises far above its start, and of a run that diverges after its
+    /// prefix.
     fn warn(&self, observer: &dyn Observer) {
         let blocks = &self.averages.blocks;
         let tenth = (blocks.len() / 10).max(1);

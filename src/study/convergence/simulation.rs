@@ -59,8 +59,8 @@ impl Simulation {
     /// Simulates the runs, of which a column is going to be forecast: `loss` or a parameter.
     ///
     /// # Errors
-    /// [`ConvergenceStudyError::NoRuns`], [`ConvergenceStudyError::Convergence`] for settings of the descent that cannot
-    /// be, [`ConvergenceStudyError::NoColumn`] for another column.
+    /// [`ConvergenceStudyError::NoRuns`], [`ConvergenceStudyError::Convergence`] for settings of
+    /// the descent that cannot be, [`ConvergenceStudyError::NoColumn`] for another column.
     pub fn run(self, column: &str) -> Result<SimulatedRuns, ConvergenceStudyError> {
         if self.runs == 0 {
             return Err(ConvergenceStudyError::NoRuns);

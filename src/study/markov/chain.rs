@@ -16,7 +16,8 @@ use crate::forecast::{Predictor, Settings, Temperature};
 /// What a predictor's distributions are averaged over and compared with.
 #[derive(Debug, Clone)]
 pub struct ChainSettings {
-    /// The true transition matrix `[from, to]`, if it is known; else the reference is the counted one.
+    /// The true transition matrix `[from, to]`, if it is known; else the reference is the counted
+    /// one.
     pub truth: Option<Array2<f64>>,
     /// Number of final rows for averages and scores.
     pub last: usize,
@@ -86,7 +87,8 @@ pub struct LabelPermutations {
     pub mean_total_variation: f64,
 }
 
-/// The chain that a predictor infers from a sequence of states, its scores, and those of simple rules.
+/// The chain that a predictor infers from a sequence of states, its scores, and those of simple
+/// rules.
 ///
 /// ```
 /// use statecast::analysis::Sequence;
@@ -136,13 +138,14 @@ pub struct ChainStudy {
 }
 
 impl ChainStudy {
-    /// Reads a predictor's distribution of every next state of a sequence. Rows that do not follow the row before are
-    /// neither counted nor scored. `progress` is told the share of the readings that are done.
+    /// Reads a predictor's distribution of every next state of a sequence. Rows that do not follow
+    /// the row before are neither counted nor scored. `progress` is told the share of the readings
+    /// that are done.
     ///
     /// # Errors
-    /// As [`infer`]; [`MarkovStudyError::NothingFollows`] if none of the final rows follows the row before,
-    /// [`MarkovStudyError::TruthStates`] for a true matrix with other states, [`AnalysisError::Shape`] and
-    /// [`AnalysisError::Row`] for an invalid one.
+    /// As [`infer`]; [`MarkovStudyError::NothingFollows`] if none of the final rows follows the row
+    /// before, [`MarkovStudyError::TruthStates`] for a true matrix with other states,
+    /// [`AnalysisError::Shape`] and [`AnalysisError::Row`] for an invalid one.
     pub fn run(
         predictor: &Arc<dyn Predictor>,
         settings: Settings,
@@ -227,7 +230,8 @@ impl ChainStudy {
         })
     }
 
-    /// Reads the same sequence by predictors of other temperatures, and compares them with the same matrix.
+    /// Reads the same sequence by predictors of other temperatures, and compares them with the same
+    /// matrix.
     ///
     /// # Errors
     /// As [`infer`].
@@ -331,7 +335,8 @@ impl RuleScore {
 }
 
 impl LabelPermutations {
-    /// Compares readings under permuted labels with that under the original ones; nothing without any.
+    /// Compares readings under permuted labels with that under the original ones; nothing without
+    /// any.
     fn of(
         original: &StateDistributions,
         permuted: Vec<StateDistributions>,

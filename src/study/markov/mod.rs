@@ -67,11 +67,12 @@ pub struct Markov {
 }
 
 impl Markov {
-    /// Shows a sequence of states to the forecaster of a name, and reads its distribution of every next state.
+    /// Shows a sequence of states to the forecaster of a name, and reads its distribution of every
+    /// next state.
     ///
     /// # Errors
-    /// [`MarkovStudyError`] if the settings do not fit the sequence or the forecaster, the name makes no forecaster, or the
-    /// forecaster fails.
+    /// [`MarkovStudyError`] if the settings do not fit the sequence or the forecaster, the name
+    /// makes no forecaster, or the forecaster fails.
     pub fn run(
         states: &StateSequence,
         forecasters: &Forecasters,

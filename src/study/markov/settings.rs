@@ -24,23 +24,27 @@ pub const MAX_PERMUTATIONS: usize = 100;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MarkovSettings {
-    /// How the forecaster reads: its temperature and tolerance. The method is `vicl`, the axis that of the states.
+    /// How the forecaster reads: its temperature and tolerance. The method is `vicl`, the axis that
+    /// of the states.
     pub forecast: Settings,
     /// How densities are mixed and corrected.
     pub combining: Combining,
-    /// Most rows of context, the last ones of the sequence; by default all that the forecaster can read, at most 10,000.
+    /// Most rows of context, the last ones of the sequence; by default all that the forecaster can
+    /// read, at most 10,000.
     pub context: Option<usize>,
     /// Rows at the end over which distributions are averaged and scored; by default a third of all.
     pub last: Option<usize>,
     /// The true transition matrix `[from, to]`, if it is known.
     pub truth: Option<Array2<f64>>,
-    /// Permutations of the labels that the same sequence is shown under, at most [`MAX_PERMUTATIONS`].
+    /// Permutations of the labels that the same sequence is shown under, at most
+    /// [`MAX_PERMUTATIONS`].
     pub label_permutations: usize,
     /// Seed of the permutations.
     pub seed: u64,
     /// Temperatures to compare.
     pub temperatures: Vec<Temperature>,
-    /// States of the windows over which the model's own chain is analysed; none for no such analysis.
+    /// States of the windows over which the model's own chain is analysed; none for no such
+    /// analysis.
     pub window: Option<usize>,
     /// Probability above which a step of the chain over windows joins their classes.
     pub least: f64,

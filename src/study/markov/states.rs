@@ -13,8 +13,8 @@ use crate::recording::{
 /// How the values of a column become states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateCoding {
-    /// Each number is a label. The labels in their order on the axis, also those that do not occur; none for those
-    /// that occur, sorted.
+    /// Each number is a label. The labels in their order on the axis, also those that do not occur;
+    /// none for those that occur, sorted.
     Labels(Vec<String>),
     /// So many bins of a continuous channel.
     Bins(usize, Binning),
@@ -33,8 +33,8 @@ impl StateSequence {
     /// States of the labels of a `column`, in the given order on the axis; sorted without one.
     ///
     /// # Errors
-    /// [`MarkovStudyError::SeveralRuns`] unless there is one run, [`MarkovStudyError::Column`] for too few or too many labels, or
-    /// one that the order lacks or repeats.
+    /// [`MarkovStudyError::SeveralRuns`] unless there is one run, [`MarkovStudyError::Column`] for
+    /// too few or too many labels, or one that the order lacks or repeats.
     ///
     /// ```
     /// use statecast::recording::{RoleSelection, read_labels};
@@ -66,8 +66,8 @@ impl StateSequence {
     /// States of the only state column of the only episode.
     ///
     /// # Errors
-    /// [`MarkovStudyError::SeveralEpisodes`] or [`MarkovStudyError::SeveralColumns`] if there are others,
-    /// [`MarkovStudyError::Column`] for too few or too many states.
+    /// [`MarkovStudyError::SeveralEpisodes`] or [`MarkovStudyError::SeveralColumns`] if there are
+    /// others, [`MarkovStudyError::Column`] for too few or too many states.
     ///
     /// ```
     /// use statecast::analysis::Binning;
@@ -138,10 +138,12 @@ impl StateSequence {
     }
 }
 
-/// Reads a transition matrix `[from, to]` from a file of numbers: CSV, NPY, NPZ or Parquet, a row a state.
+/// Reads a transition matrix `[from, to]` from a file of numbers: CSV, NPY, NPZ or Parquet, a row a
+/// state.
 ///
 /// # Errors
-/// [`MarkovStudyError::Truth`] if the file cannot be read, [`MarkovStudyError::TruthTables`] if it has several episodes.
+/// [`MarkovStudyError::Truth`] if the file cannot be read, [`MarkovStudyError::TruthTables`] if it
+/// has several episodes.
 ///
 /// ```
 /// let path = "examples/weather_matrix.csv".as_ref();

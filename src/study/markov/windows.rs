@@ -37,7 +37,8 @@ pub struct WindowSummary {
     pub classes: Vec<WindowClass>,
     /// Classes that are never left at all.
     pub closed: usize,
-    /// The long run; none if there are several such classes, or if the stationary distribution was not found.
+    /// The long run; none if there are several such classes, or if the stationary distribution was
+    /// not found.
     pub long_run: Option<LongRun>,
     /// ε: the least probability of any window after as many steps as it has states.
     pub least_passage: f64,
