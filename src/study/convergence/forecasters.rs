@@ -158,6 +158,12 @@ impl FromStr for PoolMember {
 }
 
 impl PoolMember {
+    /// The members of the usual pool, [`POOL_MEMBERS`].
+    pub fn usual() -> Vec<Self> {
+        let members = POOL_MEMBERS.split(',').map(str::parse);
+        members.filter_map(Result::ok).collect()
+    }
+
     /// Checks that a pool has members, none of which is the pool.
     ///
     /// # Errors
@@ -226,6 +232,22 @@ impl SettlingForecasters {
         Ok(forecasters)
     }
 
+    /// The usual forecasters: the pool, its members, persistence and the last value.
+    ///
+    /// ```
+    /// use statecast::study::convergence::SettlingForecasters;
+    /// let names = SettlingForecasters::usual()?.names();
+    /// let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    /// assert_eq!(names, ["builtin", "ar", "persistence"]);
+    /// # Ok::<(), statecast::study::ConvergenceStudyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// None: the names are known.
+    pub fn usual() -> Result<Self, ConvergenceStudyError> {
+        Self::new(None, &PoolMember::usual(), &[])
+    }
+
     /// Returns the predictors among them, each once: the names of which forecasters are to be made.
     pub fn names(&self) -> Vec<ForecasterName> {
         let singles = self.singles.iter();
@@ -276,8 +298,7 @@ mod tests {
         for text in ["", "=0.5", "ar=0", "ar=-1", "ar=2", "ar=nan", "ar=inf"] {
             assert!(member(text).is_err(), "{text}");
         }
-        let usual = POOL_MEMBERS.split(',').map(str::parse::<PoolMember>);
-        assert!(usual.into_iter().all(|member| member.is_ok()));
+        assert_eq!(PoolMember::usual().len(), POOL_MEMBERS.split(',').count());
     }
 
     #[test]
