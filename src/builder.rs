@@ -109,13 +109,8 @@ impl Builder {
     /// # Errors
     /// [`Error`] if a model cannot be loaded or the names make no forecaster.
     pub fn build(self) -> Result<Forecaster, Error> {
-        let formats = builtin_formats().map_err(crate::model::ModelError::from)?;
-        let mut models: Vec<Model> = Vec::new();
-        for source in self.name.language_models() {
-            if !models.iter().any(|model| model.source() == source) {
-                models.push(Model::load(source, &formats, self.precision, self.device)?);
-            }
-        }
+        let names = std::slice::from_ref(&self.name);
+        let models = models(names, self.precision, self.device)?;
         let reads_hints = models.iter().any(|model| model.hinted().is_some());
         let suits = match reads_hints || models.is_empty() {
             true => Method::Residual,
@@ -133,6 +128,42 @@ impl Builder {
         let names = self.name.members().to_vec();
         let forecasters = Forecasters::new(&names, models)?.with_earlier(earlier);
         Ok(forecasters.forecaster(&self.name, settings, self.combining)?)
+    }
+}
+
+/// The language models among some names, each once.
+fn models(
+    names: &[ForecasterName],
+    precision: Precision,
+    device: Device,
+) -> Result<Vec<Model>, Error> {
+    let formats = builtin_formats().map_err(crate::model::ModelError::from)?;
+    let mut models: Vec<Model> = Vec::new();
+    for source in names.iter().flat_map(ForecasterName::language_models) {
+        if !models.iter().any(|model| model.source() == source) {
+            models.push(Model::load(source, &formats, precision, device)?);
+        }
+    }
+    Ok(models)
+}
+
+impl Forecasters {
+    /// Forecasters of some names, with the language models among them loaded for this processor. Those of the hub are
+    /// fetched if they are not in the cache.
+    ///
+    /// ```
+    /// use statecast::forecasters::{ForecasterName, Forecasters};
+    /// let names = ForecasterName::list("builtin,mixture(builtin,ar)")?;
+    /// let forecasters = Forecasters::load(&names)?;
+    /// assert_eq!(forecasters.models().len(), 1);
+    /// # Ok::<(), statecast::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Model`] if a model cannot be loaded, [`Error::Forecasters`] for too many names.
+    pub fn load(names: &[ForecasterName]) -> Result<Self, Error> {
+        let models = models(names, Precision::Auto, Device::Cpu)?;
+        Ok(Self::new(names, models)?)
     }
 }
 

@@ -33,9 +33,10 @@
 //! 6. [`density`]: probabilities to moments, quantiles and draws;
 //! 7. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
 //!    [`forecasters`]: models, baselines and mixtures by name;
-//! 8. [`study`]: what a command computes, from settings to one result; [`backtest`] and [`metrics`];
+//! 8. [`backtest`] and [`metrics`]; [`analysis`]: Markov chains, as models infer them; [`convergence`]: where
+//!    optimisation runs settle; [`study`]: what a command computes with these, from settings to one result;
 //! 9. [`evaluation`]: what control policies are worth, by what was recorded; [`learning`]: agents that learn to
-//!    control; [`analysis`]: Markov chains, as models infer them; [`convergence`]: where optimisation runs settle;
+//!    control;
 //! 10. [`output`], [`plot`], [`report`]: tables, arrays, figures and pages; [`cli`]: the program.
 //!
 //! Beside it stand [`environment`], control tasks and simulators of them, [`policy`], what acts in

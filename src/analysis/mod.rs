@@ -2,8 +2,9 @@
 //!
 //! A [`Sequence`] of states comes from labels ([`labelled`]) or values ([`binned`]). [`infer`] reads a predictor's
 //! distribution of every next state; [`counted`], [`frequencies`] and [`staying`] are baselines. [`Chain`] is a finite
-//! chain with its classes, stationary distribution and spectral gap, [`Counts`] are the transition counts of a
-//! sequence, and [`study`] combines all of these. A [`WindowChain`] is the chain of a model over windows of states.
+//! chain with its classes, stationary distribution and spectral gap, and [`Counts`] are the transition counts of a
+//! sequence; [`study::Markov`](crate::study::Markov) combines all of these. A [`WindowChain`] is the chain of a model
+//! over windows of states.
 
 mod alphabet;
 mod chain;
@@ -14,7 +15,6 @@ mod model_chain;
 mod rules;
 mod sequence;
 mod state_distributions;
-mod study;
 mod windows;
 
 pub use alphabet::{Binning, EncodedStates, MAX_STATES, binned, labelled};
@@ -26,10 +26,6 @@ pub use model_chain::chain_of_windows;
 pub use rules::{counted, frequencies, staying};
 pub use sequence::Sequence;
 pub use state_distributions::{Distance, PowerLaw, StateDistributions, power_law};
-pub use study::{
-    AtTemperature, ChainSummary, LabelPermutations, RuleScore, Study, StudyConfig, at_temperatures,
-    study,
-};
 pub use windows::{LongRun, MAX_WINDOWS, WindowChain};
 
 /// Errors of the analyses.
@@ -58,16 +54,6 @@ pub enum AnalysisError {
         /// What is wrong with its entries.
         what: String,
     },
-    /// A true matrix with another number of states than the sequence.
-    #[error(
-        "a true matrix of {rows} states for a sequence of {states}: name all states in their order, including those that do not occur"
-    )]
-    Truth {
-        /// States of the matrix.
-        rows: usize,
-        /// States of the sequence.
-        states: usize,
-    },
     /// A state out of range.
     #[error("state {state} at position {place}: there are {states} states, from 0")]
     State {
@@ -92,9 +78,6 @@ pub enum AnalysisError {
     /// Values with too few distinct bins.
     #[error("the values do not fall into {0} distinct bins: too many of them are equal")]
     Parts(usize),
-    /// A study none of whose final rows follows the row before.
-    #[error("each of the last {0} row(s) comes after a gap of the time: there is nothing to score")]
-    NothingFollows(usize),
     /// A constant sequence.
     #[error("the sequence stays in one state: there is no transition to learn from")]
     Constant,

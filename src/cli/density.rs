@@ -1,6 +1,5 @@
 //! `statecast density`: the density of every row of a context.
 
-use std::io::{self, Seek, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -14,11 +13,10 @@ use super::input::{ModelArguments, RecordingArguments};
 use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
 use super::terminal::Terminal;
-use crate::codec::{BIN_COUNT, Grid};
-use crate::forecast::{OneStep, Reading, Variables};
+use crate::forecast::Variables;
 use crate::model::{ModelInfo, Work};
-use crate::output::{Bundle, Manifest, NpzWriter};
-use crate::study::forecast::warn_of_clipped;
+use crate::output::{Bundle, Manifest};
+use crate::study::{DensitySettings, DensityStudy};
 
 /// Write the predictive density of every row of a context, each given the rows before it
 ///
@@ -54,9 +52,6 @@ pub(super) struct Arguments {
     #[arg(long, short)]
     output: PathBuf,
 }
-
-/// Rows whose densities are held together.
-const ROWS_AT_ONCE: usize = 256;
 
 #[derive(Serialize)]
 struct Run<'a> {
@@ -123,37 +118,22 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let forecasters = with_system(forecasters, system)?;
     let combining = arguments.uncertainty.combining();
     let forecaster = forecasters.forecaster(&name, settings, combining)?;
-    let all = variables.rows();
-    let longest = forecaster.longest_context(1);
-    arguments.recording.note_contexts(&[all], longest);
-    let rows = arguments.recording.context_rows(all, longest);
-    let variables = variables.slice(all - rows..all);
-    let started = Instant::now();
-    let mut reading = forecaster.begin(&variables)?;
-    let mut failed = None;
-    let mut bundle = Bundle::new();
-    let written = bundle.add(&arguments.output, |file| {
-        write(&mut reading, &variables, NpzWriter::new(file), &mut failed)?;
-        finish(&forecasters).map_err(|error| {
-            failed = Some(error);
-            io::Error::other("the simulator broke its protocol")
-        })
-    });
-    if let Some(error) = failed {
-        return Err(error);
-    }
-    written?;
-    let seconds = started.elapsed().as_secs_f64();
+    let rows = DensitySettings {
+        context: arguments.recording.context,
+        with_reward: arguments.model.with_reward,
+    };
     let progress = Progress::new("density");
-    warn_of_clipped(
-        episode.name(),
-        &reading,
-        settings.method,
-        &Terminal(&progress),
-    );
+    let terminal = Terminal(&progress);
+    let study = DensityStudy::new(&forecaster, &recording, episode, rows, &terminal);
+    let started = Instant::now();
+    let mut bundle = Bundle::new();
+    let result = study.add_to(&mut bundle, &arguments.output, &terminal)?;
+    let seconds = started.elapsed().as_secs_f64();
+    drop(progress);
+    finish(&forecasters)?;
     let run = Run {
         input: arguments.recording.file.display().to_string(),
-        episode: episode.name(),
+        episode: &result.episode,
         models: forecasters.model_infos()?,
         experts: name.members().iter().map(ToString::to_string).collect(),
         recalibrated: arguments.uncertainty.recalibrates(),
@@ -163,79 +143,11 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         precision: arguments.model.precision(),
         simulator: arguments.residual.simulator(),
         period: arguments.residual.period(),
-        first_row: all - rows,
-        rows,
-        channels: reading.encoding().channel_names(),
-        clipped: reading.clipped(),
+        first_row: result.first_row,
+        rows: result.rows,
+        channels: &result.channels,
+        clipped: result.clipped,
         seconds,
     };
     Ok(bundle.finish(&arguments.output, &Manifest::new("density", &run))?)
-}
-
-/// What there is of every row beside its densities, `[rows, channels]`.
-#[derive(Default)]
-struct Rows {
-    grids: Vec<Grid>,
-    observed: Vec<i32>,
-    log_scores: Vec<f64>,
-}
-
-impl Rows {
-    fn add(&mut self, one_step: &OneStep) {
-        self.grids.extend(one_step.grids());
-        let observed = one_step.observed().iter();
-        self.observed.extend(observed.map(|bin| bin.index() as i32));
-        self.log_scores.extend(&one_step.log_scores());
-    }
-}
-
-/// Observes a context and writes its densities as they come; an error of the forecaster is told
-/// beside that of the file.
-fn write<W: Write + Seek>(
-    reading: &mut Reading,
-    variables: &Variables,
-    mut npz: NpzWriter<W>,
-    failed: &mut Option<anyhow::Error>,
-) -> io::Result<()> {
-    let channels = reading.encoding().axes().len();
-    let shape = [variables.rows(), channels];
-    let mut rows = Rows::default();
-    npz.begin_f32("density", &[variables.rows(), channels, BIN_COUNT])?;
-    for start in (0..variables.rows()).step_by(ROWS_AT_ONCE) {
-        let end = variables.rows().min(start + ROWS_AT_ONCE);
-        match reading.observe(&variables.slice(start..end)) {
-            Ok(one_step) => {
-                npz.push_f32(one_step.masses())?;
-                rows.add(&one_step);
-            }
-            Err(error) => {
-                *failed = Some(error.into());
-                return Err(io::Error::other("no density"));
-            }
-        }
-    }
-    let axes = reading.encoding().axes();
-    let low: Vec<f64> = axes.iter().map(|axis| axis.low()).collect();
-    let high: Vec<f64> = axes.iter().map(|axis| axis.high()).collect();
-    npz.add_f64("low", &[axes.len()], &low)?;
-    npz.add_f64("high", &[axes.len()], &high)?;
-    npz.add_i32("observed", &shape, rows.observed)?;
-    npz.add_f64("log_score", &shape, &rows.log_scores)?;
-    let resolutions = reading.encoding().resolutions();
-    npz.add_f64("resolution", &[axes.len()], resolutions)?;
-    if rows.grids.iter().any(|&grid| grid != Grid::Digits) {
-        let of = |of: fn(Grid) -> f64| rows.grids.iter().map(|&g| of(g)).collect::<Vec<_>>();
-        npz.add_f64("centre", &shape, &of(|grid| residual(grid).0))?;
-        npz.add_f64("scale", &shape, &of(|grid| residual(grid).1))?;
-    }
-    npz.add_texts("channel", reading.encoding().channel_names())?;
-    npz.finish()
-}
-
-/// Centre and scale of a residual's bins; not a number for those of digits.
-fn residual(grid: Grid) -> (f64, f64) {
-    match grid {
-        Grid::Residual { centre, scale } => (centre, scale),
-        Grid::Digits => (f64::NAN, f64::NAN),
-    }
 }

@@ -202,32 +202,6 @@ impl RecordingArguments {
     ) -> anyhow::Result<Vec<&'t Episode>> {
         self.columns.episodes(&self.file, recording)
     }
-
-    /// Rows of context to read of `rows` that are there, when the model can read `longest`.
-    pub(super) fn context_rows(&self, rows: usize, longest: usize) -> usize {
-        self.context.unwrap_or(rows).min(rows).min(longest)
-    }
-
-    /// Says where [`context_rows`](Self::context_rows) is not what was asked for, given the rows of
-    /// every episode.
-    pub(super) fn note_contexts(&self, rows: &[usize], longest: usize) {
-        let all = rows.len();
-        let wanted = self.context.unwrap_or(usize::MAX);
-        let cut = rows.iter().filter(|&&r| r.min(wanted) > longest).count();
-        if cut > 0 {
-            tell!(
-                "note: the model's window leaves room for {longest} rows of context; of {cut} of \
-                 {all} episode(s) only the last {longest} are used"
-            );
-        }
-        let short = rows.iter().filter(|&&r| r < wanted).count();
-        if self.context.is_some() && short > 0 {
-            tell!(
-                "note: {short} of {all} episode(s) have fewer than {wanted} rows of context; all \
-                 that they have are used"
-            );
-        }
-    }
 }
 
 #[derive(Debug, Args)]

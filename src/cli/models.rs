@@ -6,14 +6,11 @@ use std::path::PathBuf;
 use super::input::fetched;
 use super::served;
 use super::terminal::show;
-use crate::codec::{Bin, CodecError, TokenTable, builtin_formats};
+use crate::codec::{CodecError, TokenTable, builtin_formats};
 use crate::model::{
     Checkpoint, Device, MemoryNeed, Model, ModelSource, Precision, Work, bytes, catalog,
     free_memory,
 };
-
-/// Values of the sample series on which `inspect` measures what goes to other tokens.
-const SAMPLE: usize = 64;
 
 /// List, fetch and inspect models
 #[derive(Debug, Args)]
@@ -187,14 +184,11 @@ fn inspect(source: &ModelSource, headers: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let model = Model::of(checkpoint, tokens)?;
-    let rows = model.tokens().rows_in(model.window()).min(SAMPLE);
-    let sample: Vec<Bin> = (0..rows)
-        .map(|t| Bin::quantise(5.0 + 3.5 * (0.3 * t as f64).sin()).bin)
-        .collect();
+    let (off_grammar, rows) = model.off_grammar_mass_of_sine()?;
     show(&format!(
         "off grammar  {:.2e} of the probability goes to tokens that are no number (a sine of {rows} values)\n\
          sha256       {}\n",
-        model.off_grammar_mass(&sample)?,
+        off_grammar,
         model.info()?.sha256
     ))
 }

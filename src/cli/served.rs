@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::terminal::{show, tell};
-use crate::codec::{PromptFormat, TokenTable};
-use crate::model::{Model, ModelError, Server, ServerAddress, Work};
+use crate::codec::PromptFormat;
+use crate::model::{Model, ModelError, MostRequests, Server, ServerAddress, Work};
 
 /// Requests of a context from which on it is worth a line how many there may be.
 const MANY: usize = 2000;
@@ -36,11 +36,10 @@ pub(super) fn load(
 
 /// Says how many requests a context may take, if they are many.
 fn note_requests(model: &Model, work: Work) {
-    let tokens = model.tokens();
     let contexts = model
         .server()
         .is_some_and(|server| server.scores_contexts());
-    let (densities, paths) = most_requests(tokens, contexts, work);
+    let MostRequests { densities, paths } = MostRequests::of(model.tokens(), contexts, work);
     if paths > MANY {
         tell!(
             "note: up to {paths} requests for the paths of a context; fewer --samples and a shorter \
@@ -53,17 +52,6 @@ fn note_requests(model: &Model, work: Work) {
              --context takes fewer"
         );
     }
-}
-
-/// Most requests of the densities of a context's rows, and of all paths behind it.
-fn most_requests(tokens: &TokenTable, contexts: bool, work: Work) -> (usize, usize) {
-    let places = tokens.places().len();
-    // Behind every first digit, and behind every first and second.
-    let refined: usize = (1..places).map(|digits| 10usize.pow(digits as u32)).sum();
-    let read = if contexts { 0 } else { places };
-    let rows = work.rows * (read + refined) + usize::from(contexts);
-    let paths = work.paths * work.horizon * places;
-    (work.channels * rows, work.channels * paths)
 }
 
 /// Says how many requests a server took, and how much of the probability it has not given.
@@ -140,24 +128,9 @@ pub(super) fn inspect(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::codec::builtin_formats;
-
     #[test]
-    fn requests_are_counted_for_densities_and_paths() -> anyhow::Result<()> {
-        let json = include_bytes!("../../models/builtin/tokenizer.json");
-        let tokenizer = tokenizers::Tokenizer::from_bytes(json).map_err(anyhow::Error::msg)?;
-        let tokens = TokenTable::choose(&tokenizer, &builtin_formats()?)?;
-        let work = Work {
-            channels: 2,
-            rows: 10,
-            paths: 5,
-            horizon: 3,
-        };
-        // One token a number: nothing to refine.
-        assert_eq!(most_requests(&tokens, false, work), (20, 30));
-        assert_eq!(most_requests(&tokens, true, work), (2, 30));
-        assert_eq!(percent(0.0031), "0.31 %");
-        Ok(())
+    fn small_shares_keep_their_digits() {
+        assert_eq!(super::percent(0.0031), "0.31 %");
+        assert_eq!(super::percent(0.25), "25 %");
     }
 }

@@ -2,7 +2,7 @@
 //! 2408.01736).
 //!
 //! A [`Span`] averages the metric of a run over blocks. Predictors, curves ([`Decay`]) and a
-//! [`LocalTrend`] forecast its settling value with an interval ([`Settling`]). A
+//! [`LocalTrend`] forecast its settling value with an interval ([`SettlingValue`]). A
 //! [`TransitionKernel`] is the transition kernel that a predictor infers for a parameter from
 //! several runs; it predicts the minimum that a run reaches from a new start. [`Descent`] simulates
 //! runs on a [`Landscape`] with known minima.
@@ -17,7 +17,7 @@ mod trend;
 pub use descent::{Descent, DescentRun};
 pub use extrapolation::{Decay, FittedCurve};
 pub use landscape::Landscape;
-pub use settling::{BlockAverages, Settling, Span};
+pub use settling::{BlockAverages, SettlingValue, Span};
 pub use transition_kernel::{TransitionKernel, minima_of_ends, nearest};
 pub use trend::LocalTrend;
 

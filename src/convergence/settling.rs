@@ -52,7 +52,7 @@ pub struct BlockAverages {
 
 /// A forecast of the settling value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Settling {
+pub struct SettlingValue {
     /// Name of the forecaster.
     pub name: String,
     /// Median.
@@ -180,20 +180,20 @@ impl BlockAverages {
         samples: NonZeroUsize,
         seed: u64,
         level: f64,
-    ) -> Result<(Settling, Array2<f64>), ConvergenceError> {
+    ) -> Result<(SettlingValue, Array2<f64>), ConvergenceError> {
         let name = predictor.name();
         let paths = self.paths(predictor, settings, origins, samples, seed)?;
         Ok((self.settling(name, &paths, level), paths))
     }
 
     /// Returns the settling value of paths `[samples, blocks]`.
-    fn settling(&self, name: String, paths: &Array2<f64>, level: f64) -> Settling {
+    fn settling(&self, name: String, paths: &Array2<f64>, level: f64) -> SettlingValue {
         let (known, ahead) = self.parts();
         let draws = paths.outer_iter().map(|path| {
             let last = path.slice(s![path.len() - ahead..]);
             (known.iter().sum::<f64>() + last.sum()) / (known.len() + ahead) as f64
         });
-        Settling::of(name, draws.collect(), level)
+        SettlingValue::of(name, draws.collect(), level)
     }
 
     /// Returns the known blocks of the tail, and the number of its future blocks.
@@ -266,7 +266,7 @@ impl BlockAverages {
         samples: NonZeroUsize,
         seed: u64,
         level: f64,
-    ) -> Option<(Settling, Array2<f64>)> {
+    ) -> Option<(SettlingValue, Array2<f64>)> {
         let horizon = self.span.horizon();
         let shown = self.shown();
         let trend = LocalTrend::of(&shown, self.blocks.len() + horizon)?;
@@ -295,7 +295,7 @@ impl BlockAverages {
         samples: NonZeroUsize,
         seed: u64,
         level: f64,
-    ) -> Option<(Settling, Array2<f64>)> {
+    ) -> Option<(SettlingValue, Array2<f64>)> {
         let (known, horizon) = (self.blocks.len(), self.span.horizon());
         let end = known + horizon;
         let from = end - self.span.tail();
@@ -309,12 +309,12 @@ impl BlockAverages {
             Decay::PowerLaw => "power law",
             Decay::Exponential => "exponential",
         };
-        Some((Settling::of(name.to_owned(), draws, level), paths))
+        Some((SettlingValue::of(name.to_owned(), draws, level), paths))
     }
 
     /// Forecasts the mean of the last blocks, with symmetric errors of such means within the second
     /// half of the prefix.
-    pub fn last_value(&self, level: f64) -> Settling {
+    pub fn last_value(&self, level: f64) -> SettlingValue {
         let rows = self.blocks.len();
         let tail = self.span.tail().min(rows / 4).max(1);
         let mean = |end: usize| self.blocks[end - tail..end].iter().sum::<f64>() / tail as f64;
@@ -323,14 +323,14 @@ impl BlockAverages {
             let off = mean(end.max(tail)) - last;
             [last + off, last - off]
         });
-        Settling::of("last value".to_owned(), draws.collect(), level)
+        SettlingValue::of("last value".to_owned(), draws.collect(), level)
     }
 }
 
 /// Largest number of generated blocks after the context before a path restarts.
 const MAX_AHEAD: usize = 400;
 
-impl Settling {
+impl SettlingValue {
     /// Returns the median and the central interval of draws, `NaN` for none.
     pub fn of(name: String, mut draws: Vec<f64>, level: f64) -> Self {
         draws.sort_by(f64::total_cmp);
@@ -418,7 +418,7 @@ mod tests {
             .forecast(mean, Settings::default(), 0, SAMPLES, 0, 0.9)
             .unwrap();
         assert_eq!(paths.dim(), (200, 50));
-        let of = |s: Settling| (s.low, s.median, s.high);
+        let of = |s: SettlingValue| (s.low, s.median, s.high);
         assert_eq!(of(settling), (0.25, 0.25, 0.25));
         assert_eq!(of(block_averages.last_value(0.9)), (0.25, 0.25, 0.25));
         let (curve, _) = block_averages
@@ -443,24 +443,25 @@ mod tests {
         let last = block_averages.last_value(0.9);
         assert!(last.median - actual > 0.2, "{last:?}");
         assert!(last.interval_score(actual, 0.9) > curve.interval_score(actual, 0.9));
-        let both = Settling::pooled("both".to_owned(), &[(&curve, 1.0), (&last, 1.0)], 0.9);
+        let both = SettlingValue::pooled("both".to_owned(), &[(&curve, 1.0), (&last, 1.0)], 0.9);
         let both = both.unwrap();
         assert_eq!(
             both.draws.len(),
             2 * curve.draws.len().max(last.draws.len())
         );
         assert!(both.covers(actual) && both.low <= curve.median && both.high >= last.median);
-        assert!(Settling::pooled(String::new(), &[], 0.9).is_none());
+        assert!(SettlingValue::pooled(String::new(), &[], 0.9).is_none());
     }
 
     #[test]
     fn pooled_draws_are_weighted() {
         let of = |draws: std::ops::Range<u32>| {
-            Settling::of(String::new(), draws.map(f64::from).collect(), 0.9)
+            SettlingValue::of(String::new(), draws.map(f64::from).collect(), 0.9)
         };
         let (low, high) = (of(0..50), of(100..200));
         let pool = |a, b| {
-            let pooled = Settling::pooled(String::new(), &[(&low, a), (&high, b)], 0.9).unwrap();
+            let pooled =
+                SettlingValue::pooled(String::new(), &[(&low, a), (&high, b)], 0.9).unwrap();
             let below = pooled.draws.iter().filter(|draw| **draw < 100.0).count();
             (below, pooled.draws.len() - below)
         };
@@ -469,7 +470,7 @@ mod tests {
         assert_eq!(pool(0.8, 0.2), (100, 25));
         // Subsampling keeps the median.
         let block_averages =
-            Settling::pooled(String::new(), &[(&low, 1.0), (&high, 0.1)], 0.9).unwrap();
+            SettlingValue::pooled(String::new(), &[(&low, 1.0), (&high, 0.1)], 0.9).unwrap();
         let kept = &block_averages.draws[100..];
         assert_eq!(
             kept,

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::codec::{Bin, PromptFormat, TokenTable, builtin_formats};
 
+/// Most values of the sine on which the off-grammar probability is measured.
+const SINE_ROWS: usize = 64;
+
 /// Description of a model in results.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ModelInfo {
@@ -145,6 +148,18 @@ impl Model {
             prompt: self.0.tokens.format().name.clone(),
             window: self.window(),
         })
+    }
+
+    /// Returns the [off-grammar probability](Self::off_grammar_mass) of a sine, and the number of its values: 64, or as
+    /// many as fit into the window.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the model fails or memory runs out.
+    pub fn off_grammar_mass_of_sine(&self) -> Result<(f64, usize), ModelError> {
+        let rows = self.tokens().rows_in(self.window()).min(SINE_ROWS);
+        let value = |t: usize| 5.0 + 3.5 * (0.3 * t as f64).sin();
+        let sine: Vec<Bin> = (0..rows).map(|t| Bin::quantise(value(t)).bin).collect();
+        Ok((self.off_grammar_mass(&sine)?, rows))
     }
 
     /// Returns the mean off-grammar probability: that of other tokens where a symbol of a number is

@@ -52,7 +52,9 @@ pub use load::{Model, ModelInfo};
 pub use memory::{MemoryNeed, Work, bytes, free_memory};
 pub(crate) use memory::{digit_paths_that_fit, paths_that_fit};
 pub use network::{LanguageModel, Sequences, Wanted};
-pub use served::{AddressError, Served, ServedError, Server, ServerAddress, ServerInfo};
+pub use served::{
+    AddressError, MostRequests, Served, ServedError, Server, ServerAddress, ServerInfo,
+};
 pub use source::{BUILTIN, ModelSource};
 pub use tokenizer_file::read_tokenizer;
 pub use weights::ModelWeights;

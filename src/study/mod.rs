@@ -1,15 +1,39 @@
 //! Studies: what the commands compute, each from checked settings to one result that is printed, written and
 //! reported from the same value.
 //!
+//! | study | result | command |
+//! |---|---|---|
+//! | [`ForecastStudy`] | [`Forecast`] | `forecast` |
+//! | [`Backtest`] | [`Backtest`] | `backtest` |
+//! | [`CalibrationStudy`] | [`CalibrationStudy`] | `calibrate` |
+//! | [`DensityStudy`] | an NPZ file | `density` |
+//! | [`Markov`] | [`Markov`] | `markov` |
+//! | [`SettlingStudy`], [`MinimaStudy`] | [`Settling`], [`Minima`] | `training-run` |
+//! | [`EvaluationStudy`](crate::evaluation::EvaluationStudy) | [`PolicyValues`](crate::evaluation::PolicyValues) | `evaluate` |
+//! | [`ReplayStudy`](crate::evaluation::ReplayStudy) | [`ReplayOutcome`](crate::evaluation::ReplayOutcome) | `replay` |
+//! | [`TrainingRun`](crate::learning::TrainingRun) | its folder | `train` |
+//! | [`Comparison`](crate::learning::Comparison) | [`Comparison`](crate::learning::Comparison) | `train compare` |
+//!
 //! A study says what it does to an [`Observer`]; it prints nothing itself.
 
 pub mod backtest;
 mod calibration;
+mod context;
+pub mod convergence;
+pub mod density;
 pub mod forecast;
+pub mod markov;
 
 pub use backtest::{Backtest, BacktestSeries};
 pub use calibration::{CalibrationStudy, CalibrationStudyError, ChannelCalibration, Verdict};
+pub use convergence::{
+    ConvergenceStudyError, Minima, MinimaStudy, Settling, SettlingSettings, SettlingStudy,
+};
+pub use density::{DensitySettings, DensityStudy};
 pub use forecast::{Forecast, ForecastSettings, ForecastStudy};
+pub use markov::{Markov, MarkovSettings, MarkovStudyError};
+
+use context::note_contexts;
 
 /// What a study says while it works, maybe from several threads.
 pub trait Observer: Sync {

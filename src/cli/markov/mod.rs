@@ -1,12 +1,13 @@
 //! `statecast markov`: the chain that a model infers from a sequence of states.
 
+mod figure;
+mod states;
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
-use ndarray::{Array2, s};
 use serde::Serialize;
 
 use super::endings::written_as;
@@ -14,17 +15,12 @@ use super::experts::{ExpertArguments, NameArguments, finish, load};
 use super::input::{ModelArguments, RecordingArguments};
 use super::outputs::Ending;
 use super::progress::Progress;
-use crate::analysis::{
-    AtTemperature, Binning, Class, EncodedStates, LongRun, Sequence, Study, StudyConfig,
-    WindowChain, at_temperatures, binned, chain_of_windows, labelled, study,
-};
-use crate::cli::terminal::tell;
-use crate::codec::Scale;
-use crate::forecast::{Forecaster, Language, Method, Settings, Temperature};
+use crate::cli::terminal::{Terminal, tell};
+use crate::forecast::{Method, Temperature};
 use crate::model::{ModelInfo, Work};
 use crate::output::{Manifest, write_json};
-use crate::plot::{MatrixFigure, NamedCurve, NamedMatrix};
-use crate::recording::{MissingPolicy, RecordingError, RoleSelection, TimeAxis, read, read_labels};
+use crate::study::markov::read_matrix;
+use crate::study::{Markov, MarkovSettings, MarkovStudyError};
 
 /// Show a model a sequence of discrete states and read the Markov chain that it infers
 ///
@@ -123,205 +119,82 @@ enum CutsName {
     Count,
 }
 
-/// Most permutations: each is a reading of the whole sequence.
-const MAX_RELABELLINGS: usize = 100;
-
-/// Most rows that are read.
-const MAX_ROWS: usize = 10_000;
-
-/// Most classes of windows that are written.
-const MAX_CLASSES: usize = 100;
-
+/// What was asked for and the result.
 #[derive(Serialize)]
-struct Found<'a> {
+struct Run<'a> {
     input: String,
     models: Vec<ModelInfo>,
     experts: Vec<String>,
     settings: String,
     recalibrated: bool,
-    first_row: usize,
-    seed: u64,
-    labels: &'a [String],
-    sequence: &'a [usize],
-    study: &'a Study,
-    temperatures: &'a [AtTemperature],
-    windows: Option<&'a Windows>,
-}
-
-/// What the chain over windows is like.
-#[derive(Serialize)]
-struct Windows {
-    /// States of a window.
-    window: usize,
-    /// Number of windows.
-    windows: usize,
-    /// Sequences that are shorter than a window: left once and for all.
-    transient: usize,
-    /// How many classes there are along steps above `least`, and the largest of them.
-    least: f64,
-    class_count: usize,
-    classes: Vec<ClassOfWindows>,
-    /// Classes that are never left at all.
-    closed: usize,
-    /// The long run; none if there are several such classes, or if the stationary law was not found.
-    long_run: Option<LongRun>,
-    /// ε: the least probability of any window after as many steps as it has states.
-    least_passage: f64,
-}
-
-#[derive(Serialize)]
-struct ClassOfWindows {
-    windows: usize,
-    /// Whether its steps above `least` all stay in it.
-    closed: bool,
-    period: usize,
-    /// A window of it, the oldest state first.
-    first: Vec<String>,
+    #[serde(flatten)]
+    result: &'a Markov,
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    arguments.check()?;
-    let settings = arguments.model.settings(Method::Vicl)?;
-    let temperatures = arguments.compared()?;
-    let (all, breaks) = arguments.coded()?;
-    let states = all.labels.len();
-    let truth = arguments.truth.as_deref().map(matrix).transpose()?;
     let name = arguments.experts.name(&arguments.model);
+    written_as(arguments.output.as_ref(), &["json"])?;
+    written_as(arguments.figure.as_ref(), &["svg", "png"])?;
+    let mut settings = arguments.settings()?;
+    settings.check(&name)?;
+    if settings.window.is_some() && !arguments.experts.is_empty() {
+        return Err(MarkovStudyError::Window.into());
+    }
+    settings.temperatures = arguments.compared()?;
+    let states = arguments.states()?;
+    settings.truth = arguments.truth.as_deref().map(read_matrix).transpose()?;
     let work = Work {
         channels: 1,
-        rows: all.sequence.len(),
+        rows: states.rows(),
         paths: 1,
         horizon: 1,
     };
     let forecasters = load(std::slice::from_ref(&name), &arguments.model, work)?;
-    let combining = arguments.uncertainty.combining();
-    let predictor = forecasters.predictor(&name, settings, combining)?;
-    let longest = Forecaster::of(predictor.clone(), settings).longest_context(1);
-    let longest = longest.min(MAX_ROWS);
-    let rows = all.sequence.len();
-    arguments.recording.note_contexts(&[rows], longest);
-    let rows = arguments.recording.context_rows(rows, longest);
-    let first_row = all.sequence.len() - rows;
-    let coded = EncodedStates {
-        sequence: all.sequence[first_row..].to_vec(),
-        ..all
-    };
-    ensure!(rows > 2, "{rows} row(s): laws need at least 3");
-    let last = arguments.last.unwrap_or(rows / 3);
-    ensure!(
-        (1..rows).contains(&last),
-        "--last {last}: needs 1 to {} of {rows} rows",
-        rows - 1
-    );
-    let questions = StudyConfig {
-        last,
-        label_permutations: arguments.relabellings,
-        seed: arguments.seed,
-    };
-    let kept = breaks.iter().filter_map(|row| row.checked_sub(first_row));
-    let breaks: Vec<usize> = kept.filter(|&row| row > 0).collect();
-    if !breaks.is_empty() {
-        tell!(
-            "note: {} transition(s) over gaps of the time are neither counted nor scored",
-            breaks.len()
-        );
-    }
-    let sequence = Sequence::new(&coded.sequence, states)?.with_breaks(&breaks);
     let progress = Progress::new("markov");
-    let study = study(
-        &predictor,
-        settings,
-        sequence,
-        truth,
-        &questions,
-        &|share| progress.show(share),
+    let result = Markov::run(
+        &states,
+        &forecasters,
+        &name,
+        &settings,
+        &Terminal(&progress),
     )?;
     drop(progress);
-    let at = |&temperature: &Temperature| {
-        let settings = Settings {
-            temperature,
-            ..settings
-        };
-        Ok((
-            temperature,
-            forecasters.predictor(&name, settings, combining)?,
-        ))
-    };
-    let predictors: Vec<_> = temperatures.iter().map(at).collect::<anyhow::Result<_>>()?;
-    let temperatures = at_temperatures(&predictors, settings, sequence, &study)?;
-    let windows = match arguments.window {
-        Some(window) => {
-            let language = forecasters.language(settings)?;
-            Some(arguments.windows(language, &coded.labels, window)?)
-        }
-        None => None,
-    };
     finish(&forecasters)?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.figure {
         ending.write(|| {
-            arguments.figure(&study, &coded.labels).save(path)?;
+            figure::figure(&result, &arguments.recording.file).save(path)?;
             tell!("figure: {}", path.display());
             Ok(())
         });
     }
-    let found = Found {
-        input: arguments.recording.file.display().to_string(),
-        models: forecasters.model_infos()?,
-        experts: name.members().iter().map(ToString::to_string).collect(),
-        settings: arguments.model.described(Method::Vicl),
-        recalibrated: arguments.uncertainty.recalibrates(),
-        first_row,
-        seed: arguments.seed,
-        labels: &coded.labels,
-        sequence: &coded.sequence,
-        study: &study,
-        temperatures: &temperatures,
-        windows: windows.as_ref(),
-    };
     if let Some(output) = &arguments.output {
-        ending.write(|| Ok(write_json(output, &Manifest::new("markov", &found))?));
+        let run = Run {
+            input: arguments.recording.file.display().to_string(),
+            models: forecasters.model_infos()?,
+            experts: name.members().iter().map(ToString::to_string).collect(),
+            settings: arguments.model.described(Method::Vicl),
+            recalibrated: settings.combining.recalibrated,
+            result: &result,
+        };
+        ending.write(|| Ok(write_json(output, &Manifest::new("markov", &run))?));
     }
-    let mut shown = text::notes(&study, &coded.labels);
-    shown += &text::study(&study, &coded.labels);
-    shown += &text::temperatures(&temperatures, &coded.labels);
-    if let Some(windows) = &windows {
-        shown += &text::windows(windows, &coded.labels);
-    }
-    ending.show(&shown)
+    ending.show(&text::text(&result))
 }
 
 impl Arguments {
-    /// Checks what can be checked before anything is read.
-    fn check(&self) -> anyhow::Result<()> {
-        written_as(self.output.as_ref(), &["json"])?;
-        written_as(self.figure.as_ref(), &["svg", "png"])?;
-        ensure!(
-            self.relabellings <= MAX_RELABELLINGS,
-            "--relabellings {}: at most {MAX_RELABELLINGS}",
-            self.relabellings
-        );
-        ensure!(
-            (0.0..1.0).contains(&self.least),
-            "--least {}: needs a probability below 1",
-            self.least
-        );
-        ensure!(
-            self.model.published_method() == Method::Vicl,
-            "--method {}: states are one channel",
-            self.model.published_method()
-        );
-        ensure!(
-            self.model.settings(Method::Vicl)?.scale == Scale::MinMax,
-            "--scale: states have places of their own on the axis"
-        );
-        if self.window.is_some() {
-            ensure!(
-                self.experts.is_empty() && !self.uncertainty.recalibrates(),
-                "--window: only a model alone has a chain over windows, without --experts or --recalibrate"
-            );
-        }
-        Ok(())
+    /// What is read, but for the true matrix and the temperatures to compare.
+    fn settings(&self) -> anyhow::Result<MarkovSettings> {
+        let mut settings = MarkovSettings::default();
+        settings.forecast = self.model.settings(self.model.published_method())?;
+        settings.combining = self.uncertainty.combining();
+        settings.context = self.recording.context;
+        settings.last = self.last;
+        settings.label_permutations = self.relabellings;
+        settings.seed = self.seed;
+        settings.window = self.window;
+        settings.least = self.least;
+        Ok(settings)
     }
 
     fn compared(&self) -> anyhow::Result<Vec<Temperature>> {
@@ -335,187 +208,4 @@ impl Arguments {
         };
         values.map(temperature).collect()
     }
-
-    /// The sequence of states, and its rows that do not follow the row before.
-    fn coded(&self) -> anyhow::Result<(EncodedStates, Vec<usize>)> {
-        let file = &self.recording.file;
-        if let Some(column) = &self.label {
-            let columns = &self.recording.columns;
-            let (mut runs, roles) = read_labels(file, column, &columns.selection())?;
-            tell!("label: {column}{}", roles.cuts());
-            if let [label] = columns.selected() {
-                runs.retain(|run| run.name == *label);
-                ensure!(
-                    !runs.is_empty(),
-                    "{}: --select {label}: no such episode",
-                    file.display()
-                );
-            }
-            let [run] = runs.as_slice() else {
-                bail!(
-                    "{}: {} episodes; a chain does not run from one into the next, so choose one with --select",
-                    file.display(),
-                    runs.len()
-                );
-            };
-            return labelled(&run.labels, &self.order)
-                .map(|coded| (coded, run.breaks.clone()))
-                .with_context(|| format!("{}, column {column}", file.display()));
-        }
-        let recording = self.recording.read().map_err(|error| {
-            let words = error.downcast_ref().is_some_and(|error| {
-                matches!(
-                    error,
-                    RecordingError::NoState { .. } | RecordingError::NotANumber { .. }
-                )
-            });
-            match words {
-                true => error.context("a column of words is named with --label"),
-                false => error,
-            }
-        })?;
-        let episodes = self.recording.episodes(&recording)?;
-        let [episode] = episodes.as_slice() else {
-            bail!(
-                "{}: {} episodes; choose one with --select",
-                file.display(),
-                episodes.len()
-            );
-        };
-        let [name] = recording.state_names() else {
-            bail!(
-                "{}: {} state columns ({}); choose one with --state",
-                file.display(),
-                recording.state_names().len(),
-                recording.state_names().join(", ")
-            );
-        };
-        let values = episode.states().column(0).to_vec();
-        let coded = match self.states {
-            Some(states) => {
-                let cuts = match self.cuts {
-                    CutsName::Width => Binning::EqualWidth,
-                    CutsName::Count => Binning::EqualCount,
-                };
-                binned(&values, states, cuts)
-            }
-            None => {
-                // Zero has no sign as a label.
-                let labels = values.iter().map(|x| (x + 0.0).to_string());
-                let labels: Vec<String> = labels.collect();
-                labelled(&labels, &self.order)
-            }
-        };
-        let breaks = episode.times().map(TimeAxis::breaks).unwrap_or_default();
-        coded
-            .map(|coded| (coded, breaks))
-            .with_context(|| format!("{}, column {name}", file.display()))
-    }
-
-    fn windows(
-        &self,
-        language: Language,
-        labels: &[String],
-        window: usize,
-    ) -> anyhow::Result<Windows> {
-        let progress = Progress::new("windows");
-        let states = labels.len();
-        let chain = chain_of_windows(&language, states, window, &|share| progress.show(share))?;
-        drop(progress);
-        let stationary = chain.stationary();
-        let class = |class: &Class| ClassOfWindows {
-            windows: class.states.len(),
-            closed: class.closed,
-            period: class.period,
-            first: spelled(&chain, class.states[0], labels),
-        };
-        let classes = chain.classes(self.least);
-        let closed = chain.classes(0.0);
-        Ok(Windows {
-            window,
-            windows: chain.windows(),
-            transient: (0..window).map(|length| states.pow(length as u32)).sum(),
-            least: self.least,
-            class_count: classes.len(),
-            classes: classes.iter().take(MAX_CLASSES).map(class).collect(),
-            closed: closed.iter().filter(|class| class.closed).count(),
-            long_run: stationary.map(|law| chain.long_run(&law)),
-            least_passage: chain.least_passage(),
-        })
-    }
-
-    fn figure(&self, study: &Study, labels: &[String]) -> MatrixFigure {
-        let file = self.recording.file.file_name().unwrap_or_default();
-        let judge = match study.truth_is_known {
-            true => "true matrix",
-            false => "counted matrix",
-        };
-        let mut curves = Vec::new();
-        for (number, rule) in study.rules.iter().enumerate() {
-            if rule.name == "truth" {
-                continue;
-            }
-            let points: Vec<_> = rule
-                .curve
-                .iter()
-                .map(|d| (d.context, d.total_variation))
-                .collect();
-            let fit = rule.power_law.filter(|_| number < 2);
-            curves.push(NamedCurve {
-                name: rule.name.clone(),
-                fitted: false,
-                points: points.clone(),
-                number,
-            });
-            curves.extend(fit.map(|law| {
-                NamedCurve {
-                    name: format!("{:.2} context^{:.2}", law.scale, -law.exponent),
-                    points: points
-                        .iter()
-                        .map(|p| (p.0, law.scale * p.0.powf(-law.exponent)))
-                        .collect(),
-                    fitted: true,
-                    number,
-                }
-            }));
-        }
-        MatrixFigure {
-            title: format!("Chain inferred from {}", file.to_string_lossy()),
-            subtitle: format!(
-                "{}; {} rows, laws of the last {}; distances from the {judge}",
-                study.rules[0].name, study.rows, study.last
-            ),
-            labels: labels.to_vec(),
-            matrices: study
-                .chains
-                .iter()
-                .map(|chain| NamedMatrix {
-                    name: chain.name.clone(),
-                    matrix: chain.matrix.clone(),
-                })
-                .collect(),
-            distance: "total variation".to_owned(),
-            curves,
-        }
-    }
-}
-
-/// The labels of a window's states.
-fn spelled(chain: &WindowChain, window: usize, labels: &[String]) -> Vec<String> {
-    let states = chain.window_states(window).into_iter();
-    states.map(|state| labels[state].clone()).collect()
-}
-
-/// A matrix of numbers from a file.
-fn matrix(path: &Path) -> anyhow::Result<Array2<f64>> {
-    let selection = RoleSelection {
-        state: vec!["*".to_owned()],
-        ..RoleSelection::default()
-    };
-    let (recording, _) = read(path, &selection, MissingPolicy::Error)
-        .with_context(|| format!("--truth {}", path.display()))?;
-    let [episode] = recording.episodes() else {
-        bail!("--truth {}: several tables", path.display());
-    };
-    Ok(episode.states().slice(s![.., ..]).to_owned())
 }

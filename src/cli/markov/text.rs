@@ -1,9 +1,10 @@
-//! What was found, for a terminal.
+//! The result, for a terminal.
 
-use super::Windows;
-use crate::analysis::{AtTemperature, ChainSummary, Study};
+use crate::analysis::Class;
 use crate::cli::windowed::aligned_rows;
 use crate::output::number;
+use crate::study::Markov;
+use crate::study::markov::{AtTemperature, ChainStudy, ChainSummary, WindowSummary};
 
 /// Most states whose matrices are written.
 const MAX_WRITTEN: usize = 10;
@@ -12,42 +13,46 @@ const MAX_INTERVALS: usize = 5;
 /// Most classes of windows that are written.
 const MAX_CLASSES: usize = 5;
 
+/// All of it, remarks first.
+pub(super) fn text(result: &Markov) -> String {
+    let labels = &result.labels;
+    let mut text = notes(&result.study, labels);
+    text += &study(&result.study, labels);
+    text += &temperatures(&result.temperatures, labels);
+    if let Some(result) = &result.windows {
+        text += &windows(result, labels);
+    }
+    text
+}
+
 /// What makes the answer less than it looks like.
-pub(super) fn notes(study: &Study, labels: &[String]) -> String {
+fn notes(study: &ChainStudy, labels: &[String]) -> String {
     let mut text = String::new();
-    let named = |chosen: &dyn Fn(usize) -> bool| {
-        let names: Vec<&str> = (0..labels.len())
-            .filter(|&state| chosen(state))
-            .map(|state| labels[state].as_str())
-            .collect();
+    let named = |states: &[usize]| {
+        let names: Vec<&str> = states.iter().map(|&s| labels[s].as_str()).collect();
         names.join(", ")
     };
-    let left = |state: usize| study.counts[state].iter().sum::<u64>();
-    let once = named(&|state| study.seen[state] == 1);
-    if !once.is_empty() {
-        text += &format!("note: seen once: {once}; what follows is little more than a guess\n");
+    for (states, before, after) in [
+        (
+            study.seen_once(),
+            "seen once",
+            "; what follows is little more than a guess",
+        ),
+        (study.never_seen(), "never seen", "; their rows are guesses"),
+        (study.absorbing(), "never left once reached", ""),
+    ] {
+        if !states.is_empty() {
+            text += &format!("note: {before}: {}{after}\n", named(&states));
+        }
     }
-    let never = named(&|state| study.seen[state] == 0);
-    if !never.is_empty() {
-        text += &format!("note: never seen: {never}; their rows are guesses\n");
-    }
-    let absorbing = named(&|state| left(state) > 1 && study.counts[state][state] == left(state));
-    if !absorbing.is_empty() {
-        text += &format!("note: never left once reached: {absorbing}\n");
-    }
-    let classes = study.classes.iter();
-    let classes: Vec<_> = classes
-        .filter(|class| study.seen[class.states[0]] > 0)
-        .collect();
+    let classes = study.seen_classes();
     if classes.len() > 1 {
-        let of = |class: &&crate::analysis::Class| {
-            let names: Vec<&str> = class.states.iter().map(|&s| labels[s].as_str()).collect();
-            let kind = if class.closed {
-                "never left"
-            } else {
-                "left for good"
+        let of = |class: &&Class| {
+            let kind = match class.closed {
+                true => "never left",
+                false => "left for good",
             };
-            format!("{{{}}} {kind}", names.join(", "))
+            format!("{{{}}} {kind}", named(&class.states))
         };
         let shown: Vec<String> = classes.iter().take(MAX_CLASSES).map(of).collect();
         text += &format!(
@@ -74,13 +79,13 @@ pub(super) fn notes(study: &Study, labels: &[String]) -> String {
 }
 
 /// Rules, matrices, long runs, permuted labels.
-pub(super) fn study(study: &Study, labels: &[String]) -> String {
-    let judge = match study.truth_is_known {
+fn study(study: &ChainStudy, labels: &[String]) -> String {
+    let reference = match study.truth_is_known {
         true => "true",
         false => "counted",
     };
     let mut text = format!(
-        "{} rows, {} states; laws of the last {} rows, distances from the {judge} matrix\n\n",
+        "{} rows, {} states; laws of the last {} rows, distances from the {reference} matrix\n\n",
         study.rows,
         labels.len(),
         study.last
@@ -104,7 +109,7 @@ pub(super) fn study(study: &Study, labels: &[String]) -> String {
     }
     text += &aligned_rows(&rows);
     text += &format!(
-        "\nrows of the inferred matrix are {} from the {judge} ones on average",
+        "\nrows of the inferred matrix are {} from the {reference} ones on average",
         number(study.matrix_distance, 3)
     );
     text += &match study.counted_distance {
@@ -143,7 +148,7 @@ pub(super) fn study(study: &Study, labels: &[String]) -> String {
             .fold(f64::NEG_INFINITY, f64::max);
         text += &format!(
             "\nlabels permuted {} times: log score {} to {} ({} as they are), laws {} TV from \
-             those\nmean of all {}: log score {}, {} TV from the {judge} matrix\n",
+             those\nmean of all {}: log score {}, {} TV from the {reference} matrix\n",
             relabelling.permutations,
             number(least, 3),
             number(most, 3),
@@ -158,7 +163,7 @@ pub(super) fn study(study: &Study, labels: &[String]) -> String {
 }
 
 /// A matrix with the times that its states were left.
-fn matrix(study: &Study, chain: &ChainSummary, labels: &[String], counted: bool) -> String {
+fn matrix(study: &ChainStudy, chain: &ChainSummary, labels: &[String], counted: bool) -> String {
     let mut head = vec![chain.name.clone()];
     head.extend(labels.iter().cloned());
     head.push("left".to_owned());
@@ -174,7 +179,7 @@ fn matrix(study: &Study, chain: &ChainSummary, labels: &[String], counted: bool)
         }));
         row.push(match (chain.name.as_str(), counted) {
             ("true", _) => String::new(),
-            (_, true) => study.counts[from].iter().sum::<u64>().to_string(),
+            (_, true) => study.transitions_from(from).to_string(),
             _ => study.visits[from].to_string(),
         });
         rows.push(row);
@@ -183,7 +188,7 @@ fn matrix(study: &Study, chain: &ChainSummary, labels: &[String], counted: bool)
 }
 
 /// What temperatures do.
-pub(super) fn temperatures(compared: &[AtTemperature], labels: &[String]) -> String {
+fn temperatures(compared: &[AtTemperature], labels: &[String]) -> String {
     if compared.is_empty() {
         return String::new();
     }
@@ -207,12 +212,12 @@ pub(super) fn temperatures(compared: &[AtTemperature], labels: &[String]) -> Str
 }
 
 /// The chain over windows.
-pub(super) fn windows(found: &Windows, labels: &[String]) -> String {
+fn windows(result: &WindowSummary, labels: &[String]) -> String {
     let mut text = format!(
         "\nthe model over windows of {} states: {} windows, {} shorter beginnings that never come back\n",
-        found.window, found.windows, found.transient
+        result.window, result.windows, result.transient
     );
-    let classes = found.classes.iter().take(MAX_CLASSES).map(|class| {
+    let classes = result.classes.iter().take(MAX_CLASSES).map(|class| {
         let period = match class.period {
             0 => "without a way back".to_owned(),
             1 => "no period".to_owned(),
@@ -231,13 +236,13 @@ pub(super) fn windows(found: &Windows, labels: &[String]) -> String {
     });
     text += &format!(
         "{} class(es) along steps of more than {}\n",
-        found.class_count, found.least
+        result.class_count, result.least
     );
     text += &classes.collect::<String>();
-    if found.class_count > MAX_CLASSES {
+    if result.class_count > MAX_CLASSES {
         text += "  …\n";
     }
-    match &found.long_run {
+    match &result.long_run {
         Some(long) => {
             let relaxation = match long.second {
                 second if second <= 0.0 => "at once".to_owned(),
@@ -252,17 +257,17 @@ pub(super) fn windows(found: &Windows, labels: &[String]) -> String {
                 long.second
             );
         }
-        None if found.closed > 1 => {
+        None if result.closed > 1 => {
             text += &format!(
                 "{} classes are never left, each with a stationary law of its own\n",
-                found.closed
+                result.closed
             );
         }
         None => text += "the stationary law was not found: the chain hardly moves\n",
     }
     text + &format!(
         "any window follows any after {} steps with a probability of at least {:.2e}\n",
-        found.window, found.least_passage
+        result.window, result.least_passage
     )
 }
 

@@ -1,25 +1,26 @@
 //! `statecast training-run`: convergence of optimisation runs.
 
+mod figure;
 mod minima;
-mod pool;
 mod settling;
 mod source;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::Args;
 use serde::Serialize;
 
 use super::endings::written_as;
-use super::experts::{BandArguments, ExpertArguments, NameList, load, names};
+use super::experts::{BandArguments, ExpertArguments, NameList, load};
 use super::input::ModelArguments;
 use crate::forecast::Method;
 use crate::forecasters::{ForecasterName, Forecasters};
 use crate::model::{ModelInfo, Work};
 use crate::output::{Manifest, write_json};
-use pool::Member;
+use crate::study::SettlingSettings;
+use crate::study::convergence::{POOL_MEMBERS, PoolMember};
 use source::Source;
 
 /// Forecast where a metric of optimisation runs settles, or which minimum runs reach
@@ -105,10 +106,10 @@ pub(super) struct Arguments {
         long,
         value_delimiter = ',',
         value_name = "NAMES",
-        default_value = "builtin,ar,power-law,exponential,trend=0.5",
+        default_value = POOL_MEMBERS,
         help_heading = "Settling value"
     )]
-    pool: Vec<Member>,
+    pool: Vec<PoolMember>,
     /// Members of the mixture
     #[arg(long, value_name = "NAMES", default_value = "builtin,ar,linear")]
     experts: Vec<NameList>,
@@ -132,15 +133,6 @@ pub(super) struct Arguments {
     figure: Option<PathBuf>,
 }
 
-/// Largest number of sample paths: with the most blocks they take 800 MB.
-const MAX_SAMPLES: usize = 10_000;
-
-/// Name of the pool.
-const POOL: &str = "pool";
-
-/// Forecasters of settling values that are not predictors.
-const CURVES: [&str; 5] = ["power-law", "exponential", "trend", "last", POOL];
-
 /// Contents of the output file.
 #[derive(Serialize)]
 struct Run<'a, T: Serialize> {
@@ -151,113 +143,62 @@ struct Run<'a, T: Serialize> {
     seed: u64,
     samples: usize,
     #[serde(flatten)]
-    found: &'a T,
+    result: &'a T,
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    arguments.check()?;
-    let runs = arguments.source.read(&arguments)?;
+    let settings = arguments.check()?;
+    let column = arguments.minima.as_ref().unwrap_or(&arguments.metric);
+    let runs = arguments.source.read(column, arguments.seed)?;
     match &arguments.minima {
-        Some(parameter) => minima::run(&arguments, &runs, parameter),
-        None => settling::run(&arguments, &runs),
+        Some(_) => minima::run(&arguments, &runs),
+        None => settling::run(&arguments, settings, &runs),
     }
 }
 
 impl Arguments {
-    /// Checks what can be checked before anything is read.
-    fn check(&self) -> anyhow::Result<()> {
+    /// Checks what can be checked before anything is read, and returns what is forecast of a metric.
+    fn check(&self) -> anyhow::Result<SettlingSettings> {
         written_as(self.output.as_ref(), &["json"])?;
         written_as(self.figure.as_ref(), &["svg", "png"])?;
-        ensure!(
-            self.level > 0.0 && self.level < 1.0,
-            "--level {}: needs a probability between 0 and 1",
-            self.level
-        );
-        ensure!(
-            (10..=MAX_SAMPLES).contains(&self.samples.get()),
-            "--samples {}: an interval needs 10 to {MAX_SAMPLES}",
-            self.samples
-        );
-        ensure!(
-            self.model.published_method() == Method::Vicl,
-            "--method {}: a metric is one channel",
-            self.model.published_method()
-        );
-        ensure!(
-            self.model.settings(Method::Vicl)?.scale == crate::codec::Scale::MinMax,
-            "--scale: the axis of a metric is determined by its values"
-        );
-        ensure!(
-            !self.pool.is_empty() && self.pool.iter().all(|member| member.name != POOL),
-            "--pool: needs forecasters other than itself"
-        );
-        if self.minima.is_none() {
-            ensure!(self.until.is_some(), "name the end step with --until");
-        }
-        Ok(())
-    }
-
-    /// Returns the requested forecasters, or the default ones.
-    fn names(&self) -> Vec<String> {
-        let usual: &[&str] = match self.minima {
-            Some(_) => &["builtin", "mixture", "ar", "linear", "knn", "persistence"],
-            None => &[
-                POOL,
-                "builtin",
-                "power-law",
-                "exponential",
-                "trend",
-                "ar",
-                "persistence",
-                "last",
-            ],
+        let mut settings = SettlingSettings::new(self.until.unwrap_or(0));
+        settings.prefix = self.prefix;
+        settings.blocks = self.blocks;
+        settings.level = self.level;
+        settings.samples = self.samples;
+        settings.seed = self.seed;
+        settings.forecast = self.model.settings(self.model.published_method())?;
+        settings.combining = self.bands.of(self.uncertainty.combining());
+        settings.block_forecasts = match self.figure {
+            Some(_) => settling::MAX_SHOWN,
+            None => 0,
         };
-        let usual = || usual.iter().map(|&name| name.to_owned()).collect();
-        self.models.clone().unwrap_or_else(usual)
+        settings.check()?;
+        PoolMember::check(&self.pool)?;
+        ensure!(
+            self.minima.is_some() || self.until.is_some(),
+            "name the end step with --until"
+        );
+        Ok(settings)
     }
 
-    /// Returns the distinct forecasters, including pooled ones.
-    fn needed(&self) -> Vec<String> {
-        let mut names = self.names();
-        if names.iter().any(|name| name == POOL) {
-            names.extend(self.pool.iter().map(|member| member.name.clone()));
-        }
-        let mut needed: Vec<String> = Vec::new();
-        for name in names {
-            if name != POOL && !needed.contains(&name) {
-                needed.push(name);
-            }
-        }
-        needed
-    }
-
-    /// Returns the forecaster of a name; a mixture without named members gets the experts.
-    fn forecaster(&self, name: &str) -> anyhow::Result<ForecasterName> {
-        let forecaster = name.parse().with_context(|| name.to_owned())?;
-        Ok(match forecaster {
-            ForecasterName::Mixture(members) if members.is_empty() => {
-                ForecasterName::mixture(names(&self.experts))
-            }
-            forecaster => forecaster,
-        })
-    }
-
-    /// Loads the required forecasters.
-    fn load(&self, rows: usize, horizon: usize) -> anyhow::Result<Forecasters> {
-        let needed = self.needed().into_iter();
-        let needed = needed.filter(|name| !CURVES.contains(&name.as_str()));
-        let names = needed.map(|name| self.forecaster(&name));
-        let names = names.collect::<anyhow::Result<Vec<_>>>()?;
+    /// Loads forecasters for runs of so many rows.
+    fn load(
+        &self,
+        names: &[ForecasterName],
+        rows: usize,
+        horizon: usize,
+    ) -> anyhow::Result<Forecasters> {
         let work = Work {
             channels: 1,
             rows,
             paths: self.samples.get(),
             horizon,
         };
-        load(&names, &self.model, work)
+        load(names, &self.model, work)
     }
 
-    fn write<T: Serialize>(&self, forecasters: &Forecasters, found: &T) -> anyhow::Result<()> {
+    fn write<T: Serialize>(&self, forecasters: &Forecasters, result: &T) -> anyhow::Result<()> {
         let Some(output) = &self.output else {
             return Ok(());
         };
@@ -268,7 +209,7 @@ impl Arguments {
             recalibrated: self.uncertainty.recalibrates(),
             seed: self.seed,
             samples: self.samples.get(),
-            found,
+            result,
         };
         Ok(write_json(output, &Manifest::new("training-run", &run))?)
     }

@@ -14,6 +14,7 @@ mod openai;
 mod pieces;
 mod probe;
 mod protocol;
+mod requests;
 mod server;
 mod sglang;
 mod tokenizer;
@@ -36,6 +37,7 @@ pub use error::{AddressError, ServedError};
 use pieces::Pieces;
 use probe::Found;
 use protocol::{Query, SymbolLogits};
+pub use requests::MostRequests;
 pub use server::{Server, ServerInfo};
 
 /// Missing probability of the symbols above which the server is queried again with more effort.

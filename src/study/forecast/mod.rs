@@ -21,7 +21,7 @@ pub use scores::{HeldOutScores, NameScores, held_out_scores};
 pub use settings::ForecastSettings;
 pub use table::table;
 
-use super::Observer;
+use super::{Observer, note_contexts};
 use crate::baselines::named;
 use crate::forecast::{
     Derivation, DerivedError, Forecaster, Futures, KnownFuture, Levels, Method, Reading, Role,
@@ -171,21 +171,9 @@ impl<'s> ForecastStudy<'s> {
     /// Says where contexts are not those that were asked for, and what a model reads of those that are longer than
     /// its window, given the rows of every episode.
     fn note_contexts(&self, rows: &[usize], longest: usize, observer: &dyn Observer) {
+        note_contexts(self.settings.context, rows, longest, observer);
         let all = rows.len();
         let wanted = self.settings.context.unwrap_or(usize::MAX);
-        let cut = rows.iter().filter(|&&r| r.min(wanted) > longest).count();
-        if cut > 0 {
-            observer.note(&format!(
-                "the model's window leaves room for {longest} rows of context; of {cut} of {all} episode(s) only the \
-                 last {longest} are used"
-            ));
-        }
-        let short = rows.iter().filter(|&&r| r < wanted).count();
-        if self.settings.context.is_some() && short > 0 {
-            observer.note(&format!(
-                "{short} of {all} episode(s) have fewer than {wanted} rows of context; all that they have are used"
-            ));
-        }
         let shown = self.forecaster.rows_before_paths(self.settings.horizon);
         let read = rows.iter().map(|&rows| rows.min(wanted).min(longest));
         let longer = read.filter(|&rows| rows > shown).count();
@@ -430,7 +418,7 @@ impl ForecastSettings {
 }
 
 /// Warns about values of a context that lie outside of what a method can read.
-pub(crate) fn warn_of_clipped(
+pub(super) fn warn_of_clipped(
     episode: &str,
     reading: &Reading,
     method: Method,
