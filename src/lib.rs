@@ -51,31 +51,27 @@ pub mod backtest;
 pub mod baselines;
 mod builder;
 pub mod cli;
-pub mod codec;
 pub mod convergence;
-pub mod density;
 pub mod disentangle;
 pub mod dynamics;
 pub mod environment;
 mod error;
 pub mod evaluation;
-pub mod experts;
 pub mod forecast;
 pub mod forecasters;
-mod guard;
-mod kernel;
 pub mod learning;
 pub mod metrics;
-pub mod model;
 pub mod network;
 pub mod output;
-mod pipe;
 pub mod plot;
 pub mod policy;
 pub mod recording;
 pub mod report;
-mod stand_in;
 pub mod study;
+
+#[doc(inline)]
+pub use statecast_lm::{codec, decode, density, experts, model};
+use statecast_lm::{guard, kernel, pipe, stand_in};
 
 pub use builder::Builder;
 pub use error::Error;

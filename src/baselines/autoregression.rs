@@ -60,7 +60,7 @@ impl Rule for Orders {
     }
 
     fn density(&self, tail: &[f64]) -> Mass {
-        let mut mass = Mass::new();
+        let mut mass = Mass::default();
         match (self.best(tail.len()), tail.last()) {
             (Some(p), _) => {
                 let law = self.0[p - 1].predict(&features(tail, p))[0];

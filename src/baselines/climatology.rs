@@ -27,7 +27,7 @@ impl Rule for Values {
     }
 
     fn density(&self, _tail: &[f64]) -> Mass {
-        let mut mass = Mass::new();
+        let mut mass = Mass::default();
         if let Some(smoothed) = self.smoothed.get() {
             mass.add(1.0, 0..BIN_COUNT, |edge| smoothed.cdf(edge));
         }

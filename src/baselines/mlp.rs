@@ -247,7 +247,7 @@ impl JointRule for Ensemble {
         let distributions = self.distributions(tails)?;
         let of_tail = |(i, tail): (usize, &Tail)| {
             let channel = |c: usize| {
-                let mut mass = Mass::new();
+                let mut mass = Mass::default();
                 match &distributions {
                     Some(distributions) => distributions.iter().for_each(|member| {
                         let (mean, spread) = member[i][c];

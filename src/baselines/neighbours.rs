@@ -187,7 +187,7 @@ impl Rule for Past {
     }
 
     fn density(&self, tail: &[f64]) -> Mass {
-        let mut mass = Mass::new();
+        let mut mass = Mass::default();
         self.parts(tail, |weight, centre, width| {
             mass.add_normal(weight, centre, width)
         });

@@ -30,7 +30,7 @@ impl Rule for Increments {
     }
 
     fn density(&self, tail: &[f64]) -> Mass {
-        let mut mass = Mass::new();
+        let mut mass = Mass::default();
         match (tail.last(), self.smoothed.get()) {
             (Some(last), Some(smoothed)) => {
                 mass.add(1.0, 0..BIN_COUNT, |edge| smoothed.cdf(edge - last));

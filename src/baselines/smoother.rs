@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn quantiles_of_normal_parts_are_those_of_their_density() {
         let parts = [(0.3, 2.0, 0.4), (0.5, 6.0, 0.05), (0.2, 9.9, 1.0)];
-        let mut mass = Mass::new();
+        let mut mass = Mass::default();
         parts
             .iter()
             .for_each(|&(weight, centre, width)| mass.add_normal(weight, centre, width));

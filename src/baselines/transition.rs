@@ -135,7 +135,7 @@ impl OneStepPaths {
         let mut row = 0;
         for (i, tail) in tails.iter().enumerate() {
             for c in 0..self.active.len() {
-                let mut mass = Mass::new();
+                let mut mass = Mass::default();
                 if !tail.states.is_empty() {
                     for distribution in &distributions {
                         mass.add_normal(

@@ -39,7 +39,9 @@ fn note_requests(model: &Model, work: Work) {
     let contexts = model
         .server()
         .is_some_and(|server| server.scores_contexts());
-    let MostRequests { densities, paths } = MostRequests::of(model.tokens(), contexts, work);
+    let MostRequests {
+        densities, paths, ..
+    } = MostRequests::of(model.tokens(), contexts, work);
     if paths > MANY {
         tell!(
             "note: up to {paths} requests for the paths of a context; fewer --samples and a shorter \

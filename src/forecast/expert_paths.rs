@@ -13,6 +13,27 @@ use crate::experts::{
 };
 
 /// What a user knows about a system, for the experts of those who read hints or residuals.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use ndarray::Array2;
+/// use statecast::baselines::named;
+/// use statecast::forecast::{Forecaster, Knowledge, Residual, Role, Settings, Variables};
+/// // The logistic map, known but for a small term.
+/// let mut values = Array2::from_elem((60, 1), 0.3);
+/// for t in 1..60 {
+///     let x: f64 = values[[t - 1, 0]];
+///     values[[t, 0]] = 3.9 * x * (1.0 - x) + 1e-4 * (9.0 * x).sin();
+/// }
+/// let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+/// let map = |state: &[f64], _actions: &[f64]| vec![Some(3.9 * state[0] * (1.0 - state[0]))];
+/// let knowledge = Knowledge::default().with_simulator(Arc::new(Mutex::new(map)));
+/// let residual = Residual::new(named("mean").unwrap()).knowing(knowledge);
+/// let reading = Forecaster::of(Arc::new(residual), Settings::default()).read(&context)?;
+/// let density = reading.one_step().density(5, 0);
+/// assert!((density.mean() - context.values[[5, 0]]).abs() < 1e-3);
+/// # Ok::<(), statecast::forecast::ForecastError>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Knowledge {
     simulator: Option<Arc<Mutex<dyn Simulator>>>,

@@ -7,7 +7,8 @@ use ndarray::{ArrayView2, s};
 
 use super::long_context::{first_shown, longest_segment, most_steps};
 use super::{
-    Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Tolerance, Variables,
+    Encoding, ForecastError, Language, OneStep, Predictor, Reading, Role, Temperature, Tolerance,
+    Variables,
 };
 use crate::codec::Scale;
 use crate::disentangle::{Components, Disentangler};
@@ -51,35 +52,6 @@ impl std::fmt::Display for Method {
             Self::DiclSa => "dicl-sa",
             Self::Residual => "residual",
         })
-    }
-}
-
-/// Divisor of the logits: 1 is the model as it is, below 1 is narrower, above 1 wider.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Temperature(f64);
-
-impl Temperature {
-    /// A temperature above zero.
-    ///
-    /// # Errors
-    /// [`ForecastError::Temperature`] otherwise.
-    pub fn new(value: f64) -> Result<Self, ForecastError> {
-        if value > 0.0 && value.is_finite() {
-            Ok(Self(value))
-        } else {
-            Err(ForecastError::Temperature(value))
-        }
-    }
-
-    /// The number.
-    pub fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl Default for Temperature {
-    fn default() -> Self {
-        Self(1.0)
     }
 }
 

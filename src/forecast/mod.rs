@@ -20,19 +20,16 @@ mod long_context;
 mod mixture;
 mod one_step;
 mod online;
-mod predicted;
 mod predictor;
 mod reading;
 mod recalibration;
 mod residual;
 mod rollout;
-mod session;
 mod simultaneous;
 mod stacked;
 mod summary;
 mod tails;
 mod transition;
-mod trees;
 mod variables;
 
 use bounds::Clipped;
@@ -41,7 +38,7 @@ pub use derived::{Derivation, Derived, DerivedError, ExpressionError};
 pub use encoding::Encoding;
 pub use episode_control::{EpisodeControl, EpisodeSteps};
 pub use expert_paths::Knowledge;
-pub use forecaster::{Forecaster, Method, Settings, Temperature};
+pub use forecaster::{Forecaster, Method, Settings};
 pub use hinted::Hinted;
 pub use language::Language;
 pub use mixture::{Mixture, MixtureWeights};
@@ -53,9 +50,9 @@ pub use reading::Reading;
 pub use recalibration::{Map, Places, Recalibrated};
 pub use residual::Residual;
 pub use rollout::{Control, KnownFuture, Rollout, RolloutSettings};
-pub use session::{Session, Tolerance};
 pub use simultaneous::{Level, SimultaneousBand, WholePaths};
 pub use stacked::{PathWeight, Stacked};
+pub use statecast_lm::decode::{Session, Temperature, TemperatureError, Tolerance};
 pub use summary::{Levels, Summary};
 pub use variables::{ChannelParts, RewardRow, Role, Variables};
 
@@ -143,9 +140,9 @@ pub enum ForecastError {
         /// Share given.
         share: f64,
     },
-    /// A temperature that is not above zero.
-    #[error("temperature {0}: must be a number above 0")]
-    Temperature(f64),
+    /// A number that is no temperature.
+    #[error(transparent)]
+    Temperature(#[from] TemperatureError),
     /// Quantile levels that are not strictly between 0 and 1, or none.
     #[error("quantile levels '{0}': give numbers between 0 and 1, such as 0.05,0.5,0.95")]
     Levels(String),

@@ -103,7 +103,7 @@ enum Density {
 
 impl Density {
     fn mass(&self) -> Vec<f32> {
-        let mut mass = Mass::new();
+        let mut mass = Mass::default();
         match self {
             Self::Student(s) => {
                 mass.add_student(1.0, CENTRE + s.location, s.scale, s.freedom);

@@ -321,17 +321,17 @@ fn mean(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::sync::Mutex;
 
     use super::*;
 
     /// Keeps what a study warns of.
     #[derive(Default)]
-    struct Warnings(RefCell<Vec<String>>);
+    struct Warnings(Mutex<Vec<String>>);
 
     impl Observer for Warnings {
         fn warning(&self, text: &str) {
-            self.0.borrow_mut().push(text.to_owned());
+            self.0.lock().unwrap().push(text.to_owned());
         }
     }
 
@@ -366,7 +366,7 @@ mod tests {
         let study = SettlingStudy::new(&runs, settings, &warnings).unwrap();
         assert_eq!(study.spans.len(), 3);
         assert_eq!(
-            *warnings.0.borrow(),
+            *warnings.0.lock().unwrap(),
             ["1 of 4 runs are left out: 1 has 8 rows"]
         );
         let refused = SettlingStudy::new(&runs, SettlingSettings::new(50), &());

@@ -179,18 +179,18 @@ impl Markov {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::sync::Mutex;
 
     use super::*;
     use crate::analysis::EncodedStates;
 
     /// Keeps what a study says.
     #[derive(Default)]
-    struct Notes(RefCell<Vec<String>>);
+    struct Notes(Mutex<Vec<String>>);
 
     impl Observer for Notes {
         fn note(&self, text: &str) {
-            self.0.borrow_mut().push(text.to_owned());
+            self.0.lock().unwrap().push(text.to_owned());
         }
 
         fn progress(&self, share: f64) {
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(found.sequence[0], 40 % 3);
         // The first row of a context has no row before it, gap or not.
         assert_eq!(
-            *notes.0.borrow(),
+            *notes.0.lock().unwrap(),
             ["1 transition(s) over gaps of the time are neither counted nor scored"]
         );
         assert_eq!(found.study.last, 20);
@@ -240,7 +240,7 @@ mod tests {
         settings.context = Some(200);
         let notes = Notes::default();
         run(&ring(100, &[]), &settings, &notes).unwrap();
-        assert!(notes.0.borrow()[0].contains("fewer than 200 rows of context"));
+        assert!(notes.0.lock().unwrap()[0].contains("fewer than 200 rows of context"));
     }
 
     #[test]

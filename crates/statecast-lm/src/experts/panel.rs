@@ -1,0 +1,296 @@
+//! A panel of experts on one recording.
+
+use std::sync::Arc;
+
+use super::analogue::Analogue;
+use super::fourier::Fourier;
+use super::linear::Linear;
+use super::quadratic::Quadratic;
+use super::seasonal::Seasonal;
+use super::simulator::SimulatorExpert;
+use super::smoothing::Smoothing;
+use super::{Expert, Next, Past, Simulated, Student, bounded};
+
+/// Memory limit of the experts of paths that advance together, in bytes.
+const PATH_BYTES: usize = 256 << 20;
+
+/// Returns the number of paths within the memory limit, given the bytes per path.
+pub fn paths_that_fit(bytes: usize) -> usize {
+    (PATH_BYTES / bytes.max(1)).max(1)
+}
+
+/// Kind of an expert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpertKind {
+    /// Linear regression on all channels of the last one or two rows and the actions.
+    Linear,
+    /// Linear regression on one row with products of two variables.
+    Quadratic,
+    /// Regression with products of three variables and random Fourier features, for few variables.
+    /// Not a model input.
+    Fourier,
+    /// Exponential smoothing of each channel, including persistence.
+    Smoothing,
+    /// Value of each channel one period ago.
+    Seasonal,
+    /// Successors of the past rows that are most similar to the last one.
+    Analogue,
+    /// The prediction that is [passed](ExpertPanel::tell) to the panel.
+    Simulator,
+}
+
+impl ExpertKind {
+    /// All kinds that need rows only and that models read, in the order of results.
+    pub const ALL: [Self; 5] = [
+        Self::Linear,
+        Self::Quadratic,
+        Self::Smoothing,
+        Self::Seasonal,
+        Self::Analogue,
+    ];
+
+    /// Returns the name in model files and in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Quadratic => "quadratic",
+            Self::Fourier => "fourier",
+            Self::Smoothing => "smoothing",
+            Self::Seasonal => "seasonal",
+            Self::Analogue => "analogue",
+            Self::Simulator => "simulator",
+        }
+    }
+
+    fn start(self, channels: usize, actions: usize) -> Box<dyn Expert> {
+        match self {
+            Self::Linear => Box::new(Linear::new(channels, actions)),
+            Self::Quadratic => Box::new(Quadratic::new(channels, actions)),
+            Self::Fourier => Box::new(Fourier::new(channels, actions)),
+            Self::Smoothing => Box::new(Smoothing::new(channels)),
+            Self::Seasonal => Box::new(Seasonal::new(channels, None)),
+            Self::Analogue => Box::new(Analogue::new(channels)),
+            Self::Simulator => Box::new(SimulatorExpert::new(channels)),
+        }
+    }
+}
+
+/// Experts that read a recording row by row. Each row is [predicted](Self::predict), then
+/// [learned](Self::learn); a path continues from a [fork](Self::fork).
+///
+/// ```
+/// use statecast_lm::experts::{ExpertPanel, ExpertKind};
+/// // One channel that halves, driven by an action.
+/// let mut panel = ExpertPanel::new(&[ExpertKind::Linear], 1, &[1.0]);
+/// let (mut x, mut action) = (2.0, 0.0);
+/// for t in 0..60 {
+///     panel.predict(t == 0);
+///     action = (0.7 * f64::from(t)).sin();
+///     panel.learn(&[x], &[action]);
+///     x = 0.5 * x + action;
+/// }
+/// let next = panel.predict(false)[0][0].unwrap();
+/// assert!((next.location - x).abs() < 1e-3 && next.scale < 1e-2);
+/// ```
+pub struct ExpertPanel {
+    past: Arc<Past>,
+    /// Largest action of the context, per action.
+    units: Vec<f64>,
+    sources: Vec<ExpertKind>,
+    experts: Vec<Box<dyn Expert>>,
+    /// Predictions of the last predicted row, `[expert][channel]`.
+    predicted: Vec<Vec<Option<Student>>>,
+    /// The simulator's prediction of the next row.
+    simulated: Option<Vec<Option<Simulated>>>,
+    age: usize,
+}
+
+impl Clone for ExpertPanel {
+    fn clone(&self) -> Self {
+        Self {
+            past: Arc::clone(&self.past),
+            units: self.units.clone(),
+            sources: self.sources.clone(),
+            experts: self.experts.iter().map(|expert| expert.copy()).collect(),
+            predicted: self.predicted.clone(),
+            simulated: self.simulated.clone(),
+            age: self.age,
+        }
+    }
+}
+
+impl ExpertPanel {
+    /// Creates untrained experts. `units` are the sizes of the context's largest actions, one per
+    /// action; zero counts as 1.
+    pub fn new(sources: &[ExpertKind], channels: usize, units: &[f64]) -> Self {
+        let start = |source: &ExpertKind| source.start(channels, units.len());
+        let unit = |&unit: &f64| if unit > 0.0 { unit } else { 1.0 };
+        Self {
+            past: Arc::default(),
+            units: units.iter().map(unit).collect(),
+            sources: sources.to_vec(),
+            experts: sources.iter().map(start).collect(),
+            predicted: vec![vec![None; channels]; sources.len()],
+            simulated: None,
+            age: 0,
+        }
+    }
+
+    /// Sets a known period of at least one row.
+    ///
+    /// ```
+    /// use statecast_lm::experts::{ExpertPanel, ExpertKind};
+    /// let mut panel = ExpertPanel::new(&[ExpertKind::Seasonal], 1, &[]).with_period(4);
+    /// for t in 0..8 {
+    ///     panel.predict(false);
+    ///     panel.learn(&[[0.0, 3.0, 1.0, 2.0][t % 4]], &[]);
+    /// }
+    /// assert!(panel.predict(false)[0][0].unwrap().location.abs() < 1e-3);
+    /// ```
+    pub fn with_period(mut self, period: usize) -> Self {
+        let channels = self.predicted.first().map_or(0, Vec::len);
+        let period = period.max(1);
+        for (source, expert) in self.sources.iter().zip(&mut self.experts) {
+            if *source == ExpertKind::Seasonal {
+                *expert = Box::new(Seasonal::new(channels, Some(period)));
+            }
+        }
+        self
+    }
+
+    /// Passes a simulator's prediction of the next row, in the panel's units, before that row is
+    /// [predicted](Self::predict). It is dropped when the row is [learned](Self::learn).
+    ///
+    /// ```
+    /// use statecast_lm::experts::{ExpertPanel, Simulated, ExpertKind};
+    /// let mut panel = ExpertPanel::new(&[ExpertKind::Simulator], 1, &[]);
+    /// let (mut x, model) = (0.4, |x: f64| 3.9 * x * (1.0 - x));
+    /// for t in 0..10 {
+    ///     panel.predict(t == 0);
+    ///     panel.learn(&[x], &[]);
+    ///     panel.tell(vec![Some(Simulated { mean: model(x), std: None })]);
+    ///     x = model(x);
+    /// }
+    /// assert_eq!(panel.predict(false)[0][0].unwrap().location, x);
+    /// ```
+    pub fn tell(&mut self, simulated: Vec<Option<Simulated>>) {
+        self.simulated = Some(simulated);
+    }
+
+    /// Returns the approximate bytes of a path of a number of steps: experts, predictions and rows.
+    pub fn path_bytes(&self, steps: usize) -> usize {
+        self.path_bytes_after(0, steps)
+    }
+
+    /// Returns the same after a number of further rows.
+    pub fn path_bytes_after(&self, rows: usize, steps: usize) -> usize {
+        let experts = self.experts.iter();
+        let experts: usize = experts.map(|expert| expert.bytes(rows + steps)).sum();
+        let predicted = self.predicted.iter().map(|row| size_of_val(&row[..]));
+        let row = self.predicted.first().map_or(0, Vec::len) + self.units.len();
+        let row = size_of::<f64>() * row + Past::ROW_BYTES;
+        experts + predicted.sum::<usize>() + steps * row + size_of::<Self>()
+    }
+
+    /// Returns the number of paths of some steps within the memory limit, each with `beside`
+    /// further bytes.
+    pub fn paths_at_once(&self, steps: usize, beside: usize) -> usize {
+        paths_that_fit(self.path_bytes(steps) + beside)
+    }
+
+    /// Predicts the next row, `[expert][channel]`; `None` where an expert has no prediction.
+    /// `begins` marks the first row of an episode; the very first row always is one.
+    pub fn predict(&mut self, begins: bool) -> &[Vec<Option<Student>>] {
+        self.age = self.past.next_age(begins);
+        let next = Next {
+            past: &self.past,
+            t: self.past.len(),
+            age: self.age,
+            simulated: self.simulated.as_deref().unwrap_or_default(),
+        };
+        let all = self.experts.iter_mut();
+        self.predicted = all.map(|expert| expert.predict(&next)).collect();
+        &self.predicted
+    }
+
+    /// Returns the last predictions.
+    pub fn predicted(&self) -> &[Vec<Option<Student>>] {
+        &self.predicted
+    }
+
+    /// Returns the experts in their order.
+    pub fn sources(&self) -> &[ExpertKind] {
+        &self.sources
+    }
+
+    /// Returns the number of rows between the last predicted one and the first of its episode.
+    pub fn age(&self) -> usize {
+        self.age
+    }
+
+    /// Returns the learned rows.
+    pub fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// Learns the last predicted row: values of the channels, and actions in their own units.
+    pub fn learn(&mut self, row: &[f64], actions: &[f64]) {
+        let row: Vec<f64> = row.iter().map(|&x| bounded(x)).collect();
+        let scaled = actions.iter().zip(&self.units);
+        let scaled = scaled.map(|(action, unit)| bounded(action / unit));
+        let actions: Vec<f64> = scaled.collect();
+        let next = Next {
+            past: &self.past,
+            t: self.past.len(),
+            age: self.age,
+            simulated: self.simulated.as_deref().unwrap_or_default(),
+        };
+        let all = self.experts.iter_mut();
+        all.for_each(|expert| expert.learn(&next, &row));
+        Past::push(&mut self.past, &row, &actions, self.age == 0);
+        self.simulated = None;
+    }
+
+    /// Returns the experts for a sampled path. Its rows update the state only; regressions keep
+    /// what they learned.
+    pub fn fork(&self) -> Self {
+        let mut forked = self.clone();
+        forked.experts.iter_mut().for_each(|expert| expert.settle());
+        forked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(t: usize, channels: usize) -> Vec<f64> {
+        let phase = |c: usize| (t * (c + 3)) as f64;
+        (0..channels).map(|c| phase(c).sin()).collect()
+    }
+
+    fn go_on(panel: &mut ExpertPanel, rows: std::ops::Range<usize>, channels: usize) {
+        for t in rows {
+            panel.predict(t == 0);
+            panel.learn(&row(t, channels), &[]);
+        }
+    }
+
+    /// Only covariances counted: 300 paths of 150 channels took twice the memory they were meant
+    /// to. Then every path had a copy of them, which it does not need.
+    #[test]
+    fn bytes_of_a_path_include_states_and_rows_but_nothing_that_is_shared() {
+        let channels = 150;
+        let mut panel = ExpertPanel::new(&[ExpertKind::Linear], channels, &[]);
+        go_on(&mut panel, 0..10, channels);
+        panel.predict(false);
+        let step = panel.path_bytes(301) - panel.path_bytes(201);
+        assert!(step >= 100 * 8 * channels);
+        let states = 2 * 2 * channels * 8 + 3 * channels;
+        let covariance = (2 * channels + 1) * (2 * channels + 2) / 2;
+        let bytes = panel.path_bytes(0);
+        assert!(bytes >= 8 * states && bytes < 8 * covariance, "{bytes}");
+        let small = ExpertPanel::new(&[ExpertKind::Smoothing], channels, &[]);
+        assert!(small.path_bytes(1) >= channels * 7 * 4 * 8);
+    }
+}

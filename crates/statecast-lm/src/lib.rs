@@ -1,0 +1,26 @@
+//! Language models that read numbers as digits, on candle: the lower half of statecast.
+//!
+//! The data flows one way, and the modules stand in its order:
+//!
+//! 1. [`codec`]: values to bins, digits and token ids;
+//! 2. [`density`]: probabilities to moments, quantiles and draws;
+//! 3. [`experts`]: what simple rules say of the next row, which the bundled model reads as hints;
+//! 4. [`model`]: token ids to probabilities: the bundled model, open models in many formats, models of servers;
+//! 5. [`decode`]: sessions that read a context once and continue it along many paths.
+//!
+//! Forecasts of recordings, and everything that uses them, are in the crate `statecast`, which shows these modules under
+//! the same names.
+
+pub mod codec;
+pub mod decode;
+pub mod density;
+pub mod experts;
+#[doc(hidden)]
+pub mod guard;
+#[doc(hidden)]
+pub mod kernel;
+pub mod model;
+#[doc(hidden)]
+pub mod pipe;
+#[doc(hidden)]
+pub mod stand_in;
