@@ -256,3 +256,34 @@ impl Variables {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    /// A reward that stood in the row of its action would be forecast from the state before the action alone.
+    #[test]
+    fn rewards_stand_in_the_row_that_is_asked_for() {
+        let (states, actions) = (array![[1.0], [2.0], [3.0]], array![[0.1], [0.2], [0.2]]);
+        let (names, rewards) = (["x".to_owned(), "u".to_owned()], array![5.0, 7.0, 9.0]);
+        let of = |row, method| {
+            let parts = ChannelParts {
+                state_names: &names[..1],
+                states: states.view(),
+                action_names: &names[1..],
+                actions: actions.view(),
+                reward: Some(("reward", rewards.view(), row)),
+            };
+            Variables::of_parts(parts, method)
+        };
+        let recorded = of(RewardRow::OfAction, Method::Vicl);
+        assert_eq!(recorded.values, array![[1.0, 5.0], [2.0, 7.0], [3.0, 9.0]]);
+        let next = of(RewardRow::OfNextState, Method::DiclSa);
+        assert_eq!(next.names, ["x", "u", "reward"]);
+        assert_eq!(next.roles, [Role::State, Role::Action, Role::Reward]);
+        assert_eq!(next.values.column(2), array![7.0, 5.0, 7.0]);
+        assert_eq!(next.actions, actions);
+    }
+}

@@ -2,9 +2,36 @@
 
 use std::io::{self, Write};
 
-use protobuf::{Message, RepeatedField};
-use tensorboard_proto::event::Event;
-use tensorboard_proto::summary::{Summary, Summary_Value};
+use prost::Message;
+
+/// `tensorflow/core/util/event.proto`, as far as scalars need it.
+#[derive(Clone, PartialEq, Message)]
+struct Event {
+    #[prost(double, tag = "1")]
+    wall_time: f64,
+    #[prost(int64, tag = "2")]
+    step: i64,
+    #[prost(string, optional, tag = "3")]
+    file_version: Option<String>,
+    #[prost(message, optional, tag = "5")]
+    summary: Option<Summary>,
+}
+
+/// `tensorflow/core/framework/summary.proto`.
+#[derive(Clone, PartialEq, Message)]
+struct Summary {
+    #[prost(message, repeated, tag = "1")]
+    value: Vec<SummaryValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SummaryValue {
+    #[prost(string, tag = "1")]
+    tag: String,
+    /// One of several kinds of values, so that a zero is written, too.
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
+}
 
 /// Scalars of a step.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,30 +61,32 @@ pub struct ScalarEvent {
 /// # Errors
 /// What the writer reports.
 pub fn write_events(out: &mut dyn Write, events: &[ScalarEvent]) -> io::Result<()> {
-    let mut version = Event::new();
-    version.set_wall_time(events.first().map_or(0.0, |event| event.time));
-    version.set_file_version("brain.Event:2".to_owned());
+    let version = Event {
+        wall_time: events.first().map_or(0.0, |event| event.time),
+        file_version: Some("brain.Event:2".to_owned()),
+        ..Event::default()
+    };
     record(out, &version)?;
     for event in events {
-        let values = event.scalars.iter().map(|(name, value)| {
-            let mut scalar = Summary_Value::new();
-            scalar.set_tag(name.clone());
-            scalar.set_simple_value(*value as f32);
-            scalar
+        let value = event.scalars.iter().map(|(name, value)| SummaryValue {
+            tag: name.clone(),
+            simple_value: Some(*value as f32),
         });
-        let mut summary = Summary::new();
-        summary.set_value(RepeatedField::from_vec(values.collect()));
-        let mut message = Event::new();
-        message.set_wall_time(event.time);
-        message.set_step(i64::try_from(event.step).unwrap_or(i64::MAX));
-        message.set_summary(summary);
+        let message = Event {
+            wall_time: event.time,
+            step: i64::try_from(event.step).unwrap_or(i64::MAX),
+            summary: Some(Summary {
+                value: value.collect(),
+            }),
+            ..Event::default()
+        };
         record(out, &message)?;
     }
     Ok(())
 }
 
 fn record(out: &mut dyn Write, event: &Event) -> io::Result<()> {
-    let message = event.write_to_bytes().map_err(io::Error::other)?;
+    let message = event.encode_to_vec();
     let length = (message.len() as u64).to_le_bytes();
     out.write_all(&length)?;
     out.write_all(&masked(&length).to_le_bytes())?;

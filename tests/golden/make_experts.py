@@ -1,6 +1,6 @@
 """What the online experts say of some recordings, by plain loops: python tests/golden/make_experts.py [--out FOLDER]
 
-Shares no code with the program (src/experts) or with the recipe (models/training/hints). Every candidate of every channel is
+Shares no code with the program (crates/statecast-lm/src/experts) or with the recipe (models/training/hints). Every candidate of every channel is
 an object of its own, every row is a pass of loops. Writes experts.npz.
 """
 

@@ -3,7 +3,7 @@
 An expert reads a batch of windows row by row and gives for each channel's next value a Student law from the rows
 before it and the actions up to the row before. The best two so far are the slots that the model reads, and the
 axis on which it answers is centred at the first and measured in its scale. The program has the same experts in
-Rust (src/experts); tests/golden/make_experts.py holds both to plain loops.
+Rust (crates/statecast-lm/src/experts); tests/golden/make_experts.py holds both to plain loops.
 
 Units: positions on a channel's axis less 5, not binned; actions over the largest of the context.
 """

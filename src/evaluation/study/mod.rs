@@ -541,3 +541,69 @@ fn termination_model(
     ));
     Some(Arc::new(ends))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Constant;
+
+    fn study(settings: EvaluationSettings) -> Result<EvaluationStudy, EvaluationStudyError> {
+        let recording = Recording::read("examples/pendulum.csv").unwrap();
+        EvaluationStudy::new(vec![("log".to_owned(), recording)], None, settings, &())
+    }
+
+    fn linear() -> EvaluationSettings {
+        EvaluationSettings::new(vec![Estimator::Rollouts(RolloutModel::Linear)])
+    }
+
+    #[test]
+    fn settings_are_checked_by_their_names() {
+        let said = |change: &dyn Fn(&mut EvaluationSettings)| {
+            let mut settings = linear();
+            change(&mut settings);
+            settings.check(Method::Vicl).unwrap_err().to_string()
+        };
+        assert_eq!(
+            said(&|s| s.discount = 1.5),
+            "`discount=1.5`: must be above 0 and at most 1"
+        );
+        assert_eq!(said(&|s| s.context = 9), "`context=9`: at least 10 rows");
+        assert_eq!(said(&|s| s.paths = 0), "`paths=0`: at least 1");
+        assert_eq!(said(&|s| s.horizon = Some(0)), "`horizon=0`: at least 1");
+        let mixture = EvaluationSettings::new(vec!["mixture".parse().unwrap()]);
+        assert!(mixture.check(Method::Vicl).is_ok());
+        assert!(matches!(
+            mixture.check(Method::DiclSa),
+            Err(EvaluationStudyError::MixedActions)
+        ));
+        let mut never = linear();
+        never.termination = Some(Termination::Never);
+        assert!(matches!(
+            study(never).err(),
+            Some(EvaluationStudyError::NoTermination("never"))
+        ));
+    }
+
+    /// Results are told apart by name alone.
+    #[test]
+    fn policies_have_names_of_their_own() {
+        let push = |name: &str| NamedPolicy::new(name, Box::new(Constant::new(vec![1.0], 3)));
+        let mut same = [push("a"), push("b"), push("a")];
+        let forecasters = Forecasters::new(&[], Vec::new()).unwrap();
+        let study = study(linear()).unwrap();
+        let error = study.run(&mut same, &forecasters, Settings::default(), &());
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "two policies are called a: name one with `policy=NAME=SOURCE`"
+        );
+    }
+
+    #[test]
+    fn every_recording_has_its_behaviour_policy_or_none() {
+        let error = study(linear()).unwrap().with_behaviours(Vec::new()).err();
+        assert_eq!(
+            error.unwrap().to_string(),
+            "0 `behaviour=` for 1 files: give one for each file, or none"
+        );
+    }
+}
