@@ -200,8 +200,7 @@ impl Table {
         let repeats = days.windows(2).any(|pair| pair[0] == pair[1]);
         let numbered = self.clocks.iter().filter(|_| repeats);
         let numbered = numbered.filter(|clock| time_rank(&clock.name()).0 == 0);
-        let mut numbered =
-            numbered.filter_map(|clock| Some((clock, clock.hours_and_minutes(rows)?)));
+        let mut numbered = numbered.filter_map(|clock| Some((clock, clock.times_in_digits(rows)?)));
         if let Some((clock, times)) = numbered.next() {
             let dates = days.iter().zip(times).map(|(day, nanos)| day.at(nanos));
             let columns = [&date.columns[..], &clock.columns[..]].concat();

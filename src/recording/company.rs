@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::conventions::{
-    Convention, convention, is_bare_action, is_continuation, is_vague_continuation,
-};
+use super::conventions::{Convention, convention, is_bare_action};
+use super::flag_names::{is_vague_continuation, role_beside};
 use super::source::{Column, Kind};
 
 /// Letters of steps, which stand for something only where state, action and reward are all there.
@@ -27,7 +26,7 @@ pub(super) fn conventions_of(columns: &[Column]) -> Vec<Option<Convention>> {
     let names: Vec<String> = columns.iter().map(|c| lower(c.family())).collect();
     take_letters(&names, &mut called);
     take_next_states(&names, &mut called);
-    take_continuations(&names, &mut called);
+    take_flags_of_steps(&names, &mut called);
     for index in vague(columns, &names, &called) {
         called[index] = None;
     }
@@ -104,21 +103,17 @@ fn take_next_states(names: &[String], called: &mut [Option<Convention>]) {
     }
 }
 
-/// Flags of steps after which the run goes on are believed under names like `masks` beside actions and rewards only.
-fn take_continuations(names: &[String], called: &mut [Option<Convention>]) {
-    let needed = [Convention::Action, Convention::Reward];
-    if !needed.iter().all(|need| called.contains(&Some(*need))) {
-        return;
-    }
+/// Flags are believed under names like `masks` and `last` beside actions and rewards only.
+fn take_flags_of_steps(names: &[String], called: &mut [Option<Convention>]) {
+    let [action, reward] =
+        [Convention::Action, Convention::Reward].map(|role| called.contains(&Some(role)));
     let mut masked = false;
     for (name, called) in names.iter().zip(&mut *called) {
-        match name.as_str() {
-            name if is_continuation(name) => {
-                masked |= is_vague_continuation(name);
-                *called = Some(Convention::Terminated);
-            }
-            "step_type" => *called = Some(Convention::Restart),
-            _ => {}
+        if let Some(role) = role_beside(name, action, reward) {
+            masked |= is_vague_continuation(name);
+            *called = Some(role);
+        } else if name == "step_type" && action && reward {
+            *called = Some(Convention::Restart);
         }
     }
     // Beside a mask of true ends they have those of time limits, too.

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::cells::Block;
-use super::conventions::is_vague_flag;
+use super::flag_names::is_vague_flag;
+use super::flags::role_of;
 use super::labels::Claim;
 use super::order::is_regular;
 use super::readings::Times;
@@ -97,10 +98,7 @@ impl Table {
                     let name = &flags.names[0];
                     self.blocks[Block::State as usize].append(name, &flags.values);
                     roles.state.columns.push(name.clone());
-                    match block {
-                        Block::Terminated => roles.terminated = Default::default(),
-                        _ => roles.truncated = Default::default(),
-                    }
+                    *role_of(block, roles) = Default::default();
                     continue;
                 }
                 roles.warnings.push(format!(

@@ -33,6 +33,7 @@ mod episode_groups;
 mod error;
 mod evidence;
 mod finals;
+mod flag_names;
 mod flags;
 mod flat;
 mod folder;
@@ -41,6 +42,7 @@ mod gregorian;
 mod guessed;
 mod hdf5;
 mod header;
+mod identifiers;
 mod input;
 mod json;
 mod json_series;
@@ -60,6 +62,7 @@ mod parquet;
 mod parquet_pages;
 mod readings;
 mod records;
+mod restarts;
 mod roles;
 mod rounded;
 mod seams;
@@ -71,6 +74,7 @@ mod summer_time;
 mod table;
 #[cfg(test)]
 mod tests;
+mod thousands;
 mod time_names;
 mod timeline;
 mod times;
@@ -87,6 +91,7 @@ pub(crate) use episode::LARGEST;
 pub use episode::{Episode, Recording};
 pub use error::RecordingError;
 pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
+use table::LeftOut;
 pub use table::{Duplicates, MissingPolicy};
 pub use timeline::{FutureActions, PlannedSteps, Timeline};
 pub use times::{TimeAxis, TimeStamp};
@@ -154,8 +159,8 @@ pub fn read(
     let mut roles = resolved.roles.clone();
     roles.notes.extend(source.notes());
     let table = resolved.filled(source, missing)?;
-    let (recording, counters) = table.into_recording(&mut roles)?;
-    resolved.explain_ignored(&mut roles, &counters);
+    let (recording, left_out) = table.into_recording(&mut roles)?;
+    resolved.explain_ignored(&mut roles, &left_out);
     Ok((recording.with_end_flag(resolved.end_flag(&roles)), roles))
 }
 
@@ -202,7 +207,7 @@ pub fn read_labels(
     roles.notes.extend(source.notes());
     let table = resolved.filled(source, MissingPolicy::Error)?;
     let runs = table.into_sequences(&mut roles)?;
-    resolved.explain_ignored(&mut roles, &[]);
+    resolved.explain_ignored(&mut roles, &LeftOut::default());
     Ok((runs, roles))
 }
 
@@ -249,7 +254,7 @@ pub fn read_runs(
     roles.notes.extend(source.notes());
     let table = resolved.filled(source, MissingPolicy::Hold)?;
     let runs = table.into_runs(&mut roles)?;
-    resolved.explain_ignored(&mut roles, &[]);
+    resolved.explain_ignored(&mut roles, &LeftOut::default());
     Ok((runs, roles))
 }
 

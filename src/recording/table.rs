@@ -76,6 +76,13 @@ impl Slot {
     }
 }
 
+/// Names of guessed states that turned out to be none.
+#[derive(Debug, Default)]
+pub(super) struct LeftOut {
+    pub(super) counters: Vec<String>,
+    pub(super) identifiers: Vec<String>,
+}
+
 /// Takes the values of a file in any order of columns, then cuts them into episodes.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -132,6 +139,8 @@ pub(super) struct Table {
     pub(super) column_names: String,
     /// Names of guessed states that turned out to be counters.
     pub(super) counters: Vec<String>,
+    /// Names of guessed states that turned out to be identifiers.
+    pub(super) identifiers: Vec<String>,
     /// The chosen time and its column, once the rows are in order.
     pub(super) times: Option<(String, Times)>,
     /// The row of the file behind each row, once they are in order.
@@ -214,6 +223,7 @@ impl Table {
             largest: LARGEST,
             column_names: super::assignment::names(columns),
             counters: Vec::new(),
+            identifiers: Vec::new(),
             times: None,
             row_in_file: Vec::new(),
             places,
@@ -316,11 +326,11 @@ impl Table {
         blocks.chain(labels).max().unwrap_or(0)
     }
 
-    /// The checked episodes, and guessed states that are counters and left out.
+    /// The checked episodes, and guessed states that are left out.
     pub(super) fn into_recording(
         mut self,
         roles: &mut Roles,
-    ) -> Result<(Recording, Vec<String>), RecordingError> {
+    ) -> Result<(Recording, LeftOut), RecordingError> {
         let episodes = self.settle(roles)?;
         self.take_logarithms(roles);
         self.warn_of_rounded(roles);
@@ -389,7 +399,11 @@ impl Table {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let recording = Recording::new(state_names, action_names, reward_name, episodes)?;
-        Ok((recording, self.counters))
+        let left_out = LeftOut {
+            counters: self.counters,
+            identifiers: self.identifiers,
+        };
+        Ok((recording, left_out))
     }
 
     /// The rows of a run that do not follow the row before, by its clock.
