@@ -268,21 +268,23 @@ fn named(word: &str, names: &[&str]) -> Option<i64> {
 /// What is written of the day, and what of the time of the day.
 fn split(text: &str) -> (String, String) {
     let Some(colon) = text.find(':') else {
-        return match text.split_once(['T', 't']) {
-            // 20240229T1030
+        return match text.split_once(['T', 't', ' ']) {
+            // 20240229T1030, 20240229 103000, 20240229 103000500
             Some((day, clock)) if day.len() == 8 && is_number(day) => {
                 let (digits, zone) = clock.split_at(
                     clock
                         .find(|c: char| !c.is_ascii_digit())
                         .unwrap_or(clock.len()),
                 );
+                let (digits, decimals) = digits.split_at(digits.len().min(6));
                 let pairs: Vec<String> = digits
                     .chars()
                     .collect::<Vec<_>>()
                     .chunks(2)
                     .map(String::from_iter)
                     .collect();
-                (day.to_owned(), pairs.join(":") + zone)
+                let point = if decimals.is_empty() { "" } else { "." };
+                (day.to_owned(), pairs.join(":") + point + decimals + zone)
             }
             _ => (text.to_owned(), String::new()),
         };

@@ -158,6 +158,7 @@ const BOOKKEEPING: &[&str] = &[
     "padding_mask",
     "is_pad",
     "is_padding",
+    "is_padded",
     "discount",
     "discounts",
 ];

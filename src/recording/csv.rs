@@ -211,24 +211,23 @@ impl CsvSource {
                 Column { name, array, kind }
             })
             .collect();
-        notes.extend(
-            columns
-                .iter()
-                .zip(readings)
-                .filter_map(|(column, reading)| {
-                    let (mark, what, other) = match reading? {
-                        Reading::Thousands(mark) => (mark, "thousands", "nothing else fits"),
-                        Reading::Unclear(mark) => {
-                            (mark, "decimals", "it may be thousands: write 1234 then")
-                        }
-                    };
+        let said = columns.iter().zip(readings).filter_map(|(column, reading)| {
+            let (reading, name) = (reading?, &column.name);
+            Some(match reading {
+                Reading::Thousands(mark) => {
                     let mark = char::from(mark);
-                    Some(format!(
-                        "\"{mark}\" in {} is read as the mark of {what}; {other}",
-                        column.name
-                    ))
-                }),
-        );
+                    format!("\"{mark}\" marks thousands in {name}: 1{mark}234 is read as 1234")
+                }
+                Reading::Unclear(mark) => {
+                    let mark = char::from(mark);
+                    format!(
+                        "\"{mark}\" is read as the decimal mark in {name}; if it marks thousands, write 1234 for \
+                         1{mark}234"
+                    )
+                }
+            })
+        });
+        notes.extend(said);
         Ok(Self {
             records,
             columns,

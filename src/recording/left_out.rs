@@ -20,6 +20,9 @@ use super::{Duplicates, RecordingError, Roles};
 /// Fewest rows from which on a column without a known name may be a counter or a clock.
 pub(super) const MIN_REGULAR: usize = 10;
 
+/// Rows of zeros at the end of an episode from which on they are warned of.
+const MIN_ZEROS: usize = 3;
+
 impl Table {
     /// Columns that may have been identifiers by their names and are quantities by their numbers
     /// become states; beside dates that go on evenly through all rows, so do whole numbers that come back.
@@ -195,9 +198,10 @@ impl Table {
     /// Leaves out rows of zeros behind the end of an episode of an array, and rows of nothing at its end.
     pub(super) fn leave_out_zeros(&self, runs: &mut [Run], roles: &mut Roles) {
         let quantities = [Block::State, Block::Action, Block::Reward];
+        let states = &self.blocks[Block::State as usize];
         let is_zero = |&row: &usize| {
-            let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
-            cells.all(|cells| cells.row(row).iter().all(|&value| value == 0.0))
+            let state = states.row(row);
+            !state.is_empty() && state.iter().all(|&value| value == 0.0)
         };
         let is_nothing = |&row: &usize| {
             let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
@@ -216,6 +220,19 @@ impl Table {
                 left_out += run.rows.len() - end;
                 run.rows.truncate(end);
             }
+        }
+        let zeros = |run: &Run| run.rows.iter().rev().take_while(|row| is_zero(row)).count();
+        let padded = |run: &&Run| (MIN_ZEROS..run.rows.len()).contains(&zeros(run));
+        let first = runs.iter().filter(|_| states.names.len() > 1).find(padded);
+        if let Some(run) = first.filter(|_| self.may_be_padded) {
+            roles.warnings.push(format!(
+                "{} row(s) at the end of episode {} hold nothing but zeros, as in {} of {} episodes: if they are padding, \
+                 save the rows of each in an array `lengths` or its steps in a `mask`",
+                zeros(run),
+                run.name,
+                runs.iter().filter(padded).count(),
+                runs.len()
+            ));
         }
         if nothing > 0 {
             roles.notes.push(format!(

@@ -32,6 +32,7 @@ mod episode;
 mod episode_groups;
 mod error;
 mod evidence;
+mod filled;
 mod finals;
 mod flag_names;
 mod flags;

@@ -317,6 +317,11 @@ impl Table {
             })?,
         };
         let mut groups = groups;
+        if let Some(start) = self.ring_start {
+            for (_, members) in groups.members.iter_mut().filter(|(_, m)| m.len() > start) {
+                members.rotate_left(start);
+            }
+        }
         let is_padding = |row: &usize| self.padding_rows.binary_search(row).is_ok();
         for (_, members) in &mut groups.members {
             members.retain(|row| !is_padding(row));

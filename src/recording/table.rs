@@ -105,6 +105,8 @@ pub(super) struct Table {
     pub(super) flags_cut_parts: bool,
     /// Whether those parts may end with rows of nothing, which fill them up to one length.
     pub(super) may_be_padded: bool,
+    /// The row with which the rows of each part, or all, begin, where they are those of a full ring.
+    pub(super) ring_start: Option<usize>,
     /// States behind the last steps of episodes, by the rows of these.
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
@@ -206,6 +208,7 @@ impl Table {
             part: None,
             flags_cut_parts: false,
             may_be_padded: false,
+            ring_start: None,
             final_states: BTreeMap::new(),
             gaps: BTreeMap::new(),
             padding_rows: Vec::new(),
