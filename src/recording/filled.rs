@@ -106,8 +106,12 @@ impl<C: Container> Arrays<'_, C> {
                 values = (0..width).flat_map(of).copied().collect();
             }
             let readings = says.readings(&values, length);
-            let in_front = |data: &Vec<Range<u64>>| data.iter().all(|range| range.start == 0);
-            let data = readings.into_iter().find(in_front);
+            // Flags of whole environments may say anything.
+            let tells = |data: &Vec<Range<u64>>| {
+                let in_front = data.iter().all(|range| range.start == 0);
+                in_front && data.iter().any(|range| (1..steps).contains(&range.end))
+            };
+            let data = readings.into_iter().find(tells);
             let found = data.and_then(|data| Padding::new(family.name.clone(), length, &data).ok());
             if found.is_some() {
                 return Ok(found);

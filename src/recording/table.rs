@@ -450,6 +450,7 @@ impl Table {
                 (class, place) => (class + 1, place),
             });
         let episodes = self.settle(roles)?;
+        self.warn_of_sentinels(roles);
         if let Some(gap) = self.label_gap(roles) {
             return Err(self.missing_at(gap));
         }

@@ -156,6 +156,32 @@ impl Series {
     }
 }
 
+/// A message of the readers in the words of logs: runs are episodes, the metric is the state, and cells without a number
+/// are left out by themselves.
+fn in_words_of_logs(text: String, metric: &str) -> String {
+    let mut text = text
+        .replace("`episode=", "`run=")
+        .replace(
+            " for state; the file has",
+            &format!(" for {metric}; the file has"),
+        )
+        .replace(
+            "choose other columns, correct it, or empty it and give `missing=hold`",
+            "correct it, or empty it",
+        )
+        .replace(", or name its encoding (`encoding=latin1`)", "")
+        .replace("read fewer columns (`state=`, `action=`), or save", "save");
+    while let Some(start) = text.find("`missing-value=")
+        && let Some((_, behind)) = text[start..].split_once("reads it as missing")
+    {
+        text = format!(
+            "{}empty such cells to leave them out{behind}",
+            &text[..start]
+        );
+    }
+    text
+}
+
 impl Source {
     /// Describes the source of the runs.
     pub(super) fn described(&self) -> String {
@@ -187,11 +213,11 @@ impl Source {
         let column = arguments.minima.as_ref().unwrap_or(&arguments.metric);
         match self.simulate {
             Some(function) => self.simulated(function, column, arguments.seed),
-            None => self.logged(column),
+            None => self.logged(column, arguments.minima.is_some()),
         }
     }
 
-    fn logged(&self, column: &str) -> anyhow::Result<Vec<Series>> {
+    fn logged(&self, column: &str, is_of_minima: bool) -> anyhow::Result<Vec<Series>> {
         let file = self.file.as_ref().context("a log or --simulate")?;
         let selection = RoleSelection {
             state: vec![column.to_owned()],
@@ -200,8 +226,11 @@ impl Source {
             duplicates: self.duplicates.into(),
             ..RoleSelection::default()
         };
-        // Runs are the episodes of a log.
-        let of_runs = |text: String| text.replace("`episode=", "`run=");
+        let flag = match is_of_minima {
+            true => "--minima",
+            false => "--metric",
+        };
+        let of_runs = |text: String| in_words_of_logs(text, flag);
         let read = read_runs(file, &selection);
         let (runs, roles) = read.map_err(|fault| anyhow!(of_runs(fault.to_string())))?;
         let columns = &roles.state.columns;
@@ -366,6 +395,28 @@ mod tests {
             from_zero: false,
         };
         assert_eq!(series(Some(stands)).rows_until(7), 7);
+    }
+
+    /// Fault: messages named flags and roles of other commands.
+    #[test]
+    fn messages_of_the_readers_have_the_words_of_logs() {
+        for (says, said) in [
+            (
+                "log.csv: no column fits \"los\" for state; the file has step, loss",
+                "log.csv: no column fits \"los\" for --metric; the file has step, loss",
+            ),
+            (
+                "loss holds -999; `missing-value=-999` reads it as missing",
+                "loss holds -999; empty such cells to leave them out",
+            ),
+            (
+                "save the file as UTF-8, or name its encoding (`encoding=latin1`)",
+                "save the file as UTF-8",
+            ),
+            ("`episode=seed` splits them", "`run=seed` splits them"),
+        ] {
+            assert_eq!(in_words_of_logs(says.to_owned(), "--metric"), said);
+        }
     }
 
     #[test]
