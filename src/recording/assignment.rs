@@ -7,9 +7,10 @@ use super::cells::Block;
 use super::company::conventions_of;
 use super::conventions::{Convention, convention, is_probability};
 use super::episode::LARGEST_OF_TRANSITIONS;
+use super::finished::LeftOut;
 use super::labels::Claim;
 use super::source::{Column, Kind, Source, list};
-use super::table::{LeftOut, Slot, Table};
+use super::table::{Slot, Table};
 use super::{
     AssignedRole, Duplicates, EndFlag, IgnoredColumn, MissingPolicy, RecordingError, RoleSelection,
     Roles,

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::calendar::{Date, First, Instant, When, when};
+use super::calendar::{When, when};
 use super::error::excerpt;
 use super::gregorian;
+use super::instants::{Date, First, Instant};
 use super::order::{Change, arrange, gaps};
 use super::readings::{
     Times, across_midnight, digits_of_dates, times_in_digits, times_of, times_of_dates,

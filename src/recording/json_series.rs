@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::calendar::{First, Instant, When, when};
+use super::calendar::{When, when};
 use super::conventions::{Convention, convention};
 use super::frequency::Step;
+use super::instants::{First, Instant};
 use super::source::list;
 
 /// Fields of the values of a series.

@@ -1,7 +1,7 @@
 //! The readings of a column of time: numbers that wrap, times that go on over midnight, dates whose order is chosen.
 
-use super::calendar::{Date, First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND, days_of_month};
 use super::gregorian;
+use super::instants::{Date, First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND, days_of_month};
 use super::left_out::MIN_REGULAR;
 use super::order::gaps;
 use super::times::{Scale, Unit};

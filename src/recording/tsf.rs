@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use super::RecordingError;
 use super::bounds::Bounds;
-use super::calendar::{First, Instant, When, when};
+use super::calendar::{When, when};
 use super::cell::Cell;
 use super::frequency::Step;
 use super::input::Input;
+use super::instants::{First, Instant};
 use super::source::{Column, Kind, Precision, Source};
 use super::table::{Slot, Table};
 
