@@ -65,21 +65,30 @@ impl Table {
     /// and the rows of each stand together or repeat no time, though others do.
     pub(super) fn take_identifiers(&mut self, rows: usize, roles: &mut Roles) {
         let states = &self.blocks[Block::State as usize];
-        if !self.open_states {
+        let named: Vec<usize> = (0..states.names.len())
+            .filter(|&column| self.open_states && is_thing(&states.names[column]))
+            .collect();
+        if named.is_empty() {
             return;
         }
         let mut clocks = self.clocks.iter();
         let times = clocks.find_map(|clock| clock.times(rows, self.date_order));
-        let columns: Vec<usize> = (0..states.names.len())
+        let tells = |values: &[f64]| {
+            times
+                .as_ref()
+                .is_some_and(|times| tell_equal_times_apart(values, &times.values))
+        };
+        // Words that do so are better names.
+        let told = self.labels.iter().any(|labels| {
+            let words = labels.of_rows().into_iter().map(|word| word as f64);
+            tells(&words.collect::<Vec<f64>>())
+        });
+        let columns: Vec<usize> = named
+            .into_iter()
             .filter(|&column| {
                 let values: Vec<f64> = states.column_values(column, 0..states.rows()).collect();
                 let whole = values.iter().all(|value| value.fract() == 0.0);
-                let apart = || {
-                    let times = times.as_ref().map(|times| times.values.as_slice());
-                    times.is_some_and(|times| tell_equal_times_apart(&values, times))
-                };
-                let is_named = is_thing(&states.names[column]);
-                is_named && whole && (stand_together(&values) || apart())
+                whole && (stand_together(&values) || (!told && tells(&values)))
             })
             .collect();
         if columns.is_empty() || columns.len() == states.names.len() {

@@ -233,6 +233,9 @@ impl Table {
     /// it was noted.
     fn clocks_in_turn(&self, rows: usize) -> Vec<usize> {
         let mut places: Vec<usize> = (0..self.clocks.len()).collect();
+        if places.len() < 2 {
+            return places;
+        }
         let is_of_dates = |&place: &usize| {
             let times = self.clocks[place].times(rows, self.date_order);
             times.is_some_and(|times| !times.instants.is_empty())
