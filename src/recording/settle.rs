@@ -174,7 +174,7 @@ impl Table {
     fn reading(&self, rows: usize, roles: &mut Roles) -> Result<Reading, RecordingError> {
         let mut first: Option<Reading> = None;
         let mut sorting: Option<Reading> = None;
-        let mut unclear: Option<usize> = None;
+        let mut unclear: Option<(usize, Times)> = None;
         for place in self.clocks_in_turn(rows) {
             let clock = &self.clocks[place];
             let Some(mut times) = clock.times(rows, self.date_order) else {
@@ -194,9 +194,9 @@ impl Table {
             if is_coarse(&column) && 2 * stands >= rows {
                 continue;
             }
-            let reading = self.read_by(Some((place, times)), rows)?;
+            let reading = self.read_by(Some((place, times)), rows, self.time_is_chosen)?;
             if reading.has(Change::Unclear) {
-                unclear = unclear.or(Some(place));
+                unclear = unclear.or(reading.clock);
                 continue;
             }
             // Row numbers tell nothing about rows of equal times, nor does what numbers the rows of each.
@@ -217,16 +217,20 @@ impl Table {
         if let Some(reading) = sorting.or(first) {
             return Ok(reading);
         }
-        if let Some(place) = unclear {
+        if let Some((place, times)) = unclear {
+            // Rows of several series that take turns have no order in the file.
+            let Ok(reading) = self.read_by(None, rows, false) else {
+                return self.read_by(Some((place, times)), rows, true);
+            };
             let column = self.clocks[place].name();
             roles.warnings.push(format!(
                 "{column} goes back from row to row and its times are not evenly spaced in any order, so rows are read in \
                  the order of the file; `time={column}` sorts them by it"
             ));
-            return self.read_by(None, rows);
+            return Ok(reading);
         }
         self.say_unread(rows, roles)?;
-        self.read_by(None, rows)
+        self.read_by(None, rows, false)
     }
 
     /// The clocks in the order in which they are tried: dates that go on evenly are when something happened, others when
@@ -294,10 +298,12 @@ impl Table {
         }
     }
 
+    /// Reads the rows by a clock; one in no clear order sorts them only if that is asked for.
     fn read_by(
         &self,
         clock: Option<(usize, Times)>,
         rows: usize,
+        sorts: bool,
     ) -> Result<Reading, RecordingError> {
         let times = clock.as_ref().map(|(_, times)| times.values.as_slice());
         let groups = match &self.parts {
@@ -352,10 +358,7 @@ impl Table {
                     found
                 }
                 false => match arrange(&local) {
-                    // The user knows that it is the time.
-                    found if found.change == Change::Unclear && self.time_is_chosen => {
-                        Arranged::sorted(&local)
-                    }
+                    found if found.change == Change::Unclear && sorts => Arranged::sorted(&local),
                     found => found,
                 },
             };

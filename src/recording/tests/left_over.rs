@@ -54,6 +54,15 @@ fn rows_are_ordered_by_what_rises_evenly() {
     };
     let (recording, _) = read(&alone.path, &chosen, MissingPolicy::Error).unwrap();
     assert_ne!(first_and_last(&recording), (0.5, 39.5));
+
+    // Series that take turns have no order in the file.
+    let mixed = table(
+        "episode,time,v",
+        (0..40).map(|i| format!("{},{},{i}.5", i % 2, i * i * 7 % 1009)),
+    );
+    let (recording, roles) = mixed.read().unwrap();
+    assert_eq!(lengths(&recording), [20; 2]);
+    assert_eq!(roles.time.columns, ["time"]);
 }
 
 /// Fault: an identifier that counts the rows of each date was their time.
