@@ -345,7 +345,7 @@ fn logged_values(values: Vec<f64>) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Series, Steps, logged_values};
+    use super::{Series, Steps, in_words_of_logs, logged_values};
 
     /// Fault: the end was a row number even for logs with a row every hundred steps.
     #[test]
