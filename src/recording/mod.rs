@@ -4,7 +4,7 @@
 //! reads, and says in [`Roles`] which column it took for what. A format's file lists its columns
 //! (`source`), the columns get roles (`assignment`, `conventions`), the used ones are streamed into one
 //! table (`table`), and its rows, put in the order of time (`clock`, `order`) and cut where series or
-//! runs end (`labels`, `settle`), are checked [`Episode`]s.
+//! runs end (`labels`, `settle`), are checked [`Episode`]s (`finished`).
 
 mod array_rows;
 mod arrays;
@@ -129,8 +129,9 @@ pub use times::{TimeAxis, TimeStamp};
 /// any, an episode ends where a terminated or truncated flag is set and starts where a restart flag
 /// is or where the time starts over.
 ///
-/// Within an episode rows are put in the order of the time: a column called like one, or one of
-/// dates. Where it starts over, another episode begins. Guessed states that go up by the same step
+/// Within an episode rows are put in the order of the time, a column called like one or one of
+/// dates, where that makes an even clock or joins parts of one; otherwise a warning says that they
+/// are in the order of the file. Where it starts over, another episode begins. Guessed states that go up by the same step
 /// in every row are counters and are left out. [`Roles`] notes all of this, and warns of gaps.
 ///
 /// # Errors
