@@ -46,7 +46,7 @@ fn flags_without_effect_are_refused() {
             "--hold-actions",
         ),
         (
-            "forecast a.csv --experts persistence --policy x",
+            "forecast a.csv --experts persistence --policy constant:1",
             "--policy",
         ),
         ("backtest a.csv --models ar --model builtin", "--model"),
