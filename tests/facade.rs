@@ -36,7 +36,7 @@ fn several_episodes_are_not_forecast_as_one() {
     let each = linear().forecast_each(&pendulum(), ForecastSettings::new(5), &());
     assert_eq!(each.unwrap().len(), 2);
     let unknown = pendulum().only(&["7"]).unwrap_err().to_string();
-    assert_eq!(unknown, "7: no such episode; there are 0, 1");
+    assert_eq!(unknown, "7: no such episode; they are called 0, 1");
 }
 
 /// The exact density of the first step is the one that the paths are drawn from.

@@ -757,11 +757,21 @@ while read line; do echo '{"error": "state is terminal"}'; done
         let alone = statecast(&alone);
         assert_eq!(alone.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&alone.stderr).contains("--simulator <COMMAND>"));
-        let no_model = residual(&["--period", "5", "--experts", "ar,knn"]);
-        fails(
-            &no_model,
-            "neither a language model nor seasonal is among the methods",
-        );
+        // Nothing takes them: the line cannot be meant so.
+        let period = ["--period", "5"];
+        let simulator = ["--simulator", "cat"];
+        for (flag, says) in [
+            (
+                period,
+                "neither a language model nor seasonal is among the methods",
+            ),
+            (simulator, "no language model takes part"),
+        ] {
+            let unused = [&["forecast", &file, "--experts", "ar,knn"], &flag[..]].concat();
+            let unused = statecast(&unused);
+            assert_eq!(unused.status.code(), Some(2));
+            assert!(String::from_utf8_lossy(&unused.stderr).contains(says));
+        }
     }
 
     #[test]

@@ -179,7 +179,7 @@ impl Columns {
                 all.iter().find(|e| e.name() == label).with_context(|| {
                     let names: Vec<&str> = all.iter().take(20).map(Episode::name).collect();
                     format!(
-                        "{}: --select {label}: no such episode; there are {}",
+                        "{}: --select {label}: no such episode; they are called {}",
                         file.display(),
                         names.join(", ")
                     )

@@ -198,6 +198,7 @@ impl<C: Container> Source for ArraySource<C> {
             table.may_be_padded = self.rows.shape.len() == 2;
             table.flags_cut_parts = self.rows.turned || self.evidence.is_buffer;
         }
+        table.ring_start = self.evidence.ring.as_ref().map(|(_, start)| *start);
         for (array, _) in used {
             let mut row = 0;
             let is_long = array.is_long;

@@ -7,6 +7,7 @@ use super::cells::Block;
 use super::company::conventions_of;
 use super::conventions::{Convention, convention, is_probability};
 use super::episode::LARGEST_OF_TRANSITIONS;
+use super::finished::LeftOut;
 use super::labels::Claim;
 use super::source::{Column, Kind, Source, list};
 use super::table::{Slot, Table};
@@ -139,12 +140,11 @@ impl Resolved<'_> {
         Ok(table)
     }
 
-    /// Says why columns are not used, once the rows are known; `counters` are states that turned
+    /// Says why columns are not used, once the rows are known; `left_out` are states that turned
     /// out to be none.
-    pub(super) fn explain_ignored(&self, roles: &mut Roles, counters: &[String]) {
+    pub(super) fn explain_ignored(&self, roles: &mut Roles, left_out: &LeftOut) {
         let chosen_states = !roles.state.guessed;
         let used: HashSet<&String> = roles.assigned().flat_map(|role| &role.columns).collect();
-        let counters: HashSet<&String> = counters.iter().collect();
         let mut ignored = Vec::new();
         let called = conventions_of(&self.columns);
         for ((column, slot), called) in self.columns.iter().zip(&self.slots).zip(called) {
@@ -157,9 +157,10 @@ impl Resolved<'_> {
                 continue;
             }
             let reason = match reason(column, called) {
-                _ if counters.contains(&column.name) && column.kind != Kind::Blank => {
+                _ if left_out.counters.contains(&column.name) && column.kind != Kind::Blank => {
                     "regular as a clock or a counter"
                 }
+                _ if left_out.identifiers.contains(&column.name) => "identifier",
                 Some(reason) => reason,
                 None if called.is_none() && !chosen_states => "not named like a state",
                 None => "not chosen",

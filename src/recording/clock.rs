@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::calendar::{Date, First, Instant, NANOS_OF_SECOND, When, when};
+use super::calendar::{When, when};
 use super::error::excerpt;
 use super::gregorian;
+use super::instants::{Date, First, Instant};
 use super::order::{Change, arrange, gaps};
 use super::readings::{
-    Times, across_midnight, digits_of_dates, times_of, times_of_dates, times_of_numbers,
+    Times, across_midnight, digits_of_dates, times_in_digits, times_of, times_of_dates,
+    times_of_numbers,
 };
 
 /// First words of rows below a table that sum it up.
@@ -203,7 +205,7 @@ impl Clock {
         sorted.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b]));
         let wanders = 10 * back.min(on) > rows
             && gaps(&sorted, numbers).is_none()
-            && arrange(numbers).change == Change::Sorted;
+            && matches!(arrange(numbers).change, Change::Sorted | Change::Unclear);
         wanders.then_some(numbers)
     }
 
@@ -213,17 +215,12 @@ impl Clock {
         all.then_some(&self.times_of_day)
     }
 
-    /// The times of the day of numbers such as 0, 930 or 2359, in nanoseconds, if all of so many rows are such.
-    pub(super) fn hours_and_minutes(&self, rows: usize) -> Option<Vec<i64>> {
+    /// The times of the day of numbers such as 930 or 235959, in nanoseconds, if all of so many rows are such.
+    pub(super) fn times_in_digits(&self, rows: usize) -> Option<Vec<i64>> {
         let numbers = self
             .numbers_of_rows()
             .filter(|numbers| numbers.len() == rows)?;
-        let time = |&number: &f64| {
-            let whole = number.fract() == 0.0 && (0.0..=2400.0).contains(&number);
-            let (hours, minutes) = (number as i64 / 100, number as i64 % 100);
-            (whole && minutes < 60).then(|| (60 * hours + minutes) * 60 * NANOS_OF_SECOND)
-        };
-        let times = numbers.iter().map(time).collect::<Option<_>>();
+        let times = times_in_digits(numbers);
         times.filter(|_| numbers.iter().any(|&number| number > 100.0))
     }
 
@@ -405,6 +402,33 @@ mod tests {
             2.0
         );
         assert_eq!(clock(&[20240131235959.0, 20240201000001.0]), [0.0, 2.0]);
+        // Day first, for there is no month 31.
+        assert_eq!(clock(&[31012024.0, 1022024.0, 3022024.0]), [0.0, 1.0, 3.0]);
+        assert_eq!(clock(&[1022024.0, 2022024.0]), [1022024.0, 2022024.0]);
+    }
+
+    /// Fault: rows after midnight came first where the time of the day was written as one number.
+    #[test]
+    fn times_of_the_day_in_digits_go_on_over_midnight() {
+        for seconds in [true, false] {
+            let mut clock = Clock::new("time");
+            for i in 0..80 {
+                let minute = (1_000 + 15 * i) % 1440;
+                let digits = 100 * (minute / 60) + minute % 60;
+                clock.number(f64::from(digits * if seconds { 100 } else { 1 }));
+            }
+            let times = clock.times(80, None).unwrap();
+            assert_eq!(times.unit, "s");
+            assert!(
+                times
+                    .values
+                    .windows(2)
+                    .all(|pair| pair[1] - pair[0] == 900.0)
+            );
+        }
+        let mut counter = Clock::new("step");
+        (0..80).for_each(|i| counter.number(f64::from(100 * i)));
+        assert_eq!(counter.times(80, None).unwrap().unit, "");
     }
 
     #[test]

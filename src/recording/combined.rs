@@ -1,11 +1,12 @@
 //! Times that several columns make together: year and month, a date and the time of the day.
 
-use super::calendar::{Date, Instant, NANOS_OF_SECOND, century, of_week};
+use super::Roles;
+use super::calendar::{century, of_week};
 use super::cells::Block;
 use super::clock::Clock;
+use super::instants::{Date, Instant, NANOS_OF_DAY, NANOS_OF_SECOND};
 use super::table::Table;
 use super::time_names::{Part, is_epoch, is_short_year, time_rank};
-use super::{Roles, calendar::NANOS_OF_DAY};
 
 /// Seconds since 1970 from which on they are taken for such: in 2001.
 const SECONDS_OF_DATES: f64 = 1e9;
@@ -200,8 +201,7 @@ impl Table {
         let repeats = days.windows(2).any(|pair| pair[0] == pair[1]);
         let numbered = self.clocks.iter().filter(|_| repeats);
         let numbered = numbered.filter(|clock| time_rank(&clock.name()).0 == 0);
-        let mut numbered =
-            numbered.filter_map(|clock| Some((clock, clock.hours_and_minutes(rows)?)));
+        let mut numbered = numbered.filter_map(|clock| Some((clock, clock.times_in_digits(rows)?)));
         if let Some((clock, times)) = numbered.next() {
             let dates = days.iter().zip(times).map(|(day, nanos)| day.at(nanos));
             let columns = [&date.columns[..], &clock.columns[..]].concat();

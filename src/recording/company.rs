@@ -2,9 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::conventions::{
-    Convention, convention, is_bare_action, is_continuation, is_vague_continuation,
-};
+use super::conventions::{Convention, convention, is_bare_action};
+use super::flag_names::{is_vague_continuation, role_beside};
 use super::source::{Column, Kind};
 
 /// Letters of steps, which stand for something only where state, action and reward are all there.
@@ -18,6 +17,13 @@ const LETTERS: [(&str, Convention); 5] = [
 /// What stands before the name of a state that is not the next one.
 const CURRENT: [&str; 3] = ["cur_", "curr_", "current_"];
 
+/// What an observation was made at.
+const TIMES: [&str; 4] = ["time", "date", "datetime", "timestamp"];
+/// What else is said of observations.
+const ABOUT: [&str; 10] = [
+    "count", "no", "nr", "num", "number", "id", "quality", "flag", "code", "status",
+];
+
 /// What the name of each column stands for beside the others.
 pub(super) fn conventions_of(columns: &[Column]) -> Vec<Option<Convention>> {
     let mut called: Vec<Option<Convention>> = columns
@@ -27,11 +33,19 @@ pub(super) fn conventions_of(columns: &[Column]) -> Vec<Option<Convention>> {
     let names: Vec<String> = columns.iter().map(|c| lower(c.family())).collect();
     take_letters(&names, &mut called);
     take_next_states(&names, &mut called);
-    take_continuations(&names, &mut called);
+    take_flags_of_steps(&names, &mut called);
     for index in vague(columns, &names, &called) {
-        called[index] = None;
+        let is_time = about_observations(&names[index]).is_some_and(|rest| TIMES.contains(&rest));
+        called[index] = is_time.then_some(Convention::Time);
     }
     called
+}
+
+/// What stands behind `obs_` where it says something of an observation.
+fn about_observations(name: &str) -> Option<&str> {
+    let mut prefixes = ["obs_", "observation_"].iter();
+    let rest = prefixes.find_map(|prefix| name.strip_prefix(prefix))?;
+    (TIMES.contains(&rest) || ABOUT.contains(&rest)).then_some(rest)
 }
 
 /// Names of columns that would be states or actions, were there anything else of a recording of control, so that
@@ -104,21 +118,17 @@ fn take_next_states(names: &[String], called: &mut [Option<Convention>]) {
     }
 }
 
-/// Flags of steps after which the run goes on are believed under names like `masks` beside actions and rewards only.
-fn take_continuations(names: &[String], called: &mut [Option<Convention>]) {
-    let needed = [Convention::Action, Convention::Reward];
-    if !needed.iter().all(|need| called.contains(&Some(*need))) {
-        return;
-    }
+/// Flags are believed under names like `masks` and `last` beside actions and rewards only.
+fn take_flags_of_steps(names: &[String], called: &mut [Option<Convention>]) {
+    let [action, reward] =
+        [Convention::Action, Convention::Reward].map(|role| called.contains(&Some(role)));
     let mut masked = false;
     for (name, called) in names.iter().zip(&mut *called) {
-        match name.as_str() {
-            name if is_continuation(name) => {
-                masked |= is_vague_continuation(name);
-                *called = Some(Convention::Terminated);
-            }
-            "step_type" => *called = Some(Convention::Restart),
-            _ => {}
+        if let Some(role) = role_beside(name, action, reward) {
+            masked |= is_vague_continuation(name);
+            *called = Some(role);
+        } else if name == "step_type" && action && reward {
+            *called = Some(Convention::Restart);
         }
     }
     // Beside a mask of true ends they have those of time limits, too.
@@ -170,7 +180,11 @@ fn vague(columns: &[Column], names: &[String], called: &[Option<Convention>]) ->
             name.strip_prefix(prefix)
                 .is_some_and(|rest| rest.parse::<u32>().is_ok())
         };
-        matches!(name, "obs" | "state") || of_something || numbered("s") || numbered("obs")
+        matches!(name, "obs" | "state" | "observation")
+            || of_something
+            || numbered("s")
+            || numbered("obs")
+            || about_observations(name).is_some()
     };
     if !has_actions && others && states.iter().all(is_vague) {
         found.extend(states);
@@ -268,9 +282,13 @@ mod tests {
             &["state", "power", "temp"],
             &["s1", "s2", "temp"],
             &["state_of_charge", "current"],
+            &["obs_count", "temp"],
+            &["Observation", "temp"],
         ] {
             assert!(called(names).iter().all(Option::is_none), "{names:?}");
         }
+        assert_eq!(called(&["obs_time", "temp"])[0], Some(Convention::Time));
+        assert_eq!(called(&["obs_time", "obs_x"])[0], Some(Convention::State));
         assert_eq!(called(&["x", "v", "u"])[2], Some(Convention::Action));
         assert_eq!(called(&["u", "v", "reward"])[0], Some(Convention::Action));
         assert_eq!(called(&["s1", "s2"])[0], Some(Convention::State));

@@ -1,8 +1,9 @@
 //! The role of a column by the name people give it.
 //!
 //! Names of Gymnasium recordings, D4RL files, training loggers, control data loggers and tables of
-//! series. Names of times are in `time_names`, how names are spelled alike in `spelling`.
+//! series. Names of times are in `time_names`, of flags in `flag_names`, how names are spelled alike in `spelling`.
 
+use super::flag_names;
 use super::spelling::{field, plain};
 use super::time_names::{has_other_unit, is_ambiguous, part_of_stamp, time_place};
 
@@ -103,48 +104,6 @@ const SERIES: &[&str] = &[
     "device",
     "unit",
 ];
-const TERMINATED: &[&str] = &[
-    "terminated",
-    "term",
-    "terms",
-    "terminateds",
-    "terminations",
-    "terminal",
-    "terminals",
-    "is_terminal",
-    "done",
-    "dones",
-    "next.done",
-    "is_last",
-    "dones_float",
-    "done_float",
-    "not_done",
-    "not_dones",
-    "nonterminal",
-    "nonterminals",
-    "non_terminal",
-    "non_terminals",
-];
-/// Names of flags of steps after which the run goes on, beside actions and rewards.
-const CONTINUATIONS: &[&str] = &[
-    "continue",
-    "continues",
-    "mask",
-    "masks",
-    "discount",
-    "discounts",
-];
-const TRUNCATED: &[&str] = &[
-    "truncated",
-    "trunc",
-    "truncs",
-    "truncateds",
-    "truncations",
-    "timeout",
-    "timeouts",
-    "is_truncated",
-    "episode_terminals",
-];
 const LOG_PROBABILITY: &[&str] = &[
     "log_prob",
     "log_probs",
@@ -170,13 +129,6 @@ const PROBABILITY: &[&str] = &[
     "pscore",
     "behavior_prob",
     "behaviour_prob",
-];
-const RESTART: &[&str] = &[
-    "restart",
-    "reset",
-    "is_first",
-    "episode_start",
-    "episode_starts",
 ];
 const BOOKKEEPING: &[&str] = &[
     "seed",
@@ -206,6 +158,7 @@ const BOOKKEEPING: &[&str] = &[
     "padding_mask",
     "is_pad",
     "is_padding",
+    "is_padded",
     "discount",
     "discounts",
 ];
@@ -245,22 +198,24 @@ pub(super) fn convention(name: &str) -> Option<Convention> {
         (REWARD, Reward),
         (EPISODE, Episode),
         (VAGUE_EPISODE, Episode),
-        (TERMINATED, Terminated),
-        (TRUNCATED, Truncated),
-        (RESTART, Restart),
         (LOG_PROBABILITY, LogProbability),
         (BOOKKEEPING, Bookkeeping),
         (SERIES, Series),
         (ACTIONS, Action),
         (BARE_ACTIONS, Action),
     ];
-    let single = |name: &str| singles.iter().find(|(names, _)| names.contains(&name));
-    if let Some((_, role)) = single(name) {
-        return Some(*role);
+    let single = |name: &str| {
+        let known = singles.iter().find(|(names, _)| names.contains(&name));
+        known
+            .map(|(_, role)| *role)
+            .or_else(|| flag_names::role(name))
+    };
+    if let Some(role) = single(name) {
+        return Some(role);
     }
     // Fields of structs and of objects, such as `run.reward`.
-    if let Some((_, role @ (Reward | Terminated | Truncated))) = single(field(name)) {
-        return Some(*role);
+    if let Some(role @ (Reward | Terminated | Truncated)) = single(field(name)) {
+        return Some(role);
     }
     // A frame of reference, not one of a film.
     if name.ends_with("header.frame_id") {
@@ -349,32 +304,15 @@ pub(super) fn is_vague_episode(name: &str) -> bool {
     VAGUE_EPISODE.contains(&plain(name).as_str())
 }
 
-/// Whether a flag is set in steps after which the run goes on.
-pub(super) fn is_continuation(name: &str) -> bool {
-    let name = plain(name);
-    let of_ends = TERMINATED.contains(&name.as_str()) && name.starts_with("no");
-    of_ends || CONTINUATIONS.contains(&name.as_str())
-}
-
-/// Whether a name of such a flag may also be that of other numbers, as `discount`.
-pub(super) fn is_vague_continuation(name: &str) -> bool {
-    CONTINUATIONS.contains(&plain(name).as_str())
-}
-
-/// Whether a name of a flag may also be that of a quantity, as `term` of a bond.
-pub(super) fn is_vague_flag(name: &str) -> bool {
-    matches!(plain(name).as_str(), "term" | "terms" | "trunc" | "truncs")
-}
-
 /// Position of `name` among the names for a single-column role: lower is more usual.
 pub(super) fn rank(role: Convention, name: &str) -> usize {
     let name = plain(name);
     let names = match role {
         Convention::Reward => REWARD,
         Convention::Episode => EPISODE,
-        Convention::Terminated => TERMINATED,
-        Convention::Truncated => TRUNCATED,
-        Convention::Restart => RESTART,
+        Convention::Terminated | Convention::Truncated | Convention::Restart => {
+            return flag_names::rank(&name);
+        }
         Convention::LogProbability => LOG_PROBABILITY,
         _ => return 0,
     };

@@ -25,6 +25,7 @@ use super::records::{Record, Records};
 use super::rounded::large_integer;
 use super::source::{Column, Kind, MAX_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
+use super::thousands::{Reading, readings, without};
 
 /// What is looked at to find out what the columns hold.
 const SAMPLE_ROWS: usize = 1000;
@@ -42,6 +43,8 @@ pub(super) struct CsvSource {
     pub(super) sample: Vec<Record>,
     /// Columns all of whose first numbers have a mark, such as that of percent.
     marked: Vec<bool>,
+    /// What of each column marks thousands.
+    thousands: Vec<Option<u8>>,
     has_names: bool,
     notes: Vec<String>,
     bounds: Bounds,
@@ -176,13 +179,22 @@ impl CsvSource {
         let marked: Vec<bool> = (0..records.width)
             .map(|index| are_marked(&sample, index, dialect.delimiter))
             .collect();
-        let columns = names
+        let readings = readings(&sample, records.width, dialect.delimiter);
+        let thousands: Vec<Option<u8>> = readings
+            .iter()
+            .map(|reading| match reading {
+                Some(Reading::Thousands(mark)) => Some(*mark),
+                _ => None,
+            })
+            .collect();
+        let columns: Vec<Column> = names
             .into_iter()
             .enumerate()
             .map(|(index, name)| {
                 let unnamed = has_names && name.is_empty();
+                let grouped = thousands[index].is_some();
                 let kind = match kind_of(&sample, index, dialect.delimiter) {
-                    Kind::Text if marked[index] && !unnamed => Kind::Number,
+                    Kind::Text if (marked[index] || grouped) && !unnamed => Kind::Number,
                     Kind::Number if unnamed => Kind::Unnamed,
                     kind => kind,
                 };
@@ -199,11 +211,29 @@ impl CsvSource {
                 Column { name, array, kind }
             })
             .collect();
+        let said = columns.iter().zip(readings).filter_map(|(column, reading)| {
+            let (reading, name) = (reading?, &column.name);
+            Some(match reading {
+                Reading::Thousands(mark) => {
+                    let mark = char::from(mark);
+                    format!("\"{mark}\" marks thousands in {name}: 1{mark}234 is read as 1234")
+                }
+                Reading::Unclear(mark) => {
+                    let mark = char::from(mark);
+                    format!(
+                        "\"{mark}\" is read as the decimal mark in {name}; if it marks thousands, write 1234 for \
+                         1{mark}234"
+                    )
+                }
+            })
+        });
+        notes.extend(said);
         Ok(Self {
             records,
             columns,
             sample,
             marked,
+            thousands,
             has_names,
             notes,
             bounds,
@@ -338,6 +368,17 @@ impl Source for CsvSource {
 }
 
 impl CsvSource {
+    /// Reads a cell of a column.
+    fn parse(&self, index: usize, cell: &[u8]) -> Parsed {
+        let delimiter = self.records.dialect.delimiter;
+        match self.thousands[index] {
+            Some(mark) if cell.contains(&mark) => {
+                without(cell, mark).map_or(Parsed::Text, |digits| parse(&digits, delimiter))
+            }
+            _ => parse(cell, delimiter),
+        }
+    }
+
     fn take_row(
         &self,
         record: &Record,
@@ -372,7 +413,7 @@ impl CsvSource {
                     }
                 }
                 Slot::Time(_) => {
-                    match parse(cell, self.records.dialect.delimiter) {
+                    match self.parse(index, cell) {
                         Parsed::Number(value) => match large_integer(cell, value) {
                             Some(integer) => table.time(index, integer),
                             None => table.clock(index).number(value),
@@ -386,7 +427,7 @@ impl CsvSource {
                     continue;
                 }
                 Slot::Part(_) => {
-                    let value = match parse(cell, self.records.dialect.delimiter) {
+                    let value = match self.parse(index, cell) {
                         Parsed::Number(value) => Some(value),
                         Parsed::Missing(_) => None,
                         Parsed::Text => {
@@ -397,7 +438,7 @@ impl CsvSource {
                     table.part(index, value.unwrap_or(f64::NAN));
                     continue;
                 }
-                Slot::Value(..) => match parse(cell, self.records.dialect.delimiter) {
+                Slot::Value(..) => match self.parse(index, cell) {
                     Parsed::Text => {
                         let text = std::str::from_utf8(cell).unwrap_or_default();
                         let number = || marked(cell, self.records.dialect.delimiter);

@@ -1,5 +1,6 @@
 //! What a recorded end of a run can be believed to be.
 
+use super::flag_names::{Says, says};
 use super::spelling::plain_field;
 
 /// What the flag means that is set in the step after which a run ended.
@@ -19,14 +20,10 @@ pub enum EndFlag {
 impl EndFlag {
     /// What a flag of such a name means, with or without a flag of time limits beside it.
     pub(super) fn called(name: &str, beside_truncated: bool) -> Self {
-        match (plain_field(name).as_str(), beside_truncated) {
-            (
-                "terminated" | "terminateds" | "terminations" | "term" | "terms" | "is_terminal",
-                _,
-            ) => Self::Terminated,
-            // What the values of states behind a step are multiplied by: not 0 at a time limit.
-            ("mask" | "masks" | "discount" | "discounts", _) => Self::Terminated,
-            ("terminal" | "terminals", true) => Self::Terminated,
+        match (says(&plain_field(name)), beside_truncated) {
+            (Some(Says::Ended | Says::NotEnded), _) | (Some(Says::EndedBesideLimits), true) => {
+                Self::Terminated
+            }
             (_, true) => Self::DoneOrTruncated,
             (_, false) => Self::Done,
         }

@@ -13,7 +13,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum RecordingError {
     /// A label that no episode has.
-    #[error("{label}: no such episode; there are {known}")]
+    #[error("{label}: no such episode; they are called {known}")]
     NoEpisode {
         /// The label.
         label: String,

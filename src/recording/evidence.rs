@@ -2,7 +2,6 @@
 //! time.
 
 use std::io::{Cursor, Read};
-use std::ops::Range;
 
 use super::RecordingError;
 use super::array_rows::{Family, Rows};
@@ -10,10 +9,10 @@ use super::arrays::{Container, corrupt};
 use super::axes::{Roughness, Sample, TimeAxisOf};
 use super::boundaries::{Boundaries, Cuts};
 use super::conventions::{Convention, convention};
+use super::filled::Buffer;
 use super::input::Input;
 use super::npy::{Fault, Layout};
-use super::padding::{Padding, Says};
-use super::spelling::plain_field;
+use super::padding::Padding;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -23,6 +22,8 @@ pub(super) struct Evidence {
     axes: Option<String>,
     /// Whether the padding is what of a replay buffer is not filled yet.
     pub(super) is_buffer: bool,
+    /// The array that says in which row a full replay buffer begins, and that row.
+    pub(super) ring: Option<(String, usize)>,
 }
 
 impl Evidence {
@@ -39,24 +40,47 @@ impl Evidence {
             families,
             input,
         };
-        let padding = arrays.padding(rows)?;
-        let axes = match rows.shape.as_slice() {
-            [_, _] if padding.is_none() => arrays.time_axis(rows)?,
+        let mut padding = arrays.padding(rows)?;
+        let across = arrays.padding_across(rows)?;
+        let mut axes = match rows.shape.as_slice() {
+            [_, _] if padding.is_none() || across.is_some() => arrays.time_axis(rows)?,
             [_] if rows.episodes.is_empty() => match arrays.field(rows)? {
                 Some(field) => Some(field),
                 None => arrays.channels(rows)?,
             },
             _ => None,
         };
-        let unfilled = match padding {
-            None => arrays.unfilled(rows)?,
+        match across {
+            Some(across) if rows.turned || padding.is_none() => {
+                if !rows.turned {
+                    rows.turned = true;
+                    axes = Some(format!(
+                        "arrays begin with [{}, {}]: the first axis is taken for time and the second for environments, \
+                         for so {} has them",
+                        rows.shape[0], rows.shape[1], across.name
+                    ));
+                }
+                padding = Some(across);
+            }
+            Some(_) => axes = None,
+            None => {}
+        }
+        let buffer = match padding {
+            None => arrays.buffer(rows)?,
             Some(_) => None,
         };
+        let (mut unfilled, mut ring) = (None, None);
+        match buffer {
+            Some(Buffer::Unfilled(padding)) => unfilled = Some(padding),
+            Some(Buffer::Ring(name, start)) => ring = Some((name, start)),
+            None => {}
+        }
         Ok(Self {
             cuts: arrays.cuts(rows)?,
             is_buffer: unfilled.is_some(),
             padding: padding.or(unfilled),
             axes,
+            ring,
         })
     }
 
@@ -88,16 +112,23 @@ impl Evidence {
                 false => padding.note(),
             });
         let cuts = self.cuts.as_ref().map(Cuts::note);
-        let all = self.axes.clone().into_iter().chain(padding).chain(cuts);
+        let ring = self.ring.as_ref().map(|(name, start)| {
+            format!(
+                "by {name} the full buffer begins in row {}: the rows before it come last",
+                start + 1
+            )
+        });
+        let axes = self.axes.clone().into_iter();
+        let all = axes.chain(padding).chain(ring).chain(cuts);
         all.collect()
     }
 }
 
 /// The arrays of a file.
-struct Arrays<'a, C> {
+pub(super) struct Arrays<'a, C> {
     container: &'a mut C,
-    families: &'a [Family],
-    input: &'a Input,
+    pub(super) families: &'a [Family],
+    pub(super) input: &'a Input,
 }
 
 impl<C: Container> Arrays<'_, C> {
@@ -108,7 +139,7 @@ impl<C: Container> Arrays<'_, C> {
 
     /// The numbers of an array; those of two leading dimensions of which the first is given come with the last running
     /// fastest.
-    fn numbers(
+    pub(super) fn numbers(
         &mut self,
         family: &Family,
         mut layout: Layout,
@@ -137,112 +168,6 @@ impl<C: Container> Arrays<'_, C> {
         found.map_err(|reason| self.corrupt(family, &reason))
     }
 
-    /// How many rows of each episode are data, where episodes are padded and an array says so.
-    fn padding(&mut self, rows: &Rows) -> Result<Option<Padding>, RecordingError> {
-        let &[episodes, padded] = rows.shape.as_slice() else {
-            return Ok(None);
-        };
-        for family in self.families {
-            let known = Says::of(&family.name, &family.header, episodes, padded);
-            let layout = known.and_then(|says| {
-                let layout = says.layout(&family.header, episodes, padded)?;
-                Some((says, layout))
-            });
-            let Some((says, layout)) = layout else {
-                continue;
-            };
-            let of_rows = (says != Says::Lengths).then_some(episodes);
-            let values = self.numbers(family, layout, of_rows)?;
-            let length = usize::try_from(padded).unwrap_or(usize::MAX);
-            let readings = says.readings(&values, length);
-            let Some(data) = self.of_blank_padding(readings, rows)? else {
-                continue;
-            };
-            let found = Padding::new(family.name.clone(), length, &data);
-            return found
-                .map(Some)
-                .map_err(|(episode, beyond)| RecordingError::PaddedLength {
-                    file: self.input.name.clone(),
-                    array: family.name.clone(),
-                    episode,
-                    length: beyond,
-                    rows: length,
-                });
-        }
-        Ok(None)
-    }
-
-    /// The first reading by which the states of all padding are blank or do not change; without any, the first whose
-    /// padding is behind the data.
-    fn of_blank_padding(
-        &mut self,
-        mut readings: Vec<Vec<Range<u64>>>,
-        rows: &Rows,
-    ) -> Result<Option<Vec<Range<u64>>>, RecordingError> {
-        let in_front = |data: &[Range<u64>]| data.iter().all(|range| range.start == 0);
-        if readings.len() == 1 && in_front(&readings[0]) {
-            return Ok(readings.pop());
-        }
-        let families = self.families;
-        if let Some(states) = rows.reference
-            && !readings.is_empty()
-            && let Some(sample) = self.sample(&families[states])?
-            && let Some(place) = readings
-                .iter()
-                .position(|data| sample.is_blank_beside(data))
-        {
-            return Ok(Some(readings.swap_remove(place)));
-        }
-        Ok(readings.into_iter().find(|data| in_front(data)))
-    }
-
-    /// What of a replay buffer is not filled yet, by its size, or by its position where a flag says that it was never
-    /// full.
-    fn unfilled(&mut self, rows: &Rows) -> Result<Option<Padding>, RecordingError> {
-        let (capacity, environments) = match rows.shape[..] {
-            [capacity] if rows.episodes.is_empty() => (capacity, 1),
-            [capacity, environments] if rows.turned => (capacity, environments),
-            _ => return Ok(None),
-        };
-        let mut known: [Option<(&str, f64)>; 3] = [None; 3];
-        for family in self.families {
-            let name = plain_field(&family.name);
-            let names: [&[&str]; 3] = [&["full"], &["size"], &["pos", "ptr", "cursor"]];
-            let place = names
-                .iter()
-                .position(|names| names.contains(&name.as_str()));
-            let element = family.header.element.clone().ok();
-            let is_scalar = family.header.shape.iter().all(|&length| length == 1);
-            let (Some(place), Some(element), true) = (place, element, is_scalar) else {
-                continue;
-            };
-            let layout = Layout {
-                rows: 1,
-                columns: 1,
-                element,
-                fortran: false,
-            };
-            let value = self.numbers(family, layout, None)?.first().copied();
-            known[place] = value.map(|value| (family.name.as_str(), value));
-        }
-        let [full, size, position] = known;
-        let never_full = full.is_some_and(|(_, full)| full == 0.0);
-        let filled = size.or(position.filter(|_| never_full));
-        let fits = |(_, filled): &(&str, f64)| {
-            filled.fract() == 0.0 && (1.0..capacity as f64).contains(filled)
-        };
-        let Some((name, filled)) = filled.filter(fits) else {
-            return Ok(None);
-        };
-        let (Ok(rows), Ok(environments)) =
-            (usize::try_from(capacity), usize::try_from(environments))
-        else {
-            return Ok(None);
-        };
-        let data = vec![0..filled as u64; environments];
-        Ok(Padding::new(name.to_owned(), rows, &data).ok())
-    }
-
     /// Where the episodes of concatenated rows end, where an array says so.
     fn cuts(&mut self, rows: &Rows) -> Result<Option<Cuts>, RecordingError> {
         let (&[length], true) = (rows.shape.as_slice(), rows.episodes.is_empty()) else {
@@ -263,7 +188,7 @@ impl<C: Container> Arrays<'_, C> {
     }
 
     /// The beginning of an array by which its axes are judged.
-    fn sample(&mut self, family: &Family) -> Result<Option<Sample>, RecordingError> {
+    pub(super) fn sample(&mut self, family: &Family) -> Result<Option<Sample>, RecordingError> {
         let Some((layout, shape)) = Sample::layout(&family.header) else {
             return Ok(None);
         };

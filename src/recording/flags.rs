@@ -2,7 +2,8 @@
 
 use super::Roles;
 use super::cells::{Block, Cells};
-use super::conventions::{Convention, convention, is_continuation, is_vague_continuation};
+use super::conventions::{Convention, convention};
+use super::flag_names::{is_continuation, is_vague_continuation};
 use super::labels::{Claim, Labels};
 use super::order::gaps;
 use super::table::Table;
@@ -93,13 +94,15 @@ impl Table {
         ));
     }
 
-    /// Whether the first clock of dates goes on by one step through all rows.
+    /// Whether a clock of dates goes on by one step through all rows, in the order of the file.
     pub(super) fn has_even_dates(&self, rows: usize) -> bool {
-        let of_all = self
-            .clocks
-            .iter()
-            .filter_map(|clock| clock.times(rows, self.date_order));
-        let Some(times) = of_all.into_iter().find(|times| !times.instants.is_empty()) else {
+        (0..self.clocks.len()).any(|place| self.is_of_even_dates(place, rows))
+    }
+
+    /// Whether a clock is one of such dates.
+    pub(super) fn is_of_even_dates(&self, place: usize, rows: usize) -> bool {
+        let times = self.clocks[place].times(rows, self.date_order);
+        let Some(times) = times.filter(|times| !times.instants.is_empty()) else {
             return false;
         };
         let all: Vec<usize> = (0..rows).collect();
@@ -168,7 +171,7 @@ fn of_words(labels: &Labels) -> Option<(Block, Vec<f64>)> {
     (!values.is_empty()).then(|| (block, rows.map(flag).collect()))
 }
 
-fn role_of(block: Block, roles: &mut Roles) -> &mut super::AssignedRole {
+pub(super) fn role_of(block: Block, roles: &mut Roles) -> &mut super::AssignedRole {
     match block {
         Block::Terminated => &mut roles.terminated,
         Block::Truncated => &mut roles.truncated,

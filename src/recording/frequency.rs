@@ -1,7 +1,7 @@
 //! How far apart the values of a series are, as files of series say it.
 
-use super::calendar::{Instant, days_of_month};
 use super::gregorian::Date;
+use super::instants::{Instant, days_of_month};
 
 const NANOS_OF_SECOND: i128 = 1_000_000_000;
 /// Most units of time in a step.

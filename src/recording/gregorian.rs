@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::calendar::NANOS_OF_DAY;
+use super::instants::NANOS_OF_DAY;
 
 /// Days from the first of March of the year 0 to the beginning of 1970.
 const DAYS_TO_1970: i64 = 719_468;

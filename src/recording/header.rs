@@ -51,10 +51,19 @@ pub(super) fn names_columns(first: &ByteRecord, below: &[Record], delimiter: u8)
     }
 }
 
-/// Whether a line with words is a row: no word stands over numbers, and one comes back below, or a date stands over
-/// dates.
+/// Whether a line with words is a row: no word stands over numbers, and one comes back below, a date stands over dates,
+/// or it holds fractions that are no wavelengths or the like.
 fn is_like_rows(first: &ByteRecord, held: &[Holds], below: &[Record], delimiter: u8) -> bool {
-    let mut is_alike = false;
+    let numbers: Vec<f64> = first
+        .iter()
+        .filter_map(|cell| match parse(cell, delimiter) {
+            Parsed::Number(value) => Some(value),
+            _ => None,
+        })
+        .collect();
+    let rises = numbers.windows(2).all(|pair| pair[0] < pair[1]);
+    let mut is_alike =
+        numbers.iter().any(|number| number.fract() != 0.0) && (numbers.len() < 3 || !rises);
     for (index, (cell, held)) in first.iter().zip(held).enumerate() {
         let column = || below.iter().filter_map(|record| record.cells.get(index));
         let count = |held| {
@@ -293,6 +302,13 @@ mod tests {
             ("Country,2015,2016", ["A,1,2", "B,2,3"], true),
             ("place,2020-01,2020-02", ["A,1,2", "A,2,3"], true),
             ("name,1", ["a,1", "b,2"], true),
+            ("img_0,0.5,1.25", ["img_1,1.5,2", "img_2,0.5,3"], false),
+            ("spectrum,400.5,401,401.5", ["a,1.5,2,3", "b,0.5,3,4"], true),
+            (
+                "20200101 170000,1.1,0",
+                ["20200101 170100,1.2,0", "20200101 170200,1.3,0"],
+                false,
+            ),
         ] {
             let found = names_columns(&record(first).cells, &rows(&below), b',');
             assert_eq!(found, is_header, "{first}");

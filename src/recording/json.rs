@@ -206,9 +206,15 @@ impl JsonSource {
         take: &mut dyn FnMut(&Value) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let reader = self.reader().map_err(Stop::Fault)?;
+        // The rows of one object hold no series.
+        let is_one = self.shape == Shape::Columns;
         let mut each = |value: Value| -> Result<(), Stop> {
             let number = told.episodes.len();
-            if let Some(series) = Series::of(&value, &self.wanted) {
+            let series = match is_one {
+                true => Series::of(&value, &self.wanted),
+                false => Series::of_one(&value, &self.wanted),
+            };
+            if let Some(series) = series {
                 let name = series.name.clone();
                 let name = name.unwrap_or_else(|| number.to_string());
                 if series.rows > 0 {

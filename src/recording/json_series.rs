@@ -2,13 +2,20 @@
 
 use serde_json::{Map, Value};
 
-use super::calendar::{First, Instant, When, when};
+use super::calendar::{When, when};
 use super::conventions::{Convention, convention};
 use super::frequency::Step;
+use super::instants::{First, Instant};
 use super::source::list;
 
-/// Fields of a series that are neither its values nor of the whole of it.
-const OF_SERIES: [&str; 4] = ["start", "target", "item_id", "freq"];
+/// Fields of the values of a series.
+const TARGETS: [&str; 3] = ["target", "values", "value"];
+/// Fields of the name of a series.
+const IDS: [&str; 4] = ["item_id", "unique_id", "series_id", "id"];
+/// Other fields of a series that are neither its values nor of the whole of it.
+const OF_SERIES: [&str; 2] = ["start", "freq"];
+/// Fewest values of a list that is a series though it has no times; fewer may be a state.
+const MIN_VALUES: usize = 10;
 /// Rows of a table beside others.
 const MIN_ROWS: usize = 2;
 
@@ -17,6 +24,8 @@ pub(super) struct Series<'v> {
     /// Name of the series, if it has one.
     pub(super) name: Option<String>,
     columns: Vec<(&'v str, Values<'v>)>,
+    /// Columns that are lists.
+    lists: usize,
     pub(super) rows: usize,
     /// What the user should know of what is left out.
     pub(super) note: Option<String>,
@@ -39,6 +48,15 @@ impl<'v> Series<'v> {
     pub(super) fn of(value: &'v Value, wanted: &[String]) -> Option<Self> {
         let fields = value.as_object()?;
         of_gluon(fields).or_else(|| columns_inside(fields, wanted))
+    }
+
+    /// The same of an object that is one of several: a list of times with as many values of others, or a list of values
+    /// and no times, is a series, too.
+    pub(super) fn of_one(value: &'v Value, wanted: &[String]) -> Option<Self> {
+        let fields = value.as_object()?;
+        Self::of(value, wanted)
+            .or_else(|| of_lists(fields))
+            .or_else(|| of_target(fields))
     }
 
     /// A row as an object.
@@ -72,22 +90,66 @@ impl<'v> Series<'v> {
 /// more, which are those of a forecast, and what is said of the whole series.
 fn of_gluon(fields: &Map<String, Value>) -> Option<Series<'_>> {
     let start = instant(fields.get("start")?)?;
-    let target = fields.get("target")?.as_array()?;
-    let rows = match target.first() {
-        Some(Value::Array(first)) => first.len(),
-        _ => target.len(),
-    };
-    let target = values(target, rows)?;
+    let target = TARGETS.iter().find(|name| fields.contains_key(**name))?;
     let step = fields.get("freq").and_then(Value::as_str);
     let step = step.and_then(Step::of_pandas);
-    let mut columns = Vec::new();
-    columns.extend(step.map(|step| ("time", Values::Times(start, step))));
-    columns.push(("target", target));
+    let mut series = of_values(fields, target)?;
+    let times = step.map(|step| ("time", Values::Times(start, step)));
+    if let Some(times) = times {
+        series.columns.insert(0, times);
+    } else {
+        let steps =
+            "start says when a series begins, but no freq how it goes on, so steps are counted";
+        series.note = Some(match series.note {
+            Some(note) => format!("{steps}; {note}"),
+            None => steps.to_owned(),
+        });
+    }
+    Some(series)
+}
+
+/// A series without times, of `target` or the like and features, and nothing that counts steps.
+fn of_target(fields: &Map<String, Value>) -> Option<Series<'_>> {
+    let target = TARGETS[0];
+    let is_of_whole = |(name, value): (&String, &Value)| {
+        let features = name.starts_with("feat_") || matches!(name.as_str(), "dynamic_feat" | "cat");
+        let counts = convention(name) == Some(Convention::Time);
+        name == target || features || (!counts && !value.is_array() && !value.is_object())
+    };
+    let items = fields.get(target)?.as_array()?;
+    let long = items.len() >= MIN_VALUES && items.iter().all(|item| !item.is_array());
+    (long && fields.iter().all(is_of_whole)).then(|| of_values(fields, target))?
+}
+
+/// A series of a list of times and lists of as many values.
+fn of_lists(fields: &Map<String, Value>) -> Option<Series<'_>> {
+    let is_of_times = |(name, value): &(&String, &Value)| {
+        let items = value.as_array();
+        convention(name) == Some(Convention::Time)
+            && items.is_some_and(|items| items.len() >= MIN_ROWS && are_times(items))
+    };
+    let (times, _) = fields.iter().find(is_of_times)?;
+    let series = of_values(fields, times)?;
+    (series.lists > 1).then_some(series)
+}
+
+/// The columns of a series with as many rows as one of its lists has values.
+fn of_values<'v>(fields: &'v Map<String, Value>, first: &'v str) -> Option<Series<'v>> {
+    let items = fields.get(first)?.as_array()?;
+    let rows = match items.first() {
+        Some(Value::Array(first)) => first.len(),
+        _ => items.len(),
+    };
+    let mut columns = vec![(first, values(items, rows)?)];
     let (mut left_out, mut longer) = (Vec::new(), Vec::new());
-    let others = fields
-        .iter()
-        .filter(|(name, _)| !OF_SERIES.contains(&name.as_str()));
-    for (name, value) in others {
+    let id = IDS.iter().find_map(|name| {
+        let id = fields.get(*name)?;
+        (id.is_string() || id.is_number()).then_some((*name, id))
+    });
+    let is_other = |name: &str| {
+        name != first && !OF_SERIES.contains(&name) && id.is_none_or(|(known, _)| known != name)
+    };
+    for (name, value) in fields.iter().filter(|(name, _)| is_other(name)) {
         let items = value
             .as_array()
             .filter(|_| !name.starts_with("feat_static"));
@@ -99,17 +161,9 @@ fn of_gluon(fields: &Map<String, Value>) -> Option<Series<'_>> {
             None => left_out.push(name.as_str()),
         }
     }
-    let id = fields
-        .get("item_id")
-        .filter(|id| id.is_string() || id.is_number());
-    columns.extend(id.map(|id| ("item_id", Values::Same(id))));
+    let lists = columns.len();
+    columns.extend(id.map(|(name, id)| (name, Values::Same(id))));
     let mut notes = Vec::new();
-    if step.is_none() {
-        notes.push(
-            "start says when a series begins, but no freq how it goes on, so steps are counted"
-                .to_owned(),
-        );
-    }
     if !left_out.is_empty() {
         notes.push(format!(
             "fields of a whole series are ignored: {}",
@@ -119,13 +173,14 @@ fn of_gluon(fields: &Map<String, Value>) -> Option<Series<'_>> {
     if !longer.is_empty() {
         let names = list(longer.into_iter());
         notes.push(format!(
-            "values of {names} behind the last target are left out"
+            "values of {names} behind the last {first} are left out"
         ));
     }
     Some(Series {
-        name: id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned)),
+        name: id.map(|(_, id)| id.as_str().map_or_else(|| id.to_string(), str::to_owned)),
         columns,
         rows,
+        lists,
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     })
 }
@@ -191,6 +246,7 @@ fn columns_inside<'v>(fields: &'v Map<String, Value>, wanted: &[String]) -> Opti
         .collect();
     Some(Series {
         name: None,
+        lists: columns.len(),
         columns: columns
             .into_iter()
             .map(|(name, items)| (name, Values::Each(items)))

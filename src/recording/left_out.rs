@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::cells::Block;
-use super::conventions::is_vague_flag;
+use super::flag_names::is_vague_flag;
+use super::flags::role_of;
 use super::labels::Claim;
 use super::order::is_regular;
 use super::readings::Times;
@@ -18,6 +19,9 @@ use super::{Duplicates, RecordingError, Roles};
 
 /// Fewest rows from which on a column without a known name may be a counter or a clock.
 pub(super) const MIN_REGULAR: usize = 10;
+
+/// Rows of zeros at the end of an episode from which on they are warned of.
+const MIN_ZEROS: usize = 3;
 
 impl Table {
     /// Columns that may have been identifiers by their names and are quantities by their numbers
@@ -97,10 +101,7 @@ impl Table {
                     let name = &flags.names[0];
                     self.blocks[Block::State as usize].append(name, &flags.values);
                     roles.state.columns.push(name.clone());
-                    match block {
-                        Block::Terminated => roles.terminated = Default::default(),
-                        _ => roles.truncated = Default::default(),
-                    }
+                    *role_of(block, roles) = Default::default();
                     continue;
                 }
                 roles.warnings.push(format!(
@@ -197,9 +198,10 @@ impl Table {
     /// Leaves out rows of zeros behind the end of an episode of an array, and rows of nothing at its end.
     pub(super) fn leave_out_zeros(&self, runs: &mut [Run], roles: &mut Roles) {
         let quantities = [Block::State, Block::Action, Block::Reward];
+        let states = &self.blocks[Block::State as usize];
         let is_zero = |&row: &usize| {
-            let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
-            cells.all(|cells| cells.row(row).iter().all(|&value| value == 0.0))
+            let state = states.row(row);
+            !state.is_empty() && state.iter().all(|&value| value == 0.0)
         };
         let is_nothing = |&row: &usize| {
             let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
@@ -218,6 +220,19 @@ impl Table {
                 left_out += run.rows.len() - end;
                 run.rows.truncate(end);
             }
+        }
+        let zeros = |run: &Run| run.rows.iter().rev().take_while(|row| is_zero(row)).count();
+        let padded = |run: &&Run| (MIN_ZEROS..run.rows.len()).contains(&zeros(run));
+        let first = runs.iter().filter(|_| states.names.len() > 1).find(padded);
+        if let Some(run) = first.filter(|_| self.may_be_padded) {
+            roles.warnings.push(format!(
+                "{} row(s) at the end of episode {} hold nothing but zeros, as in {} of {} episodes: if they are padding, \
+                 save the rows of each in an array `lengths` or its steps in a `mask`",
+                zeros(run),
+                run.name,
+                runs.iter().filter(padded).count(),
+                runs.len()
+            ));
         }
         if nothing > 0 {
             roles.notes.push(format!(

@@ -4,7 +4,7 @@
 //! reads, and says in [`Roles`] which column it took for what. A format's file lists its columns
 //! (`source`), the columns get roles (`assignment`, `conventions`), the used ones are streamed into one
 //! table (`table`), and its rows, put in the order of time (`clock`, `order`) and cut where series or
-//! runs end (`labels`, `settle`), are checked [`Episode`]s.
+//! runs end (`labels`, `settle`), are checked [`Episode`]s (`finished`).
 
 mod array_rows;
 mod arrays;
@@ -32,7 +32,10 @@ mod episode;
 mod episode_groups;
 mod error;
 mod evidence;
+mod filled;
 mod finals;
+mod finished;
+mod flag_names;
 mod flags;
 mod flat;
 mod folder;
@@ -41,7 +44,9 @@ mod gregorian;
 mod guessed;
 mod hdf5;
 mod header;
+mod identifiers;
 mod input;
+mod instants;
 mod json;
 mod json_series;
 mod json_tables;
@@ -60,6 +65,7 @@ mod parquet;
 mod parquet_pages;
 mod readings;
 mod records;
+mod restarts;
 mod roles;
 mod rounded;
 mod seams;
@@ -71,6 +77,7 @@ mod summer_time;
 mod table;
 #[cfg(test)]
 mod tests;
+mod thousands;
 mod time_names;
 mod timeline;
 mod times;
@@ -86,6 +93,7 @@ pub use end_flag::EndFlag;
 pub(crate) use episode::LARGEST;
 pub use episode::{Episode, Recording};
 pub use error::RecordingError;
+use finished::LeftOut;
 pub use roles::{AssignedRole, IgnoredColumn, RoleSelection, Roles};
 pub use table::{Duplicates, MissingPolicy};
 pub use timeline::{FutureActions, PlannedSteps, Timeline};
@@ -121,8 +129,9 @@ pub use times::{TimeAxis, TimeStamp};
 /// any, an episode ends where a terminated or truncated flag is set and starts where a restart flag
 /// is or where the time starts over.
 ///
-/// Within an episode rows are put in the order of the time: a column called like one, or one of
-/// dates. Where it starts over, another episode begins. Guessed states that go up by the same step
+/// Within an episode rows are put in the order of the time, a column called like one or one of
+/// dates, where that makes an even clock or joins parts of one; otherwise a warning says that they
+/// are in the order of the file. Where it starts over, another episode begins. Guessed states that go up by the same step
 /// in every row are counters and are left out. [`Roles`] notes all of this, and warns of gaps.
 ///
 /// # Errors
@@ -154,8 +163,8 @@ pub fn read(
     let mut roles = resolved.roles.clone();
     roles.notes.extend(source.notes());
     let table = resolved.filled(source, missing)?;
-    let (recording, counters) = table.into_recording(&mut roles)?;
-    resolved.explain_ignored(&mut roles, &counters);
+    let (recording, left_out) = table.into_recording(&mut roles)?;
+    resolved.explain_ignored(&mut roles, &left_out);
     Ok((recording.with_end_flag(resolved.end_flag(&roles)), roles))
 }
 
@@ -202,7 +211,7 @@ pub fn read_labels(
     roles.notes.extend(source.notes());
     let table = resolved.filled(source, MissingPolicy::Error)?;
     let runs = table.into_sequences(&mut roles)?;
-    resolved.explain_ignored(&mut roles, &[]);
+    resolved.explain_ignored(&mut roles, &LeftOut::default());
     Ok((runs, roles))
 }
 
@@ -249,7 +258,7 @@ pub fn read_runs(
     roles.notes.extend(source.notes());
     let table = resolved.filled(source, MissingPolicy::Hold)?;
     let runs = table.into_runs(&mut roles)?;
-    resolved.explain_ignored(&mut roles, &[]);
+    resolved.explain_ignored(&mut roles, &LeftOut::default());
     Ok((runs, roles))
 }
 

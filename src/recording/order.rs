@@ -14,6 +14,8 @@ pub(super) enum Change {
     None,
     Reversed,
     Sorted,
+    /// Nothing, though the times go back: no order of the rows makes one clock of them.
+    Unclear,
 }
 
 /// What is missing in a run whose rows are mostly one step apart.
@@ -31,9 +33,13 @@ const REVERSED: f64 = 0.75;
 /// Share of equal steps from which on a clock is regular.
 const REGULAR: f64 = 0.75;
 /// Mean rows of an ascending stretch below which rows are shuffled rather than of several runs.
-const SHORTEST_RUN: usize = 4;
-/// Share of the rows before it that a late row may belong before.
+pub(super) const SHORTEST_RUN: usize = 4;
+/// Share of the rows before it that a late row may belong before, of rows that may be late, and of steps that may be
+/// missing in rows that are put in order.
 const LATE: f64 = 0.05;
+
+/// Steps a row over which rows may be put in order: a clock that was full leaves a gap without an end.
+const MOST_MISSING: f64 = 2.0;
 
 /// Rows whose order is plain, or what has to be known to find it.
 enum Plain {
@@ -45,31 +51,58 @@ enum Plain {
         /// Usual step of the sorted times.
         step: f64,
         change: Change,
+        /// Whether no two times are equal.
+        distinct: bool,
     },
+}
+
+impl Arranged {
+    /// All rows in the order of their times.
+    pub(super) fn sorted(times: &[f64]) -> Self {
+        let rows: Vec<usize> = (0..times.len()).collect();
+        Self {
+            runs: vec![sorted(&rows, times)],
+            change: Change::Sorted,
+        }
+    }
+
+    fn unclear(times: &[f64]) -> Self {
+        Self {
+            runs: vec![(0..times.len()).collect()],
+            change: Change::Unclear,
+        }
+    }
 }
 
 /// Puts rows into the order of their times.
 ///
 /// Mostly descending times are read backwards. Ascending stretches that all begin at the same time
-/// are runs. Otherwise rows are sorted if that makes one regular clock or one clock without an
-/// overlap; stretches that repeat times of the run before belong to it; other long stretches that
-/// overlap are runs of their own; anything else is sorted.
+/// are runs, as are those of a clock that may have been full. Otherwise rows are sorted if that makes
+/// one regular clock or joins parts of one; stretches that repeat times of the run before, and a few late
+/// rows, belong to it; other long stretches that overlap are runs of their own. What is left, such as durations and
+/// the times at which rows arrived, is in no clear order, unless times repeat: these are sorted to be found.
 pub(super) fn arrange(times: &[f64]) -> Arranged {
-    let (stretches, sorted, step, mut change) = match plain(times) {
+    let (stretches, sorted, step, mut change, distinct) = match plain(times) {
         Plain::Arranged(arranged) => return arranged,
         Plain::Doubtful {
             stretches,
             sorted,
             step,
             change,
-        } => (stretches, sorted, step, change),
+            distinct,
+        } => (stretches, sorted, step, change, distinct),
     };
     if times.len() < SHORTEST_RUN * stretches.len() {
-        return Arranged {
-            runs: vec![sorted],
-            change: Change::Sorted,
+        return match distinct {
+            true => Arranged::unclear(times),
+            false => Arranged {
+                runs: vec![sorted],
+                change: Change::Sorted,
+            },
         };
     }
+    let most_late = (LATE * times.len() as f64).max(1.0) as usize;
+    let mut late_stretches = 0;
     let mut runs: Vec<Vec<usize>> = Vec::new();
     for stretch in stretches {
         let start = times[stretch[0]];
@@ -83,11 +116,15 @@ pub(super) fn arrange(times: &[f64]) -> Arranged {
                 run.extend(stretch);
                 run.sort_by(|&a, &b| times[a].total_cmp(&times[b]));
                 change = Change::Sorted;
+                late_stretches += 1;
             }
             None => runs.push(stretch),
         }
     }
-    Arranged { runs, change }
+    match distinct && late_stretches > most_late {
+        true => Arranged::unclear(times),
+        false => Arranged { runs, change },
+    }
 }
 
 /// Whether the times of a stretch that goes back are those of rows of the ascending run before it, so that rows
@@ -192,9 +229,19 @@ fn plain(times: &[f64]) -> Plain {
     let distinct = sorted
         .windows(2)
         .all(|pair| times[pair[0]] < times[pair[1]]);
+    if may_have_been_full(&stretches, &sorted, times) {
+        let runs = stretches;
+        return Plain::Arranged(Arranged { runs, change });
+    }
     let is_one_clock = || {
-        let regular = gaps(&sorted, times).is_some() && !interleave(&stretches, &sorted);
-        regular || are_disjoint(&stretches, times)
+        let span = times[sorted[sorted.len() - 1]] - times[sorted[0]];
+        let even = gaps(&sorted, times).is_some_and(|gaps| {
+            let few = gaps.count as f64 <= (LATE * times.len() as f64).max(1.0);
+            few && span <= MOST_MISSING * step * times.len() as f64
+        });
+        let is_shuffled = times.len() < SHORTEST_RUN * stretches.len();
+        let is_mixed = !is_shuffled && interleave(&stretches, &sorted);
+        (even && !is_mixed) || are_disjoint(&stretches, times)
     };
     match distinct && is_one_clock() {
         true => Plain::Arranged(Arranged {
@@ -206,8 +253,25 @@ fn plain(times: &[f64]) -> Plain {
             sorted,
             step,
             change,
+            distinct,
         },
     }
+}
+
+/// Whether a clock that goes back may have counted on from near zero, as one that is full does and a second recording:
+/// it begins later than at its lowest time, which is no further from zero than the clock goes, and goes back by more
+/// than half of that. Its later rows must not be put in front of the earlier ones.
+fn may_have_been_full(stretches: &[Vec<usize>], sorted: &[usize], times: &[f64]) -> bool {
+    let lowest = times[sorted[0]];
+    let span = times[sorted[sorted.len() - 1]] - lowest;
+    let from_zero = (0.0..=span).contains(&lowest) && times[stretches[0][0]] > lowest;
+    let goes_back = |pair: &[Vec<usize>]| {
+        let end = pair[0][pair[0].len() - 1];
+        times[end] - times[pair[1][0]] > 0.5 * span
+    };
+    times.len() >= SHORTEST_RUN * stretches.len()
+        && from_zero
+        && stretches.windows(2).all(goes_back)
 }
 
 /// Steps that go back and equal times after arranging: how badly the rows fit one clock.
@@ -345,13 +409,38 @@ mod tests {
         let (runs, change) = ordered(&[3.0, 0.0, 4.0, 1.0, 2.0, 5.0]);
         assert_eq!(runs, [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]]);
         assert_eq!(change, Change::Sorted);
-        // Two files in the wrong order, and a clock that is not regular.
-        let (runs, _) = ordered(&[9.0, 9.5, 12.0, 17.0, 1.0, 1.2, 4.0, 5.0]);
+        // Two files in the wrong order, and a clock that is not regular and far from its start.
+        let (runs, _) = ordered(&[99.0, 99.5, 102.0, 107.0, 91.0, 91.2, 94.0, 95.0]);
         assert_eq!(runs.len(), 1);
         // One late row of an irregular clock.
         let mut times: Vec<f64> = (0..60).map(|i| f64::from(i * i)).collect();
         times.swap(40, 41);
         assert_eq!(ordered(&times).0.len(), 1);
+    }
+
+    /// Fault: the newer half of a clock that was full once came first, or rows were sorted by durations.
+    #[test]
+    fn rows_are_not_sorted_by_what_may_be_full_or_no_clock() {
+        let full = |modulus: i32| {
+            let all = (0..80).map(move |i| (3 * modulus / 5 + i * modulus / 100) % modulus);
+            all.map(f64::from).collect::<Vec<_>>()
+        };
+        let month_days: Vec<f64> = (1101..1131).chain(101..119).map(f64::from).collect();
+        for times in [full(360), full(32_768), full(1_000_000), month_days] {
+            let (runs, change) = ordered(&times);
+            assert_eq!((runs.len(), change), (2, Change::None));
+            assert_eq!(runs.concat(), times);
+        }
+        let durations: Vec<f64> = (0..60)
+            .map(|i| 12.0 + f64::from(i).sin() + 0.001 * f64::from(i))
+            .collect();
+        let arrivals: Vec<f64> = (0..60)
+            .map(|i| 3600.0 * f64::from(i) + f64::from(i * 2741 % 9000))
+            .collect();
+        for times in [durations, arrivals] {
+            let (runs, change) = ordered(&times);
+            assert_eq!((runs, change), (vec![times], Change::Unclear));
+        }
     }
 
     #[test]

@@ -43,11 +43,12 @@ const MASKS: [&str; 8] = [
 ];
 
 /// Names of arrays that are 1 in rows of padding, or the other way round.
-const PADS: [&str; 8] = [
+const PADS: [&str; 9] = [
     "padding_mask",
     "pad_mask",
     "is_pad",
     "is_padding",
+    "is_padded",
     "action_is_pad",
     "pads",
     "padded",
@@ -93,6 +94,28 @@ impl Says {
             () if PADS.contains(&name.as_str()) && shape == [episodes, rows] => Some(Self::Pads),
             () => None,
         }
+    }
+
+    /// What an array of such a name and shape says of environments that stand behind each other in rows of steps.
+    pub(super) fn across(
+        name: &str,
+        header: &Header,
+        steps: u64,
+        environments: u64,
+    ) -> Option<Self> {
+        let is_square = steps == environments;
+        let shape = |says: &Self| match says {
+            Self::Lengths => !is_square,
+            Self::Mask | Self::Pads => header.shape.starts_with(&[steps, environments]),
+        };
+        let turned = Header {
+            shape: match header.shape.starts_with(&[steps, environments]) {
+                true => vec![environments, steps],
+                false => header.shape.clone(),
+            },
+            ..header.clone()
+        };
+        Self::of(name, &turned, environments, steps).filter(shape)
     }
 
     /// How an array that says so is read.

@@ -1,7 +1,9 @@
 //! The readings of a column of time: numbers that wrap, times that go on over midnight, dates whose order is chosen.
 
-use super::calendar::{Date, First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND, days_of_month};
 use super::gregorian;
+use super::instants::{Date, First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND, days_of_month};
+use super::left_out::MIN_REGULAR;
+use super::order::gaps;
 use super::times::{Scale, Unit};
 use super::wrapped::{Wrap, unwrapped, wrap};
 
@@ -37,6 +39,9 @@ pub(super) fn times_of(values: Vec<f64>, unit: &'static str) -> Times {
 }
 
 pub(super) fn times_of_numbers(numbers: &[f64]) -> Times {
+    if let Some(times) = even_times_of_day(numbers) {
+        return times_of(times, "s");
+    }
     let Some(wrap) = wrap(numbers) else {
         return times_of(numbers.to_vec(), "");
     };
@@ -53,6 +58,36 @@ pub(super) fn times_of_numbers(numbers: &[f64]) -> Times {
         wrap: Some(wrap),
         ..times_of(unwrapped(numbers, wrap.modulus), "")
     }
+}
+
+/// Nanoseconds of the day of numbers such as 0, 930 and 2359, or 93000 and 235959.
+pub(super) fn times_in_digits(numbers: &[f64]) -> Option<Vec<i64>> {
+    let most = numbers.iter().copied().fold(0.0, f64::max);
+    let with_seconds = most > 2400.0;
+    let time = |&number: &f64| {
+        let whole = number.fract() == 0.0 && (0.0..=240_000.0).contains(&number);
+        let digits = number as i64 * if with_seconds { 1 } else { 100 };
+        let (hours, minutes, seconds) = (digits / 10_000, digits / 100 % 100, digits % 100);
+        let valid = whole && minutes < 60 && seconds < 60;
+        valid.then_some((3600 * hours + 60 * minutes + seconds) * NANOS_OF_SECOND)
+    };
+    numbers.iter().map(time).collect()
+}
+
+/// Seconds of numbers that go on evenly as times of the day and do not as numbers.
+fn even_times_of_day(numbers: &[f64]) -> Option<Vec<f64>> {
+    let most = numbers.iter().copied().fold(0.0, f64::max);
+    // Small numbers are those of minutes as well.
+    if numbers.len() < MIN_REGULAR || !((1000.0..=2400.0).contains(&most) || most >= 10_000.0) {
+        return None;
+    }
+    let even = |values: &[f64]| {
+        let rows: Vec<usize> = (0..values.len()).collect();
+        let ascend = values.windows(2).all(|pair| pair[0] < pair[1]);
+        ascend && gaps(&rows, values).is_some_and(|gaps| gaps.count == 0)
+    };
+    let times = across_midnight(&times_in_digits(numbers)?);
+    (even(&times) && !even(numbers)).then_some(times)
 }
 
 /// Seconds of times of the day that go on over midnight: every step is the shortest that fits. Durations of more than
@@ -186,27 +221,51 @@ fn times_of_instants(instants: Vec<Instant>) -> Times {
     }
 }
 
-/// Numbers such as 20240131, 202401 or 20240131235900, if all of them are dates of our time.
+/// Numbers such as 20240131, 202401 or 20240131235900, if all of them are dates of our time, or such as 31012024 if they
+/// can be nothing else.
 pub(super) fn digits_of_dates(numbers: &[f64]) -> Option<Vec<Date>> {
-    let date = |&number: &f64| {
-        let within = |digits: i32| {
-            let scale = 10f64.powi(digits);
-            number.fract() == 0.0 && (1900.0 * scale..2101.0 * scale).contains(&number)
+    let all: Option<Vec<Date>> = numbers.iter().map(|&number| year_first(number)).collect();
+    all.or_else(|| {
+        let in_turn = |day, month, year| Instant::new(year, month, day, 0).map(Date::certain);
+        let is_month_first = numbers.iter().all(|&number| {
+            year_last(number).is_some_and(|[a, b, year]| in_turn(b, a, year).is_some())
+        });
+        let day_first = |&number: &f64| {
+            let [day, month, year] = year_last(number)?;
+            in_turn(day, month, year)
         };
-        let whole = number as i64;
-        let (day, clock) = match () {
-            () if within(2) => (100 * whole + 1, 0),
-            () if within(4) => (whole, 0),
-            () if within(6) => (whole / 100, 10_000 * (whole % 100)),
-            () if within(8) => (whole / 10_000, 100 * (whole % 10_000)),
-            () if within(10) => (whole / 1_000_000, whole % 1_000_000),
-            () => return None,
-        };
-        let (hour, minute, second) = (clock / 10_000, clock / 100 % 100, clock % 100);
-        let valid = hour < 24 && minute < 60 && second < 60;
-        let nanos = (3600 * hour + 60 * minute + second) * NANOS_OF_SECOND;
-        let instant = Instant::new(day / 10_000, day / 100 % 100, day % 100, nanos);
-        instant.filter(|_| valid).map(Date::certain)
+        let dates = numbers.iter().map(day_first);
+        dates.collect::<Option<_>>().filter(|_| !is_month_first)
+    })
+}
+
+fn year_first(number: f64) -> Option<Date> {
+    let within = |digits: i32| {
+        let scale = 10f64.powi(digits);
+        number.fract() == 0.0 && (1900.0 * scale..2101.0 * scale).contains(&number)
     };
-    numbers.iter().map(date).collect()
+    let whole = number as i64;
+    let (day, clock) = match () {
+        () if within(2) => (100 * whole + 1, 0),
+        () if within(4) => (whole, 0),
+        () if within(6) => (whole / 100, 10_000 * (whole % 100)),
+        () if within(8) => (whole / 10_000, 100 * (whole % 10_000)),
+        () if within(10) => (whole / 1_000_000, whole % 1_000_000),
+        () => return None,
+    };
+    let (hour, minute, second) = (clock / 10_000, clock / 100 % 100, clock % 100);
+    let valid = hour < 24 && minute < 60 && second < 60;
+    let nanos = (3600 * hour + 60 * minute + second) * NANOS_OF_SECOND;
+    let instant = Instant::new(day / 10_000, day / 100 % 100, day % 100, nanos);
+    instant.filter(|_| valid).map(Date::certain)
+}
+
+/// The first two pairs of digits of such a number, and its year.
+fn year_last(number: f64) -> Option<[i64; 3]> {
+    let digits =
+        (number.fract() == 0.0 && (0.0..1e8).contains(&number)).then_some(number as i64)?;
+    let year = digits % 10_000;
+    (1900..2101)
+        .contains(&year)
+        .then_some([digits / 1_000_000, digits / 10_000 % 100, year])
 }

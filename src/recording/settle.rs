@@ -6,7 +6,9 @@ use super::cells::Block;
 use super::conventions::is_called_episode;
 use super::error::excerpt;
 use super::labels::{Claim, Groups, group};
-use super::order::{Arranged, Change, Resumption, arrange, arrange_log, conflicts, gaps};
+use super::order::{
+    Arranged, Change, Resumption, SHORTEST_RUN, arrange, arrange_log, conflicts, gaps,
+};
 use super::readings::{Times, times_of};
 use super::seams::Seams;
 use super::summer_time::went_forward;
@@ -33,6 +35,23 @@ struct Reading {
     repeated: usize,
 }
 
+impl Reading {
+    fn has(&self, change: Change) -> bool {
+        self.arranged.iter().any(|found| found.change == change)
+    }
+
+    /// Whether its clock starts over within a group.
+    fn starts_over(&self) -> bool {
+        self.arranged.iter().any(|found| found.runs.len() > 1)
+    }
+
+    /// Whether its clock starts over again and again after a few rows.
+    fn is_of_scraps(&self) -> bool {
+        let runs = || self.arranged.iter().flat_map(|found| &found.runs);
+        self.starts_over() && runs().map(Vec::len).sum::<usize>() < SHORTEST_RUN * runs().count()
+    }
+}
+
 impl Table {
     /// Puts the rows into the order of time and cuts them into episodes: name and rows of each.
     pub(super) fn settle(
@@ -46,12 +65,14 @@ impl Table {
         let unknown = self.set_unknown_clocks_aside();
         self.combine_times(rows, roles);
         self.take_backward_counter(rows, &unknown, roles);
+        self.take_restarting_counter(rows, roles);
         self.take_false_clocks(rows, roles);
         let even = self.has_even_dates(rows);
         self.take_quantities(even, roles);
         if even {
             self.take_levels(rows, roles);
         }
+        self.take_identifiers(rows, roles);
         self.drop_false_flags(roles);
         self.take_missing_values(roles);
         self.padding_rows = self.padding(rows, roles);
@@ -148,10 +169,14 @@ impl Table {
         }
     }
 
-    /// Chooses the clock: the first of those that fit without equal times, or the first of all.
+    /// Chooses the clock: the first of those that fit without equal times, or the first of all. One by which rows were
+    /// written in order comes before one by which they are to be sorted, unless it only numbers them.
     fn reading(&self, rows: usize, roles: &mut Roles) -> Result<Reading, RecordingError> {
         let mut first: Option<Reading> = None;
-        for (place, clock) in self.clocks.iter().enumerate() {
+        let mut sorting: Option<Reading> = None;
+        let mut unclear: Option<(usize, Times)> = None;
+        for place in self.clocks_in_turn(rows) {
+            let clock = &self.clocks[place];
             let Some(mut times) = clock.times(rows, self.date_order) else {
                 continue;
             };
@@ -169,21 +194,64 @@ impl Table {
             if is_coarse(&column) && 2 * stands >= rows {
                 continue;
             }
-            let reading = self.read_by(Some((place, times)), rows)?;
-            // Row numbers tell nothing about rows of equal times.
-            let may = first.is_none() || time_rank(&column).0 < 2;
+            let reading = self.read_by(Some((place, times)), rows, self.time_is_chosen)?;
+            if reading.has(Change::Unclear) {
+                unclear = unclear.or(reading.clock);
+                continue;
+            }
+            // Row numbers tell nothing about rows of equal times, nor does what numbers the rows of each.
+            let is_number = time_rank(&column).0 == 2;
+            let may = first.is_none() || !(is_number || reading.is_of_scraps());
             if reading.repeated == 0 && may {
-                return Ok(reading);
+                match (reading.has(Change::Sorted), &sorting) {
+                    (true, _) => sorting = sorting.or(Some(reading)),
+                    (false, Some(_)) if is_number || reading.starts_over() => {}
+                    (false, _) => return Ok(reading),
+                }
+                continue;
             }
             if !clock.is_tentative {
                 first = first.or(Some(reading));
             }
         }
-        if let Some(first) = first {
-            return Ok(first);
+        if let Some(reading) = sorting.or(first) {
+            return Ok(reading);
+        }
+        if let Some((place, times)) = unclear {
+            // Rows of several series that take turns have no order in the file.
+            let Ok(reading) = self.read_by(None, rows, false) else {
+                return self.read_by(Some((place, times)), rows, true);
+            };
+            let column = self.clocks[place].name();
+            roles.warnings.push(format!(
+                "{column} goes back from row to row and its times are not evenly spaced in any order, so rows are read in \
+                 the order of the file; `time={column}` sorts them by it"
+            ));
+            return Ok(reading);
         }
         self.say_unread(rows, roles)?;
-        self.read_by(None, rows)
+        self.read_by(None, rows, false)
+    }
+
+    /// The clocks in the order in which they are tried: dates that go on evenly are when something happened, others when
+    /// it was noted.
+    fn clocks_in_turn(&self, rows: usize) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.clocks.len()).collect();
+        if places.len() < 2 {
+            return places;
+        }
+        let is_of_dates = |&place: &usize| {
+            let times = self.clocks[place].times(rows, self.date_order);
+            times.is_some_and(|times| !times.instants.is_empty())
+        };
+        let first = places.iter().position(is_of_dates);
+        let even = places
+            .iter()
+            .position(|&place| self.is_of_even_dates(place, rows));
+        if let (Some(first), Some(even)) = (first, even) {
+            places[first..=even].rotate_right(1);
+        }
+        places
     }
 
     /// Says why no column is the time, if one is called like it or was chosen.
@@ -230,10 +298,12 @@ impl Table {
         }
     }
 
+    /// Reads the rows by a clock; one in no clear order sorts them only if that is asked for.
     fn read_by(
         &self,
         clock: Option<(usize, Times)>,
         rows: usize,
+        sorts: bool,
     ) -> Result<Reading, RecordingError> {
         let times = clock.as_ref().map(|(_, times)| times.values.as_slice());
         let groups = match &self.parts {
@@ -256,6 +326,11 @@ impl Table {
             })?,
         };
         let mut groups = groups;
+        if let Some(start) = self.ring_start {
+            for (_, members) in groups.members.iter_mut().filter(|(_, m)| m.len() > start) {
+                members.rotate_left(start);
+            }
+        }
         let is_padding = |row: &usize| self.padding_rows.binary_search(row).is_ok();
         for (_, members) in &mut groups.members {
             members.retain(|row| !is_padding(row));
@@ -282,7 +357,10 @@ impl Table {
                     }));
                     found
                 }
-                false => arrange(&local),
+                false => match arrange(&local) {
+                    found if found.change == Change::Unclear && sorts => Arranged::sorted(&local),
+                    found => found,
+                },
             };
             repeated += conflicts(&found, &local) + 1 - found.runs.len();
             arranged.push(found);
@@ -348,13 +426,12 @@ impl Table {
                 wrap.row + 1
             ));
         }
-        let changed = |change| reading.arranged.iter().any(|a| a.change == change);
-        if changed(Change::Reversed) {
+        if reading.has(Change::Reversed) {
             roles.notes.push(format!(
                 "rows came newest first by {column}; they are read oldest first"
             ));
         }
-        if changed(Change::Sorted) {
+        if reading.has(Change::Sorted) {
             roles.notes.push(format!(
                 "rows were not in the order of {column}; they are sorted by it"
             ));

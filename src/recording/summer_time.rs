@@ -1,7 +1,7 @@
 //! Local clocks that are put forward and back: an hour of their times is missing in spring, and one comes twice in
 //! autumn.
 
-use super::calendar::NANOS_OF_SECOND;
+use super::instants::NANOS_OF_SECOND;
 use super::readings::Times;
 
 const HOUR: f64 = 3600.0;

@@ -1,25 +1,21 @@
-//! The used columns of a file, and how they become episodes.
+//! The used columns of a file, as they are filled.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ndarray::{ArcArray2, Array1, Array2};
-
+use super::RecordingError;
 use super::bounds::Bounds;
-use super::calendar::First;
 use super::cells::{Block, Cells};
 use super::clock::Clock;
 use super::combined::PartColumn;
 use super::episode::LARGEST;
 use super::folder::FilePart;
+use super::instants::First;
 use super::labels::{Claim, Labels};
 use super::readings::Times;
 use super::rounded::Rounded;
 use super::source::{Column, Kind};
-use super::time_names::{Part, time_rank};
-use super::times::TimeAxis;
-use super::{Episode, LabelledRun, LoggedRun, Recording, RecordingError, Roles, Timeline};
+use super::time_names::Part;
 
 /// Values whose memory a date or a label takes.
 const COSTLY: usize = 8;
@@ -80,7 +76,7 @@ impl Slot {
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) file: PathBuf,
-    missing: MissingPolicy,
+    pub(super) missing: MissingPolicy,
     pub(super) duplicates: Duplicates,
     pub(super) blocks: [Cells; 9],
     /// Columns that may tell episodes apart, in the order of the file.
@@ -89,7 +85,7 @@ pub(super) struct Table {
     pub(super) clocks: Vec<Clock>,
     /// Columns that may be the time together, in the order of the file.
     pub(super) time_parts: Vec<PartColumn>,
-    words: Option<Labels>,
+    pub(super) words: Option<Labels>,
     /// Names and rows of episodes that the file itself tells apart.
     pub(super) parts: Option<Vec<(String, usize)>>,
     /// The file that is read, if it is one of several.
@@ -98,10 +94,12 @@ pub(super) struct Table {
     pub(super) flags_cut_parts: bool,
     /// Whether those parts may end with rows of nothing, which fill them up to one length.
     pub(super) may_be_padded: bool,
+    /// The row with which the rows of each part, or all, begin, where they are those of a full ring.
+    pub(super) ring_start: Option<usize>,
     /// States behind the last steps of episodes, by the rows of these.
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
-    gaps: BTreeMap<usize, (u64, &'static str)>,
+    pub(super) gaps: BTreeMap<usize, (u64, &'static str)>,
     /// Rows that a flag says are padding, in their order.
     pub(super) padding_rows: Vec<usize>,
     /// Quantities whose last digits are lost.
@@ -132,10 +130,12 @@ pub(super) struct Table {
     pub(super) column_names: String,
     /// Names of guessed states that turned out to be counters.
     pub(super) counters: Vec<String>,
+    /// Names of guessed states that turned out to be identifiers.
+    pub(super) identifiers: Vec<String>,
     /// The chosen time and its column, once the rows are in order.
     pub(super) times: Option<(String, Times)>,
     /// The row of the file behind each row, once they are in order.
-    row_in_file: Vec<usize>,
+    pub(super) row_in_file: Vec<usize>,
     /// Positions among `labels` and `clocks`, by the column of the file.
     places: Vec<usize>,
 }
@@ -197,6 +197,7 @@ impl Table {
             part: None,
             flags_cut_parts: false,
             may_be_padded: false,
+            ring_start: None,
             final_states: BTreeMap::new(),
             gaps: BTreeMap::new(),
             padding_rows: Vec::new(),
@@ -214,6 +215,7 @@ impl Table {
             largest: LARGEST,
             column_names: super::assignment::names(columns),
             counters: Vec::new(),
+            identifiers: Vec::new(),
             times: None,
             row_in_file: Vec::new(),
             places,
@@ -314,288 +316,5 @@ impl Table {
         let blocks = self.blocks.iter().map(Cells::rows);
         let labels = self.labels.iter().chain(&self.words).map(|l| l.rows);
         blocks.chain(labels).max().unwrap_or(0)
-    }
-
-    /// The checked episodes, and guessed states that are counters and left out.
-    pub(super) fn into_recording(
-        mut self,
-        roles: &mut Roles,
-    ) -> Result<(Recording, Vec<String>), RecordingError> {
-        let episodes = self.settle(roles)?;
-        self.take_logarithms(roles);
-        self.warn_of_rounded(roles);
-        self.warn_of_sentinels(roles);
-        let rows = self.row_in_file.len();
-        let final_states: Vec<Option<Vec<f64>>> = episodes
-            .iter()
-            .map(|(_, range)| self.final_states.remove(&self.row_in_file[range.end - 1]))
-            .collect();
-        match self.missing {
-            MissingPolicy::Error => self.refuse_gaps(roles)?,
-            MissingPolicy::Hold => roles.held = self.hold_gaps(&episodes, roles)?,
-        }
-        self.refuse_large()?;
-        let timeline = |range: Range<usize>| {
-            let (column, times) = self.times.as_ref()?;
-            Timeline::of(column, times, &self.row_in_file[range])
-        };
-        let timelines: Vec<Option<Timeline>> = episodes
-            .iter()
-            .map(|(_, range)| timeline(range.clone()))
-            .collect();
-        let (times, order) = (self.times, self.row_in_file);
-        let [
-            states,
-            actions,
-            rewards,
-            terminated,
-            truncated,
-            _,
-            successors,
-            log_probabilities,
-            _,
-        ] = self.blocks;
-        let state_names = states.names.clone();
-        let action_names = actions.names.clone();
-        let reward_name = rewards.names.first().cloned();
-        let states: ArcArray2<f64> = states.into_array(rows).into_shared();
-        let actions: ArcArray2<f64> = actions.into_array(rows).into_shared();
-        let fits = |state: &Vec<f64>| state.len() == state_names.len();
-        let episodes = episodes
-            .into_iter()
-            .zip(timelines)
-            .zip(final_states)
-            .map(|(((name, range), timeline), final_state)| {
-                let rewards = reward_name
-                    .is_some()
-                    .then(|| Array1::from(rewards.values[range.clone()].to_vec()));
-                let flags = |cells: &Cells| range.clone().map(|row| cells.is_set(row)).collect();
-                let (terminated, truncated) = (flags(&terminated), flags(&truncated));
-                let last = successors.finite_row(range.end - 1);
-                let last = last.or_else(|| final_state.filter(fits).map(Array1::from));
-                let taken = log_probabilities.column(range.clone());
-                let times = times.as_ref().map(|(_, times)| {
-                    let rows = order[range.clone()].iter();
-                    TimeAxis::new(rows.map(|&row| times.values[row]).collect(), times.scale)
-                });
-                let episode = Episode::from_shared(
-                    name, range, &states, &actions, rewards, terminated, truncated,
-                )?;
-                episode
-                    .with_timeline(timeline)
-                    .with_final_state(last)?
-                    .with_log_probabilities(taken)
-                    .map(|episode| episode.with_times(times))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let recording = Recording::new(state_names, action_names, reward_name, episodes)?;
-        Ok((recording, self.counters))
-    }
-
-    /// The rows of a run that do not follow the row before, by its clock.
-    fn breaks(&self, rows: Range<usize>) -> Vec<usize> {
-        let Some((_, times)) = &self.times else {
-            return Vec::new();
-        };
-        let values = self.row_in_file[rows].iter().map(|&row| times.values[row]);
-        TimeAxis::new(values.collect(), times.scale).breaks()
-    }
-
-    /// The words of every row, cut into episodes.
-    pub(super) fn into_sequences(
-        mut self,
-        roles: &mut Roles,
-    ) -> Result<Vec<LabelledRun>, RecordingError> {
-        let episodes = self.settle(roles)?;
-        self.refuse_gaps(roles)?;
-        let Some(words) = &self.words else {
-            return Ok(Vec::new());
-        };
-        let of_rows = words.of_rows();
-        let label = |&row: &usize| words.word(of_rows[row]).to_owned();
-        Ok(episodes
-            .into_iter()
-            .map(|(name, rows)| LabelledRun {
-                name,
-                breaks: self.breaks(rows.clone()),
-                labels: self.row_in_file[rows].iter().map(label).collect(),
-            })
-            .collect())
-    }
-
-    /// The first state column, cut into episodes; gaps stay NaN.
-    pub(super) fn into_runs(mut self, roles: &mut Roles) -> Result<Vec<LoggedRun>, RecordingError> {
-        self.is_log = true;
-        // Logs count steps; a clock of theirs may run on where the steps go back.
-        self.clocks
-            .sort_by_key(|clock| match time_rank(&clock.name()) {
-                (1, place) => (0, place),
-                (class, place) => (class + 1, place),
-            });
-        let episodes = self.settle(roles)?;
-        if let Some(gap) = self.label_gap(roles) {
-            return Err(self.missing_at(gap));
-        }
-        let steps = self.steps(roles);
-        let states = &self.blocks[Block::State as usize];
-        let width = states.names.len();
-        let value = |row: usize| match states.values[row * width] {
-            value if value.abs() <= LARGEST => value,
-            _ => f64::NAN,
-        };
-        Ok(episodes
-            .into_iter()
-            .map(|(name, rows)| LoggedRun {
-                name,
-                steps: steps.as_ref().map(|steps| steps[rows.clone()].to_vec()),
-                values: rows.map(value).collect(),
-            })
-            .collect())
-    }
-
-    /// The counter of steps that orders the rows, if one does.
-    fn steps(&self, roles: &Roles) -> Option<Vec<f64>> {
-        let counts = |clock: &&Clock| {
-            let mut columns = clock.columns.iter();
-            clock.columns == roles.time.columns && columns.all(|name| time_rank(name).0 == 1)
-        };
-        let clock = self.clocks.iter().find(counts)?;
-        let steps = clock.numbers_of_rows()?;
-        let rows = self.row_in_file.iter();
-        rows.map(|&row| steps.get(row).copied()).collect()
-    }
-
-    /// The action block alone, `[rows, actions]`, and the times of its rows.
-    pub(super) fn into_actions(
-        mut self,
-        roles: &mut Roles,
-    ) -> Result<(Array2<f64>, Option<Timeline>), RecordingError> {
-        let episodes = self.settle(roles)?;
-        self.refuse_gaps(roles)?;
-        self.refuse_large()?;
-        if episodes.len() > 1 {
-            return Err(RecordingError::ManyPlans {
-                file: self.file.clone(),
-                row: self.row_in_file[episodes[1].1.start] + 1,
-                plans: episodes.len(),
-            });
-        }
-        let rows = self.row_in_file.len();
-        let times = self.times.as_ref();
-        let timeline =
-            times.and_then(|(column, times)| Timeline::of(column, times, &self.row_in_file));
-        let [_, actions, ..] = self.blocks;
-        Ok((actions.into_array(rows), timeline))
-    }
-
-    /// Rows of the table: at least one, and as many in every block.
-    pub(super) fn checked_rows(&self) -> Result<usize, RecordingError> {
-        let used = || self.blocks.iter().filter(|cells| !cells.names.is_empty());
-        let labelled = self.labels.iter().chain(&self.words).map(|l| l.rows);
-        let mut lengths = used().map(Cells::rows).chain(labelled);
-        let rows = lengths.next().unwrap_or(0);
-        if rows == 0 {
-            return Err(RecordingError::NoRows {
-                file: self.file.clone(),
-            });
-        }
-        match lengths.find(|&length| length != rows) {
-            Some(length) => Err(RecordingError::Corrupt {
-                file: self.file.clone(),
-                format: "a table",
-                reason: format!("one column has {rows} rows and another {length}"),
-            }),
-            None => Ok(rows),
-        }
-    }
-
-    /// The first row without a label of those that are used: row, column, what it is.
-    fn label_gap(&self, roles: &Roles) -> Option<(usize, String, &'static str)> {
-        let used = |labels: &&Labels| roles.episode.columns.contains(&labels.column);
-        let used = self.labels.iter().filter(used).chain(&self.words);
-        let gaps = used.filter_map(|l| Some((l.first_gap()?, l.column.clone(), "NaN or missing")));
-        gaps.min_by_key(|(row, ..)| *row)
-    }
-
-    fn missing_at(&self, (row, column, what): (usize, String, &'static str)) -> RecordingError {
-        let known = self.gaps.get(&row);
-        RecordingError::Missing {
-            file: self.file.clone(),
-            row: row + 1,
-            line: known.map(|(line, _)| *line),
-            column,
-            what: known.map_or(what, |(_, what)| what),
-        }
-    }
-
-    /// Values whose squares are not finite would leave as results that are not.
-    fn refuse_large(&self) -> Result<(), RecordingError> {
-        for block in [Block::State, Block::Action, Block::Reward, Block::Successor] {
-            let cells = &self.blocks[block as usize];
-            let is_large = |value: &f64| value.abs() > self.largest;
-            if let Some(index) = cells.values.iter().position(is_large) {
-                let width = cells.names.len();
-                return Err(RecordingError::TooLarge {
-                    file: self.file.clone(),
-                    row: self.row_in_file[index / width] + 1,
-                    column: cells.names[index % width].clone(),
-                    value: cells.values[index],
-                    limit: self.largest,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn refuse_gaps(&self, roles: &Roles) -> Result<(), RecordingError> {
-        let first = Block::ALL
-            .iter()
-            .filter_map(|&block| {
-                let cells = &self.blocks[block as usize];
-                let (row, column, what) = cells.first_gap()?;
-                Some((self.row_in_file[row], cells.names[column].clone(), what))
-            })
-            .chain(self.label_gap(roles))
-            .min_by_key(|(row, ..)| *row);
-        match first {
-            Some(gap) => Err(self.missing_at(gap)),
-            None => Ok(()),
-        }
-    }
-
-    fn hold_gaps(
-        &mut self,
-        episodes: &[(String, Range<usize>)],
-        roles: &Roles,
-    ) -> Result<usize, RecordingError> {
-        let file = &self.file;
-        let rows = &self.row_in_file;
-        let gap = self.labels.iter().find(|labels| {
-            labels.first_gap() == Some(0) && roles.episode.columns.contains(&labels.column)
-        });
-        let nothing = |row: usize, column: &str, what| RecordingError::NothingToHold {
-            file: file.clone(),
-            row: rows[row] + 1,
-            column: column.to_owned(),
-            what,
-        };
-        if let Some(labels) = gap {
-            return Err(nothing(0, &labels.column, "NaN or missing"));
-        }
-        let mut held = 0;
-        for block in [
-            Block::State,
-            Block::Action,
-            Block::Reward,
-            Block::LogProbability,
-        ] {
-            let cells = &mut self.blocks[block as usize];
-            for (_, range) in episodes {
-                held += cells
-                    .hold(range)
-                    .map_err(|(row, column, what)| nothing(row, &cells.names[column], what))?;
-            }
-        }
-        Ok(held)
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ndarray::{Array2, Axis};
 
-use super::calendar::{First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND};
+use super::instants::{First, Instant, NANOS_OF_DAY, NANOS_OF_SECOND};
 use super::order::gaps;
 use super::readings::Times;
 use super::{Episode, RecordingError};

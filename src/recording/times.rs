@@ -1,7 +1,7 @@
 //! When the rows of an episode were recorded, and when those that follow will be.
 
-use super::calendar::{NANOS_OF_DAY, days_of_month};
 use super::gregorian::{Date, WithTime};
+use super::instants::{NANOS_OF_DAY, days_of_month};
 use super::order::gaps;
 use super::weekly::Weekly;
 
@@ -64,7 +64,7 @@ impl Unit {
     fn nanos(self) -> i64 {
         match self {
             Self::Day => NANOS_OF_DAY,
-            Self::Second => super::calendar::NANOS_OF_SECOND,
+            Self::Second => super::instants::NANOS_OF_SECOND,
         }
     }
 

@@ -2,16 +2,18 @@
 //!
 //! The format is that of "Monash Time Series Forecasting Archive" (Godahewa et al., NeurIPS 2021).
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::RecordingError;
 use super::bounds::Bounds;
-use super::calendar::{First, Instant, When, when};
+use super::calendar::{When, when};
 use super::cell::Cell;
 use super::frequency::Step;
 use super::input::Input;
+use super::instants::{First, Instant};
 use super::source::{Column, Kind, Precision, Source};
 use super::table::{Slot, Table};
 
@@ -85,11 +87,33 @@ impl Header {
         names.position(|name| name.eq_ignore_ascii_case("start_timestamp"))
     }
 
-    /// Name of a series: its first attribute, or its number.
-    fn name(&self, attributes: &[&str], number: usize) -> String {
-        let first = attributes.first().filter(|_| self.start() != Some(0));
-        first.map_or_else(|| number.to_string(), |name| (*name).to_owned())
+    /// Names of a series: by its first attribute, and by all that do not say when it begins.
+    fn names(&self, attributes: &[&str]) -> [String; 2] {
+        let start = self.start();
+        let named = || {
+            let all = attributes.iter().enumerate();
+            all.filter(move |(place, _)| Some(*place) != start)
+                .map(|(_, name)| *name)
+        };
+        let first = named().next().filter(|_| start != Some(0));
+        let all: Vec<&str> = named().collect();
+        [first.unwrap_or_default().to_owned(), all.join("/")]
     }
+}
+
+/// A name for each series that no other has: its first attribute, all of them, or its number.
+fn apart(named: &[[String; 2]]) -> Vec<String> {
+    let differ = |place: usize| {
+        let mut known = HashSet::new();
+        named
+            .iter()
+            .all(|names| !names[place].is_empty() && known.insert(&names[place]))
+    };
+    let place = [0, 1].into_iter().find(|&place| differ(place));
+    let names = named.iter().enumerate();
+    names
+        .map(|(number, names)| place.map_or_else(|| number.to_string(), |p| names[p].clone()))
+        .collect()
 }
 
 /// Reads `1979-01-01 00-00-00`.
@@ -123,7 +147,7 @@ impl Source for TsfSource {
         table: &mut Table,
     ) -> Result<(), RecordingError> {
         let attributes = self.header.attributes.len();
-        let mut episodes = Vec::new();
+        let (mut names, mut lengths) = (Vec::new(), Vec::new());
         let mut row = 0;
         while let Some(line) = self.lines.next()? {
             let cells: Vec<&str> = line.splitn(attributes + 1, ':').collect();
@@ -138,7 +162,7 @@ impl Source for TsfSource {
                     found: cells.len(),
                 });
             };
-            let name = self.header.name(attributes, episodes.len());
+            names.push(self.header.names(attributes));
             let start = self.header.start().and_then(|at| instant(attributes[at]));
             let mut length = 0;
             for text in values.split(',') {
@@ -156,9 +180,9 @@ impl Source for TsfSource {
                 length += 1;
                 row += 1;
             }
-            episodes.push((name, length));
+            lengths.push(length);
         }
-        table.cut_at(episodes);
+        table.cut_at(apart(&names).into_iter().zip(lengths).collect());
         Ok(())
     }
 }
@@ -211,6 +235,18 @@ fn corrupt(path: &Path, reason: String) -> RecordingError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Fault: two series of one label were one name.
+    #[test]
+    fn series_of_one_label_have_names_of_their_own() {
+        let named = |names: &[[&str; 2]]| {
+            let owned = |names: &[&str; 2]| names.map(str::to_owned);
+            apart(&names.iter().map(owned).collect::<Vec<_>>())
+        };
+        assert_eq!(named(&[["T1", "T1/a"], ["T2", "T2/a"]]), ["T1", "T2"]);
+        assert_eq!(named(&[["T1", "T1/a"], ["T1", "T1/b"]]), ["T1/a", "T1/b"]);
+        assert_eq!(named(&[["T1", "T1"], ["T1", "T1"]]), ["0", "1"]);
+    }
 
     #[test]
     fn months_end_where_the_month_does() {

@@ -1,7 +1,7 @@
 //! Clocks that stand still at some times of the day or on some days of the week, as those of offices and markets.
 
-use super::calendar::NANOS_OF_DAY;
 use super::gregorian::Date;
+use super::instants::NANOS_OF_DAY;
 
 /// Steps of a day up to which its times are told apart.
 const MAX_OF_DAY: i64 = 86_400;

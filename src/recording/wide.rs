@@ -26,6 +26,10 @@ const MIN_PERIODS: usize = 8;
 const MAX_YEARS: usize = 300;
 /// Steps from one year to the next.
 const STEPS: [i64; 3] = [1, 5, 10];
+/// Marks of numbers of periods.
+const NUMBERED: [&str; 7] = ["V", "d_", "W", "Week ", "week ", "Week_", "week_"];
+/// Marks of steps that may also be those of sensors: of such there are fewer than rows.
+const STEPS_OF_TIME: [&str; 4] = ["t", "T", "t_", "T_"];
 /// Names of columns beside spectra, whose wavelengths may look like years.
 const OF_SPECTRA: [&str; 5] = ["sample", "spectrum", "specimen", "scan", "sample_id"];
 /// Years that are taken for such.
@@ -61,8 +65,9 @@ impl Moment {
         if let Some(year) = digits(year).filter(|found| year.len() == 4 && YEARS.contains(found)) {
             return Some(Self::Year(year));
         }
-        let numbered = ["V", "d_"].iter().find_map(|mark| bare.strip_prefix(mark));
-        if let Some(number) = numbered.and_then(digits) {
+        let mut marks = NUMBERED.iter().chain(&STEPS_OF_TIME);
+        let numbered = marks.find_map(|mark| digits(bare.strip_prefix(mark)?));
+        if let Some(number) = numbered {
             return Some(Self::Number(number));
         }
         if let Some((month, year)) = bare.split_once('-')
@@ -112,10 +117,9 @@ fn times_of<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<Vec<(usi
         _ => None,
     };
     let years: Vec<i64> = found.iter().filter_map(|(_, m)| of_years(m)).collect();
-    let even = years
-        .windows(3)
-        .all(|three| three[1] - three[0] == three[2] - three[1]);
-    let fits = in_order && even && years.len() <= MAX_YEARS;
+    let rise = years.windows(2).all(|pair| pair[0] < pair[1]);
+    let fall = years.windows(2).all(|pair| pair[0] > pair[1]);
+    let fits = in_order && (rise || fall || years.is_empty()) && years.len() <= MAX_YEARS;
     (fits && found.len() >= MIN_PERIODS).then_some(found)
 }
 
@@ -204,7 +208,10 @@ impl WideSource {
                 texts.iter().map(|&i| record.cells[i].to_vec()).collect()
             };
             let apart = csv.sample.iter().all(|record| seen.insert(name(record)));
-            if texts.is_empty() || !known || !apart {
+            let header = &columns[times[0].0].name;
+            let may_be_sensors = STEPS_OF_TIME.iter().any(|mark| header.starts_with(mark))
+                && times.len() <= csv.sample.len();
+            if texts.is_empty() || !known || !apart || may_be_sensors {
                 return None;
             }
         }

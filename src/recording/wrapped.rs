@@ -18,6 +18,20 @@ const FULL: [(f64, bool); 13] = [
     (86_400_000_000.0, true),
 ];
 
+/// Where counters may be full that are not seen to begin: weeks and days of a year, degrees, round numbers.
+const PERHAPS_FULL: [f64; 10] = [
+    52.0,
+    360.0,
+    365.0,
+    366.0,
+    1_000.0,
+    4_096.0,
+    10_000.0,
+    32_768.0,
+    100_000.0,
+    1_000_000.0,
+];
+
 /// Steps of a turn from which on a counter is told by turns alone, so that the months of a year are no such.
 const MIN_STEPS: f64 = 50.0;
 /// What equal steps may differ by, in steps.
@@ -63,7 +77,17 @@ pub(super) fn wrap(values: &[f64]) -> Option<Wrap> {
         row,
         is_guessed: false,
     });
-    known.or_else(|| turns(values).filter(|_| begins_late))
+    let perhaps = || {
+        let mut all = PERHAPS_FULL.into_iter().filter(|_| begins_late);
+        all.find(|&modulus| fits(modulus)).map(|modulus| Wrap {
+            modulus,
+            row,
+            is_guessed: true,
+        })
+    };
+    known
+        .or_else(|| turns(values).filter(|_| begins_late))
+        .or_else(perhaps)
 }
 
 /// Finds the turns of a counter that goes on by one step always and from its highest number to its lowest, which is zero or
@@ -123,6 +147,9 @@ mod tests {
             (998.0, 1.0, 1_000.0, 1.0),
             (30.0, 1.0, 100.0, 0.0),
             (37.0, 1.0, 75.0, 0.0),
+            (140.0, 4.0, 360.0, 0.0),
+            (300.0, 1.0, 365.0, 1.0),
+            (13_107.0, 300.0, 32_768.0, 0.0),
         ] {
             let whole: Vec<f64> = (0..400).map(|i| start + step * f64::from(i)).collect();
             let full = |&value: &f64| (value - lowest).rem_euclid(modulus) + lowest;

@@ -138,7 +138,7 @@ def plain_text():
     text("comma_in_names.csv", "names that hold commas", '"t, s","x, rad","v, rad/s"\n' + table([T, X, V]),
          states=["x, rad", "v, rad/s"], values=XV, choose=["x, rad", "v, rad/s"])
     text("latin1.csv", "old Windows program, with `--encoding latin1`", "Zeit;Winkel in °;Größe\n" + table([T, X, V], ";", comma),
-         charset="latin-1", states=["Winkel in °", "Größe"], values=XV, encoding="latin1")
+         charset="latin-1", states=["Winkel in °", "Größe"], values=XV, encoding="latin1", time="Zeit")
     text("psql.txt", "PostgreSQL, vertical bars", "t|x|v\n" + table([T, X, V], "|"), **TIMED)
     text("mysql.txt", "MySQL client", "t\tx\tv\tremark\n" + table([T, X, V, ["NULL"] * ROWS], "\t"), **TIMED)
     big = 1000 * (X + 2)

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use clap::ArgMatches;
 
+use crate::baselines;
 use crate::forecast::Method;
 use crate::forecasters::ForecasterName;
 use crate::model::ServerAddress;
@@ -23,6 +24,8 @@ struct Rule {
 const SINGLE: &[&str] = &["forecast", "density", "calibrate", "markov", "train"];
 /// Commands whose forecasters are listed.
 const LISTED: &[&str] = &["backtest", "training-run"];
+/// Commands that read series by a method.
+const READING: &[&str] = &["forecast", "density", "calibrate", "backtest"];
 /// Commands with estimators.
 const ESTIMATING: &[&str] = &["evaluate", "replay"];
 const FORECASTING: &[&str] = &[
@@ -249,6 +252,73 @@ const RULES: &[Rule] = &[
         reason: only_baselines,
     },
     Rule {
+        flag: "policy",
+        commands: &["replay"],
+        reason: only_baselines,
+    },
+    Rule {
+        flag: "env",
+        commands: &["replay"],
+        reason: only_baselines,
+    },
+    Rule {
+        flag: "behaviours",
+        commands: &["evaluate"],
+        reason: only_behaviour,
+    },
+    Rule {
+        flag: "env",
+        commands: &["evaluate"],
+        reason: |given| {
+            // The task has a time limit, and a simulator.
+            let used = ["simulate", "termination"]
+                .iter()
+                .any(|flag| given.is(flag));
+            (given.is("horizon") && !used)
+                .then(|| only_behaviour(given))
+                .flatten()
+        },
+    },
+    Rule {
+        flag: "seed",
+        commands: &["evaluate"],
+        reason: |given| {
+            (!given.is("simulate"))
+                .then(|| only_behaviour(given))
+                .flatten()
+        },
+    },
+    Rule {
+        flag: "period",
+        commands: READING,
+        reason: |given| {
+            let seasonal = given.forecasters().iter().any(|name| name == "seasonal");
+            let reads = given.reads() || seasonal;
+            (!reads)
+                .then(|| "neither a language model nor seasonal is among the methods".to_owned())
+        },
+    },
+    Rule {
+        flag: "simulator",
+        commands: READING,
+        reason: no_language,
+    },
+    Rule {
+        flag: "future",
+        commands: &["forecast"],
+        reason: nothing_acts,
+    },
+    Rule {
+        flag: "hold_actions",
+        commands: &["forecast"],
+        reason: nothing_acts,
+    },
+    Rule {
+        flag: "policy",
+        commands: &["forecast"],
+        reason: nothing_acts,
+    },
+    Rule {
         flag: "contexts",
         commands: &["evaluate"],
         reason: |given| {
@@ -399,7 +469,9 @@ pub(super) fn refusal(matches: &ArgMatches) -> Option<String> {
 
 /// A flag as it is written.
 fn flag_of(id: &str) -> String {
-    format!("--{}", id.replace('_', "-"))
+    // A list of one flag a value has its name in the plural.
+    let name = if id == "behaviours" { "behaviour" } else { id };
+    format!("--{}", name.replace('_', "-"))
 }
 
 /// The first thing that a list names twice.
@@ -528,7 +600,23 @@ fn only_baselines(given: &Given) -> Option<String> {
     let estimators = given.words("estimators");
     let baselines = |name: &String| matches!(name.as_str(), "baselines" | "rules");
     let only = estimators.iter().all(baselines);
-    only.then(|| "the estimator baselines draws nothing".to_owned())
+    only.then(|| "the estimator baselines draws nothing and reads rewards alone".to_owned())
+}
+
+fn only_behaviour(given: &Given) -> Option<String> {
+    let estimators = given.words("estimators");
+    let only = estimators.iter().all(|name| name == "behaviour");
+    only.then(|| "the estimator behaviour is the mean of the recorded returns".to_owned())
+}
+
+/// Actions to come act on language models that read them and on some baselines.
+fn nothing_acts(given: &Given) -> Option<String> {
+    let sees = |name: &String| baselines::named(name).is_none_or(|known| known.needs_actions());
+    let acts = given.method() == Method::DiclSa || given.forecasters().iter().any(sees);
+    (!acts).then(|| {
+        "actions act on the methods residual and dicl-sa and on experts such as linear, and none of them takes part"
+            .to_owned()
+    })
 }
 
 fn nothing_to_recalibrate(given: &Given) -> Option<String> {

@@ -14,6 +14,41 @@ fn refused(line: &str) -> Option<String> {
 fn flags_without_effect_are_refused() {
     for (line, flag) in [
         ("backtest a.csv --model org/name", "--model"),
+        (
+            "replay a.csv --estimators baselines --policy random",
+            "--policy",
+        ),
+        (
+            "replay a.csv --estimators baselines --env pendulum",
+            "--env",
+        ),
+        (
+            "evaluate a.csv --policy random --estimators behaviour --behaviour random",
+            "--behaviour",
+        ),
+        (
+            "evaluate a.csv --policy random --estimators behaviour --horizon 9 --env pendulum",
+            "--env",
+        ),
+        (
+            "evaluate a.csv --policy random --estimators behaviour --seed 1",
+            "--seed",
+        ),
+        ("forecast a.csv --experts ar --period 7", "--period"),
+        ("backtest a.csv --models ar,knn --period 7", "--period"),
+        ("forecast a.csv --experts ar --simulator x", "--simulator"),
+        (
+            "forecast a.csv --experts persistence --future b.csv",
+            "--future",
+        ),
+        (
+            "forecast a.csv --experts ar,persistence --hold-actions last",
+            "--hold-actions",
+        ),
+        (
+            "forecast a.csv --experts persistence --policy constant:1",
+            "--policy",
+        ),
         ("backtest a.csv --models ar --model builtin", "--model"),
         (
             "forecast a.csv --experts ar,knn --model org/name",

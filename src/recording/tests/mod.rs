@@ -7,6 +7,7 @@ mod flags;
 mod folders;
 mod formats;
 mod headers;
+mod left_over;
 mod logs;
 mod others;
 mod padded;

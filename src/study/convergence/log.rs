@@ -120,7 +120,53 @@ impl TrainingLog {
     }
 }
 
-/// Words of recordings in those of logs, whose episodes are runs.
+/// A message of the readers in the words of logs: episodes are runs, the metric is the state, and cells without a number
+/// are left out by themselves.
 pub(super) fn of_runs(text: &str) -> String {
-    text.replace("`episode=", "`run=")
+    let mut text = text
+        .replace("`episode=", "`run=")
+        .replace(" for state; the file has", " for the metric; the file has")
+        .replace(
+            "choose other columns, correct it, or empty it and give `missing=hold`",
+            "correct it, or empty it",
+        )
+        .replace(", or name its encoding (`encoding=latin1`)", "")
+        .replace(
+            "read fewer columns (`state=`, `action=`), or save",
+            "save",
+        );
+    while let Some(start) = text.find("`missing-value=")
+        && let Some((_, after)) = text[start..].split_once("reads it as missing")
+    {
+        text = format!(
+            "{}empty such cells to leave them out{after}",
+            &text[..start]
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    /// Fault: messages named flags and roles of other commands.
+    #[test]
+    fn messages_of_the_readers_have_the_words_of_logs() {
+        for (says, said) in [
+            (
+                "log.csv: no column fits \"los\" for state; the file has step, loss",
+                "log.csv: no column fits \"los\" for the metric; the file has step, loss",
+            ),
+            (
+                "loss holds -999; `missing-value=-999` reads it as missing",
+                "loss holds -999; empty such cells to leave them out",
+            ),
+            (
+                "save the file as UTF-8, or name its encoding (`encoding=latin1`)",
+                "save the file as UTF-8",
+            ),
+            ("`episode=seed` splits them", "`run=seed` splits them"),
+        ] {
+            assert_eq!(super::of_runs(says), said);
+        }
+    }
 }
