@@ -131,10 +131,7 @@ pub(super) fn of_runs(text: &str) -> String {
             "correct it, or empty it",
         )
         .replace(", or name its encoding (`encoding=latin1`)", "")
-        .replace(
-            "read fewer columns (`state=`, `action=`), or save",
-            "save",
-        );
+        .replace("read fewer columns (`state=`, `action=`), or save", "save");
     while let Some(start) = text.find("`missing-value=")
         && let Some((_, after)) = text[start..].split_once("reads it as missing")
     {
