@@ -257,7 +257,7 @@ class Bench:
                 found = self.run(
                     f"windows-{window}-{temperature}",
                     *("markov", sequence, "--state", "state", "--window", window, "--temperature", temperature),
-                    *("--relabellings", 0, "--temperatures", "none"),
+                    *("--label-permutations", 0, "--temperatures", "none"),
                 )["windows"]
                 long = found["long_run"] or {"law": [], "entropy": np.nan, "second": np.nan}
                 rows.append(
@@ -336,7 +336,7 @@ class Bench:
             found = self.run(
                 f"minima-{seed}",
                 *("training-run", "--simulate", "double-well", "--minima", "x", "--step-size", step),
-                *("--noise", noise, "--steps", steps, "--runs", 50, "--shown", 10, "--seed", seed),
+                *("--noise", noise, "--steps", steps, "--runs", 50, "--context-runs", 10, "--seed", seed),
             )
             for judged in found["judged"]:
                 estimates = (judged["total_variation"], judged["log_score"])

@@ -378,7 +378,7 @@ fn training_run_refuses_in_one_line_and_leaves_out_what_is_short() {
     fails(&run(&["--until", "90", "--samples", "2"]), "--samples");
     fails(&run(&["--until", "90", "--pool", "ar,pool=0.5"]), "--pool");
     fails(&run(&["--until", "90", "--output", "x.csv"]), ".json");
-    fails(&run(&["--minima", "loss"]), "--shown");
+    fails(&run(&["--minima", "loss"]), "--context-runs");
     let rising: String = (0..50).map(|t| format!("{}\n", t * t)).collect();
     let diverged = folder.file("rising.csv", &format!("loss\n{rising}inf\nnan\n"));
     fails(

@@ -425,7 +425,7 @@ fn a_backtest_that_cannot_be_made_says_why() {
     );
     run(
         &["--context", "60", "--models", "mixture", "--share", "1.5"],
-        "share from 0 to 1",
+        "alpha from 0 to 1",
     );
 }
 

@@ -36,8 +36,8 @@ pub(super) struct Arguments {
     experts: NameArguments,
     /// Fixed-share alpha of the mixture: fraction of the weights that is shared evenly at every
     /// step
-    #[arg(long, default_value_t = 0.003, value_name = "ALPHA")]
-    share: f64,
+    #[arg(long, alias = "share", default_value_t = 0.003, value_name = "ALPHA")]
+    alpha: f64,
     #[command(flatten)]
     bands: BandArguments,
     #[command(flatten)]
@@ -59,7 +59,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         &series.all()?[0].1,
     )?;
     let forecasters = with_system(forecasters, arguments.windowed.system(&series)?)?;
-    let combining = Combining::default().with_alpha(arguments.share);
+    let combining = Combining::default().with_alpha(arguments.alpha);
     let combining = arguments.bands.of(combining);
     let windowed = &arguments.windowed;
     let progress = Progress::new("calibrate");

@@ -21,10 +21,11 @@ pub(super) struct ExpertArguments {
     /// Recalibrate language models, and the mixture, by what they got right so far
     #[arg(long, value_enum, default_value_t = Recalibration::None)]
     recalibrate: Recalibration,
-    /// Share of a mixture's weights that is spread evenly at every step: more for systems that change; 0 for
-    /// plain Bayesian weights, whose total score is within the logarithm of their number of the best's
-    #[arg(long, default_value_t = 0.003, value_name = "SHARE")]
-    share: f64,
+    /// Fixed-share alpha of a mixture (Herbster & Warmuth): fraction of the weights that is shared evenly at every
+    /// step, larger for systems that change; 0 for Bayesian weights, whose total score is within the logarithm of
+    /// the number of members of the best one's
+    #[arg(long, alias = "share", default_value_t = 0.003, value_name = "ALPHA")]
+    alpha: f64,
 }
 
 impl ExpertArguments {
@@ -34,7 +35,7 @@ impl ExpertArguments {
             true => Combining::default().online(),
             false => Combining::default(),
         };
-        combining.with_alpha(self.share)
+        combining.with_alpha(self.alpha)
     }
 
     /// True if language models are recalibrated.

@@ -48,7 +48,7 @@ const LIMITS: &[(u64, &[&str])] = &[
     (65_536, &["batch"]),
     (4_096, &["hidden"]),
     (1_024, &["at_once", "threads"]),
-    (1_000, &["relabellings", "states", "window"]),
+    (1_000, &["label_permutations", "states", "window"]),
 ];
 
 /// Values of a variable that the sample paths of a forecast hold together: 160 MB.

@@ -25,30 +25,30 @@ const MIN_PROBABILITY: f64 = 1e-30;
 /// the probability that each has given to everything the channel has shown.
 ///
 /// On any series its total logarithmic score is within the logarithm of the number of forecasters
-/// of the best one's. With a share above zero (fixed share, Herbster & Warmuth 1998) every step
+/// of the best one's. With an alpha above zero (fixed share, Herbster & Warmuth 1998) every step
 /// moves that much of the weights evenly to all, and the mixture follows the best forecaster of
 /// each regime.
 ///
 /// A path of a rollout draws the forecaster that it follows, each channel for itself, and keeps it
-/// but for changes at the rate of the share: paths, too, have the law of the mixture.
+/// but for changes at the rate of the alpha: paths, too, have the distribution of the mixture.
 pub struct Mixture {
     experts: Vec<Arc<dyn Predictor>>,
-    share: f64,
+    alpha: f64,
 }
 
 impl Mixture {
-    /// A mixture of at least one forecaster, with a share from 0 to 1.
+    /// A mixture of at least one forecaster, with an alpha from 0 to 1.
     ///
     /// # Errors
     /// [`ForecastError::Mixture`] otherwise.
-    pub fn new(experts: Vec<Arc<dyn Predictor>>, share: f64) -> Result<Self, ForecastError> {
-        if experts.is_empty() || !(0.0..=1.0).contains(&share) {
+    pub fn new(experts: Vec<Arc<dyn Predictor>>, alpha: f64) -> Result<Self, ForecastError> {
+        if experts.is_empty() || !(0.0..=1.0).contains(&alpha) {
             return Err(ForecastError::Mixture {
                 experts: experts.len(),
-                share,
+                alpha,
             });
         }
-        Ok(Self { experts, share })
+        Ok(Self { experts, alpha })
     }
 }
 
@@ -60,7 +60,7 @@ impl Predictor for Mixture {
     fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let states = self.experts.iter().map(|expert| expert.start(start));
         let states = states.collect::<Result<_, _>>()?;
-        Ok(mixed(states, self.share, start.channels()))
+        Ok(mixed(states, self.alpha, start.channels()))
     }
 
     fn window(&self) -> usize {
@@ -91,13 +91,13 @@ impl Predictor for Mixture {
 /// A mixture of at least one forecaster of so many channels.
 pub(super) fn mixed(
     experts: Vec<Box<dyn Continuation>>,
-    share: f64,
+    alpha: f64,
     channels: usize,
 ) -> Box<dyn Continuation> {
     Box::new(State {
         weights: vec![MixtureWeights::even(experts.len()); channels],
         experts,
-        share,
+        alpha,
         paths: None,
     })
 }
@@ -124,16 +124,16 @@ impl MixtureWeights {
         &self.0
     }
 
-    /// Learns which probability each expert gave to what came; then a share of the weights is
+    /// Learns which probability each expert gave to the observed bin; then an alpha of the weights is
     /// spread evenly.
-    pub fn learn(&mut self, probabilities: &[f64], share: f64) {
+    pub fn learn(&mut self, probabilities: &[f64], alpha: f64) {
         let products = self.0.iter_mut().zip(probabilities);
         products.for_each(|(weight, p)| *weight *= p.max(MIN_PROBABILITY));
         let total: f64 = self.0.iter().sum();
-        let even = share / self.0.len() as f64;
+        let even = alpha / self.0.len() as f64;
         // A weight must be able to come back when its expert is right again.
         self.0.iter_mut().for_each(|weight| {
-            *weight = (1.0 - share) * (*weight / total).max(MIN_PROBABILITY) + even
+            *weight = (1.0 - alpha) * (*weight / total).max(MIN_PROBABILITY) + even
         });
     }
 
@@ -159,7 +159,7 @@ struct Followed {
 
 struct State {
     experts: Vec<Box<dyn Continuation>>,
-    share: f64,
+    alpha: f64,
     /// One a channel.
     weights: Vec<MixtureWeights>,
     paths: Option<Followed>,
@@ -235,7 +235,7 @@ impl Continuation for State {
                         BIN_WIDTH * density(&e.mass(t - start, c), cell)
                     });
                     let given: Vec<f64> = given.collect();
-                    self.weights[c].learn(&given, self.share);
+                    self.weights[c].learn(&given, self.alpha);
                 }
             }
         }
@@ -292,14 +292,14 @@ impl Continuation for State {
             for (i, expert) in experts.iter_mut().enumerate() {
                 let random = &mut random[i % paths];
                 let (moves, to): (f64, usize) = (random.random(), random.random_range(0..count));
-                if moves < self.share {
+                if moves < self.alpha {
                     *expert = to;
                 }
             }
         }
-        // With a share any path may come to follow any expert; without, some are followed by none.
+        // With an alpha any path may come to follow any expert; without, some are followed by none.
         let followed = |e: usize| match &self.paths {
-            Some(paths) if self.share == 0.0 => paths.experts.contains(&e),
+            Some(paths) if self.alpha == 0.0 => paths.experts.contains(&e),
             _ => true,
         };
         for e in 0..self.experts.len() {
@@ -325,7 +325,7 @@ impl Continuation for State {
         let states = self.experts.iter().map(|e| e.fork(paths, steps));
         Ok(Box::new(Self {
             experts: states.collect::<Result<_, _>>()?,
-            share: self.share,
+            alpha: self.alpha,
             weights: self.weights.clone(),
             paths: Some(Followed { experts, random }),
         }))
@@ -388,10 +388,10 @@ mod tests {
 
     #[test]
     fn with_a_share_the_weights_follow_a_change_of_regime() {
-        let after = |share: f64| {
+        let after = |alpha: f64| {
             let mut weights = MixtureWeights::even(2);
-            (0..200).for_each(|_| weights.learn(&[0.5, 0.1], share));
-            (0..10).for_each(|_| weights.learn(&[0.1, 0.5], share));
+            (0..200).for_each(|_| weights.learn(&[0.5, 0.1], alpha));
+            (0..10).for_each(|_| weights.learn(&[0.1, 0.5], alpha));
             weights.get()[1]
         };
         assert!(after(0.01) > 0.9 && after(0.0) < 0.01);

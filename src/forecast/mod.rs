@@ -130,15 +130,15 @@ pub enum ForecastError {
     /// A predictor that depends on actions, continued without them.
     #[error("{0} predicts from actions: give those to come with `future=`")]
     ActionsToCome(String),
-    /// A mixture of nothing, or one whose share is no share.
+    /// A mixture of nothing, or one whose alpha is no fraction.
     #[error(
-        "a mixture of {experts} forecasters with a share of {share}: needs one or more, and a share from 0 to 1"
+        "a mixture of {experts} forecasters with alpha {alpha}: needs one or more, and an alpha from 0 to 1"
     )]
     Mixture {
         /// Forecasters given.
         experts: usize,
-        /// Share given.
-        share: f64,
+        /// Fixed-share alpha given.
+        alpha: f64,
     },
     /// A number that is no temperature.
     #[error(transparent)]

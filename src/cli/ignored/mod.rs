@@ -87,13 +87,15 @@ const RULES: &[Rule] = &[
         reason: no_components,
     },
     Rule {
-        flag: "share",
-        commands: SINGLE,
-        reason: no_mixture,
-    },
-    Rule {
-        flag: "share",
-        commands: LISTED,
+        flag: "alpha",
+        commands: &[
+            "forecast",
+            "density",
+            "calibrate",
+            "markov",
+            "backtest",
+            "training-run",
+        ],
         reason: no_mixture,
     },
     Rule {
@@ -153,8 +155,8 @@ const RULES: &[Rule] = &[
         flag: "seed",
         commands: &["markov"],
         reason: |given| {
-            (given.word("relabellings") == "0")
-                .then(|| "it draws permutations, and --relabellings is 0".to_owned())
+            (given.word("label_permutations") == "0")
+                .then(|| "it draws permutations, and --label-permutations is 0".to_owned())
         },
     },
     Rule {

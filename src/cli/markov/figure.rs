@@ -49,7 +49,7 @@ pub(super) fn figure(result: &Markov, file: &Path) -> MatrixFigure {
     MatrixFigure {
         title: format!("Chain inferred from {}", file.to_string_lossy()),
         subtitle: format!(
-            "{}; {} rows, laws of the last {}; distances from the {reference}",
+            "{}; {} rows, distributions of the last {}; distances from the {reference}",
             study.rules[0].name, study.rows, study.last
         ),
         labels: result.labels.clone(),

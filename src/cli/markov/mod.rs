@@ -65,14 +65,15 @@ pub(super) struct Arguments {
     /// Rows at the end over which laws are averaged and scored [default: a third of all]
     #[arg(long, value_name = "ROWS", help_heading = "Analysis")]
     last: Option<usize>,
-    /// Permutations of the labels that the same sequence is shown under
+    /// Permutations of the labels under which the same sequence is read
     #[arg(
         long,
+        alias = "relabellings",
         default_value_t = 4,
         value_name = "COUNT",
         help_heading = "Analysis"
     )]
-    relabellings: usize,
+    label_permutations: usize,
     /// Temperatures to compare; none for no comparison
     #[arg(
         long,
@@ -190,7 +191,7 @@ impl Arguments {
         settings.combining = self.uncertainty.combining();
         settings.context = self.recording.context;
         settings.last = self.last;
-        settings.label_permutations = self.relabellings;
+        settings.label_permutations = self.label_permutations;
         settings.seed = self.seed;
         settings.window = self.window;
         settings.least = self.least;

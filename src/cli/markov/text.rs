@@ -85,7 +85,7 @@ fn study(study: &ChainStudy, labels: &[String]) -> String {
         false => "counted",
     };
     let mut text = format!(
-        "{} rows, {} states; laws of the last {} rows, distances from the {reference} matrix\n\n",
+        "{} rows, {} states; distributions of the last {} rows, distances from the {reference} matrix\n\n",
         study.rows,
         labels.len(),
         study.last
@@ -121,7 +121,12 @@ fn study(study: &ChainStudy, labels: &[String]) -> String {
             text += &matrix(study, chain, labels, number == 1);
         }
     }
-    let mut rows = vec![cells(["chain", "gap", "relaxation", "stationary law"])];
+    let mut rows = vec![cells([
+        "chain",
+        "gap",
+        "relaxation",
+        "stationary distribution",
+    ])];
     rows.extend(study.chains.iter().map(|chain| {
         let relaxation = chain
             .relaxation
@@ -134,14 +139,14 @@ fn study(study: &ChainStudy, labels: &[String]) -> String {
         ]
     }));
     text += &aligned_rows(&rows);
-    if let Some(relabelling) = &study.label_permutations {
+    if let Some(of_labels) = &study.label_permutations {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let least = relabelling
+        let least = of_labels
             .log_scores
             .iter()
             .copied()
             .fold(f64::INFINITY, f64::min);
-        let most = relabelling
+        let most = of_labels
             .log_scores
             .iter()
             .copied()
@@ -149,14 +154,14 @@ fn study(study: &ChainStudy, labels: &[String]) -> String {
         text += &format!(
             "\nlabels permuted {} times: log score {} to {} ({} as they are), laws {} TV from \
              those\nmean of all {}: log score {}, {} TV from the {reference} matrix\n",
-            relabelling.permutations,
+            of_labels.permutations,
             number(least, 3),
             number(most, 3),
             number(study.rules[0].log_score, 3),
-            number(mean(&relabelling.total_variation), 3),
-            relabelling.permutations + 1,
-            number(relabelling.mean_log_score, 3),
-            number(relabelling.mean_total_variation, 3),
+            number(mean(&of_labels.total_variation), 3),
+            of_labels.permutations + 1,
+            number(of_labels.mean_log_score, 3),
+            number(of_labels.mean_total_variation, 3),
         );
     }
     text
@@ -166,7 +171,7 @@ fn study(study: &ChainStudy, labels: &[String]) -> String {
 fn matrix(study: &ChainStudy, chain: &ChainSummary, labels: &[String], counted: bool) -> String {
     let mut head = vec![chain.name.clone()];
     head.extend(labels.iter().cloned());
-    head.push("left".to_owned());
+    head.push("n from state".to_owned());
     let mut rows = vec![head];
     for (from, probabilities) in chain.matrix.iter().enumerate() {
         let mut row = vec![labels[from].clone()];
@@ -197,7 +202,7 @@ fn temperatures(compared: &[AtTemperature], labels: &[String]) -> String {
         "log score",
         "TV",
         "gap",
-        "stationary law",
+        "stationary distribution",
     ])];
     rows.extend(compared.iter().map(|at| {
         vec![
@@ -259,11 +264,11 @@ fn windows(result: &WindowSummary, labels: &[String]) -> String {
         }
         None if result.closed > 1 => {
             text += &format!(
-                "{} classes are never left, each with a stationary law of its own\n",
+                "{} classes are never left, each with a stationary distribution of its own\n",
                 result.closed
             );
         }
-        None => text += "the stationary law was not found: the chain hardly moves\n",
+        None => text += "the stationary distribution was not found: the chain hardly moves\n",
     }
     text + &format!(
         "any window follows any after {} steps with a probability of at least {:.2e}\n",

@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Arguments, runs: &OptimisationRuns) -> anyhow::Res
         "--figure: not available for --minima; --output writes all numbers"
     );
     let mut settings = MinimaSettings::default();
-    settings.shown = arguments.shown;
+    settings.context_runs = arguments.context_runs;
     settings.at = arguments.at.clone();
     settings.seed = arguments.seed;
     settings.forecast = arguments.model.settings(Method::Vicl)?;
@@ -52,8 +52,8 @@ fn text(result: &Minima) -> String {
         .collect();
     let mut text = format!(
         "context of {} of {} runs, every {}th row; minima of {} at {}; {} unseen starts\n\n",
-        result.shown,
-        result.shown + result.starts.len(),
+        result.context_runs,
+        result.context_runs + result.starts.len(),
         result.stride,
         result.parameter,
         places.join(", "),

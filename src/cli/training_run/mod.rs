@@ -90,12 +90,13 @@ pub(super) struct Arguments {
     /// Runs in the context; the others give unseen starts and their actual minima
     #[arg(
         long,
+        alias = "shown",
         default_value_t = 10,
         requires = "minima",
         value_name = "COUNT",
         help_heading = "Minima"
     )]
-    shown: usize,
+    context_runs: usize,
     /// Forecasters, the main one first: pool, power-law, exponential, trend, last (settling values
     /// only), persistence, mean, ar, linear, knn, mixture, builtin or any other model's source
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]

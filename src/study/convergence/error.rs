@@ -100,10 +100,10 @@ pub enum ConvergenceStudyError {
     #[error("the metric is too large for a trend")]
     TooLarge,
     /// As many runs in the context as there are, or none.
-    #[error("`shown={shown}`: {runs} runs; needs context runs and runs to forecast")]
+    #[error("`context-runs={context}`: {runs} runs; needs context runs and runs to forecast")]
     Shown {
         /// Runs in the context.
-        shown: usize,
+        context: usize,
         /// All runs.
         runs: usize,
     },

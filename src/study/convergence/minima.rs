@@ -33,7 +33,7 @@ const MIN_PROBABILITY: f64 = 1e-9;
 #[non_exhaustive]
 pub struct MinimaSettings {
     /// Runs in the context, the first ones; the others give unseen starts and their actual minima.
-    pub shown: usize,
+    pub context_runs: usize,
     /// Positions of the minima; by default those of the simulated function, or where the context
     /// runs end.
     pub at: Vec<f64>,
@@ -50,7 +50,7 @@ impl Default for MinimaSettings {
     /// Ten runs in the context.
     fn default() -> Self {
         Self {
-            shown: 10,
+            context_runs: 10,
             at: Vec::new(),
             seed: 0,
             forecast: Settings::default(),
@@ -94,7 +94,8 @@ pub struct Minima {
     /// Positions of the minima, ascending.
     pub minima: Vec<f64>,
     /// Runs in the context.
-    pub shown: usize,
+    #[serde(rename = "shown")]
+    pub context_runs: usize,
     /// Rows of the log per step of the kernels.
     pub stride: usize,
     /// Rows of the longest unseen run.
@@ -150,17 +151,17 @@ impl<'r> MinimaStudy<'r> {
     ) -> Result<Self, ConvergenceStudyError> {
         check_reading(settings.forecast)?;
         let all = &runs.runs;
-        if !(1..all.len()).contains(&settings.shown) {
+        if !(1..all.len()).contains(&settings.context_runs) {
             return Err(ConvergenceStudyError::Shown {
-                shown: settings.shown,
+                context: settings.context_runs,
                 runs: all.len(),
             });
         }
-        let shown = all[..settings.shown].iter();
+        let shown = all[..settings.context_runs].iter();
         let shown: Vec<Vec<f64>> = shown.map(|run| run.values.clone()).collect();
-        let unseen = all.iter().enumerate().skip(settings.shown);
+        let unseen = all.iter().enumerate().skip(settings.context_runs);
         let unseen: Vec<_> = unseen.filter(|(_, run)| run.is_finite()).collect();
-        let diverging = all.len() - settings.shown - unseen.len();
+        let diverging = all.len() - settings.context_runs - unseen.len();
         if diverging > 0 {
             observer.warning(&format!(
                 "{diverging} unseen run(s) diverge and are left out"
@@ -242,7 +243,7 @@ impl<'r> MinimaStudy<'r> {
         Ok(Minima {
             parameter: self.runs.column.clone(),
             minima: self.minima.clone(),
-            shown: self.settings.shown,
+            context_runs: self.settings.context_runs,
             stride: kernels.first().map_or(1, TransitionKernel::stride),
             rows: rows.max().unwrap_or(0),
             scores: scores.collect(),
@@ -379,7 +380,7 @@ mod tests {
     fn logged_runs_end_at_the_nearest_minimum() {
         let runs = runs(&[-1.0, 1.0, -1.1, 0.9, f64::NAN]);
         let mut settings = MinimaSettings {
-            shown: 2,
+            context_runs: 2,
             ..MinimaSettings::default()
         };
         let study = MinimaStudy::new(&runs, settings.clone(), &()).unwrap();
@@ -389,15 +390,15 @@ mod tests {
         let actual: Vec<&[f64]> = found.starts.iter().map(|s| s.actual.as_slice()).collect();
         assert_eq!(actual, [[1.0, 0.0], [0.0, 1.0]]);
         assert_eq!((found.rows, found.scores.len()), (60, 1));
-        settings.shown = 5;
+        settings.context_runs = 5;
         let refused = MinimaStudy::new(&runs, settings.clone(), &())
             .err()
             .unwrap();
         assert!(
-            refused.to_string().starts_with("`shown=5`: 5 runs"),
+            refused.to_string().starts_with("`context-runs=5`: 5 runs"),
             "{refused}"
         );
-        settings.shown = 2;
+        settings.context_runs = 2;
         settings.at = vec![f64::INFINITY];
         let refused = MinimaStudy::new(&runs, settings, &()).err().unwrap();
         assert!(refused.to_string().starts_with("`at=`"), "{refused}");

@@ -438,13 +438,10 @@ mod tests {
         assert!(known.counted_distance.unwrap() < 0.05 && known.matrix_distance > 0.3);
         assert_eq!(known.visits.iter().sum::<usize>(), 100);
         assert_eq!(known.classes.len(), 1);
-        let relabelling = known.label_permutations.as_ref().unwrap();
-        assert_eq!(
-            (relabelling.permutations, relabelling.log_scores.len()),
-            (2, 2)
-        );
+        let permuted = known.label_permutations.as_ref().unwrap();
+        assert_eq!((permuted.permutations, permuted.log_scores.len()), (2, 2));
         // The rule smooths over neighbours on the axis, which labels are.
-        assert!(relabelling.total_variation.iter().all(|d| *d < 0.1));
+        assert!(permuted.total_variation.iter().all(|d| *d < 0.1));
         // Without a true matrix, the counted one is the reference.
         let unknown = of(None);
         assert_eq!((unknown.chains.len(), unknown.counted_distance), (2, None));

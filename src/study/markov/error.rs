@@ -12,7 +12,7 @@ use crate::recording::RecordingError;
 #[non_exhaustive]
 pub enum MarkovStudyError {
     /// More label permutations than make sense.
-    #[error("`relabellings={0}`: at most {most}", most = super::MAX_PERMUTATIONS)]
+    #[error("`label-permutations={0}`: at most {most}", most = super::MAX_PERMUTATIONS)]
     Permutations(usize),
     /// A threshold of the classes of windows that is no probability below 1.
     #[error("`least={0}`: needs a probability below 1")]
@@ -29,7 +29,7 @@ pub enum MarkovStudyError {
     )]
     Window,
     /// A context without transitions to average over.
-    #[error("{0} row(s): laws need at least 3")]
+    #[error("{0} row(s): distributions need at least 3")]
     TooFewRows(usize),
     /// Final rows that are none, or all.
     #[error("`last={last}`: needs 1 to {} of {rows} rows", rows - 1)]

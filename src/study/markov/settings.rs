@@ -18,7 +18,7 @@ pub const MAX_PERMUTATIONS: usize = 100;
 /// let mut settings = MarkovSettings::default();
 /// settings.label_permutations = 1000;
 /// let refused = settings.check(&"builtin".parse::<ForecasterName>()?).unwrap_err();
-/// assert_eq!(refused.to_string(), "`relabellings=1000`: at most 100");
+/// assert_eq!(refused.to_string(), "`label-permutations=1000`: at most 100");
 /// # Ok::<(), statecast::forecasters::NameError>(())
 /// ```
 #[derive(Debug, Clone)]
