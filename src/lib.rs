@@ -46,35 +46,25 @@
 //! The method is DICL (Benechehab et al., arXiv 2410.11711) on the density reading of Liu et al.
 //! (arXiv 2402.00795).
 
-pub mod analysis;
-pub mod backtest;
-pub mod baselines;
-mod builder;
 pub mod cli;
-pub mod convergence;
-pub mod disentangle;
-pub mod dynamics;
-pub mod environment;
-mod error;
-pub mod evaluation;
-pub mod forecast;
-pub mod forecasters;
-pub mod learning;
-pub mod metrics;
-pub mod network;
-pub mod output;
 pub mod plot;
-pub mod policy;
-pub mod recording;
 pub mod report;
-pub mod study;
 
 #[doc(inline)]
+pub use statecast_control::{environment, evaluation, learning, policy};
+#[doc(inline)]
+pub use statecast_core::{
+    analysis, backtest, baselines, convergence, disentangle, dynamics, forecast, forecasters,
+    metrics, network, output, recording, study,
+};
+#[doc(inline)]
 pub use statecast_lm::{codec, decode, density, experts, model};
-use statecast_lm::{guard, kernel, pipe, stand_in};
 
-pub use builder::Builder;
-pub use error::Error;
+#[doc(inline)]
+pub use statecast_core::{Builder, Error};
+
+use statecast_lm::kernel;
+
 pub use forecast::{Forecaster, Method, Settings};
 pub use model::{Device, Precision};
 pub use recording::Recording;

@@ -8,11 +8,12 @@ use super::experts::{
 use super::input::ModelArguments;
 use super::outputs::Ending;
 use super::windowed::{Study, WindowArguments, aligned};
+use crate::backtest::WeightHistory;
 use crate::backtest::{BacktestSummary, MethodSummary};
 use crate::forecast::{Forecaster, Settings};
 use crate::forecasters::{ForecasterName, Forecasters};
 use crate::output::{estimate, number, percent};
-use crate::report::{self, WeightHistory};
+use crate::report;
 use crate::study::backtest::{BacktestSeries, expert_weights};
 
 /// Forecast from many origins of recordings and compare the scores with those of baselines

@@ -118,10 +118,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let forecasters = with_system(forecasters, system)?;
     let combining = arguments.uncertainty.combining();
     let forecaster = forecasters.forecaster(&name, settings, combining)?;
-    let rows = DensitySettings {
-        context: arguments.recording.context,
-        with_reward: arguments.model.with_reward,
-    };
+    let mut rows = DensitySettings::default();
+    rows.context = arguments.recording.context;
+    rows.with_reward = arguments.model.with_reward;
     let progress = Progress::new("density");
     let terminal = Terminal(&progress);
     let study = DensityStudy::new(&forecaster, &recording, episode, rows, &terminal);

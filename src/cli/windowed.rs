@@ -13,13 +13,14 @@ use super::input::Columns;
 use super::outputs::Ending;
 use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
+use crate::backtest::WeightHistory;
 use crate::backtest::{BacktestSettings, BacktestSummary, Windows};
 use crate::cli::terminal::{Terminal, tell};
 use crate::forecast::{Forecaster, Settings, Variables};
 use crate::forecasters::{ForecasterName, System};
 use crate::model::Work;
 use crate::output::{Bundle, Manifest, TableFormat, write_atomically};
-use crate::report::{self, About, WeightHistory};
+use crate::report::{self, About};
 use crate::study::{Backtest, BacktestSeries};
 
 #[derive(Debug, Args)]

@@ -1,6 +1,6 @@
 //! Charts of a report as SVG elements.
 
-use super::WeightHistory;
+use crate::backtest::WeightHistory;
 use crate::backtest::{BacktestSummary, MethodSummary, StepSummary};
 use crate::metrics::Pit;
 use crate::plot::{Chart, Curve, PlotError};

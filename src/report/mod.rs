@@ -6,26 +6,13 @@ mod values;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::backtest::{BacktestSummary, MethodSummary, Results};
+use crate::backtest::{BacktestSummary, MethodSummary, Results, WeightHistory};
 use crate::metrics::Estimate;
 use crate::output::{number, numbers, percent};
 use crate::plot::{PlotError, colour};
 
 pub use learning::learning;
 pub use values::values;
-
-/// Weights of a mixture's experts over the rows of a context.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WeightHistory {
-    /// Names of the experts.
-    pub experts: Vec<String>,
-    /// Names of the channels.
-    pub channels: Vec<String>,
-    /// Weights `[channel][row][expert]`.
-    pub weights: Vec<Vec<Vec<f64>>>,
-    /// Description of the context.
-    pub of: String,
-}
 
 /// Title and settings of a report.
 #[derive(Debug, Clone, PartialEq)]

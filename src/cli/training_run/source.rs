@@ -126,11 +126,10 @@ impl Source {
     /// Says on standard error which column was taken for what.
     fn logged(&self, column: &str) -> anyhow::Result<OptimisationRuns> {
         let file = self.file.as_ref().context("a log or --simulate")?;
-        let selection = LogSelection {
-            run: self.run.clone(),
-            time: self.time.clone(),
-            duplicates: self.duplicates.into(),
-        };
+        let mut selection = LogSelection::default();
+        selection.run = self.run.clone();
+        selection.time = self.time.clone();
+        selection.duplicates = self.duplicates.into();
         let log = TrainingLog::read(file, column, &selection)?;
         tell!("{}", log.described());
         if self.select.is_empty() && log.valueless_rows() > 0 {

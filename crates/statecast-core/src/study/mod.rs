@@ -9,10 +9,9 @@
 //! | [`DensityStudy`] | an NPZ file | `density` |
 //! | [`Markov`] | [`Markov`] | `markov` |
 //! | [`SettlingStudy`], [`MinimaStudy`] | [`Settling`], [`Minima`] | `training-run` |
-//! | [`EvaluationStudy`](crate::evaluation::EvaluationStudy) | [`PolicyValues`](crate::evaluation::PolicyValues) | `evaluate` |
-//! | [`ReplayStudy`](crate::evaluation::ReplayStudy) | [`ReplayOutcome`](crate::evaluation::ReplayOutcome) | `replay` |
-//! | [`TrainingRun`](crate::learning::TrainingRun) | its folder | `train` |
-//! | [`Comparison`](crate::learning::Comparison) | [`Comparison`](crate::learning::Comparison) | `train compare` |
+//!
+//! Those of policies and agents (`evaluate`, `replay`, `train`) are in `statecast-control`: `evaluation::EvaluationStudy`,
+//! `evaluation::ReplayStudy`, `learning::TrainingRun`, `learning::Comparison`.
 //!
 //! A study says what it does to an [`Observer`]; it prints nothing itself.
 

@@ -9,7 +9,7 @@ use std::io::{self, Stdout};
 ///
 /// # Errors
 /// It was closed before the program began.
-pub(crate) fn standard_output() -> io::Result<Stdout> {
+pub fn standard_output() -> io::Result<Stdout> {
     match before_main::was_closed() {
         true => Err(io::Error::other("is closed")),
         false => Ok(io::stdout()),

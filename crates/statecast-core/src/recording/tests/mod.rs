@@ -89,7 +89,7 @@ fn lengths(recording: &Recording) -> Vec<usize> {
 /// A folder beside the repository that only some checkouts have.
 fn shared(folder: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../shared")
+        .join("../../../shared")
         .join(folder);
     if path.is_dir() {
         return Some(path);

@@ -11,7 +11,7 @@ use crate::disentangle::Disentangler;
 use crate::forecast::{Encoding, Tolerance};
 use crate::model::{Device, Logits, Model, ModelSource, Precision};
 
-#[path = "../../../tests/common/mod.rs"]
+#[path = "../../../../../tests/common/mod.rs"]
 mod common;
 
 use common::{array, golden};

@@ -7,8 +7,10 @@
 
 mod run;
 mod summary;
+mod weight_history;
 mod windows;
 
 pub use run::{BacktestSettings, JointStepScore, OneStepScore, Results, StepScore, run};
 pub use summary::{BacktestSummary, MethodSummary, Residuals, StepSummary, summarise};
+pub use weight_history::WeightHistory;
 pub use windows::{Windows, WindowsError};

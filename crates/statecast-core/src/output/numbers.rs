@@ -10,12 +10,12 @@ const UNDEFINED: &str = "-";
 
 /// Formats a number with `decimals` decimals, or with two significant digits where these would show
 /// fewer; "-" if it is not defined.
-pub(crate) fn number(x: f64, decimals: usize) -> String {
+pub fn number(x: f64, decimals: usize) -> String {
     numbers([x], decimals).concat()
 }
 
 /// A mean with its interval, `0.120 [0.100, 0.140]`.
-pub(crate) fn estimate(e: &Estimate, decimals: usize) -> String {
+pub fn estimate(e: &Estimate, decimals: usize) -> String {
     let [mean, low, high] = numbers([e.mean, e.low, e.high], decimals);
     match mean == UNDEFINED {
         true => mean,
@@ -24,7 +24,7 @@ pub(crate) fn estimate(e: &Estimate, decimals: usize) -> String {
 }
 
 /// A share in percent.
-pub(crate) fn percent(share: f64, decimals: usize) -> String {
+pub fn percent(share: f64, decimals: usize) -> String {
     match share.is_nan() {
         true => UNDEFINED.to_owned(),
         false => format!("{:.decimals$} %", 100.0 * share),
@@ -33,7 +33,7 @@ pub(crate) fn percent(share: f64, decimals: usize) -> String {
 
 /// Formats numbers together, at the precision of the largest: with `decimals` decimals, or more
 /// where these would show fewer than two of its digits.
-pub(crate) fn numbers<const N: usize>(numbers: [f64; N], decimals: usize) -> [String; N] {
+pub fn numbers<const N: usize>(numbers: [f64; N], decimals: usize) -> [String; N] {
     let defined = numbers.iter().filter(|x| !x.is_nan());
     let largest = defined.fold(0.0, |largest: f64, x| largest.max(x.abs()));
     let needed = match largest > 0.0 {

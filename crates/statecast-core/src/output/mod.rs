@@ -17,8 +17,8 @@ pub use bundle::Bundle;
 pub use events::{ScalarEvent, write_events};
 pub use manifest::Manifest;
 pub use npz::NpzWriter;
-pub(crate) use numbers::{estimate, number, numbers, percent};
-pub(crate) use standard::standard_output;
+pub use numbers::{estimate, number, numbers, percent};
+pub use standard::standard_output;
 pub use table::{Column, Table, TableFormat};
 
 /// Why a file cannot be written.

@@ -1,8 +1,8 @@
 //! Expert weights over time.
 
+use crate::backtest::WeightHistory;
 use crate::codec::BIN_WIDTH;
 use crate::forecast::{ForecastError, Forecaster, MixtureWeights, Variables};
-use crate::report::WeightHistory;
 
 /// Returns the weights that a mixture gives to its members over a context, by their one-step densities. `alpha` is
 /// the share of the weights that is spread evenly at every step, `of` describes the context.

@@ -169,7 +169,7 @@ struct Behaviour {
 /// use statecast::forecast::Settings;
 /// use statecast::forecasters::Forecasters;
 /// use statecast::policy::Constant;
-/// let recording = Recording::read("examples/pendulum.csv")?;
+/// let recording = Recording::read("../../examples/pendulum.csv")?;
 /// let mut settings = EvaluationSettings::new(vec!["linear".parse()?, "fqe".parse()?]);
 /// settings.horizon = Some(20);
 /// let study = EvaluationStudy::new(vec![("log".to_owned(), recording)], None, settings, &())?;
@@ -548,7 +548,7 @@ mod tests {
     use crate::policy::Constant;
 
     fn study(settings: EvaluationSettings) -> Result<EvaluationStudy, EvaluationStudyError> {
-        let recording = Recording::read("examples/pendulum.csv").unwrap();
+        let recording = Recording::read("../../examples/pendulum.csv").unwrap();
         EvaluationStudy::new(vec![("log".to_owned(), recording)], None, settings, &())
     }
 

@@ -130,6 +130,6 @@ mod tests {
         ];
         let mut written = Vec::new();
         write_events(&mut written, &events).unwrap();
-        assert!(written == include_bytes!("../../tests/golden/events.bin"));
+        assert!(written == include_bytes!("../../../../tests/golden/events.bin"));
     }
 }

@@ -21,5 +21,5 @@ pub use joint::{JointScores, independent_paths};
 pub use points::{mae, mase, r_squared, rmse, smape, valid_prediction_time};
 pub use proper::{crps, density_crps, energy_score, interval_score, variogram_score};
 pub use ranking::{range, regret, spearman};
-pub(crate) use sample::ordered_quantile;
+pub use sample::ordered_quantile;
 pub use sample::{mean_and_std, quantile};

@@ -16,7 +16,7 @@ pub fn quantile(sorted: &[f64], level: f64) -> f64 {
 }
 
 /// Returns the quantile of `count` ordered values, at least one, given by index.
-pub(crate) fn ordered_quantile(count: usize, at: impl Fn(usize) -> f64, level: f64) -> f64 {
+pub fn ordered_quantile(count: usize, at: impl Fn(usize) -> f64, level: f64) -> f64 {
     let position = level.clamp(0.0, 1.0) * (count - 1) as f64;
     let below = position.floor();
     let share = position - below;
