@@ -1,128 +1,30 @@
 //! Evaluation of policies from recordings alone, by several estimators.
 
+mod ends;
 mod error;
 mod estimation;
 mod folds;
+mod settings;
 mod values;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use error::EvaluationStudyError;
+pub use settings::{EvaluationSettings, Termination};
 pub use values::{PolicyEstimate, PolicyValues, RecordedPolicy};
 
-use super::{
-    Estimator, FittedQ, Logged, RolloutModel, RolloutSpec, Rules, TerminationModel, Value,
-    recorded_return, simulated, time_limit, unsupported_actions,
-};
+use super::{FittedQ, Logged, RolloutSpec, Value, recorded_return, simulated, unsupported_actions};
 use crate::environment::{self, Task};
-use crate::forecast::{Method, Settings};
+use crate::forecast::Settings;
 use crate::forecasters::Forecasters;
 use crate::model::Work;
 use crate::policy::{Cloned, Policy, Widths};
 use crate::recording::Recording;
 use crate::study::Observer;
-use estimation::{Estimation, MIN_CONTEXT};
+use ends::{check_termination, rules, termination_model, with_ends};
+use estimation::Estimation;
 use folds::FoldModels;
-
-/// Termination of imagined episodes before the horizon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Termination {
-    /// Where the nearest recorded steps terminated.
-    Recorded,
-    /// No termination.
-    Never,
-    /// By the rule of the task.
-    Task,
-}
-
-/// How policies are evaluated.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct EvaluationSettings {
-    /// Estimators, in the order of the result.
-    pub estimators: Vec<Estimator>,
-    /// Termination of imagined episodes; by default the task's rule, or as recorded.
-    pub termination: Option<Termination>,
-    /// Steps of an episode; by default the task's time limit, or the longest recorded episode.
-    pub horizon: Option<usize>,
-    /// Discount factor per step, above 0 and at most 1.
-    pub discount: f64,
-    /// Imagined paths per policy, at least 1.
-    pub paths: usize,
-    /// Recorded rows per context of a language model, at least 10.
-    pub context: usize,
-    /// Contexts, of different episodes, at least 1. Learned models are never fitted to the context that they are
-    /// used with.
-    pub contexts: usize,
-    /// Seed of all draws.
-    pub seed: u64,
-}
-
-impl Default for EvaluationSettings {
-    /// Rollouts in the mixture, the linear model and the networks, and fitted Q evaluation.
-    fn default() -> Self {
-        let models = [
-            RolloutModel::Mixture,
-            RolloutModel::Linear,
-            RolloutModel::Mlp,
-        ];
-        let mut estimators = models.map(Estimator::Rollouts).to_vec();
-        estimators.push(Estimator::Fqe);
-        Self::new(estimators)
-    }
-}
-
-impl EvaluationSettings {
-    /// Some estimators with all else as it is by default.
-    pub fn new(estimators: Vec<Estimator>) -> Self {
-        Self {
-            estimators,
-            termination: None,
-            horizon: None,
-            discount: 0.99,
-            paths: 50,
-            context: 400,
-            contexts: 4,
-            seed: 0,
-        }
-    }
-
-    /// Checks the settings against a forecasting method.
-    ///
-    /// # Errors
-    /// [`EvaluationStudyError::Setting`] outside of a range, [`EvaluationStudyError::MixedActions`] for a mixture by
-    /// [`Method::DiclSa`].
-    pub fn check(&self, method: Method) -> Result<(), EvaluationStudyError> {
-        let fail = |setting, value: String, range| {
-            Err(EvaluationStudyError::Setting {
-                setting,
-                value,
-                range,
-            })
-        };
-        if !(self.discount > 0.0 && self.discount <= 1.0) {
-            let range = "must be above 0 and at most 1";
-            return fail("discount", self.discount.to_string(), range);
-        }
-        if self.context < MIN_CONTEXT {
-            return fail("context", self.context.to_string(), "at least 10 rows");
-        }
-        let counts = [
-            ("paths", self.paths),
-            ("contexts", self.contexts),
-            ("horizon", self.horizon.unwrap_or(1)),
-        ];
-        if let Some((setting, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return fail(setting, "0".to_owned(), "at least 1");
-        }
-        let mixture = Estimator::Rollouts(RolloutModel::Mixture);
-        match self.estimators.contains(&mixture) && method == Method::DiclSa {
-            true => Err(EvaluationStudyError::MixedActions),
-            false => Ok(()),
-        }
-    }
-}
 
 /// A policy to evaluate.
 pub struct NamedPolicy {
@@ -447,21 +349,6 @@ fn widths(logged: &Logged) -> Widths {
     }
 }
 
-/// Returns the known reward and termination that apply.
-fn rules(
-    task: Option<&Task>,
-    termination: Option<Termination>,
-) -> Result<Rules, EvaluationStudyError> {
-    if termination == Some(Termination::Task) && task.is_none() {
-        return Err(EvaluationStudyError::NoTask);
-    }
-    let mut rules = task.map_or(Rules::default(), Rules::of);
-    if let Some(Termination::Recorded | Termination::Never) = termination {
-        rules.terminated = None;
-    }
-    Ok(rules)
-}
-
 fn check_task(task: Option<&'static Task>, logged: &Logged) -> Result<(), EvaluationStudyError> {
     let Some(task) = task else { return Ok(()) };
     let (observations, actions) = (task.observation.len(), task.action_space.width());
@@ -477,24 +364,6 @@ fn check_task(task: Option<&'static Task>, logged: &Logged) -> Result<(), Evalua
     }
 }
 
-/// Checks that the termination setting has an effect.
-fn check_termination(
-    task: Option<&Task>,
-    termination: Option<Termination>,
-    logged: &Logged,
-) -> Result<(), EvaluationStudyError> {
-    let ended = logged.runs.iter().any(|run| run.terminated);
-    match termination {
-        Some(Termination::Recorded) if !ended => {
-            Err(EvaluationStudyError::NoTermination("recorded"))
-        }
-        Some(Termination::Never) if !ended && task.is_none() => {
-            Err(EvaluationStudyError::NoTermination("never"))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn check_names(policies: &[NamedPolicy]) -> Result<(), EvaluationStudyError> {
     let mut names = HashSet::new();
     let twice = policies.iter().find(|named| !names.insert(&named.name));
@@ -503,48 +372,10 @@ fn check_names(policies: &[NamedPolicy]) -> Result<(), EvaluationStudyError> {
     })
 }
 
-/// Applies the termination setting and a detected time limit to the recorded runs.
-fn with_ends(logged: Logged, termination: Option<Termination>, observer: &dyn Observer) -> Logged {
-    match (termination, time_limit(&logged)) {
-        (Some(Termination::Never), _) => logged.without_terminations(),
-        (None, Some(limit)) => {
-            observer.note(&format!(
-                "{} of {} episodes are done after {} steps, the longest, in states where others continue: they count as \
-                 truncated by a time limit, shorter ones as terminated; with `termination=recorded`, or a flag called \
-                 terminated, all count as terminated",
-                limit.runs.len(),
-                logged.runs.len(),
-                limit.steps
-            ));
-            logged.truncated_at(&limit)
-        }
-        _ => logged,
-    }
-}
-
-/// Returns the termination model, if imagined episodes terminate by it.
-fn termination_model(
-    task: Option<&Task>,
-    termination: Option<Termination>,
-    logged: &Logged,
-    observer: &dyn Observer,
-) -> Option<Arc<TerminationModel>> {
-    let recorded = match termination {
-        Some(termination) => termination == Termination::Recorded,
-        None => task.is_none(),
-    };
-    let ends = recorded.then(|| TerminationModel::of(logged)).flatten()?;
-    let ended = logged.runs.iter().filter(|run| run.terminated).count();
-    observer.note(&format!(
-        "imagined episodes terminate where recorded ones did ({ended} of {} terminated); `termination=never` disables this",
-        logged.runs.len()
-    ));
-    Some(Arc::new(ends))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluation::{Estimator, RolloutModel};
     use crate::policy::Constant;
 
     fn study(settings: EvaluationSettings) -> Result<EvaluationStudy, EvaluationStudyError> {
@@ -557,25 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_checked_by_their_names() {
-        let said = |change: &dyn Fn(&mut EvaluationSettings)| {
-            let mut settings = linear();
-            change(&mut settings);
-            settings.check(Method::Vicl).unwrap_err().to_string()
-        };
-        assert_eq!(
-            said(&|s| s.discount = 1.5),
-            "`discount=1.5`: must be above 0 and at most 1"
-        );
-        assert_eq!(said(&|s| s.context = 9), "`context=9`: at least 10 rows");
-        assert_eq!(said(&|s| s.paths = 0), "`paths=0`: at least 1");
-        assert_eq!(said(&|s| s.horizon = Some(0)), "`horizon=0`: at least 1");
-        let mixture = EvaluationSettings::new(vec!["mixture".parse().unwrap()]);
-        assert!(mixture.check(Method::Vicl).is_ok());
-        assert!(matches!(
-            mixture.check(Method::DiclSa),
-            Err(EvaluationStudyError::MixedActions)
-        ));
+    fn a_termination_setting_without_effect_is_refused() {
         let mut never = linear();
         never.termination = Some(Termination::Never);
         assert!(matches!(

@@ -1,0 +1,136 @@
+//! How policies are evaluated.
+
+use super::EvaluationStudyError;
+use super::estimation::MIN_CONTEXT;
+use crate::evaluation::{Estimator, RolloutModel};
+use crate::forecast::Method;
+
+/// Termination of imagined episodes before the horizon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Termination {
+    /// Where the nearest recorded steps terminated.
+    Recorded,
+    /// No termination.
+    Never,
+    /// By the rule of the task.
+    Task,
+}
+
+/// How policies are evaluated.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct EvaluationSettings {
+    /// Estimators, in the order of the result.
+    pub estimators: Vec<Estimator>,
+    /// Termination of imagined episodes; by default the task's rule, or as recorded.
+    pub termination: Option<Termination>,
+    /// Steps of an episode; by default the task's time limit, or the longest recorded episode.
+    pub horizon: Option<usize>,
+    /// Discount factor per step, above 0 and at most 1.
+    pub discount: f64,
+    /// Imagined paths per policy, at least 1.
+    pub paths: usize,
+    /// Recorded rows per context of a language model, at least 10.
+    pub context: usize,
+    /// Contexts, of different episodes, at least 1. Learned models are never fitted to the context that they are
+    /// used with.
+    pub contexts: usize,
+    /// Seed of all draws.
+    pub seed: u64,
+}
+
+impl Default for EvaluationSettings {
+    /// Rollouts in the mixture, the linear model and the networks, and fitted Q evaluation.
+    fn default() -> Self {
+        let models = [
+            RolloutModel::Mixture,
+            RolloutModel::Linear,
+            RolloutModel::Mlp,
+        ];
+        let mut estimators = models.map(Estimator::Rollouts).to_vec();
+        estimators.push(Estimator::Fqe);
+        Self::new(estimators)
+    }
+}
+
+impl EvaluationSettings {
+    /// Some estimators with all else as it is by default.
+    pub fn new(estimators: Vec<Estimator>) -> Self {
+        Self {
+            estimators,
+            termination: None,
+            horizon: None,
+            discount: 0.99,
+            paths: 50,
+            context: 400,
+            contexts: 4,
+            seed: 0,
+        }
+    }
+
+    /// Checks the settings against a forecasting method.
+    ///
+    /// # Errors
+    /// [`EvaluationStudyError::Setting`] outside of a range, [`EvaluationStudyError::MixedActions`] for a mixture by
+    /// [`Method::DiclSa`].
+    pub fn check(&self, method: Method) -> Result<(), EvaluationStudyError> {
+        let fail = |setting, value: String, range| {
+            Err(EvaluationStudyError::Setting {
+                setting,
+                value,
+                range,
+            })
+        };
+        if !(self.discount > 0.0 && self.discount <= 1.0) {
+            let range = "must be above 0 and at most 1";
+            return fail("discount", self.discount.to_string(), range);
+        }
+        if self.context < MIN_CONTEXT {
+            return fail("context", self.context.to_string(), "at least 10 rows");
+        }
+        let counts = [
+            ("paths", self.paths),
+            ("contexts", self.contexts),
+            ("horizon", self.horizon.unwrap_or(1)),
+        ];
+        if let Some((setting, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return fail(setting, "0".to_owned(), "at least 1");
+        }
+        let mixture = Estimator::Rollouts(RolloutModel::Mixture);
+        match self.estimators.contains(&mixture) && method == Method::DiclSa {
+            true => Err(EvaluationStudyError::MixedActions),
+            false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn linear() -> EvaluationSettings {
+        EvaluationSettings::new(vec![Estimator::Rollouts(RolloutModel::Linear)])
+    }
+
+    #[test]
+    fn settings_are_checked_by_their_names() {
+        let said = |change: &dyn Fn(&mut EvaluationSettings)| {
+            let mut settings = linear();
+            change(&mut settings);
+            settings.check(Method::Vicl).unwrap_err().to_string()
+        };
+        assert_eq!(
+            said(&|s| s.discount = 1.5),
+            "`discount=1.5`: must be above 0 and at most 1"
+        );
+        assert_eq!(said(&|s| s.context = 9), "`context=9`: at least 10 rows");
+        assert_eq!(said(&|s| s.paths = 0), "`paths=0`: at least 1");
+        assert_eq!(said(&|s| s.horizon = Some(0)), "`horizon=0`: at least 1");
+        let mixture = EvaluationSettings::new(vec!["mixture".parse().unwrap()]);
+        assert!(mixture.check(Method::Vicl).is_ok());
+        assert!(matches!(
+            mixture.check(Method::DiclSa),
+            Err(EvaluationStudyError::MixedActions)
+        ));
+    }
+}
