@@ -39,7 +39,7 @@ fn start(
     Session::start(model, context, temperature, tolerance, rows).unwrap()
 }
 
-/// Probability of a number behind a prompt, by reading the whole prompt and the number.
+/// Probability of a number after a prompt, by reading the whole prompt and the number.
 fn brute_force(model: &Model, prompt: &[Bin], number: Bin) -> f64 {
     let tokens = model.tokens();
     let mut ids = tokens.prefix().to_vec();

@@ -254,7 +254,7 @@ fn hints_and_mixture(values: &Array2<f64>, actions: &Array2<f64>, begins: &[usiz
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
-    /// What is said of a row changes with nothing of that row or behind it, and does with what lies
+    /// What is said of a row changes with nothing of that row or after it, and does with what lies
     /// before.
     #[test]
     fn no_expert_looks_ahead(

@@ -65,7 +65,7 @@ fn probabilities_and_scores_equal_the_reference() {
     }
 }
 
-/// The session behind a context, and the densities of all its rows.
+/// The session after a context, and the densities of all its rows.
 fn start(model: &Model, context: &Array2<Bin>) -> (Session, Array3<f32>) {
     let (temperature, rows) = (Temperature::default(), 0..context.nrows());
     Session::start(model, context, temperature, Tolerance::EXACT, rows).unwrap()

@@ -277,7 +277,7 @@ fn text_that_unpacks_to_more_than_the_limit_is_refused() {
         .write_all("1,2,3\n".repeat(4 << 20).as_bytes())
         .unwrap();
     let member = member.finish().unwrap();
-    // Members one behind the other are one file.
+    // Members one after the other are one file.
     let bytes = member.repeat(50);
     let refusal = refusal("bomb.csv.gz", &bytes);
     assert!(

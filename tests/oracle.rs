@@ -33,7 +33,7 @@ impl Oracle {
         }
     }
 
-    /// Logits `[vocab_size]` behind the last token.
+    /// Logits `[vocab_size]` after the last token.
     fn last_logits(&self, ids: &[u32]) -> Vec<f32> {
         let mut cache = Cache::new(false, DType::F32, &self.config, &Device::Cpu).unwrap();
         let ids = Tensor::new(ids, &Device::Cpu).unwrap().unsqueeze(0);

@@ -1,4 +1,4 @@
-//! Online regressions behind many rows, against ridge regression of all rows at once.
+//! Online regressions after many rows, against ridge regression of all rows at once.
 
 use nalgebra::{DMatrix, DVector};
 use statecast::experts::{Prior, Regression};

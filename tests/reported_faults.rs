@@ -577,7 +577,7 @@ fn a_transition_over_a_gap_is_not_counted() {
         found["study"]["counts"],
         serde_json::json!([[19, 0], [0, 19]])
     );
-    // The row behind the gap is none of those that are scored.
+    // The row after the gap is none of those that are scored.
     assert_eq!(found["study"]["visits"], serde_json::json!([19, 5]));
 }
 

@@ -212,7 +212,7 @@ proptest! {
         }
     }
 
-    /// Densities of a row change with nothing of that row or behind it.
+    /// Densities of a row change with nothing of that row or after it.
     #[test]
     fn no_density_looks_ahead(at in 20usize..60, channel in 0usize..2) {
         let before = oscillator(70);

@@ -162,7 +162,7 @@ fn equal_beginnings_are_asked_once_and_whole_contexts_together() {
     let llama = Kind::LlamaCpp(usize::MAX);
     let one = bins(3);
     let two = Array2::from_shape_fn((3, 2), |(t, _)| one[[t, 0]]);
-    // The digits of a row, 9 + 90 beside those that are observed, and the digit behind the context.
+    // The digits of a row, 9 + 90 beside those that are observed, and the digit after the context.
     assert_eq!(asked(llama, &one, 0..1), 3 + 9 + 99 + 1);
     assert_eq!(asked(llama, &two, 0..1), 3 + 9 + 99 + 1);
     assert_eq!(asked(llama, &one, 0..0), 1);

@@ -23,7 +23,7 @@ fn run(arguments: &[&str]) -> (bool, String, String) {
     )
 }
 
-/// A short run: 600 steps, small networks and batches, the first updates behind an episode.
+/// A short run: 600 steps, small networks and batches, the first updates after an episode.
 const SHORT: &str = "--steps 600 --learning-starts 200 --evaluate-every 200 --evaluation-episodes 2 --hidden 16 --batch 32";
 
 /// Evaluations without the column of seconds.
@@ -119,7 +119,7 @@ fn a_killed_run_resumes_and_equals_an_uninterrupted_one() {
     };
     let mut child = program(&arguments(path(&killed))).spawn().unwrap();
     let begin = Instant::now();
-    // Killed at any moment behind the second checkpoint.
+    // Killed at any moment after the second checkpoint.
     while !killed.join("checkpoint-000000500.safetensors").exists() {
         assert!(begin.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(2));

@@ -75,7 +75,7 @@ fn place(path: &Path) -> PathBuf {
     folder.map_or(path.to_owned(), |folder| folder.join(name))
 }
 
-/// Files that are named in any other argument, also in lists and behind names.
+/// Files that are named in any other argument, also in lists and after names.
 fn read(command: &ArgMatches) -> Vec<PathBuf> {
     let others = command.ids().map(|id| id.as_str());
     let others = others.filter(|id| !WRITTEN.contains(id));

@@ -61,7 +61,7 @@ fn with_flags(text: &str) -> String {
     let mut flags = parts.next().unwrap_or_default().to_owned();
     let mut rest = parts.peekable();
     while let Some(quoted) = rest.next() {
-        // What is behind the last quote is not quoted.
+        // What is after the last quote is not quoted.
         let setting = rest.peek().and_then(|_| setting(quoted));
         match (setting, rest.peek()) {
             (Some(flag), Some(_)) => {

@@ -214,7 +214,7 @@ mod tests {
         move || Normal::standard().inverse_cdf(random.random_range(f64::EPSILON..1.0))
     }
 
-    /// Low, middle and high of the last row of 60 behind.
+    /// Low, middle and high of the last row of 60 after.
     fn ends(values: &[f64]) -> [f64; 3] {
         let trend = LocalTrend::of(values, values.len() + 60).unwrap();
         let paths = trend.paths(60, 400, 3);

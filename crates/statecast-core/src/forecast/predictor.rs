@@ -134,7 +134,7 @@ pub struct Start<'s> {
     pub units: &'s [f64],
     /// Observed rows that are going to come, for what has to reserve memory.
     pub rows: usize,
-    /// Steps that are going to be forecast behind them; zero if their number is not known.
+    /// Steps that are going to be forecast after them; zero if their number is not known.
     pub ahead: usize,
 }
 
@@ -268,7 +268,7 @@ pub trait Continuation: Send {
     -> Result<Densities, ForecastError>;
 
     /// Reads observed rows of which a model need not know: what has a window forgets what it remembers,
-    /// and begins behind them; everything else learns from them.
+    /// and begins after them; everything else learns from them.
     ///
     /// # Errors
     /// [`ForecastError`] if the forecaster fails.

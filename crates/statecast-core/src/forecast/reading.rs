@@ -15,7 +15,7 @@ use crate::codec::Bin;
 use crate::density::BinnedDensity;
 use crate::experts::Leadership;
 
-/// Joint draws behind the one-step quantiles of a mixed variable.
+/// Joint draws after the one-step quantiles of a mixed variable.
 const ONE_STEP_DRAWS: usize = 1000;
 
 /// A context that was read: its densities, and the state from which it is continued.

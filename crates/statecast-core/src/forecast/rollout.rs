@@ -279,7 +279,7 @@ struct Group<'r> {
     continuation: Option<Box<dyn Continuation>>,
     random: Vec<ChaCha8Rng>,
     paths: Paths,
-    /// Most steps behind the context.
+    /// Most steps after the context.
     max_steps: usize,
     /// What was fed back since the context, and the actions.
     fed: Vec<Fed>,

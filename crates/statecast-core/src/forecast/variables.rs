@@ -174,7 +174,7 @@ impl Variables {
         }
     }
 
-    /// The rows of several parts, one behind the other.
+    /// The rows of several parts, one after the other.
     ///
     /// # Panics
     /// If there is no part, or they have other columns than the first.

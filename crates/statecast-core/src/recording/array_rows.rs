@@ -186,7 +186,7 @@ pub(super) fn rows_of(families: &[Family], episodes: Vec<String>, wanted: &[Stri
     }
 }
 
-/// Whether some counts of rows are those of others without the state behind the last step of each
+/// Whether some counts of rows are those of others without the state after the last step of each
 /// episode. Without an own dimension for episodes there may be several of these.
 fn is_shorter(short: &[u64], long: &[u64], grouped: bool) -> bool {
     if short.len() != long.len() {

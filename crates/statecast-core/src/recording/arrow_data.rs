@@ -14,7 +14,7 @@ pub(super) enum Type {
     Float(usize),
     /// A time: its bytes, and nanoseconds of its unit.
     Time(usize, i128),
-    /// A decimal of some bytes, and its digits behind the point.
+    /// A decimal of some bytes, and its digits after the point.
     Decimal(usize, i32),
     /// Text with offsets of some bytes.
     Text(usize),
@@ -124,7 +124,7 @@ impl Data {
         Some((offset(row)?, offset(row + 1)?))
     }
 
-    /// Text of up to twelve bytes stands in its view, longer text in one of the buffers behind.
+    /// Text of up to twelve bytes stands in its view, longer text in one of the buffers after.
     fn view(&self, row: usize) -> Option<&str> {
         let view = self.buffers.get(1)?.get(16 * row..16 * row + 16)?;
         let number = |at: usize| {

@@ -4,7 +4,7 @@ use super::npy::{Header, Layout};
 use super::padding::is_length;
 use super::spelling::plain_field;
 
-/// Names of arrays with the rows behind the last ones of episodes, as in replay buffers.
+/// Names of arrays with the rows after the last ones of episodes, as in replay buffers.
 const ENDS: [&str; 11] = [
     "episode_data_index_to",
     "episode_ends",
@@ -18,7 +18,7 @@ const ENDS: [&str; 11] = [
     "trajectory_ends",
     "episode_end_idx",
 ];
-/// Names of arrays with the first rows of episodes, and behind them the number of rows where it is there.
+/// Names of arrays with the first rows of episodes, and after them the number of rows where it is there.
 const STARTS: [&str; 17] = [
     "indptr",
     "ptr",

@@ -134,7 +134,7 @@ impl Cells {
         rows.map(move |row| self.values[row * width + column])
     }
 
-    /// Adds a column behind the others.
+    /// Adds a column after the others.
     pub(super) fn append(&mut self, name: &str, values: &[f64]) {
         let width = self.names.len();
         let old = std::mem::take(&mut self.values);

@@ -41,7 +41,7 @@ pub(super) fn conventions_of(columns: &[Column]) -> Vec<Option<Convention>> {
     called
 }
 
-/// What stands behind `obs_` where it says something of an observation.
+/// What stands after `obs_` where it says something of an observation.
 fn about_observations(name: &str) -> Option<&str> {
     let mut prefixes = ["obs_", "observation_"].iter();
     let rest = prefixes.find_map(|prefix| name.strip_prefix(prefix))?;

@@ -275,7 +275,7 @@ fn decoded(
     Ok(Box::new(decoder))
 }
 
-/// The rest of a text behind its first lines.
+/// The rest of a text after its first lines.
 fn without_lines(text: &[u8], lines: usize) -> Vec<u8> {
     let mut parts = text.splitn(lines + 1, |&byte| byte == b'\n');
     parts.nth(lines).unwrap_or_default().to_vec()
@@ -461,7 +461,7 @@ impl CsvSource {
                     value
                 }
                 Parsed::Missing(what) if table.refuses_missing() => match slot {
-                    // The row behind the last step of an episode has none of them.
+                    // The row after the last step of an episode has none of them.
                     Slot::Value(Block::Action | Block::Reward | Block::Successor, _) => {
                         table.remember_gap(row, record.line, what);
                         f64::NAN

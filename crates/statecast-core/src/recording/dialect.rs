@@ -10,7 +10,7 @@ pub(super) const HEAD_BYTES: u64 = 64 << 10;
 const HEAD_LINES: usize = 20;
 /// Lines of which the last ones tell what is no table before them.
 const PREAMBLE_LINES: usize = 100;
-/// Lines of one width that are a table behind others.
+/// Lines of one width that are a table after others.
 const MIN_TABLE_LINES: usize = 3;
 /// Marks of thousands that are nothing else in a number: those of Switzerland, blanks that do not break.
 const THOUSANDS: [char; 4] = ['\'', '\u{2019}', '\u{a0}', '\u{202f}'];
@@ -274,7 +274,7 @@ pub(super) enum HeaderFit {
 }
 
 /// The dialect under which the first lines have equal width and hold the most numbers, or in which
-/// the last of them are a table behind others.
+/// the last of them are a table after others.
 pub(super) fn dialect(head: &[u8], separator: Option<u8>) -> Dialect {
     let lines = lines(head);
     let blanks = |line: &&[u8]| {

@@ -246,7 +246,7 @@ impl Episode {
         &self.truncated
     }
 
-    /// State after the last step, where it was recorded behind the rows or asked for, `[states]`.
+    /// State after the last step, where it was recorded after the rows or asked for, `[states]`.
     pub fn final_state(&self) -> Option<&Array1<f64>> {
         self.final_state.as_ref()
     }

@@ -179,7 +179,7 @@ pub enum RecordingError {
     },
 
     /// A CSV record is longer than any row of numbers would be.
-    #[error("{}: line {line} goes on for more than {limit} bytes; check its quotes and line ends", file.display())]
+    #[error("{}: line {line} is longer than {limit} bytes; check its quotes and line ends", file.display())]
     LongLine {
         /// The file asked for.
         file: PathBuf,

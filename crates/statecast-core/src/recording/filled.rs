@@ -55,7 +55,7 @@ impl<C: Container> Arrays<'_, C> {
     }
 
     /// The first reading by which the states of all padding are blank or do not change; without any, the first whose
-    /// padding is behind the data.
+    /// padding is after the data.
     fn of_blank_padding(
         &mut self,
         mut readings: Vec<Vec<Range<u64>>>,

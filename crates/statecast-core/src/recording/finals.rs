@@ -1,4 +1,4 @@
-//! Rows that are no steps: states behind the last step of an episode, which no action follows and which are its final
+//! Rows that are no steps: states after the last step of an episode, which no action follows and which are its final
 //! state, and totals below a table.
 
 use super::RecordingError;
@@ -24,7 +24,7 @@ impl Table {
                 others: short,
             });
         };
-        // Behind the ends before it there is a row more each.
+        // After the ends before it there is a row more each.
         let finals: Vec<usize> = ends
             .iter()
             .enumerate()
@@ -37,7 +37,7 @@ impl Table {
             let note =
                 "states have a row more for each episode than actions: it is the final state";
             roles.notes.push(note.to_owned());
-            // Environments that begin anew at once show the next episode's first state behind an end.
+            // Environments that begin anew at once show the next episode's first state after an end.
             let set: Vec<usize> = (0..short).filter(|&row| self.ends(row)).collect();
             let inside = set.iter().any(|row| ends.binary_search(row).is_err());
             let before = self.final_states.len();

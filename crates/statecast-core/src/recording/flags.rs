@@ -47,9 +47,9 @@ impl Table {
         };
         let is_flag = |value: &f64| !value.is_finite() || *value == 0.0 || *value == 1.0;
         if flags.values.iter().all(is_flag) {
-            roles
-                .notes
-                .push(format!("{name} is 1 while a run goes on: 0 marks its end"));
+            roles.notes.push(format!(
+                "{name} is 1 while a run continues: 0 marks its end"
+            ));
             flags
                 .values
                 .iter_mut()

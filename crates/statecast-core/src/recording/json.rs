@@ -49,7 +49,7 @@ pub(super) struct JsonSource {
 /// How a file holds its rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Shape {
-    /// Values one behind the other.
+    /// Values one after the other.
     Lines,
     /// One array.
     Array,

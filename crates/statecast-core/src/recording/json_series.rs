@@ -99,7 +99,7 @@ fn of_gluon(fields: &Map<String, Value>) -> Option<Series<'_>> {
         series.columns.insert(0, times);
     } else {
         let steps =
-            "start says when a series begins, but no freq how it goes on, so steps are counted";
+            "start says when a series begins, but no freq gives its steps, so steps are counted";
         series.note = Some(match series.note {
             Some(note) => format!("{steps}; {note}"),
             None => steps.to_owned(),
@@ -173,7 +173,7 @@ fn of_values<'v>(fields: &'v Map<String, Value>, first: &'v str) -> Option<Serie
     if !longer.is_empty() {
         let names = list(longer.into_iter());
         notes.push(format!(
-            "values of {names} behind the last {first} are left out"
+            "values of {names} after the last {first} are left out"
         ));
     }
     Some(Series {

@@ -147,7 +147,7 @@ fn with_index(mut rows: Vec<Value>, labels: Vec<Value>) -> Vec<Value> {
 }
 
 /// The records of a log of training that hold the first column that is wanted, or what most of them hold: those of
-/// evaluations and the summary at the end stand between and behind those of steps.
+/// evaluations and the summary at the end stand between and after those of steps.
 fn of_one_kind(records: Vec<Value>, wanted: &[String]) -> (Vec<Value>, Option<String>) {
     let mut counts: Vec<(&String, usize)> = Vec::new();
     let fields = records.iter().filter_map(Value::as_object);

@@ -195,7 +195,7 @@ impl Table {
         }
     }
 
-    /// Leaves out rows of zeros behind the end of an episode of an array, and rows of nothing at its end.
+    /// Leaves out rows of zeros after the end of an episode of an array, and rows of nothing at its end.
     pub(super) fn leave_out_zeros(&self, runs: &mut [Run], roles: &mut Roles) {
         let quantities = [Block::State, Block::Action, Block::Reward];
         let states = &self.blocks[Block::State as usize];
@@ -241,7 +241,7 @@ impl Table {
         }
         if left_out > 0 {
             roles.notes.push(format!(
-                "{left_out} row(s) of zeros behind the ends of episodes are left out as padding"
+                "{left_out} row(s) of zeros after the ends of episodes are left out as padding"
             ));
         }
     }

@@ -249,7 +249,7 @@ impl<R: Read> Elements<R> {
         Ok(words.collect())
     }
 
-    /// Reads a variable behind its tag; fields of a struct are variables called `struct.field`.
+    /// Reads a variable after its tag; fields of a struct are variables called `struct.field`.
     fn matrix(&mut self, prefix: &str, depth: usize, found: &mut Vec<Found>) -> io::Result<()> {
         let flags = self.words(2)?.first().copied().unwrap_or(0);
         let class = flags & 0xff;

@@ -255,7 +255,7 @@ pub(super) enum Fault<E> {
 impl Layout {
     /// Streams the values after the header: `receive(row, column, bytes of the element)`.
     ///
-    /// Reads to the end of `reader` so that a checksum behind the values is verified.
+    /// Reads to the end of `reader` so that a checksum after the values is verified.
     pub(super) fn stream<E>(
         &self,
         reader: &mut dyn Read,

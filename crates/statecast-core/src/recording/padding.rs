@@ -30,7 +30,7 @@ const LENGTHS: [&str; 22] = [
     "trajectory_lengths",
     "path_lengths",
 ];
-/// Names of arrays that are 1 in rows of data and 0 behind or before them.
+/// Names of arrays that are 1 in rows of data and 0 after or before them.
 const MASKS: [&str; 8] = [
     "mask",
     "masks",
@@ -96,7 +96,7 @@ impl Says {
         }
     }
 
-    /// What an array of such a name and shape says of environments that stand behind each other in rows of steps.
+    /// What an array of such a name and shape says of environments that stand one after another in rows of steps.
     pub(super) fn across(
         name: &str,
         header: &Header,
@@ -150,7 +150,7 @@ impl Says {
                 let some = |ranges: &Vec<Range<u64>>| ranges.iter().any(|range| !range.is_empty());
                 let all = of(0.0).into_iter().chain(of(1.0)).flatten();
                 let mut found: Vec<Vec<Range<u64>>> = all.filter(some).collect();
-                // Padding is behind the data unless its values say otherwise.
+                // Padding is after the data unless its values say otherwise.
                 found.sort_by_key(|ranges| ranges.iter().any(|range| range.start > 0));
                 found
             }
@@ -158,7 +158,7 @@ impl Says {
     }
 }
 
-/// The rows of each episode up to those that do not have a flag; nothing if some behind them have it.
+/// The rows of each episode up to those that do not have a flag; nothing if some after them have it.
 fn in_front(flags: &[f64], rows: usize, value: f64) -> Option<Vec<Range<u64>>> {
     let range = |of: &[f64]| {
         let data = of.iter().take_while(|&&flag| flag == value).count();
@@ -168,7 +168,7 @@ fn in_front(flags: &[f64], rows: usize, value: f64) -> Option<Vec<Range<u64>>> {
     flags.chunks_exact(rows.max(1)).map(range).collect()
 }
 
-/// The rows of each episode behind those that do not have a flag.
+/// The rows of each episode after those that do not have a flag.
 fn behind(flags: &[f64], rows: usize, value: f64) -> Option<Vec<Range<u64>>> {
     let padding = in_front(flags, rows, 1.0 - value)?;
     let rest = padding.into_iter().map(|range| range.end..rows as u64);
@@ -235,7 +235,7 @@ impl Padding {
             .collect()
     }
 
-    /// The same of a replay buffer, whose rows behind the last one written are left out.
+    /// The same of a replay buffer, whose rows after the last one written are left out.
     pub(super) fn note_of_buffer(&self) -> String {
         let data = self.data.first().map_or(0, Range::len);
         format!(

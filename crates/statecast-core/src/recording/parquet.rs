@@ -445,7 +445,7 @@ fn unit(descriptor: &ColumnDescriptor) -> Option<i128> {
     }
 }
 
-/// Digits behind the point of a decimal.
+/// Digits after the point of a decimal.
 fn decimal_digits(descriptor: &ColumnDescriptor) -> Option<i32> {
     let is_decimal = matches!(descriptor.logical_type_ref(), Some(LogicalType::Decimal(_)))
         || descriptor.converted_type() == ConvertedType::DECIMAL;

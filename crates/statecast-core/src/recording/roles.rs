@@ -159,7 +159,7 @@ fn shorten(names: &[&str]) -> String {
 }
 
 impl Roles {
-    /// What cuts and orders the rows, with the notes and warnings, to be written behind the name of
+    /// What cuts and orders the rows, with the notes and warnings, to be written after the name of
     /// a column that has no role here.
     pub fn cuts(&self) -> String {
         let mut text = String::new();

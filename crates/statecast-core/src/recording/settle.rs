@@ -428,7 +428,7 @@ impl Table {
         }
         if reading.has(Change::Reversed) {
             roles.notes.push(format!(
-                "rows came newest first by {column}; they are read oldest first"
+                "rows are newest first by {column}; they are read oldest first"
             ));
         }
         if reading.has(Change::Sorted) {
@@ -534,7 +534,7 @@ fn say_gaps(runs: &[Run], column: &str, times: &Times, roles: &mut Roles) {
         false => "",
     };
     roles.warnings.push(format!(
-        "{column} goes on by {} a row, but has {count} {several} (the largest {}, before row {}{why}); \
+        "{column} advances by {} a row, but has {count} {several} (the largest {}, before row {}{why}); \
          a gap is read as one step",
         amount(gaps.step),
         amount(gaps.largest),

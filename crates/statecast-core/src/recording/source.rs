@@ -234,7 +234,7 @@ impl Format {
 
     fn of_content(start: &[u8]) -> Option<Self> {
         const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
-        // HDF5 may stand behind another header of 512, 1024, … bytes, as in files of MATLAB 7.3.
+        // HDF5 may stand after another header of 512, 1024, … bytes, as in files of MATLAB 7.3.
         let is_hdf5 = [0, 512, 1024, 2048].iter().any(|&place| {
             let rest = start.get(place..);
             rest.is_some_and(|rest| rest.starts_with(HDF5))

@@ -96,7 +96,7 @@ pub(super) struct Table {
     pub(super) may_be_padded: bool,
     /// The row with which the rows of each part, or all, begin, where they are those of a full ring.
     pub(super) ring_start: Option<usize>,
-    /// States behind the last steps of episodes, by the rows of these.
+    /// States after the last steps of episodes, by the rows of these.
     pub(super) final_states: BTreeMap<usize, Vec<f64>>,
     /// Line and kind of cells that are missing where a final state may have none, by their rows.
     pub(super) gaps: BTreeMap<usize, (u64, &'static str)>,
@@ -134,7 +134,7 @@ pub(super) struct Table {
     pub(super) identifiers: Vec<String>,
     /// The chosen time and its column, once the rows are in order.
     pub(super) times: Option<(String, Times)>,
-    /// The row of the file behind each row, once they are in order.
+    /// The row of the file after each row, once they are in order.
     pub(super) row_in_file: Vec<usize>,
     /// Positions among `labels` and `clocks`, by the column of the file.
     places: Vec<usize>,
@@ -227,7 +227,7 @@ impl Table {
         self.missing == MissingPolicy::Error
     }
 
-    /// Without an episode column, rows are those of some episodes, one behind the other.
+    /// Without an episode column, rows are those of some episodes, one after the other.
     pub(super) fn cut_at(&mut self, episodes: Vec<(String, usize)>) {
         self.parts = Some(episodes);
     }

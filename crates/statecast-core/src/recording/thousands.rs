@@ -92,7 +92,7 @@ pub(super) fn readings(sample: &[Record], columns: usize, delimiter: u8) -> Vec<
                 _ => Reading::Unclear(mark),
             })
         });
-        // Three decimals behind a point are usual but between semicolons, behind a comma there.
+        // Three decimals after a point are usual but between semicolons, after a comma there.
         found.filter(|found| match found {
             Reading::Thousands(_) => true,
             Reading::Unclear(mark) => (*mark == b'.') == (delimiter == b';') && delimiter != b' ',

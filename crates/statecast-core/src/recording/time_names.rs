@@ -279,7 +279,7 @@ pub(super) fn may_be_a_quantity(name: &str) -> bool {
     is_ambiguous(&plain(name))
 }
 
-/// Whether a unit in brackets behind a name says that it is no time, as in `T (degC)`.
+/// Whether a unit in brackets after a name says that it is no time, as in `T (degC)`.
 pub(super) fn has_other_unit(name: &str) -> bool {
     let name = name.trim().to_ascii_lowercase();
     let unit = name.find(['[', '(']).map(|at| &name[at + 1..]);
@@ -290,7 +290,7 @@ pub(super) fn has_other_unit(name: &str) -> bool {
     })
 }
 
-/// First words of what stands in brackets behind the name of a time.
+/// First words of what stands in brackets after the name of a time.
 const OF_TIME: [&str; 32] = [
     "s", "sec", "secs", "second", "seconds", "ms", "us", "\u{b5}s", "\u{3bc}s", "ns", "m", "min",
     "mins", "minute", "minutes", "h", "hr", "hrs", "hour", "hours", "d", "day", "days", "week",
@@ -316,7 +316,7 @@ pub(super) fn is_written_time(name: &str) -> bool {
 }
 
 /// How near to time itself a name of time is: 0 for clocks, 1 for counters of steps, 2 for numbers
-/// of rows; and its place among those. A unit behind the name does not count.
+/// of rows; and its place among those. A unit after the name does not count.
 pub(super) fn time_place(name: &str) -> Option<(usize, usize)> {
     let lists = [CLOCKS, STEPS, ROW_NUMBERS];
     let place = |name: &str| {

@@ -5,7 +5,7 @@ use super::instants::{NANOS_OF_DAY, days_of_month};
 use super::order::gaps;
 use super::weekly::Weekly;
 
-/// Digits behind the point that a number of time has at most.
+/// Digits after the point that a number of time has at most.
 const MAX_DECIMALS: usize = 9;
 /// Rows whose numbers say how many digits there are.
 const ROWS_OF_DECIMALS: usize = 1000;
@@ -94,7 +94,7 @@ impl TimeAxis {
         axis
     }
 
-    /// The time of a row, which may follow those of the recording; nothing behind a clock that is not
+    /// The time of a row, which may follow those of the recording; nothing after a clock that is not
     /// regular.
     ///
     /// ```
@@ -142,7 +142,7 @@ impl TimeAxis {
         }
     }
 
-    /// The value so many rows behind the last one.
+    /// The value so many rows after the last one.
     fn after(&self, rows: usize) -> Option<f64> {
         let last = *self.values.last()?;
         match self.step.as_ref()? {
@@ -251,7 +251,7 @@ impl TimeAxis {
         Weekly::of(&times, (step * unit.nanos() as f64).round() as i64)
     }
 
-    /// A number with as many digits behind the point as those of the recording.
+    /// A number with as many digits after the point as those of the recording.
     fn rounded(&self, value: f64) -> f64 {
         let decimals = |value: &f64| {
             let text = value.to_string();

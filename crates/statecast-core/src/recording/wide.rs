@@ -46,7 +46,7 @@ const VALUE: usize = 2;
 #[derive(Debug, Clone, PartialEq)]
 enum Moment {
     Year(i64),
-    /// The number behind the `V`.
+    /// The number after the `V`.
     Number(i64),
     Date(String),
 }
@@ -325,7 +325,7 @@ impl Source for WideSource {
                     })
                 })
                 .collect::<Result<_, _>>()?;
-            // Blanks before a series begins and behind its end are none of it.
+            // Blanks before a series begins and after its end are none of it.
             let Some(first) = values.iter().position(Option::is_some) else {
                 continue;
             };

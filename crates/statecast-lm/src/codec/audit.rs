@@ -381,7 +381,7 @@ impl Audit<'_> {
     }
 
     /// A prompt of all numbers in a scrambled order begins with the concatenation of its parts; a
-    /// template may add tokens behind it.
+    /// template may add tokens after it.
     fn concatenation(&self, table: &TokenTable, lead: usize) -> Result<(), CodecError> {
         // 387 is coprime to 1000: every number once, neighbours far apart.
         let numbers: Vec<Bin> = (0..BIN_COUNT).map(|i| bin(i * 387 % BIN_COUNT)).collect();

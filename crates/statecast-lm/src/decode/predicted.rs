@@ -9,7 +9,7 @@ use crate::codec::{BIN_COUNT, Bin, TokenTable};
 use crate::density::DigitTree;
 use crate::model::ModelError;
 
-/// Probabilities of the symbols of some rows, and of the first symbol behind the context.
+/// Probabilities of the symbols of some rows, and of the first symbol after the context.
 pub(super) struct Predicted {
     rows: Range<usize>,
     context: usize,
@@ -88,7 +88,7 @@ impl Predicted {
         }
     }
 
-    /// Probabilities `[channels, symbols]` of the first symbol behind the context, row by row.
+    /// Probabilities `[channels, symbols]` of the first symbol after the context, row by row.
     pub(super) fn next(&self) -> Vec<f32> {
         self.next.iter().copied().collect()
     }

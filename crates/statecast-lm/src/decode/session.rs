@@ -52,12 +52,12 @@ pub struct Session {
     end: usize,
     /// Probabilities of the next value's first symbol, `[batch, symbols]`.
     first: Vec<f32>,
-    /// Tokens behind the history that [`draw`](Self::draw) has read of every sequence's next value.
+    /// Tokens after the history that [`draw`](Self::draw) has read of every sequence's next value.
     ahead: Vec<Vec<u32>>,
 }
 
 impl Session {
-    /// Reads a context of bins `[rows, channels]` and returns the session behind it, with the
+    /// Reads a context of bins `[rows, channels]` and returns the session after it, with the
     /// densities `[wanted rows, channels, 1000]` of some of the rows, each given the rows before
     /// it. A prompt that begins with its first number leaves the first row's density uniform.
     ///

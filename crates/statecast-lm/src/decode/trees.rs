@@ -20,7 +20,7 @@ pub(super) struct GrowingTree {
     /// Sequence of the value, and tokens of it that stand before the value.
     pub(super) sequence: usize,
     pub(super) at: usize,
-    /// What was read at its place; the tree knows the digits behind its beginnings.
+    /// What was read at its place; the tree knows the digits after its beginnings.
     pub(super) observed: Option<Bin>,
 }
 
@@ -32,7 +32,7 @@ struct Beginning {
     digits: usize,
 }
 
-/// Refines the trees until the tolerance is met. A digit is read behind what was read of the digits
+/// Refines the trees until the tolerance is met. A digit is read after what was read of the digits
 /// before it, in the session's own memory if they are those observed.
 pub(super) fn grow(
     sequences: &dyn Sequences,

@@ -44,7 +44,7 @@ pub(crate) struct Keys<'a> {
     pub(crate) visible: &'a [Visible],
 }
 
-/// Attention of `batch` sequences, each with `new` positions behind what it sees.
+/// Attention of `batch` sequences, each with `new` positions after what it sees.
 pub(crate) struct Attention {
     pub(crate) batch: usize,
     pub(crate) heads: usize,

@@ -94,7 +94,7 @@ pub(super) fn pack_f32<const R: usize>(x: &[f32], input: usize, to: &mut [[f32; 
     }
 }
 
-/// Pairs of BF16 of what a function makes of the floats; behind an odd last one, zero.
+/// Pairs of BF16 of what a function makes of the floats; after an odd last one, zero.
 fn pack_pairs<const R: usize>(
     x: &[f32],
     input: usize,

@@ -1,7 +1,7 @@
 //! The block formats of ggml as integers with scales and offsets.
 //!
 //! Layouts as in <https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h>: values of a row
-//! come in blocks of 32 or 256, each with its scales in front of its integers or behind.
+//! come in blocks of 32 or 256, each with its scales in front of its integers or after.
 
 use candle_core::Result;
 use candle_core::quantized::{GgmlDType, QTensor};
@@ -151,7 +151,7 @@ fn q2_k(block: &[u8], runs: &mut Runs) {
 }
 
 /// The third bits come first, those of all runs of 32 values in the same 32 bytes; a third bit of
-/// zero takes 4. Of the scales' six bits, the upper two stand behind the lower four.
+/// zero takes 4. Of the scales' six bits, the upper two stand after the lower four.
 fn q3_k(block: &[u8], runs: &mut Runs) {
     let (thirds, rest) = block.split_at(32);
     let (quants, bits) = rest.split_at(64);

@@ -73,7 +73,7 @@ pub(super) struct Layer {
     down: Linear,
 }
 
-/// The norms before and behind attention and MLP, as far as there are any.
+/// The norms before and after attention and MLP, as far as there are any.
 struct Norms {
     attention: Option<Norm>,
     behind_attention: Option<Norm>,

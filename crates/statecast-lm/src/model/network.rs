@@ -20,7 +20,7 @@ pub trait LanguageModel: Send + Sync {
         capacity: usize,
     ) -> Result<Box<dyn Sequences>, ModelError>;
 
-    /// Logits `[length, vocab_size]` in F32 over the whole vocabulary behind every token of one
+    /// Logits `[length, vocab_size]` in F32 over the whole vocabulary after every token of one
     /// sequence; a diagnostic.
     ///
     /// # Errors

@@ -406,7 +406,7 @@ impl ModelWeights {
         Self::sha256_of(&[self])
     }
 
-    /// The same of several checkpoints' files, one behind the other.
+    /// The same of several checkpoints' files, one after the other.
     pub(super) fn sha256_of(weights: &[&Self]) -> Result<String, ModelError> {
         let mut hasher = Sha256::new();
         for weights in weights {

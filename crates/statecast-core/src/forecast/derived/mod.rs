@@ -29,7 +29,7 @@ pub enum DerivedError {
         shortened(.0)
     )]
     Name(String),
-    /// What is behind the equals sign is wrong.
+    /// What is after the equals sign is wrong.
     #[error("{} = {}: {source}", shortened(name), shortened(text))]
     Expression {
         /// Name of the quantity.
@@ -237,7 +237,7 @@ impl Derivation {
         derived
     }
 
-    /// Rows of variables with the quantities behind them, `[rows, variables + quantities]`.
+    /// Rows of variables with the quantities after them, `[rows, variables + quantities]`.
     ///
     /// # Panics
     /// As [`of_rows`](Self::of_rows).
@@ -251,7 +251,7 @@ impl Derivation {
             .expect("of_rows gives one row of quantities a row of variables")
     }
 
-    /// Sample paths with the quantities behind the variables, given the actions `[horizon,
+    /// Sample paths with the quantities after the variables, given the actions `[horizon,
     /// actions]` of their steps. All paths stay, also those on which a quantity is not defined
     /// (`NaN`): [`Rollout::undefined`] counts these values.
     ///

@@ -408,7 +408,7 @@ fn forks_of_a_full_window_read_it_again_from_later_on() {
     }
 }
 
-/// Experts learn from rows that the model passes, and the model begins behind them.
+/// Experts learn from rows that the model passes, and the model begins after them.
 #[test]
 fn passed_rows_teach_the_experts() {
     let (model, recording) = (model(), Recording::golden("driven"));

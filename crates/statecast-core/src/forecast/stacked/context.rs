@@ -32,7 +32,7 @@ pub(super) struct Context {
     active: Vec<usize>,
     units: Vec<f64>,
     rows: Rows,
-    /// Rows that are going to come, and steps that are going to be forecast behind them: until the first
+    /// Rows that are going to come, and steps that are going to be forecast after them: until the first
     /// rows come that were not passed.
     expected: Option<(usize, usize)>,
     /// Rows at which backtests begin, and the first forecaster's states before those that have come.
@@ -41,7 +41,7 @@ pub(super) struct Context {
     stack: RefCell<Option<Stack>>,
 }
 
-/// The samplers that draw paths, their weights, and the other forecasters that they need, behind the
+/// The samplers that draw paths, their weights, and the other forecasters that they need, after the
 /// context.
 struct Stack {
     others: Vec<Other>,
@@ -233,7 +233,7 @@ impl Context {
         })
     }
 
-    /// One of the other forecasters behind the rows that it need only pass to have so many steps ahead.
+    /// One of the other forecasters after the rows that it need only pass to have so many steps ahead.
     fn started(
         &self,
         predictor: &Arc<dyn Predictor>,

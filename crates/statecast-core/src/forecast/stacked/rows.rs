@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use ndarray::array;
 
-    /// Backtests gave digits the axis of rows behind the origin, which they could not leave.
+    /// Backtests gave digits the axis of rows after the origin, which they could not leave.
     #[test]
     fn an_axis_before_a_row_knows_nothing_of_what_comes() {
         let (positions, actions) = (array![[2.0], [9.0], [5.0], [100.0]], Array2::zeros((4, 0)));

@@ -263,7 +263,7 @@ fn fields_beside_their_times_have_a_row_for_each_time() {
 /// Fault: actions beside states of a step more, both with steps first, were left out.
 #[test]
 fn a_step_more_of_all_environments_is_their_final_state() {
-    // The first environment starts over behind its third step, the second behind its last.
+    // The first environment starts over after its third step, the second after its last.
     let since = |i: u32| match i % 3 {
         0 if i >= 9 => i / 3 - 3,
         1 if i >= 18 => 0,
@@ -292,7 +292,7 @@ fn a_step_more_of_all_environments_is_their_final_state() {
         roles.to_string().contains("states begin with [7, 3]"),
         "{roles}"
     );
-    // Behind an end there is the first state of the next episode.
+    // After an end there is the first state of the next episode.
     let (recording, _) = file(&[(2, 0), (5, 1)]);
     assert_eq!(lengths(&recording), [3, 3, 6, 6]);
     let known = recording

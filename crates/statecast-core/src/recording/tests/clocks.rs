@@ -381,7 +381,7 @@ fn a_gap_of_the_hour_that_is_left_out_says_so() {
     );
 }
 
-/// Fault: rows behind the end of a counter of four digits were sorted before the others, and counters under names that say
+/// Fault: rows after the end of a counter of four digits were sorted before the others, and counters under names that say
 /// nothing were states.
 #[test]
 fn counters_of_any_number_count_on() {

@@ -233,7 +233,7 @@ fn a_line_without_end() {
     let file = csv(&format!("x,y\n1,2\n\"{}", "3,4\n".repeat(6 << 20)));
     assert_eq!(
         file.refusal(),
-        "run.csv: line 3 goes on for more than 16777216 bytes; check its quotes and line ends"
+        "run.csv: line 3 is longer than 16777216 bytes; check its quotes and line ends"
     );
 }
 
@@ -458,7 +458,7 @@ fn a_page_that_claims_too_much_is_refused_before_memory_is_taken() {
         let rest = bytes.split_off(packed);
         bytes.truncate(7);
         bytes.extend([0xfe, 0xff, 0xff, 0xff, 0x0f]);
-        // The file keeps its length: what is behind the header is damaged, but never looked at.
+        // The file keeps its length: what is after the header is damaged, but never looked at.
         let end = rest.len() - 8;
         let footer = u32::from_le_bytes(rest[end..end + 4].try_into().unwrap());
         let pages = end - footer as usize;

@@ -159,7 +159,7 @@ fn flags_have_many_names() {
     assert_eq!(recording.episodes().len(), 1);
 }
 
-/// Fault: 1.006 behind 999 fell by a factor of a thousand.
+/// Fault: 1.006 after 999 fell by a factor of a thousand.
 #[test]
 fn thousands_are_told_from_decimals() {
     let number = |i: i32| match 950 + 7 * i + i % 3 {
@@ -254,7 +254,7 @@ fn masks_across_and_full_rings_are_read() {
     assert!(roles.notes[0].contains("by ptr the full buffer begins in row 31"));
 }
 
-/// Fault: rows of zeros behind an episode without a mask were data without a word.
+/// Fault: rows of zeros after an episode without a mask were data without a word.
 #[test]
 fn zeros_at_the_ends_of_episodes_are_warned_of() {
     let value = |i: usize| match i / 2 % 20 < 15 || i < 40 {

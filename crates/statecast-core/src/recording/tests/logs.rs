@@ -212,7 +212,7 @@ fn counters_of_any_name_order_rows() {
             labels[0].breaks,
             if skipped == 11 { vec![11] } else { vec![] }
         );
-        let note = format!("rows came newest first by {name}; they are read oldest first");
+        let note = format!("rows are newest first by {name}; they are read oldest first");
         assert!(roles.notes.contains(&note), "{roles}");
     }
 }

@@ -27,7 +27,7 @@ fn mask(of: impl Fn(usize, usize) -> bool) -> Vec<u8> {
     npy("|b1", npyz::Order::C, &[3, 5], &flags)
 }
 
-/// Fault: the zeros behind the end of an episode were data.
+/// Fault: the zeros after the end of an episode were data.
 #[test]
 fn rows_behind_the_length_of_an_episode_are_no_data() {
     let whole = npy("<i8", npyz::Order::C, &[3], &[3i64, 5, 2]);
@@ -53,7 +53,7 @@ fn rows_behind_the_length_of_an_episode_are_no_data() {
     }
 }
 
-/// Fault: where only the flags said how long episodes were, the zeros behind them were data.
+/// Fault: where only the flags said how long episodes were, the zeros after them were data.
 #[test]
 fn zeros_behind_the_end_of_an_episode_are_no_data() {
     let reward = |i: usize| if i % 5 < LENGTHS[i / 5] { 1.0 } else { 0.0 };
@@ -160,7 +160,7 @@ fn what_is_no_length_is_left_alone() {
     }
 }
 
-/// States with a row more for each episode keep the one behind its length; episodes of no rows are none.
+/// States with a row more for each episode keep the one after its length; episodes of no rows are none.
 #[test]
 fn padded_episodes_have_final_states() {
     let steps = floats(&[3, 4, 1], &[0.5; 12]);

@@ -39,7 +39,7 @@ fn series_of_gluonts_are_an_episode_each() {
         "{notes}"
     );
     assert!(
-        notes.contains("feat_dynamic_real behind the last"),
+        notes.contains("feat_dynamic_real after the last"),
         "{notes}"
     );
 }

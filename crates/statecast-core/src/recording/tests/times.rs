@@ -29,7 +29,7 @@ fn newest_first_is_read_oldest_first() {
     assert_eq!(roles.time.columns, ["date"]);
     assert_eq!(
         roles.notes,
-        ["rows came newest first by date; they are read oldest first"]
+        ["rows are newest first by date; they are read oldest first"]
     );
 }
 
@@ -103,7 +103,7 @@ fn gaps_of_a_regular_clock_are_said() {
     assert_eq!(
         roles.warnings,
         [
-            "time goes on by 1 a row, but has 1 gap (the largest 4, before row 9); a gap is read \
+            "time advances by 1 a row, but has 1 gap (the largest 4, before row 9); a gap is read \
              as one step"
         ]
     );

@@ -38,7 +38,7 @@ pub(super) fn floats(shape: &[u64], values: &[f64]) -> Vec<u8> {
     npy("<f8", npyz::Order::C, shape, values)
 }
 
-/// An array whose header says anything, with any bytes behind it.
+/// An array whose header says anything, with any bytes after it.
 pub(super) fn forged(header: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend(u16::try_from(header.len()).unwrap().to_le_bytes());

@@ -83,7 +83,7 @@ impl TrainingLog {
         self.runs.iter().map(|run| run.values.len()).sum()
     }
 
-    /// Returns the number of rows without a value of the column, but for those behind which a run
+    /// Returns the number of rows without a value of the column, but for those after which a run
     /// diverges.
     pub fn valueless_rows(&self) -> usize {
         let logged = self.runs.iter().map(|run| logged_values(&run.values).len());

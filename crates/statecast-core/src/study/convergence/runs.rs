@@ -114,7 +114,7 @@ impl OptimisationRun {
     }
 }
 
-/// Returns the values of the rows that log a metric, and NaN behind them for a run that diverges.
+/// Returns the values of the rows that log a metric, and NaN after them for a run that diverges.
 pub(super) fn logged_values(values: &[f64]) -> Vec<f64> {
     let mut logged = Vec::new();
     let (mut gap, mut longest) = (0, 0);

@@ -56,7 +56,7 @@ pub struct BlockMeans {
     pub end: usize,
     /// Those that predictors read.
     pub read: Vec<(usize, f64)>,
-    /// Those behind the prefix, as far as they are known.
+    /// Those after the prefix, as far as they are known.
     pub later: Vec<(usize, f64)>,
     /// Their forecast, by the pool or by the first forecaster with paths; none unless it was asked
     /// for.

@@ -32,7 +32,7 @@ fn store(to: &mut [f32; LANES], value: __m512) {
     unsafe { _mm512_storeu_ps(to.as_mut_ptr(), value) }
 }
 
-/// Sixteen floats from a place on; zeros behind the end.
+/// Sixteen floats from a place on; zeros after the end.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load_some(from: &[f32], at: usize) -> __m512 {

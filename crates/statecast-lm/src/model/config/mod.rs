@@ -94,7 +94,7 @@ pub enum NormKind {
 pub enum NormPlacement {
     /// Before attention and MLP (Llama).
     Before,
-    /// Behind them (OLMo 2).
+    /// After them (OLMo 2).
     Behind,
     /// On both sides (Gemma 2 and 3).
     Around,

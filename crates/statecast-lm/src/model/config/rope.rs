@@ -92,7 +92,7 @@ impl Rope {
         Self::read_settings(config, settings, defaults)
     }
 
-    /// Reads the settings from an object, with the top of config.json behind it.
+    /// Reads the settings from an object, with the top of config.json after it.
     pub(super) fn read_settings(
         config: Fields,
         settings: Option<Fields>,

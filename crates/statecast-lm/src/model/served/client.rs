@@ -202,7 +202,7 @@ impl Client {
         })
     }
 
-    /// Asks again where that can help, but not behind statuses that are final.
+    /// Asks again where that can help, but not after statuses that are final.
     fn patiently(
         &self,
         path: &str,

@@ -20,7 +20,7 @@ use crate::model::Work;
 pub struct MostRequests {
     /// For the densities of its rows.
     pub densities: usize,
-    /// For all paths behind it.
+    /// For all paths after it.
     pub paths: usize,
 }
 
@@ -29,7 +29,7 @@ impl MostRequests {
     /// context.
     pub fn of(tokens: &TokenTable, contexts: bool, work: Work) -> Self {
         let places = tokens.places().len();
-        // Behind every first digit, and behind every first and second.
+        // After every first digit, and after every first and second.
         let refined: usize = (1..places).map(|digits| 10usize.pow(digits as u32)).sum();
         let read = if contexts { 0 } else { places };
         let rows = work.rows * (read + refined) + usize::from(contexts);

@@ -63,7 +63,7 @@ impl Protocol for Sglang {
     }
 
     fn next_tokens(&self, client: &Client, query: &Query) -> Result<Vec<NextToken>, ServedError> {
-        // What follows the beginning of a length is told at the token behind it, and the token at
+        // What follows the beginning of a length is told at the token after it, and the token at
         // which it is told from has nothing before it.
         let first = query.lengths.first().copied().unwrap_or(1) - 1;
         let request = Request {
