@@ -29,13 +29,13 @@
 //! 2. [`disentangle`]: correlated variables to channels;
 //! 3. [`experts`]: what simple rules say of the next row, which the bundled model reads as hints;
 //! 4. [`codec`]: values to bins, digits and token ids;
-//! 5. [`model`]: token ids to probabilities;
-//! 6. [`density`]: probabilities to moments, quantiles and draws;
+//! 5. [`density`]: probabilities to moments, quantiles and draws;
+//! 6. [`model`]: token ids to probabilities; [`decode`]: contexts that are read once and continued along many paths;
 //! 7. [`forecast`]: one-step densities and rollouts, the loop that everything else uses;
 //!    [`forecasters`]: models, baselines and mixtures by name;
 //! 8. [`backtest`] and [`metrics`]; [`analysis`]: Markov chains, as models infer them; [`convergence`]: where
 //!    optimisation runs settle; [`study`]: what a command computes with these, from settings to one result;
-//! 9. [`evaluation`]: what control policies are worth, by what was recorded; [`learning`]: agents that learn to
+//! 9. [`evaluation`]: values of control policies, estimated from recordings; [`learning`]: agents that learn to
 //!    control;
 //! 10. [`output`], [`plot`], [`report`]: tables, arrays, figures and pages; [`cli`]: the program.
 //!

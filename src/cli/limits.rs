@@ -34,7 +34,7 @@ const LIMITS: &[(u64, &[&str])] = &[
             "rollout",
             "runs",
             "samples",
-            "shown",
+            "context_runs",
             "simulate",
             "windows",
         ],

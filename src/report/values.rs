@@ -99,7 +99,7 @@ fn recorded_table(table: &PolicyValues) -> Markup {
                 tr {
                     td { (recorded.name) }
                     td { (recorded.steps) }
-                    td { (interval(&Some(recorded.earned))) }
+                    td { (interval(&Some(recorded.actual))) }
                     @for imagined in &recorded.imagined { td { (interval(imagined)) } }
                 }
             }

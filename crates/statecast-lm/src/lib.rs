@@ -2,14 +2,14 @@
 //!
 //! The data flows one way, and the modules stand in its order:
 //!
-//! 1. [`codec`]: values to bins, digits and token ids;
-//! 2. [`density`]: probabilities to moments, quantiles and draws;
-//! 3. [`experts`]: what simple rules say of the next row, which the bundled model reads as hints;
+//! 1. [`experts`]: what simple rules say of the next row, which the bundled model reads as hints;
+//! 2. [`codec`]: values to bins, digits and token ids;
+//! 3. [`density`]: probabilities to moments, quantiles and draws;
 //! 4. [`model`]: token ids to probabilities: the bundled model, open models in many formats, models of servers;
 //! 5. [`decode`]: sessions that read a context once and continue it along many paths.
 //!
-//! Forecasts of recordings, and everything that uses them, are in the crate `statecast`, which shows these modules under
-//! the same names.
+//! Forecasts of recordings are in `statecast-core`. The crate `statecast` shows these modules under the same names;
+//! modules hidden here serve the other crates of the workspace.
 
 pub mod codec;
 pub mod decode;

@@ -22,7 +22,7 @@ use crate::environment::Task;
 use crate::evaluation::{
     Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
     PolicyEstimate, PolicyValues, RankingMetrics, RecordedPolicy, RolloutModel, Termination, Value,
-    read_truth,
+    check_names, read_truth,
 };
 use crate::forecasters::{ForecasterName, System};
 use crate::output::{Bundle, Manifest, TableFormat, write_atomically};
@@ -326,7 +326,10 @@ impl Arguments {
 
     /// Returns the names and sources of the policies.
     fn sources(&self) -> anyhow::Result<Vec<(String, PolicySource)>> {
-        self.policies.iter().map(|text| named(text)).collect()
+        let sources = self.policies.iter().map(|text| named(text));
+        let sources = sources.collect::<anyhow::Result<Vec<_>>>()?;
+        check_names(sources.iter().map(|(name, _)| name.as_str()))?;
+        Ok(sources)
     }
 
     fn policies(

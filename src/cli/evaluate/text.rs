@@ -67,7 +67,7 @@ fn recorded_rows(values: &PolicyValues) -> Vec<Vec<String>> {
         let mut row = vec![
             recorded.name.clone(),
             recorded.steps.to_string(),
-            shown(&Some(recorded.earned)),
+            shown(&Some(recorded.actual)),
         ];
         row.extend(recorded.imagined.iter().map(shown));
         row

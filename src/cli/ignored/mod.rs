@@ -191,7 +191,7 @@ const RULES: &[Rule] = &[
         },
     },
     Rule {
-        flag: "shown",
+        flag: "context_runs",
         commands: &["training-run"],
         reason: no_minima,
     },

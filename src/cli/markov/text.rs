@@ -57,7 +57,7 @@ fn notes(study: &ChainStudy, labels: &[String]) -> String {
         let shown: Vec<String> = classes.iter().take(MAX_CLASSES).map(of).collect();
         text += &format!(
             "note: the transitions that were seen make {} classes ({}{}): the chain is reducible, and its counted \
-             stationary law is the prior's where they do not meet\n",
+             stationary distribution is the prior's where they do not meet\n",
             classes.len(),
             shown.join("; "),
             if classes.len() > MAX_CLASSES {
@@ -152,7 +152,7 @@ fn study(study: &ChainStudy, labels: &[String]) -> String {
             .copied()
             .fold(f64::NEG_INFINITY, f64::max);
         text += &format!(
-            "\nlabels permuted {} times: log score {} to {} ({} as they are), laws {} TV from \
+            "\nlabels permuted {} times: log score {} to {} ({} as they are), distributions {} TV from \
              those\nmean of all {}: log score {}, {} TV from the {reference} matrix\n",
             of_labels.permutations,
             number(least, 3),
@@ -255,7 +255,7 @@ fn windows(result: &WindowSummary, labels: &[String]) -> String {
                 second => format!("{:.1} steps", -1.0 / second.ln()),
             };
             text += &format!(
-                "stationary law of the states {}; entropy of the next one {:.3} nats\n\
+                "stationary distribution of the states {}; entropy of the next one {:.3} nats\n\
                  second eigenvalue {:.4}: relaxation {relaxation}\n",
                 law(Some(&long.distribution), labels),
                 long.entropy,

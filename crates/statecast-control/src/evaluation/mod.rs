@@ -49,7 +49,7 @@ pub use reward_forecast::{
 pub use simulated::simulated;
 pub use study::{
     EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy, PolicyEstimate,
-    PolicyValues, RecordedPolicy, Termination,
+    PolicyValues, RecordedPolicy, Termination, check_names,
 };
 pub use support::{UnsupportedActions, unsupported_actions};
 pub use termination::{TerminationModel, TimeLimit, time_limit};

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Evaluation, LearningError, PlannedRun, RunProgress, train_side_by_side};
+use crate::environment::Task;
 use crate::metrics::{Estimate, interquartile_over_runs, mean_over_series};
 use crate::output::{Column, OutputError, Table};
 
@@ -78,6 +79,8 @@ impl ArmSummary {
 pub struct Comparison {
     /// The arms with all evaluations of their runs.
     pub arms: Vec<Arm>,
+    /// Seeds of every arm's runs.
+    pub seeds: Vec<u64>,
     /// Return that counts as learned.
     pub threshold: f64,
     /// A summary of each arm.
@@ -86,7 +89,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Trains all unfinished runs, seed by seed over the arms, `at_once` at a time, and compares the arms. Without a
-    /// threshold it is -200 for the pendulum, for other tasks 90 % of the first arm's improvement.
+    /// threshold it is -200 for the pendulum, for other tasks the return at 90 % of the first arm's improvement.
     ///
     /// ```
     /// use statecast::learning::{Comparison, PlannedArm, PlannedRun, SacSettings, TrainingSettings};
@@ -114,8 +117,8 @@ impl Comparison {
     /// ```
     ///
     /// # Errors
-    /// [`LearningError::Run`] of the first run that fails; [`LearningError::Runs`] if arms have no or different numbers
-    /// of runs.
+    /// [`LearningError::Run`] of the first run that fails; [`LearningError::Runs`] if arms have no runs, or runs of other
+    /// seeds or tasks than the first.
     pub fn train(
         arms: &[PlannedArm],
         threshold: Option<f64>,
@@ -123,11 +126,15 @@ impl Comparison {
         progress: &mut dyn FnMut(RunProgress),
     ) -> Result<Self, LearningError> {
         let first = arms.first().ok_or(LearningError::Runs)?;
-        let seeds = first.runs.len();
-        if arms.iter().any(|arm| arm.runs.len() != seeds) {
+        let planned = |arm: &PlannedArm| -> Vec<(u64, String)> {
+            let runs = arm.runs.iter().map(|run| &run.settings);
+            runs.map(|of| (of.seed, of.task.clone())).collect()
+        };
+        let common = planned(first);
+        if arms.iter().any(|arm| planned(arm) != common) {
             return Err(LearningError::Runs);
         }
-        let in_turn: Vec<PlannedRun> = (0..seeds)
+        let in_turn: Vec<PlannedRun> = (0..common.len())
             .flat_map(|seed| arms.iter().map(move |arm| arm.runs[seed].clone()))
             .collect();
         let found = train_side_by_side(&in_turn, at_once, progress)?;
@@ -136,21 +143,35 @@ impl Comparison {
             name: arm.name.clone(),
             runs: of_arm(number).collect(),
         });
-        let task = first.runs.first().map(|run| run.settings.task.as_str());
-        let learned = (task == Some("pendulum")).then_some(-200.0);
-        Self::of(trained.collect(), threshold.or(learned))
+        let task = first
+            .runs
+            .first()
+            .map(|run| Task::named(&run.settings.task));
+        let is_pendulum = matches!(task, Some(Ok(task)) if task.name == "pendulum");
+        let learned = is_pendulum.then_some(-200.0);
+        let seeds = common.into_iter().map(|(seed, _)| seed).collect();
+        Self::of(trained.collect(), seeds, threshold.or(learned))
     }
 
-    /// Compares trained arms. Without a threshold it is 90 % of the first arm's improvement.
+    /// Compares trained arms, with a run per seed. Without a threshold it is the return at 90 % of the first arm's
+    /// improvement.
     ///
     /// # Errors
-    /// [`LearningError::Runs`] if there is no run, or runs were evaluated at different steps.
-    pub fn of(arms: Vec<Arm>, threshold: Option<f64>) -> Result<Self, LearningError> {
+    /// [`LearningError::Runs`] if there is no run, not one per seed, or runs were evaluated at different steps.
+    pub fn of(
+        arms: Vec<Arm>,
+        seeds: Vec<u64>,
+        threshold: Option<f64>,
+    ) -> Result<Self, LearningError> {
         let first = arms.first().ok_or(LearningError::Runs)?;
+        if first.runs.len() != seeds.len() {
+            return Err(LearningError::Runs);
+        }
         let threshold = threshold.unwrap_or_else(|| nearly_there(first));
         let summaries = compare(&arms, threshold)?;
         Ok(Self {
             arms,
+            seeds,
             threshold,
             summaries,
         })
@@ -160,8 +181,8 @@ impl Comparison {
     pub fn table(&self) -> Table {
         let rows = || {
             self.arms.iter().flat_map(|arm| {
-                let runs = arm.runs.iter().enumerate();
-                runs.flat_map(move |(seed, run)| run.iter().map(move |e| (arm, seed + 1, e)))
+                let runs = arm.runs.iter().zip(&self.seeds);
+                runs.flat_map(move |(run, &seed)| run.iter().map(move |e| (arm, seed, e)))
             })
         };
         let real = |of: fn(&Evaluation) -> f64| Column::Real(rows().map(|(.., e)| of(e)).collect());
@@ -323,5 +344,18 @@ mod tests {
         }
         assert!(compare(&[], 0.0).is_err());
         assert!(compare(&[arm("a", &[&[]])], 0.0).is_err());
+    }
+
+    /// Fault: runs were numbered from 1 in the table, whatever their seeds.
+    #[test]
+    fn the_table_has_the_seeds_of_the_runs() {
+        let arms = vec![arm("a", &[&[1.0], &[2.0]])];
+        let found = Comparison::of(arms.clone(), vec![7, 9], Some(0.0)).unwrap();
+        let mut csv = Vec::new();
+        let format = crate::output::TableFormat::Csv;
+        found.table().write_to(format, &mut csv).unwrap();
+        let csv = String::from_utf8(csv).unwrap();
+        assert!(csv.contains("\na,7,") && csv.contains("\na,9,"), "{csv}");
+        assert!(Comparison::of(arms, vec![7], None).is_err());
     }
 }

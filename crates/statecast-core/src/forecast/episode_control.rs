@@ -1,4 +1,4 @@
-//! Sampled paths as episodes, each of which an agent lives through.
+//! Sampled paths as episodes with actions, rewards and an end.
 
 use std::ops::Range;
 

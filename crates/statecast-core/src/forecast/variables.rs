@@ -57,10 +57,10 @@ pub struct ChannelParts<'p> {
     pub reward: Option<(&'p str, ArrayView1<'p, f64>, RewardRow)>,
 }
 
-/// The row in which a reward stands.
+/// The row of a reward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RewardRow {
-    /// That of the action that earned it, as in recordings.
+    /// That of its action, as in recordings.
     OfAction,
     /// That of the next state, so that it follows from the row before as the state does. The first row's reward is
     /// unknown and set to the mean.

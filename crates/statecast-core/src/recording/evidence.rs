@@ -24,6 +24,8 @@ pub(super) struct Evidence {
     pub(super) is_buffer: bool,
     /// The array that says in which row a full replay buffer begins, and that row.
     pub(super) ring: Option<(String, usize)>,
+    /// The array with the position of a replay buffer of which nothing says whether it is full.
+    unsaid: Option<String>,
 }
 
 impl Evidence {
@@ -69,10 +71,11 @@ impl Evidence {
             None => arrays.buffer(rows)?,
             Some(_) => None,
         };
-        let (mut unfilled, mut ring) = (None, None);
+        let (mut unfilled, mut ring, mut unsaid) = (None, None, None);
         match buffer {
             Some(Buffer::Unfilled(padding)) => unfilled = Some(padding),
             Some(Buffer::Ring(name, start)) => ring = Some((name, start)),
+            Some(Buffer::Unsaid(name)) => unsaid = Some(name),
             None => {}
         }
         Ok(Self {
@@ -81,6 +84,7 @@ impl Evidence {
             padding: padding.or(unfilled),
             axes,
             ring,
+            unsaid,
         })
     }
 
@@ -118,8 +122,14 @@ impl Evidence {
                 start + 1
             )
         });
+        let unsaid = self.unsaid.as_ref().map(|name| {
+            format!(
+                "{name} may be the position of a replay buffer, but neither full nor size says whether it is full: rows \
+                 are read in the order of the file"
+            )
+        });
         let axes = self.axes.clone().into_iter();
-        let all = axes.chain(padding).chain(ring).chain(cuts);
+        let all = axes.chain(padding).chain(ring).chain(unsaid).chain(cuts);
         all.collect()
     }
 }

@@ -16,6 +16,9 @@ pub(super) enum Buffer {
     Unfilled(Padding),
     /// It is full, and its rows begin with this one, as an array of that name says.
     Ring(String, usize),
+    /// It may be a full one that begins elsewhere: an array of that name has a position, and none says whether the
+    /// buffer is full.
+    Unsaid(String),
 }
 
 impl<C: Container> Arrays<'_, C> {
@@ -158,6 +161,12 @@ impl<C: Container> Arrays<'_, C> {
         };
         if let Some((name, start)) = position.filter(inside).filter(|_| is_full) {
             return Ok(Some(Buffer::Ring(name.to_owned(), start as usize)));
+        }
+        if let Some((name, _)) = position.filter(inside)
+            && full.is_none()
+            && size.is_none()
+        {
+            return Ok(Some(Buffer::Unsaid(name.to_owned())));
         }
         let filled = size.or(position.filter(|_| never_full));
         let fits = |(_, filled): &(&str, f64)| {

@@ -1,4 +1,4 @@
-//! DensitySummary of a context's rows, each given the rows before it.
+//! Densities of a context's rows, each given the rows before it.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
@@ -27,7 +27,7 @@ pub struct DensitySettings {
     pub with_reward: bool,
 }
 
-/// DensitySummary of the rows of an episode, which are written as they come.
+/// Densities of the rows of an episode, written row by row.
 ///
 /// The NPZ file holds `density` float32 `[rows, channels, 1000]`, the probabilities of the bins;
 /// `low` and `high` `[channels]`, the ends of each channel's axis in its units; `observed` int32

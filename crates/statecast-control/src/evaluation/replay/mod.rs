@@ -9,6 +9,7 @@ use ndarray::{Array2, Axis};
 
 pub use outcome::{ReplayEstimate, ReplayOutcome};
 
+use super::study::check_widths;
 use super::{
     ActionSource, EvaluationError, EvaluationStudyError, Logged, PrefixSplit, RewardBaseline,
     RewardEstimator, RewardForecastErrors, RolloutModel, RolloutSpec, Rules, in_context, learned,
@@ -186,7 +187,8 @@ impl ReplayStudy {
     /// The same with other recordings of the system, for learned models that are not fitted to the context.
     ///
     /// # Errors
-    /// [`EvaluationStudyError::OtherSystem`] if they are of another one.
+    /// [`EvaluationStudyError::OtherSystem`] if they are of another one; [`EvaluationError`] if they have no actions, no
+    /// rewards, or too few steps.
     pub fn with_training(mut self, recordings: &[Recording]) -> Result<Self, EvaluationStudyError> {
         let logged = Logged::new(recordings, &Rules::default())?;
         let Widths {
@@ -239,6 +241,9 @@ impl ReplayStudy {
         reading: Settings,
         observer: &dyn Observer,
     ) -> Result<ReplayOutcome, EvaluationStudyError> {
+        if let Some(policy) = &policy {
+            check_widths(&**policy, self.widths())?;
+        }
         let mut found = Vec::new();
         for named in self.named(policy.is_some(), reading) {
             let begin = Instant::now();

@@ -95,7 +95,7 @@ impl Estimation<'_> {
             let of = EvaluationStudyError::of(format!("recording {}", behaviour.name));
             let value = estimate.map_err(of)?.value;
             recorded[number].imagined.push(value);
-            pairs.extend(value.map(|value| (value, behaviour.earned)));
+            pairs.extend(value.map(|value| (value, behaviour.actual)));
         }
         if checked == 0 {
             recorded.iter_mut().for_each(|r| r.imagined.push(None));

@@ -19,7 +19,7 @@ use crate::environment::{self, Task};
 use crate::forecast::Settings;
 use crate::forecasters::Forecasters;
 use crate::model::Work;
-use crate::policy::{Cloned, Policy, Widths};
+use crate::policy::{Cloned, Policy, PolicyError, Widths};
 use crate::recording::Recording;
 use crate::study::Observer;
 use ends::{check_termination, rules, termination_model, with_ends};
@@ -60,10 +60,10 @@ struct Behaviour {
     policy: Box<dyn Policy>,
     /// Rollouts from the recording's own starts.
     spec: RolloutSpec,
-    earned: Value,
+    actual: Value,
 }
 
-/// Recordings of one system by which policies are judged.
+/// Recordings of one system from which policies are evaluated.
 ///
 /// ```
 /// use statecast::Recording;
@@ -71,7 +71,7 @@ struct Behaviour {
 /// use statecast::forecast::Settings;
 /// use statecast::forecasters::Forecasters;
 /// use statecast::policy::Constant;
-/// let recording = Recording::read("../../examples/pendulum.csv")?;
+/// let recording = Recording::read("examples/pendulum.csv")?;
 /// let mut settings = EvaluationSettings::new(vec!["linear".parse()?, "fqe".parse()?]);
 /// settings.horizon = Some(20);
 /// let study = EvaluationStudy::new(vec![("log".to_owned(), recording)], None, settings, &())?;
@@ -107,6 +107,7 @@ impl EvaluationStudy {
         settings: EvaluationSettings,
         observer: &dyn Observer,
     ) -> Result<Self, EvaluationStudyError> {
+        settings.check_ranges()?;
         let rules = rules(task, settings.termination)?;
         let (names, recordings): (Vec<String>, Vec<Recording>) = recordings.into_iter().unzip();
         let logged = Logged::new(&recordings, &rules)?;
@@ -155,6 +156,7 @@ impl EvaluationStudy {
             });
         }
         for (source, policy) in policies.iter().enumerate() {
+            check_widths(&**policy, self.widths())?;
             self.logged = self.logged.with_behaviour_policy(source, &**policy);
         }
         Ok(Self {
@@ -205,6 +207,7 @@ impl EvaluationStudy {
             environment::named(task.name).map_err(super::EvaluationError::from)?;
         let (discount, horizon) = (self.spec.discount, self.spec.horizon);
         for named in policies {
+            check_widths(&*named.policy, self.widths())?;
             let policy = &mut *named.policy;
             let value = simulated(&mut *environment, policy, episodes, discount, horizon);
             let of = EvaluationStudyError::of(format!("policy {}", named.name));
@@ -216,7 +219,8 @@ impl EvaluationStudy {
     /// Evaluates policies, with language models where estimators need them, read as `reading` says.
     ///
     /// # Errors
-    /// [`EvaluationStudyError`] if policies have one name, or an estimator or a policy fails.
+    /// [`EvaluationStudyError`] if policies have one name or other widths than the system, or an estimator or a policy
+    /// fails.
     pub fn run(
         mut self,
         policies: &mut [NamedPolicy],
@@ -225,7 +229,11 @@ impl EvaluationStudy {
         observer: &dyn Observer,
     ) -> Result<PolicyValues, EvaluationStudyError> {
         self.settings.check(reading.method)?;
-        check_names(policies)?;
+        check_names(policies.iter().map(|named| named.name.as_str()))?;
+        for named in policies.iter() {
+            check_widths(&*named.policy, self.widths())
+                .map_err(EvaluationStudyError::of(format!("policy {}", named.name)))?;
+        }
         let mut behaviours = self.behaviours(observer);
         let mut values = PolicyValues {
             policies: policies.iter().map(|p| p.name.clone()).collect(),
@@ -308,11 +316,11 @@ impl EvaluationStudy {
                 Box::new(Cloned::fit(observations.view(), actions.view(), seed))
             });
             let spec = &self.spec;
-            let earned = recorded_return(logged, source, spec.discount, spec.horizon);
-            if earned.left_out > 0 {
+            let returned = recorded_return(logged, source, spec.discount, spec.horizon);
+            if returned.left_out > 0 {
                 observer.note(&format!(
                     "{name}: {} episode(s) were truncated before {} steps and are left out of its return",
-                    earned.left_out, earned.horizon
+                    returned.left_out, returned.horizon
                 ));
             }
             Behaviour {
@@ -320,10 +328,10 @@ impl EvaluationStudy {
                 policy,
                 spec: RolloutSpec {
                     starts: logged.starts_of(source),
-                    horizon: earned.horizon,
+                    horizon: returned.horizon,
                     ..spec.clone()
                 },
-                earned: earned.value,
+                actual: returned.value,
             }
         };
         self.names.iter().enumerate().map(of_source).collect()
@@ -335,7 +343,7 @@ impl Behaviour {
     fn recorded(&self) -> RecordedPolicy {
         RecordedPolicy {
             name: self.name.clone(),
-            earned: self.earned,
+            actual: self.actual,
             steps: self.spec.horizon,
             imagined: Vec::new(),
         }
@@ -364,12 +372,30 @@ fn check_task(task: Option<&'static Task>, logged: &Logged) -> Result<(), Evalua
     }
 }
 
-fn check_names(policies: &[NamedPolicy]) -> Result<(), EvaluationStudyError> {
+/// Checks that no two policies have one name, by which results are told apart.
+///
+/// # Errors
+/// [`EvaluationStudyError::SameName`] otherwise.
+pub fn check_names<'n>(
+    mut policies: impl Iterator<Item = &'n str>,
+) -> Result<(), EvaluationStudyError> {
     let mut names = HashSet::new();
-    let twice = policies.iter().find(|named| !names.insert(&named.name));
-    twice.map_or(Ok(()), |named| {
-        Err(EvaluationStudyError::SameName(named.name.clone()))
+    let twice = policies.find(|name| !names.insert(*name));
+    twice.map_or(Ok(()), |name| {
+        Err(EvaluationStudyError::SameName(name.to_owned()))
     })
+}
+
+/// Checks that a policy is one for this system.
+pub(in crate::evaluation) fn check_widths(
+    policy: &dyn Policy,
+    system: Widths,
+) -> Result<(), EvaluationStudyError> {
+    let policy = policy.widths();
+    match policy == system {
+        true => Ok(()),
+        false => Err(PolicyError::Widths { policy, system }.into()),
+    }
 }
 
 #[cfg(test)]
@@ -379,7 +405,7 @@ mod tests {
     use crate::policy::Constant;
 
     fn study(settings: EvaluationSettings) -> Result<EvaluationStudy, EvaluationStudyError> {
-        let recording = Recording::read("../../examples/pendulum.csv").unwrap();
+        let recording = Recording::read("examples/pendulum.csv").unwrap();
         EvaluationStudy::new(vec![("log".to_owned(), recording)], None, settings, &())
     }
 
@@ -394,6 +420,30 @@ mod tests {
         assert!(matches!(
             study(never).err(),
             Some(EvaluationStudyError::NoTermination("never"))
+        ));
+    }
+
+    /// Fault: a policy of other widths ended in a panic of the matrix library.
+    #[test]
+    fn policies_are_of_the_system() {
+        let other = Constant::new(vec![1.0, 2.0], 3);
+        let mut policies = [NamedPolicy::new("other", Box::new(other))];
+        let forecasters = Forecasters::new(&[], Vec::new()).unwrap();
+        let study = study(linear()).unwrap();
+        let error = study.run(&mut policies, &forecasters, Settings::default(), &());
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.starts_with("policy other: the policy takes 3 observations and gives 2"),
+            "{error}"
+        );
+        let mut none = linear();
+        none.contexts = 0;
+        assert!(matches!(
+            self::study(none).err(),
+            Some(EvaluationStudyError::Setting {
+                setting: "contexts",
+                ..
+            })
         ));
     }
 

@@ -68,12 +68,21 @@ impl EvaluationSettings {
         }
     }
 
-    /// Checks the settings against a forecasting method.
+    /// Checks the settings, and that a forecasting method suits them.
     ///
     /// # Errors
     /// [`EvaluationStudyError::Setting`] outside of a range, [`EvaluationStudyError::MixedActions`] for a mixture by
     /// [`Method::DiclSa`].
     pub fn check(&self, method: Method) -> Result<(), EvaluationStudyError> {
+        self.check_ranges()?;
+        let mixture = Estimator::Rollouts(RolloutModel::Mixture);
+        match self.estimators.contains(&mixture) && method == Method::DiclSa {
+            true => Err(EvaluationStudyError::MixedActions),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn check_ranges(&self) -> Result<(), EvaluationStudyError> {
         let fail = |setting, value: String, range| {
             Err(EvaluationStudyError::Setting {
                 setting,
@@ -93,13 +102,9 @@ impl EvaluationSettings {
             ("contexts", self.contexts),
             ("horizon", self.horizon.unwrap_or(1)),
         ];
-        if let Some((setting, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return fail(setting, "0".to_owned(), "at least 1");
-        }
-        let mixture = Estimator::Rollouts(RolloutModel::Mixture);
-        match self.estimators.contains(&mixture) && method == Method::DiclSa {
-            true => Err(EvaluationStudyError::MixedActions),
-            false => Ok(()),
+        match counts.iter().find(|(_, count)| *count == 0) {
+            Some((setting, _)) => fail(setting, "0".to_owned(), "at least 1"),
+            None => Ok(()),
         }
     }
 }

@@ -41,8 +41,9 @@ pub struct PolicyEstimate {
 pub struct RecordedPolicy {
     /// Name of the recording.
     pub name: String,
-    /// Actual return from its own starts over `steps` steps.
-    pub earned: Value,
+    /// Actual mean return from its own starts over `steps` steps.
+    #[serde(rename = "earned")]
+    pub actual: Value,
     /// Horizon of the return, in steps.
     pub steps: usize,
     /// Estimates of the return, one per estimator; `None` where not applicable.
@@ -66,6 +67,9 @@ pub struct PolicyValues {
 
 impl PolicyValues {
     /// Returns an estimator's values, one per policy.
+    ///
+    /// # Panics
+    /// If there are not so many estimators.
     pub fn of(&self, estimator: usize) -> Vec<Option<Value>> {
         let count = self.policies.len();
         let estimates = self.estimates[estimator * count..].iter().take(count);
@@ -74,9 +78,9 @@ impl PolicyValues {
 
     /// Returns the estimator with the smallest error for the recorded policies.
     pub fn nearest(&self) -> Option<RecommendedEstimator> {
-        let earned: Vec<Value> = self.recorded.iter().map(|r| r.earned).collect();
-        let said: Vec<_> = self.recorded.iter().map(|r| r.imagined.clone()).collect();
-        RecommendedEstimator::of(&earned, &said)
+        let actual: Vec<Value> = self.recorded.iter().map(|r| r.actual).collect();
+        let estimates: Vec<_> = self.recorded.iter().map(|r| r.imagined.clone()).collect();
+        RecommendedEstimator::of(&actual, &estimates)
     }
 
     /// Returns the [nearest](Self::nearest) estimator if it is reliable.

@@ -252,6 +252,17 @@ fn masks_across_and_full_rings_are_read() {
     let (recording, roles) = file.read().unwrap();
     assert_eq!(first_and_last(&recording), (0.5, 99.5));
     assert!(roles.notes[0].contains("by ptr the full buffer begins in row 31"));
+    // Of a position alone nobody knows.
+    let file = Scratch::new(
+        "buffer.npz",
+        npz(&[
+            ("obs", floats(&[100, 1], &ring)),
+            ("pos", floats(&[1], &[30.0])),
+        ]),
+    );
+    let (recording, roles) = file.read().unwrap();
+    assert_eq!(first_and_last(&recording), (70.5, 69.5));
+    assert!(roles.notes[0].contains("neither full nor size says"));
 }
 
 /// Fault: rows of zeros after an episode without a mask were data without a word.

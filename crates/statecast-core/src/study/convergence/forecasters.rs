@@ -209,7 +209,6 @@ impl SettlingForecasters {
         pool: &[PoolMember],
         experts: &[ForecasterName],
     ) -> Result<Self, ConvergenceStudyError> {
-        PoolMember::check(pool)?;
         let texts = texts.map_or_else(|| owned(&SETTLING), <[String]>::to_vec);
         let mut forecasters = Self {
             shown: Vec::new(),
@@ -224,6 +223,7 @@ impl SettlingForecasters {
             forecasters.shown.push(place);
         }
         if forecasters.pools() {
+            PoolMember::check(pool)?;
             for member in pool {
                 let single = forecasters.add(&member.name, experts)?;
                 forecasters.pool.push((single, member.weight));

@@ -163,7 +163,9 @@ impl ChainStudy {
         }
         let first = observed.len().saturating_sub(chain.last).max(1);
         if !(first..observed.len()).any(|row| sequence.follows(row)) {
-            return Err(MarkovStudyError::NothingFollows(observed.len() - first));
+            return Err(MarkovStudyError::NothingFollows(
+                observed.len().saturating_sub(first),
+            ));
         }
         let counts = Counts::of(sequence);
         let readings = 1.0 + chain.label_permutations as f64;
