@@ -6,7 +6,7 @@ use std::error::Error;
 
 use statecast::Recording;
 use statecast::evaluation::{EvaluationSettings, EvaluationStudy, NamedPolicy};
-use statecast::forecast::{Method, Settings};
+use statecast::forecast::Settings;
 use statecast::forecasters::Forecasters;
 use statecast::model::Model;
 use statecast::policy::Constant;
@@ -24,11 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let policy = Constant::new(vec![torque], observations);
         NamedPolicy::new(format!("torque {torque}"), Box::new(policy))
     });
-    let forecasters = Forecasters::new(&[], vec![Model::builtin()?])?;
-    let reading = Settings {
-        method: Method::Residual,
-        ..Settings::default()
-    };
+    let model = Model::builtin()?;
+    let reading = Settings::for_model(&model);
+    let forecasters = Forecasters::new(&[], vec![model])?;
     let values = study.run(&mut policies, &forecasters, reading, &())?;
     for estimate in &values.estimates {
         if let Some(value) = estimate.value {

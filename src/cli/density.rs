@@ -22,7 +22,7 @@ use crate::study::{DensitySettings, DensityStudy};
 ///
 /// The NPZ file holds `density` float32 [rows, channels, 1000], the probabilities of the bins
 /// (they sum to 1); `low` and `high` [channels], the ends of each channel's axis in its units;
-/// `observed` int32 [rows, channels], the bins that came; `log_score` float64 [rows, channels], in
+/// `observed` int32 [rows, channels], the observed bins; `log_score` float64 [rows, channels], in
 /// nats, of the density per unit of the axis [0, 10): subtract ln((high - low) / 10) for the
 /// channel's own units; `resolution` [channels], the step in which a channel is read, on its axis,
 /// if that is coarser than the bins (its log scores are those of the whole step), else 0; and

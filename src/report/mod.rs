@@ -331,8 +331,8 @@ fn joint(summary: &BacktestSummary) -> Markup {
         @if summary.channels.len() > 1 {
             h2 { "Dependence between channels" }
             p.note {
-                "Channels are forecast independently. The largest correlation of two channels' one-step residuals "
-                "measures the violation of independence: per-variable intervals are valid; intervals for sums, "
+                "One-step densities are those of each channel alone. The largest correlation of two channels' one-step "
+                "residuals measures what they miss: per-variable intervals are valid; intervals for sums, "
                 "differences or joint events may not be. The energy score above scores the joint forecast."
             }
             div.wide { table {

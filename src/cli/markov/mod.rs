@@ -24,10 +24,10 @@ use crate::study::{Markov, MarkovSettings, MarkovStudyError};
 
 /// Show a model a sequence of discrete states and read the Markov chain that it infers
 ///
-/// The states are those of a column of whole numbers or labels, or the parts of a continuous channel (--states). The
-/// laws of the next state are compared with the true matrix where that is given, else with the counted one, beside
-/// simple rules: counts (transitions so far, Dirichlet's mean), frequencies (how often states came), staying (the
-/// state stays as often as states did).
+/// States are the values of a column of whole numbers or labels, or the bins of a continuous channel (--states). The
+/// distributions of the next state are compared with the true matrix if it is given, else with the counted one, beside
+/// simple rules: counts (transitions so far, Dirichlet's mean), frequencies (how often each state occurred), staying
+/// (the state stays as often as states did).
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast markov weather.csv --label sky\n  \
@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     /// Where --states cuts
     #[arg(long, value_enum, default_value_t = CutsName::Width, requires = "states", help_heading = "States")]
     cuts: CutsName,
-    /// The labels in their order on the axis, also those that do not come [default: those that come, sorted]
+    /// The labels in their order on the axis, also those that do not occur [default: those that occur, sorted]
     #[arg(
         long,
         value_delimiter = ',',
@@ -62,7 +62,7 @@ pub(super) struct Arguments {
     /// File with the true transition matrix: a row a state, in their order (CSV, NPY, NPZ or Parquet)
     #[arg(long, value_name = "FILE", help_heading = "Analysis")]
     truth: Option<PathBuf>,
-    /// Rows at the end over which laws are averaged and scored [default: a third of all]
+    /// Rows at the end over which distributions are averaged and scored [default: a third of all]
     #[arg(long, value_name = "ROWS", help_heading = "Analysis")]
     last: Option<usize>,
     /// Permutations of the labels under which the same sequence is read
@@ -114,9 +114,9 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum CutsName {
-    /// Into parts of equal width
+    /// Into bins of equal width
     Width,
-    /// So that all states come about as often
+    /// So that all states occur about equally often
     Count,
 }
 

@@ -104,8 +104,8 @@ pub struct StepSummary {
     pub energy: f64,
 }
 
-/// Correlations between the channels' one-step residuals, as normal scores of PIT values. Channels
-/// are forecast independently, which is exact if these vanish.
+/// Correlations between the channels' one-step residuals, as normal scores of PIT values. One-step
+/// densities are those of each channel alone, which is exact if these vanish.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Residuals {
     /// Correlations, `[channel][channel]`.

@@ -82,6 +82,21 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// The settings that suit a model, as the program chooses them: [`Method::Residual`] for one that was trained to read
+    /// hints, as the bundled model, else [`Method::Vicl`].
+    pub fn for_model(model: &Model) -> Self {
+        let method = match model.hinted().is_some() {
+            true => Method::Residual,
+            false => Method::Vicl,
+        };
+        Self {
+            method,
+            ..Self::default()
+        }
+    }
+}
+
 /// A predictor of channels with the settings by which it reads trajectories.
 ///
 /// ```

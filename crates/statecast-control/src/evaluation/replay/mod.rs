@@ -229,7 +229,7 @@ impl ReplayStudy {
     }
 
     /// Forecasts the remaining rewards of all runs, with a language model where estimators need one, read as
-    /// `reading` says. With a policy, estimators come twice: under the recorded actions, and with the policy acting at
+    /// `reading` says ([`Settings::for_model`]). With a policy, estimators come twice: under the recorded actions, and with the policy acting at
     /// the imagined states.
     ///
     /// # Errors

@@ -216,7 +216,8 @@ impl EvaluationStudy {
         Ok(())
     }
 
-    /// Evaluates policies, with language models where estimators need them, read as `reading` says.
+    /// Evaluates policies, with language models where estimators need them, read as `reading` says
+    /// ([`Settings::for_model`]).
     ///
     /// # Errors
     /// [`EvaluationStudyError`] if policies have one name or other widths than the system, or an estimator or a policy

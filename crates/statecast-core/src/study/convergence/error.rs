@@ -101,7 +101,7 @@ pub enum ConvergenceStudyError {
     TooLarge,
     /// As many runs in the context as there are, or none.
     #[error("`context-runs={context}`: {runs} runs; needs context runs and runs to forecast")]
-    Shown {
+    ContextRuns {
         /// Runs in the context.
         context: usize,
         /// All runs.

@@ -152,7 +152,7 @@ impl<'r> MinimaStudy<'r> {
         check_reading(settings.forecast)?;
         let all = &runs.runs;
         if !(1..all.len()).contains(&settings.context_runs) {
-            return Err(ConvergenceStudyError::Shown {
+            return Err(ConvergenceStudyError::ContextRuns {
                 context: settings.context_runs,
                 runs: all.len(),
             });
