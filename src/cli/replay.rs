@@ -271,3 +271,15 @@ fn text(outcome: &ReplayOutcome) -> String {
     );
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_in_the_help_is_an_estimator() {
+        for (name, _) in ESTIMATORS {
+            assert!(name.parse::<RewardEstimator>().is_ok(), "{name}");
+        }
+    }
+}

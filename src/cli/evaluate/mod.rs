@@ -426,3 +426,16 @@ fn named(text: &str) -> anyhow::Result<(String, PolicySource)> {
     };
     Ok((name, source))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_in_the_help_is_an_estimator() {
+        for (name, _) in ESTIMATORS {
+            let found: Estimator = name.parse().unwrap();
+            assert_eq!(found.name(), name);
+        }
+    }
+}
