@@ -441,6 +441,8 @@ impl CsvSource {
                 Slot::Value(..) => match self.parse(index, cell) {
                     Parsed::Text => {
                         let text = std::str::from_utf8(cell).unwrap_or_default();
+                        let plain = self.thousands[index].and_then(|mark| without(cell, mark));
+                        let cell = plain.as_deref().unwrap_or(cell);
                         let number = || marked(cell, self.records.dialect.delimiter);
                         match number().filter(|_| self.marked[index]) {
                             Some(value) => Parsed::Number(value),

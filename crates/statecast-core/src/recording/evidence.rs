@@ -224,6 +224,13 @@ impl<C: Container> Arrays<'_, C> {
         let Some(states) = rows.reference.map(|place| &families[place]) else {
             return Ok(None);
         };
+        // An axis of one is that of environments: episodes of one step would be told by their ends.
+        if second == 1 && first > 1 {
+            rows.turned = true;
+            return Ok(Some(format!(
+                "arrays begin with [{first}, 1]: the first axis is taken for time and the second for one environment"
+            )));
+        }
         let of_role = |role: Convention| {
             families.iter().find(move |family| {
                 let shape = &family.header.shape;

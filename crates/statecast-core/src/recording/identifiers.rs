@@ -56,6 +56,19 @@ const THINGS: &[&str] = &[
     "replica",
     "dataset",
     "group",
+    "mmsi",
+    "imei",
+    "icao",
+    "icao24",
+    "ship",
+    "vessel",
+    "vehicle",
+    "meter",
+    "node",
+    "asset",
+    "subject",
+    "person",
+    "tag",
 ];
 /// Fewest rows of each.
 const MIN_ROWS: usize = 5;
@@ -84,13 +97,26 @@ impl Table {
             tells(&words.collect::<Vec<f64>>())
         });
         let columns: Vec<usize> = named
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|&column| {
                 let values: Vec<f64> = states.column_values(column, 0..states.rows()).collect();
                 let whole = values.iter().all(|value| value.fract() == 0.0);
                 whole && (stand_together(&values) || (!told && tells(&values)))
             })
             .collect();
+        if !told {
+            let left = named.iter().filter(|&column| !columns.contains(column));
+            for &column in left {
+                let values: Vec<f64> = states.column_values(column, 0..states.rows()).collect();
+                if let Some(kinds) = few_numbers(&values) {
+                    let name = &states.names[column];
+                    roles.warnings.push(format!(
+                        "{name} has {kinds} values and is read as a state: `episode={name}` splits the rows by it"
+                    ));
+                }
+            }
+        }
         if columns.is_empty() || columns.len() == states.names.len() {
             return;
         }
@@ -119,6 +145,17 @@ fn is_thing(name: &str) -> bool {
         .find_map(|number| name.strip_suffix(number))
         .unwrap_or(name);
     THINGS.contains(&stem)
+        || stem
+            .strip_suffix("id")
+            .is_some_and(|of| THINGS.contains(&of))
+}
+
+/// The number of different values, if they are whole and each has some rows.
+fn few_numbers(values: &[f64]) -> Option<usize> {
+    let whole = values.iter().all(|value| value.fract() == 0.0);
+    let kinds: HashSet<u64> = values.iter().map(|value| value.to_bits()).collect();
+    let few = kinds.len() > 1 && MIN_ROWS * kinds.len() <= values.len();
+    (whole && few).then_some(kinds.len())
 }
 
 /// Whether times repeat, and none for the same number again.
@@ -161,7 +198,20 @@ mod tests {
             &of(&[1.0, 2.0, 3.0, 4.0, 5.0])
         ));
         assert!(!stand_together(&[1.0, 1.0, 1.0, 1.0, 1.0, 2.0]));
-        for name in ["Store", "site_no", "Station", "engine", "FIPS", "cell no."] {
+        assert_eq!(few_numbers(&mixed), Some(3));
+        assert_eq!(few_numbers(&[1.0, 2.0, 3.0]), None);
+        assert_eq!(few_numbers(&[0.5; 20]), None);
+        for name in [
+            "userId",
+            "PatientID",
+            "MMSI",
+            "Store",
+            "site_no",
+            "Station",
+            "engine",
+            "FIPS",
+            "cell no.",
+        ] {
             assert!(is_thing(name), "{name}");
         }
         for name in [

@@ -21,6 +21,20 @@ pub(super) fn marked(cell: &[u8], delimiter: u8) -> Option<f64> {
     }
 }
 
+/// A cell without its sign, and without the mark of a percentage or currency.
+pub(super) fn bare(cell: &[u8]) -> &[u8] {
+    let Ok(text) = std::str::from_utf8(cell) else {
+        return cell;
+    };
+    let text = text.trim();
+    let size = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let bare = size
+        .strip_prefix(CURRENCIES)
+        .or_else(|| size.strip_suffix('%'))
+        .or_else(|| size.strip_suffix(CURRENCIES));
+    bare.unwrap_or(size).trim().as_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,8 +7,25 @@ use super::table::Table;
 
 /// Numbers that programs and instruments write where there is no value: of weather and climate
 /// files, of buoys, of netCDF, of analysers of air, the ends of what integers and floats hold.
-const SENTINELS: [f64; 19] = [
+const SENTINELS: [f64; 36] = [
     -32768.0,
+    32767.0,
+    -2_147_483_648.0,
+    2_147_483_647.0,
+    -999_999.0,
+    999_999.0,
+    -9999.99,
+    -9999.9,
+    9999.99,
+    -999.99,
+    999.99,
+    -99.99,
+    -99.9,
+    99.99,
+    -9.99,
+    1e30,
+    1e36,
+    -9.969_209_968_386_869e36,
     65535.0,
     -99.0,
     -88.8,

@@ -1,5 +1,6 @@
 //! Points and commas that may mark thousands or decimals, decided by the column and the rest of the file.
 
+use super::marked::bare;
 use super::records::Record;
 
 /// Marks that may stand before three digits of either kind.
@@ -31,11 +32,7 @@ enum Form {
 }
 
 fn form(cell: &[u8], mark: u8) -> Form {
-    let cell = cell.trim_ascii();
-    let digits = match cell {
-        [b'+' | b'-', rest @ ..] => rest,
-        rest => rest,
-    };
+    let digits = bare(cell);
     let groups: Vec<&[u8]> = digits.split(|&byte| byte == mark).collect();
     let all_digits = |group: &&[u8]| group.iter().all(u8::is_ascii_digit);
     if digits.is_empty() || !groups.iter().all(all_digits) {
@@ -77,12 +74,12 @@ pub(super) fn readings(sample: &[Record], columns: usize, delimiter: u8) -> Vec<
                 return None;
             }
             let hundreds = forms(column, mark).any(|(form, cell)| {
-                let text = std::str::from_utf8(cell.trim_ascii()).unwrap_or_default();
+                let text = std::str::from_utf8(bare(cell)).unwrap_or_default();
                 let number: f64 = text.parse().unwrap_or(0.0);
                 form == Form::Whole && (HUNDREDS..10.0 * HUNDREDS).contains(&number.abs())
             });
-            let long = forms(column, mark)
-                .any(|(form, cell)| form == Form::Whole && cell.trim_ascii().len() > 4);
+            let long =
+                forms(column, mark).any(|(form, cell)| form == Form::Whole && bare(cell).len() > 3);
             Some(match (decimal[place], decimal[1 - place]) {
                 _ if has(Form::Thousands) => Reading::Thousands(mark),
                 (true, _) => return None,
@@ -133,6 +130,8 @@ mod tests {
         );
         assert_eq!(read(';', &["a;999", "b;1.006"]), [None, point]);
         assert_eq!(read('\t', &["a\t999", "b\t1,006"]), [None, comma]);
+        assert_eq!(read(';', &["a;502 €", "b;1.909 €"]), [None, point]);
+        assert_eq!(read('\t', &["a\t$502", "b\t-$1,909"]), [None, comma]);
         assert_eq!(read(';', &["1,5;1.006", "2,5;1.013"]), [None, point]);
         assert_eq!(read(';', &["a;950.000", "b;1.020.000"]), [None, point]);
         for decimals in [

@@ -83,11 +83,11 @@ impl ReplaySettings {
     /// # Errors
     /// [`EvaluationStudyError::Setting`] outside of a range.
     pub fn check(&self) -> Result<Vec<usize>, EvaluationStudyError> {
-        let fail = |setting, value: usize, range| {
+        let fail = |setting, value: usize, range: &str| {
             Err(EvaluationStudyError::Setting {
                 setting,
                 value: value.to_string(),
-                range,
+                range: range.to_owned(),
             })
         };
         if self.context < MIN_CONTEXT {
@@ -101,8 +101,12 @@ impl ReplaySettings {
         if let Some((setting, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return fail(setting, 0, "at least 1");
         }
-        if let Some(&step) = self.steps.iter().find(|&&s| s == 0 || s > self.horizon) {
-            return fail("steps", step, "from 1 to the horizon");
+        if self.steps.contains(&0) {
+            return fail("steps", 0, "at least 1");
+        }
+        if let Some(&step) = self.steps.iter().find(|&&step| step > self.horizon) {
+            let range = format!("beyond the horizon of {}", self.horizon);
+            return fail("steps", step, &range);
         }
         let mut steps = self.steps.clone();
         if steps.is_empty() {

@@ -16,7 +16,7 @@ pub enum EvaluationStudyError {
         /// Its value.
         value: String,
         /// What it must be.
-        range: &'static str,
+        range: String,
     },
     /// A task of another system.
     #[error(

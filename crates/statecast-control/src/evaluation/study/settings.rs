@@ -83,11 +83,11 @@ impl EvaluationSettings {
     }
 
     pub(super) fn check_ranges(&self) -> Result<(), EvaluationStudyError> {
-        let fail = |setting, value: String, range| {
+        let fail = |setting, value: String, range: &str| {
             Err(EvaluationStudyError::Setting {
                 setting,
                 value,
-                range,
+                range: range.to_owned(),
             })
         };
         if !(self.discount > 0.0 && self.discount <= 1.0) {

@@ -303,3 +303,58 @@ fn numbered_periods_in_a_header_are_times() {
         assert_eq!(lengths(&recording), [20; 3], "{mark}");
     }
 }
+
+/// Fault: a replay buffer of one environment that was not full had an episode for each step, of zeros, too.
+#[test]
+fn buffers_of_one_environment_are_read_along_their_steps() {
+    let filled = 144;
+    let value = |i: usize| match i < filled {
+        true => 1.0 + (i % 6) as f64,
+        false => 0.0,
+    };
+    let values: Vec<f64> = (0..200).map(value).collect();
+    let file = Scratch::new(
+        "buffer.npz",
+        npz(&[
+            ("observations", floats(&[200, 1, 1], &values)),
+            ("pos", floats(&[1], &[144.0])),
+            ("full", floats(&[1], &[0.0])),
+        ]),
+    );
+    let (recording, _) = file.read().unwrap();
+    assert_eq!(lengths(&recording), [filled]);
+}
+
+/// Fault: 1.909 € after 502 € fell by a factor of a thousand.
+#[test]
+fn marks_of_thousands_are_found_beside_currencies() {
+    let rows: Vec<String> = (0..20)
+        .map(|i| {
+            format!(
+                "2024-01-{:02};{} €",
+                i + 1,
+                if i % 2 == 0 { "502" } else { "1.909" }
+            )
+        })
+        .collect();
+    let (recording, _) = csv(&format!("day;sales\n{}", rows.join("\n")))
+        .read()
+        .unwrap();
+    assert_eq!(first_and_last(&recording), (502.0, 1909.0));
+}
+
+/// Fault: the numbers of two ships whose rows take turns were a state without a word.
+#[test]
+fn numbers_of_things_that_take_turns_are_warned_of() {
+    let rows: Vec<String> = (0..40)
+        .map(|i| format!("{},{},{}", i, 200 + i % 2, 50.0 + f64::from(i).sin()))
+        .collect();
+    let (_, roles) = csv(&format!("step,MMSI,LAT\n{}", rows.join("\n")))
+        .read()
+        .unwrap();
+    let warned = roles
+        .warnings
+        .iter()
+        .any(|text| text.contains("`episode=MMSI`"));
+    assert!(warned, "{:?}", roles.warnings);
+}
