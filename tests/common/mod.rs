@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 
 use ndarray::ShapeBuilder;
 
-/// A path in `tests/golden`.
+/// A path in `tests/golden` at the top of the workspace.
 pub fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name)
+    let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let golden = folders.find_map(|folder| {
+        let golden = folder.join("tests/golden");
+        golden.is_dir().then_some(golden)
+    });
+    golden.expect("the workspace has golden files").join(name)
 }
 
 /// An array of an NPZ file, row-major, with its shape.
