@@ -44,7 +44,7 @@ pub enum Features {
 /// Setting this variable to `plain` or `f32` switches features off, to compare and to test.
 const SWITCH: &str = "STATECAST_KERNEL";
 
-/// Refuses a value of [`SWITCH`] that switches nothing off.
+/// Refuses a value of `STATECAST_KERNEL` that switches nothing off.
 pub fn check_switch() -> Result<(), String> {
     match std::env::var_os(SWITCH) {
         Some(value) if !["", "plain", "f32"].iter().any(|known| value == *known) => Err(format!(
