@@ -160,7 +160,7 @@ pub(super) fn role_beside(name: &str, action: bool, reward: bool) -> Option<Conv
     believed.then(|| says.role())
 }
 
-/// Whether a flag is set in steps after which the run goes on.
+/// Whether a flag is set in steps after which the run continues.
 pub(super) fn is_continuation(name: &str) -> bool {
     matches!(says(&plain(name)), Some(Says::GoesOn | Says::NotEnded))
 }

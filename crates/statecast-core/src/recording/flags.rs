@@ -94,7 +94,7 @@ impl Table {
         ));
     }
 
-    /// Whether a clock of dates goes on by one step through all rows, in the order of the file.
+    /// Whether a clock of dates advances by one step through all rows, in the order of the file.
     pub(super) fn has_even_dates(&self, rows: usize) -> bool {
         (0..self.clocks.len()).any(|place| self.is_of_even_dates(place, rows))
     }

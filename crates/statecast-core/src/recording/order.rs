@@ -143,7 +143,7 @@ fn repeats(run: &[usize], stretch: &[usize], times: &[f64], step: f64) -> bool {
     within.clone().all(|row| same(&row)) && (scrap || near_end || leaps(run, stretch, times, step))
 }
 
-/// Whether a stretch that goes back repeats a few times of the run before it and goes on after that run.
+/// Whether a stretch that goes back repeats a few times of the run before it and continues after that run.
 fn leaps(run: &[usize], stretch: &[usize], times: &[f64], step: f64) -> bool {
     let last = times[run[run.len() - 1]];
     let within = stretch.iter().take_while(|&&row| times[row] <= last);
