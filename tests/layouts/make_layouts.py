@@ -3,7 +3,9 @@
 Writes the files beside it, `layouts.json` with what a reader must find, and the table of docs/formats.md. All hold the
 same simulated swing of a pendulum, so that no one's data is copied. Needs h5py, pandas, pyarrow, scipy and zstandard.
 
-    python tests/layouts/make_layouts.py
+    python tests/layouts/make_layouts.py [FOLDER]
+
+With a folder, the files are written there, and no page is changed.
 """
 
 import decimal
@@ -23,8 +25,8 @@ import pyarrow.parquet as pq
 import scipy.io
 import zstandard
 
-HERE = pathlib.Path(__file__).parent
-ROOT = HERE.parent.parent
+ROOT = pathlib.Path(__file__).parent.parent.parent
+HERE = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent
 sys.path.insert(0, str(ROOT / "bench"))
 
 from document import put  # noqa: E402
@@ -170,6 +172,20 @@ def plain_text():
     text("gym_steps.csv", "Gymnasium run, a row a step", steps + table([[0] * 8 + [1] * 8, [*range(8)] * 2, X, V, U, REWARD, [0] * ROWS, ([0] * 7 + [1]) * 2]),
          **STEPS | {"lengths": [8, 8]}, time="t")
     plain = ("t,x,v\n" + table([T, X, V])).encode()
+    end = [0] * 7 + [1]
+    rlds = [[1] + [0] * 7] * 2 + [end, end]
+    rest = lambda values: [*values[:7], 0.0, *values[8:15], 0.0]
+    text("rlds.csv", "RLDS time steps, the last of which hold no action", "is_first,is_last,obs_x,obs_v,act_u,reward\n"
+         + table([rlds[0] + rlds[1], rlds[2] + rlds[3], X, V, rest(U), rest(REWARD)]), **STEPS | {"lengths": [7, 7], "final": XV[7]})
+    text("vector_env.csv", "CleanRL, two environments in turn", "env_id,obs_x,obs_v,act_u,reward,done\n"
+         + "".join(f"{e},{x},{v},{u},{r},{int(i % 8 == 7)}\n" for i, (x, v, u, r) in enumerate(zip(X, V, U, REWARD)) for e in range(2)),
+         **STEPS | {"lengths": [8] * 4})
+    text("binance.csv", "Binance candles", "open_time,open,close,close_time\n"
+         + "".join(f"{1706140800000 + 60000 * i + i % 3},{x},{v},{1706140859999 + 60000 * i + i % 2}\n" for i, (x, v) in enumerate(zip(X, V))),
+         states=["open", "close"], values=XV, time="open_time")
+    text("eurostat.tsv", "Eurostat, with flags", "freq,unit,geo\\TIME_PERIOD\t" + "\t".join(f"{2000 + i} " for i in range(ROWS)) + "\n"
+         + "".join(f"A,PC,{geo}\t" + "\t".join(f"{x}" + (" p" if i > 12 else " ") for i, x in enumerate(X)) + "\n" for geo in ("DE", "FR")),
+         states=["value"], values=X, lengths=[ROWS, ROWS], time="time")
     layout("compressed.csv.gz", "`gzip`", **TIMED).write_bytes(gzip.compress(plain, mtime=0))
     layout("compressed.csv.zst", "`zstd`", **TIMED).write_bytes(zstandard.compress(plain))
     with zipfile.ZipFile(layout("compressed.zip", "Kaggle, a zip of one CSV", **TIMED), "w", zipfile.ZIP_DEFLATED) as file:
@@ -188,6 +204,18 @@ def json_text():
     text("pandas_table.json", "pandas `to_json(orient='table')`", frame.to_json(orient="table"), **TIMED)
     text("lists.json", "`json.dump` of a dict of lists", json.dumps({"t": T.tolist(), "x": X.tolist(), "v": V.tolist()}), **TIMED)
     text("web.json", "web service, records under a name", json.dumps({"status": "ok", "data": frame.to_dict("records")}, indent=1), **TIMED)
+    seconds = [1706140800 + 15 * i for i in range(ROWS)]
+    reply = [{"metric": {"__name__": "angle", "instance": name}, "values": [[t, str(x)] for t, x in zip(seconds, X)]} for name in "ab"]
+    text("prometheus.json", "Prometheus, a range query", json.dumps({"status": "success", "data": {"resultType": "matrix", "result": reply}}),
+         states=["value"], values=X, lengths=[ROWS, ROWS], time="time")
+    days = {f"{d:%Y-%m-%d}": {"1. open": str(x), "4. close": str(v)} for d, x, v in zip(DAYS[::-1], X[::-1], V[::-1])}
+    text("alpha_vantage.json", "Alpha Vantage, newest first", json.dumps({"Meta Data": {"2. Symbol": "A"}, "Time Series (Daily)": days}, indent=1),
+         states=["1. open", "4. close"], values=XV, time="date")
+    quotes = {"meta": {"symbol": "A"}, "timestamp": seconds, "indicators": {"quote": [{"open": X.tolist(), "close": V.tolist()}]}}
+    text("yahoo_chart.json", "Yahoo, a chart", json.dumps({"chart": {"result": [quotes], "error": None}}),
+         states=["open", "close"], values=XV, time="timestamp")
+    rates = {f"{d:%Y-%m-%d}": {"USD": x, "GBP": v} for d, x, v in zip(DAYS, X, V)}
+    text("exchange_rates.json", "Frankfurter, exchange rates", json.dumps({"base": "EUR", "rates": rates}), states=["USD", "GBP"], values=XV, time="date")
     series = [{"start": "2024-01-25", "freq": "D", "target": X.tolist(), "item_id": name, "feat_dynamic_real": [V.tolist()], "feat_static_cat": [i]}
               for i, name in enumerate(["a", "b"])]
     text("gluonts.jsonl", "GluonTS, a series a line", "".join(json.dumps(line) + "\n" for line in series),
@@ -358,7 +386,8 @@ def main():
     lines = ",\n".join(json.dumps(entry) for entry in found)
     (HERE / "layouts.json").write_text(f"[\n{lines}\n]\n")
     rows = [f"| {entry['writer']} | `{pathlib.Path(entry['file']).name}` |" for entry in found]
-    put(ROOT / "docs/formats.md", "layouts", "\n".join(["| written by, or as | file in `tests/layouts` |", "|---|---|", *rows]))
+    if len(sys.argv) == 1:
+        put(ROOT / "docs/formats.md", "layouts", "\n".join(["| written by, or as | file in `tests/layouts` |", "|---|---|", *rows]))
     size = sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file())
     print(f"{len(found)} layouts, {size / 1000:.0f} kB")
 

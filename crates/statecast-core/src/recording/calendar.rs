@@ -1,6 +1,7 @@
 //! Dates and times of day as people write them.
 
 use super::instants::{Date, Instant, NANOS_OF_SECOND};
+use super::spelling::plain;
 
 /// A cell that says when.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +28,28 @@ pub(super) fn when(text: &str) -> Option<When> {
         let nanos = dotted.then(|| time_of_day(&text.replace('.', ":"), 24))?;
         nanos.map(When::TimeOfDay)
     })
+}
+
+/// Reads a cell of a column of a name that says how its times are written: weeks as `2024-05`, seasons as `1999-00`.
+pub(super) fn when_called(name: &str, text: &str) -> Option<When> {
+    let parts = || {
+        let (year, part) = text.trim().split_once(['-', '/'])?;
+        let is_part = year.len() == 4 && part.len() == 2 && is_number(year) && is_number(part);
+        is_part.then(|| Some((year.parse::<i64>().ok()?, part.parse::<i64>().ok()?)))?
+    };
+    let instant = match plain(name).as_str() {
+        "week" | "iso_week" | "yearweek" | "year_week" => {
+            parts().and_then(|(year, week)| of_week(year, week, 1))
+        }
+        "season" => parts()
+            .filter(|(year, next)| (year + 1) % 100 == *next)
+            .and_then(|(year, _)| Instant::new(year, 1, 1, 0)),
+        _ => None,
+    };
+    match instant {
+        Some(instant) => Some(When::Date(Date::certain(instant))),
+        None => when(text),
+    }
 }
 
 /// Number of a month by its English name, in full or its first three letters.
@@ -142,6 +165,7 @@ fn date(day: &str) -> Option<Date> {
             Instant::new(year(y)?, 3 * quarter - 2, 1, 0)
         }
         [y, "m", month] => Instant::new(year(y)?, number(month)?, 1, 0),
+        ["fy" | "cy", y] => Instant::new(year(y)?, 1, 1, 0),
         [y, "w", week] if week.len() == 2 => of_week(year(y)?, number(week)?, 1),
         [y, "w", week, day] if week.len() == 2 => of_week(year(y)?, number(week)?, number(day)?),
         [y, m] if year(y).is_some() => Instant::new(year(y)?, month_named(m)?, 1, 0),
@@ -189,6 +213,9 @@ fn date_of_numbers(tokens: &[&str], marks: &[&str]) -> Option<Date> {
             0,
         )),
         (&[year, month], &[4, 2]) => only(Instant::new(year, month, 1, 0)),
+        (&[month, year], &[1 | 2, 4]) if mark == "/" || mark == "-" => {
+            only(Instant::new(year, month, 1, 0))
+        }
         (&[year, month, day], &[4, _, _]) => only(Instant::new(year, month, day, 0)),
         (&[day, month, year], &[_, _, 4]) if mark == "." => only(Instant::new(year, month, day, 0)),
         (&[a, b, year], &[_, _, 4]) => Date::of([

@@ -86,15 +86,18 @@ impl Table {
                         Parsed::Missing("infinite") => f64::INFINITY,
                         Parsed::Missing(_) => f64::NAN,
                         Parsed::Text if placeholder(text).is_some() => f64::NAN,
-                        Parsed::Text => {
-                            return Err(RecordingError::NotANumber {
-                                file: self.file.clone(),
-                                row: row + 1,
-                                line: None,
-                                column: self.blocks[block as usize].names[position].clone(),
-                                text: excerpt(text),
-                            });
-                        }
+                        Parsed::Text => match self.written((block, position), row, text, b',') {
+                            Some(value) => value,
+                            None => {
+                                return Err(RecordingError::NotANumber {
+                                    file: self.file.clone(),
+                                    row: row + 1,
+                                    line: None,
+                                    column: self.blocks[block as usize].names[position].clone(),
+                                    text: excerpt(text),
+                                });
+                            }
+                        },
                     },
                 };
                 self.set(block, position, row, value);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::calendar::{When, when};
+use super::calendar::{When, when, when_called};
 use super::error::excerpt;
 use super::gregorian;
 use super::instants::{Date, First, Instant};
@@ -101,7 +101,8 @@ impl Clock {
     /// Takes the date of the next row.
     pub(super) fn text(&mut self, text: &str) {
         let rows = self.rows();
-        match when(text) {
+        let name = self.columns.first().map_or("", String::as_str);
+        match when_called(name, text) {
             Some(When::Date(date)) if rows == self.dates.len() => self.dates.push(date),
             Some(When::TimeOfDay(nanos)) if rows == self.times_of_day.len() => {
                 self.times_of_day.push(nanos);
@@ -170,6 +171,13 @@ impl Clock {
         let is_total = TOTALS.contains(&word.trim_matches(|c: char| !c.is_alphanumeric()));
         let last = self.rows() == row && row >= 2 && rows - row <= MAX_TOTALS;
         (is_total && last).then_some(row)
+    }
+
+    /// The row from which on the last few of so many rows have no time, though all before have one.
+    pub(super) fn blank_end(&self, rows: usize) -> Option<usize> {
+        let row = self.gap.filter(|_| self.unread.is_none())?;
+        let last = self.rows() == row && row > MAX_TOTALS && rows - row <= MAX_TOTALS;
+        last.then_some(row)
     }
 
     /// Forgets the rows from one without a time on.

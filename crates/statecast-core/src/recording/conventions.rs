@@ -104,6 +104,29 @@ const SERIES: &[&str] = &[
     "device",
     "unit",
 ];
+/// Things of which several run at once, each with episodes of its own.
+const ENVIRONMENTS: &[&str] = &[
+    "env",
+    "env_id",
+    "env_idx",
+    "env_index",
+    "env_num",
+    "env_no",
+    "env_number",
+    "environment",
+    "environment_id",
+    "worker",
+    "worker_id",
+    "worker_idx",
+    "worker_index",
+    "actor_id",
+    "actor_idx",
+    "actor_index",
+    "agent",
+    "agent_id",
+    "agent_idx",
+    "agent_index",
+];
 const LOG_PROBABILITY: &[&str] = &[
     "log_prob",
     "log_probs",
@@ -302,6 +325,11 @@ pub(super) fn is_probability(name: &str) -> bool {
 /// Whether a name of episodes may also be that of a quantity, as `trial`.
 pub(super) fn is_vague_episode(name: &str) -> bool {
     VAGUE_EPISODE.contains(&plain(name).as_str())
+}
+
+/// Whether a column is called like the number of an environment, or of what acts in one.
+pub(super) fn is_environment(name: &str) -> bool {
+    ENVIRONMENTS.contains(&plain(name).as_str())
 }
 
 /// Position of `name` among the names for a single-column role: lower is more usual.

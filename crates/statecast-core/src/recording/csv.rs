@@ -20,12 +20,13 @@ use super::error::excerpt;
 use super::header::{holds_dates, known_by_values, names_columns};
 use super::input::Input;
 use super::labels::Claim;
-use super::marked::marked;
+use super::marked::{is_unit, mark_of_column, marked};
 use super::records::{Record, Records};
 use super::rounded::large_integer;
 use super::source::{Column, Kind, MAX_COLUMNS, Precision, Source};
 use super::table::{Slot, Table};
 use super::thousands::{Reading, readings, without};
+use super::written::written;
 
 /// What is looked at to find out what the columns hold.
 const SAMPLE_ROWS: usize = 1000;
@@ -41,8 +42,8 @@ pub(super) struct CsvSource {
     pub(super) records: Records,
     columns: Vec<Column>,
     pub(super) sample: Vec<Record>,
-    /// Columns all of whose first numbers have a mark, such as that of percent.
-    marked: Vec<bool>,
+    /// The mark that all first numbers of a column have, such as that of percent.
+    marks: Vec<Option<String>>,
     /// What of each column marks thousands.
     thousands: Vec<Option<u8>>,
     has_names: bool,
@@ -176,8 +177,8 @@ impl CsvSource {
             .flatten();
         notes.extend(known.map(|(_, note)| note.to_owned()));
         let known = known.map_or(&[][..], |(known, _)| known);
-        let marked: Vec<bool> = (0..records.width)
-            .map(|index| are_marked(&sample, index, dialect.delimiter))
+        let marks: Vec<Option<String>> = (0..records.width)
+            .map(|index| mark_of_column(&sample, index, dialect.delimiter))
             .collect();
         let readings = readings(&sample, records.width, dialect.delimiter);
         let thousands: Vec<Option<u8>> = readings
@@ -194,7 +195,7 @@ impl CsvSource {
                 let unnamed = has_names && name.is_empty();
                 let grouped = thousands[index].is_some();
                 let kind = match kind_of(&sample, index, dialect.delimiter) {
-                    Kind::Text if (marked[index] || grouped) && !unnamed => Kind::Number,
+                    Kind::Text if (marks[index].is_some() || grouped) && !unnamed => Kind::Number,
                     Kind::Number if unnamed => Kind::Unnamed,
                     kind => kind,
                 };
@@ -228,11 +229,18 @@ impl CsvSource {
             })
         });
         notes.extend(said);
+        notes.extend(columns.iter().zip(&marks).filter_map(|(column, mark)| {
+            let unit = mark.as_ref().filter(|mark| is_unit(mark))?;
+            Some(format!(
+                "{unit} after the numbers of {} is their unit",
+                column.name
+            ))
+        }));
         Ok(Self {
             records,
             columns,
             sample,
-            marked,
+            marks,
             thousands,
             has_names,
             notes,
@@ -438,15 +446,26 @@ impl CsvSource {
                     table.part(index, value.unwrap_or(f64::NAN));
                     continue;
                 }
-                Slot::Value(..) => match self.parse(index, cell) {
+                Slot::Value(block, position) => match self.parse(index, cell) {
                     Parsed::Text => {
                         let text = std::str::from_utf8(cell).unwrap_or_default();
+                        let delimiter = self.records.dialect.delimiter;
                         let plain = self.thousands[index].and_then(|mark| without(cell, mark));
-                        let cell = plain.as_deref().unwrap_or(cell);
-                        let number = || marked(cell, self.records.dialect.delimiter);
-                        match number().filter(|_| self.marked[index]) {
-                            Some(value) => Parsed::Number(value),
-                            None => placeholder(text).map_or(Parsed::Text, Parsed::Missing),
+                        let number = || {
+                            let (mark, value) =
+                                marked(plain.as_deref().unwrap_or(cell), delimiter)?;
+                            (self.marks[index].as_deref() == Some(mark)).then_some(value)
+                        };
+                        if let Some(value) = number() {
+                            Parsed::Number(value)
+                        } else if let Some(missing) = placeholder(text) {
+                            Parsed::Missing(missing)
+                        } else {
+                            match table.written((block, position), row, text, delimiter) {
+                                Some(value) if value.is_nan() => Parsed::Missing("\":\" (missing)"),
+                                Some(value) => Parsed::Number(value),
+                                None => Parsed::Text,
+                            }
                         }
                     }
                     parsed => parsed,
@@ -489,14 +508,6 @@ impl CsvSource {
     }
 }
 
-/// Whether all cells of a column that hold anything are numbers with a mark.
-fn are_marked(sample: &[Record], index: usize, delimiter: u8) -> bool {
-    let held = sample.iter().map(|record| &record.cells[index]);
-    let mut held = held.filter(|cell| !matches!(parse(cell, delimiter), Parsed::Missing(_)));
-    let first = held.next().and_then(|cell| marked(cell, delimiter));
-    first.is_some() && held.all(|cell| marked(cell, delimiter).is_some())
-}
-
 /// What a column holds, by its first cell that holds anything, or words for nothing only.
 fn kind_of(sample: &[Record], index: usize, delimiter: u8) -> Kind {
     let mut kind = Kind::Blank;
@@ -507,7 +518,7 @@ fn kind_of(sample: &[Record], index: usize, delimiter: u8) -> Kind {
             Parsed::Missing(_) => return Kind::Number,
             Parsed::Text => {
                 let text = std::str::from_utf8(&record.cells[index]).unwrap_or_default();
-                if placeholder(text).is_some() {
+                if placeholder(text).is_some() || written(text, delimiter).is_some() {
                     kind = Kind::Text;
                     continue;
                 }

@@ -14,9 +14,12 @@ const PREAMBLE_LINES: usize = 100;
 const MIN_TABLE_LINES: usize = 3;
 /// Marks of thousands that are nothing else in a number: those of Switzerland, blanks that do not break.
 const THOUSANDS: [char; 4] = ['\'', '\u{2019}', '\u{a0}', '\u{202f}'];
+/// The minus sign of typesetters, beside the hyphen of keyboards.
+const MINUS: char = '\u{2212}';
 /// Words that stand for a missing value in a column of numbers, and what errors call them. As labels they may be
 /// labels, and under a header units.
-const PLACEHOLDERS: [(&str, &str); 19] = [
+const PLACEHOLDERS: [(&str, &str); 20] = [
+    (":", "\":\" (missing)"),
     ("*", "\"*\" (missing)"),
     ("?", "\"?\" (missing)"),
     ("-", "\"-\" (missing)"),
@@ -74,6 +77,10 @@ pub(super) fn parse(cell: &[u8], delimiter: u8) -> Parsed {
 fn number(text: &str, delimiter: u8) -> Option<f64> {
     if let Ok(value) = text.parse() {
         return Some(value);
+    }
+    if let Some(size) = text.strip_prefix(MINUS) {
+        let begins = size.starts_with(|c: char| c.is_ascii_digit() || ['.', ','].contains(&c));
+        return number(size, delimiter).filter(|_| begins).map(|size| -size);
     }
     if let Some(mark) = text.chars().find(|c| THOUSANDS.contains(c)) {
         let decimals = ['.', ','].into_iter().find(|&c| text.contains(c));
@@ -310,7 +317,11 @@ pub(super) fn dialect(head: &[u8], separator: Option<u8>) -> Dialect {
     };
     let (splits, equal, ..) = score(&first, delimiter, runs);
     if splits && equal {
-        return whole;
+        let skipped = match is_title(&lines, delimiter, runs) {
+            true => lines[1].0,
+            false => 0,
+        };
+        return Dialect { skipped, ..whole };
     }
     let tables = candidates.iter().filter_map(|&(delimiter, runs)| {
         let (skipped, header, numbers) = table_start(&lines, delimiter, runs)?;
@@ -374,6 +385,23 @@ fn numbers(lines: &[&[u8]], delimiter: u8, runs: bool) -> usize {
     1000 * numbers / all.len().max(1)
 }
 
+/// Whether the first of some lines of one width is a title, filled up with empty cells, above the names of columns.
+fn is_title(lines: &[(usize, &[u8])], delimiter: u8, runs: bool) -> bool {
+    let of_line = |place: usize| {
+        lines
+            .get(place)
+            .map(|(_, line)| cells(line, delimiter, runs))
+    };
+    let (Some(first), Some(names), Some(row)) = (of_line(0), of_line(1), of_line(2)) else {
+        return false;
+    };
+    let is_word = |cell: &&[u8]| matches!(parse(cell, delimiter), Parsed::Text);
+    let alone = !first[0].is_empty() && first[1..].iter().all(|cell| cell.is_empty());
+    let named = names.iter().all(is_word);
+    let number = |cell: &&[u8]| matches!(parse(cell, delimiter), Parsed::Number(_));
+    first.len() > 1 && alone && named && row.iter().any(number)
+}
+
 /// Where the last lines begin that have one width: lines before them, how the header fits, and how
 /// many of their cells are numbers. Nothing if what stands before them may be rows with a cell too
 /// many or too few.
@@ -400,7 +428,9 @@ fn table_start(
     let texts: Vec<&[u8]> = lines[start..].iter().map(|(_, line)| *line).collect();
     let numbers = numbers(&texts[1.min(texts.len())..], delimiter, runs);
     let all_words = |cells: &[&[u8]]| !holds_number(cells) && !cells.is_empty();
-    if start == 1 && table > 1 && split[0].len() + 1 == width && all_words(&split[0]) {
+    // What stands above names is a title.
+    let is_title = split.get(2).is_some_and(|row| holds_number(row)) && all_words(&split[1]);
+    if start == 1 && table > 1 && split[0].len() + 1 == width && all_words(&split[0]) && !is_title {
         let trailing = split[1..].iter().all(|cells| cells[width - 1].is_empty());
         let fit = match trailing {
             true => HeaderFit::NoLast,

@@ -66,13 +66,32 @@ impl Table {
 
     /// Leaves out rows below the table that sum it up, and gives the rows that stay.
     pub(super) fn leave_out_totals(&mut self, rows: usize, roles: &mut Roles) -> usize {
-        let found = self
-            .clocks
+        let clocks = || self.clocks.iter().filter(|clock| !clock.is_unknown);
+        let totals = clocks().find_map(|clock| Some((clock.totals(rows)?, clock.name())));
+        // A final state may have no time.
+        let steps = [Block::Action, Block::Reward];
+        let controlled = steps
             .iter()
-            .filter(|clock| !clock.is_unknown)
-            .find_map(|clock| Some((clock.totals(rows)?, clock.name())));
-        let Some((first, column)) = found else {
-            return rows;
+            .any(|&block| !self.blocks[block as usize].names.is_empty());
+        let blank = clocks()
+            .filter(|_| !controlled && !self.time_is_chosen)
+            .find_map(|clock| Some((clock.blank_end(rows)?, clock.name())));
+        let (first, note) = match (totals, blank) {
+            (Some((first, column)), _) => (
+                first,
+                format!(
+                    "rows from {} on are totals by {column}; they are left out",
+                    first + 1
+                ),
+            ),
+            (None, Some((first, column))) => (
+                first,
+                format!(
+                    "rows from {} on have no {column}; they are left out",
+                    first + 1
+                ),
+            ),
+            (None, None) => return rows,
         };
         let removed: Vec<usize> = (first..rows).collect();
         self.blocks
@@ -85,10 +104,7 @@ impl Table {
         self.time_parts
             .iter_mut()
             .for_each(|part| part.values.truncate(first));
-        roles.notes.push(format!(
-            "rows from {} on are totals by {column}; they are left out",
-            first + 1
-        ));
+        roles.notes.push(note);
         first
     }
 

@@ -29,6 +29,7 @@ impl Table {
         let episodes = self.settle(roles)?;
         self.take_logarithms(roles);
         self.warn_of_rounded(roles);
+        self.say_written(roles);
         self.warn_of_sentinels(roles);
         let rows = self.row_in_file.len();
         let final_states: Vec<Option<Vec<f64>>> = episodes
@@ -142,6 +143,7 @@ impl Table {
                 (class, place) => (class + 1, place),
             });
         let episodes = self.settle(roles)?;
+        self.say_written(roles);
         self.warn_of_sentinels(roles);
         if let Some(gap) = self.label_gap(roles) {
             return Err(self.missing_at(gap));

@@ -160,6 +160,11 @@ pub(super) fn role_beside(name: &str, action: bool, reward: bool) -> Option<Conv
     believed.then(|| says.role())
 }
 
+/// Whether a flag is set where an episode is over, by itself or by a time limit.
+pub(super) fn is_end_of_episode(name: &str) -> bool {
+    says(&plain(name)) == Some(Says::Over)
+}
+
 /// Whether a flag is set in steps after which the run continues.
 pub(super) fn is_continuation(name: &str) -> bool {
     matches!(says(&plain(name)), Some(Says::GoesOn | Says::NotEnded))

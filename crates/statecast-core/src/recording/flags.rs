@@ -3,7 +3,7 @@
 use super::Roles;
 use super::cells::{Block, Cells};
 use super::conventions::{Convention, convention};
-use super::flag_names::{is_continuation, is_vague_continuation};
+use super::flag_names::{is_continuation, is_end_of_episode, is_vague_continuation};
 use super::labels::{Claim, Labels};
 use super::order::gaps;
 use super::table::Table;
@@ -27,6 +27,7 @@ impl Table {
             }
         }
         self.turn_continuations(roles);
+        self.leave_time_limits();
         self.read_step_types(roles);
     }
 
@@ -58,6 +59,23 @@ impl Table {
             *flags = Cells::default();
             roles.terminated = Default::default();
         }
+    }
+
+    /// Of a flag of ends of episodes that stands beside one of ends of the system, what is left is where they were cut
+    /// off.
+    fn leave_time_limits(&mut self) {
+        let over = self.flag(Block::Truncated).names.first();
+        if !over.is_some_and(|name| is_end_of_episode(array_of(name))) {
+            return;
+        }
+        let ended = std::mem::take(&mut self.blocks[Block::Terminated as usize]);
+        let over = &mut self.blocks[Block::Truncated as usize];
+        for (row, value) in over.values.iter_mut().enumerate() {
+            if row < ended.rows() && ended.is_set(row) {
+                *value = 0.0;
+            }
+        }
+        self.blocks[Block::Terminated as usize] = ended;
     }
 
     /// Flags of first and last steps of the types 0, 1 and 2 of these.

@@ -6,8 +6,9 @@ use super::assignment::{Assignment, refuse_unusable};
 use super::cells::Block;
 use super::company::{followed, set_aside, spellings};
 use super::conventions::{
-    Convention, is_bare_action, is_probability, is_seed, is_vague_episode, rank,
+    Convention, is_bare_action, is_environment, is_probability, is_seed, is_vague_episode, rank,
 };
+use super::flag_names::is_end_of_episode;
 use super::labels::Claim;
 use super::padding::is_padding;
 use super::source::{Kind, Precision};
@@ -123,10 +124,17 @@ impl Assignment<'_, '_> {
         if selection.time.is_none() {
             self.guess_times();
         }
+        let of_control = [Convention::Action, Convention::Reward];
+        let controlled = of_control
+            .iter()
+            .all(|&role| self.called.contains(&Some(role)));
         for index in 0..self.columns.len() {
             let column = &self.columns[index];
             let vague = is_vague_episode(column.family());
             let claim = match (self.called[index], &column.kind) {
+                (_, Kind::Number | Kind::Text) if controlled && is_environment(column.family()) => {
+                    Claim::Environment
+                }
                 (Some(Convention::Episode), Kind::Number | Kind::Text) if vague => Claim::Vague,
                 (Some(Convention::Episode), Kind::Number | Kind::Text) => Claim::Named,
                 (Some(Convention::Series), Kind::Number | Kind::Text) => Claim::Perhaps,
@@ -152,6 +160,21 @@ impl Assignment<'_, '_> {
             if let Some(index) = best {
                 self.take(index, Slot::Value(block, 0), true)?;
             }
+        }
+        // Beside a flag of ends of the system, one of ends of episodes tells where they were cut off.
+        let slots = &self.slots;
+        let taken = |block| {
+            slots
+                .iter()
+                .any(|slot| matches!(slot, Some(Slot::Value(of, _)) if *of == block))
+        };
+        let open = taken(Block::Terminated) && !taken(Block::Truncated);
+        let over = self
+            .free(Convention::Terminated)
+            .filter(|&index| self.columns[index].kind == Kind::Number)
+            .find(|&index| is_end_of_episode(self.columns[index].family()));
+        if let Some(index) = over.filter(|_| open) {
+            self.take(index, Slot::Value(Block::Truncated, 0), true)?;
         }
         let padding = self
             .free(Convention::Bookkeeping)

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::calendar::{When, when};
 use super::json::episode;
+use super::json_replies::table_inside;
 
 /// What every record of a log has, whatever it is of.
 const OF_ALL_RECORDS: [&str; 2] = ["epoch", "step"];
@@ -20,8 +21,15 @@ pub(super) fn rows_of_object(value: Value, wanted: &[String]) -> (Vec<Value>, Op
         Some(Value::Array(records)) => of_one_kind(records, wanted),
         Some(other) => {
             fields.insert("log_history".to_owned(), other);
-            (rows_of_table(fields), None)
+            rows_or_reply(fields)
         }
+        None => rows_or_reply(fields),
+    }
+}
+
+fn rows_or_reply(fields: Map<String, Value>) -> (Vec<Value>, Option<String>) {
+    match table_inside(&fields) {
+        Some((rows, note)) => (rows, Some(note)),
         None => (rows_of_table(fields), None),
     }
 }

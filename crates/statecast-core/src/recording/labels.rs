@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::conventions::is_environment;
 use super::order::{arrange, conflicts};
 
 /// Why a column may tell episodes apart, the surest first.
@@ -13,6 +14,8 @@ pub(super) enum Claim {
     Named,
     /// So it is, but quantities may be called alike.
     Vague,
+    /// It is called like an environment of several that run at once.
+    Environment,
     /// It is called like an identifier of something.
     Perhaps,
     /// It holds words.
@@ -60,6 +63,23 @@ impl Labels {
         let turns = 2 * stretches > self.rows;
         let named = self.claim != Claim::Words;
         (apart && (named || turns || stretches == kinds)).then_some(kinds)
+    }
+
+    /// Whether rows with other labels in between do not part its rows: it numbers environments, or the user chose it
+    /// and most rows have another label than the row before.
+    pub(super) fn runs_beside_others(&self) -> bool {
+        let takes_turns = 2 * self.starts.len() > self.rows && self.repeats();
+        match self.claim {
+            Claim::Environment => true,
+            Claim::Chosen => takes_turns || self.numbers_environments(),
+            _ => false,
+        }
+    }
+
+    /// Whether flags cut its rows, for an environment has several episodes.
+    pub(super) fn numbers_environments(&self) -> bool {
+        let called = self.claim == Claim::Chosen && is_environment(&self.column);
+        self.claim == Claim::Environment || called
     }
 
     /// Takes the label of a row; rows come in order. No text stands for missing.
@@ -180,6 +200,7 @@ pub(super) fn group(
     }
     let fits = |label: &Labels| match label.claim {
         Claim::Chosen | Claim::Named => true,
+        Claim::Environment => label.repeats(),
         Claim::Vague => label.repeats() && (times.is_some() || label.comes_back().is_none()),
         Claim::Perhaps => label.repeats() && times.is_none() && label.comes_back().is_none(),
         Claim::Words => false,
@@ -187,7 +208,17 @@ pub(super) fn group(
     let surest = (0..labels.len())
         .filter(|&l| fits(&labels[l]))
         .min_by_key(|&l| labels[l].claim);
-    let start: Vec<usize> = surest.into_iter().collect();
+    let mut start: Vec<usize> = surest.into_iter().collect();
+    // Episodes may be numbered in each environment.
+    let environments: Vec<usize> = (0..labels.len())
+        .filter(|&l| labels[l].claim == Claim::Environment && fits(&labels[l]))
+        .collect();
+    let with = [&start[..], &environments].concat();
+    let count = |columns: &[usize]| members(labels, columns, rows).len();
+    if surest.is_some_and(|l| labels[l].claim < Claim::Environment) && count(&with) > count(&start)
+    {
+        start = with;
+    }
     let mut columns = start.clone();
     let before = misfits(labels, times, &columns, rows);
     let mut left = before;
@@ -195,7 +226,7 @@ pub(super) fn group(
         let may = |l: &usize| {
             let label = &labels[*l];
             let together = label.comes_back().is_none();
-            let sure = label.claim <= Claim::Vague;
+            let sure = label.claim <= Claim::Environment;
             label.repeats()
                 && !columns.contains(l)
                 && (sure || together || left as f64 > INTERLEAVED * rows as f64)
@@ -230,9 +261,12 @@ fn misfits(labels: &[Labels], times: Option<&[f64]>, columns: &[usize], rows: us
             groups.iter().map(of).sum()
         }
         None => {
+            let place = places_beside_others(labels, columns, rows);
             let apart = |(_, group): &(String, Vec<usize>)| {
                 let pairs = group.windows(2);
-                pairs.filter(|pair| pair[1] != pair[0] + 1).count()
+                pairs
+                    .filter(|pair| place[pair[1]] != place[pair[0]] + 1)
+                    .count()
             };
             groups.iter().map(apart).sum()
         }
@@ -247,8 +281,11 @@ fn checked(
 ) -> Result<Groups, ComesBack> {
     let members = members(labels, &columns, rows);
     if times.is_none() {
+        let place = places_beside_others(labels, &columns, rows);
         let apart = members.iter().find_map(|(name, group)| {
-            let gap = group.windows(2).find(|pair| pair[1] != pair[0] + 1)?;
+            let gap = group
+                .windows(2)
+                .find(|pair| place[pair[1]] != place[pair[0]] + 1)?;
             Some((gap[1], name))
         });
         if let Some((row, label)) = apart {
@@ -259,6 +296,22 @@ fn checked(
         }
     }
     Ok(Groups { columns, members })
+}
+
+/// The place of each row among those of its environment, or among all.
+fn places_beside_others(labels: &[Labels], columns: &[usize], rows: usize) -> Vec<usize> {
+    let beside = columns
+        .iter()
+        .copied()
+        .filter(|&l| labels[l].runs_beside_others());
+    let mut place = vec![0; rows];
+    for (_, group) in members(labels, &beside.collect::<Vec<_>>(), rows) {
+        group
+            .iter()
+            .enumerate()
+            .for_each(|(at, &row)| place[row] = at);
+    }
+    place
 }
 
 fn members(labels: &[Labels], columns: &[usize], rows: usize) -> Vec<(String, Vec<usize>)> {

@@ -207,7 +207,7 @@ impl Table {
             let mut cells = quantities.iter().map(|&block| &self.blocks[block as usize]);
             cells.all(|cells| cells.row(row).iter().all(|value| value.is_nan()))
         };
-        let (mut left_out, mut nothing) = (0, 0);
+        let (mut left_out, mut repeated, mut nothing) = (0, 0, 0);
         for run in runs.iter_mut() {
             let last = run.rows.iter().rposition(|row| !is_nothing(row));
             if let Some(last) = last.filter(|_| self.may_be_padded) {
@@ -216,14 +216,29 @@ impl Table {
             }
             let end = run.rows.iter().position(|&row| self.ends(row));
             let end = end.map_or(run.rows.len(), |end| end + 1);
-            if run.rows[end..].iter().all(is_zero) {
-                left_out += run.rows.len() - end;
+            let repeats = |row: &usize| {
+                let last = end.checked_sub(1).map(|last| states.row(run.rows[last]));
+                self.ends(*row) && last == Some(states.row(*row))
+            };
+            let rest = &run.rows[end..];
+            if rest.iter().all(is_zero) {
+                left_out += rest.len();
+                run.rows.truncate(end);
+            } else if rest.iter().all(repeats) {
+                repeated += rest.len();
                 run.rows.truncate(end);
             }
         }
         let zeros = |run: &Run| run.rows.iter().rev().take_while(|row| is_zero(row)).count();
         let padded = |run: &&Run| (MIN_ZEROS..run.rows.len()).contains(&zeros(run));
-        let first = runs.iter().filter(|_| states.names.len() > 1).find(padded);
+        // One state may rest at zero: several that do at the end alone are filled up.
+        let alike = states.names.len() > 1
+            || runs.iter().filter(padded).count() > 1
+                && runs.iter().all(|run| {
+                    let moves = &run.rows[..run.rows.len() - zeros(run)];
+                    !moves.iter().any(is_zero)
+                });
+        let first = runs.iter().filter(|_| alike).find(padded);
         if let Some(run) = first.filter(|_| self.may_be_padded) {
             roles.warnings.push(format!(
                 "{} row(s) at the end of episode {} hold nothing but zeros, as in {} of {} episodes: if they are padding, \
@@ -237,6 +252,11 @@ impl Table {
         if nothing > 0 {
             roles.notes.push(format!(
                 "{nothing} row(s) of NaN alone at the ends of episodes are left out as padding"
+            ));
+        }
+        if repeated > 0 {
+            roles.notes.push(format!(
+                "{repeated} row(s) after the ends of episodes repeat the last state and its end; they are left out as padding"
             ));
         }
         if left_out > 0 {

@@ -48,15 +48,18 @@ mod identifiers;
 mod input;
 mod instants;
 mod json;
+mod json_replies;
 mod json_series;
 mod json_tables;
 mod json_words;
 mod labels;
+mod last_observations;
 mod left_out;
 mod lerobot;
 mod likelihoods;
 mod marked;
 mod mat;
+mod moments;
 mod npy;
 mod npz;
 mod order;
@@ -86,6 +89,7 @@ mod unread;
 mod weekly;
 mod wide;
 mod wrapped;
+mod written;
 
 use std::path::Path;
 

@@ -64,6 +64,7 @@ impl Table {
         let rows = self.leave_out_totals(rows, roles);
         let unknown = self.set_unknown_clocks_aside();
         self.combine_times(rows, roles);
+        self.take_moments(rows, roles);
         self.take_backward_counter(rows, &unknown, roles);
         self.take_restarting_counter(rows, roles);
         self.take_false_clocks(rows, roles);
@@ -112,7 +113,12 @@ impl Table {
         if self.parts.is_some() && !self.flags_cut_parts {
             self.leave_out_zeros(&mut found, roles);
         }
-        match labelled && !self.flags_cut_parts {
+        let columns = &reading.groups.columns;
+        let of_environments = !columns.is_empty()
+            && columns
+                .iter()
+                .all(|&l| self.labels[l].numbers_environments());
+        match labelled && !self.flags_cut_parts && !of_environments {
             true => self.note_flags(&found, &reading.groups, roles),
             false => {
                 let seams = self.seams(&found, roles);
@@ -120,6 +126,7 @@ impl Table {
             }
         }
         self.leave_out_successors(roles);
+        self.take_last_observations(&mut found, roles);
         let mut finals = 0;
         for run in &mut found {
             finals += usize::from(self.take_final_row(&mut run.rows));

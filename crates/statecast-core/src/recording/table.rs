@@ -16,6 +16,7 @@ use super::readings::Times;
 use super::rounded::Rounded;
 use super::source::{Column, Kind};
 use super::time_names::Part;
+use super::written::Written;
 
 /// Values whose memory a date or a label takes.
 const COSTLY: usize = 8;
@@ -104,6 +105,8 @@ pub(super) struct Table {
     pub(super) padding_rows: Vec<usize>,
     /// Quantities whose last digits are lost.
     pub(super) rounded: Vec<Rounded>,
+    /// Numbers that are written in other ways than others of their column.
+    pub(super) written: Vec<Written>,
     /// Columns of the file that are times in nanoseconds.
     pub(super) of_nanos: HashSet<usize>,
     /// Numbers that stand for missing values.
@@ -202,6 +205,7 @@ impl Table {
             gaps: BTreeMap::new(),
             padding_rows: Vec::new(),
             rounded: Vec::new(),
+            written: Vec::new(),
             of_nanos: HashSet::new(),
             missing_values: Vec::new(),
             wants_successors: false,

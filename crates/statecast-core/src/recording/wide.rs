@@ -19,6 +19,7 @@ use super::source::{Column, Kind, Precision, Source, list};
 use super::spelling::plain;
 use super::table::{Slot, Table};
 use super::time_names::part_of_time;
+use super::written::written;
 
 /// Fewest columns of times.
 const MIN_PERIODS: usize = 8;
@@ -350,7 +351,7 @@ impl Source for WideSource {
                         }
                         Moment::Date(text) => Cell::Text(text),
                     },
-                    value.map_or(Cell::Missing, Cell::Float),
+                    cell_of(&record.cells[*index], value),
                 ];
                 for index in [SERIES, TIME, VALUE] {
                     if let Some(slot) = slots[index] {
@@ -364,13 +365,25 @@ impl Source for WideSource {
     }
 }
 
+/// The cell of a value, as text if it is written in another way than others.
+fn cell_of(cell: &[u8], value: Option<f64>) -> Cell<'_> {
+    match (value, std::str::from_utf8(cell)) {
+        (Some(_), Ok(text)) if written(text, b',').is_some() => Cell::Text(text),
+        (Some(value), _) => Cell::Float(value),
+        (None, _) => Cell::Missing,
+    }
+}
+
 /// A value of a series, none where there is none; the error is for words.
 fn value(cell: &[u8], delimiter: u8) -> Result<Option<f64>, ()> {
     match parse(cell, delimiter) {
         Parsed::Number(value) => Ok(Some(value)),
         Parsed::Missing(_) => Ok(None),
         Parsed::Text if NOTHING.contains(&cell.trim_ascii()) => Ok(None),
-        Parsed::Text => Err(()),
+        Parsed::Text => {
+            let text = std::str::from_utf8(cell).map_err(|_| ())?;
+            written(text, delimiter).map(|(_, value)| value).ok_or(())
+        }
     }
 }
 

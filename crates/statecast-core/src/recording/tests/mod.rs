@@ -1,5 +1,6 @@
 //! The readers from outside, on files written here with the crates that define the formats.
 
+mod as_written;
 mod axes;
 mod clocks;
 mod faults;

@@ -207,7 +207,19 @@ fn two_used_columns_cannot_share_a_name() {
 fn the_usual_flag_name_wins_over_its_synonym() {
     let (recording, roles) = csv("obs_x,done,terminated\n1,1,0\n2,1,1\n").read().unwrap();
     assert_eq!(roles.terminated.columns, ["terminated"]);
-    assert_eq!(recording.episodes()[0].terminated(), [false, true]);
+    // The other one says where an episode was cut off, too.
+    assert_eq!(roles.truncated.columns, ["done"]);
+    let [cut, ended] = recording.episodes() else {
+        panic!("{roles}");
+    };
+    assert_eq!(
+        (cut.terminated(), cut.truncated()),
+        (&[false][..], &[true][..])
+    );
+    assert_eq!(
+        (ended.terminated(), ended.truncated()),
+        (&[true][..], &[false][..])
+    );
 }
 
 #[test]

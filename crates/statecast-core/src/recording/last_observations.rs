@@ -1,0 +1,98 @@
+//! Recordings of time steps as RLDS and dm_env have them: the last row of an episode is an observation, after which
+//! nothing is done.
+
+use super::Roles;
+use super::cells::{Block, Cells};
+use super::settle::Run;
+use super::spelling::plain_field;
+use super::table::Table;
+
+/// Flags of first and last time steps.
+const FIRST: [&str; 2] = ["is_first", "step_type"];
+const LAST: [&str; 2] = ["is_last", "step_type"];
+
+impl Table {
+    /// Makes final states of last rows that are flagged as last time steps and hold no action, and gives rewards to
+    /// the actions before them where they stand in the rows that these led to.
+    pub(super) fn take_last_observations(&mut self, runs: &mut [Run], roles: &mut Roles) {
+        let called = |role: &super::AssignedRole, names: [&str; 2]| {
+            let mut columns = role.columns.iter();
+            columns.any(|column| names.contains(&plain_field(column).as_str()))
+        };
+        let first = called(&roles.restart, FIRST);
+        let last = called(&roles.truncated, LAST) || called(&roles.terminated, LAST);
+        let [actions, rewards, successors] = [Block::Action, Block::Reward, Block::Successor]
+            .map(|block| &self.blocks[block as usize]);
+        if !first || !last || actions.names.is_empty() || !successors.names.is_empty() {
+            return;
+        }
+        let holds =
+            |cells: &Cells, row: usize| cells.row(row).iter().any(|&x| x.is_finite() && x != 0.0);
+        let flagged: Vec<usize> = (0..runs.len())
+            .filter(|&run| {
+                runs[run].rows.len() > 1 && runs[run].rows.last().is_some_and(|&row| self.ends(row))
+            })
+            .collect();
+        let last_rows = || {
+            flagged
+                .iter()
+                .filter_map(|&run| runs[run].rows.last().copied())
+        };
+        let acts = runs
+            .iter()
+            .any(|run| run.rows.iter().any(|&row| holds(actions, row)));
+        let first_rows = || runs.iter().filter_map(|run| run.rows.first().copied());
+        let acts_late = runs.len() > 1
+            && last_rows().all(|row| holds(actions, row))
+            && !first_rows().any(|row| holds(actions, row) || holds(rewards, row));
+        let rests = !last_rows().any(|row| holds(actions, row));
+        if flagged.is_empty() || !acts || !(rests || acts_late) {
+            return;
+        }
+        let come_late = last_rows().any(|row| holds(rewards, row))
+            && !first_rows().any(|row| holds(rewards, row));
+        let late = [(acts_late, Block::Action), (come_late, Block::Reward)];
+        for (_, block) in late.iter().filter(|(is_late, _)| *is_late) {
+            let cells = &mut self.blocks[*block as usize];
+            let width = cells.names.len();
+            for pair in runs.iter().flat_map(|run| run.rows.windows(2)) {
+                let next = pair[1] * width..(pair[1] + 1) * width;
+                cells.values.copy_within(next, pair[0] * width);
+            }
+        }
+        // What the last action of an episode without an end earned is not known if rewards come late.
+        let ended: Vec<usize> = match come_late {
+            true => (0..runs.len()).collect(),
+            false => flagged.clone(),
+        };
+        for &run in &ended {
+            let rows = &mut runs[run].rows;
+            let &[.., before, last] = rows.as_slice() else {
+                continue;
+            };
+            let state = self.blocks[Block::State as usize].row(last).to_vec();
+            self.final_states.insert(before, state);
+            for block in [Block::Terminated, Block::Truncated] {
+                let flags = &mut self.blocks[block as usize];
+                if flags.is_set(last) {
+                    flags.values[before] = 1.0;
+                }
+            }
+            rows.pop();
+        }
+        let count = format!("{} of {} episode(s)", flagged.len(), runs.len());
+        roles.notes.push(match (acts_late, come_late) {
+            (true, _) => format!(
+                "first rows hold no action and last ones do: actions and rewards are those that led to the state of their \
+                 row, and the last rows of {count} are final states"
+            ),
+            (false, true) => format!(
+                "the last rows of {count} are flagged as last time steps and hold no action: they are final states, and \
+                 rewards are those of the action in the row before"
+            ),
+            (false, false) => format!(
+                "the last rows of {count} are flagged as last time steps and hold no action: they are final states"
+            ),
+        });
+    }
+}
