@@ -6,7 +6,6 @@ use std::error::Error;
 
 use statecast::Recording;
 use statecast::evaluation::{EvaluationSettings, EvaluationStudy, NamedPolicy};
-use statecast::forecast::Settings;
 use statecast::forecasters::Forecasters;
 use statecast::model::Model;
 use statecast::policy::Constant;
@@ -24,10 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let policy = Constant::new(vec![torque], observations);
         NamedPolicy::new(format!("torque {torque}"), Box::new(policy))
     });
-    let model = Model::builtin()?;
-    let reading = Settings::for_model(&model);
-    let forecasters = Forecasters::new(&[], vec![model])?;
-    let values = study.run(&mut policies, &forecasters, reading, &())?;
+    let forecasters = Forecasters::new(&[], vec![Model::builtin()?])?;
+    let values = study.run(&mut policies, &forecasters, &())?;
     for estimate in &values.estimates {
         if let Some(value) = estimate.value {
             println!(

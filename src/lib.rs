@@ -46,8 +46,11 @@
 //! The method is DICL (Benechehab et al., arXiv 2410.11711) on the density reading of Liu et al.
 //! (arXiv 2402.00795).
 
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "figures")]
 pub mod plot;
+#[cfg(feature = "figures")]
 pub mod report;
 
 #[doc(inline)]
@@ -63,6 +66,7 @@ pub use statecast_lm::{codec, decode, density, experts, model};
 #[doc(inline)]
 pub use statecast_core::{Builder, Error};
 
+#[cfg(feature = "cli")]
 use statecast_lm::kernel;
 
 pub use forecast::{Forecaster, Method, Settings};

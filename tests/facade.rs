@@ -164,3 +164,28 @@ fn nothing_is_not_forecast() {
     fn is_send<T: Send>(_: &T) {}
     is_send(&linear().forecast(&one, 1).unwrap());
 }
+
+/// Fault: of the studies' results only some could be serialised.
+#[test]
+fn results_of_all_studies_are_serialised() {
+    fn serialised<T: serde::Serialize>() {}
+    serialised::<statecast::Forecast>();
+    serialised::<statecast::study::Backtest>();
+    serialised::<statecast::study::CalibrationStudy>();
+    serialised::<statecast::study::density::DensitySummary>();
+    serialised::<statecast::study::Markov>();
+    serialised::<statecast::study::Settling>();
+    serialised::<statecast::study::Minima>();
+    serialised::<statecast::evaluation::PolicyValues>();
+    serialised::<statecast::evaluation::ReplayOutcome>();
+    serialised::<statecast::learning::Comparison>();
+    let one = pendulum().only(&["1"]).unwrap();
+    let forecast = linear().forecast(&one, 5).unwrap();
+    let json = serde_json::to_value(&forecast).unwrap();
+    assert_eq!(json["reading"]["episode"], "1");
+    assert_eq!(
+        json["table"].as_array().unwrap().len(),
+        5 * forecast.names.len()
+    );
+    assert_eq!(json["table"][0]["mean"], forecast.mean()[[0, 0]]);
+}

@@ -12,7 +12,7 @@ use crate::cli::terminal::Terminal;
 use crate::forecasters::Combining;
 use crate::metrics::Calibration;
 use crate::output::{number, percent};
-use crate::study::{CalibrationStudy, Verdict};
+use crate::study::{CalibrationSettings, CalibrationStudy, Verdict};
 
 /// Steps ahead in the table, in addition to the last one.
 const STEPS: [usize; 6] = [1, 2, 5, 10, 20, 50];
@@ -59,19 +59,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         &series.all()?[0].1,
     )?;
     let forecasters = with_system(forecasters, arguments.windowed.system(&series)?)?;
-    let combining = Combining::default().with_alpha(arguments.alpha);
-    let combining = arguments.bands.of(combining);
     let windowed = &arguments.windowed;
+    let mut calibration = CalibrationSettings::new(windowed.settings(&series));
+    calibration.forecaster = name.clone();
+    calibration.forecast = settings;
+    let combining = Combining::default().with_alpha(arguments.alpha);
+    calibration.combining = arguments.bands.of(combining);
     let progress = Progress::new("calibrate");
-    let study = CalibrationStudy::run(
-        &series,
-        &forecasters,
-        &name,
-        settings,
-        combining,
-        windowed.settings(&series),
-        &Terminal(&progress),
-    )?;
+    let study = CalibrationStudy::run(&series, &forecasters, &calibration, &Terminal(&progress))?;
     drop(progress);
     finish(&forecasters)?;
     let made = Study {

@@ -125,7 +125,7 @@ struct Run<'a> {
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let settings = arguments.settings();
+    let settings = arguments.settings()?;
     arguments.check(&settings)?;
     let stages = Stages::default();
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
@@ -149,8 +149,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let language = ForecasterName::Language(arguments.model.source().clone());
     let forecasters = load(&[language], &arguments.model, study.work())?;
     let forecasters = with_system(forecasters, system)?;
-    let reading = arguments.model.settings(arguments.model.method())?;
-    let outcome = study.run(policy.as_deref_mut(), &forecasters, reading, &stages)?;
+    let outcome = study.run(policy.as_deref_mut(), &forecasters, &stages)?;
     drop(stages);
     finish(&forecasters)?;
     let mut ending = Ending::new(arguments.output.as_ref());
@@ -166,7 +165,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    fn settings(&self) -> ReplaySettings {
+    fn settings(&self) -> anyhow::Result<ReplaySettings> {
         let mut settings = ReplaySettings::new(self.estimators.clone());
         settings.context = self.context.get();
         settings.horizon = self.horizon.get();
@@ -174,7 +173,8 @@ impl Arguments {
         settings.runs = self.runs.map(NonZeroUsize::get);
         settings.paths = self.paths.get();
         settings.seed = self.seed;
-        settings
+        settings.forecast = self.model.settings(self.model.method())?;
+        Ok(settings)
     }
 
     /// Checks what can be checked before anything is read.

@@ -188,7 +188,7 @@ impl WindowArguments {
             ending.write(|| {
                 let about = self.about(study);
                 let page =
-                    report::html(&about, &study.found.results, &study.found.summary, weights)?;
+                    report::backtest(&about, &study.found.results, &study.found.summary, weights)?;
                 write_atomically(path, |file| file.write_all(page.as_bytes()))?;
                 tell!("report: {}", path.display());
                 Ok(())

@@ -8,6 +8,9 @@
 //! 4. [`model`]: token ids to probabilities: the bundled model, open models in many formats, models of servers;
 //! 5. [`decode`]: sessions that read a context once and continue it along many paths.
 //!
+//! Cargo features, on by default: `foreign`, architectures that the decoder does not describe, by candle-transformers; `hub`, models
+//! downloaded from the Hugging Face hub; `served`, models that a server computes.
+//!
 //! Forecasts of recordings are in `statecast-core`. The crate `statecast` shows these modules under the same names;
 //! modules hidden here serve the other crates of the workspace.
 

@@ -191,7 +191,7 @@ struct Run<'a> {
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
-    let settings = arguments.settings();
+    let settings = arguments.settings()?;
     arguments.check(&settings)?;
     let stages = Stages::default();
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
@@ -202,8 +202,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (work, horizon) = (study.work(), study.horizon());
     let language = ForecasterName::Language(arguments.model.source().clone());
     let forecasters = with_system(load(&[language], &arguments.model, work)?, system)?;
-    let reading = arguments.model.settings(arguments.model.method())?;
-    let values = study.run(&mut policies, &forecasters, reading, &stages)?;
+    let values = study.run(&mut policies, &forecasters, &stages)?;
     drop(stages);
     finish(&forecasters)?;
     let rankings = values.rankings();
@@ -246,7 +245,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    fn settings(&self) -> EvaluationSettings {
+    fn settings(&self) -> anyhow::Result<EvaluationSettings> {
         let mut settings = EvaluationSettings::new(self.estimators.clone());
         settings.termination = self.termination.map(Termination::from);
         settings.horizon = self.horizon.map(NonZeroUsize::get);
@@ -255,7 +254,8 @@ impl Arguments {
         settings.context = self.context;
         settings.contexts = self.contexts.get();
         settings.seed = self.seed;
-        settings
+        settings.forecast = self.model.settings(self.model.method())?;
+        Ok(settings)
     }
 
     /// Checks what can be checked before anything is read.
@@ -264,7 +264,7 @@ impl Arguments {
             TableFormat::of(output)?;
         }
         written_as(self.report.as_ref(), &["html"])?;
-        settings.check(self.model.method())?;
+        settings.check()?;
         let (policies, recordings) = (self.behaviours.len(), self.files.len());
         if policies > 0 && policies != recordings {
             return Err(EvaluationStudyError::Behaviours {

@@ -133,11 +133,11 @@ struct Run<'a> {
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let name = arguments.experts.name(&arguments.model);
     written_as(arguments.output.as_ref(), &["json"])?;
     written_as(arguments.figure.as_ref(), &["svg", "png"])?;
     let mut settings = arguments.settings()?;
-    settings.check(&name)?;
+    let name = settings.forecaster.clone();
+    settings.check()?;
     if settings.window.is_some() && !arguments.experts.is_empty() {
         return Err(MarkovStudyError::Window.into());
     }
@@ -152,13 +152,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let forecasters = load(std::slice::from_ref(&name), &arguments.model, work)?;
     let progress = Progress::new("markov");
-    let result = Markov::run(
-        &states,
-        &forecasters,
-        &name,
-        &settings,
-        &Terminal(&progress),
-    )?;
+    let result = Markov::run(&states, &forecasters, &settings, &Terminal(&progress))?;
     drop(progress);
     finish(&forecasters)?;
     let mut ending = Ending::new(arguments.output.as_ref());
@@ -187,6 +181,7 @@ impl Arguments {
     /// What is read, but for the true matrix and the temperatures to compare.
     fn settings(&self) -> anyhow::Result<MarkovSettings> {
         let mut settings = MarkovSettings::default();
+        settings.forecaster = self.experts.name(&self.model);
         settings.forecast = self.model.settings(self.model.published_method())?;
         settings.combining = self.uncertainty.combining();
         settings.context = self.recording.context;

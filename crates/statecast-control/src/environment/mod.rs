@@ -11,6 +11,7 @@
 //! `gymnasium/envs/mujoco/assets`.
 
 mod cart_pole;
+mod catalogue;
 mod error;
 mod locomotion;
 mod mountain_car;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
 use crate::forecast::Method;
 
 /// A model in which a policy, or recorded actions, are rolled out.
@@ -173,6 +175,13 @@ impl FromStr for RewardEstimator {
             (None, "baselines" | "rules") => Ok(Self::Baselines),
             _ => Err(UnknownEstimator(name.to_owned())),
         }
+    }
+}
+
+impl Serialize for Estimator {
+    /// Its name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

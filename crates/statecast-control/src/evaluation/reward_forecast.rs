@@ -187,7 +187,7 @@ fn period(series: ArrayView1<f64>) -> usize {
 }
 
 /// Errors of a forecast of a run's remaining rewards.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct RewardForecastErrors {
     /// `100 |Σ (r - r̂)| / |return of the whole run|` after each step, in percent.
     pub error: Vec<f64>,

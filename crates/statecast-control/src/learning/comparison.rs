@@ -19,7 +19,7 @@ pub struct PlannedArm {
 }
 
 /// A training configuration with its runs, one per seed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Arm {
     /// Name.
     pub name: String,
@@ -75,7 +75,7 @@ impl ArmSummary {
 }
 
 /// Training arms compared. The first one is the reference.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// The arms with all evaluations of their runs.
     pub arms: Vec<Arm>,

@@ -71,6 +71,8 @@ pub struct Settings {
 }
 
 impl Default for Settings {
+    /// The published method, [`Method::Vicl`], which suits any model and any predictor. The bundled model is read
+    /// [otherwise](Self::builtin).
     fn default() -> Self {
         Self {
             method: Method::default(),
@@ -83,16 +85,20 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The settings that suit a model, as the program chooses them: [`Method::Residual`] for one that was trained to read
-    /// hints, as the bundled model, else [`Method::Vicl`].
-    pub fn for_model(model: &Model) -> Self {
-        let method = match model.hinted().is_some() {
-            true => Method::Residual,
-            false => Method::Vicl,
-        };
+    /// How the program reads the bundled model: by [`Method::Residual`].
+    pub fn builtin() -> Self {
         Self {
-            method,
+            method: Method::Residual,
             ..Self::default()
+        }
+    }
+
+    /// The settings that suit a model, as the program chooses them: those of the [bundled](Self::builtin) one for any that
+    /// was trained to read hints, else [`Method::Vicl`].
+    pub fn for_model(model: &Model) -> Self {
+        match model.hinted().is_some() {
+            true => Self::builtin(),
+            false => Self::default(),
         }
     }
 }

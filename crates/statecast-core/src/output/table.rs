@@ -9,6 +9,7 @@ use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
+use serde::{Serialize, Serializer};
 
 use super::atomic::is_standard_output;
 use super::{OutputError, write_atomically};
@@ -144,16 +145,19 @@ impl Table {
         csv.flush()
     }
 
+    /// A row's values by the names of the columns.
+    fn object(&self, row: usize) -> serde_json::Map<String, serde_json::Value> {
+        let columns = self.columns.iter();
+        columns
+            .map(|(name, column)| (name.clone(), column.json(row)))
+            .collect()
+    }
+
     fn write_json(&self, to: &mut impl Write) -> io::Result<()> {
         to.write_all(b"[")?;
         for row in 0..self.rows() {
             to.write_all(if row == 0 { b"\n" } else { b",\n" })?;
-            let object: serde_json::Map<_, _> = self
-                .columns
-                .iter()
-                .map(|(name, c)| (name.clone(), c.json(row)))
-                .collect();
-            serde_json::to_writer(&mut *to, &object)?;
+            serde_json::to_writer(&mut *to, &self.object(row))?;
         }
         to.write_all(b"\n]\n")
     }
@@ -191,6 +195,13 @@ impl Table {
         group.close()?;
         file.close()?;
         Ok(())
+    }
+}
+
+impl Serialize for Table {
+    /// A list of one object a row, as in JSON files.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((0..self.rows()).map(|row| self.object(row)))
     }
 }
 

@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::Observer;
 use super::backtest::{Backtest, BacktestSeries, BacktestStudyError};
 use crate::backtest::{BacktestSettings, MethodSummary};
 use crate::forecast::{Forecaster, Recalibrated, Settings};
 use crate::forecasters::{Combining, ForecasterName, Forecasters, ForecastersError};
 use crate::metrics::{Calibration, Pit};
+use crate::model::ModelSource;
 
 /// Coverage of 90 % intervals below and above which densities count as too narrow or too wide.
 const NARROW: f64 = 0.88;
 const WIDE: f64 = 0.92;
 
 /// What the coverage of 90 % intervals says of densities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Verdict {
     /// They cover less than 88 %.
     TooNarrow,
@@ -36,7 +39,7 @@ impl Verdict {
 }
 
 /// Calibration of a channel's one-step densities.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChannelCalibration {
     /// Name of the channel.
     pub name: String,
@@ -46,30 +49,63 @@ pub struct ChannelCalibration {
     pub recalibrated: Calibration,
 }
 
+/// Which forecaster is backtested, and how.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CalibrationSettings {
+    /// The forecaster, without its recalibration.
+    pub forecaster: ForecasterName,
+    /// How it reads.
+    pub forecast: Settings,
+    /// How mixtures are weighted, and how many forecasts from inside of the context bands learn from.
+    pub combining: Combining,
+    /// Windows, paths and seed.
+    pub backtest: BacktestSettings,
+}
+
+impl CalibrationSettings {
+    /// The bundled model, read as the program reads it.
+    pub fn new(backtest: BacktestSettings) -> Self {
+        Self {
+            forecaster: ForecasterName::Language(ModelSource::Builtin),
+            forecast: Settings::builtin(),
+            combining: Combining::default(),
+            backtest,
+        }
+    }
+
+    /// Checks what can be checked before anything is read.
+    ///
+    /// # Errors
+    /// [`BacktestStudyError`] of the windows, paths and seed.
+    pub fn check(&self) -> Result<(), CalibrationStudyError> {
+        Ok(self.backtest.check()?)
+    }
+}
+
 /// A forecaster backtested twice: as it is, and recalibrated online from its past PIT values.
 ///
 /// ```
 /// use statecast::Recording;
 /// use statecast::backtest::{BacktestSettings, Windows};
-/// use statecast::forecast::Settings;
-/// use statecast::forecasters::{Combining, ForecasterName, Forecasters};
-/// use statecast::study::{BacktestSeries, CalibrationStudy};
+/// use statecast::forecasters::Forecasters;
+/// use statecast::study::{BacktestSeries, CalibrationSettings, CalibrationStudy};
 /// let recording = Recording::read("examples/pendulum.csv")?;
-/// let settings = Settings::default();
 /// let windows = Windows::new(100, 10.try_into()?, 3.try_into()?)?;
-/// let mut series = BacktestSeries::new(windows, settings.method, false);
+/// let backtest = BacktestSettings { windows, samples: 20.try_into()?, seed: 0 };
+/// let mut settings = CalibrationSettings::new(backtest);
+/// settings.forecaster = "ar".parse()?;
+/// settings.combining.origins = 2;
+/// let mut series = BacktestSeries::new(windows, settings.forecast.method, false);
 /// let episodes: Vec<_> = recording.episodes().iter().collect();
 /// series.add("pendulum", &recording, &episodes)?;
-/// let name: ForecasterName = "ar".parse()?;
-/// let forecasters = Forecasters::new(&[name.clone()], Vec::new())?;
-/// let backtest = BacktestSettings { windows, samples: 20.try_into()?, seed: 0 };
-/// let combining = Combining::default().with_origins(2);
-/// let study = CalibrationStudy::run(&series, &forecasters, &name, settings, combining, backtest, &())?;
+/// let forecasters = Forecasters::new(&[settings.forecaster.clone()], Vec::new())?;
+/// let study = CalibrationStudy::run(&series, &forecasters, &settings, &())?;
 /// assert_eq!(study.recalibrated().name, "ar+recalibrated");
 /// assert_eq!(study.channels().len(), 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct CalibrationStudy {
     /// Both backtests: first the original densities.
     pub backtest: Backtest,
@@ -88,32 +124,30 @@ pub enum CalibrationStudyError {
 }
 
 impl CalibrationStudy {
-    /// Backtests the forecaster of a name with and without recalibration; `combining` gives the share of mixtures
-    /// and the origins of bands.
+    /// Backtests the forecaster of the settings, one of `forecasters`, with and without recalibration.
     ///
     /// # Errors
-    /// [`CalibrationStudyError`] if the name makes no forecaster or the backtest cannot be made.
+    /// [`CalibrationStudyError`] if its name makes no forecaster or the backtest cannot be made.
     pub fn run(
         series: &BacktestSeries,
         forecasters: &Forecasters,
-        name: &ForecasterName,
-        settings: Settings,
-        combining: Combining,
-        backtest: BacktestSettings,
+        settings: &CalibrationSettings,
         observer: &dyn Observer,
     ) -> Result<Self, CalibrationStudyError> {
-        let combining = combining.plain();
-        let plain = forecasters.predictor(name, settings, combining)?;
+        settings.check()?;
+        let (name, reading) = (&settings.forecaster, settings.forecast);
+        let combining = settings.combining.plain();
+        let plain = forecasters.predictor(name, reading, combining)?;
         let recalibrated = match name.members().len() {
             1 => Arc::new(Recalibrated::new(plain.clone())),
-            _ => forecasters.predictor(name, settings, combining.online())?,
+            _ => forecasters.predictor(name, reading, combining.online())?,
         };
-        let recalibrated = forecasters.informed(Forecaster::of(recalibrated, settings))?;
+        let recalibrated = forecasters.informed(Forecaster::of(recalibrated, reading))?;
         let methods = [
-            forecasters.informed(Forecaster::of(plain, settings))?,
+            forecasters.informed(Forecaster::of(plain, reading))?,
             recalibrated.with_origins(combining.origins),
         ];
-        let backtest = Backtest::run(series, &methods, backtest, observer)?;
+        let backtest = Backtest::run(series, &methods, settings.backtest, observer)?;
         Ok(Self { backtest })
     }
 

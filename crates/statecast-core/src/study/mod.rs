@@ -13,7 +13,13 @@
 //! Those of policies and agents (`evaluate`, `replay`, `train`) are in `statecast-control`: `evaluation::EvaluationStudy`,
 //! `evaluation::ReplayStudy`, `learning::TrainingRun`, `learning::Comparison`.
 //!
-//! A study says what it does to an [`Observer`]; it prints nothing itself.
+//! All have one shape. Settings hold everything that is chosen, `check` what can be refused before anything is read, and errors
+//! name settings as `` `setting=value` ``. A study says what it does to an [`Observer`]; it prints nothing itself. Its result
+//! is serialised by `serde`, and has tables where there is one row a number.
+//!
+//! Studies of one or more [`Forecaster`](crate::forecast::Forecaster)s, which know how they read, take them made. Those that
+//! make forecasters by name take the loaded models as [`Forecasters`](crate::forecasters::Forecasters), and their settings say in
+//! `forecast` how these read.
 
 pub mod backtest;
 mod calibration;
@@ -24,7 +30,9 @@ pub mod forecast;
 pub mod markov;
 
 pub use backtest::{Backtest, BacktestSeries};
-pub use calibration::{CalibrationStudy, CalibrationStudyError, ChannelCalibration, Verdict};
+pub use calibration::{
+    CalibrationSettings, CalibrationStudy, CalibrationStudyError, ChannelCalibration, Verdict,
+};
 pub use convergence::{
     ConvergenceStudyError, Minima, MinimaStudy, Settling, SettlingSettings, SettlingStudy,
 };

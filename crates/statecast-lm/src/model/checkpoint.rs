@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 
 use tokenizers::Tokenizer;
 
+#[cfg(feature = "served")]
+use super::ServedError;
 use super::gguf::GgufFile;
 use super::hinted::HintsCheckpoint;
 use super::source::READING;
 use super::{
-    Architecture, Device, ModelError, ModelSource, ModelWeights, ServedError, read, tokenizer_file,
+    Architecture, Device, ModelError, ModelSource, ModelWeights, ServerAddress, read,
+    tokenizer_file,
 };
 use crate::codec::{PromptFormat, TokenTable};
 
@@ -127,12 +130,7 @@ impl Checkpoint {
                 let weights = ModelWeights::gguf(file, path, precision, device);
                 (config, tokenizer, weights, None)
             }
-            ModelSource::Served(address) => {
-                return Err(ServedError::NoWeights {
-                    server: address.to_string(),
-                    what: "a checkpoint",
-                })?;
-            }
+            ModelSource::Served(address) => return Err(no_checkpoint(address)),
             // What is local is none of these.
             ModelSource::Hub(model) => {
                 return Err(ModelError::NoFolder(model.to_string().into()));
@@ -180,4 +178,17 @@ impl Checkpoint {
     pub fn tokens(&self, formats: &[PromptFormat]) -> Result<TokenTable, ModelError> {
         Ok(TokenTable::choose(&self.tokenizer, formats)?)
     }
+}
+
+/// The error of a checkpoint that is asked of a server.
+#[cfg(feature = "served")]
+fn no_checkpoint(address: &ServerAddress) -> ModelError {
+    let server = address.to_string();
+    let what = "a checkpoint";
+    ServedError::NoWeights { server, what }.into()
+}
+
+#[cfg(not(feature = "served"))]
+fn no_checkpoint(address: &ServerAddress) -> ModelError {
+    super::load::not_served(address)
 }

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use candle_nn::ops::softmax_last_dim;
 
+#[cfg(feature = "foreign")]
 use super::foreign::Foreign;
 use super::hinted::HintsNetwork;
 use super::network::{LanguageModel, Own};
 use super::{
-    Architecture, Checkpoint, Decoder, Device, HintedModel, ModelError, ModelSource, ModelWeights,
-    NumberHead, Precision, Served, Server,
+    Architecture, Checkpoint, Decoder, Device, ForeignConfig, HintedModel, ModelError, ModelSource,
+    ModelWeights, NumberHead, Precision, ServerAddress,
 };
+#[cfg(feature = "served")]
+use super::{Served, Server};
 use crate::codec::{Bin, PromptFormat, TokenTable, builtin_formats};
 
 /// Most values of the sine on which the off-grammar probability is measured.
@@ -43,7 +46,9 @@ struct Loaded {
 
 enum Network {
     Own(Arc<Own>, Option<Arc<HintsNetwork>>),
+    #[cfg(feature = "foreign")]
     Foreign(Arc<Foreign>),
+    #[cfg(feature = "served")]
     Served(Arc<Served>),
 }
 
@@ -78,19 +83,18 @@ impl Model {
         device: Device,
     ) -> Result<Self, ModelError> {
         if let ModelSource::Served(address) = source {
-            let server = Server::connect(address, None)?;
-            let tokens = server.tokens(formats)?;
-            return Self::served(server, tokens);
+            return served(address, formats);
         }
         let checkpoint = Checkpoint::open(source, precision, device)?;
         let tokens = checkpoint.tokens(formats)?;
         Self::of(checkpoint, tokens)
     }
 
-    /// Returns the model of a server, read by the tokens of an audited format.
+    /// Returns the model of a server (feature `served`), read by the tokens of an audited format.
     ///
     /// # Errors
     /// [`ModelError::Served`] if the server cannot read them.
+    #[cfg(feature = "served")]
     pub fn served(server: Server, tokens: TokenTable) -> Result<Self, ModelError> {
         let served = server.model(&tokens)?;
         Ok(Self(Arc::new(Loaded {
@@ -115,10 +119,7 @@ impl Model {
                 let hints = hints.transpose()?.map(Arc::new);
                 Network::Own(Arc::new(Own { decoder, head }), hints)
             }
-            Architecture::Foreign(config) => {
-                let (weights, places) = (&checkpoint.weights, tokens.places());
-                Network::Foreign(Arc::new(Foreign::load(config, weights, places)?))
-            }
+            Architecture::Foreign(config) => foreign(config, &checkpoint, &tokens)?,
         };
         Ok(Self(Arc::new(Loaded {
             source: checkpoint.source,
@@ -226,12 +227,15 @@ impl Model {
     pub fn network(&self) -> Arc<dyn LanguageModel> {
         match &self.0.network {
             Network::Own(own, _) => own.clone(),
+            #[cfg(feature = "foreign")]
             Network::Foreign(foreign) => foreign.clone(),
+            #[cfg(feature = "served")]
             Network::Served(served) => served.clone(),
         }
     }
 
-    /// Returns its server, if it is served.
+    /// Returns its server, if it is served (feature `served`).
+    #[cfg(feature = "served")]
     pub fn server(&self) -> Option<&Served> {
         match &self.0.network {
             Network::Served(served) => Some(served),
@@ -243,7 +247,8 @@ impl Model {
     pub fn decoder(&self) -> Option<&Decoder> {
         match &self.0.network {
             Network::Own(own, _) => Some(&own.decoder),
-            Network::Foreign(_) | Network::Served(_) => None,
+            #[cfg(any(feature = "foreign", feature = "served"))]
+            _ => None,
         }
     }
 
@@ -254,4 +259,51 @@ impl Model {
             _ => None,
         }
     }
+}
+
+/// Returns the model at an address.
+#[cfg(feature = "served")]
+fn served(address: &ServerAddress, formats: &[PromptFormat]) -> Result<Model, ModelError> {
+    let server = Server::connect(address, None)?;
+    let tokens = server.tokens(formats)?;
+    Model::served(server, tokens)
+}
+
+#[cfg(not(feature = "served"))]
+fn served(address: &ServerAddress, _: &[PromptFormat]) -> Result<Model, ModelError> {
+    Err(not_served(address))
+}
+
+/// The error of a program that does not talk to servers.
+#[cfg(not(feature = "served"))]
+pub(super) fn not_served(address: &ServerAddress) -> ModelError {
+    ModelError::Feature {
+        model: address.to_string(),
+        what: "a server computes it",
+        feature: "served",
+    }
+}
+
+/// Returns the network of an architecture that the decoder does not describe.
+#[cfg(feature = "foreign")]
+fn foreign(
+    config: &ForeignConfig,
+    checkpoint: &Checkpoint,
+    tokens: &TokenTable,
+) -> Result<Network, ModelError> {
+    let foreign = Foreign::load(config, &checkpoint.weights, tokens.places())?;
+    Ok(Network::Foreign(Arc::new(foreign)))
+}
+
+#[cfg(not(feature = "foreign"))]
+fn foreign(
+    _: &ForeignConfig,
+    checkpoint: &Checkpoint,
+    _: &TokenTable,
+) -> Result<Network, ModelError> {
+    Err(ModelError::Feature {
+        model: checkpoint.source.to_string(),
+        what: "its architecture is read by candle-transformers",
+        feature: "foreign",
+    })
 }

@@ -11,13 +11,17 @@ mod checkpoint;
 mod config;
 mod decoder;
 mod device;
+#[cfg(feature = "foreign")]
 mod foreign;
+mod foreign_config;
 mod ggml;
 mod gguf;
 mod gguf_tokenizer;
 mod head;
 mod hinted;
+#[cfg(feature = "hub")]
 mod hub;
+mod hub_model;
 mod layer;
 mod linear;
 mod load;
@@ -27,7 +31,9 @@ mod network;
 mod processor;
 mod rotary;
 mod safetensors;
+#[cfg(feature = "served")]
 mod served;
+mod server_address;
 mod source;
 mod tokenizer_file;
 mod weights;
@@ -44,17 +50,19 @@ pub use config::{
 };
 pub use decoder::Decoder;
 pub use device::Device;
-pub use foreign::{FOREIGN_FAMILIES, ForeignConfig};
+pub use foreign_config::{FOREIGN_FAMILIES, ForeignConfig};
 pub use head::NumberHead;
 pub use hinted::{Answer, Answers, HintedModel, HintedSequences, Logits, RowBefore, RowInput};
-pub use hub::{FetchProgress, FetchStep, Hub, HubError, HubModel};
+#[cfg(feature = "hub")]
+pub use hub::{Hub, HubError};
+pub use hub_model::{FetchProgress, FetchStep, HubModel};
 pub use load::{Model, ModelInfo};
 pub use memory::{MemoryNeed, Work, bytes, free_memory};
 pub use memory::{digit_paths_that_fit, paths_that_fit};
 pub use network::{LanguageModel, Sequences, Wanted};
-pub use served::{
-    AddressError, MostRequests, Served, ServedError, Server, ServerAddress, ServerInfo,
-};
+#[cfg(feature = "served")]
+pub use served::{MostRequests, Served, ServedError, Server, ServerInfo};
+pub use server_address::{AddressError, ServerAddress};
 pub use source::{BUILTIN, ModelSource};
 pub use tokenizer_file::read_tokenizer;
 pub use weights::ModelWeights;
@@ -161,10 +169,25 @@ pub enum ModelError {
         "the model gives no finite probabilities; its weights are damaged or overflow in this precision"
     )]
     NotFinite,
+    /// A model that needs a Cargo feature without which this program was built.
+    #[error(
+        "model {model}: {what}, for which this program was not built; build it with the feature \
+         '{feature}' of the crate statecast"
+    )]
+    Feature {
+        /// The model.
+        model: String,
+        /// Why it needs the feature.
+        what: &'static str,
+        /// Name of the feature.
+        feature: &'static str,
+    },
     /// A failed fetch from the hub.
+    #[cfg(feature = "hub")]
     #[error(transparent)]
     Hub(#[from] HubError),
     /// A failure of a served model.
+    #[cfg(feature = "served")]
     #[error(transparent)]
     Served(#[from] ServedError),
     /// No prompt format that the tokenizer supports.

@@ -5,7 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{AddressError, FetchProgress, Hub, HubModel, ModelError, ServerAddress};
+#[cfg(feature = "hub")]
+use super::Hub;
+use super::{AddressError, FetchProgress, HubModel, ModelError, ServerAddress};
 
 /// Name of the bundled checkpoint.
 pub const BUILTIN: &str = "builtin";
@@ -38,17 +40,32 @@ impl ModelSource {
     /// Returns the local source of the model, fetched from the hub if necessary.
     ///
     /// # Errors
-    /// [`ModelError::Hub`].
+    /// `ModelError::Hub` if it cannot be fetched, [`ModelError::Feature`] without the feature `hub`.
     pub fn local(&self, progress: FetchProgress) -> Result<Self, ModelError> {
-        let Self::Hub(model) = self else {
-            return Ok(self.clone());
-        };
-        let path = Hub::from_env().fetch(model, false, progress)?;
-        Ok(match model.gguf {
-            Some(_) => Self::Gguf(path),
-            None => Self::Folder(path),
-        })
+        match self {
+            Self::Hub(model) => fetched(model, progress),
+            _ => Ok(self.clone()),
+        }
     }
+}
+
+/// Returns the local source of a model of the hub.
+#[cfg(feature = "hub")]
+fn fetched(model: &HubModel, progress: FetchProgress) -> Result<ModelSource, ModelError> {
+    let path = Hub::from_env().fetch(model, false, progress)?;
+    Ok(match model.gguf {
+        Some(_) => ModelSource::Gguf(path),
+        None => ModelSource::Folder(path),
+    })
+}
+
+#[cfg(not(feature = "hub"))]
+fn fetched(model: &HubModel, _: FetchProgress) -> Result<ModelSource, ModelError> {
+    Err(ModelError::Feature {
+        model: model.to_string(),
+        what: "no such folder, and a model of this name is downloaded from the hub",
+        feature: "hub",
+    })
 }
 
 /// File with the configuration of hints.

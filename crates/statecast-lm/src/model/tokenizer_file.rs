@@ -5,7 +5,6 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::gguf::GgufFile;
 use super::{ModelError, read};
 use crate::guard;
 
@@ -16,20 +15,6 @@ use crate::guard;
 pub fn read_tokenizer(path: &Path) -> Result<Tokenizer, ModelError> {
     let (json, name) = read(path)?;
     parse(&name, &json)
-}
-
-/// Reads the tokenizer of a GGUF file or a tokenizer.json.
-///
-/// # Errors
-/// As [`read_tokenizer`], and those of the GGUF file.
-pub(super) fn of_any_kind(path: &Path) -> Result<Tokenizer, ModelError> {
-    match path
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
-    {
-        true => GgufFile::open(path)?.tokenizer(),
-        false => read_tokenizer(path),
-    }
 }
 
 /// Parses a tokenizer.json; `file` stands in errors. Padding and truncation of the file, which

@@ -311,6 +311,7 @@ impl ModelWeights {
     }
 
     /// All floating-point tensors by name, in the precision of the activations.
+    #[cfg(feature = "foreign")]
     pub(super) fn all(&self) -> Result<HashMap<String, Tensor>, ModelError> {
         if let Tensors::Gguf(_) = &self.tensors {
             return Err(self.refuse("any", "is in a GGUF file"));

@@ -48,6 +48,8 @@ pub struct ReplaySettings {
     pub paths: usize,
     /// Seed of all draws.
     pub seed: u64,
+    /// How language models read; by default as the program reads the bundled one.
+    pub forecast: Settings,
 }
 
 impl Default for ReplaySettings {
@@ -75,14 +77,15 @@ impl ReplaySettings {
             runs: None,
             paths: 20,
             seed: 0,
+            forecast: Settings::builtin(),
         }
     }
 
-    /// Checks the settings; returns the numbers of steps after which sums are compared, in order.
+    /// Checks the settings.
     ///
     /// # Errors
     /// [`EvaluationStudyError::Setting`] outside of a range.
-    pub fn check(&self) -> Result<Vec<usize>, EvaluationStudyError> {
+    pub fn check(&self) -> Result<(), EvaluationStudyError> {
         let fail = |setting, value: usize, range: &str| {
             Err(EvaluationStudyError::Setting {
                 setting,
@@ -108,6 +111,11 @@ impl ReplaySettings {
             let range = format!("beyond the horizon of {}", self.horizon);
             return fail("steps", step, &range);
         }
+        Ok(())
+    }
+
+    /// Numbers of steps after which sums are compared, in order.
+    fn compared_steps(&self) -> Vec<usize> {
         let mut steps = self.steps.clone();
         if steps.is_empty() {
             let within = STEPS.into_iter().filter(|&step| step <= self.horizon);
@@ -115,7 +123,7 @@ impl ReplaySettings {
         }
         steps.sort_unstable();
         steps.dedup();
-        Ok(steps)
+        steps
     }
 }
 
@@ -125,14 +133,13 @@ impl ReplaySettings {
 /// ```
 /// use statecast::Recording;
 /// use statecast::evaluation::{ReplaySettings, ReplayStudy};
-/// use statecast::forecast::Settings;
 /// use statecast::forecasters::Forecasters;
 /// let recording = Recording::read("examples/pendulum.csv")?;
 /// let mut settings = ReplaySettings::new(vec!["linear".parse()?, "baselines".parse()?]);
 /// settings.horizon = 50;
 /// let study = ReplayStudy::new(&[recording], None, settings, &())?;
 /// let forecasters = Forecasters::new(&[], Vec::new())?; // no estimator reads with a language model
-/// let outcome = study.run(None, &forecasters, Settings::default(), &())?;
+/// let outcome = study.run(None, &forecasters, &())?;
 /// assert_eq!(outcome.steps, [10, 50]);
 /// assert!(outcome.estimates[0].scores.error[0].mean.is_finite());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -157,7 +164,7 @@ impl ReplayStudy {
         settings: ReplaySettings,
         observer: &dyn Observer,
     ) -> Result<Self, EvaluationStudyError> {
-        let steps = settings.check()?;
+        settings.check()?;
         let logged = Logged::new(recordings, &task.map_or(Rules::default(), Rules::of))?;
         let (context, horizon) = (settings.context, settings.horizon);
         let splits = logged.runs.iter();
@@ -177,7 +184,7 @@ impl ReplayStudy {
         let taken = (0..most).map(|i| splits[i * splits.len() / most].clone());
         Ok(Self {
             splits: taken.collect(),
-            steps,
+            steps: settings.compared_steps(),
             // Recorded runs cover the horizon: no termination is needed.
             rules: Rules {
                 reward: task.and_then(|task| task.reward),
@@ -232,9 +239,8 @@ impl ReplayStudy {
         }
     }
 
-    /// Forecasts the remaining rewards of all runs, with a language model where estimators need one, read as
-    /// `reading` says ([`Settings::for_model`]). With a policy, estimators come twice: under the recorded actions, and with the policy acting at
-    /// the imagined states.
+    /// Forecasts the remaining rewards of all runs, with the forecasters' language model where estimators need one. With
+    /// a policy, estimators come twice: under the recorded actions, and with the policy acting at the imagined states.
     ///
     /// # Errors
     /// [`EvaluationStudyError`] if an estimator or the policy fails.
@@ -242,14 +248,13 @@ impl ReplayStudy {
         &self,
         mut policy: Option<&mut (dyn Policy + 'static)>,
         forecasters: &Forecasters,
-        reading: Settings,
         observer: &dyn Observer,
     ) -> Result<ReplayOutcome, EvaluationStudyError> {
         if let Some(policy) = &policy {
             check_widths(&**policy, self.widths())?;
         }
         let mut found = Vec::new();
-        for named in self.named(policy.is_some(), reading) {
+        for named in self.named(policy.is_some()) {
             let begin = Instant::now();
             observer.begin(&named.name);
             let mut errors = Vec::new();
@@ -260,8 +265,7 @@ impl ReplayStudy {
                     Some(policy) if named.acts => ActionSource::Policy(&mut **policy),
                     _ => ActionSource::Recorded(split.actions.view()),
                 };
-                let rewards =
-                    self.rewards(&named.kind, split, actor, (forecasters, reading), &progress);
+                let rewards = self.rewards(&named.kind, split, actor, forecasters, &progress);
                 let of = EvaluationStudyError::of(named.name.as_str());
                 errors.push(RewardForecastErrors::new(
                     split,
@@ -274,7 +278,8 @@ impl ReplayStudy {
     }
 
     /// Returns the requested estimators; those with the policy follow those with recorded actions.
-    fn named(&self, acts: bool, reading: Settings) -> Vec<Named> {
+    fn named(&self, acts: bool) -> Vec<Named> {
+        let chosen = self.settings.forecast.method;
         let mut all = Vec::new();
         let mut add = |name: &str, kind: Kind| {
             let twice = acts && !matches!(kind, Kind::Baseline(_));
@@ -299,11 +304,11 @@ impl ReplayStudy {
                 }
                 RewardEstimator::Rollouts(model) => *model,
             };
-            match model.method(reading.method) {
+            match model.method(chosen) {
                 Some(method) => add(model.name(), Kind::Language(model, method)),
                 None => add(model.name(), Kind::Fitted(model)),
             }
-            if let (None, Some(steps)) = (model.method(reading.method), &self.training) {
+            if let (None, Some(steps)) = (model.method(chosen), &self.training) {
                 let trained = fitted(model, steps, self.settings.seed);
                 add(
                     &format!("{} of other recordings", model.name()),
@@ -320,7 +325,7 @@ impl ReplayStudy {
         kind: &Kind,
         split: &PrefixSplit,
         actor: ActionSource,
-        (forecasters, reading): (&Forecasters, Settings),
+        forecasters: &Forecasters,
         progress: &dyn Fn(f64),
     ) -> Result<Array2<f64>, EvaluationStudyError> {
         let spec = RolloutSpec {
@@ -343,7 +348,7 @@ impl ReplayStudy {
             Kind::Language(model, method) => {
                 let reading = Settings {
                     method: *method,
-                    ..reading
+                    ..self.settings.forecast
                 };
                 let contexts = contexts(
                     *model,

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::evaluation::{RewardBaseline, RewardForecastErrors, RewardForecastScores};
 use crate::output::{Column, OutputError, Table};
 
 /// Errors of one estimator's forecasts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ReplayEstimate {
     /// Name of the estimator.
     pub name: String,
@@ -19,7 +21,7 @@ pub struct ReplayEstimate {
 }
 
 /// Errors of all estimators' forecasts of remaining rewards.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ReplayOutcome {
     /// Numbers of steps after which sums are compared, in order.
     pub steps: Vec<usize>,

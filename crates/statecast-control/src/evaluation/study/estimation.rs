@@ -35,7 +35,6 @@ pub(super) struct Estimation<'s> {
     pub(super) spec: &'s RolloutSpec,
     pub(super) models: &'s FoldModels,
     pub(super) forecasters: &'s Forecasters,
-    pub(super) reading: Settings,
     pub(super) observer: &'s dyn Observer,
 }
 
@@ -131,7 +130,8 @@ impl Estimation<'_> {
     /// Returns the contexts of the estimator's language model, if it has one.
     fn contexts(&self, estimator: Estimator) -> Result<Option<Contexts>, EvaluationStudyError> {
         let model = estimator.model();
-        let Some((model, method)) = model.and_then(|m| Some((m, m.method(self.reading.method)?)))
+        let Some((model, method)) =
+            model.and_then(|m| Some((m, m.method(self.settings.forecast.method)?)))
         else {
             return Ok(None);
         };
@@ -139,7 +139,7 @@ impl Estimation<'_> {
             model,
             Settings {
                 method,
-                ..self.reading
+                ..self.settings.forecast
             },
         );
         read.map(Some)

@@ -16,7 +16,6 @@ pub use values::{PolicyEstimate, PolicyValues, RecordedPolicy};
 
 use super::{FittedQ, Logged, RolloutSpec, Value, recorded_return, simulated, unsupported_actions};
 use crate::environment::{self, Task};
-use crate::forecast::Settings;
 use crate::forecasters::Forecasters;
 use crate::model::Work;
 use crate::policy::{Cloned, Policy, PolicyError, Widths};
@@ -68,7 +67,6 @@ struct Behaviour {
 /// ```
 /// use statecast::Recording;
 /// use statecast::evaluation::{EvaluationSettings, EvaluationStudy, NamedPolicy};
-/// use statecast::forecast::Settings;
 /// use statecast::forecasters::Forecasters;
 /// use statecast::policy::Constant;
 /// let recording = Recording::read("examples/pendulum.csv")?;
@@ -78,7 +76,7 @@ struct Behaviour {
 /// let push = Constant::new(vec![2.0], study.widths().observations);
 /// let mut policies = [NamedPolicy::new("push", Box::new(push))];
 /// let forecasters = Forecasters::new(&[], Vec::new())?; // neither estimator reads with a language model
-/// let values = study.run(&mut policies, &forecasters, Settings::default(), &())?;
+/// let values = study.run(&mut policies, &forecasters, &())?;
 /// let value = values.estimates[0].value.unwrap();
 /// assert!(value.low < value.mean && value.mean < value.high);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -107,7 +105,7 @@ impl EvaluationStudy {
         settings: EvaluationSettings,
         observer: &dyn Observer,
     ) -> Result<Self, EvaluationStudyError> {
-        settings.check_ranges()?;
+        settings.check()?;
         let rules = rules(task, settings.termination)?;
         let (names, recordings): (Vec<String>, Vec<Recording>) = recordings.into_iter().unzip();
         let logged = Logged::new(&recordings, &rules)?;
@@ -216,8 +214,7 @@ impl EvaluationStudy {
         Ok(())
     }
 
-    /// Evaluates policies, with language models where estimators need them, read as `reading` says
-    /// ([`Settings::for_model`]).
+    /// Evaluates policies, with the forecasters' language model where estimators need one.
     ///
     /// # Errors
     /// [`EvaluationStudyError`] if policies have one name or other widths than the system, or an estimator or a policy
@@ -226,10 +223,8 @@ impl EvaluationStudy {
         mut self,
         policies: &mut [NamedPolicy],
         forecasters: &Forecasters,
-        reading: Settings,
         observer: &dyn Observer,
     ) -> Result<PolicyValues, EvaluationStudyError> {
-        self.settings.check(reading.method)?;
         check_names(policies.iter().map(|named| named.name.as_str()))?;
         for named in policies.iter() {
             check_widths(&*named.policy, self.widths())
@@ -253,7 +248,6 @@ impl EvaluationStudy {
             spec: &self.spec,
             models: &models,
             forecasters,
-            reading,
             observer,
         };
         let mut fitted: Vec<Option<Arc<FittedQ>>> = vec![None; policies.len()];
@@ -431,7 +425,7 @@ mod tests {
         let mut policies = [NamedPolicy::new("other", Box::new(other))];
         let forecasters = Forecasters::new(&[], Vec::new()).unwrap();
         let study = study(linear()).unwrap();
-        let error = study.run(&mut policies, &forecasters, Settings::default(), &());
+        let error = study.run(&mut policies, &forecasters, &());
         let error = error.unwrap_err().to_string();
         assert!(
             error.starts_with("policy other: the policy takes 3 observations and gives 2"),
@@ -455,7 +449,7 @@ mod tests {
         let mut same = [push("a"), push("b"), push("a")];
         let forecasters = Forecasters::new(&[], Vec::new()).unwrap();
         let study = study(linear()).unwrap();
-        let error = study.run(&mut same, &forecasters, Settings::default(), &());
+        let error = study.run(&mut same, &forecasters, &());
         assert_eq!(
             error.unwrap_err().to_string(),
             "two policies are called a: name one with `policy=NAME=SOURCE`"

@@ -3,7 +3,7 @@
 use super::EvaluationStudyError;
 use super::estimation::MIN_CONTEXT;
 use crate::evaluation::{Estimator, RolloutModel};
-use crate::forecast::Method;
+use crate::forecast::{Method, Settings};
 
 /// Termination of imagined episodes before the horizon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct EvaluationSettings {
     pub contexts: usize,
     /// Seed of all draws.
     pub seed: u64,
+    /// How language models read; by default as the program reads the bundled one.
+    pub forecast: Settings,
 }
 
 impl Default for EvaluationSettings {
@@ -65,24 +67,16 @@ impl EvaluationSettings {
             context: 400,
             contexts: 4,
             seed: 0,
+            forecast: Settings::builtin(),
         }
     }
 
-    /// Checks the settings, and that a forecasting method suits them.
+    /// Checks the settings.
     ///
     /// # Errors
     /// [`EvaluationStudyError::Setting`] outside of a range, [`EvaluationStudyError::MixedActions`] for a mixture by
     /// [`Method::DiclSa`].
-    pub fn check(&self, method: Method) -> Result<(), EvaluationStudyError> {
-        self.check_ranges()?;
-        let mixture = Estimator::Rollouts(RolloutModel::Mixture);
-        match self.estimators.contains(&mixture) && method == Method::DiclSa {
-            true => Err(EvaluationStudyError::MixedActions),
-            false => Ok(()),
-        }
-    }
-
-    pub(super) fn check_ranges(&self) -> Result<(), EvaluationStudyError> {
+    pub fn check(&self) -> Result<(), EvaluationStudyError> {
         let fail = |setting, value: String, range: &str| {
             Err(EvaluationStudyError::Setting {
                 setting,
@@ -102,9 +96,13 @@ impl EvaluationSettings {
             ("contexts", self.contexts),
             ("horizon", self.horizon.unwrap_or(1)),
         ];
-        match counts.iter().find(|(_, count)| *count == 0) {
-            Some((setting, _)) => fail(setting, "0".to_owned(), "at least 1"),
-            None => Ok(()),
+        if let Some((setting, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return fail(setting, "0".to_owned(), "at least 1");
+        }
+        let mixture = Estimator::Rollouts(RolloutModel::Mixture);
+        match self.estimators.contains(&mixture) && self.forecast.method == Method::DiclSa {
+            true => Err(EvaluationStudyError::MixedActions),
+            false => Ok(()),
         }
     }
 }
@@ -122,7 +120,7 @@ mod tests {
         let said = |change: &dyn Fn(&mut EvaluationSettings)| {
             let mut settings = linear();
             change(&mut settings);
-            settings.check(Method::Vicl).unwrap_err().to_string()
+            settings.check().unwrap_err().to_string()
         };
         assert_eq!(
             said(&|s| s.discount = 1.5),
@@ -131,10 +129,11 @@ mod tests {
         assert_eq!(said(&|s| s.context = 9), "`context=9`: at least 10 rows");
         assert_eq!(said(&|s| s.paths = 0), "`paths=0`: at least 1");
         assert_eq!(said(&|s| s.horizon = Some(0)), "`horizon=0`: at least 1");
-        let mixture = EvaluationSettings::new(vec!["mixture".parse().unwrap()]);
-        assert!(mixture.check(Method::Vicl).is_ok());
+        let mut mixture = EvaluationSettings::new(vec!["mixture".parse().unwrap()]);
+        assert!(mixture.check().is_ok());
+        mixture.forecast.method = Method::DiclSa;
         assert!(matches!(
-            mixture.check(Method::DiclSa),
+            mixture.check(),
             Err(EvaluationStudyError::MixedActions)
         ));
     }

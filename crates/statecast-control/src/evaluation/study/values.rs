@@ -51,7 +51,7 @@ pub struct RecordedPolicy {
 }
 
 /// Estimated values of policies, beside actual returns of the recorded ones and true values where these are known.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct PolicyValues {
     /// Names of the policies.
     pub policies: Vec<String>,

@@ -7,6 +7,8 @@ mod weights;
 
 use std::path::Path;
 
+use serde::Serialize;
+
 pub use error::BacktestStudyError;
 pub use series::BacktestSeries;
 pub use weights::expert_weights;
@@ -16,7 +18,20 @@ use crate::backtest::{BacktestSettings, BacktestSummary, Results, run, summarise
 use crate::forecast::Forecaster;
 use crate::output::{OutputError, Table};
 
-/// All scores of a backtest, and their summary.
+impl BacktestSettings {
+    /// Checks what can be checked before anything is read.
+    ///
+    /// # Errors
+    /// [`BacktestStudyError::OnePath`] if there are fewer than two paths.
+    pub fn check(&self) -> Result<(), BacktestStudyError> {
+        match self.samples.get() {
+            1 => Err(BacktestStudyError::OnePath),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// All scores of a backtest, and their summary, as which it is serialised.
 ///
 /// ```
 /// use statecast::backtest::{BacktestSettings, Windows};
@@ -37,9 +52,10 @@ use crate::output::{OutputError, Table};
 /// assert!(linear.crps.mean < persistence.crps.mean);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Backtest {
     /// The scores.
+    #[serde(skip)]
     pub results: Results,
     /// Means with intervals.
     pub summary: BacktestSummary,
@@ -56,9 +72,7 @@ impl Backtest {
         settings: BacktestSettings,
         observer: &dyn Observer,
     ) -> Result<Self, BacktestStudyError> {
-        if settings.samples.get() < 2 {
-            return Err(BacktestStudyError::OnePath);
-        }
+        settings.check()?;
         let all = series.all()?;
         let windows = settings.windows;
         if series.short() > 0 {

@@ -59,6 +59,16 @@ impl Default for MinimaSettings {
     }
 }
 
+impl MinimaSettings {
+    /// Checks what can be checked before anything is read.
+    ///
+    /// # Errors
+    /// [`ConvergenceStudyError`] for the first setting that cannot be.
+    pub fn check(&self) -> Result<(), ConvergenceStudyError> {
+        check_reading(self.forecast)
+    }
+}
+
 /// Forecasts of the minima that runs of a parameter reach from unseen starts.
 ///
 /// ```
@@ -149,7 +159,7 @@ impl<'r> MinimaStudy<'r> {
         settings: MinimaSettings,
         observer: &dyn Observer,
     ) -> Result<Self, ConvergenceStudyError> {
-        check_reading(settings.forecast)?;
+        settings.check()?;
         let all = &runs.runs;
         if !(1..all.len()).contains(&settings.context_runs) {
             return Err(ConvergenceStudyError::ContextRuns {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use ndarray::{Array2, Array3};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::paths_table::paths_table;
 use super::table::table;
@@ -15,7 +15,8 @@ use crate::recording::TimeStamp;
 
 /// How an episode continues: sample paths, and what they say.
 ///
-/// Arrays of steps are `[horizon, names]`: variables first, then derived quantities.
+/// Arrays of steps are `[horizon, names]`: variables first, then derived quantities. It is serialised as how the context was
+/// read and the rows of its [table](Forecast::table).
 #[non_exhaustive]
 pub struct Forecast {
     /// Label of the episode.
@@ -64,7 +65,7 @@ pub struct HeldOut {
 }
 
 /// How the context of a forecast was read.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, serde::Serialize)]
 #[non_exhaustive]
 pub struct ContextReading {
     /// Label of the episode.
@@ -96,7 +97,7 @@ pub struct ContextReading {
 }
 
 /// Which expert led a channel, for how many rows.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct ChannelLeadership {
     channel: String,
     rows: serde_json::Map<String, serde_json::Value>,
@@ -185,5 +186,14 @@ impl Forecast {
     /// [`OutputError`] if the ending is unknown or the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), OutputError> {
         self.table(&Levels::default()).write(path.as_ref())
+    }
+}
+
+impl Serialize for Forecast {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Forecast", 2)?;
+        fields.serialize_field("reading", &self.reading)?;
+        fields.serialize_field("table", &self.table(&Levels::default()))?;
+        fields.end()
     }
 }

@@ -56,6 +56,14 @@ impl ForecastSettings {
         }
     }
 
+    /// Checks what can be checked before anything is read.
+    ///
+    /// # Errors
+    /// [`ForecastStudyError::Nothing`] if there are no steps or no paths.
+    pub fn check(&self) -> Result<(), ForecastStudyError> {
+        self.rollout().map(drop)
+    }
+
     /// How many rows are drawn.
     ///
     /// # Errors

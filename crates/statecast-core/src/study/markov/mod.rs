@@ -21,7 +21,7 @@ pub use windows::{WindowClass, WindowSummary};
 use super::{Observer, note_contexts};
 use crate::analysis::{Sequence, chain_of_windows};
 use crate::forecast::{Forecaster, Settings, Temperature};
-use crate::forecasters::{ForecasterName, Forecasters};
+use crate::forecasters::Forecasters;
 use crate::output::{Column, OutputError, Table};
 
 /// Most rows that are read.
@@ -30,18 +30,18 @@ const MAX_ROWS: usize = 10_000;
 /// The chain that a forecaster infers from a sequence of states, beside counts and simple rules.
 ///
 /// ```
-/// use statecast::forecasters::{ForecasterName, Forecasters};
+/// use statecast::forecasters::Forecasters;
 /// use statecast::recording::{RoleSelection, read_labels};
 /// use statecast::study::markov::{StateSequence, read_matrix};
 /// use statecast::study::{Markov, MarkovSettings};
 /// let (runs, _) = read_labels("examples/weather.csv".as_ref(), "sky", &RoleSelection::default())?;
 /// let states = StateSequence::of_labels("sky", &runs, &[])?;
-/// let name: ForecasterName = "ar".parse()?;
-/// let forecasters = Forecasters::new(&[name.clone()], Vec::new())?;
 /// let mut settings = MarkovSettings::default();
+/// settings.forecaster = "ar".parse()?;
 /// settings.truth = Some(read_matrix("examples/weather_matrix.csv".as_ref())?);
 /// settings.temperatures.clear();
-/// let markov = Markov::run(&states, &forecasters, &name, &settings, &())?;
+/// let forecasters = Forecasters::new(&[settings.forecaster.clone()], Vec::new())?;
+/// let markov = Markov::run(&states, &forecasters, &settings, &())?;
 /// assert_eq!(markov.labels, ["cloud", "rain", "sun"]);
 /// assert_eq!(markov.study.chains[0].name, "inferred");
 /// assert!(markov.study.rules[0].log_score < markov.study.rules[1].log_score); // those of counts
@@ -67,20 +67,20 @@ pub struct Markov {
 }
 
 impl Markov {
-    /// Shows a sequence of states to the forecaster of a name, and reads its distribution of every
-    /// next state.
+    /// Shows a sequence of states to the forecaster of the settings, one of `forecasters`, and reads its
+    /// distribution of every next state.
     ///
     /// # Errors
-    /// [`MarkovStudyError`] if the settings do not fit the sequence or the forecaster, the name
-    /// makes no forecaster, or the forecaster fails.
+    /// [`MarkovStudyError`] if the settings do not fit the sequence or the forecaster, its name
+    /// makes none, or it fails.
     pub fn run(
         states: &StateSequence,
         forecasters: &Forecasters,
-        name: &ForecasterName,
         settings: &MarkovSettings,
         observer: &dyn Observer,
     ) -> Result<Self, MarkovStudyError> {
-        settings.check(name)?;
+        settings.check()?;
+        let name = &settings.forecaster;
         let (reading, combining) = (settings.forecast, settings.combining);
         let predictor = forecasters.predictor(name, reading, combining)?;
         let longest = Forecaster::of(predictor.clone(), reading).longest_context(1);
@@ -214,9 +214,11 @@ mod tests {
         settings: &MarkovSettings,
         observer: &dyn Observer,
     ) -> Result<Markov, MarkovStudyError> {
-        let name: ForecasterName = "ar".parse().unwrap();
-        let forecasters = Forecasters::new(std::slice::from_ref(&name), Vec::new()).unwrap();
-        Markov::run(states, &forecasters, &name, settings, observer)
+        let mut settings = settings.clone();
+        settings.forecaster = "ar".parse().unwrap();
+        let name = std::slice::from_ref(&settings.forecaster);
+        let forecasters = Forecasters::new(name, Vec::new()).unwrap();
+        Markov::run(states, &forecasters, &settings, observer)
     }
 
     #[test]

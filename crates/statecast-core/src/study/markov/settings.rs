@@ -6,6 +6,7 @@ use super::MarkovStudyError;
 use crate::codec::Scale;
 use crate::forecast::{Method, Settings, Temperature};
 use crate::forecasters::{Combining, ForecasterName};
+use crate::model::ModelSource;
 
 /// Most permutations: each is a reading of the whole sequence.
 pub const MAX_PERMUTATIONS: usize = 100;
@@ -13,17 +14,17 @@ pub const MAX_PERMUTATIONS: usize = 100;
 /// What is read of a sequence of states, and how.
 ///
 /// ```
-/// use statecast::forecasters::ForecasterName;
 /// use statecast::study::MarkovSettings;
 /// let mut settings = MarkovSettings::default();
 /// settings.label_permutations = 1000;
-/// let refused = settings.check(&"builtin".parse::<ForecasterName>()?).unwrap_err();
+/// let refused = settings.check().unwrap_err();
 /// assert_eq!(refused.to_string(), "`label-permutations=1000`: at most 100");
-/// # Ok::<(), statecast::forecasters::NameError>(())
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MarkovSettings {
+    /// The forecaster whose chain is inferred.
+    pub forecaster: ForecasterName,
     /// How the forecaster reads: its temperature and tolerance. The method is `vicl`, the axis that
     /// of the states.
     pub forecast: Settings,
@@ -51,10 +52,11 @@ pub struct MarkovSettings {
 }
 
 impl Default for MarkovSettings {
-    /// Four label permutations and the temperatures 0.5, 1 and 2, without windows.
+    /// The bundled model, four label permutations and the temperatures 0.5, 1 and 2, without windows.
     fn default() -> Self {
         let temperatures = [0.5, 1.0, 2.0].map(Temperature::new);
         Self {
+            forecaster: ForecasterName::Language(ModelSource::Builtin),
             forecast: Settings::default(),
             combining: Combining::default(),
             context: None,
@@ -70,11 +72,11 @@ impl Default for MarkovSettings {
 }
 
 impl MarkovSettings {
-    /// Checks what can be checked of a forecaster's name before anything is read.
+    /// Checks what can be checked before anything is read.
     ///
     /// # Errors
     /// [`MarkovStudyError`] for the first setting that cannot be.
-    pub fn check(&self, name: &ForecasterName) -> Result<(), MarkovStudyError> {
+    pub fn check(&self) -> Result<(), MarkovStudyError> {
         if self.label_permutations > MAX_PERMUTATIONS {
             return Err(MarkovStudyError::Permutations(self.label_permutations));
         }
@@ -87,7 +89,7 @@ impl MarkovSettings {
         if self.forecast.scale != Scale::MinMax {
             return Err(MarkovStudyError::Scale);
         }
-        let alone = name.is_language() && !self.combining.recalibrated;
+        let alone = self.forecaster.is_language() && !self.combining.recalibrated;
         match self.window.is_some() && !alone {
             true => Err(MarkovStudyError::Window),
             false => Ok(()),

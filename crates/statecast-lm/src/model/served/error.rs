@@ -1,20 +1,5 @@
 //! Why a model that is served cannot be used.
 
-/// Why an address is none of a server.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AddressError {
-    /// No `http://` or `https://` with a host.
-    #[error("no address of a server; write it as http://HOST:PORT/v1#MODEL")]
-    Form,
-    /// A user name or password, which would end up in results.
-    #[error("the address must not hold credentials; put the key into STATECAST_API_KEY")]
-    Credentials,
-    /// A query, which might be a key.
-    #[error("the address must not hold a query; put a key into STATECAST_API_KEY")]
-    Query,
-}
-
 /// Why a server does not give what was asked for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -4,7 +4,6 @@
 //! symbols after prefixes that need a prediction. Its own prefix cache is left to it; requests come
 //! in an order that suits such caches.
 
-mod address;
 mod answers;
 mod client;
 mod completions;
@@ -28,12 +27,11 @@ use std::sync::{Arc, Mutex};
 use candle_core::{Device, Tensor};
 
 use super::network::{LanguageModel, Sequences, Wanted};
-use super::{Branch, ModelError};
+use super::{Branch, ModelError, ServerAddress};
 use crate::codec::Place;
-pub use address::ServerAddress;
 use answers::{Answers, Key};
 use client::Client;
-pub use error::{AddressError, ServedError};
+pub use error::ServedError;
 use pieces::Pieces;
 use probe::Found;
 use protocol::{Query, SymbolLogits};

@@ -8,7 +8,8 @@ use super::probe::{Found, probe};
 use super::tokenizer::ServerTokenizer;
 use super::{Served, ServedError, ServerAddress};
 use crate::codec::{CodecError, PromptFormat, TextTokenizer, TokenTable};
-use crate::model::{ModelError, tokenizer_file};
+use crate::model::gguf::GgufFile;
+use crate::model::{ModelError, read_tokenizer};
 
 /// Tokens of a model whose server does not say how many it reads, unless `STATECAST_SERVER_WINDOW`
 /// does.
@@ -51,7 +52,7 @@ impl Server {
     /// # Errors
     /// [`ServedError`] if it cannot be reached or is of no known kind, and errors of the file.
     pub fn connect(address: &ServerAddress, tokenizer: Option<&Path>) -> Result<Self, ModelError> {
-        let tokenizer = tokenizer.map(tokenizer_file::of_any_kind).transpose()?;
+        let tokenizer = tokenizer.map(tokenizer_of).transpose()?;
         let client = Client::from_env(address)?;
         let found = probe(&client)?;
         let server = Self {
@@ -166,5 +167,16 @@ impl Server {
             }
         }
         Ok(Served::new(self, tokens.places(), pieces))
+    }
+}
+
+/// The tokenizer of a GGUF file or a tokenizer.json.
+fn tokenizer_of(path: &Path) -> Result<tokenizers::Tokenizer, ModelError> {
+    match path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
+    {
+        true => GgufFile::open(path)?.tokenizer(),
+        false => read_tokenizer(path),
     }
 }

@@ -2,9 +2,22 @@
 
 use std::str::FromStr;
 
-use ureq::http::Uri;
+use http::Uri;
 
-use super::AddressError;
+/// Why an address is none of a server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// No `http://` or `https://` with a host.
+    #[error("no address of a server; write it as http://HOST:PORT/v1#MODEL")]
+    Form,
+    /// A user name or password, which would end up in results.
+    #[error("the address must not hold credentials; put the key into STATECAST_API_KEY")]
+    Credentials,
+    /// A query, which might be a key.
+    #[error("the address must not hold a query; put a key into STATECAST_API_KEY")]
+    Query,
+}
 
 /// Where a model is served: `http://HOST:PORT/PATH#NAME`, without anything secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +43,10 @@ impl ServerAddress {
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
+}
 
+#[cfg(feature = "served")]
+impl ServerAddress {
     /// The address of something on the server, a path that begins with `/`.
     pub(super) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.root)
@@ -115,7 +131,7 @@ impl std::fmt::Display for ServerAddress {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "served"))]
 mod tests {
     use super::*;
 
