@@ -92,7 +92,7 @@ def pool_scored(run, pool):
     for name, weight in pool.items():
         count = max(1, round(most * weight))
         drawn.append(draws[name][(2 * np.arange(count) + 1) * len(draws[name]) // (2 * count)])
-    return interval_scored(*np.quantile(np.concatenate(drawn), [0.05, 0.5, 0.95], method="hazen"), run["came"])
+    return interval_scored(*np.quantile(np.concatenate(drawn), [0.05, 0.5, 0.95], method="hazen"), run["actual"])
 
 
 def pool_name(pool):
@@ -186,14 +186,14 @@ class Bench:
         for states in STATES:
             found = [self.studied(states, number)["study"] for number in range(CHAINS)]
             first = np.array([f["rules"][0]["log_score"] for f in found])
-            others = np.array([f["relabelling"]["log_scores"] for f in found])
+            others = np.array([f["label_permutations"]["log_scores"] for f in found])
             rows.append(
                 [
                     states,
-                    mean([np.mean(f["relabelling"]["total_variation"]) for f in found]),
+                    mean([np.mean(f["label_permutations"]["total_variation"]) for f in found]),
                     f"{np.abs(others - first[:, None]).max():.3f}",
-                    mean([f["relabelling"]["mean_log_score"] for f in found] - first, sign="+"),
-                    mean([f["relabelling"]["mean_total_variation"] for f in found]),
+                    mean([f["label_permutations"]["mean_log_score"] for f in found] - first, sign="+"),
+                    mean([f["label_permutations"]["mean_total_variation"] for f in found]),
                 ]
             )
         head = "states | distance of distributions | largest difference of log scores | mean of all minus one | its distributions from the truth"
@@ -241,7 +241,7 @@ class Bench:
                 *("--order", ",".join(map(str, range(len(arrays["P"]))))),
             )
             rules = {rule["name"]: rule["log_score"] for rule in found["study"]["rules"]}
-            values = [rules["builtin"], found["study"]["relabelling"]["mean_log_score"], np.mean(theirs[name])]
+            values = [rules["builtin"], found["study"]["label_permutations"]["mean_log_score"], np.mean(theirs[name])]
             values += [rules[rule] for rule in ("counts", "frequencies", "truth")]
             rows.append([name, *values])
         rows.append(["mean", *np.mean([row[1:] for row in rows], 0)])
@@ -259,7 +259,7 @@ class Bench:
                     *("markov", sequence, "--state", "state", "--window", window, "--temperature", temperature),
                     *("--label-permutations", 0, "--temperatures", "none"),
                 )["windows"]
-                long = found["long_run"] or {"law": [], "entropy": np.nan, "second": np.nan}
+                long = found["long_run"] or {"distribution": [], "entropy": np.nan, "second": np.nan}
                 rows.append(
                     [
                         window,
@@ -267,7 +267,7 @@ class Bench:
                         temperature,
                         found["class_count"],
                         found["closed"],
-                        " ".join(f"{p:.3f}" for p in long["law"]),
+                        " ".join(f"{p:.3f}" for p in long["distribution"]),
                         f"{long['entropy']:.3f}",
                         f"{long['second']:.4f}",
                         f"{found['least_passage']:.1e}",
@@ -294,7 +294,7 @@ class Bench:
         for number, setting in enumerate(DESCENTS, 8000):
             for run in self.descents(number, setting, 20):
                 for settles in run["settles"]:
-                    scored = interval_scored(settles["low"], settles["median"], settles["high"], run["came"])
+                    scored = interval_scored(settles["low"], settles["median"], settles["high"], run["actual"])
                     for function in ("all", setting[0]):
                         groups.setdefault((function, settles["name"]), []).append(scored)
                 for function in ("all", setting[0]):
@@ -338,7 +338,7 @@ class Bench:
                 *("training-run", "--simulate", "double-well", "--minima", "x", "--step-size", step),
                 *("--noise", noise, "--steps", steps, "--runs", 50, "--context-runs", 10, "--seed", seed),
             )
-            for judged in found["judged"]:
+            for judged in found["scores"]:
                 estimates = (judged["total_variation"], judged["log_score"])
                 cells = [f"{e['mean']:.3f} [{e['low']:.3f}, {e['high']:.3f}]" for e in estimates]
                 rows.append([step, noise, steps, judged["name"], *cells])

@@ -87,7 +87,7 @@ def report(task, runs):
     known = runs[0][0]
     span = max(known.values()) - min(known.values())
     estimates = [estimate for _, manifest, _ in runs for estimate in manifest["estimates"]]
-    standings = [dict(manifest["standings"]) for _, manifest, _ in runs]
+    standings = [dict(manifest["rankings"]) for _, manifest, _ in runs]
     names = list(dict.fromkeys(e["estimator"] for e in estimates))
     seconds = np.mean([seconds for *_, seconds in runs])
     print(f"### {task}\n\n{len(known)} policies, {len(runs)} seed(s), {seconds:.0f} s each.\n")

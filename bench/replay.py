@@ -50,7 +50,7 @@ def report(program, data, name):
         print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
         for name_of, scores, seconds in manifest["estimators"]:
             held, known = scores["covered"]
-            row = [name_of, *map(shown, scores["error"]), shown(scores["less"][-1]), f"{scores['size']['mean']:.2f}",
+            row = [name_of, *map(shown, scores["error"]), shown(scores["difference"][-1]), f"{scores['absolute_error']['mean']:.2f}",
                    f"{held} of {known}" if known else "–", f"{seconds / manifest['runs']:.1f}"]
             print("| " + " | ".join(row) + " |")
         print(flush=True)

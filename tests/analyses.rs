@@ -118,7 +118,7 @@ fn markov_reads_words_and_writes_all_numbers_and_a_figure() {
     assert_eq!(found["study"]["chains"].as_array().unwrap().len(), 3);
     let visits = found["study"]["visits"].as_array().unwrap().iter();
     assert_eq!(visits.map(|n| n.as_u64().unwrap()).sum::<u64>(), 50);
-    let distribution = found["windows"]["long_run"]["law"]
+    let distribution = found["windows"]["long_run"]["distribution"]
         .as_array()
         .unwrap()
         .iter();
@@ -270,7 +270,7 @@ fn training_run_judges_forecasts_of_simulated_runs() {
     );
     let found = json(&output);
     assert_eq!(found["runs"].as_array().unwrap().len(), 3);
-    assert_eq!(found["judged"].as_array().unwrap().len(), 5);
+    assert_eq!(found["scores"].as_array().unwrap().len(), 5);
     for run in found["runs"].as_array().unwrap() {
         for settles in run["settles"].as_array().unwrap() {
             let number = |key: &str| settles[key].as_f64().unwrap();

@@ -69,7 +69,6 @@ struct Run<'a> {
     first_row: usize,
     rows: usize,
     channels: &'a [String],
-    #[serde(rename = "saturated")]
     clipped: usize,
     seconds: f64,
 }

@@ -184,7 +184,6 @@ struct Run<'a> {
     recorded: &'a [RecordedPolicy],
     /// Name of the estimator with the smallest error for the recorded policies, if it is reliable.
     recommended: Option<&'static str>,
-    #[serde(rename = "standings")]
     rankings: &'a [(&'static str, RankingMetrics)],
     seconds: f64,
 }

@@ -259,11 +259,9 @@ pub struct RewardForecastScores {
     /// Error in percent of the return, after each requested number of steps.
     pub error: Vec<Estimate>,
     /// Difference in error to another forecaster, paired by run.
-    #[serde(rename = "less")]
     pub difference: Vec<Estimate>,
     /// Mean absolute error of the sum over all steps, in units of the number of steps times the
     /// rewards' standard deviation.
-    #[serde(rename = "size")]
     pub absolute_error: Estimate,
     /// Mean signed error, in the same unit.
     pub bias: Estimate,

@@ -41,7 +41,6 @@ pub struct WindowChain {
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct LongRun {
     /// Long-run distribution of the states.
-    #[serde(rename = "law")]
     pub distribution: Vec<f64>,
     /// Modulus of the second largest eigenvalue.
     pub second: f64,

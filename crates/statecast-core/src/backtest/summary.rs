@@ -28,7 +28,6 @@ pub struct BacktestSummary {
     /// Number of windows over all series.
     pub windows: usize,
     /// Number of values that were clipped to the axis of their context.
-    #[serde(rename = "saturated")]
     pub clipped: usize,
 }
 

@@ -21,16 +21,13 @@ pub struct PolicyEstimate {
     /// Mean number of steps of imagined paths.
     pub length: Option<f64>,
     /// Number of clipped values on the paths.
-    #[serde(rename = "saturated")]
     pub clipped: Option<usize>,
     /// Effective number of runs of importance sampling.
-    #[serde(rename = "effective")]
     pub effective_runs: Option<f64>,
     /// Mean probability ratio of importance sampling, if it is significantly below 1.
     pub too_small_ratio: Option<f64>,
     /// Standard deviation of the estimator's errors for the recorded policies beyond their stated
     /// uncertainty.
-    #[serde(rename = "doubt")]
     pub misspecification_error: Option<f64>,
     /// Seconds that it took.
     pub seconds: f64,
@@ -42,7 +39,6 @@ pub struct RecordedPolicy {
     /// Name of the recording.
     pub name: String,
     /// Actual mean return from its own starts over `steps` steps.
-    #[serde(rename = "earned")]
     pub actual: Value,
     /// Horizon of the return, in steps.
     pub steps: usize,
@@ -162,9 +158,9 @@ impl PolicyValues {
             ("low", value(|v| v.low)),
             ("high", value(|v| v.high)),
             ("length", real(&|e| e.length)),
-            ("saturated", real(&|e| e.clipped.map(|s| s as f64))),
+            ("clipped", real(&|e| e.clipped.map(|s| s as f64))),
             ("effective_runs", real(&|e| e.effective_runs)),
-            ("doubt", real(&|e| e.misspecification_error)),
+            ("misspecification_error", real(&|e| e.misspecification_error)),
             ("seconds", real(&|e| Some(e.seconds))),
         ];
         let columns = columns

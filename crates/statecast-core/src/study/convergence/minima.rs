@@ -104,7 +104,6 @@ pub struct Minima {
     /// Positions of the minima, ascending.
     pub minima: Vec<f64>,
     /// Runs in the context.
-    #[serde(rename = "shown")]
     pub context_runs: usize,
     /// Rows of the log per step of the kernels.
     pub stride: usize,
@@ -113,7 +112,6 @@ pub struct Minima {
     /// The unseen starts.
     pub starts: Vec<MinimaStart>,
     /// Scores of the forecasters.
-    #[serde(rename = "judged")]
     pub scores: Vec<MinimaScore>,
 }
 
@@ -127,7 +125,6 @@ pub struct MinimaStart {
     pub start: f64,
     /// Fraction of the runs from there that end at each minimum: over many simulated ones, or of
     /// the logged one.
-    #[serde(rename = "came")]
     pub actual: Vec<f64>,
     /// Forecast probabilities of the minima, `[forecaster][minimum]`.
     pub forecast: Vec<Vec<f64>>,

@@ -22,7 +22,6 @@ pub struct Settling {
     pub runs: Vec<SettlingForecast>,
     /// Scores of the forecasters over the runs with a known settling value; none if there is no
     /// such run.
-    #[serde(rename = "judged")]
     pub scores: Vec<SettlingScore>,
 }
 
@@ -37,7 +36,6 @@ pub struct SettlingForecast {
     /// Rows until the end.
     pub until_rows: usize,
     /// Actual settling value, if the run reaches the end.
-    #[serde(rename = "came")]
     pub actual: Option<f64>,
     /// Forecasts, in the order of the forecasters.
     pub settles: Vec<SettlingValue>,

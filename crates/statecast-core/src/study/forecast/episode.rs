@@ -79,10 +79,8 @@ pub struct ContextReading {
     /// Share of the variance that the channels keep.
     pub explained_variance: f64,
     /// Values of the context that were moved to an end of their axis.
-    #[serde(rename = "saturated_context")]
     pub clipped_context: usize,
     /// Values fed back on sampled paths that were moved to an end.
-    #[serde(rename = "saturated_feedback")]
     pub clipped_feedback: usize,
     /// Values of derived quantities on sampled paths that are not defined.
     pub undefined: usize,

@@ -133,7 +133,6 @@ pub struct ChainStudy {
     /// The predictor and the baselines.
     pub rules: Vec<RuleScore>,
     /// Results under label permutations, if any.
-    #[serde(rename = "relabelling")]
     pub label_permutations: Option<LabelPermutations>,
 }
 
