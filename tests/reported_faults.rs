@@ -155,6 +155,101 @@ fn a_rival_is_the_same_whatever_the_model_reads() {
     }
 }
 
+/// The same beside a forecast whose truth was held back.
+#[test]
+fn persistence_is_the_same_beside_every_forecast() {
+    let folder = tempfile::tempdir().unwrap();
+    let scores = |method: &str| {
+        let output = folder.path().join(format!("{method}.csv"));
+        let output = output.to_str().unwrap();
+        let few = [
+            "--context",
+            "60",
+            "--horizon",
+            "3",
+            "--samples",
+            "30",
+            "--holdout",
+        ];
+        let written = ["--method", method, "--output", output];
+        let run = statecast(&[&PENDULUM[..], &few, &written].concat());
+        let says = stderr(&run);
+        assert!(run.status.success(), "{says}");
+        let line = says.lines().find(|line| line.starts_with("obs_theta_dot"));
+        let cells: Vec<String> = line
+            .unwrap()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        (cells[2].clone(), cells[4].clone())
+    };
+    let alone = scores("vicl");
+    for method in ["residual", "dicl-s", "dicl-sa"] {
+        assert_eq!(scores(method), alone, "{method}");
+    }
+}
+
+/// What backtest printed of its bands was not what its file held: 63 % where 50 % of the outcomes lie between its quantiles.
+#[test]
+fn bands_of_a_backtest_hold_what_its_file_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scores.csv");
+    let path = path.to_str().unwrap();
+    let few = [
+        "--windows",
+        "3",
+        "--context",
+        "60",
+        "--horizon",
+        "5",
+        "--samples",
+        "20",
+    ];
+    let command = [
+        "backtest",
+        "examples/half_cheetah.csv",
+        "--models",
+        "linear",
+        "-o",
+        path,
+    ];
+    let output = statecast(&[&command[..], &few].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.split("\npaths").nth(1).unwrap();
+    let line = line
+        .lines()
+        .find(|line| line.starts_with("linear"))
+        .unwrap();
+    let printed = line
+        .split_whitespace()
+        .find_map(|cell| cell.strip_suffix('%'))
+        .or_else(|| {
+            let cells: Vec<&str> = line.split_whitespace().collect();
+            let place = cells.iter().position(|cell| *cell == "%")?;
+            Some(cells[place - 1])
+        });
+    let table = std::fs::read_to_string(path).unwrap();
+    let names: Vec<&str> = table.lines().next().unwrap().split(',').collect();
+    let place = |name: &str| names.iter().position(|known| *known == name).unwrap();
+    let [observed, low, high, spread, method] =
+        ["observed", "q0.05", "q0.95", "context_std", "method"].map(place);
+    let mut held = Vec::new();
+    for row in table.lines().skip(1) {
+        let cells: Vec<&str> = row.split(',').collect();
+        let number = |place: usize| cells[place].parse::<f64>().unwrap();
+        if cells[method] == "linear" && number(spread) > 0.0 {
+            held.push((number(low)..=number(high)).contains(&number(observed)));
+        }
+    }
+    let share = held.iter().filter(|held| **held).count() as f64 / held.len() as f64;
+    assert_eq!(
+        printed,
+        Some(format!("{:.1}", 100.0 * share).as_str()),
+        "{text}"
+    );
+}
+
 /// All probability of a level is in one bin, and paths were spread in it: 8 % "in 90 %" of a perfect wave.
 #[test]
 fn a_switch_is_forecast_as_a_switch() {

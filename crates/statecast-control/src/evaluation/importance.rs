@@ -147,23 +147,26 @@ impl Terms {
 /// Returns the mean ratio of single steps if it is significantly too small; takes logs of
 /// cumulative ratios `[runs][steps]`.
 fn too_small_ratio(logs: &[Vec<f64>]) -> Option<f64> {
+    // Behind a ratio of 0 those of single steps are not known.
     let of_run = |logs: &Vec<f64>| {
         let before = std::iter::once(0.0).chain(logs.iter().copied());
-        let single = logs.iter().zip(before).map(|(log, before)| match before {
-            f64::NEG_INFINITY => 0.0,
-            before => (log - before).exp(),
-        });
-        single.sum::<f64>() / logs.len() as f64
+        let known = logs.iter().zip(before);
+        let known = known.take_while(|(_, before)| *before > f64::NEG_INFINITY);
+        known.fold((0.0, 0.0), |(sum, steps), (log, before)| {
+            (sum + (log - before).exp(), steps + 1.0)
+        })
     };
-    let means: Vec<f64> = logs
+    let runs: Vec<(f64, f64)> = logs
         .iter()
         .filter(|logs| !logs.is_empty())
         .map(of_run)
         .collect();
-    let count = means.len() as f64;
-    let mean = means.iter().sum::<f64>() / count;
-    let error = (variance(&means) / count).sqrt();
-    let below = means.len() > 1 && mean > 0.0 && mean + ERRORS_BELOW * error < MIN_MEAN_RATIO;
+    let total = |of: &dyn Fn(&(f64, f64)) -> f64| runs.iter().map(of).sum::<f64>();
+    let (sum, steps) = (total(&|run| run.0), total(&|run| run.1));
+    let mean = sum / steps;
+    // Of a ratio of sums over runs (Cochran 1977, section 2.11).
+    let error = total(&|run| (run.0 - mean * run.1).powi(2)).sqrt() / steps;
+    let below = runs.len() > 1 && mean > 0.0 && mean + ERRORS_BELOW * error < MIN_MEAN_RATIO;
     below.then_some(mean)
 }
 
@@ -229,6 +232,25 @@ pub fn doubly_robust(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Fault: a deterministic policy was said to have no support, for steps after its first other action counted as
+    /// ratios of 0.
+    #[test]
+    fn steps_after_a_ratio_of_zero_say_nothing_of_the_next() {
+        // Recorded actions are drawn with probability 1/2, the policy takes the first: ratios of 2 until one of 0.
+        let run = |number: usize| -> Vec<f64> {
+            let mut cumulative = 0.0;
+            (0..12)
+                .map(|step| {
+                    let same = (number >> step) & 1 == 0;
+                    cumulative += if same { 2f64.ln() } else { f64::NEG_INFINITY };
+                    cumulative
+                })
+                .collect()
+        };
+        let logs: Vec<Vec<f64>> = (0..1 << 12).map(run).collect();
+        assert_eq!(too_small_ratio(&logs), None);
+    }
 
     /// Fault: a policy clipped to narrower limits than the recorded one's had the value 0.4 with a
     /// tight interval, where 1.1 is right: its actions on the limits were never recorded.

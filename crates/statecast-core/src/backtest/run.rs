@@ -46,6 +46,8 @@ pub struct StepScore {
     pub median: f64,
     /// Central 90 % interval of the paths.
     pub interval: (f64, f64),
+    /// Whether the outcome lies in the central intervals of 50, 80 and 90 %.
+    pub covered: [bool; 3],
     /// CRPS of the paths; lower is better.
     pub crps: f64,
     /// Interval score; lower is better.
@@ -251,7 +253,8 @@ impl Window<'_> {
         seed: u64,
         results: &mut Results,
     ) {
-        let levels = Levels::new(vec![0.05, 0.5, 0.95]).expect("levels between 0 and 1");
+        let levels = Levels::new(vec![0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
+            .expect("levels between 0 and 1");
         let summary = rollout.summary(&levels);
         let spreads: Array1<f64> = columns(&context.values, |column| column.std(0.0));
         let increments: Array1<f64> = columns(&context.values, |column| {
@@ -283,10 +286,12 @@ impl Window<'_> {
                     step: h + 1,
                     observed,
                     mean: summary.mean[[h, v]],
-                    median: at(1),
-                    interval: (at(0), at(2)),
+                    median: at(3),
+                    interval: (at(0), at(6)),
+                    covered: [(2, 4), (1, 5), (0, 6)]
+                        .map(|(low, high)| (at(low)..=at(high)).contains(&observed)),
                     crps: crps(&mut sample, observed),
-                    interval_score: interval_score((at(0), at(2)), 0.9, observed),
+                    interval_score: interval_score((at(0), at(6)), 0.9, observed),
                     pit: pit.values()[0],
                     spread: spreads[v],
                     increment: increments[v],

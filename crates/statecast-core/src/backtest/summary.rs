@@ -182,7 +182,15 @@ impl SummaryBuilder<'_> {
         let (mut one_step_pit, mut pit) = (Pit::new(), Pit::new());
         one_step.iter().for_each(|s| one_step_pit.push(s.pit));
         let moving = steps.iter().filter(|s| s.spread > 0.0);
-        moving.for_each(|s| pit.push(s.pit));
+        moving.clone().for_each(|s| pit.push(s.pit));
+        // Of the intervals that are written, not of places drawn between the paths.
+        let held = |level: usize| share(moving.clone().map(|s| s.covered[level]));
+        let calibration = Calibration {
+            coverage_50: held(0),
+            coverage_80: held(1),
+            coverage_90: held(2),
+            ..pit.calibration()
+        };
         MethodSummary {
             name: self.results.methods[method].clone(),
             log_score: self.estimate(&log_score(method)),
@@ -206,10 +214,10 @@ impl SummaryBuilder<'_> {
             ),
             smape: smape(steps.iter().map(|s| (s.median, s.observed))),
             valid_steps: self.estimate(&self.per_window(valid_steps(&steps).into_iter())),
-            calibration: pit.calibration(),
+            calibration,
             by_step: self.by_step(&steps, method),
             by_variable: self.by_variable(&steps, |s| s.crps / s.spread),
-            coverage_by_variable: self.by_variable(&steps, |s| f64::from(u8::from(covered(s)))),
+            coverage_by_variable: self.by_variable(&steps, |s| f64::from(u8::from(s.covered[2]))),
             residuals: residuals(&one_step, self.results.channels.len()),
             seconds: self.results.seconds[method],
             one_step_pit,
@@ -271,7 +279,7 @@ impl SummaryBuilder<'_> {
                         .map(|s| (s.mean / s.spread, s.observed / s.spread)),
                 ),
                 r_squared: mean(variables.filter(|r| r.is_finite())),
-                coverage_90: mean(at.iter().map(|s| f64::from(u8::from(covered(s))))),
+                coverage_90: share(at.iter().map(|s| s.covered[2])),
                 width: mean(at.iter().map(|s| (s.interval.1 - s.interval.0) / s.spread)),
                 energy: mean(joint.map(|j| j.scores.energy)),
             }
@@ -289,8 +297,8 @@ impl SummaryBuilder<'_> {
     }
 }
 
-fn covered(step: &StepScore) -> bool {
-    (step.interval.0..=step.interval.1).contains(&step.observed)
+fn share(held: impl Iterator<Item = bool>) -> f64 {
+    mean(held.map(|held| f64::from(u8::from(held))))
 }
 
 fn relative(

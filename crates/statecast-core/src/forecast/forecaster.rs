@@ -93,6 +93,15 @@ impl Settings {
         }
     }
 
+    /// Those of a baseline beside language models: it is the same whatever it stands beside, principal components too.
+    pub(crate) fn of_baseline(self) -> Self {
+        let method = match self.method {
+            Method::DiclS | Method::DiclSa => Method::Vicl,
+            same => same,
+        };
+        Self { method, ..self }
+    }
+
     /// The settings that suit a model, as the program chooses them: those of the [bundled](Self::builtin) one for any that
     /// was trained to read hints, else [`Method::Vicl`].
     pub fn for_model(model: &Model) -> Self {

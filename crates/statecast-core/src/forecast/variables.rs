@@ -174,7 +174,7 @@ impl Variables {
         }
     }
 
-    /// The rows of several parts, one after the other.
+    /// The rows of several parts, one after the other; each part begins anew.
     ///
     /// # Panics
     /// If there is no part, or they have other columns than the first.
@@ -183,12 +183,20 @@ impl Variables {
             let parts: Vec<_> = parts.iter().map(of).collect();
             concatenate(Axis(0), &parts).expect("the caller's parts have the same columns")
         };
+        let mut begins: Vec<bool> = parts.iter().flat_map(|part| part.begins.clone()).collect();
+        let mut seam = 0;
+        for part in parts {
+            if let Some(first) = begins.get_mut(seam).filter(|_| seam > 0) {
+                *first = true;
+            }
+            seam += part.rows();
+        }
         Self {
             names: parts[0].names.clone(),
             roles: parts[0].roles.clone(),
             values: stacked(|part| part.values.view()),
             actions: stacked(|part| part.actions.view()),
-            begins: parts.iter().flat_map(|part| part.begins.clone()).collect(),
+            begins,
         }
     }
 
@@ -262,6 +270,20 @@ mod tests {
     use ndarray::array;
 
     use super::*;
+
+    /// Fault: `--also` with several episodes was learned across their seams.
+    #[test]
+    fn parts_that_are_joined_begin_anew() {
+        let part = |rows: usize| {
+            let values = Array2::from_shape_fn((rows, 1), |(t, _)| t as f64);
+            Variables::new(vec!["x".to_owned()], vec![Role::State], values)
+        };
+        let joined = Variables::joined(&[part(3), part(2), part(2)]);
+        assert_eq!(
+            joined.begins,
+            [false, false, false, true, false, true, false]
+        );
+    }
 
     /// A reward that stood in the row of its action would be forecast from the state before the action alone.
     #[test]

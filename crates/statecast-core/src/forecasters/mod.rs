@@ -209,7 +209,7 @@ impl Forecasters {
         let mut all = Vec::new();
         for name in names {
             let settings = match name {
-                ForecasterName::Baseline(_) => of_baseline(settings),
+                ForecasterName::Baseline(_) => settings.of_baseline(),
                 _ => settings,
             };
             all.push(named(
@@ -469,13 +469,4 @@ fn mixed(
         true => Arc::new(Recalibrated::new(mixture)),
         false => mixture,
     })
-}
-
-/// Settings of a baseline beside language models that read principal components.
-fn of_baseline(settings: Settings) -> Settings {
-    let method = match settings.method {
-        Method::DiclS | Method::DiclSa => Method::Vicl,
-        same => same,
-    };
-    Settings { method, ..settings }
 }

@@ -14,6 +14,13 @@ pub(super) enum When {
 /// Reads a date with or without a time of the day, or a time of the day alone.
 pub(super) fn when(text: &str) -> Option<When> {
     let text = without_weekday(text.trim());
+    // An interval is where it begins: `01.03.2024 00:00 - 01.03.2024 01:00`.
+    if let Some((start, end)) = text.split_once(" - ")
+        && start.contains(':')
+        && let (Some(When::Date(start)), Some(When::Date(_))) = (when(start), when(end))
+    {
+        return Some(When::Date(start));
+    }
     let (day, clock) = split(text);
     if day.is_empty() {
         return time_of_day(&clock, 9999).map(When::TimeOfDay);

@@ -14,6 +14,9 @@ use super::input::Input;
 use super::npy::{Fault, Layout};
 use super::padding::Padding;
 
+/// So many times as long as the second axis the first one is that of time where nothing else tells.
+const MANY_TIMES: u64 = 8;
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
@@ -300,7 +303,12 @@ impl<C: Container> Arrays<'_, C> {
                 ),
             );
         }
-        let (axis, why) = found;
+        let (mut axis, mut why) = found;
+        // There are more steps than environments.
+        if axis == TimeAxisOf::Unclear && first >= MANY_TIMES * second {
+            axis = TimeAxisOf::First;
+            why = format!("for there are so many; the values do not tell, {why}");
+        }
         let shape = format!("arrays begin with [{first}, {second}]");
         rows.turned = axis == TimeAxisOf::First;
         Ok(match axis {

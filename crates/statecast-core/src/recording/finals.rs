@@ -166,18 +166,25 @@ impl Table {
             return false;
         };
         let some = |cells: &Cells, row: usize| cells.row(row).iter().any(|x| x.is_finite());
-        let steps = [actions, rewards]
+        let steps: Vec<&Cells> = [actions, rewards]
             .into_iter()
-            .filter(|cells| !cells.names.is_empty());
+            .filter(|cells| !cells.names.is_empty())
+            .collect();
         let taken = !actions.names.is_empty() || !rewards.names.is_empty();
         let is_final = taken
-            && steps.clone().all(|cells| !some(cells, last))
-            && steps.clone().all(|cells| some(cells, before))
+            && steps.iter().all(|cells| !some(cells, last))
+            && steps.iter().all(|cells| some(cells, before))
             && !states.names.is_empty()
             && states.row(last).iter().all(|x| x.is_finite());
+        let state = states.row(last).to_vec();
         if is_final {
-            let state = states.row(last).to_vec();
             self.final_states.insert(before, state);
+            for block in [Block::Terminated, Block::Truncated] {
+                let flags = &mut self.blocks[block as usize];
+                if flags.is_set(last) {
+                    flags.values[before] = 1.0;
+                }
+            }
             rows.pop();
         }
         is_final

@@ -10,6 +10,8 @@ use super::table::Table;
 /// Flags of first and last time steps.
 const FIRST: [&str; 2] = ["is_first", "step_type"];
 const LAST: [&str; 2] = ["is_last", "step_type"];
+/// Probability below which rows without actions are believed not to be so by chance.
+const CHANCE: f64 = 0.01;
 
 impl Table {
     /// Makes final states of last rows that are flagged as last time steps and hold no action, and gives rewards to
@@ -23,34 +25,39 @@ impl Table {
         let last = called(&roles.truncated, LAST) || called(&roles.terminated, LAST);
         let [actions, rewards, successors] = [Block::Action, Block::Reward, Block::Successor]
             .map(|block| &self.blocks[block as usize]);
-        if !first || !last || actions.names.is_empty() || !successors.names.is_empty() {
+        if !first || actions.names.is_empty() || !successors.names.is_empty() {
             return;
         }
         let holds =
             |cells: &Cells, row: usize| cells.row(row).iter().any(|&x| x.is_finite() && x != 0.0);
+        let acts = |row: usize| holds(actions, row);
+        let does = |row: usize| acts(row) || holds(rewards, row);
         let flagged: Vec<usize> = (0..runs.len())
             .filter(|&run| {
-                runs[run].rows.len() > 1 && runs[run].rows.last().is_some_and(|&row| self.ends(row))
+                let rows = &runs[run].rows;
+                last && rows.len() > 1 && rows.last().is_some_and(|&row| self.ends(row))
             })
             .collect();
-        let last_rows = || {
-            flagged
-                .iter()
-                .filter_map(|&run| runs[run].rows.last().copied())
-        };
-        let acts = runs
+        let first_rows: Vec<usize> = runs
             .iter()
-            .any(|run| run.rows.iter().any(|&row| holds(actions, row)));
-        let first_rows = || runs.iter().filter_map(|run| run.rows.first().copied());
-        let acts_late = runs.len() > 1
-            && last_rows().all(|row| holds(actions, row))
-            && !first_rows().any(|row| holds(actions, row) || holds(rewards, row));
-        let rests = !last_rows().any(|row| holds(actions, row));
-        if flagged.is_empty() || !acts || !(rests || acts_late) {
+            .filter_map(|run| run.rows.first().copied())
+            .collect();
+        let last_rows: Vec<usize> = flagged
+            .iter()
+            .filter_map(|&run| runs[run].rows.last().copied())
+            .collect();
+        let all: Vec<usize> = runs
+            .iter()
+            .flat_map(|run| run.rows.iter().copied())
+            .collect();
+        let rests = is_no_chance(&last_rows, &all, acts);
+        let acts_late = !rests && is_no_chance(&first_rows, &all, does);
+        if !rests && !acts_late {
             return;
         }
-        let come_late = last_rows().any(|row| holds(rewards, row))
-            && !first_rows().any(|row| holds(rewards, row));
+        let earns = |row: &usize| holds(rewards, *row);
+        let earns_late = last_rows.iter().any(earns) && !first_rows.iter().any(earns);
+        let come_late = acts_late || earns_late;
         let late = [(acts_late, Block::Action), (come_late, Block::Reward)];
         for (_, block) in late.iter().filter(|(is_late, _)| *is_late) {
             let cells = &mut self.blocks[*block as usize];
@@ -80,10 +87,10 @@ impl Table {
             }
             rows.pop();
         }
-        let count = format!("{} of {} episode(s)", flagged.len(), runs.len());
+        let count = format!("{} of {} episode(s)", ended.len(), runs.len());
         roles.notes.push(match (acts_late, come_late) {
             (true, _) => format!(
-                "first rows hold no action and last ones do: actions and rewards are those that led to the state of their \
+                "first rows hold no action: actions and rewards are those that led to the state of their \
                  row, and the last rows of {count} are final states"
             ),
             (false, true) => format!(
@@ -95,4 +102,12 @@ impl Table {
             ),
         });
     }
+}
+
+/// Whether nothing is done in some rows though it is in so many of all that this is no chance.
+fn is_no_chance(rows: &[usize], all: &[usize], does: impl Fn(usize) -> bool) -> bool {
+    let others = all.len().saturating_sub(rows.len()).max(1) as f64;
+    let share = all.iter().filter(|&&row| does(row)).count() as f64 / others;
+    let chance = (1.0 - share.min(1.0)).powi(i32::try_from(rows.len()).unwrap_or(i32::MAX));
+    !rows.is_empty() && !rows.iter().any(|&row| does(row)) && chance < CHANCE
 }

@@ -7,7 +7,7 @@ use super::clock::Clock;
 use super::table::Table;
 
 /// Words of names of moments.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 23] = [
     "time",
     "date",
     "datetime",
@@ -22,6 +22,11 @@ const WORDS: [&str; 18] = [
     "received",
     "recv",
     "stamp",
+    "measured",
+    "recorded",
+    "observed",
+    "sampled",
+    "logged",
     "timestamp",
     "when",
     "at",
@@ -43,7 +48,8 @@ impl Table {
             .filter_map(|column| {
                 let name = &states.names[column];
                 let values: Vec<f64> = states.column_values(column, 0..states.rows()).collect();
-                let is_moment = (is_called_moment(name) && are_since_1970(&values))
+                let may = is_called_moment(name) || (is_numbered(name) && go_one_way(&values));
+                let is_moment = (may && are_since_1970(&values))
                     || (name.eq_ignore_ascii_case("year") && are_years_with_decimals(&values));
                 (is_moment && values.len() == rows)
                     .then(|| (column, Clock::tentative(name, &values)))
@@ -74,6 +80,17 @@ fn is_called_moment(name: &str) -> bool {
         before = c;
     }
     words.iter().any(|word| WORDS.contains(&word.as_str()))
+}
+
+/// Whether a name is that of a column of a file without names.
+fn is_numbered(name: &str) -> bool {
+    let number = name.strip_prefix('c');
+    number.is_some_and(|number| number.parse::<usize>().is_ok())
+}
+
+fn go_one_way(values: &[f64]) -> bool {
+    let all = |goes: fn(f64, f64) -> bool| values.windows(2).all(|pair| goes(pair[0], pair[1]));
+    all(|a, b| a < b) || all(|a, b| a > b)
 }
 
 fn are_since_1970(values: &[f64]) -> bool {

@@ -11,6 +11,9 @@ const ROUNDING: f64 = 0.01;
 /// How much further, squared, states go to flagged rows than from them where these are first steps, at least.
 const LEAP: f64 = 4.0;
 
+/// Flagged rows of a table from which on their leaps are believed.
+const MIN_FLAGGED: usize = 3;
+
 /// Rows that do not begin where the step before led.
 #[derive(Debug, Default)]
 pub(super) struct Seams {
@@ -91,13 +94,14 @@ impl Table {
         };
         let flagged = runs.iter().flat_map(|run| run.rows.windows(3));
         let flagged = flagged.filter(|rows| ends.is_set(rows[1]));
-        let (to, from) = flagged.fold((0.0, 0.0), |(to, from), rows| {
+        let (count, to, from) = flagged.fold((0, 0.0, 0.0), |(count, to, from), rows| {
             (
+                count + 1,
                 to + change(rows[0], rows[1]),
                 from + change(rows[1], rows[2]),
             )
         });
-        if to <= LEAP * from {
+        if to <= LEAP * from || (count < MIN_FLAGGED && !self.flags_cut_parts) {
             return;
         }
         let name = ends.names[0].clone();

@@ -107,9 +107,6 @@ impl Table {
             self.merge_duplicates(&mut found, &column, times, roles)?;
             say_gaps(&found, &column, times, roles);
         }
-        if self.flags_cut_parts {
-            self.take_flags_of_first_steps(&found, roles);
-        }
         if self.parts.is_some() && !self.flags_cut_parts {
             self.leave_out_zeros(&mut found, roles);
         }
@@ -118,7 +115,11 @@ impl Table {
             && columns
                 .iter()
                 .all(|&l| self.labels[l].numbers_environments());
-        match labelled && !self.flags_cut_parts && !of_environments {
+        let flags_cut = !labelled || self.flags_cut_parts || of_environments;
+        if flags_cut {
+            self.take_flags_of_first_steps(&found, roles);
+        }
+        match !flags_cut {
             true => self.note_flags(&found, &reading.groups, roles),
             false => {
                 let seams = self.seams(&found, roles);

@@ -34,9 +34,13 @@ impl Names {
     /// Finds the prefix under which the checkpoint's tensors stand.
     pub(super) fn of(layout: Layout, placement: NormPlacement, weights: &ModelWeights) -> Self {
         let prefixes: &[&str] = match layout {
-            Layout::Llama | Layout::Phi3 => {
-                &["model.", "language_model.model.", "model.language_model."]
-            }
+            // Base models are saved without their head, and without a prefix.
+            Layout::Llama | Layout::Phi3 => &[
+                "model.",
+                "language_model.model.",
+                "model.language_model.",
+                "",
+            ],
             Layout::GptNeox => &["gpt_neox."],
             Layout::Gpt2 => &["transformer.", ""],
             Layout::Gguf => &[""],

@@ -160,7 +160,10 @@ impl PolicyValues {
             ("length", real(&|e| e.length)),
             ("clipped", real(&|e| e.clipped.map(|s| s as f64))),
             ("effective_runs", real(&|e| e.effective_runs)),
-            ("misspecification_error", real(&|e| e.misspecification_error)),
+            (
+                "misspecification_error",
+                real(&|e| e.misspecification_error),
+            ),
             ("seconds", real(&|e| Some(e.seconds))),
         ];
         let columns = columns

@@ -313,3 +313,97 @@ fn titles_sums_and_months_are_what_they_are() {
         assert_eq!(column(&recording, 0)[0], 29.5, "{header}: {roles}");
     }
 }
+
+/// Fault: the end of the system was forgotten where its flag stood in the row of the final state.
+#[test]
+fn the_flag_of_a_final_row_ends_the_step_before() {
+    let row = |e: i32, s: i32| match s {
+        5 => format!("{e},{s}.5,,,1"),
+        _ => format!("{e},{s}.5,0.{s},1,0"),
+    };
+    let file = table(
+        "episode,obs_x,action,reward,terminated",
+        (0..3).flat_map(|e| (0..6).map(move |s| row(e, s))),
+    );
+    let (recording, roles) = file.read().unwrap();
+    assert_eq!(lengths(&recording), [5; 3], "{roles}");
+    for episode in recording.episodes() {
+        assert_eq!(episode.terminated(), [false, false, false, false, true]);
+        assert_eq!(episode.final_state().unwrap().to_vec(), [5.5]);
+    }
+}
+
+/// Fault: ends that CleanRL keeps with first steps ended episodes a step late where a table held them.
+#[test]
+fn ends_that_mark_first_steps_are_told_in_tables() {
+    let file = table(
+        "obs_x,actions,rewards,dones",
+        (0..60).map(|i| format!("{}.5,0.{i},1,{}", i % 10, i32::from(i > 0 && i % 10 == 0))),
+    );
+    let (recording, roles) = file.read().unwrap();
+    assert_eq!(lengths(&recording), [10; 6], "{roles}");
+    assert!(roles.to_string().contains("marks first steps"), "{roles}");
+}
+
+/// Fault: of a recording whose rows hold the action and reward that led to them, rewards went to the next action.
+#[test]
+fn actions_and_rewards_that_led_to_a_row_are_those_of_the_row_before() {
+    let file = table(
+        "obs,action,reward,is_first",
+        (0..60).map(|i| {
+            let s = i % 10;
+            let (action, reward) = if s == 0 { (0, 0) } else { (s % 2, s) };
+            format!("{s}.5,{action},{reward},{}", i32::from(s == 0))
+        }),
+    );
+    let (recording, roles) = file.read().unwrap();
+    assert_eq!(lengths(&recording), [9; 6], "{roles}");
+    let episode = &recording.episodes()[2];
+    let led: Vec<f64> = (1..10).map(f64::from).collect();
+    assert_eq!(episode.rewards().unwrap().to_vec(), led);
+    assert_eq!(episode.final_state().unwrap().to_vec(), [9.5]);
+    assert!(
+        roles
+            .to_string()
+            .contains("those that led to the state of their row"),
+        "{roles}"
+    );
+}
+
+/// Fault: 136 steps of three environments were 136 episodes of three steps.
+#[test]
+fn the_longer_axis_is_that_of_time_where_nothing_else_tells() {
+    let noise = |i: usize| (i as f64 * 12.9898).sin().mul_add(43758.5453, 0.0).fract();
+    let values: Vec<f64> = (0..136 * 3).map(noise).collect();
+    let file = Scratch::new(
+        "run.npz",
+        npz(&[
+            ("observations", floats(&[136, 3, 1], &values)),
+            ("rewards", floats(&[136, 3], &values)),
+        ]),
+    );
+    let (recording, roles) = file.read().unwrap();
+    assert_eq!(lengths(&recording), [136; 3], "{roles}");
+}
+
+/// Fault: hours written as where they begin and end were words, and the newest came first.
+#[test]
+fn intervals_are_where_they_begin() {
+    let hour = |i: i32| format!("{:02}.03.2024 {:02}:00", i / 24 + 1, i % 24);
+    let file = table(
+        "MTU (CET),Price",
+        (0..60)
+            .rev()
+            .map(|i| format!("{} - {},{}.5", hour(i), hour(i + 1), i * i)),
+    );
+    let (recording, roles) = file.read().unwrap();
+    assert_eq!(roles.time.columns, ["MTU (CET)"]);
+    assert_eq!(column(&recording, 0)[..2], [0.5, 1.5]);
+    let measured = table(
+        "measured,x",
+        (0..40)
+            .rev()
+            .map(|i| format!("{},{i}.5", 1_700_000_000 + 60 * i + i * i % 7)),
+    );
+    assert_eq!(column(&measured.read().unwrap().0, 0)[0], 0.5);
+}

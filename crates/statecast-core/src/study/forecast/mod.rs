@@ -351,7 +351,7 @@ impl<'s> ForecastStudy<'s> {
         future: &Ahead,
     ) -> Result<Rollout, ForecastStudyError> {
         let persistence = named("persistence").expect("persistence is a baseline");
-        let simple = Forecaster::of(persistence, self.forecaster.settings());
+        let simple = Forecaster::of(persistence, self.forecaster.settings().of_baseline());
         let reading = simple.read_last(context, 0)?;
         Ok(reading.rollout(&self.settings.rollout()?, future.taken.as_ref(), &|_| ())?)
     }
