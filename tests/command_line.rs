@@ -328,6 +328,8 @@ fn backtest_prints_scores_and_writes_them() {
         "builtin,linear",
         "--recalibrate",
         "online",
+        "--origins",
+        "3",
         "--output",
         &path,
         "--report",

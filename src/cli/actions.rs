@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 
+use crate::cli::choices::choice;
 use crate::cli::terminal::tell;
 use crate::evaluation::{PolicyActions, unsupported_actions};
 use crate::policy::{self, Policy, PolicySource, Widths};
@@ -29,8 +31,8 @@ pub(super) struct FutureArguments {
     )]
     fork: Vec<PathBuf>,
     /// Actions of all steps to come [default: the last one or, with --holdout, the recorded ones]
-    #[arg(long, value_enum, value_name = "WHICH", conflicts_with_all = ["future", "fork"])]
-    hold_actions: Option<HeldName>,
+    #[arg(long, value_parser = held(), value_name = "WHICH", conflicts_with_all = ["future", "fork"])]
+    hold_actions: Option<Held>,
     /// Policy that acts at the states of every sampled path: a .safetensors or .json file, mean:FILE,
     /// constant:NUMBERS or command:PROGRAM
     #[arg(
@@ -42,24 +44,20 @@ pub(super) struct FutureArguments {
 }
 
 /// Actions that are taken in all steps to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum HeldName {
-    /// That of the last row before the forecast
-    Last,
-    /// Zero
-    Zero,
-    /// The mean of the recorded ones before the forecast
-    Mean,
-}
-
-impl From<HeldName> for Held {
-    fn from(name: HeldName) -> Self {
-        match name {
-            HeldName::Last => Self::Last,
-            HeldName::Zero => Self::Zero,
-            HeldName::Mean => Self::Mean,
-        }
-    }
+fn held() -> impl TypedValueParser<Value = Held> {
+    choice([
+        (
+            "last",
+            "That of the last row before the forecast",
+            Held::Last,
+        ),
+        ("zero", "Zero", Held::Zero),
+        (
+            "mean",
+            "The mean of the recorded ones before the forecast",
+            Held::Mean,
+        ),
+    ])
 }
 
 impl FutureArguments {
@@ -113,7 +111,7 @@ impl FutureArguments {
             );
         }
         if let Some(held) = self.hold_actions {
-            return Ok(ActionsAhead::Held(held.into()));
+            return Ok(ActionsAhead::Held(held));
         }
         if let Some(policy) = self.policy(recording)? {
             return Ok(ActionsAhead::acting(PolicyActions(policy)));

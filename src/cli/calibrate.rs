@@ -5,7 +5,6 @@ use clap::Args;
 use super::experts::{BandArguments, NameArguments, TrainArguments, finish, load, with_system};
 use super::input::ModelArguments;
 use super::outputs::Ending;
-use super::progress::Progress;
 use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::BacktestSummary;
 use crate::cli::terminal::Terminal;
@@ -65,9 +64,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     calibration.forecast = settings;
     let combining = Combining::default().with_alpha(arguments.alpha);
     calibration.combining = arguments.bands.of(combining);
-    let progress = Progress::new("calibrate");
-    let study = CalibrationStudy::run(&series, &forecasters, &calibration, &Terminal(&progress))?;
-    drop(progress);
+    let terminal = Terminal::new("calibrate");
+    let study = CalibrationStudy::run(&series, &forecasters, &calibration, &terminal)?;
+    drop(terminal);
     finish(&forecasters)?;
     let made = Study {
         command: "calibrate",

@@ -10,7 +10,6 @@ use serde::Serialize;
 use super::endings::written_as;
 use super::experts::{ExpertArguments, NameArguments, TrainArguments, finish, load, with_system};
 use super::input::{ModelArguments, RecordingArguments};
-use super::progress::Progress;
 use super::residual::{Names, ResidualArguments};
 use super::terminal::Terminal;
 use crate::forecast::Variables;
@@ -120,14 +119,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut rows = DensitySettings::default();
     rows.context = arguments.recording.context;
     rows.with_reward = arguments.model.with_reward;
-    let progress = Progress::new("density");
-    let terminal = Terminal(&progress);
+    let terminal = Terminal::new("density");
     let study = DensityStudy::new(&forecaster, &recording, episode, rows, &terminal);
     let started = Instant::now();
     let mut bundle = Bundle::new();
     let result = study.add_to(&mut bundle, &arguments.output, &terminal)?;
     let seconds = started.elapsed().as_secs_f64();
-    drop(progress);
+    drop(terminal);
     finish(&forecasters)?;
     let run = Run {
         input: arguments.recording.file.display().to_string(),

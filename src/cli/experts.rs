@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, ensure};
-use clap::{Args, ValueEnum};
+use clap::builder::TypedValueParser;
+use clap::{ArgAction, Args};
 
+use super::choices::choice;
 use super::input::{Columns, ModelArguments};
 use super::served;
 use crate::cli::terminal::tell;
@@ -19,8 +21,8 @@ use crate::model::{ModelSource, Work};
 #[command(next_help_heading = "Uncertainty")]
 pub(super) struct ExpertArguments {
     /// Recalibrate language models, and the mixture, by what they got right so far
-    #[arg(long, value_enum, default_value_t = Recalibration::None)]
-    recalibrate: Recalibration,
+    #[arg(long, value_parser = recalibration(), action = ArgAction::Set, default_value = "none")]
+    recalibrate: bool,
     /// Fixed-share alpha of a mixture (Herbster & Warmuth): fraction of the weights that is shared evenly at every
     /// step, larger for systems that change; 0 for Bayesian weights, whose total score is within the logarithm of
     /// the number of members of the best one's
@@ -40,16 +42,16 @@ impl ExpertArguments {
 
     /// True if language models are recalibrated.
     pub(super) fn recalibrates(&self) -> bool {
-        self.recalibrate == Recalibration::Online
+        self.recalibrate
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Recalibration {
-    /// Take the densities as they are
-    None,
-    /// Learn online, from the context
-    Online,
+/// Whether language models are recalibrated.
+fn recalibration() -> impl TypedValueParser<Value = bool> {
+    choice([
+        ("none", "Take the densities as they are", false),
+        ("online", "Learn online, from the context", true),
+    ])
 }
 
 /// Names of forecasters in one value of a flag.

@@ -4,8 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 
+use super::choices::choice;
 use super::progress::Progress;
 use super::served;
 use crate::cli::terminal::tell;
@@ -55,14 +57,14 @@ pub(super) struct Columns {
     #[arg(long, value_name = "COLUMN")]
     time: Option<String>,
     /// What to do with rows of one time in one episode
-    #[arg(long, value_enum, default_value_t = DuplicatesName::Error)]
-    duplicates: DuplicatesName,
+    #[arg(long, value_parser = duplicates(), default_value = "error")]
+    duplicates: Duplicates,
     /// Only these episodes, by label
     #[arg(long, value_delimiter = ',', value_name = "LABELS")]
     select: Vec<String>,
     /// What to do with missing values, NaN and infinities
-    #[arg(long, value_enum, default_value_t = Missing::Error)]
-    missing: Missing,
+    #[arg(long, value_parser = missing(), default_value = "error")]
+    missing: MissingPolicy,
     /// Number that stands for a missing value, such as -999; may be given again
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     missing_value: Vec<f64>,
@@ -71,33 +73,24 @@ pub(super) struct Columns {
     encoding: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Missing {
-    /// Stop and name the place
-    Error,
-    /// Repeat the column's last value
-    Hold,
-}
-
 /// What becomes of rows of one time.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum DuplicatesName {
-    /// Stop and name two of them
-    Error,
-    /// Keep the one written last
-    Last,
-    /// Take their mean
-    Mean,
+pub(super) fn duplicates() -> impl TypedValueParser<Value = Duplicates> {
+    choice([
+        ("error", "Stop and name two of them", Duplicates::Error),
+        ("last", "Keep the one written last", Duplicates::Last),
+        ("mean", "Take their mean", Duplicates::Mean),
+    ])
 }
 
-impl From<DuplicatesName> for Duplicates {
-    fn from(name: DuplicatesName) -> Self {
-        match name {
-            DuplicatesName::Error => Self::Error,
-            DuplicatesName::Last => Self::Last,
-            DuplicatesName::Mean => Self::Mean,
-        }
-    }
+fn missing() -> impl TypedValueParser<Value = MissingPolicy> {
+    choice([
+        ("error", "Stop and name the place", MissingPolicy::Error),
+        (
+            "hold",
+            "Repeat the column's last value",
+            MissingPolicy::Hold,
+        ),
+    ])
 }
 
 impl Columns {
@@ -109,7 +102,7 @@ impl Columns {
             reward: self.reward.clone(),
             episode: self.episode.clone(),
             time: self.time.clone(),
-            duplicates: self.duplicates.into(),
+            duplicates: self.duplicates,
             encoding: self.encoding.clone(),
             missing_values: self.missing_value.clone(),
             transitions: false,
@@ -151,11 +144,7 @@ impl Columns {
             transitions,
             ..self.selection()
         };
-        let missing = match self.missing {
-            Missing::Error => MissingPolicy::Error,
-            Missing::Hold => MissingPolicy::Hold,
-        };
-        let (recording, roles) = recording::read(file, &selection, missing)
+        let (recording, roles) = recording::read(file, &selection, self.missing)
             .map_err(|error| with_remedy(error, file, &selection))?;
         tell!("{roles}");
         Variables::check_count(recording.state_names().len())
@@ -218,11 +207,11 @@ pub(super) struct ModelArguments {
     #[arg(long, value_name = "NAME|FILE")]
     prompt: Option<String>,
     /// Precision of weights and products
-    #[arg(long, value_enum, default_value_t = PrecisionName::Auto)]
-    precision: PrecisionName,
+    #[arg(long, value_parser = precision(), default_value = "auto")]
+    precision: Precision,
     /// Where to compute
-    #[arg(long, value_enum, default_value_t = DeviceName::Cpu)]
-    device: DeviceName,
+    #[arg(long, value_parser = device(), default_value = "cpu")]
+    device: Device,
     /// How variables become channels: residual (each as what online experts of all channels and actions
     /// leave over), vicl (each alone), dicl-s (PCA of states), dicl-sa (PCA of states and actions)
     /// [default: residual for models that were trained to read what experts say, as builtin; else vicl]
@@ -249,24 +238,36 @@ pub(super) struct ModelArguments {
     pub(super) with_reward: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum PrecisionName {
-    /// 32-bit floats; quantised weights of GGUF files stay quantised
-    Auto,
-    /// 32-bit floats, also for quantised weights
-    F32,
-    /// 16-bit brain floats
-    Bf16,
+fn precision() -> impl TypedValueParser<Value = Precision> {
+    choice([
+        (
+            "auto",
+            "32-bit floats; quantised weights of GGUF files stay quantised",
+            Precision::Auto,
+        ),
+        (
+            "f32",
+            "32-bit floats, also for quantised weights",
+            Precision::F32,
+        ),
+        ("bf16", "16-bit brain floats", Precision::Bf16),
+    ])
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum DeviceName {
-    /// The processor
-    Cpu,
-    /// An NVIDIA GPU (cargo feature 'cuda')
-    Cuda,
-    /// An Apple GPU (cargo feature 'metal')
-    Metal,
+fn device() -> impl TypedValueParser<Value = Device> {
+    choice([
+        ("cpu", "The processor", Device::Cpu),
+        (
+            "cuda",
+            "An NVIDIA GPU (cargo feature 'cuda')",
+            Device::Cuda(0),
+        ),
+        (
+            "metal",
+            "An Apple GPU (cargo feature 'metal')",
+            Device::Metal(0),
+        ),
+    ])
 }
 
 impl ModelArguments {
@@ -296,36 +297,38 @@ impl ModelArguments {
 
     /// The settings that change forecasts, as words: the method and what is not as it is by default.
     pub(super) fn described(&self, method: Method) -> String {
-        let mut words = vec![method.to_string()];
-        let mut say = |name: &str, value: String, default: String| {
-            if value != default {
-                words.push(format!("{name} {value}"));
-            }
-        };
-        say(
-            "components",
-            self.components.to_string(),
-            Components::All.to_string(),
-        );
-        say("scale", self.scale.to_string(), Scale::MinMax.to_string());
-        say("temperature", self.temperature.to_string(), 1.0.to_string());
-        say(
-            "prompt",
-            self.prompt.clone().unwrap_or_default(),
-            String::new(),
-        );
-        say("precision", self.precision(), "auto".to_owned());
-        say(
-            "device",
-            format!("{:?}", self.device).to_lowercase(),
-            "cpu".to_owned(),
-        );
-        say(
-            "tolerance",
-            self.tolerance().to_string(),
-            Tolerance::default().to_string(),
-        );
-        words.join(", ")
+        // The first of several devices is the only one that can be chosen.
+        let device = self.device.to_string().trim_end_matches(" 0").to_owned();
+        let settings = [
+            (
+                "components",
+                self.components.to_string(),
+                Components::All.to_string(),
+            ),
+            ("scale", self.scale.to_string(), Scale::MinMax.to_string()),
+            ("temperature", self.temperature.to_string(), 1.0.to_string()),
+            (
+                "prompt",
+                self.prompt.clone().unwrap_or_default(),
+                String::new(),
+            ),
+            ("precision", self.precision(), "auto".to_owned()),
+            ("device", device, "cpu".to_owned()),
+            (
+                "tolerance",
+                self.tolerance().to_string(),
+                Tolerance::default().to_string(),
+            ),
+        ];
+        let given = settings
+            .into_iter()
+            .filter(|(_, value, default)| value != default);
+        let words = given.map(|(name, value, _)| format!("{name} {value}"));
+        [method.to_string()]
+            .into_iter()
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// Checks that there is a reward to forecast where one is asked for.
@@ -344,17 +347,7 @@ impl ModelArguments {
             let tokenizer = self.tokenizer.as_deref();
             return Ok(served::load(address, tokenizer, &self.formats()?, work)?);
         }
-        let device = match self.device {
-            DeviceName::Cpu => Device::Cpu,
-            DeviceName::Cuda => Device::Cuda(0),
-            DeviceName::Metal => Device::Metal(0),
-        };
-        let precision = match self.precision {
-            PrecisionName::Auto => Precision::Auto,
-            PrecisionName::F32 => Precision::F32,
-            PrecisionName::Bf16 => Precision::Bf16,
-        };
-        let mut checkpoint = Checkpoint::open(&fetched(source)?, precision, device)?;
+        let mut checkpoint = Checkpoint::open(&fetched(source)?, self.precision, self.device)?;
         checkpoint.source = source.clone();
         let tokens = checkpoint.tokens(&self.formats()?)?;
         let need = MemoryNeed::of(&checkpoint, &tokens, work);
@@ -368,9 +361,9 @@ impl ModelArguments {
     /// Name of the precision, for manifests.
     pub(super) fn precision(&self) -> String {
         let name = match self.precision {
-            PrecisionName::Auto => "auto",
-            PrecisionName::F32 => "f32",
-            PrecisionName::Bf16 => "bf16",
+            Precision::Auto => "auto",
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
         };
         name.to_owned()
     }

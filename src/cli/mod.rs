@@ -3,9 +3,9 @@
 mod actions;
 mod backtest;
 mod calibrate;
+mod choices;
 mod density;
 mod endings;
-mod estimators;
 mod evaluate;
 mod experts;
 mod forecast;

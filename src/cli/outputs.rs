@@ -1,16 +1,19 @@
 //! Files that a command writes: checked before its work, written before anything is shown.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure};
 use clap::ArgMatches;
+use serde::Serialize;
 
 use super::endings::is_standard_output;
 use super::one_line;
 use super::terminal::{note, show, tell};
 use super::windowed::one_step_path;
-use crate::output::{check_writable, manifest_path};
+use crate::output::{Bundle, Manifest, Table, check_writable, manifest_path, write_atomically};
+use crate::plot::PlotError;
 
 /// Flags whose value is a file to write.
 const WRITTEN: &[&str] = &["output", "report", "figure", "plot", "paths"];
@@ -89,6 +92,12 @@ fn read(command: &ArgMatches) -> Vec<PathBuf> {
     there.filter(|path| path.is_file()).collect()
 }
 
+/// The name of a file, without its folder.
+pub(super) fn file_name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 /// What a command does once all is computed: files first, then the terminal. A file that cannot be written
 /// costs no other.
 pub(super) struct Ending {
@@ -109,6 +118,39 @@ impl Ending {
     /// Writes a file, or what belongs together.
     pub(super) fn write(&mut self, write: impl FnOnce() -> anyhow::Result<()>) {
         self.failed.extend(write().err());
+    }
+
+    /// Writes a figure, and says so.
+    pub(super) fn figure(&mut self, path: &Path, save: impl FnOnce() -> Result<(), PlotError>) {
+        self.write(|| {
+            save()?;
+            tell!("figure: {}", path.display());
+            Ok(())
+        });
+    }
+
+    /// Writes a page, and says so.
+    pub(super) fn report(&mut self, path: &Path, page: impl FnOnce() -> Result<String, PlotError>) {
+        self.write(|| {
+            let page = page()?;
+            write_atomically(path, |file| file.write_all(page.as_bytes()))?;
+            tell!("report: {}", path.display());
+            Ok(())
+        });
+    }
+
+    /// Writes a table with its manifest beside it.
+    pub(super) fn table(
+        &mut self,
+        path: &Path,
+        table: &Table,
+        manifest: &Manifest<impl Serialize>,
+    ) {
+        self.write(|| {
+            let mut bundle = Bundle::new();
+            bundle.add_table(path, table)?;
+            Ok(bundle.finish(path, manifest)?)
+        });
     }
 
     /// Shows the text, and fails with the first error of all; others are told.

@@ -7,12 +7,12 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::estimators::estimators;
+use crate::cli::choices::estimators;
 use crate::cli::experts::{finish, load, with_system};
 use crate::cli::input::{Columns, ModelArguments};
 use crate::cli::outputs::Ending;
 use crate::cli::residual::ResidualArguments;
-use crate::cli::terminal::Stages;
+use crate::cli::terminal::Terminal;
 use crate::cli::windowed::aligned_rows;
 use crate::environment::Task;
 use crate::evaluation::{
@@ -20,7 +20,7 @@ use crate::evaluation::{
     RewardEstimator, RewardForecastScores, RolloutModel,
 };
 use crate::forecasters::{ForecasterName, System};
-use crate::output::{Bundle, Manifest, TableFormat, estimate, number};
+use crate::output::{Manifest, TableFormat, estimate, number};
 use crate::policy::{self, PolicySource};
 use crate::recording::Recording;
 
@@ -46,7 +46,7 @@ const ESTIMATORS: [(&str, &str); 8] = [
         "An ensemble of neural networks fitted to the context",
     ),
     (
-        "baselines",
+        "baselines|rules",
         "Zero, means, an autoregression and the last period of the rewards",
     ),
 ];
@@ -127,9 +127,9 @@ struct Run<'a> {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = arguments.settings()?;
     arguments.check(&settings)?;
-    let stages = Stages::default();
+    let terminal = Terminal::default();
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
-    let (study, system) = arguments.study(task, settings, &stages)?;
+    let (study, system) = arguments.study(task, settings, &terminal)?;
     let space = task.map(|t| t.action_space);
     let policy = arguments.policy.as_ref().map(|source| {
         policy::read(source, study.widths(), space).with_context(|| format!("--policy {source}"))
@@ -149,17 +149,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let language = ForecasterName::Language(arguments.model.source().clone());
     let forecasters = load(&[language], &arguments.model, study.work())?;
     let forecasters = with_system(forecasters, system)?;
-    let outcome = study.run(policy.as_deref_mut(), &forecasters, &stages)?;
-    drop(stages);
+    let outcome = study.run(policy.as_deref_mut(), &forecasters, &terminal)?;
+    drop(terminal);
     finish(&forecasters)?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(output) = &arguments.output {
-        ending.write(|| {
-            let mut bundle = Bundle::new();
-            bundle.add_table(output, &outcome.table())?;
-            let run = arguments.manifest(&outcome);
-            Ok(bundle.finish(output, &Manifest::new("replay", &run))?)
-        });
+        let run = arguments.manifest(&outcome);
+        ending.table(output, &outcome.table(), &Manifest::new("replay", &run));
     }
     ending.show(&text(&outcome))
 }
@@ -197,12 +193,12 @@ impl Arguments {
         &self,
         task: Option<&'static Task>,
         settings: ReplaySettings,
-        stages: &Stages,
+        terminal: &Terminal,
     ) -> anyhow::Result<(ReplayStudy, System)> {
         let read = |file: &PathBuf| self.columns.read_selected_transitions(file);
         let recordings = self.files.iter().map(read);
         let recordings = recordings.collect::<anyhow::Result<Vec<Recording>>>()?;
-        let study = ReplayStudy::new(&recordings, task, settings, stages);
+        let study = ReplayStudy::new(&recordings, task, settings, terminal);
         let study = study.map_err(|error| of_files(error, &self.files))?;
         let system = self.residual.start_on(
             recordings.first(),
@@ -278,7 +274,7 @@ mod tests {
 
     #[test]
     fn every_name_in_the_help_is_an_estimator() {
-        for (name, _) in ESTIMATORS {
+        for name in ESTIMATORS.iter().flat_map(|(names, _)| names.split('|')) {
             assert!(name.parse::<RewardEstimator>().is_ok(), "{name}");
         }
     }

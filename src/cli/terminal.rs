@@ -84,28 +84,16 @@ fn setting(quoted: &str) -> Option<String> {
     is_name.then(|| format!("--{name} {value}").trim_end().to_owned())
 }
 
-/// Says what a study says, and shows its progress.
-pub(in crate::cli) struct Terminal<'p>(pub(in crate::cli) &'p Progress);
-
-impl Observer for Terminal<'_> {
-    fn note(&self, text: &str) {
-        self.0.aside(|| tell!("note: {text}"));
-    }
-
-    fn warning(&self, text: &str) {
-        self.0.aside(|| tell!("warning: {text}"));
-    }
-
-    fn progress(&self, share: f64) {
-        self.0.show(share);
-    }
-}
-
-/// The same for a study of several stages, each with a bar of its own.
+/// Says what a study says, and shows its progress: each stage has a bar of its own.
 #[derive(Default)]
-pub(in crate::cli) struct Stages(Mutex<Option<Progress>>);
+pub(in crate::cli) struct Terminal(Mutex<Option<Progress>>);
 
-impl Stages {
+impl Terminal {
+    /// That of a study of one stage.
+    pub(in crate::cli) fn new(label: impl Into<String>) -> Self {
+        Self(Mutex::new(Some(Progress::new(label))))
+    }
+
     fn with<T>(&self, of: impl FnOnce(&mut Option<Progress>) -> T) -> T {
         of(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -118,7 +106,7 @@ impl Stages {
     }
 }
 
-impl Observer for Stages {
+impl Observer for Terminal {
     fn note(&self, text: &str) {
         self.aside(|| tell!("note: {text}"));
     }

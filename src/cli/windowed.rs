@@ -1,6 +1,5 @@
 //! Shared parts of the commands that forecast from many origins.
 
-use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -10,16 +9,15 @@ use serde::Serialize;
 
 use super::endings::{is_standard_output, written_as};
 use super::input::Columns;
-use super::outputs::Ending;
-use super::progress::Progress;
+use super::outputs::{Ending, file_name};
 use super::residual::{Names, ResidualArguments};
 use crate::backtest::WeightHistory;
 use crate::backtest::{BacktestSettings, BacktestSummary, Windows};
-use crate::cli::terminal::{Terminal, tell};
+use crate::cli::terminal::Terminal;
 use crate::forecast::{Forecaster, Settings, Variables};
 use crate::forecasters::{ForecasterName, System};
 use crate::model::Work;
-use crate::output::{Bundle, Manifest, TableFormat, write_atomically};
+use crate::output::{Bundle, Manifest, TableFormat};
 use crate::report::{self, About};
 use crate::study::{Backtest, BacktestSeries};
 
@@ -113,7 +111,7 @@ impl WindowArguments {
         for file in &self.files {
             let recording = self.columns.read(file)?;
             let episodes = self.columns.episodes(file, &recording)?;
-            series.add(&name(file), &recording, &episodes)?;
+            series.add(&file_name(file), &recording, &episodes)?;
         }
         series.all()?;
         Ok(series)
@@ -158,13 +156,8 @@ impl WindowArguments {
         methods: &[Forecaster],
     ) -> anyhow::Result<Backtest> {
         let settings = self.settings(series);
-        let progress = Progress::new(command);
-        Ok(Backtest::run(
-            series,
-            methods,
-            settings,
-            &Terminal(&progress),
-        )?)
+        let terminal = Terminal::new(command);
+        Ok(Backtest::run(series, methods, settings, &terminal)?)
     }
 
     /// True if a report is wanted.
@@ -185,13 +178,9 @@ impl WindowArguments {
         ending: &mut Ending,
     ) {
         if let Some(path) = &self.report {
-            ending.write(|| {
-                let about = self.about(study);
-                let page =
-                    report::backtest(&about, &study.found.results, &study.found.summary, weights)?;
-                write_atomically(path, |file| file.write_all(page.as_bytes()))?;
-                tell!("report: {}", path.display());
-                Ok(())
+            let Backtest { results, summary } = study.found;
+            ending.report(path, || {
+                report::backtest(&self.about(study), results, summary, weights)
             });
         }
         if let Some(output) = &self.output {
@@ -224,7 +213,7 @@ impl WindowArguments {
 
     fn about(&self, study: &Study) -> About {
         let files = self.files.iter();
-        let files: Vec<String> = files.map(|file| name(file)).collect();
+        let files: Vec<String> = files.map(|file| file_name(file)).collect();
         let mut settings = vec![
             ("context", self.context.to_string()),
             ("horizon", self.horizon.to_string()),
@@ -253,11 +242,6 @@ impl WindowArguments {
                 .collect(),
         }
     }
-}
-
-fn name(file: &Path) -> String {
-    let name = file.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
 }
 
 /// Columns as wide as their widest cell, the first one to the left.

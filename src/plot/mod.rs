@@ -5,6 +5,7 @@ mod drawing;
 mod forecast;
 mod layout;
 mod matrices;
+mod studies;
 
 use std::path::PathBuf;
 

@@ -2,33 +2,33 @@
 
 mod text;
 
-use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 use serde::Serialize;
 
+use super::choices::{choice, estimators};
 use super::endings::written_as;
-use super::estimators::estimators;
 use super::experts::{finish, load, with_system};
 use super::input::{Columns, ModelArguments};
 use super::outputs::Ending;
 use super::residual::ResidualArguments;
-use crate::cli::terminal::{Stages, tell};
+use crate::cli::terminal::Terminal;
 use crate::environment::Task;
 use crate::evaluation::{
     Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
-    PolicyEstimate, PolicyValues, RankingMetrics, RecordedPolicy, RolloutModel, Termination, Value,
-    check_names, read_truth,
+    PolicyEstimate, RankingMetrics, RecordedPolicy, RolloutModel, Termination, Value, check_names,
+    read_truth,
 };
 use crate::forecasters::{ForecasterName, System};
-use crate::output::{Bundle, Manifest, TableFormat, write_atomically};
+use crate::output::{Manifest, TableFormat};
 use crate::policy::{self, Policy, PolicySource, Widths};
 use crate::recording::Recording;
-use crate::report;
+use crate::report::{self, About};
 
 /// Names and descriptions of the estimators.
 const ESTIMATORS: [(&str, &str); 12] = [
@@ -99,8 +99,8 @@ pub(super) struct Arguments {
     env: Option<String>,
     /// Termination of imagined episodes before the horizon [default: the task's rule, or as
     /// recorded]
-    #[arg(long, value_enum)]
-    termination: Option<TerminationName>,
+    #[arg(long, value_parser = termination())]
+    termination: Option<Termination>,
     /// Steps of an episode [default: the task's time limit, or the longest recorded episode]
     #[arg(long)]
     horizon: Option<NonZeroUsize>,
@@ -147,25 +147,16 @@ pub(super) struct Arguments {
     report: Option<PathBuf>,
 }
 
-/// Termination of imagined episodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TerminationName {
-    /// Where the nearest recorded steps terminated
-    Recorded,
-    /// No termination
-    Never,
-    /// By the rule of --env
-    Task,
-}
-
-impl From<TerminationName> for Termination {
-    fn from(name: TerminationName) -> Self {
-        match name {
-            TerminationName::Recorded => Self::Recorded,
-            TerminationName::Never => Self::Never,
-            TerminationName::Task => Self::Task,
-        }
-    }
+fn termination() -> impl TypedValueParser<Value = Termination> {
+    choice([
+        (
+            "recorded",
+            "Where the nearest recorded steps terminated",
+            Termination::Recorded,
+        ),
+        ("never", "No termination", Termination::Never),
+        ("task", "By the rule of --env", Termination::Task),
+    ])
 }
 
 #[derive(Serialize)]
@@ -192,22 +183,24 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
     let settings = arguments.settings()?;
     arguments.check(&settings)?;
-    let stages = Stages::default();
+    let terminal = Terminal::default();
     let task = arguments.env.as_deref().map(Task::named).transpose()?;
-    let (study, system) = arguments.study(task, settings, &stages)?;
+    let (study, system) = arguments.study(task, settings, &terminal)?;
     let sources = arguments.sources()?;
     let mut policies = arguments.policies(&sources, study.widths(), task)?;
     arguments.set_truth(&study, &mut policies)?;
     let (work, horizon) = (study.work(), study.horizon());
     let language = ForecasterName::Language(arguments.model.source().clone());
     let forecasters = with_system(load(&[language], &arguments.model, work)?, system)?;
-    let values = study.run(&mut policies, &forecasters, &stages)?;
-    drop(stages);
+    let values = study.run(&mut policies, &forecasters, &terminal)?;
+    drop(terminal);
     finish(&forecasters)?;
     let rankings = values.rankings();
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.report {
-        ending.write(|| arguments.write_report(path, task, horizon, &values));
+        ending.report(path, || {
+            report::values(&arguments.about(task, horizon), &values)
+        });
     }
     if let Some(output) = &arguments.output {
         let files = arguments
@@ -234,11 +227,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             rankings: &rankings,
             seconds: started.elapsed().as_secs_f64(),
         };
-        ending.write(|| {
-            let mut bundle = Bundle::new();
-            bundle.add_table(output, &values.table())?;
-            Ok(bundle.finish(output, &Manifest::new("evaluate", &run))?)
-        });
+        ending.table(output, &values.table(), &Manifest::new("evaluate", &run));
     }
     ending.show(&text::of(&values, &rankings))
 }
@@ -246,7 +235,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 impl Arguments {
     fn settings(&self) -> anyhow::Result<EvaluationSettings> {
         let mut settings = EvaluationSettings::new(self.estimators.clone());
-        settings.termination = self.termination.map(Termination::from);
+        settings.termination = self.termination;
         settings.horizon = self.horizon.map(NonZeroUsize::get);
         settings.discount = self.discount;
         settings.paths = self.paths.get();
@@ -286,7 +275,7 @@ impl Arguments {
         &self,
         task: Option<&'static Task>,
         settings: EvaluationSettings,
-        stages: &Stages,
+        terminal: &Terminal,
     ) -> anyhow::Result<(EvaluationStudy, System)> {
         let read = |file: &PathBuf| -> anyhow::Result<(String, Recording)> {
             let name = file.file_stem().unwrap_or_default().to_string_lossy();
@@ -302,7 +291,7 @@ impl Arguments {
             let files = self.files.iter().map(|file| file.display().to_string());
             files.collect::<Vec<_>>().join(", ")
         };
-        let study = EvaluationStudy::new(recordings, task, settings, stages);
+        let study = EvaluationStudy::new(recordings, task, settings, terminal);
         let mut study = study.map_err(|error| match error {
             EvaluationStudyError::Evaluation(error) => anyhow::Error::from(error).context(files()),
             other => other.into(),
@@ -373,29 +362,19 @@ impl Arguments {
         Ok(())
     }
 
-    fn write_report(
-        &self,
-        path: &Path,
-        task: Option<&Task>,
-        horizon: usize,
-        values: &PolicyValues,
-    ) -> anyhow::Result<()> {
+    fn about(&self, task: Option<&Task>, horizon: usize) -> About {
         let settings = [
             ("task", task.map_or("unknown", |t| t.name).to_owned()),
             ("horizon", horizon.to_string()),
             ("discount", self.discount.to_string()),
             ("paths", self.paths.to_string()),
         ];
-        let about = report::About {
+        About {
             title: "Policy values".to_owned(),
             settings: settings
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
-        };
-        let page = report::values(&about, values)?;
-        write_atomically(path, |file| file.write_all(page.as_bytes()))?;
-        tell!("report: {}", path.display());
-        Ok(())
+        }
     }
 }
 

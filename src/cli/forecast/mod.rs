@@ -1,7 +1,6 @@
 //! `statecast forecast`: sampled continuations of a recording, as a table and a figure.
 
 mod derived;
-mod figure;
 mod manifest;
 mod printed;
 mod scores;
@@ -19,14 +18,13 @@ use super::experts::{
     BandArguments, ExpertArguments, NameArguments, TrainArguments, finish, load, with_system,
 };
 use super::input::{ModelArguments, RecordingArguments};
-use super::outputs::Ending;
-use super::progress::Progress;
+use super::outputs::{Ending, file_name};
 use super::residual::{Names, ResidualArguments};
-use crate::cli::terminal::{Terminal, note, tell};
+use crate::cli::terminal::{Terminal, note};
 use crate::forecast::{Derived, Level, Levels, Variables};
 use crate::model::Work;
-use crate::output::{Bundle, Manifest, TableFormat, standard_output};
-use crate::plot::context_shown;
+use crate::output::{Manifest, TableFormat, standard_output};
+use crate::plot::{ForecastFigure, context_shown};
 use crate::recording::Episode;
 use crate::study::forecast::{
     Forecast, ForecastSettings, ForecastStudy, ForecastStudyError, held_out_scores, paths_table,
@@ -162,17 +160,17 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     arguments
         .actions
         .warn_of_policy(&recording, &ends, arguments.seed)?;
-    let progress = Progress::new(file.display().to_string());
+    let terminal = Terminal::new(file.display().to_string());
     let forecasts = ForecastStudy::new(&forecaster, &recording, study)
         .of_episodes(episodes)
-        .run(&Terminal(&progress));
+        .run(&terminal);
     let forecasts = forecasts.map_err(|error| match error {
         ForecastStudyError::Episode { .. } | ForecastStudyError::TooFewRows { .. } => {
             anyhow::Error::from(error).context(file.display().to_string())
         }
         error => error.into(),
     })?;
-    drop(progress);
+    drop(terminal);
     finish(&forecasters)?;
     let table = table(&forecasts, &arguments.quantiles);
     let mut ending = Ending::new(arguments.output.as_ref());
@@ -180,11 +178,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         ending.write(|| Ok(paths_table(&forecasts).write(path)?));
     }
     if let (Some(path), Some(forecast)) = (&arguments.plot, forecasts.first()) {
-        let samples = arguments.samples.get();
-        ending.write(|| {
-            figure::figure(forecast, file, samples, arguments.simultaneous).save(path)?;
-            tell!("figure: {}", path.display());
-            Ok(())
+        let level = arguments.simultaneous;
+        ending.figure(path, || {
+            ForecastFigure::of_forecast(forecast, &file_name(file), level).save(path)
         });
     }
     if let Some(output) = &arguments.output {
@@ -212,11 +208,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             episodes: forecasts.iter().map(|forecast| &forecast.reading).collect(),
             seconds: started.elapsed().as_secs_f64(),
         };
-        ending.write(|| {
-            let mut bundle = Bundle::new();
-            bundle.add_table(output, &table)?;
-            Ok(bundle.finish(output, &Manifest::new("forecast", &run))?)
-        });
+        ending.table(output, &table, &Manifest::new("forecast", &run));
     }
     arguments.print(&forecasts);
     ending.show("")?;

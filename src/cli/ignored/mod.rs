@@ -12,12 +12,23 @@ use crate::forecasters::ForecasterName;
 use crate::model::ServerAddress;
 use given::Given;
 
-/// A flag of some commands, and why it has no effect there.
-#[derive(Clone, Copy)]
+/// Flags of some commands, and why they have no effect there.
 struct Rule {
-    flag: &'static str,
+    flags: &'static [&'static str],
     commands: &'static [&'static str],
     reason: fn(&Given) -> Option<String>,
+}
+
+const fn rule(
+    flags: &'static [&'static str],
+    commands: &'static [&'static str],
+    reason: fn(&Given) -> Option<String>,
+) -> Rule {
+    Rule {
+        flags,
+        commands,
+        reason,
+    }
 }
 
 /// Commands whose forecasters are those of --experts, or else the model.
@@ -41,54 +52,50 @@ const FORECASTING: &[&str] = &[
 ];
 
 const RULES: &[Rule] = &[
-    Rule {
-        flag: "model",
-        commands: FORECASTING,
-        reason: unused_model,
-    },
-    Rule {
-        flag: "prompt",
-        commands: FORECASTING,
-        reason: no_language,
-    },
-    Rule {
-        flag: "precision",
-        commands: FORECASTING,
-        reason: nothing_computed_here,
-    },
-    Rule {
-        flag: "device",
-        commands: FORECASTING,
-        reason: nothing_computed_here,
-    },
-    Rule {
-        flag: "tokenizer",
-        commands: FORECASTING,
-        reason: nothing_served,
-    },
-    Rule {
-        flag: "temperature",
-        commands: FORECASTING,
-        reason: no_language,
-    },
-    Rule {
-        flag: "exact",
-        commands: FORECASTING,
-        reason: no_digits,
-    },
-    Rule {
-        flag: "tolerance",
-        commands: FORECASTING,
-        reason: no_digits,
-    },
-    Rule {
-        flag: "components",
-        commands: FORECASTING,
-        reason: no_components,
-    },
-    Rule {
-        flag: "alpha",
-        commands: &[
+    rule(
+        &[
+            "actions",
+            "alpha",
+            "components",
+            "context",
+            "control",
+            "device",
+            "exact",
+            "experts",
+            "llm_every",
+            "llm_starts",
+            "method",
+            "min_context",
+            "model",
+            "next",
+            "paths",
+            "precision",
+            "prompt",
+            "rollout",
+            "scale",
+            "segments",
+            "temperature",
+            "tokenizer",
+            "tolerance",
+            "weighting",
+        ],
+        &["train"],
+        nothing_imagined,
+    ),
+    rule(
+        &["runs", "steps", "step_size", "noise", "floor", "save"],
+        &["training-run"],
+        nothing_simulated,
+    ),
+    rule(&["model"], FORECASTING, unused_model),
+    rule(&["prompt", "temperature"], FORECASTING, no_language),
+    rule(&["precision", "device"], FORECASTING, nothing_computed_here),
+    rule(&["tokenizer"], FORECASTING, nothing_served),
+    rule(&["exact", "tolerance"], FORECASTING, no_digits),
+    rule(&["components"], FORECASTING, no_components),
+    rule(
+        &["alpha"],
+        &[
             "forecast",
             "density",
             "calibrate",
@@ -96,330 +103,159 @@ const RULES: &[Rule] = &[
             "backtest",
             "training-run",
         ],
-        reason: no_mixture,
-    },
-    Rule {
-        flag: "experts",
-        commands: LISTED,
-        reason: |given| {
-            let none = !given.mixes_experts();
-            none.then(|| "'mixture' is not among --models".to_owned())
-        },
-    },
-    Rule {
-        flag: "recalibrate",
-        commands: &["forecast", "density", "markov", "backtest", "training-run"],
-        reason: nothing_to_recalibrate,
-    },
-    Rule {
-        flag: "origins",
-        commands: &["forecast", "backtest", "training-run"],
-        reason: |given| {
+        no_mixture,
+    ),
+    rule(&["experts"], LISTED, |given| {
+        let none = !given.mixes_experts();
+        none.then(|| "'mixture' is not among --models".to_owned())
+    }),
+    rule(
+        &["recalibrate"],
+        &["forecast", "density", "markov", "backtest", "training-run"],
+        nothing_to_recalibrate,
+    ),
+    rule(
+        &["origins"],
+        &["forecast", "backtest", "training-run"],
+        |given| {
             (given.word("recalibrate") != "online")
                 .then(|| "bands are adjusted with --recalibrate online only".to_owned())
         },
-    },
-    Rule {
-        flag: "train",
-        commands: &["forecast", "density", "calibrate", "backtest"],
-        reason: |given| {
+    ),
+    rule(
+        &["train"],
+        &["forecast", "density", "calibrate", "backtest"],
+        |given| {
             let trains = given.forecasters().iter().any(|name| name == "mlp");
             (!trains).then(|| "only mlp learns from it, and it takes no part".to_owned())
         },
-    },
-    Rule {
-        flag: "train",
-        commands: &["replay"],
-        reason: |given| {
-            let learns = ["linear", "mlp"].map(str::to_owned);
-            let some = given.words("estimators").iter().any(|e| learns.contains(e));
-            (!some).then(|| "only the estimators linear and mlp learn from it".to_owned())
-        },
-    },
-    Rule {
-        flag: "with_reward",
-        commands: &["train"],
-        reason: |_| Some("the reward of a task is known".to_owned()),
-    },
-    Rule {
-        flag: "with_reward",
-        commands: &["markov", "training-run"],
-        reason: |_| Some("one column is forecast, and no reward beside it".to_owned()),
-    },
-    Rule {
-        flag: "with_reward",
-        commands: ESTIMATING,
-        reason: |_| Some("rewards are forecast wherever --env does not know them".to_owned()),
-    },
-    Rule {
-        flag: "seed",
-        commands: &["markov"],
-        reason: |given| {
-            (given.word("label_permutations") == "0")
-                .then(|| "it draws permutations, and --label-permutations is 0".to_owned())
-        },
-    },
-    Rule {
-        flag: "metric",
-        commands: &["training-run"],
-        reason: |given| {
-            given
-                .is("minima")
-                .then(|| "--minima names the column".to_owned())
-        },
-    },
-    Rule {
-        flag: "blocks",
-        commands: &["training-run"],
-        reason: settles_nothing,
-    },
-    Rule {
-        flag: "level",
-        commands: &["training-run"],
-        reason: settles_nothing,
-    },
-    Rule {
-        flag: "pool",
-        commands: &["training-run"],
-        reason: |given| {
-            let pools = given.words("models").iter().any(|name| name == "pool");
-            match settles_nothing(given) {
-                None => (given.is("models") && !pools)
-                    .then(|| "'pool' is not among --models".to_owned()),
-                reason => reason,
+    ),
+    rule(&["train"], &["replay"], |given| {
+        let learns = ["linear", "mlp"].map(str::to_owned);
+        let some = given.words("estimators").iter().any(|e| learns.contains(e));
+        (!some).then(|| "only the estimators linear and mlp learn from it".to_owned())
+    }),
+    rule(&["with_reward"], &["train"], |_| {
+        Some("the reward of a task is known".to_owned())
+    }),
+    rule(&["with_reward"], &["markov", "training-run"], |_| {
+        Some("one column is forecast, and no reward beside it".to_owned())
+    }),
+    rule(&["with_reward"], ESTIMATING, |_| {
+        Some("rewards are forecast wherever --env does not know them".to_owned())
+    }),
+    rule(&["seed"], &["markov"], |given| {
+        (given.word("label_permutations") == "0")
+            .then(|| "it draws permutations, and --label-permutations is 0".to_owned())
+    }),
+    rule(&["metric"], &["training-run"], |given| {
+        given
+            .is("minima")
+            .then(|| "--minima names the column".to_owned())
+    }),
+    rule(&["blocks", "level"], &["training-run"], settles_nothing),
+    rule(&["pool"], &["training-run"], |given| {
+        let pools = given.words("models").iter().any(|name| name == "pool");
+        match settles_nothing(given) {
+            None => {
+                (given.is("models") && !pools).then(|| "'pool' is not among --models".to_owned())
             }
-        },
-    },
-    Rule {
-        flag: "context_runs",
-        commands: &["training-run"],
-        reason: no_minima,
-    },
-    Rule {
-        flag: "at",
-        commands: &["training-run"],
-        reason: no_minima,
-    },
-    Rule {
-        flag: "samples",
-        commands: &["training-run"],
-        reason: |given| {
-            let minima = given.is("minima");
-            let minima = minima.then(|| "minima are read off kernels, not off paths".to_owned());
-            minima.or_else(|| only_last(given))
-        },
-    },
-    Rule {
-        flag: "seed",
-        commands: &["training-run"],
-        reason: |given| {
-            // It draws simulated runs, and the intervals of what is judged.
-            let draws = given.is("simulate") || given.is("prefix");
-            (!draws).then(|| only_last(given)).flatten()
-        },
-    },
-    Rule {
-        flag: "cuts",
-        commands: &["markov"],
-        reason: |given| {
-            (!given.is("states"))
-                .then(|| "it says where --states cuts, which is not given".to_owned())
-        },
-    },
-    Rule {
-        flag: "floor",
-        commands: &["training-run"],
-        reason: |given| {
-            let unseen = given.is("minima") && !given.is("save");
-            unseen.then(|| "it is a floor of the loss, and --minima reads a parameter".to_owned())
-        },
-    },
-    Rule {
-        flag: "paths",
-        commands: &["evaluate"],
-        reason: |given| {
-            // They draw as many actions of every start.
-            let draws = given.imagines() || given.estimates(&["fqe", "dr"]);
-            (!draws).then(|| "no estimator draws paths or actions".to_owned())
-        },
-    },
-    Rule {
-        flag: "paths",
-        commands: &["replay"],
-        reason: only_baselines,
-    },
-    Rule {
-        flag: "seed",
-        commands: &["replay"],
-        reason: only_baselines,
-    },
-    Rule {
-        flag: "policy",
-        commands: &["replay"],
-        reason: only_baselines,
-    },
-    Rule {
-        flag: "env",
-        commands: &["replay"],
-        reason: only_baselines,
-    },
-    Rule {
-        flag: "behaviours",
-        commands: &["evaluate"],
-        reason: only_behaviour,
-    },
-    Rule {
-        flag: "env",
-        commands: &["evaluate"],
-        reason: |given| {
-            // The task has a time limit, and a simulator.
-            let used = ["simulate", "termination"]
-                .iter()
-                .any(|flag| given.is(flag));
-            (given.is("horizon") && !used)
-                .then(|| only_behaviour(given))
-                .flatten()
-        },
-    },
-    Rule {
-        flag: "seed",
-        commands: &["evaluate"],
-        reason: |given| {
-            (!given.is("simulate"))
-                .then(|| only_behaviour(given))
-                .flatten()
-        },
-    },
-    Rule {
-        flag: "period",
-        commands: READING,
-        reason: |given| {
-            let seasonal = given.forecasters().iter().any(|name| name == "seasonal");
-            let reads = given.reads() || seasonal;
-            (!reads)
-                .then(|| "neither a language model nor seasonal is among the methods".to_owned())
-        },
-    },
-    Rule {
-        flag: "simulator",
-        commands: READING,
-        reason: no_language,
-    },
-    Rule {
-        flag: "future",
-        commands: &["forecast"],
-        reason: nothing_acts,
-    },
-    Rule {
-        flag: "hold_actions",
-        commands: &["forecast"],
-        reason: nothing_acts,
-    },
-    Rule {
-        flag: "policy",
-        commands: &["forecast"],
-        reason: nothing_acts,
-    },
-    Rule {
-        flag: "contexts",
-        commands: &["evaluate"],
-        reason: |given| {
-            (!given.imagines()).then(|| "no estimator learns from part of the episodes".to_owned())
-        },
-    },
-    Rule {
-        flag: "context",
-        commands: &["evaluate"],
-        reason: no_language,
-    },
-    Rule {
-        flag: "scale",
-        commands: ESTIMATING,
-        reason: no_language,
-    },
-    Rule {
-        flag: "method",
-        commands: ESTIMATING,
-        reason: |given| {
-            (!given.estimates(&["mixture", "builtin"]))
-                .then(|| "it is that of the estimators mixture and builtin".to_owned())
-        },
-    },
-    Rule {
-        flag: "method",
-        commands: &["forecast", "density", "calibrate", "backtest", "train"],
-        reason: |given| {
+            reason => reason,
+        }
+    }),
+    rule(&["context_runs", "at"], &["training-run"], no_minima),
+    rule(&["samples"], &["training-run"], |given| {
+        let minima = given.is("minima");
+        let minima = minima.then(|| "minima are read off kernels, not off paths".to_owned());
+        minima.or_else(|| only_last(given))
+    }),
+    rule(&["seed"], &["training-run"], |given| {
+        // It draws simulated runs, and the intervals of what is judged.
+        let draws = given.is("simulate") || given.is("prefix");
+        (!draws).then(|| only_last(given)).flatten()
+    }),
+    rule(&["cuts"], &["markov"], |given| {
+        (!given.is("states")).then(|| "it says where --states cuts, which is not given".to_owned())
+    }),
+    rule(&["floor"], &["training-run"], |given| {
+        let unseen = given.is("minima") && !given.is("save");
+        unseen.then(|| "it is a floor of the loss, and --minima reads a parameter".to_owned())
+    }),
+    rule(&["paths"], &["evaluate"], |given| {
+        // They draw as many actions of every start.
+        let draws = given.imagines() || given.estimates(&["fqe", "dr"]);
+        (!draws).then(|| "no estimator draws paths or actions".to_owned())
+    }),
+    rule(
+        &["paths", "seed", "policy", "env"],
+        &["replay"],
+        only_baselines,
+    ),
+    rule(&["behaviours"], &["evaluate"], only_behaviour),
+    rule(&["env"], &["evaluate"], |given| {
+        // The task has a time limit, and a simulator.
+        let used = ["simulate", "termination"]
+            .iter()
+            .any(|flag| given.is(flag));
+        (given.is("horizon") && !used)
+            .then(|| only_behaviour(given))
+            .flatten()
+    }),
+    rule(&["seed"], &["evaluate"], |given| {
+        (!given.is("simulate"))
+            .then(|| only_behaviour(given))
+            .flatten()
+    }),
+    rule(&["period"], READING, |given| {
+        let seasonal = given.forecasters().iter().any(|name| name == "seasonal");
+        let reads = given.reads() || seasonal;
+        (!reads).then(|| "neither a language model nor seasonal is among the methods".to_owned())
+    }),
+    rule(&["simulator"], READING, no_language),
+    rule(
+        &["future", "hold_actions", "policy"],
+        &["forecast"],
+        nothing_acts,
+    ),
+    rule(&["contexts"], &["evaluate"], |given| {
+        (!given.imagines()).then(|| "no estimator learns from part of the episodes".to_owned())
+    }),
+    rule(&["context"], &["evaluate"], no_language),
+    rule(&["scale"], ESTIMATING, no_language),
+    rule(&["method"], ESTIMATING, |given| {
+        (!given.estimates(&["mixture", "builtin"]))
+            .then(|| "it is that of the estimators mixture and builtin".to_owned())
+    }),
+    rule(
+        &["method"],
+        &["forecast", "density", "calibrate", "backtest", "train"],
+        |given| {
             // Channels of the other methods are those of every forecaster; what residuals take is refused by itself.
             let alike = matches!(given.method(), Method::Vicl | Method::Residual);
             let takes = given.is("simulator") || given.is("period");
             (alike && !takes).then(|| no_language(given)).flatten()
         },
-    },
-    Rule {
-        flag: "method",
-        commands: &["markov", "training-run"],
-        reason: |given| {
-            let vicl = given.word("method") == "vicl";
-            vicl.then(|| "one column is forecast, by itself".to_owned())
-        },
-    },
-    Rule {
-        flag: "augmented",
-        commands: &["compare"],
-        reason: |given| {
-            let flags = ["algorithms", "arms", "every_arm"].map(|flag| given.words(flag));
-            let imagines = flags.iter().flatten().any(|word| word.contains("dicl-sac"));
-            (!imagines && !given.is("controls")).then(|| "no arm imagines transitions".to_owned())
-        },
-    },
-    Rule {
-        flag: "temperatures",
-        commands: &["markov"],
-        reason: |given| match given.word("temperatures").as_str() {
+    ),
+    rule(&["method"], &["markov", "training-run"], |given| {
+        let vicl = given.word("method") == "vicl";
+        vicl.then(|| "one column is forecast, by itself".to_owned())
+    }),
+    rule(&["augmented"], &["compare"], |given| {
+        let flags = ["algorithms", "arms", "every_arm"].map(|flag| given.words(flag));
+        let imagines = flags.iter().flatten().any(|word| word.contains("dicl-sac"));
+        (!imagines && !given.is("controls")).then(|| "no arm imagines transitions".to_owned())
+    }),
+    rule(&["temperatures"], &["markov"], |given| {
+        match given.word("temperatures").as_str() {
             "none" => None,
             _ => no_language(given),
-        },
-    },
-    Rule {
-        flag: "duplicates",
-        commands: FORECASTING,
-        reason: |given| {
-            (given.word("time") == "none")
-                .then(|| "with --time none no two rows are of one time".to_owned())
-        },
-    },
+        }
+    }),
+    rule(&["duplicates"], FORECASTING, |given| {
+        (given.word("time") == "none")
+            .then(|| "with --time none no two rows are of one time".to_owned())
+    }),
 ];
-
-/// Flags of agents that imagine transitions.
-const IMAGINING: &[&str] = &[
-    "actions",
-    "alpha",
-    "components",
-    "context",
-    "control",
-    "device",
-    "exact",
-    "experts",
-    "llm_every",
-    "llm_starts",
-    "method",
-    "min_context",
-    "model",
-    "next",
-    "paths",
-    "precision",
-    "prompt",
-    "rollout",
-    "scale",
-    "segments",
-    "temperature",
-    "tokenizer",
-    "tolerance",
-    "weighting",
-];
-
-/// Flags of runs that are simulated.
-const SIMULATING: &[&str] = &["runs", "steps", "step_size", "noise", "floor", "save"];
 
 /// Flags that list things, each of which counts once.
 const LISTS: &[&str] = &[
@@ -446,24 +282,12 @@ pub(super) fn refusal(matches: &ArgMatches) -> Option<String> {
         (command, matches) = below;
     }
     let given = Given { command, matches };
-    let imagining = IMAGINING.iter().map(|&flag| Rule {
-        flag,
-        commands: &["train"],
-        reason: nothing_imagined,
+    let without_effect = RULES.iter().find_map(|rule| {
+        let flag = rule.flags.iter().find(|flag| given.is(flag))?;
+        let applies = rule.commands.contains(&command);
+        let reason = applies.then(|| (rule.reason)(&given))??;
+        Some(format!("{} has no effect: {reason}", flag_of(flag)))
     });
-    let simulating = SIMULATING.iter().map(|&flag| Rule {
-        flag,
-        commands: &["training-run"],
-        reason: nothing_simulated,
-    });
-    let without_effect = imagining
-        .chain(simulating)
-        .chain(RULES.iter().copied())
-        .find_map(|rule| {
-            let applies = rule.commands.contains(&command) && given.is(rule.flag);
-            let reason = applies.then(|| (rule.reason)(&given))??;
-            Some(format!("{} has no effect: {reason}", flag_of(rule.flag)))
-        });
     without_effect
         .or_else(|| named_twice(&given))
         .or_else(|| own_recording(&given))

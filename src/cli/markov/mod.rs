@@ -1,24 +1,26 @@
 //! `statecast markov`: the chain that a model infers from a sequence of states.
 
-mod figure;
 mod states;
 mod text;
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 use serde::Serialize;
 
+use super::choices::choice;
 use super::endings::written_as;
 use super::experts::{ExpertArguments, NameArguments, finish, load};
 use super::input::{ModelArguments, RecordingArguments};
-use super::outputs::Ending;
-use super::progress::Progress;
-use crate::cli::terminal::{Terminal, tell};
+use super::outputs::{Ending, file_name};
+use crate::analysis::Binning;
+use crate::cli::terminal::Terminal;
 use crate::forecast::{Method, Temperature};
 use crate::model::{ModelInfo, Work};
 use crate::output::{Manifest, write_json};
+use crate::plot::MatrixFigure;
 use crate::study::markov::read_matrix;
 use crate::study::{Markov, MarkovSettings, MarkovStudyError};
 
@@ -49,8 +51,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "COUNT", conflicts_with_all = ["label", "order"], help_heading = "States")]
     states: Option<usize>,
     /// Where --states cuts
-    #[arg(long, value_enum, default_value_t = CutsName::Width, requires = "states", help_heading = "States")]
-    cuts: CutsName,
+    #[arg(long, value_parser = cuts(), default_value = "width", requires = "states", help_heading = "States")]
+    cuts: Binning,
     /// The labels in their order on the axis, also those that do not occur [default: those that occur, sorted]
     #[arg(
         long,
@@ -112,12 +114,15 @@ pub(super) struct Arguments {
     figure: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum CutsName {
-    /// Into bins of equal width
-    Width,
-    /// So that all states occur about equally often
-    Count,
+fn cuts() -> impl TypedValueParser<Value = Binning> {
+    choice([
+        ("width", "Into bins of equal width", Binning::EqualWidth),
+        (
+            "count",
+            "So that all states occur about equally often",
+            Binning::EqualCount,
+        ),
+    ])
 }
 
 /// What was asked for and the result.
@@ -151,16 +156,15 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         horizon: 1,
     };
     let forecasters = load(std::slice::from_ref(&name), &arguments.model, work)?;
-    let progress = Progress::new("markov");
-    let result = Markov::run(&states, &forecasters, &settings, &Terminal(&progress))?;
-    drop(progress);
+    let terminal = Terminal::new("markov");
+    let result = Markov::run(&states, &forecasters, &settings, &terminal)?;
+    drop(terminal);
     finish(&forecasters)?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.figure {
-        ending.write(|| {
-            figure::figure(&result, &arguments.recording.file).save(path)?;
-            tell!("figure: {}", path.display());
-            Ok(())
+        let source = file_name(&arguments.recording.file);
+        ending.figure(path, || {
+            MatrixFigure::of_chains(&result, &source).save(path)
         });
     }
     if let Some(output) = &arguments.output {

@@ -2,8 +2,7 @@
 
 use anyhow::ensure;
 
-use super::{Arguments, CutsName};
-use crate::analysis::Binning;
+use super::Arguments;
 use crate::cli::terminal::tell;
 use crate::recording::{RecordingError, read_labels};
 use crate::study::MarkovStudyError;
@@ -28,13 +27,9 @@ impl Arguments {
     fn values(&self) -> anyhow::Result<Result<StateSequence, MarkovStudyError>> {
         let recording = self.recording.read().map_err(naming_words)?;
         let episodes = self.recording.episodes(&recording)?;
-        let binning = match self.cuts {
-            CutsName::Width => Binning::EqualWidth,
-            CutsName::Count => Binning::EqualCount,
-        };
         let coding = match self.states {
             None => StateCoding::Labels(self.order.clone()),
-            Some(states) => StateCoding::Bins(states, binning),
+            Some(states) => StateCoding::Bins(states, self.cuts),
         };
         Ok(StateSequence::of_recording(&recording, &episodes, &coding))
     }

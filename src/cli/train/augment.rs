@@ -1,8 +1,10 @@
 //! Arguments of imagined transitions.
 
 use anyhow::ensure;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 
+use crate::cli::choices::choice;
 use crate::cli::experts::{NameArguments, load};
 use crate::cli::input::ModelArguments;
 use crate::environment::Task;
@@ -38,8 +40,8 @@ pub(super) struct Augmentation {
     #[arg(long, value_name = "COUNT", alias = "stretches")]
     segments: Option<usize>,
     /// Actions of imagined transitions
-    #[arg(long, value_enum, value_name = "WHOSE")]
-    actions: Option<Whose>,
+    #[arg(long, value_parser = actions(), value_name = "WHOSE")]
+    actions: Option<ImaginedActions>,
     /// Imagine rollouts of so many steps under the policy after a prefix of the segment, instead of
     /// one step from every row; for models that condition on actions
     #[arg(long, value_name = "STEPS")]
@@ -49,51 +51,59 @@ pub(super) struct Augmentation {
     paths: Option<usize>,
     /// Next state: the mean of the forecast density or a draw from it [default: mean; with
     /// --rollout a draw]
-    #[arg(long, value_enum, value_name = "WHICH")]
-    next: Option<Next>,
+    #[arg(long, value_parser = next(), value_name = "WHICH")]
+    next: Option<NextState>,
     /// Weighting of imagined samples by the model's uncertainty [default: uniform]
-    #[arg(long, value_enum, value_name = "HOW", alias = "trust")]
-    weighting: Option<Weighting>,
+    #[arg(long, value_parser = weighting(), value_name = "HOW", alias = "trust")]
+    weighting: Option<SampleWeighting>,
     /// Control arm: the simulator instead of the model, or additional real transitions
-    #[arg(long, value_enum, value_name = "ARM")]
-    control: Option<ControlArm>,
+    #[arg(long, value_parser = control(), value_name = "ARM")]
+    control: Option<AugmentationSource>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Whose {
-    /// Recorded actions with their rewards
-    #[value(alias = "taken")]
-    Recorded,
-    /// Actions drawn from the current policy; needs a task with a known reward function
-    Policy,
+fn actions() -> impl TypedValueParser<Value = ImaginedActions> {
+    choice([
+        (
+            "recorded|taken",
+            "Recorded actions with their rewards",
+            ImaginedActions::Recorded,
+        ),
+        (
+            "policy",
+            "Actions drawn from the current policy; needs a task with a known reward function",
+            ImaginedActions::Policy,
+        ),
+    ])
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Next {
-    /// Its mean
-    Mean,
-    /// A draw from it
-    Sampled,
+fn next() -> impl TypedValueParser<Value = NextState> {
+    choice([
+        ("mean", "Its mean", NextState::Mean),
+        ("sampled", "A draw from it", NextState::Sampled),
+    ])
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Weighting {
-    /// Weight 1 for all
-    #[value(alias = "even")]
-    Uniform,
-    /// Lower weight in the loss at higher variance
-    Weighted,
-    /// Only the half of a segment with the lower variance
-    #[value(alias = "surer-half")]
-    LowVarianceHalf,
+fn weighting() -> impl TypedValueParser<Value = SampleWeighting> {
+    choice([
+        ("uniform|even", "Weight 1 for all", SampleWeighting::Uniform),
+        (
+            "weighted",
+            "Lower weight in the loss at higher variance",
+            SampleWeighting::Weighted,
+        ),
+        (
+            "low-variance-half|surer-half",
+            "Only the half of a segment with the lower variance",
+            SampleWeighting::LowVarianceHalf,
+        ),
+    ])
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ControlArm {
-    /// The simulator
-    Truth,
-    /// Real transitions
-    Replay,
+fn control() -> impl TypedValueParser<Value = AugmentationSource> {
+    choice([
+        ("truth", "The simulator", AugmentationSource::Truth),
+        ("replay", "Real transitions", AugmentationSource::Replay),
+    ])
 }
 
 impl Augmentation {
@@ -127,9 +137,8 @@ impl Augmentation {
                 "--control: the simulator or the replay buffer replaces the model; give no --model or --experts"
             );
         }
-        Ok(match self.control {
-            Some(ControlArm::Truth) => AugmentationSource::Truth,
-            Some(ControlArm::Replay) => AugmentationSource::Replay,
+        Ok(match &self.control {
+            Some(control) => control.clone(),
             None => {
                 let name = experts.name(model);
                 let names: Vec<String> = name.members().iter().map(ToString::to_string).collect();
@@ -154,25 +163,9 @@ impl Augmentation {
             settings.actions = ImaginedActions::Policy;
             settings.next = NextState::Sampled;
         }
-        if let Some(actions) = self.actions {
-            settings.actions = match actions {
-                Whose::Recorded => ImaginedActions::Recorded,
-                Whose::Policy => ImaginedActions::Policy,
-            };
-        }
-        if let Some(next) = self.next {
-            settings.next = match next {
-                Next::Mean => NextState::Mean,
-                Next::Sampled => NextState::Sampled,
-            };
-        }
-        if let Some(weighting) = self.weighting {
-            settings.weighting = match weighting {
-                Weighting::Uniform => SampleWeighting::Uniform,
-                Weighting::Weighted => SampleWeighting::Weighted,
-                Weighting::LowVarianceHalf => SampleWeighting::LowVarianceHalf,
-            };
-        }
+        settings.actions = self.actions.unwrap_or(settings.actions);
+        settings.next = self.next.unwrap_or(settings.next);
+        settings.weighting = self.weighting.unwrap_or(settings.weighting);
         settings
     }
 }

@@ -5,15 +5,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail, ensure};
-use clap::{Args, Parser, ValueEnum};
+use clap::builder::TypedValueParser;
+use clap::{Args, Parser};
 use serde::Serialize;
 
 use super::single;
+use crate::cli::choices::choice;
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
 use crate::environment::Task;
 use crate::learning::{ArmSummary, Comparison, PlannedArm, PlannedRun, RunProgress};
-use crate::output::{Bundle, Manifest, estimate, number, write_atomically};
+use crate::output::{Manifest, estimate, number, write_atomically};
 use crate::report::{self, About};
 
 /// Largest number of runs in a comparison.
@@ -34,8 +36,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TASK")]
     env: String,
     /// Arms with the defaults of an algorithm
-    #[arg(long, value_enum, value_delimiter = ',')]
-    algorithms: Vec<Plain>,
+    #[arg(long, value_parser = algorithms(), value_delimiter = ',')]
+    algorithms: Vec<&'static str>,
     /// An arm with its own flags of 'statecast train'
     #[arg(long = "arm", value_name = "NAME=FLAGS", allow_hyphen_values = true)]
     arms: Vec<String>,
@@ -83,12 +85,16 @@ pub(super) struct Arguments {
     report: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Plain {
-    /// Soft actor-critic
-    Sac,
-    /// Soft actor-critic with transitions imagined by the bundled model
-    DiclSac,
+/// Names of algorithms.
+fn algorithms() -> impl TypedValueParser<Value = &'static str> {
+    choice([
+        ("sac", "Soft actor-critic", "sac"),
+        (
+            "dicl-sac",
+            "Soft actor-critic with transitions imagined by the bundled model",
+            "dicl-sac",
+        ),
+    ])
 }
 
 /// An arm as flags of `statecast train`.
@@ -122,7 +128,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let found = arguments.train(&specs, task)?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(output) = &arguments.output {
-        ending.write(|| arguments.write_table(output, &specs, &found, task));
+        let run = Run {
+            task: task.name,
+            steps: arguments.steps,
+            seeds: arguments.seeds,
+            threshold: found.threshold,
+            flags: flags(&specs),
+            arms: &found.summaries,
+        };
+        ending.table(
+            output,
+            &found.table(),
+            &Manifest::new("train compare", &run),
+        );
     }
     if let Some(report) = &arguments.report {
         ending.write(|| arguments.write_report(report, &specs, &found, task));
@@ -139,26 +157,6 @@ fn flags(specs: &[ArmSpec]) -> Vec<(String, String)> {
 }
 
 impl Arguments {
-    fn write_table(
-        &self,
-        output: &Path,
-        specs: &[ArmSpec],
-        found: &Comparison,
-        task: &Task,
-    ) -> anyhow::Result<()> {
-        let mut bundle = Bundle::new();
-        bundle.add_table(output, &found.table())?;
-        let run = Run {
-            task: task.name,
-            steps: self.steps,
-            seeds: self.seeds,
-            threshold: found.threshold,
-            flags: flags(specs),
-            arms: &found.summaries,
-        };
-        Ok(bundle.finish(output, &Manifest::new("train compare", &run))?)
-    }
-
     fn write_report(
         &self,
         path: &Path,
@@ -201,10 +199,7 @@ impl Arguments {
             });
         };
         for algorithm in &self.algorithms {
-            match algorithm {
-                Plain::Sac => add("sac", words("--algorithm sac")?),
-                Plain::DiclSac => add("dicl-sac", words("--algorithm dicl-sac")?),
-            }
+            add(algorithm, words(&format!("--algorithm {algorithm}"))?);
         }
         for arm in &self.arms {
             let named = arm.split_once('=').filter(|(name, _)| is_folder_name(name));

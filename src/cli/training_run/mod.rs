@@ -1,6 +1,5 @@
 //! `statecast training-run`: convergence of optimisation runs.
 
-mod figure;
 mod minima;
 mod settling;
 mod source;

@@ -1,15 +1,15 @@
 //! Settling values of a metric.
 
-use anyhow::ensure;
+use anyhow::bail;
 
-use super::{Arguments, figure};
+use super::Arguments;
 use crate::cli::experts::{finish, names};
 use crate::cli::outputs::Ending;
-use crate::cli::progress::Progress;
-use crate::cli::terminal::{Terminal, tell};
+use crate::cli::terminal::Terminal;
 use crate::cli::windowed::aligned_rows;
 use crate::metrics::Estimate;
 use crate::output::percent;
+use crate::plot::ForecastFigure;
 use crate::study::convergence::{OptimisationRuns, SettlingForecasters};
 use crate::study::{Settling, SettlingSettings, SettlingStudy};
 
@@ -21,26 +21,24 @@ pub(super) fn run(
     settings: SettlingSettings,
     runs: &OptimisationRuns,
 ) -> anyhow::Result<()> {
-    let progress = Progress::new("training-run");
-    let terminal = Terminal(&progress);
+    let terminal = Terminal::new("training-run");
     let study = SettlingStudy::new(runs, settings, &terminal)?;
     let experts = names(&arguments.experts);
     let names = SettlingForecasters::new(arguments.models.as_deref(), &arguments.pool, &experts)?;
     let forecasters = arguments.load(&names.names(), arguments.blocks.get(), study.horizon())?;
     let result = study.run(&forecasters, &names, &terminal)?;
-    drop(progress);
+    drop(terminal);
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.figure {
-        ending.write(|| {
-            let drawn = result.runs.iter();
-            ensure!(
-                drawn.clone().any(|run| run.blocks.forecast.is_some()),
-                "--figure: needs sampled paths, which the last value does not have"
-            );
-            figure::figure(&result, &arguments.source.described()).save(path)?;
-            tell!("figure: {}", path.display());
-            Ok(())
-        });
+        let drawn = result.runs.iter().any(|run| run.blocks.forecast.is_some());
+        match drawn {
+            true => ending.figure(path, || {
+                ForecastFigure::of_settling(&result, &arguments.source.described()).save(path)
+            }),
+            false => ending.write(|| {
+                bail!("--figure: needs sampled paths, which the last value does not have")
+            }),
+        }
     }
     finish(&forecasters)?;
     ending.write(|| arguments.write(&forecasters, &result));

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 
-use crate::cli::input::DuplicatesName;
+use crate::cli::choices::choice;
+use crate::cli::input::duplicates;
 use crate::cli::terminal::tell;
 use crate::convergence::Landscape;
+use crate::recording::Duplicates;
 use crate::study::convergence::{LogSelection, OptimisationRuns, Simulation, TrainingLog};
 
 #[derive(Debug, Args)]
@@ -23,8 +26,8 @@ pub(super) struct Source {
     #[arg(long, value_name = "COLUMN", conflicts_with = "simulate")]
     time: Option<String>,
     /// Handling of rows with the same step in one run
-    #[arg(long, value_enum, default_value_t = DuplicatesName::Error, conflicts_with = "simulate")]
-    duplicates: DuplicatesName,
+    #[arg(long, value_parser = duplicates(), default_value = "error", conflicts_with = "simulate")]
+    duplicates: Duplicates,
     /// Only these runs, by label
     #[arg(
         long,
@@ -34,8 +37,8 @@ pub(super) struct Source {
     )]
     select: Vec<String>,
     /// Simulate gradient descent on a function instead of reading a log
-    #[arg(long, value_enum, value_name = "FUNCTION")]
-    simulate: Option<Function>,
+    #[arg(long, value_parser = landscape(), value_name = "FUNCTION")]
+    simulate: Option<Landscape>,
     /// Simulated runs
     #[arg(
         long,
@@ -82,24 +85,20 @@ pub(super) struct Source {
 }
 
 /// Functions with known minima.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Function {
-    /// (x² + y²/4) / 2
-    Quadratic,
-    /// (x² - 1)² / 4, minima at -1 and 1
-    DoubleWell,
-    /// Rosenbrock's bent valley over 20, minimum at (1, 1)
-    Rosenbrock,
-}
-
-impl Function {
-    fn landscape(self) -> Landscape {
-        match self {
-            Self::Quadratic => Landscape::Quadratic,
-            Self::DoubleWell => Landscape::DoubleWell,
-            Self::Rosenbrock => Landscape::Rosenbrock,
-        }
-    }
+fn landscape() -> impl TypedValueParser<Value = Landscape> {
+    choice([
+        ("quadratic", "(x² + y²/4) / 2", Landscape::Quadratic),
+        (
+            "double-well",
+            "(x² - 1)² / 4, minima at -1 and 1",
+            Landscape::DoubleWell,
+        ),
+        (
+            "rosenbrock",
+            "Rosenbrock's bent valley over 20, minimum at (1, 1)",
+            Landscape::Rosenbrock,
+        ),
+    ])
 }
 
 impl Source {
@@ -129,7 +128,7 @@ impl Source {
         let mut selection = LogSelection::default();
         selection.run = self.run.clone();
         selection.time = self.time.clone();
-        selection.duplicates = self.duplicates.into();
+        selection.duplicates = self.duplicates;
         let log = TrainingLog::read(file, column, &selection)?;
         tell!("{}", log.described());
         if self.select.is_empty() && log.valueless_rows() > 0 {
@@ -144,11 +143,11 @@ impl Source {
 
     fn simulated(
         &self,
-        function: Function,
+        function: Landscape,
         column: &str,
         seed: u64,
     ) -> anyhow::Result<OptimisationRuns> {
-        let mut simulation = Simulation::new(function.landscape());
+        let mut simulation = Simulation::new(function);
         simulation.descent.step_size = self.step_size;
         simulation.descent.noise = self.noise;
         simulation.descent.floor = self.floor;
