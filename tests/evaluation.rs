@@ -576,7 +576,7 @@ fn replay_forecasts_remaining_rewards_and_names_faults() {
     assert!(
         std::fs::read_to_string(at("replay.manifest.json"))
             .unwrap()
-            .contains("\"less\"")
+            .contains("\"difference\"")
     );
     let (again, repeated, _) = program("replay", &arguments);
     let without_times = |text: &str| {
