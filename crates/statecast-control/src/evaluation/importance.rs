@@ -266,7 +266,9 @@ mod tests {
                 f64::NEG_INFINITY
             }
         };
-        let logs: Vec<Vec<f64>> = (0..400).map(|run| vec![ratio(run), ratio(run)]).collect();
+        let logs: Vec<Vec<f64>> = (0..400)
+            .map(|run| vec![ratio(run), 2.0 * ratio(run)])
+            .collect();
         let mean = too_small_ratio(&logs).unwrap();
         assert!((0.1..0.5).contains(&mean), "{mean}");
         // The same policy, and one whose ratios alternate between 2 and 0.

@@ -34,19 +34,32 @@ impl Assignment<'_, '_> {
             if is_none && self.columns.iter().all(|column| column.name != "none") {
                 continue;
             }
-            let found = self.matches(pattern, slot.role())?;
-            let &[index] = found.as_slice() else {
-                let found = found.iter().map(|&index| self.columns[index].name.as_str());
-                return Err(RecordingError::ManyMatches {
-                    file: self.file.to_owned(),
-                    role: slot.role(),
-                    pattern: pattern.clone(),
-                    columns: list(found),
-                });
+            let several = matches!(slot, Slot::Label(_))
+                && self.columns.iter().all(|column| column.name != *pattern);
+            let parts: Vec<&str> = match several {
+                true => pattern.split(',').map(str::trim).collect(),
+                false => vec![pattern],
             };
-            self.take(index, slot, false)?;
+            for part in parts {
+                let index = self.only_match(part, slot.role())?;
+                self.take(index, slot, false)?;
+            }
         }
         Ok(())
+    }
+
+    /// The one column that a pattern fits.
+    fn only_match(&self, pattern: &str, role: &'static str) -> Result<usize, RecordingError> {
+        let found = self.matches(pattern, role)?;
+        match found.as_slice() {
+            &[index] => Ok(index),
+            found => Err(RecordingError::ManyMatches {
+                file: self.file.to_owned(),
+                role,
+                pattern: pattern.to_owned(),
+                columns: list(found.iter().map(|&index| self.columns[index].name.as_str())),
+            }),
+        }
     }
 
     /// Patterns of a list, of which those that are a name together once held a comma.

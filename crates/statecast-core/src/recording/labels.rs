@@ -194,9 +194,11 @@ pub(super) fn group(
     times: Option<&[f64]>,
     rows: usize,
 ) -> Result<Groups, ComesBack> {
-    let chosen = labels.iter().position(|l| l.claim == Claim::Chosen);
-    if chosen.is_some() || labels.is_empty() {
-        return checked(labels, times, chosen.into_iter().collect(), rows);
+    let chosen: Vec<usize> = (0..labels.len())
+        .filter(|&l| labels[l].claim == Claim::Chosen)
+        .collect();
+    if !chosen.is_empty() || labels.is_empty() {
+        return checked(labels, times, chosen, rows);
     }
     let fits = |label: &Labels| match label.claim {
         Claim::Chosen | Claim::Named => true,

@@ -160,7 +160,7 @@ fn weights_are_chosen_anew_behind_a_context_that_has_grown() {
     let mut all = pushed(240);
     let noise = noisy(40, 100.0).values / 50.0;
     for ((t, _), x) in all.values.indexed_iter_mut() {
-        *x = (0.01 * t as f64).sin();
+        *x = (0.005 * t as f64).sin();
     }
     all.values.slice_mut(s![..40, ..]).assign(&noise);
     let forecaster = Forecaster::of(stacked(&["mean", "persistence"]), Settings::default());
