@@ -1,7 +1,7 @@
 //! Whole numbers that are called like things of which there are several: they tell series apart where the rows of each
 //! stand together, or where each has its own row of every time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::Roles;
 use super::cells::Block;
@@ -96,32 +96,13 @@ impl Table {
             let words = labels.of_rows().into_iter().map(|word| word as f64);
             tells(&words.collect::<Vec<f64>>())
         });
-        // Such as those of stores and departments, or of stores beside the words of families.
-        let together = !told && {
-            let all = named.iter().map(|&column| -> Vec<f64> {
-                states.column_values(column, 0..states.rows()).collect()
-            });
-            let words = self.labels.iter().map(|labels| -> Vec<f64> {
-                labels
-                    .of_rows()
-                    .into_iter()
-                    .map(|word| word as f64)
-                    .collect()
-            });
-            let columns: Vec<Vec<f64>> = all
-                .chain(words)
-                .filter(|v| few_numbers(v).is_some())
-                .collect();
-            columns.len() > 1 && tells(&numbers_of_kinds(&columns, rows))
-        };
         let columns: Vec<usize> = named
             .iter()
             .copied()
             .filter(|&column| {
                 let values: Vec<f64> = states.column_values(column, 0..states.rows()).collect();
                 let whole = values.iter().all(|value| value.fract() == 0.0);
-                let may = together && few_numbers(&values).is_some();
-                whole && (stand_together(&values) || (!told && tells(&values)) || may)
+                whole && (stand_together(&values) || (!told && tells(&values)))
             })
             .collect();
         if !told {
@@ -175,18 +156,6 @@ fn few_numbers(values: &[f64]) -> Option<usize> {
     let kinds: HashSet<u64> = values.iter().map(|value| value.to_bits()).collect();
     let few = kinds.len() > 1 && MIN_ROWS * kinds.len() <= values.len();
     (whole && few).then_some(kinds.len())
-}
-
-/// The number of what several columns hold in each row together.
-fn numbers_of_kinds(columns: &[Vec<f64>], rows: usize) -> Vec<f64> {
-    let mut kinds: HashMap<Vec<u64>, usize> = HashMap::new();
-    let key = |row: usize| columns.iter().map(|column| column[row].to_bits()).collect();
-    (0..rows)
-        .map(|row| {
-            let next = kinds.len();
-            *kinds.entry(key(row)).or_insert(next) as f64
-        })
-        .collect()
 }
 
 /// Whether times repeat, and none for the same number again.
