@@ -19,7 +19,7 @@ fn the_bundled_model_forecasts() {
 #[test]
 fn folders_and_gguf_files_of_described_families_are_read() {
     for source in [
-        "tests/golden/families/qwen3",
+        "tests/golden/gguf/llama-folder",
         "tests/golden/gguf/qwen3-q8_0.gguf",
     ] {
         assert!(load(source).unwrap().decoder().is_some(), "{source}");
