@@ -1,5 +1,6 @@
 //! Policy evaluation on a known system.
 
+use std::fmt::Write as _;
 use std::process::Command;
 
 use ndarray::{Array1, Array2, ArrayView2, array};
@@ -602,4 +603,27 @@ fn replay_forecasts_remaining_rewards_and_names_faults() {
         let (good, _, said) = program("replay", &arguments);
         assert!(!good && said.contains(expected), "{given:?}: {said}");
     }
+}
+
+/// Fault: a learned model's states stayed in the range of the context without a word.
+#[test]
+fn replay_says_which_estimators_clipped_paths() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("growing.csv");
+    let mut rows = "episode,obs_x,action,reward\n".to_owned();
+    let mut state = 1.0;
+    for step in 0..60 {
+        let action = f64::from(step % 5) - 2.0;
+        writeln!(rows, "0,{state},{action},{state}").unwrap();
+        state = 1.05 * state + 0.1 * action;
+    }
+    std::fs::write(&path, rows).unwrap();
+    let file = path.to_str().unwrap();
+    let common = [file, "--context", "30", "--paths", "4"];
+    let mut arguments = common.to_vec();
+    arguments.extend(["--horizon", "29", "--estimators", "linear,baselines"]);
+    let (good, out, said) = program("replay", &arguments);
+    assert!(good, "{said}");
+    assert!(out.contains("note: linear: ") && out.contains("clipped to the range of their context"));
+    assert!(!out.contains("note: mean"), "{out}");
 }

@@ -27,6 +27,7 @@ mod train;
 mod training_run;
 mod windowed;
 
+use std::ffi::OsString;
 use std::io;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -76,11 +77,21 @@ enum Command {
 /// Exit code of wrong usage, as that of the parser.
 const WRONG_USAGE: u8 = 2;
 
+/// Exit code of an error.
+const ERROR: u8 = 1;
+
 /// Runs the program on the process' arguments. Errors are one line on standard error with exit code
 /// 1, wrong usage ends with 2, a closed pipe ends quietly.
 pub fn run() -> ExitCode {
+    ExitCode::from(run_with(std::env::args_os()))
+}
+
+/// The same on other arguments, the first of which is the program's name; returns the exit code. Wrong usage and help end the
+/// process.
+pub fn run_with(arguments: impl IntoIterator<Item: Into<OsString> + Clone>) -> u8 {
     let mut command = Arguments::command();
-    let matches = command.get_matches_mut();
+    let matches = command.try_get_matches_from_mut(arguments);
+    let matches = matches.unwrap_or_else(|fault| fault.exit());
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|fault| fault.exit());
     let environment = process::check_environment()
         .map_err(|said| command.error(ErrorKind::ValueValidation, said));
@@ -90,15 +101,15 @@ pub fn run() -> ExitCode {
     prepare_process(arguments.threads);
     if let Some(said) = ignored::refusal(&matches) {
         tell!("error: {said}");
-        return ExitCode::from(WRONG_USAGE);
+        return WRONG_USAGE;
     }
     let outcome = outputs::check(&matches).and_then(|()| execute(arguments.command));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Ok(()) => 0,
+        Err(error) if is_closed_pipe(&error) => 0,
         Err(error) => {
             tell!("error: {}", one_line(&error));
-            ExitCode::FAILURE
+            ERROR
         }
     }
 }

@@ -265,6 +265,8 @@ fn text(outcome: &ReplayOutcome) -> String {
          absolute error\nand bias of the whole sum, in steps times the rewards' standard deviation; sums within their \
          90 % interval.\n"
     );
+    let notes = outcome.notes().into_iter();
+    text.extend(notes.map(|note| format!("note: {note}\n")));
     text
 }
 

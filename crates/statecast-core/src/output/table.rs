@@ -111,6 +111,11 @@ impl Table {
             .then_some(Self { columns })
     }
 
+    /// The columns with their names, in order.
+    pub fn into_columns(self) -> Vec<(String, Column)> {
+        self.columns
+    }
+
     fn rows(&self) -> usize {
         self.columns.first().map_or(0, |(_, c)| c.len())
     }

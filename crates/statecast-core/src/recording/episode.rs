@@ -192,10 +192,7 @@ impl Episode {
             if let Some(((row, column), value)) =
                 values.indexed_iter().find(|(_, value)| !is_usable(**value))
             {
-                return Err(invalid(format!(
-                    "row {}, {part} {column} is {value}",
-                    row + 1
-                )));
+                return Err(invalid(unusable(row, &format!("{part} {column}"), *value)));
             }
         }
         if let Some((row, value)) = self
@@ -205,7 +202,7 @@ impl Episode {
             .enumerate()
             .find(|(_, value)| !is_usable(**value))
         {
-            return Err(invalid(format!("row {}, reward is {value}", row + 1)));
+            return Err(invalid(unusable(row, "reward", *value)));
         }
         Ok(self)
     }
@@ -260,6 +257,14 @@ impl Episode {
     /// for, `[rows]`.
     pub fn log_probabilities(&self) -> Option<&Array1<f64>> {
         self.log_probabilities.as_ref()
+    }
+}
+
+/// Says which value of a row, counted from 0, is not usable.
+fn unusable(row: usize, what: &str, value: f64) -> String {
+    match value.is_finite() {
+        true => format!("row {}, {what} is {value:e}: more than {LARGEST:e} in size", row + 1),
+        false => format!("row {}, {what} is {value}", row + 1),
     }
 }
 

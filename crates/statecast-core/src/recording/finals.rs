@@ -176,18 +176,25 @@ impl Table {
             && steps.iter().all(|cells| some(cells, before))
             && !states.names.is_empty()
             && states.row(last).iter().all(|x| x.is_finite());
-        let state = states.row(last).to_vec();
         if is_final {
-            self.final_states.insert(before, state);
-            for block in [Block::Terminated, Block::Truncated] {
-                let flags = &mut self.blocks[block as usize];
-                if flags.is_set(last) {
-                    flags.values[before] = 1.0;
-                }
-            }
+            self.end_before_final_state(before, last);
             rows.pop();
         }
         is_final
+    }
+
+    /// Ends an episode with the row before its last one, whose state becomes the final state if it is known.
+    pub(super) fn end_before_final_state(&mut self, before: usize, last: usize) {
+        let state = self.blocks[Block::State as usize].row(last);
+        if state.iter().all(|x| x.is_finite()) {
+            self.final_states.insert(before, state.to_vec());
+        }
+        for block in [Block::Terminated, Block::Truncated] {
+            let flags = &mut self.blocks[block as usize];
+            if flags.is_set(last) {
+                flags.values[before] = 1.0;
+            }
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use super::table::{Slot, Table};
 pub(super) struct Folder {
     folder: PathBuf,
     files: Vec<PathBuf>,
+    /// How many files beside them describe them.
+    descriptions: usize,
     first: Box<dyn Source>,
     encoding: Option<String>,
     wanted: Vec<String>,
@@ -34,6 +36,7 @@ impl Folder {
         };
         let mut files = recordings(folder).map_err(io)?;
         files.sort();
+        let descriptions = leave_out_descriptions(&mut files);
         let Some(first) = files.first() else {
             return Err(refused("holds no recordings"));
         };
@@ -52,6 +55,7 @@ impl Folder {
             first: source::open_file(first, wanted, encoding)?,
             folder: folder.to_owned(),
             files,
+            descriptions,
             encoding: encoding.map(str::to_owned),
             wanted: wanted.to_vec(),
         })
@@ -70,6 +74,20 @@ fn recordings(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         }
     }
     Ok(files)
+}
+
+/// Leaves out texts and JSON files beside recordings of other formats, as they tell of these (README.txt, metadata.json,
+/// the manifest of a result), and returns their number.
+fn leave_out_descriptions(files: &mut Vec<PathBuf>) -> usize {
+    let describes = |path: &PathBuf| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        ending.is_some_and(|ending| ["txt", "json"].contains(&ending.to_lowercase().as_str()))
+    };
+    let before = files.len();
+    if !files.iter().all(describes) {
+        files.retain(|path| !describes(path));
+    }
+    before - files.len()
 }
 
 /// One of several files whose rows follow one another.
@@ -133,7 +151,12 @@ impl Source for Folder {
         let count = self.files.len();
         let note =
             format!("the folder's {count} file(s) are an episode each, in the order of names");
-        [vec![note], self.first.notes()].concat()
+        let left_out = match self.descriptions {
+            0 => None,
+            count => Some(format!("{count} .txt or .json file(s) beside them are left out")),
+        };
+        let own = [Some(note), left_out].into_iter().flatten();
+        own.chain(self.first.notes()).collect()
     }
 
     fn read(

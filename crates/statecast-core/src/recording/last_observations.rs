@@ -77,14 +77,7 @@ impl Table {
             let &[.., before, last] = rows.as_slice() else {
                 continue;
             };
-            let state = self.blocks[Block::State as usize].row(last).to_vec();
-            self.final_states.insert(before, state);
-            for block in [Block::Terminated, Block::Truncated] {
-                let flags = &mut self.blocks[block as usize];
-                if flags.is_set(last) {
-                    flags.values[before] = 1.0;
-                }
-            }
+            self.end_before_final_state(before, last);
             rows.pop();
         }
         let count = format!("{} of {} episode(s)", ended.len(), runs.len());

@@ -83,6 +83,24 @@ impl<'a> BinnedDensity<'a> {
         f64::from(self.mass[bin.index()]) / self.total
     }
 
+    /// Returns the ends of the 1000 bins in the channel's units, 1001 that ascend, and the probability in each bin. The
+    /// value of a constant channel is both ends of all of them.
+    ///
+    /// ```
+    /// use statecast_lm::codec::{Axis, Grid};
+    /// use statecast_lm::density::BinnedDensity;
+    /// let grid = Grid::Residual { centre: 20.0, scale: 0.01 };
+    /// let density = BinnedDensity::on(Axis::Identity, grid, &[0.001; 1000]).unwrap();
+    /// let (edges, probabilities) = density.bins();
+    /// assert!((edges[500] - 20.0).abs() < 1e-9);
+    /// assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-6);
+    /// ```
+    pub fn bins(&self) -> (Vec<f64>, Vec<f64>) {
+        let edge = |k| self.axis.value(self.grid.edge(k));
+        let edges = (0..=BIN_COUNT).map(edge).collect();
+        (edges, self.probabilities().map(|(_, p)| p).collect())
+    }
+
     /// Iterates over bins with their probabilities.
     fn probabilities(&self) -> impl Iterator<Item = (usize, f64)> {
         let masses = self.mass.iter().enumerate();

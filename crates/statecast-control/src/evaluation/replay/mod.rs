@@ -23,6 +23,7 @@ use crate::policy::{Policy, Widths};
 use crate::recording::Recording;
 use crate::study::Observer;
 use models::{Kind, Named, contexts, fitted};
+use outcome::EstimatorRun;
 
 /// Fewest steps of a context.
 const MIN_CONTEXT: usize = 10;
@@ -257,7 +258,7 @@ impl ReplayStudy {
         for named in self.named(policy.is_some()) {
             let begin = Instant::now();
             observer.begin(&named.name);
-            let mut errors = Vec::new();
+            let (mut errors, mut clipped) = (Vec::new(), 0);
             for (number, split) in self.splits.iter().enumerate() {
                 let count = self.splits.len() as f64;
                 let progress = |share: f64| observer.progress((number as f64 + share) / count);
@@ -265,14 +266,18 @@ impl ReplayStudy {
                     Some(policy) if named.acts => ActionSource::Policy(&mut **policy),
                     _ => ActionSource::Recorded(split.actions.view()),
                 };
-                let rewards = self.rewards(&named.kind, split, actor, forecasters, &progress);
+                let forecast = self.forecast(&named.kind, split, actor, forecasters, &progress);
                 let of = EvaluationStudyError::of(named.name.as_str());
-                errors.push(RewardForecastErrors::new(
-                    split,
-                    rewards.map_err(of)?.view(),
-                ));
+                let (rewards, outside) = forecast.map_err(of)?;
+                errors.push(RewardForecastErrors::new(split, rewards.view()));
+                clipped += outside;
             }
-            found.push((named.name, errors, begin.elapsed().as_secs_f64()));
+            found.push(EstimatorRun {
+                name: named.name,
+                errors,
+                clipped,
+                seconds: begin.elapsed().as_secs_f64(),
+            });
         }
         Ok(ReplayOutcome::of(found, &self.steps))
     }
@@ -319,15 +324,16 @@ impl ReplayStudy {
         all
     }
 
-    /// Returns forecasts of a run's remaining rewards, `[paths, horizon]`.
-    fn rewards(
+    /// Returns forecasts of a run's remaining rewards, `[paths, horizon]`, and the number of values on their paths that
+    /// were clipped to the range of the context.
+    fn forecast(
         &self,
         kind: &Kind,
         split: &PrefixSplit,
         actor: ActionSource,
         forecasters: &Forecasters,
         progress: &dyn Fn(f64),
-    ) -> Result<Array2<f64>, EvaluationStudyError> {
+    ) -> Result<(Array2<f64>, usize), EvaluationStudyError> {
         let spec = RolloutSpec {
             rules: self.rules,
             ..split.spec(self.settings.paths, self.settings.seed)?
@@ -338,7 +344,8 @@ impl ReplayStudy {
         let imagined = match kind {
             Kind::Baseline(baseline) => {
                 let seen = context.runs[0].rewards.view();
-                return Ok(baseline.rewards(seen, spec.horizon).insert_axis(Axis(0)));
+                let rewards = baseline.rewards(seen, spec.horizon).insert_axis(Axis(0));
+                return Ok((rewards, 0));
             }
             Kind::Trained(model) => of_model(&**model, actor)?,
             Kind::Fitted(model) => {
@@ -362,8 +369,7 @@ impl ReplayStudy {
         };
         let (paths, horizon) = (imagined.rewards.len(), spec.horizon);
         let earned = |(path, step): (usize, usize)| imagined.rewards[path].get(step).copied();
-        Ok(Array2::from_shape_fn((paths, horizon), |at| {
-            earned(at).unwrap_or(0.0)
-        }))
+        let rewards = Array2::from_shape_fn((paths, horizon), |at| earned(at).unwrap_or(0.0));
+        Ok((rewards, imagined.clipped))
     }
 }

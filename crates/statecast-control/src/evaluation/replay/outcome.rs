@@ -16,7 +16,17 @@ pub struct ReplayEstimate {
     pub errors: Vec<RewardForecastErrors>,
     /// Means over runs; differences are those to the mean reward, or to the first estimator without it.
     pub scores: RewardForecastScores,
+    /// Number of values on the paths of all runs that were clipped to the range of their context.
+    pub clipped: usize,
     /// Seconds that all runs took.
+    pub seconds: f64,
+}
+
+/// What one estimator forecast for all runs.
+pub(super) struct EstimatorRun {
+    pub name: String,
+    pub errors: Vec<RewardForecastErrors>,
+    pub clipped: usize,
     pub seconds: f64,
 }
 
@@ -30,27 +40,33 @@ pub struct ReplayOutcome {
 }
 
 impl ReplayOutcome {
-    pub(super) fn of(
-        found: Vec<(String, Vec<RewardForecastErrors>, f64)>,
-        steps: &[usize],
-    ) -> Self {
-        let mean = found
-            .iter()
-            .find(|(name, ..)| name == RewardBaseline::Mean.name());
-        let baseline = mean.or(found.first()).map(|(_, errors, _)| errors.clone());
-        let baseline = baseline.unwrap_or_default();
-        let estimates = found
-            .into_iter()
-            .map(|(name, errors, seconds)| ReplayEstimate {
-                scores: RewardForecastScores::of(&errors, &baseline, steps),
-                name,
-                errors,
-                seconds,
-            });
+    pub(super) fn of(found: Vec<EstimatorRun>, steps: &[usize]) -> Self {
+        let mean = |run: &&EstimatorRun| run.name == RewardBaseline::Mean.name();
+        let baseline = found.iter().find(mean).or(found.first());
+        let baseline = baseline.map(|run| run.errors.clone()).unwrap_or_default();
+        let estimates = found.into_iter().map(|run| ReplayEstimate {
+            scores: RewardForecastScores::of(&run.errors, &baseline, steps),
+            name: run.name,
+            errors: run.errors,
+            clipped: run.clipped,
+            seconds: run.seconds,
+        });
         Self {
             steps: steps.to_vec(),
             estimates: estimates.collect(),
         }
+    }
+
+    /// Says which paths were clipped, one line each.
+    pub fn notes(&self) -> Vec<String> {
+        let clipped = self.estimates.iter().filter(|estimate| estimate.clipped > 0);
+        let note = |estimate: &ReplayEstimate| {
+            format!(
+                "{}: {} value(s) were clipped to the range of their context",
+                estimate.name, estimate.clipped
+            )
+        };
+        clipped.map(note).collect()
     }
 
     /// Returns the number of runs.

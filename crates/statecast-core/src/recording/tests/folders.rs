@@ -64,12 +64,24 @@ fn files_of_a_folder_may_have_final_states() {
     assert_eq!(recording.episodes()[1].actions()[[1, 0]], 9.0);
 }
 
+/// Fault: a folder with a README.txt or the manifest of a result was refused.
+#[test]
+fn descriptions_beside_the_files_of_a_folder_are_left_out() {
+    let text = "x\n1\n2\n";
+    let beside = [("README.txt", "Two runs."), ("a.manifest.json", "{}")];
+    let runs = folder(&[("a.csv", text), ("b.csv", text), beside[0], beside[1]]);
+    let (recording, roles) = runs.read().unwrap();
+    assert_eq!(names(&recording), ["a", "b"]);
+    let said = "2 .txt or .json file(s) beside them are left out";
+    assert!(roles.to_string().contains(said), "{roles}");
+}
+
 #[test]
 fn folders_that_are_no_recording_say_what_they_hold() {
     for (files, says) in [
         (
-            &[("a.csv", "x\n1\n"), ("b.json", "{}")][..],
-            "holds files of several formats, a.csv and b.json",
+            &[("a.csv", "x\n1\n"), ("b.tsf", "")][..],
+            "holds files of several formats, a.csv and b.tsf",
         ),
         (&[("notes.md", "")], "is a folder and holds no recordings"),
         (

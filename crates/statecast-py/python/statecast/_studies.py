@@ -1,0 +1,202 @@
+"""Backtests, calibration and values of policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from statecast import _core
+from statecast._arrays import whole
+from statecast._core import StatecastError
+from statecast._forecaster import Forecaster
+from statecast._recording import Recording
+
+
+def _frame(table: dict[str, Any]) -> Any:
+    import pandas
+
+    return pandas.DataFrame(table)
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Scores of forecasters from many origins of recordings."""
+
+    summary: dict[str, Any]
+    """Means with 95 % intervals, by method."""
+    table: dict[str, Any]
+    """A row a method, series, origin, step and variable: what was forecast and observed, and its scores."""
+    one_step_table: dict[str, Any]
+    """A row a method, series, origin, row and channel."""
+
+    def score(self, method: str, name: str = "crps") -> float:
+        """A mean score of a method, such as `crps`, `energy` or `log_score`."""
+        for scores in self.summary["summary"]["methods"]:
+            if scores["name"] == method:
+                value = scores[name]
+                return float(value["mean"] if isinstance(value, dict) else value)
+        raise StatecastError(f"no method is called {method!r}")
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the methods."""
+        return [scores["name"] for scores in self.summary["summary"]["methods"]]
+
+    def to_pandas(self) -> Any:
+        """The table of forecasts as a `pandas.DataFrame`."""
+        return _frame(self.table)
+
+    def __repr__(self) -> str:
+        lines = [f"{method}: CRPS {self.score(method):.4g} standard deviations" for method in self.methods]
+        return "Backtest\n  " + "\n  ".join(lines)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration of a forecaster's densities, as they are and recalibrated."""
+
+    channels: list[dict[str, Any]]
+    """Of one-step densities, by channel: coverage, PIT and ECE."""
+    backtest: Backtest
+    """Both backtests: first the original densities."""
+
+
+@dataclass(frozen=True)
+class PolicyValues:
+    """Estimated values of policies."""
+
+    summary: dict[str, Any]
+    """Estimates with intervals, actual returns of the recorded policies, true values where a simulator gave them."""
+    table: dict[str, Any]
+    """A row a policy and estimator."""
+    verdict: list[str]
+    """Which estimator is recommended, and the best policy by it."""
+
+    def value(self, policy: str, estimator: str) -> tuple[float, float, float]:
+        """An estimate, and its 90 % interval: mean, low, high; NaN where the estimator is not applicable."""
+        rows = zip(self.table["policy"], self.table["estimator"], strict=True)
+        for row, found in enumerate(rows):
+            if found == (policy, estimator):
+                return tuple(float(self.table[name][row]) for name in ("value", "low", "high"))
+        raise StatecastError(f"no estimate of {policy!r} by {estimator!r}")
+
+    def to_pandas(self) -> Any:
+        """The table as a `pandas.DataFrame`."""
+        return _frame(self.table)
+
+    def __repr__(self) -> str:
+        return "\n".join(["PolicyValues", *self.verdict])
+
+
+def backtest(
+    recordings: Any,
+    forecasters: Sequence[Forecaster | str] = ("builtin", "linear", "persistence"),
+    *,
+    context: int,
+    horizon: int,
+    windows: int = 5,
+    samples: int = 100,
+    seed: int = 0,
+    with_reward: bool = False,
+    recalibrated: bool = False,
+) -> Backtest:
+    """Forecasts recordings from many origins, and scores what was forecast.
+
+    Args:
+        recordings: a `Recording`, an array `[rows, variables]`, or a dictionary of them by name.
+        forecasters: forecasters, or names such as `builtin`, `ar` or `mixture(builtin,linear)`; the first one is that to
+            which the others are compared.
+        context: rows that are read before an origin.
+        horizon: steps after it.
+        windows: origins in each episode, evenly spaced.
+        samples: paths.
+        seed: of the draws.
+        with_reward: whether the reward is forecast, too.
+        recalibrated: whether methods given by name are recalibrated as well.
+    """
+    given = [made._inner if isinstance(made, Forecaster) else str(made) for made in forecasters]
+    origins = _origins(context, horizon, windows, samples, seed, with_reward)
+    return Backtest(*_core.backtest(_named(recordings), given, origins, recalibrated))
+
+
+def calibrate(
+    recordings: Any,
+    forecaster: str = "builtin",
+    *,
+    context: int,
+    horizon: int,
+    windows: int = 5,
+    samples: int = 100,
+    seed: int = 0,
+    with_reward: bool = False,
+) -> Calibration:
+    """Measures whether a forecaster's probabilities can be trusted; the arguments are those of `backtest`."""
+    origins = _origins(context, horizon, windows, samples, seed, with_reward)
+    channels, tables = _core.calibrate(_named(recordings), str(forecaster), origins)
+    return Calibration(channels, Backtest(*tables))
+
+
+def evaluate(
+    recordings: Any,
+    policies: Mapping[str, Any] | Sequence[Any],
+    *,
+    estimators: Sequence[str] = (),
+    task: str | None = None,
+    horizon: int | None = None,
+    discount: float = 0.99,
+    paths: int = 50,
+    context: int = 400,
+    contexts: int = 4,
+    seed: int = 0,
+    model: str = "builtin",
+    simulate: int = 0,
+) -> PolicyValues:
+    """Estimates what control policies are worth from recordings of others, without running them.
+
+    Args:
+        recordings: a `Recording` with actions and rewards, or a dictionary of them by name.
+        policies: by name, or a list: callables from observations `[rows, states]` to actions `[rows, actions]`, torch
+            modules, models of Stable-Baselines3 (anything with `predict`), sessions of ONNX runtime, or constants.
+        estimators: such as `mixture`, `builtin`, `linear`, `mlp`, `fqe`, `is`, `dr`; by default mixture, linear, mlp and fqe.
+        task: a known environment, such as `pendulum`, whose reward and ends are used.
+        horizon: steps of an episode; by default the task's limit or the longest recorded episode.
+        discount: per step.
+        paths: imagined paths of a policy.
+        context, contexts: recorded rows per context of a language model, and the number of contexts.
+        seed: of all draws.
+        model: the language model.
+        simulate: episodes for which each policy is run in the task's simulator, to compare with.
+    """
+    from statecast.policies import callable_of
+
+    if not isinstance(policies, Mapping):
+        policies = {getattr(policy, "__name__", f"policy {i}"): policy for i, policy in enumerate(policies)}
+    given = [(name, *callable_of(policy)) for name, policy in policies.items()]
+    keywords = {
+        "estimators": list(estimators),
+        "task": task,
+        "horizon": None if horizon is None else whole(horizon, "horizon"),
+        "discount": discount,
+        "paths": whole(paths, "paths"),
+        "context": whole(context, "context"),
+        "contexts": whole(contexts, "contexts"),
+        "seed": whole(seed, "seed"),
+        "model": model,
+        "simulate": whole(simulate, "simulate"),
+    }
+    return PolicyValues(*_core.evaluate(_named(recordings), given, keywords))
+
+
+def _origins(
+    context: int, horizon: int, windows: int, samples: int, seed: int, with_reward: bool
+) -> dict[str, Any]:
+    counts = {"context": context, "horizon": horizon, "windows": windows, "samples": samples, "seed": seed}
+    return {name: whole(count, name) for name, count in counts.items()} | {"with_reward": with_reward}
+
+
+def _named(recordings: Any) -> list[tuple[str, _core.Recording]]:
+    if not isinstance(recordings, Mapping):
+        recordings = {"recording": recordings}
+    made = {name: of if isinstance(of, Recording) else Recording(of) for name, of in recordings.items()}
+    return [(str(name), recording._inner) for name, recording in made.items()]

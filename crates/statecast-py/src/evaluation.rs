@@ -1,0 +1,81 @@
+//! Values of policies, estimated from recordings.
+
+use pyo3::types::PyDict;
+use pyo3::{Bound, FromPyObject, Py, PyAny, PyRef, PyResult, Python, pyfunction};
+use statecast::environment::Task;
+use statecast::evaluation::{
+    Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
+};
+use statecast::forecasters::Forecasters;
+use statecast::{Error, forecasters::ForecasterName};
+
+use crate::errors::exception;
+use crate::policy::{Callable, Raised};
+use crate::recording::Recording;
+use crate::table::{columns, dictionary};
+use crate::work;
+
+/// How policies are evaluated: a dictionary with these keys.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Keywords {
+    estimators: Vec<String>,
+    task: Option<String>,
+    horizon: Option<usize>,
+    discount: f64,
+    paths: usize,
+    context: usize,
+    contexts: usize,
+    seed: u64,
+    model: String,
+    /// Episodes to run each policy for in the task's simulator; 0 for none.
+    simulate: usize,
+}
+
+/// A policy's name, what acts, and what gives log probabilities of actions, if that is known.
+type Given = (String, Py<PyAny>, Option<Py<PyAny>>);
+
+/// Estimates the values of policies; a summary, the table of estimates and the lines of a verdict.
+#[pyfunction]
+pub(crate) fn evaluate<'py>(
+    py: Python<'py>,
+    recordings: Vec<(String, PyRef<'py, Recording>)>,
+    policies: Vec<Given>,
+    keywords: Keywords,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyDict>, Vec<String>)> {
+    let estimators = keywords.estimators.iter().map(|name| name.parse::<Estimator>());
+    let estimators = estimators.collect::<Result<Vec<_>, _>>().map_err(exception)?;
+    let mut settings = match estimators.is_empty() {
+        true => EvaluationSettings::default(),
+        false => EvaluationSettings::new(estimators),
+    };
+    settings.horizon = keywords.horizon;
+    settings.discount = keywords.discount;
+    settings.paths = keywords.paths;
+    settings.context = keywords.context;
+    settings.contexts = keywords.contexts;
+    settings.seed = keywords.seed;
+    let task = keywords.task.as_deref().map(Task::named).transpose().map_err(exception)?;
+    let recordings: Vec<_> = recordings
+        .into_iter()
+        .map(|(name, recording)| (name, (*recording.inner).clone()))
+        .collect();
+    let model = keywords.model.parse::<ForecasterName>().map_err(exception)?;
+    let forecasters = work::run(py, |_| -> Result<_, Error> { Forecasters::load(&[model]) })?;
+    let raised = Raised::default();
+    let values = work::run_with(py, &raised, |watch| -> Result<_, EvaluationStudyError> {
+        let study = EvaluationStudy::new(recordings, task, settings, watch)?;
+        let widths = study.widths();
+        let named = |(name, act, log_probabilities): Given| {
+            let policy = Callable::new(name.clone(), act, log_probabilities, widths, raised.clone());
+            NamedPolicy::new(name, Box::new(policy))
+        };
+        let mut policies: Vec<NamedPolicy> = policies.into_iter().map(named).collect();
+        if keywords.simulate > 0 {
+            study.simulate(&mut policies, keywords.simulate)?;
+        }
+        study.run(&mut policies, &forecasters, watch)
+    })?;
+    let verdict = values.verdict();
+    Ok((dictionary(py, &values)?, columns(py, values.table())?, verdict))
+}

@@ -1,0 +1,75 @@
+"""Backtests, calibration, policies, and the program."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import statecast
+from conftest import ROOT
+
+
+def test_backtests_compare_forecasters(pendulum, linear):
+    backtest = statecast.backtest(pendulum, [linear, "persistence"], context=100, horizon=10, windows=2, samples=20)
+    assert backtest.methods == ["linear", "persistence"]
+    assert backtest.score("linear") < backtest.score("persistence")
+    table = backtest.to_pandas()
+    assert {"method", "series", "crps", "observed"} <= set(table.columns)
+    with pytest.raises(statecast.StatecastError, match="nobody"):
+        backtest.score("nobody")
+    own = linear.backtest(pendulum, baselines=["persistence"], context=100, horizon=10, windows=2, samples=20)
+    assert own.score("linear") == backtest.score("linear")
+
+
+def test_calibration_is_measured_twice(pendulum):
+    found = statecast.calibrate(pendulum, "ar", context=100, horizon=5, windows=2, samples=20)
+    assert found.backtest.methods == ["ar", "ar+recalibrated"]
+    assert [channel["name"] for channel in found.channels] == pendulum.state_names
+
+
+def test_policies_are_judged(driven):
+    random = np.random.default_rng(1)
+    episodes = []
+    for _ in range(12):
+        states, actions = np.zeros((20, 1)), random.uniform(-1, 1, (20, 1))
+        states[0] = random.normal()
+        for t in range(19):
+            states[t + 1] = 0.8 * states[t] + actions[t]
+        episodes.append({"states": states, "actions": actions, "rewards": -(states[:, 0] ** 2)})
+    recording = statecast.Recording.from_episodes(episodes)
+    values = statecast.evaluate(
+        recording,
+        {"damp": lambda x: -0.8 * x, "push": 1.0},
+        estimators=["linear", "fqe"],
+        horizon=20,
+        discount=1.0,
+        paths=20,
+    )
+    damp, push = (values.value(policy, "linear")[0] for policy in ("damp", "push"))
+    assert damp > push
+    assert values.verdict and len(values.to_pandas()) == 4
+    with pytest.raises(ZeroDivisionError):
+        statecast.evaluate(recording, [lambda x: 1 / 0], estimators=["linear"], horizon=5)
+    with pytest.raises(statecast.StatecastError, match="no policy"):
+        statecast.evaluate(recording, [object()], estimators=["linear"])
+
+
+def test_the_program_is_in_the_wheel(tmp_path):
+    program = [sys.executable, "-m", "statecast"]
+    version = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout.strip() == f"statecast {statecast.__version__}"
+    wrong = subprocess.run([*program, "forecast", "nowhere.csv"], capture_output=True, text=True)
+    assert wrong.returncode == 1 and "nowhere.csv" in wrong.stderr
+    usage = subprocess.run([*program, "--nonsense"], capture_output=True, text=True)
+    assert usage.returncode == 2
+    out = tmp_path / "out.csv"
+    command = [*program, "forecast", "examples/half_cheetah.csv", "--experts", "linear", "--horizon", "3", "-o", out]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert out.read_text().count("\n") == 1 + 3 * 17
+
+
+def test_the_package_is_imported_quickly():
+    code = "import numpy, time; t = time.perf_counter(); import statecast; print(time.perf_counter() - t)"
+    times = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(3)]
+    assert min(times) < 0.2
