@@ -174,6 +174,12 @@ impl Forecaster {
         self.inner.settings().method.to_string()
     }
 
+    /// Whether actions change what it forecasts.
+    #[getter]
+    fn sees_actions(&self) -> bool {
+        self.inner.sees_actions()
+    }
+
     /// Rows of the longest context that it reads before paths of some steps.
     fn longest_context(&self, horizon: usize) -> usize {
         self.inner.longest_context_of_paths(horizon)

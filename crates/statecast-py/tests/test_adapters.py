@@ -84,3 +84,29 @@ def test_streams_are_followed():
     assert stream.score_samples([3.0])[0] < usual[0] - 3
     sklearn = pytest.importorskip("sklearn.base")
     assert sklearn.clone(stream).get_params() == stream.get_params()
+
+
+def test_fev_scores_a_task_on_local_data(tmp_path):
+    fev = pytest.importorskip("fev")
+    from statecast.adapters.fev import StatecastModel
+
+    random = np.random.default_rng(0)
+    rows = []
+    for name in ("a", "b"):
+        push = random.uniform(-1, 1, 80)
+        x = np.zeros(80)
+        for t in range(79):
+            x[t + 1] = 0.5 * x[t] + push[t]
+        dates = pd.date_range("2026-01-01", periods=80, freq="D")
+        rows.append({"id": name, "timestamp": list(dates), "target": x, "push": push})
+    path = tmp_path / "series.parquet"
+    pd.DataFrame(rows).to_parquet(path)
+    task = fev.Task(
+        dataset_path=str(path), horizon=5, num_windows=2, eval_metric="SQL", quantile_levels=[0.1, 0.5, 0.9],
+        known_dynamic_columns=["push"],
+    )
+    model = StatecastModel(experts="linear")
+    summary = task.evaluation_summary(model.fit_predict(task), model_name="statecast")
+    blind = StatecastModel(experts="persistence")
+    worse = task.evaluation_summary(blind.fit_predict(task), model_name="persistence")
+    assert summary["test_error"] < 0.2 * worse["test_error"] and model.inference_time > 0

@@ -10,14 +10,12 @@ density. Three lines forecast:
 (20, 1)
 """
 
-from statecast._core import StatecastError
+from statecast._core import StatecastError, __version__
 from statecast._forecast import Density, Forecast
 from statecast._forecaster import Forecaster
 from statecast._recording import Episode, Recording
 from statecast._session import Session
 from statecast._studies import Backtest, Calibration, PolicyValues, backtest, calibrate, evaluate
-
-__version__ = "0"
 
 __all__ = [
     "Backtest",

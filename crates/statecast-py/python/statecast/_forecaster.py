@@ -85,6 +85,11 @@ class Forecaster:
         """How variables become channels."""
         return self._inner.method
 
+    @property
+    def sees_actions(self) -> bool:
+        """Whether actions change what it forecasts: those of `residual` and `dicl-sa`, and experts such as `linear`, do."""
+        return self._inner.sees_actions
+
     def forecast(
         self,
         x: Any,

@@ -34,7 +34,7 @@ def predict_df(
     Args:
         forecaster: what forecasts.
         df: a row a series and time. Other columns are covariates: those of `future_df` are known beforehand and read as
-            actions; the others are forecast together with the target.
+            actions, if the forecaster sees actions; the others are forecast together with the target.
         prediction_length: steps to forecast.
         quantile_levels: from 0 to 1, ascending.
         id_column: name of the column that tells series apart.
@@ -61,13 +61,14 @@ def predict_df(
     ahead = None
     if future_df is not None:
         _require(future_df, [id_column, timestamp_column], "future_df")
-        known = [name for name in future_df.columns if name not in keys]
+        known = [name for name in future_df.columns if name not in keys] if forecaster.sees_actions else []
         _require(df, known, "df")
         overlap = sorted(set(known) & set(targets))
         if overlap:
             raise StatecastError(f"future_df holds {', '.join(overlap)}, which is to be forecast")
         ahead = dict(iter(future_df.groupby(id_column, sort=False)))
-    states = targets + [name for name in df.columns if name not in {*keys, *targets, *known}]
+    ahead_names = set() if future_df is None else set(future_df.columns)
+    states = targets + [name for name in df.columns if name not in {*keys, *targets, *ahead_names}]
     tables = []
     for name, series in df.groupby(id_column, sort=False):
         try:
@@ -122,7 +123,7 @@ def _of_series(
     forecast = forecaster.forecast(
         recording,
         horizon,
-        future_actions=None if ahead is None else ahead[known],
+        future_actions=ahead[known] if known else None,
         samples=samples,
         seed=seed,
     )

@@ -58,7 +58,8 @@ class StatecastModel(FutureCovariatesLocalForecastingModel):
         **_: Any,
     ):
         super()._predict(n, future_covariates, num_samples)
-        ahead = None if future_covariates is None else future_covariates.values()
+        known = future_covariates is not None and self._forecaster.sees_actions
+        ahead = future_covariates.values() if known else None
         forecast = self._forecaster.forecast(
             self.training_series.values(),
             n,

@@ -51,7 +51,7 @@ class StatecastPredictor(RepresentablePredictor):
         rows = target.shape[-1]
         features = entry.get("feat_dynamic_real")
         seen, ahead = None, None
-        if features is not None and len(features):
+        if features is not None and len(features) and self._forecaster.sees_actions:
             features = np.atleast_2d(features).T
             if len(features) >= rows + self.prediction_length:
                 seen, ahead = features[:rows], features[rows : rows + self.prediction_length]

@@ -26,6 +26,14 @@ class StatecastForecaster(BaseForecaster):
         Sample paths.
     seed : int, optional (default=0)
         Seed of the draws.
+
+    Examples
+    --------
+    >>> from sktime.datasets import load_airline
+    >>> from statecast.adapters.sktime import StatecastForecaster
+    >>> forecaster = StatecastForecaster(experts="ar").fit(load_airline(), fh=[1, 2, 3])
+    >>> len(forecaster.predict_interval(coverage=0.9))
+    3
     """
 
     _tags = {
@@ -53,19 +61,23 @@ class StatecastForecaster(BaseForecaster):
 
     def _fit(self, y, X, fh):
         self._forecaster = Forecaster(experts=self.experts, model=self.model)
+        self._seen = y, X
         return self
 
     def _update(self, y, X=None, update_params=True):
+        before = self._seen
+        self._seen = tuple(new if old is None or new is None else new.combine_first(old) for new, old in zip((y, X), before))
         return self
 
     def _forecast(self, fh: Any, X: pd.DataFrame | None):
         relative = fh.to_relative(self.cutoff).to_numpy().astype(int)
-        seen = self._X.loc[self._y.index] if X is not None and self._X is not None else None
+        y, seen = self._seen
+        known = X is not None and seen is not None and self._forecaster.sees_actions
         forecast = self._forecaster.forecast(
-            self._y.to_numpy(),
+            y.to_numpy(),
             int(relative[-1]),
-            actions=None if seen is None else seen.to_numpy(),
-            future_actions=None if seen is None else X.to_numpy()[: relative[-1]],
+            actions=seen.loc[y.index].to_numpy() if known else None,
+            future_actions=X.to_numpy()[: relative[-1]] if known else None,
             samples=self.samples,
             seed=self.seed,
         )
@@ -84,7 +96,7 @@ class StatecastForecaster(BaseForecaster):
         return pd.DataFrame(values, index=self._index(fh), columns=columns)
 
     def _table(self, values: np.ndarray, fh: Any) -> pd.DataFrame:
-        return pd.DataFrame(values, index=self._index(fh), columns=self._y.columns)
+        return pd.DataFrame(values, index=self._index(fh), columns=self._seen[0].columns)
 
     def _index(self, fh: Any) -> Any:
         return fh.to_absolute_index(self.cutoff)

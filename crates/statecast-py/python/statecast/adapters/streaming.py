@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from statecast._arrays import columns
 from statecast._core import StatecastError
 from statecast._forecaster import Forecaster
 from statecast._session import Session
@@ -76,7 +75,7 @@ class StreamForecaster:
     def score_samples(self, X: Any, actions: Any = None) -> np.ndarray:
         """Log scores of rows that came, which are read: `[rows]`, sums over the channels in nats per unit of the axis. Low
         ones are surprises."""
-        return self._fitted().append(columns(X, "X").values, actions).sum(axis=1)
+        return self._fitted().append(X, actions).sum(axis=1)
 
     @property
     def n_rows_(self) -> int:
