@@ -31,15 +31,23 @@ struct Taken {
     ending: Vec<usize>,
 }
 
+/// What was drawn of a step, `[paths, variables]`, and the standard deviations it was drawn with, if these are wanted.
+struct Drawn {
+    rows: Array2<f64>,
+    std: Option<Array2<f64>>,
+}
+
 /// The control of the rollout: it hands over what was drawn, and waits for actions.
 struct Remote {
     taken: Receiver<Taken>,
-    drawn: Sender<Result<Array2<f64>, ForecastError>>,
+    drawn: Sender<Result<Drawn, ForecastError>>,
     /// States of the paths, `[paths, states]`.
     states: Array2<f64>,
     /// Paths whose next row does not follow from the one before.
     ending: Vec<usize>,
     last_step: usize,
+    wants_spread: bool,
+    std: Option<Array2<f64>>,
     /// Whether nobody waits for steps any more.
     left: bool,
 }
@@ -54,7 +62,11 @@ impl Control for Remote {
         let width = self.states.ncols();
         if step > 0 {
             self.states.assign(&drawn.slice(s![.., ..width]));
-            if self.drawn.send(Ok(drawn.to_owned())).is_err() {
+            let drawn = Drawn {
+                rows: drawn.to_owned(),
+                std: self.std.take(),
+            };
+            if self.drawn.send(Ok(drawn)).is_err() {
                 self.left = true;
                 return Ok(None);
             }
@@ -82,6 +94,14 @@ impl Control for Remote {
             _ => self.ending.clone(),
         }
     }
+
+    fn wants_spread(&self) -> bool {
+        self.wants_spread
+    }
+
+    fn spread(&mut self, _step: usize, _first: usize, std: Array2<f64>) {
+        self.std = Some(std);
+    }
 }
 
 fn imagine(reading: &Reading, paths: NonZeroUsize, seed: u64, mut remote: Remote) {
@@ -103,11 +123,14 @@ fn imagine(reading: &Reading, paths: NonZeroUsize, seed: u64, mut remote: Remote
     }
 }
 
+/// Rows of a step, and the standard deviations that they were drawn with.
+type Rows<'py> = (Bound<'py, PyArray2<f64>>, Option<Bound<'py, PyArray2<f64>>>);
+
 /// Imagined paths of a system that are advanced together, one step at a time.
 #[pyclass(frozen, module = "statecast._core")]
 pub(crate) struct Imagination {
     taken: Mutex<Sender<Taken>>,
-    drawn: Mutex<Receiver<Result<Array2<f64>, ForecastError>>>,
+    drawn: Mutex<Receiver<Result<Drawn, ForecastError>>>,
     paths: usize,
     states: usize,
     actions: usize,
@@ -124,6 +147,7 @@ impl Imagination {
         paths: usize,
         seed: u64,
         with_reward: bool,
+        wants_spread: bool,
     ) -> PyResult<Self> {
         let paths = NonZeroUsize::new(paths)
             .ok_or_else(|| StatecastError::new_err("`paths=0`: at least 1"))?;
@@ -144,6 +168,8 @@ impl Imagination {
             states: Array2::zeros((paths.get(), states)),
             ending: Vec::new(),
             last_step: MAX_STEPS - 1,
+            wants_spread,
+            std: None,
             left: false,
         };
         thread::spawn(move || imagine(&reading, paths, seed, remote));
@@ -157,7 +183,7 @@ impl Imagination {
     }
 
     /// Takes actions `[paths, actions]` after some paths, by their numbers, began anew at states `[count, states]`; returns the
-    /// rows that follow, `[paths, states]` and the reward if it is drawn. Rows of `ending` paths mean nothing: there they begin
+    /// rows that follow, `[paths, states]` and the reward if it is drawn, and the standard deviations of their densities. Rows of `ending` paths mean nothing: there they begin
     /// anew before the next step.
     fn step<'py>(
         &self,
@@ -166,7 +192,7 @@ impl Imagination {
         begun: Vec<usize>,
         starts: PyReadonlyArray2<'py, f64>,
         ending: Vec<usize>,
-    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    ) -> PyResult<Rows<'py>> {
         let (actions, starts) = (actions.as_array().to_owned(), starts.as_array().to_owned());
         let fits = actions.dim() == (self.paths, self.actions)
             && starts.dim() == (begun.len(), self.states)
@@ -196,7 +222,8 @@ impl Imagination {
             from_worker.recv().ok()
         });
         let drawn = drawn.ok_or_else(|| PyRuntimeError::new_err("the paths have ended"))?;
-        Ok(drawn.map_err(exception)?.to_pyarray(py))
+        let Drawn { rows, std } = drawn.map_err(exception)?;
+        Ok((rows.to_pyarray(py), std.map(|std| std.to_pyarray(py))))
     }
 }
 

@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::long_context::stretch_of;
 use super::{Continuation, ForecastError, Levels, Paths, Point, Reading, Summary};
+use crate::density::BinnedDensity;
 use crate::metrics::{mean_and_std, quantile};
 
 /// How a context is continued.
@@ -107,6 +108,15 @@ pub trait Control: Send {
     fn detached(&self, _step: usize, _paths: Range<usize>) -> Vec<usize> {
         Vec::new()
     }
+
+    /// Whether it is told how uncertain each step is, which takes about as long as the step.
+    fn wants_spread(&self) -> bool {
+        false
+    }
+
+    /// Takes the standard deviations `[paths, variables]` of the densities of a step, given what came before on each of the
+    /// paths `first..`; what is drawn of the step follows by [`act`](Self::act).
+    fn spread(&mut self, _step: usize, _first: usize, _std: Array2<f64>) {}
 }
 
 /// Sample paths of the variables.
@@ -249,6 +259,9 @@ impl Reading {
                     .map(|control| control.detached(step, paths));
                 let detached = detached.unwrap_or_default();
                 let detached: Vec<usize> = detached.iter().map(|path| path - first).collect();
+                if let Some(control) = control.as_mut().filter(|control| control.wants_spread()) {
+                    control.spread(step, first, group.spread()?);
+                }
                 let mut row = group.draw(detached)?;
                 let mut actions = Vec::new();
                 if let Some(control) = &mut control {
@@ -316,6 +329,32 @@ impl<'r> Group<'r> {
             clipped: 0,
             replayed: 0,
         })
+    }
+
+    /// Standard deviations of the next step's densities, `[paths, variables]`.
+    fn spread(&mut self) -> Result<Array2<f64>, ForecastError> {
+        let encoding = &self.reading.encoding;
+        let (axes, paths) = (encoding.axes(), self.random.len());
+        let mut variances = Array2::zeros((paths, axes.len()));
+        if let Some(continuation) = &mut self.continuation {
+            let densities = continuation.next_densities()?;
+            for (i, &channel) in self.reading.active.iter().enumerate() {
+                for path in 0..paths {
+                    let at = i * paths + path;
+                    let masses = densities.masses.slice(s![0, at, ..]).to_vec();
+                    let grid = densities.grids[[0, at]];
+                    if let Some(density) = BinnedDensity::on(axes[channel], grid, &masses) {
+                        variances[[path, channel]] = density.variance();
+                    }
+                }
+            }
+        }
+        let disentangler = encoding.disentangler();
+        let mut std = Array2::zeros((paths, disentangler.variables()));
+        for (mut to, variance) in std.rows_mut().into_iter().zip(variances.rows()) {
+            to.assign(&disentangler.covariance(variance).diag().mapv(f64::sqrt));
+        }
+        Ok(std)
     }
 
     /// Draws one step of every path, some of which are detached.

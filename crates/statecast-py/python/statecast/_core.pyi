@@ -114,9 +114,17 @@ class Session:
 
 class Imagination:
     def __init__(
-        self, forecaster: Forecaster, recording: Recording, paths: int, seed: int, with_reward: bool
+        self,
+        forecaster: Forecaster,
+        recording: Recording,
+        paths: int,
+        seed: int,
+        with_reward: bool,
+        wants_spread: bool,
     ) -> None: ...
-    def step(self, actions: Floats, begun: list[int], starts: Floats, ending: list[int]) -> Floats: ...
+    def step(
+        self, actions: Floats, begun: list[int], starts: Floats, ending: list[int]
+    ) -> tuple[Floats, Floats | None]: ...
 
 def backtest(
     recordings: list[tuple[str, Recording]], given: list[Any], origins: dict[str, Any], recalibrated: bool

@@ -228,7 +228,7 @@ class Forecaster:
         return {"options": self._options, "also": self._also}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(also=state["also"], **state["options"])
+        Forecaster.__init__(self, also=state["also"], **state["options"])
 
 
 def _recording(x: Any, actions: Any) -> tuple[Recording, Any]:

@@ -78,7 +78,8 @@ class PolicyValues:
         rows = zip(self.table["policy"], self.table["estimator"], strict=True)
         for row, found in enumerate(rows):
             if found == (policy, estimator):
-                return tuple(float(self.table[name][row]) for name in ("value", "low", "high"))
+                value, low, high = (float(self.table[name][row]) for name in ("value", "low", "high"))
+                return value, low, high
         raise StatecastError(f"no estimate of {policy!r} by {estimator!r}")
 
     def to_pandas(self) -> Any:

@@ -93,14 +93,14 @@ def from_buffer(buffer: Any, *, state_names: Sequence[str] | None = None) -> Rec
     order = (np.arange(size) + (buffer.pos if buffer.full else 0)) % buffer.buffer_size
     timeouts = getattr(buffer, "timeouts", np.zeros_like(buffer.dones))
     following = buffer.next_observations if hasattr(buffer, "next_observations") else None
-    parts = []
+    parts: list[dict[str, Any]] = []
     for environment in range(buffer.n_envs):
         take = lambda values: np.asarray(values[order, environment])  # noqa: E731
         observations, actions, rewards = take(buffer.observations), take(buffer.actions), take(buffer.rewards)
         dones, limits = take(buffer.dones).astype(bool), take(timeouts).astype(bool)
         ends = np.flatnonzero(dones | (np.arange(size) == size - 1))
         first = 0
-        for end in ends:
+        for end in ends.tolist():
             rows = slice(first, end + 1)
             last = take(following)[end] if following is not None else None
             ended, cut = dones[rows] & ~limits[rows], limits[rows].copy()

@@ -32,6 +32,7 @@ class _System:
         reward: str | Reward,
         termination: str | Termination | None,
         forecaster: Forecaster | None,
+        uncertainty: bool,
     ) -> None:
         if not recording.action_names:
             raise StatecastError("the recording has no actions to take")
@@ -41,6 +42,8 @@ class _System:
         self.paths = paths
         self._forecaster = forecaster or Forecaster.builtin()
         self._reward = reward
+        self._uncertainty = uncertainty
+        self.std: np.ndarray | None = None
         episodes = recording.episodes
         self.starts = np.stack([episode.states[0] for episode in episodes])
         states = np.vstack([episode.states for episode in episodes])
@@ -59,7 +62,12 @@ class _System:
     def begin(self, seed: int) -> None:
         """Begins all paths anew, with other draws."""
         self._paths = _core.Imagination(
-            self._forecaster._inner, self.recording._inner, self.paths, seed, self._reward == "recorded"
+            self._forecaster._inner,
+            self.recording._inner,
+            self.paths,
+            seed,
+            self._reward == "recorded",
+            self._uncertainty,
         )
         self._begun: dict[int, np.ndarray] = {}
 
@@ -74,8 +82,10 @@ class _System:
         begun = list(self._begun)
         starts = np.array([self._begun[path] for path in begun]).reshape(len(begun), before.shape[1])
         self._begun = {}
-        rows = self._paths.step(np.ascontiguousarray(actions, dtype=np.float64), begun, starts, [] if ending is None else list(ending))
+        actions = np.ascontiguousarray(actions, dtype=np.float64)
+        rows, std = self._paths.step(actions, begun, starts, [] if ending is None else list(ending))
         width = self.states.shape[1]
+        self.std = None if std is None else std[:, :width]
         self.states = np.clip(rows[:, :width], self._low, self._high)
         rewards = self._reward(before, actions, self.states) if callable(self._reward) else rows[:, width]
         # A copy: a reward function may return a view of the states.
@@ -94,13 +104,13 @@ def _termination(termination: str | Termination | None, episodes: list[Any]) -> 
         return lambda states: np.zeros(len(states), dtype=bool)
     if termination != "recorded":
         raise StatecastError(f"`termination={termination}`: use recorded, None or a function of states")
-    arrived, ended = [], []
+    following, flags = [], []
     for episode in episodes:
         last = [] if episode.final_state is None else [episode.final_state]
-        following = np.vstack([episode.states[1:], *last]) if last else episode.states[1:]
-        arrived.append(following)
-        ended.append(episode.terminated[: len(following)])
-    arrived, ended = np.vstack(arrived), np.concatenate(ended)
+        states = np.vstack([episode.states[1:], *last]) if last else episode.states[1:]
+        following.append(states)
+        flags.append(episode.terminated[: len(states)])
+    arrived, ended = np.vstack(following), np.concatenate(flags)
     unit = np.where(arrived.std(axis=0) > 0, arrived.std(axis=0), 1)
     arrived = arrived / unit
 
@@ -127,6 +137,8 @@ class LearnedEnv(gymnasium.Env):
             episode), or `None`.
         forecaster: what draws; by default the bundled model.
         max_episode_steps: steps after which an episode is truncated; by default the longest recorded episode.
+        uncertainty: whether `info["std"]` has the standard deviations `[states]` of the densities that a step was drawn from;
+            it takes about as long as the step.
     """
 
     metadata = {"render_modes": []}
@@ -139,33 +151,39 @@ class LearnedEnv(gymnasium.Env):
         termination: str | Termination | None = None,
         forecaster: Forecaster | None = None,
         max_episode_steps: int | None = None,
+        uncertainty: bool = True,
         render_mode: str | None = None,
     ) -> None:
         self.render_mode = render_mode
-        self._system = _System(recording, 1, reward, termination, forecaster)
+        self._system = _System(recording, 1, reward, termination, forecaster, uncertainty)
         self.observation_space = self._system.observation_space
         self.action_space = self._system.action_space
         self._limit = max_episode_steps or max(len(episode) for episode in recording.episodes)
+        self._steps: int | None = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begins an episode."""
         super().reset(seed=seed)
-        if seed is not None or not hasattr(self, "_steps"):
+        if seed is not None or self._steps is None:
             self._system.begin(int(self.np_random.integers(2**62)))
         elif self._steps > 0:
             # The row that was drawn last follows from the episode before; the next one is where this one begins.
-            self._system.step(self.action_space.low.reshape(1, -1), np.array([0]))
+            self._system.step(self._system.action_space.low.reshape(1, -1), np.array([0]))
         self._steps = 0
         self._system.start(0, self.np_random)
         return self._system.observations()[0], {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Takes an action `[actions]`, held within its space."""
-        low, high = self.action_space.low, self.action_space.high
+        if self._steps is None:
+            raise StatecastError("the environment has not begun: call reset first")
+        low, high = self._system.action_space.low, self._system.action_space.high
         rewards, ended = self._system.step(np.clip(action, low, high).reshape(1, -1))
         self._steps += 1
         cut = self._steps >= self._limit
-        return self._system.observations()[0], float(rewards[0]), bool(ended[0]), cut, {}
+        std = self._system.std
+        info = {} if std is None else {"std": std[0]}
+        return self._system.observations()[0], float(rewards[0]), bool(ended[0]), cut, info
 
 
 class LearnedVectorEnv(gymnasium.vector.VectorEnv):
@@ -185,9 +203,10 @@ class LearnedVectorEnv(gymnasium.vector.VectorEnv):
         termination: str | Termination | None = None,
         forecaster: Forecaster | None = None,
         max_episode_steps: int | None = None,
+        uncertainty: bool = True,
     ) -> None:
         self.num_envs = num_envs
-        self._system = _System(recording, num_envs, reward, termination, forecaster)
+        self._system = _System(recording, num_envs, reward, termination, forecaster, uncertainty)
         self.single_observation_space = self._system.observation_space
         self.single_action_space = self._system.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -207,14 +226,17 @@ class LearnedVectorEnv(gymnasium.vector.VectorEnv):
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Takes actions `[num_envs, actions]`, held within their space."""
         over = self._over
-        actions = np.clip(actions, self.action_space.low, self.action_space.high).reshape(self.num_envs, -1)
+        low, high = self._system.action_space.low, self._system.action_space.high
+        actions = np.clip(actions, low, high).reshape(self.num_envs, -1)
         rewards, ended = self._system.step(actions, np.flatnonzero(over))
         self._steps += 1
         cut = self._steps >= self._limit
         # What was over takes no step: it begins.
         for path in np.flatnonzero(over):
-            self._system.start(path, self.np_random)
+            self._system.start(int(path), self.np_random)
         self._steps[over] = 0
         rewards[over], ended[over], cut[over] = 0.0, False, False
         self._over = ended | cut
-        return self._system.observations(), rewards, ended, cut, {}
+        std = self._system.std
+        info = {} if std is None else {"std": std, "_std": ~over}
+        return self._system.observations(), rewards, ended, cut, info

@@ -58,8 +58,9 @@ class StatecastModel(FutureCovariatesLocalForecastingModel):
         **_: Any,
     ):
         super()._predict(n, future_covariates, num_samples)
-        known = future_covariates is not None and self._forecaster.sees_actions
-        ahead = future_covariates.values() if known else None
+        ahead = None
+        if future_covariates is not None and self._forecaster.sees_actions:
+            ahead = future_covariates.values()
         forecast = self._forecaster.forecast(
             self.training_series.values(),
             n,

@@ -52,7 +52,7 @@ class StatecastModel(fev.ForecastingModel):
                     seed=self.seed,
                 )
                 points = forecast.mean if task.eval_metric in OF_MEANS else forecast.median
-                quantiles = forecast.quantiles(levels) if levels else []
+                quantiles = list(forecast.quantiles(levels)) if levels else []
                 for column, target in enumerate(targets):
                     row = {str(level): of[:, column] for level, of in zip(levels, quantiles, strict=True)}
                     found[target].append({"predictions": points[:, column]} | row)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sktime.forecasting.base import BaseForecaster
+from sktime.forecasting.base import BaseForecaster, ForecastingHorizon
 
 from statecast._forecaster import Forecaster
 
@@ -77,11 +77,21 @@ class StatecastForecaster(BaseForecaster):
             y.to_numpy(),
             int(relative[-1]),
             actions=seen.loc[y.index].to_numpy() if known else None,
-            future_actions=X.to_numpy()[: relative[-1]] if known else None,
+            future_actions=self._ahead(seen, X, int(relative[-1])) if known else None,
             samples=self.samples,
             seed=self.seed,
         )
         return forecast, relative - 1
+
+    def _ahead(self, seen: pd.DataFrame, X: pd.DataFrame, steps: int) -> np.ndarray:
+        """Exogenous variables of all steps, `[steps, variables]`; where a step has none, the last ones before it hold."""
+        place = ForecastingHorizon(X.index, is_relative=False).to_relative(self.cutoff).to_numpy().astype(int)
+        given = dict(zip(place, X.to_numpy()))
+        rows, last = [], seen.to_numpy()[-1]
+        for step in range(1, steps + 1):
+            last = given.get(step, last)
+            rows.append(last)
+        return np.array(rows)
 
     def _predict(self, fh, X):
         forecast, rows = self._forecast(fh, X)
