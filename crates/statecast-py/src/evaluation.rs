@@ -6,8 +6,9 @@ use statecast::environment::Task;
 use statecast::evaluation::{
     Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
 };
-use statecast::forecasters::Forecasters;
-use statecast::{Error, forecasters::ForecasterName};
+use statecast::Error;
+use statecast::forecasters::{ForecasterName, Forecasters};
+use statecast::policy::Policy;
 
 use crate::errors::exception;
 use crate::policy::{Callable, Raised};
@@ -35,12 +36,16 @@ pub(crate) struct Keywords {
 /// A policy's name, what acts, and what gives log probabilities of actions, if that is known.
 type Given = (String, Py<PyAny>, Option<Py<PyAny>>);
 
+/// What acts, and what gives log probabilities.
+type Behaviour = (Py<PyAny>, Option<Py<PyAny>>);
+
 /// Estimates the values of policies; a summary, the table of estimates and the lines of a verdict.
 #[pyfunction]
 pub(crate) fn evaluate<'py>(
     py: Python<'py>,
     recordings: Vec<(String, PyRef<'py, Recording>)>,
     policies: Vec<Given>,
+    behaviours: Vec<Behaviour>,
     keywords: Keywords,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyDict>, Vec<String>)> {
     let estimators = keywords.estimators.iter().map(|name| name.parse::<Estimator>());
@@ -66,6 +71,17 @@ pub(crate) fn evaluate<'py>(
     let values = work::run_with(py, &raised, |watch| -> Result<_, EvaluationStudyError> {
         let study = EvaluationStudy::new(recordings, task, settings, watch)?;
         let widths = study.widths();
+        let study = match behaviours.is_empty() {
+            true => study,
+            false => {
+                let made_by = behaviours.into_iter().enumerate().map(|(index, (act, log))| {
+                    let name = format!("behaviour {index}");
+                    let policy = Callable::new(name, act, log, widths, raised.clone());
+                    Box::new(policy) as Box<dyn Policy>
+                });
+                study.with_behaviours(made_by.collect())?
+            }
+        };
         let named = |(name, act, log_probabilities): Given| {
             let policy = Callable::new(name.clone(), act, log_probabilities, widths, raised.clone());
             NamedPolicy::new(name, Box::new(policy))

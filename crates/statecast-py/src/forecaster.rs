@@ -180,6 +180,13 @@ impl Forecaster {
         self.inner.sees_actions()
     }
 
+    /// The same under another name.
+    fn named(&self, name: String) -> Self {
+        Self {
+            inner: self.inner.clone().with_name(name),
+        }
+    }
+
     /// Rows of the longest context that it reads before paths of some steps.
     fn longest_context(&self, horizon: usize) -> usize {
         self.inner.longest_context_of_paths(horizon)

@@ -1,7 +1,9 @@
 //! Steps of imagined paths, one at a time: the library's rollout waits on its thread for the actions of the caller.
 
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -9,6 +11,7 @@ use ndarray::{Array1, Array2, ArrayViewMut2, s};
 use numpy::{PyArray2, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::{Bound, PyRef, PyResult, Python, pyclass, pymethods};
+use rayon::ThreadPoolBuilder;
 use statecast::forecast::{
     ChannelParts, Control, ForecastError, Reading, RewardRow, RolloutSettings, Variables,
 };
@@ -17,7 +20,7 @@ use statecast::{Method, Recording as Recorded};
 use crate::errors::{StatecastError, exception};
 use crate::forecaster::Forecaster;
 use crate::recording::Recording;
-use crate::work;
+use crate::work::{self, LOOK};
 
 /// Most steps between two beginnings at the end of the context: what a path draws on is the context and so many of its
 /// own rows.
@@ -105,6 +108,16 @@ impl Control for Remote {
 }
 
 fn imagine(reading: &Reading, paths: NonZeroUsize, seed: u64, mut remote: Remote) {
+    // Threads of its own, of which it is the first: those of the interpreter's work are not kept from it while it waits.
+    let threads = ThreadPoolBuilder::new().use_current_thread().build();
+    let _threads = match threads {
+        Ok(threads) => threads,
+        Err(error) => {
+            // If nobody waits, nobody has to be told.
+            let _ = remote.drawn.send(Err(ForecastError::Control(Box::new(error))));
+            return;
+        }
+    };
     let horizon = NonZeroUsize::new(remote.last_step + 1).unwrap_or(NonZeroUsize::MIN);
     let mut settings = RolloutSettings {
         horizon,
@@ -131,6 +144,10 @@ type Rows<'py> = (Bound<'py, PyArray2<f64>>, Option<Bound<'py, PyArray2<f64>>>);
 pub(crate) struct Imagination {
     taken: Mutex<Sender<Taken>>,
     drawn: Mutex<Receiver<Result<Drawn, ForecastError>>>,
+    /// The process whose thread draws.
+    process: u32,
+    /// Whether a step was interrupted, whose row nobody took.
+    interrupted: AtomicBool,
     paths: usize,
     states: usize,
     actions: usize,
@@ -176,6 +193,8 @@ impl Imagination {
         Ok(Self {
             taken: Mutex::new(to_worker),
             drawn: Mutex::new(from_worker),
+            process: process::id(),
+            interrupted: AtomicBool::new(false),
             paths: paths.get(),
             states,
             actions,
@@ -215,13 +234,33 @@ impl Imagination {
             actions,
             ending,
         };
-        let drawn = py.detach(|| {
+        if self.process != process::id() {
+            return Err(PyRuntimeError::new_err(
+                "this process was forked, and what draws is in its parent: make the environment anew",
+            ));
+        }
+        let ended = || PyRuntimeError::new_err("the paths have ended, by an error or a step that was interrupted");
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(ended());
+        }
+        let sent = py.detach(|| {
             let to_worker = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-            let from_worker = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-            to_worker.send(taken).ok()?;
-            from_worker.recv().ok()
+            to_worker.send(taken)
         });
-        let drawn = drawn.ok_or_else(|| PyRuntimeError::new_err("the paths have ended"))?;
+        sent.map_err(|_| ended())?;
+        let drawn = loop {
+            let received = py.detach(|| {
+                let from_worker = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+                from_worker.recv_timeout(LOOK)
+            });
+            match received {
+                Ok(drawn) => break drawn,
+                Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+                Err(RecvTimeoutError::Timeout) => py.check_signals().inspect_err(|_| {
+                    self.interrupted.store(true, Ordering::Relaxed);
+                })?,
+            }
+        };
         let Drawn { rows, std } = drawn.map_err(exception)?;
         Ok((rows.to_pyarray(py), std.map(|std| std.to_pyarray(py))))
     }

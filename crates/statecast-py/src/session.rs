@@ -110,7 +110,8 @@ pub(crate) struct Session {
 impl Session {
     /// Reads the first episode of a recording.
     pub(crate) fn new(py: Python<'_>, forecaster: Forecaster, recording: &Recording) -> PyResult<Self> {
-        let episode = &recording.episodes()[0];
+        let first = recording.episodes().first();
+        let episode = first.ok_or_else(|| StatecastError::new_err("there is no episode"))?;
         let (states, actions) = (episode.states().to_owned(), episode.actions().to_owned());
         let names = [recording.state_names(), recording.action_names()];
         Self::of_rows(py, forecaster, names, states, actions)
@@ -137,9 +138,16 @@ impl Session {
         })
     }
 
-    fn with<T: Send>(&self, py: Python<'_>, of: impl FnOnce(&mut State) -> T + Send) -> T {
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        of: impl FnOnce(&mut State) -> PyResult<T> + Send,
+    ) -> PyResult<T> {
+        let threads = work::threads()?;
         // Another thread may hold the session while it waits for the interpreter.
-        py.detach(|| of(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner)))
+        py.detach(|| {
+            threads.install(|| of(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner)))
+        })
     }
 
     /// Checks rows of states and actions that are going to be read.
@@ -192,13 +200,14 @@ impl Session {
     }
 
     #[getter]
-    fn rows(&self, py: Python<'_>) -> usize {
-        self.with(py, |state| state.states.nrows())
+    fn rows(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with(py, |state| Ok(state.states.nrows()))
     }
 
     /// States of all rows, `[rows, states]`.
-    fn states<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
-        self.with(py, |state| state.states.clone()).to_pyarray(py)
+    fn states<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let states = self.with(py, |state| Ok(state.states.clone()))?;
+        Ok(states.to_pyarray(py))
     }
 
     /// Densities of the row after those that were read.
@@ -229,7 +238,7 @@ impl Session {
             let scores = state.reading.observe(&came).map_err(exception)?.log_scores();
             state.states = joined(&state.states, &states);
             state.actions = joined(&state.actions, &actions);
-            Ok::<_, pyo3::PyErr>(scores)
+            Ok(scores)
         })?;
         Ok(scores.to_pyarray(py))
     }
@@ -264,7 +273,7 @@ impl Session {
 
     /// Another session that has read the first rows, or all of them. They are read again.
     fn fork(&self, py: Python<'_>, rows: Option<usize>) -> PyResult<Self> {
-        let (states, actions) = self.with(py, |state| (state.states.clone(), state.actions.clone()));
+        let (states, actions) = self.with(py, |state| Ok((state.states.clone(), state.actions.clone())))?;
         let rows = rows.unwrap_or(states.nrows()).min(states.nrows());
         let first = |of: Array2<f64>| of.slice(s![..rows, ..]).to_owned();
         let names = [&self.state_names[..], &self.action_names];

@@ -1,23 +1,45 @@
 //! Work of the library beside the interpreter: without its lock, ended by Ctrl-C.
 
 use std::any::Any;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Mutex, PoisonError};
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyUserWarning};
 use pyo3::types::PyAnyMethods;
 use pyo3::{PyErr, PyResult, Python};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use statecast::Observer;
 
 use crate::errors::exception;
 use crate::policy::Raised;
 
 /// Between looks at whether Ctrl-C was pressed.
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
+
+/// The threads that compute, and the process that started them.
+static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
+
+/// The threads of this process, as many as RAYON_NUM_THREADS says, or one a core. A process that was forked has none of its
+/// parent's, and would wait for them for ever.
+pub(crate) fn threads() -> PyResult<Arc<ThreadPool>> {
+    let mut pool = lock(&POOL);
+    if let Some((process, threads)) = &*pool
+        && *process == process::id()
+    {
+        return Ok(threads.clone());
+    }
+    let made = ThreadPoolBuilder::new().build();
+    let made = Arc::new(made.map_err(|error| PyRuntimeError::new_err(error.to_string()))?);
+    // To drop the parent's pool is to wait for its threads.
+    mem::forget(pool.replace((process::id(), made.clone())));
+    Ok(made)
+}
 
 /// What unwinds work that was interrupted.
 struct Interrupted;
@@ -73,14 +95,14 @@ where
     T: Send,
     E: std::error::Error + Send + 'static,
 {
-    let watch = Watch::default();
+    let (watch, threads) = (Watch::default(), threads()?);
     let mut signal = None;
     let outcome = py.detach(|| {
         thread::scope(|scope| {
             let (done, finished) = channel();
             let of_work = &watch;
             let worker = scope.spawn(move || {
-                let outcome = catch_unwind(AssertUnwindSafe(|| work(of_work)));
+                let outcome = threads.install(|| catch_unwind(AssertUnwindSafe(|| work(of_work))));
                 // Nobody waits any more if the interpreter ends.
                 let _ = done.send(());
                 outcome
@@ -114,7 +136,7 @@ fn fault(panic: &(dyn Any + Send)) -> PyErr {
 }
 
 fn say(py: Python<'_>, watch: &Watch) -> PyResult<()> {
-    let notes = std::mem::take(&mut *lock(&watch.notes));
+    let notes = mem::take(&mut *lock(&watch.notes));
     if !notes.is_empty() {
         let logger = py.import("logging")?.call_method1("getLogger", ("statecast",))?;
         for note in notes {
@@ -123,7 +145,7 @@ fn say(py: Python<'_>, watch: &Watch) -> PyResult<()> {
     }
     let warnings = py.import("warnings")?;
     let category = py.get_type::<PyUserWarning>();
-    for text in std::mem::take(&mut *lock(&watch.warnings)) {
+    for text in mem::take(&mut *lock(&watch.warnings)) {
         warnings.call_method1("warn", (text, &category, 3))?;
     }
     Ok(())

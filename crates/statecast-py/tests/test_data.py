@@ -52,6 +52,17 @@ def test_a_buffer_that_went_round_begins_with_what_is_oldest():
     ]
 
 
+def test_actions_of_replay_buffers_are_those_of_the_environment():
+    """Fault: a replay buffer's actions are on [-1, 1], whatever the environment's are."""
+
+    class ReplayBuffer(SimpleNamespace):
+        pass
+
+    space = SimpleNamespace(low=np.array([-2.0]), high=np.array([4.0]))
+    given = ReplayBuffer(**vars(buffer(False)), action_space=space)
+    assert np.allclose(from_buffer(given)[2].actions[:, 0], 1 + 3 * np.array([1.0, 1.1, 1.2, 1.3, 1.4]))
+
+
 def test_minari_datasets_go_there_and_back(tmp_path, monkeypatch):
     pytest.importorskip("minari")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))

@@ -104,6 +104,33 @@ def test_recorded_ends_are_found_again(recording, linear):
     assert not ended
 
 
+def test_ends_are_found_where_it_is_not_known_where_they_led(recording, linear):
+    """Fault: without final states no recorded end was ever found."""
+    episodes = [
+        {"states": e.states, "actions": e.actions, "rewards": e.rewards, "terminated": e.terminated}
+        for e in recording.episodes
+    ]
+    ended = [{**e, "terminated": [False] * (len(e["states"]) - 1) + [True]} for e in episodes]
+    env = LearnedEnv(
+        statecast.Recording.from_episodes(ended), forecaster=linear, termination="recorded", uncertainty=False
+    )
+    last = np.array([e["states"][-1, 0] for e in ended])
+    from statecast.envs import _termination
+
+    ends = _termination("recorded", statecast.Recording.from_episodes(ended * 5).episodes)
+    assert ends(last[:1, None], last[:1, None])[0] and not ends(np.array([[9.0]]), last[:1, None])[0]
+    env.reset(seed=0)
+    assert env.step(np.array([0.0]))[4] == {}
+
+
+def test_steps_say_how_uncertain_they_are(recording, linear):
+    env = LearnedVectorEnv(recording, 3, forecaster=linear)
+    env.reset(seed=0)
+    for _ in range(3):
+        *_, info = env.step(np.zeros((3, 1)))
+        assert info["std"].shape == (3, 1) and (info["std"] > 0).all() and (info["std"] < 0.5).all()
+
+
 def test_what_is_no_system_is_refused(recording, linear):
     states = np.zeros((20, 1))
     for given, settings, said in [

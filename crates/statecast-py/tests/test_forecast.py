@@ -102,9 +102,15 @@ def test_results_become_tables_and_figures(linear, tmp_path):
     assert len(table) == 6 and {"mean", "std", "q0.05"} <= set(table.columns)
     assert forecast.to_polars().shape == table.shape
     assert forecast.names == ["level"]
+    # Fault: times of rows held back were those after them.
+    assert list(forecast.times) == list(index[-6:])
+    ahead = linear.forecast(pd.Series(WAVE, index=index), 2)
+    assert list(ahead.times) == [index[-1] + pd.Timedelta(days=1), index[-1] + pd.Timedelta(days=2)]
+    uneven = index.delete([5, 6, 50])
+    assert linear.forecast(pd.Series(WAVE[:-3], index=uneven), 2).times == [197, 198]
     array = forecast.to_xarray()
     assert array.dims == ("sample", "step", "variable")
-    assert list(forecast.times)[0] == index[-1] + pd.Timedelta(days=1)
+    assert len(array.time) == 6
     axes = forecast.plot()
     axes[0].figure.savefig(tmp_path / "forecast.png")
     assert (tmp_path / "forecast.png").stat().st_size > 10_000
@@ -152,6 +158,24 @@ def test_other_threads_run_meanwhile(builtin):
     stop.set()
     thread.join()
     assert len(ticks) > 20 * seconds, f"{len(ticks)} ticks in {seconds:.1f} s"
+
+
+FORKED = """
+import multiprocessing, numpy as np, statecast
+wave = np.sin(0.3 * np.arange(100))
+forecaster = statecast.Forecaster.builtin()
+def median(seed):
+    return forecaster.forecast(wave, 3, samples=10, seed=seed).median[0, 0]
+own = [median(seed) for seed in range(4)]
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map(median, range(4)) == own
+print("equal")
+"""
+
+
+def test_forked_processes_forecast():
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], capture_output=True, text=True, timeout=120)
+    assert run.stdout == "equal\n", run.stderr
 
 
 INTERRUPTED = """

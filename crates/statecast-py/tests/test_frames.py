@@ -59,6 +59,8 @@ def test_faults_name_the_series(linear):
         (df.drop(index=50), "series a: .*regular"),
         (df.drop(columns="target"), "no column target"),
         (df.assign(target="x"), "series a: "),
+        (df.assign(timestamp=df.timestamp.dt.strftime("%d/%m/%Y %H:%M")), "to_datetime"),
+        (df.assign(timestamp=np.tile(np.arange(80) ** 2, 2)), "series a: .*regular"),
         (df.iloc[:0], "no series"),
     ]:
         with pytest.raises(statecast.StatecastError, match=said):

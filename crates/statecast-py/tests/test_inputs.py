@@ -1,5 +1,7 @@
 """What is handed over: every kind that is understood, and what is refused."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -93,6 +95,33 @@ def test_episodes_hold_what_was_given():
     assert len(recording[-1]) == 5
     with pytest.raises(IndexError):
         recording[2]
+
+
+def test_columns_are_told_by_their_names_not_their_places(linear):
+    """Faults: columns of another order were taken for the first ones, of episodes, plans and rows that came."""
+    frame = pd.DataFrame(ROWS, columns=["a", "b"])
+    recording = Recording.from_episodes([{"states": frame}, {"states": frame[["b", "a"]]}])
+    assert (recording[1].states == ROWS).all()
+    with pytest.raises(StatecastError, match="a, c, where a, b"):
+        Recording.from_episodes([{"states": frame}, {"states": frame.rename(columns={"b": "c"})}])
+    random = np.random.default_rng(0)
+    actions = pd.DataFrame(random.normal(size=(60, 2)), columns=["left", "right"])
+    states = np.cumsum(actions["left"].to_numpy())
+    plan = actions.iloc[:5]
+    known = [linear.forecast(states, 5, actions=actions, future_actions=p).paths for p in (plan, plan[["right", "left"]])]
+    assert (known[0] == known[1]).all()
+    session = linear.session(frame)
+    session.append(frame[["b", "a"]].iloc[:1])
+    assert (session.states[-1] == ROWS[0]).all()
+
+
+def test_what_is_one_is_taken_as_one(linear):
+    recording = Recording(ROWS, state_names=pd.Index(["p", "q"]))
+    assert recording.state_names == ["p", "q"]
+    assert statecast.Forecaster(experts="linear", also=recording).forecast(recording, 2).names == ["p", "q"]
+    with pytest.raises(StatecastError, match="names of episodes"):
+        recording.only()
+    assert pickle.loads(pickle.dumps(recording)).state_names == ["p", "q"]
 
 
 def test_wrong_settings_are_named_as_keywords(linear):

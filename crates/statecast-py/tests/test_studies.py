@@ -22,10 +22,18 @@ def test_backtests_compare_forecasters(pendulum, linear):
     assert own.score("linear") == backtest.score("linear")
 
 
+def test_methods_may_have_names_of_ones_own(pendulum, linear):
+    other = statecast.Forecaster(experts="linear", recalibrated=True)
+    backtest = statecast.backtest(pendulum, {"plain": linear, "better": other}, context=100, horizon=5, windows=2, samples=10)
+    assert backtest.methods == ["plain", "better"] and "better" in repr(backtest)
+
+
 def test_calibration_is_measured_twice(pendulum):
     found = statecast.calibrate(pendulum, "ar", context=100, horizon=5, windows=2, samples=20)
     assert found.backtest.methods == ["ar", "ar+recalibrated"]
     assert [channel["name"] for channel in found.channels] == pendulum.state_names
+    own = statecast.Forecaster(experts="ar").calibrate(pendulum, context=100, horizon=5, windows=2, samples=20)
+    assert own.channels == found.channels
 
 
 def test_policies_are_judged(driven):
@@ -49,10 +57,44 @@ def test_policies_are_judged(driven):
     damp, push = (values.value(policy, "linear")[0] for policy in ("damp", "push"))
     assert damp > push
     assert values.verdict and len(values.to_pandas()) == 4
+    two = statecast.evaluate(recording, [lambda x: 0 * x, lambda x: 0 * x + 1], estimators=["linear"], horizon=5)
+    assert two.summary["policies"] == ["policy 0", "policy 1"]
+    with pytest.raises(statecast.StatecastError, match="shape"):
+        statecast.evaluate(recording, [lambda x: np.zeros((1, len(x)))], estimators=["linear"], horizon=5)
     with pytest.raises(ZeroDivisionError):
         statecast.evaluate(recording, [lambda x: 1 / 0], estimators=["linear"], horizon=5)
     with pytest.raises(statecast.StatecastError, match="no policy"):
         statecast.evaluate(recording, [object()], estimators=["linear"])
+
+
+class Normal:
+    """Actions from a normal distribution around `gain x`."""
+
+    def __init__(self, gain):
+        self.gain, self.random = gain, np.random.default_rng(0)
+
+    def __call__(self, x):
+        return self.gain * x + self.random.normal(size=x.shape)
+
+    def log_prob(self, x, a):
+        return -0.5 * ((a - self.gain * x) ** 2).sum(axis=1) - 0.5 * np.log(2 * np.pi)
+
+
+def test_importance_sampling_weighs_by_given_behaviours():
+    """Fault: estimates by importance sampling were always missing, as no probabilities could be given."""
+    behaviour, episodes = Normal(-0.3), []
+    for _ in range(60):
+        states, actions = np.zeros((5, 1)), np.zeros((5, 1))
+        states[0] = 1
+        for t in range(5):
+            actions[t] = behaviour(states[t : t + 1])[0]
+            if t < 4:
+                states[t + 1] = 0.5 * states[t] + 0.3 * actions[t]
+        episodes.append({"states": states, "actions": actions, "rewards": states[:, 0]})
+    recording = statecast.Recording.from_episodes(episodes)
+    settings = dict(estimators=["is"], horizon=5, discount=1.0, behaviours=[behaviour])
+    same = statecast.evaluate(recording, {"same": Normal(-0.3)}, **settings).value("same", "is")[0]
+    assert abs(same - np.mean([e.rewards.sum() for e in recording.episodes])) < 1e-6
 
 
 def test_the_program_is_in_the_wheel(tmp_path):

@@ -491,3 +491,63 @@ impl Fed {
         continuation.advance(&self.points, &self.actions)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baselines::named;
+    use crate::forecast::{Forecaster, Role, Settings, Variables};
+
+    /// Keeps what it is told of each step.
+    struct Told(Vec<Array2<f64>>);
+
+    impl Control for Told {
+        fn act(
+            &mut self,
+            _step: usize,
+            _first: usize,
+            drawn: ArrayViewMut2<f64>,
+        ) -> Result<Option<Array2<f64>>, ForecastError> {
+            Ok(Some(Array2::zeros((drawn.nrows(), 0))))
+        }
+
+        fn wants_spread(&self) -> bool {
+            true
+        }
+
+        fn spread(&mut self, _step: usize, _first: usize, std: Array2<f64>) {
+            self.0.push(std);
+        }
+    }
+
+    #[test]
+    fn the_spread_of_a_step_is_that_of_its_draws() {
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut at = 0.0;
+        let walk = Array2::from_shape_simple_fn((200, 1), || {
+            at += random.random_range(-1.0..1.0);
+            at
+        });
+        let context = Variables::new(vec!["x".to_owned()], vec![Role::State], walk);
+        let persistence = named("persistence").unwrap();
+        let reading = Forecaster::of(persistence, Settings::default()).read(&context);
+        let settings = RolloutSettings {
+            horizon: NonZeroUsize::new(3).unwrap(),
+            samples: NonZeroUsize::new(2000).unwrap(),
+            ..Default::default()
+        };
+        let mut told = Told(Vec::new());
+        let rollout = reading.unwrap().rollout_with_policy(&settings, &mut told, &|_| ());
+        let paths = rollout.unwrap().paths;
+        assert_eq!(told.0.len(), 3);
+        for (step, std) in told.0.iter().enumerate() {
+            let from = match step {
+                0 => Array1::zeros(2000),
+                _ => paths.slice(s![.., step - 1, 0]).to_owned(),
+            };
+            let steps = &paths.slice(s![.., step, 0]) - &from;
+            let (drawn, stated) = (steps.std(0.0), std.column(0).mean().unwrap());
+            assert!((drawn / stated - 1.0).abs() < 0.1, "{step}: {drawn}, {stated}");
+        }
+    }
+}

@@ -65,10 +65,13 @@ pub(super) fn times_in_digits(numbers: &[f64]) -> Option<Vec<i64>> {
     let most = numbers.iter().copied().fold(0.0, f64::max);
     let with_seconds = most > 2400.0;
     let time = |&number: &f64| {
-        let whole = number.fract() == 0.0 && (0.0..=240_000.0).contains(&number);
+        // Larger numbers are no times of a day, and their nanoseconds would not be numbers here.
+        if number.fract() != 0.0 || !(0.0..=240_000.0).contains(&number) {
+            return None;
+        }
         let digits = number as i64 * if with_seconds { 1 } else { 100 };
         let (hours, minutes, seconds) = (digits / 10_000, digits / 100 % 100, digits % 100);
-        let valid = whole && minutes < 60 && seconds < 60;
+        let valid = minutes < 60 && seconds < 60;
         valid.then_some((3600 * hours + 60 * minutes + seconds) * NANOS_OF_SECOND)
     };
     numbers.iter().map(time).collect()

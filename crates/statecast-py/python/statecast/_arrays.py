@@ -20,6 +20,15 @@ class Columns(NamedTuple):
     index: Any
     """The index of a pandas object, to be continued; else `None`."""
 
+    def under(self, names: list[str] | None, what: str) -> Columns:
+        """The columns in the order of some names, where these have names, too."""
+        if names is None or self.names is None or self.names == names:
+            return self
+        if sorted(self.names) != sorted(names):
+            raise StatecastError(f"{what} has the columns {', '.join(self.names)}, where {', '.join(names)} are known")
+        order = [self.names.index(name) for name in names]
+        return Columns(np.ascontiguousarray(self.values[:, order]), names, self.index)
+
 
 def columns(given: Any, what: str) -> Columns:
     """Columns of an array, a list, or a pandas, polars or Arrow table or series.

@@ -97,13 +97,19 @@ class Forecast:
 
     @property
     def times(self) -> Any:
-        """Times of the steps: a continued pandas index, numbers or dates of a file, or numbers of rows."""
+        """Times of the steps: the pandas index, continued, numbers or dates of a file; numbers of rows where these are not
+        known or not regular."""
         horizon = len(self.mean)
         first = self._inner.context[1]
         if self._index is not None:
             from statecast.frames import continued
 
-            return continued(self._index, horizon)
+            if len(self._index) >= first + horizon:
+                return self._index[first : first + horizon]
+            try:
+                return continued(self._index, horizon)
+            except StatecastError:
+                return list(range(first, first + horizon))
         times = self._inner.times
         return list(range(first, first + horizon)) if None in times else times
 

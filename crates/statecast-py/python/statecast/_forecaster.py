@@ -44,21 +44,21 @@ class Forecaster:
         precision: of weights and products: `auto`, `f32` or `bf16`.
         device: `cpu`, `cuda:N` or `metal:N`.
         components: principal components of `dicl-s` and `dicl-sa`: a count, or a share of the variance.
-        scale: how axes are chosen: `context`, or `LOW..HIGH`.
+        scale: how the axes that digits are written on are chosen: `minmax` of the context, `LOW,HIGH`, or `none`.
         temperature: divisor of the logits.
         tolerance: greatest error of cumulated probabilities of numbers written digit by digit.
-        also: other recordings of the same system, which online experts read before every context.
+        also: another recording of the same system, or several, which online experts read before every context.
 
     Raises:
         StatecastError: if a model cannot be loaded or a name makes no forecaster.
     """
 
-    def __init__(self, *, also: Sequence[Recording] = (), **options: Any) -> None:
+    def __init__(self, *, also: Recording | Sequence[Recording] = (), **options: Any) -> None:
         unknown = sorted(options.keys() - DEFAULTS.keys())
         if unknown:
             raise TypeError(f"Forecaster has no option {', '.join(unknown)}")
         self._options = DEFAULTS | options
-        self._also = list(also)
+        self._also = [also] if isinstance(also, Recording) else list(also)
         texts = {"components", "scale"}
         given = {
             key: str(value) if key in texts and value is not None else value for key, value in self._options.items()
@@ -191,7 +191,7 @@ class Forecaster:
             "with_reward": with_reward,
             "holdout": holdout,
             "hold_actions": hold_actions,
-            "future_actions": _plans(future_actions),
+            "future_actions": _plans(future_actions, recording.action_names),
             "policy": None if policy is None else callable_of(policy)[0],
             "derived": list(derived),
         }
@@ -220,6 +220,26 @@ class Forecaster:
 
         return backtest(recordings, [self, *settings.pop("baselines", ("linear", "persistence"))], **settings)
 
+    def calibrate(self, recordings: Any, **settings: Any) -> Any:
+        """Whether its probabilities can be trusted, as they are and recalibrated: see [`statecast.calibrate`]."""
+        from statecast._studies import calibrate
+
+        return calibrate(recordings, self._source, **settings)
+
+    def evaluate(self, recordings: Any, policies: Any, **settings: Any) -> Any:
+        """What policies are worth, by estimators that read with its language model: see [`statecast.evaluate`]."""
+        from statecast._studies import evaluate
+
+        return evaluate(recordings, policies, model=self._options["model"] or "builtin", **settings)
+
+    @property
+    def _source(self) -> str:
+        """What it is made of, as the command line names it."""
+        experts = self._options["experts"]
+        if experts is None:
+            return self._options["model"] or "builtin"
+        return f"mixture({experts})" if "," in experts else experts
+
     def __repr__(self) -> str:
         options = ", ".join(f"{key}={value!r}" for key, value in self._options.items() if value != DEFAULTS[key])
         return f"Forecaster({options})"
@@ -241,9 +261,11 @@ def _recording(x: Any, actions: Any) -> tuple[Recording, Any]:
     return Recording(x, actions), index
 
 
-def _plans(given: Any) -> list[tuple[str | None, np.ndarray]]:
+def _plans(given: Any, names: list[str]) -> list[tuple[str | None, np.ndarray]]:
+    """Plans of actions by their names, whose columns are in the order of the recorded ones where they have names."""
     if given is None:
         return []
+    of = lambda plan, what: columns(plan, what).under(names, what).values  # noqa: E731
     if isinstance(given, Mapping):
-        return [(str(name), columns(plan, f"future_actions of {name}").values) for name, plan in given.items()]
-    return [(None, columns(given, "future_actions").values)]
+        return [(str(name), of(plan, f"future_actions of {name}")) for name, plan in given.items()]
+    return [(None, of(given, "future_actions"))]

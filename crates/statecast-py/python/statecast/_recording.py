@@ -91,19 +91,20 @@ class Recording:
         *,
         state_names: Sequence[str] | None = None,
         action_names: Sequence[str] | None = None,
+        reward_name: str = "reward",
     ) -> Recording:
         """A recording of several episodes, each a dictionary with the arguments of the class (`states`, `actions`,
         `rewards`, `terminated`, `truncated`, `final_state`, `name`); without names they are numbered.
         """
-        return cls._of(_of_episodes(list(episodes), state_names, action_names))
+        return cls._of(_of_episodes(list(episodes), state_names, action_names, reward_name))
 
     @classmethod
     def read(
         cls,
         path: str | os.PathLike[str],
         *,
-        state: Sequence[str] = (),
-        action: Sequence[str] = (),
+        state: str | Sequence[str] = (),
+        action: str | Sequence[str] = (),
         reward: str | None = None,
         episode: str | None = None,
         time: str | None = None,
@@ -120,7 +121,7 @@ class Recording:
 
         Args:
             path: the file, or a folder with an episode a file.
-            state, action: names of columns or arrays.
+            state, action: names of columns or arrays, one or several.
             reward, episode, time: name of a column.
             duplicates: what to do with rows of one time: `error`, or keep the `last`, or their `mean`.
             missing: whether a missing value is an `error`, or the last one is `hold`.
@@ -135,8 +136,8 @@ class Recording:
         return cls._of(
             _core.Recording.read(
                 os.fspath(path),
-                state=list(state),
-                action=list(action),
+                state=[state] if isinstance(state, str) else list(state),
+                action=[action] if isinstance(action, str) else list(action),
                 reward=reward,
                 episode=episode,
                 time=time,
@@ -190,6 +191,8 @@ class Recording:
         Raises:
             StatecastError: if there is no such episode.
         """
+        if not names:
+            raise StatecastError("only() takes the names of episodes")
         return self._of(self._inner.only([str(name) for name in names]))
 
     def __len__(self) -> int:
@@ -217,26 +220,30 @@ class Recording:
         episodes = [
             {key: value for key, value in vars(episode).items() if key != "times"} for episode in self.episodes
         ]
-        return _unpickled, (episodes, self.state_names, self.action_names)
+        return _unpickled, (episodes, self.state_names, self.action_names, self.reward_name or "reward")
 
 
-def _unpickled(episodes: list[dict[str, Any]], states: list[str], actions: list[str]) -> Recording:
-    return Recording.from_episodes(episodes, state_names=states, action_names=actions)
+def _unpickled(episodes: list[dict[str, Any]], states: list[str], actions: list[str], reward: str) -> Recording:
+    return Recording.from_episodes(episodes, state_names=states, action_names=actions, reward_name=reward)
 
 
 def _of_episodes(
     given: list[Mapping[str, Any]],
     state_names: Sequence[str] | None,
     action_names: Sequence[str] | None,
+    reward_name: str = "reward",
 ) -> _core.Recording:
     parts = []
+    state_names = None if state_names is None else [str(name) for name in state_names]
+    action_names = None if action_names is None else [str(name) for name in action_names]
     for number, episode in enumerate(given):
         episode = {"name": str(number)} | dict(episode)
-        states = columns(episode["states"], "states")
+        states = columns(episode["states"], "states").under(state_names if number else None, "states")
         rows = len(states.values)
         actions, own_names = np.empty((rows, 0)), None
         if episode.get("actions") is not None:
-            actions, own_names, _ = columns(episode["actions"], "actions")
+            found = columns(episode["actions"], "actions").under(action_names if number else None, "actions")
+            actions, own_names = found.values, found.names
         if len(actions) != rows:
             raise StatecastError(f"episode {episode['name']}: {rows} rows of states, but {len(actions)} of actions")
         rewards = episode.get("rewards")
@@ -259,9 +266,9 @@ def _of_episodes(
         raise StatecastError("a recording has at least one episode")
     widths = parts[0].states.shape[1], parts[0].actions.shape[1]
     return _core.Recording.of_episodes(
-        list(state_names or [f"x{i}" for i in range(widths[0])]),
-        list(action_names or [f"a{i}" for i in range(widths[1])]),
-        None if parts[0].rewards is None else "reward",
+        state_names or [f"x{i}" for i in range(widths[0])],
+        action_names or [f"a{i}" for i in range(widths[1])],
+        None if parts[0].rewards is None else reward_name,
         parts,
     )
 

@@ -56,14 +56,14 @@ class Session:
         Returns:
             Log scores of the rows, each given the rows before it, `[rows, channels]`: nats per unit of the axis.
         """
-        states = self._rows(states, len(self.names), "states")
+        states = self._rows(states, self.names, "states")
         width = len(self._inner.action_names)
         if actions is None:
             if width:
                 raise StatecastError(f"the system has {width} action(s): give them with the states")
             actions = np.empty((len(states), 0))
         else:
-            actions = self._rows(actions, width, "actions")
+            actions = self._rows(actions, self._inner.action_names, "actions")
         return self._inner.append(states, np.ascontiguousarray(actions))
 
     def predict(
@@ -71,7 +71,7 @@ class Session:
     ) -> np.ndarray:
         """Sample paths `[samples, horizon, states]` after the rows that were read, under actions `[horizon, actions]`."""
         if future_actions is not None:
-            future_actions = self._rows(future_actions, len(self._inner.action_names), "future_actions")
+            future_actions = self._rows(future_actions, self._inner.action_names, "future_actions")
         return self._inner.predict(
             whole(horizon, "horizon"), whole(samples, "samples"), whole(seed, "seed"), future_actions
         )
@@ -87,11 +87,11 @@ class Session:
         self._inner = self._inner.fork(self.rows - rows)
 
     @staticmethod
-    def _rows(given: Any, width: int, what: str) -> np.ndarray:
+    def _rows(given: Any, names: list[str], what: str) -> np.ndarray:
         values = np.asarray(given)
-        if values.ndim == 0 or (values.ndim == 1 and width > 1):
+        if values.ndim == 0 or (values.ndim == 1 and len(names) > 1):
             given = values.reshape(1, -1)
-        return columns(given, what).values
+        return columns(given, what).under(names, what).values
 
     def __repr__(self) -> str:
         return f"Session({self.rows} rows of {self.names})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,8 +35,10 @@ class Backtest:
         """A mean score of a method, such as `crps`, `energy` or `log_score`."""
         for scores in self.summary["summary"]["methods"]:
             if scores["name"] == method:
-                value = scores[name]
-                return float(value["mean"] if isinstance(value, dict) else value)
+                if name not in scores:
+                    raise StatecastError(f"no score is called {name!r}: there are {', '.join(scores)}")
+                value = scores[name]["mean"] if isinstance(scores[name], dict) else scores[name]
+                return math.nan if value is None else float(value)
         raise StatecastError(f"no method is called {method!r}")
 
     @property
@@ -92,7 +95,7 @@ class PolicyValues:
 
 def backtest(
     recordings: Any,
-    forecasters: Sequence[Forecaster | str] = ("builtin", "linear", "persistence"),
+    forecasters: Sequence[Forecaster | str] | Mapping[str, Forecaster] = ("builtin", "linear", "persistence"),
     *,
     context: int,
     horizon: int,
@@ -106,8 +109,8 @@ def backtest(
 
     Args:
         recordings: a `Recording`, an array `[rows, variables]`, or a dictionary of them by name.
-        forecasters: forecasters, or names such as `builtin`, `ar` or `mixture(builtin,linear)`; the first one is that to
-            which the others are compared.
+        forecasters: forecasters, or names such as `builtin`, `ar` or `mixture(builtin,linear)`, or a dictionary of
+            forecasters under names of your own; the first one is that to which the others are compared.
         context: rows that are read before an origin.
         horizon: steps after it.
         windows: origins in each episode, evenly spaced.
@@ -116,7 +119,10 @@ def backtest(
         with_reward: whether the reward is forecast, too.
         recalibrated: whether methods given by name are recalibrated as well.
     """
-    given = [made._inner if isinstance(made, Forecaster) else str(made) for made in forecasters]
+    if isinstance(forecasters, Mapping):
+        given = [made._inner.named(str(name)) for name, made in forecasters.items()]
+    else:
+        given = [made._inner if isinstance(made, Forecaster) else str(made) for made in forecasters]
     origins = _origins(context, horizon, windows, samples, seed, with_reward)
     return Backtest(*_core.backtest(_named(recordings), given, origins, recalibrated))
 
@@ -152,6 +158,7 @@ def evaluate(
     seed: int = 0,
     model: str = "builtin",
     simulate: int = 0,
+    behaviours: Sequence[Any] = (),
 ) -> PolicyValues:
     """Estimates what control policies are worth from recordings of others, without running them.
 
@@ -168,12 +175,17 @@ def evaluate(
         seed: of all draws.
         model: the language model.
         simulate: episodes for which each policy is run in the task's simulator, to compare with.
+        behaviours: the policies that made the recordings, in their order; without them, they are cloned. `is` and `dr` weigh
+            actions by their probabilities, so policies need a method `log_prob(observations, actions)`.
     """
     from statecast.policies import callable_of
 
     if not isinstance(policies, Mapping):
-        policies = {getattr(policy, "__name__", f"policy {i}"): policy for i, policy in enumerate(policies)}
-    given = [(name, *callable_of(policy)) for name, policy in policies.items()]
+        names = [getattr(policy, "__name__", "") for policy in policies]
+        told_apart = len(set(names)) == len(names) and all(name.isidentifier() for name in names)
+        policies = dict(zip(names if told_apart else [f"policy {i}" for i in range(len(names))], policies, strict=True))
+    given = [(str(name), *callable_of(policy)) for name, policy in policies.items()]
+    made_by = [callable_of(policy) for policy in behaviours]
     keywords = {
         "estimators": list(estimators),
         "task": task,
@@ -186,7 +198,7 @@ def evaluate(
         "model": model,
         "simulate": whole(simulate, "simulate"),
     }
-    return PolicyValues(*_core.evaluate(_named(recordings), given, keywords))
+    return PolicyValues(*_core.evaluate(_named(recordings), given, made_by, keywords))
 
 
 def _origins(

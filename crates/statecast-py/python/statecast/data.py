@@ -86,7 +86,10 @@ def from_buffer(buffer: Any, *, state_names: Sequence[str] | None = None) -> Rec
     """A recording of a replay buffer of Stable-Baselines3: a run an environment and episode.
 
     A buffer that went round begins with what is oldest. Time limits that it knows end episodes without the system's end.
+    Replay buffers hold actions on [-1, 1], as agents without a replay buffer do not: they are those of the environment here.
     """
+    space = getattr(buffer, "action_space", None)
+    scaled = any(kind.__name__ == "ReplayBuffer" for kind in type(buffer).__mro__) and hasattr(space, "low")
     size = buffer.buffer_size if buffer.full else buffer.pos
     if size == 0:
         raise StatecastError("the buffer is empty")
@@ -97,6 +100,8 @@ def from_buffer(buffer: Any, *, state_names: Sequence[str] | None = None) -> Rec
     for environment in range(buffer.n_envs):
         take = lambda values: np.asarray(values[order, environment])  # noqa: E731
         observations, actions, rewards = take(buffer.observations), take(buffer.actions), take(buffer.rewards)
+        if scaled:
+            actions = space.low + (actions + 1) / 2 * (space.high - space.low)
         dones, limits = take(buffer.dones).astype(bool), take(timeouts).astype(bool)
         ends = np.flatnonzero(dones | (np.arange(size) == size - 1))
         first = 0

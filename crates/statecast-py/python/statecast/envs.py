@@ -87,35 +87,45 @@ class _System:
         width = self.states.shape[1]
         self.std = None if std is None else std[:, :width]
         self.states = np.clip(rows[:, :width], self._low, self._high)
+        for path in np.flatnonzero((self.states != rows[:, :width]).any(axis=1)):
+            # What is observed is where the path goes on.
+            self._begun[int(path)] = self.states[path].copy()
         rewards = self._reward(before, actions, self.states) if callable(self._reward) else rows[:, width]
         # A copy: a reward function may return a view of the states.
-        return np.array(rewards, dtype=np.float64).reshape(self.paths), self._terminated(self.states)
+        return np.array(rewards, dtype=np.float64).reshape(self.paths), self._terminated(before, self.states)
 
     def observations(self) -> np.ndarray:
         """States of the paths, as they are observed."""
         return self.states.astype(np.float32)
 
 
-def _termination(termination: str | Termination | None, episodes: list[Any]) -> Callable[[np.ndarray], np.ndarray]:
-    """Which of some states `[paths, states]` end a path."""
+def _termination(
+    termination: str | Termination | None, episodes: list[Any]
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Which of some steps, from states `[paths, states]` to next ones, end a path."""
     if callable(termination):
-        return lambda states: np.asarray(termination(states), dtype=bool).reshape(len(states))
+        return lambda _, states: np.asarray(termination(states), dtype=bool).reshape(len(states))
     if termination is None:
-        return lambda states: np.zeros(len(states), dtype=bool)
+        return lambda _, states: np.zeros(len(states), dtype=bool)
     if termination != "recorded":
         raise StatecastError(f"`termination={termination}`: use recorded, None or a function of states")
-    following, flags = [], []
+    # Steps are compared by where they led, or by where they began if it is not known where some terminal ones led.
+    known = all(episode.final_state is not None or not episode.terminated[-1] for episode in episodes)
+    compared, flags = [], []
     for episode in episodes:
-        last = [] if episode.final_state is None else [episode.final_state]
-        states = np.vstack([episode.states[1:], *last]) if last else episode.states[1:]
-        following.append(states)
+        states = episode.states
+        if known:
+            last = [] if episode.final_state is None else [episode.final_state]
+            states = np.vstack([states[1:], *last]) if last else states[1:]
+        compared.append(states)
         flags.append(episode.terminated[: len(states)])
-    arrived, ended = np.vstack(following), np.concatenate(flags)
+    arrived, ended = np.vstack(compared), np.concatenate(flags)
     unit = np.where(arrived.std(axis=0) > 0, arrived.std(axis=0), 1)
     arrived = arrived / unit
 
-    def by_nearest(states: np.ndarray) -> np.ndarray:
-        """Whether most of the five nearest recorded states ended their episode."""
+    def by_nearest(before: np.ndarray, following: np.ndarray) -> np.ndarray:
+        """Whether most of the five nearest recorded steps ended their episode."""
+        states = following if known else before
         distances = ((states[:, None] / unit - arrived[None]) ** 2).sum(axis=2)
         nearest = np.argpartition(distances, min(5, len(arrived)) - 1, axis=1)[:, :5]
         return ended[nearest].mean(axis=1) > 0.5

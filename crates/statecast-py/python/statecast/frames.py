@@ -70,6 +70,8 @@ def predict_df(
     ahead_names = set() if future_df is None else set(future_df.columns)
     states = targets + [name for name in df.columns if name not in {*keys, *targets, *ahead_names}]
     tables = []
+    if pandas.api.types.is_object_dtype(df[timestamp_column]) or pandas.api.types.is_string_dtype(df[timestamp_column]):
+        raise StatecastError(f"{timestamp_column} holds text: make times of it by pandas.to_datetime")
     for name, series in df.groupby(id_column, sort=False):
         try:
             tables.append(
@@ -174,5 +176,7 @@ def continued(index: Any, horizon: int) -> Any:
     if pandas.api.types.is_numeric_dtype(index):
         values = np.asarray(index)
         step = values[-1] - values[-2] if len(values) > 1 else 1
+        if not np.allclose(np.diff(values), step):
+            raise StatecastError("the times are not regular, so those of the forecast are not known")
         return pandas.Index(values[-1] + step * np.arange(1, horizon + 1))
     return pandas.RangeIndex(len(index), len(index) + horizon)

@@ -17,8 +17,8 @@ LogProbabilities = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def callable_of(policy: Any) -> tuple[Act, LogProbabilities | None]:
     """What acts, and what gives log probabilities of actions `[rows]`, if the policy has `log_prob(observations, actions)`.
 
-    Understood are, in this order: numbers (a constant action), torch modules, sessions of ONNX runtime, objects with
-    `predict(observations, deterministic=True)` as models of Stable-Baselines3 have it, and callables.
+    Understood are, in this order: numbers (a constant action), sessions of ONNX runtime, objects with
+    `predict(observations, deterministic=True)` as models of Stable-Baselines3 have it, torch modules, and callables.
     """
     log_prob = getattr(policy, "log_prob", None)
     if log_prob is not None:
@@ -30,13 +30,14 @@ def _act(policy: Any) -> Callable[[np.ndarray], Any]:
     if isinstance(policy, (int, float, list, tuple, np.ndarray)):
         constant = array(policy, "the policy's constant action").reshape(1, -1)
         return lambda observations: np.repeat(constant, len(observations), axis=0)
-    if _is_of(policy, "torch") and hasattr(policy, "forward"):
-        return _torch(policy)
     if _is_of(policy, "onnxruntime"):
         name = policy.get_inputs()[0].name
         return lambda observations: policy.run(None, {name: observations.astype(np.float32)})[0]
+    # Before torch: policies of Stable-Baselines3 are modules, whose actions are neither scaled nor their means.
     if hasattr(policy, "predict"):
         return lambda observations: _first(policy.predict(observations.astype(np.float32), deterministic=True))
+    if _is_of(policy, "torch") and hasattr(policy, "forward"):
+        return _torch(policy)
     if callable(policy):
         return policy
     raise StatecastError(f"{type(policy).__name__} is no policy: give a callable, a torch module or a constant")
@@ -63,7 +64,7 @@ def _first(given: Any) -> Any:
 def _checked(act: Callable[[np.ndarray], Any]) -> Act:
     def checked(observations: np.ndarray) -> np.ndarray:
         actions = array(act(observations), "the policy's actions")
-        if actions.size % len(observations):
+        if actions.ndim not in (1, 2) or len(actions) != len(observations):
             raise StatecastError(f"the policy gave actions of shape {actions.shape} for {len(observations)} observations")
         return np.ascontiguousarray(actions.reshape(len(observations), -1))
 

@@ -80,7 +80,7 @@ def forecast(
     return groups.map_groups(of_group, batch_format="pandas", concurrency=concurrency, num_cpus=num_cpus)
 
 
-_PROCESS: dict[str, SeriesForecaster] = {}
+_PROCESS: dict[bytes, SeriesForecaster] = {}
 
 
 def _of_process(
@@ -88,8 +88,9 @@ def _of_process(
 ) -> SeriesForecaster:
     """The forecaster of this process, which is made once."""
     import os
+    import pickle
 
-    key = repr((prediction_length, options, settings))
+    key = pickle.dumps((prediction_length, options, settings))
     if key not in _PROCESS:
         os.environ.setdefault("RAYON_NUM_THREADS", str(max(1, int(num_cpus))))
         _PROCESS[key] = SeriesForecaster(prediction_length, options, settings)
