@@ -92,12 +92,18 @@ impl EvaluationSettings {
             return fail("context", self.context.to_string(), "at least 10 rows");
         }
         let counts = [
-            ("paths", self.paths),
-            ("contexts", self.contexts),
-            ("horizon", self.horizon.unwrap_or(1)),
+            ("paths", self.paths, 100_000),
+            ("contexts", self.contexts, 10_000),
+            ("horizon", self.horizon.unwrap_or(1), 100_000),
         ];
-        if let Some((setting, _)) = counts.iter().find(|(_, count)| *count == 0) {
-            return fail(setting, "0".to_owned(), "at least 1");
+        for (setting, count, most) in counts {
+            if count == 0 {
+                return fail(setting, "0".to_owned(), "at least 1");
+            }
+            // Beyond, memory ends before the estimate does.
+            if count > most {
+                return fail(setting, count.to_string(), &format!("at most {most}"));
+            }
         }
         let mixture = Estimator::Rollouts(RolloutModel::Mixture);
         match self.estimators.contains(&mixture) && self.forecast.method == Method::DiclSa {
@@ -128,6 +134,10 @@ mod tests {
         );
         assert_eq!(said(&|s| s.context = 9), "`context=9`: at least 10 rows");
         assert_eq!(said(&|s| s.paths = 0), "`paths=0`: at least 1");
+        assert_eq!(
+            said(&|s| s.horizon = Some(1_000_000)),
+            "`horizon=1000000`: at most 100000"
+        );
         assert_eq!(said(&|s| s.horizon = Some(0)), "`horizon=0`: at least 1");
         let mut mixture = EvaluationSettings::new(vec!["mixture".parse().unwrap()]);
         assert!(mixture.check().is_ok());
