@@ -624,6 +624,8 @@ fn replay_says_which_estimators_clipped_paths() {
     arguments.extend(["--horizon", "29", "--estimators", "linear,baselines"]);
     let (good, out, said) = program("replay", &arguments);
     assert!(good, "{said}");
-    assert!(out.contains("note: linear: ") && out.contains("clipped to the range of their context"));
+    assert!(
+        out.contains("note: linear: ") && out.contains("clipped to the range of their context")
+    );
     assert!(!out.contains("note: mean"), "{out}");
 }

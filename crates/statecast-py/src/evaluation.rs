@@ -2,11 +2,11 @@
 
 use pyo3::types::PyDict;
 use pyo3::{Bound, FromPyObject, Py, PyAny, PyRef, PyResult, Python, pyfunction};
+use statecast::Error;
 use statecast::environment::Task;
 use statecast::evaluation::{
     Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
 };
-use statecast::Error;
 use statecast::forecasters::{ForecasterName, Forecasters};
 use statecast::policy::Policy;
 
@@ -48,8 +48,13 @@ pub(crate) fn evaluate<'py>(
     behaviours: Vec<Behaviour>,
     keywords: Keywords,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyDict>, Vec<String>)> {
-    let estimators = keywords.estimators.iter().map(|name| name.parse::<Estimator>());
-    let estimators = estimators.collect::<Result<Vec<_>, _>>().map_err(exception)?;
+    let estimators = keywords
+        .estimators
+        .iter()
+        .map(|name| name.parse::<Estimator>());
+    let estimators = estimators
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(exception)?;
     let mut settings = match estimators.is_empty() {
         true => EvaluationSettings::default(),
         false => EvaluationSettings::new(estimators),
@@ -60,12 +65,20 @@ pub(crate) fn evaluate<'py>(
     settings.context = keywords.context;
     settings.contexts = keywords.contexts;
     settings.seed = keywords.seed;
-    let task = keywords.task.as_deref().map(Task::named).transpose().map_err(exception)?;
+    let task = keywords
+        .task
+        .as_deref()
+        .map(Task::named)
+        .transpose()
+        .map_err(exception)?;
     let recordings: Vec<_> = recordings
         .into_iter()
         .map(|(name, recording)| (name, (*recording.inner).clone()))
         .collect();
-    let model = keywords.model.parse::<ForecasterName>().map_err(exception)?;
+    let model = keywords
+        .model
+        .parse::<ForecasterName>()
+        .map_err(exception)?;
     let forecasters = work::run(py, |_| -> Result<_, Error> { Forecasters::load(&[model]) })?;
     let raised = Raised::default();
     let values = work::run_with(py, &raised, |watch| -> Result<_, EvaluationStudyError> {
@@ -74,16 +87,20 @@ pub(crate) fn evaluate<'py>(
         let study = match behaviours.is_empty() {
             true => study,
             false => {
-                let made_by = behaviours.into_iter().enumerate().map(|(index, (act, log))| {
-                    let name = format!("behaviour {index}");
-                    let policy = Callable::new(name, act, log, widths, raised.clone());
-                    Box::new(policy) as Box<dyn Policy>
-                });
+                let made_by = behaviours
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, (act, log))| {
+                        let name = format!("behaviour {index}");
+                        let policy = Callable::new(name, act, log, widths, raised.clone());
+                        Box::new(policy) as Box<dyn Policy>
+                    });
                 study.with_behaviours(made_by.collect())?
             }
         };
         let named = |(name, act, log_probabilities): Given| {
-            let policy = Callable::new(name.clone(), act, log_probabilities, widths, raised.clone());
+            let policy =
+                Callable::new(name.clone(), act, log_probabilities, widths, raised.clone());
             NamedPolicy::new(name, Box::new(policy))
         };
         let mut policies: Vec<NamedPolicy> = policies.into_iter().map(named).collect();
@@ -93,5 +110,9 @@ pub(crate) fn evaluate<'py>(
         study.run(&mut policies, &forecasters, watch)
     })?;
     let verdict = values.verdict();
-    Ok((dictionary(py, &values)?, columns(py, values.table())?, verdict))
+    Ok((
+        dictionary(py, &values)?,
+        columns(py, values.table())?,
+        verdict,
+    ))
 }

@@ -61,7 +61,11 @@ impl Forecast {
 
     #[getter]
     fn futures(&self) -> Vec<Option<String>> {
-        self.inner.futures.iter().map(|future| future.name.clone()).collect()
+        self.inner
+            .futures
+            .iter()
+            .map(|future| future.name.clone())
+            .collect()
     }
 
     /// The context, `[rows, names]`.
@@ -81,11 +85,19 @@ impl Forecast {
     }
 
     fn mean<'py>(&self, py: Python<'py>, future: usize) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        Ok(self.rollout(future)?.summary(&Levels::default()).mean.to_pyarray(py))
+        Ok(self
+            .rollout(future)?
+            .summary(&Levels::default())
+            .mean
+            .to_pyarray(py))
     }
 
     fn std<'py>(&self, py: Python<'py>, future: usize) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        Ok(self.rollout(future)?.summary(&Levels::default()).std.to_pyarray(py))
+        Ok(self
+            .rollout(future)?
+            .summary(&Levels::default())
+            .std
+            .to_pyarray(py))
     }
 
     fn quantile<'py>(
@@ -95,7 +107,10 @@ impl Forecast {
         future: usize,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let levels = Levels::new(vec![level]).map_err(exception)?;
-        Ok(self.rollout(future)?.quantile(levels.as_slice()[0]).to_pyarray(py))
+        Ok(self
+            .rollout(future)?
+            .quantile(levels.as_slice()[0])
+            .to_pyarray(py))
     }
 
     /// Ends of the band that holds whole paths, `[horizon, names]` each.

@@ -148,7 +148,8 @@ impl Steps<'_> {
                 name: name.clone(),
                 plan: FutureActions::of_rows(actions.as_array().to_owned()),
             };
-            settings.actions = ActionsAhead::Planned(self.future_actions.iter().map(plan).collect());
+            settings.actions =
+                ActionsAhead::Planned(self.future_actions.iter().map(plan).collect());
         }
         Ok(settings)
     }

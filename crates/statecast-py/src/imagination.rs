@@ -114,7 +114,9 @@ fn imagine(reading: &Reading, paths: NonZeroUsize, seed: u64, mut remote: Remote
         Ok(threads) => threads,
         Err(error) => {
             // If nobody waits, nobody has to be told.
-            let _ = remote.drawn.send(Err(ForecastError::Control(Box::new(error))));
+            let _ = remote
+                .drawn
+                .send(Err(ForecastError::Control(Box::new(error))));
             return;
         }
     };
@@ -216,7 +218,12 @@ impl Imagination {
         let fits = actions.dim() == (self.paths, self.actions)
             && starts.dim() == (begun.len(), self.states)
             && begun.iter().chain(&ending).all(|&path| path < self.paths);
-        if !fits || actions.iter().chain(&starts).any(|value| !value.is_finite()) {
+        if !fits
+            || actions
+                .iter()
+                .chain(&starts)
+                .any(|value| !value.is_finite())
+        {
             return Err(StatecastError::new_err(format!(
                 "actions of shape {:?} and {} starts of shape {:?} for {} paths of {} states and {} actions, or values \
                  that are not finite",
@@ -228,7 +235,9 @@ impl Imagination {
                 self.actions
             )));
         }
-        let starts = begun.into_iter().zip(starts.rows().into_iter().map(|row| row.to_owned()));
+        let starts = begun
+            .into_iter()
+            .zip(starts.rows().into_iter().map(|row| row.to_owned()));
         let taken = Taken {
             starts: starts.collect(),
             actions,
@@ -239,7 +248,11 @@ impl Imagination {
                 "this process was forked, and what draws is in its parent: make the environment anew",
             ));
         }
-        let ended = || PyRuntimeError::new_err("the paths have ended, by an error or a step that was interrupted");
+        let ended = || {
+            PyRuntimeError::new_err(
+                "the paths have ended, by an error or a step that was interrupted",
+            )
+        };
         if self.interrupted.load(Ordering::Relaxed) {
             return Err(ended());
         }

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ndarray::ArrayView2;
-use numpy::{
-    IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, ToPyArray,
-};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyIndexError;
 use pyo3::{Bound, FromPyObject, IntoPyObject, PyResult, Python, pyclass, pymethods};
 use statecast::recording::{self, Duplicates, Episode, MissingPolicy, RoleSelection, TimeStamp};
@@ -56,7 +54,9 @@ impl Parts<'_> {
             self.name.clone(),
             self.states.as_array().to_owned(),
             self.actions.as_array().to_owned(),
-            self.rewards.as_ref().map(|rewards| rewards.as_array().to_owned()),
+            self.rewards
+                .as_ref()
+                .map(|rewards| rewards.as_array().to_owned()),
             self.terminated.as_array().to_vec(),
             self.truncated.as_array().to_vec(),
         )?;
@@ -188,7 +188,11 @@ impl Recording {
         py: Python<'py>,
         episode: usize,
     ) -> PyResult<Bound<'py, PyArray1<bool>>> {
-        Ok(self.episode(episode)?.terminated().to_vec().into_pyarray(py))
+        Ok(self
+            .episode(episode)?
+            .terminated()
+            .to_vec()
+            .into_pyarray(py))
     }
 
     fn truncated<'py>(
@@ -212,7 +216,11 @@ impl Recording {
     fn times(&self, episode: usize) -> PyResult<Option<Vec<Option<Time>>>> {
         let episode = self.episode(episode)?;
         let times = episode.times();
-        Ok(times.map(|times| (0..episode.rows()).map(|row| times.at(row).map(Time::of)).collect()))
+        Ok(times.map(|times| {
+            (0..episode.rows())
+                .map(|row| times.at(row).map(Time::of))
+                .collect()
+        }))
     }
 }
 

@@ -7,9 +7,9 @@ use ndarray::{Array2, Axis, concatenate, s};
 use numpy::{PyArray1, PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyIndexError;
 use pyo3::{Bound, PyResult, Python, pyclass, pymethods};
-use statecast::{Forecaster, Method, Recording};
 use statecast::density::BinnedDensity;
 use statecast::forecast::{self, ChannelParts, KnownFuture, Reading, RolloutSettings, Variables};
+use statecast::{Forecaster, Method, Recording};
 
 use crate::errors::{StatecastError, exception};
 use crate::work;
@@ -65,7 +65,9 @@ impl NextRow {
     fn quantile<'py>(&self, py: Python<'py>, level: f64) -> PyResult<Bound<'py, PyArray1<f64>>> {
         match (0.0..=1.0).contains(&level) {
             true => Ok(self.of_channels(py, |density| density.quantile(level))),
-            false => Err(StatecastError::new_err(format!("level {level}: from 0 to 1"))),
+            false => Err(StatecastError::new_err(format!(
+                "level {level}: from 0 to 1"
+            ))),
         }
     }
 
@@ -77,7 +79,10 @@ impl NextRow {
         values: PyReadonlyArray1<'py, f64>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let density = self.density(channel)?;
-        Ok(values.as_array().mapv(|value| density.cdf(value)).to_pyarray(py))
+        Ok(values
+            .as_array()
+            .mapv(|value| density.cdf(value))
+            .to_pyarray(py))
     }
 
     /// Ends of a channel's bins, 1001, and the probability in each, 1000. A constant channel has no bins.
@@ -109,7 +114,11 @@ pub(crate) struct Session {
 
 impl Session {
     /// Reads the first episode of a recording.
-    pub(crate) fn new(py: Python<'_>, forecaster: Forecaster, recording: &Recording) -> PyResult<Self> {
+    pub(crate) fn new(
+        py: Python<'_>,
+        forecaster: Forecaster,
+        recording: &Recording,
+    ) -> PyResult<Self> {
         let first = recording.episodes().first();
         let episode = first.ok_or_else(|| StatecastError::new_err("there is no episode"))?;
         let (states, actions) = (episode.states().to_owned(), episode.actions().to_owned());
@@ -166,7 +175,9 @@ impl Session {
         }
         match states.iter().chain(actions).all(|value| value.is_finite()) {
             true => Ok(()),
-            false => Err(StatecastError::new_err("a row holds a value that is not finite")),
+            false => Err(StatecastError::new_err(
+                "a row holds a value that is not finite",
+            )),
         }
     }
 }
@@ -235,7 +246,11 @@ impl Session {
             concatenate(Axis(0), &[first.view(), second.view()]).expect("the widths were checked")
         };
         let scores = self.with(py, |state| {
-            let scores = state.reading.observe(&came).map_err(exception)?.log_scores();
+            let scores = state
+                .reading
+                .observe(&came)
+                .map_err(exception)?
+                .log_scores();
             state.states = joined(&state.states, &states);
             state.actions = joined(&state.actions, &actions);
             Ok(scores)
@@ -273,10 +288,18 @@ impl Session {
 
     /// Another session that has read the first rows, or all of them. They are read again.
     fn fork(&self, py: Python<'_>, rows: Option<usize>) -> PyResult<Self> {
-        let (states, actions) = self.with(py, |state| Ok((state.states.clone(), state.actions.clone())))?;
+        let (states, actions) = self.with(py, |state| {
+            Ok((state.states.clone(), state.actions.clone()))
+        })?;
         let rows = rows.unwrap_or(states.nrows()).min(states.nrows());
         let first = |of: Array2<f64>| of.slice(s![..rows, ..]).to_owned();
         let names = [&self.state_names[..], &self.action_names];
-        Self::of_rows(py, self.forecaster.clone(), names, first(states), first(actions))
+        Self::of_rows(
+            py,
+            self.forecaster.clone(),
+            names,
+            first(states),
+            first(actions),
+        )
     }
 }

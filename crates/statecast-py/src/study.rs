@@ -33,7 +33,10 @@ impl Origins {
             NonZeroUsize::new(count)
                 .ok_or_else(|| StatecastError::new_err(format!("`{name}=0`: at least 1")))
         };
-        let (horizon, windows) = (count("horizon", self.horizon)?, count("windows", self.windows)?);
+        let (horizon, windows) = (
+            count("horizon", self.horizon)?,
+            count("windows", self.windows)?,
+        );
         Ok(BacktestSettings {
             windows: Windows::new(self.context, horizon, windows).map_err(exception)?,
             samples: count("samples", self.samples)?,
@@ -91,7 +94,9 @@ fn series(
     let mut series = BacktestSeries::new(settings.windows, like.method, with_reward);
     for (name, recording) in recordings {
         let episodes: Vec<_> = recording.inner.episodes().iter().collect();
-        series.add(name, &recording.inner, &episodes).map_err(exception)?;
+        series
+            .add(name, &recording.inner, &episodes)
+            .map_err(exception)?;
     }
     Ok(series)
 }
@@ -138,12 +143,20 @@ pub(crate) fn calibrate<'py>(
 ) -> PyResult<(Bound<'py, PyAny>, Tables<'py>)> {
     let mut settings = CalibrationSettings::new(origins.settings()?);
     settings.forecaster = forecaster.parse().map_err(exception)?;
-    let series = series(&recordings, &settings.backtest, settings.forecast, origins.with_reward)?;
+    let series = series(
+        &recordings,
+        &settings.backtest,
+        settings.forecast,
+        origins.with_reward,
+    )?;
     drop(recordings);
     let names = [settings.forecaster.clone()];
     let forecasters = work::run(py, |_| Forecasters::load(&names))?;
     let study = work::run(py, |watch| {
         CalibrationStudy::run(&series, &forecasters, &settings, watch)
     })?;
-    Ok((dictionary(py, &study.channels())?, tables(py, &study.backtest)?))
+    Ok((
+        dictionary(py, &study.channels())?,
+        tables(py, &study.backtest)?,
+    ))
 }

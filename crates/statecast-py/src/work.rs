@@ -3,9 +3,9 @@
 use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -121,7 +121,9 @@ where
     if let Some(raised) = signal.or_else(|| lock(raised).take()) {
         return Err(raised);
     }
-    let value = outcome.map_err(|panic| fault(&*panic))?.map_err(exception)?;
+    let value = outcome
+        .map_err(|panic| fault(&*panic))?
+        .map_err(exception)?;
     say(py, &watch)?;
     Ok(value)
 }
@@ -138,7 +140,9 @@ fn fault(panic: &(dyn Any + Send)) -> PyErr {
 fn say(py: Python<'_>, watch: &Watch) -> PyResult<()> {
     let notes = mem::take(&mut *lock(&watch.notes));
     if !notes.is_empty() {
-        let logger = py.import("logging")?.call_method1("getLogger", ("statecast",))?;
+        let logger = py
+            .import("logging")?
+            .call_method1("getLogger", ("statecast",))?;
         for note in notes {
             logger.call_method1("info", ("%s", note))?;
         }

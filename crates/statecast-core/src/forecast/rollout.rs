@@ -537,7 +537,9 @@ mod tests {
             ..Default::default()
         };
         let mut told = Told(Vec::new());
-        let rollout = reading.unwrap().rollout_with_policy(&settings, &mut told, &|_| ());
+        let rollout = reading
+            .unwrap()
+            .rollout_with_policy(&settings, &mut told, &|_| ());
         let paths = rollout.unwrap().paths;
         assert_eq!(told.0.len(), 3);
         for (step, std) in told.0.iter().enumerate() {
@@ -547,7 +549,10 @@ mod tests {
             };
             let steps = &paths.slice(s![.., step, 0]) - &from;
             let (drawn, stated) = (steps.std(0.0), std.column(0).mean().unwrap());
-            assert!((drawn / stated - 1.0).abs() < 0.1, "{step}: {drawn}, {stated}");
+            assert!(
+                (drawn / stated - 1.0).abs() < 0.1,
+                "{step}: {drawn}, {stated}"
+            );
         }
     }
 }

@@ -263,7 +263,10 @@ impl Episode {
 /// Says which value of a row, counted from 0, is not usable.
 fn unusable(row: usize, what: &str, value: f64) -> String {
     match value.is_finite() {
-        true => format!("row {}, {what} is {value:e}: more than {LARGEST:e} in size", row + 1),
+        true => format!(
+            "row {}, {what} is {value:e}: more than {LARGEST:e} in size",
+            row + 1
+        ),
         false => format!("row {}, {what} is {value}", row + 1),
     }
 }

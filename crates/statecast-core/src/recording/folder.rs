@@ -153,7 +153,9 @@ impl Source for Folder {
             format!("the folder's {count} file(s) are an episode each, in the order of names");
         let left_out = match self.descriptions {
             0 => None,
-            count => Some(format!("{count} .txt or .json file(s) beside them are left out")),
+            count => Some(format!(
+                "{count} .txt or .json file(s) beside them are left out"
+            )),
         };
         let own = [Some(note), left_out].into_iter().flatten();
         own.chain(self.first.notes()).collect()

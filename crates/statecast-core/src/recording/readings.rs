@@ -272,3 +272,17 @@ fn year_last(number: f64) -> Option<[i64; 3]> {
         .contains(&year)
         .then_some([digits / 1_000_000, digits / 10_000 % 100, year])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault: nanoseconds of numbers that are no times of a day were computed, and overflowed.
+    #[test]
+    fn numbers_beyond_a_day_are_no_times_of_the_day() {
+        assert_eq!(times_in_digits(&[930.0, 1_706_140_859_999.0]), None);
+        assert_eq!(times_in_digits(&[-1.0, 930.0]), None);
+        let nine_thirty = (9 * 3600 + 30 * 60) * NANOS_OF_SECOND;
+        assert_eq!(times_in_digits(&[930.0]), Some(vec![nine_thirty]));
+    }
+}

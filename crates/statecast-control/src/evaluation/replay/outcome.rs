@@ -59,7 +59,10 @@ impl ReplayOutcome {
 
     /// Says which paths were clipped, one line each.
     pub fn notes(&self) -> Vec<String> {
-        let clipped = self.estimates.iter().filter(|estimate| estimate.clipped > 0);
+        let clipped = self
+            .estimates
+            .iter()
+            .filter(|estimate| estimate.clipped > 0);
         let note = |estimate: &ReplayEstimate| {
             format!(
                 "{}: {} value(s) were clipped to the range of their context",

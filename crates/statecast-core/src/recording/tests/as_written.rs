@@ -176,7 +176,9 @@ fn last_time_steps_are_final_states() {
 
     // A last observation that is not known is no final state.
     let written = std::fs::read_to_string(&rlds.path).unwrap();
-    let unknown = written.replace(",10.5,", ",nan,").replace(",110.5,", ",nan,");
+    let unknown = written
+        .replace(",10.5,", ",nan,")
+        .replace(",110.5,", ",nan,");
     let (recording, _) = Scratch::new("unknown.csv", &unknown).read().unwrap();
     assert_eq!(lengths(&recording), [10, 10]);
     assert!(recording.episodes()[0].final_state().is_none());
