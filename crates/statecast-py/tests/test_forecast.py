@@ -117,6 +117,12 @@ def test_results_become_tables_and_figures(linear, tmp_path):
     plt.close("all")
 
 
+def test_paths_are_draws_for_arviz(linear):
+    arviz = pytest.importorskip("arviz")
+    draws = linear.forecast(WAVE, 6).to_arviz().posterior_predictive
+    assert draws["x0"].shape == (1, 100, 6) and hasattr(arviz, "summary")
+
+
 def test_forecasters_are_pickled_by_what_they_are_made_of(driven):
     states, actions = driven
     also = [statecast.Recording(states, actions)]
