@@ -252,7 +252,7 @@ def _of_episodes(
         state_names = state_names or states.names
         action_names = action_names or own_names
         parts.append(
-            _Parts(
+            Episode(
                 str(episode["name"]),
                 states.values,
                 np.ascontiguousarray(actions),
@@ -271,16 +271,3 @@ def _of_episodes(
         None if parts[0].rewards is None else reward_name,
         parts,
     )
-
-
-@dataclass
-class _Parts:
-    """What the module reads of an episode."""
-
-    name: str
-    states: np.ndarray
-    actions: np.ndarray
-    rewards: np.ndarray | None
-    terminated: np.ndarray
-    truncated: np.ndarray
-    final_state: np.ndarray | None
