@@ -119,6 +119,7 @@ def backtest(
         with_reward: whether the reward is forecast, too.
         recalibrated: whether methods given by name are recalibrated as well.
     """
+    given: list[_core.Forecaster | str]
     if isinstance(forecasters, Mapping):
         given = [made._inner.named(str(name)) for name, made in forecasters.items()]
     else:

@@ -88,7 +88,7 @@ def from_buffer(buffer: Any, *, state_names: Sequence[str] | None = None) -> Rec
     A buffer that went round begins with what is oldest. Time limits that it knows end episodes without the system's end.
     Replay buffers hold actions on [-1, 1], as agents without a replay buffer do not: they are those of the environment here.
     """
-    space = getattr(buffer, "action_space", None)
+    space: Any = getattr(buffer, "action_space", None)
     scaled = any(kind.__name__ == "ReplayBuffer" for kind in type(buffer).__mro__) and hasattr(space, "low")
     size = buffer.buffer_size if buffer.full else buffer.pos
     if size == 0:
