@@ -118,10 +118,10 @@ impl Forecast {
         &self,
         py: Python<'py>,
         future: usize,
-    ) -> PyResult<(Bound<'py, PyArray2<f64>>, Bound<'py, PyArray2<f64>>)> {
+    ) -> PyResult<[Bound<'py, PyArray2<f64>>; 2]> {
         self.rollout(future)?;
         let band = &self.inner.futures[future].band;
-        Ok((band.low.to_pyarray(py), band.high.to_pyarray(py)))
+        Ok([&band.low, &band.high].map(|end| end.to_pyarray(py)))
     }
 
     /// Densities of the channels in the first step.

@@ -90,9 +90,9 @@ impl NextRow {
         &self,
         py: Python<'py>,
         channel: usize,
-    ) -> PyResult<(Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<f64>>)> {
+    ) -> PyResult<[Bound<'py, PyArray1<f64>>; 2]> {
         let (edges, masses) = self.density(channel)?.bins();
-        Ok((edges.to_pyarray(py), masses.to_pyarray(py)))
+        Ok([edges, masses].map(|values| values.to_pyarray(py)))
     }
 }
 

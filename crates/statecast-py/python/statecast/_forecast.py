@@ -50,7 +50,8 @@ class Density:
 
     def bins(self, channel: int | str = 0) -> tuple[np.ndarray, np.ndarray]:
         """Ends of a channel's bins `[1001]`, in its units, and the probability of each `[1000]`."""
-        return self._inner.bins(self._channel(channel))
+        edges, probabilities = self._inner.bins(self._channel(channel))
+        return edges, probabilities
 
     def _channel(self, channel: int | str) -> int:
         return _index(channel, self.names, "channel")
@@ -147,7 +148,8 @@ class Forecast:
 
     def band(self, future: str | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Ends of the band that holds a variable's whole path with a probability of 90 %."""
-        return self._inner.band(self._future(future))
+        low, high = self._inner.band(self._future(future))
+        return low, high
 
     @property
     def density(self) -> Density | None:
