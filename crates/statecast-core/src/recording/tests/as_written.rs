@@ -174,15 +174,6 @@ fn last_time_steps_are_final_states() {
     assert_eq!((cut.terminated()[9], cut.truncated()[9]), (false, true));
     assert_eq!(ended.rewards().unwrap()[9], 91.0);
 
-    // A last observation that is not known is no final state.
-    let written = std::fs::read_to_string(&rlds.path).unwrap();
-    let unknown = written
-        .replace(",10.5,", ",nan,")
-        .replace(",110.5,", ",nan,");
-    let (recording, _) = Scratch::new("unknown.csv", &unknown).read().unwrap();
-    assert_eq!(lengths(&recording), [10, 10]);
-    assert!(recording.episodes()[0].final_state().is_none());
-
     // Rewards that stand beside the state they led to, and actions that do.
     for late_actions in [false, true] {
         let file = table(
