@@ -114,8 +114,8 @@ pub trait Control: Send {
         false
     }
 
-    /// Takes the standard deviations `[paths, variables]` of the densities of a step, given what came before on each of the
-    /// paths `first..`; what is drawn of the step follows by [`act`](Self::act).
+    /// Takes the standard deviations `[paths, variables]` of the densities from which a step of the paths `first..` is
+    /// drawn; the draws follow by [`act`](Self::act).
     fn spread(&mut self, _step: usize, _first: usize, _std: Array2<f64>) {}
 }
 
