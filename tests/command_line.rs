@@ -844,7 +844,7 @@ fn sizes_beyond_sense_are_usage_errors_that_name_the_largest() {
         ("RAYON_NUM_THREADS", "1000000", "1024"),
         ("RAYON_NUM_THREADS", "many", "1024"),
         ("CANDLE_NUM_THREADS", "1000000", "1024"),
-        ("STATECAST_KERNEL", "avx", "plain or f32"),
+        ("STATECAST_KERNEL", "avx", "plain, f32 or bf16"),
     ] {
         check(
             with(&["forecast", file]).env(name, value),

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::keys::{KeyBlock, ValueRows};
 use super::packed::{PackedRows, Panels};
 use super::parallel::{for_each, threads_for};
-use super::tiles::{LANES, PANEL, TILE, cap_scores, mix, mix_bf16, round_pairs, weigh};
+use super::tiles::{LANES, PANEL, TILE, Unit, cap_scores, mix, mix_bf16, round_pairs, weigh};
 use super::{Features, features};
 
 /// Keys of a block: few enough that they, their values and a tile's scores stay in the second-level
@@ -27,7 +27,7 @@ pub(crate) fn supports(head_dim: usize) -> bool {
 
 /// Heads of BF16 must be whole registers of pairs wide.
 pub(crate) fn supports_bf16(head_dim: usize) -> bool {
-    features() == Features::Bf16 && head_dim.is_multiple_of(2 * LANES)
+    features() >= Features::Bf16 && head_dim.is_multiple_of(2 * LANES)
 }
 
 /// Which positions of which row of a block a sequence sees.
@@ -326,8 +326,9 @@ impl Scratch {
         width: usize,
     ) {
         let mut sums = [[0.0; PANEL]; TILE];
+        let mut unit = Unit::new();
         for panel in 0..count.div_ceil(PANEL) {
-            keys.tile(tile, width, first + panel, &mut sums);
+            keys.tile(&mut unit, tile, width, first + panel, &mut sums);
             for (row, sums) in self.scores.chunks_mut(BLOCK).zip(&sums) {
                 row[panel * PANEL..][..PANEL].copy_from_slice(sums);
             }

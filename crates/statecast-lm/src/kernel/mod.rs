@@ -1,4 +1,4 @@
-//! Matrix products and attention for processors with AVX-512.
+//! Matrix products and attention for processors with AVX-512, and with AMX.
 //!
 //! The tensor library packs a weight anew at every product and has no product of BF16 weights on
 //! CPUs, and its attention goes through several large temporaries. A forecast is thousands of
@@ -7,6 +7,8 @@
 //! here (other processors, other devices, odd shapes) goes through the tensor library; the tests
 //! hold both ways to the same numbers.
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -16,7 +18,7 @@ mod keys;
 mod packed;
 mod pages;
 mod parallel;
-#[cfg(any(test, not(target_arch = "x86_64")))]
+#[cfg(any(test, not(all(target_arch = "x86_64", target_os = "linux"))))]
 mod plain;
 mod tiles;
 
@@ -39,18 +41,26 @@ pub enum Features {
     F32,
     /// Products of BF16 as well.
     Bf16,
+    /// Those of a matrix unit.
+    Amx,
 }
 
-/// Setting this variable to `plain` or `f32` switches features off, to compare and to test.
+/// Setting this variable to `plain`, `f32` or `bf16` switches the features beyond off, to compare and to test.
 const SWITCH: &str = "STATECAST_KERNEL";
 
 /// Refuses a value of `STATECAST_KERNEL` that switches nothing off.
 pub fn check_switch() -> Result<(), String> {
     match std::env::var_os(SWITCH) {
-        Some(value) if !["", "plain", "f32"].iter().any(|known| value == *known) => Err(format!(
-            "{SWITCH}={}: plain or f32, or not set",
-            value.display()
-        )),
+        Some(value)
+            if !["", "plain", "f32", "bf16"]
+                .iter()
+                .any(|known| value == *known) =>
+        {
+            Err(format!(
+                "{SWITCH}={}: plain, f32 or bf16, or not set",
+                value.display()
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -62,7 +72,8 @@ pub fn features() -> Features {
         let allowed = match std::env::var(SWITCH).as_deref() {
             Ok("plain") => Features::Plain,
             Ok("f32") => Features::F32,
-            _ => Features::Bf16,
+            Ok("bf16") => Features::Bf16,
+            _ => Features::Amx,
         };
         detected().min(allowed)
     })
@@ -74,9 +85,21 @@ fn detected() -> Features {
         Features::Plain
     } else if !is_x86_feature_detected!("avx512bf16") {
         Features::F32
-    } else {
+    } else if !has_matrix_unit() {
         Features::Bf16
+    } else {
+        Features::Amx
     }
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+fn has_matrix_unit() -> bool {
+    amx::is_available()
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn has_matrix_unit() -> bool {
+    false
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -6,8 +6,10 @@ use super::integers::{IntegerPanels, Integers};
 use super::pages::prefer_large;
 use super::parallel::{for_each, threads_for};
 use super::tiles::{
-    PANEL, TILE, pack_bf16, pack_bf16_split, pack_f32, tile_bf16, tile_bf16_split, tile_f32,
+    DEPTH, PANEL, TILE, Unit, pack_bf16, pack_bf16_split, pack_f32, round_pairs, split_pairs,
+    tile_bf16, tile_bf16_split, tile_f32,
 };
+use super::{Features, features};
 
 /// Rows that are multiplied with one panel after another: few enough to stay in the second-level
 /// cache.
@@ -34,6 +36,8 @@ pub(crate) struct PackedMatrix {
 pub(super) enum Panels {
     F32(Vec<[f32; PANEL]>),
     Bf16(Vec<[u32; PANEL]>, Activations),
+    /// As before, for a matrix unit: inputs are a multiple of those that it takes at once.
+    Unit(Vec<[u32; PANEL]>, Activations),
     Integers(IntegerPanels),
 }
 
@@ -84,11 +88,11 @@ impl PackedMatrix {
                 }
             }
         }
-        Self {
-            out,
-            input,
-            panels: Panels::Bf16(panels, activations),
-        }
+        let panels = match features() >= Features::Amx && input.is_multiple_of(2 * DEPTH) {
+            true => Panels::Unit(panels, activations),
+            false => Panels::Bf16(panels, activations),
+        };
+        Self { out, input, panels }
     }
 
     /// Packs small integers with their scales.
@@ -130,10 +134,11 @@ impl PackedMatrix {
                 threads,
                 results.chunks_mut(share).enumerate(),
                 |(i, part)| {
+                    let mut unit = Unit::new();
                     for (j, result) in part.iter_mut().enumerate() {
                         let at = i * share + j;
                         let (panel, tile) = (at / tiles.len(), &tiles[at % tiles.len()]);
-                        self.panels.tile(tile, self.input, panel, result);
+                        self.panels.tile(&mut unit, tile, self.input, panel, result);
                     }
                 },
             );
@@ -160,6 +165,7 @@ impl PackedMatrix {
         let rows = rows_of_a_tile(x.len() / self.input);
         let mut result = [[0.0; PANEL]; TILE];
         let mut widened = None;
+        let mut unit = Unit::new();
         for panel in 0..self.out.div_ceil(PANEL) {
             // Integers are worth widening for more than one tile.
             if let (Panels::Integers(panels), 2..) = (&self.panels, tiles.len()) {
@@ -174,7 +180,7 @@ impl PackedMatrix {
                 None => (&self.panels, panel),
             };
             for (tile, y) in tiles.iter().zip(y.chunks_mut(rows * place.width)) {
-                panels.tile(tile, self.input, at, &mut result);
+                panels.tile(&mut unit, tile, self.input, at, &mut result);
                 self.write(panel, &result, y, place);
             }
         }
@@ -221,18 +227,27 @@ impl Panels {
             Self::Bf16(_, activations) => of_rows!(x.len() / input, R => {
                 PackedRows::bf16::<R>(x, input, *activations)
             }),
+            Self::Unit(_, activations) => PackedRows::for_unit(x, input, *activations),
         }
     }
 
     /// Products of packed rows with one panel of `input` inputs, into the first rows of `to`.
     pub(super) fn tile(
         &self,
+        unit: &mut Unit,
         rows: &PackedRows,
         input: usize,
         panel: usize,
         to: &mut [[f32; PANEL]; TILE],
     ) {
-        of_rows!(rows.rows, R => self.tile_of::<R>(rows, input, panel, to))
+        match (self, &rows.values) {
+            (Self::Unit(panels, _), RowValues::Unit { high, low }) => {
+                let depth = input / 2;
+                let b = &panels[panel * depth..(panel + 1) * depth];
+                unit.product(rows.rows, high, low.as_deref(), b, to);
+            }
+            _ => of_rows!(rows.rows, R => self.tile_of::<R>(rows, input, panel, to)),
+        }
     }
 
     fn tile_of<const R: usize>(
@@ -263,7 +278,7 @@ impl Panels {
     }
 }
 
-/// Up to `TILE` rows, their columns first: `[depth, rows]`.
+/// Up to `TILE` rows, their columns first: `[depth, rows]`; for a matrix unit `[rows, depth]`.
 pub(super) struct PackedRows {
     rows: usize,
     values: RowValues,
@@ -275,9 +290,26 @@ enum RowValues {
         high: Vec<u32>,
         low: Option<Vec<u32>>,
     },
+    Unit {
+        high: Vec<u32>,
+        low: Option<Vec<u32>>,
+    },
 }
 
 impl PackedRows {
+    fn for_unit(x: &[f32], input: usize, activations: Activations) -> Self {
+        let mut high = vec![0; x.len() / 2];
+        let mut low = (activations == Activations::Split).then(|| high.clone());
+        match &mut low {
+            None => round_pairs(x, &mut high),
+            Some(low) => split_pairs(x, &mut high, low),
+        }
+        Self {
+            rows: x.len() / input,
+            values: RowValues::Unit { high, low },
+        }
+    }
+
     fn f32<const R: usize>(x: &[f32], input: usize) -> Self {
         let mut values = vec![0.0; x.len()];
         pack_f32::<R>(x, input, values.as_chunks_mut().0);
@@ -366,6 +398,9 @@ mod tests {
             let packed = PackedMatrix::f32(&w, input).product(&x);
             prop_assert!(error(&packed, &x, &w, input, f64::from(f32::EPSILON)) < 4.0);
             if features() < Features::Bf16 { return Ok(()); }
+            // Every other time as a matrix unit has it.
+            let input = if seed % 2 == 0 { input } else { input.next_multiple_of(2 * DEPTH) };
+            let (x, w) = (numbers(rows * input, seed), numbers(out * input, seed ^ 0x5555));
             let rounded: Vec<bf16> = w.iter().map(|&w| bf16::from_f32(w)).collect();
             let w: Vec<f32> = rounded.iter().map(|w| w.to_f32()).collect();
             let packed = PackedMatrix::bf16(&rounded, input, Activations::Rounded).product(&x);

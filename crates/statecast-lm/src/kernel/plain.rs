@@ -135,6 +135,45 @@ pub(super) fn round_pairs(from: &[f32], to: &mut [u32]) {
     }
 }
 
+pub(super) fn split_pairs(from: &[f32], high: &mut [u32], low: &mut [u32]) {
+    round_pairs(from, high);
+    let rest: Vec<f32> = from
+        .iter()
+        .map(|x| x - bf16::from_f32(*x).to_f32())
+        .collect();
+    round_pairs(&rest, low);
+}
+
+/// What a matrix unit computes.
+pub(super) struct Unit;
+
+impl Unit {
+    pub(super) fn new() -> Self {
+        Self
+    }
+
+    pub(super) fn product(
+        &mut self,
+        rows: usize,
+        high: &[u32],
+        low: Option<&[u32]>,
+        b: &[[u32; PANEL]],
+        to: &mut [[f32; PANEL]; TILE],
+    ) {
+        for (r, to) in to.iter_mut().enumerate().take(rows) {
+            let row = r * b.len()..(r + 1) * b.len();
+            let sum = |a: &[u32], c: usize| -> f32 {
+                a[row.clone()]
+                    .iter()
+                    .zip(b)
+                    .map(|(&a, b)| pairs(a, b[c]))
+                    .sum()
+            };
+            *to = from_fn(|c| sum(high, c) + low.map_or(0.0, |low| sum(low, c)));
+        }
+    }
+}
+
 pub(super) fn cap_scores(scores: &mut [f32], cap: f32) {
     scores.iter_mut().for_each(|s| *s = cap * (*s / cap).tanh());
 }

@@ -5,6 +5,10 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+pub(super) use super::amx::Unit;
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+pub(super) use super::plain::Unit;
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) use super::plain::*;
 
@@ -14,6 +18,8 @@ pub(super) const LANES: usize = 16;
 pub(super) const PANEL: usize = 2 * LANES;
 /// Rows of a tile: with twelve by two registers of sums, 24 of the 32 registers are sums.
 pub(super) const TILE: usize = 12;
+/// Pairs of inputs that a matrix unit takes at once.
+pub(super) const DEPTH: usize = 16;
 
 #[cfg(target_arch = "x86_64")]
 use super::integers::IntegerPanel;
@@ -52,6 +58,7 @@ checked! {
     fn pack_bf16[const R: usize](x: &[f32], input: usize, to: &mut [[u32; R]]);
     fn pack_bf16_split[const R: usize](x: &[f32], input: usize, high: &mut [[u32; R]], low: &mut [[u32; R]]);
     fn round_pairs(from: &[f32], to: &mut [u32]);
+    fn split_pairs(from: &[f32], high: &mut [u32], low: &mut [u32]);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -227,6 +234,27 @@ mod tests {
             round_pairs(&floats, &mut found);
             plain::round_pairs(&floats, &mut expected);
             prop_assert_eq!(found, expected);
+            let (mut low, mut expected_low) = (found, found);
+            split_pairs(&floats, &mut found, &mut low);
+            plain::split_pairs(&floats, &mut expected, &mut expected_low);
+            prop_assert_eq!((found, low), (expected, expected_low));
+        }
+
+        #[test]
+        fn products_of_a_matrix_unit_are_the_plain_ones(
+            steps in 1..8usize, rows in 1..=TILE, seed: u64,
+        ) {
+            if features() < Features::Amx { return Ok(()); }
+            let depth = steps * DEPTH;
+            let (high, low) = (words(rows * depth, seed), words(rows * depth, seed ^ 1));
+            let b = words(depth * PANEL, seed ^ 2);
+            let b = b.as_chunks().0;
+            for low in [None, Some(&low[..])] {
+                compare_tiles(
+                    |to| Unit::new().product(rows, &high, low, b, to),
+                    |to| plain::Unit::new().product(rows, &high, low, b, to),
+                );
+            }
         }
     }
 

@@ -154,8 +154,9 @@ impl ModelWeights {
     /// What becomes of dense matrices.
     pub(super) fn packing(&self) -> Packing {
         match (&self.device, kernel::features(), self.precision) {
-            (Device::Cpu, Features::F32 | Features::Bf16, Precision::Bf16) => Packing::Rounded,
-            (Device::Cpu, Features::F32 | Features::Bf16, _) => Packing::Exact,
+            (Device::Cpu, Features::Plain, _) => Packing::None,
+            (Device::Cpu, _, Precision::Bf16) => Packing::Rounded,
+            (Device::Cpu, _, _) => Packing::Exact,
             _ => Packing::None,
         }
     }
@@ -174,7 +175,7 @@ impl ModelWeights {
 
     /// Precision in which a matrix is kept that is stored in another.
     fn matrix_dtype(&self, stored: DType) -> DType {
-        let packed = self.packing() != Packing::None && kernel::features() == Features::Bf16;
+        let packed = self.packing() != Packing::None && kernel::features() >= Features::Bf16;
         match (self.precision, stored) {
             (Precision::Bf16, _) | (Precision::Auto, DType::BF16) if packed => DType::BF16,
             _ => self.dtype(),

@@ -118,30 +118,23 @@ impl Backtest<'_> {
     ) -> Result<Vec<Distances>, ForecastError> {
         let came = rows.get(self.row..self.row + self.steps);
         let channels = came.positions.ncols();
-        let mut counts = Vec::with_capacity(samplers.len());
-        let mut drawn: Vec<Array2<f64>> = vec![Array2::zeros((channels, 0)); self.steps];
-        for (number, forecaster) in self.forecasters.iter().enumerate() {
-            let own = samplers.iter().filter(|s| s.forecaster == number);
-            let own: Vec<Sampler> = own.copied().collect();
-            if own.is_empty() {
-                continue;
+        let row = self.row;
+        let mut trials = self.trials(samplers, channels)?;
+        // Every forecaster on a thread of its own, the first one on this, which may be stopped by what is told.
+        rayon::in_place_scope(|scope| {
+            let Some((first, others)) = trials.split_first_mut() else {
+                return;
+            };
+            for trial in others {
+                scope.spawn(|_| trial.drawn = trial.sampled(row, came, &|_| ()));
             }
-            let fitting = forecaster.paths_at_once(self.steps) / own.len();
-            let count =
-                |&sampler: &Sampler| paths_of(sampler, channels).min(fitting.max(MIN_PATHS));
-            let batch = Batch::new(own.iter().map(|sampler| (*sampler, count(sampler))));
-            let together = Paths {
-                first: 0,
-                count: batch.paths.len(),
-                seed: SEED,
-            };
-            let mut forked = forecaster.fork(together, self.steps)?;
-            let before = counts.len() as f64;
-            let done = |share: f64| {
-                progress((before + share * own.len() as f64) / samplers.len() as f64);
-            };
-            let mut sampled = self.sampled(&mut *forked, &batch, came, &done)?;
-            if self.bounded[number] {
+            first.drawn = first.sampled(row, came, progress);
+        });
+        let mut drawn: Vec<Array2<f64>> = vec![Array2::zeros((channels, 0)); self.steps];
+        let mut counts = Vec::with_capacity(samplers.len());
+        for trial in trials {
+            let mut sampled = trial.drawn?;
+            if self.bounded[trial.number] {
                 for (c, step) in (0..channels).flat_map(|c| (0..self.steps).map(move |t| (c, t))) {
                     let (low, high) = rows.axis(c, self.row);
                     let mut row = sampled[step].row_mut(c);
@@ -152,7 +145,7 @@ impl Backtest<'_> {
                 all.append(Axis(1), sampled.view())
                     .expect("one row a channel");
             }
-            counts.extend(own.iter().map(count));
+            counts.extend(trial.counts);
         }
         let extents: Vec<f64> = (0..channels).map(|c| rows.extent(c)).collect();
         let mut distances = vec![Distances::new(samplers.len()); self.steps];
@@ -172,26 +165,72 @@ impl Backtest<'_> {
         Ok(distances)
     }
 
+    /// One of every forecaster that has samplers.
+    fn trials(
+        &self,
+        samplers: &[Sampler],
+        channels: usize,
+    ) -> Result<Vec<OfForecaster>, ForecastError> {
+        let mut trials = Vec::with_capacity(self.forecasters.len());
+        for (number, forecaster) in self.forecasters.iter().enumerate() {
+            let own = samplers.iter().filter(|s| s.forecaster == number);
+            let own: Vec<Sampler> = own.copied().collect();
+            if own.is_empty() {
+                continue;
+            }
+            let fitting = forecaster.paths_at_once(self.steps) / own.len();
+            let count = |&s: &Sampler| paths_of(s, channels).min(fitting.max(MIN_PATHS));
+            let counts: Vec<usize> = own.iter().map(count).collect();
+            let batch = Batch::new(own.into_iter().zip(counts.iter().copied()));
+            let together = Paths {
+                first: 0,
+                count: batch.paths.len(),
+                seed: SEED,
+            };
+            trials.push(OfForecaster {
+                number,
+                forked: forecaster.fork(together, self.steps)?,
+                batch,
+                counts,
+                drawn: Ok(Vec::new()),
+            });
+        }
+        Ok(trials)
+    }
+}
+
+/// A forecaster's paths from an origin.
+struct OfForecaster {
+    number: usize,
+    forked: Box<dyn Continuation>,
+    batch: Batch,
+    /// Paths of every one of its samplers.
+    counts: Vec<usize>,
+    drawn: Result<Vec<Array2<f64>>, ForecastError>,
+}
+
+impl OfForecaster {
     /// Draws of all steps, `[channels, paths]` each, along recorded actions. To the first row of an
     /// episode all paths are led.
     fn sampled(
-        &self,
-        forked: &mut dyn Continuation,
-        batch: &Batch,
+        &mut self,
+        row: usize,
         came: Observed,
         progress: &dyn Fn(f64),
     ) -> Result<Vec<Array2<f64>>, ForecastError> {
+        let Self { forked, batch, .. } = self;
+        let steps = came.len();
         let channels = came.positions.ncols();
         let count = batch.paths.len();
         let all: Vec<usize> = (0..count).collect();
         let stream = |path: usize| {
-            let mut random = ChaCha8Rng::seed_from_u64(SEED ^ self.row as u64);
+            let mut random = ChaCha8Rng::seed_from_u64(SEED ^ row as u64);
             random.set_stream(path as u64);
             random
         };
         let mut random: Vec<ChaCha8Rng> = (0..batch.most).map(stream).collect();
-        let mut drawn = Vec::with_capacity(self.steps);
-        for t in 0..self.steps {
+        let mut drawn = Vec::with_capacity(steps);
+        for t in 0..steps {
             // The samplers' paths differ in how they draw only.
             let shape = (batch.most, channels);
             let one = Array2::from_shape_fn(shape, |(path, _)| random[path].random());
@@ -201,8 +240,8 @@ impl Backtest<'_> {
             let points: Vec<Point> = match came.begins[t] {
                 true => {
                     forked.begin(&all);
-                    let row = came.positions.row(t);
-                    let row = row.iter().map(|&y| Point::at(y));
+                    let observed = came.positions.row(t);
+                    let row = observed.iter().map(|&y| Point::at(y));
                     row.flat_map(|point| std::iter::repeat_n(point, count))
                         .collect()
                 }
@@ -217,12 +256,12 @@ impl Backtest<'_> {
             let positions = points.iter().map(|point| point.position()).collect();
             let positions = Array2::from_shape_vec(shape, positions);
             drawn.push(positions.expect("a point for every channel of every path"));
-            if t + 1 < self.steps {
+            if t + 1 < steps {
                 let taken = came.actions.slice(s![t, ..]);
                 let taken: Vec<f64> = (0..count).flat_map(|_| taken.iter().copied()).collect();
                 forked.advance(&points, &taken)?;
             }
-            progress((t + 1) as f64 / self.steps as f64);
+            progress((t + 1) as f64 / steps as f64);
         }
         Ok(drawn)
     }

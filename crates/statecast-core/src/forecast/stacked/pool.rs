@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use ndarray::{Array3, s};
+use rayon::prelude::*;
 
 use super::Sampler;
 use crate::codec::BIN_COUNT;
@@ -134,16 +135,22 @@ impl Continuation for Pool {
     }
 
     fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
+        let (channels, count) = (self.channels, self.count);
+        let drawn: Vec<Vec<(usize, Point)>> = self
+            .parts
+            .par_iter_mut()
+            .map(|part| {
+                let sequences: Vec<usize> = part.sequences(channels, count).collect();
+                let samplers = part.samplers.iter().cycle();
+                let own = sequences.iter().zip(samplers);
+                let own: Vec<f64> = own.map(|(&i, sampler)| sampler.level(levels[i])).collect();
+                let drawn = part.continuation.draw(&own)?;
+                Ok(sequences.into_iter().zip(drawn).collect())
+            })
+            .collect::<Result<_, ForecastError>>()?;
         let mut points = vec![Point::of(0.0); levels.len()];
-        for part in &mut self.parts {
-            let sequences: Vec<usize> = part.sequences(self.channels, self.count).collect();
-            let samplers = part.samplers.iter().cycle();
-            let own = sequences.iter().zip(samplers);
-            let own: Vec<f64> = own.map(|(&i, sampler)| sampler.level(levels[i])).collect();
-            let drawn = part.continuation.draw(&own)?;
-            for (i, point) in sequences.into_iter().zip(drawn) {
-                points[i] = point;
-            }
+        for (i, point) in drawn.into_iter().flatten() {
+            points[i] = point;
         }
         Ok(points)
     }
@@ -159,16 +166,16 @@ impl Continuation for Pool {
     }
 
     fn advance(&mut self, values: &[Point], actions: &[f64]) -> Result<(), ForecastError> {
-        let width = actions.len() / self.count;
-        for part in &mut self.parts {
-            let own = part.sequences(self.channels, self.count);
+        let (channels, count) = (self.channels, self.count);
+        let width = actions.len() / count;
+        self.parts.par_iter_mut().try_for_each(|part| {
+            let own = part.sequences(channels, count);
             let own: Vec<Point> = own.map(|i| values[i]).collect();
             let taken = part.paths.iter().map(|path| path * width);
             let taken = taken.flat_map(|first| &actions[first..first + width]);
             let taken: Vec<f64> = taken.copied().collect();
-            part.continuation.advance(&own, &taken)?;
-        }
-        Ok(())
+            part.continuation.advance(&own, &taken)
+        })
     }
 
     fn detach(&mut self, paths: &[usize]) {

@@ -91,6 +91,30 @@ pub(super) fn round_pairs(from: &[f32], to: &mut [u32]) {
     }
 }
 
+/// The same as sums of two BF16 numbers.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn split_pairs(from: &[f32], high: &mut [u32], low: &mut [u32]) {
+    let (from, _) = from.as_chunks::<PANEL>();
+    let (high, _) = high.as_chunks_mut::<LANES>();
+    let (low, _) = low.as_chunks_mut::<LANES>();
+    for ((from, high), low) in from.iter().zip(high).zip(low) {
+        let (halves, _) = from.as_chunks::<LANES>();
+        let (first, second) = (load(&halves[0]), load(&halves[1]));
+        // SAFETY: sixteen words are written to arrays of sixteen; no alignment is needed.
+        unsafe {
+            _mm512_storeu_ps(high.as_mut_ptr().cast(), pairs(first, second));
+            _mm512_storeu_ps(low.as_mut_ptr().cast(), pairs(rest(first), rest(second)));
+        }
+    }
+}
+
+/// What rounding to BF16 leaves.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn rest(x: __m512) -> __m512 {
+    _mm512_sub_ps(x, _mm512_cvtpbh_ps(_mm512_cvtneps_pbh(x)))
+}
+
 /// e^x within 2 units in the last place (the polynomial is that of the Cephes library), infinite
 /// from 89 on.
 #[inline]

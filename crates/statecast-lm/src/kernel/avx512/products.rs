@@ -225,8 +225,7 @@ pub(in crate::kernel) fn pack_bf16_split<const R: usize>(
         for ((row, rest), x) in rows.take(R) {
             let (first, second) = (load_some(x, i * PANEL), load_some(x, i * PANEL + LANES));
             *row = pairs(first, second);
-            let left = |x| _mm512_sub_ps(x, _mm512_cvtpbh_ps(_mm512_cvtneps_pbh(x)));
-            *rest = pairs(left(first), left(second));
+            *rest = pairs(super::rest(first), super::rest(second));
         }
         store_columns(block, high);
         store_columns(rest, low);
