@@ -1,9 +1,10 @@
 """Trains an agent of Stable-Baselines3 on imagined steps alone, and tries it in the true pendulum.
 
     pip install . gymnasium stable-baselines3
-    python examples/python/sac_in_the_model.py [--recorded 5] [--steps 6000] [--experts linear] [--seed 0]
+    python examples/python/sac_in_the_model.py [--recorded 5] [--steps 6000] [--experts fourier] [--seed 0]
 
-Nothing but the recorded episodes, of random torques, comes from the simulator before the agent is tried there.
+Nothing but the recorded episodes, of random torques, comes from the simulator before the agent is tried there. An agent takes
+thousands of steps, so the model is one of the online experts, which are fast; `--experts builtin` is the bundled model.
 """
 
 import argparse
@@ -34,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recorded", type=int, default=5)
     parser.add_argument("--steps", type=int, default=6_000)
-    parser.add_argument("--experts")
+    parser.add_argument("--experts", default="fourier")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     random = np.random.default_rng(given.seed)
