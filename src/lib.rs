@@ -35,8 +35,8 @@
 //!    [`forecasters`]: models, baselines and mixtures by name;
 //! 8. [`backtest`] and [`metrics`]; [`analysis`]: Markov chains, as models infer them; [`convergence`]: where
 //!    optimisation runs settle; [`study`]: what a command computes with these, from settings to one result;
-//! 9. [`evaluation`]: values of control policies, estimated from recordings; [`learning`]: agents that learn to
-//!    control;
+//! 9. [`evaluation`]: values of control policies, estimated from recordings; [`learning`]: agents that learn to control;
+//!    [`control`]: plans that are imagined at every step;
 //! 10. [`output`], [`plot`], [`report`]: tables, arrays, figures and pages; [`cli`]: the program.
 //!
 //! Beside it stand [`environment`], control tasks and simulators of them, [`policy`], what acts in
@@ -54,7 +54,7 @@ pub mod plot;
 pub mod report;
 
 #[doc(inline)]
-pub use statecast_control::{environment, evaluation, learning, policy};
+pub use statecast_control::{control, environment, evaluation, learning, policy};
 #[doc(inline)]
 pub use statecast_core::{
     analysis, backtest, baselines, convergence, disentangle, dynamics, forecast, forecasters,

@@ -42,7 +42,15 @@ const LIMITS: &[(u64, &[&str])] = &[
     (
         10_000,
         &[
-            "blocks", "contexts", "episodes", "origins", "seeds", "segments",
+            "blocks",
+            "candidates",
+            "contexts",
+            "draws",
+            "episodes",
+            "iterations",
+            "origins",
+            "seeds",
+            "segments",
         ],
     ),
     (65_536, &["batch"]),

@@ -4,6 +4,7 @@ mod actions;
 mod backtest;
 mod calibrate;
 mod choices;
+mod control;
 mod density;
 mod endings;
 mod evaluate;
@@ -64,6 +65,7 @@ enum Command {
     Calibrate(calibrate::Arguments),
     Evaluate(Box<evaluate::Arguments>),
     Replay(Box<replay::Arguments>),
+    Control(Box<control::Arguments>),
     Train(Box<train::Arguments>),
     Markov(Box<markov::Arguments>),
     TrainingRun(Box<training_run::Arguments>),
@@ -121,6 +123,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::Calibrate(arguments) => calibrate::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(*arguments),
         Command::Replay(arguments) => replay::run(*arguments),
+        Command::Control(arguments) => control::run(&arguments),
         Command::Train(arguments) => train::run(*arguments),
         Command::Markov(arguments) => markov::run(*arguments),
         Command::TrainingRun(arguments) => training_run::run(*arguments),

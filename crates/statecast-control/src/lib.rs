@@ -1,8 +1,9 @@
-//! Control: environments, policies, what policies are worth by recordings, and agents that learn.
+//! Control: environments, policies, what policies are worth by recordings, agents that learn, and control that plans.
 //!
 //! [`environment`] describes and simulates tasks, [`policy`] reads and runs policies, [`evaluation`] estimates their
-//! values, [`learning`] trains agents. The crate `statecast` shows these modules under the same names.
+//! values, [`learning`] trains agents, [`control`] plans without training. The crate `statecast` shows these modules under the same names.
 
+pub mod control;
 pub mod environment;
 pub mod evaluation;
 pub mod learning;
@@ -11,4 +12,4 @@ pub mod policy;
 use statecast_core::{
     baselines, dynamics, forecast, forecasters, metrics, model, network, output, recording, study,
 };
-use statecast_lm::{pipe, stand_in};
+use statecast_lm::{density, pipe, stand_in};

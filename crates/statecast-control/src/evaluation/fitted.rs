@@ -111,6 +111,29 @@ impl FittedQ {
         Ok(Value::of_paths(&paths.collect::<Vec<_>>()))
     }
 
+    /// Returns the policy's values at states `[rows, states]`, with all steps of the horizon left.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Policy`] if the policy fails.
+    pub fn state_values(
+        &self,
+        states: ArrayView2<f64>,
+        policy: &mut dyn Policy,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Vec<f64>, EvaluationError> {
+        let rows = states.nrows();
+        let actions = policy.act(states, &mut generators(random, rows))?;
+        let left = Array1::ones(rows);
+        let mut mean = vec![0.0; rows];
+        for member in &self.members {
+            let values = member.values(&member.network, states, actions.view(), &left);
+            for (mean, value) in mean.iter_mut().zip(values) {
+                *mean += f64::from(value) / self.members.len() as f64;
+            }
+        }
+        Ok(mean)
+    }
+
     /// Returns the values of recorded states and state-action pairs under the policy for the
     /// remaining horizon.
     ///

@@ -82,6 +82,17 @@ fn variables_of(
     variables
 }
 
+/// Returns the rows of all runs, one run after the other.
+pub(crate) fn run_variables(logged: &Logged, method: Method, with_reward: bool) -> Variables {
+    let whole = |run: usize| ContextSegment {
+        run,
+        rows: logged.runs[run].states.nrows(),
+    };
+    let runs = (0..logged.runs.len()).map(whole);
+    let runs = runs.map(|segment| variables_of(logged, segment, method, with_reward));
+    Variables::joined(&runs.collect::<Vec<_>>())
+}
+
 /// Returns the runs without a segment among those given, whole.
 fn others(logged: &Logged, segments: &[ContextSegment]) -> Vec<ContextSegment> {
     let whole = |run: usize| ContextSegment {

@@ -36,12 +36,13 @@ pub use estimator::{Estimator, RewardEstimator, RolloutModel, UnknownEstimator};
 pub use fitted::{FittedQ, FittedSettings};
 pub use imagined::{ImaginedRollouts, RolloutSpec};
 pub use importance::{CriticValues, ImportanceEstimate, behaviour_mean, doubly_robust, importance};
+pub(crate) use in_context::run_variables;
 pub use in_context::{ContextSegment, Contexts, context_segments, in_context};
 pub use learned::{DynamicsModels, learned};
 pub use logged::{Logged, RecordedRun, Transitions};
 pub use ranking_metrics::{RankingMetrics, ranking_metrics};
 pub use recommended::{RecommendedEstimator, leading};
-pub use recording::{RecordingFormat, SimulatedEpisodes};
+pub use recording::{Agent, RecordingFormat, SimulatedEpisodes};
 pub use replay::{ReplayEstimate, ReplayOutcome, ReplaySettings, ReplayStudy};
 pub use reward_forecast::{
     PrefixSplit, RewardBaseline, RewardForecastErrors, RewardForecastScores,

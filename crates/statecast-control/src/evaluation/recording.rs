@@ -7,7 +7,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::EvaluationError;
-use crate::environment::Environment;
+use crate::environment::{Environment, StepResult};
 use crate::output::{Column, NpzWriter, OutputError, Table, TableFormat, write_atomically};
 use crate::policy::Policy;
 
@@ -34,6 +34,61 @@ pub struct SimulatedEpisodes {
 /// Integer columns.
 const WHOLE: [&str; 4] = ["episode", "step", "terminated", "truncated"];
 
+/// What acts in an environment, step by step.
+pub trait Agent {
+    /// An episode begins.
+    fn begin(&mut self) {}
+
+    /// Returns the action at an observation.
+    ///
+    /// # Errors
+    /// [`EvaluationError`] if it cannot act.
+    fn act(&mut self, observation: &[f64]) -> Result<Vec<f64>, EvaluationError>;
+
+    /// Returns the log probability of that action, if it is known.
+    fn log_probability(&self, _observation: &[f64], _action: &[f64]) -> Option<f64> {
+        None
+    }
+
+    /// Takes what came of an action at an observation. The time limit of a recording is a truncation.
+    ///
+    /// # Errors
+    /// [`EvaluationError`] if it cannot take it.
+    fn learn(
+        &mut self,
+        _observation: &[f64],
+        _action: &[f64],
+        _step: &StepResult,
+    ) -> Result<(), EvaluationError> {
+        Ok(())
+    }
+}
+
+/// A policy with the random numbers of an episode.
+struct PolicyAgent<'p> {
+    policy: &'p mut dyn Policy,
+    starts: ChaCha8Rng,
+    random: [ChaCha8Rng; 1],
+}
+
+impl Agent for PolicyAgent<'_> {
+    fn begin(&mut self) {
+        let start: u64 = self.starts.random();
+        self.random = [ChaCha8Rng::seed_from_u64(start)];
+    }
+
+    fn act(&mut self, observation: &[f64]) -> Result<Vec<f64>, EvaluationError> {
+        let observed = one_row(observation);
+        let actions = self.policy.act(observed.view(), &mut self.random)?;
+        Ok(actions.row(0).to_vec())
+    }
+
+    fn log_probability(&self, observation: &[f64], action: &[f64]) -> Option<f64> {
+        let (observed, action) = (one_row(observation), one_row(action));
+        log_probability(self.policy, observed.view(), action.view())
+    }
+}
+
 impl SimulatedEpisodes {
     /// Runs a policy for some episodes of at most `steps` steps, or the task's time limit. The seed
     /// fixes starts and draws.
@@ -48,22 +103,41 @@ impl SimulatedEpisodes {
         steps: Option<usize>,
         seed: u64,
     ) -> Result<Self, EvaluationError> {
+        let mut agent = PolicyAgent {
+            policy,
+            starts: ChaCha8Rng::seed_from_u64(seed),
+            random: [ChaCha8Rng::seed_from_u64(seed)],
+        };
+        Self::of_agent(environment, &mut agent, (episodes, steps), seed, &|_| ())
+    }
+
+    /// Runs an agent for some episodes of at most so many steps, or the task's time limit. The seed fixes the starts.
+    /// `progress` is told how many steps were taken.
+    ///
+    /// # Errors
+    /// What the agent reports, [`EvaluationError::Environment`] if the environment refuses its actions.
+    pub fn of_agent(
+        environment: &mut dyn Environment,
+        agent: &mut dyn Agent,
+        (episodes, steps): (usize, Option<usize>),
+        seed: u64,
+        progress: &dyn Fn(usize),
+    ) -> Result<Self, EvaluationError> {
         let task = environment.task();
         let mut starts = ChaCha8Rng::seed_from_u64(seed);
         let mut rows: Vec<Row> = Vec::new();
         let mut returns = Vec::with_capacity(episodes);
         for episode in 0..episodes {
-            let start: u64 = starts.random();
-            let mut observation = environment.reset(start);
-            let mut random = [ChaCha8Rng::seed_from_u64(start)];
+            let mut observation = environment.reset(starts.random());
+            agent.begin();
             let mut total = 0.0;
             for number in 0..steps.unwrap_or(task.time_limit) {
-                let observed = one_row(&observation);
-                let actions = policy.act(observed.view(), &mut random)?;
-                let log_probability = log_probability(policy, observed.view(), actions.view());
-                let action = actions.row(0).to_vec();
-                let step = environment.step(&action)?;
-                let last = step.terminated || step.truncated || Some(number + 1) == steps;
+                let action = agent.act(&observation)?;
+                let log_probability = agent.log_probability(&observation, &action);
+                let mut step = environment.step(&action)?;
+                step.truncated |= Some(number + 1) == steps && !step.terminated;
+                agent.learn(&observation, &action, &step)?;
+                let last = step.terminated || step.truncated;
                 total += step.reward;
                 rows.push(Row {
                     episode,
@@ -76,6 +150,7 @@ impl SimulatedEpisodes {
                     next: step.observation.clone(),
                     log_probability,
                 });
+                progress(rows.len());
                 observation = step.observation;
                 if last {
                     break;

@@ -83,7 +83,7 @@ impl TerminationModel {
     }
 
     /// Returns the probability that a step from a state to the next terminates.
-    pub(super) fn probability(&self, state: &[f64], next: &[f64]) -> f64 {
+    pub(crate) fn probability(&self, state: &[f64], next: &[f64]) -> f64 {
         let at = match self.by {
             Compared::Next => next,
             Compared::Before => state,

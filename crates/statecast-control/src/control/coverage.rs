@@ -1,0 +1,165 @@
+//! Whether a model's paths hold what the recordings did.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
+use serde::Serialize;
+
+use crate::evaluation::{EvaluationError, Logged, RecordedRun, run_variables};
+use crate::forecast::{EpisodeControl, EpisodeSteps, ForecastError, Forecaster, RolloutSettings};
+use crate::metrics::quantile;
+
+/// Share of the last runs that are held back, or of the rows of a single one.
+const HELD_BACK: f64 = 0.2;
+
+/// Places from which paths are drawn, and paths from each.
+const ORIGINS: usize = 12;
+const PATHS: usize = 40;
+
+/// What an interval is widened by on either side, in standard deviations of the recorded state: no plan is misled by so
+/// little, and models of systems without noise, which are right to less, have intervals that are narrower still.
+const EXACT: f64 = 0.05;
+
+/// How often 90 % intervals of paths hold what was recorded, in runs that the model has not read.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Coverage {
+    /// Share of the states at all steps.
+    pub held: f64,
+    /// Most steps ahead.
+    pub steps: usize,
+    /// States that were compared.
+    pub count: usize,
+}
+
+/// The runs that are read, and those along which paths are drawn.
+fn split(logged: &Logged) -> (Logged, Vec<RecordedRun>) {
+    let mut shown = logged.clone();
+    let count = logged.runs.len();
+    if let [run] = logged.runs.as_slice() {
+        let cut = run.transitions() - (HELD_BACK * run.transitions() as f64) as usize;
+        let part = |rows: Range<usize>, states: usize| RecordedRun {
+            states: run
+                .states
+                .slice(s![rows.start..rows.start + states, ..])
+                .to_owned(),
+            actions: run.actions.slice(s![rows.clone(), ..]).to_owned(),
+            rewards: run.rewards.slice(s![rows]).to_owned(),
+            log_probabilities: None,
+            ..run.clone()
+        };
+        shown.runs = vec![part(0..cut, cut)];
+        let left = run.transitions() - cut;
+        return (shown, vec![part(cut..run.transitions(), left + 1)]);
+    }
+    let held = ((HELD_BACK * count as f64) as usize).max(1);
+    let back = shown.runs.split_off(count - held);
+    (shown, back)
+}
+
+impl Coverage {
+    /// Draws paths of at most `steps` steps along recorded actions.
+    ///
+    /// # Errors
+    /// [`EvaluationError::TooFew`] without a step that can be held back, and what the model reports.
+    pub fn of(
+        forecaster: &Forecaster,
+        logged: &Logged,
+        with_reward: bool,
+        steps: usize,
+        seed: u64,
+    ) -> Result<Self, EvaluationError> {
+        let (shown, back) = split(logged);
+        let method = forecaster.settings().method;
+        let reading = forecaster.read_last(&run_variables(&shown, method, with_reward), 0)?;
+        let places: Vec<(usize, usize)> = (0..back.len())
+            .flat_map(|run| (0..back[run].transitions()).map(move |t| (run, t)))
+            .collect();
+        if places.is_empty() {
+            return Err(EvaluationError::TooFew(0, 1));
+        }
+        let count = ORIGINS.min(places.len());
+        let origins: Vec<(usize, usize)> = (0..count)
+            .map(|k| places[k * places.len() / count])
+            .collect();
+        let starts: Vec<ArrayView1<f64>> = (0..count * PATHS)
+            .map(|path| {
+                back[origins[path / PATHS].0]
+                    .states
+                    .row(origins[path / PATHS].1)
+            })
+            .collect();
+        let mut control = EpisodeControl {
+            starts: ndarray::stack(Axis(0), &starts).expect("states of one system"),
+            reward: None,
+            steps: Recorded {
+                runs: &back,
+                origins: &origins,
+                step: 0,
+            },
+        };
+        let settings = RolloutSettings {
+            horizon: NonZeroUsize::MIN.saturating_add(steps),
+            samples: NonZeroUsize::new(count * PATHS).unwrap_or(NonZeroUsize::MIN),
+            seed,
+            paths_at_once: NonZeroUsize::new(count * PATHS),
+            ..RolloutSettings::default()
+        };
+        let rollout = reading.rollout_with_policy(&settings, &mut control, &|_| ())?;
+        let all: Vec<ArrayView2<f64>> = logged.runs.iter().map(|run| run.states.view()).collect();
+        let all = ndarray::concatenate(Axis(0), &all).expect("states of one system");
+        let room = EXACT * all.std_axis(Axis(0), 0.0);
+        let (mut held, mut compared) = (0, 0);
+        for (k, &(run, first)) in origins.iter().enumerate() {
+            let left = (back[run].transitions() - first).min(steps);
+            for ahead in 1..=left {
+                for c in 0..logged.states() {
+                    let own = s![k * PATHS..(k + 1) * PATHS, ahead, c];
+                    let mut drawn = rollout.paths.slice(own).to_vec();
+                    drawn.sort_by(f64::total_cmp);
+                    let (low, high) = (quantile(&drawn, 0.05), quantile(&drawn, 0.95));
+                    let came = back[run].states[[first + ahead, c]];
+                    held += usize::from(low - room[c] <= came && came <= high + room[c]);
+                    compared += 1;
+                }
+            }
+        }
+        Ok(Self {
+            held: held as f64 / compared.max(1) as f64,
+            steps,
+            count: compared,
+        })
+    }
+}
+
+/// Recorded actions from some places on.
+struct Recorded<'r> {
+    runs: &'r [RecordedRun],
+    /// Run and row of each.
+    origins: &'r [(usize, usize)],
+    step: usize,
+}
+
+impl EpisodeSteps for Recorded<'_> {
+    fn act(
+        &mut self,
+        step: usize,
+        paths: Range<usize>,
+        _states: ArrayView2<f64>,
+    ) -> Result<Array2<f64>, ForecastError> {
+        self.step = step;
+        let width = self.runs[0].actions.ncols();
+        Ok(Array2::from_shape_fn((paths.len(), width), |(i, a)| {
+            let (run, first) = self.origins[(paths.start + i) / PATHS];
+            let actions = &self.runs[run].actions;
+            actions[[(first + step).min(actions.nrows() - 1), a]]
+        }))
+    }
+
+    fn arrive(&mut self, _: Range<usize>, _: ArrayView2<f64>, _: Option<ArrayView1<f64>>) {}
+
+    fn has_ended(&self, path: usize) -> bool {
+        let (run, first) = self.origins[path / PATHS];
+        first + self.step > self.runs[run].transitions()
+    }
+}

@@ -1,0 +1,112 @@
+//! What imagined steps are worth.
+
+use std::str::FromStr;
+
+use super::ControlError;
+use crate::environment::Task;
+
+/// What a controller wants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Objective {
+    /// The most reward, by the rule of the system.
+    Rule(Rule),
+    /// The most reward, as the model predicts it from the recorded rewards.
+    Predicted,
+    /// States at given values: minus the squared distance to each in its unit, summed.
+    Goal(Vec<SetPoint>),
+}
+
+/// Rewards and ends by a task's rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule(pub &'static Task);
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name == other.0.name
+    }
+}
+
+/// A value that a state should have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetPoint {
+    /// Name of the state.
+    pub state: String,
+    /// The value, in the state's unit.
+    pub value: f64,
+}
+
+impl FromStr for SetPoint {
+    type Err = ControlError;
+
+    /// `NAME=VALUE`.
+    fn from_str(text: &str) -> Result<Self, ControlError> {
+        let wrong = || ControlError::Goal(text.to_owned());
+        let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+        let value: f64 = value.trim().parse().map_err(|_| wrong())?;
+        match value.is_finite() && !name.trim().is_empty() {
+            true => Ok(Self {
+                state: name.trim().to_owned(),
+                value,
+            }),
+            false => Err(wrong()),
+        }
+    }
+}
+
+/// Rewards of imagined steps.
+#[derive(Debug, Clone)]
+pub(super) enum Rewards {
+    Rule(&'static Task),
+    /// Within the range of the recorded ones.
+    Predicted(f64, f64),
+    /// State, value and unit.
+    Goal(Vec<(usize, f64, f64)>),
+}
+
+impl Rewards {
+    /// Reward of a step, and whether it ends the episode.
+    pub(super) fn step(
+        &self,
+        state: &[f64],
+        action: &[f64],
+        next: &[f64],
+        predicted: Option<f64>,
+    ) -> (f64, bool) {
+        match self {
+            Self::Rule(task) => {
+                let reward = task.reward.map(|reward| reward(state, action, next));
+                (reward.or(predicted).unwrap_or(0.0), (task.terminated)(next))
+            }
+            Self::Predicted(low, high) => (predicted.unwrap_or(0.0).clamp(*low, *high), false),
+            Self::Goal(points) => {
+                let off = points
+                    .iter()
+                    .map(|&(c, value, unit)| ((next[c] - value) / unit).powi(2));
+                (-off.sum::<f64>(), false)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goals_are_names_and_numbers() {
+        let point: SetPoint = "angle = -1.5".parse().unwrap();
+        assert_eq!((point.state.as_str(), point.value), ("angle", -1.5));
+        for wrong in ["angle", "=1", "angle=x", "angle=inf", ""] {
+            assert!(wrong.parse::<SetPoint>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn goals_cost_the_squared_distance_in_units() {
+        let goal = Rewards::Goal(vec![(1, 2.0, 0.5)]);
+        assert_eq!(
+            goal.step(&[0.0, 0.0], &[0.0], &[9.0, 3.0], None),
+            (-4.0, false)
+        );
+    }
+}
