@@ -158,10 +158,13 @@ fn forecasters(name: &ForecasterName) -> anyhow::Result<Forecasters> {
 
 fn text(outcome: &ControlOutcome, task: &str) -> String {
     let ControlOutcome { coverage, mean, .. } = outcome;
+    let recorded = outcome
+        .recorded
+        .map(|mean| format!(", mean return {mean:.1}"));
     let mut text = format!(
-        "read: {} steps, mean return {:.1}; the model's 90 % intervals hold {:.0} % of recorded states along {} steps\n",
+        "read: {} steps{}; the model's 90 % intervals hold {:.0} % of recorded states along {} steps\n",
         outcome.recorded_steps,
-        outcome.recorded,
+        recorded.unwrap_or_default(),
         100.0 * coverage.held,
         coverage.steps
     );
@@ -181,5 +184,8 @@ fn text(outcome: &ControlOutcome, task: &str) -> String {
         outcome.episodes.steps(),
         outcome.milliseconds
     );
+    for (goal, off) in &outcome.goals {
+        text += &format!("{}: ended {off:.3} from {}\n", goal.state, goal.value);
+    }
     text
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use ndarray::{Array2, Array3, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, Axis};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -37,7 +37,6 @@ pub(super) struct Knowledge {
     pub(super) limits: Vec<(usize, Limit)>,
     pub(super) termination: Option<TerminationModel>,
     pub(super) terminal: Option<TerminalValue>,
-    /// Largest discounted steps are counted from here.
     pub(super) state_names: Vec<String>,
     pub(super) action_names: Vec<String>,
 }
@@ -76,8 +75,8 @@ pub struct Controller {
     knowledge: Knowledge,
     forecaster: Forecaster,
     reading: Reading,
-    /// All rows that were read.
-    context: Variables,
+    /// The recorded runs, and the episodes since that have ended.
+    read: Vec<Variables>,
     planner: Planner,
     episode: Episode,
     random: ChaCha8Rng,
@@ -114,7 +113,7 @@ impl Controller {
             random: ChaCha8Rng::seed_from_u64(knowledge.settings.seed),
             knowledge,
             forecaster,
-            context,
+            read: vec![context],
             planner,
             episode: Episode::default(),
             clipped: 0,
@@ -193,32 +192,29 @@ impl Controller {
         }
     }
 
-    /// Reads the last row of the present episode.
-    fn read_last(&mut self) -> Result<(), EvaluationError> {
+    /// Reads the last row of the present episode; returns the episode so far.
+    fn read_last(&mut self) -> Result<Variables, EvaluationError> {
         let (states, actions) = (matrix(&self.episode.states), matrix(&self.episode.actions));
         let mut rewards = self.episode.rewards.clone();
         rewards.resize(states.nrows(), 0.0);
-        let rewards = ndarray::Array1::from(rewards);
+        let rewards = Array1::from(rewards);
         let parts = self
             .knowledge
             .parts(states.view(), actions.view(), rewards.view());
-        let method = self.forecaster.settings().method;
-        let mut episode = Variables::of_parts(parts, method);
+        let mut episode = Variables::of_parts(parts, self.forecaster.settings().method);
         episode.begins[0] = true;
-        let last = episode.slice(episode.rows() - 1..episode.rows());
-        self.context = Variables::joined(&[self.context.clone(), last.clone()]);
-        let begins = last.begins.clone();
-        let rows = self.context.rows();
-        self.context.begins[rows - 1] = begins[0];
-        match self.reading.observe(&last) {
+        let rows = episode.rows();
+        match self.reading.observe(&episode.slice(rows - 1..rows)) {
             Ok(_) => {}
             // The window of a language model is full: the last rows are read anew.
             Err(ForecastError::Window { .. }) => {
-                self.reading = self.forecaster.read_last(&self.context, 0)?;
+                let mut all = self.read.clone();
+                all.push(episode.clone());
+                self.reading = self.forecaster.read_last(&Variables::joined(&all), 0)?;
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(())
+        Ok(episode)
     }
 
     /// Values along imagined paths that were moved to the end of an axis: where there are many, plans leave what was
@@ -253,7 +249,8 @@ impl Agent for Controller {
             // The state after the last step repeats its action: no other is known.
             self.episode.states.push(step.observation.clone());
             self.episode.actions.push(action.to_vec());
-            self.read_last()?;
+            let episode = self.read_last()?;
+            self.read.push(episode);
         }
         Ok(())
     }

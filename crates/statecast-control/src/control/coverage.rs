@@ -10,7 +10,7 @@ use crate::evaluation::{EvaluationError, Logged, RecordedRun, run_variables};
 use crate::forecast::{EpisodeControl, EpisodeSteps, ForecastError, Forecaster, RolloutSettings};
 use crate::metrics::quantile;
 
-/// Share of the last runs that are held back, or of the rows of a single one.
+/// Share of the steps, the last ones, that are held back.
 const HELD_BACK: f64 = 0.2;
 
 /// Places from which paths are drawn, and paths from each.
@@ -21,7 +21,7 @@ const PATHS: usize = 40;
 /// little, and models of systems without noise, which are right to less, have intervals that are narrower still.
 const EXACT: f64 = 0.05;
 
-/// How often 90 % intervals of paths hold what was recorded, in runs that the model has not read.
+/// How often 90 % intervals of paths hold what was recorded, in steps that the model has not read.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Coverage {
     /// Share of the states at all steps.
@@ -32,29 +32,39 @@ pub struct Coverage {
     pub count: usize,
 }
 
-/// The runs that are read, and those along which paths are drawn.
+/// The first runs, which are read, and the last ones, along which paths are drawn; one may be cut in two.
 fn split(logged: &Logged) -> (Logged, Vec<RecordedRun>) {
-    let mut shown = logged.clone();
-    let count = logged.runs.len();
-    if let [run] = logged.runs.as_slice() {
-        let cut = run.transitions() - (HELD_BACK * run.transitions() as f64) as usize;
-        let part = |rows: Range<usize>, states: usize| RecordedRun {
-            states: run
-                .states
-                .slice(s![rows.start..rows.start + states, ..])
-                .to_owned(),
-            actions: run.actions.slice(s![rows.clone(), ..]).to_owned(),
-            rewards: run.rewards.slice(s![rows]).to_owned(),
-            log_probabilities: None,
-            ..run.clone()
-        };
-        shown.runs = vec![part(0..cut, cut)];
-        let left = run.transitions() - cut;
-        return (shown, vec![part(cut..run.transitions(), left + 1)]);
+    let all: usize = logged.runs.iter().map(RecordedRun::transitions).sum();
+    let mut left = all - (HELD_BACK * all as f64) as usize;
+    let mut shown = Logged {
+        runs: Vec::new(),
+        end_flags: logged.end_flags.clone(),
+    };
+    let mut back = Vec::new();
+    for run in &logged.runs {
+        let cut = left.min(run.transitions());
+        left -= cut;
+        if cut == run.transitions() {
+            shown.runs.push(run.clone());
+        } else {
+            if cut > 0 {
+                shown.runs.push(part(run, 0..cut));
+            }
+            back.push(part(run, cut..run.transitions()));
+        }
     }
-    let held = ((HELD_BACK * count as f64) as usize).max(1);
-    let back = shown.runs.split_off(count - held);
     (shown, back)
+}
+
+/// Some transitions of a run.
+fn part(run: &RecordedRun, steps: Range<usize>) -> RecordedRun {
+    RecordedRun {
+        states: run.states.slice(s![steps.start..=steps.end, ..]).to_owned(),
+        actions: run.actions.slice(s![steps.clone(), ..]).to_owned(),
+        rewards: run.rewards.slice(s![steps]).to_owned(),
+        log_probabilities: None,
+        ..run.clone()
+    }
 }
 
 impl Coverage {
@@ -161,5 +171,57 @@ impl EpisodeSteps for Recorded<'_> {
     fn has_ended(&self, path: usize) -> bool {
         let (run, first) = self.origins[path / PATHS];
         first + self.step > self.runs[run].transitions()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baselines::named;
+    use crate::forecast::Settings;
+    use crate::recording::EndFlag;
+
+    /// Runs of `x' = 0.9 x + a`, the last ones of another system if so wished.
+    fn logged(lengths: &[usize], then: f64) -> Logged {
+        let count = lengths.len();
+        let run = |(i, &steps): (usize, &usize)| {
+            let pull = if i + 1 == count { then } else { 0.9 };
+            let action = |t: usize| ((7 * t + i) % 5) as f64 - 2.0;
+            let mut x = vec![i as f64];
+            (0..steps).for_each(|t| x.push(pull * x[t] + action(t)));
+            RecordedRun {
+                source: 0,
+                states: Array2::from_shape_fn((steps + 1, 1), |(t, _)| x[t]),
+                actions: Array2::from_shape_fn((steps, 1), |(t, _)| action(t)),
+                rewards: ndarray::Array1::zeros(steps),
+                terminated: false,
+                log_probabilities: None,
+            }
+        };
+        Logged {
+            runs: lengths.iter().enumerate().map(run).collect(),
+            end_flags: vec![EndFlag::Terminated],
+        }
+    }
+
+    #[test]
+    fn a_fifth_of_the_steps_is_held_back() {
+        for lengths in [&[100][..], &[50, 50], &[10, 70, 20], &[80, 5, 5, 5, 5]] {
+            let (shown, back) = split(&logged(lengths, 0.9));
+            let steps =
+                |runs: &[RecordedRun]| -> usize { runs.iter().map(RecordedRun::transitions).sum() };
+            assert_eq!((steps(&shown.runs), steps(&back)), (80, 20), "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn a_model_of_the_system_holds_it_and_of_another_does_not() {
+        let linear = Forecaster::of(named("linear").unwrap(), Settings::builtin());
+        let held = |then| {
+            let logged = logged(&[60, 60, 60, 60], then);
+            Coverage::of(&linear, &logged, false, 10, 0).unwrap().held
+        };
+        assert!(held(0.9) > 0.95, "{}", held(0.9));
+        assert!(held(-0.9) < 0.6, "{}", held(-0.9));
     }
 }

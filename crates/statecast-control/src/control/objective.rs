@@ -27,7 +27,7 @@ impl PartialEq for Rule {
 }
 
 /// A value that a state should have.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct SetPoint {
     /// Name of the state.
     pub state: String,

@@ -10,6 +10,7 @@ use super::controller::{Knowledge, TerminalValue};
 use super::objective::Rewards;
 use super::{
     ActionRange, ControlError, ControlSettings, Controller, Coverage, Limit, Objective, Planner,
+    SetPoint,
 };
 use crate::environment::Environment;
 use crate::evaluation::{
@@ -81,8 +82,10 @@ pub struct ControlOutcome {
     pub returns: Vec<f64>,
     /// Their mean, with a 95 % interval over episodes.
     pub mean: Estimate,
-    /// Mean return of the recorded runs.
-    pub recorded: f64,
+    /// Mean return of the recorded runs, where reward is wanted.
+    pub recorded: Option<f64>,
+    /// Goals, each with the mean distance from it in which episodes ended, in the state's unit.
+    pub goals: Vec<(SetPoint, f64)>,
     /// Recorded steps that were read before.
     pub recorded_steps: usize,
     /// Mean milliseconds that a step took.
@@ -221,11 +224,23 @@ impl ControlStudy {
         let seconds = started.elapsed().as_secs_f64();
         let runs = &self.logged.runs;
         let recorded: f64 = runs.iter().map(|run| run.rewards.sum()).sum();
+        let ends = episodes.last_observations();
+        let goals = match (&self.knowledge.settings.objective, &self.knowledge.rewards) {
+            (Objective::Goal(points), Rewards::Goal(states)) => {
+                let off = |&(c, value, _): &(usize, f64, f64)| {
+                    let off = ends.column(c).mapv(|x| (x - value).abs());
+                    off.mean().unwrap_or(f64::NAN)
+                };
+                points.iter().cloned().zip(states.iter().map(off)).collect()
+            }
+            _ => Vec::new(),
+        };
         Ok(ControlOutcome {
             coverage: self.coverage,
             returns: episodes.returns.clone(),
             mean: block_bootstrap(&episodes.returns, 1, self.knowledge.settings.seed),
-            recorded: recorded / runs.len() as f64,
+            recorded: goals.is_empty().then_some(recorded / runs.len() as f64),
+            goals,
             recorded_steps: runs.iter().map(|run| run.steps()).sum(),
             milliseconds: 1000.0 * seconds / episodes.steps().max(1) as f64,
             clipped: controller.clipped(),
@@ -261,7 +276,7 @@ fn rewards_of(
             let states: Vec<_> = logged.runs.iter().map(|run| run.states.view()).collect();
             let states = concatenate(Axis(0), &states).expect("states of one system");
             let units = states.std_axis(Axis(0), 0.0);
-            let point = |point: &super::SetPoint| {
+            let point = |point: &SetPoint| {
                 let c = state("goal", &point.state, names)?;
                 let unit = if units[c] > 0.0 { units[c] } else { 1.0 };
                 Ok((c, point.value, unit))

@@ -168,6 +168,19 @@ impl SimulatedEpisodes {
         })
     }
 
+    /// Returns the observations `[episodes, observations]` after the last step of every episode.
+    pub fn last_observations(&self) -> Array2<f64> {
+        let column = |name: &str| self.columns.iter().find(|(known, _)| known == name);
+        let episodes = column("episode").map_or(&[][..], |(_, values)| values);
+        let ends: Vec<usize> = (0..episodes.len())
+            .filter(|&t| episodes.get(t + 1) != Some(&episodes[t]))
+            .collect();
+        let next = self.columns.iter();
+        let next = next.filter(|(name, _)| name.starts_with("next_obs_"));
+        let next: Vec<&Vec<f64>> = next.map(|(_, values)| values).collect();
+        Array2::from_shape_fn((ends.len(), next.len()), |(e, c)| next[c][ends[e]])
+    }
+
     /// Returns the number of steps of all episodes.
     pub fn steps(&self) -> usize {
         self.columns.first().map_or(0, |(_, values)| values.len())
@@ -343,6 +356,10 @@ mod tests {
                 .1
         };
         assert_eq!(of("truncated").iter().sum::<f64>(), 2.0);
+        let last = made.last_observations();
+        assert_eq!(last.dim(), (2, 3));
+        assert_eq!(last[[0, 0]], of("next_obs_cos_theta")[6]);
+        assert_eq!(last[[1, 2]], of("next_obs_theta_dot")[13]);
         assert_eq!(of("next_obs_cos_theta")[0], of("obs_cos_theta")[1]);
     }
 }

@@ -1,0 +1,184 @@
+//! Control by plans, from recordings of random actions.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A folder with a recording of random actions.
+struct Recorded {
+    folder: TempDir,
+    task: &'static str,
+}
+
+fn program(arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_statecast");
+    Command::new(program).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+impl Recorded {
+    fn new(task: &'static str, episodes: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let recorded = Self { folder, task };
+        let file = recorded.file("random.npz");
+        let made = program(&[
+            "simulate",
+            task,
+            "--episodes",
+            episodes,
+            "--seed",
+            "7",
+            "--out",
+            &file,
+        ]);
+        assert!(made.status.success(), "{}", text(&made.stderr));
+        recorded
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// What control says, or its error.
+    fn control(&self, options: &[&str]) -> Result<String, String> {
+        let (file, out) = (self.file("random.npz"), self.file("out.csv"));
+        let mut arguments = vec![
+            "control",
+            "--env",
+            self.task,
+            "--context",
+            &file,
+            "--out",
+            &out,
+        ];
+        arguments.extend(options);
+        let run = program(&arguments);
+        match run.status.success() {
+            true => Ok(text(&run.stdout)),
+            false => Err(text(&run.stderr)),
+        }
+    }
+
+    /// Values of a column of the controlled episodes.
+    fn column(&self, name: &str) -> Vec<f64> {
+        let mut reader = csv::Reader::from_path(self.path("out.csv")).unwrap();
+        let place = reader
+            .headers()
+            .unwrap()
+            .iter()
+            .position(|h| h == name)
+            .unwrap();
+        let rows = reader
+            .records()
+            .map(|row| row.unwrap()[place].parse().unwrap());
+        rows.collect()
+    }
+}
+
+/// Random torques earn -1,200, an agent that learned for 10,000 steps -143.
+#[test]
+fn a_pendulum_is_swung_up_after_400_random_steps() {
+    let pendulum = Recorded::new("pendulum", "2");
+    let said = pendulum
+        .control(&[
+            "--experts",
+            "fourier",
+            "--iterations",
+            "3",
+            "--candidates",
+            "48",
+            "--seed",
+            "3",
+        ])
+        .unwrap();
+    let earned: f64 = pendulum.column("reward").iter().sum();
+    assert!(earned > -450.0, "{said}");
+    assert_eq!(pendulum.column("terminated").len(), 200);
+    assert!(said.starts_with("read: 400 steps, mean return -"), "{said}");
+    assert!(
+        said.contains(&format!("pendulum: return {earned:.1} in 200 steps of ")),
+        "{said}"
+    );
+}
+
+/// A cart is sent to a place, and stops before a bound that lies before it.
+#[test]
+fn goals_are_reached_and_limits_kept() {
+    let cart = Recorded::new("cart-pole-swing-up", "4");
+    let options = [
+        "--goal",
+        "obs_x=1",
+        "--experts",
+        "quadratic",
+        "--steps",
+        "60",
+        "--horizon",
+        "15",
+        "--candidates",
+        "32",
+        "--iterations",
+        "2",
+    ];
+    let said = cart.control(&options).unwrap();
+    let last = *cart.column("next_obs_x").last().unwrap();
+    assert!((last - 1.0).abs() < 0.15, "{last}");
+    assert!(said.contains("obs_x: ended 0."), "{said}");
+    let mut limited = options.to_vec();
+    limited.extend(["--limit", "obs_x < 0.5 @ 1"]);
+    cart.control(&limited).unwrap();
+    let farthest = cart
+        .column("next_obs_x")
+        .into_iter()
+        .fold(f64::MIN, f64::max);
+    assert!((0.3..0.55).contains(&farthest), "{farthest}");
+}
+
+/// Where paths do not hold what was recorded, nothing is controlled.
+#[test]
+fn a_model_of_another_system_is_refused() {
+    let pendulum = Recorded::new("pendulum", "2");
+    let said = pendulum.control(&["--experts", "persistence"]).unwrap_err();
+    assert!(
+        said.contains("of recorded steps lie in the model's 90 % intervals along 25 steps"),
+        "{said}"
+    );
+    assert!(said.contains("--least-coverage"), "{said}");
+    assert!(!pendulum.path("out.csv").exists());
+}
+
+#[test]
+fn wrong_goals_limits_and_settings_are_refused() {
+    let pendulum = Recorded::new("pendulum", "2");
+    for (options, says) in [
+        (
+            &["--goal", "obs_nope=1"][..],
+            "the states are obs_cos_theta",
+        ),
+        (&["--limit", "obs_nope < 1"], "the states are obs_cos_theta"),
+        (&["--goal", "obs_cos_theta"], "NAME=VALUE"),
+        (&["--limit", "obs_cos_theta = 1"], "PROBABILITY"),
+        (&["--discount", "0"], "--discount 0"),
+        (&["--pessimism", "1"], "--draws"),
+        (&["--least-coverage", "2"], "--least-coverage 2"),
+        (&["--candidates", "1000000"], "at most"),
+        (
+            &["--predict-rewards", "--goal", "obs_cos_theta=1"],
+            "cannot be used with",
+        ),
+    ] {
+        let said = pendulum.control(options).unwrap_err();
+        assert!(said.contains(says), "{options:?}: {said}");
+    }
+    let cart = Recorded::new("cart-pole", "2");
+    let file = cart.file("random.npz");
+    let run = program(&["control", "--env", "pendulum", "--context", &file]);
+    assert!(text(&run.stderr).contains("it has 3 observations, the recordings have 4 states"));
+}
