@@ -26,7 +26,7 @@ TASKS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=Path, default=ROOT / "target/release/statecast")
-    parser.add_argument("--episodes", type=int, default=20)
+    parser.add_argument("--episodes", type=int, default=20, choices=range(2, 1001), metavar="COUNT")
     parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
     given = parser.parse_args()
     print("| task | recorded steps | random | planned | worst | 90 % intervals hold | ms a step |\n|---|---|---|---|---|---|---|")

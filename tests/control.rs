@@ -138,7 +138,187 @@ fn goals_are_reached_and_limits_kept() {
         .column("next_obs_x")
         .into_iter()
         .fold(f64::MIN, f64::max);
-    assert!((0.3..0.55).contains(&farthest), "{farthest}");
+    assert!((0.3..0.5).contains(&farthest), "{farthest}");
+    assert!(
+        said.contains("obs_x < 0.5 @ 1: kept in 100.0 % of the steps"),
+        "{said}"
+    );
+}
+
+/// Fault: once a limit could not be kept, plans were chosen as if there was none.
+#[test]
+fn a_limit_that_cannot_be_kept_is_broken_as_little_as_possible() {
+    let pendulum = Recorded::new("pendulum", "2");
+    let fastest = |limit: &[&str]| {
+        let mut options = vec![
+            "--experts",
+            "fourier",
+            "--horizon",
+            "12",
+            "--candidates",
+            "32",
+            "--steps",
+            "60",
+            "--seed",
+            "5",
+        ];
+        options.extend(limit);
+        pendulum.control(&options).unwrap();
+        pendulum
+            .column("next_obs_theta_dot")
+            .into_iter()
+            .fold(0.0f64, f64::max)
+    };
+    let (free, limited) = (fastest(&[]), fastest(&["--limit", "obs_theta_dot < 1 @ 1"]));
+    assert!(limited < 0.8 * free, "{limited}, without a limit {free}");
+}
+
+/// A plan of 25 steps does not see a fall that has begun; what the state after it is worth tells.
+#[test]
+fn a_pole_is_balanced_after_twenty_random_episodes() {
+    let pole = Recorded::new("cart-pole", "20");
+    let options = [
+        "--experts",
+        "linear",
+        "--terminal-value",
+        "--iterations",
+        "2",
+        "--candidates",
+        "32",
+        "--steps",
+        "120",
+    ];
+    let said = pole.control(&options).unwrap();
+    assert_eq!(pole.column("reward").len(), 120, "{said}");
+    assert!(
+        pole.column("act_push")
+            .iter()
+            .all(|a| [0.0, 1.0].contains(a))
+    );
+}
+
+/// Nothing but the recordings says what is worth how much; a second episode begins with what the first has taught.
+#[test]
+fn rewards_can_be_predicted() {
+    let pendulum = Recorded::new("pendulum", "4");
+    let options = [
+        "--predict-rewards",
+        "--experts",
+        "fourier",
+        "--iterations",
+        "3",
+        "--candidates",
+        "32",
+        "--episodes",
+        "2",
+        "--steps",
+        "120",
+    ];
+    let said = pendulum.control(&options).unwrap();
+    let earned: f64 = pendulum.column("reward").iter().sum();
+    // Random torques earn -1,450 in 240 steps.
+    assert!(earned > -1000.0, "{earned}: {said}");
+    assert!(said.contains("2 episodes, mean return"), "{said}");
+}
+
+/// Several draws of every plan, and the same episode on any number of threads.
+#[test]
+fn threads_change_nothing() {
+    let pendulum = Recorded::new("pendulum", "2");
+    let acted = |threads: &str| {
+        let options = [
+            "--draws",
+            "3",
+            "--pessimism",
+            "0.5",
+            "--candidates",
+            "16",
+            "--iterations",
+            "2",
+            "--steps",
+            "6",
+            "--threads",
+            threads,
+        ];
+        pendulum.control(&options).unwrap();
+        pendulum.column("act_torque")
+    };
+    assert_eq!(acted("1"), acted("3"));
+}
+
+/// Faults: columns in another order than the task's were controlled, constant actions, too, and other widths panicked.
+#[test]
+fn recordings_of_another_system_are_refused() {
+    let pendulum = Recorded::new("pendulum", "2");
+    for (options, says) in [
+        (
+            &["--state", "obs_theta_dot,obs_cos_theta,obs_sin_theta"][..],
+            "in this order",
+        ),
+        (
+            &["--state", "obs_theta_dot", "--predict-rewards"],
+            "it has 3 observations and 1 actions",
+        ),
+        (
+            &["--action", "act_torque,reward", "--reward", "step"],
+            "the recordings have 3 and 2",
+        ),
+    ] {
+        let said = pendulum.control(options).unwrap_err();
+        assert!(said.contains(says), "{options:?}: {said}");
+    }
+    let file = pendulum.file("random.npz");
+    for goal in [
+        &["--goal", "obs_cos_theta=1"][..],
+        &["--predict-rewards"],
+        &[],
+    ] {
+        let mut arguments = vec!["control", "--env", "cart-pole", "--context", &file];
+        arguments.extend(goal);
+        let said = text(&program(&arguments).stderr);
+        assert!(
+            said.contains("it has 4 observations and 1 actions"),
+            "{said}"
+        );
+    }
+    let made = program(&[
+        "simulate",
+        "pendulum",
+        "--policy",
+        "constant:0.5",
+        "--episodes",
+        "2",
+        "--out",
+        &file,
+    ]);
+    assert!(made.status.success());
+    let said = pendulum.control(&[]).unwrap_err();
+    assert!(
+        said.contains("--action act_torque: it has one value in all recordings"),
+        "{said}"
+    );
+}
+
+/// Fault: goals and predicted rewards gave discrete tasks actions between the choices.
+#[test]
+fn goals_of_discrete_tasks_choose_among_their_actions() {
+    let pole = Recorded::new("cart-pole", "20");
+    let options = [
+        "--goal",
+        "obs_x=0",
+        "--experts",
+        "linear",
+        "--steps",
+        "5",
+        "--candidates",
+        "16",
+    ];
+    pole.control(&options).unwrap();
+    assert!(
+        pole.column("act_push")
+            .iter()
+            .all(|a| [0.0, 1.0].contains(a))
+    );
 }
 
 /// Where paths do not hold what was recorded, nothing is controlled.
@@ -177,8 +357,4 @@ fn wrong_goals_limits_and_settings_are_refused() {
         let said = pendulum.control(options).unwrap_err();
         assert!(said.contains(says), "{options:?}: {said}");
     }
-    let cart = Recorded::new("cart-pole", "2");
-    let file = cart.file("random.npz");
-    let run = program(&["control", "--env", "pendulum", "--context", &file]);
-    assert!(text(&run.stderr).contains("it has 3 observations, the recordings have 4 states"));
 }

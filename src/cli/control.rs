@@ -11,8 +11,7 @@ use super::outputs::Ending;
 use super::terminal::Terminal;
 use crate::codec::builtin_formats;
 use crate::control::{
-    ControlOutcome, ControlSettings, ControlStudy, Limit, Objective, PlannerSettings, Rule,
-    SetPoint,
+    ControlOutcome, ControlSettings, ControlStudy, Limit, Objective, PlannerSettings, SetPoint,
 };
 use crate::environment;
 use crate::evaluation::RecordingFormat;
@@ -97,7 +96,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         RecordingFormat::of(output)?;
     }
     let mut environment = environment::named(&arguments.env)?;
-    let mut settings = ControlSettings::new(arguments.objective(environment.task()));
+    let mut settings = ControlSettings::new(arguments.objective());
     settings.planner = PlannerSettings {
         horizon: arguments.horizon,
         candidates: arguments.candidates,
@@ -121,7 +120,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let forecasters = forecasters(&name)?;
     let forecaster = forecasters.forecaster(&name, Settings::builtin(), Combining::default())?;
     let terminal = Terminal::default();
-    let study = ControlStudy::new(&recordings, forecaster, settings, &terminal)?;
+    let task = environment.task();
+    let study = ControlStudy::new(&recordings, task, forecaster, settings, &terminal)?;
     let steps = arguments.steps.map(NonZeroUsize::get);
     let outcome = study.run(
         &mut *environment,
@@ -138,10 +138,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    fn objective(&self, task: &'static environment::Task) -> Objective {
+    fn objective(&self) -> Objective {
         match (self.goals.as_slice(), self.predict_rewards) {
             ([], true) => Objective::Predicted,
-            ([], false) => Objective::Rule(Rule(task)),
+            ([], false) => Objective::Reward,
             (goals, _) => Objective::Goal(goals.to_vec()),
         }
     }
@@ -186,6 +186,9 @@ fn text(outcome: &ControlOutcome, task: &str) -> String {
     );
     for (goal, off) in &outcome.goals {
         text += &format!("{}: ended {off:.3} from {}\n", goal.state, goal.value);
+    }
+    for (limit, kept) in &outcome.limits {
+        text += &format!("{limit}: kept in {:.1} % of the steps\n", 100.0 * kept);
     }
     text
 }

@@ -8,7 +8,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
 use super::objective::Rewards;
-use super::{ControlSettings, Limit, Planner};
+use super::{ControlSettings, Limit, Planner, Score};
 use crate::environment::StepResult;
 use crate::evaluation::{Agent, EvaluationError, FittedQ, Logged, TerminationModel, run_variables};
 use crate::forecast::{
@@ -17,9 +17,6 @@ use crate::forecast::{
 };
 use crate::metrics::mean_and_std;
 use crate::policy::Cloned;
-
-/// What a plan loses for every share by which it breaks a limit more often than allowed: more than it could earn.
-const BROKEN: f64 = 1e9;
 
 /// What the state after a plan is worth.
 #[derive(Clone)]
@@ -33,8 +30,10 @@ pub(super) struct TerminalValue {
 pub(super) struct Knowledge {
     pub(super) settings: ControlSettings,
     pub(super) rewards: Rewards,
-    /// Limits with the indices of their states.
-    pub(super) limits: Vec<(usize, Limit)>,
+    /// Limits with the indices of their states, and the units of these.
+    pub(super) limits: Vec<(usize, f64, Limit)>,
+    /// Mean of the recorded rewards: what the first row of an episode has, to which no step led.
+    pub(super) mean_reward: f64,
     pub(super) termination: Option<TerminationModel>,
     pub(super) terminal: Option<TerminalValue>,
     pub(super) state_names: Vec<String>,
@@ -123,8 +122,15 @@ impl Controller {
     /// Plans from a state: the best sequence of actions that was found, `[horizon, actions]`.
     ///
     /// # Errors
-    /// [`EvaluationError::Forecast`] if the model cannot go on.
+    /// [`EvaluationError::Observation`] of another width, [`EvaluationError::Forecast`] if the model cannot go on.
     pub fn plan(&mut self, state: &[f64]) -> Result<Array2<f64>, EvaluationError> {
+        let known = self.knowledge.state_names.len();
+        if state.len() != known {
+            return Err(EvaluationError::Observation {
+                found: state.len(),
+                expected: known,
+            });
+        }
         for _ in 0..self.planner.settings().iterations.get() {
             let plans = self.planner.candidates(&mut self.random);
             let scores = self.scores(state, &plans)?;
@@ -134,7 +140,11 @@ impl Controller {
     }
 
     /// Score of every plan `[candidates, horizon, actions]` from a state.
-    fn scores(&mut self, state: &[f64], plans: &Array3<f64>) -> Result<Vec<f64>, EvaluationError> {
+    fn scores(
+        &mut self,
+        state: &[f64],
+        plans: &Array3<f64>,
+    ) -> Result<Vec<Score>, EvaluationError> {
         let (candidates, horizon, _) = plans.dim();
         let settings = &self.knowledge.settings;
         let (draws, pessimism) = (settings.draws, settings.pessimism);
@@ -153,7 +163,7 @@ impl Controller {
                 steps: vec![0; paths],
                 returns: vec![0.0; paths],
                 alive: vec![1.0; paths],
-                broken: vec![vec![false; self.knowledge.limits.len()]; paths],
+                beyond: vec![vec![0.0; self.knowledge.limits.len()]; paths],
             },
         };
         let rollout = RolloutSettings {
@@ -168,18 +178,25 @@ impl Controller {
             .rollout_with_policy(&rollout, &mut control, &|_| ())?;
         self.clipped += imagined.clipped;
         let steps = control.steps;
-        let ends = steps.terminal_values(&mut self.random)?;
+        let ends = steps.terminal_values(rollout.seed)?;
         let score = |plan: usize| {
             let own = plan * draws..(plan + 1) * draws;
             let values: Vec<f64> = own.clone().map(|p| steps.returns[p] + ends[p]).collect();
             let (mean, std) = mean_and_std(&values);
-            let limits = self.knowledge.limits.iter().enumerate();
-            let excess = limits.map(|(l, (_, limit))| {
-                let broken = own.clone().filter(|&p| steps.broken[p][l]).count();
-                (broken as f64 / draws as f64 - (1.0 - limit.probability)).max(0.0)
-            });
             let spread = if draws > 1 { pessimism * std } else { 0.0 };
-            mean - spread - BROKEN * excess.sum::<f64>()
+            let limits = self.knowledge.limits.iter().enumerate();
+            let violations = limits.map(|(l, (_, _, limit))| {
+                let beyond = || own.clone().map(|path| steps.beyond[path][l]);
+                let broken = beyond().filter(|beyond| *beyond > 0.0).count() as f64;
+                match broken / draws as f64 > 1.0 - limit.probability {
+                    true => beyond().sum::<f64>() / draws as f64,
+                    false => 0.0,
+                }
+            });
+            Score {
+                violation: violations.sum(),
+                value: mean - spread,
+            }
         };
         Ok((0..candidates).map(score).collect())
     }
@@ -195,14 +212,18 @@ impl Controller {
     /// Reads the last row of the present episode; returns the episode so far.
     fn read_last(&mut self) -> Result<Variables, EvaluationError> {
         let (states, actions) = (matrix(&self.episode.states), matrix(&self.episode.actions));
+        let mean = self.knowledge.mean_reward;
         let mut rewards = self.episode.rewards.clone();
-        rewards.resize(states.nrows(), 0.0);
+        rewards.resize(states.nrows(), mean);
         let rewards = Array1::from(rewards);
         let parts = self
             .knowledge
             .parts(states.view(), actions.view(), rewards.view());
         let mut episode = Variables::of_parts(parts, self.forecaster.settings().method);
         episode.begins[0] = true;
+        if self.knowledge.predicts_rewards() {
+            episode.values[[0, self.reward_column()]] = mean;
+        }
         let rows = episode.rows();
         match self.reading.observe(&episode.slice(rows - 1..rows)) {
             Ok(_) => {}
@@ -268,8 +289,8 @@ struct PlanSteps<'p> {
     returns: Vec<f64>,
     /// Probability that a path has not ended.
     alive: Vec<f64>,
-    /// Limits that a path has broken.
-    broken: Vec<Vec<bool>>,
+    /// How far a path has been beyond every limit, summed over its steps, in units of the state.
+    beyond: Vec<Vec<f64>>,
 }
 
 /// Probability of going on below which a path counts as ended.
@@ -277,7 +298,7 @@ const ENDED: f64 = 1e-3;
 
 impl PlanSteps<'_> {
     /// Discounted values of the states after the plans.
-    fn terminal_values(&self, random: &mut ChaCha8Rng) -> Result<Vec<f64>, EvaluationError> {
+    fn terminal_values(&self, seed: u64) -> Result<Vec<f64>, EvaluationError> {
         let Some(terminal) = &self.knowledge.terminal else {
             return Ok(vec![0.0; self.states.len()]);
         };
@@ -285,7 +306,7 @@ impl PlanSteps<'_> {
         let values =
             terminal
                 .fitted
-                .state_values(matrix(&self.states).view(), &mut policy, random)?;
+                .state_values(matrix(&self.states).view(), &mut policy, seed)?;
         let discount = self.knowledge.settings.discount;
         let weighed = values.iter().enumerate();
         let weighed =
@@ -342,8 +363,10 @@ impl EpisodeSteps for PlanSteps<'_> {
             if let Some(model) = termination {
                 self.alive[path] *= 1.0 - model.probability(state, &next);
             }
-            for (broken, (c, limit)) in self.broken[path].iter_mut().zip(limits) {
-                *broken |= !limit.is_kept(next[*c]);
+            for (beyond, (c, unit, limit)) in self.beyond[path].iter_mut().zip(limits) {
+                if !limit.is_kept(next[*c]) {
+                    *beyond += (next[*c] - limit.bound).abs().max(f64::MIN_POSITIVE) / unit;
+                }
             }
             self.steps[path] += 1;
             self.states[path] = next;

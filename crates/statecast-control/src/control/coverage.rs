@@ -13,6 +13,9 @@ use crate::metrics::quantile;
 /// Share of the steps, the last ones, that are held back.
 const HELD_BACK: f64 = 0.2;
 
+/// Fewest recorded steps: three rows are read at least.
+const FEWEST: usize = 5;
+
 /// Places from which paths are drawn, and paths from each.
 const ORIGINS: usize = 12;
 const PATHS: usize = 40;
@@ -35,7 +38,7 @@ pub struct Coverage {
 /// The first runs, which are read, and the last ones, along which paths are drawn; one may be cut in two.
 fn split(logged: &Logged) -> (Logged, Vec<RecordedRun>) {
     let all: usize = logged.runs.iter().map(RecordedRun::transitions).sum();
-    let mut left = all - (HELD_BACK * all as f64) as usize;
+    let mut left = all - ((HELD_BACK * all as f64) as usize).max(1).min(all);
     let mut shown = Logged {
         runs: Vec::new(),
         end_flags: logged.end_flags.clone(),
@@ -71,7 +74,7 @@ impl Coverage {
     /// Draws paths of at most `steps` steps along recorded actions.
     ///
     /// # Errors
-    /// [`EvaluationError::TooFew`] without a step that can be held back, and what the model reports.
+    /// [`EvaluationError::TooFew`] steps, and what the model reports.
     pub fn of(
         forecaster: &Forecaster,
         logged: &Logged,
@@ -79,15 +82,16 @@ impl Coverage {
         steps: usize,
         seed: u64,
     ) -> Result<Self, EvaluationError> {
+        let all = logged.runs.iter().map(RecordedRun::transitions).sum();
+        if all < FEWEST {
+            return Err(EvaluationError::TooFew(all, FEWEST));
+        }
         let (shown, back) = split(logged);
         let method = forecaster.settings().method;
         let reading = forecaster.read_last(&run_variables(&shown, method, with_reward), 0)?;
         let places: Vec<(usize, usize)> = (0..back.len())
             .flat_map(|run| (0..back[run].transitions()).map(move |t| (run, t)))
             .collect();
-        if places.is_empty() {
-            return Err(EvaluationError::TooFew(0, 1));
-        }
         let count = ORIGINS.min(places.len());
         let origins: Vec<(usize, usize)> = (0..count)
             .map(|k| places[k * places.len() / count])
@@ -119,9 +123,10 @@ impl Coverage {
         let all: Vec<ArrayView2<f64>> = logged.runs.iter().map(|run| run.states.view()).collect();
         let all = ndarray::concatenate(Axis(0), &all).expect("states of one system");
         let room = EXACT * all.std_axis(Axis(0), 0.0);
-        let (mut held, mut compared) = (0, 0);
+        let (mut held, mut compared, mut longest) = (0, 0, 0);
         for (k, &(run, first)) in origins.iter().enumerate() {
             let left = (back[run].transitions() - first).min(steps);
+            longest = longest.max(left);
             for ahead in 1..=left {
                 for c in 0..logged.states() {
                     let own = s![k * PATHS..(k + 1) * PATHS, ahead, c];
@@ -136,7 +141,7 @@ impl Coverage {
         }
         Ok(Self {
             held: held as f64 / compared.max(1) as f64,
-            steps,
+            steps: longest,
             count: compared,
         })
     }

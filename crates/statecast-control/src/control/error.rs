@@ -35,17 +35,32 @@ pub enum ControlError {
     },
     /// Recordings of another system than the task.
     #[error(
-        "`env={task}`: it has {expected} observations, the recordings have {found} states; choose columns with `state=` and \
-         `action=`"
+        "`env={task}`: it has {} observations and {} actions, the recordings have {} and {}; choose columns with `state=` and \
+         `action=`", expected.0, expected.1, found.0, found.1
     )]
     OtherTask {
         /// The task.
         task: &'static str,
-        /// Its observations.
-        expected: usize,
-        /// Recorded states.
-        found: usize,
+        /// Its observations and actions.
+        expected: (usize, usize),
+        /// Recorded states and actions.
+        found: (usize, usize),
     },
+    /// States in another order than the task's observations.
+    #[error("`state={}`: the task `{task}` observes {}, in this order", found.join(","), expected.join(", "))]
+    OtherOrder {
+        /// The task.
+        task: &'static str,
+        /// Its observations.
+        expected: Vec<&'static str>,
+        /// Recorded states.
+        found: Vec<String>,
+    },
+    /// An action that was always the same.
+    #[error(
+        "`action={0}`: it has one value in all recordings, from which nothing can be learned about others"
+    )]
+    ConstantAction(String),
     /// Paths that do not hold what the recordings did.
     #[error(
         "{:.0} % of recorded steps lie in the model's 90 % intervals along {steps} steps, less than {:.0} %: a plan made in it \

@@ -14,7 +14,7 @@ use super::ControlError;
 /// assert!(limit.is_kept(1.0) && !limit.is_kept(1.3));
 /// # Ok::<(), statecast::control::ControlError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Limit {
     /// Name of the state.
     pub state: String,

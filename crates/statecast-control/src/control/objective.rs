@@ -8,22 +8,13 @@ use crate::environment::Task;
 /// What a controller wants.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Objective {
-    /// The most reward, by the rule of the system.
-    Rule(Rule),
-    /// The most reward, as the model predicts it from the recorded rewards.
+    /// The most reward, by the task's rule; as the model predicts it where the task has none.
+    Reward,
+    /// The most reward, as the model predicts it from the recorded rewards, with the recorded ends.
     Predicted,
-    /// States at given values: minus the squared distance to each in its unit, summed.
+    /// States at given values: minus the squared distance to each in standard deviations of the recorded state, summed.
+    /// It knows no ends.
     Goal(Vec<SetPoint>),
-}
-
-/// Rewards and ends by a task's rule.
-#[derive(Debug, Clone, Copy)]
-pub struct Rule(pub &'static Task);
-
-impl PartialEq for Rule {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.name == other.0.name
-    }
 }
 
 /// A value that a state should have.

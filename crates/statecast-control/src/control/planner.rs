@@ -1,5 +1,6 @@
 //! The search for a sequence of actions.
 
+use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 
 use ndarray::{Array1, Array2, Array3, Axis, s};
@@ -16,8 +17,36 @@ const KEPT: f64 = 0.1;
 /// Correlation of the noise of neighbouring steps: white noise cancels itself in most systems.
 const SMOOTHNESS: f64 = 0.7;
 
-/// Least probability of any choice of a discrete action.
+/// Least probability of any choice of a discrete action, where there are few.
 const LEAST: f64 = 0.02;
+
+/// What an imagined plan is worth: one that breaks limits is worse than any that does not, whatever they earn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// How far the plan goes beyond limits, 0 where it keeps them.
+    pub violation: f64,
+    /// What it earns.
+    pub value: f64,
+}
+
+impl Score {
+    /// That of a plan that keeps all limits.
+    pub fn of(value: f64) -> Self {
+        Self {
+            violation: 0.0,
+            value,
+        }
+    }
+
+    /// Better first; what is no number is the worst.
+    fn order(&self, other: &Self) -> Ordering {
+        let number = |x: f64, worst: f64| if x.is_nan() { worst } else { x };
+        let violation = |of: &Self| number(of.violation, f64::INFINITY);
+        let value = |of: &Self| number(of.value, f64::NEG_INFINITY);
+        let by_violation = violation(self).total_cmp(&violation(other));
+        by_violation.then(value(other).total_cmp(&value(self)))
+    }
+}
 
 /// How long plans are, and how hard they are searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +79,7 @@ pub enum ActionRange {
         /// Upper bounds, at least the lower ones.
         high: Vec<f64>,
     },
-    /// One of some numbers.
+    /// One of some numbers, at least one.
     Choices(Vec<f64>),
 }
 
@@ -79,14 +108,15 @@ impl ActionRange {
 ///
 /// ```
 /// use rand::{SeedableRng, rngs::ChaCha8Rng};
-/// use statecast::control::{ActionRange, Planner, PlannerSettings};
+/// use statecast::control::{ActionRange, Planner, PlannerSettings, Score};
 /// let range = ActionRange::Box { low: vec![-2.0], high: vec![2.0] };
 /// let mut planner = Planner::new(range, PlannerSettings::default());
 /// let mut random = ChaCha8Rng::seed_from_u64(0);
 /// // The best plan ends at 1.5.
 /// for _ in 0..8 {
 ///     let plans = planner.candidates(&mut random);
-///     let scores: Vec<f64> = plans.outer_iter().map(|p| -(p[[24, 0]] - 1.5).abs()).collect();
+///     let scores = plans.outer_iter().map(|plan| Score::of(-(plan[[24, 0]] - 1.5).abs()));
+///     let scores: Vec<Score> = scores.collect();
 ///     planner.narrow(&plans, &scores);
 /// }
 /// assert!((planner.best().unwrap()[[24, 0]] - 1.5).abs() < 0.05);
@@ -96,10 +126,21 @@ pub struct Planner {
     range: ActionRange,
     settings: PlannerSettings,
     proposal: Proposal,
-    /// The best plan `[horizon, actions]` of this step and its score.
-    best: Option<(Array2<f64>, f64)>,
+    /// The best plan of this step.
+    best: Option<Best>,
+    /// Which of the candidates it is.
+    kept: Option<usize>,
     /// That of the step before, one step on.
     former: Option<Array2<f64>>,
+}
+
+/// A plan that was imagined so many times, with its mean score: a single one may be luck.
+#[derive(Debug, Clone)]
+struct Best {
+    /// `[horizon, actions]`.
+    plan: Array2<f64>,
+    score: Score,
+    times: f64,
 }
 
 /// What plans are drawn from.
@@ -144,6 +185,7 @@ impl Planner {
             range,
             settings,
             best: None,
+            kept: None,
             former: None,
         }
     }
@@ -167,19 +209,22 @@ impl Planner {
             }
             (_, widest) => widest,
         };
-        self.former = self.best.take().map(|(plan, _)| shifted(&plan));
+        self.former = self.best.take().map(|best| shifted(&best.plan));
     }
 
-    /// Draws plans `[candidates, horizon, actions]`, the best one so far among them.
-    pub fn candidates(&self, random: &mut ChaCha8Rng) -> Array3<f64> {
+    /// Draws plans `[candidates, horizon, actions]`, the best one so far among them, to be imagined again.
+    pub fn candidates(&mut self, random: &mut ChaCha8Rng) -> Array3<f64> {
         let (count, horizon) = (self.settings.candidates.get(), self.settings.horizon.get());
         let mut plans = Array3::zeros((count, horizon, self.range.width()));
         for mut plan in plans.outer_iter_mut() {
             plan.assign(&self.drawn(random));
         }
-        let known = self.best.as_ref().map(|(plan, _)| plan);
-        for (mut to, plan) in plans.outer_iter_mut().zip(known.or(self.former.as_ref())) {
-            to.assign(plan);
+        // At another place each time: paths of a pool are shared out among models by their number.
+        let place = random.random_range(0..count);
+        self.kept = self.best.is_some().then_some(place);
+        let best = self.best.as_ref().map(|best| &best.plan);
+        if let Some(plan) = best.or(self.former.as_ref()) {
+            plans.index_axis_mut(Axis(0), place).assign(plan);
         }
         plans
     }
@@ -213,23 +258,28 @@ impl Planner {
         }
     }
 
-    /// Draws the next plans around the best of these, `[candidates, horizon, actions]` with a score each. Scores that are
-    /// no numbers are the worst.
-    pub fn narrow(&mut self, plans: &Array3<f64>, scores: &[f64]) {
-        let score = |i: usize| match scores[i].is_nan() {
-            true => f64::NEG_INFINITY,
-            false => scores[i],
-        };
+    /// Draws the next plans around the best of these, `[candidates, horizon, actions]` with a score each.
+    pub fn narrow(&mut self, plans: &Array3<f64>, scores: &[Score]) {
+        let mut scores = scores.to_vec();
+        if let (Some(best), Some(place)) = (&mut self.best, self.kept.take()) {
+            let mean = |old: f64, new: f64| (best.times * old + new) / (best.times + 1.0);
+            best.score = Score {
+                violation: mean(best.score.violation, scores[place].violation),
+                value: mean(best.score.value, scores[place].value),
+            };
+            best.times += 1.0;
+            scores[place] = best.score;
+        }
         let mut order: Vec<usize> = (0..plans.len_of(Axis(0))).collect();
-        order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
+        order.sort_by(|&a, &b| scores[a].order(&scores[b]));
         let Some(&first) = order.first() else { return };
-        if self
-            .best
-            .as_ref()
-            .is_none_or(|(_, best)| score(first) >= *best)
-        {
-            let plan = plans.index_axis(Axis(0), first).to_owned();
-            self.best = Some((plan, score(first)));
+        let is_better = |best: &Best| scores[first].order(&best.score) == Ordering::Less;
+        if self.best.as_ref().is_none_or(is_better) {
+            self.best = Some(Best {
+                plan: plans.index_axis(Axis(0), first).to_owned(),
+                score: scores[first],
+                times: 1.0,
+            });
         }
         let count = ((ELITES * order.len() as f64) as usize).clamp(2.min(order.len()), order.len());
         let elites = plans.select(Axis(0), &order[..count]);
@@ -241,11 +291,12 @@ impl Planner {
                 *std = KEPT * &*std + (1.0 - KEPT) * spread;
             }
             (Proposal::Categorical(shares), ActionRange::Choices(choices)) => {
+                let least = LEAST.min(0.5 / choices.len() as f64);
                 for ((t, c), share) in shares.indexed_iter_mut() {
                     let taken = elites.slice(s![.., t, 0]);
                     let taken = taken.iter().filter(|&&a| a == choices[c]).count();
                     let found = KEPT * *share + (1.0 - KEPT) * taken as f64 / count as f64;
-                    *share = LEAST + (1.0 - LEAST * choices.len() as f64) * found;
+                    *share = least + (1.0 - least * choices.len() as f64) * found;
                 }
             }
             _ => unreachable!("proposals are made of the range"),
@@ -254,12 +305,12 @@ impl Planner {
 
     /// The best plan of this step, `[horizon, actions]`.
     pub fn best(&self) -> Option<&Array2<f64>> {
-        self.best.as_ref().map(|(plan, _)| plan)
+        self.best.as_ref().map(|best| &best.plan)
     }
 
-    /// Its score.
-    pub fn score(&self) -> Option<f64> {
-        self.best.as_ref().map(|(_, score)| *score)
+    /// Its mean score.
+    pub fn score(&self) -> Option<Score> {
+        self.best.as_ref().map(|best| best.score)
     }
 }
 
@@ -279,7 +330,7 @@ mod tests {
             low: vec![-1.0, 0.0],
             high: vec![1.0, 0.5],
         };
-        let planner = Planner::new(range, PlannerSettings::default());
+        let mut planner = Planner::new(range, PlannerSettings::default());
         let plans = planner.candidates(&mut random());
         assert_eq!(plans.dim(), (64, 25, 2));
         for plan in plans.outer_iter() {
@@ -301,12 +352,12 @@ mod tests {
             let plans = planner.candidates(&mut random);
             let hits = plans.outer_iter().map(|plan| {
                 let hits = plan.column(0).into_iter().enumerate();
-                hits.filter(|(t, a)| **a == wanted(*t)).count() as f64
+                Score::of(hits.filter(|(t, a)| **a == wanted(*t)).count() as f64)
             });
-            let scores: Vec<f64> = hits.collect();
+            let scores: Vec<Score> = hits.collect();
             planner.narrow(&plans, &scores);
         }
-        assert!(planner.score().unwrap() >= 24.0);
+        assert!(planner.score().unwrap().value >= 24.0);
     }
 
     #[test]
@@ -317,23 +368,48 @@ mod tests {
         };
         let mut planner = Planner::new(range, PlannerSettings::default());
         let plans = planner.candidates(&mut random());
-        let scores: Vec<f64> = (0..64).map(|i| f64::from(i == 9)).collect();
+        let scores: Vec<Score> = (0..64).map(|i| Score::of(f64::from(i == 9))).collect();
         planner.narrow(&plans, &scores);
         planner.go_on();
         let next = planner.candidates(&mut random());
-        assert_eq!(next[[0, 0, 0]], plans[[9, 1, 0]]);
-        assert_eq!(next[[0, 23, 0]], plans[[9, 24, 0]]);
+        let goes_on = |plan: ndarray::ArrayView2<f64>| {
+            plan[[0, 0]] == plans[[9, 1, 0]] && plan[[23, 0]] == plans[[9, 24, 0]]
+        };
+        assert_eq!(next.outer_iter().filter(|plan| goes_on(*plan)).count(), 1);
     }
 
-    /// A score that is no number never wins.
+    /// A score that is no number never wins, and no return outweighs a limit.
     #[test]
-    fn scores_that_are_no_numbers_are_the_worst() {
+    fn scores_are_ordered_by_limits_first() {
         let range = ActionRange::Choices(vec![0.0, 1.0]);
         let mut planner = Planner::new(range, PlannerSettings::default());
         let plans = planner.candidates(&mut random());
-        let mut scores = vec![f64::NAN; 64];
-        scores[5] = -7.0;
+        let mut scores = vec![Score::of(f64::NAN); 64];
+        scores[4] = Score {
+            violation: 1e-9,
+            value: 1e30,
+        };
+        scores[5] = Score::of(-7.0);
         planner.narrow(&plans, &scores);
-        assert_eq!(planner.score(), Some(-7.0));
+        assert_eq!(planner.score(), Some(Score::of(-7.0)));
+    }
+
+    /// Fault: the luckiest of all scores was kept for ever, however bad the same plan was when it was imagined again.
+    #[test]
+    fn luck_does_not_last() {
+        let range = ActionRange::Choices(vec![0.0, 1.0]);
+        let mut planner = Planner::new(range, PlannerSettings::default());
+        let mut random = random();
+        let plans = planner.candidates(&mut random);
+        let mut scores = vec![Score::of(0.0); 64];
+        scores[3] = Score::of(10.0);
+        planner.narrow(&plans, &scores);
+        let lucky = planner.best().unwrap().clone();
+        let plans = planner.candidates(&mut random);
+        let again = plans.outer_iter().position(|plan| plan == lucky).unwrap();
+        let mut scores = vec![Score::of(1.0); 64];
+        scores[again] = Score::of(-30.0);
+        planner.narrow(&plans, &scores);
+        assert_eq!(planner.score(), Some(Score::of(1.0)));
     }
 }

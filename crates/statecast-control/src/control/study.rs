@@ -12,10 +12,10 @@ use super::{
     ActionRange, ControlError, ControlSettings, Controller, Coverage, Limit, Objective, Planner,
     SetPoint,
 };
-use crate::environment::Environment;
+use crate::environment::{Environment, Task};
 use crate::evaluation::{
     EvaluationError, FittedQ, FittedSettings, Logged, RolloutSpec, Rules, SimulatedEpisodes,
-    TerminationModel,
+    TerminationModel, time_limit,
 };
 use crate::forecast::Forecaster;
 use crate::metrics::{Estimate, block_bootstrap};
@@ -37,8 +37,8 @@ const FITTED: FittedSettings = FittedSettings {
 ///
 /// ```
 /// use statecast::baselines::named;
-/// use statecast::control::{ControlSettings, ControlStudy, Objective, Rule};
-/// use statecast::environment::{self, Task};
+/// use statecast::control::{ControlSettings, ControlStudy, Objective};
+/// use statecast::environment;
 /// use statecast::evaluation::{RecordingFormat, SimulatedEpisodes};
 /// use statecast::forecast::{Forecaster, Settings};
 /// use statecast::policy::Uniform;
@@ -53,10 +53,10 @@ const FITTED: FittedSettings = FittedSettings {
 /// let selection = RoleSelection { transitions: true, ..RoleSelection::default() };
 /// let (recording, _) = read(&file, &selection, MissingPolicy::Error)?;
 ///
-/// let mut settings = ControlSettings::new(Objective::Rule(Rule(Task::named("pendulum")?)));
+/// let mut settings = ControlSettings::new(Objective::Reward);
 /// settings.planner.horizon = 5.try_into()?;
 /// let forecaster = Forecaster::of(named("fourier").unwrap(), Settings::builtin());
-/// let study = ControlStudy::new(&[recording], forecaster, settings, &())?;
+/// let study = ControlStudy::new(&[recording], pendulum.task(), forecaster, settings, &())?;
 /// let outcome = study.run(&mut *pendulum, 1, Some(3), &())?;
 /// assert_eq!(outcome.episodes.steps(), 3);
 /// # std::fs::remove_file(&file)?;
@@ -66,7 +66,7 @@ pub struct ControlStudy {
     knowledge: Knowledge,
     forecaster: Forecaster,
     logged: Logged,
-    range: ActionRange,
+    task: &'static Task,
     coverage: Coverage,
 }
 
@@ -86,6 +86,8 @@ pub struct ControlOutcome {
     pub recorded: Option<f64>,
     /// Goals, each with the mean distance from it in which episodes ended, in the state's unit.
     pub goals: Vec<(SetPoint, f64)>,
+    /// Limits, each with the share of steps that kept it.
+    pub limits: Vec<(Limit, f64)>,
     /// Recorded steps that were read before.
     pub recorded_steps: usize,
     /// Mean milliseconds that a step took.
@@ -95,49 +97,49 @@ pub struct ControlOutcome {
 }
 
 impl ControlStudy {
-    /// Reads recordings and asks whether the model's paths hold them.
+    /// Reads recordings of a task and asks whether the model's paths hold them.
     ///
     /// # Errors
     /// [`ControlError`] if a setting is wrong, the recordings are of another system, or the paths hold too little.
     pub fn new(
         recordings: &[Recording],
+        task: &'static Task,
         forecaster: Forecaster,
         settings: ControlSettings,
         observer: &dyn Observer,
     ) -> Result<Self, ControlError> {
         settings.check()?;
-        let (names, actions) = match recordings.first() {
-            Some(first) => (first.state_names().to_vec(), first.action_names().to_vec()),
-            None => return Err(EvaluationError::NoRuns(0).into()),
+        let first = recordings.first().ok_or(EvaluationError::NoRuns(0))?;
+        let (names, actions) = (first.state_names().to_vec(), first.action_names().to_vec());
+        check_task(task, &names, &actions, observer)?;
+        let rules = rules(&settings.objective, task);
+        let logged = Logged::new(recordings, &rules)?;
+        check_actions(&logged, &actions)?;
+        let mut logged = match (&settings.objective, time_limit(&logged)) {
+            // A goal knows no ends.
+            (Objective::Goal(_), _) => logged.without_terminations(),
+            (_, Some(limit)) => {
+                observer.note(&format!(
+                    "{} of {} episodes are done after {} steps: they count as truncated by a time limit",
+                    limit.runs.len(),
+                    logged.runs.len(),
+                    limit.steps
+                ));
+                logged.truncated_at(&limit)
+            }
+            _ => logged,
         };
-        let rules = match &settings.objective {
-            Objective::Rule(rule) => Rules::of(rule.0),
-            Objective::Predicted => Rules::default(),
-            // Rewards are those of the goal.
-            Objective::Goal(_) => Rules {
-                reward: Some(|_, _, _| 0.0),
-                terminated: None,
-            },
-        };
-        if let Objective::Rule(rule) = &settings.objective
-            && rule.0.observation.len() != names.len()
-        {
-            return Err(ControlError::OtherTask {
-                task: rule.0.name,
-                expected: rule.0.observation.len(),
-                found: names.len(),
-            });
-        }
-        let mut logged = Logged::new(recordings, &rules)?;
-        let rewards = rewards_of(&settings.objective, &logged, &names)?;
+        let units = units(&logged);
+        let rewards = rewards_of(&settings.objective, task, &logged, &names, &units)?;
         if let Rewards::Goal(_) = rewards {
             with_rewards(&mut logged, &rewards);
         }
-        let limits = settings.limits.iter();
-        let limits: Vec<(usize, Limit)> = limits
-            .map(|limit| Ok((state("limit", &limit.state, &names)?, limit.clone())))
-            .collect::<Result<_, ControlError>>()?;
-        let range = range(&settings.objective, &logged);
+        let limits = settings.limits.iter().map(|limit| {
+            let c = state("limit", &limit.state, &names)?;
+            Ok((c, units[c], limit.clone()))
+        });
+        let limits = limits.collect::<Result<Vec<_>, ControlError>>()?;
+        let all = logged.runs.iter().flat_map(|run| &run.rewards);
         let mut knowledge = Knowledge {
             termination: match settings.objective {
                 Objective::Predicted => TerminationModel::of(&logged),
@@ -145,6 +147,7 @@ impl ControlStudy {
             },
             rewards,
             limits,
+            mean_reward: all.clone().sum::<f64>() / all.count().max(1) as f64,
             terminal: None,
             state_names: names,
             action_names: actions,
@@ -159,20 +162,24 @@ impl ControlStudy {
             return Err(ControlError::NotTrusted {
                 held: coverage.held,
                 least: settings.least_coverage,
-                steps: horizon,
+                steps: coverage.steps,
             });
         }
         if settings.terminal_value {
             observer.begin("value of the recorded policy");
-            let fitted =
-                terminal_value(&logged, &rules, settings, &|share| observer.progress(share))?;
-            knowledge.terminal = Some(fitted);
+            let mut valued = logged.clone();
+            // In the unit of what plans earn, whatever was recorded.
+            if !with_reward {
+                with_rewards(&mut valued, &knowledge.rewards);
+            }
+            let progress = |share| observer.progress(share);
+            knowledge.terminal = Some(terminal_value(&valued, &rules, settings, &progress)?);
         }
         Ok(Self {
             knowledge,
             forecaster,
             logged,
-            range,
+            task,
             coverage,
         })
     }
@@ -187,7 +194,8 @@ impl ControlStudy {
     /// # Errors
     /// [`ControlError::Evaluation`] if they cannot be read.
     pub fn controller(&self) -> Result<Controller, ControlError> {
-        let planner = Planner::new(self.range.clone(), self.knowledge.settings.planner);
+        let range = ActionRange::of(self.task.action_space);
+        let planner = Planner::new(range, self.knowledge.settings.planner);
         let knowledge = self.knowledge.clone();
         let forecaster = self.forecaster.clone();
         Ok(Controller::new(
@@ -201,7 +209,8 @@ impl ControlStudy {
     /// Controls an environment for some episodes, of at most `steps` steps or as many as the task allows.
     ///
     /// # Errors
-    /// [`ControlError::Evaluation`] if the model cannot go on or the environment refuses an action.
+    /// [`ControlError::OtherTask`] for an environment of another task, [`ControlError::Evaluation`] if the model cannot go on
+    /// or the environment refuses an action.
     pub fn run(
         &self,
         environment: &mut dyn Environment,
@@ -209,6 +218,9 @@ impl ControlStudy {
         steps: Option<usize>,
         observer: &dyn Observer,
     ) -> Result<ControlOutcome, ControlError> {
+        if environment.task().name != self.task.name {
+            return Err(other_task(environment.task(), widths(self.task)));
+        }
         observer.begin("control");
         let mut controller = self.controller()?;
         let started = Instant::now();
@@ -235,12 +247,22 @@ impl ControlStudy {
             }
             _ => Vec::new(),
         };
+        let after = episodes.observations_after();
+        let limits = self.knowledge.limits.iter().map(|(c, _, limit)| {
+            let kept = after
+                .column(*c)
+                .iter()
+                .filter(|x| limit.is_kept(**x))
+                .count();
+            (limit.clone(), kept as f64 / after.nrows().max(1) as f64)
+        });
         Ok(ControlOutcome {
             coverage: self.coverage,
             returns: episodes.returns.clone(),
             mean: block_bootstrap(&episodes.returns, 1, self.knowledge.settings.seed),
             recorded: goals.is_empty().then_some(recorded / runs.len() as f64),
             goals,
+            limits: limits.collect(),
             recorded_steps: runs.iter().map(|run| run.steps()).sum(),
             milliseconds: 1000.0 * seconds / episodes.steps().max(1) as f64,
             clipped: controller.clipped(),
@@ -258,13 +280,97 @@ fn state(setting: &'static str, name: &str, names: &[String]) -> Result<usize, C
     })
 }
 
+fn widths(task: &Task) -> (usize, usize) {
+    (task.observation.len(), task.action_space.width())
+}
+
+fn other_task(task: &'static Task, found: (usize, usize)) -> ControlError {
+    ControlError::OtherTask {
+        task: task.name,
+        expected: widths(task),
+        found,
+    }
+}
+
+/// Whether recorded states and actions are those of a task, in its order.
+fn check_task(
+    task: &'static Task,
+    states: &[String],
+    actions: &[String],
+    observer: &dyn Observer,
+) -> Result<(), ControlError> {
+    let found = (states.len(), actions.len());
+    if found != widths(task) {
+        return Err(other_task(task, found));
+    }
+    let expected: Vec<&str> = task.observation.iter().map(|of| of.name).collect();
+    let bare = |name: &String| name.strip_prefix("obs_").unwrap_or(name).to_owned();
+    let bare: Vec<String> = states.iter().map(bare).collect();
+    if bare == expected {
+        return Ok(());
+    }
+    if expected
+        .iter()
+        .all(|name| bare.iter().any(|known| known == name))
+    {
+        return Err(ControlError::OtherOrder {
+            task: task.name,
+            expected,
+            found: states.to_vec(),
+        });
+    }
+    observer.note(&format!(
+        "states are taken as the task's observations, in this order: {}",
+        expected.join(", ")
+    ));
+    Ok(())
+}
+
+/// Nothing can be learned of an action that was always the same.
+fn check_actions(logged: &Logged, names: &[String]) -> Result<(), ControlError> {
+    let actions: Vec<_> = logged.runs.iter().map(|run| run.actions.view()).collect();
+    let actions = concatenate(Axis(0), &actions).expect("actions of one system");
+    for (column, name) in actions.columns().into_iter().zip(names) {
+        if column.iter().all(|a| *a == column[0]) {
+            return Err(ControlError::ConstantAction(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Rewards and ends that are known.
+fn rules(objective: &Objective, task: &Task) -> Rules {
+    match objective {
+        Objective::Reward => Rules::of(task),
+        Objective::Predicted => Rules::default(),
+        // Rewards are those of the goal.
+        Objective::Goal(_) => Rules {
+            reward: Some(|_, _, _| 0.0),
+            terminated: None,
+        },
+    }
+}
+
+/// Standard deviation of every recorded state, 1 of constant ones.
+fn units(logged: &Logged) -> Vec<f64> {
+    let states: Vec<_> = logged.runs.iter().map(|run| run.states.view()).collect();
+    let states = concatenate(Axis(0), &states).expect("states of one system");
+    let units = states.std_axis(Axis(0), 0.0);
+    units
+        .iter()
+        .map(|&unit| if unit > 0.0 { unit } else { 1.0 })
+        .collect()
+}
+
 fn rewards_of(
     objective: &Objective,
+    task: &'static Task,
     logged: &Logged,
     names: &[String],
+    units: &[f64],
 ) -> Result<Rewards, ControlError> {
     Ok(match objective {
-        Objective::Rule(rule) => Rewards::Rule(rule.0),
+        Objective::Reward => Rewards::Rule(task),
         Objective::Predicted => {
             let all = logged.runs.iter().flat_map(|run| &run.rewards);
             let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &r| {
@@ -273,13 +379,9 @@ fn rewards_of(
             Rewards::Predicted(low, high)
         }
         Objective::Goal(points) => {
-            let states: Vec<_> = logged.runs.iter().map(|run| run.states.view()).collect();
-            let states = concatenate(Axis(0), &states).expect("states of one system");
-            let units = states.std_axis(Axis(0), 0.0);
             let point = |point: &SetPoint| {
                 let c = state("goal", &point.state, names)?;
-                let unit = if units[c] > 0.0 { units[c] } else { 1.0 };
-                Ok((c, point.value, unit))
+                Ok((c, point.value, units[c]))
             };
             Rewards::Goal(
                 points
@@ -291,7 +393,7 @@ fn rewards_of(
     })
 }
 
-/// Puts a goal's rewards in the place of recorded ones.
+/// Puts rewards by a rule or goal in the place of recorded ones.
 fn with_rewards(logged: &mut Logged, rewards: &Rewards) {
     for run in &mut logged.runs {
         run.rewards = (0..run.steps())
@@ -302,25 +404,6 @@ fn with_rewards(logged: &mut Logged, rewards: &Rewards) {
                 rewards.step(&state, &row(&run.actions, t), &next, None).0
             })
             .collect();
-    }
-}
-
-/// The actions of the task, or those between the recorded ones.
-fn range(objective: &Objective, logged: &Logged) -> ActionRange {
-    if let Objective::Rule(rule) = objective {
-        return ActionRange::of(rule.0.action_space);
-    }
-    let actions: Vec<_> = logged.runs.iter().map(|run| run.actions.view()).collect();
-    let actions = concatenate(Axis(0), &actions).expect("actions of one system");
-    let fold = |start: f64, of: fn(f64, f64) -> f64| {
-        let columns = actions.columns().into_iter();
-        columns
-            .map(|column| column.iter().copied().fold(start, of))
-            .collect()
-    };
-    ActionRange::Box {
-        low: fold(f64::INFINITY, f64::min),
-        high: fold(f64::NEG_INFINITY, f64::max),
     }
 }
 

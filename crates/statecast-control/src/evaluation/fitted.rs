@@ -111,7 +111,8 @@ impl FittedQ {
         Ok(Value::of_paths(&paths.collect::<Vec<_>>()))
     }
 
-    /// Returns the policy's values at states `[rows, states]`, with all steps of the horizon left.
+    /// Returns the policy's values at states `[rows, states]`, with all steps of the horizon left. All states have the same
+    /// random numbers, so that they can be compared. Values are held to what the recorded rewards allow.
     ///
     /// # Errors
     /// [`EvaluationError::Policy`] if the policy fails.
@@ -119,16 +120,19 @@ impl FittedQ {
         &self,
         states: ArrayView2<f64>,
         policy: &mut dyn Policy,
-        random: &mut ChaCha8Rng,
+        seed: u64,
     ) -> Result<Vec<f64>, EvaluationError> {
         let rows = states.nrows();
-        let actions = policy.act(states, &mut generators(random, rows))?;
+        let mut random: Vec<ChaCha8Rng> =
+            (0..rows).map(|_| ChaCha8Rng::seed_from_u64(seed)).collect();
+        let actions = policy.act(states, &mut random)?;
         let left = Array1::ones(rows);
         let mut mean = vec![0.0; rows];
         for member in &self.members {
+            let (low, high) = member.bounds(self.spec.horizon as f64);
             let values = member.values(&member.network, states, actions.view(), &left);
             for (mean, value) in mean.iter_mut().zip(values) {
-                *mean += f64::from(value) / self.members.len() as f64;
+                *mean += f64::from(value).clamp(low, high) / self.members.len() as f64;
             }
         }
         Ok(mean)
@@ -254,6 +258,15 @@ impl ValueFunction {
         }
     }
 
+    /// The least and the greatest value of so many steps.
+    fn bounds(&self, steps: f64) -> (f64, f64) {
+        let steps = discount_sum(self.discount, steps);
+        (
+            self.rewards.0.min(0.0) * steps,
+            self.rewards.1.max(0.0) * steps,
+        )
+    }
+
     fn inputs(
         &self,
         states: ArrayView2<f64>,
@@ -311,14 +324,13 @@ impl ValueFunction {
             let ahead = self.values(&self.target, next.view(), actions.view(), &after);
             let target = |(i, &row): (usize, &usize)| {
                 let ends = transitions.terminated[row] || after[i] < 0.5 / horizon;
-                let steps = discount_sum(self.discount, after[i] * horizon);
                 let ahead = match ends {
                     true => 0.0,
                     // Without bounds, bootstrapping amplifies impossible values.
-                    false => f64::from(ahead[i]).clamp(
-                        self.rewards.0.min(0.0) * steps,
-                        self.rewards.1.max(0.0) * steps,
-                    ),
+                    false => {
+                        let (low, high) = self.bounds(after[i] * horizon);
+                        f64::from(ahead[i]).clamp(low, high)
+                    }
                 };
                 (transitions.rewards[row] + self.discount * ahead) as f32 / self.unit
             };

@@ -113,6 +113,14 @@ pub enum EvaluationError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An observation of another system.
+    #[error("an observation of {found} values; the recordings have {expected} states")]
+    Observation {
+        /// Its values.
+        found: usize,
+        /// States of the recordings.
+        expected: usize,
+    },
     /// A failure of the policy.
     #[error(transparent)]
     Policy(#[from] crate::policy::PolicyError),

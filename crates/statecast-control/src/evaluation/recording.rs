@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -168,17 +168,22 @@ impl SimulatedEpisodes {
         })
     }
 
-    /// Returns the observations `[episodes, observations]` after the last step of every episode.
-    pub fn last_observations(&self) -> Array2<f64> {
-        let column = |name: &str| self.columns.iter().find(|(known, _)| known == name);
-        let episodes = column("episode").map_or(&[][..], |(_, values)| values);
-        let ends: Vec<usize> = (0..episodes.len())
-            .filter(|&t| episodes.get(t + 1) != Some(&episodes[t]))
-            .collect();
+    /// Returns the observations `[steps, observations]` after the steps of all episodes.
+    pub fn observations_after(&self) -> Array2<f64> {
         let next = self.columns.iter();
         let next = next.filter(|(name, _)| name.starts_with("next_obs_"));
         let next: Vec<&Vec<f64>> = next.map(|(_, values)| values).collect();
-        Array2::from_shape_fn((ends.len(), next.len()), |(e, c)| next[c][ends[e]])
+        Array2::from_shape_fn((self.steps(), next.len()), |(t, c)| next[c][t])
+    }
+
+    /// Returns those after the last step of every episode, `[episodes, observations]`.
+    pub fn last_observations(&self) -> Array2<f64> {
+        let column = self.columns.iter().find(|(name, _)| name == "episode");
+        let episodes = column.map_or(&[][..], |(_, values)| values);
+        let ends: Vec<usize> = (0..episodes.len())
+            .filter(|&t| episodes.get(t + 1) != Some(&episodes[t]))
+            .collect();
+        self.observations_after().select(Axis(0), &ends)
     }
 
     /// Returns the number of steps of all episodes.

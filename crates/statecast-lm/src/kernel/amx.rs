@@ -91,6 +91,7 @@ impl Unit {
         b: &[[u32; PANEL]],
         to: &mut [[f32; PANEL]; TILE],
     ) {
+        debug_assert!(super::features() >= super::Features::Amx);
         let depth = b.len();
         assert!(depth > 0 && depth.is_multiple_of(DEPTH) && (1..=TILE).contains(&rows));
         assert!(high.len() == rows * depth && low.is_none_or(|low| low.len() == high.len()));
@@ -122,6 +123,7 @@ impl Unit {
                     to = in(reg) to,
                     row = in(reg) row,
                     panel = in(reg) panel,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _,
                     options(nostack)
                 )
             },
@@ -153,6 +155,7 @@ impl Unit {
                     to = in(reg) to,
                     row = in(reg) row,
                     panel = in(reg) panel,
+                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _, out("tmm5") _,
                     options(nostack)
                 )
             },
