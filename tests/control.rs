@@ -191,7 +191,7 @@ fn a_pole_is_balanced_after_twenty_random_episodes() {
     let said = pole.control(&options).unwrap();
     assert_eq!(pole.column("reward").len(), 120, "{said}");
     assert!(
-        pole.column("act_push")
+        pole.column("act_push_right")
             .iter()
             .all(|a| [0.0, 1.0].contains(a))
     );
@@ -315,7 +315,7 @@ fn goals_of_discrete_tasks_choose_among_their_actions() {
     ];
     pole.control(&options).unwrap();
     assert!(
-        pole.column("act_push")
+        pole.column("act_push_right")
             .iter()
             .all(|a| [0.0, 1.0].contains(a))
     );
