@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Task, recorded random episodes, options.
 TASKS = {
     "pendulum": (2, []),
-    "cart-pole": (20, ["--experts", "linear", "--horizon", "50", "--iterations", "2", "--candidates", "48", "--steps", "200"]),
+    "cart-pole": (20, ["--experts", "linear", "--steps", "200"]),
     "mountain-car": (2, ["--experts", "fourier", "--horizon", "100", "--candidates", "32", "--iterations", "3"]),
     "cart-pole-swing-up": (8, ["--horizon", "40"]),
 }

@@ -69,17 +69,13 @@ impl Recorded {
 
     /// Values of a column of the controlled episodes.
     fn column(&self, name: &str) -> Vec<f64> {
-        let mut reader = csv::Reader::from_path(self.path("out.csv")).unwrap();
-        let place = reader
-            .headers()
-            .unwrap()
-            .iter()
-            .position(|h| h == name)
-            .unwrap();
-        let rows = reader
-            .records()
-            .map(|row| row.unwrap()[place].parse().unwrap());
-        rows.collect()
+        let table = std::fs::read_to_string(self.path("out.csv")).unwrap();
+        let mut rows = table
+            .lines()
+            .map(|line| line.split(',').collect::<Vec<_>>());
+        let names = rows.next().unwrap();
+        let place = names.iter().position(|known| *known == name).unwrap();
+        rows.map(|row| row[place].parse().unwrap()).collect()
     }
 }
 
@@ -173,24 +169,22 @@ fn a_limit_that_cannot_be_kept_is_broken_as_little_as_possible() {
     assert!(limited < 0.8 * free, "{limited}, without a limit {free}");
 }
 
-/// Plans of 40 steps see the end of the track.
+/// Fault: plans that earned the same were taken as they came, and the cart drifted off its track.
 #[test]
 fn a_pole_is_balanced_after_twenty_random_episodes() {
     let pole = Recorded::new("cart-pole", "20");
     let options = [
         "--experts",
         "linear",
-        "--horizon",
-        "40",
         "--iterations",
         "2",
         "--candidates",
         "32",
         "--steps",
-        "120",
+        "200",
     ];
     let said = pole.control(&options).unwrap();
-    assert_eq!(pole.column("reward").len(), 120, "{said}");
+    assert_eq!(pole.column("reward").len(), 200, "{said}");
     assert!(
         pole.column("act_push_right")
             .iter()
@@ -198,7 +192,7 @@ fn a_pole_is_balanced_after_twenty_random_episodes() {
     );
 }
 
-/// Plans of 4 steps see no fall before it cannot be helped; what the states after them are worth tells.
+/// Plans of 3 steps see no fall before it cannot be helped; what the states after them are worth tells.
 #[test]
 fn short_plans_look_further_by_the_value_of_where_they_end() {
     let pole = Recorded::new("cart-pole", "20");
@@ -207,7 +201,7 @@ fn short_plans_look_further_by_the_value_of_where_they_end() {
             "--experts",
             "linear",
             "--horizon",
-            "4",
+            "3",
             "--iterations",
             "2",
             "--candidates",

@@ -32,6 +32,8 @@ pub(super) struct Knowledge {
     pub(super) rewards: Rewards,
     /// Limits with the indices of their states, and the units of these.
     pub(super) limits: Vec<(usize, f64, Limit)>,
+    /// Mean and standard deviation of every recorded state.
+    pub(super) typical: Vec<(f64, f64)>,
     /// Mean of the recorded rewards: what the first row of an episode has, to which no step led.
     pub(super) mean_reward: f64,
     pub(super) termination: Option<TerminationModel>,
@@ -162,6 +164,7 @@ impl Controller {
                 actions: vec![Vec::new(); paths],
                 steps: vec![0; paths],
                 returns: vec![0.0; paths],
+                distance: vec![0.0; paths],
                 alive: vec![1.0; paths],
                 beyond: vec![vec![0.0; self.knowledge.limits.len()]; paths],
             },
@@ -196,6 +199,7 @@ impl Controller {
             Score {
                 violation: violations.sum(),
                 value: mean - spread,
+                distance: own.map(|path| steps.distance[path]).sum::<f64>(),
             }
         };
         Ok((0..candidates).map(score).collect())
@@ -287,6 +291,8 @@ struct PlanSteps<'p> {
     actions: Vec<Vec<f64>>,
     steps: Vec<usize>,
     returns: Vec<f64>,
+    /// Squared distances from the recorded mean along a path, in standard deviations, summed over steps and states.
+    distance: Vec<f64>,
     /// Probability that a path has not ended.
     alive: Vec<f64>,
     /// How far a path has been beyond every limit, summed over its steps, in units of the state.
@@ -345,6 +351,7 @@ impl EpisodeSteps for PlanSteps<'_> {
             rewards: of_step,
             limits,
             termination,
+            typical,
             ..
         } = self.knowledge;
         for (row, path) in paths.enumerate() {
@@ -368,6 +375,9 @@ impl EpisodeSteps for PlanSteps<'_> {
                     *beyond += (next[*c] - limit.bound).abs().max(f64::MIN_POSITIVE) / unit;
                 }
             }
+            let typical = next.iter().zip(typical);
+            let off = typical.map(|(x, (mean, unit))| ((x - mean) / unit).powi(2));
+            self.distance[path] += off.sum::<f64>();
             self.steps[path] += 1;
             self.states[path] = next;
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ndarray::{Array2, Axis, concatenate};
+use ndarray::{Array2, ArrayView1, Axis, concatenate};
 use serde::Serialize;
 
 use super::controller::{Knowledge, TerminalValue};
@@ -18,7 +18,7 @@ use crate::evaluation::{
     TerminationModel, time_limit,
 };
 use crate::forecast::Forecaster;
-use crate::metrics::{Estimate, block_bootstrap};
+use crate::metrics::{Estimate, block_bootstrap, mean_and_std};
 use crate::policy::Cloned;
 use crate::recording::Recording;
 use crate::study::Observer;
@@ -129,7 +129,8 @@ impl ControlStudy {
             }
             _ => logged,
         };
-        let units = units(&logged);
+        let typical = typical(&logged);
+        let units: Vec<f64> = typical.iter().map(|(_, unit)| *unit).collect();
         let rewards = rewards_of(&settings.objective, task, &logged, &names, &units)?;
         if let Rewards::Goal(_) = rewards {
             with_rewards(&mut logged, &rewards);
@@ -147,6 +148,7 @@ impl ControlStudy {
             },
             rewards,
             limits,
+            typical,
             mean_reward: all.clone().sum::<f64>() / all.count().max(1) as f64,
             terminal: None,
             state_names: names,
@@ -351,15 +353,15 @@ fn rules(objective: &Objective, task: &Task) -> Rules {
     }
 }
 
-/// Standard deviation of every recorded state, 1 of constant ones.
-fn units(logged: &Logged) -> Vec<f64> {
+/// Mean and standard deviation of every recorded state; 1 of constant ones.
+fn typical(logged: &Logged) -> Vec<(f64, f64)> {
     let states: Vec<_> = logged.runs.iter().map(|run| run.states.view()).collect();
     let states = concatenate(Axis(0), &states).expect("states of one system");
-    let units = states.std_axis(Axis(0), 0.0);
-    units
-        .iter()
-        .map(|&unit| if unit > 0.0 { unit } else { 1.0 })
-        .collect()
+    let of = |column: ArrayView1<f64>| {
+        let (mean, std) = mean_and_std(&column.to_vec());
+        (mean, if std > 0.0 { std } else { 1.0 })
+    };
+    states.columns().into_iter().map(of).collect()
 }
 
 fn rewards_of(
