@@ -356,7 +356,7 @@ mod tests {
             ActionRange::Choices(vec![0.0, 1.0]),
             PlannerSettings::default(),
         );
-        let wanted = |t: usize| f64::from(u8::from(t % 3 == 0));
+        let wanted = |t: usize| f64::from(u8::from(t.is_multiple_of(3)));
         let mut random = random();
         for _ in 0..12 {
             let plans = planner.candidates(&mut random);
