@@ -129,7 +129,7 @@ fn goals_are_reached_and_limits_kept() {
     assert!(said.contains("obs_x: ended 0."), "{said}");
     let mut limited = options.to_vec();
     limited.extend(["--limit", "obs_x < 0.5 @ 1"]);
-    cart.control(&limited).unwrap();
+    let said = cart.control(&limited).unwrap();
     let farthest = cart
         .column("next_obs_x")
         .into_iter()
