@@ -23,7 +23,7 @@ use crate::recording::Recording;
 /// Control a simulated task by planning in a model that reads recordings, without training
 ///
 /// At every step sequences of actions are imagined from the present state, all from one context, and searched by the
-/// cross-entropy method. The first action of the best is taken, and what comes of it is read. It refuses where the model's
+/// cross-entropy method. The first action of the best is taken, and the result is read. It refuses where the model's
 /// paths do not hold what the recordings did.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \

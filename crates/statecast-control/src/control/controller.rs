@@ -70,7 +70,7 @@ impl Knowledge {
     }
 }
 
-/// An [`Agent`] that imagines plans in a model and takes the first action of the best one. What comes of it is read, so
+/// An [`Agent`] that imagines plans in a model and takes the first action of the best one. The result is read, so
 /// that the model knows more at every step.
 pub struct Controller {
     knowledge: Knowledge,

@@ -2,7 +2,7 @@
 //!
 //! At every step a [`Planner`] proposes sequences of actions, all of which are imagined at once from the present state, and
 //! narrows its proposals around the best ones (cross-entropy method, Rubinstein & Kroese 2004; correlated noise and kept
-//! elites as in iCEM, Pinneri et al., arXiv 2008.06389). The first action of the best is taken, and what comes of it is read.
+//! elites as in iCEM, Pinneri et al., arXiv 2008.06389). The first action of the best is taken, and the result is read.
 //! A [`ControlStudy`] first asks whether the model's paths hold what the recordings did, then runs episodes.
 
 mod controller;

@@ -50,10 +50,10 @@ pub trait Agent {
         None
     }
 
-    /// Takes what came of an action at an observation. The time limit of a recording is a truncation.
+    /// Learns from the result of an action at an observation. The time limit of a recording is a truncation.
     ///
     /// # Errors
-    /// [`EvaluationError`] if it cannot take it.
+    /// [`EvaluationError`] if it cannot learn from it.
     fn learn(
         &mut self,
         _observation: &[f64],

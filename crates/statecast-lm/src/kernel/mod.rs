@@ -18,9 +18,14 @@ mod keys;
 mod packed;
 mod pages;
 mod parallel;
-// Where only the matrix unit is missing, only that is plain.
 #[cfg(any(test, not(all(target_arch = "x86_64", target_os = "linux"))))]
-#[cfg_attr(all(target_arch = "x86_64", not(test)), allow(dead_code))]
+#[cfg_attr(
+    all(target_arch = "x86_64", not(test)),
+    allow(
+        dead_code,
+        reason = "where only the matrix unit is missing, only that is plain"
+    )
+)]
 mod plain;
 mod tiles;
 
