@@ -21,8 +21,8 @@ use crate::cli::terminal::Terminal;
 use crate::environment::Task;
 use crate::evaluation::{
     Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
-    PolicyEstimate, RankingMetrics, RecordedPolicy, RolloutModel, Termination, Value, check_names,
-    read_truth,
+    PolicyEstimate, RankingMetrics, RecordedPolicy, ReturnStatistics, RolloutModel, Selection,
+    Termination, Value, check_names, read_truth,
 };
 use crate::forecasters::{ForecasterName, System};
 use crate::output::{Manifest, TableFormat};
@@ -31,7 +31,11 @@ use crate::recording::Recording;
 use crate::report::{self, About};
 
 /// Names and descriptions of the estimators.
-const ESTIMATORS: [(&str, &str); 12] = [
+const ESTIMATORS: [(&str, &str); 14] = [
+    (
+        "combined",
+        "The others and the policy's own recorded returns, weighted by their precisions",
+    ),
     (
         "mixture",
         "Rollouts in a mixture of the recalibrated language model and both learned models",
@@ -51,6 +55,10 @@ const ESTIMATORS: [(&str, &str); 12] = [
     ),
     ("linear", "Rollouts in a linear model"),
     ("mlp", "Rollouts in an ensemble of neural networks"),
+    (
+        "corrected",
+        "Rollouts in the networks, with their errors at the steps of the nearest recording",
+    ),
     ("fqe", "Fitted Q evaluation"),
     ("is", "Weighted per-decision importance sampling"),
     (
@@ -104,9 +112,9 @@ pub(super) struct Arguments {
     /// Steps of an episode [default: the task's time limit, or the longest recorded episode]
     #[arg(long)]
     horizon: Option<NonZeroUsize>,
-    /// Discount factor per step
-    #[arg(long, default_value_t = 0.99)]
-    discount: f64,
+    /// Discount factor per step [default: 0.99, or that of --protocol]
+    #[arg(long)]
+    discount: Option<f64>,
     /// Imagined paths per policy
     #[arg(long, default_value = "50")]
     paths: NonZeroUsize,
@@ -122,7 +130,7 @@ pub(super) struct Arguments {
         long,
         value_parser = estimators::<Estimator>(&ESTIMATORS),
         value_delimiter = ',',
-        default_value = "mixture,vicl,dicl-s,dicl-sa,linear,mlp,fqe,is,dr,on-policy,behaviour"
+        default_value = "combined,mixture,vicl,dicl-s,dicl-sa,linear,mlp,corrected,fqe,is,dr,on-policy,behaviour"
     )]
     estimators: Vec<Estimator>,
     #[command(flatten)]
@@ -136,6 +144,20 @@ pub(super) struct Arguments {
     /// True values to compare the estimates with: a CSV file with the columns policy and value
     #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
     truth: Option<PathBuf>,
+    /// Say which policies are better than this one, of --policy, by paired differences
+    #[arg(long, value_name = "NAME")]
+    incumbent: Option<String>,
+    /// Largest expected share of policies that are not better among those selected
+    #[arg(
+        long,
+        value_name = "RATE",
+        default_value_t = 0.1,
+        requires = "incumbent"
+    )]
+    false_discovery_rate: f64,
+    /// Compare with true values as a benchmark does
+    #[arg(long, value_parser = protocol())]
+    protocol: Option<Protocol>,
     /// Seed of the draws
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -145,6 +167,21 @@ pub(super) struct Arguments {
     /// Self-contained HTML report of the estimates and their intervals
     #[arg(long)]
     report: Option<PathBuf>,
+}
+
+/// How a benchmark compares estimates with true values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Dope,
+}
+
+fn protocol() -> impl TypedValueParser<Value = Protocol> {
+    choice([(
+        "dope",
+        "Deep OPE (Fu et al., ICLR 2021): discount 0.995; absolute error of normalised returns, rank correlation, \
+         regret@1 and regret@5",
+        Protocol::Dope,
+    )])
 }
 
 fn termination() -> impl TypedValueParser<Value = Termination> {
@@ -172,10 +209,12 @@ struct Run<'a> {
     seed: u64,
     estimates: &'a [PolicyEstimate],
     truth: &'a [Option<Value>],
+    true_returns: &'a [Option<ReturnStatistics>],
     recorded: &'a [RecordedPolicy],
     /// Name of the estimator with the smallest error for the recorded policies, if it is reliable.
     recommended: Option<&'static str>,
     rankings: &'a [(&'static str, RankingMetrics)],
+    selection: Option<&'a Selection>,
     seconds: f64,
 }
 
@@ -196,6 +235,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     drop(terminal);
     finish(&forecasters)?;
     let rankings = values.rankings();
+    let selection = arguments.incumbent(&values.policies)?;
+    let rate = arguments.false_discovery_rate;
+    let selection = selection.map(|incumbent| values.better_than(incumbent, rate));
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.report {
         ending.report(path, || {
@@ -215,29 +257,56 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             policies: policies.collect(),
             task: task.map(|task| task.name),
             horizon,
-            discount: arguments.discount,
+            discount: arguments.discount(),
             paths: arguments.paths.get(),
             context: arguments.context,
             contexts: arguments.contexts.get(),
             seed: arguments.seed,
             estimates: &values.estimates,
             truth: &values.truth,
+            true_returns: &values.true_returns,
             recorded: &values.recorded,
             recommended: values.recommended().map(Estimator::name),
             rankings: &rankings,
+            selection: selection.as_ref(),
             seconds: started.elapsed().as_secs_f64(),
         };
         ending.table(output, &values.table(), &Manifest::new("evaluate", &run));
     }
-    ending.show(&text::of(&values, &rankings))
+    let mut text = text::of(&values);
+    if let Some(selection) = &selection {
+        text += &text::selected(selection);
+    }
+    text += &text::compared(&rankings, arguments.protocol == Some(Protocol::Dope));
+    ending.show(&text)
 }
 
 impl Arguments {
+    fn discount(&self) -> f64 {
+        let of_protocol = self.protocol.map(|Protocol::Dope| 0.995);
+        self.discount.or(of_protocol).unwrap_or(0.99)
+    }
+
+    /// Returns the index of the incumbent among the policies.
+    fn incumbent(&self, policies: &[String]) -> anyhow::Result<Option<usize>> {
+        let Some(name) = &self.incumbent else {
+            return Ok(None);
+        };
+        let found = policies.iter().position(|policy| policy == name);
+        let found = found.with_context(|| {
+            format!(
+                "--incumbent {name}: is none of the policies ({})",
+                policies.join(", ")
+            )
+        })?;
+        Ok(Some(found))
+    }
+
     fn settings(&self) -> anyhow::Result<EvaluationSettings> {
         let mut settings = EvaluationSettings::new(self.estimators.clone());
         settings.termination = self.termination;
         settings.horizon = self.horizon.map(NonZeroUsize::get);
-        settings.discount = self.discount;
+        settings.discount = self.discount();
         settings.paths = self.paths.get();
         settings.context = self.context;
         settings.contexts = self.contexts.get();
@@ -253,6 +322,17 @@ impl Arguments {
         }
         written_as(self.report.as_ref(), &["html"])?;
         settings.check()?;
+        let rate = self.false_discovery_rate;
+        ensure!(
+            rate > 0.0 && rate < 1.0,
+            "--false-discovery-rate {rate}: must be above 0 and below 1"
+        );
+        let names = self.sources()?.into_iter().map(|(name, _)| name);
+        self.incumbent(&names.collect::<Vec<_>>())?;
+        ensure!(
+            self.protocol.is_none() || self.truth.is_some() || self.simulate.is_some(),
+            "--protocol compares with true values: give them with --truth or --simulate"
+        );
         let (policies, recordings) = (self.behaviours.len(), self.files.len());
         if policies > 0 && policies != recordings {
             return Err(EvaluationStudyError::Behaviours {
@@ -366,7 +446,7 @@ impl Arguments {
         let settings = [
             ("task", task.map_or("unknown", |t| t.name).to_owned()),
             ("horizon", horizon.to_string()),
-            ("discount", self.discount.to_string()),
+            ("discount", self.discount().to_string()),
             ("paths", self.paths.to_string()),
         ];
         About {

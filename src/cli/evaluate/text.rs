@@ -1,11 +1,11 @@
 //! Tables of policies' values, for a terminal.
 
 use crate::cli::windowed::aligned_rows;
-use crate::evaluation::{PolicyValues, RankingMetrics, RecordedPolicy, Value};
-use crate::output::{number, numbers};
+use crate::evaluation::{PolicyValues, RankingMetrics, RecordedPolicy, Selection, Value};
+use crate::output::{number, numbers, percent};
 
 /// Formats the tables.
-pub(super) fn of(values: &PolicyValues, rankings: &[(&'static str, RankingMetrics)]) -> String {
+pub(super) fn of(values: &PolicyValues) -> String {
     let mut text = aligned_rows(&estimate_rows(values));
     text += "\nEstimated mean returns with 90 % intervals; [-]: no interval from one episode; -: the estimator is not applicable.\n";
     let mut recorded = values.recorded.iter();
@@ -20,13 +20,106 @@ pub(super) fn of(values: &PolicyValues, rankings: &[(&'static str, RankingMetric
         text += &line;
         text += "\n";
     }
-    if !rankings.is_empty() {
+    let distributions = distribution_rows(values);
+    if distributions.len() > 1 {
         text += "\n";
-        text += &aligned_rows(&ranking_rows(rankings));
-        text +=
-            "\nError: mean |estimate - truth|; regret relative to the range of the true values.\n";
+        text += &aligned_rows(&distributions);
+        text += "\nReturns of single episodes: their 10 % quantile, median and mean of the worst 10 %; true ones of the \
+                 simulator in brackets; probability of termination before the horizon.\n";
     }
     text
+}
+
+/// Formats the differences from the incumbent and the policies that are better.
+pub(super) fn selected(selection: &Selection) -> String {
+    let incumbent = &selection.incumbent;
+    let mut rows = vec![vec![
+        "policy".to_owned(),
+        format!("minus {incumbent}"),
+        "p".to_owned(),
+    ]];
+    rows.extend(selection.differences.iter().map(|difference| {
+        vec![
+            difference.policy.clone(),
+            shown(&difference.value),
+            difference.p_value.map_or("-".to_owned(), |p| number(p, 3)),
+        ]
+    }));
+    let better: Vec<&str> = selection.better().collect();
+    let rate = percent(selection.false_discovery_rate, 0);
+    let verdict = match better.is_empty() {
+        true => {
+            format!("No policy is better than {incumbent} at a false discovery rate of {rate}.")
+        }
+        false => format!(
+            "Better than {incumbent} at a false discovery rate of {rate}: {}.",
+            better.join(", ")
+        ),
+    };
+    format!(
+        "\n{}\nPaired differences with 90 % intervals. {verdict}\n",
+        aligned_rows(&rows)
+    )
+}
+
+/// Formats the comparison with true values, as the protocol of DOPE has it or with all metrics.
+pub(super) fn compared(rankings: &[(&'static str, RankingMetrics)], dope: bool) -> String {
+    match (rankings.is_empty(), dope) {
+        (true, _) => String::new(),
+        (false, true) => format!(
+            "\n{}\nAbsolute error and regret of returns that are normalised to 0 to 1 by the true values.\n",
+            aligned_rows(&dope_rows(rankings))
+        ),
+        (false, false) => format!(
+            "\n{}\nError: mean |estimate - truth|; regret relative to the range of the true values; Sharpe@3: gain of the \
+             three highest over the recordings per standard deviation.\n",
+            aligned_rows(&ranking_rows(rankings))
+        ),
+    }
+}
+
+fn dope_rows(rankings: &[(&'static str, RankingMetrics)]) -> Vec<Vec<String>> {
+    let heads = [
+        "estimator",
+        "absolute error",
+        "rank correlation",
+        "regret@1",
+        "regret@5",
+    ];
+    let row = |(name, s): &(&'static str, RankingMetrics)| {
+        let numbers = [s.relative, s.spearman, s.regret_1, s.regret_5];
+        let mut row = vec![(*name).to_owned()];
+        row.extend(numbers.map(|value| number(value, 3)));
+        row
+    };
+    let heads = heads.map(str::to_owned).to_vec();
+    std::iter::once(heads)
+        .chain(rankings.iter().map(row))
+        .collect()
+}
+
+/// Rows of the distributions by the first estimator that has them.
+fn distribution_rows(values: &PolicyValues) -> Vec<Vec<String>> {
+    let count = values.policies.len().max(1);
+    let mut all = values.estimates.chunks(count);
+    let first = all.find(|all| all.iter().any(|estimate| estimate.distribution.is_some()));
+    let heads = ["policy", "10 %", "median", "worst 10 %", "termination"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    for (estimate, truth) in first.into_iter().flatten().zip(&values.true_returns) {
+        let Some(found) = &estimate.distribution else {
+            continue;
+        };
+        let returns = [found.quantile_10, found.median, found.cvar_10];
+        let mut row = vec![estimate.policy.clone()];
+        let truth = truth.map(|t| [t.quantile_10, t.median, t.cvar_10]);
+        row.extend(returns.iter().enumerate().map(|(i, value)| {
+            let truth = truth.map(|truth| format!(" ({})", number(truth[i], 1)));
+            shown(&Some(*value)) + &truth.unwrap_or_default()
+        }));
+        row.push(percent(found.failure.mean, 0));
+        rows.push(row);
+    }
+    rows
 }
 
 fn shown(value: &Option<Value>) -> String {
@@ -85,6 +178,7 @@ fn ranking_rows(rankings: &[(&'static str, RankingMetrics)]) -> Vec<Vec<String>>
         "Spearman",
         "regret@1",
         "regret@3",
+        "Sharpe@3",
         "in 90 %",
     ];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
@@ -96,6 +190,7 @@ fn ranking_rows(rankings: &[(&'static str, RankingMetrics)]) -> Vec<Vec<String>>
             number(s.spearman, 2),
             number(s.regret_1, 3),
             number(s.regret_3, 3),
+            number(s.sharpe_3, 2),
             format!("{} of {}", s.covered, s.policies),
         ]);
     }

@@ -434,6 +434,7 @@ fn terminal_value(
         discount: settings.discount,
         rules: *rules,
         termination: None,
+        support: None,
         seed: settings.seed,
     };
     let fitted = FittedQ::fit(logged, &mut policy, &spec, FITTED, progress)?;

@@ -80,6 +80,10 @@ impl RolloutModel {
 pub enum Estimator {
     /// Rollouts in a model that is fitted to the recordings or reads them.
     Rollouts(RolloutModel),
+    /// The others, weighted by their precisions.
+    Combined,
+    /// Rollouts in the networks with on-policy corrections: every step with their error at the step of a recorded run.
+    Corrected,
     /// Fitted Q evaluation.
     Fqe,
     /// Weighted per-decision importance sampling.
@@ -92,11 +96,36 @@ pub enum Estimator {
     Behaviour,
 }
 
+/// What an estimator learns from the recordings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EstimatorKind {
+    /// A model of the system.
+    Rollouts,
+    /// A value function.
+    Values,
+    /// Ratios of action probabilities.
+    Ratios,
+    /// The policy's own returns, or those of all policies.
+    Returns,
+}
+
 impl Estimator {
+    /// Returns what it learns.
+    pub fn kind(self) -> EstimatorKind {
+        match self {
+            Self::Rollouts(_) | Self::Corrected => EstimatorKind::Rollouts,
+            Self::Fqe | Self::Dr => EstimatorKind::Values,
+            Self::Is => EstimatorKind::Ratios,
+            Self::Combined | Self::OnPolicy | Self::Behaviour => EstimatorKind::Returns,
+        }
+    }
+
     /// Returns the name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Rollouts(model) => model.name(),
+            Self::Combined => "combined",
+            Self::Corrected => "corrected",
             Self::Fqe => "fqe",
             Self::Is => "is",
             Self::Dr => "dr",
@@ -113,9 +142,10 @@ impl Estimator {
         }
     }
 
-    /// True if it evaluates any policy, so that its error for the recorded policies is known.
+    /// True if it evaluates any policy by itself, so that its error for the recorded policies is known and it takes part
+    /// in the combination.
     pub fn is_checked(self) -> bool {
-        !matches!(self, Self::OnPolicy | Self::Behaviour)
+        !matches!(self, Self::OnPolicy | Self::Behaviour | Self::Combined)
     }
 
     /// True if it needs recorded episodes that cover the horizon.
@@ -154,6 +184,8 @@ impl FromStr for Estimator {
             return Ok(Self::Rollouts(model));
         }
         let others = [
+            Self::Combined,
+            Self::Corrected,
             Self::Fqe,
             Self::Is,
             Self::Dr,

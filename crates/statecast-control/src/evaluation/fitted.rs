@@ -32,7 +32,7 @@ impl Default for FittedSettings {
     fn default() -> Self {
         Self {
             members: 3,
-            width: 64,
+            width: 128,
             updates: 12_000,
             batch: 128,
             rate: 1e-3,
@@ -90,6 +90,14 @@ impl FittedQ {
     /// # Errors
     /// [`EvaluationError::Policy`] if the policy fails.
     pub fn value(&self, policy: &mut dyn Policy) -> Result<Value, EvaluationError> {
+        Ok(Value::of_paths(&self.paths(policy)?))
+    }
+
+    /// Returns the policy's values at the starts of the spec by each value function.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Policy`] if the policy fails.
+    pub fn paths(&self, policy: &mut dyn Policy) -> Result<Vec<Path>, EvaluationError> {
         let starts = self.spec.starts.nrows();
         // Every start gets the same number of action draws.
         let paths = self.spec.paths.max(starts);
@@ -108,7 +116,7 @@ impl FittedQ {
             paths.collect::<Vec<_>>()
         };
         let paths = self.members.iter().enumerate().flat_map(of_member);
-        Ok(Value::of_paths(&paths.collect::<Vec<_>>()))
+        Ok(paths.collect())
     }
 
     /// Returns the policy's values at states `[rows, states]`, with all steps of the horizon left. All states have the same

@@ -6,7 +6,8 @@ use ndarray::Array2;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::{Path, Rules, TerminationModel, Value};
+use super::return_accumulator::StepsOutside;
+use super::{Path, RecordedSupport, ReturnDistribution, Rules, TerminationModel, Value};
 use crate::metrics::block_bootstrap;
 
 /// Separates the policy's random streams from the model's.
@@ -28,6 +29,8 @@ pub struct RolloutSpec {
     pub rules: Rules,
     /// Termination model, if paths may terminate by it.
     pub termination: Option<Arc<TerminationModel>>,
+    /// The recorded steps that those of paths are compared with, if they are.
+    pub support: Option<Arc<RecordedSupport>>,
     /// Seed of all draws.
     pub seed: u64,
 }
@@ -51,9 +54,13 @@ pub struct ImaginedRollouts {
     pub paths: Vec<Path>,
     /// Undiscounted rewards of each path until its end.
     pub rewards: Vec<Vec<f64>>,
+    /// Probability of each path that it has terminated by the horizon.
+    pub terminated: Vec<f64>,
     /// Number of values (starts, actions, states of a learned model) that were clipped to the
     /// model's range.
     pub clipped: usize,
+    /// How many of the steps lie outside of the recordings.
+    pub outside: StepsOutside,
 }
 
 impl ImaginedRollouts {
@@ -66,6 +73,11 @@ impl ImaginedRollouts {
     /// Returns the value, with the uncertainty over models and starts.
     pub fn value(&self) -> Value {
         Value::of_paths(&self.paths)
+    }
+
+    /// Returns the distribution of the returns over episodes; `None` for a single model.
+    pub fn distribution(&self) -> Option<ReturnDistribution> {
+        ReturnDistribution::of(&self.paths, &self.terminated)
     }
 
     /// Returns the mean over paths with a 95 % interval of the sampling error alone.

@@ -6,7 +6,7 @@ use ndarray::{Axis, s};
 
 use super::imagined::{ImaginedRollouts, RolloutSpec};
 use super::policy_steps::PolicySteps;
-use super::return_accumulator::ReturnAccumulator;
+use super::return_accumulator::{ReturnAccumulator, StepsOutside};
 use super::{ActionSource, EvaluationError, Logged, Path};
 use crate::forecast::{
     ChannelParts, EpisodeControl, Forecaster, Method, Reading, RewardRow, RolloutSettings,
@@ -177,6 +177,8 @@ pub fn in_context(
         paths: Vec::with_capacity(spec.paths),
         rewards: Vec::with_capacity(spec.paths),
         clipped: 0,
+        terminated: Vec::with_capacity(spec.paths),
+        outside: StepsOutside::default(),
     };
     let count = contexts.readings.len();
     let readings = contexts.readings.iter().zip(&contexts.segment_limits);
@@ -208,6 +210,12 @@ pub fn in_context(
             progress((number as f64 + share) / count as f64);
         })?;
         imagined.clipped += rollout.clipped;
+        let outside = control.steps.accumulator.steps_outside();
+        imagined.outside.steps += outside.steps;
+        imagined.outside.outside += outside.outside;
+        imagined
+            .terminated
+            .extend(control.steps.accumulator.terminated());
         let ReturnAccumulator {
             returns, rewards, ..
         } = control.steps.accumulator;

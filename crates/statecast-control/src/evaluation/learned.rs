@@ -1,5 +1,7 @@
 //! Policy rollouts in models that were learned from the recordings.
 
+use std::ops::Range;
+
 use ndarray::{Array1, Array2, Axis, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -8,7 +10,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 use super::imagined::{ImaginedRollouts, RolloutSpec};
 use super::policy_steps::PolicySteps;
 use super::return_accumulator::ReturnAccumulator;
-use super::{ActionSource, EvaluationError, Logged, Path};
+use super::{ActionSource, EvaluationError, Logged, Path, RecordedRun};
 use crate::dynamics::Dynamics;
 use crate::forecast::EpisodeSteps;
 
@@ -26,29 +28,40 @@ pub type DynamicsModels<'d> = [&'d dyn Dynamics];
 pub fn learned(
     models: &DynamicsModels,
     logged: &Logged,
-    mut actor: ActionSource,
+    actor: ActionSource,
     spec: &RolloutSpec,
     progress: &dyn Fn(f64),
 ) -> Result<ImaginedRollouts, EvaluationError> {
-    let starts = spec.starts.nrows();
-    let index: Vec<usize> = (0..spec.paths).map(|path| path % starts).collect();
-    let rollout = EnsembleRollout {
-        models,
-        logged,
-        spec,
-        starts: spec.starts.select(Axis(0), &index),
+    EnsembleRollout::new(models, logged, spec).imagined(actor, progress)
+}
+
+/// The same with on-policy corrections (Froehlich et al., On-Policy Model Errors, ICLR 2022): a path starts where one of
+/// some recorded runs did, and at every step the model's error at that run's step is added to its prediction. Under
+/// the actions of the run, the path is the run; under a policy near the one that made it, the model has to predict the
+/// difference only. Behind the end of the run, the model draws as in [`learned`].
+///
+/// # Errors
+/// [`EvaluationError::Policy`] if the policy fails.
+///
+/// # Panics
+/// Without runs, or if there is no run of such an index.
+pub fn corrected(
+    models: &DynamicsModels,
+    logged: &Logged,
+    runs: &[usize],
+    actor: ActionSource,
+    spec: &RolloutSpec,
+    progress: &dyn Fn(f64),
+) -> Result<ImaginedRollouts, EvaluationError> {
+    let spec = RolloutSpec {
+        starts: logged.starts().select(Axis(0), runs),
+        ..spec.clone()
     };
-    let (accumulator, clipped) = rollout.run(&mut actor, progress)?;
-    let paths = (0..spec.paths).map(|path| Path {
-        model: rollout.member(path),
-        start: path % starts,
-        value: accumulator.returns[path],
-    });
-    Ok(ImaginedRollouts {
-        paths: paths.collect(),
-        rewards: accumulator.rewards,
-        clipped,
-    })
+    let rollout = EnsembleRollout {
+        followed: Some(runs),
+        ..EnsembleRollout::new(models, logged, &spec)
+    };
+    rollout.imagined(actor, progress)
 }
 
 /// Rollouts in learned models. Paths of one member are adjacent.
@@ -58,9 +71,51 @@ struct EnsembleRollout<'t> {
     spec: &'t RolloutSpec,
     /// `[paths, states]`.
     starts: Array2<f64>,
+    /// The runs of the starts, if steps are corrected by the errors at theirs.
+    followed: Option<&'t [usize]>,
 }
 
-impl EnsembleRollout<'_> {
+impl<'t> EnsembleRollout<'t> {
+    fn new(models: &'t DynamicsModels, logged: &'t Logged, spec: &'t RolloutSpec) -> Self {
+        let starts = spec.starts.nrows();
+        let index: Vec<usize> = (0..spec.paths).map(|path| path % starts).collect();
+        Self {
+            models,
+            logged,
+            spec,
+            starts: spec.starts.select(Axis(0), &index),
+            followed: None,
+        }
+    }
+
+    fn imagined(
+        &self,
+        mut actor: ActionSource,
+        progress: &dyn Fn(f64),
+    ) -> Result<ImaginedRollouts, EvaluationError> {
+        let starts = self.spec.starts.nrows();
+        let (accumulator, clipped) = self.run(&mut actor, progress)?;
+        let paths = (0..self.spec.paths).map(|path| Path {
+            model: self.member(path),
+            start: path % starts,
+            value: accumulator.returns[path],
+        });
+        Ok(ImaginedRollouts {
+            outside: accumulator.steps_outside(),
+            terminated: accumulator.terminated(),
+            paths: paths.collect(),
+            rewards: accumulator.rewards,
+            clipped,
+        })
+    }
+
+    /// Returns the recorded run that a path follows at a step, if it does and that step's next state is known.
+    fn followed(&self, path: usize, step: usize) -> Option<&RecordedRun> {
+        let followed = self.followed?;
+        let run = &self.logged.runs[followed[path % followed.len()]];
+        (step < run.transitions()).then_some(run)
+    }
+
     fn members(&self) -> usize {
         self.models.iter().map(|model| model.members()).sum()
     }
@@ -97,7 +152,7 @@ impl EnsembleRollout<'_> {
                 break;
             }
             let actions = steps.begin(step, all.clone(), states.view())?;
-            let (next, rewards, outside) = self.next(&states, &actions, &limits, &mut random);
+            let (next, rewards, outside) = self.next(step, &states, &actions, &limits, &mut random);
             states = next;
             clipped += outside;
             steps.arrive(all.clone(), states.view(), Some(rewards.view()));
@@ -109,6 +164,7 @@ impl EnsembleRollout<'_> {
     /// Draws the next states and the rewards; returns the number of clipped values as well.
     fn next(
         &self,
+        step: usize,
         states: &Array2<f64>,
         actions: &Array2<f64>,
         limits: &[(f64, f64)],
@@ -127,8 +183,12 @@ impl EnsembleRollout<'_> {
                 let rows = s![first..end, ..];
                 let distributions =
                     model.distributions(member, states.slice(rows), actions.slice(rows));
+                let errors = self.recorded_errors(*model, member, first..end, step);
                 for (row, path) in (first..end).enumerate() {
                     let mut draw = |column: usize| {
+                        if let Some(errors) = &errors[row] {
+                            return distributions.mean[[row, column]] + errors[column];
+                        }
                         // Level 0 has an infinite quantile.
                         let level = random[path].random::<f64>().max(f64::EPSILON);
                         let z = Normal::standard().inverse_cdf(level);
@@ -150,6 +210,45 @@ impl EnsembleRollout<'_> {
             }
         }
         (next, rewards, clipped)
+    }
+
+    /// Returns the errors of a member's means at the recorded steps that paths follow, of states and reward; `None`
+    /// where a path follows none.
+    fn recorded_errors(
+        &self,
+        model: &dyn Dynamics,
+        member: usize,
+        paths: Range<usize>,
+        step: usize,
+    ) -> Vec<Option<Array1<f64>>> {
+        let followed: Vec<_> = paths.map(|path| self.followed(path, step)).collect();
+        let runs: Vec<&RecordedRun> = followed.iter().copied().flatten().collect();
+        let of = |part: &dyn Fn(&RecordedRun) -> Array1<f64>, width: usize| {
+            let mut rows = Array2::zeros((runs.len(), width));
+            for (mut row, run) in rows.rows_mut().into_iter().zip(&runs) {
+                row.assign(&part(run));
+            }
+            rows
+        };
+        if runs.is_empty() {
+            return vec![None; followed.len()];
+        }
+        let states = of(&|run| run.states.row(step).to_owned(), self.logged.states());
+        let actions = of(
+            &|run| run.actions.row(step).to_owned(),
+            self.logged.actions(),
+        );
+        let predicted = model.distributions(member, states.view(), actions.view());
+        let mut row = 0;
+        let error = |run: Option<&RecordedRun>| {
+            let run = run?;
+            let mut actual = run.states.row(step + 1).to_vec();
+            actual.push(run.rewards[step]);
+            let error = Array1::from(actual) - predicted.mean.row(row);
+            row += 1;
+            Some(error)
+        };
+        followed.into_iter().map(error).collect()
     }
 }
 

@@ -213,6 +213,31 @@ impl Logged {
         (best, covered_horizon(best))
     }
 
+    /// Returns the standard deviation of the recorded returns over a horizon, every recording with the same weight. Runs
+    /// that were truncated earlier are left out, unless there are no others.
+    pub(super) fn return_std(&self, discount: f64, horizon: usize) -> f64 {
+        let any = self.runs.iter().any(|run| run.covers_horizon(horizon));
+        let returns = |source: usize| -> Vec<f64> {
+            let own = self
+                .runs
+                .iter()
+                .filter(|run| run.source == source && (run.covers_horizon(horizon) || !any));
+            own.map(|run| run.discounted(discount, horizon)).collect()
+        };
+        let all: Vec<Vec<f64>> = (0..self.sources())
+            .map(returns)
+            .filter(|returns| !returns.is_empty())
+            .collect();
+        let mean_of = |of: &dyn Fn(f64) -> f64| {
+            let means = all
+                .iter()
+                .map(|returns| returns.iter().map(|&r| of(r)).sum::<f64>() / returns.len() as f64);
+            means.sum::<f64>() / all.len() as f64
+        };
+        let centre = mean_of(&|value| value);
+        mean_of(&|value| (value - centre).powi(2)).sqrt()
+    }
+
     /// Returns the number of recordings.
     pub fn sources(&self) -> usize {
         self.end_flags.len()

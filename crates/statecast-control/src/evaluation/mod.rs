@@ -8,7 +8,9 @@
 //! sampling ([`importance`]), or by combinations; each gives a [`Value`] with an interval.
 
 mod action_source;
+mod combined;
 mod correction;
+mod distribution;
 mod estimator;
 mod fitted;
 mod imagined;
@@ -16,13 +18,16 @@ mod importance;
 mod in_context;
 mod learned;
 mod logged;
+mod own_recording;
 mod policy_steps;
 mod ranking_metrics;
 mod recommended;
+mod recorded_support;
 mod recording;
 mod replay;
 mod return_accumulator;
 mod reward_forecast;
+mod selection;
 mod simulated;
 mod study;
 mod support;
@@ -31,23 +36,30 @@ mod truth;
 mod value;
 
 pub use action_source::{ActionSource, PolicyActions, PolicyControl};
+pub use combined::Combined;
 pub use correction::{RecordedReturn, misspecification_error, on_policy, recorded_return};
-pub use estimator::{Estimator, RewardEstimator, RolloutModel, UnknownEstimator};
+pub use distribution::{ReturnDistribution, ReturnStatistics};
+pub use estimator::{Estimator, EstimatorKind, RewardEstimator, RolloutModel, UnknownEstimator};
 pub use fitted::{FittedQ, FittedSettings};
 pub use imagined::{ImaginedRollouts, RolloutSpec};
 pub use importance::{CriticValues, ImportanceEstimate, behaviour_mean, doubly_robust, importance};
 pub(crate) use in_context::run_variables;
 pub use in_context::{ContextSegment, Contexts, context_segments, in_context};
-pub use learned::{DynamicsModels, learned};
+pub use learned::{DynamicsModels, corrected, learned};
 pub use logged::{Logged, RecordedRun, Transitions};
+use own_recording::nearest_recording;
+pub use own_recording::recording_of;
 pub use ranking_metrics::{RankingMetrics, ranking_metrics};
 pub use recommended::{RecommendedEstimator, leading};
+pub use recorded_support::RecordedSupport;
 pub use recording::{Agent, RecordingFormat, SimulatedEpisodes};
 pub use replay::{ReplayEstimate, ReplayOutcome, ReplaySettings, ReplayStudy};
+pub use return_accumulator::StepsOutside;
 pub use reward_forecast::{
     PrefixSplit, RewardBaseline, RewardForecastErrors, RewardForecastScores,
 };
-pub use simulated::simulated;
+pub use selection::{Difference, Selection};
+pub use simulated::{simulated, simulated_returns};
 pub use study::{
     EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy, PolicyEstimate,
     PolicyValues, RecordedPolicy, Termination, check_names,

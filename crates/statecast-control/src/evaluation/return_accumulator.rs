@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
-use super::{Logged, RolloutSpec, Rules, TerminationModel};
+use super::{Logged, RecordedSupport, RolloutSpec, Rules, TerminationModel};
 
 /// Returns of paths, accumulated step by step.
 #[derive(Debug)]
@@ -23,6 +23,29 @@ pub(super) struct ReturnAccumulator {
     pub(super) rewards: Vec<Vec<f64>>,
     /// Probability that a path has not terminated.
     alive: Vec<f64>,
+    support: Option<Arc<RecordedSupport>>,
+    /// Discounted steps of the watched paths, and those of them that the recordings do not cover.
+    watched: f64,
+    outside: f64,
+}
+
+/// Most paths whose steps are compared with the recorded ones: the search costs more than a step of a small model.
+const MAX_WATCHED: usize = 64;
+
+/// Discounted steps of paths, and those of them that the recordings do not cover.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StepsOutside {
+    /// Sum of the discounts of all steps.
+    pub steps: f64,
+    /// Sum of the discounts of those outside.
+    pub outside: f64,
+}
+
+impl StepsOutside {
+    /// Returns the share of steps outside; `None` if none was compared.
+    pub fn share(&self) -> Option<f64> {
+        (self.steps > 0.0).then(|| self.outside / self.steps)
+    }
 }
 
 /// Survival probability below which a path counts as ended.
@@ -43,6 +66,9 @@ impl ReturnAccumulator {
             returns: vec![0.0; paths],
             rewards: vec![Vec::new(); paths],
             alive: vec![1.0; paths],
+            support: spec.support.clone(),
+            watched: 0.0,
+            outside: 0.0,
         }
     }
 
@@ -68,9 +94,19 @@ impl ReturnAccumulator {
                 (None, None) => 0.0,
             };
             let steps = i32::try_from(self.rewards[path].len()).unwrap_or(i32::MAX);
+            let worth = self.alive[path] * self.discount.powi(steps);
+            self.returns[path] += worth * reward;
             let reward = self.alive[path] * reward;
-            self.returns[path] += self.discount.powi(steps) * reward;
             self.rewards[path].push(reward);
+            let every = self.returns.len().div_ceil(MAX_WATCHED).max(1);
+            if let Some(support) = &self.support
+                && path.is_multiple_of(every)
+            {
+                self.watched += worth;
+                if !support.covers(&state, &action) {
+                    self.outside += worth;
+                }
+            }
             if self.rules.terminated.is_some_and(|ends| ends(&next)) {
                 self.alive[path] = 0.0;
             }
@@ -89,6 +125,19 @@ impl ReturnAccumulator {
     ) {
         for (row, path) in paths.enumerate() {
             self.pending[path] = Some((states.row(row).to_vec(), actions.row(row).to_vec()));
+        }
+    }
+
+    /// Returns the probability of each path that it has terminated.
+    pub(super) fn terminated(&self) -> Vec<f64> {
+        self.alive.iter().map(|alive| 1.0 - alive).collect()
+    }
+
+    /// Discounted steps of the watched paths, and those of them outside of the recordings.
+    pub(super) fn steps_outside(&self) -> StepsOutside {
+        StepsOutside {
+            steps: self.watched,
+            outside: self.outside,
         }
     }
 
@@ -153,6 +202,7 @@ mod tests {
                 discount,
                 rules,
                 termination: None,
+                support: None,
                 seed: 0,
             };
             let mut accumulator = ReturnAccumulator::new(1, &spec, &logged());

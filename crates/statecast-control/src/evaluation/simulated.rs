@@ -12,18 +12,28 @@ use crate::policy::Policy;
 /// First seed of the starts, far from those of recordings.
 const FIRST_SEED: u64 = 1_000_000;
 
-/// Returns the mean return of a policy over simulated episodes of at most `horizon` steps.
+/// Returns the mean return of a policy over simulated episodes, given [their returns](simulated_returns).
+pub fn simulated(returns: &[f64]) -> Value {
+    let count = returns.len().max(1) as f64;
+    let mean = returns.iter().sum::<f64>() / count;
+    if returns.len() < 2 {
+        return Value::single(mean);
+    }
+    Value::new(mean, (variance(returns) / count).sqrt(), count - 1.0)
+}
+
+/// Returns the returns of a policy in simulated episodes of at most `horizon` steps.
 ///
 /// # Errors
 /// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::Environment`] if the
 /// environment refuses its actions.
-pub fn simulated(
+pub fn simulated_returns(
     environment: &mut dyn Environment,
     policy: &mut dyn Policy,
     episodes: usize,
     discount: f64,
     horizon: usize,
-) -> Result<Value, EvaluationError> {
+) -> Result<Vec<f64>, EvaluationError> {
     let mut returns = Vec::with_capacity(episodes);
     for episode in 0..episodes as u64 {
         let mut observation = environment.reset(FIRST_SEED + episode);
@@ -42,14 +52,5 @@ pub fn simulated(
         }
         returns.push(total);
     }
-    let count = returns.len().max(1) as f64;
-    let mean = returns.iter().sum::<f64>() / count;
-    if returns.len() < 2 {
-        return Ok(Value::single(mean));
-    }
-    Ok(Value::new(
-        mean,
-        (variance(&returns) / count).sqrt(),
-        count - 1.0,
-    ))
+    Ok(returns)
 }

@@ -3,7 +3,7 @@
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Half width of the 90 % interval of a normal distribution, in standard deviations.
-const NORMAL_REACH: f64 = 1.644_853_626_951_472_7;
+pub(super) const NORMAL_REACH: f64 = 1.644_853_626_951_472_7;
 
 /// Estimated value of a policy.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -117,7 +117,7 @@ pub(super) fn variance(values: &[f64]) -> f64 {
     squares / (values.len().max(2) - 1) as f64
 }
 
-fn groups(paths: &[Path], key: impl Fn(&Path) -> usize) -> Vec<Vec<f64>> {
+pub(super) fn groups(paths: &[Path], key: impl Fn(&Path) -> usize) -> Vec<Vec<f64>> {
     let mut groups = std::collections::BTreeMap::<usize, Vec<f64>>::new();
     for path in paths {
         groups.entry(key(path)).or_default().push(path.value);

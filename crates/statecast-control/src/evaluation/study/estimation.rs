@@ -9,10 +9,12 @@ use super::{
     RecordedPolicy,
 };
 use crate::dynamics::Dynamics;
+use crate::evaluation::recorded_support::beyond_recorded;
 use crate::evaluation::{
     ActionSource, Contexts, Estimator, FittedQ, FittedSettings, ImaginedRollouts,
     ImportanceEstimate, Logged, RolloutModel, RolloutSpec, Value, behaviour_mean, context_segments,
-    doubly_robust, importance, in_context, learned, misspecification_error, on_policy,
+    corrected, doubly_robust, importance, in_context, learned, misspecification_error,
+    nearest_recording, on_policy,
 };
 use crate::forecast::Settings;
 use crate::forecasters::Forecasters;
@@ -43,6 +45,8 @@ struct Case<'c> {
     policy: &'c mut dyn Policy,
     /// Recording of its own, if it has one.
     source: Option<usize>,
+    /// Recording that checks the estimator on this policy: steps of its own runs would give the answer away.
+    checked: Option<usize>,
     /// Value functions, fitted on first use.
     values: &'c mut Option<Arc<FittedQ>>,
     logged: &'c Logged,
@@ -51,7 +55,9 @@ struct Case<'c> {
 
 impl Estimation<'_> {
     /// Evaluates all policies by an estimator. Intervals are widened by the estimator's
-    /// misspecification error, measured on the recorded policies. `values` are the policies' value functions, if
+    /// misspecification error, measured on the recorded policies, and by the share of steps that the recordings do not
+    /// cover: behind them any recorded return is possible.
+    /// `values` are the policies' value functions, if
     /// they have been fitted.
     pub(super) fn estimates(
         &self,
@@ -85,6 +91,7 @@ impl Estimation<'_> {
             let case = Case {
                 policy: &mut *behaviour.policy,
                 source: None,
+                checked: Some(number),
                 // Fitted values hold for one horizon only.
                 values: &mut None,
                 logged,
@@ -100,6 +107,9 @@ impl Estimation<'_> {
             recorded.iter_mut().for_each(|r| r.imagined.push(None));
         }
         let misspecification = (checked > 0).then(|| misspecification_error(&pairs));
+        let spread = self
+            .logged
+            .return_std(self.spec.discount, self.spec.horizon);
         let mut estimates = Vec::new();
         for (number, (named, values)) in policies.iter_mut().zip(values).enumerate() {
             let begin = Instant::now();
@@ -108,6 +118,7 @@ impl Estimation<'_> {
             let case = Case {
                 policy: &mut *named.policy,
                 source: named.recorded_in,
+                checked: None,
                 values,
                 logged: self.logged,
                 spec: self.spec,
@@ -115,10 +126,18 @@ impl Estimation<'_> {
             let estimate = self.estimate(estimator, contexts.as_ref(), case, &shown);
             let of = EvaluationStudyError::of(format!("policy {}", named.name));
             let estimate = estimate.map_err(of)?;
-            let widened = |value: Value| value.widen_by(misspecification.unwrap_or(0.0));
+            let unsupported = beyond_recorded(estimate.outside.unwrap_or(0.0)) * spread;
+            let widened = |value: Value| {
+                let value = value.widen_by(misspecification.unwrap_or(0.0));
+                value.widen_by(unsupported)
+            };
             estimates.push(PolicyEstimate {
                 policy: named.name.clone(),
                 value: estimate.value.map(widened),
+                distribution: estimate
+                    .distribution
+                    .map(|d| d.widen_by(unsupported.hypot(misspecification.unwrap_or(0.0)))),
+                unsupported,
                 misspecification_error: misspecification,
                 seconds: begin.elapsed().as_secs_f64(),
                 ..estimate
@@ -170,6 +189,18 @@ impl Estimation<'_> {
         Ok(contexts)
     }
 
+    /// Returns the runs of the recording whose actions are nearest to a policy's, other than one that is left out.
+    fn followed_runs(
+        &self,
+        policy: &mut dyn Policy,
+        left_out: Option<usize>,
+    ) -> Result<Vec<usize>, EvaluationStudyError> {
+        let nearest = nearest_recording(policy, self.logged, left_out, self.settings.seed)?;
+        let runs = self.logged.runs.iter().enumerate();
+        let own = runs.filter(|(_, run)| Some(run.source) == nearest);
+        Ok(own.map(|(index, _)| index).collect())
+    }
+
     fn estimate(
         &self,
         estimator: Estimator,
@@ -183,7 +214,12 @@ impl Estimation<'_> {
             value: None,
             length: None,
             clipped: None,
+            outside: None,
+            weight: None,
+            distribution: None,
+            paths: Vec::new(),
             effective_runs: None,
+            unsupported: 0.0,
             too_small_ratio: None,
             misspecification_error: None,
             seconds: 0.0,
@@ -191,6 +227,7 @@ impl Estimation<'_> {
         let Case {
             policy,
             source,
+            checked,
             values,
             logged,
             spec,
@@ -211,13 +248,28 @@ impl Estimation<'_> {
                         rolled_out(&self.models.networks(), logged, actor, spec, progress)?
                     }
                 };
-                estimate.value = Some(imagined.value());
-                estimate.length = Some(imagined.length());
-                estimate.clipped = Some(imagined.clipped);
+                estimate.imagined(&imagined);
+            }
+            Estimator::Corrected => {
+                let runs = self.followed_runs(policy, checked)?;
+                if !runs.is_empty() {
+                    let actor = ActionSource::Policy(policy);
+                    let models = self.models.networks();
+                    let spec = with_paths(spec, &models, runs.len());
+                    let imagined = corrected(&models, logged, &runs, actor, &spec, progress)?;
+                    estimate.imagined(&imagined);
+                }
             }
             Estimator::Fqe => {
                 let fitted = fitted(values, policy, logged, spec, progress)?;
-                estimate.value = Some(fitted.value(policy)?);
+                estimate.paths = fitted.paths(policy)?;
+                estimate.value = Some(Value::of_paths(&estimate.paths));
+                if let Some(support) = &spec.support {
+                    let states = logged.transitions(|_| true).states;
+                    let mut random = spec.policy_random(0..states.nrows());
+                    let actions = policy.act(states.view(), &mut random)?;
+                    estimate.outside = Some(support.share_outside(&states, &actions));
+                }
             }
             Estimator::Is => estimate.weighted(importance(logged, policy, discount, horizon)),
             Estimator::Dr if importance(logged, policy, discount, horizon).is_some() => {
@@ -238,6 +290,8 @@ impl Estimation<'_> {
                     estimate.value = on_policy(logged, source, &imagined, discount, horizon);
                 }
             }
+            // Made of the others' values.
+            Estimator::Combined => {}
             Estimator::Behaviour => {
                 estimate.value = Some(behaviour_mean(logged, discount, horizon));
             }
@@ -247,6 +301,15 @@ impl Estimation<'_> {
 }
 
 impl PolicyEstimate {
+    fn imagined(&mut self, imagined: &ImaginedRollouts) {
+        self.value = Some(imagined.value());
+        self.distribution = imagined.distribution();
+        self.paths = imagined.paths.clone();
+        self.length = Some(imagined.length());
+        self.clipped = Some(imagined.clipped);
+        self.outside = imagined.outside.share();
+    }
+
     fn weighted(&mut self, weighted: Option<ImportanceEstimate>) {
         self.value = weighted.and_then(|w| w.value);
         self.effective_runs = weighted.map(|w| w.effective);
@@ -277,13 +340,17 @@ fn rolled_out(
     spec: &RolloutSpec,
     progress: &dyn Fn(f64),
 ) -> Result<ImaginedRollouts, EvaluationStudyError> {
+    let spec = with_paths(spec, models, spec.starts.nrows());
+    Ok(learned(models, logged, actor, &spec, progress)?)
+}
+
+/// Returns the spec with at least one path per member and start.
+fn with_paths(spec: &RolloutSpec, models: &[&dyn Dynamics], starts: usize) -> RolloutSpec {
     let members: usize = models.iter().map(|model| model.members()).sum();
-    let starts = spec.starts.nrows();
-    let spec = RolloutSpec {
+    RolloutSpec {
         paths: spec
             .paths
             .max((members * starts).min(MAX_PATHS.max(starts))),
         ..spec.clone()
-    };
-    Ok(learned(models, logged, actor, &spec, progress)?)
+    }
 }

@@ -43,7 +43,8 @@ impl FoldModels {
         };
         let mixes = rolls_out(RolloutModel::Mixture);
         let lines = mixes || rolls_out(RolloutModel::Linear);
-        let corrects = settings.estimators.contains(&Estimator::OnPolicy);
+        let corrects = [Estimator::OnPolicy, Estimator::Corrected];
+        let corrects = corrects.iter().any(|of| settings.estimators.contains(of));
         let nets = mixes || rolls_out(RolloutModel::Mlp) || corrects;
         let folds = folds(logged, settings.contexts);
         let members = MEMBERS.div_ceil(folds).max(2);

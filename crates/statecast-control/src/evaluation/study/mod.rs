@@ -1,5 +1,6 @@
 //! Evaluation of policies from recordings alone, by several estimators.
 
+mod combination;
 mod ends;
 mod error;
 mod estimation;
@@ -14,13 +15,17 @@ pub use error::EvaluationStudyError;
 pub use settings::{EvaluationSettings, Termination};
 pub use values::{PolicyEstimate, PolicyValues, RecordedPolicy};
 
-use super::{FittedQ, Logged, RolloutSpec, Value, recorded_return, simulated, unsupported_actions};
+use super::{
+    FittedQ, Logged, RecordedSupport, ReturnStatistics, RolloutSpec, Value, recorded_return,
+    recording_of, simulated, simulated_returns, unsupported_actions,
+};
 use crate::environment::{self, Task};
 use crate::forecasters::Forecasters;
 use crate::model::Work;
 use crate::policy::{Cloned, Policy, PolicyError, Widths};
 use crate::recording::Recording;
 use crate::study::Observer;
+use combination::combine;
 use ends::{check_termination, rules, termination_model, with_ends};
 use estimation::Estimation;
 use folds::FoldModels;
@@ -38,6 +43,8 @@ pub struct NamedPolicy {
     pub stateful: bool,
     /// Its true value, if that is known.
     pub truth: Option<Value>,
+    /// Statistics of its true returns, if it was simulated.
+    pub true_returns: Option<ReturnStatistics>,
 }
 
 impl NamedPolicy {
@@ -49,6 +56,7 @@ impl NamedPolicy {
             recorded_in: None,
             stateful: false,
             truth: None,
+            true_returns: None,
         }
     }
 }
@@ -125,6 +133,7 @@ impl EvaluationStudy {
             discount: settings.discount,
             rules,
             termination: termination_model(task, settings.termination, &logged, observer),
+            support: RecordedSupport::of(&logged).map(Arc::new),
             seed: settings.seed,
         };
         Ok(Self {
@@ -207,9 +216,11 @@ impl EvaluationStudy {
         for named in policies {
             check_widths(&*named.policy, self.widths())?;
             let policy = &mut *named.policy;
-            let value = simulated(&mut *environment, policy, episodes, discount, horizon);
+            let returns = simulated_returns(&mut *environment, policy, episodes, discount, horizon);
             let of = EvaluationStudyError::of(format!("policy {}", named.name));
-            named.truth = Some(value.map_err(EvaluationStudyError::from).map_err(of)?);
+            let returns = returns.map_err(EvaluationStudyError::from).map_err(of)?;
+            named.truth = Some(simulated(&returns));
+            named.true_returns = Some(ReturnStatistics::of(returns));
         }
         Ok(())
     }
@@ -230,12 +241,14 @@ impl EvaluationStudy {
             check_widths(&*named.policy, self.widths())
                 .map_err(EvaluationStudyError::of(format!("policy {}", named.name)))?;
         }
+        self.find_recordings(policies, observer)?;
         let mut behaviours = self.behaviours(observer);
         let mut values = PolicyValues {
             policies: policies.iter().map(|p| p.name.clone()).collect(),
             estimators: self.settings.estimators.clone(),
             estimates: Vec::new(),
             truth: policies.iter().map(|p| p.truth).collect(),
+            true_returns: policies.iter().map(|p| p.true_returns).collect(),
             recorded: behaviours.iter().map(Behaviour::recorded).collect(),
         };
         observer.begin("fitting models");
@@ -262,8 +275,39 @@ impl EvaluationStudy {
             )?;
             values.estimates.extend(found);
         }
+        let own = policies
+            .iter()
+            .map(|named| self.own_return(named.recorded_in));
+        combine(&mut values, &own.collect::<Vec<_>>());
         self.note(&values, observer);
         Ok(values)
+    }
+
+    /// Finds the recordings that policies made by their actions, where it is not said.
+    fn find_recordings(
+        &self,
+        policies: &mut [NamedPolicy],
+        observer: &dyn Observer,
+    ) -> Result<(), EvaluationStudyError> {
+        let unknown = policies
+            .iter_mut()
+            .filter(|named| named.recorded_in.is_none() && !named.stateful);
+        for named in unknown {
+            named.recorded_in = recording_of(&mut *named.policy, &self.logged, self.settings.seed)?;
+            if let Some(source) = named.recorded_in {
+                observer.note(&format!(
+                    "policy {} acts as the one that made {}: its returns there count as its own",
+                    named.name, self.names[source]
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the mean return of a policy's own recording, if its runs cover the horizon.
+    fn own_return(&self, source: Option<usize>) -> Option<Value> {
+        let own = recorded_return(&self.logged, source?, self.spec.discount, self.spec.horizon);
+        (own.horizon == self.spec.horizon).then_some(own.value)
     }
 
     /// Notes which estimators have no value, and why.

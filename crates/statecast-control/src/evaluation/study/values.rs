@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::evaluation::{
-    Estimator, RankingMetrics, RecommendedEstimator, Value, leading, ranking_metrics,
+    Combined, Estimator, Path as EpisodePath, RankingMetrics, RecommendedEstimator,
+    ReturnDistribution, ReturnStatistics, Selection, Value, leading, ranking_metrics,
 };
 use crate::output::{Column, OutputError, Table, number, numbers};
 
@@ -22,6 +23,11 @@ pub struct PolicyEstimate {
     pub length: Option<f64>,
     /// Number of clipped values on the paths.
     pub clipped: Option<usize>,
+    /// Discounted share of the imagined steps, or of the policy's actions at recorded states, that the recordings do not
+    /// cover.
+    pub outside: Option<f64>,
+    /// Weight in the combination.
+    pub weight: Option<f64>,
     /// Effective number of runs of importance sampling.
     pub effective_runs: Option<f64>,
     /// Mean probability ratio of importance sampling, if it is significantly below 1.
@@ -29,6 +35,13 @@ pub struct PolicyEstimate {
     /// Standard deviation of the estimator's errors for the recorded policies beyond their stated
     /// uncertainty.
     pub misspecification_error: Option<f64>,
+    /// Standard deviation of the error that steps outside of the recordings add.
+    pub unsupported: f64,
+    /// Distribution of the returns, from two or more models.
+    pub distribution: Option<ReturnDistribution>,
+    /// Returns of imagined paths, or values of starts, in an order that is the same for all policies.
+    #[serde(skip)]
+    pub paths: Vec<EpisodePath>,
     /// Seconds that it took.
     pub seconds: f64,
 }
@@ -57,6 +70,8 @@ pub struct PolicyValues {
     pub estimates: Vec<PolicyEstimate>,
     /// True values per policy, with an interval if simulated.
     pub truth: Vec<Option<Value>>,
+    /// Statistics of true returns per policy, if simulated.
+    pub true_returns: Vec<Option<ReturnStatistics>>,
     /// Recorded policies.
     pub recorded: Vec<RecordedPolicy>,
 }
@@ -72,9 +87,19 @@ impl PolicyValues {
         estimates.map(|estimate| estimate.value).collect()
     }
 
-    /// Returns the estimator with the smallest error for the recorded policies.
+    /// Returns the combination of the estimators with its error for the recorded policies, or without it the estimator
+    /// with the smallest.
     pub fn nearest(&self) -> Option<RecommendedEstimator> {
         let actual: Vec<Value> = self.recorded.iter().map(|r| r.actual).collect();
+        let combined = |estimator: &Estimator| *estimator == Estimator::Combined;
+        if let Some(place) = self.estimators.iter().position(combined) {
+            let estimates = self.recorded.iter().map(|r| vec![r.imagined[place]]);
+            let found = RecommendedEstimator::of(&actual, &estimates.collect::<Vec<_>>())?;
+            return Some(RecommendedEstimator {
+                estimator: place,
+                ..found
+            });
+        }
         let estimates: Vec<_> = self.recorded.iter().map(|r| r.imagined.clone()).collect();
         RecommendedEstimator::of(&actual, &estimates)
     }
@@ -125,16 +150,81 @@ impl PolicyValues {
         lines
     }
 
+    /// Returns the difference of two policies' values by one estimator: paths of the same model and start are paired.
+    /// Each policy's errors of misspecification and support widen the interval.
+    fn difference_by(&self, estimator: usize, policy: usize, incumbent: usize) -> Option<Value> {
+        let count = self.policies.len();
+        let of = |policy: usize| &self.estimates[estimator * count + policy];
+        let (own, other) = (of(policy), of(incumbent));
+        let (value, reference) = (own.value?, other.value?);
+        let alike = own.paths.len() == other.paths.len() && !own.paths.is_empty();
+        let pairs = own.paths.iter().zip(&other.paths);
+        let is_pair =
+            |(a, b): (&EpisodePath, &EpisodePath)| (a.model, a.start) == (b.model, b.start);
+        if !alike || !pairs.clone().all(is_pair) {
+            let apart = Value {
+                mean: value.mean - reference.mean,
+                ..value
+            };
+            let moved = apart.mean - value.mean;
+            let apart = Value {
+                low: value.low + moved,
+                high: value.high + moved,
+                ..apart
+            };
+            return Some(apart.widen_by(reference.error));
+        }
+        let differences: Vec<EpisodePath> = pairs
+            .map(|(a, b)| EpisodePath {
+                value: a.value - b.value,
+                ..*a
+            })
+            .collect();
+        let shared =
+            |e: &PolicyEstimate| e.misspecification_error.unwrap_or(0.0).hypot(e.unsupported);
+        let found = Value::of_paths(&differences);
+        Some(found.widen_by(shared(own)).widen_by(shared(other)))
+    }
+
+    /// Returns the difference of two policies' values by all estimators, weighted by their precisions.
+    pub fn difference(&self, policy: usize, incumbent: usize) -> Option<Value> {
+        let parts = (0..self.estimators.len()).filter(|&e| self.estimators[e].is_checked());
+        let of = |estimator: usize| {
+            let difference = self.difference_by(estimator, policy, incumbent);
+            (self.estimators[estimator].kind(), difference)
+        };
+        Combined::of_kinds(&parts.map(of).collect::<Vec<_>>()).map(|combined| combined.value)
+    }
+
+    /// Selects the policies that are better than an incumbent, whose index is given.
+    pub fn better_than(&self, incumbent: usize, false_discovery_rate: f64) -> Selection {
+        let others = (0..self.policies.len()).filter(|&policy| policy != incumbent);
+        let differences = others.map(|policy| {
+            let difference = self.difference(policy, incumbent);
+            (self.policies[policy].clone(), difference)
+        });
+        Selection::of(
+            self.policies[incumbent].clone(),
+            differences.collect(),
+            false_discovery_rate,
+        )
+    }
+
     /// Returns the ranking metrics of each estimator by name, where two or more true values are known.
     pub fn rankings(&self) -> Vec<(&'static str, RankingMetrics)> {
         let known: Vec<f64> = self.truth.iter().flatten().map(|t| t.mean).collect();
+        let actual = self.recorded.iter().map(|recorded| recorded.actual.mean);
+        let behaviour = actual.sum::<f64>() / self.recorded.len().max(1) as f64;
         let of = |(index, estimator): (usize, &Estimator)| {
             let values = self.of(index);
             let pairs = values.iter().zip(&self.truth);
             let pairs: Vec<(Value, f64)> = pairs
                 .filter_map(|(value, truth)| Some(((*value)?, truth.as_ref()?.mean)))
                 .collect();
-            Some((estimator.name(), ranking_metrics(&pairs, &known)?))
+            Some((
+                estimator.name(),
+                ranking_metrics(&pairs, &known, behaviour)?,
+            ))
         };
         self.estimators.iter().enumerate().filter_map(of).collect()
     }
@@ -159,6 +249,8 @@ impl PolicyValues {
             ("high", value(|v| v.high)),
             ("length", real(&|e| e.length)),
             ("clipped", real(&|e| e.clipped.map(|s| s as f64))),
+            ("outside", real(&|e| e.outside)),
+            ("weight", real(&|e| e.weight)),
             ("effective_runs", real(&|e| e.effective_runs)),
             (
                 "misspecification_error",

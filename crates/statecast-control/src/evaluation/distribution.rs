@@ -1,0 +1,146 @@
+//! The distribution of a policy's returns over episodes.
+
+use super::value::{groups, variance};
+use super::{Combined, Path, Value};
+use crate::metrics::quantile;
+
+/// Share of the worst episodes.
+const WORST: f64 = 0.1;
+
+/// How a policy's returns differ from episode to episode, each number with a 90 % interval of its own uncertainty.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct ReturnDistribution {
+    /// The return that 10 % of the episodes fall short of.
+    pub quantile_10: Value,
+    /// Median return.
+    pub median: Value,
+    /// Mean return of the worst 10 % of the episodes: the conditional value at risk.
+    pub cvar_10: Value,
+    /// Probability that an episode terminates before the horizon.
+    pub failure: Value,
+}
+
+/// The same numbers of known returns.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct ReturnStatistics {
+    /// The return that 10 % of the episodes fall short of.
+    pub quantile_10: f64,
+    /// Median return.
+    pub median: f64,
+    /// Mean return of the worst 10 % of the episodes.
+    pub cvar_10: f64,
+}
+
+impl ReturnStatistics {
+    /// Returns the statistics of some returns.
+    pub fn of(mut returns: Vec<f64>) -> Self {
+        returns.sort_by(f64::total_cmp);
+        Self {
+            quantile_10: quantile(&returns, WORST),
+            median: quantile(&returns, 0.5),
+            cvar_10: worst_mean(&returns),
+        }
+    }
+}
+
+impl ReturnDistribution {
+    /// Estimates the distribution from imagined paths and the probability of each that it has terminated. As for the
+    /// mean ([`Value::of_paths`]), models are assumed to differ from the truth as they differ from each other. Returns
+    /// `None` for fewer than two models.
+    pub fn of(paths: &[Path], terminated: &[f64]) -> Option<Self> {
+        let returns = by_model(paths, |path| paths[path].value);
+        let ends = by_model(paths, |path| terminated[path]);
+        if returns.len() < 2 {
+            return None;
+        }
+        let of_returns = |statistic: fn(&[f64]) -> f64| between(&returns, statistic);
+        Some(Self {
+            quantile_10: of_returns(|sorted| quantile(sorted, WORST)),
+            median: of_returns(|sorted| quantile(sorted, 0.5)),
+            cvar_10: of_returns(worst_mean),
+            failure: between(&ends, mean),
+        })
+    }
+
+    /// Widens the intervals of returns by an independent error with this standard deviation.
+    pub fn widen_by(self, std: f64) -> Self {
+        Self {
+            quantile_10: self.quantile_10.widen_by(std),
+            median: self.median.widen_by(std),
+            cvar_10: self.cvar_10.widen_by(std),
+            ..self
+        }
+    }
+
+    /// Weights several estimates of one distribution by their precisions; see [`Combined`].
+    pub fn combined(all: &[Self]) -> Option<Self> {
+        let of = |part: fn(&Self) -> Value| {
+            let values: Vec<Option<Value>> = all.iter().map(|d| Some(part(d))).collect();
+            Combined::of(&values).map(|combined| combined.value)
+        };
+        Some(Self {
+            quantile_10: of(|d| d.quantile_10)?,
+            median: of(|d| d.median)?,
+            cvar_10: of(|d| d.cvar_10)?,
+            failure: of(|d| d.failure)?,
+        })
+    }
+}
+
+/// Returns numbers of the paths of each model, in order of size.
+fn by_model(paths: &[Path], of: impl Fn(usize) -> f64) -> Vec<Vec<f64>> {
+    let numbered: Vec<Path> = (0..paths.len())
+        .map(|path| Path {
+            value: of(path),
+            ..paths[path]
+        })
+        .collect();
+    let mut groups = groups(&numbered, |path| path.model);
+    groups.iter_mut().for_each(|g| g.sort_by(f64::total_cmp));
+    groups
+}
+
+/// Returns the mean of a statistic over models, with the error of one more model.
+fn between(groups: &[Vec<f64>], statistic: impl Fn(&[f64]) -> f64) -> Value {
+    let found: Vec<f64> = groups.iter().map(|group| statistic(group)).collect();
+    let count = found.len() as f64;
+    let error = (variance(&found) * (1.0 + 1.0 / count)).sqrt();
+    Value::new(mean(&found), error, count - 1.0)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Returns the mean of the lowest tenth of sorted values, at least one.
+fn worst_mean(sorted: &[f64]) -> f64 {
+    let count = (WORST * sorted.len() as f64).ceil().max(1.0) as usize;
+    mean(&sorted[..count.min(sorted.len())])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns 1 to 100 of each of two models, the second's one higher.
+    #[test]
+    fn statistics_of_known_returns() {
+        let path = |model: usize, rank: usize| Path {
+            model,
+            start: rank,
+            value: (rank + model) as f64,
+        };
+        let paths: Vec<Path> = (0..2)
+            .flat_map(|model| (1..=100).map(move |rank| path(model, rank)))
+            .collect();
+        let ends: Vec<f64> = paths.iter().map(|p| f64::from(p.start <= 25)).collect();
+        let found = ReturnDistribution::of(&paths, &ends).unwrap();
+        assert!((found.median.mean - 51.0).abs() < 1e-9, "{found:?}");
+        assert!((found.quantile_10.mean - 11.4).abs() < 1e-9, "{found:?}");
+        assert!((found.cvar_10.mean - 6.0).abs() < 1e-9, "{found:?}");
+        assert_eq!((found.failure.mean, found.failure.error), (0.25, 0.0));
+        // Two models that differ by 1: variance 1/2, and half of it once more.
+        assert!((found.median.error - 0.75f64.sqrt()).abs() < 1e-9);
+        assert_eq!(ReturnDistribution::of(&paths[..100], &ends[..100]), None);
+    }
+}
