@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{About, page};
 use crate::evaluation::{PolicyValues, RankingMetrics, Value};
-use crate::output::{number, numbers};
+use crate::output::{number, numbers, percent};
 use crate::plot::{PlotError, colour};
 
 /// Sizes of a chart of intervals, in pixels.
@@ -25,6 +25,14 @@ pub fn values(about: &About, table: &PolicyValues) -> Result<String, PlotError> 
         p.note { "With 90 % intervals. Policies are ordered by true value, or by the first estimator." }
         (estimates(table))
         div.charts { @for policy in order(table) { (intervals(table, policy)) } }
+        @if !table.distributions().is_empty() {
+            h2 { "Single returns" }
+            p.note {
+                "Of single episodes, with 90 % intervals: what 10 % fall short of, the median, the mean of the worst 10 %, "
+                "and the probability of termination before the horizon."
+            }
+            (distributions(table))
+        }
         @if table.recorded.iter().any(|r| r.imagined.iter().any(Option::is_some)) {
             h2 { "Recorded policies" }
             p.note {
@@ -56,6 +64,23 @@ fn order(table: &PolicyValues) -> Vec<usize> {
     let mut order: Vec<usize> = (0..table.policies.len()).collect();
     order.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)));
     order
+}
+
+fn distributions(table: &PolicyValues) -> Markup {
+    html! {
+        div.wide { table {
+            tr { th { "policy" } th { "10 %" } th { "median" } th { "worst 10 %" } th { "termination" } }
+            @for (policy, found, _) in table.distributions() {
+                tr {
+                    td { (policy) }
+                    td { (interval(&Some(found.quantile_10))) }
+                    td { (interval(&Some(found.median))) }
+                    td { (interval(&Some(found.cvar_10))) }
+                    td { (percent(found.failure.mean, 0)) }
+                }
+            }
+        } }
+    }
 }
 
 fn estimates(table: &PolicyValues) -> Markup {

@@ -100,17 +100,11 @@ fn dope_rows(rankings: &[(&'static str, RankingMetrics)]) -> Vec<Vec<String>> {
 
 /// Rows of the distributions by the first estimator that has them.
 fn distribution_rows(values: &PolicyValues) -> Vec<Vec<String>> {
-    let count = values.policies.len().max(1);
-    let mut all = values.estimates.chunks(count);
-    let first = all.find(|all| all.iter().any(|estimate| estimate.distribution.is_some()));
     let heads = ["policy", "10 %", "median", "worst 10 %", "termination"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
-    for (estimate, truth) in first.into_iter().flatten().zip(&values.true_returns) {
-        let Some(found) = &estimate.distribution else {
-            continue;
-        };
+    for (policy, found, truth) in values.distributions() {
         let returns = [found.quantile_10, found.median, found.cvar_10];
-        let mut row = vec![estimate.policy.clone()];
+        let mut row = vec![policy.to_owned()];
         let truth = truth.map(|t| [t.quantile_10, t.median, t.cvar_10]);
         row.extend(returns.iter().enumerate().map(|(i, value)| {
             let truth = truth.map(|truth| format!(" ({})", number(truth[i], 1)));

@@ -70,28 +70,59 @@ impl Combined {
     /// The same in two stages: first among the estimates of each kind, then among the kinds. Estimators of one kind make
     /// the same errors, so that many of them say no more than one.
     ///
+    /// Where rollouts and value functions disagree, one of them extrapolates wrongly. The difference adds to the errors
+    /// of both: to those of rollouts by the share of variance that their models leave unpredicted, to those of value
+    /// functions by the rest.
+    ///
     /// ```
-    /// use statecast::evaluation::{Combined, EstimatorKind::{Rollouts, Values}, Value};
-    /// let of = |mean: f64| Some(Value::new(mean, 1.0, 50.0));
-    /// let found = Combined::of_kinds(&[(Rollouts, of(0.0)), (Values, of(9.0)), (Rollouts, of(0.0))]).unwrap();
-    /// assert!((found.value.mean - 4.5).abs() < 1e-12);
-    /// assert_eq!(found.weights, [0.25, 0.5, 0.25]);
+    /// use statecast::evaluation::{Combined, Estimate, EstimatorKind::{self, Rollouts, Values}, Value};
+    /// let of = |kind: EstimatorKind, mean: f64, unpredicted: f64| Estimate {
+    ///     kind,
+    ///     value: Some(Value::new(mean, 1.0, 50.0)),
+    ///     unpredicted,
+    /// };
+    /// let of_good = Combined::of_kinds(&[of(Rollouts, 0.0, 0.0), of(Values, 9.0, 0.0), of(Rollouts, 0.0, 0.0)]).unwrap();
+    /// assert!(of_good.value.mean < 0.2);
+    /// assert_eq!(of_good.weights[0], of_good.weights[2]);
+    /// let of_poor = Combined::of_kinds(&[of(Rollouts, 0.0, 1.0), of(Values, 9.0, 0.0)]).unwrap();
+    /// assert!(of_poor.value.mean > 8.8);
     /// ```
-    pub fn of_kinds(values: &[(EstimatorKind, Option<Value>)]) -> Option<Self> {
-        let kinds: BTreeSet<EstimatorKind> = values.iter().map(|&(kind, _)| kind).collect();
+    pub fn of_kinds(estimates: &[Estimate]) -> Option<Self> {
+        let kinds: BTreeSet<EstimatorKind> = estimates.iter().map(|e| e.kind).collect();
+        let kinds: Vec<EstimatorKind> = kinds.into_iter().collect();
         let of_kind = |kind: &EstimatorKind| {
-            let own = values
+            let own = estimates
                 .iter()
-                .map(|&(of, value)| value.filter(|_| of == *kind));
+                .map(|e| e.value.filter(|_| e.kind == *kind));
             Self::of(&own.collect::<Vec<_>>())
         };
         let within: Vec<Option<Self>> = kinds.iter().map(of_kind).collect();
-        let found: Vec<Option<Value>> = within
+        let value_of = |kind: EstimatorKind| {
+            let place = kinds.iter().position(|&of| of == kind)?;
+            within[place].as_ref()
+        };
+        let mut found: Vec<Option<Value>> = within
             .iter()
             .map(|kind| kind.as_ref().map(|kind| kind.value))
             .collect();
+        if let (Some(rollouts), Some(values)) = (
+            value_of(EstimatorKind::Rollouts),
+            value_of(EstimatorKind::Values),
+        ) {
+            let weighted = estimates.iter().zip(&rollouts.weights);
+            let unpredicted: f64 = weighted.map(|(e, weight)| weight * e.unpredicted).sum();
+            let apart = (rollouts.value.mean - values.value.mean).abs();
+            for (kind, value) in kinds.iter().zip(&mut found) {
+                let share = match kind {
+                    EstimatorKind::Rollouts => unpredicted,
+                    EstimatorKind::Values => 1.0 - unpredicted,
+                    _ => continue,
+                };
+                *value = value.map(|value| value.widen_by(share * apart));
+            }
+        }
         let among = Self::of(&found)?;
-        let mut weights = vec![0.0; values.len()];
+        let mut weights = vec![0.0; estimates.len()];
         for (kind, share) in within.iter().zip(&among.weights) {
             let own = kind.iter().flat_map(|kind| &kind.weights);
             weights
@@ -101,4 +132,15 @@ impl Combined {
         }
         Some(Self { weights, ..among })
     }
+}
+
+/// An estimate of a policy's value, to be combined with others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// What its estimator learns.
+    pub kind: EstimatorKind,
+    /// The value, if there is one.
+    pub value: Option<Value>,
+    /// Of rollouts, the share of the variance of states that the model does not predict, from 0 to 1.
+    pub unpredicted: f64,
 }

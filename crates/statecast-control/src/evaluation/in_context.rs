@@ -155,6 +155,18 @@ impl Contexts {
         })
     }
 
+    /// Returns the readings with the longest rollout segment of each.
+    pub(super) fn readings(&self) -> impl Iterator<Item = (&Reading, NonZeroUsize)> {
+        self.readings
+            .iter()
+            .zip(self.segment_limits.iter().copied())
+    }
+
+    /// Returns the column of the reward, if it is predicted.
+    pub(super) fn reward(&self) -> Option<usize> {
+        self.reward
+    }
+
     /// Returns the number of rows of the longest context.
     pub fn rows(&self) -> usize {
         self.rows

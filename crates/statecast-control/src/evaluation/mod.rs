@@ -18,6 +18,7 @@ mod importance;
 mod in_context;
 mod learned;
 mod logged;
+mod one_step;
 mod own_recording;
 mod policy_steps;
 mod ranking_metrics;
@@ -36,7 +37,7 @@ mod truth;
 mod value;
 
 pub use action_source::{ActionSource, PolicyActions, PolicyControl};
-pub use combined::Combined;
+pub use combined::{Combined, Estimate};
 pub use correction::{RecordedReturn, misspecification_error, on_policy, recorded_return};
 pub use distribution::{ReturnDistribution, ReturnStatistics};
 pub use estimator::{Estimator, EstimatorKind, RewardEstimator, RolloutModel, UnknownEstimator};

@@ -167,7 +167,8 @@ def evaluate(
         recordings: a `Recording` with actions and rewards, or a dictionary of them by name.
         policies: by name, or a list: callables from observations `[rows, states]` to actions `[rows, actions]`, torch
             modules, models of Stable-Baselines3 (anything with `predict`), sessions of ONNX runtime, or constants.
-        estimators: such as `mixture`, `builtin`, `linear`, `mlp`, `fqe`, `is`, `dr`; by default mixture, linear, mlp and fqe.
+        estimators: such as `combined`, `mixture`, `builtin`, `linear`, `mlp`, `corrected`, `fqe`, `is`, `dr`; by default
+            combined, mixture, linear, mlp, corrected and fqe.
         task: a known environment, such as `pendulum`, whose reward and ends are used.
         horizon: steps of an episode; by default the task's limit or the longest recorded episode.
         discount: per step.

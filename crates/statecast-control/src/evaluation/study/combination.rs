@@ -1,7 +1,7 @@
 //! The combination of all estimators.
 
 use super::PolicyValues;
-use crate::evaluation::{Combined, Estimator, EstimatorKind, ReturnDistribution, Value};
+use crate::evaluation::{Combined, Estimate, Estimator, EstimatorKind, ReturnDistribution, Value};
 
 /// Fills in the estimates of [`Estimator::Combined`], and the weights of the others in them. `own` are the mean returns
 /// of the policies' own recordings.
@@ -16,9 +16,17 @@ pub(super) fn combine(values: &mut PolicyValues, own: &[Option<Value>]) {
     let policies = values.policies.len();
     for (policy, own) in own.iter().enumerate() {
         let of = |part: usize| values.estimates[part * policies + policy].value;
-        let kind = |part: usize| values.estimators[part].kind();
-        let mut found: Vec<_> = parts.iter().map(|&part| (kind(part), of(part))).collect();
-        found.push((EstimatorKind::Returns, *own));
+        let estimate = |&part: &usize| Estimate {
+            kind: values.estimators[part].kind(),
+            value: of(part),
+            unpredicted: values.unpredicted(part),
+        };
+        let mut found: Vec<Estimate> = parts.iter().map(estimate).collect();
+        found.push(Estimate {
+            kind: EstimatorKind::Returns,
+            value: *own,
+            unpredicted: 0.0,
+        });
         let Some(combined) = Combined::of_kinds(&found) else {
             continue;
         };
@@ -38,10 +46,17 @@ pub(super) fn combine(values: &mut PolicyValues, own: &[Option<Value>]) {
         .map(|&part| values.estimates.get(part * policies))
         .map(|first| first.and_then(|e| e.misspecification_error).unwrap_or(0.0))
         .collect();
+    let unpredicted: Vec<f64> = (0..values.estimators.len())
+        .map(|estimator| values.unpredicted(estimator))
+        .collect();
     for recorded in &mut values.recorded {
         let widened = |(&part, &error): (&usize, &f64)| {
-            let value = recorded.imagined[part].map(|value| value.widen_by(error));
-            (values.estimators[part].kind(), value)
+            let value = recorded.imagined[part];
+            Estimate {
+                kind: values.estimators[part].kind(),
+                value: value.map(|value| value.widen_by(error)),
+                unpredicted: unpredicted[part],
+            }
         };
         let found: Vec<_> = parts.iter().zip(&misspecification).map(widened).collect();
         recorded.imagined[place] = Combined::of_kinds(&found).map(|combined| combined.value);

@@ -9,6 +9,7 @@ use super::{
     RecordedPolicy,
 };
 use crate::dynamics::Dynamics;
+use crate::evaluation::one_step::{unpredicted_by_models, unpredicted_in_context};
 use crate::evaluation::recorded_support::beyond_recorded;
 use crate::evaluation::{
     ActionSource, Contexts, Estimator, FittedQ, FittedSettings, ImaginedRollouts,
@@ -69,6 +70,7 @@ impl Estimation<'_> {
     ) -> Result<Vec<PolicyEstimate>, EvaluationStudyError> {
         self.observer.begin(estimator.name());
         let contexts = self.contexts(estimator)?;
+        let unpredicted = self.unpredicted(estimator, contexts.as_ref())?;
         let checked = match estimator.is_checked() {
             true => behaviours.len(),
             false => 0,
@@ -138,12 +140,36 @@ impl Estimation<'_> {
                     .distribution
                     .map(|d| d.widen_by(unsupported.hypot(misspecification.unwrap_or(0.0)))),
                 unsupported,
+                unpredicted,
                 misspecification_error: misspecification,
                 seconds: begin.elapsed().as_secs_f64(),
                 ..estimate
             });
         }
         Ok(estimates)
+    }
+
+    /// Returns the share of the variance of states that a model does not predict over the steps that count: that of a
+    /// single step, which adds up.
+    fn unpredicted(
+        &self,
+        estimator: Estimator,
+        contexts: Option<&Contexts>,
+    ) -> Result<Option<f64>, EvaluationStudyError> {
+        let of_step = match (contexts, estimator) {
+            (Some(contexts), _) => {
+                unpredicted_in_context(contexts, self.logged, self.settings.seed)?
+            }
+            (None, Estimator::Rollouts(RolloutModel::Linear)) => {
+                unpredicted_by_models(&self.models.linear(), self.logged)
+            }
+            (None, Estimator::Rollouts(_) | Estimator::Corrected) => {
+                unpredicted_by_models(&self.models.networks(), self.logged)
+            }
+            _ => return Ok(None),
+        };
+        let steps = (self.spec.horizon as f64).min(1.0 / (1.0 - self.spec.discount));
+        Ok(Some((of_step * steps).min(1.0)))
     }
 
     /// Returns the contexts of the estimator's language model, if it has one.
@@ -220,6 +246,7 @@ impl Estimation<'_> {
             paths: Vec::new(),
             effective_runs: None,
             unsupported: 0.0,
+            unpredicted: None,
             too_small_ratio: None,
             misspecification_error: None,
             seconds: 0.0,

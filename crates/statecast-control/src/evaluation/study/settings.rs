@@ -42,15 +42,16 @@ pub struct EvaluationSettings {
 }
 
 impl Default for EvaluationSettings {
-    /// Rollouts in the mixture, the linear model and the networks, and fitted Q evaluation.
+    /// Rollouts in the mixture, the linear model and the networks, fitted Q evaluation, and their combination.
     fn default() -> Self {
         let models = [
             RolloutModel::Mixture,
             RolloutModel::Linear,
             RolloutModel::Mlp,
         ];
-        let mut estimators = models.map(Estimator::Rollouts).to_vec();
-        estimators.push(Estimator::Fqe);
+        let mut estimators = vec![Estimator::Combined];
+        estimators.extend(models.map(Estimator::Rollouts));
+        estimators.extend([Estimator::Corrected, Estimator::Fqe]);
         Self::new(estimators)
     }
 }

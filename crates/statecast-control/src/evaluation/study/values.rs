@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::evaluation::{
-    Combined, Estimator, Path as EpisodePath, RankingMetrics, RecommendedEstimator,
+    Combined, Estimate, Estimator, Path as EpisodePath, RankingMetrics, RecommendedEstimator,
     ReturnDistribution, ReturnStatistics, Selection, Value, leading, ranking_metrics,
 };
 use crate::output::{Column, OutputError, Table, number, numbers};
@@ -37,6 +37,9 @@ pub struct PolicyEstimate {
     pub misspecification_error: Option<f64>,
     /// Standard deviation of the error that steps outside of the recordings add.
     pub unsupported: f64,
+    /// Share of the variance of states that the model does not predict over the steps that count, by its errors at
+    /// recorded steps; for rollouts.
+    pub unpredicted: Option<f64>,
     /// Distribution of the returns, from two or more models.
     pub distribution: Option<ReturnDistribution>,
     /// Returns of imagined paths, or values of starts, in an order that is the same for all policies.
@@ -150,6 +153,27 @@ impl PolicyValues {
         lines
     }
 
+    /// Returns the distributions of single returns by the first estimator that has any, with what a simulator gave, by
+    /// policy.
+    pub fn distributions(&self) -> Vec<(&str, ReturnDistribution, Option<ReturnStatistics>)> {
+        let mut all = self.estimates.chunks(self.policies.len().max(1));
+        let first = all.find(|all| all.iter().any(|estimate| estimate.distribution.is_some()));
+        let beside = first.into_iter().flatten().zip(&self.true_returns);
+        beside
+            .filter_map(|(estimate, truth)| {
+                Some((estimate.policy.as_str(), estimate.distribution?, *truth))
+            })
+            .collect()
+    }
+
+    /// Returns the share of variance that an estimator's model does not predict.
+    pub(super) fn unpredicted(&self, estimator: usize) -> f64 {
+        let first = self.estimates.get(estimator * self.policies.len());
+        first
+            .and_then(|estimate| estimate.unpredicted)
+            .unwrap_or(0.0)
+    }
+
     /// Returns the difference of two policies' values by one estimator: paths of the same model and start are paired.
     /// Each policy's errors of misspecification and support widen the interval.
     fn difference_by(&self, estimator: usize, policy: usize, incumbent: usize) -> Option<Value> {
@@ -191,7 +215,12 @@ impl PolicyValues {
         let parts = (0..self.estimators.len()).filter(|&e| self.estimators[e].is_checked());
         let of = |estimator: usize| {
             let difference = self.difference_by(estimator, policy, incumbent);
-            (self.estimators[estimator].kind(), difference)
+            let unpredicted = self.unpredicted(estimator);
+            Estimate {
+                kind: self.estimators[estimator].kind(),
+                value: difference,
+                unpredicted,
+            }
         };
         Combined::of_kinds(&parts.map(of).collect::<Vec<_>>()).map(|combined| combined.value)
     }
@@ -250,6 +279,7 @@ impl PolicyValues {
             ("length", real(&|e| e.length)),
             ("clipped", real(&|e| e.clipped.map(|s| s as f64))),
             ("outside", real(&|e| e.outside)),
+            ("unpredicted", real(&|e| e.unpredicted)),
             ("weight", real(&|e| e.weight)),
             ("effective_runs", real(&|e| e.effective_runs)),
             (
