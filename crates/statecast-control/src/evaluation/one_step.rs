@@ -7,10 +7,14 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::{Contexts, DynamicsModels, EvaluationError, Logged, Transitions};
 use crate::forecast::{EpisodeControl, EpisodeSteps, ForecastError, RolloutSettings};
-use crate::metrics::quantile;
+use crate::metrics::mean_and_std;
 
 /// Most recorded steps that are predicted.
 const MAX_STEPS: usize = 200;
+
+/// The same for forecasts after contexts, each drawn several times.
+const MAX_FORECASTS: usize = 60;
+const DRAWS: usize = 8;
 
 /// Returns the share of the variance of state changes that models leave unpredicted, the mean over the variables, each at
 /// most 1. Every model predicts the runs of its fold, which it was not fitted to.
@@ -18,7 +22,7 @@ pub(super) fn unpredicted_by_models(models: &DynamicsModels, logged: &Logged) ->
     let folds = models.len();
     let shares = models.iter().enumerate().filter_map(|(fold, model)| {
         let held_out: Vec<usize> = logged.fold_runs(fold, folds).map(|(run, _)| run).collect();
-        let steps = some_steps(logged, |run| held_out.contains(&run))?;
+        let steps = some_steps(logged, |run| held_out.contains(&run), MAX_STEPS)?;
         let mut errors = Array2::zeros(steps.states.dim());
         for member in 0..model.members() {
             let predicted = model.distributions(member, steps.states.view(), steps.actions.view());
@@ -42,31 +46,42 @@ pub(super) fn unpredicted_in_context(
     logged: &Logged,
     seed: u64,
 ) -> Result<f64, EvaluationError> {
-    let Some(steps) = some_steps(logged, |_| true) else {
+    let Some(steps) = some_steps(logged, |_| true, MAX_FORECASTS) else {
         return Ok(1.0);
     };
     let rows = steps.states.nrows();
+    let drawn: Vec<usize> = (0..rows * DRAWS).map(|path| path % rows).collect();
+    let (starts, actions) = (
+        steps.states.select(Axis(0), &drawn),
+        steps.actions.select(Axis(0), &drawn),
+    );
     let mut shares = Vec::new();
     for (number, (reading, max_steps)) in contexts.readings().enumerate() {
         let mut control = EpisodeControl {
-            starts: steps.states.clone(),
+            starts: starts.clone(),
             reward: contexts.reward(),
             steps: SingleSteps {
-                actions: steps.actions.view(),
-                next: Array2::zeros(steps.states.dim()),
-                arrived: vec![false; rows],
+                actions: actions.view(),
+                next: Array2::zeros(starts.dim()),
+                arrived: vec![false; drawn.len()],
             },
         };
         let settings = RolloutSettings {
             horizon: NonZeroUsize::MIN.saturating_add(1),
-            samples: NonZeroUsize::new(rows).unwrap_or(NonZeroUsize::MIN),
+            samples: NonZeroUsize::new(drawn.len()).unwrap_or(NonZeroUsize::MIN),
             seed: seed.wrapping_add(number as u64),
             paths_at_once: None,
             max_steps: Some(max_steps),
         };
         reading.rollout_with_policy(&settings, &mut control, &|_| ())?;
-        // A draw's squared error has the variance twice.
-        let errors = (&control.steps.next - &steps.next).mapv(|e| e * e / 2.0);
+        let errors = Array2::from_shape_fn(steps.states.dim(), |(row, column)| {
+            let draws = (0..DRAWS).map(|draw| control.steps.next[[draw * rows + row, column]]);
+            let draws: Vec<f64> = draws.collect();
+            let (centre, std) = mean_and_std(&draws);
+            // The mean of few draws errs by itself.
+            let noise = std * std / DRAWS as f64;
+            ((centre - steps.next[[row, column]]).powi(2) - noise).max(0.0)
+        });
         shares.push(unpredicted(&steps, &errors));
     }
     Ok(mean(&shares))
@@ -104,10 +119,10 @@ impl EpisodeSteps for SingleSteps<'_> {
 }
 
 /// Returns recorded steps with a known next state, spread evenly; `None` if there are none.
-fn some_steps(logged: &Logged, of: impl Fn(usize) -> bool) -> Option<Transitions> {
+fn some_steps(logged: &Logged, of: impl Fn(usize) -> bool, most: usize) -> Option<Transitions> {
     let all = logged.transitions(of);
     let known: Vec<usize> = (0..all.known.len()).filter(|&row| all.known[row]).collect();
-    let every = known.len().div_ceil(MAX_STEPS).max(1);
+    let every = known.len().div_ceil(most).max(1);
     let rows: Vec<usize> = known.into_iter().step_by(every).collect();
     (!rows.is_empty()).then(|| Transitions {
         states: all.states.select(Axis(0), &rows),
@@ -120,16 +135,14 @@ fn some_steps(logged: &Logged, of: impl Fn(usize) -> bool) -> Option<Transitions
     })
 }
 
-/// Returns the median squared errors in units of the variables' mean squared changes, the mean over the variables that
-/// change. The median leaves out single steps that no path depends on, such as a draw by a minor expert.
+/// Returns the mean squared errors in units of the variables' mean squared changes, each at most 1, the mean over the
+/// variables that change.
 fn unpredicted(steps: &Transitions, errors: &Array2<f64>) -> f64 {
     let changes = (&steps.next - &steps.states).mapv(|c| c * c);
     let columns = changes.columns().into_iter().zip(errors.columns());
     let shares = columns.filter_map(|(changes, errors)| {
-        let change = changes.mean().filter(|mean| *mean > 0.0)?;
-        let mut errors = errors.to_vec();
-        errors.sort_by(f64::total_cmp);
-        Some((quantile(&errors, 0.5) / change).min(1.0))
+        let change = changes.sum();
+        (change > 0.0).then(|| (errors.sum() / change).min(1.0))
     });
     mean(&shares.collect::<Vec<_>>())
 }
