@@ -104,9 +104,9 @@ fn corrected_paths_of_the_recorded_policy_are_the_recorded_runs() {
     };
     let actor = ActionSource::Policy(&mut policy);
     let imagined = corrected(&models, &logged, &followed, actor, &spec, &|_| ()).unwrap();
-    let recorded = |start: usize| logged.runs[followed[start]].discounted(0.99, STEPS);
     for path in &imagined.paths {
-        let off = path.value - recorded(path.start);
+        assert!(followed.contains(&path.start));
+        let off = path.value - logged.runs[path.start].discounted(0.99, STEPS);
         assert!(off.abs() < 1e-9, "{path:?}: {off}");
     }
     let plain = learned(
@@ -138,13 +138,11 @@ fn a_recorded_policy_has_the_value_of_its_own_returns() {
     let actual = found.recorded[1].actual.mean;
     assert!((own.mean / actual - 1.0).abs() < 0.1, "{own:?} {actual}");
     assert!(other.covers(truth(1.0, noise)), "{other:?}");
-    let weights: f64 = found
-        .estimates
-        .iter()
-        .filter(|e| e.policy == "other")
-        .filter_map(|e| e.weight)
-        .sum();
-    assert!((weights - 1.0).abs() < 1e-9, "{weights}");
+    assert_eq!(found.recorded_returns[0], Some(found.recorded[1].actual));
+    assert_eq!(found.recorded_returns[1], None);
+    let weights = found.estimates.iter().filter(|e| e.policy == "other");
+    let sum: f64 = weights.filter_map(|e| e.weight).sum();
+    assert!((sum - 1.0).abs() < 1e-9, "{sum}");
     assert_eq!(found.recommended().map(|e| e.name()), Some("combined"));
 }
 
@@ -156,9 +154,22 @@ fn intervals_widen_where_paths_leave_the_recordings() {
     let policies = [("slow", 0.5, noise), ("wild", -12.0, noise)];
     let found = evaluated(&["linear"], recordings, &policies);
     let linear = |policy: usize| &found.estimates[policy];
-    assert!(linear(0).outside.unwrap() < 0.2, "{:?}", linear(0).outside);
-    assert!(linear(1).outside.unwrap() > 0.5, "{:?}", linear(1).outside);
-    assert!(linear(0).unsupported < 0.2 * linear(1).unsupported);
+    assert!(
+        linear(0).uncovered.unwrap() < 0.2,
+        "{:?}",
+        linear(0).uncovered
+    );
+    assert!(
+        linear(1).uncovered.unwrap() > 0.5,
+        "{:?}",
+        linear(1).uncovered
+    );
+    let widths = [0, 1].map(|policy| {
+        let value = linear(policy).value.unwrap();
+        (value.error, linear(policy).support_error)
+    });
+    assert!(widths[0].1 < 0.2 * widths[1].1, "{widths:?}");
+    assert!(widths.iter().all(|(error, support)| error >= support));
 }
 
 #[test]
@@ -195,6 +206,9 @@ fn better_policies_are_selected_by_paired_differences() {
         "{selection:?}"
     );
     let difference = selection.differences[0].value.unwrap();
+    let values = found.of(0);
+    let [now, better] = [values[0].unwrap(), values[1].unwrap()];
+    assert!(difference.error < 0.5 * now.error.hypot(better.error));
     let true_one = truth(2.5, noise) - truth(0.5, noise);
     assert!(difference.covers(true_one), "{difference:?} {true_one}");
     assert!(selection.differences[1].value.unwrap().mean.abs() < 1e-9);

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{About, page};
-use crate::evaluation::{PolicyValues, RankingMetrics, Value};
+use crate::evaluation::{PolicyValues, RankingMetrics, Selection, Value};
 use crate::output::{number, numbers, percent};
 use crate::plot::{PlotError, colour};
 
@@ -16,7 +16,11 @@ const ROW: f64 = 20.0;
 ///
 /// # Errors
 /// [`PlotError`] if a figure cannot be drawn.
-pub fn values(about: &About, table: &PolicyValues) -> Result<String, PlotError> {
+pub fn values(
+    about: &About,
+    table: &PolicyValues,
+    selection: Option<&Selection>,
+) -> Result<String, PlotError> {
     let of = format!("{} policies", table.policies.len());
     let rankings = table.rankings();
     let body = html! {
@@ -25,11 +29,19 @@ pub fn values(about: &About, table: &PolicyValues) -> Result<String, PlotError> 
         p.note { "With 90 % intervals. Policies are ordered by true value, or by the first estimator." }
         (estimates(table))
         div.charts { @for policy in order(table) { (intervals(table, policy)) } }
+        @if let Some(selection) = selection {
+            h2 { "Better than " (selection.incumbent) }
+            p.note {
+                "Differences with 90 % intervals; selected at a false discovery rate of "
+                (percent(selection.false_discovery_rate, 0)) "."
+            }
+            (differences(selection))
+        }
         @if !table.distributions().is_empty() {
             h2 { "Single returns" }
             p.note {
                 "Of single episodes, with 90 % intervals: what 10 % fall short of, the median, the mean of the worst 10 %, "
-                "and the probability of termination before the horizon."
+                "and the probability of termination before the horizon; what the simulator gave in brackets."
             }
             (distributions(table))
         }
@@ -66,17 +78,37 @@ fn order(table: &PolicyValues) -> Vec<usize> {
     order
 }
 
+fn differences(selection: &Selection) -> Markup {
+    html! {
+        div.wide { table {
+            tr { th { "policy" } th { "difference" } th { "p" } th { "better" } }
+            @for difference in &selection.differences {
+                tr {
+                    td { (difference.policy) }
+                    td { (interval(&difference.value)) }
+                    td { (difference.p_value.map_or(String::new(), |p| number(p, 3))) }
+                    td { (if difference.is_better { "yes" } else { "" }) }
+                }
+            }
+        } }
+    }
+}
+
+fn simulated(value: Option<f64>) -> String {
+    value.map_or(String::new(), |value| format!(" ({})", number(value, 1)))
+}
+
 fn distributions(table: &PolicyValues) -> Markup {
     html! {
         div.wide { table {
             tr { th { "policy" } th { "10 %" } th { "median" } th { "worst 10 %" } th { "termination" } }
-            @for (policy, found, _) in table.distributions() {
+            @for (policy, found, truth) in table.distributions() {
                 tr {
                     td { (policy) }
-                    td { (interval(&Some(found.quantile_10))) }
-                    td { (interval(&Some(found.median))) }
-                    td { (interval(&Some(found.cvar_10))) }
-                    td { (percent(found.failure.mean, 0)) }
+                    td { (interval(&Some(found.quantile_10))) (simulated(truth.map(|t| t.quantile_10))) }
+                    td { (interval(&Some(found.median))) (simulated(truth.map(|t| t.median))) }
+                    td { (interval(&Some(found.cvar_10))) (simulated(truth.map(|t| t.cvar_10))) }
+                    td { (percent(found.termination.mean, 0)) }
                 }
             }
         } }

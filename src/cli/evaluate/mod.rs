@@ -34,7 +34,7 @@ use crate::report::{self, About};
 const ESTIMATORS: [(&str, &str); 14] = [
     (
         "combined",
-        "The others and the policy's own recorded returns, weighted by their precisions",
+        "The other estimators of this list and the policy's own recorded returns, weighted by precision",
     ),
     (
         "mixture",
@@ -76,7 +76,7 @@ const ESTIMATORS: [(&str, &str); 14] = [
 ///
 /// Each policy is rolled out in models that are fitted to the recordings alone: the language model
 /// with the recordings as its context, alone and mixed with learned models, and the learned models
-/// themselves. Model-free estimators are included for comparison.
+/// themselves. Model-free estimators stand beside them, and all are combined by their precisions.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Policies:\n  \
     pi.safetensors, pi.json   a file (docs/policies.md); mean:FILE takes its mean action\n  \
@@ -144,10 +144,10 @@ pub(super) struct Arguments {
     /// True values to compare the estimates with: a CSV file with the columns policy and value
     #[arg(long, value_name = "FILE", conflicts_with = "simulate")]
     truth: Option<PathBuf>,
-    /// Say which policies are better than this one, of --policy, by paired differences
+    /// Name of one of the policies: say which others are better, by the differences of their values
     #[arg(long, value_name = "NAME")]
     incumbent: Option<String>,
-    /// Largest expected share of policies that are not better among those selected
+    /// Largest expected share of wrong ones among the policies reported as better
     #[arg(
         long,
         value_name = "RATE",
@@ -241,7 +241,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(path) = &arguments.report {
         ending.report(path, || {
-            report::values(&arguments.about(task, horizon), &values)
+            report::values(&arguments.about(task, horizon), &values, selection.as_ref())
         });
     }
     if let Some(output) = &arguments.output {
@@ -328,7 +328,12 @@ impl Arguments {
             "--false-discovery-rate {rate}: must be above 0 and below 1"
         );
         let names = self.sources()?.into_iter().map(|(name, _)| name);
-        self.incumbent(&names.collect::<Vec<_>>())?;
+        let names: Vec<String> = names.collect();
+        self.incumbent(&names)?;
+        ensure!(
+            self.incumbent.is_none() || names.len() > 1,
+            "--incumbent: give the policies to compare it with"
+        );
         ensure!(
             self.protocol.is_none() || self.truth.is_some() || self.simulate.is_some(),
             "--protocol compares with true values: give them with --truth or --simulate"

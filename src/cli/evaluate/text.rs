@@ -42,7 +42,12 @@ pub(super) fn selected(selection: &Selection) -> String {
         vec![
             difference.policy.clone(),
             shown(&difference.value),
-            difference.p_value.map_or("-".to_owned(), |p| number(p, 3)),
+            difference
+                .p_value
+                .map_or("-".to_owned(), |p| match p < 0.001 {
+                    true => "<0.001".to_owned(),
+                    false => number(p, 3),
+                }),
         ]
     }));
     let better: Vec<&str> = selection.better().collect();
@@ -57,7 +62,7 @@ pub(super) fn selected(selection: &Selection) -> String {
         ),
     };
     format!(
-        "\n{}\nPaired differences with 90 % intervals. {verdict}\n",
+        "\n{}\nDifferences with 90 % intervals, paired where estimators imagine the same starts. {verdict}\n",
         aligned_rows(&rows)
     )
 }
@@ -72,7 +77,7 @@ pub(super) fn compared(rankings: &[(&'static str, RankingMetrics)], dope: bool) 
         ),
         (false, false) => format!(
             "\n{}\nError: mean |estimate - truth|; regret relative to the range of the true values; Sharpe@3: gain of the \
-             three highest over the recordings per standard deviation.\n",
+             best of the three highest over the recordings, per standard deviation.\n",
             aligned_rows(&ranking_rows(rankings))
         ),
     }
@@ -110,7 +115,7 @@ fn distribution_rows(values: &PolicyValues) -> Vec<Vec<String>> {
             let truth = truth.map(|truth| format!(" ({})", number(truth[i], 1)));
             shown(&Some(*value)) + &truth.unwrap_or_default()
         }));
-        row.push(percent(found.failure.mean, 0));
+        row.push(percent(found.termination.mean, 0));
         rows.push(row);
     }
     rows

@@ -25,7 +25,7 @@ pub struct Combined {
 }
 
 impl Combined {
-    /// Weights estimates by the inverse of their squared standard errors. Those without an interval are left out.
+    /// Weights estimates by the inverse of the squared half widths of their intervals. Those without an interval are left out.
     /// Returns `None` if none is left.
     pub fn of(values: &[Option<Value>]) -> Option<Self> {
         let usable = |value: &&Value| value.has_interval() && value.mean.is_finite();
@@ -37,7 +37,9 @@ impl Combined {
         let largest = largest.fold(0.0, f64::max);
         // An estimator that claims no error at all still rounds.
         let least = (1e-9 * largest).max(f64::MIN_POSITIVE.sqrt());
-        let precision = |value: &Value| value.error.max(least).powi(-2);
+        // Half widths, not standard errors: with few members, a small error is likely an accident.
+        let half_width = |value: &Value| (value.high - value.low) / 2.0;
+        let precision = |value: &Value| half_width(value).max(least).powi(-2);
         let total: f64 = known.iter().flatten().map(|value| precision(value)).sum();
         if total == 0.0 {
             return None;
@@ -71,12 +73,12 @@ impl Combined {
     /// the same errors, so that many of them say no more than one.
     ///
     /// Where rollouts and value functions disagree, one of them extrapolates wrongly. The difference adds to the errors
-    /// of both: to those of rollouts by the share of variance that their models leave unpredicted, to those of value
+    /// of both: to those of rollouts by the share of their models' steps that is unpredicted, to those of value
     /// functions by the rest.
     ///
     /// ```
-    /// use statecast::evaluation::{Combined, Estimate, EstimatorKind::{self, Rollouts, Values}, Value};
-    /// let of = |kind: EstimatorKind, mean: f64, unpredicted: f64| Estimate {
+    /// use statecast::evaluation::{Combined, EstimateOfKind, EstimatorKind::{self, Rollouts, Values}, Value};
+    /// let of = |kind: EstimatorKind, mean: f64, unpredicted: f64| EstimateOfKind {
     ///     kind,
     ///     value: Some(Value::new(mean, 1.0, 50.0)),
     ///     unpredicted,
@@ -87,7 +89,7 @@ impl Combined {
     /// let of_poor = Combined::of_kinds(&[of(Rollouts, 0.0, 1.0), of(Values, 9.0, 0.0)]).unwrap();
     /// assert!(of_poor.value.mean > 8.8);
     /// ```
-    pub fn of_kinds(estimates: &[Estimate]) -> Option<Self> {
+    pub fn of_kinds(estimates: &[EstimateOfKind]) -> Option<Self> {
         let kinds: BTreeSet<EstimatorKind> = estimates.iter().map(|e| e.kind).collect();
         let kinds: Vec<EstimatorKind> = kinds.into_iter().collect();
         let of_kind = |kind: &EstimatorKind| {
@@ -136,7 +138,7 @@ impl Combined {
 
 /// An estimate of a policy's value, to be combined with others.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
+pub struct EstimateOfKind {
     /// What its estimator learns.
     pub kind: EstimatorKind,
     /// The value, if there is one.

@@ -1,7 +1,7 @@
 //! The distribution of a policy's returns over episodes.
 
-use super::value::{groups, variance};
-use super::{Combined, Path, Value};
+use super::value::{NORMAL_REACH, groups, variance};
+use super::{Path, Value};
 use crate::metrics::quantile;
 
 /// Share of the worst episodes.
@@ -17,7 +17,7 @@ pub struct ReturnDistribution {
     /// Mean return of the worst 10 % of the episodes: the conditional value at risk.
     pub cvar_10: Value,
     /// Probability that an episode terminates before the horizon.
-    pub failure: Value,
+    pub termination: Value,
 }
 
 /// The same numbers of known returns.
@@ -58,7 +58,7 @@ impl ReturnDistribution {
             quantile_10: of_returns(|sorted| quantile(sorted, WORST)),
             median: of_returns(|sorted| quantile(sorted, 0.5)),
             cvar_10: of_returns(worst_mean),
-            failure: between(&ends, mean),
+            termination: between(&ends, mean),
         })
     }
 
@@ -72,17 +72,37 @@ impl ReturnDistribution {
         }
     }
 
-    /// Weights several estimates of one distribution by their precisions; see [`Combined`].
-    pub fn combined(all: &[Self]) -> Option<Self> {
+    /// Returns the mixture of several estimates of one distribution, by their weights; `None` if these are all zero.
+    pub fn combined(all: &[(f64, Self)]) -> Option<Self> {
+        let total: f64 = all.iter().map(|(weight, _)| weight).sum();
+        if total <= 0.0 {
+            return None;
+        }
         let of = |part: fn(&Self) -> Value| {
-            let values: Vec<Option<Value>> = all.iter().map(|d| Some(part(d))).collect();
-            Combined::of(&values).map(|combined| combined.value)
+            let weighted = |of: &dyn Fn(Value) -> f64| {
+                let terms = all.iter().map(|(weight, d)| weight * of(part(d)));
+                terms.sum::<f64>() / total
+            };
+            let mean = weighted(&|value| value.mean);
+            let square = |value: Value| value.error.powi(2) + (value.mean - mean).powi(2);
+            let error = weighted(&square).sqrt();
+            let reach = |value: Value| match value.error > 0.0 {
+                true => (value.high - value.mean) / value.error,
+                false => NORMAL_REACH,
+            };
+            let reach = weighted(&reach) * error;
+            Value {
+                mean,
+                error,
+                low: mean - reach,
+                high: mean + reach,
+            }
         };
         Some(Self {
-            quantile_10: of(|d| d.quantile_10)?,
-            median: of(|d| d.median)?,
-            cvar_10: of(|d| d.cvar_10)?,
-            failure: of(|d| d.failure)?,
+            quantile_10: of(|d| d.quantile_10),
+            median: of(|d| d.median),
+            cvar_10: of(|d| d.cvar_10),
+            termination: of(|d| d.termination),
         })
     }
 }
@@ -100,22 +120,29 @@ fn by_model(paths: &[Path], of: impl Fn(usize) -> f64) -> Vec<Vec<f64>> {
     groups
 }
 
-/// Returns the mean of a statistic over models, with the error of one more model.
+/// Returns a statistic of all models' values, with the error of one more model.
 fn between(groups: &[Vec<f64>], statistic: impl Fn(&[f64]) -> f64) -> Value {
     let found: Vec<f64> = groups.iter().map(|group| statistic(group)).collect();
     let count = found.len() as f64;
     let error = (variance(&found) * (1.0 + 1.0 / count)).sqrt();
-    Value::new(mean(&found), error, count - 1.0)
+    let mut all = groups.concat();
+    all.sort_by(f64::total_cmp);
+    Value::new(statistic(&all), error, count - 1.0)
 }
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// Returns the mean of the lowest tenth of sorted values, at least one.
+/// Returns the mean of the lowest tenth of sorted values, of which one may count in part.
 fn worst_mean(sorted: &[f64]) -> f64 {
-    let count = (WORST * sorted.len() as f64).ceil().max(1.0) as usize;
-    mean(&sorted[..count.min(sorted.len())])
+    let count = WORST * sorted.len() as f64;
+    let weight = |rank: usize| (count - rank as f64).clamp(0.0, 1.0);
+    let terms = sorted
+        .iter()
+        .enumerate()
+        .map(|(rank, value)| weight(rank) * value);
+    terms.sum::<f64>() / count
 }
 
 #[cfg(test)]
@@ -136,9 +163,16 @@ mod tests {
         let ends: Vec<f64> = paths.iter().map(|p| f64::from(p.start <= 25)).collect();
         let found = ReturnDistribution::of(&paths, &ends).unwrap();
         assert!((found.median.mean - 51.0).abs() < 1e-9, "{found:?}");
-        assert!((found.quantile_10.mean - 11.4).abs() < 1e-9, "{found:?}");
+        assert!((found.quantile_10.mean - 10.9).abs() < 1e-9, "{found:?}");
+        // 1, 2, 2, 3, 3, ..., 10, 10, 11.
         assert!((found.cvar_10.mean - 6.0).abs() < 1e-9, "{found:?}");
-        assert_eq!((found.failure.mean, found.failure.error), (0.25, 0.0));
+        assert_eq!(
+            (found.termination.mean, found.termination.error),
+            (0.25, 0.0)
+        );
+        assert!((worst_mean(&[1.0, 4.0, 5.0, 6.0, 7.0, 8.0]) - 1.0).abs() < 1e-12);
+        let mixed = ReturnDistribution::combined(&[(1.0, found), (3.0, found)]).unwrap();
+        assert!((mixed.median.high - found.median.high).abs() < 1e-9);
         // Two models that differ by 1: variance 1/2, and half of it once more.
         assert!((found.median.error - 0.75f64.sqrt()).abs() < 1e-9);
         assert_eq!(ReturnDistribution::of(&paths[..100], &ends[..100]), None);

@@ -38,7 +38,7 @@ pub fn learned(
 /// The same with on-policy corrections (Froehlich et al., On-Policy Model Errors, ICLR 2022): a path starts where one of
 /// some recorded runs did, and at every step the model's error at that run's step is added to its prediction. Under
 /// the actions of the run, the path is the run; under a policy near the one that made it, the model has to predict the
-/// difference only. Behind the end of the run, the model draws as in [`learned`].
+/// difference only. Beyond the end of the run, the model draws as in [`learned`].
 ///
 /// # Errors
 /// [`EvaluationError::Policy`] if the policy fails.
@@ -97,7 +97,9 @@ impl<'t> EnsembleRollout<'t> {
         let (accumulator, clipped) = self.run(&mut actor, progress)?;
         let paths = (0..self.spec.paths).map(|path| Path {
             model: self.member(path),
-            start: path % starts,
+            start: self
+                .followed
+                .map_or(path % starts, |runs| runs[path % starts]),
             value: accumulator.returns[path],
         });
         Ok(ImaginedRollouts {

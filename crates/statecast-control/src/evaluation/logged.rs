@@ -13,6 +13,9 @@ use crate::recording::{EndFlag, Episode, Recording};
 /// Fewest steps for learning a model.
 const MIN_STEPS: usize = 10;
 
+/// Fewest returns of which a standard deviation is taken.
+const MIN_RETURNS: usize = 5;
+
 /// One recorded run of a system.
 #[derive(Debug, Clone)]
 pub struct RecordedRun {
@@ -214,14 +217,15 @@ impl Logged {
     }
 
     /// Returns the standard deviation of the recorded returns over a horizon, every recording with the same weight. Runs
-    /// that were truncated earlier are left out, unless there are no others.
+    /// that were truncated earlier are left out, if five others remain.
     pub(super) fn return_std(&self, discount: f64, horizon: usize) -> f64 {
-        let any = self.runs.iter().any(|run| run.covers_horizon(horizon));
+        let covering = self.runs.iter().filter(|run| run.covers_horizon(horizon));
+        let enough = covering.count() >= MIN_RETURNS;
         let returns = |source: usize| -> Vec<f64> {
             let own = self
                 .runs
                 .iter()
-                .filter(|run| run.source == source && (run.covers_horizon(horizon) || !any));
+                .filter(|run| run.source == source && (run.covers_horizon(horizon) || !enough));
             own.map(|run| run.discounted(discount, horizon)).collect()
         };
         let all: Vec<Vec<f64>> = (0..self.sources())

@@ -37,7 +37,7 @@ mod truth;
 mod value;
 
 pub use action_source::{ActionSource, PolicyActions, PolicyControl};
-pub use combined::{Combined, Estimate};
+pub use combined::{Combined, EstimateOfKind};
 pub use correction::{RecordedReturn, misspecification_error, on_policy, recorded_return};
 pub use distribution::{ReturnDistribution, ReturnStatistics};
 pub use estimator::{Estimator, EstimatorKind, RewardEstimator, RolloutModel, UnknownEstimator};

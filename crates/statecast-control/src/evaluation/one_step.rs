@@ -16,8 +16,9 @@ const MAX_STEPS: usize = 200;
 const MAX_FORECASTS: usize = 60;
 const DRAWS: usize = 8;
 
-/// Returns the share of the variance of state changes that models leave unpredicted, the mean over the variables, each at
-/// most 1. Every model predicts the runs of its fold, which it was not fitted to.
+/// Returns the mean squared error of models' predictions in units of the mean squared change of the states, the mean over
+/// the variables, each at most 1. Every model predicts the runs of its fold, which it was not fitted to; a single model
+/// has seen all.
 pub(super) fn unpredicted_by_models(models: &DynamicsModels, logged: &Logged) -> f64 {
     let folds = models.len();
     let shares = models.iter().enumerate().filter_map(|(fold, model)| {
@@ -37,7 +38,7 @@ pub(super) fn unpredicted_by_models(models: &DynamicsModels, logged: &Logged) ->
     mean(&shares.collect::<Vec<_>>())
 }
 
-/// The same of forecasts after contexts. The experts of a context may have read the predicted steps.
+/// The same of forecasts after contexts, each of the runs of its fold. Online experts have read all runs.
 ///
 /// # Errors
 /// [`EvaluationError::Forecast`] if the model fails.
@@ -46,23 +47,28 @@ pub(super) fn unpredicted_in_context(
     logged: &Logged,
     seed: u64,
 ) -> Result<f64, EvaluationError> {
-    let Some(steps) = some_steps(logged, |_| true, MAX_FORECASTS) else {
-        return Ok(1.0);
-    };
-    let rows = steps.states.nrows();
-    let drawn: Vec<usize> = (0..rows * DRAWS).map(|path| path % rows).collect();
-    let (starts, actions) = (
-        steps.states.select(Axis(0), &drawn),
-        steps.actions.select(Axis(0), &drawn),
-    );
+    let folds = contexts.readings().count();
     let mut shares = Vec::new();
     for (number, (reading, max_steps)) in contexts.readings().enumerate() {
+        let own: Vec<usize> = logged
+            .fold_runs(number, folds)
+            .map(|(run, _)| run)
+            .collect();
+        let Some(steps) = some_steps(logged, |run| own.contains(&run), MAX_FORECASTS) else {
+            continue;
+        };
+        let rows = steps.states.nrows();
+        let drawn: Vec<usize> = (0..rows * DRAWS).map(|path| path % rows).collect();
+        let (starts, actions) = (
+            steps.states.select(Axis(0), &drawn),
+            steps.actions.select(Axis(0), &drawn),
+        );
         let mut control = EpisodeControl {
-            starts: starts.clone(),
+            starts,
             reward: contexts.reward(),
             steps: SingleSteps {
                 actions: actions.view(),
-                next: Array2::zeros(starts.dim()),
+                next: Array2::zeros((drawn.len(), logged.states())),
                 arrived: vec![false; drawn.len()],
             },
         };

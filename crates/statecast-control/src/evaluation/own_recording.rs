@@ -1,6 +1,6 @@
 //! Whether a policy made a recording, by its actions.
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
@@ -8,17 +8,18 @@ use super::Logged;
 use crate::policy::{Policy, PolicyError};
 
 /// Most recorded steps at which a policy is asked.
-const MAX_STEPS: usize = 4_000;
+const MAX_STEPS: usize = 1_000;
 
 /// Fewest recorded steps that say something.
 const MIN_STEPS: usize = 50;
 
-/// Standard errors within which means count as equal.
+/// Draws of a policy at each step.
+const DRAWS: usize = 16;
+
+/// Standard errors within which means count as equal: a policy that made a recording passes with a probability of 99 %.
 const ERRORS: f64 = 3.0;
 
-/// Largest difference of means, relative to the mean distance of two draws of the policy; for a policy that does not
-/// draw, relative to the range of the recorded actions.
-const TOLERANCE: f64 = 0.02;
+/// Largest difference from the actions of a policy that does not draw, in standard deviations of the recorded ones.
 const ROUNDING: f64 = 1e-4;
 
 /// Returns the recording whose actions cannot be told from the policy's own at the recorded states, if there is one:
@@ -31,6 +32,7 @@ pub fn recording_of(
     logged: &Logged,
     seed: u64,
 ) -> Result<Option<usize>, PolicyError> {
+    let unit = action_unit(logged);
     for source in 0..logged.sources() {
         let (states, actions) = logged.observations_and_actions_of(source);
         if states.nrows() < MIN_STEPS {
@@ -40,7 +42,7 @@ pub fn recording_of(
         let rows: Vec<usize> = (0..states.nrows()).step_by(every).collect();
         let states = states.select(Axis(0), &rows);
         let actions = actions.select(Axis(0), &rows);
-        if acts_alike(policy, states.view(), actions.view(), seed)? {
+        if acts_alike(policy, states.view(), actions.view(), &unit, seed)? {
             return Ok(Some(source));
         }
     }
@@ -61,10 +63,7 @@ pub(super) fn nearest_recording(
     let all: Vec<_> = (0..logged.sources())
         .map(|source| logged.observations_and_actions_of(source))
         .collect();
-    let actions: Vec<_> = all.iter().map(|(_, actions)| actions.view()).collect();
-    let actions = concatenate(Axis(0), &actions).expect("recordings of one system");
-    let unit = actions.std_axis(Axis(0), 0.0);
-    let unit = unit.mapv(|std| if std > 0.0 { std } else { 1.0 });
+    let unit = action_unit(logged);
     let mut found: Option<(usize, f64)> = None;
     for (source, (states, actions)) in all.iter().enumerate() {
         if Some(source) == left_out {
@@ -73,8 +72,12 @@ pub(super) fn nearest_recording(
         let every = states.nrows().div_ceil(MAX_STEPS);
         let rows: Vec<usize> = (0..states.nrows()).step_by(every).collect();
         let states = states.select(Axis(0), &rows);
-        let mut random = generators(rows.len(), seed);
-        let own = policy.act(states.view(), &mut random)? / &unit;
+        // Means: draws lie nearer to the recording with the least noise.
+        let mut own = Array2::zeros((rows.len(), logged.actions()));
+        for number in 0..DRAWS as u64 {
+            own += &policy.act(states.view(), &mut generators(rows.len(), seed ^ number))?;
+        }
+        let own = own / DRAWS as f64 / &unit;
         let recorded = actions.select(Axis(0), &rows) / &unit;
         let distance = mean(&distances(&own.view(), &recorded.view()));
         if found.is_none_or(|(_, least)| distance < least) {
@@ -82,6 +85,14 @@ pub(super) fn nearest_recording(
         }
     }
     Ok(found.map(|(source, _)| source))
+}
+
+/// Returns the standard deviation of each recorded action, 1 where it is constant.
+fn action_unit(logged: &Logged) -> Array1<f64> {
+    let actions: Vec<_> = logged.runs.iter().map(|run| run.actions.view()).collect();
+    let actions = concatenate(Axis(0), &actions).expect("runs of one system are equally wide");
+    let unit = actions.std_axis(Axis(0), 0.0);
+    unit.mapv(|std| if std > 0.0 { std } else { 1.0 })
 }
 
 fn generators(rows: usize, seed: u64) -> Vec<ChaCha8Rng> {
@@ -97,32 +108,55 @@ fn acts_alike(
     policy: &mut dyn Policy,
     states: ArrayView2<f64>,
     actions: ArrayView2<f64>,
+    unit: &Array1<f64>,
     seed: u64,
 ) -> Result<bool, PolicyError> {
-    let mut draw = |number: u64| policy.act(states, &mut generators(states.nrows(), seed ^ number));
-    let (first, second) = (draw(1)?, draw(2)?);
-    let to_recorded = distances(&first.view(), &actions);
-    let to_other = distances(&first.view(), &second.view());
-    let spread = mean(&to_other);
-    let range = actions.fold(f64::NEG_INFINITY, |a, &b| a.max(b))
-        - actions.fold(f64::INFINITY, |a, &b| a.min(b));
-    if spread <= ROUNDING * range {
-        return Ok(mean(&to_recorded) <= ROUNDING * range);
+    let mut draw = |number: usize| -> Result<Array2<f64>, PolicyError> {
+        policy.act(
+            states,
+            &mut generators(states.nrows(), seed ^ number as u64),
+        )
+    };
+    let scaled = |actions: &Array2<f64>| actions / unit;
+    let recorded = scaled(&actions.to_owned());
+    let (first, second) = (draw(0)?, draw(1)?);
+    let apart = |a: &Array2<f64>, b: &Array2<f64>| distances(&a.view(), &b.view());
+    let spread = apart(&scaled(&first), &scaled(&second));
+    if mean(&spread) <= ROUNDING {
+        return Ok(mean(&apart(&scaled(&first), &recorded)) <= ROUNDING);
     }
-    let differences: Vec<f64> = to_recorded
-        .iter()
-        .zip(&to_other)
-        .map(|(recorded, other)| recorded - other)
-        .collect();
-    if !is_zero(&differences) || mean(&differences).abs() > TOLERANCE * spread {
+    if !is_zero(&differences(&apart(&scaled(&first), &recorded), &spread)) {
         return Ok(false);
     }
-    let probable = |actions: &Array2<f64>| policy.log_probabilities(states, actions.view());
-    let (Some(recorded), Some(own)) = (probable(&actions.to_owned()), probable(&first)) else {
+    let mut draws = vec![scaled(&first), scaled(&second)];
+    for number in 2..DRAWS {
+        draws.push(scaled(&draw(number)?));
+    }
+    let mut to_recorded = vec![0.0; states.nrows()];
+    let mut to_other = vec![0.0; states.nrows()];
+    for (number, draw) in draws.iter().enumerate() {
+        let next = &draws[(number + 1) % DRAWS];
+        let add = |sum: &mut Vec<f64>, found: Vec<f64>| {
+            sum.iter_mut()
+                .zip(found)
+                .for_each(|(sum, x)| *sum += x / DRAWS as f64);
+        };
+        add(&mut to_recorded, apart(draw, &recorded));
+        add(&mut to_other, apart(draw, next));
+    }
+    if !is_zero(&differences(&to_recorded, &to_other)) {
+        return Ok(false);
+    }
+    let probable = |actions: ArrayView2<f64>| policy.log_probabilities(states, actions);
+    let (Some(recorded), Some(own)) = (probable(actions), probable(first.view())) else {
         return Ok(true);
     };
-    let differences: Vec<f64> = recorded.iter().zip(&own).map(|(r, o)| r - o).collect();
-    Ok(differences.iter().all(|d| d.is_finite()) && is_zero(&differences))
+    let apart = differences(&recorded.to_vec(), &own.to_vec());
+    Ok(apart.iter().all(|d| d.is_finite()) && is_zero(&apart))
+}
+
+fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 fn distances(a: &ArrayView2<f64>, b: &ArrayView2<f64>) -> Vec<f64> {
@@ -151,7 +185,7 @@ mod tests {
     use crate::evaluation::RecordedRun;
     use crate::policy::{LinearPolicy, Uniform};
     use crate::recording::EndFlag;
-    use ndarray::{Array1, array};
+    use ndarray::array;
 
     /// A run of a system whose state is noise, under a policy.
     fn logged(policy: &mut dyn Policy) -> Logged {

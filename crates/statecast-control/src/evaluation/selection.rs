@@ -86,6 +86,7 @@ fn p_value(difference: &Value) -> Option<f64> {
     if !difference.has_interval() {
         return None;
     }
+    // Without errors, a difference is one of rounding or of all certainty.
     if difference.error <= 0.0 {
         return Some(if difference.mean > 0.0 { 0.0 } else { 1.0 });
     }
@@ -130,21 +131,22 @@ mod tests {
         assert!((p - 0.05).abs() < 1e-4, "{p}");
     }
 
-    /// Policies of which half equal the incumbent, estimated from four models that err together on the incumbent: the
-    /// share of these among the selected is at most the rate, over 500 selections.
+    /// Policies of which nine in ten equal the incumbent, estimated from four models that err together on the incumbent:
+    /// over 500 selections, the share of these among the selected is at most the rate. Without the procedure, with every
+    /// p-value up to the rate, it is not.
     #[test]
     fn the_false_discovery_rate_holds_in_500_selections() {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let rate = 0.1;
-        let (mut shares, mut found) = (0.0, 0);
+        let (mut share, mut plain, mut found) = (0.0, 0.0, 0);
         for _ in 0..500 {
             let mut normal = || {
                 let level: f64 = random.random_range(1e-12..1.0);
                 Normal::standard().inverse_cdf(level)
             };
             let incumbent: Vec<f64> = (0..4).map(|_| normal()).collect();
-            let differences = (0..10).map(|policy| {
-                let truth = if policy < 5 { 0.0 } else { 6.0 };
+            let differences = (0..20).map(|policy| {
+                let truth = if policy < 18 { 0.0 } else { 20.0 };
                 let models: Vec<f64> = incumbent
                     .iter()
                     .map(|shared| truth + normal() - shared)
@@ -154,16 +156,21 @@ mod tests {
                 (format!("{policy}"), Some(Value::new(mean, error, 3.0)))
             });
             let selection = Selection::of("now".to_owned(), differences.collect(), rate);
-            let chosen: Vec<usize> = selection
-                .better()
-                .map(|name| name.parse().unwrap())
-                .collect();
-            let wrong = chosen.iter().filter(|&&policy| policy < 5).count();
-            shares += wrong as f64 / chosen.len().max(1) as f64;
-            found += chosen.len() - wrong;
+            let wrong_of = |chosen: &dyn Fn(&Difference) -> bool| {
+                let chosen: Vec<usize> = (0..20)
+                    .filter(|&policy| chosen(&selection.differences[policy]))
+                    .collect();
+                let wrong = chosen.iter().filter(|&&policy| policy < 18).count();
+                (wrong, chosen.len())
+            };
+            let (wrong, chosen) = wrong_of(&|d| d.is_better);
+            share += wrong as f64 / chosen.max(1) as f64 / 500.0;
+            found += chosen - wrong;
+            let (wrong, chosen) = wrong_of(&|d| d.p_value.is_some_and(|p| p <= rate));
+            plain += wrong as f64 / chosen.max(1) as f64 / 500.0;
         }
-        let share = shares / 500.0;
-        assert!(share <= rate + 0.02, "{share}");
-        assert!(found > 1_000, "{found} of 2500");
+        assert!(share <= rate, "{share}");
+        assert!(plain > 3.0 * rate, "{plain}");
+        assert!(found > 800, "{found} of 1000");
     }
 }

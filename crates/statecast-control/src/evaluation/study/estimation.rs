@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use ndarray::{Array2, s};
+
 use super::folds::FoldModels;
 use super::{
     Behaviour, EvaluationSettings, EvaluationStudyError, NamedPolicy, PolicyEstimate,
@@ -25,6 +27,9 @@ use crate::study::Observer;
 /// Most paths in learned models, unless there are more starts.
 const MAX_PATHS: usize = 10_000;
 
+/// Most recorded states at which a policy's actions are compared with the recorded ones.
+const MAX_STATES: usize = 2_000;
+
 /// Steps that a context leaves free in the model's window, or the horizon if it is shorter.
 const MIN_ROOM: usize = 100;
 
@@ -46,6 +51,8 @@ struct Case<'c> {
     policy: &'c mut dyn Policy,
     /// Recording of its own, if it has one.
     source: Option<usize>,
+    /// Whether it may be asked for the actions of its paths only.
+    stateful: bool,
     /// Recording that checks the estimator on this policy: steps of its own runs would give the answer away.
     checked: Option<usize>,
     /// Value functions, fitted on first use.
@@ -57,7 +64,7 @@ struct Case<'c> {
 impl Estimation<'_> {
     /// Evaluates all policies by an estimator. Intervals are widened by the estimator's
     /// misspecification error, measured on the recorded policies, and by the share of steps that the recordings do not
-    /// cover: behind them any recorded return is possible.
+    /// cover: beyond them any recorded return is possible.
     /// `values` are the policies' value functions, if
     /// they have been fitted.
     pub(super) fn estimates(
@@ -93,6 +100,7 @@ impl Estimation<'_> {
             let case = Case {
                 policy: &mut *behaviour.policy,
                 source: None,
+                stateful: false,
                 checked: Some(number),
                 // Fitted values hold for one horizon only.
                 values: &mut None,
@@ -108,7 +116,7 @@ impl Estimation<'_> {
         if checked == 0 {
             recorded.iter_mut().for_each(|r| r.imagined.push(None));
         }
-        let misspecification = (checked > 0).then(|| misspecification_error(&pairs));
+        let misspecification = (!pairs.is_empty()).then(|| misspecification_error(&pairs));
         let spread = self
             .logged
             .return_std(self.spec.discount, self.spec.horizon);
@@ -120,6 +128,7 @@ impl Estimation<'_> {
             let case = Case {
                 policy: &mut *named.policy,
                 source: named.recorded_in,
+                stateful: named.stateful,
                 checked: None,
                 values,
                 logged: self.logged,
@@ -128,18 +137,18 @@ impl Estimation<'_> {
             let estimate = self.estimate(estimator, contexts.as_ref(), case, &shown);
             let of = EvaluationStudyError::of(format!("policy {}", named.name));
             let estimate = estimate.map_err(of)?;
-            let unsupported = beyond_recorded(estimate.outside.unwrap_or(0.0)) * spread;
+            let support_error = beyond_recorded(estimate.uncovered.unwrap_or(0.0)) * spread;
             let widened = |value: Value| {
                 let value = value.widen_by(misspecification.unwrap_or(0.0));
-                value.widen_by(unsupported)
+                value.widen_by(support_error)
             };
             estimates.push(PolicyEstimate {
                 policy: named.name.clone(),
                 value: estimate.value.map(widened),
                 distribution: estimate
                     .distribution
-                    .map(|d| d.widen_by(unsupported.hypot(misspecification.unwrap_or(0.0)))),
-                unsupported,
+                    .map(|d| d.widen_by(support_error.hypot(misspecification.unwrap_or(0.0)))),
+                support_error,
                 unpredicted,
                 misspecification_error: misspecification,
                 seconds: begin.elapsed().as_secs_f64(),
@@ -215,13 +224,18 @@ impl Estimation<'_> {
         Ok(contexts)
     }
 
-    /// Returns the runs of the recording whose actions are nearest to a policy's, other than one that is left out.
+    /// Returns the runs of a policy's own recording, or of that whose actions are nearest to its own, other than one that
+    /// is left out.
     fn followed_runs(
         &self,
         policy: &mut dyn Policy,
+        own: Option<usize>,
         left_out: Option<usize>,
     ) -> Result<Vec<usize>, EvaluationStudyError> {
-        let nearest = nearest_recording(policy, self.logged, left_out, self.settings.seed)?;
+        let nearest = match own {
+            Some(own) => Some(own),
+            None => nearest_recording(policy, self.logged, left_out, self.settings.seed)?,
+        };
         let runs = self.logged.runs.iter().enumerate();
         let own = runs.filter(|(_, run)| Some(run.source) == nearest);
         Ok(own.map(|(index, _)| index).collect())
@@ -240,12 +254,12 @@ impl Estimation<'_> {
             value: None,
             length: None,
             clipped: None,
-            outside: None,
+            uncovered: None,
             weight: None,
             distribution: None,
             paths: Vec::new(),
             effective_runs: None,
-            unsupported: 0.0,
+            support_error: 0.0,
             unpredicted: None,
             too_small_ratio: None,
             misspecification_error: None,
@@ -254,6 +268,7 @@ impl Estimation<'_> {
         let Case {
             policy,
             source,
+            stateful,
             checked,
             values,
             logged,
@@ -275,27 +290,33 @@ impl Estimation<'_> {
                         rolled_out(&self.models.networks(), logged, actor, spec, progress)?
                     }
                 };
-                estimate.imagined(&imagined);
+                estimate.imagined(&imagined, spec);
             }
             Estimator::Corrected => {
-                let runs = self.followed_runs(policy, checked)?;
+                let runs = match stateful {
+                    true => Vec::new(),
+                    false => self.followed_runs(policy, source, checked)?,
+                };
                 if !runs.is_empty() {
                     let actor = ActionSource::Policy(policy);
                     let models = self.models.networks();
-                    let spec = with_paths(spec, &models, runs.len());
-                    let imagined = corrected(&models, logged, &runs, actor, &spec, progress)?;
-                    estimate.imagined(&imagined);
+                    let longer = with_paths(spec, &models, runs.len());
+                    let imagined = corrected(&models, logged, &runs, actor, &longer, progress)?;
+                    estimate.imagined(&imagined, spec);
                 }
             }
             Estimator::Fqe => {
                 let fitted = fitted(values, policy, logged, spec, progress)?;
                 estimate.paths = fitted.paths(policy)?;
                 estimate.value = Some(Value::of_paths(&estimate.paths));
-                if let Some(support) = &spec.support {
-                    let states = logged.transitions(|_| true).states;
+                if let Some(support) = &spec.support
+                    && !stateful
+                    && checked.is_none()
+                {
+                    let states = some_states(logged);
                     let mut random = spec.policy_random(0..states.nrows());
                     let actions = policy.act(states.view(), &mut random)?;
-                    estimate.outside = Some(support.share_outside(&states, &actions));
+                    estimate.uncovered = Some(support.share_outside(&states, &actions));
                 }
             }
             Estimator::Is => estimate.weighted(importance(logged, policy, discount, horizon)),
@@ -328,13 +349,16 @@ impl Estimation<'_> {
 }
 
 impl PolicyEstimate {
-    fn imagined(&mut self, imagined: &ImaginedRollouts) {
+    fn imagined(&mut self, imagined: &ImaginedRollouts, spec: &RolloutSpec) {
+        // Where paths end with a probability, their returns are means over ends, not single returns.
+        if spec.termination.is_none() {
+            self.distribution = imagined.distribution();
+        }
         self.value = Some(imagined.value());
-        self.distribution = imagined.distribution();
         self.paths = imagined.paths.clone();
         self.length = Some(imagined.length());
         self.clipped = Some(imagined.clipped);
-        self.outside = imagined.outside.share();
+        self.uncovered = imagined.outside.share();
     }
 
     fn weighted(&mut self, weighted: Option<ImportanceEstimate>) {
@@ -369,6 +393,13 @@ fn rolled_out(
 ) -> Result<ImaginedRollouts, EvaluationStudyError> {
     let spec = with_paths(spec, models, spec.starts.nrows());
     Ok(learned(models, logged, actor, &spec, progress)?)
+}
+
+/// Returns recorded states, spread evenly.
+fn some_states(logged: &Logged) -> Array2<f64> {
+    let all = logged.transitions(|_| true).states;
+    let every = all.nrows().div_ceil(MAX_STATES).max(1);
+    all.slice(s![..;every, ..]).to_owned()
 }
 
 /// Returns the spec with at least one path per member and start.

@@ -249,6 +249,11 @@ impl EvaluationStudy {
             estimates: Vec::new(),
             truth: policies.iter().map(|p| p.truth).collect(),
             true_returns: policies.iter().map(|p| p.true_returns).collect(),
+            recorded_returns: policies
+                .iter()
+                .map(|named| self.own_return(named.recorded_in))
+                .collect(),
+            horizon: self.spec.horizon,
             recorded: behaviours.iter().map(Behaviour::recorded).collect(),
         };
         observer.begin("fitting models");
@@ -275,10 +280,7 @@ impl EvaluationStudy {
             )?;
             values.estimates.extend(found);
         }
-        let own = policies
-            .iter()
-            .map(|named| self.own_return(named.recorded_in));
-        combine(&mut values, &own.collect::<Vec<_>>());
+        combine(&mut values);
         self.note(&values, observer);
         Ok(values)
     }
@@ -293,7 +295,9 @@ impl EvaluationStudy {
             .iter_mut()
             .filter(|named| named.recorded_in.is_none() && !named.stateful);
         for named in unknown {
-            named.recorded_in = recording_of(&mut *named.policy, &self.logged, self.settings.seed)?;
+            let found = recording_of(&mut *named.policy, &self.logged, self.settings.seed);
+            let of = EvaluationStudyError::of(format!("policy {}", named.name));
+            named.recorded_in = found.map_err(EvaluationStudyError::from).map_err(of)?;
             if let Some(source) = named.recorded_in {
                 observer.note(&format!(
                     "policy {} acts as the one that made {}: its returns there count as its own",

@@ -42,7 +42,7 @@ pub struct EvaluationSettings {
 }
 
 impl Default for EvaluationSettings {
-    /// Rollouts in the mixture, the linear model and the networks, fitted Q evaluation, and their combination.
+    /// Rollouts in the mixture, the linear model and the networks, plain and corrected, fitted Q evaluation, and their combination.
     fn default() -> Self {
         let models = [
             RolloutModel::Mixture,
@@ -105,6 +105,24 @@ impl EvaluationSettings {
             if count > most {
                 return fail(setting, count.to_string(), &format!("at most {most}"));
             }
+        }
+        let combined = self.estimators.contains(&Estimator::Combined);
+        if combined
+            && !self
+                .estimators
+                .iter()
+                .any(|estimator| estimator.is_checked())
+        {
+            let range = "needs other estimators to combine, such as linear,fqe";
+            return fail("estimators", "combined".to_owned(), range);
+        }
+        let twice = |(place, estimator): (usize, &Estimator)| {
+            self.estimators[..place]
+                .contains(estimator)
+                .then_some(*estimator)
+        };
+        if let Some(estimator) = self.estimators.iter().enumerate().find_map(twice) {
+            return fail("estimators", estimator.to_string(), "is named twice");
         }
         let mixture = Estimator::Rollouts(RolloutModel::Mixture);
         match self.estimators.contains(&mixture) && self.forecast.method == Method::DiclSa {

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::evaluation::{
-    Combined, Estimate, Estimator, Path as EpisodePath, RankingMetrics, RecommendedEstimator,
-    ReturnDistribution, ReturnStatistics, Selection, Value, leading, ranking_metrics,
+    Combined, EstimateOfKind, Estimator, EstimatorKind, Path as EpisodePath, RankingMetrics,
+    RecommendedEstimator, ReturnDistribution, ReturnStatistics, Selection, Value, leading,
+    ranking_metrics,
 };
 use crate::output::{Column, OutputError, Table, number, numbers};
 
@@ -25,7 +26,7 @@ pub struct PolicyEstimate {
     pub clipped: Option<usize>,
     /// Discounted share of the imagined steps, or of the policy's actions at recorded states, that the recordings do not
     /// cover.
-    pub outside: Option<f64>,
+    pub uncovered: Option<f64>,
     /// Weight in the combination.
     pub weight: Option<f64>,
     /// Effective number of runs of importance sampling.
@@ -36,7 +37,7 @@ pub struct PolicyEstimate {
     /// uncertainty.
     pub misspecification_error: Option<f64>,
     /// Standard deviation of the error that steps outside of the recordings add.
-    pub unsupported: f64,
+    pub support_error: f64,
     /// Share of the variance of states that the model does not predict over the steps that count, by its errors at
     /// recorded steps; for rollouts.
     pub unpredicted: Option<f64>,
@@ -75,6 +76,10 @@ pub struct PolicyValues {
     pub truth: Vec<Option<Value>>,
     /// Statistics of true returns per policy, if simulated.
     pub true_returns: Vec<Option<ReturnStatistics>>,
+    /// Mean returns of the policies' own recordings, where these cover the horizon.
+    pub recorded_returns: Vec<Option<Value>>,
+    /// Steps of an episode.
+    pub horizon: usize,
     /// Recorded policies.
     pub recorded: Vec<RecordedPolicy>,
 }
@@ -92,30 +97,31 @@ impl PolicyValues {
 
     /// Returns the combination of the estimators with its error for the recorded policies, or without it the estimator
     /// with the smallest.
-    pub fn nearest(&self) -> Option<RecommendedEstimator> {
+    pub fn candidate(&self) -> Option<RecommendedEstimator> {
         let actual: Vec<Value> = self.recorded.iter().map(|r| r.actual).collect();
         let combined = |estimator: &Estimator| *estimator == Estimator::Combined;
         if let Some(place) = self.estimators.iter().position(combined) {
             let estimates = self.recorded.iter().map(|r| vec![r.imagined[place]]);
-            let found = RecommendedEstimator::of(&actual, &estimates.collect::<Vec<_>>())?;
-            return Some(RecommendedEstimator {
-                estimator: place,
-                ..found
-            });
+            if let Some(found) = RecommendedEstimator::of(&actual, &estimates.collect::<Vec<_>>()) {
+                return Some(RecommendedEstimator {
+                    estimator: place,
+                    ..found
+                });
+            }
         }
         let estimates: Vec<_> = self.recorded.iter().map(|r| r.imagined.clone()).collect();
         RecommendedEstimator::of(&actual, &estimates)
     }
 
-    /// Returns the [nearest](Self::nearest) estimator if it is reliable.
+    /// Returns the [candidate](Self::candidate) if it is reliable.
     pub fn recommended(&self) -> Option<Estimator> {
-        let nearest = self.nearest().filter(RecommendedEstimator::is_reliable)?;
-        Some(self.estimators[nearest.estimator])
+        let candidate = self.candidate().filter(RecommendedEstimator::is_reliable)?;
+        Some(self.estimators[candidate.estimator])
     }
 
     /// States the recommended estimator and the best policy by it, one line each.
     pub fn verdict(&self) -> Vec<String> {
-        let Some(found) = self.nearest() else {
+        let Some(found) = self.candidate() else {
             return vec![
                 "No estimator is recommended: none has estimates for all recorded policies."
                     .to_owned(),
@@ -124,14 +130,14 @@ impl PolicyValues {
         let name = self.estimators[found.estimator];
         let Some(baseline) = found.baseline else {
             return vec![format!(
-                "No estimator is recommended: one recording does not suffice. The smallest error, of {name}, is {}.",
+                "No estimator is recommended: one recording does not suffice. The error of {name} is {}.",
                 number(found.error, 1)
             )];
         };
         let [error, baseline] = numbers([found.error, baseline], 1);
         if !found.is_reliable() {
             return vec![format!(
-                "No estimator is recommended: the smallest error for the recorded policies, of {name}, is {error}; that of the mean is {baseline}."
+                "No estimator is recommended: the error of {name} for the recorded policies is {error}; that of the mean is {baseline}."
             )];
         }
         let mut lines = vec![format!(
@@ -186,17 +192,7 @@ impl PolicyValues {
         let is_pair =
             |(a, b): (&EpisodePath, &EpisodePath)| (a.model, a.start) == (b.model, b.start);
         if !alike || !pairs.clone().all(is_pair) {
-            let apart = Value {
-                mean: value.mean - reference.mean,
-                ..value
-            };
-            let moved = apart.mean - value.mean;
-            let apart = Value {
-                low: value.low + moved,
-                high: value.high + moved,
-                ..apart
-            };
-            return Some(apart.widen_by(reference.error));
+            return Some(minus(value, reference));
         }
         let differences: Vec<EpisodePath> = pairs
             .map(|(a, b)| EpisodePath {
@@ -204,8 +200,11 @@ impl PolicyValues {
                 ..*a
             })
             .collect();
-        let shared =
-            |e: &PolicyEstimate| e.misspecification_error.unwrap_or(0.0).hypot(e.unsupported);
+        let shared = |e: &PolicyEstimate| {
+            e.misspecification_error
+                .unwrap_or(0.0)
+                .hypot(e.support_error)
+        };
         let found = Value::of_paths(&differences);
         Some(found.widen_by(shared(own)).widen_by(shared(other)))
     }
@@ -216,13 +215,21 @@ impl PolicyValues {
         let of = |estimator: usize| {
             let difference = self.difference_by(estimator, policy, incumbent);
             let unpredicted = self.unpredicted(estimator);
-            Estimate {
+            EstimateOfKind {
                 kind: self.estimators[estimator].kind(),
                 value: difference,
                 unpredicted,
             }
         };
-        Combined::of_kinds(&parts.map(of).collect::<Vec<_>>()).map(|combined| combined.value)
+        let mut found: Vec<EstimateOfKind> = parts.map(of).collect();
+        if let [Some(own), Some(other)] = [policy, incumbent].map(|p| self.recorded_returns[p]) {
+            found.push(EstimateOfKind {
+                kind: EstimatorKind::Returns,
+                value: Some(minus(own, other)),
+                unpredicted: 0.0,
+            });
+        }
+        Combined::of_kinds(&found).map(|combined| combined.value)
     }
 
     /// Selects the policies that are better than an incumbent, whose index is given.
@@ -242,7 +249,14 @@ impl PolicyValues {
     /// Returns the ranking metrics of each estimator by name, where two or more true values are known.
     pub fn rankings(&self) -> Vec<(&'static str, RankingMetrics)> {
         let known: Vec<f64> = self.truth.iter().flatten().map(|t| t.mean).collect();
-        let actual = self.recorded.iter().map(|recorded| recorded.actual.mean);
+        // Returns over fewer steps are no baseline.
+        let actual = self
+            .recorded
+            .iter()
+            .map(|recorded| match recorded.steps == self.horizon {
+                true => recorded.actual.mean,
+                false => f64::NAN,
+            });
         let behaviour = actual.sum::<f64>() / self.recorded.len().max(1) as f64;
         let of = |(index, estimator): (usize, &Estimator)| {
             let values = self.of(index);
@@ -278,7 +292,7 @@ impl PolicyValues {
             ("high", value(|v| v.high)),
             ("length", real(&|e| e.length)),
             ("clipped", real(&|e| e.clipped.map(|s| s as f64))),
-            ("outside", real(&|e| e.outside)),
+            ("uncovered", real(&|e| e.uncovered)),
             ("unpredicted", real(&|e| e.unpredicted)),
             ("weight", real(&|e| e.weight)),
             ("effective_runs", real(&|e| e.effective_runs)),
@@ -319,6 +333,17 @@ impl PolicyValues {
         });
         missing.chain(clipped).collect()
     }
+}
+
+/// Returns the difference of two values with independent errors.
+fn minus(value: Value, other: Value) -> Value {
+    let moved = Value {
+        mean: value.mean - other.mean,
+        error: value.error,
+        low: value.low - other.mean,
+        high: value.high - other.mean,
+    };
+    moved.widen_by(other.error)
 }
 
 /// Says why importance sampling has no value.
