@@ -15,7 +15,7 @@ pub use settings::{EvaluationSettings, Termination};
 pub use values::{PolicyEstimate, PolicyValues, RecordedPolicy};
 
 use super::{FittedQ, Logged, RolloutSpec, Value, recorded_return, simulated, unsupported_actions};
-use crate::environment::{self, Task};
+use crate::environment::{Environment, Task};
 use crate::forecasters::Forecasters;
 use crate::model::Work;
 use crate::policy::{Cloned, Policy, PolicyError, Widths};
@@ -85,7 +85,6 @@ pub struct EvaluationStudy {
     names: Vec<String>,
     logged: Logged,
     action_names: Vec<String>,
-    task: Option<&'static Task>,
     settings: EvaluationSettings,
     spec: RolloutSpec,
     /// One per recording, or none.
@@ -101,13 +100,13 @@ impl EvaluationStudy {
     /// [`EvaluationStudyError`] if the settings or the recordings are not suitable.
     pub fn new(
         recordings: Vec<(String, Recording)>,
-        task: Option<&'static Task>,
+        task: Option<&Task>,
         settings: EvaluationSettings,
         observer: &dyn Observer,
     ) -> Result<Self, EvaluationStudyError> {
         settings.check()?;
-        let rules = rules(task, settings.termination)?;
         let (names, recordings): (Vec<String>, Vec<Recording>) = recordings.into_iter().unzip();
+        let rules = rules(task, &settings, &recordings)?;
         let logged = Logged::new(&recordings, &rules)?;
         check_task(task, &logged)?;
         check_termination(task, settings.termination, &logged)?;
@@ -123,15 +122,14 @@ impl EvaluationStudy {
             paths: settings.paths,
             horizon,
             discount: settings.discount,
+            termination: termination_model(&rules, settings.termination, &logged, observer),
             rules,
-            termination: termination_model(task, settings.termination, &logged, observer),
             seed: settings.seed,
         };
         Ok(Self {
             names,
             action_names: recordings[0].action_names().to_vec(),
             logged,
-            task,
             settings,
             spec,
             behaviours: Vec::new(),
@@ -191,23 +189,22 @@ impl EvaluationStudy {
         }
     }
 
-    /// Sets the true values of policies by running them in the task's simulator.
+    /// Sets the true values of policies by running them in an environment for some episodes each.
     ///
     /// # Errors
-    /// [`EvaluationStudyError::NoSimulator`] without a task; or what the simulator or a policy refuses.
+    /// [`EvaluationStudyError::OtherTask`] for an environment of another system; or what the environment or a policy refuses.
     pub fn simulate(
         &self,
+        environment: &mut dyn Environment,
         policies: &mut [NamedPolicy],
         episodes: usize,
     ) -> Result<(), EvaluationStudyError> {
-        let task = self.task.ok_or(EvaluationStudyError::NoSimulator)?;
-        let mut environment =
-            environment::named(task.name).map_err(super::EvaluationError::from)?;
+        check_task(Some(environment.task()), &self.logged)?;
         let (discount, horizon) = (self.spec.discount, self.spec.horizon);
         for named in policies {
             check_widths(&*named.policy, self.widths())?;
             let policy = &mut *named.policy;
-            let value = simulated(&mut *environment, policy, episodes, discount, horizon);
+            let value = simulated(environment, policy, episodes, discount, horizon);
             let of = EvaluationStudyError::of(format!("policy {}", named.name));
             named.truth = Some(value.map_err(EvaluationStudyError::from).map_err(of)?);
         }
@@ -352,7 +349,7 @@ fn widths(logged: &Logged) -> Widths {
     }
 }
 
-fn check_task(task: Option<&'static Task>, logged: &Logged) -> Result<(), EvaluationStudyError> {
+fn check_task(task: Option<&Task>, logged: &Logged) -> Result<(), EvaluationStudyError> {
     let Some(task) = task else { return Ok(()) };
     let (observations, actions) = (task.observation.len(), task.action_space.width());
     let recorded = (logged.states(), logged.actions());
