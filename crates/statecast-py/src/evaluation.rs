@@ -3,9 +3,10 @@
 use pyo3::types::PyDict;
 use pyo3::{Bound, FromPyObject, Py, PyAny, PyRef, PyResult, Python, pyfunction};
 use statecast::Error;
-use statecast::environment::Task;
+use statecast::environment::{EnvironmentSource, RewardExpression, TerminationExpression};
 use statecast::evaluation::{
-    Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
+    Estimator, EvaluationError, EvaluationSettings, EvaluationStudy, EvaluationStudyError,
+    NamedPolicy,
 };
 use statecast::forecasters::{ForecasterName, Forecasters};
 use statecast::policy::Policy;
@@ -22,6 +23,8 @@ use crate::work;
 pub(crate) struct Keywords {
     estimators: Vec<String>,
     task: Option<String>,
+    reward: Option<String>,
+    terminated: Option<String>,
     horizon: Option<usize>,
     discount: f64,
     paths: usize,
@@ -65,12 +68,21 @@ pub(crate) fn evaluate<'py>(
     settings.context = keywords.context;
     settings.contexts = keywords.contexts;
     settings.seed = keywords.seed;
-    let task = keywords
-        .task
-        .as_deref()
-        .map(Task::named)
-        .transpose()
-        .map_err(exception)?;
+    let reward = keywords.reward.map(|text| text.parse()).transpose();
+    let reward: Option<RewardExpression> = reward.map_err(exception)?;
+    let terminated = keywords.terminated.map(|text| text.parse()).transpose();
+    let terminated: Option<TerminationExpression> = terminated.map_err(exception)?;
+    let env = keywords.task.map(|text| text.parse::<EnvironmentSource>());
+    let env = env.transpose().map_err(exception)?;
+    let env = match env {
+        Some(env) => Some(env.with_rules(reward, terminated)),
+        None => {
+            (settings.reward, settings.terminated) = (reward, terminated);
+            None
+        }
+    };
+    let task = env.as_ref().map(EnvironmentSource::task);
+    let task = task.transpose().map_err(exception)?;
     let recordings: Vec<_> = recordings
         .into_iter()
         .map(|(name, recording)| (name, (*recording.inner).clone()))
@@ -82,7 +94,7 @@ pub(crate) fn evaluate<'py>(
     let forecasters = work::run(py, |_| -> Result<_, Error> { Forecasters::load(&[model]) })?;
     let raised = Raised::default();
     let values = work::run_with(py, &raised, |watch| -> Result<_, EvaluationStudyError> {
-        let study = EvaluationStudy::new(recordings, task, settings, watch)?;
+        let study = EvaluationStudy::new(recordings, task.as_ref(), settings, watch)?;
         let widths = study.widths();
         let study = match behaviours.is_empty() {
             true => study,
@@ -105,7 +117,9 @@ pub(crate) fn evaluate<'py>(
         };
         let mut policies: Vec<NamedPolicy> = policies.into_iter().map(named).collect();
         if keywords.simulate > 0 {
-            study.simulate(&mut policies, keywords.simulate)?;
+            let env = env.ok_or(EvaluationStudyError::NoSimulator)?;
+            let mut env = env.make().map_err(EvaluationError::from)?;
+            study.simulate(&mut *env, &mut policies, keywords.simulate)?;
         }
         study.run(&mut policies, &forecasters, watch)
     })?;

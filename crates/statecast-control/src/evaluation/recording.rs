@@ -186,6 +186,11 @@ impl SimulatedEpisodes {
         self.observations_after().select(Axis(0), &ends)
     }
 
+    /// Returns the columns by name, with a value per step.
+    pub fn columns(&self) -> &[(String, Vec<f64>)] {
+        &self.columns
+    }
+
     /// Returns the number of steps of all episodes.
     pub fn steps(&self) -> usize {
         self.columns.first().map_or(0, |(_, values)| values.len())

@@ -381,7 +381,7 @@ mod tests {
 
     fn earned(t: &Transition) -> f32 {
         let reward = Task::named("pendulum").unwrap().reward.as_ref().unwrap();
-        reward(&wide(&t.observation), &wide(&t.action), &wide(&t.next)) as f32
+        reward.of_step(&wide(&t.observation), &wide(&t.action), &wide(&t.next)) as f32
     }
 
     /// Fault of the published code: its rows were one step off. An imagined transition differs from

@@ -151,6 +151,8 @@ def evaluate(
     *,
     estimators: Sequence[str] = (),
     task: str | None = None,
+    reward: str | None = None,
+    terminated: str | None = None,
     horizon: int | None = None,
     discount: float = 0.99,
     paths: int = 50,
@@ -168,7 +170,10 @@ def evaluate(
         policies: by name, or a list: callables from observations `[rows, states]` to actions `[rows, actions]`, torch
             modules, models of Stable-Baselines3 (anything with `predict`), sessions of ONNX runtime, or constants.
         estimators: such as `mixture`, `builtin`, `linear`, `mlp`, `fqe`, `is`, `dr`; by default mixture, linear, mlp and fqe.
-        task: a known environment, such as `pendulum`, whose reward and ends are used.
+        task: a known environment, such as `pendulum`, or `command:PROGRAM`, whose reward and ends are used.
+        reward: what a step earns, in place of the recorded rewards and the task's, as an expression of the columns such as
+            `-(theta^2 + 0.001*u^2)`; `next_NAME` is a state after the step.
+        terminated: which states end an episode, such as `abs(theta) > 0.2`, in place of the recorded ends and the task's.
         horizon: steps of an episode; by default the task's limit or the longest recorded episode.
         discount: per step.
         paths: imagined paths of a policy.
@@ -190,6 +195,8 @@ def evaluate(
     keywords = {
         "estimators": list(estimators),
         "task": task,
+        "reward": reward,
+        "terminated": terminated,
         "horizon": None if horizon is None else whole(horizon, "horizon"),
         "discount": discount,
         "paths": whole(paths, "paths"),
