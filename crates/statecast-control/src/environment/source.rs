@@ -67,6 +67,11 @@ impl fmt::Display for EnvironmentSource {
 /// Tasks of programs, by their commands, so that a program is not started to be asked again what it simulates.
 static OF_PROGRAMS: Mutex<Option<HashMap<String, Task>>> = Mutex::new(None);
 
+fn known(command: &str) -> Option<Task> {
+    let known = OF_PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    known.as_ref()?.get(command).cloned()
+}
+
 impl EnvironmentSource {
     /// The same with rewards and ends by expressions of the task's columns, where any are given.
     pub fn with_rules(
@@ -112,9 +117,8 @@ impl EnvironmentSource {
         let own = match &self.simulator {
             Simulator::BuiltIn(name) => Task::named(name)?.clone(),
             Simulator::Program(command) => {
-                let known = OF_PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
-                let known = known.as_ref().and_then(|known| known.get(command).cloned());
-                match known {
+                // The lock is free again before the program is started.
+                match known(command) {
                     Some(task) => task,
                     None => return Ok(self.make()?.task().clone()),
                 }
