@@ -54,11 +54,42 @@ def test_logits_are_drawn_with_their_probabilities(traced):
     assert np.allclose(np.bincount(many[:, 0].astype(int), minlength=3) / 3000, np.exp(expected[0]), atol=0.04)
 
 
+def _field(number, value):
+    """A field of a protocol buffer: a number, or bytes."""
+
+    def varint(n):
+        return bytes([n]) if n < 128 else bytes([n % 128 + 128]) + varint(n // 128)
+
+    if isinstance(value, int):
+        return varint(number * 8) + varint(value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number * 8 + 2) + varint(len(value)) + value
+
+
+def test_onnx_acts(tmp_path):
+    """A product with a matrix, written without the library of ONNX."""
+    pytest.importorskip("onnxruntime")
+    weights = np.arange(8, dtype=np.float32).reshape(4, 2)
+    matrix = _field(1, 4) + _field(1, 2) + _field(2, 1) + _field(8, "w") + _field(9, weights.tobytes())
+
+    def value(name, width):
+        shape = _field(1, _field(2, "rows")) + _field(1, _field(1, width))
+        return _field(1, name) + _field(2, _field(1, _field(1, 1) + _field(2, shape)))
+
+    node = _field(1, "seen") + _field(1, "w") + _field(2, "done") + _field(4, "MatMul")
+    graph = _field(1, node) + _field(2, "g") + _field(5, matrix) + _field(11, value("seen", 4)) + _field(12, value("done", 2))
+    path = tmp_path / "net.onnx"
+    path.write_bytes(_field(1, 8) + _field(7, graph) + _field(8, _field(2, 13)))
+    expected = np.array(OBSERVATIONS) @ weights
+    reply = asked(load(str(path)), observations=OBSERVATIONS, seeds=[1, 2])
+    assert np.allclose(reply["actions"], expected, atol=1e-5)
+    reply = asked(load(str(path), logits="argmax"), observations=OBSERVATIONS, seeds=[1, 2])
+    assert reply["actions"] == expected.argmax(axis=1)[:, None].tolist()
+
+
 @pytest.mark.parametrize("name", ["PPO", "SAC", "DQN"])
 def test_models_of_stable_baselines_act_and_tell(tmp_path, name):
     sb3 = pytest.importorskip("stable_baselines3")
-    import torch
-
     env = "CartPole-v1" if name != "SAC" else "Pendulum-v1"
     made = getattr(sb3, name)("MlpPolicy", env, seed=0, device="cpu")
     path = str(tmp_path / "model.zip")
@@ -85,7 +116,6 @@ def test_models_of_stable_baselines_act_and_tell(tmp_path, name):
     else:
         both = [drawing.log_probabilities(observations, np.full((2, 1), float(choice))) for choice in (0, 1)]
         assert np.allclose(np.exp(both).sum(axis=0), 1, atol=1e-5)
-    del torch
 
 
 def test_what_is_no_policy_is_refused(tmp_path, traced):
