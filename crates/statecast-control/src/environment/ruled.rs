@@ -91,6 +91,13 @@ impl Environment for Ruled {
             }
         }
         if let Some(terminated) = &self.terminated {
+            if !terminated.is_defined(&step.observation) {
+                return Err(EnvironmentError::Undefined {
+                    task,
+                    setting: "terminated-expr",
+                    step: self.steps,
+                });
+            }
             let own = step.terminated;
             step.terminated = terminated.ends(&step.observation);
             step.truncated |= own && !step.terminated;
@@ -115,7 +122,7 @@ mod tests {
     fn rules_take_the_place_of_rewards_and_ends() {
         let task = Task::named("cart-pole").unwrap();
         let observations = names(task.observation);
-        let reward: RewardExpression = "-abs(next_x) + 10 * force".parse().unwrap();
+        let reward: RewardExpression = "-abs(next_x) + 10 * push_right".parse().unwrap();
         let reward = reward.bind(&observations, &names(task.action));
         let terminated: TerminationExpression = "abs(theta) > 0.05".parse().unwrap();
         let terminated = terminated.bind(&observations).unwrap();
@@ -159,6 +166,15 @@ mod tests {
         let bad: RewardExpression = "sqrt(0 - 1 - x^2)".parse().unwrap();
         let task = Task::named("cart-pole").unwrap();
         let bad = bad.bind(&names(task.observation), &[]).unwrap();
+        let undefined: TerminationExpression = "1 / (x - x) > 0".parse().unwrap();
+        let undefined = undefined.bind(&names(task.observation)).unwrap();
+        let mut other = with_rules(named("cart-pole").unwrap(), None, Some(undefined));
+        other.reset(1).unwrap();
+        let error = other.step(&[1.0]).unwrap_err().to_string();
+        assert!(
+            error.contains("`terminated-expr=` is not defined"),
+            "{error}"
+        );
         let mut cart = with_rules(named("cart-pole").unwrap(), Some(bad), None);
         cart.reset(1).unwrap();
         let error = cart.step(&[1.0]).unwrap_err().to_string();
