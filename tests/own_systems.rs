@@ -249,6 +249,44 @@ fn agents_are_trained_in_a_program() {
     assert!(train("120", &with_rules).unwrap().contains("step      120"));
 }
 
+/// The program in `docs/environments.md` is one, with a reward that plans know.
+#[test]
+fn the_program_of_the_page_runs() {
+    if point().is_none() {
+        return;
+    }
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/environments.md")).unwrap();
+    let code = page
+        .split("```python\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tank.py");
+    std::fs::write(&file, code.unwrap()).unwrap();
+    let tank = format!("command:python3 '{}'", file.display());
+    let recorded = Recorded::of(&tank);
+    let out = recorded.path("out.csv");
+    program(&[
+        "control",
+        "--env",
+        &tank,
+        "--context",
+        &recorded.file,
+        "--experts",
+        "linear",
+        "--candidates",
+        "16",
+        "--steps",
+        "60",
+        "--out",
+        &out,
+    ])
+    .unwrap();
+    let last = *column(&out, "next_obs_level").last().unwrap();
+    assert!((last - 1.0).abs() < 0.05, "{last}");
+}
+
 /// What recordings say of rewards and ends is computed anew by expressions.
 #[test]
 fn expressions_replace_recorded_rewards_and_ends() {
