@@ -96,7 +96,7 @@ fn a_program_is_controlled_by_plans() {
     let Some(point) = point() else { return };
     let (recorded, quick) = (
         Recorded::of(&point),
-        ["--experts", "linear", "--candidates", "32"],
+        ["--experts", "quadratic", "--candidates", "32"],
     );
     let out = recorded.path("out.csv");
     let mut control = vec![
@@ -109,7 +109,7 @@ fn a_program_is_controlled_by_plans() {
         &out,
     ];
     control.extend(quick);
-    // The program does not say what its reward is a function of: it is predicted.
+    // The program does not say what its reward is a function of: it is predicted, which a linear model cannot.
     program(&control).unwrap();
     let earned: f64 = column(&out, "reward").iter().sum();
     // From the same start without a force.
@@ -139,7 +139,7 @@ fn a_program_is_controlled_by_plans() {
         assert!((reward - expected).abs() < 1e-9);
     }
     let wrong = ["--reward-expr", "-height^2"];
-    let error = program(&[&control[..8], &wrong].concat()).unwrap_err();
+    let error = program(&[&control[..7], &wrong].concat()).unwrap_err();
     assert!(
         error.contains("no variable 'height'; there are x, v, u, next_x, next_v"),
         "{error}"

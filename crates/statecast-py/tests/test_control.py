@@ -58,7 +58,7 @@ def test_an_environment_of_python_is_controlled(recording, point, reward):
     assert abs(found.table["next_obs_x"][-1] - 0.5) < 0.1
     assert np.allclose(found.table["reward"], -((found.table["next_obs_x"] - 0.5) ** 2))
     assert len(found.returns) == 1 and found.returns[0] == pytest.approx(found.table["reward"].sum())
-    assert found.recording.rows == 30 and "Control: 1 episode" in repr(found)
+    assert len(found.recording.episodes[0]) == 30 and "Control: 1 episode" in repr(found)
     assert len(found.to_pandas()) == 30
 
 
@@ -76,10 +76,10 @@ def test_expressions_and_functions_are_the_same_wish(recording, point):
 
 
 def test_rewards_are_predicted_where_nothing_is_known_of_them(recording, point):
-    found = statecast.control(recording, point, **QUICK)
+    found = statecast.control(recording, point, **(QUICK | {"forecaster": "quadratic"}))
     x, v = found.table["obs_x"][0], found.table["obs_v"][0]
     idle = -sum((x + v * (1 - 0.9**t)) ** 2 for t in range(1, 31))
-    assert found.returns[0] > idle + 0.1
+    assert found.returns[0] > 0.5 * idle
 
 
 def test_goals_and_limits(recording, point):
