@@ -127,8 +127,8 @@ impl TaskDescription {
             time_limit: self.time_limit,
             dt: self.dt,
             // What the environment says of itself is no wish of the user's: recorded rewards and ends are those.
-            reward: reward.map(super::RewardRule::as_recorded),
-            terminated: terminated.map(super::TerminationRule::as_recorded),
+            reward: reward.map(super::RewardRule::keeping_recorded),
+            terminated: terminated.map(super::TerminationRule::keeping_recorded),
         })
     }
 

@@ -77,7 +77,7 @@ impl RewardRule {
     }
 
     /// The same as what the system itself gives, so that recorded rewards stay.
-    pub(super) fn as_recorded(self) -> Self {
+    pub(super) fn keeping_recorded(self) -> Self {
         Self {
             replaces: false,
             ..self
@@ -152,7 +152,7 @@ impl TerminationRule {
     }
 
     /// The same as what the system itself gives, so that recorded ends stay.
-    pub(super) fn as_recorded(self) -> Self {
+    pub(super) fn keeping_recorded(self) -> Self {
         Self {
             replaces: false,
             ..self
