@@ -934,7 +934,10 @@ fn simulated_recordings_are_evaluated() {
         &[&task[..], &["--out", "x.json"]].concat(),
         ".npz, .csv or .parquet",
     );
-    fails(&["simulate", "pong", "--out", &path], "there is no task");
+    let unknown = statecast(&["simulate", "pong", "--out", &path]);
+    let stderr = String::from_utf8_lossy(&unknown.stderr);
+    assert_eq!(unknown.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("there is no task"), "{stderr}");
 }
 
 /// Fault: the list said one million parameters where `inspect` said more.

@@ -60,7 +60,7 @@ fn replay(file: &str, name: &str) {
         let (action, rest) = row.split_at(width);
         let (state, rest) = rest.split_at(init.len());
         let step = environment.step(action).unwrap();
-        for (found, expected) in environment.state().iter().zip(state) {
+        for (found, expected) in environment.state().unwrap().iter().zip(state) {
             worst.0 = worst.0.max((found - expected).abs());
         }
         worst.1 = worst.1.max((step.reward - rest[0]).abs());
@@ -77,7 +77,8 @@ fn replay(file: &str, name: &str) {
         if step.terminated {
             environment.restore(state).unwrap();
         } else if step.truncated {
-            environment.restore(&environment.state()).unwrap();
+            let state = environment.state().unwrap();
+            environment.restore(&state).unwrap();
         }
     }
     let (states, rewards) = worst;
@@ -156,14 +157,14 @@ fn compare(path: &Path, task: &Task, [before, after]: [&str; 2], ends: bool) -> 
         for t in 0..now.rows() {
             let row = next.states().row(t).to_vec();
             if ends {
-                let ended = (task.terminated)(&row);
+                let ended = task.ends(&row);
                 assert_eq!(ended, now.terminated()[t], "{}: {row:?}", path.display());
                 count += usize::from(ended);
             }
-            let Some(reward) = task.reward else {
+            let Some(reward) = &task.reward else {
                 continue;
             };
-            let found = reward(
+            let found = reward.of_step(
                 &now.states().row(t).to_vec(),
                 &now.actions().row(t).to_vec(),
                 &row,
@@ -179,7 +180,7 @@ fn known_functions_agree_with_full_recordings() {
     for (path, task) in recordings("npz") {
         let (worst, ends) = compare(&path, task, ["obs", "next_obs"], true);
         assert!(worst < 1e-5, "{}: {worst}", path.display());
-        let rewards = match task.reward {
+        let rewards = match &task.reward {
             Some(_) => format!("rewards within {worst:e}"),
             None => "rewards unknown".to_owned(),
         };

@@ -8,7 +8,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use statecast::baselines::of_dynamics;
 use statecast::dynamics::{Dynamics, Ridge};
-use statecast::environment::named;
+use statecast::environment::{RewardRule, TerminationRule, named};
 use statecast::evaluation::{
     ActionSource, Contexts, FittedQ, FittedSettings, Logged, PrefixSplit, RecordedRun,
     RewardBaseline, RewardForecastErrors, RewardForecastScores, RolloutSpec, Rules, behaviour_mean,
@@ -26,7 +26,7 @@ fn reward(state: &[f64], action: &[f64], _: &[f64]) -> f64 {
 }
 
 const RULES: Rules = Rules {
-    reward: Some(reward),
+    reward: Some(RewardRule::of_task(reward)),
     terminated: None,
 };
 
@@ -190,7 +190,7 @@ fn paths_begin_at_the_starts_and_terminate_by_the_rule() {
     let contexts = Contexts::read(&[forecaster], &logged, &segments, false, &|_| ()).unwrap();
     let one_step = RolloutSpec {
         rules: Rules {
-            terminated: Some(|_| true),
+            terminated: Some(TerminationRule::of_task(|_| true)),
             ..RULES
         },
         ..spec(&logged, 6)
@@ -443,7 +443,7 @@ fn pendulum(path: &std::path::Path, episodes: u64, steps: usize) {
             .to_owned();
     for episode in 0..episodes {
         let mut random = ChaCha8Rng::seed_from_u64(episode);
-        let mut seen = environment.reset(episode);
+        let mut seen = environment.reset(episode).unwrap();
         for _ in 0..steps {
             let torque = (4.0 * random.random::<f64>() - 2.0 - seen[2]).clamp(-2.0, 2.0);
             let step = environment.step(&[torque]).unwrap();

@@ -10,6 +10,7 @@ use ndarray::{Array2, array};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use safetensors::tensor::{Dtype, TensorView};
+use statecast::environment::ActionSpace;
 use statecast::policy::{Policy, PolicySource, Program, ProgramSettings, Widths, read};
 
 const SMALL: Widths = Widths {
@@ -213,6 +214,63 @@ fn the_same_network_acts_alike_from_both_formats() {
 }
 
 /// The density of the actions sums to one, and so do the probabilities of clipped and discrete ones.
+/// A network over two discrete actions as JSON and as safetensors: the hidden unit is `tanh(x)`, the logits are `0` and `2 tanh(x)`.
+#[test]
+fn networks_over_discrete_actions_are_read_from_both_formats() {
+    let folder = tempfile::tempdir().unwrap();
+    let widths = Widths {
+        observations: 1,
+        actions: 1,
+    };
+    let json = folder.path().join("pi.json");
+    let text = r#"{"kind": "categorical", "activation": "tanh", "hidden": [{"weight": [[1]], "bias": [0]}],
+        "logits": {"weight": [[0], [2]], "bias": [0, 0]}}"#;
+    std::fs::write(&json, text).unwrap();
+    let bytes = |values: &[f32]| {
+        values
+            .iter()
+            .flat_map(|x| x.to_le_bytes())
+            .collect::<Vec<u8>>()
+    };
+    let parts = [
+        ("fc1.weight", vec![1, 1], bytes(&[1.0])),
+        ("fc1.bias", vec![1], bytes(&[0.0])),
+        ("fc_logits.weight", vec![2, 1], bytes(&[0.0, 2.0])),
+        ("fc_logits.bias", vec![2], bytes(&[0.0, 0.0])),
+    ];
+    let views = parts.iter().map(|(name, shape, bytes)| {
+        (
+            *name,
+            TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap(),
+        )
+    });
+    let metadata = [("activation".to_owned(), "tanh".to_owned())].into();
+    let made = safetensors::serialize(views, Some(metadata)).unwrap();
+    let tensors = folder.path().join("pi.safetensors");
+    std::fs::write(&tensors, made).unwrap();
+    let two = Some(ActionSpace::Discrete(2));
+    let seen = array![[0.5], [-0.5]];
+    for path in [json.clone(), tensors] {
+        let mut policy = read(&file(path.clone(), false), widths, two).unwrap();
+        let logs = policy.log_probabilities(seen.view(), array![[1.0], [0.0]].view());
+        let expected = -(1.0 + (-2.0 * 0.5f64.tanh()).exp()).ln();
+        for log in logs.unwrap() {
+            assert!((log - expected).abs() < 1e-6, "{log} {expected}");
+        }
+        let actions = policy.act(seen.view(), &mut generators(2)).unwrap();
+        assert!(actions.iter().all(|action| [0.0, 1.0].contains(action)));
+        let mut mean = read(&file(path, true), widths, two).unwrap();
+        let actions = mean.act(seen.view(), &mut generators(2)).unwrap();
+        assert_eq!(actions, array![[1.0], [0.0]]);
+    }
+    let other = read(&file(json, false), widths, Some(ActionSpace::Discrete(3)));
+    let error = other.err().unwrap().to_string();
+    assert!(
+        error.contains("logits is of 2 actions, expected of 3"),
+        "{error}"
+    );
+}
+
 #[test]
 fn stated_probabilities_are_probabilities() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, array};
 use statecast::dynamics::{Dynamics, Ensemble, EnsembleSettings, Ridge};
-use statecast::environment::Task;
+use statecast::environment::{RewardRule, Task};
 use statecast::evaluation::{
     ActionSource, FittedQ, FittedSettings, Logged, RolloutSpec, Rules, TerminationModel,
     behaviour_mean, importance, learned,
@@ -129,7 +129,7 @@ fn imagined_episodes_terminate_where_recorded_ones_did() {
 #[test]
 fn a_termination_with_a_computed_reward_stays_at_its_step() {
     let rules = Rules {
-        reward: Some(|state, _, next| next[0] - state[0]),
+        reward: Some(RewardRule::of_task(|state, _, next| next[0] - state[0])),
         terminated: None,
     };
     let of = |ended| {

@@ -8,12 +8,13 @@ use clap::Args;
 use super::experts::{NameList, names};
 use super::input::Columns;
 use super::outputs::Ending;
+use super::rules::RuleArguments;
 use super::terminal::Terminal;
 use crate::codec::builtin_formats;
 use crate::control::{
     ControlOutcome, ControlSettings, ControlStudy, Limit, Objective, PlannerSettings, SetPoint,
 };
-use crate::environment;
+use crate::environment::EnvironmentSource;
 use crate::evaluation::RecordingFormat;
 use crate::forecast::Settings;
 use crate::forecasters::{Combining, ForecasterName, Forecasters};
@@ -30,25 +31,30 @@ use crate::recording::Recording;
     statecast simulate pendulum --episodes 2 --out random.npz\n  \
     statecast control --env pendulum --context random.npz\n  \
     statecast control --env pendulum --context random.npz --goal obs_cos_theta=0 --goal obs_sin_theta=1\n  \
+    statecast control --env pendulum --context random.npz --reward-expr 'cos_theta - 0.001*torque^2'\n  \
+    statecast control --env 'command:python -m statecast.environment Pendulum-v1' --context random.npz\n  \
     statecast control --env mountain-car --context random.npz --horizon 100 --limit 'obs_velocity < 0.05 @ 0.9' --draws 10")]
 pub(super) struct Arguments {
-    /// Task that is controlled: pendulum, mountain-car, cart-pole, cart-pole-swing-up, or one of MuJoCo
-    #[arg(long, value_name = "TASK")]
-    env: String,
+    /// Environment that is controlled: pendulum, mountain-car, cart-pole, cart-pole-swing-up, one of MuJoCo, or
+    /// command:PROGRAM
+    #[arg(long, value_name = "ENVIRONMENT")]
+    env: EnvironmentSource,
+    #[command(flatten)]
+    rules: RuleArguments,
     /// Recordings of the task, in any format that forecast reads
     #[arg(long = "context", required = true, num_args = 1.., value_name = "FILES")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     columns: Columns,
     /// A state's value that is wanted instead of the task's reward, NAME=VALUE; repeatable
-    #[arg(long = "goal", value_name = "NAME=VALUE")]
+    #[arg(long = "goal", value_name = "NAME=VALUE", conflicts_with_all = ["reward_expr", "terminated_expr"])]
     goals: Vec<SetPoint>,
     /// A bound that plans keep along all their steps, 'NAME < VALUE @ PROBABILITY' or with >; repeatable. Give enough
     /// --draws for the probability
     #[arg(long = "limit", value_name = "BOUND")]
     limits: Vec<Limit>,
     /// Predict rewards from the recorded ones instead of knowing the task's rule
-    #[arg(long, conflicts_with = "goals")]
+    #[arg(long, conflicts_with_all = ["goals", "reward_expr"])]
     predict_rewards: bool,
     /// Steps of a plan
     #[arg(long, default_value_t = PlannerSettings::default().horizon)]
@@ -95,7 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(output) = &arguments.output {
         RecordingFormat::of(output)?;
     }
-    let mut environment = environment::named(&arguments.env)?;
+    let mut environment = arguments.rules.of(&arguments.env).make()?;
     let mut settings = ControlSettings::new(arguments.objective());
     settings.planner = PlannerSettings {
         horizon: arguments.horizon,
@@ -120,8 +126,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let forecasters = forecasters(&name)?;
     let forecaster = forecasters.forecaster(&name, Settings::builtin(), Combining::default())?;
     let terminal = Terminal::default();
-    let task = environment.task();
-    let study = ControlStudy::new(&recordings, task, forecaster, settings, &terminal)?;
+    let study = ControlStudy::new(
+        &recordings,
+        environment.task(),
+        forecaster,
+        settings,
+        &terminal,
+    )?;
     let steps = arguments.steps.map(NonZeroUsize::get);
     let outcome = study.run(
         &mut *environment,

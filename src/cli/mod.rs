@@ -20,6 +20,7 @@ mod process;
 mod progress;
 mod replay;
 mod residual;
+mod rules;
 mod served;
 mod shell;
 mod simulate;

@@ -14,7 +14,7 @@ use crate::cli::outputs::Ending;
 use crate::cli::residual::ResidualArguments;
 use crate::cli::terminal::Terminal;
 use crate::cli::windowed::aligned_rows;
-use crate::environment::Task;
+use crate::environment::{EnvironmentSource, RewardExpression, Task};
 use crate::evaluation::{
     EvaluationError, EvaluationStudyError, ReplayOutcome, ReplaySettings, ReplayStudy,
     RewardEstimator, RewardForecastScores, RolloutModel,
@@ -87,9 +87,13 @@ pub(super) struct Arguments {
         default_value = "mixture,vicl,dicl-s,dicl-sa,linear,mlp,baselines"
     )]
     estimators: Vec<RewardEstimator>,
-    /// Task whose reward is known [default: the reward is predicted]
-    #[arg(long, value_name = "TASK")]
-    env: Option<String>,
+    /// Environment whose reward is known [default: the reward is predicted]
+    #[arg(long, value_name = "ENVIRONMENT")]
+    env: Option<EnvironmentSource>,
+    /// Reward of a step in place of the recorded or the environment's one: an expression of the columns, such as
+    /// '-(theta^2 + 0.001*u^2)'; next_NAME is the observation after the step
+    #[arg(long, value_name = "EXPRESSION", allow_hyphen_values = true)]
+    reward_expr: Option<RewardExpression>,
     /// Behaviour policy; adds estimators in which it acts on the imagined states
     #[arg(long, value_name = "SOURCE")]
     policy: Option<PolicySource>,
@@ -128,7 +132,9 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = arguments.settings()?;
     arguments.check(&settings)?;
     let terminal = Terminal::default();
-    let task = arguments.env.as_deref().map(Task::named).transpose()?;
+    let task = arguments.env.as_ref().map(EnvironmentSource::task);
+    let task = task.transpose()?;
+    let task = task.as_ref();
     let (study, system) = arguments.study(task, settings, &terminal)?;
     let space = task.map(|t| t.action_space);
     let policy = arguments.policy.as_ref().map(|source| {
@@ -163,6 +169,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
 impl Arguments {
     fn settings(&self) -> anyhow::Result<ReplaySettings> {
         let mut settings = ReplaySettings::new(self.estimators.clone());
+        settings.reward.clone_from(&self.reward_expr);
         settings.context = self.context.get();
         settings.horizon = self.horizon.get();
         settings.steps = self.steps.iter().map(|step| step.get()).collect();
@@ -191,7 +198,7 @@ impl Arguments {
     /// Reads the recordings, and starts the simulator of the system, if there is one.
     fn study(
         &self,
-        task: Option<&'static Task>,
+        task: Option<&Task>,
         settings: ReplaySettings,
         terminal: &Terminal,
     ) -> anyhow::Result<(ReplayStudy, System)> {

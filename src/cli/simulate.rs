@@ -7,7 +7,8 @@ use anyhow::Context;
 use clap::Args;
 
 use super::outputs::Ending;
-use crate::environment;
+use super::rules::RuleArguments;
+use crate::environment::EnvironmentSource;
 use crate::evaluation::{RecordingFormat, SimulatedEpisodes};
 use crate::policy::{self, PolicySource, Widths};
 
@@ -21,8 +22,10 @@ use crate::policy::{self, PolicySource, Widths};
     statecast simulate cart-pole --policy pi.json --episodes 5 --steps 100 --out pi.csv"
 )]
 pub(super) struct Arguments {
-    /// Task: pendulum, mountain-car, cart-pole, cart-pole-swing-up, or one of MuJoCo
-    task: String,
+    /// Environment: pendulum, mountain-car, cart-pole, cart-pole-swing-up, one of MuJoCo, or command:PROGRAM
+    task: EnvironmentSource,
+    #[command(flatten)]
+    rules: RuleArguments,
     /// Policy that acts
     #[arg(long, default_value = "random", value_name = "SOURCE")]
     policy: PolicySource,
@@ -42,8 +45,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     RecordingFormat::of(&arguments.output)?;
-    let mut environment = environment::named(&arguments.task)?;
-    let task = environment.task();
+    let mut environment = arguments.rules.of(&arguments.task).make()?;
+    let task = environment.task().clone();
     let widths = Widths {
         observations: task.observation.len(),
         actions: task.action_space.width(),

@@ -10,6 +10,7 @@ pub mod learning;
 pub mod policy;
 
 use statecast_core::{
-    baselines, dynamics, forecast, forecasters, metrics, model, network, output, recording, study,
+    baselines, dynamics, expression, forecast, forecasters, metrics, model, network, output,
+    recording, study,
 };
 use statecast_lm::{density, pipe, stand_in};

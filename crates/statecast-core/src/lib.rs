@@ -12,6 +12,7 @@ pub mod convergence;
 pub mod disentangle;
 pub mod dynamics;
 mod error;
+pub mod expression;
 pub mod forecast;
 pub mod forecasters;
 pub mod metrics;

@@ -44,7 +44,11 @@ fn keywords(message: &str) -> String {
     let mut text = parts.next().unwrap_or_default().to_owned();
     for (number, part) in parts.enumerate() {
         let part = match (number % 2, part.split_once('=')) {
-            (0, Some((name, value))) => format!("{}={value}", name.replace('-', "_")),
+            (0, Some((name, value))) => {
+                // Python's rules may be functions, too.
+                let name = name.trim_end_matches("-expr").replace('-', "_");
+                format!("{name}={value}")
+            }
             _ => part.to_owned(),
         };
         text.push('`');

@@ -1,11 +1,13 @@
 //! Values of policies, estimated from recordings.
 
-use pyo3::types::PyDict;
+use pyo3::exceptions::PyValueError;
+use pyo3::types::{PyAnyMethods, PyDict};
 use pyo3::{Bound, FromPyObject, Py, PyAny, PyRef, PyResult, Python, pyfunction};
 use statecast::Error;
-use statecast::environment::Task;
+use statecast::environment::{EnvironmentSource, RewardExpression, TerminationExpression};
 use statecast::evaluation::{
-    Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
+    Estimator, EvaluationError, EvaluationSettings, EvaluationStudy, EvaluationStudyError,
+    NamedPolicy,
 };
 use statecast::forecasters::{ForecasterName, Forecasters};
 use statecast::policy::Policy;
@@ -22,6 +24,8 @@ use crate::work;
 pub(crate) struct Keywords {
     estimators: Vec<String>,
     task: Option<String>,
+    reward: Option<String>,
+    terminated: Option<String>,
     horizon: Option<usize>,
     discount: f64,
     paths: usize,
@@ -31,6 +35,9 @@ pub(crate) struct Keywords {
     model: String,
     /// Episodes to run each policy for in the task's simulator; 0 for none.
     simulate: usize,
+    /// Name of the policy that the others are compared with.
+    incumbent: Option<String>,
+    false_discovery_rate: f64,
 }
 
 /// A policy's name, what acts, and what gives log probabilities of actions, if that is known.
@@ -48,6 +55,17 @@ pub(crate) fn evaluate<'py>(
     behaviours: Vec<Behaviour>,
     keywords: Keywords,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyDict>, Vec<String>)> {
+    let incumbent = keywords.incumbent.as_ref().map(|name| {
+        let found = policies.iter().position(|(policy, ..)| policy == name);
+        found
+            .ok_or_else(|| PyValueError::new_err(format!("incumbent={name}: none of the policies")))
+    });
+    let incumbent = incumbent.transpose()?;
+    let rate = keywords.false_discovery_rate;
+    if !(rate > 0.0 && rate < 1.0) {
+        let reason = format!("false_discovery_rate={rate}: must be above 0 and below 1");
+        return Err(PyValueError::new_err(reason));
+    }
     let estimators = keywords
         .estimators
         .iter()
@@ -65,12 +83,21 @@ pub(crate) fn evaluate<'py>(
     settings.context = keywords.context;
     settings.contexts = keywords.contexts;
     settings.seed = keywords.seed;
-    let task = keywords
-        .task
-        .as_deref()
-        .map(Task::named)
-        .transpose()
-        .map_err(exception)?;
+    let reward = keywords.reward.map(|text| text.parse()).transpose();
+    let reward: Option<RewardExpression> = reward.map_err(exception)?;
+    let terminated = keywords.terminated.map(|text| text.parse()).transpose();
+    let terminated: Option<TerminationExpression> = terminated.map_err(exception)?;
+    let env = keywords.task.map(|text| text.parse::<EnvironmentSource>());
+    let env = env.transpose().map_err(exception)?;
+    let env = match env {
+        Some(env) => Some(env.with_rules(reward, terminated)),
+        None => {
+            (settings.reward, settings.terminated) = (reward, terminated);
+            None
+        }
+    };
+    let task = env.as_ref().map(EnvironmentSource::task);
+    let task = task.transpose().map_err(exception)?;
     let recordings: Vec<_> = recordings
         .into_iter()
         .map(|(name, recording)| (name, (*recording.inner).clone()))
@@ -82,7 +109,7 @@ pub(crate) fn evaluate<'py>(
     let forecasters = work::run(py, |_| -> Result<_, Error> { Forecasters::load(&[model]) })?;
     let raised = Raised::default();
     let values = work::run_with(py, &raised, |watch| -> Result<_, EvaluationStudyError> {
-        let study = EvaluationStudy::new(recordings, task, settings, watch)?;
+        let study = EvaluationStudy::new(recordings, task.as_ref(), settings, watch)?;
         let widths = study.widths();
         let study = match behaviours.is_empty() {
             true => study,
@@ -105,14 +132,17 @@ pub(crate) fn evaluate<'py>(
         };
         let mut policies: Vec<NamedPolicy> = policies.into_iter().map(named).collect();
         if keywords.simulate > 0 {
-            study.simulate(&mut policies, keywords.simulate)?;
+            let env = env.ok_or(EvaluationStudyError::NoSimulator)?;
+            let mut env = env.make().map_err(EvaluationError::from)?;
+            study.simulate(&mut *env, &mut policies, keywords.simulate)?;
         }
         study.run(&mut policies, &forecasters, watch)
     })?;
     let verdict = values.verdict();
-    Ok((
-        dictionary(py, &values)?,
-        columns(py, values.table())?,
-        verdict,
-    ))
+    let summary = dictionary(py, &values)?;
+    if let Some(incumbent) = incumbent {
+        let selection = values.better_than(incumbent, keywords.false_discovery_rate);
+        summary.set_item("selection", dictionary(py, &selection)?)?;
+    }
+    Ok((summary, columns(py, values.table())?, verdict))
 }

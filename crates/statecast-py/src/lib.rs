@@ -3,6 +3,7 @@
 //! Arrays are `float64` and C-contiguous. What computes runs without the interpreter's lock, on a thread of its own, so that
 //! Ctrl-C ends it ([`work`]). Errors of the library are `ValueError`s with its words ([`errors`]).
 
+mod control;
 mod errors;
 mod evaluation;
 mod forecast;
@@ -24,6 +25,8 @@ mod _core {
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "its name in Python")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
+    use super::control::{Controller, control};
     #[pymodule_export]
     use super::errors::StatecastError;
     #[pymodule_export]

@@ -5,7 +5,16 @@ import inspect
 
 import pytest
 
-MODULES = ["statecast", "statecast.data", "statecast.envs", "statecast.frames", "statecast.policies", "statecast.ray"]
+MODULES = [
+    "statecast",
+    "statecast.data",
+    "statecast.environment",
+    "statecast.envs",
+    "statecast.frames",
+    "statecast.policies",
+    "statecast.policy",
+    "statecast.ray",
+]
 ADAPTERS = {"darts": "darts", "fev": "fev", "gluonts": "gluonts", "sktime": "sktime", "streaming": "sklearn"}
 
 

@@ -17,8 +17,9 @@ use super::experts::{finish, load, with_system};
 use super::input::{Columns, ModelArguments};
 use super::outputs::Ending;
 use super::residual::ResidualArguments;
+use super::rules::RuleArguments;
 use crate::cli::terminal::Terminal;
-use crate::environment::Task;
+use crate::environment::{EnvironmentSource, RewardExpression, Task, TerminationExpression};
 use crate::evaluation::{
     Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
     PolicyEstimate, RankingMetrics, RecordedPolicy, ReturnStatistics, RolloutModel, Selection,
@@ -88,6 +89,7 @@ const ESTIMATORS: [(&str, &str); 14] = [
     statecast evaluate logged.npz --policy a.safetensors --policy b.safetensors --env pendulum\n  \
     statecast evaluate random.npz medium.npz --behaviour random --behaviour medium.safetensors \\\n    \
     --policy new.safetensors --env pendulum --report values.html\n  \
+    statecast evaluate logged.csv --policy pi.json --reward-expr '-(theta^2)' --terminated-expr 'abs(theta) > 0.2'\n  \
     statecast evaluate logged.csv --policy 'mine=command:python act.py' --horizon 100 --discount 1")]
 pub(super) struct Arguments {
     /// Recording files of one system, in any format that forecast reads
@@ -101,10 +103,12 @@ pub(super) struct Arguments {
     /// Behaviour policy of a file; give one per file, in their order
     #[arg(long = "behaviour", value_name = "SOURCE")]
     behaviours: Vec<PolicySource>,
-    /// Task with known reward and termination: pendulum, cart-pole, half-cheetah, … [default:
-    /// rewards are predicted, and episodes terminate where recorded ones did]
-    #[arg(long, value_name = "TASK")]
-    env: Option<String>,
+    /// Environment with known reward and termination: pendulum, cart-pole, half-cheetah, …, or command:PROGRAM
+    /// [default: rewards are predicted, and episodes terminate where recorded ones did]
+    #[arg(long, value_name = "ENVIRONMENT")]
+    env: Option<EnvironmentSource>,
+    #[command(flatten)]
+    rules: RuleArguments,
     /// Termination of imagined episodes before the horizon [default: the task's rule, or as
     /// recorded]
     #[arg(long, value_parser = termination())]
@@ -192,7 +196,11 @@ fn termination() -> impl TypedValueParser<Value = Termination> {
             Termination::Recorded,
         ),
         ("never", "No termination", Termination::Never),
-        ("task", "By the rule of --env", Termination::Task),
+        (
+            "task",
+            "By the rule of --env or --terminated-expr",
+            Termination::Task,
+        ),
     ])
 }
 
@@ -201,6 +209,10 @@ struct Run<'a> {
     inputs: Vec<String>,
     policies: Vec<(String, String)>,
     task: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reward: Option<&'a RewardExpression>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terminated: Option<&'a TerminationExpression>,
     horizon: usize,
     discount: f64,
     paths: usize,
@@ -223,11 +235,14 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = arguments.settings()?;
     arguments.check(&settings)?;
     let terminal = Terminal::default();
-    let task = arguments.env.as_deref().map(Task::named).transpose()?;
+    let env = arguments.env.as_ref();
+    let env = env.map(|env| arguments.rules.of(env));
+    let task = env.as_ref().map(EnvironmentSource::task).transpose()?;
+    let task = task.as_ref();
     let (study, system) = arguments.study(task, settings, &terminal)?;
     let sources = arguments.sources()?;
     let mut policies = arguments.policies(&sources, study.widths(), task)?;
-    arguments.set_truth(&study, &mut policies)?;
+    arguments.set_truth(env.as_ref(), &study, &mut policies)?;
     let (work, horizon) = (study.work(), study.horizon());
     let language = ForecasterName::Language(arguments.model.source().clone());
     let forecasters = with_system(load(&[language], &arguments.model, work)?, system)?;
@@ -256,6 +271,8 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             inputs: files.collect(),
             policies: policies.collect(),
             task: task.map(|task| task.name),
+            reward: arguments.rules.reward_expr.as_ref(),
+            terminated: arguments.rules.terminated_expr.as_ref(),
             horizon,
             discount: arguments.discount(),
             paths: arguments.paths.get(),
@@ -305,6 +322,11 @@ impl Arguments {
     fn settings(&self) -> anyhow::Result<EvaluationSettings> {
         let mut settings = EvaluationSettings::new(self.estimators.clone());
         settings.termination = self.termination;
+        // A task has them already.
+        if self.env.is_none() {
+            settings.reward.clone_from(&self.rules.reward_expr);
+            settings.terminated.clone_from(&self.rules.terminated_expr);
+        }
         settings.horizon = self.horizon.map(NonZeroUsize::get);
         settings.discount = self.discount();
         settings.paths = self.paths.get();
@@ -358,7 +380,7 @@ impl Arguments {
     /// Reads the recordings and their behaviour policies, and starts the simulator of the system, if there is one.
     fn study(
         &self,
-        task: Option<&'static Task>,
+        task: Option<&Task>,
         settings: EvaluationSettings,
         terminal: &Terminal,
     ) -> anyhow::Result<(EvaluationStudy, System)> {
@@ -409,7 +431,7 @@ impl Arguments {
         &self,
         sources: &[(String, PolicySource)],
         widths: Widths,
-        task: Option<&'static Task>,
+        task: Option<&Task>,
     ) -> anyhow::Result<Vec<NamedPolicy>> {
         let read = |((name, source), text): (&(String, PolicySource), &String)| {
             let policy =
@@ -425,11 +447,13 @@ impl Arguments {
     /// Sets the true values that the policies are compared with: simulated ones, or those of a file.
     fn set_truth(
         &self,
+        env: Option<&EnvironmentSource>,
         study: &EvaluationStudy,
         policies: &mut [NamedPolicy],
     ) -> anyhow::Result<()> {
         if let Some(episodes) = self.simulate {
-            return Ok(study.simulate(policies, episodes.get())?);
+            let env = env.ok_or(EvaluationStudyError::NoSimulator)?;
+            return Ok(study.simulate(&mut *env.make()?, policies, episodes.get())?);
         }
         let Some(file) = &self.truth else {
             return Ok(());
@@ -466,7 +490,7 @@ impl Arguments {
 fn read_policy(
     source: &PolicySource,
     widths: Widths,
-    task: Option<&'static Task>,
+    task: Option<&Task>,
 ) -> Result<Box<dyn Policy>, policy::PolicyError> {
     policy::read(source, widths, task.map(|task| task.action_space))
 }

@@ -83,7 +83,7 @@ pub(super) struct Arguments {
     /// A quantity computed from the variables of every sample path, such as 'speed = hypot(vx, vy)';
     /// may be given several times. There are + - * / ^, parentheses, pi, names of variables, known
     /// actions and earlier quantities (quoted where they hold other characters than letters, digits,
-    /// _ and .), sin cos tan asin acos atan atan2 sqrt exp log abs min max hypot
+    /// _ and .), sin cos tan asin acos atan atan2 sqrt exp log abs min max hypot, < <= > >= == !=, and, or
     #[arg(long, value_name = "NAME = EXPRESSION", value_parser = DerivedParser)]
     derive: Vec<Derived>,
     /// Probability with which the simultaneous band of a variable holds its whole path

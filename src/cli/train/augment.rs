@@ -7,7 +7,6 @@ use clap::builder::TypedValueParser;
 use crate::cli::choices::choice;
 use crate::cli::experts::{NameArguments, load};
 use crate::cli::input::ModelArguments;
-use crate::environment::Task;
 use crate::forecast::{Forecaster, Method};
 use crate::forecasters::{Combining, Forecasters};
 use crate::learning::{
@@ -189,7 +188,7 @@ pub(super) fn models(
     let AugmentationSource::Forecaster(_) = augmentation.source else {
         return Ok(None);
     };
-    let task = Task::named(&settings.task)?;
+    let task = settings.environment()?.task()?;
     let (paths, horizon) = match augmentation.imagination {
         Imagination::OneStep => (1, 1),
         Imagination::Rollouts { steps, count } => (count, steps + 1),

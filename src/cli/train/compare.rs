@@ -13,7 +13,7 @@ use super::single;
 use crate::cli::choices::choice;
 use crate::cli::outputs::Ending;
 use crate::cli::progress::Progress;
-use crate::environment::Task;
+use crate::environment::EnvironmentSource;
 use crate::learning::{ArmSummary, Comparison, PlannedArm, PlannedRun, RunProgress};
 use crate::output::{Manifest, estimate, number, write_atomically};
 use crate::report::{self, About};
@@ -32,9 +32,9 @@ const MAX_RUNS: usize = 1000;
       --arm 'vicl=--algorithm dicl-sac' --arm 'dicl-s=--algorithm dicl-sac --method dicl-s' \\\n    \
       --augmented '--alpha 0.25' --every-arm '--hidden 64' --output learning.csv")]
 pub(super) struct Arguments {
-    /// Task
-    #[arg(long, value_name = "TASK")]
-    env: String,
+    /// Environment: a task, or command:PROGRAM
+    #[arg(long, value_name = "ENVIRONMENT")]
+    env: EnvironmentSource,
     /// Arms with the defaults of an algorithm
     #[arg(long, value_parser = algorithms(), value_delimiter = ',')]
     algorithms: Vec<&'static str>,
@@ -122,14 +122,13 @@ struct Run<'a> {
 }
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let task = Task::named(&arguments.env)?;
     let specs = arguments.specs()?;
     arguments.check(&specs)?;
-    let found = arguments.train(&specs, task)?;
+    let found = arguments.train(&specs)?;
     let mut ending = Ending::new(arguments.output.as_ref());
     if let Some(output) = &arguments.output {
         let run = Run {
-            task: task.name,
+            task: &arguments.env.to_string(),
             steps: arguments.steps,
             seeds: arguments.seeds,
             threshold: found.threshold,
@@ -143,7 +142,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         );
     }
     if let Some(report) = &arguments.report {
-        ending.write(|| arguments.write_report(report, &specs, &found, task));
+        ending.write(|| arguments.write_report(report, &specs, &found));
     }
     ending.show(&text(&found))
 }
@@ -162,14 +161,13 @@ impl Arguments {
         path: &Path,
         specs: &[ArmSpec],
         found: &Comparison,
-        task: &Task,
     ) -> anyhow::Result<()> {
         let settings = [
             ("steps", self.steps.to_string()),
             ("threshold", format!("{:.0}", found.threshold)),
         ];
         let about = About {
-            title: format!("Learning {}", task.name),
+            title: format!("Learning {}", self.env),
             settings: settings
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
@@ -240,12 +238,12 @@ impl Arguments {
     }
 
     /// Returns the arguments of `statecast train` for a run.
-    fn command(&self, spec: &ArmSpec, seed: u64, task: &Task) -> Vec<OsString> {
+    fn command(&self, spec: &ArmSpec, seed: u64) -> Vec<OsString> {
         let mut out = OsString::from("--out=");
         out.push(self.folder(spec, seed));
         let steps = ["--steps".to_owned(), self.steps.to_string()];
         let seed = ["--seed".to_owned(), seed.to_string()];
-        let words = [task.name.to_owned()]
+        let words = [self.env.to_string()]
             .into_iter()
             .chain(spec.flags.iter().cloned());
         let words = words.chain(steps).chain(seed).map(OsString::from);
@@ -253,9 +251,9 @@ impl Arguments {
     }
 
     /// Trains all unfinished runs, seed by seed over the arms. Runs of an arm share its model.
-    fn train(&self, specs: &[ArmSpec], task: &Task) -> anyhow::Result<Comparison> {
+    fn train(&self, specs: &[ArmSpec]) -> anyhow::Result<Comparison> {
         let planned = specs.iter().map(|spec| {
-            let runs = self.planned(spec, task);
+            let runs = self.planned(spec);
             Ok(PlannedArm {
                 name: spec.name.clone(),
                 runs: runs.with_context(|| format!("arm {}", spec.name))?,
@@ -286,9 +284,9 @@ impl Arguments {
     }
 
     /// Returns the planned runs of an arm.
-    fn planned(&self, spec: &ArmSpec, task: &Task) -> anyhow::Result<Vec<PlannedRun>> {
+    fn planned(&self, spec: &ArmSpec) -> anyhow::Result<Vec<PlannedRun>> {
         let parsed = |seed| -> anyhow::Result<single::Arguments> {
-            let flags = Flags::try_parse_from(self.command(spec, seed, task));
+            let flags = Flags::try_parse_from(self.command(spec, seed));
             let flags = flags.map_err(|error| {
                 let text = error.to_string();
                 anyhow!(text.lines().next().unwrap_or_default().to_owned())

@@ -11,17 +11,20 @@ use crate::cli::input::ModelArguments;
 use crate::cli::terminal::tell;
 
 use crate::cli::progress::Progress;
+use crate::cli::rules::RuleArguments;
 use crate::cli::terminal::show;
-use crate::environment::Task;
+use crate::environment::EnvironmentSource;
 use crate::forecast::{Forecaster, Method};
 use crate::learning::{AugmentationSettings, Evaluation, TrainingRun, TrainingSettings};
 use crate::output::number;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Task: pendulum, mountain-car, cart-pole-swing-up; with MuJoCo half-cheetah, hopper, …
+    /// Environment: pendulum, mountain-car, cart-pole-swing-up; with MuJoCo half-cheetah, hopper, …; or command:PROGRAM
     #[arg(required = true)]
-    task: Option<String>,
+    task: Option<EnvironmentSource>,
+    #[command(flatten)]
+    rules: RuleArguments,
     /// Algorithm
     #[arg(long, value_enum, default_value_t = Algorithm::Sac)]
     algorithm: Algorithm,
@@ -181,17 +184,19 @@ impl Arguments {
 
     /// Returns the checked settings.
     pub(super) fn settings(&self) -> anyhow::Result<TrainingSettings> {
-        let task = self.task.as_deref().context("name a task")?;
-        let task = Task::named(task)?;
+        let task = self.task.as_ref().context("name an environment")?;
+        let task = &task.to_string();
         ensure!(
             !self.model.with_reward,
             "--with-reward: rewards of imagined transitions are recorded or computed"
         );
         let mut settings = match self.preset {
-            Preset::Own => TrainingSettings::of_task(task.name),
-            Preset::Paper => TrainingSettings::published(task.name)
-                .with_context(|| format!("--preset paper: no settings for {}", task.name))?,
+            Preset::Own => TrainingSettings::of_task(task),
+            Preset::Paper => TrainingSettings::published(task)
+                .with_context(|| format!("--preset paper: no settings for {task}"))?,
         };
+        settings.reward.clone_from(&self.rules.reward_expr);
+        settings.terminated.clone_from(&self.rules.terminated_expr);
         settings.steps = self.steps;
         settings.seed = self.seed;
         settings.evaluate_every = self.evaluate_every;
@@ -208,9 +213,9 @@ impl Arguments {
                     .source(&self.model, &self.experts, self.method())?;
                 let own = match self.preset {
                     Preset::Own => None,
-                    Preset::Paper => AugmentationSettings::published(task.name, source.clone()),
+                    Preset::Paper => AugmentationSettings::published(task, source.clone()),
                 };
-                let own = own.unwrap_or_else(|| AugmentationSettings::of_task(task.name, source));
+                let own = own.unwrap_or_else(|| AugmentationSettings::of_task(task, source));
                 settings.augmentation = Some(self.augmentation.apply_to(own));
             }
         }

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::objective::Rewards;
 use super::{ControlSettings, Limit, Planner, Score};
-use crate::environment::StepResult;
+use crate::environment::{StepResult, TerminationRule};
 use crate::evaluation::{Agent, EvaluationError, FittedQ, Logged, TerminationModel, run_variables};
 use crate::forecast::{
     ChannelParts, EpisodeControl, EpisodeSteps, ForecastError, Forecaster, Method, Reading,
@@ -36,6 +36,8 @@ pub(super) struct Knowledge {
     pub(super) typical: Vec<(f64, f64)>,
     /// Mean of the recorded rewards: what the first row of an episode has, to which no step led.
     pub(super) mean_reward: f64,
+    /// Ends of imagined episodes by a rule, and as they were recorded.
+    pub(super) terminated: Option<TerminationRule>,
     pub(super) termination: Option<TerminationModel>,
     pub(super) terminal: Option<TerminalValue>,
     pub(super) state_names: Vec<String>,
@@ -45,11 +47,7 @@ pub(super) struct Knowledge {
 impl Knowledge {
     /// Whether the reward is a variable of the model.
     pub(super) fn predicts_rewards(&self) -> bool {
-        match &self.rewards {
-            Rewards::Rule(task) => task.reward.is_none(),
-            Rewards::Predicted(..) => true,
-            Rewards::Goal(_) => false,
-        }
+        matches!(self.rewards, Rewards::Predicted(..))
     }
 
     fn parts<'p>(
@@ -350,6 +348,7 @@ impl EpisodeSteps for PlanSteps<'_> {
             settings,
             rewards: of_step,
             limits,
+            terminated,
             termination,
             typical,
             ..
@@ -361,10 +360,10 @@ impl EpisodeSteps for PlanSteps<'_> {
             let next = states.row(row).to_vec();
             let (state, action) = (&self.states[path], &self.actions[path]);
             let predicted = rewards.map(|rewards| rewards[row]);
-            let (reward, ends) = of_step.step(state, action, &next, predicted);
+            let reward = of_step.of_step(state, action, &next, predicted);
             let discount = settings.discount.powi(self.steps[path] as i32);
             self.returns[path] += self.alive[path] * discount * reward;
-            if ends {
+            if terminated.as_ref().is_some_and(|rule| rule.ends(&next)) {
                 self.alive[path] = 0.0;
             }
             if let Some(model) = termination {

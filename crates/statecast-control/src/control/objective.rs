@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::ControlError;
-use crate::environment::Task;
+use crate::environment::RewardRule;
 
 /// What a controller wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,33 +47,34 @@ impl FromStr for SetPoint {
 /// Rewards of imagined steps.
 #[derive(Debug, Clone)]
 pub(super) enum Rewards {
-    Rule(&'static Task),
-    /// Within the range of the recorded ones.
+    /// By a rule; where that is not defined, the least recorded one.
+    Rule(RewardRule, f64),
+    /// Within a range.
     Predicted(f64, f64),
     /// State, value and unit.
     Goal(Vec<(usize, f64, f64)>),
 }
 
 impl Rewards {
-    /// Reward of a step, and whether it ends the episode.
-    pub(super) fn step(
+    /// Reward of a step.
+    pub(super) fn of_step(
         &self,
         state: &[f64],
         action: &[f64],
         next: &[f64],
         predicted: Option<f64>,
-    ) -> (f64, bool) {
+    ) -> f64 {
         match self {
-            Self::Rule(task) => {
-                let reward = task.reward.map(|reward| reward(state, action, next));
-                (reward.or(predicted).unwrap_or(0.0), (task.terminated)(next))
-            }
-            Self::Predicted(low, high) => (predicted.unwrap_or(0.0).clamp(*low, *high), false),
+            Self::Rule(rule, least) => match rule.of_step(state, action, next) {
+                reward if reward.is_nan() => *least,
+                reward => reward,
+            },
+            Self::Predicted(low, high) => predicted.unwrap_or(0.0).clamp(*low, *high),
             Self::Goal(points) => {
                 let off = points
                     .iter()
                     .map(|&(c, value, unit)| ((next[c] - value) / unit).powi(2));
-                (-off.sum::<f64>(), false)
+                -off.sum::<f64>()
             }
         }
     }
@@ -95,9 +96,6 @@ mod tests {
     #[test]
     fn goals_cost_the_squared_distance_in_units() {
         let goal = Rewards::Goal(vec![(1, 2.0, 0.5)]);
-        assert_eq!(
-            goal.step(&[0.0, 0.0], &[0.0], &[9.0, 3.0], None),
-            (-4.0, false)
-        );
+        assert_eq!(goal.of_step(&[0.0, 0.0], &[0.0], &[9.0, 3.0], None), -4.0);
     }
 }

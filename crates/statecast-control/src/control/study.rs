@@ -12,7 +12,7 @@ use super::{
     ActionRange, ControlError, ControlSettings, Controller, Coverage, Limit, Objective, Planner,
     SetPoint,
 };
-use crate::environment::{Environment, Task};
+use crate::environment::{Environment, RewardRule, Task, TerminationRule};
 use crate::evaluation::{
     EvaluationError, FittedQ, FittedSettings, Logged, RolloutSpec, Rules, SimulatedEpisodes,
     TerminationModel, time_limit,
@@ -66,7 +66,7 @@ pub struct ControlStudy {
     knowledge: Knowledge,
     forecaster: Forecaster,
     logged: Logged,
-    task: &'static Task,
+    task: Task,
     coverage: Coverage,
 }
 
@@ -103,7 +103,7 @@ impl ControlStudy {
     /// [`ControlError`] if a setting is wrong, the recordings are of another system, or the paths hold too little.
     pub fn new(
         recordings: &[Recording],
-        task: &'static Task,
+        task: &Task,
         forecaster: Forecaster,
         settings: ControlSettings,
         observer: &dyn Observer,
@@ -131,7 +131,7 @@ impl ControlStudy {
         };
         let typical = typical(&logged);
         let units: Vec<f64> = typical.iter().map(|(_, unit)| *unit).collect();
-        let rewards = rewards_of(&settings.objective, task, &logged, &names, &units)?;
+        let rewards = rewards_of(&settings.objective, &rules, &logged, &names, &units)?;
         if let Rewards::Goal(_) = rewards {
             with_rewards(&mut logged, &rewards);
         }
@@ -142,10 +142,11 @@ impl ControlStudy {
         let limits = limits.collect::<Result<Vec<_>, ControlError>>()?;
         let all = logged.runs.iter().flat_map(|run| &run.rewards);
         let mut knowledge = Knowledge {
-            termination: match settings.objective {
-                Objective::Predicted => TerminationModel::of(&logged),
-                _ => None,
+            termination: match (&settings.objective, &rules.terminated) {
+                (Objective::Goal(_), _) | (_, Some(_)) => None,
+                (_, None) => TerminationModel::of(&logged),
             },
+            terminated: rules.terminated.clone(),
             rewards,
             limits,
             typical,
@@ -181,7 +182,7 @@ impl ControlStudy {
             knowledge,
             forecaster,
             logged,
-            task,
+            task: task.clone(),
             coverage,
         })
     }
@@ -221,7 +222,7 @@ impl ControlStudy {
         observer: &dyn Observer,
     ) -> Result<ControlOutcome, ControlError> {
         if environment.task().name != self.task.name {
-            return Err(other_task(environment.task(), widths(self.task)));
+            return Err(other_task(environment.task(), widths(&self.task)));
         }
         observer.begin("control");
         let mut controller = self.controller()?;
@@ -286,7 +287,7 @@ fn widths(task: &Task) -> (usize, usize) {
     (task.observation.len(), task.action_space.width())
 }
 
-fn other_task(task: &'static Task, found: (usize, usize)) -> ControlError {
+fn other_task(task: &Task, found: (usize, usize)) -> ControlError {
     ControlError::OtherTask {
         task: task.name,
         expected: widths(task),
@@ -296,7 +297,7 @@ fn other_task(task: &'static Task, found: (usize, usize)) -> ControlError {
 
 /// Whether recorded states and actions are those of a task, in its order.
 fn check_task(
-    task: &'static Task,
+    task: &Task,
     states: &[String],
     actions: &[String],
     observer: &dyn Observer,
@@ -344,10 +345,16 @@ fn check_actions(logged: &Logged, names: &[String]) -> Result<(), ControlError> 
 fn rules(objective: &Objective, task: &Task) -> Rules {
     match objective {
         Objective::Reward => Rules::of(task),
-        Objective::Predicted => Rules::default(),
+        Objective::Predicted => {
+            let asked = task.terminated.clone();
+            Rules {
+                reward: None,
+                terminated: asked.filter(TerminationRule::replaces_recorded),
+            }
+        }
         // Rewards are those of the goal.
         Objective::Goal(_) => Rules {
-            reward: Some(|_, _, _| 0.0),
+            reward: Some(RewardRule::of_task(|_, _, _| 0.0)),
             terminated: None,
         },
     }
@@ -366,21 +373,20 @@ fn typical(logged: &Logged) -> Vec<(f64, f64)> {
 
 fn rewards_of(
     objective: &Objective,
-    task: &'static Task,
+    rules: &Rules,
     logged: &Logged,
     names: &[String],
     units: &[f64],
 ) -> Result<Rewards, ControlError> {
-    Ok(match objective {
-        Objective::Reward => Rewards::Rule(task),
-        Objective::Predicted => {
-            let all = logged.runs.iter().flat_map(|run| &run.rewards);
-            let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &r| {
-                (r.min(low), r.max(high))
-            });
-            Rewards::Predicted(low, high)
-        }
-        Objective::Goal(points) => {
+    let all = logged.runs.iter().flat_map(|run| &run.rewards);
+    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &r| {
+        (r.min(low), r.max(high))
+    });
+    Ok(match (objective, &rules.reward) {
+        (Objective::Reward, Some(rule)) => Rewards::Rule(rule.clone(), low),
+        (Objective::Reward, None) => Rewards::Predicted(f64::NEG_INFINITY, f64::INFINITY),
+        (Objective::Predicted, _) => Rewards::Predicted(low, high),
+        (Objective::Goal(points), _) => {
             let point = |point: &SetPoint| {
                 let c = state("goal", &point.state, names)?;
                 Ok((c, point.value, units[c]))
@@ -403,7 +409,7 @@ fn with_rewards(logged: &mut Logged, rewards: &Rewards) {
                 let next = (t + 1).min(run.states.nrows() - 1);
                 let row = |of: &Array2<f64>, t: usize| of.row(t).to_vec();
                 let (state, next) = (row(&run.states, t), row(&run.states, next));
-                rewards.step(&state, &row(&run.actions, t), &next, None).0
+                rewards.of_step(&state, &row(&run.actions, t), &next, None)
             })
             .collect();
     }
@@ -432,7 +438,7 @@ fn terminal_value(
         paths: starts.len(),
         horizon: logged.runs.iter().map(|run| run.steps()).max().unwrap_or(1),
         discount: settings.discount,
-        rules: *rules,
+        rules: rules.clone(),
         termination: None,
         support: None,
         seed: settings.seed,

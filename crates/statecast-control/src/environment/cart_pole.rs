@@ -11,7 +11,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::simulation::System;
 use super::task::quantity;
-use super::{ActionSpace, Task};
+use super::{ActionSpace, RewardRule, Task, TerminationRule};
 
 /// Gravity, m/s².
 pub(super) const GRAVITY: f64 = 9.8;
@@ -43,8 +43,8 @@ pub(super) static TASK: Task = Task {
     action_space: ActionSpace::Discrete(2),
     time_limit: 500,
     dt: DT,
-    reward: Some(|_, _, _| 1.0),
-    terminated: fallen,
+    reward: Some(RewardRule::of_task(|_, _, _| 1.0)),
+    terminated: Some(TerminationRule::of_task(fallen)),
 };
 
 /// Whether the cart left the track or the pole fell.

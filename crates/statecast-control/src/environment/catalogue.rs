@@ -1,6 +1,9 @@
 //! The tasks that are described here.
 
-use super::{EnvironmentError, Task, cart_pole, locomotion, mountain_car, pendulum, swing_up};
+use super::simulation::Simulation;
+use super::{
+    Environment, EnvironmentError, Task, cart_pole, locomotion, mountain_car, pendulum, swing_up,
+};
 
 /// All tasks, in the order of [`Task::all`].
 static TASKS: [&Task; 8] = [
@@ -42,6 +45,35 @@ impl Task {
                 known: known(),
             })
     }
+}
+
+/// Creates the environment of a task by a name that [`Task::named`] knows. Reset it before the
+/// first step.
+///
+/// # Errors
+///
+/// [`EnvironmentError::Unknown`], which lists the names; [`EnvironmentError::NeedsMujoco`] for a
+/// task of MuJoCo in a program without it; [`EnvironmentError::Model`] if MuJoCo's model of the
+/// task cannot be read.
+pub fn named(name: &str) -> Result<Box<dyn Environment>, EnvironmentError> {
+    let task = Task::named(name)?;
+    Ok(match task.name {
+        "pendulum" => Box::new(Simulation::new(pendulum::Pendulum::default())),
+        "mountain-car" => Box::new(Simulation::new(mountain_car::MountainCar::default())),
+        "cart-pole" => Box::new(Simulation::new(cart_pole::CartPole::default())),
+        "cart-pole-swing-up" => Box::new(Simulation::new(swing_up::SwingUp::default())),
+        _ => in_mujoco(task)?,
+    })
+}
+
+#[cfg(feature = "mujoco")]
+fn in_mujoco(task: &'static Task) -> Result<Box<dyn Environment>, EnvironmentError> {
+    Ok(Box::new(Simulation::new(super::mujoco::Robot::load(task)?)))
+}
+
+#[cfg(not(feature = "mujoco"))]
+fn in_mujoco(task: &'static Task) -> Result<Box<dyn Environment>, EnvironmentError> {
+    Err(EnvironmentError::NeedsMujoco { task: task.name })
 }
 
 #[cfg(test)]

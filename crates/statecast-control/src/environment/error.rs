@@ -9,12 +9,56 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum EnvironmentError {
     /// No task has this name.
-    #[error("there is no task {name:?}; choose one of {known}")]
+    #[error("there is no task {name:?}; choose one of {known}, or command:PROGRAM")]
     Unknown {
         /// The name asked for.
         name: String,
         /// The names of all tasks, listed.
         known: String,
+    },
+
+    /// A rule that is no expression, or one of columns that the system does not have.
+    #[error("`{setting}={text}`: {source}")]
+    Expression {
+        /// The setting, `reward-expr` or `terminated-expr`.
+        setting: &'static str,
+        /// Its text.
+        text: String,
+        /// What is wrong with it.
+        source: crate::expression::ExpressionError,
+    },
+
+    /// A rule that is not defined at a step.
+    #[error(
+        "{task}: `{setting}=` is not defined after {step} steps of the episode (a division by zero, a root of a negative number)"
+    )]
+    Undefined {
+        /// Name of the task.
+        task: &'static str,
+        /// The setting, `reward-expr` or `terminated-expr`.
+        setting: &'static str,
+        /// Steps of the episode so far.
+        step: usize,
+    },
+
+    /// A description of an environment that cannot be one.
+    #[error("{0}")]
+    Description(String),
+
+    /// A violation of the protocol by an environment program.
+    #[error("environment program '{program}': {reason}")]
+    Program {
+        /// The command.
+        program: String,
+        /// What went wrong.
+        reason: String,
+    },
+
+    /// An environment whose states cannot be read and restored.
+    #[error("{task}: its state cannot be restored, which only built-in tasks allow")]
+    NoState {
+        /// Name of the task.
+        task: &'static str,
     },
 
     /// The task runs in MuJoCo, which this program was built without.

@@ -6,7 +6,7 @@
 //! function of observations.
 
 use super::task::quantity;
-use super::{ActionSpace, Task};
+use super::{ActionSpace, RewardRule, Task, TerminationRule};
 
 pub(super) static HALF_CHEETAH: Task = Task {
     name: "half-cheetah",
@@ -45,7 +45,7 @@ pub(super) static HALF_CHEETAH: Task = Task {
     time_limit: 1000,
     dt: 0.05,
     reward: None,
-    terminated: |_| false,
+    terminated: Some(TerminationRule::of_task(|_| false)),
 };
 
 pub(super) static HOPPER: Task = Task {
@@ -76,11 +76,11 @@ pub(super) static HOPPER: Task = Task {
     time_limit: 1000,
     dt: 0.008,
     reward: None,
-    terminated: |next| {
+    terminated: Some(TerminationRule::of_task(|next| {
         let within = next[1..].iter().all(|value| value.abs() < 100.0);
         let healthy = next[0] > 0.7 && next[1].abs() < 0.2 && within;
         !healthy
-    },
+    })),
 };
 
 pub(super) static INVERTED_PENDULUM: Task = Task {
@@ -99,8 +99,10 @@ pub(super) static INVERTED_PENDULUM: Task = Task {
     },
     time_limit: 1000,
     dt: 0.04,
-    reward: Some(|_, _, next| if toppled(next) { 0.0 } else { 1.0 }),
-    terminated: toppled,
+    reward: Some(RewardRule::of_task(
+        |_, _, next| if toppled(next) { 0.0 } else { 1.0 },
+    )),
+    terminated: Some(TerminationRule::of_task(toppled)),
 };
 
 fn toppled(observation: &[f64]) -> bool {
@@ -144,10 +146,10 @@ pub(super) static WALKER2D: Task = Task {
     time_limit: 1000,
     dt: 0.008,
     reward: None,
-    terminated: |next| {
+    terminated: Some(TerminationRule::of_task(|next| {
         let healthy = next[0] > 0.8 && next[0] < 2.0 && next[1].abs() < 1.0;
         !healthy
-    },
+    })),
 };
 
 #[cfg(test)]
@@ -160,7 +162,7 @@ mod tests {
             let mut observation = vec![0.0; task.observation.len()];
             observation[0] = 1.2;
             observation[place] = value;
-            (task.terminated)(&observation)
+            task.ends(&observation)
         };
         assert!(!ends(&HOPPER, 0, 0.71) && ends(&HOPPER, 0, 0.7));
         assert!(!ends(&HOPPER, 1, -0.19) && ends(&HOPPER, 1, -0.2));

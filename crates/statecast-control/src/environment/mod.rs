@@ -1,5 +1,9 @@
 //! Control tasks: their descriptions ([`Task`]) and simulators ([`Environment`]).
 //!
+//! An [`EnvironmentSource`] makes environments by the name of a built-in task or the command of a program
+//! (`docs/environments.md` has its protocol). Rewards and ends are [`RewardRule`]s and [`TerminationRule`]s: those of a
+//! task, or expressions of its columns.
+//!
 //! The built-in tasks are those of Gymnasium (Farama Foundation, MIT) by the same equations,
 //! constants, starts and roundings, so that a policy has the same value in both; seeds give
 //! different starts. MuJoCo tasks are always described, and simulated with the feature `mujoco`.
@@ -12,24 +16,28 @@
 
 mod cart_pole;
 mod catalogue;
+mod description;
 mod error;
 mod locomotion;
 mod mountain_car;
 #[cfg(feature = "mujoco")]
 mod mujoco;
 mod pendulum;
+mod program;
+mod ruled;
+mod rules;
 mod simulation;
+mod source;
 mod swing_up;
 mod task;
 
+pub use catalogue::named;
+pub use description::{ColumnDescription, TaskDescription};
 pub use error::EnvironmentError;
-pub use task::{ActionSpace, Quantity, Reward, Task};
-
-use cart_pole::CartPole;
-use mountain_car::MountainCar;
-use pendulum::Pendulum;
-use simulation::Simulation;
-use swing_up::SwingUp;
+pub use ruled::with_rules;
+pub use rules::{RewardExpression, RewardRule, TerminationExpression, TerminationRule};
+pub use source::EnvironmentSource;
+pub use task::{ActionSpace, Quantity, Reward, Task, Terminated};
 
 /// Result of a step.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +56,7 @@ pub struct StepResult {
 ///
 /// ```
 /// let mut pendulum = statecast::environment::named("pendulum")?;
-/// let first = pendulum.reset(7);
+/// let first = pendulum.reset(7)?;
 /// assert_eq!(first.len(), pendulum.task().observation.len());
 /// let mut value = 0.0;
 /// loop {
@@ -60,28 +68,36 @@ pub struct StepResult {
 /// }
 /// assert!(value < 0.0);
 /// assert!(pendulum.step(&[0.5]).is_err());
-/// assert_eq!(pendulum.reset(7), first);
+/// assert_eq!(pendulum.reset(7)?, first);
 /// # Ok::<(), statecast::environment::EnvironmentError>(())
 /// ```
 pub trait Environment: Send {
     /// Returns the simulated task.
-    fn task(&self) -> &'static Task;
+    fn task(&self) -> &Task;
 
     /// Starts an episode in a state drawn from the task's starts, the same for the same seed, and
     /// returns the first observation.
-    fn reset(&mut self, seed: u64) -> Vec<f64>;
+    ///
+    /// # Errors
+    ///
+    /// [`EnvironmentError::Program`] if a program fails.
+    fn reset(&mut self, seed: u64) -> Result<Vec<f64>, EnvironmentError>;
 
     /// Returns the exact internal state, which [`restore`](Environment::restore) takes; its width
     /// and meaning are the simulator's own.
-    fn state(&self) -> Vec<f64>;
+    ///
+    /// # Errors
+    ///
+    /// [`EnvironmentError::NoState`] if the environment does not tell it.
+    fn state(&self) -> Result<Vec<f64>, EnvironmentError>;
 
     /// Starts an episode in an exact internal state, as if [`reset`](Environment::reset) had
     /// drawn it, and returns the first observation.
     ///
     /// # Errors
     ///
-    /// [`EnvironmentError::State`] if the state has another width or a value that is not finite;
-    /// nothing is changed then.
+    /// [`EnvironmentError::State`] if the state has another width or a value that is not finite,
+    /// [`EnvironmentError::NoState`] if the environment takes none; nothing is changed then.
     fn restore(&mut self, state: &[f64]) -> Result<Vec<f64>, EnvironmentError>;
 
     /// Takes an action, as wide as [`Task::action`] and in its units, and lets [`Task::dt`] pass.
@@ -89,37 +105,9 @@ pub trait Environment: Send {
     /// # Errors
     ///
     /// The errors of [`Task::check_action`], and [`EnvironmentError::NotRunning`] after the end of
-    /// an episode and before the first; nothing is changed then.
+    /// an episode and before the first; nothing is changed then. [`EnvironmentError::Program`] if a program fails,
+    /// [`EnvironmentError::Undefined`] if a reward by an expression is not defined: the episode is over then.
     fn step(&mut self, action: &[f64]) -> Result<StepResult, EnvironmentError>;
-}
-
-/// Creates the environment of a task by a name that [`Task::named`] knows. Reset it before the
-/// first step.
-///
-/// # Errors
-///
-/// [`EnvironmentError::Unknown`], which lists the names; [`EnvironmentError::NeedsMujoco`] for a
-/// task of MuJoCo in a program without it; [`EnvironmentError::Model`] if MuJoCo's model of the
-/// task cannot be read.
-pub fn named(name: &str) -> Result<Box<dyn Environment>, EnvironmentError> {
-    let task = Task::named(name)?;
-    Ok(match task.name {
-        "pendulum" => Box::new(Simulation::new(Pendulum::default())),
-        "mountain-car" => Box::new(Simulation::new(MountainCar::default())),
-        "cart-pole" => Box::new(Simulation::new(CartPole::default())),
-        "cart-pole-swing-up" => Box::new(Simulation::new(SwingUp::default())),
-        _ => in_mujoco(task)?,
-    })
-}
-
-#[cfg(feature = "mujoco")]
-fn in_mujoco(task: &'static Task) -> Result<Box<dyn Environment>, EnvironmentError> {
-    Ok(Box::new(Simulation::new(mujoco::Robot::load(task)?)))
-}
-
-#[cfg(not(feature = "mujoco"))]
-fn in_mujoco(task: &'static Task) -> Result<Box<dyn Environment>, EnvironmentError> {
-    Err(EnvironmentError::NeedsMujoco { task: task.name })
 }
 
 #[cfg(test)]
@@ -135,7 +123,7 @@ mod tests {
             "cart-pole-swing-up",
         ] {
             let environment = named(name).unwrap();
-            assert!(std::ptr::eq(environment.task(), Task::named(name).unwrap()));
+            assert_eq!(environment.task().name, Task::named(name).unwrap().name);
         }
         assert!(matches!(
             named("pong"),

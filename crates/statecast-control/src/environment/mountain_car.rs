@@ -9,7 +9,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::simulation::System;
 use super::task::quantity;
-use super::{ActionSpace, Task};
+use super::{ActionSpace, RewardRule, Task, TerminationRule};
 
 const MIN_POSITION: f64 = -1.2;
 const MAX_POSITION: f64 = 0.6;
@@ -33,8 +33,10 @@ pub(super) static TASK: Task = Task {
     },
     time_limit: 999,
     dt: 1.0,
-    reward: Some(|_, action, next| reward(action, arrived(next))),
-    terminated: arrived,
+    reward: Some(RewardRule::of_task(|_, action, next| {
+        reward(action, arrived(next))
+    })),
+    terminated: Some(TerminationRule::of_task(arrived)),
 };
 
 /// Whether an observation, which has 32 bits, is at the goal.
@@ -120,7 +122,7 @@ mod tests {
         assert!((0..999).all(|_| !car.advance(&[1.0]).1));
         car.start(&[-0.5, 0.0]);
         let arrived = (0..999).any(|_| car.advance(&[car.velocity.signum()]).1);
-        assert!(arrived && (TASK.terminated)(&car.observation()));
+        assert!(arrived && TASK.ends(&car.observation()));
     }
 
     #[test]

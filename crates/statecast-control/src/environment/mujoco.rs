@@ -220,9 +220,9 @@ impl System for Robot {
         // The state ends episodes, not the observation, whose speeds are clipped.
         let state = self.state();
         let seen = &state[self.settings.hidden..];
-        let terminated = (self.task.terminated)(seen);
-        if let Some(reward) = self.task.reward {
-            return (reward(seen, action, seen), terminated);
+        let terminated = self.task.ends(seen);
+        if let Some(reward) = &self.task.reward {
+            return (reward.of_step(seen, action, seen), terminated);
         }
         let forward = (self.data.qpos()[0] - before) / self.task.dt;
         let healthy = if terminated {

@@ -9,7 +9,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::simulation::System;
 use super::task::quantity;
-use super::{ActionSpace, Task};
+use super::{ActionSpace, RewardRule, Task, TerminationRule};
 
 /// Largest speed, rad/s.
 const MAX_SPEED: f64 = 8.0;
@@ -37,11 +37,11 @@ pub(super) static TASK: Task = Task {
     },
     time_limit: 200,
     dt: DT,
-    reward: Some(|observation, action, _| {
+    reward: Some(RewardRule::of_task(|observation, action, _| {
         let theta = observation[1].atan2(observation[0]);
         -cost(theta, observation[2], torque(action))
-    }),
-    terminated: |_| false,
+    })),
+    terminated: Some(TerminationRule::of_task(|_| false)),
 };
 
 /// The angle from upright, rad, not wrapped, and the speed, rad/s.

@@ -48,17 +48,17 @@ impl<S: System> Simulation<S> {
 }
 
 impl<S: System> Environment for Simulation<S> {
-    fn task(&self) -> &'static Task {
+    fn task(&self) -> &Task {
         self.system.task()
     }
 
-    fn reset(&mut self, seed: u64) -> Vec<f64> {
+    fn reset(&mut self, seed: u64) -> Result<Vec<f64>, EnvironmentError> {
         let state = self.system.draw(&mut ChaCha8Rng::seed_from_u64(seed));
-        self.start(&state)
+        Ok(self.start(&state))
     }
 
-    fn state(&self) -> Vec<f64> {
-        self.system.state()
+    fn state(&self) -> Result<Vec<f64>, EnvironmentError> {
+        Ok(self.system.state())
     }
 
     fn restore(&mut self, state: &[f64]) -> Result<Vec<f64>, EnvironmentError> {
@@ -78,7 +78,7 @@ impl<S: System> Environment for Simulation<S> {
     }
 
     fn step(&mut self, action: &[f64]) -> Result<StepResult, EnvironmentError> {
-        let task = self.task();
+        let task = self.system.task();
         task.check_action(action)?;
         if self.left == 0 {
             return Err(EnvironmentError::NotRunning { task: task.name });
@@ -127,7 +127,7 @@ mod tests {
             let middle = action(environment.task(), 0.5);
             let not_running = |result| matches!(result, Err(EnvironmentError::NotRunning { .. }));
             assert!(not_running(environment.step(&middle)));
-            environment.reset(1);
+            environment.reset(1).unwrap();
             let limit = environment.task().time_limit;
             let steps = (1..=limit)
                 .find(|_| {
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn the_time_limit_truncates() {
         let mut pendulum = named("pendulum").unwrap();
-        pendulum.reset(1);
+        pendulum.reset(1).unwrap();
         for t in 1..=200 {
             let step = pendulum.step(&[0.0]).unwrap();
             assert_eq!((step.terminated, step.truncated), (false, t == 200));
@@ -154,15 +154,15 @@ mod tests {
     fn an_invalid_state_is_an_error_and_changes_nothing() {
         for name in BUILT_IN {
             let mut environment = named(name).unwrap();
-            environment.reset(3);
-            let state = environment.state();
+            environment.reset(3).unwrap();
+            let state = environment.state().unwrap();
             let mut wrong = state.clone();
             wrong[1] = f64::NAN;
             let message = environment.restore(&wrong).unwrap_err().to_string();
             assert!(message.ends_with("number 1 is NaN"), "{message}");
             wrong.pop();
             assert!(environment.restore(&[]).is_err());
-            assert_eq!(environment.state(), state);
+            assert_eq!(environment.state().unwrap(), state);
         }
     }
 
@@ -170,12 +170,12 @@ mod tests {
     fn a_wrong_action_changes_nothing() {
         for name in BUILT_IN {
             let mut environment = named(name).unwrap();
-            environment.reset(3);
-            let state = environment.state();
+            environment.reset(3).unwrap();
+            let state = environment.state().unwrap();
             assert!(environment.step(&[]).is_err());
             assert!(environment.step(&[f64::INFINITY]).is_err());
             assert!(environment.step(&[0.0, 0.0]).is_err());
-            assert_eq!(environment.state(), state);
+            assert_eq!(environment.state().unwrap(), state);
         }
     }
 
@@ -189,10 +189,10 @@ mod tests {
             shares in prop::collection::vec(0.0..1.0f64, 1..60),
         ) {
             let [mut one, mut two, mut three] = [(); 3].map(|()| named(name).unwrap());
-            prop_assert_eq!(one.reset(seed), two.reset(seed));
-            prop_assert_ne!(one.reset(seed.wrapping_add(1)), two.reset(seed));
-            one.reset(seed);
-            three.restore(&one.state()).unwrap();
+            prop_assert_eq!(one.reset(seed).unwrap(), two.reset(seed).unwrap());
+            prop_assert_ne!(one.reset(seed.wrapping_add(1)).unwrap(), two.reset(seed).unwrap());
+            one.reset(seed).unwrap();
+            three.restore(&one.state().unwrap()).unwrap();
             for share in shares {
                 let action = action(one.task(), share);
                 let step = one.step(&action).unwrap();
@@ -214,14 +214,14 @@ mod tests {
             shares in prop::collection::vec(0.0..1.0f64, 1..200),
         ) {
             let mut environment = named(name).unwrap();
-            let task = environment.task();
-            let mut before = environment.reset(seed);
+            let task = environment.task().clone();
+            let mut before = environment.reset(seed).unwrap();
             for share in shares {
-                let action = action(task, share);
+                let action = action(&task, share);
                 let step = environment.step(&action).unwrap();
-                let reward = task.reward.unwrap()(&before, &action, &step.observation);
+                let reward = task.reward.as_ref().unwrap().of_step(&before, &action, &step.observation);
                 prop_assert!((reward - step.reward).abs() < 1e-4);
-                prop_assert_eq!((task.terminated)(&step.observation), step.terminated);
+                prop_assert_eq!(task.ends(&step.observation), step.terminated);
                 if step.terminated || step.truncated {
                     break;
                 }

@@ -19,7 +19,7 @@ use rand::rngs::ChaCha8Rng;
 use super::cart_pole::{DT, FORCE, TRACK, accelerations};
 use super::simulation::System;
 use super::task::quantity;
-use super::{ActionSpace, Task};
+use super::{ActionSpace, RewardRule, Task, TerminationRule};
 
 pub(super) static TASK: Task = Task {
     name: "cart-pole-swing-up",
@@ -38,8 +38,8 @@ pub(super) static TASK: Task = Task {
     },
     time_limit: 500,
     dt: DT,
-    reward: Some(|_, _, next| reward(next)),
-    terminated: |next| next[0].abs() > TRACK,
+    reward: Some(RewardRule::of_task(|_, _, next| reward(next))),
+    terminated: Some(TerminationRule::of_task(|next| next[0].abs() > TRACK)),
 };
 
 fn reward(observation: &[f64]) -> f64 {
@@ -87,7 +87,7 @@ impl System for SwingUp {
         let force = action[0].clamp(-FORCE, FORCE);
         self.state = runge_kutta(self.state, force);
         let observation = self.observation();
-        (reward(&observation), (TASK.terminated)(&observation))
+        (reward(&observation), TASK.ends(&observation))
     }
 }
 

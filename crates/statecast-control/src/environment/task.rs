@@ -1,6 +1,6 @@
 //! What describes a control task.
 
-use super::EnvironmentError;
+use super::{EnvironmentError, RewardRule, TerminationRule};
 
 /// A column of an observation or an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +39,13 @@ impl ActionSpace {
 /// Reward of a step from the observation before it, the action, and the observation after it.
 pub type Reward = fn(&[f64], &[f64], &[f64]) -> f64;
 
+/// Tells whether an observation is terminal.
+pub type Terminated = fn(&[f64]) -> bool;
+
 /// The description of a control task: the content of Gymnasium's documentation, as data.
 ///
 /// Observations have the units of [`observation`](Task::observation), actions those of
-/// [`action`](Task::action). The functions panic on arguments that are narrower than the task; they take
+/// [`action`](Task::action). The rules panic on arguments that are narrower than the task; they take
 /// any values, since forecasts may have any.
 ///
 /// ```
@@ -52,11 +55,11 @@ pub type Reward = fn(&[f64], &[f64], &[f64]) -> f64;
 /// assert_eq!((task.name, task.time_limit, task.dt), ("cart-pole", 500, 0.02));
 /// let upright = [0.0, 0.0, 0.0, 0.0];
 /// let fallen = [0.0, 0.0, 0.3, 0.0];
-/// assert!(!(task.terminated)(&upright) && (task.terminated)(&fallen));
-/// assert_eq!(task.reward.unwrap()(&upright, &[1.0], &fallen), 1.0);
+/// assert!(!task.ends(&upright) && task.ends(&fallen));
+/// assert_eq!(task.reward.as_ref().unwrap().of_step(&upright, &[1.0], &fallen), 1.0);
 /// # Ok::<(), statecast::environment::EnvironmentError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Task {
     /// Name in this program.
     pub name: &'static str,
@@ -73,12 +76,18 @@ pub struct Task {
     /// Seconds between two steps.
     pub dt: f64,
     /// The reward, where it is a function of observations and action.
-    pub reward: Option<Reward>,
-    /// Tells whether an observation is terminal.
-    pub terminated: fn(&[f64]) -> bool,
+    pub reward: Option<RewardRule>,
+    /// Whether an observation is terminal, where that is known.
+    pub terminated: Option<TerminationRule>,
 }
 
 impl Task {
+    /// Whether an observation is known to be terminal.
+    pub fn ends(&self, observation: &[f64]) -> bool {
+        let rule = self.terminated.as_ref();
+        rule.is_some_and(|rule| rule.ends(observation))
+    }
+
     /// Checks that `action` is valid.
     ///
     /// # Errors
@@ -144,9 +153,10 @@ mod tests {
         for task in Task::all() {
             let observation = vec![0.1; task.observation.len()];
             let action = vec![0.0; task.action.len()];
-            (task.terminated)(&observation);
-            if let Some(reward) = task.reward {
-                assert!(reward(&observation, &action, &observation).is_finite());
+            task.ends(&observation);
+            if let Some(reward) = &task.reward {
+                let reward = reward.of_step(&observation, &action, &observation);
+                assert!(reward.is_finite());
             }
         }
     }

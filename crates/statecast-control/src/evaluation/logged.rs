@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use super::{EvaluationError, Rules, TimeLimit};
 use crate::dynamics::Steps;
-use crate::environment::Reward;
+use crate::environment::{RewardRule, TerminationRule};
 use crate::policy::Policy;
 use crate::recording::{EndFlag, Episode, Recording};
 
@@ -108,11 +108,13 @@ pub struct Transitions {
 
 impl Logged {
     /// Collects the runs of recordings. Missing rewards are computed if the reward function is
-    /// known.
+    /// known; rules that [replace](RewardRule::replaces_recorded) what was recorded give all rewards, or all ends: a run is
+    /// over at its first terminal state.
     ///
     /// # Errors
     /// [`EvaluationError::Recordings`] if they are not of one system, [`EvaluationError::NoActions`],
-    /// [`EvaluationError::NoReward`], [`EvaluationError::NoRuns`] if one has no step.
+    /// [`EvaluationError::NoReward`], [`EvaluationError::NoRuns`] if one has no step, [`EvaluationError::Undefined`] for a rule
+    /// that is not defined at a recorded step.
     pub fn new(recordings: &[Recording], rules: &Rules) -> Result<Self, EvaluationError> {
         let mut runs = Vec::new();
         for (source, recording) in recordings.iter().enumerate() {
@@ -140,11 +142,27 @@ impl Logged {
                     terminated: ended(recording.end_flag(), episode),
                     log_probabilities: episode.log_probabilities().cloned(),
                 };
-                run.rewards = match (episode.rewards(), rules.reward) {
-                    (Some(rewards), _) => rewards.clone(),
-                    (None, Some(reward)) => run.computed_rewards(reward),
-                    (None, None) => return Err(EvaluationError::NoReward),
+                let undefined = |setting, row| EvaluationError::Undefined {
+                    setting,
+                    recording: source,
+                    episode: episode.name().to_owned(),
+                    row,
                 };
+                let ends = rules.terminated.as_ref();
+                if let Some(rule) = ends.filter(|rule| rule.replaces_recorded()) {
+                    run.end_by(rule)
+                        .map_err(|row| undefined("terminated-expr", row))?;
+                }
+                let reward = rules.reward.as_ref();
+                let replaced = reward.is_some_and(RewardRule::replaces_recorded);
+                run.rewards = match (episode.rewards(), reward) {
+                    (Some(rewards), _) if !replaced => rewards.slice(s![..run.steps()]).to_owned(),
+                    (_, Some(reward)) => run.computed_rewards(reward),
+                    (_, None) => return Err(EvaluationError::NoReward),
+                };
+                if let Some(row) = run.rewards.iter().position(|r| replaced && !r.is_finite()) {
+                    return Err(undefined("reward-expr", row));
+                }
                 // Where the reward function needs a next state, a single row has no step.
                 if run.steps() > 0 {
                     runs.push(run);
@@ -418,24 +436,48 @@ fn ended(flag: EndFlag, episode: &Episode) -> bool {
 impl RecordedRun {
     /// Computes rewards by a function. A last step without a next state is left out, unless it
     /// terminated: then its next state is extrapolated linearly.
-    fn computed_rewards(&mut self, reward: Reward) -> Array1<f64> {
+    fn computed_rewards(&mut self, reward: &RewardRule) -> Array1<f64> {
         let known = self.transitions() + usize::from(self.lacks_terminal_state());
-        self.actions = self.actions.slice(s![..known, ..]).to_owned();
-        if let Some(log) = &mut self.log_probabilities {
-            *log = log.slice(s![..known]).to_owned();
-        }
+        self.shorten(known);
         let of = |t: usize| {
             let state = self.states.row(t);
             let next = match t + 1 < self.states.nrows() {
                 true => self.states.row(t + 1).to_owned(),
                 false => &state + &(&state - &self.states.row(t.saturating_sub(1))),
             };
-            reward(
+            reward.of_step(
                 &state.to_vec(),
                 &self.actions.row(t).to_vec(),
                 &next.to_vec(),
             )
         };
         (0..known).map(of).collect()
+    }
+
+    /// Ends the run at the first state that a rule calls terminal, or leaves it open; the row at which the rule is not
+    /// defined otherwise. Where the last step led is not always known: then it ends as it was recorded.
+    fn end_by(&mut self, rule: &TerminationRule) -> Result<(), usize> {
+        for row in 1..self.states.nrows() {
+            let state = self.states.row(row).to_vec();
+            if !rule.is_defined(&state) {
+                return Err(row);
+            }
+            if rule.ends(&state) {
+                self.shorten(row);
+                self.states = self.states.slice(s![..=row, ..]).to_owned();
+                self.terminated = true;
+                return Ok(());
+            }
+        }
+        self.terminated &= self.transitions() < self.steps();
+        Ok(())
+    }
+
+    /// Keeps the first steps.
+    fn shorten(&mut self, steps: usize) {
+        self.actions = self.actions.slice(s![..steps, ..]).to_owned();
+        if let Some(log) = &mut self.log_probabilities {
+            *log = log.slice(s![..steps]).to_owned();
+        }
     }
 }

@@ -72,27 +72,47 @@ pub use value::{Path, Value};
 
 use std::path::PathBuf;
 
-use crate::environment::{Reward, Task};
-
-/// Tells whether a state is terminal.
-pub type Terminated = fn(&[f64]) -> bool;
+use crate::environment::{
+    RewardExpression, RewardRule, Task, TerminationExpression, TerminationRule,
+};
+use crate::recording::Recording;
 
 /// Known reward and termination of a system.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Rules {
-    /// Reward function; rewards are predicted if it is unknown.
-    pub reward: Option<Reward>,
+    /// Reward of a step; rewards are predicted if it is unknown.
+    pub reward: Option<RewardRule>,
     /// Termination rule; `None` for no termination by a rule.
-    pub terminated: Option<Terminated>,
+    pub terminated: Option<TerminationRule>,
 }
 
 impl Rules {
     /// Returns the rules of a task.
     pub fn of(task: &Task) -> Self {
         Self {
-            reward: task.reward,
-            terminated: Some(task.terminated),
+            reward: task.reward.clone(),
+            terminated: task.terminated.clone(),
         }
+    }
+
+    /// Returns the same with expressions of the columns of recordings in their place, where these are given.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Environment`] for a name that is no column.
+    pub fn with(
+        self,
+        reward: Option<&RewardExpression>,
+        terminated: Option<&TerminationExpression>,
+        recordings: &[Recording],
+    ) -> Result<Self, EvaluationError> {
+        let first = recordings.first().ok_or(EvaluationError::NoRuns(0))?;
+        let (states, actions) = (first.state_names(), first.action_names());
+        let reward = reward.map(|reward| reward.bind(states, actions));
+        let terminated = terminated.map(|terminated| terminated.bind(states));
+        Ok(Self {
+            reward: reward.transpose()?.or(self.reward),
+            terminated: terminated.transpose()?.or(self.terminated),
+        })
     }
 }
 
@@ -110,8 +130,25 @@ pub enum EvaluationError {
     #[error("no episode has {0} steps and {1} more")]
     TooShort(usize, usize),
     /// Rewards are neither recorded nor computable.
-    #[error("the recordings have no reward column and no environment gives the reward")]
+    #[error(
+        "the recordings have no reward column and no environment gives the reward; give it as an expression with `reward-expr=`"
+    )]
     NoReward,
+    /// A rule that is not defined at a recorded step.
+    #[error(
+        "recording {recording} (counted from 0), episode {episode}, row {row}: `{setting}=` is not defined (a division by \
+         zero, a root of a negative number)"
+    )]
+    Undefined {
+        /// The setting, `reward-expr` or `terminated-expr`.
+        setting: &'static str,
+        /// The recording, from 0.
+        recording: usize,
+        /// Name of the episode.
+        episode: String,
+        /// Row of the episode, from 0.
+        row: usize,
+    },
     /// A recording without a step.
     #[error("recording {0} (counted from 0) has no step, or none whose next state is known")]
     NoRuns(usize),

@@ -123,12 +123,12 @@ impl SimulatedEpisodes {
         seed: u64,
         progress: &dyn Fn(usize),
     ) -> Result<Self, EvaluationError> {
-        let task = environment.task();
+        let task = environment.task().clone();
         let mut starts = ChaCha8Rng::seed_from_u64(seed);
         let mut rows: Vec<Row> = Vec::new();
         let mut returns = Vec::with_capacity(episodes);
         for episode in 0..episodes {
-            let mut observation = environment.reset(starts.random());
+            let mut observation = environment.reset(starts.random())?;
             agent.begin();
             let mut total = 0.0;
             for number in 0..steps.unwrap_or(task.time_limit) {
@@ -184,6 +184,11 @@ impl SimulatedEpisodes {
             .filter(|&t| episodes.get(t + 1) != Some(&episodes[t]))
             .collect();
         self.observations_after().select(Axis(0), &ends)
+    }
+
+    /// Returns the columns by name, with a value per step.
+    pub fn columns(&self) -> &[(String, Vec<f64>)] {
+        &self.columns
     }
 
     /// Returns the number of steps of all episodes.

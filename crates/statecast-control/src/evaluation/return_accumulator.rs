@@ -58,7 +58,7 @@ impl ReturnAccumulator {
             (r.min(low), r.max(high))
         });
         Self {
-            rules: spec.rules,
+            rules: spec.rules.clone(),
             termination: spec.termination.clone(),
             discount: spec.discount,
             range,
@@ -88,8 +88,12 @@ impl ReturnAccumulator {
                 continue;
             }
             let next = states.row(row).to_vec();
-            let reward = match (self.rules.reward, &predicted) {
-                (Some(reward), _) => reward(&state, &action, &next),
+            let reward = match (&self.rules.reward, &predicted) {
+                (Some(rule), _) => match rule.of_step(&state, &action, &next) {
+                    // Where an expression is not defined, the model has left the system: the worst that is known.
+                    reward if reward.is_nan() => self.range.0,
+                    reward => reward,
+                },
                 (None, Some(predicted)) => predicted[row].clamp(self.range.0, self.range.1),
                 (None, None) => 0.0,
             };
@@ -107,7 +111,8 @@ impl ReturnAccumulator {
                     self.outside += worth;
                 }
             }
-            if self.rules.terminated.is_some_and(|ends| ends(&next)) {
+            let rule = self.rules.terminated.as_ref();
+            if rule.is_some_and(|rule| rule.ends(&next)) {
                 self.alive[path] = 0.0;
             }
             if let Some(model) = &self.termination {
@@ -158,6 +163,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::environment::{RewardRule, TerminationRule};
     use crate::evaluation::RecordedRun;
     use crate::recording::EndFlag;
 
@@ -192,8 +198,10 @@ mod tests {
             known in any::<bool>(),
         ) {
             let rules = Rules {
-                reward: known.then_some(|state, action, next| state[0] + 10.0 * action[0] + 100.0 * next[0]),
-                terminated: Some(|state| state[0] > 1.5),
+                reward: known.then_some(RewardRule::of_task(|state, action, next| {
+                    state[0] + 10.0 * action[0] + 100.0 * next[0]
+                })),
+                terminated: Some(TerminationRule::of_task(|state| state[0] > 1.5)),
             };
             let spec = RolloutSpec {
                 starts: array![[0.3]],

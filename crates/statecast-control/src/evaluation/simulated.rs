@@ -36,7 +36,7 @@ pub fn simulated_returns(
 ) -> Result<Vec<f64>, EvaluationError> {
     let mut returns = Vec::with_capacity(episodes);
     for episode in 0..episodes as u64 {
-        let mut observation = environment.reset(FIRST_SEED + episode);
+        let mut observation = environment.reset(FIRST_SEED + episode)?;
         let mut random = [ChaCha8Rng::seed_from_u64(FIRST_SEED + episode)];
         let (mut total, mut worth) = (0.0, 1.0);
         for _ in 0..horizon {

@@ -207,7 +207,15 @@ impl AugmentationSettings {
             && !known
             && self.source != AugmentationSource::Truth
         {
-            return refuse("`actions=policy`: the task has no reward function");
+            return refuse(
+                "`actions=policy`: the task has no reward function; give one with `reward-expr=`",
+            );
+        }
+        let policy = self.actions == ImaginedActions::Policy || !rows;
+        if policy && task.terminated.is_none() && self.source != AugmentationSource::Truth {
+            return refuse(
+                "`actions=policy`: it is not known which states end an episode; say so with `terminated-expr=` ('0' for none)",
+            );
         }
         let Imagination::Rollouts { steps, count } = self.imagination else {
             return Ok(());

@@ -143,10 +143,9 @@ impl Comparison {
             name: arm.name.clone(),
             runs: of_arm(number).collect(),
         });
-        let task = first
-            .runs
-            .first()
-            .map(|run| Task::named(&run.settings.task));
+        let own = first.runs.first();
+        let own = own.filter(|run| run.settings.reward.is_none());
+        let task = own.map(|run| Task::named(&run.settings.task));
         let is_pendulum = matches!(task, Some(Ok(task)) if task.name == "pendulum");
         let learned = is_pendulum.then_some(-200.0);
         let seeds = common.into_iter().map(|(seed, _)| seed).collect();

@@ -21,7 +21,7 @@ use crate::network::Tape;
 /// An episode segment, and the actor of rollouts from it.
 pub(super) struct EpisodeSegment<'s> {
     pub(super) rows: Vec<&'s Transition>,
-    pub(super) task: &'static Task,
+    pub(super) task: &'s Task,
     pub(super) actor: &'s SacActor,
 }
 
@@ -114,15 +114,19 @@ impl EpisodeSegment<'_> {
             };
             // Without a reward function, `check` admits recorded actions only: their rewards are
             // kept.
-            let reward = match self.task.reward {
-                Some(reward) => reward(&wide(&row.observation), &wide(&action), &next) as f32,
+            let reward = match &self.task.reward {
+                Some(rule) => rule.of_step(&wide(&row.observation), &wide(&action), &next) as f32,
                 None => row.reward,
             };
             imagined.push(Transition {
                 observation: row.observation.clone(),
                 action,
                 reward,
-                terminated: (self.task.terminated)(&next),
+                // As the reward: what is not known by a rule is as it was recorded.
+                terminated: match &self.task.terminated {
+                    Some(rule) => rule.ends(&next),
+                    None => row.terminated,
+                },
                 next: narrow(next),
                 weight: match settings.weighting {
                     SampleWeighting::Weighted => (1.0 / (1.0 + relative_variances[t])) as f32,
@@ -241,7 +245,7 @@ fn relative_variances(states: Array2<f64>, stds: &Array2<f64>) -> Array1<f64> {
 
 /// Applies the policy on imagined paths and collects the transitions.
 struct TransitionRecorder<'r> {
-    task: &'static Task,
+    task: &'r Task,
     actor: &'r SacActor,
     /// Observation and action of the current step, one per path.
     pending: Vec<Option<(Vec<f32>, Vec<f32>)>>,
@@ -256,11 +260,11 @@ impl TransitionRecorder<'_> {
         let Some((observation, action)) = self.pending[path].take() else {
             return true;
         };
-        let Some(reward) = self.task.reward else {
+        let Some(reward) = &self.task.reward else {
             return true;
         };
-        let earned = reward(&wide(&observation), &wide(&action), state);
-        let terminated = (self.task.terminated)(state);
+        let earned = reward.of_step(&wide(&observation), &wide(&action), state);
+        let terminated = self.task.ends(state);
         self.imagined.push(Transition {
             observation,
             action,
@@ -326,10 +330,10 @@ mod tests {
     fn episode() -> Vec<Transition> {
         let mut pendulum = named("pendulum").unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(4);
-        let mut observation = narrow(pendulum.reset(4));
+        let mut observation = narrow(pendulum.reset(4).unwrap());
         let step = |_| {
             let action = vec![random.random_range(-2.0f32..2.0)];
-            let state = pendulum.state();
+            let state = pendulum.state().unwrap();
             let step = pendulum.step(&wide(&action)).unwrap();
             let next = narrow(step.observation);
             Transition {
@@ -376,8 +380,8 @@ mod tests {
     }
 
     fn earned(t: &Transition) -> f32 {
-        let reward = Task::named("pendulum").unwrap().reward.unwrap();
-        reward(&wide(&t.observation), &wide(&t.action), &wide(&t.next)) as f32
+        let reward = Task::named("pendulum").unwrap().reward.as_ref().unwrap();
+        reward.of_step(&wide(&t.observation), &wide(&t.action), &wide(&t.next)) as f32
     }
 
     /// Fault of the published code: its rows were one step off. An imagined transition differs from

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{AugmentationSettings, LearningError, SacSettings};
-use crate::environment::Task;
+use crate::environment::{EnvironmentSource, RewardExpression, TerminationExpression};
 
 /// Largest hidden layer, in units.
 const MAX_HIDDEN: usize = 4096;
@@ -15,8 +15,14 @@ const MAX_BATCH: usize = 65_536;
 /// Settings of a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainingSettings {
-    /// Name of the task.
+    /// The environment: a task by name, or `command:PROGRAM`.
     pub task: String,
+    /// Reward in place of the environment's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<RewardExpression>,
+    /// Terminal observations in place of the environment's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminated: Option<TerminationExpression>,
     /// Environment steps.
     pub steps: usize,
     /// Random seed.
@@ -45,6 +51,8 @@ impl TrainingSettings {
         let small = matches!(task, "pendulum" | "mountain-car" | "cart-pole-swing-up");
         Self {
             task: task.to_owned(),
+            reward: None,
+            terminated: None,
             steps: 10_000,
             seed: 1,
             capacity: 1_000_000,
@@ -78,6 +86,15 @@ impl TrainingSettings {
         })
     }
 
+    /// Returns the environment with these rewards and ends.
+    ///
+    /// # Errors
+    /// [`LearningError::Environment`] for an unknown name.
+    pub fn environment(&self) -> Result<EnvironmentSource, LearningError> {
+        let source: EnvironmentSource = self.task.parse()?;
+        Ok(source.with_rules(self.reward.clone(), self.terminated.clone()))
+    }
+
     /// Describes the first setting that differs from those of `others`.
     pub(super) fn difference(&self, others: &Self) -> String {
         let algorithm = |settings: &Self| match settings.augmentation {
@@ -98,7 +115,7 @@ impl TrainingSettings {
     /// [`LearningError`] for counts of zero, values out of range, sizes that take too much memory, and
     /// augmentation settings that are incompatible with the task or each other.
     pub fn check(&self) -> Result<(), LearningError> {
-        let task = Task::named(&self.task)?;
+        let task = self.environment()?.task()?;
         let counts = [
             ("steps", self.steps),
             ("batch", self.batch),
@@ -122,7 +139,7 @@ impl TrainingSettings {
         }
         let mut batch = self.batch;
         if let Some(augmentation) = &self.augmentation {
-            augmentation.check(task)?;
+            augmentation.check(&task)?;
             batch = batch.saturating_add(augmentation.rows(self.batch));
         }
         // Settings also come from files, whose networks could take all memory.
@@ -154,6 +171,7 @@ fn described(name: &str, own: &Value, other: &Value) -> String {
 mod tests {
     use super::super::AugmentationSource;
     use super::*;
+    use crate::environment::Task;
 
     #[test]
     fn nested_differences_are_named() {

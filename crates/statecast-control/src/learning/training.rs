@@ -9,7 +9,7 @@ use super::{
     AugmentationSettings, AugmentationSource, Batch, Imagination, LearningError, ReplayBuffer, Sac,
     TrainingSettings, Transition,
 };
-use crate::environment::{ActionSpace, Environment, named};
+use crate::environment::{ActionSpace, Environment};
 use crate::forecast::Forecaster;
 use crate::network::Tape;
 
@@ -80,7 +80,8 @@ impl Training {
     /// invalid settings.
     pub fn new(settings: TrainingSettings) -> Result<Self, LearningError> {
         settings.check()?;
-        let environment = named(&settings.task)?;
+        let source = settings.environment()?;
+        let environment = source.make()?;
         let task = environment.task();
         if let ActionSpace::Discrete(_) = task.action_space {
             return Err(LearningError::DiscreteActions(task.name));
@@ -96,13 +97,13 @@ impl Training {
             progress: EpisodeProgress::default(),
             evaluations: Vec::new(),
             seconds: 0.0,
-            evaluator: named(&settings.task)?,
+            evaluator: source.make()?,
             environment,
             observation: Vec::new(),
             tape: Tape::default(),
             settings,
         };
-        training.begin(0);
+        training.begin(0)?;
         Ok(training)
     }
 
@@ -156,18 +157,19 @@ impl Training {
         self.step >= self.settings.steps
     }
 
-    fn begin(&mut self, episode: u64) {
+    fn begin(&mut self, episode: u64) -> Result<(), LearningError> {
         // Episode seeds of runs with other seeds are far away.
         let seed = self
             .settings
             .seed
             .wrapping_mul(1_000_003)
             .wrapping_add(episode);
-        self.observation = narrow(self.environment.reset(seed));
+        self.observation = narrow(self.environment.reset(seed)?);
         self.progress = EpisodeProgress {
             episode,
             actions: Vec::new(),
         };
+        Ok(())
     }
 
     /// Restores the environment by replaying the actions of an episode.
@@ -175,7 +177,7 @@ impl Training {
         &mut self,
         progress: EpisodeProgress,
     ) -> Result<(), LearningError> {
-        self.begin(progress.episode);
+        self.begin(progress.episode)?;
         for action in &progress.actions {
             let step = self.environment.step(&wide(action))?;
             self.observation = narrow(step.observation);
@@ -222,7 +224,7 @@ impl Training {
         };
         let augmentation = self.settings.augmentation.as_ref();
         let state = match augmentation.map(|a| &a.source) {
-            Some(AugmentationSource::Truth) => self.environment.state(),
+            Some(AugmentationSource::Truth) => self.environment.state()?,
             _ => Vec::new(),
         };
         self.check_finite(&action)?;
@@ -248,7 +250,7 @@ impl Training {
         }
         self.step += 1;
         if last {
-            self.begin(self.progress.episode + 1);
+            self.begin(self.progress.episode + 1)?;
         }
         Ok(())
     }
@@ -312,7 +314,8 @@ impl Training {
                 }
                 (_, None) => return Err(LearningError::NoForecaster),
             };
-            let finite = |t: &Transition| t.next.iter().all(|x| x.is_finite());
+            let finite =
+                |t: &Transition| t.reward.is_finite() && t.next.iter().all(|x| x.is_finite());
             for transition in imagined.into_iter().filter(finite) {
                 self.imagined.push(transition, false);
             }
@@ -391,7 +394,7 @@ impl Training {
         let mut drawing = random(self.settings.seed, Purpose::Evaluate, self.step);
         let discount = f64::from(self.settings.agent.discount);
         for episode in 0..self.settings.evaluation_episodes {
-            let mut observation = narrow(self.evaluator.reset(EVALUATION_SEED + episode as u64));
+            let mut observation = narrow(self.evaluator.reset(EVALUATION_SEED + episode as u64)?);
             let (mut total, mut discounted, mut discount_power) = (0.0, 0.0, 1.0);
             let first = observation.clone();
             let mut first_action = None;

@@ -4,7 +4,9 @@
 //! log probabilities of actions where these are known. Policies come from files ([`read`]), rules
 //! ([`Constant`], [`Uniform`]), external programs ([`Program`]) and recordings ([`Cloned`]).
 
+mod categorical;
 mod cloned;
+mod file;
 mod gaussian;
 mod linear;
 mod program;
@@ -15,6 +17,7 @@ mod writing;
 use ndarray::{Array1, Array2, ArrayView2};
 use rand::rngs::ChaCha8Rng;
 
+pub use categorical::Categorical;
 pub use cloned::Cloned;
 pub use gaussian::TanhGaussian;
 pub use linear::{LinearPolicy, ThresholdPolicy};

@@ -10,6 +10,7 @@ density. Three lines forecast:
 (20, 1)
 """
 
+from statecast._control import Control, Controller, control
 from statecast._core import StatecastError, __version__
 from statecast._forecast import Density, Forecast
 from statecast._forecaster import Forecaster
@@ -20,6 +21,8 @@ from statecast._studies import Backtest, Calibration, PolicyValues, backtest, ca
 __all__ = [
     "Backtest",
     "Calibration",
+    "Control",
+    "Controller",
     "Density",
     "Episode",
     "Forecast",
@@ -31,5 +34,6 @@ __all__ = [
     "__version__",
     "backtest",
     "calibrate",
+    "control",
     "evaluate",
 ]

@@ -133,6 +133,29 @@ def backtest(
 def calibrate(
     recordings: list[tuple[str, Recording]], forecaster: str, origins: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], tuple[dict[str, Any], Table, Table]]: ...
+class Controller:
+    def __init__(
+        self,
+        recordings: list[Recording],
+        environment: str | tuple[str, Any],
+        forecaster: Forecaster,
+        keywords: dict[str, Any],
+    ) -> None: ...
+    def begin(self) -> None: ...
+    def act(self, observation: Floats) -> Floats: ...
+    def plan(self, observation: Floats) -> Floats: ...
+    def learn(
+        self, observation: Floats, action: Floats, reward: float, next: Floats, terminated: bool, truncated: bool
+    ) -> None: ...
+
+def control(
+    recordings: list[Recording],
+    environment: str | tuple[str, Any],
+    forecaster: Forecaster,
+    episodes: int,
+    steps: int | None,
+    keywords: dict[str, Any],
+) -> tuple[dict[str, Any], Table]: ...
 def evaluate(
     recordings: list[tuple[str, Recording]], policies: list[Any], behaviours: list[Any], keywords: dict[str, Any]
 ) -> tuple[dict[str, Any], Table, list[str]]: ...

@@ -85,6 +85,14 @@ class PolicyValues:
                 return value, low, high
         raise StatecastError(f"no estimate of {policy!r} by {estimator!r}")
 
+    @property
+    def better(self) -> list[str]:
+        """The policies that are better than the incumbent; their differences are in `summary["selection"]`."""
+        selection = self.summary.get("selection")
+        if selection is None:
+            raise StatecastError("no incumbent was given")
+        return [of["policy"] for of in selection["differences"] if of["is_better"]]
+
     def to_pandas(self) -> Any:
         """The table as a `pandas.DataFrame`."""
         return _frame(self.table)
@@ -151,6 +159,8 @@ def evaluate(
     *,
     estimators: Sequence[str] = (),
     task: str | None = None,
+    reward: str | None = None,
+    terminated: str | None = None,
     horizon: int | None = None,
     discount: float = 0.99,
     paths: int = 50,
@@ -160,6 +170,8 @@ def evaluate(
     model: str = "builtin",
     simulate: int = 0,
     behaviours: Sequence[Any] = (),
+    incumbent: str | None = None,
+    false_discovery_rate: float = 0.1,
 ) -> PolicyValues:
     """Estimates what control policies are worth from recordings of others, without running them.
 
@@ -169,7 +181,10 @@ def evaluate(
             modules, models of Stable-Baselines3 (anything with `predict`), sessions of ONNX runtime, or constants.
         estimators: such as `combined`, `mixture`, `builtin`, `linear`, `mlp`, `corrected`, `fqe`, `is`, `dr`; by default
             combined, mixture, linear, mlp, corrected and fqe.
-        task: a known environment, such as `pendulum`, whose reward and ends are used.
+        task: a known environment, such as `pendulum`, or `command:PROGRAM`, whose reward and ends are used.
+        reward: what a step earns, in place of the recorded rewards and the task's, as an expression of the columns such as
+            `-(theta^2 + 0.001*u^2)`; `next_NAME` is a state after the step.
+        terminated: which states end an episode, such as `abs(theta) > 0.2`, in place of the recorded ends and the task's.
         horizon: steps of an episode; by default the task's limit or the longest recorded episode.
         discount: per step.
         paths: imagined paths of a policy.
@@ -179,6 +194,8 @@ def evaluate(
         simulate: episodes for which each policy is run in the task's simulator, to compare with.
         behaviours: the policies that made the recordings, in their order; without them, they are cloned. `is` and `dr` weigh
             actions by their probabilities, so policies need a method `log_prob(observations, actions)`.
+        incumbent: name of the policy that others are compared with, by paired differences: see `PolicyValues.better`.
+        false_discovery_rate: largest expected share of wrong ones among those that are said to be better.
     """
     from statecast.policies import callable_of
 
@@ -191,6 +208,8 @@ def evaluate(
     keywords = {
         "estimators": list(estimators),
         "task": task,
+        "reward": reward,
+        "terminated": terminated,
         "horizon": None if horizon is None else whole(horizon, "horizon"),
         "discount": discount,
         "paths": whole(paths, "paths"),
@@ -199,6 +218,8 @@ def evaluate(
         "seed": whole(seed, "seed"),
         "model": model,
         "simulate": whole(simulate, "simulate"),
+        "incumbent": incumbent,
+        "false_discovery_rate": float(false_discovery_rate),
     }
     return PolicyValues(*_core.evaluate(_named(recordings), given, made_by, keywords))
 

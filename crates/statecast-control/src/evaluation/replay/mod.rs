@@ -15,7 +15,7 @@ use super::{
     RewardEstimator, RewardForecastErrors, RolloutModel, RolloutSpec, Rules, in_context, learned,
 };
 use crate::dynamics::{Dynamics, Steps};
-use crate::environment::Task;
+use crate::environment::{RewardExpression, Task};
 use crate::forecast::Settings;
 use crate::forecasters::Forecasters;
 use crate::model::Work;
@@ -37,6 +37,8 @@ const STEPS: [usize; 4] = [10, 50, 100, 250];
 pub struct ReplaySettings {
     /// Estimators, in the order of the result.
     pub estimators: Vec<RewardEstimator>,
+    /// Reward in place of the recorded or the task's one, of the recordings' columns.
+    pub reward: Option<RewardExpression>,
     /// Context, in steps, at least 10.
     pub context: usize,
     /// Steps to forecast after the context, at least 1; shorter runs are left out.
@@ -72,6 +74,7 @@ impl ReplaySettings {
     pub fn new(estimators: Vec<RewardEstimator>) -> Self {
         Self {
             estimators,
+            reward: None,
             context: 100,
             horizon: 99,
             steps: Vec::new(),
@@ -161,12 +164,14 @@ impl ReplayStudy {
     /// [`EvaluationStudyError`] if the settings or the recordings are not suitable.
     pub fn new(
         recordings: &[Recording],
-        task: Option<&'static Task>,
+        task: Option<&Task>,
         settings: ReplaySettings,
         observer: &dyn Observer,
     ) -> Result<Self, EvaluationStudyError> {
         settings.check()?;
-        let logged = Logged::new(recordings, &task.map_or(Rules::default(), Rules::of))?;
+        let rules = task.map_or(Rules::default(), Rules::of);
+        let rules = rules.with(settings.reward.as_ref(), None, recordings)?;
+        let logged = Logged::new(recordings, &rules)?;
         let (context, horizon) = (settings.context, settings.horizon);
         let splits = logged.runs.iter();
         let splits: Vec<PrefixSplit> = splits
@@ -188,8 +193,8 @@ impl ReplayStudy {
             steps: settings.compared_steps(),
             // Recorded runs cover the horizon: no termination is needed.
             rules: Rules {
-                reward: task.and_then(|task| task.reward),
                 terminated: None,
+                ..rules
             },
             settings,
             training: None,
@@ -202,7 +207,7 @@ impl ReplayStudy {
     /// [`EvaluationStudyError::OtherSystem`] if they are of another one; [`EvaluationError`] if they have no actions, no
     /// rewards, or too few steps.
     pub fn with_training(mut self, recordings: &[Recording]) -> Result<Self, EvaluationStudyError> {
-        let logged = Logged::new(recordings, &Rules::default())?;
+        let logged = Logged::new(recordings, &self.rules)?;
         let Widths {
             observations,
             actions,
@@ -335,7 +340,7 @@ impl ReplayStudy {
         progress: &dyn Fn(f64),
     ) -> Result<(Array2<f64>, usize), EvaluationStudyError> {
         let spec = RolloutSpec {
-            rules: self.rules,
+            rules: self.rules.clone(),
             ..split.spec(self.settings.paths, self.settings.seed)?
         };
         let context = &split.context;

@@ -2,22 +2,30 @@
 
 use std::sync::Arc;
 
-use super::{EvaluationStudyError, Termination};
+use super::{EvaluationSettings, EvaluationStudyError, Termination};
 use crate::environment::Task;
 use crate::evaluation::{Logged, Rules, TerminationModel, time_limit};
+use crate::recording::Recording;
 use crate::study::Observer;
 
 /// Returns the known reward and termination that apply.
 pub(super) fn rules(
     task: Option<&Task>,
-    termination: Option<Termination>,
+    settings: &EvaluationSettings,
+    recordings: &[Recording],
 ) -> Result<Rules, EvaluationStudyError> {
-    if termination == Some(Termination::Task) && task.is_none() {
-        return Err(EvaluationStudyError::NoTask);
-    }
-    let mut rules = task.map_or(Rules::default(), Rules::of);
-    if let Some(Termination::Recorded | Termination::Never) = termination {
-        rules.terminated = None;
+    let rules = task.map_or(Rules::default(), Rules::of);
+    let mut rules = rules.with(
+        settings.reward.as_ref(),
+        settings.terminated.as_ref(),
+        recordings,
+    )?;
+    match settings.termination {
+        Some(Termination::Task) if rules.terminated.is_none() => {
+            return Err(EvaluationStudyError::NoTask);
+        }
+        Some(Termination::Recorded | Termination::Never) => rules.terminated = None,
+        _ => {}
     }
     Ok(rules)
 }
@@ -65,14 +73,14 @@ pub(super) fn with_ends(
 
 /// Returns the termination model, if imagined episodes terminate by it.
 pub(super) fn termination_model(
-    task: Option<&Task>,
+    rules: &Rules,
     termination: Option<Termination>,
     logged: &Logged,
     observer: &dyn Observer,
 ) -> Option<Arc<TerminationModel>> {
     let recorded = match termination {
         Some(termination) => termination == Termination::Recorded,
-        None => task.is_none(),
+        None => rules.terminated.is_none(),
     };
     let ends = recorded.then(|| TerminationModel::of(logged)).flatten()?;
     let ended = logged.runs.iter().filter(|run| run.terminated).count();

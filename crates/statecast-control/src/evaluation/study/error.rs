@@ -44,7 +44,9 @@ pub enum EvaluationStudyError {
         recorded: (usize, usize),
     },
     /// Termination by the rule of a task that is not known.
-    #[error("`termination=task`: name the task with `env=`")]
+    #[error(
+        "`termination=task`: name the task with `env=`, or give its rule with `terminated-expr=`"
+    )]
     NoTask,
     /// A termination setting that changes nothing.
     #[error(

@@ -19,7 +19,7 @@ use super::{
     FittedQ, Logged, RecordedSupport, ReturnStatistics, RolloutSpec, Value, recorded_return,
     recording_of, simulated, simulated_returns, unsupported_actions,
 };
-use crate::environment::{self, Task};
+use crate::environment::{Environment, Task};
 use crate::forecasters::Forecasters;
 use crate::model::Work;
 use crate::policy::{Cloned, Policy, PolicyError, Widths};
@@ -93,7 +93,6 @@ pub struct EvaluationStudy {
     names: Vec<String>,
     logged: Logged,
     action_names: Vec<String>,
-    task: Option<&'static Task>,
     settings: EvaluationSettings,
     spec: RolloutSpec,
     /// One per recording, or none.
@@ -109,13 +108,13 @@ impl EvaluationStudy {
     /// [`EvaluationStudyError`] if the settings or the recordings are not suitable.
     pub fn new(
         recordings: Vec<(String, Recording)>,
-        task: Option<&'static Task>,
+        task: Option<&Task>,
         settings: EvaluationSettings,
         observer: &dyn Observer,
     ) -> Result<Self, EvaluationStudyError> {
         settings.check()?;
-        let rules = rules(task, settings.termination)?;
         let (names, recordings): (Vec<String>, Vec<Recording>) = recordings.into_iter().unzip();
+        let rules = rules(task, &settings, &recordings)?;
         let logged = Logged::new(&recordings, &rules)?;
         check_task(task, &logged)?;
         check_termination(task, settings.termination, &logged)?;
@@ -131,8 +130,8 @@ impl EvaluationStudy {
             paths: settings.paths,
             horizon,
             discount: settings.discount,
+            termination: termination_model(&rules, settings.termination, &logged, observer),
             rules,
-            termination: termination_model(task, settings.termination, &logged, observer),
             support: RecordedSupport::of(&logged).map(Arc::new),
             seed: settings.seed,
         };
@@ -140,7 +139,6 @@ impl EvaluationStudy {
             names,
             action_names: recordings[0].action_names().to_vec(),
             logged,
-            task,
             settings,
             spec,
             behaviours: Vec::new(),
@@ -200,23 +198,22 @@ impl EvaluationStudy {
         }
     }
 
-    /// Sets the true values of policies by running them in the task's simulator.
+    /// Sets the true values of policies by running them in an environment for some episodes each.
     ///
     /// # Errors
-    /// [`EvaluationStudyError::NoSimulator`] without a task; or what the simulator or a policy refuses.
+    /// [`EvaluationStudyError::OtherTask`] for an environment of another system; or what the environment or a policy refuses.
     pub fn simulate(
         &self,
+        environment: &mut dyn Environment,
         policies: &mut [NamedPolicy],
         episodes: usize,
     ) -> Result<(), EvaluationStudyError> {
-        let task = self.task.ok_or(EvaluationStudyError::NoSimulator)?;
-        let mut environment =
-            environment::named(task.name).map_err(super::EvaluationError::from)?;
+        check_task(Some(environment.task()), &self.logged)?;
         let (discount, horizon) = (self.spec.discount, self.spec.horizon);
         for named in policies {
             check_widths(&*named.policy, self.widths())?;
             let policy = &mut *named.policy;
-            let returns = simulated_returns(&mut *environment, policy, episodes, discount, horizon);
+            let returns = simulated_returns(environment, policy, episodes, discount, horizon);
             let of = EvaluationStudyError::of(format!("policy {}", named.name));
             let returns = returns.map_err(EvaluationStudyError::from).map_err(of)?;
             named.truth = Some(simulated(&returns));
@@ -400,7 +397,7 @@ fn widths(logged: &Logged) -> Widths {
     }
 }
 
-fn check_task(task: Option<&'static Task>, logged: &Logged) -> Result<(), EvaluationStudyError> {
+fn check_task(task: Option<&Task>, logged: &Logged) -> Result<(), EvaluationStudyError> {
     let Some(task) = task else { return Ok(()) };
     let (observations, actions) = (task.observation.len(), task.action_space.width());
     let recorded = (logged.states(), logged.actions());

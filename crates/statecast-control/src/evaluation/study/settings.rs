@@ -2,6 +2,7 @@
 
 use super::EvaluationStudyError;
 use super::estimation::MIN_CONTEXT;
+use crate::environment::{RewardExpression, TerminationExpression};
 use crate::evaluation::{Estimator, RolloutModel};
 use crate::forecast::{Method, Settings};
 
@@ -12,7 +13,7 @@ pub enum Termination {
     Recorded,
     /// No termination.
     Never,
-    /// By the rule of the task.
+    /// By the rule of the task, or that of the settings.
     Task,
 }
 
@@ -22,6 +23,10 @@ pub enum Termination {
 pub struct EvaluationSettings {
     /// Estimators, in the order of the result.
     pub estimators: Vec<Estimator>,
+    /// Reward in place of the recorded or the task's one, of the recordings' columns.
+    pub reward: Option<RewardExpression>,
+    /// Terminal states in place of the recorded or the task's ones, of the recordings' columns.
+    pub terminated: Option<TerminationExpression>,
     /// Termination of imagined episodes; by default the task's rule, or as recorded.
     pub termination: Option<Termination>,
     /// Steps of an episode; by default the task's time limit, or the longest recorded episode.
@@ -61,6 +66,8 @@ impl EvaluationSettings {
     pub fn new(estimators: Vec<Estimator>) -> Self {
         Self {
             estimators,
+            reward: None,
+            terminated: None,
             termination: None,
             horizon: None,
             discount: 0.99,
@@ -88,6 +95,12 @@ impl EvaluationSettings {
         if !(self.discount > 0.0 && self.discount <= 1.0) {
             let range = "must be above 0 and at most 1";
             return fail("discount", self.discount.to_string(), range);
+        }
+        if let (Some(rule), Some(Termination::Recorded | Termination::Never)) =
+            (&self.terminated, self.termination)
+        {
+            let range = "excludes `termination=recorded` and `termination=never`";
+            return fail("terminated-expr", rule.to_string(), range);
         }
         if self.context < MIN_CONTEXT {
             return fail("context", self.context.to_string(), "at least 10 rows");

@@ -3,18 +3,14 @@
 //! The distribution of a function of several variables follows from joint draws, never from the
 //! ends of the variables' bands.
 
-mod expression;
-mod parser;
-
 use std::str::FromStr;
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, concatenate, stack};
 
 use super::Rollout;
+pub use crate::expression::ExpressionError;
+use crate::expression::{Expression, Program, begins_name, goes_on_name, shortened};
 use crate::recording::LARGEST;
-pub use expression::ExpressionError;
-use expression::{Expression, Program};
-use parser::{begins_name, goes_on_name};
 
 /// Why quantities cannot be derived.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,21 +58,9 @@ pub enum DerivedError {
     },
 }
 
-/// The beginning of a text that is too long for a message.
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 60;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 /// A quantity by its name and the expression that computes it.
 ///
-/// An expression has `+ - * / ^`, parentheses, numbers, `pi`, names of variables, of known actions
-/// and of quantities before it (in quotation marks where they hold other characters than letters,
-/// digits, `_` and `.`), and the functions `sin cos tan asin acos atan atan2 sqrt exp log abs min
-/// max hypot`; `log` is the natural logarithm, angles are in radians.
+/// Names of an [expression](Expression) are those of variables, of known actions and of quantities before it.
 ///
 /// ```
 /// use ndarray::{Array2, array};
@@ -129,7 +113,7 @@ impl FromStr for Derived {
         if !(name.starts_with(begins_name) && name.chars().all(goes_on_name)) {
             return Err(DerivedError::Name(name.to_owned()));
         }
-        let expression = Expression::parse(text).map_err(|source| DerivedError::Expression {
+        let expression = text.parse().map_err(|source| DerivedError::Expression {
             name: name.to_owned(),
             text: text.to_owned(),
             source,
@@ -225,7 +209,7 @@ impl Derivation {
             row.extend(variables.row(t));
             row.extend(actions.row(t));
             for (program, derived) in self.programs.iter().zip(&mut derived) {
-                let value = program.value(&row, &mut stack);
+                let value = program.value_with(&row, &mut stack);
                 *derived = if value.abs() <= LARGEST {
                     value
                 } else {

@@ -3,19 +3,20 @@
 //! A recursive-descent parser, bounded in length and depth, so that no text can exhaust the stack.
 //!
 //! ```text
+//! either  = both { "or" both }
+//! both    = order { "and" order }
+//! order   = sum [ ("<" | "<=" | ">" | ">=" | "==" | "!=") sum ]
 //! sum     = product { ("+" | "-") product }
 //! product = sign { ("*" | "/") sign }
 //! sign    = ("-" | "+") sign | power
 //! power   = atom [ "^" sign ]                    right to left: -x^2 is -(x^2), 2^-1 is a half
-//! atom    = number | name | function "(" sum { "," sum } ")" | "(" sum ")"
+//! atom    = number | name | function "(" either { "," either } ")" | "(" either ")"
 //! ```
 
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-use super::expression::{
-    BINARY, Expression, ExpressionError, FOLDS, MAX_DEPTH, Mention, OfTwo, Step, UNARY,
-};
+use super::{BINARY, Expression, ExpressionError, FOLDS, MAX_DEPTH, Mention, OfTwo, Step, UNARY};
 
 /// What is left of a text, and what was read of it.
 pub(super) struct Parser<'t> {
@@ -32,6 +33,7 @@ impl<'t> Parser<'t> {
             left: text.char_indices().peekable(),
             depth: 0,
             expression: Expression {
+                text: text.to_owned(),
                 steps: Vec::new(),
                 mentions: Vec::new(),
             },
@@ -40,7 +42,7 @@ impl<'t> Parser<'t> {
 
     /// The whole text as an expression.
     pub(super) fn parse(mut self) -> Result<Expression, ExpressionError> {
-        self.sum()?;
+        self.either()?;
         match self.peek() {
             Some(_) => Err(self.unexpected("an operator or the end")),
             None => Ok(self.expression),
@@ -102,6 +104,64 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
+    fn either(&mut self) -> Result<(), ExpressionError> {
+        self.both()?;
+        while self.take_word("or") {
+            self.both()?;
+            self.push(Step::Binary(|a, b| truth(a != 0.0 || b != 0.0)));
+        }
+        Ok(())
+    }
+
+    fn both(&mut self) -> Result<(), ExpressionError> {
+        self.order()?;
+        while self.take_word("and") {
+            self.order()?;
+            self.push(Step::Binary(|a, b| truth(a != 0.0 && b != 0.0)));
+        }
+        Ok(())
+    }
+
+    /// One comparison: a chain of them, as 0 < x < 1, would not mean what it says.
+    fn order(&mut self) -> Result<(), ExpressionError> {
+        self.sum()?;
+        let Some(function) = self.comparison() else {
+            return Ok(());
+        };
+        self.sum()?;
+        self.push(Step::Binary(function));
+        match self.comparison() {
+            Some(_) => Err(ExpressionError::Chained(self.position())),
+            None => Ok(()),
+        }
+    }
+
+    /// A comparison, which is then taken.
+    fn comparison(&mut self) -> Option<OfTwo> {
+        self.peek();
+        let rest = &self.text[self.offset()..];
+        let found = COMPARISONS
+            .iter()
+            .find(|(sign, _)| rest.starts_with(sign))?;
+        found.0.chars().for_each(|_| {
+            self.left.next();
+        });
+        Some(found.1)
+    }
+
+    /// Whether the next word is this one, which is then taken.
+    fn take_word(&mut self, word: &str) -> bool {
+        self.peek();
+        let rest = self.text[self.offset()..].strip_prefix(word);
+        let found = rest.is_some_and(|rest| !rest.starts_with(goes_on_name));
+        if found {
+            word.chars().for_each(|_| {
+                self.left.next();
+            });
+        }
+        found
+    }
+
     fn sum(&mut self) -> Result<(), ExpressionError> {
         self.product()?;
         loop {
@@ -155,7 +215,7 @@ impl<'t> Parser<'t> {
         match self.peek() {
             Some('(') => {
                 self.left.next();
-                self.deeper(Self::sum)?;
+                self.deeper(Self::either)?;
                 match self.take(')') {
                     true => Ok(()),
                     false => Err(self.unexpected("an operator or ')'")),
@@ -230,7 +290,7 @@ impl<'t> Parser<'t> {
         // After each argument but the first, what folds is applied at once.
         let fold = FOLDS.iter().find(|(known, _)| *known == name);
         loop {
-            self.deeper(Self::sum)?;
+            self.deeper(Self::either)?;
             found += 1;
             if let (Some((_, function)), true) = (fold, found > 1) {
                 self.push(Step::Binary(*function));
@@ -295,10 +355,24 @@ impl<'t> Parser<'t> {
     }
 }
 
-pub(super) fn begins_name(c: char) -> bool {
+/// Comparisons, the longer of two that begin alike first.
+const COMPARISONS: [(&str, OfTwo); 6] = [
+    ("<=", |a, b| truth(a <= b)),
+    (">=", |a, b| truth(a >= b)),
+    ("==", |a, b| truth(a == b)),
+    ("!=", |a, b| truth(a != b)),
+    ("<", |a, b| truth(a < b)),
+    (">", |a, b| truth(a > b)),
+];
+
+fn truth(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}
+
+pub(crate) fn begins_name(c: char) -> bool {
     c.is_alphabetic() || c == '_'
 }
 
-pub(super) fn goes_on_name(c: char) -> bool {
+pub(crate) fn goes_on_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '.'
 }

@@ -3,16 +3,28 @@
 //! The crates that do this are under the AGPL (evalexpr), no longer maintained (meval, fasteval) or
 //! do not say where an error stands (exmex).
 
-use std::f64::consts::PI;
+mod parser;
 
-use super::parser::Parser;
-use super::shortened;
+use std::f64::consts::PI;
+use std::str::FromStr;
+
+use parser::Parser;
+pub(crate) use parser::{begins_name, goes_on_name};
 
 /// Longest text, in bytes.
 const MAX_LENGTH: usize = 4096;
 
 /// Deepest nesting of parentheses, signs and powers.
-pub(super) const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 64;
+
+/// The beginning of a text that is too long for a message.
+pub(crate) fn shortened(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
 
 /// Why a text is no expression. Positions count the expression's characters from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +79,9 @@ pub enum ExpressionError {
     /// A number that is infinite or none.
     #[error("position {0}: numbers must be finite")]
     NotFinite(usize),
+    /// A comparison of a comparison, as `0 < x < 1`.
+    #[error("position {0}: one comparison after another; write 'a < b and b < c'")]
+    Chained(usize),
     /// A name that nothing has.
     #[error(
         "position {position}: no variable '{}'; there are {known}",
@@ -82,11 +97,11 @@ pub enum ExpressionError {
     },
 }
 
-pub(super) type OfOne = fn(f64) -> f64;
-pub(super) type OfTwo = fn(f64, f64) -> f64;
+type OfOne = fn(f64) -> f64;
+type OfTwo = fn(f64, f64) -> f64;
 
 /// Functions of one number.
-pub(super) const UNARY: [(&str, OfOne); 10] = [
+const UNARY: [(&str, OfOne); 10] = [
     ("sin", f64::sin),
     ("cos", f64::cos),
     ("tan", f64::tan),
@@ -100,11 +115,11 @@ pub(super) const UNARY: [(&str, OfOne); 10] = [
 ];
 
 /// Functions of two numbers.
-pub(super) const BINARY: [(&str, OfTwo); 2] = [("atan2", f64::atan2), ("hypot", f64::hypot)];
+const BINARY: [(&str, OfTwo); 2] = [("atan2", f64::atan2), ("hypot", f64::hypot)];
 
 /// Functions of two or more numbers. One that is not a number is not passed over, as by
 /// [`f64::min`].
-pub(super) const FOLDS: [(&str, OfTwo); 2] = [("min", least), ("max", greatest)];
+const FOLDS: [(&str, OfTwo); 2] = [("min", least), ("max", greatest)];
 
 fn least(a: f64, b: f64) -> f64 {
     if b < a || b.is_nan() { b } else { a }
@@ -122,7 +137,7 @@ fn functions() -> String {
 
 /// One step of a program.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Step {
+enum Step {
     Number(f64),
     /// The value of a name, by its place among the expression's names.
     Name(usize),
@@ -135,43 +150,91 @@ pub(super) enum Step {
 
 /// A name in an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mention {
-    pub(super) name: String,
+struct Mention {
+    name: String,
     /// Of its first mention, from 1.
-    pub(super) position: usize,
+    position: usize,
     /// Whether it was written in quotation marks.
-    pub(super) quoted: bool,
+    quoted: bool,
 }
 
-/// An expression whose names mean nothing yet.
+/// An expression of numbers, names, operators and functions, whose names mean nothing yet.
+///
+/// It has `+ - * / ^`, parentheses, numbers, `pi`, names (in quotation marks where they hold other characters than letters,
+/// digits, `_` and `.`), the functions `sin cos tan asin acos atan atan2 sqrt exp log abs min max hypot` (`log` is the
+/// natural logarithm, angles are in radians), the comparisons `< <= > >= == !=`, which are 1 where they hold and 0 elsewhere,
+/// and `and` and `or`, for which every number but 0 holds.
+///
+/// ```
+/// use statecast::expression::Expression;
+/// let fallen: Expression = "abs(theta) > pi / 15 or abs(x) > 2.4".parse()?;
+/// let fallen = fallen.bind(&["x".to_owned(), "theta".to_owned()])?;
+/// assert_eq!(fallen.value(&[0.0, 0.3]), 1.0);
+/// assert_eq!(fallen.value(&[0.0, 0.1]), 0.0);
+/// # Ok::<(), statecast::expression::ExpressionError>(())
+/// ```
 #[derive(Debug, Clone)]
-pub(super) struct Expression {
-    pub(super) steps: Vec<Step>,
-    pub(super) mentions: Vec<Mention>,
+pub struct Expression {
+    text: String,
+    steps: Vec<Step>,
+    mentions: Vec<Mention>,
 }
 
 /// An expression whose names are columns of rows.
 #[derive(Debug, Clone)]
-pub(super) struct Program(Vec<Step>);
+pub struct Program(Vec<Step>);
 
-impl Expression {
-    pub(super) fn parse(text: &str) -> Result<Self, ExpressionError> {
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl std::fmt::Display for Expression {
+    /// The text that it was read from.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Expression {
+    type Err = ExpressionError;
+
+    fn from_str(text: &str) -> Result<Self, ExpressionError> {
         if text.len() > MAX_LENGTH {
             return Err(ExpressionError::TooLong(text.len()));
         }
-        Parser::new(text).parse()
+        Parser::new(text.trim()).parse()
     }
+}
 
+impl Expression {
     /// Names that stand in it.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.mentions.iter().map(|mention| &mention.name[..])
     }
 
     /// The program on rows whose columns have these names.
-    pub(super) fn bind(&self, names: &[String]) -> Result<Program, ExpressionError> {
-        let meanings = self.mentions.iter().map(|mention| {
-            let column = names.iter().position(|name| *name == mention.name);
-            match column {
+    ///
+    /// # Errors
+    /// [`ExpressionError::UnknownName`], or [`ExpressionError::NotFinite`] for `inf` and `nan`.
+    pub fn bind(&self, names: &[String]) -> Result<Program, ExpressionError> {
+        self.bind_by(names, |name| names.iter().position(|known| known == name))
+    }
+
+    /// The program on rows in which `column` finds a name's place. Errors list the names `known`.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn bind_by(
+        &self,
+        known: &[String],
+        column: impl Fn(&str) -> Option<usize>,
+    ) -> Result<Program, ExpressionError> {
+        let meanings = self
+            .mentions
+            .iter()
+            .map(|mention| match column(&mention.name) {
                 Some(column) => Ok(Step::Name(column)),
                 None if mention.name == "pi" && !mention.quoted => Ok(Step::Number(PI)),
                 None if is_not_finite(&mention.name) && !mention.quoted => {
@@ -180,10 +243,9 @@ impl Expression {
                 None => Err(ExpressionError::UnknownName {
                     position: mention.position,
                     name: mention.name.clone(),
-                    known: listed(names),
+                    known: listed(known),
                 }),
-            }
-        });
+            });
         let meanings: Vec<Step> = meanings.collect::<Result<_, _>>()?;
         let steps = self.steps.iter().map(|&step| match step {
             Step::Name(mention) => meanings[mention],
@@ -209,8 +271,16 @@ fn listed(names: &[String]) -> String {
 }
 
 impl Program {
-    /// The value in a row, NaN if that of a part is not finite. `stack` is scratch room.
-    pub(super) fn value(&self, row: &[f64], stack: &mut Vec<f64>) -> f64 {
+    /// The value in a row, NaN if that of a part is not finite.
+    ///
+    /// # Panics
+    /// If the row has fewer columns than it was bound to.
+    pub fn value(&self, row: &[f64]) -> f64 {
+        self.value_with(row, &mut Vec::new())
+    }
+
+    /// The same with scratch room, for many rows.
+    pub(crate) fn value_with(&self, row: &[f64], stack: &mut Vec<f64>) -> f64 {
         stack.clear();
         for step in &self.0 {
             let pushed = match *step {
@@ -250,12 +320,12 @@ mod tests {
     }
 
     fn value(text: &str) -> f64 {
-        let program = Expression::parse(text).unwrap().bind(&names()).unwrap();
-        program.value(&ROW, &mut Vec::new())
+        let program = text.parse::<Expression>().unwrap().bind(&names()).unwrap();
+        program.value(&ROW)
     }
 
     fn error(text: &str) -> String {
-        let parsed = Expression::parse(text).and_then(|e| e.bind(&names()));
+        let parsed = text.parse::<Expression>().and_then(|e| e.bind(&names()));
         parsed.unwrap_err().to_string()
     }
 
@@ -299,10 +369,38 @@ mod tests {
     }
 
     #[test]
+    fn comparisons_are_1_or_0() {
+        let cases = [
+            ("x > 2", 1.0),
+            ("x >= 3 and y.dot<=-4", 1.0),
+            ("x < 3 or x != 3 or x == 2", 0.0),
+            ("1 + 2 > 2 + 0", 1.0),
+            ("0 or 5", 1.0),
+            ("1 or 0 and 0", 1.0),
+            ("(1 or 0) and 0", 0.0),
+            ("2 * (x > 2) - (x < 2)", 2.0),
+            ("max(x > 2, 0) + min(x<2, 1)", 1.0),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(value(text), expected, "{text}");
+        }
+        assert!(value("1 / 0 > 1 or 1").is_nan());
+    }
+
+    /// A name that begins or ends as a word of the language is a name.
+    #[test]
+    fn names_hold_words() {
+        let names = ["order", "android", "or"].map(str::to_owned);
+        let program = "order + android and 'or'".parse::<Expression>().unwrap();
+        assert_eq!(program.bind(&names).unwrap().value(&[1.0, 1.0, 2.0]), 1.0);
+        assert_eq!(program.to_string(), "order + android and 'or'");
+    }
+
+    #[test]
     fn a_variable_may_be_called_pi() {
-        let program = Expression::parse("2 * pi").unwrap();
+        let program = "2 * pi".parse::<Expression>().unwrap();
         let program = program.bind(&["pi".to_owned()]).unwrap();
-        assert_eq!(program.value(&[3.0], &mut Vec::new()), 6.0);
+        assert_eq!(program.value(&[3.0]), 6.0);
     }
 
     #[test]
@@ -335,6 +433,9 @@ mod tests {
             ("x + nan", "position 5: numbers must be finite"),
             ("x * 1e999", "position 5: numbers must be finite"),
             ("x = 2", "position 3: '=' where an operator"),
+            ("0 < x < 1", "position 8: one comparison after another"),
+            ("x > ", "it ends where a number"),
+            ("x and", "it ends where a number"),
         ];
         for (text, says) in cases {
             assert!(error(text).contains(says), "{text}: {}", error(text));
@@ -344,7 +445,7 @@ mod tests {
     #[test]
     fn no_text_exhausts_the_stack() {
         let nested = |n: usize| format!("{}x{}", "(".repeat(n), ")".repeat(n));
-        assert!(Expression::parse(&nested(MAX_DEPTH)).is_ok());
+        assert!(nested(MAX_DEPTH).parse::<Expression>().is_ok());
         assert!(error(&nested(MAX_DEPTH + 1)).contains("nested more than 64"));
         assert!(error(&"-".repeat(2000)).contains("nested"));
         assert!(error(&format!("x{}", "^x".repeat(2000))).contains("nested"));
@@ -355,10 +456,74 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_an_expression_or_an_error(text in "[-x0-9.e+*/^(), '\"a-z\u{e4}]{0,40}") {
-            if let Ok(program) = Expression::parse(&text).and_then(|e| e.bind(&names())) {
-                program.value(&ROW, &mut Vec::new());
+        fn any_text_is_an_expression_or_an_error(text in "[-x0-9.e+*/^(), '\"a-z<>=!\u{e4}]{0,40}") {
+            if let Ok(program) = text.parse::<Expression>().and_then(|e| e.bind(&names())) {
+                program.value(&ROW);
             }
         }
+
+        /// What is printed is read as what it was.
+        #[test]
+        fn trees_are_read_as_they_are_printed((text, expected) in trees()) {
+            let found = value(&text);
+            let parsed: Expression = text.parse().unwrap();
+            prop_assert_eq!(parsed.to_string(), text.clone());
+            prop_assert!(
+                found == expected || (found.is_nan() && expected.is_nan()),
+                "{}: {} {}", text, found, expected
+            );
+        }
+    }
+
+    /// Texts of random trees, with their values in [`ROW`]: NaN where a part is not finite.
+    fn trees() -> impl Strategy<Value = (String, f64)> {
+        let leaves = prop_oneof![
+            (0u8..100).prop_map(|n| (format!("{n}"), f64::from(n))),
+            Just(("x".to_owned(), ROW[0])),
+            Just(("y.dot".to_owned(), ROW[1])),
+            Just(("\"theta (rad)\"".to_owned(), ROW[2])),
+            Just(("pi".to_owned(), PI)),
+        ];
+        fn defined(value: f64) -> f64 {
+            if value.is_finite() { value } else { f64::NAN }
+        }
+        leaves.prop_recursive(5, 40, 2, |inner| {
+            let operators: [(&str, OfTwo); 9] = [
+                ("+", |a, b| a + b),
+                ("-", |a, b| a - b),
+                ("*", |a, b| a * b),
+                ("/", |a, b| a / b),
+                ("<", |a, b| f64::from(a < b)),
+                (">=", |a, b| f64::from(a >= b)),
+                ("!=", |a, b| f64::from(a != b)),
+                ("and", |a, b| f64::from(a != 0.0 && b != 0.0)),
+                ("or", |a, b| f64::from(a != 0.0 || b != 0.0)),
+            ];
+            let of_two = (
+                prop::sample::select(operators.to_vec()),
+                inner.clone(),
+                inner.clone(),
+            );
+            let of_one = (prop::sample::select(UNARY.to_vec()), inner);
+            let both = |a: f64, b: f64| a.is_finite() && b.is_finite();
+            prop_oneof![
+                of_two.prop_map(move |((sign, function), (a, x), (b, y))| {
+                    let value = if both(x, y) {
+                        defined(function(x, y))
+                    } else {
+                        f64::NAN
+                    };
+                    (format!("({a} {sign} {b})"), value)
+                }),
+                of_one.prop_map(|((name, function), (a, x))| {
+                    let value = if x.is_finite() {
+                        defined(function(x))
+                    } else {
+                        f64::NAN
+                    };
+                    (format!("{name}({a})"), value)
+                }),
+            ]
+        })
     }
 }
