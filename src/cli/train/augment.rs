@@ -11,7 +11,7 @@ use crate::environment::Task;
 use crate::forecast::{Forecaster, Method};
 use crate::forecasters::{Combining, Forecasters};
 use crate::learning::{
-    AugmentationSettings, AugmentationSource, Imagination, ImaginedActions, NextState,
+    AugmentationSettings, AugmentationSource, BranchSettings, Imagination, ImaginedActions, NextState,
     SampleWeighting, Training, TrainingSettings,
 };
 use crate::model::{ModelSource, Work};
@@ -49,8 +49,23 @@ pub(super) struct Augmentation {
     /// Rollouts per segment, with --rollout [default: 32]
     #[arg(long, value_name = "COUNT", requires = "rollout")]
     paths: Option<usize>,
+    /// Imagine branches of at most so many steps under the policy, from states of the whole replay
+    /// buffer and by a model that has read the latest --context transitions, by default all; for
+    /// models that condition on actions, such as --experts linear,quadratic,fourier
+    #[arg(long, value_name = "STEPS", conflicts_with_all = ["rollout", "llm_every", "segments"])]
+    branch: Option<usize>,
+    /// Branches per round, each round replacing the one before, with --branch [default: 400]
+    #[arg(long, value_name = "COUNT", requires = "branch")]
+    branches: Option<usize>,
+    /// Environment steps between rounds of branches [default: 100]
+    #[arg(long, value_name = "STEPS", requires = "branch")]
+    branch_every: Option<usize>,
+    /// Stop a branch before a step whose forecast variance is larger, in units of the mean squared
+    /// step; persistence has about 1 [default: no limit]
+    #[arg(long, value_name = "VARIANCE", requires = "branch")]
+    max_variance: Option<f64>,
     /// Next state: the mean of the forecast density or a draw from it [default: mean; with
-    /// --rollout a draw]
+    /// --rollout or --branch a draw]
     #[arg(long, value_parser = next(), value_name = "WHICH")]
     next: Option<NextState>,
     /// Weighting of imagined samples by the model's uncertainty [default: uniform]
@@ -117,6 +132,7 @@ impl Augmentation {
             self.segments,
             self.rollout,
             self.paths,
+            self.branch,
         ];
         counts.iter().all(Option::is_none)
             && self.alpha.is_none()
@@ -145,6 +161,17 @@ impl Augmentation {
                 let names = names.join("+");
                 AugmentationSource::Forecaster(format!("{names} {}", model.described(method)))
             }
+        })
+    }
+
+    /// Returns the settings of branches, if there are any.
+    pub(super) fn branching(&self) -> Option<BranchSettings> {
+        let default = BranchSettings::default();
+        self.branch.map(|steps| BranchSettings {
+            steps,
+            count: self.branches.unwrap_or(default.count),
+            every: self.branch_every.unwrap_or(default.every),
+            max_variance: self.max_variance,
         })
     }
 
@@ -193,6 +220,7 @@ pub(super) fn models(
     let (paths, horizon) = match augmentation.imagination {
         Imagination::OneStep => (1, 1),
         Imagination::Rollouts { steps, count } => (count, steps + 1),
+        Imagination::Branches(branches) => (branches.count, branches.steps + 1),
     };
     let work = Work {
         channels: task.observation.len() + task.action.len(),

@@ -69,9 +69,12 @@ struct AgentArguments {
     /// tasks]
     #[arg(long, value_name = "STEPS")]
     learning_starts: Option<usize>,
-    /// Steps between rounds of updates; a round has as many updates [default: 1]
+    /// Steps between rounds of updates [default: 1]
     #[arg(long, value_name = "STEPS")]
     update_every: Option<usize>,
+    /// Updates per environment step; a round has as many times its steps [default: 1]
+    #[arg(long, value_name = "UPDATES")]
+    updates_per_step: Option<usize>,
     /// Learning rate of the actor [default: 0.0003]
     #[arg(long, value_name = "RATE")]
     actor_rate: Option<f64>,
@@ -87,6 +90,15 @@ struct AgentArguments {
     /// Critic updates between actor updates; the actor is then updated as often [default: 2]
     #[arg(long, value_name = "UPDATES", alias = "actor-every")]
     policy_frequency: Option<usize>,
+    /// Critics, whose minimum is the value [default: 2]
+    #[arg(long, value_name = "COUNT")]
+    critics: Option<usize>,
+    /// Dropout rate of the critics' hidden layers in updates [default: 0]
+    #[arg(long, value_name = "RATE")]
+    dropout: Option<f32>,
+    /// Normalise the critics' hidden layers
+    #[arg(long)]
+    layer_norm: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -206,7 +218,13 @@ impl Arguments {
                 let source = self
                     .augmentation
                     .source(&self.model, &self.experts, self.method())?;
+                let branches = self.augmentation.branching();
                 let own = match self.preset {
+                    _ if let Some(branches) = branches => Some(AugmentationSettings::of_branches(
+                        task.name,
+                        source.clone(),
+                        branches,
+                    )),
                     Preset::Own => None,
                     Preset::Paper => AugmentationSettings::published(task.name, source.clone()),
                 };
@@ -229,6 +247,7 @@ impl AgentArguments {
         over(&mut settings.capacity, self.capacity);
         over(&mut settings.learning_starts, self.learning_starts);
         over(&mut settings.update_every, self.update_every);
+        over(&mut settings.updates_per_step, self.updates_per_step);
         let agent = &mut settings.agent;
         over(&mut agent.hidden, self.hidden);
         over(&mut agent.actor_rate, self.actor_rate);
@@ -236,5 +255,8 @@ impl AgentArguments {
         over(&mut agent.discount, self.discount);
         over(&mut agent.tau, self.tau);
         over(&mut agent.policy_frequency, self.policy_frequency);
+        over(&mut agent.critics, self.critics);
+        over(&mut agent.dropout, self.dropout);
+        agent.layer_norm |= self.layer_norm;
     }
 }

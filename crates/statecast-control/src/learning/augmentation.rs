@@ -39,7 +39,7 @@ pub enum ImaginedActions {
 }
 
 /// How imagined transitions are generated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Imagination {
     /// One step from every row of a segment, given the rows up to it.
@@ -54,6 +54,36 @@ pub enum Imagination {
         /// Rollouts per segment.
         count: usize,
     },
+    /// Short rollouts under the current policy from states of the whole replay buffer (Janner et
+    /// al., arXiv 1906.08253), by a forecaster that has read the latest
+    /// [`context`](AugmentationSettings::context) transitions.
+    Branches(BranchSettings),
+}
+
+/// Settings of branches. Each round of branches replaces the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BranchSettings {
+    /// Most steps per branch.
+    pub steps: usize,
+    /// Branches per round.
+    pub count: usize,
+    /// Environment steps between rounds.
+    pub every: usize,
+    /// A branch stops before a step whose forecast variance is larger than this, in units of the
+    /// mean squared step, averaged over the state variables; persistence has about 1. `None` does
+    /// not stop.
+    pub max_variance: Option<f64>,
+}
+
+impl Default for BranchSettings {
+    fn default() -> Self {
+        Self {
+            steps: 3,
+            count: 400,
+            every: 100,
+            max_variance: None,
+        }
+    }
 }
 
 /// Point of the forecast density that becomes the next state.
@@ -138,6 +168,27 @@ impl AugmentationSettings {
         }
     }
 
+    /// Returns the default settings of branches, whose forecaster reads all transitions.
+    pub fn of_branches(task: &str, source: AugmentationSource, branches: BranchSettings) -> Self {
+        Self {
+            imagination: Imagination::Branches(branches),
+            actions: ImaginedActions::Policy,
+            next: NextState::Sampled,
+            start_step: 0,
+            context: MAX_CONTEXT,
+            fraction: 1.0,
+            ..Self::of_task(task, source)
+        }
+    }
+
+    /// Returns the settings of branches, if transitions are imagined in branches.
+    pub fn branches(&self) -> Option<BranchSettings> {
+        match self.imagination {
+            Imagination::Branches(branches) => Some(branches),
+            _ => None,
+        }
+    }
+
     /// Returns the settings of Benechehab et al. (arXiv 2410.11711, table 3), with the middle one
     /// of their fractions of 5, 10 and 25 %. `None` for tasks that are not in the paper.
     ///
@@ -190,7 +241,7 @@ impl AugmentationSettings {
                 if !(as_is && rows && self.actions == ImaginedActions::Recorded) =>
             {
                 return refuse(
-                    "`control=replay`: real transitions take no `actions=`, `rollout=`, `next=` or `weighting=`",
+                    "`control=replay`: real transitions take no `actions=`, `rollout=`, `branch=`, `next=` or `weighting=`",
                 );
             }
             AugmentationSource::Truth
@@ -209,21 +260,41 @@ impl AugmentationSettings {
         {
             return refuse("`actions=policy`: the task has no reward function");
         }
-        let Imagination::Rollouts { steps, count } = self.imagination else {
-            return Ok(());
+        let (steps, count) = match self.imagination {
+            Imagination::OneStep => return Ok(()),
+            Imagination::Rollouts { steps, count } => (steps, count),
+            Imagination::Branches(branches) => {
+                branches.check()?;
+                if !known && self.source != AugmentationSource::Truth {
+                    return refuse("`branch=`: the task has no reward function");
+                }
+                (branches.steps, branches.count)
+            }
         };
         if !(1..=MAX_STEPS).contains(&steps) || !(1..=MAX_PATHS).contains(&count) {
-            return refuse("rollout is from 1 to 1000 steps, of 1 to 4096 paths");
+            return refuse("a rollout or branch is from 1 to 1000 steps, of 1 to 4096 paths");
         }
         if self.actions == ImaginedActions::Recorded {
-            return refuse("`rollout=`: the policy chooses the actions");
+            return refuse("`rollout=`, `branch=`: the policy chooses the actions");
         }
         if self.next == NextState::Mean && self.source != AugmentationSource::Truth {
-            return refuse("`rollout=`: states are drawn, not means");
+            return refuse("`rollout=`, `branch=`: states are drawn, not means");
         }
         match self.weighting {
             SampleWeighting::Uniform => Ok(()),
-            _ => refuse("`weighting=`: applies to one-step transitions, not to `rollout=`"),
+            _ => refuse("`weighting=`: applies to one-step transitions, not to `rollout=` or `branch=`"),
+        }
+    }
+}
+
+impl BranchSettings {
+    fn check(&self) -> Result<(), LearningError> {
+        match self.max_variance {
+            _ if self.every == 0 => Err(LearningError::Setting("branch-every")),
+            Some(most) if !(most > 0.0 && most.is_finite()) => Err(LearningError::Augmentation(
+                "max-variance is a number above 0",
+            )),
+            _ => Ok(()),
         }
     }
 }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 mod actor;
 mod augmentation;
+mod branches;
 mod checkpoint;
 mod comparison;
 mod imagination;
+mod recorder;
 mod replay;
 mod run;
 mod sac;
@@ -17,7 +19,7 @@ mod training;
 
 pub use actor::{SacActor, SampledActions};
 pub use augmentation::{
-    AugmentationSettings, AugmentationSource, Imagination, ImaginedActions, NextState,
+    AugmentationSettings, AugmentationSource, BranchSettings, Imagination, ImaginedActions, NextState,
     SampleWeighting,
 };
 pub use checkpoint::Resumed;
@@ -39,6 +41,9 @@ pub enum LearningError {
     /// Learning rates, a discount or tau out of range.
     #[error("learning rates are above 0 and at most 1, discount and tau from 0 to 1")]
     Rates,
+    /// A dropout rate out of range.
+    #[error("dropout is from 0 to 0.9")]
+    Dropout,
     /// Invalid or incompatible augmentation settings.
     #[error("{0}")]
     Augmentation(&'static str),
@@ -55,7 +60,8 @@ pub enum LearningError {
     #[error(transparent)]
     Forecast(#[from] crate::forecast::ForecastError),
     /// Networks or batches that take too much memory.
-    #[error("hidden is at most 4096, batch at most 65536 including imagined transitions")]
+    #[error("hidden is at most 4096, with more than 2 critics less, batch at most 65536 including imagined transitions, a \
+         round of updates at most 10000000")]
     Large,
     /// A run with other settings.
     #[error("{0}")]

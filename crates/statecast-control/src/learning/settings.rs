@@ -12,6 +12,12 @@ const MAX_HIDDEN: usize = 4096;
 /// Largest update, in real and imagined transitions.
 const MAX_BATCH: usize = 65_536;
 
+/// Most updates of a round.
+const MAX_ROUND: usize = 10_000_000;
+
+/// Highest dropout rate.
+const MAX_DROPOUT: f32 = 0.9;
+
 /// Settings of a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainingSettings {
@@ -27,8 +33,11 @@ pub struct TrainingSettings {
     pub batch: usize,
     /// Steps with uniformly random actions before the first update.
     pub learning_starts: usize,
-    /// Steps between rounds of updates; a round has as many updates.
+    /// Steps between rounds of updates.
     pub update_every: usize,
+    /// Updates per environment step, on average: a round has as many times its steps.
+    #[serde(default = "one")]
+    pub updates_per_step: usize,
     /// Steps between evaluations.
     pub evaluate_every: usize,
     /// Episodes per evaluation.
@@ -37,6 +46,10 @@ pub struct TrainingSettings {
     pub agent: SacSettings,
     /// Imagined transitions; `None` is plain soft actor-critic.
     pub augmentation: Option<AugmentationSettings>,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl TrainingSettings {
@@ -51,6 +64,7 @@ impl TrainingSettings {
             batch: 256,
             learning_starts: if small { 1_000 } else { 5_000 },
             update_every: 1,
+            updates_per_step: one(),
             evaluate_every: 500,
             evaluation_episodes: 20,
             agent: SacSettings {
@@ -103,10 +117,12 @@ impl TrainingSettings {
             ("steps", self.steps),
             ("batch", self.batch),
             ("update-every", self.update_every),
+            ("updates-per-step", self.updates_per_step),
             ("evaluate-every", self.evaluate_every),
             ("evaluation-episodes", self.evaluation_episodes),
             ("hidden", self.agent.hidden),
             ("policy-frequency", self.agent.policy_frequency),
+            ("critics", self.agent.critics),
             ("capacity", self.capacity),
         ];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
@@ -120,13 +136,20 @@ impl TrainingSettings {
         {
             return Err(LearningError::Rates);
         }
+        if !(0.0..=MAX_DROPOUT).contains(&agent.dropout) {
+            return Err(LearningError::Dropout);
+        }
         let mut batch = self.batch;
         if let Some(augmentation) = &self.augmentation {
             augmentation.check(task)?;
             batch = batch.saturating_add(augmentation.rows(self.batch));
         }
         // Settings also come from files, whose networks could take all memory.
-        match self.agent.hidden <= MAX_HIDDEN && batch <= MAX_BATCH {
+        let updates = self.updates_per_step.saturating_mul(self.update_every);
+        let units = agent.hidden.saturating_mul(agent.hidden);
+        let units = units.saturating_mul(agent.critics.max(2));
+        let small = agent.hidden <= MAX_HIDDEN && units <= 2 * MAX_HIDDEN * MAX_HIDDEN;
+        match small && batch <= MAX_BATCH && updates <= MAX_ROUND {
             true => Ok(()),
             false => Err(LearningError::Large),
         }

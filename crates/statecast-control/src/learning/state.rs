@@ -21,7 +21,7 @@ struct State {
     evaluations: Vec<Evaluation>,
     seconds: f64,
     /// Steps of the optimizers: actor, critics, entropy coefficient.
-    optimizer_steps: [u64; 4],
+    optimizer_steps: Vec<u64>,
     replay: BufferLayout,
     imagined: BufferLayout,
 }
@@ -72,7 +72,8 @@ impl Training {
         let agent = &self.agent;
         let mut arrays: Vec<(String, Vec<f32>)> = Vec::new();
         let mut add = |name: &str, values: &[f32]| arrays.push((name.to_owned(), values.to_vec()));
-        let mut optimizer_steps = [0; 4];
+        let last = 1 + agent.critics.len();
+        let mut optimizer_steps = vec![0; last + 1];
         let mut moments =
             |index: usize, name: &str, adam: &Adam, add: &mut dyn FnMut(&str, &[f32])| {
                 optimizer_steps[index] = adam.state().steps;
@@ -88,7 +89,7 @@ impl Training {
             moments(1 + number, &name, &critic.adam, &mut add);
         }
         add("temperature", &agent.log_entropy_coefficient);
-        moments(3, "temperature", &agent.entropy_coefficient_adam, &mut add);
+        moments(last, "temperature", &agent.entropy_coefficient_adam, &mut add);
         let states = write_rows("replay", &self.replay, &mut add);
         write_rows("imagined", &self.imagined, &mut add);
         let state = State {
@@ -156,7 +157,7 @@ impl Training {
         };
         let optimizer = |index: usize, name: &str, count: usize, rate: f64| {
             let state = AdamState {
-                steps: state.optimizer_steps[index],
+                steps: *state.optimizer_steps.get(index).ok_or("steps are missing")?,
                 first: array(&format!("{name}.first"))?,
                 second: array(&format!("{name}.second"))?,
             };
@@ -177,7 +178,8 @@ impl Training {
             critic.adam = optimizer(1 + number, &name, count, rates.critic_rate)?;
         }
         fill(&mut agent.log_entropy_coefficient, "temperature")?;
-        agent.entropy_coefficient_adam = optimizer(3, "temperature", 1, rates.critic_rate)?;
+        let last = 1 + agent.critics.len();
+        agent.entropy_coefficient_adam = optimizer(last, "temperature", 1, rates.critic_rate)?;
         agent.updates = state.updates;
         let states = match tensors.tensor(STATES) {
             Ok(tensor) if tensor.dtype() == Dtype::F64 => tensor.data().as_chunks::<8>().0,

@@ -4,6 +4,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
+use super::branches::Round;
 use super::imagination::{EpisodeSegment, narrow, wide};
 use super::{
     AugmentationSettings, AugmentationSource, Batch, Imagination, LearningError, ReplayBuffer, Sac,
@@ -24,6 +25,7 @@ enum Purpose {
     Update,
     Imagine,
     Evaluate,
+    Branch,
 }
 
 /// Results of an evaluation.
@@ -242,9 +244,11 @@ impl Training {
             },
             last,
         );
+        self.branch_if_due(forecaster)?;
         let round = self.settings.update_every;
         if learns && (self.step + 1).is_multiple_of(round) {
-            (0..round).try_for_each(|_| self.update(forecaster))?;
+            let updates = round * self.settings.updates_per_step;
+            (0..updates).try_for_each(|_| self.update(forecaster))?;
         }
         self.step += 1;
         if last {
@@ -259,7 +263,7 @@ impl Training {
         let mut batch: Batch = self.replay.sample(self.settings.batch, &mut updating);
         let augmentation = self.settings.augmentation.clone();
         if let Some(settings) = augmentation.filter(|a| self.step >= a.start_step) {
-            if number.is_multiple_of(settings.every) {
+            if settings.branches().is_none() && number.is_multiple_of(settings.every) {
                 self.imagine(&settings, forecaster)?;
             }
             let rows = settings.rows(self.settings.batch);
@@ -268,11 +272,49 @@ impl Training {
                 _ => &self.imagined,
             };
             // The replay control starts at the same step as a forecaster's arm.
-            if self.has_segment(&settings) && !second.is_empty() {
+            let reads = settings.branches().is_some() || self.has_segment(&settings);
+            if reads && !second.is_empty() {
                 second.sample_into(&mut batch, rows, &mut updating);
             }
         }
         self.agent.update(&batch, &mut updating);
+        Ok(())
+    }
+
+    /// Replaces the imagined transitions by a new round of branches every so many steps.
+    fn branch_if_due(&mut self, forecaster: Option<&Forecaster>) -> Result<(), LearningError> {
+        let Some(augmentation) = &self.settings.augmentation else {
+            return Ok(());
+        };
+        let Some(settings) = augmentation.branches() else {
+            return Ok(());
+        };
+        let first = augmentation.start_step.max(self.settings.learning_starts);
+        let since = self.step.checked_sub(first);
+        if !since.is_some_and(|since| since.is_multiple_of(settings.every))
+            || self.replay.len() < augmentation.min_context
+        {
+            return Ok(());
+        }
+        let mut branching = random(self.settings.seed, Purpose::Branch, self.step);
+        let round = Round {
+            replay: &self.replay,
+            task: self.environment.task(),
+            actor: self.agent.actor(),
+            settings,
+            context: augmentation.context,
+        };
+        let imagined = match (&augmentation.source, forecaster) {
+            (AugmentationSource::Truth, _) => {
+                round.simulate(&mut *self.evaluator, &mut branching)?
+            }
+            (_, Some(forecaster)) => round.forecast(forecaster, &mut branching)?,
+            (_, None) => return Err(LearningError::NoForecaster),
+        };
+        self.imagined = ReplayBuffer::new(self.settings.capacity);
+        for transition in imagined.into_iter().filter(is_finite) {
+            self.imagined.push(transition, false);
+        }
         Ok(())
     }
 
@@ -312,8 +354,7 @@ impl Training {
                 }
                 (_, None) => return Err(LearningError::NoForecaster),
             };
-            let finite = |t: &Transition| t.next.iter().all(|x| x.is_finite());
-            for transition in imagined.into_iter().filter(finite) {
+            for transition in imagined.into_iter().filter(is_finite) {
                 self.imagined.push(transition, false);
             }
         }
@@ -332,6 +373,7 @@ impl Training {
         let steps = match settings.imagination {
             Imagination::OneStep => 0,
             Imagination::Rollouts { steps, .. } => steps + 1,
+            Imagination::Branches(branches) => branches.steps + 1,
         };
         if forecaster.longest_context(steps) <= settings.context {
             return Err(LearningError::Augmentation(
@@ -428,6 +470,10 @@ impl Training {
             seconds: self.seconds,
         })
     }
+}
+
+fn is_finite(transition: &Transition) -> bool {
+    transition.next.iter().all(|x| x.is_finite())
 }
 
 /// Returns the random stream of a purpose in a step or update. It depends on no other draws, so
