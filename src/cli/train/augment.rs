@@ -71,6 +71,14 @@ pub(super) struct Augmentation {
     /// Weighting of imagined samples by the model's uncertainty [default: uniform]
     #[arg(long, value_parser = weighting(), value_name = "HOW", alias = "trust")]
     weighting: Option<SampleWeighting>,
+    /// Penalty on the reward of an imagined step per unit of its forecast standard deviation, in
+    /// units of the root mean squared step [default: 0]
+    #[arg(long, value_name = "REWARD", requires = "branch")]
+    penalty: Option<f64>,
+    /// Imagine branches in an ensemble of so many networks, fitted to the recordings of --offline,
+    /// instead of the model
+    #[arg(long, value_name = "NETWORKS", requires = "branch", conflicts_with = "control")]
+    ensemble: Option<usize>,
     /// Control arm: the simulator instead of the model, or additional real transitions
     #[arg(long, value_parser = control(), value_name = "ARM")]
     control: Option<AugmentationSource>,
@@ -147,14 +155,16 @@ impl Augmentation {
         experts: &NameArguments,
         method: Method,
     ) -> anyhow::Result<AugmentationSource> {
-        if self.control.is_some() {
+        let instead = self.ensemble.map(AugmentationSource::Networks);
+        let instead = self.control.clone().or(instead);
+        if instead.is_some() {
             ensure!(
                 names_no_forecaster(model, experts),
-                "--control: the simulator or the replay buffer replaces the model; give no --model or --experts"
+                "--control, --ensemble: these replace the model; give no --model or --experts"
             );
         }
-        Ok(match &self.control {
-            Some(control) => control.clone(),
+        Ok(match instead {
+            Some(instead) => instead,
             None => {
                 let name = experts.name(model);
                 let names: Vec<String> = name.members().iter().map(ToString::to_string).collect();
@@ -172,6 +182,7 @@ impl Augmentation {
             count: self.branches.unwrap_or(default.count),
             every: self.branch_every.unwrap_or(default.every),
             max_variance: self.max_variance,
+            penalty: self.penalty.unwrap_or(default.penalty),
         })
     }
 

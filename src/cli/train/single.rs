@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 
 use super::augment::{Augmentation, forecaster, models, names_no_forecaster};
+use super::offline::Offline;
 use crate::cli::experts::NameArguments;
 use crate::cli::input::ModelArguments;
 use crate::cli::terminal::tell;
@@ -14,7 +15,7 @@ use crate::cli::progress::Progress;
 use crate::cli::terminal::show;
 use crate::environment::Task;
 use crate::forecast::{Forecaster, Method};
-use crate::learning::{AugmentationSettings, Evaluation, TrainingRun, TrainingSettings};
+use crate::learning::{AugmentationSettings, Evaluation, TrainingSettings};
 use crate::output::number;
 
 #[derive(Debug, Args)]
@@ -28,7 +29,7 @@ pub(super) struct Arguments {
     /// Source of the default settings
     #[arg(long, value_enum, default_value_t = Preset::Own)]
     preset: Preset,
-    /// Environment steps
+    /// Environment steps; rounds of updates with --offline
     #[arg(long, default_value_t = 10_000)]
     steps: usize,
     /// Random seed
@@ -40,11 +41,13 @@ pub(super) struct Arguments {
     /// Steps between evaluations, each with a checkpoint
     #[arg(long, default_value_t = 500)]
     evaluate_every: usize,
-    /// Episodes per evaluation
+    /// Episodes per evaluation; 0 with --offline needs no simulator
     #[arg(long, default_value_t = 20)]
     evaluation_episodes: usize,
     #[command(flatten)]
     agent: AgentArguments,
+    #[command(flatten)]
+    offline: Offline,
     #[command(flatten)]
     augmentation: Augmentation,
     #[command(flatten)]
@@ -107,6 +110,8 @@ enum Algorithm {
     Sac,
     /// Soft actor-critic with transitions imagined by a model from the replay buffer
     DiclSac,
+    /// TD3 with behaviour cloning, on recordings (--offline)
+    Td3Bc,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -124,7 +129,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         .as_deref()
         .context("name a folder with --out")?;
     let forecaster = arguments.forecaster(&settings)?;
-    let mut run = TrainingRun::open(folder, settings)?;
+    let mut run = arguments.offline.open(folder, settings)?;
     let settings = run.training().settings();
     let progress = Progress::new(format!("{} seed {}", settings.task, settings.seed));
     run.refused().iter().for_each(warn_of_refused);
@@ -214,6 +219,17 @@ impl Arguments {
                 self.augmentation.is_empty() && names_no_forecaster(&self.model, &self.experts),
                 "models and imagined transitions need --algorithm dicl-sac"
             ),
+            Algorithm::Td3Bc => {
+                ensure!(
+                    self.augmentation.is_empty() && names_no_forecaster(&self.model, &self.experts),
+                    "--algorithm td3-bc: there are no models and no imagined transitions"
+                );
+                ensure!(
+                    self.offline.is_given(),
+                    "--algorithm td3-bc: clones recorded actions; give recordings with --offline"
+                );
+                settings.agent.value_weight = Some(self.offline.value_weight.unwrap_or(2.5));
+            }
             Algorithm::DiclSac => {
                 let source = self
                     .augmentation
@@ -232,6 +248,7 @@ impl Arguments {
                 settings.augmentation = Some(self.augmentation.apply_to(own));
             }
         }
+        settings.offline = self.offline.settings(task)?;
         settings.check()?;
         Ok(settings)
     }

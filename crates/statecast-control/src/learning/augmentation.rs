@@ -14,6 +14,12 @@ const MAX_CONTEXT: usize = 100_000;
 /// Most imagined rollouts per segment.
 const MAX_PATHS: usize = 4096;
 
+/// Most networks of an ensemble.
+const MAX_MEMBERS: usize = 100;
+
+/// Largest penalty per unit of uncertainty.
+const MAX_PENALTY: f64 = 1e6;
+
 /// Source of additional transitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -24,6 +30,9 @@ pub enum AugmentationSource {
     Truth,
     /// As many additional real transitions from the replay buffer.
     Replay,
+    /// An ensemble of this number of networks, fitted once to the recordings of an offline run (Chua
+    /// et al., NeurIPS 2018).
+    Networks(usize),
 }
 
 /// The actions of imagined transitions.
@@ -73,6 +82,9 @@ pub struct BranchSettings {
     /// mean squared step, averaged over the state variables; persistence has about 1. `None` does
     /// not stop.
     pub max_variance: Option<f64>,
+    /// Penalty on the reward of a step per unit of its forecast standard deviation, the root of that
+    /// variance (Yu et al., arXiv 2005.13239).
+    pub penalty: f64,
 }
 
 impl Default for BranchSettings {
@@ -82,6 +94,7 @@ impl Default for BranchSettings {
             count: 400,
             every: 100,
             max_variance: None,
+            penalty: 0.0,
         }
     }
 }
@@ -251,12 +264,18 @@ impl AugmentationSettings {
                     "`control=truth`: the simulator has no uncertainty to draw from or to weight by",
                 );
             }
+            AugmentationSource::Networks(members) if !(1..=MAX_MEMBERS).contains(&members) => {
+                return refuse("an ensemble has from 1 to 100 networks");
+            }
+            AugmentationSource::Networks(_) if self.branches().is_none() => {
+                return refuse("an ensemble of networks imagines branches only (`branch=`)");
+            }
             _ => {}
         }
         let known = task.reward.is_some();
         if self.actions == ImaginedActions::Policy
             && !known
-            && self.source != AugmentationSource::Truth
+            && matches!(self.source, AugmentationSource::Forecaster(_))
         {
             return refuse("`actions=policy`: the task has no reward function");
         }
@@ -265,7 +284,8 @@ impl AugmentationSettings {
             Imagination::Rollouts { steps, count } => (steps, count),
             Imagination::Branches(branches) => {
                 branches.check()?;
-                if !known && self.source != AugmentationSource::Truth {
+                let forecasts = matches!(self.source, AugmentationSource::Forecaster(_));
+                if forecasts && !known {
                     return refuse("`branch=`: the task has no reward function");
                 }
                 (branches.steps, branches.count)
@@ -291,6 +311,9 @@ impl BranchSettings {
     fn check(&self) -> Result<(), LearningError> {
         match self.max_variance {
             _ if self.every == 0 => Err(LearningError::Setting("branch-every")),
+            _ if !(0.0..=MAX_PENALTY).contains(&self.penalty) => Err(LearningError::Augmentation(
+                "penalty is a number from 0 to 1e6",
+            )),
             Some(most) if !(most > 0.0 && most.is_finite()) => Err(LearningError::Augmentation(
                 "max-variance is a number above 0",
             )),

@@ -2,16 +2,20 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::imagination::EpisodeSegment;
-use super::recorder::{TransitionRecorder, VarianceLimit, simulate_path};
+use super::recorder::{Caution, TransitionRecorder, simulate_path};
 use super::{BranchSettings, LearningError, ReplayBuffer, SacActor, Transition};
+use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, NormalDistributions, Steps};
 use crate::environment::{Environment, Task};
-use crate::forecast::{EpisodeControl, Forecaster, Method, RolloutSettings, Variables};
-use crate::network::Tape;
+use crate::forecast::{
+    EpisodeControl, EpisodeSteps, Forecaster, Method, RolloutSettings, Variables,
+};
+use crate::network::{FitSettings, Tape};
 
 /// A round of branches.
 pub(super) struct Round<'r> {
@@ -67,6 +71,14 @@ impl Round<'_> {
         Variables::joined(&read.collect::<Vec<_>>())
     }
 
+    fn caution(&self) -> Caution {
+        Caution {
+            moves: self.moves(),
+            max_variance: self.settings.max_variance,
+            penalty: self.settings.penalty,
+        }
+    }
+
     /// Returns the mean squared step of each state.
     fn moves(&self) -> Vec<f64> {
         let rows = self.rows();
@@ -90,19 +102,12 @@ impl Round<'_> {
         let context = self.variables(forecaster.settings().method);
         let reading = forecaster.read_last(&context, 0)?;
         let starts = self.starts(random);
-        let states = starts[0].observation.len();
-        let limit = settings.max_variance.map(|most| VarianceLimit {
-            moves: self.moves(),
-            most,
-        });
         let seed = random.random();
         let mut control = EpisodeControl {
-            starts: Array2::from_shape_fn((starts.len(), states), |(path, state)| {
-                f64::from(starts[path].observation[state])
-            }),
+            starts: first_states(&starts),
             reward: None,
             steps: TransitionRecorder::new(self.task, self.actor, starts.len(), random)
-                .with_limit(limit),
+                .with_caution(self.caution()),
         };
         let rollout = RolloutSettings {
             // One row more than steps: the last row is the state after the last step.
@@ -114,6 +119,60 @@ impl Round<'_> {
         };
         reading.rollout_with_policy(&rollout, &mut control, &|_| ())?;
         Ok(control.steps.imagined)
+    }
+
+    /// Branches in an ensemble of networks. Every step of a path is drawn from a network of its own,
+    /// and states stay within the recorded ones, widened by a tenth.
+    pub(super) fn in_networks(
+        &self,
+        ensemble: &Ensemble,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Vec<Transition>, LearningError> {
+        let starts = self.starts(random);
+        let mut states = first_states(&starts);
+        let limits = self.limits();
+        let paths = 0..starts.len();
+        let recorder = TransitionRecorder::new(self.task, self.actor, starts.len(), random);
+        let mut recorder = recorder.with_caution(self.caution());
+        for step in 0..self.settings.steps {
+            let actions = recorder.act(step, paths.clone(), states.view())?;
+            let members = 0..ensemble.members();
+            let members = members.map(|m| ensemble.distributions(m, states.view(), actions.view()));
+            let members: Vec<NormalDistributions> = members.collect();
+            recorder.spread(paths.clone(), total_std(&members).view());
+            let mut rewards = Array1::zeros(starts.len());
+            for path in paths.clone() {
+                let member = &members[recorder.random.random_range(0..members.len())];
+                let mut draw = |column: usize| {
+                    // Level 0 would be minus infinity.
+                    let level = recorder.random.random::<f64>().max(f64::EPSILON);
+                    let z = Normal::standard().inverse_cdf(level);
+                    member.mean[[path, column]] + z * member.std[[path, column]]
+                };
+                for (column, &(low, high)) in limits.iter().enumerate() {
+                    states[[path, column]] = draw(column).clamp(low, high);
+                }
+                rewards[path] = draw(limits.len());
+            }
+            recorder.arrive(paths.clone(), states.view(), Some(rewards.view()));
+        }
+        Ok(recorder.imagined)
+    }
+
+    /// Returns the range of each state, widened by a tenth.
+    fn limits(&self) -> Vec<(f64, f64)> {
+        let mut limits = vec![(f64::INFINITY, f64::NEG_INFINITY); self.task.observation.len()];
+        for row in self.rows() {
+            for (limits, &x) in limits.iter_mut().zip(&row.next) {
+                let x = f64::from(x);
+                *limits = (limits.0.min(x), limits.1.max(x));
+            }
+        }
+        let wider = |(low, high): (f64, f64)| {
+            let margin = 0.1 * (high - low);
+            (low - margin, high + margin)
+        };
+        limits.into_iter().map(wider).collect()
     }
 
     /// Branches in the simulator itself, from the exact states of the buffer.
@@ -128,8 +187,60 @@ impl Round<'_> {
             let mut act =
                 |observation: &[f32]| self.actor.draw(observation, &mut tape, random).actions;
             let steps = self.settings.steps;
-            simulate_path(simulator, &start.state, steps, &mut act, &mut imagined)?;
+            simulate_path(simulator, start, steps, &mut act, &mut imagined)?;
         }
         Ok(imagined)
     }
+}
+
+fn first_states(starts: &[&Transition]) -> Array2<f64> {
+    let states = starts.first().map_or(0, |start| start.observation.len());
+    Array2::from_shape_fn((starts.len(), states), |(path, state)| {
+        f64::from(starts[path].observation[state])
+    })
+}
+
+/// Returns the standard deviations of the members' mixture, with the reward last.
+fn total_std(members: &[NormalDistributions]) -> Array2<f64> {
+    let count = members.len() as f64;
+    let shape = members.first().map_or((0, 0), |first| first.mean.dim());
+    Array2::from_shape_fn(shape, |at| {
+        let mean = members.iter().map(|m| m.mean[at]).sum::<f64>() / count;
+        let squares = members.iter().map(|m| m.std[at].powi(2) + (m.mean[at] - mean).powi(2));
+        (squares.sum::<f64>() / count).sqrt()
+    })
+}
+
+/// Fits an ensemble to the transitions of a replay buffer.
+pub(super) fn fit_networks(replay: &ReplayBuffer, members: usize, seed: u64) -> Ensemble {
+    let mut run = Vec::new();
+    let mut rows = Vec::new();
+    for (number, episode) in replay.episodes().enumerate() {
+        for row in episode.filter_map(|row| replay.row(row)) {
+            run.push(number);
+            rows.push(row);
+        }
+    }
+    let first = rows.first();
+    let widths = first.map_or((0, 0), |row| (row.observation.len(), row.action.len()));
+    let steps = Steps {
+        states: first_states(&rows),
+        actions: Array2::from_shape_fn((rows.len(), widths.1), |(t, a)| {
+            f64::from(rows[t].action[a])
+        }),
+        changes: Array2::from_shape_fn((rows.len(), widths.0 + 1), |(t, c)| {
+            let row = rows[t];
+            f64::from(match row.next.get(c) {
+                Some(next) => next - row.observation[c],
+                None => row.reward,
+            })
+        }),
+        run,
+    };
+    let settings = EnsembleSettings {
+        members,
+        fit: FitSettings::for_rows(rows.len()),
+        seed,
+    };
+    Ensemble::fit(&steps, settings, &|_| ())
 }

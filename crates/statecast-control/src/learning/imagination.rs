@@ -192,7 +192,7 @@ impl EpisodeSegment<'_> {
                 ImaginedActions::Recorded => row.action.clone(),
                 ImaginedActions::Policy => self.actor.draw(observation, &mut tape, random).actions,
             };
-            simulate_path(simulator, &row.state, steps, &mut act, &mut imagined)?;
+            simulate_path(simulator, row, steps, &mut act, &mut imagined)?;
         }
         Ok(imagined)
     }

@@ -8,6 +8,7 @@ mod branches;
 mod checkpoint;
 mod comparison;
 mod imagination;
+mod offline;
 mod recorder;
 mod replay;
 mod run;
@@ -15,6 +16,7 @@ mod sac;
 mod settings;
 mod side_by_side;
 mod state;
+mod td3_bc;
 mod training;
 
 pub use actor::{SacActor, SampledActions};
@@ -24,6 +26,7 @@ pub use augmentation::{
 };
 pub use checkpoint::Resumed;
 pub use comparison::{Arm, ArmSummary, Comparison, CurvePoint, PlannedArm, compare};
+pub use offline::OfflineSettings;
 pub use replay::{Batch, ReplayBuffer, Transition};
 pub use run::TrainingRun;
 pub use sac::{Losses, Sac, SacSettings};
@@ -85,6 +88,9 @@ pub enum LearningError {
         /// Why it failed.
         source: Box<LearningError>,
     },
+    /// Recordings that do not fit to the task or the settings.
+    #[error("recordings: {0}")]
+    Recordings(String),
     /// Discrete actions.
     #[error("{0} has discrete actions; soft actor-critic needs continuous ones")]
     DiscreteActions(&'static str),

@@ -19,27 +19,32 @@ pub(super) struct TransitionRecorder<'r> {
     pending: Vec<Option<(Vec<f32>, Vec<f32>)>>,
     ended: Vec<bool>,
     pub(super) imagined: Vec<Transition>,
-    /// Limit of the forecast variance, beyond which a path stops.
-    limit: Option<VarianceLimit>,
+    caution: Caution,
+    /// Forecast variance of the step to come, by path.
+    variances: Vec<f64>,
     pub(super) random: &'r mut ChaCha8Rng,
 }
 
-/// Limit of the forecast variance of a step.
-pub(super) struct VarianceLimit {
+/// What uncertain steps cost. Variances are in units of the mean squared step, averaged over the
+/// states.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Caution {
     /// Mean squared step of each state.
     pub(super) moves: Vec<f64>,
-    /// Largest mean over the states of variance over mean squared step.
-    pub(super) most: f64,
+    /// Variance beyond which a path stops.
+    pub(super) max_variance: Option<f64>,
+    /// Penalty on the reward per unit of standard deviation.
+    pub(super) penalty: f64,
 }
 
-impl VarianceLimit {
-    /// True if a step with these standard deviations is too uncertain.
-    fn is_exceeded(&self, std: ArrayView1<f64>) -> bool {
+impl Caution {
+    /// Returns the variance of a step with these standard deviations.
+    fn variance(&self, std: ArrayView1<f64>) -> f64 {
         let shares = std.iter().zip(&self.moves).filter(|&(_, &moves)| moves > 0.0);
         let (sum, count) = shares.fold((0.0, 0), |(sum, count), (d, moves)| {
             (sum + d * d / moves, count + 1)
         });
-        sum > self.most * f64::from(count.max(1))
+        sum / f64::from(count.max(1))
     }
 }
 
@@ -56,25 +61,29 @@ impl<'r> TransitionRecorder<'r> {
             pending: vec![None; paths],
             ended: vec![false; paths],
             imagined: Vec::new(),
-            limit: None,
+            caution: Caution::default(),
+            variances: vec![0.0; paths],
             random,
         }
     }
 
-    /// Stops paths before a step that is more uncertain than the limit.
-    pub(super) fn with_limit(self, limit: Option<VarianceLimit>) -> Self {
-        Self { limit, ..self }
+    /// Stops paths before uncertain steps, or takes them for worth less.
+    pub(super) fn with_caution(self, caution: Caution) -> Self {
+        Self { caution, ..self }
     }
 
-    /// Completes a path's transition with its next state; true if the path has ended.
-    fn complete_step(&mut self, path: usize, state: &[f64]) -> bool {
+    /// Completes a path's transition with its next state, and its predicted reward where the task
+    /// has no reward function; true if the path has ended.
+    fn complete_step(&mut self, path: usize, state: &[f64], predicted: Option<f64>) -> bool {
         let Some((observation, action)) = self.pending[path].take() else {
             return true;
         };
-        let Some(reward) = self.task.reward else {
-            return true;
+        let earned = match (self.task.reward, predicted) {
+            (Some(reward), _) => reward(&wide(&observation), &wide(&action), state),
+            (None, Some(predicted)) => predicted,
+            (None, None) => return true,
         };
-        let earned = reward(&wide(&observation), &wide(&action), state);
+        let earned = earned - self.caution.penalty * self.variances[path].sqrt();
         let terminated = (self.task.terminated)(state);
         self.imagined.push(Transition {
             observation,
@@ -115,23 +124,23 @@ impl EpisodeSteps for TransitionRecorder<'_> {
         &mut self,
         paths: Range<usize>,
         states: ArrayView2<f64>,
-        _rewards: Option<ArrayView1<f64>>,
+        rewards: Option<ArrayView1<f64>>,
     ) {
-        for (path, state) in paths.zip(states.rows()) {
-            self.ended[path] = self.complete_step(path, &state.to_vec());
+        for (row, (path, state)) in paths.zip(states.rows()).enumerate() {
+            let predicted = rewards.map(|rewards| rewards[row]);
+            self.ended[path] = self.complete_step(path, &state.to_vec(), predicted);
         }
     }
 
     fn wants_spread(&self) -> bool {
-        self.limit.is_some()
+        self.caution.max_variance.is_some() || self.caution.penalty > 0.0
     }
 
     fn spread(&mut self, paths: Range<usize>, std: ArrayView2<f64>) {
-        let Some(limit) = &self.limit else {
-            return;
-        };
         for (path, std) in paths.zip(std.rows()) {
-            if limit.is_exceeded(std) {
+            self.variances[path] = self.caution.variance(std);
+            let most = self.caution.max_variance;
+            if most.is_some_and(|most| self.variances[path] > most) {
                 self.pending[path] = None;
             }
         }
@@ -142,15 +151,19 @@ impl EpisodeSteps for TransitionRecorder<'_> {
     }
 }
 
-/// Appends the transitions of at most `steps` steps of the simulator from an exact state.
+/// Appends the transitions of at most `steps` steps of the simulator from the state before a
+/// transition: the exact one or, where that was not recorded, the one of the observation.
 pub(super) fn simulate_path(
     simulator: &mut dyn Environment,
-    state: &[f64],
+    start: &Transition,
     steps: usize,
     act: &mut dyn FnMut(&[f32]) -> Vec<f32>,
     into: &mut Vec<Transition>,
 ) -> Result<(), LearningError> {
-    let mut observation = narrow(simulator.restore(state)?);
+    let mut observation = narrow(match start.state.is_empty() {
+        true => simulator.restore_observation(&wide(&start.observation))?,
+        false => simulator.restore(&start.state)?,
+    });
     for _ in 0..steps {
         let action = act(&observation);
         let step = simulator.step(&wide(&action))?;

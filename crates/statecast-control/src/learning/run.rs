@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Evaluation, LearningError, Training, TrainingSettings};
+use crate::evaluation::Logged;
 use crate::forecast::Forecaster;
 use crate::output::{Column, ScalarEvent, Table, write_atomically, write_events};
 
@@ -61,6 +62,26 @@ impl TrainingRun {
     /// run with other settings, [`LearningError::Checkpoint`] if the folder or none of its
     /// checkpoints can be used.
     pub fn open(folder: &Path, settings: TrainingSettings) -> Result<Self, LearningError> {
+        Self::open_with(folder, settings, None)
+    }
+
+    /// Resumes the run of a folder on recordings alone, or starts one there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`LearningError::Recordings`] if the recordings are not of the task.
+    pub fn open_offline(
+        folder: &Path,
+        settings: TrainingSettings,
+        logged: &Logged,
+    ) -> Result<Self, LearningError> {
+        Self::open_with(folder, settings, Some(logged))
+    }
+
+    fn open_with(
+        folder: &Path,
+        settings: TrainingSettings,
+        logged: Option<&Logged>,
+    ) -> Result<Self, LearningError> {
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
         let lock = lock(folder)?;
         let (training, refused, resumed_at) = match Training::resume(folder)? {
@@ -75,7 +96,13 @@ impl TrainingRun {
                 let step = training.step();
                 (training, resumed.refused, Some(step))
             }
-            None => (Training::new(settings)?, Vec::new(), None),
+            None => {
+                let training = match logged {
+                    Some(logged) => Training::offline(settings, logged)?,
+                    None => Training::new(settings)?,
+                };
+                (training, Vec::new(), None)
+            }
         };
         Ok(Self {
             training,

@@ -9,6 +9,9 @@ use super::replay::Batch;
 use crate::environment::ActionSpace;
 use crate::network::{Activation, Adam, AdamSettings, Network, NetworkError, Tape, polyak};
 
+/// Log of an entropy coefficient that counts nothing.
+const NO_ENTROPY: f32 = -30.0;
+
 /// Hyperparameters of soft actor-critic.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SacSettings {
@@ -36,6 +39,11 @@ pub struct SacSettings {
     /// Whether the critics' hidden layers are normalised.
     #[serde(default)]
     pub layer_norm: bool,
+    /// Weight of the values against the squared distance to recorded actions, the alpha of TD3+BC
+    /// (Fujimoto and Gu, arXiv 2106.06860): the actor is deterministic and there is no entropy.
+    /// `None` is soft actor-critic.
+    #[serde(default)]
+    pub value_weight: Option<f32>,
 }
 
 fn twin() -> usize {
@@ -54,6 +62,7 @@ impl Default for SacSettings {
             critics: twin(),
             dropout: 0.0,
             layer_norm: false,
+            value_weight: None,
         }
     }
 }
@@ -78,12 +87,12 @@ pub(super) struct Critic {
     pub(super) target: Network,
     pub(super) adam: Adam,
     gradients: Vec<f32>,
-    tape: Tape,
+    pub(super) tape: Tape,
 }
 
 impl Critic {
     /// Returns the values of inputs `[rows, observations + actions]` in an update.
-    fn forward(&mut self, inputs: &[f32], dropout: f32, random: &mut ChaCha8Rng) -> &[f32] {
+    pub(super) fn forward(&mut self, inputs: &[f32], dropout: f32, random: &mut ChaCha8Rng) -> &[f32] {
         self.network
             .forward_with_dropout(inputs, dropout, random, &mut self.tape)
     }
@@ -116,8 +125,10 @@ pub struct Sac {
     pub(super) log_entropy_coefficient: [f32; 1],
     pub(super) entropy_coefficient_adam: Adam,
     pub(super) updates: usize,
-    tape: Tape,
-    gradients: Vec<f32>,
+    /// Target of a deterministic actor.
+    pub(super) actor_target: Option<Network>,
+    pub(super) tape: Tape,
+    pub(super) gradients: Vec<f32>,
 }
 
 impl Sac {
@@ -134,7 +145,10 @@ impl Sac {
         settings: SacSettings,
         random: &mut ChaCha8Rng,
     ) -> Result<Self, NetworkError> {
-        let actor = SacActor::new(observations, space, settings.hidden, random)?;
+        let mut actor = SacActor::new(observations, space, settings.hidden, random)?;
+        if settings.value_weight.is_some() {
+            actor.without_noise();
+        }
         let widths = [
             observations + space.width(),
             settings.hidden,
@@ -162,7 +176,9 @@ impl Sac {
             settings,
             actor_adam: Adam::new(parameters, AdamSettings::with_rate(settings.actor_rate)),
             critics,
-            log_entropy_coefficient: [0.0],
+            // Deterministic actors have no entropy.
+            log_entropy_coefficient: [settings.value_weight.map_or(0.0, |_| NO_ENTROPY)],
+            actor_target: settings.value_weight.map(|_| actor.network.clone()),
             entropy_coefficient_adam: Adam::new(1, AdamSettings::with_rate(settings.critic_rate)),
             updates: 0,
             tape: Tape::default(),
@@ -200,14 +216,37 @@ impl Sac {
     pub fn update(&mut self, batch: &Batch, random: &mut ChaCha8Rng) -> Losses {
         let total: f32 = batch.weights.iter().sum();
         let shares: Vec<f32> = batch.weights.iter().map(|w| w / total).collect();
+        if let Some(value_weight) = self.settings.value_weight {
+            return self.update_towards_actions(batch, &shares, value_weight, random);
+        }
         let targets = self.targets(batch, random);
+        let mut losses = self.update_critics(batch, &shares, &targets, random);
+        self.updates += 1;
+        if self.updates.is_multiple_of(self.settings.policy_frequency) {
+            for _ in 0..self.settings.policy_frequency {
+                losses.entropy = Some(self.update_actor(batch, &shares, random));
+            }
+        }
+        self.follow_critics();
+        losses.entropy_coefficient = self.entropy_coefficient();
+        losses
+    }
+
+    /// Takes one optimizer step of every critic towards the targets.
+    pub(super) fn update_critics(
+        &mut self,
+        batch: &Batch,
+        shares: &[f32],
+        targets: &[f32],
+        random: &mut ChaCha8Rng,
+    ) -> Losses {
         let inputs = self.concat(&batch.observations, &batch.actions);
         let mut losses = Losses::default();
         let dropout = self.settings.dropout;
         for (number, critic) in self.critics.iter_mut().enumerate() {
             let values = critic.forward(&inputs, dropout, random);
             let mut gradient = Vec::with_capacity(values.len());
-            for ((value, target), share) in values.iter().zip(&targets).zip(&shares) {
+            for ((value, target), share) in values.iter().zip(targets).zip(shares) {
                 let error = value - target;
                 losses.critics += share * error * error;
                 losses.value += if number == 0 { share * value } else { 0.0 };
@@ -220,18 +259,23 @@ impl Sac {
                 .adam
                 .step(critic.network.parameters_mut(), &critic.gradients);
         }
-        self.updates += 1;
-        if self.updates.is_multiple_of(self.settings.policy_frequency) {
-            for _ in 0..self.settings.policy_frequency {
-                losses.entropy = Some(self.update_actor(batch, &shares, random));
-            }
-        }
+        losses
+    }
+
+    /// Moves the critics' targets towards the critics.
+    pub(super) fn follow_critics(&mut self) {
         for critic in &mut self.critics {
             let source = critic.network.parameters();
             polyak(critic.target.parameters_mut(), source, self.settings.tau);
         }
-        losses.entropy_coefficient = self.entropy_coefficient();
-        losses
+    }
+
+    /// Returns the minimum of the target critics' values of inputs `[rows, observations +
+    /// actions]`.
+    pub(super) fn least_target(&mut self, inputs: &[f32], random: &mut ChaCha8Rng) -> Vec<f32> {
+        let dropout = self.settings.dropout;
+        let critics = self.critics.iter_mut();
+        minimum(critics.map(|critic| critic.forward_target(inputs, dropout, random).to_vec()))
     }
 
     /// Returns the critics' targets: the reward plus, unless terminated, the discounted soft value
@@ -240,11 +284,7 @@ impl Sac {
         let drawn = self.actor.draw(&batch.next, &mut self.tape, random);
         let inputs = self.concat(&batch.next, &drawn.actions);
         let alpha = self.entropy_coefficient();
-        let dropout = self.settings.dropout;
-        let critics = self.critics.iter_mut();
-        let least = minimum(
-            critics.map(|critic| critic.forward_target(&inputs, dropout, random).to_vec()),
-        );
+        let least = self.least_target(&inputs, random);
         let worth = |row: usize| {
             let value = least[row] - alpha * drawn.log_probability[row];
             batch.rewards[row] + self.settings.discount * batch.continues[row] * value
@@ -305,7 +345,7 @@ impl Sac {
         entropy
     }
 
-    fn concat(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
+    pub(super) fn concat(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
         let (width, acting) = (self.actor.network.inputs(), self.actor.actions());
         let rows = observations.chunks(width).zip(actions.chunks(acting));
         rows.flat_map(|(o, a)| o.iter().chain(a).copied()).collect()

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AugmentationSettings, LearningError, SacSettings};
+use super::{
+    AugmentationSettings, AugmentationSource, LearningError, OfflineSettings, SacSettings,
+};
 use crate::environment::Task;
 
 /// Largest hidden layer, in units.
@@ -40,12 +42,16 @@ pub struct TrainingSettings {
     pub updates_per_step: usize,
     /// Steps between evaluations.
     pub evaluate_every: usize,
-    /// Episodes per evaluation.
+    /// Episodes per evaluation; training on recordings also goes without, and without a simulator.
     pub evaluation_episodes: usize,
     /// Hyperparameters of the agent.
     pub agent: SacSettings,
     /// Imagined transitions; `None` is plain soft actor-critic.
     pub augmentation: Option<AugmentationSettings>,
+    /// Recordings instead of the environment; a step is then a round of updates. `None` is training
+    /// in the environment.
+    #[serde(default)]
+    pub offline: Option<OfflineSettings>,
 }
 
 fn one() -> usize {
@@ -72,6 +78,7 @@ impl TrainingSettings {
                 ..SacSettings::default()
             },
             augmentation: None,
+            offline: None,
         }
     }
 
@@ -95,6 +102,7 @@ impl TrainingSettings {
     /// Describes the first setting that differs from those of `others`.
     pub(super) fn difference(&self, others: &Self) -> String {
         let algorithm = |settings: &Self| match settings.augmentation {
+            _ if settings.agent.value_weight.is_some() => "td3-bc",
             Some(_) => "dicl-sac",
             None => "sac",
         };
@@ -119,7 +127,6 @@ impl TrainingSettings {
             ("update-every", self.update_every),
             ("updates-per-step", self.updates_per_step),
             ("evaluate-every", self.evaluate_every),
-            ("evaluation-episodes", self.evaluation_episodes),
             ("hidden", self.agent.hidden),
             ("policy-frequency", self.agent.policy_frequency),
             ("critics", self.agent.critics),
@@ -127,6 +134,9 @@ impl TrainingSettings {
         ];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Err(LearningError::Setting(name));
+        }
+        if self.evaluation_episodes == 0 && self.offline.is_none() {
+            return Err(LearningError::Setting("evaluation-episodes"));
         }
         let agent = &self.agent;
         let shares = [f64::from(agent.discount), f64::from(agent.tau)];
@@ -138,6 +148,18 @@ impl TrainingSettings {
         }
         if !(0.0..=MAX_DROPOUT).contains(&agent.dropout) {
             return Err(LearningError::Dropout);
+        }
+        if let Some(offline) = &self.offline {
+            offline.check()?;
+        }
+        let networks = |a: &AugmentationSettings| matches!(a.source, AugmentationSource::Networks(_));
+        if self.offline.is_none() && self.augmentation.as_ref().is_some_and(networks) {
+            return Err(LearningError::Augmentation(
+                "an ensemble of networks is fitted to recordings (`offline=`)",
+            ));
+        }
+        if agent.value_weight.is_some_and(|weight| !(0.0..=1e6).contains(&weight)) {
+            return Err(LearningError::Rates);
         }
         let mut batch = self.batch;
         if let Some(augmentation) = &self.augmentation {

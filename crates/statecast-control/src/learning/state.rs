@@ -40,7 +40,11 @@ impl State {
             .iter()
             .chain(&self.optimizer_steps)
             .all(|&n| n < MAX_COUNT);
-        match small && self.replay.end == self.step {
+        let rows = match &self.settings.offline {
+            Some(offline) => self.replay.end <= offline.transitions,
+            None => self.replay.end == self.step,
+        };
+        match small && rows {
             true => Ok(()),
             false => Err("its counts are inconsistent".to_owned()),
         }
@@ -81,6 +85,9 @@ impl Training {
                 add(&format!("{name}.second"), &adam.state().second);
             };
         add("actor", agent.actor.network.parameters());
+        if let Some(target) = &agent.actor_target {
+            add("actor.target", target.parameters());
+        }
         moments(0, "actor", &agent.actor_adam, &mut add);
         for (number, critic) in agent.critics.iter().enumerate() {
             let name = format!("critic{number}");
@@ -168,6 +175,9 @@ impl Training {
         let rates = state.settings.agent;
         let agent = &mut training.agent;
         fill(agent.actor.network.parameters_mut(), "actor")?;
+        if let Some(target) = &mut agent.actor_target {
+            fill(target.parameters_mut(), "actor.target")?;
+        }
         let count = agent.actor.network.parameters().len();
         agent.actor_adam = optimizer(0, "actor", count, rates.actor_rate)?;
         for (number, critic) in agent.critics.iter_mut().enumerate() {
@@ -193,7 +203,10 @@ impl Training {
         };
         let capacity = state.settings.capacity;
         let rows = read_rows("replay", widths, &states, &array)?;
-        training.replay = restored(capacity, rows, &state.replay)?;
+        // Recordings are kept whole.
+        let recorded = state.settings.offline.as_ref().map(|_| rows.len());
+        let held = recorded.unwrap_or(capacity);
+        training.hold(restored(held, rows, &state.replay)?);
         let rows = read_rows("imagined", widths, &[], &array)?;
         training.imagined = restored(capacity, rows, &state.imagined)?;
         training.step = state.step;

@@ -2,15 +2,18 @@
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::branches::Round;
+use super::branches::{Round, fit_networks};
 use super::imagination::{EpisodeSegment, narrow, wide};
+use super::offline::{ReturnSampler, replay_of};
 use super::{
     AugmentationSettings, AugmentationSource, Batch, Imagination, LearningError, ReplayBuffer, Sac,
     TrainingSettings, Transition,
 };
-use crate::environment::{ActionSpace, Environment, named};
+use crate::dynamics::Ensemble;
+use crate::environment::{ActionSpace, Environment, Task, named};
+use crate::evaluation::Logged;
 use crate::forecast::Forecaster;
 use crate::network::Tape;
 
@@ -28,24 +31,31 @@ enum Purpose {
     Branch,
 }
 
-/// Results of an evaluation.
+/// Results of an evaluation. Without evaluation episodes, what they would tell is NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Training steps before it.
     pub step: usize,
     /// Mean undiscounted return of the episodes under the actor's mean action.
+    #[serde(deserialize_with = "or_nan")]
     pub mean: f64,
     /// Standard deviation of the returns.
-    #[serde(alias = "deviation")]
+    #[serde(alias = "deviation", deserialize_with = "or_nan")]
     pub std: f64,
     /// Mean of the critics' value of the first step minus the discounted return, entropy bonus
     /// included, until the time limit.
+    #[serde(deserialize_with = "or_nan")]
     pub overestimation: f64,
     /// Coefficient of the entropy.
     #[serde(alias = "temperature")]
     pub entropy_coefficient: f64,
     /// Seconds of training and evaluation so far.
     pub seconds: f64,
+}
+
+/// Reads a number; JSON has null for one that is none.
+fn or_nan<'de, D: Deserializer<'de>>(reader: D) -> Result<f64, D::Error> {
+    Option::<f64>::deserialize(reader).map(|value| value.unwrap_or(f64::NAN))
 }
 
 /// Progress of the current episode.
@@ -68,22 +78,57 @@ pub struct Training {
     pub(super) progress: EpisodeProgress,
     pub(super) evaluations: Vec<Evaluation>,
     pub(super) seconds: f64,
-    environment: Box<dyn Environment>,
-    evaluator: Box<dyn Environment>,
+    task: &'static Task,
+    /// `None` where only recordings are used.
+    environment: Option<Box<dyn Environment>>,
+    /// The simulator of evaluations and of imagined transitions, if it is needed.
+    evaluator: Option<Box<dyn Environment>>,
     observation: Vec<f32>,
     tape: Tape,
+    /// Draws recorded transitions by return, where that is asked for.
+    sampler: Option<ReturnSampler>,
+    /// Fitted to the recordings for the first branches.
+    networks: Option<Ensemble>,
 }
 
 impl Training {
-    /// Creates a run at step 0.
+    /// Creates a run at step 0 on recordings alone. The settings name them.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`LearningError::Recordings`] if the recordings are not of the task.
+    pub fn offline(settings: TrainingSettings, logged: &Logged) -> Result<Self, LearningError> {
+        let mut training = Self::new(settings)?;
+        training.hold(replay_of(logged, training.task)?);
+        Ok(training)
+    }
+
+    /// Takes over a replay buffer.
+    pub(super) fn hold(&mut self, replay: ReplayBuffer) {
+        let offline = self.settings.offline.as_ref();
+        let temperature = offline.and_then(|offline| offline.return_temperature);
+        self.sampler = temperature.map(|temperature| ReturnSampler::new(&replay, temperature));
+        self.replay = replay;
+    }
+
+    /// Creates a run at step 0. A run on recordings needs [`offline`](Self::offline).
     ///
     /// # Errors
     /// [`LearningError`] for a task that is unknown, has discrete actions or no simulator here, and for
     /// invalid settings.
     pub fn new(settings: TrainingSettings) -> Result<Self, LearningError> {
         settings.check()?;
-        let environment = named(&settings.task)?;
-        let task = environment.task();
+        let task = Task::named(&settings.task)?;
+        let environment = match settings.offline {
+            Some(_) => None,
+            None => Some(named(&settings.task)?),
+        };
+        let source = settings.augmentation.as_ref().map(|a| &a.source);
+        let simulates = settings.evaluation_episodes > 0
+            || matches!(source, Some(AugmentationSource::Truth));
+        let evaluator = match simulates {
+            true => Some(named(&settings.task)?),
+            false => None,
+        };
         if let ActionSpace::Discrete(_) = task.action_space {
             return Err(LearningError::DiscreteActions(task.name));
         }
@@ -98,10 +143,13 @@ impl Training {
             progress: EpisodeProgress::default(),
             evaluations: Vec::new(),
             seconds: 0.0,
-            evaluator: named(&settings.task)?,
+            task,
+            evaluator,
             environment,
             observation: Vec::new(),
             tape: Tape::default(),
+            sampler: None,
+            networks: None,
             settings,
         };
         training.begin(0);
@@ -165,7 +213,9 @@ impl Training {
             .seed
             .wrapping_mul(1_000_003)
             .wrapping_add(episode);
-        self.observation = narrow(self.environment.reset(seed));
+        if let Some(environment) = &mut self.environment {
+            self.observation = narrow(environment.reset(seed));
+        }
         self.progress = EpisodeProgress {
             episode,
             actions: Vec::new(),
@@ -178,9 +228,11 @@ impl Training {
         progress: EpisodeProgress,
     ) -> Result<(), LearningError> {
         self.begin(progress.episode);
-        for action in &progress.actions {
-            let step = self.environment.step(&wide(action))?;
-            self.observation = narrow(step.observation);
+        if let Some(environment) = &mut self.environment {
+            for action in &progress.actions {
+                let step = environment.step(&wide(action))?;
+                self.observation = narrow(step.observation);
+            }
         }
         self.progress = progress;
         Ok(())
@@ -211,6 +263,36 @@ impl Training {
     }
 
     fn take_step(&mut self, forecaster: Option<&Forecaster>) -> Result<(), LearningError> {
+        let last = match self.environment.take() {
+            Some(mut environment) => {
+                let last = self.act_in(&mut *environment);
+                self.environment = Some(environment);
+                last?
+            }
+            None if self.replay.is_empty() => {
+                return Err(LearningError::Recordings("none were given".to_owned()));
+            }
+            None => false,
+        };
+        self.branch_if_due(forecaster)?;
+        let round = match self.settings.offline {
+            Some(_) => 1,
+            None => self.settings.update_every,
+        };
+        let learns = self.settings.offline.is_some() || self.step >= self.settings.learning_starts;
+        if learns && (self.step + 1).is_multiple_of(round) {
+            let updates = round * self.settings.updates_per_step;
+            (0..updates).try_for_each(|_| self.update(forecaster))?;
+        }
+        self.step += 1;
+        if last {
+            self.begin(self.progress.episode + 1);
+        }
+        Ok(())
+    }
+
+    /// Takes a step in the environment; true if it ended an episode.
+    fn act_in(&mut self, environment: &mut dyn Environment) -> Result<bool, LearningError> {
         let mut acting = random(self.settings.seed, Purpose::Act, self.step);
         let learns = self.step >= self.settings.learning_starts;
         let action = match learns {
@@ -224,11 +306,11 @@ impl Training {
         };
         let augmentation = self.settings.augmentation.as_ref();
         let state = match augmentation.map(|a| &a.source) {
-            Some(AugmentationSource::Truth) => self.environment.state(),
+            Some(AugmentationSource::Truth) => environment.state(),
             _ => Vec::new(),
         };
         self.check_finite(&action)?;
-        let step = self.environment.step(&wide(&action))?;
+        let step = environment.step(&wide(&action))?;
         let next = narrow(step.observation);
         let last = step.terminated || step.truncated;
         self.progress.actions.push(action.clone());
@@ -244,23 +326,17 @@ impl Training {
             },
             last,
         );
-        self.branch_if_due(forecaster)?;
-        let round = self.settings.update_every;
-        if learns && (self.step + 1).is_multiple_of(round) {
-            let updates = round * self.settings.updates_per_step;
-            (0..updates).try_for_each(|_| self.update(forecaster))?;
-        }
-        self.step += 1;
-        if last {
-            self.begin(self.progress.episode + 1);
-        }
-        Ok(())
+        Ok(last)
     }
 
     fn update(&mut self, forecaster: Option<&Forecaster>) -> Result<(), LearningError> {
         let number = self.agent.updates;
         let mut updating = random(self.settings.seed, Purpose::Update, number);
-        let mut batch: Batch = self.replay.sample(self.settings.batch, &mut updating);
+        let rows = self.settings.batch;
+        let mut batch: Batch = match &self.sampler {
+            Some(sampler) => sampler.sample(&self.replay, rows, &mut updating),
+            None => self.replay.sample(rows, &mut updating),
+        };
         let augmentation = self.settings.augmentation.clone();
         if let Some(settings) = augmentation.filter(|a| self.step >= a.start_step) {
             if settings.branches().is_none() && number.is_multiple_of(settings.every) {
@@ -289,26 +365,39 @@ impl Training {
         let Some(settings) = augmentation.branches() else {
             return Ok(());
         };
-        let first = augmentation.start_step.max(self.settings.learning_starts);
+        let starts = match self.settings.offline {
+            Some(_) => 0,
+            None => self.settings.learning_starts,
+        };
+        let first = augmentation.start_step.max(starts);
         let since = self.step.checked_sub(first);
         if !since.is_some_and(|since| since.is_multiple_of(settings.every))
             || self.replay.len() < augmentation.min_context
         {
             return Ok(());
         }
+        if let AugmentationSource::Networks(members) = augmentation.source {
+            let seed = self.settings.seed;
+            let fit = || fit_networks(&self.replay, members, seed);
+            self.networks.get_or_insert_with(fit);
+        }
         let mut branching = random(self.settings.seed, Purpose::Branch, self.step);
         let round = Round {
             replay: &self.replay,
-            task: self.environment.task(),
+            task: self.task,
             actor: self.agent.actor(),
             settings,
             context: augmentation.context,
         };
         let imagined = match (&augmentation.source, forecaster) {
-            (AugmentationSource::Truth, _) => {
-                round.simulate(&mut *self.evaluator, &mut branching)?
-            }
+            (AugmentationSource::Truth, _) => match &mut self.evaluator {
+                Some(simulator) => round.simulate(&mut **simulator, &mut branching)?,
+                None => Vec::new(),
+            },
             (_, Some(forecaster)) => round.forecast(forecaster, &mut branching)?,
+            _ if let Some(networks) = &self.networks => {
+                round.in_networks(networks, &mut branching)?
+            }
             (_, None) => return Err(LearningError::NoForecaster),
         };
         self.imagined = ReplayBuffer::new(self.settings.capacity);
@@ -342,13 +431,16 @@ impl Training {
             };
             let segment = EpisodeSegment {
                 rows: window.filter_map(|row| self.replay.row(row)).collect(),
-                task: self.environment.task(),
+                task: self.task,
                 actor: self.agent.actor(),
             };
             let imagined = match (&settings.source, forecaster) {
-                (AugmentationSource::Truth, _) => {
-                    segment.simulate(&mut *self.evaluator, settings, &mut imagination)?
-                }
+                (AugmentationSource::Truth, _) => match &mut self.evaluator {
+                    Some(simulator) => {
+                        segment.simulate(&mut **simulator, settings, &mut imagination)?
+                    }
+                    None => Vec::new(),
+                },
                 (_, Some(forecaster)) => {
                     segment.forecast(forecaster, settings, &mut imagination)?
                 }
@@ -432,8 +524,12 @@ impl Training {
         let mut over = 0.0;
         let mut drawing = random(self.settings.seed, Purpose::Evaluate, self.step);
         let discount = f64::from(self.settings.agent.discount);
+        let mut simulator = self.evaluator.take();
         for episode in 0..self.settings.evaluation_episodes {
-            let mut observation = narrow(self.evaluator.reset(EVALUATION_SEED + episode as u64));
+            let Some(simulator) = &mut simulator else {
+                break;
+            };
+            let mut observation = narrow(simulator.reset(EVALUATION_SEED + episode as u64));
             let (mut total, mut discounted, mut discount_power) = (0.0, 0.0, 1.0);
             let first = observation.clone();
             let mut first_action = None;
@@ -441,7 +537,7 @@ impl Training {
             loop {
                 let action = self.agent.actor().mean(&observation, &mut self.tape);
                 self.check_finite(&action)?;
-                let step = self.evaluator.step(&wide(&action))?;
+                let step = simulator.step(&wide(&action))?;
                 first_action.get_or_insert(action);
                 total += step.reward;
                 discounted += discount_power * step.reward;
@@ -457,9 +553,13 @@ impl Training {
             over += f64::from(value[0]) - discounted;
             returns.push(total);
         }
+        self.evaluator = simulator;
         let count = returns.len() as f64;
         let mean = returns.iter().sum::<f64>() / count;
-        self.check_finite(&[mean as f32, over as f32])?;
+        match returns.is_empty() {
+            true => self.check_finite(self.agent.actor().network.parameters())?,
+            false => self.check_finite(&[mean as f32, over as f32])?,
+        }
         let squares: f64 = returns.iter().map(|r| (r - mean).powi(2)).sum();
         Ok(Evaluation {
             step: self.step,
