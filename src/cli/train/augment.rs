@@ -11,8 +11,8 @@ use crate::environment::Task;
 use crate::forecast::{Forecaster, Method};
 use crate::forecasters::{Combining, Forecasters};
 use crate::learning::{
-    AugmentationSettings, AugmentationSource, BranchSettings, Imagination, ImaginedActions, NextState,
-    SampleWeighting, Training, TrainingSettings,
+    AugmentationSettings, AugmentationSource, BranchSettings, Imagination, ImaginedActions,
+    NextState, SampleWeighting, Training, TrainingSettings,
 };
 use crate::model::{ModelSource, Work};
 
@@ -71,13 +71,22 @@ pub(super) struct Augmentation {
     /// Weighting of imagined samples by the model's uncertainty [default: uniform]
     #[arg(long, value_parser = weighting(), value_name = "HOW", alias = "trust")]
     weighting: Option<SampleWeighting>,
+    /// Fraction of the branches that start at imagined states of the round before, so that the ends
+    /// of branches are trained, too [default: 0]
+    #[arg(long, value_name = "FRACTION", requires = "branch")]
+    imagined_starts: Option<f64>,
     /// Penalty on the reward of an imagined step per unit of its forecast standard deviation, in
     /// units of the root mean squared step [default: 0]
     #[arg(long, value_name = "REWARD", requires = "branch")]
     penalty: Option<f64>,
     /// Imagine branches in an ensemble of so many networks, fitted to the recordings of --offline,
     /// instead of the model
-    #[arg(long, value_name = "NETWORKS", requires = "branch", conflicts_with = "control")]
+    #[arg(
+        long,
+        value_name = "NETWORKS",
+        requires = "branch",
+        conflicts_with = "control"
+    )]
     ensemble: Option<usize>,
     /// Control arm: the simulator instead of the model, or additional real transitions
     #[arg(long, value_parser = control(), value_name = "ARM")]
@@ -182,6 +191,7 @@ impl Augmentation {
             count: self.branches.unwrap_or(default.count),
             every: self.branch_every.unwrap_or(default.every),
             max_variance: self.max_variance,
+            imagined_starts: self.imagined_starts.unwrap_or(default.imagined_starts),
             penalty: self.penalty.unwrap_or(default.penalty),
         })
     }

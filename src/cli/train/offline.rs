@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 
+use crate::cli::progress::Progress;
+use crate::cli::terminal::show;
 use crate::environment::Task;
 use crate::evaluation::{Logged, Rules};
-use crate::learning::{OfflineSettings, TrainingRun, TrainingSettings};
+use crate::learning::{OfflineSettings, PolicyValue, TrainingRun, TrainingSettings};
 use crate::recording::Recording;
 
 /// Recordings instead of the environment.
@@ -24,6 +26,11 @@ pub(super) struct Offline {
     /// Weight of the values against the distance to recorded actions, for td3-bc [default: 2.5]
     #[arg(long, value_name = "WEIGHT", requires = "files")]
     pub(super) value_weight: Option<f32>,
+    /// Policies of the run's second half that are compared by fitted Q evaluation on the recordings,
+    /// the one with the highest lower end of its 90 % interval being copied to chosen.safetensors;
+    /// 0 for none [default: 5]
+    #[arg(long, value_name = "COUNT", requires = "files")]
+    candidates: Option<usize>,
 }
 
 impl Offline {
@@ -56,6 +63,30 @@ impl Offline {
             return_temperature: self.return_temperature,
             ..settings
         }))
+    }
+
+    /// Compares the policies of a finished run, and prints their values.
+    pub(super) fn choose(&self, run: &TrainingRun) -> anyhow::Result<()> {
+        let count = self.candidates.unwrap_or(5);
+        if !self.is_given() || count == 0 {
+            return Ok(());
+        }
+        let logged = self.read(Task::named(&run.training().settings().task)?)?;
+        let progress = Progress::new("fitted Q evaluation".to_owned());
+        let found = run.choose_policy(&logged, count, &|share| progress.show(share))?;
+        drop(progress);
+        let line = |found: &PolicyValue| {
+            let value = found.value;
+            format!(
+                "step {:>8}  value {:>9.1} [{:.1}, {:.1}]\n",
+                found.step, value.mean, value.low, value.high
+            )
+        };
+        let lines: String = found.iter().map(line).collect();
+        show(&format!(
+            "{lines}chosen: {}\n",
+            run.chosen_policy().display()
+        ))
     }
 
     /// Resumes the run of a folder, or starts one there.

@@ -151,15 +151,15 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     drop(progress);
     shown?;
-    let Some(best) = run.best() else {
-        return Ok(());
-    };
-    show(&format!(
-        "best: {:.1} at step {}, {}\n",
-        best.mean,
-        best.step,
-        run.best_policy().display()
-    ))
+    if let Some(best) = run.best() {
+        show(&format!(
+            "best: {:.1} at step {}, {}\n",
+            best.mean,
+            best.step,
+            run.best_policy().display()
+        ))?;
+    }
+    arguments.offline.choose(&run)
 }
 
 pub(super) fn warn_of_refused(reason: &String) {
@@ -168,6 +168,9 @@ pub(super) fn warn_of_refused(reason: &String) {
 
 /// Formats an evaluation.
 fn line(found: &Evaluation) -> String {
+    if found.mean.is_nan() {
+        return format!("step {:>8}\n", found.step);
+    }
     format!(
         "step {:>8}  return {:>9.1} ± {:<7.1}  overestimation {:>7}\n",
         found.step,
@@ -235,15 +238,14 @@ impl Arguments {
                     .augmentation
                     .source(&self.model, &self.experts, self.method())?;
                 let branches = self.augmentation.branching();
-                let own = match self.preset {
-                    _ if let Some(branches) = branches => Some(AugmentationSettings::of_branches(
-                        task.name,
-                        source.clone(),
-                        branches,
-                    )),
-                    Preset::Own => None,
-                    Preset::Paper => AugmentationSettings::published(task.name, source.clone()),
-                };
+                let own =
+                    match self.preset {
+                        _ if let Some(branches) = branches => Some(
+                            AugmentationSettings::of_branches(task.name, source.clone(), branches),
+                        ),
+                        Preset::Own => None,
+                        Preset::Paper => AugmentationSettings::published(task.name, source.clone()),
+                    };
                 let own = own.unwrap_or_else(|| AugmentationSettings::of_task(task.name, source));
                 settings.augmentation = Some(self.augmentation.apply_to(own));
             }

@@ -111,7 +111,11 @@ impl SacActor {
     /// Makes the standard deviation the smallest one everywhere. It stays so unless it is trained.
     pub(super) fn without_noise(&mut self) {
         let width = self.actions();
-        let inputs = self.network.layers().last().map_or(0, |layer| layer.weight.len() / (2 * width));
+        let inputs = self
+            .network
+            .layers()
+            .last()
+            .map_or(0, |layer| layer.weight.len() / (2 * width));
         let parameters = self.network.parameters_mut();
         // The last layer has the weights of all outputs by rows, then their biases.
         let biases = parameters.len() - 2 * width;

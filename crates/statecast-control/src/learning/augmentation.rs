@@ -82,6 +82,10 @@ pub struct BranchSettings {
     /// mean squared step, averaged over the state variables; persistence has about 1. `None` does
     /// not stop.
     pub max_variance: Option<f64>,
+    /// Fraction of the branches that start at states of the round before, so that the states at the
+    /// ends of branches are trained, too: they have targets' values otherwise, but none of their own
+    /// (Sims et al., arXiv 2402.12527).
+    pub imagined_starts: f64,
     /// Penalty on the reward of a step per unit of its forecast standard deviation, the root of that
     /// variance (Yu et al., arXiv 2005.13239).
     pub penalty: f64,
@@ -94,6 +98,7 @@ impl Default for BranchSettings {
             count: 400,
             every: 100,
             max_variance: None,
+            imagined_starts: 0.0,
             penalty: 0.0,
         }
     }
@@ -302,7 +307,9 @@ impl AugmentationSettings {
         }
         match self.weighting {
             SampleWeighting::Uniform => Ok(()),
-            _ => refuse("`weighting=`: applies to one-step transitions, not to `rollout=` or `branch=`"),
+            _ => refuse(
+                "`weighting=`: applies to one-step transitions, not to `rollout=` or `branch=`",
+            ),
         }
     }
 }
@@ -311,6 +318,9 @@ impl BranchSettings {
     fn check(&self) -> Result<(), LearningError> {
         match self.max_variance {
             _ if self.every == 0 => Err(LearningError::Setting("branch-every")),
+            _ if !(0.0..=1.0).contains(&self.imagined_starts) => Err(LearningError::Augmentation(
+                "imagined-starts is a number from 0 to 1",
+            )),
             _ if !(0.0..=MAX_PENALTY).contains(&self.penalty) => Err(LearningError::Augmentation(
                 "penalty is a number from 0 to 1e6",
             )),

@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::imagination::EpisodeSegment;
+use super::imagination::{EpisodeSegment, wide};
 use super::recorder::{Caution, TransitionRecorder, simulate_path};
 use super::{BranchSettings, LearningError, ReplayBuffer, SacActor, Transition};
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, NormalDistributions, Steps};
@@ -20,6 +20,8 @@ use crate::network::{FitSettings, Tape};
 /// A round of branches.
 pub(super) struct Round<'r> {
     pub(super) replay: &'r ReplayBuffer,
+    /// Transitions of the round before.
+    pub(super) former: &'r ReplayBuffer,
     pub(super) task: &'static Task,
     pub(super) actor: &'r SacActor,
     pub(super) settings: BranchSettings,
@@ -29,9 +31,26 @@ pub(super) struct Round<'r> {
 
 impl Round<'_> {
     /// Draws the transitions from whose first states branches start.
-    fn starts(&self, random: &mut ChaCha8Rng) -> Vec<&Transition> {
+    fn starts(&self, random: &mut ChaCha8Rng) -> Vec<Transition> {
         let rows = self.rows();
-        let drawn = (0..self.settings.count).map(|_| rows[random.random_range(0..rows.len())]);
+        let former = self.former.episodes().flatten();
+        let former = former.filter_map(|row| self.former.row(row));
+        let former: Vec<&Transition> = former.filter(|row| !row.terminated).collect();
+        let share = match former.is_empty() {
+            true => 0.0,
+            false => self.settings.imagined_starts,
+        };
+        let imagined = (share * self.settings.count as f64).round() as usize;
+        let drawn = (0..self.settings.count).map(|number| match number < imagined {
+            true => {
+                let row = former[random.random_range(0..former.len())];
+                Transition {
+                    observation: row.next.clone(),
+                    ..row.clone()
+                }
+            }
+            false => rows[random.random_range(0..rows.len())].clone(),
+        });
         drawn.collect()
     }
 
@@ -104,7 +123,7 @@ impl Round<'_> {
         let starts = self.starts(random);
         let seed = random.random();
         let mut control = EpisodeControl {
-            starts: first_states(&starts),
+            starts: first_states(starts.iter()),
             reward: None,
             steps: TransitionRecorder::new(self.task, self.actor, starts.len(), random)
                 .with_caution(self.caution()),
@@ -129,7 +148,7 @@ impl Round<'_> {
         random: &mut ChaCha8Rng,
     ) -> Result<Vec<Transition>, LearningError> {
         let starts = self.starts(random);
-        let mut states = first_states(&starts);
+        let mut states = first_states(starts.iter());
         let limits = self.limits();
         let paths = 0..starts.len();
         let recorder = TransitionRecorder::new(self.task, self.actor, starts.len(), random);
@@ -187,17 +206,17 @@ impl Round<'_> {
             let mut act =
                 |observation: &[f32]| self.actor.draw(observation, &mut tape, random).actions;
             let steps = self.settings.steps;
-            simulate_path(simulator, start, steps, &mut act, &mut imagined)?;
+            simulate_path(simulator, &start, steps, &mut act, &mut imagined)?;
         }
         Ok(imagined)
     }
 }
 
-fn first_states(starts: &[&Transition]) -> Array2<f64> {
-    let states = starts.first().map_or(0, |start| start.observation.len());
-    Array2::from_shape_fn((starts.len(), states), |(path, state)| {
-        f64::from(starts[path].observation[state])
-    })
+fn first_states<'t>(starts: impl ExactSizeIterator<Item = &'t Transition>) -> Array2<f64> {
+    let count = starts.len();
+    let rows: Vec<f64> = starts.flat_map(|start| wide(&start.observation)).collect();
+    let width = rows.len() / count.max(1);
+    Array2::from_shape_vec((count, width), rows).expect("rows of one task have one width")
 }
 
 /// Returns the standard deviations of the members' mixture, with the reward last.
@@ -206,7 +225,9 @@ fn total_std(members: &[NormalDistributions]) -> Array2<f64> {
     let shape = members.first().map_or((0, 0), |first| first.mean.dim());
     Array2::from_shape_fn(shape, |at| {
         let mean = members.iter().map(|m| m.mean[at]).sum::<f64>() / count;
-        let squares = members.iter().map(|m| m.std[at].powi(2) + (m.mean[at] - mean).powi(2));
+        let squares = members
+            .iter()
+            .map(|m| m.std[at].powi(2) + (m.mean[at] - mean).powi(2));
         (squares.sum::<f64>() / count).sqrt()
     })
 }
@@ -224,7 +245,7 @@ pub(super) fn fit_networks(replay: &ReplayBuffer, members: usize, seed: u64) -> 
     let first = rows.first();
     let widths = first.map_or((0, 0), |row| (row.observation.len(), row.action.len()));
     let steps = Steps {
-        states: first_states(&rows),
+        states: first_states(rows.iter().copied()),
         actions: Array2::from_shape_fn((rows.len(), widths.1), |(t, a)| {
             f64::from(rows[t].action[a])
         }),
@@ -243,4 +264,158 @@ pub(super) fn fit_networks(replay: &ReplayBuffer, members: usize, seed: u64) -> 
         seed,
     };
     Ensemble::fit(&steps, settings, &|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::super::offline::{replay_of, tests::recorded};
+    use super::*;
+    use crate::baselines;
+    use crate::environment::{ActionSpace, named};
+    use crate::forecast::Settings;
+
+    fn actor() -> SacActor {
+        let space = ActionSpace::Box {
+            low: &[-2.0],
+            high: &[2.0],
+        };
+        SacActor::new(3, space, 8, &mut ChaCha8Rng::seed_from_u64(1)).unwrap()
+    }
+
+    fn settings() -> BranchSettings {
+        BranchSettings {
+            steps: 4,
+            count: 50,
+            ..BranchSettings::default()
+        }
+    }
+
+    /// Branches from a buffer of 400 transitions in a linear model, the simulator and networks.
+    fn imagined(settings: BranchSettings) -> [Vec<Transition>; 3] {
+        let task = Task::named("pendulum").unwrap();
+        let replay = replay_of(&recorded("pendulum", 400), task).unwrap();
+        let actor = actor();
+        let former = ReplayBuffer::new(1);
+        let round = Round {
+            replay: &replay,
+            former: &former,
+            task,
+            actor: &actor,
+            settings,
+            context: 300,
+        };
+        let random = || ChaCha8Rng::seed_from_u64(0);
+        let linear = Forecaster::of(baselines::named("linear").unwrap(), Settings::default());
+        let networks = fit_networks(&replay, 2, 0);
+        [
+            round.forecast(&linear, &mut random()).unwrap(),
+            round
+                .simulate(&mut *named("pendulum").unwrap(), &mut random())
+                .unwrap(),
+            round.in_networks(&networks, &mut random()).unwrap(),
+        ]
+    }
+
+    #[test]
+    fn branches_start_at_recorded_states_and_follow_the_dynamics() {
+        let recorded = recorded("pendulum", 400);
+        let starts = recorded.runs[0].states.clone();
+        let is_recorded = |t: &Transition| {
+            let state = wide(&t.observation);
+            let off = |row: ndarray::ArrayView1<f64>| {
+                row.iter().zip(&state).all(|(a, b)| (a - b).abs() < 1e-5)
+            };
+            starts.rows().into_iter().any(off)
+        };
+        let [linear, truth, networks] = imagined(settings());
+        for found in [&linear, &truth, &networks] {
+            assert_eq!(found.len(), 200);
+        }
+        // The simulator's branches come one by one, the others in lockstep.
+        assert!(truth.chunks(4).all(|branch| is_recorded(&branch[0])));
+        assert!(linear[..50].iter().chain(&networks[..50]).all(is_recorded));
+        let mut simulator = named("pendulum").unwrap();
+        let mut error = |found: &[Transition]| -> f32 {
+            let off = found.iter().map(|t| {
+                simulator
+                    .restore_observation(&wide(&t.observation))
+                    .unwrap();
+                let step = simulator.step(&wide(&t.action)).unwrap();
+                (step.observation[2] as f32 - t.next[2]).abs()
+            });
+            off.sum::<f32>() / found.len() as f32
+        };
+        assert!(error(&truth) < 1e-4, "{}", error(&truth));
+        assert!(error(&networks) < 0.2, "{}", error(&networks));
+        assert!(error(&linear) < 0.5, "{}", error(&linear));
+    }
+
+    #[test]
+    fn branches_stop_at_the_variance_limit() {
+        let counts = |max_variance| {
+            imagined(BranchSettings {
+                max_variance: Some(max_variance),
+                ..settings()
+            })
+            .map(|found| found.len())
+        };
+        // The simulator has no variance.
+        assert_eq!(counts(1e-12), [0, 200, 0]);
+        assert_eq!(counts(1e12), [200, 200, 200]);
+        // The variance of a linear model's step is the same everywhere, that of networks is not.
+        let [_, _, some] = counts(1e-2);
+        assert!(some < 200, "{some}");
+    }
+
+    #[test]
+    fn uncertain_steps_earn_less() {
+        let penalised = imagined(BranchSettings {
+            penalty: 3.0,
+            ..settings()
+        });
+        let plain = imagined(settings());
+        for (number, (penalised, plain)) in penalised.iter().zip(&plain).enumerate() {
+            let costs = plain
+                .iter()
+                .zip(penalised)
+                .map(|(a, b)| a.reward - b.reward);
+            let costs: Vec<f32> = costs.collect();
+            match number {
+                1 => assert!(costs.iter().all(|&cost| cost == 0.0)),
+                _ => assert!(costs.iter().all(|&cost| cost > 0.0)),
+            }
+        }
+    }
+
+    #[test]
+    fn branches_go_on_from_the_round_before() {
+        let task = Task::named("pendulum").unwrap();
+        let replay = replay_of(&recorded("pendulum", 50), task).unwrap();
+        let mut former = ReplayBuffer::new(10);
+        let mut row = replay.row(0).unwrap().clone();
+        row.next = vec![1.0, 0.0, 7.5];
+        former.push(row, true);
+        let actor = actor();
+        let started = |imagined_starts| {
+            let round = Round {
+                replay: &replay,
+                former: &former,
+                task,
+                actor: &actor,
+                settings: BranchSettings {
+                    imagined_starts,
+                    ..settings()
+                },
+                context: 50,
+            };
+            let mut random = ChaCha8Rng::seed_from_u64(0);
+            let mut simulator = named("pendulum").unwrap();
+            let found = round.simulate(&mut *simulator, &mut random).unwrap();
+            let starts = found.iter().step_by(4);
+            starts.filter(|t| t.observation[2] == 7.5).count()
+        };
+        assert_eq!([0.0, 0.5, 1.0].map(started), [0, 25, 50]);
+    }
 }

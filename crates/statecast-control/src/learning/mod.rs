@@ -4,9 +4,13 @@ use std::path::PathBuf;
 
 mod actor;
 mod augmentation;
+mod augmented;
 mod branches;
 mod checkpoint;
+mod choice;
 mod comparison;
+mod critic;
+mod evaluation;
 mod imagination;
 mod offline;
 mod recorder;
@@ -21,18 +25,20 @@ mod training;
 
 pub use actor::{SacActor, SampledActions};
 pub use augmentation::{
-    AugmentationSettings, AugmentationSource, BranchSettings, Imagination, ImaginedActions, NextState,
-    SampleWeighting,
+    AugmentationSettings, AugmentationSource, BranchSettings, Imagination, ImaginedActions,
+    NextState, SampleWeighting,
 };
 pub use checkpoint::Resumed;
+pub use choice::PolicyValue;
 pub use comparison::{Arm, ArmSummary, Comparison, CurvePoint, PlannedArm, compare};
+pub use evaluation::Evaluation;
 pub use offline::OfflineSettings;
 pub use replay::{Batch, ReplayBuffer, Transition};
 pub use run::TrainingRun;
 pub use sac::{Losses, Sac, SacSettings};
 pub use settings::TrainingSettings;
 pub use side_by_side::{PlannedRun, RunProgress, train_side_by_side};
-pub use training::{Evaluation, Training};
+pub use training::Training;
 
 /// Errors of training.
 #[derive(Debug, thiserror::Error)]
@@ -63,8 +69,10 @@ pub enum LearningError {
     #[error(transparent)]
     Forecast(#[from] crate::forecast::ForecastError),
     /// Networks or batches that take too much memory.
-    #[error("hidden is at most 4096, with more than 2 critics less, batch at most 65536 including imagined transitions, a \
-         round of updates at most 10000000")]
+    #[error(
+        "hidden is at most 4096, with more than 2 critics less, batch at most 65536 including imagined transitions, a \
+         round of updates at most 10000000"
+    )]
     Large,
     /// A run with other settings.
     #[error("{0}")]
@@ -97,6 +105,9 @@ pub enum LearningError {
     /// An unknown environment, or an invalid action.
     #[error(transparent)]
     Environment(#[from] crate::environment::EnvironmentError),
+    /// A failed evaluation of a policy.
+    #[error(transparent)]
+    Evaluation(#[from] crate::evaluation::EvaluationError),
     /// Invalid networks.
     #[error(transparent)]
     Network(#[from] crate::network::NetworkError),

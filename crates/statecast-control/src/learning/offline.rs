@@ -76,7 +76,11 @@ pub(super) fn replay_of(logged: &Logged, task: &Task) -> Result<ReplayBuffer, Le
                 weight: 1.0,
                 state: Vec::new(),
             };
-            let numbers = [&transition.observation, &transition.action, &transition.next];
+            let numbers = [
+                &transition.observation,
+                &transition.action,
+                &transition.next,
+            ];
             if !numbers.into_iter().flatten().all(|x| x.is_finite())
                 || !transition.reward.is_finite()
             {
@@ -89,7 +93,9 @@ pub(super) fn replay_of(logged: &Logged, task: &Task) -> Result<ReplayBuffer, Le
         replay.end_episode();
     }
     match replay.is_empty() {
-        true => Err(LearningError::Recordings("there is no transition".to_owned())),
+        true => Err(LearningError::Recordings(
+            "there is no transition".to_owned(),
+        )),
         false => Ok(replay),
     }
 }
@@ -141,5 +147,100 @@ impl ReturnSampler {
             }
         }
         batch
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use ndarray::{Array1, Array2};
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::environment::{ActionSpace, named};
+    use crate::evaluation::RecordedRun;
+    use crate::recording::EndFlag;
+
+    /// A recorded run under random actions, in the simulator where there is one.
+    pub(in super::super) fn recorded(task: &str, steps: usize) -> Logged {
+        let task = Task::named(task).unwrap();
+        let ActionSpace::Box { low, high } = task.action_space else {
+            panic!("tasks here have continuous actions");
+        };
+        let mut random = ChaCha8Rng::seed_from_u64(4);
+        let mut actions = Array2::zeros((steps, task.action.len()));
+        actions
+            .indexed_iter_mut()
+            .for_each(|((_, a), x)| *x = random.random_range(low[a]..high[a]));
+        let mut states = Array2::zeros((steps + 1, task.observation.len()));
+        let mut rewards = Array1::zeros(steps);
+        match named(task.name) {
+            Ok(mut environment) => {
+                let mut observation = environment.reset(4);
+                for t in 0..steps {
+                    states.row_mut(t).assign(&Array1::from(observation.clone()));
+                    if t > 0 && t % task.time_limit == 0 {
+                        environment.restore_observation(&observation).unwrap();
+                    }
+                    let step = environment.step(&actions.row(t).to_vec()).unwrap();
+                    (rewards[t], observation) = (step.reward, step.observation);
+                }
+                states.row_mut(steps).assign(&Array1::from(observation));
+            }
+            Err(_) => states.mapv_inplace(|_| random.random_range(-1.0..1.0)),
+        }
+        Logged {
+            runs: vec![RecordedRun {
+                source: 0,
+                states,
+                actions,
+                rewards,
+                terminated: false,
+                log_probabilities: None,
+            }],
+            end_flags: vec![EndFlag::Terminated],
+        }
+    }
+
+    #[test]
+    fn runs_of_high_return_are_drawn_more_often() {
+        let mut logged = recorded("pendulum", 40);
+        logged.runs.push(logged.runs[0].clone());
+        logged.runs[0].rewards.fill(-1.0);
+        logged.runs[1].rewards.fill(0.0);
+        let replay = replay_of(&logged, Task::named("pendulum").unwrap()).unwrap();
+        assert_eq!(replay.episodes().collect::<Vec<_>>(), [0..40, 40..80]);
+        let share = |temperature| {
+            let sampler = ReturnSampler::new(&replay, temperature);
+            let batch = sampler.sample(&replay, 4000, &mut ChaCha8Rng::seed_from_u64(0));
+            batch.rewards.iter().filter(|&&r| r == 0.0).count() as f64 / 4000.0
+        };
+        let expected = |t: f64| 1.0 / (1.0 + (-1.0 / t).exp());
+        for temperature in [0.3, 1.0, 1e6] {
+            let found = share(temperature);
+            assert!((found - expected(temperature)).abs() < 0.03, "{found}");
+        }
+    }
+
+    #[test]
+    fn terminal_steps_without_a_next_state_are_kept() {
+        let mut logged = recorded("pendulum", 10);
+        let run = &mut logged.runs[0];
+        run.states = run.states.slice(ndarray::s![..10, ..]).to_owned();
+        let task = Task::named("pendulum").unwrap();
+        assert_eq!(replay_of(&logged, task).unwrap().len(), 9);
+        logged.runs[0].terminated = true;
+        let replay = replay_of(&logged, task).unwrap();
+        assert_eq!(replay.len(), 10);
+        assert!(replay.row(9).unwrap().terminated && !replay.row(8).unwrap().terminated);
+    }
+
+    #[test]
+    fn recordings_of_another_system_are_refused() {
+        let task = Task::named("mountain-car").unwrap();
+        let error = replay_of(&recorded("pendulum", 10), task).unwrap_err();
+        assert!(
+            error.to_string().contains("3 states and 1 actions"),
+            "{error}"
+        );
     }
 }

@@ -40,7 +40,10 @@ pub(super) struct Caution {
 impl Caution {
     /// Returns the variance of a step with these standard deviations.
     fn variance(&self, std: ArrayView1<f64>) -> f64 {
-        let shares = std.iter().zip(&self.moves).filter(|&(_, &moves)| moves > 0.0);
+        let shares = std
+            .iter()
+            .zip(&self.moves)
+            .filter(|&(_, &moves)| moves > 0.0);
         let (sum, count) = shares.fold((0.0, 0), |(sum, count), (d, moves)| {
             (sum + d * d / moves, count + 1)
         });

@@ -128,10 +128,12 @@ impl TrainingRun {
         &self.refused
     }
 
-    /// Returns the first of the best evaluations, whose policy is kept.
+    /// Returns the first of the best evaluations, whose policy is kept; `None` if there are no
+    /// evaluation episodes.
     pub fn best(&self) -> Option<&Evaluation> {
         let better = |best: &Evaluation, found: &Evaluation| found.mean > best.mean;
-        let mut all = self.training.evaluations().iter();
+        let all = self.training.evaluations().iter();
+        let mut all = all.filter(|found| !found.mean.is_nan());
         let first = all.next()?;
         Some(all.fold(
             first,
@@ -142,6 +144,16 @@ impl TrainingRun {
     /// Returns the path of the best policy so far.
     pub fn best_policy(&self) -> PathBuf {
         self.folder.join(BEST)
+    }
+
+    /// Returns the folder of the run.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the path of the policy after a step of a run on recordings.
+    pub(super) fn policy_at(&self, step: usize) -> PathBuf {
+        self.folder.join(format!("policy-{step:09}.safetensors"))
     }
 
     /// Trains until the next evaluation and writes its results. The forecaster is that of the
@@ -159,10 +171,14 @@ impl TrainingRun {
         policy
             .write(&self.folder.join(LAST))
             .map_err(failed(&self.folder))?;
-        if best.is_none_or(|best| found.mean > best) {
+        if !found.mean.is_nan() && best.is_none_or(|best| found.mean > best) {
             policy
                 .write(&self.best_policy())
                 .map_err(failed(&self.folder))?;
+        }
+        if self.training.settings().offline.is_some() {
+            let path = self.policy_at(found.step);
+            policy.write(&path).map_err(failed(&path))?;
         }
         let evaluations = self.training.evaluations();
         let path = self.folder.join(EVALUATIONS);
@@ -174,7 +190,7 @@ impl TrainingRun {
     }
 }
 
-fn failed<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> LearningError {
+pub(super) fn failed<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> LearningError {
     |error| LearningError::Checkpoint {
         file: path.display().to_string(),
         reason: error.to_string(),

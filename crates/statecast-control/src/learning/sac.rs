@@ -5,9 +5,10 @@ use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::actor::SacActor;
+use super::critic::{Critic, minimum};
 use super::replay::Batch;
 use crate::environment::ActionSpace;
-use crate::network::{Activation, Adam, AdamSettings, Network, NetworkError, Tape, polyak};
+use crate::network::{Adam, AdamSettings, Network, NetworkError, Tape, polyak};
 
 /// Log of an entropy coefficient that counts nothing.
 const NO_ENTROPY: f32 = -30.0;
@@ -80,39 +81,6 @@ pub struct Losses {
     pub entropy: Option<f32>,
 }
 
-/// One of the critics, with its target and optimizer.
-#[derive(Debug, Clone)]
-pub(super) struct Critic {
-    pub(super) network: Network,
-    pub(super) target: Network,
-    pub(super) adam: Adam,
-    gradients: Vec<f32>,
-    pub(super) tape: Tape,
-}
-
-impl Critic {
-    /// Returns the values of inputs `[rows, observations + actions]` in an update.
-    pub(super) fn forward(&mut self, inputs: &[f32], dropout: f32, random: &mut ChaCha8Rng) -> &[f32] {
-        self.network
-            .forward_with_dropout(inputs, dropout, random, &mut self.tape)
-    }
-
-    /// The same by the target.
-    fn forward_target(&mut self, inputs: &[f32], dropout: f32, random: &mut ChaCha8Rng) -> &[f32] {
-        self.target
-            .forward_with_dropout(inputs, dropout, random, &mut self.tape)
-    }
-}
-
-/// Row by row, the minimum of several critics' values.
-fn minimum(values: impl Iterator<Item = Vec<f32>>) -> Vec<f32> {
-    let smaller = |all: Vec<f32>, next: Vec<f32>| {
-        let pairs = all.iter().zip(&next);
-        pairs.map(|(a, b)| a.min(*b)).collect()
-    };
-    values.reduce(smaller).unwrap_or_default()
-}
-
 /// A soft actor-critic agent.
 #[derive(Debug, Clone)]
 pub struct Sac {
@@ -155,21 +123,7 @@ impl Sac {
             settings.hidden,
             1,
         ];
-        let mut critic = || -> Result<Critic, NetworkError> {
-            let mut network = Network::new(&widths, Activation::Relu, random)?;
-            if settings.layer_norm {
-                network = network.with_layer_norm();
-            }
-            let parameters = network.parameters().len();
-            Ok(Critic {
-                target: network.clone(),
-                network,
-                adam: Adam::new(parameters, AdamSettings::with_rate(settings.critic_rate)),
-                gradients: vec![0.0; parameters],
-                tape: Tape::default(),
-            })
-        };
-        let critics = (0..settings.critics.max(1)).map(|_| critic());
+        let critics = (0..settings.critics.max(1)).map(|_| Critic::new(&widths, settings, random));
         let critics = critics.collect::<Result<Vec<_>, _>>()?;
         let parameters = actor.network.parameters().len();
         Ok(Self {

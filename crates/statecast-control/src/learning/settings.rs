@@ -152,13 +152,17 @@ impl TrainingSettings {
         if let Some(offline) = &self.offline {
             offline.check()?;
         }
-        let networks = |a: &AugmentationSettings| matches!(a.source, AugmentationSource::Networks(_));
+        let networks =
+            |a: &AugmentationSettings| matches!(a.source, AugmentationSource::Networks(_));
         if self.offline.is_none() && self.augmentation.as_ref().is_some_and(networks) {
             return Err(LearningError::Augmentation(
                 "an ensemble of networks is fitted to recordings (`offline=`)",
             ));
         }
-        if agent.value_weight.is_some_and(|weight| !(0.0..=1e6).contains(&weight)) {
+        if agent
+            .value_weight
+            .is_some_and(|weight| !(0.0..=1e6).contains(&weight))
+        {
             return Err(LearningError::Rates);
         }
         let mut batch = self.batch;

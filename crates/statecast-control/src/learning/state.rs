@@ -96,7 +96,12 @@ impl Training {
             moments(1 + number, &name, &critic.adam, &mut add);
         }
         add("temperature", &agent.log_entropy_coefficient);
-        moments(last, "temperature", &agent.entropy_coefficient_adam, &mut add);
+        moments(
+            last,
+            "temperature",
+            &agent.entropy_coefficient_adam,
+            &mut add,
+        );
         let states = write_rows("replay", &self.replay, &mut add);
         write_rows("imagined", &self.imagined, &mut add);
         let state = State {
@@ -164,7 +169,10 @@ impl Training {
         };
         let optimizer = |index: usize, name: &str, count: usize, rate: f64| {
             let state = AdamState {
-                steps: *state.optimizer_steps.get(index).ok_or("steps are missing")?,
+                steps: *state
+                    .optimizer_steps
+                    .get(index)
+                    .ok_or("steps are missing")?,
                 first: array(&format!("{name}.first"))?,
                 second: array(&format!("{name}.second"))?,
             };

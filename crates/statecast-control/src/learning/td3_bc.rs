@@ -72,7 +72,11 @@ impl Sac {
         let (width, observations) = (self.actor.actions(), self.actor.network.inputs());
         let critic = &mut self.critics[0];
         let values = critic.forward(&inputs, self.settings.dropout, random);
-        let size: f32 = values.iter().zip(shares).map(|(v, share)| share * v.abs()).sum();
+        let size: f32 = values
+            .iter()
+            .zip(shares)
+            .map(|(v, share)| share * v.abs())
+            .sum();
         let weight = value_weight / size.max(f32::MIN_POSITIVE);
         let by_value: Vec<f32> = shares.iter().map(|share| -weight * share).collect();
         let by_input = critic.network.backward_input(&mut critic.tape, &by_value);
@@ -92,5 +96,72 @@ impl Sac {
             .backward(&mut self.tape, &gradient, &mut self.gradients);
         self.actor_adam
             .step(self.actor.network.parameters_mut(), &self.gradients);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+
+    use super::super::{ReplayBuffer, SacSettings, Transition};
+    use super::*;
+    use crate::environment::ActionSpace;
+    use crate::network::Tape;
+
+    const SPACE: ActionSpace = ActionSpace::Box {
+        low: &[-2.0],
+        high: &[2.0],
+    };
+
+    /// One-step runs with actions around `state`, of which `2 state` would be best.
+    fn trained(value_weight: f32) -> Sac {
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut replay = ReplayBuffer::new(2000);
+        for _ in 0..2000 {
+            let state: f32 = random.random_range(-0.8..0.8);
+            let action = state + random.random_range(-1.0..1.0);
+            let transition = Transition {
+                observation: vec![state],
+                action: vec![action],
+                reward: -(action - 2.0 * state).powi(2),
+                next: vec![0.0],
+                terminated: true,
+                weight: 1.0,
+                state: Vec::new(),
+            };
+            replay.push(transition, true);
+        }
+        let settings = SacSettings {
+            hidden: 32,
+            actor_rate: 1e-3,
+            value_weight: Some(value_weight),
+            ..SacSettings::default()
+        };
+        let mut agent = Sac::new(1, SPACE, settings, &mut random).unwrap();
+        for _ in 0..3000 {
+            agent.update(&replay.sample(64, &mut random), &mut random);
+        }
+        agent
+    }
+
+    #[test]
+    fn actions_go_from_the_recorded_to_the_best_ones() {
+        let mut tape = Tape::default();
+        for (value_weight, slope) in [(0.0, 1.0), (50.0, 2.0)] {
+            let agent = trained(value_weight);
+            let actions = agent.actor.mean(&[-0.6, 0.6], &mut tape);
+            for (action, state) in actions.iter().zip([-0.6f32, 0.6]) {
+                assert!(
+                    (action - slope * state).abs() < 0.25,
+                    "{value_weight}: {action}"
+                );
+            }
+            // The actor has as little noise as its form allows.
+            let drawn = agent
+                .actor
+                .draw(&[0.6], &mut tape, &mut ChaCha8Rng::seed_from_u64(1));
+            assert!((drawn.actions[0] - actions[1]).abs() < 0.1);
+            assert!(agent.entropy_coefficient() < 1e-9);
+        }
     }
 }

@@ -2,14 +2,13 @@
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::branches::{Round, fit_networks};
-use super::imagination::{EpisodeSegment, narrow, wide};
+use super::imagination::{narrow, wide};
 use super::offline::{ReturnSampler, replay_of};
 use super::{
-    AugmentationSettings, AugmentationSource, Batch, Imagination, LearningError, ReplayBuffer, Sac,
-    TrainingSettings, Transition,
+    AugmentationSource, Batch, Evaluation, LearningError, ReplayBuffer, Sac, TrainingSettings,
+    Transition,
 };
 use crate::dynamics::Ensemble;
 use crate::environment::{ActionSpace, Environment, Task, named};
@@ -17,45 +16,15 @@ use crate::evaluation::Logged;
 use crate::forecast::Forecaster;
 use crate::network::Tape;
 
-/// First seed of the evaluation episodes, the same for every run.
-const EVALUATION_SEED: u64 = 100_000;
-
 /// Purpose of a random stream. Each purpose has its own stream per step or update.
 #[derive(Debug, Clone, Copy)]
-enum Purpose {
+pub(super) enum Purpose {
     Start = 1,
     Act,
     Update,
     Imagine,
     Evaluate,
     Branch,
-}
-
-/// Results of an evaluation. Without evaluation episodes, what they would tell is NaN.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// Training steps before it.
-    pub step: usize,
-    /// Mean undiscounted return of the episodes under the actor's mean action.
-    #[serde(deserialize_with = "or_nan")]
-    pub mean: f64,
-    /// Standard deviation of the returns.
-    #[serde(alias = "deviation", deserialize_with = "or_nan")]
-    pub std: f64,
-    /// Mean of the critics' value of the first step minus the discounted return, entropy bonus
-    /// included, until the time limit.
-    #[serde(deserialize_with = "or_nan")]
-    pub overestimation: f64,
-    /// Coefficient of the entropy.
-    #[serde(alias = "temperature")]
-    pub entropy_coefficient: f64,
-    /// Seconds of training and evaluation so far.
-    pub seconds: f64,
-}
-
-/// Reads a number; JSON has null for one that is none.
-fn or_nan<'de, D: Deserializer<'de>>(reader: D) -> Result<f64, D::Error> {
-    Option::<f64>::deserialize(reader).map(|value| value.unwrap_or(f64::NAN))
 }
 
 /// Progress of the current episode.
@@ -78,17 +47,17 @@ pub struct Training {
     pub(super) progress: EpisodeProgress,
     pub(super) evaluations: Vec<Evaluation>,
     pub(super) seconds: f64,
-    task: &'static Task,
+    pub(super) task: &'static Task,
     /// `None` where only recordings are used.
     environment: Option<Box<dyn Environment>>,
     /// The simulator of evaluations and of imagined transitions, if it is needed.
-    evaluator: Option<Box<dyn Environment>>,
+    pub(super) evaluator: Option<Box<dyn Environment>>,
     observation: Vec<f32>,
-    tape: Tape,
+    pub(super) tape: Tape,
     /// Draws recorded transitions by return, where that is asked for.
     sampler: Option<ReturnSampler>,
     /// Fitted to the recordings for the first branches.
-    networks: Option<Ensemble>,
+    pub(super) networks: Option<Ensemble>,
 }
 
 impl Training {
@@ -123,8 +92,8 @@ impl Training {
             None => Some(named(&settings.task)?),
         };
         let source = settings.augmentation.as_ref().map(|a| &a.source);
-        let simulates = settings.evaluation_episodes > 0
-            || matches!(source, Some(AugmentationSource::Truth));
+        let simulates =
+            settings.evaluation_episodes > 0 || matches!(source, Some(AugmentationSource::Truth));
         let evaluator = match simulates {
             true => Some(named(&settings.task)?),
             false => None,
@@ -357,137 +326,6 @@ impl Training {
         Ok(())
     }
 
-    /// Replaces the imagined transitions by a new round of branches every so many steps.
-    fn branch_if_due(&mut self, forecaster: Option<&Forecaster>) -> Result<(), LearningError> {
-        let Some(augmentation) = &self.settings.augmentation else {
-            return Ok(());
-        };
-        let Some(settings) = augmentation.branches() else {
-            return Ok(());
-        };
-        let starts = match self.settings.offline {
-            Some(_) => 0,
-            None => self.settings.learning_starts,
-        };
-        let first = augmentation.start_step.max(starts);
-        let since = self.step.checked_sub(first);
-        if !since.is_some_and(|since| since.is_multiple_of(settings.every))
-            || self.replay.len() < augmentation.min_context
-        {
-            return Ok(());
-        }
-        if let AugmentationSource::Networks(members) = augmentation.source {
-            let seed = self.settings.seed;
-            let fit = || fit_networks(&self.replay, members, seed);
-            self.networks.get_or_insert_with(fit);
-        }
-        let mut branching = random(self.settings.seed, Purpose::Branch, self.step);
-        let round = Round {
-            replay: &self.replay,
-            task: self.task,
-            actor: self.agent.actor(),
-            settings,
-            context: augmentation.context,
-        };
-        let imagined = match (&augmentation.source, forecaster) {
-            (AugmentationSource::Truth, _) => match &mut self.evaluator {
-                Some(simulator) => round.simulate(&mut **simulator, &mut branching)?,
-                None => Vec::new(),
-            },
-            (_, Some(forecaster)) => round.forecast(forecaster, &mut branching)?,
-            _ if let Some(networks) = &self.networks => {
-                round.in_networks(networks, &mut branching)?
-            }
-            (_, None) => return Err(LearningError::NoForecaster),
-        };
-        self.imagined = ReplayBuffer::new(self.settings.capacity);
-        for transition in imagined.into_iter().filter(is_finite) {
-            self.imagined.push(transition, false);
-        }
-        Ok(())
-    }
-
-    /// True if an episode is long enough for a segment.
-    fn has_segment(&self, settings: &AugmentationSettings) -> bool {
-        let mut episodes = self.replay.episodes();
-        episodes.any(|episode| episode.len() >= settings.min_context)
-    }
-
-    /// Imagines transitions from segments of the replay buffer, if an episode is long enough.
-    fn imagine(
-        &mut self,
-        settings: &AugmentationSettings,
-        forecaster: Option<&Forecaster>,
-    ) -> Result<(), LearningError> {
-        if settings.source == AugmentationSource::Replay {
-            return Ok(());
-        }
-        let mut imagination = random(self.settings.seed, Purpose::Imagine, self.agent.updates);
-        let (shortest, longest) = (settings.min_context, settings.context);
-        for _ in 0..settings.segments {
-            let replay = &self.replay;
-            let Some(window) = replay.sample_segment(shortest, longest, &mut imagination) else {
-                return Ok(());
-            };
-            let segment = EpisodeSegment {
-                rows: window.filter_map(|row| self.replay.row(row)).collect(),
-                task: self.task,
-                actor: self.agent.actor(),
-            };
-            let imagined = match (&settings.source, forecaster) {
-                (AugmentationSource::Truth, _) => match &mut self.evaluator {
-                    Some(simulator) => {
-                        segment.simulate(&mut **simulator, settings, &mut imagination)?
-                    }
-                    None => Vec::new(),
-                },
-                (_, Some(forecaster)) => {
-                    segment.forecast(forecaster, settings, &mut imagination)?
-                }
-                (_, None) => return Err(LearningError::NoForecaster),
-            };
-            for transition in imagined.into_iter().filter(is_finite) {
-                self.imagined.push(transition, false);
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that a forecaster can serve these settings.
-    ///
-    /// # Errors
-    /// [`LearningError::Augmentation`] if it cannot read segments of the context's length, or would
-    /// ignore the policy's actions.
-    pub fn check_forecaster(
-        settings: &AugmentationSettings,
-        forecaster: &Forecaster,
-    ) -> Result<(), LearningError> {
-        let steps = match settings.imagination {
-            Imagination::OneStep => 0,
-            Imagination::Rollouts { steps, .. } => steps + 1,
-            Imagination::Branches(branches) => branches.steps + 1,
-        };
-        if forecaster.longest_context(steps) <= settings.context {
-            return Err(LearningError::Augmentation(
-                "the model's window is shorter than the context",
-            ));
-        }
-        if steps > 0 && !forecaster.sees_actions() {
-            return Err(LearningError::Augmentation(
-                "this forecaster does not see actions: its rollouts do not depend on the policy (try \
-                 `method=dicl-sa` or `experts=linear`)",
-            ));
-        }
-        let other_actions = settings.actions == super::ImaginedActions::Policy;
-        if steps == 0 && other_actions && forecaster.sees_actions() {
-            return Err(LearningError::Augmentation(
-                "this forecaster's next states depend on the recorded actions: other actions need \
-                 rollouts (`rollout=1`)",
-            ));
-        }
-        Ok(())
-    }
-
     fn random_action(&self, random: &mut ChaCha8Rng) -> Vec<f32> {
         let actor = self.agent.actor();
         let ends = actor.scale.iter().zip(&actor.bias);
@@ -495,91 +333,78 @@ impl Training {
             .collect()
     }
 
-    /// Returns the discounted entropy bonus of the actor at the observations `[rows, observations]`
-    /// of the steps after the first one.
-    fn entropy_bonus(&mut self, later: &[f32], discount: f64, random: &mut ChaCha8Rng) -> f64 {
-        if later.is_empty() {
-            return 0.0;
-        }
-        let drawn = self.agent.actor().draw(later, &mut self.tape, random);
-        let logs = drawn.log_probability.iter();
-        let bonus = logs.fold((0.0, discount), |(sum, discount_power), &log| {
-            (
-                sum - discount_power * f64::from(log),
-                discount_power * discount,
-            )
-        });
-        f64::from(self.agent.entropy_coefficient()) * bonus.0
-    }
-
-    fn check_finite(&self, values: &[f32]) -> Result<(), LearningError> {
+    pub(super) fn check_finite(&self, values: &[f32]) -> Result<(), LearningError> {
         match values.iter().all(|x| x.is_finite()) {
             true => Ok(()),
             false => Err(LearningError::Diverged(self.step)),
         }
     }
-
-    fn evaluate(&mut self) -> Result<Evaluation, LearningError> {
-        let mut returns = Vec::new();
-        let mut over = 0.0;
-        let mut drawing = random(self.settings.seed, Purpose::Evaluate, self.step);
-        let discount = f64::from(self.settings.agent.discount);
-        let mut simulator = self.evaluator.take();
-        for episode in 0..self.settings.evaluation_episodes {
-            let Some(simulator) = &mut simulator else {
-                break;
-            };
-            let mut observation = narrow(simulator.reset(EVALUATION_SEED + episode as u64));
-            let (mut total, mut discounted, mut discount_power) = (0.0, 0.0, 1.0);
-            let first = observation.clone();
-            let mut first_action = None;
-            let mut later = Vec::new();
-            loop {
-                let action = self.agent.actor().mean(&observation, &mut self.tape);
-                self.check_finite(&action)?;
-                let step = simulator.step(&wide(&action))?;
-                first_action.get_or_insert(action);
-                total += step.reward;
-                discounted += discount_power * step.reward;
-                discount_power *= discount;
-                observation = narrow(step.observation);
-                if step.terminated || step.truncated {
-                    break;
-                }
-                later.extend_from_slice(&observation);
-            }
-            discounted += self.entropy_bonus(&later, discount, &mut drawing);
-            let value = self.agent.values(&first, &first_action.unwrap_or_default());
-            over += f64::from(value[0]) - discounted;
-            returns.push(total);
-        }
-        self.evaluator = simulator;
-        let count = returns.len() as f64;
-        let mean = returns.iter().sum::<f64>() / count;
-        match returns.is_empty() {
-            true => self.check_finite(self.agent.actor().network.parameters())?,
-            false => self.check_finite(&[mean as f32, over as f32])?,
-        }
-        let squares: f64 = returns.iter().map(|r| (r - mean).powi(2)).sum();
-        Ok(Evaluation {
-            step: self.step,
-            mean,
-            std: (squares / count).sqrt(),
-            overestimation: over / count,
-            entropy_coefficient: f64::from(self.agent.entropy_coefficient()),
-            seconds: self.seconds,
-        })
-    }
-}
-
-fn is_finite(transition: &Transition) -> bool {
-    transition.next.iter().all(|x| x.is_finite())
 }
 
 /// Returns the random stream of a purpose in a step or update. It depends on no other draws, so
 /// that a resumed run equals an uninterrupted one.
-fn random(seed: u64, purpose: Purpose, step: usize) -> ChaCha8Rng {
+pub(super) fn random(seed: u64, purpose: Purpose, step: usize) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(((purpose as u64) << 56) | step as u64);
     random
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::offline::tests::recorded;
+    use super::super::{OfflineSettings, SacSettings};
+    use super::*;
+
+    fn settings() -> TrainingSettings {
+        TrainingSettings {
+            steps: 60,
+            batch: 8,
+            learning_starts: 40,
+            evaluate_every: 30,
+            evaluation_episodes: 1,
+            agent: SacSettings {
+                hidden: 8,
+                ..SacSettings::default()
+            },
+            ..TrainingSettings::of_task("pendulum")
+        }
+    }
+
+    #[test]
+    fn updates_per_step_multiply_updates() {
+        let updates = |updates_per_step, update_every| {
+            let mut training = Training::new(TrainingSettings {
+                updates_per_step,
+                update_every,
+                ..settings()
+            })
+            .unwrap();
+            while !training.is_done() {
+                training.advance(None).unwrap();
+            }
+            training.agent.updates
+        };
+        assert_eq!(updates(1, 1), 20);
+        assert_eq!(updates(3, 1), 60);
+        assert_eq!(updates(3, 10), 60);
+    }
+
+    /// Without evaluations, a task without a simulator is learned from recordings.
+    #[test]
+    fn recordings_need_no_environment() {
+        let logged = recorded("half-cheetah", 30);
+        let settings = TrainingSettings {
+            task: "half-cheetah".to_owned(),
+            evaluation_episodes: 0,
+            offline: Some(OfflineSettings::new(vec!["logged".to_owned()], &logged)),
+            ..settings()
+        };
+        let mut training = Training::offline(settings.clone(), &logged).unwrap();
+        assert!(training.environment.is_none() && training.evaluator.is_none());
+        let found = training.advance(None).unwrap();
+        assert!(found.mean.is_nan());
+        assert_eq!((training.agent.updates, training.replay.len()), (30, 30));
+        let missing = Training::new(settings).unwrap().advance(None).unwrap_err();
+        assert!(matches!(missing, LearningError::Recordings(_)));
+    }
 }

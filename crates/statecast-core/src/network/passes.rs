@@ -111,7 +111,9 @@ impl Network {
             product::outputs(x, weight, layer.extents(rows), y);
             match tape.slopes.get_mut(i) {
                 Some(slopes) => {
-                    let dropout = dropout.as_mut().map(|(rate, random)| (*rate, &mut **random));
+                    let dropout = dropout
+                        .as_mut()
+                        .map(|(rate, random)| (*rate, &mut **random));
                     tape.regularised[i].apply(y, layer.outputs, self.layer_norm, dropout);
                     self.activation.apply(y, bias, slopes);
                 }
