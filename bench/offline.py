@@ -18,6 +18,7 @@ from document import put
 
 ROOT = Path(__file__).resolve().parents[1]
 BRANCHES = "--algorithm dicl-sac --batch 64 --alpha 3 --branch 5 --branch-every 500 --branches 1000"
+DEEP = "--algorithm dicl-sac --alpha 0.5 --branch 5 --branch-every 1000 --branches 2000"
 SMALL = "--evaluate-every 1000 --evaluation-episodes 50"
 LARGE = "--evaluate-every 5000 --evaluation-episodes 0 --hidden 128"
 MODELS = {
@@ -37,7 +38,21 @@ STUDIES = {
         "half-cheetah",
         ["HalfCheetah-v5__medium"],
         f"{LARGE} --steps 30000 --batch 128",
-        {"td3-bc": "--algorithm td3-bc"},
+        {
+            "td3-bc": "--algorithm td3-bc",
+            "networks": f"{DEEP} --ensemble 4 --penalty 1 --critics 5",
+        },
+    ),
+    # Branches of one step in the simulator: a model without error, whose branches end at once.
+    "pendulum-edges": (
+        "pendulum",
+        ["Pendulum-v1__expert"],
+        f"{SMALL} --algorithm dicl-sac --batch 13 --alpha 9 --branch 1 --branch-every 100 --branches 1000 --control truth",
+        {
+            "two critics": "",
+            "ten critics": "--critics 10",
+            "half of the branches from imagined states": "--imagined-starts 0.5",
+        },
     ),
 }
 

@@ -71,6 +71,7 @@ pub enum Imagination {
 
 /// Settings of branches. Each round of branches replaces the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BranchSettings {
     /// Most steps per branch.
     pub steps: usize,
