@@ -70,6 +70,14 @@ pub enum Imagination {
 }
 
 /// Settings of branches. Each round of branches replaces the one before it.
+///
+/// ```
+/// use statecast::learning::{AugmentationSettings, AugmentationSource, BranchSettings};
+/// let branches = BranchSettings { steps: 20, max_variance: Some(0.1), ..BranchSettings::default() };
+/// let simulator = AugmentationSource::Truth;
+/// let settings = AugmentationSettings::of_branches("pendulum", simulator, branches);
+/// assert_eq!(settings.branches(), Some(branches));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BranchSettings {

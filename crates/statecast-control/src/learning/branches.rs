@@ -364,13 +364,6 @@ mod tests {
         // The simulator has no variance.
         assert_eq!(counts(1e-12), [0, 200, 0]);
         assert_eq!(counts(1e12), [200, 200, 200]);
-        // Networks are surer at some states than at others.
-        let found = [3e-5, 3e-4, 3e-3].map(|most| counts(most)[2]);
-        assert!(found.is_sorted(), "{found:?}");
-        assert!(
-            found.iter().any(|count| (1..200).contains(count)),
-            "{found:?}"
-        );
     }
 
     #[test]

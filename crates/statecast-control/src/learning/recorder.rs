@@ -186,3 +186,46 @@ pub(super) fn simulate_path(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::environment::ActionSpace;
+
+    /// Of two paths, the one whose step is more uncertain than the limit stops before it, and the
+    /// other one earns less by its own uncertainty.
+    #[test]
+    fn each_path_stops_and_pays_by_its_own_variance() {
+        let task = Task::named("pendulum").unwrap();
+        let space = ActionSpace::Box {
+            low: &[-2.0],
+            high: &[2.0],
+        };
+        let actor = SacActor::new(3, space, 8, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        // A state that never moves has no unit.
+        let caution = Caution {
+            moves: vec![0.04, 0.0, 4.0],
+            max_variance: Some(0.5),
+            penalty: 3.0,
+        };
+        let recorder = TransitionRecorder::new(task, &actor, 2, &mut random);
+        let mut recorder = recorder.with_caution(caution);
+        let states = array![[1.0, 0.0, 0.5], [1.0, 0.0, 0.5]];
+        recorder.act(0, 0..2, states.view()).unwrap();
+        // Variances of (0.01 / 0.04 + 1 / 4) / 2 and of (0.16 / 0.04 + 1 / 4) / 2.
+        let std = array![[0.1, 9.0, 1.0], [0.4, 9.0, 1.0]];
+        recorder.spread(0..2, std.view());
+        recorder.arrive(0..2, states.view(), None);
+        assert!(!recorder.has_ended(0) && recorder.has_ended(1));
+        let [step] = &recorder.imagined[..] else {
+            panic!("one step was taken");
+        };
+        let earned = task.reward.unwrap()(&wide(&step.observation), &wide(&step.action), &[]);
+        let paid = earned - f64::from(step.reward);
+        assert!((paid - 3.0 * 0.5).abs() < 1e-5, "{paid}");
+    }
+}
