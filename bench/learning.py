@@ -15,6 +15,23 @@ ROOT = Path(__file__).resolve().parents[1]
 DICL = "--algorithm dicl-sac"
 MODELS = [f"residual={DICL}", f"vicl={DICL} --method vicl", f"dicl-s={DICL} --method dicl-s"]
 
+EPISODES = "--evaluation-episodes 100"
+EXPERTS = "--experts linear,quadratic,fourier"
+DROQ = "--layer-norm --dropout 0.01"
+
+
+def update_matched(task, steps, every, starts, batch):
+    """Arms with twenty updates a step and as many rows per update, a quarter of them real in branches."""
+    branches = f"{DICL} {DROQ} --batch {batch // 4} --alpha 3 --branch 20 --branches 200 --branch-every 25"
+    return [
+        *("--env", task, "--steps", str(steps)),
+        *("--arm", f"droq=--algorithm sac --batch {batch} {DROQ}"),
+        *("--arm", f"experts={branches} {EXPERTS} --max-variance 0.1"),
+        *("--arm", f"truth={branches} --control truth"),
+        *("--every-arm", f"--updates-per-step 20 --learning-starts {starts} --evaluate-every {every} {EPISODES}"),
+    ]
+
+
 # Flags of `statecast train compare`.
 STUDIES = {
     "pendulum": [
@@ -29,6 +46,11 @@ STUDIES = {
         *(word for arm in MODELS for word in ("--arm", arm)),
         *("--every-arm", "--evaluate-every 1000 --evaluation-episodes 100", "--augmented", "--llm-every 64"),
     ],
+    "updates-pendulum": [
+        *update_matched("pendulum", 1000, 50, 200, 256),
+        *("--arm", "sac=--algorithm sac --batch 256"),
+    ],
+    "updates-swing-up": [*update_matched("cart-pole-swing-up", 2500, 250, 500, 128), "--threshold", "123"],
     "ablations": [
         *("--env", "pendulum", "--steps", "6000"),
         *("--algorithms", "sac"),
@@ -46,11 +68,12 @@ STUDIES = {
 }
 
 
-def study(program, name, seeds, folder):
+def study(program, name, seeds, folder, at_once):
     """The summaries of a study's arms, and its threshold."""
     output = folder / f"{name}.csv"
     command = [program, "train", "compare", *STUDIES[name], "--seeds", seeds, "--out", folder / name]
     command += ["--output", output, "--report", folder / f"{name}.html"]
+    command += ["--at-once", at_once] if at_once else []
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
     return json.loads(output.with_suffix(".manifest.json").read_text())
 
@@ -83,14 +106,16 @@ def table(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=ROOT / "target/release/statecast")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, help="seeds per arm; default 10 for the updates, else 5")
+    parser.add_argument("--at-once", type=int, help="runs at a time; default one a core")
     parser.add_argument("--only", nargs="*", default=list(STUDIES))
     parser.add_argument("--folder", type=Path, default=ROOT / "runs/learning")
     parser.add_argument("--document", type=Path, default=ROOT / "docs/dicl-sac.md")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.only:
-        found = table(study(arguments.program, name, arguments.seeds, arguments.folder))
+        seeds = arguments.seeds or (10 if name.startswith("updates") else 5)
+        found = table(study(arguments.program, name, seeds, arguments.folder, arguments.at_once))
         put(arguments.document, name, found)
 
 

@@ -367,3 +367,48 @@ fn invalid_comparisons_and_augmentations_are_errors() {
         "{said}"
     );
 }
+
+/// An agent learns from a recording alone, and its policy is chosen without the simulator.
+#[test]
+fn recordings_alone_train_an_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let logged = folder.path().join("logged.csv");
+    let mut rows = "episode,obs_0,obs_1,obs_2,act_0,reward,next_0,next_1,next_2\n".to_owned();
+    for row in 0..60 {
+        let x = f64::from(row) / 60.0;
+        rows += &format!("{},{x},{x},{x},{x},-1,{x},{x},{x}\n", row / 20);
+    }
+    std::fs::write(&logged, rows).unwrap();
+    let out = folder.path().join("run");
+    let (logged, run_folder) = (logged.to_str().unwrap(), out.to_str().unwrap());
+    let short = "--steps 40 --evaluate-every 20 --evaluation-episodes 0 --hidden 8 --batch 8";
+    let flags = |algorithm: &'static str| -> Vec<&str> {
+        ["train", "pendulum", "--out", run_folder, "--algorithm"]
+            .into_iter()
+            .chain([algorithm])
+            .chain(short.split(' '))
+            .collect()
+    };
+    let (good, _, said) = run(&flags("td3-bc"));
+    assert!(!good && said.contains("--offline"), "{said}");
+    let offline = [
+        flags("td3-bc"),
+        vec!["--offline", logged, "--candidates", "1"],
+    ]
+    .concat();
+    let (good, text, said) = run(&offline);
+    assert!(good, "{said}");
+    assert!(!text.contains("NaN") && text.contains("chosen: "), "{text}");
+    assert!(out.join("chosen.safetensors").exists());
+    assert!(out.join("policy-000000040.safetensors").exists());
+    // Another recording is another run.
+    let renamed = folder.path().join("renamed.csv");
+    std::fs::copy(logged, &renamed).unwrap();
+    let other = [
+        flags("td3-bc"),
+        vec!["--offline", renamed.to_str().unwrap()],
+    ]
+    .concat();
+    let (good, _, said) = run(&other);
+    assert!(!good && said.contains("holds another run"), "{said}");
+}

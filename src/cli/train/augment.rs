@@ -10,8 +10,8 @@ use crate::cli::input::ModelArguments;
 use crate::forecast::{Forecaster, Method};
 use crate::forecasters::{Combining, Forecasters};
 use crate::learning::{
-    AugmentationSettings, AugmentationSource, Imagination, ImaginedActions, NextState,
-    SampleWeighting, Training, TrainingSettings,
+    AugmentationSettings, AugmentationSource, BranchSettings, Imagination, ImaginedActions,
+    NextState, SampleWeighting, Training, TrainingSettings,
 };
 use crate::model::{ModelSource, Work};
 
@@ -48,13 +48,45 @@ pub(super) struct Augmentation {
     /// Rollouts per segment, with --rollout [default: 32]
     #[arg(long, value_name = "COUNT", requires = "rollout")]
     paths: Option<usize>,
+    /// Imagine branches of at most so many steps under the policy, from states of the whole replay
+    /// buffer and by a model that has read the latest --context transitions, by default all; for
+    /// models that condition on actions, such as --experts linear,quadratic,fourier
+    #[arg(long, value_name = "STEPS", conflicts_with_all = ["rollout", "llm_every", "segments"])]
+    branch: Option<usize>,
+    /// Branches per round, each round replacing the one before, with --branch [default: 400]
+    #[arg(long, value_name = "COUNT", requires = "branch")]
+    branches: Option<usize>,
+    /// Environment steps between rounds of branches [default: 100]
+    #[arg(long, value_name = "STEPS", requires = "branch")]
+    branch_every: Option<usize>,
+    /// Stop a branch before a step whose forecast variance is larger, in units of the mean squared
+    /// step; persistence has about 1 [default: no limit]
+    #[arg(long, value_name = "VARIANCE", requires = "branch")]
+    max_variance: Option<f64>,
     /// Next state: the mean of the forecast density or a draw from it [default: mean; with
-    /// --rollout a draw]
+    /// --rollout or --branch a draw]
     #[arg(long, value_parser = next(), value_name = "WHICH")]
     next: Option<NextState>,
     /// Weighting of imagined samples by the model's uncertainty [default: uniform]
     #[arg(long, value_parser = weighting(), value_name = "HOW", alias = "trust")]
     weighting: Option<SampleWeighting>,
+    /// Fraction of the branches that start at imagined states of the round before, so that the ends
+    /// of branches are trained, too [default: 0]
+    #[arg(long, value_name = "FRACTION", requires = "branch")]
+    imagined_starts: Option<f64>,
+    /// Penalty on the reward of an imagined step per unit of its forecast standard deviation, in
+    /// units of the root mean squared step [default: 0]
+    #[arg(long, value_name = "REWARD", requires = "branch")]
+    penalty: Option<f64>,
+    /// Imagine branches in an ensemble of so many networks, fitted to the recordings of --offline,
+    /// instead of the model
+    #[arg(
+        long,
+        value_name = "NETWORKS",
+        requires = "branch",
+        conflicts_with = "control"
+    )]
+    ensemble: Option<usize>,
     /// Control arm: the simulator instead of the model, or additional real transitions
     #[arg(long, value_parser = control(), value_name = "ARM")]
     control: Option<AugmentationSource>,
@@ -116,6 +148,7 @@ impl Augmentation {
             self.segments,
             self.rollout,
             self.paths,
+            self.branch,
         ];
         counts.iter().all(Option::is_none)
             && self.alpha.is_none()
@@ -130,20 +163,35 @@ impl Augmentation {
         experts: &NameArguments,
         method: Method,
     ) -> anyhow::Result<AugmentationSource> {
-        if self.control.is_some() {
+        let instead = self.ensemble.map(AugmentationSource::Networks);
+        let instead = self.control.clone().or(instead);
+        if instead.is_some() {
             ensure!(
                 names_no_forecaster(model, experts),
-                "--control: the simulator or the replay buffer replaces the model; give no --model or --experts"
+                "--control, --ensemble: these replace the model; give no --model or --experts"
             );
         }
-        Ok(match &self.control {
-            Some(control) => control.clone(),
+        Ok(match instead {
+            Some(instead) => instead,
             None => {
                 let name = experts.name(model);
                 let names: Vec<String> = name.members().iter().map(ToString::to_string).collect();
                 let names = names.join("+");
                 AugmentationSource::Forecaster(format!("{names} {}", model.described(method)))
             }
+        })
+    }
+
+    /// Returns the settings of branches, if there are any.
+    pub(super) fn branching(&self) -> Option<BranchSettings> {
+        let default = BranchSettings::default();
+        self.branch.map(|steps| BranchSettings {
+            steps,
+            count: self.branches.unwrap_or(default.count),
+            every: self.branch_every.unwrap_or(default.every),
+            max_variance: self.max_variance,
+            imagined_starts: self.imagined_starts.unwrap_or(default.imagined_starts),
+            penalty: self.penalty.unwrap_or(default.penalty),
         })
     }
 
@@ -192,6 +240,7 @@ pub(super) fn models(
     let (paths, horizon) = match augmentation.imagination {
         Imagination::OneStep => (1, 1),
         Imagination::Rollouts { steps, count } => (count, steps + 1),
+        Imagination::Branches(branches) => (branches.count, branches.steps + 1),
     };
     let work = Work {
         channels: task.observation.len() + task.action.len(),

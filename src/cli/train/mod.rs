@@ -2,6 +2,7 @@
 
 mod augment;
 mod compare;
+mod offline;
 mod single;
 
 use clap::{Args, Subcommand};
@@ -18,6 +19,9 @@ use clap::{Args, Subcommand};
     after_long_help = "Examples:\n  \
     statecast train pendulum --steps 10000 --seed 1 --out runs/p1\n  \
     statecast train pendulum --algorithm dicl-sac --method dicl-s --out runs/d1\n  \
+    statecast train pendulum --updates-per-step 20 --layer-norm --dropout 0.01 --batch 64 \\\n    \
+      --algorithm dicl-sac --branch 20 --experts linear,quadratic,fourier --alpha 3 --out runs/b1\n  \
+    statecast train pendulum --offline logged.npz --algorithm td3-bc --out runs/o1\n  \
     statecast train compare --env pendulum --algorithms sac,dicl-sac --seeds 5 --report learning.html\n  \
     statecast evaluate logged.npz --env pendulum --policy runs/p1/best.safetensors"
 )]

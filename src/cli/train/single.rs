@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 
 use super::augment::{Augmentation, forecaster, models, names_no_forecaster};
+use super::offline::Offline;
 use crate::cli::experts::NameArguments;
 use crate::cli::input::ModelArguments;
 use crate::cli::terminal::tell;
@@ -15,7 +16,7 @@ use crate::cli::rules::RuleArguments;
 use crate::cli::terminal::show;
 use crate::environment::EnvironmentSource;
 use crate::forecast::{Forecaster, Method};
-use crate::learning::{AugmentationSettings, Evaluation, TrainingRun, TrainingSettings};
+use crate::learning::{AugmentationSettings, Evaluation, TrainingSettings};
 use crate::output::number;
 
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ pub(super) struct Arguments {
     /// Source of the default settings
     #[arg(long, value_enum, default_value_t = Preset::Own)]
     preset: Preset,
-    /// Environment steps
+    /// Environment steps; rounds of updates with --offline
     #[arg(long, default_value_t = 10_000)]
     steps: usize,
     /// Random seed
@@ -43,11 +44,13 @@ pub(super) struct Arguments {
     /// Steps between evaluations, each with a checkpoint
     #[arg(long, default_value_t = 500)]
     evaluate_every: usize,
-    /// Episodes per evaluation
+    /// Episodes per evaluation; 0 with --offline needs no simulator
     #[arg(long, default_value_t = 20)]
     evaluation_episodes: usize,
     #[command(flatten)]
     agent: AgentArguments,
+    #[command(flatten)]
+    offline: Offline,
     #[command(flatten)]
     augmentation: Augmentation,
     #[command(flatten)]
@@ -72,9 +75,12 @@ struct AgentArguments {
     /// tasks]
     #[arg(long, value_name = "STEPS")]
     learning_starts: Option<usize>,
-    /// Steps between rounds of updates; a round has as many updates [default: 1]
+    /// Steps between rounds of updates [default: 1]
     #[arg(long, value_name = "STEPS")]
     update_every: Option<usize>,
+    /// Updates per environment step; a round has as many times its steps [default: 1]
+    #[arg(long, value_name = "UPDATES")]
+    updates_per_step: Option<usize>,
     /// Learning rate of the actor [default: 0.0003]
     #[arg(long, value_name = "RATE")]
     actor_rate: Option<f64>,
@@ -90,6 +96,15 @@ struct AgentArguments {
     /// Critic updates between actor updates; the actor is then updated as often [default: 2]
     #[arg(long, value_name = "UPDATES", alias = "actor-every")]
     policy_frequency: Option<usize>,
+    /// Critics, whose minimum is the value [default: 2]
+    #[arg(long, value_name = "COUNT")]
+    critics: Option<usize>,
+    /// Dropout rate of the critics' hidden layers in updates [default: 0]
+    #[arg(long, value_name = "RATE")]
+    dropout: Option<f32>,
+    /// Normalise the critics' hidden layers
+    #[arg(long)]
+    layer_norm: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -98,6 +113,8 @@ enum Algorithm {
     Sac,
     /// Soft actor-critic with transitions imagined by a model from the replay buffer
     DiclSac,
+    /// TD3 with behaviour cloning, on recordings (--offline)
+    Td3Bc,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -115,7 +132,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         .as_deref()
         .context("name a folder with --out")?;
     let forecaster = arguments.forecaster(&settings)?;
-    let mut run = TrainingRun::open(folder, settings)?;
+    let mut run = arguments.offline.open(folder, settings)?;
     let settings = run.training().settings();
     let progress = Progress::new(format!("{} seed {}", settings.task, settings.seed));
     run.refused().iter().for_each(warn_of_refused);
@@ -137,15 +154,15 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     drop(progress);
     shown?;
-    let Some(best) = run.best() else {
-        return Ok(());
-    };
-    show(&format!(
-        "best: {:.1} at step {}, {}\n",
-        best.mean,
-        best.step,
-        run.best_policy().display()
-    ))
+    if let Some(best) = run.best() {
+        show(&format!(
+            "best: {:.1} at step {}, {}\n",
+            best.mean,
+            best.step,
+            run.best_policy().display()
+        ))?;
+    }
+    arguments.offline.choose(&run)
 }
 
 pub(super) fn warn_of_refused(reason: &String) {
@@ -154,6 +171,9 @@ pub(super) fn warn_of_refused(reason: &String) {
 
 /// Formats an evaluation.
 fn line(found: &Evaluation) -> String {
+    if found.mean.is_nan() {
+        return format!("step {:>8}\n", found.step);
+    }
     format!(
         "step {:>8}  return {:>9.1} ± {:<7.1}  overestimation {:>7}\n",
         found.step,
@@ -207,18 +227,35 @@ impl Arguments {
                 self.augmentation.is_empty() && names_no_forecaster(&self.model, &self.experts),
                 "models and imagined transitions need --algorithm dicl-sac"
             ),
+            Algorithm::Td3Bc => {
+                ensure!(
+                    self.augmentation.is_empty() && names_no_forecaster(&self.model, &self.experts),
+                    "--algorithm td3-bc: there are no models and no imagined transitions"
+                );
+                ensure!(
+                    self.offline.is_given(),
+                    "--algorithm td3-bc: clones recorded actions; give recordings with --offline"
+                );
+                settings.agent.value_weight = Some(self.offline.value_weight.unwrap_or(2.5));
+            }
             Algorithm::DiclSac => {
                 let source = self
                     .augmentation
                     .source(&self.model, &self.experts, self.method())?;
-                let own = match self.preset {
-                    Preset::Own => None,
-                    Preset::Paper => AugmentationSettings::published(task, source.clone()),
-                };
+                let branches = self.augmentation.branching();
+                let own =
+                    match self.preset {
+                        _ if let Some(branches) = branches => Some(
+                            AugmentationSettings::of_branches(task, source.clone(), branches),
+                        ),
+                        Preset::Own => None,
+                        Preset::Paper => AugmentationSettings::published(task, source.clone()),
+                    };
                 let own = own.unwrap_or_else(|| AugmentationSettings::of_task(task, source));
                 settings.augmentation = Some(self.augmentation.apply_to(own));
             }
         }
+        settings.offline = self.offline.settings(&settings.environment()?.task()?)?;
         settings.check()?;
         Ok(settings)
     }
@@ -234,6 +271,7 @@ impl AgentArguments {
         over(&mut settings.capacity, self.capacity);
         over(&mut settings.learning_starts, self.learning_starts);
         over(&mut settings.update_every, self.update_every);
+        over(&mut settings.updates_per_step, self.updates_per_step);
         let agent = &mut settings.agent;
         over(&mut agent.hidden, self.hidden);
         over(&mut agent.actor_rate, self.actor_rate);
@@ -241,5 +279,8 @@ impl AgentArguments {
         over(&mut agent.discount, self.discount);
         over(&mut agent.tau, self.tau);
         over(&mut agent.policy_frequency, self.policy_frequency);
+        over(&mut agent.critics, self.critics);
+        over(&mut agent.dropout, self.dropout);
+        agent.layer_norm |= self.layer_norm;
     }
 }

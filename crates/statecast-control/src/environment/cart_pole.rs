@@ -92,6 +92,10 @@ impl System for CartPole {
         self.state.map(|value| f64::from(value as f32)).to_vec()
     }
 
+    fn state_of(&self, observation: &[f64]) -> Option<Vec<f64>> {
+        Some(observation.to_vec())
+    }
+
     fn advance(&mut self, action: &[f64]) -> (f64, bool) {
         let [x, x_dot, theta, theta_dot] = self.state;
         let force = if action[0] == 1.0 { FORCE } else { -FORCE };

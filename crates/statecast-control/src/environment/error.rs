@@ -121,6 +121,13 @@ pub enum EnvironmentError {
         reason: String,
     },
 
+    /// An observation that does not tell the state.
+    #[error("{task}: the state does not follow from this observation")]
+    Unobserved {
+        /// Name of the task.
+        task: &'static str,
+    },
+
     /// MuJoCo's description of a robot cannot be read.
     #[error("{task}: {reason}")]
     Model {

@@ -100,6 +100,21 @@ pub trait Environment: Send {
     /// [`EnvironmentError::NoState`] if the environment takes none; nothing is changed then.
     fn restore(&mut self, state: &[f64]) -> Result<Vec<f64>, EnvironmentError>;
 
+    /// Starts an episode in the state at which an observation is made, and returns the first
+    /// observation. What neither dynamics nor rewards depend on, such as how far a robot has run,
+    /// is zero.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvironmentError::Unobserved`] if observations of the task do not tell the state, or this
+    /// one has another width or a value that is not finite, [`EnvironmentError::NoState`] if the environment takes
+    /// none, as by default; nothing is changed then.
+    fn restore_observation(&mut self, _observation: &[f64]) -> Result<Vec<f64>, EnvironmentError> {
+        Err(EnvironmentError::NoState {
+            task: self.task().name,
+        })
+    }
+
     /// Takes an action, as wide as [`Task::action`] and in its units, and lets [`Task::dt`] pass.
     ///
     /// # Errors

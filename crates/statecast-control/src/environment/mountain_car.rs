@@ -92,6 +92,10 @@ impl System for MountainCar {
         vec![single(self.position), single(self.velocity)]
     }
 
+    fn state_of(&self, observation: &[f64]) -> Option<Vec<f64>> {
+        Some(observation.to_vec())
+    }
+
     fn advance(&mut self, action: &[f64]) -> (f64, bool) {
         let slope = GRAVITY * self.rounded(3.0 * self.position).cos();
         let push = action[0].clamp(-1.0, 1.0) as f32 * POWER - slope as f32;

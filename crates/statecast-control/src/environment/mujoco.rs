@@ -210,6 +210,15 @@ impl System for Robot {
         observation
     }
 
+    fn state_of(&self, observation: &[f64]) -> Option<Vec<f64>> {
+        let hidden = vec![0.0; self.settings.hidden];
+        let positions = self.data.qpos().len() - self.settings.hidden;
+        // A speed at its bound may have been larger.
+        let speeds = &observation[positions..];
+        let told = speeds.iter().all(|v| v.abs() < self.settings.max_speed);
+        told.then(|| [hidden, observation.to_vec()].concat())
+    }
+
     fn advance(&mut self, action: &[f64]) -> (f64, bool) {
         let before = self.data.qpos()[0];
         self.data.ctrl_mut().copy_from_slice(action);

@@ -75,6 +75,11 @@ impl System for Pendulum {
             .to_vec()
     }
 
+    fn state_of(&self, observation: &[f64]) -> Option<Vec<f64>> {
+        let theta = observation[1].atan2(observation[0]);
+        Some(vec![theta, observation[2]])
+    }
+
     fn advance(&mut self, action: &[f64]) -> (f64, bool) {
         let torque = torque(action);
         let reward = -cost(wrap(self.theta), self.theta_dot, torque);

@@ -73,6 +73,11 @@ impl Environment for Ruled {
         Ok(self.begin(observation))
     }
 
+    fn restore_observation(&mut self, observation: &[f64]) -> Result<Vec<f64>, EnvironmentError> {
+        let observation = self.inner.restore_observation(observation)?;
+        Ok(self.begin(observation))
+    }
+
     fn step(&mut self, action: &[f64]) -> Result<StepResult, EnvironmentError> {
         self.task.check_action(action)?;
         let task = self.task.name;

@@ -22,6 +22,12 @@ pub(super) trait System: Send {
     /// Returns the observation of the state.
     fn observation(&self) -> Vec<f64>;
 
+    /// Returns the state at which an observation is made, as far as the dynamics depend on it;
+    /// `None` if observations do not tell it.
+    fn state_of(&self, _observation: &[f64]) -> Option<Vec<f64>> {
+        None
+    }
+
     /// Advances one time step under an action; returns the reward and whether the new state is
     /// terminal.
     fn advance(&mut self, action: &[f64]) -> (f64, bool);
@@ -77,6 +83,18 @@ impl<S: System> Environment for Simulation<S> {
         Ok(self.start(state))
     }
 
+    fn restore_observation(&mut self, observation: &[f64]) -> Result<Vec<f64>, EnvironmentError> {
+        let task = self.task();
+        let expected = task.observation.len();
+        let finite = observation.iter().all(|value| value.is_finite());
+        let state = match observation.len() == expected && finite {
+            true => self.system.state_of(observation),
+            false => None,
+        };
+        let state = state.ok_or(EnvironmentError::Unobserved { task: task.name })?;
+        self.restore(&state)
+    }
+
     fn step(&mut self, action: &[f64]) -> Result<StepResult, EnvironmentError> {
         let task = self.system.task();
         task.check_action(action)?;
@@ -117,6 +135,23 @@ mod tests {
                 .zip(high)
                 .map(|(low, high)| low + share * (high - low))
                 .collect(),
+        }
+    }
+
+    /// A step from the state of an observation is the step from the state itself.
+    #[test]
+    fn the_state_follows_from_an_observation() {
+        for name in BUILT_IN {
+            let (mut one, mut other) = (named(name).unwrap(), named(name).unwrap());
+            one.reset(3).unwrap();
+            let push = action(one.task(), 0.7);
+            let observation = one.step(&push).unwrap().observation;
+            other.restore_observation(&observation).unwrap();
+            let (found, expected) = (other.step(&push).unwrap(), one.step(&push).unwrap());
+            let pairs = found.observation.iter().zip(&expected.observation);
+            assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 1e-5), "{name}");
+            let short = other.restore_observation(&observation[1..]);
+            assert!(matches!(short, Err(EnvironmentError::Unobserved { .. })));
         }
     }
 

@@ -83,6 +83,11 @@ impl System for SwingUp {
         vec![x, x_dot, cos, sin, theta_dot]
     }
 
+    fn state_of(&self, observation: &[f64]) -> Option<Vec<f64>> {
+        let theta = observation[3].atan2(observation[2]);
+        Some(vec![observation[0], observation[1], theta, observation[4]])
+    }
+
     fn advance(&mut self, action: &[f64]) -> (f64, bool) {
         let force = action[0].clamp(-FORCE, FORCE);
         self.state = runge_kutta(self.state, force);

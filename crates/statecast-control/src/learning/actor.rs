@@ -108,6 +108,38 @@ impl SacActor {
         drawn
     }
 
+    /// Makes the standard deviation the smallest one everywhere. It stays so unless it is trained.
+    pub(super) fn without_noise(&mut self) {
+        let width = self.actions();
+        let inputs = self
+            .network
+            .layers()
+            .last()
+            .map_or(0, |layer| layer.weight.len() / (2 * width));
+        let parameters = self.network.parameters_mut();
+        // The last layer has the weights of all outputs by rows, then their biases.
+        let biases = parameters.len() - 2 * width;
+        let weights = biases - width * inputs..biases;
+        parameters[weights].fill(0.0);
+        parameters[biases + width..].fill(-10.0);
+    }
+
+    /// Returns the gradient of a loss with respect to the network's outputs `[rows, 2 actions]`,
+    /// given that with respect to the mean actions `[rows, actions]`. The tape is that of
+    /// [`mean`](Self::mean).
+    pub(super) fn mean_gradient(&self, tape: &Tape, by_action: &[f32]) -> Vec<f32> {
+        let width = self.actions();
+        let mut gradient = vec![0.0; tape.output().len()];
+        for (row, output) in tape.output().chunks(2 * width).enumerate() {
+            for a in 0..width {
+                let y = output[a].tanh();
+                let slope = (1.0 - y * y) * self.scale[a];
+                gradient[2 * row * width + a] = by_action[row * width + a] * slope;
+            }
+        }
+        gradient
+    }
+
     /// Returns the actor as a policy.
     pub fn policy(&self) -> TanhGaussian {
         let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect();
@@ -160,7 +192,7 @@ fn log_std(raw: f32) -> (f32, f32) {
     (low + half * (bent + 1.0), half * (1.0 - bent * bent))
 }
 
-fn normal(random: &mut ChaCha8Rng) -> f32 {
+pub(super) fn normal(random: &mut ChaCha8Rng) -> f32 {
     // Level 0 would be minus infinity.
     let level = random.random::<f64>().max(f64::EPSILON);
     Normal::standard().inverse_cdf(level) as f32

@@ -14,6 +14,12 @@ const MAX_CONTEXT: usize = 100_000;
 /// Most imagined rollouts per segment.
 const MAX_PATHS: usize = 4096;
 
+/// Most networks of an ensemble.
+const MAX_MEMBERS: usize = 100;
+
+/// Largest penalty per unit of uncertainty.
+const MAX_PENALTY: f64 = 1e6;
+
 /// Source of additional transitions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -24,6 +30,9 @@ pub enum AugmentationSource {
     Truth,
     /// As many additional real transitions from the replay buffer.
     Replay,
+    /// An ensemble of this number of networks, fitted once to the recordings of an offline run (Chua
+    /// et al., NeurIPS 2018).
+    Networks(usize),
 }
 
 /// The actions of imagined transitions.
@@ -39,7 +48,7 @@ pub enum ImaginedActions {
 }
 
 /// How imagined transitions are generated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Imagination {
     /// One step from every row of a segment, given the rows up to it.
@@ -54,6 +63,54 @@ pub enum Imagination {
         /// Rollouts per segment.
         count: usize,
     },
+    /// Short rollouts under the current policy from states of the whole replay buffer (Janner et
+    /// al., arXiv 1906.08253), by a forecaster that has read the latest
+    /// [`context`](AugmentationSettings::context) transitions.
+    Branches(BranchSettings),
+}
+
+/// Settings of branches. Each round of branches replaces the one before it.
+///
+/// ```
+/// use statecast::learning::{AugmentationSettings, AugmentationSource, BranchSettings};
+/// let branches = BranchSettings { steps: 20, max_variance: Some(0.1), ..BranchSettings::default() };
+/// let simulator = AugmentationSource::Truth;
+/// let settings = AugmentationSettings::of_branches("pendulum", simulator, branches);
+/// assert_eq!(settings.branches(), Some(branches));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BranchSettings {
+    /// Most steps per branch.
+    pub steps: usize,
+    /// Branches per round.
+    pub count: usize,
+    /// Environment steps between rounds.
+    pub every: usize,
+    /// A branch stops before a step whose forecast variance is larger than this, in units of the
+    /// mean squared step, averaged over the state variables; persistence has about 1. `None` does
+    /// not stop.
+    pub max_variance: Option<f64>,
+    /// Fraction of the branches that start at states of the round before, so that the states at the
+    /// ends of branches are trained, too: they have targets' values otherwise, but none of their own
+    /// (Sims et al., arXiv 2402.12527).
+    pub imagined_starts: f64,
+    /// Penalty on the reward of a step per unit of its forecast standard deviation, the root of that
+    /// variance (Yu et al., arXiv 2005.13239).
+    pub penalty: f64,
+}
+
+impl Default for BranchSettings {
+    fn default() -> Self {
+        Self {
+            steps: 3,
+            count: 400,
+            every: 100,
+            max_variance: None,
+            imagined_starts: 0.0,
+            penalty: 0.0,
+        }
+    }
 }
 
 /// Point of the forecast density that becomes the next state.
@@ -138,6 +195,27 @@ impl AugmentationSettings {
         }
     }
 
+    /// Returns the default settings of branches, whose forecaster reads all transitions.
+    pub fn of_branches(task: &str, source: AugmentationSource, branches: BranchSettings) -> Self {
+        Self {
+            imagination: Imagination::Branches(branches),
+            actions: ImaginedActions::Policy,
+            next: NextState::Sampled,
+            start_step: 0,
+            context: MAX_CONTEXT,
+            fraction: 1.0,
+            ..Self::of_task(task, source)
+        }
+    }
+
+    /// Returns the settings of branches, if transitions are imagined in branches.
+    pub fn branches(&self) -> Option<BranchSettings> {
+        match self.imagination {
+            Imagination::Branches(branches) => Some(branches),
+            _ => None,
+        }
+    }
+
     /// Returns the settings of Benechehab et al. (arXiv 2410.11711, table 3), with the middle one
     /// of their fractions of 5, 10 and 25 %. `None` for tasks that are not in the paper.
     ///
@@ -190,7 +268,7 @@ impl AugmentationSettings {
                 if !(as_is && rows && self.actions == ImaginedActions::Recorded) =>
             {
                 return refuse(
-                    "`control=replay`: real transitions take no `actions=`, `rollout=`, `next=` or `weighting=`",
+                    "`control=replay`: real transitions take no `actions=`, `rollout=`, `branch=`, `next=` or `weighting=`",
                 );
             }
             AugmentationSource::Truth
@@ -200,12 +278,18 @@ impl AugmentationSettings {
                     "`control=truth`: the simulator has no uncertainty to draw from or to weight by",
                 );
             }
+            AugmentationSource::Networks(members) if !(1..=MAX_MEMBERS).contains(&members) => {
+                return refuse("an ensemble has from 1 to 100 networks");
+            }
+            AugmentationSource::Networks(_) if self.branches().is_none() => {
+                return refuse("an ensemble of networks imagines branches only (`branch=`)");
+            }
             _ => {}
         }
         let known = task.reward.is_some();
         if self.actions == ImaginedActions::Policy
             && !known
-            && self.source != AugmentationSource::Truth
+            && matches!(self.source, AugmentationSource::Forecaster(_))
         {
             return refuse(
                 "`actions=policy`: the task has no reward function; give one with `reward-expr=`",
@@ -217,21 +301,50 @@ impl AugmentationSettings {
                 "`actions=policy`: it is not known which states end an episode; say so with `terminated-expr=` ('0' for none)",
             );
         }
-        let Imagination::Rollouts { steps, count } = self.imagination else {
-            return Ok(());
+        let (steps, count) = match self.imagination {
+            Imagination::OneStep => return Ok(()),
+            Imagination::Rollouts { steps, count } => (steps, count),
+            Imagination::Branches(branches) => {
+                branches.check()?;
+                let forecasts = matches!(self.source, AugmentationSource::Forecaster(_));
+                if forecasts && !known {
+                    return refuse("`branch=`: the task has no reward function");
+                }
+                (branches.steps, branches.count)
+            }
         };
         if !(1..=MAX_STEPS).contains(&steps) || !(1..=MAX_PATHS).contains(&count) {
-            return refuse("rollout is from 1 to 1000 steps, of 1 to 4096 paths");
+            return refuse("a rollout or branch is from 1 to 1000 steps, of 1 to 4096 paths");
         }
         if self.actions == ImaginedActions::Recorded {
-            return refuse("`rollout=`: the policy chooses the actions");
+            return refuse("`rollout=`, `branch=`: the policy chooses the actions");
         }
         if self.next == NextState::Mean && self.source != AugmentationSource::Truth {
-            return refuse("`rollout=`: states are drawn, not means");
+            return refuse("`rollout=`, `branch=`: states are drawn, not means");
         }
         match self.weighting {
             SampleWeighting::Uniform => Ok(()),
-            _ => refuse("`weighting=`: applies to one-step transitions, not to `rollout=`"),
+            _ => refuse(
+                "`weighting=`: applies to one-step transitions, not to `rollout=` or `branch=`",
+            ),
+        }
+    }
+}
+
+impl BranchSettings {
+    fn check(&self) -> Result<(), LearningError> {
+        match self.max_variance {
+            _ if self.every == 0 => Err(LearningError::Setting("branch-every")),
+            _ if !(0.0..=1.0).contains(&self.imagined_starts) => Err(LearningError::Augmentation(
+                "imagined-starts is a number from 0 to 1",
+            )),
+            _ if !(0.0..=MAX_PENALTY).contains(&self.penalty) => Err(LearningError::Augmentation(
+                "penalty is a number from 0 to 1e6",
+            )),
+            Some(most) if !(most > 0.0 && most.is_finite()) => Err(LearningError::Augmentation(
+                "max-variance is a number above 0",
+            )),
+            _ => Ok(()),
         }
     }
 }

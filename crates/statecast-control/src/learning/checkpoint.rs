@@ -155,7 +155,9 @@ fn bounded(file: &Path, limit: u64) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::offline::tests::recorded;
     use super::super::{AugmentationSettings, AugmentationSource, TrainingSettings};
+    use super::super::{BranchSettings, OfflineSettings};
     use super::*;
     use crate::forecast::Forecaster;
 
@@ -245,6 +247,76 @@ mod tests {
             );
             assert!(same(&resumed, &whole));
             assert_eq!(whole.evaluations.last().unwrap().step, 430);
+        }
+    }
+
+    /// Branches, regularised critics and recordings: what was not trained further is what was
+    /// stored.
+    #[test]
+    fn resumed_runs_of_branches_and_on_recordings_equal_uninterrupted_ones() {
+        let branches = |source| {
+            let branches = BranchSettings {
+                count: 20,
+                every: 40,
+                max_variance: Some(0.5),
+                ..BranchSettings::default()
+            };
+            let mut settings = settings();
+            settings.updates_per_step = 2;
+            settings.agent.dropout = 0.1;
+            settings.agent.layer_norm = true;
+            settings.agent.critics = 3;
+            settings.augmentation = Some(AugmentationSettings {
+                min_context: 20,
+                ..AugmentationSettings::of_branches("pendulum", source, branches)
+            });
+            settings
+        };
+        let linear_model = AugmentationSource::Forecaster("linear".to_owned());
+        let logged = recorded("pendulum", 80);
+        let offline = |settings: TrainingSettings| TrainingSettings {
+            offline: Some(OfflineSettings {
+                return_temperature: Some(0.5),
+                ..OfflineSettings::new(vec!["logged".to_owned()], &logged)
+            }),
+            ..settings
+        };
+        let mut cloning = offline(settings());
+        cloning.agent.value_weight = Some(2.5);
+        for settings in [
+            branches(linear_model),
+            branches(AugmentationSource::Truth),
+            cloning,
+            offline(branches(AugmentationSource::Truth)),
+            offline(branches(AugmentationSource::Networks(2))),
+        ] {
+            let begin = || match settings.offline {
+                Some(_) => Training::offline(settings.clone(), &logged).unwrap(),
+                None => Training::new(settings.clone()).unwrap(),
+            };
+            let folder = tempfile::tempdir().unwrap();
+            let mut stopped = begin();
+            for _ in 0..2 {
+                stopped.advance(Some(&linear())).unwrap();
+                stopped.save(folder.path()).unwrap();
+            }
+            assert_eq!(stopped.imagined.is_empty(), settings.augmentation.is_none());
+            let resumed = Training::resume(folder.path()).unwrap().unwrap();
+            assert!(resumed.refused.is_empty(), "{:?}", resumed.refused);
+            let (resumed, whole) = (finished(resumed.training), finished(begin()));
+            assert!(same(&resumed, &whole));
+            assert_eq!(
+                resumed
+                    .agent
+                    .actor_target
+                    .as_ref()
+                    .map(|t| t.parameters().to_vec()),
+                whole
+                    .agent
+                    .actor_target
+                    .as_ref()
+                    .map(|t| t.parameters().to_vec())
+            );
         }
     }
 

@@ -1,20 +1,19 @@
 //! Imagined transitions: predicted by a forecaster or by the simulator.
 
 use std::num::NonZeroUsize;
-use std::ops::Range;
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
 use super::augmentation::{
     AugmentationSettings, Imagination, ImaginedActions, NextState, SampleWeighting,
 };
+use super::recorder::{TransitionRecorder, simulate_path};
 use super::{LearningError, SacActor, Transition};
 use crate::environment::{Environment, Task};
 use crate::forecast::{
-    ChannelParts, EpisodeControl, EpisodeSteps, ForecastError, Forecaster, Method, RolloutSettings,
-    Variables,
+    ChannelParts, EpisodeControl, Forecaster, Method, RolloutSettings, Variables,
 };
 use crate::network::Tape;
 
@@ -44,7 +43,7 @@ impl EpisodeSegment<'_> {
     /// Returns the first `count` observations as a context, at most one more than there are
     /// transitions. The observation after the last transition repeats the last action: no other is
     /// known.
-    fn variables(&self, count: usize, method: Method) -> Variables {
+    pub(super) fn variables(&self, count: usize, method: Method) -> Variables {
         let row = |t: usize| self.rows[t.min(self.rows.len() - 1)];
         let states = matrix((0..count).map(|t| self.observation(t)));
         let actions = matrix((0..count).map(|t| &row(t).action));
@@ -77,10 +76,10 @@ impl EpisodeSegment<'_> {
         random: &mut ChaCha8Rng,
     ) -> Result<Vec<Transition>, LearningError> {
         match settings.imagination {
-            Imagination::OneStep => self.forecast_rows(forecaster, settings, random),
             Imagination::Rollouts { steps, count } => {
                 self.forecast_paths(forecaster, settings.min_context, (steps, count), random)
             }
+            _ => self.forecast_rows(forecaster, settings, random),
         }
     }
 
@@ -161,14 +160,7 @@ impl EpisodeSegment<'_> {
         let mut control = EpisodeControl {
             starts: starts.expect("rows are repeated").to_owned(),
             reward: None,
-            steps: TransitionRecorder {
-                task: self.task,
-                actor: self.actor,
-                pending: vec![None; count],
-                ended: vec![false; count],
-                imagined: Vec::with_capacity(count * steps),
-                random,
-            },
+            steps: TransitionRecorder::new(self.task, self.actor, count, random),
         };
         let settings = RolloutSettings {
             // One row more than steps: the last row is the state after the last step.
@@ -191,38 +183,20 @@ impl EpisodeSegment<'_> {
     ) -> Result<Vec<Transition>, LearningError> {
         let mut imagined = Vec::new();
         let (starts, steps): (Vec<usize>, usize) = match settings.imagination {
-            Imagination::OneStep => ((0..self.rows.len()).collect(), 1),
             Imagination::Rollouts { steps, count } => {
                 let starts = (0..count).map(|_| random.random_range(0..self.rows.len()));
                 (starts.collect(), steps)
             }
+            _ => ((0..self.rows.len()).collect(), 1),
         };
         let mut tape = Tape::default();
         for start in starts {
             let row = self.rows[start];
-            let mut observation = narrow(simulator.restore(&row.state)?);
-            for _ in 0..steps {
-                let action = match settings.actions {
-                    ImaginedActions::Recorded => row.action.clone(),
-                    ImaginedActions::Policy => {
-                        self.actor.draw(&observation, &mut tape, random).actions
-                    }
-                };
-                let step = simulator.step(&wide(&action))?;
-                let next = narrow(step.observation);
-                imagined.push(Transition {
-                    observation: std::mem::replace(&mut observation, next.clone()),
-                    action,
-                    reward: step.reward as f32,
-                    next,
-                    terminated: step.terminated,
-                    weight: 1.0,
-                    state: Vec::new(),
-                });
-                if step.terminated || step.truncated {
-                    break;
-                }
-            }
+            let mut act = |observation: &[f32]| match settings.actions {
+                ImaginedActions::Recorded => row.action.clone(),
+                ImaginedActions::Policy => self.actor.draw(observation, &mut tape, random).actions,
+            };
+            simulate_path(simulator, row, steps, &mut act, &mut imagined)?;
         }
         Ok(imagined)
     }
@@ -241,79 +215,6 @@ fn relative_variances(states: Array2<f64>, stds: &Array2<f64>) -> Array1<f64> {
         shares.iter().sum::<f64>() / shares.len().max(1) as f64
     };
     stds.map_axis(Axis(1), of_row)
-}
-
-/// Applies the policy on imagined paths and collects the transitions.
-struct TransitionRecorder<'r> {
-    task: &'r Task,
-    actor: &'r SacActor,
-    /// Observation and action of the current step, one per path.
-    pending: Vec<Option<(Vec<f32>, Vec<f32>)>>,
-    ended: Vec<bool>,
-    imagined: Vec<Transition>,
-    random: &'r mut ChaCha8Rng,
-}
-
-impl TransitionRecorder<'_> {
-    /// Completes a path's transition with its next state; true if the path has ended.
-    fn complete_step(&mut self, path: usize, state: &[f64]) -> bool {
-        let Some((observation, action)) = self.pending[path].take() else {
-            return true;
-        };
-        let Some(reward) = &self.task.reward else {
-            return true;
-        };
-        let earned = reward.of_step(&wide(&observation), &wide(&action), state);
-        let terminated = self.task.ends(state);
-        self.imagined.push(Transition {
-            observation,
-            action,
-            reward: earned as f32,
-            next: narrow(state.iter().copied()),
-            terminated,
-            weight: 1.0,
-            state: Vec::new(),
-        });
-        terminated
-    }
-}
-
-impl EpisodeSteps for TransitionRecorder<'_> {
-    fn act(
-        &mut self,
-        _step: usize,
-        paths: Range<usize>,
-        states: ArrayView2<f64>,
-    ) -> Result<Array2<f64>, ForecastError> {
-        let observations: Vec<f32> = narrow(states.iter().copied());
-        let mut tape = Tape::default();
-        let drawn = self.actor.draw(&observations, &mut tape, self.random);
-        let width = self.actor.actions();
-        let rows = observations
-            .chunks(states.ncols())
-            .zip(drawn.actions.chunks(width));
-        for (path, (observation, action)) in paths.clone().zip(rows) {
-            let continues = !self.ended[path];
-            self.pending[path] = continues.then(|| (observation.to_vec(), action.to_vec()));
-        }
-        let actions = Array2::from_shape_vec((paths.len(), width), wide(&drawn.actions));
-        Ok(actions.expect("an action a path"))
-    }
-
-    fn arrive(
-        &mut self,
-        paths: Range<usize>,
-        states: ArrayView2<f64>,
-        _rewards: Option<ArrayView1<f64>>,
-    ) {
-        for (path, state) in paths.zip(states.rows()) {
-            self.ended[path] = self.complete_step(path, &state.to_vec());
-        }
-    }
-
-    fn has_ended(&self, path: usize) -> bool {
-        self.ended[path]
-    }
 }
 
 #[cfg(test)]

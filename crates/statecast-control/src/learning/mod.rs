@@ -4,30 +4,41 @@ use std::path::PathBuf;
 
 mod actor;
 mod augmentation;
+mod augmented;
+mod branches;
 mod checkpoint;
+mod choice;
 mod comparison;
+mod critic;
+mod evaluation;
 mod imagination;
+mod offline;
+mod recorder;
 mod replay;
 mod run;
 mod sac;
 mod settings;
 mod side_by_side;
 mod state;
+mod td3_bc;
 mod training;
 
 pub use actor::{SacActor, SampledActions};
 pub use augmentation::{
-    AugmentationSettings, AugmentationSource, Imagination, ImaginedActions, NextState,
-    SampleWeighting,
+    AugmentationSettings, AugmentationSource, BranchSettings, Imagination, ImaginedActions,
+    NextState, SampleWeighting,
 };
 pub use checkpoint::Resumed;
+pub use choice::PolicyValue;
 pub use comparison::{Arm, ArmSummary, Comparison, CurvePoint, PlannedArm, compare};
+pub use evaluation::Evaluation;
+pub use offline::OfflineSettings;
 pub use replay::{Batch, ReplayBuffer, Transition};
 pub use run::TrainingRun;
 pub use sac::{Losses, Sac, SacSettings};
 pub use settings::TrainingSettings;
 pub use side_by_side::{PlannedRun, RunProgress, train_side_by_side};
-pub use training::{Evaluation, Training};
+pub use training::Training;
 
 /// Errors of training.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +50,9 @@ pub enum LearningError {
     /// Learning rates, a discount or tau out of range.
     #[error("learning rates are above 0 and at most 1, discount and tau from 0 to 1")]
     Rates,
+    /// A dropout rate out of range.
+    #[error("dropout is from 0 to 0.9")]
+    Dropout,
     /// Invalid or incompatible augmentation settings.
     #[error("{0}")]
     Augmentation(&'static str),
@@ -55,7 +69,10 @@ pub enum LearningError {
     #[error(transparent)]
     Forecast(#[from] crate::forecast::ForecastError),
     /// Networks or batches that take too much memory.
-    #[error("hidden is at most 4096, batch at most 65536 including imagined transitions")]
+    #[error(
+        "hidden is at most 4096, with more than 2 critics less, batch at most 65536 including imagined transitions, a \
+         round of updates at most 10000000"
+    )]
     Large,
     /// A run with other settings.
     #[error("{0}")]
@@ -79,12 +96,18 @@ pub enum LearningError {
         /// Why it failed.
         source: Box<LearningError>,
     },
+    /// Recordings that do not fit to the task or the settings.
+    #[error("recordings: {0}")]
+    Recordings(String),
     /// Discrete actions.
     #[error("{0} has discrete actions; soft actor-critic needs continuous ones")]
     DiscreteActions(&'static str),
     /// An unknown environment, or an invalid action.
     #[error(transparent)]
     Environment(#[from] crate::environment::EnvironmentError),
+    /// A failed evaluation of a policy.
+    #[error(transparent)]
+    Evaluation(#[from] crate::evaluation::EvaluationError),
     /// Invalid networks.
     #[error(transparent)]
     Network(#[from] crate::network::NetworkError),

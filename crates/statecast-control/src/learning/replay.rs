@@ -180,6 +180,11 @@ impl ReplayBuffer {
         }
     }
 
+    /// Ends the episode of the last row.
+    pub(super) fn end_episode(&mut self) {
+        self.open = false;
+    }
+
     /// Iterates over the row numbers of each episode, oldest first.
     pub fn episodes(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         self.episodes.iter().cloned()

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Evaluation, LearningError, Training, TrainingSettings};
+use crate::evaluation::Logged;
 use crate::forecast::Forecaster;
 use crate::output::{Column, ScalarEvent, Table, write_atomically, write_events};
 
@@ -61,6 +62,26 @@ impl TrainingRun {
     /// run with other settings, [`LearningError::Checkpoint`] if the folder or none of its
     /// checkpoints can be used.
     pub fn open(folder: &Path, settings: TrainingSettings) -> Result<Self, LearningError> {
+        Self::open_with(folder, settings, None)
+    }
+
+    /// Resumes the run of a folder on recordings alone, or starts one there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`LearningError::Recordings`] if the recordings are not of the task.
+    pub fn open_offline(
+        folder: &Path,
+        settings: TrainingSettings,
+        logged: &Logged,
+    ) -> Result<Self, LearningError> {
+        Self::open_with(folder, settings, Some(logged))
+    }
+
+    fn open_with(
+        folder: &Path,
+        settings: TrainingSettings,
+        logged: Option<&Logged>,
+    ) -> Result<Self, LearningError> {
         std::fs::create_dir_all(folder).map_err(failed(folder))?;
         let lock = lock(folder)?;
         let (training, refused, resumed_at) = match Training::resume(folder)? {
@@ -75,7 +96,13 @@ impl TrainingRun {
                 let step = training.step();
                 (training, resumed.refused, Some(step))
             }
-            None => (Training::new(settings)?, Vec::new(), None),
+            None => {
+                let training = match logged {
+                    Some(logged) => Training::offline(settings, logged)?,
+                    None => Training::new(settings)?,
+                };
+                (training, Vec::new(), None)
+            }
         };
         Ok(Self {
             training,
@@ -101,10 +128,12 @@ impl TrainingRun {
         &self.refused
     }
 
-    /// Returns the first of the best evaluations, whose policy is kept.
+    /// Returns the first of the best evaluations, whose policy is kept; `None` if there are no
+    /// evaluation episodes.
     pub fn best(&self) -> Option<&Evaluation> {
         let better = |best: &Evaluation, found: &Evaluation| found.mean > best.mean;
-        let mut all = self.training.evaluations().iter();
+        let all = self.training.evaluations().iter();
+        let mut all = all.filter(|found| !found.mean.is_nan());
         let first = all.next()?;
         Some(all.fold(
             first,
@@ -115,6 +144,16 @@ impl TrainingRun {
     /// Returns the path of the best policy so far.
     pub fn best_policy(&self) -> PathBuf {
         self.folder.join(BEST)
+    }
+
+    /// Returns the folder of the run.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns the path of the policy after a step of a run on recordings.
+    pub(super) fn policy_at(&self, step: usize) -> PathBuf {
+        self.folder.join(format!("policy-{step:09}.safetensors"))
     }
 
     /// Trains until the next evaluation and writes its results. The forecaster is that of the
@@ -132,10 +171,14 @@ impl TrainingRun {
         policy
             .write(&self.folder.join(LAST))
             .map_err(failed(&self.folder))?;
-        if best.is_none_or(|best| found.mean > best) {
+        if !found.mean.is_nan() && best.is_none_or(|best| found.mean > best) {
             policy
                 .write(&self.best_policy())
                 .map_err(failed(&self.folder))?;
+        }
+        if self.training.settings().offline.is_some() {
+            let path = self.policy_at(found.step);
+            policy.write(&path).map_err(failed(&path))?;
         }
         let evaluations = self.training.evaluations();
         let path = self.folder.join(EVALUATIONS);
@@ -147,7 +190,7 @@ impl TrainingRun {
     }
 }
 
-fn failed<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> LearningError {
+pub(super) fn failed<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> LearningError {
     |error| LearningError::Checkpoint {
         file: path.display().to_string(),
         reason: error.to_string(),

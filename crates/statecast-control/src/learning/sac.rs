@@ -1,13 +1,17 @@
-//! Soft actor-critic (Haarnoja et al., arXiv 1812.05905) with twin critics and a learned
+//! Soft actor-critic (Haarnoja et al., arXiv 1812.05905) with two or more critics and a learned
 //! entropy coefficient.
 
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::actor::SacActor;
+use super::critic::{Critic, minimum};
 use super::replay::Batch;
 use crate::environment::ActionSpace;
-use crate::network::{Activation, Adam, AdamSettings, Network, NetworkError, Tape, polyak};
+use crate::network::{Adam, AdamSettings, Network, NetworkError, Tape, polyak};
+
+/// Log of an entropy coefficient that counts nothing.
+const NO_ENTROPY: f32 = -30.0;
 
 /// Hyperparameters of soft actor-critic.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,6 +30,25 @@ pub struct SacSettings {
     /// Critic updates between actor updates; the actor is then updated as often.
     #[serde(alias = "actor_every")]
     pub policy_frequency: usize,
+    /// Number of critics, whose minimum is the value: two are the published agent, more of them are
+    /// more pessimistic where they disagree (An et al., arXiv 2110.01548).
+    #[serde(default = "twin")]
+    pub critics: usize,
+    /// Dropout rate of the critics' hidden layers in updates (Hiraoka et al., arXiv 2110.02034).
+    #[serde(default)]
+    pub dropout: f32,
+    /// Whether the critics' hidden layers are normalised.
+    #[serde(default)]
+    pub layer_norm: bool,
+    /// Weight of the values against the squared distance to recorded actions, the alpha of TD3+BC
+    /// (Fujimoto and Gu, arXiv 2106.06860): the actor is deterministic and there is no entropy.
+    /// `None` is soft actor-critic.
+    #[serde(default)]
+    pub value_weight: Option<f32>,
+}
+
+fn twin() -> usize {
+    2
 }
 
 impl Default for SacSettings {
@@ -37,6 +60,10 @@ impl Default for SacSettings {
             actor_rate: 3e-4,
             critic_rate: 1e-3,
             policy_frequency: 2,
+            critics: twin(),
+            dropout: 0.0,
+            layer_norm: false,
+            value_weight: None,
         }
     }
 }
@@ -44,7 +71,7 @@ impl Default for SacSettings {
 /// Losses and diagnostics of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Losses {
-    /// Sum of the mean squared errors of both critics.
+    /// Sum of the mean squared errors of all critics.
     pub critics: f32,
     /// Mean value of the first critic.
     pub value: f32,
@@ -54,29 +81,22 @@ pub struct Losses {
     pub entropy: Option<f32>,
 }
 
-/// One of the twin critics, with its target and optimizer.
-#[derive(Debug, Clone)]
-pub(super) struct Critic {
-    pub(super) network: Network,
-    pub(super) target: Network,
-    pub(super) adam: Adam,
-    gradients: Vec<f32>,
-    tape: Tape,
-}
-
 /// A soft actor-critic agent.
 #[derive(Debug, Clone)]
 pub struct Sac {
     pub(super) settings: SacSettings,
     pub(super) actor: SacActor,
     pub(super) actor_adam: Adam,
-    pub(super) critics: [Critic; 2],
+    /// At least one.
+    pub(super) critics: Vec<Critic>,
     /// Log of the entropy coefficient; a slice because the optimizer steps slices.
     pub(super) log_entropy_coefficient: [f32; 1],
     pub(super) entropy_coefficient_adam: Adam,
     pub(super) updates: usize,
-    tape: Tape,
-    gradients: Vec<f32>,
+    /// Target of a deterministic actor.
+    pub(super) actor_target: Option<Network>,
+    pub(super) tape: Tape,
+    pub(super) gradients: Vec<f32>,
 }
 
 impl Sac {
@@ -93,31 +113,26 @@ impl Sac {
         settings: SacSettings,
         random: &mut ChaCha8Rng,
     ) -> Result<Self, NetworkError> {
-        let actor = SacActor::new(observations, space, settings.hidden, random)?;
+        let mut actor = SacActor::new(observations, space, settings.hidden, random)?;
+        if settings.value_weight.is_some() {
+            actor.without_noise();
+        }
         let widths = [
             observations + space.width(),
             settings.hidden,
             settings.hidden,
             1,
         ];
-        let mut critic = || -> Result<Critic, NetworkError> {
-            let network = Network::new(&widths, Activation::Relu, random)?;
-            let parameters = network.parameters().len();
-            Ok(Critic {
-                target: network.clone(),
-                network,
-                adam: Adam::new(parameters, AdamSettings::with_rate(settings.critic_rate)),
-                gradients: vec![0.0; parameters],
-                tape: Tape::default(),
-            })
-        };
-        let critics = [critic()?, critic()?];
+        let critics = (0..settings.critics.max(1)).map(|_| Critic::new(&widths, settings, random));
+        let critics = critics.collect::<Result<Vec<_>, _>>()?;
         let parameters = actor.network.parameters().len();
         Ok(Self {
             settings,
             actor_adam: Adam::new(parameters, AdamSettings::with_rate(settings.actor_rate)),
             critics,
-            log_entropy_coefficient: [0.0],
+            // Deterministic actors have no entropy.
+            log_entropy_coefficient: [settings.value_weight.map_or(0.0, |_| NO_ENTROPY)],
+            actor_target: settings.value_weight.map(|_| actor.network.clone()),
             entropy_coefficient_adam: Adam::new(1, AdamSettings::with_rate(settings.critic_rate)),
             updates: 0,
             tape: Tape::default(),
@@ -137,15 +152,14 @@ impl Sac {
     }
 
     /// Returns values `[rows]` of actions `[rows, actions]` at observations `[rows, observations]`:
-    /// the minimum of both critics.
+    /// the minimum of the critics.
     pub fn values(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
         let inputs = self.concat(observations, actions);
         let of = |critic: &Critic| {
             let mut tape = Tape::default();
             critic.network.forward(&inputs, &mut tape).to_vec()
         };
-        let [first, second] = [of(&self.critics[0]), of(&self.critics[1])];
-        first.iter().zip(second).map(|(a, b)| a.min(b)).collect()
+        minimum(self.critics.iter().map(of))
     }
 
     /// Takes one optimizer step of the critics on a batch and, every `policy_frequency` updates,
@@ -156,13 +170,37 @@ impl Sac {
     pub fn update(&mut self, batch: &Batch, random: &mut ChaCha8Rng) -> Losses {
         let total: f32 = batch.weights.iter().sum();
         let shares: Vec<f32> = batch.weights.iter().map(|w| w / total).collect();
+        if let Some(value_weight) = self.settings.value_weight {
+            return self.update_towards_actions(batch, &shares, value_weight, random);
+        }
         let targets = self.targets(batch, random);
+        let mut losses = self.update_critics(batch, &shares, &targets, random);
+        self.updates += 1;
+        if self.updates.is_multiple_of(self.settings.policy_frequency) {
+            for _ in 0..self.settings.policy_frequency {
+                losses.entropy = Some(self.update_actor(batch, &shares, random));
+            }
+        }
+        self.follow_critics();
+        losses.entropy_coefficient = self.entropy_coefficient();
+        losses
+    }
+
+    /// Takes one optimizer step of every critic towards the targets.
+    pub(super) fn update_critics(
+        &mut self,
+        batch: &Batch,
+        shares: &[f32],
+        targets: &[f32],
+        random: &mut ChaCha8Rng,
+    ) -> Losses {
         let inputs = self.concat(&batch.observations, &batch.actions);
         let mut losses = Losses::default();
+        let dropout = self.settings.dropout;
         for (number, critic) in self.critics.iter_mut().enumerate() {
-            let values = critic.network.forward(&inputs, &mut critic.tape);
+            let values = critic.forward(&inputs, dropout, random);
             let mut gradient = Vec::with_capacity(values.len());
-            for ((value, target), share) in values.iter().zip(&targets).zip(&shares) {
+            for ((value, target), share) in values.iter().zip(targets).zip(shares) {
                 let error = value - target;
                 losses.critics += share * error * error;
                 losses.value += if number == 0 { share * value } else { 0.0 };
@@ -175,18 +213,23 @@ impl Sac {
                 .adam
                 .step(critic.network.parameters_mut(), &critic.gradients);
         }
-        self.updates += 1;
-        if self.updates.is_multiple_of(self.settings.policy_frequency) {
-            for _ in 0..self.settings.policy_frequency {
-                losses.entropy = Some(self.update_actor(batch, &shares, random));
-            }
-        }
+        losses
+    }
+
+    /// Moves the critics' targets towards the critics.
+    pub(super) fn follow_critics(&mut self) {
         for critic in &mut self.critics {
             let source = critic.network.parameters();
             polyak(critic.target.parameters_mut(), source, self.settings.tau);
         }
-        losses.entropy_coefficient = self.entropy_coefficient();
-        losses
+    }
+
+    /// Returns the minimum of the target critics' values of inputs `[rows, observations +
+    /// actions]`.
+    pub(super) fn least_target(&mut self, inputs: &[f32], random: &mut ChaCha8Rng) -> Vec<f32> {
+        let dropout = self.settings.dropout;
+        let critics = self.critics.iter_mut();
+        minimum(critics.map(|critic| critic.forward_target(inputs, dropout, random).to_vec()))
     }
 
     /// Returns the critics' targets: the reward plus, unless terminated, the discounted soft value
@@ -195,11 +238,9 @@ impl Sac {
         let drawn = self.actor.draw(&batch.next, &mut self.tape, random);
         let inputs = self.concat(&batch.next, &drawn.actions);
         let alpha = self.entropy_coefficient();
-        let [first, second] = &mut self.critics;
-        let first = first.target.forward(&inputs, &mut first.tape);
-        let second = second.target.forward(&inputs, &mut second.tape);
+        let least = self.least_target(&inputs, random);
         let worth = |row: usize| {
-            let value = first[row].min(second[row]) - alpha * drawn.log_probability[row];
+            let value = least[row] - alpha * drawn.log_probability[row];
             batch.rewards[row] + self.settings.discount * batch.continues[row] * value
         };
         (0..batch.rows()).map(worth).collect()
@@ -210,22 +251,29 @@ impl Sac {
         let drawn = self.actor.draw(&batch.observations, &mut self.tape, random);
         let inputs = self.concat(&batch.observations, &drawn.actions);
         let alpha = self.entropy_coefficient();
-        let [first, second] = &mut self.critics;
-        let of_first = first.network.forward(&inputs, &mut first.tape).to_vec();
-        let of_second = second.network.forward(&inputs, &mut second.tape).to_vec();
-        let smaller: Vec<bool> = of_first
-            .iter()
-            .zip(&of_second)
-            .map(|(a, b)| a <= b)
+        let dropout = self.settings.dropout;
+        let critics = self.critics.iter_mut();
+        let values = critics.map(|critic| critic.forward(&inputs, dropout, random).to_vec());
+        let values: Vec<Vec<f32>> = values.collect();
+        let least: Vec<usize> = (0..shares.len())
+            .map(|row| {
+                let later = 1..values.len();
+                later.fold(0, |best, critic| {
+                    match values[critic][row] < values[best][row] {
+                        true => critic,
+                        false => best,
+                    }
+                })
+            })
             .collect();
         // The loss is the mean of alpha * log density - minimum value.
         let (actions, observations) = (self.actor.actions(), self.actor.network.inputs());
         let mut by_action = vec![0.0; drawn.actions.len()];
-        for (critic, is_first) in [(first, true), (second, false)] {
-            let of_row = |(share, &smaller): (&f32, &bool)| {
-                if smaller == is_first { -share } else { 0.0 }
+        for (number, critic) in self.critics.iter_mut().enumerate() {
+            let of_row = |(share, &least): (&f32, &usize)| {
+                if least == number { -share } else { 0.0 }
             };
-            let by_value: Vec<f32> = shares.iter().zip(&smaller).map(of_row).collect();
+            let by_value: Vec<f32> = shares.iter().zip(&least).map(of_row).collect();
             let by_input = critic.network.backward_input(&mut critic.tape, &by_value);
             for (row, by_input) in by_input.chunks(observations + actions).enumerate() {
                 for a in 0..actions {
@@ -251,7 +299,7 @@ impl Sac {
         entropy
     }
 
-    fn concat(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
+    pub(super) fn concat(&self, observations: &[f32], actions: &[f32]) -> Vec<f32> {
         let (width, acting) = (self.actor.network.inputs(), self.actor.actions());
         let rows = observations.chunks(width).zip(actions.chunks(acting));
         rows.flat_map(|(o, a)| o.iter().chain(a).copied()).collect()
@@ -356,6 +404,43 @@ mod tests {
             (truncated - 2.0).abs() < 0.1 && (terminated - 1.0).abs() < 0.1,
             "{truncated} {terminated}"
         );
+    }
+
+    /// Dropout and layer normalisation change the critics only where they are asked for, and all
+    /// draws of an update come from its stream.
+    #[test]
+    fn regularised_critics_learn_and_plain_ones_draw_nothing_more() {
+        let transition = |i: usize| Transition {
+            observation: vec![0.1 * i as f32],
+            action: vec![0.5],
+            reward: 1.0,
+            next: vec![0.0],
+            terminated: true,
+            weight: 1.0,
+            state: Vec::new(),
+        };
+        let mut batch = Batch::default();
+        (0..32).for_each(|i| batch.push(&transition(i)));
+        let after = |change: fn(&mut SacSettings)| {
+            let mut settings = settings();
+            change(&mut settings);
+            let mut random = ChaCha8Rng::seed_from_u64(2);
+            let mut agent = Sac::new(1, SPACE, settings, &mut random).unwrap();
+            let mut found = Vec::new();
+            for _ in 0..300 {
+                found.push(agent.update(&batch, &mut random).critics);
+            }
+            (found, agent.values(&[0.3], &[0.5])[0])
+        };
+        let plain = after(|_| ());
+        let (_, dropped) = after(|s| s.dropout = 0.01);
+        let (_, normalised) = after(|s| s.layer_norm = true);
+        let (_, many) = after(|s| s.critics = 5);
+        assert_eq!(after(|s| s.dropout = 0.0), plain);
+        for value in [plain.1, dropped, normalised, many] {
+            assert!((value - 1.0).abs() < 0.1, "{value}");
+        }
+        assert!(dropped != plain.1 && normalised != plain.1 && many != plain.1);
     }
 
     /// A row of weight zero has no effect.

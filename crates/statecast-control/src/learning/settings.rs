@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AugmentationSettings, LearningError, SacSettings};
+use super::{
+    AugmentationSettings, AugmentationSource, LearningError, OfflineSettings, SacSettings,
+};
 use crate::environment::{EnvironmentSource, RewardExpression, TerminationExpression};
 
 /// Largest hidden layer, in units.
@@ -11,6 +13,12 @@ const MAX_HIDDEN: usize = 4096;
 
 /// Largest update, in real and imagined transitions.
 const MAX_BATCH: usize = 65_536;
+
+/// Most updates of a round.
+const MAX_ROUND: usize = 10_000_000;
+
+/// Highest dropout rate.
+const MAX_DROPOUT: f32 = 0.9;
 
 /// Settings of a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,16 +41,27 @@ pub struct TrainingSettings {
     pub batch: usize,
     /// Steps with uniformly random actions before the first update.
     pub learning_starts: usize,
-    /// Steps between rounds of updates; a round has as many updates.
+    /// Steps between rounds of updates.
     pub update_every: usize,
+    /// Updates per environment step, on average: a round has as many times its steps.
+    #[serde(default = "one")]
+    pub updates_per_step: usize,
     /// Steps between evaluations.
     pub evaluate_every: usize,
-    /// Episodes per evaluation.
+    /// Episodes per evaluation; training on recordings also goes without, and without a simulator.
     pub evaluation_episodes: usize,
     /// Hyperparameters of the agent.
     pub agent: SacSettings,
     /// Imagined transitions; `None` is plain soft actor-critic.
     pub augmentation: Option<AugmentationSettings>,
+    /// Recordings instead of the environment; a step is then a round of updates. `None` is training
+    /// in the environment.
+    #[serde(default)]
+    pub offline: Option<OfflineSettings>,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl TrainingSettings {
@@ -59,6 +78,7 @@ impl TrainingSettings {
             batch: 256,
             learning_starts: if small { 1_000 } else { 5_000 },
             update_every: 1,
+            updates_per_step: one(),
             evaluate_every: 500,
             evaluation_episodes: 20,
             agent: SacSettings {
@@ -66,6 +86,7 @@ impl TrainingSettings {
                 ..SacSettings::default()
             },
             augmentation: None,
+            offline: None,
         }
     }
 
@@ -98,6 +119,7 @@ impl TrainingSettings {
     /// Describes the first setting that differs from those of `others`.
     pub(super) fn difference(&self, others: &Self) -> String {
         let algorithm = |settings: &Self| match settings.augmentation {
+            _ if settings.agent.value_weight.is_some() => "td3-bc",
             Some(_) => "dicl-sac",
             None => "sac",
         };
@@ -120,14 +142,18 @@ impl TrainingSettings {
             ("steps", self.steps),
             ("batch", self.batch),
             ("update-every", self.update_every),
+            ("updates-per-step", self.updates_per_step),
             ("evaluate-every", self.evaluate_every),
-            ("evaluation-episodes", self.evaluation_episodes),
             ("hidden", self.agent.hidden),
             ("policy-frequency", self.agent.policy_frequency),
+            ("critics", self.agent.critics),
             ("capacity", self.capacity),
         ];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Err(LearningError::Setting(name));
+        }
+        if self.evaluation_episodes == 0 && self.offline.is_none() {
+            return Err(LearningError::Setting("evaluation-episodes"));
         }
         let agent = &self.agent;
         let shares = [f64::from(agent.discount), f64::from(agent.tau)];
@@ -137,13 +163,36 @@ impl TrainingSettings {
         {
             return Err(LearningError::Rates);
         }
+        if !(0.0..=MAX_DROPOUT).contains(&agent.dropout) {
+            return Err(LearningError::Dropout);
+        }
+        if let Some(offline) = &self.offline {
+            offline.check()?;
+        }
+        let networks =
+            |a: &AugmentationSettings| matches!(a.source, AugmentationSource::Networks(_));
+        if self.offline.is_none() && self.augmentation.as_ref().is_some_and(networks) {
+            return Err(LearningError::Augmentation(
+                "an ensemble of networks is fitted to recordings (`offline=`)",
+            ));
+        }
+        if agent
+            .value_weight
+            .is_some_and(|weight| !(0.0..=1e6).contains(&weight))
+        {
+            return Err(LearningError::Rates);
+        }
         let mut batch = self.batch;
         if let Some(augmentation) = &self.augmentation {
             augmentation.check(&task)?;
             batch = batch.saturating_add(augmentation.rows(self.batch));
         }
         // Settings also come from files, whose networks could take all memory.
-        match self.agent.hidden <= MAX_HIDDEN && batch <= MAX_BATCH {
+        let updates = self.updates_per_step.saturating_mul(self.update_every);
+        let units = agent.hidden.saturating_mul(agent.hidden);
+        let units = units.saturating_mul(agent.critics.max(2));
+        let small = agent.hidden <= MAX_HIDDEN && units <= 2 * MAX_HIDDEN * MAX_HIDDEN;
+        match small && batch <= MAX_BATCH && updates <= MAX_ROUND {
             true => Ok(()),
             false => Err(LearningError::Large),
         }

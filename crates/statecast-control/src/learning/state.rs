@@ -21,7 +21,7 @@ struct State {
     evaluations: Vec<Evaluation>,
     seconds: f64,
     /// Steps of the optimizers: actor, critics, entropy coefficient.
-    optimizer_steps: [u64; 4],
+    optimizer_steps: Vec<u64>,
     replay: BufferLayout,
     imagined: BufferLayout,
 }
@@ -40,7 +40,11 @@ impl State {
             .iter()
             .chain(&self.optimizer_steps)
             .all(|&n| n < MAX_COUNT);
-        match small && self.replay.end == self.step {
+        let rows = match &self.settings.offline {
+            Some(offline) => self.replay.end <= offline.transitions,
+            None => self.replay.end == self.step,
+        };
+        match small && rows {
             true => Ok(()),
             false => Err("its counts are inconsistent".to_owned()),
         }
@@ -72,7 +76,8 @@ impl Training {
         let agent = &self.agent;
         let mut arrays: Vec<(String, Vec<f32>)> = Vec::new();
         let mut add = |name: &str, values: &[f32]| arrays.push((name.to_owned(), values.to_vec()));
-        let mut optimizer_steps = [0; 4];
+        let last = 1 + agent.critics.len();
+        let mut optimizer_steps = vec![0; last + 1];
         let mut moments =
             |index: usize, name: &str, adam: &Adam, add: &mut dyn FnMut(&str, &[f32])| {
                 optimizer_steps[index] = adam.state().steps;
@@ -80,6 +85,9 @@ impl Training {
                 add(&format!("{name}.second"), &adam.state().second);
             };
         add("actor", agent.actor.network.parameters());
+        if let Some(target) = &agent.actor_target {
+            add("actor.target", target.parameters());
+        }
         moments(0, "actor", &agent.actor_adam, &mut add);
         for (number, critic) in agent.critics.iter().enumerate() {
             let name = format!("critic{number}");
@@ -88,7 +96,12 @@ impl Training {
             moments(1 + number, &name, &critic.adam, &mut add);
         }
         add("temperature", &agent.log_entropy_coefficient);
-        moments(3, "temperature", &agent.entropy_coefficient_adam, &mut add);
+        moments(
+            last,
+            "temperature",
+            &agent.entropy_coefficient_adam,
+            &mut add,
+        );
         let states = write_rows("replay", &self.replay, &mut add);
         write_rows("imagined", &self.imagined, &mut add);
         let state = State {
@@ -156,7 +169,10 @@ impl Training {
         };
         let optimizer = |index: usize, name: &str, count: usize, rate: f64| {
             let state = AdamState {
-                steps: state.optimizer_steps[index],
+                steps: *state
+                    .optimizer_steps
+                    .get(index)
+                    .ok_or("steps are missing")?,
                 first: array(&format!("{name}.first"))?,
                 second: array(&format!("{name}.second"))?,
             };
@@ -167,6 +183,9 @@ impl Training {
         let rates = state.settings.agent;
         let agent = &mut training.agent;
         fill(agent.actor.network.parameters_mut(), "actor")?;
+        if let Some(target) = &mut agent.actor_target {
+            fill(target.parameters_mut(), "actor.target")?;
+        }
         let count = agent.actor.network.parameters().len();
         agent.actor_adam = optimizer(0, "actor", count, rates.actor_rate)?;
         for (number, critic) in agent.critics.iter_mut().enumerate() {
@@ -177,7 +196,8 @@ impl Training {
             critic.adam = optimizer(1 + number, &name, count, rates.critic_rate)?;
         }
         fill(&mut agent.log_entropy_coefficient, "temperature")?;
-        agent.entropy_coefficient_adam = optimizer(3, "temperature", 1, rates.critic_rate)?;
+        let last = 1 + agent.critics.len();
+        agent.entropy_coefficient_adam = optimizer(last, "temperature", 1, rates.critic_rate)?;
         agent.updates = state.updates;
         let states = match tensors.tensor(STATES) {
             Ok(tensor) if tensor.dtype() == Dtype::F64 => tensor.data().as_chunks::<8>().0,
@@ -191,7 +211,10 @@ impl Training {
         };
         let capacity = state.settings.capacity;
         let rows = read_rows("replay", widths, &states, &array)?;
-        training.replay = restored(capacity, rows, &state.replay)?;
+        // Recordings are kept whole.
+        let recorded = state.settings.offline.as_ref().map(|_| rows.len());
+        let held = recorded.unwrap_or(capacity);
+        training.hold(restored(held, rows, &state.replay)?);
         let rows = read_rows("imagined", widths, &[], &array)?;
         training.imagined = restored(capacity, rows, &state.imagined)?;
         training.step = state.step;

@@ -4,46 +4,27 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::imagination::{EpisodeSegment, narrow, wide};
+use super::imagination::{narrow, wide};
+use super::offline::{ReturnSampler, replay_of};
 use super::{
-    AugmentationSettings, AugmentationSource, Batch, Imagination, LearningError, ReplayBuffer, Sac,
-    TrainingSettings, Transition,
+    AugmentationSource, Batch, Evaluation, LearningError, ReplayBuffer, Sac, TrainingSettings,
+    Transition,
 };
-use crate::environment::{ActionSpace, Environment};
+use crate::dynamics::Ensemble;
+use crate::environment::{ActionSpace, Environment, Task};
+use crate::evaluation::Logged;
 use crate::forecast::Forecaster;
 use crate::network::Tape;
 
-/// First seed of the evaluation episodes, the same for every run.
-const EVALUATION_SEED: u64 = 100_000;
-
 /// Purpose of a random stream. Each purpose has its own stream per step or update.
 #[derive(Debug, Clone, Copy)]
-enum Purpose {
+pub(super) enum Purpose {
     Start = 1,
     Act,
     Update,
     Imagine,
     Evaluate,
-}
-
-/// Results of an evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// Training steps before it.
-    pub step: usize,
-    /// Mean undiscounted return of the episodes under the actor's mean action.
-    pub mean: f64,
-    /// Standard deviation of the returns.
-    #[serde(alias = "deviation")]
-    pub std: f64,
-    /// Mean of the critics' value of the first step minus the discounted return, entropy bonus
-    /// included, until the time limit.
-    pub overestimation: f64,
-    /// Coefficient of the entropy.
-    #[serde(alias = "temperature")]
-    pub entropy_coefficient: f64,
-    /// Seconds of training and evaluation so far.
-    pub seconds: f64,
+    Branch,
 }
 
 /// Progress of the current episode.
@@ -66,23 +47,59 @@ pub struct Training {
     pub(super) progress: EpisodeProgress,
     pub(super) evaluations: Vec<Evaluation>,
     pub(super) seconds: f64,
-    environment: Box<dyn Environment>,
-    evaluator: Box<dyn Environment>,
+    pub(super) task: Task,
+    /// `None` where only recordings are used.
+    environment: Option<Box<dyn Environment>>,
+    /// The simulator of evaluations and of imagined transitions, if it is needed.
+    pub(super) evaluator: Option<Box<dyn Environment>>,
     observation: Vec<f32>,
-    tape: Tape,
+    pub(super) tape: Tape,
+    /// Draws recorded transitions by return, where that is asked for.
+    sampler: Option<ReturnSampler>,
+    /// Fitted to the recordings for the first branches.
+    pub(super) networks: Option<Ensemble>,
 }
 
 impl Training {
-    /// Creates a run at step 0.
+    /// Creates a run at step 0 on recordings alone. The settings name them.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and [`LearningError::Recordings`] if the recordings are not of the task.
+    pub fn offline(settings: TrainingSettings, logged: &Logged) -> Result<Self, LearningError> {
+        let mut training = Self::new(settings)?;
+        let held = replay_of(logged, &training.task)?;
+        training.hold(held);
+        Ok(training)
+    }
+
+    /// Takes over a replay buffer.
+    pub(super) fn hold(&mut self, replay: ReplayBuffer) {
+        let offline = self.settings.offline.as_ref();
+        let temperature = offline.and_then(|offline| offline.return_temperature);
+        self.sampler = temperature.map(|temperature| ReturnSampler::new(&replay, temperature));
+        self.replay = replay;
+    }
+
+    /// Creates a run at step 0. A run on recordings needs [`offline`](Self::offline).
     ///
     /// # Errors
     /// [`LearningError`] for a task that is unknown, has discrete actions or no simulator here, and for
     /// invalid settings.
     pub fn new(settings: TrainingSettings) -> Result<Self, LearningError> {
         settings.check()?;
-        let source = settings.environment()?;
-        let environment = source.make()?;
-        let task = environment.task();
+        let made_by = settings.environment()?;
+        let task = made_by.task()?;
+        let environment = match settings.offline {
+            Some(_) => None,
+            None => Some(made_by.make()?),
+        };
+        let source = settings.augmentation.as_ref().map(|a| &a.source);
+        let simulates =
+            settings.evaluation_episodes > 0 || matches!(source, Some(AugmentationSource::Truth));
+        let evaluator = match simulates {
+            true => Some(made_by.make()?),
+            false => None,
+        };
         if let ActionSpace::Discrete(_) = task.action_space {
             return Err(LearningError::DiscreteActions(task.name));
         }
@@ -97,10 +114,13 @@ impl Training {
             progress: EpisodeProgress::default(),
             evaluations: Vec::new(),
             seconds: 0.0,
-            evaluator: source.make()?,
+            task,
+            evaluator,
             environment,
             observation: Vec::new(),
             tape: Tape::default(),
+            sampler: None,
+            networks: None,
             settings,
         };
         training.begin(0)?;
@@ -164,7 +184,9 @@ impl Training {
             .seed
             .wrapping_mul(1_000_003)
             .wrapping_add(episode);
-        self.observation = narrow(self.environment.reset(seed)?);
+        if let Some(environment) = &mut self.environment {
+            self.observation = narrow(environment.reset(seed)?);
+        }
         self.progress = EpisodeProgress {
             episode,
             actions: Vec::new(),
@@ -178,9 +200,11 @@ impl Training {
         progress: EpisodeProgress,
     ) -> Result<(), LearningError> {
         self.begin(progress.episode)?;
-        for action in &progress.actions {
-            let step = self.environment.step(&wide(action))?;
-            self.observation = narrow(step.observation);
+        if let Some(environment) = &mut self.environment {
+            for action in &progress.actions {
+                let step = environment.step(&wide(action))?;
+                self.observation = narrow(step.observation);
+            }
         }
         self.progress = progress;
         Ok(())
@@ -211,6 +235,36 @@ impl Training {
     }
 
     fn take_step(&mut self, forecaster: Option<&Forecaster>) -> Result<(), LearningError> {
+        let last = match self.environment.take() {
+            Some(mut environment) => {
+                let last = self.act_in(&mut *environment);
+                self.environment = Some(environment);
+                last?
+            }
+            None if self.replay.is_empty() => {
+                return Err(LearningError::Recordings("none were given".to_owned()));
+            }
+            None => false,
+        };
+        self.branch_if_due(forecaster)?;
+        let round = match self.settings.offline {
+            Some(_) => 1,
+            None => self.settings.update_every,
+        };
+        let learns = self.settings.offline.is_some() || self.step >= self.settings.learning_starts;
+        if learns && (self.step + 1).is_multiple_of(round) {
+            let updates = round * self.settings.updates_per_step;
+            (0..updates).try_for_each(|_| self.update(forecaster))?;
+        }
+        self.step += 1;
+        if last {
+            self.begin(self.progress.episode + 1)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a step in the environment; true if it ended an episode.
+    fn act_in(&mut self, environment: &mut dyn Environment) -> Result<bool, LearningError> {
         let mut acting = random(self.settings.seed, Purpose::Act, self.step);
         let learns = self.step >= self.settings.learning_starts;
         let action = match learns {
@@ -224,11 +278,11 @@ impl Training {
         };
         let augmentation = self.settings.augmentation.as_ref();
         let state = match augmentation.map(|a| &a.source) {
-            Some(AugmentationSource::Truth) => self.environment.state()?,
+            Some(AugmentationSource::Truth) => environment.state()?,
             _ => Vec::new(),
         };
         self.check_finite(&action)?;
-        let step = self.environment.step(&wide(&action))?;
+        let step = environment.step(&wide(&action))?;
         let next = narrow(step.observation);
         let last = step.terminated || step.truncated;
         self.progress.actions.push(action.clone());
@@ -244,24 +298,20 @@ impl Training {
             },
             last,
         );
-        let round = self.settings.update_every;
-        if learns && (self.step + 1).is_multiple_of(round) {
-            (0..round).try_for_each(|_| self.update(forecaster))?;
-        }
-        self.step += 1;
-        if last {
-            self.begin(self.progress.episode + 1)?;
-        }
-        Ok(())
+        Ok(last)
     }
 
     fn update(&mut self, forecaster: Option<&Forecaster>) -> Result<(), LearningError> {
         let number = self.agent.updates;
         let mut updating = random(self.settings.seed, Purpose::Update, number);
-        let mut batch: Batch = self.replay.sample(self.settings.batch, &mut updating);
+        let rows = self.settings.batch;
+        let mut batch: Batch = match &self.sampler {
+            Some(sampler) => sampler.sample(&self.replay, rows, &mut updating),
+            None => self.replay.sample(rows, &mut updating),
+        };
         let augmentation = self.settings.augmentation.clone();
         if let Some(settings) = augmentation.filter(|a| self.step >= a.start_step) {
-            if number.is_multiple_of(settings.every) {
+            if settings.branches().is_none() && number.is_multiple_of(settings.every) {
                 self.imagine(&settings, forecaster)?;
             }
             let rows = settings.rows(self.settings.batch);
@@ -270,90 +320,12 @@ impl Training {
                 _ => &self.imagined,
             };
             // The replay control starts at the same step as a forecaster's arm.
-            if self.has_segment(&settings) && !second.is_empty() {
+            let reads = settings.branches().is_some() || self.has_segment(&settings);
+            if reads && !second.is_empty() {
                 second.sample_into(&mut batch, rows, &mut updating);
             }
         }
         self.agent.update(&batch, &mut updating);
-        Ok(())
-    }
-
-    /// True if an episode is long enough for a segment.
-    fn has_segment(&self, settings: &AugmentationSettings) -> bool {
-        let mut episodes = self.replay.episodes();
-        episodes.any(|episode| episode.len() >= settings.min_context)
-    }
-
-    /// Imagines transitions from segments of the replay buffer, if an episode is long enough.
-    fn imagine(
-        &mut self,
-        settings: &AugmentationSettings,
-        forecaster: Option<&Forecaster>,
-    ) -> Result<(), LearningError> {
-        if settings.source == AugmentationSource::Replay {
-            return Ok(());
-        }
-        let mut imagination = random(self.settings.seed, Purpose::Imagine, self.agent.updates);
-        let (shortest, longest) = (settings.min_context, settings.context);
-        for _ in 0..settings.segments {
-            let replay = &self.replay;
-            let Some(window) = replay.sample_segment(shortest, longest, &mut imagination) else {
-                return Ok(());
-            };
-            let segment = EpisodeSegment {
-                rows: window.filter_map(|row| self.replay.row(row)).collect(),
-                task: self.environment.task(),
-                actor: self.agent.actor(),
-            };
-            let imagined = match (&settings.source, forecaster) {
-                (AugmentationSource::Truth, _) => {
-                    segment.simulate(&mut *self.evaluator, settings, &mut imagination)?
-                }
-                (_, Some(forecaster)) => {
-                    segment.forecast(forecaster, settings, &mut imagination)?
-                }
-                (_, None) => return Err(LearningError::NoForecaster),
-            };
-            let finite =
-                |t: &Transition| t.reward.is_finite() && t.next.iter().all(|x| x.is_finite());
-            for transition in imagined.into_iter().filter(finite) {
-                self.imagined.push(transition, false);
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks that a forecaster can serve these settings.
-    ///
-    /// # Errors
-    /// [`LearningError::Augmentation`] if it cannot read segments of the context's length, or would
-    /// ignore the policy's actions.
-    pub fn check_forecaster(
-        settings: &AugmentationSettings,
-        forecaster: &Forecaster,
-    ) -> Result<(), LearningError> {
-        let steps = match settings.imagination {
-            Imagination::OneStep => 0,
-            Imagination::Rollouts { steps, .. } => steps + 1,
-        };
-        if forecaster.longest_context(steps) <= settings.context {
-            return Err(LearningError::Augmentation(
-                "the model's window is shorter than the context",
-            ));
-        }
-        if steps > 0 && !forecaster.sees_actions() {
-            return Err(LearningError::Augmentation(
-                "this forecaster does not see actions: its rollouts do not depend on the policy (try \
-                 `method=dicl-sa` or `experts=linear`)",
-            ));
-        }
-        let other_actions = settings.actions == super::ImaginedActions::Policy;
-        if steps == 0 && other_actions && forecaster.sees_actions() {
-            return Err(LearningError::Augmentation(
-                "this forecaster's next states depend on the recorded actions: other actions need \
-                 rollouts (`rollout=1`)",
-            ));
-        }
         Ok(())
     }
 
@@ -364,79 +336,78 @@ impl Training {
             .collect()
     }
 
-    /// Returns the discounted entropy bonus of the actor at the observations `[rows, observations]`
-    /// of the steps after the first one.
-    fn entropy_bonus(&mut self, later: &[f32], discount: f64, random: &mut ChaCha8Rng) -> f64 {
-        if later.is_empty() {
-            return 0.0;
-        }
-        let drawn = self.agent.actor().draw(later, &mut self.tape, random);
-        let logs = drawn.log_probability.iter();
-        let bonus = logs.fold((0.0, discount), |(sum, discount_power), &log| {
-            (
-                sum - discount_power * f64::from(log),
-                discount_power * discount,
-            )
-        });
-        f64::from(self.agent.entropy_coefficient()) * bonus.0
-    }
-
-    fn check_finite(&self, values: &[f32]) -> Result<(), LearningError> {
+    pub(super) fn check_finite(&self, values: &[f32]) -> Result<(), LearningError> {
         match values.iter().all(|x| x.is_finite()) {
             true => Ok(()),
             false => Err(LearningError::Diverged(self.step)),
         }
     }
-
-    fn evaluate(&mut self) -> Result<Evaluation, LearningError> {
-        let mut returns = Vec::new();
-        let mut over = 0.0;
-        let mut drawing = random(self.settings.seed, Purpose::Evaluate, self.step);
-        let discount = f64::from(self.settings.agent.discount);
-        for episode in 0..self.settings.evaluation_episodes {
-            let mut observation = narrow(self.evaluator.reset(EVALUATION_SEED + episode as u64)?);
-            let (mut total, mut discounted, mut discount_power) = (0.0, 0.0, 1.0);
-            let first = observation.clone();
-            let mut first_action = None;
-            let mut later = Vec::new();
-            loop {
-                let action = self.agent.actor().mean(&observation, &mut self.tape);
-                self.check_finite(&action)?;
-                let step = self.evaluator.step(&wide(&action))?;
-                first_action.get_or_insert(action);
-                total += step.reward;
-                discounted += discount_power * step.reward;
-                discount_power *= discount;
-                observation = narrow(step.observation);
-                if step.terminated || step.truncated {
-                    break;
-                }
-                later.extend_from_slice(&observation);
-            }
-            discounted += self.entropy_bonus(&later, discount, &mut drawing);
-            let value = self.agent.values(&first, &first_action.unwrap_or_default());
-            over += f64::from(value[0]) - discounted;
-            returns.push(total);
-        }
-        let count = returns.len() as f64;
-        let mean = returns.iter().sum::<f64>() / count;
-        self.check_finite(&[mean as f32, over as f32])?;
-        let squares: f64 = returns.iter().map(|r| (r - mean).powi(2)).sum();
-        Ok(Evaluation {
-            step: self.step,
-            mean,
-            std: (squares / count).sqrt(),
-            overestimation: over / count,
-            entropy_coefficient: f64::from(self.agent.entropy_coefficient()),
-            seconds: self.seconds,
-        })
-    }
 }
 
 /// Returns the random stream of a purpose in a step or update. It depends on no other draws, so
 /// that a resumed run equals an uninterrupted one.
-fn random(seed: u64, purpose: Purpose, step: usize) -> ChaCha8Rng {
+pub(super) fn random(seed: u64, purpose: Purpose, step: usize) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(((purpose as u64) << 56) | step as u64);
     random
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::offline::tests::recorded;
+    use super::super::{OfflineSettings, SacSettings};
+    use super::*;
+
+    fn settings() -> TrainingSettings {
+        TrainingSettings {
+            steps: 60,
+            batch: 8,
+            learning_starts: 40,
+            evaluate_every: 30,
+            evaluation_episodes: 1,
+            agent: SacSettings {
+                hidden: 8,
+                ..SacSettings::default()
+            },
+            ..TrainingSettings::of_task("pendulum")
+        }
+    }
+
+    #[test]
+    fn updates_per_step_multiply_updates() {
+        let updates = |updates_per_step, update_every| {
+            let mut training = Training::new(TrainingSettings {
+                updates_per_step,
+                update_every,
+                ..settings()
+            })
+            .unwrap();
+            while !training.is_done() {
+                training.advance(None).unwrap();
+            }
+            training.agent.updates
+        };
+        assert_eq!(updates(1, 1), 20);
+        assert_eq!(updates(3, 1), 60);
+        assert_eq!(updates(3, 10), 60);
+    }
+
+    /// Without evaluations, a task without a simulator is learned from recordings.
+    #[test]
+    fn recordings_need_no_environment() {
+        let logged = recorded("half-cheetah", 30);
+        let settings = TrainingSettings {
+            task: "half-cheetah".to_owned(),
+            evaluation_episodes: 0,
+            offline: Some(OfflineSettings::new(vec!["logged".to_owned()], &logged)),
+            ..settings()
+        };
+        let mut training = Training::offline(settings.clone(), &logged).unwrap();
+        assert!(training.environment.is_none() && training.evaluator.is_none());
+        let found = training.advance(None).unwrap();
+        assert!(found.mean.is_nan());
+        assert_eq!((training.agent.updates, training.replay.len()), (30, 30));
+        let missing = Training::new(settings).unwrap().advance(None).unwrap_err();
+        assert!(matches!(missing, LearningError::Recordings(_)));
+    }
 }

@@ -31,6 +31,15 @@ pub trait EpisodeSteps: Send {
 
     /// True if a path has ended.
     fn has_ended(&self, path: usize) -> bool;
+
+    /// Whether it is told how uncertain each step is, which takes about as long as the step.
+    fn wants_spread(&self) -> bool {
+        false
+    }
+
+    /// Takes the standard deviations `[paths, states]` of the next states of some paths, before
+    /// [`arrive`](Self::arrive) is told which were drawn.
+    fn spread(&mut self, _paths: Range<usize>, _std: ArrayView2<f64>) {}
 }
 
 /// Control of sampled paths as episodes from given starts. States are the first variables.
@@ -67,6 +76,19 @@ impl<S: EpisodeSteps> Control for EpisodeControl<S> {
             return Ok(None);
         }
         self.steps.act(step, paths, drawn.slice(states)).map(Some)
+    }
+
+    fn wants_spread(&self) -> bool {
+        self.steps.wants_spread()
+    }
+
+    fn spread(&mut self, step: usize, first: usize, std: Array2<f64>) {
+        // Starts are given.
+        if step > 0 {
+            let paths = first..first + std.nrows();
+            let states = s![.., ..self.starts.ncols()];
+            self.steps.spread(paths, std.slice(states));
+        }
     }
 
     fn detached(&self, step: usize, paths: Range<usize>) -> Vec<usize> {

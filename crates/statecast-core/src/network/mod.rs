@@ -18,6 +18,7 @@ mod adam;
 mod normal;
 mod passes;
 mod product;
+mod regularisation;
 mod tensors;
 
 use std::ops::Range;
@@ -122,6 +123,7 @@ pub struct Network {
     layers: Vec<Dense>,
     activation: Activation,
     parameters: Vec<f32>,
+    layer_norm: bool,
 }
 
 /// Ranges of a layer's parameters within those of the network.
@@ -177,7 +179,19 @@ impl Network {
             layers,
             activation,
             parameters,
+            layer_norm: false,
         })
+    }
+
+    /// Normalises the sums of every hidden layer over its units before its bias (Ba et al., arXiv
+    /// 1607.06450). The bias shifts what is normalised; there is no gain, because the layer above
+    /// has it in its weights. The number of parameters stays the same.
+    #[must_use]
+    pub fn with_layer_norm(self) -> Self {
+        Self {
+            layer_norm: true,
+            ..self
+        }
     }
 
     /// A network of these layers, the one at the input first.
@@ -220,6 +234,7 @@ impl Network {
             parameters: parameters.copied().collect(),
             layers: places,
             activation,
+            layer_norm: false,
         })
     }
 

@@ -1,6 +1,9 @@
 //! Forward and backward passes.
 
+use rand::rngs::ChaCha8Rng;
+
 use super::product::{self, Extents};
+use super::regularisation::Regularised;
 use super::{Dense, Network};
 
 /// Activations of a forward pass for the backward pass, and buffers of both. A reused tape does not
@@ -12,6 +15,8 @@ pub struct Tape {
     values: Vec<Vec<f32>>,
     /// Derivatives of the activations after every layer but the last: `[rows, width]` each.
     slopes: Vec<Vec<f32>>,
+    /// Normalisation and dropout after every layer but the last.
+    regularised: Vec<Regularised>,
     /// Gradient with respect to the current layer's preactivations, `[rows, outputs]`.
     gradient: Vec<f32>,
     /// Gradient with respect to those of the layer below.
@@ -29,6 +34,8 @@ impl Tape {
         self.rows = rows;
         self.values.resize_with(layers.len() + 1, Vec::new);
         self.slopes.resize_with(layers.len() - 1, Vec::new);
+        self.regularised
+            .resize_with(layers.len() - 1, Regularised::default);
         for (values, layer) in self.values[1..].iter_mut().zip(layers) {
             values.resize(rows * layer.outputs, 0.0);
         }
@@ -55,6 +62,37 @@ impl Network {
     ///
     /// If the input is not whole rows.
     pub fn forward<'t>(&self, input: &[f32], tape: &'t mut Tape) -> &'t [f32] {
+        self.ascend(input, tape, None)
+    }
+
+    /// Computes the output as [`forward`](Self::forward) does, with dropout of the sums of every
+    /// hidden layer: each is zero with probability `rate`, and the others are divided by
+    /// `1 - rate`. A rate of zero draws nothing and equals `forward`. A backward pass on the tape is
+    /// that of the same draws.
+    ///
+    /// # Panics
+    ///
+    /// If the input is not whole rows, or the rate is not from 0 to below 1.
+    pub fn forward_with_dropout<'t>(
+        &self,
+        input: &[f32],
+        rate: f32,
+        random: &mut ChaCha8Rng,
+        tape: &'t mut Tape,
+    ) -> &'t [f32] {
+        assert!((0.0..1.0).contains(&rate), "a dropout rate of {rate}");
+        match rate > 0.0 {
+            true => self.ascend(input, tape, Some((rate, random))),
+            false => self.ascend(input, tape, None),
+        }
+    }
+
+    fn ascend<'t>(
+        &self,
+        input: &[f32],
+        tape: &'t mut Tape,
+        mut dropout: Option<(f32, &mut ChaCha8Rng)>,
+    ) -> &'t [f32] {
         assert!(
             input.len().is_multiple_of(self.inputs()),
             "{} values are not whole rows of {}",
@@ -72,7 +110,13 @@ impl Network {
             let bias = &self.parameters[layer.bias.clone()];
             product::outputs(x, weight, layer.extents(rows), y);
             match tape.slopes.get_mut(i) {
-                Some(slopes) => self.activation.apply(y, bias, slopes),
+                Some(slopes) => {
+                    let dropout = dropout
+                        .as_mut()
+                        .map(|(rate, random)| (*rate, &mut **random));
+                    tape.regularised[i].apply(y, layer.outputs, self.layer_norm, dropout);
+                    self.activation.apply(y, bias, slopes);
+                }
                 None => add_bias(y, bias),
             }
         }
@@ -148,9 +192,14 @@ impl Network {
         for (i, layer) in self.layers.iter().enumerate().rev() {
             let extents = layer.extents(tape.rows);
             if let Some(gradients) = &mut gradients {
+                product::bias_gradient(&tape.gradient, &mut gradients[layer.bias.clone()]);
+            }
+            if let Some(regularised) = tape.regularised.get(i) {
+                regularised.descend(&mut tape.gradient, layer.outputs);
+            }
+            if let Some(gradients) = &mut gradients {
                 let weight = &mut gradients[layer.weight.clone()];
                 product::weight_gradient(&tape.gradient, &tape.values[i], extents, weight);
-                product::bias_gradient(&tape.gradient, &mut gradients[layer.bias.clone()]);
             }
             if i == 0 && !to_input {
                 return;
