@@ -419,3 +419,54 @@ fn values_by_expression_are_those_of_recorded_rewards() {
             .contains("excludes --termination recorded")
     );
 }
+
+/// Faults: rewards by expression were computed from other systems' rows, a panic, and from columns in another order,
+/// without a word.
+#[test]
+fn recordings_of_another_system_or_order_are_refused() {
+    let recorded = Recorded::of("pendulum");
+    let evaluate = |task: &str, rest: &[&str]| {
+        let mut arguments = vec!["evaluate", &recorded.file, "--reward-expr", "cos_theta"];
+        arguments.extend(["--env", task, "--policy", "constant:0"]);
+        arguments.extend(["--estimators", "linear"]);
+        arguments.extend(rest);
+        program(&arguments).unwrap_err()
+    };
+    let error = evaluate("cart-pole-swing-up", &[]);
+    assert!(error.contains("observations and 1 actions"), "{error}");
+    let turned = ["--state", "obs_theta_dot,obs_cos_theta,obs_sin_theta"];
+    let error = evaluate("pendulum", &turned);
+    assert!(error.contains("in this order"), "{error}");
+    let mut arguments = vec![
+        "replay",
+        &recorded.file,
+        "--env",
+        "pendulum",
+        "--context",
+        "20",
+    ];
+    arguments.extend(["--horizon", "10", "--estimators", "linear"]);
+    arguments.extend(turned);
+    let error = program(&arguments).unwrap_err();
+    assert!(error.contains("in this order"), "{error}");
+}
+
+/// Fault: a rule for ends was dropped without a word where ends should be as recorded.
+#[test]
+fn ends_by_expression_are_not_ends_as_recorded() {
+    let recorded = Recorded::of("pendulum");
+    let arguments = [
+        "evaluate",
+        &recorded.file,
+        "--policy",
+        "constant:0",
+        "--estimators",
+        "linear",
+        "--terminated-expr",
+        "obs_cos_theta > 0.9",
+        "--termination",
+        "recorded",
+    ];
+    let error = program(&arguments).unwrap_err();
+    assert!(error.contains("contradict"), "{error}");
+}

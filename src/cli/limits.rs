@@ -22,6 +22,7 @@ const LIMITS: &[(u64, &[&str])] = &[
             "steps",
             "until",
             "update_every",
+            "branch_every",
         ],
     ),
     (20_000_000, &["capacity"]),
@@ -30,6 +31,7 @@ const LIMITS: &[(u64, &[&str])] = &[
         &[
             "evaluation_episodes",
             "horizon",
+            "branches",
             "paths",
             "rollout",
             "runs",
@@ -56,7 +58,18 @@ const LIMITS: &[(u64, &[&str])] = &[
     (65_536, &["batch"]),
     (4_096, &["hidden"]),
     (1_024, &["at_once", "threads"]),
-    (1_000, &["label_permutations", "states", "window"]),
+    (
+        1_000,
+        &[
+            "label_permutations",
+            "states",
+            "window",
+            "updates_per_step",
+            "branch",
+            "critics",
+        ],
+    ),
+    (100, &["ensemble"]),
 ];
 
 /// Values of a variable that the sample paths of a forecast hold together: 160 MB.

@@ -1,7 +1,7 @@
 //! Control by planning of environments that are objects of Python.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1, ToPyArray};
 use pyo3::types::{PyAnyMethods, PyDict};
@@ -344,8 +344,18 @@ pub(crate) struct Controller {
     raised: Raised,
 }
 
-fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
+/// Takes a controller, if no other call has it. Who waited for it would wait with the interpreter's lock, which a reward
+/// function needs that the controller calls.
+fn lock<T>(of: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match of.try_lock() {
+        Ok(taken) => Some(taken),
+        Err(TryLockError::Poisoned(taken)) => Some(taken.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+fn busy() -> PyErr {
+    StatecastError::new_err("the controller is at work in another call")
 }
 
 #[pymethods]
@@ -369,8 +379,9 @@ impl Controller {
     }
 
     /// Begins an episode.
-    fn begin(&self) {
-        lock(&self.inner).begin();
+    fn begin(&self) -> PyResult<()> {
+        lock(&self.inner).ok_or_else(busy)?.begin();
+        Ok(())
     }
 
     /// The best plan from an observation, `[horizon, actions]`.
@@ -380,7 +391,13 @@ impl Controller {
         observation: PyReadonlyArray1<'py, f64>,
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let observation = observation.as_array().to_vec();
-        let plan = work::run_with(py, &self.raised, |_| lock(&self.inner).plan(&observation))?;
+        let plan = work::run_with(py, &self.raised, |_| {
+            let taken = lock(&self.inner);
+            taken
+                .map(|mut controller| controller.plan(&observation))
+                .transpose()
+        })?
+        .ok_or_else(busy)?;
         Ok(plan.to_pyarray(py))
     }
 
@@ -391,7 +408,13 @@ impl Controller {
         observation: PyReadonlyArray1<'py, f64>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let observation = observation.as_array().to_vec();
-        let action = work::run_with(py, &self.raised, |_| lock(&self.inner).act(&observation))?;
+        let action = work::run_with(py, &self.raised, |_| {
+            let taken = lock(&self.inner);
+            taken
+                .map(|mut controller| controller.act(&observation))
+                .transpose()
+        })?
+        .ok_or_else(busy)?;
         Ok(action.to_pyarray(py))
     }
 
@@ -415,8 +438,11 @@ impl Controller {
             terminated,
             truncated,
         };
-        work::run_with(py, &self.raised, |_| -> Result<(), EvaluationError> {
-            lock(&self.inner).learn(&observation, &action, &step)
-        })
+        work::run_with(py, &self.raised, |_| -> Result<_, EvaluationError> {
+            let taken = lock(&self.inner);
+            let learnt = taken.map(|mut controller| controller.learn(&observation, &action, &step));
+            learnt.transpose()
+        })?
+        .ok_or_else(busy)
     }
 }

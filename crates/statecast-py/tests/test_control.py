@@ -107,6 +107,28 @@ def test_a_controller_acts_in_a_loop_of_ones_own(recording, point):
         statecast.Controller(recording, point, steps=3)
 
 
+def test_what_a_controller_learns_is_checked(recording, point):
+    controller = statecast.Controller(recording, point, reward="-x^2", **QUICK)
+    state = np.zeros(2)
+    for observation, reward in ((np.zeros(3), 0.0), (state, float("nan"))):
+        with pytest.raises(statecast.StatecastError):
+            controller.learn(observation, np.zeros(1), reward, state)
+    controller.learn(state, np.zeros(1), 0.0, state)
+    assert controller.act(state).shape == (1,)
+
+
+def test_a_reward_that_asks_its_controller_does_not_wait_for_ever(recording, point):
+    held = {}
+
+    def reward(states, actions, following):
+        held["controller"].act(np.zeros(2))
+        return -(states[:, 0] ** 2)
+
+    held["controller"] = statecast.Controller(recording, point, reward=reward, **QUICK)
+    with pytest.raises(statecast.StatecastError, match="at work"):
+        held["controller"].act(np.zeros(2))
+
+
 def test_built_in_tasks_are_controlled_by_name(pendulum):
     found = statecast.control(pendulum, "pendulum", steps=3, **(QUICK | {"forecaster": "fourier", "horizon": 5}))
     assert len(found.table["reward"]) == 3

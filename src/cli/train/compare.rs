@@ -294,6 +294,10 @@ impl Arguments {
             Ok(flags.run)
         };
         let first = parsed(1)?;
+        ensure!(
+            first.settings()?.offline.is_none(),
+            "--offline: arms are compared in the environment"
+        );
         let forecaster = first.forecaster(&first.settings()?)?;
         let run = |seed| {
             Ok(PlannedRun {

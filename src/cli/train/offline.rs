@@ -6,9 +6,9 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::cli::progress::Progress;
-use crate::cli::terminal::show;
+use crate::cli::terminal::{show, tell};
 use crate::environment::Task;
-use crate::evaluation::{Logged, Rules};
+use crate::evaluation::{Logged, Rules, time_limit};
 use crate::learning::{OfflineSettings, PolicyValue, TrainingRun, TrainingSettings};
 use crate::recording::Recording;
 
@@ -45,7 +45,17 @@ impl Offline {
         };
         let recordings = self.files.iter().map(read);
         let recordings = recordings.collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Logged::new(&recordings, &Rules::of(task))?)
+        let logged = Logged::new(&recordings, &Rules::of(task))?;
+        let Some(limit) = time_limit(&logged) else {
+            return Ok(logged);
+        };
+        tell!(
+            "{} of {} episodes are done after {} steps: they count as truncated by a time limit",
+            limit.runs.len(),
+            logged.runs.len(),
+            limit.steps
+        );
+        Ok(logged.truncated_at(&limit))
     }
 
     /// Returns the settings of training on recordings, if there are any.

@@ -222,6 +222,10 @@ impl Arguments {
         settings.evaluate_every = self.evaluate_every;
         settings.evaluation_episodes = self.evaluation_episodes;
         self.agent.set(&mut settings);
+        ensure!(
+            self.algorithm == Algorithm::Td3Bc || self.offline.value_weight.is_none(),
+            "--value-weight needs --algorithm td3-bc"
+        );
         match self.algorithm {
             Algorithm::Sac => ensure!(
                 self.augmentation.is_empty() && names_no_forecaster(&self.model, &self.experts),

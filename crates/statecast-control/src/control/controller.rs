@@ -263,6 +263,27 @@ impl Agent for Controller {
         action: &[f64],
         step: &StepResult,
     ) -> Result<(), EvaluationError> {
+        let (states, actions) = (
+            self.knowledge.state_names.len(),
+            self.knowledge.action_names.len(),
+        );
+        for seen in [observation, &step.observation] {
+            if seen.len() != states {
+                return Err(EvaluationError::Observation {
+                    found: seen.len(),
+                    expected: states,
+                });
+            }
+        }
+        if action.len() != actions {
+            return Err(EvaluationError::Action {
+                found: action.len(),
+                expected: actions,
+            });
+        }
+        if !step.reward.is_finite() {
+            return Err(EvaluationError::Reward(step.reward));
+        }
         self.planner.go_on();
         self.episode.states.push(observation.to_vec());
         self.episode.actions.push(action.to_vec());

@@ -312,10 +312,7 @@ fn check_task(
     if bare == expected {
         return Ok(());
     }
-    if expected
-        .iter()
-        .all(|name| bare.iter().any(|known| known == name))
-    {
+    if task.is_in_other_order(states) {
         return Err(ControlError::OtherOrder {
             task: task.name,
             expected,

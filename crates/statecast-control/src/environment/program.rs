@@ -82,7 +82,7 @@ fn ask<T: DeserializeOwned>(
     request: &serde_json::Value,
 ) -> Result<T, EnvironmentError> {
     let reply: serde_json::Value = pipe.ask(request).map_err(failed)?;
-    if let Some(error) = reply.get("error") {
+    if let Some(error) = reply.get("error").filter(|error| !error.is_null()) {
         let error = error.as_str().map_or(error.to_string(), str::to_owned);
         return Err(failed(pipe.fail(format!("it reports: {error}"))));
     }

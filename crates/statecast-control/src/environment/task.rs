@@ -88,6 +88,27 @@ impl Task {
         rule.is_some_and(|rule| rule.ends(observation))
     }
 
+    /// Whether recorded states have the names of the task's observations, `obs_` before them or not, in another order.
+    ///
+    /// ```
+    /// use statecast::environment::Task;
+    /// let pendulum = Task::named("pendulum")?;
+    /// let names = |names: [&str; 3]| names.map(str::to_owned);
+    /// assert!(pendulum.is_in_other_order(&names(["theta_dot", "cos_theta", "sin_theta"])));
+    /// assert!(!pendulum.is_in_other_order(&names(["obs_cos_theta", "obs_sin_theta", "obs_theta_dot"])));
+    /// assert!(!pendulum.is_in_other_order(&names(["x", "y", "v"])));
+    /// # Ok::<(), statecast::environment::EnvironmentError>(())
+    /// ```
+    pub fn is_in_other_order(&self, states: &[String]) -> bool {
+        let bare = |name: &String| name.strip_prefix("obs_").unwrap_or(name).to_owned();
+        let bare: Vec<String> = states.iter().map(bare).collect();
+        let names: Vec<&str> = self.observation.iter().map(|of| of.name).collect();
+        bare != names
+            && names
+                .iter()
+                .all(|name| bare.iter().any(|known| known == name))
+    }
+
     /// Checks that `action` is valid.
     ///
     /// # Errors

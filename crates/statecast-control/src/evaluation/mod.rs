@@ -171,6 +171,17 @@ pub enum EvaluationError {
         /// States of the recordings.
         expected: usize,
     },
+    /// An action of another system.
+    #[error("an action of {found} values; the recordings have {expected}")]
+    Action {
+        /// Its values.
+        found: usize,
+        /// Actions of the recordings.
+        expected: usize,
+    },
+    /// A reward that is not finite.
+    #[error("the reward of a step is {0}")]
+    Reward(f64),
     /// A failure of the policy.
     #[error(transparent)]
     Policy(#[from] crate::policy::PolicyError),

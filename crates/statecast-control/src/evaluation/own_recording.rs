@@ -19,6 +19,10 @@ const DRAWS: usize = 16;
 /// Standard errors within which means count as equal: a policy that made a recording passes with a probability of 99 %.
 const ERRORS: f64 = 3.0;
 
+/// Standard errors beyond which deviations from the mean action depend on the state: of a hundred sums, one in 150 is
+/// as large by chance.
+const RELATED: f64 = 4.0;
+
 /// Largest difference from the actions of a policy that does not draw, in standard deviations of the recorded ones.
 const ROUNDING: f64 = 1e-4;
 
@@ -147,12 +151,36 @@ fn acts_alike(
     if !is_zero(&differences(&to_recorded, &to_other)) {
         return Ok(false);
     }
+    let mean_action = draws
+        .iter()
+        .fold(Array2::zeros(recorded.dim()), |sum, draw| sum + draw);
+    let deviations = &recorded - &(mean_action / DRAWS as f64);
+    if are_related(&deviations, states) {
+        return Ok(false);
+    }
     let probable = |actions: ArrayView2<f64>| policy.log_probabilities(states, actions);
     let (Some(recorded), Some(own)) = (probable(actions), probable(first.view())) else {
         return Ok(true);
     };
     let apart = differences(&recorded.to_vec(), &own.to_vec());
     Ok(apart.iter().all(|d| d.is_finite()) && is_zero(&apart))
+}
+
+/// True if a deviation `[rows, actions]` depends on the state `[rows, states]`, or is not zero on average.
+fn are_related(deviations: &Array2<f64>, states: ArrayView2<f64>) -> bool {
+    let centred = &states
+        - &states
+            .mean_axis(Axis(0))
+            .unwrap_or_else(|| Array1::zeros(states.ncols()));
+    let ones = Array1::ones(states.nrows());
+    let columns = centred.columns().into_iter().chain([ones.view()]);
+    columns.into_iter().any(|column| {
+        deviations.columns().into_iter().any(|deviation| {
+            let products = || column.iter().zip(deviation).map(|(x, d)| x * d);
+            let square: f64 = products().map(|product| product * product).sum();
+            products().sum::<f64>().abs() > RELATED * square.sqrt()
+        })
+    })
 }
 
 fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {

@@ -278,6 +278,15 @@ impl AugmentationSettings {
                     "`control=truth`: the simulator has no uncertainty to draw from or to weight by",
                 );
             }
+            AugmentationSource::Truth
+                if self
+                    .branches()
+                    .is_some_and(|of| of.max_variance.is_some() || of.penalty > 0.0) =>
+            {
+                return refuse(
+                    "`control=truth`: the simulator has no uncertainty to stop at or to pay for",
+                );
+            }
             AugmentationSource::Networks(members) if !(1..=MAX_MEMBERS).contains(&members) => {
                 return refuse("an ensemble has from 1 to 100 networks");
             }

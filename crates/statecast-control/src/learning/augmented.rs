@@ -51,10 +51,11 @@ impl Training {
                 Some(simulator) => round.simulate(&mut **simulator, &mut branching)?,
                 None => Vec::new(),
             },
+            (AugmentationSource::Networks(_), _) => match &self.networks {
+                Some(networks) => round.in_networks(networks, &mut branching)?,
+                None => Vec::new(),
+            },
             (_, Some(forecaster)) => round.forecast(forecaster, &mut branching)?,
-            _ if let Some(networks) = &self.networks => {
-                round.in_networks(networks, &mut branching)?
-            }
             (_, None) => return Err(LearningError::NoForecaster),
         };
         self.imagined = ReplayBuffer::new(self.settings.capacity);

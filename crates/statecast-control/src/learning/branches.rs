@@ -11,7 +11,7 @@ use super::imagination::{EpisodeSegment, wide};
 use super::recorder::{Caution, TransitionRecorder, simulate_path};
 use super::{BranchSettings, LearningError, ReplayBuffer, SacActor, Transition};
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, NormalDistributions, Steps};
-use crate::environment::{Environment, Task};
+use crate::environment::{Environment, EnvironmentError, Task};
 use crate::forecast::{
     EpisodeControl, EpisodeSteps, Forecaster, Method, RolloutSettings, Variables,
 };
@@ -83,7 +83,8 @@ impl Round<'_> {
                 task: self.task,
                 actor: self.actor,
             };
-            let mut variables = segment.variables(segment.rows.len() + 1, method);
+            let known = segment.rows.last().is_some_and(|row| row.knows_next());
+            let mut variables = segment.variables(segment.rows.len() + usize::from(known), method);
             variables.begins[0] = true;
             variables
         });
@@ -100,7 +101,8 @@ impl Round<'_> {
 
     /// Returns the mean squared step of each state.
     fn moves(&self) -> Vec<f64> {
-        let rows = self.rows();
+        let mut rows = self.rows();
+        rows.retain(|row| row.knows_next());
         let mut sums = vec![0.0; self.task.observation.len()];
         for row in &rows {
             let steps = row.next.iter().zip(&row.observation);
@@ -206,7 +208,11 @@ impl Round<'_> {
             let mut act =
                 |observation: &[f32]| self.actor.draw(observation, &mut tape, random).actions;
             let steps = self.settings.steps;
-            simulate_path(simulator, &start, steps, &mut act, &mut imagined)?;
+            match simulate_path(simulator, &start, steps, &mut act, &mut imagined) {
+                // A speed at its bound does not tell the state: no branch starts there.
+                Err(LearningError::Environment(EnvironmentError::Unobserved { .. })) => {}
+                other => other?,
+            }
         }
         Ok(imagined)
     }
@@ -252,6 +258,8 @@ pub(super) fn fit_networks(replay: &ReplayBuffer, members: usize, seed: u64) -> 
         changes: Array2::from_shape_fn((rows.len(), widths.0 + 1), |(t, c)| {
             let row = rows[t];
             f64::from(match row.next.get(c) {
+                // Where a terminal state is not known, nor is the step to it.
+                Some(_) if !row.knows_next() => f32::NAN,
                 Some(next) => next - row.observation[c],
                 None => row.reward,
             })

@@ -234,6 +234,38 @@ pub(super) mod tests {
         assert!(replay.row(9).unwrap().terminated && !replay.row(8).unwrap().terminated);
     }
 
+    /// Fault: models learned that nothing moves where a terminal state was not recorded.
+    #[test]
+    fn unknown_terminal_states_are_no_steps_of_a_model() {
+        let task = Task::named("pendulum").unwrap();
+        let mut logged = recorded("pendulum", 40);
+        logged.runs[0].terminated = true;
+        let whole = replay_of(&logged, task).unwrap();
+        assert!(whole.row(39).unwrap().knows_next());
+        let run = &mut logged.runs[0];
+        run.states = run.states.slice(ndarray::s![..40, ..]).to_owned();
+        let cut = replay_of(&logged, task).unwrap();
+        assert!(!cut.row(39).unwrap().knows_next() && cut.row(38).unwrap().knows_next());
+    }
+
+    /// Fault: nothing was ever imagined from few steps, and nothing was said of it.
+    #[test]
+    fn too_few_steps_to_imagine_from_are_refused() {
+        let mut settings = crate::learning::TrainingSettings::of_task("pendulum");
+        settings.offline = Some(OfflineSettings::new(
+            vec!["r".to_owned()],
+            &recorded("pendulum", 20),
+        ));
+        let source = crate::learning::AugmentationSource::Forecaster("linear".to_owned());
+        let branches = crate::learning::BranchSettings::default();
+        settings.augmentation = Some(crate::learning::AugmentationSettings::of_branches(
+            "pendulum", source, branches,
+        ));
+        let error = crate::learning::Training::offline(settings, &recorded("pendulum", 20));
+        let error = error.err().unwrap().to_string();
+        assert!(error.contains("min-context"), "{error}");
+    }
+
     #[test]
     fn recordings_of_another_system_are_refused() {
         let task = Task::named("mountain-car").unwrap();

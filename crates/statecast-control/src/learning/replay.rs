@@ -25,6 +25,13 @@ pub struct Transition {
     pub state: Vec<f64>,
 }
 
+impl Transition {
+    /// False where a terminal state was not recorded: the observation stands in its place.
+    pub(super) fn knows_next(&self) -> bool {
+        !(self.terminated && self.next == self.observation)
+    }
+}
+
 /// Transitions of an update, in columns.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {

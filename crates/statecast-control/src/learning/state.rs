@@ -212,7 +212,7 @@ impl Training {
         let capacity = state.settings.capacity;
         let rows = read_rows("replay", widths, &states, &array)?;
         // Recordings are kept whole.
-        let recorded = state.settings.offline.as_ref().map(|_| rows.len());
+        let recorded = state.settings.offline.as_ref().map(|_| rows.len().max(1));
         let held = recorded.unwrap_or(capacity);
         training.hold(restored(held, rows, &state.replay)?);
         let rows = read_rows("imagined", widths, &[], &array)?;

@@ -85,7 +85,10 @@ impl Sac {
             for a in 0..width {
                 let at = row * width + a;
                 // Distances are in units of half the range, so that tasks are alike.
-                let off = (actions[at] - batch.actions[at]) / self.actor.scale[a].powi(2);
+                let (scale, bias) = (self.actor.scale[a], self.actor.bias[a]);
+                // The actor never reaches what lies beyond its limits.
+                let recorded = batch.actions[at].clamp(bias - scale, bias + scale);
+                let off = (actions[at] - recorded) / scale.powi(2);
                 let cloning = 2.0 * shares[row] * off / width as f32;
                 by_action.push(by_input[observations + a] + cloning);
             }

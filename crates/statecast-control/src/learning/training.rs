@@ -64,11 +64,26 @@ impl Training {
     /// Creates a run at step 0 on recordings alone. The settings name them.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and [`LearningError::Recordings`] if the recordings are not of the task.
+    /// As [`new`](Self::new), and [`LearningError::Recordings`] if the recordings are not of the task or too short for
+    /// what is to be imagined. Episodes that a time limit ended should count as truncated
+    /// ([`time_limit`](crate::evaluation::time_limit)).
     pub fn offline(settings: TrainingSettings, logged: &Logged) -> Result<Self, LearningError> {
         let mut training = Self::new(settings)?;
         let held = replay_of(logged, &training.task)?;
         training.hold(held);
+        if let Some(augmentation) = &training.settings.augmentation {
+            let enough = match augmentation.branches() {
+                Some(_) => training.replay.len() >= augmentation.min_context,
+                None => training.has_segment(augmentation),
+            };
+            let is_replay = augmentation.source == AugmentationSource::Replay;
+            if !enough && !is_replay {
+                return Err(LearningError::Recordings(format!(
+                    "nothing is imagined from fewer than {} steps (`min-context=`)",
+                    augmentation.min_context
+                )));
+            }
+        }
         Ok(training)
     }
 

@@ -83,7 +83,7 @@ fn normalise(row: &mut [f32]) -> f32 {
 /// Draws which of `count` elements are dropped. Gaps between them are geometric, so that low rates
 /// take few random numbers.
 fn draw(rate: f32, count: usize, random: &mut ChaCha8Rng, dropped: &mut Vec<usize>) {
-    let log_kept = (1.0 - f64::from(rate)).ln();
+    let log_kept = (-f64::from(rate)).ln_1p();
     let mut next = 0.0;
     loop {
         let level = 1.0 - random.random::<f64>();
@@ -102,6 +102,15 @@ mod tests {
 
     use super::super::{Activation, Network, Tape};
     use super::*;
+
+    /// Fault: a rate below the precision of numbers near one never came to an end.
+    #[test]
+    fn the_smallest_rates_drop_nothing_and_end() {
+        let mut dropped = Vec::new();
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        draw(1e-20, 1_000, &mut random, &mut dropped);
+        assert!(dropped.is_empty());
+    }
 
     #[test]
     fn the_rate_is_the_share_of_dropped_elements() {

@@ -97,7 +97,10 @@ class Served:
         else:
             given = np.asarray(action, dtype=space.dtype).reshape(space.shape)
         observation, reward, terminated, truncated, _ = self.env.step(given)
-        return self._flat(observation), float(np.asarray(reward).reshape(())), bool(terminated), bool(truncated)
+        earned = float(np.asarray(reward).reshape(()))
+        if not np.isfinite(earned):
+            raise ValueError(f"the reward of a step is {earned}")
+        return self._flat(observation), earned, bool(terminated), bool(truncated)
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to a request of the protocol."""

@@ -9,7 +9,7 @@ use ndarray::{Array2, Axis};
 
 pub use outcome::{ReplayEstimate, ReplayOutcome};
 
-use super::study::check_widths;
+use super::study::{check_task, check_widths};
 use super::{
     ActionSource, EvaluationError, EvaluationStudyError, Logged, PrefixSplit, RewardBaseline,
     RewardEstimator, RewardForecastErrors, RolloutModel, RolloutSpec, Rules, in_context, learned,
@@ -169,6 +169,9 @@ impl ReplayStudy {
         observer: &dyn Observer,
     ) -> Result<Self, EvaluationStudyError> {
         settings.check()?;
+        if let Some(first) = recordings.first() {
+            check_task(task, first.state_names(), first.action_names())?;
+        }
         let rules = task.map_or(Rules::default(), Rules::of);
         let rules = rules.with(settings.reward.as_ref(), None, recordings)?;
         let logged = Logged::new(recordings, &rules)?;

@@ -24,6 +24,9 @@ pub(super) fn rules(
         Some(Termination::Task) if rules.terminated.is_none() => {
             return Err(EvaluationStudyError::NoTask);
         }
+        Some(Termination::Recorded | Termination::Never) if settings.terminated.is_some() => {
+            return Err(EvaluationStudyError::EndsTwice);
+        }
         Some(Termination::Recorded | Termination::Never) => rules.terminated = None,
         _ => {}
     }

@@ -33,6 +33,16 @@ pub enum EvaluationStudyError {
         /// Recorded states and actions.
         recorded: (usize, usize),
     },
+    /// States in another order than the task's observations.
+    #[error("`state={}`: the task `{task}` observes {}, in this order", found.join(","), expected.join(", "))]
+    OtherOrder {
+        /// The task's name.
+        task: &'static str,
+        /// Its observations.
+        expected: Vec<&'static str>,
+        /// The recorded states.
+        found: Vec<String>,
+    },
     /// Recordings of another system to train on.
     #[error(
         "`train=`: has {} states and {} actions, the other recordings {} and {}", found.0, found.1, recorded.0, recorded.1
@@ -48,6 +58,11 @@ pub enum EvaluationStudyError {
         "`termination=task`: name the task with `env=`, or give its rule with `terminated-expr=`"
     )]
     NoTask,
+    /// Ends by a rule of the user's, and by what was recorded.
+    #[error(
+        "`terminated-expr=` says where episodes end: `termination=recorded` and `termination=never` contradict it"
+    )]
+    EndsTwice,
     /// A termination setting that changes nothing.
     #[error(
         "`termination={0}` has no effect: no recorded episode terminated, or no column such as terminated says so"

@@ -92,6 +92,7 @@ struct Behaviour {
 pub struct EvaluationStudy {
     names: Vec<String>,
     logged: Logged,
+    state_names: Vec<String>,
     action_names: Vec<String>,
     settings: EvaluationSettings,
     spec: RolloutSpec,
@@ -114,9 +115,11 @@ impl EvaluationStudy {
     ) -> Result<Self, EvaluationStudyError> {
         settings.check()?;
         let (names, recordings): (Vec<String>, Vec<Recording>) = recordings.into_iter().unzip();
+        if let Some(first) = recordings.first() {
+            check_task(task, first.state_names(), first.action_names())?;
+        }
         let rules = rules(task, &settings, &recordings)?;
         let logged = Logged::new(&recordings, &rules)?;
-        check_task(task, &logged)?;
         check_termination(task, settings.termination, &logged)?;
         let logged = with_ends(logged, settings.termination, observer);
         let longest = logged.runs.iter().map(|run| run.steps()).max();
@@ -137,6 +140,7 @@ impl EvaluationStudy {
         };
         Ok(Self {
             names,
+            state_names: recordings[0].state_names().to_vec(),
             action_names: recordings[0].action_names().to_vec(),
             logged,
             settings,
@@ -208,7 +212,11 @@ impl EvaluationStudy {
         policies: &mut [NamedPolicy],
         episodes: usize,
     ) -> Result<(), EvaluationStudyError> {
-        check_task(Some(environment.task()), &self.logged)?;
+        check_task(
+            Some(environment.task()),
+            &self.state_names,
+            &self.action_names,
+        )?;
         let (discount, horizon) = (self.spec.discount, self.spec.horizon);
         for named in policies {
             check_widths(&*named.policy, self.widths())?;
@@ -397,18 +405,30 @@ fn widths(logged: &Logged) -> Widths {
     }
 }
 
-fn check_task(task: Option<&Task>, logged: &Logged) -> Result<(), EvaluationStudyError> {
+/// Checks that recorded states and actions are those of a task, before its rules are applied to them.
+pub(in crate::evaluation) fn check_task(
+    task: Option<&Task>,
+    states: &[String],
+    actions: &[String],
+) -> Result<(), EvaluationStudyError> {
     let Some(task) = task else { return Ok(()) };
-    let (observations, actions) = (task.observation.len(), task.action_space.width());
-    let recorded = (logged.states(), logged.actions());
-    match recorded == (observations, actions) {
-        true => Ok(()),
-        false => Err(EvaluationStudyError::OtherTask {
+    let (observations, width) = (task.observation.len(), task.action_space.width());
+    let recorded = (states.len(), actions.len());
+    if recorded != (observations, width) && !actions.is_empty() {
+        return Err(EvaluationStudyError::OtherTask {
             task: task.name,
             observations,
-            actions,
+            actions: width,
             recorded,
+        });
+    }
+    match task.is_in_other_order(states) {
+        true => Err(EvaluationStudyError::OtherOrder {
+            task: task.name,
+            expected: task.observation.iter().map(|of| of.name).collect(),
+            found: states.to_vec(),
         }),
+        false => Ok(()),
     }
 }
 
