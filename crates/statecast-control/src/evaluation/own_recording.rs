@@ -153,7 +153,7 @@ fn acts_alike(
     }
     let mean_action = draws
         .iter()
-        .fold(Array2::zeros(recorded.dim()), |sum, draw| sum + draw);
+        .fold(Array2::<f64>::zeros(recorded.dim()), |sum, draw| sum + draw);
     let deviations = &recorded - &(mean_action / DRAWS as f64);
     if are_related(&deviations, states) {
         return Ok(false);
