@@ -53,15 +53,16 @@ def test_policies_are_judged(driven):
         horizon=20,
         discount=1.0,
         paths=20,
-        incumbent="push",
     )
-    assert values.better == ["damp"]
-    assert values.summary["selection"]["differences"][0]["value"]["mean"] > 0
     damp, push = (values.value(policy, "linear")[0] for policy in ("damp", "push"))
     assert damp > push
     assert values.verdict and len(values.to_pandas()) == 4
     two = statecast.evaluate(recording, [lambda x: 0 * x, lambda x: 0 * x + 1], estimators=["linear"], horizon=5)
     assert two.summary["policies"] == ["policy 0", "policy 1"]
+    policies = {"damp": lambda x: -0.8 * x, "push": 0.9}
+    compared = statecast.evaluate(recording, policies, estimators=["mlp"], horizon=20, discount=1.0, incumbent="push")
+    assert compared.better == ["damp"]
+    assert compared.summary["selection"]["differences"][0]["value"]["mean"] > 0
     with pytest.raises(statecast.StatecastError, match="no incumbent"):
         _ = two.better
     with pytest.raises(ValueError, match="incumbent=other"):
