@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 
 use crate::cli::progress::Progress;
@@ -45,6 +45,17 @@ impl Offline {
         };
         let recordings = self.files.iter().map(read);
         let recordings = recordings.collect::<anyhow::Result<Vec<_>>>()?;
+        for (recording, file) in recordings.iter().zip(&self.files) {
+            let names: Vec<&str> = task.observation.iter().map(|of| of.name).collect();
+            ensure!(
+                !task.is_in_other_order(recording.state_names()),
+                "--offline {}: its states are {}; {} observes {}, in this order",
+                file.display(),
+                recording.state_names().join(", "),
+                task.name,
+                names.join(", ")
+            );
+        }
         let logged = Logged::new(&recordings, &Rules::of(task))?;
         let Some(limit) = time_limit(&logged) else {
             return Ok(logged);
