@@ -468,5 +468,5 @@ fn ends_by_expression_are_not_ends_as_recorded() {
         "recorded",
     ];
     let error = program(&arguments).unwrap_err();
-    assert!(error.contains("contradict"), "{error}");
+    assert!(error.contains("--termination recorded"), "{error}");
 }
