@@ -4,9 +4,8 @@
 
 Data: the recordings of the random and the medium policy of each task (Hopper has no medium one; there the best is
 one of the data). Targets: every policy of the task whose weights are there, with sampled actions; truth: discounted returns
-(0.99) of fresh episodes in the simulator. Design choices were made on these policies. `cart-pole-swing-up` has others,
-on which nothing was chosen: seven policies that the program trains first (into --folder), with recordings of the random
-policy and of a further one. Every seed repeats everything random in the estimators; errors and rank correlations are
+(0.99) of fresh episodes in the simulator. Design choices were made on these policies. `cart-pole-swing-up` has others:
+seven that the program trains first (into --folder), with recordings of the random policy and of a further one. Every seed repeats everything random in the estimators; errors and rank correlations are
 means over seeds, coverage counts all cases.
 """
 
