@@ -88,6 +88,10 @@ def test_faults_are_answers():
     replies = [json.loads(line) for line in out.getvalue().splitlines()]
     assert len(replies) == 9 and "observation" in replies[0] and "reward" in replies[3]
     assert "the observation flow_0 is nan" in replies[4]["error"]
+    tank.env.step = lambda _: (tank.env._seen(), float("inf"), False, False, {})
+    tank.env.level = 0.0
+    with pytest.raises(statecast.StatecastError, match="the reward of a step is inf"):
+        tank.step([0])
     assert "no request is called 'fly'" in replies[6]["error"] and "JSONDecodeError" in replies[8]["error"]
 
 

@@ -97,10 +97,11 @@ class Served:
         else:
             given = np.asarray(action, dtype=space.dtype).reshape(space.shape)
         observation, reward, terminated, truncated, _ = self.env.step(given)
+        flat = self._flat(observation)
         earned = float(np.asarray(reward).reshape(()))
         if not np.isfinite(earned):
-            raise ValueError(f"the reward of a step is {earned}")
-        return self._flat(observation), earned, bool(terminated), bool(truncated)
+            raise StatecastError(f"the reward of a step is {earned}")
+        return flat, earned, bool(terminated), bool(truncated)
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to a request of the protocol."""
