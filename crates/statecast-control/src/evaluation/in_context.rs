@@ -23,11 +23,13 @@ pub struct Contexts {
     rows: usize,
 }
 
-/// A segment of a context: the first states of a run, with the state after the last step if known.
+/// A segment of a context: consecutive states of a run, with the state after the last step if known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContextSegment {
     /// Index of the run.
     pub run: usize,
+    /// First of the states.
+    pub first: usize,
     /// Number of states.
     pub rows: usize,
 }
@@ -45,7 +47,11 @@ pub fn context_segments(logged: &Logged, folds: usize, rows: usize) -> Vec<Vec<C
                 .filter(|(_, run)| run.source == source)
             {
                 let rows = left.min(logged.runs[run].states.nrows());
-                segments.push(ContextSegment { run, rows });
+                segments.push(ContextSegment {
+                    run,
+                    first: 0,
+                    rows,
+                });
                 left -= rows;
                 if left == 0 {
                     break;
@@ -65,13 +71,13 @@ fn variables_of(
     with_reward: bool,
 ) -> Variables {
     let run = &logged.runs[segment.run];
-    let rows = segment.rows;
-    let index: Vec<usize> = (0..rows).map(|t| t.min(run.steps() - 1)).collect();
+    let rows = segment.first..segment.first + segment.rows;
+    let index: Vec<usize> = rows.clone().map(|t| t.min(run.steps() - 1)).collect();
     let actions = run.actions.select(Axis(0), &index);
     let mut variables = Variables::of_parts(
         ChannelParts {
             state_names: &named("state", logged.states()),
-            states: run.states.slice(s![..rows, ..]),
+            states: run.states.slice(s![rows, ..]),
             action_names: &named("action", logged.actions()),
             actions: actions.view(),
             reward: with_reward.then(|| ("reward", run.rewards.view(), RewardRow::OfNextState)),
@@ -86,6 +92,7 @@ fn variables_of(
 pub(crate) fn run_variables(logged: &Logged, method: Method, with_reward: bool) -> Variables {
     let whole = |run: usize| ContextSegment {
         run,
+        first: 0,
         rows: logged.runs[run].states.nrows(),
     };
     let runs = (0..logged.runs.len()).map(whole);
@@ -93,15 +100,24 @@ pub(crate) fn run_variables(logged: &Logged, method: Method, with_reward: bool) 
     Variables::joined(&runs.collect::<Vec<_>>())
 }
 
-/// Returns the runs without a segment among those given, whole.
+/// Returns what no segment holds of the runs, in stretches of two states or more.
 fn others(logged: &Logged, segments: &[ContextSegment]) -> Vec<ContextSegment> {
-    let whole = |run: usize| ContextSegment {
-        run,
-        rows: logged.runs[run].states.nrows(),
-    };
-    let shown = |run: &usize| segments.iter().any(|segment| segment.run == *run);
-    let runs = (0..logged.runs.len()).filter(|run| !shown(run));
-    runs.map(whole).collect()
+    let mut rest = Vec::new();
+    for (run, of) in logged.runs.iter().enumerate() {
+        let own = segments.iter().filter(|segment| segment.run == run);
+        let mut taken: Vec<_> = own.map(|s| (s.first, s.first + s.rows)).collect();
+        taken.push((of.states.nrows(), of.states.nrows()));
+        taken.sort_unstable();
+        let mut first = 0;
+        for (begin, end) in taken {
+            if begin > first + 1 {
+                let rows = begin - first;
+                rest.push(ContextSegment { run, first, rows });
+            }
+            first = end;
+        }
+    }
+    rest
 }
 
 fn named(prefix: &str, count: usize) -> Vec<String> {
@@ -110,7 +126,7 @@ fn named(prefix: &str, count: usize) -> Vec<String> {
 
 impl Contexts {
     /// Reads contexts of concatenated segments, each by its forecaster. With [`Method::Residual`],
-    /// online experts read all other runs first. With `with_reward`, the reward is a channel.
+    /// online experts read first what the context does not hold of the runs. With `with_reward`, the reward is a channel.
     ///
     /// # Errors
     /// [`EvaluationError::Forecast`] if a context cannot be read.
@@ -242,4 +258,45 @@ pub fn in_context(
         }
     }
     Ok(imagined)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array2};
+
+    use super::*;
+    use crate::evaluation::RecordedRun;
+
+    /// Fault: of a run that a context held in part, nobody read the rest.
+    #[test]
+    fn the_rest_of_a_run_is_read_before_the_context() {
+        let run = |states: usize| RecordedRun {
+            source: 0,
+            states: Array2::zeros((states, 1)),
+            actions: Array2::zeros((states - 1, 1)),
+            rewards: Array1::zeros(states - 1),
+            terminated: false,
+            log_probabilities: None,
+        };
+        let logged = Logged {
+            runs: vec![run(50), run(20), run(9), run(11)],
+            end_flags: Vec::new(),
+        };
+        let segment = |run, first, rows| ContextSegment { run, first, rows };
+        let held = [
+            segment(0, 10, 5),
+            segment(1, 0, 20),
+            segment(3, 0, 10),
+            segment(0, 0, 4),
+        ];
+        // A single state is no step.
+        assert_eq!(
+            others(&logged, &held),
+            [segment(0, 4, 6), segment(0, 15, 35), segment(2, 0, 9)]
+        );
+        assert_eq!(
+            context_segments(&logged, 1, 60),
+            [vec![segment(0, 0, 50), segment(1, 0, 10)]]
+        );
+    }
 }

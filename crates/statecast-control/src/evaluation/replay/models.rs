@@ -63,6 +63,7 @@ pub(super) fn contexts(
     };
     let segment = ContextSegment {
         run: 0,
+        first: 0,
         rows: context.runs[0].steps(),
     };
     let forecaster = Forecaster::of(predictor, settings);
