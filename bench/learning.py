@@ -26,7 +26,10 @@ def update_matched(task, steps, every, starts, batch):
     return [
         *("--env", task, "--steps", str(steps)),
         *("--arm", f"droq=--algorithm sac --batch {batch} {DROQ}"),
-        *("--arm", f"experts={branches} {EXPERTS} --max-variance 0.1"),
+        *("--arm", f"sac=--algorithm sac --batch {batch}"),
+        *("--arm", f"experts={branches} {EXPERTS}"),
+        *("--arm", f"stopped={branches} {EXPERTS} --max-variance 0.1"),
+        *("--arm", f"builtin={branches}"),
         *("--arm", f"truth={branches} --control truth"),
         *("--every-arm", f"--updates-per-step 20 --learning-starts {starts} --evaluate-every {every} {EPISODES}"),
     ]
@@ -46,11 +49,12 @@ STUDIES = {
         *(word for arm in MODELS for word in ("--arm", arm)),
         *("--every-arm", "--evaluate-every 1000 --evaluation-episodes 100", "--augmented", "--llm-every 64"),
     ],
-    "updates-pendulum": [
-        *update_matched("pendulum", 1000, 50, 200, 256),
-        *("--arm", "sac=--algorithm sac --batch 256"),
+    "updates-pendulum": update_matched("pendulum", 1000, 50, 200, 256),
+    "updates-swing-up": [*update_matched("cart-pole-swing-up", 5000, 250, 500, 128), "--threshold", "123"],
+    "one-update-swing-up": [
+        *("--env", "cart-pole-swing-up", "--steps", "24000", "--arm", "sac=--algorithm sac", "--threshold", "123"),
+        *("--every-arm", f"--evaluate-every 1000 {EPISODES}"),
     ],
-    "updates-swing-up": [*update_matched("cart-pole-swing-up", 2500, 250, 500, 128), "--threshold", "123"],
     "ablations": [
         *("--env", "pendulum", "--steps", "6000"),
         *("--algorithms", "sac"),
@@ -106,7 +110,7 @@ def table(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=ROOT / "target/release/statecast")
-    parser.add_argument("--seeds", type=int, help="seeds per arm; default 10 for the updates, else 5")
+    parser.add_argument("--seeds", type=int, help="seeds per arm; default 10 where updates are counted, else 5")
     parser.add_argument("--at-once", type=int, help="runs at a time; default one a core")
     parser.add_argument("--only", nargs="*", default=list(STUDIES))
     parser.add_argument("--folder", type=Path, default=ROOT / "runs/learning")
@@ -114,7 +118,7 @@ def main():
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.only:
-        seeds = arguments.seeds or (10 if name.startswith("updates") else 5)
+        seeds = arguments.seeds or (10 if "update" in name else 5)
         found = table(study(arguments.program, name, seeds, arguments.folder, arguments.at_once))
         put(arguments.document, name, found)
 

@@ -99,6 +99,7 @@ fn corrected_paths_of_the_recorded_policy_are_the_recorded_runs() {
         discount: 0.99,
         rules,
         termination: None,
+        failure: None,
         support: None,
         seed: 1,
     };

@@ -89,6 +89,7 @@ fn spec(logged: &Logged, paths: usize) -> RolloutSpec {
         discount: 0.95,
         rules: RULES,
         termination: None,
+        failure: None,
         support: None,
         seed: 1,
     }

@@ -57,6 +57,7 @@ fn spec(logged: &Logged, horizon: usize) -> RolloutSpec {
         discount: 1.0,
         rules: Rules::default(),
         termination: TerminationModel::of(logged).map(Arc::new),
+        failure: None,
         support: None,
         seed: 0,
     }

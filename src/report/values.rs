@@ -41,7 +41,9 @@ pub fn values(
             h2 { "Single returns" }
             p.note {
                 "Of single episodes, with 90 % intervals: what 10 % fall short of, the median, the mean of the worst 10 %, "
-                "and the probability of termination before the horizon; what the simulator gave in brackets."
+                "and the probabilities of termination" @if table.failures_are_known() { " and of a failure" }
+                " before the horizon"
+                @if table.true_returns.iter().any(Option::is_some) { "; what the simulator gave in brackets" } "."
             }
             (distributions(table))
         }
@@ -98,17 +100,29 @@ fn simulated(value: Option<f64>) -> String {
     value.map_or(String::new(), |value| format!(" ({})", number(value, 1)))
 }
 
+fn probability(value: Value, truth: Option<f64>) -> Markup {
+    html! {
+        @let [mean, low, high] = [value.mean, value.low, value.high].map(|share| percent(share, 0));
+        (mean) " " span.interval { "[" (low) ", " (high) "]" }
+        @if let Some(truth) = truth { " (" (percent(truth, 0)) ")" }
+    }
+}
+
 fn distributions(table: &PolicyValues) -> Markup {
     html! {
         div.wide { table {
-            tr { th { "policy" } th { "10 %" } th { "median" } th { "worst 10 %" } th { "termination" } }
+            tr { th { "policy" } th { "10 %" } th { "median" } th { "worst 10 %" } th { "termination" }
+                @if table.failures_are_known() { th { "failure" } } }
             @for (policy, found, truth) in table.distributions() {
                 tr {
                     td { (policy) }
                     td { (interval(&Some(found.quantile_10))) (simulated(truth.map(|t| t.quantile_10))) }
                     td { (interval(&Some(found.median))) (simulated(truth.map(|t| t.median))) }
                     td { (interval(&Some(found.cvar_10))) (simulated(truth.map(|t| t.cvar_10))) }
-                    td { (percent(found.termination.mean, 0)) }
+                    td { (probability(found.termination, truth.map(|t| t.termination))) }
+                    @if let Some(failure) = found.failure {
+                        td { (probability(failure, truth.and_then(|t| t.failure))) }
+                    }
                 }
             }
         } }

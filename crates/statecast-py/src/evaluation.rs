@@ -26,6 +26,7 @@ pub(crate) struct Keywords {
     task: Option<String>,
     reward: Option<String>,
     terminated: Option<String>,
+    failure: Option<String>,
     horizon: Option<usize>,
     discount: f64,
     paths: usize,
@@ -87,6 +88,8 @@ pub(crate) fn evaluate<'py>(
     let reward: Option<RewardExpression> = reward.map_err(exception)?;
     let terminated = keywords.terminated.map(|text| text.parse()).transpose();
     let terminated: Option<TerminationExpression> = terminated.map_err(exception)?;
+    let failure = keywords.failure.map(|text| text.parse()).transpose();
+    settings.failure = failure.map_err(exception)?;
     let env = keywords.task.map(|text| text.parse::<EnvironmentSource>());
     let env = env.transpose().map_err(exception)?;
     let env = match env {

@@ -19,7 +19,9 @@ use super::outputs::Ending;
 use super::residual::ResidualArguments;
 use super::rules::RuleArguments;
 use crate::cli::terminal::Terminal;
-use crate::environment::{EnvironmentSource, RewardExpression, Task, TerminationExpression};
+use crate::environment::{
+    EnvironmentSource, FailureExpression, RewardExpression, Task, TerminationExpression,
+};
 use crate::evaluation::{
     Estimator, EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy,
     PolicyEstimate, RankingMetrics, RecordedPolicy, ReturnStatistics, RolloutModel, Selection,
@@ -109,6 +111,10 @@ pub(super) struct Arguments {
     env: Option<EnvironmentSource>,
     #[command(flatten)]
     rules: RuleArguments,
+    /// States that are failures, as an expression of the columns, such as 'abs(x) > 2': the probability that an episode
+    /// reaches one is estimated
+    #[arg(long, value_name = "EXPRESSION", allow_hyphen_values = true)]
+    failure_expr: Option<FailureExpression>,
     /// Termination of imagined episodes before the horizon [default: the task's rule, or as
     /// recorded]
     #[arg(long, value_parser = termination())]
@@ -134,7 +140,7 @@ pub(super) struct Arguments {
         long,
         value_parser = estimators::<Estimator>(&ESTIMATORS),
         value_delimiter = ',',
-        default_value = "combined,mixture,vicl,dicl-s,dicl-sa,linear,mlp,corrected,fqe,is,dr,on-policy,behaviour"
+        default_value = "combined,builtin,mixture,linear,mlp,corrected,fqe,is,dr,on-policy,behaviour"
     )]
     estimators: Vec<Estimator>,
     #[command(flatten)]
@@ -213,6 +219,8 @@ struct Run<'a> {
     reward: Option<&'a RewardExpression>,
     #[serde(skip_serializing_if = "Option::is_none")]
     terminated: Option<&'a TerminationExpression>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a FailureExpression>,
     horizon: usize,
     discount: f64,
     paths: usize,
@@ -273,6 +281,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
             task: task.map(|task| task.name),
             reward: arguments.rules.reward_expr.as_ref(),
             terminated: arguments.rules.terminated_expr.as_ref(),
+            failure: arguments.failure_expr.as_ref(),
             horizon,
             discount: arguments.discount(),
             paths: arguments.paths.get(),
@@ -321,6 +330,7 @@ impl Arguments {
 
     fn settings(&self) -> anyhow::Result<EvaluationSettings> {
         let mut settings = EvaluationSettings::new(self.estimators.clone());
+        settings.failure.clone_from(&self.failure_expr);
         settings.termination = self.termination;
         // A task has them already.
         if self.env.is_none() {

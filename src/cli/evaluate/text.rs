@@ -24,8 +24,15 @@ pub(super) fn of(values: &PolicyValues) -> String {
     if distributions.len() > 1 {
         text += "\n";
         text += &aligned_rows(&distributions);
-        text += "\nReturns of single episodes: their 10 % quantile, median and mean of the worst 10 %; true ones of the \
-                 simulator in brackets; probability of termination before the horizon.\n";
+        text += "\nSingle episodes: 10 % quantile, median and mean of the worst 10 % of their returns, ";
+        text += match values.failures_are_known() {
+            true => "probabilities of termination and of a failure before the horizon",
+            false => "probability of termination before the horizon",
+        };
+        text += match values.true_returns.iter().any(Option::is_some) {
+            true => "; simulated ones in brackets.\n",
+            false => ".\n",
+        };
     }
     text
 }
@@ -105,20 +112,32 @@ fn dope_rows(rankings: &[(&'static str, RankingMetrics)]) -> Vec<Vec<String>> {
 
 /// Rows of the distributions by the first estimator that has them.
 fn distribution_rows(values: &PolicyValues) -> Vec<Vec<String>> {
-    let heads = ["policy", "10 %", "median", "worst 10 %", "termination"];
-    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    let mut heads = ["policy", "10 %", "median", "worst 10 %", "termination"]
+        .map(str::to_owned)
+        .to_vec();
+    heads.extend(values.failures_are_known().then(|| "failure".to_owned()));
+    let mut rows = vec![heads];
     for (policy, found, truth) in values.distributions() {
         let returns = [found.quantile_10, found.median, found.cvar_10];
         let mut row = vec![policy.to_owned()];
-        let truth = truth.map(|t| [t.quantile_10, t.median, t.cvar_10]);
+        let known = truth.map(|t| [t.quantile_10, t.median, t.cvar_10]);
         row.extend(returns.iter().enumerate().map(|(i, value)| {
-            let truth = truth.map(|truth| format!(" ({})", number(truth[i], 1)));
+            let truth = known.map(|truth| format!(" ({})", number(truth[i], 1)));
             shown(&Some(*value)) + &truth.unwrap_or_default()
         }));
-        row.push(percent(found.termination.mean, 0));
+        row.push(probability(found.termination, truth.map(|t| t.termination)));
+        let failure = found.failure;
+        row.extend(failure.map(|p| probability(p, truth.and_then(|t| t.failure))));
         rows.push(row);
     }
     rows
+}
+
+/// Formats a probability with its interval and the simulated one.
+fn probability(value: Value, truth: Option<f64>) -> String {
+    let [mean, low, high] = [value.mean, value.low, value.high].map(|share| percent(share, 0));
+    let truth = truth.map(|share| format!(" ({})", percent(share, 0)));
+    format!("{mean} [{low}, {high}]{}", truth.unwrap_or_default())
 }
 
 fn shown(value: &Option<Value>) -> String {

@@ -437,6 +437,7 @@ fn terminal_value(
         discount: settings.discount,
         rules: rules.clone(),
         termination: None,
+        failure: None,
         support: None,
         seed: settings.seed,
     };

@@ -20,7 +20,7 @@ pub enum EnvironmentError {
     /// A rule that is no expression, or one of columns that the system does not have.
     #[error("`{setting}={text}`: {source}")]
     Expression {
-        /// The setting, `reward-expr` or `terminated-expr`.
+        /// The setting, such as `reward-expr`.
         setting: &'static str,
         /// Its text.
         text: String,
@@ -35,7 +35,7 @@ pub enum EnvironmentError {
     Undefined {
         /// Name of the task.
         task: &'static str,
-        /// The setting, `reward-expr` or `terminated-expr`.
+        /// The setting, such as `reward-expr`.
         setting: &'static str,
         /// Steps of the episode so far.
         step: usize,

@@ -35,7 +35,9 @@ pub use catalogue::named;
 pub use description::{ColumnDescription, TaskDescription};
 pub use error::EnvironmentError;
 pub use ruled::with_rules;
-pub use rules::{RewardExpression, RewardRule, TerminationExpression, TerminationRule};
+pub use rules::{
+    FailureExpression, RewardExpression, RewardRule, TerminationExpression, TerminationRule,
+};
 pub use source::EnvironmentSource;
 pub use task::{ActionSpace, Quantity, Reward, Task, Terminated};
 

@@ -203,6 +203,18 @@ pub struct RewardExpression(Expression);
 #[serde(try_from = "String", into = "String")]
 pub struct TerminationExpression(Expression);
 
+/// A condition of the observation after a step that is a failure (`abs(x) > 2`), whether or not the episode goes on.
+///
+/// ```
+/// use statecast::environment::FailureExpression;
+/// let fast: FailureExpression = "abs(speed) > 7".parse()?;
+/// assert!(fast.bind(&["speed".to_owned()])?.ends(&[-7.5]));
+/// # Ok::<(), statecast::environment::EnvironmentError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FailureExpression(Expression);
+
 impl RewardExpression {
     /// The rule for a system with these observations and actions.
     ///
@@ -236,15 +248,34 @@ impl TerminationExpression {
     /// # Errors
     /// [`EnvironmentError::Expression`] for a name that is none of them.
     pub fn bind(&self, observations: &[String]) -> Result<TerminationRule, EnvironmentError> {
-        let mut names = Names::default();
-        names.add(observations, "", "obs_", 0);
-        names.add(observations, "next_", "obs_", 0);
-        let bound = names.bind(&self.0, "terminated-expr")?;
-        Ok(TerminationRule {
-            kind: TerminationKind::Expression(Arc::new(bound)),
-            replaces: true,
-        })
+        of_observation(&self.0, observations, "terminated-expr")
     }
+}
+
+impl FailureExpression {
+    /// The rule for a system with these observations, which says that an observation is one of the failures.
+    ///
+    /// # Errors
+    /// [`EnvironmentError::Expression`] for a name that is none of them.
+    pub fn bind(&self, observations: &[String]) -> Result<TerminationRule, EnvironmentError> {
+        of_observation(&self.0, observations, "failure-expr")
+    }
+}
+
+/// Binds a condition of the observation after a step.
+fn of_observation(
+    condition: &Expression,
+    observations: &[String],
+    setting: &'static str,
+) -> Result<TerminationRule, EnvironmentError> {
+    let mut names = Names::default();
+    names.add(observations, "", "obs_", 0);
+    names.add(observations, "next_", "obs_", 0);
+    let bound = names.bind(condition, setting)?;
+    Ok(TerminationRule {
+        kind: TerminationKind::Expression(Arc::new(bound)),
+        replaces: true,
+    })
 }
 
 /// Names of the columns of a step.
@@ -338,6 +369,7 @@ macro_rules! text_of {
 
 text_of!(RewardExpression, "reward-expr");
 text_of!(TerminationExpression, "terminated-expr");
+text_of!(FailureExpression, "failure-expr");
 
 #[cfg(test)]
 mod tests {

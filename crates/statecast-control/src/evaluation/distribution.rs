@@ -1,7 +1,7 @@
 //! The distribution of a policy's returns over episodes.
 
 use super::value::{NORMAL_REACH, groups, variance};
-use super::{Path, Value};
+use super::{Path, SimulatedReturn, Value};
 use crate::metrics::quantile;
 
 /// Share of the worst episodes.
@@ -18,6 +18,8 @@ pub struct ReturnDistribution {
     pub cvar_10: Value,
     /// Probability that an episode terminates before the horizon.
     pub termination: Value,
+    /// Probability that an episode reaches a failure before the horizon, where failures are known.
+    pub failure: Option<Value>,
 }
 
 /// The same numbers of known returns.
@@ -29,27 +31,38 @@ pub struct ReturnStatistics {
     pub median: f64,
     /// Mean return of the worst 10 % of the episodes.
     pub cvar_10: f64,
+    /// Share of the episodes that terminate before the horizon.
+    pub termination: f64,
+    /// Share of the episodes that reach a failure, where failures are known.
+    pub failure: Option<f64>,
 }
 
 impl ReturnStatistics {
-    /// Returns the statistics of some returns.
-    pub fn of(mut returns: Vec<f64>) -> Self {
+    /// Returns the statistics of some episodes.
+    pub fn of(episodes: &[SimulatedReturn]) -> Self {
+        let mut returns: Vec<f64> = episodes.iter().map(|episode| episode.value).collect();
         returns.sort_by(f64::total_cmp);
+        let share = |ends: &dyn Fn(&SimulatedReturn) -> bool| {
+            let count = episodes.iter().filter(|episode| ends(episode)).count();
+            count as f64 / episodes.len().max(1) as f64
+        };
+        let known = episodes.iter().all(|episode| episode.failed.is_some());
         Self {
             quantile_10: quantile(&returns, WORST),
             median: quantile(&returns, 0.5),
             cvar_10: worst_mean(&returns),
+            termination: share(&|episode| episode.terminated),
+            failure: known.then(|| share(&|episode| episode.failed == Some(true))),
         }
     }
 }
 
 impl ReturnDistribution {
-    /// Estimates the distribution from imagined paths and the probability of each that it has terminated. As for the
+    /// Estimates the distribution from imagined paths and the probability of each that it has terminated, and failed. As for the
     /// mean ([`Value::of_paths`]), models are assumed to differ from the truth as they differ from each other. Returns
     /// `None` for fewer than two models.
-    pub fn of(paths: &[Path], terminated: &[f64]) -> Option<Self> {
+    pub fn of(paths: &[Path], terminated: &[f64], failed: Option<&[f64]>) -> Option<Self> {
         let returns = by_model(paths, |path| paths[path].value);
-        let ends = by_model(paths, |path| terminated[path]);
         if returns.len() < 2 {
             return None;
         }
@@ -58,7 +71,8 @@ impl ReturnDistribution {
             quantile_10: of_returns(|sorted| quantile(sorted, WORST)),
             median: of_returns(|sorted| quantile(sorted, 0.5)),
             cvar_10: of_returns(worst_mean),
-            termination: between(&ends, mean),
+            termination: probability(paths, terminated),
+            failure: failed.map(|failed| probability(paths, failed)),
         })
     }
 
@@ -79,31 +93,53 @@ impl ReturnDistribution {
             return None;
         }
         let of = |part: fn(&Self) -> Value| {
-            let weighted = |of: &dyn Fn(Value) -> f64| {
-                let terms = all.iter().map(|(weight, d)| weight * of(part(d)));
-                terms.sum::<f64>() / total
-            };
-            let mean = weighted(&|value| value.mean);
-            let square = |value: Value| value.error.powi(2) + (value.mean - mean).powi(2);
-            let error = weighted(&square).sqrt();
-            let reach = |value: Value| match value.error > 0.0 {
-                true => (value.high - value.mean) / value.error,
-                false => NORMAL_REACH,
-            };
-            let reach = weighted(&reach) * error;
-            Value {
-                mean,
-                error,
-                low: mean - reach,
-                high: mean + reach,
-            }
+            mixture(&all.iter().map(|(w, d)| (*w, part(d))).collect::<Vec<_>>())
         };
+        let failures = all.iter().filter_map(|(w, d)| Some((*w, d.failure?)));
+        let failures: Vec<(f64, Value)> = failures.collect();
         Some(Self {
             quantile_10: of(|d| d.quantile_10),
             median: of(|d| d.median),
             cvar_10: of(|d| d.cvar_10),
             termination: of(|d| d.termination),
+            failure: failures
+                .iter()
+                .any(|(weight, _)| *weight > 0.0)
+                .then(|| mixture(&failures)),
         })
+    }
+}
+
+/// Returns the mixture of several values by their weights, not all zero.
+fn mixture(all: &[(f64, Value)]) -> Value {
+    let total: f64 = all.iter().map(|(weight, _)| weight).sum();
+    let weighted = |of: &dyn Fn(Value) -> f64| {
+        let terms = all.iter().map(|(weight, value)| weight * of(*value));
+        terms.sum::<f64>() / total
+    };
+    let mean = weighted(&|value| value.mean);
+    let square = |value: Value| value.error.powi(2) + (value.mean - mean).powi(2);
+    let error = weighted(&square).sqrt();
+    let reach = |value: Value| match value.error > 0.0 {
+        true => (value.high - value.mean) / value.error,
+        false => NORMAL_REACH,
+    };
+    let reach = weighted(&reach) * error;
+    Value {
+        mean,
+        error,
+        low: mean - reach,
+        high: mean + reach,
+    }
+}
+
+/// Returns the mean of the paths' probabilities of an event, with an interval from 0 to 1 at most.
+fn probability(paths: &[Path], of: &[f64]) -> Value {
+    let value = between(&by_model(paths, |path| of[path]), mean);
+    Value {
+        low: value.low.max(0.0),
+        high: value.high.min(1.0),
+        ..value
     }
 }
 
@@ -161,7 +197,7 @@ mod tests {
             .flat_map(|model| (1..=100).map(move |rank| path(model, rank)))
             .collect();
         let ends: Vec<f64> = paths.iter().map(|p| f64::from(p.start <= 25)).collect();
-        let found = ReturnDistribution::of(&paths, &ends).unwrap();
+        let found = ReturnDistribution::of(&paths, &ends, Some(&ends)).unwrap();
         assert!((found.median.mean - 51.0).abs() < 1e-9, "{found:?}");
         assert!((found.quantile_10.mean - 11.0).abs() < 1e-9, "{found:?}");
         // 1, 2, 2, 3, 3, ..., 10, 10, 11.
@@ -170,11 +206,15 @@ mod tests {
             (found.termination.mean, found.termination.error),
             (0.25, 0.0)
         );
+        assert_eq!(found.failure, Some(found.termination));
         assert!((worst_mean(&[1.0, 4.0, 5.0, 6.0, 7.0, 8.0]) - 1.0).abs() < 1e-12);
         let mixed = ReturnDistribution::combined(&[(1.0, found), (3.0, found)]).unwrap();
         assert!((mixed.median.high - found.median.high).abs() < 1e-9);
         // Two models that differ by 1: variance 1/2, and half of it once more.
         assert!((found.median.error - 0.75f64.sqrt()).abs() < 1e-9);
-        assert_eq!(ReturnDistribution::of(&paths[..100], &ends[..100]), None);
+        assert_eq!(
+            ReturnDistribution::of(&paths[..100], &ends[..100], None),
+            None
+        );
     }
 }

@@ -61,7 +61,7 @@ impl FittedQ {
         settings: FittedSettings,
         progress: &dyn Fn(f64),
     ) -> Result<Self, EvaluationError> {
-        let mut members = Vec::with_capacity(settings.members);
+        let mut fits = Vec::with_capacity(settings.members);
         for member in 0..settings.members {
             let mut random = ChaCha8Rng::seed_from_u64(spec.seed);
             random.set_stream(member as u64);
@@ -74,11 +74,26 @@ impl FittedQ {
             if rows.is_empty() {
                 return Err(EvaluationError::TooFew(0, 1));
             }
-            let mut function = ValueFunction::new(&transitions, spec, settings, &mut random);
-            let done = |share: f64| progress((member as f64 + share) / settings.members as f64);
-            function.fit(&transitions, &rows, policy, &mut random, &done)?;
-            members.push(function);
+            let function = ValueFunction::new(&transitions, spec, settings, &mut random);
+            let actions = drawn_actions(&transitions.next, policy, &mut random)?;
+            fits.push(Fit {
+                function,
+                transitions,
+                rows,
+                actions,
+                random,
+            });
         }
+        // The first tells the progress, which belongs to this thread; the others run beside it.
+        if let Some((first, others)) = fits.split_first_mut() {
+            rayon::in_place_scope(|scope| {
+                for other in others {
+                    scope.spawn(move |_| other.run(&|_| ()));
+                }
+                first.run(progress);
+            });
+        }
+        let members = fits.into_iter().map(|fit| fit.function).collect();
         Ok(Self {
             members,
             spec: spec.clone(),
@@ -301,21 +316,33 @@ impl ValueFunction {
         let output = network.forward(&self.inputs(states, actions, left), &mut tape);
         output.iter().map(|q| q * self.unit).collect()
     }
+}
 
-    fn fit(
-        &mut self,
-        transitions: &Transitions,
-        rows: &[usize],
-        policy: &mut dyn Policy,
-        random: &mut ChaCha8Rng,
-        progress: &dyn Fn(f64),
-    ) -> Result<(), EvaluationError> {
-        let settings = self.settings;
-        let horizon = self.horizon as f64;
-        let parameters = self.network.parameters().len();
+/// What a value function is fitted to.
+struct Fit {
+    function: ValueFunction,
+    transitions: Transitions,
+    /// Transitions, those of runs that were drawn several times as often.
+    rows: Vec<usize>,
+    /// The policy's actions at the next states, several draws.
+    actions: Vec<Array2<f64>>,
+    random: ChaCha8Rng,
+}
+
+impl Fit {
+    fn run(&mut self, progress: &dyn Fn(f64)) {
+        let Self {
+            function,
+            transitions,
+            rows,
+            actions: drawn,
+            random,
+        } = self;
+        let settings = function.settings;
+        let horizon = function.horizon as f64;
+        let parameters = function.network.parameters().len();
         let mut adam = Adam::new(parameters, AdamSettings::with_rate(settings.rate));
         let (mut tape, mut gradients) = (Tape::default(), vec![0.0; parameters]);
-        let drawn = drawn_actions(&transitions.next, policy, random)?;
         for step in 0..settings.updates {
             let remaining = 1.0 - step as f64 / settings.updates as f64;
             adam.settings.learning_rate = settings.rate * remaining.max(0.1);
@@ -324,47 +351,48 @@ impl ValueFunction {
                 .collect();
             // The dynamics do not depend on time, so any number of steps may be left.
             let left: Array1<f64> = (0..settings.batch)
-                .map(|_| random.random_range(1..=self.horizon) as f64 / horizon)
+                .map(|_| random.random_range(1..=function.horizon) as f64 / horizon)
                 .collect();
             let next = transitions.next.select(Axis(0), &picked);
             let actions = drawn[random.random_range(0..drawn.len())].select(Axis(0), &picked);
             let after = left.mapv(|l| l - 1.0 / horizon);
-            let ahead = self.values(&self.target, next.view(), actions.view(), &after);
+            let ahead = function.values(&function.target, next.view(), actions.view(), &after);
             let target = |(i, &row): (usize, &usize)| {
                 let ends = transitions.terminated[row] || after[i] < 0.5 / horizon;
                 let ahead = match ends {
                     true => 0.0,
                     // Without bounds, bootstrapping amplifies impossible values.
                     false => {
-                        let (low, high) = self.bounds(after[i] * horizon);
+                        let (low, high) = function.bounds(after[i] * horizon);
                         f64::from(ahead[i]).clamp(low, high)
                     }
                 };
-                (transitions.rewards[row] + self.discount * ahead) as f32 / self.unit
+                (transitions.rewards[row] + function.discount * ahead) as f32 / function.unit
             };
             let targets: Vec<f32> = picked.iter().enumerate().map(target).collect();
             let states = transitions.states.select(Axis(0), &picked);
             let taken = transitions.actions.select(Axis(0), &picked);
-            let inputs = self.inputs(states.view(), taken.view(), &left);
-            let found = self
+            let inputs = function.inputs(states.view(), taken.view(), &left);
+            let found = function
                 .network
                 .forward(&inputs, &mut tape)
                 .iter()
                 .zip(&targets);
             let share = 2.0 / settings.batch as f32;
             let gradient: Vec<f32> = found.map(|(q, target)| share * (q - target)).collect();
-            self.network.backward(&mut tape, &gradient, &mut gradients);
-            adam.step(self.network.parameters_mut(), &gradients);
+            function
+                .network
+                .backward(&mut tape, &gradient, &mut gradients);
+            adam.step(function.network.parameters_mut(), &gradients);
             polyak(
-                self.target.parameters_mut(),
-                self.network.parameters(),
+                function.target.parameters_mut(),
+                function.network.parameters(),
                 settings.tau,
             );
             if step % 100 == 0 {
                 progress(step as f64 / settings.updates as f64);
             }
         }
-        Ok(())
     }
 }
 

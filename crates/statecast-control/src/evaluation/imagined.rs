@@ -8,6 +8,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::return_accumulator::StepsOutside;
 use super::{Path, RecordedSupport, ReturnDistribution, Rules, TerminationModel, Value};
+use crate::environment::TerminationRule;
 use crate::metrics::block_bootstrap;
 
 /// Separates the policy's random streams from the model's.
@@ -29,6 +30,8 @@ pub struct RolloutSpec {
     pub rules: Rules,
     /// Termination model, if paths may terminate by it.
     pub termination: Option<Arc<TerminationModel>>,
+    /// States that are failures, if any are.
+    pub failure: Option<TerminationRule>,
     /// The recorded steps that those of paths are compared with, if they are.
     pub support: Option<Arc<RecordedSupport>>,
     /// Seed of all draws.
@@ -56,6 +59,8 @@ pub struct ImaginedRollouts {
     pub rewards: Vec<Vec<f64>>,
     /// Probability of each path that it has terminated by the horizon.
     pub terminated: Vec<f64>,
+    /// Probability of each path that it has reached a failure by the horizon, where failures are known.
+    pub failed: Option<Vec<f64>>,
     /// Number of values (starts, actions, states of a learned model) that were clipped to the
     /// model's range.
     pub clipped: usize,
@@ -77,7 +82,7 @@ impl ImaginedRollouts {
 
     /// Returns the distribution of the returns over episodes; `None` for a single model.
     pub fn distribution(&self) -> Option<ReturnDistribution> {
-        ReturnDistribution::of(&self.paths, &self.terminated)
+        ReturnDistribution::of(&self.paths, &self.terminated, self.failed.as_deref())
     }
 
     /// Returns the mean over paths with a 95 % interval of the sampling error alone.

@@ -206,6 +206,7 @@ pub fn in_context(
         rewards: Vec::with_capacity(spec.paths),
         clipped: 0,
         terminated: Vec::with_capacity(spec.paths),
+        failed: spec.failure.as_ref().map(|_| Vec::new()),
         outside: StepsOutside::default(),
     };
     let count = contexts.readings.len();
@@ -244,6 +245,9 @@ pub fn in_context(
         imagined
             .terminated
             .extend(control.steps.accumulator.terminated());
+        if let Some(failed) = &mut imagined.failed {
+            failed.extend(control.steps.accumulator.failed().unwrap_or_default());
+        }
         let ReturnAccumulator {
             returns, rewards, ..
         } = control.steps.accumulator;

@@ -105,6 +105,7 @@ impl<'t> EnsembleRollout<'t> {
         Ok(ImaginedRollouts {
             outside: accumulator.steps_outside(),
             terminated: accumulator.terminated(),
+            failed: accumulator.failed(),
             paths: paths.collect(),
             rewards: accumulator.rewards,
             clipped,

@@ -60,7 +60,7 @@ pub use reward_forecast::{
     PrefixSplit, RewardBaseline, RewardForecastErrors, RewardForecastScores,
 };
 pub use selection::{Difference, Selection};
-pub use simulated::{simulated, simulated_returns};
+pub use simulated::{SimulatedReturn, simulated, simulated_returns};
 pub use study::{
     EvaluationSettings, EvaluationStudy, EvaluationStudyError, NamedPolicy, PolicyEstimate,
     PolicyValues, RecordedPolicy, Termination, check_names,

@@ -3,11 +3,13 @@
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, s};
 
-use super::{Contexts, DynamicsModels, EvaluationError, Logged, Transitions};
+use super::{Contexts, DynamicsModels, EvaluationError, FittedQ, Logged, Transitions};
+use crate::dynamics::Dynamics;
 use crate::forecast::{EpisodeControl, EpisodeSteps, ForecastError, RolloutSettings};
 use crate::metrics::mean_and_std;
+use crate::policy::Policy;
 
 /// Most recorded steps that are predicted.
 const MAX_STEPS: usize = 200;
@@ -16,39 +18,47 @@ const MAX_STEPS: usize = 200;
 const MAX_FORECASTS: usize = 60;
 const DRAWS: usize = 8;
 
-/// Returns the mean squared error of models' predictions in units of the mean squared change of the states, the mean over
-/// the variables, each at most 1. Every model predicts the runs of its fold, which it was not fitted to; a single model
-/// has seen all.
-pub(super) fn unpredicted_by_models(models: &DynamicsModels, logged: &Logged) -> f64 {
-    let folds = models.len();
-    let shares = models.iter().enumerate().filter_map(|(fold, model)| {
-        let held_out: Vec<usize> = logged.fold_runs(fold, folds).map(|(run, _)| run).collect();
-        let steps = some_steps(logged, |run| held_out.contains(&run), MAX_STEPS)?;
-        let mut errors = Array2::zeros(steps.states.dim());
-        for member in 0..model.members() {
-            let predicted = model.distributions(member, steps.states.view(), steps.actions.view());
-            let states = predicted
-                .mean
-                .slice(ndarray::s![.., ..steps.states.ncols()]);
-            errors += &(&states - &steps.next).mapv(|e| e * e);
-        }
-        errors /= model.members() as f64;
-        Some(unpredicted(&steps, &errors))
-    });
-    mean(&shares.collect::<Vec<_>>())
+/// Recorded steps, and next states that a model predicts for them.
+pub(super) struct PredictedSteps {
+    steps: Transitions,
+    /// By each member of a learned model, or in each draw.
+    next: Vec<Array2<f64>>,
+    /// Whether they are draws, whose mean errs by itself.
+    drawn: bool,
 }
 
-/// The same of forecasts after contexts, each of the runs of its fold. Online experts have read all runs.
+/// Predicts recorded steps in learned models. Every model predicts the runs of its fold, which it was not fitted to; a
+/// single model has seen all.
+pub(super) fn predicted_by_models(models: &DynamicsModels, logged: &Logged) -> Vec<PredictedSteps> {
+    let folds = models.len();
+    let of_model = |(fold, model): (usize, &&dyn Dynamics)| {
+        let held_out: Vec<usize> = logged.fold_runs(fold, folds).map(|(run, _)| run).collect();
+        let steps = some_steps(logged, |run| held_out.contains(&run), MAX_STEPS)?;
+        let member = |member: usize| {
+            let predicted = model.distributions(member, steps.states.view(), steps.actions.view());
+            let states = s![.., ..steps.states.ncols()];
+            predicted.mean.slice(states).to_owned()
+        };
+        Some(PredictedSteps {
+            next: (0..model.members()).map(member).collect(),
+            steps,
+            drawn: false,
+        })
+    };
+    models.iter().enumerate().filter_map(of_model).collect()
+}
+
+/// The same after contexts, each of the runs of its fold. Online experts have read all runs.
 ///
 /// # Errors
 /// [`EvaluationError::Forecast`] if the model fails.
-pub(super) fn unpredicted_in_context(
+pub(super) fn predicted_in_context(
     contexts: &Contexts,
     logged: &Logged,
     seed: u64,
-) -> Result<f64, EvaluationError> {
+) -> Result<Vec<PredictedSteps>, EvaluationError> {
     let folds = contexts.readings().count();
-    let mut shares = Vec::new();
+    let mut all = Vec::new();
     for (number, (reading, max_steps)) in contexts.readings().enumerate() {
         let own: Vec<usize> = logged
             .fold_runs(number, folds)
@@ -80,17 +90,77 @@ pub(super) fn unpredicted_in_context(
             max_steps: Some(max_steps),
         };
         reading.rollout_with_policy(&settings, &mut control, &|_| ())?;
-        let errors = Array2::from_shape_fn(steps.states.dim(), |(row, column)| {
-            let draws = (0..DRAWS).map(|draw| control.steps.next[[draw * rows + row, column]]);
-            let draws: Vec<f64> = draws.collect();
-            let (centre, std) = mean_and_std(&draws);
-            // The mean of few draws errs by itself.
-            let noise = std * std / DRAWS as f64;
-            ((centre - steps.next[[row, column]]).powi(2) - noise).max(0.0)
+        let next = control.steps.next;
+        let of_draw = |draw: usize| {
+            next.slice(s![draw * rows..(draw + 1) * rows, ..])
+                .to_owned()
+        };
+        all.push(PredictedSteps {
+            next: (0..DRAWS).map(of_draw).collect(),
+            steps,
+            drawn: true,
         });
-        shares.push(unpredicted(&steps, &errors));
     }
-    Ok(mean(&shares))
+    Ok(all)
+}
+
+impl PredictedSteps {
+    /// Returns the mean squared error in units of the mean squared change of the states, the mean over the variables that
+    /// change, each at most 1.
+    fn unpredicted(&self) -> f64 {
+        let mut errors = Array2::zeros(self.steps.states.dim());
+        for next in &self.next {
+            errors += &(next - &self.steps.next).mapv(|e| e * e);
+        }
+        errors /= self.next.len() as f64;
+        if self.drawn {
+            errors = Array2::from_shape_fn(errors.dim(), |at| {
+                let draws: Vec<f64> = self.next.iter().map(|next| next[at]).collect();
+                let (centre, std) = mean_and_std(&draws);
+                let noise = std * std / draws.len() as f64;
+                ((centre - self.steps.next[at]).powi(2) - noise).max(0.0)
+            });
+        }
+        let changes = (&self.steps.next - &self.steps.states).mapv(|c| c * c);
+        let columns = changes.columns().into_iter().zip(errors.columns());
+        let shares = columns.filter_map(|(changes, errors)| {
+            let change = changes.sum();
+            (change > 0.0).then(|| (errors.sum() / change).min(1.0))
+        });
+        mean(&shares.collect::<Vec<_>>()).unwrap_or(1.0)
+    }
+}
+
+/// Returns the share of the variance of steps that is not predicted, the mean over the models.
+pub(super) fn unpredicted(all: &[PredictedSteps]) -> f64 {
+    let shares: Vec<f64> = all.iter().map(PredictedSteps::unpredicted).collect();
+    mean(&shares).unwrap_or(1.0)
+}
+
+/// Returns by how much a policy's values of predicted next states exceed those of the recorded ones, the mean over steps that
+/// do not terminate; `None` without such steps. Each step of a path adds this error to the return (Farahmand et al.,
+/// Value-Aware Loss Function for Model-based Reinforcement Learning, AISTATS 2017), as far as the policy's steps are like the
+/// recorded ones.
+///
+/// # Errors
+/// [`EvaluationError::Policy`] if the policy fails.
+pub(super) fn value_error(
+    all: &[PredictedSteps],
+    values: &FittedQ,
+    policy: &mut dyn Policy,
+    seed: u64,
+) -> Result<Option<f64>, EvaluationError> {
+    let mut errors = Vec::new();
+    for of in all {
+        let actual = values.state_values(of.steps.next.view(), policy, seed)?;
+        for next in &of.next {
+            let predicted = values.state_values(next.view(), policy, seed)?;
+            let rows = predicted.iter().zip(&actual).zip(&of.steps.terminated);
+            let going_on = rows.filter(|(_, terminated)| !**terminated);
+            errors.extend(going_on.map(|((predicted, actual), _)| predicted - actual));
+        }
+    }
+    Ok(mean(&errors))
 }
 
 /// Recorded actions, each at its own state, and the states that follow.
@@ -141,21 +211,7 @@ fn some_steps(logged: &Logged, of: impl Fn(usize) -> bool, most: usize) -> Optio
     })
 }
 
-/// Returns the mean squared errors in units of the variables' mean squared changes, each at most 1, the mean over the
-/// variables that change.
-fn unpredicted(steps: &Transitions, errors: &Array2<f64>) -> f64 {
-    let changes = (&steps.next - &steps.states).mapv(|c| c * c);
-    let columns = changes.columns().into_iter().zip(errors.columns());
-    let shares = columns.filter_map(|(changes, errors)| {
-        let change = changes.sum();
-        (change > 0.0).then(|| (errors.sum() / change).min(1.0))
-    });
-    mean(&shares.collect::<Vec<_>>())
-}
-
-fn mean(values: &[f64]) -> f64 {
-    match values.is_empty() {
-        true => 1.0,
-        false => values.iter().sum::<f64>() / values.len() as f64,
-    }
+fn mean(values: &[f64]) -> Option<f64> {
+    let sum: f64 = values.iter().sum();
+    (!values.is_empty()).then(|| sum / values.len() as f64)
 }

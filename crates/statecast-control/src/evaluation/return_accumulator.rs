@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::{Logged, RecordedSupport, RolloutSpec, Rules, TerminationModel};
+use crate::environment::TerminationRule;
 
 /// Returns of paths, accumulated step by step.
 #[derive(Debug)]
@@ -23,6 +24,9 @@ pub(super) struct ReturnAccumulator {
     pub(super) rewards: Vec<Vec<f64>>,
     /// Probability that a path has not terminated.
     alive: Vec<f64>,
+    failure: Option<TerminationRule>,
+    /// Probability that a path has reached a failure.
+    failed: Vec<f64>,
     support: Option<Arc<RecordedSupport>>,
     /// Discounted steps of the watched paths, and those of them that the recordings do not cover.
     watched: f64,
@@ -66,6 +70,8 @@ impl ReturnAccumulator {
             returns: vec![0.0; paths],
             rewards: vec![Vec::new(); paths],
             alive: vec![1.0; paths],
+            failure: spec.failure.clone(),
+            failed: vec![0.0; paths],
             support: spec.support.clone(),
             watched: 0.0,
             outside: 0.0,
@@ -111,6 +117,10 @@ impl ReturnAccumulator {
                     self.outside += worth;
                 }
             }
+            let fails = self.failure.as_ref().is_some_and(|rule| rule.ends(&next));
+            if fails && self.failed[path] == 0.0 {
+                self.failed[path] = self.alive[path];
+            }
             let rule = self.rules.terminated.as_ref();
             if rule.is_some_and(|rule| rule.ends(&next)) {
                 self.alive[path] = 0.0;
@@ -136,6 +146,11 @@ impl ReturnAccumulator {
     /// Returns the probability of each path that it has terminated.
     pub(super) fn terminated(&self) -> Vec<f64> {
         self.alive.iter().map(|alive| 1.0 - alive).collect()
+    }
+
+    /// Returns the probability of each path that it has reached a failure, where failures are known.
+    pub(super) fn failed(&self) -> Option<Vec<f64>> {
+        self.failure.as_ref().map(|_| self.failed.clone())
     }
 
     /// Discounted steps of the watched paths, and those of them outside of the recordings.
@@ -210,6 +225,7 @@ mod tests {
                 discount,
                 rules,
                 termination: None,
+                failure: Some(TerminationRule::of_task(|state| state[0] < -1.5)),
                 support: None,
                 seed: 0,
             };
@@ -218,6 +234,7 @@ mod tests {
             let action = |x: f64| 0.5 * x;
             accumulator.complete_step(0..1, at(0.3).view(), Some(array![7.0].view()));
             let (mut before, mut worth, mut expected, mut steps) = (0.3, 1.0, 0.0, 0);
+            let mut failed = false;
             let mut ended = false;
             for &x in &states {
                 accumulator.begin_step(0..1, at(before).view(), &at(action(before)));
@@ -231,6 +248,7 @@ mod tests {
                     expected += worth * reward;
                     worth *= discount;
                     steps += 1;
+                    failed |= x < -1.5;
                 }
                 ended |= x > 1.5;
                 before = x;
@@ -238,6 +256,7 @@ mod tests {
             prop_assert!((accumulator.returns[0] - expected).abs() < 1e-9 * (1.0 + expected.abs()));
             prop_assert_eq!(accumulator.rewards[0].len(), steps);
             prop_assert_eq!(accumulator.all_ended(0..1), ended);
+            prop_assert_eq!(accumulator.failed(), Some(vec![f64::from(failed)]));
         }
     }
 }

@@ -86,6 +86,7 @@ impl PrefixSplit {
             discount: 1.0,
             rules: super::Rules::default(),
             termination: None,
+            failure: None,
             support: None,
             seed,
         })

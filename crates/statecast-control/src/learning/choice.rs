@@ -57,6 +57,7 @@ impl TrainingRun {
             discount: f64::from(settings.agent.discount),
             rules: Rules::of(&task),
             termination: None,
+            failure: None,
             support: None,
             seed: settings.seed,
         };

@@ -161,6 +161,7 @@ def evaluate(
     task: str | None = None,
     reward: str | None = None,
     terminated: str | None = None,
+    failure: str | None = None,
     horizon: int | None = None,
     discount: float = 0.99,
     paths: int = 50,
@@ -180,11 +181,12 @@ def evaluate(
         policies: by name, or a list: callables from observations `[rows, states]` to actions `[rows, actions]`, torch
             modules, models of Stable-Baselines3 (anything with `predict`), sessions of ONNX runtime, or constants.
         estimators: such as `combined`, `mixture`, `builtin`, `linear`, `mlp`, `corrected`, `fqe`, `is`, `dr`; by default
-            combined, mixture, linear, mlp, corrected and fqe.
+            combined, builtin, mixture, linear, mlp, corrected and fqe.
         task: a known environment, such as `pendulum`, or `command:PROGRAM`, whose reward and ends are used.
         reward: what a step earns, in place of the recorded rewards and the task's, as an expression of the columns such as
             `-(theta^2 + 0.001*u^2)`; `next_NAME` is a state after the step.
         terminated: which states end an episode, such as `abs(theta) > 0.2`, in place of the recorded ends and the task's.
+        failure: which states are failures, such as `abs(x) > 2`: the probability that an episode reaches one is estimated.
         horizon: steps of an episode; by default the task's limit or the longest recorded episode.
         discount: per step.
         paths: imagined paths of a policy.
@@ -210,6 +212,7 @@ def evaluate(
         "task": task,
         "reward": reward,
         "terminated": terminated,
+        "failure": failure,
         "horizon": None if horizon is None else whole(horizon, "horizon"),
         "discount": discount,
         "paths": whole(paths, "paths"),

@@ -11,7 +11,10 @@ use super::{
     RecordedPolicy,
 };
 use crate::dynamics::Dynamics;
-use crate::evaluation::one_step::{unpredicted_by_models, unpredicted_in_context};
+use crate::evaluation::one_step::{
+    PredictedSteps, predicted_by_models, predicted_in_context, unpredicted,
+    value_error as value_error_of,
+};
 use crate::evaluation::recorded_support::beyond_recorded;
 use crate::evaluation::{
     ActionSource, Contexts, Estimator, FittedQ, FittedSettings, ImaginedRollouts,
@@ -62,22 +65,27 @@ struct Case<'c> {
 }
 
 impl Estimation<'_> {
-    /// Evaluates all policies by an estimator. Intervals are widened by the estimator's
+    /// Evaluates all policies by the estimator at a place of the settings. Intervals are widened by the estimator's
     /// misspecification error, measured on the recorded policies, and by the share of steps that the recordings do not
     /// cover: beyond them any recorded return is possible.
     /// `values` are the policies' value functions, if
     /// they have been fitted.
     pub(super) fn estimates(
         &self,
-        estimator: Estimator,
+        place: usize,
         policies: &mut [NamedPolicy],
         values: &mut [Option<Arc<FittedQ>>],
         behaviours: &mut [Behaviour],
         recorded: &mut [RecordedPolicy],
     ) -> Result<Vec<PolicyEstimate>, EvaluationStudyError> {
+        let estimator = self.settings.estimators[place];
         self.observer.begin(estimator.name());
         let contexts = self.contexts(estimator)?;
-        let unpredicted = self.unpredicted(estimator, contexts.as_ref())?;
+        let predicted = self.predicted(estimator, contexts.as_ref())?;
+        let steps = self.counted_steps();
+        // The share of a single step adds up.
+        let share = predicted.as_deref().map(unpredicted);
+        let share = share.map(|of_step| (of_step * steps).min(1.0));
         let checked = match estimator.is_checked() {
             true => behaviours.len(),
             false => 0,
@@ -93,7 +101,6 @@ impl Estimation<'_> {
                 None => self.logged,
                 Some(Some(others)) => others,
                 Some(None) => {
-                    recorded[number].imagined.push(None);
                     continue;
                 }
             };
@@ -110,11 +117,8 @@ impl Estimation<'_> {
             let estimate = self.estimate(estimator, contexts.as_ref(), case, &shown);
             let of = EvaluationStudyError::of(format!("recording {}", behaviour.name));
             let value = estimate.map_err(of)?.value;
-            recorded[number].imagined.push(value);
+            recorded[number].imagined[place] = value;
             pairs.extend(value.map(|value| (value, behaviour.actual)));
-        }
-        if checked == 0 {
-            recorded.iter_mut().for_each(|r| r.imagined.push(None));
         }
         let misspecification = (!pairs.is_empty()).then(|| misspecification_error(&pairs));
         let spread = self
@@ -137,6 +141,13 @@ impl Estimation<'_> {
             let estimate = self.estimate(estimator, contexts.as_ref(), case, &shown);
             let of = EvaluationStudyError::of(format!("policy {}", named.name));
             let estimate = estimate.map_err(of)?;
+            // Value functions are fitted for their own estimate, and used here.
+            let mut value_error = None;
+            if let (Some(predicted), Some(values), false) = (&predicted, values, named.stateful) {
+                let policy = &mut *named.policy;
+                let of_step = value_error_of(predicted, values, policy, self.settings.seed)?;
+                value_error = of_step.map(|of_step| of_step * steps);
+            }
             let support_error = beyond_recorded(estimate.uncovered.unwrap_or(0.0)) * spread;
             let widened = |value: Value| {
                 let value = value.widen_by(misspecification.unwrap_or(0.0));
@@ -149,7 +160,8 @@ impl Estimation<'_> {
                     .distribution
                     .map(|d| d.widen_by(support_error.hypot(misspecification.unwrap_or(0.0)))),
                 support_error,
-                unpredicted,
+                unpredicted: share,
+                value_error,
                 misspecification_error: misspecification,
                 seconds: begin.elapsed().as_secs_f64(),
                 ..estimate
@@ -158,27 +170,30 @@ impl Estimation<'_> {
         Ok(estimates)
     }
 
-    /// Returns the share of the variance of states that a model does not predict over the steps that count: that of a
-    /// single step, which adds up.
-    fn unpredicted(
+    /// Predicts recorded steps in the estimator's model, if it has one.
+    fn predicted(
         &self,
         estimator: Estimator,
         contexts: Option<&Contexts>,
-    ) -> Result<Option<f64>, EvaluationStudyError> {
-        let of_step = match (contexts, estimator) {
+    ) -> Result<Option<Vec<PredictedSteps>>, EvaluationStudyError> {
+        Ok(match (contexts, estimator) {
             (Some(contexts), _) => {
-                unpredicted_in_context(contexts, self.logged, self.settings.seed)?
+                let seed = self.settings.seed;
+                Some(predicted_in_context(contexts, self.logged, seed)?)
             }
             (None, Estimator::Rollouts(RolloutModel::Linear)) => {
-                unpredicted_by_models(&self.models.linear(), self.logged)
+                Some(predicted_by_models(&self.models.linear(), self.logged))
             }
             (None, Estimator::Rollouts(_) | Estimator::Corrected) => {
-                unpredicted_by_models(&self.models.networks(), self.logged)
+                Some(predicted_by_models(&self.models.networks(), self.logged))
             }
-            _ => return Ok(None),
-        };
-        let steps = (self.spec.horizon as f64).min(1.0 / (1.0 - self.spec.discount));
-        Ok(Some((of_step * steps).min(1.0)))
+            _ => None,
+        })
+    }
+
+    /// Returns the number of steps that count: the horizon, or fewer with a discount.
+    fn counted_steps(&self) -> f64 {
+        (self.spec.horizon as f64).min(1.0 / (1.0 - self.spec.discount))
     }
 
     /// Returns the contexts of the estimator's language model, if it has one.
@@ -261,6 +276,7 @@ impl Estimation<'_> {
             effective_runs: None,
             support_error: 0.0,
             unpredicted: None,
+            value_error: None,
             too_small_ratio: None,
             misspecification_error: None,
             seconds: 0.0,

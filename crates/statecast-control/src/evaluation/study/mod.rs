@@ -16,10 +16,10 @@ pub use settings::{EvaluationSettings, Termination};
 pub use values::{PolicyEstimate, PolicyValues, RecordedPolicy};
 
 use super::{
-    FittedQ, Logged, RecordedSupport, ReturnStatistics, RolloutSpec, Value, recorded_return,
-    recording_of, simulated, simulated_returns, unsupported_actions,
+    Estimator, EvaluationError, FittedQ, Logged, RecordedSupport, ReturnStatistics, RolloutSpec,
+    Value, recorded_return, recording_of, simulated, simulated_returns, unsupported_actions,
 };
-use crate::environment::{Environment, Task};
+use crate::environment::{Environment, FailureExpression, Task, TerminationRule};
 use crate::forecasters::Forecasters;
 use crate::model::Work;
 use crate::policy::{Cloned, Policy, PolicyError, Widths};
@@ -119,6 +119,11 @@ impl EvaluationStudy {
             check_task(task, first.state_names(), first.action_names())?;
         }
         let rules = rules(task, &settings, &recordings)?;
+        let failure = settings
+            .failure
+            .as_ref()
+            .map(|failure| failure_rule(failure, task, &recordings));
+        let failure = failure.transpose()?;
         let logged = Logged::new(&recordings, &rules)?;
         check_termination(task, settings.termination, &logged)?;
         let logged = with_ends(logged, settings.termination, observer);
@@ -128,13 +133,24 @@ impl EvaluationStudy {
             (None, Some(task)) => task.time_limit,
             (None, None) => longest.unwrap_or(1),
         };
+        let termination = termination_model(&rules, settings.termination, &logged, observer);
+        if let (Some(failure), Some(_)) = (&settings.failure, &termination) {
+            return Err(EvaluationStudyError::Setting {
+                setting: "failure-expr",
+                value: failure.to_string(),
+                range: "needs `terminated-expr=`, `env=` or `termination=never`: as recorded, episodes end with a \
+                        probability at every step"
+                    .to_owned(),
+            });
+        }
         let spec = RolloutSpec {
             starts: logged.distinct_starts(),
             paths: settings.paths,
             horizon,
             discount: settings.discount,
-            termination: termination_model(&rules, settings.termination, &logged, observer),
+            termination,
             rules,
+            failure,
             support: RecordedSupport::of(&logged).map(Arc::new),
             seed: settings.seed,
         };
@@ -221,11 +237,18 @@ impl EvaluationStudy {
         for named in policies {
             check_widths(&*named.policy, self.widths())?;
             let policy = &mut *named.policy;
-            let returns = simulated_returns(environment, policy, episodes, discount, horizon);
+            let returns = simulated_returns(
+                environment,
+                policy,
+                episodes,
+                discount,
+                horizon,
+                self.spec.failure.as_ref(),
+            );
             let of = EvaluationStudyError::of(format!("policy {}", named.name));
             let returns = returns.map_err(EvaluationStudyError::from).map_err(of)?;
             named.truth = Some(simulated(&returns));
-            named.true_returns = Some(ReturnStatistics::of(returns));
+            named.true_returns = Some(ReturnStatistics::of(&returns));
         }
         Ok(())
     }
@@ -259,7 +282,10 @@ impl EvaluationStudy {
                 .map(|named| self.own_return(named.recorded_in))
                 .collect(),
             horizon: self.spec.horizon,
-            recorded: behaviours.iter().map(Behaviour::recorded).collect(),
+            recorded: behaviours
+                .iter()
+                .map(|behaviour| behaviour.recorded(&self.settings.estimators))
+                .collect(),
         };
         observer.begin("fitting models");
         let progress = |share| observer.progress(share);
@@ -274,17 +300,17 @@ impl EvaluationStudy {
             observer,
         };
         let mut fitted: Vec<Option<Arc<FittedQ>>> = vec![None; policies.len()];
-        for &estimator in &self.settings.estimators {
-            let recorded = &mut values.recorded;
-            let found = estimation.estimates(
-                estimator,
+        let mut found = vec![Vec::new(); self.settings.estimators.len()];
+        for place in values_first(&self.settings.estimators) {
+            found[place] = estimation.estimates(
+                place,
                 policies,
                 &mut fitted,
                 &mut behaviours,
-                recorded,
+                &mut values.recorded,
             )?;
-            values.estimates.extend(found);
         }
+        values.estimates = found.concat();
         combine(&mut values);
         self.note(&values, observer);
         Ok(values)
@@ -388,12 +414,12 @@ impl EvaluationStudy {
 
 impl Behaviour {
     /// Returns the recorded return, without estimates yet.
-    fn recorded(&self) -> RecordedPolicy {
+    fn recorded(&self, estimators: &[Estimator]) -> RecordedPolicy {
         RecordedPolicy {
             name: self.name.clone(),
             actual: self.actual,
             steps: self.spec.horizon,
-            imagined: Vec::new(),
+            imagined: vec![None; estimators.len()],
         }
     }
 }
@@ -403,6 +429,26 @@ fn widths(logged: &Logged) -> Widths {
         observations: logged.states(),
         actions: logged.actions(),
     }
+}
+
+/// Returns the places of estimators, those first that fit value functions, by which the others' models are judged.
+fn values_first(estimators: &[Estimator]) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..estimators.len()).collect();
+    places.sort_by_key(|&place| estimators[place] != Estimator::Fqe);
+    places
+}
+
+/// Binds failures to the names of the task's observations, or of the recordings' states.
+fn failure_rule(
+    failure: &FailureExpression,
+    task: Option<&Task>,
+    recordings: &[Recording],
+) -> Result<TerminationRule, EvaluationError> {
+    let observations = task.map_or(&[][..], |task| task.observation);
+    let named = observations.iter().map(|quantity| quantity.name.to_owned());
+    let by_task = failure.bind(&named.collect::<Vec<_>>());
+    let recorded = recordings.first().map_or(&[][..], Recording::state_names);
+    Ok(by_task.or_else(|_| failure.bind(recorded))?)
 }
 
 /// Checks that recorded states and actions are those of a task, before its rules are applied to them.

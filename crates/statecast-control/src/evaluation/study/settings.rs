@@ -2,7 +2,7 @@
 
 use super::EvaluationStudyError;
 use super::estimation::MIN_CONTEXT;
-use crate::environment::{RewardExpression, TerminationExpression};
+use crate::environment::{FailureExpression, RewardExpression, TerminationExpression};
 use crate::evaluation::{Estimator, RolloutModel};
 use crate::forecast::{Method, Settings};
 
@@ -27,6 +27,8 @@ pub struct EvaluationSettings {
     pub reward: Option<RewardExpression>,
     /// Terminal states in place of the recorded or the task's ones, of the recordings' columns.
     pub terminated: Option<TerminationExpression>,
+    /// States that are failures, of the recordings' columns: the probability that an episode reaches one is estimated.
+    pub failure: Option<FailureExpression>,
     /// Termination of imagined episodes; by default the task's rule, or as recorded.
     pub termination: Option<Termination>,
     /// Steps of an episode; by default the task's time limit, or the longest recorded episode.
@@ -47,9 +49,11 @@ pub struct EvaluationSettings {
 }
 
 impl Default for EvaluationSettings {
-    /// Rollouts in the mixture, the linear model and the networks, plain and corrected, fitted Q evaluation, and their combination.
+    /// Rollouts in the language model, the mixture, the linear model and the networks, plain and corrected, fitted Q evaluation,
+    /// and their combination.
     fn default() -> Self {
         let models = [
+            RolloutModel::Builtin,
             RolloutModel::Mixture,
             RolloutModel::Linear,
             RolloutModel::Mlp,
@@ -68,6 +72,7 @@ impl EvaluationSettings {
             estimators,
             reward: None,
             terminated: None,
+            failure: None,
             termination: None,
             horizon: None,
             discount: 0.99,

@@ -41,6 +41,9 @@ pub struct PolicyEstimate {
     /// Share of the variance of states that the model does not predict over the steps that count, by its errors at
     /// recorded steps; for rollouts.
     pub unpredicted: Option<f64>,
+    /// Error that the model's errors at recorded steps add to the return, by the policy's value function: their mean in
+    /// value times the steps that count; for rollouts beside fitted Q evaluation.
+    pub value_error: Option<f64>,
     /// Distribution of the returns, from two or more models.
     pub distribution: Option<ReturnDistribution>,
     /// Returns of imagined paths, or values of starts, in an order that is the same for all policies.
@@ -172,6 +175,12 @@ impl PolicyValues {
             .collect()
     }
 
+    /// Whether the distributions say how likely a failure is.
+    pub fn failures_are_known(&self) -> bool {
+        let mut all = self.distributions().into_iter();
+        all.any(|(_, found, _)| found.failure.is_some())
+    }
+
     /// Returns the share of variance that an estimator's model does not predict.
     pub(super) fn unpredicted(&self, estimator: usize) -> f64 {
         let first = self.estimates.get(estimator * self.policies.len());
@@ -294,6 +303,7 @@ impl PolicyValues {
             ("clipped", real(&|e| e.clipped.map(|s| s as f64))),
             ("uncovered", real(&|e| e.uncovered)),
             ("unpredicted", real(&|e| e.unpredicted)),
+            ("value_error", real(&|e| e.value_error)),
             ("weight", real(&|e| e.weight)),
             ("effective_runs", real(&|e| e.effective_runs)),
             (
