@@ -470,3 +470,56 @@ fn ends_by_expression_are_not_ends_as_recorded() {
     let error = program(&arguments).unwrap_err();
     assert!(error.contains("--termination recorded"), "{error}");
 }
+
+#[test]
+fn failures_are_as_likely_as_the_expression_says() {
+    let recorded = Recorded::of("pendulum");
+    let evaluate = |rest: &[&str]| {
+        let mut arguments = vec!["evaluate", &recorded.file, "--policy", "still=constant:0"];
+        arguments.extend(["--estimators", "linear", "--horizon", "20"]);
+        arguments.extend(rest);
+        program(&arguments)
+    };
+    let simulated = ["--env", "pendulum", "--simulate", "3"];
+    for (expression, share) in [("cos_theta < 2", "100 %"), ("obs_cos_theta > 2", "0 %")] {
+        let said = evaluate(&[&simulated[..], &["--failure-expr", expression]].concat()).unwrap();
+        let row = said.lines().filter(|line| line.starts_with("still"));
+        let row = row.last().unwrap();
+        assert!(
+            row.ends_with(&format!("{share} [{share}, {share}] ({share})")),
+            "{said}"
+        );
+        assert!(said.contains("of termination and of a failure"), "{said}");
+    }
+    let plain = evaluate(&["--failure-expr", "cos_theta > 2"]).unwrap();
+    assert!(
+        plain.contains("0 % [0 %, 0 %]\n") && !plain.contains("in brackets"),
+        "{plain}"
+    );
+    let error = evaluate(&["--failure-expr", "omega > 2"]).unwrap_err();
+    assert!(
+        error.contains("--failure-expr omega > 2: position 1: no variable 'omega'"),
+        "{error}"
+    );
+}
+
+/// Where recorded ends are learned, an imagined episode ends with a probability at every step.
+#[test]
+fn failures_need_known_ends() {
+    let recorded = Recorded::of("cart-pole");
+    let error = program(&[
+        "evaluate",
+        &recorded.file,
+        "--policy",
+        "constant:1",
+        "--estimators",
+        "linear",
+        "--failure-expr",
+        "x > 1",
+    ]);
+    let error = error.unwrap_err();
+    assert!(
+        error.contains("--failure-expr x > 1: needs --terminated-expr"),
+        "{error}"
+    );
+}

@@ -270,6 +270,7 @@ mod tests {
 
     use super::*;
     use crate::evaluation::RecordedRun;
+    use crate::recording::EndFlag;
 
     /// Fault: of a run that a context held in part, nobody read the rest.
     #[test]
@@ -284,7 +285,7 @@ mod tests {
         };
         let logged = Logged {
             runs: vec![run(50), run(20), run(9), run(11)],
-            end_flags: Vec::new(),
+            end_flags: vec![EndFlag::Terminated],
         };
         let segment = |run, first, rows| ContextSegment { run, first, rows };
         let held = [

@@ -215,3 +215,86 @@ fn mean(values: &[f64]) -> Option<f64> {
     let sum: f64 = values.iter().sum();
     (!values.is_empty()).then(|| sum / values.len() as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array1;
+
+    use super::*;
+    use crate::evaluation::{FittedSettings, RecordedRun, RolloutSpec, Rules};
+    use crate::policy::Constant;
+
+    /// A system that stands still, and earns its state at every step.
+    fn standing() -> Logged {
+        let run = |x: f64| RecordedRun {
+            source: 0,
+            states: Array2::from_elem((6, 1), x),
+            actions: Array2::zeros((5, 1)),
+            rewards: Array1::from_elem(5, x),
+            terminated: false,
+            log_probabilities: None,
+        };
+        Logged {
+            runs: (0..10).map(|number| run(f64::from(number) - 4.5)).collect(),
+            end_flags: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn errors_count_by_what_they_are_worth() {
+        let logged = standing();
+        let mut policy = Constant::new(vec![0.0], 1);
+        let spec = RolloutSpec {
+            starts: logged.starts(),
+            paths: 10,
+            horizon: 4,
+            discount: 1.0,
+            rules: Rules::default(),
+            termination: None,
+            failure: None,
+            support: None,
+            seed: 0,
+        };
+        let settings = FittedSettings {
+            updates: 1_000,
+            width: 16,
+            ..FittedSettings::default()
+        };
+        let values = FittedQ::fit(&logged, &mut policy, &spec, settings, &|_| ()).unwrap();
+        let mut error = |offset: f64| {
+            let steps = some_steps(&logged, |_| true, 100).unwrap();
+            let predicted = PredictedSteps {
+                next: vec![&steps.next + offset],
+                steps,
+                drawn: false,
+            };
+            value_error(&[predicted], &values, &mut policy, 0)
+                .unwrap()
+                .unwrap()
+        };
+        assert_eq!(error(0.0), 0.0);
+        // Four steps are left, each of which earns the offset.
+        for offset in [-1.0, 1.0] {
+            let found = error(offset);
+            assert!((found / offset - 4.0).abs() < 1.0, "{offset}: {found}");
+        }
+        assert_eq!(value_error(&[], &values, &mut policy, 0).unwrap(), None);
+    }
+
+    #[test]
+    fn noise_of_draws_is_no_error() {
+        let logged = standing();
+        let mut steps = some_steps(&logged, |_| true, 100).unwrap();
+        steps.next += 1.0;
+        let of = |draws: [f64; 2], drawn: bool| {
+            let next = draws.map(|offset| &steps.states + offset).to_vec();
+            let steps = steps.clone();
+            unpredicted(&[PredictedSteps { steps, next, drawn }])
+        };
+        assert_eq!(of([1.0, 1.0], false), 0.0);
+        assert_eq!(of([0.5, 0.5], false), 0.25);
+        assert_eq!(of([0.0, 2.0], false), 1.0);
+        assert_eq!(of([0.0, 2.0], true), 0.0);
+        assert_eq!(unpredicted(&[]), 1.0);
+    }
+}
