@@ -177,8 +177,12 @@ impl Policy for Probe {
         Ok(Array2::zeros((observations.nrows(), 1)))
     }
 
-    fn log_probabilities(&self, _: ArrayView2<f64>, _: ArrayView2<f64>) -> Option<Array1<f64>> {
-        None
+    fn log_probabilities(
+        &self,
+        _: ArrayView2<f64>,
+        _: ArrayView2<f64>,
+    ) -> Result<Option<Array1<f64>>, PolicyError> {
+        Ok(None)
     }
 }
 
@@ -214,13 +218,15 @@ fn paths_begin_at_the_starts_and_terminate_by_the_rule() {
 fn weights_of_the_behaviour_policy_are_uniform() {
     let policy = damper(1.0);
     let logged = Logged::new(&[runs(&mut damper(1.0), 40, 2)], &RULES).unwrap();
-    assert!(importance(&logged, &policy, 0.95, STEPS).is_none());
-    let logged = logged.with_behaviour_policy(0, &policy);
-    let weighted = importance(&logged, &policy, 0.95, STEPS).unwrap();
+    assert!(importance(&logged, &policy, 0.95, STEPS).unwrap().is_none());
+    let logged = logged.with_behaviour_policy(0, &policy).unwrap();
+    let weighted = importance(&logged, &policy, 0.95, STEPS).unwrap().unwrap();
     let recorded = behaviour_mean(&logged, 0.95, STEPS);
     assert!((weighted.value.unwrap().mean - recorded.mean).abs() < 1e-9);
     assert!((weighted.effective - 40.0).abs() < 1e-6);
-    let other = importance(&logged, &damper(1.5), 0.95, STEPS).unwrap();
+    let other = importance(&logged, &damper(1.5), 0.95, STEPS)
+        .unwrap()
+        .unwrap();
     assert!(other.effective < 20.0, "{}", other.effective);
 }
 
@@ -230,7 +236,7 @@ fn doubly_robust_is_more_accurate_than_importance_sampling() {
     let mut target = damper(1.3);
     let errors = (0..4).map(|seed| {
         let logged = Logged::new(&[runs(&mut damper(1.0), 20, 20 + seed)], &RULES).unwrap();
-        let logged = logged.with_behaviour_policy(0, &damper(1.0));
+        let logged = logged.with_behaviour_policy(0, &damper(1.0)).unwrap();
         // Equal seeds give equal starts.
         let same_starts = Logged::new(&[runs(&mut damper(1.3), 20, 20 + seed)], &RULES).unwrap();
         let truth = behaviour_mean(&same_starts, 0.95, STEPS).mean;
@@ -241,8 +247,10 @@ fn doubly_robust_is_more_accurate_than_importance_sampling() {
         };
         let fitted = FittedQ::fit(&logged, &mut target, &spec, settings, &|_| ()).unwrap();
         let critic = fitted.critic(&logged, &mut target).unwrap();
-        let robust = doubly_robust(&logged, &target, 0.95, STEPS, &critic).unwrap();
-        let weighted = importance(&logged, &target, 0.95, STEPS).unwrap();
+        let robust = doubly_robust(&logged, &target, 0.95, STEPS, &critic)
+            .unwrap()
+            .unwrap();
+        let weighted = importance(&logged, &target, 0.95, STEPS).unwrap().unwrap();
         [robust, weighted].map(|w| (w.value.unwrap().mean - truth).abs())
     });
     let total = errors.fold([0.0; 2], |sum, e| [sum[0] + e[0], sum[1] + e[1]]);

@@ -483,8 +483,10 @@ fn failures_are_as_likely_as_the_expression_says() {
     let simulated = ["--env", "pendulum", "--simulate", "3"];
     for (expression, share) in [("cos_theta < 2", "100 %"), ("obs_cos_theta > 2", "0 %")] {
         let said = evaluate(&[&simulated[..], &["--failure-expr", expression]].concat()).unwrap();
-        let row = said.lines().filter(|line| line.starts_with("still"));
-        let row = row.last().unwrap();
+        let row = said
+            .lines()
+            .rfind(|line| line.starts_with("still"))
+            .unwrap();
         assert!(
             row.ends_with(&format!("{share} [{share}, {share}] ({share})")),
             "{said}"

@@ -254,7 +254,7 @@ fn networks_over_discrete_actions_are_read_from_both_formats() {
         let mut policy = read(&file(path.clone(), false), widths, two).unwrap();
         let logs = policy.log_probabilities(seen.view(), array![[1.0], [0.0]].view());
         let expected = -(1.0 + (-2.0 * 0.5f64.tanh()).exp()).ln();
-        for log in logs.unwrap() {
+        for log in logs.unwrap().unwrap() {
             assert!((log - expected).abs() < 1e-6, "{log} {expected}");
         }
         let actions = policy.act(seen.view(), &mut generators(2)).unwrap();
@@ -284,6 +284,7 @@ fn stated_probabilities_are_probabilities() {
     let observed = Array2::from_elem((rows, 3), -10.0);
     let density = gaussian
         .log_probabilities(observed.view(), actions.view())
+        .unwrap()
         .unwrap();
     let total: f64 = density.iter().map(|log| log.exp()).sum::<f64>() / rows as f64;
     assert!((total - 1.0).abs() < 1e-3, "{total}");
@@ -299,13 +300,14 @@ fn stated_probabilities_are_probabilities() {
     });
     let density = clipped
         .log_probabilities(observed.view(), actions.view())
+        .unwrap()
         .unwrap();
     let inside: f64 = density.iter().map(|log| log.exp()).sum::<f64>() * 1.5 / rows as f64;
     let ends = clipped.log_probabilities(
         observed.slice(ndarray::s![..2, ..]),
         array![[-0.5], [1.0]].view(),
     );
-    let at_ends: f64 = ends.unwrap().iter().map(|log| log.exp()).sum();
+    let at_ends: f64 = ends.unwrap().unwrap().iter().map(|log| log.exp()).sum();
     assert!((inside + at_ends - 1.0).abs() < 1e-3, "{inside} {at_ends}");
 }
 

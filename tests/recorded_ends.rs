@@ -158,6 +158,7 @@ fn with_behaviour_policy(lengths: &[usize], behaviour: &LinearPolicy) -> Logged 
     Logged::new(&[recording], &Rules::default())
         .unwrap()
         .with_behaviour_policy(0, behaviour)
+        .unwrap()
 }
 
 /// Fault: products of 300 ratios underflowed, so that all weights were equal.
@@ -165,10 +166,12 @@ fn with_behaviour_policy(lengths: &[usize], behaviour: &LinearPolicy) -> Logged 
 fn weights_of_long_episodes_do_not_underflow() {
     let logged = with_behaviour_policy(&[300; 20], &constant(0.0, Some(1.0), f64::INFINITY));
     let target = constant(0.0, Some(0.05), f64::INFINITY);
-    let weighted = importance(&logged, &target, 1.0, 300).unwrap();
+    let weighted = importance(&logged, &target, 1.0, 300).unwrap().unwrap();
     assert!(weighted.effective < 2.0, "{}", weighted.effective);
     assert!(weighted.value.is_none());
-    let same = importance(&logged, &constant(0.0, Some(1.0), f64::INFINITY), 1.0, 300).unwrap();
+    let same = importance(&logged, &constant(0.0, Some(1.0), f64::INFINITY), 1.0, 300)
+        .unwrap()
+        .unwrap();
     assert!((same.effective - 20.0).abs() < 1e-9);
 }
 
@@ -178,11 +181,12 @@ fn a_clipped_policy_takes_no_action_beyond_its_limits() {
     let clipped = constant(0.0, Some(1.0), 0.25);
     let logs = clipped
         .log_probabilities(states.view(), actions.view())
+        .unwrap()
         .unwrap();
     assert!(logs[0].is_finite() && logs[1].is_finite());
     assert_eq!(logs[2], f64::NEG_INFINITY);
     let logged = with_behaviour_policy(&[5; 20], &constant(0.0, Some(1.0), f64::INFINITY));
-    let weighted = importance(&logged, &clipped, 1.0, 5).unwrap();
+    let weighted = importance(&logged, &clipped, 1.0, 5).unwrap().unwrap();
     assert_eq!((weighted.value, weighted.effective), (None, 0.0));
 }
 

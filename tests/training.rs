@@ -411,4 +411,16 @@ fn recordings_alone_train_an_agent() {
     .concat();
     let (good, _, said) = run(&other);
     assert!(!good && said.contains("holds another run"), "{said}");
+    let (good, _, said) = run(&[offline.clone(), vec!["--learning-starts", "5"]].concat());
+    assert!(
+        !good && said.contains("--learning-starts: there are no steps"),
+        "{said}"
+    );
+    // Fault: recordings were known by their name and length.
+    let changed = std::fs::read_to_string(logged)
+        .unwrap()
+        .replacen(",-1,", ",-2,", 1);
+    std::fs::write(logged, changed).unwrap();
+    let (good, _, said) = run(&offline);
+    assert!(!good && said.contains("holds another run"), "{said}");
 }

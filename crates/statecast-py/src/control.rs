@@ -222,6 +222,7 @@ impl Rule {
 impl Given {
     fn environment(
         self,
+        py: Python<'_>,
         raised: &Raised,
         reward: Option<Rule>,
         terminated: Option<Rule>,
@@ -229,7 +230,8 @@ impl Given {
         let environment: Box<dyn Environment> = match self {
             Self::Name(name) => {
                 let source: EnvironmentSource = name.parse().map_err(exception)?;
-                source.make().map_err(exception)?
+                // A program is started.
+                work::run(py, |_| source.make())?
             }
             Self::Served(description, inner) => {
                 let description: TaskDescription =
@@ -297,7 +299,7 @@ fn prepared(
     settings.least_coverage = keywords.least_coverage;
     settings.seed = keywords.seed;
     let reward = keywords.reward.filter(|_| !predicts);
-    let environment = environment.environment(raised, reward, keywords.terminated)?;
+    let environment = environment.environment(py, raised, reward, keywords.terminated)?;
     let recordings: Vec<_> = recordings.iter().map(|of| (*of.inner).clone()).collect();
     let forecaster = forecaster.inner.clone();
     work::run_with(py, raised, |watch| -> Result<_, ControlError> {

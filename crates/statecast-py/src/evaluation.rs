@@ -99,8 +99,9 @@ pub(crate) fn evaluate<'py>(
             None
         }
     };
-    let task = env.as_ref().map(EnvironmentSource::task);
-    let task = task.transpose().map_err(exception)?;
+    // A program is started to describe its task.
+    let task = env.as_ref().map(|env| work::run(py, |_| env.task()));
+    let task = task.transpose()?;
     let recordings: Vec<_> = recordings
         .into_iter()
         .map(|(name, recording)| (name, (*recording.inner).clone()))

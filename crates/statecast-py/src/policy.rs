@@ -99,29 +99,25 @@ impl Policy for Callable {
         &self,
         observations: ArrayView2<f64>,
         actions: ArrayView2<f64>,
-    ) -> Option<Array1<f64>> {
-        let log_probabilities = self.log_probabilities.as_ref()?;
+    ) -> Result<Option<Array1<f64>>, PolicyError> {
+        let Some(log_probabilities) = &self.log_probabilities else {
+            return Ok(None);
+        };
         let given = Python::attach(|py| {
             let arrays = (observations.to_pyarray(py), actions.to_pyarray(py));
             let given = log_probabilities.bind(py).call1(arrays)?;
             let values: PyReadonlyArray1<'_, f64> = given.extract()?;
             Ok::<_, PyErr>(values.as_array().to_owned())
         });
-        match given {
-            Ok(values) if values.len() == observations.nrows() => Some(values),
-            Ok(values) => {
-                self.failed(StatecastError::new_err(format!(
-                    "policy {} gave {} log probabilities for {} actions",
-                    self.name,
-                    values.len(),
-                    observations.nrows()
-                )));
-                None
-            }
-            Err(error) => {
-                self.failed(error);
-                None
-            }
+        let values = given.map_err(|error| self.failed(error))?;
+        match values.len() == observations.nrows() {
+            true => Ok(Some(values)),
+            false => Err(self.failed(StatecastError::new_err(format!(
+                "policy {} gave {} log probabilities for {} actions",
+                self.name,
+                values.len(),
+                observations.nrows()
+            )))),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 
 use crate::cli::progress::Progress;
@@ -67,6 +67,17 @@ impl Offline {
             limit.steps
         );
         Ok(logged.truncated_at(&limit))
+    }
+
+    /// Refuses settings of steps in the environment, which there are none of.
+    pub(super) fn check(&self, of_steps: &[(&str, bool)]) -> anyhow::Result<()> {
+        let given = of_steps.iter().find(|(_, is_given)| *is_given);
+        match given.filter(|_| self.is_given()) {
+            Some((flag, _)) => {
+                bail!("--{flag}: there are no steps in the environment with --offline")
+            }
+            None => Ok(()),
+        }
     }
 
     /// Returns the settings of training on recordings, if there are any.

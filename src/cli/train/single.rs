@@ -259,6 +259,7 @@ impl Arguments {
                 settings.augmentation = Some(self.augmentation.apply_to(own));
             }
         }
+        self.offline.check(&self.agent.of_steps())?;
         settings.offline = self.offline.settings(&settings.environment()?.task()?)?;
         settings.check()?;
         Ok(settings)
@@ -266,6 +267,15 @@ impl Arguments {
 }
 
 impl AgentArguments {
+    /// Flags that say how steps in the environment are used, and whether they are given.
+    fn of_steps(&self) -> [(&'static str, bool); 3] {
+        [
+            ("capacity", self.capacity.is_some()),
+            ("learning-starts", self.learning_starts.is_some()),
+            ("update-every", self.update_every.is_some()),
+        ]
+    }
+
     /// Overrides settings by the given flags.
     fn set(&self, settings: &mut TrainingSettings) {
         fn over<T: Copy>(setting: &mut T, given: Option<T>) {

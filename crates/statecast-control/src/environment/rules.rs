@@ -298,13 +298,18 @@ impl Names {
         }
     }
 
-    /// The place of a name. A column's own name comes before what others may be called, too.
+    /// The place of a name that only one column has. A column's own name comes before what others may be called, too.
     fn place(&self, name: &str) -> Option<usize> {
-        let exact = self.exact.iter().find(|(known, _)| known == name);
-        let mut others = self.other.iter().filter(|(known, _)| known == name);
-        match (exact, others.next(), others.next()) {
-            (Some((_, place)), ..) | (None, Some((_, place)), None) => Some(*place),
-            _ => None,
+        let places = |names: &[(String, usize)]| -> Vec<usize> {
+            let named = names.iter().filter(|(known, _)| known == name);
+            let mut places: Vec<usize> = named.map(|(_, place)| *place).collect();
+            places.dedup();
+            places
+        };
+        let exact = places(&self.exact);
+        match exact.is_empty() {
+            true => only(&places(&self.other)),
+            false => only(&exact),
         }
     }
 
@@ -323,6 +328,13 @@ impl Names {
                 source,
             })?,
         })
+    }
+}
+
+fn only(places: &[usize]) -> Option<usize> {
+    match places {
+        [place] => Some(*place),
+        _ => None,
     }
 }
 
@@ -416,8 +428,13 @@ mod tests {
     #[test]
     fn what_may_be_two_columns_is_unknown() {
         let expression: RewardExpression = "u".parse().unwrap();
-        let error = expression.bind(&owned(["obs_u"]), &owned(["act_u"]));
-        assert!(error.unwrap_err().to_string().contains("no variable 'u'"));
+        for names in [["obs_u", "act_u"], ["u", "u"]] {
+            let error = expression.bind(&owned([names[0]]), &owned([names[1]]));
+            assert!(error.unwrap_err().to_string().contains("no variable 'u'"));
+        }
+        // Observations before and after the step are one column where only that after it counts.
+        let ended: TerminationExpression = "next_u > u".parse().unwrap();
+        assert!(!ended.bind(&owned(["obs_u"])).unwrap().ends(&[1.0]));
     }
 
     #[test]

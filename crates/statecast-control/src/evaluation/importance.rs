@@ -6,7 +6,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::value::variance;
 use super::{Logged, Value};
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyError};
 
 /// Bootstrap resamplings of a standard error.
 const RESAMPLINGS: usize = 200;
@@ -68,11 +68,20 @@ struct Terms {
 
 impl Terms {
     /// Returns `None` if action probabilities are unknown on either side.
-    fn new(logged: &Logged, policy: &dyn Policy, horizon: usize) -> Option<Self> {
+    fn new(
+        logged: &Logged,
+        policy: &dyn Policy,
+        horizon: usize,
+    ) -> Result<Option<Self>, PolicyError> {
         let (horizon, runs) = logged.covered_horizon(|_| true, horizon);
-        let ratios = logged.runs.iter().map(|run| {
-            let taken = run.log_probabilities.as_ref()?;
-            let now = policy.log_probabilities(run.before(), run.actions.view())?;
+        let mut ratios: Vec<Vec<f64>> = Vec::with_capacity(logged.runs.len());
+        for run in &logged.runs {
+            let Some(taken) = &run.log_probabilities else {
+                return Ok(None);
+            };
+            let Some(now) = policy.log_probabilities(run.before(), run.actions.view())? else {
+                return Ok(None);
+            };
             let mut sum = 0.0f64;
             let logs = now.iter().zip(taken).take(horizon);
             let ratio = logs.map(|(now, taken)| {
@@ -83,15 +92,14 @@ impl Terms {
                 }
                 sum
             });
-            Some(ratio.collect())
-        });
-        let ratios: Vec<Vec<f64>> = ratios.collect::<Option<_>>()?;
-        Some(Self {
+            ratios.push(ratio.collect());
+        }
+        Ok(Some(Self {
             too_small_ratio: too_small_ratio(&ratios),
             steps: runs.iter().map(|&run| ratios[run].len()).max().unwrap_or(0),
             ratios,
             runs,
-        })
+        }))
     }
 
     /// Returns the log weight of a run at a step, up to a constant. A terminated run keeps its last
@@ -172,14 +180,19 @@ fn too_small_ratio(logs: &[Vec<f64>]) -> Option<f64> {
 
 /// Estimates a value by weighted per-decision importance sampling (Precup et al., ICML 2000);
 /// `None` if action probabilities of the recordings or the policy are unknown.
+///
+/// # Errors
+/// [`PolicyError`] if the policy cannot tell those that it should know.
 pub fn importance(
     logged: &Logged,
     policy: &dyn Policy,
     discount: f64,
     horizon: usize,
-) -> Option<ImportanceEstimate> {
-    let terms = Terms::new(logged, policy, horizon)?;
-    Some(terms.value(|runs| {
+) -> Result<Option<ImportanceEstimate>, PolicyError> {
+    let Some(terms) = Terms::new(logged, policy, horizon)? else {
+        return Ok(None);
+    };
+    Ok(Some(terms.value(|runs| {
         let step = |t: usize| {
             let weights = terms.weights(runs, Some(t));
             let earned = runs.iter().zip(weights).map(|(&run, weight)| {
@@ -189,7 +202,7 @@ pub fn importance(
             discount.powi(t as i32) * earned.sum::<f64>()
         };
         (0..terms.steps).map(step).sum()
-    }))
+    })))
 }
 
 /// Values of the recorded states and state-action pairs of every run, for the remaining steps: `q`
@@ -204,14 +217,19 @@ pub struct CriticValues {
 /// Estimates a value by the weighted doubly robust method (Thomas and Brunskill, ICML 2016): a
 /// model's values, corrected by the weighted differences from the recorded rewards. `None` if
 /// action probabilities are unknown.
+///
+/// # Errors
+/// [`PolicyError`] if the policy cannot tell those that it should know.
 pub fn doubly_robust(
     logged: &Logged,
     policy: &dyn Policy,
     discount: f64,
     horizon: usize,
     critic: &CriticValues,
-) -> Option<ImportanceEstimate> {
-    let terms = Terms::new(logged, policy, horizon)?;
+) -> Result<Option<ImportanceEstimate>, PolicyError> {
+    let Some(terms) = Terms::new(logged, policy, horizon)? else {
+        return Ok(None);
+    };
     let at = |values: &[Vec<f64>], run: usize, t: usize| values[run].get(t).copied().unwrap_or(0.0);
     let estimate = |runs: &[usize]| {
         let step = |t: usize| {
@@ -226,7 +244,7 @@ pub fn doubly_robust(
         };
         (0..terms.steps).map(step).sum::<f64>()
     };
-    Some(terms.value(estimate))
+    Ok(Some(terms.value(estimate)))
 }
 
 #[cfg(test)]

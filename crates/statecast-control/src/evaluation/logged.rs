@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 use super::{EvaluationError, Rules, TimeLimit};
 use crate::dynamics::Steps;
 use crate::environment::{RewardRule, TerminationRule};
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicyError};
 use crate::recording::{EndFlag, Episode, Recording};
 
 /// Fewest steps for learning a model.
@@ -183,11 +183,18 @@ impl Logged {
 
     /// Sets the log densities of one recording's actions under its behaviour policy, if the policy
     /// has them.
-    pub fn with_behaviour_policy(mut self, source: usize, policy: &dyn Policy) -> Self {
+    ///
+    /// # Errors
+    /// [`PolicyError`] if the policy cannot tell those that it should know.
+    pub fn with_behaviour_policy(
+        mut self,
+        source: usize,
+        policy: &dyn Policy,
+    ) -> Result<Self, PolicyError> {
         for run in self.runs.iter_mut().filter(|run| run.source == source) {
-            run.log_probabilities = policy.log_probabilities(run.before(), run.actions.view());
+            run.log_probabilities = policy.log_probabilities(run.before(), run.actions.view())?;
         }
-        self
+        Ok(self)
     }
 
     /// Iterates over the runs of a fold with their indices: every `folds`-th run of each recording.

@@ -159,7 +159,7 @@ fn acts_alike(
         return Ok(false);
     }
     let probable = |actions: ArrayView2<f64>| policy.log_probabilities(states, actions);
-    let (Some(recorded), Some(own)) = (probable(actions), probable(first.view())) else {
+    let (Some(recorded), Some(own)) = (probable(actions)?, probable(first.view())?) else {
         return Ok(true);
     };
     let apart = differences(&recorded.to_vec(), &own.to_vec());

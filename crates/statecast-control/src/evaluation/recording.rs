@@ -46,8 +46,15 @@ pub trait Agent {
     fn act(&mut self, observation: &[f64]) -> Result<Vec<f64>, EvaluationError>;
 
     /// Returns the log probability of that action, if it is known.
-    fn log_probability(&self, _observation: &[f64], _action: &[f64]) -> Option<f64> {
-        None
+    ///
+    /// # Errors
+    /// [`EvaluationError`] if the agent should know it and cannot tell.
+    fn log_probability(
+        &self,
+        _observation: &[f64],
+        _action: &[f64],
+    ) -> Result<Option<f64>, EvaluationError> {
+        Ok(None)
     }
 
     /// Learns from the result of an action at an observation. The time limit of a recording is a truncation.
@@ -83,7 +90,11 @@ impl Agent for PolicyAgent<'_> {
         Ok(actions.row(0).to_vec())
     }
 
-    fn log_probability(&self, observation: &[f64], action: &[f64]) -> Option<f64> {
+    fn log_probability(
+        &self,
+        observation: &[f64],
+        action: &[f64],
+    ) -> Result<Option<f64>, EvaluationError> {
         let (observed, action) = (one_row(observation), one_row(action));
         log_probability(self.policy, observed.view(), action.view())
     }
@@ -133,7 +144,7 @@ impl SimulatedEpisodes {
             let mut total = 0.0;
             for number in 0..steps.unwrap_or(task.time_limit) {
                 let action = agent.act(&observation)?;
-                let log_probability = agent.log_probability(&observation, &action);
+                let log_probability = agent.log_probability(&observation, &action)?;
                 let mut step = environment.step(&action)?;
                 step.truncated |= Some(number + 1) == steps && !step.terminated;
                 agent.learn(&observation, &action, &step)?;
@@ -274,9 +285,10 @@ fn log_probability(
     policy: &dyn Policy,
     observations: ArrayView2<f64>,
     actions: ArrayView2<f64>,
-) -> Option<f64> {
+) -> Result<Option<f64>, EvaluationError> {
     let known = policy.log_probabilities(observations, actions)?;
-    known.first().copied().filter(|value| value.is_finite())
+    let first = known.and_then(|known| known.first().copied());
+    Ok(first.filter(|value| value.is_finite()))
 }
 
 fn columns<'n>(

@@ -276,6 +276,7 @@ mod tests {
         };
         let log = policy
             .log_probabilities(wide(&observations).view(), wide(&drawn.actions).view())
+            .unwrap()
             .unwrap()[0];
         assert!((log - f64::from(drawn.log_probability[0])).abs() < 1e-3);
         let mean = policy

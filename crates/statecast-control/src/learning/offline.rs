@@ -4,11 +4,12 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::hash;
 use super::imagination::narrow;
 use super::replay::Batch;
 use super::{LearningError, ReplayBuffer, Transition};
 use crate::environment::Task;
-use crate::evaluation::Logged;
+use crate::evaluation::{Logged, RecordedRun};
 
 /// Settings of training on recordings, without a step in the environment but for evaluations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ pub struct OfflineSettings {
     pub recordings: Vec<String>,
     /// Number of recorded transitions.
     pub transitions: usize,
+    /// SHA-256 of what was recorded: a run goes on with the recordings that it began with, whatever they are called.
+    pub sha256: String,
     /// Temperature of the sampling of runs: a run's transitions are drawn in proportion to
     /// `exp(g / temperature)`, where `g` is its return from 0 for the lowest to 1 for the highest
     /// (Hong et al., arXiv 2306.13085). `None` draws all transitions alike.
@@ -30,6 +33,7 @@ impl OfflineSettings {
         Self {
             recordings,
             transitions: transitions.sum(),
+            sha256: hash(&bytes_of(logged)),
             return_temperature: None,
         }
     }
@@ -43,6 +47,18 @@ impl OfflineSettings {
             )),
         }
     }
+}
+
+/// Returns the numbers of all runs.
+fn bytes_of(logged: &Logged) -> Vec<u8> {
+    let of_run = |run: &RecordedRun| {
+        let arrays = [run.states.iter(), run.actions.iter()];
+        let numbers = arrays.into_iter().flatten().chain(&run.rewards);
+        let ends = [f64::from(u8::from(run.terminated))];
+        let all = numbers.copied().chain(ends).map(f64::to_le_bytes);
+        all.flatten().collect::<Vec<u8>>()
+    };
+    logged.runs.iter().flat_map(of_run).collect()
 }
 
 /// Returns the recorded transitions as a replay buffer with one episode per run.

@@ -17,7 +17,7 @@ use crate::network::{Network, Tape};
 /// use statecast::policy::{Categorical, Policy};
 /// let layer = Layer { weight: vec![0.0, 2.0], bias: vec![0.0, 0.0] }; // [2 actions, 1 observation]
 /// let policy = Categorical::new(Network::from_layers(&[layer], Activation::Relu)?);
-/// let logs = policy.log_probabilities(array![[1.0]].view(), array![[1.0]].view()).unwrap();
+/// let logs = policy.log_probabilities(array![[1.0]].view(), array![[1.0]].view())?.unwrap();
 /// assert!((logs[0] - (2f64.exp() / (1.0 + 2f64.exp())).ln()).abs() < 1e-6);
 /// let mut random = [ChaCha8Rng::seed_from_u64(0)];
 /// assert_eq!(policy.greedy().act(array![[-1.0]].view(), &mut random)?, array![[0.0]]);
@@ -120,7 +120,7 @@ impl Policy for Categorical {
         &self,
         observations: ArrayView2<f64>,
         actions: ArrayView2<f64>,
-    ) -> Option<Array1<f64>> {
+    ) -> Result<Option<Array1<f64>>, PolicyError> {
         let logs = self.logs(observations);
         let of = |(row, action): (ArrayView1<f64>, &f64)| {
             let choice = row
@@ -130,7 +130,7 @@ impl Policy for Categorical {
             choice.map_or(f64::NEG_INFINITY, |(_, log)| *log)
         };
         let rows = logs.rows().into_iter().zip(actions.column(0));
-        Some(rows.map(of).collect())
+        Ok(Some(rows.map(of).collect()))
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
         let logs =
             greedy.log_probabilities(observations.view(), array![[1.0], [2.0], [0.5]].view());
         assert_eq!(
-            logs.unwrap(),
+            logs.unwrap().unwrap(),
             array![0.0, f64::NEG_INFINITY, f64::NEG_INFINITY]
         );
     }

@@ -104,8 +104,12 @@ impl Policy for Cloned {
     }
 
     /// Returns `None`: probabilities of the clone are not those of the behaviour policy.
-    fn log_probabilities(&self, _: ArrayView2<f64>, _: ArrayView2<f64>) -> Option<Array1<f64>> {
-        None
+    fn log_probabilities(
+        &self,
+        _: ArrayView2<f64>,
+        _: ArrayView2<f64>,
+    ) -> Result<Option<Array1<f64>>, PolicyError> {
+        Ok(None)
     }
 }
 

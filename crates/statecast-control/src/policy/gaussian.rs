@@ -122,9 +122,11 @@ impl Policy for TanhGaussian {
         &self,
         observations: ArrayView2<f64>,
         actions: ArrayView2<f64>,
-    ) -> Option<Array1<f64>> {
+    ) -> Result<Option<Array1<f64>>, PolicyError> {
         let (mean, spread) = self.before_squashing(observations);
-        let spread = spread?;
+        let Some(spread) = spread else {
+            return Ok(None);
+        };
         let squashed = (&actions - &self.bias) / &self.scale;
         let limit = 1.0 - MIN_MARGIN;
         let density = |((row, column), &y): ((usize, usize), &f64)| {
@@ -132,8 +134,10 @@ impl Policy for TanhGaussian {
             let normal = log_normal(y.atanh(), mean[[row, column]], spread[[row, column]]);
             normal - (self.scale[column] * (1.0 - y * y)).ln()
         };
-        let terms = Array1::from_iter(squashed.indexed_iter().map(density));
-        let terms = terms.into_shape_with_order(squashed.dim()).ok()?;
-        Some(terms.sum_axis(Axis(1)))
+        let mut logs = Array1::zeros(squashed.nrows());
+        for (place, y) in squashed.indexed_iter() {
+            logs[place.0] += density((place, y));
+        }
+        Ok(Some(logs))
     }
 }

@@ -122,8 +122,10 @@ impl Policy for LinearPolicy {
         &self,
         observations: ArrayView2<f64>,
         actions: ArrayView2<f64>,
-    ) -> Option<Array1<f64>> {
-        let spread = self.spread.as_ref()?;
+    ) -> Result<Option<Array1<f64>>, PolicyError> {
+        let Some(spread) = &self.spread else {
+            return Ok(None);
+        };
         let centre = self.centre(observations);
         let term = |row: usize, column: usize| {
             let (low, high) = self.limits[column];
@@ -144,7 +146,7 @@ impl Policy for LinearPolicy {
             }
         };
         let row = |row| (0..self.limits.len()).map(|column| term(row, column)).sum();
-        Some((0..actions.nrows()).map(row).collect())
+        Ok(Some((0..actions.nrows()).map(row).collect()))
     }
 }
 
@@ -218,13 +220,13 @@ impl Policy for ThresholdPolicy {
         &self,
         observations: ArrayView2<f64>,
         actions: ArrayView2<f64>,
-    ) -> Option<Array1<f64>> {
+    ) -> Result<Option<Array1<f64>>, PolicyError> {
         let sums = observations.dot(&self.weights);
         let of = |(sum, action): (&f64, &f64)| {
             let chosen = (*sum > 0.0) == (*action > 0.5);
             let rest = 0.5 * self.epsilon;
             if chosen { (1.0 - rest).ln() } else { rest.ln() }
         };
-        Some(sums.iter().zip(actions.column(0)).map(of).collect())
+        Ok(Some(sums.iter().zip(actions.column(0)).map(of).collect()))
     }
 }

@@ -64,11 +64,14 @@ pub trait Policy: Send {
 
     /// Returns log densities (log probabilities of discrete actions) of actions `[rows, actions]`
     /// at observations `[rows, observations]`; `None` if they are unknown.
+    ///
+    /// # Errors
+    /// [`PolicyError`] if the policy should know them and cannot tell.
     fn log_probabilities(
         &self,
         observations: ArrayView2<f64>,
         actions: ArrayView2<f64>,
-    ) -> Option<Array1<f64>>;
+    ) -> Result<Option<Array1<f64>>, PolicyError>;
 }
 
 /// Errors of policies.

@@ -70,13 +70,13 @@ impl Policy for Constant {
         &self,
         _: ArrayView2<f64>,
         actions: ArrayView2<f64>,
-    ) -> Option<Array1<f64>> {
+    ) -> Result<Option<Array1<f64>>, PolicyError> {
         let log = |action: ArrayView1<f64>| match action == self.action {
             true => 0.0,
             false => f64::NEG_INFINITY,
         };
-        self.is_choice
-            .then(|| actions.rows().into_iter().map(log).collect())
+        let known = self.is_choice;
+        Ok(known.then(|| actions.rows().into_iter().map(log).collect()))
     }
 }
 
@@ -130,7 +130,7 @@ impl Policy for Uniform {
         &self,
         _: ArrayView2<f64>,
         actions: ArrayView2<f64>,
-    ) -> Option<Array1<f64>> {
+    ) -> Result<Option<Array1<f64>>, PolicyError> {
         let log: f64 = match self.space {
             ActionSpace::Box { low, high } => low
                 .iter()
@@ -139,7 +139,7 @@ impl Policy for Uniform {
                 .sum(),
             ActionSpace::Discrete(choices) => -(choices as f64).ln(),
         };
-        Some(Array1::from_elem(actions.nrows(), log))
+        Ok(Some(Array1::from_elem(actions.nrows(), log)))
     }
 }
 
@@ -159,7 +159,10 @@ mod tests {
         };
         let known = |space: Option<ActionSpace>| {
             let policy = read(&PolicySource::Constant(vec![1.0]), system, space).unwrap();
-            policy.log_probabilities(array![[0.0], [0.0]].view(), array![[1.0], [0.0]].view())
+            let actions = array![[1.0], [0.0]];
+            policy
+                .log_probabilities(array![[0.0], [0.0]].view(), actions.view())
+                .unwrap()
         };
         let choices = known(Some(ActionSpace::Discrete(2)));
         assert_eq!(choices, Some(array![0.0, f64::NEG_INFINITY]));

@@ -335,11 +335,11 @@ impl Estimation<'_> {
                     estimate.uncovered = Some(support.share_outside(&states, &actions));
                 }
             }
-            Estimator::Is => estimate.weighted(importance(logged, policy, discount, horizon)),
-            Estimator::Dr if importance(logged, policy, discount, horizon).is_some() => {
+            Estimator::Is => estimate.weighted(importance(logged, policy, discount, horizon)?),
+            Estimator::Dr if importance(logged, policy, discount, horizon)?.is_some() => {
                 let fitted = fitted(values, policy, logged, spec, progress)?;
                 let critic = fitted.critic(logged, policy)?;
-                estimate.weighted(doubly_robust(logged, policy, discount, horizon, &critic));
+                estimate.weighted(doubly_robust(logged, policy, discount, horizon, &critic)?);
             }
             Estimator::Dr => {}
             Estimator::OnPolicy => {

@@ -182,7 +182,9 @@ impl EvaluationStudy {
         }
         for (source, policy) in policies.iter().enumerate() {
             check_widths(&**policy, self.widths())?;
-            self.logged = self.logged.with_behaviour_policy(source, &**policy);
+            let of = EvaluationStudyError::of(format!("recording {}", self.names[source]));
+            let logged = self.logged.with_behaviour_policy(source, &**policy);
+            self.logged = logged.map_err(EvaluationStudyError::from).map_err(of)?;
         }
         Ok(Self {
             behaviours: policies,
