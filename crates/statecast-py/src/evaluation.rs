@@ -100,7 +100,7 @@ pub(crate) fn evaluate<'py>(
         }
     };
     // A program is started to describe its task.
-    let task = env.as_ref().map(|env| work::run(py, |_| env.task()));
+    let task = env.as_ref().map(|env| work::run(py, |_| env.task_anew()));
     let task = task.transpose()?;
     let recordings: Vec<_> = recordings
         .into_iter()

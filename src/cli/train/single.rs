@@ -268,9 +268,8 @@ impl Arguments {
 
 impl AgentArguments {
     /// Flags that say how steps in the environment are used, and whether they are given.
-    fn of_steps(&self) -> [(&'static str, bool); 3] {
+    fn of_steps(&self) -> [(&'static str, bool); 2] {
         [
-            ("capacity", self.capacity.is_some()),
             ("learning-starts", self.learning_starts.is_some()),
             ("update-every", self.update_every.is_some()),
         ]

@@ -203,7 +203,8 @@ pub struct RewardExpression(Expression);
 #[serde(try_from = "String", into = "String")]
 pub struct TerminationExpression(Expression);
 
-/// A condition of the observation after a step that is a failure (`abs(x) > 2`), whether or not the episode goes on.
+/// A condition of the observation after a step that is a failure (`abs(x) > 2`), whether or not the episode goes on. Where it
+/// is not defined in an imagined state, that is a failure.
 ///
 /// ```
 /// use statecast::environment::FailureExpression;
@@ -278,11 +279,14 @@ fn of_observation(
     })
 }
 
-/// Names of the columns of a step.
+/// Names of the columns of a step, the first in which a name is found counting.
 #[derive(Default)]
 struct Names {
-    exact: Vec<(String, usize)>,
-    /// The same without a prefix that they have, or with one that they do not have.
+    /// As the columns are called.
+    own: Vec<(String, usize)>,
+    /// Those of the observation after the step.
+    next: Vec<(String, usize)>,
+    /// Both without a prefix that they have, or with one that they do not have.
     other: Vec<(String, usize)>,
 }
 
@@ -293,7 +297,11 @@ impl Names {
                 Some(bare) => bare.to_owned(),
                 None => format!("{prefix}{name}"),
             };
-            self.exact.push((format!("{before}{name}"), first + place));
+            let names = match before.is_empty() {
+                true => &mut self.own,
+                false => &mut self.next,
+            };
+            names.push((format!("{before}{name}"), first + place));
             self.other.push((format!("{before}{other}"), first + place));
         }
     }
@@ -306,11 +314,25 @@ impl Names {
             places.dedup();
             places
         };
-        let exact = places(&self.exact);
-        match exact.is_empty() {
-            true => only(&places(&self.other)),
-            false => only(&exact),
+        let kinds = [&self.own, &self.next, &self.other];
+        let found = kinds.into_iter().map(|names| places(names));
+        only(&found.into_iter().find(|places| !places.is_empty())?)
+    }
+
+    /// The names to choose from: of columns that share one, the names that tell them apart.
+    fn known(&self) -> Vec<String> {
+        let all = self.own.iter().chain(&self.next);
+        let clear = all.filter(|(name, _)| self.place(name).is_some());
+        let mut known: Vec<String> = clear.map(|(name, _)| name.clone()).collect();
+        let shared = self
+            .own
+            .iter()
+            .filter(|(name, _)| self.place(name).is_none());
+        for (_, place) in shared {
+            let others = self.other.iter().filter(|(_, of)| of == place);
+            known.extend(others.map(|(name, _)| name.clone()));
         }
+        known
     }
 
     fn bind(
@@ -318,8 +340,7 @@ impl Names {
         expression: &Expression,
         setting: &'static str,
     ) -> Result<Bound, EnvironmentError> {
-        let known: Vec<String> = self.exact.iter().map(|(name, _)| name.clone()).collect();
-        let program = expression.bind_by(&known, |name| self.place(name));
+        let program = expression.bind_by(&self.known(), |name| self.place(name));
         Ok(Bound {
             text: expression.to_string(),
             program: program.map_err(|source| EnvironmentError::Expression {
@@ -430,8 +451,20 @@ mod tests {
         let expression: RewardExpression = "u".parse().unwrap();
         for names in [["obs_u", "act_u"], ["u", "u"]] {
             let error = expression.bind(&owned([names[0]]), &owned([names[1]]));
-            assert!(error.unwrap_err().to_string().contains("no variable 'u'"));
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("no variable 'u'"), "{error}");
+            assert!(
+                error.contains("obs_u") && error.contains("act_u"),
+                "{error}"
+            );
         }
+        let action: RewardExpression = "act_u".parse().unwrap();
+        let action = action.bind(&owned(["u"]), &owned(["u"])).unwrap();
+        assert_eq!(action.of_step(&[1.0], &[2.0], &[3.0]), 2.0);
+        // A column that is called as what comes after another.
+        let next: RewardExpression = "next_x".parse().unwrap();
+        let next = next.bind(&owned(["x", "next_x"]), &[]).unwrap();
+        assert_eq!(next.of_step(&[1.0, 2.0], &[], &[3.0, 4.0]), 2.0);
         // Observations before and after the step are one column where only that after it counts.
         let ended: TerminationExpression = "next_u > u".parse().unwrap();
         assert!(!ended.bind(&owned(["obs_u"])).unwrap().ends(&[1.0]));

@@ -1,8 +1,9 @@
 //! Environments by name or command.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Mutex, PoisonError};
 
 use super::program::ProgramEnvironment;
 use super::{
@@ -34,20 +35,8 @@ pub struct EnvironmentSource {
 enum Simulator {
     /// A task by its name here.
     BuiltIn(&'static str),
-    Program(Simulating),
-}
-
-/// A program by its command, and what it said that it simulates, so that it is not started to be asked again.
-#[derive(Debug, Clone)]
-struct Simulating {
-    command: String,
-    task: Arc<OnceLock<Task>>,
-}
-
-impl PartialEq for Simulating {
-    fn eq(&self, other: &Self) -> bool {
-        self.command == other.command
-    }
+    /// A program by its command.
+    Program(String),
 }
 
 impl FromStr for EnvironmentSource {
@@ -55,10 +44,7 @@ impl FromStr for EnvironmentSource {
 
     fn from_str(text: &str) -> Result<Self, EnvironmentError> {
         let simulator = match text.strip_prefix("command:") {
-            Some(command) if !command.trim().is_empty() => Simulator::Program(Simulating {
-                command: command.to_owned(),
-                task: Arc::default(),
-            }),
+            Some(command) if !command.trim().is_empty() => Simulator::Program(command.to_owned()),
             _ => Simulator::BuiltIn(Task::named(text)?.name),
         };
         Ok(Self {
@@ -73,9 +59,17 @@ impl fmt::Display for EnvironmentSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.simulator {
             Simulator::BuiltIn(name) => f.write_str(name),
-            Simulator::Program(program) => write!(f, "command:{}", program.command),
+            Simulator::Program(command) => write!(f, "command:{command}"),
         }
     }
+}
+
+/// Tasks of programs, by their commands, so that a program is not started to be asked again what it simulates.
+static OF_PROGRAMS: Mutex<Option<HashMap<String, Task>>> = Mutex::new(None);
+
+fn known(command: &str) -> Option<Task> {
+    let known = OF_PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    known.as_ref()?.get(command).cloned()
 }
 
 impl EnvironmentSource {
@@ -100,10 +94,11 @@ impl EnvironmentSource {
     pub fn make(&self) -> Result<Box<dyn Environment>, EnvironmentError> {
         let environment = match &self.simulator {
             Simulator::BuiltIn(name) => named(name)?,
-            Simulator::Program(program) => {
-                let environment = ProgramEnvironment::start(&program.command)?;
-                // The first description is kept: the program is the same.
-                let _ = program.task.set(environment.task().clone());
+            Simulator::Program(command) => {
+                let environment = ProgramEnvironment::start(command)?;
+                let mut known = OF_PROGRAMS.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = known.get_or_insert_default();
+                known.insert(command.clone(), environment.task().clone());
                 Box::new(environment)
             }
         };
@@ -114,17 +109,20 @@ impl EnvironmentSource {
         })
     }
 
-    /// The task with these rules. A program is started to say what it simulates, once for this source and its clones.
+    /// The task with these rules. A program is started to say what it simulates, once.
     ///
     /// # Errors
     /// Those of [`make`](Self::make), but for simulators that this program was built without.
     pub fn task(&self) -> Result<Task, EnvironmentError> {
         let own = match &self.simulator {
             Simulator::BuiltIn(name) => Task::named(name)?.clone(),
-            Simulator::Program(program) => match program.task.get() {
-                Some(task) => task.clone(),
-                None => return Ok(self.make()?.task().clone()),
-            },
+            Simulator::Program(command) => {
+                // The lock is free again before the program is started.
+                match known(command) {
+                    Some(task) => task,
+                    None => return Ok(self.make()?.task().clone()),
+                }
+            }
         };
         let (reward, terminated) = self.rules(&own)?;
         Ok(Task {
@@ -132,6 +130,17 @@ impl EnvironmentSource {
             terminated: terminated.or(own.terminated),
             ..own
         })
+    }
+
+    /// The same of what the simulator is now: a program is asked anew, as it may have changed.
+    ///
+    /// # Errors
+    /// Those of [`task`](Self::task).
+    pub fn task_anew(&self) -> Result<Task, EnvironmentError> {
+        match self.simulator {
+            Simulator::BuiltIn(_) => self.task(),
+            Simulator::Program(_) => Ok(self.make()?.task().clone()),
+        }
     }
 
     fn rules(

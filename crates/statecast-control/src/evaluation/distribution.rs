@@ -86,6 +86,20 @@ impl ReturnDistribution {
         }
     }
 
+    /// Cuts the intervals of probabilities off at 0 and 1.
+    pub(super) fn within_bounds(self) -> Self {
+        let cut = |value: Value| Value {
+            low: value.low.clamp(0.0, 1.0),
+            high: value.high.clamp(0.0, 1.0),
+            ..value
+        };
+        Self {
+            termination: cut(self.termination),
+            failure: self.failure.map(cut),
+            ..self
+        }
+    }
+
     /// Returns the mixture of several estimates of one distribution, by their weights; `None` if these are all zero.
     pub fn combined(all: &[(f64, Self)]) -> Option<Self> {
         let total: f64 = all.iter().map(|(weight, _)| weight).sum();
@@ -133,14 +147,14 @@ fn mixture(all: &[(f64, Value)]) -> Value {
     }
 }
 
-/// Returns the mean of the paths' probabilities of an event, with an interval from 0 to 1 at most.
+/// Returns the mean of the paths' probabilities of an event, with an interval that may leave 0 to 1. Beside the difference
+/// of models, the number of paths counts: with one more that has the event and one more that has not, so that events of
+/// which there is none yet are not impossible.
 fn probability(paths: &[Path], of: &[f64]) -> Value {
     let value = between(&by_model(paths, |path| of[path]), mean);
-    Value {
-        low: value.low.max(0.0),
-        high: value.high.min(1.0),
-        ..value
-    }
+    let count = of.len() as f64 + 2.0;
+    let share = (of.iter().sum::<f64>() + 1.0) / count;
+    value.with_error(value.error.hypot((share * (1.0 - share) / count).sqrt()))
 }
 
 /// Returns numbers of the paths of each model, in order of size.
@@ -185,6 +199,31 @@ fn worst_mean(sorted: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
+    /// Faults: probabilities of a mixture left 0 to 1, or had no width where a part was cut off at 1; events of which no path
+    /// has one were impossible.
+    #[test]
+    fn probabilities_keep_their_width_until_they_are_cut() {
+        let paths: Vec<Path> = (0..20)
+            .map(|path| Path {
+                model: path % 2,
+                start: path,
+                value: 0.0,
+            })
+            .collect();
+        let of = |share: [f64; 2]| {
+            let events: Vec<f64> = paths.iter().map(|path| share[path.model]).collect();
+            let found = ReturnDistribution::of(&paths, &events, None).unwrap();
+            let mixed = ReturnDistribution::combined(&[(1.0, found), (1.0, found)]).unwrap();
+            assert!((mixed.termination.low - found.termination.low).abs() < 1e-9);
+            mixed.within_bounds().termination
+        };
+        let often = of([0.9, 1.0]);
+        assert!(often.low < 0.6 && often.high == 1.0, "{often:?}");
+        let never = of([0.0, 0.0]);
+        assert_eq!((never.mean, never.low), (0.0, 0.0));
+        assert!(never.high > 0.05, "{never:?}");
+    }
+
     /// Returns 1 to 100 of each of two models, the second's one higher.
     #[test]
     fn statistics_of_known_returns() {
@@ -202,10 +241,9 @@ mod tests {
         assert!((found.quantile_10.mean - 11.0).abs() < 1e-9, "{found:?}");
         // 1, 2, 2, 3, 3, ..., 10, 10, 11.
         assert!((found.cvar_10.mean - 6.0).abs() < 1e-9, "{found:?}");
-        assert_eq!(
-            (found.termination.mean, found.termination.error),
-            (0.25, 0.0)
-        );
+        let binomial = (51.0 / 202.0 * (151.0 / 202.0) / 202.0f64).sqrt();
+        assert_eq!(found.termination.mean, 0.25);
+        assert!((found.termination.error - binomial).abs() < 1e-12);
         assert_eq!(found.failure, Some(found.termination));
         assert!((worst_mean(&[1.0, 4.0, 5.0, 6.0, 7.0, 8.0]) - 1.0).abs() < 1e-12);
         let mixed = ReturnDistribution::combined(&[(1.0, found), (3.0, found)]).unwrap();

@@ -1,5 +1,7 @@
 //! Fitted Q evaluation on recorded transitions.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
@@ -84,15 +86,7 @@ impl FittedQ {
                 random,
             });
         }
-        // The first tells the progress, which belongs to this thread; the others run beside it.
-        if let Some((first, others)) = fits.split_first_mut() {
-            rayon::in_place_scope(|scope| {
-                for other in others {
-                    scope.spawn(move |_| other.run(&|_| ()));
-                }
-                first.run(progress);
-            });
-        }
+        side_by_side(&mut fits, progress);
         let members = fits.into_iter().map(|fit| fit.function).collect();
         Ok(Self {
             members,
@@ -145,14 +139,25 @@ impl FittedQ {
         policy: &mut dyn Policy,
         seed: u64,
     ) -> Result<Vec<f64>, EvaluationError> {
+        self.values_with_left(states, policy, self.spec.horizon, seed)
+    }
+
+    /// Returns the same with so many steps left.
+    pub(super) fn values_with_left(
+        &self,
+        states: ArrayView2<f64>,
+        policy: &mut dyn Policy,
+        steps: usize,
+        seed: u64,
+    ) -> Result<Vec<f64>, EvaluationError> {
         let rows = states.nrows();
         let mut random: Vec<ChaCha8Rng> =
             (0..rows).map(|_| ChaCha8Rng::seed_from_u64(seed)).collect();
         let actions = policy.act(states, &mut random)?;
-        let left = Array1::ones(rows);
+        let left = Array1::from_elem(rows, steps as f64 / self.spec.horizon as f64);
         let mut mean = vec![0.0; rows];
         for member in &self.members {
-            let (low, high) = member.bounds(self.spec.horizon as f64);
+            let (low, high) = member.bounds(steps as f64);
             let values = member.values(&member.network, states, actions.view(), &left);
             for (mean, value) in mean.iter_mut().zip(values) {
                 *mean += f64::from(value).clamp(low, high) / self.members.len() as f64;
@@ -318,6 +323,43 @@ impl ValueFunction {
     }
 }
 
+/// Runs fits beside each other. The first tells the progress of all, which belongs to this thread; where that unwinds, the
+/// others stop.
+fn side_by_side(fits: &mut [Fit], progress: &dyn Fn(f64)) {
+    struct StopOthers<'s>(&'s AtomicBool);
+    impl Drop for StopOthers<'_> {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+    let all: usize = fits.iter().map(|fit| fit.function.settings.updates).sum();
+    let (stop, done) = (&AtomicBool::new(false), &AtomicUsize::new(0));
+    let Some((first, others)) = fits.split_first_mut() else {
+        return;
+    };
+    rayon::in_place_scope(|scope| {
+        let _stop_others = StopOthers(stop);
+        for other in others {
+            scope.spawn(move |_| {
+                other.run(&|updates| {
+                    done.fetch_add(updates, Ordering::Relaxed);
+                    !stop.load(Ordering::Relaxed)
+                });
+            });
+        }
+        first.run(&|updates| {
+            let done = done.fetch_add(updates, Ordering::Relaxed) + updates;
+            progress(done as f64 / all as f64);
+            true
+        });
+    });
+}
+
+/// Training steps between reports of progress.
+const REPORT_EVERY: usize = 100;
+
 /// What a value function is fitted to.
 struct Fit {
     function: ValueFunction,
@@ -330,7 +372,8 @@ struct Fit {
 }
 
 impl Fit {
-    fn run(&mut self, progress: &dyn Fn(f64)) {
+    /// Trains the value function, as long as what is told of the steps that were done says so.
+    fn run(&mut self, goes_on: &dyn Fn(usize) -> bool) {
         let Self {
             function,
             transitions,
@@ -389,8 +432,8 @@ impl Fit {
                 function.network.parameters(),
                 settings.tau,
             );
-            if step % 100 == 0 {
-                progress(step as f64 / settings.updates as f64);
+            if (step + 1) % REPORT_EVERY == 0 && !goes_on(REPORT_EVERY) {
+                return;
             }
         }
     }

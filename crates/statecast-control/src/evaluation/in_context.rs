@@ -72,6 +72,7 @@ fn variables_of(
 ) -> Variables {
     let run = &logged.runs[segment.run];
     let rows = segment.first..segment.first + segment.rows;
+    let rewards = run.rewards.slice(s![segment.first.min(run.steps())..]);
     let index: Vec<usize> = rows.clone().map(|t| t.min(run.steps() - 1)).collect();
     let actions = run.actions.select(Axis(0), &index);
     let mut variables = Variables::of_parts(
@@ -80,7 +81,7 @@ fn variables_of(
             states: run.states.slice(s![rows, ..]),
             action_names: &named("action", logged.actions()),
             actions: actions.view(),
-            reward: with_reward.then(|| ("reward", run.rewards.view(), RewardRow::OfNextState)),
+            reward: with_reward.then(|| ("reward", rewards, RewardRow::OfNextState)),
         },
         method,
     );
@@ -271,6 +272,41 @@ mod tests {
     use super::*;
     use crate::evaluation::RecordedRun;
     use crate::recording::EndFlag;
+
+    /// Fault: a part that does not begin with its run had the rewards of other steps.
+    #[test]
+    fn a_part_of_a_run_has_its_own_rows() {
+        let row = |t: usize| t as f64;
+        let logged = Logged {
+            runs: vec![RecordedRun {
+                source: 0,
+                states: Array2::from_shape_fn((50, 1), |(t, _)| row(t)),
+                actions: Array2::from_shape_fn((49, 1), |(t, _)| 100.0 + row(t)),
+                rewards: Array1::from_shape_fn(49, |t| 200.0 + row(t)),
+                terminated: false,
+                log_probabilities: None,
+            }],
+            end_flags: vec![EndFlag::Terminated],
+        };
+        let of = |first, rows| {
+            let segment = ContextSegment {
+                run: 0,
+                first,
+                rows,
+            };
+            variables_of(&logged, segment, Method::Residual, true).values
+        };
+        let whole = of(0, 50);
+        // Nothing is known of the reward before a part.
+        for (first, rows) in [(0, 50), (7, 20), (30, 20)] {
+            let part = of(first, rows);
+            assert_eq!(part.nrows(), rows);
+            assert_eq!(
+                part.slice(s![1.., ..]),
+                whole.slice(s![first + 1..first + rows, ..])
+            );
+        }
+    }
 
     /// Fault: of a run that a context held in part, nobody read the rest.
     #[test]

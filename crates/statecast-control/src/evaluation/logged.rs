@@ -181,6 +181,28 @@ impl Logged {
         }
     }
 
+    /// Checks that a rule is defined at all recorded states after steps.
+    pub(super) fn check_defined(
+        &self,
+        rule: &TerminationRule,
+        setting: &'static str,
+    ) -> Result<(), EvaluationError> {
+        for (number, run) in self.runs.iter().enumerate() {
+            let states = run.states.rows().into_iter().enumerate().skip(1);
+            for (row, state) in states {
+                if !rule.is_defined(&state.to_vec()) {
+                    return Err(EvaluationError::Undefined {
+                        setting,
+                        recording: run.source,
+                        episode: number.to_string(),
+                        row,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Sets the log densities of one recording's actions under its behaviour policy, if the policy
     /// has them.
     ///

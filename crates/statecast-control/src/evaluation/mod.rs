@@ -140,7 +140,7 @@ pub enum EvaluationError {
          zero, a root of a negative number)"
     )]
     Undefined {
-        /// The setting, `reward-expr` or `terminated-expr`.
+        /// The setting, such as `reward-expr`.
         setting: &'static str,
         /// The recording, from 0.
         recording: usize,

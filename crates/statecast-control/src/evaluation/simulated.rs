@@ -6,7 +6,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::value::variance;
 use super::{EvaluationError, Value};
-use crate::environment::{Environment, TerminationRule};
+use crate::environment::{Environment, EnvironmentError, TerminationRule};
 use crate::policy::Policy;
 
 /// First seed of the starts, far from those of recordings.
@@ -38,7 +38,7 @@ pub fn simulated(episodes: &[SimulatedReturn]) -> Value {
 ///
 /// # Errors
 /// [`EvaluationError::Policy`] if the policy fails, [`EvaluationError::Environment`] if the
-/// environment refuses its actions.
+/// environment refuses its actions or `failure` is not defined.
 pub fn simulated_returns(
     environment: &mut dyn Environment,
     policy: &mut dyn Policy,
@@ -57,13 +57,16 @@ pub fn simulated_returns(
             failed: failure.map(|_| false),
         };
         let mut worth = 1.0;
-        for _ in 0..horizon {
+        for number in 0..horizon {
             let observed = Array2::from_shape_fn((1, observation.len()), |(_, c)| observation[c]);
             let action = policy.act(observed.view(), &mut random)?;
             let step = environment.step(&action.row(0).to_vec())?;
             episode.value += worth * step.reward;
             episode.terminated = step.terminated;
             if let (Some(failed), Some(rule)) = (&mut episode.failed, failure) {
+                if !rule.is_defined(&step.observation) {
+                    return Err(undefined(environment, number));
+                }
                 *failed |= rule.ends(&step.observation);
             }
             worth *= discount;
@@ -75,4 +78,12 @@ pub fn simulated_returns(
         returns.push(episode);
     }
     Ok(returns)
+}
+
+fn undefined(environment: &dyn Environment, step: usize) -> EvaluationError {
+    EvaluationError::Environment(EnvironmentError::Undefined {
+        task: environment.task().name,
+        setting: "failure-expr",
+        step,
+    })
 }

@@ -48,7 +48,11 @@ impl Value {
 
     /// Widens the interval by an independent error with this standard deviation.
     pub fn widen_by(self, std: f64) -> Self {
-        let error = self.error.hypot(std);
+        self.with_error(self.error.hypot(std))
+    }
+
+    /// Returns the same with another standard error, and an interval in proportion.
+    pub(super) fn with_error(self, error: f64) -> Self {
         // Few models have a wider interval than the normal distribution.
         let reach = match self.error > 0.0 {
             true => (self.high - self.mean) / self.error,

@@ -143,10 +143,13 @@ impl Estimation<'_> {
             let estimate = estimate.map_err(of)?;
             // Value functions are fitted for their own estimate, and used here.
             let mut value_error = None;
-            if let (Some(predicted), Some(values), false) = (&predicted, values, named.stateful) {
+            let corrected = estimator == Estimator::Corrected;
+            if let (Some(predicted), Some(values), false) =
+                (&predicted, values, named.stateful || corrected)
+            {
                 let policy = &mut *named.policy;
-                let of_step = value_error_of(predicted, values, policy, self.settings.seed)?;
-                value_error = of_step.map(|of_step| of_step * steps);
+                let length = estimate.length.unwrap_or(0.0).round() as usize;
+                value_error = value_error_of(predicted, values, policy, self.spec, length)?;
             }
             let support_error = beyond_recorded(estimate.uncovered.unwrap_or(0.0)) * spread;
             let widened = |value: Value| {

@@ -16,8 +16,9 @@ pub use settings::{EvaluationSettings, Termination};
 pub use values::{PolicyEstimate, PolicyValues, RecordedPolicy};
 
 use super::{
-    Estimator, EvaluationError, FittedQ, Logged, RecordedSupport, ReturnStatistics, RolloutSpec,
-    Value, recorded_return, recording_of, simulated, simulated_returns, unsupported_actions,
+    Estimator, EvaluationError, FittedQ, Logged, RecordedSupport, ReturnDistribution,
+    ReturnStatistics, RolloutSpec, Value, recorded_return, recording_of, simulated,
+    simulated_returns, unsupported_actions,
 };
 use crate::environment::{Environment, FailureExpression, Task, TerminationRule};
 use crate::forecasters::Forecasters;
@@ -125,6 +126,9 @@ impl EvaluationStudy {
             .map(|failure| failure_rule(failure, task, &recordings));
         let failure = failure.transpose()?;
         let logged = Logged::new(&recordings, &rules)?;
+        if let Some(failure) = &failure {
+            logged.check_defined(failure, "failure-expr")?;
+        }
         check_termination(task, settings.termination, &logged)?;
         let logged = with_ends(logged, settings.termination, observer);
         let longest = logged.runs.iter().map(|run| run.steps()).max();
@@ -138,7 +142,7 @@ impl EvaluationStudy {
             return Err(EvaluationStudyError::Setting {
                 setting: "failure-expr",
                 value: failure.to_string(),
-                range: "needs `terminated-expr=`, `env=` or `termination=never`: as recorded, episodes end with a \
+                range: "needs ends by a rule, `terminated-expr=` ('0' for none): as recorded, episodes end with a \
                         probability at every step"
                     .to_owned(),
             });
@@ -169,7 +173,8 @@ impl EvaluationStudy {
     /// recordings.
     ///
     /// # Errors
-    /// [`EvaluationStudyError::Behaviours`] if there is not one for each recording.
+    /// [`EvaluationStudyError::Behaviours`] if there is not one for each recording; [`PolicyError`] if one has other widths than
+    /// the recordings or cannot tell probabilities that it should know.
     pub fn with_behaviours(
         mut self,
         policies: Vec<Box<dyn Policy>>,
@@ -314,6 +319,9 @@ impl EvaluationStudy {
         }
         values.estimates = found.concat();
         combine(&mut values);
+        for estimate in &mut values.estimates {
+            estimate.distribution = estimate.distribution.map(ReturnDistribution::within_bounds);
+        }
         self.note(&values, observer);
         Ok(values)
     }
@@ -357,6 +365,12 @@ impl EvaluationStudy {
             observer.note(&format!(
                 "{}: no value: recorded episodes cover {covered} steps, the horizon is {horizon} (`horizon=`)",
                 names.join(", ")
+            ));
+        }
+        let unknown = self.settings.failure.as_ref();
+        if let Some(failure) = unknown.filter(|_| !values.failures_are_known()) {
+            observer.warning(&format!(
+                "`failure-expr={failure}`: no estimator has two models or more (`contexts=`), so that no probability is known"
             ));
         }
         let remarks = values.remarks(covered >= horizon);
@@ -436,7 +450,7 @@ fn widths(logged: &Logged) -> Widths {
 /// Returns the places of estimators, those first that fit value functions, by which the others' models are judged.
 fn values_first(estimators: &[Estimator]) -> Vec<usize> {
     let mut places: Vec<usize> = (0..estimators.len()).collect();
-    places.sort_by_key(|&place| estimators[place] != Estimator::Fqe);
+    places.sort_by_key(|&place| !matches!(estimators[place], Estimator::Fqe | Estimator::Dr));
     places
 }
 
@@ -450,7 +464,13 @@ fn failure_rule(
     let named = observations.iter().map(|quantity| quantity.name.to_owned());
     let by_task = failure.bind(&named.collect::<Vec<_>>());
     let recorded = recordings.first().map_or(&[][..], Recording::state_names);
-    Ok(by_task.or_else(|_| failure.bind(recorded))?)
+    match (by_task, failure.bind(recorded)) {
+        (Ok(rule), _) | (Err(_), Ok(rule)) => Ok(rule),
+        (Err(of_task), Err(of_recording)) => Err(match task {
+            Some(_) => of_task.into(),
+            None => of_recording.into(),
+        }),
+    }
 }
 
 /// Checks that recorded states and actions are those of a task, before its rules are applied to them.

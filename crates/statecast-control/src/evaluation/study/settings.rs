@@ -27,7 +27,8 @@ pub struct EvaluationSettings {
     pub reward: Option<RewardExpression>,
     /// Terminal states in place of the recorded or the task's ones, of the recordings' columns.
     pub terminated: Option<TerminationExpression>,
-    /// States that are failures, of the recordings' columns: the probability that an episode reaches one is estimated.
+    /// States that are failures, of the columns of the task or the recordings: the probability that an episode reaches one is
+    /// estimated.
     pub failure: Option<FailureExpression>,
     /// Termination of imagined episodes; by default the task's rule, or as recorded.
     pub termination: Option<Termination>,
@@ -123,6 +124,13 @@ impl EvaluationSettings {
             if count > most {
                 return fail(setting, count.to_string(), &format!("at most {most}"));
             }
+        }
+        let imagines = |e: &Estimator| matches!(e, Estimator::Rollouts(_) | Estimator::Corrected);
+        if let Some(failure) = &self.failure
+            && !self.estimators.iter().any(imagines)
+        {
+            let range = "needs an estimator that imagines episodes, such as linear";
+            return fail("failure-expr", failure.to_string(), range);
         }
         let combined = self.estimators.contains(&Estimator::Combined);
         if combined

@@ -41,8 +41,8 @@ pub struct PolicyEstimate {
     /// Share of the variance of states that the model does not predict over the steps that count, by its errors at
     /// recorded steps; for rollouts.
     pub unpredicted: Option<f64>,
-    /// Error that the model's errors at recorded steps add to the return, by the policy's value function: their mean in
-    /// value times the steps that count; for rollouts beside fitted Q evaluation.
+    /// Error that the model's errors at recorded steps add to the return, by the policy's value functions; for rollouts
+    /// beside fitted Q evaluation.
     pub value_error: Option<f64>,
     /// Distribution of the returns, from two or more models.
     pub distribution: Option<ReturnDistribution>,
