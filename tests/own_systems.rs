@@ -488,14 +488,14 @@ fn failures_are_as_likely_as_the_expression_says() {
             .rfind(|line| line.starts_with("still"))
             .unwrap();
         assert!(
-            row.ends_with(&format!("{share} [{share}, {share}] ({share})")),
+            row.contains(&format!("{share} [")) && row.ends_with(&format!("] ({share})")),
             "{said}"
         );
         assert!(said.contains("of termination and of a failure"), "{said}");
     }
     let plain = evaluate(&["--failure-expr", "cos_theta > 2"]).unwrap();
     assert!(
-        plain.contains("0 % [0 %, 0 %]\n") && !plain.contains("in brackets"),
+        plain.contains("0 % [0 %, ") && !plain.contains("in brackets"),
         "{plain}"
     );
     let error = evaluate(&["--failure-expr", "omega > 2"]).unwrap_err();

@@ -63,6 +63,13 @@ def test_policies_are_judged(driven):
     compared = statecast.evaluate(recording, policies, estimators=["mlp"], horizon=20, discount=1.0, incumbent="push")
     assert compared.better == ["damp"]
     assert compared.summary["selection"]["differences"][0]["value"]["mean"] > 0
+    high = statecast.evaluate(
+        recording, policies, estimators=["linear"], horizon=20, failure=f"{recording.state_names[0]} > 3"
+    )
+    damped, pushed = (e["distribution"]["failure"]["mean"] for e in high.summary["estimates"])
+    assert damped < 0.1 and pushed > 0.9
+    with pytest.raises(statecast.StatecastError, match="no variable 'height'"):
+        statecast.evaluate(recording, policies, estimators=["linear"], horizon=20, failure="height > 3")
     with pytest.raises(statecast.StatecastError, match="no incumbent"):
         _ = two.better
     with pytest.raises(ValueError, match="incumbent=other"):

@@ -186,7 +186,9 @@ def evaluate(
         reward: what a step earns, in place of the recorded rewards and the task's, as an expression of the columns such as
             `-(theta^2 + 0.001*u^2)`; `next_NAME` is a state after the step.
         terminated: which states end an episode, such as `abs(theta) > 0.2`, in place of the recorded ends and the task's.
-        failure: which states are failures, such as `abs(x) > 2`: the probability that an episode reaches one is estimated.
+        failure: which states are failures, such as `abs(x) > 2`: the probability that an episode reaches one is estimated, as
+            `distribution["failure"]` of every estimate in `summary["estimates"]`. Ends must be known: give `terminated`
+            (`0` for none) or a task.
         horizon: steps of an episode; by default the task's limit or the longest recorded episode.
         discount: per step.
         paths: imagined paths of a policy.
