@@ -81,7 +81,7 @@ fn variables_of(
             states: run.states.slice(s![rows, ..]),
             action_names: &named("action", logged.actions()),
             actions: actions.view(),
-            reward: with_reward.then(|| ("reward", rewards, RewardRow::OfNextState)),
+            reward: with_reward.then_some(("reward", rewards, RewardRow::OfNextState)),
         },
         method,
     );
