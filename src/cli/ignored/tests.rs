@@ -35,6 +35,7 @@ const WITHOUT_EFFECT: &str = "\
 --tolerance: forecast a.csv --tolerance 0.1
 --components: forecast a.csv --components 2
 --components: forecast a.csv --method vicl --components 2
+--components: evaluate a.csv --policy random --model org/name --components 2
 --components: markov a.csv --components 2
 --alpha: forecast a.csv --share 0.1
 --alpha: calibrate a.csv --share 0.1
@@ -122,7 +123,7 @@ training-run --simulate quadratic --until 9 --runs 5 --steps 9 --noise 1 --floor
 training-run a.csv --minima x --context-runs 5 --at 1,2 --seed 2
 markov a.csv --states 5 --cuts count
 evaluate a.csv --policy random --estimators fqe --paths 9
-evaluate a.csv --policy random --model org/name --components 2
+evaluate a.csv --policy random --estimators dicl-s --model org/name --components 2
 replay a.csv --train b.csv
 forecast a.csv --duplicates last
 backtest a.csv --models linear --method dicl-s
