@@ -521,7 +521,7 @@ fn failures_need_known_ends() {
     ]);
     let error = error.unwrap_err();
     assert!(
-        error.contains("--failure-expr x > 1: needs --terminated-expr"),
+        error.contains("--failure-expr x > 1: needs ends by a rule, --terminated-expr"),
         "{error}"
     );
 }
