@@ -176,14 +176,6 @@ impl Policy for Probe {
         self.0.push(observations.to_owned());
         Ok(Array2::zeros((observations.nrows(), 1)))
     }
-
-    fn log_probabilities(
-        &self,
-        _: ArrayView2<f64>,
-        _: ArrayView2<f64>,
-    ) -> Result<Option<Array1<f64>>, PolicyError> {
-        Ok(None)
-    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Behaviour cloning.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
@@ -80,6 +80,7 @@ impl Cloned {
     }
 }
 
+/// It tells no probabilities: the clone's are not those of the behaviour policy.
 impl Policy for Cloned {
     fn widths(&self) -> Widths {
         Widths {
@@ -101,15 +102,6 @@ impl Policy for Cloned {
             *action = self.range[column].nearest(*action + std[[row, column]] * z);
         }
         Ok(actions)
-    }
-
-    /// Returns `None`: probabilities of the clone are not those of the behaviour policy.
-    fn log_probabilities(
-        &self,
-        _: ArrayView2<f64>,
-        _: ArrayView2<f64>,
-    ) -> Result<Option<Array1<f64>>, PolicyError> {
-        Ok(None)
     }
 }
 

@@ -63,7 +63,7 @@ pub trait Policy: Send {
     ) -> Result<Array2<f64>, PolicyError>;
 
     /// Returns log densities (log probabilities of discrete actions) of actions `[rows, actions]`
-    /// at observations `[rows, observations]`; `None` if they are unknown.
+    /// at observations `[rows, observations]`; `None` if they are unknown, as they are unless a policy says otherwise.
     ///
     /// # Errors
     /// [`PolicyError`] if the policy should know them and cannot tell.
@@ -71,7 +71,10 @@ pub trait Policy: Send {
         &self,
         observations: ArrayView2<f64>,
         actions: ArrayView2<f64>,
-    ) -> Result<Option<Array1<f64>>, PolicyError>;
+    ) -> Result<Option<Array1<f64>>, PolicyError> {
+        let _ = (observations, actions);
+        Ok(None)
+    }
 }
 
 /// Errors of policies.
