@@ -236,15 +236,18 @@ fn agents_are_trained_in_a_program() {
         "--llm-every",
         "10",
     ];
-    let error = train("60", &imagining).unwrap_err();
+    let one_step = [&imagining[..6], &imagining[8..]].concat();
+    let error = train("60", &one_step).unwrap_err();
     assert!(
         error.contains("no reward function; give one with --reward-expr"),
         "{error}"
     );
-    let with_reward = [&imagining[..], &["--reward-expr", "-x^2 - 0.01*u^2"]].concat();
-    let error = train("60", &with_reward).unwrap_err();
+    let error = train("60", &imagining).unwrap_err();
     assert!(error.contains("--terminated-expr"), "{error}");
-    let with_rules = [&with_reward[..], &["--terminated-expr", "abs(x) > 3"]].concat();
+    let with_end = [&imagining[..], &["--terminated-expr", "abs(x) > 3"]].concat();
+    assert!(train("60", &with_end).unwrap().contains("step       60"));
+    std::fs::remove_dir_all(&out).unwrap();
+    let with_rules = [&with_end[..], &["--reward-expr", "-x^2 - 0.01*u^2"]].concat();
     assert!(train("60", &with_rules).unwrap().contains("step       60"));
     assert!(train("120", &with_rules).unwrap().contains("step      120"));
 }

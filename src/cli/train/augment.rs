@@ -101,7 +101,7 @@ fn actions() -> impl TypedValueParser<Value = ImaginedActions> {
         ),
         (
             "policy",
-            "Actions drawn from the current policy; needs a task with a known reward function",
+            "Actions drawn from the current policy; single transitions need a task with a known reward function",
             ImaginedActions::Policy,
         ),
     ])

@@ -295,9 +295,9 @@ impl AugmentationSettings {
             }
             _ => {}
         }
-        let known = task.reward.is_some();
         if self.actions == ImaginedActions::Policy
-            && !known
+            && rows
+            && task.reward.is_none()
             && matches!(self.source, AugmentationSource::Forecaster(_))
         {
             return refuse(
@@ -315,10 +315,6 @@ impl AugmentationSettings {
             Imagination::Rollouts { steps, count } => (steps, count),
             Imagination::Branches(branches) => {
                 branches.check()?;
-                let forecasts = matches!(self.source, AugmentationSource::Forecaster(_));
-                if forecasts && !known {
-                    return refuse("`branch=`: the task has no reward function");
-                }
                 (branches.steps, branches.count)
             }
         };
@@ -396,7 +392,10 @@ mod tests {
             &|s| s.min_context = 201,
             "min-context",
         );
-        refused("hopper", forecaster(), &policy, "no reward function");
+        // The reward of a path is predicted with its states, that of a recorded row is known.
+        assert_eq!(of("hopper", forecaster(), &policy), None);
+        let other_actions = |s: &mut AugmentationSettings| s.actions = ImaginedActions::Policy;
+        refused("hopper", forecaster(), &other_actions, "no reward function");
         refused(
             "pendulum",
             AugmentationSource::Replay,

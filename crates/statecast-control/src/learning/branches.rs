@@ -7,7 +7,7 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::imagination::{EpisodeSegment, wide};
+use super::imagination::{EpisodeSegment, reward_of, wide};
 use super::recorder::{Caution, TransitionRecorder, simulate_path};
 use super::{BranchSettings, LearningError, ReplayBuffer, SacActor, Transition};
 use crate::dynamics::{Dynamics, Ensemble, EnsembleSettings, NormalDistributions, Steps};
@@ -84,7 +84,8 @@ impl Round<'_> {
                 actor: self.actor,
             };
             let known = segment.rows.last().is_some_and(|row| row.knows_next());
-            let mut variables = segment.variables(segment.rows.len() + usize::from(known), method);
+            let count = segment.rows.len() + usize::from(known);
+            let mut variables = segment.variables(count, method, self.task.reward.is_none());
             variables.begins[0] = true;
             variables
         });
@@ -126,7 +127,7 @@ impl Round<'_> {
         let seed = random.random();
         let mut control = EpisodeControl {
             starts: first_states(starts.iter()),
-            reward: None,
+            reward: reward_of(&context),
             steps: TransitionRecorder::new(self.task, self.actor, starts.len(), random)
                 .with_caution(self.caution()),
         };
@@ -358,6 +359,37 @@ mod tests {
         assert!(error(&truth) < 1e-4, "{}", error(&truth));
         assert!(error(&networks) < 0.2, "{}", error(&networks));
         assert!(error(&linear) < 0.5, "{}", error(&linear));
+    }
+
+    /// Fault: forecasters imagined branches only where a rule tells the reward.
+    #[test]
+    fn unknown_rewards_are_predicted_with_the_states() {
+        let known = Task::named("pendulum").unwrap();
+        let task = Task {
+            reward: None,
+            ..known.clone()
+        };
+        let round = Round {
+            replay: &replay_of(&recorded("pendulum", 400), &task).unwrap(),
+            former: &ReplayBuffer::new(1),
+            task: &task,
+            actor: &actor(),
+            settings: settings(),
+            context: 400,
+        };
+        let experts = baselines::named("fourier").unwrap();
+        let experts = Forecaster::of(experts, Settings::default());
+        let found = round.forecast(&experts, &mut ChaCha8Rng::seed_from_u64(0));
+        let found = found.unwrap();
+        assert_eq!(found.len(), 200);
+        let rule = known.reward.as_ref().unwrap();
+        let off = found.iter().map(|t| {
+            let earned = rule.of_step(&wide(&t.observation), &wide(&t.action), &wide(&t.next));
+            (earned - f64::from(t.reward)).abs()
+        });
+        // Rewards are between -16 and 0.
+        let off = off.sum::<f64>() / found.len() as f64;
+        assert!(off < 0.5, "{off}");
     }
 
     #[test]

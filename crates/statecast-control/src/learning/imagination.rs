@@ -13,7 +13,7 @@ use super::recorder::{TransitionRecorder, simulate_path};
 use super::{LearningError, SacActor, Transition};
 use crate::environment::{Environment, Task};
 use crate::forecast::{
-    ChannelParts, EpisodeControl, Forecaster, Method, RolloutSettings, Variables,
+    ChannelParts, EpisodeControl, Forecaster, Method, RewardRow, Role, RolloutSettings, Variables,
 };
 use crate::network::Tape;
 
@@ -39,23 +39,31 @@ fn matrix<'r>(rows: impl Iterator<Item = &'r Vec<f32>>) -> Array2<f64> {
         .expect("rows of one task have one width")
 }
 
+/// Returns the column of the reward, if it is a variable.
+pub(super) fn reward_of(context: &Variables) -> Option<usize> {
+    context.of_role(Role::Outcome).first().copied()
+}
+
 impl EpisodeSegment<'_> {
     /// Returns the first `count` observations as a context, at most one more than there are
     /// transitions. The observation after the last transition repeats the last action: no other is
-    /// known.
-    pub(super) fn variables(&self, count: usize, method: Method) -> Variables {
+    /// known. With `with_reward`, the reward of the transition to an observation is one of its
+    /// variables.
+    pub(super) fn variables(&self, count: usize, method: Method, with_reward: bool) -> Variables {
         let row = |t: usize| self.rows[t.min(self.rows.len() - 1)];
         let states = matrix((0..count).map(|t| self.observation(t)));
         let actions = matrix((0..count).map(|t| &row(t).action));
         let named = |prefix: &str, count: usize| -> Vec<String> {
             (0..count).map(|i| format!("{prefix} {i}")).collect()
         };
+        let rewards = self.rows.iter().map(|row| f64::from(row.reward));
+        let rewards: Array1<f64> = rewards.collect();
         let parts = ChannelParts {
             state_names: &named("state", states.ncols()),
             states: states.view(),
             action_names: &named("action", actions.ncols()),
             actions: actions.view(),
-            reward: None,
+            reward: with_reward.then_some(("reward", rewards.view(), RewardRow::OfNextState)),
         };
         Variables::of_parts(parts, method)
     }
@@ -89,7 +97,7 @@ impl EpisodeSegment<'_> {
         settings: &AugmentationSettings,
         random: &mut ChaCha8Rng,
     ) -> Result<Vec<Transition>, LearningError> {
-        let context = self.variables(self.rows.len() + 1, forecaster.settings().method);
+        let context = self.variables(self.rows.len() + 1, forecaster.settings().method, false);
         let reading = forecaster.read_last(&context, self.rows.len())?;
         let (means, stds) = reading.one_step_moments();
         let states = self.rows[0].observation.len();
@@ -153,13 +161,14 @@ impl EpisodeSegment<'_> {
     ) -> Result<Vec<Transition>, LearningError> {
         // Rollouts start where the context ends: elsewhere the context would not be their history.
         let start = random.random_range(min_context.min(self.rows.len())..=self.rows.len());
-        let context = self.variables(start, forecaster.settings().method);
+        let method = forecaster.settings().method;
+        let context = self.variables(start, method, self.task.reward.is_none());
         let reading = forecaster.read_last(&context, 0)?;
         let observation = Array1::from(wide(self.observation(start)));
         let starts = observation.broadcast((count, observation.len()));
         let mut control = EpisodeControl {
             starts: starts.expect("rows are repeated").to_owned(),
-            reward: None,
+            reward: reward_of(&context),
             steps: TransitionRecorder::new(self.task, self.actor, count, random),
         };
         let settings = RolloutSettings {

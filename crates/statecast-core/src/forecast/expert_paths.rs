@@ -143,7 +143,7 @@ impl ExpertPaths {
         let simulator = simulator.transpose()?;
         let mut sources = ExpertKind::ALL.to_vec();
         sources.extend(simulator.as_ref().map(|_| ExpertKind::Simulator));
-        let panel = ExpertPanel::new(&sources, channels, start.units);
+        let panel = ExpertPanel::new(&sources, channels, start.units).with_outcomes(start.outcomes);
         let mut path = Path {
             panel: match knowledge.period {
                 Some(rows) => panel.with_period(rows),

@@ -398,6 +398,7 @@ impl Forecaster {
             rows: 0,
             actions: context.of_role(Role::Action),
             units: largest(context.actions.view()),
+            outcomes: outcomes(context, &encoding, &active),
             encoding,
             active,
             continuation: None,
@@ -408,6 +409,15 @@ impl Forecaster {
             reading.continuation = Some(self.predictor.start(reading.start(rows, horizon))?);
         }
         Ok(reading)
+    }
+}
+
+/// Places of outcomes among the active channels, where channels are variables.
+fn outcomes(context: &Variables, encoding: &Encoding, active: &[usize]) -> Vec<usize> {
+    let is_outcome = |&i: &usize| context.roles[active[i]] == Role::Outcome;
+    match encoding.disentangler().is_identity() {
+        true => (0..active.len()).filter(is_outcome).collect(),
+        false => Vec::new(),
     }
 }
 

@@ -60,6 +60,7 @@ impl Predictor for Online {
     fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
         let channels = start.channels();
         let panel = ExpertPanel::new(self.sources, channels, start.units);
+        let panel = panel.with_outcomes(start.outcomes);
         let path = Path {
             panel: match self.period {
                 Some(period) => panel.with_period(period),

@@ -132,6 +132,9 @@ pub struct Start<'s> {
     /// Sizes of the context's largest actions, in their own units; one an action that comes with every
     /// row.
     pub units: &'s [f64],
+    /// Those of the channels that are forecast, by their place among them, from which no other value follows
+    /// ([`Role::Outcome`](super::Role::Outcome)); none where channels mix variables.
+    pub outcomes: &'s [usize],
     /// Observed rows that are going to come, for what has to reserve memory.
     pub rows: usize,
     /// Steps that are going to be forecast after them; zero if their number is not known.

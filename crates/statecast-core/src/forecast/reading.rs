@@ -29,6 +29,8 @@ pub struct Reading {
     pub(super) actions: Vec<usize>,
     /// Sizes of the largest actions that were recorded, whether they are variables or not.
     pub(super) units: Vec<f64>,
+    /// Places, among the channels that are predicted, of those from which nothing follows.
+    pub(super) outcomes: Vec<usize>,
     pub(super) one_step: OneStep,
     pub(super) rows: usize,
     /// Whether the next row does not follow from the last that was shown.
@@ -305,6 +307,7 @@ impl Reading {
             encoding: &self.encoding,
             active: &self.active,
             units: &self.units,
+            outcomes: &self.outcomes,
             rows,
             ahead,
         }

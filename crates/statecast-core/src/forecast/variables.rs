@@ -20,8 +20,11 @@ pub enum Role {
     State,
     /// Part of the action.
     Action,
-    /// The reward.
+    /// The reward of the row's action.
     Reward,
+    /// The reward of the step that led to the row. No other value follows from it: online experts predict it from the
+    /// row before, and nothing from it, so that paths on which a policy acts are not led by what is imagined of rewards.
+    Outcome,
 }
 
 /// Values `[rows, variables]` with the variables' names and roles: states first, then actions, then
@@ -136,10 +139,13 @@ impl Variables {
         }
         let reward = parts.reward.map(|(name, rewards, row)| {
             names.push(name.to_owned());
-            roles.push(Role::Reward);
             match row {
-                RewardRow::OfAction => rewards.insert_axis(Axis(1)).to_owned(),
+                RewardRow::OfAction => {
+                    roles.push(Role::Reward);
+                    rewards.insert_axis(Axis(1)).to_owned()
+                }
                 RewardRow::OfNextState => {
+                    roles.push(Role::Outcome);
                     let mean = rewards.mean().unwrap_or(0.0);
                     let arrived = |(t, _)| if t == 0 { mean } else { rewards[t - 1] };
                     Array2::from_shape_fn((rows, 1), arrived)
@@ -304,7 +310,8 @@ mod tests {
         assert_eq!(recorded.values, array![[1.0, 5.0], [2.0, 7.0], [3.0, 9.0]]);
         let next = of(RewardRow::OfNextState, Method::DiclSa);
         assert_eq!(next.names, ["x", "u", "reward"]);
-        assert_eq!(next.roles, [Role::State, Role::Action, Role::Reward]);
+        assert_eq!(next.roles, [Role::State, Role::Action, Role::Outcome]);
+        assert_eq!(recorded.roles, [Role::State, Role::Reward]);
         assert_eq!(next.values.column(2), array![7.0, 5.0, 7.0]);
         assert_eq!(next.actions, actions);
     }

@@ -56,9 +56,9 @@ impl Analogue {
     }
 
     /// Measures how far a row that follows those of the past is from them.
-    fn measure(&mut self, past: &Past, row: &[f64]) {
+    fn measure(&mut self, past: &Past, inputs: &[f64]) {
         let rows = past.len().saturating_sub(REACH)..past.len();
-        let squared = rows.rev().map(|s| distance(row, past.values(s)));
+        let squared = rows.rev().map(|s| distance(inputs, past.inputs(s)));
         self.distances.truncate(LAGS - 1);
         self.distances.push_front(squared.collect());
     }
@@ -94,16 +94,17 @@ fn action_distances(next: &Next) -> Vec<f64> {
     rows.rev().map(squared).collect()
 }
 
-/// Where the nearest rows lead each channel.
+/// Where the nearest rows lead each channel: moved from its present value, which in channels from which nothing
+/// follows is what the rows themselves had.
 fn locations(next: &Next, near: &[(usize, f64)], channels: usize) -> Vec<f64> {
     let weights: Vec<f64> = near.iter().map(|(_, d)| 1.0 / (d + SAME)).collect();
     let total: f64 = weights.iter().sum();
     let past = next.past;
-    let step = |s: usize, c: usize| past.values(s)[c] - past.values(s - 1)[c];
+    let step = |s: usize, c: usize| past.values(s)[c] - past.inputs(s - 1)[c];
     let location = |c: usize| {
         let steps = near.iter().zip(&weights);
         let moved = steps.map(|((s, _), weight)| weight / total * step(*s, c));
-        past.values(next.t - 1)[c] + moved.sum::<f64>()
+        past.inputs(next.t - 1)[c] + moved.sum::<f64>()
     };
     (0..channels).map(location).collect()
 }
@@ -142,7 +143,7 @@ impl Expert for Analogue {
                 }
             }
         }
-        self.measure(next.past, row);
+        self.measure(next.past, &next.inputs_of(row));
     }
 
     fn copy(&self) -> Box<dyn Expert> {

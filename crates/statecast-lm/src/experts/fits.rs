@@ -132,9 +132,9 @@ impl Fits {
     }
 }
 
-/// All channels of the last `lags` rows, latest first, and the actions of the last one.
+/// All inputs of the last `lags` rows, latest first, and the actions of the last one.
 pub(super) fn lagged<'n>(next: &Next<'n>, lags: usize) -> impl Iterator<Item = f64> + 'n {
     let Next { past, t, .. } = *next;
-    let values = (1..=lags).flat_map(move |lag| past.values(t - lag));
+    let values = (1..=lags).flat_map(move |lag| past.inputs(t - lag));
     values.chain(past.actions(t - 1)).copied()
 }

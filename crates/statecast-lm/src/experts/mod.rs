@@ -16,6 +16,8 @@
 //! The numbers are a contract with the training recipe in Python; `tests/golden_experts.rs` holds
 //! both to an independent computation.
 
+use std::borrow::Cow;
+
 mod analogue;
 mod candidates;
 mod factors;
@@ -89,6 +91,8 @@ struct Next<'n> {
     age: usize,
     /// Simulator predictions per channel; empty without a simulator.
     simulated: &'n [Option<Simulated>],
+    /// Channels from which nothing follows.
+    outcomes: &'n [usize],
 }
 
 impl<'n> Next<'n> {
@@ -100,6 +104,16 @@ impl<'n> Next<'n> {
             t,
             age,
             simulated: &[],
+            outcomes: &[],
         }
+    }
+
+    /// Returns what of the row's values the rows after it follow from.
+    fn inputs_of<'r>(&self, row: &'r [f64]) -> Cow<'r, [f64]> {
+        let mut inputs = Cow::Borrowed(row);
+        for &channel in self.outcomes {
+            inputs.to_mut()[channel] = 0.0;
+        }
+        inputs
     }
 }

@@ -96,6 +96,8 @@ pub struct ExpertPanel {
     past: Arc<Past>,
     /// Largest action of the context, per action.
     units: Vec<f64>,
+    /// Channels from which nothing follows.
+    outcomes: Arc<[usize]>,
     sources: Vec<ExpertKind>,
     experts: Vec<Box<dyn Expert>>,
     /// Predictions of the last predicted row, `[expert][channel]`.
@@ -110,6 +112,7 @@ impl Clone for ExpertPanel {
         Self {
             past: Arc::clone(&self.past),
             units: self.units.clone(),
+            outcomes: Arc::clone(&self.outcomes),
             sources: self.sources.clone(),
             experts: self.experts.iter().map(|expert| expert.copy()).collect(),
             predicted: self.predicted.clone(),
@@ -128,12 +131,17 @@ impl ExpertPanel {
         Self {
             past: Arc::default(),
             units: units.iter().map(unit).collect(),
+            outcomes: Arc::default(),
             sources: sources.to_vec(),
             experts: sources.iter().map(start).collect(),
             predicted: vec![vec![None; channels]; sources.len()],
             simulated: None,
             age: 0,
         }
+    }
+
+    fn channels(&self) -> usize {
+        self.predicted.first().map_or(0, Vec::len)
     }
 
     /// Sets a known period of at least one row.
@@ -148,13 +156,41 @@ impl ExpertPanel {
     /// assert!(panel.predict(false)[0][0].unwrap().location.abs() < 1e-3);
     /// ```
     pub fn with_period(mut self, period: usize) -> Self {
-        let channels = self.predicted.first().map_or(0, Vec::len);
+        let channels = self.channels();
         let period = period.max(1);
         for (source, expert) in self.sources.iter().zip(&mut self.experts) {
             if *source == ExpertKind::Seasonal {
                 *expert = Box::new(Seasonal::new(channels, Some(period)));
             }
         }
+        self
+    }
+
+    /// Declares channels from which no other value follows, such as a reward. They are predicted from the others
+    /// and the actions; of their own past, only smoothing and seasons know.
+    ///
+    /// ```
+    /// use statecast_lm::experts::{ExpertPanel, ExpertKind};
+    /// // A state and its square, which is noisy: a regression on both would be led by the noise.
+    /// let panel = ExpertPanel::new(&[ExpertKind::Quadratic], 2, &[]).with_outcomes(&[1]);
+    /// let predict = |reward: f64| {
+    ///     let mut panel = panel.clone();
+    ///     for t in 0..100 {
+    ///         let x = f64::from(t).sin();
+    ///         panel.predict(t == 0);
+    ///         panel.learn(&[x, if t == 99 { reward } else { x * x }], &[]);
+    ///     }
+    ///     panel.predict(false)[0][0].unwrap().location
+    /// };
+    /// assert_eq!(predict(0.0), predict(3.0));
+    /// ```
+    ///
+    /// # Panics
+    /// If there is no such channel, or rows were learned.
+    pub fn with_outcomes(mut self, channels: &[usize]) -> Self {
+        let count = self.channels();
+        assert!(channels.iter().all(|&channel| channel < count) && self.past.is_empty());
+        self.outcomes = channels.into();
         self
     }
 
@@ -187,7 +223,13 @@ impl ExpertPanel {
         let experts = self.experts.iter();
         let experts: usize = experts.map(|expert| expert.bytes(rows + steps)).sum();
         let predicted = self.predicted.iter().map(|row| size_of_val(&row[..]));
-        let row = self.predicted.first().map_or(0, Vec::len) + self.units.len();
+        let channels = self.channels();
+        let inputs = if self.outcomes.is_empty() {
+            0
+        } else {
+            channels
+        };
+        let row = channels + inputs + self.units.len();
         let row = size_of::<f64>() * row + Past::ROW_BYTES;
         experts + predicted.sum::<usize>() + steps * row + size_of::<Self>()
     }
@@ -207,6 +249,7 @@ impl ExpertPanel {
             t: self.past.len(),
             age: self.age,
             simulated: self.simulated.as_deref().unwrap_or_default(),
+            outcomes: &self.outcomes,
         };
         let all = self.experts.iter_mut();
         self.predicted = all.map(|expert| expert.predict(&next)).collect();
@@ -244,10 +287,12 @@ impl ExpertPanel {
             t: self.past.len(),
             age: self.age,
             simulated: self.simulated.as_deref().unwrap_or_default(),
+            outcomes: &self.outcomes,
         };
         let all = self.experts.iter_mut();
         all.for_each(|expert| expert.learn(&next, &row));
-        Past::push(&mut self.past, &row, &actions, self.age == 0);
+        let begins = self.age == 0;
+        Past::push(&mut self.past, &row, &self.outcomes, &actions, begins);
         self.simulated = None;
     }
 
@@ -274,6 +319,51 @@ mod tests {
             panel.predict(t == 0);
             panel.learn(&row(t, channels), &[]);
         }
+    }
+
+    /// Fault: rewards, which errors of imagined states blow up, led the states that experts imagined.
+    #[test]
+    fn states_are_predicted_as_if_there_were_no_outcome() {
+        let action = |t: usize| [(0.9 * t as f64).cos()];
+        let with = ExpertPanel::new(&ExpertKind::ALL, 3, &[1.0]).with_outcomes(&[1]);
+        let mut panels = [with, ExpertPanel::new(&ExpertKind::ALL, 2, &[1.0])];
+        for t in 0..120 {
+            let [a, b, noise] = row(t * t, 3)[..] else {
+                unreachable!("three channels")
+            };
+            let predicted = panels
+                .each_mut()
+                .map(|panel| panel.predict(t % 50 == 0).to_vec());
+            for (with, without) in predicted[0].iter().zip(&predicted[1]) {
+                for (with, without) in [(with[0], without[0]), (with[2], without[1])] {
+                    assert_eq!(with.is_some(), without.is_some());
+                    let (Some(with), Some(without)) = (with, without) else {
+                        continue;
+                    };
+                    assert!((with.location - without.location).abs() < 1e-9, "row {t}");
+                    assert!((with.scale / without.scale - 1.0).abs() < 1e-9, "row {t}");
+                }
+            }
+            panels[0].learn(&[a, noise, b], &action(t));
+            panels[1].learn(&[a, b], &action(t));
+        }
+    }
+
+    /// Moved from its present value, a reward would be as far off as that is.
+    #[test]
+    fn of_what_follows_an_analogue_takes_outcomes_as_they_were() {
+        let panel = ExpertPanel::new(&[ExpertKind::Analogue], 2, &[]).with_outcomes(&[1]);
+        let [mut panel, mut last] = [panel.clone(), panel];
+        let state = |t: usize| [0.0, 1.0, 3.0][t % 3];
+        for t in 0..60 {
+            panel.predict(t == 0);
+            last.predict(t == 0);
+            panel.learn(&[state(t), state(t + 1)], &[]);
+            last.learn(&[state(t), if t == 59 { -3.0 } else { state(t + 1) }], &[]);
+        }
+        let next = panel.predict(false)[0][1].unwrap().location;
+        assert!((next - state(61)).abs() < 1e-3, "{next}");
+        assert_eq!(last.predict(false)[0][1].unwrap().location, next);
     }
 
     /// Only covariances counted: 300 paths of 150 channels took twice the memory they were meant

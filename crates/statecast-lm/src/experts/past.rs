@@ -11,6 +11,8 @@ pub struct Past {
     shared: usize,
     /// `[row][channel]`.
     values: Vec<f64>,
+    /// The same, with zeros in channels from which nothing follows; empty if there is no such channel.
+    inputs: Vec<f64>,
     /// `[row][action]`.
     actions: Vec<f64>,
     ages: Vec<usize>,
@@ -20,8 +22,15 @@ impl Past {
     /// Bytes of a row beside its values and actions.
     pub(super) const ROW_BYTES: usize = size_of::<usize>();
 
-    /// Adds a row to a past that others may share: theirs stays as it is.
-    pub(super) fn push(past: &mut Arc<Self>, values: &[f64], actions: &[f64], begins: bool) {
+    /// Adds a row to a past that others may share: theirs stays as it is. Nothing follows from the
+    /// values of `outcomes`.
+    pub(super) fn push(
+        past: &mut Arc<Self>,
+        values: &[f64],
+        outcomes: &[usize],
+        actions: &[f64],
+        begins: bool,
+    ) {
         let age = past.next_age(begins);
         if Arc::get_mut(past).is_none() {
             *past = Arc::new(Self {
@@ -32,6 +41,13 @@ impl Past {
         }
         let own = Arc::get_mut(past).expect("a past that was just made is not shared");
         own.values.extend(values);
+        if !outcomes.is_empty() {
+            let row = own.inputs.len();
+            own.inputs.extend(values);
+            outcomes
+                .iter()
+                .for_each(|&channel| own.inputs[row + channel] = 0.0);
+        }
         own.actions.extend(actions);
         own.ages.push(age);
     }
@@ -62,6 +78,18 @@ impl Past {
     pub fn values(&self, t: usize) -> &[f64] {
         let (holder, row) = self.holder(t);
         numbers(&holder.values, holder.ages.len(), row)
+    }
+
+    /// Values of the channels in row `t` from which the next row follows; zero in the others.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn inputs(&self, t: usize) -> &[f64] {
+        let (holder, row) = self.holder(t);
+        match holder.inputs.is_empty() {
+            true => numbers(&holder.values, holder.ages.len(), row),
+            false => numbers(&holder.inputs, holder.ages.len(), row),
+        }
     }
 
     /// Actions taken in row `t`.

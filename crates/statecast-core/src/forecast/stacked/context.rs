@@ -31,6 +31,7 @@ pub(super) struct Context {
     encoding: Encoding,
     active: Vec<usize>,
     units: Vec<f64>,
+    outcomes: Vec<usize>,
     rows: Rows,
     /// Rows that are going to come, and steps that are going to be forecast after them: until the first
     /// rows come that were not passed.
@@ -98,6 +99,7 @@ impl Context {
             encoding: start.encoding.clone(),
             active: start.active.to_vec(),
             units: start.units.to_vec(),
+            outcomes: start.outcomes.to_vec(),
             rows: Rows::new(start.channels(), start.units.len()),
             states: Vec::new(),
             stack: RefCell::default(),
@@ -157,6 +159,7 @@ impl Context {
             encoding: &self.encoding,
             active: &self.active,
             units: &self.units,
+            outcomes: &self.outcomes,
             rows,
             ahead: steps,
         };
@@ -246,6 +249,7 @@ impl Context {
             encoding: &self.encoding,
             active: &self.active,
             units: &self.units,
+            outcomes: &self.outcomes,
             rows,
             ahead: steps,
         })?;
