@@ -20,6 +20,10 @@ EXPERTS = "--experts linear,quadratic,fourier"
 DROQ = "--layer-norm --dropout 0.01"
 
 
+# Of studies with others than five.
+SEEDS = {"updates-pendulum": 10, "updates-swing-up": 10, "one-update-swing-up": 10, "hopper": 3}
+
+
 def update_matched(task, steps, every, starts, batch):
     """Arms with twenty updates a step and as many rows per update, a quarter of them real in branches."""
     branches = f"{DICL} {DROQ} --batch {batch // 4} --alpha 3 --branch 20 --branches 200 --branch-every 25"
@@ -37,8 +41,25 @@ def update_matched(task, steps, every, starts, batch):
     ]
 
 
-# Flags of `statecast train compare`.
+def in_mujoco(task, steps):
+    """Arms with five updates a step. Experts predict the reward with the state, as no rule tells it; the language model imagines
+    next states of recorded transitions."""
+    common = "--updates-per-step 5 --hidden 128 --learning-starts 1000 --evaluate-every 1000 --evaluation-episodes 20"
+    branches = f"{DICL} {DROQ} --batch 32 --alpha 3 --branch 5 --branches 400 --branch-every 250"
+    return [
+        *("--env", task, "--steps", str(steps), "--threshold", "300"),
+        *("--arm", f"droq=--algorithm sac --batch 128 {DROQ}"),
+        *("--arm", "sac=--algorithm sac --batch 128"),
+        *("--arm", f"residual={DICL} {DROQ} --batch 102 --alpha 0.25 --llm-every 1000 --context 200 --min-context 20"),
+        *("--arm", f"experts={branches} --experts linear,quadratic"),
+        *("--arm", f"truth={branches} --control truth"),
+        *("--every-arm", common),
+    ]
+
+
+# Flags of `statecast train compare`. `hopper` needs a program that is built with the feature `mujoco`.
 STUDIES = {
+    "hopper": in_mujoco("hopper", 20_000),
     "pendulum": [
         *("--env", "pendulum", "--steps", "10000"),
         *("--algorithms", "sac", "--controls"),
@@ -112,15 +133,15 @@ def table(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default=ROOT / "target/release/statecast")
-    parser.add_argument("--seeds", type=int, help="seeds per arm; default 10 where updates are counted, else 5")
+    parser.add_argument("--seeds", type=int, help="seeds per arm; default by study")
     parser.add_argument("--at-once", type=int, help="runs at a time; default one a core")
-    parser.add_argument("--only", nargs="*", default=list(STUDIES))
+    parser.add_argument("--only", nargs="*", default=[name for name in STUDIES if name != "hopper"])
     parser.add_argument("--folder", type=Path, default=ROOT / "runs/learning")
     parser.add_argument("--document", type=Path, default=ROOT / "docs/dicl-sac.md")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.only:
-        seeds = arguments.seeds or (10 if "update" in name else 5)
+        seeds = arguments.seeds or SEEDS.get(name, 5)
         found = table(study(arguments.program, name, seeds, arguments.folder, arguments.at_once))
         put(arguments.document, name, found)
 

@@ -145,8 +145,19 @@ def load(path: str, *, algorithm: str | None = None, stochastic: bool = False, l
         import onnxruntime
 
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        return _Function(lambda observations: session.run(None, {name: observations})[0], logits)
+        taken = session.get_inputs()[0]
+
+        def of_rows(observations: np.ndarray) -> np.ndarray:
+            found: np.ndarray = session.run(None, {taken.name: observations})[0]
+            return found
+
+        # Exporters fix the number of rows at that of their example, which is mostly one.
+        rows = taken.shape[0] if taken.shape else None
+        if not isinstance(rows, int):
+            return _Function(of_rows, logits)
+        if rows != 1:
+            raise StatecastError(f"{path}: it takes {rows} observations at a time; export it with a dynamic number of rows")
+        return _Function(lambda observations: np.concatenate([of_rows(row[None]) for row in observations]), logits)
     if ending in (".pt", ".pth", ".ts"):
         import torch
 
@@ -168,6 +179,9 @@ def _stable_baselines(path: str, algorithm: str | None, stochastic: bool) -> Mod
     made = getattr(stable_baselines3, name, None)
     if made is None:
         raise StatecastError(f"Stable-Baselines3 has no algorithm {name!r}")
+    if stochastic and name in ("TD3", "DDPG", "DQN"):
+        # Those of DQN are drawn while it explores, whatever it has learned.
+        raise StatecastError(f"actions of {name} are not drawn from a distribution; leave out --stochastic")
     return _StableBaselines(made.load(path, device="cpu"), stochastic)
 
 

@@ -373,6 +373,13 @@ impl EvaluationStudy {
                 "`failure-expr={failure}`: no estimator has two models or more (`contexts=`), so that no probability is known"
             ));
         }
+        let mut simulated = values.true_returns.iter().flatten();
+        let ends = simulated.any(|returns| returns.termination > 0.0);
+        if ends && self.settings.termination == Some(Termination::Never) {
+            observer.warning(
+                "`termination=never`: imagined episodes go on where simulated ones terminate, so that their returns are of two problems",
+            );
+        }
         let remarks = values.remarks(covered >= horizon);
         remarks.iter().for_each(|remark| observer.note(remark));
     }
@@ -528,8 +535,10 @@ pub(in crate::evaluation) fn check_widths(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
-    use crate::evaluation::{Estimator, RolloutModel};
+    use crate::evaluation::{Estimator, RolloutModel, SimulatedReturn};
     use crate::policy::Constant;
 
     fn study(settings: EvaluationSettings) -> Result<EvaluationStudy, EvaluationStudyError> {
@@ -549,6 +558,44 @@ mod tests {
             study(never).err(),
             Some(EvaluationStudyError::NoTermination("never"))
         ));
+    }
+
+    /// Fault: imagined episodes without an end were compared with simulated ones that end, and nothing was said.
+    #[test]
+    fn paths_that_never_end_are_not_silently_compared_with_episodes_that_do() {
+        struct Warnings(Mutex<Vec<String>>);
+        impl Observer for Warnings {
+            fn warning(&self, text: &str) {
+                self.0.lock().unwrap().push(text.to_owned());
+            }
+        }
+        let mut settings = linear();
+        (settings.termination, settings.horizon) = (Some(Termination::Never), Some(5));
+        let task = Task::named("pendulum").ok();
+        let forecasters = Forecasters::new(&[], Vec::new()).unwrap();
+        for (termination, warned) in [(0.0, false), (0.1, true)] {
+            let ended = SimulatedReturn {
+                value: 0.0,
+                terminated: true,
+                failed: None,
+            };
+            let mut policies = [NamedPolicy::new(
+                "none",
+                Box::new(Constant::new(vec![0.0], 3)),
+            )];
+            policies[0].true_returns = Some(ReturnStatistics {
+                termination,
+                ..ReturnStatistics::of(&[ended])
+            });
+            let recording = Recording::read("examples/pendulum.csv").unwrap();
+            let recordings = vec![("log".to_owned(), recording)];
+            let study = EvaluationStudy::new(recordings, task, settings.clone(), &()).unwrap();
+            let warnings = Warnings(Mutex::default());
+            study.run(&mut policies, &forecasters, &warnings).unwrap();
+            let said = warnings.0.into_inner().unwrap();
+            let found = said.iter().any(|text| text.contains("of two problems"));
+            assert_eq!(found, warned, "{said:?}");
+        }
     }
 
     /// Fault: a policy of other widths ended in a panic of the matrix library.
