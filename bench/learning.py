@@ -20,7 +20,7 @@ EXPERTS = "--experts linear,quadratic,fourier"
 DROQ = "--layer-norm --dropout 0.01"
 
 
-# Of studies with others than five.
+# Seeds of studies that do not use five.
 SEEDS = {"updates-pendulum": 10, "updates-swing-up": 10, "one-update-swing-up": 10, "hopper": 3}
 
 
@@ -50,7 +50,7 @@ def in_mujoco(task, steps):
         *("--env", task, "--steps", str(steps), "--threshold", "300"),
         *("--arm", f"droq=--algorithm sac --batch 128 {DROQ}"),
         *("--arm", "sac=--algorithm sac --batch 128"),
-        *("--arm", f"residual={DICL} {DROQ} --batch 102 --alpha 0.25 --llm-every 1000 --context 200 --min-context 20"),
+        *("--arm", f"residual={DICL} {DROQ} --batch 102 --alpha 0.25 --llm-starts 1000 --llm-every 1000 --context 200 --min-context 20"),
         *("--arm", f"experts={branches} --experts linear,quadratic"),
         *("--arm", f"truth={branches} --control truth"),
         *("--every-arm", common),
@@ -140,6 +140,9 @@ def main():
     parser.add_argument("--document", type=Path, default=ROOT / "docs/dicl-sac.md")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
+    text = arguments.document.read_text()
+    if missing := [name for name in arguments.only if f"<!-- {name} -->" not in text]:
+        parser.error(f"{arguments.document} has no place for {', '.join(missing)}")
     for name in arguments.only:
         seeds = arguments.seeds or SEEDS.get(name, 5)
         found = table(study(arguments.program, name, seeds, arguments.folder, arguments.at_once))

@@ -1,8 +1,9 @@
 //! The baselines behind the trait of the language model.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use statecast::baselines::{NAMES, named};
 use statecast::codec::BIN_COUNT;
 use statecast::forecast::{
@@ -154,6 +155,43 @@ fn a_linear_model_asks_for_the_actions_to_come() {
     let reading = forecaster("linear").read(&recording(50)).unwrap();
     let error = reading.rollout(&RolloutSettings::default(), None, &|_| ());
     assert!(error.unwrap_err().to_string().contains("`future=`"));
+}
+
+/// Fault: rewards that were imagined wrongly led the states that were imagined after them.
+#[test]
+fn states_do_not_follow_from_a_predicted_reward() {
+    let of = |last_reward: f64| {
+        let (rows, mut x) = (90, 0.5);
+        let mut values = Array2::zeros((rows, 3));
+        for t in 0..rows {
+            values[[t, 1]] = x;
+            values[[t, 2]] = if t + 1 == rows { last_reward } else { x * x };
+            x = 0.8 * x + 0.1 * normal(t);
+        }
+        // The first variable is constant and no channel.
+        let names = ["mass", "x", "reward"].map(str::to_owned).into();
+        Variables::new(names, vec![Role::State, Role::State, Role::Outcome], values)
+    };
+    let settings = RolloutSettings {
+        horizon: NonZeroUsize::new(5).unwrap(),
+        samples: NonZeroUsize::new(20).unwrap(),
+        ..RolloutSettings::default()
+    };
+    for name in [
+        "linear",
+        "quadratic",
+        "fourier",
+        "analogue",
+        "scales",
+        "mlp",
+    ] {
+        let states = [0.0, 0.2].map(|last| {
+            let reading = forecaster(name).read(&of(last)).unwrap();
+            let paths = reading.rollout(&settings, None, &|_| ()).unwrap().paths;
+            paths.slice(s![.., .., 1]).to_owned()
+        });
+        assert_eq!(states[0], states[1], "{name}");
+    }
 }
 
 #[test]

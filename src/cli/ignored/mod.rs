@@ -136,7 +136,7 @@ const RULES: &[Rule] = &[
         (!some).then(|| "only the estimators linear and mlp learn from it".to_owned())
     }),
     rule(&["with_reward"], &["train"], |_| {
-        Some("the reward of a task is known".to_owned())
+        Some("rewards are known, or predicted where they have to be".to_owned())
     }),
     rule(&["with_reward"], &["markov", "training-run"], |_| {
         Some("one column is forecast, and no reward beside it".to_owned())

@@ -208,7 +208,7 @@ impl Arguments {
         let task = &task.to_string();
         ensure!(
             !self.model.with_reward,
-            "--with-reward: rewards of imagined transitions are recorded or computed"
+            "--with-reward: rewards of imagined transitions are recorded or computed, those of branches otherwise predicted"
         );
         let mut settings = match self.preset {
             Preset::Own => TrainingSettings::of_task(task),

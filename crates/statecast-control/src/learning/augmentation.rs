@@ -43,7 +43,8 @@ pub enum ImaginedActions {
     /// recorded reward where that function is unknown.
     #[serde(alias = "taken")]
     Recorded,
-    /// Drawn from the current policy. The reward is the task's reward function.
+    /// Drawn from the current policy. The reward is the task's reward function or, where that is unknown and actions
+    /// are taken along paths, predicted with the states.
     Policy,
 }
 

@@ -66,6 +66,8 @@ pub(super) trait JointRule: Clone + Send + Sync + 'static {
 pub(super) struct Joint<R: JointRule> {
     rule: Arc<R>,
     channels: usize,
+    /// Channels from which nothing follows: zero in tails.
+    outcomes: Vec<usize>,
     tails: Vec<Tail>,
     /// One per path after a fork.
     paths: Vec<R::Path>,
@@ -74,10 +76,11 @@ pub(super) struct Joint<R: JointRule> {
 }
 
 impl<R: JointRule> Joint<R> {
-    pub(super) fn new(rule: R, channels: usize) -> Self {
+    pub(super) fn new(rule: R, channels: usize, outcomes: &[usize]) -> Self {
         Self {
             rule: Arc::new(rule),
             channels,
+            outcomes: outcomes.to_vec(),
             tails: vec![Tail::default()],
             paths: Vec::new(),
             scales: Vec::new(),
@@ -99,7 +102,7 @@ impl<R: JointRule> Joint<R> {
                 .map(|y| (y - 5.0).clamp(-MAX_POSITION, MAX_POSITION))
                 .collect();
             Arc::make_mut(&mut self.rule).learn(&tail, &row)?;
-            tail.push(row, self.scaled(actions));
+            tail.push(self.inputs(row), self.scaled(actions));
         }
         Ok(())
     }
@@ -120,6 +123,12 @@ impl<R: JointRule> Joint<R> {
             let scales = actions.columns().into_iter().map(largest);
             self.scales = scales.map(|s| if s > 0.0 { s } else { 1.0 }).collect();
         }
+    }
+
+    /// Returns what of a row the next one follows from.
+    fn inputs(&self, mut row: Vec<f64>) -> Vec<f64> {
+        self.outcomes.iter().for_each(|&channel| row[channel] = 0.0);
+        row
     }
 
     fn scaled(&self, actions: ArrayView1<f64>) -> Vec<f64> {
@@ -154,7 +163,7 @@ impl<R: JointRule> Continuation for Joint<R> {
             let row = rows.positions.row(t);
             let row: Vec<f64> = row.iter().map(|&y| Point::of(y).position() - 5.0).collect();
             Arc::make_mut(&mut self.rule).learn(&self.tails[0], &row)?;
-            let actions = self.scaled(rows.actions.row(t));
+            let (row, actions) = (self.inputs(row), self.scaled(rows.actions.row(t)));
             self.tails[0].push(row, actions);
         }
         Ok(densities.into())
@@ -185,7 +194,7 @@ impl<R: JointRule> Continuation for Joint<R> {
         let width = self.scales.len();
         for path in 0..paths {
             let row = (0..self.channels).map(|c| values[c * paths + path].position() - 5.0);
-            let row = row.collect();
+            let row = self.inputs(row.collect());
             // Without future actions, those of the last row are held.
             let actions = match actions.get(path * width..(path + 1) * width) {
                 Some(actions) => self.scaled(aview1(actions)),
@@ -207,6 +216,7 @@ impl<R: JointRule> Continuation for Joint<R> {
         Ok(Box::new(Self {
             rule: self.rule.clone(),
             channels: self.channels,
+            outcomes: self.outcomes.clone(),
             tails: vec![self.tails[0].clone(); paths.count],
             paths: drawn.collect(),
             scales: self.scales.clone(),

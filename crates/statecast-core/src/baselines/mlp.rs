@@ -47,7 +47,7 @@ impl Predictor for Mlp {
             trained_on: 0,
             waits: true,
         };
-        let mut joint = Joint::new(ensemble, channels);
+        let mut joint = Joint::new(ensemble, channels, start.outcomes);
         for recording in self.training.iter() {
             let values = recording.values.as_standard_layout();
             joint.learn(start.positions(values.view()), recording.actions.view())?;

@@ -22,8 +22,9 @@ pub enum Role {
     Action,
     /// The reward of the row's action.
     Reward,
-    /// The reward of the step that led to the row. No other value follows from it: online experts predict it from the
-    /// row before, and nothing from it, so that paths on which a policy acts are not led by what is imagined of rewards.
+    /// The reward of the step that led to the row, from which no other value follows. Online experts and networks
+    /// predict it from the row before and predict nothing from it, so that errors of imagined rewards do not lead the
+    /// states of a path. A user's simulator is told it with the states.
     Outcome,
 }
 
@@ -223,7 +224,7 @@ impl Variables {
     /// Fails unless the variables, and the number of actions, are those of others.
     pub(super) fn check_like(&self, other: &Self) -> Result<(), ForecastError> {
         let columns = |of: &Self| (of.names.clone(), of.actions.ncols());
-        match columns(self) == columns(other) {
+        match columns(self) == columns(other) && self.roles == other.roles {
             true => Ok(()),
             false => Err(ForecastError::Earlier {
                 found: columns(self),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::candidates::Candidates;
+use super::channels::Channels;
 use super::products::distance;
 use super::regression::{Noise, Prior};
 use super::{Expert, Next, Past, Student};
@@ -29,6 +30,7 @@ const SAME: f64 = 1e-6;
 /// and the action.
 #[derive(Debug, Clone)]
 pub(super) struct Analogue {
+    kinds: Channels,
     channels: Vec<Channel>,
     /// Of the last rows, latest first: squared distances of their values to those of the rows
     /// before, the closest in time first. The next rows are compared by the same ones again.
@@ -43,22 +45,24 @@ struct Channel {
 }
 
 impl Analogue {
-    pub(super) fn new(channels: usize) -> Self {
+    pub(super) fn new(kinds: Channels) -> Self {
         let channel = Channel {
             candidates: Candidates::new(SETTINGS.len()),
             noises: [Noise::new(Prior::NOISE); SETTINGS.len()],
             predicted: vec![None; SETTINGS.len()],
         };
         Self {
-            channels: vec![channel; channels],
+            channels: vec![channel; kinds.count()],
+            kinds,
             distances: VecDeque::with_capacity(LAGS),
         }
     }
 
     /// Measures how far a row that follows those of the past is from them.
-    fn measure(&mut self, past: &Past, inputs: &[f64]) {
+    fn measure(&mut self, past: &Past, row: &[f64]) {
+        let row = self.kinds.inputs(row);
         let rows = past.len().saturating_sub(REACH)..past.len();
-        let squared = rows.rev().map(|s| distance(inputs, past.inputs(s)));
+        let squared = rows.rev().map(|s| distance(&row, past.inputs(s)));
         self.distances.truncate(LAGS - 1);
         self.distances.push_front(squared.collect());
     }
@@ -94,24 +98,26 @@ fn action_distances(next: &Next) -> Vec<f64> {
     rows.rev().map(squared).collect()
 }
 
-/// Where the nearest rows lead each channel: moved from its present value, which in channels from which nothing
-/// follows is what the rows themselves had.
-fn locations(next: &Next, near: &[(usize, f64)], channels: usize) -> Vec<f64> {
+/// Where the nearest rows lead each channel: inputs from their present value by the steps that were
+/// taken there, outcomes to the values that they had there.
+fn locations(next: &Next, near: &[(usize, f64)], channels: &Channels) -> Vec<f64> {
     let weights: Vec<f64> = near.iter().map(|(_, d)| 1.0 / (d + SAME)).collect();
     let total: f64 = weights.iter().sum();
     let past = next.past;
-    let step = |s: usize, c: usize| past.values(s)[c] - past.inputs(s - 1)[c];
+    let mut from = vec![false; channels.count()];
+    channels.indices().iter().for_each(|&c| from[c] = true);
+    let origin = |s: usize, c: usize| if from[c] { past.values(s)[c] } else { 0.0 };
+    let step = |s: usize, c: usize| past.values(s)[c] - origin(s - 1, c);
     let location = |c: usize| {
         let steps = near.iter().zip(&weights);
         let moved = steps.map(|((s, _), weight)| weight / total * step(*s, c));
-        past.inputs(next.t - 1)[c] + moved.sum::<f64>()
+        origin(next.t - 1, c) + moved.sum::<f64>()
     };
-    (0..channels).map(location).collect()
+    (0..channels.count()).map(location).collect()
 }
 
 impl Expert for Analogue {
     fn predict(&mut self, next: &Next) -> Vec<Option<Student>> {
-        let channels = self.channels.len();
         let actions = match next.age {
             0 => Vec::new(),
             _ => action_distances(next),
@@ -124,7 +130,7 @@ impl Expert for Analogue {
                 searched = lags;
             }
             let known = next.age >= lags && near.len() >= count;
-            let locations = known.then(|| locations(next, &near[..count], channels));
+            let locations = known.then(|| locations(next, &near[..count], &self.kinds));
             for (c, channel) in self.channels.iter_mut().enumerate() {
                 let of = |locations: &Vec<f64>| channel.noises[candidate].around(locations[c], 1.0);
                 channel.predicted[candidate] = locations.as_ref().map(of);
@@ -143,7 +149,7 @@ impl Expert for Analogue {
                 }
             }
         }
-        self.measure(next.past, &next.inputs_of(row));
+        self.measure(next.past, row);
     }
 
     fn copy(&self) -> Box<dyn Expert> {

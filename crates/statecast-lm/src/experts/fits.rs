@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::candidates::Candidates;
+use super::channels::Channels;
 use super::regression::{Prepared, Prior, Regression};
 use super::{Next, Student};
 
 /// One setting: how many rows it looks back, and its regression. Every channel has two targets, its
 /// level (weights are expected to be zero) and its persistence (a weight of 1 on its own last
-/// value).
+/// value, if that is an input).
 #[derive(Debug, Clone)]
 struct Fit {
     lags: usize,
@@ -37,17 +38,17 @@ pub(super) struct Setting {
     pub(super) ridge: f64,
     /// Number of its features.
     pub(super) features: usize,
-    /// Index of the first channel's last value among them; the others' follow.
+    /// Index of the first input's last value among them; the others' follow.
     pub(super) last: usize,
 }
 
 impl Fits {
-    pub(super) fn new(settings: &[Setting], channels: usize) -> Self {
+    pub(super) fn new(settings: &[Setting], channels: &Channels) -> Self {
         let fit = |setting: &Setting| {
-            let targets = 2 * channels;
+            let targets = 2 * channels.count();
             let mut weights = vec![0.0; setting.features * targets];
-            for channel in 0..channels {
-                weights[(setting.last + channel) * targets + 2 * channel + 1] = 1.0;
+            for (input, channel) in channels.indices().iter().enumerate() {
+                weights[(setting.last + input) * targets + 2 * channel + 1] = 1.0;
             }
             Fit {
                 lags: setting.lags,
@@ -58,9 +59,9 @@ impl Fits {
         let candidates = 2 * settings.len();
         Self {
             fits: settings.iter().map(fit).collect(),
-            channels: vec![Candidates::new(candidates); channels],
+            channels: vec![Candidates::new(candidates); channels.count()],
             settled: false,
-            predicted: vec![vec![None; candidates]; channels],
+            predicted: vec![vec![None; candidates]; channels.count()],
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use super::channels::Channels;
 use super::fits::{Fits, Setting, lagged};
 
 use super::{Expert, Next, Student};
@@ -38,6 +39,7 @@ const SEED: u64 = 0xf0_0817;
 #[derive(Debug, Clone)]
 pub(super) struct Fourier {
     channels: usize,
+    inputs: usize,
     /// `None` if there are too many variables.
     fits: Option<Fits>,
     waves: Arc<Vec<Wave>>,
@@ -67,8 +69,9 @@ impl Wave {
 }
 
 impl Fourier {
-    pub(super) fn new(channels: usize, actions: usize) -> Self {
-        let variables = channels + actions;
+    pub(super) fn new(channels: &Channels, actions: usize) -> Self {
+        let inputs = channels.indices().len();
+        let variables = inputs + actions;
         let setting = |ridge| Setting {
             lags: 1,
             ridge,
@@ -84,17 +87,18 @@ impl Fourier {
         };
         let waves = waves.map(|_| Wave::random(&mut random, variables));
         Self {
-            channels,
+            channels: channels.count(),
+            inputs,
             fits: few.then(|| Fits::new(&RIDGES.map(setting), channels)),
             waves: Arc::new(waves.collect()),
         }
     }
 }
 
-fn features(channels: usize, waves: &[Wave], next: &Next) -> Vec<f64> {
+fn features(inputs: usize, waves: &[Wave], next: &Next) -> Vec<f64> {
     let mut all: Vec<f64> = lagged(next, 1).collect();
     let factors = all.iter().enumerate();
-    let factors = factors.map(|(v, x)| x / if v < channels { UNIT } else { 1.0 });
+    let factors = factors.map(|(v, x)| x / if v < inputs { UNIT } else { 1.0 });
     let factors: Vec<f64> = factors.collect();
     for (i, a) in factors.iter().enumerate() {
         for (j, b) in factors.iter().enumerate().skip(i) {
@@ -112,8 +116,8 @@ impl Expert for Fourier {
         let Some(fits) = &mut self.fits else {
             return vec![None; self.channels];
         };
-        let (channels, waves) = (self.channels, &self.waves);
-        fits.predict(next, |_| features(channels, waves, next))
+        let (inputs, waves) = (self.inputs, &self.waves);
+        fits.predict(next, |_| features(inputs, waves, next))
     }
 
     fn learn(&mut self, next: &Next, row: &[f64]) {

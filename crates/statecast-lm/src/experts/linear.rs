@@ -1,5 +1,6 @@
 //! A linear model of all channels and the actions.
 
+use super::channels::Channels;
 use super::fits::{Fits, Setting, lagged};
 use super::{Expert, Next, Student};
 
@@ -12,11 +13,11 @@ const SETTINGS: [(usize, f64); 4] = [(1, 1e-4), (1, 0.1), (2, 1e-4), (2, 0.1)];
 pub(super) struct Linear(Fits);
 
 impl Linear {
-    pub(super) fn new(channels: usize, actions: usize) -> Self {
+    pub(super) fn new(channels: &Channels, actions: usize) -> Self {
         let setting = |(lags, ridge)| Setting {
             lags,
             ridge,
-            features: lags * channels + actions + 1,
+            features: lags * channels.indices().len() + actions + 1,
             last: 0,
         };
         Self(Fits::new(&SETTINGS.map(setting), channels))

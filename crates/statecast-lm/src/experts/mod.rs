@@ -16,10 +16,9 @@
 //! The numbers are a contract with the training recipe in Python; `tests/golden_experts.rs` holds
 //! both to an independent computation.
 
-use std::borrow::Cow;
-
 mod analogue;
 mod candidates;
+mod channels;
 mod factors;
 mod fits;
 mod fourier;
@@ -91,8 +90,6 @@ struct Next<'n> {
     age: usize,
     /// Simulator predictions per channel; empty without a simulator.
     simulated: &'n [Option<Simulated>],
-    /// Channels from which nothing follows.
-    outcomes: &'n [usize],
 }
 
 impl<'n> Next<'n> {
@@ -104,16 +101,6 @@ impl<'n> Next<'n> {
             t,
             age,
             simulated: &[],
-            outcomes: &[],
         }
-    }
-
-    /// Returns what of the row's values the rows after it follow from.
-    fn inputs_of<'r>(&self, row: &'r [f64]) -> Cow<'r, [f64]> {
-        let mut inputs = Cow::Borrowed(row);
-        for &channel in self.outcomes {
-            inputs.to_mut()[channel] = 0.0;
-        }
-        inputs
     }
 }

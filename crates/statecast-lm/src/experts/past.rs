@@ -1,6 +1,9 @@
 //! The rows that experts have seen.
 
+use std::borrow::Cow;
 use std::sync::Arc;
+
+use super::channels::Channels;
 
 /// Rows of a recording, or of a path that continues one: values, actions, and how far each row
 /// is from the first of its episode. The common past of paths is shared, not copied.
@@ -11,7 +14,7 @@ pub struct Past {
     shared: usize,
     /// `[row][channel]`.
     values: Vec<f64>,
-    /// The same, with zeros in channels from which nothing follows; empty if there is no such channel.
+    /// `[row][input]`; empty if all channels are inputs.
     inputs: Vec<f64>,
     /// `[row][action]`.
     actions: Vec<f64>,
@@ -22,12 +25,11 @@ impl Past {
     /// Bytes of a row beside its values and actions.
     pub(super) const ROW_BYTES: usize = size_of::<usize>();
 
-    /// Adds a row to a past that others may share: theirs stays as it is. Nothing follows from the
-    /// values of `outcomes`.
+    /// Adds a row to a past that others may share: theirs stays as it is.
     pub(super) fn push(
         past: &mut Arc<Self>,
+        channels: &Channels,
         values: &[f64],
-        outcomes: &[usize],
         actions: &[f64],
         begins: bool,
     ) {
@@ -41,12 +43,8 @@ impl Past {
         }
         let own = Arc::get_mut(past).expect("a past that was just made is not shared");
         own.values.extend(values);
-        if !outcomes.is_empty() {
-            let row = own.inputs.len();
-            own.inputs.extend(values);
-            outcomes
-                .iter()
-                .for_each(|&channel| own.inputs[row + channel] = 0.0);
+        if let Cow::Owned(inputs) = channels.inputs(values) {
+            own.inputs.extend(inputs);
         }
         own.actions.extend(actions);
         own.ages.push(age);
@@ -80,7 +78,7 @@ impl Past {
         numbers(&holder.values, holder.ages.len(), row)
     }
 
-    /// Values of the channels in row `t` from which the next row follows; zero in the others.
+    /// Values in row `t` of the channels from which the next row follows.
     ///
     /// # Panics
     /// If there is no such row.

@@ -1,5 +1,6 @@
 //! A quadratic model of all channels and the actions.
 
+use super::channels::Channels;
 use super::fits::{Fits, Setting, lagged};
 use super::regression::{Prior, Regression};
 use super::{Expert, Next, Past, Student};
@@ -28,7 +29,7 @@ const UNIT: f64 = 3.0;
 /// all rows. Sampled paths keep the selection of their context.
 #[derive(Debug, Clone)]
 pub(super) struct Quadratic {
-    channels: usize,
+    channels: Channels,
     actions: usize,
     fits: Fits,
     choice: Option<Choice>,
@@ -53,26 +54,26 @@ struct Ranking {
 }
 
 impl Quadratic {
-    pub(super) fn new(channels: usize, actions: usize) -> Self {
-        let variables = channels + actions;
+    pub(super) fn new(channels: Channels, actions: usize) -> Self {
+        let variables = channels.indices().len() + actions;
         let choice = (variables > MAX_VARIABLES).then(|| Choice {
             chosen: (0..MAX_VARIABLES).collect(),
             ranking: Some(Ranking {
-                linear: Regression::new(Prior::of(CHOICE_RIDGE), variables + 1, channels),
+                linear: Regression::new(Prior::of(CHOICE_RIDGE), variables + 1, channels.count()),
                 sums: vec![(0.0, 0.0); variables],
                 rows: 0,
             }),
         });
         Self {
+            fits: Self::fits(&channels, actions),
             channels,
             actions,
-            fits: Self::fits(channels, actions),
             choice,
         }
     }
 
-    fn fits(channels: usize, actions: usize) -> Fits {
-        let variables = channels + actions;
+    fn fits(channels: &Channels, actions: usize) -> Fits {
+        let variables = channels.indices().len() + actions;
         let factors = variables.min(MAX_VARIABLES);
         let setting = |ridge| Setting {
             lags: 1,
@@ -83,9 +84,9 @@ impl Quadratic {
         Fits::new(&RIDGES.map(setting), channels)
     }
 
-    fn features(channels: usize, choice: Option<&Choice>, next: &Next) -> Vec<f64> {
+    fn features(inputs: usize, choice: Option<&Choice>, next: &Next) -> Vec<f64> {
         let mut all: Vec<f64> = lagged(next, 1).collect();
-        let scaled = |v: usize| all[v] / if v < channels { UNIT } else { 1.0 };
+        let scaled = |v: usize| all[v] / if v < inputs { UNIT } else { 1.0 };
         let factors: Vec<f64> = match choice {
             Some(choice) => choice.chosen.iter().map(|&v| scaled(v)).collect(),
             None => (0..all.len()).map(scaled).collect(),
@@ -98,7 +99,8 @@ impl Quadratic {
     }
 
     fn predict_row(&mut self, next: &Next) -> Vec<Option<Student>> {
-        let features = |_| Self::features(self.channels, self.choice.as_ref(), next);
+        let inputs = self.channels.indices().len();
+        let features = |_| Self::features(inputs, self.choice.as_ref(), next);
         self.fits.predict(next, features)
     }
 
@@ -118,7 +120,7 @@ impl Quadratic {
             return;
         }
         choice.chosen = chosen;
-        self.fits = Self::fits(self.channels, self.actions);
+        self.fits = Self::fits(&self.channels, self.actions);
         for t in (0..rows).filter(|&t| past.age(t) > 0) {
             self.predict_row(&Next::replayed(past, t));
             self.fits.learn(past.values(t));

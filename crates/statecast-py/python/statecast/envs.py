@@ -90,7 +90,7 @@ class _System:
         for path in np.flatnonzero((self.states != rows[:, :width]).any(axis=1)):
             # What is observed is where the path goes on.
             self._begun[int(path)] = self.states[path].copy()
-        rewards = self._reward(before, actions, self.states) if callable(self._reward) else rows[:, width]
+        rewards = self._reward(before, actions, self.states) if callable(self._reward) else rows[:, -1]
         # A copy: a reward function may return a view of the states.
         return np.array(rewards, dtype=np.float64).reshape(self.paths), self._terminated(before, self.states)
 

@@ -129,7 +129,7 @@ def load(path: str, *, algorithm: str | None = None, stochastic: bool = False, l
     Args:
         path: a model of Stable-Baselines3 (`.zip`), of ONNX (`.onnx`) or TorchScript (`.pt`, `.pth`, `.ts`).
         algorithm: that of Stable-Baselines3, such as `PPO`; by default as the file says.
-        stochastic: whether actions of Stable-Baselines3 are drawn instead of the means.
+        stochastic: whether actions of Stable-Baselines3's PPO, A2C or SAC are drawn instead of the means.
         logits: `argmax` or `softmax` if the outputs of a network are the logits of discrete actions.
     """
     ending = Path(path).suffix.lower()
@@ -151,13 +151,13 @@ def load(path: str, *, algorithm: str | None = None, stochastic: bool = False, l
             found: np.ndarray = session.run(None, {taken.name: observations})[0]
             return found
 
-        # Exporters fix the number of rows at that of their example, which is mostly one.
-        rows = taken.shape[0] if taken.shape else None
-        if not isinstance(rows, int):
+        # Exporters fix the number of rows at that of their example, which is mostly one. Dynamic ones have a name, or -1.
+        rows = taken.shape[0] if len(taken.shape) > 1 else None
+        if not isinstance(rows, int) or rows < 1:
             return _Function(of_rows, logits)
-        if rows != 1:
+        if rows > 1:
             raise StatecastError(f"{path}: it takes {rows} observations at a time; export it with a dynamic number of rows")
-        return _Function(lambda observations: np.concatenate([of_rows(row[None]) for row in observations]), logits)
+        return _Function(lambda observations: [of_rows(row[None])[0] for row in observations], logits)
     if ending in (".pt", ".pth", ".ts"):
         import torch
 
@@ -224,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m statecast.policy", description=__doc__)
     parser.add_argument("file", help="a model of Stable-Baselines3 (.zip), ONNX (.onnx) or TorchScript (.pt)")
     parser.add_argument("--algorithm", help="of Stable-Baselines3, such as PPO [default: as the file says]")
-    parser.add_argument("--stochastic", action="store_true", help="draw actions of Stable-Baselines3 instead of their means")
+    parser.add_argument("--stochastic", action="store_true", help="draw actions of PPO, A2C and SAC of Stable-Baselines3 instead of their means")
     parser.add_argument("--logits", choices=["argmax", "softmax"], help="the outputs are logits of discrete actions")
     given = parser.parse_args(arguments)
     out = own_output()

@@ -355,7 +355,7 @@ impl EvaluationStudy {
         (own.horizon == self.spec.horizon).then_some(own.value)
     }
 
-    /// Notes which estimators have no value, and why.
+    /// Notes which estimators have no value, and why, and what cannot be compared.
     fn note(&self, values: &PolicyValues, observer: &dyn Observer) {
         let horizon = self.spec.horizon;
         let covered = self.logged.covered_horizon(|_| true, horizon).0;
@@ -377,7 +377,7 @@ impl EvaluationStudy {
         let ends = simulated.any(|returns| returns.termination > 0.0);
         if ends && self.settings.termination == Some(Termination::Never) {
             observer.warning(
-                "`termination=never`: imagined episodes go on where simulated ones terminate, so that their returns are of two problems",
+                "`termination=never`: simulated episodes terminate and the estimates ignore that, so that they are not comparable",
             );
         }
         let remarks = values.remarks(covered >= horizon);
@@ -593,7 +593,7 @@ mod tests {
             let warnings = Warnings(Mutex::default());
             study.run(&mut policies, &forecasters, &warnings).unwrap();
             let said = warnings.0.into_inner().unwrap();
-            let found = said.iter().any(|text| text.contains("of two problems"));
+            let found = said.iter().any(|text| text.contains("not comparable"));
             assert_eq!(found, warned, "{said:?}");
         }
     }
