@@ -52,6 +52,7 @@ STUDIES = {
             "two critics": "",
             "ten critics": "--critics 10",
             "half of the branches from imagined states": "--imagined-starts 0.5",
+            "nine in ten of them, five critics": "--imagined-starts 0.9 --critics 5",
         },
     ),
 }

@@ -185,7 +185,7 @@ fn states_do_not_follow_from_a_predicted_reward() {
         "scales",
         "mlp",
     ] {
-        let states = [0.0, 0.2].map(|last| {
+        let states = [0.05, 0.2].map(|last| {
             let reading = forecaster(name).read(&of(last)).unwrap();
             let paths = reading.rollout(&settings, None, &|_| ()).unwrap().paths;
             paths.slice(s![.., .., 1]).to_owned()
