@@ -21,21 +21,20 @@ DROQ = "--layer-norm --dropout 0.01"
 
 
 # Seeds of studies that do not use five.
-SEEDS = {"updates-pendulum": 10, "updates-swing-up": 10, "one-update-swing-up": 10, "hopper": 3}
+SEEDS = {"updates-pendulum": 10, "updates-swing-up": 10, "one-update-swing-up": 10, "hopper": 2}
 
 
 def update_matched(task, steps, every, starts, batch):
     """Arms with twenty updates a step and as many rows per update, a quarter of them real in branches."""
     branches = f"{DICL} {DROQ} --batch {batch // 4} --alpha 3 --branch 20 --branches 200 --branch-every 25"
     # The language model takes minutes for each run where states have five channels and thousands of rows.
-    builtin = ["--arm", f"builtin={branches}"] if task == "pendulum" else []
+    cautious = [f"stopped={branches} {EXPERTS} --max-variance 0.1", f"builtin={branches}"] if task == "pendulum" else []
     return [
         *("--env", task, "--steps", str(steps)),
         *("--arm", f"droq=--algorithm sac --batch {batch} {DROQ}"),
         *("--arm", f"sac=--algorithm sac --batch {batch}"),
         *("--arm", f"experts={branches} {EXPERTS}"),
-        *("--arm", f"stopped={branches} {EXPERTS} --max-variance 0.1"),
-        *builtin,
+        *(word for arm in cautious for word in ("--arm", arm)),
         *("--arm", f"truth={branches} --control truth"),
         *("--every-arm", f"--updates-per-step 20 --learning-starts {starts} --evaluate-every {every} {EPISODES}"),
     ]
