@@ -57,6 +57,15 @@ def test_steps_are_those_of_the_system(recording, linear):
         assert cut and not ended
 
 
+def test_the_predicted_reward_is_no_action(recording):
+    """Fault: where actions are channels, the first of them was given as the reward."""
+    env = LearnedEnv(recording, forecaster=statecast.Forecaster(experts="linear", method="dicl-sa"), max_episode_steps=15)
+    env.reset(seed=0)
+    # The state grows to 2 and more, where rewards are below -1; the drawn action is close to 1.
+    rewards = [env.step(np.array([1.0]))[1] for _ in range(6)]
+    assert np.mean(rewards[2:]) < -0.5
+
+
 def test_equal_seeds_are_equal_episodes(recording, linear):
     def run(seed):
         env = LearnedEnv(recording, forecaster=linear)
