@@ -29,6 +29,8 @@ MODELS = {
 CLONES = {
     "td3-bc": "--algorithm td3-bc",
     "td3-bc, by return": "--algorithm td3-bc --return-temperature 0.1",
+    "prdc": "--algorithm prdc",
+    "prdc, by return": "--algorithm prdc --return-temperature 0.1",
 }
 
 # Task, recordings, flags of all arms, arms.
@@ -40,6 +42,17 @@ STUDIES = {
         f"{LARGE} --steps 30000 --batch 128",
         {
             "td3-bc": "--algorithm td3-bc",
+            "prdc": "--algorithm prdc",
+            "networks": f"{DEEP} --ensemble 4 --penalty 1 --critics 5",
+        },
+    ),
+    "cheetah-mixed": (
+        "half-cheetah",
+        ["HalfCheetah-v5__medium", "HalfCheetah-v5__random"],
+        f"{LARGE} --steps 30000 --batch 128",
+        {
+            "td3-bc": "--algorithm td3-bc",
+            "prdc": "--algorithm prdc",
             "networks": f"{DEEP} --ensemble 4 --penalty 1 --critics 5",
         },
     ),

@@ -6,11 +6,12 @@ Data: the recordings of the random and the medium policy of each task (Hopper ha
 one of the data). Targets: every policy of the task whose weights are there, with sampled actions; truth: discounted returns
 (0.99) of fresh episodes in the simulator. Design choices were made on these policies. `cart-pole-swing-up` has others:
 seven that the program trains first (into --folder), with recordings of the random policy and of a further one. Every seed repeats everything random in the estimators; errors and rank correlations are
-means over seeds, coverage counts all cases.
+means over seeds, coverage counts all cases. Runs that the same program finished are kept in --folder and not repeated.
 """
 
 import argparse
 import csv
+import hashlib
 import json
 import subprocess
 import tempfile
@@ -67,6 +68,17 @@ def trained(program, folder, task):
     for recording, policy in zip(recordings, ["random", source], strict=True):
         run("simulate", task, "--policy", policy, "--episodes", 20, "--seed", 1, "--out", recording)
     return policies, recordings
+
+
+def finished(program, folder, title, seed, run):
+    """Result of a run: of before, where this program finished it, or of now."""
+    of_program = hashlib.sha256(Path(program).read_bytes()).hexdigest()[:12]
+    path = folder / of_program / f"{title.replace(', ', '-').replace(' ', '-')}-{seed}.json"
+    if not path.exists():
+        result = run()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result))
+    return json.loads(path.read_text())
 
 
 def evaluate_trained(program, folder, task, seed):
@@ -176,14 +188,18 @@ def main():
     parser.add_argument("--program", type=Path, default=ROOT / "target/release/statecast")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tasks", nargs="+", default=[*TASKS, *TRAINED], choices=[*TASKS, *TRAINED])
-    parser.add_argument("--folder", type=Path, default=ROOT / "target/bench/policies", help="of the trained policies")
+    parser.add_argument("--folder", type=Path, default=ROOT / "target/bench/policies", help="of trained policies and finished runs")
     arguments = parser.parse_args()
+    program, folder = arguments.program, arguments.folder
     for task in arguments.tasks:
-        seeds = range(arguments.seeds)
-        if task in TRAINED:
-            report(task, [evaluate_trained(arguments.program, arguments.folder, task, seed) for seed in seeds])
-        else:
-            report(task, [evaluate(arguments.program, arguments.data, task, seed) for seed in seeds])
+        runs = []
+        for seed in range(arguments.seeds):
+            if task in TRAINED:
+                run = lambda: evaluate_trained(program, folder, task, seed)
+            else:
+                run = lambda: evaluate(program, arguments.data, task, seed)
+            runs.append(finished(program, folder, task, seed, run))
+        report(task, runs)
 
 
 if __name__ == "__main__":

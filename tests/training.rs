@@ -401,6 +401,34 @@ fn recordings_alone_train_an_agent() {
     assert!(!text.contains("NaN") && text.contains("chosen: "), "{text}");
     assert!(out.join("chosen.safetensors").exists());
     assert!(out.join("policy-000000040.safetensors").exists());
+    let (good, _, said) = run(&[offline.clone(), vec!["--state-weight", "3"]].concat());
+    assert!(!good && said.contains("needs --algorithm prdc"), "{said}");
+    // Another algorithm is another run.
+    let nearest = [
+        flags("prdc"),
+        vec!["--offline", logged, "--candidates", "0"],
+    ]
+    .concat();
+    let (good, _, said) = run(&nearest);
+    assert!(
+        !good && said.contains("its algorithm is td3-bc, not prdc"),
+        "{said}"
+    );
+    let folder_of_nearest = folder.path().join("nearest");
+    let elsewhere = [
+        "--out",
+        folder_of_nearest.to_str().unwrap(),
+        "--state-weight",
+        "3",
+    ];
+    let nearest: Vec<&str> = nearest
+        .iter()
+        .copied()
+        .filter(|&flag| flag != "--out" && flag != run_folder)
+        .chain(elsewhere)
+        .collect();
+    let (good, _, said) = run(&nearest);
+    assert!(good, "{said}");
     // Another recording is another run.
     let renamed = folder.path().join("renamed.csv");
     std::fs::copy(logged, &renamed).unwrap();

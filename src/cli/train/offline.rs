@@ -23,9 +23,12 @@ pub(super) struct Offline {
     /// where g is 0 for the lowest return and 1 for the highest [default: all alike]
     #[arg(long, value_name = "TEMPERATURE", requires = "files")]
     return_temperature: Option<f64>,
-    /// Weight of the values against the distance to recorded actions, for td3-bc [default: 2.5]
+    /// Weight of the values against the distance to recorded actions, for td3-bc and prdc [default: 2.5]
     #[arg(long, value_name = "WEIGHT", requires = "files")]
     pub(super) value_weight: Option<f32>,
+    /// Weight of states against actions in the distance of recorded pairs, for prdc [default: 2]
+    #[arg(long, value_name = "WEIGHT", requires = "files")]
+    pub(super) state_weight: Option<f32>,
     /// Policies of the run's second half that are compared by fitted Q evaluation on the recordings,
     /// the one with the highest lower end of its 90 % interval being copied to chosen.safetensors;
     /// 0 for none [default: 5]

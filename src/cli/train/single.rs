@@ -115,6 +115,15 @@ enum Algorithm {
     DiclSac,
     /// TD3 with behaviour cloning, on recordings (--offline)
     Td3Bc,
+    /// TD3 near to the recorded pair of state and action that is nearest (PRDC), on recordings (--offline)
+    Prdc,
+}
+
+impl Algorithm {
+    /// True if the actor is kept near to recorded actions.
+    fn keeps_near(self) -> bool {
+        matches!(self, Self::Td3Bc | Self::Prdc)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -223,24 +232,32 @@ impl Arguments {
         settings.evaluation_episodes = self.evaluation_episodes;
         self.agent.set(&mut settings);
         ensure!(
-            self.algorithm == Algorithm::Td3Bc || self.offline.value_weight.is_none(),
-            "--value-weight needs --algorithm td3-bc"
+            self.algorithm.keeps_near() || self.offline.value_weight.is_none(),
+            "--value-weight needs --algorithm td3-bc or prdc"
+        );
+        ensure!(
+            self.algorithm == Algorithm::Prdc || self.offline.state_weight.is_none(),
+            "--state-weight needs --algorithm prdc"
         );
         match self.algorithm {
             Algorithm::Sac => ensure!(
                 self.augmentation.is_empty() && names_no_forecaster(&self.model, &self.experts),
                 "models and imagined transitions need --algorithm dicl-sac"
             ),
-            Algorithm::Td3Bc => {
+            Algorithm::Td3Bc | Algorithm::Prdc => {
+                let name = self.algorithm.to_possible_value();
+                let name = name.as_ref().map_or("", |value| value.get_name());
                 ensure!(
                     self.augmentation.is_empty() && names_no_forecaster(&self.model, &self.experts),
-                    "--algorithm td3-bc: there are no models and no imagined transitions"
+                    "--algorithm {name}: there are no models and no imagined transitions"
                 );
                 ensure!(
                     self.offline.is_given(),
-                    "--algorithm td3-bc: clones recorded actions; give recordings with --offline"
+                    "--algorithm {name}: keeps near to recorded actions; give recordings with --offline"
                 );
                 settings.agent.value_weight = Some(self.offline.value_weight.unwrap_or(2.5));
+                let weight = self.offline.state_weight.unwrap_or(2.0);
+                settings.agent.state_weight = (self.algorithm == Algorithm::Prdc).then_some(weight);
             }
             Algorithm::DiclSac => {
                 let source = self

@@ -283,10 +283,13 @@ mod tests {
         };
         let mut cloning = offline(settings());
         cloning.agent.value_weight = Some(2.5);
+        let mut nearest = cloning.clone();
+        nearest.agent.state_weight = Some(2.0);
         for settings in [
             branches(linear_model),
             branches(AugmentationSource::Truth),
             cloning,
+            nearest,
             offline(branches(AugmentationSource::Truth)),
             offline(branches(AugmentationSource::Networks(2))),
         ] {

@@ -13,6 +13,7 @@ mod critic;
 mod evaluation;
 mod imagination;
 mod offline;
+mod recorded_pairs;
 mod recorder;
 mod replay;
 mod run;
@@ -50,6 +51,11 @@ pub enum LearningError {
     /// Learning rates, a discount or tau out of range.
     #[error("learning rates are above 0 and at most 1, discount and tau from 0 to 1")]
     Rates,
+    /// A weight of states out of range, or without recordings or a weight of the values.
+    #[error(
+        "the weight of states is from 0 to 1000000, with recordings (`offline=`) and a weight of the values"
+    )]
+    StateWeight,
     /// A dropout rate out of range.
     #[error("dropout is from 0 to 0.9")]
     Dropout,

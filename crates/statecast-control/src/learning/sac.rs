@@ -1,12 +1,15 @@
 //! Soft actor-critic (Haarnoja et al., arXiv 1812.05905) with two or more critics and a learned
 //! entropy coefficient.
 
+use std::sync::Arc;
+
 use rand::rngs::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::actor::SacActor;
 use super::critic::{Critic, minimum};
-use super::replay::Batch;
+use super::recorded_pairs::RecordedPairs;
+use super::replay::{Batch, ReplayBuffer};
 use crate::environment::ActionSpace;
 use crate::network::{Adam, AdamSettings, Network, NetworkError, Tape, polyak};
 
@@ -45,6 +48,11 @@ pub struct SacSettings {
     /// `None` is soft actor-critic.
     #[serde(default)]
     pub value_weight: Option<f32>,
+    /// Weight of states, in units of their standard deviation, against actions, in units of half their range, in the distance
+    /// between recorded pairs of both: with it, the recorded actions that the actor keeps near to are those of the pairs that
+    /// are nearest to its own (PRDC, Ran et al., arXiv 2306.06569), without it those of the batch (TD3+BC).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_weight: Option<f32>,
 }
 
 fn twin() -> usize {
@@ -64,6 +72,7 @@ impl Default for SacSettings {
             dropout: 0.0,
             layer_norm: false,
             value_weight: None,
+            state_weight: None,
         }
     }
 }
@@ -95,6 +104,8 @@ pub struct Sac {
     pub(super) updates: usize,
     /// Target of a deterministic actor.
     pub(super) actor_target: Option<Network>,
+    /// The pairs of [`SacSettings::state_weight`].
+    pub(super) recorded: Option<Arc<RecordedPairs>>,
     pub(super) tape: Tape,
     pub(super) gradients: Vec<f32>,
 }
@@ -133,6 +144,7 @@ impl Sac {
             // Deterministic actors have no entropy.
             log_entropy_coefficient: [settings.value_weight.map_or(0.0, |_| NO_ENTROPY)],
             actor_target: settings.value_weight.map(|_| actor.network.clone()),
+            recorded: None,
             entropy_coefficient_adam: Adam::new(1, AdamSettings::with_rate(settings.critic_rate)),
             updates: 0,
             tape: Tape::default(),
@@ -144,6 +156,13 @@ impl Sac {
     /// Returns the actor.
     pub fn actor(&self) -> &SacActor {
         &self.actor
+    }
+
+    /// Makes the pairs of a buffer those whose actions the actor keeps near to, if [`SacSettings::state_weight`] is set. Until
+    /// then these are the batches' actions.
+    pub fn keep_near(&mut self, recorded: &ReplayBuffer) {
+        let pairs = |weight| Arc::new(RecordedPairs::new(recorded, &self.actor, weight));
+        self.recorded = self.settings.state_weight.map(pairs);
     }
 
     /// Returns the coefficient of the entropy (alpha).

@@ -119,6 +119,7 @@ impl TrainingSettings {
     /// Describes the first setting that differs from those of `others`.
     pub(super) fn difference(&self, others: &Self) -> String {
         let algorithm = |settings: &Self| match settings.augmentation {
+            _ if settings.agent.state_weight.is_some() => "prdc",
             _ if settings.agent.value_weight.is_some() => "td3-bc",
             Some(_) => "dicl-sac",
             None => "sac",
@@ -181,6 +182,12 @@ impl TrainingSettings {
             .is_some_and(|weight| !(0.0..=1e6).contains(&weight))
         {
             return Err(LearningError::Rates);
+        }
+        let near = agent.state_weight.is_none_or(|weight| {
+            (0.0..=1e6).contains(&weight) && agent.value_weight.is_some() && self.offline.is_some()
+        });
+        if !near {
+            return Err(LearningError::StateWeight);
         }
         let mut batch = self.batch;
         if let Some(augmentation) = &self.augmentation {

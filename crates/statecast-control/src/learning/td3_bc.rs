@@ -1,5 +1,5 @@
-//! TD3 with behaviour cloning (Fujimoto and Gu, arXiv 2106.06860), the model-free anchor of offline
-//! runs.
+//! TD3 with behaviour cloning (Fujimoto and Gu, arXiv 2106.06860) and with the nearest recorded actions
+//! (Ran et al., arXiv 2306.06569), the model-free anchors of offline runs.
 
 use rand::rngs::ChaCha8Rng;
 
@@ -14,7 +14,7 @@ const TARGET_NOISE: (f32, f32) = (0.2, 0.5);
 impl Sac {
     /// Takes one optimizer step of the critics and, every `policy_frequency` updates, one of the
     /// deterministic actor: it maximises the first critic's values, in units of their mean size and
-    /// times `value_weight`, minus the mean squared distance to the batch's actions.
+    /// times `value_weight`, minus the mean squared distance to the batch's or to the nearest recorded actions.
     pub(super) fn update_towards_actions(
         &mut self,
         batch: &Batch,
@@ -80,6 +80,11 @@ impl Sac {
         let weight = value_weight / size.max(f32::MIN_POSITIVE);
         let by_value: Vec<f32> = shares.iter().map(|share| -weight * share).collect();
         let by_input = critic.network.backward_input(&mut critic.tape, &by_value);
+        let nearest = self
+            .recorded
+            .as_ref()
+            .map(|pairs| pairs.nearest_actions(&self.actor, &batch.observations, &actions));
+        let recorded = nearest.as_ref().unwrap_or(&batch.actions);
         let mut by_action = Vec::with_capacity(actions.len());
         for (row, by_input) in by_input.chunks(observations + width).enumerate() {
             for a in 0..width {
@@ -87,8 +92,8 @@ impl Sac {
                 // Distances are in units of half the range, so that tasks are alike.
                 let (scale, bias) = (self.actor.scale[a], self.actor.bias[a]);
                 // The actor never reaches what lies beyond its limits.
-                let recorded = batch.actions[at].clamp(bias - scale, bias + scale);
-                let off = (actions[at] - recorded) / scale.powi(2);
+                let kept = recorded[at].clamp(bias - scale, bias + scale);
+                let off = (actions[at] - kept) / scale.powi(2);
                 let cloning = 2.0 * shares[row] * off / width as f32;
                 by_action.push(by_input[observations + a] + cloning);
             }
@@ -117,7 +122,7 @@ mod tests {
     };
 
     /// One-step runs with actions around `state`, of which `2 state` would be best.
-    fn trained(value_weight: f32) -> Sac {
+    fn trained(value_weight: f32, state_weight: Option<f32>) -> Sac {
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let mut replay = ReplayBuffer::new(2000);
         for _ in 0..2000 {
@@ -138,9 +143,11 @@ mod tests {
             hidden: 32,
             actor_rate: 1e-3,
             value_weight: Some(value_weight),
+            state_weight,
             ..SacSettings::default()
         };
         let mut agent = Sac::new(1, SPACE, settings, &mut random).unwrap();
+        agent.keep_near(&replay);
         for _ in 0..3000 {
             agent.update(&replay.sample(64, &mut random), &mut random);
         }
@@ -151,7 +158,7 @@ mod tests {
     fn actions_go_from_the_recorded_to_the_best_ones() {
         let mut tape = Tape::default();
         for (value_weight, slope) in [(0.0, 1.0), (50.0, 2.0)] {
-            let agent = trained(value_weight);
+            let agent = trained(value_weight, None);
             let actions = agent.actor.mean(&[-0.6, 0.6], &mut tape);
             for (action, state) in actions.iter().zip([-0.6f32, 0.6]) {
                 assert!(
@@ -166,5 +173,19 @@ mod tests {
             assert!((drawn.actions[0] - actions[1]).abs() < 0.1);
             assert!(agent.entropy_coefficient() < 1e-9);
         }
+    }
+
+    /// The best action is a recorded one, though not the mean of those at the state: only the nearest lets the actor go
+    /// there at a small weight of the values.
+    #[test]
+    fn the_nearest_recorded_action_holds_back_no_recorded_one() {
+        let mut tape = Tape::default();
+        let mut off = |state_weight| {
+            let agent = trained(1.0, state_weight);
+            let actions = agent.actor.mean(&[-0.6, 0.6], &mut tape);
+            (actions[0] + 1.2).abs().max((actions[1] - 1.2).abs())
+        };
+        let (batch, nearest) = (off(None), off(Some(2.0)));
+        assert!(batch > 0.3 && nearest < 0.15, "{batch} {nearest}");
     }
 }

@@ -87,11 +87,12 @@ impl Training {
         Ok(training)
     }
 
-    /// Takes over a replay buffer.
+    /// Takes over a replay buffer; on recordings, it is there as a whole.
     pub(super) fn hold(&mut self, replay: ReplayBuffer) {
         let offline = self.settings.offline.as_ref();
         let temperature = offline.and_then(|offline| offline.return_temperature);
         self.sampler = temperature.map(|temperature| ReturnSampler::new(&replay, temperature));
+        self.agent.keep_near(&replay);
         self.replay = replay;
     }
 
