@@ -4,10 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array3, aview1, s};
-use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::PARAMETERS;
 use crate::codec::{BIN_COUNT, Cell, Grid};
 use crate::density::Mass;
 use crate::forecast::{
@@ -147,18 +145,11 @@ impl<R: Rule> Continuation for Channels<R> {
         };
         for (c, tail) in self.tails.iter().enumerate() {
             for path in paths.first..paths.first + paths.count {
-                let mut random = path_random(paths.seed, path, c);
+                let mut random = paths.random(path, c);
                 forked.paths.push(Arc::new(self.rules[c].path(&mut random)));
                 forked.tails.push(tail.clone());
             }
         }
         Ok(Box::new(forked))
     }
-}
-
-/// Returns the random stream of a path's channel, independent of the levels of its draws.
-fn path_random(seed: u64, path: usize, channel: usize) -> ChaCha8Rng {
-    let mut random = ChaCha8Rng::seed_from_u64(seed ^ PARAMETERS);
-    random.set_stream(((channel as u64) << 40) + path as u64);
-    random
 }

@@ -4,10 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array2, Array3, ArrayView1, ArrayView2, aview1, s};
-use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::PARAMETERS;
 use crate::codec::BIN_COUNT;
 use crate::density::Mass;
 use crate::forecast::{Continuation, Densities, ForecastError, Observed, Paths, Point};
@@ -206,13 +204,8 @@ impl<R: JointRule> Continuation for Joint<R> {
     }
 
     fn fork(&self, paths: Paths, _steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
-        let random = |path: usize| {
-            let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ PARAMETERS);
-            random.set_stream(path as u64);
-            random
-        };
-        let drawn =
-            (paths.first..paths.first + paths.count).map(|path| self.rule.path(&mut random(path)));
+        let numbers = paths.first..paths.first + paths.count;
+        let drawn = numbers.map(|path| self.rule.path(&mut paths.random(path, 0)));
         Ok(Box::new(Self {
             rule: self.rule.clone(),
             channels: self.channels,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::dynamics::Dynamics;
 use crate::experts::ExpertKind;
-use crate::forecast::{Online, Predictor, Variables};
+use crate::forecast::{Differences, Integrated, Online, Predictor, Variables};
 
 use autoregression::Orders;
 use channels::{PerChannel, Rule};
@@ -30,11 +30,8 @@ use neighbours::Past;
 use persistence::Increments;
 use transition::OneStepModel;
 
-/// Separates the random stream of a path's parameters from that of its values.
-const PARAMETERS: u64 = 0x5eed_ba5e;
-
 /// Names of the baselines, for [`named`].
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 15] = [
     "persistence",
     "mean",
     "ar",
@@ -47,6 +44,9 @@ pub const NAMES: [&str; 12] = [
     "seasonal",
     "analogue",
     "scales",
+    "ari",
+    "sari",
+    "log-sari",
 ];
 
 /// Returns the baseline of a name, if any.
@@ -56,6 +56,21 @@ pub const NAMES: [&str; 12] = [
 /// assert!(NAMES.iter().all(|name| named(name).unwrap().name() == *name));
 /// ```
 pub fn named(name: &str) -> Option<Arc<dyn Predictor>> {
+    of_season(name, None)
+}
+
+/// Returns the baseline of a name, if any, where a season of so many rows is known: `seasonal`, `sari` and `log-sari` look
+/// for none.
+pub fn named_with_period(name: &str, rows: usize) -> Option<Arc<dyn Predictor>> {
+    of_season(name, Some(rows))
+}
+
+fn of_season(name: &str, period: Option<usize>) -> Option<Arc<dyn Predictor>> {
+    let integrated = |differences| -> Arc<dyn Predictor> {
+        Arc::new(Integrated::of(differences).with_period(period))
+    };
+    // Smoothing applies until a period or similar past rows are found.
+    let seasonal = Online::first("seasonal", &[ExpertKind::Seasonal, ExpertKind::Smoothing]);
     Some(match name {
         "persistence" => per_channel("persistence", Increments::default()),
         "mean" => per_channel("mean", Values::default()),
@@ -67,21 +82,17 @@ pub fn named(name: &str) -> Option<Arc<dyn Predictor>> {
         // It has no prediction for many variables.
         "fourier" => expert("fourier", &[ExpertKind::Fourier, ExpertKind::Quadratic]),
         "smoothing" => expert("smoothing", &[ExpertKind::Smoothing]),
-        // Smoothing applies until a period or similar past rows are found.
-        "seasonal" => Arc::new(of_season()),
+        "seasonal" => match period {
+            Some(rows) => Arc::new(seasonal.with_period(rows)),
+            None => Arc::new(seasonal),
+        },
         "analogue" => expert("analogue", &[ExpertKind::Analogue, ExpertKind::Smoothing]),
         "scales" => Arc::new(Online::scales()),
+        "ari" => integrated(Differences::Plain),
+        "sari" => integrated(Differences::Seasonal),
+        "log-sari" => integrated(Differences::SeasonalOfLogarithms),
         _ => return None,
     })
-}
-
-/// Returns the baseline `seasonal` with a known period in rows.
-pub fn seasonal(period: usize) -> Arc<dyn Predictor> {
-    Arc::new(of_season().with_period(period))
-}
-
-fn of_season() -> Online {
-    Online::first("seasonal", &[ExpertKind::Seasonal, ExpertKind::Smoothing])
 }
 
 /// Returns the baseline `mlp`, trained on other recordings of the same variables before a context.

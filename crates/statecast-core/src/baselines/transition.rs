@@ -4,10 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Array3, ArrayView1, aview1, s};
-use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 
-use super::PARAMETERS;
 use crate::codec::{BIN_COUNT, BIN_WIDTH};
 use crate::density::{Mass, normal_quantile};
 use crate::dynamics::{Dynamics, NormalDistributions};
@@ -233,9 +231,9 @@ impl Continuation for OneStepPaths {
 
     fn fork(&self, paths: Paths, _steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         let member = |path: usize| {
-            let mut random = ChaCha8Rng::seed_from_u64(paths.seed ^ PARAMETERS);
-            random.set_stream(path as u64);
-            random.random_range(0..self.dynamics.members())
+            paths
+                .random(path, 0)
+                .random_range(0..self.dynamics.members())
         };
         Ok(Box::new(Self {
             dynamics: self.dynamics.clone(),

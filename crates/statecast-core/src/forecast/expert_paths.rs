@@ -65,6 +65,11 @@ impl Knowledge {
         self.period = Some(rows);
         self
     }
+
+    /// Rows of the season, if they are known.
+    pub fn period(&self) -> Option<usize> {
+        self.period
+    }
 }
 
 /// Experts of paths that advance together; sequence `channel * paths + path` is a path's channel.

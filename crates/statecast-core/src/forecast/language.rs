@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, s};
 
 use super::{
-    Continuation, Densities, ForecastError, Hinted, Knowledge, Method, Observed, Online, Paths,
-    Point, Predictor, Residual, Session, Settings, Stacked, Start, Temperature, Tolerance,
+    Continuation, Densities, Differences, ForecastError, Hinted, Integrated, Knowledge, Method,
+    Observed, Online, Paths, Point, Predictor, Residual, Session, Settings, Stacked, Start,
+    Temperature, Tolerance,
 };
 use crate::codec::{BIN_COUNT, Bin, Grid};
 use crate::experts::ExpertKind;
@@ -39,21 +40,23 @@ impl Language {
     pub fn as_set(model: &Model, settings: Settings) -> Arc<dyn Predictor> {
         let language = Self::of(model, settings);
         let read = language.as_method(settings.method, &Knowledge::default());
-        language.stacked(settings.method, read, Vec::new())
+        language.stacked(settings.method, read, Vec::new(), &Knowledge::default())
     }
 
     /// What was made of the model's reading by a method, with paths that are pooled with those of digits, of
-    /// experts by themselves and of more forecasters if the model reads hints ([`Stacked`]); any other is left
-    /// as it is.
+    /// experts by themselves, of integrated autoregressions where there are no actions, and of more forecasters if the
+    /// model reads hints ([`Stacked`]); any other is left as it is.
     pub fn stacked(
         &self,
         method: Method,
         read: Arc<dyn Predictor>,
         more: Vec<Arc<dyn Predictor>>,
+        knowledge: &Knowledge,
     ) -> Arc<dyn Predictor> {
         match self.others(method) {
             Some(others) => {
                 let stacked = Stacked::new(read, others).with("digits", Arc::new(self.clone()));
+                let stacked = stacked.with_undriven(undriven(knowledge));
                 let add = |stacked: Stacked, other: Arc<dyn Predictor>| {
                     stacked.with(&other.name(), other)
                 };
@@ -71,14 +74,18 @@ impl Language {
         mixture: Arc<dyn Predictor>,
         members: Vec<Arc<dyn Predictor>>,
         own: usize,
+        knowledge: &Knowledge,
     ) -> Arc<dyn Predictor> {
         let Some(mut others) = self.others(method) else {
             return Arc::new(Stacked::new(mixture, members));
         };
         let names: Vec<String> = members.iter().map(|member| member.name()).collect();
+        let mut undriven = undriven(knowledge);
         others.retain(|other| !names.contains(&other.name()));
+        undriven.retain(|other| !names.contains(&other.name()));
         let others = members.into_iter().chain(others).collect();
         let stacked = Stacked::new(mixture, others).with_paths_of_others(own);
+        let stacked = stacked.with_undriven(undriven);
         Arc::new(stacked.with("digits", Arc::new(self.clone())))
     }
 
@@ -130,6 +137,13 @@ impl Language {
             None => Arc::new(Residual::new(Arc::new(self.clone())).knowing(knowledge.clone())),
         }
     }
+}
+
+/// Forecasters of channels that no action drives: what has a trend, a season, a level that moves.
+fn undriven(knowledge: &Knowledge) -> Vec<Arc<dyn Predictor>> {
+    let of = |differences| Integrated::of(differences).with_period(knowledge.period());
+    let all = Differences::ALL.map(of);
+    all.map(|one| Arc::new(one) as Arc<dyn Predictor>).to_vec()
 }
 
 impl Predictor for Language {

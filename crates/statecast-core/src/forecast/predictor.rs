@@ -3,11 +3,16 @@
 use std::ops::Range;
 
 use ndarray::{Array2, Array3, ArrayView2, s};
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
 
 use super::{Encoding, ForecastError, PathWeight};
 use crate::codec::{BIN_COUNT, Bin, Cell, Grid, Quantised};
 use crate::density::locate;
 use crate::experts::Leadership;
+
+/// Separates the random stream of a path's parameters from that of its values.
+const PARAMETERS: u64 = 0x5eed_ba5e;
 
 /// A value: the bin of a grid in which it was drawn or read, and the fraction of the way through it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -167,6 +172,15 @@ pub struct Paths {
     pub count: usize,
     /// Seed of all paths.
     pub seed: u64,
+}
+
+impl Paths {
+    /// The random stream of the parameters that a channel of a path draws once, independent of the levels of its draws.
+    pub(crate) fn random(self, path: usize, channel: usize) -> ChaCha8Rng {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ PARAMETERS);
+        random.set_stream(((channel as u64) << 40) + path as u64);
+        random
+    }
 }
 
 /// Densities of rows of sequences, of 1000 bins each.

@@ -16,7 +16,7 @@ use name::{MLP, SEASONAL};
 pub use system::System;
 pub use units::other_units;
 
-use crate::baselines::{Learned, named, seasonal, trained_mlp};
+use crate::baselines::{Learned, named, named_with_period, trained_mlp};
 use crate::forecast::{
     Forecaster, Knowledge, Language, Method, Mixture, Predictor, Recalibrated, Settings, Stacked,
     Variables,
@@ -133,7 +133,7 @@ impl Forecasters {
         if self.models.is_empty() && system.simulates() {
             return Err(ForecastersError::NoReaderOfSimulator);
         }
-        let seasonal = self.names.iter().any(|name| name.has(SEASONAL));
+        let seasonal = self.names.iter().any(|name| name.has(&SEASONAL));
         if self.models.is_empty() && system.period().is_some() && !seasonal {
             return Err(ForecastersError::NoReaderOfPeriod);
         }
@@ -255,6 +255,7 @@ impl Forecasters {
                 mixture,
                 predictors,
                 own,
+                &self.knowledge(settings.method),
             ),
             None => Arc::new(Stacked::new(mixture, predictors)),
         })
@@ -313,11 +314,14 @@ impl Forecasters {
     }
 
     fn baseline(&self, name: &str) -> Result<Arc<dyn Predictor>, ForecastersError> {
-        match (name, self.system.period()) {
-            (MLP, _) if !self.training.is_empty() => Ok(trained_mlp(self.training.clone())),
-            (SEASONAL, Some(period)) => Ok(seasonal(period)),
-            _ => named(name).ok_or_else(|| ForecastersError::Unknown(name.to_owned())),
+        if name == MLP && !self.training.is_empty() {
+            return Ok(trained_mlp(self.training.clone()));
         }
+        let found = match self.system.period() {
+            Some(rows) => named_with_period(name, rows),
+            None => named(name),
+        };
+        found.ok_or_else(|| ForecastersError::Unknown(name.to_owned()))
     }
 
     fn single(
@@ -381,7 +385,8 @@ impl Forecasters {
         plain: Option<Arc<dyn Predictor>>,
     ) -> Arc<dyn Predictor> {
         let learned = self.learned(method).map(Learned::predictor);
-        language.stacked(method, member, learned.into_iter().chain(plain).collect())
+        let more = learned.into_iter().chain(plain).collect();
+        language.stacked(method, member, more, &self.knowledge(method))
     }
 
     /// A forecaster that reads the earlier episodes before each context.

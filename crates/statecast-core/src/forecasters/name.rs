@@ -21,8 +21,8 @@ pub enum NameError {
 /// Word for a mixture.
 const MIXTURE: &str = "mixture";
 
-/// The baseline that a known season is told to.
-pub(super) const SEASONAL: &str = "seasonal";
+/// The baselines that a known season is told to.
+pub(super) const SEASONAL: [&str; 3] = ["seasonal", "sari", "log-sari"];
 
 /// The baseline that other recordings train.
 pub(super) const MLP: &str = "mlp";
@@ -82,12 +82,12 @@ impl ForecasterName {
         }
     }
 
-    /// Whether it is or has among its members the baseline of a name.
-    pub(super) fn has(&self, baseline: &str) -> bool {
+    /// Whether it is or has among its members one of some baselines.
+    pub(super) fn has(&self, baselines: &[&str]) -> bool {
         match self {
-            Self::Baseline(name) => *name == baseline,
+            Self::Baseline(name) => baselines.contains(name),
             Self::Language(_) => false,
-            Self::Mixture(members) => members.iter().any(|member| member.has(baseline)),
+            Self::Mixture(members) => members.iter().any(|member| member.has(baselines)),
         }
     }
 

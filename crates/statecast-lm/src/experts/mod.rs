@@ -41,6 +41,7 @@ pub use panel::{ExpertKind, ExpertPanel};
 pub use past::Past;
 pub use regression::{Prior, Regression, Sampled};
 pub use scales::{Normal, Scales};
+pub use seasonal::autocorrelation_peaks;
 pub use simulator::ask;
 pub use simulator::{Simulated, Simulator, SimulatorError, SimulatorProgram};
 pub use slots::{Hint, Leadership, Slot, Slots};

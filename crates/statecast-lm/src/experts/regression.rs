@@ -22,7 +22,7 @@ pub struct Prior {
 
 impl Prior {
     /// The rate is half a count of a squared thousandth: values are known to a tenth of that.
-    pub(super) const NOISE: (f64, f64) = (0.5, 5e-7);
+    pub const NOISE: (f64, f64) = (0.5, 5e-7);
 
     /// A ridge and the experts' noise.
     pub(super) fn of(ridge: f64) -> Self {
@@ -125,7 +125,7 @@ impl Regression {
     }
 
     /// Regressions that expect some weights, `[feature][target]`.
-    pub(super) fn around(prior: Prior, weights: Vec<f64>, targets: usize) -> Self {
+    pub fn around(prior: Prior, weights: Vec<f64>, targets: usize) -> Self {
         Self {
             features: weights.len() / targets.max(1),
             posterior: Arc::new(Posterior::new(1.0 / prior.ridge, weights, targets)),

@@ -172,24 +172,36 @@ impl Expert for Seasonal {
 /// The period of some values: of the peaks of their differences' autocorrelation that are about as
 /// high as the highest, the first. `None` if there is no peak or none is high enough.
 fn period(values: &[f64]) -> Option<usize> {
+    let peaks = autocorrelation_peaks(values);
+    let best = peaks.iter().map(|&(_, r)| r);
+    let best = best.fold(f64::NEG_INFINITY, f64::max);
+    if best < MIN_AUTOCORRELATION {
+        return None;
+    }
+    let as_good = peaks.into_iter().find(|(_, r)| *r >= AS_GOOD * best);
+    as_good.map(|(lag, _)| lag)
+}
+
+/// Peaks of the autocorrelation of differences between values: lags from 3 to half of the values, at most 512, and
+/// their correlations.
+///
+/// ```
+/// use statecast_lm::experts::autocorrelation_peaks;
+/// let values: Vec<f64> = (0..60).map(|t| [0.0, 1.0, 4.0, 2.0, 8.0][t % 5]).collect();
+/// let highest = autocorrelation_peaks(&values).into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
+/// assert_eq!(highest.unwrap().0 % 5, 0);
+/// ```
+pub fn autocorrelation_peaks(values: &[f64]) -> Vec<(usize, f64)> {
     let differences: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let mean = differences.iter().sum::<f64>() / differences.len() as f64;
     let centred: Vec<f64> = differences.iter().map(|d| d - mean).collect();
     let longest = (values.len() / 2).min(LONGEST);
     let correlations = autocorrelations(&centred, longest);
-    let peaks = || {
-        let around = correlations.windows(3).enumerate();
-        around
-            .filter(|(_, r)| r[1] >= r[0] && r[1] >= r[2])
-            .map(|(i, r)| (i + 3, r[1]))
-    };
-    let best = peaks().map(|(_, r)| r).fold(f64::NEG_INFINITY, f64::max);
-    if best < MIN_AUTOCORRELATION {
-        return None;
-    }
-    peaks()
-        .find(|(_, r)| *r >= AS_GOOD * best)
-        .map(|(lag, _)| lag)
+    let around = correlations.windows(3).enumerate();
+    around
+        .filter(|(_, r)| r[1] >= r[0] && r[1] >= r[2])
+        .map(|(i, r)| (i + 3, r[1]))
+        .collect()
 }
 
 /// Correlations of values with those 2, 3, ... and up to `longest` before, of values whose mean is

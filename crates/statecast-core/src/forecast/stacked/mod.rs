@@ -39,6 +39,8 @@ pub struct Stacked {
     others: Vec<Arc<dyn Predictor>>,
     /// Names of all, the first one's first.
     names: Vec<String>,
+    /// More, for channels that no action drives.
+    undriven: Vec<Arc<dyn Predictor>>,
     /// Number of the one whose paths are trusted before any backtest; if it is not the first, the first draws
     /// none.
     trusted: usize,
@@ -114,6 +116,7 @@ impl Stacked {
             names: names.map(|forecaster| forecaster.name()).collect(),
             first,
             others,
+            undriven: Vec::new(),
             trusted: 0,
             steps: Steps::Alike,
         }
@@ -138,6 +141,20 @@ impl Stacked {
         self
     }
 
+    /// The same, with more where there are no actions: forecasters of a channel's past alone.
+    pub fn with_undriven(mut self, more: Vec<Arc<dyn Predictor>>) -> Self {
+        self.undriven.extend(more);
+        self
+    }
+
+    /// The forecasters of a context.
+    fn of_context(&self, start: &Start) -> Self {
+        let mut all = self.clone();
+        let undriven = std::mem::take(&mut all.undriven);
+        let more = undriven.into_iter().filter(|_| start.units.is_empty());
+        more.fold(all, |all, other| all.with(&other.name(), other))
+    }
+
     /// The same for paths on which a policy reacts. It mends errors that add up where nobody reacts, so
     /// that steps count alike of which some are far harder to forecast than others.
     pub fn for_policies(self) -> Self {
@@ -154,7 +171,7 @@ impl Predictor for Stacked {
     }
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
-        Ok(Box::new(Context::new(self.clone(), start)?))
+        Ok(Box::new(Context::new(self.of_context(&start), start)?))
     }
 
     fn window(&self) -> usize {

@@ -1,0 +1,369 @@
+//! The regressions of a channel, and what they have learned of its past.
+
+use std::sync::Arc;
+
+use rand::RngExt;
+use rand::rngs::ChaCha8Rng;
+
+use super::Differences;
+use super::seasons::Season;
+use crate::codec::BIN_COUNT;
+use crate::density::Mass;
+use crate::experts::{Prior, Regression, Sampled, Student};
+
+/// Numbers of lagged differences.
+const ORDERS: [usize; 2] = [1, 3];
+
+/// Intercept of the regressions: small, so that a drift has to be seen in many rows.
+const INTERCEPT: f64 = 0.1;
+
+const PRIOR: Prior = Prior {
+    ridge: 0.1,
+    noise: Prior::NOISE,
+};
+
+/// What is kept of a score with every row, and rows after the first that all regressions predict until one counts.
+const KEPT: f64 = 0.99;
+const UNSCORED: usize = 4;
+
+/// Rows from which on a period is looked for, and growth of the rows since from which on it is looked for anew.
+const FIRST_SEARCH: usize = 16;
+const GROWTH: f64 = 1.25;
+
+/// Least value, as a share of the largest, of a channel whose logarithms are taken: nearer to zero they are all that
+/// counts.
+const NEAR_ZERO: f64 = 0.02;
+
+/// One channel by itself.
+#[derive(Clone)]
+pub(super) struct Channel {
+    differences: Differences,
+    /// Position of the value zero, where values have logarithms.
+    zero: Option<f64>,
+    /// Whether its season is known beforehand.
+    given: bool,
+    /// Positions since the present run began.
+    past: Arc<Vec<f64>>,
+    /// Of all positions.
+    least: f64,
+    largest: f64,
+    /// The seasons that were found, and rows of the run in which they were.
+    seasons: Vec<Season>,
+    searched: usize,
+    /// Of differences, then of seasonal differences if there is a season.
+    regressions: Vec<Component>,
+}
+
+/// A regression of differences, or of seasonal ones.
+#[derive(Clone)]
+struct Component {
+    /// Rows back to what the next value is a difference to.
+    base: usize,
+    /// Lags of such differences that are regressed on.
+    lags: Vec<usize>,
+    regression: Regression,
+    score: f64,
+}
+
+/// The regression that a path follows, with parameters drawn once.
+#[derive(Clone)]
+pub(super) struct Path {
+    component: Option<(usize, Sampled)>,
+    /// Positions after those that the channel knows.
+    own: Vec<f64>,
+    /// Whether nothing before its own positions is its past.
+    begun: bool,
+}
+
+/// Positions as regressions read them, the last of them first.
+struct Lags<'l> {
+    past: &'l [f64],
+    own: &'l [f64],
+    /// Position of zero, where logarithms are taken, and the least distance to it.
+    zero: Option<(f64, f64)>,
+}
+
+impl Lags<'_> {
+    fn len(&self) -> usize {
+        self.past.len() + self.own.len()
+    }
+
+    /// The value so many rows before the next.
+    fn get(&self, lag: usize) -> f64 {
+        let position = match self.own.len().checked_sub(lag) {
+            Some(i) => self.own[i],
+            None => self.past[self.past.len() + self.own.len() - lag],
+        };
+        self.read(position)
+    }
+
+    fn read(&self, position: f64) -> f64 {
+        match self.zero {
+            Some((zero, least)) => (position - zero).max(least).ln(),
+            None => position,
+        }
+    }
+
+    /// The position of a value as it is read.
+    fn position(&self, value: f64) -> f64 {
+        match self.zero {
+            Some((zero, _)) => zero + value.min(MAX_LOG).exp(),
+            None => value,
+        }
+    }
+}
+
+/// Largest logarithm of a path: its exponential is far off any axis.
+const MAX_LOG: f64 = 100.0;
+
+impl Component {
+    /// `first` is the expected weight of the last lag.
+    fn new(order: usize, season: Option<Season>, first: f64) -> Self {
+        let seasonal = season
+            .into_iter()
+            .flat_map(|season| season.within.into_iter().chain([season.period]));
+        let lags: Vec<usize> = (1..=order).chain(seasonal).collect();
+        let mut expected = vec![0.0; lags.len() + 1];
+        expected[0] = first;
+        Self {
+            base: season.map_or(1, |season| season.period),
+            lags,
+            regression: Regression::around(PRIOR, expected, 1),
+            score: 0.0,
+        }
+    }
+
+    fn is_seasonal(&self) -> bool {
+        self.base > 1
+    }
+
+    /// Rows before a row that the regression learns.
+    fn needs(&self) -> usize {
+        let within = self.lags.iter().filter(|lag| **lag < self.base.max(2));
+        self.base + within.max().copied().unwrap_or(0) + 1
+    }
+
+    /// What the next value is a difference to, and the features of that difference; lags that do not exist are zero.
+    fn features(&self, lags: &Lags) -> Option<(f64, Vec<f64>)> {
+        if lags.len() < self.base {
+            return None;
+        }
+        let difference = |&lag: &usize| match lag + self.base <= lags.len() {
+            true => lags.get(lag) - lags.get(lag + self.base),
+            false => 0.0,
+        };
+        let mut features: Vec<f64> = self.lags.iter().map(difference).collect();
+        features.push(INTERCEPT);
+        Some((lags.get(self.base), features))
+    }
+
+    fn predict(&self, lags: &Lags) -> Option<Student> {
+        let (base, features) = self.features(lags)?;
+        let known = self.regression.observations() > 0;
+        known.then(|| {
+            let student = self.regression.predict(&features)[0];
+            Student {
+                location: base + student.location,
+                ..student
+            }
+        })
+    }
+}
+
+impl Channel {
+    pub(super) fn new(differences: Differences, zero: Option<f64>, given: Option<usize>) -> Self {
+        let mut channel = Self {
+            differences,
+            zero,
+            given: given.is_some(),
+            past: Arc::default(),
+            least: f64::INFINITY,
+            largest: f64::NEG_INFINITY,
+            seasons: given
+                .filter(|_| differences.are_seasonal())
+                .map(Season::of)
+                .into_iter()
+                .collect(),
+            searched: 0,
+            regressions: Vec::new(),
+        };
+        channel.forget();
+        channel
+    }
+
+    /// Untrained regressions of the present season.
+    fn forget(&mut self) {
+        let of = |season, first| ORDERS.map(|order| Component::new(order, season, first));
+        self.regressions = of(None, 0.0).to_vec();
+        for &season in &self.seasons {
+            self.regressions.extend(of(Some(season), 0.0));
+            self.regressions.extend(of(Some(season), 1.0));
+        }
+    }
+
+    /// Position of zero, if logarithms are taken, and the least distance to it.
+    fn logarithms(&self) -> Option<(f64, f64)> {
+        let zero = self.zero.filter(|_| self.differences.are_of_logarithms())?;
+        let (least, largest) = (self.least - zero, self.largest - zero);
+        (least > NEAR_ZERO * largest).then_some((zero, NEAR_ZERO * least))
+    }
+
+    fn lags<'l>(&'l self, rows: usize, own: &'l [f64]) -> Lags<'l> {
+        Lags {
+            past: &self.past[..rows],
+            own,
+            zero: self.logarithms(),
+        }
+    }
+
+    /// Learns the next position.
+    pub(super) fn learn(&mut self, position: f64, begins: bool) {
+        let logarithms = self.logarithms().is_some();
+        self.least = self.least.min(position);
+        self.largest = self.largest.max(position);
+        if begins {
+            self.past = Arc::default();
+        }
+        Arc::make_mut(&mut self.past).push(position);
+        let taken = self.logarithms().is_some();
+        if self.finds_another_season() || (logarithms && !taken) {
+            self.forget();
+            (0..self.past.len()).for_each(|row| self.learn_row(row));
+        } else {
+            self.learn_row(self.past.len() - 1);
+        }
+    }
+
+    /// Looks for a season if it is time to; true if it is another one than before.
+    fn finds_another_season(&mut self) -> bool {
+        let rows = self.past.len();
+        let due = rows >= FIRST_SEARCH && rows as f64 >= GROWTH * self.searched as f64;
+        if !self.differences.are_seasonal() || self.given || !due {
+            return false;
+        }
+        self.searched = rows;
+        let lags = self.lags(0, &self.past);
+        let values: Vec<f64> = self.past.iter().map(|&y| lags.read(y)).collect();
+        let found = Season::find(&values);
+        let another = found != self.seasons;
+        self.seasons = found;
+        another
+    }
+
+    /// Learns a row of the run from those before it.
+    fn learn_row(&mut self, row: usize) {
+        let mut regressions = std::mem::take(&mut self.regressions);
+        let lags = self.lags(row, &[]);
+        let x = lags.read(self.past[row]);
+        let all = regressions.iter().map(Component::needs).max();
+        if all.is_some_and(|all| row >= all + UNSCORED) {
+            for component in &mut regressions {
+                let predicted = component.predict(&lags);
+                let score = predicted.map_or(0.0, |student| student.log_density(x));
+                component.score = KEPT * component.score + score;
+            }
+        }
+        for component in &mut regressions {
+            if row >= component.needs()
+                && let Some((base, features)) = component.features(&lags)
+            {
+                component.regression.learn(&features, &[x - base]);
+            }
+        }
+        self.regressions = regressions;
+    }
+
+    /// Regressions that predict the next value, with their weights, which sum to one; seasonal ones if there are.
+    fn weighted(&self, lags: &Lags) -> Vec<(usize, Student, f64)> {
+        let predicted = |seasonal: bool| -> Vec<(usize, Student)> {
+            let own = self.regressions.iter().enumerate();
+            let own = own.filter(|(_, component)| component.is_seasonal() == seasonal);
+            own.filter_map(|(i, component)| Some((i, component.predict(lags)?)))
+                .collect()
+        };
+        let mut found = predicted(true);
+        if found.is_empty() {
+            found = predicted(false);
+        }
+        let scores = found.iter().map(|&(i, _)| self.regressions[i].score);
+        let best = scores.fold(f64::NEG_INFINITY, f64::max);
+        let weight = |i: usize| (self.regressions[i].score - best).exp();
+        let total: f64 = found.iter().map(|&(i, _)| weight(i)).sum();
+        let with_weight = |(i, student)| (i, student, weight(i) / total);
+        found.into_iter().map(with_weight).collect()
+    }
+
+    /// Density of the next position of a path, or of the context.
+    pub(super) fn density(&self, path: Option<&Path>) -> Vec<f32> {
+        let mut mass = Mass::default();
+        let lags = self.lags_of(path);
+        for (_, student, weight) in self.weighted(&lags) {
+            match lags.zero {
+                None => mass.add_student(weight, student.location, student.scale, student.freedom),
+                Some((zero, _)) => mass.add(weight, 0..BIN_COUNT, |position| {
+                    let value = position - zero;
+                    if value > 0.0 {
+                        student.cdf(value.ln())
+                    } else {
+                        0.0
+                    }
+                }),
+            }
+        }
+        mass.density().collect()
+    }
+
+    fn lags_of<'l>(&'l self, path: Option<&'l Path>) -> Lags<'l> {
+        match path {
+            Some(path) if path.begun => self.lags(0, &path.own),
+            Some(path) => self.lags(self.past.len(), &path.own),
+            None => self.lags(self.past.len(), &[]),
+        }
+    }
+
+    /// A path that follows one of the regressions.
+    pub(super) fn path(&self, random: &mut ChaCha8Rng) -> Path {
+        let weighted = self.weighted(&self.lags_of(None));
+        let level: f64 = random.random();
+        let mut below = 0.0;
+        let reached = |&&(_, _, weight): &&(usize, Student, f64)| {
+            below += weight;
+            below > level
+        };
+        let chosen = weighted.iter().find(reached).or(weighted.last());
+        Path {
+            component: chosen.map(|&(i, _, _)| {
+                let regression = &self.regressions[i].regression;
+                (i, regression.sample(0, random))
+            }),
+            own: Vec::new(),
+            begun: false,
+        }
+    }
+
+    /// The next position of a path at a level of its distribution; `None` if nothing is known.
+    pub(super) fn draw(&self, path: &Path, level: f64) -> Option<f64> {
+        let (component, sampled) = path.component.as_ref()?;
+        let lags = self.lags_of(Some(path));
+        let (base, features) = match self.regressions[*component].features(&lags) {
+            Some(found) => found,
+            // A path that has just begun goes on from its last value.
+            None if lags.len() > 0 => (lags.get(1), Vec::new()),
+            None => return None,
+        };
+        Some(lags.position(base + sampled.value(&features, level)))
+    }
+}
+
+impl Path {
+    /// Goes on with a position.
+    pub(super) fn advance(&mut self, position: f64) {
+        self.own.push(position);
+    }
+
+    /// Says that the next position does not follow from those before.
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
+        self.own.clear();
+    }
+}

@@ -1,0 +1,211 @@
+//! Integrated autoregressions: of differences, of differences to the value one season before, and of those of logarithms.
+//!
+//! A regression that shrinks to zero shrinks to the last value or to the last season, never to a mean: what has a trend
+//! or a level that moves goes on from where it is. Weights and noise of a path are drawn once from the posterior, so that
+//! an uncertain growth is uncertain along whole paths.
+
+mod channel;
+mod seasons;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use ndarray::{Array3, aview1, s};
+
+use super::{
+    Clipped, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
+};
+use crate::codec::BIN_COUNT;
+use channel::{Channel, Path};
+
+/// What is regressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Differences {
+    /// Differences to the last value.
+    Plain,
+    /// Differences to the value one season before; to the last value as long as no season is found.
+    Seasonal,
+    /// Those of logarithms, where all values lie above zero and not close to it: growth and seasons that multiply.
+    SeasonalOfLogarithms,
+}
+
+impl Differences {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Seasonal, Self::SeasonalOfLogarithms];
+
+    fn are_seasonal(self) -> bool {
+        self != Self::Plain
+    }
+
+    fn are_of_logarithms(self) -> bool {
+        self == Self::SeasonalOfLogarithms
+    }
+}
+
+/// Integrated autoregressions, separately of every channel: `ari`, `sari` and `log-sari`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use ndarray::Array2;
+/// use statecast::forecast::{Differences, Forecaster, Integrated, Role, RolloutSettings, Settings, Variables};
+/// // Three values again and again, half a percent higher from row to row.
+/// let value = |t: usize| (100.0 + [0.0, 9.0, 4.0][t % 3]) * 1.005f64.powi(t as i32);
+/// let values = Array2::from_shape_fn((60, 1), |(t, _)| value(t));
+/// let context = Variables::new(vec!["sold".to_owned()], vec![Role::State], values);
+/// let growing = Arc::new(Integrated::of(Differences::SeasonalOfLogarithms));
+/// let reading = Forecaster::of(growing, Settings::default()).read(&context)?;
+/// let settings = RolloutSettings { horizon: 12.try_into()?, samples: 20.try_into()?, ..Default::default() };
+/// let rollout = reading.rollout(&settings)?;
+/// assert!((rollout.paths[[0, 11, 0]] / value(71) - 1.0).abs() < 0.01);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Integrated {
+    differences: Differences,
+    /// Rows of a season that is known beforehand.
+    period: Option<usize>,
+}
+
+impl Integrated {
+    /// Of some differences.
+    pub fn of(differences: Differences) -> Self {
+        Self {
+            differences,
+            period: None,
+        }
+    }
+
+    /// The same, with a season of so many rows if they are known.
+    pub fn with_period(self, period: Option<usize>) -> Self {
+        Self { period, ..self }
+    }
+}
+
+impl Predictor for Integrated {
+    fn name(&self) -> String {
+        match self.differences {
+            Differences::Plain => "ari",
+            Differences::Seasonal => "sari",
+            Differences::SeasonalOfLogarithms => "log-sari",
+        }
+        .to_owned()
+    }
+
+    fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
+        let encoding = start.encoding;
+        let zero = |&channel: &usize| {
+            let is_variable = encoding.disentangler().is_identity();
+            is_variable.then(|| encoding.axes()[channel].position(0.0))
+        };
+        let channels = start.active.iter();
+        let channels: Vec<Arc<Channel>> = channels
+            .map(|channel| Arc::new(Channel::new(self.differences, zero(channel), self.period)))
+            .collect();
+        Ok(Box::new(State {
+            clipped: Clipped::new(channels.len()),
+            channels,
+            paths: Vec::new(),
+            count: 1,
+        }))
+    }
+
+    fn is_bounded(&self) -> bool {
+        false
+    }
+}
+
+/// The channels of a context, or of paths that go on from it.
+struct State {
+    channels: Vec<Arc<Channel>>,
+    /// Sequence `channel * count + path`; none before a fork.
+    paths: Vec<Path>,
+    count: usize,
+    clipped: Clipped,
+}
+
+impl Continuation for State {
+    fn batch(&self) -> usize {
+        self.channels.len() * self.count
+    }
+
+    fn observe(
+        &mut self,
+        rows: Observed,
+        wanted: Range<usize>,
+    ) -> Result<Densities, ForecastError> {
+        self.clipped.observe(rows.positions);
+        let mut densities = Array3::zeros((wanted.len(), self.batch(), BIN_COUNT));
+        for (t, row) in rows.positions.rows().into_iter().enumerate() {
+            for (c, (channel, &position)) in self.channels.iter_mut().zip(row).enumerate() {
+                if wanted.contains(&t) {
+                    let mass = channel.density(None);
+                    let to = s![t - wanted.start, c, ..];
+                    densities.slice_mut(to).assign(&aview1(&mass));
+                }
+                Arc::make_mut(channel).learn(position, rows.begins[t]);
+            }
+        }
+        Ok(densities.into())
+    }
+
+    fn next_densities(&mut self) -> Result<Densities, ForecastError> {
+        let sequences = 0..self.batch();
+        let of = |i: usize| self.channels[i / self.count].density(self.paths.get(i));
+        Ok(Densities::of_row(sequences.flat_map(of).collect()))
+    }
+
+    fn draw(&mut self, levels: &[f64]) -> Result<Vec<Point>, ForecastError> {
+        self.clipped.draw();
+        let mut drawn = Vec::with_capacity(levels.len());
+        for (i, (path, &level)) in self.paths.iter().zip(levels).enumerate() {
+            let c = i / self.count;
+            let position = match self.channels[c].draw(path, level) {
+                Some(position) => position,
+                None => 10.0 * level,
+            };
+            let held = self.clipped.hold(i, c, position);
+            drawn.push(Point::at(held.unwrap_or(position)));
+        }
+        Ok(drawn)
+    }
+
+    fn discard(&mut self, sequences: &[usize]) {
+        self.clipped.discard(sequences);
+    }
+
+    fn advance(&mut self, values: &[Point], _actions: &[f64]) -> Result<(), ForecastError> {
+        for (i, (path, value)) in self.paths.iter_mut().zip(values).enumerate() {
+            path.advance(value.position());
+            self.clipped.advance(i, i / self.count, false);
+        }
+        self.clipped.advanced();
+        Ok(())
+    }
+
+    fn begin(&mut self, paths: &[usize]) {
+        for (i, path) in self.paths.iter_mut().enumerate() {
+            if paths.contains(&(i % self.count)) {
+                path.begin();
+            }
+        }
+    }
+
+    fn fork(&self, paths: Paths, _steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
+        let mut forked = Vec::with_capacity(self.channels.len() * paths.count);
+        for (c, channel) in self.channels.iter().enumerate() {
+            for number in paths.first..paths.first + paths.count {
+                forked.push(channel.path(&mut paths.random(number, c)));
+            }
+        }
+        Ok(Box::new(Self {
+            channels: self.channels.clone(),
+            paths: forked,
+            count: paths.count,
+            clipped: self.clipped.fork(),
+        }))
+    }
+
+    fn clipped(&self) -> usize {
+        self.clipped.count()
+    }
+}
