@@ -139,8 +139,9 @@ impl Component {
 
     /// Rows before a row that the regression learns.
     fn needs(&self) -> usize {
-        let within = self.lags.iter().filter(|lag| **lag < self.base.max(2));
-        self.base + within.max().copied().unwrap_or(0) + 1
+        let counts = |lag: &&usize| self.base == 1 || **lag < self.base;
+        let farthest = self.lags.iter().filter(counts).max();
+        self.base + farthest.copied().unwrap_or(0) + 1
     }
 
     /// What the next value is a difference to, and the features of that difference; lags that do not exist are zero.
@@ -365,5 +366,81 @@ impl Path {
     pub(super) fn begin(&mut self) {
         self.begun = true;
         self.own.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn learned(differences: Differences, positions: impl IntoIterator<Item = f64>) -> Channel {
+        let mut channel = Channel::new(differences, Some(0.0), None);
+        for (t, position) in positions.into_iter().enumerate() {
+            channel.learn(position, t == 0);
+        }
+        channel
+    }
+
+    /// Median of the next position on a path, and whether all its draws are finite.
+    fn next(channel: &Channel) -> f64 {
+        let path = channel.path(&mut ChaCha8Rng::seed_from_u64(1));
+        let draws = [0.001, 0.5, 0.999].map(|level| channel.draw(&path, level).unwrap());
+        assert!(draws.iter().all(|y| y.is_finite()), "{draws:?}");
+        draws[1]
+    }
+
+    /// Growth by a share is that of logarithms, until a value has none: then everything is learned anew.
+    #[test]
+    fn a_value_at_zero_ends_logarithms() {
+        let growing: Vec<f64> = (0..60).map(|t| 1.03f64.powi(t)).collect();
+        let mut channel = learned(Differences::SeasonalOfLogarithms, growing.iter().copied());
+        let expected = 1.03f64.powi(60);
+        assert!((next(&channel) / expected - 1.0).abs() < 1e-3);
+        channel.learn(0.0, false);
+        assert_eq!(channel.logarithms(), None);
+        let anew = learned(Differences::Seasonal, growing.into_iter().chain([0.0]));
+        assert_eq!(channel.regressions.len(), anew.regressions.len());
+        assert_eq!(next(&channel), next(&anew));
+    }
+
+    #[test]
+    fn a_run_that_begins_has_no_past() {
+        let season = [2.0, 5.0, 3.0, 7.0];
+        let mut channel = learned(Differences::Seasonal, (0..80).map(|t| season[t % 4]));
+        assert!((next(&channel) - season[0]).abs() < 0.01);
+        channel.learn(4.0, true);
+        // No season is known there: on from the last value.
+        assert!((next(&channel) - 4.0).abs() < 6.0);
+        assert_eq!(channel.lags_of(None).len(), 1);
+        let mut path = channel.path(&mut ChaCha8Rng::seed_from_u64(1));
+        path.begin();
+        assert_eq!(channel.draw(&path, 0.5), None);
+        path.advance(6.0);
+        assert!(channel.draw(&path, 0.5).unwrap().is_finite());
+    }
+
+    /// A density is that of the paths that are drawn from it.
+    #[test]
+    fn draws_of_paths_are_of_the_density() {
+        let noise = |t: usize| ((t * t * 7919 + t * 104_729) % 1000) as f64 / 1000.0;
+        let values = (0..100).map(|t| 3.0 + (t % 7) as f64 * 0.4 + 0.5 * noise(t));
+        let channel = learned(Differences::SeasonalOfLogarithms, values);
+        let mut random = ChaCha8Rng::seed_from_u64(5);
+        let draws = (0..4000).map(|_| {
+            let path = channel.path(&mut random);
+            channel.draw(&path, random.random()).unwrap()
+        });
+        let draws: Vec<f64> = draws.collect();
+        let mass = channel.density(None);
+        for edge in [300, 400, 450, 500] {
+            let below: f32 = mass[..edge].iter().sum();
+            let share = draws.iter().filter(|y| **y < edge as f64 / 100.0).count() as f64 / 4000.0;
+            assert!(
+                (share - f64::from(below)).abs() < 0.03,
+                "{edge}: {share} {below}"
+            );
+        }
     }
 }

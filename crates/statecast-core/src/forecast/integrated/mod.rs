@@ -55,7 +55,7 @@ impl Differences {
 /// let growing = Arc::new(Integrated::of(Differences::SeasonalOfLogarithms));
 /// let reading = Forecaster::of(growing, Settings::default()).read(&context)?;
 /// let settings = RolloutSettings { horizon: 12.try_into()?, samples: 20.try_into()?, ..Default::default() };
-/// let rollout = reading.rollout(&settings)?;
+/// let rollout = reading.rollout(&settings, None, &|_| ())?;
 /// assert!((rollout.paths[[0, 11, 0]] / value(71) - 1.0).abs() < 0.01);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

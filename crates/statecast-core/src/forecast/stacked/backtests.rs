@@ -13,8 +13,6 @@ use crate::forecast::{Continuation, ForecastError, Observed, Paths, Point};
 /// continued for few steps.
 const PLACES: usize = 12;
 pub(super) const ORIGINS: usize = 2;
-/// Those of paths on which a policy acts: contexts serve many policies, and means mend no wild path.
-pub(super) const ORIGINS_FOR_POLICIES: usize = 4;
 const ENOUGH_STEPS: usize = 48;
 
 /// Share of the rows that were read before the first place, and share that the steps after an

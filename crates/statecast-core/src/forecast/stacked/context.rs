@@ -119,7 +119,7 @@ impl Context {
             &self.places,
             (rows, self.first.batch()),
             steps,
-            self.forecasters.steps.origins(),
+            self.forecasters.judging.origins,
         );
         self.places = match steps {
             // A single step is not backtested.
@@ -192,11 +192,11 @@ impl Context {
             &come[first..],
             (rows, self.first.batch()),
             steps,
-            self.forecasters.steps.origins(),
+            self.forecasters.judging.origins,
         );
         let mut trial = Trial::new(
             Sampler::all(1 + others.len(), forecasters.trusted),
-            forecasters.steps,
+            forecasters.judging,
         );
         for (i, origin) in origins.iter().map(|i| first + i).enumerate() {
             if i > 0 {
@@ -362,7 +362,7 @@ impl Continuation for Context {
             come,
             (self.rows.len(), self.first.batch()),
             steps,
-            self.forecasters.steps.origins(),
+            self.forecasters.judging.origins,
         );
         let samplers = Sampler::all(1 + self.forecasters.others.len(), self.forecasters.trusted);
         origins.len() * path_steps(&samplers, self.first.batch(), steps)

@@ -44,7 +44,7 @@ pub struct Stacked {
     /// Number of the one whose paths are trusted before any backtest; if it is not the first, the first draws
     /// none.
     trusted: usize,
-    steps: Steps,
+    judging: Judging,
 }
 
 /// The weight of a sampler among those whose paths are pooled.
@@ -56,6 +56,44 @@ pub struct PathWeight {
     pub spread: f64,
     /// Share of the paths.
     pub weight: f64,
+}
+
+/// How the samplers of a pool are judged.
+#[derive(Debug, Clone, Copy)]
+struct Judging {
+    steps: Steps,
+    /// Origins of backtests at least, of few channels.
+    origins: usize,
+    /// How strongly the weights are drawn to their prior, in units of the least CRPS of one sampler.
+    caution: f64,
+    /// Weight, as a share of the largest, below which a sampler draws no paths.
+    least_weight: f64,
+}
+
+impl Judging {
+    const FORECASTS: Self = Self {
+        steps: Steps::Alike,
+        origins: backtests::ORIGINS,
+        caution: 0.05,
+        least_weight: 0.02,
+    };
+
+    /// Of paths on which a policy acts. Contexts serve many policies, and a policy's values are averaged: few bad paths are
+    /// worse for a mean than for a quantile.
+    const POLICIES: Self = Self {
+        steps: Steps::Relative,
+        origins: 4,
+        least_weight: 0.2,
+        ..Self::FORECASTS
+    };
+
+    /// Of paths that no action drives. Forecasters of many kinds can be right there: which of them is takes more origins
+    /// to tell, and two kinds that were right so far are safer than one.
+    const UNDRIVEN: Self = Self {
+        origins: 4,
+        caution: 0.1,
+        ..Self::FORECASTS
+    };
 }
 
 /// What the errors of a step count for in the weights of a pool.
@@ -89,23 +127,6 @@ impl Steps {
         };
         Distances::sum(&relative, samplers)
     }
-
-    /// Origins of backtests at least, of few channels.
-    fn origins(self) -> usize {
-        match self {
-            Self::Alike => backtests::ORIGINS,
-            Self::Relative => backtests::ORIGINS_FOR_POLICIES,
-        }
-    }
-
-    /// Weight, as a share of the largest, below which a sampler draws no paths. Those of a policy's value are
-    /// averaged: few bad ones are worse for a mean than for a quantile.
-    fn least_weight(self) -> f64 {
-        match self {
-            Self::Alike => 0.02,
-            Self::Relative => 0.2,
-        }
-    }
 }
 
 impl Stacked {
@@ -118,7 +139,7 @@ impl Stacked {
             others,
             undriven: Vec::new(),
             trusted: 0,
-            steps: Steps::Alike,
+            judging: Judging::FORECASTS,
         }
     }
 
@@ -151,15 +172,19 @@ impl Stacked {
     fn of_context(&self, start: &Start) -> Self {
         let mut all = self.clone();
         let undriven = std::mem::take(&mut all.undriven);
-        let more = undriven.into_iter().filter(|_| start.units.is_empty());
-        more.fold(all, |all, other| all.with(&other.name(), other))
+        if undriven.is_empty() || !start.units.is_empty() {
+            return all;
+        }
+        all.judging = Judging::UNDRIVEN;
+        let with = |all: Self, other: Arc<dyn Predictor>| all.with(&other.name(), other);
+        undriven.into_iter().fold(all, with)
     }
 
     /// The same for paths on which a policy reacts. It mends errors that add up where nobody reacts, so
     /// that steps count alike of which some are far harder to forecast than others.
     pub fn for_policies(self) -> Self {
         Self {
-            steps: Steps::Relative,
+            judging: Judging::POLICIES,
             ..self
         }
     }

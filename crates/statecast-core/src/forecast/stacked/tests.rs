@@ -233,7 +233,9 @@ fn origins_count_alike() {
     };
     // A hard origin at which both are nearly alike, and an easy one at which one is far better.
     let origins = [of_origin(1e4, (1.0, 1.2)), of_origin(1.0, (100.0, 1.0))];
-    let weights = Steps::Alike.distances(&origins, 2).stacked(&[0.5, 0.5]);
+    let weights = Steps::Alike
+        .distances(&origins, 2)
+        .stacked(&[0.5, 0.5], 0.05);
     assert!(weights[1] > 0.99, "{weights:?}");
 }
 

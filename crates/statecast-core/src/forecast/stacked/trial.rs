@@ -1,7 +1,7 @@
 //! Samplers that are tried from origin to origin.
 
 use super::weights::Distances;
-use super::{Sampler, Steps};
+use super::{Judging, Sampler};
 
 /// CRPS, in units of the least of one sampler, from which on a sampler without weight is not tried again.
 const HOPELESS: f64 = 3.0;
@@ -11,16 +11,16 @@ const NO_WEIGHT: f64 = 0.02;
 
 /// Which samplers are tried, and the distances that they had from the origins so far.
 pub(super) struct Trial {
-    steps: Steps,
+    judging: Judging,
     samplers: Vec<Sampler>,
     /// By origin and step.
     distances: Vec<Vec<Distances>>,
 }
 
 impl Trial {
-    pub(super) fn new(samplers: Vec<Sampler>, steps: Steps) -> Self {
+    pub(super) fn new(samplers: Vec<Sampler>, judging: Judging) -> Self {
         Self {
-            steps,
+            judging,
             samplers,
             distances: Vec::new(),
         }
@@ -43,8 +43,11 @@ impl Trial {
 
     /// Leaves out the samplers that have no weight and are far from the best.
     pub(super) fn leave_out_hopeless(&mut self) {
-        let distances = self.steps.distances(&self.distances, self.samplers.len());
-        let weights = distances.stacked(&self.prior());
+        let distances = self
+            .judging
+            .steps
+            .distances(&self.distances, self.samplers.len());
+        let weights = distances.stacked(&self.prior(), self.judging.caution);
         let (least, largest) = (distances.least(), largest(&weights));
         let counts =
             |i: usize| weights[i] >= NO_WEIGHT * largest || distances.crps(i) < HOPELESS * least;
@@ -57,9 +60,12 @@ impl Trial {
 
     /// The samplers that draw paths, and their weights, which sum to one.
     pub(super) fn weighted(&self) -> Vec<(Sampler, f64)> {
-        let distances = self.steps.distances(&self.distances, self.samplers.len());
-        let weights = distances.stacked(&self.prior());
-        let least = self.steps.least_weight() * largest(&weights);
+        let distances = self
+            .judging
+            .steps
+            .distances(&self.distances, self.samplers.len());
+        let weights = distances.stacked(&self.prior(), self.judging.caution);
+        let least = self.judging.least_weight * largest(&weights);
         let drawn = self.samplers.iter().copied().zip(weights);
         let drawn: Vec<(Sampler, f64)> = drawn.filter(|(_, weight)| *weight >= least).collect();
         let total: f64 = drawn.iter().map(|(_, weight)| weight).sum();
@@ -99,7 +105,7 @@ mod tests {
             spread: 1.0,
             prior: 1.0,
         };
-        Trial::new((0..3).map(sampler).collect(), Steps::Alike)
+        Trial::new((0..3).map(sampler).collect(), Judging::FORECASTS)
     }
 
     #[test]

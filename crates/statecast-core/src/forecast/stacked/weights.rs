@@ -1,8 +1,5 @@
 //! Weights of samplers whose paths are pooled: those of least CRPS.
 
-/// How strongly the weights are drawn to their prior, in units of the least CRPS of one sampler.
-const PRIOR: f64 = 0.05;
-
 /// Steps of the exponentiated gradient; the size of the first, in units of one over the least CRPS; and the
 /// steps after which it is half of that, a third, and so on.
 const STEPS: usize = 500;
@@ -106,12 +103,13 @@ impl Distances {
         })
     }
 
-    /// The weights with which the pool has the least CRPS, near a prior that sums to one.
+    /// The weights with which the pool has the least CRPS, near a prior that sums to one: the nearer, the greater the
+    /// caution, in units of the least CRPS of one sampler.
     ///
     /// The CRPS of a pool is convex in the weights; it is minimised, with the divergence from the prior,
     /// by exponentiated gradient (Kivinen & Warmuth 1997). Where there is nothing to learn from, the
     /// weights are the prior.
-    pub(super) fn stacked(&self, prior: &[f64]) -> Vec<f64> {
+    pub(super) fn stacked(&self, prior: &[f64], caution: f64) -> Vec<f64> {
         let mut weights = prior.to_vec();
         let unit = self.least();
         if !unit.is_finite() || unit <= 0.0 {
@@ -121,7 +119,7 @@ impl Distances {
             let rate = RATE / (1.0 + step as f64 / SLOWING);
             let slope = |m: usize| {
                 let crps = (self.to_observed[m] - self.to_pool(m, &weights)) / unit;
-                crps + PRIOR * (weights[m] / prior[m]).ln()
+                crps + caution * (weights[m] / prior[m]).ln()
             };
             let slopes: Vec<f64> = (0..prior.len()).map(slope).collect();
             let lowest = slopes.iter().copied().fold(f64::INFINITY, f64::min);
@@ -160,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_sampler_that_is_right_has_the_weight() {
-        let weights = distances().stacked(&[0.2, 0.4, 0.4]);
+        let weights = distances().stacked(&[0.2, 0.4, 0.4], 0.05);
         assert!(weights[0] > 0.9, "{weights:?}");
         assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
     }
@@ -174,16 +172,16 @@ mod tests {
             let draws = [spread(0.0, 0.01), spread(1.0, 0.01)];
             distances.add(&[&draws[0], &draws[1]], observed, 1.0);
         }
-        let weights = distances.stacked(&[0.9, 0.1]);
+        let weights = distances.stacked(&[0.9, 0.1], 0.05);
         assert!((weights[0] - 0.5).abs() < 0.1, "{weights:?}");
     }
 
     #[test]
     fn weights_are_their_prior_where_nothing_was_seen() {
         let prior = [0.5, 0.3, 0.2];
-        assert_eq!(Distances::new(3).stacked(&prior), prior);
+        assert_eq!(Distances::new(3).stacked(&prior, 0.05), prior);
         let mut endless = Distances::new(2);
         endless.add(&[&[1e308, -1e308], &[1e308, -1e308]], 0.0, 1e-300);
-        assert_eq!(endless.stacked(&prior[..2]), prior[..2]);
+        assert_eq!(endless.stacked(&prior[..2], 0.05), prior[..2]);
     }
 }

@@ -1,0 +1,123 @@
+"""Densities and paths of integrated autoregressions by batch algebra in NumPy: python tests/golden/make_integrated.py [--out FOLDER]
+
+Every row's posterior is that of all rows before it in closed form; nothing is updated. Paths are simulated from the posterior
+after the last row. Writes integrated.json.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import t as student
+
+PERIOD, ROWS, AHEAD, DRAWS = 12, 84, 18, 200_000
+INTERCEPT, RIDGE, SHAPE, RATE, KEPT, UNSCORED = 0.1, 0.1, 0.5, 5e-7, 0.99, 4
+SHARES = 0.05, 0.25, 0.5, 0.75, 0.95
+FORMS = {"ari": (False, False), "sari": (True, False), "log-sari": (True, True)}
+
+
+def series():
+    """Positions from 1 to 9: growth times a season, with noise."""
+    random = np.random.default_rng(3)
+    t = np.arange(ROWS)
+    season = 1 + 0.25 * np.sin(2 * np.pi * t / PERIOD) + 0.1 * np.cos(6 * np.pi * t / PERIOD)
+    return np.round(2.2 * 1.012**t * season * np.exp(0.02 * random.standard_normal(ROWS)), 6)
+
+
+class Regression:
+    def __init__(self, order, seasonal, first):
+        self.base = PERIOD if seasonal else 1
+        self.lags = [*range(1, order + 1), *([PERIOD] if seasonal else [])]
+        self.prior = np.zeros(len(self.lags) + 1)
+        self.prior[0] = first
+        self.first = self.base + order + 1
+
+    def features(self, y):
+        """Of the value after `y`; differences that reach before the first value are zero."""
+        of = lambda lag: y[-lag] - y[-lag - self.base] if lag + self.base <= len(y) else 0.0
+        return np.array([*map(of, self.lags), INTERCEPT])
+
+    def posterior(self, y):
+        """Mean, covariance per variance of the noise, and shape and rate of that variance."""
+        rows = range(self.first, len(y))
+        x = np.array([self.features(y[:t]) for t in rows]).reshape(len(rows), len(self.prior))
+        d = np.array([y[t] - y[t - self.base] for t in rows])
+        covariance = np.linalg.inv(x.T @ x + RIDGE * np.eye(len(self.prior)))
+        mean = covariance @ (x.T @ d + RIDGE * self.prior)
+        rest = ((d - x @ mean) ** 2).sum() + RIDGE * ((mean - self.prior) ** 2).sum()
+        return mean, covariance, SHAPE + len(rows) / 2, RATE + rest / 2, len(rows)
+
+    def law(self, y):
+        if len(y) < self.base:
+            return None
+        mean, covariance, shape, rate, seen = self.posterior(y)
+        f = self.features(y)
+        scale = np.sqrt(rate / shape * (1 + f @ covariance @ f))
+        return (y[-self.base] + f @ mean, scale, 2 * shape) if seen else None
+
+
+def weighted(regressions, scores, y, seasonal):
+    for kind in (True, False) if seasonal else (False,):
+        found = [(r, r.law(y), s) for r, s in zip(regressions, scores) if (r.base > 1) == kind]
+        found = [one for one in found if one[1]]
+        if found:
+            weights = np.exp(np.array([s for *_, s in found]) - max(s for *_, s in found))
+            return [(r, law, w) for (r, law, _), w in zip(found, weights / weights.sum())]
+    return []
+
+
+def case(name, values):
+    seasonal, logarithms = FORMS[name]
+    y = np.log(values) if logarithms else values
+    regressions = [Regression(order, False, 0.0) for order in (1, 3)]
+    if seasonal:
+        regressions += [Regression(order, True, first) for first in (0.0, 1.0) for order in (1, 3)]
+    scores = np.zeros(len(regressions))
+    start = max(r.first for r in regressions) + UNSCORED
+    rows = []
+    for t in range(len(y)):
+        found = weighted(regressions, scores, y[:t], seasonal)
+        if found and t > 20 and t % 5 == 0:
+            edges = np.round(values[t] + np.array([-0.4, 0.0, 0.4]), 2)
+            read = np.log(edges) if logarithms else edges
+            below = sum(w * student.cdf((read - m) / s, v) for _, (m, s, v), w in found)
+            rows.append({"row": t, "positions": edges.tolist(), "below": below.tolist()})
+        if t >= start:
+            for i, r in enumerate(regressions):
+                law = r.law(y[:t])
+                score = student.logpdf((y[t] - law[0]) / law[1], law[2]) - np.log(law[1]) if law else 0.0
+                scores[i] = KEPT * scores[i] + score
+    random = np.random.default_rng(11)
+    paths = []
+    found = weighted(regressions, scores, y, seasonal)
+    counts = random.multinomial(DRAWS, [w for *_, w in found])
+    for (r, _, _), count in zip(found, counts):
+        mean, covariance, shape, rate, _ = r.posterior(y)
+        noise = np.sqrt(rate / random.gamma(shape, size=count))
+        root = np.linalg.cholesky(covariance)
+        weights = mean + noise[:, None] * (random.standard_normal((count, len(mean))) @ root.T)
+        past = np.tile(y, (count, 1))
+        for _ in range(AHEAD):
+            of = lambda lag: past[:, -lag] - past[:, -lag - r.base]
+            f = np.stack([*map(of, r.lags), np.full(count, INTERCEPT)], axis=1)
+            step = (f * weights).sum(1) + noise * random.standard_normal(count)
+            past = np.concatenate([past, (past[:, -r.base] + step)[:, None]], axis=1)
+        paths.append(past[:, len(y) :])
+    paths = np.concatenate(paths)
+    paths = np.exp(paths) if logarithms else paths
+    steps = [0, 5, 11, 17]
+    quantiles = [np.quantile(paths[:, h], SHARES).round(6).tolist() for h in steps]
+    return {"name": name, "rows": rows, "steps": steps, "quantiles": quantiles}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    values = series()
+    golden = {"period": PERIOD, "values": values.tolist(), "shares": SHARES, "cases": [case(name, values) for name in FORMS]}
+    (parser.parse_args().out / "integrated.json").write_text(json.dumps(golden, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
