@@ -172,6 +172,6 @@ mod tests {
         }
         let names = ForecasterName::list("mixture(ar, mixture(knn,mean)),linear").unwrap();
         assert_eq!(names.len(), 2);
-        assert!(names[0].has("mean"));
+        assert!(names[0].has(&["mean"]));
     }
 }
