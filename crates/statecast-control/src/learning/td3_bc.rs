@@ -181,11 +181,11 @@ mod tests {
     fn the_nearest_recorded_action_holds_back_no_recorded_one() {
         let mut tape = Tape::default();
         let mut off = |state_weight| {
-            let agent = trained(1.0, state_weight);
+            let agent = trained(0.1, state_weight);
             let actions = agent.actor.mean(&[-0.6, 0.6], &mut tape);
             (actions[0] + 1.2).abs().max((actions[1] - 1.2).abs())
         };
         let (batch, nearest) = (off(None), off(Some(2.0)));
-        assert!(batch > 0.3 && nearest < 0.15, "{batch} {nearest}");
+        assert!(batch > 0.25 && nearest < 0.15, "{batch} {nearest}");
     }
 }

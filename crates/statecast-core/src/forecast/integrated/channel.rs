@@ -226,8 +226,11 @@ impl Channel {
             self.past = Arc::default();
         }
         Arc::make_mut(&mut self.past).push(position);
-        let taken = self.logarithms().is_some();
-        if self.finds_another_season() || (logarithms && !taken) {
+        let lost = logarithms && self.logarithms().is_none();
+        if lost {
+            self.searched = 0;
+        }
+        if self.finds_another_season() || lost {
             self.forget();
             (0..self.past.len()).for_each(|row| self.learn_row(row));
         } else {

@@ -2,9 +2,11 @@
 
 use crate::experts::autocorrelation_peaks;
 
-/// Autocorrelation that a season must have, and share of the strongest one's that the shortest must have.
+/// Autocorrelation that a season must have, and shares of the highest that the shortest and the strongest must have: its
+/// multiples are as high but for noise.
 const MIN_AUTOCORRELATION: f64 = 0.2;
 const AS_GOOD: f64 = 0.9;
+const AS_STRONG: f64 = 0.98;
 
 /// A season, and a shorter one within it, such as a week of days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,28 +23,31 @@ impl Season {
         }
     }
 
-    /// Seasons of some values: the first period whose autocorrelation is about as high as the highest one's, and that one
-    /// with a shorter one within it.
+    /// Seasons of some values: the first period whose autocorrelation is about as high as the highest one's, and the
+    /// strongest with a shorter one within it.
     pub(super) fn find(values: &[f64]) -> Vec<Self> {
         let peaks = autocorrelation_peaks(values);
-        let highest = |longest: usize| {
-            let within = peaks
-                .iter()
-                .filter(|(lag, r)| *lag <= longest && *r >= MIN_AUTOCORRELATION);
-            within
-                .copied()
-                .reduce(|best, peak| if peak.1 > best.1 { peak } else { best })
+        let highest = |below: usize| {
+            let within = peaks.iter().filter(|(lag, _)| *lag < below);
+            within.map(|(_, r)| *r).fold(f64::NEG_INFINITY, f64::max)
         };
-        let Some((strongest, correlation)) = highest(usize::MAX) else {
+        let first = |least: f64| peaks.iter().find(|(_, r)| *r >= least).map(|(lag, _)| *lag);
+        let best = highest(usize::MAX);
+        let (Some(shortest), Some(strongest)) = (first(AS_GOOD * best), first(AS_STRONG * best))
+        else {
             return Vec::new();
         };
-        let first = peaks.iter().find(|(_, r)| *r >= AS_GOOD * correlation);
-        let first = first.map_or(strongest, |&(lag, _)| lag);
-        let within = match first < strongest {
-            true => Some(first),
-            false => highest(2 * strongest / 3).map(|(lag, _)| lag),
+        if best < MIN_AUTOCORRELATION {
+            return Vec::new();
+        }
+        let within = match shortest < strongest {
+            true => Some(shortest),
+            false => {
+                let best = highest(2 * strongest / 3);
+                first(AS_GOOD * best).filter(|_| best >= MIN_AUTOCORRELATION)
+            }
         };
-        let mut seasons = vec![Self::of(first)];
+        let mut seasons = vec![Self::of(shortest)];
         seasons.extend(within.map(|_| Self {
             period: strongest,
             within,
