@@ -94,7 +94,7 @@ def forecast(program, contexts, horizon, flags):
 
 def of_program(*flags):
     def method(program, context, horizon, season):
-        period = ["--period", season] if "period" in flags else []
+        period = ["--period", season] if "period" in flags and season > 1 else []
         own = [flag for flag in flags if flag != "period"]
         return forecast(program, [context[:, None]], horizon, [*own, *period])[0][:, 0]
 

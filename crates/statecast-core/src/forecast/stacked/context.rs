@@ -194,10 +194,7 @@ impl Context {
             steps,
             self.forecasters.judging.origins,
         );
-        let mut trial = Trial::new(
-            Sampler::all(1 + others.len(), forecasters.trusted),
-            forecasters.judging,
-        );
+        let mut trial = Trial::new(forecasters.samplers(1 + others.len()), forecasters.judging);
         for (i, origin) in origins.iter().map(|i| first + i).enumerate() {
             if i > 0 {
                 trial.leave_out_hopeless();
@@ -364,7 +361,7 @@ impl Continuation for Context {
             steps,
             self.forecasters.judging.origins,
         );
-        let samplers = Sampler::all(1 + self.forecasters.others.len(), self.forecasters.trusted);
+        let samplers = self.forecasters.samplers(1 + self.forecasters.others.len());
         origins.len() * path_steps(&samplers, self.first.batch(), steps)
     }
 

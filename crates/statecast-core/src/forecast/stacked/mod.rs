@@ -28,7 +28,7 @@ const SPREADS: [f64; 2] = [1.0, 0.2];
 
 /// What a sampler is expected to be worth before any backtest, if the densities of the trusted
 /// forecaster as they are have one.
-const PRIOR_OF_OTHERS: f64 = 0.2;
+const PRIOR: f64 = 0.2;
 
 /// Forecasters whose paths are pooled; densities of one step are those of the first.
 ///
@@ -68,6 +68,8 @@ struct Judging {
     caution: f64,
     /// Weight, as a share of the largest, below which a sampler draws no paths.
     least_weight: f64,
+    /// What the densities of the others as they are are expected to be worth.
+    prior_of_others: f64,
 }
 
 impl Judging {
@@ -76,6 +78,7 @@ impl Judging {
         origins: backtests::ORIGINS,
         caution: 0.05,
         least_weight: 0.02,
+        prior_of_others: PRIOR,
     };
 
     /// Of paths on which a policy acts. Contexts serve many policies, and a policy's values are averaged: few bad paths are
@@ -87,11 +90,12 @@ impl Judging {
         ..Self::FORECASTS
     };
 
-    /// Of paths that no action drives. Forecasters of many kinds can be right there: which of them is takes more origins
-    /// to tell, and two kinds that were right so far are safer than one.
+    /// Of paths that no action drives. Forecasters of many kinds can be right there, none more likely than another: which of
+    /// them is takes more origins to tell, and two kinds that were right so far are safer than one.
     const UNDRIVEN: Self = Self {
         origins: 4,
         caution: 0.1,
+        prior_of_others: 1.0,
         ..Self::FORECASTS
     };
 }
@@ -168,6 +172,11 @@ impl Stacked {
         self
     }
 
+    /// The samplers of so many forecasters.
+    fn samplers(&self, forecasters: usize) -> Vec<Sampler> {
+        Sampler::all(forecasters, self.trusted, self.judging.prior_of_others)
+    }
+
     /// The forecasters of a context.
     fn of_context(&self, start: &Start) -> Self {
         let mut all = self.clone();
@@ -235,7 +244,7 @@ struct Sampler {
 
 impl Sampler {
     /// Those of a pool of so many forecasters; the first draws paths only if it is the trusted one.
-    fn all(forecasters: usize, trusted: usize) -> Vec<Self> {
+    fn all(forecasters: usize, trusted: usize, prior_of_others: f64) -> Vec<Self> {
         let of = |forecaster: usize| {
             let spreads = match forecaster == trusted {
                 true => &TRUSTED_SPREADS[..],
@@ -244,9 +253,10 @@ impl Sampler {
             let sampler = move |&spread: &f64| Self {
                 forecaster,
                 spread,
-                prior: match forecaster == trusted && spread == 1.0 {
-                    true => 1.0,
-                    false => PRIOR_OF_OTHERS,
+                prior: match (spread == 1.0, forecaster == trusted) {
+                    (true, true) => 1.0,
+                    (true, false) => prior_of_others,
+                    (false, _) => PRIOR,
                 },
             };
             spreads.iter().map(sampler)
