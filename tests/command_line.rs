@@ -1034,3 +1034,47 @@ fn a_training_run_ends_at_a_step_and_its_figure_shows_the_pool() {
     assert!(figure.contains("pool, median") && figure.contains("until step 2000"));
     assert!(!figure.contains("one step ahead"));
 }
+
+/// A valve that is open in every fifth row, beside a flow.
+#[test]
+fn probabilities_of_few_levels_are_in_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let rows =
+        (0..100).map(|t| format!("{},{}\n", u8::from(t % 5 == 0), (0.3 * f64::from(t)).sin()));
+    std::fs::write(
+        path("x.csv"),
+        format!("valve,flow\n{}", rows.collect::<String>()),
+    )
+    .unwrap();
+    let output = statecast(&[
+        "forecast",
+        &path("x.csv"),
+        "--horizon",
+        "10",
+        "--experts",
+        "knn",
+        "--output",
+        &path("y.csv"),
+    ]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("levels: valve takes 0, 1:"), "{said}");
+    let table = std::fs::read_to_string(path("y.csv")).unwrap();
+    let head: Vec<&str> = table.lines().next().unwrap().split(',').collect();
+    let column = |name: &str| head.iter().position(|found| *found == name).unwrap();
+    let (closed, open) = (column("p(0)"), column("p(1)"));
+    for line in table.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let share = |column: usize| cells[column].parse::<f64>().unwrap();
+        match cells[column("variable")] {
+            "valve" => {
+                assert_eq!(share(closed) + share(open), 1.0);
+                assert_eq!(share(open), cells[column("mean")].parse::<f64>().unwrap());
+                let is_open = cells[column("step")].parse::<usize>().unwrap() % 5 == 0;
+                assert!((share(open) > 0.5) == is_open, "{line}");
+            }
+            _ => assert!(share(closed).is_nan() && share(open).is_nan(), "{line}"),
+        }
+    }
+}

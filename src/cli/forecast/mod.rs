@@ -36,7 +36,8 @@ use manifest::Run;
 /// Forecast how a recording goes on, with quantiles of every variable at every step
 ///
 /// The table has one row an episode, step and variable; steps count the rows of the episode from 0. Where the
-/// recording has regular times, so has the table; with --holdout it has what was observed.
+/// recording has regular times, so has the table; with --holdout it has what was observed. Variables that take few levels, such
+/// as a valve, have the probability of each: p(0), p(1).
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     statecast forecast run.csv --horizon 50 --plot forecast.svg\n  \
@@ -255,6 +256,7 @@ impl Arguments {
 
     /// Says on standard error what was forecast, once all files are written.
     fn print(&self, forecasts: &[Forecast]) {
+        note(&printed::levels(forecasts));
         note(&printed::leaders(forecasts));
         note(&printed::paths(forecasts));
         if let Some(scores) = held_out_scores(forecasts, self.seed) {

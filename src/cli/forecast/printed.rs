@@ -45,6 +45,28 @@ pub(super) fn leaders(forecasts: &[Forecast]) -> String {
     }
 }
 
+/// Variables that take few levels, with these; nothing if there are none.
+pub(super) fn levels(forecasts: &[Forecast]) -> String {
+    let named = forecasts.iter().flat_map(|f| f.names.iter().zip(&f.levels));
+    let mut found: Vec<(&String, Vec<f64>)> = Vec::new();
+    for (name, levels) in named.filter_map(|(name, levels)| Some((name, levels.as_ref()?))) {
+        match found.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, all)) => all.extend(levels),
+            None => found.push((name, levels.clone())),
+        }
+    }
+    let line = |(name, mut levels): (&String, Vec<f64>)| {
+        levels.sort_by(f64::total_cmp);
+        levels.dedup();
+        let shown: Vec<String> = levels.iter().map(f64::to_string).collect();
+        format!(
+            "levels: {name} takes {}: probabilities in the columns p(…)\n",
+            shown.join(", ")
+        )
+    };
+    found.into_iter().map(line).collect()
+}
+
 /// Leadership over the rows of two episodes, and at the end of the second.
 fn joined(first: &Leadership, second: &Leadership) -> Leadership {
     let mut rows = first.rows.clone();

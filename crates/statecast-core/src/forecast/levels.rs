@@ -134,6 +134,14 @@ impl FewLevels {
         Self(values.columns().into_iter().map(of).collect())
     }
 
+    /// Those that were observed of every variable, in order; `None` of variables that take more.
+    pub(super) fn observed(self) -> Vec<Option<Vec<f64>>> {
+        let of = |levels| match levels {
+            Levels::Even(levels, _) | Levels::Uneven(levels) => levels,
+        };
+        self.0.into_iter().map(|levels| levels.map(of)).collect()
+    }
+
     /// Moves the ends of bands of such variables outwards to a level, or to the outermost there is.
     pub(super) fn settle_band(&self, band: &mut SimultaneousBand) {
         for (v, levels) in self.0.iter().enumerate() {

@@ -131,6 +131,14 @@ pub struct Rollout {
 }
 
 impl Rollout {
+    /// Share of the paths, of those on which a variable is defined, whose value at a step is a level.
+    pub fn share_at(&self, step: usize, variable: usize, level: f64) -> f64 {
+        let values = self.paths.slice(s![.., step, variable]);
+        let defined = values.iter().filter(|x| !x.is_nan()).count();
+        let there = values.iter().filter(|x| **x == level).count();
+        there as f64 / defined as f64
+    }
+
     /// Values that are not defined (`NaN`), as those of a [derived](super::Derivation) quantity
     /// may be.
     pub fn undefined(&self) -> usize {

@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use super::ForecastError;
 use super::Method;
+use super::levels::FewLevels;
 use crate::recording::{Episode, Recording};
 
 /// Most variables that are forecast together. Online experts learn how each follows from all, which takes time and
@@ -72,6 +73,24 @@ pub enum RewardRow {
 }
 
 impl Variables {
+    /// Levels of the variables that take few, in order: switches, modes, counts, coarse sensors. There are at most 20, each with five
+    /// rows on average; `None` of the others. Sample paths of such variables stand on levels.
+    ///
+    /// ```
+    /// use ndarray::Array2;
+    /// use statecast::forecast::{Role, Variables};
+    /// let values = Array2::from_shape_fn((60, 2), |(t, v)| match v {
+    ///     0 => f64::from(t % 7 == 0),
+    ///     _ => (0.3 * t as f64).sin(),
+    /// });
+    /// let names = vec!["valve".to_owned(), "flow".to_owned()];
+    /// let variables = Variables::new(names, vec![Role::State; 2], values);
+    /// assert_eq!(variables.few_levels(), [Some(vec![0.0, 1.0]), None]);
+    /// ```
+    pub fn few_levels(&self) -> Vec<Option<Vec<f64>>> {
+        FewLevels::of(self.values.view()).observed()
+    }
+
     /// Variables whose actions are those among them.
     ///
     /// # Panics

@@ -25,6 +25,8 @@ pub struct Forecast {
     pub names: Vec<String>,
     /// How many of the names are variables.
     pub variables: usize,
+    /// Levels of the names that take few in the context ([`few_levels`](crate::forecast::Variables::few_levels)).
+    pub levels: Vec<Option<Vec<f64>>>,
     /// Which of the variables are no actions.
     pub states: Vec<usize>,
     /// Rows of the context, within the episode.
@@ -168,7 +170,7 @@ impl Forecast {
     }
 
     /// One row a future, step and name: the time where it is known, what was held back, mean, standard deviation,
-    /// quantiles and the ends of the simultaneous band.
+    /// quantiles, the ends of the simultaneous band, and the probabilities of levels, `p(0)`, `p(1)`, where a name takes few.
     pub fn table(&self, levels: &Levels) -> Table {
         table(std::slice::from_ref(self), levels)
     }

@@ -296,6 +296,11 @@ impl<'s> ForecastStudy<'s> {
         Ok(Forecast {
             episode: episode.name().to_owned(),
             variables: context.names.len(),
+            levels: {
+                let mut levels = context.few_levels();
+                levels.resize(context.names.len() + settings.derived.len(), None);
+                levels
+            },
             states: (0..context.names.len())
                 .filter(|&v| context.roles[v] != Role::Action)
                 .collect(),

@@ -5,9 +5,16 @@ use crate::forecast::Levels;
 use crate::output::{Column, Table};
 use crate::recording::TimeStamp;
 
-/// Numbers of a row: what was observed if it was held back, mean, standard deviation, quantiles and ends of the simultaneous band.
+/// Numbers of a row: what was observed if it was held back, mean, standard deviation, quantiles, ends of the simultaneous band, and
+/// the shares of paths on each level of names that take few.
 pub fn table(forecasts: &[Forecast], levels: &Levels) -> Table {
+    let all = forecasts.iter().flat_map(|forecast| &forecast.levels);
+    let mut taken: Vec<f64> = all.flatten().flatten().copied().collect();
+    taken.sort_by(f64::total_cmp);
+    taken.dedup();
     let mut rows = Rows {
+        shares: vec![Vec::new(); taken.len()],
+        taken,
         episodes: Vec::new(),
         futures: Vec::new(),
         steps: Vec::new(),
@@ -37,6 +44,9 @@ struct Rows {
     observed: Vec<f64>,
     /// Columns.
     numbers: Vec<Vec<f64>>,
+    /// Levels of any name, and a column of each: `NaN` in rows of names that do not have it.
+    taken: Vec<f64>,
+    shares: Vec<Vec<f64>>,
 }
 
 impl Rows {
@@ -59,6 +69,13 @@ impl Rows {
             let numbers = numbers.chain(quantiles).chain(band);
             let columns = self.numbers.iter_mut().zip(numbers);
             columns.for_each(|(column, number)| column.push(number));
+            let own = forecast.levels[v].as_deref().unwrap_or_default();
+            for (&level, column) in self.taken.iter().zip(&mut self.shares) {
+                column.push(match own.contains(&level) {
+                    true => future.rollout.share_at(h, v, level),
+                    false => f64::NAN,
+                });
+            }
         }
     }
 
@@ -78,6 +95,8 @@ impl Rows {
         let band = ["simultaneous_low", "simultaneous_high"].map(str::to_owned);
         let labels = labels.chain(quantiles).chain(band);
         columns.extend(labels.zip(self.numbers.into_iter().map(Column::Real)));
+        let shares = self.taken.iter().zip(self.shares);
+        columns.extend(shares.map(|(level, share)| (format!("p({level})"), Column::Real(share))));
         Table::new(columns).expect("every row has an entry in each column")
     }
 }
