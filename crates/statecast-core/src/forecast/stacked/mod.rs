@@ -21,10 +21,9 @@ use super::{Continuation, ForecastError, Predictor, Start};
 use context::Context;
 use weights::Distances;
 
-/// How wide around their medians the trusted forecaster, and the others, draw the steps of paths, see
-/// [`Sampler`].
-const TRUSTED_SPREADS: [f64; 3] = [1.0, 0.5, 0.2];
-const SPREADS: [f64; 2] = [1.0, 0.2];
+/// How wide around their medians forecasters draw the steps of paths, see [`Sampler`]: all widths, and fewer.
+const SPREADS: [f64; 3] = [1.0, 0.5, 0.2];
+const FEW_SPREADS: [f64; 2] = [1.0, 0.2];
 
 /// What a sampler is expected to be worth before any backtest, if the densities of the trusted
 /// forecaster as they are have one.
@@ -68,8 +67,10 @@ struct Judging {
     caution: f64,
     /// Weight, as a share of the largest, below which a sampler draws no paths.
     least_weight: f64,
-    /// What the densities of the others as they are are expected to be worth.
+    /// What the densities of the others, as they are, are expected to be worth.
     prior_of_others: f64,
+    /// Widths of the others' draws; the trusted forecaster has all.
+    spreads_of_others: &'static [f64],
 }
 
 impl Judging {
@@ -79,6 +80,7 @@ impl Judging {
         caution: 0.05,
         least_weight: 0.02,
         prior_of_others: PRIOR,
+        spreads_of_others: &FEW_SPREADS,
     };
 
     /// Of paths on which a policy acts. Contexts serve many policies, and a policy's values are averaged: few bad paths are
@@ -96,6 +98,7 @@ impl Judging {
         origins: 4,
         caution: 0.1,
         prior_of_others: 1.0,
+        spreads_of_others: &SPREADS,
         ..Self::FORECASTS
     };
 }
@@ -174,7 +177,7 @@ impl Stacked {
 
     /// The samplers of so many forecasters.
     fn samplers(&self, forecasters: usize) -> Vec<Sampler> {
-        Sampler::all(forecasters, self.trusted, self.judging.prior_of_others)
+        Sampler::all(forecasters, self.trusted, self.judging)
     }
 
     /// The forecasters of a context.
@@ -244,18 +247,18 @@ struct Sampler {
 
 impl Sampler {
     /// Those of a pool of so many forecasters; the first draws paths only if it is the trusted one.
-    fn all(forecasters: usize, trusted: usize, prior_of_others: f64) -> Vec<Self> {
+    fn all(forecasters: usize, trusted: usize, judging: Judging) -> Vec<Self> {
         let of = |forecaster: usize| {
             let spreads = match forecaster == trusted {
-                true => &TRUSTED_SPREADS[..],
-                false => &SPREADS[..],
+                true => &SPREADS,
+                false => judging.spreads_of_others,
             };
             let sampler = move |&spread: &f64| Self {
                 forecaster,
                 spread,
                 prior: match (spread == 1.0, forecaster == trusted) {
                     (true, true) => 1.0,
-                    (true, false) => prior_of_others,
+                    (true, false) => judging.prior_of_others,
                     (false, _) => PRIOR,
                 },
             };
