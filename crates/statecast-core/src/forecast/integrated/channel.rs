@@ -40,8 +40,8 @@ pub(super) struct Channel {
     differences: Differences,
     /// Position of the value zero, where values have logarithms.
     zero: Option<f64>,
-    /// Whether its season is known beforehand.
-    given: bool,
+    /// Rows of a season that is known beforehand.
+    given: Option<usize>,
     /// Positions since the present run began.
     past: Arc<Vec<f64>>,
     /// Of all positions.
@@ -176,7 +176,7 @@ impl Channel {
         let mut channel = Self {
             differences,
             zero,
-            given: given.is_some(),
+            given,
             past: Arc::default(),
             least: f64::INFINITY,
             largest: f64::NEG_INFINITY,
@@ -242,13 +242,13 @@ impl Channel {
     fn finds_another_season(&mut self) -> bool {
         let rows = self.past.len();
         let due = rows >= FIRST_SEARCH && rows as f64 >= GROWTH * self.searched as f64;
-        if !self.differences.are_seasonal() || self.given || !due {
+        if !self.differences.are_seasonal() || !due {
             return false;
         }
         self.searched = rows;
         let lags = self.lags(0, &self.past);
         let values: Vec<f64> = self.past.iter().map(|&y| lags.read(y)).collect();
-        let found = Season::find(&values);
+        let found = Season::find(&values, self.given);
         let another = found != self.seasons;
         self.seasons = found;
         another

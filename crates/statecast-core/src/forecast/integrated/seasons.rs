@@ -24,8 +24,8 @@ impl Season {
     }
 
     /// Seasons of some values: the first period whose autocorrelation is about as high as the highest one's, and the
-    /// strongest with a shorter one within it.
-    pub(super) fn find(values: &[f64]) -> Vec<Self> {
+    /// strongest with a shorter one within it. Of those with a known season only longer ones are looked for.
+    pub(super) fn find(values: &[f64], known: Option<usize>) -> Vec<Self> {
         let peaks = autocorrelation_peaks(values);
         let highest = |below: usize| {
             let within = peaks.iter().filter(|(lag, _)| *lag < below);
@@ -35,10 +35,17 @@ impl Season {
         let best = highest(usize::MAX);
         let (Some(shortest), Some(strongest)) = (first(AS_GOOD * best), first(AS_STRONG * best))
         else {
-            return Vec::new();
+            return known.map(Self::of).into_iter().collect();
         };
         if best < MIN_AUTOCORRELATION {
-            return Vec::new();
+            return known.map(Self::of).into_iter().collect();
+        }
+        if let Some(known) = known {
+            let longer = (strongest > known).then_some(Self {
+                period: strongest,
+                within: Some(known),
+            });
+            return [Self::of(known)].into_iter().chain(longer).collect();
         }
         let within = match shortest < strongest {
             true => Some(shortest),
@@ -69,9 +76,12 @@ mod tests {
             period: 56,
             within: Some(8),
         };
-        let found = Season::find(&values);
+        let found = Season::find(&values, None);
         assert!(found.contains(&week), "{found:?}");
         let line: Vec<f64> = (0..60).map(f64::from).collect();
-        assert_eq!(Season::find(&line), []);
+        assert_eq!(Season::find(&line, None), []);
+        let known = Season::find(&values, Some(8));
+        assert_eq!(known, [Season::of(8), week]);
+        assert_eq!(Season::find(&line, Some(7)), [Season::of(7)]);
     }
 }
