@@ -76,9 +76,10 @@ pub(super) fn names(lists: &[NameList]) -> Vec<ForecasterName> {
 #[command(next_help_heading = "Uncertainty")]
 pub(super) struct NameArguments {
     /// Forecasters to mix, by what each has predicted so far: builtin or other models' sources,
-    /// persistence, mean, ar, linear, quadratic, fourier, smoothing, seasonal, analogue, scales, knn, mlp [default: the
-    /// model; where it is the bundled one and the method residual, paths of several steps are shared out among those of
-    /// the model, of its digits and of the experts linear, fourier and scales, but not with --simulator]
+    /// persistence, mean, ar, ari, sari, log-sari, linear, quadratic, fourier, smoothing, seasonal, analogue, scales,
+    /// knn, mlp [default: the model; where it is the bundled one and the method residual, paths of several steps are
+    /// shared out among those of the model, of its digits, of the experts linear, fourier and scales and, where there are
+    /// no actions, of ari, sari and log-sari, but not with --simulator]
     #[arg(long, value_name = "NAMES")]
     experts: Vec<NameList>,
 }
