@@ -11,7 +11,6 @@ use statecast::forecast::{
 
 #[derive(Deserialize)]
 struct Golden {
-    period: usize,
     values: Vec<f64>,
     shares: Vec<f64>,
     cases: Vec<Case>,
@@ -20,6 +19,8 @@ struct Golden {
 #[derive(Deserialize)]
 struct Case {
     name: String,
+    /// Rows of the season that is known.
+    period: Option<usize>,
     rows: Vec<Row>,
     steps: Vec<usize>,
     quantiles: Vec<Vec<f64>>,
@@ -38,7 +39,7 @@ fn read() -> Golden {
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
-fn forecaster(name: &str, period: usize) -> Forecaster {
+fn forecaster(name: &str, period: Option<usize>) -> Forecaster {
     let differences = match name {
         "ari" => Differences::Plain,
         "sari" => Differences::Seasonal,
@@ -49,7 +50,7 @@ fn forecaster(name: &str, period: usize) -> Forecaster {
         scale: Scale::None,
         ..Settings::default()
     };
-    let predictor = Integrated::of(differences).with_period(Some(period));
+    let predictor = Integrated::of(differences).with_period(period);
     Forecaster::of(Arc::new(predictor), settings)
 }
 
@@ -62,16 +63,19 @@ fn context(golden: &Golden) -> Variables {
 #[test]
 fn densities_are_those_of_the_reference() {
     let golden = read();
-    assert_eq!(golden.cases.len(), 3);
+    assert_eq!(golden.cases.len(), 4);
     for case in &golden.cases {
-        let reading = forecaster(&case.name, golden.period);
+        let reading = forecaster(&case.name, case.period);
         let reading = reading.read(&context(&golden)).unwrap();
         assert!(case.rows.len() > 8);
         for row in &case.rows {
             let density = reading.one_step().density(row.row, 0);
             for (&position, &below) in row.positions.iter().zip(&row.below) {
                 let found = density.cdf(position);
-                let what = format!("{}, row {}, {position}", case.name, row.row);
+                let what = format!(
+                    "{} {:?}, row {}, {position}",
+                    case.name, case.period, row.row
+                );
                 assert!((found - below).abs() < 2e-3, "{what}: {found} {below}");
             }
         }
@@ -84,7 +88,7 @@ fn paths_have_the_laws_of_the_reference() {
     const PATHS: usize = 5000;
     let golden = read();
     for case in &golden.cases {
-        let reading = forecaster(&case.name, golden.period);
+        let reading = forecaster(&case.name, case.period);
         let reading = reading.read(&context(&golden)).unwrap();
         let settings = RolloutSettings {
             horizon: (case.steps[case.steps.len() - 1] + 1).try_into().unwrap(),
@@ -97,7 +101,7 @@ fn paths_have_the_laws_of_the_reference() {
                 let below = (0..PATHS).filter(|&path| paths[[path, step, 0]] < quantile);
                 let found = below.count() as f64 / PATHS as f64;
                 let error = (share * (1.0 - share) / PATHS as f64).sqrt();
-                let what = format!("{}, step {step}, {share}", case.name);
+                let what = format!("{} {:?}, step {step}, {share}", case.name, case.period);
                 assert!(
                     (found - share).abs() < 4.0 * error + 2e-3,
                     "{what}: {found}"

@@ -1,7 +1,7 @@
 """Densities and paths of integrated autoregressions by batch algebra in NumPy: python tests/golden/make_integrated.py [--out FOLDER]
 
 Every row's posterior is that of all rows before it in closed form; nothing is updated. Paths are simulated from the posterior
-after the last row. Writes integrated.json.
+after the last row. In the last case a season of four rows is known, and that of twelve is found around it. Writes integrated.json.
 """
 
 import argparse
@@ -14,7 +14,14 @@ from scipy.stats import t as student
 PERIOD, ROWS, AHEAD, DRAWS = 12, 84, 18, 200_000
 INTERCEPT, RIDGE, SHAPE, RATE, KEPT, UNSCORED = 0.1, 0.1, 0.5, 5e-7, 0.99, 4
 SHARES = 0.05, 0.25, 0.5, 0.75, 0.95
-FORMS = {"ari": (False, False), "sari": (True, False), "log-sari": (True, True)}
+# Name, seasons with the ones within them, logarithms, first row that is looked at.
+YEAR, QUARTER, YEAR_OF_QUARTERS = (12, []), (4, []), (12, [4])
+FORMS = [
+    ("ari", [], False, 20),
+    ("sari", [YEAR], False, 20),
+    ("log-sari", [YEAR], True, 20),
+    ("sari", [QUARTER, YEAR_OF_QUARTERS], False, 50),
+]
 
 
 def series():
@@ -22,16 +29,16 @@ def series():
     random = np.random.default_rng(3)
     t = np.arange(ROWS)
     season = 1 + 0.25 * np.sin(2 * np.pi * t / PERIOD) + 0.1 * np.cos(6 * np.pi * t / PERIOD)
-    return np.round(2.2 * 1.012**t * season * np.exp(0.02 * random.standard_normal(ROWS)), 6)
+    return np.round(2.2 * 1.012**t * season * np.exp(0.006 * random.standard_normal(ROWS)), 6)
 
 
 class Regression:
-    def __init__(self, order, seasonal, first):
-        self.base = PERIOD if seasonal else 1
-        self.lags = [*range(1, order + 1), *([PERIOD] if seasonal else [])]
+    def __init__(self, order, season, first):
+        self.base, within = season or (1, [])
+        self.lags = [*range(1, order + 1), *within, *([self.base] if season else [])]
         self.prior = np.zeros(len(self.lags) + 1)
         self.prior[0] = first
-        self.first = self.base + order + 1
+        self.first = self.base + max([order, *within]) + 1
 
     def features(self, y):
         """Of the value after `y`; differences that reach before the first value are zero."""
@@ -57,7 +64,7 @@ class Regression:
         return (y[-self.base] + f @ mean, scale, 2 * shape) if seen else None
 
 
-def weighted(regressions, scores, y, seasonal):
+def weighted(regressions, scores, y, bool(seasons)):
     for kind in (True, False) if seasonal else (False,):
         found = [(r, r.law(y), s) for r, s in zip(regressions, scores) if (r.base > 1) == kind]
         found = [one for one in found if one[1]]
@@ -67,18 +74,17 @@ def weighted(regressions, scores, y, seasonal):
     return []
 
 
-def case(name, values):
-    seasonal, logarithms = FORMS[name]
+def case(values, name, seasons, logarithms, begin):
     y = np.log(values) if logarithms else values
-    regressions = [Regression(order, False, 0.0) for order in (1, 3)]
-    if seasonal:
-        regressions += [Regression(order, True, first) for first in (0.0, 1.0) for order in (1, 3)]
+    regressions = [Regression(order, None, 0.0) for order in (1, 3)]
+    for season in seasons:
+        regressions += [Regression(order, season, first) for first in (0.0, 1.0) for order in (1, 3)]
     scores = np.zeros(len(regressions))
     start = max(r.first for r in regressions) + UNSCORED
     rows = []
     for t in range(len(y)):
-        found = weighted(regressions, scores, y[:t], seasonal)
-        if found and t > 20 and t % 5 == 0:
+        found = weighted(regressions, scores, y[:t], bool(seasons))
+        if found and t > begin and t % 3 == 0:
             edges = np.round(values[t] + np.array([-0.4, 0.0, 0.4]), 2)
             read = np.log(edges) if logarithms else edges
             below = sum(w * student.cdf((read - m) / s, v) for _, (m, s, v), w in found)
@@ -90,7 +96,7 @@ def case(name, values):
                 scores[i] = KEPT * scores[i] + score
     random = np.random.default_rng(11)
     paths = []
-    found = weighted(regressions, scores, y, seasonal)
+    found = weighted(regressions, scores, y, bool(seasons))
     counts = random.multinomial(DRAWS, [w for *_, w in found])
     for (r, _, _), count in zip(found, counts):
         mean, covariance, shape, rate, _ = r.posterior(y)
@@ -108,14 +114,14 @@ def case(name, values):
     paths = np.exp(paths) if logarithms else paths
     steps = [0, 5, 11, 17]
     quantiles = [np.quantile(paths[:, h], SHARES).round(6).tolist() for h in steps]
-    return {"name": name, "rows": rows, "steps": steps, "quantiles": quantiles}
+    return {"name": name, "period": seasons[0][0] if seasons else None, "rows": rows, "steps": steps, "quantiles": quantiles}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     values = series()
-    golden = {"period": PERIOD, "values": values.tolist(), "shares": SHARES, "cases": [case(name, values) for name in FORMS]}
+    golden = {"values": values.tolist(), "shares": SHARES, "cases": [case(values, *form) for form in FORMS]}
     (parser.parse_args().out / "integrated.json").write_text(json.dumps(golden, indent=1) + "\n")
 
 
