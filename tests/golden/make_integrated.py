@@ -64,7 +64,7 @@ class Regression:
         return (y[-self.base] + f @ mean, scale, 2 * shape) if seen else None
 
 
-def weighted(regressions, scores, y, bool(seasons)):
+def weighted(regressions, scores, y, seasonal):
     for kind in (True, False) if seasonal else (False,):
         found = [(r, r.law(y), s) for r, s in zip(regressions, scores) if (r.base > 1) == kind]
         found = [one for one in found if one[1]]
