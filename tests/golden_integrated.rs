@@ -82,11 +82,15 @@ fn densities_are_those_of_the_reference() {
     }
 }
 
-/// The share of paths below a quantile is its own, up to four standard errors.
+/// The share of paths below a quantile is its own, up to four standard errors. Quantiles farther from the context's range than
+/// it is wide are left out: paths are held there.
 #[test]
 fn paths_have_the_laws_of_the_reference() {
     const PATHS: usize = 5000;
     let golden = read();
+    let least = golden.values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = golden.values.iter().copied().fold(0.0, f64::max);
+    let held = 2.0 * least - most..2.0 * most - least;
     for case in &golden.cases {
         let reading = forecaster(&case.name, case.period);
         let reading = reading.read(&context(&golden)).unwrap();
@@ -97,7 +101,8 @@ fn paths_have_the_laws_of_the_reference() {
         };
         let paths = reading.rollout(&settings, None, &|_| ()).unwrap().paths;
         for (&step, quantiles) in case.steps.iter().zip(&case.quantiles) {
-            for (&share, &quantile) in golden.shares.iter().zip(quantiles) {
+            let shares = golden.shares.iter().zip(quantiles);
+            for (&share, &quantile) in shares.filter(|(_, q)| held.contains(q)) {
                 let below = (0..PATHS).filter(|&path| paths[[path, step, 0]] < quantile);
                 let found = below.count() as f64 / PATHS as f64;
                 let error = (share * (1.0 - share) / PATHS as f64).sqrt();
