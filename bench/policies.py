@@ -71,13 +71,15 @@ def trained(program, folder, task):
 
 
 def finished(program, folder, title, seed, run):
-    """Result of a run: of before, where this program finished it, or of now."""
-    of_program = hashlib.sha256(Path(program).read_bytes()).hexdigest()[:12]
-    path = folder / of_program / f"{title.replace(', ', '-').replace(' ', '-')}-{seed}.json"
+    """Result of a run: of before, where this program and script finished it, or of now."""
+    of_both = hashlib.sha256(Path(program).read_bytes() + Path(__file__).read_bytes()).hexdigest()[:12]
+    path = folder / of_both / f"{title.replace(', ', '-').replace(' ', '-')}-{seed}.json"
     if not path.exists():
         result = run()
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result))
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(result))
+        unfinished.rename(path)
     return json.loads(path.read_text())
 
 

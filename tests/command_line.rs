@@ -1059,7 +1059,7 @@ fn probabilities_of_few_levels_are_in_the_table() {
     ]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("levels: valve takes 0, 1:"), "{said}");
+    assert!(said.contains("levels: valve takes 0, 1\n"), "{said}");
     let table = std::fs::read_to_string(path("y.csv")).unwrap();
     let head: Vec<&str> = table.lines().next().unwrap().split(',').collect();
     let column = |name: &str| head.iter().position(|found| *found == name).unwrap();

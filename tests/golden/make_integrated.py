@@ -13,6 +13,8 @@ from scipy.stats import t as student
 
 PERIOD, ROWS, AHEAD, DRAWS = 12, 84, 18, 200_000
 INTERCEPT, RIDGE, SHAPE, RATE, KEPT, UNSCORED = 0.1, 0.1, 0.5, 5e-7, 0.99, 4
+# Logarithms are in units of the axis' middle.
+MIDDLE = 5.0
 SHARES = 0.05, 0.25, 0.5, 0.75, 0.95
 # Name, seasons with the ones within them, logarithms, first row that is looked at.
 YEAR, QUARTER, YEAR_OF_QUARTERS = (12, []), (4, []), (12, [4])
@@ -64,18 +66,16 @@ class Regression:
         return (y[-self.base] + f @ mean, scale, 2 * shape) if seen else None
 
 
-def weighted(regressions, scores, y, seasonal):
-    for kind in (True, False) if seasonal else (False,):
-        found = [(r, r.law(y), s) for r, s in zip(regressions, scores) if (r.base > 1) == kind]
-        found = [one for one in found if one[1]]
-        if found:
-            weights = np.exp(np.array([s for *_, s in found]) - max(s for *_, s in found))
-            return [(r, law, w) for (r, law, _), w in zip(found, weights / weights.sum())]
-    return []
+def weighted(regressions, scores, y):
+    found = [(r, r.law(y), s) for r, s in zip(regressions, scores)]
+    found = [one for one in found if one[1]]
+    weights = np.exp(np.array([s for *_, s in found]) - max([s for *_, s in found], default=0.0))
+    return [(r, law, w) for (r, law, _), w in zip(found, weights / weights.sum())]
 
 
 def case(values, name, seasons, logarithms, begin):
-    y = np.log(values) if logarithms else values
+    read = (lambda x: MIDDLE * np.log(x / MIDDLE)) if logarithms else (lambda x: x)
+    y = read(values)
     regressions = [Regression(order, None, 0.0) for order in (1, 3)]
     for season in seasons:
         regressions += [Regression(order, season, first) for first in (0.0, 1.0) for order in (1, 3)]
@@ -83,11 +83,10 @@ def case(values, name, seasons, logarithms, begin):
     start = max(r.first for r in regressions) + UNSCORED
     rows = []
     for t in range(len(y)):
-        found = weighted(regressions, scores, y[:t], bool(seasons))
+        found = weighted(regressions, scores, y[:t])
         if found and t > begin and t % 3 == 0:
             edges = np.round(values[t] + np.array([-0.4, 0.0, 0.4]), 2)
-            read = np.log(edges) if logarithms else edges
-            below = sum(w * student.cdf((read - m) / s, v) for _, (m, s, v), w in found)
+            below = sum(w * student.cdf((read(edges) - m) / s, v) for _, (m, s, v), w in found)
             rows.append({"row": t, "positions": edges.tolist(), "below": below.tolist()})
         if t >= start:
             for i, r in enumerate(regressions):
@@ -96,7 +95,7 @@ def case(values, name, seasons, logarithms, begin):
                 scores[i] = KEPT * scores[i] + score
     random = np.random.default_rng(11)
     paths = []
-    found = weighted(regressions, scores, y, bool(seasons))
+    found = weighted(regressions, scores, y)
     counts = random.multinomial(DRAWS, [w for *_, w in found])
     for (r, _, _), count in zip(found, counts):
         mean, covariance, shape, rate, _ = r.posterior(y)
@@ -111,7 +110,7 @@ def case(values, name, seasons, logarithms, begin):
             past = np.concatenate([past, (past[:, -r.base] + step)[:, None]], axis=1)
         paths.append(past[:, len(y) :])
     paths = np.concatenate(paths)
-    paths = np.exp(paths) if logarithms else paths
+    paths = MIDDLE * np.exp(paths / MIDDLE) if logarithms else paths
     steps = [0, 5, 11, 17]
     quantiles = [np.quantile(paths[:, h], SHARES).round(6).tolist() for h in steps]
     return {"name": name, "period": seasons[0][0] if seasons else None, "rows": rows, "steps": steps, "quantiles": quantiles}

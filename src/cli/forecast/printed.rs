@@ -10,6 +10,7 @@ use crate::forecast::{PathWeight, Rollout};
 use crate::metrics::mean_and_std;
 use crate::output::{number, percent};
 use crate::study::Forecast;
+use crate::study::forecast::levels_by_name;
 
 /// Channels of which the leading experts are said one by one.
 const FEW_CHANNELS: usize = 6;
@@ -47,22 +48,13 @@ pub(super) fn leaders(forecasts: &[Forecast]) -> String {
 
 /// Variables that take few levels, with these; nothing if there are none.
 pub(super) fn levels(forecasts: &[Forecast]) -> String {
-    let named = forecasts.iter().flat_map(|f| f.names.iter().zip(&f.levels));
-    let mut found: Vec<(&String, Vec<f64>)> = Vec::new();
-    for (name, levels) in named.filter_map(|(name, levels)| Some((name, levels.as_ref()?))) {
-        match found.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, all)) => all.extend(levels),
-            None => found.push((name, levels.clone())),
-        }
+    let found = levels_by_name(forecasts);
+    if found.len() > FEW_CHANNELS {
+        return format!("levels: {} variables take few levels\n", found.len());
     }
-    let line = |(name, mut levels): (&String, Vec<f64>)| {
-        levels.sort_by(f64::total_cmp);
-        levels.dedup();
+    let line = |(name, levels): (&str, Vec<f64>)| {
         let shown: Vec<String> = levels.iter().map(f64::to_string).collect();
-        format!(
-            "levels: {name} takes {}: probabilities in the columns p(…)\n",
-            shown.join(", ")
-        )
+        format!("levels: {name} takes {}\n", shown.join(", "))
     };
     found.into_iter().map(line).collect()
 }

@@ -8,7 +8,7 @@ use clap::ArgMatches;
 
 use crate::baselines;
 use crate::forecast::Method;
-use crate::forecasters::ForecasterName;
+use crate::forecasters::{ForecasterName, ForecastersError, SEASONAL};
 use crate::model::ServerAddress;
 use given::Given;
 
@@ -207,9 +207,9 @@ const RULES: &[Rule] = &[
             .flatten()
     }),
     rule(&["period"], READING, |given| {
-        let seasonal = given.forecasters().iter().any(|name| name == "seasonal");
-        let reads = given.reads() || seasonal;
-        (!reads).then(|| "neither a language model nor seasonal is among the methods".to_owned())
+        let takes = |name: &String| SEASONAL.contains(&&name[..]);
+        let reads = given.reads() || given.forecasters().iter().any(takes);
+        (!reads).then(|| ForecastersError::NoReaderOfPeriod.to_string())
     }),
     rule(&["simulator"], READING, no_language),
     rule(

@@ -53,7 +53,7 @@ pub enum LearningError {
     Rates,
     /// A weight of states out of range, or without recordings or a weight of the values.
     #[error(
-        "the weight of states is from 0 to 1000000, with recordings (`offline=`) and a weight of the values"
+        "the weight of states is from 0 to 100, with recordings (`offline=`) and a weight of the values"
     )]
     StateWeight,
     /// A dropout rate out of range.

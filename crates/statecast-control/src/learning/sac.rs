@@ -159,10 +159,12 @@ impl Sac {
     }
 
     /// Makes the pairs of a buffer those whose actions the actor keeps near to, if [`SacSettings::state_weight`] is set. Until
-    /// then these are the batches' actions.
+    /// then, and with an empty buffer, these are the batches' actions. An update compares its batch with all pairs.
     pub fn keep_near(&mut self, recorded: &ReplayBuffer) {
+        let weight = self.settings.state_weight;
+        let weight = weight.filter(|_| !recorded.is_empty());
         let pairs = |weight| Arc::new(RecordedPairs::new(recorded, &self.actor, weight));
-        self.recorded = self.settings.state_weight.map(pairs);
+        self.recorded = weight.map(pairs);
     }
 
     /// Returns the coefficient of the entropy (alpha).

@@ -184,7 +184,9 @@ impl TrainingSettings {
             return Err(LearningError::Rates);
         }
         let near = agent.state_weight.is_none_or(|weight| {
-            (0.0..=1e6).contains(&weight) && agent.value_weight.is_some() && self.offline.is_some()
+            (0.0..=100.0).contains(&weight)
+                && agent.value_weight.is_some()
+                && self.offline.is_some()
         });
         if !near {
             return Err(LearningError::StateWeight);

@@ -59,8 +59,13 @@ pub fn named(name: &str) -> Option<Arc<dyn Predictor>> {
     of_season(name, None)
 }
 
-/// Returns the baseline of a name, if any, where a season of so many rows is known: `seasonal`, `sari` and `log-sari` look
-/// for none.
+/// Returns the baseline of a name, if any, where a season of so many rows, at least two, is known: `seasonal` looks for none,
+/// `sari` and `log-sari` for longer ones.
+///
+/// ```
+/// use statecast::baselines::named_with_period;
+/// assert_eq!(named_with_period("sari", 12).unwrap().name(), "sari");
+/// ```
 pub fn named_with_period(name: &str, rows: usize) -> Option<Arc<dyn Predictor>> {
     of_season(name, Some(rows))
 }

@@ -131,7 +131,11 @@ pub struct Rollout {
 }
 
 impl Rollout {
-    /// Share of the paths, of those on which a variable is defined, whose value at a step is a level.
+    /// Share of the paths, of those on which a variable is defined, whose value at a step is a level; `NaN` if it is defined on
+    /// none.
+    ///
+    /// # Panics
+    /// If there is no such step or variable.
     pub fn share_at(&self, step: usize, variable: usize, level: f64) -> f64 {
         let values = self.paths.slice(s![.., step, variable]);
         let defined = values.iter().filter(|x| !x.is_nan()).count();

@@ -11,8 +11,9 @@ mod units;
 use std::sync::{Arc, OnceLock};
 
 pub use error::ForecastersError;
+use name::MLP;
+pub use name::SEASONAL;
 pub use name::{ForecasterName, NameError};
-use name::{MLP, SEASONAL};
 pub use system::System;
 pub use units::other_units;
 

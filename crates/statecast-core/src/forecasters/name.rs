@@ -22,7 +22,7 @@ pub enum NameError {
 const MIXTURE: &str = "mixture";
 
 /// The baselines that a known season is told to.
-pub(super) const SEASONAL: [&str; 3] = ["seasonal", "sari", "log-sari"];
+pub const SEASONAL: [&str; 3] = ["seasonal", "sari", "log-sari"];
 
 /// The baseline that other recordings train.
 pub(super) const MLP: &str = "mlp";

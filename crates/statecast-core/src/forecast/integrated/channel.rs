@@ -7,8 +7,9 @@ use rand::rngs::ChaCha8Rng;
 
 use super::Differences;
 use super::seasons::Season;
+use super::units::Units;
 use crate::codec::BIN_COUNT;
-use crate::density::Mass;
+use crate::density::{Mass, normal_quantile};
 use crate::experts::{Prior, Regression, Sampled, Student};
 
 /// Numbers of lagged differences.
@@ -30,9 +31,11 @@ const UNSCORED: usize = 4;
 const FIRST_SEARCH: usize = 16;
 const GROWTH: f64 = 1.25;
 
-/// Least value, as a share of the largest, of a channel whose logarithms are taken: nearer to zero they are all that
-/// counts.
-const NEAR_ZERO: f64 = 0.02;
+/// Share of a density below which a regression is left out of it.
+const NEGLIGIBLE: f64 = 1e-6;
+
+/// Size of steps of a channel of which two positions were not seen, in axis units.
+const UNKNOWN_STEP: f64 = 1.0;
 
 /// One channel by itself.
 #[derive(Clone)]
@@ -47,6 +50,8 @@ pub(super) struct Channel {
     /// Of all positions.
     least: f64,
     largest: f64,
+    /// Sum of the squares of all steps, and their number.
+    steps: (f64, usize),
     /// The seasons that were found, and rows of the run in which they were.
     seasons: Vec<Season>,
     searched: usize,
@@ -79,8 +84,7 @@ pub(super) struct Path {
 struct Lags<'l> {
     past: &'l [f64],
     own: &'l [f64],
-    /// Position of zero, where logarithms are taken, and the least distance to it.
-    zero: Option<(f64, f64)>,
+    units: Units,
 }
 
 impl Lags<'_> {
@@ -92,29 +96,11 @@ impl Lags<'_> {
     fn get(&self, lag: usize) -> f64 {
         let position = match self.own.len().checked_sub(lag) {
             Some(i) => self.own[i],
-            None => self.past[self.past.len() + self.own.len() - lag],
+            None => self.past[self.len() - lag],
         };
-        self.read(position)
-    }
-
-    fn read(&self, position: f64) -> f64 {
-        match self.zero {
-            Some((zero, least)) => (position - zero).max(least).ln(),
-            None => position,
-        }
-    }
-
-    /// The position of a value as it is read.
-    fn position(&self, value: f64) -> f64 {
-        match self.zero {
-            Some((zero, _)) => zero + value.min(MAX_LOG).exp(),
-            None => value,
-        }
+        self.units.read(position)
     }
 }
-
-/// Largest logarithm of a path: its exponential is far off any axis.
-const MAX_LOG: f64 = 100.0;
 
 impl Component {
     /// `first` is the expected weight of the last lag.
@@ -133,15 +119,11 @@ impl Component {
         }
     }
 
-    fn is_seasonal(&self) -> bool {
-        self.base > 1
-    }
-
     /// Rows before a row that the regression learns.
     fn needs(&self) -> usize {
         let counts = |lag: &&usize| self.base == 1 || **lag < self.base;
         let farthest = self.lags.iter().filter(counts).max();
-        self.base + farthest.copied().unwrap_or(0) + 1
+        self.base.saturating_add(farthest.copied().unwrap_or(0) + 1)
     }
 
     /// What the next value is a difference to, and the features of that difference; lags that do not exist are zero.
@@ -180,6 +162,7 @@ impl Channel {
             past: Arc::default(),
             least: f64::INFINITY,
             largest: f64::NEG_INFINITY,
+            steps: (0.0, 0),
             seasons: given
                 .filter(|_| differences.are_seasonal())
                 .map(Season::of)
@@ -202,34 +185,38 @@ impl Channel {
         }
     }
 
-    /// Position of zero, if logarithms are taken, and the least distance to it.
-    fn logarithms(&self) -> Option<(f64, f64)> {
-        let zero = self.zero.filter(|_| self.differences.are_of_logarithms())?;
-        let (least, largest) = (self.least - zero, self.largest - zero);
-        (least > NEAR_ZERO * largest).then_some((zero, NEAR_ZERO * least))
+    fn units(&self) -> Units {
+        let zero = self.zero.filter(|_| self.differences.are_of_logarithms());
+        let logarithms = zero.and_then(|zero| Units::logarithms(zero, self.least, self.largest));
+        logarithms.unwrap_or(Units::Positions)
     }
 
     fn lags<'l>(&'l self, rows: usize, own: &'l [f64]) -> Lags<'l> {
         Lags {
             past: &self.past[..rows],
             own,
-            zero: self.logarithms(),
+            units: self.units(),
         }
     }
 
     /// Learns the next position.
     pub(super) fn learn(&mut self, position: f64, begins: bool) {
-        let logarithms = self.logarithms().is_some();
+        let logarithms = self.units() != Units::Positions;
         self.least = self.least.min(position);
         self.largest = self.largest.max(position);
         if begins {
             self.past = Arc::default();
         }
+        if let Some(last) = self.past.last() {
+            self.steps.0 += (position - last).powi(2);
+            self.steps.1 += 1;
+        }
         Arc::make_mut(&mut self.past).push(position);
-        let lost = logarithms && self.logarithms().is_none();
+        let lost = logarithms && self.units() == Units::Positions;
         if lost {
             self.searched = 0;
         }
+        // What was learned of other seasons or units says nothing of these; earlier runs are not kept.
         if self.finds_another_season() || lost {
             self.forget();
             (0..self.past.len()).for_each(|row| self.learn_row(row));
@@ -246,8 +233,8 @@ impl Channel {
             return false;
         }
         self.searched = rows;
-        let lags = self.lags(0, &self.past);
-        let values: Vec<f64> = self.past.iter().map(|&y| lags.read(y)).collect();
+        let units = self.units();
+        let values: Vec<f64> = self.past.iter().map(|&y| units.read(y)).collect();
         let found = Season::find(&values, self.given);
         let another = found != self.seasons;
         self.seasons = found;
@@ -258,7 +245,7 @@ impl Channel {
     fn learn_row(&mut self, row: usize) {
         let mut regressions = std::mem::take(&mut self.regressions);
         let lags = self.lags(row, &[]);
-        let x = lags.read(self.past[row]);
+        let x = lags.units.read(self.past[row]);
         let all = regressions.iter().map(Component::needs).max();
         if all.is_some_and(|all| row >= all + UNSCORED) {
             for component in &mut regressions {
@@ -277,18 +264,12 @@ impl Channel {
         self.regressions = regressions;
     }
 
-    /// Regressions that predict the next value, with their weights, which sum to one; seasonal ones if there are.
+    /// Regressions that predict the next value, with their weights, which sum to one.
     fn weighted(&self, lags: &Lags) -> Vec<(usize, Student, f64)> {
-        let predicted = |seasonal: bool| -> Vec<(usize, Student)> {
-            let own = self.regressions.iter().enumerate();
-            let own = own.filter(|(_, component)| component.is_seasonal() == seasonal);
-            own.filter_map(|(i, component)| Some((i, component.predict(lags)?)))
-                .collect()
-        };
-        let mut found = predicted(true);
-        if found.is_empty() {
-            found = predicted(false);
-        }
+        let all = self.regressions.iter().enumerate();
+        let found: Vec<(usize, Student)> = all
+            .filter_map(|(i, component)| Some((i, component.predict(lags)?)))
+            .collect();
         let scores = found.iter().map(|&(i, _)| self.regressions[i].score);
         let best = scores.fold(f64::NEG_INFINITY, f64::max);
         let weight = |i: usize| (self.regressions[i].score - best).exp();
@@ -301,17 +282,18 @@ impl Channel {
     pub(super) fn density(&self, path: Option<&Path>) -> Vec<f32> {
         let mut mass = Mass::default();
         let lags = self.lags_of(path);
-        for (_, student, weight) in self.weighted(&lags) {
-            match lags.zero {
-                None => mass.add_student(weight, student.location, student.scale, student.freedom),
-                Some((zero, _)) => mass.add(weight, 0..BIN_COUNT, |position| {
-                    let value = position - zero;
-                    if value > 0.0 {
-                        student.cdf(value.ln())
-                    } else {
-                        0.0
-                    }
-                }),
+        let weighted = self.weighted(&lags).into_iter();
+        for (_, student, weight) in weighted.filter(|(.., weight)| *weight > NEGLIGIBLE) {
+            match lags.units {
+                Units::Positions => {
+                    mass.add_student(weight, student.location, student.scale, student.freedom);
+                }
+                Units::Logarithms { zero, .. } => {
+                    mass.add(weight, 0..BIN_COUNT, |position| match position > zero {
+                        true => student.cdf(lags.units.read(position)),
+                        false => 0.0,
+                    });
+                }
             }
         }
         mass.density().collect()
@@ -347,19 +329,33 @@ impl Channel {
 
     /// The next position of a path at a level of its distribution; `None` if nothing is known.
     pub(super) fn draw(&self, path: &Path, level: f64) -> Option<f64> {
-        let (component, sampled) = path.component.as_ref()?;
         let lags = self.lags_of(Some(path));
-        let (base, features) = match self.regressions[*component].features(&lags) {
-            Some(found) => found,
-            // A path that has just begun goes on from its last value.
-            None if lags.len() > 0 => (lags.get(1), Vec::new()),
-            None => return None,
-        };
-        Some(lags.position(base + sampled.value(&features, level)))
+        let of_regression = path.component.as_ref().and_then(|(component, sampled)| {
+            let (base, features) = self.regressions[*component].features(&lags)?;
+            Some(lags.units.position(base + sampled.value(&features, level)))
+        });
+        of_regression.or_else(|| {
+            // No regression knows such a past: on from the last position by a step as large as others were.
+            let last = path.own.last().or(lags.past.last())?;
+            let step = match self.steps {
+                (_, 0) => UNKNOWN_STEP,
+                (squares, count) => (squares / count as f64).sqrt(),
+            };
+            Some(last + step * normal_quantile(level))
+        })
     }
 }
 
 impl Path {
+    /// One that goes on from where another is.
+    pub(super) fn after(self, other: &Self) -> Self {
+        Self {
+            own: other.own.clone(),
+            begun: other.begun,
+            ..self
+        }
+    }
+
     /// Goes on with a position.
     pub(super) fn advance(&mut self, position: f64) {
         self.own.push(position);
@@ -402,7 +398,7 @@ mod tests {
         let expected = 1.03f64.powi(60);
         assert!((next(&channel) / expected - 1.0).abs() < 1e-3);
         channel.learn(0.0, false);
-        assert_eq!(channel.logarithms(), None);
+        assert_eq!(channel.units(), Units::Positions);
         let anew = learned(Differences::Seasonal, growing.into_iter().chain([0.0]));
         assert_eq!(channel.regressions.len(), anew.regressions.len());
         assert_eq!(next(&channel), next(&anew));
@@ -414,8 +410,6 @@ mod tests {
         let mut channel = learned(Differences::Seasonal, (0..80).map(|t| season[t % 4]));
         assert!((next(&channel) - season[0]).abs() < 0.01);
         channel.learn(4.0, true);
-        // No season is known there: on from the last value.
-        assert!((next(&channel) - 4.0).abs() < 6.0);
         assert_eq!(channel.lags_of(None).len(), 1);
         let mut path = channel.path(&mut ChaCha8Rng::seed_from_u64(1));
         path.begin();

@@ -6,6 +6,7 @@
 
 mod channel;
 mod seasons;
+mod units;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use channel::{Channel, Path};
 pub enum Differences {
     /// Differences to the last value.
     Plain,
-    /// Differences to the value one season before; to the last value as long as no season is found.
+    /// Differences to the value one season before, once one is found, beside those to the last value.
     Seasonal,
     /// Those of logarithms, where all values lie above zero and not close to it: growth and seasons that multiply.
     SeasonalOfLogarithms,
@@ -75,8 +76,9 @@ impl Integrated {
         }
     }
 
-    /// The same, with a season of so many rows if they are known.
+    /// The same, with a season of so many rows if they are known; there is none of fewer than two.
     pub fn with_period(self, period: Option<usize>) -> Self {
+        let period = period.filter(|&rows| rows > 1);
         Self { period, ..self }
     }
 }
@@ -183,10 +185,10 @@ impl Continuation for State {
     }
 
     fn begin(&mut self, paths: &[usize]) {
-        for (i, path) in self.paths.iter_mut().enumerate() {
-            if paths.contains(&(i % self.count)) {
-                path.begin();
-            }
+        for c in 0..self.channels.len() {
+            paths
+                .iter()
+                .for_each(|path| self.paths[c * self.count + path].begin());
         }
     }
 
@@ -194,7 +196,12 @@ impl Continuation for State {
         let mut forked = Vec::with_capacity(self.channels.len() * paths.count);
         for (c, channel) in self.channels.iter().enumerate() {
             for number in paths.first..paths.first + paths.count {
-                forked.push(channel.path(&mut paths.random(number, c)));
+                let path = channel.path(&mut paths.random(number, c));
+                let before = self.paths.get(c * self.count);
+                forked.push(match before {
+                    Some(before) => path.after(before),
+                    None => path,
+                });
             }
         }
         Ok(Box::new(Self {

@@ -194,7 +194,10 @@ impl Context {
             steps,
             self.forecasters.judging.origins,
         );
-        let mut trial = Trial::new(forecasters.samplers(1 + others.len()), forecasters.judging);
+        let mut trial = Trial::new(
+            forecasters.samplers(1 + others.len(), !origins.is_empty()),
+            forecasters.judging,
+        );
         for (i, origin) in origins.iter().map(|i| first + i).enumerate() {
             if i > 0 {
                 trial.leave_out_hopeless();
@@ -361,7 +364,9 @@ impl Continuation for Context {
             steps,
             self.forecasters.judging.origins,
         );
-        let samplers = self.forecasters.samplers(1 + self.forecasters.others.len());
+        let samplers = self
+            .forecasters
+            .samplers(1 + self.forecasters.others.len(), !origins.is_empty());
         origins.len() * path_steps(&samplers, self.first.batch(), steps)
     }
 

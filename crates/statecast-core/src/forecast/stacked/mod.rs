@@ -175,9 +175,13 @@ impl Stacked {
         self
     }
 
-    /// The samplers of so many forecasters.
-    fn samplers(&self, forecasters: usize) -> Vec<Sampler> {
-        Sampler::all(forecasters, self.trusted, self.judging)
+    /// The samplers of so many forecasters. Without backtests the trusted one is.
+    fn samplers(&self, forecasters: usize, are_backtested: bool) -> Vec<Sampler> {
+        let judging = match are_backtested {
+            true => self.judging,
+            false => Judging::FORECASTS,
+        };
+        Sampler::all(forecasters, self.trusted, judging)
     }
 
     /// The forecasters of a context.

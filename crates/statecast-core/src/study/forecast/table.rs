@@ -1,20 +1,29 @@
 //! The table of a forecast: one row an episode, future, step and variable.
 
+use std::collections::BTreeMap;
+
 use super::{Forecast, FutureForecast};
 use crate::forecast::Levels;
 use crate::output::{Column, Table};
 use crate::recording::TimeStamp;
 
+/// Most columns of levels: of more there are none.
+const MAX_LEVELS: usize = 40;
+
 /// Numbers of a row: what was observed if it was held back, mean, standard deviation, quantiles, ends of the simultaneous band, and
-/// the shares of paths on each level of names that take few.
+/// the shares of paths on each level of names that take few, unless all names together have more than 40.
 pub fn table(forecasts: &[Forecast], levels: &Levels) -> Table {
-    let all = forecasts.iter().flat_map(|forecast| &forecast.levels);
-    let mut taken: Vec<f64> = all.flatten().flatten().copied().collect();
+    let levels_of = levels_by_name(forecasts);
+    let mut taken: Vec<f64> = levels_of.values().flatten().copied().collect();
     taken.sort_by(f64::total_cmp);
     taken.dedup();
+    if taken.len() > MAX_LEVELS {
+        taken.clear();
+    }
     let mut rows = Rows {
         shares: vec![Vec::new(); taken.len()],
         taken,
+        levels_of,
         episodes: Vec::new(),
         futures: Vec::new(),
         steps: Vec::new(),
@@ -34,7 +43,25 @@ pub fn table(forecasts: &[Forecast], levels: &Levels) -> Table {
     rows.table(levels, forked, held_out)
 }
 
-struct Rows {
+/// Levels of every name that takes few, those of all episodes together.
+pub fn levels_by_name(forecasts: &[Forecast]) -> BTreeMap<&str, Vec<f64>> {
+    let mut found: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for forecast in forecasts {
+        for (name, levels) in forecast.names.iter().zip(&forecast.levels) {
+            if let Some(levels) = levels {
+                let of_name = found.entry(name).or_default();
+                // There is one zero.
+                of_name.extend(levels.iter().map(|level| level + 0.0));
+                of_name.sort_by(f64::total_cmp);
+                of_name.dedup();
+            }
+        }
+    }
+    found
+}
+
+struct Rows<'f> {
+    levels_of: BTreeMap<&'f str, Vec<f64>>,
     episodes: Vec<String>,
     futures: Vec<String>,
     steps: Vec<i64>,
@@ -49,7 +76,7 @@ struct Rows {
     shares: Vec<Vec<f64>>,
 }
 
-impl Rows {
+impl Rows<'_> {
     fn add(&mut self, forecast: &Forecast, future: &FutureForecast, levels: &Levels) {
         let summary = future.rollout.summary(levels);
         for ((h, v), &mean) in summary.mean.indexed_iter() {
@@ -69,9 +96,9 @@ impl Rows {
             let numbers = numbers.chain(quantiles).chain(band);
             let columns = self.numbers.iter_mut().zip(numbers);
             columns.for_each(|(column, number)| column.push(number));
-            let own = forecast.levels[v].as_deref().unwrap_or_default();
+            let own = self.levels_of.get(&forecast.names[v][..]);
             for (&level, column) in self.taken.iter().zip(&mut self.shares) {
-                column.push(match own.contains(&level) {
+                column.push(match own.is_some_and(|own| own.contains(&level)) {
                     true => future.rollout.share_at(h, v, level),
                     false => f64::NAN,
                 });
