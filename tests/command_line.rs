@@ -1078,3 +1078,38 @@ fn probabilities_of_few_levels_are_in_the_table() {
         }
     }
 }
+
+/// Fault: a season that is known was refused for all but one of the forecasters that take it.
+#[test]
+fn known_seasons_are_for_all_that_take_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.csv").display().to_string();
+    let rows = (0..60).map(|t| format!("{}\n", t % 6 + t / 20));
+    std::fs::write(&path, format!("sold\n{}", rows.collect::<String>())).unwrap();
+    let period = |experts| {
+        vec![
+            "forecast",
+            &path,
+            "--horizon",
+            "4",
+            "--period",
+            "6",
+            "--experts",
+            experts,
+            "--output",
+            "-",
+        ]
+    };
+    for experts in ["seasonal", "sari", "log-sari"] {
+        let output = statecast(&period(experts));
+        assert!(
+            output.status.success(),
+            "{experts}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    fails(
+        &period("ari"),
+        "--period has no effect: neither a language model nor one of seasonal, sari",
+    );
+}

@@ -279,3 +279,27 @@ fn a_forecaster_of_densities_only_draws_no_paths() {
     assert_eq!(linear, 0.0);
     assert!(quadratic > 2.0 * persistence, "{quadratic} {persistence}");
 }
+
+/// Forecasters of a channel's past alone join where nothing acts, and only there.
+#[test]
+fn undriven_forecasters_draw_paths_where_there_are_no_actions() {
+    let pool = Stacked::new(named("persistence").unwrap(), Vec::new());
+    let pool = Arc::new(pool.with_undriven(vec![named("linear").unwrap()]));
+    let weight = |context: &Variables| {
+        let forecaster = Forecaster::of(pool.clone(), Settings::default());
+        let reading = forecaster.read(context).unwrap();
+        let future = KnownFuture(Array2::zeros((20, context.actions.ncols())));
+        reading
+            .rollout(&settings(8, 8), Some(&future), &|_| ())
+            .unwrap();
+        weight_of(&reading, "linear")
+    };
+    let driven = pushed(150);
+    let alone = Variables::new(
+        driven.names.clone(),
+        driven.roles.clone(),
+        driven.values.clone(),
+    );
+    assert_eq!(weight(&driven), 0.0);
+    assert!(weight(&alone) > 0.5, "{}", weight(&alone));
+}
