@@ -101,7 +101,8 @@ impl RecordedPairs {
         let (states, width) = (self.center.len(), actor.actions());
         let rows = actions.len() / width;
         let view = |values, columns| {
-            ArrayView2::from_shape((rows, columns), values).expect("rows have all columns")
+            ArrayView2::from_shape((rows, columns), values)
+                .expect("transitions and batches have the agent's widths")
         };
         let (observations, actions) = (view(observations, states), view(actions, width));
         Array2::from_shape_fn((rows, states + width), |(row, column)| {

@@ -160,6 +160,9 @@ impl Sac {
 
     /// Makes the pairs of a buffer those whose actions the actor keeps near to, if [`SacSettings::state_weight`] is set. Until
     /// then, and with an empty buffer, these are the batches' actions. An update compares its batch with all pairs.
+    ///
+    /// # Panics
+    /// If its transitions have other widths than the agent.
     pub fn keep_near(&mut self, recorded: &ReplayBuffer) {
         let weight = self.settings.state_weight;
         let weight = weight.filter(|_| !recorded.is_empty());
