@@ -1100,7 +1100,13 @@ fn known_seasons_are_for_all_that_take_them() {
             "-",
         ]
     };
-    for experts in ["seasonal", "sari", "log-sari"] {
+    for experts in [
+        "seasonal",
+        "sari",
+        "log-sari",
+        "harmonic",
+        "log-harmonic-ari",
+    ] {
         let output = statecast(&period(experts));
         assert!(
             output.status.success(),
@@ -1112,7 +1118,7 @@ fn known_seasons_are_for_all_that_take_them() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
-        said.contains("--period has no effect") && said.contains("seasonal, sari and log-sari"),
+        said.contains("--period has no effect") && said.contains("seasonal, sari, log-sari"),
         "{said}"
     );
 }

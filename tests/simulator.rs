@@ -763,7 +763,7 @@ while read line; do echo '{"error": "state is terminal"}'; done
         for (flag, says) in [
             (
                 period,
-                "neither a language model nor one of seasonal, sari and log-sari is among the methods",
+                "neither a language model nor one of seasonal, sari, log-sari",
             ),
             (simulator, "no language model takes part"),
         ] {

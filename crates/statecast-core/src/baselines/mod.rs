@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::dynamics::Dynamics;
 use crate::experts::ExpertKind;
-use crate::forecast::{Differences, Integrated, Online, Predictor, Variables};
+use crate::forecast::{Form, Online, Predictor, Univariate, Variables};
 
 use autoregression::Orders;
 use channels::{PerChannel, Rule};
@@ -31,7 +31,7 @@ use persistence::Increments;
 use transition::OneStepModel;
 
 /// Names of the baselines, for [`named`].
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 19] = [
     "persistence",
     "mean",
     "ar",
@@ -47,6 +47,10 @@ pub const NAMES: [&str; 15] = [
     "ari",
     "sari",
     "log-sari",
+    "harmonic",
+    "log-harmonic",
+    "harmonic-ari",
+    "log-harmonic-ari",
 ];
 
 /// Returns the baseline of a name, if any.
@@ -60,7 +64,7 @@ pub fn named(name: &str) -> Option<Arc<dyn Predictor>> {
 }
 
 /// Returns the baseline of a name, if any, where a season of so many rows, at least two, is known: `seasonal` looks for none,
-/// `sari` and `log-sari` for longer ones.
+/// [regressions of a channel's own past](Univariate) for longer ones.
 ///
 /// ```
 /// use statecast::baselines::named_with_period;
@@ -71,9 +75,6 @@ pub fn named_with_period(name: &str, rows: usize) -> Option<Arc<dyn Predictor>> 
 }
 
 fn of_season(name: &str, period: Option<usize>) -> Option<Arc<dyn Predictor>> {
-    let integrated = |differences| -> Arc<dyn Predictor> {
-        Arc::new(Integrated::of(differences).with_period(period))
-    };
     // Smoothing applies until a period or similar past rows are found.
     let seasonal = Online::first("seasonal", &[ExpertKind::Seasonal, ExpertKind::Smoothing]);
     Some(match name {
@@ -93,10 +94,10 @@ fn of_season(name: &str, period: Option<usize>) -> Option<Arc<dyn Predictor>> {
         },
         "analogue" => expert("analogue", &[ExpertKind::Analogue, ExpertKind::Smoothing]),
         "scales" => Arc::new(Online::scales()),
-        "ari" => integrated(Differences::Plain),
-        "sari" => integrated(Differences::Seasonal),
-        "log-sari" => integrated(Differences::SeasonalOfLogarithms),
-        _ => return None,
+        _ => {
+            let form = Form::ALL.into_iter().find(|form| form.name() == name)?;
+            Arc::new(Univariate::of(form).with_period(period))
+        }
     })
 }
 

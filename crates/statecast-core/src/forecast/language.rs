@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ndarray::{Array2, Array3, s};
 
 use super::{
-    Continuation, Densities, Differences, ForecastError, Hinted, Integrated, Knowledge, Method,
-    Observed, Online, Paths, Point, Predictor, Residual, Session, Settings, Stacked, Start,
-    Temperature, Tolerance,
+    Continuation, Densities, ForecastError, Form, Hinted, Knowledge, Method, Observed, Online,
+    Paths, Point, Predictor, Residual, Session, Settings, Stacked, Start, Temperature, Tolerance,
+    Univariate,
 };
 use crate::codec::{BIN_COUNT, Bin, Grid};
 use crate::experts::ExpertKind;
@@ -141,8 +141,8 @@ impl Language {
 
 /// Forecasters of channels that no action drives: what has a trend, a season, a level that moves.
 fn undriven(knowledge: &Knowledge) -> Vec<Arc<dyn Predictor>> {
-    let of = |differences| Integrated::of(differences).with_period(knowledge.period());
-    let all = Differences::ALL.map(of);
+    let of = |form| Univariate::of(form).with_period(knowledge.period());
+    let all = Form::ALL.map(of);
     all.map(|one| Arc::new(one) as Arc<dyn Predictor>).to_vec()
 }
 

@@ -14,7 +14,6 @@ mod episode_control;
 mod expert_paths;
 mod forecaster;
 mod hinted;
-mod integrated;
 mod language;
 mod levels;
 mod long_context;
@@ -31,6 +30,7 @@ mod stacked;
 mod summary;
 mod tails;
 mod transition;
+mod univariate;
 mod variables;
 
 use bounds::Clipped;
@@ -41,7 +41,6 @@ pub use episode_control::{EpisodeControl, EpisodeSteps};
 pub use expert_paths::Knowledge;
 pub use forecaster::{Forecaster, Method, Settings};
 pub use hinted::Hinted;
-pub use integrated::{Differences, Integrated};
 pub use language::Language;
 pub use mixture::{Mixture, MixtureWeights};
 pub use one_step::{NextRow, OneStep};
@@ -56,6 +55,7 @@ pub use simultaneous::{Level, SimultaneousBand, WholePaths};
 pub use stacked::{PathWeight, Stacked};
 pub use statecast_lm::decode::{Session, Temperature, TemperatureError, Tolerance};
 pub use summary::{Levels, Summary};
+pub use univariate::{Form, Univariate};
 pub use variables::{ChannelParts, RewardRow, Role, Variables};
 
 /// Why a forecast cannot be made.

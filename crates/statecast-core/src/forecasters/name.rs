@@ -22,7 +22,15 @@ pub enum NameError {
 const MIXTURE: &str = "mixture";
 
 /// The baselines that a known season is told to.
-pub const SEASONAL: [&str; 3] = ["seasonal", "sari", "log-sari"];
+pub const SEASONAL: [&str; 7] = [
+    "seasonal",
+    "sari",
+    "log-sari",
+    "harmonic",
+    "log-harmonic",
+    "harmonic-ari",
+    "log-harmonic-ari",
+];
 
 /// The baseline that other recordings train.
 pub(super) const MLP: &str = "mlp";

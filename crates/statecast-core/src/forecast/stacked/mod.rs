@@ -95,7 +95,7 @@ impl Judging {
     /// Of paths that no action drives. Forecasters of many kinds can be right there, none more likely than another: which of
     /// them is takes more origins to tell, and two kinds that were right so far are safer than one.
     const UNDRIVEN: Self = Self {
-        origins: 4,
+        origins: 6,
         caution: 0.1,
         prior_of_others: 1.0,
         spreads_of_others: &SPREADS,

@@ -1,7 +1,7 @@
-"""Densities and paths of integrated autoregressions by batch algebra in NumPy: python tests/golden/make_integrated.py [--out FOLDER]
+"""Densities and paths of regressions of a channel on its own past, by batch algebra in NumPy: python tests/golden/make_univariate.py [--out FOLDER]
 
 Every row's posterior is that of all rows before it in closed form; nothing is updated. Paths are simulated from the posterior
-after the last row. In the last case a season of four rows is known, and that of twelve is found around it. Writes integrated.json.
+after the last row. In the last case a season of four rows is known, and that of twelve is found around it. Writes univariate.json.
 """
 
 import argparse
@@ -16,6 +16,7 @@ INTERCEPT, RIDGE, SHAPE, RATE, KEPT, UNSCORED = 0.1, 0.1, 0.5, 5e-7, 0.99, 4
 # Logarithms are in units of the axis' middle.
 MIDDLE = 5.0
 SHARES = 0.05, 0.25, 0.5, 0.75, 0.95
+HARMONICS = 8
 # Name, seasons with the ones within them, logarithms, first row that is looked at.
 YEAR, QUARTER, YEAR_OF_QUARTERS = (12, []), (4, []), (12, [4])
 FORMS = [
@@ -23,6 +24,10 @@ FORMS = [
     ("sari", [YEAR], False, 20),
     ("log-sari", [YEAR], True, 20),
     ("sari", [QUARTER, YEAR_OF_QUARTERS], False, 50),
+    ("harmonic", [YEAR], False, 20),
+    ("log-harmonic", [QUARTER, YEAR_OF_QUARTERS], True, 50),
+    ("harmonic-ari", [YEAR], False, 20),
+    ("log-harmonic-ari", [QUARTER, YEAR_OF_QUARTERS], True, 50),
 ]
 
 
@@ -35,23 +40,34 @@ def series():
 
 
 class Regression:
-    def __init__(self, order, season, first):
-        self.base, within = season or (1, [])
-        self.lags = [*range(1, order + 1), *within, *([self.base] if season else [])]
-        self.prior = np.zeros(len(self.lags) + 1)
+    """Differences to the value `base` rows before, to the axis' middle if that is zero, on such differences and on waves."""
+
+    def __init__(self, base, lags, needed, middle=0.0, wave=0, first=0.0):
+        self.base, self.lags, self.middle, self.wave = base, lags, middle, wave
+        self.harmonics = range(1, min(HARMONICS, wave // 2) + 1)
+        self.prior = np.zeros(len(lags) + 1 + 2 * len(self.harmonics))
         self.prior[0] = first
-        self.first = self.base + max([order, *within]) + 1
+        self.first = base + needed + 1
+
+    def difference(self, y, lag):
+        return y[..., -lag] - (y[..., -lag - self.base] if self.base else self.middle)
 
     def features(self, y):
-        """Of the value after `y`; differences that reach before the first value are zero."""
-        of = lambda lag: y[-lag] - y[-lag - self.base] if lag + self.base <= len(y) else 0.0
-        return np.array([*map(of, self.lags), INTERCEPT])
+        """Of the values after `y`; differences that reach before the first value are zero."""
+        rows = y.shape[-1]
+        angles = [2 * np.pi * k * rows / self.wave for k in self.harmonics]
+        of = [self.difference(y, lag) if lag + self.base <= rows else np.zeros(y.shape[:-1]) for lag in self.lags]
+        constant = [INTERCEPT, *(f(angle) for angle in angles for f in (np.cos, np.sin))]
+        return np.stack([*of, *(np.full(y.shape[:-1], x) for x in constant)], axis=-1)
+
+    def origin(self, y):
+        return y[..., -self.base] if self.base else self.middle
 
     def posterior(self, y):
         """Mean, covariance per variance of the noise, and shape and rate of that variance."""
         rows = range(self.first, len(y))
         x = np.array([self.features(y[:t]) for t in rows]).reshape(len(rows), len(self.prior))
-        d = np.array([y[t] - y[t - self.base] for t in rows])
+        d = np.array([y[t] - self.origin(y[:t]) for t in rows])
         covariance = np.linalg.inv(x.T @ x + RIDGE * np.eye(len(self.prior)))
         mean = covariance @ (x.T @ d + RIDGE * self.prior)
         rest = ((d - x @ mean) ** 2).sum() + RIDGE * ((mean - self.prior) ** 2).sum()
@@ -63,7 +79,29 @@ class Regression:
         mean, covariance, shape, rate, seen = self.posterior(y)
         f = self.features(y)
         scale = np.sqrt(rate / shape * (1 + f @ covariance @ f))
-        return (y[-self.base] + f @ mean, scale, 2 * shape) if seen else None
+        return (self.origin(y) + f @ mean, scale, 2 * shape) if seen else None
+
+
+def regressions_of(name, seasons, middle):
+    """As in docs/everyday-series.md: orders 1 and 3, each season with the one within it."""
+    if name.endswith("sari") or name == "ari":
+        found = [Regression(1, [*range(1, order + 1)], order) for order in (1, 3)]
+        for rows, within in seasons:
+            for first in (0.0, 1.0):
+                for order in (1, 3):
+                    found.append(Regression(rows, [*range(1, order + 1), *within, rows], max([order, *within]), first=first))
+        return found
+    found = []
+    for rows, within in seasons:
+        shortest = min([rows, *within])
+        for order in (1, 3):
+            last = [*range(1, order + 1)]
+            if name.endswith("harmonic"):
+                lags = [*last, shortest, 2 * shortest, *([rows] if within else [])]
+                found.append(Regression(0, lags, shortest, middle, shortest))
+            else:
+                found.append(Regression(1, last, order, wave=rows))
+    return found
 
 
 def weighted(regressions, scores, y):
@@ -76,9 +114,7 @@ def weighted(regressions, scores, y):
 def case(values, name, seasons, logarithms, begin):
     read = (lambda x: MIDDLE * np.log(x / MIDDLE)) if logarithms else (lambda x: x)
     y = read(values)
-    regressions = [Regression(order, None, 0.0) for order in (1, 3)]
-    for season in seasons:
-        regressions += [Regression(order, season, first) for first in (0.0, 1.0) for order in (1, 3)]
+    regressions = regressions_of(name, seasons, 0.0 if logarithms else MIDDLE)
     scores = np.zeros(len(regressions))
     start = max(r.first for r in regressions) + UNSCORED
     rows = []
@@ -104,10 +140,8 @@ def case(values, name, seasons, logarithms, begin):
         weights = mean + noise[:, None] * (random.standard_normal((count, len(mean))) @ root.T)
         past = np.tile(y, (count, 1))
         for _ in range(AHEAD):
-            of = lambda lag: past[:, -lag] - past[:, -lag - r.base]
-            f = np.stack([*map(of, r.lags), np.full(count, INTERCEPT)], axis=1)
-            step = (f * weights).sum(1) + noise * random.standard_normal(count)
-            past = np.concatenate([past, (past[:, -r.base] + step)[:, None]], axis=1)
+            step = (r.features(past) * weights).sum(1) + noise * random.standard_normal(count)
+            past = np.concatenate([past, (r.origin(past) + step)[:, None]], axis=1)
         paths.append(past[:, len(y) :])
     paths = np.concatenate(paths)
     paths = MIDDLE * np.exp(paths / MIDDLE) if logarithms else paths
@@ -121,7 +155,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     values = series()
     golden = {"values": values.tolist(), "shares": SHARES, "cases": [case(values, *form) for form in FORMS]}
-    (parser.parse_args().out / "integrated.json").write_text(json.dumps(golden, indent=1) + "\n")
+    (parser.parse_args().out / "univariate.json").write_text(json.dumps(golden, indent=1) + "\n")
 
 
 if __name__ == "__main__":

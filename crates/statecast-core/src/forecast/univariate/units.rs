@@ -45,6 +45,14 @@ impl Units {
         }
     }
 
+    /// What the middle of the axis is read as.
+    pub(super) fn middle(self) -> f64 {
+        match self {
+            Self::Positions => CENTRE,
+            Self::Logarithms { .. } => 0.0,
+        }
+    }
+
     /// The position that is read as a value.
     pub(super) fn position(self, value: f64) -> f64 {
         match self {

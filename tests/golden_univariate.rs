@@ -1,4 +1,4 @@
-//! Integrated autoregressions against batch algebra (`make_integrated.py`).
+//! Regressions of a channel on its own past against batch algebra (`make_univariate.py`).
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use ndarray::Array2;
 use serde::Deserialize;
 use statecast::codec::Scale;
 use statecast::forecast::{
-    Differences, Forecaster, Integrated, Role, RolloutSettings, Settings, Variables,
+    Forecaster, Form, Role, RolloutSettings, Settings, Univariate, Variables,
 };
 
 #[derive(Deserialize)]
@@ -35,22 +35,20 @@ struct Row {
 }
 
 fn read() -> Golden {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/integrated.json");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/univariate.json");
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
 fn forecaster(name: &str, period: Option<usize>) -> Forecaster {
-    let differences = match name {
-        "ari" => Differences::Plain,
-        "sari" => Differences::Seasonal,
-        "log-sari" => Differences::SeasonalOfLogarithms,
-        other => panic!("{other}"),
-    };
+    let mut forms = Form::ALL.into_iter();
+    let form = forms
+        .find(|form| form.name() == name)
+        .expect("a form's name");
     let settings = Settings {
         scale: Scale::None,
         ..Settings::default()
     };
-    let predictor = Integrated::of(differences).with_period(period);
+    let predictor = Univariate::of(form).with_period(period);
     Forecaster::of(Arc::new(predictor), settings)
 }
 
@@ -63,7 +61,7 @@ fn context(golden: &Golden) -> Variables {
 #[test]
 fn densities_are_those_of_the_reference() {
     let golden = read();
-    assert_eq!(golden.cases.len(), 4);
+    assert_eq!(golden.cases.len(), 8);
     for case in &golden.cases {
         let reading = forecaster(&case.name, case.period);
         let reading = reading.read(&context(&golden)).unwrap();

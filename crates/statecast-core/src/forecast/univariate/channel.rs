@@ -5,23 +5,13 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use super::Differences;
+use super::component::{Component, Lags};
+use super::form::Form;
 use super::seasons::Season;
 use super::units::Units;
 use crate::codec::BIN_COUNT;
 use crate::density::{Mass, normal_quantile};
-use crate::experts::{Prior, Regression, Sampled, Student};
-
-/// Numbers of lagged differences.
-const ORDERS: [usize; 2] = [1, 3];
-
-/// Intercept of the regressions: small, so that a drift has to be seen in many rows.
-const INTERCEPT: f64 = 0.1;
-
-const PRIOR: Prior = Prior {
-    ridge: 0.1,
-    noise: Prior::NOISE,
-};
+use crate::experts::{Sampled, Student};
 
 /// What is kept of a score with every row, and rows after the first that all regressions predict until one counts.
 const KEPT: f64 = 0.99;
@@ -40,7 +30,7 @@ const UNKNOWN_STEP: f64 = 1.0;
 /// One channel by itself.
 #[derive(Clone)]
 pub(super) struct Channel {
-    differences: Differences,
+    form: Form,
     /// Position of the value zero, where values have logarithms.
     zero: Option<f64>,
     /// Rows of a season that is known beforehand.
@@ -55,19 +45,8 @@ pub(super) struct Channel {
     /// The seasons that were found, and rows of the run in which they were.
     seasons: Vec<Season>,
     searched: usize,
-    /// Of differences, then of seasonal differences if there is a season.
+    /// Those of the form and the seasons.
     regressions: Vec<Component>,
-}
-
-/// A regression of differences, or of seasonal ones.
-#[derive(Clone)]
-struct Component {
-    /// Rows back to what the next value is a difference to.
-    base: usize,
-    /// Lags of such differences that are regressed on.
-    lags: Vec<usize>,
-    regression: Regression,
-    score: f64,
 }
 
 /// The regression that a path follows, with parameters drawn once.
@@ -80,83 +59,10 @@ pub(super) struct Path {
     begun: bool,
 }
 
-/// Positions as regressions read them, the last of them first.
-struct Lags<'l> {
-    past: &'l [f64],
-    own: &'l [f64],
-    units: Units,
-}
-
-impl Lags<'_> {
-    fn len(&self) -> usize {
-        self.past.len() + self.own.len()
-    }
-
-    /// The value so many rows before the next.
-    fn get(&self, lag: usize) -> f64 {
-        let position = match self.own.len().checked_sub(lag) {
-            Some(i) => self.own[i],
-            None => self.past[self.len() - lag],
-        };
-        self.units.read(position)
-    }
-}
-
-impl Component {
-    /// `first` is the expected weight of the last lag.
-    fn new(order: usize, season: Option<Season>, first: f64) -> Self {
-        let seasonal = season
-            .into_iter()
-            .flat_map(|season| season.within.into_iter().chain([season.period]));
-        let lags: Vec<usize> = (1..=order).chain(seasonal).collect();
-        let mut expected = vec![0.0; lags.len() + 1];
-        expected[0] = first;
-        Self {
-            base: season.map_or(1, |season| season.period),
-            lags,
-            regression: Regression::around(PRIOR, expected, 1),
-            score: 0.0,
-        }
-    }
-
-    /// Rows before a row that the regression learns.
-    fn needs(&self) -> usize {
-        let counts = |lag: &&usize| self.base == 1 || **lag < self.base;
-        let farthest = self.lags.iter().filter(counts).max();
-        self.base.saturating_add(farthest.copied().unwrap_or(0) + 1)
-    }
-
-    /// What the next value is a difference to, and the features of that difference; lags that do not exist are zero.
-    fn features(&self, lags: &Lags) -> Option<(f64, Vec<f64>)> {
-        if lags.len() < self.base {
-            return None;
-        }
-        let difference = |&lag: &usize| match lag + self.base <= lags.len() {
-            true => lags.get(lag) - lags.get(lag + self.base),
-            false => 0.0,
-        };
-        let mut features: Vec<f64> = self.lags.iter().map(difference).collect();
-        features.push(INTERCEPT);
-        Some((lags.get(self.base), features))
-    }
-
-    fn predict(&self, lags: &Lags) -> Option<Student> {
-        let (base, features) = self.features(lags)?;
-        let known = self.regression.observations() > 0;
-        known.then(|| {
-            let student = self.regression.predict(&features)[0];
-            Student {
-                location: base + student.location,
-                ..student
-            }
-        })
-    }
-}
-
 impl Channel {
-    pub(super) fn new(differences: Differences, zero: Option<f64>, given: Option<usize>) -> Self {
+    pub(super) fn new(form: Form, zero: Option<f64>, given: Option<usize>) -> Self {
         let mut channel = Self {
-            differences,
+            form,
             zero,
             given,
             past: Arc::default(),
@@ -164,7 +70,7 @@ impl Channel {
             largest: f64::NEG_INFINITY,
             steps: (0.0, 0),
             seasons: given
-                .filter(|_| differences.are_seasonal())
+                .filter(|_| form.is_seasonal())
                 .map(Season::of)
                 .into_iter()
                 .collect(),
@@ -177,16 +83,11 @@ impl Channel {
 
     /// Untrained regressions of the present season.
     fn forget(&mut self) {
-        let of = |season, first| ORDERS.map(|order| Component::new(order, season, first));
-        self.regressions = of(None, 0.0).to_vec();
-        for &season in &self.seasons {
-            self.regressions.extend(of(Some(season), 0.0));
-            self.regressions.extend(of(Some(season), 1.0));
-        }
+        self.regressions = self.form.regressions(&self.seasons);
     }
 
     fn units(&self) -> Units {
-        let zero = self.zero.filter(|_| self.differences.are_of_logarithms());
+        let zero = self.zero.filter(|_| self.form.is_of_logarithms());
         let logarithms = zero.and_then(|zero| Units::logarithms(zero, self.least, self.largest));
         logarithms.unwrap_or(Units::Positions)
     }
@@ -229,7 +130,7 @@ impl Channel {
     fn finds_another_season(&mut self) -> bool {
         let rows = self.past.len();
         let due = rows >= FIRST_SEARCH && rows as f64 >= GROWTH * self.searched as f64;
-        if !self.differences.are_seasonal() || !due {
+        if !self.form.is_seasonal() || !due {
             return false;
         }
         self.searched = rows;
@@ -374,8 +275,8 @@ mod tests {
 
     use super::*;
 
-    fn learned(differences: Differences, positions: impl IntoIterator<Item = f64>) -> Channel {
-        let mut channel = Channel::new(differences, Some(0.0), None);
+    fn learned(form: Form, positions: impl IntoIterator<Item = f64>) -> Channel {
+        let mut channel = Channel::new(form, Some(0.0), None);
         for (t, position) in positions.into_iter().enumerate() {
             channel.learn(position, t == 0);
         }
@@ -394,12 +295,12 @@ mod tests {
     #[test]
     fn a_value_at_zero_ends_logarithms() {
         let growing: Vec<f64> = (0..60).map(|t| 1.03f64.powi(t)).collect();
-        let mut channel = learned(Differences::SeasonalOfLogarithms, growing.iter().copied());
+        let mut channel = learned(Form::LogSari, growing.iter().copied());
         let expected = 1.03f64.powi(60);
         assert!((next(&channel) / expected - 1.0).abs() < 1e-3);
         channel.learn(0.0, false);
         assert_eq!(channel.units(), Units::Positions);
-        let anew = learned(Differences::Seasonal, growing.into_iter().chain([0.0]));
+        let anew = learned(Form::Sari, growing.into_iter().chain([0.0]));
         assert_eq!(channel.regressions.len(), anew.regressions.len());
         assert_eq!(next(&channel), next(&anew));
     }
@@ -407,7 +308,7 @@ mod tests {
     #[test]
     fn a_run_that_begins_has_no_past() {
         let season = [2.0, 5.0, 3.0, 7.0];
-        let mut channel = learned(Differences::Seasonal, (0..80).map(|t| season[t % 4]));
+        let mut channel = learned(Form::Sari, (0..80).map(|t| season[t % 4]));
         assert!((next(&channel) - season[0]).abs() < 0.01);
         channel.learn(4.0, true);
         assert_eq!(channel.lags_of(None).len(), 1);
@@ -423,7 +324,7 @@ mod tests {
     fn draws_of_paths_are_of_the_density() {
         let noise = |t: usize| ((t * t * 7919 + t * 104_729) % 1000) as f64 / 1000.0;
         let values = (0..100).map(|t| 3.0 + (t % 7) as f64 * 0.4 + 0.5 * noise(t));
-        let channel = learned(Differences::SeasonalOfLogarithms, values);
+        let channel = learned(Form::LogSari, values);
         let mut random = ChaCha8Rng::seed_from_u64(5);
         let draws = (0..4000).map(|_| {
             let path = channel.path(&mut random);

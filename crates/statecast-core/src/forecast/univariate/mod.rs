@@ -1,10 +1,12 @@
-//! Integrated autoregressions: of differences, of differences to the value one season before, and of those of logarithms.
+//! Regressions of a channel on its own past: of differences to the last value, to the value one season before, of values
+//! around a periodic mean, and of the logarithms of all these.
 //!
-//! A regression that shrinks to zero shrinks to the last value or to the last season, never to a mean: what has a trend
-//! or a level that moves goes on from where it is. Weights and noise of a path are drawn once from the posterior, so that
-//! an uncertain growth is uncertain along whole paths.
+//! Weights and noise of a path are drawn once from the posterior, so that an uncertain growth is uncertain along whole
+//! paths.
 
 mod channel;
+mod component;
+mod form;
 mod seasons;
 mod units;
 
@@ -18,42 +20,19 @@ use super::{
 };
 use crate::codec::BIN_COUNT;
 use channel::{Channel, Path};
+pub use form::Form;
 
-/// What is regressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Differences {
-    /// Differences to the last value.
-    Plain,
-    /// Differences to the value one season before, once one is found, beside those to the last value.
-    Seasonal,
-    /// Those of logarithms, where all values lie above zero and not close to it: growth and seasons that multiply.
-    SeasonalOfLogarithms,
-}
-
-impl Differences {
-    /// All.
-    pub const ALL: [Self; 3] = [Self::Plain, Self::Seasonal, Self::SeasonalOfLogarithms];
-
-    fn are_seasonal(self) -> bool {
-        self != Self::Plain
-    }
-
-    fn are_of_logarithms(self) -> bool {
-        self == Self::SeasonalOfLogarithms
-    }
-}
-
-/// Integrated autoregressions, separately of every channel: `ari`, `sari` and `log-sari`.
+/// Regressions of every channel on its own past.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use ndarray::Array2;
-/// use statecast::forecast::{Differences, Forecaster, Integrated, Role, RolloutSettings, Settings, Variables};
+/// use statecast::forecast::{Forecaster, Form, Role, RolloutSettings, Settings, Univariate, Variables};
 /// // Three values again and again, half a percent higher from row to row.
 /// let value = |t: usize| (100.0 + [0.0, 9.0, 4.0][t % 3]) * 1.005f64.powi(t as i32);
 /// let values = Array2::from_shape_fn((60, 1), |(t, _)| value(t));
 /// let context = Variables::new(vec!["sold".to_owned()], vec![Role::State], values);
-/// let growing = Arc::new(Integrated::of(Differences::SeasonalOfLogarithms));
+/// let growing = Arc::new(Univariate::of(Form::LogSari));
 /// let reading = Forecaster::of(growing, Settings::default()).read(&context)?;
 /// let settings = RolloutSettings { horizon: 12.try_into()?, samples: 20.try_into()?, ..Default::default() };
 /// let rollout = reading.rollout(&settings, None, &|_| ())?;
@@ -61,19 +40,16 @@ impl Differences {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
-pub struct Integrated {
-    differences: Differences,
+pub struct Univariate {
+    form: Form,
     /// Rows of a season that is known beforehand.
     period: Option<usize>,
 }
 
-impl Integrated {
-    /// Of some differences.
-    pub fn of(differences: Differences) -> Self {
-        Self {
-            differences,
-            period: None,
-        }
+impl Univariate {
+    /// Of a form.
+    pub fn of(form: Form) -> Self {
+        Self { form, period: None }
     }
 
     /// The same, with a season of so many rows if they are known; there is none of fewer than two.
@@ -83,14 +59,9 @@ impl Integrated {
     }
 }
 
-impl Predictor for Integrated {
+impl Predictor for Univariate {
     fn name(&self) -> String {
-        match self.differences {
-            Differences::Plain => "ari",
-            Differences::Seasonal => "sari",
-            Differences::SeasonalOfLogarithms => "log-sari",
-        }
-        .to_owned()
+        self.form.name().to_owned()
     }
 
     fn start(&self, start: Start) -> Result<Box<dyn Continuation>, ForecastError> {
@@ -101,7 +72,7 @@ impl Predictor for Integrated {
         };
         let channels = start.active.iter();
         let channels: Vec<Arc<Channel>> = channels
-            .map(|channel| Arc::new(Channel::new(self.differences, zero(channel), self.period)))
+            .map(|channel| Arc::new(Channel::new(self.form, zero(channel), self.period)))
             .collect();
         Ok(Box::new(State {
             clipped: Clipped::new(channels.len()),

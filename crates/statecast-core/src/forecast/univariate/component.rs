@@ -1,0 +1,160 @@
+//! One regression of a channel on its own past.
+
+use std::f64::consts::TAU;
+
+use super::seasons::Season;
+use super::units::Units;
+use crate::experts::{Prior, Regression, Student};
+
+/// Intercept of the regressions: small, so that a drift has to be seen in many rows.
+const INTERCEPT: f64 = 0.1;
+
+const PRIOR: Prior = Prior {
+    ridge: 0.1,
+    noise: Prior::NOISE,
+};
+
+/// Harmonics of a season that are regressed on at most.
+const HARMONICS: usize = 8;
+
+/// Positions as regressions read them, the last of them first.
+pub(super) struct Lags<'l> {
+    pub(super) past: &'l [f64],
+    pub(super) own: &'l [f64],
+    pub(super) units: Units,
+}
+
+impl Lags<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.past.len() + self.own.len()
+    }
+
+    /// The value so many rows before the next.
+    fn get(&self, lag: usize) -> f64 {
+        let position = match self.own.len().checked_sub(lag) {
+            Some(i) => self.own[i],
+            None => self.past[self.len() - lag],
+        };
+        self.units.read(position)
+    }
+}
+
+/// A regression of differences to an earlier value, or of values themselves.
+#[derive(Clone)]
+pub(super) struct Component {
+    /// Rows back to what the next value is a difference to; `None` where it is one to the axis' middle.
+    base: Option<usize>,
+    /// Lags of such differences that are regressed on.
+    lags: Vec<usize>,
+    /// Lags that have to exist in a row that is learned.
+    needed: usize,
+    /// Rows of the season whose harmonics are regressed on.
+    wave: Option<usize>,
+    pub(super) regression: Regression,
+    pub(super) score: f64,
+}
+
+impl Component {
+    /// Of differences to the last value.
+    pub(super) fn of_steps(order: usize) -> Self {
+        Self::new(Some(1), (1..=order).collect(), None, 0.0)
+    }
+
+    /// Of differences to the last value, on the last ones and the season's harmonics.
+    pub(super) fn of_waves(order: usize, season: Option<Season>) -> Self {
+        Self::new(
+            Some(1),
+            (1..=order).collect(),
+            season.map(|s| s.period),
+            0.0,
+        )
+    }
+
+    /// Of differences to the last season, also on those of the seasons in it. `first` is the expected weight of the last lag.
+    pub(super) fn of_season(order: usize, season: Season, first: f64) -> Self {
+        let seasons = season.within.into_iter().chain([season.period]);
+        let lags = (1..=order).chain(seasons).collect();
+        Self::new(Some(season.period), lags, None, first)
+    }
+
+    /// Of values, on the last ones, those one and two seasons before and the season's harmonics; on the last ones alone
+    /// without a season.
+    pub(super) fn of_values(order: usize, season: Option<Season>) -> Self {
+        let shortest = season.map(|season| season.within.unwrap_or(season.period));
+        let seasonal = shortest.into_iter().flat_map(|rows| [rows, 2 * rows]);
+        let mut lags: Vec<usize> = (1..=order).chain(seasonal).collect();
+        lags.extend(season.filter(|s| s.within.is_some()).map(|s| s.period));
+        Self::new(None, lags, shortest, 0.0)
+    }
+
+    fn new(base: Option<usize>, lags: Vec<usize>, wave: Option<usize>, first: f64) -> Self {
+        let waves = wave.map_or(0, |rows| waves(rows, 0).count());
+        let mut expected = vec![0.0; lags.len() + 1 + waves];
+        expected[0] = first;
+        // Farther lags may be missing: what is learned meanwhile is worth more than the little that they distort.
+        let most = match (base, wave) {
+            (None, Some(rows)) => rows,
+            (None | Some(1), _) => usize::MAX,
+            (Some(rows), _) => rows - 1,
+        };
+        let needed = lags.iter().filter(|&&lag| lag <= most).max();
+        Self {
+            needed: needed.copied().unwrap_or(0),
+            base,
+            lags,
+            wave,
+            regression: Regression::around(PRIOR, expected, 1),
+            score: 0.0,
+        }
+    }
+
+    /// Rows before a row that the regression learns.
+    pub(super) fn needs(&self) -> usize {
+        self.base.unwrap_or(0).saturating_add(self.needed + 1)
+    }
+
+    /// What the next value is a difference to, and the features of that difference; lags that do not exist are zero.
+    pub(super) fn features(&self, lags: &Lags) -> Option<(f64, Vec<f64>)> {
+        let rows = self.base.unwrap_or(0);
+        if lags.len() < rows {
+            return None;
+        }
+        let middle = lags.units.middle();
+        let to = |lag: usize| match self.base {
+            Some(rows) => lags.get(lag + rows),
+            None => middle,
+        };
+        let difference = |&lag: &usize| match lag + rows <= lags.len() {
+            true => lags.get(lag) - to(lag),
+            false => 0.0,
+        };
+        let mut features: Vec<f64> = self.lags.iter().map(difference).collect();
+        features.push(INTERCEPT);
+        if let Some(rows) = self.wave {
+            features.extend(waves(rows, lags.len()));
+        }
+        Some((to(0), features))
+    }
+
+    pub(super) fn predict(&self, lags: &Lags) -> Option<Student> {
+        let (base, features) = self.features(lags)?;
+        let known = self.regression.observations() > 0;
+        known.then(|| {
+            let student = self.regression.predict(&features)[0];
+            Student {
+                location: base + student.location,
+                ..student
+            }
+        })
+    }
+}
+
+/// Harmonics of a season of so many rows, at a row.
+fn waves(rows: usize, row: usize) -> impl Iterator<Item = f64> {
+    let phase = (row % rows) as f64 / rows as f64;
+    let harmonics = 1..=HARMONICS.min(rows / 2);
+    harmonics.flat_map(move |harmonic| {
+        let (sin, cos) = (TAU * harmonic as f64 * phase).sin_cos();
+        [cos, sin]
+    })
+}

@@ -1,0 +1,98 @@
+//! What is regressed on what.
+
+use super::component::Component;
+use super::seasons::Season;
+
+/// Numbers of last differences, or values, that are regressed on.
+const ORDERS: [usize; 2] = [1, 3];
+
+/// What is regressed on what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Differences to the last value, on such differences before: `ari`.
+    Ari,
+    /// Differences to the value one season before, once one is found, beside those to the last value: `sari`.
+    Sari,
+    /// Those of logarithms, where all values lie above zero and not close to it: growth and seasons that multiply; `log-sari`.
+    LogSari,
+    /// Values, on the last ones and on the season's harmonics: what varies around a mean that has a season; `harmonic`.
+    Harmonic,
+    /// Those of logarithms: `log-harmonic`.
+    LogHarmonic,
+    /// Differences to the last value, on such differences before and on the season's harmonics: a season around a level that
+    /// moves; `harmonic-ari`.
+    HarmonicAri,
+    /// Those of logarithms: `log-harmonic-ari`.
+    LogHarmonicAri,
+}
+
+impl Form {
+    /// All.
+    pub const ALL: [Self; 7] = [
+        Self::Ari,
+        Self::Sari,
+        Self::LogSari,
+        Self::Harmonic,
+        Self::LogHarmonic,
+        Self::HarmonicAri,
+        Self::LogHarmonicAri,
+    ];
+
+    /// Name of a forecaster of this form.
+    ///
+    /// ```
+    /// assert_eq!(statecast::forecast::Form::LogSari.name(), "log-sari");
+    /// ```
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ari => "ari",
+            Self::Sari => "sari",
+            Self::LogSari => "log-sari",
+            Self::Harmonic => "harmonic",
+            Self::LogHarmonic => "log-harmonic",
+            Self::HarmonicAri => "harmonic-ari",
+            Self::LogHarmonicAri => "log-harmonic-ari",
+        }
+    }
+
+    pub(super) fn is_seasonal(self) -> bool {
+        self != Self::Ari
+    }
+
+    pub(super) fn is_of_logarithms(self) -> bool {
+        matches!(
+            self,
+            Self::LogSari | Self::LogHarmonic | Self::LogHarmonicAri
+        )
+    }
+
+    /// Untrained regressions of a channel with some seasons.
+    pub(super) fn regressions(self, seasons: &[Season]) -> Vec<Component> {
+        match self {
+            Self::Ari | Self::Sari | Self::LogSari => {
+                let steps = ORDERS.map(Component::of_steps);
+                let of_season = |&season: &Season| {
+                    let of =
+                        move |first| ORDERS.map(|order| Component::of_season(order, season, first));
+                    [0.0, 1.0].into_iter().flat_map(of)
+                };
+                let seasonal = seasons.iter().flat_map(of_season);
+                steps.into_iter().chain(seasonal).collect()
+            }
+            Self::Harmonic | Self::LogHarmonic => of_waves(seasons, Component::of_values),
+            Self::HarmonicAri | Self::LogHarmonicAri => of_waves(seasons, Component::of_waves),
+        }
+    }
+}
+
+/// Those of every season, or one without.
+fn of_waves(seasons: &[Season], of: fn(usize, Option<Season>) -> Component) -> Vec<Component> {
+    let of_season = |season| ORDERS.map(|order| of(order, season));
+    match seasons {
+        [] => of_season(None).to_vec(),
+        found => found
+            .iter()
+            .flat_map(|&season| of_season(Some(season)))
+            .collect(),
+    }
+}
