@@ -129,6 +129,8 @@ def case(values, name, seasons, logarithms, begin):
                 law = r.law(y[:t])
                 score = student.logpdf((y[t] - law[0]) / law[1], law[2]) - np.log(law[1]) if law else 0.0
                 scores[i] = KEPT * scores[i] + score
+    # Paths are held within the range and as much again on either side.
+    low, high = 2 * values.min() - values.max(), 2 * values.max() - values.min()
     random = np.random.default_rng(11)
     paths = []
     found = weighted(regressions, scores, y)
@@ -141,7 +143,8 @@ def case(values, name, seasons, logarithms, begin):
         past = np.tile(y, (count, 1))
         for _ in range(AHEAD):
             step = (r.features(past) * weights).sum(1) + noise * random.standard_normal(count)
-            past = np.concatenate([past, (r.origin(past) + step)[:, None]], axis=1)
+            held = np.clip(r.origin(past) + step, *read(np.array([max(low, 1e-9), high])) if logarithms else (low, high))
+            past = np.concatenate([past, held[:, None]], axis=1)
         paths.append(past[:, len(y) :])
     paths = np.concatenate(paths)
     paths = MIDDLE * np.exp(paths / MIDDLE) if logarithms else paths

@@ -178,6 +178,7 @@ fn sampler(weight: &PathWeight) -> String {
     let name = &weight.forecaster;
     match weight.spread {
         1.0 => name.clone(),
+        2.0 => format!("{name} (twice as wide)"),
         0.5 => format!("{name} (half as wide)"),
         0.2 => format!("{name} (a fifth as wide)"),
         spread => format!("{name} ({spread} times as wide)"),

@@ -143,7 +143,16 @@ impl Language {
 fn undriven(knowledge: &Knowledge) -> Vec<Arc<dyn Predictor>> {
     let of = |form| Univariate::of(form).with_period(knowledge.period());
     let all = Form::ALL.map(of);
-    all.map(|one| Arc::new(one) as Arc<dyn Predictor>).to_vec()
+    // Of systems that the experts know but for their weights, which are as wrong at every step.
+    let quadratic = Online::first("quadratic", &[ExpertKind::Quadratic]);
+    let fourier = Online::first("fourier", &[ExpertKind::Fourier, ExpertKind::Quadratic]);
+    let drawn = [
+        quadratic.by_draw("quadratic drawn once"),
+        fourier.by_draw("fourier drawn once"),
+    ];
+    let drawn = drawn.map(|one| Arc::new(one) as Arc<dyn Predictor>);
+    let all = all.map(|one| Arc::new(one) as Arc<dyn Predictor>);
+    all.into_iter().chain(drawn).collect()
 }
 
 impl Predictor for Language {

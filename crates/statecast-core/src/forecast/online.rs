@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array3, ArrayView1, aview1, s};
+use rand::rngs::ChaCha8Rng;
 
 use super::{
     Clipped, Continuation, Densities, ForecastError, Observed, Paths, Point, Predictor, Start,
@@ -18,6 +19,8 @@ pub struct Online {
     name: &'static str,
     sources: &'static [ExpertKind],
     mixes: bool,
+    /// Whether regressions' weights are drawn once a path.
+    draws: bool,
     /// Rows of a season that is known beforehand.
     period: Option<usize>,
 }
@@ -29,6 +32,7 @@ impl Online {
             name,
             sources,
             mixes: false,
+            draws: false,
             period: None,
         }
     }
@@ -39,7 +43,17 @@ impl Online {
             name: "scales",
             sources: &ExpertKind::ALL,
             mixes: true,
+            draws: false,
             period: None,
+        }
+    }
+
+    /// The same, called by another name, with weights of regressions that are drawn once a path.
+    pub fn by_draw(self, name: &'static str) -> Self {
+        Self {
+            name,
+            draws: true,
+            ..self
         }
     }
 
@@ -75,6 +89,7 @@ impl Predictor for Online {
             channels,
             paths: vec![Arc::new(path)],
             clipped: Clipped::new(channels),
+            draws: self.draws,
         }))
     }
 
@@ -146,6 +161,13 @@ impl Path {
         }
     }
 
+    fn fork_by_draw(&self, random: &mut ChaCha8Rng) -> Self {
+        Self {
+            panel: self.panel.fork_by_draw(random),
+            ..self.clone()
+        }
+    }
+
     fn learn(&mut self, row: &[f64], actions: ArrayView1<f64>) {
         if let Some(scales) = &mut self.scales {
             scales.learn(&self.panel, row);
@@ -157,6 +179,7 @@ impl Path {
 
 struct State {
     channels: usize,
+    draws: bool,
     paths: Vec<Arc<Path>>,
     /// Paths leave the axis as their experts do, but not these.
     clipped: Clipped,
@@ -252,10 +275,18 @@ impl Continuation for State {
     }
 
     fn fork(&self, paths: Paths, _steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
-        let forked = Arc::new(self.paths[0].fork());
+        let path = &self.paths[0];
+        let all = paths.first..paths.first + paths.count;
+        let forked = match self.draws {
+            false => vec![Arc::new(path.fork()); paths.count],
+            true => all
+                .map(|number| Arc::new(path.fork_by_draw(&mut paths.random(number, 0))))
+                .collect(),
+        };
         Ok(Box::new(Self {
             channels: self.channels,
-            paths: vec![forked; paths.count],
+            draws: self.draws,
+            paths: forked,
             clipped: self.clipped.fork(),
         }))
     }

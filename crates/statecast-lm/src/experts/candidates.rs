@@ -30,6 +30,12 @@ impl Candidates {
             .map(|(_, student)| student)
     }
 
+    /// Returns the candidate of the best score; ties go to the last.
+    pub(super) fn leader(&self) -> usize {
+        let all = self.scores.iter().enumerate();
+        all.max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i)
+    }
+
     /// Learns an observed value, if every candidate predicted it.
     pub(super) fn learn(&mut self, predicted: &[Option<Student>], x: f64) {
         if predicted.iter().any(Option::is_none) {

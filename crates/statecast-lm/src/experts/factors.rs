@@ -1,8 +1,9 @@
 //! Covariances that keep their digits: Bierman's factors.
 
+#[cfg(test)]
 use nalgebra::{DMatrix, DVector};
 
-use super::products::dot;
+use super::products::{add, dot};
 
 /// A covariance as `U D Uᵀ`, with U upper triangular of unit diagonal (Bierman 1977, Factorization
 /// Methods for Discrete Sequential Estimation, chapter V).
@@ -74,7 +75,22 @@ impl Factors {
         spread
     }
 
+    /// Moves weights by a draw of the covariance, from standard normal draws.
+    pub(super) fn moves(&self, normal: &[f64]) -> Vec<f64> {
+        let mut moves = vec![0.0; normal.len()];
+        let mut triangle = &self.triangle[..];
+        for (j, (variance, z)) in self.variances.iter().zip(normal).enumerate() {
+            let (column, rest) = triangle.split_at(j);
+            triangle = rest;
+            let scaled = variance.sqrt() * z;
+            add(&mut moves[..j], scaled, column);
+            moves[j] = scaled;
+        }
+        moves
+    }
+
     /// The covariance itself.
+    #[cfg(test)]
     pub(super) fn covariance(&self) -> DMatrix<f64> {
         let size = self.variances.len();
         let unit = DMatrix::from_fn(size, size, |i, j| match i.cmp(&j) {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::candidates::Candidates;
 use super::channels::Channels;
-use super::regression::{Prepared, Prior, Regression};
+use rand::rngs::ChaCha8Rng;
+
+use super::regression::{Prepared, Prior, Regression, Sampled};
 use super::{Next, Student};
 
 /// One setting: how many rows it looks back, and its regression. Every channel has two targets, its
@@ -23,10 +25,41 @@ struct Fit {
 pub(super) struct Fits {
     fits: Vec<Fit>,
     channels: Vec<Candidates>,
-    /// True along sampled paths.
-    settled: bool,
+    path: OnPath,
     /// Of the row that was predicted last, `[channel][candidate]`.
     predicted: Vec<Vec<Option<Student>>>,
+}
+
+/// How a sampled path is predicted: each channel by its best candidate.
+#[derive(Debug, Clone)]
+enum OnPath {
+    /// There is none, but rows that are learned.
+    No,
+    /// By the candidates of these numbers.
+    Settled(Arc<[usize]>),
+    /// By weights that were drawn once, with the number of their fit.
+    Drawn(Arc<[(usize, Sampled)]>),
+}
+
+/// Features of the number of lags that was asked for last.
+struct Once<F> {
+    features: F,
+    last: Option<(usize, Vec<f64>)>,
+}
+
+impl<F: Fn(usize) -> Vec<f64>> Once<F> {
+    fn new(features: F) -> Self {
+        Self {
+            features,
+            last: None,
+        }
+    }
+
+    fn of(&mut self, lags: usize) -> &[f64] {
+        let last = self.last.take().filter(|(of, _)| *of == lags);
+        let last = last.unwrap_or_else(|| (lags, (self.features)(lags)));
+        &self.last.insert(last).1
+    }
 }
 
 /// A setting before any row.
@@ -60,7 +93,7 @@ impl Fits {
         Self {
             fits: settings.iter().map(fit).collect(),
             channels: vec![Candidates::new(candidates); channels.count()],
-            settled: false,
+            path: OnPath::No,
             predicted: vec![vec![None; candidates]; channels.count()],
         }
     }
@@ -71,27 +104,63 @@ impl Fits {
         next: &Next,
         features: impl Fn(usize) -> Vec<f64>,
     ) -> Vec<Option<Student>> {
-        let mut last: Option<(usize, Vec<f64>)> = None;
-        for fit in &mut self.fits {
-            fit.prepared = (next.age >= fit.lags).then(|| {
-                let (_, features) = match last.take().filter(|(lags, _)| *lags == fit.lags) {
-                    Some(same) => last.insert(same),
-                    None => last.insert((fit.lags, features(fit.lags))),
+        let mut features = Once::new(features);
+        match &self.path {
+            OnPath::Drawn(drawn) => {
+                let of = |(fit, sampled): &(usize, Sampled)| {
+                    let lags = self.fits[*fit].lags;
+                    (next.age >= lags).then(|| sampled.predict(features.of(lags)))
                 };
-                Arc::new(fit.regression.prepare(features))
-            });
-        }
-        for (channel, predicted) in self.predicted.iter_mut().enumerate() {
-            for (candidate, predicted) in predicted.iter_mut().enumerate() {
-                let fit = &self.fits[candidate / 2];
-                let target = 2 * channel + candidate % 2;
-                let of = |at| fit.regression.predict_prepared(at, target);
-                *predicted = fit.prepared.as_deref().map(of);
+                drawn.iter().map(of).collect()
+            }
+            OnPath::Settled(leaders) if self.know(next) => {
+                let leaders = Arc::clone(leaders);
+                self.prepare(next, &mut features, |fit| {
+                    leaders.iter().any(|candidate| candidate / 2 == fit)
+                });
+                let channels = leaders.iter().enumerate();
+                channels
+                    .map(|(channel, &candidate)| self.predict_candidate(channel, candidate))
+                    .collect()
+            }
+            OnPath::No | OnPath::Settled(_) => {
+                self.prepare(next, &mut features, |_| true);
+                let candidates = 2 * self.fits.len();
+                for channel in 0..self.channels.len() {
+                    for candidate in 0..candidates {
+                        self.predicted[channel][candidate] =
+                            self.predict_candidate(channel, candidate);
+                    }
+                }
+                let best = self.channels.iter().zip(&self.predicted);
+                best.map(|(scores, predicted)| scores.best(predicted))
+                    .collect()
             }
         }
-        let best = self.channels.iter().zip(&self.predicted);
-        best.map(|(scores, predicted)| scores.best(predicted))
-            .collect()
+    }
+
+    /// Whether there are rows enough for all fits.
+    fn know(&self, next: &Next) -> bool {
+        self.fits.iter().all(|fit| next.age >= fit.lags)
+    }
+
+    fn prepare<F: Fn(usize) -> Vec<f64>>(
+        &mut self,
+        next: &Next,
+        features: &mut Once<F>,
+        wanted: impl Fn(usize) -> bool,
+    ) {
+        for (number, fit) in self.fits.iter_mut().enumerate() {
+            let prepare = next.age >= fit.lags && wanted(number);
+            fit.prepared = prepare.then(|| Arc::new(fit.regression.prepare(features.of(fit.lags))));
+        }
+    }
+
+    fn predict_candidate(&self, channel: usize, candidate: usize) -> Option<Student> {
+        let fit = &self.fits[candidate / 2];
+        let target = 2 * channel + candidate % 2;
+        let of = |at| fit.regression.predict_prepared(at, target);
+        fit.prepared.as_deref().map(of)
     }
 
     /// Bytes of a copy that is settled.
@@ -113,12 +182,27 @@ impl Fits {
     /// What is drawn beyond what was observed is the regressions' own guess: were they to learn
     /// from it, it would confirm them, and they would run off with the path.
     pub(super) fn settle(&mut self) {
-        self.settled = true;
+        let leaders = self.channels.iter().map(Candidates::leader);
+        self.path = OnPath::Settled(leaders.collect());
+    }
+
+    /// Goes on by weights that are drawn once from what is known now.
+    ///
+    /// What is uncertain about them is the same at every step: paths whose errors are drawn anew at each of them are too
+    /// narrow after many.
+    pub(super) fn draw(&mut self, random: &mut ChaCha8Rng) {
+        let drawn = self.channels.iter().enumerate().map(|(channel, scores)| {
+            let candidate = scores.leader();
+            let regression = &self.fits[candidate / 2].regression;
+            let target = 2 * channel + candidate % 2;
+            (candidate / 2, regression.sample(target, random))
+        });
+        self.path = OnPath::Drawn(drawn.collect());
     }
 
     /// Learns the row that was predicted last.
     pub(super) fn learn(&mut self, row: &[f64]) {
-        if self.settled {
+        if !matches!(self.path, OnPath::No) {
             return;
         }
         for ((scores, predicted), &x) in self.channels.iter_mut().zip(&self.predicted).zip(row) {

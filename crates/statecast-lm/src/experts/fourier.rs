@@ -12,8 +12,9 @@ use super::fits::{Fits, Setting, lagged};
 use super::{Expert, Next, Student};
 use crate::density::normal_quantile;
 
-/// Candidate prior precisions.
-const RIDGES: [f64; 2] = [1e-3, 0.1];
+/// Candidate prior precisions, in units of one over the noise's variance. Of a system with little noise the weights differ from zero
+/// by many times the noise: only the least precision says how uncertain they are where nothing was observed.
+const RIDGES: [f64; 3] = [1e-6, 1e-3, 0.1];
 
 /// Largest number of variables, with 219 products of three.
 const MAX_VARIABLES: usize = 9;
@@ -133,6 +134,13 @@ impl Expert for Fourier {
     fn settle(&mut self) {
         if let Some(fits) = &mut self.fits {
             fits.settle();
+        }
+    }
+
+    fn settle_by_draw(&mut self, random: &mut ChaCha8Rng) {
+        self.settle();
+        if let Some(fits) = &mut self.fits {
+            fits.draw(random);
         }
     }
 

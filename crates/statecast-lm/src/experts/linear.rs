@@ -1,5 +1,7 @@
 //! A linear model of all channels and the actions.
 
+use rand::rngs::ChaCha8Rng;
+
 use super::channels::Channels;
 use super::fits::{Fits, Setting, lagged};
 use super::{Expert, Next, Student};
@@ -40,6 +42,11 @@ impl Expert for Linear {
 
     fn settle(&mut self) {
         self.0.settle();
+    }
+
+    fn settle_by_draw(&mut self, random: &mut ChaCha8Rng) {
+        self.settle();
+        self.0.draw(random);
     }
 
     fn bytes(&self, _rows: usize) -> usize {

@@ -36,6 +36,8 @@ mod slots;
 mod smoothing;
 mod student;
 
+use rand::rngs::ChaCha8Rng;
+
 pub use panel::paths_that_fit;
 pub use panel::{ExpertKind, ExpertPanel};
 pub use past::Past;
@@ -75,6 +77,11 @@ trait Expert: Send + Sync {
     /// Switches to a sampled path: its draws update the state, but not what was learned about the
     /// system.
     fn settle(&mut self) {}
+
+    /// The same, with weights that are drawn once for the path, where there are such.
+    fn settle_by_draw(&mut self, _random: &mut ChaCha8Rng) {
+        self.settle();
+    }
 
     /// Returns the approximate bytes of a copy on a path of a number of rows.
     fn bytes(&self, rows: usize) -> usize;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rand::rngs::ChaCha8Rng;
+
 use super::analogue::Analogue;
 use super::channels::Channels;
 use super::fourier::Fourier;
@@ -303,6 +305,14 @@ impl ExpertPanel {
     pub fn fork(&self) -> Self {
         let mut forked = self.clone();
         forked.experts.iter_mut().for_each(|expert| expert.settle());
+        forked
+    }
+
+    /// Returns the same with weights of regressions that are drawn once for the path.
+    pub fn fork_by_draw(&self, random: &mut ChaCha8Rng) -> Self {
+        let mut forked = self.clone();
+        let all = forked.experts.iter_mut();
+        all.for_each(|expert| expert.settle_by_draw(random));
         forked
     }
 }

@@ -1,5 +1,7 @@
 //! A quadratic model of all channels and the actions.
 
+use rand::rngs::ChaCha8Rng;
+
 use super::channels::Channels;
 use super::fits::{Fits, Setting, lagged};
 use super::regression::{Prior, Regression};
@@ -181,6 +183,11 @@ impl Expert for Quadratic {
         if let Some(choice) = &mut self.choice {
             choice.ranking = None;
         }
+    }
+
+    fn settle_by_draw(&mut self, random: &mut ChaCha8Rng) {
+        self.settle();
+        self.fits.draw(random);
     }
 
     fn bytes(&self, _rows: usize) -> usize {

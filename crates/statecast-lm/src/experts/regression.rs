@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use nalgebra::{Cholesky, DMatrix, DVector};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use statrs::distribution::{ContinuousCDF, Normal};
@@ -112,6 +111,15 @@ pub struct Sampled {
 }
 
 impl Sampled {
+    /// Distribution of the next target.
+    pub(super) fn predict(&self, features: &[f64]) -> Student {
+        Student {
+            location: dot(&self.weights, features),
+            scale: self.noise,
+            freedom: f64::MAX,
+        }
+    }
+
     /// The value of the next target at a level of its distribution.
     pub fn value(&self, features: &[f64], level: f64) -> f64 {
         dot(&self.weights, features) + self.noise * standard_quantile(level)
@@ -211,12 +219,10 @@ impl Regression {
         let noise = self.noises[target];
         let precision = gamma(noise.shape, random) / noise.rate;
         let noise = precision.max(1e-12).recip().sqrt();
-        let normal = DVector::from_fn(self.features, |_, _| standard_quantile(random.random()));
-        let jitter = DMatrix::identity(self.features, self.features) * 1e-12;
-        let root = Cholesky::new(posterior.factors.covariance() + jitter);
-        let moved = root.map(|root| root.l() * normal * noise);
-        let moved = moved.unwrap_or_else(|| DVector::zeros(self.features));
-        let weights = (0..self.features).map(|f| posterior.weights(f)[target] + moved[f]);
+        let normal = (0..self.features).map(|_| standard_quantile(random.random()));
+        let moves = posterior.factors.moves(&normal.collect::<Vec<f64>>());
+        let moved = moves.into_iter().enumerate();
+        let weights = moved.map(|(f, moved)| posterior.weights(f)[target] + noise * moved);
         Sampled {
             weights: weights.collect(),
             noise,

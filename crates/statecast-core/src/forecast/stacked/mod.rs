@@ -21,8 +21,9 @@ use super::{Continuation, ForecastError, Predictor, Start};
 use context::Context;
 use weights::Distances;
 
-/// How wide around their medians forecasters draw the steps of paths, see [`Sampler`]: all widths, and fewer.
+/// How wide around their medians forecasters draw the steps of paths, see [`Sampler`]: most often, with wider ones, and fewer.
 const SPREADS: [f64; 3] = [1.0, 0.5, 0.2];
+const MORE_SPREADS: [f64; 4] = [2.0, 1.0, 0.5, 0.2];
 const FEW_SPREADS: [f64; 2] = [1.0, 0.2];
 
 /// What a sampler is expected to be worth before any backtest, if the densities of the trusted
@@ -98,7 +99,7 @@ impl Judging {
         origins: 6,
         caution: 0.1,
         prior_of_others: 1.0,
-        spreads_of_others: &SPREADS,
+        spreads_of_others: &MORE_SPREADS,
         ..Self::FORECASTS
     };
 }
