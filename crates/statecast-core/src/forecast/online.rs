@@ -48,7 +48,15 @@ impl Online {
         }
     }
 
-    /// The same, called by another name, with weights of regressions that are drawn once a path.
+    /// The same, called by another name, with weights of regressions that are drawn once a path: where they are wrong, they
+    /// are so at every step. Densities of one step are the same.
+    ///
+    /// ```
+    /// use statecast::experts::ExpertKind;
+    /// use statecast::forecast::{Online, Predictor};
+    /// let drawn = Online::first("fourier", &[ExpertKind::Fourier]).by_draw("fourier drawn once");
+    /// assert_eq!(drawn.name(), "fourier drawn once");
+    /// ```
     pub fn by_draw(self, name: &'static str) -> Self {
         Self {
             name,
@@ -271,7 +279,11 @@ impl Continuation for State {
     fn paths_at_once(&self, steps: usize) -> usize {
         let path = &self.paths[0];
         let scales = path.scales.as_ref().map_or(0, Scales::bytes);
-        path.panel.paths_at_once(steps, scales)
+        let drawn = match self.draws {
+            true => path.panel.drawn_bytes(),
+            false => 0,
+        };
+        path.panel.paths_at_once(steps, scales + drawn)
     }
 
     fn fork(&self, paths: Paths, _steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {

@@ -1,8 +1,5 @@
 //! Covariances that keep their digits: Bierman's factors.
 
-#[cfg(test)]
-use nalgebra::{DMatrix, DVector};
-
 use super::products::{add, dot};
 
 /// A covariance as `U D Uᵀ`, with U upper triangular of unit diagonal (Bierman 1977, Factorization
@@ -88,24 +85,26 @@ impl Factors {
         }
         moves
     }
-
-    /// The covariance itself.
-    #[cfg(test)]
-    pub(super) fn covariance(&self) -> DMatrix<f64> {
-        let size = self.variances.len();
-        let unit = DMatrix::from_fn(size, size, |i, j| match i.cmp(&j) {
-            std::cmp::Ordering::Less => self.triangle[j * (j - 1) / 2 + i],
-            std::cmp::Ordering::Equal => 1.0,
-            std::cmp::Ordering::Greater => 0.0,
-        });
-        let variances = DVector::from_column_slice(&self.variances);
-        &unit * DMatrix::from_diagonal(&variances) * unit.transpose()
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::{DMatrix, DVector};
+
     use super::*;
+
+    impl Factors {
+        fn covariance(&self) -> DMatrix<f64> {
+            let size = self.variances.len();
+            let unit = DMatrix::from_fn(size, size, |i, j| match i.cmp(&j) {
+                std::cmp::Ordering::Less => self.triangle[j * (j - 1) / 2 + i],
+                std::cmp::Ordering::Equal => 1.0,
+                std::cmp::Ordering::Greater => 0.0,
+            });
+            let variances = DVector::from_column_slice(&self.variances);
+            &unit * DMatrix::from_diagonal(&variances) * unit.transpose()
+        }
+    }
 
     #[test]
     fn the_covariance_is_the_inverse_of_the_information() {
@@ -124,6 +123,13 @@ mod tests {
             assert!((moved - before / (1.0 + variance)).norm() < 1e-12);
             information += &features * features.transpose();
         }
+        let draws = [0, 1, 2, 3].map(|i| {
+            let mut normal = [0.0; 4];
+            normal[i] = 1.0;
+            DVector::from_vec(factors.moves(&normal))
+        });
+        let root = DMatrix::from_columns(&draws);
+        assert!((&root * root.transpose() - factors.covariance()).norm() < 1e-12);
         let product = information * factors.covariance();
         assert!((product - DMatrix::identity(4, 4)).norm() < 1e-12);
     }

@@ -177,6 +177,13 @@ impl Fits {
         fits + channels.sum::<usize>()
     }
 
+    /// Bytes of weights that are drawn once.
+    pub(super) fn drawn_bytes(&self) -> usize {
+        let features = self.fits.iter().map(|fit| fit.regression.features());
+        let sampled = size_of::<f64>() * features.max().unwrap_or(0);
+        self.channels.len() * (size_of::<(usize, Sampled)>() + sampled)
+    }
+
     /// Goes on by what is known now.
     ///
     /// What is drawn beyond what was observed is the regressions' own guess: were they to learn

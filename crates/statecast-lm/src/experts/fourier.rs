@@ -144,6 +144,10 @@ impl Expert for Fourier {
         }
     }
 
+    fn drawn_bytes(&self) -> usize {
+        self.fits.as_ref().map_or(0, Fits::drawn_bytes)
+    }
+
     fn bytes(&self, _rows: usize) -> usize {
         self.fits.as_ref().map_or(0, Fits::bytes)
     }

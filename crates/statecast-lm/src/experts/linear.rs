@@ -49,6 +49,10 @@ impl Expert for Linear {
         self.0.draw(random);
     }
 
+    fn drawn_bytes(&self) -> usize {
+        self.0.drawn_bytes()
+    }
+
     fn bytes(&self, _rows: usize) -> usize {
         self.0.bytes()
     }

@@ -83,6 +83,11 @@ trait Expert: Send + Sync {
         self.settle();
     }
 
+    /// Bytes of the weights that [`settle_by_draw`](Self::settle_by_draw) draws.
+    fn drawn_bytes(&self) -> usize {
+        0
+    }
+
     /// Returns the approximate bytes of a copy on a path of a number of rows.
     fn bytes(&self, rows: usize) -> usize;
 }

@@ -240,6 +240,11 @@ impl ExpertPanel {
         experts + predicted.sum::<usize>() + steps * row + size_of::<Self>()
     }
 
+    /// Returns the bytes of the weights that [`fork_by_draw`](Self::fork_by_draw) draws for a path.
+    pub fn drawn_bytes(&self) -> usize {
+        self.experts.iter().map(|expert| expert.drawn_bytes()).sum()
+    }
+
     /// Returns the number of paths of some steps within the memory limit, each with `beside`
     /// further bytes.
     pub fn paths_at_once(&self, steps: usize, beside: usize) -> usize {
@@ -308,7 +313,19 @@ impl ExpertPanel {
         forked
     }
 
-    /// Returns the same with weights of regressions that are drawn once for the path.
+    /// Returns the same with weights of regressions that are drawn once for the path, and so their errors.
+    ///
+    /// ```
+    /// use rand::{SeedableRng, rngs::ChaCha8Rng};
+    /// use statecast_lm::experts::{ExpertKind, ExpertPanel};
+    /// let mut panel = ExpertPanel::new(&[ExpertKind::Linear], 1, &[]);
+    /// for t in 0..20 {
+    ///     panel.predict(t == 0);
+    ///     panel.learn(&[f64::from(t * t % 7)], &[]);
+    /// }
+    /// let [mut a, mut b] = [1, 2].map(|seed| panel.fork_by_draw(&mut ChaCha8Rng::seed_from_u64(seed)));
+    /// assert_ne!(a.predict(false)[0][0], b.predict(false)[0][0]);
+    /// ```
     pub fn fork_by_draw(&self, random: &mut ChaCha8Rng) -> Self {
         let mut forked = self.clone();
         let all = forked.experts.iter_mut();
@@ -319,6 +336,8 @@ impl ExpertPanel {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
 
     fn row(t: usize, channels: usize) -> Vec<f64> {
@@ -355,6 +374,63 @@ mod tests {
             }
             panels[0].learn(&[a, noise, b], &action(t));
             panels[1].learn(&[a, b], &action(t));
+        }
+    }
+
+    /// A path goes on by the best candidates alone, which must change nothing.
+    #[test]
+    fn a_fork_predicts_what_its_context_would() {
+        let sources = [&ExpertKind::ALL[..], &[ExpertKind::Fourier]].concat();
+        let mut panel = ExpertPanel::new(&sources, 2, &[]);
+        go_on(&mut panel, 0..80, 2);
+        let mut fork = panel.fork();
+        assert_eq!(panel.predict(false), fork.predict(false));
+        // After a first row of an episode, those with two lags know nothing.
+        let mut begun = panel.clone();
+        for panel in [&mut begun, &mut fork] {
+            panel.predict(true);
+            panel.learn(&row(80, 2), &[]);
+        }
+        let locations = |panel: &mut ExpertPanel| -> Vec<Option<f64>> {
+            let predicted = panel.predict(false).iter().flatten();
+            predicted.map(|p| p.map(|p| p.location)).collect()
+        };
+        assert_eq!(locations(&mut begun), locations(&mut fork));
+    }
+
+    /// Many draws scatter around the prediction as widely as it says.
+    #[test]
+    fn drawn_weights_scatter_as_predictions_say() {
+        for source in [
+            ExpertKind::Linear,
+            ExpertKind::Quadratic,
+            ExpertKind::Fourier,
+        ] {
+            let mut panel = ExpertPanel::new(&[source], 2, &[]);
+            for t in 0..60 {
+                panel.predict(t == 0);
+                let noise = 0.3 * ((t * t) as f64 * 12.9).sin();
+                panel.learn(&[row(t, 2)[0] + noise, row(t, 2)[1]], &[]);
+            }
+            let expected = panel.predict(false)[0][0].unwrap();
+            let draws: Vec<Student> = (0..2000)
+                .map(|seed| {
+                    let mut random = ChaCha8Rng::seed_from_u64(seed);
+                    panel.fork_by_draw(&mut random).predict(false)[0][0].unwrap()
+                })
+                .collect();
+            let mean = draws.iter().map(|d| d.location).sum::<f64>() / 2000.0;
+            let around = |d: &Student| (d.location - mean).powi(2) + d.scale.powi(2);
+            let variance = draws.iter().map(around).sum::<f64>() / 2000.0;
+            let said = expected.scale.powi(2) * expected.freedom / (expected.freedom - 2.0);
+            assert!(
+                (mean - expected.location).abs() < 0.1 * said.sqrt(),
+                "{source:?}"
+            );
+            assert!(
+                (variance / said - 1.0).abs() < 0.15,
+                "{source:?}: {variance} {said}"
+            );
         }
     }
 

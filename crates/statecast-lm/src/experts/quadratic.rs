@@ -190,6 +190,10 @@ impl Expert for Quadratic {
         self.fits.draw(random);
     }
 
+    fn drawn_bytes(&self) -> usize {
+        self.fits.drawn_bytes()
+    }
+
     fn bytes(&self, _rows: usize) -> usize {
         let choice = self.choice.as_ref().map(|c| size_of_val(&c.chosen[..]));
         self.fits.bytes() + choice.unwrap_or(0)

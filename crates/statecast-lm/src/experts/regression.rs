@@ -147,6 +147,10 @@ impl Regression {
         self.observations
     }
 
+    pub(super) fn features(&self) -> usize {
+        self.features
+    }
+
     /// Bytes of a copy; of one that learns nothing the posterior is shared.
     pub(super) fn bytes(&self, learns: bool) -> usize {
         let (features, targets) = (self.features, self.noises.len());
@@ -258,8 +262,10 @@ fn gamma(shape: f64, random: &mut ChaCha8Rng) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use nalgebra::{DMatrix, DVector};
     use rand::SeedableRng;
+
+    use super::*;
 
     /// Ridge regression in closed form, shrunk towards the weights that were expected.
     #[test]

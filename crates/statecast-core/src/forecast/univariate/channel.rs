@@ -283,12 +283,15 @@ mod tests {
         channel
     }
 
-    /// Median of the next position on a path, and whether all its draws are finite.
+    /// Mean over paths of the next position's median; all draws are finite.
     fn next(channel: &Channel) -> f64 {
-        let path = channel.path(&mut ChaCha8Rng::seed_from_u64(1));
-        let draws = [0.001, 0.5, 0.999].map(|level| channel.draw(&path, level).unwrap());
-        assert!(draws.iter().all(|y| y.is_finite()), "{draws:?}");
-        draws[1]
+        let median = |seed| {
+            let path = channel.path(&mut ChaCha8Rng::seed_from_u64(seed));
+            let draws = [0.001, 0.5, 0.999].map(|level| channel.draw(&path, level).unwrap());
+            assert!(draws.iter().all(|y| y.is_finite()), "{draws:?}");
+            draws[1]
+        };
+        (0..100).map(median).sum::<f64>() / 100.0
     }
 
     /// Growth by a share is that of logarithms, until a value has none: then everything is learned anew.
@@ -303,6 +306,25 @@ mod tests {
         let anew = learned(Form::Sari, growing.into_iter().chain([0.0]));
         assert_eq!(channel.regressions.len(), anew.regressions.len());
         assert_eq!(next(&channel), next(&anew));
+    }
+
+    /// After a season that was far higher than all before, values are expected around the mean again, or one above it for as
+    /// long as it lasts: a season of differences goes on from there.
+    #[test]
+    fn harmonics_return_to_the_mean() {
+        let noise = |t: usize| 0.1 * ((t * t) as f64 * 7.3).sin();
+        let season = |t: usize| 4.0 + (t as f64 * std::f64::consts::TAU / 12.0).sin() + noise(t);
+        let lifted = |t: usize| season(t) + if t >= 180 { 2.0 } else { 0.0 };
+        let ahead = |form| {
+            let channel = learned(form, (0..184).map(lifted));
+            let mut path = channel.path(&mut ChaCha8Rng::seed_from_u64(1));
+            for _ in 0..24 {
+                path.advance(channel.draw(&path, 0.5).unwrap());
+            }
+            channel.draw(&path, 0.5).unwrap() - season(208)
+        };
+        assert!(ahead(Form::Harmonic).abs() < 0.6);
+        assert!(ahead(Form::Sari) > 1.0 && ahead(Form::HarmonicAri) > 1.0);
     }
 
     #[test]
