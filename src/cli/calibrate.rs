@@ -9,9 +9,9 @@ use super::windowed::{Study, WindowArguments, aligned};
 use crate::backtest::BacktestSummary;
 use crate::cli::terminal::Terminal;
 use crate::forecasters::Combining;
-use crate::metrics::Calibration;
+use crate::metrics::{Calibration, Evidence};
 use crate::output::{number, percent};
-use crate::study::{CalibrationSettings, CalibrationStudy, Verdict};
+use crate::study::{CalibrationSettings, CalibrationStudy, ROWS_TO_FALSE_ALARM, Verdict};
 
 /// Steps ahead in the table, in addition to the last one.
 const STEPS: [usize; 6] = [1, 2, 5, 10, 20, 50];
@@ -83,6 +83,7 @@ fn text(study: &CalibrationStudy) -> String {
     let (before, after) = (study.plain(), study.recalibrated());
     let summary = &study.backtest.summary;
     let (one, two) = (&before.one_step_calibration, &after.one_step_calibration);
+    let evidence = study.evidence();
     let mut text = format!(
         "{}, {} outcomes one step ahead in {} windows\n\n",
         before.name, one.outcomes, summary.windows
@@ -96,6 +97,11 @@ fn text(study: &CalibrationStudy) -> String {
         row("KS", &|c| number(c.ks, 3)),
         row("p of KS", &|c| number(c.p_value, 3)),
         row("ECE", &|c| number(c.ece, 3)),
+        [
+            "p at any time".to_owned(),
+            number(evidence[0].p_value, 3),
+            number(evidence[1].p_value, 3),
+        ],
         [
             "log score".to_owned(),
             number(before.log_score.mean, 3),
@@ -114,6 +120,7 @@ fn text(study: &CalibrationStudy) -> String {
     text += "\n";
     text += &verdict("One-step", one, two);
     text += &verdict("Multi-step", &before.calibration, &after.calibration);
+    text += &alarm(study, evidence);
     text
 }
 
@@ -153,6 +160,25 @@ fn channels(study: &CalibrationStudy) -> Vec<[String; 5]> {
         .into_iter()
         .chain(rows)
         .collect()
+}
+
+/// Says from where on one-step densities are not calibrated.
+fn alarm(study: &CalibrationStudy, evidence: [Evidence; 2]) -> String {
+    let Some(alarm) = evidence[0].alarm else {
+        return String::new();
+    };
+    let after = match evidence[1].alarm {
+        Some(_) => "so are recalibrated ones",
+        None => "recalibrated ones are not",
+    };
+    format!(
+        "One-step densities are off from row {} of the {} tested ones on, as is clear from row {} on, most of all of {}; {after}. \
+         Calibrated ones are said to be off once in {ROWS_TO_FALSE_ALARM} rows.\n",
+        alarm.since + 1,
+        evidence[0].rows,
+        alarm.row + 1,
+        study.backtest.results.channels[alarm.channel],
+    )
 }
 
 fn verdict(what: &str, before: &Calibration, after: &Calibration) -> String {

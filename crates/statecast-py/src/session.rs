@@ -6,12 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::{Array2, Axis, concatenate, s};
 use numpy::{PyArray1, PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyIndexError;
-use pyo3::{Bound, PyResult, Python, pyclass, pymethods};
+use pyo3::{Bound, PyAny, PyResult, Python, pyclass, pymethods};
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
 use statecast::density::BinnedDensity;
 use statecast::forecast::{self, ChannelParts, KnownFuture, Reading, RolloutSettings, Variables};
+use statecast::metrics::CalibrationTest;
+use statecast::study::ROWS_TO_FALSE_ALARM;
 use statecast::{Forecaster, Method, Recording};
 
 use crate::errors::{StatecastError, exception};
+use crate::table::dictionary;
 use crate::work;
 
 /// Densities of the channels in the next row.
@@ -101,6 +106,9 @@ struct State {
     /// States of all rows so far, `[rows, states]`, and the actions taken in them.
     states: Array2<f64>,
     actions: Array2<f64>,
+    /// Of the rows that were appended; PIT values are drawn within the cells of what was observed.
+    test: CalibrationTest,
+    random: ChaCha8Rng,
 }
 
 /// A context that rows are appended to.
@@ -135,6 +143,7 @@ impl Session {
     ) -> PyResult<Self> {
         let rows = variables(names, &states, &actions, forecaster.settings().method);
         let reading = work::run(py, |_| forecaster.read_last(&rows, 0))?;
+        let channels = reading.encoding().channel_names().len();
         Ok(Self {
             forecaster,
             state_names: names[0].to_vec(),
@@ -143,6 +152,8 @@ impl Session {
                 reading,
                 states,
                 actions,
+                test: CalibrationTest::new(channels, ROWS_TO_FALSE_ALARM),
+                random: ChaCha8Rng::seed_from_u64(0),
             }),
         })
     }
@@ -246,16 +257,23 @@ impl Session {
             concatenate(Axis(0), &[first.view(), second.view()]).expect("the widths were checked")
         };
         let scores = self.with(py, |state| {
-            let scores = state
-                .reading
-                .observe(&came)
-                .map_err(exception)?
-                .log_scores();
+            let seen = state.reading.observe(&came).map_err(exception)?;
+            for row in 0..seen.rows() {
+                let channels = 0..seen.channels();
+                let pit = channels.map(|c| seen.pit(row, c, state.random.random()));
+                state.test.learn(&pit.collect::<Vec<f64>>());
+            }
             state.states = joined(&state.states, &states);
             state.actions = joined(&state.actions, &actions);
-            Ok(scores)
+            Ok(seen.log_scores())
         })?;
         Ok(scores.to_pyarray(py))
+    }
+
+    /// Evidence against the calibration of the densities of appended rows.
+    fn evidence<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let found = self.with(py, |state| Ok(state.test.found()))?;
+        dictionary(py, &found)
     }
 
     /// Sample paths `[samples, horizon, names]` after the rows that were read.

@@ -140,7 +140,7 @@ pub(crate) fn calibrate<'py>(
     recordings: Vec<(String, PyRef<'py, Recording>)>,
     forecaster: &str,
     origins: Origins,
-) -> PyResult<(Bound<'py, PyAny>, Tables<'py>)> {
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>, Tables<'py>)> {
     let mut settings = CalibrationSettings::new(origins.settings()?);
     settings.forecaster = forecaster.parse().map_err(exception)?;
     let series = series(
@@ -157,6 +157,7 @@ pub(crate) fn calibrate<'py>(
     })?;
     Ok((
         dictionary(py, &study.channels())?,
+        dictionary(py, &study.evidence())?,
         tables(py, &study.backtest)?,
     ))
 }

@@ -21,6 +21,19 @@ def test_rows_are_followed_as_they_come(builtin):
     assert np.allclose(session.density().mean, whole.density().mean, atol=1e-3)
 
 
+def test_a_session_says_when_its_densities_broke():
+    random = np.random.default_rng(3)
+    wave = np.sin(0.3 * np.arange(700)) + 0.1 * random.standard_normal(700)
+    session = statecast.Forecaster(experts="ar").session(wave[:300])
+    session.append(wave[300:450])
+    assert session.evidence["rows"] == 150 and session.evidence["alarm"] is None
+    # Noise of five times the size, which an autoregression takes long to believe.
+    session.append(wave[450:550] + 0.5 * random.standard_normal(100))
+    alarm = session.evidence["alarm"]
+    assert 150 <= alarm["row"] < 240 and abs(alarm["since"] - 150) < 15 and alarm["channel"] == 0
+    assert session.evidence["p_value"] < 0.01
+
+
 def test_sessions_fork_and_roll_back(linear):
     session = linear.session(WAVE[:100])
     before = session.density().mean

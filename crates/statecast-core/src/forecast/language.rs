@@ -44,7 +44,7 @@ impl Language {
     }
 
     /// What was made of the model's reading by a method, with paths that are pooled with those of digits, of
-    /// experts by themselves, of integrated autoregressions where there are no actions, and of more forecasters if the
+    /// experts by themselves, of regressions on a channel's own past where there are no actions, and of more forecasters if the
     /// model reads hints ([`Stacked`]); any other is left as it is.
     pub fn stacked(
         &self,

@@ -156,6 +156,16 @@ impl OneStep {
             .expect("masses are contiguous rows of probabilities that the head has checked")
     }
 
+    /// PIT value of what was observed in a row of a channel, uniform on `[0, 1]` if the density is calibrated; drawn within the cell
+    /// by `random`, uniform on `[0, 1)`.
+    ///
+    /// # Panics
+    /// If there is no such row or channel.
+    pub fn pit(&self, row: usize, channel: usize, random: f64) -> f64 {
+        self.density(row, channel)
+            .pit(self.cells[[row, channel]], random)
+    }
+
     /// Logarithmic scores `[rows, channels]` of the cells that were observed: nats, of the density
     /// in axis units.
     pub fn log_scores(&self) -> Array2<f64> {

@@ -3,10 +3,11 @@
 //! Proper scores are [`density_crps`], [`crps`], [`energy_score`], [`variogram_score`] and
 //! [`interval_score`] (lower is better); the logarithmic score is a method of the density.
 //! [`JointScores`] compares joint with independent draws. [`Pit`] and [`Calibration`] measure
-//! calibration, and [`block_bootstrap`] gives intervals of means.
+//! calibration, [`CalibrationTest`] tests it while rows come, and [`block_bootstrap`] gives intervals of means.
 
 mod bootstrap;
 mod calibration;
+mod evidence;
 mod joint;
 mod points;
 mod proper;
@@ -17,6 +18,7 @@ pub use bootstrap::{
     Estimate, block_bootstrap, interquartile_mean, interquartile_over_runs, mean_over_series,
 };
 pub use calibration::{Calibration, Pit, correlation, ks_distance, ks_p_value};
+pub use evidence::{Alarm, CalibrationTest, Evidence};
 pub use joint::{JointScores, independent_paths};
 pub use points::{mae, mase, r_squared, rmse, smape, valid_prediction_time};
 pub use proper::{crps, density_crps, energy_score, interval_score, variogram_score};

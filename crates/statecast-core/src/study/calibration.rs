@@ -1,5 +1,6 @@
 //! Forecast calibration, before and after recalibration.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -9,12 +10,15 @@ use super::backtest::{Backtest, BacktestSeries, BacktestStudyError};
 use crate::backtest::{BacktestSettings, MethodSummary};
 use crate::forecast::{Forecaster, Recalibrated, Settings};
 use crate::forecasters::{Combining, ForecasterName, Forecasters, ForecastersError};
-use crate::metrics::{Calibration, Pit};
+use crate::metrics::{Calibration, CalibrationTest, Evidence, Pit};
 use crate::model::ModelSource;
 
 /// Coverage of 90 % intervals below and above which densities count as too narrow or too wide.
 const NARROW: f64 = 0.88;
 const WIDE: f64 = 0.92;
+
+/// Rows of calibrated forecasts to one false alarm, on average.
+pub const ROWS_TO_FALSE_ALARM: f64 = 10_000.0;
 
 /// What the coverage of 90 % intervals says of densities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -103,6 +107,7 @@ impl CalibrationSettings {
 /// let study = CalibrationStudy::run(&series, &forecasters, &settings, &())?;
 /// assert_eq!(study.recalibrated().name, "ar+recalibrated");
 /// assert_eq!(study.channels().len(), 3);
+/// assert!(study.evidence()[0].p_value <= 1.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Serialize)]
@@ -159,6 +164,24 @@ impl CalibrationStudy {
     /// Scores of the recalibrated ones.
     pub fn recalibrated(&self) -> &MethodSummary {
         &self.backtest.summary.methods[1]
+    }
+
+    /// Evidence against the calibration of one-step densities, the original and the recalibrated ones, in the order of rows; of rows
+    /// that several windows hold, those of the first count. Rows are those of all series, one after the other.
+    pub fn evidence(&self) -> [Evidence; 2] {
+        let results = &self.backtest.results;
+        [0, 1].map(|method| {
+            let mut rows: BTreeMap<(usize, usize), Vec<f64>> = BTreeMap::new();
+            for score in results.one_step.iter().filter(|s| s.method == method) {
+                let unknown = || vec![f64::NAN; results.channels.len()];
+                let row = rows.entry((score.series, score.row));
+                let pit = &mut row.or_insert_with(unknown)[score.channel];
+                *pit = if pit.is_nan() { score.pit } else { *pit };
+            }
+            let mut test = CalibrationTest::new(results.channels.len(), ROWS_TO_FALSE_ALARM);
+            rows.values().for_each(|row| test.learn(row));
+            test.found()
+        })
     }
 
     /// Calibration of the channels that vary.

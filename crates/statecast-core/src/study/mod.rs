@@ -31,7 +31,8 @@ pub mod markov;
 
 pub use backtest::{Backtest, BacktestSeries};
 pub use calibration::{
-    CalibrationSettings, CalibrationStudy, CalibrationStudyError, ChannelCalibration, Verdict,
+    CalibrationSettings, CalibrationStudy, CalibrationStudyError, ChannelCalibration,
+    ROWS_TO_FALSE_ALARM, Verdict,
 };
 pub use convergence::{
     ConvergenceStudyError, Minima, MinimaStudy, Settling, SettlingSettings, SettlingStudy,

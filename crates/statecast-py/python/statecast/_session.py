@@ -66,6 +66,17 @@ class Session:
             actions = self._rows(actions, self._inner.action_names, "actions")
         return self._inner.append(states, np.ascontiguousarray(actions))
 
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """Evidence against the calibration of the densities of all appended rows, which may be looked at after every row.
+
+        `evidence`: what a gambler has won by betting against the densities, in nats. `p_value`: of calibrated densities it ever falls to a
+        level with a probability of at most that level. `alarm`: `None`, or when a monitor told that the densities are not calibrated (`row`),
+        since when it seems so (`since`), counted from the first appended row, and of which `channel`; of calibrated densities once in 10,000
+        rows on average, or less often. A fork, or a session that was rolled back, begins anew.
+        """
+        return self._inner.evidence()
+
     def predict(
         self, horizon: int, *, samples: int = 100, seed: int = 0, future_actions: Any = None
     ) -> np.ndarray:

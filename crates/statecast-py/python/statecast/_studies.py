@@ -61,6 +61,8 @@ class Calibration:
 
     channels: list[dict[str, Any]]
     """Of one-step densities, by channel: coverage, PIT and ECE."""
+    evidence: list[dict[str, Any]]
+    """Evidence against the calibration of one-step densities, original and recalibrated: see [`Session.evidence`]."""
     backtest: Backtest
     """Both backtests: first the original densities."""
 
@@ -149,8 +151,8 @@ def calibrate(
 ) -> Calibration:
     """Measures whether a forecaster's probabilities can be trusted; the arguments are those of `backtest`."""
     origins = _origins(context, horizon, windows, samples, seed, with_reward)
-    channels, tables = _core.calibrate(_named(recordings), str(forecaster), origins)
-    return Calibration(channels, Backtest(*tables))
+    channels, evidence, tables = _core.calibrate(_named(recordings), str(forecaster), origins)
+    return Calibration(channels, evidence, Backtest(*tables))
 
 
 def evaluate(
