@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ndarray::{Array2, s};
 use statecast::baselines::{NAMES, named};
 use statecast::codec::BIN_COUNT;
+use statecast::experts::ExpertKind;
 use statecast::forecast::{
-    Forecaster, KnownFuture, Mixture, Role, RolloutSettings, Settings, Variables,
+    Forecaster, KnownFuture, Mixture, Online, Role, RolloutSettings, Settings, Variables,
 };
 
 fn normal(i: usize) -> f64 {
@@ -251,4 +252,28 @@ fn a_level_of_a_thousand_million_changes_no_density() {
         );
         assert!((plain - lifted).abs() < 1e-3, "{name}: {plain} {lifted}");
     }
+}
+
+/// Fault: the first step of such paths was of the density, not of the weights that were drawn.
+#[test]
+fn drawn_weights_lead_paths_from_the_first_step_on() {
+    let noise = |t: usize| ((t * t * 7919 + t * 104_729) % 1000) as f64 / 1000.0;
+    let values = Array2::from_shape_fn((60, 1), |(t, _)| (0.4 * t as f64).sin() + noise(t));
+    let context = Variables::new(vec!["x".to_owned()], vec![Role::State], values);
+    let plain = Online::first("quadratic", &[ExpertKind::Quadratic]);
+    let of = |online: Online| {
+        let reading = Forecaster::of(Arc::new(online), Settings::default());
+        let reading = reading.read(&context).unwrap();
+        let settings = RolloutSettings {
+            horizon: 2.try_into().unwrap(),
+            samples: 20.try_into().unwrap(),
+            ..RolloutSettings::default()
+        };
+        let paths = reading.rollout(&settings, None, &|_| ()).unwrap().paths;
+        let first: Vec<f64> = paths.slice(s![.., 0, 0]).to_vec();
+        (first, reading.one_step().masses().clone())
+    };
+    let (plain, drawn) = (of(plain), of(plain.by_draw("drawn")));
+    assert!(plain.0.iter().zip(&drawn.0).all(|(a, b)| a != b));
+    assert_eq!(plain.1, drawn.1);
 }

@@ -458,6 +458,7 @@ fn calibrate_says_how_far_intervals_hold() {
     for line in [
         "one step ahead",
         "in 90 %",
+        "p at any time",
         "steps ahead",
         "obs_theta_dot",
         "Multi-step densities",

@@ -120,7 +120,7 @@ fn text(study: &CalibrationStudy) -> String {
     text += "\n";
     text += &verdict("One-step", one, two);
     text += &verdict("Multi-step", &before.calibration, &after.calibration);
-    text += &alarm(study, evidence);
+    text += &alarms(study, evidence);
     text
 }
 
@@ -162,23 +162,21 @@ fn channels(study: &CalibrationStudy) -> Vec<[String; 5]> {
         .collect()
 }
 
-/// Says from where on one-step densities are not calibrated.
-fn alarm(study: &CalibrationStudy, evidence: [Evidence; 2]) -> String {
-    let Some(alarm) = evidence[0].alarm else {
-        return String::new();
-    };
-    let after = match evidence[1].alarm {
-        Some(_) => "so are recalibrated ones",
-        None => "recalibrated ones are not",
-    };
-    format!(
-        "One-step densities are off from row {} of the {} tested ones on, as is clear from row {} on, most of all of {}; {after}. \
-         Calibrated ones are said to be off once in {ROWS_TO_FALSE_ALARM} rows.\n",
-        alarm.since + 1,
-        evidence[0].rows,
-        alarm.row + 1,
-        study.backtest.results.channels[alarm.channel],
-    )
+/// Says from where on a test finds one-step densities off.
+fn alarms(study: &CalibrationStudy, evidence: [Evidence; 2]) -> String {
+    let names = ["One-step densities", "Recalibrated ones"].into_iter();
+    let alarms = names.zip(evidence).filter_map(|(name, found)| {
+        let alarm = found.alarm?;
+        Some(format!(
+            "{name} are off from row {} of the {} tested ones on, most of all of {}: a test by betting says so at row {}. Of calibrated ones \
+             it does at most once in {ROWS_TO_FALSE_ALARM} rows on average.\n",
+            alarm.since + 1,
+            found.rows,
+            study.backtest.results.channels[alarm.channel],
+            alarm.row + 1,
+        ))
+    });
+    alarms.collect()
 }
 
 fn verdict(what: &str, before: &Calibration, after: &Calibration) -> String {

@@ -79,7 +79,7 @@ pub(super) struct NameArguments {
     /// persistence, mean, ar, ari, sari, log-sari, harmonic, log-harmonic, harmonic-ari, log-harmonic-ari, linear, quadratic,
     /// fourier, smoothing, seasonal, analogue, scales, knn, mlp [default: the model; where it is the bundled one and the method residual, paths of several steps are
     /// shared out among those of the model, of its digits, of the experts linear, fourier and scales and, where there are
-    /// no actions, of ari, harmonic and the like, but not with --simulator]
+    /// no actions, of ari, harmonic and the like and of quadratic and fourier with weights drawn once a path, but not with --simulator]
     #[arg(long, value_name = "NAMES")]
     experts: Vec<NameList>,
 }

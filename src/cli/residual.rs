@@ -26,7 +26,7 @@ pub(super) struct ResidualArguments {
         value_name = "SECONDS"
     )]
     simulator_timeout: f64,
-    /// With --method residual, and of the forecasters seasonal, sari, harmonic and the like: rows of a season, at least 2 and at most those of the context less 3
+    /// With --method residual, and of the forecasters seasonal, sari, harmonic, harmonic-ari and those of logarithms: rows of a season, at least 2 and at most those of the context less 3
     /// [default: found in the differences' autocorrelation of each channel, up to 512 rows]
     #[arg(long, value_name = "ROWS")]
     period: Option<usize>,

@@ -1,7 +1,7 @@
 """Densities and paths of regressions of a channel on its own past, by batch algebra in NumPy: python tests/golden/make_univariate.py [--out FOLDER]
 
 Every row's posterior is that of all rows before it in closed form; nothing is updated. Paths are simulated from the posterior
-after the last row. In the last case a season of four rows is known, and that of twelve is found around it. Writes univariate.json.
+after the last row. In three cases a season of four rows is known, and that of twelve is found around it. Writes univariate.json.
 """
 
 import argparse

@@ -143,7 +143,7 @@ impl Language {
 fn undriven(knowledge: &Knowledge) -> Vec<Arc<dyn Predictor>> {
     let of = |form| Univariate::of(form).with_period(knowledge.period());
     let all = Form::ALL.map(of);
-    // Of systems that the experts know but for their weights, which are as wrong at every step.
+    // Errors of a regression's weights are the same at every step of a path.
     let quadratic = Online::first("quadratic", &[ExpertKind::Quadratic]);
     let fourier = Online::first("fourier", &[ExpertKind::Fourier, ExpertKind::Quadratic]);
     let drawn = [

@@ -157,13 +157,16 @@ impl OneStep {
     }
 
     /// PIT value of what was observed in a row of a channel, uniform on `[0, 1]` if the density is calibrated; drawn within the cell
-    /// by `random`, uniform on `[0, 1)`.
+    /// by `random`, uniform on `[0, 1)`. NaN for a channel that is constant in the context: nothing is read of it.
     ///
     /// # Panics
     /// If there is no such row or channel.
     pub fn pit(&self, row: usize, channel: usize, random: f64) -> f64 {
-        self.density(row, channel)
-            .pit(self.cells[[row, channel]], random)
+        let density = self.density(row, channel);
+        match density.axis().is_constant() {
+            true => f64::NAN,
+            false => density.pit(self.cells[[row, channel]], random),
+        }
     }
 
     /// Logarithmic scores `[rows, channels]` of the cells that were observed: nats, of the density

@@ -170,8 +170,11 @@ impl Path {
     }
 
     fn fork_by_draw(&self, random: &mut ChaCha8Rng) -> Self {
+        let mut panel = self.panel.fork_by_draw(random);
+        // The first step, too, is of the drawn weights.
+        panel.predict(false);
         Self {
-            panel: self.panel.fork_by_draw(random),
+            panel,
             ..self.clone()
         }
     }

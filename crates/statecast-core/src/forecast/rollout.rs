@@ -248,6 +248,12 @@ impl Reading {
             paths: Array3::zeros((samples, horizon, variables)),
             clipped: 0,
         };
+        let mut before = 0;
+        if let Some(continuation) = &self.continuation {
+            before = continuation.preparation(max_steps);
+            let share = before as f64 / (before + samples * horizon) as f64;
+            continuation.prepare(max_steps, &|done| progress(done * share))?;
+        }
         let fitting = self
             .continuation
             .as_ref()
@@ -255,12 +261,6 @@ impl Reading {
         let at_once = settings
             .paths_at_once
             .map_or(fitting.unwrap_or(samples), NonZeroUsize::get);
-        let mut before = 0;
-        if let Some(continuation) = &self.continuation {
-            before = continuation.preparation(max_steps);
-            let share = before as f64 / (before + samples * horizon) as f64;
-            continuation.prepare(max_steps, &|done| progress(done * share))?;
-        }
         for first in (0..samples).step_by(at_once) {
             let count = at_once.min(samples - first);
             let mut group = Group::new(self, (settings.seed, max_steps), first, count)?;

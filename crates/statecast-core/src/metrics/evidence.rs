@@ -125,7 +125,7 @@ impl CalibrationTest {
     /// Of so many channels, with one false alarm in so many rows of calibrated forecasts on average.
     ///
     /// # Panics
-    /// If the alarms are not one in more than one row.
+    /// If `rows_to_false_alarm` is not above 1.
     pub fn new(channels: usize, rows_to_false_alarm: f64) -> Self {
         assert!(rows_to_false_alarm > 1.0, "rows to a false alarm");
         Self {
@@ -235,33 +235,39 @@ mod tests {
         move || random.random()
     }
 
-    /// Looked at after every one of 400 rows, of three channels that are the same.
+    /// Looked at after every one of 400 rows, of three channels that are the same, and of three that are independent.
     #[test]
     fn calibrated_forecasts_are_rarely_refuted() {
-        let mut refuted = 0;
-        for seed in 0..1000 {
-            let mut draw = uniform(seed);
-            let mut test = CalibrationTest::new(3, 1e9);
-            for _ in 0..400 {
-                test.learn(&[draw(); 3]);
-            }
-            refuted += usize::from(test.p_value() <= 0.1);
+        for are_same in [true, false] {
+            let refuted = (0..1000).filter(|&seed| is_refuted(seed, are_same)).count();
+            assert!(refuted <= 120, "{refuted} of 1000 at a level of 10 %");
+        }
+    }
+
+    fn is_refuted(seed: u64, are_same: bool) -> bool {
+        let mut draw = uniform(seed);
+        let mut test = CalibrationTest::new(3, 1e9);
+        for _ in 0..400 {
+            test.learn(&match are_same {
+                true => [draw(); 3],
+                false => [draw(), draw(), draw()],
+            });
             assert!(test.evidence().is_finite());
         }
-        assert!(refuted <= 120, "{refuted} of 1000 at a level of 10 %");
+        test.p_value() <= 0.1
     }
 
     /// The mean of what a stake grows to is 1 if bets are fair.
     #[test]
     fn bets_are_fair() {
         let mut gambler = Gambler::new(0.9);
-        for pit in [0.05, 0.15, 0.95, 0.97, 0.5] {
-            gambler.learn(0, pit);
+        for (row, pit) in [0.05, 0.15, 0.95, 0.97, 0.5].into_iter().enumerate() {
+            gambler.learn(row, pit);
         }
         let before = gambler.evidence().exp();
         let after = (0..PARTS).map(|part| {
             let mut next = gambler.clone();
-            next.learn(1, (part as f64 + 0.5) / PARTS as f64);
+            next.learn(5, (part as f64 + 0.5) / PARTS as f64);
             next.evidence().exp() / PARTS as f64
         });
         assert!((after.sum::<f64>() / before - 1.0).abs() < 1e-12);

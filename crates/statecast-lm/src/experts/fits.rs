@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::candidates::Candidates;
-use super::channels::Channels;
 use rand::rngs::ChaCha8Rng;
 
+use super::candidates::Candidates;
+use super::channels::Channels;
 use super::regression::{Prepared, Prior, Regression, Sampled};
 use super::{Next, Student};
 

@@ -8,7 +8,6 @@ use rand::{RngExt, SeedableRng};
 
 use super::channels::Channels;
 use super::fits::{Fits, Setting, lagged};
-
 use super::{Expert, Next, Student};
 use crate::density::normal_quantile;
 

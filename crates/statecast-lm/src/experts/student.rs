@@ -38,7 +38,10 @@ impl Student {
     /// The same, from the [peak](log_peak) of the standard distribution.
     pub(super) fn log_density_from(&self, log_peak: f64, x: f64) -> f64 {
         let z = (x - self.location) / self.scale;
-        let fall = (self.freedom + 1.0) / 2.0 * (1.0 + z * z / self.freedom).ln();
+        let fall = match self.freedom > NORMAL {
+            true => z * z / 2.0,
+            false => (self.freedom + 1.0) / 2.0 * (1.0 + z * z / self.freedom).ln(),
+        };
         log_peak - self.scale.ln() - fall
     }
 
@@ -106,6 +109,9 @@ impl Student {
 
 /// Natural logarithm of the density of location zero and scale 1 at its peak.
 pub(super) fn log_peak(freedom: f64) -> f64 {
+    if freedom > NORMAL {
+        return -0.5 * std::f64::consts::TAU.ln();
+    }
     ln_gamma((freedom + 1.0) / 2.0)
         - ln_gamma(freedom / 2.0)
         - 0.5 * (freedom * std::f64::consts::PI).ln()
@@ -126,6 +132,24 @@ mod tests {
         };
         assert!((law.cdf(0.62) - 0.847_492_757_311_067_8).abs() < 1e-12);
         assert!((law.log_density(0.62) - 0.537_756_185_649_501_5).abs() < 1e-12);
+    }
+
+    /// Fault: of so many degrees of freedom the density was no number.
+    #[test]
+    fn with_endless_freedom_it_is_normal() {
+        let law = Student {
+            location: 1.0,
+            scale: 2.0,
+            freedom: f64::MAX,
+        };
+        let normal = -0.5 - 2f64.ln() - 0.5 * std::f64::consts::TAU.ln();
+        assert!((law.log_density(3.0) - normal).abs() < 1e-12);
+        assert!((law.quantile(0.841_344_746_068_542_9) - 3.0).abs() < 1e-9);
+        let many = Student {
+            freedom: 1e6,
+            ..law
+        };
+        assert!((many.log_density(3.0) - normal).abs() < 1e-5);
     }
 
     /// One less a share of almost one has lost its digits.

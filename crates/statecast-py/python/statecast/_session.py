@@ -70,10 +70,10 @@ class Session:
     def evidence(self) -> dict[str, Any]:
         """Evidence against the calibration of the densities of all appended rows, which may be looked at after every row.
 
-        `evidence`: what a gambler has won by betting against the densities, in nats. `p_value`: of calibrated densities it ever falls to a
+        `rows`: appended rows. `evidence`: what a gambler has won by betting against the densities, in nats. `p_value`: of calibrated densities it ever falls to a
         level with a probability of at most that level. `alarm`: `None`, or when a monitor told that the densities are not calibrated (`row`),
         since when it seems so (`since`), counted from the first appended row, and of which `channel`; of calibrated densities once in 10,000
-        rows on average, or less often. A fork, or a session that was rolled back, begins anew.
+        rows on average, or less often. Channels that are constant in the context are not tested. A fork, or a session that was rolled back, begins anew.
         """
         return self._inner.evidence()
 

@@ -62,7 +62,8 @@ class Calibration:
     channels: list[dict[str, Any]]
     """Of one-step densities, by channel: coverage, PIT and ECE."""
     evidence: list[dict[str, Any]]
-    """Evidence against the calibration of one-step densities, original and recalibrated: see [`Session.evidence`]."""
+    """Evidence against the calibration of one-step densities, original and recalibrated, as [`Session.evidence`] describes it; rows
+    are the tested ones of all recordings, one after the other."""
     backtest: Backtest
     """Both backtests: first the original densities."""
 

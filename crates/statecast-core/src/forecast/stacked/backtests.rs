@@ -85,7 +85,7 @@ pub(super) fn origins(
 fn paths_of(sampler: Sampler, channels: usize) -> usize {
     match channels < MANY_CHANNELS {
         true => PATHS,
-        false => MIN_PATHS.max((PATHS_OF_MANY * sampler.spread) as usize),
+        false => MIN_PATHS.max((PATHS_OF_MANY * sampler.spread.min(1.0)) as usize),
     }
 }
 
@@ -229,7 +229,7 @@ impl OfForecaster {
         let mut random: Vec<ChaCha8Rng> = (0..batch.most).map(stream).collect();
         let mut drawn = Vec::with_capacity(steps);
         for t in 0..steps {
-            // The samplers' paths differ in how they draw only.
+            // Paths of all samplers are drawn at the same levels.
             let shape = (batch.most, channels);
             let one = Array2::from_shape_fn(shape, |(path, _)| random[path].random());
             let shape = (channels, count);

@@ -410,6 +410,9 @@ impl Continuation for Context {
     }
 
     fn paths_at_once(&self, steps: usize) -> usize {
-        self.first.paths_at_once(steps)
+        let stack = self.stack.borrow();
+        let others = stack.iter().flat_map(|stack| &stack.others);
+        let others = others.map(|other| other.continuation.paths_at_once(steps));
+        others.fold(self.first.paths_at_once(steps), usize::min)
     }
 }

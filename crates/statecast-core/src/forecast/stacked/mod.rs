@@ -21,7 +21,7 @@ use super::{Continuation, ForecastError, Predictor, Start};
 use context::Context;
 use weights::Distances;
 
-/// How wide around their medians forecasters draw the steps of paths, see [`Sampler`]: most often, with wider ones, and fewer.
+/// How wide around their medians forecasters draw the steps of paths, see [`Sampler`]: those of the trusted one, more, and fewer.
 const SPREADS: [f64; 3] = [1.0, 0.5, 0.2];
 const MORE_SPREADS: [f64; 4] = [2.0, 1.0, 0.5, 0.2];
 const FEW_SPREADS: [f64; 2] = [1.0, 0.2];
@@ -170,7 +170,7 @@ impl Stacked {
         self
     }
 
-    /// The same, with more where there are no actions: forecasters of a channel's past alone.
+    /// The same, with more where there are no actions: forecasters that read no action.
     pub fn with_undriven(mut self, more: Vec<Arc<dyn Predictor>>) -> Self {
         self.undriven.extend(more);
         self

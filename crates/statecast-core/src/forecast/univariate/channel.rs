@@ -148,7 +148,7 @@ impl Channel {
         let lags = self.lags(row, &[]);
         let x = lags.units.read(self.past[row]);
         let all = regressions.iter().map(Component::needs).max();
-        if all.is_some_and(|all| row >= all + UNSCORED) {
+        if all.is_some_and(|all| row >= all.saturating_add(UNSCORED)) {
             for component in &mut regressions {
                 let predicted = component.predict(&lags);
                 let score = predicted.map_or(0.0, |student| student.log_density(x));
@@ -325,6 +325,16 @@ mod tests {
         };
         assert!(ahead(Form::Harmonic).abs() < 0.6);
         assert!(ahead(Form::Sari) > 1.0 && ahead(Form::HarmonicAri) > 1.0);
+    }
+
+    #[test]
+    fn of_a_season_of_any_length_nothing_is_known() {
+        for form in Form::ALL {
+            let mut channel = Channel::new(form, Some(0.0), Some(usize::MAX));
+            (0..40).for_each(|t| channel.learn(2.0 + f64::from(t % 3), t == 0));
+            let path = channel.path(&mut ChaCha8Rng::seed_from_u64(1));
+            assert!(channel.draw(&path, 0.5).unwrap().is_finite());
+        }
     }
 
     #[test]

@@ -81,7 +81,9 @@ impl Component {
     /// without a season.
     pub(super) fn of_values(order: usize, season: Option<Season>) -> Self {
         let shortest = season.map(|season| season.within.unwrap_or(season.period));
-        let seasonal = shortest.into_iter().flat_map(|rows| [rows, 2 * rows]);
+        let seasonal = shortest
+            .into_iter()
+            .flat_map(|rows| [rows, rows.saturating_mul(2)]);
         let mut lags: Vec<usize> = (1..=order).chain(seasonal).collect();
         lags.extend(season.filter(|s| s.within.is_some()).map(|s| s.period));
         Self::new(None, lags, shortest, 0.0)
@@ -110,7 +112,8 @@ impl Component {
 
     /// Rows before a row that the regression learns.
     pub(super) fn needs(&self) -> usize {
-        self.base.unwrap_or(0).saturating_add(self.needed + 1)
+        let needed = self.needed.saturating_add(1);
+        self.base.unwrap_or(0).saturating_add(needed)
     }
 
     /// What the next value is a difference to, and the features of that difference; lags that do not exist are zero.
@@ -124,7 +127,7 @@ impl Component {
             Some(rows) => lags.get(lag + rows),
             None => middle,
         };
-        let difference = |&lag: &usize| match lag + rows <= lags.len() {
+        let difference = |&lag: &usize| match lag.saturating_add(rows) <= lags.len() {
             true => lags.get(lag) - to(lag),
             false => 0.0,
         };
