@@ -33,7 +33,7 @@ const FIRST: f64 = 0.5;
 ///     test.learn(&[if t < 300 { u } else { 0.5 + u / 2.0 }]);
 /// }
 /// let alarm = test.alarm().expect("forecasts broke");
-/// assert!((300..340).contains(&alarm.row) && (290..320).contains(&alarm.since));
+/// assert!((300..360).contains(&alarm.row) && (290..320).contains(&alarm.since));
 /// ```
 #[derive(Debug, Clone)]
 pub struct CalibrationTest {

@@ -107,7 +107,8 @@ impl CalibrationSettings {
 /// let study = CalibrationStudy::run(&series, &forecasters, &settings, &())?;
 /// assert_eq!(study.recalibrated().name, "ar+recalibrated");
 /// assert_eq!(study.channels().len(), 3);
-/// assert_eq!(study.evidence()[0].rows, 30);
+/// // Of two episodes, each with three windows of ten rows.
+/// assert_eq!(study.evidence()[0].rows, 60);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Serialize)]
