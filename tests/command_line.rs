@@ -471,6 +471,8 @@ fn calibrate_says_how_far_intervals_hold() {
     assert!(one_step.starts_with("series,origin,method,row,channel,log_score,crps,pit,std"));
     let manifest = std::fs::read_to_string(folder.path().join("scores.manifest.json")).unwrap();
     assert!(manifest.contains("\"command\": \"calibrate\""));
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    assert!(manifest.to_string().contains("\"evidence\":[{"));
 }
 
 #[test]

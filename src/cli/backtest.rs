@@ -80,6 +80,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         command: "backtest",
         experts: mixed,
         settings,
+        evidence: None,
         found: &found,
     };
     let mut ending = Ending::new(arguments.windowed.output());

@@ -73,6 +73,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         experts: name.members(),
         settings,
         found: &study.backtest,
+        evidence: Some(study.evidence()),
     };
     let mut ending = Ending::new(arguments.windowed.output());
     windowed.write(&made, None, &mut ending);

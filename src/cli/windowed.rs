@@ -16,6 +16,7 @@ use crate::backtest::{BacktestSettings, BacktestSummary, Windows};
 use crate::cli::terminal::Terminal;
 use crate::forecast::{Forecaster, Settings, Variables};
 use crate::forecasters::{ForecasterName, System};
+use crate::metrics::Evidence;
 use crate::model::Work;
 use crate::output::{Bundle, Manifest, TableFormat};
 use crate::report::{self, About};
@@ -67,6 +68,8 @@ struct Run<'a> {
     simulator: Option<String>,
     period: Option<usize>,
     summary: &'a BacktestSummary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<[Evidence; 2]>,
 }
 
 /// A backtest and how it was made.
@@ -76,6 +79,8 @@ pub(super) struct Study<'a> {
     pub(super) experts: &'a [ForecasterName],
     pub(super) settings: Settings,
     pub(super) found: &'a Backtest,
+    /// Evidence against the calibration of original and recalibrated densities, where it was asked for.
+    pub(super) evidence: Option<[Evidence; 2]>,
 }
 
 /// Where the table of one step stands, beside that of all.
@@ -207,6 +212,7 @@ impl WindowArguments {
             simulator: self.residual.simulator(),
             period: self.residual.period(),
             summary: &study.found.summary,
+            evidence: study.evidence,
         };
         Ok(bundle.finish(output, &Manifest::new(study.command, &run))?)
     }

@@ -159,7 +159,7 @@ impl ForecastFigure {
         area.draw(&Text::new(self.subtitle.clone(), (14, 36), text(14, GREY)))?;
         let mut x = 14;
         for (name, style, thickness) in self.legend() {
-            let (top, width) = (68 - thickness / 2, 22);
+            let (top, width) = (68 - thickness / 2, 18);
             area.draw(&Rectangle::new(
                 [(x, top), (x + width, top + thickness)],
                 style,
@@ -168,7 +168,7 @@ impl ForecastFigure {
             let style = text(13, INK).into_text_style(area);
             let (text_width, _) = area.estimate_text_size(&name, &style)?;
             area.draw(&Text::new(name, (x, 60), style))?;
-            x += text_width as i32 + 20;
+            x += text_width as i32 + 14;
         }
         Ok(())
     }
