@@ -292,11 +292,13 @@ impl Continuation for State {
     fn fork(&self, paths: Paths, _steps: usize) -> Result<Box<dyn Continuation>, ForecastError> {
         let path = &self.paths[0];
         let all = paths.first..paths.first + paths.count;
+        let drawn = |number| Arc::new(path.fork_by_draw(&mut paths.random(number, 0)));
         let forked = match self.draws {
-            false => vec![Arc::new(path.fork()); paths.count],
-            true => all
-                .map(|number| Arc::new(path.fork_by_draw(&mut paths.random(number, 0))))
-                .collect(),
+            true => all.map(drawn).collect(),
+            false => {
+                let forked = Arc::new(path.fork());
+                vec![forked; paths.count]
+            }
         };
         Ok(Box::new(Self {
             channels: self.channels,
