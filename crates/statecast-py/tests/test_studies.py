@@ -32,7 +32,8 @@ def test_calibration_is_measured_twice(pendulum):
     found = statecast.calibrate(pendulum, "ar", context=100, horizon=5, windows=2, samples=20)
     assert found.backtest.methods == ["ar", "ar+recalibrated"]
     assert [channel["name"] for channel in found.channels] == pendulum.state_names
-    assert [of["rows"] for of in found.evidence] == [10, 10]
+    # Two episodes, each with two windows of five rows.
+    assert [of["rows"] for of in found.evidence] == [20, 20]
     own = statecast.Forecaster(experts="ar").calibrate(pendulum, context=100, horizon=5, windows=2, samples=20)
     assert own.channels == found.channels
 
