@@ -34,6 +34,12 @@ def test_a_session_says_when_its_densities_broke():
     assert session.evidence["p_value"] < 0.01
 
 
+def test_a_channel_that_was_constant_is_no_evidence():
+    session = statecast.Forecaster(experts="ar").session(np.full(100, 3.0))
+    session.append([3.0, 4.0, 5.0])
+    assert session.evidence == {"rows": 3, "evidence": 0.0, "p_value": 1.0, "alarm": None}
+
+
 def test_sessions_fork_and_roll_back(linear):
     session = linear.session(WAVE[:100])
     before = session.density().mean
