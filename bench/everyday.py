@@ -139,6 +139,8 @@ METHODS = {
     "harmonic": of_program("--experts", "harmonic"),
     "log-harmonic": of_program("--experts", "log-harmonic"),
     "harmonic-ari": of_program("--experts", "harmonic-ari"),
+    "ets": of_program("--experts", "ets"),
+    "log-ets": of_program("--experts", "log-ets"),
     "AutoETS": of_statsforecast("AutoETS"),
     "AutoTheta": of_statsforecast("AutoTheta"),
     "AutoARIMA": of_statsforecast("AutoARIMA"),

@@ -61,7 +61,7 @@ fn context(golden: &Golden) -> Variables {
 #[test]
 fn densities_are_those_of_the_reference() {
     let golden = read();
-    assert_eq!(golden.cases.len(), 8);
+    assert_eq!(golden.cases.len(), 10);
     for case in &golden.cases {
         let reading = forecaster(&case.name, case.period);
         let reading = reading.read(&context(&golden)).unwrap();

@@ -28,7 +28,13 @@ FORMS = [
     ("log-harmonic", [QUARTER, YEAR_OF_QUARTERS], True, 50),
     ("harmonic-ari", [YEAR], False, 20),
     ("log-harmonic-ari", [QUARTER, YEAR_OF_QUARTERS], True, 50),
+    ("ets", [YEAR], False, 40),
+    ("log-ets", [QUARTER, YEAR_OF_QUARTERS], True, 50),
 ]
+# Of ets: shares of an error that move the level, of that the slope (with what is kept of it), and of the rest the season.
+LEVELS, SEASONS = (0.02, 0.1, 0.3, 0.6, 0.9), (0.02, 0.1, 0.4)
+SLOPES = (0.0, 0.0), (0.01, 1.0), (0.1, 0.98), (0.3, 0.9)
+FIRST_ROWS = 8
 
 
 def series():
@@ -82,6 +88,55 @@ class Regression:
         return (self.origin(y) + f @ mean, scale, 2 * shape) if seen else None
 
 
+class Smoothing:
+    """Holt and Winters' smoothing in its component form, with noise around it."""
+
+    def __init__(self, level, slope, kept, season, periods):
+        self.gains, self.periods = (level, slope, kept, season), periods
+        self.first = 2 * max(periods) if periods else FIRST_ROWS
+
+    def expected(self, y):
+        """Of every value from the first on, and of the one after the last."""
+        alpha, beta, kept, gamma = self.gains
+        first, rows = y[..., : self.first], np.arange(self.first)
+        half = self.first // 2
+        slope = (first[..., half:].mean(-1) - first[..., :half].mean(-1)) / half * (kept > 0)
+        level = first.mean(-1) - slope * (self.first + 1) / 2
+        rest = first - level[..., None] - slope[..., None] * (rows + 1)
+        seasons = []
+        for period in self.periods:
+            seasons.append([rest[..., rows % period == k].mean(-1) for k in range(period)])
+            rest = rest - np.stack([seasons[-1][t % period] for t in rows], -1)
+        found = []
+        for t in range(y.shape[-1] + 1):
+            now = [season[t % len(season)] for season in seasons]
+            found.append(level + kept * slope + sum(now))
+            if t < y.shape[-1]:
+                before, value = level, y[..., t]
+                level = alpha * (value - sum(now)) + (1 - alpha) * (level + kept * slope)
+                slope = beta * (level - before) + (1 - beta) * kept * slope
+                for season, own in zip(seasons, now):
+                    others = sum(now) - own
+                    season[t % len(season)] = gamma * (value - level - others) + (1 - gamma) * own
+        return np.stack(found, -1)
+
+    def posterior(self, y):
+        errors = (y - self.expected(y)[:-1])[self.first :]
+        return np.zeros(0), np.zeros((0, 0)), SHAPE + len(errors) / 2, RATE + (errors**2).sum() / 2, len(errors)
+
+    def law(self, y):
+        if len(y) <= self.first:
+            return None
+        _, _, shape, rate, _ = self.posterior(y)
+        return self.expected(y)[-1], np.sqrt(rate / shape), 2 * shape
+
+    def features(self, y):
+        return np.zeros((*y.shape[:-1], 0))
+
+    def origin(self, y):
+        return self.expected(y)[..., -1]
+
+
 def regressions_of(name, seasons, middle):
     """As in docs/everyday-series.md: orders 1 and 3, each season with the one within it."""
     if name.endswith("sari") or name == "ari":
@@ -92,6 +147,12 @@ def regressions_of(name, seasons, middle):
                     found.append(Regression(rows, [*range(1, order + 1), *within, rows], max([order, *within]), first=first))
         return found
     found = []
+    if name.endswith("ets"):
+        for periods in [[], *([*within, rows] for rows, within in seasons)]:
+            for level in LEVELS:
+                for slope, kept in SLOPES:
+                    found += [Smoothing(level, slope, kept, gamma, periods) for gamma in (SEASONS if periods else (0.0,))]
+        return found
     for rows, within in seasons:
         shortest = min([rows, *within])
         for order in (1, 3):

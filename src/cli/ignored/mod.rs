@@ -8,7 +8,7 @@ use clap::ArgMatches;
 
 use crate::baselines;
 use crate::forecast::Method;
-use crate::forecasters::{ForecasterName, ForecastersError, SEASONAL};
+use crate::forecasters::{ForecasterName, ForecastersError, seasonal};
 use crate::model::ServerAddress;
 use given::Given;
 
@@ -207,7 +207,7 @@ const RULES: &[Rule] = &[
             .flatten()
     }),
     rule(&["period"], READING, |given| {
-        let takes = |name: &String| SEASONAL.contains(&&name[..]);
+        let takes = |name: &String| seasonal().contains(&&name[..]);
         let reads = given.reads() || given.forecasters().iter().any(takes);
         (!reads).then(|| ForecastersError::NoReaderOfPeriod.to_string())
     }),

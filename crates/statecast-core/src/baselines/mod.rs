@@ -30,8 +30,7 @@ use neighbours::Past;
 use persistence::Increments;
 use transition::OneStepModel;
 
-/// Names of the baselines, for [`named`].
-pub const NAMES: [&str; 19] = [
+const OTHERS: [&str; 12] = [
     "persistence",
     "mean",
     "ar",
@@ -44,14 +43,21 @@ pub const NAMES: [&str; 19] = [
     "seasonal",
     "analogue",
     "scales",
-    "ari",
-    "sari",
-    "log-sari",
-    "harmonic",
-    "log-harmonic",
-    "harmonic-ari",
-    "log-harmonic-ari",
 ];
+
+/// Names of the baselines, for [`named`].
+pub const NAMES: [&str; OTHERS.len() + Form::ALL.len()] = {
+    let mut names = [""; OTHERS.len() + Form::ALL.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = match i < OTHERS.len() {
+            true => OTHERS[i],
+            false => Form::ALL[i - OTHERS.len()].name(),
+        };
+        i += 1;
+    }
+    names
+};
 
 /// Returns the baseline of a name, if any.
 ///

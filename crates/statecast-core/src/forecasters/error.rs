@@ -27,7 +27,7 @@ pub enum ForecastersError {
     #[error("no language model among the methods takes it")]
     NoReaderOfSimulator,
     /// A period that no forecaster reads.
-    #[error("neither a language model nor one of {} is among the methods", super::SEASONAL.join(", "))]
+    #[error("neither a language model nor one of {} is among the methods", super::seasonal().join(", "))]
     NoReaderOfPeriod,
     /// What the forecaster itself refuses.
     #[error(transparent)]

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use error::ForecastersError;
 use name::MLP;
-pub use name::SEASONAL;
+pub use name::seasonal;
 pub use name::{ForecasterName, NameError};
 pub use system::System;
 pub use units::other_units;
@@ -134,8 +134,8 @@ impl Forecasters {
         if self.models.is_empty() && system.simulates() {
             return Err(ForecastersError::NoReaderOfSimulator);
         }
-        let seasonal = self.names.iter().any(|name| name.has(&SEASONAL));
-        if self.models.is_empty() && system.period().is_some() && !seasonal {
+        let read = self.names.iter().any(|name| name.has(&seasonal()));
+        if self.models.is_empty() && system.period().is_some() && !read {
             return Err(ForecastersError::NoReaderOfPeriod);
         }
         Ok(Self { system, ..self })

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::baselines::NAMES;
+use crate::forecast::Form;
 use crate::model::{AddressError, ModelSource};
 
 /// Reasons why a text names no forecaster.
@@ -21,16 +22,14 @@ pub enum NameError {
 /// Word for a mixture.
 const MIXTURE: &str = "mixture";
 
-/// The baselines that a known season is told to.
-pub const SEASONAL: [&str; 7] = [
-    "seasonal",
-    "sari",
-    "log-sari",
-    "harmonic",
-    "log-harmonic",
-    "harmonic-ari",
-    "log-harmonic-ari",
-];
+/// Names of the baselines that a known season is told to.
+pub fn seasonal() -> Vec<&'static str> {
+    let forms = Form::ALL.into_iter().filter(|form| form.is_seasonal());
+    ["seasonal"]
+        .into_iter()
+        .chain(forms.map(Form::name))
+        .collect()
+}
 
 /// The baseline that other recordings train.
 pub(super) const MLP: &str = "mlp";

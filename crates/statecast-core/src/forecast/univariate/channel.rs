@@ -8,6 +8,7 @@ use rand::rngs::ChaCha8Rng;
 use super::component::{Component, Lags};
 use super::form::Form;
 use super::seasons::Season;
+use super::smoothing::Smoother;
 use super::units::Units;
 use crate::codec::BIN_COUNT;
 use crate::density::{Mass, normal_quantile};
@@ -53,6 +54,8 @@ pub(super) struct Channel {
 #[derive(Clone)]
 pub(super) struct Path {
     component: Option<(usize, Sampled)>,
+    /// What smoothing knows along the path, if the regression is around it.
+    smoother: Option<Smoother>,
     /// Positions after those that the channel knows.
     own: Vec<f64>,
     /// Whether nothing before its own positions is its past.
@@ -107,6 +110,7 @@ impl Channel {
         self.largest = self.largest.max(position);
         if begins {
             self.past = Arc::default();
+            self.regressions.iter_mut().for_each(Component::begin);
         }
         if let Some(last) = self.past.last() {
             self.steps.0 += (position - last).powi(2);
@@ -150,26 +154,30 @@ impl Channel {
         let all = regressions.iter().map(Component::needs).max();
         if all.is_some_and(|all| row >= all.saturating_add(UNSCORED)) {
             for component in &mut regressions {
-                let predicted = component.predict(&lags);
+                let predicted = component.predict(&lags, component.smoother());
                 let score = predicted.map_or(0.0, |student| student.log_density(x));
                 component.score = KEPT * component.score + score;
             }
         }
         for component in &mut regressions {
-            if row >= component.needs()
-                && let Some((base, features)) = component.features(&lags)
-            {
-                component.regression.learn(&features, &[x - base]);
-            }
+            component.learn(&lags, x);
         }
         self.regressions = regressions;
     }
 
-    /// Regressions that predict the next value, with their weights, which sum to one.
-    fn weighted(&self, lags: &Lags) -> Vec<(usize, Student, f64)> {
+    /// Regressions that predict the next value of a path, or of the context, with their weights, which sum to one.
+    fn weighted(&self, path: Option<&Path>) -> Vec<(usize, Student, f64)> {
+        let lags = self.lags_of(path);
+        let predict = |component: &Component| {
+            let smoother = component.smoother();
+            let led = path
+                .zip(smoother)
+                .map(|(path, smoother)| self.led(smoother, path));
+            component.predict(&lags, led.as_ref().or(smoother))
+        };
         let all = self.regressions.iter().enumerate();
         let found: Vec<(usize, Student)> = all
-            .filter_map(|(i, component)| Some((i, component.predict(lags)?)))
+            .filter_map(|(i, component)| Some((i, predict(component)?)))
             .collect();
         let scores = found.iter().map(|&(i, _)| self.regressions[i].score);
         let best = scores.fold(f64::NEG_INFINITY, f64::max);
@@ -183,7 +191,7 @@ impl Channel {
     pub(super) fn density(&self, path: Option<&Path>) -> Vec<f32> {
         let mut mass = Mass::default();
         let lags = self.lags_of(path);
-        let weighted = self.weighted(&lags).into_iter();
+        let weighted = self.weighted(path).into_iter();
         for (_, student, weight) in weighted.filter(|(.., weight)| *weight > NEGLIGIBLE) {
             match lags.units {
                 Units::Positions => {
@@ -200,17 +208,37 @@ impl Channel {
         mass.density().collect()
     }
 
+    /// A smoother of the context after a path's own positions.
+    fn led(&self, smoother: &Smoother, path: &Path) -> Smoother {
+        let mut smoother = smoother.clone();
+        if path.begun {
+            smoother.begin();
+        }
+        for (i, &position) in path.own.iter().enumerate() {
+            let lags = self.lags_up_to(path, i);
+            smoother.learn(&lags, lags.units.read(position));
+        }
+        smoother
+    }
+
+    fn lags_up_to<'l>(&'l self, path: &'l Path, own: usize) -> Lags<'l> {
+        let rows = match path.begun {
+            true => 0,
+            false => self.past.len(),
+        };
+        self.lags(rows, &path.own[..own])
+    }
+
     fn lags_of<'l>(&'l self, path: Option<&'l Path>) -> Lags<'l> {
         match path {
-            Some(path) if path.begun => self.lags(0, &path.own),
-            Some(path) => self.lags(self.past.len(), &path.own),
+            Some(path) => self.lags_up_to(path, path.own.len()),
             None => self.lags(self.past.len(), &[]),
         }
     }
 
-    /// A path that follows one of the regressions.
-    pub(super) fn path(&self, random: &mut ChaCha8Rng) -> Path {
-        let weighted = self.weighted(&self.lags_of(None));
+    /// A path that follows one of the regressions, from where another is if there is one.
+    pub(super) fn path(&self, random: &mut ChaCha8Rng, before: Option<&Path>) -> Path {
+        let weighted = self.weighted(None);
         let level: f64 = random.random();
         let mut below = 0.0;
         let reached = |&&(_, _, weight): &&(usize, Student, f64)| {
@@ -218,21 +246,35 @@ impl Channel {
             below > level
         };
         let chosen = weighted.iter().find(reached).or(weighted.last());
+        let chosen = chosen.map(|&(i, _, _)| (i, &self.regressions[i]));
+        let smoother = chosen.and_then(|(_, component)| component.smoother());
         Path {
-            component: chosen.map(|&(i, _, _)| {
-                let regression = &self.regressions[i].regression;
-                (i, regression.sample(0, random))
+            component: chosen.map(|(i, component)| (i, component.regression.sample(0, random))),
+            smoother: smoother.map(|smoother| match before {
+                Some(path) => self.led(smoother, path),
+                None => smoother.clone(),
             }),
-            own: Vec::new(),
-            begun: false,
+            own: before.map_or_else(Vec::new, |path| path.own.clone()),
+            begun: before.is_some_and(|path| path.begun),
         }
+    }
+
+    /// Goes on with the next position of a path.
+    pub(super) fn advance(&self, path: &mut Path, position: f64) {
+        if let Some(mut smoother) = path.smoother.take() {
+            let lags = self.lags_of(Some(path));
+            smoother.learn(&lags, lags.units.read(position));
+            path.smoother = Some(smoother);
+        }
+        path.own.push(position);
     }
 
     /// The next position of a path at a level of its distribution; `None` if nothing is known.
     pub(super) fn draw(&self, path: &Path, level: f64) -> Option<f64> {
         let lags = self.lags_of(Some(path));
         let of_regression = path.component.as_ref().and_then(|(component, sampled)| {
-            let (base, features) = self.regressions[*component].features(&lags)?;
+            let component = &self.regressions[*component];
+            let (base, features) = component.features(&lags, path.smoother.as_ref())?;
             Some(lags.units.position(base + sampled.value(&features, level)))
         });
         of_regression.or_else(|| {
@@ -248,24 +290,13 @@ impl Channel {
 }
 
 impl Path {
-    /// One that goes on from where another is.
-    pub(super) fn after(self, other: &Self) -> Self {
-        Self {
-            own: other.own.clone(),
-            begun: other.begun,
-            ..self
-        }
-    }
-
-    /// Goes on with a position.
-    pub(super) fn advance(&mut self, position: f64) {
-        self.own.push(position);
-    }
-
     /// Says that the next position does not follow from those before.
     pub(super) fn begin(&mut self) {
         self.begun = true;
         self.own.clear();
+        if let Some(smoother) = &mut self.smoother {
+            smoother.begin();
+        }
     }
 }
 
@@ -286,7 +317,7 @@ mod tests {
     /// Mean over paths of the next position's median; all draws are finite.
     fn next(channel: &Channel) -> f64 {
         let median = |seed| {
-            let path = channel.path(&mut ChaCha8Rng::seed_from_u64(seed));
+            let path = channel.path(&mut ChaCha8Rng::seed_from_u64(seed), None);
             let draws = [0.001, 0.5, 0.999].map(|level| channel.draw(&path, level).unwrap());
             assert!(draws.iter().all(|y| y.is_finite()), "{draws:?}");
             draws[1]
@@ -317,9 +348,9 @@ mod tests {
         let lifted = |t: usize| season(t) + if t >= 180 { 2.0 } else { 0.0 };
         let ahead = |form| {
             let channel = learned(form, (0..184).map(lifted));
-            let mut path = channel.path(&mut ChaCha8Rng::seed_from_u64(1));
+            let mut path = channel.path(&mut ChaCha8Rng::seed_from_u64(1), None);
             for _ in 0..24 {
-                path.advance(channel.draw(&path, 0.5).unwrap());
+                channel.advance(&mut path, channel.draw(&path, 0.5).unwrap());
             }
             channel.draw(&path, 0.5).unwrap() - season(208)
         };
@@ -332,7 +363,7 @@ mod tests {
         for form in Form::ALL {
             let mut channel = Channel::new(form, Some(0.0), Some(usize::MAX));
             (0..40).for_each(|t| channel.learn(2.0 + f64::from(t % 3), t == 0));
-            let path = channel.path(&mut ChaCha8Rng::seed_from_u64(1));
+            let path = channel.path(&mut ChaCha8Rng::seed_from_u64(1), None);
             assert!(channel.draw(&path, 0.5).unwrap().is_finite());
         }
     }
@@ -344,10 +375,10 @@ mod tests {
         assert!((next(&channel) - season[0]).abs() < 0.01);
         channel.learn(4.0, true);
         assert_eq!(channel.lags_of(None).len(), 1);
-        let mut path = channel.path(&mut ChaCha8Rng::seed_from_u64(1));
+        let mut path = channel.path(&mut ChaCha8Rng::seed_from_u64(1), None);
         path.begin();
         assert_eq!(channel.draw(&path, 0.5), None);
-        path.advance(6.0);
+        channel.advance(&mut path, 6.0);
         assert!(channel.draw(&path, 0.5).unwrap().is_finite());
     }
 
@@ -359,7 +390,7 @@ mod tests {
         let channel = learned(Form::LogSari, values);
         let mut random = ChaCha8Rng::seed_from_u64(5);
         let draws = (0..4000).map(|_| {
-            let path = channel.path(&mut random);
+            let path = channel.path(&mut random, None);
             channel.draw(&path, random.random()).unwrap()
         });
         let draws: Vec<f64> = draws.collect();

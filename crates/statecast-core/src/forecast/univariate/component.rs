@@ -3,6 +3,7 @@
 use std::f64::consts::TAU;
 
 use super::seasons::Season;
+use super::smoothing::{Gains, Smoother};
 use super::units::Units;
 use crate::experts::{Prior, Regression, Student};
 
@@ -29,6 +30,11 @@ impl Lags<'_> {
         self.past.len() + self.own.len()
     }
 
+    /// The value of a row.
+    pub(super) fn at(&self, row: usize) -> f64 {
+        self.get(self.len() - row)
+    }
+
     /// The value so many rows before the next.
     fn get(&self, lag: usize) -> f64 {
         let position = match self.own.len().checked_sub(lag) {
@@ -39,11 +45,21 @@ impl Lags<'_> {
     }
 }
 
-/// A regression of differences to an earlier value, or of values themselves.
+/// What the next value is a difference to.
+#[derive(Clone)]
+enum Base {
+    /// The axis' middle.
+    Middle,
+    /// The value so many rows before.
+    Earlier(usize),
+    /// What smoothing expects.
+    Smoothed(Smoother),
+}
+
+/// A regression of differences to an earlier value, to what smoothing expects, or of values themselves.
 #[derive(Clone)]
 pub(super) struct Component {
-    /// Rows back to what the next value is a difference to; `None` where it is one to the axis' middle.
-    base: Option<usize>,
+    base: Base,
     /// Lags of such differences that are regressed on.
     lags: Vec<usize>,
     /// Lags that have to exist in a row that is learned.
@@ -57,13 +73,13 @@ pub(super) struct Component {
 impl Component {
     /// Of differences to the last value.
     pub(super) fn of_steps(order: usize) -> Self {
-        Self::new(Some(1), (1..=order).collect(), None, 0.0)
+        Self::new(Base::Earlier(1), (1..=order).collect(), None, 0.0)
     }
 
     /// Of differences to the last value, on the last ones and the season's harmonics.
     pub(super) fn of_waves(order: usize, season: Option<Season>) -> Self {
         Self::new(
-            Some(1),
+            Base::Earlier(1),
             (1..=order).collect(),
             season.map(|s| s.period),
             0.0,
@@ -74,7 +90,7 @@ impl Component {
     pub(super) fn of_season(order: usize, season: Season, first: f64) -> Self {
         let seasons = season.within.into_iter().chain([season.period]);
         let lags = (1..=order).chain(seasons).collect();
-        Self::new(Some(season.period), lags, None, first)
+        Self::new(Base::Earlier(season.period), lags, None, first)
     }
 
     /// Of values, on the last ones, those one and two seasons before and the season's harmonics; on the last ones alone
@@ -86,18 +102,31 @@ impl Component {
             .flat_map(|rows| [rows, rows.saturating_mul(2)]);
         let mut lags: Vec<usize> = (1..=order).chain(seasonal).collect();
         lags.extend(season.filter(|s| s.within.is_some()).map(|s| s.period));
-        Self::new(None, lags, shortest, 0.0)
+        Self::new(Base::Middle, lags, shortest, 0.0)
     }
 
-    fn new(base: Option<usize>, lags: Vec<usize>, wave: Option<usize>, first: f64) -> Self {
+    /// Of differences to what smoothing expects, on nothing: noise alone.
+    pub(super) fn of_smoothing(gains: Gains, season: Option<Season>) -> Self {
+        let smoother = Smoother::new(gains, season);
+        Self {
+            needed: smoother.first_rows() - 1,
+            base: Base::Smoothed(smoother),
+            lags: Vec::new(),
+            wave: None,
+            regression: Regression::new(PRIOR, 0, 1),
+            score: 0.0,
+        }
+    }
+
+    fn new(base: Base, lags: Vec<usize>, wave: Option<usize>, first: f64) -> Self {
         let waves = wave.map_or(0, |rows| waves(rows, 0).count());
         let mut expected = vec![0.0; lags.len() + 1 + waves];
         expected[0] = first;
         // Farther lags may be missing: what is learned meanwhile is worth more than the little that they distort.
-        let most = match (base, wave) {
-            (None, Some(rows)) => rows,
-            (None | Some(1), _) => usize::MAX,
-            (Some(rows), _) => rows - 1,
+        let most = match (&base, wave) {
+            (Base::Middle, Some(rows)) => rows,
+            (Base::Earlier(2..), _) => base.rows() - 1,
+            _ => usize::MAX,
         };
         let needed = lags.iter().filter(|&&lag| lag <= most).max();
         Self {
@@ -113,19 +142,53 @@ impl Component {
     /// Rows before a row that the regression learns.
     pub(super) fn needs(&self) -> usize {
         let needed = self.needed.saturating_add(1);
-        self.base.unwrap_or(0).saturating_add(needed)
+        self.base.rows().saturating_add(needed)
+    }
+
+    /// What smoothing knows after the rows that were learned.
+    pub(super) fn smoother(&self) -> Option<&Smoother> {
+        match &self.base {
+            Base::Smoothed(smoother) => Some(smoother),
+            _ => None,
+        }
+    }
+
+    /// The next value is of another run.
+    pub(super) fn begin(&mut self) {
+        if let Base::Smoothed(smoother) = &mut self.base {
+            smoother.begin();
+        }
+    }
+
+    /// Learns the next value after some.
+    pub(super) fn learn(&mut self, lags: &Lags, value: f64) {
+        if lags.len() >= self.needs()
+            && let Some((base, features)) = self.features(lags, self.smoother())
+        {
+            self.regression.learn(&features, &[value - base]);
+        }
+        if let Base::Smoothed(smoother) = &mut self.base {
+            smoother.learn(lags, value);
+        }
     }
 
     /// What the next value is a difference to, and the features of that difference; lags that do not exist are zero.
-    pub(super) fn features(&self, lags: &Lags) -> Option<(f64, Vec<f64>)> {
-        let rows = self.base.unwrap_or(0);
+    pub(super) fn features(
+        &self,
+        lags: &Lags,
+        smoother: Option<&Smoother>,
+    ) -> Option<(f64, Vec<f64>)> {
+        if let Some(smoother) = smoother {
+            return Some((smoother.expected(lags.len())?, Vec::new()));
+        }
+        let rows = self.base.rows();
         if lags.len() < rows {
             return None;
         }
         let middle = lags.units.middle();
-        let to = |lag: usize| match self.base {
-            Some(rows) => lags.get(lag + rows),
-            None => middle,
+        let to = |lag: usize| match rows {
+            0 => middle,
+            rows => lags.get(lag + rows),
         };
         let difference = |&lag: &usize| match lag.saturating_add(rows) <= lags.len() {
             true => lags.get(lag) - to(lag),
@@ -139,8 +202,8 @@ impl Component {
         Some((to(0), features))
     }
 
-    pub(super) fn predict(&self, lags: &Lags) -> Option<Student> {
-        let (base, features) = self.features(lags)?;
+    pub(super) fn predict(&self, lags: &Lags, smoother: Option<&Smoother>) -> Option<Student> {
+        let (base, features) = self.features(lags, smoother)?;
         let known = self.regression.observations() > 0;
         known.then(|| {
             let student = self.regression.predict(&features)[0];
@@ -149,6 +212,16 @@ impl Component {
                 ..student
             }
         })
+    }
+}
+
+impl Base {
+    /// Rows before the next value that have to be there.
+    fn rows(&self) -> usize {
+        match self {
+            Self::Earlier(rows) => *rows,
+            Self::Middle | Self::Smoothed(_) => 0,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::component::Component;
 use super::seasons::Season;
+use super::smoothing::Gains;
 
 /// Numbers of last differences, or values, that are regressed on.
 const ORDERS: [usize; 2] = [1, 3];
@@ -24,11 +25,15 @@ pub enum Form {
     HarmonicAri,
     /// Those of logarithms: `log-harmonic-ari`.
     LogHarmonicAri,
+    /// Values around an exponentially smoothed level, slope and season: `ets`.
+    Ets,
+    /// Those of logarithms: `log-ets`.
+    LogEts,
 }
 
 impl Form {
     /// All.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Ari,
         Self::Sari,
         Self::LogSari,
@@ -36,6 +41,8 @@ impl Form {
         Self::LogHarmonic,
         Self::HarmonicAri,
         Self::LogHarmonicAri,
+        Self::Ets,
+        Self::LogEts,
     ];
 
     /// Name of a forecaster of this form.
@@ -43,7 +50,7 @@ impl Form {
     /// ```
     /// assert_eq!(statecast::forecast::Form::LogSari.name(), "log-sari");
     /// ```
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Ari => "ari",
             Self::Sari => "sari",
@@ -52,17 +59,20 @@ impl Form {
             Self::LogHarmonic => "log-harmonic",
             Self::HarmonicAri => "harmonic-ari",
             Self::LogHarmonicAri => "log-harmonic-ari",
+            Self::Ets => "ets",
+            Self::LogEts => "log-ets",
         }
     }
 
-    pub(super) fn is_seasonal(self) -> bool {
+    /// Whether a season is looked for.
+    pub fn is_seasonal(self) -> bool {
         self != Self::Ari
     }
 
     pub(super) fn is_of_logarithms(self) -> bool {
         matches!(
             self,
-            Self::LogSari | Self::LogHarmonic | Self::LogHarmonicAri
+            Self::LogSari | Self::LogHarmonic | Self::LogHarmonicAri | Self::LogEts
         )
     }
 
@@ -81,6 +91,18 @@ impl Form {
             }
             Self::Harmonic | Self::LogHarmonic => of_waves(seasons, Component::of_values),
             Self::HarmonicAri | Self::LogHarmonicAri => of_waves(seasons, Component::of_waves),
+            Self::Ets | Self::LogEts => {
+                let of_season = |season: Option<Season>| {
+                    let gains = Gains::all(season.is_some());
+                    gains.map(move |gains| Component::of_smoothing(gains, season))
+                };
+                let seasonal = seasons.iter().map(|&season| Some(season));
+                [None]
+                    .into_iter()
+                    .chain(seasonal)
+                    .flat_map(of_season)
+                    .collect()
+            }
         }
     }
 }

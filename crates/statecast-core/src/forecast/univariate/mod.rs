@@ -8,6 +8,7 @@ mod channel;
 mod component;
 mod form;
 mod seasons;
+mod smoothing;
 mod units;
 
 use std::ops::Range;
@@ -148,7 +149,7 @@ impl Continuation for State {
 
     fn advance(&mut self, values: &[Point], _actions: &[f64]) -> Result<(), ForecastError> {
         for (i, (path, value)) in self.paths.iter_mut().zip(values).enumerate() {
-            path.advance(value.position());
+            self.channels[i / self.count].advance(path, value.position());
             self.clipped.advance(i, i / self.count, false);
         }
         self.clipped.advanced();
@@ -167,12 +168,8 @@ impl Continuation for State {
         let mut forked = Vec::with_capacity(self.channels.len() * paths.count);
         for (c, channel) in self.channels.iter().enumerate() {
             for number in paths.first..paths.first + paths.count {
-                let path = channel.path(&mut paths.random(number, c));
                 let before = self.paths.get(c * self.count);
-                forked.push(match before {
-                    Some(before) => path.after(before),
-                    None => path,
-                });
+                forked.push(channel.path(&mut paths.random(number, c), before));
             }
         }
         Ok(Box::new(Self {
