@@ -350,7 +350,8 @@ mod tests {
             let channel = learned(form, (0..184).map(lifted));
             let mut path = channel.path(&mut ChaCha8Rng::seed_from_u64(1), None);
             for _ in 0..24 {
-                channel.advance(&mut path, channel.draw(&path, 0.5).unwrap());
+                let next = channel.draw(&path, 0.5).unwrap();
+                channel.advance(&mut path, next);
             }
             channel.draw(&path, 0.5).unwrap() - season(208)
         };
