@@ -99,16 +99,16 @@ struct Next<'n> {
     past: &'n Past,
     /// Index of the row.
     t: usize,
-    /// Rows between it and the first row of its episode.
+    /// Rows between it and the first row of its episode that is kept.
     age: usize,
     /// Simulator predictions per channel; empty without a simulator.
     simulated: &'n [Option<Simulated>],
 }
 
 impl<'n> Next<'n> {
-    /// Returns a row that is already known.
+    /// Returns a row that is already known, of an episode of which earlier ones may be forgotten.
     fn replayed(past: &'n Past, t: usize) -> Self {
-        let age = past.age(t);
+        let age = past.age(t).min(t - past.first());
         Self {
             past,
             t,

@@ -163,6 +163,7 @@ impl ExpertPanel {
                 *expert = Box::new(Seasonal::new(channels, Some(period)));
             }
         }
+        self.past = Arc::new(Past::keeping(period.saturating_add(2)));
         self
     }
 
@@ -258,12 +259,17 @@ impl ExpertPanel {
         let next = Next {
             past: &self.past,
             t: self.past.len(),
-            age: self.age,
+            age: self.kept_age(),
             simulated: self.simulated.as_deref().unwrap_or_default(),
         };
         let all = self.experts.iter_mut();
         self.predicted = all.map(|expert| expert.predict(&next)).collect();
         &self.predicted
+    }
+
+    /// Rows between the next one and the first of its episode that is kept.
+    fn kept_age(&self) -> usize {
+        self.age.min(self.past.len() - self.past.first())
     }
 
     /// Returns the last predictions.
@@ -295,7 +301,7 @@ impl ExpertPanel {
         let next = Next {
             past: &self.past,
             t: self.past.len(),
-            age: self.age,
+            age: self.kept_age(),
             simulated: self.simulated.as_deref().unwrap_or_default(),
         };
         let all = self.experts.iter_mut();

@@ -5,13 +5,25 @@ use std::sync::Arc;
 
 use super::channels::Channels;
 
-/// Rows of a recording, or of a path that continues one: values, actions, and how far each row
+/// Rows that are kept at least; more are forgotten once they are twice as many, so that a stream takes constant memory.
+const KEPT: usize = 1 << 14;
+
+/// Pasts that follow one another, from which on they become one: every path that was forked in between began another.
+const MAX_CHAIN: usize = 32;
+
+/// The last rows of a recording, or of a path that continues one: values, actions, and how far each row
 /// is from the first of its episode. The common past of paths is shared, not copied.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Past {
     before: Option<Arc<Past>>,
-    /// Rows of what is before.
+    /// Rows of what is before, kept or not.
     shared: usize,
+    /// The first row that is kept.
+    first: usize,
+    /// Pasts before this one.
+    chain: usize,
+    /// Rows that are kept at least.
+    kept: usize,
     /// `[row][channel]`.
     values: Vec<f64>,
     /// `[row][input]`; empty if all channels are inputs.
@@ -21,7 +33,28 @@ pub struct Past {
     ages: Vec<usize>,
 }
 
+impl Default for Past {
+    fn default() -> Self {
+        Self::keeping(0)
+    }
+}
+
 impl Past {
+    /// No rows, of which so many are going to be kept at least.
+    pub(super) fn keeping(rows: usize) -> Self {
+        Self {
+            before: None,
+            shared: 0,
+            first: 0,
+            chain: 0,
+            kept: rows.max(KEPT),
+            values: Vec::new(),
+            inputs: Vec::new(),
+            actions: Vec::new(),
+            ages: Vec::new(),
+        }
+    }
+
     /// Bytes of a row beside its values and actions.
     pub(super) const ROW_BYTES: usize = size_of::<usize>();
 
@@ -34,11 +67,18 @@ impl Past {
         begins: bool,
     ) {
         let age = past.next_age(begins);
-        if Arc::get_mut(past).is_none() {
+        let is_shared = Arc::get_mut(past).is_none();
+        if past.len() - past.first >= past.kept.saturating_mul(2)
+            || is_shared && past.chain >= MAX_CHAIN
+        {
+            *past = Arc::new(past.alone());
+        } else if is_shared {
             *past = Arc::new(Self {
                 shared: past.len(),
+                first: past.first,
+                chain: past.chain + 1,
                 before: Some(Arc::clone(past)),
-                ..Self::default()
+                ..Self::keeping(past.kept)
             });
         }
         let own = Arc::get_mut(past).expect("a past that was just made is not shared");
@@ -50,12 +90,37 @@ impl Past {
         own.ages.push(age);
     }
 
-    /// Rows.
+    /// The rows that are kept, without any that others share.
+    fn alone(&self) -> Self {
+        let first = self.first.max(self.len().saturating_sub(self.kept));
+        let mut alone = Self {
+            shared: first,
+            first,
+            ..Self::keeping(self.kept)
+        };
+        for t in first..self.len() {
+            let (holder, row) = self.holder(t);
+            alone.values.extend(self.values(t));
+            if !holder.inputs.is_empty() {
+                alone.inputs.extend(self.inputs(t));
+            }
+            alone.actions.extend(self.actions(t));
+            alone.ages.push(holder.ages[row]);
+        }
+        alone
+    }
+
+    /// Rows, with those that were forgotten.
     pub fn len(&self) -> usize {
         self.shared + self.ages.len()
     }
 
-    /// True if there is no row.
+    /// The first row that is kept.
+    pub fn first(&self) -> usize {
+        self.first
+    }
+
+    /// True if there was no row.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -72,7 +137,7 @@ impl Past {
     /// Values of the channels in row `t`.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// If there is no such row, or it was forgotten.
     pub fn values(&self, t: usize) -> &[f64] {
         let (holder, row) = self.holder(t);
         numbers(&holder.values, holder.ages.len(), row)
@@ -81,7 +146,7 @@ impl Past {
     /// Values in row `t` of the channels from which the next row follows.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// If there is no such row, or it was forgotten.
     pub fn inputs(&self, t: usize) -> &[f64] {
         let (holder, row) = self.holder(t);
         match holder.inputs.is_empty() {
@@ -93,7 +158,7 @@ impl Past {
     /// Actions taken in row `t`.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// If there is no such row, or it was forgotten.
     pub fn actions(&self, t: usize) -> &[f64] {
         let (holder, row) = self.holder(t);
         numbers(&holder.actions, holder.ages.len(), row)
@@ -102,7 +167,7 @@ impl Past {
     /// Rows between `t` and the first of its episode.
     ///
     /// # Panics
-    /// If there is no such row.
+    /// If there is no such row, or it was forgotten.
     pub fn age(&self, t: usize) -> usize {
         let (holder, row) = self.holder(t);
         holder.ages[row]
@@ -121,4 +186,33 @@ impl Past {
 fn numbers(all: &[f64], rows: usize, row: usize) -> &[f64] {
     let width = all.len() / rows.max(1);
     &all[row * width..][..width]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault: a past grew with every row, and a chain of pasts with every path that was forked, whose end took more stack than
+    /// there is.
+    #[test]
+    fn a_stream_takes_constant_memory() {
+        let channels = Channels::new(1, &[]);
+        let mut past = Arc::<Past>::default();
+        let mut forked = Arc::clone(&past);
+        for t in 0..100_000 {
+            if t % 3 == 0 {
+                forked = Arc::clone(&past);
+            }
+            Past::push(&mut past, &channels, &[t as f64], &[-(t as f64)], t == 0);
+            assert!(past.len() - past.first() <= 2 * KEPT && past.chain <= MAX_CHAIN);
+        }
+        assert_eq!(past.len(), 100_000);
+        assert!(forked.len() < past.len());
+        for t in [past.first(), past.first() + 1, 99_990, 99_999] {
+            assert_eq!(past.values(t), [t as f64]);
+            assert_eq!(past.actions(t), [-(t as f64)]);
+            assert_eq!(past.age(t), t);
+        }
+        assert!(past.first() + KEPT <= past.len());
+    }
 }

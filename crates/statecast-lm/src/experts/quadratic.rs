@@ -123,9 +123,10 @@ impl Quadratic {
         }
         choice.chosen = chosen;
         self.fits = Self::fits(&self.channels, self.actions);
-        for t in (0..rows).filter(|&t| past.age(t) > 0) {
-            self.predict_row(&Next::replayed(past, t));
-            self.fits.learn(past.values(t));
+        let kept = (past.first()..rows).map(|t| Next::replayed(past, t));
+        for next in kept.filter(|next| next.age > 0) {
+            self.predict_row(&next);
+            self.fits.learn(past.values(next.t));
         }
     }
 }

@@ -60,7 +60,8 @@ impl Seasonal {
             return;
         }
         // Of the last row's episode, continued or not.
-        let rows = next.past.age(next.t - 1) + 1;
+        let kept = next.t - next.past.first();
+        let rows = kept.min(next.past.age(next.t - 1) + 1);
         if rows < FIRST_SEARCH {
             return;
         }

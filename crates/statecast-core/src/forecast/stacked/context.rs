@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Axis, concatenate};
+use rayon::prelude::*;
 
 use super::backtests::{Backtest, MAX_STEPS, origins, path_steps, places};
 use super::pool::Pool;
@@ -21,6 +22,9 @@ use crate::forecast::{
 /// chosen anew.
 const GROWN: f64 = 1.5;
 const LONGER: usize = 2;
+
+/// Part of the rows that pools read which the first forecaster learns again before the places of backtests.
+const LEARNED_AGAIN: usize = 4;
 
 /// What was read of a context.
 pub(super) struct Context {
@@ -62,7 +66,7 @@ struct Other {
 }
 
 impl Other {
-    /// Reads the rows up to one.
+    /// Reads the rows up to one of which none that it has not read is forgotten.
     fn read_to(&mut self, rows: &Rows, end: usize) -> Result<(), ForecastError> {
         if self.read < end {
             self.continuation.observe(rows.get(self.read..end), 0..0)?;
@@ -70,6 +74,13 @@ impl Other {
         }
         Ok(())
     }
+}
+
+/// Has all other forecasters read the rows up to one.
+fn read_all(others: &mut [Other], rows: &Rows, end: usize) -> Result<(), ForecastError> {
+    others
+        .par_iter_mut()
+        .try_for_each(|other| other.read_to(rows, end))
 }
 
 /// Keeps those of the other forecasters that samplers need; samplers are numbered anew.
@@ -90,17 +101,18 @@ impl Context {
         let windows = forecasters.others.iter().map(|other| other.window());
         let window = windows.min().unwrap_or(usize::MAX);
         let window = window.min(forecasters.first.window());
+        let kept = forecasters.judging.rows;
         Ok(Self {
             first: forecasters.first.start(start)?,
             forecasters,
             window,
             expected: Some((start.rows, start.ahead)),
-            places: places(start.rows, window.saturating_sub(MAX_STEPS)),
+            places: places(start.rows, window.min(kept).saturating_sub(MAX_STEPS)),
             encoding: start.encoding.clone(),
             active: start.active.to_vec(),
             units: start.units.to_vec(),
             outcomes: start.outcomes.to_vec(),
-            rows: Rows::new(start.channels(), start.units.len()),
+            rows: Rows::new(start.channels(), start.units.len(), kept),
             states: Vec::new(),
             stack: RefCell::default(),
         })
@@ -131,12 +143,14 @@ impl Context {
     /// Whether weights were chosen for nearly as long a context and as many steps.
     fn is_chosen_for(&self, steps: usize) -> bool {
         let (rows, steps) = (self.rows.len() as f64, steps.min(MAX_STEPS));
-        let holds = |s: &Stack| rows < GROWN * s.rows as f64 && steps <= LONGER * s.steps;
+        let holds = |s: &Stack| {
+            let can_go_on = s.others.iter().all(|other| other.read >= self.rows.first());
+            can_go_on && rows < GROWN * s.rows as f64 && steps <= LONGER * s.steps
+        };
         self.stack.borrow().as_ref().is_some_and(holds)
     }
 
-    /// The other forecasters and the weights, which are chosen for paths of so many steps if they were
-    /// not.
+    /// The other forecasters after all rows, and the weights, which are chosen for paths of so many steps if they were not.
     fn stack(&self, steps: usize, progress: &dyn Fn(f64)) -> Result<Ref<'_, Stack>, ForecastError> {
         if !self.is_chosen_for(steps) {
             let is_first = self.stack.borrow().is_none();
@@ -145,6 +159,9 @@ impl Context {
                 false => self.read_again(steps)?.stacked(steps, progress)?,
             };
             self.stack.replace(Some(chosen));
+        }
+        if let Some(stack) = self.stack.borrow_mut().as_mut() {
+            read_all(&mut stack.others, &self.rows, self.rows.len())?;
         }
         let stack = self.stack.borrow();
         Ok(Ref::map(stack, |stack| {
@@ -164,14 +181,20 @@ impl Context {
             ahead: steps,
         };
         let mut again = Self::new(self.forecasters.clone(), start)?;
+        again.rows = self.rows.again();
         let passed = first_shown(
             self.forecasters.first.window(),
             rows,
             rows,
             steps.max(MAX_STEPS),
         );
-        if passed > 0 {
-            again.pass(self.rows.get(0..passed))?;
+        // What a stream taught long ago is not learned again by the first, whose experts take most of the time.
+        let passed = passed.max(self.rows.first());
+        let learned = self.forecasters.judging.rows / LEARNED_AGAIN;
+        let from = passed.saturating_sub(learned).max(self.rows.first());
+        again.rows.add(self.rows.get(self.rows.first()..from));
+        if from < passed {
+            again.pass(self.rows.get(from..passed))?;
         }
         again.observe(self.rows.get(passed..rows), 0..0)?;
         Ok(again)
@@ -204,9 +227,7 @@ impl Context {
                 keep_needed(&mut others, trial.samplers_mut());
             }
             let row = self.places[origin];
-            for other in &mut others {
-                other.read_to(&self.rows, row)?;
-            }
+            read_all(&mut others, &self.rows, row)?;
             let mut forecasters = vec![&*self.states[origin]];
             forecasters.extend(others.iter().map(|other| &*other.continuation));
             let bounded = others.iter().map(|other| other.bounded);
@@ -224,9 +245,7 @@ impl Context {
         let (mut samplers, weights): (Vec<Sampler>, Vec<f64>) =
             trial.weighted().into_iter().unzip();
         keep_needed(&mut others, &mut samplers);
-        for other in &mut others {
-            other.read_to(&self.rows, rows)?;
-        }
+        read_all(&mut others, &self.rows, rows)?;
         Ok(Stack {
             others,
             samplers,
@@ -253,8 +272,10 @@ impl Context {
             rows,
             ahead: steps,
         })?;
-        if passed > 0 {
-            continuation.pass(self.rows.get(0..passed))?;
+        let kept = rows.saturating_sub(self.forecasters.judging.rows);
+        let passed = passed.max(kept);
+        if passed > kept {
+            continuation.pass(self.rows.get(kept..passed))?;
         }
         Ok(Other {
             name: name.to_owned(),
@@ -297,10 +318,6 @@ impl Continuation for Context {
                 self.states.push(self.first.fork(one, 0)?);
             }
             start = end;
-        }
-        if let Some(stack) = self.stack.get_mut() {
-            let mut others = stack.others.iter_mut();
-            others.try_for_each(|other| other.read_to(&self.rows, self.rows.len()))?;
         }
         let masses: Vec<_> = parts.iter().map(|part| part.masses.view()).collect();
         let grids: Vec<_> = parts.iter().map(|part| part.grids.view()).collect();

@@ -64,6 +64,8 @@ struct Judging {
     steps: Steps,
     /// Origins of backtests at least, of few channels.
     origins: usize,
+    /// Most rows that the others read.
+    rows: usize,
     /// How strongly the weights are drawn to their prior, in units of the least CRPS of one sampler.
     caution: f64,
     /// Weight, as a share of the largest, below which a sampler draws no paths.
@@ -78,6 +80,7 @@ impl Judging {
     const FORECASTS: Self = Self {
         steps: Steps::Alike,
         origins: backtests::ORIGINS,
+        rows: 1 << 13,
         caution: 0.05,
         least_weight: 0.02,
         prior_of_others: PRIOR,
@@ -89,6 +92,7 @@ impl Judging {
     const POLICIES: Self = Self {
         steps: Steps::Relative,
         origins: 4,
+        rows: usize::MAX,
         least_weight: 0.2,
         ..Self::FORECASTS
     };

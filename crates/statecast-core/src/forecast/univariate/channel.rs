@@ -22,6 +22,10 @@ const UNSCORED: usize = 4;
 const FIRST_SEARCH: usize = 16;
 const GROWTH: f64 = 1.25;
 
+/// Positions that are kept at least of a run, and the same in known seasons.
+const POSITIONS: usize = 1 << 13;
+const SEASONS: usize = 4;
+
 /// Share of a density below which a regression is left out of it.
 const NEGLIGIBLE: f64 = 1e-6;
 
@@ -36,8 +40,9 @@ pub(super) struct Channel {
     zero: Option<f64>,
     /// Rows of a season that is known beforehand.
     given: Option<usize>,
-    /// Positions since the present run began.
+    /// The last positions since the present run began, and how many before these are forgotten.
     past: Arc<Vec<f64>>,
+    forgotten: usize,
     /// Of all positions.
     least: f64,
     largest: f64,
@@ -69,6 +74,7 @@ impl Channel {
             zero,
             given,
             past: Arc::default(),
+            forgotten: 0,
             least: f64::INFINITY,
             largest: f64::NEG_INFINITY,
             steps: (0.0, 0),
@@ -84,9 +90,16 @@ impl Channel {
         channel
     }
 
-    /// Untrained regressions of the present season.
+    /// Untrained regressions of the present season. They number rows from the first position that is kept on.
     fn forget(&mut self) {
+        self.forgotten = 0;
+        self.searched = self.searched.min(self.past.len());
         self.regressions = self.form.regressions(&self.seasons);
+    }
+
+    /// Positions that are kept at least; more are forgotten once they are twice as many.
+    fn kept(&self) -> usize {
+        POSITIONS.max(self.given.unwrap_or(0).saturating_mul(SEASONS))
     }
 
     fn units(&self) -> Units {
@@ -97,6 +110,7 @@ impl Channel {
 
     fn lags<'l>(&'l self, rows: usize, own: &'l [f64]) -> Lags<'l> {
         Lags {
+            forgotten: self.forgotten,
             past: &self.past[..rows],
             own,
             units: self.units(),
@@ -110,11 +124,17 @@ impl Channel {
         self.largest = self.largest.max(position);
         if begins {
             self.past = Arc::default();
+            self.forgotten = 0;
             self.regressions.iter_mut().for_each(Component::begin);
         }
         if let Some(last) = self.past.last() {
             self.steps.0 += (position - last).powi(2);
             self.steps.1 += 1;
+        }
+        if self.past.len() >= self.kept().saturating_mul(2) {
+            let old = self.past.len() - self.kept();
+            self.past = Arc::new(self.past[old..].to_vec());
+            self.forgotten += old;
         }
         Arc::make_mut(&mut self.past).push(position);
         let lost = logarithms && self.units() == Units::Positions;
@@ -132,7 +152,7 @@ impl Channel {
 
     /// Looks for a season if it is time to; true if it is another one than before.
     fn finds_another_season(&mut self) -> bool {
-        let rows = self.past.len();
+        let rows = self.forgotten + self.past.len();
         let due = rows >= FIRST_SEARCH && rows as f64 >= GROWTH * self.searched as f64;
         if !self.form.is_seasonal() || !due {
             return false;
@@ -222,11 +242,14 @@ impl Channel {
     }
 
     fn lags_up_to<'l>(&'l self, path: &'l Path, own: usize) -> Lags<'l> {
-        let rows = match path.begun {
-            true => 0,
-            false => self.past.len(),
-        };
-        self.lags(rows, &path.own[..own])
+        let own = &path.own[..own];
+        match path.begun {
+            true => Lags {
+                forgotten: 0,
+                ..self.lags(0, own)
+            },
+            false => self.lags(self.past.len(), own),
+        }
     }
 
     fn lags_of<'l>(&'l self, path: Option<&'l Path>) -> Lags<'l> {
@@ -375,7 +398,7 @@ mod tests {
         let mut channel = learned(Form::Sari, (0..80).map(|t| season[t % 4]));
         assert!((next(&channel) - season[0]).abs() < 0.01);
         channel.learn(4.0, true);
-        assert_eq!(channel.lags_of(None).len(), 1);
+        assert_eq!(channel.lags_of(None).rows(), 1);
         let mut path = channel.path(&mut ChaCha8Rng::seed_from_u64(1), None);
         path.begin();
         assert_eq!(channel.draw(&path, 0.5), None);
@@ -403,6 +426,24 @@ mod tests {
                 (share - f64::from(below)).abs() < 0.03,
                 "{edge}: {share} {below}"
             );
+        }
+    }
+
+    /// Season and growth are found again in what is kept, and paths go on in the season's right row.
+    #[test]
+    fn a_stream_keeps_its_season_in_constant_memory() {
+        let season = [2.0, 5.0, 3.0, 7.0, 4.0];
+        for form in [Form::Sari, Form::Harmonic, Form::HarmonicAri, Form::Ets] {
+            let mut channel = learned(form, []);
+            for t in 0..40_003 {
+                channel.learn(season[t % 5], t == 0);
+                assert!(channel.past.len() <= 2 * POSITIONS);
+            }
+            assert!(channel.forgotten > 0);
+            assert!((next(&channel) - season[3]).abs() < 0.05, "{form:?}");
+            channel.forget();
+            (0..channel.past.len()).for_each(|row| channel.learn_row(row));
+            assert!((next(&channel) - season[3]).abs() < 0.05, "{form:?}");
         }
     }
 }

@@ -20,26 +20,35 @@ const HARMONICS: usize = 8;
 
 /// Positions as regressions read them, the last of them first.
 pub(super) struct Lags<'l> {
+    /// Positions before these, which are forgotten.
+    pub(super) forgotten: usize,
     pub(super) past: &'l [f64],
     pub(super) own: &'l [f64],
     pub(super) units: Units,
 }
 
 impl Lags<'_> {
-    pub(super) fn len(&self) -> usize {
+    /// Rows before the next, with those that are forgotten.
+    pub(super) fn rows(&self) -> usize {
+        self.forgotten + self.known()
+    }
+
+    /// Lags that there are.
+    pub(super) fn known(&self) -> usize {
         self.past.len() + self.own.len()
     }
 
-    /// The value of a row.
-    pub(super) fn at(&self, row: usize) -> f64 {
-        self.get(self.len() - row)
+    /// The values that are known, the first of them first.
+    pub(super) fn values(&self) -> impl Iterator<Item = f64> {
+        let positions = self.past.iter().chain(self.own);
+        positions.map(|&position| self.units.read(position))
     }
 
     /// The value so many rows before the next.
     fn get(&self, lag: usize) -> f64 {
         let position = match self.own.len().checked_sub(lag) {
             Some(i) => self.own[i],
-            None => self.past[self.len() - lag],
+            None => self.past[self.known() - lag],
         };
         self.units.read(position)
     }
@@ -162,7 +171,7 @@ impl Component {
 
     /// Learns the next value after some.
     pub(super) fn learn(&mut self, lags: &Lags, value: f64) {
-        if lags.len() >= self.needs()
+        if lags.known() >= self.needs()
             && let Some((base, features)) = self.features(lags, self.smoother())
         {
             self.regression.learn(&features, &[value - base]);
@@ -179,10 +188,10 @@ impl Component {
         smoother: Option<&Smoother>,
     ) -> Option<(f64, Vec<f64>)> {
         if let Some(smoother) = smoother {
-            return Some((smoother.expected(lags.len())?, Vec::new()));
+            return Some((smoother.expected(lags.rows())?, Vec::new()));
         }
         let rows = self.base.rows();
-        if lags.len() < rows {
+        if lags.known() < rows {
             return None;
         }
         let middle = lags.units.middle();
@@ -190,14 +199,14 @@ impl Component {
             0 => middle,
             rows => lags.get(lag + rows),
         };
-        let difference = |&lag: &usize| match lag.saturating_add(rows) <= lags.len() {
+        let difference = |&lag: &usize| match lag.saturating_add(rows) <= lags.known() {
             true => lags.get(lag) - to(lag),
             false => 0.0,
         };
         let mut features: Vec<f64> = self.lags.iter().map(difference).collect();
         features.push(INTERCEPT);
         if let Some(rows) = self.wave {
-            features.extend(waves(rows, lags.len()));
+            features.extend(waves(rows, lags.rows()));
         }
         Some((to(0), features))
     }

@@ -97,12 +97,10 @@ impl Smoother {
 
     /// Learns the value after some. Once they are enough, the first state is estimated of all.
     pub(super) fn learn(&mut self, lags: &Lags, value: f64) {
-        let row = lags.len();
         if self.state.is_some() {
-            self.move_on(row, value);
-        } else if row + 1 == self.first_rows() {
-            let before = (0..row).map(|row| lags.at(row));
-            let values: Vec<f64> = before.chain([value]).collect();
+            self.move_on(lags.rows(), value);
+        } else if lags.rows() + 1 == self.first_rows() {
+            let values: Vec<f64> = lags.values().chain([value]).collect();
             self.state = Some(self.first_state(&values));
             for (row, value) in values.into_iter().enumerate() {
                 self.move_on(row, value);
@@ -172,6 +170,7 @@ mod tests {
             |t: usize| 0.01 * t as f64 + [0.0, 1.0, 3.0, 1.5][t % 4] + 0.1 * (t % 28 / 4) as f64;
         let values: Vec<f64> = (0..100).map(value).collect();
         let lags = |rows: usize| Lags {
+            forgotten: 0,
             past: &values[..rows],
             own: &[],
             units: Units::Positions,
