@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array2, Axis, concatenate, s};
+use ndarray::{Array2, Axis, s};
 use numpy::{PyArray1, PyArray2, PyArray3, PyReadonlyArray1, PyReadonlyArray2, ToPyArray};
 use pyo3::exceptions::PyIndexError;
 use pyo3::{Bound, PyAny, PyResult, Python, pyclass, pymethods};
@@ -253,8 +253,8 @@ impl Session {
         let names = [&self.state_names[..], &self.action_names];
         let mut came = variables(names, &states, &actions, self.forecaster.settings().method);
         came.begins.fill(false);
-        let joined = |first: &Array2<f64>, second: &Array2<f64>| {
-            concatenate(Axis(0), &[first.view(), second.view()]).expect("the widths were checked")
+        let append = |to: &mut Array2<f64>, more: &Array2<f64>| {
+            to.append(Axis(0), more.view()).expect("the widths were checked");
         };
         let scores = self.with(py, |state| {
             let seen = state.reading.observe(&came).map_err(exception)?;
@@ -263,8 +263,8 @@ impl Session {
                 let pit = channels.map(|c| seen.pit(row, c, state.random.random()));
                 state.test.learn(&pit.collect::<Vec<f64>>());
             }
-            state.states = joined(&state.states, &states);
-            state.actions = joined(&state.actions, &actions);
+            append(&mut state.states, &states);
+            append(&mut state.actions, &actions);
             Ok(seen.log_scores())
         })?;
         Ok(scores.to_pyarray(py))
